@@ -1,0 +1,39 @@
+# Every target sets up .venv itself. Needs Python 3.11-3.13 and make (3.81 is enough).
+.PHONY: demo test dev check docs lock setup-demo setup-test
+
+demo: setup-demo
+	.venv/bin/cmdb demo
+
+test: check
+	.venv/bin/python -m pytest
+
+dev: setup-demo
+	.venv/bin/cmdb dev
+
+check: setup-test
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports --no-logo
+	.venv/bin/sqlfluff lint --disable-progress-bar warehouse
+	.venv/bin/python -m resources.contract_docs --check
+	.venv/bin/python -m pipelines.dictionary --check
+
+# What is generated: the contract's page and table, the data dictionary.
+docs: setup-test
+	.venv/bin/python -m resources.contract_docs
+	.venv/bin/python -m pipelines.dictionary
+
+# Compiles the pinned sets, for Python 3.11-3.13 on Linux and macOS; uv has to be on the PATH.
+lock:
+	uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-header --no-annotate \
+		--extra simulator pyproject.toml --output-file requirements/demo.txt
+	uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-header --no-annotate \
+		--extra simulator --extra dev --constraint requirements/demo.txt pyproject.toml \
+		--output-file requirements/test.txt
+
+setup-demo:
+	@sh scripts/setup demo
+
+setup-test:
+	@sh scripts/setup test

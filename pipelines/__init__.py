@@ -1,0 +1,1 @@
+"""What is collected, and what must hold before anyone may read it."""

@@ -1,0 +1,56 @@
+"""A message when a run failed: Dagster's failure sensor, and the program that `CMDB_ALERT_COMMAND` names."""
+
+import json
+import shlex
+import subprocess
+from typing import Any
+
+import dagster as dg
+
+from pipelines.settings import Settings
+
+ALERT_SECONDS = 60
+
+
+def verdict_of(run: dg.DagsterRun, sentences: list[str]) -> dict[str, Any]:
+    """What the alert command reads on its standard input, as JSON."""
+    return {"run_id": run.run_id, "job": run.job_name, "status": "failed", "sentences": sentences}
+
+
+def send(command: str, verdict: dict[str, Any]) -> str:
+    """Run the alert command and say how it ended. It never makes a run fail."""
+    try:
+        done = subprocess.run(
+            shlex.split(command),
+            input=json.dumps(verdict).encode(),
+            capture_output=True,
+            timeout=ALERT_SECONDS,
+            check=False,
+        )
+    except (OSError, ValueError, subprocess.TimeoutExpired) as error:
+        return f"CMDB_ALERT_COMMAND could not be run: {error}. The verdict is in the run's log."
+    if done.returncode:
+        said = done.stderr.decode(errors="replace").strip()[:300]
+        return f"CMDB_ALERT_COMMAND ended with {done.returncode}: {said}. The verdict is in the run's log."
+    return "CMDB_ALERT_COMMAND was given the verdict."
+
+
+def nightly_failure_sensor(settings: Settings) -> dg.SensorDefinition:
+    """Hands the verdict of every failed run to `CMDB_ALERT_COMMAND`; without one it only logs."""
+
+    @dg.run_failure_sensor(
+        name="failed_run_alert",
+        description="Hands the verdict of a failed run to the program that CMDB_ALERT_COMMAND names.",
+        default_status=dg.DefaultSensorStatus.RUNNING,
+    )
+    def failed_run_alert(context: dg.RunFailureSensorContext) -> None:
+        sentences = [
+            str(event.step_failure_data.error.message if event.step_failure_data.error else event.message)
+            for event in context.get_step_failure_events()
+        ] or [context.failure_event.message or "The run failed without a step's word."]
+        for sentence in sentences:
+            context.log.warning(sentence)
+        if settings.alert_command:
+            context.log.info(send(settings.alert_command, verdict_of(context.dagster_run, sentences)))
+
+    return failed_run_alert

@@ -1,0 +1,169 @@
+"""What is collected: one entry an AWS listing.
+
+Adding a resource type is one entry here, one SQL file under `warehouse/`, its rows in the simulated
+organisation and one test of given rows. Permission, asset, checks and documentation follow from the entry.
+Of a listing's data only the question stands here; the columns it lands with stand in its SQL file.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from resources.contract import Role
+from resources.listing import Each, Listing
+from resources.profile import REQUEST_LIMIT
+
+
+@dataclass(frozen=True)
+class Family:
+    """Listings that one step collects, because they are asked by one role and belong together.
+
+    Attributes:
+        name: the step's name.
+        group: the Dagster group, a domain.
+        role: who asks.
+        listings: in an order in which each comes after those it is asked for (`Listing.each`).
+        after: landing listings that must stand before this family is asked.
+        priority: Dagster starts ready steps of higher priority first.
+    """
+
+    name: str
+    group: str
+    role: Role
+    listings: tuple[Listing, ...]
+    after: tuple[str, ...] = ()
+    priority: int = 0
+
+
+ACCOUNT = "organizations_account"
+"""The listing that says which accounts there are: untrusted, it blocks everything."""
+
+REGION = "ec2_region"
+"""The listing that says which regions an account has enabled."""
+
+COST_DAILY = "cost_daily"
+
+ORGANIZATION = Family(
+    name="organization",
+    group="organization",
+    role="management",
+    priority=20,
+    listings=(
+        Listing(
+            ACCOUNT,
+            "organizations:ListAccounts",
+            roles=("management",),
+            zero="impossible",
+            records="Accounts",
+            owner="Arn",
+            scope="global",
+        ),
+        Listing(
+            "organizations_root",
+            "organizations:ListRoots",
+            roles=("management",),
+            zero="impossible",
+            records="Roots",
+            owner="Arn",
+            scope="global",
+        ),
+        Listing(
+            "organizations_organizational_unit",
+            "organizations:ListOrganizationalUnitsForParent",
+            roles=("management",),
+            zero="ordinary",
+            records="OrganizationalUnits",
+            owner="Arn",
+            scope="global",
+            each=Each("ParentId", of=("organizations_root", "organizations_organizational_unit"), field="Id"),
+        ),
+        Listing(
+            "organizations_account_parent",
+            "organizations:ListAccountsForParent",
+            roles=("management",),
+            zero="ordinary",
+            records="Accounts",
+            owner="Arn",
+            scope="global",
+            each=Each("ParentId", of=("organizations_root", "organizations_organizational_unit"), field="Id"),
+        ),
+        Listing(
+            "organizations_account_tag",
+            "organizations:ListTagsForResource",
+            roles=("management",),
+            zero="ordinary",
+            records="Tags",
+            scope="global",
+            each=Each("ResourceId", of=(ACCOUNT,), field="Id"),
+        ),
+    ),
+)
+
+COST = Family(
+    name="cost",
+    group="cost",
+    role="billing",
+    after=(ACCOUNT,),
+    # Before the inventory, so that tonight's bill can bear witness against tonight's zeros.
+    priority=10,
+    listings=(
+        Listing(
+            COST_DAILY,
+            "ce:GetCostAndUsage",
+            roles=("billing",),
+            zero="witnessed",
+            records="ResultsByTime[].Groups",
+            carry=("TimePeriod", "Estimated"),
+            scope="global",
+            token=("NextPageToken", "NextPageToken"),
+            skip_codes={REQUEST_LIMIT: "request_limit"},
+        ),
+    ),
+)
+
+INVENTORY = Family(
+    name="inventory",
+    group="inventory",
+    role="workload",
+    after=(ACCOUNT,),
+    listings=(
+        Listing(
+            REGION,
+            "ec2:DescribeRegions",
+            roles=("workload",),
+            zero="impossible",
+            records="Regions",
+            scope="global",
+            parameters={"AllRegions": True},
+        ),
+        Listing(
+            "ec2_instance",
+            "ec2:DescribeInstances",
+            roles=("workload",),
+            zero="witnessed",
+            records="Reservations[].Instances",
+            carry=("OwnerId",),
+            owner="OwnerId",
+            # Without a size of the page EC2 answers everything at once, for as long as that takes.
+            parameters={"MaxResults": 1000},
+        ),
+    ),
+)
+
+FAMILIES: tuple[Family, ...] = (ORGANIZATION, COST, INVENTORY)
+
+
+def listings(families: Iterable[Family] = FAMILIES) -> dict[str, Listing]:
+    """Every listing by its name."""
+    return {listing.name: listing for family in families for listing in family.listings}
+
+
+def family_of(listing: str) -> Family:
+    """The family that collects a listing.
+
+    Raises:
+        KeyError: no family has a listing of this name.
+    """
+    for family in FAMILIES:
+        if any(entry.name == listing for entry in family.listings):
+            return family
+    raise KeyError(listing)

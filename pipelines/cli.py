@@ -1,0 +1,308 @@
+"""The command line, `cmdb`. Exit code 0 good, 1 a rule failed, 2 wrong usage or configuration.
+
+Reads the environment; everything else is handed what it needs.
+"""
+
+import getpass
+import json
+import os
+import sys
+import uuid
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, ParamSpec, get_args
+
+import click
+
+from pipelines.settings import DEMO_DATABASE, Settings, SettingsError, read_settings
+from resources.contract import ROLES, ContractViolation, Role, policy
+from resources.warehouse import Store, WarehouseError
+
+P = ParamSpec("P")
+
+
+class Refused(click.ClickException):
+    """A rule failed, or the configuration cannot be used: one sentence, and its exit code."""
+
+    def __init__(self, message: str, exit_code: int = 1) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+    def show(self, file: Any = None) -> None:
+        """Print the sentence alone."""
+        click.echo(self.message, err=True)
+
+
+def plainly(command: Callable[P, None]) -> Callable[P, None]:
+    """Turn what a user can mend into one sentence and an exit code."""
+
+    @wraps(command)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> None:
+        # Imported here: it loads Dagster, which `cmdb policy` and `cmdb --help` do not need.
+        from resources.roles import IdentityRefused
+
+        try:
+            command(*args, **kwargs)
+        except SettingsError as error:
+            raise Refused(str(error), 2) from error
+        except WarehouseError as error:
+            raise Refused(str(error), error.exit_code) from error
+        except (IdentityRefused, ContractViolation) as error:
+            raise Refused(str(error)) from error
+        except BrokenPipeError:
+            # The reader of our output has gone, such as `head`: nobody is left to tell.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+    return wrapped
+
+
+def _settings(*, demo: bool = False) -> Settings:
+    environment = dict(os.environ)
+    if demo:
+        environment["CMDB_DATABASE"] = str(DEMO_DATABASE)
+    return read_settings(environment)
+
+
+demo_option = click.option("--demo", is_flag=True, help="Look at the demo's warehouse (warehouse/demo/).")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="aws-org-cmdb")
+def main() -> None:
+    """The CMDB and cost dataset that an AWS organisation can believe."""
+
+
+@main.command()
+@json_option
+@plainly
+def preflight(as_json: bool) -> None:
+    """Ask who the three central profiles are, and whether they may be used.
+
+    Example: cmdb preflight
+    """
+    from pipelines.operator import judge_identities
+    from pipelines.terminal import console, facts_table
+
+    settings = _settings()
+    facts, recorded = judge_identities(settings)
+    if as_json:
+        click.echo(
+            json.dumps(
+                [
+                    {
+                        "fact": f.name,
+                        "passed": f.passed,
+                        "severity": f.severity,
+                        "said": f.sentence,
+                        "cure": f.cure,
+                    }
+                    for f in facts
+                ],
+                indent=2,
+            )
+        )
+    else:
+        screen = console()
+        screen.print(facts_table(facts))
+        screen.print(recorded, markup=False)
+    if any(fact.blocks for fact in facts):
+        raise click.exceptions.Exit(1)
+
+
+@main.command()
+@demo_option
+@plainly
+def nightly(demo: bool) -> None:
+    """Run the night: pre-flight, collection, models, checks, publishing.
+
+    Example: cmdb nightly
+    """
+    _night(_settings(demo=demo), demo=demo)
+
+
+def _night(settings: Settings, *, demo: bool) -> None:
+    from pipelines.nightly import prepare_dagster_home, run_nightly, summarise
+    from pipelines.terminal import console, night_lines, progress_bars
+
+    prepare_dagster_home(os.environ)
+    store = Store(settings.database)
+    environment = os.environ | {"CMDB_DATABASE": str(settings.database)}
+    with progress_bars():
+        night = run_nightly(environment, store)
+    summary = summarise(store) if night.published else None
+    where = " --demo" if demo else ""
+    next_command = (
+        f'.venv/bin/cmdb sql{where} "select account_id, account_name, ou_path from org.account"'
+        if night.published
+        else f".venv/bin/cmdb coverage --blocked{where}"
+    )
+    screen = console()
+    for line in night_lines(night, summary, str(settings.database), next_command):
+        screen.print(line, markup=False)
+    if not night.published:
+        raise click.exceptions.Exit(1)
+
+
+@main.command()
+@click.option("--lie", default="", metavar="NAME", help="Let the simulated AWS lie in a second night.")
+@plainly
+def demo(lie: str) -> None:
+    """Run a night on a simulated organisation, in warehouse/demo/; nothing real is touched.
+
+    Lies that must be refused: silent_zero, denied, same_account_twice, expired, throttle_forever.
+    Lies that must be survived: empty_page, throttle.
+
+    Example: cmdb demo --lie silent_zero
+    """
+    from pipelines.demo import run_demo
+
+    code = run_demo(lie, os.environ)
+    if code:
+        raise click.exceptions.Exit(code)
+
+
+@main.command()
+@demo_option
+@json_option
+@click.option("--blocked", is_flag=True, help="Read the working file: what stopped the last night.")
+@plainly
+def coverage(demo: bool, as_json: bool, blocked: bool) -> None:
+    """Show which cells can be believed: accounts by regions, and the untrusted cells by name.
+
+    Example: cmdb coverage --blocked
+    """
+    from pipelines.operator import read_coverage
+    from pipelines.terminal import console, rows_table
+
+    found = read_coverage(Store(_settings(demo=demo).database), blocked=blocked)
+    if as_json:
+        click.echo(json.dumps(found.cells, indent=2, default=str))
+        return
+    screen = console()
+    screen.print(rows_table(found.matrix_columns, found.matrix_rows))
+    if found.untrusted:
+        screen.print()
+        screen.print(rows_table(found.untrusted[0], (row.values() for row in found.untrusted)))
+    for sentence in found.refusals:
+        screen.print(f"✗ {sentence}", markup=False)
+
+
+@main.command()
+@click.argument("role", type=click.Choice(ROLES))
+@click.argument("listing")
+@click.option("--account", default="", metavar="ID", help="The workload account to ask.")
+@click.option("--region", default="", help="The region to ask; the home region where none is given.")
+@click.option("--parameter", default="", help="For listings that are asked once a parent: the parent's id.")
+@click.option("--verbose", is_flag=True, help="Print the verbatim response.")
+@plainly
+def ask(role: Role, listing: str, account: str, region: str, parameter: str, verbose: bool) -> None:
+    """Put one question to AWS again; print request, identity and answer. Nothing is stored.
+
+    Example: cmdb ask workload ec2_instance --account 111122223333 --region ap-southeast-2 --verbose
+    """
+    from pipelines.operator import NoSuchQuestion, ask_again
+
+    try:
+        shown, trusted = ask_again(_settings(), role, listing, account, region, parameter)
+    except NoSuchQuestion as error:
+        raise Refused(str(error), 2) from error
+    if not verbose:
+        shown.pop("response", None)
+    click.echo(json.dumps(shown, indent=2, default=str, ensure_ascii=False))
+    if not trusted:
+        raise click.exceptions.Exit(1)
+
+
+@main.command()
+@click.argument("account")
+@click.argument("region")
+@click.argument("listing")
+@click.option("--reason", required=True, help="Why this zero is right; kept with your name.")
+@demo_option
+@plainly
+def accept(account: str, region: str, listing: str, reason: str, demo: bool) -> None:
+    """Accept one suspect zero, until the cell is found again.
+
+    Example: cmdb accept 111122223333 us-east-1 ec2_instance --reason "decommissioned, CHG-1234"
+    """
+    from pipelines.operator import NoSuchQuestion, accept_zero
+
+    try:
+        sentence = accept_zero(
+            Store(_settings(demo=demo).database), account, region, listing, reason, getpass.getuser()
+        )
+    except NoSuchQuestion as error:
+        raise Refused(str(error), 2) from error
+    click.echo(sentence)
+
+
+@main.command(name="policy")
+@click.argument("role", type=click.Choice(get_args(Role)))
+@click.option("--optional", is_flag=True, help="Add the optional grants.")
+def policy_command(role: Role, optional: bool) -> None:
+    """Print the least-privilege IAM policy of a role, as JSON.
+
+    Example: cmdb policy workload > reader.json
+    """
+    click.echo(json.dumps(policy(role, optional=optional), indent=2))
+
+
+@main.command()
+@click.argument("query")
+@click.option(
+    "--format",
+    "output",
+    type=click.Choice(["table", "csv", "json", "markdown"]),
+    default="table",
+    show_default=True,
+)
+@demo_option
+@plainly
+def sql(query: str, output: str, demo: bool) -> None:
+    """Ask the published file in SQL; nothing can be changed through it.
+
+    Example: cmdb sql "select account_id, account_name, ou_path from org.account"
+    """
+    from pipelines.operator import NoSuchQuestion, answer_sql
+
+    try:
+        click.echo(answer_sql(Store(_settings(demo=demo).database), query, output))
+    except NoSuchQuestion as error:
+        raise Refused(str(error), 2) from error
+
+
+@main.command()
+@click.argument("version", required=False)
+@click.option("--list", "listing", is_flag=True, help="Show the versions kept.")
+@demo_option
+@plainly
+def rollback(version: str | None, listing: bool, demo: bool) -> None:
+    """Let analysts read an earlier published version again; the newest but one where none is named.
+
+    Example: cmdb rollback
+    """
+    store = Store(_settings(demo=demo).database)
+    if listing:
+        for kept in store.versions():
+            mark = "*" if kept.is_current else " "
+            click.echo(f"{mark} {kept.name}  {kept.published_at:%Y-%m-%d %H:%M:%S} UTC")
+        return
+    run_id = f"rollback-{uuid.uuid4()}"
+    with store.holding(run_id, "cmdb rollback"):
+        before = store.versions()
+        now = store.rollback(version)
+    was = next((kept.name for kept in before if kept.is_current), "nothing")
+    click.echo(f"{store.database} is {now.name} again; it was {was}. The next night publishes as always.")
+
+
+@main.command(hidden=True)
+def dev() -> None:
+    """Open the Dagster UI on 127.0.0.1 (`make dev`)."""
+    from pipelines.demo import run_dev
+
+    raise click.exceptions.Exit(run_dev(os.environ))
+
+
+if __name__ == "__main__":
+    main()

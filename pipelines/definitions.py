@@ -1,0 +1,126 @@
+"""The Dagster definitions, put together from the environment when they are asked for."""
+
+import os
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+
+import dagster as dg
+
+from pipelines.alerts import nightly_failure_sensor
+from pipelines.checks import read_checks
+from pipelines.collect import collection_assets
+from pipelines.models import model_assets, read_models
+from pipelines.preflight import caller_identity
+from pipelines.publish import published_asset
+from pipelines.settings import Settings, SettingsError, read_settings
+from resources.roles import AwsRole, Billing, Central, Management, Operations, Workload
+from resources.warehouse_resource import Warehouse
+
+NIGHTLY = "nightly"
+SCHEDULE = "nightly_schedule"
+
+
+def code_version() -> str:
+    """The version of the installed product."""
+    try:
+        return version("aws-org-cmdb")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def aws_roles(settings: Settings) -> dict[str, AwsRole]:
+    """The four resources of the contract."""
+    central = Central(
+        management_profile=settings.management_profile,
+        operations_profile=settings.operations_profile,
+        billing_profile=settings.billing_profile,
+        operations_account=settings.expectation.operations_account,
+        billing_account=settings.expectation.billing_account,
+        shared_accounts=sorted("+".join(sorted(pair)) for pair in settings.expectation.shared),
+    )
+    database, region = str(settings.database), settings.home_region
+    concurrency, config_hash = settings.concurrency, settings.config_hash
+    return {
+        "management": Management(
+            central=central,
+            database=database,
+            home_region=region,
+            concurrency=concurrency,
+            config_hash=config_hash,
+        ),
+        "operations": Operations(
+            central=central,
+            database=database,
+            home_region=region,
+            concurrency=concurrency,
+            config_hash=config_hash,
+        ),
+        "billing": Billing(
+            central=central,
+            database=database,
+            home_region=region,
+            concurrency=concurrency,
+            config_hash=config_hash,
+        ),
+        "workload": Workload(
+            central=central,
+            database=database,
+            home_region=region,
+            concurrency=concurrency,
+            config_hash=config_hash,
+            patterns=list(settings.workload_profiles),
+            aws_profile=settings.aws_profile,
+        ),
+    }
+
+
+def build_defs(environment: Mapping[str, str]) -> dg.Definitions:
+    """Everything that Dagster runs, for one environment.
+
+    Settings that cannot be used do not keep the code location from loading: they stand in `Settings.problem`,
+    and every step refuses with that sentence.
+    """
+    try:
+        settings = read_settings(environment)
+    except SettingsError as error:
+        settings = Settings(problem=str(error))
+    models = read_models()
+    sql_checks = read_checks()
+    nightly = dg.define_asset_job(
+        NIGHTLY,
+        selection=dg.AssetSelection.all(),
+        description="One honest night: pre-flight, collection, models, checks, publishing.",
+        executor_def=dg.in_process_executor,
+        tags={"cmdb/warehouse": "nightly"},
+    )
+    return dg.Definitions(
+        assets=[
+            caller_identity,
+            *collection_assets(),
+            *model_assets(models, sql_checks),
+            published_asset(models, sql_checks),
+        ],
+        jobs=[nightly],
+        schedules=[
+            dg.ScheduleDefinition(
+                name=SCHEDULE,
+                job=nightly,
+                cron_schedule=settings.schedule,
+                execution_timezone=settings.timezone,
+            )
+        ],
+        sensors=[nightly_failure_sensor(settings)],
+        resources={
+            **aws_roles(settings),
+            "warehouse": Warehouse(database=str(settings.database), code_version=code_version()),
+            "settings": settings,
+        },
+        # One process: a step of its own process costs seconds, and DuckDB has one writer.
+        executor=dg.in_process_executor,
+    )
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    """What `workspace.yaml` and `dg` load."""
+    return build_defs(os.environ)

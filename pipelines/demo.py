@@ -1,0 +1,114 @@
+"""The demo: nights on a simulated organisation, each in a process of its own with an environment of its own.
+
+Nothing of it touches the real warehouse: its file, its landing and its AWS configuration lie in warehouse/demo/.
+"""
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, MutableMapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from pipelines.nightly import prepare_dagster_home
+from pipelines.settings import DEMO_DATABASE, REPOSITORY
+from resources.contract import CONTRACT, ROLES, policy
+from resources.identity import CENTRAL_ROLES
+from resources.warehouse import Store
+
+if TYPE_CHECKING:
+    from simulator.client import Simulator
+
+REFUSED = ("silent_zero", "denied", "same_account_twice", "expired", "throttle_forever")
+SURVIVED = ("empty_page", "throttle")
+
+
+@contextmanager
+def simulated(environment: Mapping[str, str]) -> Iterator[tuple["Simulator", dict[str, str]]]:
+    """A running simulated organisation, and the environment that leads every AWS client to it."""
+    # The simulator is for the demo and the tests; a production install may leave it out.
+    from simulator import client
+
+    with tempfile.TemporaryDirectory(prefix="cmdb-demo-") as folder:
+        policies = {role: policy(role, optional=True) for role in ROLES}
+        with client.start(Path(folder), policies) as organisation:
+            child = organisation.environment(environment)
+            child["CMDB_DATABASE"] = str(DEMO_DATABASE)
+            yield organisation, child
+
+
+def run_demo(lie: str, environment: MutableMapping[str, str]) -> int:
+    """One truthful night, or after it one in which AWS lies; returns the exit code."""
+    if lie and lie not in REFUSED + SURVIVED:
+        click.echo(
+            f"There is no lie {lie!r}. There are: {', '.join(REFUSED + SURVIVED)}. Nothing was run.", err=True
+        )
+        return 2
+    prepare_dagster_home(environment)
+    DEMO_DATABASE.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+    store = Store(DEMO_DATABASE)
+    with simulated(environment) as (organisation, child):
+        if not lie:
+            return _night(child)
+        if not any(version.is_current for version in store.versions()):
+            click.echo("Nothing is published yet: first a truthful night.")
+            code = _night(child)
+            if code:
+                return code
+        before = _fingerprint(store)
+        told = organisation.lie(lie)
+        click.echo(f"\nThe lie {lie}: {told['description']}")
+        code = _night(child)
+        after = _fingerprint(store)
+        click.echo(
+            f"Lied about: role {told['role']}, account {told['account_id']}, "
+            f"{told.get('listing') or told.get('operation')}."
+        )
+        if before == after:
+            click.echo(f"The published file is as it was: {after[0]}, SHA-256 {after[1]}.")
+        else:
+            click.echo(f"The published file is new: {after[0]}; it was {before[0]}.")
+        return code
+
+
+def _night(environment: Mapping[str, str]) -> int:
+    return subprocess.run(
+        [sys.executable, "-m", "pipelines.cli", "nightly", "--demo"],
+        env=dict(environment),
+        cwd=REPOSITORY,
+        check=False,
+    ).returncode
+
+
+def _fingerprint(store: Store) -> tuple[str, str]:
+    current = next(version for version in store.versions() if version.is_current)
+    return current.name, current.sha256
+
+
+def run_dev(environment: MutableMapping[str, str]) -> int:
+    """The Dagster UI and daemon on 127.0.0.1:3000, over real profiles where all three are set."""
+    prepare_dagster_home(environment)
+    if all(environment.get(CONTRACT[role].profile_env) for role in CENTRAL_ROLES):
+        return _serve(environment)
+    click.echo(
+        "The three central profiles are not set: the UI shows the simulated organisation (warehouse/demo/)."
+    )
+    with simulated(environment) as (_, child):
+        return _serve(child)
+
+
+def _serve(environment: Mapping[str, str]) -> int:
+    dg = shutil.which("dg", path=str(Path(sys.executable).parent)) or "dg"
+    try:
+        return subprocess.run(
+            [dg, "dev", "--host", "127.0.0.1", "--port", environment.get("CMDB_PORT", "3000")],
+            env=dict(environment),
+            cwd=REPOSITORY,
+            check=False,
+        ).returncode
+    except KeyboardInterrupt:
+        return 0

@@ -1,0 +1,107 @@
+"""The data dictionary, `docs/dictionary.md`: generated from the comments of an empty warehouse.
+
+`python -m pipelines.dictionary` writes it, `--check` fails when it is stale.
+"""
+
+import sys
+import tempfile
+from pathlib import Path
+
+from pipelines.models import build, read_models
+from pipelines.settings import REPOSITORY
+from resources.warehouse import Store
+
+PAGE = REPOSITORY / "docs" / "dictionary.md"
+
+ROOMS = {
+    "audit": "Can this number be believed?",
+    "org": "The organisation, from the management profile.",
+    "aws": "One typed table a resource type, for people who know what they look for.",
+    "cmdb": "Configuration items.",
+    "cost": "Money, from the billing profile.",
+    "ref": "Seeds in git, owned by people.",
+    "stage": "Answers on their way to the tables above; not part of the public interface.",
+}
+"""The schemas in the order in which a reader wants them."""
+
+INTRODUCTION = """# Data dictionary
+
+Generated from the comments in the file itself by `python -m pipelines.dictionary`; do not edit.
+
+Read `warehouse/dataset.duckdb` (the same file as `warehouse/cmdb.duckdb`, under a name that DuckDB does not confuse
+with the schema `cmdb`), or ask `cmdb sql`. `account_id` is the account a row is **about**, always text of 12 digits;
+`caller_account_id` is who was asked. `*_at` is TIMESTAMPTZ in UTC, `*_date` a DATE of AWS's billing day (UTC). Money is
+DECIMAL(28,10) with its currency beside it. `run_id` and `listing` lead to `audit.collection`: who was asked, when, and
+whether an empty answer was really empty.
+"""
+
+
+def empty_warehouse(folder: Path) -> Store:
+    """A warehouse with every relation and comment, and no row."""
+    store = Store(folder / "empty.duckdb")
+    models = read_models()
+    with store.holding("dictionary", "data dictionary"):
+        for model in models.values():
+            if model.materialized != "log":
+                logs = [log for log in models.values() if log.logs == model.relation]
+                build(store, model, logs)
+    return store
+
+
+def page(store: Store) -> str:
+    """The dictionary as Markdown."""
+    with store.read() as connection:
+        relations = connection.execute(
+            """
+            select schema_name, table_name, comment, 'table' from duckdb_tables()
+            where database_name = current_database()
+            union all
+            select schema_name, view_name, comment, 'view' from duckdb_views()
+            where database_name = current_database() and not internal
+            order by 1, 2
+            """
+        ).fetchall()
+        columns = connection.execute(
+            """
+            select schema_name, table_name, column_name, data_type, comment from duckdb_columns()
+            where database_name = current_database() and not internal
+            order by schema_name, table_name, column_index
+            """
+        ).fetchall()
+    lines = [INTRODUCTION]
+    for room, about in ROOMS.items():
+        lines.append(f"## {room}\n\n{about}\n")
+        for schema, name, comment, kind in relations:
+            if schema != room:
+                continue
+            lines.append(f"### {schema}.{name}{' (view)' if kind == 'view' else ''}\n\n{comment or ''}\n")
+            lines.append("| column | type | what it is |\n| --- | --- | --- |")
+            lines += [
+                f"| `{column}` | {_cell(data_type)} | {_cell(text or '')} |"
+                for column_schema, table, column, data_type, text in columns
+                if (column_schema, table) == (schema, name)
+            ]
+            lines.append("")
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")
+
+
+def main(arguments: list[str]) -> int:
+    """Write the page, or with `--check` say whether it is current."""
+    with tempfile.TemporaryDirectory() as folder:
+        wanted = page(empty_warehouse(Path(folder)))
+    if "--check" in arguments:
+        current = PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""
+        if current != wanted:
+            print("docs/dictionary.md is stale; nothing was written. Run `make docs`.", file=sys.stderr)
+            return 1
+        return 0
+    PAGE.write_text(wanted, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,123 @@
+"""The guard that opens the body of every gated asset.
+
+A blocking check stops only what is downstream of it in the same run. So each asset asks the stored evidence
+itself, by the same pure rules, whatever started it. Missing, old, foreign or failed evidence refuses.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+
+import dagster as dg
+
+from pipelines import rules
+from pipelines.catalogue import ACCOUNT
+from pipelines.settings import Settings
+from resources import evidence
+from resources.contract import ContractViolation
+from resources.identity import Severity
+from resources.roles import IdentityRefused
+from resources.warehouse import Store, WarehouseError
+from resources.warehouse_resource import Warehouse
+
+GATE_TAG = {"gate": "stored-evidence"}
+"""Carried by every asset but the pre-flight; a test compares."""
+
+
+@contextmanager
+def refusing() -> Iterator[None]:
+    """Turn what an operator can mend into one sentence in the event log, and do not retry it."""
+    try:
+        yield
+    except (WarehouseError, IdentityRefused, ContractViolation) as error:
+        raise dg.Failure(description=str(error), allow_retries=False) from error
+
+
+def refuse(sentence: str) -> dg.Failure:
+    """The failure that a gate raises."""
+    return dg.Failure(description=sentence, allow_retries=False)
+
+
+def open_gate(
+    warehouse: Warehouse,
+    settings: Settings,
+    what: str,
+    *,
+    max_age: timedelta,
+    listings: Sequence[str] = (),
+    account_list: bool = True,
+) -> Store:
+    """Take the warehouse for this run, or refuse with the rule and its sentence.
+
+    Args:
+        what: the asset, for the sentence and for the holder of the lock.
+        max_age: of the pre-flight's evidence.
+        listings: whose silent-zero verdicts must allow it.
+        account_list: whether the list of accounts must be trusted (everything but the list itself).
+
+    Raises:
+        dagster.Failure: not retried; nothing was changed.
+    """
+    store = begin(warehouse, settings, what)
+    for verdict in verdicts(store, warehouse, settings, max_age, listings, account_list=account_list):
+        if verdict.blocks:
+            raise refuse(f"{what} was not built. {verdict.sentence} Nothing was changed.")
+    return store
+
+
+def begin(warehouse: Warehouse, settings: Settings, what: str) -> Store:
+    """Take the warehouse for this run; refuse where the settings cannot be used or another run holds it."""
+    if settings.problem:
+        raise refuse(f"{what} was not started. {settings.problem}")
+    with refusing():
+        return warehouse.begin(what)
+
+
+def verdicts(
+    store: Store,
+    warehouse: Warehouse,
+    settings: Settings,
+    max_age: timedelta,
+    listings: Sequence[str],
+    *,
+    account_list: bool,
+) -> list[rules.Verdict]:
+    """What the rules say to building something from these listings now."""
+    wanted = list(dict.fromkeys([*([ACCOUNT] if account_list else []), *listings]))
+    with store.read() as connection:
+        preflight = rules.preflight_verdict(
+            [
+                rules.StoredFact(name, passed, _severity(severity), sentence, run, config, checked_at)
+                for name, passed, severity, sentence, run, config, checked_at in evidence.newest_preflight(
+                    connection
+                )
+            ],
+            now=warehouse.now(),
+            max_age=max_age,
+            config_hash=settings.config_hash,
+            run_id=warehouse.run_id,
+            identities_checked_at=evidence.identities_checked_at(connection, warehouse.run_id),
+        )
+        coverage = evidence.coverage(connection, wanted)
+    cells = cell_states(coverage)
+    return [
+        preflight,
+        *(
+            rules.listing_verdict(listing, cells.get(listing, []), settings.untrusted_tolerance)
+            for listing in wanted
+        ),
+    ]
+
+
+def cell_states(coverage: list[dict[str, object]]) -> dict[str, list[rules.CellState]]:
+    """Rows of `audit.coverage` by listing (without its parameter)."""
+    names = rules.CellState.__dataclass_fields__
+    found: dict[str, list[rules.CellState]] = {}
+    for row in coverage:
+        state = rules.CellState(**{name: row[name] for name in names})  # type: ignore[arg-type]  # a database row is untyped
+        found.setdefault(state.listing.partition(":")[0], []).append(state)
+    return found
+
+
+def _severity(text: str) -> Severity:
+    return "WARN" if text == "WARN" else "ERROR"

@@ -1,0 +1,167 @@
+"""What earlier collections have landed and what is known of their cells: read back from the working file."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from pipelines.landing import Key, records_path
+from resources.listing import Listing
+from resources.profile import Outcome
+from resources.warehouse import Store
+
+if TYPE_CHECKING:
+    import duckdb
+
+
+@dataclass(frozen=True)
+class Capture:
+    """A few fields of one landed record, with the cell that it came in."""
+
+    key: Key
+    fields: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """The newest cell of a key before this run."""
+
+    outcome: Outcome
+    is_trusted: bool
+    last_trusted_count: int | None
+    confirmed: bool
+
+
+def captures(store: Store, listing: str, fields: Sequence[str]) -> list[Capture]:
+    """Fields of every record in the newest trusted cells of a listing.
+
+    Raises:
+        LookupError: a cell's landing folder is gone; the listing has to be collected again.
+    """
+    with store.read() as connection:
+        runs = [
+            run
+            for (run,) in connection.execute(
+                """
+                select distinct run_id from audit.coverage
+                where split_part(listing, ':', 1) = $listing and outcome = 'found'
+                """,
+                {"listing": listing},
+            ).fetchall()
+        ]
+        files = [records_path(store.landing, run, listing) for run in runs]
+        gone = [file for file in files if not file.exists()]
+        if gone:
+            raise LookupError(f"The landing of {listing} in run {gone[0].parent.parent.name} is gone.")
+        if not files:
+            return []
+        selected = ", ".join(f"json_extract_string(item, $path_{index})" for index in range(len(fields)))
+        rows = connection.execute(
+            f"""
+            select role, account_id, region, listing, {selected}
+            from read_json(
+                $files,
+                format = 'newline_delimited',
+                columns = {{
+                    run_id: 'VARCHAR', role: 'VARCHAR', account_id: 'VARCHAR', region: 'VARCHAR',
+                    listing: 'VARCHAR', item: 'JSON'
+                }}
+            )
+            semi join (select * from audit.coverage where outcome = 'found') as newest
+                using (run_id, role, account_id, region, listing)
+            """,
+            {"files": [str(file) for file in files]}
+            | {f"path_{index}": f'$."{name}"' for index, name in enumerate(fields)},
+        ).fetchall()
+    return [Capture((r[0], r[1], r[2], r[3]), dict(zip(fields, r[4:], strict=True))) for r in rows]
+
+
+def earlier_cells(store: Store, listings: Iterable[Listing]) -> dict[Key, Earlier]:
+    """The newest cells of the given listings before this run, by key."""
+    names = [listing.name for listing in listings]
+    with store.read() as connection:
+        rows = connection.execute(
+            """
+            select
+                v.role, v.account_id, v.region, v.listing, v.outcome, v.is_trusted,
+                if(v.is_trusted, v.record_count, v.previous_record_count) as last_trusted_count,
+                coalesce(c.evidence ->> '$.confirmed' = 'true', false) as confirmed
+            from audit.coverage as v
+            join audit.collection as c using (run_id, role, account_id, region, listing)
+            where list_contains($names, split_part(v.listing, ':', 1))
+            """,
+            {"names": names},
+        ).fetchall()
+    return {
+        (role, account, region, listing): Earlier(outcome, trusted, count, confirmed)
+        for role, account, region, listing, outcome, trusted, count, confirmed in rows
+    }
+
+
+def earlier_accounts(store: Store) -> dict[str, str]:
+    """The account that STS last gave each workload profile."""
+    with store.read() as connection:
+        rows = connection.execute(
+            """
+            select profile, arg_max(caller_account_id, checked_at)
+            from audit.caller_identity
+            where role = 'workload' and caller_account_id is not null
+            group by profile
+            """
+        ).fetchall()
+    return dict(rows)
+
+
+def billed_services(store: Store, since: date) -> dict[tuple[str, str], tuple[str, ...]]:
+    """Services by account and listing that the last seven final days of the bill show usage of.
+
+    Only services that `ref.service_listing` maps to a listing without doubt. Empty where no bill is loaded yet.
+    """
+    with store.read() as connection:
+        if not _exists(connection, "ref", "service_listing") or not _exists(connection, "cost", "daily"):
+            return {}
+        rows = connection.execute(
+            """
+            with final_day as (
+                select distinct usage_date
+                from cost.daily
+                where slice = 'service' and not is_estimated and usage_date >= $since
+                order by usage_date desc
+                limit 7
+            )
+
+            select d.account_id, l.listing, list(distinct d.dimension_value order by d.dimension_value)
+            from cost.daily as d
+            join final_day as f using (usage_date)
+            join ref.service_listing as l on d.dimension_value = l.service
+            where d.slice = 'service' and d.unblended_cost > 0
+            group by d.account_id, l.listing
+            """,
+            {"since": since},
+        ).fetchall()
+    return {(account, listing): tuple(services) for account, listing, services in rows}
+
+
+def unreached_spend(store: Store, accounts: Sequence[str]) -> float | None:
+    """Share of the last thirty billed days that these accounts spent; None without a bill."""
+    with store.read() as connection:
+        row = connection.execute(
+            """
+            select
+                sum(unblended_cost) filter (where list_contains($accounts, account_id))::double
+                / nullif(sum(unblended_cost), 0)::double
+            from cost.daily
+            where slice = 'service' and usage_date > (select max(usage_date) - 30 from cost.daily)
+            """,
+            {"accounts": list(accounts)},
+        ).fetchone()
+    return row[0] if row is not None else None
+
+
+def _exists(connection: "duckdb.DuckDBPyConnection", schema: str, table: str) -> bool:
+    return bool(
+        connection.execute(
+            "select 1 from information_schema.tables where table_schema = ? and table_name = ?",
+            [schema, table],
+        ).fetchall()
+    )

@@ -1,0 +1,90 @@
+"""The landing folder: AWS's records as they came, one folder a run and listing, newline-delimited JSON.
+
+A line is `{"run_id", "role", "account_id", "region", "listing", "parameter", "item"}`. Files are written under
+a temporary name and renamed when every cell of the listing has been judged: a file that is there is whole.
+"""
+
+import shutil
+import threading
+from collections.abc import Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Self
+
+import orjson
+
+from resources.evidence import Cell, cell_line
+
+RECORDS = "records.ndjson"
+CELLS = "cells.ndjson"
+
+Key = tuple[str, str, str, str]
+"""Role, account, region, listing with its parameter: what identifies a cell within a run."""
+
+
+class LandingWriter:
+    """Writes one listing of one run. Threads may call `append` at once."""
+
+    def __init__(self, landing: Path, run_id: str, listing: str) -> None:
+        self.folder = landing / run_id / listing
+        self.folder.mkdir(mode=0o750, parents=True, exist_ok=True)
+        self._run_id = run_id
+        self._listing = listing
+        self._lock = threading.Lock()
+        self._part = self.folder / f".{RECORDS}.part"
+        self._file: IO[bytes] = self._part.open("wb")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+
+    def append(self, key: Key, records: Iterable[dict[str, Any]]) -> None:
+        """Write the records of one cell."""
+        role, account_id, region, listing = key
+        head = {
+            "run_id": self._run_id,
+            "role": role,
+            "account_id": account_id,
+            "region": region,
+            "listing": listing,
+            "parameter": listing.partition(":")[2],
+        }
+        lines = b"".join(orjson.dumps({**head, "item": record}) + b"\n" for record in records)
+        with self._lock:
+            self._file.write(lines)
+
+    def commit(self, cells: Iterable[Cell]) -> Path:
+        """Write the cells, give both files their names, and return the cells' path."""
+        self._file.flush()
+        self._file.close()
+        cells_part = self.folder / f".{CELLS}.part"
+        with cells_part.open("wb") as file:
+            for cell in cells:
+                file.write(orjson.dumps(cell_line(cell)) + b"\n")
+        self._part.replace(self.folder / RECORDS)
+        return cells_part.replace(self.folder / CELLS)
+
+
+def records_path(landing: Path, run_id: str, listing: str) -> Path:
+    """Where a run's records of a listing (without its parameter) lie."""
+    return landing / run_id / listing / RECORDS
+
+
+def prune(landing: Path, keep: int, always: Iterable[str] = ()) -> list[str]:
+    """Remove the landing folders of all but the newest `keep` runs; `always` names runs to keep besides."""
+    if not landing.is_dir():
+        return []
+    folders = sorted(
+        (folder for folder in landing.iterdir() if folder.is_dir()),
+        key=lambda folder: folder.stat().st_mtime,
+        reverse=True,
+    )
+    kept = set(always)
+    gone = [folder for folder in folders[keep:] if folder.name not in kept]
+    for folder in gone:
+        shutil.rmtree(folder)
+    return [folder.name for folder in gone]

@@ -1,0 +1,60 @@
+"""What Dagster's UI shows beside an asset or a check: counts, and small tables that are cut at a limit."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import dagster as dg
+
+from resources.evidence import Cell
+
+ROWS_SHOWN = 50
+
+
+def rows_table(rows: Sequence[Mapping[str, Any]]) -> dg.TableMetadataValue | None:
+    """Rows as a table of text, cut at `ROWS_SHOWN`; None where there are none."""
+    if not rows:
+        return None
+    columns = list(rows[0])
+    return dg.MetadataValue.table(
+        [
+            dg.TableRecord({name: "" if row[name] is None else str(row[name]) for name in columns})
+            for row in rows[:ROWS_SHOWN]
+        ],
+        schema=dg.TableSchema([dg.TableColumn(name) for name in columns]),
+    )
+
+
+def cells_table(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The metadata of a check: how many rows are at fault, and the first of them."""
+    table = rows_table(rows)
+    return {} if table is None else {"at_fault": len(rows), "rows": table}
+
+
+def listing_metadata(
+    cells: Sequence[Cell], outcomes: Mapping[str, int], findings: Sequence[str]
+) -> dict[str, Any]:
+    """The metadata of a raw asset."""
+    untrusted = [
+        {
+            "account_id": cell.account_id,
+            "region": cell.region,
+            "listing": cell.listing,
+            "outcome": cell.outcome,
+            "why": cell.error_message or cell.skip_reason,
+        }
+        for cell in cells
+        if not cell.is_trusted
+    ]
+    shown: dict[str, Any] = {
+        "dagster/row_count": sum(cell.record_count for cell in cells if cell.is_trusted),
+        "cells": len(cells),
+        "requests": sum(cell.request_count for cell in cells),
+        "throttled": sum(cell.throttle_count for cell in cells),
+    }
+    shown |= {f"cells_{outcome}": count for outcome, count in sorted(outcomes.items())}
+    table = rows_table(untrusted)
+    if table is not None:
+        shown["untrusted_cells"] = table
+    if findings:
+        shown["to_mend"] = dg.MetadataValue.md("\n".join(f"- {finding}" for finding in findings[:ROWS_SHOWN]))
+    return shown

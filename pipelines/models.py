@@ -1,0 +1,467 @@
+"""SQL files as assets: `warehouse/<schema>/<table>.sql` is the table `<schema>.<table>`. Written once for all.
+
+The header of a file is its documentation: a description, then `name: text` lines. `key` names the columns that
+identify a row, `materialized` says how the query becomes a relation, every other name is a column. What a file
+reads is found in its query. Kinds of materialisation:
+
+collected  reads `landing(listing, type)`; rows are replaced cell by cell, and only by trusted cells.
+table      the query's rows replace the table's.
+state      as `table`, but the query also reads the table's own rows of the last night.
+log        the query's rows are appended; it is run while the table that it logs (`logs`) is being replaced, and
+           sees the rows that come in as `incoming`.
+view       a view.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+import dagster as dg
+import sqlglot
+
+from pipelines import checks, rules
+from pipelines.catalogue import ACCOUNT, family_of
+from pipelines.collect import landing_key
+from pipelines.gate import GATE_TAG, open_gate, refusing
+from pipelines.landing import records_path
+from pipelines.settings import WAREHOUSE_FOLDER, Settings
+from pipelines.sql_files import Header, identifier, literal, read_header, reads
+from resources.warehouse import Store
+from resources.warehouse_resource import Warehouse
+
+if TYPE_CHECKING:
+    import duckdb
+
+Materialization = Literal["collected", "table", "state", "log", "view"]
+
+SCHEMAS = ("ref", "stage", "org", "aws", "cost", "cmdb")
+"""Folders of SQL files, in the order in which they build on each other."""
+
+GROUPS = {"org": "organization", "aws": "inventory"}
+"""The Dagster group of a schema that is not called like it."""
+
+CELL_COLUMNS = {
+    "run_id": "The run that collected this row; leads to audit.collection.",
+    "role": "The role of the contract that asked: management, operations, billing or workload.",
+    "caller_account_id": "The AWS account that was asked, 12 digits: the account of the cell in audit.collection.",
+    "cell_region": "The region of the cell in audit.collection; aws-global where the service has none.",
+    "listing": "The listing that this row came in, with its parameter; leads to audit.collection.",
+    "collected_at": "When AWS answered the cell that this row came in, UTC.",
+    "is_stale": "True when the newest cell of this key is not trusted: the row is the last that was.",
+}
+"""What every collected row carries through `cell.*`, and how it is documented."""
+
+RETIRING = ("account_left", "parent_gone")
+"""Reasons of a skipped cell that are knowledge, not ignorance: its rows are removed."""
+
+
+class ModelError(Exception):
+    """A SQL file is not what this module reads. The message names the file and what to write instead."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """One SQL file: a relation and its documentation."""
+
+    schema: str
+    name: str
+    sql: str
+    header: Header
+    uses: frozenset[str] = frozenset()
+    listings: tuple[str, ...] = ()
+    sources: frozenset[str] = field(default_factory=frozenset)
+
+    @property
+    def relation(self) -> str:
+        """`org.account`."""
+        return f"{self.schema}.{self.name}"
+
+    @property
+    def quoted(self) -> str:
+        """The relation, quoted for SQL."""
+        return f"{identifier(self.schema)}.{identifier(self.name)}"
+
+    @property
+    def asset_key(self) -> dg.AssetKey:
+        """`[schema, table]`."""
+        return dg.AssetKey([self.schema, self.name])
+
+    @property
+    def materialized(self) -> Materialization:
+        """How the query becomes a relation."""
+        kind = self.header.entries.get("materialized", "collected" if self.listings else "table")
+        for known in get_args(Materialization):
+            if kind == known:
+                return known  # type: ignore[no-any-return]  # get_args is untyped
+        raise ModelError(
+            f"warehouse/{self.schema}/{self.name}.sql: materialized: {kind} is unknown; "
+            f"write one of {', '.join(get_args(Materialization))}."
+        )
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """The columns that identify a row; empty where the file names none."""
+        return tuple(word.strip() for word in self.header.entries.get("key", "").split(",") if word.strip())
+
+    @property
+    def logs(self) -> str:
+        """The relation whose replacement a `log` records."""
+        return self.header.entries.get("logs", "")
+
+    @cached_property
+    def columns(self) -> dict[str, str]:
+        """The documentation of each column."""
+        reserved = ("key", "materialized", "logs")
+        named = {name: text for name, text in self.header.entries.items() if name not in reserved}
+        return {**CELL_COLUMNS, **named}
+
+
+def read_models(folder: Path = WAREHOUSE_FOLDER) -> dict[str, Model]:
+    """Every SQL file below the schema folders, by relation, in an order in which each can be built.
+
+    Raises:
+        ModelError: a file does not parse, or files depend on each other in a circle.
+    """
+    found: dict[str, Model] = {}
+    for schema in SCHEMAS:
+        for path in sorted((folder / schema).glob("*.sql")):
+            found[f"{schema}.{path.stem}"] = _read(path, schema)
+    ordered: dict[str, Model] = {}
+    while len(ordered) < len(found):
+        ready = [
+            model
+            for model in found.values()
+            if model.relation not in ordered
+            and all(name in ordered for name in model.uses & found.keys() if name != model.relation)
+        ]
+        if not ready:
+            circle = ", ".join(sorted(found.keys() - ordered.keys()))
+            raise ModelError(f"These SQL files depend on each other in a circle: {circle}.")
+        for model in ready:
+            ordered[model.relation] = _with_sources(model, ordered)
+    return ordered
+
+
+def _read(path: Path, schema: str) -> Model:
+    sql = path.read_text(encoding="utf-8")
+    try:
+        found = reads(sql)
+    except sqlglot.errors.ParseError as error:
+        raise ModelError(f"warehouse/{schema}/{path.name} does not parse: {error}") from error
+    return Model(schema, path.stem, sql, read_header(sql), found.relations, found.listings)
+
+
+def _with_sources(model: Model, earlier: Mapping[str, Model]) -> Model:
+    """The model with every listing that it rests on, however far away."""
+    sources = set(model.listings)
+    for name in model.uses:
+        if name in earlier:
+            sources |= earlier[name].sources
+    return Model(
+        model.schema, model.name, model.sql, model.header, model.uses, model.listings, frozenset(sources)
+    )
+
+
+# ------------------------------------------------------------------------------------------------ building
+
+
+def build(store: Store, model: Model, logs: Sequence[Model] = ()) -> int:
+    """Build one relation in one transaction and return its number of rows (0 for a view)."""
+    with store.transaction() as connection:
+        _prepare(connection, store)
+        kind = model.materialized
+        if kind == "view":
+            connection.execute(f"create or replace view {model.quoted} as {model.sql}")
+        elif kind == "table":
+            connection.execute(f"create or replace table {model.quoted} as {model.sql}")
+        elif kind == "state":
+            connection.execute(f"create or replace temp table incoming as {model.sql}")
+            _ensure_table(connection, model)
+            connection.execute(f"delete from {model.quoted}")
+            connection.execute(f"insert into {model.quoted} by name select * from incoming")
+        else:
+            _replace_cells(connection, store, model, logs)
+        for documented in (model, *logs):
+            _comment(connection, documented)
+        if kind == "view":
+            return 0
+        row = connection.execute(f"select count(*) from {model.quoted}").fetchone()
+        return int(row[0]) if row is not None else 0
+
+
+def _prepare(connection: "duckdb.DuckDBPyConnection", store: Store) -> None:
+    connection.execute("set variable ref_folder = $folder", {"folder": str(WAREHOUSE_FOLDER / "ref")})
+    connection.execute(
+        """
+        create or replace temp macro landing(name, item_type) as table
+        select line.account_id, line.region, line.parameter, line.item, cell
+        from read_json(
+            getvariable('landing.' || name),
+            format = 'newline_delimited',
+            maximum_object_size = 67108864,
+            columns = {
+                run_id: 'VARCHAR', role: 'VARCHAR', account_id: 'VARCHAR', region: 'VARCHAR', listing: 'VARCHAR',
+                parameter: 'VARCHAR', item: item_type
+            }
+        ) as line
+        join landed_cell as cell
+            on line.run_id = cell.run_id and line.role = cell.role and line.listing = cell.listing
+            and line.account_id = cell.caller_account_id and line.region = cell.cell_region
+        """
+    )
+
+
+def _replace_cells(
+    connection: "duckdb.DuckDBPyConnection", store: Store, model: Model, logs: Sequence[Model]
+) -> None:
+    """Replace the rows of every trusted cell whose answer is at hand; freeze and flag the others."""
+    connection.execute(
+        """
+        create or replace temp table landed_cell as
+        select
+            c.run_id, c.role, c.account_id as caller_account_id, c.region as cell_region, c.listing,
+            c.ended_at as collected_at, false as is_stale
+        from audit.collection as c
+        -- A zero that somebody accepted is trusted by the view, not by the cell.
+        left join audit.coverage as v using (run_id, role, account_id, region, listing)
+        where
+            list_contains($listings, split_part(c.listing, ':', 1))
+            and (c.is_trusted or coalesce(v.is_trusted and v.ended_at = c.ended_at, false))
+        qualify row_number() over (
+            partition by c.role, c.account_id, c.region, c.listing order by c.ended_at desc
+        ) = 1
+        """,
+        {"listings": list(model.listings)},
+    )
+    empty = store.landing / ".empty.ndjson"
+    empty.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+    empty.touch(mode=0o640)
+    at_hand: set[str] = set()
+    for listing in model.listings:
+        runs = connection.execute(
+            "select distinct run_id from landed_cell where split_part(listing, ':', 1) = $listing",
+            {"listing": listing},
+        ).fetchall()
+        present = {
+            run: path for (run,) in runs if (path := records_path(store.landing, run, listing)).exists()
+        }
+        at_hand |= present.keys()
+        connection.execute(
+            f"set variable {identifier(f'landing.{listing}')} = $files",
+            {"files": [str(path) for path in present.values()] or [str(empty)]},
+        )
+    # What was landed longer ago than landings are kept has been loaded by the night that landed it.
+    connection.execute(
+        "delete from landed_cell where not list_contains($runs, run_id)", {"runs": sorted(at_hand)}
+    )
+    connection.execute(f"create or replace temp table incoming as {model.sql}")
+    _ensure_table(connection, model)
+    for log in logs:
+        connection.execute(f"create or replace temp table logged as {log.sql}")
+        _ensure_table(connection, log, source="logged")
+        connection.execute(f"insert into {log.quoted} by name select * from logged")
+    connection.execute(
+        f"""
+        delete from {model.quoted} as t using landed_cell as c
+        where
+            t.role = c.role and t.caller_account_id = c.caller_account_id and t.cell_region = c.cell_region
+            and t.listing = c.listing
+        """
+    )
+    connection.execute(f"insert into {model.quoted} by name select * from incoming")
+    newest = """
+        newest as (
+            select role, account_id as caller_account_id, region as cell_region, listing, is_trusted, skip_reason
+            from audit.coverage
+        )
+    """
+    same = """
+        t.role = newest.role and t.caller_account_id = newest.caller_account_id
+        and t.cell_region = newest.cell_region and t.listing = newest.listing
+    """
+    connection.execute(
+        f"""
+        with {newest}
+        delete from {model.quoted} as t using newest
+        where {same} and list_contains($retiring, newest.skip_reason)
+        """,
+        {"retiring": list(RETIRING)},
+    )
+    connection.execute(
+        f"""
+        with {newest}
+        update {model.quoted} as t set is_stale = not newest.is_trusted
+        from newest
+        where {same} and t.is_stale is distinct from (not newest.is_trusted)
+        """
+    )
+
+
+def _ensure_table(connection: "duckdb.DuckDBPyConnection", model: Model, source: str = "incoming") -> None:
+    """Create the table by the query's columns, or add those that a newer query has.
+
+    Raises:
+        ModelError: a column has another type than the table's: that is a migration's business.
+    """
+    exists = connection.execute(
+        "select 1 from information_schema.tables where table_schema = ? and table_name = ?",
+        [model.schema, model.name],
+    ).fetchall()
+    if not exists:
+        connection.execute(f"create table {model.quoted} as select * from {source} limit 0")
+        return
+    have = dict(_columns(connection, model.quoted))
+    for name, kind in _columns(connection, source):
+        if name not in have:
+            connection.execute(f"alter table {model.quoted} add column {identifier(name)} {kind}")
+        elif have[name] != kind:
+            raise ModelError(
+                f"warehouse/{model.schema}/{model.name}.sql gives {name} as {kind}, but the table holds {have[name]}. "
+                "Nothing was changed. Cast it in the query, or write a migration."
+            )
+
+
+def _columns(connection: "duckdb.DuckDBPyConnection", relation: str) -> list[tuple[str, str]]:
+    return [(row[0], row[1]) for row in connection.execute(f"describe {relation}").fetchall()]
+
+
+def _comment(connection: "duckdb.DuckDBPyConnection", model: Model) -> None:
+    kind = "view" if model.materialized == "view" else "table"
+    connection.execute(f"comment on {kind} {model.quoted} is {literal(model.header.description)}")
+    for name, _ in _columns(connection, model.quoted):
+        if name in model.columns:
+            connection.execute(
+                f"comment on column {model.quoted}.{identifier(name)} is {literal(model.columns[name])}"
+            )
+
+
+# -------------------------------------------------------------------------------------------------- assets
+
+
+KEY_IS_UNIQUE = "key_is_unique"
+
+
+def model_asset(
+    model: Model, models: Mapping[str, Model], on_it: Sequence[checks.SqlCheck]
+) -> dg.AssetsDefinition:
+    """The step that builds a model, its logs, and asks its checks."""
+    logs = [log for log in models.values() if log.materialized == "log" and log.logs == model.relation]
+    check_specs = [
+        *(
+            [
+                dg.AssetCheckSpec(
+                    KEY_IS_UNIQUE,
+                    asset=model.asset_key,
+                    blocking=True,
+                    description=f"No two rows of {model.relation} have the same {', '.join(model.key)}.",
+                )
+            ]
+            if model.key and model.materialized != "view"
+            else []
+        ),
+        *(check.spec(model.asset_key) for check in on_it),
+    ]
+
+    @dg.multi_asset(
+        name=f"build_{model.schema}_{model.name}",
+        specs=[_spec(built, models, on_it if built is model else ()) for built in (model, *logs)],
+        check_specs=check_specs,
+        required_resource_keys={"warehouse", "settings"},
+        # The bill before the inventory: see catalogue.COST.
+        op_tags={"dagster/priority": "10" if model.schema in ("ref", "cost") else "0"},
+    )
+    def build_model(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any]]:
+        warehouse: Warehouse = context.resources.warehouse
+        settings: Settings = context.resources.settings
+        store = open_gate(
+            warehouse,
+            settings,
+            model.relation,
+            max_age=rules.MODEL_MAX_AGE,
+            listings=sorted(model.sources),
+        )
+        with refusing():
+            rows = build(store, model, logs)
+            found = [_key_check(model), *on_it] if model.key and model.materialized != "view" else list(on_it)
+            results = checks.ask(store, found, warehouse.run_id, settings.config_hash)
+        selected = context.op_execution_context.selected_asset_check_keys
+        for built in (model, *logs):
+            yield dg.MaterializeResult(
+                asset_key=built.asset_key,
+                metadata=_metadata(store, built, rows if built is model else None),
+                check_results=[
+                    result.as_dagster(model.asset_key)
+                    for result in results
+                    if built is model and dg.AssetCheckKey(model.asset_key, result.check.name) in selected
+                ],
+            )
+
+    return build_model
+
+
+def _spec(model: Model, models: Mapping[str, Model], on_it: Sequence[checks.SqlCheck]) -> dg.AssetSpec:
+    internal = {
+        log.relation for log in models.values() if log.materialized == "log" and log.logs == model.relation
+    }
+    # A rule about the model may read other tables: those have to stand too.
+    uses = model.uses.union(*(check.uses for check in on_it)) - {model.relation}
+    deps = [
+        *(landing_key(listing) for listing in model.listings),
+        *(models[name].asset_key for name in sorted(uses) if name in models),
+        *([landing_key(name) for name in models[model.logs].listings] if model.logs in models else []),
+    ]
+    if not deps:
+        # A seed reads nothing, but nothing is built before the list of accounts is trusted.
+        deps = [landing_key(ACCOUNT)]
+    roles = sorted({family_of(listing).role for listing in model.sources})
+    return dg.AssetSpec(
+        model.asset_key,
+        deps=[dep for dep in deps if "/".join(dep.path).replace("/", ".") not in internal],
+        description=model.header.description,
+        group_name=GROUPS.get(model.schema, model.schema),
+        kinds={"duckdb", "sql"},
+        tags=GATE_TAG | ({"aws/role": roles[0]} if len(roles) == 1 else {}),
+    )
+
+
+def _key_check(model: Model) -> checks.SqlCheck:
+    columns = ", ".join(identifier(name) for name in model.key)
+    return checks.SqlCheck(
+        name=KEY_IS_UNIQUE,
+        on=model.relation,
+        blocking=True,
+        description=f"No two rows of {model.relation} have the same {', '.join(model.key)}.",
+        sql=f"select {columns}, count(*) as row_count from {model.quoted} group by all having count(*) > 1",
+    )
+
+
+def key_checks(models: Iterable[Model]) -> list[checks.SqlCheck]:
+    """The uniqueness rule of every model that names its key."""
+    return [_key_check(model) for model in models if model.key and model.materialized != "view"]
+
+
+def _metadata(store: Store, model: Model, rows: int | None) -> dict[str, Any]:
+    with store.read() as connection:
+        described = _columns(connection, model.quoted)
+    shown: dict[str, Any] = {
+        "dagster/column_schema": dg.TableSchema(
+            [dg.TableColumn(name, kind, description=model.columns.get(name)) for name, kind in described]
+        ),
+        "dagster/relation_identifier": model.relation,
+    }
+    if rows is not None and model.materialized != "view":
+        shown["dagster/row_count"] = rows
+    return shown
+
+
+def model_assets(
+    models: Mapping[str, Model], sql_checks: Sequence[checks.SqlCheck]
+) -> list[dg.AssetsDefinition]:
+    """Every SQL file as an asset; a log belongs to the step of the table that it logs."""
+    return [
+        model_asset(model, models, [check for check in sql_checks if check.on == model.relation])
+        for model in models.values()
+        if model.materialized != "log"
+    ]

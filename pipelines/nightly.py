@@ -1,0 +1,164 @@
+"""Run the nightly job in this process, and say in a few lines how it went."""
+
+import shutil
+from collections.abc import Mapping, MutableMapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from pipelines.definitions import NIGHTLY, build_defs
+from pipelines.settings import REPOSITORY
+from resources.warehouse import Store, WarehouseError
+
+DAGSTER_YAML = REPOSITORY / "dagster.yaml"
+
+
+@dataclass(frozen=True)
+class Night:
+    """How a night ended.
+
+    Attributes:
+        sentences: why it was refused, the rules first; empty when it published.
+        warnings: what was published stale, or should be mended.
+    """
+
+    run_id: str
+    published: bool
+    sentences: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+
+def prepare_dagster_home(environment: MutableMapping[str, str]) -> Path:
+    """Set `DAGSTER_HOME` where it is not, and see that it holds a `dagster.yaml`: without one telemetry is on."""
+    home = Path(environment.get("DAGSTER_HOME") or REPOSITORY / ".dagster").absolute()
+    home.mkdir(mode=0o750, parents=True, exist_ok=True)
+    target = home / "dagster.yaml"
+    ours = home == REPOSITORY / ".dagster"
+    if not target.exists() or (ours and target.read_bytes() != DAGSTER_YAML.read_bytes()):
+        shutil.copyfile(DAGSTER_YAML, target)
+    environment["DAGSTER_HOME"] = str(home)
+    return home
+
+
+def run_nightly(environment: Mapping[str, str], store: Store) -> Night:
+    """Run the job against `DAGSTER_HOME`'s instance, where the UI shows it."""
+    job = build_defs(environment).resolve_job_def(NIGHTLY)
+    with dg.DagsterInstance.get() as instance:
+        result = job.execute_in_process(
+            instance=instance,
+            raise_on_error=False,
+            tags={"cmdb/launched_by": "cmdb nightly"},
+            # The terminal shows progress and the verdict; the events are in the UI.
+            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+        )
+    failed = _failed_rules(store, result.run_id, "ERROR")
+    sentences = list(dict.fromkeys([*failed, *([] if failed else _step_failures(result))]))
+    warnings = _failed_rules(store, result.run_id, "WARN")
+    return Night(
+        result.run_id,
+        result.success,
+        [] if result.success else sentences,
+        warnings + (failed if result.success else []),
+    )
+
+
+def _step_failures(result: dg.ExecuteInProcessResult) -> list[str]:
+    sentences = []
+    for event in result.all_events:
+        if event.event_type != dg.DagsterEventType.STEP_FAILURE:
+            continue
+        data = event.step_failure_data
+        if data.user_failure_data is not None and data.user_failure_data.description:
+            sentences.append(data.user_failure_data.description)
+        elif data.error is not None:
+            cause = data.error.cause or data.error
+            sentences.append(f"{event.step_key}: {cause.message.strip().splitlines()[-1]}")
+    return sentences
+
+
+def _failed_rules(store: Store, run_id: str, severity: str) -> list[str]:
+    try:
+        with store.read() as connection:
+            rows = connection.execute(
+                """
+                select observed || ' ' || coalesce(expected, '')
+                from audit.check_result
+                where run_id = $run_id and not passed and severity = $severity
+                order by checked_at
+                """,
+                {"run_id": run_id, "severity": severity},
+            ).fetchall()
+    except WarehouseError:
+        # The run could not even open the working file; its step's failure says why.
+        return []
+    return [str(sentence).strip() for (sentence,) in rows]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The published dataset in a few figures."""
+
+    accounts: int
+    active_accounts: int
+    resources: int
+    resource_accounts: int
+    month_to_date: Decimal
+    currency: str
+    through: str
+    cells: dict[str, int]
+    requests: int
+    api_cost_usd: Decimal
+    stale: int
+
+
+def summarise(store: Store) -> Summary:
+    """Read the figures from the published file.
+
+    Raises:
+        WarehouseError: nothing is published yet.
+    """
+    with store.published() as connection:
+
+        def one(sql: str) -> tuple[Any, ...]:
+            row = connection.execute(sql).fetchone()
+            assert row is not None, "an aggregate always has a row"
+            return tuple(row)
+
+        accounts = one(
+            "select count(*), count(*) filter (state = 'ACTIVE') from org.account where state <> 'LEFT'"
+        )
+        resources = one(
+            """
+            select count(*), count(distinct account_id), count(*) filter (is_stale)
+            from cmdb.resource where status <> 'retired'
+            """
+        )
+        cost = one(
+            """
+            select sum(unblended_cost), any_value(currency), max(usage_date)
+            from cost.daily
+            where
+                slice = 'service'
+                and usage_date >= (select date_trunc('month', max(usage_date)) from cost.daily)
+            """
+        )
+        run = one("select request_count, api_cost_usd from audit.run order by started_at desc limit 1")
+        cells = connection.execute(
+            "select outcome, count(*) from audit.coverage group by outcome order by outcome"
+        ).fetchall()
+    return Summary(
+        accounts=accounts[0],
+        active_accounts=accounts[1],
+        resources=resources[0],
+        resource_accounts=resources[1],
+        month_to_date=cost[0] or Decimal(0),
+        currency=cost[1] or "",
+        through=str(cost[2] or "never"),
+        cells=dict(cells),
+        requests=run[0],
+        api_cost_usd=run[1],
+        stale=resources[2],
+    )

@@ -1,0 +1,292 @@
+"""What an operator does between nights: ask again, accept a zero, look at coverage, query what is published."""
+
+import json
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import duckdb
+import pandas as pd
+
+from pipelines.catalogue import listings
+from pipelines.definitions import aws_roles, code_version
+from pipelines.preflight import record
+from pipelines.settings import Settings
+from resources import evidence
+from resources.contract import Role
+from resources.identity import Fact
+from resources.listing import GLOBAL_REGION
+from resources.profile import Identity, Question
+from resources.roles import Management, Workload
+from resources.warehouse import Store, WarehouseError
+
+WORST_FIRST = ("wrong_account", "empty_suspect", "denied", "failed", "skipped", "empty_verified", "found")
+
+
+class NoSuchQuestion(Exception):
+    """What was asked for does not exist. The message says what does."""
+
+
+# ------------------------------------------------------------------------------------------- preflight
+
+
+def judge_identities(settings: Settings) -> tuple[tuple[Fact, ...], str]:
+    """Ask and judge the five facts; returns them and a sentence on whether they were recorded."""
+    management = aws_roles(settings)["management"]
+    assert isinstance(management, Management), "the resource of the role management"
+    callers, organization, facts = management.preflight()
+    store = Store(settings.database)
+    run_id = f"preflight-{uuid.uuid4()}"
+    try:
+        with store.holding(run_id, "cmdb preflight"):
+            with store.transaction() as connection:
+                evidence.record_run(connection, run_id, code_version())
+            record(store, run_id, management, settings, callers, organization, facts)
+            with store.transaction() as connection:
+                outcome = "refused" if any(fact.blocks for fact in facts) else "preflight"
+                evidence.finish_run(connection, run_id, outcome)
+    except WarehouseError as error:
+        if error.exit_code == 2:
+            raise
+        return facts, f"Not recorded: {error}"
+    return facts, f"Recorded in {store.working} as run {run_id}."
+
+
+# ------------------------------------------------------------------------------------------- ask again
+
+
+def ask_again(
+    settings: Settings, role: Role, listing_name: str, account: str, region: str, parameter: str
+) -> tuple[dict[str, Any], bool]:
+    """Put one question; returns what to print, and whether the answer holds records.
+
+    Raises:
+        NoSuchQuestion: the listing, the account or the parameter does not fit; nothing was asked.
+        IdentityRefused: the role is not who it should be; nothing was asked.
+    """
+    known = listings()
+    listing = known.get(listing_name)
+    if listing is None or role not in listing.roles:
+        asked = ", ".join(sorted(name for name, entry in known.items() if role in entry.roles))
+        raise NoSuchQuestion(f"{role} asks no listing {listing_name!r}. It asks: {asked or 'none'}.")
+    if listing.each is not None and not parameter:
+        raise NoSuchQuestion(
+            f"{listing_name} is asked once for each {listing.each.parameter}. Name one with --parameter."
+        )
+    resource = aws_roles(settings)[role]
+    identity = resource.verify()
+    if isinstance(resource, Workload):
+        identity = _workload_identity(resource, account)
+    assert identity is not None, "a central role has one identity"
+    if account and account != identity.account_id:
+        raise NoSuchQuestion(f"{role} is account {identity.account_id}, not {account}. Nothing was asked.")
+    where = GLOBAL_REGION if listing.scope == "global" else region or settings.home_region
+    answer = resource.reach.ask(
+        Question(
+            profile=identity.profile,
+            account_id=identity.account_id,
+            region=where,
+            listing=listing,
+            listing_role=role,
+            parameters={} if listing.each is None else {listing.each.parameter: parameter},
+            suffix=parameter,
+            verbatim=True,
+        )
+    )
+    shown = {
+        "request": {
+            "call": listing.call,
+            "region": where,
+            "parameters": {**listing.parameters, **answer.question.parameters},
+        },
+        "identity": {
+            "role": role,
+            "profile": identity.profile,
+            "account_id": answer.caller_account_id,
+            "arn": answer.caller_arn,
+        },
+        "outcome": answer.outcome,
+        "records": answer.record_count,
+        "pages": answer.page_count,
+        "requests": answer.request_count,
+        "throttled": answer.throttle_count,
+        "error_code": answer.error_code,
+        "error_message": answer.error_message,
+        "asked_at": answer.started_at.isoformat(),
+        "response": answer.raw_response,
+    }
+    resource.close()
+    return shown, answer.outcome == "found"
+
+
+def _workload_identity(resource: Workload, account: str) -> Identity:
+    found = [answer for answer in resource.reached().values() if isinstance(answer, Identity)]
+    for identity in found:
+        if identity.account_id == account:
+            return identity
+    reached = ", ".join(sorted(identity.account_id for identity in found)) or "none"
+    raise NoSuchQuestion(
+        f"No workload profile reaches account {account or '(none named)'}. Name one with --account; reached are: "
+        f"{reached}."
+    )
+
+
+# ---------------------------------------------------------------------------------------------- accept
+
+
+def accept_zero(store: Store, account: str, region: str, listing: str, reason: str, who: str) -> str:
+    """Mark the newest suspect zero of a cell as accepted and say so.
+
+    Raises:
+        NoSuchQuestion: the newest cell of that key is no suspect zero.
+    """
+    run_id = f"accept-{uuid.uuid4()}"
+    if not reason.strip():
+        raise NoSuchQuestion("A zero is accepted for a reason: give one with --reason. Nothing was changed.")
+    with store.holding(run_id, "cmdb accept"), store.transaction() as connection:
+        rows = connection.execute(
+            """
+            select outcome, run_id, role, ended_at from audit.coverage
+            where account_id = $account and region = $region and listing = $listing
+            """,
+            {"account": account, "region": region, "listing": listing},
+        ).fetchall()
+        if not rows:
+            raise NoSuchQuestion(
+                f"No cell {account} {region} {listing} is known. `cmdb coverage --blocked` lists the untrusted ones."
+            )
+        outcome, cell_run, role, ended_at = rows[0]
+        if outcome != "empty_suspect":
+            raise NoSuchQuestion(
+                f"{account} {region} {listing} is {outcome}; only empty_suspect can be accepted. Nothing was changed."
+            )
+        connection.execute(
+            """
+            update audit.collection
+            set accepted_by = $who, accepted_reason = $reason, accepted_at = $now
+            where
+                run_id = $run_id and role = $role and account_id = $account and region = $region
+                and listing = $listing
+            """,
+            {
+                "who": who,
+                "reason": reason,
+                "now": datetime.now(UTC),
+                "run_id": cell_run,
+                "role": role,
+                "account": account,
+                "region": region,
+                "listing": listing,
+            },
+        )
+    return (
+        f"Accepted: {account} {region} {listing} is empty, says {who} ({reason}), until it is found again. "
+        f"It was asked at {ended_at:%Y-%m-%d %H:%M} UTC. Next: cmdb nightly"
+    )
+
+
+# -------------------------------------------------------------------------------------------- coverage
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """The newest cells, as a matrix of accounts by regions and as a list of what cannot be believed."""
+
+    matrix_columns: list[str]
+    matrix_rows: list[list[str]]
+    untrusted: list[dict[str, Any]]
+    cells: list[dict[str, Any]]
+    refusals: list[str]
+
+
+def read_coverage(store: Store, *, blocked: bool) -> Coverage:
+    """Read the published file, or the working file where `blocked` asks what stopped the last night."""
+    source = store.read() if blocked else store.published()
+    with source as connection:
+        cursor = connection.execute(
+            """
+            select
+                role, account_id, region, listing, outcome, is_trusted, last_trusted_at, record_count,
+                coalesce(error_message, skip_reason, '') as why
+            from audit.coverage order by all
+            """
+        )
+        frame = pd.DataFrame(cursor.fetchall(), columns=[column[0] for column in cursor.description or ()])
+        refusals = [
+            str(sentence)
+            for (sentence,) in connection.execute(
+                """
+                select observed from audit.check_result
+                where
+                    not passed and severity = 'ERROR'
+                    and run_id = (select arg_max(run_id, started_at) from audit.run)
+                order by checked_at
+                """
+            ).fetchall()
+        ]
+    # The cell of the matrix shows the worst of its listings.
+    frame["rank"] = frame["outcome"].map({outcome: rank for rank, outcome in enumerate(WORST_FIRST)})
+    worst = frame.pivot_table(index=["role", "account_id"], columns="region", values="rank", aggfunc="min")
+    rows = [
+        [*map(str, index), *("" if pd.isna(rank) else WORST_FIRST[int(rank)] for rank in ranks)]
+        for index, ranks in zip(worst.index, worst.to_numpy(), strict=True)
+    ]
+    cells = [
+        {str(name): value for name, value in row.items()}
+        for row in frame.drop(columns="rank").to_dict("records")
+    ]
+    doubtful = [
+        {name: cell[name] for name in ("role", "account_id", "region", "listing", "outcome", "why")}
+        for cell in cells
+        if not cell["is_trusted"] and cell["outcome"] != "skipped"
+    ]
+    return Coverage(["role", "account_id", *map(str, worst.columns)], rows, doubtful, cells, refusals)
+
+
+# ------------------------------------------------------------------------------------------------- sql
+
+
+def answer_sql(store: Store, query: str, output: str) -> str:
+    """The answer of the published file, as text.
+
+    Money stays decimal: the frame holds Python objects, not pandas' floats.
+
+    Raises:
+        NoSuchQuestion: DuckDB refused the query; the message is its own.
+    """
+    with store.published() as connection:
+        try:
+            cursor = connection.execute(query)
+            names = [column[0] for column in cursor.description or ()]
+            rows = cursor.fetchall()
+        except duckdb.Error as error:
+            raise NoSuchQuestion(f"DuckDB refused the query: {error} Nothing was changed.") from error
+    frame = pd.DataFrame(rows, columns=names, dtype=object)
+    if output == "csv":
+        return frame.to_csv(index=False).rstrip("\n")
+    if output == "json":
+        return _json(frame)
+    if output == "markdown":
+        return _markdown(names, rows)
+    if frame.empty:
+        return "  ".join(names) + "\n(no rows)"
+    return frame.to_string(index=False, na_rep="", max_colwidth=None)
+
+
+def _json(frame: pd.DataFrame) -> str:
+    records: list[Mapping[str, Any]] = [
+        {str(name): value for name, value in row.items()} for row in frame.to_dict("records")
+    ]
+    return json.dumps(records, indent=2, default=str, ensure_ascii=False)
+
+
+def _markdown(names: list[str], rows: list[tuple[Any, ...]]) -> str:
+    def line(values: Any) -> str:
+        texts = (
+            "" if value is None else str(value).replace("|", "\\|").replace("\n", " ") for value in values
+        )
+        return f"| {' | '.join(texts)} |"
+
+    return "\n".join([line(names), f"|{' --- |' * len(names)}", *(line(row) for row in rows)])

@@ -1,0 +1,106 @@
+"""The pre-flight: who the profiles are, before anything else is asked.
+
+Its five checks belong to the asset itself, so that a re-execution from failure asks again.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import dagster as dg
+
+from pipelines.gate import begin, refusing
+from pipelines.metadata import rows_table
+from pipelines.settings import Settings
+from resources import evidence
+from resources.contract import Role
+from resources.identity import FACTS, Caller, Fact, Organization
+from resources.roles import Management
+from resources.warehouse import Store
+from resources.warehouse_resource import Warehouse
+
+PREFLIGHT_KEY = dg.AssetKey(["audit", "caller_identity"])
+
+DESCRIPTIONS = {
+    "every_role_answers": "Each of the three central profiles is named, exists, and STS answers it.",
+    "management_is_the_organisations_master": "The management profile is the organisation's management account.",
+    "operations_is_the_expected_account": "The operations profile is the account that CMDB_OPERATIONS_ACCOUNT names.",
+    "billing_is_the_expected_account": "The billing profile is the account that CMDB_BILLING_ACCOUNT names.",
+    "accounts_are_distinct": "The three central profiles reach three accounts, but for pairs that are declared.",
+}
+
+
+def record(
+    store: Store,
+    run_id: str,
+    management: Management,
+    settings: Settings,
+    callers: Mapping[Role, Caller],
+    organization: Organization,
+    facts: Sequence[Fact],
+) -> None:
+    """Store what was asked and judged. The lock must be held.
+
+    Raises:
+        WarehouseError: the warehouse belongs to another organisation.
+    """
+    if organization.organization_id is not None and not any(fact.blocks for fact in facts):
+        store.stamp(organization.organization_id, organization.management_account_id)
+    with store.transaction() as connection:
+        evidence.record_callers(
+            connection,
+            run_id,
+            callers.values(),
+            expectation=management.central.expectation,
+            waiver=",".join(management.central.shared_accounts) or None,
+            organization_id=organization.organization_id,
+            config_hash=settings.config_hash,
+        )
+        evidence.record_facts(connection, run_id, facts, settings.config_hash)
+
+
+@dg.asset(
+    key=PREFLIGHT_KEY,
+    description="Who each central profile really is, by STS, and whether that is who it should be. "
+    "Nothing is collected while one of its checks fails.",
+    group_name="preflight",
+    kinds={"aws", "duckdb"},
+    check_specs=[
+        dg.AssetCheckSpec(name, asset=PREFLIGHT_KEY, blocking=True, description=DESCRIPTIONS[name])
+        for name in FACTS
+    ],
+    required_resource_keys={"warehouse", "settings", "management"},
+    op_tags={"dagster/priority": "100"},
+)
+def caller_identity(context: dg.AssetExecutionContext) -> Iterator[Any]:
+    """Ask, judge, record, show."""
+    warehouse: Warehouse = context.resources.warehouse
+    settings: Settings = context.resources.settings
+    management: Management = context.resources.management
+    store = begin(warehouse, settings, "audit/caller_identity")
+    callers, organization, facts = management.preflight()
+    with refusing():
+        record(store, warehouse.run_id, management, settings, callers, organization, facts)
+    table = rows_table(
+        [
+            {
+                "role": c.role,
+                "profile": c.profile,
+                "account_id": c.account_id,
+                "arn": c.arn,
+                "trouble": c.error_message,
+            }
+            for c in callers.values()
+        ]
+    )
+    yield dg.MaterializeResult(
+        metadata={"organization": organization.organization_id or "unknown", "callers": table},
+        check_results=[
+            dg.AssetCheckResult(
+                check_name=fact.name,
+                passed=fact.passed,
+                severity=dg.AssetCheckSeverity(fact.severity),
+                description=f"{fact.sentence} {fact.cure}".strip(),
+            )
+            for fact in facts
+        ],
+    )

@@ -1,0 +1,152 @@
+"""The last step: what was built and judged becomes what analysts read, whole or not at all."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from pipelines import checks, landing, rules
+from pipelines.catalogue import FAMILIES
+from pipelines.gate import GATE_TAG, cell_states, open_gate, refuse, refusing
+from pipelines.models import Model, key_checks
+from pipelines.settings import Settings
+from resources import evidence
+from resources.warehouse import Store
+from resources.warehouse_resource import Warehouse
+
+if TYPE_CHECKING:
+    import duckdb
+
+PUBLISHED_KEY = dg.AssetKey(["published"])
+
+LANDINGS_KEPT = 3
+RUNS_KEPT = 30
+ZERO_RUNS_KEPT = 7
+
+
+class NotPublishable(Exception):
+    """The copy breaks a rule. Nothing was published."""
+
+
+def published_asset(
+    models: Mapping[str, Model], sql_checks: Sequence[checks.SqlCheck]
+) -> dg.AssetsDefinition:
+    """The asset that publishes; it depends on every model."""
+    own = [check for check in sql_checks if check.on == "published"]
+    everything = [*key_checks(models.values()), *sql_checks]
+
+    @dg.asset(
+        key=PUBLISHED_KEY,
+        deps=[model.asset_key for model in models.values()],
+        description="The file that analysts read: a verified copy of the working file, swapped in by a symbolic link.",
+        group_name="published",
+        kinds={"duckdb"},
+        tags=GATE_TAG,
+        check_specs=[check.spec(PUBLISHED_KEY) for check in own],
+        required_resource_keys={"warehouse", "settings"},
+        op_tags={"dagster/priority": "-10"},
+    )
+    def published(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any]]:
+        warehouse: Warehouse = context.resources.warehouse
+        settings: Settings = context.resources.settings
+        store = open_gate(
+            warehouse,
+            settings,
+            "published",
+            max_age=rules.MODEL_MAX_AGE,
+            listings=[listing.name for family in FAMILIES for listing in family.listings],
+        )
+        _require_fresh(store, warehouse)
+        with refusing():
+            results = checks.ask(store, own, warehouse.run_id, settings.config_hash)
+            version = _publish(store, warehouse.run_id, everything)
+            counts = prune(store)
+        selected = context.op_execution_context.selected_asset_check_keys
+        yield dg.MaterializeResult(
+            metadata={
+                "version": version.name,
+                "path": dg.MetadataValue.path(str(store.database)),
+                "sha256": version.sha256,
+                **counts,
+            },
+            check_results=[
+                result.as_dagster(PUBLISHED_KEY)
+                for result in results
+                if dg.AssetCheckKey(PUBLISHED_KEY, result.check.name) in selected
+            ],
+        )
+
+    return published
+
+
+def _require_fresh(store: Store, warehouse: Warehouse) -> None:
+    """Every central listing is younger than a day, or nothing is published."""
+    central = [
+        listing.name for family in FAMILIES if family.role != "workload" for listing in family.listings
+    ]
+    with store.read() as connection:
+        cells = cell_states(evidence.coverage(connection, central))
+    for listing in central:
+        verdict = rules.freshness_verdict(listing, cells.get(listing, []), now=warehouse.now())
+        if verdict.blocks:
+            raise refuse(f"Nothing was published. {verdict.sentence} The published file is as it was.")
+
+
+def _publish(store: Store, run_id: str, everything: Sequence[checks.SqlCheck]) -> Any:
+    def verify(connection: "duckdb.DuckDBPyConnection") -> None:
+        for check in everything:
+            result = checks.run(connection, check)
+            if not result.passed and check.blocking:
+                raise NotPublishable(f"{check.on}: {check.name}. {result.sentence}")
+
+    with store.transaction() as connection:
+        evidence.finish_run(connection, run_id, "published")
+    try:
+        return store.publish(run_id, verify)
+    except NotPublishable as error:
+        raise refuse(f"Nothing was published. {error} The published file is as it was.") from error
+    finally:
+        # The copy says that it was published; the working file must not say so unless it was.
+        if not any(version.run_id == run_id for version in store.versions()):
+            with store.transaction() as connection:
+                evidence.finish_run(connection, run_id, "refused")
+
+
+def prune(store: Store) -> dict[str, int]:
+    """Forget what is older than the retention allows: landings, old cells, verbatim zeros, old verdicts."""
+    gone = landing.prune(store.landing, LANDINGS_KEPT)
+    with store.transaction() as connection:
+        removed = connection.execute(
+            """
+            delete from audit.collection as c
+            where
+                c.run_id not in (select run_id from audit.run order by started_at desc limit $runs)
+                -- The newest cell of each key stays for ever, and so does the newest that was trusted.
+                and exists (
+                    select 1 from audit.coverage as v
+                    where
+                        v.role = c.role and v.account_id = c.account_id and v.region = c.region
+                        and v.listing = c.listing
+                        and c.ended_at < v.ended_at
+                        and c.ended_at is distinct from v.last_trusted_at
+                )
+            """,
+            {"runs": RUNS_KEPT},
+        ).fetchall()
+        connection.execute(
+            """
+            update audit.collection set raw_response = null
+            where
+                raw_response is not null
+                and run_id not in (select run_id from audit.run order by started_at desc limit $runs)
+            """,
+            {"runs": ZERO_RUNS_KEPT},
+        )
+        connection.execute(
+            """
+            delete from audit.check_result
+            where run_id not in (select run_id from audit.run order by started_at desc limit $runs)
+            """,
+            {"runs": RUNS_KEPT},
+        )
+    return {"landings_removed": len(gone), "cells_removed": int(removed[0][0]) if removed else 0}

@@ -1,0 +1,325 @@
+"""The rules that decide what may be believed. Pure functions over evidence.
+
+Each rule has three askers: the asset check shows it, the gate at the head of every gated asset refuses by it,
+and publishing asks it once more. None of them has a switch.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from resources.contract import Role
+from resources.identity import FACTS, Severity
+from resources.listing import ZeroSense
+from resources.profile import Outcome, Refusals
+
+COLLECTION_MAX_AGE = timedelta(minutes=60)
+"""How old the pre-flight may be when something is asked of AWS."""
+
+MODEL_MAX_AGE = timedelta(hours=26)
+"""How old the evidence may be when a model is built: a night and its repair the next morning."""
+
+PUBLISH_MAX_AGE = timedelta(hours=24)
+"""How old a central listing may be when the dataset is published."""
+
+SILENT: frozenset[Outcome] = frozenset({"empty_suspect", "wrong_account"})
+"""Outcomes that look like an answer and are none: always block."""
+
+LOUD: frozenset[Outcome] = frozenset({"denied", "failed"})
+"""Outcomes that AWS or the network announced."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a rule says, in a sentence. A verdict that did not pass with severity WARN does not block."""
+
+    passed: bool
+    sentence: str
+    severity: Severity = "ERROR"
+    at_fault: tuple[dict[str, Any], ...] = ()
+
+    @property
+    def blocks(self) -> bool:
+        """Whether nothing that depends on it may be built."""
+        return not self.passed and self.severity == "ERROR"
+
+
+# ---------------------------------------------------------------------------------------- the pre-flight
+
+
+@dataclass(frozen=True)
+class StoredFact:
+    """A fact of the pre-flight as it stands in `audit.check_result`."""
+
+    name: str
+    passed: bool
+    severity: Severity
+    sentence: str
+    run_id: str
+    config_hash: str
+    checked_at: datetime
+
+
+def preflight_verdict(
+    stored: Collection[StoredFact],
+    *,
+    now: datetime,
+    max_age: timedelta,
+    config_hash: str,
+    run_id: str = "",
+    identities_checked_at: datetime | None = None,
+) -> Verdict:
+    """Whether the newest pre-flight allows work: whole, of this configuration, young enough, without a failure.
+
+    A long night outlives 60 minutes. Within the run that made the pre-flight it stays good for as long as the
+    resources themselves have checked the identities again (`identities_checked_at`).
+    """
+    cure = "Run the pre-flight first (`cmdb preflight`, or materialise audit/caller_identity)."
+    missing = [name for name in FACTS if name not in {fact.name for fact in stored}]
+    if missing:
+        what = "no pre-flight is recorded" if not stored else f"the pre-flight lacks {', '.join(missing)}"
+        return Verdict(False, f"{what[0].upper()}{what[1:]}. {cure}")
+    if any(fact.config_hash != config_hash for fact in stored):
+        return Verdict(False, f"The last pre-flight judged another configuration than this one. {cure}")
+    failed = [fact for fact in stored if not fact.passed and fact.severity == "ERROR"]
+    if failed:
+        said = " ".join(f"{fact.name}: {fact.sentence}" for fact in failed)
+        return Verdict(False, f"The pre-flight failed. {said}")
+    oldest = min(fact.checked_at for fact in stored)
+    own = run_id != "" and all(fact.run_id == run_id for fact in stored)
+    if own and identities_checked_at is not None and now - oldest <= MODEL_MAX_AGE:
+        oldest = max(oldest, identities_checked_at)
+    age = now - oldest
+    if age > max_age:
+        return Verdict(
+            False,
+            f"The last pre-flight is {_duration(age)} old; at most {_duration(max_age)} is allowed here. {cure}",
+        )
+    if age < -timedelta(minutes=5):
+        return Verdict(
+            False, f"The last pre-flight lies {_duration(-age)} in the future: check the clock. {cure}"
+        )
+    return Verdict(
+        True, f"The pre-flight of run {next(iter(stored)).run_id} is {_duration(age)} old and passed."
+    )
+
+
+def _duration(age: timedelta) -> str:
+    minutes = int(age.total_seconds() // 60)
+    return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"
+
+
+# ---------------------------------------------------------------------------------------------- a zero
+
+
+@dataclass(frozen=True)
+class Witness:
+    """What is known from elsewhere about a cell that came back empty.
+
+    Attributes:
+        last_count: records in the last trusted cell; None without history.
+        billed: services of the last seven final days of the bill that only this listing explains, where the
+            listing is empty in every region of the account (the bill has no region).
+        earlier_confirmed: the newest earlier cell of the same key was empty too and asked twice, and nothing but
+            the bill spoke against it.
+    """
+
+    last_count: int | None = None
+    billed: tuple[str, ...] = ()
+    earlier_confirmed: bool = False
+
+
+@dataclass(frozen=True)
+class ZeroVerdict:
+    """Whether a zero is believed, why, and the evidence to keep."""
+
+    outcome: Outcome
+    sentence: str
+    evidence: dict[str, Any] = field(default_factory=dict)
+
+
+def must_ask_again(sense: ZeroSense, witness: Witness) -> bool:
+    """Whether something speaks against a zero, so that it is asked a second time in the same run."""
+    return sense == "witnessed" and bool(witness.last_count or witness.billed)
+
+
+def zero_verdict(
+    sense: ZeroSense,
+    *,
+    asked: int,
+    request_id: str | None,
+    refusals: Refusals | None,
+    witness: Witness,
+    zero_evidence: str,
+) -> ZeroVerdict:
+    """Judge an answer without records from a caller whose identity and whose pages are in order.
+
+    Args:
+        asked: how often the question was put in this run, each time with no records.
+        request_id: of the last empty answer; an empty answer without one is nobody's word.
+        refusals: what CloudTrail holds against the caller; None where it was not asked.
+        zero_evidence: `cloudtrail`, or `identity` which does without CloudTrail and says so.
+    """
+    evidence: dict[str, Any] = {
+        "identity": "STS names the account that this listing belongs to",
+        "pages": "every page was read",
+        "request_id": request_id,
+        "asked": asked,
+        "zero_sense": sense,
+    }
+    against: list[str] = []
+    if request_id is None:
+        against.append("the answer carries no request id")
+    against += _cloudtrail(refusals, zero_evidence, evidence)
+    if sense == "impossible":
+        against.append("this listing is never empty")
+        evidence["sense"] = "impossible"
+    if witness.last_count:
+        evidence["last_trusted_count"] = witness.last_count
+        if sense == "witnessed" and asked < 2:
+            against.append(f"the last trusted count was {witness.last_count} and it was not asked again")
+    if sense == "witnessed" and witness.billed:
+        evidence["billed_services"] = list(witness.billed)
+        # Read by the next night: a zero that was verified before the bill spoke is no history against the bill.
+        evidence["confirmed"] = confirmed = not against and asked >= 2
+        if confirmed and witness.earlier_confirmed:
+            evidence["history"] = "confirmed against the bill in an earlier run too: the bill lags behind"
+        else:
+            against.append(
+                f"the bill of the last final days shows {', '.join(witness.billed)} in this account"
+            )
+    if against:
+        evidence["against"] = against
+        return ZeroVerdict("empty_suspect", f"Empty, but {'; '.join(against)}.", evidence)
+    return ZeroVerdict("empty_verified", "Empty, and all the evidence agrees.", evidence)
+
+
+def _cloudtrail(refusals: Refusals | None, zero_evidence: str, evidence: dict[str, Any]) -> list[str]:
+    if zero_evidence == "identity":
+        evidence["cloudtrail"] = "not asked: CMDB_ZERO_EVIDENCE=identity"
+        return []
+    if refusals is None or not refusals.available:
+        why = refusals.reason if refusals is not None else "it was not asked"
+        evidence["cloudtrail"] = f"not available: {why}"
+        return [
+            f"CloudTrail could not be asked for refusals ({why}); grant cloudtrail:LookupEvents, "
+            "or accept zeros without it by CMDB_ZERO_EVIDENCE=identity"
+        ]
+    evidence["cloudtrail"] = {
+        "since": refusals.since.isoformat(),
+        "until": refusals.until.isoformat(),
+        "events": refusals.event_count,
+        "newest_event_at": refusals.newest_event_at.isoformat() if refusals.newest_event_at else None,
+        "refused": refusals.refused,
+    }
+    if refusals.refused:
+        first = refusals.refused[0]
+        return [
+            f"CloudTrail holds {len(refusals.refused)} refusal(s) of this caller's own calls "
+            f"({first.get('name')}: {first.get('errorCode')})"
+        ]
+    return []
+
+
+# --------------------------------------------------------------------------------------------- a listing
+
+
+@dataclass(frozen=True)
+class CellState:
+    """The newest cell of a key, as `audit.coverage` has it."""
+
+    role: Role
+    account_id: str
+    region: str
+    listing: str
+    outcome: Outcome
+    is_trusted: bool
+    run_id: str
+    ended_at: datetime
+    error_code: str | None = None
+    error_message: str | None = None
+    skip_reason: str | None = None
+
+    def as_row(self) -> dict[str, Any]:
+        """For a table in the Dagster UI or the terminal."""
+        return {
+            "role": self.role,
+            "account_id": self.account_id,
+            "region": self.region,
+            "listing": self.listing,
+            "outcome": self.outcome,
+            "why": self.error_message or self.skip_reason or "",
+        }
+
+
+def listing_verdict(listing: str, cells: Sequence[CellState], tolerance: Decimal) -> Verdict:
+    """The silent-zero rule for one listing: whether models may be built from its cells.
+
+    A silent failure always blocks. A loud one blocks where a central role asked, and freezes the cell where
+    a workload role did, as long as at most `tolerance` of the asked cells failed so.
+    """
+    asked = [cell for cell in cells if cell.outcome != "skipped"]
+    if not cells:
+        return Verdict(False, f"{listing} has never been asked. Materialise landing/{listing} first.")
+    if not asked:
+        reasons = ", ".join(sorted({cell.skip_reason or "" for cell in cells}))
+        return Verdict(
+            False,
+            f"{listing}: all {len(cells)} cells were skipped ({reasons}), so nobody was asked. "
+            "Name a profile for at least one account (CMDB_WORKLOAD_PROFILES), and see CMDB_REGIONS.",
+        )
+    untrusted = [cell for cell in asked if not cell.is_trusted]
+    silent = [cell for cell in untrusted if cell.outcome in SILENT]
+    if silent:
+        return Verdict(False, _sentence(listing, silent), at_fault=_rows(silent))
+    central = [cell for cell in untrusted if cell.role != "workload"]
+    if central:
+        return Verdict(False, _sentence(listing, central), at_fault=_rows(central))
+    if len(untrusted) > tolerance * len(asked):
+        return Verdict(
+            False,
+            f"{_sentence(listing, untrusted)} That is {len(untrusted)} of {len(asked)} cells, "
+            f"more than CMDB_UNTRUSTED_TOLERANCE={tolerance} allows.",
+            at_fault=_rows(untrusted),
+        )
+    if untrusted:
+        return Verdict(
+            False,
+            f"{_sentence(listing, untrusted)} Their last trusted rows are kept, marked stale.",
+            severity="WARN",
+            at_fault=_rows(untrusted),
+        )
+    return Verdict(True, f"{listing}: all {len(asked)} cells are trusted.")
+
+
+def _sentence(listing: str, cells: Sequence[CellState]) -> str:
+    first = cells[0]
+    where = f"account {first.account_id}, region {first.region}, asked by {first.role}"
+    rest = f" (and {len(cells) - 1} more)" if len(cells) > 1 else ""
+    why = first.error_message or first.error_code or ""
+    return f"{listing}: {first.outcome} in {where}{rest}. {why}".rstrip()
+
+
+def _rows(cells: Iterable[CellState]) -> tuple[dict[str, Any], ...]:
+    return tuple(cell.as_row() for cell in cells)
+
+
+def freshness_verdict(
+    listing: str, cells: Sequence[CellState], *, now: datetime, max_age: timedelta = PUBLISH_MAX_AGE
+) -> Verdict:
+    """Whether the newest collection of a central listing is young enough to be published."""
+    if not cells:
+        return Verdict(False, f"{listing} has never been asked. Run `cmdb nightly`.")
+    asked = [cell.ended_at for cell in cells if cell.outcome != "skipped"]
+    if not asked:
+        return Verdict(False, f"{listing} was not asked: every cell was skipped. Run `cmdb nightly`.")
+    newest = max(asked)
+    if now - newest > max_age:
+        return Verdict(
+            False,
+            f"{listing} was last asked {_duration(now - newest)} ago; at most {_duration(max_age)} may be published. "
+            "Run `cmdb nightly`.",
+        )
+    return Verdict(True, f"{listing} was asked {_duration(now - newest)} ago.")

@@ -1,0 +1,227 @@
+"""The configuration, read from a mapping of environment variables and judged once.
+
+Pure: `definitions.py` and `cli.py` hand in the environment; nothing else reads it.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Literal, TypeVar
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from resources.contract import CONTRACT, Role
+from resources.identity import CENTRAL_ROLES, Expectation
+
+T = TypeVar("T")
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+WAREHOUSE_FOLDER = REPOSITORY / "warehouse"
+DEMO_DATABASE = WAREHOUSE_FOLDER / "demo" / "cmdb.duckdb"
+
+ZeroEvidence = Literal["cloudtrail", "identity"]
+
+MAX_UNTRUSTED_TOLERANCE = Decimal("0.25")
+
+
+class SettingsError(Exception):
+    """One or more environment variables hold what cannot be used. The message is a sentence for each."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that the environment decides. Names and defaults stand in docs/operations.md.
+
+    Attributes:
+        workload_profiles: names or globs over the profiles of the AWS config file.
+        regions: asked for workload listings; empty means each account's enabled regions.
+        untrusted_tolerance: share of the asked workload cells of a listing that may fail loudly.
+        cost_request_limit: Cost Explorer requests a night, each US$0.01.
+        problem: why the settings cannot be used; empty when they can. Every gate refuses while it stands,
+            so that a bad value shows in the Dagster UI as a sentence instead of a code location that
+            does not load.
+    """
+
+    management_profile: str = ""
+    operations_profile: str = ""
+    billing_profile: str = ""
+    aws_profile: str = ""
+    home_region: str = "us-east-1"
+    workload_profiles: tuple[str, ...] = ()
+    regions: tuple[str, ...] = ()
+    database: Path = WAREHOUSE_FOLDER / "cmdb.duckdb"
+    expectation: Expectation = field(default_factory=Expectation)
+    zero_evidence: ZeroEvidence = "cloudtrail"
+    untrusted_tolerance: Decimal = Decimal("0.05")
+    cost_months: int = 13
+    cost_request_limit: int = 100
+    concurrency: int = 64
+    alert_command: str = ""
+    schedule: str = "30 3 * * *"
+    timezone: str = "Pacific/Auckland"
+    problem: str = ""
+
+    @property
+    def config_hash(self) -> str:
+        """Changes when other accounts, regions or identities would be asked: evidence of another hash is void."""
+        asked = {
+            "profiles": [self.management_profile, self.operations_profile, self.billing_profile],
+            "workload": [self.aws_profile, *self.workload_profiles],
+            "regions": list(self.regions),
+            "home_region": self.home_region,
+            "expectation": {
+                **asdict(self.expectation),
+                "shared": sorted("+".join(sorted(pair)) for pair in self.expectation.shared),
+            },
+        }
+        return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def read_settings(environment: Mapping[str, str]) -> Settings:
+    """The settings, or a `SettingsError` with a sentence for each variable that cannot be used."""
+    problems: list[str] = []
+
+    def value(name: str, default: T, parse: Callable[[str], T], expects: str) -> T:
+        text = environment.get(name, "").strip()
+        if not text:
+            return default
+        try:
+            return parse(text)
+        except (ValueError, InvalidOperation, ZoneInfoNotFoundError, OSError):
+            problems.append(f"{name}={text!r} cannot be used: it must be {expects}. Correct or unset it.")
+            return default
+
+    def text(name: str, default: str = "") -> str:
+        return environment.get(name, "").strip() or default
+
+    names = {role: text(CONTRACT[role].profile_env) for role in CENTRAL_ROLES}
+    settings = Settings(
+        management_profile=names["management"],
+        operations_profile=names["operations"],
+        billing_profile=names["billing"],
+        aws_profile=text(CONTRACT["workload"].profile_env),
+        home_region=text("AWS_DEFAULT_REGION", "us-east-1"),
+        workload_profiles=value("CMDB_WORKLOAD_PROFILES", (), _words, "names or globs, separated by commas"),
+        regions=value(
+            "CMDB_REGIONS", (), _regions, "region names such as ap-southeast-2, separated by commas"
+        ),
+        database=value(
+            "CMDB_DATABASE", Settings.database, _database, "the path of a file that ends in .duckdb"
+        ),
+        expectation=Expectation(
+            operations_account=value("CMDB_OPERATIONS_ACCOUNT", "", _account, "an account id of 12 digits"),
+            billing_account=value("CMDB_BILLING_ACCOUNT", "", _account, "an account id of 12 digits"),
+            shared=value(
+                "CMDB_SHARED_ACCOUNTS",
+                frozenset(),
+                _pairs,
+                "pairs of management, operations and billing such as management+billing, separated by commas",
+            ),
+        ),
+        zero_evidence=value("CMDB_ZERO_EVIDENCE", "cloudtrail", _zero_evidence, "cloudtrail or identity"),
+        untrusted_tolerance=value(
+            "CMDB_UNTRUSTED_TOLERANCE",
+            Settings.untrusted_tolerance,
+            _tolerance,
+            f"a share between 0 and {MAX_UNTRUSTED_TOLERANCE}",
+        ),
+        cost_months=value(
+            "CMDB_COST_MONTHS",
+            13,
+            _whole(1, 13),
+            "a whole number of months from 1 to 13, as far back as AWS keeps days",
+        ),
+        cost_request_limit=value(
+            "CMDB_COST_REQUEST_LIMIT", 100, _whole(1, 100_000), "a whole number from 1 to 100000"
+        ),
+        concurrency=value("CMDB_CONCURRENCY", 64, _whole(1, 512), "a whole number from 1 to 512"),
+        alert_command=text("CMDB_ALERT_COMMAND"),
+        schedule=value("CMDB_SCHEDULE", "30 3 * * *", _cron, "a cron line of five fields"),
+        timezone=value(
+            "CMDB_TIMEZONE", "Pacific/Auckland", _timezone, "a time zone such as Pacific/Auckland"
+        ),
+    )
+    if problems:
+        raise SettingsError(" ".join(problems) + " Nothing was asked.")
+    return settings
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
+def _regions(text: str) -> tuple[str, ...]:
+    regions = _words(text)
+    for region in regions:
+        area, _, number = region.rpartition("-")
+        if (
+            not area
+            or not number.isdigit()
+            or not region.replace("-", "").isalnum()
+            or region != region.lower()
+        ):
+            raise ValueError(region)
+    return regions
+
+
+def _database(text: str) -> Path:
+    path = Path(text).expanduser()
+    if path.suffix != ".duckdb":
+        raise ValueError(text)
+    return path if path.is_absolute() else REPOSITORY / path
+
+
+def _account(text: str) -> str:
+    if not (len(text) == 12 and text.isascii() and text.isdigit()):
+        raise ValueError(text)
+    return text
+
+
+def _pairs(text: str) -> frozenset[frozenset[Role]]:
+    pairs: set[frozenset[Role]] = set()
+    for word in _words(text):
+        named = [part.strip() for part in word.split("+")]
+        pair = frozenset(role for role in CENTRAL_ROLES if role in named)
+        if len(named) != 2 or len(pair) != 2:
+            raise ValueError(word)
+        pairs.add(pair)
+    return frozenset(pairs)
+
+
+def _zero_evidence(text: str) -> ZeroEvidence:
+    if text == "cloudtrail":
+        return "cloudtrail"
+    if text == "identity":
+        return "identity"
+    raise ValueError(text)
+
+
+def _tolerance(text: str) -> Decimal:
+    share = Decimal(text)
+    if not 0 <= share <= MAX_UNTRUSTED_TOLERANCE:
+        raise ValueError(text)
+    return share
+
+
+def _whole(low: int, high: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        number = int(text)
+        if not low <= number <= high:
+            raise ValueError(text)
+        return number
+
+    return parse
+
+
+def _cron(text: str) -> str:
+    # Dagster judges the line fully when it loads the schedule; five fields is what people get wrong.
+    if len(text.split()) != 5:
+        raise ValueError(text)
+    return text
+
+
+def _timezone(text: str) -> str:
+    ZoneInfo(text)
+    return text

@@ -1,0 +1,127 @@
+"""A question put to AWS and what can come of it: the words that the rest of the product uses.
+
+Data only. `resources.profile` asks; what may be believed of an answer is for the pipeline's rules to say.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any, Final, Literal
+
+from resources.contract import Role
+from resources.listing import Listing
+
+Outcome = Literal["found", "empty_verified", "empty_suspect", "denied", "wrong_account", "failed", "skipped"]
+
+REQUEST_LIMIT: Final = "RequestLimit"
+"""The error code of a question that would have taken more requests than `Question.request_limit`."""
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who a profile is, by STS."""
+
+    role: Role
+    profile: str
+    account_id: str
+    arn: str
+    checked_at: datetime
+
+
+@dataclass(frozen=True)
+class Question:
+    """One cell to ask: a listing, in an account and region.
+
+    Attributes:
+        region: a region, or `aws-global`.
+        listing_role: the role that the cell belongs to.
+        parameters: sent beside the listing's own.
+        suffix: the parameter's part of the cell's name, `listing:suffix`.
+        request_limit: give up, rather than send more requests than this.
+    """
+
+    profile: str
+    account_id: str
+    region: str
+    listing: Listing
+    listing_role: Role
+    parameters: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    suffix: str = ""
+    request_limit: int | None = None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came of a question: all the records there are, or the reason why there are none.
+
+    Attributes:
+        outcome: a zero is always `empty_suspect`: only the rule that sees all the evidence makes it more.
+        records: as AWS sent them, timestamps as ISO text. Empty unless `found`.
+        request_count: everything that went out for this question, retries included.
+        error_code: AWS's own, or the kind of the failure.
+        raw_response: zeros and refusals: the last page, verbatim, with its request id.
+    """
+
+    question: Question
+    outcome: Outcome
+    started_at: datetime
+    ended_at: datetime
+    records: list[dict[str, Any]] = field(default_factory=list)
+    record_count: int = 0
+    page_count: int = 0
+    request_count: int = 0
+    throttle_count: int = 0
+    error_code: str | None = None
+    error_message: str | None = None
+    skip_reason: str | None = None
+    caller_account_id: str | None = None
+    caller_arn: str | None = None
+    raw_response: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Refusals:
+    """What CloudTrail says about refusals of one caller in one account and region.
+
+    Attributes:
+        available: all its events since then were read.
+        reason: why not.
+        refused: the refused events: id, time, source, name, error code.
+        event_count: events of the caller, refused or not.
+        newest_event_at: how far CloudTrail has come, by the caller's newest event.
+    """
+
+    available: bool
+    reason: str
+    refused: list[dict[str, Any]]
+    event_count: int
+    newest_event_at: datetime | None
+    since: datetime
+    until: datetime
+    request_count: int
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a fan-out is. `requests` and `throttles` count what has gone out, retries included."""
+
+    done: int
+    total: int
+    records: int
+    requests: int
+    throttles: int
+    elapsed: float
+
+
+class AwsError(Exception):
+    """A single call failed. `code` is AWS's error code, or the kind of the network's failure."""
+
+    def __init__(self, code: str, message: str, operation: str) -> None:
+        super().__init__(code, message, operation)
+        self.code = code
+        self.message = message
+        self.operation = operation
+
+    def __str__(self) -> str:
+        return f"{self.operation}: {self.message} ({self.code})"

@@ -1,0 +1,325 @@
+"""The audit schema, read and written: who was asked, what they answered, what was judged.
+
+Every function takes an open connection to the working file or a `Store`; none keeps one.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from resources.contract import Role
+from resources.identity import Caller, Expectation, Fact
+from resources.listing import ZeroSense
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from resources.profile import Outcome
+
+PREFLIGHT_SCOPE = "pre-flight"
+"""The scope of the pre-flight's rows in `audit.check_result`."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One question put to AWS and what came of it: a row of `audit.collection`.
+
+    Attributes:
+        listing: with its parameter where it has one, `organizations_account_parent:ou-1234-abcd`.
+        raw_response: the verbatim answer, for zeros and refusals.
+    """
+
+    run_id: str
+    role: Role
+    account_id: str
+    region: str
+    listing: str
+    outcome: "Outcome"
+    is_trusted: bool
+    zero_sense: ZeroSense
+    started_at: datetime
+    ended_at: datetime
+    profile: str | None = None
+    caller_account_id: str | None = None
+    record_count: int = 0
+    page_count: int = 0
+    request_count: int = 0
+    throttle_count: int = 0
+    attempt_count: int = 1
+    error_code: str | None = None
+    error_message: str | None = None
+    skip_reason: str | None = None
+    evidence: Mapping[str, Any] | None = None
+    raw_response: Mapping[str, Any] | None = None
+
+
+def record_run(connection: "duckdb.DuckDBPyConnection", run_id: str, code_version: str) -> None:
+    """Open the run's row, once."""
+    connection.execute(
+        """
+        insert into audit.run by name
+        select
+            $run_id as run_id, $now as started_at, $code_version as code_version, 'running' as outcome,
+            0 as request_count, 0 as api_cost_usd
+        where not exists (select 1 from audit.run where run_id = $run_id)
+        """,
+        {"run_id": run_id, "now": datetime.now(UTC), "code_version": code_version},
+    )
+
+
+def finish_run(connection: "duckdb.DuckDBPyConnection", run_id: str, outcome: str) -> None:
+    """Close the run's row. A run that has published keeps that outcome, unless publishing itself failed."""
+    connection.execute(
+        "update audit.run set finished_at = $now, outcome = $outcome where run_id = $run_id",
+        {"run_id": run_id, "now": datetime.now(UTC), "outcome": outcome},
+    )
+
+
+def count_requests(
+    connection: "duckdb.DuckDBPyConnection", run_id: str, requests: int, cost_usd: Decimal
+) -> None:
+    """Add to what the run has asked and what AWS charges for it."""
+    connection.execute(
+        """
+        update audit.run
+        set request_count = request_count + $requests, api_cost_usd = api_cost_usd + $cost::decimal(28, 10)
+        where run_id = $run_id
+        """,
+        {"run_id": run_id, "requests": requests, "cost": str(cost_usd)},
+    )
+
+
+def record_callers(
+    connection: "duckdb.DuckDBPyConnection",
+    run_id: str,
+    callers: Iterable[Caller],
+    *,
+    expectation: Expectation,
+    waiver: str | None,
+    organization_id: str | None,
+    config_hash: str,
+) -> None:
+    """Write or renew the identity rows of a run."""
+    expected = {
+        "operations": expectation.operations_account or None,
+        "billing": expectation.billing_account or None,
+    }
+    rows = [
+        (
+            run_id,
+            caller.role,
+            caller.profile,
+            caller.account_id,
+            caller.arn,
+            expected.get(caller.role),
+            None
+            if caller.account_id is None or expected.get(caller.role) is None
+            else caller.account_id == expected[caller.role],
+            waiver if waiver and caller.role in waiver.replace(",", "+").split("+") else None,
+            caller.checked_at,
+            organization_id,
+            caller.error_code,
+            caller.error_message,
+            config_hash,
+        )
+        for caller in callers
+    ]
+    if rows:
+        connection.executemany(
+            """
+            insert or replace into audit.caller_identity (
+                run_id, role, profile, caller_account_id, caller_arn, expected_account_id, is_expected, waiver,
+                checked_at, organization_id, error_code, error_message, config_hash
+            ) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+            """,
+            rows,
+        )
+
+
+def record_facts(
+    connection: "duckdb.DuckDBPyConnection", run_id: str, facts: Iterable[Fact], config_hash: str
+) -> None:
+    """Write the pre-flight's facts."""
+    for fact in facts:
+        record_check(
+            connection,
+            run_id,
+            fact.name,
+            PREFLIGHT_SCOPE,
+            severity=fact.severity,
+            passed=fact.passed,
+            observed=fact.sentence,
+            expected=fact.cure,
+            config_hash=config_hash,
+        )
+
+
+def record_check(
+    connection: "duckdb.DuckDBPyConnection",
+    run_id: str,
+    check_name: str,
+    scope: str,
+    *,
+    severity: str,
+    passed: bool,
+    observed: str,
+    expected: str = "",
+    tolerance: str | None = None,
+    detail: object = None,
+    config_hash: str = "",
+) -> None:
+    """Write or renew what a rule said in a run."""
+    connection.execute(
+        """
+        insert or replace into audit.check_result (
+            run_id, check_name, scope, severity, passed, observed, expected, tolerance, detail, config_hash,
+            checked_at
+        ) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        """,
+        [
+            run_id,
+            check_name,
+            scope,
+            severity,
+            passed,
+            observed,
+            expected,
+            tolerance,
+            None if detail is None else json.dumps(detail, default=str),
+            config_hash,
+            datetime.now(UTC),
+        ],
+    )
+
+
+CELL_COLUMNS = (
+    "run_id",
+    "role",
+    "account_id",
+    "region",
+    "listing",
+    "profile",
+    "caller_account_id",
+    "outcome",
+    "is_trusted",
+    "record_count",
+    "page_count",
+    "request_count",
+    "throttle_count",
+    "attempt_count",
+    "error_code",
+    "error_message",
+    "skip_reason",
+    "zero_sense",
+    "evidence",
+    "raw_response",
+    "started_at",
+    "ended_at",
+)
+
+
+def cell_line(cell: Cell) -> dict[str, Any]:
+    """A cell as one line of the landing's `cells.ndjson`."""
+    line: dict[str, Any] = {name: getattr(cell, name) for name in CELL_COLUMNS}
+    for name in ("evidence", "raw_response"):
+        line[name] = None if line[name] is None else json.dumps(line[name], default=str)
+    for name in ("started_at", "ended_at"):
+        line[name] = line[name].isoformat()
+    return line
+
+
+def load_cells(connection: "duckdb.DuckDBPyConnection", path: str) -> None:
+    """Load the cells that a collection has landed; a cell of the same key and run is replaced."""
+    columns = ", ".join(CELL_COLUMNS)
+    connection.execute(
+        """
+        create or replace temp table landed_line as
+        select *
+        from read_json(
+            $path,
+            format = 'newline_delimited',
+            maximum_object_size = 67108864,
+            columns = {
+                run_id: 'VARCHAR', role: 'VARCHAR', account_id: 'VARCHAR', region: 'VARCHAR', listing: 'VARCHAR',
+                profile: 'VARCHAR', caller_account_id: 'VARCHAR', outcome: 'VARCHAR', is_trusted: 'BOOLEAN',
+                record_count: 'BIGINT', page_count: 'INTEGER', request_count: 'INTEGER', throttle_count: 'INTEGER',
+                attempt_count: 'INTEGER', error_code: 'VARCHAR', error_message: 'VARCHAR', skip_reason: 'VARCHAR',
+                zero_sense: 'VARCHAR', evidence: 'VARCHAR', raw_response: 'VARCHAR',
+                started_at: 'TIMESTAMPTZ', ended_at: 'TIMESTAMPTZ'
+            }
+        )
+        """,
+        {"path": path},
+    )
+    connection.execute(
+        """
+        delete from audit.collection as c using landed_line as l
+        where
+            c.run_id = l.run_id and c.role = l.role and c.account_id = l.account_id and c.region = l.region
+            and c.listing = l.listing
+        """
+    )
+    connection.execute(f"insert into audit.collection ({columns}) select {columns} from landed_line")
+
+
+def newest_preflight(connection: "duckdb.DuckDBPyConnection") -> list[tuple[Any, ...]]:
+    """The facts of the newest pre-flight: name, passed, severity, sentence, run, configuration, when."""
+    return connection.execute(
+        """
+        select check_name, passed, severity, observed, run_id, config_hash, checked_at
+        from audit.check_result
+        where scope = $scope
+        qualify dense_rank() over (order by checked_at desc) <= 64
+            and run_id = first_value(run_id) over (order by checked_at desc)
+        """,
+        {"scope": PREFLIGHT_SCOPE},
+    ).fetchall()
+
+
+def identities_checked_at(connection: "duckdb.DuckDBPyConnection", run_id: str) -> datetime | None:
+    """When the run's resources last verified the central identities: the oldest of the three newest checks."""
+    row = connection.execute(
+        """
+        select min(checked_at), count(*)
+        from audit.caller_identity
+        where run_id = $run_id and role <> 'workload' and caller_account_id is not null
+        """,
+        {"run_id": run_id},
+    ).fetchone()
+    return row[0] if row is not None and row[1] >= 3 else None
+
+
+COVERAGE_COLUMNS = (
+    "role",
+    "account_id",
+    "region",
+    "listing",
+    "outcome",
+    "is_trusted",
+    "run_id",
+    "ended_at",
+    "error_code",
+    "error_message",
+    "skip_reason",
+    "record_count",
+    "last_trusted_at",
+    "previous_record_count",
+)
+
+
+def coverage(connection: "duckdb.DuckDBPyConnection", listings: Sequence[str]) -> list[dict[str, Any]]:
+    """The newest cell of every key of the given listings, with or without a parameter behind the name."""
+    columns = ", ".join(COVERAGE_COLUMNS)
+    rows = connection.execute(
+        f"""
+        select {columns}
+        from audit.coverage
+        where list_contains($listings, split_part(listing, ':', 1))
+        order by role, listing, account_id, region
+        """,
+        {"listings": list(listings)},
+    ).fetchall()
+    return [dict(zip(COVERAGE_COLUMNS, row, strict=True)) for row in rows]

@@ -1,0 +1,149 @@
+"""Many questions, a few threads: which one next, how many at a time, and how to stop.
+
+Knows nothing of AWS. A thread starts on one region, whose connections it keeps warm, then helps the others;
+no account is asked by more than a few threads at a time, so that it is never we who throttle it.
+"""
+
+import threading
+from collections import Counter, deque
+from collections.abc import Callable, Hashable, Sequence
+from typing import Generic, TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+TICK_SECONDS = 0.5
+
+
+class FanOut(Generic[Item, Result]):
+    """Does `work` once for every item and hands on what comes of it.
+
+    Holds the indexes of the items, never a result: memory does not grow with what is found.
+
+    Args:
+        items: what to work on.
+        place: the region and the account of an item.
+        work: called in one of the threads.
+        deliver: given the result, in the same thread; never again once `run` has ended.
+        threads: at most so many.
+        per_account: at most so many items of one account at a time.
+    """
+
+    def __init__(
+        self,
+        items: Sequence[Item],
+        *,
+        place: Callable[[Item], tuple[Hashable, Hashable]],
+        work: Callable[[Item], Result],
+        deliver: Callable[[Result], None],
+        threads: int,
+        per_account: int,
+    ) -> None:
+        self.done = 0
+        self.stopping = threading.Event()
+        self._items = items
+        self._work = work
+        self._deliver = deliver
+        self._per_account = per_account
+        self._lock = threading.Lock()
+        self._slot_free = threading.Condition(self._lock)
+        self._moved_on = threading.Condition(self._lock)
+        self._running: Counter[Hashable] = Counter()
+        self._delivering = 0
+        self._error: BaseException | None = None
+        # By region the accounts that have something left, in turn; by both the indexes of their items.
+        self._turns: dict[Hashable, deque[Hashable]] = {}
+        self._waiting: dict[tuple[Hashable, Hashable], deque[int]] = {}
+        for index, item in enumerate(items):
+            region, account = place(item)
+            queue = self._waiting.get((region, account))
+            if queue is None:
+                queue = self._waiting[region, account] = deque()
+                self._turns.setdefault(region, deque()).append(account)
+            queue.append(index)
+        accounts = len({account for _, account in self._waiting})
+        self._threads = min(threads, len(items), per_account * accounts)
+
+    def run(self, tick: Callable[[], None] = lambda: None) -> None:
+        """Work until nothing is left. `tick` is called in this thread, every half second and at the end.
+
+        What a thread raised is raised here. That, and an interruption of this thread, ends it promptly:
+        nothing is begun or delivered any more, and what waits for AWS is left to end by itself.
+        """
+        homes = list(self._turns)
+        try:
+            for number in range(self._threads):
+                home = homes[number % len(homes)]
+                threading.Thread(target=self._toil, args=(home,), name=f"ask-{number}", daemon=True).start()
+            while not self._is_over():
+                with self._lock:
+                    self._moved_on.wait_for(self._is_over, timeout=TICK_SECONDS)
+                tick()
+        finally:
+            with self._lock:
+                self.stopping.set()
+                self._slot_free.notify_all()
+                self._moved_on.wait_for(lambda: self._delivering == 0)
+        if self._error is not None:
+            raise self._error
+
+    def _is_over(self) -> bool:
+        return self._error is not None or self.done == len(self._items)
+
+    def _toil(self, home: Hashable) -> None:
+        regions = [home, *(region for region in self._turns if region != home)]
+        while (taken := self._take(regions)) is not None:
+            index, account = taken
+            error: BaseException | None = None
+            try:
+                self._hand_on(self._work(self._items[index]))
+            except BaseException as raised:  # noqa: BLE001  # whatever it is, `run` raises it
+                error = raised
+            with self._lock:
+                self._running[account] -= 1
+                self.done += error is None
+                if error is not None and not self.stopping.is_set():
+                    self._error = error
+                    self.stopping.set()
+                self._slot_free.notify()
+                if self._is_over():
+                    self._moved_on.notify_all()
+
+    def _hand_on(self, result: Result) -> None:
+        with self._lock:
+            if self.stopping.is_set():
+                return
+            self._delivering += 1
+        try:
+            self._deliver(result)
+        finally:
+            with self._lock:
+                self._delivering -= 1
+                self._moved_on.notify_all()
+
+    def _take(self, regions: Sequence[Hashable]) -> tuple[int, Hashable] | None:
+        with self._lock:
+            while not self.stopping.is_set():
+                for region in regions:
+                    found = self._next(region)
+                    if found is not None:
+                        return found
+                if not any(self._turns.values()):
+                    return None
+                self._slot_free.wait()
+        return None
+
+    def _next(self, region: Hashable) -> tuple[int, Hashable] | None:
+        turns = self._turns[region]
+        for _ in range(len(turns)):
+            account = turns.popleft()
+            if self._running[account] >= self._per_account:
+                turns.append(account)
+                continue
+            queue = self._waiting[region, account]
+            index = queue.popleft()
+            if queue:
+                turns.append(account)
+            self._running[account] += 1
+            return index, account
+        return None

@@ -1,0 +1,243 @@
+"""Who the profiles really are, and whether that is who they should be.
+
+Pure: the five facts of the pre-flight as functions over what STS and Organizations answered. No AWS, no
+database; the pre-flight shows the facts, every resource asks them before its first call, and the gate asks
+the stored ones.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import combinations
+from typing import Literal
+
+from resources.contract import Role
+
+CENTRAL_ROLES: tuple[Role, ...] = ("management", "operations", "billing")
+
+Severity = Literal["ERROR", "WARN"]
+
+EVERY_ROLE_ANSWERS = "every_role_answers"
+MANAGEMENT_IS_MASTER = "management_is_the_organisations_master"
+OPERATIONS_IS_EXPECTED = "operations_is_the_expected_account"
+BILLING_IS_EXPECTED = "billing_is_the_expected_account"
+ACCOUNTS_ARE_DISTINCT = "accounts_are_distinct"
+
+FACTS = (
+    EVERY_ROLE_ANSWERS,
+    MANAGEMENT_IS_MASTER,
+    OPERATIONS_IS_EXPECTED,
+    BILLING_IS_EXPECTED,
+    ACCOUNTS_ARE_DISTINCT,
+)
+"""The facts in the order in which they are asked."""
+
+
+@dataclass(frozen=True)
+class Caller:
+    """What STS said of one profile, or why it said nothing.
+
+    Attributes:
+        account_id: 12 digits; None where STS did not answer.
+        error_code: the kind of trouble (`expired`, `unknown_profile`, …), None where STS answered.
+        error_message: one sentence.
+        cure: what to do about it.
+    """
+
+    role: Role
+    profile: str
+    checked_at: datetime
+    account_id: str | None = None
+    arn: str | None = None
+    error_code: str | None = None
+    error_message: str | None = None
+    cure: str | None = None
+
+
+@dataclass(frozen=True)
+class Organization:
+    """What the management profile said of its organisation, or why it said nothing.
+
+    Attributes:
+        members: of the accounts asked about, those that are members.
+    """
+
+    organization_id: str | None = None
+    management_account_id: str | None = None
+    members: frozenset[str] = frozenset()
+    error_message: str | None = None
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """What the configuration says of the central accounts; an empty account id expects nothing.
+
+    Attributes:
+        shared: pairs of roles that are declared to live in one account (`CMDB_SHARED_ACCOUNTS`).
+    """
+
+    operations_account: str = ""
+    billing_account: str = ""
+    shared: frozenset[frozenset[Role]] = frozenset()
+
+    def account(self, role: Role) -> str:
+        """The account that a role is expected to reach; empty where nothing is expected."""
+        return {"operations": self.operations_account, "billing": self.billing_account}.get(role, "")
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One rule, judged. A failed fact of severity WARN does not block."""
+
+    name: str
+    passed: bool
+    sentence: str
+    cure: str = ""
+    severity: Severity = "ERROR"
+
+    @property
+    def blocks(self) -> bool:
+        """Whether nothing may be collected while this stands."""
+        return not self.passed and self.severity == "ERROR"
+
+
+def facts(
+    callers: Mapping[Role, Caller], organization: Organization, expectation: Expectation
+) -> tuple[Fact, ...]:
+    """The five facts, in the order of `FACTS`. What could not be evaluated fails and says so."""
+    return (
+        every_role_answers(callers),
+        _management_is_master(callers["management"], organization),
+        is_expected("operations", callers["operations"], organization, expectation),
+        is_expected("billing", callers["billing"], organization, expectation),
+        accounts_are_distinct(callers, expectation.shared),
+    )
+
+
+def every_role_answers(callers: Mapping[Role, Caller]) -> Fact:
+    """Each central profile is named, exists, and STS answers it."""
+    silent = [caller for caller in callers.values() if caller.account_id is None]
+    if silent:
+        return Fact(
+            EVERY_ROLE_ANSWERS,
+            False,
+            " ".join(f"{c.role}: {c.error_message}" for c in silent),
+            " ".join(dict.fromkeys(c.cure for c in silent if c.cure)),
+        )
+    named = ", ".join(f"{c.role} is {c.account_id}" for c in callers.values())
+    return Fact(EVERY_ROLE_ANSWERS, True, f"STS answered every profile: {named}.")
+
+
+def _management_is_master(caller: Caller, organization: Organization) -> Fact:
+    name = MANAGEMENT_IS_MASTER
+    if caller.account_id is None:
+        return _not_evaluated(name, "the management profile did not answer")
+    if organization.management_account_id is None:
+        return _not_evaluated(
+            name,
+            organization.error_message or "the organisation was not described",
+            "Grant organizations:DescribeOrganization (`cmdb policy management` prints the policy), "
+            "or point AWS_MANAGEMENT_PROFILE to an account of an organisation.",
+        )
+    if caller.account_id != organization.management_account_id:
+        return Fact(
+            name,
+            False,
+            f"AWS_MANAGEMENT_PROFILE={caller.profile} is account {caller.account_id}, "
+            f"but the organisation's management account is {organization.management_account_id}.",
+            "Point AWS_MANAGEMENT_PROFILE to a profile of the management account.",
+        )
+    return Fact(
+        name,
+        True,
+        f"{caller.account_id} is the management account of organisation {organization.organization_id}.",
+    )
+
+
+def is_expected(role: Role, caller: Caller, organization: Organization, expectation: Expectation) -> Fact:
+    """`operations` or `billing` reaches the account that is expected, or at least a member account."""
+    expected = expectation.account(role)
+    name = OPERATIONS_IS_EXPECTED if role == "operations" else BILLING_IS_EXPECTED
+    variable = f"CMDB_{role.upper()}_ACCOUNT"
+    profile = f"AWS_{role.upper()}_PROFILE"
+    if caller.account_id is None:
+        return _not_evaluated(name, f"the {role} profile did not answer")
+    if expected:
+        if caller.account_id == expected:
+            return Fact(name, True, f"{role} is account {expected}, as {variable} says.")
+        return Fact(
+            name,
+            False,
+            f"{profile}={caller.profile} is account {caller.account_id}, but {variable} expects {expected}.",
+            f"Point {profile} to a profile of {expected}, or correct {variable}.",
+        )
+    if organization.organization_id is None:
+        return _not_evaluated(
+            name, f"{variable} expects nothing, and membership of the organisation is unknown"
+        )
+    if caller.account_id not in organization.members:
+        return Fact(
+            name,
+            False,
+            f"{profile}={caller.profile} is account {caller.account_id}, "
+            f"which is no member of organisation {organization.organization_id}.",
+            f"Point {profile} to a profile of the organisation, and set {variable} to its account.",
+        )
+    return Fact(
+        name,
+        True,
+        f"{role} is account {caller.account_id}, a member of the organisation; "
+        f"nothing more was expected, since {variable} is not set.",
+    )
+
+
+def accounts_are_distinct(
+    callers: Mapping[Role, Caller], shared: Collection[frozenset[Role]] = frozenset()
+) -> Fact:
+    """The central profiles reach different accounts, but for pairs declared to share one.
+
+    A declared pair that does share an account fails with severity WARN, so that it is seen and does not
+    block; a declaration that is not true any more fails.
+    """
+    name = ACCOUNTS_ARE_DISTINCT
+    if any(caller.account_id is None for caller in callers.values()):
+        silent = ", ".join(role for role, caller in callers.items() if caller.account_id is None)
+        return _not_evaluated(name, f"{silent} did not answer")
+    same: list[str] = []
+    untrue: list[str] = []
+    waived: list[str] = []
+    for first, second in combinations(callers, 2):
+        one, other = callers[first], callers[second]
+        declared = frozenset((first, second)) in shared
+        if one.account_id != other.account_id:
+            if declared:
+                untrue.append(
+                    f"CMDB_SHARED_ACCOUNTS declares {first}+{second}, "
+                    f"but they are {one.account_id} and {other.account_id}."
+                )
+        elif declared:
+            waived.append(
+                f"{first} and {second} share account {one.account_id}, as CMDB_SHARED_ACCOUNTS declares."
+            )
+        else:
+            same.append(
+                f"{first} ({one.profile}) and {second} ({other.profile}) are the same account {one.account_id}."
+            )
+    if same:
+        return Fact(
+            name,
+            False,
+            " ".join(same),
+            "Point each profile to its own account, or declare the pair, such as "
+            "CMDB_SHARED_ACCOUNTS=management+billing, if it is meant.",
+        )
+    if untrue:
+        return Fact(name, False, " ".join(untrue), "Take the pair out of CMDB_SHARED_ACCOUNTS.")
+    if waived:
+        return Fact(name, False, " ".join(waived), severity="WARN")
+    listed = ", ".join(f"{role} {caller.account_id}" for role, caller in callers.items())
+    return Fact(name, True, f"The accounts differ: {listed}.")
+
+
+def _not_evaluated(name: str, why: str, cure: str = "") -> Fact:
+    return Fact(name, False, f"Not evaluated: {why}.", cure)

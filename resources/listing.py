@@ -1,0 +1,82 @@
+"""What one AWS listing is: the question, in data.
+
+The entries stand in `pipelines/catalogue.py`; here is only their type, so that `resources.profile`
+can ask a listing without knowing which ones exist.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Literal
+
+from resources.contract import Role
+
+ZeroSense = Literal["impossible", "ordinary", "witnessed"]
+"""What an empty answer means: `impossible` (there is always one), `ordinary` (an account may well have
+none), `witnessed` (the last trusted count or the bill can say that there should be some)."""
+
+GLOBAL_REGION = "aws-global"
+"""The region of a cell whose service has none."""
+
+
+@dataclass(frozen=True)
+class Each:
+    """Ask the listing once for each record of other listings.
+
+    `Each("ParentId", of=("organizations_root", "organizations_organizational_unit"), field="Id")` asks once a
+    parent; a listing that names itself in `of` is asked down the tree, level by level.
+    """
+
+    parameter: str
+    of: tuple[str, ...]
+    field: str
+
+
+@dataclass(frozen=True)
+class Listing:
+    """One AWS listing: the call, who asks it, what a zero means, where its records stand.
+
+    Attributes:
+        name: the cell's and the landing folder's name, such as `ec2_instance`.
+        call: botocore's service name and operation, such as `ec2:DescribeInstances`.
+        roles: the roles that ask it. The guard refuses a role whose clause does not cover the call.
+        zero: what an empty answer means.
+        records: JMESPath of the records in one page: `Accounts`, or `Reservations[].Instances` for records
+            that stand inside others (one level).
+        carry: fields of the outer record that each inner record is given, such as `OwnerId`.
+        scope: `regional` is asked in every enabled region; `global` once, in the service's home region.
+        owner: field of a record that names its account, as 12 digits or within an ARN; None where the
+            records do not say.
+        parameters: sent with every request.
+        each: asked once for each record of other listings.
+        token: request and response field of the page token, where botocore knows no paginator.
+        skip_codes: error codes that mean "not offered here", with the reason to record: the cell is `skipped`.
+    """
+
+    name: str
+    call: str
+    roles: tuple[Role, ...]
+    zero: ZeroSense
+    records: str
+    carry: tuple[str, ...] = ()
+    scope: Literal["regional", "global"] = "regional"
+    owner: str | None = None
+    parameters: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    each: Each | None = None
+    token: tuple[str, str] | None = None
+    skip_codes: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+    @property
+    def service(self) -> str:
+        """botocore's service name: `ec2`."""
+        return self.call.partition(":")[0]
+
+    @property
+    def operation(self) -> str:
+        """AWS's operation name: `DescribeInstances`."""
+        return self.call.partition(":")[2]
+
+    @property
+    def trail_name(self) -> tuple[str, str]:
+        """How CloudTrail names the call: event source and event name."""
+        return (f"{self.service}.amazonaws.com", self.operation)

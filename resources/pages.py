@@ -1,0 +1,133 @@
+"""From the pages of an answer to records: where they stand, whose they are, and what is no answer at all."""
+
+import re
+from functools import cache
+from typing import Any
+
+from resources.answer import Outcome
+from resources.listing import Listing
+
+TOKEN_FIELDS = ("NextToken", "nextToken", "NextPageToken", "NextMarker", "Marker", "PaginationToken")
+"""Where an answer says that there is more, for calls whose paging nobody has described."""
+
+
+class Failed(Exception):
+    """Why a question has no answer.
+
+    Attributes:
+        raw: what AWS said, verbatim, where it is worth keeping.
+    """
+
+    def __init__(self, outcome: Outcome, code: str, message: str, raw: dict[str, Any] | None = None) -> None:
+        super().__init__(code, message)
+        self.outcome: Outcome = outcome
+        self.code = code
+        self.message = message
+        self.raw = raw
+
+
+@cache
+def record_path(records: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Where a listing's records stand in a page: the way to the list, and on to the inner list if any.
+
+    Raises:
+        ValueError: it is neither `A.B` nor `A.B[].C.D`.
+    """
+    if not re.fullmatch(r"\w+(\.\w+)*(\[\]\.\w+(\.\w+)*)?", records):
+        raise ValueError(f"records={records!r} is neither `Key`, `A.B` nor `Outer[].Inner`.")
+    outer, _, inner = records.partition("[].")
+    return tuple(outer.split(".")), tuple(inner.split(".")) if inner else ()
+
+
+class Pages:
+    """Collects the records of one question, page by page.
+
+    A 200 without the list is not an answer: from Organizations and Cost Explorer as from all others it is
+    `failed`, never "none". One exception: in XML a flattened list has no element of its own, so an empty one
+    cannot be seen; there some other field of the answer must be.
+    """
+
+    def __init__(self, listing: Listing, account_id: str) -> None:
+        self.records: list[dict[str, Any]] = []
+        self.count = 0
+        self.last: dict[str, Any] | None = None
+        self._listing = listing
+        self._account_id = account_id
+
+    def take(self, page: dict[str, Any], model: Any) -> None:
+        """Add a page's records.
+
+        Raises:
+            Failed: it is not what the listing says, or a record belongs to another account.
+        """
+        self.count += 1
+        self.last = page
+        outer, inner = record_path(self._listing.records)
+        shape = _member(model.output_shape, outer)
+        if not inner:
+            for record in self._list(page, outer, shape, page):
+                self._add(record)
+            return
+        inner_shape = _member(getattr(shape, "member", None), inner)
+        for group in self._list(page, outer, shape, page):
+            carried = {name: group[name] for name in self._listing.carry if name in group}
+            for record in self._list(group, inner, inner_shape, page):
+                self._add({**carried, **record})
+
+    def _list(
+        self, value: Any, path: tuple[str, ...], shape: Any, page: dict[str, Any]
+    ) -> list[dict[str, Any]]:
+        found = value
+        for name in path:
+            found = found.get(name) if isinstance(found, dict) else None
+        flattened = shape is not None and shape.serialization.get("flattened")
+        if found is None and flattened and any(name != "ResponseMetadata" for name in value):
+            return []
+        if not isinstance(found, list) or not all(isinstance(record, dict) for record in found):
+            raise Failed(
+                "failed",
+                "UnreadableAnswer",
+                f"{self._listing.call} answered without a list of records at {self._listing.records}.",
+                page,
+            )
+        return found
+
+    def _add(self, record: dict[str, Any]) -> None:
+        owner = self._listing.owner
+        if owner is not None:
+            self._check_owner(record, owner)
+        self.records.append(record)
+
+    def _check_owner(self, record: dict[str, Any], owner: str) -> None:
+        value: Any = record
+        for name in owner.split("."):
+            value = value.get(name) if isinstance(value, dict) else None
+        named = _account_of(value)
+        if named is None:
+            raise Failed(
+                "failed",
+                "OwnerUnknown",
+                f"A record of {self._listing.call} does not name its account at {owner}.",
+            )
+        if named not in (self._account_id, "aws"):
+            raise Failed(
+                "wrong_account",
+                "ForeignRecord",
+                f"{self._listing.call} answered with a record of {named}, not of {self._account_id}.",
+            )
+
+
+def _member(shape: Any, path: tuple[str, ...]) -> Any:
+    for name in path:
+        shape = getattr(shape, "members", {}).get(name)
+    return shape
+
+
+def _account_of(value: Any) -> str | None:
+    """The account that an id or an ARN names; `aws` for what AWS itself owns."""
+    if not isinstance(value, str):
+        return None
+    if value.startswith("arn:"):
+        parts = value.split(":", 5)
+        value = parts[4] if len(parts) == 6 else ""
+    return value if value == "aws" or re.fullmatch(r"\d{12}", value) else None

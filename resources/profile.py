@@ -1,0 +1,956 @@
+"""Asks AWS as one role, through named profiles, and says what came of it. The only way to AWS there is.
+
+Every session is guarded: an operation outside the role's clause raises before anything is serialised or sent.
+What AWS does never raises here; it becomes the outcome of an `Answer`. What counts as nothing is decided
+elsewhere: here a zero is only suspect.
+"""
+
+import base64
+import json
+import random
+import re
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
+from typing import Any
+
+import boto3
+import botocore.session
+from botocore import xform_name
+from botocore.config import Config
+from botocore.credentials import CredentialResolver
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    DataNotFoundError,
+    HTTPClientError,
+    PaginationError,
+    ParamValidationError,
+    UnknownServiceError,
+)
+from botocore.exceptions import ConnectionError as AwsConnectionError
+from botocore.paginate import Paginator
+from botocore.utils import parse_timestamp
+
+from resources.answer import (
+    REQUEST_LIMIT,
+    Answer,
+    AwsError,
+    Identity,
+    Outcome,
+    Progress,
+    Question,
+    Refusals,
+)
+from resources.contract import Role, check
+from resources.credentials import (
+    EXPIRED_CODES,
+    UNKNOWN_KEY_CODES,
+    UNREADABLE,
+    ConfiguredSession,
+    Credentials,
+    ProfileError,
+    available_profiles,
+)
+from resources.fanout import FanOut
+from resources.guard import Guard
+from resources.listing import GLOBAL_REGION, Listing
+from resources.pages import TOKEN_FIELDS, Failed, Pages, record_path
+
+__all__ = [
+    "REQUEST_LIMIT",
+    "Answer",
+    "AwsError",
+    "Identity",
+    "Outcome",
+    "ProfileError",
+    "Progress",
+    "Question",
+    "Reach",
+    "Refusals",
+    "Retry",
+    "available_profiles",
+]
+
+CONNECT_SECONDS = 5
+READ_SECONDS = 60
+
+IDENTITY_AGE = timedelta(minutes=5)
+"""How long an identity, as STS gave it, is good for; a refusal is asked again sooner."""
+REFUSAL_AGE = timedelta(seconds=30)
+
+TRAIL_PAGES = 20
+TRAIL_SECONDS = 0.5
+"""CloudTrail answers two look-ups a second in an account and region, 50 events each."""
+
+THROTTLE_CODES = frozenset(
+    {
+        "BandwidthLimitExceeded",
+        "EC2ThrottledException",
+        "LimitExceededException",
+        "PriorRequestNotComplete",
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+        "RequestThrottled",
+        "RequestThrottledException",
+        "SlowDown",
+        "ThrottledException",
+        "Throttling",
+        "ThrottlingException",
+        "TooManyRequestsException",
+    }
+)
+"""AWS asks for patience; `LimitExceededException` is how Cost Explorer says it."""
+
+REFUSAL_CODES = (
+    frozenset(
+        {
+            "AccessDenied",
+            "AccessDeniedException",
+            "AuthorizationError",
+            "Forbidden",
+            "NotAuthorized",
+            "NotAuthorizedException",
+            "OptInRequired",
+            "SubscriptionRequiredException",
+            "UnauthorizedException",
+            "UnauthorizedOperation",
+        }
+    )
+    | EXPIRED_CODES
+    | UNKNOWN_KEY_CODES
+)
+
+TRANSIENT_CODES = frozenset(
+    {
+        "InternalError",
+        "InternalFailure",
+        "InternalServerError",
+        "InternalServiceError",
+        "InternalServiceException",
+        "RequestTimeout",
+        "RequestTimeoutException",
+        "ServiceException",
+        "ServiceUnavailable",
+        "ServiceUnavailableException",
+        "Unavailable",
+    }
+)
+
+GLOBAL_SERVICE_REGIONS: Mapping[str, str] = MappingProxyType(
+    {"aws": "us-east-1", "aws-cn": "cn-northwest-1", "aws-us-gov": "us-gov-west-1"}
+)
+"""Where a service without regions is asked and signed for, by partition."""
+
+
+@dataclass(frozen=True)
+class Retry:
+    """How much patience a question has.
+
+    Attributes:
+        seconds: lost to throttling and outages, over all pages of one question.
+        transient_attempts: tries for one page when nothing or nonsense comes back.
+        first_delay: the ceiling of the first random pause; it doubles each time.
+        longest_delay: the ceiling of any pause.
+    """
+
+    seconds: float = 60.0
+    transient_attempts: int = 4
+    first_delay: float = 0.5
+    longest_delay: float = 10.0
+
+    def pause(self, failures: int) -> float:
+        """Seconds to wait after so many failures in a row."""
+        ceiling = min(self.longest_delay, self.first_delay * 2.0 ** (failures - 1))
+        return random.uniform(ceiling / 4, ceiling)
+
+
+class NobodyAsks(RuntimeError):
+    """A shared client was used outside a question. Nothing was signed, so nothing was sent."""
+
+
+class _Unsettled(Exception):
+    """One attempt failed in a way that may pass."""
+
+    def __init__(self, failure: Failed, throttled: bool) -> None:
+        super().__init__(failure.code)
+        self.failure = failure
+        self.throttled = throttled
+
+
+@dataclass
+class _Asking:
+    """The question that this thread is at: whose credentials sign, what it has cost so far."""
+
+    profile: str
+    credentials: Any
+    stopping: threading.Event
+    request_limit: int | None = None
+    requests: int = 0
+    throttles: int = 0
+    lost_seconds: float = 0.0
+
+
+_ASKING: ContextVar[_Asking] = ContextVar("asking")
+
+
+class _CredentialsOfTheQuestion:
+    """What the shared clients sign with: looked up each time, so that nobody signs as the account before."""
+
+    method = "named-profile"
+
+    @property
+    def _now(self) -> Any:
+        try:
+            return _ASKING.get().credentials
+        except LookupError:
+            raise NobodyAsks(
+                "A client that all accounts share was used outside of a question, so there is no profile to "
+                "sign for. Nothing was sent. Use Reach.ask, Reach.call or Reach.session."
+            ) from None
+
+    def get_frozen_credentials(self) -> Any:
+        return self._now.get_frozen_credentials()
+
+    def get_deferred_property(self, name: str) -> Callable[[], Any]:
+        return lambda: getattr(self._now, name, None)
+
+    @property
+    def access_key(self) -> Any:
+        return self._now.access_key
+
+    @property
+    def secret_key(self) -> Any:
+        return self._now.secret_key
+
+    @property
+    def token(self) -> Any:
+        return self._now.token
+
+    @property
+    def account_id(self) -> Any:
+        return self._now.account_id
+
+
+class _Fixed:
+    """A credential provider that has its credentials already."""
+
+    METHOD = "named-profile"
+    CANONICAL_NAME = None
+
+    def __init__(self, credentials: Any) -> None:
+        self._credentials = credentials
+
+    def load(self) -> Any:
+        """Them."""
+        return self._credentials
+
+
+class Reach:
+    """Asks AWS as one role, through any number of profiles that share one client per region and service.
+
+    Safe for threads. Identities, outcomes and counts are per question; connections and models are shared.
+
+    Args:
+        role: whose clause guards every session.
+        home_region: where STS is asked, and the global listings of services that have regions.
+        concurrency: threads of a fan-out, and connections kept per client.
+        per_account: questions of one account that are asked at the same time.
+        retry: how much patience each question has.
+    """
+
+    def __init__(
+        self,
+        role: Role,
+        *,
+        home_region: str,
+        concurrency: int = 64,
+        per_account: int = 8,
+        retry: Retry | None = None,
+    ) -> None:
+        self.role: Role = role
+        self.home_region = home_region
+        self.concurrency = concurrency
+        self.per_account = per_account
+        self.retry = retry or Retry()
+        self._guard = Guard(role)
+        self._lock = threading.Lock()
+        self._making = threading.Lock()
+        self._profiles: Credentials | None = None
+        self._known: _Models | None = None
+        self._checked: set[tuple[str, str]] = set()
+        self._sessions: dict[str, Any] = {}
+        self._clients: dict[tuple[str, str, str], Any] = {}
+        self._foreign: dict[str, Any] = {}
+        self._identities: dict[str, tuple[datetime, Identity | ProfileError]] = {}
+        self._identifying: dict[str, threading.Lock] = {}
+        self._lookups: dict[tuple[str, str], float] = defaultdict(float)
+        self._count_lock = threading.Lock()
+        self._request_count = 0
+        self._throttle_count = 0
+
+    @property
+    def _credentials(self) -> Credentials:
+        # Made when first needed: constructing a Reach reads no file.
+        made = self._profiles
+        if made is None:
+            with self._lock:
+                made = self._profiles
+                if made is None:
+                    made = Credentials(self.role, self.home_region, self._config(attempts=5), self._count)
+                    self._profiles = made
+        return made
+
+    @property
+    def _models(self) -> "_Models":
+        made = self._known
+        if made is None:
+            made = self._known = _Models(self._credentials.config.loader)
+        return made
+
+    # ---------------------------------------------------------------------------------------- who
+
+    def profiles(self) -> list[str]:
+        """The profiles of the AWS config and credentials files, in their order."""
+        return available_profiles()
+
+    def identify(self, profile: str) -> Identity:
+        """Who a profile is, by STS, with the very credentials that its questions are signed with.
+
+        Kept for five minutes.
+
+        Raises:
+            ProfileError: it leads to no account; the error has the cure.
+        """
+        with self._lock:
+            lock = self._identifying.setdefault(profile, threading.Lock())
+        with lock:
+            known = self._identities.get(profile)
+            now = datetime.now(UTC)
+            if known is not None:
+                checked_at, who = known
+                if now - checked_at < (IDENTITY_AGE if isinstance(who, Identity) else REFUSAL_AGE):
+                    if isinstance(who, ProfileError):
+                        raise who.again()
+                    return who
+            try:
+                identity = self._who(profile)
+            except ProfileError as error:
+                self._identities[profile] = (datetime.now(UTC), error.again())
+                raise
+            self._identities[profile] = (identity.checked_at, identity)
+            return identity
+
+    def identify_all(self, profiles: Iterable[str]) -> dict[str, Identity | ProfileError]:
+        """Who each profile is; a profile that leads nowhere keeps its error."""
+        names = list(dict.fromkeys(profiles))
+        found: dict[str, Identity | ProfileError] = {}
+
+        def work(profile: str) -> tuple[str, Identity | ProfileError]:
+            try:
+                return profile, self.identify(profile)
+            except ProfileError as error:
+                return profile, error.again()
+
+        def keep(answer: tuple[str, Identity | ProfileError]) -> None:
+            found[answer[0]] = answer[1]
+
+        FanOut(
+            names,
+            place=lambda profile: (self.home_region, profile),
+            work=work,
+            deliver=keep,
+            threads=self.concurrency,
+            per_account=1,
+        ).run()
+        return {name: found[name] for name in names}
+
+    def _who(self, profile: str) -> Identity:
+        with self._asking(profile) as asking:
+            try:
+                said = self._send(asking, "sts", "GetCallerIdentity", self.home_region, {})
+            except Failed as failure:
+                raise self._no_identity(profile, failure) from None
+        account, arn = str(said.get("Account", "")), str(said.get("Arn", ""))
+        if not re.fullmatch(r"\d{12}", account) or not arn:
+            raise ProfileError(
+                f"What answered GetCallerIdentity with profile {profile} is not AWS: it names no account.",
+                "wrong_endpoint",
+                profile,
+                self.role,
+                "Check endpoint_url of the profile.",
+            )
+        return Identity(self.role, profile, account, arn, datetime.now(UTC))
+
+    def _no_identity(self, profile: str, failure: Failed) -> ProfileError:
+        cause = failure.__cause__
+        if isinstance(cause, ProfileError):
+            return cause.again()
+        if cause is None or isinstance(cause, UNREADABLE):
+            return ProfileError(
+                f"What answered GetCallerIdentity with profile {profile} is not AWS ({failure.code}).",
+                "wrong_endpoint",
+                profile,
+                self.role,
+                "Check endpoint_url of the profile, and the proxy.",
+            )
+        return self._credentials.explain(cause, profile)
+
+    # ---------------------------------------------------------------------------------------- asking
+
+    def ask(self, question: Question) -> Answer:
+        """Every record of a question, all pages of it, or the reason why there are none. Never half of them.
+
+        Never raises for what AWS or the network does.
+
+        Raises:
+            ContractViolation: the role's clause does not cover the call. Nothing was sent.
+            ValueError: the question is put to another role, or its listing is malformed. Nothing was sent.
+        """
+        return self._ask(question, threading.Event())
+
+    def ask_all(
+        self,
+        questions: Sequence[Question],
+        each: Callable[[Answer], None],
+        *,
+        progress: Callable[[Progress], None] | None = None,
+    ) -> None:
+        """Ask many questions in threads; `each` is given the answers one by one, in the threads.
+
+        An exception in `each` and an interruption stop everything: `each` is not called again after that.
+
+        Raises:
+            ContractViolation: as `ask`, before any question was sent.
+            ValueError: as `ask`.
+        """
+        for listing in {id(question.listing): question.listing for question in questions}.values():
+            self._check(listing)
+        records = 0
+        before = (self.request_count, self.throttle_count)
+        began = time.monotonic()
+
+        def deliver(answer: Answer) -> None:
+            nonlocal records
+            each(answer)
+            with self._count_lock:
+                records += answer.record_count
+
+        def tick() -> None:
+            if progress is not None:
+                progress(
+                    Progress(
+                        done=fan_out.done,
+                        total=len(questions),
+                        records=records,
+                        requests=self.request_count - before[0],
+                        throttles=self.throttle_count - before[1],
+                        elapsed=time.monotonic() - began,
+                    )
+                )
+
+        fan_out = FanOut(
+            questions,
+            place=lambda question: (question.region, question.account_id),
+            work=lambda question: self._ask(question, fan_out.stopping),
+            deliver=deliver,
+            threads=self.concurrency,
+            per_account=self.per_account,
+        )
+        fan_out.run(tick)
+
+    def call(
+        self, profile: str, service: str, operation: str, region: str, **parameters: Any
+    ) -> dict[str, Any]:
+        """One call, one page of answer, as parsed.
+
+        Raises:
+            ContractViolation: the role's clause does not cover the call. Nothing was sent.
+            ProfileError: the profile leads to no account.
+            AwsError: AWS refused, or did not answer.
+            ValueError: there is no such operation.
+        """
+        check(self.role, self._models.signing_name(service, operation), operation)
+        with self._asking(profile) as asking:
+            try:
+                return self._send(asking, service, operation, region, parameters)
+            except Failed as failure:
+                if isinstance(failure.__cause__, ProfileError):
+                    raise failure.__cause__.again() from None
+                raise AwsError(failure.code, failure.message, f"{service}:{operation}") from None
+
+    def _ask(self, question: Question, stopping: threading.Event) -> Answer:
+        if question.listing_role != self.role:
+            raise ValueError(f"{question.listing.name} of {question.listing_role} was put to {self.role}.")
+        self._check(question.listing)
+        started_at = datetime.now(UTC)
+        asking: _Asking | None = None
+        identity: Identity | None = None
+
+        def answer(outcome: Outcome, **what: Any) -> Answer:
+            return Answer(
+                question=question,
+                outcome=outcome,
+                started_at=started_at,
+                ended_at=datetime.now(UTC),
+                request_count=asking.requests if asking else 0,
+                throttle_count=asking.throttles if asking else 0,
+                caller_account_id=identity.account_id if identity else None,
+                caller_arn=identity.arn if identity else None,
+                **what,
+            )
+
+        try:
+            identity = self.identify(question.profile)
+        except ProfileError as error:
+            return answer(
+                _outcome_of(error), error_code=error.error_code or error.reason, error_message=str(error)
+            )
+        if identity.account_id != question.account_id:
+            return answer(
+                "wrong_account",
+                error_code="WrongAccount",
+                error_message=f"Profile {question.profile} is {identity.account_id}, "
+                f"not {question.account_id}. Nothing was asked.",
+            )
+        pages = Pages(question.listing, question.account_id)
+        try:
+            with self._asking(question.profile, stopping, question.request_limit) as asking:
+                for page, model in self._pages(asking, question):
+                    pages.take(page, model)
+        except Failed as failure:
+            skip_reason = question.listing.skip_codes.get(failure.code)
+            return answer(
+                failure.outcome if skip_reason is None else "skipped",
+                page_count=pages.count,
+                error_code=failure.code,
+                error_message=failure.message,
+                skip_reason=skip_reason,
+                raw_response=failure.raw,
+            )
+        if not pages.records:
+            return answer("empty_suspect", page_count=pages.count, raw_response=pages.last)
+        return answer("found", page_count=pages.count, records=pages.records, record_count=len(pages.records))
+
+    def _check(self, listing: Listing) -> None:
+        if (listing.call, listing.records) not in self._checked:
+            check(self.role, self._models.signing_name(listing.service, listing.operation), listing.operation)
+            record_path(listing.records)
+            self._checked.add((listing.call, listing.records))
+
+    @contextmanager
+    def _asking(
+        self, profile: str, stopping: threading.Event | None = None, request_limit: int | None = None
+    ) -> Iterator[_Asking]:
+        """Sign as `profile` in this thread, for the length of one question."""
+        asking = _Asking(profile, self._credentials.of(profile), stopping or threading.Event(), request_limit)
+        token = _ASKING.set(asking)
+        try:
+            yield asking
+        finally:
+            _ASKING.reset(token)
+
+    def _pages(self, asking: _Asking, question: Question) -> Iterator[tuple[dict[str, Any], Any]]:
+        """The pages of a question, each with the model of its answer."""
+        listing = question.listing
+        region = self._region(listing, question.region)
+        client = self._client(asking.profile, listing.service, region)
+        model = client.meta.service_model.operation_model(listing.operation)
+        parameters = {**listing.parameters, **question.parameters}
+        pagination = self._pagination(listing)
+        if pagination is None:
+            page = self._try(asking, client, listing.operation, parameters)
+            if any(page.get(name) for name in TOKEN_FIELDS):
+                raise Failed("failed", "UnreadPages", f"{listing.call} has more pages and no known token.")
+            yield page, model
+            return
+        asked: set[str] = set()
+
+        def send(**page_parameters: Any) -> dict[str, Any]:
+            page_key = json.dumps(page_parameters, sort_keys=True, default=str)
+            if page_key in asked:
+                raise _loop(listing)
+            asked.add(page_key)
+            return self._try(asking, client, listing.operation, page_parameters)
+
+        try:
+            for page in Paginator(send, pagination, model).paginate(**parameters):
+                yield page, model
+        except PaginationError:
+            raise _loop(listing) from None
+
+    def _pagination(self, listing: Listing) -> dict[str, Any] | None:
+        if listing.token is not None:
+            request, response = listing.token
+            root = record_path(listing.records)[0]
+            return {"input_token": request, "output_token": response, "result_key": ".".join(root)}
+        return self._models.pagination(listing.service, listing.operation)
+
+    def _region(self, listing: Listing, region: str) -> str:
+        """Where to send it: a service without regions has one place, one with regions answers at home."""
+        if region != GLOBAL_REGION:
+            return region
+        return self._models.home_of(listing.service, self.home_region)
+
+    # ---------------------------------------------------------------------------------------- sending
+
+    def _send(
+        self, asking: _Asking, service: str, operation: str, region: str, parameters: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        return self._try(asking, self._client(asking.profile, service, region), operation, parameters)
+
+    def _try(
+        self, asking: _Asking, client: Any, operation: str, parameters: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """One page, with patience.
+
+        botocore's own retries are off: its `standard` quota belongs to a client, which all accounts share
+        here, `legacy` knows neither a limit of time nor how to stop, and neither counts for a question.
+        """
+        failures = 0
+        while True:
+            if asking.request_limit is not None and asking.requests >= asking.request_limit:
+                raise Failed(
+                    "failed", REQUEST_LIMIT, f"It would have taken more than {asking.request_limit} requests."
+                )
+            began = time.monotonic()
+            try:
+                return self._attempt(asking, client, operation, parameters)
+            except _Unsettled as unsettled:
+                failures += 1
+                asking.lost_seconds += time.monotonic() - began
+                tried_enough = not unsettled.throttled and failures >= self.retry.transient_attempts
+                pause = self.retry.pause(failures)
+                if tried_enough or asking.lost_seconds + pause > self.retry.seconds:
+                    raise unsettled.failure from unsettled.__cause__
+                if asking.stopping.wait(pause):
+                    raise unsettled.failure from None
+                asking.lost_seconds += pause
+
+    def _attempt(
+        self, asking: _Asking, client: Any, operation: str, parameters: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        try:
+            # Renewed here and not while signing, so that a failure says which profile to renew.
+            self._credentials.refresh(asking.profile)
+        except ProfileError as error:
+            failure = Failed(_outcome_of(error), error.error_code or error.reason, str(error))
+            raise failure from error
+        method = getattr(client, xform_name(operation))
+        try:
+            answer: dict[str, Any] = method(**parameters)
+        except ClientError as error:
+            raise _classified(error, operation) from error
+        except ParamValidationError as error:
+            raise Failed("failed", "ParamValidationError", str(error)) from error
+        except (AwsConnectionError, HTTPClientError) as error:
+            failure = Failed("failed", type(error).__name__, str(error))
+            raise _Unsettled(failure, throttled=False) from error
+        except BotoCoreError as error:
+            raise Failed("failed", type(error).__name__, str(error)) from error
+        except UNREADABLE as error:
+            failure = Failed("failed", "UnreadableAnswer", f"{operation} was answered with nonsense.")
+            raise _Unsettled(failure, throttled=False) from error
+        return answer
+
+    def _client(self, profile: str, service: str, region: str) -> Any:
+        settings = self._credentials.settings_key(profile)
+        key = (settings, service, region)
+        client = self._clients.get(key)
+        if client is None:
+            # Making a client is neither cheap nor safe in threads.
+            with self._making:
+                client = self._clients.get(key)
+                if client is None:
+                    client = self._shared_session(settings, profile).client(service, region_name=region)
+                    self._clients[key] = client
+        return client
+
+    def _shared_session(self, settings: str, profile: str) -> Any:
+        if settings not in self._sessions:
+            session = self._guarded(profile, _CredentialsOfTheQuestion(), self._config(attempts=1))
+            factory = session.get_component("response_parser_factory")
+            # What AWS sent is what lands: as text, which the warehouse types.
+            factory.set_parser_defaults(timestamp_parser=iso_text, blob_parser=_as_sent)
+            self._sessions[settings] = self._boto3(session)
+        return self._sessions[settings]
+
+    def session(self, profile: str) -> Any:
+        """A guarded `boto3.Session` of one profile, for code that is not ours. Retries as boto3 does.
+
+        Raises:
+            ProfileError: the profile leads to no credentials.
+        """
+        credentials = self._credentials.of(profile)
+        with self._making:
+            if profile not in self._foreign:
+                guarded = self._guarded(profile, credentials, self._config(attempts=7))
+                self._foreign[profile] = self._boto3(guarded)
+            return self._foreign[profile]
+
+    def _guarded(self, profile: str, credentials: Any, config: Config) -> Any:
+        session = ConfiguredSession(self._credentials.config, profile, self.home_region, config)
+        session.register_component("credential_provider", CredentialResolver([_Fixed(credentials)]))
+        self._guard.watch(session)
+        self._count(session)
+        return session
+
+    def _boto3(self, session: Any) -> boto3.Session:
+        made = boto3.Session(botocore_session=session)
+        paths = self._credentials.config.loader.search_paths
+        # Each boto3 session adds its data folder to the loader, which ours share.
+        paths[:] = dict.fromkeys(paths)
+        return made
+
+    def _config(self, attempts: int) -> Config:
+        return Config(
+            connect_timeout=CONNECT_SECONDS,
+            read_timeout=READ_SECONDS,
+            max_pool_connections=self.concurrency,
+            retries={"mode": "legacy", "total_max_attempts": attempts},
+            tcp_keepalive=True,
+        )
+
+    # ---------------------------------------------------------------------------------------- counting
+
+    @property
+    def request_count(self) -> int:
+        """Everything that went out, for credentials and identities too, retries included."""
+        return self._request_count
+
+    @property
+    def throttle_count(self) -> int:
+        """How many of them were throttled."""
+        return self._throttle_count
+
+    def _count(self, session: Any) -> None:
+        session.register("before-send", self._count_request)
+        session.register("response-received", self._count_throttle)
+
+    def _count_request(self, **_: Any) -> None:
+        asking = _ASKING.get(None)
+        with self._count_lock:
+            self._request_count += 1
+            if asking is not None:
+                asking.requests += 1
+
+    def _count_throttle(self, parsed_response: Any, **_: Any) -> None:
+        code = ((parsed_response or {}).get("Error") or {}).get("Code")
+        if code in THROTTLE_CODES:
+            asking = _ASKING.get(None)
+            with self._count_lock:
+                self._throttle_count += 1
+                if asking is not None:
+                    asking.throttles += 1
+
+    # ---------------------------------------------------------------------------------------- evidence
+
+    def refusals(
+        self,
+        profile: str,
+        account_id: str,
+        region: str,
+        since: datetime,
+        calls: Collection[tuple[str, str]],
+    ) -> Refusals:
+        """What CloudTrail recorded of refusals of `calls` to this profile's caller. Never raises for AWS.
+
+        Args:
+            profile: whose caller.
+            account_id: the account that it must be.
+            region: whose trail; that of global services is kept in us-east-1.
+            since: events before are not read. Events arrive minutes late: `newest_event_at` says how late.
+            calls: event source and event name, such as `("ec2.amazonaws.com", "DescribeInstances")`.
+        """
+        until = datetime.now(UTC)
+        asking: _Asking | None = None
+        refused: list[dict[str, Any]] = []
+        events = 0
+        newest: datetime | None = None
+
+        def found(reason: str = "") -> Refusals:
+            requests = asking.requests if asking else 0
+            return Refusals(not reason, reason, refused, events, newest, since, until, requests)
+
+        try:
+            identity = self.identify(profile)
+            if identity.account_id != account_id:
+                return found(f"Profile {profile} is {identity.account_id}, not {account_id}.")
+            parameters: dict[str, Any] = {
+                "LookupAttributes": [
+                    {"AttributeKey": "Username", "AttributeValue": _user_name(identity.arn)}
+                ],
+                "StartTime": since,
+                "EndTime": until,
+                "MaxResults": 50,
+            }
+            place = self._models.home_of("organizations", self.home_region)
+            place = place if region == GLOBAL_REGION else region
+            with self._asking(profile) as asking:
+                for _ in range(TRAIL_PAGES):
+                    self._wait_for_trail(account_id, place)
+                    page = self._send(asking, "cloudtrail", "LookupEvents", place, parameters)
+                    for event in page["Events"]:
+                        detail = json.loads(event["CloudTrailEvent"])
+                        if detail.get("userIdentity", {}).get("arn") != identity.arn:
+                            continue
+                        events += 1
+                        at = datetime.fromisoformat(event["EventTime"])
+                        newest = max(newest or at, at)
+                        refusal = _refusal(event, detail, calls)
+                        if refusal is not None:
+                            refused.append(refusal)
+                    if not page.get("NextToken"):
+                        return found()
+                    if page["NextToken"] == parameters.get("NextToken"):
+                        return found("CloudTrail sent the same page token twice.")
+                    parameters["NextToken"] = page["NextToken"]
+        except ProfileError as error:
+            return found(str(error))
+        except Failed as failure:
+            return found(f"cloudtrail:LookupEvents said {failure.code}: {failure.message}")
+        except UNREADABLE as error:
+            return found(f"CloudTrail's answer could not be read ({type(error).__name__}).")
+        return found(f"CloudTrail has more than {TRAIL_PAGES} pages of this caller's events since then.")
+
+    def _wait_for_trail(self, account_id: str, region: str) -> None:
+        with self._lock:
+            now = time.monotonic()
+            at = max(now, self._lookups[account_id, region] + TRAIL_SECONDS)
+            self._lookups[account_id, region] = at
+        if at > now:
+            time.sleep(at - now)
+
+    # ---------------------------------------------------------------------------------------- closing
+
+    def close(self) -> None:
+        """Close the connections and forget identities and credentials. May be used again."""
+        with self._lock, self._making:
+            for client in self._clients.values():
+                client.close()
+            self._clients.clear()
+            self._sessions.clear()
+            self._foreign.clear()
+            self._identities.clear()
+            if self._profiles is not None:
+                self._profiles.close()
+            self._profiles = self._known = None
+
+
+# ------------------------------------------------------------------------------------------ what is known
+
+
+class _Models:
+    """What botocore knows about services. Asks nobody."""
+
+    def __init__(self, loader: Any) -> None:
+        self._session = botocore.session.Session()
+        self._session.register_component("data_loader", loader)
+        self._homes: dict[tuple[str, str], str] = {}
+        self._paginations: dict[tuple[str, str], dict[str, Any] | None] = {}
+
+    def signing_name(self, service: str, operation: str) -> str:
+        """The name that an operation's requests are signed with.
+
+        Raises:
+            ValueError: botocore knows no such service or operation.
+        """
+        try:
+            model = self._session.get_service_model(service)
+        except UnknownServiceError:
+            raise ValueError(f"botocore knows no service {service}.") from None
+        if operation not in model.operation_names:
+            raise ValueError(f"botocore knows no operation {service}:{operation}.")
+        return str(model.signing_name)
+
+    def pagination(self, service: str, operation: str) -> dict[str, Any] | None:
+        """How an operation pages; None where botocore knows of no pages."""
+        key = (service, operation)
+        if key not in self._paginations:
+            try:
+                model = self._session.get_paginator_model(service)
+                self._paginations[key] = model.get_paginator(operation)
+            except (DataNotFoundError, ValueError):
+                self._paginations[key] = None
+        return self._paginations[key]
+
+    def home_of(self, service: str, home_region: str) -> str:
+        """Where a global listing is asked: at home where the service has regions, else where it is."""
+        key = (service, home_region)
+        if key not in self._homes:
+            partition = self._session.get_partition_for_region(home_region)
+            regions = self._session.get_available_regions(service, partition)
+            place = GLOBAL_SERVICE_REGIONS.get(partition, home_region)
+            self._homes[key] = home_region if regions else place
+        return self._homes[key]
+
+
+# ------------------------------------------------------------------------------------------ what it means
+
+
+def _loop(listing: Listing) -> Failed:
+    return Failed("failed", "Loop", f"{listing.call} sent a page token that it had sent before.")
+
+
+def _outcome_of(error: ProfileError) -> Outcome:
+    return "denied" if error.reason in ("expired", "refused") else "failed"
+
+
+def _classified(error: Any, operation: str) -> Failed | _Unsettled:
+    """What an error of AWS means. Its message is kept as it is: an explicit deny names its policy there."""
+    response: dict[str, Any] = error.response
+    said = response.get("Error", {})
+    code, message = str(said.get("Code", "")), str(said.get("Message", ""))
+    if error.operation_name != operation:
+        message = f"{error.operation_name}: {message}"
+    status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    if code in THROTTLE_CODES or status == 429:
+        return _Unsettled(Failed("failed", code, message), throttled=True)
+    if code in REFUSAL_CODES or status in (401, 403):
+        return Failed("denied", code, message, response)
+    failure = Failed("failed", code, message)
+    if code in TRANSIENT_CODES or status >= 500:
+        return _Unsettled(failure, throttled=False)
+    return failure
+
+
+def _user_name(arn: str) -> str:
+    """What CloudTrail calls the caller: the session of a role, the name of a user, `root`."""
+    return arn.rpartition(":")[2].rpartition("/")[2]
+
+
+def _refusal(
+    event: Mapping[str, Any], detail: Mapping[str, Any], calls: Collection[tuple[str, str]]
+) -> dict[str, Any] | None:
+    # EC2's codes carry a prefix in CloudTrail, Lambda's event names the version of its interface.
+    code = str(detail.get("errorCode", "")).removeprefix("Client.").removeprefix("Server.")
+    name = re.sub(r"20\d{6}(v\d+)?$", "", str(event["EventName"]))
+    if code not in REFUSAL_CODES or not {
+        (event["EventSource"], name),
+        (event["EventSource"], event["EventName"]),
+    } & set(calls):
+        return None
+    return {
+        "event_id": event["EventId"],
+        "time": event["EventTime"],
+        "source": event["EventSource"],
+        "name": event["EventName"],
+        "error_code": detail["errorCode"],
+    }
+
+
+def iso_text(value: Any) -> str:
+    """A timestamp as ISO-8601 text: as AWS sent it, or made from the seconds that JSON protocols send."""
+    if isinstance(value, str) and value[4:5] == "-" and value[10:11] == "T":
+        return value
+    return str(parse_timestamp(value).astimezone(UTC).isoformat()).replace("+00:00", "Z")
+
+
+def _as_sent(value: Any) -> str:
+    return base64.b64encode(value).decode() if isinstance(value, bytes) else str(value)

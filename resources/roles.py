@@ -1,0 +1,302 @@
+"""The four roles as Dagster resources: `management`, `operations`, `billing`, `workload`.
+
+Each speaks for one role only, verifies who it is and that the central accounts differ before its first call,
+and records what it saw. None can be made to ask without that.
+"""
+
+import fnmatch
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import ClassVar
+
+import dagster as dg
+from pydantic import Field, PrivateAttr
+
+from resources import evidence
+from resources.contract import CONTRACT, Role
+from resources.identity import (
+    CENTRAL_ROLES,
+    Caller,
+    Expectation,
+    Fact,
+    Organization,
+    accounts_are_distinct,
+    every_role_answers,
+    facts,
+    is_expected,
+)
+from resources.profile import AwsError, Identity, ProfileError, Reach, available_profiles
+from resources.warehouse import Store
+
+VERIFIED_FOR = timedelta(minutes=5)
+"""How long an identity that was verified is taken as verified within one process."""
+
+
+class IdentityRefused(Exception):
+    """The role is not who it should be. Nothing was asked. The message says what to do."""
+
+
+class Central(dg.Config):
+    """The three central profiles and what is expected of their accounts."""
+
+    management_profile: str = Field(default="", description="AWS_MANAGEMENT_PROFILE")
+    operations_profile: str = Field(default="", description="AWS_OPERATIONS_PROFILE")
+    billing_profile: str = Field(default="", description="AWS_BILLING_PROFILE")
+    operations_account: str = Field(default="", description="CMDB_OPERATIONS_ACCOUNT")
+    billing_account: str = Field(default="", description="CMDB_BILLING_ACCOUNT")
+    shared_accounts: list[str] = Field(
+        default_factory=list, description="Pairs declared to share an account, such as management+billing"
+    )
+
+    def profile(self, role: Role) -> str:
+        """The profile that the environment names for a central role; empty where it names none."""
+        names = {
+            "management": self.management_profile,
+            "operations": self.operations_profile,
+            "billing": self.billing_profile,
+        }
+        return names[role]
+
+    @property
+    def expectation(self) -> Expectation:
+        """The same as data for the rules."""
+        pairs = (pair.split("+") for pair in self.shared_accounts)
+        return Expectation(
+            operations_account=self.operations_account,
+            billing_account=self.billing_account,
+            shared=frozenset(frozenset(role for role in CENTRAL_ROLES if role in pair) for pair in pairs),
+        )
+
+
+class AwsRole(dg.ConfigurableResource):  # type: ignore[type-arg]  # as in warehouse_resource
+    """One role of the contract.
+
+    Attributes:
+        database: the published path; identities are recorded in the working file beside it.
+        config_hash: of the configuration that the identities belong to.
+    """
+
+    role: ClassVar[Role]
+
+    central: Central
+    database: str
+    home_region: str = "us-east-1"
+    concurrency: int = 64
+    config_hash: str = ""
+
+    _run_id: str = PrivateAttr(default="")
+    _reaches: dict[Role, Reach] = PrivateAttr(default_factory=dict)
+    _verified: tuple[datetime, Identity | None] | None = PrivateAttr(default=None)
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        """Remember the run. Nothing is asked yet."""
+        self._run_id = context.run_id or ""
+
+    def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
+        """Close the connections."""
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections. The resource may be used again."""
+        for reach in self._reaches.values():
+            reach.close()
+        self._reaches.clear()
+        self._verified = None
+
+    @property
+    def reach(self) -> Reach:
+        """The way to AWS for this role, once `verify` has passed.
+
+        Raises:
+            IdentityRefused: nobody has verified this role yet, or too long ago.
+        """
+        self.verify()
+        return self._reach(self.role)
+
+    def _reach(self, role: Role) -> Reach:
+        if role not in self._reaches:
+            self._reaches[role] = Reach(role, home_region=self.home_region, concurrency=self.concurrency)
+        return self._reaches[role]
+
+    def callers(self) -> dict[Role, Caller]:
+        """Who the three central profiles are, by STS. Never raises for what a profile lacks."""
+        return {role: self._caller(role) for role in CENTRAL_ROLES}
+
+    def _caller(self, role: Role) -> Caller:
+        profile = self.central.profile(role)
+        now = datetime.now(UTC)
+        if not profile:
+            variable = CONTRACT[role].profile_env
+            return Caller(
+                role,
+                "",
+                now,
+                error_code="not_named",
+                error_message=f"{variable} is not set, and no other profile is ever used in its place.",
+                cure=f"Set {variable} to the name of a profile in the AWS config file.",
+            )
+        try:
+            identity = self._reach(role).identify(profile)
+        except ProfileError as error:
+            return Caller(
+                role, profile, now, error_code=error.reason, error_message=str(error), cure=error.cure
+            )
+        return Caller(role, profile, identity.checked_at, identity.account_id, identity.arn)
+
+    def verify(self) -> Identity | None:
+        """The identity of this role's profile, verified now or within `VERIFIED_FOR`; None for `workload`.
+
+        The distinct-account rule is asked with it, and the identities are recorded where the run holds the
+        warehouse. Holds however the work was started.
+
+        Raises:
+            IdentityRefused: the profile does not answer, is not the expected account, or two central profiles
+                share an account. Nothing was asked.
+        """
+        now = datetime.now(UTC)
+        if self._verified is not None and now - self._verified[0] < VERIFIED_FOR:
+            return self._verified[1]
+        callers = self.callers()
+        self.record(callers.values())
+        problems = [fact for fact in self._own_facts(callers) if fact.blocks]
+        if problems:
+            said = " ".join(f"{fact.sentence} {fact.cure}".strip() for fact in problems)
+            raise IdentityRefused(f"{self.role} may not be asked: {said} Nothing was sent.")
+        own = callers.get(self.role)
+        identity = (
+            Identity(self.role, own.profile, own.account_id, own.arn or "", own.checked_at)
+            if own is not None and own.account_id is not None
+            else None
+        )
+        self._verified = (now, identity)
+        return identity
+
+    def _own_facts(self, callers: Mapping[Role, Caller]) -> list[Fact]:
+        expectation = self.central.expectation
+        found = [every_role_answers(callers), accounts_are_distinct(callers, expectation.shared)]
+        if self.role in ("operations", "billing") and expectation.account(self.role):
+            found.append(is_expected(self.role, callers[self.role], Organization(), expectation))
+        return found
+
+    def record(self, callers: Iterable[Caller], organization_id: str | None = None) -> None:
+        """Write identity rows into the run's working file, where this run holds it."""
+        store = Store(Path(self.database))
+        if not self._run_id or not store.is_held_by(self._run_id):
+            return
+        with store.transaction() as connection:
+            evidence.record_callers(
+                connection,
+                self._run_id,
+                callers,
+                expectation=self.central.expectation,
+                waiver=",".join(self.central.shared_accounts) or None,
+                organization_id=organization_id,
+                config_hash=self.config_hash,
+            )
+
+
+class Management(AwsRole):
+    """The organisation's management account: accounts, OUs, policies."""
+
+    role: ClassVar[Role] = "management"
+
+    def organization(self, accounts: tuple[str, ...] = ()) -> Organization:
+        """The organisation that the management profile sees, and which of `accounts` are its members."""
+        profile = self.central.management_profile
+        reach = self._reach("management")
+        try:
+            described = reach.call(profile, "organizations", "DescribeOrganization", "us-east-1")[
+                "Organization"
+            ]
+        except (AwsError, ProfileError) as error:
+            return Organization(error_message=f"organizations:DescribeOrganization said: {error}")
+        members = set()
+        for account in accounts:
+            try:
+                reach.call(profile, "organizations", "DescribeAccount", "us-east-1", AccountId=account)
+            except AwsError as error:
+                if error.code != "AccountNotFoundException":
+                    return Organization(error_message=f"organizations:DescribeAccount said: {error}")
+            else:
+                members.add(account)
+        return Organization(described["Id"], described["MasterAccountId"], frozenset(members))
+
+    def preflight(self) -> tuple[dict[Role, Caller], Organization, tuple[Fact, ...]]:
+        """Ask who everybody is and judge the five facts. Never raises for what a profile lacks."""
+        callers = self.callers()
+        organization = Organization(error_message="the management profile did not answer")
+        if callers["management"].account_id is not None:
+            asked = tuple(
+                dict.fromkeys(
+                    caller.account_id
+                    for role, caller in callers.items()
+                    if role != "management" and caller.account_id is not None
+                )
+            )
+            organization = self.organization(asked)
+        return callers, organization, facts(callers, organization, self.central.expectation)
+
+
+class Operations(AwsRole):
+    """The centralised operations account: resource groups, tags, central network."""
+
+    role: ClassVar[Role] = "operations"
+
+
+class Billing(AwsRole):
+    """The payer account: Cost Explorer, budgets."""
+
+    role: ClassVar[Role] = "billing"
+
+
+class Workload(AwsRole):
+    """The workload accounts, one profile each.
+
+    Attributes:
+        patterns: names or globs over the profiles of the AWS config file (`CMDB_WORKLOAD_PROFILES`).
+        aws_profile: `AWS_PROFILE`, used alone where no pattern is given and the management profile's name
+            does not end in `Management`.
+    """
+
+    role: ClassVar[Role] = "workload"
+
+    patterns: list[str] = Field(default_factory=list)
+    aws_profile: str = ""
+
+    def profile_names(self) -> list[str]:
+        """The profiles that the configuration means, in the order of the AWS config file."""
+        names = available_profiles()
+        patterns = self.patterns
+        if not patterns:
+            tenant = self.central.management_profile.removesuffix("Management")
+            if tenant and tenant != self.central.management_profile:
+                patterns = [f"{tenant}-*"]
+            else:
+                patterns = [self.aws_profile] if self.aws_profile else []
+        chosen = [name for name in names if any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)]
+        # A name without a wildcard that the file lacks is asked all the same: its sentence says what is missing.
+        literal = [p for p in patterns if p not in names and not any(c in p for c in "*?[")]
+        return chosen + literal
+
+    def reached(self) -> dict[str, Identity | ProfileError]:
+        """Who each workload profile is, by STS, recorded; a profile that does not answer keeps its error."""
+        reach = self.reach
+        found = reach.identify_all(self.profile_names())
+        now = datetime.now(UTC)
+        self.record(
+            [
+                Caller("workload", profile, answer.checked_at, answer.account_id, answer.arn)
+                if isinstance(answer, Identity)
+                else Caller(
+                    "workload",
+                    profile,
+                    now,
+                    error_code=answer.reason,
+                    error_message=str(answer),
+                    cure=answer.cure,
+                )
+                for profile, answer in found.items()
+            ]
+        )
+        return found

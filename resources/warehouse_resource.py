@@ -1,0 +1,82 @@
+"""The warehouse as a Dagster resource: a `Store` bound to the run that uses it."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import dagster as dg
+from pydantic import PrivateAttr
+
+from resources import evidence
+from resources.warehouse import Store
+
+
+class Warehouse(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dagster's base is generic over what it hands out; this hands out itself
+    """The DuckDB working file of one run.
+
+    The lock is taken when the first asset of the run opens, not when Dagster sets resources up: then a second
+    run fails in a step, with its sentence in the event log.
+    """
+
+    database: str
+    code_version: str = ""
+
+    _run_id: str = PrivateAttr(default="")
+    _begun: bool = PrivateAttr(default=False)
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        """Remember the run. Nothing is opened yet."""
+        self._run_id = context.run_id or ""
+
+    def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
+        """Close the run's row where the run did not publish, and free the lock."""
+        if not self._begun:
+            return
+        self._begun = False
+        store = self.store
+        try:
+            with store.transaction() as connection:
+                row = connection.execute(
+                    """
+                    select
+                        outcome,
+                        exists (
+                            select 1 from audit.check_result
+                            where run_id = $run_id and not passed and severity = 'ERROR'
+                        )
+                    from audit.run where run_id = $run_id
+                    """,
+                    {"run_id": self._run_id},
+                ).fetchone()
+                if row is not None and row[0] == "running":
+                    evidence.finish_run(connection, self._run_id, "refused" if row[1] else "incomplete")
+        finally:
+            store.release(self._run_id)
+
+    @property
+    def store(self) -> Store:
+        """The files and the lock."""
+        return Store(Path(self.database))
+
+    @property
+    def run_id(self) -> str:
+        """The run that this resource serves."""
+        return self._run_id
+
+    def begin(self, what: str) -> Store:
+        """Take the lock for this run, once, and open its row in `audit.run`.
+
+        Raises:
+            LockHeld: another run works on this warehouse; the message names it.
+            WarehouseError: the working file cannot be used; the message says why and what to do.
+        """
+        store = self.store
+        if not self._begun:
+            store.hold(self._run_id, what)
+            self._begun = True
+            with store.transaction() as connection:
+                evidence.record_run(connection, self._run_id, self.code_version)
+        return store
+
+    def now(self) -> datetime:
+        """The time by which evidence ages."""
+        return datetime.now(UTC)

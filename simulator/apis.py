@@ -1,0 +1,348 @@
+"""The operations that the simulator answers itself, because moto lacks them or answers them in one piece.
+
+Each handler gets the call and returns the operation's output as a dict, or raises `AwsError`.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeVar
+
+from simulator.access import Access
+from simulator.ledger import PAGE_ROWS, Ledger, next_month
+from simulator.trail import Trail
+from simulator.wire import AwsError, Call, denied, make_token, paging, read_token
+from simulator.world import OPT_IN_REGIONS, Account, World
+
+Output = dict[str, Any]
+Handler = Callable[[Call], Output]
+Item = TypeVar("Item")
+
+GROUPS = ("payments", "shared platform", "métering")
+ANYONE = frozenset({"DescribeOrganization"})
+"""Organizations operations that every member account may call."""
+
+
+@dataclass
+class Settings:
+    """What tests may set while the simulator runs."""
+
+    org_mode: Literal["silent-zero", "access-denied"] = "silent-zero"
+    page_size: int = 5
+    page_sizes: dict[str, int] = field(default_factory=dict)
+
+    def size(self, call: Call, default: int | None = None) -> int:
+        """Items on a page: the operation's own setting, or the default, and no more than was asked for."""
+        pages = paging(call.service, call.operation)
+        most = self.page_sizes.get(f"{call.service}:{call.operation}", default or self.page_size)
+        asked = call.parameters.get(pages.limit) if pages and pages.limit else None
+        return max(1, min(most, int(asked))) if asked else most
+
+
+class Apis:
+    """The handlers, over one world."""
+
+    def __init__(
+        self, world: World, access: Access, ledger: Ledger, trail: Trail, settings: Settings
+    ) -> None:
+        self._world, self._access, self._ledger = world, access, ledger
+        self._trail, self._settings = trail, settings
+        self.handlers: dict[tuple[str, str], Handler] = {
+            ("sts", "AssumeRole"): access.assume_role,
+            ("sts", "GetCallerIdentity"): access.caller_identity,
+            ("sso", "GetRoleCredentials"): access.sso_role_credentials,
+            ("organizations", "DescribeOrganization"): self._describe_organization,
+            ("organizations", "DescribeAccount"): self._describe_account,
+            ("organizations", "DescribeOrganizationalUnit"): self._describe_unit,
+            ("organizations", "ListAccounts"): self._list_accounts,
+            ("organizations", "ListAccountsForParent"): self._list_accounts_for_parent,
+            ("organizations", "ListRoots"): self._list_roots,
+            ("organizations", "ListOrganizationalUnitsForParent"): self._list_units,
+            ("organizations", "ListChildren"): self._list_children,
+            ("organizations", "ListParents"): self._list_parents,
+            ("organizations", "ListTagsForResource"): self._list_tags,
+            ("ec2", "DescribeRegions"): self._describe_regions,
+            ("ce", "GetCostAndUsage"): self._cost_and_usage,
+            ("budgets", "DescribeBudgets"): self._describe_budgets,
+            ("resource-groups", "ListGroups"): self._list_groups,
+            ("resourcegroupstaggingapi", "GetResources"): self._get_resources,
+            ("cloudtrail", "LookupEvents"): self._lookup_events,
+        }
+
+    def answer(self, call: Call) -> Output | None:
+        """The output of an operation that is answered here; None leaves it to moto."""
+        is_management = call.account_id == self._world.management
+        if call.service == "organizations" and not is_management and call.operation not in ANYONE:
+            return self._from_a_member(call)
+        handler = self.handlers.get((call.service, call.operation))
+        return handler(call) if handler else None
+
+    def _page(
+        self,
+        call: Call,
+        key: str,
+        items: Sequence[Item],
+        shown: Callable[[Item], Any] = lambda item: item,
+        default: int | None = None,
+    ) -> Output:
+        """One page of the items; only these are put into the form that is shown."""
+        pages = paging(call.service, call.operation)
+        if pages is None:
+            return {key: [shown(item) for item in items]}
+        offset = read_token(call.parameters.get(pages.input_token), self._token_error(call))
+        size = self._settings.size(call, default)
+        output: Output = {key: [shown(item) for item in items[offset : offset + size]]}
+        if offset + size < len(items):
+            output[pages.output_token] = make_token(offset + size)
+        return output
+
+    @staticmethod
+    def _token_error(call: Call) -> str:
+        return {
+            "organizations": "InvalidInputException",
+            "resourcegroupstaggingapi": "PaginationTokenExpiredException",
+        }.get(call.service, "InvalidNextTokenException")
+
+    # ------------------------------------------------------------------ organizations
+
+    def _from_a_member(self, call: Call) -> Output:
+        """What others than the management account get: nothing and no error, or a refusal."""
+        if self._settings.org_mode == "silent-zero" and call.operation.startswith("List"):
+            return call.empty_output()
+        raise AwsError("AccessDeniedException", "You don't have permissions to access this resource.", 400)
+
+    def _organization_arn(self, kind: str, rest: str) -> str:
+        return f"arn:aws:organizations::{self._world.management}:{kind}/{self._world.organization_id}{rest}"
+
+    def _describe_organization(self, call: Call) -> Output:
+        if call.account_id not in {account.account_id for account in self._world.members()}:
+            raise AwsError(
+                "AWSOrganizationsNotInUseException", "Your account is not a member of an organization.", 400
+            )
+        master = self._world.accounts[self._world.management]
+        return {
+            "Organization": {
+                "Id": self._world.organization_id,
+                "Arn": self._organization_arn("organization", ""),
+                "FeatureSet": "ALL",
+                "MasterAccountArn": self._organization_arn("account", f"/{master.account_id}"),
+                "MasterAccountId": master.account_id,
+                "MasterAccountEmail": master.email,
+                "AvailablePolicyTypes": [{"Type": "SERVICE_CONTROL_POLICY", "Status": "ENABLED"}],
+            }
+        }
+
+    def _account(self, account: Account) -> Output:
+        return {
+            "Id": account.account_id,
+            "Arn": self._organization_arn("account", f"/{account.account_id}"),
+            "Email": account.email,
+            "Name": account.name,
+            "Status": account.status,
+            "State": account.state,
+            "Paths": [self._world.id_path(account.ou, account.account_id)],
+            "JoinedMethod": account.joined_method,
+            "JoinedTimestamp": account.joined_at,
+        }
+
+    def _unit(self, path: str) -> Output:
+        return {
+            "Id": self._world.unit_id(path),
+            "Arn": self._organization_arn("ou", f"/{self._world.unit_id(path)}"),
+            "Name": path.rpartition("/")[2],
+            "Path": self._world.id_path(path),
+        }
+
+    def _parent(self, call: Call) -> str:
+        path = self._world.unit_path(str(call.parameters.get("ParentId")))
+        if path is None:
+            raise AwsError("ParentNotFoundException", "You specified parent that doesn't exist.", 400)
+        return path
+
+    def _describe_account(self, call: Call) -> Output:
+        wanted = call.parameters.get("AccountId")
+        for account in self._world.members():
+            if account.account_id == wanted:
+                return {"Account": self._account(account)}
+        raise AwsError("AccountNotFoundException", "You specified an account that doesn't exist.", 400)
+
+    def _describe_unit(self, call: Call) -> Output:
+        path = self._world.unit_path(str(call.parameters.get("OrganizationalUnitId")))
+        if not path:
+            raise AwsError(
+                "OrganizationalUnitNotFoundException",
+                "You specified an organizational unit that doesn't exist.",
+                400,
+            )
+        return {"OrganizationalUnit": self._unit(path)}
+
+    def _list_accounts(self, call: Call) -> Output:
+        return self._page(call, "Accounts", self._world.members(), self._account)
+
+    def _list_accounts_for_parent(self, call: Call) -> Output:
+        path = self._parent(call)
+        there = [account for account in self._world.members() if account.ou == path]
+        return self._page(call, "Accounts", there, self._account)
+
+    def _list_roots(self, call: Call) -> Output:
+        root = {
+            "Id": self._world.root_id,
+            "Arn": self._organization_arn("root", f"/{self._world.root_id}"),
+            "Name": "Root",
+            "PolicyTypes": [{"Type": "SERVICE_CONTROL_POLICY", "Status": "ENABLED"}],
+        }
+        return self._page(call, "Roots", [root])
+
+    def _units_below(self, path: str) -> list[str]:
+        return [unit for unit in self._world.units if unit.rpartition("/")[0] == path]
+
+    def _list_units(self, call: Call) -> Output:
+        return self._page(call, "OrganizationalUnits", self._units_below(self._parent(call)), self._unit)
+
+    def _list_children(self, call: Call) -> Output:
+        path, kind = self._parent(call), call.parameters.get("ChildType")
+        if kind == "ACCOUNT":
+            ids = [account.account_id for account in self._world.members() if account.ou == path]
+        else:
+            ids = [self._world.unit_id(unit) for unit in self._units_below(path)]
+        return self._page(call, "Children", [{"Id": child, "Type": kind} for child in ids])
+
+    def _list_parents(self, call: Call) -> Output:
+        child = str(call.parameters.get("ChildId"))
+        above: str | None = None
+        for account in self._world.members():
+            if account.account_id == child:
+                above = account.ou
+        if path := self._world.unit_path(child):
+            above = path.rpartition("/")[0]
+        if above is None:
+            raise AwsError("ChildNotFoundException", "You specified a child that doesn't exist.", 400)
+        kind = "ORGANIZATIONAL_UNIT" if above else "ROOT"
+        return self._page(call, "Parents", [{"Id": self._world.unit_id(above), "Type": kind}])
+
+    def _list_tags(self, call: Call) -> Output:
+        wanted = str(call.parameters.get("ResourceId"))
+        members = {account.account_id: account for account in self._world.members()}
+        if wanted not in members and self._world.unit_path(wanted) is None:
+            raise AwsError("TargetNotFoundException", "You specified a target that doesn't exist.", 400)
+        tags = members[wanted].tags if wanted in members else {}
+        return self._page(call, "Tags", [{"Key": key, "Value": value} for key, value in tags.items()])
+
+    # ------------------------------------------------------------------ ec2, tagging, resource groups
+
+    def _describe_regions(self, call: Call) -> Output:
+        names = set(call.parameters.get("RegionNames") or [])
+        if unknown := names - {*self._world.regions, *OPT_IN_REGIONS}:
+            raise AwsError(
+                "InvalidParameterValue", f"Invalid region names: {', '.join(sorted(unknown))}", 400
+            )
+        everything = [(region, "opt-in-not-required") for region in self._world.regions]
+        if call.parameters.get("AllRegions"):
+            everything += [(region, "not-opted-in") for region in OPT_IN_REGIONS]
+        return {
+            "Regions": [
+                {"RegionName": region, "Endpoint": f"ec2.{region}.amazonaws.com", "OptInStatus": status}
+                for region, status in sorted(everything)
+                if not names or region in names
+            ]
+        }
+
+    def _get_resources(self, call: Call) -> Output:
+        filters = call.parameters.get("TagFilters") or []
+        kinds = call.parameters.get("ResourceTypeFilters") or []
+        found = []
+        for instance in self._world.instances(call.account_id, call.region):
+            if not instance.tags or (kinds and not {"ec2", "ec2:instance"} & set(kinds)):
+                continue
+            if all(
+                wanted["Key"] in instance.tags
+                and (not wanted.get("Values") or instance.tags[wanted["Key"]] in wanted["Values"])
+                for wanted in filters
+            ):
+                tags = [{"Key": key, "Value": value} for key, value in instance.tags.items()]
+                found.append({"ResourceARN": instance.arn, "Tags": tags})
+        return self._page(call, "ResourceTagMappingList", found)
+
+    def _list_groups(self, call: Call) -> Output:
+        """The operations account has a few groups in the first region; elsewhere there are none."""
+        there = call.account_id == self._world.operations and call.region == self._world.regions[0]
+        arns = {
+            name: f"arn:aws:resource-groups:{call.region}:{call.account_id}:group/{name}" for name in GROUPS
+        }
+        if not there:
+            arns = {}
+        output = self._page(
+            call, "GroupIdentifiers", [{"GroupName": n, "GroupArn": arn} for n, arn in arns.items()]
+        )
+        shown = [group["GroupName"] for group in output["GroupIdentifiers"]]
+        output["Groups"] = [{"Name": name, "GroupArn": arns[name]} for name in shown]
+        return output
+
+    # ------------------------------------------------------------------ cost
+
+    def _cost_and_usage(self, call: Call) -> Output:
+        rows = self._settings.page_sizes.get("ce:GetCostAndUsage", PAGE_ROWS)
+        return self._ledger.query(call.account_id, call.parameters, rows)
+
+    def _describe_budgets(self, call: Call) -> Output:
+        if call.parameters.get("AccountId") != call.account_id:
+            resource = f"arn:aws:budgets::{call.parameters.get('AccountId')}:budget/*"
+            raise denied("budgets", "budgets:ViewBudget", call.arn, resource)
+        if call.account_id != self._world.billing:
+            return self._page(call, "Budgets", [])
+        month = self._world.today.replace(day=1)
+        period = {
+            "Start": month.isoformat(),
+            "End": next_month(month).isoformat(),
+        }
+        question = {
+            "TimePeriod": period,
+            "Granularity": "MONTHLY",
+            "Metrics": ["UnblendedCost"],
+            "GroupBy": [{"Type": "DIMENSION", "Key": "LINKED_ACCOUNT"}],
+        }
+        groups = self._ledger.query(call.account_id, question, 10**6)["ResultsByTime"][0]["Groups"]
+        spent = {group["Keys"][0]: group["Metrics"]["UnblendedCost"]["Amount"] for group in groups}
+        return self._page(
+            call,
+            "Budgets",
+            [
+                {
+                    "BudgetName": f"monthly {account.name}",
+                    "BudgetType": "COST",
+                    "TimeUnit": "MONTHLY",
+                    "BudgetLimit": {"Amount": "2500.0", "Unit": "USD"},
+                    "CostFilters": {"LinkedAccount": [account.account_id]},
+                    "CalculatedSpend": {
+                        "ActualSpend": {"Amount": spent.get(account.account_id, "0"), "Unit": "USD"}
+                    },
+                    "TimePeriod": {
+                        "Start": dt.datetime(2024, 1, 1, tzinfo=dt.UTC),
+                        "End": dt.datetime(2087, 6, 15, tzinfo=dt.UTC),
+                    },
+                }
+                for account in self._world.members()
+                if account.kind == "workload"
+            ],
+        )
+
+    # ------------------------------------------------------------------ cloudtrail
+
+    def _lookup_events(self, call: Call) -> Output:
+        attributes = call.parameters.get("LookupAttributes") or []
+        if len(attributes) > 1:
+            raise AwsError(
+                "InvalidLookupAttributesException", "Only one lookup attribute can be specified.", 400
+            )
+        self._trail.admit(call.account_id, call.region)
+        wanted = {item["AttributeKey"]: item["AttributeValue"] for item in attributes}
+        events = self._trail.events(
+            call.account_id,
+            call.region,
+            wanted,
+            call.parameters.get("StartTime"),
+            call.parameters.get("EndTime"),
+        )
+        return self._page(call, "Events", events, default=50)

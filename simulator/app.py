@@ -1,0 +1,321 @@
+"""One request in, one answer out: the layer before moto, and the control path `/_sim/…` that tests use."""
+
+from __future__ import annotations
+
+import datetime as dt
+import io
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qs
+
+import botocore.exceptions
+from moto.core.utils import get_service_model
+from moto.ec2.models import ec2_backends
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+
+from simulator.access import Access, Policy
+from simulator.apis import Apis, Settings
+from simulator.faults import FaultError, Faults, Lie, Rule, make_lie
+from simulator.ledger import Ledger, decimal
+from simulator.seeding import STATE_LOCK, Seeder
+from simulator.trail import LOOKUPS_A_SECOND, Trail
+from simulator.wire import (
+    AwsError,
+    Call,
+    Response,
+    denied,
+    expired,
+    make_token,
+    paging,
+    read_token,
+    throttled,
+)
+from simulator.world import Kind, World, WorldError
+
+NOT_RENDERED = frozenset({"sts", "sso", "organizations", "ce", "budgets", "cloudtrail", "resource-groups"})
+"""Services that never look at what an account holds in a region."""
+
+HTML_503 = b"<html><body><b>Http/1.1 Service Unavailable</b></body></html>"
+
+
+@dataclass(frozen=True)
+class Wreck:
+    """An answer that ends in a reset connection: nothing of it is sent, or its first half."""
+
+    response: Response
+    half: bool
+
+
+def _json(data: Any, status: int = 200) -> Response:
+    body = json.dumps(data, default=str, ensure_ascii=False).encode()
+    return Response(status, {"Content-Type": "application/json"}, body)
+
+
+class Simulation:
+    """The organisation, its lies, and the answers to every request."""
+
+    def __init__(
+        self, make_world: Callable[[], World], policies: Mapping[Kind, Policy], page_size: int
+    ) -> None:
+        self._make_world, self._policies, self._page_size = make_world, policies, page_size
+        self._moto = DomainDispatcherApplication(create_backend_app)
+        self.trail = Trail()
+        self._build()
+
+    def _build(self) -> None:
+        self.world = self._make_world()
+        self.settings = Settings(page_size=self._page_size)
+        self.access = Access(self.world, self._policies)
+        self.ledger = Ledger(self.world)
+        self.seeder = Seeder(self.world)
+        self.faults = Faults()
+        self.lies: list[Lie] = []
+        self.apis = Apis(self.world, self.access, self.ledger, self.trail, self.settings)
+
+    # ------------------------------------------------------------------ AWS
+
+    def handle(self, environ: dict[str, Any]) -> Response | Wreck:
+        """Answer one request; the log has it."""
+        length = environ.get("CONTENT_LENGTH")
+        body: bytes = environ["wsgi.input"].read(int(length)) if length else b""
+        if environ.get("wsgi.input_terminated"):
+            body = environ["wsgi.input"].read()
+            environ["CONTENT_LENGTH"] = str(len(body))
+            environ.pop("HTTP_TRANSFER_ENCODING", None)
+        if environ.get("PATH_INFO", "").startswith("/_sim/"):
+            return self._control(environ, body)
+        started, clock = dt.datetime.now(dt.UTC), time.perf_counter()
+        call = Call(environ, body)
+        response = self._answer(call)
+        request_id = self.trail.record(call, response, started, 1000 * (time.perf_counter() - clock))
+        header = "x-amz-request-id" if call.service == "s3" else "x-amzn-RequestId"
+        response.headers.setdefault(header, request_id)
+        if call.fault in {"reset", "cut"}:
+            return Wreck(response, half=call.fault == "cut")
+        return response
+
+    def _answer(self, call: Call) -> Response:
+        if not call.read_scope():
+            return _json(
+                {"__type": "MissingAuthenticationTokenException", "message": "Missing Authentication Token"},
+                403,
+            )
+        try:
+            get_service_model(call.service)
+        except botocore.exceptions.UnknownServiceError:
+            return _json({"__type": "UnknownServiceException", "message": call.service}, 404)
+        if not call.read_operation():
+            return _json({"__type": "UnknownOperationException", "message": call.operation}, 404)
+        try:
+            self.access.identify(call)
+            rule = self.faults.match(call)
+            if rule is not None:
+                call.fault = rule.action
+                if response := self._fault(call, rule):
+                    return response
+            self.access.authorise(call)
+            with STATE_LOCK:
+                response = self._serve(call)
+        except AwsError as error:
+            call.error_code, call.error_message = error.code, error.message
+            return call.render(error)
+        if rule is not None and rule.action == "truncate":
+            return self._truncated(call, response, rule.keep)
+        if response.status >= 400:
+            error_detail = call.parse_response(response).get("Error", {})
+            call.error_code = error_detail.get("Code") or str(response.status)
+            call.error_message = error_detail.get("Message")
+        return response
+
+    def _fault(self, call: Call, rule: Rule) -> Response | None:
+        """What a rule answers instead of AWS; None where AWS answers, later or in part."""
+        match rule.action:
+            case "denied":
+                raise denied(call.service, f"{call.service}:{call.operation}", call.arn)
+            case "expired":
+                raise expired(call.service)
+            case "throttle":
+                raise throttled(call.service)
+            case "error":
+                raise AwsError(rule.code, rule.message, rule.status)
+            case "html503":
+                call.error_code = "503"
+                return Response(503, {"Content-Type": "text/html"}, HTML_503)
+            case "garbage":
+                return Response(200, {"Content-Type": "text/xml"}, b"\x00\xff<<not an answer of any protocol")
+            case "empty":
+                return call.render(call.empty_output())
+            case "empty_page":
+                pages = paging(call.service, call.operation)
+                token = {pages.output_token: make_token(0)} if pages else {}
+                self.access.authorise(call)
+                return call.render({**call.empty_output(), **token})
+            case "delay":
+                time.sleep(rule.seconds)
+        return None
+
+    def _truncated(self, call: Call, response: Response, keep: int) -> Response:
+        """The first items only, and no token: a listing that lost its end without a word."""
+        output = call.parse_response(response)
+        output.pop("ResponseMetadata", None)
+        if pages := paging(call.service, call.operation):
+            output.pop(pages.output_token, None)
+            for name in pages.results:
+                if isinstance(output.get(name), list):
+                    output[name] = output[name][:keep]
+        return call.render(output)
+
+    def _serve(self, call: Call) -> Response:
+        output = self.apis.answer(call)
+        if output is not None:
+            return call.render(output)
+        if call.service not in NOT_RENDERED:
+            self.seeder.render(call.account_id, call.region)
+        if (call.service, call.operation) == ("ec2", "DescribeInstances"):
+            return self._describe_instances(call)
+        if paging(call.service, call.operation) and call.protocol in {"ec2", "query"}:
+            return self._paged(call)
+        return self._ask_moto(call)
+
+    def _describe_instances(self, call: Call) -> Response:
+        """Let moto page: it renders only the page, given the page size and its own token."""
+        if call.parameters.get("InstanceIds"):
+            return self._ask_moto(call)
+        token = call.parameters.get("NextToken")
+        backend = ec2_backends[call.account_id][call.region]
+        if token and token not in backend.reservations:
+            read_token(token, "InvalidNextToken")
+            token = None
+        call.replace_form(MaxResults=str(self.settings.size(call)), NextToken=token)
+        return self._ask_moto(call)
+
+    def _paged(self, call: Call) -> Response:
+        """A listing that moto answers in one piece, cut into pages."""
+        pages = paging(call.service, call.operation)
+        if pages is None:
+            return self._ask_moto(call)
+        offset = read_token(call.parameters.get(pages.input_token), "InvalidNextToken")
+        size = self.settings.size(call)
+        call.replace_form(**{pages.input_token: None, **({pages.limit: None} if pages.limit else {})})
+        response = self._ask_moto(call)
+        if response.status != 200:
+            return response
+        output = call.parse_response(response)
+        total = max((len(output.get(name) or []) for name in pages.results), default=0)
+        if not offset and total <= size:
+            return response
+        output.pop("ResponseMetadata", None)
+        for name in pages.results:
+            if isinstance(output.get(name), list):
+                output[name] = output[name][offset : offset + size]
+        if offset + size < total:
+            output[pages.output_token] = make_token(offset + size)
+        return call.render(output)
+
+    def _ask_moto(self, call: Call) -> Response:
+        environ = {
+            **call.environ,
+            "wsgi.input": io.BytesIO(call.body),
+            "HTTP_X_MOTO_ACCOUNT_ID": call.account_id,
+        }
+        got: dict[str, Any] = {}
+
+        def start_response(status: str, headers: list[tuple[str, str]], _exc_info: Any = None) -> None:
+            got.update(status=int(status.split()[0]), headers=dict(headers))
+
+        body = b"".join(self._moto(environ, start_response))
+        if got["status"] in {404, 500} and body.lower().startswith(b"<!doctype html>"):
+            # A 500 would be tried again by every client.
+            raise AwsError("NotImplementedException", f"moto has no {call.service}:{call.operation}", 400)
+        return Response(got["status"], got["headers"], body)
+
+    # ------------------------------------------------------------------ control
+
+    def _control(self, environ: dict[str, Any], body: bytes) -> Response:
+        path = f"{environ['REQUEST_METHOD']} {environ['PATH_INFO'].removeprefix('/_sim')}"
+        query = {name: values[-1] for name, values in parse_qs(environ.get("QUERY_STRING", "")).items()}
+        handlers: dict[str, Callable[[Any], Any]] = {
+            "GET /truth": lambda _: {
+                **self.world.truth(),
+                "billing_member": self.access.billing_member,
+                "ledger": self.ledger.totals(),
+            },
+            "GET /ledger": self._ledger_detail,
+            "GET /log": lambda data: self.trail.records(int(data.get("since", 0))),
+            "DELETE /log": lambda _: self.trail.clear(),
+            "GET /lie": lambda _: [lie.as_json() for lie in self.lies],
+            "POST /lie": self._tell,
+            "DELETE /lie": lambda _: self._stop_lying(),
+            "POST /faults": lambda data: self.faults.rules.extend([Rule.of(item) for item in data]),
+            "DELETE /faults": lambda _: self.faults.rules.clear(),
+            "POST /change": lambda data: self.world.change(**data),
+            "POST /config": self._configure,
+            "POST /reset": lambda _: self._reset(),
+        }
+        if path not in handlers:
+            return _json({"error": f"there is no {path}; there are {', '.join(handlers)}"}, 404)
+        try:
+            with STATE_LOCK:
+                return _json(handlers[path](json.loads(body) if body else query))
+        except (WorldError, FaultError, ValueError, KeyError, TypeError) as error:
+            return _json({"error": f"{path}: {error}"}, 400)
+
+    def _ledger_detail(self, data: dict[str, str]) -> dict[str, Any]:
+        rows = self.ledger.detail(dt.date.fromisoformat(data["start"]), dt.date.fromisoformat(data["end"]))
+        return {"currency": "USD", "smallest_unit": decimal(1), "rows": rows}
+
+    def _tell(self, data: dict[str, Any]) -> dict[str, Any]:
+        lie = make_lie(data["name"], self.world, data.get("account_id"))
+        self.lies.append(lie)
+        self.faults.rules.extend(lie.rules)
+        if lie.misroute:
+            self.access.misroute = lie.misroute
+        return lie.as_json()
+
+    def _stop_lying(self) -> None:
+        told = [rule for lie in self.lies for rule in lie.rules]
+        self.faults.rules[:] = [
+            rule for rule in self.faults.rules if not any(rule is other for other in told)
+        ]
+        self.access.misroute = None
+        self.lies.clear()
+
+    def _configure(self, data: dict[str, Any]) -> dict[str, Any]:
+        for name, value in data.items():
+            match name:
+                case "org_mode" if value in {"silent-zero", "access-denied"}:
+                    self.settings.org_mode = value
+                case "page_size" if isinstance(value, int) and value > 0:
+                    self.settings.page_size = value
+                case "page_sizes" if isinstance(value, dict):
+                    self.settings.page_sizes = {str(key): int(size) for key, size in value.items()}
+                case "session_seconds" if value is None or isinstance(value, int):
+                    self.access.session_seconds = value
+                case "trail_delay_seconds" if isinstance(value, int | float):
+                    self.trail.delay_seconds = float(value)
+                case "lookups_a_second" if isinstance(value, int) and value >= 0:
+                    self.trail.lookups_a_second = value
+                case "today":
+                    self.world.today = dt.date.fromisoformat(value)
+                    self.world.version += 1
+                case _:
+                    raise ValueError(f"{name} cannot be set to {value!r}")
+        return data
+
+    def _reset(self) -> None:
+        """As it was at the start. A world that nobody changed is kept, with what was rendered of it."""
+        self.trail.clear()
+        self.trail.delay_seconds, self.trail.lookups_a_second = 0.0, LOOKUPS_A_SECOND
+        if self.world.version:
+            self.seeder.forget()
+            self._build()
+            return
+        self._stop_lying()
+        self.faults.rules.clear()
+        self.access.session_seconds = None
+        self.settings.org_mode = "silent-zero"
+        self.settings.page_size = self._page_size
+        self.settings.page_sizes = {}

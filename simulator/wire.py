@@ -1,0 +1,338 @@
+"""AWS's wire formats: what a request asks, and answers and refusals in the form that its protocol has.
+
+Parsing and serialising is moto's work (`moto.core`), which knows every service of botocore; these are
+internals, hence the exact pins. What stands here by hand are the codes that each family of services uses for
+the same fault.
+"""
+
+from __future__ import annotations
+
+import base64
+import functools
+import io
+import json
+import re
+import warnings
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
+
+import botocore.exceptions
+import botocore.parsers
+import botocore.session
+from moto.core.exceptions import ServiceException
+from moto.core.model import OperationModel
+from moto.core.parse import PROTOCOL_PARSERS
+from moto.core.request import Request, determine_request_protocol
+from moto.core.routing import get_service_router
+from moto.core.serialize import get_serializer_class
+from moto.core.utils import get_service_model
+from werkzeug.exceptions import HTTPException
+
+from simulator.world import Kind
+
+# No service model lists AccessDenied and its like; moto's serializer says so at each refusal.
+warnings.filterwarnings("ignore", message="Exception.* does not match an error shape")
+
+SERVICE_BY_SIGNING_NAME = {
+    "tagging": "resourcegroupstaggingapi",
+    "monitoring": "cloudwatch",
+    "awsssoportal": "sso",
+}
+INVALID_HOST = "aws.invalid"
+"""The host of the endpoint that the profiles name; it is reached through HTTP_PROXY and need not resolve."""
+
+GLOBAL_SERVICES = frozenset({"organizations", "ce", "budgets", "billing", "iam"})
+"""Their calls are recorded in us-east-1, whatever region the client names."""
+
+
+class AwsError(ServiceException):
+    """An error answer of AWS: code, message and HTTP status."""
+
+    def __init__(self, code: str, message: str, status: int) -> None:
+        super().__init__(code, message)
+        self.http_status = status
+
+
+@dataclass(frozen=True)
+class Response:
+    """An HTTP answer."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+# ------------------------------------------------------------------ the same fault in each protocol's words
+
+
+def protocol_of(service: str) -> str:
+    """`ec2`, `query`, `rest-xml`, `json` or `rest-json`."""
+    return str(get_service_model(service).metadata.get("protocol"))
+
+
+def _by_protocol(service: str, ec2: AwsError, xml: AwsError, code: str, message: str) -> AwsError:
+    protocol = protocol_of(service)
+    if protocol == "ec2":
+        return ec2
+    if protocol in {"query", "rest-xml"}:
+        return xml
+    return AwsError(code, message, 403 if protocol == "rest-json" else 400)
+
+
+def denied(service: str, action: str, arn: str, resource: str = "*") -> AwsError:
+    """The role's policies do not allow the action."""
+    message = (
+        f"User: {arn} is not authorized to perform: {action} on resource: {resource} "
+        f"because no identity-based policy allows the {action} action"
+    )
+    ec2 = f"You are not authorized to perform this operation. User: {arn}, action: {action}"
+    return _by_protocol(
+        service,
+        AwsError("UnauthorizedOperation", ec2, 403),
+        AwsError("AccessDenied", message, 403),
+        "AccessDeniedException",
+        message,
+    )
+
+
+def expired(service: str) -> AwsError:
+    """The session's time is over."""
+    message = "The security token included in the request is expired"
+    return _by_protocol(
+        service,
+        AwsError("RequestExpired", "Request has expired.", 400),
+        AwsError("ExpiredToken", message, 400 if service == "s3" else 403),
+        "ExpiredTokenException",
+        message,
+    )
+
+
+def unknown_token(service: str) -> AwsError:
+    """Credentials that are not known there: made up, or of a region that is not opted in."""
+    message = "The security token included in the request is invalid"
+    return _by_protocol(
+        service,
+        AwsError("AuthFailure", "AWS was not able to validate the provided access credentials", 401),
+        AwsError("InvalidClientTokenId", message, 403),
+        "UnrecognizedClientException",
+        message,
+    )
+
+
+_THROTTLES = {
+    "ec2": ("RequestLimitExceeded", "Request limit exceeded.", 503),
+    "s3": ("SlowDown", "Please reduce your request rate.", 503),
+    "organizations": (
+        "TooManyRequestsException",
+        "Too many requests in too short a period.",
+        400,
+    ),
+    "ce": (
+        "LimitExceededException",
+        "Rate of calls exceeded. Try again later.",
+        400,
+    ),
+    "lambda": ("TooManyRequestsException", "Rate exceeded", 429),
+    "resource-groups": ("TooManyRequestsException", "Rate exceeded", 429),
+    "resourcegroupstaggingapi": ("ThrottledException", "Rate exceeded", 400),
+    "rds": ("Throttling", "Rate exceeded", 400),
+    "sts": ("Throttling", "Rate exceeded", 400),
+}
+
+
+def throttled(service: str) -> AwsError:
+    """Too many requests, in the words of the service."""
+    return AwsError(*_THROTTLES.get(service, ("ThrottlingException", "Rate exceeded", 400)))
+
+
+# ------------------------------------------------------------------ pages
+
+
+def make_token(offset: int) -> str:
+    """An opaque page token."""
+    return base64.urlsafe_b64encode(json.dumps({"offset": offset}).encode()).decode()
+
+
+def read_token(token: str | None, code: str = "InvalidNextTokenException") -> int:
+    """The offset that a page token stands for; 0 for none."""
+    if not token:
+        return 0
+    try:
+        return int(json.loads(base64.urlsafe_b64decode(token))["offset"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise AwsError(code, "The pagination token is not valid.", 400) from error
+
+
+@dataclass(frozen=True)
+class Paging:
+    """Names of the request token, the answer's token, the limit and the paged lists of an operation."""
+
+    input_token: str
+    output_token: str
+    limit: str | None
+    results: tuple[str, ...]
+
+
+@functools.cache
+def paging(service: str, operation: str) -> Paging | None:
+    """What botocore knows of an operation's pages, and of Cost Explorer's, which it does not know."""
+    if (service, operation) == ("ce", "GetCostAndUsage"):
+        return Paging("NextPageToken", "NextPageToken", None, ("ResultsByTime",))
+    loader = botocore.session.get_session().get_component("data_loader")
+    try:
+        known = loader.load_service_model(service, "paginators-1")["pagination"].get(operation)
+    except botocore.exceptions.UnknownServiceError:
+        return None
+    if known is None or not isinstance(known["input_token"], str):
+        return None
+    results = known["result_key"]
+    return Paging(
+        known["input_token"],
+        known["output_token"],
+        known.get("limit_key"),
+        tuple(results) if isinstance(results, list) else (results,),
+    )
+
+
+# ------------------------------------------------------------------ one request
+
+
+@dataclass
+class Call:
+    """One request, as far as it has been understood."""
+
+    environ: dict[str, Any]
+    body: bytes
+    service: str = ""
+    region: str = ""
+    operation: str = ""
+    uri: dict[str, Any] = field(default_factory=dict)
+    parameters: dict[str, Any] = field(default_factory=dict)
+    access_key: str = ""
+    account_id: str = ""
+    role: Kind | None = None
+    role_name: str = ""
+    session: str = ""
+    arn: str = ""
+    fault: str | None = None
+    error_code: str | None = None
+    error_message: str | None = None
+
+    @property
+    def model(self) -> OperationModel:
+        """Moto's model of the operation."""
+        found: OperationModel = get_service_model(self.service).operation_model(self.operation)
+        return found
+
+    @property
+    def protocol(self) -> str:
+        """The protocol that this request uses, of those that the service offers."""
+        return determine_request_protocol(
+            get_service_model(self.service), str(self.environ.get("CONTENT_TYPE") or "")
+        )
+
+    def _request(self) -> Request:
+        return Request({**self.environ, "wsgi.input": io.BytesIO(self.body)})
+
+    def read_scope(self) -> bool:
+        """Service, region and access key from the signature; False where there is none."""
+        scope = re.search(
+            r"Credential=([^/]+)/\d+/([^/]+)/([^/]+)/aws4_request", self.environ.get("HTTP_AUTHORIZATION", "")
+        )
+        if not scope:
+            if not self.environ.get("PATH_INFO", "").startswith("/federation/credentials"):
+                return False
+            self.service, self.region = "sso", "us-east-1"
+            return True
+        self.access_key, self.region, signing_name = scope.groups()
+        self.service = SERVICE_BY_SIGNING_NAME.get(signing_name, signing_name)
+        if self.service == "s3" and self.environ.get("PATH_INFO", "").startswith("/v20180820/"):
+            self.service = "s3control"
+        if self.service in GLOBAL_SERVICES:
+            self.region = "us-east-1"
+        self._name_host()
+        return True
+
+    def _name_host(self) -> None:
+        """Give S3 its own host name back: from any other, its router takes the first label for a bucket."""
+        prefix, found, _ = self.environ.get("HTTP_HOST", "").partition(INVALID_HOST)
+        if found and self.service in {"s3", "s3control"}:
+            endpoint = "s3" if self.service == "s3" else "s3-control"
+            self.environ["HTTP_HOST"] = f"{prefix}{endpoint}.{self.region}.amazonaws.com"
+
+    def read_operation(self) -> bool:
+        """The operation and its parameters; False where the service has no such operation."""
+        target = self.environ.get("HTTP_X_AMZ_TARGET", "")
+        form = re.search(rb"(?:^|&)Action=([A-Za-z0-9]+)", self.body)
+        try:
+            if target:
+                self.operation = target.rpartition(".")[2]
+            elif form and str(self.environ.get("CONTENT_TYPE", "")).startswith("application/x-www-form"):
+                self.operation = form.group(1).decode()
+            else:
+                operation, self.uri = get_service_router(self.service).match(self._request())
+                self.operation = operation.name
+            self.parameters = self._parse()
+        except (HTTPException, botocore.exceptions.BotoCoreError, KeyError):
+            return False
+        return True
+
+    def _parse(self) -> dict[str, Any]:
+        request = self._request()
+        parser = PROTOCOL_PARSERS[self.protocol](self.model, map_type=dict)
+        return (
+            parser.parse(
+                {
+                    "method": request.method,
+                    "values": request.values,
+                    "headers": request.headers,
+                    "body": b"" if request.form else request.data,
+                    "url_path": request.path,
+                    "url_params": self.uri,
+                }
+            )
+            or {}
+        )
+
+    def replace_form(self, **values: str | None) -> None:
+        """Set or drop (None) parameters of a form request, before moto reads it."""
+        form = dict(parse_qsl(self.body.decode(), keep_blank_values=True))
+        for name, value in values.items():
+            form.pop(name, None)
+            if value is not None:
+                form[name] = value
+        self.body = urlencode(form).encode()
+        self.environ["CONTENT_LENGTH"] = str(len(self.body))
+
+    def render(self, result: dict[str, Any] | AwsError) -> Response:
+        """An answer, or a refusal, in the protocol of the request."""
+        made = get_serializer_class(self.service, self.protocol)(operation_model=self.model).serialize(result)
+        status = result.http_status if isinstance(result, AwsError) else int(made["status_code"])
+        body = made["body"]
+        return Response(status, dict(made["headers"]), body.encode() if isinstance(body, str) else body)
+
+    def parse_response(self, response: Response) -> dict[str, Any]:
+        """An answer as a client would see it."""
+        shape = _client_model(self.service).operation_model(self.operation).output_shape
+        parsed: dict[str, Any] = botocore.parsers.create_parser(self.protocol).parse(
+            {
+                "status_code": response.status,
+                "headers": {name.lower(): value for name, value in response.headers.items()},
+                "body": response.body,
+            },
+            shape,
+        )
+        return parsed
+
+    def empty_output(self) -> dict[str, Any]:
+        """An answer of which every list is there and empty."""
+        shape = self.model.output_shape
+        if shape is None:
+            return {}
+        return {name: [] for name, member in shape.members.items() if member.type_name == "list"}
+
+
+@functools.cache
+def _client_model(service: str) -> Any:
+    return botocore.session.get_session().get_service_model(service)

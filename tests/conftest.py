@@ -1,0 +1,71 @@
+"""The simulated organisation as fixtures, and a process in which no test can reach anything else.
+
+botocore looks below HOME for the cache of sign-in tokens once, when it is imported: HOME is set before that.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from resources.contract import ROLES, policy
+from simulator.client import Simulator, is_foreign, start
+
+_HOME = tempfile.TemporaryDirectory(prefix="cmdb-tests-")
+os.environ["HOME"] = _HOME.name
+for _name in [name for name in os.environ if is_foreign(name) or name == "DAGSTER_HOME"]:
+    del os.environ[_name]
+
+MakeOrganisation = Callable[..., Simulator]
+
+
+def policies() -> dict[str, dict[str, Any]]:
+    """What the contract grants each role, optional grants included."""
+    return {role: policy(role, optional=True) for role in ROLES}
+
+
+def lead_to(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Point this process at a simulator and at nothing else."""
+    for name in [name for name in os.environ if is_foreign(name)]:
+        monkeypatch.delenv(name)
+    for name, value in simulator.env.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.fixture(scope="session")
+def simulator_process() -> Iterator[Simulator]:
+    """One simulator of the default size for the whole session."""
+    with start(Path(_HOME.name), policies()) as simulator:
+        yield simulator
+
+
+@pytest.fixture
+def organisation(simulator_process: Simulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[Simulator]:
+    """The default organisation, which this process's environment leads to; as new after each test."""
+    lead_to(simulator_process, monkeypatch)
+    yield simulator_process
+    simulator_process.reset()
+
+
+@pytest.fixture
+def make_organisation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[MakeOrganisation]:
+    """Start simulators of another size or seed; the environment leads to the last one."""
+    running: list[Simulator] = []
+
+    def make(**options: Any) -> Simulator:
+        simulator = start(tmp_path / f"organisation-{len(running)}", policies(), **options)
+        running.append(simulator)
+        cache = Path(".aws", "sso", "cache")
+        shutil.copytree(simulator.directory / cache, Path(_HOME.name) / cache, dirs_exist_ok=True)
+        lead_to(simulator, monkeypatch)
+        return simulator
+
+    yield make
+    for simulator in running:
+        simulator.stop()

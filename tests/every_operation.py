@@ -1,0 +1,33 @@
+"""Every operation that the installed botocore can send, read from its models: no client, no network."""
+
+from collections.abc import Iterator
+from functools import cache
+from typing import NamedTuple
+
+from botocore.loaders import Loader
+from botocore.model import ServiceModel
+
+
+class Operation(NamedTuple):
+    service: str
+    """botocore's service name, the one that a client is made with."""
+    signing_name: str
+    name: str
+
+
+@cache
+def every_operation() -> tuple[Operation, ...]:
+    return tuple(_operations())
+
+
+@cache
+def signing_names() -> dict[tuple[str, str], str]:
+    return {(operation.service, operation.name): operation.signing_name for operation in every_operation()}
+
+
+def _operations() -> Iterator[Operation]:
+    for service in Loader().list_available_services("service-2"):
+        # A loader keeps every model that it read (450 MB in all): one each, so that they are forgotten.
+        model = ServiceModel(Loader().load_service_model(service, "service-2"), service)
+        for name in model.operation_names:
+            yield Operation(service, model.signing_name, name)

@@ -1,0 +1,859 @@
+"""The working file: lock, short connections, migrations, the stamp, the coverage view, and bad input."""
+
+import ast
+import hashlib
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from resources import warehouse
+from resources.warehouse import LockHeld, Store, WarehouseError
+
+ROOT = Path(__file__).resolve().parent.parent
+NEWEST = len(list(warehouse.MIGRATIONS.glob("*.sql")))
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    made = Store(tmp_path / "house" / "cmdb.duckdb", patience=0.3)
+    yield made
+    for run_id in ("run-1", "run-2"):
+        made.release(run_id)
+
+
+def start(code: str, *arguments: str) -> "subprocess.Popen[str]":
+    """A process of its own that prints `ready` when it has done its part, then waits for its end."""
+    program = (
+        "import os, sys, time, duckdb\nfrom pathlib import Path\nfrom resources import warehouse\n"
+        "from resources.warehouse import Store\n" + code + "\nprint('ready', flush=True)\nsys.stdin.read()\n"
+    )
+    child = subprocess.Popen(
+        [sys.executable, "-c", program, *arguments],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert child.stdout is not None
+    assert child.stdout.readline() == "ready\n"
+    return child
+
+
+@contextmanager
+def process(code: str, *arguments: str) -> "Iterator[subprocess.Popen[str]]":
+    child = start(code, *arguments)
+    try:
+        yield child
+    finally:
+        child.kill()
+        child.communicate()
+
+
+HOLDER = "Store(Path(sys.argv[1])).hold(sys.argv[2], 'nightly')"
+
+
+# ------------------------------------------------------------------------------------------------------- lock
+
+
+def test_a_second_run_is_refused_at_once_and_told_who_holds_it(store: Store) -> None:
+    with process(HOLDER, str(store.database), "run-1") as child:
+        begun = time.monotonic()
+        with pytest.raises(LockHeld) as refused:
+            store.hold("run-2", "nightly")
+        assert time.monotonic() - begun < 1
+    assert re.search(rf"nightly \(run run-1, process {child.pid} on .+, since 20", str(refused.value))
+    assert refused.value.exit_code == 1
+
+
+def test_a_killed_holder_frees_the_lock(store: Store) -> None:
+    child = start(HOLDER, str(store.database), "run-1")
+    child.kill()
+    child.communicate()
+    store.hold("run-2", "nightly")
+
+
+def test_the_lock_dies_with_a_holder_that_has_forked(store: Store) -> None:
+    forking = (
+        HOLDER
+        + "\nif os.fork() == 0:\n    print(os.getpid(), flush=True)\n    time.sleep(30)\n    os._exit(0)"
+    )
+    program = (
+        "import os, sys, time\nfrom pathlib import Path\nfrom resources.warehouse import Store\n" + forking
+    )
+    child = subprocess.Popen(
+        [sys.executable, "-c", program + "\nsys.stdin.read()", str(store.database), "run-1"],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert child.stdout is not None
+    grandchild = int(child.stdout.readline())
+    try:
+        with pytest.raises(LockHeld):
+            store.hold("run-2", "nightly")
+        child.kill()
+        child.wait()
+        os.kill(grandchild, 0)
+        store.hold("run-2", "nightly")
+    finally:
+        os.kill(grandchild, signal.SIGKILL)
+        child.kill()
+        child.communicate()
+
+
+def test_another_process_of_the_same_run_is_waited_for(store: Store) -> None:
+    child = start(HOLDER, str(store.database), "run-1")
+    threading.Timer(0.5, child.kill).start()
+    begun = time.monotonic()
+    store.hold("run-1", "nightly")
+    assert 0.3 < time.monotonic() - begun < 10
+    child.communicate()
+
+
+def test_the_wait_for_the_same_run_ends(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(warehouse, "SAME_RUN_WAIT", 0.3)
+    with process(HOLDER, str(store.database), "run-1"), pytest.raises(LockHeld, match="run-1"):
+        store.hold("run-1", "nightly")
+
+
+def test_the_lock_is_reentrant_for_its_run_and_needs_as_many_releases(store: Store) -> None:
+    store.hold("run-1", "nightly")
+    Store(store.database).hold("run-1", "nightly")
+    with pytest.raises(LockHeld, match="run-1"):
+        store.hold("run-2", "nightly")
+    store.release("run-1")
+    with pytest.raises(LockHeld, match="run-1"):
+        store.hold("run-2", "nightly")
+    store.release("run-1")
+    store.hold("run-2", "nightly")
+
+
+def test_releasing_what_is_not_held_does_nothing(store: Store) -> None:
+    store.release("run-1")
+    store.hold("run-1", "nightly")
+    store.release("run-2")
+    with store.write() as connection:
+        connection.execute("select 1")
+
+
+def test_the_lock_is_given_back_when_the_block_fails(store: Store) -> None:
+    with pytest.raises(ZeroDivisionError), store.holding("run-1", "nightly"):
+        raise ZeroDivisionError
+    store.hold("run-2", "nightly")
+
+
+@pytest.mark.parametrize("run_id", ["", "../run", "a/b", "a b", "-run", "x" * 101])
+def test_a_run_id_that_cannot_name_a_file_is_refused(store: Store, run_id: str) -> None:
+    with pytest.raises(WarehouseError, match="cannot be a run id") as refused:
+        store.hold(run_id, "nightly")
+    assert refused.value.exit_code == 2
+
+
+def test_left_overs_of_a_killed_run_are_removed_and_nothing_else(store: Store) -> None:
+    with store.holding("run-1", "nightly"):
+        pass
+    left = [
+        store.versions_folder / ".cmdb-run-0.part",
+        store.versions_folder / ".cmdb-run-0.part.wal",
+        store.folder / ".cmdb.work.part",
+        store.folder / ".cmdb.work.part.wal",
+        store.folder / ".cmdb.link-1",
+    ]
+    kept = [
+        store.versions_folder / "cmdb-run-0.duckdb",
+        store.landing / "x.part",
+        store.folder / ".cmdb.other",
+    ]
+    for path in (*left, *kept):
+        path.touch()
+    (store.folder / ".cmdb.spill-1").mkdir()
+    (store.folder / ".cmdb.spill-1" / "spilled").touch()
+    store.hold("run-2", "nightly")
+    assert [path for path in left if path.exists()] == []
+    assert not (store.folder / ".cmdb.spill-1").exists()
+    assert [path for path in kept if not path.exists()] == []
+
+
+# ------------------------------------------------------------------------------------------------ connections
+
+
+def test_writing_needs_the_lock(store: Store) -> None:
+    with pytest.raises(WarehouseError, match="not held"), store.write():
+        pass
+    assert not store.working.exists()
+
+
+def test_a_first_connection_makes_the_file_with_every_room(store: Store) -> None:
+    store.hold("run-1", "nightly")
+    with store.write() as connection:
+        rooms = connection.execute(
+            "select schema_name from duckdb_schemas() where database_name = 'warehouse' and not internal"
+        ).fetchall()
+        zone = connection.execute("select current_setting('TimeZone')").fetchall()
+        version = connection.execute(
+            "select tags['storage_version'] from duckdb_databases() where database_name = 'warehouse'"
+        ).fetchall()
+    assert {"org", "aws", "cmdb", "cost", "audit", "ref", "stage"} <= {name for (name,) in rooms}
+    assert zone == [("UTC",)]
+    assert version == [("v1.4.0+",)]
+
+
+def test_reading_before_the_first_night_says_so(store: Store) -> None:
+    with (
+        pytest.raises(WarehouseError, match=r"There is no warehouse at .* yet. Run `cmdb nightly` first"),
+        store.read(),
+    ):
+        pass
+
+
+def test_reading_under_the_lock_makes_the_file(store: Store) -> None:
+    store.hold("run-1", "nightly")
+    with store.read() as connection:
+        assert connection.execute("select count(*) from audit.coverage").fetchall() == [(0,)]
+
+
+def test_what_was_read_cannot_be_written(store: Store) -> None:
+    store.hold("run-1", "nightly")
+    with store.read() as connection, pytest.raises(duckdb.Error, match="read-only"):
+        connection.execute("insert into audit.run (run_id) values ('x')")
+
+
+def test_a_transaction_is_all_or_nothing(store: Store) -> None:
+    store.hold("run-1", "nightly")
+    with pytest.raises(ZeroDivisionError), store.transaction() as connection:
+        connection.execute("insert into audit.run (run_id) values ('lost')")
+        raise ZeroDivisionError
+    with pytest.raises(duckdb.CatalogException), store.transaction() as connection:
+        connection.execute("insert into audit.run (run_id) values ('lost too')")
+        connection.execute("select * from nowhere")
+    with store.transaction() as connection:
+        connection.execute("insert into audit.run (run_id) values ('kept')")
+    with store.read() as connection:
+        assert connection.execute("select run_id from audit.run").fetchall() == [("kept",)]
+
+
+def test_one_connection_at_a_time_in_a_thread(store: Store) -> None:
+    store.hold("run-1", "nightly")
+    with store.write() as connection:
+        with pytest.raises(WarehouseError, match=r"has a connection to cmdb.work.duckdb open"), store.read():
+            pass
+        connection.execute("insert into audit.run (run_id) values ('still open')")
+    with store.read() as connection:
+        assert connection.execute("select run_id from audit.run").fetchall() == [("still open",)]
+
+
+def test_threads_take_turns(store: Store) -> None:
+    store = Store(store.database, patience=30)
+    store.hold("run-1", "nightly")
+    faults: list[Exception] = []
+
+    def write(name: str) -> None:
+        try:
+            for number in range(5):
+                with store.transaction() as connection:
+                    connection.execute("insert into audit.run (run_id) values (?)", [f"{name}-{number}"])
+                with store.read() as connection:
+                    connection.execute("select count(*) from audit.run")
+        except (WarehouseError, duckdb.Error) as error:
+            faults.append(error)
+
+    threads = [threading.Thread(target=write, args=(f"t{n}",)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert faults == []
+    with store.read() as connection:
+        assert connection.execute("select count(*) from audit.run").fetchall() == [(20,)]
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
+def test_nothing_is_open_to_the_world_whatever_the_umask(tmp_path: Path, umask: int) -> None:
+    before = os.umask(umask)
+    try:
+        store = Store(tmp_path / "new" / "cmdb.duckdb")
+        with store.holding("run-1", "nightly"):
+            with store.write() as connection:
+                connection.execute("insert into audit.run (run_id) values ('x')")
+                log = Path(f"{store.working}.wal")
+                assert log.stat().st_mode & 0o007 == 0
+            store.publish("run-1", lambda _: None)
+        assert os.umask(umask) == umask, "the umask of the process is given back"
+    finally:
+        os.umask(before)
+    open_to_all = [path for path in store.folder.rglob("*") if path.lstat().st_mode & 0o007]
+    assert [path for path in open_to_all if not path.is_symlink()] == []
+    assert store.folder.stat().st_mode & 0o777 == 0o750
+    assert store.versions_folder.stat().st_mode & 0o777 == 0o750
+    assert store.database.stat().st_mode & 0o777 == 0o440
+
+
+def test_a_working_file_that_was_open_to_the_world_is_closed(store: Store) -> None:
+    store.hold("run-1", "nightly")
+    with store.write():
+        pass
+    store.working.chmod(0o666)
+    with store.write():
+        pass
+    assert store.working.stat().st_mode & 0o777 == 0o640
+
+
+def test_a_killed_writer_loses_nothing_that_was_committed(store: Store) -> None:
+    code = (
+        "store = Store(Path(sys.argv[1]))\nstore.hold('run-1', 'nightly')\n"
+        "with store.write() as c:\n"
+        "    c.execute(\"insert into audit.run (run_id) values ('kept')\")\n"
+        "    c.execute('begin')\n"
+        "    c.execute(\"insert into audit.run (run_id) values ('lost')\")\n"
+        "    os.kill(os.getpid(), 9)"
+    )
+    with pytest.raises(AssertionError):
+        start(code, str(store.database))
+    with store.read() as connection:
+        assert connection.execute("select run_id from audit.run").fetchall() == [("kept",)]
+    store.hold("run-2", "nightly")
+    with store.write() as connection:
+        assert connection.execute("select run_id from audit.run").fetchall() == [("kept",)]
+    assert not Path(f"{store.working}.wal").exists()
+
+
+# ------------------------------------------------------------------------------------------------- migrations
+
+
+@pytest.fixture
+def migrations(tmp_path: Path) -> Path:
+    """A copy of the real migrations, to change."""
+    return Path(shutil.copytree(warehouse.MIGRATIONS, tmp_path / "migrations"))
+
+
+def add(folder: Path, sql: str, number: int = NEWEST + 1) -> Path:
+    path = folder / f"{number:04}_added.sql"
+    path.write_text(sql, encoding="utf-8")
+    return path
+
+
+def contents(store: Store) -> list[Any]:
+    """Every object of the working file with its text, and the rows that the tests write."""
+    with closing_connection(store) as connection:
+        objects = connection.execute(
+            "select sql from duckdb_tables() union all select sql from duckdb_views()"
+        )
+        found = sorted(sql for (sql,) in objects.fetchall() if sql)
+        return [*found, *connection.execute("select run_id from audit.run order by 1").fetchall()]
+
+
+@contextmanager
+def closing_connection(store: Store) -> Iterator[duckdb.DuckDBPyConnection]:
+    connection = duckdb.connect(str(store.working), read_only=True)
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+def test_migrations_are_recorded_with_their_hash(store: Store) -> None:
+    store.hold("run-1", "nightly")
+    with store.read() as connection:
+        rows = connection.execute(
+            "select number, name, sha256 from audit.schema_migration order by number"
+        ).fetchall()
+    files = sorted(warehouse.MIGRATIONS.glob("*.sql"))
+    assert rows == [
+        (number, path.name, hashlib.sha256(path.read_bytes()).hexdigest())
+        for number, path in enumerate(files, start=1)
+    ]
+
+
+def test_a_new_migration_is_applied_to_what_is_there(store: Store, migrations: Path) -> None:
+    store.hold("run-1", "nightly")
+    with store.write() as connection:
+        connection.execute("insert into audit.run (run_id) values ('old')")
+    add(
+        migrations,
+        "alter table audit.run add column weather varchar; create table ref.colour (name varchar);",
+    )
+    newer = Store(store.database, migrations, store.patience)
+    with newer.read() as connection:
+        assert connection.execute("select run_id, weather from audit.run").fetchall() == [("old", None)]
+        assert connection.execute("select count(*) from ref.colour").fetchall() == [(0,)]
+
+
+def test_a_broken_migration_leaves_the_file_as_it_was(store: Store, migrations: Path) -> None:
+    store.hold("run-1", "nightly")
+    with store.write() as connection:
+        connection.execute("insert into audit.run (run_id) values ('old')")
+    before = contents(store)
+    broken = add(
+        migrations, "alter table audit.run add column weather varchar; delete from audit.run; select nothing;"
+    )
+    newer = Store(store.database, migrations, store.patience)
+    with (
+        pytest.raises(WarehouseError, match=f"Migration {broken.name} failed and was taken back") as refused,
+        newer.write(),
+    ):
+        pass
+    assert refused.value.exit_code == 2
+    assert contents(store) == before
+    broken.write_text("alter table audit.run add column weather varchar;", encoding="utf-8")
+    with newer.read() as connection:
+        assert connection.execute("select run_id, weather from audit.run").fetchall() == [("old", None)]
+
+
+def test_a_first_migration_that_fails_leaves_no_file(tmp_path: Path) -> None:
+    folder = tmp_path / "migrations"
+    folder.mkdir()
+    add(folder, "create schema org; select nothing;", number=1)
+    store = Store(tmp_path / "cmdb.duckdb", folder)
+    store.hold("run-1", "nightly")
+    with pytest.raises(WarehouseError, match="failed and was taken back"), store.write():
+        pass
+    store.release("run-1")
+    assert not store.working.exists()
+
+
+def test_a_changed_migration_is_refused(store: Store, migrations: Path) -> None:
+    store.hold("run-1", "nightly")
+    changing = Store(store.database, migrations, store.patience)
+    with changing.write():
+        pass
+    first = min(migrations.glob("*.sql"))
+    first.write_text(first.read_text(encoding="utf-8") + "\n-- one remark more\n", encoding="utf-8")
+    for connect in (changing.write, changing.read):
+        with (
+            pytest.raises(
+                WarehouseError, match=f"Migration {first.name} was changed after it was applied"
+            ) as e,
+            connect(),
+        ):
+            pass
+        assert e.value.exit_code == 2
+
+
+def test_a_missing_migration_is_refused(store: Store, migrations: Path) -> None:
+    add(migrations, "create table ref.colour (name varchar)")
+    store.hold("run-1", "nightly")
+    changing = Store(store.database, migrations, store.patience)
+    with changing.write():
+        pass
+    min(migrations.glob("*.sql")).unlink()
+    with pytest.raises(WarehouseError, match="numbered from 0001 without gaps"), changing.write():
+        pass
+
+
+def test_a_renamed_migration_is_refused(store: Store, migrations: Path) -> None:
+    store.hold("run-1", "nightly")
+    changing = Store(store.database, migrations, store.patience)
+    with changing.write():
+        pass
+    first = min(migrations.glob("*.sql"))
+    first.rename(first.with_name("0001_other.sql"))
+    with pytest.raises(WarehouseError, match=f"Migration {first.name} is missing"), changing.write():
+        pass
+
+
+def test_a_file_from_the_future_is_refused_and_not_touched(store: Store, migrations: Path) -> None:
+    add(migrations, "create table ref.colour (name varchar)")
+    store.hold("run-1", "nightly")
+    with Store(store.database, migrations).write():
+        pass
+    before = hashlib.sha256(store.working.read_bytes()).hexdigest()
+    for connect in (store.write, store.read):
+        with (
+            pytest.raises(WarehouseError, match=f"has schema {NEWEST + 1}, .* knows {NEWEST}") as refused,
+            connect(),
+        ):
+            pass
+        assert refused.value.exit_code == 2
+    assert hashlib.sha256(store.working.read_bytes()).hexdigest() == before
+
+
+def test_an_older_file_is_not_migrated_by_a_reader_without_the_lock(store: Store, migrations: Path) -> None:
+    with store.holding("run-1", "nightly"), store.write():
+        pass
+    add(migrations, "create table ref.colour (name varchar)")
+    with (
+        pytest.raises(WarehouseError, match="has an older schema"),
+        Store(store.database, migrations).read(),
+    ):
+        pass
+
+
+def test_two_migrations_of_one_number_are_refused(store: Store, migrations: Path) -> None:
+    add(migrations, "create schema x", number=1)
+    store.hold("run-1", "nightly")
+    with pytest.raises(WarehouseError, match="without gaps"), Store(store.database, migrations).write():
+        pass
+
+
+def test_an_empty_folder_of_migrations_is_refused(store: Store, tmp_path: Path) -> None:
+    store.hold("run-1", "nightly")
+    with (
+        pytest.raises(WarehouseError, match="holds no migrations") as refused,
+        Store(store.database, tmp_path / "none").write(),
+    ):
+        pass
+    assert refused.value.exit_code == 2
+
+
+@pytest.mark.parametrize("path", sorted(warehouse.MIGRATIONS.glob("*.sql")), ids=lambda path: path.name)
+def test_migrations_leave_the_transaction_to_us(path: Path) -> None:
+    statements = re.sub(r"--.*|'(?:[^']|'')*'", "", path.read_text(encoding="utf-8"))
+    assert not re.search(r"\b(begin|commit|rollback|checkpoint)\b", statements, re.IGNORECASE)
+
+
+def test_every_table_and_column_says_what_it_is(store: Store) -> None:
+    store.hold("run-1", "nightly")
+    with store.read() as connection:
+        here = "database_name = current_database() and not internal and coalesce(trim(comment), '') = ''"
+        tables = connection.execute(
+            f"""
+            select schema_name, table_name from duckdb_tables() where {here}
+            union all
+            select schema_name, view_name from duckdb_views() where {here}
+            """
+        ).fetchall()
+        columns = connection.execute(
+            f"select schema_name, table_name, column_name from duckdb_columns() where {here}"
+        ).fetchall()
+        count = connection.execute(
+            "select count(*) from duckdb_columns() where database_name = current_database() and not internal"
+        ).fetchone()
+    assert tables == []
+    assert columns == []
+    assert count is not None and count[0] > 100
+
+
+# -------------------------------------------------------------------------------------------------- the stamp
+
+
+def test_a_warehouse_belongs_to_one_organisation(store: Store) -> None:
+    store.hold("run-1", "nightly")
+    store.stamp("o-ours", "012345678901")
+    store.stamp("o-ours", "012345678901")
+    with pytest.raises(
+        WarehouseError, match="belongs to organisation o-ours, and the profiles reach o-other"
+    ) as e:
+        store.stamp("o-other")
+    assert e.value.exit_code == 2
+    with store.read() as connection:
+        rows = connection.execute(
+            "select organization_id, management_account_id from audit.organization"
+        ).fetchall()
+    assert rows == [("o-ours", "012345678901")]
+
+
+# --------------------------------------------------------------------------------------------- audit.coverage
+
+
+def cover(store: Store, *nights: tuple[str, int | None], accepted: int | None = None) -> dict[str, Any]:
+    """The coverage of one cell after nights of (outcome, records), one of them `accepted`."""
+    store.hold("run-1", "nightly")
+    with store.transaction() as connection:
+        for number, (outcome, records) in enumerate(nights, start=1):
+            connection.execute(
+                """
+                insert into audit.collection (
+                    run_id, role, account_id, region, listing, outcome, is_trusted, record_count, ended_at
+                )
+                values (?, 'workload', '012345678901', 'eu-west-1', 'ec2_instance', ?, ?, ?, ?)
+                """,
+                [
+                    f"night-{number}",
+                    outcome,
+                    outcome in ("found", "empty_verified") or number == accepted,
+                    records,
+                    f"2026-11-{number:02} 03:30:00+00",
+                ],
+            )
+        if accepted is not None:
+            connection.execute(
+                """
+                update audit.collection
+                set accepted_by = 'kim', accepted_reason = 'moved', accepted_at = ended_at where run_id = ?
+                """,
+                [f"night-{accepted}"],
+            )
+    with store.read() as connection:
+        found = connection.execute(
+            "select * replace (day(last_trusted_at) as last_trusted_at) from audit.coverage"
+        )
+        names = [column[0] for column in found.description or []]
+        (row,) = found.fetchall()
+    return dict(zip(names, row, strict=True))
+
+
+COVERAGE: list[tuple[str, list[tuple[str, int | None]], int | None, dict[str, Any]]] = [
+    (
+        "one night",
+        [("found", 7)],
+        None,
+        {"is_trusted": True, "last_trusted_at": 1, "record_count": 7, "previous_record_count": None},
+    ),
+    (
+        "the count before",
+        [("found", 7), ("found", 9)],
+        None,
+        {"is_trusted": True, "last_trusted_at": 2, "record_count": 9, "previous_record_count": 7},
+    ),
+    (
+        "untrusted nights do not count",
+        [("found", 7), ("empty_suspect", 0), ("denied", None)],
+        None,
+        {"is_trusted": False, "last_trusted_at": 1, "record_count": None, "previous_record_count": 7},
+    ),
+    (
+        "never trusted",
+        [("denied", None), ("failed", None)],
+        None,
+        {"is_trusted": False, "last_trusted_at": None, "previous_record_count": None, "accepted_by": None},
+    ),
+    (
+        "a verified zero",
+        [("found", 7), ("denied", None), ("empty_verified", 0)],
+        None,
+        {"is_trusted": True, "last_trusted_at": 3, "record_count": 0, "previous_record_count": 7},
+    ),
+    (
+        "an accepted zero",
+        [("found", 7), ("empty_suspect", 0)],
+        2,
+        {"outcome": "empty_suspect", "is_trusted": True, "last_trusted_at": 2, "previous_record_count": 7}
+        | {"accepted_by": "kim", "accepted_reason": "moved"},
+    ),
+    (
+        "an accepted zero holds the next nights",
+        [("found", 7), ("empty_suspect", 0), ("empty_suspect", 0), ("empty_suspect", 0)],
+        2,
+        {"is_trusted": True, "last_trusted_at": 4, "previous_record_count": 0, "accepted_by": "kim"},
+    ),
+    (
+        "an accepted zero does not excuse a refusal",
+        [("found", 7), ("empty_suspect", 0), ("empty_suspect", 0), ("denied", None)],
+        2,
+        {"is_trusted": False, "last_trusted_at": 3, "previous_record_count": 0, "accepted_by": "kim"},
+    ),
+    (
+        "found again ends it",
+        [("empty_suspect", 0), ("empty_suspect", 0), ("found", 5), ("empty_suspect", 0)],
+        2,
+        {"is_trusted": False, "last_trusted_at": 3, "previous_record_count": 5, "accepted_by": None},
+    ),
+    (
+        "skipped is not trusted",
+        [("found", 7), ("skipped", None)],
+        None,
+        {"is_trusted": False, "last_trusted_at": 1, "previous_record_count": 7},
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("nights", "accepted", "expected"), [c[1:] for c in COVERAGE], ids=[c[0] for c in COVERAGE]
+)
+def test_coverage(
+    store: Store, nights: list[tuple[str, int | None]], accepted: int | None, expected: dict[str, Any]
+) -> None:
+    row = cover(store, *nights, accepted=accepted)
+    assert {name: row[name] for name in expected} == expected
+    assert row["run_id"] == f"night-{len(nights)}"
+
+
+def test_an_unknown_outcome_is_refused(store: Store) -> None:
+    with pytest.raises(duckdb.ConstraintException):
+        cover(store, ("perhaps", 0))
+
+
+# -------------------------------------------------------------------------------------------------- bad input
+
+
+def test_a_working_file_open_elsewhere_names_the_process_and_the_cure(store: Store) -> None:
+    store.hold("run-1", "nightly")
+    with store.write():
+        pass
+    with process("c = duckdb.connect(sys.argv[1])", str(store.working)) as analyst:
+        for connect in (store.write, store.read):
+            with (
+                pytest.raises(WarehouseError, match=rf"Process {analyst.pid} has .* open.*Close it there"),
+                connect(),
+            ):
+                pass
+    with store.write() as connection:
+        connection.execute("insert into audit.run (run_id) values ('after')")
+
+
+def test_a_connection_of_milliseconds_elsewhere_is_waited_for(store: Store) -> None:
+    patient = Store(store.database, patience=10)
+    patient.hold("run-1", "nightly")
+    with patient.write():
+        pass
+    code = "import threading\nc = duckdb.connect(sys.argv[1])\nthreading.Timer(0.5, c.close).start()"
+    with process(code, str(store.working)), patient.write() as connection:
+        connection.execute("insert into audit.run (run_id) values ('after')")
+
+
+@pytest.mark.parametrize("damage", ["text", "empty", "first block", "checksum"])
+def test_a_damaged_working_file_says_so_and_is_kept(store: Store, damage: str) -> None:
+    store.hold("run-1", "nightly")
+    with store.transaction() as connection:
+        connection.execute("insert into audit.run (run_id) values ('x')")
+    data = bytearray(store.working.read_bytes())
+    if damage == "checksum":
+        for start_of_block in range(12288, len(data), 262144):
+            data[start_of_block + 64 : start_of_block + 128] = bytes(range(64))
+    spoilt = {"text": b"not a database\n", "empty": b"", "first block": b"\0" * 4096 + data[4096:]}
+    store.working.write_bytes(spoilt.get(damage, bytes(data)))
+    before = store.working.read_bytes()
+    for connect in (store.write, store.read):
+        with (
+            pytest.raises(WarehouseError, match=r"damaged or not a DuckDB file.*Move the damaged file away"),
+            connect(),
+        ):
+            pass
+    assert store.working.read_bytes() == before
+
+
+def test_a_lost_working_file_is_made_anew_from_the_published_version(store: Store) -> None:
+    store.hold("run-1", "nightly")
+    store.stamp("o-ours")
+    store.publish("run-1", lambda _: None)
+    store.working.write_bytes(b"damaged")
+    store.working.rename(store.working.with_suffix(".away"))
+    with pytest.raises(WarehouseError, match="belongs to organisation o-ours"):
+        store.stamp("o-other")
+    assert store.working.stat().st_mode & 0o777 == 0o640
+
+
+def test_a_log_without_its_file_is_not_replayed_into_a_new_one(store: Store) -> None:
+    store.hold("run-1", "nightly")
+    Path(f"{store.working}.wal").write_bytes(b"somebody else's log")
+    with store.write() as connection:
+        assert connection.execute("select count(*) from audit.run").fetchall() == [(0,)]
+
+
+def test_a_folder_that_is_a_file_says_what_to_set(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x", encoding="utf-8")
+    for database in (tmp_path / "file" / "cmdb.duckdb", tmp_path / "file" / "deeper" / "cmdb.duckdb"):
+        with pytest.raises(WarehouseError, match="Set CMDB_DATABASE") as refused:
+            Store(database).hold("run-1", "nightly")
+        assert refused.value.exit_code == 2
+
+
+@pytest.fixture
+def read_only_folder(tmp_path: Path) -> Iterator[Path]:
+    folder = tmp_path / "sealed"
+    folder.mkdir()
+    if os.geteuid() != 0:
+        folder.chmod(0o555)
+        yield folder
+        folder.chmod(0o755)
+        return
+    # Rights do not stop root; a read-only mount does.
+    mounted = subprocess.run(["mount", "--bind", folder, folder], capture_output=True, check=False)
+    if mounted.returncode != 0:
+        pytest.skip("root, and not allowed to mount: no folder is read-only here")
+    try:
+        subprocess.run(["mount", "-o", "remount,ro,bind", folder], check=True)
+        yield folder
+    finally:
+        subprocess.run(["umount", folder], check=True)
+
+
+def test_a_read_only_folder_says_what_to_do(read_only_folder: Path) -> None:
+    for database in (read_only_folder / "cmdb.duckdb", read_only_folder / "new" / "cmdb.duckdb"):
+        with pytest.raises(WarehouseError, match=r"cannot be written. Nothing was changed") as refused:
+            Store(database).hold("run-1", "nightly")
+        assert refused.value.exit_code == 2
+
+
+# ------------------------------------------------------------------------------------ nobody else opens files
+
+TYPES = {"DuckDBPyConnection", "DuckDBPyRelation"}
+COPIES = {"copy", "copy2", "copyfile", "copyfileobj", "copytree", "move"}
+READS = {"open", "read_bytes", "write_bytes"}
+A_DATABASE = re.compile(r"duckdb|working|database|published|version", re.IGNORECASE)
+
+
+def is_harmless(name: str) -> bool:
+    """Types and errors of DuckDB open nothing."""
+    member = getattr(duckdb, name, None)
+    return name in TYPES or (isinstance(member, type) and issubclass(member, Exception))
+
+
+def fault(node: ast.AST) -> str:
+    """What only `resources.warehouse` may do: open DuckDB, or read or copy its files."""
+    match node:
+        case ast.Attribute(value=ast.Name(id="duckdb"), attr=name):
+            return "" if is_harmless(name) else f"duckdb.{name}"
+        case ast.Import(names=names):
+            # Under another name it could not be followed.
+            return "".join(a.name for a in names if "duckdb" in a.name and (a.name != "duckdb" or a.asname))
+        case ast.ImportFrom(module=str(module), names=names) if "duckdb" in module:
+            return "".join(a.name for a in names if not is_harmless(a.name))
+        case ast.Call(func=func):
+            called = ast.unparse(func).rpartition(".")[2]
+            text = ast.unparse(node)
+            if called in COPIES and A_DATABASE.search(text):
+                return text
+            if called in READS | {"import_module", "__import__"} and "duckdb" in text:
+                return text
+            if re.search(r"""["'](\\n|\s)*attach\b""", text, re.IGNORECASE):
+                return text
+    return ""
+
+
+def faults(source: str) -> list[str]:
+    return [found for node in ast.walk(ast.parse(source)) if (found := fault(node))]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import duckdb\nduckdb.connect('x')",
+        "import duckdb\nopen_it = duckdb.connect",
+        "import duckdb\nduckdb.sql('select 1')",
+        "import duckdb as d\nd.connect()",
+        "from duckdb import connect",
+        "import _duckdb",
+        "import importlib\nimportlib.import_module('duckdb')",
+        "import shutil\nshutil.copyfile(store.working, there)",
+        "from shutil import copy2\ncopy2(settings.database, there)",
+        "open(f'{folder}/cmdb.work.duckdb', 'rb')",
+        "(folder / 'cmdb.duckdb').read_bytes()",
+        "Path('cmdb.duckdb').open()",
+        "connection.execute(f\"ATTACH '{path}'\")",
+        'connection.execute("""\n    attach \'x\' as y""")',
+    ],
+)
+def test_the_scan_can_fail(source: str) -> None:
+    assert faults(source)
+
+
+def test_the_scan_lets_types_and_errors_pass() -> None:
+    assert not faults("import duckdb\ndef f(c: duckdb.DuckDBPyConnection) -> None: ...\nerror = duckdb.Error")
+    assert not faults("from duckdb import DuckDBPyConnection, CatalogException")
+    assert not faults("shutil.copyfile(REPOSITORY / 'dagster.yaml', home / 'dagster.yaml')")
+
+
+def test_only_the_warehouse_opens_or_copies_database_files() -> None:
+    modules = [
+        path
+        for folder in ("resources", "pipelines", "simulator")
+        for path in (ROOT / folder).rglob("*.py")
+        if path != ROOT / "resources" / "warehouse.py"
+    ]
+    assert modules
+    found = {str(path.relative_to(ROOT)): faults(path.read_text(encoding="utf-8")) for path in modules}
+    assert {path: lines for path, lines in found.items() if lines} == {}

@@ -1,0 +1,14 @@
+-- Every account that the bill charges in the months that are still open is known to the organisation.
+-- about: cost.daily
+select
+    d.account_id,
+    min(d.usage_date) as first_date,
+    max(d.usage_date) as last_date,
+    sum(d.unblended_cost) as unblended_cost,
+    any_value(d.currency) as currency
+from cost.daily as d
+where
+    d.slice = 'service'
+    and d.usage_date >= date_trunc('month', current_date) - interval 1 month
+    and d.account_id not in (select a.account_id from org.account as a)
+group by d.account_id

@@ -1,0 +1,152 @@
+-- One row per configuration item ever seen, as it was when it was last seen.
+-- materialized: state
+-- key: arn
+-- arn: Amazon Resource Name; built from account, region and id where AWS returns none.
+-- resource_type: AWS's name of the type, such as AWS::EC2::Instance.
+-- resource_id: The service's own id, such as i-0123456789abcdef0.
+-- name: The tag Name, or the service's own name; NULL where it has none.
+-- account_id: The account that owns it: 12 digits, text because some begin with 0.
+-- region: AWS region; aws-global where the service has none.
+-- availability_zone: Availability zone; NULL where it stands in none.
+-- state: State in the service's own words, such as running.
+-- created_at: When AWS made it, or started it last, UTC; NULL where AWS does not say.
+-- tags: Tags; an empty map where it has none, NULL where they could not be read.
+-- business_service: Value of the tag bc:business-service; NULL where it has none.
+-- business_owner: Value of the tag bc:business-owner; NULL where it has none.
+-- cost_centre: Value of the tag bc:cost-centre; NULL where it has none.
+-- capability: Value of the tag bc:capability; NULL where it has none.
+-- environment: Value of the tag bc:environment; NULL where it has none.
+-- project: Value of the tag bc:project; NULL where it has none.
+-- owner_source: Where the owner comes from: resource tag, account default or none.
+-- attributes: Further attributes of the type, JSON; the table of the type in schema aws has them in columns.
+-- first_seen_at: When it was first collected, UTC.
+-- last_seen_at: When it was last collected, UTC.
+-- missing_since: When a trusted answer first lacked it, UTC; NULL while it is seen.
+-- retired_at: When it was taken for gone, UTC: a second trusted answer half a day or more later lacked it too, or its account left.
+-- status: active, missing or retired.
+-- retired_reason: not_found (twice missing), terminated or account_left; NULL until retired.
+-- is_stale: True when the newest answer of its cell is not trusted: the row shows what was true at last_seen_at.
+-- run_id: The run that last saw it; with role, account, region and listing it leads to audit.collection.
+-- listing: The listing that last saw it.
+-- role: The role that last saw it.
+-- collected_at: When AWS gave the values of this row, UTC.
+with observed as (
+    select
+        i.arn,
+        'AWS::EC2::Instance' as resource_type,
+        i.instance_id as resource_id,
+        i.name,
+        i.account_id,
+        i.region,
+        i.availability_zone,
+        i.state,
+        i.launched_at as created_at,
+        i.tags,
+        i.state = 'terminated' as is_terminated,
+        to_json({
+            'instance_type': i.instance_type,
+            'image_id': i.image_id,
+            'vpc_id': i.vpc_id,
+            'subnet_id': i.subnet_id,
+            'private_ip_address': i.private_ip_address,
+            'public_ip_address': i.public_ip_address,
+            'platform_details': i.platform_details,
+            'architecture': i.architecture,
+            'lifecycle': i.lifecycle,
+            'volume_ids': i.volume_ids,
+            'security_group_ids': i.security_group_ids
+        }) as attributes,
+        i.is_stale,
+        i.run_id,
+        i.listing,
+        i.role,
+        i.collected_at
+    from aws.ec2_instance as i
+),
+
+owned as (
+    select
+        o.*,
+        nullif(o.tags['bc:business-service'], '') as business_service,
+        nullif(o.tags['bc:business-owner'], '') as business_owner,
+        nullif(o.tags['bc:cost-centre'], '') as cost_centre,
+        nullif(o.tags['bc:capability'], '') as capability,
+        nullif(o.tags['bc:environment'], '') as environment,
+        nullif(o.tags['bc:project'], '') as project,
+        if(nullif(o.tags['bc:business-owner'], '') is null, 'none', 'resource tag') as owner_source
+    from observed as o
+),
+
+present as (
+    select
+        o.* exclude (is_terminated),
+        coalesce(before.first_seen_at, o.collected_at) as first_seen_at,
+        o.collected_at as last_seen_at,
+        null::timestamptz as missing_since,
+        if(o.is_terminated, coalesce(before.retired_at, o.collected_at), null) as retired_at,
+        if(o.is_terminated, 'retired', 'active') as status,
+        if(o.is_terminated, 'terminated', null) as retired_reason
+    from owned as o
+    left join cmdb.resource as before using (arn)
+),
+
+cell as (
+    select
+        role,
+        account_id,
+        region,
+        listing,
+        is_trusted,
+        skip_reason,
+        ended_at
+    from audit.coverage
+),
+
+absent as (
+    -- Only a trusted answer makes a resource missing; what no answer speaks of stays as it is, stale.
+    select
+        before.* replace (
+            case
+                when
+                    before.retired_at is not null or not coalesce(cell.is_trusted, false)
+                    then before.missing_since
+                else coalesce(before.missing_since, cell.ended_at)
+            end as missing_since,
+            case
+                when before.retired_at is not null then before.retired_at
+                when cell.skip_reason = 'account_left' then cell.ended_at
+                when
+                    coalesce(cell.is_trusted, false)
+                    and cell.ended_at >= before.missing_since + interval 12 hours
+                    then cell.ended_at
+            end as retired_at,
+            case
+                when before.retired_reason is not null then before.retired_reason
+                when cell.skip_reason = 'account_left' then 'account_left'
+                when
+                    coalesce(cell.is_trusted, false)
+                    and cell.ended_at >= before.missing_since + interval 12 hours
+                    then 'not_found'
+            end as retired_reason,
+            case
+                when before.retired_at is not null or cell.skip_reason = 'account_left' then 'retired'
+                when
+                    coalesce(cell.is_trusted, false)
+                    and cell.ended_at >= before.missing_since + interval 12 hours
+                    then 'retired'
+                when coalesce(cell.is_trusted, false) then 'missing'
+                else before.status
+            end as status,
+            not coalesce(cell.is_trusted, false) and before.retired_at is null as is_stale
+        )
+    from cmdb.resource as before
+    left join cell
+        on
+            before.role = cell.role and before.account_id = cell.account_id
+            and before.region = cell.region and before.listing = cell.listing
+    anti join owned using (arn)
+)
+
+select * from present
+union all by name
+select * from absent

@@ -1,0 +1,47 @@
+-- What each account cost each day, cut in slices. A slice is the same money cut another way: never sum across slices.
+-- key: usage_date, slice, account_id, dimension_value
+-- usage_date: Day of use; AWS's billing day is UTC.
+-- slice: Which cut of the money: service, region, record_type, usage_type or tag:<key>.
+-- account_id: The linked account that used it: 12 digits, text because some begin with 0.
+-- dimension_value: Value of the slice's dimension, such as the service's name in the bill.
+-- unblended_cost: What the usage cost at the rate it was charged, in the currency beside it.
+-- amortized_cost: The same with upfront and recurring fees of commitments spread over their term, in the currency beside it.
+-- net_unblended_cost: Unblended after discounts, in the currency beside it; NULL where AWS does not give it.
+-- net_amortized_cost: Amortized after discounts, in the currency beside it; NULL where AWS does not give it.
+-- billed_cost: What is invoiced (FOCUS), in the currency beside it; NULL where AWS does not give it.
+-- contracted_cost: Cost at negotiated rates (FOCUS), in the currency beside it; NULL where AWS does not give it.
+-- list_cost: Cost at public rates (FOCUS), in the currency beside it; NULL where AWS does not give it.
+-- currency: Billing currency of every amount in the row, ISO 4217.
+-- is_estimated: True while AWS may still change the amounts.
+select
+    item.TimePeriod."Start" as usage_date,
+    split_part(parameter, ':', 1) as slice,
+    item."Keys"[1] as account_id,
+    item."Keys"[2] as dimension_value,
+    item.Metrics.UnblendedCost.Amount::decimal(28, 10) as unblended_cost,
+    item.Metrics.AmortizedCost.Amount::decimal(28, 10) as amortized_cost,
+    item.Metrics.NetUnblendedCost.Amount::decimal(28, 10) as net_unblended_cost,
+    item.Metrics.NetAmortizedCost.Amount::decimal(28, 10) as net_amortized_cost,
+    item.Metrics.BilledCost.Amount::decimal(28, 10) as billed_cost,
+    item.Metrics.ContractedCost.Amount::decimal(28, 10) as contracted_cost,
+    item.Metrics.ListCost.Amount::decimal(28, 10) as list_cost,
+    item.Metrics.UnblendedCost.Unit as currency,
+    item.Estimated as is_estimated,
+    cell.*
+from landing(
+        'cost_daily',
+        'STRUCT(
+        TimePeriod STRUCT("Start" DATE, "End" DATE),
+        Estimated BOOLEAN,
+        "Keys" VARCHAR[],
+        Metrics STRUCT(
+            UnblendedCost STRUCT(Amount VARCHAR, Unit VARCHAR),
+            AmortizedCost STRUCT(Amount VARCHAR, Unit VARCHAR),
+            NetUnblendedCost STRUCT(Amount VARCHAR, Unit VARCHAR),
+            NetAmortizedCost STRUCT(Amount VARCHAR, Unit VARCHAR),
+            BilledCost STRUCT(Amount VARCHAR, Unit VARCHAR),
+            ContractedCost STRUCT(Amount VARCHAR, Unit VARCHAR),
+            ListCost STRUCT(Amount VARCHAR, Unit VARCHAR)
+        )
+    )'
+    )
