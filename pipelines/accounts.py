@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from resources.profile import Identity, ProfileError
+from resources.answer import Identity
+from resources.credentials import ProfileError
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,9 @@ class Reached:
     Attributes:
         profile_of: the one profile that collects an account.
         broken: accounts known from earlier nights to belong to a profile that does not answer tonight.
-        skipped: reason an account of the organisation is not asked: `no_profile`, `account_suspended`, `account_left`.
+        skipped: reason an account of the organisation is not asked: `no_profile`, `account_suspended`,
+            `account_left`.
+        central: the accounts of the three central roles.
         findings: a sentence for each thing to mend; none is fatal.
     """
 
@@ -38,6 +41,7 @@ class Reached:
     broken: dict[str, Broken] = field(default_factory=dict)
     skipped: dict[str, str] = field(default_factory=dict)
     findings: list[str] = field(default_factory=list)
+    central: frozenset[str] = frozenset()
 
 
 ASKABLE = frozenset({"ACTIVE"})
@@ -58,7 +62,7 @@ def match(
         earlier: account id that STS last gave each profile; never used to ask, only to say which account
             a profile that fails tonight belongs to.
     """
-    reached = Reached()
+    reached = Reached(central=frozenset(central))
     known = {member.account_id: member for member in members}
     for profile, answer in answers.items():
         if isinstance(answer, ProfileError):
@@ -88,12 +92,8 @@ def match(
         if member.state not in ASKABLE:
             reached.profile_of.pop(member.account_id, None)
             reached.broken.pop(member.account_id, None)
-            reached.skipped[member.account_id] = (
-                "account_left" if member.state == "CLOSED" else "account_suspended"
-            )
-            reached.findings.append(
-                f"Account {member.account_id} ({member.name}) is {member.state}; not asked."
-            )
+            reached.skipped[member.account_id] = "account_left" if member.state == "CLOSED" else "account_suspended"
+            reached.findings.append(f"Account {member.account_id} ({member.name}) is {member.state}; not asked.")
         elif member.account_id in reached.profile_of:
             reached.broken.pop(member.account_id, None)
         elif member.account_id not in reached.broken:

@@ -8,9 +8,9 @@ Of a listing's data only the question stands here; the columns it lands with sta
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from resources.answer import REQUEST_LIMIT
 from resources.contract import Role
 from resources.listing import Each, Listing
-from resources.profile import REQUEST_LIMIT
 
 
 @dataclass(frozen=True)
@@ -167,3 +167,9 @@ def family_of(listing: str) -> Family:
         if any(entry.name == listing for entry in family.listings):
             return family
     raise KeyError(listing)
+
+
+def read_back() -> set[str]:
+    """Listings whose landed records the collection of others reads: accounts, regions, parents."""
+    parents = {name for listing in listings().values() if listing.each is not None for name in listing.each.of}
+    return parents | {ACCOUNT, REGION}

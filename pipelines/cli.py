@@ -22,15 +22,19 @@ P = ParamSpec("P")
 
 
 class Refused(click.ClickException):
-    """A rule failed, or the configuration cannot be used: one sentence, and its exit code."""
+    """A rule failed: one sentence, exit code 1."""
 
-    def __init__(self, message: str, exit_code: int = 1) -> None:
-        super().__init__(message)
-        self.exit_code = exit_code
+    exit_code = 1
 
     def show(self, file: Any = None) -> None:
         """Print the sentence alone."""
         click.echo(self.message, err=True)
+
+
+class Misused(Refused):
+    """The usage or the configuration is wrong: one sentence, exit code 2."""
+
+    exit_code = 2
 
 
 def plainly(command: Callable[P, None]) -> Callable[P, None]:
@@ -44,9 +48,9 @@ def plainly(command: Callable[P, None]) -> Callable[P, None]:
         try:
             command(*args, **kwargs)
         except SettingsError as error:
-            raise Refused(str(error), 2) from error
+            raise Misused(str(error)) from error
         except WarehouseError as error:
-            raise Refused(str(error), error.exit_code) from error
+            raise (Misused if error.exit_code == 2 else Refused)(str(error)) from error
         except (IdentityRefused, ContractViolation) as error:
             raise Refused(str(error)) from error
         except BrokenPipeError:
@@ -183,7 +187,7 @@ def coverage(demo: bool, as_json: bool, blocked: bool) -> None:
     screen.print(rows_table(found.matrix_columns, found.matrix_rows))
     if found.untrusted:
         screen.print()
-        screen.print(rows_table(found.untrusted[0], (row.values() for row in found.untrusted)))
+        screen.print(rows_table(found.untrusted[0], [list(row.values()) for row in found.untrusted]))
     for sentence in found.refusals:
         screen.print(f"✗ {sentence}", markup=False)
 
@@ -206,7 +210,7 @@ def ask(role: Role, listing: str, account: str, region: str, parameter: str, ver
     try:
         shown, trusted = ask_again(_settings(), role, listing, account, region, parameter)
     except NoSuchQuestion as error:
-        raise Refused(str(error), 2) from error
+        raise Misused(str(error)) from error
     if not verbose:
         shown.pop("response", None)
     click.echo(json.dumps(shown, indent=2, default=str, ensure_ascii=False))
@@ -233,7 +237,7 @@ def accept(account: str, region: str, listing: str, reason: str, demo: bool) -> 
             Store(_settings(demo=demo).database), account, region, listing, reason, getpass.getuser()
         )
     except NoSuchQuestion as error:
-        raise Refused(str(error), 2) from error
+        raise Misused(str(error)) from error
     click.echo(sentence)
 
 
@@ -269,7 +273,7 @@ def sql(query: str, output: str, demo: bool) -> None:
     try:
         click.echo(answer_sql(Store(_settings(demo=demo).database), query, output))
     except NoSuchQuestion as error:
-        raise Refused(str(error), 2) from error
+        raise Misused(str(error)) from error
 
 
 @main.command()

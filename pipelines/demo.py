@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -34,7 +34,7 @@ def simulated(environment: Mapping[str, str]) -> Iterator[tuple["Simulator", dic
     from simulator import client
 
     with tempfile.TemporaryDirectory(prefix="cmdb-demo-") as folder:
-        policies = {role: policy(role, optional=True) for role in ROLES}
+        policies: dict[str, dict[str, Any]] = {role: policy(role, optional=True) for role in ROLES}
         with client.start(Path(folder), policies) as organisation:
             child = organisation.environment(environment)
             child["CMDB_DATABASE"] = str(DEMO_DATABASE)
@@ -44,9 +44,7 @@ def simulated(environment: Mapping[str, str]) -> Iterator[tuple["Simulator", dic
 def run_demo(lie: str, environment: MutableMapping[str, str]) -> int:
     """One truthful night, or after it one in which AWS lies; returns the exit code."""
     if lie and lie not in REFUSED + SURVIVED:
-        click.echo(
-            f"There is no lie {lie!r}. There are: {', '.join(REFUSED + SURVIVED)}. Nothing was run.", err=True
-        )
+        click.echo(f"There is no lie {lie!r}. There are: {', '.join(REFUSED + SURVIVED)}. Nothing was run.", err=True)
         return 2
     prepare_dagster_home(environment)
     DEMO_DATABASE.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
@@ -90,23 +88,23 @@ def _fingerprint(store: Store) -> tuple[str, str]:
 
 
 def run_dev(environment: MutableMapping[str, str]) -> int:
-    """The Dagster UI and daemon on 127.0.0.1:3000, over real profiles where all three are set."""
+    """The Dagster UI and daemon on 127.0.0.1 (port `CMDB_PORT`, 3000), over real profiles where all three are set."""
     prepare_dagster_home(environment)
+    port = environment.get("CMDB_PORT", "3000")
     if all(environment.get(CONTRACT[role].profile_env) for role in CENTRAL_ROLES):
-        return _serve(environment)
-    click.echo(
-        "The three central profiles are not set: the UI shows the simulated organisation (warehouse/demo/)."
-    )
+        return _serve(environment, port)
+    click.echo("The three central profiles are not set: the UI shows the simulated organisation (warehouse/demo/).")
     with simulated(environment) as (_, child):
-        return _serve(child)
+        return _serve(child, port)
 
 
-def _serve(environment: Mapping[str, str]) -> int:
+def _serve(environment: Mapping[str, str], port: str) -> int:
     dg = shutil.which("dg", path=str(Path(sys.executable).parent)) or "dg"
     try:
         return subprocess.run(
-            [dg, "dev", "--host", "127.0.0.1", "--port", environment.get("CMDB_PORT", "3000")],
-            env=dict(environment),
+            [dg, "dev", "--host", "127.0.0.1", "--port", port],
+            # dg wants to see the environment that it lies in as the active one.
+            env=dict(environment) | {"VIRTUAL_ENV": sys.prefix},
             cwd=REPOSITORY,
             check=False,
         ).returncode

@@ -23,6 +23,8 @@ from resources.warehouse_resource import Warehouse
 GATE_TAG = {"gate": "stored-evidence"}
 """Carried by every asset but the pre-flight; a test compares."""
 
+NEXT_STEP = "`cmdb coverage --blocked` names the cells; docs/operations.md says what to do."
+
 
 @contextmanager
 def refusing() -> Iterator[None]:
@@ -36,6 +38,19 @@ def refusing() -> Iterator[None]:
 def refuse(sentence: str) -> dg.Failure:
     """The failure that a gate raises."""
     return dg.Failure(description=sentence, allow_retries=False)
+
+
+def stop_where_blocked(what: str, sentences: Sequence[str]) -> None:
+    """End a step whose own rules blocked, with their sentences as its last word.
+
+    Dagster would end it too, by the names of the checks only; and not where somebody deselected them.
+
+    Raises:
+        dagster.Failure: there is a sentence.
+    """
+    if sentences:
+        said = " ".join(sentences)
+        raise refuse(f"{what} may not be built upon. {said} What is published is as it was. {NEXT_STEP}")
 
 
 def open_gate(
@@ -88,9 +103,7 @@ def verdicts(
         preflight = rules.preflight_verdict(
             [
                 rules.StoredFact(name, passed, _severity(severity), sentence, run, config, checked_at)
-                for name, passed, severity, sentence, run, config, checked_at in evidence.newest_preflight(
-                    connection
-                )
+                for name, passed, severity, sentence, run, config, checked_at in evidence.newest_preflight(connection)
             ],
             now=warehouse.now(),
             max_age=max_age,
@@ -102,10 +115,7 @@ def verdicts(
     cells = cell_states(coverage)
     return [
         preflight,
-        *(
-            rules.listing_verdict(listing, cells.get(listing, []), settings.untrusted_tolerance)
-            for listing in wanted
-        ),
+        *(rules.listing_verdict(listing, cells.get(listing, []), settings.untrusted_tolerance) for listing in wanted),
     ]
 
 

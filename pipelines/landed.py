@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
 from pipelines.landing import Key, records_path
+from pipelines.rules import ONE_NIGHT
+from resources.answer import Outcome
 from resources.listing import Listing
-from resources.profile import Outcome
 from resources.warehouse import Store
 
 if TYPE_CHECKING:
@@ -77,20 +78,43 @@ def captures(store: Store, listing: str, fields: Sequence[str]) -> list[Capture]
 
 
 def earlier_cells(store: Store, listings: Iterable[Listing]) -> dict[Key, Earlier]:
-    """The newest cells of the given listings before this run, by key."""
+    """The newest cells of the given listings before this run, by key.
+
+    `confirmed`: an earlier night found the cell empty too, asked twice, with only the bill against it.
+    """
     names = [listing.name for listing in listings]
     with store.read() as connection:
         rows = connection.execute(
             """
+            with confirmed as (
+                -- Since it was last found: an empty answer of an earlier night that nothing but the bill spoke against.
+                select
+                    role, account_id, region, listing,
+                    bool_or(
+                        evidence ->> '$.confirmed' = 'true'
+                        and ended_at <= $a_night_ago
+                        and ended_at > coalesce(found_at, '-infinity'::timestamptz)
+                    ) as is_confirmed
+                from (
+                    select
+                        *,
+                        max(ended_at) filter (outcome = 'found')
+                            over (partition by role, account_id, region, listing) as found_at
+                    from audit.collection
+                    where list_contains($names, split_part(listing, ':', 1))
+                )
+                group by all
+            )
+
             select
                 v.role, v.account_id, v.region, v.listing, v.outcome, v.is_trusted,
                 if(v.is_trusted, v.record_count, v.previous_record_count) as last_trusted_count,
-                coalesce(c.evidence ->> '$.confirmed' = 'true', false) as confirmed
+                coalesce(confirmed.is_confirmed, false) as confirmed
             from audit.coverage as v
-            join audit.collection as c using (run_id, role, account_id, region, listing)
+            left join confirmed using (role, account_id, region, listing)
             where list_contains($names, split_part(v.listing, ':', 1))
             """,
-            {"names": names},
+            {"names": names, "a_night_ago": datetime.now(UTC) - ONE_NIGHT},
         ).fetchall()
     return {
         (role, account, region, listing): Earlier(outcome, trusted, count, confirmed)

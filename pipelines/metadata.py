@@ -30,9 +30,7 @@ def cells_table(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return {} if table is None else {"at_fault": len(rows), "rows": table}
 
 
-def listing_metadata(
-    cells: Sequence[Cell], outcomes: Mapping[str, int], findings: Sequence[str]
-) -> dict[str, Any]:
+def listing_metadata(cells: Sequence[Cell], outcomes: Mapping[str, int], findings: Sequence[str]) -> dict[str, Any]:
     """The metadata of a raw asset."""
     untrusted = [
         {

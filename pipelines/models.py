@@ -24,7 +24,7 @@ import sqlglot
 from pipelines import checks, rules
 from pipelines.catalogue import ACCOUNT, family_of
 from pipelines.collect import landing_key
-from pipelines.gate import GATE_TAG, open_gate, refusing
+from pipelines.gate import GATE_TAG, open_gate, refusing, stop_where_blocked
 from pipelines.landing import records_path
 from pipelines.settings import WAREHOUSE_FOLDER, Settings
 from pipelines.sql_files import Header, identifier, literal, read_header, reads
@@ -40,7 +40,7 @@ SCHEMAS = ("ref", "stage", "org", "aws", "cost", "cmdb")
 """Folders of SQL files, in the order in which they build on each other."""
 
 GROUPS = {"org": "organization", "aws": "inventory"}
-"""The Dagster group of a schema that is not called like it."""
+"""The Dagster group of a schema that is not called like it; what is staged belongs to the family that lands it."""
 
 CELL_COLUMNS = {
     "run_id": "The run that collected this row; leads to audit.collection.",
@@ -159,9 +159,7 @@ def _with_sources(model: Model, earlier: Mapping[str, Model]) -> Model:
     for name in model.uses:
         if name in earlier:
             sources |= earlier[name].sources
-    return Model(
-        model.schema, model.name, model.sql, model.header, model.uses, model.listings, frozenset(sources)
-    )
+    return Model(model.schema, model.name, model.sql, model.header, model.uses, model.listings, frozenset(sources))
 
 
 # ------------------------------------------------------------------------------------------------ building
@@ -213,9 +211,7 @@ def _prepare(connection: "duckdb.DuckDBPyConnection", store: Store) -> None:
     )
 
 
-def _replace_cells(
-    connection: "duckdb.DuckDBPyConnection", store: Store, model: Model, logs: Sequence[Model]
-) -> None:
+def _replace_cells(connection: "duckdb.DuckDBPyConnection", store: Store, model: Model, logs: Sequence[Model]) -> None:
     """Replace the rows of every trusted cell whose answer is at hand; freeze and flag the others."""
     connection.execute(
         """
@@ -244,18 +240,14 @@ def _replace_cells(
             "select distinct run_id from landed_cell where split_part(listing, ':', 1) = $listing",
             {"listing": listing},
         ).fetchall()
-        present = {
-            run: path for (run,) in runs if (path := records_path(store.landing, run, listing)).exists()
-        }
+        present = {run: path for (run,) in runs if (path := records_path(store.landing, run, listing)).exists()}
         at_hand |= present.keys()
         connection.execute(
             f"set variable {identifier(f'landing.{listing}')} = $files",
             {"files": [str(path) for path in present.values()] or [str(empty)]},
         )
     # What was landed longer ago than landings are kept has been loaded by the night that landed it.
-    connection.execute(
-        "delete from landed_cell where not list_contains($runs, run_id)", {"runs": sorted(at_hand)}
-    )
+    connection.execute("delete from landed_cell where not list_contains($runs, run_id)", {"runs": sorted(at_hand)})
     connection.execute(f"create or replace temp table incoming as {model.sql}")
     _ensure_table(connection, model)
     for log in logs:
@@ -332,9 +324,7 @@ def _comment(connection: "duckdb.DuckDBPyConnection", model: Model) -> None:
     connection.execute(f"comment on {kind} {model.quoted} is {literal(model.header.description)}")
     for name, _ in _columns(connection, model.quoted):
         if name in model.columns:
-            connection.execute(
-                f"comment on column {model.quoted}.{identifier(name)} is {literal(model.columns[name])}"
-            )
+            connection.execute(f"comment on column {model.quoted}.{identifier(name)} is {literal(model.columns[name])}")
 
 
 # -------------------------------------------------------------------------------------------------- assets
@@ -343,9 +333,7 @@ def _comment(connection: "duckdb.DuckDBPyConnection", model: Model) -> None:
 KEY_IS_UNIQUE = "key_is_unique"
 
 
-def model_asset(
-    model: Model, models: Mapping[str, Model], on_it: Sequence[checks.SqlCheck]
-) -> dg.AssetsDefinition:
+def model_asset(model: Model, models: Mapping[str, Model], on_it: Sequence[checks.SqlCheck]) -> dg.AssetsDefinition:
     """The step that builds a model, its logs, and asks its checks."""
     logs = [log for log in models.values() if log.materialized == "log" and log.logs == model.relation]
     check_specs = [
@@ -397,14 +385,16 @@ def model_asset(
                     if built is model and dg.AssetCheckKey(model.asset_key, result.check.name) in selected
                 ],
             )
+        stop_where_blocked(
+            model.relation,
+            [result.sentence for result in results if not result.passed and result.check.blocking],
+        )
 
     return build_model
 
 
 def _spec(model: Model, models: Mapping[str, Model], on_it: Sequence[checks.SqlCheck]) -> dg.AssetSpec:
-    internal = {
-        log.relation for log in models.values() if log.materialized == "log" and log.logs == model.relation
-    }
+    internal = {log.relation for log in models.values() if log.materialized == "log" and log.logs == model.relation}
     # A rule about the model may read other tables: those have to stand too.
     uses = model.uses.union(*(check.uses for check in on_it)) - {model.relation}
     deps = [
@@ -420,10 +410,16 @@ def _spec(model: Model, models: Mapping[str, Model], on_it: Sequence[checks.SqlC
         model.asset_key,
         deps=[dep for dep in deps if "/".join(dep.path).replace("/", ".") not in internal],
         description=model.header.description,
-        group_name=GROUPS.get(model.schema, model.schema),
+        group_name=_group(model),
         kinds={"duckdb", "sql"},
         tags=GATE_TAG | ({"aws/role": roles[0]} if len(roles) == 1 else {}),
     )
+
+
+def _group(model: Model) -> str:
+    if model.schema == "stage" and model.sources:
+        return family_of(min(model.sources)).group
+    return GROUPS.get(model.schema, model.schema)
 
 
 def _key_check(model: Model) -> checks.SqlCheck:
@@ -456,9 +452,7 @@ def _metadata(store: Store, model: Model, rows: int | None) -> dict[str, Any]:
     return shown
 
 
-def model_assets(
-    models: Mapping[str, Model], sql_checks: Sequence[checks.SqlCheck]
-) -> list[dg.AssetsDefinition]:
+def model_assets(models: Mapping[str, Model], sql_checks: Sequence[checks.SqlCheck]) -> list[dg.AssetsDefinition]:
     """Every SQL file as an asset; a log belongs to the step of the table that it logs."""
     return [
         model_asset(model, models, [check for check in sql_checks if check.on == model.relation])

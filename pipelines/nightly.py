@@ -127,9 +127,7 @@ def summarise(store: Store) -> Summary:
             assert row is not None, "an aggregate always has a row"
             return tuple(row)
 
-        accounts = one(
-            "select count(*), count(*) filter (state = 'ACTIVE') from org.account where state <> 'LEFT'"
-        )
+        accounts = one("select count(*), count(*) filter (state = 'ACTIVE') from org.account where state <> 'LEFT'")
         resources = one(
             """
             select count(*), count(distinct account_id), count(*) filter (is_stale)

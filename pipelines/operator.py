@@ -15,10 +15,10 @@ from pipelines.definitions import aws_roles, code_version
 from pipelines.preflight import record
 from pipelines.settings import Settings
 from resources import evidence
+from resources.answer import Identity, Question
 from resources.contract import Role
 from resources.identity import Fact
 from resources.listing import GLOBAL_REGION
-from resources.profile import Identity, Question
 from resources.roles import Management, Workload
 from resources.warehouse import Store, WarehouseError
 
@@ -233,10 +233,7 @@ def read_coverage(store: Store, *, blocked: bool) -> Coverage:
         [*map(str, index), *("" if pd.isna(rank) else WORST_FIRST[int(rank)] for rank in ranks)]
         for index, ranks in zip(worst.index, worst.to_numpy(), strict=True)
     ]
-    cells = [
-        {str(name): value for name, value in row.items()}
-        for row in frame.drop(columns="rank").to_dict("records")
-    ]
+    cells = [{str(name): value for name, value in row.items()} for row in frame.drop(columns="rank").to_dict("records")]
     doubtful = [
         {name: cell[name] for name in ("role", "account_id", "region", "listing", "outcome", "why")}
         for cell in cells
@@ -284,9 +281,7 @@ def _json(frame: pd.DataFrame) -> str:
 
 def _markdown(names: list[str], rows: list[tuple[Any, ...]]) -> str:
     def line(values: Any) -> str:
-        texts = (
-            "" if value is None else str(value).replace("|", "\\|").replace("\n", " ") for value in values
-        )
+        texts = ("" if value is None else str(value).replace("|", "\\|").replace("\n", " ") for value in values)
         return f"| {' | '.join(texts)} |"
 
     return "\n".join([line(names), f"|{' --- |' * len(names)}", *(line(row) for row in rows)])

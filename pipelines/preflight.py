@@ -4,11 +4,12 @@ Its five checks belong to the asset itself, so that a re-execution from failure 
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 import dagster as dg
 
-from pipelines.gate import begin, refusing
+from pipelines.gate import begin, refuse, refusing
 from pipelines.metadata import rows_table
 from pipelines.settings import Settings
 from resources import evidence
@@ -55,6 +56,7 @@ def record(
             organization_id=organization.organization_id,
             config_hash=settings.config_hash,
         )
+        evidence.count_requests(connection, run_id, management.take_request_count(), Decimal(0))
         evidence.record_facts(connection, run_id, facts, settings.config_hash)
 
 
@@ -65,8 +67,7 @@ def record(
     group_name="preflight",
     kinds={"aws", "duckdb"},
     check_specs=[
-        dg.AssetCheckSpec(name, asset=PREFLIGHT_KEY, blocking=True, description=DESCRIPTIONS[name])
-        for name in FACTS
+        dg.AssetCheckSpec(name, asset=PREFLIGHT_KEY, blocking=True, description=DESCRIPTIONS[name]) for name in FACTS
     ],
     required_resource_keys={"warehouse", "settings", "management"},
     op_tags={"dagster/priority": "100"},
@@ -104,3 +105,6 @@ def caller_identity(context: dg.AssetExecutionContext) -> Iterator[Any]:
             for fact in facts
         ],
     )
+    said = [f"{fact.sentence} {fact.cure}".strip() for fact in facts if fact.blocks]
+    if said:
+        raise refuse(f"Nothing is collected. {' '.join(said)} `cmdb preflight` asks again.")

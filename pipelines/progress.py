@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from resources.profile import Progress
+from resources.answer import Progress
 
 LOG_EVERY_SECONDS = 5.0
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from pipelines import checks, landing, rules
-from pipelines.catalogue import FAMILIES
+from pipelines.catalogue import FAMILIES, read_back
 from pipelines.gate import GATE_TAG, cell_states, open_gate, refuse, refusing
 from pipelines.models import Model, key_checks
 from pipelines.settings import Settings
@@ -28,9 +28,7 @@ class NotPublishable(Exception):
     """The copy breaks a rule. Nothing was published."""
 
 
-def published_asset(
-    models: Mapping[str, Model], sql_checks: Sequence[checks.SqlCheck]
-) -> dg.AssetsDefinition:
+def published_asset(models: Mapping[str, Model], sql_checks: Sequence[checks.SqlCheck]) -> dg.AssetsDefinition:
     """The asset that publishes; it depends on every model."""
     own = [check for check in sql_checks if check.on == "published"]
     everything = [*key_checks(models.values()), *sql_checks]
@@ -81,9 +79,7 @@ def published_asset(
 
 def _require_fresh(store: Store, warehouse: Warehouse) -> None:
     """Every central listing is younger than a day, or nothing is published."""
-    central = [
-        listing.name for family in FAMILIES if family.role != "workload" for listing in family.listings
-    ]
+    central = [listing.name for family in FAMILIES if family.role != "workload" for listing in family.listings]
     with store.read() as connection:
         cells = cell_states(evidence.coverage(connection, central))
     for listing in central:
@@ -114,8 +110,19 @@ def _publish(store: Store, run_id: str, everything: Sequence[checks.SqlCheck]) -
 
 def prune(store: Store) -> dict[str, int]:
     """Forget what is older than the retention allows: landings, old cells, verbatim zeros, old verdicts."""
-    gone = landing.prune(store.landing, LANDINGS_KEPT)
     with store.transaction() as connection:
+        # What the next collection reads back must be there, however many single assets were run since.
+        needed = [
+            run
+            for (run,) in connection.execute(
+                """
+                select distinct run_id from audit.coverage
+                where outcome = 'found' and list_contains($listings, split_part(listing, ':', 1))
+                """,
+                {"listings": sorted(read_back())},
+            ).fetchall()
+        ]
+        gone = landing.prune(store.landing, LANDINGS_KEPT, needed)
         removed = connection.execute(
             """
             delete from audit.collection as c

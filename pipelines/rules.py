@@ -10,10 +10,10 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from resources.answer import Outcome, Refusals
 from resources.contract import Role
 from resources.identity import FACTS, Severity
 from resources.listing import ZeroSense
-from resources.profile import Outcome, Refusals
 
 COLLECTION_MAX_AGE = timedelta(minutes=60)
 """How old the pre-flight may be when something is asked of AWS."""
@@ -27,8 +27,11 @@ PUBLISH_MAX_AGE = timedelta(hours=24)
 SILENT: frozenset[Outcome] = frozenset({"empty_suspect", "wrong_account"})
 """Outcomes that look like an answer and are none: always block."""
 
-LOUD: frozenset[Outcome] = frozenset({"denied", "failed"})
-"""Outcomes that AWS or the network announced."""
+ANSWERED_SKIPS = frozenset({"policy_type_not_enabled", "not_offered", "optional_grant_not_given"})
+"""Reasons of a skipped cell by which AWS itself said that there is nothing to ask."""
+
+ONE_NIGHT = timedelta(hours=12)
+"""How far apart two answers have to be to count as two nights."""
 
 
 @dataclass(frozen=True)
@@ -98,12 +101,8 @@ def preflight_verdict(
             f"The last pre-flight is {_duration(age)} old; at most {_duration(max_age)} is allowed here. {cure}",
         )
     if age < -timedelta(minutes=5):
-        return Verdict(
-            False, f"The last pre-flight lies {_duration(-age)} in the future: check the clock. {cure}"
-        )
-    return Verdict(
-        True, f"The pre-flight of run {next(iter(stored)).run_id} is {_duration(age)} old and passed."
-    )
+        return Verdict(False, f"The last pre-flight lies {_duration(-age)} in the future: check the clock. {cure}")
+    return Verdict(True, f"The pre-flight of run {next(iter(stored)).run_id} is {_duration(age)} old and passed.")
 
 
 def _duration(age: timedelta) -> str:
@@ -122,8 +121,8 @@ class Witness:
         last_count: records in the last trusted cell; None without history.
         billed: services of the last seven final days of the bill that only this listing explains, where the
             listing is empty in every region of the account (the bill has no region).
-        earlier_confirmed: the newest earlier cell of the same key was empty too and asked twice, and nothing but
-            the bill spoke against it.
+        earlier_confirmed: the newest earlier cell of the same key was empty too and asked twice, and nothing
+            but the bill spoke against it.
     """
 
     last_count: int | None = None
@@ -182,14 +181,12 @@ def zero_verdict(
             against.append(f"the last trusted count was {witness.last_count} and it was not asked again")
     if sense == "witnessed" and witness.billed:
         evidence["billed_services"] = list(witness.billed)
-        # Read by the next night: a zero that was verified before the bill spoke is no history against the bill.
+        # For the next night: a zero that was verified before the bill spoke is no history against the bill.
         evidence["confirmed"] = confirmed = not against and asked >= 2
         if confirmed and witness.earlier_confirmed:
             evidence["history"] = "confirmed against the bill in an earlier run too: the bill lags behind"
         else:
-            against.append(
-                f"the bill of the last final days shows {', '.join(witness.billed)} in this account"
-            )
+            against.append(f"the bill of the last final days shows {', '.join(witness.billed)} in this account")
     if against:
         evidence["against"] = against
         return ZeroVerdict("empty_suspect", f"Empty, but {'; '.join(against)}.", evidence)
@@ -265,11 +262,14 @@ def listing_verdict(listing: str, cells: Sequence[CellState], tolerance: Decimal
         return Verdict(False, f"{listing} has never been asked. Materialise landing/{listing} first.")
     if not asked:
         reasons = ", ".join(sorted({cell.skip_reason or "" for cell in cells}))
-        return Verdict(
-            False,
-            f"{listing}: all {len(cells)} cells were skipped ({reasons}), so nobody was asked. "
-            "Name a profile for at least one account (CMDB_WORKLOAD_PROFILES), and see CMDB_REGIONS.",
+        if all(cell.skip_reason in ANSWERED_SKIPS for cell in cells):
+            return Verdict(True, f"{listing}: AWS offers it nowhere here ({reasons}).")
+        cure = (
+            " Name a profile for at least one account (CMDB_WORKLOAD_PROFILES), and see CMDB_REGIONS."
+            if all(cell.role == "workload" for cell in cells)
+            else ""
         )
+        return Verdict(False, f"{listing}: all {len(cells)} cells were skipped ({reasons}), so nobody was asked.{cure}")
     untrusted = [cell for cell in asked if not cell.is_trusted]
     silent = [cell for cell in untrusted if cell.outcome in SILENT]
     if silent:

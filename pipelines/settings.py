@@ -26,6 +26,10 @@ ZeroEvidence = Literal["cloudtrail", "identity"]
 MAX_UNTRUSTED_TOLERANCE = Decimal("0.25")
 
 
+AWS_SOURCES = ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_ENDPOINT_URL")
+"""Variables of botocore's that decide who a profile of the same name is."""
+
+
 class SettingsError(Exception):
     """One or more environment variables hold what cannot be used. The message is a sentence for each."""
 
@@ -39,6 +43,7 @@ class Settings:
         regions: asked for workload listings; empty means each account's enabled regions.
         untrusted_tolerance: share of the asked workload cells of a listing that may fail loudly.
         cost_request_limit: Cost Explorer requests a night, each US$0.01.
+        aws_sources: where botocore looks for profiles and endpoints, as far as the environment says.
         problem: why the settings cannot be used; empty when they can. Every gate refuses while it stands,
             so that a bad value shows in the Dagster UI as a sentence instead of a code location that
             does not load.
@@ -61,6 +66,7 @@ class Settings:
     alert_command: str = ""
     schedule: str = "30 3 * * *"
     timezone: str = "Pacific/Auckland"
+    aws_sources: tuple[str, ...] = ()
     problem: str = ""
 
     @property
@@ -71,6 +77,7 @@ class Settings:
             "workload": [self.aws_profile, *self.workload_profiles],
             "regions": list(self.regions),
             "home_region": self.home_region,
+            "sources": list(self.aws_sources),
             "expectation": {
                 **asdict(self.expectation),
                 "shared": sorted("+".join(sorted(pair)) for pair in self.expectation.shared),
@@ -104,12 +111,8 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         aws_profile=text(CONTRACT["workload"].profile_env),
         home_region=text("AWS_DEFAULT_REGION", "us-east-1"),
         workload_profiles=value("CMDB_WORKLOAD_PROFILES", (), _words, "names or globs, separated by commas"),
-        regions=value(
-            "CMDB_REGIONS", (), _regions, "region names such as ap-southeast-2, separated by commas"
-        ),
-        database=value(
-            "CMDB_DATABASE", Settings.database, _database, "the path of a file that ends in .duckdb"
-        ),
+        regions=value("CMDB_REGIONS", (), _regions, "region names such as ap-southeast-2, separated by commas"),
+        database=value("CMDB_DATABASE", Settings.database, _database, "the path of a file that ends in .duckdb"),
         expectation=Expectation(
             operations_account=value("CMDB_OPERATIONS_ACCOUNT", "", _account, "an account id of 12 digits"),
             billing_account=value("CMDB_BILLING_ACCOUNT", "", _account, "an account id of 12 digits"),
@@ -133,15 +136,12 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
             _whole(1, 13),
             "a whole number of months from 1 to 13, as far back as AWS keeps days",
         ),
-        cost_request_limit=value(
-            "CMDB_COST_REQUEST_LIMIT", 100, _whole(1, 100_000), "a whole number from 1 to 100000"
-        ),
+        cost_request_limit=value("CMDB_COST_REQUEST_LIMIT", 100, _whole(1, 100_000), "a whole number from 1 to 100000"),
         concurrency=value("CMDB_CONCURRENCY", 64, _whole(1, 512), "a whole number from 1 to 512"),
         alert_command=text("CMDB_ALERT_COMMAND"),
         schedule=value("CMDB_SCHEDULE", "30 3 * * *", _cron, "a cron line of five fields"),
-        timezone=value(
-            "CMDB_TIMEZONE", "Pacific/Auckland", _timezone, "a time zone such as Pacific/Auckland"
-        ),
+        aws_sources=tuple(f"{name}={environment[name]}" for name in AWS_SOURCES if environment.get(name, "").strip()),
+        timezone=value("CMDB_TIMEZONE", "Pacific/Auckland", _timezone, "a time zone such as Pacific/Auckland"),
     )
     if problems:
         raise SettingsError(" ".join(problems) + " Nothing was asked.")
@@ -149,19 +149,17 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
 
 
 def _words(text: str) -> tuple[str, ...]:
-    return tuple(word.strip() for word in text.split(",") if word.strip())
+    words = tuple(word.strip() for word in text.split(",") if word.strip())
+    if not words:
+        raise ValueError(text)
+    return words
 
 
 def _regions(text: str) -> tuple[str, ...]:
     regions = _words(text)
     for region in regions:
         area, _, number = region.rpartition("-")
-        if (
-            not area
-            or not number.isdigit()
-            or not region.replace("-", "").isalnum()
-            or region != region.lower()
-        ):
+        if not area or not number.isdigit() or not region.replace("-", "").isalnum() or region != region.lower():
             raise ValueError(region)
     return regions
 

@@ -33,7 +33,6 @@ from botocore.credentials import (
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
-    ConfigNotFound,
     ConfigParseError,
     ConnectionError,
     CredentialRetrievalError,
@@ -157,6 +156,10 @@ class ProfileError(Exception):
         return ProfileError(self.sentence, self.reason, self.profile, self.role, self.cure, self.error_code)
 
 
+class AwsConfigError(Exception):
+    """The AWS config or credentials file is there and cannot be read. The message names it."""
+
+
 class _MfaNeeded(Exception):
     """A profile wants a code from a person."""
 
@@ -168,7 +171,9 @@ class AwsConfig:
         session = botocore.session.Session()
         self.config_file = Path(session.get_config_variable("config_file")).expanduser()
         self.credentials_file = Path(session.get_config_variable("credentials_file")).expanduser()
-        self.loader: Any = botocore.loaders.create_loader(session.get_config_variable("data_path"))
+        # By the environment alone: the profile's own setting would mean parsing the files here.
+        data_path = session.get_config_variable("data_path", methods=("env",))
+        self.loader: Any = botocore.loaders.create_loader(data_path)
         self._session = session
         self._settings_keys: dict[str, str] = {}
 
@@ -177,9 +182,14 @@ class AwsConfig:
         """Both files as one.
 
         Raises:
-            ConfigParseError: one of them cannot be read.
+            AwsConfigError: one of them cannot be read.
         """
-        whole: dict[str, Any] = self._session.full_config
+        try:
+            whole: dict[str, Any] = self._session.full_config
+        except (ConfigParseError, OSError) as error:
+            raise AwsConfigError(
+                f"The AWS config cannot be read: {self.config_file} or {self.credentials_file} is malformed."
+            ) from error
         return whole
 
     @property
@@ -518,8 +528,14 @@ class Credentials:
             )
         try:
             profiles = self.config.profiles
-        except ConfigParseError as error:
-            raise self.explain(error, profile) from None
+        except AwsConfigError as error:
+            raise ProfileError(
+                str(error),
+                "failed",
+                profile,
+                self.role,
+                "Mend the file; `aws configure list-profiles` says where it breaks.",
+            ) from None
         if profile in profiles:
             return
         if not self.config.exists:
@@ -570,13 +586,6 @@ class Credentials:
                     f"Profile {profile} is not complete: {error}",
                     "no_credentials",
                     f"Mend it in {self.config.config_file}.",
-                )
-            case ConfigParseError() | ConfigNotFound():
-                return say(
-                    f"The AWS config cannot be read: {self.config.config_file} or "
-                    f"{self.config.credentials_file} is malformed.",
-                    "failed",
-                    "Mend the file; `aws configure list-profiles` names the line.",
                 )
             case SSLError():
                 return say(
@@ -665,6 +674,6 @@ def available_profiles() -> list[str]:
     """The profiles of the AWS config and credentials files, in their order; none where there is no file.
 
     Raises:
-        ConfigParseError: a file cannot be read.
+        AwsConfigError: a file cannot be read.
     """
     return list(AwsConfig().profiles)

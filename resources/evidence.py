@@ -17,7 +17,7 @@ from resources.listing import ZeroSense
 if TYPE_CHECKING:
     import duckdb
 
-    from resources.profile import Outcome
+    from resources.answer import Outcome
 
 PREFLIGHT_SCOPE = "pre-flight"
 """The scope of the pre-flight's rows in `audit.check_result`."""
@@ -78,9 +78,7 @@ def finish_run(connection: "duckdb.DuckDBPyConnection", run_id: str, outcome: st
     )
 
 
-def count_requests(
-    connection: "duckdb.DuckDBPyConnection", run_id: str, requests: int, cost_usd: Decimal
-) -> None:
+def count_requests(connection: "duckdb.DuckDBPyConnection", run_id: str, requests: int, cost_usd: Decimal) -> None:
     """Add to what the run has asked and what AWS charges for it."""
     connection.execute(
         """
@@ -139,9 +137,7 @@ def record_callers(
         )
 
 
-def record_facts(
-    connection: "duckdb.DuckDBPyConnection", run_id: str, facts: Iterable[Fact], config_hash: str
-) -> None:
+def record_facts(connection: "duckdb.DuckDBPyConnection", run_id: str, facts: Iterable[Fact], config_hash: str) -> None:
     """Write the pre-flight's facts."""
     for fact in facts:
         record_check(

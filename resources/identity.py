@@ -101,9 +101,7 @@ class Fact:
         return not self.passed and self.severity == "ERROR"
 
 
-def facts(
-    callers: Mapping[Role, Caller], organization: Organization, expectation: Expectation
-) -> tuple[Fact, ...]:
+def facts(callers: Mapping[Role, Caller], organization: Organization, expectation: Expectation) -> tuple[Fact, ...]:
     """The five facts, in the order of `FACTS`. What could not be evaluated fails and says so."""
     return (
         every_role_answers(callers),
@@ -116,6 +114,9 @@ def facts(
 
 def every_role_answers(callers: Mapping[Role, Caller]) -> Fact:
     """Each central profile is named, exists, and STS answers it."""
+    missing = [role for role in CENTRAL_ROLES if role not in callers]
+    if missing:
+        return _not_evaluated(EVERY_ROLE_ANSWERS, f"{', '.join(missing)} was not asked")
     silent = [caller for caller in callers.values() if caller.account_id is None]
     if silent:
         return Fact(
@@ -172,9 +173,7 @@ def is_expected(role: Role, caller: Caller, organization: Organization, expectat
             f"Point {profile} to a profile of {expected}, or correct {variable}.",
         )
     if organization.organization_id is None:
-        return _not_evaluated(
-            name, f"{variable} expects nothing, and membership of the organisation is unknown"
-        )
+        return _not_evaluated(name, f"{variable} expects nothing, and membership of the organisation is unknown")
     if caller.account_id not in organization.members:
         return Fact(
             name,
@@ -191,18 +190,16 @@ def is_expected(role: Role, caller: Caller, organization: Organization, expectat
     )
 
 
-def accounts_are_distinct(
-    callers: Mapping[Role, Caller], shared: Collection[frozenset[Role]] = frozenset()
-) -> Fact:
+def accounts_are_distinct(callers: Mapping[Role, Caller], shared: Collection[frozenset[Role]] = frozenset()) -> Fact:
     """The central profiles reach different accounts, but for pairs declared to share one.
 
     A declared pair that does share an account fails with severity WARN, so that it is seen and does not
     block; a declaration that is not true any more fails.
     """
     name = ACCOUNTS_ARE_DISTINCT
-    if any(caller.account_id is None for caller in callers.values()):
-        silent = ", ".join(role for role, caller in callers.items() if caller.account_id is None)
-        return _not_evaluated(name, f"{silent} did not answer")
+    silent = [role for role in CENTRAL_ROLES if (caller := callers.get(role)) is None or caller.account_id is None]
+    if silent:
+        return _not_evaluated(name, f"{', '.join(silent)} did not answer")
     same: list[str] = []
     untrue: list[str] = []
     waived: list[str] = []
@@ -216,9 +213,7 @@ def accounts_are_distinct(
                     f"but they are {one.account_id} and {other.account_id}."
                 )
         elif declared:
-            waived.append(
-                f"{first} and {second} share account {one.account_id}, as CMDB_SHARED_ACCOUNTS declares."
-            )
+            waived.append(f"{first} and {second} share account {one.account_id}, as CMDB_SHARED_ACCOUNTS declares.")
         else:
             same.append(
                 f"{first} ({one.profile}) and {second} ({other.profile}) are the same account {one.account_id}."

@@ -68,7 +68,7 @@ class Listing:
 
     @property
     def service(self) -> str:
-        """botocore's service name: `ec2`."""
+        """The service as botocore names it: `ec2`."""
         return self.call.partition(":")[0]
 
     @property

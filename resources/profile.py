@@ -53,6 +53,7 @@ from resources.credentials import (
     EXPIRED_CODES,
     UNKNOWN_KEY_CODES,
     UNREADABLE,
+    AwsConfigError,
     ConfiguredSession,
     Credentials,
     ProfileError,
@@ -66,6 +67,7 @@ from resources.pages import TOKEN_FIELDS, Failed, Pages, record_path
 __all__ = [
     "REQUEST_LIMIT",
     "Answer",
+    "AwsConfigError",
     "AwsError",
     "Identity",
     "Outcome",
@@ -317,7 +319,11 @@ class Reach:
     # ---------------------------------------------------------------------------------------- who
 
     def profiles(self) -> list[str]:
-        """The profiles of the AWS config and credentials files, in their order."""
+        """The profiles of the AWS config and credentials files, in their order.
+
+        Raises:
+            AwsConfigError: a file cannot be read.
+        """
         return available_profiles()
 
     def identify(self, profile: str) -> Identity:

@@ -87,6 +87,7 @@ class AwsRole(dg.ConfigurableResource):  # type: ignore[type-arg]  # as in wareh
 
     _run_id: str = PrivateAttr(default="")
     _reaches: dict[Role, Reach] = PrivateAttr(default_factory=dict)
+    _taken: int = PrivateAttr(default=0)
     _verified: tuple[datetime, Identity | None] | None = PrivateAttr(default=None)
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
@@ -102,6 +103,7 @@ class AwsRole(dg.ConfigurableResource):  # type: ignore[type-arg]  # as in wareh
         for reach in self._reaches.values():
             reach.close()
         self._reaches.clear()
+        self._taken = 0
         self._verified = None
 
     @property
@@ -118,6 +120,12 @@ class AwsRole(dg.ConfigurableResource):  # type: ignore[type-arg]  # as in wareh
         if role not in self._reaches:
             self._reaches[role] = Reach(role, home_region=self.home_region, concurrency=self.concurrency)
         return self._reaches[role]
+
+    def take_request_count(self) -> int:
+        """Requests that this resource has sent since this was last asked, retries and STS included."""
+        sent = sum(reach.request_count for reach in self._reaches.values())
+        taken, self._taken = sent - self._taken, sent
+        return taken
 
     def callers(self) -> dict[Role, Caller]:
         """Who the three central profiles are, by STS. Never raises for what a profile lacks."""
@@ -139,9 +147,7 @@ class AwsRole(dg.ConfigurableResource):  # type: ignore[type-arg]  # as in wareh
         try:
             identity = self._reach(role).identify(profile)
         except ProfileError as error:
-            return Caller(
-                role, profile, now, error_code=error.reason, error_message=str(error), cure=error.cure
-            )
+            return Caller(role, profile, now, error_code=error.reason, error_message=str(error), cure=error.cure)
         return Caller(role, profile, identity.checked_at, identity.account_id, identity.arn)
 
     def verify(self) -> Identity | None:
@@ -206,9 +212,7 @@ class Management(AwsRole):
         profile = self.central.management_profile
         reach = self._reach("management")
         try:
-            described = reach.call(profile, "organizations", "DescribeOrganization", "us-east-1")[
-                "Organization"
-            ]
+            described = reach.call(profile, "organizations", "DescribeOrganization", "us-east-1")["Organization"]
         except (AwsError, ProfileError) as error:
             return Organization(error_message=f"organizations:DescribeOrganization said: {error}")
         members = set()

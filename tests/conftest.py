@@ -17,6 +17,8 @@ import pytest
 from resources.contract import ROLES, policy
 from simulator.client import Simulator, is_foreign, start
 
+pytest_plugins = ["nights"]
+
 _HOME = tempfile.TemporaryDirectory(prefix="cmdb-tests-")
 os.environ["HOME"] = _HOME.name
 for _name in [name for name in os.environ if is_foreign(name) or name == "DAGSTER_HOME"]:

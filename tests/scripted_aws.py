@@ -1,4 +1,4 @@
-"""An AWS that says what a test writes: real HTTP on the loopback, for answers that no simulator would give."""
+"""An AWS that says what a test writes: HTTP on the loopback, for answers that no simulator would give."""
 
 from __future__ import annotations
 

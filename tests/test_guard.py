@@ -168,9 +168,26 @@ def test_every_operation_of_these_services_meets_the_guard(role: Role, aws: Scri
     session = reach.session("one")
     # Services whose operations or signing names are not their IAM actions', and some that none may use.
     services = (
-        "organizations budgets ce cloudtrail cloudwatch config docdb ec2 iam invoicing lambda neptune rds "
-        "resource-groups resourcegroupstaggingapi s3 s3control sts"
-    ).split()
+        "organizations",
+        "budgets",
+        "ce",
+        "cloudtrail",
+        "cloudwatch",
+        "config",
+        "docdb",
+        "ec2",
+        "iam",
+        "invoicing",
+        "lambda",
+        "neptune",
+        "rds",
+        "resource-groups",
+        "resourcegroupstaggingapi",
+        "s3",
+        "s3control",
+        "sts",
+    )
+
     passed = set()
     for service in services:
         made = client(session, service)
@@ -188,15 +205,30 @@ def test_every_operation_of_these_services_meets_the_guard(role: Role, aws: Scri
     everywhere = {"sts:GetCallerIdentity", "cloudtrail:LookupEvents"}
     may: dict[Role, set[str]] = {
         "management": {"organizations:ListAccounts", "organizations:DescribeOrganization"},
-        "operations": {"ec2:DescribeVpcs", "resourcegroupstaggingapi:GetResources", "resource-groups:ListGroups"},
+        "operations": {
+            "ec2:DescribeVpcs",
+            "resourcegroupstaggingapi:GetResources",
+            "resource-groups:ListGroups",
+        },
         "billing": {"ce:GetCostAndUsage", "budgets:DescribeBudgets"},
-        "workload": {"ec2:DescribeInstances", "s3:ListBuckets", "lambda:ListFunctions", "neptune:DescribeDBClusters"},
+        "workload": {
+            "ec2:DescribeInstances",
+            "s3:ListBuckets",
+            "lambda:ListFunctions",
+            "neptune:DescribeDBClusters",
+        },
     }
     may_not: dict[Role, set[str]] = {
         "management": {"organizations:CreateAccount", "ec2:DescribeInstances", "ce:GetCostAndUsage"},
         "operations": {"ec2:RunInstances", "resource-groups:CreateGroup", "s3:ListBuckets"},
         "billing": {"budgets:CreateBudget", "ce:GetDimensionValues", "organizations:ListAccounts"},
-        "workload": {"s3:PutObject", "s3:GetObject", "lambda:Invoke", "organizations:ListAccounts", "sts:AssumeRole"},
+        "workload": {
+            "s3:PutObject",
+            "s3:GetObject",
+            "lambda:Invoke",
+            "organizations:ListAccounts",
+            "sts:AssumeRole",
+        },
     }
     assert everywhere | may[role] <= passed
     assert not may_not[role] & passed

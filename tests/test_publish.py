@@ -109,10 +109,10 @@ def test_a_published_file_can_be_opened_with_duckdb_alone(store: Store) -> None:
         assert connection.execute("select count(*) from cmdb.resource").fetchall() == [(0,)]
         assert (
             connection.execute(
-                "select comment from duckdb_tables() where schema_name = 'cmdb' and table_name = 'resource'"
+                "select comment from duckdb_tables() where schema_name = 'audit' and table_name = 'run'"
             )
             .fetchall()[0][0]
-            .startswith("One row per configuration item")
+            .startswith("One row per run")
         )
     finally:
         connection.close()

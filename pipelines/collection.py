@@ -1,0 +1,413 @@
+"""One step's collection: ask, land, ask again what is doubtful, judge every cell, store.
+
+Nothing here decides what to ask (`pipelines.plans`) or touches a table that analysts read.
+"""
+
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from pipelines import cost, landed, rules
+from pipelines.catalogue import COST_DAILY, REGION
+from pipelines.gate import cell_states, refuse
+from pipelines.landed import Capture, Earlier
+from pipelines.landing import Key, LandingWriter
+from pipelines.progress import Reporter
+from pipelines.settings import Settings
+from resources import evidence
+from resources.answer import Answer, Outcome, Progress, Question, Refusals
+from resources.evidence import Cell
+from resources.listing import GLOBAL_REGION, Listing
+from resources.profile import Reach
+from resources.roles import AwsRole
+from resources.warehouse import Store
+
+NO_SILENT_ZERO = "no_silent_zero"
+
+HORIZON = timedelta(minutes=5)
+"""How long before the question CloudTrail is searched for refusals."""
+
+LOOKUP_REGION = "us-east-1"
+"""Where CloudTrail keeps the events of global services."""
+
+
+@dataclass
+class Asked:
+    """A question and what came of it so far; the records are in the landing already."""
+
+    answer: Answer
+    attempts: int = 1
+    zeros: int = 0
+    requests: int = 0
+    throttles: int = 0
+    first_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+
+@dataclass(frozen=True)
+class NotAsked:
+    """A cell that gets its outcome without a question, and why."""
+
+    key: Key
+    outcome: Outcome
+    reason: str
+    message: str | None = None
+    profile: str | None = None
+
+
+class Collection:
+    """One step's work: the listings of a family that were selected, asked by one role.
+
+    Memory holds one small entry a cell and the records of the cells that are being asked, whatever the number of
+    accounts.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        run_id: str,
+        resource: AwsRole,
+        listings: Sequence[Listing],
+        settings: Settings,
+        log: Callable[[str], None],
+    ) -> None:
+        self.store = store
+        self.run_id = run_id
+        self.resource = resource
+        self.reach: Reach = resource.reach
+        self.listings = listings
+        self.settings = settings
+        self.log = log
+        self.asked: dict[Key, Asked] = {}
+        self.not_asked: dict[Key, NotAsked] = {}
+        self.captured: dict[str, list[Capture]] = defaultdict(list)
+        self.findings: list[str] = []
+        self.left: frozenset[str] = frozenset()
+        self.earlier = landed.earlier_cells(store, listings)
+        self._lock = threading.Lock()
+        self._writers: dict[str, LandingWriter] = {}
+        self._wanted = {REGION: ("RegionName", "OptInStatus")} | {
+            source: (entry.each.field,) for entry in listings if entry.each is not None for source in entry.each.of
+        }
+
+    # ------------------------------------------------------------------------------------------ asking
+
+    def key_of(self, question: Question) -> Key:
+        """The key of the cell that a question fills."""
+        name = question.listing.name + (f":{question.suffix}" if question.suffix else "")
+        return (self.resource.role, question.account_id, question.region, name)
+
+    def ask(self, listing: Listing, questions: Sequence[Question]) -> None:
+        """Put the questions of one listing, land what they find; what failed is asked once more at the end."""
+        self._ask_once(listing, questions)
+        failed = [q for q in questions if self.asked[self.key_of(q)].answer.outcome == "failed"]
+        if failed:
+            self.log(f"{listing.name}: asking {len(failed)} failed cell(s) a second time.")
+            self._ask_once(listing, failed)
+
+    def ask_in_turn(self, listing: Listing, plan: Iterable[Question], total: int) -> None:
+        """Put questions one after the other, as long as `plan` gives any; it sees what came of those before."""
+        report = Reporter(listing.name, self.log)
+        take = self._taker(listing)
+        began = time.monotonic()
+        for done, question in enumerate(plan, start=1):
+            take(self.reach.ask(question))
+            entries = [e for k, e in self.asked.items() if k[3].partition(":")[0] == listing.name]
+            report(
+                Progress(
+                    done=min(done, total),
+                    total=total,
+                    records=sum(entry.answer.record_count for entry in entries),
+                    requests=sum(entry.requests for entry in entries),
+                    throttles=sum(entry.throttles for entry in entries),
+                    elapsed=time.monotonic() - began,
+                )
+            )
+
+    def _ask_once(self, listing: Listing, questions: Sequence[Question]) -> None:
+        if questions:
+            self.reach.ask_all(questions, self._taker(listing), progress=Reporter(listing.name, self.log))
+
+    def _taker(self, listing: Listing) -> Callable[[Answer], None]:
+        """What takes the answers of a listing, from any thread."""
+        writer = self._writer(listing)
+        fields = self._wanted.get(listing.name, ())
+
+        def take(answer: Answer) -> None:
+            key = self.key_of(answer.question)
+            if answer.outcome == "found":
+                writer.append(key, answer.records)
+            captures = [
+                Capture(key, {name: record.get(name) for name in fields})
+                for record in (answer.records if fields else ())
+            ]
+            with self._lock:
+                self.captured[listing.name] += captures
+                entry = self.asked.get(key)
+                if entry is None:
+                    entry = self.asked[key] = Asked(answer, attempts=0, first_at=answer.started_at)
+                entry.answer = replace(answer, records=[])
+                entry.attempts += 1
+                entry.zeros += answer.outcome == "empty_suspect"
+                entry.requests += answer.request_count
+                entry.throttles += answer.throttle_count
+
+        return take
+
+    def _writer(self, listing: Listing) -> LandingWriter:
+        if listing.name not in self._writers:
+            self._writers[listing.name] = LandingWriter(self.store.landing, self.run_id, listing.name)
+        return self._writers[listing.name]
+
+    def records_of(self, listing: str) -> list[Capture]:
+        """Captured fields of a listing: of this step, or of its newest collection where it was not selected."""
+        if any(entry.name == listing for entry in self.listings):
+            return self.captured[listing]
+        try:
+            return landed.captures(self.store, listing, self._wanted[listing])
+        except LookupError as error:
+            raise refuse(f"{error} Materialise landing/{listing} first. Nothing was asked.") from error
+
+    def skip(self, cell: NotAsked) -> None:
+        """Record a cell that is not asked."""
+        self.not_asked[cell.key] = cell
+
+    # ----------------------------------------------------------------------------------------- settling
+
+    def settle(self) -> None:
+        """Ask once more the zeros that something speaks against."""
+        billed = self._billed()
+        again: dict[str, list[Question]] = defaultdict(list)
+        for key, entry in self.asked.items():
+            answer = entry.answer
+            listing = answer.question.listing
+            doubtful = answer.outcome == "empty_suspect" and rules.must_ask_again(
+                listing.zero, self._witness(key, listing, billed)
+            )
+            if doubtful:
+                again[listing.name].append(answer.question)
+        for listing in self.listings:
+            if again[listing.name]:
+                self.log(f"{listing.name}: asking {len(again[listing.name])} unlikely zero(s) a second time.")
+                self._ask_once(listing, again[listing.name])
+
+    def cells(self) -> list[Cell]:
+        """Every cell, judged."""
+        billed = self._billed()
+        refusals = self._refusals() if self.settings.zero_evidence == "cloudtrail" else {}
+        judged = [
+            self._judge(key, entry, refusals.get(_place(entry.answer.question)), billed)
+            for key, entry in self.asked.items()
+        ]
+        now = datetime.now(UTC)
+        listings = {listing.name: listing for listing in self.listings}
+        judged += [
+            Cell(
+                run_id=self.run_id,
+                role=self.resource.role,
+                account_id=cell.key[1],
+                region=cell.key[2],
+                listing=cell.key[3],
+                outcome=cell.outcome,
+                is_trusted=False,
+                zero_sense=listings[cell.key[3].partition(":")[0]].zero,
+                started_at=now,
+                ended_at=now,
+                profile=cell.profile,
+                attempt_count=0,
+                skip_reason=cell.reason if cell.outcome == "skipped" else None,
+                error_code=None if cell.outcome == "skipped" else cell.reason,
+                error_message=cell.message,
+            )
+            for cell in self.not_asked.values()
+        ]
+        return judged
+
+    def _judge(
+        self,
+        key: Key,
+        entry: Asked,
+        refusals: Refusals | None,
+        billed: Mapping[tuple[str, str], tuple[str, ...]],
+    ) -> Cell:
+        answer = entry.answer
+        listing = answer.question.listing
+        outcome: Outcome = answer.outcome
+        message = answer.error_message
+        proof: dict[str, Any] | None = None
+        if outcome == "empty_suspect":
+            metadata = (answer.raw_response or {}).get("ResponseMetadata", {})
+            verdict = rules.zero_verdict(
+                listing.zero,
+                asked=entry.zeros,
+                request_id=metadata.get("RequestId"),
+                refusals=refusals,
+                witness=self._witness(key, listing, billed),
+                zero_evidence=self.settings.zero_evidence,
+            )
+            outcome, proof = verdict.outcome, verdict.evidence
+            message = verdict.sentence if outcome == "empty_suspect" else None
+        return Cell(
+            run_id=self.run_id,
+            role=self.resource.role,
+            account_id=key[1],
+            region=key[2],
+            listing=key[3],
+            outcome=outcome,
+            is_trusted=outcome in ("found", "empty_verified"),
+            zero_sense=listing.zero,
+            started_at=entry.first_at,
+            ended_at=answer.ended_at,
+            profile=answer.question.profile,
+            caller_account_id=answer.caller_account_id,
+            record_count=answer.record_count,
+            page_count=answer.page_count,
+            request_count=entry.requests,
+            throttle_count=entry.throttles,
+            attempt_count=entry.attempts,
+            error_code=answer.error_code,
+            error_message=message,
+            skip_reason=answer.skip_reason,
+            evidence=proof,
+            raw_response=answer.raw_response,
+        )
+
+    def _witness(self, key: Key, listing: Listing, billed: Mapping[tuple[str, str], tuple[str, ...]]) -> rules.Witness:
+        earlier = self.earlier.get(key, Earlier("skipped", False, None, False))
+        return rules.Witness(
+            last_count=earlier.last_trusted_count,
+            billed=billed.get((key[1], listing.name), ()),
+            earlier_confirmed=earlier.confirmed,
+        )
+
+    def _billed(self) -> dict[tuple[str, str], tuple[str, ...]]:
+        """What the bill says against listings that are empty in every region of an account."""
+        if not any(listing.zero == "witnessed" for listing in self.listings):
+            return {}
+        found = {
+            (key[1], entry.answer.question.listing.name)
+            for key, entry in self.asked.items()
+            if entry.answer.outcome == "found"
+        }
+        shown = landed.billed_services(self.store, cost.final_days_since(datetime.now(UTC).date()))
+        return {place: services for place, services in shown.items() if place not in found}
+
+    def _refusals(self) -> dict[tuple[str, str, str], Refusals]:
+        """CloudTrail's word for every account and region that has a zero: one look-up each."""
+        zeros: dict[tuple[str, str, str], list[Asked]] = defaultdict(list)
+        for entry in self.asked.values():
+            if entry.answer.outcome == "empty_suspect":
+                zeros[_place(entry.answer.question)].append(entry)
+        if not zeros:
+            return {}
+        self.log(f"Asking CloudTrail for refusals in {len(zeros)} account-region(s) that have a zero.")
+
+        def look_up(place: tuple[str, str, str]) -> Refusals:
+            profile, account, region = place
+            entries = zeros[place]
+            calls = {entry.answer.question.listing.trail_name for entry in entries}
+            since = min(entry.first_at for entry in entries) - HORIZON
+            return self.reach.refusals(profile, account, region, since, calls)
+
+        with ThreadPoolExecutor(max_workers=min(self.settings.concurrency, len(zeros))) as pool:
+            return dict(zip(zeros, pool.map(look_up, zeros), strict=True))
+
+    # ------------------------------------------------------------------------------------------ storing
+
+    def commit(self, cells: Sequence[Cell]) -> dict[str, rules.Verdict]:
+        """Name the landed files, write the cells and the verdict of each listing."""
+        by_listing: dict[str, list[Cell]] = defaultdict(list)
+        untrusted = {cell.listing.partition(":")[0] for cell in cells if not cell.is_trusted}
+        for cell in cells:
+            by_listing[cell.listing.partition(":")[0]].append(cell)
+        for listing in self.listings:
+            if listing.name != COST_DAILY:
+                by_listing[listing.name] += self._gone(listing, {_cell_key(c) for c in cells}, untrusted)
+        paths = {listing.name: self._writer(listing).commit(by_listing[listing.name]) for listing in self.listings}
+        verdicts: dict[str, rules.Verdict] = {}
+        charged = sum(
+            entry.requests - entry.throttles
+            for entry in self.asked.values()
+            if entry.answer.question.listing.service == "ce"
+        )
+        with self.store.transaction() as connection:
+            for path in paths.values():
+                evidence.load_cells(connection, str(path))
+            evidence.count_requests(
+                connection,
+                self.run_id,
+                self.resource.take_request_count(),
+                cost.REQUEST_PRICE_USD * Decimal(charged),
+            )
+            states = cell_states(evidence.coverage(connection, list(paths)))
+            for name in paths:
+                verdict = rules.listing_verdict(name, states.get(name, []), self.settings.untrusted_tolerance)
+                verdicts[name] = verdict
+                evidence.record_check(
+                    connection,
+                    self.run_id,
+                    NO_SILENT_ZERO,
+                    name,
+                    severity=verdict.severity,
+                    passed=verdict.passed,
+                    observed=verdict.sentence,
+                    tolerance=str(self.settings.untrusted_tolerance),
+                    detail=verdict.at_fault[:100],
+                    config_hash=self.settings.config_hash,
+                )
+        return verdicts
+
+    def _gone(self, listing: Listing, current: set[Key], untrusted: set[str]) -> list[Cell]:
+        """Cells for keys that earlier nights asked and this one does not, so that none is judged for ever.
+
+        Only a trusted list of accounts makes an account leave, and only a trusted list of parents makes a parent
+        go; their rows are then removed. Everything else keeps its rows, stale.
+        """
+        now = datetime.now(UTC)
+        parents_known = listing.each is not None and not untrusted & set(listing.each.of)
+
+        def reason(account: str) -> str:
+            if account in self.left:
+                return "account_left"
+            return "parent_gone" if parents_known else "no_longer_asked"
+
+        return [
+            Cell(
+                run_id=self.run_id,
+                role=self.resource.role,
+                account_id=key[1],
+                region=key[2],
+                listing=key[3],
+                outcome="skipped",
+                is_trusted=False,
+                zero_sense=listing.zero,
+                started_at=now,
+                ended_at=now,
+                attempt_count=0,
+                skip_reason=reason(key[1]),
+            )
+            for key, earlier in self.earlier.items()
+            if key[3].partition(":")[0] == listing.name
+            and key not in current
+            and key[0] == self.resource.role
+            and earlier.outcome != "skipped"
+        ]
+
+    def close(self) -> None:
+        """Close the landing files; those of an interrupted step keep their temporary names."""
+        for writer in self._writers.values():
+            writer.__exit__(None, None, None)
+
+
+def _place(question: Question) -> tuple[str, str, str]:
+    region = LOOKUP_REGION if question.region == GLOBAL_REGION else question.region
+    return (question.profile, question.account_id, region)
+
+
+def _cell_key(cell: Cell) -> Key:
+    return (cell.role, cell.account_id, cell.region, cell.listing)

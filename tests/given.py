@@ -1,0 +1,190 @@
+"""Given answers of AWS, what the warehouse holds: landing files and cells as a collection writes them, models built.
+
+Nothing here asks AWS: the answers are written down, so that each awkward one is there when it is wanted.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipelines.catalogue import family_of, listings
+from pipelines.landing import LandingWriter
+from pipelines.models import Model, build, read_models
+from resources import evidence
+from resources.evidence import Cell
+from resources.listing import GLOBAL_REGION
+from resources.warehouse import Store
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from resources.answer import Outcome
+
+CASES = Path(__file__).resolve().parent / "cases"
+
+MANAGEMENT = "000000000001"
+WORKLOAD = "012345678901"
+FIRST_NIGHT = datetime(2026, 11, 24, 14, 0, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Given:
+    """One cell of a night, with the records that it brings.
+
+    Attributes:
+        listing: with its parameter where it has one.
+        region: where the service has none, `aws-global`.
+        accepted: whether somebody accepted the zero afterwards.
+    """
+
+    listing: str
+    records: Sequence[Mapping[str, Any]] = ()
+    outcome: Outcome | None = None
+    account_id: str = ""
+    region: str = ""
+    skip_reason: str | None = None
+    accepted: bool = False
+
+    @property
+    def name(self) -> str:
+        """The listing without its parameter."""
+        return self.listing.partition(":")[0]
+
+    def cell(self, run_id: str, at: datetime) -> Cell:
+        """The row of `audit.collection` that a collection would write."""
+        known = listings()[self.name]
+        role = family_of(self.name).role
+        outcome = self.outcome or ("found" if self.records else "empty_verified")
+        account = self.account_id or (WORKLOAD if role == "workload" else MANAGEMENT)
+        return Cell(
+            run_id=run_id,
+            role=role,
+            account_id=account,
+            region=self.region or (GLOBAL_REGION if known.scope == "global" else "ap-southeast-2"),
+            listing=self.listing,
+            outcome=outcome,
+            is_trusted=outcome in ("found", "empty_verified"),
+            zero_sense=known.zero,
+            started_at=at,
+            ended_at=at,
+            caller_account_id=account,
+            record_count=len(self.records),
+            skip_reason=self.skip_reason,
+        )
+
+
+@dataclass
+class House:
+    """A warehouse whose lock is held, and the models that fill it."""
+
+    store: Store
+    models: dict[str, Model] = field(default_factory=read_models)
+
+    def night(self, run_id: str, cells: Iterable[Given], at: datetime = FIRST_NIGHT) -> None:
+        """Land the answers of one night and store its cells; nothing is built."""
+        by_listing: dict[str, list[Given]] = defaultdict(list)
+        for given in cells:
+            by_listing[given.name].append(given)
+        paths = []
+        for name, group in by_listing.items():
+            made = [given.cell(run_id, at) for given in group]
+            with LandingWriter(self.store.landing, run_id, name) as writer:
+                for given, cell in zip(group, made, strict=True):
+                    if cell.outcome == "found":
+                        key = (cell.role, cell.account_id, cell.region, cell.listing)
+                        writer.append(key, [dict(record) for record in given.records])
+                paths.append(writer.commit(made))
+        with self.store.transaction() as connection:
+            evidence.record_run(connection, run_id, "test")
+            for path in paths:
+                evidence.load_cells(connection, str(path))
+            for given in (given for group in by_listing.values() for given in group if given.accepted):
+                cell = given.cell(run_id, at)
+                connection.execute(
+                    """
+                    update audit.collection
+                    set accepted_by = 'somebody', accepted_reason = 'a reason', accepted_at = $at
+                    where
+                        run_id = $run and account_id = $account and region = $region and listing = $listing
+                    """,
+                    {
+                        "at": at,
+                        "run": run_id,
+                        "account": cell.account_id,
+                        "region": cell.region,
+                        "listing": cell.listing,
+                    },
+                )
+
+    def build(self, *relations: str) -> None:
+        """Build the relations and everything that they read, in order."""
+        wanted = set(relations)
+        for model in reversed(self.models.values()):
+            if model.relation in wanted:
+                wanted |= model.uses
+        for model in self.models.values():
+            if model.relation in wanted and model.materialized != "log":
+                logs = [log for log in self.models.values() if log.logs == model.relation]
+                build(self.store, model, logs)
+
+    def rows(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+        """What the working file answers, as plain values."""
+        with self.store.read() as connection:
+            return rows(connection, sql, parameters)
+
+    def execute(self, *statements: str) -> None:
+        """Change the working file by hand, as one transaction."""
+        with self.store.transaction() as connection:
+            for statement in statements:
+                connection.execute(statement)
+
+
+@contextmanager
+def house(folder: Path) -> Iterator[House]:
+    """A new warehouse below `folder`, whose lock is held until the block ends."""
+    store = Store(folder / "cmdb.duckdb")
+    with store.holding("given", "a test"):
+        yield House(store)
+
+
+def rows(
+    connection: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping[str, Any] | None = None
+) -> list[dict[str, Any]]:
+    """Rows as JSON could hold them: money as text with all its decimals, times as ISO in UTC."""
+    cursor = connection.execute(sql, dict(parameters or {}))
+    names = [column[0] for column in cursor.description or ()]
+    return [dict(zip(names, map(plain, row), strict=True)) for row in cursor.fetchall()]
+
+
+def plain(value: Any) -> Any:
+    """A value of DuckDB as a case file writes it."""
+    if isinstance(value, Decimal):
+        return f"{value:f}"
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, dict):
+        return {key: plain(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [plain(inner) for inner in value]
+    return value
+
+
+def cases(name: str) -> list[dict[str, Any]]:
+    """The cases of a data file below `tests/cases`."""
+    found: list[dict[str, Any]] = json.loads((CASES / f"{name}.json").read_text(encoding="utf-8"))
+    return found
+
+
+def hours(number: float) -> timedelta:
+    """So many hours."""
+    return timedelta(hours=number)

@@ -1,0 +1,181 @@
+"""Nights of the real pipeline over the simulated organisation, for every test that needs one.
+
+`truthful_night` is one published night of the default organisation, made once a session: a test that changes
+anything works on its own `copy_of` it. `run_night` is the job `nightly` in this process, on a Dagster instance on
+disk; `cmdb` is the command line in a process of its own.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from simulator.client import Simulator, is_foreign
+
+# The pipeline loads Dagster, which takes seconds: only tests that run nights should wait for it.
+if TYPE_CHECKING:
+    from pipelines.nightly import Night
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+DATABASE = "cmdb.duckdb"
+
+
+@functools.cache
+def _session_folder() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="cmdb-nights-", ignore_cleanup_errors=True)
+
+
+def dagster_home() -> Path:
+    """The session's `DAGSTER_HOME`: making a new one takes longer than running a step."""
+    return Path(_session_folder().name, "dagster")
+
+
+@contextmanager
+def environment_of(environment: Mapping[str, str]) -> Iterator[None]:
+    """This process's environment, as if it had been started with `environment` and nothing foreign."""
+    before = dict(os.environ)
+    kept = {
+        name: value for name, value in before.items() if not is_foreign(name) and name != "DAGSTER_HOME"
+    }
+    try:
+        os.environ.clear()
+        os.environ.update(kept | dict(environment))
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def night_environment(simulator: Simulator, database: Path, **settings: str) -> dict[str, str]:
+    """What leads a night to a simulator and to a warehouse; `settings` are further variables."""
+    return {
+        **simulator.env,
+        "CMDB_DATABASE": str(database),
+        "CMDB_COST_MONTHS": "1",
+        "DAGSTER_HOME": str(dagster_home()),
+        **settings,
+    }
+
+
+def run_night(environment: Mapping[str, str], database: Path) -> Night:
+    """The job `nightly` in this process, as `cmdb nightly` runs it.
+
+    Args:
+        environment: what leads to the organisation, such as `Simulator.env`, and the settings.
+            One month of history is asked where `CMDB_COST_MONTHS` is not among them.
+        database: the published path; its folder is made.
+    """
+    from pipelines.nightly import prepare_dagster_home, run_nightly
+    from resources.warehouse import Store
+
+    database.parent.mkdir(parents=True, exist_ok=True)
+    whole = {"CMDB_COST_MONTHS": "1", "DAGSTER_HOME": str(dagster_home()), **environment}
+    whole["CMDB_DATABASE"] = str(database)
+    with environment_of(whole):
+        prepare_dagster_home(os.environ)
+        return run_nightly(dict(os.environ), Store(database))
+
+
+def said_in(run_id: str) -> list[str]:
+    """What a run of this session wrote into its log, oldest first: what the Dagster UI shows."""
+    import dagster as dg
+
+    with environment_of({"DAGSTER_HOME": str(dagster_home())}), dg.DagsterInstance.get() as instance:
+        return [str(entry.user_message) for entry in instance.all_logs(run_id)]
+
+
+@dataclass(frozen=True)
+class Witness:
+    """A truthful night, and what was true when it ran.
+
+    Attributes:
+        calls: the simulator's log of the night, every call.
+        said: the run's log.
+    """
+
+    folder: Path
+    night: Night
+    truth: dict[str, Any]
+    calls: list[dict[str, Any]]
+    said: list[str]
+
+    @property
+    def database(self) -> Path:
+        """The published path."""
+        return self.folder / DATABASE
+
+
+def witness(simulator: Simulator, folder: Path, **settings: str) -> Witness:
+    """Run a night on an organisation that tells the truth, and keep what can be compared with it."""
+    simulator.clear_log()
+    night = run_night({**simulator.env, **settings}, folder / DATABASE)
+    return Witness(folder, night, simulator.truth(), simulator.log(), said_in(night.run_id))
+
+
+@pytest.fixture(scope="session")
+def witnessed_night(simulator_process: Simulator) -> Witness:
+    """The session's truthful night with its evidence. Never write into its folder."""
+    seen = witness(simulator_process, Path(_session_folder().name, "truthful"))
+    simulator_process.reset()
+    assert seen.night.published, seen.night.sentences
+    return seen
+
+
+@pytest.fixture(scope="session")
+def truthful_night(witnessed_night: Witness) -> Path:
+    """The warehouse folder with one published truthful night. Never write into it: take a `copy_of` it."""
+    return witnessed_night.folder
+
+
+def copy_of(folder: Path, tmp_path: Path) -> Path:
+    """A warehouse of the test's own, links and modes kept; returns what `CMDB_DATABASE` names."""
+    target = tmp_path / "warehouse"
+    shutil.copytree(folder, target, symlinks=True)
+    return target / DATABASE
+
+
+def fingerprint(database: Path) -> tuple[str, str]:
+    """Which file is published, and its SHA-256 as read through the link."""
+    return str(database.readlink()), hashlib.sha256(database.read_bytes()).hexdigest()
+
+
+def query(
+    database: Path, sql: str, parameters: Mapping[str, Any] | None = None, *, of: str = "published"
+) -> list[tuple[Any, ...]]:
+    """Rows of the published file, or of the working file (`of="working"`)."""
+    from resources.warehouse import Store
+
+    store = Store(database)
+    with store.published() if of == "published" else store.read() as connection:
+        found: list[tuple[Any, ...]] = connection.execute(sql, dict(parameters or {})).fetchall()
+    return found
+
+
+def cmdb(
+    environment: Mapping[str, str], *arguments: str, timeout: float = 120, cwd: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    """The command line, with `environment` in place of everything that leads elsewhere."""
+    kept = {
+        name: value for name, value in os.environ.items() if not is_foreign(name) and name != "DAGSTER_HOME"
+    }
+    return subprocess.run(
+        [sys.executable, "-m", "pipelines.cli", *arguments],
+        env=kept | dict(environment),
+        cwd=cwd or REPOSITORY,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )

@@ -1,0 +1,139 @@
+"""What Cost Explorer is asked on which night: the restatement window always, history once, today never."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipelines.cost import (
+    CLASSIC_METRICS,
+    METRICS,
+    REQUEST_PRICE_USD,
+    SLICES,
+    Month,
+    final_days_since,
+    first_of,
+    months_to_ask,
+    parameters,
+)
+
+DAYS = st.dates(date(2024, 1, 1), date(2032, 12, 31))
+HISTORY = st.integers(1, 13)
+
+
+def known_before(today: date, months: int = 24) -> set[str]:
+    """A warehouse that has every month up to this one."""
+    return {f"{first_of(today, back):%Y-%m}" for back in range(months)}
+
+
+def asked_days(months: list[Month]) -> list[date]:
+    return [m.start + timedelta(days=n) for m in months for n in range((m.end - m.start).days)]
+
+
+@pytest.mark.parametrize(
+    ("today", "names"),
+    [
+        (date(2026, 11, 25), ["2026-11", "2026-10"]),
+        (date(2026, 11, 11), ["2026-11", "2026-10"]),
+        (date(2026, 11, 10), ["2026-11", "2026-10", "2026-09"]),
+        (date(2026, 11, 2), ["2026-11", "2026-10", "2026-09"]),
+        (date(2026, 11, 1), ["2026-10", "2026-09"]),
+        (date(2027, 1, 1), ["2026-12", "2026-11"]),
+        (date(2027, 1, 31), ["2027-01", "2026-12"]),
+        (date(2028, 2, 29), ["2028-02", "2028-01"]),
+    ],
+)
+def test_a_night_reads_again_what_is_restated_and_until_the_tenth_the_month_before_it(
+    today: date, names: list[str]
+) -> None:
+    assert [month.name for month in months_to_ask(today, 13, known_before(today))] == names
+
+
+def test_the_last_day_asked_is_yesterday_and_a_month_is_half_open() -> None:
+    this, before = months_to_ask(date(2026, 3, 15), 13, known_before(date(2026, 3, 15)))
+    assert this == Month(date(2026, 3, 1), date(2026, 3, 15))
+    assert before == Month(date(2026, 2, 1), date(2026, 3, 1))
+
+
+def test_a_first_load_asks_thirteen_months_of_history_newest_first() -> None:
+    months = months_to_ask(date(2026, 11, 25), 13, set())
+    assert [months[0].name, months[1].name, months[-1].name] == ["2026-11", "2026-10", "2025-10"]
+    assert len(months) == 14
+
+
+def test_an_interrupted_first_load_goes_on_with_the_months_that_are_missing() -> None:
+    today = date(2026, 11, 25)
+    known = known_before(today) - {"2026-02", "2025-12"}
+    assert [m.name for m in months_to_ask(today, 13, known)] == ["2026-11", "2026-10", "2026-02", "2025-12"]
+
+
+@given(today=DAYS, history=HISTORY, forgotten=st.sets(st.integers(0, 15)))
+def test_every_day_of_the_restatement_window_is_asked_exactly_once_and_today_never(
+    today: date, history: int, forgotten: set[int]
+) -> None:
+    known = known_before(today) - {f"{first_of(today, back):%Y-%m}" for back in forgotten}
+    days = asked_days(months_to_ask(today, history, known))
+    start = first_of(today, 2 if today.day <= 10 else 1)
+    window = {start + timedelta(days=n) for n in range((today - start).days)}
+    assert len(days) == len(set(days))
+    assert window <= set(days)
+    assert max(days) == today - timedelta(days=1)
+
+
+@given(today=DAYS, history=HISTORY, known=st.sets(st.integers(0, 15)))
+def test_together_with_what_is_known_the_whole_history_is_covered_without_a_gap(
+    today: date, history: int, known: set[int]
+) -> None:
+    names = {f"{first_of(today, back):%Y-%m}" for back in known}
+    asked = set(asked_days(months_to_ask(today, history, names)))
+    day = first_of(today, history)
+    while day < today:
+        assert day in asked or f"{day:%Y-%m}" in names
+        day += timedelta(days=1)
+
+
+@given(today=DAYS, history=HISTORY)
+def test_a_trusted_month_outside_the_window_is_never_paid_for_again(today: date, history: int) -> None:
+    assert len(months_to_ask(today, history, known_before(today))) <= 3
+
+
+@given(day=DAYS, back=st.integers(0, 40))
+def test_months_are_counted_over_the_turn_of_the_year(day: date, back: int) -> None:
+    first = first_of(day, back)
+    assert first.day == 1
+    assert (day.year - first.year) * 12 + day.month - first.month == back
+
+
+def test_a_question_carries_half_open_days_every_metric_and_both_ways_of_cutting() -> None:
+    sent = parameters(SLICES[0], Month(date(2026, 10, 1), date(2026, 11, 1)))
+    assert sent == {
+        "TimePeriod": {"Start": "2026-10-01", "End": "2026-11-01"},
+        "Granularity": "DAILY",
+        "Metrics": list(METRICS),
+        "GroupBy": [{"Type": "DIMENSION", "Key": "LINKED_ACCOUNT"}, {"Type": "DIMENSION", "Key": "SERVICE"}],
+    }
+
+
+def test_the_metrics_that_every_payer_is_granted_are_a_question_of_their_own() -> None:
+    sent = parameters(SLICES[0], Month(date(2026, 10, 1), date(2026, 11, 1)), CLASSIC_METRICS)
+    assert sent["Metrics"] == ["UnblendedCost", "AmortizedCost", "NetUnblendedCost", "NetAmortizedCost"]
+
+
+def test_slices_have_names_of_their_own_and_ask_no_more_than_aws_allows() -> None:
+    assert len({cut.name for cut in SLICES}) == len(SLICES)
+    for cut in SLICES:
+        assert len(parameters(cut, Month(date(2026, 10, 1), date(2026, 11, 1)))["GroupBy"]) <= 2
+
+
+def test_the_price_of_a_request_is_exact() -> None:
+    assert str(REQUEST_PRICE_USD * 100) == "1.00"
+
+
+@given(today=DAYS)
+def test_the_bill_bears_witness_for_the_two_months_before_this_one_and_no_longer(today: date) -> None:
+    since = final_days_since(today)
+    assert since <= first_of(today, 2)
+    assert since > first_of(today, 3)

@@ -1,0 +1,1124 @@
+"""Credentials of named profiles, the sentences for those that lead nowhere, and what an answer is worth."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import pickle
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from scripted_aws import (
+    Call,
+    Reply,
+    ScriptedAws,
+    as_json,
+    ec2_error,
+    json_error,
+    key_of,
+    query_error,
+    reservations,
+    scripted,
+    static,
+    write_profiles,
+    xml,
+)
+
+from resources.contract import CONTRACT, ROLES, Role
+from resources.credentials import EXPIRED_CODES, UNKNOWN_KEY_CODES
+from resources.listing import GLOBAL_REGION, Listing
+from resources.pages import record_path
+from resources.profile import (
+    REQUEST_LIMIT,
+    Answer,
+    AwsConfigError,
+    AwsError,
+    ProfileError,
+    Question,
+    Reach,
+    Retry,
+    available_profiles,
+    iso_text,
+)
+from simulator.client import Simulator
+
+ONE, TWO = "011122223333", "044455556666"
+REGION = "us-east-1"
+HASTE = Retry(seconds=2.0, transient_attempts=3, first_delay=0.01, longest_delay=0.05)
+
+INSTANCES = Listing(
+    "ec2_instance",
+    "ec2:DescribeInstances",
+    roles=("workload",),
+    zero="witnessed",
+    records="Reservations[].Instances",
+    carry=("OwnerId",),
+    owner="OwnerId",
+)
+COSTS = Listing(
+    "cost_daily",
+    "ce:GetCostAndUsage",
+    roles=("billing",),
+    zero="witnessed",
+    records="ResultsByTime[].Groups",
+    carry=("TimePeriod", "Estimated"),
+    scope="global",
+    token=("NextPageToken", "NextPageToken"),
+    parameters={"Metrics": ["UnblendedCost"], "Granularity": "DAILY"},
+)
+PERIOD = {"TimePeriod": {"Start": "2026-10-01", "End": "2026-10-02"}}
+ACCOUNTS = Listing(
+    "organizations_account",
+    "organizations:ListAccounts",
+    roles=("management",),
+    zero="impossible",
+    records="Accounts",
+    owner="Arn",
+    scope="global",
+)
+
+
+@pytest.fixture
+def aws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedAws]:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with scripted(tmp_path, monkeypatch) as server:
+        write_profiles(tmp_path, server.url, {"one": static(ONE), "two": static(TWO)})
+        yield server
+
+
+MakeReach = Callable[..., Reach]
+
+
+@pytest.fixture
+def make_reach() -> Iterator[MakeReach]:
+    made: list[Reach] = []
+
+    def make(role: Role = "workload", retry: Retry = HASTE, **settings: Any) -> Reach:
+        made.append(Reach(role, home_region=REGION, retry=retry, **settings))
+        return made[-1]
+
+    yield make
+    for reach in made:
+        reach.close()
+
+
+def question(
+    listing: Listing = INSTANCES, profile: str = "one", account: str = ONE, region: str = REGION, **more: Any
+) -> Question:
+    return Question(profile, account, region, listing, listing.roles[0], **more)
+
+
+def pages(*replies: Reply) -> Callable[[Call], Reply | None]:
+    """Answer the calls that are not STS's one after the other; the last one for ever."""
+    left = list(replies)
+
+    def script(call: Call) -> Reply | None:
+        if call.service == "sts":
+            return None
+        return left.pop(0) if len(left) > 1 else left[0]
+
+    return script
+
+
+def refused(reach: Reach, profile: str) -> ProfileError:
+    with pytest.raises(ProfileError) as caught:
+        reach.identify(profile)
+    error = caught.value
+    sentence = str(error)
+    assert sentence.endswith((".", ")")) or error.error_code or error.reason in ("refused", "no_credentials")
+    assert error.cure
+    assert "secret-" not in sentence + error.cure
+    assert error.profile == profile
+    return error
+
+
+# ------------------------------------------------------------------------------------- whose credentials
+
+
+def test_the_environment_never_lends_its_keys(
+    aws: ScriptedAws, make_reach: MakeReach, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_profiles(tmp_path, aws.url, {"default": static(TWO), "one": static(ONE), "bare": {}})
+    monkeypatch.setenv("AWS_PROFILE", "default")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", key_of(TWO))
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "s")
+    monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", f"{aws.url}/container")
+    monkeypatch.setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", f"{aws.url}/metadata")
+    monkeypatch.setenv("AWS_ROLE_ARN", f"arn:aws:iam::{TWO}:role/R")
+    monkeypatch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", __file__)
+    reach = make_reach()
+    assert reach.identify("one").account_id == ONE
+    assert {call.account for call in aws.log} == {ONE}
+    aws.log.clear()
+    error = refused(reach, "bare")
+    assert error.reason == "no_credentials"
+    assert aws.log == []
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_profile_is_always_named(
+    role: Role, aws: ScriptedAws, make_reach: MakeReach, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "one")
+    error = refused(make_reach(role), "")
+    assert error.reason == "not_named"
+    assert CONTRACT[role].profile_env in str(error)
+    assert aws.log == []
+
+
+def test_an_assumed_role_signs_as_the_role(aws: ScriptedAws, make_reach: MakeReach, tmp_path: Path) -> None:
+    role = {"role_arn": f"arn:aws:iam::{TWO}:role/R", "source_profile": "one"}
+    write_profiles(tmp_path, aws.url, {"one": static(ONE), "role": role})
+    identity = make_reach().identify("role")
+    assert identity.account_id == TWO
+    assert identity.arn == f"arn:aws:sts::{TWO}:assumed-role/Reader/cmdb"
+    assert [(call.operation, call.account) for call in aws.log] == [
+        ("AssumeRole", ONE),
+        ("GetCallerIdentity", TWO),
+    ]
+
+
+def test_credential_source_may_mean_the_environment(
+    aws: ScriptedAws, make_reach: MakeReach, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    role = {"role_arn": f"arn:aws:iam::{TWO}:role/R", "credential_source": "Environment"}
+    write_profiles(tmp_path, aws.url, {"role": role})
+    reach = make_reach()
+    assert refused(reach, "role").reason == "no_credentials"
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", key_of(ONE))
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "s")
+    assert make_reach().identify("role").account_id == TWO
+
+
+def credential_process(directory: Path, body: str) -> dict[str, str]:
+    program = directory / "vault.py"
+    program.write_text(body)
+    return {"credential_process": f'"{sys.executable}" -I -S "{program}"'}
+
+
+def test_many_roles_of_one_source_resolve_it_once(
+    aws: ScriptedAws, make_reach: MakeReach, tmp_path: Path
+) -> None:
+    runs = tmp_path / "runs"
+    source = credential_process(
+        tmp_path,
+        f"open({str(runs)!r}, 'a').write('x'); import json;"
+        f"print(json.dumps({{'Version': 1, 'AccessKeyId': {key_of(ONE)!r}, 'SecretAccessKey': 's'}}))",
+    )
+    roles = {
+        f"role-{n}": {"role_arn": f"arn:aws:iam::{n:012}:role/R", "source_profile": "source"}
+        for n in range(40)
+    }
+    write_profiles(tmp_path, aws.url, {"source": source, **roles})
+    reach = make_reach(concurrency=16)
+    found = reach.identify_all(roles)
+    assert [found[name].account_id for name in roles] == [f"{n:012}" for n in range(40)]  # type: ignore[union-attr]
+    assert runs.read_text() == "x"
+    # One STS client asks for all of them: nothing is made per profile.
+    groups = list(reach._credentials._groups.values())
+    assert [len(group.session._kept) for group in groups] == [1]
+    assert len(reach._clients) == 1
+
+
+def test_credentials_are_renewed_when_they_expire(
+    aws: ScriptedAws, make_reach: MakeReach, tmp_path: Path
+) -> None:
+    role = {"role_arn": f"arn:aws:iam::{TWO}:role/R", "source_profile": "one"}
+    write_profiles(tmp_path, aws.url, {"one": static(ONE), "role": role})
+    aws.session_seconds = 2.0
+    aws.script = pages(reservations(TWO, "i-1"))
+    reach = make_reach()
+    assert reach.ask(question(profile="role", account=TWO)).outcome == "found"
+    time.sleep(2.1)
+    assert reach.ask(question(profile="role", account=TWO)).outcome == "found"
+    keys = [call.key for call in aws.operations("ec2")]
+    assert len(set(keys)) == 2
+    assert {call.account for call in aws.operations("ec2")} == {TWO}
+
+
+def test_credentials_that_last_are_not_asked_for_again(
+    aws: ScriptedAws, make_reach: MakeReach, tmp_path: Path
+) -> None:
+    role = {"role_arn": f"arn:aws:iam::{TWO}:role/R", "source_profile": "one"}
+    write_profiles(tmp_path, aws.url, {"one": static(ONE), "role": role})
+    aws.script = pages(reservations(TWO, "i-1"))
+    reach = make_reach()
+    for _ in range(3):
+        reach.ask(question(profile="role", account=TWO))
+    assert [call.operation for call in aws.operations("sts")] == ["AssumeRole", "GetCallerIdentity"]
+
+
+def test_profiles_of_other_settings_get_clients_of_their_own(
+    aws: ScriptedAws, make_reach: MakeReach, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other_directory = tmp_path / "other"
+    other_directory.mkdir()
+    with scripted(other_directory, monkeypatch) as other:
+        monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+        away = {**static(TWO), "endpoint_url": other.url, "region": "eu-west-1"}
+        near = {**static(TWO), "region": "eu-west-1", "output": "text"}
+        write_profiles(tmp_path, aws.url, {"one": static(ONE), "near": near, "away": away})
+        reach = make_reach()
+        for name in ("one", "near", "away"):
+            reach.identify(name)
+        assert [call.account for call in aws.log] == [ONE, TWO]
+        assert [call.account for call in other.log] == [TWO]
+        assert len(reach._clients) == 2
+
+
+def test_available_profiles_are_those_of_both_files(aws: ScriptedAws, tmp_path: Path) -> None:
+    (tmp_path / "credentials").write_text("[three]\naws_access_key_id = a\naws_secret_access_key = b\n")
+    assert available_profiles() == ["one", "two", "three"]
+    (tmp_path / "credentials").unlink()
+    (tmp_path / "config").unlink()
+    assert available_profiles() == []
+
+
+# ------------------------------------------------------------------------------------------ the sentences
+
+
+def test_no_config_file(aws: ScriptedAws, make_reach: MakeReach, tmp_path: Path) -> None:
+    (tmp_path / "config").unlink()
+    error = refused(make_reach(), "one")
+    assert error.reason == "no_config_file"
+    assert str(tmp_path / "config") in str(error)
+
+
+def test_an_unknown_profile_names_its_neighbours(aws: ScriptedAws, make_reach: MakeReach) -> None:
+    error = refused(make_reach(), "onne")
+    assert error.reason == "unknown_profile"
+    assert "Did you mean one?" in error.cure
+
+
+def test_a_malformed_config_file(aws: ScriptedAws, make_reach: MakeReach, tmp_path: Path) -> None:
+    (tmp_path / "config").write_text("[profile one\nkey")
+    assert "malformed" in str(refused(make_reach(), "one"))
+    with pytest.raises(AwsConfigError, match="malformed"):
+        available_profiles()
+
+
+def sso(directory: Path, url: str, token: dict[str, str] | None) -> None:
+    account = {"sso_session": "corp", "sso_account_id": ONE, "sso_role_name": "R"}
+    write_profiles(
+        directory,
+        url,
+        {
+            "sso-session corp": {"sso_start_url": "https://corp.example/start", "sso_region": REGION},
+            "signed-in": account,
+            "role": {"role_arn": f"arn:aws:iam::{TWO}:role/R", "source_profile": "signed-in"},
+        },
+    )
+    cache = directory / ".aws" / "sso" / "cache"
+    cache.mkdir(parents=True, exist_ok=True)
+    name = hashlib.sha1(b"corp", usedforsecurity=False).hexdigest()
+    if token is not None:
+        (cache / f"{name}.json").write_text(json.dumps(token))
+
+
+@pytest.mark.parametrize("profile", ["signed-in", "role"])
+@pytest.mark.parametrize("state", ["expired", "never made", "revoked"])
+def test_an_sso_session_that_has_ended(
+    state: str, profile: str, aws: ScriptedAws, make_reach: MakeReach, tmp_path: Path
+) -> None:
+    expires = {"expired": "2020-01-01T00:00:00Z", "revoked": "2100-01-01T00:00:00Z"}.get(state)
+    sso(tmp_path, aws.url, {"accessToken": "secret-1", "expiresAt": expires} if expires else None)
+    aws.script = lambda call: as_json({"message": "no"}, 401) if "federation" in call.operation else None
+    if state == "revoked":
+        unauthorised = Reply(
+            "{}", 401, "application/json", headers={"x-amzn-ErrorType": "UnauthorizedException"}
+        )
+        aws.script = lambda call: unauthorised if "federation" in call.operation else None
+    error = refused(make_reach(), profile)
+    assert error.reason == "expired"
+    # A role's own profile cannot sign in: its source can.
+    assert "`aws sso login --profile signed-in`" in error.cure
+
+
+def test_an_sso_session_that_is_good(aws: ScriptedAws, make_reach: MakeReach, tmp_path: Path) -> None:
+    sso(tmp_path, aws.url, {"accessToken": "secret-1", "expiresAt": "2100-01-01T00:00:00Z"})
+    keys = {
+        "accessKeyId": f"ASIA{ONE}",
+        "secretAccessKey": "s",
+        "sessionToken": "t",
+        "expiration": int((time.time() + 3600) * 1000),
+    }
+    given = Reply(json.dumps({"roleCredentials": keys}), content_type="application/json")
+    aws.script = lambda call: given if "federation" in call.operation else None
+    assert make_reach().identify("signed-in").account_id == ONE
+    assert make_reach().identify("role").account_id == TWO
+
+
+@pytest.mark.parametrize("code", sorted(EXPIRED_CODES))
+def test_expired_keys(code: str, aws: ScriptedAws, make_reach: MakeReach) -> None:
+    aws.script = lambda call: query_error(code, status=403)
+    error = refused(make_reach(), "one")
+    assert (error.reason, error.error_code) == ("expired", code)
+    assert "profile one" in error.cure
+
+
+@pytest.mark.parametrize("code", sorted(UNKNOWN_KEY_CODES))
+def test_keys_that_aws_does_not_know(code: str, aws: ScriptedAws, make_reach: MakeReach) -> None:
+    aws.script = lambda call: query_error(code, status=403)
+    assert refused(make_reach(), "one").reason == "refused"
+
+
+def test_a_role_that_may_not_be_assumed(aws: ScriptedAws, make_reach: MakeReach, tmp_path: Path) -> None:
+    role = {"role_arn": f"arn:aws:iam::{TWO}:role/R", "source_profile": "one"}
+    write_profiles(tmp_path, aws.url, {"one": static(ONE), "role": role})
+    aws.script = lambda call: query_error("AccessDenied", "is not authorized", 403)
+    error = refused(make_reach(), "role")
+    assert error.reason == "refused"
+    assert "AssumeRole" in str(error)
+    assert "is not authorized" in str(error)
+    assert "trust policy" in error.cure
+
+
+def test_an_endpoint_that_nobody_answers(aws: ScriptedAws, make_reach: MakeReach, tmp_path: Path) -> None:
+    write_profiles(tmp_path, "http://127.0.0.1:1", {"one": static(ONE)})
+    error = refused(make_reach(), "one")
+    assert error.reason == "unreachable"
+    assert "endpoint_url" in error.cure
+
+
+def test_a_proxy_that_does_not_answer(
+    aws: ScriptedAws, make_reach: MakeReach, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_profiles(tmp_path, "http://aws.invalid", {"one": static(ONE)})
+    monkeypatch.setenv("HTTP_PROXY", "http://user:secret-1@127.0.0.1:1")
+    monkeypatch.setenv("http_proxy", "http://user:secret-1@127.0.0.1:1")
+    error = refused(make_reach(), "one")
+    assert error.reason == "unreachable"
+    assert "proxy" in str(error)
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        Reply("<html><body>Welcome to your router</body></html>", 200, "text/html"),
+        Reply("no page here", 404, "text/html"),
+        Reply("<?xml version='1.0'?><broken", 200),
+    ],
+)
+def test_an_endpoint_that_is_not_aws(reply: Reply, aws: ScriptedAws, make_reach: MakeReach) -> None:
+    aws.script = lambda call: reply
+    error = refused(make_reach(), "one")
+    assert error.reason == "wrong_endpoint"
+    assert "not AWS" in str(error)
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        "import sys; print('secret-on-stdout'); sys.exit('secret-on-stderr')",
+        "print('secret- not JSON')",
+        'print(\'{"Version": 1, "SecretAccessKey": "secret-1"}\')',
+        "print('[\"secret-1\"]')",
+    ],
+)
+def test_a_credential_process_that_fails_keeps_its_secrets(
+    program: str, aws: ScriptedAws, make_reach: MakeReach, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    process = credential_process(tmp_path, program)
+    role = {"role_arn": f"arn:aws:iam::{TWO}:role/R", "source_profile": "process"}
+    write_profiles(tmp_path, aws.url, {"process": process, "role": role})
+    for profile in ("process", "role"):
+        error = refused(make_reach(), profile)
+        assert error.reason == "failed"
+        assert "credential_process" in str(error)
+        assert error.__suppress_context__
+    assert "secret-" not in caplog.text
+
+
+def test_a_credential_process_that_fails_later_keeps_its_secrets(
+    aws: ScriptedAws, make_reach: MakeReach, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    marker = tmp_path / "second time"
+    process = credential_process(
+        tmp_path,
+        f"import sys, json, pathlib; p = pathlib.Path({str(marker)!r})\n"
+        "if p.exists(): sys.exit('secret-on-stderr')\n"
+        "p.write_text('')\n"
+        f"print(json.dumps({{'Version': 1, 'AccessKeyId': {key_of(ONE)!r}, 'SecretAccessKey': 's',"
+        " 'SessionToken': 't', 'Expiration': '2020-01-01T00:00:00Z'}))",
+    )
+    write_profiles(tmp_path, aws.url, {"one": process})
+    assert refused(make_reach(), "one").reason == "failed"
+    assert "Refreshing temporary credentials failed" in caplog.text
+    assert "secret-" not in caplog.text
+
+
+def test_a_role_that_wants_an_mfa_code(aws: ScriptedAws, make_reach: MakeReach, tmp_path: Path) -> None:
+    role = {"role_arn": f"arn:aws:iam::{TWO}:role/R", "source_profile": "one", "mfa_serial": "arn:mfa"}
+    write_profiles(tmp_path, aws.url, {"one": static(ONE), "role": role})
+    assert "MFA" in str(refused(make_reach(), "role"))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"role_arn": "arn:aws:iam::044455556666:role/R"},
+        {"role_arn": "arn:aws:iam::044455556666:role/R", "source_profile": "nobody"},
+        {"role_arn": "arn:aws:iam::044455556666:role/R", "source_profile": "one"},
+        {"aws_access_key_id": "AKIA011122223333"},
+        {"sso_account_id": ONE},
+    ],
+)
+def test_a_profile_that_is_not_complete(
+    settings: dict[str, str], aws: ScriptedAws, make_reach: MakeReach, tmp_path: Path
+) -> None:
+    write_profiles(tmp_path, aws.url, {"one": settings})
+    assert refused(make_reach(), "one").reason == "no_credentials"
+
+
+def test_a_profile_error_survives_pickling(aws: ScriptedAws, make_reach: MakeReach) -> None:
+    error = refused(make_reach(), "nobody")
+    again = pickle.loads(pickle.dumps(error))
+    assert (str(again), again.reason, again.cure) == (str(error), error.reason, error.cure)
+
+
+# ---------------------------------------------------------------------------------------------- identity
+
+
+def test_an_identity_is_kept_and_a_refusal_is_asked_again(
+    aws: ScriptedAws, make_reach: MakeReach, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reach = make_reach()
+    first = reach.identify("one")
+    assert reach.identify("one") is first
+    assert len(aws.log) == 1
+    monkeypatch.setattr("resources.profile.IDENTITY_AGE", timedelta(0))
+    assert reach.identify("one").checked_at > first.checked_at
+    aws.script = lambda call: query_error("ExpiredToken", status=403)
+    assert refused(reach, "two").reason == "expired"
+    aws.script = lambda call: None
+    assert refused(reach, "two").reason == "expired"
+    monkeypatch.setattr("resources.profile.REFUSAL_AGE", timedelta(0))
+    assert reach.identify("two").account_id == TWO
+
+
+def test_all_identities_at_once(aws: ScriptedAws, make_reach: MakeReach) -> None:
+    found = make_reach().identify_all(["one", "nobody", "two", "one"])
+    assert list(found) == ["one", "nobody", "two"]
+    kinds = [getattr(who, "account_id", None) or who.reason for who in found.values()]  # type: ignore[union-attr]
+    assert kinds == [ONE, "unknown_profile", TWO]
+
+
+def test_many_threads_ask_for_one_identity_once(aws: ScriptedAws, make_reach: MakeReach) -> None:
+    aws.delay = 0.05
+    reach = make_reach()
+    threads = [threading.Thread(target=reach.identify, args=("one",)) for _ in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(aws.log) == 1
+
+
+# ----------------------------------------------------------------------------------------------- answers
+
+
+def test_every_page_is_read_and_an_empty_one_is_not_the_end(aws: ScriptedAws, make_reach: MakeReach) -> None:
+    aws.script = pages(
+        reservations(ONE, "i-1", token="a"),
+        reservations(ONE, token="b"),
+        reservations(ONE, token="c"),
+        reservations(ONE, "i-2", "i-3"),
+    )
+    answer = make_reach().ask(question())
+    assert answer.outcome == "found"
+    assert [record["InstanceId"] for record in answer.records] == ["i-1", "i-2", "i-3"]
+    assert {record["OwnerId"] for record in answer.records} == {ONE}
+    assert (answer.record_count, answer.page_count, answer.request_count) == (3, 4, 4)
+    assert (answer.caller_account_id, answer.caller_arn) == (
+        ONE,
+        f"arn:aws:sts::{ONE}:assumed-role/Reader/cmdb",
+    )
+    assert answer.raw_response is None
+    assert [call.parameters.get("NextToken") for call in aws.operations("ec2")] == [None, "a", "b", "c"]
+
+
+def test_a_zero_is_suspect_and_keeps_the_answer(aws: ScriptedAws, make_reach: MakeReach) -> None:
+    aws.script = pages(reservations(ONE))
+    answer = make_reach().ask(question())
+    assert answer.outcome == "empty_suspect"
+    assert answer.raw_response is not None
+    assert answer.raw_response["Reservations"] == []
+    assert answer.raw_response["ResponseMetadata"]["RequestId"] == "r-1"
+
+
+@pytest.mark.parametrize("tokens", [("a", "a"), ("a", "b", "a")])
+def test_a_token_that_comes_again_is_a_loop(
+    tokens: tuple[str, ...], aws: ScriptedAws, make_reach: MakeReach
+) -> None:
+    aws.script = pages(*(reservations(ONE, "i-1", token=token) for token in tokens))
+    answer = make_reach().ask(question())
+    assert (answer.outcome, answer.error_code, answer.records) == ("failed", "Loop", [])
+    assert len(aws.operations("ec2")) <= 4
+
+
+def test_pages_that_botocore_knows_nothing_of(aws: ScriptedAws, make_reach: MakeReach) -> None:
+    def day(number: int, **more: str) -> Reply:
+        period = {"Start": f"2026-10-{number:02}", "End": f"2026-10-{number + 1:02}"}
+        groups = [{"Keys": ["Amazon EC2"], "Metrics": {"UnblendedCost": {"Amount": "1.10", "Unit": "USD"}}}]
+        return as_json(
+            {"ResultsByTime": [{"TimePeriod": period, "Estimated": True, "Groups": groups}], **more}
+        )
+
+    aws.script = pages(day(1, NextPageToken="x"), day(2))
+    answer = make_reach("billing").ask(question(COSTS, region=GLOBAL_REGION, parameters=PERIOD))
+    assert [record["TimePeriod"]["Start"] for record in answer.records] == ["2026-10-01", "2026-10-02"]
+    assert answer.records[0]["Metrics"]["UnblendedCost"]["Amount"] == "1.10"
+    assert [call.parameters.get("NextPageToken") for call in aws.operations("ce")] == [None, "x"]
+    assert aws.operations("ce")[0].region == "us-east-1"
+
+
+def test_more_pages_without_a_known_token_are_not_overlooked(aws: ScriptedAws, make_reach: MakeReach) -> None:
+    untold = Listing(
+        "cost_daily",
+        "ce:GetCostAndUsage",
+        roles=("billing",),
+        zero="ordinary",
+        records="ResultsByTime",
+        parameters=COSTS.parameters,
+    )
+    aws.script = pages(as_json({"ResultsByTime": [{"Groups": []}], "NextPageToken": "x"}))
+    answer = make_reach("billing").ask(question(untold, parameters=PERIOD))
+    assert (answer.outcome, answer.error_code) == ("failed", "UnreadPages")
+
+
+def test_a_limit_of_requests_is_kept(aws: ScriptedAws, make_reach: MakeReach) -> None:
+    aws.script = pages(reservations(ONE, "i-1", token="a"), json_error("x"), reservations(ONE, "i-2"))
+    aws.script = pages(
+        reservations(ONE, "i-1", token="a"), reservations(ONE, "i-2", token="b"), reservations(ONE)
+    )
+    limited = make_reach().ask(question(request_limit=2))
+    assert (limited.outcome, limited.error_code, limited.records) == ("failed", REQUEST_LIMIT, [])
+    assert len(aws.operations("ec2")) == 2
+    skipping = Listing(**{**vars(INSTANCES), "skip_codes": {REQUEST_LIMIT: "request_limit"}})
+    aws.script = pages(
+        reservations(ONE, "i-1", token="a"), reservations(ONE, "i-2", token="b"), reservations(ONE)
+    )
+    skipped = make_reach().ask(question(skipping, request_limit=2))
+    assert (skipped.outcome, skipped.skip_reason, skipped.records) == ("skipped", "request_limit", [])
+
+
+def test_a_code_that_means_not_offered_skips(aws: ScriptedAws, make_reach: MakeReach) -> None:
+    listing = Listing(**{**vars(INSTANCES), "skip_codes": {"OptInRequired": "region_not_enabled"}})
+    aws.script = pages(ec2_error("OptInRequired", "not subscribed", 401))
+    reach = make_reach()
+    answer = reach.ask(question(listing))
+    assert (answer.outcome, answer.skip_reason, answer.error_code) == (
+        "skipped",
+        "region_not_enabled",
+        "OptInRequired",
+    )
+    assert reach.ask(question()).outcome == "denied"
+
+
+def test_another_account_than_the_cells_is_not_asked(aws: ScriptedAws, make_reach: MakeReach) -> None:
+    answer = make_reach().ask(question(account=TWO))
+    assert answer.outcome == "wrong_account"
+    assert answer.caller_account_id == ONE
+    assert ONE in str(answer.error_message)
+    assert aws.operations("ec2") == []
+
+
+def test_a_record_of_another_account_spoils_the_cell(aws: ScriptedAws, make_reach: MakeReach) -> None:
+    aws.script = pages(reservations(ONE, "i-1", token="a"), reservations(TWO, "i-2"))
+    answer = make_reach().ask(question())
+    assert (answer.outcome, answer.error_code, answer.records) == ("wrong_account", "ForeignRecord", [])
+    assert TWO in str(answer.error_message)
+
+
+def test_a_record_that_names_no_owner_is_not_believed(aws: ScriptedAws, make_reach: MakeReach) -> None:
+    anonymous = "<item><instancesSet><item><instanceId>i-1</instanceId></item></instancesSet></item>"
+    aws.script = pages(xml("DescribeInstances", f"<reservationSet>{anonymous}</reservationSet>"))
+    answer = make_reach().ask(question())
+    assert (answer.outcome, answer.error_code) == ("failed", "OwnerUnknown")
+
+
+def test_an_owner_within_an_arn(aws: ScriptedAws, make_reach: MakeReach) -> None:
+    def account(owner: str) -> dict[str, str]:
+        return {"Id": TWO, "Arn": f"arn:aws:organizations::{owner}:account/o-1/{TWO}"}
+
+    aws.script = pages(as_json({"Accounts": [account(ONE)]}))
+    reach = make_reach("management")
+    assert reach.ask(question(ACCOUNTS, region=GLOBAL_REGION)).outcome == "found"
+    aws.script = pages(as_json({"Accounts": [account(ONE), account(TWO)]}))
+    assert reach.ask(question(ACCOUNTS, region=GLOBAL_REGION)).outcome == "wrong_account"
+
+
+@pytest.mark.parametrize("body", [{}, {"Accounts": None}, {"Message": "hello"}, {"Accounts": [], "x": 1}])
+def test_a_list_that_is_missing_is_no_zero(
+    body: dict[str, Any], aws: ScriptedAws, make_reach: MakeReach
+) -> None:
+    aws.script = pages(as_json(body))
+    answer = make_reach("management").ask(question(ACCOUNTS, region=GLOBAL_REGION))
+    there = body.get("Accounts") is not None
+    assert answer.outcome == ("empty_suspect" if there else "failed")
+    assert answer.error_code == (None if there else "UnreadableAnswer")
+
+
+def test_the_same_for_costs(aws: ScriptedAws, make_reach: MakeReach) -> None:
+    for body, outcome in (
+        ({}, "failed"),
+        ({"ResultsByTime": [{"TimePeriod": {}}]}, "failed"),
+        ({"ResultsByTime": []}, "empty_suspect"),
+        ({"ResultsByTime": [{"Groups": []}]}, "empty_suspect"),
+    ):
+        aws.script = pages(as_json(body))
+        assert make_reach("billing").ask(question(COSTS, parameters=PERIOD)).outcome == outcome
+
+
+def test_a_flattened_list_has_no_element_when_it_is_empty(aws: ScriptedAws, make_reach: MakeReach) -> None:
+    objects = Listing(
+        "s3_object",
+        "s3:ListObjectsV2",
+        roles=("workload",),
+        zero="ordinary",
+        records="Contents",
+        parameters={"Bucket": "b"},
+    )
+    reach = make_reach()
+    aws.script = pages(Reply("<ListBucketResult><Name>b</Name><KeyCount>0</KeyCount></ListBucketResult>"))
+    assert reach.ask(question(objects)).outcome == "empty_suspect"
+    aws.script = pages(Reply("<html><p>hello</p></html>"))
+    assert reach.ask(question(objects)).outcome == "failed"
+
+
+@pytest.mark.parametrize(
+    ("reply", "code"),
+    [
+        (Reply("<html><body>sorry</body></html>", 503, "text/html"), "503"),
+        (Reply("<html><body>hello</body></html>", 200, "text/html"), "UnreadableAnswer"),
+        (Reply(b"\x00\xff garbage <<<", 200), "UnreadableAnswer"),
+        (Reply(reservations(ONE, "i-1").body, cut=120), "UnreadableAnswer"),
+        (Reply("x", cut=0), "UnreadableAnswer"),
+        (ec2_error("InternalError", status=500), "InternalError"),
+    ],
+)
+def test_half_an_answer_keeps_nothing(
+    reply: Reply, code: str, aws: ScriptedAws, make_reach: MakeReach
+) -> None:
+    aws.script = pages(reservations(ONE, "i-1", token="a"), reply)
+    answer = make_reach().ask(question())
+    assert (answer.outcome, answer.records, answer.record_count) == ("failed", [], 0)
+    assert answer.error_code == code
+
+
+def test_an_outage_that_passes_is_not_noticed(aws: ScriptedAws, make_reach: MakeReach) -> None:
+    aws.script = pages(
+        Reply("x", cut=0),
+        Reply("<html/>", 503, "text/html"),
+        reservations(ONE, "i-1", token="a"),
+        reservations(ONE),
+    )
+    answer = make_reach().ask(question())
+    assert (answer.outcome, answer.request_count, answer.page_count) == ("found", 4, 2)
+
+
+def test_nobody_answers(aws: ScriptedAws, make_reach: MakeReach) -> None:
+    reach = make_reach()
+    reach.identify("one")
+    aws.stop()
+    reach.close()
+    answer = reach.ask(question())
+    assert (answer.outcome, answer.error_code) == ("failed", "unreachable")
+
+
+THROTTLES = [
+    ("billing", COSTS, json_error("LimitExceededException")),
+    ("management", ACCOUNTS, json_error("TooManyRequestsException")),
+    ("management", ACCOUNTS, json_error("ThrottlingException")),
+    ("management", ACCOUNTS, json_error("ThrottledException")),
+    ("workload", INSTANCES, ec2_error("RequestLimitExceeded", status=503)),
+    ("workload", INSTANCES, ec2_error("Throttling")),
+    ("workload", INSTANCES, ec2_error("SlowDown", status=503)),
+    ("workload", INSTANCES, Reply("", 429)),
+]
+
+
+@pytest.mark.parametrize(("role", "listing", "throttle"), THROTTLES)
+def test_throttled_twice_then_found(
+    role: Role, listing: Listing, throttle: Reply, aws: ScriptedAws, make_reach: MakeReach
+) -> None:
+    good = {
+        COSTS.name: as_json({"ResultsByTime": [{"Groups": [{"Keys": ["a"]}]}]}),
+        ACCOUNTS.name: as_json({"Accounts": [{"Arn": f"arn:aws:organizations::{ONE}:account/o/1"}]}),
+        INSTANCES.name: reservations(ONE, "i-1"),
+    }[listing.name]
+    aws.script = pages(throttle, throttle, good)
+    parameters = PERIOD if listing is COSTS else {}
+    reach = make_reach(role)
+    answer = reach.ask(question(listing, parameters=parameters))
+    assert (answer.outcome, answer.request_count) == ("found", 3)
+    if throttle.status != 429:
+        assert (answer.throttle_count, reach.throttle_count) == (2, 2)
+
+
+def test_throttled_for_ever_ends(aws: ScriptedAws, make_reach: MakeReach) -> None:
+    aws.script = pages(ec2_error("RequestLimitExceeded", "slow down", 503))
+    began = time.monotonic()
+    answer = make_reach(retry=Retry(seconds=1.0, first_delay=0.05, longest_delay=0.2)).ask(question())
+    assert 0.5 < time.monotonic() - began < 5
+    assert (answer.outcome, answer.error_code) == ("failed", "RequestLimitExceeded")
+    assert answer.error_message == "slow down"
+    assert answer.request_count == answer.throttle_count > 4
+
+
+REFUSED = [
+    "AccessDenied",
+    "AccessDeniedException",
+    "UnauthorizedOperation",
+    "AuthFailure",
+    "UnrecognizedClientException",
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "InvalidClientTokenId",
+    "SubscriptionRequiredException",
+    "OptInRequired",
+    "SomethingNewThatIs403",
+]
+
+
+@pytest.mark.parametrize("code", REFUSED)
+def test_a_refusal_in_the_middle_is_denied_and_keeps_nothing(
+    code: str, aws: ScriptedAws, make_reach: MakeReach
+) -> None:
+    message = "with an explicit deny in a service control policy: arn:aws:organizations::1:policy/o/p"
+    aws.script = pages(reservations(ONE, "i-1", token="a"), ec2_error(code, message, 403))
+    answer = make_reach().ask(question())
+    assert (answer.outcome, answer.error_code, answer.error_message) == ("denied", code, message)
+    assert (answer.records, answer.page_count, answer.request_count) == ([], 1, 2)
+    assert answer.raw_response is not None
+    assert answer.raw_response["Error"]["Code"] == code
+
+
+def test_an_error_that_is_no_refusal_is_failed(aws: ScriptedAws, make_reach: MakeReach) -> None:
+    aws.script = pages(ec2_error("InvalidParameterValue", "no"))
+    answer = make_reach().ask(question())
+    assert (answer.outcome, answer.error_code, answer.request_count) == ("failed", "InvalidParameterValue", 1)
+
+
+def test_parameters_that_do_not_fit_are_failed_and_not_sent(aws: ScriptedAws, make_reach: MakeReach) -> None:
+    answer = make_reach().ask(question(parameters={"NoSuch": 1}))
+    assert (answer.outcome, answer.error_code) == ("failed", "ParamValidationError")
+    assert aws.operations("ec2") == []
+
+
+def test_credentials_that_end_in_the_middle(aws: ScriptedAws, make_reach: MakeReach, tmp_path: Path) -> None:
+    role = {"role_arn": f"arn:aws:iam::{TWO}:role/R", "source_profile": "one"}
+    write_profiles(tmp_path, aws.url, {"one": static(ONE), "role": role})
+    # Sessions shorter than botocore's margin are renewed before every request.
+    aws.session_seconds = 60.0
+
+    def script(call: Call) -> Reply | None:
+        if call.operation == "AssumeRole" and aws.operations("ec2"):
+            return query_error("ExpiredToken", status=403)
+        return reservations(TWO, "i-1", token="a") if call.service == "ec2" else None
+
+    aws.script = script
+    answer = make_reach().ask(question(profile="role", account=TWO))
+    assert (answer.outcome, answer.error_code, answer.records) == ("denied", "ExpiredToken", [])
+
+
+def test_a_profile_that_leads_nowhere_is_an_answer(aws: ScriptedAws, make_reach: MakeReach) -> None:
+    answer = make_reach().ask(question(profile="nobody"))
+    assert (answer.outcome, answer.error_code, answer.caller_account_id) == (
+        "failed",
+        "unknown_profile",
+        None,
+    )
+    aws.script = lambda call: query_error("ExpiredToken", status=403)
+    answer = make_reach().ask(question())
+    assert (answer.outcome, answer.error_code) == ("denied", "ExpiredToken")
+
+
+def test_a_question_to_the_wrong_role_is_a_mistake(aws: ScriptedAws, make_reach: MakeReach) -> None:
+    with pytest.raises(ValueError, match="was put to billing"):
+        make_reach("billing").ask(question())
+
+
+@pytest.mark.parametrize("call", ["ec3:DescribeInstances", "ec2:DescribeNonsense"])
+def test_a_call_that_does_not_exist_is_a_mistake(call: str, aws: ScriptedAws, make_reach: MakeReach) -> None:
+    with pytest.raises(ValueError, match="botocore knows no"):
+        make_reach().ask(question(Listing(**{**vars(INSTANCES), "call": call})))
+
+
+@pytest.mark.parametrize("records", ["", "A[]", "A[].B[].C", "A | B", "[].A", "A..B"])
+def test_a_path_that_is_not_understood_is_a_mistake(records: str) -> None:
+    with pytest.raises(ValueError, match="is neither"):
+        record_path(records)
+
+
+def test_paths() -> None:
+    assert record_path("Accounts") == (("Accounts",), ())
+    assert record_path("A.B[].C.D") == (("A", "B"), ("C", "D"))
+
+
+def test_where_a_global_listing_is_asked(aws: ScriptedAws) -> None:
+    regions = Listing(
+        "ec2_region",
+        "ec2:DescribeRegions",
+        roles=("workload",),
+        zero="impossible",
+        records="Regions",
+        scope="global",
+    )
+    reach = Reach("workload", home_region="ap-southeast-2", retry=HASTE)
+    aws.script = pages(
+        xml("DescribeRegions", "<regionInfo><item><regionName>x</regionName></item></regionInfo>")
+    )
+    assert reach.ask(question(regions, region=GLOBAL_REGION)).outcome == "found"
+    assert [call.region for call in aws.log] == ["ap-southeast-2", "ap-southeast-2"]
+    aws.log.clear()
+    management = Reach("management", home_region="ap-southeast-2", retry=HASTE)
+    aws.script = pages(as_json({"Accounts": []}))
+    management.ask(question(ACCOUNTS, region=GLOBAL_REGION))
+    assert [(call.service, call.region) for call in aws.log] == [
+        ("sts", "ap-southeast-2"),
+        ("organizations", "us-east-1"),
+    ]
+
+
+def test_one_call(aws: ScriptedAws, make_reach: MakeReach) -> None:
+    reach = make_reach("management")
+    aws.script = pages(as_json({"Organization": {"Id": "o-1"}}))
+    assert reach.call("one", "organizations", "DescribeOrganization", REGION)["Organization"] == {"Id": "o-1"}
+    aws.script = pages(json_error("AccountNotFoundException", "gone"))
+    with pytest.raises(AwsError) as caught:
+        reach.call("one", "organizations", "DescribeAccount", REGION, AccountId=ONE)
+    assert caught.value.code == "AccountNotFoundException"
+    assert "gone" in str(caught.value)
+    with pytest.raises(ProfileError):
+        reach.call("nobody", "organizations", "DescribeOrganization", REGION)
+
+
+# -------------------------------------------------------------------------------------------- timestamps
+
+
+@pytest.mark.parametrize(
+    ("sent", "text"),
+    [
+        ("2025-01-06T11:40:53.000Z", "2025-01-06T11:40:53.000Z"),
+        ("2025-01-06T11:40:53+13:00", "2025-01-06T11:40:53+13:00"),
+        (1736163653, "2025-01-06T11:40:53Z"),
+        (1736163653.25, "2025-01-06T11:40:53.250000Z"),
+        ("1736163653", "2025-01-06T11:40:53Z"),
+        ("Mon, 06 Jan 2025 11:40:53 GMT", "2025-01-06T11:40:53Z"),
+    ],
+)
+def test_timestamps_are_text_that_duckdb_reads(sent: Any, text: str) -> None:
+    assert iso_text(sent) == text
+    row = duckdb.execute("select epoch(cast(? as timestamptz))", [iso_text(sent)]).fetchone()
+    assert row is not None
+    assert abs(row[0] - 1736163653) in (0.0, 0.25, 13 * 3600.0)
+
+
+def test_timestamps_in_xml_and_json_records(aws: ScriptedAws, make_reach: MakeReach) -> None:
+    aws.script = pages(reservations(ONE, "i-1"))
+    assert make_reach().ask(question()).records[0]["LaunchTime"] == "2025-01-06T11:40:53.000Z"
+    account = {"Arn": f"arn:aws:organizations::{ONE}:account/o/1", "JoinedTimestamp": 1736163653.25}
+    aws.script = pages(as_json({"Accounts": [account]}))
+    joined = make_reach("management").ask(question(ACCOUNTS)).records[0]["JoinedTimestamp"]
+    assert joined == "2025-01-06T11:40:53.250000Z"
+
+
+# -------------------------------------------------------------------------------------------- CloudTrail
+
+EC2 = ("ec2.amazonaws.com", "DescribeInstances")
+SINCE = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def event(
+    number: int,
+    code: str | None = None,
+    arn: str = f"arn:aws:sts::{ONE}:assumed-role/Reader/cmdb",
+    **more: str,
+) -> dict[str, Any]:
+    detail = {"userIdentity": {"arn": arn}} | ({"errorCode": code} if code else {})
+    return {
+        "EventId": f"e-{number}",
+        "EventTime": 1767225600 + number,
+        "EventSource": EC2[0],
+        "EventName": EC2[1],
+        "CloudTrailEvent": json.dumps(detail),
+        **more,
+    }
+
+
+def test_refusals_are_found_on_every_page(
+    aws: ScriptedAws, make_reach: MakeReach, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("resources.profile.TRAIL_SECONDS", 0.0)
+    aws.script = pages(
+        as_json(
+            {"Events": [event(1), event(2, arn="arn:aws:sts::1:assumed-role/Other/cmdb")], "NextToken": "a"}
+        ),
+        as_json({"Events": [], "NextToken": "b"}),
+        as_json(
+            {
+                "Events": [
+                    event(3, "Client.UnauthorizedOperation"),
+                    event(4, "AccessDenied", EventName="DescribeVolumes"),
+                    event(5, "InvalidParameter"),
+                    event(6, "AccessDenied", arn="arn:aws:sts::1:assumed-role/Other/cmdb"),
+                ]
+            }
+        ),
+    )
+    found = make_reach().refusals("one", ONE, "eu-west-1", SINCE, {EC2})
+    assert found.available
+    assert found.refused == [
+        {
+            "event_id": "e-3",
+            "time": "2026-01-01T00:00:03Z",
+            "source": EC2[0],
+            "name": EC2[1],
+            "error_code": "Client.UnauthorizedOperation",
+        }
+    ]
+    assert (found.event_count, found.request_count, found.since) == (4, 3, SINCE)
+    assert found.newest_event_at == datetime(2026, 1, 1, 0, 0, 5, tzinfo=UTC)
+    asked = aws.operations("cloudtrail")
+    assert {call.region for call in asked} == {"eu-west-1"}
+    attribute = {"AttributeKey": "Username", "AttributeValue": "cmdb"}
+    assert [call.parameters["LookupAttributes"] for call in asked] == [[attribute]] * 3
+    assert all(call.parameters["StartTime"] == SINCE.timestamp() for call in asked)
+
+
+def test_no_refusals(aws: ScriptedAws, make_reach: MakeReach) -> None:
+    aws.script = pages(as_json({"Events": []}))
+    found = make_reach().refusals("one", ONE, GLOBAL_REGION, SINCE, {EC2})
+    assert (found.available, found.refused, found.newest_event_at) == (True, [], None)
+    assert aws.operations("cloudtrail")[0].region == "us-east-1"
+
+
+def test_an_event_name_with_the_version_of_its_interface(aws: ScriptedAws, make_reach: MakeReach) -> None:
+    versioned = event(
+        1, "AccessDenied", EventName="ListFunctions20150331", EventSource="lambda.amazonaws.com"
+    )
+    aws.script = pages(as_json({"Events": [versioned]}))
+    found = make_reach().refusals("one", ONE, REGION, SINCE, {("lambda.amazonaws.com", "ListFunctions")})
+    assert [refusal["name"] for refusal in found.refused] == ["ListFunctions20150331"]
+
+
+@pytest.mark.parametrize(
+    ("reply", "why"),
+    [
+        (json_error("AccessDeniedException", "not allowed"), "AccessDeniedException: not allowed"),
+        (json_error("ThrottlingException"), "ThrottlingException"),
+        (as_json({}), "could not be read"),
+        (as_json({"Events": [{**event(1), "CloudTrailEvent": "{"}]}), "could not be read"),
+        (as_json({"Events": [], "NextToken": "a"}), "same page token"),
+    ],
+)
+def test_a_trail_that_cannot_be_read_is_no_evidence(
+    reply: Reply, why: str, aws: ScriptedAws, make_reach: MakeReach, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("resources.profile.TRAIL_SECONDS", 0.0)
+    aws.script = pages(reply)
+    found = make_reach().refusals("one", ONE, REGION, SINCE, {EC2})
+    assert not found.available
+    assert why in found.reason
+
+
+def test_a_trail_without_end_is_no_evidence(
+    aws: ScriptedAws, make_reach: MakeReach, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("resources.profile.TRAIL_SECONDS", 0.0)
+    aws.script = pages(*(as_json({"Events": [], "NextToken": str(n)}) for n in range(40)))
+    found = make_reach().refusals("one", ONE, REGION, SINCE, {EC2})
+    assert (found.available, found.request_count) == (False, 20)
+    assert "20 pages" in found.reason
+
+
+def test_the_trail_of_another_account_is_no_evidence(aws: ScriptedAws, make_reach: MakeReach) -> None:
+    found = make_reach().refusals("one", TWO, REGION, SINCE, {EC2})
+    assert not found.available
+    assert aws.operations("cloudtrail") == []
+
+
+def test_cloudtrail_is_asked_twice_a_second_at_most(aws: ScriptedAws, make_reach: MakeReach) -> None:
+    aws.script = pages(
+        *(as_json({"Events": [], "NextToken": str(n)}) for n in range(3)), as_json({"Events": []})
+    )
+    began = time.monotonic()
+    assert make_reach().refusals("one", ONE, REGION, SINCE, {EC2}).available
+    assert time.monotonic() - began >= 1.5
+
+
+# ------------------------------------------------------------------------------- the simulated organisation
+
+
+def ask_instances(organisation: Simulator, retry: Retry = HASTE) -> tuple[Reach, Answer, dict[str, Any]]:
+    profile = organisation.env["AWS_PROFILE"]
+    reach = Reach("workload", home_region=REGION, retry=retry)
+    account = reach.identify(profile).account_id
+    answer = reach.ask(question(profile=profile, account=account))
+    return reach, answer, {"profile": profile, "account": account}
+
+
+def test_the_organisations_three_kinds_of_identity(organisation: Simulator) -> None:
+    for role in ("management", "operations", "billing"):
+        profile = organisation.env[CONTRACT[role].profile_env]
+        identity = Reach(role, home_region=REGION, retry=HASTE).identify(profile)
+        assert f":{identity.account_id}:" in identity.arn
+
+
+@pytest.mark.parametrize(
+    ("action", "outcome"),
+    [
+        ("empty", "empty_suspect"),
+        ("empty_page", "found"),
+        ("denied", "denied"),
+        ("expired", "denied"),
+        ("throttle", "failed"),
+        ("html503", "failed"),
+        ("reset", "failed"),
+        ("cut", "failed"),
+        ("garbage", "failed"),
+    ],
+)
+def test_faults_of_the_organisation(action: str, outcome: str, organisation: Simulator) -> None:
+    organisation.faults([{"action": action, "service": "ec2"}])
+    reach, answer, _ = ask_instances(organisation)
+    assert answer.outcome == outcome
+    assert bool(answer.records) == (outcome == "found")
+    reach.close()
+
+
+def test_a_refusal_is_in_the_organisations_trail(organisation: Simulator) -> None:
+    since = datetime.now(UTC) - timedelta(minutes=5)
+    organisation.faults([{"action": "denied", "service": "ec2", "times": 1}])
+    reach, answer, who = ask_instances(organisation)
+    assert answer.outcome == "denied"
+    found = reach.refusals(who["profile"], who["account"], REGION, since, {EC2})
+    assert found.available, found.reason
+    assert [refusal["name"] for refusal in found.refused] == ["DescribeInstances"]
+    other = reach.refusals(who["profile"], who["account"], REGION, since, {("ec2.amazonaws.com", "Other")})
+    assert other.available
+    assert other.refused == []
+
+
+def test_requests_are_counted_as_the_server_counts_them(organisation: Simulator) -> None:
+    organisation.clear_log()
+    organisation.faults([{"action": "throttle", "service": "ec2", "times": 2}])
+    reach, answer, who = ask_instances(organisation)
+    assert answer.outcome == "found"
+    reach.refusals(who["profile"], who["account"], REGION, datetime.now(UTC), {EC2})
+    log = organisation.log()
+    assert reach.request_count == len(log)
+    assert answer.request_count == sum(call["service"] == "ec2" for call in log)
+    assert answer.throttle_count == 2
+    throttled = {"RequestLimitExceeded", "Throttling", "ThrottlingException"}
+    assert reach.throttle_count == sum(call["error_code"] in throttled for call in log)

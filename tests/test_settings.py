@@ -1,0 +1,186 @@
+"""The environment, judged once: what is unset has its default, what cannot be used is named in a sentence."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipelines.settings import REPOSITORY, Settings, SettingsError, read_settings
+from resources.identity import Expectation
+
+
+def test_an_empty_environment_gives_the_defaults_of_the_contract() -> None:
+    settings = read_settings({})
+    assert settings == Settings()
+    assert settings.zero_evidence == "cloudtrail"
+    assert settings.untrusted_tolerance == Decimal("0.05")
+    assert (settings.cost_months, settings.cost_request_limit) == (13, 100)
+    assert settings.database == REPOSITORY / "warehouse" / "cmdb.duckdb"
+    assert (settings.schedule, settings.timezone) == ("30 3 * * *", "Pacific/Auckland")
+    assert settings.expectation == Expectation()
+
+
+def test_an_unset_profile_is_empty_and_never_another_one() -> None:
+    settings = read_settings({"AWS_PROFILE": "acme-pay", "AWS_BILLING_PROFILE": "acmeBilling"})
+    assert (settings.management_profile, settings.operations_profile) == ("", "")
+    assert (settings.billing_profile, settings.aws_profile) == ("acmeBilling", "acme-pay")
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "field", "value"),
+    [
+        ("AWS_MANAGEMENT_PROFILE", " acmeManagement ", "management_profile", "acmeManagement"),
+        ("AWS_OPERATIONS_PROFILE", "acmeOperations", "operations_profile", "acmeOperations"),
+        ("AWS_DEFAULT_REGION", "ap-southeast-2", "home_region", "ap-southeast-2"),
+        ("CMDB_WORKLOAD_PROFILES", "acme-*, other", "workload_profiles", ("acme-*", "other")),
+        ("CMDB_WORKLOAD_PROFILES", "  ", "workload_profiles", ()),
+        ("CMDB_REGIONS", "us-east-1,us-gov-west-1", "regions", ("us-east-1", "us-gov-west-1")),
+        ("CMDB_DATABASE", "/data/house.duckdb", "database", Path("/data/house.duckdb")),
+        ("CMDB_DATABASE", "house.duckdb", "database", REPOSITORY / "house.duckdb"),
+        ("CMDB_ZERO_EVIDENCE", "identity", "zero_evidence", "identity"),
+        ("CMDB_UNTRUSTED_TOLERANCE", "0", "untrusted_tolerance", Decimal(0)),
+        ("CMDB_UNTRUSTED_TOLERANCE", "0.25", "untrusted_tolerance", Decimal("0.25")),
+        ("CMDB_COST_MONTHS", "1", "cost_months", 1),
+        ("CMDB_COST_REQUEST_LIMIT", "1", "cost_request_limit", 1),
+        ("CMDB_CONCURRENCY", "512", "concurrency", 512),
+        ("CMDB_SCHEDULE", "0 4 * * 1", "schedule", "0 4 * * 1"),
+        ("CMDB_TIMEZONE", "UTC", "timezone", "UTC"),
+        (
+            "CMDB_OPERATIONS_ACCOUNT",
+            "000000000042",
+            "expectation",
+            Expectation(operations_account="000000000042"),
+        ),
+        ("CMDB_BILLING_ACCOUNT", "000000000042", "expectation", Expectation(billing_account="000000000042")),
+        (
+            "CMDB_SHARED_ACCOUNTS",
+            "management+billing, billing+operations",
+            "expectation",
+            Expectation(
+                shared=frozenset({frozenset({"management", "billing"}), frozenset({"operations", "billing"})})
+            ),
+        ),
+    ],
+)
+def test_a_variable_decides_its_own_setting_and_no_other(
+    variable: str, text: str, field: str, value: Any
+) -> None:
+    changes: dict[str, Any] = {field: value}
+    assert read_settings({variable: text}) == replace(Settings(), **changes)
+
+
+@pytest.mark.parametrize(
+    ("variable", "text"),
+    [
+        ("CMDB_OPERATIONS_ACCOUNT", "42"),
+        ("CMDB_OPERATIONS_ACCOUNT", "acmeOperations"),
+        ("CMDB_BILLING_ACCOUNT", "1111222233334"),
+        ("CMDB_BILLING_ACCOUNT", "1111-2222-3333"),
+        ("CMDB_BILLING_ACCOUNT", "١١١١٢٢٢٢٣٣٣٣"),
+        ("CMDB_SHARED_ACCOUNTS", "management"),
+        ("CMDB_SHARED_ACCOUNTS", "management+management"),
+        ("CMDB_SHARED_ACCOUNTS", "management+workload"),
+        ("CMDB_SHARED_ACCOUNTS", "management+operations+billing"),
+        ("CMDB_SHARED_ACCOUNTS", "management+billing+workload"),
+        ("CMDB_SHARED_ACCOUNTS", "management+billing, all"),
+        ("CMDB_ZERO_EVIDENCE", "none"),
+        ("CMDB_ZERO_EVIDENCE", "Identity"),
+        ("CMDB_UNTRUSTED_TOLERANCE", "0.26"),
+        ("CMDB_UNTRUSTED_TOLERANCE", "-0.01"),
+        ("CMDB_UNTRUSTED_TOLERANCE", "NaN"),
+        ("CMDB_UNTRUSTED_TOLERANCE", "Infinity"),
+        ("CMDB_UNTRUSTED_TOLERANCE", "5%"),
+        ("CMDB_COST_MONTHS", "0"),
+        ("CMDB_COST_MONTHS", "14"),
+        ("CMDB_COST_REQUEST_LIMIT", "0"),
+        ("CMDB_CONCURRENCY", "many"),
+        ("CMDB_REGIONS", "Sydney"),
+        ("CMDB_REGIONS", "us-east-1, ap-southeast"),
+        ("CMDB_REGIONS", "us-east-1;ap-southeast-2"),
+        ("CMDB_DATABASE", "/data/house.db"),
+        ("CMDB_SCHEDULE", "03:30"),
+        ("CMDB_TIMEZONE", "Pacific/Wellington"),
+        ("CMDB_TIMEZONE", "Pacific"),
+        ("CMDB_TIMEZONE", "../../etc/passwd"),
+    ],
+)
+def test_what_cannot_be_used_is_refused_by_a_sentence_that_names_it(variable: str, text: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        read_settings({variable: text})
+    sentence = str(refused.value)
+    assert f"{variable}={text!r} cannot be used: it must be " in sentence
+    assert "Correct or unset it." in sentence
+    assert sentence.endswith("Nothing was asked.")
+
+
+def test_every_variable_that_cannot_be_used_is_named_at_once() -> None:
+    with pytest.raises(SettingsError) as refused:
+        read_settings({"CMDB_COST_MONTHS": "99", "CMDB_BILLING_ACCOUNT": "payer", "CMDB_CONCURRENCY": "8"})
+    assert "CMDB_COST_MONTHS" in str(refused.value)
+    assert "CMDB_BILLING_ACCOUNT" in str(refused.value)
+    assert "CMDB_CONCURRENCY" not in str(refused.value)
+
+
+@given(text=st.one_of(st.text(max_size=8), st.decimals().map(str), st.floats().map(str)))
+def test_no_text_makes_the_tolerance_more_than_a_quarter(text: str) -> None:
+    try:
+        tolerance = read_settings({"CMDB_UNTRUSTED_TOLERANCE": text}).untrusted_tolerance
+    except SettingsError:
+        return
+    assert 0 <= tolerance <= Decimal("0.25")
+
+
+# --------------------------------------------------------------------------- evidence of a configuration
+
+BASE = {
+    "AWS_MANAGEMENT_PROFILE": "acmeManagement",
+    "AWS_OPERATIONS_PROFILE": "acmeOperations",
+    "AWS_BILLING_PROFILE": "acmeBilling",
+}
+
+
+@pytest.mark.parametrize(
+    ("variable", "text"),
+    [
+        ("AWS_MANAGEMENT_PROFILE", "otherManagement"),
+        ("AWS_OPERATIONS_PROFILE", "otherOperations"),
+        ("AWS_BILLING_PROFILE", "otherBilling"),
+        ("AWS_PROFILE", "acme-pay"),
+        ("AWS_DEFAULT_REGION", "eu-north-1"),
+        ("CMDB_WORKLOAD_PROFILES", "acme-*"),
+        ("CMDB_REGIONS", "us-east-1"),
+        ("CMDB_OPERATIONS_ACCOUNT", "000000000042"),
+        ("CMDB_BILLING_ACCOUNT", "000000000042"),
+        ("CMDB_SHARED_ACCOUNTS", "management+billing"),
+    ],
+)
+def test_evidence_is_void_once_other_accounts_regions_or_identities_would_be_asked(
+    variable: str, text: str
+) -> None:
+    assert read_settings(BASE | {variable: text}).config_hash != read_settings(BASE).config_hash
+
+
+def test_swapped_profiles_are_another_configuration() -> None:
+    swapped = BASE | {"AWS_OPERATIONS_PROFILE": "acmeBilling", "AWS_BILLING_PROFILE": "acmeOperations"}
+    assert read_settings(swapped).config_hash != read_settings(BASE).config_hash
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({}, {"CMDB_CONCURRENCY": "8", "CMDB_SCHEDULE": "0 4 * * *", "UNRELATED": "1"}),
+        (
+            {"CMDB_SHARED_ACCOUNTS": "management+billing,operations+billing"},
+            {"CMDB_SHARED_ACCOUNTS": "billing+operations, billing+management"},
+        ),
+    ],
+    ids=["what decides nothing of whom is asked", "the same pairs otherwise written"],
+)
+def test_evidence_stands_while_the_same_would_be_asked(one: dict[str, str], other: dict[str, str]) -> None:
+    assert read_settings(BASE | one).config_hash == read_settings(BASE | other).config_hash
