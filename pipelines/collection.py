@@ -116,7 +116,12 @@ class Collection:
         take = self._taker(listing)
         began = time.monotonic()
         for done, question in enumerate(plan, start=1):
-            take(self.reach.ask(question))
+            # A month of a large organisation's bill does not fit into memory.
+            with self._writer(listing).spool(self.key_of(question)) as spool:
+                answer = self.reach.ask(question, keep=spool.keep)
+                if answer.outcome == "found":
+                    spool.land()
+            take(answer)
             entries = [e for k, e in self.asked.items() if k[3].partition(":")[0] == listing.name]
             report(
                 Progress(

@@ -5,8 +5,10 @@ a temporary name and renamed when every cell of the listing has been judged: a f
 """
 
 import shutil
+import tempfile
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
@@ -44,18 +46,36 @@ class LandingWriter:
 
     def append(self, key: Key, records: Iterable[dict[str, Any]]) -> None:
         """Write the records of one cell."""
+        lines = b"".join(self.line(key, record) for record in records)
+        with self._lock:
+            self._file.write(lines)
+
+    @contextmanager
+    def spool(self, key: Key) -> Iterator["Spool"]:
+        """A place on disk for the records of one large cell, until it is known whether they count."""
+        # In the landing's own folder, so that what it holds has the landing's rights and disk.
+        with tempfile.TemporaryFile(dir=self.folder) as file:
+            yield Spool(self, key, file)
+
+    def line(self, key: Key, record: dict[str, Any]) -> bytes:
+        """A record as it lands."""
         role, account_id, region, listing = key
-        head = {
+        line = {
             "run_id": self._run_id,
             "role": role,
             "account_id": account_id,
             "region": region,
             "listing": listing,
             "parameter": listing.partition(":")[2],
+            "item": record,
         }
-        lines = b"".join(orjson.dumps({**head, "item": record}) + b"\n" for record in records)
+        return orjson.dumps(line) + b"\n"
+
+    def take(self, spooled: IO[bytes]) -> None:
+        """Write lines that were kept elsewhere."""
+        spooled.seek(0)
         with self._lock:
-            self._file.write(lines)
+            shutil.copyfileobj(spooled, self._file)
 
     def commit(self, cells: Iterable[Cell]) -> Path:
         """Write the cells, give both files their names, and return the cells' path."""
@@ -67,6 +87,23 @@ class LandingWriter:
                 file.write(orjson.dumps(cell_line(cell)) + b"\n")
         self._part.replace(self.folder / RECORDS)
         return cells_part.replace(self.folder / CELLS)
+
+
+class Spool:
+    """Keeps the records of one cell on disk: they are landed when it is whole, or dropped."""
+
+    def __init__(self, writer: LandingWriter, key: Key, file: IO[bytes]) -> None:
+        self._writer = writer
+        self._key = key
+        self._file = file
+
+    def keep(self, record: dict[str, Any]) -> None:
+        """Add a record."""
+        self._file.write(self._writer.line(self._key, record))
+
+    def land(self) -> None:
+        """Write the records to the landing."""
+        self._writer.take(self._file)
 
 
 def records_path(landing: Path, run_id: str, listing: str) -> Path:

@@ -54,7 +54,7 @@ CELL_COLUMNS = {
 """What every collected row carries through `cell.*`, and how it is documented."""
 
 RETIRING = ("account_left", "parent_gone")
-"""Reasons of a skipped cell that are knowledge, not ignorance: its rows are removed."""
+"""Reasons of a skipped cell that are knowledge, not ignorance: its rows are removed, as by a trusted zero."""
 
 
 class ModelError(Exception):
@@ -194,7 +194,13 @@ def _prepare(connection: "duckdb.DuckDBPyConnection", store: Store) -> None:
     connection.execute(
         """
         create or replace temp macro landing(name, item_type) as table
-        select line.account_id, line.region, line.parameter, line.item, cell
+        select
+            line.account_id, line.region, line.parameter, line.item,
+            {
+                'run_id': cell.run_id, 'role': cell.role, 'caller_account_id': cell.caller_account_id,
+                'cell_region': cell.cell_region, 'listing': cell.listing, 'collected_at': cell.collected_at,
+                'is_stale': cell.is_stale
+            } as cell
         from read_json(
             getvariable('landing.' || name),
             format = 'newline_delimited',
@@ -212,24 +218,28 @@ def _prepare(connection: "duckdb.DuckDBPyConnection", store: Store) -> None:
 
 
 def _replace_cells(connection: "duckdb.DuckDBPyConnection", store: Store, model: Model, logs: Sequence[Model]) -> None:
-    """Replace the rows of every trusted cell whose answer is at hand; freeze and flag the others."""
+    """Replace the rows of every cell whose newest knowledge is at hand; freeze and flag the others."""
     connection.execute(
         """
         create or replace temp table landed_cell as
         select
             c.run_id, c.role, c.account_id as caller_account_id, c.region as cell_region, c.listing,
-            c.ended_at as collected_at, false as is_stale
+            c.ended_at as collected_at, false as is_stale, c.outcome
         from audit.collection as c
-        -- A zero that somebody accepted is trusted by the view, not by the cell.
-        left join audit.coverage as v using (run_id, role, account_id, region, listing)
+        join audit.coverage as v using (role, account_id, region, listing)
         where
             list_contains($listings, split_part(c.listing, ':', 1))
-            and (c.is_trusted or coalesce(v.is_trusted and v.ended_at = c.ended_at, false))
+            and (
+                c.is_trusted
+                -- A zero that somebody accepted is trusted by the view, not by the cell.
+                or (c.outcome = 'empty_suspect' and v.accepted_at is not null)
+                or list_contains($retiring, c.skip_reason)
+            )
         qualify row_number() over (
-            partition by c.role, c.account_id, c.region, c.listing order by c.ended_at desc
+            partition by c.role, c.account_id, c.region, c.listing order by c.ended_at desc, c.run_id desc
         ) = 1
         """,
-        {"listings": list(model.listings)},
+        {"listings": list(model.listings), "retiring": list(RETIRING)},
     )
     empty = store.landing / ".empty.ndjson"
     empty.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
@@ -237,7 +247,10 @@ def _replace_cells(connection: "duckdb.DuckDBPyConnection", store: Store, model:
     at_hand: set[str] = set()
     for listing in model.listings:
         runs = connection.execute(
-            "select distinct run_id from landed_cell where split_part(listing, ':', 1) = $listing",
+            """
+            select distinct run_id from landed_cell
+            where outcome = 'found' and split_part(listing, ':', 1) = $listing
+            """,
             {"listing": listing},
         ).fetchall()
         present = {run: path for (run,) in runs if (path := records_path(store.landing, run, listing)).exists()}
@@ -263,30 +276,13 @@ def _replace_cells(connection: "duckdb.DuckDBPyConnection", store: Store, model:
         """
     )
     connection.execute(f"insert into {model.quoted} by name select * from incoming")
-    newest = """
-        newest as (
-            select role, account_id as caller_account_id, region as cell_region, listing, is_trusted, skip_reason
-            from audit.coverage
-        )
-    """
-    same = """
-        t.role = newest.role and t.caller_account_id = newest.caller_account_id
-        and t.cell_region = newest.cell_region and t.listing = newest.listing
-    """
     connection.execute(
         f"""
-        with {newest}
-        delete from {model.quoted} as t using newest
-        where {same} and list_contains($retiring, newest.skip_reason)
-        """,
-        {"retiring": list(RETIRING)},
-    )
-    connection.execute(
-        f"""
-        with {newest}
-        update {model.quoted} as t set is_stale = not newest.is_trusted
-        from newest
-        where {same} and t.is_stale is distinct from (not newest.is_trusted)
+        update {model.quoted} as t set is_stale = not v.is_trusted
+        from audit.coverage as v
+        where
+            t.role = v.role and t.caller_account_id = v.account_id and t.cell_region = v.region
+            and t.listing = v.listing and t.is_stale is distinct from (not v.is_trusted)
         """
     )
 

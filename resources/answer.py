@@ -39,6 +39,7 @@ class Question:
         parameters: sent beside the listing's own.
         suffix: the parameter's part of the cell's name, `listing:suffix`.
         request_limit: give up, rather than send more requests than this.
+        verbatim: keep every page as AWS sent it in `Answer.raw_response`, for people who look.
     """
 
     profile: str
@@ -49,6 +50,7 @@ class Question:
     parameters: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     suffix: str = ""
     request_limit: int | None = None
+    verbatim: bool = False
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,8 @@ class Answer:
         records: as AWS sent them, timestamps as ISO text. Empty unless `found`.
         request_count: everything that went out for this question, retries included.
         error_code: AWS's own, or the kind of the failure.
-        raw_response: zeros and refusals: the last page, verbatim, with its request id.
+        raw_response: zeros and refusals: the last page, verbatim, with its request id. Of a verbatim question
+            that found something: `pages`, all of them.
     """
 
     question: Question

@@ -1,6 +1,7 @@
 """From the pages of an answer to records: where they stand, whose they are, and what is no answer at all."""
 
 import re
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -40,17 +41,18 @@ def record_path(records: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 
 class Pages:
-    """Collects the records of one question, page by page.
+    """Hands on the records of one question, page by page.
 
     A 200 without the list is not an answer: from Organizations and Cost Explorer as from all others it is
     `failed`, never "none". One exception: in XML a flattened list has no element of its own, so an empty one
     cannot be seen; there some other field of the answer must be.
     """
 
-    def __init__(self, listing: Listing, account_id: str) -> None:
-        self.records: list[dict[str, Any]] = []
+    def __init__(self, listing: Listing, account_id: str, keep: Callable[[dict[str, Any]], None]) -> None:
+        self.found = 0
         self.count = 0
         self.last: dict[str, Any] | None = None
+        self._keep = keep
         self._listing = listing
         self._account_id = account_id
 
@@ -74,9 +76,7 @@ class Pages:
             for record in self._list(group, inner, inner_shape, page):
                 self._add({**carried, **record})
 
-    def _list(
-        self, value: Any, path: tuple[str, ...], shape: Any, page: dict[str, Any]
-    ) -> list[dict[str, Any]]:
+    def _list(self, value: Any, path: tuple[str, ...], shape: Any, page: dict[str, Any]) -> list[dict[str, Any]]:
         found = value
         for name in path:
             found = found.get(name) if isinstance(found, dict) else None
@@ -96,7 +96,8 @@ class Pages:
         owner = self._listing.owner
         if owner is not None:
             self._check_owner(record, owner)
-        self.records.append(record)
+        self.found += 1
+        self._keep(record)
 
     def _check_owner(self, record: dict[str, Any], owner: str) -> None:
         value: Any = record

@@ -410,16 +410,21 @@ class Reach:
 
     # ---------------------------------------------------------------------------------------- asking
 
-    def ask(self, question: Question) -> Answer:
+    def ask(self, question: Question, keep: Callable[[dict[str, Any]], None] | None = None) -> Answer:
         """Every record of a question, all pages of it, or the reason why there are none. Never half of them.
 
         Never raises for what AWS or the network does.
+
+        Args:
+            question: what to ask, of whom.
+            keep: is given each record as its page arrives, and `Answer.records` stays empty: for answers that are
+                too large to hold. What it was given counts only if the outcome is `found`.
 
         Raises:
             ContractViolation: the role's clause does not cover the call. Nothing was sent.
             ValueError: the question is put to another role, or its listing is malformed. Nothing was sent.
         """
-        return self._ask(question, threading.Event())
+        return self._ask(question, threading.Event(), keep)
 
     def ask_all(
         self,
@@ -491,7 +496,12 @@ class Reach:
                     raise failure.__cause__.again() from None
                 raise AwsError(failure.code, failure.message, f"{service}:{operation}") from None
 
-    def _ask(self, question: Question, stopping: threading.Event) -> Answer:
+    def _ask(
+        self,
+        question: Question,
+        stopping: threading.Event,
+        keep: Callable[[dict[str, Any]], None] | None = None,
+    ) -> Answer:
         if question.listing_role != self.role:
             raise ValueError(f"{question.listing.name} of {question.listing_role} was put to {self.role}.")
         self._check(question.listing)
@@ -525,10 +535,14 @@ class Reach:
                 error_message=f"Profile {question.profile} is {identity.account_id}, "
                 f"not {question.account_id}. Nothing was asked.",
             )
-        pages = Pages(question.listing, question.account_id)
+        records: list[dict[str, Any]] = []
+        verbatim: list[dict[str, Any]] = []
+        pages = Pages(question.listing, question.account_id, keep or records.append)
         try:
             with self._asking(question.profile, stopping, question.request_limit) as asking:
                 for page, model in self._pages(asking, question):
+                    if question.verbatim:
+                        verbatim.append(page)
                     pages.take(page, model)
         except Failed as failure:
             skip_reason = question.listing.skip_codes.get(failure.code)
@@ -540,9 +554,15 @@ class Reach:
                 skip_reason=skip_reason,
                 raw_response=failure.raw,
             )
-        if not pages.records:
+        if not pages.found:
             return answer("empty_suspect", page_count=pages.count, raw_response=pages.last)
-        return answer("found", page_count=pages.count, records=pages.records, record_count=len(pages.records))
+        return answer(
+            "found",
+            page_count=pages.count,
+            records=records,
+            record_count=pages.found,
+            raw_response={"pages": verbatim} if verbatim else None,
+        )
 
     def _check(self, listing: Listing) -> None:
         if (listing.call, listing.records) not in self._checked:

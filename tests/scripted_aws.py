@@ -89,6 +89,12 @@ def json_error(code: str, message: str = "no", status: int = 400) -> Reply:
     return as_json({"__type": code, "message": message}, status)
 
 
+class _Server(ThreadingHTTPServer):
+    # Many connect at once.
+    request_queue_size = 256
+    daemon_threads = True
+
+
 class ScriptedAws:
     """The server. STS answers by itself: the account is the digits of the key that signed.
 
@@ -118,8 +124,7 @@ class ScriptedAws:
             def log_message(self, format: str, *args: Any) -> None:
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
 

@@ -137,7 +137,9 @@ absent as (
                 when coalesce(cell.is_trusted, false) then 'missing'
                 else before.status
             end as status,
-            not coalesce(cell.is_trusted, false) and before.retired_at is null as is_stale
+            not coalesce(cell.is_trusted, false)
+            and before.retired_at is null
+            and coalesce(cell.skip_reason, '') <> 'account_left' as is_stale
         )
     from cmdb.resource as before
     left join cell

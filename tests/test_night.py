@@ -1,0 +1,781 @@
+"""Nights in which AWS tells the truth: what is published equals what there is, down to the byte and the cent."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+import shutil
+import stat
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from nights import DATABASE, Witness, cmdb, copy_of, night_environment, query, run_night
+
+from resources.warehouse import Store
+from simulator.client import Simulator
+
+Row = dict[str, Any]
+Cell = tuple[str, str, str, str]
+
+OWN_TIME = {
+    "run_id",
+    "collected_at",
+    "last_seen_at",
+    "observed_at",
+    "started_at",
+    "ended_at",
+    "checked_at",
+}
+"""Columns that say when a night looked: all that may differ between two nights of the same world."""
+
+PUBLIC = {
+    "org.account": ("account_id",),
+    "org.organizational_unit": ("ou_id",),
+    "aws.ec2_instance": ("arn",),
+    "cmdb.resource": ("arn",),
+    "cost.daily": ("usage_date", "slice", "account_id", "dimension_value"),
+    "cost.restatement": ("usage_date", "slice", "account_id", "dimension_value", "run_id"),
+    "ref.service_listing": ("service", "listing"),
+}
+
+
+def table(database: Path, name: str) -> dict[tuple[Any, ...], Row]:
+    """A published table by its key."""
+    store = Store(database)
+    with store.published() as connection:
+        cursor = connection.execute(f"select * from {name}")
+        names = [column[0] for column in cursor.description or ()]
+        rows = [dict(zip(names, values, strict=True)) for values in cursor.fetchall()]
+    found = {tuple(row[column] for column in PUBLIC[name]): row for row in rows}
+    assert len(found) == len(rows), f"{name} has two rows of one key"
+    return found
+
+
+def everything(database: Path) -> dict[str, dict[tuple[Any, ...], Row]]:
+    return {name: table(database, name) for name in PUBLIC}
+
+
+def lasting(row: Row) -> Row:
+    """A row without the time at which it was looked at."""
+    return {name: value for name, value in row.items() if name not in OWN_TIME}
+
+
+def by_key(rows: Iterable[Row], name: str) -> dict[str, Row]:
+    return {row[name]: row for row in rows}
+
+
+def moment(text: str) -> dt.datetime:
+    return dt.datetime.fromisoformat(text)
+
+
+def ou_path(account_or_unit: Row, name: str) -> str:
+    """The simulator's path lies below the root and has no slash in front."""
+    return "/" + str(account_or_unit[name])
+
+
+def bill(ledger: Iterable[Row]) -> dict[tuple[dt.date, str, str], Decimal]:
+    """The ledger's lines added up as the slice `service` cuts them."""
+    sums: dict[tuple[dt.date, str, str], Decimal] = defaultdict(Decimal)
+    for line in ledger:
+        day = dt.date.fromisoformat(line["usage_date"])
+        sums[day, line["account_id"], line["service"]] += Decimal(line["unblended_cost"])
+    return dict(sums)
+
+
+def first_month(today: dt.date, back: int) -> dt.date:
+    month = today.replace(day=1)
+    for _ in range(back):
+        month = (month - dt.timedelta(days=1)).replace(day=1)
+    return month
+
+
+def asked_since(today: dt.date) -> dt.date:
+    """The first day of the oldest month that a night with `CMDB_COST_MONTHS=1` asks for."""
+    return first_month(today, 2 if today.day <= 10 else 1)
+
+
+# --------------------------------------------------------------------------------------- one truthful night
+
+
+@pytest.fixture(scope="module")
+def published(witnessed_night: Witness) -> dict[str, dict[tuple[Any, ...], Row]]:
+    return everything(witnessed_night.database)
+
+
+def test_every_account_is_there_with_its_path_state_and_tags(
+    witnessed_night: Witness, published: dict[str, dict[tuple[Any, ...], Row]]
+) -> None:
+    truth = by_key(witnessed_night.truth["accounts"], "account_id")
+    found = by_key(published["org.account"].values(), "account_id")
+    assert set(found) == set(truth)
+    assert any(account.startswith("0") for account in found)
+    for account_id, account in truth.items():
+        row = found[account_id]
+        assert row["account_name"] == account["name"]
+        assert row["email"] == account["email"]
+        assert row["state"] == account["state"]
+        assert row["joined_method"] == account["joined_method"]
+        assert row["joined_at"] == moment(account["joined_at"])
+        assert row["ou_id"] == account["ou_id"]
+        assert row["ou_path"] == ou_path(account, "ou_path")
+        assert row["is_management"] is account["is_management"]
+        assert row["tags"] == account["tags"]
+        assert row["is_stale"] is False
+    assert {} in [row["tags"] for row in found.values()], "no account shows what no tags look like"
+    assert {"ACTIVE", "SUSPENDED"} == {row["state"] for row in found.values()}
+    assert "/" in {row["ou_path"] for row in found.values()}
+
+
+def test_an_account_has_the_profile_that_reaches_it_and_no_other(
+    witnessed_night: Witness, published: dict[str, dict[tuple[Any, ...], Row]]
+) -> None:
+    reachable = set(witnessed_night.truth["reachable"])
+    for account in witnessed_night.truth["accounts"]:
+        row = published["org.account"][account["account_id"],]
+        expected = account["profile"] if account["account_id"] in reachable else None
+        assert row["profile"] == expected, account["name"]
+        assert row["has_profile"] is (expected is not None)
+
+
+def test_the_tree_of_units_is_the_organisations(
+    witnessed_night: Witness, published: dict[str, dict[tuple[Any, ...], Row]]
+) -> None:
+    truth = by_key(witnessed_night.truth["organizational_units"], "ou_id")
+    found = by_key(published["org.organizational_unit"].values(), "ou_id")
+    assert set(found) == set(truth)
+    for ou_id, unit in truth.items():
+        row = found[ou_id]
+        assert (row["ou_name"], row["parent_id"], row["depth"]) == (
+            unit["name"],
+            unit["parent_id"],
+            unit["depth"],
+        )
+        assert row["ou_path"] == ou_path(unit, "path")
+
+
+def test_every_reachable_instance_is_there_exactly_once_and_byte_for_byte(
+    witnessed_night: Witness, published: dict[str, dict[tuple[Any, ...], Row]]
+) -> None:
+    reachable = set(witnessed_night.truth["reachable"])
+    truth = by_key((i for i in witnessed_night.truth["instances"] if i["account_id"] in reachable), "arn")
+    found = by_key(published["aws.ec2_instance"].values(), "arn")
+    assert len(published["aws.ec2_instance"]) == len(truth)
+    assert set(found) == set(truth)
+    for arn, instance in truth.items():
+        row = found[arn]
+        for name in (
+            "account_id",
+            "region",
+            "instance_id",
+            "instance_type",
+            "state",
+            "availability_zone",
+            "tags",
+        ):
+            assert row[name] == instance[name], (arn, name)
+        assert row["launched_at"] == moment(instance["launched_at"])
+        assert row["name"] == instance["tags"].get("Name")
+        assert row["is_stale"] is False
+    names = {row["name"].encode() for row in found.values() if row["name"]}
+    for awkward in ("データ取込", 'it\'s "quoted"', "🥝-cache", "x'; DELETE FROM aws.ec2_instance; --"):
+        assert any(name.startswith(awkward.encode()) for name in names), awkward
+    assert max(len(row["tags"]) for row in found.values()) == 50
+    assert {} in [row["tags"] for row in found.values()]
+    assert any(row["tags"].get("empty") == "" for row in found.values())
+
+
+def test_every_instance_is_a_configuration_item_with_its_owners(
+    published: dict[str, dict[tuple[Any, ...], Row]],
+) -> None:
+    resources, instances = published["cmdb.resource"], published["aws.ec2_instance"]
+    assert set(resources) == set(instances)
+    for key, instance in instances.items():
+        row, tags = resources[key], instance["tags"]
+        gone = instance["state"] == "terminated"
+        assert row["resource_type"] == "AWS::EC2::Instance"
+        assert row["resource_id"] == instance["instance_id"]
+        assert (row["account_id"], row["region"]) == (instance["account_id"], instance["region"])
+        assert (row["name"], row["state"], row["tags"]) == (instance["name"], instance["state"], tags)
+        assert row["created_at"] == instance["launched_at"]
+        assert row["business_service"] == tags.get("bc:business-service")
+        assert row["business_owner"] == (tags.get("bc:business-owner") or None)
+        assert row["cost_centre"] == tags.get("bc:cost-centre")
+        assert row["environment"] == tags.get("bc:environment")
+        assert row["project"] is None
+        assert row["owner_source"] == ("resource tag" if tags.get("bc:business-owner") else "none")
+        assert (row["status"], row["retired_reason"]) == (
+            ("retired", "terminated") if gone else ("active", None)
+        )
+        assert row["missing_since"] is None
+        assert row["is_stale"] is False
+        assert row["first_seen_at"] == row["last_seen_at"] == row["collected_at"]
+
+
+def test_the_bill_equals_the_ledger_to_the_last_digit(
+    organisation: Simulator, witnessed_night: Witness, published: dict[str, dict[tuple[Any, ...], Row]]
+) -> None:
+    today = dt.date.fromisoformat(witnessed_night.truth["today"])
+    truth = bill(organisation.ledger(asked_since(today), today))
+    found = {
+        (row["usage_date"], row["account_id"], row["dimension_value"]): row
+        for row in published["cost.daily"].values()
+        if row["slice"] == "service"
+    }
+    assert set(found) == set(truth)
+    assert {day for day, _, _ in truth} == {
+        asked_since(today) + dt.timedelta(days=n) for n in range((today - asked_since(today)).days)
+    }
+    percent = {
+        "unblended_cost": 100,
+        "amortized_cost": 97,
+        "net_unblended_cost": 95,
+        "net_amortized_cost": 92,
+        "billed_cost": 100,
+        "contracted_cost": 96,
+        "list_cost": 121,
+    }
+    first_estimated = first_month(today, 0 if today.day > 10 else 1)
+    for key, amount in truth.items():
+        row = found[key]
+        for name, share in percent.items():
+            assert isinstance(row[name], Decimal)
+            assert row[name] == amount * share / 100, (key, name)
+        assert row["currency"] == "USD"
+        assert row["is_estimated"] is (key[0] >= first_estimated)
+    assert any(amount < 0 for amount in truth.values()) or "Tax" in {service for _, _, service in truth}
+    assert published["cost.restatement"] == {}
+
+
+def months(since: dt.date, today: dt.date) -> list[str]:
+    return sorted({f"{since + dt.timedelta(days=n):%Y-%m}" for n in range((today - since).days)})
+
+
+def expected_cells(truth: Row) -> dict[Cell, tuple[str, int | None, str | None]]:
+    """Every cell that a truthful night must have: outcome, records, reason of a skip."""
+    central, units = truth["central"], truth["organizational_units"]
+    today = dt.date.fromisoformat(truth["today"])
+    cells: dict[Cell, tuple[str, int | None, str | None]] = {}
+
+    def answered(role: str, account: str, region: str, listing: str, count: int) -> None:
+        cells[role, account, region, listing] = ("found" if count else "empty_verified", count, None)
+
+    def organisation(listing: str, count: int) -> None:
+        answered("management", central["management"], "aws-global", listing, count)
+
+    organisation("organizations_account", len(truth["accounts"]))
+    organisation("organizations_root", 1)
+    for account in truth["accounts"]:
+        organisation(f"organizations_account_tag:{account['account_id']}", len(account["tags"]))
+    for parent in [truth["root_id"], *(unit["ou_id"] for unit in units)]:
+        below = sum(unit["parent_id"] == parent for unit in units)
+        standing = sum(account["ou_id"] == parent for account in truth["accounts"])
+        organisation(f"organizations_organizational_unit:{parent}", below)
+        organisation(f"organizations_account_parent:{parent}", standing)
+    for account in truth["accounts"]:
+        where = account["account_id"]
+        if where not in truth["reachable"]:
+            reason = "account_suspended" if account["state"] == "SUSPENDED" else "no_profile"
+            for listing in ("ec2_region", "ec2_instance"):
+                cells["workload", where, "aws-global", listing] = ("skipped", None, reason)
+            continue
+        regions = len(truth["regions"]) + len(truth["opt_in_regions"])
+        answered("workload", where, "aws-global", "ec2_region", regions)
+        for region in truth["regions"]:
+            count = sum(i["account_id"] == where and i["region"] == region for i in truth["instances"])
+            answered("workload", where, region, "ec2_instance", count)
+    for month in months(asked_since(today), today):
+        cells["billing", central["billing"], "aws-global", f"cost_daily:service:{month}"] = (
+            "found",
+            None,
+            None,
+        )
+    return cells
+
+
+def test_every_question_has_its_outcome(witnessed_night: Witness) -> None:
+    rows = query(
+        witnessed_night.database,
+        """
+        select role, account_id, region, listing, outcome, record_count, skip_reason, is_trusted, run_id
+        from audit.collection
+        """,
+    )
+    found = {row[:4]: row[4:7] for row in rows}
+    expected = expected_cells(witnessed_night.truth)
+    assert set(found) == set(expected)
+    for cell, (outcome, count, reason) in expected.items():
+        assert (found[cell][0], found[cell][2]) == (outcome, reason), cell
+        if count is not None:
+            assert found[cell][1] == count, cell
+    assert all(row[7] is (row[4] in ("found", "empty_verified")) for row in rows)
+    assert {row[8] for row in rows} == {witnessed_night.night.run_id}
+    assert {outcome for outcome, _, _ in found.values()} == {"found", "empty_verified", "skipped"}
+
+
+def test_every_zero_keeps_its_evidence(witnessed_night: Witness) -> None:
+    zeros = query(
+        witnessed_night.database,
+        """
+        select
+            listing, evidence ->> 'request_id', raw_response -> 'ResponseMetadata' ->> 'RequestId',
+            evidence -> 'cloudtrail' ->> 'since', (evidence -> 'cloudtrail' -> 'refused')::varchar
+        from audit.collection where outcome = 'empty_verified'
+        """,
+    )
+    sent = {call["request_id"] for call in witnessed_night.calls}
+    assert zeros
+    for listing, request_id, raw_request_id, since, refused in zeros:
+        assert request_id == raw_request_id, listing
+        assert request_id in sent
+        assert moment(since) < dt.datetime.now(dt.UTC)
+        assert refused == "[]"
+
+
+def aws_calls(calls: Iterable[Row]) -> list[Row]:
+    """The calls of the guarded sessions: not those by which credentials are got."""
+    return [
+        call
+        for call in calls
+        if call["service"] != "sso" and call["operation"] not in ("AssumeRole", "GetRoleCredentials")
+    ]
+
+
+def test_requests_are_counted_as_the_simulator_counts_them(witnessed_night: Witness) -> None:
+    calls = aws_calls(witnessed_night.calls)
+    ((counted, price),) = query(witnessed_night.database, "select request_count, api_cost_usd from audit.run")
+    cost_calls = sum(call["operation"] == "GetCostAndUsage" for call in calls)
+    assert price == cost_calls * Decimal("0.01")
+    assert counted == len(calls), Counter((call["role"], call["operation"]) for call in calls)
+
+
+@pytest.mark.parametrize(
+    ("operation", "listing"),
+    [
+        ("ListAccounts", "organizations_account"),
+        ("ListRoots", "organizations_root"),
+        ("ListOrganizationalUnitsForParent", "organizations_organizational_unit"),
+        ("ListAccountsForParent", "organizations_account_parent"),
+        ("ListTagsForResource", "organizations_account_tag"),
+        ("DescribeRegions", "ec2_region"),
+        ("DescribeInstances", "ec2_instance"),
+        ("GetCostAndUsage", "cost_daily"),
+    ],
+)
+def test_each_cell_counts_its_own_requests(witnessed_night: Witness, operation: str, listing: str) -> None:
+    sent = Counter(
+        (call["account_id"], call["region"] if listing == "ec2_instance" else "aws-global")
+        for call in witnessed_night.calls
+        if call["operation"] == operation
+    )
+    counted = query(
+        witnessed_night.database,
+        """
+        select account_id, region, sum(request_count) from audit.collection
+        where split_part(listing, ':', 1) = $listing and outcome <> 'skipped' group by all
+        """,
+        {"listing": listing},
+    )
+    assert sent
+    assert {(account, region): int(count) for account, region, count in counted} == dict(sent)
+
+
+def test_who_asked_is_recorded_for_every_profile(witnessed_night: Witness) -> None:
+    truth = witnessed_night.truth
+    rows = query(
+        witnessed_night.database,
+        "select role, profile, caller_account_id, caller_arn, is_expected, waiver from audit.caller_identity",
+    )
+    found = {(role, profile): rest for role, profile, *rest in rows}
+    named = by_key(truth["accounts"], "account_id")
+    for role, account in truth["central"].items():
+        caller, arn, is_expected, waiver = found[role, named[account]["profile"]]
+        assert caller == account
+        assert arn.startswith(f"arn:aws:sts::{account}:assumed-role/")
+        assert is_expected is not False
+        assert waiver is None
+    for account in truth["reachable"]:
+        assert found["workload", named[account]["profile"]][0] == account
+    assert found["workload", "acme-mothballed"][0] is None
+    callers = query(
+        witnessed_night.database,
+        "select distinct account_id, caller_account_id from audit.collection where outcome <> 'skipped'",
+    )
+    assert all(account == caller for account, caller in callers)
+
+
+def test_every_rule_was_asked_and_only_the_reach_warns(witnessed_night: Witness) -> None:
+    rows = query(
+        witnessed_night.database, "select check_name, scope, severity, passed from audit.check_result"
+    )
+    assert {name for name, _, _, passed in rows if not passed} == {"account_coverage"}
+    assert {"accounts_are_distinct", "no_silent_zero", "key_is_unique"} <= {name for name, *_ in rows}
+    ((outcome,),) = query(witnessed_night.database, "select outcome from audit.run")
+    assert outcome == "published"
+    (warning,) = witnessed_night.night.warnings
+    assert "No profile reaches" in warning
+
+
+def test_the_run_says_how_far_it_is_and_how_much_it_asked(witnessed_night: Witness) -> None:
+    pattern = re.compile(r"(\w+): ([\d,]+) of ([\d,]+) cells, ([\d,]+) records, ([\d,]+) requests, ")
+    readings = [match.groups() for match in map(pattern.match, witnessed_night.said) if match]
+    last = {what: reading for what, *reading in readings}
+    assert {"organizations_account", "ec2_instance", "ec2_region", "cost_daily"} <= set(last)
+    done, total, records, requests = last["ec2_instance"]
+    truth = witnessed_night.truth
+    assert done == total == str(len(truth["reachable"]) * len(truth["regions"]))
+    assert int(records) == sum(i["account_id"] in truth["reachable"] for i in truth["instances"])
+    assert int(requests) == sum(call["operation"] == "DescribeInstances" for call in witnessed_night.calls)
+
+
+def test_the_published_file_is_for_the_group_to_read_and_for_nobody_to_write(truthful_night: Path) -> None:
+    link = truthful_night / DATABASE
+    assert link.is_symlink()
+    assert stat.S_IMODE(link.stat().st_mode) == 0o440
+    for folder in (truthful_night / "versions", truthful_night / "landing"):
+        assert stat.S_IMODE(folder.stat().st_mode) & 0o007 == 0, folder
+    for file in (truthful_night / "cmdb.work.duckdb", *truthful_night.glob("landing/**/*.ndjson")):
+        assert stat.S_IMODE(file.stat().st_mode) & 0o007 == 0, file
+
+
+def test_any_duckdb_opens_the_published_file(truthful_night: Path) -> None:
+    with duckdb.connect(str(truthful_night / DATABASE), read_only=True) as connection:
+        found = connection.execute("select count(*) from org.account").fetchall()
+    assert found == [(13,)]
+
+
+def test_every_published_table_and_column_says_what_it_is(truthful_night: Path) -> None:
+    bare = query(
+        truthful_night / DATABASE,
+        """
+        select schema_name, table_name, '' from duckdb_tables() where comment is null and not internal
+        union all
+        select schema_name, view_name, '' from duckdb_views() where comment is null and not internal
+        union all
+        select schema_name, table_name, column_name from duckdb_columns() where comment is null and not internal
+        """,
+    )
+    assert bare == []
+
+
+def test_nothing_but_the_contract_was_asked(witnessed_night: Witness) -> None:
+    assert all(
+        call["error_code"] is None
+        for call in witnessed_night.calls
+        if (call["service"], call["operation"]) != ("sts", "AssumeRole")
+    )
+    assert not [call for call in witnessed_night.calls if call["fault"]]
+
+
+# ------------------------------------------------------------------------------ a second night, nothing changed
+
+
+def test_a_second_night_of_the_same_world_changes_no_row_and_says_so_on_one_screen(
+    organisation: Simulator, truthful_night: Path, tmp_path: Path
+) -> None:
+    database = copy_of(truthful_night, tmp_path)
+    before = everything(database)
+    done = cmdb(night_environment(organisation, database), "nightly")
+    assert done.returncode == 0, done.stderr
+    after = everything(database)
+    for name in PUBLIC:
+        assert {key: lasting(row) for key, row in after[name].items()} == {
+            key: lasting(row) for key, row in before[name].items()
+        }, name
+    assert all(row["run_id"] != before["aws.ec2_instance"][k]["run_id"] for k, row in
+               after["aws.ec2_instance"].items())  # fmt: skip
+    for key, row in after["cmdb.resource"].items():
+        assert row["last_seen_at"] > before["cmdb.resource"][key]["last_seen_at"]
+        assert row["first_seen_at"] == before["cmdb.resource"][key]["first_seen_at"]
+    lines = done.stdout.splitlines()
+    screen = lines[next(i for i, line in enumerate(lines) if line.startswith("Published ")) :]
+    assert len(screen) <= 24
+    assert any(re.fullmatch(r"  accounts       13 \(12 active\)", line) for line in screen)
+    assert screen[-1].startswith("Next: ")
+    assert any("ec2_instance: 24 of 24 cells" in line for line in lines)
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+# ------------------------------------------------------------------------------ a second night, things changed
+
+
+@dataclass(frozen=True)
+class Changed:
+    """Three nights of one warehouse: before the changes, after them, and a night later."""
+
+    before: dict[str, dict[tuple[Any, ...], Row]]
+    after: dict[str, dict[tuple[Any, ...], Row]]
+    later: dict[str, dict[tuple[Any, ...], Row]]
+    old_bill: dict[tuple[dt.date, str, str], Decimal]
+    new_bill: dict[tuple[dt.date, str, str], Decimal]
+    terminated: str
+    forgotten: str
+    retagged: str
+    added: str
+    moved: str
+    renamed: str
+    closed: str
+    suspended: str
+    removed: str
+    restated: tuple[dt.date, str, str]
+    run_id: str
+
+    @property
+    def accounts_touched(self) -> set[str]:
+        return {self.moved, self.renamed, self.closed, self.suspended, self.removed}
+
+    @property
+    def resources_touched(self) -> set[str]:
+        return {self.terminated, self.forgotten, self.retagged, self.added}
+
+
+@pytest.fixture(scope="module")
+def changed(
+    simulator_process: Simulator, truthful_night: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Changed]:
+    database = copy_of(truthful_night, tmp_path_factory.mktemp("changed"))
+    simulator = simulator_process
+    truth = simulator.truth()
+    today = dt.date.fromisoformat(truth["today"])
+    since = asked_since(today)
+    before, old_bill = everything(database), bill(simulator.ledger(since, today))
+    names = {account["name"]: account["account_id"] for account in truth["accounts"]}
+    stays = names["payments-prod"]
+    running = [i for i in truth["instances"] if i["account_id"] == stays and i["state"] == "running"]
+    terminated, forgotten, retagged = running[0], running[1], running[2]
+    restated = (since + dt.timedelta(days=2), stays, "AWS Key Management Service")
+    try:
+        simulator.change("terminate_instance", instance_id=terminated["instance_id"])
+        simulator.change("forget_instance", instance_id=forgotten["instance_id"])
+        simulator.change("retag_instance", instance_id=retagged["instance_id"], tags={"Name": "ünïcode; --"})
+        added = simulator.change(
+            "add_instance", account_id=stays, region=truth["regions"][0], tags={"bc:project": "new"}
+        )
+        simulator.change("move_account", account_id=names["payments-dev"], ou="Workloads/Moved/Here")
+        simulator.change("rename_account", account_id=names["kōwhai-portal"], name="kōwhai 2")
+        simulator.change("close_account", account_id=names["tag-heavy"], state="CLOSED")
+        simulator.change("close_account", account_id=names["Zählerdaten 📈 prod"])
+        simulator.change("remove_account", account_id=names["sandbox"])
+        simulator.change(
+            "restate",
+            usage_date=restated[0].isoformat(),
+            account_id=restated[1],
+            service=restated[2],
+            amount="-0.00000001",
+        )
+        new_bill = bill(simulator.ledger(since, today))
+        night = run_night(simulator.env, database)
+        assert night.published, night.sentences
+        after = everything(database)
+        # Half a day later: missing once is not gone, missing twice is.
+        store = Store(database)
+        with store.holding("clock", "a test"), store.transaction() as connection:
+            connection.execute(
+                "update cmdb.resource set missing_since = missing_since - interval 13 hours "
+                "where missing_since is not null"
+            )
+        simulator.change("close_account", account_id=names["Zählerdaten 📈 prod"], state="ACTIVE")
+        night_later = run_night(simulator.env, database)
+        assert night_later.published, night_later.sentences
+        later = everything(database)
+    finally:
+        simulator.reset()
+    region = truth["regions"][0]
+    yield Changed(
+        before,
+        after,
+        later,
+        old_bill,
+        new_bill,
+        terminated["arn"],
+        forgotten["arn"],
+        retagged["arn"],
+        f"arn:aws:ec2:{region}:{stays}:instance/{added['instance_id']}",
+        names["payments-dev"],
+        names["kōwhai-portal"],
+        names["tag-heavy"],
+        names["Zählerdaten 📈 prod"],
+        names["sandbox"],
+        restated,
+        night.run_id,
+    )
+    shutil.rmtree(database.parent, ignore_errors=True)
+
+
+def changes_of(before: Row, after: Row) -> set[str]:
+    return {name for name in before if name not in OWN_TIME and before[name] != after[name]}
+
+
+def test_only_what_changed_changes_in_the_accounts(changed: Changed) -> None:
+    before, after = changed.before["org.account"], changed.after["org.account"]
+    assert set(before) == set(after)
+    seen = {key[0]: changes_of(before[key], after[key]) for key in before}
+    assert {account: names for account, names in seen.items() if names} == {
+        changed.moved: {"ou_id", "ou_path"},
+        changed.renamed: {"account_name"},
+        changed.closed: {"state", "profile", "has_profile"},
+        changed.suspended: {"state", "profile", "has_profile"},
+        # What is known of an account that left stays as it was; a profile may still reach it.
+        changed.removed: {"state"},
+    }
+    assert after[changed.moved,]["ou_path"] == "/Workloads/Moved/Here"
+    assert after[changed.renamed,]["account_name"] == "kōwhai 2"
+    assert after[changed.closed,]["state"] == "CLOSED"
+    assert after[changed.suspended,]["state"] == "SUSPENDED"
+    assert after[changed.removed,]["state"] == "LEFT"
+    assert after[changed.removed,]["last_seen_at"] == before[changed.removed,]["last_seen_at"]
+
+
+def test_a_new_unit_appears_and_an_empty_one_stays(changed: Changed) -> None:
+    before, after = changed.before["org.organizational_unit"], changed.after["org.organizational_unit"]
+    assert {after[key]["ou_path"] for key in set(after) - set(before)} == {
+        "/Workloads/Moved",
+        "/Workloads/Moved/Here",
+    }
+    assert {key: lasting(row) for key, row in after.items() if key in before} == {
+        key: lasting(row) for key, row in before.items()
+    }
+
+
+def test_only_what_changed_changes_in_the_instances(changed: Changed) -> None:
+    before, after = changed.before["aws.ec2_instance"], changed.after["aws.ec2_instance"]
+    gone = {changed.closed, changed.removed}
+    left = {key for key, row in before.items() if row["account_id"] in gone}
+    assert set(before) - set(after) == left | {(changed.forgotten,)}
+    assert set(after) - set(before) == {(changed.added,)}
+    touched = {key[0] for key in set(before) & set(after) if changes_of(before[key], after[key])}
+    stale = {key[0] for key, row in before.items() if row["account_id"] == changed.suspended}
+    assert touched == {changed.terminated, changed.retagged} | stale
+    assert after[changed.terminated,]["state"] == "terminated"
+    assert after[changed.retagged,]["tags"] == {"Name": "ünïcode; --"}
+    for arn in stale:
+        assert changes_of(before[arn,], after[arn,]) == {"is_stale"}
+        assert after[arn,]["is_stale"] is True
+        assert after[arn,]["collected_at"] == before[arn,]["collected_at"]
+
+
+def test_what_is_gone_from_an_answer_is_missing_and_after_half_a_day_retired(changed: Changed) -> None:
+    key = (changed.forgotten,)
+    was, now, then = (tables["cmdb.resource"][key] for tables in (changed.before, changed.after, changed.later))
+    assert (was["status"], now["status"], then["status"]) == ("active", "missing", "retired")
+    assert now["missing_since"] > was["last_seen_at"] == now["last_seen_at"]
+    assert now["retired_at"] is None
+    assert then["retired_reason"] == "not_found"
+    assert then["retired_at"] > now["missing_since"]
+    assert now["is_stale"] is then["is_stale"] is False
+    assert changes_of(was, now) == {"status", "missing_since"}
+
+
+def test_what_aws_calls_terminated_is_retired_at_once(changed: Changed) -> None:
+    row = changed.after["cmdb.resource"][changed.terminated,]
+    assert (row["status"], row["retired_reason"], row["state"]) == ("retired", "terminated", "terminated")
+    later = changed.later["cmdb.resource"][changed.terminated,]
+    assert later["retired_at"] == row["retired_at"], "a resource retires once"
+
+
+def test_what_is_new_begins_with_the_night_that_saw_it(changed: Changed) -> None:
+    row = changed.after["cmdb.resource"][changed.added,]
+    earlier = max(row["last_seen_at"] for row in changed.before["cmdb.resource"].values())
+    assert row["first_seen_at"] > earlier
+    assert (row["status"], row["project"], row["owner_source"]) == ("active", "new", "none")
+    assert changed.later["cmdb.resource"][changed.added,]["first_seen_at"] == row["first_seen_at"]
+
+
+@pytest.mark.parametrize("which", ["closed", "removed"])
+def test_an_account_that_left_retires_its_resources(changed: Changed, which: str) -> None:
+    account = getattr(changed, which)
+    rows = {k: r for k, r in changed.before["cmdb.resource"].items() if r["account_id"] == account}
+    assert rows
+    for key, was in rows.items():
+        now = changed.after["cmdb.resource"][key]
+        assert now["status"] == "retired"
+        assert now["is_stale"] is False
+        if was["status"] == "retired":
+            assert (now["retired_at"], now["retired_reason"]) == (was["retired_at"], was["retired_reason"])
+        else:
+            assert now["retired_reason"] == "account_left"
+            assert now["retired_at"] > was["last_seen_at"]
+
+
+def test_a_suspended_account_keeps_its_resources_stale_and_gets_them_back(changed: Changed) -> None:
+    rows = {k: r for k, r in changed.before["cmdb.resource"].items() if r["account_id"] == changed.suspended}
+    assert rows
+    for key, was in rows.items():
+        now, then = changed.after["cmdb.resource"][key], changed.later["cmdb.resource"][key]
+        if was["status"] == "retired":
+            continue
+        assert changes_of(was, now) == {"is_stale"}
+        assert now["last_seen_at"] == was["last_seen_at"]
+        assert then["is_stale"] is False
+        assert then["status"] == was["status"]
+        assert then["last_seen_at"] > was["last_seen_at"]
+
+
+def test_no_other_resource_changes(changed: Changed) -> None:
+    before, after = changed.before["cmdb.resource"], changed.after["cmdb.resource"]
+    assert set(before) <= set(after), "a configuration item is never forgotten"
+    assert set(after) - set(before) == {(changed.added,)}
+    touched = {
+        key[0]
+        for key, row in before.items()
+        if changes_of(row, after[key]) and row["account_id"] not in changed.accounts_touched
+    }
+    assert touched == changed.resources_touched - {changed.added}
+
+
+def test_the_bill_is_replaced_and_every_changed_amount_is_logged_once(changed: Changed) -> None:
+    def amounts(tables: dict[str, dict[tuple[Any, ...], Row]]) -> dict[tuple[dt.date, str, str], Decimal]:
+        return {
+            (row["usage_date"], row["account_id"], row["dimension_value"]): row["unblended_cost"]
+            for row in tables["cost.daily"].values()
+        }
+
+    assert amounts(changed.before) == changed.old_bill
+    assert amounts(changed.after) == changed.new_bill
+    keys = set(changed.old_bill) | set(changed.new_bill)
+    expected = {
+        key: (changed.old_bill.get(key), changed.new_bill.get(key))
+        for key in keys
+        if changed.old_bill.get(key) != changed.new_bill.get(key)
+    }
+    assert changed.restated in expected
+    logged = {
+        (row["usage_date"], row["account_id"], row["dimension_value"]): (
+            row["old_unblended_cost"],
+            row["new_unblended_cost"],
+        )
+        for row in changed.after["cost.restatement"].values()
+    }
+    assert logged == expected
+    assert {row["run_id"] for row in changed.after["cost.restatement"].values()} == {changed.run_id}
+    assert {row["currency"] for row in changed.after["cost.restatement"].values()} == {"USD"}
+    old, new = logged[changed.restated]
+    assert old is not None
+    assert new is not None
+    # The instance that was forgotten costs under another service: this day's difference is the restatement alone.
+    assert new - old == Decimal("-0.00000001")
+    assert len(changed.later["cost.restatement"]) == len(changed.after["cost.restatement"])
+
+
+# -------------------------------------------------------------------------------------- another organisation
+
+
+def test_an_organisation_of_another_size_and_seed_is_found_whole(
+    make_organisation: Callable[..., Simulator], tmp_path: Path
+) -> None:
+    simulator = make_organisation(
+        accounts=12, regions=("eu-west-1", "ap-southeast-2"), resources=23, page_size=3, seed=7
+    )
+    database = tmp_path / "house" / DATABASE
+    night = run_night(simulator.env, database)
+    assert night.published, night.sentences
+    truth = simulator.truth()
+    expected = Counter(i["arn"] for i in truth["instances"] if i["account_id"] in truth["reachable"])
+    found = Counter(arn for (arn,) in query(database, "select arn from aws.ec2_instance"))
+    assert found == expected
+    assert set(expected.values()) == {1}
