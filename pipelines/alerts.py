@@ -17,6 +17,17 @@ def verdict_of(run: dg.DagsterRun, sentences: list[str]) -> dict[str, Any]:
     return {"run_id": run.run_id, "job": run.job_name, "status": "failed", "sentences": sentences}
 
 
+def failure_sentence(event: dg.DagsterEvent) -> str:
+    """What a failed step said: the sentence of our own failures, the last line of anything else."""
+    data = event.step_failure_data
+    if data.user_failure_data is not None and data.user_failure_data.description:
+        return data.user_failure_data.description
+    if data.error is None:
+        return event.message or f"{event.step_key} failed."
+    cause = data.error.cause or data.error
+    return f"{event.step_key}: {cause.message.strip().splitlines()[-1]}"
+
+
 def send(command: str, verdict: dict[str, Any]) -> str:
     """Run the alert command and say how it ended. It never makes a run fail."""
     try:
@@ -44,10 +55,9 @@ def nightly_failure_sensor(settings: Settings) -> dg.SensorDefinition:
         default_status=dg.DefaultSensorStatus.RUNNING,
     )
     def failed_run_alert(context: dg.RunFailureSensorContext) -> None:
-        sentences = [
-            str(event.step_failure_data.error.message if event.step_failure_data.error else event.message)
-            for event in context.get_step_failure_events()
-        ] or [context.failure_event.message or "The run failed without a step's word."]
+        sentences = [failure_sentence(event) for event in context.get_step_failure_events()] or [
+            context.failure_event.message or "The run failed without a step's word."
+        ]
         for sentence in sentences:
             context.log.warning(sentence)
         if settings.alert_command:

@@ -107,6 +107,12 @@ def build_defs(environment: Mapping[str, str]) -> dg.Definitions:
                 job=nightly,
                 cron_schedule=settings.schedule,
                 execution_timezone=settings.timezone,
+                # On wherever a night can be run at all: a daemon that never starts one would be silent about it.
+                default_status=(
+                    dg.DefaultScheduleStatus.RUNNING
+                    if settings.management_profile and settings.operations_profile and settings.billing_profile
+                    else dg.DefaultScheduleStatus.STOPPED
+                ),
             )
         ],
         sensors=[nightly_failure_sensor(settings)],

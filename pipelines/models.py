@@ -148,7 +148,7 @@ def _read(path: Path, schema: str) -> Model:
     sql = path.read_text(encoding="utf-8")
     try:
         found = reads(sql)
-    except sqlglot.errors.ParseError as error:
+    except sqlglot.errors.SqlglotError as error:
         raise ModelError(f"warehouse/{schema}/{path.name} does not parse: {error}") from error
     return Model(schema, path.stem, sql, read_header(sql), found.relations, found.listings)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import dagster as dg
 
+from pipelines.alerts import failure_sentence
 from pipelines.definitions import NIGHTLY, build_defs
 from pipelines.settings import REPOSITORY
 from resources.warehouse import Store, WarehouseError
@@ -66,17 +67,9 @@ def run_nightly(environment: Mapping[str, str], store: Store) -> Night:
 
 
 def _step_failures(result: dg.ExecuteInProcessResult) -> list[str]:
-    sentences = []
-    for event in result.all_events:
-        if event.event_type != dg.DagsterEventType.STEP_FAILURE:
-            continue
-        data = event.step_failure_data
-        if data.user_failure_data is not None and data.user_failure_data.description:
-            sentences.append(data.user_failure_data.description)
-        elif data.error is not None:
-            cause = data.error.cause or data.error
-            sentences.append(f"{event.step_key}: {cause.message.strip().splitlines()[-1]}")
-    return sentences
+    return [
+        failure_sentence(event) for event in result.all_events if event.event_type == dg.DagsterEventType.STEP_FAILURE
+    ]
 
 
 def _failed_rules(store: Store, run_id: str, severity: str) -> list[str]:

@@ -57,14 +57,20 @@ def reads(sql: str) -> Reads:
     """Find what a query reads.
 
     Raises:
-        sqlglot.errors.ParseError: it is not SQL.
+        sqlglot.errors.SqlglotError: it is not one query, or `landing` does not name its listing as a string.
     """
     relations: set[str] = set()
     listings: list[str] = []
-    for table in sqlglot.parse_one(sql, dialect="duckdb").find_all(exp.Table):
+    statements = sqlglot.parse(sql, dialect="duckdb")
+    if len(statements) != 1 or statements[0] is None:
+        raise sqlglot.errors.ParseError(f"one query is wanted, and there are {len(statements)}")
+    for table in statements[0].find_all(exp.Table):
         call = table.this
         if isinstance(call, exp.Anonymous) and call.name.lower() == "landing":
-            listings.append(str(call.expressions[0].this))
+            named = call.expressions[0] if call.expressions else None
+            if not (isinstance(named, exp.Literal) and named.is_string):
+                raise sqlglot.errors.ParseError("landing(…) does not name its listing as a string")
+            listings.append(str(named.this))
         elif table.db:
             relations.add(f"{table.db}.{table.name}")
     return Reads(frozenset(relations), tuple(dict.fromkeys(listings)))

@@ -165,7 +165,7 @@ class Retry:
     seconds: float = 60.0
     transient_attempts: int = 4
     first_delay: float = 0.5
-    longest_delay: float = 10.0
+    longest_delay: float = 5.0
 
     def pause(self, failures: int) -> float:
         """Seconds to wait after so many failures in a row."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import io
 import json
+import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -35,6 +37,9 @@ from simulator.wire import (
 )
 from simulator.world import Kind, World, WorldError
 
+_REQUEST_ID = re.compile(rb"(<[Rr]equestI[dD]>)[^<]*(</[Rr]equestI[dD]>)")
+
+
 NOT_RENDERED = frozenset({"sts", "sso", "organizations", "ce", "budgets", "cloudtrail", "resource-groups"})
 """Services that never look at what an account holds in a region."""
 
@@ -57,9 +62,7 @@ def _json(data: Any, status: int = 200) -> Response:
 class Simulation:
     """The organisation, its lies, and the answers to every request."""
 
-    def __init__(
-        self, make_world: Callable[[], World], policies: Mapping[Kind, Policy], page_size: int
-    ) -> None:
+    def __init__(self, make_world: Callable[[], World], policies: Mapping[Kind, Policy], page_size: int) -> None:
         self._make_world, self._policies, self._page_size = make_world, policies, page_size
         self._moto = DomainDispatcherApplication(create_backend_app)
         self.trail = Trail()
@@ -93,6 +96,9 @@ class Simulation:
         request_id = self.trail.record(call, response, started, 1000 * (time.perf_counter() - clock))
         header = "x-amz-request-id" if call.service == "s3" else "x-amzn-RequestId"
         response.headers.setdefault(header, request_id)
+        # In XML the id also stands in the body, where clients look first, and moto's is always the same.
+        body = _REQUEST_ID.sub(rb"\g<1>" + request_id.encode() + rb"\g<2>", response.body, count=1)
+        response = dataclasses.replace(response, body=body)
         if call.fault in {"reset", "cut"}:
             return Wreck(response, half=call.fault == "cut")
         return response
@@ -277,9 +283,7 @@ class Simulation:
 
     def _stop_lying(self) -> None:
         told = [rule for lie in self.lies for rule in lie.rules]
-        self.faults.rules[:] = [
-            rule for rule in self.faults.rules if not any(rule is other for other in told)
-        ]
+        self.faults.rules[:] = [rule for rule in self.faults.rules if not any(rule is other for other in told)]
         self.access.misroute = None
         self.lies.clear()
 

@@ -46,9 +46,7 @@ def dagster_home() -> Path:
 def environment_of(environment: Mapping[str, str]) -> Iterator[None]:
     """This process's environment, as if it had been started with `environment` and nothing foreign."""
     before = dict(os.environ)
-    kept = {
-        name: value for name, value in before.items() if not is_foreign(name) and name != "DAGSTER_HOME"
-    }
+    kept = {name: value for name, value in before.items() if not is_foreign(name) and name != "DAGSTER_HOME"}
     try:
         os.environ.clear()
         os.environ.update(kept | dict(environment))
@@ -167,9 +165,7 @@ def cmdb(
     environment: Mapping[str, str], *arguments: str, timeout: float = 120, cwd: Path | None = None
 ) -> subprocess.CompletedProcess[str]:
     """The command line, with `environment` in place of everything that leads elsewhere."""
-    kept = {
-        name: value for name, value in os.environ.items() if not is_foreign(name) and name != "DAGSTER_HOME"
-    }
+    kept = {name: value for name, value in os.environ.items() if not is_foreign(name) and name != "DAGSTER_HOME"}
     return subprocess.run(
         [sys.executable, "-m", "pipelines.cli", *arguments],
         env=kept | dict(environment),

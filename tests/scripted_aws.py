@@ -48,9 +48,7 @@ Script = Callable[[Call], Reply]
 
 
 def xml(operation: str, inner: str) -> Reply:
-    return Reply(
-        f'<{operation}Response xmlns="{_EC2}"><requestId>r-1</requestId>{inner}</{operation}Response>'
-    )
+    return Reply(f'<{operation}Response xmlns="{_EC2}"><requestId>r-1</requestId>{inner}</{operation}Response>')
 
 
 def reservations(owner: str, *ids: str, token: str = "") -> Reply:

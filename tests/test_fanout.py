@@ -47,9 +47,7 @@ def question(profile: str, account: str, region: str = REGIONS[0], listing: List
 Place = tuple[str, str]
 
 
-def run(
-    items: list[Place], work: Callable[[Place], Any], threads: int = 8, per_account: int = 2
-) -> FanOut[Any, Any]:
+def run(items: list[Place], work: Callable[[Place], Any], threads: int = 8, per_account: int = 2) -> FanOut[Any, Any]:
     fan_out = FanOut(
         items,
         place=lambda item: item,
@@ -98,6 +96,21 @@ def test_an_account_is_asked_by_a_few_at_a_time() -> None:
     run(items, work, threads=16, per_account=3)
     assert all(most[account] == 3 for account in "abcd")
     assert most["all"] == 12
+
+
+def test_a_busy_account_among_many_is_asked_by_a_few_too() -> None:
+    running: list[Place] = []
+    most: list[int] = []
+
+    def work(item: Place) -> None:
+        running.append(item)
+        most.append(sum(account == "busy" for _, account in running))
+        time.sleep(0.002)
+        running.remove(item)
+
+    items = [(region, "busy") for region in REGIONS for _ in range(20)]
+    run(items + [(REGIONS[0], str(n)) for n in range(20)], work, threads=16, per_account=3)
+    assert max(most) == 3
 
 
 def test_one_busy_account_does_not_hold_up_the_others() -> None:
@@ -252,9 +265,9 @@ def test_one_bad_account_does_not_spoil_the_others(reach: Reach) -> None:
 
 def test_a_refused_listing_is_refused_before_anything_is_sent(reach: Reach, aws: ScriptedAws) -> None:
     vetoed = Listing("x", "organizations:ListAccounts", roles=("management",), zero="ordinary", records="A")
-    questions = [question(f"p-{n}", f"{n:012}") for n in range(5)]
+    questions = [question(f"p-{n % 40}", f"{n % 40:012}") for n in range(400)]
     with pytest.raises(ContractViolation):
-        reach.ask_all([*questions, question("p-0", "0" * 12, listing=vetoed)], lambda answer: None)
+        reach.ask_all([*questions, question("p-39", f"{39:012}", listing=vetoed)], lambda answer: None)
     assert aws.log == []
 
 
@@ -283,6 +296,9 @@ def test_an_interruption_does_not_wait_for_patience(reach: Reach, aws: ScriptedA
     with pytest.raises(KeyboardInterrupt):
         reach.ask_all([question("p-0", "0" * 12)] * 20, lambda answer: None)
     assert time.monotonic() - began < 3
+    # Nor does the crew: none of them sleeps on, to ask once more after the end.
+    time.sleep(0.5)
+    assert [thread for thread in threading.enumerate() if thread.name.startswith("ask-")] == []
 
 
 def test_progress_is_told_and_ends_complete(reach: Reach, aws: ScriptedAws) -> None:
@@ -306,9 +322,7 @@ def test_an_organisation_of_sixty_accounts(make_organisation: Callable[..., Simu
     accounts = {who.profile: who.account_id for who in known.values() if isinstance(who, Identity)}
     assert len(accounts) >= 58
     regions = organisation.truth()["regions"]
-    questions = [
-        question(profile, account, region) for profile, account in accounts.items() for region in regions
-    ]
+    questions = [question(profile, account, region) for profile, account in accounts.items() for region in regions]
     organisation.clear_log()
     before = reach.request_count
     answers = ask_all(reach, questions)

@@ -16,6 +16,7 @@ from typing import Any
 
 import duckdb
 import pytest
+from botocore.client import ClientCreator
 from scripted_aws import (
     Call,
     Reply,
@@ -205,32 +206,33 @@ def credential_process(directory: Path, body: str) -> dict[str, str]:
 
 
 def test_many_roles_of_one_source_resolve_it_once(
-    aws: ScriptedAws, make_reach: MakeReach, tmp_path: Path
+    aws: ScriptedAws, make_reach: MakeReach, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    made: list[str] = []
+    create_client = ClientCreator.create_client
+
+    def counting(self: Any, service_name: str, *args: Any, **settings: Any) -> Any:
+        made.append(service_name)
+        return create_client(self, service_name, *args, **settings)
+
+    monkeypatch.setattr(ClientCreator, "create_client", counting)
     runs = tmp_path / "runs"
     source = credential_process(
         tmp_path,
         f"open({str(runs)!r}, 'a').write('x'); import json;"
         f"print(json.dumps({{'Version': 1, 'AccessKeyId': {key_of(ONE)!r}, 'SecretAccessKey': 's'}}))",
     )
-    roles = {
-        f"role-{n}": {"role_arn": f"arn:aws:iam::{n:012}:role/R", "source_profile": "source"}
-        for n in range(40)
-    }
+    roles = {f"role-{n}": {"role_arn": f"arn:aws:iam::{n:012}:role/R", "source_profile": "source"} for n in range(40)}
     write_profiles(tmp_path, aws.url, {"source": source, **roles})
     reach = make_reach(concurrency=16)
     found = reach.identify_all(roles)
     assert [found[name].account_id for name in roles] == [f"{n:012}" for n in range(40)]  # type: ignore[union-attr]
     assert runs.read_text() == "x"
-    # One STS client asks for all of them: nothing is made per profile.
-    groups = list(reach._credentials._groups.values())
-    assert [len(group.session._kept) for group in groups] == [1]
-    assert len(reach._clients) == 1
+    # One client assumes all the roles, one asks who they are: nothing is made per profile.
+    assert made == ["sts", "sts"]
 
 
-def test_credentials_are_renewed_when_they_expire(
-    aws: ScriptedAws, make_reach: MakeReach, tmp_path: Path
-) -> None:
+def test_credentials_are_renewed_when_they_expire(aws: ScriptedAws, make_reach: MakeReach, tmp_path: Path) -> None:
     role = {"role_arn": f"arn:aws:iam::{TWO}:role/R", "source_profile": "one"}
     write_profiles(tmp_path, aws.url, {"one": static(ONE), "role": role})
     aws.session_seconds = 2.0
@@ -244,9 +246,7 @@ def test_credentials_are_renewed_when_they_expire(
     assert {call.account for call in aws.operations("ec2")} == {TWO}
 
 
-def test_credentials_that_last_are_not_asked_for_again(
-    aws: ScriptedAws, make_reach: MakeReach, tmp_path: Path
-) -> None:
+def test_credentials_that_last_are_not_asked_for_again(aws: ScriptedAws, make_reach: MakeReach, tmp_path: Path) -> None:
     role = {"role_arn": f"arn:aws:iam::{TWO}:role/R", "source_profile": "one"}
     write_profiles(tmp_path, aws.url, {"one": static(ONE), "role": role})
     aws.script = pages(reservations(TWO, "i-1"))
@@ -332,9 +332,7 @@ def test_an_sso_session_that_has_ended(
     sso(tmp_path, aws.url, {"accessToken": "secret-1", "expiresAt": expires} if expires else None)
     aws.script = lambda call: as_json({"message": "no"}, 401) if "federation" in call.operation else None
     if state == "revoked":
-        unauthorised = Reply(
-            "{}", 401, "application/json", headers={"x-amzn-ErrorType": "UnauthorizedException"}
-        )
+        unauthorised = Reply("{}", 401, "application/json", headers={"x-amzn-ErrorType": "UnauthorizedException"})
         aws.script = lambda call: unauthorised if "federation" in call.operation else None
     error = refused(make_reach(), profile)
     assert error.reason == "expired"
@@ -555,23 +553,19 @@ def test_a_zero_is_suspect_and_keeps_the_answer(aws: ScriptedAws, make_reach: Ma
     assert answer.raw_response["ResponseMetadata"]["RequestId"] == "r-1"
 
 
-@pytest.mark.parametrize("tokens", [("a", "a"), ("a", "b", "a")])
-def test_a_token_that_comes_again_is_a_loop(
-    tokens: tuple[str, ...], aws: ScriptedAws, make_reach: MakeReach
-) -> None:
-    aws.script = pages(*(reservations(ONE, "i-1", token=token) for token in tokens))
+@pytest.mark.parametrize("tokens", ["a", "ab", "abc"])
+def test_a_token_that_comes_again_is_a_loop(tokens: str, aws: ScriptedAws, make_reach: MakeReach) -> None:
+    aws.script = pages(*(reservations(ONE, "i-1", token=token) for token in tokens * 10))
     answer = make_reach().ask(question())
     assert (answer.outcome, answer.error_code, answer.records) == ("failed", "Loop", [])
-    assert len(aws.operations("ec2")) <= 4
+    assert len(aws.operations("ec2")) == len(tokens) + 1
 
 
 def test_pages_that_botocore_knows_nothing_of(aws: ScriptedAws, make_reach: MakeReach) -> None:
     def day(number: int, **more: str) -> Reply:
         period = {"Start": f"2026-10-{number:02}", "End": f"2026-10-{number + 1:02}"}
         groups = [{"Keys": ["Amazon EC2"], "Metrics": {"UnblendedCost": {"Amount": "1.10", "Unit": "USD"}}}]
-        return as_json(
-            {"ResultsByTime": [{"TimePeriod": period, "Estimated": True, "Groups": groups}], **more}
-        )
+        return as_json({"ResultsByTime": [{"TimePeriod": period, "Estimated": True, "Groups": groups}], **more})
 
     aws.script = pages(day(1, NextPageToken="x"), day(2))
     answer = make_reach("billing").ask(question(COSTS, region=GLOBAL_REGION, parameters=PERIOD))
@@ -597,16 +591,12 @@ def test_more_pages_without_a_known_token_are_not_overlooked(aws: ScriptedAws, m
 
 def test_a_limit_of_requests_is_kept(aws: ScriptedAws, make_reach: MakeReach) -> None:
     aws.script = pages(reservations(ONE, "i-1", token="a"), json_error("x"), reservations(ONE, "i-2"))
-    aws.script = pages(
-        reservations(ONE, "i-1", token="a"), reservations(ONE, "i-2", token="b"), reservations(ONE)
-    )
+    aws.script = pages(reservations(ONE, "i-1", token="a"), reservations(ONE, "i-2", token="b"), reservations(ONE))
     limited = make_reach().ask(question(request_limit=2))
     assert (limited.outcome, limited.error_code, limited.records) == ("failed", REQUEST_LIMIT, [])
     assert len(aws.operations("ec2")) == 2
     skipping = Listing(**{**vars(INSTANCES), "skip_codes": {REQUEST_LIMIT: "request_limit"}})
-    aws.script = pages(
-        reservations(ONE, "i-1", token="a"), reservations(ONE, "i-2", token="b"), reservations(ONE)
-    )
+    aws.script = pages(reservations(ONE, "i-1", token="a"), reservations(ONE, "i-2", token="b"), reservations(ONE))
     skipped = make_reach().ask(question(skipping, request_limit=2))
     assert (skipped.outcome, skipped.skip_reason, skipped.records) == ("skipped", "request_limit", [])
 
@@ -658,9 +648,7 @@ def test_an_owner_within_an_arn(aws: ScriptedAws, make_reach: MakeReach) -> None
 
 
 @pytest.mark.parametrize("body", [{}, {"Accounts": None}, {"Message": "hello"}, {"Accounts": [], "x": 1}])
-def test_a_list_that_is_missing_is_no_zero(
-    body: dict[str, Any], aws: ScriptedAws, make_reach: MakeReach
-) -> None:
+def test_a_list_that_is_missing_is_no_zero(body: dict[str, Any], aws: ScriptedAws, make_reach: MakeReach) -> None:
     aws.script = pages(as_json(body))
     answer = make_reach("management").ask(question(ACCOUNTS, region=GLOBAL_REGION))
     there = body.get("Accounts") is not None
@@ -706,9 +694,7 @@ def test_a_flattened_list_has_no_element_when_it_is_empty(aws: ScriptedAws, make
         (ec2_error("InternalError", status=500), "InternalError"),
     ],
 )
-def test_half_an_answer_keeps_nothing(
-    reply: Reply, code: str, aws: ScriptedAws, make_reach: MakeReach
-) -> None:
+def test_half_an_answer_keeps_nothing(reply: Reply, code: str, aws: ScriptedAws, make_reach: MakeReach) -> None:
     aws.script = pages(reservations(ONE, "i-1", token="a"), reply)
     answer = make_reach().ask(question())
     assert (answer.outcome, answer.records, answer.record_count) == ("failed", [], 0)
@@ -875,9 +861,7 @@ def test_where_a_global_listing_is_asked(aws: ScriptedAws) -> None:
         scope="global",
     )
     reach = Reach("workload", home_region="ap-southeast-2", retry=HASTE)
-    aws.script = pages(
-        xml("DescribeRegions", "<regionInfo><item><regionName>x</regionName></item></regionInfo>")
-    )
+    aws.script = pages(xml("DescribeRegions", "<regionInfo><item><regionName>x</regionName></item></regionInfo>"))
     assert reach.ask(question(regions, region=GLOBAL_REGION)).outcome == "found"
     assert [call.region for call in aws.log] == ["ap-southeast-2", "ap-southeast-2"]
     aws.log.clear()
@@ -961,9 +945,7 @@ def test_refusals_are_found_on_every_page(
 ) -> None:
     monkeypatch.setattr("resources.profile.TRAIL_SECONDS", 0.0)
     aws.script = pages(
-        as_json(
-            {"Events": [event(1), event(2, arn="arn:aws:sts::1:assumed-role/Other/cmdb")], "NextToken": "a"}
-        ),
+        as_json({"Events": [event(1), event(2, arn="arn:aws:sts::1:assumed-role/Other/cmdb")], "NextToken": "a"}),
         as_json({"Events": [], "NextToken": "b"}),
         as_json(
             {
@@ -1004,9 +986,7 @@ def test_no_refusals(aws: ScriptedAws, make_reach: MakeReach) -> None:
 
 
 def test_an_event_name_with_the_version_of_its_interface(aws: ScriptedAws, make_reach: MakeReach) -> None:
-    versioned = event(
-        1, "AccessDenied", EventName="ListFunctions20150331", EventSource="lambda.amazonaws.com"
-    )
+    versioned = event(1, "AccessDenied", EventName="ListFunctions20150331", EventSource="lambda.amazonaws.com")
     aws.script = pages(as_json({"Events": [versioned]}))
     found = make_reach().refusals("one", ONE, REGION, SINCE, {("lambda.amazonaws.com", "ListFunctions")})
     assert [refusal["name"] for refusal in found.refused] == ["ListFunctions20150331"]
@@ -1049,9 +1029,7 @@ def test_the_trail_of_another_account_is_no_evidence(aws: ScriptedAws, make_reac
 
 
 def test_cloudtrail_is_asked_twice_a_second_at_most(aws: ScriptedAws, make_reach: MakeReach) -> None:
-    aws.script = pages(
-        *(as_json({"Events": [], "NextToken": str(n)}) for n in range(3)), as_json({"Events": []})
-    )
+    aws.script = pages(*(as_json({"Events": [], "NextToken": str(n)}) for n in range(3)), as_json({"Events": []}))
     began = time.monotonic()
     assert make_reach().refusals("one", ONE, REGION, SINCE, {EC2}).available
     assert time.monotonic() - began >= 1.5

@@ -1,0 +1,1091 @@
+"""SQL files as tables: what their headers say, what they make of given answers, and how rows are replaced."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import pytest
+from given import FIRST_NIGHT, MANAGEMENT, WORKLOAD, Given, House, cases, hours, house
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pipelines import landing
+from pipelines.catalogue import listings
+from pipelines.dictionary import empty_warehouse
+from pipelines.models import CELL_COLUMNS, Model, ModelError, read_models
+from pipelines.sql_files import read_header, reads
+
+if TYPE_CHECKING:
+    from resources.answer import Outcome
+    from resources.warehouse import Store
+
+MODELS = read_models()
+RESERVED = {"key", "materialized", "logs"}
+WITH_CASES = [
+    "stage.organizations_account",
+    "stage.organizations_root",
+    "stage.organizations_organizational_unit",
+    "stage.organizations_account_parent",
+    "stage.organizations_account_tag",
+    "org.organizational_unit",
+    "org.account",
+    "aws.ec2_instance",
+    "cost.daily",
+]
+
+every_model = pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[House]:
+    with house(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    return empty_warehouse(tmp_path_factory.mktemp("empty"))
+
+
+def instance(name: str, **other: Any) -> dict[str, Any]:
+    """An instance as EC2 gives it, as far as a table needs it."""
+    return {
+        "OwnerId": WORKLOAD,
+        "InstanceId": name,
+        "State": {"Name": "running"},
+        "LaunchTime": "2026-11-20T00:00:00+00:00",
+        **other,
+    }
+
+
+def instances(*names: str, **cell: Any) -> Given:
+    return Given("ec2_instance", [instance(name) for name in names], **cell)
+
+
+def listed(home: House) -> dict[str, bool]:
+    """Instances in the table, and whether they are stale."""
+    rows = home.rows("select instance_id, is_stale from aws.ec2_instance order by all")
+    assert len({row["instance_id"] for row in rows}) == len(rows), "a row stands in the table twice"
+    return {row["instance_id"]: row["is_stale"] for row in rows}
+
+
+def written(folder: Path, **files: str) -> Path:
+    """A folder of SQL files, `org__account="select 1"` for `org/account.sql`."""
+    for name, sql in files.items():
+        path = folder / (name.replace("__", "/") + ".sql")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(sql, encoding="utf-8")
+    return folder
+
+
+# ---------------------------------------------------------------------------------------------------- headers
+
+
+def test_a_header_is_a_description_then_names_with_text_that_may_go_on_over_lines() -> None:
+    header = read_header(
+        "-- One row per thing,\n-- and more: of it.\n-- key: a, b\n-- a: First, such as x: y\n--    and on.\n"
+        "-- AWS: is no name, so it goes on.\n-- b:\nselect 1 -- c: is no header any more\n-- d: nor this\n"
+    )
+    assert header.description == "One row per thing, and more: of it."
+    assert dict(header.entries) == {
+        "key": "a, b",
+        "a": "First, such as x: y and on. AWS: is no name, so it goes on.",
+        "b": "",
+    }
+
+
+@every_model
+def test_every_file_documents_the_columns_that_it_yields_and_no_other(model: Model, empty: Store) -> None:
+    with empty.read() as connection:
+        yielded = [row[0] for row in connection.execute(f"describe {model.quoted}").fetchall()]
+    lineage = set(CELL_COLUMNS) if model.materialized == "collected" else set()
+    named = [name for name in model.header.entries if name not in RESERVED]
+    assert model.header.description, f"{model.relation} does not say what a row is"
+    assert set(named) == set(yielded) - lineage
+    assert all(model.header.entries.values()), "a column without a word about it"
+
+
+@every_model
+def test_every_file_names_its_key_or_says_why_it_has_none(model: Model) -> None:
+    assert model.key or "no key" in model.header.description.lower()
+    assert set(model.key) <= set(model.columns)
+
+
+@every_model
+def test_every_relation_and_column_of_an_empty_warehouse_carries_its_comment(model: Model, empty: Store) -> None:
+    with empty.read() as connection:
+        comment = connection.execute(
+            """
+            select comment from duckdb_tables() where schema_name = $schema and table_name = $name
+            union all
+            select comment from duckdb_views() where schema_name = $schema and view_name = $name
+            """,
+            {"schema": model.schema, "name": model.name},
+        ).fetchall()
+        columns = connection.execute(
+            """
+            select column_name, comment from duckdb_columns()
+            where schema_name = $schema and table_name = $name
+            """,
+            {"schema": model.schema, "name": model.name},
+        ).fetchall()
+    assert comment == [(model.header.description,)]
+    assert dict(columns) == {name: model.columns[name] for name, _ in columns}
+    assert all(text for _, text in columns)
+
+
+def test_no_relation_of_the_warehouse_is_without_a_comment(empty: Store) -> None:
+    with empty.read() as connection:
+        silent = connection.execute(
+            """
+            select schema_name || '.' || table_name, column_name from duckdb_columns()
+            where database_name = current_database() and not internal and coalesce(comment, '') = ''
+            """
+        ).fetchall()
+        built = {
+            f"{schema}.{name}"
+            for schema, name in connection.execute(
+                """
+                select table_schema, table_name from information_schema.tables
+                where table_catalog = current_database() and table_schema <> 'audit'
+                """
+            ).fetchall()
+        }
+    assert silent == []
+    assert built == set(MODELS), "a table without its SQL file, or a SQL file that makes none"
+
+
+# ------------------------------------------------------------------------------------------------ dependencies
+
+
+@every_model
+def test_the_dependencies_found_are_what_duckdb_says_the_query_reads(model: Model) -> None:
+    with duckdb.connect() as connection:
+        tables = connection.get_table_names(model.sql, qualified=True)
+    # Tables without a schema are those that `build` prepares: landed_cell, incoming.
+    assert model.uses == {name for name in tables if "." in name}
+    assert list(model.listings) == re.findall(r"landing\(\s*'(\w+)'", model.sql)
+
+
+@every_model
+def test_every_file_comes_after_what_it_reads_and_rests_on_the_listings_of_that(model: Model) -> None:
+    order = list(MODELS)
+    expected = set(model.listings)
+    for name in model.uses & MODELS.keys() - {model.relation}:
+        assert order.index(name) < order.index(model.relation)
+        expected |= MODELS[name].sources
+    assert model.sources == expected
+    assert model.sources <= listings().keys()
+
+
+@every_model
+def test_every_relation_that_a_file_reads_is_there(model: Model, empty: Store) -> None:
+    with empty.read() as connection:
+        for name in model.uses:
+            connection.execute(f"describe {name}")
+
+
+def test_what_a_query_reads_is_found_in_joins_subqueries_and_under_names_of_its_own() -> None:
+    found = reads(
+        """
+        with org as (select * from stage.one as org), "Odd" as (select 1)
+        select *, (select max(x) from stage."two") from landing('a', 'STRUCT(Id VARCHAR)') as l
+        join landing('b', 'STRUCT(Id VARCHAR)') using (x) join org on true
+        where exists (select 1 from audit.coverage) and not exists (from cost.daily)
+        -- from stage.comment
+        union all select 'from stage.text', * from landing('a', 'STRUCT(Id VARCHAR)')
+        """
+    )
+    assert found.relations == {"stage.one", "stage.two", "audit.coverage", "cost.daily"}
+    assert found.listings == ("a", "b")
+
+
+def test_files_that_depend_on_each_other_in_a_circle_are_refused_by_name(tmp_path: Path) -> None:
+    folder = written(
+        tmp_path,
+        stage__apart="select 1 as a",
+        org__one="select * from org.two",
+        org__two="select * from cmdb.three",
+        cmdb__three="select * from org.one",
+    )
+    with pytest.raises(ModelError) as refused:
+        read_models(folder)
+    assert str(refused.value) == ("These SQL files depend on each other in a circle: cmdb.three, org.one, org.two.")
+
+
+def test_a_file_may_read_its_own_rows_of_the_night_before(tmp_path: Path) -> None:
+    folder = written(tmp_path, cmdb__one="-- One.\n-- materialized: state\nselect * from cmdb.one")
+    assert list(read_models(folder)) == ["cmdb.one"]
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        pytest.param("select from where", id="nonsense"),
+        pytest.param("select 'open", id="a quote that is not closed"),
+        pytest.param("-- Only words.", id="no query"),
+        pytest.param("select 1 as a; select 2 as b", id="two queries"),
+        pytest.param("select * from landing()", id="a landing without a listing"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_refused_with_its_name(tmp_path: Path, sql: str) -> None:
+    with pytest.raises(ModelError, match=r"^warehouse/org/broken\.sql "):
+        read_models(written(tmp_path, org__broken=sql))
+
+
+def test_an_unknown_materialisation_is_refused_with_those_that_exist(tmp_path: Path) -> None:
+    folder = written(tmp_path, org__odd="-- Odd.\n-- materialized: incremental\nselect 1 as a")
+    with pytest.raises(ModelError) as refused:
+        _ = read_models(folder)["org.odd"].materialized
+    assert str(refused.value) == (
+        "warehouse/org/odd.sql: materialized: incremental is unknown; write one of collected, table, state, log, view."
+    )
+
+
+# ------------------------------------------------------------------------------- given answers, expected rows
+
+CASE_LIST = [(name, case) for name in WITH_CASES for case in cases(name)]
+
+
+@pytest.mark.parametrize(("relation", "case"), CASE_LIST, ids=[f"{name}: {case['name']}" for name, case in CASE_LIST])
+def test_given_answers_become_the_expected_rows(relation: str, case: dict[str, Any], home: House) -> None:
+    home.night("night-1", [Given(**cell) for cell in case["given"]])
+    home.build(relation)
+    model = home.models[relation]
+    found = home.rows(f"select * from {model.quoted} order by {', '.join(model.key)}")
+    shown = [{name: row[name] for name in expected} for row, expected in zip(found, case["expect"], strict=True)]
+    assert shown == case["expect"]
+
+
+def test_every_collected_table_has_given_rows_and_every_column_is_expected_with_a_value() -> None:
+    """A new SQL file comes with a data file below tests/cases, a new column with a value in it."""
+    missing = []
+    for model in MODELS.values():
+        if model.materialized == "collected":
+            expected = {
+                name
+                for case_of, case in CASE_LIST
+                if case_of == model.relation
+                for row in case["expect"]
+                for name, value in row.items()
+                if value is not None
+            }
+            missing += [f"{model.relation}.{name}" for name in model.columns if name not in expected]
+    assert missing == []
+
+
+def test_seeds_hold_what_their_files_hold_and_name_listings_of_the_catalogue(home: House) -> None:
+    home.build("ref.service_listing")
+    found = home.rows("select * from ref.service_listing")
+    assert {"service": "Amazon Elastic Compute Cloud - Compute", "listing": "ec2_instance"} in found
+    assert {row["listing"] for row in found} <= listings().keys()
+
+
+def test_a_warehouse_may_lie_in_a_folder_of_any_name(tmp_path: Path) -> None:
+    with house(tmp_path / "a [b] *?'\" ō") as home:
+        home.night("night-1", [instances("i-1")])
+        home.build("aws.ec2_instance")
+        assert listed(home) == {"i-1": False}
+
+
+def test_the_same_record_in_two_cells_stands_twice_and_breaks_the_key(home: House) -> None:
+    """The pages of two regions never hold one instance: were it so, the rule `key_is_unique` says it."""
+    home.night("night-1", [instances("i-1", region="us-east-1"), instances("i-1", "i-1", region="us-east-2")])
+    home.build("aws.ec2_instance")
+    found = home.rows("select arn, count(*) as n from aws.ec2_instance group by all order by all")
+    assert [row["n"] for row in found] == [1, 2]
+
+
+# ------------------------------------------------------------------------------------- replaced cell by cell
+
+
+@pytest.mark.parametrize("outcome", ["empty_suspect", "denied", "wrong_account", "failed"])
+def test_a_cell_that_is_not_trusted_keeps_its_rows_stale(home: House, outcome: Outcome) -> None:
+    home.night("night-1", [instances("i-1", "i-2"), instances("i-9", region="us-east-1")])
+    home.build("aws.ec2_instance")
+    home.night(
+        "night-2",
+        [Given("ec2_instance", outcome=outcome), instances("i-8", region="us-east-1")],
+        FIRST_NIGHT + hours(24),
+    )
+    home.build("aws.ec2_instance")
+    assert listed(home) == {"i-1": True, "i-2": True, "i-8": False}
+    kept = home.rows("select distinct run_id, collected_at from aws.ec2_instance where is_stale")
+    assert kept == [{"run_id": "night-1", "collected_at": "2026-11-24T14:00:00Z"}]
+    home.night("night-3", [instances("i-2")], FIRST_NIGHT + hours(48))
+    home.build("aws.ec2_instance")
+    assert listed(home) == {"i-2": False, "i-8": False}
+
+
+@pytest.mark.parametrize("reason", ["no_longer_asked", "no_profile", "account_suspended", "region_not_enabled"])
+def test_a_question_that_was_not_asked_keeps_the_rows_stale(home: House, reason: str) -> None:
+    home.night("night-1", [instances("i-1")])
+    home.build("aws.ec2_instance")
+    home.night(
+        "night-2",
+        [Given("ec2_instance", outcome="skipped", skip_reason=reason)],
+        FIRST_NIGHT + hours(24),
+    )
+    home.build("aws.ec2_instance")
+    assert listed(home) == {"i-1": True}
+
+
+@pytest.mark.parametrize("reason", ["account_left", "parent_gone"])
+def test_knowing_that_the_account_left_or_the_parent_is_gone_removes_the_rows(home: House, reason: str) -> None:
+    home.night("night-1", [instances("i-1"), instances("i-9", region="us-east-1")])
+    home.build("aws.ec2_instance")
+    home.night(
+        "night-2",
+        [Given("ec2_instance", outcome="skipped", skip_reason=reason), instances("i-9", region="us-east-1")],
+        FIRST_NIGHT + hours(24),
+    )
+    home.build("aws.ec2_instance")
+    assert listed(home) == {"i-9": False}
+
+
+@pytest.mark.parametrize("pruned", [False, True], ids=["landing kept", "landing pruned"])
+def test_rows_that_went_with_their_account_do_not_come_back_without_an_answer(home: House, pruned: bool) -> None:
+    home.night("night-1", [instances("i-1")])
+    home.build("cmdb.resource")
+    home.night(
+        "night-2",
+        [Given("ec2_instance", outcome="skipped", skip_reason="account_left")],
+        FIRST_NIGHT + hours(24),
+    )
+    home.build("cmdb.resource")
+    if pruned:
+        shutil.rmtree(home.store.landing / "night-1")
+    home.night("night-3", [Given("ec2_instance", outcome="denied")], FIRST_NIGHT + hours(48))
+    home.build("cmdb.resource")
+    assert listed(home) == {}
+    assert home.rows("select status, retired_reason from cmdb.resource") == [
+        {"status": "retired", "retired_reason": "account_left"}
+    ]
+
+
+def test_an_answer_without_records_that_is_trusted_removes_the_rows(home: House) -> None:
+    home.night("night-1", [instances("i-1"), instances("i-9", region="us-east-1")])
+    home.build("aws.ec2_instance")
+    home.night("night-2", [Given("ec2_instance", outcome="empty_verified")], FIRST_NIGHT + hours(24))
+    home.build("aws.ec2_instance")
+    assert listed(home) == {"i-9": False}
+
+
+def test_a_zero_that_somebody_accepted_removes_the_rows_and_they_stay_away(home: House) -> None:
+    home.night("night-1", [instances("i-1")])
+    home.build("aws.ec2_instance")
+    home.night("night-2", [Given("ec2_instance", outcome="empty_suspect", accepted=True)], FIRST_NIGHT + hours(24))
+    home.build("aws.ec2_instance")
+    assert listed(home) == {}
+    home.night("night-3", [Given("ec2_instance", outcome="empty_suspect")], FIRST_NIGHT + hours(48))
+    home.build("aws.ec2_instance")
+    assert listed(home) == {}
+    home.night("night-4", [Given("ec2_instance", outcome="denied")], FIRST_NIGHT + hours(72))
+    home.build("aws.ec2_instance")
+    assert listed(home) == {}, "the newest trusted answer is the accepted zero, not the one before it"
+
+
+def test_the_newest_trusted_answer_counts_even_when_it_was_never_loaded_and_a_newer_one_is_not_trusted(
+    home: House,
+) -> None:
+    home.night("night-1", [instances("i-1")])
+    home.build("aws.ec2_instance")
+    home.night("night-2", [instances("i-2")], FIRST_NIGHT + hours(24))
+    home.night("night-3", [Given("ec2_instance", outcome="failed")], FIRST_NIGHT + hours(48))
+    home.build("aws.ec2_instance")
+    assert listed(home) == {"i-2": True}
+
+
+def test_rows_outlive_the_landing_that_they_came_in(home: House) -> None:
+    home.night("night-1", [instances("i-1")])
+    home.build("aws.ec2_instance")
+    for number in range(2, 6):
+        home.night(
+            f"night-{number}",
+            [instances(f"i-{number}", region="us-east-1")],
+            FIRST_NIGHT + hours(24 * number),
+        )
+        home.build("aws.ec2_instance")
+        landing.prune(home.store.landing, keep=2)
+    assert not (home.store.landing / "night-1").exists()
+    assert listed(home) == {"i-1": False, "i-5": False}
+    home.night("night-6", [Given("ec2_instance", outcome="denied")], FIRST_NIGHT + hours(24 * 6))
+    home.build("aws.ec2_instance")
+    assert listed(home) == {"i-1": True, "i-5": False}
+
+
+def test_a_trusted_zero_removes_rows_even_when_its_landing_is_gone(home: House) -> None:
+    home.night("night-1", [instances("i-1")])
+    home.build("aws.ec2_instance")
+    home.night("night-2", [Given("ec2_instance", outcome="empty_verified")], FIRST_NIGHT + hours(24))
+    shutil.rmtree(home.store.landing / "night-2")
+    home.build("aws.ec2_instance")
+    assert listed(home) == {}
+
+
+def test_building_again_from_the_same_landing_changes_nothing(home: House) -> None:
+    home.night("night-1", [instances("i-1", "i-2"), *bill(("2026-11-01", "A", "1"))])
+    home.build("cmdb.resource", "cost.daily")
+    before = everything(home)
+    home.build(*home.models)
+    home.build("cmdb.resource", "cost.daily")
+    after = everything(home)
+    assert {name: after[name] for name in before} == before
+
+
+def test_a_column_that_a_query_gains_is_added_and_documented(home: House) -> None:
+    home.night("night-1", [instances("i-1"), instances("i-9", region="us-east-1")])
+    home.build("aws.ec2_instance")
+    model = home.models["aws.ec2_instance"]
+    sql = model.sql.replace(
+        "item.InstanceId as instance_id,", 'item.InstanceId as instance_id, 7 as "a ""b", true as c,'
+    )
+    entries = {**model.header.entries, 'a "b': "It's new.", "c": "So is this."}
+    home.models["aws.ec2_instance"] = dataclasses.replace(
+        model, sql=sql, header=dataclasses.replace(model.header, entries=entries)
+    )
+    home.night("night-2", [Given("ec2_instance", outcome="denied")], FIRST_NIGHT + hours(24))
+    home.night("night-3", [instances("i-8", region="us-east-1")], FIRST_NIGHT + hours(24))
+    shutil.rmtree(home.store.landing / "night-1")
+    home.build("aws.ec2_instance")
+    assert home.rows('select instance_id, is_stale, "a ""b" as a, c from aws.ec2_instance order by all') == [
+        {"instance_id": "i-1", "is_stale": True, "a": None, "c": None},
+        {"instance_id": "i-8", "is_stale": False, "a": 7, "c": True},
+    ]
+    said = home.rows("select column_name, comment from duckdb_columns() where table_name = 'ec2_instance'")
+    assert {"column_name": 'a "b', "comment": "It's new."} in said
+
+
+def test_a_column_that_a_query_gives_as_another_type_is_refused_and_nothing_changes(home: House) -> None:
+    home.night("night-1", [instances("i-1")])
+    home.build("aws.ec2_instance")
+    before = everything(home)
+    model = home.models["aws.ec2_instance"]
+    home.models["aws.ec2_instance"] = dataclasses.replace(
+        model, sql=model.sql.replace("item.InstanceType as instance_type", "42 as instance_type, 1 as new_one")
+    )
+    home.night("night-2", [instances("i-2")], FIRST_NIGHT + hours(24))
+    with pytest.raises(ModelError) as refused:
+        home.build("aws.ec2_instance")
+    assert str(refused.value) == (
+        "warehouse/aws/ec2_instance.sql gives instance_type as INTEGER, but the table holds VARCHAR. "
+        "Nothing was changed. Cast it in the query, or write a migration."
+    )
+    assert everything(home)["aws.ec2_instance"] == before["aws.ec2_instance"]
+
+
+def spoiled_record(home: House) -> None:
+    """A landed line that is no instance."""
+    home.night("night-2", [Given("ec2_instance", [instance("i-2", LaunchTime="yesterday")])], FIRST_NIGHT + hours(24))
+
+
+def spoiled_file(home: House) -> None:
+    """A landing that somebody cut off in the middle of a line."""
+    home.night("night-2", [instances("i-2", "i-3")], FIRST_NIGHT + hours(24))
+    path = landing.records_path(home.store.landing, "night-2", "ec2_instance")
+    path.write_bytes(path.read_bytes()[:-20])
+
+
+@pytest.mark.parametrize("spoil", [spoiled_record, spoiled_file], ids=["a record", "a file"])
+def test_a_failure_in_the_middle_leaves_the_table_as_it_was(home: House, spoil: Callable[[House], None]) -> None:
+    home.night("night-1", [instances("i-1")])
+    home.build("aws.ec2_instance")
+    before = everything(home)["aws.ec2_instance"]
+    spoil(home)
+    with pytest.raises(duckdb.Error):
+        home.build("aws.ec2_instance")
+    assert everything(home)["aws.ec2_instance"] == before
+
+
+def test_a_log_that_fails_leaves_the_table_and_the_log_as_they_were(home: House) -> None:
+    home.night("night-1", bill(("2026-11-01", "A", "1")))
+    home.build("cost.daily")
+    before = everything(home)
+    log = home.models["cost.restatement"]
+    home.models["cost.restatement"] = dataclasses.replace(log, sql=f"{log.sql} and error('broken log') is null")
+    home.night("night-2", bill(("2026-11-01", "A", "2")), FIRST_NIGHT + hours(24))
+    with pytest.raises(duckdb.Error, match="broken log"):
+        home.build("cost.daily")
+    after = everything(home)
+    assert {name: after[name] for name in ("cost.daily", "cost.restatement")} == {
+        name: before[name] for name in ("cost.daily", "cost.restatement")
+    }
+
+
+def everything(home: House) -> dict[str, list[dict[str, Any]]]:
+    """Every row of every table that is there, sorted."""
+    names = home.rows(
+        """
+        select table_schema || '.' || table_name as name from information_schema.tables
+        where table_catalog = current_database() and table_schema <> 'audit' order by all
+        """
+    )
+    return {row["name"]: sorted(home.rows(f"select * from {row['name']}"), key=repr) for row in names}
+
+
+# ------------------------------------------------------------------------ any nights whatever (a property)
+
+PLACES = [(WORKLOAD, "us-east-1"), (WORKLOAD, "us-east-2"), ("000000000042", "us-east-1")]
+
+
+@dataclass(frozen=True)
+class Event:
+    """What one night brings to one cell."""
+
+    outcome: Outcome
+    names: tuple[str, ...] = ()
+    skip_reason: str | None = None
+    accepted: bool = False
+
+
+events = st.one_of(
+    st.lists(st.sampled_from("abc"), min_size=1, max_size=3, unique=True).map(
+        lambda names: Event("found", tuple(sorted(names)))
+    ),
+    st.sampled_from(
+        [
+            Event("empty_verified"),
+            Event("empty_suspect"),
+            Event("empty_suspect", accepted=True),
+            Event("denied"),
+            Event("failed"),
+            Event("wrong_account"),
+            Event("skipped", skip_reason="no_profile"),
+            Event("skipped", skip_reason="account_left"),
+        ]
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Night:
+    """A night: an event for some of the cells, whether its models were built, and whether old landings went."""
+
+    cells: dict[tuple[str, str], Event]
+    built: bool
+    pruned: bool
+
+
+nights = st.lists(
+    st.builds(
+        Night,
+        cells=st.dictionaries(st.sampled_from(PLACES), events, max_size=len(PLACES)),
+        built=st.booleans(),
+        pruned=st.booleans(),
+    ),
+    min_size=1,
+    max_size=5,
+)
+
+
+def believed(history: Sequence[Night], place: tuple[str, str]) -> tuple[set[str], bool]:
+    """The instances of a cell's newest answer that can be believed, and whether they are stale: the rule in words.
+
+    An accepted zero, and every later one until something is found, can be believed; so can it that an account left.
+    """
+    names: set[str] = set()
+    accepted = stale = False
+    for night in history:
+        event = night.cells.get(place)
+        if event is None:
+            continue
+        if event.outcome == "found":
+            names, accepted, stale = set(event.names), False, False
+            continue
+        accepted = accepted or event.accepted
+        if (
+            event.outcome == "empty_verified"
+            or event.skip_reason == "account_left"
+            or (event.outcome == "empty_suspect" and accepted)
+        ):
+            names, stale = set(), False
+        else:
+            stale = True
+    return names, stale
+
+
+@settings(
+    max_examples=40,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(nights)
+def test_whatever_the_nights_bring_a_cell_holds_the_records_of_its_newest_trusted_answer(
+    tmp_path_factory: pytest.TempPathFactory, history: list[Night]
+) -> None:
+    folder = tmp_path_factory.mktemp("nights")
+    with house(folder) as home:
+        for number, night in enumerate(history):
+            home.night(
+                f"night-{number}",
+                [
+                    Given(
+                        "ec2_instance",
+                        [instance(f"i-{number}-{name}", OwnerId=account) for name in event.names],
+                        event.outcome,
+                        account_id=account,
+                        region=region,
+                        skip_reason=event.skip_reason,
+                        accepted=event.accepted,
+                    )
+                    for (account, region), event in night.cells.items()
+                ],
+                FIRST_NIGHT + hours(24 * number),
+            )
+            if night.built or number == len(history) - 1:
+                home.build("aws.ec2_instance")
+                if night.pruned:
+                    # Only a night that published, and so has built, forgets landings.
+                    landing.prune(home.store.landing, keep=1)
+        found = home.rows("select account_id, region, instance_id, is_stale from aws.ec2_instance")
+    shutil.rmtree(folder)
+    newest = {
+        (place, name): number
+        for number, night in enumerate(history)
+        for place, event in night.cells.items()
+        if event.outcome == "found"
+        for name in event.names
+    }
+    expected = []
+    for place in PLACES:
+        names, stale = believed(history, place)
+        last = max(
+            (n for n, night in enumerate(history) if night.cells.get(place, Event("failed")).outcome == "found"),
+            default=-1,
+        )
+        assert all(newest[place, name] == last for name in names)
+        expected += [(*place, f"i-{last}-{name}", stale) for name in names]
+    assert sorted((r["account_id"], r["region"], r["instance_id"], r["is_stale"]) for r in found) == sorted(expected)
+
+
+# ------------------------------------------------------------------------------------------- cmdb.resource
+
+
+def item(home: House, name: str = "i-1") -> dict[str, Any]:
+    """One configuration item."""
+    (found,) = home.rows("select * from cmdb.resource where resource_id = $name", {"name": name})
+    return found
+
+
+def night(home: House, number: float, *cells: Given) -> None:
+    """Land and build the night that begins `number` hours after the first."""
+    home.night(f"night-{number}", cells, FIRST_NIGHT + hours(number))
+    home.build("cmdb.resource")
+
+
+def test_a_resource_is_active_from_the_night_that_first_finds_it(home: House) -> None:
+    tags = [
+        {"Key": "Name", "Value": "web-1"},
+        {"Key": "bc:business-service", "Value": "Payments"},
+        {"Key": "bc:business-owner", "Value": "O'Brien"},
+        {"Key": "bc:cost-centre", "Value": "0042"},
+        {"Key": "bc:capability", "Value": ""},
+        {"Key": "bc:environment", "Value": "prod"},
+        {"Key": "bc:project", "Value": "Ōtautahi"},
+    ]
+    record = instance("i-1", Tags=tags, InstanceType="m7g.large", Placement={"AvailabilityZone": "ap-southeast-2a"})
+    night(home, 0, Given("ec2_instance", [record, instance("i-2")]))
+    night(home, 24, Given("ec2_instance", [record, instance("i-2")]))
+    found = item(home)
+    assert '"instance_type":"m7g.large"' in found.pop("attributes")
+    assert found == {
+        "arn": f"arn:aws:ec2:ap-southeast-2:{WORKLOAD}:instance/i-1",
+        "resource_type": "AWS::EC2::Instance",
+        "resource_id": "i-1",
+        "name": "web-1",
+        "account_id": WORKLOAD,
+        "region": "ap-southeast-2",
+        "availability_zone": "ap-southeast-2a",
+        "state": "running",
+        "created_at": "2026-11-20T00:00:00Z",
+        "tags": {tag["Key"]: tag["Value"] for tag in tags},
+        "business_service": "Payments",
+        "business_owner": "O'Brien",
+        "cost_centre": "0042",
+        "capability": None,
+        "environment": "prod",
+        "project": "Ōtautahi",
+        "owner_source": "resource tag",
+        "first_seen_at": "2026-11-24T14:00:00Z",
+        "last_seen_at": "2026-11-25T14:00:00Z",
+        "missing_since": None,
+        "retired_at": None,
+        "retired_reason": None,
+        "status": "active",
+        "is_stale": False,
+        "run_id": "night-24",
+        "listing": "ec2_instance",
+        "role": "workload",
+        "collected_at": "2026-11-25T14:00:00Z",
+    }
+    assert {name: item(home, "i-2")[name] for name in ("owner_source", "business_owner", "tags", "name")} == {
+        "owner_source": "none",
+        "business_owner": None,
+        "tags": {},
+        "name": None,
+    }
+
+
+def states(home: House, name: str = "i-1") -> tuple[str, str | None, str | None, str | None, bool]:
+    """Status, missing since, retired at, why, stale."""
+    found = item(home, name)
+    return (
+        found["status"],
+        found["missing_since"],
+        found["retired_at"],
+        found["retired_reason"],
+        found["is_stale"],
+    )
+
+
+def test_a_resource_is_missing_by_one_trusted_answer_and_retired_by_another_twelve_hours_later(
+    home: House,
+) -> None:
+    night(home, 0, instances("i-1", "i-2"))
+    night(home, 24, instances("i-2"))
+    assert states(home) == ("missing", "2026-11-25T14:00:00Z", None, None, False)
+    night(home, 35, instances("i-2"))
+    assert states(home) == ("missing", "2026-11-25T14:00:00Z", None, None, False), "eleven hours are too few"
+    night(home, 36, instances("i-2"))
+    assert states(home) == ("retired", "2026-11-25T14:00:00Z", "2026-11-26T02:00:00Z", "not_found", False)
+    night(home, 60, instances("i-2"))
+    assert states(home) == ("retired", "2026-11-25T14:00:00Z", "2026-11-26T02:00:00Z", "not_found", False)
+    assert item(home)["last_seen_at"] == "2026-11-24T14:00:00Z"
+    assert item(home)["run_id"] == "night-0"
+    assert states(home, "i-2") == ("active", None, None, None, False)
+
+
+def test_building_a_night_again_makes_nothing_retire(home: House) -> None:
+    night(home, 0, instances("i-1", "i-2"))
+    night(home, 24, instances("i-2"))
+    for _ in range(3):
+        home.build("cmdb.resource")
+    assert states(home) == ("missing", "2026-11-25T14:00:00Z", None, None, False)
+
+
+def test_answers_that_are_not_trusted_make_nothing_missing_and_nothing_retired(home: House) -> None:
+    night(home, 0, instances("i-1", "i-2"))
+    night(home, 24, Given("ec2_instance", outcome="empty_suspect"))
+    assert states(home) == ("active", None, None, None, True)
+    night(home, 48, instances("i-2"))
+    assert states(home) == ("missing", "2026-11-26T14:00:00Z", None, None, False)
+    night(home, 72, Given("ec2_instance", outcome="denied"))
+    assert states(home) == ("missing", "2026-11-26T14:00:00Z", None, None, True), "a refusal is no second answer"
+    assert states(home, "i-2") == ("active", None, None, None, True)
+    night(home, 96, Given("ec2_instance", outcome="empty_verified"))
+    assert states(home) == ("retired", "2026-11-26T14:00:00Z", "2026-11-28T14:00:00Z", "not_found", False)
+    assert states(home, "i-2") == ("missing", "2026-11-28T14:00:00Z", None, None, False)
+
+
+def test_a_resource_that_returns_is_active_and_keeps_the_day_on_which_it_was_first_seen(home: House) -> None:
+    night(home, 0, instances("i-1"))
+    night(home, 24, Given("ec2_instance", outcome="empty_verified"))
+    night(home, 48, instances("i-1"))
+    assert states(home) == ("active", None, None, None, False)
+    night(home, 72, Given("ec2_instance", outcome="empty_verified"))
+    night(home, 96, Given("ec2_instance", outcome="empty_verified"))
+    assert states(home)[0] == "retired"
+    night(home, 120, instances("i-1"))
+    assert states(home) == ("active", None, None, None, False)
+    assert item(home)["first_seen_at"] == "2026-11-24T14:00:00Z"
+    assert item(home)["last_seen_at"] == "2026-11-29T14:00:00Z"
+
+
+def test_a_terminated_instance_is_retired_at_once_and_stays_so_when_aws_forgets_it(home: House) -> None:
+    gone = Given("ec2_instance", [instance("i-1", State={"Name": "terminated"}), instance("i-2")])
+    night(home, 0, instances("i-1", "i-2"))
+    night(home, 24, gone)
+    assert states(home) == ("retired", None, "2026-11-25T14:00:00Z", "terminated", False)
+    night(home, 25, gone)
+    assert states(home) == ("retired", None, "2026-11-25T14:00:00Z", "terminated", False)
+    for number in (48, 72):
+        night(home, number, instances("i-2"))
+        assert states(home) == ("retired", None, "2026-11-25T14:00:00Z", "terminated", False)
+
+
+def test_resources_of_an_account_that_left_are_retired_at_once(home: House) -> None:
+    left = Given("ec2_instance", outcome="skipped", skip_reason="account_left")
+    night(home, 0, instances("i-1"))
+    night(home, 24, left)
+    assert states(home) == ("retired", None, "2026-11-25T14:00:00Z", "account_left", False)
+    night(home, 48, left)
+    assert states(home) == ("retired", None, "2026-11-25T14:00:00Z", "account_left", False)
+
+
+def test_resources_of_a_cell_that_is_asked_no_longer_stay_as_they_are_stale(home: House) -> None:
+    night(home, 0, instances("i-1"))
+    night(home, 24, Given("ec2_instance", outcome="skipped", skip_reason="no_longer_asked"))
+    assert states(home) == ("active", None, None, None, True)
+
+
+def test_a_resource_outlives_the_landing_that_it_came_in(home: House) -> None:
+    night(home, 0, instances("i-1"))
+    shutil.rmtree(home.store.landing / "night-0")
+    night(home, 24, Given("ec2_instance", outcome="failed"))
+    assert states(home) == ("active", None, None, None, True)
+
+
+# -------------------------------------------------------------------------------------- org.account over nights
+
+ORGANISATION = [
+    Given("organizations_root", [{"Id": "r-1", "Name": "Root"}]),
+    Given("organizations_organizational_unit:r-1", [{"Id": "ou-1", "Name": "A"}, {"Id": "ou-2", "Name": "B"}]),
+]
+
+
+def account(number: str, **other: Any) -> dict[str, Any]:
+    return {"Id": number, "Name": f"Account {number}", "State": "ACTIVE", **other}
+
+
+def placed(home: House, number: str) -> dict[str, Any]:
+    """What an analyst reads of an account."""
+    (found,) = home.rows(
+        """
+        select state, ou_path, tags, is_stale, is_management, first_seen_at, last_seen_at
+        from org.account where account_id = $number
+        """,
+        {"number": number},
+    )
+    return found
+
+
+def test_an_account_that_a_trusted_list_has_no_more_has_left(home: House) -> None:
+    home.night(
+        "night-1",
+        [
+            *ORGANISATION,
+            Given("organizations_account", [account(MANAGEMENT), account(WORKLOAD)]),
+            Given("organizations_account_parent:ou-1", [{"Id": WORKLOAD}]),
+            Given(f"organizations_account_tag:{WORKLOAD}", [{"Key": "a", "Value": "b"}]),
+        ],
+    )
+    home.build("org.account")
+    home.night("night-2", [Given("organizations_account", outcome="failed")], FIRST_NIGHT + hours(24))
+    home.build("org.account")
+    assert (placed(home, WORKLOAD)["state"], placed(home, WORKLOAD)["is_stale"]) == ("ACTIVE", True)
+    home.night(
+        "night-3",
+        [
+            Given("organizations_account", [account(MANAGEMENT)]),
+            Given("organizations_account_parent:ou-1"),
+            Given(f"organizations_account_tag:{WORKLOAD}", outcome="skipped", skip_reason="parent_gone"),
+        ],
+        FIRST_NIGHT + hours(48),
+    )
+    home.build("org.account")
+    assert placed(home, WORKLOAD) == {
+        "state": "LEFT",
+        "ou_path": "/A",
+        "tags": {"a": "b"},
+        "is_stale": False,
+        "is_management": False,
+        "first_seen_at": "2026-11-24T14:00:00Z",
+        "last_seen_at": "2026-11-24T14:00:00Z",
+    }
+    home.night(
+        "night-4",
+        [Given("organizations_account", [account(MANAGEMENT), account(WORKLOAD)])],
+        FIRST_NIGHT + hours(72),
+    )
+    home.build("org.account")
+    assert placed(home, WORKLOAD)["state"] == "ACTIVE"
+    assert placed(home, WORKLOAD)["first_seen_at"] == "2026-11-24T14:00:00Z"
+
+
+def test_an_account_that_moved_stands_once_where_the_newer_answer_has_it(home: House) -> None:
+    home.night(
+        "night-1",
+        [
+            *ORGANISATION,
+            Given("organizations_account", [account(WORKLOAD)]),
+            Given("organizations_account_parent:ou-1", [{"Id": WORKLOAD}]),
+            Given("organizations_account_parent:ou-2"),
+        ],
+    )
+    home.build("org.account")
+    home.night(
+        "night-2",
+        [
+            Given("organizations_account_parent:ou-1", outcome="failed"),
+            Given("organizations_account_parent:ou-2", [{"Id": WORKLOAD}]),
+        ],
+        FIRST_NIGHT + hours(24),
+    )
+    home.build("org.account")
+    assert placed(home, WORKLOAD)["ou_path"] == "/B"
+
+
+def test_a_unit_that_is_gone_takes_its_children_with_it_and_a_refused_parent_does_not(home: House) -> None:
+    def units() -> dict[str, bool]:
+        return {
+            row["ou_path"]: row["is_stale"]
+            for row in home.rows("select ou_path, is_stale from org.organizational_unit")
+        }
+
+    home.night(
+        "night-1", [*ORGANISATION, Given("organizations_organizational_unit:ou-1", [{"Id": "ou-3", "Name": "C"}])]
+    )
+    home.build("org.organizational_unit")
+    home.night(
+        "night-2",
+        [Given("organizations_organizational_unit:ou-1", outcome="denied")],
+        FIRST_NIGHT + hours(24),
+    )
+    home.build("org.organizational_unit")
+    assert units() == {"/A": False, "/A/C": True, "/B": False}
+    home.night(
+        "night-3",
+        [
+            Given("organizations_organizational_unit:r-1", [{"Id": "ou-2", "Name": "B"}]),
+            Given("organizations_organizational_unit:ou-1", outcome="skipped", skip_reason="parent_gone"),
+        ],
+        FIRST_NIGHT + hours(48),
+    )
+    home.build("org.organizational_unit")
+    assert units() == {"/B": False}
+
+
+def test_the_profile_of_an_account_is_that_of_the_newest_identity_check(home: House) -> None:
+    home.night("night-1", [*ORGANISATION, Given("organizations_account", [account(WORKLOAD), account("222222222222")])])
+    home.execute(
+        *(
+            f"""
+            insert into audit.caller_identity (run_id, role, profile, caller_account_id, checked_at)
+            values ('{run}', '{role}', '{profile}', {who}, timestamptz '{at}+00')
+            """
+            for run, role, profile, who, at in [
+                ("night-1", "workload", "acme-old", "'222222222222'", "2026-11-24 14:00"),
+                ("night-2", "management", "acmeManagement", "'222222222222'", "2026-11-25 14:00"),
+                ("night-2", "workload", "acme-b", f"'{WORKLOAD}'", "2026-11-25 14:00"),
+                ("night-2", "workload", "acme-a", f"'{WORKLOAD}'", "2026-11-25 14:00"),
+                ("night-2", "workload", "acme-broken", "null", "2026-11-25 14:00"),
+            ]
+        )
+    )
+    home.build("org.account")
+    assert home.rows("select account_id, profile, has_profile from org.account order by all") == [
+        {"account_id": WORKLOAD, "profile": "acme-a", "has_profile": True},
+        {"account_id": "222222222222", "profile": None, "has_profile": False},
+    ]
+
+
+# ------------------------------------------------------------------------------------------ cost.restatement
+
+
+def bill(*lines: tuple[str, str, str], month: str = "2026-11") -> list[Given]:
+    """A month's cell: day, service, amount."""
+    return [
+        Given(
+            f"cost_daily:service:{month}",
+            [
+                {
+                    "Keys": [WORKLOAD, service],
+                    "Metrics": {"UnblendedCost": {"Amount": amount, "Unit": "USD"}},
+                    "TimePeriod": {"Start": day, "End": day},
+                    "Estimated": True,
+                }
+                for day, service, amount in lines
+            ],
+        )
+    ]
+
+
+def restated(home: House) -> list[tuple[str, str, str | None, str | None, str]]:
+    """Day, service, before, after, run."""
+    return [
+        (
+            row["usage_date"],
+            row["dimension_value"],
+            row["old_unblended_cost"],
+            row["new_unblended_cost"],
+            row["run_id"],
+        )
+        for row in home.rows("select * from cost.restatement order by all")
+    ]
+
+
+def test_a_restatement_is_what_changed_vanished_or_came_within_the_days_that_were_known(home: House) -> None:
+    home.night("night-1", bill(("2026-11-01", "A", "1"), ("2026-11-01", "B", "2"), ("2026-11-02", "A", "3")))
+    home.build("cost.daily")
+    assert restated(home) == []
+    home.night(
+        "night-2",
+        bill(
+            ("2026-11-01", "A", "1.0"),
+            ("2026-11-01", "C", "0.0000000001"),
+            ("2026-11-02", "A", "3.5"),
+            ("2026-11-03", "A", "9"),
+        ),
+        FIRST_NIGHT + hours(24),
+    )
+    home.build("cost.daily")
+    expected = [
+        ("2026-11-01", "B", "2.0000000000", None, "night-2"),
+        ("2026-11-01", "C", None, "0.0000000001", "night-2"),
+        ("2026-11-02", "A", "3.0000000000", "3.5000000000", "night-2"),
+    ]
+    assert restated(home) == expected
+    first = home.rows("select * from cost.restatement order by all limit 1")
+    assert first == [
+        {
+            "usage_date": "2026-11-01",
+            "slice": "service",
+            "account_id": WORKLOAD,
+            "dimension_value": "B",
+            "run_id": "night-2",
+            "old_unblended_cost": "2.0000000000",
+            "new_unblended_cost": None,
+            "currency": "USD",
+            "observed_at": "2026-11-25T14:00:00Z",
+            "listing": "cost_daily:service:2026-11",
+            "collected_at": "2026-11-25T14:00:00Z",
+        }
+    ]
+    home.build("cost.daily")
+    home.build("cost.daily")
+    assert restated(home) == expected, "the same answer loaded again restates nothing"
+
+
+def test_a_month_that_is_new_or_was_not_trusted_restates_nothing(home: House) -> None:
+    home.night("night-1", bill(("2026-11-01", "A", "1")))
+    home.build("cost.daily")
+    home.night(
+        "night-2",
+        [
+            Given("cost_daily:service:2026-11", outcome="failed"),
+            *bill(("2026-10-31", "A", "5"), month="2026-10"),
+        ],
+        FIRST_NIGHT + hours(24),
+    )
+    home.build("cost.daily")
+    assert restated(home) == []
+    home.night("night-3", bill(("2026-11-01", "A", "2"), ("2026-11-02", "A", "2")), FIRST_NIGHT + hours(48))
+    home.build("cost.daily")
+    assert restated(home) == [("2026-11-01", "A", "1.0000000000", "2.0000000000", "night-3")]
+
+
+def test_every_restatement_is_remembered(home: House) -> None:
+    for number, amount in enumerate(["1", "2", "1"]):
+        home.night(f"night-{number}", bill(("2026-11-01", "A", amount)), FIRST_NIGHT + hours(24 * number))
+        home.build("cost.daily")
+    assert [entry[2:] for entry in restated(home)] == [
+        ("1.0000000000", "2.0000000000", "night-1"),
+        ("2.0000000000", "1.0000000000", "night-2"),
+    ]
+
+
+def test_nights_that_were_not_built_are_one_restatement_from_what_was_known_to_what_is(home: House) -> None:
+    home.night("night-1", bill(("2026-11-01", "A", "1")))
+    home.build("cost.daily")
+    home.night("night-2", bill(("2026-11-01", "A", "2")), FIRST_NIGHT + hours(24))
+    home.night("night-3", bill(("2026-11-01", "A", "3")), FIRST_NIGHT + hours(48))
+    home.build("cost.daily")
+    assert restated(home) == [("2026-11-01", "A", "1.0000000000", "3.0000000000", "night-3")]
