@@ -124,7 +124,7 @@ def _collect(
                     ask_central(collection, listing)
             collection.settle()
             cells = collection.cells()
-            verdicts = collection.commit(cells)
+            verdicts = collection.commit(cells, {} if coverage is None else {ACCOUNT_COVERAGE: coverage})
     finally:
         collection.close()
     for finding in collection.findings:

@@ -324,8 +324,13 @@ class Collection:
 
     # ------------------------------------------------------------------------------------------ storing
 
-    def commit(self, cells: Sequence[Cell]) -> dict[str, rules.Verdict]:
-        """Name the landed files, write the cells and the verdict of each listing."""
+    def commit(self, cells: Sequence[Cell], also: Mapping[str, rules.Verdict]) -> dict[str, rules.Verdict]:
+        """Name the landed files, write the cells and the verdict of each listing.
+
+        Args:
+            cells: every cell of the step, judged.
+            also: verdicts on the step as a whole by the name of their rule, to be written with them.
+        """
         by_listing: dict[str, list[Cell]] = defaultdict(list)
         untrusted = {cell.listing.partition(":")[0] for cell in cells if not cell.is_trusted}
         for cell in cells:
@@ -351,17 +356,19 @@ class Collection:
             )
             states = cell_states(evidence.coverage(connection, list(paths)))
             for name in paths:
-                verdict = rules.listing_verdict(name, states.get(name, []), self.settings.untrusted_tolerance)
-                verdicts[name] = verdict
+                verdicts[name] = rules.listing_verdict(name, states.get(name, []), self.settings.untrusted_tolerance)
+            said = [(NO_SILENT_ZERO, name, verdict) for name, verdict in verdicts.items()]
+            said += [(rule, self.resource.role, verdict) for rule, verdict in also.items()]
+            for rule, scope, verdict in said:
                 evidence.record_check(
                     connection,
                     self.run_id,
-                    NO_SILENT_ZERO,
-                    name,
+                    rule,
+                    scope,
                     severity=verdict.severity,
                     passed=verdict.passed,
                     observed=verdict.sentence,
-                    tolerance=str(self.settings.untrusted_tolerance),
+                    tolerance=str(self.settings.untrusted_tolerance) if rule == NO_SILENT_ZERO else None,
                     detail=verdict.at_fault[:100],
                     config_hash=self.settings.config_hash,
                 )

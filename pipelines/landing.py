@@ -4,6 +4,7 @@ A line is `{"run_id", "role", "account_id", "region", "listing", "parameter", "i
 a temporary name and renamed when every cell of the listing has been judged: a file that is there is whole.
 """
 
+import os
 import shutil
 import tempfile
 import threading
@@ -24,6 +25,12 @@ Key = tuple[str, str, str, str]
 """Role, account, region, listing with its parameter: what identifies a cell within a run."""
 
 
+def _private(path: Path) -> IO[bytes]:
+    """A new file that the world may not read, whatever the umask is."""
+    path.unlink(missing_ok=True)
+    return open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o640), "wb")  # noqa: PTH123, SIM115  # a descriptor
+
+
 class LandingWriter:
     """Writes one listing of one run. Threads may call `append` at once."""
 
@@ -34,7 +41,7 @@ class LandingWriter:
         self._listing = listing
         self._lock = threading.Lock()
         self._part = self.folder / f".{RECORDS}.part"
-        self._file: IO[bytes] = self._part.open("wb")
+        self._file: IO[bytes] = _private(self._part)
 
     def __enter__(self) -> Self:
         return self
@@ -82,7 +89,7 @@ class LandingWriter:
         self._file.flush()
         self._file.close()
         cells_part = self.folder / f".{CELLS}.part"
-        with cells_part.open("wb") as file:
+        with _private(cells_part) as file:
             for cell in cells:
                 file.write(orjson.dumps(cell_line(cell)) + b"\n")
         self._part.replace(self.folder / RECORDS)

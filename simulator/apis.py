@@ -6,48 +6,42 @@ Each handler gets the call and returns the operation's output as a dict, or rais
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal, TypeVar
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Protocol
 
 from simulator.access import Access
+from simulator.governance import Governance
 from simulator.ledger import PAGE_ROWS, Ledger, next_month
+from simulator.pages import Handler, Item, Output, Settings
 from simulator.trail import Trail
-from simulator.wire import AwsError, Call, denied, make_token, paging, read_token
+from simulator.wire import AwsError, Call, denied
 from simulator.world import OPT_IN_REGIONS, Account, World
 
-Output = dict[str, Any]
-Handler = Callable[[Call], Output]
-Item = TypeVar("Item")
-
-GROUPS = ("payments", "shared platform", "métering")
 ANYONE = frozenset({"DescribeOrganization"})
 """Organizations operations that every member account may call."""
 
 
-@dataclass
-class Settings:
-    """What tests may set while the simulator runs."""
+class Answering(Protocol):
+    """What answers operations."""
 
-    org_mode: Literal["silent-zero", "access-denied"] = "silent-zero"
-    page_size: int = 5
-    page_sizes: dict[str, int] = field(default_factory=dict)
-
-    def size(self, call: Call, default: int | None = None) -> int:
-        """Items on a page: the operation's own setting, or the default, and no more than was asked for."""
-        pages = paging(call.service, call.operation)
-        most = self.page_sizes.get(f"{call.service}:{call.operation}", default or self.page_size)
-        asked = call.parameters.get(pages.limit) if pages and pages.limit else None
-        return max(1, min(most, int(asked))) if asked else most
+    @property
+    def handlers(self) -> dict[tuple[str, str], Handler]:
+        """By service and operation."""
 
 
 class Apis:
-    """The handlers, over one world."""
+    """The handlers, over one world, with those of `others`."""
 
     def __init__(
-        self, world: World, access: Access, ledger: Ledger, trail: Trail, settings: Settings
+        self,
+        access: Access,
+        governance: Governance,
+        ledger: Ledger,
+        trail: Trail,
+        settings: Settings,
+        others: Iterable[Answering] = (),
     ) -> None:
-        self._world, self._access, self._ledger = world, access, ledger
+        self._world, self._governance, self._ledger = access.world, governance, ledger
         self._trail, self._settings = trail, settings
         self.handlers: dict[tuple[str, str], Handler] = {
             ("sts", "AssumeRole"): access.assume_role,
@@ -66,16 +60,16 @@ class Apis:
             ("ec2", "DescribeRegions"): self._describe_regions,
             ("ce", "GetCostAndUsage"): self._cost_and_usage,
             ("budgets", "DescribeBudgets"): self._describe_budgets,
-            ("resource-groups", "ListGroups"): self._list_groups,
-            ("resourcegroupstaggingapi", "GetResources"): self._get_resources,
             ("cloudtrail", "LookupEvents"): self._lookup_events,
         }
+        for other in others:
+            self.handlers.update(other.handlers)
 
     def answer(self, call: Call) -> Output | None:
         """The output of an operation that is answered here; None leaves it to moto."""
-        is_management = call.account_id == self._world.management
-        if call.service == "organizations" and not is_management and call.operation not in ANYONE:
-            return self._from_a_member(call)
+        if call.service == "organizations" and call.operation not in ANYONE:
+            if not self._governance.may_read(call.account_id):
+                return self._from_a_member(call)
         handler = self.handlers.get((call.service, call.operation))
         return handler(call) if handler else None
 
@@ -87,34 +81,15 @@ class Apis:
         shown: Callable[[Item], Any] = lambda item: item,
         default: int | None = None,
     ) -> Output:
-        """One page of the items; only these are put into the form that is shown."""
-        pages = paging(call.service, call.operation)
-        if pages is None:
-            return {key: [shown(item) for item in items]}
-        offset = read_token(call.parameters.get(pages.input_token), self._token_error(call))
-        size = self._settings.size(call, default)
-        output: Output = {key: [shown(item) for item in items[offset : offset + size]]}
-        if offset + size < len(items):
-            output[pages.output_token] = make_token(offset + size)
-        return output
-
-    @staticmethod
-    def _token_error(call: Call) -> str:
-        return {
-            "organizations": "InvalidInputException",
-            "resourcegroupstaggingapi": "PaginationTokenExpiredException",
-        }.get(call.service, "InvalidNextTokenException")
+        return self._settings.page(call, key, items, shown, default)
 
     # ------------------------------------------------------------------ organizations
 
     def _from_a_member(self, call: Call) -> Output:
-        """What others than the management account get: nothing and no error, or a refusal."""
+        """What accounts get that neither manage nor administer: nothing and no error, or a refusal."""
         if self._settings.org_mode == "silent-zero" and call.operation.startswith("List"):
             return call.empty_output()
         raise AwsError("AccessDeniedException", "You don't have permissions to access this resource.", 400)
-
-    def _organization_arn(self, kind: str, rest: str) -> str:
-        return f"arn:aws:organizations::{self._world.management}:{kind}/{self._world.organization_id}{rest}"
 
     def _describe_organization(self, call: Call) -> Output:
         if call.account_id not in {account.account_id for account in self._world.members()}:
@@ -125,9 +100,9 @@ class Apis:
         return {
             "Organization": {
                 "Id": self._world.organization_id,
-                "Arn": self._organization_arn("organization", ""),
+                "Arn": self._world.organization_arn("organization", ""),
                 "FeatureSet": "ALL",
-                "MasterAccountArn": self._organization_arn("account", f"/{master.account_id}"),
+                "MasterAccountArn": self._world.organization_arn("account", f"/{master.account_id}"),
                 "MasterAccountId": master.account_id,
                 "MasterAccountEmail": master.email,
                 "AvailablePolicyTypes": [{"Type": "SERVICE_CONTROL_POLICY", "Status": "ENABLED"}],
@@ -137,7 +112,7 @@ class Apis:
     def _account(self, account: Account) -> Output:
         return {
             "Id": account.account_id,
-            "Arn": self._organization_arn("account", f"/{account.account_id}"),
+            "Arn": self._world.organization_arn("account", f"/{account.account_id}"),
             "Email": account.email,
             "Name": account.name,
             "Status": account.status,
@@ -150,7 +125,7 @@ class Apis:
     def _unit(self, path: str) -> Output:
         return {
             "Id": self._world.unit_id(path),
-            "Arn": self._organization_arn("ou", f"/{self._world.unit_id(path)}"),
+            "Arn": self._world.organization_arn("ou", f"/{self._world.unit_id(path)}"),
             "Name": path.rpartition("/")[2],
             "Path": self._world.id_path(path),
         }
@@ -189,9 +164,11 @@ class Apis:
     def _list_roots(self, call: Call) -> Output:
         root = {
             "Id": self._world.root_id,
-            "Arn": self._organization_arn("root", f"/{self._world.root_id}"),
+            "Arn": self._world.organization_arn("root", f"/{self._world.root_id}"),
             "Name": "Root",
-            "PolicyTypes": [{"Type": "SERVICE_CONTROL_POLICY", "Status": "ENABLED"}],
+            "PolicyTypes": [
+                {"Type": name, "Status": "ENABLED"} for name in self._governance.enabled_types()
+            ],
         }
         return self._page(call, "Roots", [root])
 
@@ -230,7 +207,7 @@ class Apis:
         tags = members[wanted].tags if wanted in members else {}
         return self._page(call, "Tags", [{"Key": key, "Value": value} for key, value in tags.items()])
 
-    # ------------------------------------------------------------------ ec2, tagging, resource groups
+    # ------------------------------------------------------------------ ec2
 
     def _describe_regions(self, call: Call) -> Output:
         names = set(call.parameters.get("RegionNames") or [])
@@ -248,37 +225,6 @@ class Apis:
                 if not names or region in names
             ]
         }
-
-    def _get_resources(self, call: Call) -> Output:
-        filters = call.parameters.get("TagFilters") or []
-        kinds = call.parameters.get("ResourceTypeFilters") or []
-        found = []
-        for instance in self._world.instances(call.account_id, call.region):
-            if not instance.tags or (kinds and not {"ec2", "ec2:instance"} & set(kinds)):
-                continue
-            if all(
-                wanted["Key"] in instance.tags
-                and (not wanted.get("Values") or instance.tags[wanted["Key"]] in wanted["Values"])
-                for wanted in filters
-            ):
-                tags = [{"Key": key, "Value": value} for key, value in instance.tags.items()]
-                found.append({"ResourceARN": instance.arn, "Tags": tags})
-        return self._page(call, "ResourceTagMappingList", found)
-
-    def _list_groups(self, call: Call) -> Output:
-        """The operations account has a few groups in the first region; elsewhere there are none."""
-        there = call.account_id == self._world.operations and call.region == self._world.regions[0]
-        arns = {
-            name: f"arn:aws:resource-groups:{call.region}:{call.account_id}:group/{name}" for name in GROUPS
-        }
-        if not there:
-            arns = {}
-        output = self._page(
-            call, "GroupIdentifiers", [{"GroupName": n, "GroupArn": arn} for n, arn in arns.items()]
-        )
-        shown = [group["GroupName"] for group in output["GroupIdentifiers"]]
-        output["Groups"] = [{"Name": name, "GroupArn": arns[name]} for name in shown]
-        return output
 
     # ------------------------------------------------------------------ cost
 

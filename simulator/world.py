@@ -13,6 +13,10 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Kind = Literal["management", "operations", "billing", "workload"]
+Tree = Literal["default", "flat", "deep"]
+"""Of OUs: as the workloads name them, none at all, or with a branch of five levels, the most that AWS has."""
+
+TREES: tuple[Tree, ...] = ("default", "flat", "deep")
 KINDS: tuple[Kind, ...] = ("management", "operations", "billing", "workload")
 
 DEFAULT_REGIONS = ("us-east-1", "ap-southeast-2", "eu-west-1")
@@ -29,6 +33,7 @@ TAG_KEYS = (
 )
 
 DEPTH = "Workloads/Production/Regulated"
+DEEPEST = f"{DEPTH}/Payments/Core"
 EMPTY_OU = "Quarantine"
 
 # Name, OU, application. The names are ones that quoting, encoding and globbing trip over.
@@ -137,13 +142,17 @@ class World:
     per_region: int = 8
     seed: int = 1
     tenant: str = "acme"
+    tree: Tree = "default"
     today: dt.date = field(default_factory=lambda: dt.datetime.now(dt.UTC).date())
 
     def __post_init__(self) -> None:
         self.organization_id = "o-" + digest(self.seed, self.tenant, "org")[:10]
         self.root_id = "r-" + digest(self.seed, self.tenant, "root")[:4]
         self.accounts: dict[str, Account] = {}
-        self.units: list[str] = ["Infrastructure", "Workloads", EMPTY_OU]
+        self.units: list[str] = [] if self.tree == "flat" else ["Infrastructure", "Workloads", EMPTY_OU]
+        self.parts: list[Any] = []
+        """What else can be changed by name: holders of `_change_*` methods."""
+
         self.restatements: list[Restatement] = []
         self.version = 0
         self._instances: dict[tuple[str, str], list[Instance]] = {}
@@ -178,6 +187,10 @@ class World:
             if account_id not in self.accounts:
                 break
             salt += 1
+        if self.tree == "flat":
+            ou = ""
+        elif self.tree == "deep" and ou == DEPTH:
+            ou = DEEPEST
         self.add_unit(ou)
         tags = {
             "bc:business-service": name if kind == "workload" else "platform",
@@ -226,6 +239,10 @@ class World:
         return (
             "/".join([self.organization_id, self.root_id, *ids, *([account_id] if account_id else [])]) + "/"
         )
+
+    def organization_arn(self, kind: str, rest: str) -> str:
+        """An ARN of Organizations: they all lie in the management account."""
+        return f"arn:aws:organizations::{self.management}:{kind}/{self.organization_id}{rest}"
 
     def members(self) -> list[Account]:
         """The accounts that Organizations lists: those that have not left."""
@@ -323,12 +340,16 @@ class World:
 
     def change(self, do: str, **arguments: Any) -> dict[str, Any]:
         """Make one change by name (`terminate_instance`, `move_account`, …) and say what it touched."""
-        method = getattr(self, f"_change_{do}", None)
-        if method is None:
-            known = sorted(name.removeprefix("_change_") for name in dir(self) if name.startswith("_change_"))
-            raise WorldError(f"there is no change {do}; there are {', '.join(known)}")
+        changes = {
+            name.removeprefix("_change_"): getattr(holder, name)
+            for holder in (self, *self.parts)
+            for name in dir(holder)
+            if name.startswith("_change_")
+        }
+        if do not in changes:
+            raise WorldError(f"there is no change {do}; there are {', '.join(sorted(changes))}")
         try:
-            outcome: dict[str, Any] = method(**arguments)
+            outcome: dict[str, Any] = changes[do](**arguments)
         except TypeError as error:
             raise WorldError(f"{do}: {error}") from error
         self.version += 1

@@ -382,6 +382,20 @@ def test_the_schedule_follows_its_variables() -> None:
     assert (schedule.cron_schedule, schedule.execution_timezone) == ("0 22 * * 1-5", "Europe/Berlin")
 
 
+def test_the_night_starts_by_itself_where_the_three_central_profiles_are_named_and_nowhere_else() -> None:
+    named = {
+        "AWS_MANAGEMENT_PROFILE": "acmeManagement",
+        "AWS_OPERATIONS_PROFILE": "acmeOperations",
+        "AWS_BILLING_PROFILE": "acmeBilling",
+    }
+    (schedule,) = all_schedules(build_defs(named))
+    assert schedule.default_status == dg.DefaultScheduleStatus.RUNNING
+
+    for variable in named:
+        (schedule,) = all_schedules(build_defs({name: value for name, value in named.items() if name != variable}))
+        assert schedule.default_status == dg.DefaultScheduleStatus.STOPPED
+
+
 def all_schedules(defs: dg.Definitions) -> list[dg.ScheduleDefinition]:
     return list(defs.get_repository_def().schedule_defs)
 
