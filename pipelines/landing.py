@@ -28,7 +28,7 @@ Key = tuple[str, str, str, str]
 def _private(path: Path) -> IO[bytes]:
     """A new file that the world may not read, whatever the umask is."""
     path.unlink(missing_ok=True)
-    return open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o640), "wb")  # noqa: PTH123, SIM115  # a descriptor
+    return open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o640), "wb")  # noqa: PTH123  # a descriptor
 
 
 class LandingWriter:

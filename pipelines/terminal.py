@@ -17,7 +17,11 @@ from resources.identity import Fact
 
 def console() -> Console:
     """Standard output; rich leaves colour out where it is not a terminal or NO_COLOR is set."""
-    return Console(highlight=False, soft_wrap=True)
+    screen = Console(highlight=False, soft_wrap=True)
+    if not screen.is_terminal:
+        # A file or a pipe has no width; 80 columns would break account ids and outcomes.
+        screen.width = 200
+    return screen
 
 
 def fail(sentence: str) -> None:
