@@ -31,9 +31,10 @@ Generated from the comments in the file itself by `make docs`; do not edit.
 Open `warehouse/cmdb.duckdb` read-only with DuckDB 1.5.5 or later, or ask `cmdb sql`. (DuckDB 1.4 reads it too, but
 calls the database `cmdb` like one of its schemas: there write `cmdb.cmdb.resource`.)
 
-`account_id` is the account a row is **about**, always text of 12 digits; `caller_account_id` is who was asked. `*_at` is
-TIMESTAMPTZ in UTC, `*_date` a DATE of AWS's billing day (UTC). Money is DECIMAL(28,10) with its currency beside it.
-`run_id` and `listing` lead to `audit.collection`: who was asked, when, and whether an empty answer was really empty.
+`account_id` is the account a row is **about**, always text of 12 digits; `caller_account_id` is who was asked.
+`*_at` is TIMESTAMPTZ in UTC, `*_date` a DATE of AWS's billing day (UTC). Money is DECIMAL(28,10) with its currency
+beside it. `run_id` and `listing` lead to `audit.collection`: who was asked, when, and whether an empty answer was
+really empty.
 """
 
 

@@ -260,7 +260,10 @@ def _replace_cells(connection: "duckdb.DuckDBPyConnection", store: Store, model:
             {"files": [str(path) for path in present.values()] or [str(empty)]},
         )
     # What was landed longer ago than landings are kept has been loaded by the night that landed it.
-    connection.execute("delete from landed_cell where not list_contains($runs, run_id)", {"runs": sorted(at_hand)})
+    connection.execute(
+        "delete from landed_cell where outcome = 'found' and not list_contains($runs, run_id)",
+        {"runs": sorted(at_hand)},
+    )
     connection.execute(f"create or replace temp table incoming as {model.sql}")
     _ensure_table(connection, model)
     for log in logs:

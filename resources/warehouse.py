@@ -240,8 +240,7 @@ def _sentence(error: Exception, path: Path) -> WarehouseError | None:
     code = error.errno if isinstance(error, OSError) else None
     if code in (errno.ENOSPC, errno.EDQUOT) or "No space left on device" in text or "Disk quota" in text:
         return WarehouseError(
-            f"The disk of {path.parent} is full. What is published stays as it was. Make room there, then "
-            "run again."
+            f"The disk of {path.parent} is full. What is published stays as it was. Make room there, then run again."
         )
     if code in (errno.EROFS, errno.EACCES, errno.EPERM) or "Read-only file system" in text:
         return WarehouseError(
@@ -255,9 +254,7 @@ def _sentence(error: Exception, path: Path) -> WarehouseError | None:
             exit_code=2,
         )
     if code is not None:
-        return WarehouseError(
-            f"{path} cannot be used: {os.strerror(code)}. What is published stays as it was."
-        )
+        return WarehouseError(f"{path} cannot be used: {os.strerror(code)}. What is published stays as it was.")
     damaged = ("not a valid DuckDB database", "Corrupt database", "checksum", "database has been invalidated")
     if any(words in text for words in damaged):
         return WarehouseError(
@@ -276,11 +273,7 @@ def _sentence(error: Exception, path: Path) -> WarehouseError | None:
 
 
 def _first_line(text: str) -> str:
-    return (
-        text.strip().splitlines()[0].removeprefix("IO Error: ").rstrip(".!")
-        if text.strip()
-        else "no reason given"
-    )
+    return text.strip().splitlines()[0].removeprefix("IO Error: ").rstrip(".!") if text.strip() else "no reason given"
 
 
 @contextmanager
@@ -617,9 +610,7 @@ class Store:
             if held and not self.working.exists():
                 self._bring_up_to_date()
             if not self.working.exists():
-                raise WarehouseError(
-                    f"There is no warehouse at {self.database} yet. Run `cmdb nightly` first."
-                )
+                raise WarehouseError(f"There is no warehouse at {self.database} yet. Run `cmdb nightly` first.")
             connection = stack.enter_context(self._attached(writable=False))
             if self._pending(connection):
                 if not held:
@@ -734,9 +725,7 @@ class Store:
                     exit_code=2,
                 )
             data = path.read_bytes()
-            found.append(
-                _Migration(len(found) + 1, path.name, data.decode(), hashlib.sha256(data).hexdigest())
-            )
+            found.append(_Migration(len(found) + 1, path.name, data.decode(), hashlib.sha256(data).hexdigest()))
         if not found:
             raise WarehouseError(
                 f"{self.migrations} holds no migrations, so the schema is unknown. Nothing was changed. Run "
@@ -778,8 +767,7 @@ class Store:
             try:
                 connection.execute(migration.sql)
                 connection.execute(
-                    "insert into audit.schema_migration (number, name, sha256, applied_at) values (?, ?, ?, "
-                    "now())",
+                    "insert into audit.schema_migration (number, name, sha256, applied_at) values (?, ?, ?, now())",
                     [migration.number, migration.name, migration.sha256],
                 )
                 fault_point("migration.applied")
@@ -963,8 +951,7 @@ class Store:
                 match = [v for v in found if version in (v.name, v.run_id)]
                 if not match:
                     raise WarehouseError(
-                        f"{self.database} has no version {version}. Nothing was changed. Versions on disk: "
-                        f"{names}.",
+                        f"{self.database} has no version {version}. Nothing was changed. Versions on disk: {names}.",
                         exit_code=2,
                     )
                 target = match[0]
@@ -994,9 +981,7 @@ class Store:
     def _open_published(self) -> tuple[Path, duckdb.DuckDBPyConnection]:
         for attempt in range(3):
             if not os.path.lexists(self._link):
-                raise WarehouseError(
-                    f"Nothing is published at {self.database} yet. Run `cmdb nightly` first."
-                )
+                raise WarehouseError(f"Nothing is published at {self.database} yet. Run `cmdb nightly` first.")
             path = self._link.resolve()
             with _explained(path):
                 try:

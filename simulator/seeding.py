@@ -12,11 +12,18 @@ from typing import Any
 from unittest import mock
 
 from moto.ec2.models import EC2Backend, ec2_backends
+from moto.ec2.models.availability_zones_and_regions import RegionsAndZonesBackend, Zone
+from moto.ec2.models.elastic_network_interfaces import NetworkInterface
+from moto.ec2.models.flow_logs import FlowLogs
 from moto.ec2.models.instances import Instance as MotoInstance
 from moto.ec2.models.instances import InstanceState
+from moto.ec2.models.security_groups import SecurityGroup, SecurityGroupRule
+from moto.ec2.models.subnets import Subnet as MotoSubnet
+from moto.ec2.models.vpcs import VPC
 from moto.moto_api._internal import mock_random
 
-from simulator.world import Instance, World
+from simulator.network import FlowLog, Group, Interface, Network, Place, Rule, Subnet, Vpc
+from simulator.world import EPOCH, Instance, World
 
 STATES = {"running": 16, "stopped": 80, "terminated": 48}
 IMAGE = "ami-0abcdef1234567890"
@@ -29,10 +36,11 @@ KEPT = 300
 
 
 class Seeder:
-    """Renders the instances of a world into moto, an account and region at a time."""
+    """Renders instances and networks of a world into moto, an account and region at a time."""
 
     def __init__(self, world: World) -> None:
         self.world = world
+        self.network = Network(world, self._default_place)
         self._done: OrderedDict[tuple[str, str], int] = OrderedDict()
 
     def forget(self) -> None:
@@ -58,11 +66,65 @@ class Seeder:
                 # Each instance draws from its own seed, so that one that goes does not rename its neighbours.
                 mock_random.seed(instance.instance_id)
                 _run(backend, instance)
+            _lay(backend, self.network.own(account_id, region))
             self._done[key] = self.world.version
             self._done.move_to_end(key)
             while len(self._done) > KEPT:
                 (old_account, old_region), _ = self._done.popitem(last=False)
                 ec2_backends[old_account].pop(old_region, None)
+
+
+    def _default_place(self, account_id: str, region: str) -> Place:
+        """The network that moto makes by itself in a new account and region, without rendering the rest."""
+        with STATE_LOCK:
+            before = mock_random.getstate()
+            mock_random.seed(f"{self.world.seed}/{account_id}/{region}")
+            backend = EC2Backend(region, account_id)
+            mock_random.setstate(before)
+        owner = {"account_id": account_id, "region": region}
+        return Place(
+            vpcs=[
+                Vpc(resource_id=vpc.id, kind="vpc", **owner, cidr=vpc.cidr_block, is_default=True)
+                for vpc in backend.vpcs.values()
+            ],
+            subnets=[
+                Subnet(
+                    resource_id=subnet.id,
+                    kind="subnet",
+                    **owner,
+                    vpc_id=subnet.vpc_id,
+                    cidr=subnet.cidr_block,
+                    zone=subnet.availability_zone,
+                    is_default=True,
+                )
+                for in_zone in backend.subnets.values()
+                for subnet in in_zone.values()
+            ],
+            groups=[
+                Group(
+                    resource_id=group.id,
+                    kind="security-group",
+                    **owner,
+                    vpc_id=group.vpc_id,
+                    name=group.name,
+                    description=group.description,
+                    is_default=True,
+                    rules=tuple(
+                        Rule(
+                            rule_id=rule.id,
+                            is_egress=rule.is_egress,
+                            protocol=rule.ip_protocol,
+                            from_port=None,
+                            to_port=None,
+                            cidr_ipv4=rule.cidr_ipv4,
+                        )
+                        for rule in group.egress_rules
+                    ),
+                )
+                for in_vpc in backend.groups.values()
+                for group in in_vpc.values()
+            ],
+        )
 
 
 def _run(backend: EC2Backend, instance: Instance) -> None:
@@ -99,3 +161,143 @@ def _age(made: MotoInstance, instance: Instance) -> None:
     made._state = InstanceState(instance.state, STATES[instance.state])
     if instance.state != "running":
         made._reason = f"User initiated ({launched:%Y-%m-%d %H:%M:%S} GMT)"
+
+
+# ---------------------------------------------------------------------- networks
+
+
+class _GroupRule(SecurityGroupRule):  # type: ignore[misc]  # moto publishes no types
+    """moto's rule knows a description only of address ranges, and no ARN."""
+
+    words: str | None = None
+
+    @property
+    def description(self) -> str | None:
+        return self.words
+
+    @property
+    def security_group_rule_arn(self) -> str:
+        place = f"{self.ec2_backend.region_name}:{self.ec2_backend.account_id}"
+        return f"arn:aws:ec2:{place}:security-group-rule/{self.id}"
+
+
+def _lay(backend: EC2Backend, place: Place) -> None:
+    """Make moto hold a network beside the default one. Interfaces and flow logs come after what they name."""
+    for vpc in place.vpcs:
+        mock_random.seed(vpc.resource_id)
+        made = VPC(backend, vpc.resource_id, vpc.cidr, is_default=False)
+        backend.vpcs[vpc.resource_id] = made
+        backend.create_route_table(vpc.resource_id, main=True)
+        backend.create_network_acl(vpc.resource_id, default=True)
+        made.add_tags(vpc.tags)
+    for subnet in place.subnets:
+        _lay_subnet(backend, subnet)
+    for group in place.groups:
+        _lay_group(backend, group)
+    for interface in place.interfaces:
+        _lay_interface(backend, interface)
+    for log in place.flow_logs:
+        _lay_flow_log(backend, log)
+
+
+def _zone(name: str, region: str) -> Zone:
+    """moto's zone, or one like it where moto's region has no zone of that letter."""
+    known = {zone.name: zone for zone in RegionsAndZonesBackend.zones.get(region, [])}
+    return known.get(name) or Zone(name, region, f"{region}-az{name[-1]}")
+
+
+def _lay_subnet(backend: EC2Backend, subnet: Subnet) -> None:
+    zone = _zone(subnet.zone, subnet.region)
+    made = MotoSubnet(
+        backend,
+        subnet.resource_id,
+        subnet.vpc_id,
+        subnet.cidr,
+        None,
+        zone,
+        default_for_az=False,
+        map_public_ip_on_launch=False,
+    )
+    mock_random.seed(subnet.resource_id)
+    backend.associate_default_network_acl_with_subnet(subnet.resource_id, subnet.vpc_id)
+    backend.subnets[subnet.zone][subnet.resource_id] = made
+    made.add_tags(subnet.tags)
+
+
+def _lay_group(backend: EC2Backend, group: Group) -> None:
+    made = SecurityGroup(
+        backend,
+        group.resource_id,
+        group.name,
+        group.description,
+        vpc_id=group.vpc_id,
+        tags=group.tags,
+        is_default=group.is_default,
+    )
+    made.egress_rules = []
+    for rule in group.rules:
+        made_rule = _lay_rule(backend, group, rule)
+        (made.egress_rules if rule.is_egress else made.ingress_rules).append(made_rule)
+    backend.groups[group.vpc_id][group.resource_id] = made
+
+
+def _lay_rule(backend: EC2Backend, group: Group, rule: Rule) -> _GroupRule:
+    described = {"Description": rule.description} if rule.description else {}
+    ranges = {"CidrIp": rule.cidr_ipv4, "CidrIpv6": rule.cidr_ipv6}
+    address = {name: value for name, value in ranges.items() if value}
+    pair: dict[str, str | None] = {}
+    if rule.group_id:
+        pair = {"GroupId": rule.group_id, "UserId": rule.group_account_id, **described}
+        if rule.group_account_id != group.account_id:
+            # AWS names the peering of a group in another account, and whether it still stands.
+            pair |= {"VpcPeeringConnectionId": f"pcx-{rule.rule_id[4:]}", "PeeringStatus": "active"}
+    made = _GroupRule(
+        backend,
+        rule.protocol,
+        group.resource_id,
+        None if rule.from_port is None else str(rule.from_port),
+        None if rule.to_port is None else str(rule.to_port),
+        {**address, **described} if address else None,
+        pair or None,
+        {"PrefixListId": rule.prefix_list_id} if rule.prefix_list_id else None,
+        is_egress=rule.is_egress,
+    )
+    made.id, made.words = rule.rule_id, rule.description
+    return made
+
+
+def _lay_interface(backend: EC2Backend, interface: Interface) -> None:
+    mock_random.seed(interface.resource_id)
+    made = NetworkInterface(
+        backend,
+        interface.subnet_id,
+        interface.address,
+        group_ids=list(interface.group_ids),
+        description=interface.description,
+    )
+    made.id = interface.resource_id
+    made.requester_managed = interface.is_requester_managed
+    made.interface_type, made.status = interface.interface_type, "in-use"
+    made.add_tags(interface.tags)
+    backend.enis[made.id] = made
+
+
+def _lay_flow_log(backend: EC2Backend, log: FlowLog) -> None:
+    is_bucket = log.destination_type == "s3"
+    made = FlowLogs(
+        backend,
+        log.resource_id,
+        log.target_id,
+        log.traffic_type,
+        log.destination if is_bucket else None,
+        None if is_bucket else log.destination,
+        None if is_bucket else f"arn:aws:iam::{log.account_id}:role/flow-logs",
+        600,
+        log.destination_type,
+        "${version} ${account-id} ${interface-id} ${action} ${log-status}",
+        log.delivery,
+        "Access error" if log.delivery == "FAILED" else None,
+    )
+    made.creation_time = EPOCH.replace(tzinfo=None)
+    made.add_tags(log.tags)
+    backend.flow_logs[log.resource_id] = made

@@ -33,13 +33,9 @@ def store(tmp_path: Path) -> Iterator[Store]:
 def fill(store: Store, run_id: str) -> None:
     """Replace the night's rows, all of which name their run."""
     with store.transaction() as connection:
-        connection.execute(
-            "create table if not exists stage.night (run_id varchar, number bigint, filler varchar)"
-        )
+        connection.execute("create table if not exists stage.night (run_id varchar, number bigint, filler varchar)")
         connection.execute("delete from stage.night")
-        connection.execute(
-            "insert into stage.night select ?, range, md5(range::varchar) from range(?)", [run_id, ROWS]
-        )
+        connection.execute("insert into stage.night select ?, range, md5(range::varchar) from range(?)", [run_id, ROWS])
 
 
 def whole(connection: duckdb.DuckDBPyConnection) -> str:
@@ -108,9 +104,7 @@ def test_a_published_file_can_be_opened_with_duckdb_alone(store: Store) -> None:
         assert connection.execute("select count(*) from audit.coverage").fetchall() == [(0,)]
         assert connection.execute("select count(*) from cmdb.resource").fetchall() == [(0,)]
         assert (
-            connection.execute(
-                "select comment from duckdb_tables() where schema_name = 'audit' and table_name = 'run'"
-            )
+            connection.execute("select comment from duckdb_tables() where schema_name = 'audit' and table_name = 'run'")
             .fetchall()[0][0]
             .startswith("One row per run")
         )
@@ -270,9 +264,7 @@ def test_a_log_that_stays_behind_stops_it(store: Store, monkeypatch: pytest.Monk
     store.hold("run-1", "nightly")
     fill(store, "run-1")
     log = Path(f"{store.working}.wal")
-    monkeypatch.setattr(
-        warehouse, "fault_point", lambda point: log.touch() if point == "publish.detached" else None
-    )
+    monkeypatch.setattr(warehouse, "fault_point", lambda point: log.touch() if point == "publish.detached" else None)
     with pytest.raises(WarehouseError, match="still there after the checkpoint"):
         store.publish("run-1", verify)
 
@@ -395,9 +387,7 @@ def test_a_night_killed_at_any_point_leaves_the_old_version_or_the_new_one(
     migrations = Path(shutil.copytree(warehouse.MIGRATIONS, tmp_path / "migrations"))
     night(store, "run-1")
     before = digest(store.database)
-    (migrations / f"{NEWEST + 1:04}_added.sql").write_text(
-        "alter table audit.run add column weather varchar;"
-    )
+    (migrations / f"{NEWEST + 1:04}_added.sql").write_text("alter table audit.run add column weather varchar;")
     if point == "working.created":
         store.working.unlink()
     newer = Store(store.database, migrations, store.patience)
@@ -472,10 +462,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     folder = tmp_path / "small"
     folder.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=6m,mode=0750", "tmpfs", str(folder)]
-    if (
-        shutil.which("mount") is None
-        or subprocess.run(mount, capture_output=True, check=False).returncode != 0
-    ):
+    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True, check=False).returncode != 0:
         pytest.skip("not allowed to mount a tmpfs, so there is no small disk to fill")
     try:
         yield folder
@@ -515,9 +502,7 @@ def test_a_full_disk_while_writing_says_so_and_loses_nothing(small_disk: Path) -
         filler = fill_disk(small_disk, 100 * 1024)
         with pytest.raises(WarehouseError, match=r"disk of .* is full"), store.transaction() as connection:
             connection.execute("delete from stage.night")
-            connection.execute(
-                "insert into stage.night select 'run-2', range, md5(range::varchar) from range(1000000)"
-            )
+            connection.execute("insert into stage.night select 'run-2', range, md5(range::varchar) from range(1000000)")
         assert served(store) == "run-1"
         filler.unlink()
         with store.read() as connection:
@@ -539,9 +524,7 @@ def test_a_working_file_open_elsewhere_stops_it(store: Store) -> None:
     store.hold("run-2", "nightly")
     fill(store, "run-2")
     code = f"import duckdb\nc = duckdb.connect({str(store.working)!r})\nprint(1, flush=True)\ninput()"
-    analyst = subprocess.Popen(
-        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
+    analyst = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
         assert analyst.stdout is not None
         analyst.stdout.readline()
@@ -585,9 +568,7 @@ def test_a_working_file_opened_between_checkpoint_and_copy_stops_it(
     assert strangers(store) == []
 
 
-def test_nobody_can_write_the_working_file_while_it_is_copied(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_nobody_can_write_the_working_file_while_it_is_copied(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str] = []
 
     def try_to_write(point: str) -> None:
@@ -631,9 +612,7 @@ def test_a_damaged_version(store: Store) -> None:
         served(store)
 
 
-def test_an_older_version_can_be_read_and_a_command_that_needs_more_says_so(
-    store: Store, tmp_path: Path
-) -> None:
+def test_an_older_version_can_be_read_and_a_command_that_needs_more_says_so(store: Store, tmp_path: Path) -> None:
     night(store, "run-1")
     store.require_current_schema()
     migrations = Path(shutil.copytree(warehouse.MIGRATIONS, tmp_path / "migrations"))
@@ -641,9 +620,7 @@ def test_an_older_version_can_be_read_and_a_command_that_needs_more_says_so(
     newer = Store(store.database, migrations)
     assert served(newer) == "run-1"
     assert newer.published_schema() == NEWEST
-    with pytest.raises(
-        WarehouseError, match=f"has schema {NEWEST}, .* needs {NEWEST + 1}.*Run `cmdb nightly`"
-    ):
+    with pytest.raises(WarehouseError, match=f"has schema {NEWEST}, .* needs {NEWEST + 1}.*Run `cmdb nightly`"):
         newer.require_current_schema()
     night(newer, "run-2")
     newer.require_current_schema()
@@ -722,9 +699,7 @@ FORBIDDEN = {
 
 
 @pytest.mark.parametrize("statement", FORBIDDEN.values(), ids=FORBIDDEN.keys())
-def test_people_can_read_the_published_file_and_do_nothing_else(
-    store: Store, tmp_path: Path, statement: str
-) -> None:
+def test_people_can_read_the_published_file_and_do_nothing_else(store: Store, tmp_path: Path, statement: str) -> None:
     if statement.endswith(".wal'") and duckdb.__version__ < "2":
         pytest.skip("DuckDB 1.5 takes the log of a database for a part of it; the next hold() removes it")
     version = night(store, "run-1")
@@ -744,9 +719,7 @@ def test_people_can_read_the_published_file_and_do_nothing_else(
             connection.execute(sql).fetchall()
         assert whole(connection) == "run-1"
     assert digest(version.path) == before
-    assert {path.name for path in folder.iterdir()} | {
-        path.name for path in version.path.parent.iterdir()
-    } == files
+    assert {path.name for path in folder.iterdir()} | {path.name for path in version.path.parent.iterdir()} == files
 
 
 def test_a_name_in_their_sql_is_never_a_python_variable(store: Store) -> None:

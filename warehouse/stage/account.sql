@@ -78,6 +78,6 @@ left join stage.account as before using (account_id)
 
 union all by name
 
-select before.* replace ('LEFT' as state)
+select before.* replace ('LEFT' as state, false as is_stale)
 from stage.account as before
 anti join listed using (account_id)

@@ -1,0 +1,389 @@
+"""The rules in SQL: each shown failing on a corrupted copy of a truthful night, where publishing refuses by it too."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from nights import copy_of, environment_of, fingerprint, night_environment
+
+from pipelines import checks
+from pipelines.checks import ROWS_KEPT, SqlCheck, read_checks
+from pipelines.models import KEY_IS_UNIQUE, key_checks, read_models
+from resources.warehouse import Store
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from simulator.client import Simulator
+
+MODELS = read_models()
+RULES = {check.name: check for check in read_checks()}
+KEYS = {check.on: check for check in key_checks(MODELS.values())}
+
+RUNNING = """
+    select i.account_id from aws.ec2_instance as i
+    join org.account as a on i.account_id = a.account_id and a.state = 'ACTIVE'
+    where i.state = 'running' and i.launched_at < current_date - interval 3 days
+    order by all limit 1
+"""
+"""An active account that has had an instance running for days."""
+
+CORRUPTIONS = {
+    "every_account_stands_in_the_tree": [
+        "update stage.account set ou_path = null where account_id = (select min(account_id) from stage.account)"
+    ],
+    "every_account_with_running_instances_is_billed": [f"delete from cost.daily where account_id = ({RUNNING})"],
+    "linked_accounts_belong_to_the_organisation": [
+        """
+        insert into cost.daily
+        select * replace ('999999999999' as account_id) from cost.daily
+        where usage_date = (select max(usage_date) from cost.daily) limit 1
+        """
+    ],
+    "one_billing_currency": [
+        """
+        update cost.daily set currency = 'NZD'
+        where dimension_value = (select min(dimension_value) from cost.daily)
+        """
+    ],
+}
+"""What breaks each rule of `warehouse/checks`, done to a truthful warehouse."""
+
+
+def doubled(relation: str) -> list[str]:
+    """What gives a table two rows of one key."""
+    fill = """
+        insert into cost.restatement by name
+        select
+            usage_date, slice, account_id, dimension_value, run_id, listing, collected_at,
+            collected_at as observed_at
+        from cost.daily order by all limit 1
+    """
+    twice = f"insert into {relation} select * from {relation} order by all limit 1"
+    # A first night restates nothing.
+    return [fill, fill] if relation == "cost.restatement" else [twice]
+
+
+@contextmanager
+def corrupted(database: Path, statements: Sequence[str]) -> Iterator[Store]:
+    """The working file of a warehouse, changed by hand."""
+    store = Store(database)
+    with store.holding("corruption", "a test"), store.transaction() as connection:
+        for statement in statements:
+            connection.execute(statement)
+    yield store
+
+
+def asked(store: Store, check: SqlCheck) -> checks.SqlResult:
+    with store.read() as connection:
+        return checks.run(connection, check)
+
+
+@pytest.fixture
+def publish_alone(simulator_process: Simulator) -> Callable[..., tuple[bool, str]]:
+    """Materialise nothing but `published`, without any check: whether it succeeded, and what it said."""
+    import dagster as dg
+
+    from pipelines.definitions import build_defs
+    from pipelines.publish import PUBLISHED_KEY, published_asset
+
+    def publish(database: Path, rules: Sequence[SqlCheck] | None = None) -> tuple[bool, str]:
+        with (
+            environment_of(night_environment(simulator_process, database)),
+            dg.DagsterInstance.get() as instance,
+        ):
+            defs = build_defs(dict(os.environ))
+            sql_checks = read_checks() if rules is None else rules
+            result = dg.materialize(
+                [published_asset(MODELS, sql_checks)],
+                selection=dg.AssetSelection.assets(PUBLISHED_KEY).without_checks(),
+                resources=dict(defs.resources or {}),
+                instance=instance,
+                raise_on_error=False,
+                run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+            )
+        assert not result.get_asset_check_evaluations()
+        said = [
+            event.step_failure_data.user_failure_data.description or ""
+            if event.step_failure_data.user_failure_data
+            else str(event.step_failure_data.error)
+            for event in result.all_events
+            if event.event_type == dg.DagsterEventType.STEP_FAILURE
+        ]
+        return result.success, "\n".join(said)
+
+    return publish
+
+
+# ------------------------------------------------------------------------------------------------ their files
+
+
+def test_every_rule_says_what_holds_and_is_about_a_relation_that_exists() -> None:
+    assert RULES, "no rule was found"
+    for rule in RULES.values():
+        assert rule.description.endswith(".")
+        assert rule.on == "published" or rule.on in MODELS
+        assert rule.uses, f"{rule.name} reads nothing"
+        assert rule.uses <= MODELS.keys() | {"audit.coverage", "audit.collection"}
+
+
+def test_every_rule_is_shown_failing_here() -> None:
+    """A new file in warehouse/checks comes with what breaks it."""
+    assert CORRUPTIONS.keys() == RULES.keys()
+
+
+def test_every_table_with_a_key_has_the_rule_that_it_is_unique() -> None:
+    tables = {model.relation for model in MODELS.values() if model.materialized != "view"}
+    assert KEYS.keys() == {name for name in tables if MODELS[name].key}
+    assert all(check.name == KEY_IS_UNIQUE and check.blocking for check in KEYS.values())
+
+
+@pytest.mark.parametrize(
+    ("sql", "wrong"),
+    [
+        pytest.param("-- R.\n-- about: org.account\n-- severity: ERRROR\nselect 1 as a", "severity", id="severity"),
+        pytest.param("-- R.\n-- about: org.account\n-- severity: warning\nselect 1 as a", "severity", id="warning"),
+        pytest.param("-- R.\nselect 1 as a", "about", id="no about"),
+        pytest.param("-- R.\n-- about: org.account\nselect 'open", "parse", id="no query"),
+    ],
+)
+def test_a_rule_whose_file_is_wrong_is_refused_with_its_name_and_not_made_harmless(
+    tmp_path: Path, sql: str, wrong: str
+) -> None:
+    (tmp_path / "broken.sql").write_text(sql, encoding="utf-8")
+    with pytest.raises(Exception, match=rf"^warehouse/checks/broken\.sql.*{wrong}"):
+        read_checks(tmp_path)
+
+
+def test_a_rule_blocks_unless_it_says_that_it_warns(tmp_path: Path) -> None:
+    (tmp_path / "a.sql").write_text("-- R.\n-- about: org.account\nselect 1 as a", encoding="utf-8")
+    (tmp_path / "b.sql").write_text("-- R.\n-- about: org.account\n-- severity: warn\nselect 1 as a", encoding="utf-8")
+    (tmp_path / "c.sql").write_text("-- R.\n-- about: org.account\n-- severity: error\nselect 1 as a", encoding="utf-8")
+    assert [(check.name, check.blocking) for check in read_checks(tmp_path)] == [
+        ("a", True),
+        ("b", False),
+        ("c", True),
+    ]
+
+
+# ------------------------------------------------------------------------------------------------- what they say
+
+
+@pytest.mark.parametrize("rule", [*RULES.values(), *KEYS.values()], ids=lambda rule: f"{rule.on} {rule.name}")
+def test_a_truthful_night_passes(rule: SqlCheck, truthful_night: Path) -> None:
+    result = asked(Store(truthful_night / "cmdb.duckdb"), rule)
+    assert result.passed, result.sentence
+    assert result.sentence == rule.description
+
+
+@pytest.mark.parametrize("name", CORRUPTIONS)
+def test_a_corrupted_copy_fails_by_the_rule_and_by_no_other(name: str, truthful_night: Path, tmp_path: Path) -> None:
+    with corrupted(copy_of(truthful_night, tmp_path), CORRUPTIONS[name]) as store:
+        failed = [rule.name for rule in [*RULES.values(), *KEYS.values()] if not asked(store, rule).passed]
+        assert failed == [name]
+        result = asked(store, RULES[name])
+    assert result.sentence.startswith(f"Broken by {result.count} row(s): {RULES[name].description} The first is ")
+    assert 0 < len(result.rows) == result.count
+
+
+@pytest.mark.parametrize("relation", KEYS)
+def test_two_rows_of_one_key_fail(relation: str, truthful_night: Path, tmp_path: Path) -> None:
+    with corrupted(copy_of(truthful_night, tmp_path), doubled(relation)) as store:
+        failed = [rule.on for rule in KEYS.values() if not asked(store, rule).passed]
+        assert failed == [relation]
+        (row,) = asked(store, KEYS[relation]).rows
+    assert row["row_count"] == 2
+    assert set(row) == {*MODELS[relation].key, "row_count"}
+
+
+@pytest.mark.parametrize(
+    ("name", "statements"),
+    [
+        pytest.param(
+            "every_account_stands_in_the_tree",
+            ["update stage.account set ou_path = null, state = 'LEFT'"],
+            id="an account that left stands nowhere",
+        ),
+        pytest.param(
+            "every_account_with_running_instances_is_billed",
+            [
+                f"create temp table who as {RUNNING}",
+                "delete from cost.daily where account_id in (from who)",
+                """
+                update aws.ec2_instance set launched_at = current_date - interval 2 days
+                where account_id in (from who)
+                """,
+            ],
+            id="an instance of two days is not billed yet",
+        ),
+        pytest.param(
+            "every_account_with_running_instances_is_billed",
+            [
+                f"create temp table who as {RUNNING}",
+                "delete from cost.daily where account_id in (from who)",
+                "update aws.ec2_instance set state = 'stopped' where account_id in (from who)",
+            ],
+            id="stopped instances may cost nothing",
+        ),
+        pytest.param(
+            "every_account_with_running_instances_is_billed",
+            [
+                f"create temp table who as {RUNNING}",
+                "delete from cost.daily where account_id in (from who)",
+                "update aws.ec2_instance set is_stale = true where account_id in (from who)",
+            ],
+            id="stale instances may be gone",
+        ),
+        pytest.param(
+            "every_account_with_running_instances_is_billed",
+            [
+                f"create temp table who as {RUNNING}",
+                "delete from cost.daily where account_id in (from who)",
+                "update stage.account set state = 'SUSPENDED' where account_id in (from who)",
+            ],
+            id="a suspended account is not billed",
+        ),
+        pytest.param(
+            "linked_accounts_belong_to_the_organisation",
+            [
+                """
+                insert into cost.daily
+                select * replace (
+                    '999999999999' as account_id,
+                    (date_trunc('month', current_date) - interval 32 days)::date as usage_date
+                )
+                from cost.daily limit 1
+                """
+            ],
+            id="an account that left before the open months",
+        ),
+        pytest.param(
+            "linked_accounts_belong_to_the_organisation",
+            ["update stage.account set state = 'LEFT'"],
+            id="an account that left is known",
+        ),
+    ],
+)
+def test_what_is_no_fault_passes(name: str, statements: list[str], truthful_night: Path, tmp_path: Path) -> None:
+    with corrupted(copy_of(truthful_night, tmp_path), statements) as store:
+        result = asked(store, RULES[name])
+    assert result.passed, result.sentence
+
+
+def test_every_row_at_fault_is_counted_and_a_hundred_are_kept(truthful_night: Path) -> None:
+    many = SqlCheck("many", "org.account", True, "None.", "select range as n from range(25000)")
+    result = asked(Store(truthful_night / "cmdb.duckdb"), many)
+    assert (result.count, len(result.rows), result.passed) == (25_000, ROWS_KEPT, False)
+    assert result.sentence == "Broken by 25000 row(s): None. The first is n=0."
+
+
+def test_what_a_rule_said_is_recorded_with_the_rows_at_fault(truthful_night: Path, tmp_path: Path) -> None:
+    name = "one_billing_currency"
+    with (
+        corrupted(copy_of(truthful_night, tmp_path), CORRUPTIONS[name]) as store,
+        store.holding("run-1", "a test"),
+    ):
+        warns = dataclasses.replace(RULES[name], name="warns", blocking=False)
+        checks.ask(store, [RULES[name], warns, KEYS["cost.daily"]], "run-1", "hash")
+        with store.read() as connection:
+            rows = connection.execute(
+                """
+                select check_name, scope, severity, passed, observed, detail, config_hash
+                from audit.check_result where run_id = 'run-1' order by check_name
+                """
+            ).fetchall()
+    assert [(row[0], row[1], row[2], row[3], row[6]) for row in rows] == [
+        (KEY_IS_UNIQUE, "cost.daily", "ERROR", True, "hash"),
+        (name, "cost.daily", "ERROR", False, "hash"),
+        ("warns", "cost.daily", "WARN", False, "hash"),
+    ]
+    assert {row["currency"] for row in json.loads(rows[1][5])} == {"NZD", "USD"}
+
+
+# --------------------------------------------------------------------------------------------------- publishing
+
+BLOCKING = {
+    **{name: statements for name, statements in CORRUPTIONS.items() if RULES[name].blocking},
+    **{f"{KEY_IS_UNIQUE} of {name}": doubled(name) for name in ("aws.ec2_instance", "cost.restatement")},
+}
+
+
+@pytest.mark.parametrize("name", BLOCKING)
+def test_publishing_refuses_what_breaks_a_rule_even_when_its_check_was_never_asked(
+    name: str, truthful_night: Path, tmp_path: Path, publish_alone: Callable[..., tuple[bool, str]]
+) -> None:
+    database = copy_of(truthful_night, tmp_path)
+    before, versions = fingerprint(database), sorted((database.parent / "versions").iterdir())
+    with corrupted(database, BLOCKING[name]) as store:
+        published, said = publish_alone(database)
+        assert not published
+        assert said.startswith("Nothing was published. ")
+        assert name.partition(" of ")[0] in said
+        assert said.endswith("The published file is as it was.")
+        with store.read() as connection:
+            outcomes = connection.execute(
+                "select outcome, count(*) from audit.run group by all order by all"
+            ).fetchall()
+    assert outcomes == [("published", 1), ("refused", 1)]
+    assert fingerprint(database) == before
+    assert sorted((database.parent / "versions").iterdir()) == versions
+
+
+def test_publishing_alone_publishes_what_breaks_no_rule(
+    truthful_night: Path, tmp_path: Path, publish_alone: Callable[..., tuple[bool, str]]
+) -> None:
+    """The counterpart of the refusals above: they are due to the rules, not to how they were asked."""
+    database = copy_of(truthful_night, tmp_path)
+    before = fingerprint(database)
+    assert publish_alone(database) == (True, "")
+    assert fingerprint(database)[0] != before[0]
+
+
+def test_a_rule_that_only_warns_does_not_keep_a_night_from_being_published(
+    truthful_night: Path, tmp_path: Path, publish_alone: Callable[..., tuple[bool, str]]
+) -> None:
+    database = copy_of(truthful_night, tmp_path)
+    broken = dataclasses.replace(RULES["one_billing_currency"], sql="select 1 as fault")
+    published, said = publish_alone(database, [broken])
+    assert not published
+    assert "one_billing_currency" in said
+    published, said = publish_alone(database, [dataclasses.replace(broken, blocking=False)])
+    assert (published, said) == (True, "")
+
+
+def test_a_rule_that_cannot_be_asked_publishes_nothing(
+    truthful_night: Path, tmp_path: Path, publish_alone: Callable[..., tuple[bool, str]]
+) -> None:
+    database = copy_of(truthful_night, tmp_path)
+    before = fingerprint(database)
+    with corrupted(database, ["drop table cost.restatement"]):
+        published, said = publish_alone(database)
+    assert not published
+    assert "restatement" in said
+    assert fingerprint(database) == before
+
+
+def test_the_copy_itself_is_judged_and_not_what_the_working_file_was_when_its_checks_ran(
+    truthful_night: Path, tmp_path: Path, publish_alone: Callable[..., tuple[bool, str]]
+) -> None:
+    """Every stored verdict of the night says `passed`; the rows were changed afterwards."""
+    database = copy_of(truthful_night, tmp_path)
+    with corrupted(database, CORRUPTIONS["one_billing_currency"]) as store:
+        with store.read() as connection:
+            verdicts = verdicts_of(connection, "one_billing_currency")
+        assert verdicts == [True]
+        assert publish_alone(database)[0] is False
+
+
+def verdicts_of(connection: duckdb.DuckDBPyConnection, name: str) -> list[Any]:
+    rows = connection.execute(
+        "select passed from audit.check_result where check_name = $name", {"name": name}
+    ).fetchall()
+    return [passed for (passed,) in rows]

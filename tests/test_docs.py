@@ -1,0 +1,370 @@
+"""The documentation says what is there: generated pages are current, commands, queries, variables and links exist."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import click
+import duckdb
+import pytest
+
+from pipelines import dictionary
+from pipelines.cli import main
+from pipelines.definitions import build_defs
+from pipelines.models import read_models
+from pipelines.settings import read_settings
+from resources import contract_docs
+from resources.contract import ROLES
+from resources.warehouse import Store
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+OPERATIONS = (REPOSITORY / "docs" / "operations.md").read_text(encoding="utf-8")
+COMMANDS = (REPOSITORY / "docs" / "commands.md").read_text(encoding="utf-8")
+PAGES = sorted([*REPOSITORY.glob("*.md"), *(REPOSITORY / "docs").rglob("*.md")])
+
+every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(REPOSITORY)))
+
+
+def table(text: str, heading: str) -> list[list[str]]:
+    """The cells of the first Markdown table after a heading, without its head."""
+    lines = iter(text[text.index(heading) :].splitlines())
+    rows = []
+    for line in lines:
+        if line.startswith("|"):
+            rows.append([cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]])
+        elif rows:
+            break
+    return rows[2:]
+
+
+def codes(text: str) -> list[str]:
+    """What stands between backticks."""
+    return re.findall(r"`([^`\n]+)`", text)
+
+
+@cache
+def tracked() -> tuple[Path, ...]:
+    """Files that belong to the repository, those included that are not committed yet."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=REPOSITORY,
+        capture_output=True,
+        check=True,
+        text=True,
+    ).stdout
+    return tuple(path for name in listed.split("\0") if name and (path := REPOSITORY / name).is_file())
+
+
+# ------------------------------------------------------------------------------------------- generated pages
+
+
+@pytest.mark.parametrize("module", ["pipelines.dictionary", "resources.contract_docs"])
+def test_a_generated_page_is_current(module: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", module, "--check"],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_stale_dictionary_is_told_and_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = tmp_path / "dictionary.md"
+    monkeypatch.setattr(dictionary, "PAGE", page)
+    assert dictionary.main(["--check"]) == 1
+    assert capsys.readouterr().err == "docs/dictionary.md is stale; nothing was written. Run `make docs`.\n"
+    assert not page.exists()
+    assert dictionary.main([]) == 0
+    assert dictionary.main(["--check"]) == 0
+    page.write_text(page.read_text(encoding="utf-8").replace("12 digits", "eleven digits", 1), encoding="utf-8")
+    assert dictionary.main(["--check"]) == 1
+    assert "eleven digits" in page.read_text(encoding="utf-8")
+
+
+def test_the_dictionary_has_every_table_and_every_column() -> None:
+    page = dictionary.PAGE.read_text(encoding="utf-8")
+    for model in read_models().values():
+        suffix = " (view)" if model.materialized == "view" else ""
+        begin = page.index(f"### {model.relation}{suffix}\n")
+        part = page[begin : page.find("\n### ", begin + 1)]
+        assert model.header.description in part
+        for name in model.header.entries.keys() - {"key", "materialized", "logs"}:
+            assert f"| `{name}` |" in part, f"{model.relation}.{name}"
+
+
+def test_the_contract_page_has_a_part_for_every_role() -> None:
+    assert contract_docs.main is not None
+    page = (REPOSITORY / "docs" / "contract.md").read_text(encoding="utf-8")
+    assert all(f"`{role}`" in page for role in ROLES)
+
+
+# --------------------------------------------------------------------------------------------- the command line
+
+SHOWN = {name: command for name, command in main.commands.items() if not command.hidden}
+
+
+def options(command: click.Command) -> set[str]:
+    """Long options of a command, without those that every command has."""
+    return {
+        name
+        for parameter in command.params
+        if isinstance(parameter, click.Option)
+        for name in parameter.opts
+        if name.startswith("--")
+    }
+
+
+@pytest.mark.parametrize("name", SHOWN)
+def test_every_command_has_its_line_in_operations(name: str) -> None:
+    lines = [row for row in table(OPERATIONS, "## Commands") if row[0].startswith(f"`cmdb {name}")]
+    assert len(lines) == 1
+    used = codes(lines[0][0])[0]
+    for parameter in SHOWN[name].params:
+        if isinstance(parameter, click.Argument):
+            assert parameter.human_readable_name.strip("[]").upper() in used
+
+
+@pytest.mark.parametrize(
+    ("name", "option"), [(name, option) for name in SHOWN for option in sorted(options(SHOWN[name]))]
+)
+def test_every_option_of_a_command_stands_in_operations(name: str, option: str) -> None:
+    """In the command's own line, or, for what several commands share, in the text below the table."""
+    part = OPERATIONS[OPERATIONS.index("## Commands") :]
+    own = " ".join(row[0] + row[1] for row in table(OPERATIONS, "## Commands") if f"`cmdb {name}" in row[0])
+    if re.search(rf"{option}\b", own):
+        return
+    shared = [sentence for sentence in re.split(r"(?<=\.)\s", part[part.rindex("\n|") :]) if f"`{option}`" in sentence]
+    assert any(f"`{name}`" in sentence for sentence in shared), f"cmdb {name} {option} is not documented"
+
+
+def commands_in(text: str) -> Iterator[list[str]]:
+    """Every `cmdb …` that a page shows, in words."""
+    shown = [*codes(text), *re.findall(r"^(?:\.venv/bin/)?(cmdb .*)$", text, flags=re.MULTILINE)]
+    for line in shown:
+        found = re.match(r"(?:\.venv/bin/)?cmdb ([^#|>]*)", line)
+        if found:
+            yield shlex.split(found[1].replace("[", " ").replace("]", " "))
+
+
+@every_page
+def test_every_command_and_option_that_a_page_shows_exists(page: Path) -> None:
+    for words in commands_in(page.read_text(encoding="utf-8")):
+        if words[0].startswith("-"):
+            continue
+        assert words[0] in main.commands, f"{page.name}: cmdb {' '.join(words)}"
+        known = options(main.commands[words[0]]) | {"--help"}
+        assert {word for word in words if word.startswith("--")} <= known, f"cmdb {' '.join(words)}"
+
+
+def test_every_make_target_that_a_page_shows_exists() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (REPOSITORY / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        shown = [*codes(text), *re.findall(r"^(make .*)$", text, flags=re.MULTILINE)]
+        for line in shown:
+            if line.startswith("make "):
+                assert line.split()[1] in targets, f"{page.name}: {line}"
+
+
+# ---------------------------------------------------------------------------------------- the contract's commands
+
+ANSWERED = table(COMMANDS, "# The contract's commands")
+
+
+@pytest.mark.parametrize("row", ANSWERED, ids=[row[0] for row in ANSWERED])
+def test_every_query_of_the_commands_page_is_answered_by_the_published_file(
+    row: list[str], truthful_night: Path
+) -> None:
+    _, role, asset, relation, query = row
+    assert role in {*ROLES, "each"}
+    (name,), (sql,) = codes(relation), codes(query)
+    assert f"from {name}" in sql
+    with Store(truthful_night / "cmdb.duckdb").published() as connection:
+        rows = connection.execute(sql).fetchall()
+    # A truthful first night has no untrusted cell and nothing that could be restated.
+    assert rows or name in ("cost.restatement", "audit.coverage")
+    if asset:
+        keys = {"/".join(key.path) for key in build_defs({}).resolve_asset_graph().get_all_asset_keys()}
+        assert set(codes(asset)) <= keys
+
+
+@pytest.mark.parametrize("row", ANSWERED, ids=[row[0] for row in ANSWERED])
+def test_every_query_of_the_commands_page_runs_on_the_file_as_analysts_open_it(
+    row: list[str], truthful_night: Path
+) -> None:
+    """`dataset.duckdb`, as the dictionary says: under the name cmdb.duckdb a schema of its name is ambiguous."""
+    (sql,) = codes(row[4])
+    with duckdb.connect(str(truthful_night / "dataset.duckdb"), read_only=True) as connection:
+        connection.execute(sql)
+
+
+def test_a_command_is_answered_or_not_fed_yet_and_never_both() -> None:
+    answered = [row[0] for row in ANSWERED]
+    waiting = re.search(r"Not fed yet, so not answered yet: ([^.]*)\.", COMMANDS)
+    assert waiting is not None
+    later = [name.strip() for name in waiting[1].replace("\n", " ").split(",")]
+    assert len({*answered, *later}) == len(answered) + len(later)
+
+
+@every_page
+def test_every_table_and_column_that_a_page_names_exists(page: Path, truthful_night: Path) -> None:
+    with Store(truthful_night / "cmdb.duckdb").published() as connection:
+        known = {
+            f"{schema}.{name}"
+            for schema, name in connection.execute(
+                "select table_schema, table_name from information_schema.tables"
+            ).fetchall()
+        }
+    schemas = {name.partition(".")[0] for name in known}
+    named = {
+        f"{schema}.{name}"
+        for code in codes(page.read_text(encoding="utf-8"))
+        for schema, name in re.findall(r"(?<![\w./:*-])([a-z]+)\.([a-z_0-9]+)\b", code)
+        if schema in schemas and name not in ("duckdb", "work", "sql", "csv")
+    }
+    # Written with the database before it: `cmdb.cmdb.resource`.
+    assert named - {"cmdb.cmdb"} <= known
+
+
+# ----------------------------------------------------------------------------------------------- the environment
+
+
+class Reading(dict[str, str]):
+    """An empty environment that remembers what it was asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: set[str] = set()
+
+    def get(self, name: str, default: str | None = None) -> str | None:  # type: ignore[override]  # of dict's overloads only this one is used
+        self.names.add(name)
+        return default
+
+    def __getitem__(self, name: str) -> str:
+        self.names.add(name)
+        raise KeyError(name)
+
+
+VARIABLES = table(OPERATIONS, "## Environment")
+DOCUMENTED = [name for row in VARIABLES for name in codes(row[0])]
+
+
+def test_every_variable_that_the_settings_read_is_documented_and_every_documented_one_is_read() -> None:
+    reading = Reading()
+    read_settings(reading)
+    # CMDB_PORT belongs to `make dev`, which has no settings.
+    assert reading.names == set(DOCUMENTED) - {"CMDB_PORT"}
+    assert len(DOCUMENTED) == len(set(DOCUMENTED))
+
+
+def test_every_variable_of_ours_that_the_code_names_is_documented() -> None:
+    named = {
+        variable
+        for path in tracked()
+        if path.suffix == ".py" and path.parent.name in ("pipelines", "resources")
+        for variable in re.findall(r"\b(?:CMDB|DAGSTER)_[A-Z_]+\b", path.read_text(encoding="utf-8"))
+    }
+    # DAGSTER_YAML is the name of a constant.
+    assert {name for name in named - {"DAGSTER_YAML"} if f"`{name}" not in OPERATIONS} == set()
+
+
+def test_every_variable_that_a_page_names_exists() -> None:
+    for page in PAGES:
+        named = set(re.findall(r"\bCMDB_[A-Z_]+\b", page.read_text(encoding="utf-8")))
+        assert named <= set(DOCUMENTED), page.name
+
+
+def test_every_default_of_the_environment_table_is_the_default() -> None:
+    plain = read_settings({})
+    for name_cell, _, default_cell in VARIABLES:
+        defaults = codes(default_cell)
+        if not defaults or "CMDB_PORT" in name_cell or "<tenant>" in default_cell:
+            continue
+        names = codes(name_cell)
+        assert len(names) == len(defaults), name_cell
+        assert read_settings(dict(zip(names, defaults, strict=True))) == plain, name_cell
+
+
+# ---------------------------------------------------------------------------------------------------- everything
+
+
+@every_page
+def test_every_link_leads_somewhere(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", text):
+        if not target.startswith("https://"):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_every_folder_that_the_readme_shows_is_there_and_every_folder_is_shown() -> None:
+    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    shown = {codes(row[0])[0].rstrip("/") for row in table(readme, "## Where things are")}
+    folders = {path.relative_to(REPOSITORY).parts[0] for path in tracked() if path.parent != REPOSITORY}
+    assert shown <= folders
+    assert {name for name in folders if not name.startswith(".")} - shown <= {"requirements", "scripts"}
+
+
+def test_decisions_are_numbered_without_gaps_and_have_context_choice_and_price() -> None:
+    pages = sorted((REPOSITORY / "docs" / "decisions").glob("*.md"))
+    assert [page.name[:4] for page in pages] == [f"{number:04}" for number in range(1, len(pages) + 1)]
+    for page in pages:
+        text = page.read_text(encoding="utf-8")
+        assert all(f"**{word}.**" in text for word in ("Context", "Choice", "Price")), page.name
+
+
+# Put together here, so that this file does not contain what it looks for.
+HOSTS = re.compile(
+    "|".join(["py" + r"pi\.", "python" + "hosted", "npm" + r"js\.", "artifact" + "ory", r"index" + "-url=?.https?:"]),
+    re.IGNORECASE,
+)
+MACHINE = re.compile(
+    r"(?<![\w.{}/~-])/(?:" + "|".join(["t" + "mp", "wo" + "rk", "ro" + "ot", "ho" + "me", "Us" + "ers"]) + r")/"
+)
+
+
+@pytest.mark.parametrize("pattern", [HOSTS, MACHINE], ids=["registry hosts", "paths of a machine"])
+def test_no_tracked_file_names_a_registry_or_a_folder_of_the_machine_that_it_was_written_on(
+    pattern: re.Pattern[str],
+) -> None:
+    found = []
+    for path in tracked():
+        try:
+            text = path.read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            continue
+        found += [
+            f"{path.relative_to(REPOSITORY)}:{number}"
+            for number, line in enumerate(text.splitlines(), start=1)
+            if pattern.search(line)
+        ]
+    assert found == []
+
+
+def test_the_patterns_find_what_they_are_for() -> None:
+    assert HOSTS.search("see https://py" + "pi.org/simple")
+    assert MACHINE.search("PATH=/wo" + "rk/main/x")
+    assert MACHINE.search('"/t' + 'mp/x"')
+    assert not MACHINE.search("https://example.com/wo" + "rk/x")
+
+
+def test_no_secret_and_no_warehouse_is_tracked() -> None:
+    names = [str(path.relative_to(REPOSITORY)) for path in tracked()]
+    assert [name for name in names if name.endswith((".duckdb", ".wal", ".ndjson", ".env", ".pem"))] == []
+    keys = re.compile("A[KS]IA[0-9A-Z]{16}")
+    found = [
+        name
+        for name, path in zip(names, tracked(), strict=True)
+        if any("EXAMPLE" not in key for key in keys.findall(path.read_bytes().decode("utf-8", errors="replace")))
+    ]
+    assert found == []

@@ -1,0 +1,602 @@
+"""Nights in which AWS lies, refuses or breaks off: what must be refused is, and what can be survived loses nothing."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from nights import DATABASE, copy_of, environment_of, fingerprint, query, run_night
+
+from pipelines.operator import NoSuchQuestion, accept_zero
+from resources.warehouse import Store
+from simulator.client import Simulator
+
+INSTANCES = "select arn, state, name, tags, is_stale from aws.ec2_instance order by arn"
+RESOURCES = "select arn, status, is_stale, retired_reason from cmdb.resource order by arn"
+ACCOUNTS = "select account_id, account_name, state, ou_path, tags, profile from org.account order by account_id"
+BILL = """
+    select usage_date, account_id, dimension_value, unblended_cost, net_amortized_cost
+    from cost.daily order by all
+"""
+ROWS = (INSTANCES, RESOURCES, ACCOUNTS, BILL)
+
+
+def rows(database: Path) -> list[list[tuple[Any, ...]]]:
+    return [query(database, sql) for sql in ROWS]
+
+
+def account_named(simulator: Simulator, name: str) -> str:
+    return next(str(a["account_id"]) for a in simulator.truth()["accounts"] if a["name"] == name)
+
+
+def cells(
+    database: Path, listing: str, *, of: str = "published"
+) -> dict[tuple[str, str], tuple[str, bool, str | None]]:
+    """Outcome, trust and reason of the newest cells of a listing, by account and region."""
+    found = query(
+        database,
+        """
+        select account_id, region, outcome, is_trusted, coalesce(skip_reason, error_code) from audit.coverage
+        where split_part(listing, ':', 1) = $listing
+        """,
+        {"listing": listing},
+        of=of,
+    )
+    return {(account, region): (outcome, trusted, why) for account, region, outcome, trusted, why in found}
+
+
+def refused(
+    environment: Mapping[str, str], database: Path, *facts: str, absent: Sequence[str] = ()
+) -> list[str]:
+    """Run a night that must be refused: the published file is byte for byte what it was, and why is said."""
+    before = fingerprint(database)
+    night = run_night(environment, database)
+    said = " ".join(night.sentences)
+    assert not night.published, "a lie was published"
+    assert fingerprint(database) == before
+    for fact in facts:
+        assert fact in said
+    for word in ("Traceback", *absent):
+        assert word not in said
+    return night.sentences
+
+
+def survived(environment: Mapping[str, str], database: Path) -> list[str]:
+    """Run a night that must publish, with every row there; returns its warnings."""
+    before, was = rows(database), fingerprint(database)
+    night = run_night(environment, database)
+    assert night.published, night.sentences
+    assert fingerprint(database) != was
+    assert rows(database) == before
+    return night.warnings
+
+
+# ------------------------------------------------------------------------------- lies that have to be refused
+
+
+def test_an_empty_list_of_what_was_there_yesterday_is_refused(
+    organisation: Simulator, truthful_night: Path, tmp_path: Path
+) -> None:
+    database = copy_of(truthful_night, tmp_path)
+    told = organisation.lie("silent_zero")
+    sentences = refused(
+        organisation.env,
+        database,
+        f"ec2_instance: empty_suspect in account {told['account_id']}",
+        "Amazon Elastic Compute Cloud - Compute",
+    )
+    assert len([sentence for sentence in sentences if "empty_suspect" in sentence]) == 1
+    found = cells(database, "ec2_instance", of="working")
+    suspect = {place for place, (outcome, _, _) in found.items() if outcome == "empty_suspect"}
+    assert suspect == {(told["account_id"], region) for region in organisation.truth()["regions"]}
+    asked = query(
+        database,
+        "select attempt_count, request_count from audit.collection where outcome = 'empty_suspect'",
+        of="working",
+    )
+    assert set(asked) == {(2, 2)}, "an unlikely zero is asked a second time in the same night"
+
+
+def test_an_account_that_refuses_everything_is_refused_where_it_is_more_than_the_tolerance(
+    organisation: Simulator, truthful_night: Path, tmp_path: Path
+) -> None:
+    database = copy_of(truthful_night, tmp_path)
+    told = organisation.lie("denied")
+    refused(
+        organisation.env,
+        database,
+        f"denied in account {told['account_id']}",
+        "1 of 8 cells, more than CMDB_UNTRUSTED_TOLERANCE=0.05 allows",
+        "3 of 24 cells",
+    )
+
+
+def test_two_central_profiles_that_reach_one_account_are_refused_before_anything_is_asked(
+    organisation: Simulator, truthful_night: Path, tmp_path: Path
+) -> None:
+    database = copy_of(truthful_night, tmp_path)
+    told = organisation.lie("same_account_twice")
+    organisation.clear_log()
+    refused(
+        organisation.env,
+        database,
+        f"are the same account {told['account_id']}",
+        "CMDB_SHARED_ACCOUNTS",
+        "CMDB_OPERATIONS_ACCOUNT expects",
+    )
+    asked = {call["operation"] for call in organisation.log() if call["service"] not in ("sts", "sso")}
+    assert asked <= {"DescribeOrganization", "DescribeAccount"}
+
+
+def test_a_sign_in_that_expired_is_refused_with_its_cure(
+    organisation: Simulator, truthful_night: Path, tmp_path: Path
+) -> None:
+    database = copy_of(truthful_night, tmp_path)
+    organisation.lie("expired")
+    refused(organisation.env, database, "acmeBilling", "aws sso login --profile acmeBilling")
+
+
+def test_a_bill_that_is_throttled_for_ever_is_refused(
+    organisation: Simulator, truthful_night: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The real thing waits for half a minute between its attempts; the waiting is not what is tested.
+    monkeypatch.setattr("botocore.retryhandler.delay_exponential", lambda **_: 0.01)
+    database = copy_of(truthful_night, tmp_path)
+    told = organisation.lie("throttle_forever")
+    refused(organisation.env, database, "cost_daily: failed", f"account {told['account_id']}", "billing")
+    found = query(
+        database,
+        "select sum(throttle_count) from audit.collection where role = 'billing' and outcome = 'failed'",
+        of="working",
+    )
+    assert found[0][0] >= 1
+
+
+def test_a_payer_that_refuses_cost_explorer_is_refused(
+    organisation: Simulator, truthful_night: Path, tmp_path: Path
+) -> None:
+    database = copy_of(truthful_night, tmp_path)
+    organisation.faults([{"action": "denied", "service": "ce", "op": "GetCostAndUsage"}])
+    refused(organisation.env, database, "cost_daily: denied", "asked by billing")
+
+
+def test_a_refused_list_of_accounts_stops_everything_that_rests_on_it(
+    organisation: Simulator, truthful_night: Path, tmp_path: Path
+) -> None:
+    database = copy_of(truthful_night, tmp_path)
+    organisation.faults([{"action": "empty", "service": "organizations", "op": "ListAccounts"}])
+    organisation.clear_log()
+    refused(organisation.env, database, "organizations_account: empty_suspect", "never empty")
+    assert not [call for call in organisation.log() if call["operation"] == "DescribeInstances"]
+
+
+@pytest.mark.parametrize("mode", ["silent-zero", "access-denied"])
+def test_a_management_profile_of_a_member_account_is_refused_whatever_its_organizations_api_says(
+    organisation: Simulator, truthful_night: Path, tmp_path: Path, mode: str
+) -> None:
+    database = copy_of(truthful_night, tmp_path)
+    organisation.configure(org_mode=mode)
+    refused(
+        {**organisation.env, "AWS_MANAGEMENT_PROFILE": "acmeOperations"},
+        database,
+        "are the same account",
+    )
+
+
+def test_a_billing_profile_of_a_member_account_is_refused_by_what_is_expected(
+    organisation: Simulator, truthful_night: Path, tmp_path: Path
+) -> None:
+    database = copy_of(truthful_night, tmp_path)
+    refused(
+        {**organisation.env, "AWS_BILLING_PROFILE": "acmeBillingMember"},
+        database,
+        f"CMDB_BILLING_ACCOUNT expects {organisation.env['CMDB_BILLING_ACCOUNT']}",
+    )
+
+
+def test_a_billing_profile_of_a_member_account_is_refused_by_its_bill_where_nothing_was_expected(
+    organisation: Simulator, truthful_night: Path, tmp_path: Path
+) -> None:
+    database = copy_of(truthful_night, tmp_path)
+    member = organisation.truth()["billing_member"]
+    environment = {
+        **organisation.env,
+        "AWS_BILLING_PROFILE": "acmeBillingMember",
+        "CMDB_BILLING_ACCOUNT": "",
+    }
+    said = " ".join(refused(environment, database))
+    assert "in the bill" in said
+    assert member not in said.partition("The first is")[2], "the member itself is billed"
+
+
+# --------------------------------------------------------------------------------- lies that can be survived
+
+
+def test_an_empty_page_is_not_the_end_of_a_list(
+    organisation: Simulator, truthful_night: Path, tmp_path: Path
+) -> None:
+    database = copy_of(truthful_night, tmp_path)
+    organisation.lie("empty_page")
+    assert survived(organisation.env, database) == run_warnings(truthful_night)
+
+
+def test_throttling_that_ends_loses_nothing_and_is_counted(
+    organisation: Simulator, truthful_night: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("botocore.retryhandler.delay_exponential", lambda **_: 0.01)
+    database = copy_of(truthful_night, tmp_path)
+    organisation.lie("throttle")
+    survived(organisation.env, database)
+    throttled = query(
+        database,
+        """
+        select distinct throttle_count from audit.collection
+        where listing = 'ec2_instance' and outcome = 'found' and run_id = (select run_id from audit.run
+            order by started_at desc limit 1)
+        """,
+    )
+    assert throttled == [(2,)]
+
+
+def run_warnings(folder: Path) -> list[str]:
+    """What the truthful night warned of, as `Night.warnings` puts it."""
+    return [
+        str(said).strip()
+        for (said,) in query(
+            folder / DATABASE,
+            """
+            select observed || ' ' || coalesce(expected, '') from audit.check_result
+            where not passed and severity = 'WARN' order by checked_at
+            """,
+        )
+    ]
+
+
+def test_broken_answers_are_asked_again_and_lose_nothing(
+    organisation: Simulator, truthful_night: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("botocore.retryhandler.delay_exponential", lambda **_: 0.01)
+    database = copy_of(truthful_night, tmp_path)
+    accounts = organisation.truth()["reachable"]
+    broken = {"garbage": 1, "reset": 2, "cut": 1, "html503": 3}
+    organisation.faults(
+        [
+            {
+                "action": action,
+                "op": "DescribeInstances",
+                "account": account,
+                "times": times,
+                "per": ["region"],
+            }
+            for (action, times), account in zip(broken.items(), accounts, strict=False)
+        ]
+    )
+    survived(organisation.env, database)
+    assert {call["fault"] for call in organisation.log()} >= set(broken)
+
+
+# ----------------------------------------------------------------------------------- a loud failure tolerated
+
+
+def test_a_refused_account_within_the_tolerance_keeps_its_rows_stale_and_is_warned_of(
+    organisation: Simulator, truthful_night: Path, tmp_path: Path
+) -> None:
+    database = copy_of(truthful_night, tmp_path)
+    told = organisation.lie("denied")
+    victim = told["account_id"]
+    half = next(account for account in organisation.truth()["reachable"] if account != victim)
+    # The second page is refused: what came before it is not half of the truth but none of it.
+    organisation.faults(
+        [
+            {
+                "action": "denied",
+                "op": "DescribeInstances",
+                "account": half,
+                "region": "us-east-1",
+                "skip": 1,
+            }
+        ]
+    )
+    before = {name: stale for name, _, _, _, stale in query(database, INSTANCES)}
+    night = run_night({**organisation.env, "CMDB_UNTRUSTED_TOLERANCE": "0.25"}, database)
+    assert night.published, night.sentences
+    assert any(f"denied in account {victim}" in warning for warning in night.warnings)
+    assert any("kept, marked stale" in warning for warning in night.warnings)
+    after = {name: stale for name, _, _, _, stale in query(database, INSTANCES)}
+    assert set(after) == set(before)
+
+    def frozen(arn: str) -> bool:
+        _, _, _, region, account, _ = arn.split(":")
+        return account == victim or (account, region) == (half, "us-east-1")
+
+    assert {arn for arn, stale in after.items() if stale} == {arn for arn in after if frozen(arn)}
+    stale_resources = {
+        arn for arn, _, stale, retired in query(database, RESOURCES) if stale and retired is None
+    }
+    assert stale_resources == {
+        arn for arn, status, _, _ in query(database, RESOURCES) if frozen(arn) and status == "active"
+    }
+    trusted_at = query(
+        database,
+        """
+        select count(*) from audit.coverage
+        where account_id = $victim and outcome = 'denied' and last_trusted_at < ended_at and not is_trusted
+        """,
+        {"victim": victim},
+    )
+    assert trusted_at == [(4,)]
+    # The night after, all is well again, and nothing shows that there ever was a lie.
+    organisation.reset()
+    night = run_night(organisation.env, database)
+    assert night.published, night.sentences
+    assert {name: stale for name, _, _, _, stale in query(database, INSTANCES)} == before
+
+
+def test_a_refused_account_on_a_first_night_has_no_rows_and_was_never_trusted(
+    organisation: Simulator, tmp_path: Path
+) -> None:
+    database = tmp_path / "first" / DATABASE
+    victim = organisation.lie("denied")["account_id"]
+    night = run_night({**organisation.env, "CMDB_UNTRUSTED_TOLERANCE": "0.25"}, database)
+    assert night.published, night.sentences
+    assert any(victim in warning for warning in night.warnings)
+    assert query(database, "select count(*) from aws.ec2_instance where account_id = $a", {"a": victim}) == [
+        (0,)
+    ]
+    rest = {i["account_id"] for i in organisation.truth()["instances"]} & set(organisation.truth()["reachable"])
+    assert {account for (account,) in query(database, "select account_id from aws.ec2_instance")} == rest - {
+        victim
+    }
+    doubtful = query(
+        database,
+        "select distinct is_trusted, last_trusted_at, outcome in ('denied', 'failed') from audit.coverage "
+        "where account_id = $a and role = 'workload'",
+        {"a": victim},
+    )
+    assert doubtful == [(False, None, True)]
+
+
+# ------------------------------------------------------------------------------------------- what a zero needs
+
+
+def test_a_true_zero_is_believed_where_nothing_speaks_against_it(
+    organisation: Simulator, truthful_night: Path, tmp_path: Path
+) -> None:
+    database = copy_of(truthful_night, tmp_path)
+    account = account_named(organisation, "sandbox")
+    gone = [i for i in organisation.truth()["instances"] if i["account_id"] == account]
+    for instance in gone:
+        organisation.change("forget_instance", instance_id=instance["instance_id"])
+    night = run_night(organisation.env, database)
+    assert night.published, night.sentences
+    assert cells(database, "ec2_instance")[account, "us-east-1"][:2] == ("empty_verified", True)
+    statuses = query(
+        database,
+        "select distinct status, is_stale from cmdb.resource where account_id = $a and retired_at is null",
+        {"a": account},
+    )
+    assert statuses == [("missing", False)]
+
+
+def test_without_cloudtrail_no_zero_is_believed_and_the_sentence_names_the_way_out(
+    organisation: Simulator, tmp_path: Path
+) -> None:
+    database = tmp_path / "first" / DATABASE
+    organisation.faults([{"action": "denied", "service": "cloudtrail"}])
+    night = run_night(organisation.env, database)
+    assert not night.published
+    assert not database.exists()
+    said = " ".join(night.sentences)
+    assert "empty_suspect" in said
+    assert "CMDB_ZERO_EVIDENCE=identity" in said
+    # With identity alone as evidence the same zeros are verified, and each says on what it rests.
+    night = run_night({**organisation.env, "CMDB_ZERO_EVIDENCE": "identity"}, database)
+    assert night.published, night.sentences
+    kinds = query(
+        database,
+        """
+        select distinct outcome, evidence::varchar like '%CMDB_ZERO_EVIDENCE=identity%'
+        from audit.collection where outcome like 'empty%' and run_id = $run
+        """,
+        {"run": night.run_id},
+    )
+    assert kinds == [("empty_verified", True)]
+
+
+def test_a_refusal_in_cloudtrail_makes_a_zero_suspect(organisation: Simulator, tmp_path: Path) -> None:
+    """A gateway that turns refusals into empty lists: the answer is 200, CloudTrail knows better."""
+    database = tmp_path / "first" / DATABASE
+    account = account_named(organisation, "sandbox")
+    place = {"op": "DescribeInstances", "account": account, "region": "eu-west-1"}
+    organisation.faults([{"action": "denied", "times": 1, **place}])
+    # The refused call is asked by nobody else than the night's own principal.
+    with environment_of({**organisation.env}):
+        from resources.profile import Reach  # noqa: PLC0415
+
+        reach = Reach("workload", home_region="us-east-1")
+        from resources.profile import AwsError  # noqa: PLC0415
+
+        with pytest.raises(AwsError):
+            reach.call("acme-sandbox", "ec2", "DescribeInstances", "eu-west-1")
+        reach.close()
+    night = run_night(organisation.env, database)
+    assert not night.published
+    said = " ".join(night.sentences)
+    assert f"empty_suspect in account {account}, region eu-west-1" in said
+    assert "CloudTrail holds 1 refusal(s)" in said
+
+
+def test_an_accepted_zero_passes_until_something_is_found_there_again(
+    organisation: Simulator, truthful_night: Path, tmp_path: Path
+) -> None:
+    database = copy_of(truthful_night, tmp_path)
+    victim = organisation.lie("silent_zero")["account_id"]
+    refused(organisation.env, database, f"empty_suspect in account {victim}")
+    store = Store(database)
+    with pytest.raises(NoSuchQuestion, match="only empty_suspect can be accepted"):
+        accept_zero(
+            store, account_named(organisation, "sandbox"), "us-east-1", "ec2_instance", "no", "a test"
+        )
+    for region in organisation.truth()["regions"]:
+        said = accept_zero(store, victim, region, "ec2_instance", "decommissioned, CHG-1", "a test")
+        assert victim in said
+    night = run_night(organisation.env, database)
+    assert night.published, night.sentences
+    accepted = query(
+        database,
+        "select distinct outcome, is_trusted, accepted_by, accepted_reason from audit.coverage "
+        "where account_id = $a and listing = 'ec2_instance'",
+        {"a": victim},
+    )
+    assert accepted == [("empty_suspect", True, "a test", "decommissioned, CHG-1")]
+    assert query(
+        database,
+        "select distinct status from cmdb.resource where account_id = $a and retired_at is null",
+        {"a": victim},
+    ) == [("missing",)]
+    # It is found again: the acceptance is over, and the next zero is as suspect as the first.
+    organisation.stop_lying()
+    night = run_night(organisation.env, database)
+    assert night.published, night.sentences
+    assert query(
+        database,
+        "select distinct status, missing_since from cmdb.resource where account_id = $a and retired_at is null",
+        {"a": victim},
+    ) == [("active", None)]
+    organisation.lie("silent_zero")
+    refused(organisation.env, database, f"empty_suspect in account {victim}")
+
+
+# ------------------------------------------------------------------------------------------ declared exceptions
+
+
+def test_a_declared_shared_account_is_a_warning_and_no_more(
+    organisation: Simulator, truthful_night: Path, tmp_path: Path
+) -> None:
+    database = copy_of(truthful_night, tmp_path)
+    management = organisation.truth()["central"]["management"]
+    environment = {
+        **organisation.env,
+        "AWS_OPERATIONS_PROFILE": "acmeOperationsMisrouted",
+        "CMDB_OPERATIONS_ACCOUNT": management,
+    }
+    refused(environment, database, f"are the same account {management}")
+    environment["CMDB_SHARED_ACCOUNTS"] = "operations+management"
+    warnings = survived(environment, database)
+    assert any(f"share account {management}, as CMDB_SHARED_ACCOUNTS declares" in said for said in warnings)
+    waivers = query(
+        database,
+        """
+        select distinct waiver from audit.caller_identity
+        where role in ('management', 'operations')
+            and run_id = (select run_id from audit.run order by started_at desc limit 1)
+        """,
+    )
+    assert waivers == [("management+operations",)]
+
+
+def test_a_declaration_that_is_not_true_is_refused(
+    organisation: Simulator, truthful_night: Path, tmp_path: Path
+) -> None:
+    database = copy_of(truthful_night, tmp_path)
+    refused(
+        {**organisation.env, "CMDB_SHARED_ACCOUNTS": "management+billing"},
+        database,
+        "CMDB_SHARED_ACCOUNTS declares management+billing, but they are",
+    )
+
+
+def test_a_warehouse_of_another_organisation_is_refused(
+    make_organisation: Callable[..., Simulator], truthful_night: Path, tmp_path: Path
+) -> None:
+    database = copy_of(truthful_night, tmp_path)
+    other = make_organisation(accounts=2, resources=1, seed=99)
+    refused(dict(other.env), database, "belongs to organisation")
+
+
+# -------------------------------------------------------------------------------------- what a night may cost
+
+
+def test_the_newest_months_come_first_the_rest_waits_and_a_region_that_is_not_enabled_is_not_asked(
+    make_organisation: Callable[..., Simulator], tmp_path: Path
+) -> None:
+    """A payer without the newer metrics, four requests a night, and one region that nobody opted in to."""
+    simulator = make_organisation(accounts=2, resources=1)
+    simulator.faults(
+        [
+            {
+                "action": "error",
+                "service": "ce",
+                "code": "ValidationException",
+                "message": "Metric is not supported",
+                "contains": "BilledCost",
+            }
+        ]
+    )
+    database = tmp_path / "house" / DATABASE
+    environment = {
+        **simulator.env,
+        "CMDB_COST_MONTHS": "6",
+        "CMDB_COST_REQUEST_LIMIT": "5",
+        "CMDB_REGIONS": "us-east-1,af-south-1",
+    }
+    night = run_night(environment, database)
+    assert night.published, night.sentences
+    today = dt.date.fromisoformat(simulator.truth()["today"])
+
+    def by_month() -> tuple[list[str], list[str]]:
+        found = query(
+            database,
+            "select split_part(listing, ':', 3), outcome, skip_reason from audit.coverage "
+            "where listing like 'cost_daily:%' order by 1 desc",
+        )
+        asked = [month for month, outcome, _ in found if outcome == "found"]
+        waiting = [month for month, outcome, reason in found if (outcome, reason) == ("skipped", "request_limit")]
+        assert len(asked) + len(waiting) == len(found)
+        return asked, waiting
+
+    asked, waiting = by_month()
+    # One request was spent on learning that the newer metrics are refused.
+    assert len(asked) == 4
+    assert waiting
+    assert min(asked) > max(waiting)
+    calls = [call for call in simulator.log() if call["service"] == "ce"]
+    assert len(calls) == 5
+    columns = query(
+        database,
+        """
+        select count(unblended_cost), count(net_amortized_cost), count(billed_cost), count(list_cost), count(*)
+        from cost.daily
+        """,
+    )[0]
+    assert columns[0] == columns[1] == columns[4] > 0
+    assert columns[2:4] == (0, 0)
+
+    found = cells(database, "ec2_instance")
+    for account in simulator.truth()["reachable"]:
+        assert found[account, "us-east-1"][0] == "found"
+        assert found[account, "af-south-1"] == ("skipped", False, "region_not_enabled")
+        assert (account, "eu-west-1") not in found
+
+    # The next night reads the months that are still open again, and goes on where this one stopped.
+    night = run_night(environment, database)
+    assert night.published, night.sentences
+    again, still = by_month()
+    assert set(asked) < set(again)
+    assert min(again) > max(still, default="")
+    total = query(database, "select sum(unblended_cost) from cost.daily")[0][0]
+    since = dt.date.fromisoformat(f"{min(again)}-01")
+    from decimal import Decimal
+
+    assert total == sum(Decimal(line["unblended_cost"]) for line in simulator.ledger(since, today))
+
+
+def test_the_environment_of_a_night_is_left_as_it_was(organisation: Simulator) -> None:
+    before = dict(os.environ)
+    with environment_of({"CMDB_DATABASE": "x"}):
+        assert "AWS_MANAGEMENT_PROFILE" not in os.environ
+    assert dict(os.environ) == before
