@@ -5,16 +5,17 @@ A rule is asked by its asset check when its relation has been built, and once mo
 that would be published.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
+import sqlglot
 
 from pipelines.metadata import cells_table
 from pipelines.settings import WAREHOUSE_FOLDER
-from pipelines.sql_files import read_header, reads
+from pipelines.sql_files import SqlFileError, read_header, reads
 from resources import evidence
 from resources.warehouse import Store
 
@@ -110,20 +111,37 @@ def ask(store: Store, checks: Iterable[SqlCheck], run_id: str, config_hash: str)
     return results
 
 
-def read_checks(folder: Path = WAREHOUSE_FOLDER / "checks") -> Sequence[SqlCheck]:
-    """Every rule below `warehouse/checks`, by name."""
-    found = []
-    for path in sorted(folder.glob("*.sql")):
-        sql = path.read_text(encoding="utf-8")
-        header = read_header(sql)
-        found.append(
-            SqlCheck(
-                name=path.stem,
-                on=header.entries["about"],
-                blocking=header.entries.get("severity", "error") == "error",
-                description=header.description,
-                sql=sql,
-                uses=reads(sql).relations,
-            )
-        )
-    return found
+def read_checks(folder: Path = WAREHOUSE_FOLDER / "checks", relations: Collection[str] = ()) -> Sequence[SqlCheck]:
+    """Every rule below `warehouse/checks`, by name.
+
+    Args:
+        folder: where the files are.
+        relations: what a rule may be about, besides `published`; any where none is given.
+
+    Raises:
+        SqlFileError: a file is no rule. A rule that is misread must not become a rule that lets everything pass.
+    """
+    return [_read(path, relations) for path in sorted(folder.glob("*.sql"))]
+
+
+def _read(path: Path, relations: Collection[str]) -> SqlCheck:
+    def wrong(what: str) -> SqlFileError:
+        return SqlFileError(f"warehouse/checks/{path.name}: {what}")
+
+    sql = path.read_text(encoding="utf-8")
+    header = read_header(sql)
+    about = header.entries.get("about", "")
+    severity = header.entries.get("severity", "error")
+    if not header.description:
+        raise wrong("it has no description; begin with a comment that is true when the rule holds.")
+    if not about:
+        raise wrong("it does not say what it is about; write `-- about: schema.table`, or `-- about: published`.")
+    if relations and about != "published" and about not in relations:
+        raise wrong(f"about: {about} is no table of the warehouse; write one that a SQL file makes.")
+    if severity not in ("error", "warn"):
+        raise wrong(f"severity: {severity} is unknown; write error or warn.")
+    try:
+        uses = reads(sql).relations
+    except sqlglot.errors.SqlglotError as error:
+        raise wrong(f"it does not parse: {error}") from error
+    return SqlCheck(path.stem, about, severity == "error", header.description, sql, uses)

@@ -85,7 +85,7 @@ def build_defs(environment: Mapping[str, str]) -> dg.Definitions:
     except SettingsError as error:
         settings = Settings(problem=str(error))
     models = read_models()
-    sql_checks = read_checks()
+    sql_checks = read_checks(relations=models)
     nightly = dg.define_asset_job(
         NIGHTLY,
         selection=dg.AssetSelection.all(),

@@ -27,7 +27,7 @@ from pipelines.collect import landing_key
 from pipelines.gate import GATE_TAG, open_gate, refusing, stop_where_blocked
 from pipelines.landing import records_path
 from pipelines.settings import WAREHOUSE_FOLDER, Settings
-from pipelines.sql_files import Header, identifier, literal, read_header, reads
+from pipelines.sql_files import Header, SqlFileError, identifier, literal, read_header, reads
 from resources.warehouse import Store
 from resources.warehouse_resource import Warehouse
 
@@ -57,8 +57,8 @@ RETIRING = ("account_left", "parent_gone")
 """Reasons of a skipped cell that are knowledge, not ignorance: its rows are removed, as by a trusted zero."""
 
 
-class ModelError(Exception):
-    """A SQL file is not what this module reads. The message names the file and what to write instead."""
+class ModelError(SqlFileError):
+    """A model's file is not what this module reads, or does not fit its table."""
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,10 @@ import sqlglot
 from sqlglot import exp
 
 
+class SqlFileError(Exception):
+    """A SQL file is not what its folder wants. The message names the file and what to write instead."""
+
+
 def identifier(name: str) -> str:
     """A quoted SQL identifier."""
     return '"' + name.replace('"', '""') + '"'

@@ -211,8 +211,8 @@ class Hub:
         for group in self.groups(call.account_id, call.region):
             if {group.name, group.arn} & wanted:
                 return group
-        raise_name = ", ".join(str(name) for name in wanted if name)
-        raise bad_request("NotFoundException", f"Cannot find the resource group {raise_name}.")
+        asked = ", ".join(str(name) for name in wanted if name)
+        raise bad_request("NotFoundException", f"Cannot find the resource group {asked}.")
 
     def _list_members(self, call: Call) -> Output:
         group = self._asked(call)
