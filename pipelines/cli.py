@@ -159,9 +159,12 @@ def demo(lie: str) -> None:
 
     Example: cmdb demo --lie silent_zero
     """
-    from pipelines.demo import run_demo
+    from pipelines.demo import NoSimulator, run_demo
 
-    code = run_demo(lie, os.environ)
+    try:
+        code = run_demo(lie, os.environ)
+    except NoSimulator as error:
+        raise Misused(str(error)) from error
     if code:
         raise click.exceptions.Exit(code)
 
@@ -303,9 +306,12 @@ def rollback(version: str | None, listing: bool, demo: bool) -> None:
 @main.command(hidden=True)
 def dev() -> None:
     """Open the Dagster UI on 127.0.0.1 (`make dev`)."""
-    from pipelines.demo import run_dev
+    from pipelines.demo import NoSimulator, run_dev
 
-    raise click.exceptions.Exit(run_dev(os.environ))
+    try:
+        raise click.exceptions.Exit(run_dev(os.environ))
+    except NoSimulator as error:
+        raise Misused(str(error)) from error
 
 
 if __name__ == "__main__":

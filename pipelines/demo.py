@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, MutableMapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,18 +27,32 @@ REFUSED = ("silent_zero", "denied", "same_account_twice", "expired", "throttle_f
 SURVIVED = ("empty_page", "throttle")
 
 
+class NoSimulator(Exception):
+    """There is no simulated organisation to show. The message says why and what to do."""
+
+
 @contextmanager
 def simulated(environment: Mapping[str, str]) -> Iterator[tuple["Simulator", dict[str, str]]]:
-    """A running simulated organisation, and the environment that leads every AWS client to it."""
-    # The simulator is for the demo and the tests; a production install may leave it out.
-    from simulator import client
+    """A running simulated organisation, and the environment that leads every AWS client to it.
 
-    with tempfile.TemporaryDirectory(prefix="cmdb-demo-") as folder:
+    Raises:
+        NoSimulator: it is not installed, or did not start.
+    """
+    try:
+        # The simulator is for the demo and the tests; an installation for real nights may leave out its libraries.
+        from simulator import client
+    except ImportError as error:
+        raise NoSimulator(f"The simulator cannot be loaded ({error}); `make demo` installs it.") from error
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cmdb-demo-")))
         policies: dict[str, dict[str, Any]] = {role: policy(role, optional=True) for role in ROLES}
-        with client.start(Path(folder), policies) as organisation:
-            child = organisation.environment(environment)
-            child["CMDB_DATABASE"] = str(DEMO_DATABASE)
-            yield organisation, child
+        try:
+            organisation = stack.enter_context(client.start(folder, policies))
+        except client.SimulatorError as error:
+            raise NoSimulator(f"{str(error).strip().splitlines()[-1]} Nothing was run.") from error
+        child = organisation.environment(environment)
+        child["CMDB_DATABASE"] = str(DEMO_DATABASE)
+        yield organisation, child
 
 
 def run_demo(lie: str, environment: MutableMapping[str, str]) -> int:

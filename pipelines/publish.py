@@ -1,6 +1,7 @@
 """The last step: what was built and judged becomes what analysts read, whole or not at all."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -22,6 +23,8 @@ PUBLISHED_KEY = dg.AssetKey(["published"])
 LANDINGS_KEPT = 3
 RUNS_KEPT = 30
 ZERO_RUNS_KEPT = 7
+RUN_RECORDS_KEPT = timedelta(days=30)
+"""How long Dagster's own records of a run stay: its retention settings leave runs, a file each, for ever."""
 
 
 class NotPublishable(Exception):
@@ -59,6 +62,7 @@ def published_asset(models: Mapping[str, Model], sql_checks: Sequence[checks.Sql
             results = checks.ask(store, own, warehouse.run_id, settings.config_hash)
             version = _publish(store, warehouse.run_id, everything)
             counts = prune(store)
+        counts["runs_removed"] = prune_runs(context.instance, warehouse.now() - RUN_RECORDS_KEPT)
         selected = context.op_execution_context.selected_asset_check_keys
         yield dg.MaterializeResult(
             metadata={
@@ -106,6 +110,18 @@ def _publish(store: Store, run_id: str, everything: Sequence[checks.SqlCheck]) -
         if not any(version.run_id == run_id for version in store.versions()):
             with store.transaction() as connection:
                 evidence.finish_run(connection, run_id, "refused")
+
+
+def prune_runs(instance: dg.DagsterInstance, before: datetime) -> int:
+    """Remove Dagster's records of runs that ended before a time, at most a few hundred at once."""
+    ended = dg.RunsFilter(
+        statuses=[dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED],
+        updated_before=before,
+    )
+    runs = instance.get_run_records(filters=ended, limit=300, ascending=True)
+    for record in runs:
+        instance.delete_run(record.dagster_run.run_id)
+    return len(runs)
 
 
 def prune(store: Store) -> dict[str, int]:

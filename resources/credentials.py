@@ -364,9 +364,7 @@ class _Sources(_Chain):
     def __init__(self, session: ConfiguredSession, config: AwsConfig, region: str) -> None:
         super().__init__(session, config, region)
         chain = super().providers
-        self._sources = _Memo(
-            lambda name: CredentialResolver(chain(name, disable_env_vars=True)).load_credentials()
-        )
+        self._sources = _Memo(lambda name: CredentialResolver(chain(name, disable_env_vars=True)).load_credentials())
 
     def providers(self, profile_name: str, disable_env_vars: bool = True) -> list[Any]:
         """One provider, which has the source's credentials or resolves them."""
@@ -440,9 +438,7 @@ class Credentials:
         register: given each private session, to count what it sends.
     """
 
-    def __init__(
-        self, role: Role, region: str, client_config: Config, register: Callable[[Any], None]
-    ) -> None:
+    def __init__(self, role: Role, region: str, client_config: Config, register: Callable[[Any], None]) -> None:
         self.role = role
         self.config = AwsConfig()
         logging.getLogger("botocore.credentials").addFilter(_without_traceback)
@@ -479,8 +475,7 @@ class Credentials:
                 "no_credentials",
                 profile,
                 self.role,
-                "Give it a role_arn, an SSO session, a credential_process or keys, "
-                f"in {self.config.config_file}.",
+                f"Give it a role_arn, an SSO session, a credential_process or keys, in {self.config.config_file}.",
             )
         return credentials
 
@@ -509,9 +504,7 @@ class Credentials:
         key = self.config.settings_key(profile)
         with self._lock:
             if key not in self._groups:
-                self._groups[key] = _Group(
-                    self.config, profile, self._region, self._client_config, self._register
-                )
+                self._groups[key] = _Group(self.config, profile, self._region, self._client_config, self._register)
             group = self._groups[key]
         return group.load(profile)
 
@@ -639,9 +632,7 @@ class Credentials:
                 "Check the role_arn, the role's trust policy and the rights of its source_profile.",
             )
         if status in (401, 403):
-            return say(
-                f"AWS refused {what} ({code}): {message}", "refused", "Check the profile's permissions."
-            )
+            return say(f"AWS refused {what} ({code}): {message}", "refused", "Check the profile's permissions.")
         if status == 404 or code in ("UnknownOperationException", "InvalidAction"):
             return say(
                 f"What answered {what} is not AWS ({code}).",

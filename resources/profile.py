@@ -476,9 +476,7 @@ class Reach:
         )
         fan_out.run(tick)
 
-    def call(
-        self, profile: str, service: str, operation: str, region: str, **parameters: Any
-    ) -> dict[str, Any]:
+    def call(self, profile: str, service: str, operation: str, region: str, **parameters: Any) -> dict[str, Any]:
         """One call, one page of answer, as parsed.
 
         Raises:
@@ -525,9 +523,7 @@ class Reach:
         try:
             identity = self.identify(question.profile)
         except ProfileError as error:
-            return answer(
-                _outcome_of(error), error_code=error.error_code or error.reason, error_message=str(error)
-            )
+            return answer(_outcome_of(error), error_code=error.error_code or error.reason, error_message=str(error))
         if identity.account_id != question.account_id:
             return answer(
                 "wrong_account",
@@ -631,9 +627,7 @@ class Reach:
     ) -> dict[str, Any]:
         return self._try(asking, self._client(asking.profile, service, region), operation, parameters)
 
-    def _try(
-        self, asking: _Asking, client: Any, operation: str, parameters: Mapping[str, Any]
-    ) -> dict[str, Any]:
+    def _try(self, asking: _Asking, client: Any, operation: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
         """One page, with patience.
 
         botocore's own retries are off: its `standard` quota belongs to a client, which all accounts share
@@ -642,9 +636,7 @@ class Reach:
         failures = 0
         while True:
             if asking.request_limit is not None and asking.requests >= asking.request_limit:
-                raise Failed(
-                    "failed", REQUEST_LIMIT, f"It would have taken more than {asking.request_limit} requests."
-                )
+                raise Failed("failed", REQUEST_LIMIT, f"It would have taken more than {asking.request_limit} requests.")
             began = time.monotonic()
             try:
                 return self._attempt(asking, client, operation, parameters)
@@ -659,9 +651,7 @@ class Reach:
                     raise unsettled.failure from None
                 asking.lost_seconds += pause
 
-    def _attempt(
-        self, asking: _Asking, client: Any, operation: str, parameters: Mapping[str, Any]
-    ) -> dict[str, Any]:
+    def _attempt(self, asking: _Asking, client: Any, operation: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
         try:
             # Renewed here and not while signing, so that a failure says which profile to renew.
             self._credentials.refresh(asking.profile)
@@ -809,9 +799,7 @@ class Reach:
             if identity.account_id != account_id:
                 return found(f"Profile {profile} is {identity.account_id}, not {account_id}.")
             parameters: dict[str, Any] = {
-                "LookupAttributes": [
-                    {"AttributeKey": "Username", "AttributeValue": _user_name(identity.arn)}
-                ],
+                "LookupAttributes": [{"AttributeKey": "Username", "AttributeValue": _user_name(identity.arn)}],
                 "StartTime": since,
                 "EndTime": until,
                 "MaxResults": 50,

@@ -109,9 +109,7 @@ class Aggregation:
             "instanceType": instance.instance_type,
             "state": {"name": instance.state},
         }
-        item = self._item(
-            instance.arn, instance.instance_id, instance.tags, instance.launched_at, configuration
-        )
+        item = self._item(instance.arn, instance.instance_id, instance.tags, instance.launched_at, configuration)
         return {**item, "availabilityZone": instance.zone}
 
     def _item(
@@ -204,9 +202,7 @@ class Aggregation:
         except ExpressionError as error:
             raise bad_request("InvalidExpressionException", f"Syntax error: {error}") from error
         accounts, regions = {*aggregator.account_ids}, {*aggregator.regions}
-        rows = query.run(
-            [r for r in self.resources() if r["accountId"] in accounts and r["awsRegion"] in regions]
-        )
+        rows = query.run([r for r in self.resources() if r["accountId"] in accounts and r["awsRegion"] in regions])
         output = self._settings.page(
             call,
             "Results",

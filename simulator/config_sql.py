@@ -53,8 +53,7 @@ class Query:
             groups = {(): found}
         plain = [name for name in self.fields if name != COUNT]
         counted = [
-            ({**_selected(there[0], plain), COUNT: len(there)} if there else {COUNT: 0})
-            for there in groups.values()
+            ({**_selected(there[0], plain), COUNT: len(there)} if there else {COUNT: 0}) for there in groups.values()
         ]
         if COUNT not in self.fields:
             counted = [{name: value for name, value in row.items() if name != COUNT} for row in counted]

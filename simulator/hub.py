@@ -121,9 +121,7 @@ class Hub:
             members = [*self._hub_network(account_id, region)] if holds == STACK else []
         else:
             query["TagFilters"] = [{"Key": key, "Values": list(values)} for key, values in holds]
-            members = [
-                item.arn for item in self.tagged(account_id, region) if matches(item, query["TagFilters"])
-            ]
+            members = [item.arn for item in self.tagged(account_id, region) if matches(item, query["TagFilters"])]
         return ResourceGroup(
             name,
             f"arn:aws:resource-groups:{region}:{account_id}:group/{name}",
@@ -157,9 +155,7 @@ class Hub:
                     "query_type": group.query_type,
                     "query": group.query,
                     "tags": group.tags,
-                    "members": [
-                        {"arn": arn, "resource_type": cloudformation_type(arn)} for arn in group.members
-                    ],
+                    "members": [{"arn": arn, "resource_type": cloudformation_type(arn)} for arn in group.members],
                     "query_errors": group.errors,
                 }
                 for region in self._world.regions
@@ -181,9 +177,7 @@ class Hub:
         found = [
             item
             for item in self.tagged(call.account_id, call.region)
-            if (not kinds or {"ec2", item.kind} & kinds)
-            and (not arns or item.arn in arns)
-            and matches(item, filters)
+            if (not kinds or {"ec2", item.kind} & kinds) and (not arns or item.arn in arns) and matches(item, filters)
         ]
         return self._settings.page(
             call,
@@ -247,8 +241,7 @@ class Hub:
 def matches(item: Tagged, filters: list[dict[str, Any]]) -> bool:
     """Whether a resource has every tag; a filter without values wants the key alone."""
     return all(
-        wanted["Key"] in item.tags
-        and (not wanted.get("Values") or item.tags[wanted["Key"]] in wanted["Values"])
+        wanted["Key"] in item.tags and (not wanted.get("Values") or item.tags[wanted["Key"]] in wanted["Values"])
         for wanted in filters
     )
 

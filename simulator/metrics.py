@@ -31,6 +31,7 @@ SAMPLE, SAMPLES_AN_HOUR, HOUR = 300, 12, 3600
 SPARSE_HOURS = 3
 QUERIES_A_CALL = 500
 POINTS_ON_A_PAGE = 1000
+TOKEN_BASE = 10**7
 
 
 @dataclass(frozen=True)
@@ -81,9 +82,7 @@ class Metrics:
         drawn = zlib.crc32(f"{self._world.seed}/{instance.instance_id}/{metric}/{hour}".encode()) % 1000
         return low + (high - low) * drawn / 1000
 
-    def statistics(
-        self, instance: Instance, metric: str, start: int, period: int
-    ) -> dict[str, float] | None:
+    def statistics(self, instance: Instance, metric: str, start: int, period: int) -> dict[str, float] | None:
         """Every statistic of one period, or None without a sample in it."""
         first, end = self._span(instance)
         begin, stop = max(start, first), min(start + period, end)
@@ -158,11 +157,7 @@ class Metrics:
             found = []
         for dimension in wanted:
             name, value = dimension.get("Name"), dimension.get("Value")
-            found = [
-                item
-                for item in found
-                if name == "InstanceId" and value in {None, item["Dimensions"][0]["Value"]}
-            ]
+            found = [item for item in found if name == "InstanceId" and value in {None, item["Dimensions"][0]["Value"]}]
         return self._settings.page(call, "Metrics", found)
 
     def _get_metric_data(self, call: Call) -> Output:
@@ -171,24 +166,18 @@ class Metrics:
         if start >= end:
             raise bad_request("ValidationError", "The parameter StartTime must be less than EndTime.")
         newest_first = call.parameters.get("ScanBy") != "TimestampAscending"
-        skip = read_token(call.parameters.get("NextToken"), token_error(call))
+        # A page ends after so many points, which may be in the midst of a result.
+        first, skip = divmod(read_token(call.parameters.get("NextToken"), token_error(call)), TOKEN_BASE)
         left = self._points_on_a_page(call)
         results: list[Output] = []
-        token, passed = None, 0
-        for query in queries:
-            points = list(self._points(query, start, end))
-            points.sort(reverse=newest_first)
-            before, passed = passed, passed + len(points)
-            if points and passed <= skip:
-                continue
-            rest = points[max(0, skip - before) :]
-            if not points and skip > before:
-                continue
-            if rest and not left:
-                token = make_token(passed - len(rest))
+        token = None
+        for number, query in enumerate(queries[first:], first):
+            points = sorted(self._points(query, start, end), reverse=newest_first)[skip:]
+            if points and not left:
+                token = make_token(number * TOKEN_BASE)
                 break
-            shown, left = rest[:left], left - len(rest[:left])
-            is_cut = len(shown) < len(rest)
+            shown, left = points[:left], left - len(points[:left])
+            is_cut = len(shown) < len(points)
             results.append(
                 {
                     "Id": query.query_id,
@@ -199,8 +188,9 @@ class Metrics:
                 }
             )
             if is_cut:
-                token = make_token(passed - len(rest) + len(shown))
+                token = make_token(number * TOKEN_BASE + skip + len(shown))
                 break
+            skip = 0
         return {"MetricDataResults": results, **({"NextToken": token} if token else {}), "Messages": []}
 
     def _points_on_a_page(self, call: Call) -> int:
@@ -218,9 +208,7 @@ class Metrics:
         if len({*names}) < len(names):
             raise bad_request("ValidationError", "The values for parameter Id in MetricDataQueries repeat.")
         there = {i.instance_id: i for i in self._world.instances(call.account_id, call.region)}
-        return [
-            self._query(query, there) for query in asked if query.get("ReturnData", True) is not False
-        ]
+        return [self._query(query, there) for query in asked if query.get("ReturnData", True) is not False]
 
     @staticmethod
     def _query(query: dict[str, Any], there: dict[str, Instance]) -> Query:
@@ -249,10 +237,10 @@ class Metrics:
         if query.instance is None:
             return
         first, last = self._span(query.instance)
-        at = max(start, first - query.period) // query.period * query.period
+        at = max(-(-start // query.period), first // query.period) * query.period
         while at < min(end, last):
             found = self.statistics(query.instance, query.metric, at, query.period)
-            if found and at + query.period > start:
+            if found:
                 yield dt.datetime.fromtimestamp(at, dt.UTC), found[query.statistic]
             at += query.period
 

@@ -323,9 +323,7 @@ class Network:
                 for subnet in whole.subnets
             ],
             "security_groups": list(_group_rows(whole)),
-            "security_group_rules": [
-                _rule_row(group, rule) for group in whole.groups for rule in group.rules
-            ],
+            "security_group_rules": [_rule_row(group, rule) for group in whole.groups for rule in group.rules],
             "flow_logs": [
                 {
                     **log.row(),
@@ -417,9 +415,7 @@ def _rule_row(group: Group, rule: Rule) -> dict[str, Any]:
 class _Maker:
     """Makes the network of one account in one region."""
 
-    def __init__(
-        self, world: World, account: Account, region: str, number: int, first_workload: str
-    ) -> None:
+    def __init__(self, world: World, account: Account, region: str, number: int, first_workload: str) -> None:
         self._world, self._account, self._region = world, account, region
         self._first_workload = first_workload
         self._account_number = number
@@ -492,9 +488,7 @@ class _Maker:
             made[name] = subnets, self._groups(vpc_id, name, groups, tagged=tagged), vpc_id
         for number, (name, description, names, kind) in enumerate(HUB_INTERFACES):
             subnets, group_ids, _ = made[name]
-            self._interface(
-                subnets[number % 2], number, description, [group_ids[group] for group in names], kind
-            )
+            self._interface(subnets[number % 2], number, description, [group_ids[group] for group in names], kind)
         self._flow_log(made[HUB][2], "ALL", "cloud-watch-logs", "hub-flow-logs")
         self._flow_log(made[HUB][2], "ALL", "s3", "arn:aws:s3:::flow-logs-of-everybody/hub/")
         for subnet in made[INSPECTION][0]:

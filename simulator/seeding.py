@@ -73,7 +73,6 @@ class Seeder:
                 (old_account, old_region), _ = self._done.popitem(last=False)
                 ec2_backends[old_account].pop(old_region, None)
 
-
     def _default_place(self, account_id: str, region: str) -> Place:
         """The network that moto makes by itself in a new account and region, without rendering the rest."""
         with STATE_LOCK:

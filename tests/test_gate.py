@@ -11,7 +11,7 @@ import contextlib
 import hashlib
 import os
 import uuid
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,9 @@ TARGET = "cmdb/resource"
 INSTANCES = "ec2_instance"
 
 MARK = "marked before the launch"
+
+SIGN_IN = {"sts", "sso"}
+"""The services that say who a profile is, and give it its credentials. Nothing else is asked before that."""
 
 
 # ------------------------------------------------------------------------------------------------- the world
@@ -135,7 +138,7 @@ STATES = {
         FAILED,
         "The pre-flight failed. accounts_are_distinct: Two roles reach account 012345678901.",
     ),
-    "the pre-flight is too old": (OLD, "h {minutes} min old; at most 26 h 0 min is allowed here."),
+    "the pre-flight is too old": (OLD, "min old; at most 26 h 0 min is allowed here."),
     "the pre-flight judged another configuration": (
         FOREIGN,
         "The last pre-flight judged another configuration than this one.",
@@ -147,7 +150,6 @@ STATES = {
     ),
 }
 """What the stored evidence says, and the words of the rule that refuses because of it."""
-STATES["the pre-flight is too old"] = (OLD, "min old; at most 26 h 0 min is allowed here.")
 
 BAD_PREFLIGHTS = [state for state in STATES if "pre-flight" in state]
 
@@ -183,75 +185,53 @@ def key(name: str) -> dg.AssetKey:
     return dg.AssetKey(name.split("/"))
 
 
-@contextlib.contextmanager
-def instance_of(world: World) -> Iterator[dg.DagsterInstance]:
-    """The session's instance on disk, in the world's environment."""
-    with environment_of(world.environment):
-        prepare_dagster_home(os.environ)
-        with dg.DagsterInstance.get() as instance:
-            yield instance
-
-
 QUIET: dict[str, Any] = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+def from_job(world: World, job_name: str, names: Collection[str]) -> Ended:
+    """A job with all but these assets left out. Its instance is in memory: nothing here rests on earlier runs."""
+    with environment_of(world.environment), dg.DagsterInstance.ephemeral() as instance:
+        defs = build_defs(world.environment)
+        job = defs.resolve_job_def(job_name) if job_name else defs.resolve_implicit_global_asset_job_def()
+        return ended(
+            job.execute_in_process(
+                instance=instance,
+                asset_selection=[key(name) for name in names],
+                raise_on_error=False,
+                run_config=QUIET,
+            )
+        )
 
 
 def from_the_graph(world: World, names: Collection[str]) -> Ended:
     """The assets alone, as the UI's button on an asset launches them."""
-    with instance_of(world) as instance:
-        job = build_defs(world.environment).resolve_implicit_global_asset_job_def()
-        return ended(
-            job.execute_in_process(
-                instance=instance,
-                asset_selection=[key(name) for name in names],
-                raise_on_error=False,
-                run_config=QUIET,
-            )
-        )
+    return from_job(world, "", names)
 
 
 def from_the_night(world: World, names: Collection[str]) -> Ended:
     """The job of the night, with all but these assets left out."""
-    with instance_of(world) as instance:
-        job = build_defs(world.environment).resolve_job_def(NIGHTLY)
-        return ended(
-            job.execute_in_process(
-                instance=instance,
-                asset_selection=[key(name) for name in names],
-                raise_on_error=False,
-                run_config=QUIET,
-            )
-        )
-
-
-def without_checks(world: World, names: Collection[str]) -> Ended:
-    """The assets with every check deselected."""
-    with instance_of(world) as instance:
-        job = build_defs(world.environment).resolve_implicit_global_asset_job_def()
-        bare = job.get_subset(asset_selection={key(name) for name in names}, asset_check_selection=set())
-        result = bare.execute_in_process(instance=instance, raise_on_error=False, run_config=QUIET)
-        assert list(result.get_asset_check_evaluations()) == []
-        return ended(result)
+    return from_job(world, NIGHTLY, names)
 
 
 def by_materialize(world: World, names: Collection[str]) -> Ended:
     """`dagster.materialize` with a selection, as a notebook or a test calls it."""
-    with instance_of(world) as instance:
+    with environment_of(world.environment), dg.DagsterInstance.ephemeral() as instance:
         defs = build_defs(world.environment)
-        result = dg.materialize(
-            list(defs.resolve_asset_graph().assets_defs),
-            selection=[key(name) for name in names],
-            resources=defs.resources,
-            instance=instance,
-            raise_on_error=False,
-            run_config=QUIET,
+        return ended(
+            dg.materialize(
+                [made for made in defs.assets or () if isinstance(made, dg.AssetsDefinition)],
+                selection=[key(name) for name in names],
+                resources=defs.resources,
+                instance=instance,
+                raise_on_error=False,
+                run_config=QUIET,
+            )
         )
-        return ended(result)
 
 
 LAUNCHES: dict[str, Callable[[World, Collection[str]], Ended]] = {
     "one asset of the graph": from_the_graph,
     "one asset of the night": from_the_night,
-    "the checks deselected": without_checks,
     "materialize() in a program": by_materialize,
 }
 
@@ -335,7 +315,10 @@ def gated_by(state: str) -> set[str]:
     return {*(name.replace(".", "/") for name, model in MODELS.items() if INSTANCES in model.sources), "published"}
 
 
-@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize(
+    "state",
+    ["no pre-flight was ever made", "what it reads failed silently", "the list of accounts is not trusted"],
+)
 def test_every_step_asks_the_evidence_itself(world: World, organisation: Simulator, state: str) -> None:
     evidence, said = STATES[state]
     world.change(evidence)
@@ -349,11 +332,10 @@ def test_every_step_asks_the_evidence_itself(world: World, organisation: Simulat
         assert how.succeeded == frozenset(), layer
         assert how.sentences, layer
         for step, sentence in how.sentences.items():
-            allowed = said.replace("26 h 0 min", "1 h 0 min") if step.startswith("collect_") else said
-            assert allowed in sentence, step
+            assert said in sentence, step
 
     assert world.state() == before
-    assert {call["service"] for call in organisation.log()} <= {"sts"}
+    assert {call["service"] for call in organisation.log()} <= SIGN_IN
 
 
 def test_what_does_not_read_the_silent_listing_is_built(world: World) -> None:
@@ -376,7 +358,7 @@ def test_an_hour_old_pre_flight_lets_models_be_built_and_nothing_be_asked(
 
     assert "at most 1 h 0 min is allowed here" in how.said
     assert world.landed() == before
-    assert {call["service"] for call in organisation.log()} == {"sts"}
+    assert {call["service"] for call in organisation.log()} <= SIGN_IN
     assert from_the_graph(world, [TARGET]).success
 
 
@@ -387,31 +369,163 @@ def test_a_young_pre_flight_lets_a_listing_be_asked_alone(world: World, organisa
     assert "ce" in {call["service"] for call in organisation.log()}
 
 
-def test_evidence_that_was_good_when_the_run_began_is_asked_again_by_each_step(world: World) -> None:
-    """The gate is in the body of the step: what an earlier step of the same run found out counts."""
+def test_the_evidence_is_asked_by_each_step_and_not_when_the_run_begins(world: World) -> None:
     defs = build_defs(world.environment)
 
     @dg.asset(key=["cmdb", "saboteur"], required_resource_keys={"warehouse"})
-    def saboteur(context: dg.AssetExecutionContext) -> None:
+    def saboteur(context) -> None:  # type: ignore[no-untyped-def]  # Dagster reads the annotation, which is text here
         store: Store = context.resources.warehouse.begin("a test")
         with store.transaction() as connection:
             connection.execute(SILENT)
 
-    graph = defs.resolve_asset_graph()
-    resource = next(made for made in graph.assets_defs if key(TARGET) in made.keys)
-    with instance_of(world) as instance:
-        late = dg.map_asset_specs(
-            lambda spec: spec.merge_attributes(deps=[saboteur]) if spec.key == key(TARGET) else spec, [resource]
+    with environment_of(world.environment), dg.DagsterInstance.ephemeral() as instance:
+        later = dg.map_asset_specs(
+            lambda spec: spec.merge_attributes(deps=[saboteur]) if spec.key == key(TARGET) else spec,
+            [made for made in defs.assets or () if isinstance(made, dg.AssetsDefinition)],
         )
-        result = dg.materialize(
-            [saboteur, *late],
-            resources=defs.resources,
-            instance=instance,
-            raise_on_error=False,
-            run_config=QUIET,
+        how = ended(
+            dg.materialize(
+                [saboteur, *later],
+                selection=[saboteur.key, key(TARGET)],
+                resources=defs.resources,
+                instance=instance,
+                raise_on_error=False,
+                run_config=QUIET,
+            )
         )
-    how = ended(result)
 
     assert how.succeeded == {"cmdb__saboteur"}
     assert "ec2_instance: empty_suspect in account " in how.said
     assert world.is_marked
+
+
+# ------------------------------------------------------------------------------------- launches in a wrong world
+
+CARELESS = {"execution": {"config": {"step_dependency_config": {"require_upstream_step_success": False}}}}
+"""Dagster's switch that starts a step although the one before it failed."""
+
+
+def whole_night() -> dg.JobDefinition:
+    """The night of this process's environment."""
+    return build_defs(os.environ).resolve_job_def(NIGHTLY)
+
+
+def night(
+    world: World, instance: dg.DagsterInstance, run_config: Mapping[str, Any], again: str = ""
+) -> tuple[str, Ended]:
+    """The whole night with its own executor, or what failed of an earlier one again."""
+    with dg.execute_job(
+        dg.reconstructable(whole_night),
+        instance=instance,
+        run_config={**QUIET, **run_config},
+        reexecution_options=dg.ReexecutionOptions.from_failure(again, instance) if again else None,
+    ) as result:
+        return result.run_id, ended(result)
+
+
+@contextlib.contextmanager
+def instance_on_disk(world: World) -> Iterator[dg.DagsterInstance]:
+    """The session's instance, in the world's environment."""
+    with environment_of(world.environment):
+        prepare_dagster_home(os.environ)
+        with dg.DagsterInstance.get() as instance:
+            yield instance
+
+
+@pytest.mark.parametrize("run_config", [{}, CARELESS], ids=["as it is", "failed steps are passed over"])
+def test_a_night_whose_pre_flight_fails_changes_nothing(
+    world: World, organisation: Simulator, run_config: Mapping[str, Any]
+) -> None:
+    organisation.lie("same_account_twice")
+    organisation.clear_log()
+    before = world.state()
+
+    with instance_on_disk(world) as instance:
+        run_id, how = night(world, instance, run_config)
+        _, again = night(world, instance, run_config, again=run_id)
+
+    for tried in (how, again):
+        assert tried.succeeded == frozenset()
+        assert "accounts_are_distinct" in tried.said or "share" in tried.said or "same account" in tried.said
+    assert world.state() == before
+    asked = {(call["service"], call["operation"]) for call in organisation.log()}
+    assert {pair for pair in asked if pair[0] not in SIGN_IN} <= {
+        ("organizations", "DescribeOrganization"),
+        ("organizations", "DescribeAccount"),
+    }
+
+
+def test_a_silent_zero_stops_its_readers_although_failed_steps_are_passed_over_and_run_again(
+    world: World, organisation: Simulator
+) -> None:
+    organisation.lie("silent_zero")
+    before = world.tables("aws", "cmdb"), fingerprint(world.database)
+
+    with instance_on_disk(world) as instance:
+        run_id, how = night(world, instance, CARELESS)
+        _, again = night(world, instance, CARELESS, again=run_id)
+
+    assert "build_org_account" in how.succeeded
+    for tried in (how, again):
+        assert "ec2_instance: empty_suspect in account " in tried.said
+        assert not tried.succeeded & {"build_aws_ec2_instance", "build_cmdb_resource", "published"}
+    assert (world.tables("aws", "cmdb"), fingerprint(world.database)) == before
+    assert world.is_marked
+
+
+def test_a_silent_zero_stops_its_readers_although_its_check_was_deselected(
+    world: World, organisation: Simulator
+) -> None:
+    organisation.lie("silent_zero")
+    before = world.tables("aws", "cmdb")
+    names = ["landing/ec2_region", "landing/ec2_instance", "aws/ec2_instance", TARGET]
+    with environment_of(world.environment), dg.DagsterInstance.ephemeral() as instance:
+        job = build_defs(world.environment).resolve_implicit_global_asset_job_def()
+        # A model cannot be launched without its checks; a listing can.
+        selected = {dg.AssetCheckKey(key(name), "key_is_unique") for name in ("aws/ec2_instance", TARGET)}
+        bare = job.get_subset(asset_selection={key(name) for name in names}, asset_check_selection=selected)
+        result = bare.execute_in_process(instance=instance, raise_on_error=False, run_config=QUIET)
+        assert "no_silent_zero" not in {found.check_name for found in result.get_asset_check_evaluations()}
+        how = ended(result)
+        later = ended(
+            job.execute_in_process(
+                instance=instance,
+                asset_selection=[key(name) for name in names[2:]],
+                raise_on_error=False,
+                run_config=QUIET,
+            )
+        )
+
+    assert how.succeeded == frozenset()
+    assert "ec2_instance: empty_suspect in account " in how.said
+    assert "ec2_instance: empty_suspect in account " in later.said
+    assert world.tables("aws", "cmdb") == before
+    assert world.is_marked
+
+
+def test_with_its_checks_deselected_a_truthful_listing_is_collected_and_built_upon(world: World) -> None:
+    names = ["landing/ec2_region", "landing/ec2_instance"]
+    with environment_of(world.environment), dg.DagsterInstance.ephemeral() as instance:
+        job = build_defs(world.environment).resolve_implicit_global_asset_job_def()
+        bare = job.get_subset(asset_selection={key(name) for name in names}, asset_check_selection=set())
+        assert bare.execute_in_process(instance=instance, raise_on_error=False, run_config=QUIET).success
+
+    assert from_the_graph(world, ["aws/ec2_instance"]).success
+    assert from_the_graph(world, [TARGET]).success
+    assert not world.is_marked
+
+
+def test_only_listings_can_be_launched_without_their_checks(world: World) -> None:
+    defs = build_defs(world.environment)
+    job = defs.resolve_implicit_global_asset_job_def()
+    loose = set()
+    for made in defs.resolve_asset_graph().assets_defs:
+        if not made.check_keys:
+            continue
+        try:
+            job.get_subset(asset_selection=set(made.keys), asset_check_selection=set())
+        except dg.DagsterInvalidSubsetError:
+            continue
+        loose |= {"/".join(k.path) for k in made.keys}
+
+    assert loose == set(LANDINGS)

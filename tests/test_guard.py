@@ -125,9 +125,7 @@ def test_what_the_clause_covers_is_sent(session: Any, aws: ScriptedAws) -> None:
     assert [(call.operation, call.account) for call in aws.log] == [("DescribeVpcs", ACCOUNT)]
 
 
-def test_one_call_through_reach_is_guarded_before_credentials_are_touched(
-    reach: Reach, aws: ScriptedAws
-) -> None:
+def test_one_call_through_reach_is_guarded_before_credentials_are_touched(reach: Reach, aws: ScriptedAws) -> None:
     with pytest.raises(ContractViolation):
         reach.call("one", "ec2", "RunInstances", "us-east-1", ImageId="i", MinCount=1, MaxCount=1)
     with pytest.raises(ContractViolation):
