@@ -43,11 +43,12 @@ def plainly(command: Callable[P, None]) -> Callable[P, None]:
     @wraps(command)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> None:
         # Imported here: it loads Dagster, which `cmdb policy` and `cmdb --help` do not need.
+        from resources.profile import AwsConfigError
         from resources.roles import IdentityRefused
 
         try:
             command(*args, **kwargs)
-        except SettingsError as error:
+        except (SettingsError, AwsConfigError) as error:
             raise Misused(str(error)) from error
         except WarehouseError as error:
             raise (Misused if error.exit_code == 2 else Refused)(str(error)) from error

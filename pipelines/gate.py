@@ -16,6 +16,7 @@ from pipelines.settings import Settings
 from resources import evidence
 from resources.contract import ContractViolation
 from resources.identity import Severity
+from resources.profile import AwsConfigError
 from resources.roles import IdentityRefused
 from resources.warehouse import Store, WarehouseError
 from resources.warehouse_resource import Warehouse
@@ -31,7 +32,7 @@ def refusing() -> Iterator[None]:
     """Turn what an operator can mend into one sentence in the event log, and do not retry it."""
     try:
         yield
-    except (WarehouseError, IdentityRefused, ContractViolation) as error:
+    except (WarehouseError, IdentityRefused, ContractViolation, AwsConfigError) as error:
         raise dg.Failure(description=str(error), allow_retries=False) from error
 
 

@@ -19,6 +19,12 @@ GLOBAL_REGION = "aws-global"
 """The region of a cell whose service has none."""
 
 
+TRAIL_SOURCES: Mapping[str, str] = MappingProxyType(
+    {"cloudwatch": "monitoring", "resourcegroupstaggingapi": "tagging", "s3control": "s3"}
+)
+"""Services whose events CloudTrail keeps under another name than botocore's."""
+
+
 @dataclass(frozen=True)
 class Each:
     """Ask the listing once for each record of other listings.
@@ -79,4 +85,5 @@ class Listing:
     @property
     def trail_name(self) -> tuple[str, str]:
         """How CloudTrail names the call: event source and event name."""
-        return (f"{self.service}.amazonaws.com", self.operation)
+        source = TRAIL_SOURCES.get(self.service, self.service)
+        return (f"{source}.amazonaws.com", self.operation)

@@ -19,7 +19,6 @@ from simulator.wire import Call
 from simulator.world import EPOCH, Instance, digest
 
 RESULTS_ON_A_PAGE = 100
-RECORDED = (Vpc, Subnet, Group)
 
 
 @dataclass(frozen=True)
@@ -96,9 +95,8 @@ class Aggregation:
                     if instance.state != "terminated":
                         yield self._instance(instance)
                 for owned in self._network.everything(account.account_id, region):
-                    if isinstance(owned, RECORDED):
-                        is_vpc = isinstance(owned, Vpc)
-                        inside = {} if is_vpc else {"vpcId": owned.vpc_id}
+                    if isinstance(owned, Vpc | Subnet | Group):
+                        inside = {} if isinstance(owned, Vpc) else {"vpcId": owned.vpc_id}
                         yield self._item(owned.arn, owned.resource_id, owned.tags, EPOCH, inside)
         if self._host:
             yield self._instance(self.unseen())

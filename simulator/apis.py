@@ -15,7 +15,7 @@ from simulator.ledger import PAGE_ROWS, Ledger, next_month
 from simulator.pages import Handler, Item, Output, Settings
 from simulator.trail import Trail
 from simulator.wire import AwsError, Call, denied
-from simulator.world import OPT_IN_REGIONS, Account, World
+from simulator.world import OPT_IN_REGIONS, Account
 
 ANYONE = frozenset({"DescribeOrganization"})
 """Organizations operations that every member account may call."""
@@ -67,9 +67,9 @@ class Apis:
 
     def answer(self, call: Call) -> Output | None:
         """The output of an operation that is answered here; None leaves it to moto."""
-        if call.service == "organizations" and call.operation not in ANYONE:
-            if not self._governance.may_read(call.account_id):
-                return self._from_a_member(call)
+        is_for_few = call.service == "organizations" and call.operation not in ANYONE
+        if is_for_few and not self._governance.may_read(call.account_id):
+            return self._from_a_member(call)
         handler = self.handlers.get((call.service, call.operation))
         return handler(call) if handler else None
 

@@ -110,6 +110,10 @@ def parse(expression: str) -> Query:
     return _Parser(expression).query()
 
 
+def _always(_resource: Resource) -> bool:
+    return True
+
+
 class _Parser:
     def __init__(self, expression: str) -> None:
         self._tokens: list[str] = []
@@ -166,9 +170,7 @@ class _Parser:
     def query(self) -> Query:
         self._expect("SELECT")
         fields = self._list(self._column)
-        where: Predicate = lambda _: True  # noqa: E731  # replaced where there is a condition
-        if self._accept("WHERE"):
-            where = self._either()
+        where = self._either() if self._accept("WHERE") else _always
         group_by = self._list(self._field) if self._accept("GROUP", "BY") else []
         order_by = self._list(self._order) if self._accept("ORDER", "BY") else []
         if self._peek():

@@ -138,9 +138,9 @@ class Hub:
         place = self._network.own(account_id, region)
         hub = made_id("vpc", self._world.seed, account_id, region, HUB)
         yield from (vpc.arn for vpc in place.vpcs if vpc.resource_id == hub)
-        for item in (*place.subnets, *place.groups, *place.interfaces):
-            if item.vpc_id == hub:
-                yield item.arn
+        yield from (subnet.arn for subnet in place.subnets if subnet.vpc_id == hub)
+        yield from (group.arn for group in place.groups if group.vpc_id == hub)
+        yield from (interface.arn for interface in place.interfaces if interface.vpc_id == hub)
 
     def truth(self) -> dict[str, Any]:
         """Groups with their members, and what the tagging API knows in the operations account."""

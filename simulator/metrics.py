@@ -140,25 +140,27 @@ class Metrics:
     def _list_metrics(self, call: Call) -> Output:
         """The metrics that had data within the last two weeks."""
         recent = dt.datetime.combine(self._world.today, dt.time(), dt.UTC) - dt.timedelta(days=14)
-        names = {call.parameters.get("MetricName")} - {None} or {*METRICS}
-        wanted = call.parameters.get("Dimensions") or []
+        asked = call.parameters
+        wanted = {(item["Name"], item.get("Value")) for item in asked.get("Dimensions") or []}
         found = [
-            {
-                "Namespace": NAMESPACE,
-                "MetricName": metric,
-                "Dimensions": [{"Name": "InstanceId", "Value": instance.instance_id}],
-            }
+            (instance.instance_id, metric)
             for instance in self._world.instances(call.account_id, call.region)
             if self.activity(instance) != "none" and self._span(instance)[1] > recent.timestamp()
             for metric in METRICS
-            if metric in names
+            if asked.get("MetricName") in {None, metric}
+            and asked.get("Namespace") in {None, NAMESPACE}
+            and wanted <= {("InstanceId", None), ("InstanceId", instance.instance_id)}
         ]
-        if call.parameters.get("Namespace") not in {None, NAMESPACE}:
-            found = []
-        for dimension in wanted:
-            name, value = dimension.get("Name"), dimension.get("Value")
-            found = [item for item in found if name == "InstanceId" and value in {None, item["Dimensions"][0]["Value"]}]
-        return self._settings.page(call, "Metrics", found)
+        return self._settings.page(
+            call,
+            "Metrics",
+            found,
+            lambda item: {
+                "Namespace": NAMESPACE,
+                "MetricName": item[1],
+                "Dimensions": [{"Name": "InstanceId", "Value": item[0]}],
+            },
+        )
 
     def _get_metric_data(self, call: Call) -> Output:
         queries = self._queries(call)

@@ -80,7 +80,7 @@ class Seeder:
             mock_random.seed(f"{self.world.seed}/{account_id}/{region}")
             backend = EC2Backend(region, account_id)
             mock_random.setstate(before)
-        owner = {"account_id": account_id, "region": region}
+        owner: dict[str, Any] = {"account_id": account_id, "region": region}
         return Place(
             vpcs=[
                 Vpc(resource_id=vpc.id, kind="vpc", **owner, cidr=vpc.cidr_block, is_default=True)
@@ -104,7 +104,7 @@ class Seeder:
                     resource_id=group.id,
                     kind="security-group",
                     **owner,
-                    vpc_id=group.vpc_id,
+                    vpc_id=group.vpc_id or "",
                     name=group.name,
                     description=group.description,
                     is_default=True,
@@ -112,7 +112,7 @@ class Seeder:
                         Rule(
                             rule_id=rule.id,
                             is_egress=rule.is_egress,
-                            protocol=rule.ip_protocol,
+                            protocol=rule.ip_protocol or "-1",
                             from_port=None,
                             to_port=None,
                             cidr_ipv4=rule.cidr_ipv4,
@@ -165,8 +165,18 @@ def _age(made: MotoInstance, instance: Instance) -> None:
 # ---------------------------------------------------------------------- networks
 
 
-class _GroupRule(SecurityGroupRule):  # type: ignore[misc]  # moto publishes no types
-    """moto's rule knows a description only of address ranges, and no ARN."""
+# moto declares these abstract, and makes them all the same.
+_MAKE: dict[str, Any] = {
+    "VPC": VPC,
+    "Subnet": MotoSubnet,
+    "SecurityGroup": SecurityGroup,
+    "NetworkInterface": NetworkInterface,
+    "FlowLogs": FlowLogs,
+}
+
+
+class _GroupRule(SecurityGroupRule):
+    """A rule: moto's knows a description only of address ranges, and no ARN."""
 
     words: str | None = None
 
@@ -184,7 +194,7 @@ def _lay(backend: EC2Backend, place: Place) -> None:
     """Make moto hold a network beside the default one. Interfaces and flow logs come after what they name."""
     for vpc in place.vpcs:
         mock_random.seed(vpc.resource_id)
-        made = VPC(backend, vpc.resource_id, vpc.cidr, is_default=False)
+        made = _MAKE["VPC"](backend, vpc.resource_id, vpc.cidr, is_default=False)
         backend.vpcs[vpc.resource_id] = made
         backend.create_route_table(vpc.resource_id, main=True)
         backend.create_network_acl(vpc.resource_id, default=True)
@@ -200,14 +210,14 @@ def _lay(backend: EC2Backend, place: Place) -> None:
 
 
 def _zone(name: str, region: str) -> Zone:
-    """moto's zone, or one like it where moto's region has no zone of that letter."""
+    """The zone of moto, or one like it where moto's region has no zone of that letter."""
     known = {zone.name: zone for zone in RegionsAndZonesBackend.zones.get(region, [])}
     return known.get(name) or Zone(name, region, f"{region}-az{name[-1]}")
 
 
 def _lay_subnet(backend: EC2Backend, subnet: Subnet) -> None:
     zone = _zone(subnet.zone, subnet.region)
-    made = MotoSubnet(
+    made = _MAKE["Subnet"](
         backend,
         subnet.resource_id,
         subnet.vpc_id,
@@ -224,7 +234,7 @@ def _lay_subnet(backend: EC2Backend, subnet: Subnet) -> None:
 
 
 def _lay_group(backend: EC2Backend, group: Group) -> None:
-    made = SecurityGroup(
+    made = _MAKE["SecurityGroup"](
         backend,
         group.resource_id,
         group.name,
@@ -244,8 +254,8 @@ def _lay_rule(backend: EC2Backend, group: Group, rule: Rule) -> _GroupRule:
     described = {"Description": rule.description} if rule.description else {}
     ranges = {"CidrIp": rule.cidr_ipv4, "CidrIpv6": rule.cidr_ipv6}
     address = {name: value for name, value in ranges.items() if value}
-    pair: dict[str, str | None] = {}
-    if rule.group_id:
+    pair: dict[str, str] = {}
+    if rule.group_id and rule.group_account_id:
         pair = {"GroupId": rule.group_id, "UserId": rule.group_account_id, **described}
         if rule.group_account_id != group.account_id:
             # AWS names the peering of a group in another account, and whether it still stands.
@@ -267,7 +277,7 @@ def _lay_rule(backend: EC2Backend, group: Group, rule: Rule) -> _GroupRule:
 
 def _lay_interface(backend: EC2Backend, interface: Interface) -> None:
     mock_random.seed(interface.resource_id)
-    made = NetworkInterface(
+    made = _MAKE["NetworkInterface"](
         backend,
         interface.subnet_id,
         interface.address,
@@ -283,7 +293,7 @@ def _lay_interface(backend: EC2Backend, interface: Interface) -> None:
 
 def _lay_flow_log(backend: EC2Backend, log: FlowLog) -> None:
     is_bucket = log.destination_type == "s3"
-    made = FlowLogs(
+    made = _MAKE["FlowLogs"](
         backend,
         log.resource_id,
         log.target_id,

@@ -129,9 +129,8 @@ def test_sixty_accounts_are_collected_whole_in_little_memory_and_the_run_says_wh
 
 def places(truth: dict[str, Any]) -> list[tuple[str, str, str]]:
     """Owner, region and id of every instance that a workload profile can see."""
-    reached = {account["id"] for account in truth["accounts"] if account.get("profile")}
     return [
-        (instance["account_id"], instance["region"], instance["id"])
+        (instance["account_id"], instance["region"], instance["instance_id"])
         for instance in truth["instances"]
-        if instance["account_id"] in reached
+        if instance["account_id"] in truth["reachable"]
     ]
