@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 ACCOUNTS = 60
 REGIONS = ("ap-southeast-2", "eu-north-1", "us-east-1")
-INSTANCES = 12
-"""For each account and region: three pages of five."""
+INSTANCES = 8
+"""For each account and region: two pages of five."""
 
 MEGABYTE = 1024 * 1024
 
@@ -116,7 +116,8 @@ def test_sixty_accounts_are_collected_whole_in_little_memory_and_the_run_says_wh
 
     # What it asked is on the terminal, in the table, and is what AWS was asked.
     (counted,) = query(database, "select request_count from audit.run")
-    asked = len(organisation.log())
+    # An SSO token becomes credentials by a request that nobody signs, in no session of ours.
+    asked = len([call for call in organisation.log() if call["service"] != "sso"])
     assert counted[0] == asked
     assert f"{asked:,}" in next(line for line in night.said.splitlines() if line.strip().startswith("requests"))
     progress = re.search(r"ec2_instance: ([\d,]+) of \1 cells, ([\d,]+) records, ([\d,]+) requests", night.said)
