@@ -355,6 +355,8 @@ def model_asset(model: Model, models: Mapping[str, Model], on_it: Sequence[check
         name=f"build_{model.schema}_{model.name}",
         specs=[_spec(built, models, on_it if built is model else ()) for built in (model, *logs)],
         check_specs=check_specs,
+        # A log can be left out of a selection, and so can a check: the log is written and the rule asked all the same.
+        can_subset=True,
         required_resource_keys={"warehouse", "settings"},
         # The bill before the inventory: see catalogue.COST.
         op_tags={"dagster/priority": "10" if model.schema in ("ref", "cost") else "0"},
@@ -375,6 +377,8 @@ def model_asset(model: Model, models: Mapping[str, Model], on_it: Sequence[check
             results = checks.ask(store, found, warehouse.run_id, settings.config_hash)
         selected = context.op_execution_context.selected_asset_check_keys
         for built in (model, *logs):
+            if built.asset_key not in context.op_execution_context.selected_asset_keys:
+                continue
             yield dg.MaterializeResult(
                 asset_key=built.asset_key,
                 metadata=_metadata(store, built, rows if built is model else None),

@@ -234,6 +234,8 @@ HUB_GROUPS: dict[str, tuple[tuple[str, str, tuple[RuleOf, ...]], ...]] = {
         ),
         ("'; DROP TABLE sg; --", "nothing uses this either", ()),
     ),
+    "egress": (),
+    "dns": (),
 }
 HUB_INTERFACES: tuple[tuple[str, str, tuple[str, ...], str], ...] = (
     (HUB, "VPC Endpoint Interface vpce-0def", ("endpoints",), "vpc_endpoint"),
@@ -465,7 +467,7 @@ class _Maker:
         return self._place
 
     def hub(self) -> Place:
-        """Three VPCs, one of which has no flow log of its own and one of which delivers none.
+        """Five VPCs: one has two flow logs, one has them on its subnets only, one delivers none, two have none.
 
         Nothing is tagged in the first region; in the others one subnet has lost its tags.
         """

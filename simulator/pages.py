@@ -48,7 +48,7 @@ class Settings:
 
     def reset(self, page_size: int) -> None:
         """As at the start, in the same object: others hold it."""
-        self.__init__(page_size=page_size)  # type: ignore[misc]
+        vars(self).update(vars(Settings(page_size=page_size)))
 
     def size(self, call: Call, default: int | None = None) -> int:
         """Items on a page: the operation's own setting, or the default, and no more than was asked for."""

@@ -62,6 +62,10 @@ class Seeder:
             ec2_backends[account_id].pop(region, None)
             mock_random.seed(f"{self.world.seed}/{account_id}/{region}")
             backend = ec2_backends[account_id][region]
+            for in_vpc in backend.groups.values():
+                for group in in_vpc.values():
+                    for rule in group.egress_rules:
+                        _own(backend, rule)
             for instance in self.world.instances(account_id, region):
                 # Each instance draws from its own seed, so that one that goes does not rename its neighbours.
                 mock_random.seed(instance.instance_id)
@@ -176,7 +180,7 @@ _MAKE: dict[str, Any] = {
 
 
 class _GroupRule(SecurityGroupRule):
-    """A rule: moto's knows a description only of address ranges, and no ARN."""
+    """A rule: moto's knows a description only of address ranges."""
 
     words: str | None = None
 
@@ -184,10 +188,12 @@ class _GroupRule(SecurityGroupRule):
     def description(self) -> str | None:
         return self.words
 
-    @property
-    def security_group_rule_arn(self) -> str:
-        place = f"{self.ec2_backend.region_name}:{self.ec2_backend.account_id}"
-        return f"arn:aws:ec2:{place}:security-group-rule/{self.id}"
+
+def _own(backend: EC2Backend, rule: Any) -> None:
+    """Give a rule the two fields that moto leaves out, by which a caller sees whose it is."""
+    rule.group_owner_id = backend.account_id
+    place = f"{backend.region_name}:{backend.account_id}"
+    rule.security_group_rule_arn = f"arn:aws:ec2:{place}:security-group-rule/{rule.id}"
 
 
 def _lay(backend: EC2Backend, place: Place) -> None:
@@ -272,6 +278,7 @@ def _lay_rule(backend: EC2Backend, group: Group, rule: Rule) -> _GroupRule:
         is_egress=rule.is_egress,
     )
     made.id, made.words = rule.rule_id, rule.description
+    _own(backend, made)
     return made
 
 

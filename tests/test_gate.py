@@ -9,30 +9,37 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
 import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import pytest
-from nights import (
-    copy_of,
-    environment_of,
-    fingerprint,
-    night_environment,
-    query,
-)
+from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
+from dagster_graphql.client.query import LAUNCH_PARTITION_BACKFILL_MUTATION, LAUNCH_PIPELINE_EXECUTION_MUTATION
+from nights import REPOSITORY, copy_of, environment_of, fingerprint, night_environment, query
 
 from pipelines.alerts import failure_sentence
 from pipelines.catalogue import ACCOUNT, FAMILIES
-from pipelines.definitions import NIGHTLY, build_defs
+from pipelines.definitions import NIGHTLY, aws_roles, build_defs
 from pipelines.models import SCHEMAS, read_models
-from pipelines.nightly import prepare_dagster_home
+from pipelines.settings import read_settings
+from resources import profile, roles
+from resources.roles import AwsRole, IdentityRefused, Workload
 from resources.warehouse import Store
-from simulator.client import Simulator
+from simulator.client import Simulator, is_foreign
 
 TARGET = "cmdb/resource"
 """What most launches ask for: it reads the workload accounts' instances, and through them everything before."""
@@ -236,21 +243,19 @@ LAUNCHES: dict[str, Callable[[World, Collection[str]], Ended]] = {
 }
 
 
-@pytest.mark.parametrize("launch", LAUNCHES.values(), ids=list(LAUNCHES))
 @pytest.mark.parametrize(("evidence", "said"), STATES.values(), ids=list(STATES))
-def test_nothing_is_built_without_the_evidence_and_the_rule_says_why(
-    world: World, launch: Callable[[World, Collection[str]], Ended], evidence: str, said: str
-) -> None:
+def test_nothing_is_built_without_the_evidence_and_the_rule_says_why(world: World, evidence: str, said: str) -> None:
     world.change(evidence)
     before = world.state()
 
-    how = launch(world, [TARGET])
+    for way, launch in LAUNCHES.items():
+        how = launch(world, [TARGET])
 
-    assert not how.success
-    assert how.said.startswith("cmdb.resource was not built. ")
-    assert said in how.said
-    assert how.said.endswith("Nothing was changed.")
-    assert world.state() == before
+        assert not how.success, way
+        assert how.said.startswith("cmdb.resource was not built. "), way
+        assert said in how.said, way
+        assert how.said.endswith("Nothing was changed."), way
+        assert world.state() == before, way
     assert world.is_marked
 
 
@@ -260,17 +265,6 @@ def test_with_the_evidence_every_launch_builds(world: World, launch: Callable[[W
 
     assert how == Ended(True, {}, frozenset({"build_cmdb_resource"}))
     assert not world.is_marked
-
-
-@pytest.mark.parametrize(("evidence", "said"), STATES.values(), ids=list(STATES))
-def test_nothing_is_published_without_the_evidence(world: World, evidence: str, said: str) -> None:
-    world.change(evidence)
-    before = world.state()
-
-    how = from_the_graph(world, ["published"])
-
-    assert said in how.said
-    assert world.state() == before
 
 
 def test_with_the_evidence_publishing_publishes(world: World) -> None:
@@ -342,7 +336,7 @@ def test_what_does_not_read_the_silent_listing_is_built(world: World) -> None:
     world.change(SILENT)
     readers = gated_by("what it reads failed silently")
 
-    for name in ("org/account", "cost/daily"):
+    for name in ("stage/account", "org/account"):
         assert name not in readers
         assert from_the_graph(world, [name]).success
 
@@ -516,3 +510,464 @@ def test_only_listings_can_be_launched_without_their_checks(world: World) -> Non
         loose |= {"/".join(k.path) for k in made.keys}
 
     assert loose == set(LANDINGS)
+
+
+# ----------------------------------------------------------------------------------- launches from outside
+
+SENSOR = """\
+import os
+
+import dagster as dg
+
+from pipelines.definitions import build_defs
+
+
+@dg.sensor(
+    target=dg.AssetSelection.assets("cmdb/resource"),
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    minimum_interval_seconds=1,
+)
+def somebodys_sensor():
+    return dg.RunRequest(run_key=os.environ["ROUND"])
+
+
+defs = dg.Definitions.merge(build_defs(os.environ), dg.Definitions(sensors=[somebodys_sensor]))
+"""
+"""A code location of ours in which somebody has written a sensor."""
+
+WORKSPACE = "load_from:\n  - python_file:\n      relative_path: launches.py\n      location_name: cmdb\n"
+
+PROGRAMS = Path(sys.executable).parent
+
+
+def child_environment(world: World, **more: str) -> dict[str, str]:
+    """What a program outside this process gets."""
+    kept = {name: value for name, value in os.environ.items() if not is_foreign(name)}
+    return {**kept, **world.environment, **more}
+
+
+def home_of(folder: Path) -> Path:
+    """A `DAGSTER_HOME` with our `dagster.yaml`, but one run at a time and a queue that is looked at often."""
+    folder.mkdir()
+    text = (REPOSITORY / "dagster.yaml").read_text(encoding="utf-8")
+    hurried = text.replace("max_concurrent_runs: 4", "max_concurrent_runs: 1\n  dequeue_interval_seconds: 1")
+    assert hurried != text
+    (folder / "dagster.yaml").write_text(hurried, encoding="utf-8")
+    return folder
+
+
+@contextlib.contextmanager
+def running(*command: str, environment: Mapping[str, str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A program of the virtual environment, ended with all that it started."""
+    with log.open("ab") as out:
+        process = subprocess.Popen(
+            [str(PROGRAMS / command[0]), *command[1:]],
+            env=dict(environment),
+            cwd=REPOSITORY,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+            start_new_session=True,
+        )
+    try:
+        yield process
+    finally:
+        process.send_signal(signal.SIGINT)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(20)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait(20)
+
+
+@dataclass
+class Ui:
+    """A webserver on 127.0.0.1 over a warehouse, with the folder of its instance and its code location."""
+
+    world: World
+    folder: Path
+    port: int
+
+    def call(self, path: str, data: Any) -> Any:
+        """POST JSON, as a browser or anybody on the machine can."""
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.port}{path}",
+            data=json.dumps(data).encode(),
+            headers={"Content-Type": "application/json"},
+        )
+        with opener.open(request, timeout=60) as response:
+            return json.load(response)
+
+    def mutate(self, query_text: str, expected: str, **variables: Any) -> Any:
+        """A GraphQL mutation, which must answer with the expected type."""
+        answer = self.call("/graphql", {"query": query_text, "variables": variables})
+        (value,) = answer["data"].values()
+        assert value["__typename"] == expected, answer
+        return value
+
+    def launch(self, job: str, *names: str) -> str:
+        """Launch assets as the UI does; the run's id."""
+        launched = self.mutate(
+            LAUNCH_PIPELINE_EXECUTION_MUTATION,
+            "LaunchRunSuccess",
+            executionParams={
+                "selector": {
+                    "repositoryLocationName": "cmdb",
+                    "repositoryName": "__repository__",
+                    "pipelineName": job,
+                    "assetSelection": [{"path": name.split("/")} for name in names],
+                },
+                "runConfigData": "{}",
+                "mode": "default",
+            },
+        )
+        run_id: str = launched["run"]["runId"]
+        return run_id
+
+    def backfill(self, name: str) -> str:
+        """Ask the daemon for a backfill of an asset; the backfill's id."""
+        asset = {"assetKey": {"path": name.split("/")}}
+        asked = self.mutate(
+            LAUNCH_PARTITION_BACKFILL_MUTATION,
+            "LaunchBackfillSuccess",
+            backfillParams={"partitionsByAssets": [asset]},
+        )
+        backfill_id: str = asked["backfillId"]
+        return backfill_id
+
+    @contextlib.contextmanager
+    def daemon(self, name: str) -> Iterator[dg.DagsterInstance]:
+        """The daemon at work, and the instance that it works on."""
+        environment = child_environment(self.world, ROUND=name)
+        with (
+            running(
+                *("dagster-daemon", "run", "-w", str(self.folder / "workspace.yaml")),
+                environment=environment,
+                log=self.folder / "daemon.log",
+            ),
+            environment_of({"DAGSTER_HOME": self.world.environment["DAGSTER_HOME"]}),
+            dg.DagsterInstance.get() as instance,
+        ):
+            yield instance
+
+
+def finished(
+    instance: dg.DagsterInstance, wanted: Callable[[dg.DagsterRun], bool], seconds: float = 120
+) -> dg.DagsterRun:
+    """The run that is wanted, once it is there and has ended."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        for run in instance.get_runs():
+            if wanted(run) and run.is_finished:
+                return run
+        time.sleep(0.2)
+    raise AssertionError([(run.run_id, run.job_name, run.status, run.tags) for run in instance.get_runs()])
+
+
+def said_by(instance: dg.DagsterInstance, run_id: str) -> str:
+    """The sentences of the steps that failed."""
+    events = (entry.dagster_event for entry in instance.all_logs(run_id))
+    return " ".join(failure_sentence(event) for event in events if event is not None and event.is_step_failure)
+
+
+@pytest.fixture(scope="module")
+def ui_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("ui")
+    (folder / "launches.py").write_text(SENSOR, encoding="utf-8")
+    (folder / "workspace.yaml").write_text(WORKSPACE, encoding="utf-8")
+    home_of(folder / "home")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def ui(ui_folder: Path, truthful_night: Path, simulator_process: Simulator) -> Iterator[Ui]:
+    """The real webserver; its warehouse is laid out anew by each test that uses it (`afresh`)."""
+    database = ui_folder / "warehouse" / "cmdb.duckdb"
+    environment = night_environment(
+        simulator_process,
+        database,
+        DAGSTER_HOME=str(ui_folder / "home"),
+        # The daemon must not start a night of its own in the middle of a test.
+        CMDB_SCHEDULE="0 0 29 2 *",
+    )
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    made = Ui(World(database, environment), ui_folder, port)
+    with running(
+        *("dagster-webserver", "--host", "127.0.0.1", "--port", str(port)),
+        *("--workspace", str(ui_folder / "workspace.yaml")),
+        environment=child_environment(made.world, ROUND="none"),
+        log=ui_folder / "webserver.log",
+    ) as process:
+        until = time.monotonic() + 60
+        while True:
+            try:
+                made.call("/graphql", {"query": "{version}"})
+                break
+            except OSError:
+                log = (ui_folder / "webserver.log").read_text(encoding="utf-8")
+                assert process.poll() is None and time.monotonic() < until, log
+                time.sleep(0.3)
+        yield made
+
+
+def afresh(ui: Ui, truthful_night: Path) -> World:
+    """The UI's warehouse as the truthful night left it, its target marked."""
+    shutil.rmtree(ui.world.database.parent, ignore_errors=True)
+    copy_of(truthful_night, ui.folder)
+    ui.world.mark()
+    return ui.world
+
+
+def tagged(name: str, value: str) -> Callable[[dg.DagsterRun], bool]:
+    return lambda run: run.tags.get(name) == value
+
+
+def launched_in_every_way(ui: Ui, name: str) -> dict[str, dg.DagsterRun]:
+    """The target, launched in the UI, by a backfill and by a sensor; the runs when they have ended."""
+    clicked, backfill = ui.launch("__ASSET_JOB", TARGET), ui.backfill(TARGET)
+    with ui.daemon(name) as instance:
+        return {
+            "ui": finished(instance, lambda run: run.run_id == clicked),
+            "backfill": finished(instance, tagged("dagster/backfill", backfill)),
+            "sensor": finished(instance, tagged("dagster/run_key", name)),
+        }
+
+
+def rebuilt_by(instance: dg.DagsterInstance, run_id: str) -> list[dg.AssetKey]:
+    """The assets that a run materialised."""
+    events = (entry.dagster_event for entry in instance.all_logs(run_id))
+    return [
+        event.asset_key
+        for event in events
+        if event is not None and event.is_step_materialization and event.asset_key is not None
+    ]
+
+
+def test_neither_the_ui_nor_a_backfill_nor_a_sensor_nor_a_forged_check_gets_round_the_gate(
+    ui: Ui, truthful_night: Path
+) -> None:
+    world = afresh(ui, truthful_night)
+    world.change(SILENT)
+    before = world.state()
+    for name in ("landing/ec2_instance", "landing/ec2_region"):
+        ui.call(f"/report_asset_materialization/{name}", {})
+        ui.call(f"/report_asset_check/{name}", {"check_name": "no_silent_zero", "passed": True})
+
+    runs = launched_in_every_way(ui, "refused")
+
+    with environment_of(ui.world.environment), dg.DagsterInstance.get() as instance:
+        check = dg.AssetCheckKey(key("landing/ec2_instance"), "no_silent_zero")
+        forged = instance.event_log_storage.get_latest_asset_check_execution_by_key([check])[check]
+        assert forged.status == AssetCheckExecutionRecordStatus.SUCCEEDED
+        for way, run in runs.items():
+            assert run.status == dg.DagsterRunStatus.FAILURE, way
+            assert said_by(instance, run.run_id).startswith("cmdb.resource was not built. ec2_instance: empty_suspect")
+    assert world.state() == before
+    assert world.is_marked
+
+
+def test_with_the_evidence_the_ui_a_backfill_and_a_sensor_build(ui: Ui, truthful_night: Path) -> None:
+    world = afresh(ui, truthful_night)
+
+    runs = launched_in_every_way(ui, "allowed")
+
+    with environment_of(ui.world.environment), dg.DagsterInstance.get() as instance:
+        for way, run in runs.items():
+            assert run.status == dg.DagsterRunStatus.SUCCESS, (way, said_by(instance, run.run_id))
+            assert rebuilt_by(instance, run.run_id) == [key(TARGET)], way
+    assert not world.is_marked
+
+
+COMMANDS = {
+    "dagster asset materialize": ("dagster", "asset", "materialize", "-m", "pipelines.definitions", "--select", TARGET),
+    "dg launch": ("dg", "launch", "--assets", TARGET),
+}
+
+
+@pytest.mark.parametrize("command", COMMANDS.values(), ids=list(COMMANDS))
+def test_the_command_line_builds_with_the_evidence_and_is_refused_without(
+    truthful_night: Path, tmp_path: Path, organisation: Simulator, command: tuple[str, ...]
+) -> None:
+    worlds, launched = {}, {}
+    for name in ("allowed", "refused"):
+        (tmp_path / name).mkdir()
+        database = copy_of(truthful_night, tmp_path / name)
+        home = str(home_of(tmp_path / name / "home"))
+        world = worlds[name] = World(database, night_environment(organisation, database, DAGSTER_HOME=home))
+        world.mark()
+    worlds["refused"].change(FAILED)
+    before = worlds["refused"].state()
+
+    for name, world in worlds.items():
+        launched[name] = subprocess.Popen(
+            [str(PROGRAMS / command[0]), *command[1:]],
+            env=child_environment(world),
+            cwd=REPOSITORY,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+    said = {name: process.communicate(timeout=120)[0] for name, process in launched.items()}
+
+    assert launched["allowed"].returncode == 0, said["allowed"]
+    assert not worlds["allowed"].is_marked
+    assert launched["refused"].returncode != 0
+    assert "cmdb.resource was not built. The pre-flight failed. accounts_are_distinct: Two roles" in said["refused"]
+    assert worlds["refused"].state() == before
+    assert worlds["refused"].is_marked
+
+
+def test_a_check_that_dagster_was_told_has_passed_is_no_evidence(world: World) -> None:
+    world.change(NEVER)
+    before = world.state()
+    with environment_of(world.environment), dg.DagsterInstance.ephemeral() as instance:
+        defs = build_defs(world.environment)
+        for check in defs.resolve_asset_graph().asset_check_keys:
+            instance.report_runless_asset_event(
+                dg.AssetCheckEvaluation(check_name=check.name, asset_key=check.asset_key, passed=True)
+            )
+        job = defs.resolve_implicit_global_asset_job_def()
+        result = job.execute_in_process(
+            instance=instance, asset_selection=[key(TARGET)], raise_on_error=False, run_config=QUIET
+        )
+
+    assert "No pre-flight is recorded." in ended(result).said
+    assert world.state() == before
+
+
+# ---------------------------------------------------------------------------------------- the roles themselves
+
+ROLES = ("management", "operations", "billing", "workload")
+
+
+def role_of(world: World, name: str, **settings: str) -> AwsRole:
+    """A role as a program would use it that never heard of the pre-flight."""
+    return aws_roles(read_settings({**world.environment, **settings}))[name]
+
+
+def asked_of(organisation: Simulator) -> list[tuple[str, str]]:
+    return [(call["service"], call["operation"]) for call in organisation.log()]
+
+
+@pytest.mark.parametrize(
+    ("role", "variable", "named"),
+    [
+        ("management", "AWS_BILLING_PROFILE", "AWS_MANAGEMENT_PROFILE"),
+        ("operations", "AWS_MANAGEMENT_PROFILE", "AWS_OPERATIONS_PROFILE"),
+        ("billing", "AWS_OPERATIONS_PROFILE", "AWS_BILLING_PROFILE"),
+        ("workload", "AWS_BILLING_PROFILE", "AWS_OPERATIONS_PROFILE"),
+    ],
+)
+def test_a_role_refuses_by_itself_where_two_profiles_reach_one_account(
+    world: World, organisation: Simulator, role: str, variable: str, named: str
+) -> None:
+    nothing_expected = {"CMDB_OPERATIONS_ACCOUNT": "", "CMDB_BILLING_ACCOUNT": ""}
+    resource = role_of(world, role, **nothing_expected, **{variable: world.environment[named]})
+    organisation.clear_log()
+
+    with pytest.raises(IdentityRefused, match=f"^{role} may not be asked: .* Nothing was sent.$"):
+        resource.reach  # noqa: B018  # reading it is the use
+
+    assert ("sts", "GetCallerIdentity") in asked_of(organisation)
+    assert {service for service, _ in asked_of(organisation)} <= SIGN_IN
+    resource.close()
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_role_refuses_by_itself_where_a_profile_is_routed_to_another_account(
+    world: World, organisation: Simulator, role: str
+) -> None:
+    organisation.lie("same_account_twice")
+    organisation.clear_log()
+    resource = role_of(world, role)
+
+    with pytest.raises(IdentityRefused):
+        resource.verify()
+
+    assert {service for service, _ in asked_of(organisation)} <= SIGN_IN
+    resource.close()
+
+
+def test_workload_accounts_are_not_even_identified_before_the_central_ones_differ(
+    world: World, organisation: Simulator
+) -> None:
+    organisation.lie("same_account_twice")
+    organisation.clear_log()
+    resource = role_of(world, "workload")
+    assert isinstance(resource, Workload)
+
+    with pytest.raises(IdentityRefused):
+        resource.reached()
+
+    identified = [pair for pair in asked_of(organisation) if pair == ("sts", "GetCallerIdentity")]
+    assert len(identified) == 3
+    resource.close()
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_role_that_was_verified_is_not_verified_again_for_five_minutes(
+    world: World, organisation: Simulator, role: str
+) -> None:
+    resource = role_of(world, role)
+    organisation.clear_log()
+
+    first = resource.verify()
+    sent = asked_of(organisation)
+    assert sent.count(("sts", "GetCallerIdentity")) == 3
+    assert resource.reach.role == role
+    assert resource.verify() == first
+    assert asked_of(organisation) == sent
+    resource.close()
+
+
+def test_after_five_minutes_a_role_is_verified_again(
+    world: World, organisation: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(roles, "VERIFIED_FOR", timedelta(0))
+    monkeypatch.setattr(profile, "IDENTITY_AGE", timedelta(0))
+    resource = role_of(world, "billing")
+    resource.verify()
+    organisation.lie("same_account_twice")
+
+    with pytest.raises(IdentityRefused):
+        resource.reach  # noqa: B018  # reading it is the use
+    resource.close()
+
+
+def test_the_role_records_who_everybody_was_although_the_run_holds_no_pre_flight(world: World) -> None:
+    before = datetime.now(UTC)
+    assert from_the_graph(world, ["landing/cost_daily"]).success
+
+    newest = query(
+        world.database,
+        """
+        select role, caller_account_id is not null, checked_at >= $before, config_hash
+        from audit.caller_identity
+        where run_id = (select arg_max(run_id, started_at) from audit.run)
+        order by role
+        """,
+        {"before": before},
+        of="working",
+    )
+    config = read_settings(world.environment).config_hash
+    assert newest == [(role, True, True, config) for role in ("billing", "management", "operations")]
+
+
+def test_the_role_records_whom_it_refused(world: World, organisation: Simulator) -> None:
+    told = organisation.lie("same_account_twice")
+
+    how = from_the_graph(world, ["landing/cost_daily"])
+
+    assert "billing may not be asked: " in how.said
+    reached = query(
+        world.database,
+        """
+        select role, caller_account_id from audit.caller_identity
+        where run_id = (select arg_max(run_id, started_at) from audit.run) and role in ('management', 'operations')
+        """,
+        of="working",
+    )
+    assert set(reached) == {("management", told["account_id"]), ("operations", told["account_id"])}
