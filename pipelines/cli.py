@@ -7,7 +7,6 @@ import getpass
 import json
 import os
 import sys
-import uuid
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, ParamSpec, get_args
@@ -141,12 +140,14 @@ def _night(settings: Settings, *, demo: bool) -> None:
         f'.venv/bin/cmdb sql{where} "select account_id, account_name, ou_path from org.account"'
         if night.published
         else f".venv/bin/cmdb coverage --blocked{where}"
+        if night.exit_code == 1
+        else ".venv/bin/cmdb preflight"
     )
     screen = console()
     for line in night_lines(night, summary, str(settings.database), next_command):
         screen.print(line, markup=False)
     if not night.published:
-        raise click.exceptions.Exit(1)
+        raise click.exceptions.Exit(night.exit_code)
 
 
 @main.command()
@@ -296,10 +297,8 @@ def rollback(version: str | None, listing: bool, demo: bool) -> None:
             mark = "*" if kept.is_current else " "
             click.echo(f"{mark} {kept.name}  {kept.published_at:%Y-%m-%d %H:%M:%S} UTC")
         return
-    run_id = f"rollback-{uuid.uuid4()}"
-    with store.holding(run_id, "cmdb rollback"):
-        before = store.versions()
-        now = store.rollback(version)
+    before = store.versions()
+    now = store.rollback(version)
     was = next((kept.name for kept in before if kept.is_current), "nothing")
     click.echo(f"{store.database} is {now.name} again; it was {was}. The next night publishes as always.")
 

@@ -5,6 +5,7 @@ CloudTrail once per account and region that has a zero, judges every cell, and o
 names and writes the cells.
 """
 
+import gc
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -124,6 +125,8 @@ def _collect(
                     ask_central(collection, listing)
             collection.settle()
             cells = collection.cells()
+            # The answers of a large family are cyclic garbage by now; the models that follow need the room.
+            gc.collect()
             verdicts = collection.commit(cells, {} if coverage is None else {ACCOUNT_COVERAGE: coverage})
     finally:
         collection.close()

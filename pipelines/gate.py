@@ -13,6 +13,7 @@ import dagster as dg
 from pipelines import rules
 from pipelines.catalogue import ACCOUNT
 from pipelines.settings import Settings
+from pipelines.sql_files import SqlFileError
 from resources import evidence
 from resources.contract import ContractViolation
 from resources.identity import Severity
@@ -24,6 +25,9 @@ from resources.warehouse_resource import Warehouse
 GATE_TAG = {"gate": "stored-evidence"}
 """Carried by every asset but the pre-flight; a test compares."""
 
+EXIT_CODE = "exit_code"
+"""Metadata of a failure: 1 where a rule failed, 2 where the usage or the configuration is wrong."""
+
 NEXT_STEP = "`cmdb coverage --blocked` names the cells; docs/operations.md says what to do."
 
 
@@ -32,13 +36,16 @@ def refusing() -> Iterator[None]:
     """Turn what an operator can mend into one sentence in the event log, and do not retry it."""
     try:
         yield
-    except (WarehouseError, IdentityRefused, ContractViolation, AwsConfigError) as error:
-        raise dg.Failure(description=str(error), allow_retries=False) from error
+    except (WarehouseError, AwsConfigError) as error:
+        code = error.exit_code if isinstance(error, WarehouseError) else 2
+        raise refuse(str(error), exit_code=code) from error
+    except (IdentityRefused, ContractViolation, SqlFileError) as error:
+        raise refuse(str(error)) from error
 
 
-def refuse(sentence: str) -> dg.Failure:
-    """The failure that a gate raises."""
-    return dg.Failure(description=sentence, allow_retries=False)
+def refuse(sentence: str, *, exit_code: int = 1) -> dg.Failure:
+    """The failure that a gate raises, with the exit code of the command that waits for the run."""
+    return dg.Failure(description=sentence, metadata={EXIT_CODE: exit_code}, allow_retries=False)
 
 
 def stop_where_blocked(what: str, sentences: Sequence[str]) -> None:
@@ -84,7 +91,7 @@ def open_gate(
 def begin(warehouse: Warehouse, settings: Settings, what: str) -> Store:
     """Take the warehouse for this run; refuse where the settings cannot be used or another run holds it."""
     if settings.problem:
-        raise refuse(f"{what} was not started. {settings.problem}")
+        raise refuse(f"{what} was not started. {settings.problem}", exit_code=2)
     with refusing():
         return warehouse.begin(what)
 

@@ -16,9 +16,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import Any, Literal, get_args
 
 import dagster as dg
+import duckdb
 import sqlglot
 
 from pipelines import checks, rules
@@ -30,9 +31,6 @@ from pipelines.settings import WAREHOUSE_FOLDER, Settings
 from pipelines.sql_files import Header, SqlFileError, identifier, literal, read_header, reads
 from resources.warehouse import Store
 from resources.warehouse_resource import Warehouse
-
-if TYPE_CHECKING:
-    import duckdb
 
 Materialization = Literal["collected", "table", "state", "log", "view"]
 
@@ -166,7 +164,22 @@ def _with_sources(model: Model, earlier: Mapping[str, Model]) -> Model:
 
 
 def build(store: Store, model: Model, logs: Sequence[Model] = ()) -> int:
-    """Build one relation in one transaction and return its number of rows (0 for a view)."""
+    """Build one relation in one transaction and return its number of rows (0 for a view).
+
+    Raises:
+        ModelError: its query failed, or does not fit the table. Nothing was changed.
+    """
+    try:
+        return _build(store, model, logs)
+    except duckdb.Error as error:
+        # DuckDB's further lines advise to ignore errors, which would lose data.
+        said = str(error).strip().splitlines()[0]
+        raise ModelError(
+            f"warehouse/{model.schema}/{model.name}.sql could not be built: {said} Nothing was changed."
+        ) from error
+
+
+def _build(store: Store, model: Model, logs: Sequence[Model]) -> int:
     with store.transaction() as connection:
         _prepare(connection, store)
         kind = model.materialized
@@ -189,7 +202,7 @@ def build(store: Store, model: Model, logs: Sequence[Model] = ()) -> int:
         return int(row[0]) if row is not None else 0
 
 
-def _prepare(connection: "duckdb.DuckDBPyConnection", store: Store) -> None:
+def _prepare(connection: duckdb.DuckDBPyConnection, store: Store) -> None:
     connection.execute("set variable ref_folder = $folder", {"folder": str(WAREHOUSE_FOLDER / "ref")})
     connection.execute(
         """
@@ -217,7 +230,7 @@ def _prepare(connection: "duckdb.DuckDBPyConnection", store: Store) -> None:
     )
 
 
-def _replace_cells(connection: "duckdb.DuckDBPyConnection", store: Store, model: Model, logs: Sequence[Model]) -> None:
+def _replace_cells(connection: duckdb.DuckDBPyConnection, store: Store, model: Model, logs: Sequence[Model]) -> None:
     """Replace the rows of every cell whose newest knowledge is at hand; freeze and flag the others."""
     connection.execute(
         """
@@ -290,7 +303,7 @@ def _replace_cells(connection: "duckdb.DuckDBPyConnection", store: Store, model:
     )
 
 
-def _ensure_table(connection: "duckdb.DuckDBPyConnection", model: Model, source: str = "incoming") -> None:
+def _ensure_table(connection: duckdb.DuckDBPyConnection, model: Model, source: str = "incoming") -> None:
     """Create the table by the query's columns, or add those that a newer query has.
 
     Raises:
@@ -314,11 +327,11 @@ def _ensure_table(connection: "duckdb.DuckDBPyConnection", model: Model, source:
             )
 
 
-def _columns(connection: "duckdb.DuckDBPyConnection", relation: str) -> list[tuple[str, str]]:
+def _columns(connection: duckdb.DuckDBPyConnection, relation: str) -> list[tuple[str, str]]:
     return [(row[0], row[1]) for row in connection.execute(f"describe {relation}").fetchall()]
 
 
-def _comment(connection: "duckdb.DuckDBPyConnection", model: Model) -> None:
+def _comment(connection: duckdb.DuckDBPyConnection, model: Model) -> None:
     kind = "view" if model.materialized == "view" else "table"
     connection.execute(f"comment on {kind} {model.quoted} is {literal(model.header.description)}")
     for name, _ in _columns(connection, model.quoted):

@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Mapping, MutableMapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ import dagster as dg
 
 from pipelines.alerts import failure_sentence
 from pipelines.definitions import NIGHTLY, build_defs
+from pipelines.gate import EXIT_CODE
 from pipelines.settings import REPOSITORY
 from resources.warehouse import Store, WarehouseError
 
@@ -24,10 +25,12 @@ class Night:
     Attributes:
         sentences: why it was refused, the rules first; empty when it published.
         warnings: what was published stale, or should be mended.
+        exit_code: 0 published, 1 a rule failed, 2 the configuration is wrong.
     """
 
     run_id: str
     published: bool
+    exit_code: int
     sentences: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
@@ -55,21 +58,23 @@ def run_nightly(environment: Mapping[str, str], store: Store) -> Night:
             # The terminal shows progress and the verdict; the events are in the UI.
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
         )
-    failed = _failed_rules(store, result.run_id, "ERROR")
-    sentences = list(dict.fromkeys([*failed, *([] if failed else _step_failures(result))]))
-    warnings = _failed_rules(store, result.run_id, "WARN")
-    return Night(
-        result.run_id,
-        result.success,
-        [] if result.success else sentences,
-        warnings + (failed if result.success else []),
-    )
+    failures = [event for event in result.all_events if event.event_type == dg.DagsterEventType.STEP_FAILURE]
+    # Whoever keeps the working file from us has been waited for by the run itself.
+    at_once = replace(store, patience=0.0)
+    failed = _failed_rules(at_once, result.run_id, "ERROR")
+    warnings = _failed_rules(at_once, result.run_id, "WARN")
+    if result.success:
+        return Night(result.run_id, True, 0, warnings=failed + warnings)
+    # A step that its own rule ended repeats the rule; what else ended a step must not be left out.
+    ends = dict.fromkeys(failure_sentence(event) for event in failures)
+    said = failed + [sentence for sentence in ends if not any(rule in sentence for rule in failed)]
+    return Night(result.run_id, False, max((_exit_code(event) for event in failures), default=1), said, warnings)
 
 
-def _step_failures(result: dg.ExecuteInProcessResult) -> list[str]:
-    return [
-        failure_sentence(event) for event in result.all_events if event.event_type == dg.DagsterEventType.STEP_FAILURE
-    ]
+def _exit_code(event: dg.DagsterEvent) -> int:
+    data = event.step_failure_data.user_failure_data
+    code = data.metadata.get(EXIT_CODE) if data is not None else None
+    return int(code.value) if isinstance(code, dg.IntMetadataValue) and code.value is not None else 1
 
 
 def _failed_rules(store: Store, run_id: str, severity: str) -> list[str]:
@@ -113,6 +118,7 @@ def summarise(store: Store) -> Summary:
     Raises:
         WarehouseError: nothing is published yet.
     """
+    store.require_current_schema()
     with store.published() as connection:
 
         def one(sql: str) -> tuple[Any, ...]:

@@ -203,6 +203,8 @@ class Coverage:
 
 def read_coverage(store: Store, *, blocked: bool) -> Coverage:
     """Read the published file, or the working file where `blocked` asks what stopped the last night."""
+    if not blocked:
+        store.require_current_schema()
     source = store.read() if blocked else store.published()
     with source as connection:
         cursor = connection.execute(
@@ -253,6 +255,7 @@ def answer_sql(store: Store, query: str, output: str) -> str:
     Raises:
         NoSuchQuestion: DuckDB refused the query; the message is its own.
     """
+    store.require_current_schema()
     with store.published() as connection:
         try:
             cursor = connection.execute(query)

@@ -6,6 +6,7 @@ elsewhere: here a zero is only suspect.
 """
 
 import base64
+import gc
 import json
 import random
 import re
@@ -375,6 +376,9 @@ class Reach:
             threads=self.concurrency,
             per_account=1,
         ).run()
+        # Each assumed role leaves an STS client of botocore's own behind, and clients are cycles: thousands of them
+        # would wait for a collection that comes late, since little else is allocated meanwhile.
+        gc.collect()
         return {name: found[name] for name in names}
 
     def _who(self, profile: str) -> Identity:

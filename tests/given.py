@@ -5,7 +5,9 @@ Nothing here asks AWS: the answers are written down, so that each awkward one is
 
 from __future__ import annotations
 
+import functools
 import json
+import tempfile
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -147,10 +149,26 @@ class House:
                 connection.execute(statement)
 
 
+@functools.cache
+def _blank() -> bytes:
+    """A working file with its schema and nothing in it: made once, since migrating takes longer than a test."""
+    with tempfile.TemporaryDirectory() as folder:
+        store = Store(Path(folder) / "cmdb.duckdb")
+        with store.holding("given", "a test"), store.transaction():
+            pass
+        return store.working.read_bytes()
+
+
 @contextmanager
-def house(folder: Path) -> Iterator[House]:
-    """A new warehouse below `folder`, whose lock is held until the block ends."""
+def house(folder: Path, *, blank: bool = True) -> Iterator[House]:
+    """A new warehouse below `folder`, whose lock is held until the block ends.
+
+    Args:
+        blank: begin with a copy of an empty working file instead of having it made.
+    """
     store = Store(folder / "cmdb.duckdb")
+    if blank:
+        store.working.write_bytes(_blank())
     with store.holding("given", "a test"):
         yield House(store)
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from nights import DATABASE, REPOSITORY, Witness, cmdb, copy_of, fingerprint, night_environment, query
+from nights import DATABASE, REPOSITORY, Witness, cmdb, cmdb_here, copy_of, fingerprint, night_environment, query
 
 from resources.contract import ROLES, policy
 from resources.warehouse import Store
@@ -51,7 +51,7 @@ def one_sentence(done: Done, exit_code: int, *words: str) -> str:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_the_help_of_every_command_has_an_example(command: str) -> None:
-    done = cmdb({}, command, "--help")
+    done = cmdb_here({}, command, "--help")
     assert done.returncode == 0
     assert re.search(rf"Example: cmdb {command}\b", done.stdout)
 
@@ -74,7 +74,7 @@ def test_an_unknown_command_is_wrong_usage() -> None:
 
 @pytest.mark.parametrize("role", ROLES)
 def test_the_policy_of_a_role_is_printed_as_json(role: str) -> None:
-    done = cmdb({}, "policy", role)
+    done = cmdb_here({}, "policy", role)
     assert json.loads(done.stdout) == policy(role)  # type: ignore[arg-type]  # the roles are a literal type
     actions = {action for statement in json.loads(done.stdout)["Statement"] for action in statement["Action"]}
     assert "cloudtrail:LookupEvents" in actions
@@ -82,7 +82,7 @@ def test_the_policy_of_a_role_is_printed_as_json(role: str) -> None:
 
 
 def test_the_policy_with_optional_grants_holds_more() -> None:
-    plain, more = cmdb({}, "policy", "operations"), cmdb({}, "policy", "operations", "--optional")
+    plain, more = cmdb_here({}, "policy", "operations"), cmdb_here({}, "policy", "operations", "--optional")
     assert "cloudwatch:GetMetricData" not in plain.stdout
     assert "cloudwatch:GetMetricData" in more.stdout
 
@@ -110,7 +110,7 @@ def test_the_policy_with_optional_grants_holds_more() -> None:
 def test_a_setting_that_cannot_be_used_is_named(tmp_path: Path, name: str, value: str) -> None:
     environment = {"CMDB_DATABASE": str(tmp_path / DATABASE), name: value}
     # `coverage` reads the settings as every command does, and starts faster than a night.
-    one_sentence(cmdb(environment, "coverage"), 2, f"{name}={value!r} cannot be used", "Nothing was asked")
+    one_sentence(cmdb_here(environment, "coverage"), 2, f"{name}={value!r} cannot be used", "Nothing was asked")
     assert not list(tmp_path.iterdir())
 
 
@@ -133,7 +133,10 @@ def test_every_setting_that_cannot_be_used_is_named_at_once(organisation: Simula
         ({"AWS_CONFIG_FILE": "/nonexistent/config"}, ("/nonexistent/config",)),
         ({"AWS_OPERATIONS_PROFILE": "acmeExpired"}, ("acmeExpired", "expired")),
         ({"AWS_OPERATIONS_PROFILE": "acmeNoSuchRole"}, ("acmeNoSuchRole",)),
-        ({"AWS_OPERATIONS_PROFILE": "acmeUnreachable"}, ("acmeUnreachable", "127.0.0.1:1")),
+        (
+            {"AWS_OPERATIONS_PROFILE": "acmeUnreachable"},
+            ("AWS cannot be reached with profile acmeUnreachable", "endpoint_url"),
+        ),
         ({"AWS_OPERATIONS_PROFILE": "acmeOperationsMisrouted"}, ("are the same account",)),
     ],
     ids=["not_set", "unknown", "no_config_file", "expired", "no_role", "unreachable", "misrouted"],
@@ -145,7 +148,7 @@ def test_a_profile_that_cannot_be_used_gets_its_own_sentence_and_cure(
     environment = night_environment(organisation, house) | dict(settings)
     if settings.get("AWS_CONFIG_FILE"):
         environment["AWS_SHARED_CREDENTIALS_FILE"] = "/nonexistent/credentials"
-    done = cmdb(environment, "preflight")
+    done = cmdb_here(environment, "preflight")
     said = one_sentence(done, 1, *words, "✗", "→")
     assert fingerprint(house) == before
     marks = [line.split()[0] for line in said.splitlines() if line.strip()[:1] in ("✓", "✗", "!")]
@@ -167,7 +170,7 @@ def test_a_night_with_a_profile_that_cannot_be_used_says_so_and_loses_nothing(
 
 def test_the_preflight_shows_five_facts_and_remembers_them(organisation: Simulator, house: Path) -> None:
     environment = night_environment(organisation, house)
-    done = cmdb(environment, "preflight")
+    done = cmdb_here(environment, "preflight")
     said = one_sentence(done, 0, "every_role_answers", "accounts_are_distinct", "Recorded in")
     assert said.count("✓") == 5
     assert "✗" not in said
@@ -184,10 +187,10 @@ def test_the_preflight_shows_five_facts_and_remembers_them(organisation: Simulat
 
 def test_the_preflight_as_json(organisation: Simulator, house: Path) -> None:
     environment = night_environment(organisation, house)
-    done = cmdb(environment, "preflight", "--json")
+    done = cmdb_here(environment, "preflight", "--json")
     facts = json.loads(done.stdout)
     assert [fact["passed"] for fact in facts] == [True] * 5
-    done = cmdb({**environment, "AWS_BILLING_PROFILE": "acmeExpired"}, "preflight", "--json")
+    done = cmdb_here({**environment, "AWS_BILLING_PROFILE": "acmeExpired"}, "preflight", "--json")
     assert done.returncode == 1
     facts = {fact["fact"]: fact for fact in json.loads(done.stdout)}
     assert facts["every_role_answers"]["passed"] is False
@@ -220,7 +223,7 @@ def test_the_preflight_of_another_organisation_is_wrong_configuration(
 def test_before_the_first_night_there_is_nothing_to_read_and_it_says_so(
     tmp_path: Path, arguments: tuple[str, ...]
 ) -> None:
-    done = cmdb({"CMDB_DATABASE": str(tmp_path / "none" / DATABASE)}, *arguments)
+    done = cmdb_here({"CMDB_DATABASE": str(tmp_path / "none" / DATABASE)}, *arguments)
     one_sentence(done, 1)
     assert "cmdb nightly" in done.stderr or "no version before" in done.stderr
 
@@ -263,9 +266,8 @@ def test_a_working_file_that_someone_opened_is_named_with_the_process(
 ) -> None:
     before = fingerprint(house)
     environment = night_environment(organisation, house)
-    for command in (("nightly",), ("coverage", "--blocked")):
-        said = one_sentence(cmdb(environment, *command), 1, "cmdb.work.duckdb open")
-        assert f"Process {analyst_on_the_working_file}" in said
+    said = one_sentence(cmdb(environment, "nightly"), 1, "cmdb.work.duckdb open")
+    assert f"Process {analyst_on_the_working_file}" in said
     one_sentence(cmdb(environment, "coverage"), 0)
     assert fingerprint(house) == before
 
@@ -289,7 +291,7 @@ def test_a_published_file_that_is_no_database_is_one_sentence(house: Path, tmp_p
     version = database.resolve()
     version.chmod(0o640)
     version.write_bytes(b"this is no database" * 1000)
-    one_sentence(cmdb({"CMDB_DATABASE": str(database)}, "sql", "select 1"), 1, "not a DuckDB file")
+    one_sentence(cmdb_here({"CMDB_DATABASE": str(database)}, "sql", "select 1"), 1, "not a DuckDB file")
 
 
 def test_a_file_of_ones_own_in_the_place_of_the_link_is_not_overwritten(
@@ -299,8 +301,8 @@ def test_a_file_of_ones_own_in_the_place_of_the_link_is_not_overwritten(
     content = database.read_bytes()
     database.unlink()
     database.write_bytes(content)
-    done = cmdb(night_environment(organisation, database), "rollback")
-    one_sentence(done, 1)
+    done = cmdb_here(night_environment(organisation, database), "rollback")
+    one_sentence(done, 2, "a file of its own", "is not overwritten")
     assert not database.is_symlink()
     assert database.read_bytes() == content
 
@@ -333,7 +335,7 @@ def test_a_path_below_a_file_is_wrong_configuration(organisation: Simulator, tmp
 
 def test_a_folder_that_is_missing_is_made_and_closed_to_the_world(organisation: Simulator, tmp_path: Path) -> None:
     database = tmp_path / "new" / "house" / DATABASE
-    one_sentence(cmdb(night_environment(organisation, database), "preflight"), 0, "Recorded in")
+    one_sentence(cmdb_here(night_environment(organisation, database), "preflight"), 0, "Recorded in")
     assert stat.S_IMODE(database.parent.stat().st_mode) & 0o007 == 0
 
 
@@ -349,16 +351,16 @@ MONEY = (
 def test_sql_answers_in_four_formats_and_keeps_every_digit(house: Path) -> None:
     environment = {"CMDB_DATABASE": str(house)}
     expected = query(house, MONEY)
-    as_csv = list(csv.reader(io.StringIO(cmdb(environment, "sql", MONEY, "--format", "csv").stdout)))
+    as_csv = list(csv.reader(io.StringIO(cmdb_here(environment, "sql", MONEY, "--format", "csv").stdout)))
     assert as_csv[0] == ["usage_date", "account_id", "dimension_value", "unblended_cost"]
     assert [(row[1], Decimal(row[3])) for row in as_csv[1:]] == [(row[1], row[3]) for row in expected]
     assert all(re.fullmatch(r"\d+\.\d{10}", row[3]) for row in as_csv[1:])
-    as_json = json.loads(cmdb(environment, "sql", MONEY, "--format", "json").stdout)
+    as_json = json.loads(cmdb_here(environment, "sql", MONEY, "--format", "json").stdout)
     assert [(row["account_id"], row["unblended_cost"]) for row in as_json] == [
         (row[1], str(row[3])) for row in expected
     ]
-    as_table = cmdb(environment, "sql", MONEY).stdout
-    as_markdown = cmdb(environment, "sql", MONEY, "--format", "markdown").stdout
+    as_table = cmdb_here(environment, "sql", MONEY).stdout
+    as_markdown = cmdb_here(environment, "sql", MONEY, "--format", "markdown").stdout
     for row in expected:
         for text in (as_table, as_markdown):
             assert row[1] in text
@@ -370,9 +372,9 @@ def test_sql_shows_awkward_values_as_they_are(house: Path) -> None:
     environment = {"CMDB_DATABASE": str(house)}
     names = "select account_id, account_name from org.account order by account_id"
     expected = query(house, names)
-    answer = json.loads(cmdb(environment, "sql", names, "--format", "json").stdout)
+    answer = json.loads(cmdb_here(environment, "sql", names, "--format", "json").stdout)
     assert [(row["account_id"], row["account_name"]) for row in answer] == expected
-    reader = csv.reader(io.StringIO(cmdb(environment, "sql", names, "--format", "csv").stdout))
+    reader = csv.reader(io.StringIO(cmdb_here(environment, "sql", names, "--format", "csv").stdout))
     assert [tuple(row) for row in reader][1:] == expected
 
 
@@ -394,7 +396,7 @@ def test_sql_shows_awkward_values_as_they_are(house: Path) -> None:
 def test_sql_cannot_write_or_read_anything_else(house: Path, tmp_path: Path, statement: str) -> None:
     (tmp_path / "secret.txt").write_text("a secret")
     before = fingerprint(house)
-    done = cmdb({"CMDB_DATABASE": str(house)}, "sql", statement.format(folder=tmp_path))
+    done = cmdb_here({"CMDB_DATABASE": str(house)}, "sql", statement.format(folder=tmp_path))
     said = one_sentence_of_duckdb(done)
     assert "a secret" not in said
     assert fingerprint(house) == before
@@ -410,7 +412,7 @@ def one_sentence_of_duckdb(done: Done) -> str:
 
 
 def test_sql_of_nothing_says_that_there_are_no_rows(house: Path) -> None:
-    done = cmdb({"CMDB_DATABASE": str(house)}, "sql", "select account_id from org.account where false")
+    done = cmdb_here({"CMDB_DATABASE": str(house)}, "sql", "select account_id from org.account where false")
     assert done.stdout == "account_id\n(no rows)\n"
 
 
@@ -436,7 +438,7 @@ def test_a_reader_that_goes_away_is_nobodys_error(house: Path) -> None:
 
 
 def test_coverage_shows_accounts_by_regions(witnessed_night: Witness, house: Path) -> None:
-    done = cmdb({"CMDB_DATABASE": str(house)}, "coverage")
+    done = cmdb_here({"CMDB_DATABASE": str(house)}, "coverage")
     said = one_sentence(done, 0, "account_id", "aws-global", "ap-southeast-2")
     for account in witnessed_night.truth["reachable"]:
         (line,) = [line for line in said.splitlines() if account in line]
@@ -445,7 +447,7 @@ def test_coverage_shows_accounts_by_regions(witnessed_night: Witness, house: Pat
 
 
 def test_coverage_as_json_is_every_cell(house: Path) -> None:
-    cells = json.loads(cmdb({"CMDB_DATABASE": str(house)}, "coverage", "--json").stdout)
+    cells = json.loads(cmdb_here({"CMDB_DATABASE": str(house)}, "coverage", "--json").stdout)
     assert len(cells) == query(house, "select count(*) from audit.coverage")[0][0]
     assert {"role", "account_id", "region", "listing", "outcome", "is_trusted", "why"} <= set(cells[0])
 
@@ -482,11 +484,11 @@ def test_coverage_of_a_blocked_night_names_the_cells_at_fault(
 ) -> None:
     database, victim, _, _ = blocked_night
     environment = {"CMDB_DATABASE": str(database)}
-    said = one_sentence(cmdb(environment, "coverage", "--blocked"), 0, "✗", "the bill of the last final days")
+    said = one_sentence(cmdb_here(environment, "coverage", "--blocked"), 0, "✗", "the bill of the last final days")
     fault = [line for line in said.splitlines() if victim in line and "ec2_instance" in line]
     assert len([line for line in fault if line.split()[0] == "workload"]) == 3
-    assert "empty_suspect" not in cmdb(environment, "coverage").stdout, "the published file knows no lie"
-    cells = json.loads(cmdb(environment, "coverage", "--blocked", "--json").stdout)
+    assert "empty_suspect" not in cmdb_here(environment, "coverage").stdout, "the published file knows no lie"
+    cells = json.loads(cmdb_here(environment, "coverage", "--blocked", "--json").stdout)
     suspect = [cell for cell in cells if cell["outcome"] == "empty_suspect"]
     assert {cell["account_id"] for cell in suspect} == {victim}
     assert not any(cell["is_trusted"] for cell in suspect)
@@ -497,11 +499,13 @@ def test_accept_takes_a_suspect_zero_with_a_reason_and_nothing_else(
 ) -> None:
     original, victim, _, _ = blocked_night
     environment = {"CMDB_DATABASE": str(copy_of(original.parent, tmp_path))}
-    assert cmdb(environment, "accept", victim, "us-east-1", "ec2_instance").returncode == 2
-    one_sentence(cmdb(environment, "accept", victim, "us-east-1", "ec2_instance", "--reason", " "), 2, "--reason")
-    one_sentence(cmdb(environment, "accept", victim, "mars-1", "ec2_instance", "--reason", "x"), 2, "cmdb coverage")
+    assert cmdb_here(environment, "accept", victim, "us-east-1", "ec2_instance").returncode == 2
+    one_sentence(cmdb_here(environment, "accept", victim, "us-east-1", "ec2_instance", "--reason", " "), 2, "--reason")
     one_sentence(
-        cmdb(environment, "accept", victim, "us-east-1", "ec2_instance", "--reason", "CHG-1"),
+        cmdb_here(environment, "accept", victim, "mars-1", "ec2_instance", "--reason", "x"), 2, "cmdb coverage"
+    )
+    one_sentence(
+        cmdb_here(environment, "accept", victim, "us-east-1", "ec2_instance", "--reason", "CHG-1"),
         0,
         "Accepted: ",
         "CHG-1",
@@ -518,21 +522,21 @@ def test_ask_puts_one_question_again_and_shows_the_verbatim_answer(
     account = witnessed_night.truth["reachable"][0]
     environment = night_environment(organisation, tmp_path / DATABASE)
     arguments = ("ask", "workload", "ec2_instance", "--account", account, "--region", "eu-west-1")
-    done = cmdb(environment, *arguments, "--verbose")
+    done = cmdb_here(environment, *arguments, "--verbose")
     shown = json.loads(done.stdout)
     assert done.returncode == 0
     assert (shown["outcome"], shown["records"]) == ("found", 8)
     assert shown["identity"]["account_id"] == account
     assert shown["request"]["call"] == "ec2:DescribeInstances"
     assert "Reservations" in json.dumps(shown["response"])
-    brief = json.loads(cmdb(environment, *arguments).stdout)
+    brief = json.loads(cmdb_here(environment, *arguments).stdout)
     assert "response" not in brief
     assert not list(tmp_path.iterdir()), "nothing is stored"
 
 
 def test_ask_of_a_zero_shows_it_and_exits_1(organisation: Simulator, witnessed_night: Witness, tmp_path: Path) -> None:
     sandbox = next(a["account_id"] for a in witnessed_night.truth["accounts"] if a["name"] == "sandbox")
-    done = cmdb(
+    done = cmdb_here(
         night_environment(organisation, tmp_path / DATABASE),
         *("ask", "workload", "ec2_instance", "--account", sandbox, "--region", "eu-west-1", "--verbose"),
     )
@@ -553,14 +557,16 @@ def test_ask_of_a_zero_shows_it_and_exits_1(organisation: Simulator, witnessed_n
 def test_a_question_that_cannot_be_put_says_which_can(
     organisation: Simulator, tmp_path: Path, arguments: tuple[str, ...], words: tuple[str, ...]
 ) -> None:
-    done = cmdb(night_environment(organisation, tmp_path / DATABASE), "ask", *arguments)
+    done = cmdb_here(night_environment(organisation, tmp_path / DATABASE), "ask", *arguments)
     one_sentence(done, 2, *words)
 
 
 def test_ask_as_somebody_else_is_refused(organisation: Simulator, tmp_path: Path) -> None:
     environment = night_environment(organisation, tmp_path / DATABASE, AWS_OPERATIONS_PROFILE="acmeOperationsMisrouted")
     organisation.clear_log()
-    one_sentence(cmdb(environment, "ask", "management", "organizations_account"), 1, "Nothing was sent", "same account")
+    one_sentence(
+        cmdb_here(environment, "ask", "management", "organizations_account"), 1, "Nothing was sent", "same account"
+    )
     assert not [call for call in organisation.log() if call["service"] == "organizations"]
 
 
@@ -582,7 +588,7 @@ def test_rollback_gives_analysts_the_version_before(house: Path, tmp_path: Path)
     assert len(listed) == 2
     one_sentence(cmdb(environment, "rollback"), 0, "is cmdb-", "it was cmdb-second.duckdb")
     assert database.readlink() == first
-    one_sentence(cmdb(environment, "rollback", "cmdb-nowhere.duckdb"), 1, "has no version cmdb-nowhere.duckdb")
+    one_sentence(cmdb(environment, "rollback", "cmdb-nowhere.duckdb"), 2, "has no version cmdb-nowhere.duckdb")
     one_sentence(cmdb(environment, "rollback", "cmdb-second.duckdb"), 0)
     assert database.readlink() == Path("versions", "cmdb-second.duckdb")
 

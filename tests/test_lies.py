@@ -7,14 +7,13 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from nights import DATABASE, copy_of, environment_of, fingerprint, query, run_night
 
 from pipelines.operator import NoSuchQuestion, accept_zero
-from resources.profile import AwsError, Reach
+from resources.profile import AwsError, Reach, Retry
 from resources.warehouse import Store
 from simulator.client import Simulator
 
@@ -78,8 +77,8 @@ def survived(environment: Mapping[str, str], database: Path) -> list[str]:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """botocore waits up to half a minute between its attempts; the waiting is not what is tested."""
-    monkeypatch.setattr("botocore.endpoint.time", SimpleNamespace(sleep=lambda _: None))
+    """A question gives up after a minute of throttling; here after its sixth refusal."""
+    monkeypatch.setattr(Retry, "pause", lambda retry, failures: 0.01 if failures < 6 else retry.seconds + 1)
 
 
 def half_a_day_passes(database: Path) -> None:
@@ -170,8 +169,9 @@ def test_a_sign_in_that_expired_is_refused_with_its_cure(
     refused(organisation.env, database, "acmeBilling", "aws sso login --profile acmeBilling")
 
 
+@pytest.mark.usefixtures("impatient")
 def test_a_bill_that_is_throttled_for_ever_is_refused(
-    organisation: Simulator, truthful_night: Path, tmp_path: Path, impatient: None
+    organisation: Simulator, truthful_night: Path, tmp_path: Path
 ) -> None:
     database = copy_of(truthful_night, tmp_path)
     told = organisation.lie("throttle_forever")
@@ -247,7 +247,7 @@ def test_a_bill_of_one_member_account_is_refused_and_the_next_true_one_replaces_
     refused(
         {**organisation.env, "AWS_BILLING_PROFILE": "acmeBillingMember", "CMDB_BILLING_ACCOUNT": ""},
         database,
-        "bill",
+        "cost.daily",
     )
     survived(organisation.env, database)
 
@@ -261,8 +261,9 @@ def test_an_empty_page_is_not_the_end_of_a_list(organisation: Simulator, truthfu
     assert all("No profile reaches" in warning for warning in survived(organisation.env, database))
 
 
+@pytest.mark.usefixtures("impatient")
 def test_throttling_that_ends_loses_nothing_and_is_counted(
-    organisation: Simulator, truthful_night: Path, tmp_path: Path, impatient: None
+    organisation: Simulator, truthful_night: Path, tmp_path: Path
 ) -> None:
     database = copy_of(truthful_night, tmp_path)
     organisation.lie("throttle")
@@ -278,8 +279,9 @@ def test_throttling_that_ends_loses_nothing_and_is_counted(
     assert throttled == [(2,)]
 
 
+@pytest.mark.usefixtures("impatient")
 def test_broken_answers_are_asked_again_and_lose_nothing(
-    organisation: Simulator, truthful_night: Path, tmp_path: Path, impatient: None
+    organisation: Simulator, truthful_night: Path, tmp_path: Path
 ) -> None:
     database = copy_of(truthful_night, tmp_path)
     accounts = organisation.truth()["reachable"]

@@ -1,0 +1,95 @@
+"""`cmdb demo` from end to end, in a checkout of its own: the demo's folder is fixed."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from nights import REPOSITORY, cmdb, cmdb_here, fingerprint
+
+from simulator.client import is_foreign
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """The product and the simulator, without anybody's warehouse."""
+    folder = tmp_path / "checkout"
+    for package in ("pipelines", "resources", "simulator", "warehouse"):
+        shutil.copytree(
+            REPOSITORY / package,
+            folder / package,
+            ignore=lambda where, names: [
+                name
+                for name in names
+                if name in ("__pycache__", "demo", "landing", "versions") or name.endswith((".duckdb", ".wal", ".lock"))
+            ],
+        )
+    for name in ("dagster.yaml", "pyproject.toml", "workspace.yaml"):
+        shutil.copyfile(REPOSITORY / name, folder / name)
+    return folder
+
+
+def demo(checkout: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {name: value for name, value in os.environ.items() if not is_foreign(name) and name != "DAGSTER_HOME"}
+    return subprocess.run(
+        [sys.executable, "-m", "pipelines.cli", *arguments],
+        # Settings of the real thing, which the demo must not follow.
+        env={
+            **environment,
+            "PYTHONPATH": str(checkout),
+            "AWS_MANAGEMENT_PROFILE": "real",
+            "AWS_CONFIG_FILE": "/nonexistent",
+            "CMDB_DATABASE": str(checkout / "real.duckdb"),
+        },
+        cwd=checkout,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
+def test_a_lie_is_shown_named_and_refused(checkout: Path) -> None:
+    done = demo(checkout, "demo", "--lie", "silent_zero")
+    said = done.stdout + done.stderr
+    assert done.returncode == 1, said
+    assert "Traceback" not in said
+    first, _, second = said.partition("The lie silent_zero: ")
+    assert "Nothing is published yet: first a truthful night." in first
+    assert "Published " in first
+    told = re.search(r"account (\d{12}) answers 200 and an empty list", second)
+    assert told
+    assert f"empty_suspect in account {told.group(1)}" in second
+    assert f"Lied about: role workload, account {told.group(1)}, ec2:DescribeInstances." in second
+    database = checkout / "warehouse" / "demo" / "cmdb.duckdb"
+    name, sha256 = fingerprint(database)
+    assert f"The published file is as it was: {Path(name).name}, SHA-256 {sha256}." in second
+
+    assert not (checkout / "real.duckdb").exists()
+    assert [path.name for path in (checkout / "warehouse").glob("*.duckdb")] == []
+    answer = demo(checkout, "sql", "--demo", "select count(*) as accounts from org.account")
+    assert (answer.returncode, answer.stdout.split()) == (0, ["accounts", "13"])
+
+
+def test_a_lie_that_nobody_knows_is_wrong_usage() -> None:
+    done = cmdb_here({}, "demo", "--lie", "white")
+    assert done.returncode == 2
+    assert "There is no lie 'white'" in done.stderr
+    assert "silent_zero" in done.stderr
+    assert "Nothing was run" in done.stderr
+
+
+def test_without_the_simulator_the_demo_says_what_to_install(tmp_path: Path) -> None:
+    """A production install may leave it out."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import sys\nsys.modules['simulator'] = None\nsys.modules['simulator.client'] = None\n"
+    )
+    done = cmdb({"PYTHONPATH": str(tmp_path)}, "demo")
+    assert done.returncode != 0
+    assert "Traceback" not in done.stderr
+    assert "simulator" in done.stderr
