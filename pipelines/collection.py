@@ -333,11 +333,11 @@ class Collection:
         """
         by_listing: dict[str, list[Cell]] = defaultdict(list)
         untrusted = {cell.listing.partition(":")[0] for cell in cells if not cell.is_trusted}
+        current = {_cell_key(cell) for cell in cells}
         for cell in cells:
             by_listing[cell.listing.partition(":")[0]].append(cell)
         for listing in self.listings:
-            if listing.name != COST_DAILY:
-                by_listing[listing.name] += self._gone(listing, {_cell_key(c) for c in cells}, untrusted)
+            by_listing[listing.name] += self._gone(listing, current, untrusted)
         paths = {listing.name: self._writer(listing).commit(by_listing[listing.name]) for listing in self.listings}
         verdicts: dict[str, rules.Verdict] = {}
         charged = sum(
@@ -377,14 +377,20 @@ class Collection:
     def _gone(self, listing: Listing, current: set[Key], untrusted: set[str]) -> list[Cell]:
         """Cells for keys that earlier nights asked and this one does not, so that none is judged for ever.
 
-        Only a trusted list of accounts makes an account leave, and only a trusted list of parents makes a parent
-        go; their rows are then removed. Everything else keeps its rows, stale.
+        Only a trusted list of accounts makes an account leave, only a trusted list of parents makes a parent go, and
+        only an answer of another caller to the same question takes the place of the one before; their rows are then
+        removed. Everything else keeps its rows, stale. The months of a bill that were not asked again stand.
         """
         now = datetime.now(UTC)
         parents_known = listing.each is not None and not untrusted & set(listing.each.of)
+        asked_of_others = {(key[0], key[2], key[3]) for key in current} if self.resource.role != "workload" else set()
 
-        def reason(account: str) -> str:
-            if account in self.left:
+        def reason(key: Key) -> str | None:
+            if (key[0], key[2], key[3]) in asked_of_others:
+                return "caller_changed"
+            if listing.name == COST_DAILY:
+                return None
+            if key[1] in self.left:
                 return "account_left"
             return "parent_gone" if parents_known else "no_longer_asked"
 
@@ -401,13 +407,14 @@ class Collection:
                 started_at=now,
                 ended_at=now,
                 attempt_count=0,
-                skip_reason=reason(key[1]),
+                skip_reason=why,
             )
             for key, earlier in self.earlier.items()
             if key[3].partition(":")[0] == listing.name
             and key not in current
             and key[0] == self.resource.role
             and earlier.outcome != "skipped"
+            and (why := reason(key)) is not None
         ]
 
     def close(self) -> None:

@@ -51,7 +51,7 @@ CELL_COLUMNS = {
 }
 """What every collected row carries through `cell.*`, and how it is documented."""
 
-RETIRING = ("account_left", "parent_gone")
+RETIRING = ("account_left", "parent_gone", "caller_changed")
 """Reasons of a skipped cell that are knowledge, not ignorance: its rows are removed, as by a trusted zero."""
 
 

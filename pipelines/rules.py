@@ -299,7 +299,8 @@ def _sentence(listing: str, cells: Sequence[CellState]) -> str:
     where = f"account {first.account_id}, region {first.region}, asked by {first.role}"
     rest = f" (and {len(cells) - 1} more)" if len(cells) > 1 else ""
     why = first.error_message or first.error_code or ""
-    return f"{listing}: {first.outcome} in {where}{rest}. {why}".rstrip()
+    said = f"{listing}: {first.outcome} in {where}{rest}. {why}".rstrip()
+    return said if said.endswith((".", "!", "?")) else f"{said}."
 
 
 def _rows(cells: Iterable[CellState]) -> tuple[dict[str, Any], ...]:

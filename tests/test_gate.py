@@ -195,19 +195,25 @@ def key(name: str) -> dg.AssetKey:
 QUIET: dict[str, Any] = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
-def from_job(world: World, job_name: str, names: Collection[str]) -> Ended:
-    """A job with all but these assets left out. Its instance is in memory: nothing here rests on earlier runs."""
+def from_job(
+    world: World, job_name: str, names: Collection[str], checks: Collection[dg.AssetCheckKey] | None = None
+) -> Ended:
+    """A job with all but these assets and checks left out; all checks of the assets where none are given.
+
+    Its instance is in memory: nothing here rests on earlier runs.
+    """
     with environment_of(world.environment), dg.DagsterInstance.ephemeral() as instance:
         defs = build_defs(world.environment)
         job = defs.resolve_job_def(job_name) if job_name else defs.resolve_implicit_global_asset_job_def()
-        return ended(
-            job.execute_in_process(
-                instance=instance,
-                asset_selection=[key(name) for name in names],
-                raise_on_error=False,
-                run_config=QUIET,
-            )
+        selected = job.get_subset(
+            asset_selection={key(name) for name in names},
+            asset_check_selection=None if checks is None else set(checks),
         )
+        result = selected.execute_in_process(instance=instance, raise_on_error=False, run_config=QUIET)
+        if checks is not None:
+            asked = {found.asset_check_key for found in result.get_asset_check_evaluations()}
+            assert asked <= set(checks)
+        return ended(result)
 
 
 def from_the_graph(world: World, names: Collection[str]) -> Ended:
@@ -236,9 +242,23 @@ def by_materialize(world: World, names: Collection[str]) -> Ended:
         )
 
 
+def without_checks(world: World, names: Collection[str]) -> Ended:
+    """The assets with every check deselected."""
+    return from_job(world, "", names, checks=set())
+
+
+def a_check_alone(world: World, names: Collection[str]) -> Ended:
+    """Only the checks of the assets, as the UI's button on a check launches them."""
+    graph = build_defs({}).resolve_asset_graph()
+    checks = {check for name in names for check in graph.get(key(name)).check_keys}
+    return from_job(world, "", [], checks=checks)
+
+
 LAUNCHES: dict[str, Callable[[World, Collection[str]], Ended]] = {
     "one asset of the graph": from_the_graph,
     "one asset of the night": from_the_night,
+    "the checks deselected": without_checks,
+    "a check alone": a_check_alone,
     "materialize() in a program": by_materialize,
 }
 
@@ -459,23 +479,9 @@ def test_a_silent_zero_stops_its_readers_although_its_check_was_deselected(
 ) -> None:
     organisation.lie("silent_zero")
     before = world.tables("aws", "cmdb")
-    names = ["landing/ec2_region", "landing/ec2_instance", "aws/ec2_instance", TARGET]
-    with environment_of(world.environment), dg.DagsterInstance.ephemeral() as instance:
-        job = build_defs(world.environment).resolve_implicit_global_asset_job_def()
-        # A model cannot be launched without its checks; a listing can.
-        selected = {dg.AssetCheckKey(key(name), "key_is_unique") for name in ("aws/ec2_instance", TARGET)}
-        bare = job.get_subset(asset_selection={key(name) for name in names}, asset_check_selection=selected)
-        result = bare.execute_in_process(instance=instance, raise_on_error=False, run_config=QUIET)
-        assert "no_silent_zero" not in {found.check_name for found in result.get_asset_check_evaluations()}
-        how = ended(result)
-        later = ended(
-            job.execute_in_process(
-                instance=instance,
-                asset_selection=[key(name) for name in names[2:]],
-                raise_on_error=False,
-                run_config=QUIET,
-            )
-        )
+
+    how = without_checks(world, ["landing/ec2_region", "landing/ec2_instance", "aws/ec2_instance", TARGET])
+    later = without_checks(world, ["aws/ec2_instance"])
 
     assert how.succeeded == frozenset()
     assert "ec2_instance: empty_suspect in account " in how.said
@@ -485,31 +491,25 @@ def test_a_silent_zero_stops_its_readers_although_its_check_was_deselected(
 
 
 def test_with_its_checks_deselected_a_truthful_listing_is_collected_and_built_upon(world: World) -> None:
-    names = ["landing/ec2_region", "landing/ec2_instance"]
-    with environment_of(world.environment), dg.DagsterInstance.ephemeral() as instance:
-        job = build_defs(world.environment).resolve_implicit_global_asset_job_def()
-        bare = job.get_subset(asset_selection={key(name) for name in names}, asset_check_selection=set())
-        assert bare.execute_in_process(instance=instance, raise_on_error=False, run_config=QUIET).success
+    names = ["landing/ec2_region", "landing/ec2_instance", "aws/ec2_instance", TARGET]
 
-    assert from_the_graph(world, ["aws/ec2_instance"]).success
-    assert from_the_graph(world, [TARGET]).success
+    assert without_checks(world, names).success
     assert not world.is_marked
 
 
-def test_only_listings_can_be_launched_without_their_checks(world: World) -> None:
-    defs = build_defs(world.environment)
-    job = defs.resolve_implicit_global_asset_job_def()
-    loose = set()
-    for made in defs.resolve_asset_graph().assets_defs:
-        if not made.check_keys:
-            continue
-        try:
-            job.get_subset(asset_selection=set(made.keys), asset_check_selection=set())
-        except dg.DagsterInvalidSubsetError:
-            continue
-        loose |= {"/".join(k.path) for k in made.keys}
+def test_a_broken_rule_keeps_its_table_from_analysts_although_every_check_was_deselected(world: World) -> None:
+    world.change("insert into cmdb.resource select * from cmdb.resource order by arn limit 1")
+    before = fingerprint(world.database)
 
-    assert loose == set(LANDINGS)
+    how = without_checks(world, ["published"])
+
+    assert how.said.startswith("Nothing was published. cmdb.resource: key_is_unique. ")
+    assert fingerprint(world.database) == before
+
+
+def test_the_checks_of_the_pre_flight_cannot_be_deselected(world: World) -> None:
+    with pytest.raises(dg.DagsterInvalidSubsetError):
+        without_checks(world, ["audit/caller_identity"])
 
 
 # ----------------------------------------------------------------------------------- launches from outside

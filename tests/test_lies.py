@@ -94,28 +94,46 @@ def half_a_day_passes(database: Path) -> None:
 # ------------------------------------------------------------------------------- lies that have to be refused
 
 
+@pytest.fixture(scope="module")
+def suspect(
+    simulator_process: Simulator, truthful_night: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, str]:
+    """A warehouse whose second night a silent zero stopped, and the account that was lied about."""
+    database = copy_of(truthful_night, tmp_path_factory.mktemp("suspect"))
+    try:
+        victim = str(simulator_process.lie("silent_zero")["account_id"])
+        refused(
+            simulator_process.env,
+            database,
+            f"ec2_instance: empty_suspect in account {victim}",
+            "Amazon Elastic Compute Cloud - Compute",
+        )
+    finally:
+        simulator_process.reset()
+    return database, victim
+
+
 def test_an_empty_list_of_what_was_there_yesterday_is_refused(
-    organisation: Simulator, truthful_night: Path, tmp_path: Path
+    organisation: Simulator, suspect: tuple[Path, str], truthful_night: Path
 ) -> None:
-    database = copy_of(truthful_night, tmp_path)
-    told = organisation.lie("silent_zero")
-    sentences = refused(
-        organisation.env,
-        database,
-        f"ec2_instance: empty_suspect in account {told['account_id']}",
-        "Amazon Elastic Compute Cloud - Compute",
-    )
-    assert len([sentence for sentence in sentences if "empty_suspect" in sentence]) == 1
+    database, victim = suspect
+    assert rows(database) == rows(truthful_night / DATABASE)
     found = cells(database, "ec2_instance", of="working")
-    suspect = {place for place, (outcome, _, _) in found.items() if outcome == "empty_suspect"}
-    assert suspect == {(told["account_id"], region) for region in organisation.truth()["regions"]}
+    zeros = {place for place, (outcome, _, _) in found.items() if outcome == "empty_suspect"}
+    assert zeros == {(victim, region) for region in organisation.truth()["regions"]}
     asked = query(
         database,
         "select attempt_count, request_count from audit.collection where outcome = 'empty_suspect'",
         of="working",
     )
     assert set(asked) == {(2, 2)}, "an unlikely zero is asked a second time in the same night"
-    # No zero stays suspect for ever: half a day later the same answer outweighs a bill that lags behind.
+
+
+def test_no_zero_stays_suspect_for_ever(organisation: Simulator, suspect: tuple[Path, str], tmp_path: Path) -> None:
+    """Half a day later the same answer outweighs a bill that lags behind."""
+    original, victim = suspect
+    database = copy_of(original.parent, tmp_path)
+    organisation.lie("silent_zero")
     half_a_day_passes(database)
     night = run_night(organisation.env, database)
     assert night.published, night.sentences
@@ -125,7 +143,7 @@ def test_an_empty_list_of_what_was_there_yesterday_is_refused(
         select outcome, evidence ->> 'history' is not null, (evidence ->> 'asked')::integer
         from audit.collection where account_id = $a and listing = 'ec2_instance' and run_id = $run
         """,
-        {"a": told["account_id"], "run": night.run_id},
+        {"a": victim, "run": night.run_id},
     )
     assert verified == [("empty_verified", True, 2)] * 3
 
@@ -182,14 +200,6 @@ def test_a_bill_that_is_throttled_for_ever_is_refused(
         of="working",
     )
     assert found[0][0] >= 1
-
-
-def test_a_payer_that_refuses_cost_explorer_is_refused(
-    organisation: Simulator, truthful_night: Path, tmp_path: Path
-) -> None:
-    database = copy_of(truthful_night, tmp_path)
-    organisation.faults([{"action": "denied", "service": "ce", "op": "GetCostAndUsage"}])
-    refused(organisation.env, database, "cost_daily: denied", "asked by billing")
 
 
 def test_a_refused_list_of_accounts_stops_everything_that_rests_on_it(
@@ -350,11 +360,6 @@ def test_a_refused_account_within_the_tolerance_keeps_its_rows_stale_and_is_warn
         {"victim": victim},
     )
     assert trusted_at == [(4,)]
-    # The night after, all is well again, and nothing shows that there ever was a lie.
-    organisation.reset()
-    night = run_night(organisation.env, database)
-    assert night.published, night.sentences
-    assert {name: stale for name, _, _, _, stale in query(database, INSTANCES)} == before
 
 
 def test_a_refused_account_on_a_first_night_has_no_rows_and_was_never_trusted(
@@ -458,11 +463,11 @@ def test_a_refusal_in_cloudtrail_makes_a_zero_suspect(organisation: Simulator, t
 
 
 def test_an_accepted_zero_passes_until_something_is_found_there_again(
-    organisation: Simulator, truthful_night: Path, tmp_path: Path
+    organisation: Simulator, suspect: tuple[Path, str], tmp_path: Path
 ) -> None:
-    database = copy_of(truthful_night, tmp_path)
-    victim = organisation.lie("silent_zero")["account_id"]
-    refused(organisation.env, database, f"empty_suspect in account {victim}")
+    original, victim = suspect
+    database = copy_of(original.parent, tmp_path)
+    organisation.lie("silent_zero")
     store = Store(database)
     with pytest.raises(NoSuchQuestion, match="only empty_suspect can be accepted"):
         accept_zero(store, account_named(organisation, "sandbox"), "us-east-1", "ec2_instance", "no", "a test")

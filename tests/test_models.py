@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 import re
 import shutil
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import pytest
 from given import FIRST_NIGHT, MANAGEMENT, WORKLOAD, Given, House, cases, hours, house
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from pipelines import landing
@@ -551,72 +552,54 @@ def everything(home: House) -> dict[str, list[dict[str, Any]]]:
 
 # ------------------------------------------------------------------------ any nights whatever (a property)
 
-PLACES = [(WORKLOAD, "us-east-1"), (WORKLOAD, "us-east-2"), ("000000000042", "us-east-1")]
-
 
 @dataclass(frozen=True)
 class Event:
     """What one night brings to one cell."""
 
     outcome: Outcome
-    names: tuple[str, ...] = ()
+    count: int = 0
     skip_reason: str | None = None
     accepted: bool = False
 
 
-events = st.one_of(
-    st.lists(st.sampled_from("abc"), min_size=1, max_size=3, unique=True).map(
-        lambda names: Event("found", tuple(sorted(names)))
-    ),
-    st.sampled_from(
-        [
-            Event("empty_verified"),
-            Event("empty_suspect"),
-            Event("empty_suspect", accepted=True),
-            Event("denied"),
-            Event("failed"),
-            Event("wrong_account"),
-            Event("skipped", skip_reason="no_profile"),
-            Event("skipped", skip_reason="account_left"),
-        ]
-    ),
-)
+NOTHING = None
+FOUND = Event("found", 2)
+EMPTY = Event("empty_verified")
+SUSPECT = Event("empty_suspect")
+ACCEPTED = Event("empty_suspect", accepted=True)
+DENIED = Event("denied")
+NOT_ASKED = Event("skipped", skip_reason="no_profile")
+LEFT = Event("skipped", skip_reason="account_left")
+KINDS = (NOTHING, FOUND, EMPTY, SUSPECT, ACCEPTED, DENIED, NOT_ASKED, LEFT)
+
+History = tuple[Event | None, ...]
+"""What every night brings to one cell; None where it says nothing of it."""
 
 
 @dataclass(frozen=True)
-class Night:
-    """A night: an event for some of the cells, whether its models were built, and whether old landings went."""
+class Plan:
+    """What becomes of each night: whether its models are built, and whether older landings go afterwards.
 
-    cells: dict[tuple[str, str], Event]
-    built: bool
-    pruned: bool
+    The last night is always built. Only a night that published, and so has built, forgets landings.
+    """
 
-
-nights = st.lists(
-    st.builds(
-        Night,
-        cells=st.dictionaries(st.sampled_from(PLACES), events, max_size=len(PLACES)),
-        built=st.booleans(),
-        pruned=st.booleans(),
-    ),
-    min_size=1,
-    max_size=5,
-)
+    built: tuple[bool, ...]
+    pruned: tuple[bool, ...]
 
 
-def believed(history: Sequence[Night], place: tuple[str, str]) -> tuple[set[str], bool]:
+def believed(history: History) -> tuple[list[str], bool]:
     """The instances of a cell's newest answer that can be believed, and whether they are stale: the rule in words.
 
     An accepted zero, and every later one until something is found, can be believed; so can it that an account left.
     """
-    names: set[str] = set()
+    names: list[str] = []
     accepted = stale = False
-    for night in history:
-        event = night.cells.get(place)
+    for number, event in enumerate(history):
         if event is None:
             continue
         if event.outcome == "found":
-            names, accepted, stale = set(event.names), False, False
+            names, accepted, stale = [f"{number}-{n}" for n in range(event.count)], False, False
             continue
         accepted = accepted or event.accepted
         if (
@@ -624,65 +607,90 @@ def believed(history: Sequence[Night], place: tuple[str, str]) -> tuple[set[str]
             or event.skip_reason == "account_left"
             or (event.outcome == "empty_suspect" and accepted)
         ):
-            names, stale = set(), False
+            names, stale = [], False
         else:
             stale = True
     return names, stale
 
 
-@settings(
-    max_examples=30,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
-@given(nights)
-def test_whatever_the_nights_bring_a_cell_holds_the_records_of_its_newest_trusted_answer(
-    tmp_path_factory: pytest.TempPathFactory, history: list[Night]
-) -> None:
-    folder = tmp_path_factory.mktemp("nights")
+def lived(folder: Path, histories: Sequence[History], plan: Plan) -> dict[History, list[tuple[str, bool]]]:
+    """What the table holds of each cell after all nights, where it is not what can be believed."""
+    cells = {f"{number:012}": history for number, history in enumerate(histories)}
     with house(folder) as home:
-        for number, night in enumerate(history):
+        for number, (built, pruned) in enumerate(zip(plan.built, plan.pruned, strict=True)):
             home.night(
                 f"night-{number}",
                 [
                     Given(
                         "ec2_instance",
-                        [instance(f"i-{number}-{name}", OwnerId=account) for name in event.names],
+                        [instance(f"{number}-{n}", OwnerId=owner) for n in range(event.count)],
                         event.outcome,
-                        account_id=account,
-                        region=region,
+                        account_id=owner,
                         skip_reason=event.skip_reason,
                         accepted=event.accepted,
                     )
-                    for (account, region), event in night.cells.items()
+                    for owner, history in cells.items()
+                    if (event := history[number]) is not None
                 ],
                 FIRST_NIGHT + hours(24 * number),
             )
-            if night.built or number == len(history) - 1:
+            if built or number == len(plan.built) - 1:
                 home.build("aws.ec2_instance")
-                if night.pruned:
-                    # Only a night that published, and so has built, forgets landings.
+                if pruned:
                     landing.prune(home.store.landing, keep=1)
-        found = home.rows("select account_id, region, instance_id, is_stale from aws.ec2_instance")
+        rows = home.rows("select account_id, instance_id, is_stale from aws.ec2_instance order by all")
+    found: dict[str, list[tuple[str, bool]]] = {owner: [] for owner in cells}
+    for row in rows:
+        found[row["account_id"]].append((row["instance_id"], row["is_stale"]))
+    wrong = {}
+    for owner, history in cells.items():
+        names, stale = believed(history)
+        if found[owner] != [(name, stale) for name in names]:
+            wrong[history] = found[owner]
+    return wrong
+
+
+@pytest.mark.parametrize("pruned", [False, True], ids=["landings kept", "landings pruned"])
+@pytest.mark.parametrize(
+    "built",
+    [(True, True, True), (False, False, True), (True, False, True)],
+    ids=["every night built", "the last night built", "the first and the last night built"],
+)
+def test_after_any_three_nights_a_cell_holds_the_records_of_its_newest_trusted_answer(
+    built: tuple[bool, ...], pruned: bool, tmp_path: Path
+) -> None:
+    """Every history of three nights there is: 512 cells, side by side in one warehouse."""
+    histories = list(itertools.product(KINDS, repeat=3))
+    assert lived(tmp_path, histories, Plan(built, (pruned,) * 3)) == {}
+
+
+@st.composite
+def many_nights(draw: st.DrawFn) -> tuple[list[History], Plan]:
+    """Some cells, each with a history of its own, over four to seven nights."""
+    count = draw(st.integers(4, 7))
+    found = st.integers(1, 3).map(lambda number: Event("found", number))
+    event = st.one_of(st.sampled_from(KINDS), st.sampled_from([Event("failed"), Event("wrong_account")]), found)
+    history = st.lists(event, min_size=count, max_size=count).map(tuple)
+    flags = st.lists(st.booleans(), min_size=count, max_size=count).map(tuple)
+    cells = draw(st.sampled_from([1, 2, 30]))
+    histories = draw(st.lists(history, min_size=cells, max_size=cells))
+    return histories, Plan(draw(flags), draw(flags))
+
+
+@settings(
+    max_examples=10,
+    deadline=None,
+    derandomize=True,
+    phases=[Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+@given(many_nights())
+def test_whatever_the_nights_bring_a_cell_holds_the_records_of_its_newest_trusted_answer(
+    tmp_path_factory: pytest.TempPathFactory, nights: tuple[list[History], Plan]
+) -> None:
+    folder = tmp_path_factory.mktemp("nights")
+    assert lived(folder, *nights) == {}
     shutil.rmtree(folder)
-    newest = {
-        (place, name): number
-        for number, night in enumerate(history)
-        for place, event in night.cells.items()
-        if event.outcome == "found"
-        for name in event.names
-    }
-    expected = []
-    for place in PLACES:
-        names, stale = believed(history, place)
-        last = max(
-            (n for n, night in enumerate(history) if night.cells.get(place, Event("failed")).outcome == "found"),
-            default=-1,
-        )
-        assert all(newest[place, name] == last for name in names)
-        expected += [(*place, f"i-{last}-{name}", stale) for name in names]
-    assert sorted((r["account_id"], r["region"], r["instance_id"], r["is_stale"]) for r in found) == sorted(expected)
 
 
 # ------------------------------------------------------------------------------------------- cmdb.resource

@@ -479,8 +479,8 @@ def test_a_second_night_of_the_same_world_changes_no_row_and_says_so_on_one_scre
         assert {key: lasting(row) for key, row in after[name].items()} == {
             key: lasting(row) for key, row in before[name].items()
         }, name
-    assert all(row["run_id"] != before["aws.ec2_instance"][k]["run_id"] for k, row in
-               after["aws.ec2_instance"].items())  # fmt: skip
+    for key, row in after["aws.ec2_instance"].items():
+        assert row["run_id"] != before["aws.ec2_instance"][key]["run_id"]
     for key, row in after["cmdb.resource"].items():
         assert row["last_seen_at"] > before["cmdb.resource"][key]["last_seen_at"]
         assert row["first_seen_at"] == before["cmdb.resource"][key]["first_seen_at"]
@@ -761,7 +761,7 @@ def test_an_organisation_of_another_size_and_seed_is_found_whole(
     make_organisation: Callable[..., Simulator], tmp_path: Path
 ) -> None:
     simulator = make_organisation(
-        accounts=12, regions=("eu-west-1", "ap-southeast-2"), resources=23, page_size=3, seed=7
+        accounts=4, regions=("eu-west-1", "ap-southeast-2"), resources=23, page_size=3, seed=7
     )
     database = tmp_path / "house" / DATABASE
     night = run_night(simulator.env, database)

@@ -13,15 +13,24 @@
 -- observed_at: When the new amount was seen, UTC.
 -- listing: The cell that brought it, with slice and month; leads to audit.collection.
 -- collected_at: When AWS gave the new amount, UTC.
-with old_row as (
+with answer as (
+    -- A cell that was skipped because another account answers now brings nothing, and restates nothing.
+    select *
+    from landed_cell
+    where outcome <> 'skipped'
+),
+
+old_row as (
     select d.*
     from cost.daily as d
-    inner join landed_cell as c
+    inner join answer as a
         on
-            d.role = c.role and d.caller_account_id = c.caller_account_id
-            and d.cell_region = c.cell_region and d.listing = c.listing
+            d.role = a.role
+            and d.caller_account_id = a.caller_account_id
+            and d.cell_region = a.cell_region
+            and d.listing = a.listing
     -- The same answer loaded a second time restates nothing.
-    where d.run_id <> c.run_id
+    where d.run_id <> a.run_id
 ),
 
 covered as (
@@ -31,14 +40,6 @@ covered as (
         max(usage_date) as last_date
     from old_row
     group by listing
-),
-
-answer as (
-    select
-        listing,
-        run_id,
-        collected_at
-    from landed_cell
 ),
 
 n as (select i.* from incoming as i semi join covered as c on i.listing = c.listing)
