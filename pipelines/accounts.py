@@ -33,6 +33,7 @@ class Reached:
         broken: accounts known from earlier nights to belong to a profile that does not answer tonight.
         skipped: reason an account of the organisation is not asked: `no_profile`, `account_suspended`,
             `account_left`.
+        unplaced: profiles that do not answer and whose account nobody knows.
         central: the accounts of the three central roles.
         findings: a sentence for each thing to mend; none is fatal.
     """
@@ -42,6 +43,7 @@ class Reached:
     skipped: dict[str, str] = field(default_factory=dict)
     findings: list[str] = field(default_factory=list)
     central: frozenset[str] = frozenset()
+    unplaced: list[str] = field(default_factory=list)
 
 
 ASKABLE = frozenset({"ACTIVE"})
@@ -70,6 +72,8 @@ def match(
             account = earlier.get(profile)
             if account in known and account is not None:
                 reached.broken.setdefault(account, Broken(profile, answer))
+            else:
+                reached.unplaced.append(profile)
             continue
         account = answer.account_id
         if account not in known:

@@ -126,6 +126,8 @@ def nightly(demo: bool) -> None:
 
 
 def _night(settings: Settings, *, demo: bool) -> None:
+    from pipelines.alerts import send, verdict_of
+    from pipelines.definitions import NIGHTLY
     from pipelines.nightly import prepare_dagster_home, run_nightly, summarise
     from pipelines.terminal import console, night_lines, progress_bars
 
@@ -146,6 +148,8 @@ def _night(settings: Settings, *, demo: bool) -> None:
     screen = console()
     for line in night_lines(night, summary, str(settings.database), next_command):
         screen.print(line, markup=False)
+    if not night.published and settings.alert_command:
+        screen.print(send(settings.alert_command, verdict_of(night.run_id, NIGHTLY, night.sentences)), markup=False)
     if not night.published:
         raise click.exceptions.Exit(night.exit_code)
 

@@ -15,9 +15,16 @@ import dagster as dg
 from pipelines import rules
 from pipelines.catalogue import COST_DAILY, FAMILIES, REGION, Family
 from pipelines.collection import NO_SILENT_ZERO, Collection
-from pipelines.gate import GATE_TAG, begin, open_gate, refusing, stop_where_blocked
+from pipelines.gate import GATE_TAG, begin, open_gate, refuse, refusing, stop_where_blocked
 from pipelines.metadata import cells_table, listing_metadata
-from pipelines.plans import account_coverage, ask_central, ask_costs, ask_workloads, match_accounts
+from pipelines.plans import (
+    account_coverage,
+    ask_central,
+    ask_costs,
+    ask_workloads,
+    match_accounts,
+    too_many_unplaced,
+)
 from pipelines.settings import Settings
 from resources.evidence import Cell
 from resources.listing import Listing
@@ -116,6 +123,10 @@ def _collect(
             if isinstance(resource, Workload):
                 reached = match_accounts(collection, resource)
                 coverage = account_coverage(collection, reached)
+                profiles = len(reached.profile_of) + len(reached.broken) + len(reached.unplaced)
+                stop = too_many_unplaced(reached, profiles, settings.untrusted_tolerance)
+                if stop is not None:
+                    raise refuse(f"{what} was not asked. {stop}")
             for listing in listings:
                 if reached is not None:
                     ask_workloads(collection, listing, reached)

@@ -3,6 +3,7 @@
 Nothing here decides what to ask (`pipelines.plans`) or touches a table that analysts read.
 """
 
+import json
 import threading
 import time
 from collections import defaultdict
@@ -44,6 +45,8 @@ class Asked:
     answer: Answer
     attempts: int = 1
     zeros: int = 0
+    raw: str | None = None
+    request_id: str | None = None
     requests: int = 0
     throttles: int = 0
     first_at: datetime = field(default_factory=lambda: datetime.now(UTC))
@@ -156,7 +159,10 @@ class Collection:
                 entry = self.asked.get(key)
                 if entry is None:
                     entry = self.asked[key] = Asked(answer, attempts=0, first_at=answer.started_at)
-                entry.answer = replace(answer, records=[])
+                # As text: tens of thousands of parsed answers would take a hundred megabytes.
+                entry.answer = replace(answer, records=[], raw_response=None)
+                entry.raw = None if answer.raw_response is None else json.dumps(answer.raw_response, default=str)
+                entry.request_id = (answer.raw_response or {}).get("ResponseMetadata", {}).get("RequestId")
                 entry.attempts += 1
                 entry.zeros += answer.outcome == "empty_suspect"
                 entry.requests += answer.request_count
@@ -246,11 +252,10 @@ class Collection:
         message = answer.error_message
         proof: dict[str, Any] | None = None
         if outcome == "empty_suspect":
-            metadata = (answer.raw_response or {}).get("ResponseMetadata", {})
             verdict = rules.zero_verdict(
                 listing.zero,
                 asked=entry.zeros,
-                request_id=metadata.get("RequestId"),
+                request_id=entry.request_id,
                 refusals=refusals,
                 witness=self._witness(key, listing, billed),
                 zero_evidence=self.settings.zero_evidence,
@@ -279,15 +284,15 @@ class Collection:
             error_message=message,
             skip_reason=answer.skip_reason,
             evidence=proof,
-            raw_response=answer.raw_response,
+            raw_response=entry.raw,
         )
 
     def _witness(self, key: Key, listing: Listing, billed: Mapping[tuple[str, str], tuple[str, ...]]) -> rules.Witness:
-        earlier = self.earlier.get(key, Earlier("skipped", False, None, False))
+        earlier = self.earlier.get(key)
         return rules.Witness(
-            last_count=earlier.last_trusted_count,
+            last_count=earlier.last_trusted_count if earlier else None,
             billed=billed.get((key[1], listing.name), ()),
-            earlier_confirmed=earlier.confirmed,
+            earlier_confirmed=earlier.confirmed if earlier else False,
         )
 
     def _billed(self) -> dict[tuple[str, str], tuple[str, ...]]:
@@ -333,11 +338,15 @@ class Collection:
         """
         by_listing: dict[str, list[Cell]] = defaultdict(list)
         untrusted = {cell.listing.partition(":")[0] for cell in cells if not cell.is_trusted}
+        untrusted |= self._untrusted_parents()
+        answered: set[tuple[str, str, str]] = {
+            (cell.role, cell.region, cell.listing) for cell in cells if cell.is_trusted
+        }
         current = {_cell_key(cell) for cell in cells}
         for cell in cells:
             by_listing[cell.listing.partition(":")[0]].append(cell)
         for listing in self.listings:
-            by_listing[listing.name] += self._gone(listing, current, untrusted)
+            by_listing[listing.name] += self._gone(listing, current, answered, untrusted)
         paths = {listing.name: self._writer(listing).commit(by_listing[listing.name]) for listing in self.listings}
         verdicts: dict[str, rules.Verdict] = {}
         charged = sum(
@@ -374,7 +383,21 @@ class Collection:
                 )
         return verdicts
 
-    def _gone(self, listing: Listing, current: set[Key], untrusted: set[str]) -> list[Cell]:
+    def _untrusted_parents(self) -> set[str]:
+        """Listings that this step reads parents from without asking them, as far as they are not trusted."""
+        own = {listing.name for listing in self.listings}
+        parents = {name for listing in self.listings if listing.each for name in listing.each.of} - own
+        with self.store.read() as connection:
+            rows = evidence.coverage(connection, sorted(parents))
+        return {
+            str(row["listing"]).partition(":")[0]
+            for row in rows
+            if not row["is_trusted"] and row["outcome"] != "skipped"
+        }
+
+    def _gone(
+        self, listing: Listing, current: set[Key], answered: set[tuple[str, str, str]], untrusted: set[str]
+    ) -> list[Cell]:
         """Cells for keys that earlier nights asked and this one does not, so that none is judged for ever.
 
         Only a trusted list of accounts makes an account leave, only a trusted list of parents makes a parent go, and
@@ -383,16 +406,18 @@ class Collection:
         """
         now = datetime.now(UTC)
         parents_known = listing.each is not None and not untrusted & set(listing.each.of)
-        asked_of_others = {(key[0], key[2], key[3]) for key in current} if self.resource.role != "workload" else set()
 
-        def reason(key: Key) -> str | None:
-            if (key[0], key[2], key[3]) in asked_of_others:
-                return "caller_changed"
-            if listing.name == COST_DAILY:
-                return None
+        def reason(key: Key, earlier: Earlier) -> str | None:
+            why = "parent_gone" if parents_known else "no_longer_asked"
             if key[1] in self.left:
-                return "account_left"
-            return "parent_gone" if parents_known else "no_longer_asked"
+                why = "account_left"
+            if self.resource.role != "workload" and (key[0], key[2], key[3]) in answered:
+                why = "caller_changed"
+            elif listing.name == COST_DAILY and (earlier.is_trusted or key[1] in self.left):
+                return None
+            # What was skipped already is written again only where now more is known of it.
+            known = earlier.outcome == "skipped" and (why == "no_longer_asked" or earlier.skip_reason in rules.RETIRING)
+            return None if known else why
 
         return [
             Cell(
@@ -413,8 +438,7 @@ class Collection:
             if key[3].partition(":")[0] == listing.name
             and key not in current
             and key[0] == self.resource.role
-            and earlier.outcome != "skipped"
-            and (why := reason(key)) is not None
+            and (why := reason(key, earlier)) is not None
         ]
 
     def close(self) -> None:

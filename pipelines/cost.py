@@ -16,6 +16,9 @@ REQUEST_PRICE_USD = Decimal("0.01")
 
 RESTATED_UNTIL_DAY = 10
 
+MAX_MONTHS = 13
+"""How many months before the current one AWS keeps by day."""
+
 METRICS = (
     "UnblendedCost",
     "AmortizedCost",
@@ -67,7 +70,7 @@ def months_to_ask(today: date, history: int, known: Collection[str]) -> list[Mon
     Args:
         today: UTC. Its own costs are not complete, so the last day asked is yesterday.
         history: months before the current one on a first load.
-        known: names of the months that stand trusted in the warehouse.
+        known: names of the months that stand final in the warehouse.
     """
     restated = 2 if today.day <= RESTATED_UNTIL_DAY else 1
     asked = []
@@ -78,6 +81,13 @@ def months_to_ask(today: date, history: int, known: Collection[str]) -> list[Mon
         if start < end and (back <= restated or month.name not in known):
             asked.append(month)
     return asked
+
+
+def is_final(month: str, read_on: date) -> bool:
+    """Whether a month named like `2026-11` had stopped changing when it was read, so that it need not be read again."""
+    year, number = (int(part) for part in month.split("-"))
+    following = first_of(date(year, number, 1), -1)
+    return read_on > following.replace(day=RESTATED_UNTIL_DAY)
 
 
 def parameters(cut: Slice, month: Month, metrics: tuple[str, ...] = METRICS) -> dict[str, Any]:

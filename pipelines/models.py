@@ -29,6 +29,7 @@ from pipelines.gate import GATE_TAG, open_gate, refusing, stop_where_blocked
 from pipelines.landing import records_path
 from pipelines.settings import WAREHOUSE_FOLDER, Settings
 from pipelines.sql_files import Header, SqlFileError, identifier, literal, read_header, reads
+from resources import evidence
 from resources.warehouse import Store
 from resources.warehouse_resource import Warehouse
 
@@ -50,9 +51,6 @@ CELL_COLUMNS = {
     "is_stale": "True when the newest cell of this key is not trusted: the row is the last that was.",
 }
 """What every collected row carries through `cell.*`, and how it is documented."""
-
-RETIRING = ("account_left", "parent_gone", "caller_changed")
-"""Reasons of a skipped cell that are knowledge, not ignorance: its rows are removed, as by a trusted zero."""
 
 
 class ModelError(SqlFileError):
@@ -163,14 +161,14 @@ def _with_sources(model: Model, earlier: Mapping[str, Model]) -> Model:
 # ------------------------------------------------------------------------------------------------ building
 
 
-def build(store: Store, model: Model, logs: Sequence[Model] = ()) -> int:
+def build(store: Store, model: Model, logs: Sequence[Model] = (), run_id: str = "") -> int:
     """Build one relation in one transaction and return its number of rows (0 for a view).
 
     Raises:
         ModelError: its query failed, or does not fit the table. Nothing was changed.
     """
     try:
-        return _build(store, model, logs)
+        return _build(store, model, logs, run_id)
     except duckdb.Error as error:
         # DuckDB's further lines advise to ignore errors, which would lose data.
         said = str(error).strip().splitlines()[0]
@@ -179,7 +177,7 @@ def build(store: Store, model: Model, logs: Sequence[Model] = ()) -> int:
         ) from error
 
 
-def _build(store: Store, model: Model, logs: Sequence[Model]) -> int:
+def _build(store: Store, model: Model, logs: Sequence[Model], run_id: str) -> int:
     with store.transaction() as connection:
         _prepare(connection, store)
         kind = model.materialized
@@ -196,6 +194,7 @@ def _build(store: Store, model: Model, logs: Sequence[Model]) -> int:
             _replace_cells(connection, store, model, logs)
         for documented in (model, *logs):
             _comment(connection, documented)
+        evidence.record_build(connection, run_id, [built.relation for built in (model, *logs)])
         if kind == "view":
             return 0
         row = connection.execute(f"select count(*) from {model.quoted}").fetchone()
@@ -252,7 +251,7 @@ def _replace_cells(connection: duckdb.DuckDBPyConnection, store: Store, model: M
             partition by c.role, c.account_id, c.region, c.listing order by c.ended_at desc, c.run_id desc
         ) = 1
         """,
-        {"listings": list(model.listings), "retiring": list(RETIRING)},
+        {"listings": list(model.listings), "retiring": sorted(rules.RETIRING)},
     )
     empty = store.landing / ".empty.ndjson"
     empty.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
@@ -372,7 +371,7 @@ def model_asset(model: Model, models: Mapping[str, Model], on_it: Sequence[check
         can_subset=True,
         required_resource_keys={"warehouse", "settings"},
         # The bill before the inventory: see catalogue.COST.
-        op_tags={"dagster/priority": "10" if model.schema in ("ref", "cost") else "0"},
+        op_tags={"dagster/priority": "0" if model.schema in ("aws", "cmdb") else "10"},
     )
     def build_model(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any]]:
         warehouse: Warehouse = context.resources.warehouse
@@ -385,7 +384,7 @@ def model_asset(model: Model, models: Mapping[str, Model], on_it: Sequence[check
             listings=sorted(model.sources),
         )
         with refusing():
-            rows = build(store, model, logs)
+            rows = build(store, model, logs, warehouse.run_id)
             found = [_key_check(model), *on_it] if model.key and model.materialized != "view" else list(on_it)
             results = checks.ask(store, found, warehouse.run_id, settings.config_hash)
         selected = context.op_execution_context.selected_asset_check_keys

@@ -9,7 +9,7 @@ from typing import Any
 
 import dagster as dg
 
-from pipelines.alerts import failure_sentence
+from pipelines.alerts import LAUNCHED_BY, failure_sentence
 from pipelines.definitions import NIGHTLY, build_defs
 from pipelines.gate import EXIT_CODE
 from pipelines.settings import REPOSITORY
@@ -54,7 +54,7 @@ def run_nightly(environment: Mapping[str, str], store: Store) -> Night:
         result = job.execute_in_process(
             instance=instance,
             raise_on_error=False,
-            tags={"cmdb/launched_by": "cmdb nightly"},
+            tags={LAUNCHED_BY: "cmdb nightly"},
             # The terminal shows progress and the verdict; the events are in the UI.
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
         )

@@ -10,7 +10,8 @@ from typing import Any
 import duckdb
 import pandas as pd
 
-from pipelines.catalogue import listings
+from pipelines import cost
+from pipelines.catalogue import COST_DAILY, listings
 from pipelines.definitions import aws_roles, code_version
 from pipelines.preflight import record
 from pipelines.settings import Settings
@@ -18,7 +19,7 @@ from resources import evidence
 from resources.answer import Identity, Question
 from resources.contract import Role
 from resources.identity import Fact
-from resources.listing import GLOBAL_REGION
+from resources.listing import GLOBAL_REGION, Listing
 from resources.roles import Management, Workload
 from resources.warehouse import Store, WarehouseError
 
@@ -67,6 +68,9 @@ def ask_again(
         IdentityRefused: the role is not who it should be; nothing was asked.
     """
     known = listings()
+    # A cell's own name, as coverage prints it, holds its parameter.
+    listing_name, _, suffix = listing_name.partition(":")
+    parameter = parameter or suffix
     listing = known.get(listing_name)
     if listing is None or role not in listing.roles:
         asked = ", ".join(sorted(name for name, entry in known.items() if role in entry.roles))
@@ -90,7 +94,7 @@ def ask_again(
             region=where,
             listing=listing,
             listing_role=role,
-            parameters={} if listing.each is None else {listing.each.parameter: parameter},
+            parameters=_parameters(listing, parameter),
             suffix=parameter,
             verbatim=True,
         )
@@ -121,6 +125,24 @@ def ask_again(
     return shown, answer.outcome == "found"
 
 
+def _parameters(listing: Listing, parameter: str) -> dict[str, Any]:
+    """What the catalogue would send for a cell of this parameter; of the bill, the month so far where none is named."""
+    if listing.name != COST_DAILY:
+        return {} if listing.each is None else {listing.each.parameter: parameter}
+    today = datetime.now(UTC).date()
+    slice_name, _, month_name = parameter.partition(":")
+    asked = cost.months_to_ask(today, cost.MAX_MONTHS, ())
+    month = next((month for month in asked if month.name == (month_name or asked[0].name)), None)
+    cut = next((cut for cut in cost.SLICES if cut.name == (slice_name or cost.SLICES[0].name)), None)
+    if month is None or cut is None:
+        slices = ", ".join(cut.name for cut in cost.SLICES)
+        raise NoSuchQuestion(
+            f"The bill has no {parameter!r}. Write {listing.name}:SLICE:MONTH with a slice of {slices} and a month "
+            f"from {asked[-1].name} to {asked[0].name}. Nothing was asked."
+        )
+    return cost.parameters(cut, month)
+
+
 def _workload_identity(resource: Workload, account: str) -> Identity:
     found = [answer for answer in resource.reached().values() if isinstance(answer, Identity)]
     for identity in found:
@@ -148,7 +170,7 @@ def accept_zero(store: Store, account: str, region: str, listing: str, reason: s
     with store.holding(run_id, "cmdb accept"), store.transaction() as connection:
         rows = connection.execute(
             """
-            select outcome, run_id, role, ended_at from audit.coverage
+            select outcome, run_id, role, ended_at, zero_sense from audit.coverage
             where account_id = $account and region = $region and listing = $listing
             """,
             {"account": account, "region": region, "listing": listing},
@@ -157,7 +179,12 @@ def accept_zero(store: Store, account: str, region: str, listing: str, reason: s
             raise NoSuchQuestion(
                 f"No cell {account} {region} {listing} is known. `cmdb coverage --blocked` lists the untrusted ones."
             )
-        outcome, cell_run, role, ended_at = rows[0]
+        outcome, cell_run, role, ended_at, zero_sense = rows[0]
+        if zero_sense == "impossible":
+            raise NoSuchQuestion(
+                f"{listing} is never empty, so no zero of it can be accepted. Nothing was changed. "
+                f"`cmdb ask {role} {listing} --verbose` shows what AWS says."
+            )
         if outcome != "empty_suspect":
             raise NoSuchQuestion(
                 f"{account} {region} {listing} is {outcome}; only empty_suspect can be accepted. Nothing was changed."

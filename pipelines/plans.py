@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
+from decimal import Decimal
 
 from pipelines import accounts, cost, landed, rules
 from pipelines.catalogue import ACCOUNT, REGION
@@ -56,7 +57,9 @@ def ask_costs(collection: Collection, listing: Listing) -> None:
     wanted = [
         (cut, month)
         for cut in cost.SLICES
-        for month in cost.months_to_ask(today, collection.settings.cost_months, _known(collection, listing, cut))
+        for month in cost.months_to_ask(
+            today, collection.settings.cost_months, _known(collection, listing, cut, identity.account_id)
+        )
     ]
     before = collection.reach.request_count
     metrics: tuple[str, ...] = cost.METRICS
@@ -117,12 +120,15 @@ def ask_costs(collection: Collection, listing: Listing) -> None:
     collection.ask_in_turn(listing, plan(), len(wanted))
 
 
-def _known(collection: Collection, listing: Listing, cut: cost.Slice) -> set[str]:
-    """The months of a slice that stand trusted in the warehouse."""
+def _known(collection: Collection, listing: Listing, cut: cost.Slice, account: str) -> set[str]:
+    """The months of a slice that this payer answered, trusted, when they did not change any more."""
     return {
-        key[3].rpartition(":")[2]
+        month
         for key, earlier in collection.earlier.items()
-        if key[3].startswith(f"{listing.name}:{cut.name}:") and earlier.is_trusted
+        if key[3].startswith(f"{listing.name}:{cut.name}:")
+        and key[1] == account
+        and earlier.is_trusted
+        and cost.is_final(month := key[3].rpartition(":")[2], earlier.ended_at.astimezone(UTC).date())
     }
 
 
@@ -213,6 +219,22 @@ def match_accounts(collection: Collection, resource: Workload) -> accounts.Reach
     collection.left = frozenset({key[1] for key in collection.earlier} - in_organisation)
     collection.findings = reached.findings
     return reached
+
+
+def too_many_unplaced(reached: accounts.Reached, asked: int, tolerance: Decimal) -> str | None:
+    """Why the collection must not begin, where more profiles than the tolerance fail and no account can be told.
+
+    Their accounts would pass for accounts without a profile, which are skipped and count as no failure. As many as
+    there are suspended accounts may belong to those.
+    """
+    suspended = sum(reason == "account_suspended" for reason in reached.skipped.values())
+    if len(reached.unplaced) - suspended <= tolerance * asked:
+        return None
+    return (
+        f"{len(reached.unplaced)} of {asked} workload profiles do not answer, and which accounts they reach is not "
+        f"known: {', '.join(reached.unplaced[:5])}. That is more than CMDB_UNTRUSTED_TOLERANCE={tolerance} allows. "
+        f"{reached.findings[0]}"
+    )
 
 
 def account_coverage(collection: Collection, reached: accounts.Reached) -> rules.Verdict:

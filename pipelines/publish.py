@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import dagster as dg
+import duckdb
+import sqlalchemy.exc
 
 from pipelines import checks, landing, rules
 from pipelines.catalogue import FAMILIES, read_back
@@ -12,11 +14,8 @@ from pipelines.gate import GATE_TAG, cell_states, open_gate, refuse, refusing
 from pipelines.models import Model, key_checks
 from pipelines.settings import Settings
 from resources import evidence
-from resources.warehouse import Store
+from resources.warehouse import Store, WarehouseError
 from resources.warehouse_resource import Warehouse
-
-if TYPE_CHECKING:
-    import duckdb
 
 PUBLISHED_KEY = dg.AssetKey(["published"])
 
@@ -66,11 +65,11 @@ def published_asset(models: Mapping[str, Model], sql_checks: Sequence[checks.Sql
             listings=[listing.name for family in FAMILIES for listing in family.listings],
         )
         _require_fresh(store, warehouse)
+        _require_built(store, models)
         with refusing():
             results = checks.ask(store, own, warehouse.run_id, settings.config_hash)
             version = _publish(store, warehouse.run_id, everything)
-            counts = prune(store)
-        counts["runs_removed"] = prune_runs(context.instance, warehouse.now() - RUN_RECORDS_KEPT)
+        counts = _tidy(context, store, warehouse)
         selected = context.op_execution_context.selected_asset_check_keys
         yield dg.MaterializeResult(
             asset_key=PUBLISHED_KEY,
@@ -101,8 +100,32 @@ def _require_fresh(store: Store, warehouse: Warehouse) -> None:
             raise refuse(f"Nothing was published. {verdict.sentence} The published file is as it was.")
 
 
+def _require_built(store: Store, models: Mapping[str, Model]) -> None:
+    """Every table shows the newest evidence, or nothing is published."""
+    listings = sorted({listing for model in models.values() for listing in model.listings})
+    with store.read() as connection:
+        built = evidence.builds(connection)
+        answered: dict[str, datetime] = {}
+        for row in evidence.coverage(connection, listings):
+            name = str(row["listing"]).partition(":")[0]
+            answered[name] = max(answered.get(name, row["ended_at"]), row["ended_at"])
+    verdict = rules.builds_verdict(
+        {
+            # A view shows what its tables hold now, and a log is written with the table that it logs.
+            name: [used for used in model.uses if used in models and used not in (name, model.logs)]
+            for name, model in models.items()
+            if model.materialized not in ("view", "log")
+        },
+        {name: model.listings for name, model in models.items()},
+        built,
+        answered,
+    )
+    if verdict.blocks:
+        raise refuse(f"Nothing was published. {verdict.sentence} The published file is as it was.")
+
+
 def _publish(store: Store, run_id: str, everything: Sequence[checks.SqlCheck]) -> Any:
-    def verify(connection: "duckdb.DuckDBPyConnection") -> None:
+    def verify(connection: duckdb.DuckDBPyConnection) -> None:
         for check in everything:
             result = checks.run(connection, check)
             if not result.passed and check.blocking:
@@ -119,6 +142,17 @@ def _publish(store: Store, run_id: str, everything: Sequence[checks.SqlCheck]) -
         if not any(version.run_id == run_id for version in store.versions()):
             with store.transaction() as connection:
                 evidence.finish_run(connection, run_id, "refused")
+
+
+def _tidy(context: dg.AssetExecutionContext, store: Store, warehouse: Warehouse) -> dict[str, int]:
+    """Forget what is old. What is published stays published, also where this fails."""
+    try:
+        return prune(store) | {
+            "runs_removed": prune_runs(context.instance, warehouse.now() - RUN_RECORDS_KEPT),
+        }
+    except (WarehouseError, OSError, duckdb.Error, sqlalchemy.exc.SQLAlchemyError) as error:
+        context.log.warning(f"It is published, but what is old could not be removed: {error}")
+        return {}
 
 
 def prune_runs(instance: dg.DagsterInstance, before: datetime) -> int:
@@ -148,12 +182,22 @@ def prune(store: Store) -> dict[str, int]:
             ).fetchall()
         ]
         gone = landing.prune(store.landing, LANDINGS_KEPT, needed)
+        connection.execute(
+            """
+            create or replace temp table recent as
+            -- Only runs that asked something count: a pre-flight every ten minutes must not push nights out.
+            select run_id, row_number() over (order by max(ended_at) desc) as place
+            from audit.collection
+            group by run_id
+            """
+        )
         removed = connection.execute(
             """
             delete from audit.collection as c
             where
-                c.run_id not in (select run_id from audit.run order by started_at desc limit $runs)
-                -- The newest cell of each key stays for ever, and so does the newest that was trusted.
+                c.run_id not in (select run_id from recent where place <= $runs)
+                -- The newest cell of each key stays for ever, and so do the newest that was trusted and an acceptance.
+                and c.accepted_at is null
                 and exists (
                     select 1 from audit.coverage as v
                     where
@@ -170,14 +214,30 @@ def prune(store: Store) -> dict[str, int]:
             update audit.collection set raw_response = null
             where
                 raw_response is not null
-                and run_id not in (select run_id from audit.run order by started_at desc limit $runs)
+                and run_id not in (select run_id from recent where place <= $runs)
             """,
             {"runs": ZERO_RUNS_KEPT},
         )
         connection.execute(
             """
             delete from audit.check_result
-            where run_id not in (select run_id from audit.run order by started_at desc limit $runs)
+            where checked_at < (
+                select min(c.started_at) from audit.collection as c
+                where c.run_id in (select run_id from recent where place <= $runs)
+            )
+            """,
+            {"runs": RUNS_KEPT},
+        )
+        connection.execute(
+            """
+            delete from audit.caller_identity as i
+            where
+                run_id not in (select run_id from recent where place <= $runs)
+                -- Which account a profile reached last is asked for as long as the profile exists.
+                and checked_at < (
+                    select max(n.checked_at) from audit.caller_identity as n
+                    where n.role = i.role and n.profile = i.profile and n.caller_account_id is not null
+                )
             """,
             {"runs": RUNS_KEPT},
         )

@@ -4,7 +4,7 @@ Each rule has three askers: the asset check shows it, the gate at the head of ev
 and publishing asks it once more. None of them has a switch.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -29,6 +29,9 @@ SILENT: frozenset[Outcome] = frozenset({"empty_suspect", "wrong_account"})
 
 ANSWERED_SKIPS = frozenset({"policy_type_not_enabled", "not_offered", "optional_grant_not_given"})
 """Reasons of a skipped cell by which AWS itself said that there is nothing to ask."""
+
+RETIRING = frozenset({"account_left", "parent_gone", "caller_changed"})
+"""Reasons of a skipped cell that are knowledge, not ignorance: its rows are removed, as by a trusted zero."""
 
 ONE_NIGHT = timedelta(hours=12)
 """How far apart two answers have to be to count as two nights."""
@@ -201,7 +204,7 @@ def _cloudtrail(refusals: Refusals | None, zero_evidence: str, evidence: dict[st
         why = refusals.reason if refusals is not None else "it was not asked"
         evidence["cloudtrail"] = f"not available: {why}"
         return [
-            f"CloudTrail could not be asked for refusals ({why}); grant cloudtrail:LookupEvents, "
+            f"CloudTrail could not be asked for refusals ({why}); grant cloudtrail:LookupEvents where it is refused, "
             "or accept zeros without it by CMDB_ZERO_EVIDENCE=identity"
         ]
     evidence["cloudtrail"] = {
@@ -215,7 +218,7 @@ def _cloudtrail(refusals: Refusals | None, zero_evidence: str, evidence: dict[st
         first = refusals.refused[0]
         return [
             f"CloudTrail holds {len(refusals.refused)} refusal(s) of this caller's own calls "
-            f"({first.get('name')}: {first.get('errorCode')})"
+            f"({first.get('name')}: {first.get('error_code')})"
         ]
     return []
 
@@ -281,7 +284,7 @@ def listing_verdict(listing: str, cells: Sequence[CellState], tolerance: Decimal
         return Verdict(
             False,
             f"{_sentence(listing, untrusted)} That is {len(untrusted)} of {len(asked)} cells, "
-            f"more than CMDB_UNTRUSTED_TOLERANCE={tolerance} allows.",
+            f"more than CMDB_UNTRUSTED_TOLERANCE={tolerance} allows.{_policy_hint(untrusted)}",
             at_fault=_rows(untrusted),
         )
     if untrusted:
@@ -291,7 +294,24 @@ def listing_verdict(listing: str, cells: Sequence[CellState], tolerance: Decimal
             severity="WARN",
             at_fault=_rows(untrusted),
         )
+    short = [cell for cell in cells if cell.skip_reason == "request_limit"]
+    if short:
+        return Verdict(
+            False,
+            f"{listing}: {len(short)} part(s) were not asked, because CMDB_COST_REQUEST_LIMIT was reached: "
+            f"{', '.join(cell.listing.partition(':')[2] for cell in short[:5])}. The next night goes on.",
+            severity="WARN",
+            at_fault=_rows(short),
+        )
     return Verdict(True, f"{listing}: all {len(asked)} cells are trusted.")
+
+
+def _policy_hint(cells: Sequence[CellState]) -> str:
+    denied = [cell for cell in cells if "service control policy" in (cell.error_message or "")]
+    if not denied:
+        return ""
+    regions = ", ".join(sorted({cell.region for cell in denied})[:5])
+    return f" A service control policy denies {regions}: name the regions that are allowed in CMDB_REGIONS."
 
 
 def _sentence(listing: str, cells: Sequence[CellState]) -> str:
@@ -305,6 +325,35 @@ def _sentence(listing: str, cells: Sequence[CellState]) -> str:
 
 def _rows(cells: Iterable[CellState]) -> tuple[dict[str, Any], ...]:
     return tuple(cell.as_row() for cell in cells)
+
+
+def builds_verdict(
+    uses: Mapping[str, Collection[str]],
+    sources: Mapping[str, Collection[str]],
+    built: Mapping[str, datetime],
+    answered: Mapping[str, datetime],
+) -> Verdict:
+    """Whether every relation was built from the newest evidence there is.
+
+    Args:
+        uses: the relations that each relation reads.
+        sources: the listings that each relation reads itself.
+        built: when each relation was built last.
+        answered: when each listing was last answered.
+    """
+    for relation, used in uses.items():
+        at = built.get(relation)
+        if at is None:
+            return Verdict(False, f"{relation} was never built. Materialise it first.")
+        older = [name for name in used if name in built and built[name] > at]
+        newer = [name for name in sources.get(relation, ()) if name in answered and answered[name] > at]
+        if older or newer:
+            return Verdict(
+                False,
+                f"{relation} was built before {', '.join(older + newer)} was last renewed, so it does not show what is "
+                "known. Materialise it again, and what is built from it.",
+            )
+    return Verdict(True, "Every table was built from the newest evidence.")
 
 
 def freshness_verdict(

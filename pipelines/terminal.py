@@ -1,6 +1,5 @@
 """What the commands print: tables, progress, the summary of a night. Colour only on a terminal."""
 
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -22,11 +21,6 @@ def console() -> Console:
         # A file or a pipe has no width; 80 columns would break account ids and outcomes.
         screen.width = 200
     return screen
-
-
-def fail(sentence: str) -> None:
-    """Print why something was not done, to standard error."""
-    print(sentence, file=sys.stderr)
 
 
 def facts_table(facts: Sequence[Fact]) -> Table:

@@ -37,7 +37,7 @@ use `AWS_PROFILE`, which is the workload role's.
 
 ## Optional grants
 
-The pipeline asks whether it has these, tells what it lacks, and works without them.
+The guard lets these pass and the pipeline works without them: what AWS refuses of them is skipped, and said.
 
 {optional}
 

@@ -29,7 +29,7 @@ class Cell:
 
     Attributes:
         listing: with its parameter where it has one, `organizations_account_parent:ou-1234-abcd`.
-        raw_response: the verbatim answer, for zeros and refusals.
+        raw_response: the verbatim answer as JSON text, for zeros and refusals.
     """
 
     run_id: str
@@ -53,7 +53,7 @@ class Cell:
     error_message: str | None = None
     skip_reason: str | None = None
     evidence: Mapping[str, Any] | None = None
-    raw_response: Mapping[str, Any] | None = None
+    raw_response: str | None = None
 
 
 def record_run(connection: "duckdb.DuckDBPyConnection", run_id: str, code_version: str) -> None:
@@ -71,7 +71,7 @@ def record_run(connection: "duckdb.DuckDBPyConnection", run_id: str, code_versio
 
 
 def finish_run(connection: "duckdb.DuckDBPyConnection", run_id: str, outcome: str) -> None:
-    """Close the run's row. A run that has published keeps that outcome, unless publishing itself failed."""
+    """Close the run's row."""
     connection.execute(
         "update audit.run set finished_at = $now, outcome = $outcome where run_id = $run_id",
         {"run_id": run_id, "now": datetime.now(UTC), "outcome": outcome},
@@ -191,6 +191,20 @@ def record_check(
     )
 
 
+def record_build(connection: "duckdb.DuckDBPyConnection", run_id: str, relations: Iterable[str]) -> None:
+    """Remember that relations were built, now."""
+    for relation in relations:
+        connection.execute(
+            "insert or replace into audit.relation_build (relation, run_id, built_at) values (?, ?, ?)",
+            [relation, run_id, datetime.now(UTC)],
+        )
+
+
+def builds(connection: "duckdb.DuckDBPyConnection") -> dict[str, datetime]:
+    """When each relation was built last."""
+    return dict(connection.execute("select relation, built_at from audit.relation_build").fetchall())
+
+
 CELL_COLUMNS = (
     "run_id",
     "role",
@@ -220,8 +234,7 @@ CELL_COLUMNS = (
 def cell_line(cell: Cell) -> dict[str, Any]:
     """A cell as one line of the landing's `cells.ndjson`."""
     line: dict[str, Any] = {name: getattr(cell, name) for name in CELL_COLUMNS}
-    for name in ("evidence", "raw_response"):
-        line[name] = None if line[name] is None else json.dumps(line[name], default=str)
+    line["evidence"] = None if line["evidence"] is None else json.dumps(line["evidence"], default=str)
     for name in ("started_at", "ended_at"):
         line[name] = line[name].isoformat()
     return line
@@ -268,8 +281,7 @@ def newest_preflight(connection: "duckdb.DuckDBPyConnection") -> list[tuple[Any,
         select check_name, passed, severity, observed, run_id, config_hash, checked_at
         from audit.check_result
         where scope = $scope
-        qualify dense_rank() over (order by checked_at desc) <= 64
-            and run_id = first_value(run_id) over (order by checked_at desc)
+        qualify run_id = first_value(run_id) over (order by checked_at desc)
         """,
         {"scope": PREFLIGHT_SCOPE},
     ).fetchall()

@@ -88,7 +88,7 @@ IDENTITY_AGE = timedelta(minutes=5)
 """How long an identity, as STS gave it, is good for; a refusal is asked again sooner."""
 REFUSAL_AGE = timedelta(seconds=30)
 
-TRAIL_PAGES = 20
+TRAIL_PAGES = 200
 TRAIL_SECONDS = 0.5
 """CloudTrail answers two look-ups a second in an account and region, 50 events each."""
 

@@ -1016,6 +1016,7 @@ def test_a_trail_without_end_is_no_evidence(
     aws: ScriptedAws, make_reach: MakeReach, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("resources.profile.TRAIL_SECONDS", 0.0)
+    monkeypatch.setattr("resources.profile.TRAIL_PAGES", 20)
     aws.script = pages(*(as_json({"Events": [], "NextToken": str(n)}) for n in range(40)))
     found = make_reach().refusals("one", ONE, REGION, SINCE, {EC2})
     assert (found.available, found.request_count) == (False, 20)

@@ -167,7 +167,7 @@ CLEAN = Refusals(
     until=NOW,
     request_count=1,
 )
-REFUSED = replace(CLEAN, refused=[{"name": "DescribeInstances", "errorCode": "Client.UnauthorizedOperation"}])
+REFUSED = replace(CLEAN, refused=[{"name": "DescribeInstances", "error_code": "Client.UnauthorizedOperation"}])
 UNAVAILABLE = replace(CLEAN, available=False, reason="AccessDenied", event_count=0, newest_event_at=None)
 NO_WITNESS = Witness()
 HAD_SOME = Witness(last_count=40)

@@ -10,6 +10,8 @@ where
     i.state = 'running'
     and not i.is_stale
     and i.launched_at < current_date - interval 3 days
+    -- An account that was invited yesterday brings old instances, and no bill yet.
+    and a.joined_at < current_date - interval 3 days
     and not exists (
         select 1
         from cost.daily as d

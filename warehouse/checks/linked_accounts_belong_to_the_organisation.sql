@@ -1,4 +1,5 @@
--- Every account that the bill charges in the months that are still open is known to the organisation.
+-- Every account that the bill charges in the months that are still open belongs to the organisation, or is named in
+-- warehouse/ref/former_account.csv.
 -- about: cost.daily
 select
     d.account_id,
@@ -11,4 +12,5 @@ where
     d.slice = 'service'
     and d.usage_date >= date_trunc('month', current_date) - interval 1 month
     and d.account_id not in (select a.account_id from org.account as a)
+    and d.account_id not in (select f.account_id from ref.former_account as f)
 group by d.account_id

@@ -26,7 +26,7 @@
 -- status: active, missing or retired.
 -- retired_reason: not_found (twice missing), terminated or account_left; NULL until retired.
 -- is_stale: True when the newest answer of its cell is not trusted: the row shows what was true at last_seen_at.
--- run_id: The run that last saw it; with role, account, region and listing it leads to audit.collection.
+-- run_id: The run that last saw it; with role, caller_account_id, cell_region and listing it leads to audit.collection.
 -- listing: The listing that last saw it.
 -- role: The role that last saw it.
 -- collected_at: When AWS gave the values of this row, UTC.
@@ -60,6 +60,8 @@ with observed as (
         i.run_id,
         i.listing,
         i.role,
+        i.caller_account_id,
+        i.cell_region,
         i.collected_at
     from aws.ec2_instance as i
 ),
@@ -144,8 +146,10 @@ absent as (
     from cmdb.resource as before
     left join cell
         on
-            before.role = cell.role and before.account_id = cell.account_id
-            and before.region = cell.region and before.listing = cell.listing
+            before.role = cell.role
+            and before.caller_account_id = cell.account_id
+            and before.cell_region = cell.region
+            and before.listing = cell.listing
     anti join owned using (arn)
 )
 

@@ -57,7 +57,7 @@ comment on column audit.run.started_at is 'When the run began, UTC. Source: the 
 comment on column audit.run.finished_at is
 'When the run published or was stopped, UTC; NULL while it works or when it died. Source: the pipeline.';
 comment on column audit.run.code_version is
-'Version of the product that ran. Source: the package and its git commit.';
+'Version of the product that ran. Source: the package.';
 comment on column audit.run.outcome is
 'How the run ended, in the words of the pipeline; NULL while it works or when it died.';
 comment on column audit.run.request_count is
@@ -324,3 +324,16 @@ comment on column audit.check_result.detail is
 comment on column audit.check_result.config_hash is
 'Fingerprint of the settings that this was found under: evidence of other settings does not count.';
 comment on column audit.check_result.checked_at is 'When the rule was evaluated, UTC.';
+
+create table audit.relation_build (
+    relation varchar primary key,
+    run_id varchar not null,
+    built_at timestamptz not null
+);
+comment on table audit.relation_build is
+'When each table of the dataset was built last: what is older than its evidence is not published.';
+comment on column audit.relation_build.relation is
+'The table or view, such as org.account. Source: the folder and name of its SQL file.';
+comment on column audit.relation_build.run_id is 'Run that built it; leads to audit.run.';
+comment on column audit.relation_build.built_at is
+'When its rows were written, UTC. Source: the clock of the machine.';

@@ -69,6 +69,8 @@ create table cmdb.resource (
     run_id varchar not null,
     listing varchar not null,
     role varchar not null,
+    caller_account_id varchar not null,
+    cell_region varchar not null,
     collected_at timestamptz not null
 );
 

@@ -1,0 +1,12 @@
+-- A cell has one row in a run.
+-- about: published
+select
+    run_id,
+    role,
+    account_id,
+    region,
+    listing,
+    count(*) as row_count
+from audit.collection
+group by all
+having count(*) > 1
