@@ -36,6 +36,13 @@ RUNNING = """
 """An active account that has had an instance running for days."""
 
 CORRUPTIONS = {
+    "cells_are_unique": ["insert into audit.collection select * from audit.collection order by all limit 1"],
+    "every_account_in_the_tree_is_listed": [
+        """
+        delete from stage.organizations_account
+        where account_id = (select max(account_id) from stage.organizations_account_parent)
+        """
+    ],
     "every_account_stands_in_the_tree": [
         "update stage.account set ou_path = null where account_id = (select min(account_id) from stage.account)"
     ],
@@ -57,18 +64,23 @@ CORRUPTIONS = {
 """What breaks each rule of `warehouse/checks`, done to a truthful warehouse."""
 
 
-def doubled(relation: str) -> list[str]:
-    """What gives a table two rows of one key."""
-    fill = """
+FIRST_ROWS = {
+    "cost.restatement": """
         insert into cost.restatement by name
         select
             usage_date, slice, account_id, dimension_value, run_id, listing, collected_at,
             collected_at as observed_at
         from cost.daily order by all limit 1
-    """
+    """,
+    "ref.former_account": "insert into ref.former_account values ('999999999999', current_date, 'a test')",
+}
+"""A row for each table that is empty after a truthful first night."""
+
+
+def doubled(relation: str) -> list[str]:
+    """What gives a table two rows of one key."""
     twice = f"insert into {relation} select * from {relation} order by all limit 1"
-    # A first night restates nothing.
-    return [fill, fill] if relation == "cost.restatement" else [twice]
+    return [FIRST_ROWS[relation], twice] if relation in FIRST_ROWS else [twice]
 
 
 @contextmanager
@@ -249,6 +261,34 @@ def test_two_rows_of_one_key_fail(relation: str, truthful_night: Path, tmp_path:
                 "update stage.account set state = 'SUSPENDED' where account_id in (from who)",
             ],
             id="a suspended account is not billed",
+        ),
+        pytest.param(
+            "every_account_with_running_instances_is_billed",
+            [
+                f"create temp table who as {RUNNING}",
+                "delete from cost.daily where account_id in (from who)",
+                """
+                update stage.account set joined_at = current_date - interval 2 days
+                where account_id in (from who)
+                """,
+            ],
+            id="an account that was invited yesterday is not billed yet",
+        ),
+        pytest.param(
+            "every_account_in_the_tree_is_listed",
+            [
+                *CORRUPTIONS["every_account_in_the_tree_is_listed"],
+                "update stage.organizations_account_parent set is_stale = true",
+            ],
+            id="a stale place in the tree says nothing",
+        ),
+        pytest.param(
+            "linked_accounts_belong_to_the_organisation",
+            [
+                *CORRUPTIONS["linked_accounts_belong_to_the_organisation"],
+                FIRST_ROWS["ref.former_account"],
+            ],
+            id="an account that people know has left",
         ),
         pytest.param(
             "linked_accounts_belong_to_the_organisation",

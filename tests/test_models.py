@@ -18,7 +18,7 @@ from given import FIRST_NIGHT, MANAGEMENT, WORKLOAD, Given, House, cases, hours,
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from pipelines import landing
+from pipelines import landing, rules
 from pipelines.catalogue import listings
 from pipelines.dictionary import empty_warehouse
 from pipelines.models import CELL_COLUMNS, Model, ModelError, read_models
@@ -354,8 +354,8 @@ def test_a_question_that_was_not_asked_keeps_the_rows_stale(home: House, reason:
     assert listed(home) == {"i-1": True}
 
 
-@pytest.mark.parametrize("reason", ["account_left", "parent_gone"])
-def test_knowing_that_the_account_left_or_the_parent_is_gone_removes_the_rows(home: House, reason: str) -> None:
+@pytest.mark.parametrize("reason", sorted(rules.RETIRING))
+def test_a_question_that_was_not_asked_because_its_cause_is_gone_removes_the_rows(home: House, reason: str) -> None:
     home.night("night-1", [instances("i-1"), instances("i-9", region="us-east-1")])
     home.build("aws.ec2_instance")
     home.night(
@@ -751,6 +751,8 @@ def test_a_resource_is_active_from_the_night_that_first_finds_it(home: House) ->
         "run_id": "night-24",
         "listing": "ec2_instance",
         "role": "workload",
+        "caller_account_id": WORKLOAD,
+        "cell_region": "ap-southeast-2",
         "collected_at": "2026-11-25T14:00:00Z",
     }
     assert {name: item(home, "i-2")[name] for name in ("owner_source", "business_owner", "tags", "name")} == {
@@ -1097,6 +1099,33 @@ def test_a_month_that_is_new_or_was_not_trusted_restates_nothing(home: House) ->
     home.night("night-3", bill(("2026-11-01", "A", "2"), ("2026-11-02", "A", "2")), FIRST_NIGHT + hours(48))
     home.build("cost.daily")
     assert restated(home) == [("2026-11-01", "A", "1.0000000000", "2.0000000000", "night-3")]
+
+
+def test_a_bill_that_another_account_gives_now_takes_the_place_of_the_old_one_and_restates_nothing(
+    home: House,
+) -> None:
+    (old,) = bill(("2026-11-01", "A", "1"), ("2026-11-01", "B", "1"))
+    (new,) = bill(("2026-11-01", "A", "7"))
+    payer = "000000000042"
+    home.night("night-1", [old])
+    home.build("cost.daily")
+    home.night(
+        "night-2",
+        [
+            Given(old.listing, outcome="skipped", skip_reason="caller_changed"),
+            dataclasses.replace(new, account_id=payer),
+        ],
+        FIRST_NIGHT + hours(24),
+    )
+    home.build("cost.daily")
+    assert home.rows("select dimension_value, unblended_cost, caller_account_id from cost.daily") == [
+        {"dimension_value": "A", "unblended_cost": "7.0000000000", "caller_account_id": payer}
+    ]
+    assert restated(home) == []
+    (newer,) = bill(("2026-11-01", "A", "8"))
+    home.night("night-3", [dataclasses.replace(newer, account_id=payer)], FIRST_NIGHT + hours(48))
+    home.build("cost.daily")
+    assert restated(home) == [("2026-11-01", "A", "7.0000000000", "8.0000000000", "night-3")]
 
 
 def test_every_restatement_is_remembered(home: House) -> None:

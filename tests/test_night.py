@@ -612,8 +612,7 @@ def test_only_what_changed_changes_in_the_accounts(changed: Changed) -> None:
         changed.renamed: {"account_name"},
         changed.closed: {"state", "profile", "has_profile"},
         changed.suspended: {"state", "profile", "has_profile"},
-        # What is known of an account that left stays as it was; a profile may still reach it.
-        changed.removed: {"state"},
+        changed.removed: {"state", "profile", "has_profile"},
     }
     assert after[changed.moved,]["ou_path"] == "/Workloads/Moved/Here"
     assert after[changed.renamed,]["account_name"] == "kōwhai 2"

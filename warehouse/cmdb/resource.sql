@@ -29,6 +29,8 @@
 -- run_id: The run that last saw it; with role, caller_account_id, cell_region and listing it leads to audit.collection.
 -- listing: The listing that last saw it.
 -- role: The role that last saw it.
+-- caller_account_id: The account that was asked, 12 digits: the account of the cell in audit.collection.
+-- cell_region: The region of the cell in audit.collection; aws-global where the service has none.
 -- collected_at: When AWS gave the values of this row, UTC.
 with observed as (
     select
