@@ -72,7 +72,7 @@ def match(
             account = earlier.get(profile)
             if account in known and account is not None:
                 reached.broken.setdefault(account, Broken(profile, answer))
-            else:
+            elif account is None:
                 reached.unplaced.append(profile)
             continue
         account = answer.account_id

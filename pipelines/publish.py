@@ -222,8 +222,9 @@ def prune(store: Store) -> dict[str, int]:
             """
             delete from audit.check_result
             where checked_at < (
-                select min(c.started_at) from audit.collection as c
-                where c.run_id in (select run_id from recent where place <= $runs)
+                -- From the beginning of the run: its pre-flight stands before its first cell.
+                select min(r.started_at) from audit.run as r
+                where r.run_id in (select run_id from recent where place <= $runs)
             )
             """,
             {"runs": RUNS_KEPT},

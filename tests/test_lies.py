@@ -257,7 +257,7 @@ def test_a_bill_of_one_member_account_is_refused_and_the_next_true_one_replaces_
     refused(
         {**organisation.env, "AWS_BILLING_PROFILE": "acmeBillingMember", "CMDB_BILLING_ACCOUNT": ""},
         database,
-        "cost.daily",
+        "appears in the bill",
     )
     survived(organisation.env, database)
 
