@@ -35,9 +35,7 @@ def silent(profile: str) -> Answers:
     return {profile: ProfileError(sentence, "expired", profile, "workload", cure)}
 
 
-def matched(
-    answers: Answers, members: list[Member] = MEMBERS, earlier: dict[str, str] | None = None
-) -> Reached:
+def matched(answers: Answers, members: list[Member] = MEMBERS, earlier: dict[str, str] | None = None) -> Reached:
     return match(answers, members, CENTRAL, earlier or {})
 
 
@@ -99,9 +97,7 @@ def test_only_an_active_account_is_asked_and_only_a_closed_one_has_left(
     answer: Callable[[str, str], Answers], state: str, reason: str
 ) -> None:
     members = [Member(PAY, "Payments", state), Member(SHOP, "Shop", "ACTIVE")]
-    reached = matched(
-        answer("acme-pay", PAY) | reaches("acme-shop", SHOP), members, earlier={"acme-pay": PAY}
-    )
+    reached = matched(answer("acme-pay", PAY) | reaches("acme-shop", SHOP), members, earlier={"acme-pay": PAY})
     assert reached.profile_of == {SHOP: "acme-shop"}
     assert reached.broken == {}
     assert reached.skipped == {PAY: reason}
@@ -155,9 +151,7 @@ def test_every_account_of_the_organisation_is_asked_once_or_has_one_reason_and_n
     for number, account in enumerate(answers):
         given_answers |= reaches(f"p{number}", account) if account else silent(f"p{number}")
     members = [Member(m.account_id, m.name, state) for m, state in zip(MEMBERS, states, strict=True)]
-    reached = matched(
-        given_answers, members, {f"p{number}": account for number, account in enumerate(earlier)}
-    )
+    reached = matched(given_answers, members, {f"p{number}": account for number, account in enumerate(earlier)})
     placed = [*reached.profile_of, *reached.broken, *reached.skipped]
     assert sorted(placed) == sorted(member.account_id for member in members)
     for account, profile in reached.profile_of.items():
@@ -180,10 +174,7 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An AWS config file with `PROFILES`."""
     file = tmp_path / "config"
     file.write_text(
-        "".join(
-            f"[{'default' if name == 'default' else f'profile {name}'}]\nregion = us-east-1\n"
-            for name in PROFILES
-        )
+        "".join(f"[{'default' if name == 'default' else f'profile {name}'}]\nregion = us-east-1\n" for name in PROFILES)
     )
     monkeypatch.setenv("AWS_CONFIG_FILE", str(file))
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))

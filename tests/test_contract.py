@@ -234,9 +234,7 @@ def test_the_guard_refuses(case: Case) -> None:
 
 @pytest.mark.parametrize("role", ROLES)
 @pytest.mark.timeout(120)
-def test_every_operation_is_refused_unless_the_contract_allows_it(
-    role: Role, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_every_operation_is_refused_unless_the_contract_allows_it(role: Role, monkeypatch: pytest.MonkeyPatch) -> None:
     def no_network(*_: object, **__: object) -> None:
         pytest.fail("the contract opened a socket")
 
@@ -353,9 +351,7 @@ def test_roles_that_may() -> None:
         ),
     ],
 )
-def test_a_refusal_says_what_why_and_what_to_do(
-    role: Role, signing_name: str, operation: str, message: str
-) -> None:
+def test_a_refusal_says_what_why_and_what_to_do(role: Role, signing_name: str, operation: str, message: str) -> None:
     with pytest.raises(ContractViolation) as refusal:
         check(role, signing_name, operation)
     assert str(refusal.value) == message

@@ -36,18 +36,12 @@ def exists(action: str) -> bool:
 
 def patterns() -> list[str]:
     clauses = contract.CONTRACT.values()
-    return [pattern for clause in clauses for pattern in (*clause.allow, *clause.optional)] + list(
-        contract.EVERY_ROLE
-    )
+    return [pattern for clause in clauses for pattern in (*clause.allow, *clause.optional)] + list(contract.EVERY_ROLE)
 
 
 def matched(pattern: str) -> dict[str, str]:
     prefix, _, name = pattern.partition(":")
-    return {
-        f"{prefix}:{action}": level
-        for action, level in access_levels(prefix).items()
-        if fnmatchcase(action, name)
-    }
+    return {f"{prefix}:{action}": level for action, level in access_levels(prefix).items() if fnmatchcase(action, name)}
 
 
 # The lints: each returns the entries at fault.
@@ -59,10 +53,7 @@ def patterns_that_name_nothing() -> set[str]:
 
 def actions_that_can_write() -> set[str]:
     return {
-        action
-        for pattern in patterns()
-        for action, level in matched(pattern).items()
-        if level not in ("List", "Read")
+        action for pattern in patterns() for action, level in matched(pattern).items() if level not in ("List", "Read")
     }
 
 
@@ -139,9 +130,7 @@ def test_a_misspelt_pattern_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
         ("organizations:TagResource", "organizations:TagResource"),
     ],
 )
-def test_a_pattern_that_can_write_is_found(
-    pattern: str, action: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_pattern_that_can_write_is_found(pattern: str, action: str, monkeypatch: pytest.MonkeyPatch) -> None:
     amend(monkeypatch, allow=[pattern])
     assert action in actions_that_can_write()
     monkeypatch.undo()

@@ -311,9 +311,7 @@ ALL_ONE = who(operations=ONE, billing=ONE)
             "WARN",
             id="three in one account, every pair declared",
         ),
-        pytest.param(
-            who(billing=None), shared("management+billing"), False, "ERROR", id="declared pair, one silent"
-        ),
+        pytest.param(who(billing=None), shared("management+billing"), False, "ERROR", id="declared pair, one silent"),
     ],
 )
 def test_only_declared_pairs_share_an_account_and_never_unseen(

@@ -154,9 +154,7 @@ def test_threads_never_tear_each_others_lines(tmp_path: Path) -> None:
             list(pool.map(land, range(cells)))
         writer.commit([])
     landed = lines(records_path(tmp_path, "run-1", "ec2_instance"))
-    assert {line["item"]["Id"] for line in landed} == {
-        f"{c}-{n}" for c in range(cells) for n in range(records)
-    }
+    assert {line["item"]["Id"] for line in landed} == {f"{c}-{n}" for c in range(cells) for n in range(records)}
     assert len(landed) == cells * records
     assert all(int(line["account_id"]) == int(line["item"]["Id"].partition("-")[0]) for line in landed)
 

@@ -101,9 +101,7 @@ def test_evidence_from_the_future_blocks_but_clocks_may_differ_by_a_little() -> 
     [
         pytest.param(timedelta(hours=3), "run-1", MINUTE, True, id="its own run, identities just verified"),
         pytest.param(timedelta(hours=3), "run-1", None, False, id="its own run, identities not verified"),
-        pytest.param(
-            timedelta(hours=3), "run-1", 61 * MINUTE, False, id="its own run, verified too long ago"
-        ),
+        pytest.param(timedelta(hours=3), "run-1", 61 * MINUTE, False, id="its own run, verified too long ago"),
         pytest.param(timedelta(hours=3), "run-2", MINUTE, False, id="another run"),
         pytest.param(timedelta(hours=3), "", MINUTE, False, id="no run"),
         pytest.param(timedelta(hours=27), "run-1", MINUTE, False, id="its own run, more than a night old"),
@@ -198,12 +196,8 @@ def zero(sense: ZeroSense = "ordinary", witness: Witness = NO_WITNESS, **other: 
         pytest.param("witnessed", Witness(last_count=0), "empty_verified", id="witnessed, was empty before"),
         pytest.param("witnessed", HAD_SOME, "empty_verified", id="witnessed, there were some, asked twice"),
         pytest.param("witnessed", BILLED, "empty_suspect", id="witnessed, the bill's first night"),
-        pytest.param(
-            "witnessed", BILLED_AND_KNOWN, "empty_verified", id="witnessed, the bill's second night"
-        ),
-        pytest.param(
-            "witnessed", replace(BILLED, last_count=40), "empty_suspect", id="witnessed, both, first night"
-        ),
+        pytest.param("witnessed", BILLED_AND_KNOWN, "empty_verified", id="witnessed, the bill's second night"),
+        pytest.param("witnessed", replace(BILLED, last_count=40), "empty_suspect", id="witnessed, both, first night"),
         pytest.param(
             "witnessed",
             replace(BILLED_AND_KNOWN, last_count=40),
@@ -212,9 +206,7 @@ def zero(sense: ZeroSense = "ordinary", witness: Witness = NO_WITNESS, **other: 
         ),
     ],
 )
-def test_a_zero_is_judged_by_the_listings_own_sense_of_it(
-    sense: ZeroSense, witness: Witness, outcome: Outcome
-) -> None:
+def test_a_zero_is_judged_by_the_listings_own_sense_of_it(sense: ZeroSense, witness: Witness, outcome: Outcome) -> None:
     assert zero(sense, witness).outcome == outcome
 
 
@@ -292,9 +284,7 @@ def test_zeros_by_identity_waive_nothing_but_cloudtrail(sense: ZeroSense, witnes
 
 def night_after(verdict: ZeroVerdict, witness: Witness) -> ZeroVerdict:
     """The next night's verdict on the same cell, which knows this one's evidence."""
-    return zero(
-        "witnessed", replace(witness, earlier_confirmed=verdict.evidence.get("confirmed", False) is True)
-    )
+    return zero("witnessed", replace(witness, earlier_confirmed=verdict.evidence.get("confirmed", False) is True))
 
 
 def test_a_zero_against_the_bill_stays_suspect_for_one_night_and_is_then_verified_with_its_history() -> None:
@@ -420,9 +410,7 @@ def word(verdict: Verdict) -> str:
         pytest.param(fleet(99, role="management", denied=1), BLOCKED, id="one central cell refused"),
         pytest.param(fleet(99, role="billing", failed=1), BLOCKED, id="one central cell broken"),
         pytest.param([*fleet(99), cell("denied", "operations")], BLOCKED, id="central among workloads"),
-        pytest.param(
-            [*fleet(9), cell("empty_suspect", is_trusted=True)], PASSED, id="a zero that somebody accepted"
-        ),
+        pytest.param([*fleet(9), cell("empty_suspect", is_trusted=True)], PASSED, id="a zero that somebody accepted"),
     ],
 )
 def test_a_listing_is_judged_by_its_cells(cells: list[CellState], said: str) -> None:
@@ -487,9 +475,7 @@ def test_loud_workload_failures_freeze_their_cells_up_to_the_tolerance_of_those_
         pytest.param([], False, id="never asked"),
         pytest.param([cell(ended_at=NOW - PUBLISH_MAX_AGE)], True, id="a day old"),
         pytest.param([cell(ended_at=NOW - PUBLISH_MAX_AGE - MINUTE)], False, id="more than a day old"),
-        pytest.param(
-            [cell(ended_at=NOW - timedelta(days=300)), cell()], True, id="months that are final stay unasked"
-        ),
+        pytest.param([cell(ended_at=NOW - timedelta(days=300)), cell()], True, id="months that are final stay unasked"),
         pytest.param(
             [cell(ended_at=NOW - timedelta(days=2)), cell("skipped")],
             False,

@@ -62,15 +62,11 @@ def test_an_unset_profile_is_empty_and_never_another_one() -> None:
             "CMDB_SHARED_ACCOUNTS",
             "management+billing, billing+operations",
             "expectation",
-            Expectation(
-                shared=frozenset({frozenset({"management", "billing"}), frozenset({"operations", "billing"})})
-            ),
+            Expectation(shared=frozenset({frozenset({"management", "billing"}), frozenset({"operations", "billing"})})),
         ),
     ],
 )
-def test_a_variable_decides_its_own_setting_and_no_other(
-    variable: str, text: str, field: str, value: Any
-) -> None:
+def test_a_variable_decides_its_own_setting_and_no_other(variable: str, text: str, field: str, value: Any) -> None:
     changes: dict[str, Any] = {field: value}
     assert read_settings({variable: text}) == replace(Settings(), **changes)
 
@@ -160,9 +156,7 @@ BASE = {
         ("CMDB_SHARED_ACCOUNTS", "management+billing"),
     ],
 )
-def test_evidence_is_void_once_other_accounts_regions_or_identities_would_be_asked(
-    variable: str, text: str
-) -> None:
+def test_evidence_is_void_once_other_accounts_regions_or_identities_would_be_asked(variable: str, text: str) -> None:
     assert read_settings(BASE | {variable: text}).config_hash != read_settings(BASE).config_hash
 
 

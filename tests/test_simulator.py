@@ -50,9 +50,7 @@ def error_of(call: Callable[[], Any]) -> tuple[str, int]:
     return answer["Error"]["Code"], answer["ResponseMetadata"]["HTTPStatusCode"]
 
 
-def pages(
-    profile: str, service: str, operation: str, region: str | None = None, **parameters: Any
-) -> list[Record]:
+def pages(profile: str, service: str, operation: str, region: str | None = None, **parameters: Any) -> list[Record]:
     return list(client(profile, service, region).get_paginator(operation).paginate(**parameters))
 
 
@@ -82,9 +80,7 @@ def test_each_kind_of_identity_reaches_its_account(organisation: Simulator) -> N
     arns = {
         "acmeManagement": f"arn:aws:sts::{truth['central']['management']}:assumed-role/OrgReader/cmdb",
         "acmeOperations": f"arn:aws:sts::{truth['central']['operations']}:assumed-role/OpsReader/vault",
-        "acmeBilling": (
-            f"arn:aws:sts::{truth['central']['billing']}:assumed-role/BillingReader/ana.tui@example.com"
-        ),
+        "acmeBilling": (f"arn:aws:sts::{truth['central']['billing']}:assumed-role/BillingReader/ana.tui@example.com"),
     }
     for account in workloads(truth):
         arns[account["profile"]] = f"arn:aws:sts::{account['account_id']}:assumed-role/CMDBReader/cmdb"
@@ -143,9 +139,7 @@ def test_the_account_list_comes_in_pages_and_is_complete(organisation: Simulator
     assert all("NextToken" in page for page in found[:-1])
     assert "NextToken" not in found[-1]
     accounts = [account for page in found for account in page["Accounts"]]
-    assert [
-        (a["Id"], a["Name"], a["State"], a["Status"], a["JoinedMethod"], a["Paths"]) for a in accounts
-    ] == [
+    assert [(a["Id"], a["Name"], a["State"], a["Status"], a["JoinedMethod"], a["Paths"]) for a in accounts] == [
         (a["account_id"], a["name"], a["state"], a["status"], a["joined_method"], [a["id_path"]])
         for a in truth["accounts"]
     ]
@@ -168,9 +162,7 @@ def test_the_tree_can_be_walked(organisation: Simulator) -> None:
     def walk(parent: str, path: str) -> None:
         for page in pages("acmeManagement", "organizations", "list_accounts_for_parent", ParentId=parent):
             placed.update({account["Id"]: path for account in page["Accounts"]})
-        for page in pages(
-            "acmeManagement", "organizations", "list_organizational_units_for_parent", ParentId=parent
-        ):
+        for page in pages("acmeManagement", "organizations", "list_organizational_units_for_parent", ParentId=parent):
             for unit in page["OrganizationalUnits"]:
                 below = f"{path}/{unit['Name']}".lstrip("/")
                 seen[unit["Id"]] = below
@@ -251,9 +243,7 @@ def test_pages_of_instances_say_whose_they_are(organisation: Simulator) -> None:
     account = workloads(truth)[0]
     found = pages(account["profile"], "ec2", "describe_instances", truth["regions"][0])
     assert len(found) > 1
-    assert {reservation["OwnerId"] for page in found for reservation in page["Reservations"]} == {
-        account["account_id"]
-    }
+    assert {reservation["OwnerId"] for page in found for reservation in page["Reservations"]} == {account["account_id"]}
     ec2 = client(account["profile"], "ec2", truth["regions"][0])
     assert error_of(lambda: ec2.describe_instances(NextToken="made up"))[0] == "InvalidNextToken"
     assert len(ec2.describe_instances(MaxResults=5)["Reservations"]) == 5
@@ -412,9 +402,7 @@ def group_by(grouping: tuple[str, ...]) -> Record:
         return {}
     return {
         "GroupBy": [
-            {"Type": "TAG", "Key": name[4:]}
-            if name.startswith("TAG:")
-            else {"Type": "DIMENSION", "Key": name}
+            {"Type": "TAG", "Key": name[4:]} if name.startswith("TAG:") else {"Type": "DIMENSION", "Key": name}
             for name in grouping
         ]
     }
@@ -433,9 +421,7 @@ def test_every_grouping_adds_up_to_the_last_digit(organisation: Simulator, group
     start_day, end_day = (dt.date.fromisoformat(day) for day in request["TimePeriod"].values())
     expected: defaultdict[Any, Decimal] = defaultdict(Decimal)
     for row in organisation.ledger(start_day, end_day):
-        expected[row["usage_date"], *(key_of(row, name) for name in grouping)] += Decimal(
-            row["unblended_cost"]
-        )
+        expected[row["usage_date"], *(key_of(row, name) for name in grouping)] += Decimal(row["unblended_cost"])
     assert summed(request) == expected
 
     monthly: defaultdict[Any, Decimal] = defaultdict(Decimal)
@@ -511,9 +497,7 @@ def test_the_payer_sees_the_family_and_a_member_itself(organisation: Simulator) 
     assert {key[1] for key in summed(bill(truth, **by), "acmeBillingMember")} == {truth["billing_member"]}
 
 
-@pytest.mark.parametrize(
-    ("today", "first_estimated"), [("2026-03-10", "2026-02-01"), ("2026-03-11", "2026-03-01")]
-)
+@pytest.mark.parametrize(("today", "first_estimated"), [("2026-03-10", "2026-02-01"), ("2026-03-11", "2026-03-01")])
 def test_recent_days_are_estimated(organisation: Simulator, today: str, first_estimated: str) -> None:
     organisation.configure(today=today)
     (page,) = cost_pages(bill(organisation.truth(), days=80))
@@ -590,9 +574,7 @@ def test_cloudtrail_knows_what_was_refused(organisation: Simulator) -> None:
     assert error_of(lambda: ec2.run_instances(MinCount=1, MaxCount=1))[0] == "UnauthorizedOperation"
 
     by_name = [{"AttributeKey": "Username", "AttributeValue": "cmdb"}]
-    found = events(
-        account["profile"], region, LookupAttributes=by_name, StartTime=before.replace(microsecond=0)
-    )
+    found = events(account["profile"], region, LookupAttributes=by_name, StartTime=before.replace(microsecond=0))
     details = {event["EventName"]: json.loads(event["CloudTrailEvent"]) for event in found}
     assert details["RunInstances"]["errorCode"] == "Client.UnauthorizedOperation"
     assert "errorCode" not in details["DescribeInstances"]
@@ -668,9 +650,7 @@ def test_denied_refuses_one_whole_account_but_sts(organisation: Simulator) -> No
 def test_same_account_twice_sends_operations_to_management(organisation: Simulator) -> None:
     before = identity("acmeOperations")["Account"]
     told = organisation.lie("same_account_twice")
-    assert (
-        identity("acmeOperations")["Account"] == identity("acmeManagement")["Account"] == told["account_id"]
-    )
+    assert identity("acmeOperations")["Account"] == identity("acmeManagement")["Account"] == told["account_id"]
     organisation.stop_lying()
     assert identity("acmeOperations")["Account"] == before
 
@@ -768,9 +748,7 @@ def test_rules_can_wait_and_look_into_the_request(organisation: Simulator) -> No
     organisation.faults([rule, {"action": "throttle", "op": "ListRoots", "skip": 1, "times": 1}])
     request = bill(organisation.truth())
     assert list(cost_pages(request))
-    assert (
-        error_of(lambda: list(cost_pages({**request, "Metrics": ["ListCost"]})))[0] == "ValidationException"
-    )
+    assert error_of(lambda: list(cost_pages({**request, "Metrics": ["ListCost"]})))[0] == "ValidationException"
     organisations = client("acmeManagement", "organizations")
     organisations.list_roots()
     assert error_of(organisations.list_roots)[0] == "TooManyRequestsException"
@@ -791,9 +769,7 @@ def test_the_world_moves_on(organisation: Simulator) -> None:
     organisation.change("stop_instance", instance_id=running[1])
     organisation.change("retag_instance", instance_id=running[2], tags={"Name": "nýtt"})
     organisation.change("forget_instance", instance_id=running[3])
-    added = organisation.change("add_instance", account_id=account["account_id"], region=region)[
-        "instance_id"
-    ]
+    added = organisation.change("add_instance", account_id=account["account_id"], region=region)["instance_id"]
     after = {i["InstanceId"]: i for i in instances(account["profile"], region)}
     assert after[running[0]]["State"]["Name"] == "terminated"
     assert after[running[1]]["State"]["Name"] == "stopped"
@@ -805,9 +781,9 @@ def test_the_world_moves_on(organisation: Simulator) -> None:
         key: value for key, value in there.items() if key not in touched
     }
     organisation.change("start_instance", instance_id=running[1])
-    assert {i["InstanceId"]: i["State"]["Name"] for i in instances(account["profile"], region)}[
-        running[1]
-    ] == ("running")
+    assert {i["InstanceId"]: i["State"]["Name"] for i in instances(account["profile"], region)}[running[1]] == (
+        "running"
+    )
     with pytest.raises(SimulatorError, match="there is no instance i-none"):
         organisation.change("stop_instance", instance_id="i-none")
 
@@ -868,9 +844,7 @@ def test_the_log_says_who_asked_what(organisation: Simulator) -> None:
     assumed, asked = organisation.log()
     assert assumed["operation"] == "AssumeRole"
     assert asked["number"] == 2
-    assert {
-        name: asked[name] for name in ("account_id", "role", "session", "service", "operation", "region")
-    } == {
+    assert {name: asked[name] for name in ("account_id", "role", "session", "service", "operation", "region")} == {
         "account_id": account["account_id"],
         "role": "workload",
         "session": "cmdb",
@@ -902,9 +876,7 @@ def test_same_seed_same_organisation(make_organisation: MakeOrganisation) -> Non
 
 def test_it_scales_by_parameters(make_organisation: MakeOrganisation) -> None:
     began = time.monotonic()
-    large = make_organisation(
-        accounts=2000, regions=["us-east-1", "ap-southeast-2"], resources=2, page_size=20
-    )
+    large = make_organisation(accounts=2000, regions=["us-east-1", "ap-southeast-2"], resources=2, page_size=20)
     print(f"2,000 accounts: ready in {time.monotonic() - began:.1f} s")
     found = pages("acmeManagement", "organizations", "list_accounts")
     accounts = [account for page in found for account in page["Accounts"]]
