@@ -31,6 +31,7 @@ class Earlier:
     is_trusted: bool
     last_trusted_count: int | None
     confirmed: bool
+    skip_reason: str | None = None
 
 
 def captures(store: Store, listing: str, fields: Sequence[str]) -> list[Capture]:
@@ -109,7 +110,7 @@ def earlier_cells(store: Store, listings: Iterable[Listing]) -> dict[Key, Earlie
             select
                 v.role, v.account_id, v.region, v.listing, v.outcome, v.is_trusted,
                 if(v.is_trusted, v.record_count, v.previous_record_count) as last_trusted_count,
-                coalesce(confirmed.is_confirmed, false) as confirmed
+                coalesce(confirmed.is_confirmed, false) as confirmed, v.skip_reason
             from audit.coverage as v
             left join confirmed using (role, account_id, region, listing)
             where list_contains($names, split_part(v.listing, ':', 1))
@@ -117,8 +118,8 @@ def earlier_cells(store: Store, listings: Iterable[Listing]) -> dict[Key, Earlie
             {"names": names, "a_night_ago": datetime.now(UTC) - ONE_NIGHT},
         ).fetchall()
     return {
-        (role, account, region, listing): Earlier(outcome, trusted, count, confirmed)
-        for role, account, region, listing, outcome, trusted, count, confirmed in rows
+        (role, account, region, listing): Earlier(outcome, trusted, count, confirmed, reason)
+        for role, account, region, listing, outcome, trusted, count, confirmed, reason in rows
     }
 
 

@@ -53,7 +53,7 @@ CELL_COLUMNS = {
 }
 """What every collected row carries through `cell.*`, and how it is documented."""
 
-RETIRING = ("account_left", "parent_gone")
+RETIRING = ("account_left", "no_resource_policy", "parent_gone", "policy_type_not_enabled")
 """Reasons of a skipped cell that are knowledge, not ignorance: its rows are removed, as by a trusted zero."""
 
 
