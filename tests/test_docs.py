@@ -220,9 +220,10 @@ def test_a_command_is_answered_or_not_fed_yet_and_never_both() -> None:
 # ------------------------------------------------------------------------------------------------ the questions
 
 GOVERNANCE = (REPOSITORY / "docs" / "questions" / "governance.md").read_text(encoding="utf-8")
-QUESTIONS = re.findall(
-    r"^### (\d+\. [^\n]+)\n(?:(?!^### ).*\n)*?```sql\n(.*?)```", GOVERNANCE, re.MULTILINE | re.DOTALL
-)
+QUESTIONS = [
+    (part.partition("\n")[0], part.partition("```sql\n")[2].partition("```")[0])
+    for part in re.split(r"^### ", GOVERNANCE, flags=re.MULTILINE)[1:]
+]
 UNTROUBLED = {"2. Which accounts does no service control policy bind?"}
 """Questions whose answer is, in the simulated organisation: none."""
 

@@ -130,7 +130,9 @@ def test_the_management_account_is_bound_by_no_scp_and_full_access_covers_nobody
         for row in published["org.account_policy"]
         if row["account_id"] == management and row["is_effective"]
     }
-    assert {SCP, "RESOURCE_CONTROL_POLICY"} == bound - own
+    assert {SCP, "RESOURCE_CONTROL_POLICY"} <= bound
+    assert {SCP, "RESOURCE_CONTROL_POLICY"}.isdisjoint(own)
+    assert {"TAG_POLICY", "AISERVICES_OPT_OUT_POLICY"} <= own
     full = [row for row in published["org.account_policy"] if row["policy_name"].endswith("FullAWSAccess")]
     assert full
     assert not any(row["is_effective"] for row in full)
