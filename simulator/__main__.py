@@ -13,6 +13,8 @@ import time
 from pathlib import Path
 from typing import NoReturn
 
+TREES = ("default", "flat", "deep")
+
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m simulator", description=__doc__)
@@ -23,6 +25,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--regions", help="enabled regions, separated by commas")
     parser.add_argument("--resources", type=int, default=8, help="instances for each account and region")
     parser.add_argument("--page-size", type=int, default=5, help="items on a page where AWS pages")
+    parser.add_argument("--tree", choices=TREES, default="default", help="of organisational units")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--tenant", default="acme")
     parser.add_argument("--today", type=dt.date.fromisoformat, help="the day that the bill ends before")
@@ -73,6 +76,7 @@ def main() -> None:
             per_region=arguments.resources,
             seed=arguments.seed,
             tenant=arguments.tenant,
+            tree=arguments.tree,
             today=today,
         )
 

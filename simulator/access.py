@@ -75,6 +75,15 @@ class Policy:
         )
 
 
+def refusals(data: Mapping[str, Any]) -> dict[Kind, Policy]:
+    """What roles are refused, from JSON `{role: [IAM action patterns]}`."""
+    if unknown := {*data} - {*KINDS}:
+        raise PolicyError(f"there is no role {', '.join(sorted(unknown))}; there are {', '.join(KINDS)}")
+    return {
+        kind: Policy({"Statement": [{"Effect": "Allow", "Action": data[kind]}]}) for kind in KINDS if data.get(kind)
+    }
+
+
 def read_policies(data: Any) -> dict[Kind, Policy]:
     """Policies by role, from JSON `{role: IAM policy document}`."""
     if not isinstance(data, dict):
@@ -98,6 +107,9 @@ class Access:
         self.policies = policies
         self.misroute: tuple[str, str] | None = None
         self.session_seconds: int | None = None
+        self.refused: dict[Kind, Policy] = {}
+        """Grants taken back, by role."""
+
         self._minted = 0
 
     @property
@@ -158,7 +170,8 @@ class Access:
         if call.role is None:
             allowed = action == "sts:AssumeRole" and call.access_key == BOOTSTRAP_KEY
         else:
-            allowed = self.policies[call.role].allows(action)
+            taken = self.refused.get(call.role)
+            allowed = self.policies[call.role].allows(action) and not (taken and taken.allows(action))
         if not allowed:
             raise denied(call.service, action, call.arn)
 

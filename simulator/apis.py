@@ -15,7 +15,7 @@ from simulator.ledger import PAGE_ROWS, Ledger, next_month
 from simulator.pages import Handler, Item, Output, Settings
 from simulator.trail import Trail
 from simulator.wire import AwsError, Call, denied
-from simulator.world import OPT_IN_REGIONS, Account, World
+from simulator.world import OPT_IN_REGIONS, Account
 
 ANYONE = frozenset({"DescribeOrganization"})
 """Organizations operations that every member account may call."""
@@ -67,9 +67,9 @@ class Apis:
 
     def answer(self, call: Call) -> Output | None:
         """The output of an operation that is answered here; None leaves it to moto."""
-        if call.service == "organizations" and call.operation not in ANYONE:
-            if not self._governance.may_read(call.account_id):
-                return self._from_a_member(call)
+        is_for_few = call.service == "organizations" and call.operation not in ANYONE
+        if is_for_few and not self._governance.may_read(call.account_id):
+            return self._from_a_member(call)
         handler = self.handlers.get((call.service, call.operation))
         return handler(call) if handler else None
 
@@ -93,9 +93,7 @@ class Apis:
 
     def _describe_organization(self, call: Call) -> Output:
         if call.account_id not in {account.account_id for account in self._world.members()}:
-            raise AwsError(
-                "AWSOrganizationsNotInUseException", "Your account is not a member of an organization.", 400
-            )
+            raise AwsError("AWSOrganizationsNotInUseException", "Your account is not a member of an organization.", 400)
         master = self._world.accounts[self._world.management]
         return {
             "Organization": {
@@ -166,9 +164,7 @@ class Apis:
             "Id": self._world.root_id,
             "Arn": self._world.organization_arn("root", f"/{self._world.root_id}"),
             "Name": "Root",
-            "PolicyTypes": [
-                {"Type": name, "Status": "ENABLED"} for name in self._governance.enabled_types()
-            ],
+            "PolicyTypes": [{"Type": name, "Status": "ENABLED"} for name in self._governance.enabled_types()],
         }
         return self._page(call, "Roots", [root])
 
@@ -212,9 +208,7 @@ class Apis:
     def _describe_regions(self, call: Call) -> Output:
         names = set(call.parameters.get("RegionNames") or [])
         if unknown := names - {*self._world.regions, *OPT_IN_REGIONS}:
-            raise AwsError(
-                "InvalidParameterValue", f"Invalid region names: {', '.join(sorted(unknown))}", 400
-            )
+            raise AwsError("InvalidParameterValue", f"Invalid region names: {', '.join(sorted(unknown))}", 400)
         everything = [(region, "opt-in-not-required") for region in self._world.regions]
         if call.parameters.get("AllRegions"):
             everything += [(region, "not-opted-in") for region in OPT_IN_REGIONS]
@@ -261,9 +255,7 @@ class Apis:
                     "TimeUnit": "MONTHLY",
                     "BudgetLimit": {"Amount": "2500.0", "Unit": "USD"},
                     "CostFilters": {"LinkedAccount": [account.account_id]},
-                    "CalculatedSpend": {
-                        "ActualSpend": {"Amount": spent.get(account.account_id, "0"), "Unit": "USD"}
-                    },
+                    "CalculatedSpend": {"ActualSpend": {"Amount": spent.get(account.account_id, "0"), "Unit": "USD"}},
                     "TimePeriod": {
                         "Start": dt.datetime(2024, 1, 1, tzinfo=dt.UTC),
                         "End": dt.datetime(2087, 6, 15, tzinfo=dt.UTC),
@@ -279,9 +271,7 @@ class Apis:
     def _lookup_events(self, call: Call) -> Output:
         attributes = call.parameters.get("LookupAttributes") or []
         if len(attributes) > 1:
-            raise AwsError(
-                "InvalidLookupAttributesException", "Only one lookup attribute can be specified.", 400
-            )
+            raise AwsError("InvalidLookupAttributesException", "Only one lookup attribute can be specified.", 400)
         self._trail.admit(call.account_id, call.region)
         wanted = {item["AttributeKey"]: item["AttributeValue"] for item in attributes}
         events = self._trail.events(

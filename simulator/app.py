@@ -10,7 +10,7 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard, get_args
 from urllib.parse import parse_qs
 
 import botocore.exceptions
@@ -18,10 +18,16 @@ from moto.core.utils import get_service_model
 from moto.ec2.models import ec2_backends
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
-from simulator.access import Access, Policy
-from simulator.apis import Apis, Settings
+from simulator.access import Access, Policy, refusals
+from simulator.aggregator import Aggregation
+from simulator.apis import Apis
 from simulator.faults import FaultError, Faults, Lie, Rule, make_lie
+from simulator.governance import Governance
+from simulator.hub import Hub
 from simulator.ledger import Ledger, decimal
+from simulator.metrics import Metrics
+from simulator.organizations import PolicyApis
+from simulator.pages import DisabledTypes, OrgMode, PolicyState, Settings
 from simulator.seeding import STATE_LOCK, Seeder
 from simulator.trail import LOOKUPS_A_SECOND, Trail
 from simulator.wire import (
@@ -29,6 +35,7 @@ from simulator.wire import (
     Call,
     Response,
     denied,
+    enumeration,
     expired,
     make_token,
     paging,
@@ -40,7 +47,19 @@ from simulator.world import Kind, World, WorldError
 _REQUEST_ID = re.compile(rb"(<[Rr]equestI[dD]>)[^<]*(</[Rr]equestI[dD]>)")
 
 
-NOT_RENDERED = frozenset({"sts", "sso", "organizations", "ce", "budgets", "cloudtrail", "resource-groups"})
+NOT_RENDERED = frozenset(
+    {
+        "sts",
+        "sso",
+        "organizations",
+        "ce",
+        "budgets",
+        "cloudtrail",
+        "resource-groups",
+        "config",
+        "cloudwatch",
+    }
+)
 """Services that never look at what an account holds in a region."""
 
 HTML_503 = b"<html><body><b>Http/1.1 Service Unavailable</b></body></html>"
@@ -52,6 +71,14 @@ class Wreck:
 
     response: Response
     half: bool
+
+
+def _period(data: dict[str, str]) -> tuple[dt.date, dt.date]:
+    return dt.date.fromisoformat(data["start"]), dt.date.fromisoformat(data["end"])
+
+
+def _is_state(value: str) -> TypeGuard[PolicyState]:
+    return value in get_args(PolicyState)
 
 
 def _json(data: Any, status: int = 200) -> Response:
@@ -76,7 +103,18 @@ class Simulation:
         self.seeder = Seeder(self.world)
         self.faults = Faults()
         self.lies: list[Lie] = []
-        self.apis = Apis(self.world, self.access, self.ledger, self.trail, self.settings)
+        self.governance = Governance(self.world, enumeration("organizations", "PolicyType"), self.settings)
+        self.hub = Hub(self.seeder.network, self.settings)
+        self.aggregation = Aggregation(self.seeder.network, self.settings)
+        self.metrics = Metrics(self.world, self.settings)
+        self.apis = Apis(
+            self.access,
+            self.governance,
+            self.ledger,
+            self.trail,
+            self.settings,
+            (PolicyApis(self.governance, self.settings), self.hub, self.aggregation, self.metrics),
+        )
 
     # ------------------------------------------------------------------ AWS
 
@@ -244,12 +282,9 @@ class Simulation:
         path = f"{environ['REQUEST_METHOD']} {environ['PATH_INFO'].removeprefix('/_sim')}"
         query = {name: values[-1] for name, values in parse_qs(environ.get("QUERY_STRING", "")).items()}
         handlers: dict[str, Callable[[Any], Any]] = {
-            "GET /truth": lambda _: {
-                **self.world.truth(),
-                "billing_member": self.access.billing_member,
-                "ledger": self.ledger.totals(),
-            },
+            "GET /truth": self._truth,
             "GET /ledger": self._ledger_detail,
+            "GET /metrics": lambda data: self.metrics.daily(*_period(data)),
             "GET /log": lambda data: self.trail.records(int(data.get("since", 0))),
             "DELETE /log": lambda _: self.trail.clear(),
             "GET /lie": lambda _: [lie.as_json() for lie in self.lies],
@@ -269,8 +304,26 @@ class Simulation:
         except (WorldError, FaultError, ValueError, KeyError, TypeError) as error:
             return _json({"error": f"{path}: {error}"}, 400)
 
+    def _truth(self, data: dict[str, str]) -> dict[str, Any]:
+        """Everything, or the named parts of it beside the organisation itself."""
+        parts: dict[str, Callable[[], dict[str, Any]]] = {
+            "ledger": lambda: {"ledger": self.ledger.totals()},
+            "governance": self.governance.truth,
+            "network": self.seeder.network.truth,
+            "hub": self.hub.truth,
+            "config": self.aggregation.truth,
+            "metrics": self.metrics.truth,
+        }
+        wanted = data["parts"].split(",") if data.get("parts") else [*parts]
+        if unknown := {*wanted} - {*parts}:
+            raise ValueError(f"truth has no {', '.join(sorted(unknown))}; it has {', '.join(parts)}")
+        truth = {**self.world.truth(), "billing_member": self.access.billing_member}
+        for name in wanted:
+            truth.update(parts[name]())
+        return truth
+
     def _ledger_detail(self, data: dict[str, str]) -> dict[str, Any]:
-        rows = self.ledger.detail(dt.date.fromisoformat(data["start"]), dt.date.fromisoformat(data["end"]))
+        rows = self.ledger.detail(*_period(data))
         return {"currency": "USD", "smallest_unit": decimal(1), "rows": rows}
 
     def _tell(self, data: dict[str, Any]) -> dict[str, Any]:
@@ -290,8 +343,16 @@ class Simulation:
     def _configure(self, data: dict[str, Any]) -> dict[str, Any]:
         for name, value in data.items():
             match name:
-                case "org_mode" if value in {"silent-zero", "access-denied"}:
+                case "org_mode" if value in get_args(OrgMode):
                     self.settings.org_mode = value
+                case "policy_types" if isinstance(value, dict):
+                    self._set_policy_types(value)
+                case "disabled_policy_types" if value in get_args(DisabledTypes):
+                    self.settings.disabled_policy_types = value
+                case "delegation_policy" if isinstance(value, bool):
+                    self.settings.delegation_policy = value
+                case "refused_actions" if isinstance(value, dict):
+                    self.access.refused = refusals(value)
                 case "page_size" if isinstance(value, int) and value > 0:
                     self.settings.page_size = value
                 case "page_sizes" if isinstance(value, dict):
@@ -309,6 +370,16 @@ class Simulation:
                     raise ValueError(f"{name} cannot be set to {value!r}")
         return data
 
+    def _set_policy_types(self, states: dict[str, str]) -> None:
+        known = self.governance.policy_types
+        wanted = {name: state for name, state in states.items() if name in known and _is_state(state)}
+        if wrong := states.keys() - wanted.keys():
+            raise ValueError(
+                f"no such state of a policy type: {', '.join(f'{n} {states[n]}' for n in sorted(wrong))}; "
+                f"types are {', '.join(known)}, states {', '.join(get_args(PolicyState))}"
+            )
+        self.settings.policy_types = wanted
+
     def _reset(self) -> None:
         """As it was at the start. A world that nobody changed is kept, with what was rendered of it."""
         self.trail.clear()
@@ -320,6 +391,5 @@ class Simulation:
         self._stop_lying()
         self.faults.rules.clear()
         self.access.session_seconds = None
-        self.settings.org_mode = "silent-zero"
-        self.settings.page_size = self._page_size
-        self.settings.page_sizes = {}
+        self.access.refused = {}
+        self.settings.reset(self._page_size)

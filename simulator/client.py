@@ -70,16 +70,26 @@ class Simulator:
         except urllib.error.HTTPError as error:
             raise SimulatorError(json.loads(error.read())["error"]) from error
 
-    def truth(self) -> dict[str, Any]:
-        """What there really is: accounts, units, instances, monthly totals of the ledger."""
-        found: dict[str, Any] = self.control("GET", "/truth")
+    def truth(self, *parts: str) -> dict[str, Any]:
+        """What there really is: accounts, units and instances, with every part or those that are named.
+
+        Parts are `ledger`, `governance`, `network`, `hub`, `config` and `metrics`: naming few is quicker in a
+        large organisation.
+        """
+        query = {"parts": ",".join(parts)} if parts else {}
+        found: dict[str, Any] = self.control("GET", "/truth", **query)
         return found
 
     def ledger(self, start: dt.date, end: dt.date) -> list[dict[str, Any]]:
         """Every line of the bill on every day of a half-open period."""
-        rows: list[dict[str, Any]] = self.control(
-            "GET", "/ledger", start=start.isoformat(), end=end.isoformat()
-        )["rows"]
+        rows: list[dict[str, Any]] = self.control("GET", "/ledger", start=start.isoformat(), end=end.isoformat())[
+            "rows"
+        ]
+        return rows
+
+    def metrics(self, start: dt.date, end: dt.date) -> list[dict[str, Any]]:
+        """Every CloudWatch statistic of every instance, metric and day of a half-open period."""
+        rows: list[dict[str, Any]] = self.control("GET", "/metrics", start=start.isoformat(), end=end.isoformat())
         return rows
 
     def log(self, since: int = 0) -> list[dict[str, Any]]:
@@ -110,10 +120,12 @@ class Simulator:
         return outcome
 
     def configure(self, **settings: Any) -> None:
-        """Set what `Simulation` knows: pages, sessions, CloudTrail's delay and rate, `org_mode`, `today`.
+        """Set what `Simulation` knows: pages, sessions, CloudTrail's delay and rate, Organizations, `today`.
 
         The names are `page_size`, `page_sizes` (by `service:Operation`), `session_seconds`,
-        `trail_delay_seconds`, `lookups_a_second` (0: any number), `org_mode` (`silent-zero`, `access-denied`)
+        `trail_delay_seconds`, `lookups_a_second` (0: any number), `org_mode` (`silent-zero`, `access-denied`),
+        `policy_types` (by type: `policies`, `empty`, `not_enabled`), `disabled_policy_types` (`refused`,
+        `empty`), `delegation_policy` (whether there is one), `refused_actions` (IAM action patterns by role)
         and `today`.
         """
         self.control("POST", "/config", settings)
@@ -158,6 +170,7 @@ def start(
     page_size: int = 5,
     seed: int = 1,
     tenant: str = "acme",
+    tree: str = "default",
     today: dt.date | None = None,
     port: int = 0,
     timeout: float = 120,
@@ -173,6 +186,7 @@ def start(
         page_size: items on a page where AWS pages.
         seed: another seed is another organisation.
         tenant: what profile names begin with.
+        tree: of organisational units: `default`, `flat` (none) or `deep` (five levels).
         today: the day that the bill ends before; the current day in UTC by default.
         port: on 127.0.0.1; 0 takes a free one.
         timeout: seconds to wait for the ready line.
@@ -194,6 +208,7 @@ def start(
         "page-size": page_size,
         "seed": seed,
         "tenant": tenant,
+        "tree": tree,
     }
     if regions:
         options["regions"] = ",".join(regions)

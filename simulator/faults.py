@@ -70,9 +70,7 @@ class Rule:
         if unknown := sorted(set(data) - known):
             raise FaultError(f"a fault rule has no {', '.join(unknown)}; it has {', '.join(sorted(known))}")
         if data.get("action") not in get_args(Action):
-            raise FaultError(
-                f"there is no action {data.get('action')!r}; there are {', '.join(get_args(Action))}"
-            )
+            raise FaultError(f"there is no action {data.get('action')!r}; there are {', '.join(get_args(Action))}")
         values: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value for name, value in data.items()
         }
@@ -217,8 +215,7 @@ def _same_account_twice(world: World, _account_id: str | None) -> Lie:
         "operations",
         world.management,
         "*:*",
-        f"The operations profile reaches the management account {world.management} "
-        f"instead of {world.operations}.",
+        f"The operations profile reaches the management account {world.management} instead of {world.operations}.",
         survivable=False,
         misroute=(world.operations, world.management),
     )
@@ -285,7 +282,5 @@ def _throttle(world: World, _account_id: str | None) -> Lie:
         "The first two requests of each organizations, ec2 and ce operation, account and region "
         "are throttled; the third is answered.",
         survivable=True,
-        rules=tuple(
-            Rule("throttle", service=name, times=2, per=per) for name in ("organizations", "ec2", "ce")
-        ),
+        rules=tuple(Rule("throttle", service=name, times=2, per=per) for name in ("organizations", "ec2", "ce")),
     )

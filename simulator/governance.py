@@ -211,9 +211,7 @@ class Governance:
         self.policy_types = tuple(policy_types)
         self._settings = settings
         self._policies = [*self._managed(), *self._made()]
-        self.services = {
-            name: FIRST_DELEGATION + dt.timedelta(days=3 * number) for number, name in enumerate(SERVICES)
-        }
+        self.services = {name: FIRST_DELEGATION + dt.timedelta(days=3 * number) for number, name in enumerate(SERVICES)}
         self._delegations: dict[str, dict[str, dt.datetime]] = self._delegate()
         world.parts.append(self)
 
@@ -398,17 +396,13 @@ class Governance:
             policy.targets.remove(target_id)
         return {"policy_id": policy_id, "targets": self.targets(policy)}
 
-    def _change_register_delegated_administrator(
-        self, account_id: str, service_principal: str
-    ) -> dict[str, Any]:
+    def _change_register_delegated_administrator(self, account_id: str, service_principal: str) -> dict[str, Any]:
         self.world.account(account_id)
         day = dt.datetime.combine(self.world.today, dt.time(), dt.UTC)
         self._delegations.setdefault(account_id, {})[service_principal] = day
         return {"account_id": account_id, "services": [*self._delegations[account_id]]}
 
-    def _change_deregister_delegated_administrator(
-        self, account_id: str, service_principal: str
-    ) -> dict[str, Any]:
+    def _change_deregister_delegated_administrator(self, account_id: str, service_principal: str) -> dict[str, Any]:
         services = self._delegations.get(account_id, {})
         if service_principal not in services:
             raise WorldError(f"{account_id} does not administer {service_principal}")
@@ -456,16 +450,14 @@ class Governance:
             ],
             "account_policies": list(self._coverage(targets)),
             "enabled_services": [
-                {"service_principal": name, "enabled_at": day.isoformat()}
-                for name, day in self.services.items()
+                {"service_principal": name, "enabled_at": day.isoformat()} for name, day in self.services.items()
             ],
             "delegated_administrators": [
                 {
                     "account_id": account_id,
                     "delegated_at": min(services.values()).isoformat(),
                     "services": [
-                        {"service_principal": name, "delegated_at": day.isoformat()}
-                        for name, day in services.items()
+                        {"service_principal": name, "delegated_at": day.isoformat()} for name, day in services.items()
                     ],
                 }
                 for account_id, services in self.delegations().items()

@@ -121,9 +121,7 @@ class Hub:
             members = [*self._hub_network(account_id, region)] if holds == STACK else []
         else:
             query["TagFilters"] = [{"Key": key, "Values": list(values)} for key, values in holds]
-            members = [
-                item.arn for item in self.tagged(account_id, region) if matches(item, query["TagFilters"])
-            ]
+            members = [item.arn for item in self.tagged(account_id, region) if matches(item, query["TagFilters"])]
         return ResourceGroup(
             name,
             f"arn:aws:resource-groups:{region}:{account_id}:group/{name}",
@@ -140,9 +138,9 @@ class Hub:
         place = self._network.own(account_id, region)
         hub = made_id("vpc", self._world.seed, account_id, region, HUB)
         yield from (vpc.arn for vpc in place.vpcs if vpc.resource_id == hub)
-        for item in (*place.subnets, *place.groups, *place.interfaces):
-            if item.vpc_id == hub:
-                yield item.arn
+        yield from (subnet.arn for subnet in place.subnets if subnet.vpc_id == hub)
+        yield from (group.arn for group in place.groups if group.vpc_id == hub)
+        yield from (interface.arn for interface in place.interfaces if interface.vpc_id == hub)
 
     def truth(self) -> dict[str, Any]:
         """Groups with their members, and what the tagging API knows in the operations account."""
@@ -157,9 +155,7 @@ class Hub:
                     "query_type": group.query_type,
                     "query": group.query,
                     "tags": group.tags,
-                    "members": [
-                        {"arn": arn, "resource_type": cloudformation_type(arn)} for arn in group.members
-                    ],
+                    "members": [{"arn": arn, "resource_type": cloudformation_type(arn)} for arn in group.members],
                     "query_errors": group.errors,
                 }
                 for region in self._world.regions
@@ -181,9 +177,7 @@ class Hub:
         found = [
             item
             for item in self.tagged(call.account_id, call.region)
-            if (not kinds or {"ec2", item.kind} & kinds)
-            and (not arns or item.arn in arns)
-            and matches(item, filters)
+            if (not kinds or {"ec2", item.kind} & kinds) and (not arns or item.arn in arns) and matches(item, filters)
         ]
         return self._settings.page(
             call,
@@ -211,8 +205,8 @@ class Hub:
         for group in self.groups(call.account_id, call.region):
             if {group.name, group.arn} & wanted:
                 return group
-        raise_name = ", ".join(str(name) for name in wanted if name)
-        raise bad_request("NotFoundException", f"Cannot find the resource group {raise_name}.")
+        asked = ", ".join(str(name) for name in wanted if name)
+        raise bad_request("NotFoundException", f"Cannot find the resource group {asked}.")
 
     def _list_members(self, call: Call) -> Output:
         group = self._asked(call)
@@ -247,8 +241,7 @@ class Hub:
 def matches(item: Tagged, filters: list[dict[str, Any]]) -> bool:
     """Whether a resource has every tag; a filter without values wants the key alone."""
     return all(
-        wanted["Key"] in item.tags
-        and (not wanted.get("Values") or item.tags[wanted["Key"]] in wanted["Values"])
+        wanted["Key"] in item.tags and (not wanted.get("Values") or item.tags[wanted["Key"]] in wanted["Values"])
         for wanted in filters
     )
 

@@ -179,9 +179,7 @@ class Ledger:
             COMPUTE,
             instance.region,
             f"{REGION_CODES.get(instance.region, instance.region + '-')}BoxUsage:{instance.instance_type}",
-            tags={
-                key: instance.tags[key] for key in TAG_KEYS if key in instance.tags and key != INACTIVE_TAG
-            },
+            tags={key: instance.tags[key] for key in TAG_KEYS if key in instance.tags and key != INACTIVE_TAG},
             rate=RATES.get(instance.instance_type, DEFAULT_RATE),
             quantity=24,
             first=instance.launched_at.date(),
@@ -285,9 +283,7 @@ class Ledger:
             if not wanted(line):
                 continue
             keys = tuple(
-                f"{name[4:]}${line.tags.get(name[4:], '')}"
-                if name.startswith("tag:")
-                else str(getattr(line, name))
+                f"{name[4:]}${line.tags.get(name[4:], '')}" if name.startswith("tag:") else str(getattr(line, name))
                 for name in by
             )
             spans = groups[keys]
@@ -310,9 +306,7 @@ class Ledger:
         periods = list(self._periods(start, end, request["Granularity"]))
         estimated_from = first_estimated(self._world.today)
 
-        period, position = divmod(
-            read_token(request.get("NextPageToken"), "InvalidNextTokenException"), 10**7
-        )
+        period, position = divmod(read_token(request.get("NextPageToken"), "InvalidNextTokenException"), 10**7)
         left = page_rows
         results: list[dict[str, Any]] = []
         token: str | None = None
@@ -327,9 +321,7 @@ class Ledger:
             result: dict[str, Any] = {
                 "TimePeriod": {"Start": begin.isoformat(), "End": stop.isoformat()},
                 "Total": {} if by else self._amounts(metrics, found[0][1] if found else (0, 0)),
-                "Groups": [
-                    {"Keys": list(keys), "Metrics": self._amounts(metrics, units)} for keys, units in taken
-                ],
+                "Groups": [{"Keys": list(keys), "Metrics": self._amounts(metrics, units)} for keys, units in taken],
                 "Estimated": stop > estimated_from,
             }
             results.append(result)

@@ -234,6 +234,8 @@ HUB_GROUPS: dict[str, tuple[tuple[str, str, tuple[RuleOf, ...]], ...]] = {
         ),
         ("'; DROP TABLE sg; --", "nothing uses this either", ()),
     ),
+    "egress": (),
+    "dns": (),
 }
 HUB_INTERFACES: tuple[tuple[str, str, tuple[str, ...], str], ...] = (
     (HUB, "VPC Endpoint Interface vpce-0def", ("endpoints",), "vpc_endpoint"),
@@ -323,9 +325,7 @@ class Network:
                 for subnet in whole.subnets
             ],
             "security_groups": list(_group_rows(whole)),
-            "security_group_rules": [
-                _rule_row(group, rule) for group in whole.groups for rule in group.rules
-            ],
+            "security_group_rules": [_rule_row(group, rule) for group in whole.groups for rule in group.rules],
             "flow_logs": [
                 {
                     **log.row(),
@@ -417,9 +417,7 @@ def _rule_row(group: Group, rule: Rule) -> dict[str, Any]:
 class _Maker:
     """Makes the network of one account in one region."""
 
-    def __init__(
-        self, world: World, account: Account, region: str, number: int, first_workload: str
-    ) -> None:
+    def __init__(self, world: World, account: Account, region: str, number: int, first_workload: str) -> None:
         self._world, self._account, self._region = world, account, region
         self._first_workload = first_workload
         self._account_number = number
@@ -469,7 +467,7 @@ class _Maker:
         return self._place
 
     def hub(self) -> Place:
-        """Three VPCs, one of which has no flow log of its own and one of which delivers none.
+        """Five VPCs: one has two flow logs, one has them on its subnets only, one delivers none, two have none.
 
         Nothing is tagged in the first region; in the others one subnet has lost its tags.
         """
@@ -492,9 +490,7 @@ class _Maker:
             made[name] = subnets, self._groups(vpc_id, name, groups, tagged=tagged), vpc_id
         for number, (name, description, names, kind) in enumerate(HUB_INTERFACES):
             subnets, group_ids, _ = made[name]
-            self._interface(
-                subnets[number % 2], number, description, [group_ids[group] for group in names], kind
-            )
+            self._interface(subnets[number % 2], number, description, [group_ids[group] for group in names], kind)
         self._flow_log(made[HUB][2], "ALL", "cloud-watch-logs", "hub-flow-logs")
         self._flow_log(made[HUB][2], "ALL", "s3", "arn:aws:s3:::flow-logs-of-everybody/hub/")
         for subnet in made[INSPECTION][0]:

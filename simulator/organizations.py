@@ -97,9 +97,7 @@ class PolicyApis:
     # ------------------------------------------------------------------ services and delegations
 
     def _list_service_access(self, call: Call) -> Output:
-        found = [
-            {"ServicePrincipal": name, "DateEnabled": day} for name, day in self._governance.services.items()
-        ]
+        found = [{"ServicePrincipal": name, "DateEnabled": day} for name, day in self._governance.services.items()]
         return self._settings.page(call, "EnabledServicePrincipals", found)
 
     def _list_administrators(self, call: Call) -> Output:
@@ -136,9 +134,7 @@ class PolicyApis:
                 "AccountNotRegisteredException",
                 "The specified account is not a delegated administrator for this Amazon Web Services service.",
             )
-        found = [
-            {"ServicePrincipal": name, "DelegationEnabledDate": day} for name, day in services.items()
-        ]
+        found = [{"ServicePrincipal": name, "DelegationEnabledDate": day} for name, day in services.items()]
         return self._settings.page(call, "DelegatedServices", found)
 
     def _describe_resource_policy(self, _call: Call) -> Output:

@@ -46,6 +46,10 @@ class Settings:
     disabled_policy_types: DisabledTypes = "refused"
     delegation_policy: bool = True
 
+    def reset(self, page_size: int) -> None:
+        """As at the start, in the same object: others hold it."""
+        vars(self).update(vars(Settings(page_size=page_size)))
+
     def size(self, call: Call, default: int | None = None) -> int:
         """Items on a page: the operation's own setting, or the default, and no more than was asked for."""
         pages = paging(call.service, call.operation)

@@ -112,9 +112,7 @@ def write_profiles(directory: Path, access: Access, port: int) -> dict[str, str]
         "accessToken": SSO_TOKEN,
         "expiresAt": (dt.datetime.now(dt.UTC) + dt.timedelta(hours=12)).strftime("%Y-%m-%dT%H:%M:%SZ"),
     }
-    (cache / f"{hashlib.sha1(tenant.encode(), usedforsecurity=False).hexdigest()}.json").write_text(
-        json.dumps(token)
-    )
+    (cache / f"{hashlib.sha1(tenant.encode(), usedforsecurity=False).hexdigest()}.json").write_text(json.dumps(token))
 
     first = world.reachable()
     proxy = f"http://127.0.0.1:{port}"

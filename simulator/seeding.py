@@ -62,6 +62,10 @@ class Seeder:
             ec2_backends[account_id].pop(region, None)
             mock_random.seed(f"{self.world.seed}/{account_id}/{region}")
             backend = ec2_backends[account_id][region]
+            for in_vpc in backend.groups.values():
+                for group in in_vpc.values():
+                    for rule in group.egress_rules:
+                        _own(backend, rule)
             for instance in self.world.instances(account_id, region):
                 # Each instance draws from its own seed, so that one that goes does not rename its neighbours.
                 mock_random.seed(instance.instance_id)
@@ -73,7 +77,6 @@ class Seeder:
                 (old_account, old_region), _ = self._done.popitem(last=False)
                 ec2_backends[old_account].pop(old_region, None)
 
-
     def _default_place(self, account_id: str, region: str) -> Place:
         """The network that moto makes by itself in a new account and region, without rendering the rest."""
         with STATE_LOCK:
@@ -81,7 +84,7 @@ class Seeder:
             mock_random.seed(f"{self.world.seed}/{account_id}/{region}")
             backend = EC2Backend(region, account_id)
             mock_random.setstate(before)
-        owner = {"account_id": account_id, "region": region}
+        owner: dict[str, Any] = {"account_id": account_id, "region": region}
         return Place(
             vpcs=[
                 Vpc(resource_id=vpc.id, kind="vpc", **owner, cidr=vpc.cidr_block, is_default=True)
@@ -105,7 +108,7 @@ class Seeder:
                     resource_id=group.id,
                     kind="security-group",
                     **owner,
-                    vpc_id=group.vpc_id,
+                    vpc_id=group.vpc_id or "",
                     name=group.name,
                     description=group.description,
                     is_default=True,
@@ -113,7 +116,7 @@ class Seeder:
                         Rule(
                             rule_id=rule.id,
                             is_egress=rule.is_egress,
-                            protocol=rule.ip_protocol,
+                            protocol=rule.ip_protocol or "-1",
                             from_port=None,
                             to_port=None,
                             cidr_ipv4=rule.cidr_ipv4,
@@ -166,8 +169,18 @@ def _age(made: MotoInstance, instance: Instance) -> None:
 # ---------------------------------------------------------------------- networks
 
 
-class _GroupRule(SecurityGroupRule):  # type: ignore[misc]  # moto publishes no types
-    """moto's rule knows a description only of address ranges, and no ARN."""
+# moto declares these abstract, and makes them all the same.
+_MAKE: dict[str, Any] = {
+    "VPC": VPC,
+    "Subnet": MotoSubnet,
+    "SecurityGroup": SecurityGroup,
+    "NetworkInterface": NetworkInterface,
+    "FlowLogs": FlowLogs,
+}
+
+
+class _GroupRule(SecurityGroupRule):
+    """A rule: moto's knows a description only of address ranges."""
 
     words: str | None = None
 
@@ -175,17 +188,19 @@ class _GroupRule(SecurityGroupRule):  # type: ignore[misc]  # moto publishes no 
     def description(self) -> str | None:
         return self.words
 
-    @property
-    def security_group_rule_arn(self) -> str:
-        place = f"{self.ec2_backend.region_name}:{self.ec2_backend.account_id}"
-        return f"arn:aws:ec2:{place}:security-group-rule/{self.id}"
+
+def _own(backend: EC2Backend, rule: Any) -> None:
+    """Give a rule the two fields that moto leaves out, by which a caller sees whose it is."""
+    rule.group_owner_id = backend.account_id
+    place = f"{backend.region_name}:{backend.account_id}"
+    rule.security_group_rule_arn = f"arn:aws:ec2:{place}:security-group-rule/{rule.id}"
 
 
 def _lay(backend: EC2Backend, place: Place) -> None:
     """Make moto hold a network beside the default one. Interfaces and flow logs come after what they name."""
     for vpc in place.vpcs:
         mock_random.seed(vpc.resource_id)
-        made = VPC(backend, vpc.resource_id, vpc.cidr, is_default=False)
+        made = _MAKE["VPC"](backend, vpc.resource_id, vpc.cidr, is_default=False)
         backend.vpcs[vpc.resource_id] = made
         backend.create_route_table(vpc.resource_id, main=True)
         backend.create_network_acl(vpc.resource_id, default=True)
@@ -201,14 +216,14 @@ def _lay(backend: EC2Backend, place: Place) -> None:
 
 
 def _zone(name: str, region: str) -> Zone:
-    """moto's zone, or one like it where moto's region has no zone of that letter."""
+    """The zone of moto, or one like it where moto's region has no zone of that letter."""
     known = {zone.name: zone for zone in RegionsAndZonesBackend.zones.get(region, [])}
     return known.get(name) or Zone(name, region, f"{region}-az{name[-1]}")
 
 
 def _lay_subnet(backend: EC2Backend, subnet: Subnet) -> None:
     zone = _zone(subnet.zone, subnet.region)
-    made = MotoSubnet(
+    made = _MAKE["Subnet"](
         backend,
         subnet.resource_id,
         subnet.vpc_id,
@@ -225,7 +240,7 @@ def _lay_subnet(backend: EC2Backend, subnet: Subnet) -> None:
 
 
 def _lay_group(backend: EC2Backend, group: Group) -> None:
-    made = SecurityGroup(
+    made = _MAKE["SecurityGroup"](
         backend,
         group.resource_id,
         group.name,
@@ -245,8 +260,8 @@ def _lay_rule(backend: EC2Backend, group: Group, rule: Rule) -> _GroupRule:
     described = {"Description": rule.description} if rule.description else {}
     ranges = {"CidrIp": rule.cidr_ipv4, "CidrIpv6": rule.cidr_ipv6}
     address = {name: value for name, value in ranges.items() if value}
-    pair: dict[str, str | None] = {}
-    if rule.group_id:
+    pair: dict[str, str] = {}
+    if rule.group_id and rule.group_account_id:
         pair = {"GroupId": rule.group_id, "UserId": rule.group_account_id, **described}
         if rule.group_account_id != group.account_id:
             # AWS names the peering of a group in another account, and whether it still stands.
@@ -263,12 +278,13 @@ def _lay_rule(backend: EC2Backend, group: Group, rule: Rule) -> _GroupRule:
         is_egress=rule.is_egress,
     )
     made.id, made.words = rule.rule_id, rule.description
+    _own(backend, made)
     return made
 
 
 def _lay_interface(backend: EC2Backend, interface: Interface) -> None:
     mock_random.seed(interface.resource_id)
-    made = NetworkInterface(
+    made = _MAKE["NetworkInterface"](
         backend,
         interface.subnet_id,
         interface.address,
@@ -284,7 +300,7 @@ def _lay_interface(backend: EC2Backend, interface: Interface) -> None:
 
 def _lay_flow_log(backend: EC2Backend, log: FlowLog) -> None:
     is_bucket = log.destination_type == "s3"
-    made = FlowLogs(
+    made = _MAKE["FlowLogs"](
         backend,
         log.resource_id,
         log.target_id,

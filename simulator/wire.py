@@ -146,6 +146,11 @@ def throttled(service: str) -> AwsError:
     return AwsError(*_THROTTLES.get(service, ("ThrottlingException", "Rate exceeded", 400)))
 
 
+def enumeration(service: str, shape: str) -> tuple[str, ...]:
+    """The values of an enumeration of botocore's model."""
+    return tuple(_client_model(service).shape_for(shape).enum)
+
+
 # ------------------------------------------------------------------ pages
 
 
@@ -228,9 +233,7 @@ class Call:
     @property
     def protocol(self) -> str:
         """The protocol that this request uses, of those that the service offers."""
-        return determine_request_protocol(
-            get_service_model(self.service), str(self.environ.get("CONTENT_TYPE") or "")
-        )
+        return determine_request_protocol(get_service_model(self.service), str(self.environ.get("CONTENT_TYPE") or ""))
 
     def _request(self) -> Request:
         return Request({**self.environ, "wsgi.input": io.BytesIO(self.body)})

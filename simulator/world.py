@@ -16,7 +16,6 @@ Kind = Literal["management", "operations", "billing", "workload"]
 Tree = Literal["default", "flat", "deep"]
 """Of OUs: as the workloads name them, none at all, or with a branch of five levels, the most that AWS has."""
 
-TREES: tuple[Tree, ...] = ("default", "flat", "deep")
 KINDS: tuple[Kind, ...] = ("management", "operations", "billing", "workload")
 
 DEFAULT_REGIONS = ("us-east-1", "ap-southeast-2", "eu-west-1")
@@ -236,9 +235,7 @@ class World:
         """Organizations' own path: `o-…/r-…/ou-…/123456789012/`."""
         parts = path.split("/") if path else []
         ids = [self.unit_id("/".join(parts[:depth])) for depth in range(1, len(parts) + 1)]
-        return (
-            "/".join([self.organization_id, self.root_id, *ids, *([account_id] if account_id else [])]) + "/"
-        )
+        return "/".join([self.organization_id, self.root_id, *ids, *([account_id] if account_id else [])]) + "/"
 
     def organization_arn(self, kind: str, rest: str) -> str:
         """An ARN of Organizations: they all lie in the management account."""
