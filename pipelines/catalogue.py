@@ -98,6 +98,117 @@ ORGANIZATION = Family(
     ),
 )
 
+POLICY = Family(
+    name="policy",
+    group="policy",
+    role="management",
+    after=(ACCOUNT,),
+    # What the management account has to say comes before the fan-out, since it takes seconds.
+    priority=15,
+    listings=(
+        Listing(
+            "organizations_root_policy_type",
+            "organizations:ListRoots",
+            roles=("management",),
+            # An organisation of consolidated billing alone has no policies.
+            zero="ordinary",
+            records="Roots[].PolicyTypes",
+            carry=("Id",),
+            scope="global",
+        ),
+        Listing(
+            "organizations_policy",
+            "organizations:ListPolicies",
+            roles=("management",),
+            zero="ordinary",
+            # FullAWSAccess is always there, and AWS lets nobody delete it.
+            zero_of={"SERVICE_CONTROL_POLICY": "impossible"},
+            records="Policies",
+            owner="Arn",
+            scope="global",
+            # A type that is not enabled answers with an empty list, although AWS has an exception of that name too.
+            each=Each(
+                "Filter",
+                of=("organizations_root_policy_type",),
+                field="Type",
+                enum="PolicyType",
+                unlisted="policy_type_not_enabled",
+            ),
+            skip_codes={"PolicyTypeNotEnabledException": "policy_type_not_enabled"},
+        ),
+        Listing(
+            "organizations_policy_content",
+            "organizations:DescribePolicy",
+            roles=("management",),
+            zero="impossible",
+            records="Policy",
+            owner="PolicySummary.Arn",
+            scope="global",
+            each=Each("PolicyId", of=("organizations_policy",), field="Id"),
+            skip_codes={"PolicyNotFoundException": "parent_gone"},
+        ),
+        Listing(
+            "organizations_policy_target",
+            "organizations:ListTargetsForPolicy",
+            roles=("management",),
+            zero="ordinary",
+            records="Targets",
+            owner="Arn",
+            scope="global",
+            each=Each("PolicyId", of=("organizations_policy",), field="Id"),
+            skip_codes={"PolicyNotFoundException": "parent_gone"},
+        ),
+    ),
+)
+
+DELEGATION = Family(
+    name="delegation",
+    group="organization",
+    role="management",
+    after=(ACCOUNT,),
+    priority=15,
+    listings=(
+        Listing(
+            "organizations_enabled_service",
+            "organizations:ListAWSServiceAccessForOrganization",
+            roles=("management",),
+            zero="ordinary",
+            records="EnabledServicePrincipals",
+            scope="global",
+        ),
+        Listing(
+            "organizations_delegated_administrator",
+            "organizations:ListDelegatedAdministrators",
+            roles=("management",),
+            zero="ordinary",
+            records="DelegatedAdministrators",
+            owner="Arn",
+            scope="global",
+        ),
+        Listing(
+            "organizations_delegated_service",
+            "organizations:ListDelegatedServicesForAccount",
+            roles=("management",),
+            # An administrator administers something; one that was deregistered a moment ago is refused.
+            zero="impossible",
+            records="DelegatedServices",
+            scope="global",
+            each=Each("AccountId", of=("organizations_delegated_administrator",), field="Id"),
+            skip_codes={"AccountNotRegisteredException": "parent_gone"},
+        ),
+        Listing(
+            "organizations_resource_policy",
+            "organizations:DescribeResourcePolicy",
+            roles=("management",),
+            zero="impossible",
+            records="ResourcePolicy",
+            owner="ResourcePolicySummary.Arn",
+            scope="global",
+            skip_codes={"ResourcePolicyNotFoundException": "no_resource_policy"},
+        ),
+    ),
+)
+
 COST = Family(
     name="cost",
     group="cost",
@@ -149,7 +260,7 @@ INVENTORY = Family(
     ),
 )
 
-FAMILIES: tuple[Family, ...] = (ORGANIZATION, COST, INVENTORY)
+FAMILIES: tuple[Family, ...] = (ORGANIZATION, POLICY, DELEGATION, COST, INVENTORY)
 
 
 def listings(families: Iterable[Family] = FAMILIES) -> dict[str, Listing]:

@@ -56,7 +56,8 @@ def family_asset(family: Family) -> dg.AssetsDefinition:
             group_name=family.group,
             kinds={"aws", "json"},
             tags=GATE_TAG | {"aws/role": family.role},
-            metadata={"call": listing.call, "zero_sense": listing.zero},
+            metadata={"call": listing.call, "zero_sense": listing.zero}
+            | {f"zero_sense:{name}": sense for name, sense in listing.zero_of.items()},
         )
         for listing in family.listings
     ]

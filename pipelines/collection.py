@@ -24,7 +24,7 @@ from pipelines.settings import Settings
 from resources import evidence
 from resources.answer import Answer, Outcome, Progress, Question, Refusals
 from resources.evidence import Cell
-from resources.listing import GLOBAL_REGION, Listing
+from resources.listing import GLOBAL_REGION, Listing, ZeroSense
 from resources.profile import Reach
 from resources.roles import AwsRole
 from resources.warehouse import Store
@@ -88,6 +88,7 @@ class Collection:
         self.log = log
         self.asked: dict[Key, Asked] = {}
         self.not_asked: dict[Key, NotAsked] = {}
+        self._childless: list[Question] = []
         self.captured: dict[str, list[Capture]] = defaultdict(list)
         self.findings: list[str] = []
         self.left: frozenset[str] = frozenset()
@@ -184,6 +185,17 @@ class Collection:
         except LookupError as error:
             raise refuse(f"{error} Materialise landing/{listing} first. Nothing was asked.") from error
 
+    def named_by_parents(self, listing: Listing) -> set[str]:
+        """What the records of a listing's parents name, as far as they have been found."""
+        each = listing.each
+        if each is None:
+            return set()
+        return {str(capture.fields[each.field]) for source in each.of for capture in self.records_of(source)}
+
+    def childless(self, question: Question) -> None:
+        """Record that no parent has a record to put this question for; why is judged with the parents' cells."""
+        self._childless.append(question)
+
     def skip(self, cell: NotAsked) -> None:
         """Record a cell that is not asked."""
         self.not_asked[cell.key] = cell
@@ -198,7 +210,7 @@ class Collection:
             answer = entry.answer
             listing = answer.question.listing
             doubtful = answer.outcome == "empty_suspect" and rules.must_ask_again(
-                listing.zero, self._witness(key, listing, billed)
+                listing.sense(answer.question.suffix), self._witness(key, listing, billed)
             )
             if doubtful:
                 again[listing.name].append(answer.question)
@@ -226,7 +238,7 @@ class Collection:
                 listing=cell.key[3],
                 outcome=cell.outcome,
                 is_trusted=False,
-                zero_sense=listings[cell.key[3].partition(":")[0]].zero,
+                zero_sense=_sense(listings, cell.key[3]),
                 started_at=now,
                 ended_at=now,
                 profile=cell.profile,
@@ -237,7 +249,60 @@ class Collection:
             )
             for cell in self.not_asked.values()
         ]
+        judged = [self._unlisted(cell, listings[cell.listing.partition(":")[0]], judged) for cell in judged]
+        for question in self._childless:
+            judged.append(self._nothing_to_ask(question, judged))
         return judged
+
+    def _unlisted(self, cell: Cell, listing: Listing, judged: Sequence[Cell]) -> Cell:
+        """An empty answer for a value that the parents do not name says that it is not in use, not that it has none."""
+        each = listing.each
+        if (
+            each is None
+            or not each.unlisted
+            or cell.outcome not in ("empty_verified", "empty_suspect")
+            or cell.listing.partition(":")[2] in self.named_by_parents(listing)
+            or not self._parents_trusted(each.of, judged)
+        ):
+            return cell
+        return replace(cell, outcome="skipped", is_trusted=False, skip_reason=each.unlisted, error_message=None)
+
+    def _nothing_to_ask(self, question: Question, judged: Sequence[Cell]) -> Cell:
+        """The cell of a listing whose parents have no records: known where they are trusted, else not."""
+        listing = question.listing
+        each = listing.each
+        known = each is not None and self._parents_trusted(each.of, judged)
+        _, account, region, name = self.key_of(question)
+        now = datetime.now(UTC)
+        return Cell(
+            run_id=self.run_id,
+            role=self.resource.role,
+            account_id=account,
+            region=region,
+            listing=name,
+            outcome="skipped",
+            is_trusted=False,
+            zero_sense=listing.sense(""),
+            started_at=now,
+            ended_at=now,
+            profile=question.profile,
+            attempt_count=0,
+            skip_reason="no_parents" if known else "parents_unknown",
+        )
+
+    def _parents_trusted(self, parents: Sequence[str], judged: Sequence[Cell]) -> bool:
+        """Whether the silent-zero rule lets build upon the parents: of this step, or as they stand in the warehouse."""
+        own = {listing.name for listing in self.listings}
+        with self.store.read() as connection:
+            states = cell_states(evidence.coverage(connection, [name for name in parents if name not in own]))
+        for cell in judged:
+            name = cell.listing.partition(":")[0]
+            if name in parents:
+                states.setdefault(name, []).append(_state(cell))
+        return not any(
+            rules.listing_verdict(name, states.get(name, []), self.settings.untrusted_tolerance).blocks
+            for name in parents
+        )
 
     def _judge(
         self,
@@ -253,7 +318,7 @@ class Collection:
         proof: dict[str, Any] | None = None
         if outcome == "empty_suspect":
             verdict = rules.zero_verdict(
-                listing.zero,
+                listing.sense(answer.question.suffix),
                 asked=entry.zeros,
                 request_id=entry.request_id,
                 refusals=refusals,
@@ -270,7 +335,7 @@ class Collection:
             listing=key[3],
             outcome=outcome,
             is_trusted=outcome in ("found", "empty_verified"),
-            zero_sense=listing.zero,
+            zero_sense=listing.sense(answer.question.suffix),
             started_at=entry.first_at,
             ended_at=answer.ended_at,
             profile=answer.question.profile,
@@ -297,7 +362,7 @@ class Collection:
 
     def _billed(self) -> dict[tuple[str, str], tuple[str, ...]]:
         """What the bill says against listings that are empty in every region of an account."""
-        if not any(listing.zero == "witnessed" for listing in self.listings):
+        if not any("witnessed" in (listing.zero, *listing.zero_of.values()) for listing in self.listings):
             return {}
         found = {
             (key[1], entry.answer.question.listing.name)
@@ -337,7 +402,11 @@ class Collection:
             also: verdicts on the step as a whole by the name of their rule, to be written with them.
         """
         by_listing: dict[str, list[Cell]] = defaultdict(list)
-        untrusted = {cell.listing.partition(":")[0] for cell in cells if not cell.is_trusted}
+        untrusted = {
+            cell.listing.partition(":")[0]
+            for cell in cells
+            if not cell.is_trusted and cell.skip_reason not in rules.ANSWERED_SKIPS
+        }
         untrusted |= self._untrusted_parents()
         answered: set[tuple[str, str, str]] = {
             (cell.role, cell.region, cell.listing) for cell in cells if cell.is_trusted
@@ -392,7 +461,8 @@ class Collection:
         return {
             str(row["listing"]).partition(":")[0]
             for row in rows
-            if not row["is_trusted"] and row["outcome"] != "skipped"
+            if not row["is_trusted"]
+            and row["skip_reason"] not in rules.ANSWERED_SKIPS | rules.RETIRING | {"no_longer_asked"}
         }
 
     def _gone(
@@ -428,7 +498,7 @@ class Collection:
                 listing=key[3],
                 outcome="skipped",
                 is_trusted=False,
-                zero_sense=listing.zero,
+                zero_sense=listing.sense(key[3].partition(":")[2]),
                 started_at=now,
                 ended_at=now,
                 attempt_count=0,
@@ -450,6 +520,15 @@ class Collection:
 def _place(question: Question) -> tuple[str, str, str]:
     region = LOOKUP_REGION if question.region == GLOBAL_REGION else question.region
     return (question.profile, question.account_id, region)
+
+
+def _sense(listings: Mapping[str, Listing], name: str) -> ZeroSense:
+    listing, _, suffix = name.partition(":")
+    return listings[listing].sense(suffix)
+
+
+def _state(cell: Cell) -> rules.CellState:
+    return rules.CellState(**{name: getattr(cell, name) for name in rules.CellState.__dataclass_fields__})
 
 
 def _cell_key(cell: Cell) -> Key:

@@ -15,7 +15,7 @@ from resources.roles import Workload
 
 
 def ask_central(collection: Collection, listing: Listing) -> None:
-    """Ask a listing of a central account: once, or once for each record of its parents, level by level."""
+    """Ask a listing of a central account: once, for each value of an enum, or for each record of its parents."""
     identity = _identity(collection)
 
     def question(value: str | None = None) -> Question:
@@ -32,17 +32,19 @@ def ask_central(collection: Collection, listing: Listing) -> None:
     if listing.each is None:
         collection.ask(listing, [question()])
         return
+    if listing.each.enum:
+        values = collection.reach.enum_values(listing.service, listing.each.enum)
+        collection.ask(listing, [question(value) for value in values])
+        return
     done: set[str] = set()
     while True:
-        values = {
-            str(capture.fields[listing.each.field])
-            for source in listing.each.of
-            for capture in collection.records_of(source)
-        }
-        fresh = sorted(values - done)
+        named = collection.named_by_parents(listing)
+        fresh = sorted(named - done)
         if not fresh:
+            if not done:
+                collection.childless(question())
             return
-        done |= values
+        done |= named
         collection.ask(listing, [question(value) for value in fresh])
 
 

@@ -27,10 +27,19 @@ PUBLISH_MAX_AGE = timedelta(hours=24)
 SILENT: frozenset[Outcome] = frozenset({"empty_suspect", "wrong_account"})
 """Outcomes that look like an answer and are none: always block."""
 
-ANSWERED_SKIPS = frozenset({"policy_type_not_enabled", "not_offered", "optional_grant_not_given"})
-"""Reasons of a skipped cell by which AWS itself said that there is nothing to ask."""
+ANSWERED_SKIPS = frozenset(
+    {
+        "no_parents",
+        "no_resource_policy",
+        "not_offered",
+        "optional_grant_not_given",
+        "parent_gone",
+        "policy_type_not_enabled",
+    }
+)
+"""Reasons of a skipped cell by which AWS itself said that there is nothing to ask, or nothing to ask it for."""
 
-RETIRING = frozenset({"account_left", "parent_gone", "caller_changed"})
+RETIRING = frozenset({"account_left", "caller_changed", "no_resource_policy", "parent_gone", "policy_type_not_enabled"})
 """Reasons of a skipped cell that are knowledge, not ignorance: its rows are removed, as by a trusted zero."""
 
 ONE_NIGHT = timedelta(hours=12)
@@ -266,7 +275,7 @@ def listing_verdict(listing: str, cells: Sequence[CellState], tolerance: Decimal
     if not asked:
         reasons = ", ".join(sorted({cell.skip_reason or "" for cell in cells}))
         if all(cell.skip_reason in ANSWERED_SKIPS for cell in cells):
-            return Verdict(True, f"{listing}: AWS offers it nowhere here ({reasons}).")
+            return Verdict(True, f"{listing}: by AWS's own word there is nothing to ask here ({reasons}).")
         cure = (
             " Name a profile for at least one account (CMDB_WORKLOAD_PROFILES), and see CMDB_REGIONS."
             if all(cell.role == "workload" for cell in cells)
@@ -362,7 +371,7 @@ def freshness_verdict(
     """Whether the newest collection of a central listing is young enough to be published."""
     if not cells:
         return Verdict(False, f"{listing} has never been asked. Run `cmdb nightly`.")
-    asked = [cell.ended_at for cell in cells if cell.outcome != "skipped"]
+    asked = [cell.ended_at for cell in cells if cell.outcome != "skipped" or cell.skip_reason in ANSWERED_SKIPS]
     if not asked:
         return Verdict(False, f"{listing} was not asked: every cell was skipped. Run `cmdb nightly`.")
     newest = max(asked)

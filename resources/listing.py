@@ -27,15 +27,23 @@ TRAIL_SOURCES: Mapping[str, str] = MappingProxyType(
 
 @dataclass(frozen=True)
 class Each:
-    """Ask the listing once for each record of other listings.
+    """Ask the listing once for each record of other listings, or once for each value of an enum.
 
     `Each("ParentId", of=("organizations_root", "organizations_organizational_unit"), field="Id")` asks once a
-    parent; a listing that names itself in `of` is asked down the tree, level by level.
+    parent; a listing that names itself in `of` is asked down the tree, level by level. Parents that are trusted and
+    have no records leave nothing to ask: one cell without a parameter says so, `skipped` as `no_parents`.
+
+    Attributes:
+        enum: a shape of the service's botocore model, such as `PolicyType`: asked once for each of its values.
+        unlisted: with `enum`, an empty answer for a value that no record of `of` names is `skipped` with this reason:
+            it is no list without entries.
     """
 
     parameter: str
-    of: tuple[str, ...]
-    field: str
+    of: tuple[str, ...] = ()
+    field: str = ""
+    enum: str = ""
+    unlisted: str = ""
 
 
 @dataclass(frozen=True)
@@ -47,8 +55,9 @@ class Listing:
         call: botocore's service name and operation, such as `ec2:DescribeInstances`.
         roles: the roles that ask it. The guard refuses a role whose clause does not cover the call.
         zero: what an empty answer means.
+        zero_of: what it means for single parameters instead, by the part of the cell's name behind the colon.
         records: JMESPath of the records in one page: `Accounts`, or `Reservations[].Instances` for records
-            that stand inside others (one level).
+            that stand inside others (one level). A structure is one record.
         carry: fields of the outer record that each inner record is given, such as `OwnerId`.
         scope: `regional` is asked in every enabled region; `global` once, in the service's home region.
         owner: field of a record that names its account, as 12 digits or within an ARN; None where the
@@ -69,8 +78,13 @@ class Listing:
     owner: str | None = None
     parameters: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     each: Each | None = None
+    zero_of: Mapping[str, ZeroSense] = field(default_factory=lambda: MappingProxyType({}))
     token: tuple[str, str] | None = None
     skip_codes: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+    def sense(self, suffix: str) -> ZeroSense:
+        """What an empty answer means for one parameter; "" where the listing has none."""
+        return self.zero_of.get(suffix, self.zero)
 
     @property
     def service(self) -> str:

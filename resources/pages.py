@@ -1,7 +1,7 @@
 """From the pages of an answer to records: where they stand, whose they are, and what is no answer at all."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Any
 
@@ -43,9 +43,9 @@ def record_path(records: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
 class Pages:
     """Hands on the records of one question, page by page.
 
-    A 200 without the list is not an answer: from Organizations and Cost Explorer as from all others it is
-    `failed`, never "none". One exception: in XML a flattened list has no element of its own, so an empty one
-    cannot be seen; there some other field of the answer must be.
+    A 200 without the list, or the structure, is not an answer: from Organizations and Cost Explorer as from all
+    others it is `failed`, never "none". One exception: in XML a flattened list has no element of its own, so an
+    empty one cannot be seen; there some other field of the answer must be.
     """
 
     def __init__(self, listing: Listing, account_id: str, keep: Callable[[dict[str, Any]], None]) -> None:
@@ -67,7 +67,7 @@ class Pages:
         outer, inner = record_path(self._listing.records)
         shape = _member(model.output_shape, outer)
         if not inner:
-            for record in self._list(page, outer, shape, page):
+            for record in self._records(page, outer, shape):
                 self._add(record)
             return
         inner_shape = _member(getattr(shape, "member", None), inner)
@@ -76,21 +76,26 @@ class Pages:
             for record in self._list(group, inner, inner_shape, page):
                 self._add({**carried, **record})
 
+    def _records(self, page: dict[str, Any], path: tuple[str, ...], shape: Any) -> list[dict[str, Any]]:
+        """The records at the end of a path: those of a list, or the one that a structure is."""
+        if shape is None or shape.type_name != "structure":
+            return self._list(page, path, shape, page)
+        found = _at(page, path)
+        if not isinstance(found, dict):
+            raise self._unreadable(f"without {self._listing.records}", page)
+        return [found]
+
     def _list(self, value: Any, path: tuple[str, ...], shape: Any, page: dict[str, Any]) -> list[dict[str, Any]]:
-        found = value
-        for name in path:
-            found = found.get(name) if isinstance(found, dict) else None
+        found = _at(value, path)
         flattened = shape is not None and shape.serialization.get("flattened")
         if found is None and flattened and any(name != "ResponseMetadata" for name in value):
             return []
         if not isinstance(found, list) or not all(isinstance(record, dict) for record in found):
-            raise Failed(
-                "failed",
-                "UnreadableAnswer",
-                f"{self._listing.call} answered without a list of records at {self._listing.records}.",
-                page,
-            )
+            raise self._unreadable(f"without a list of records at {self._listing.records}", page)
         return found
+
+    def _unreadable(self, how: str, page: dict[str, Any]) -> Failed:
+        return Failed("failed", "UnreadableAnswer", f"{self._listing.call} answered {how}.", page)
 
     def _add(self, record: dict[str, Any]) -> None:
         owner = self._listing.owner
@@ -100,10 +105,7 @@ class Pages:
         self._keep(record)
 
     def _check_owner(self, record: dict[str, Any], owner: str) -> None:
-        value: Any = record
-        for name in owner.split("."):
-            value = value.get(name) if isinstance(value, dict) else None
-        named = _account_of(value)
+        named = _account_of(_at(record, owner.split(".")))
         if named is None:
             raise Failed(
                 "failed",
@@ -116,6 +118,12 @@ class Pages:
                 "ForeignRecord",
                 f"{self._listing.call} answered with a record of {named}, not of {self._account_id}.",
             )
+
+
+def _at(value: Any, path: Iterable[str]) -> Any:
+    for name in path:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
 
 
 def _member(shape: Any, path: tuple[str, ...]) -> Any:

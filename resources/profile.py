@@ -319,6 +319,14 @@ class Reach:
 
     # ---------------------------------------------------------------------------------------- who
 
+    def enum_values(self, service: str, shape: str) -> tuple[str, ...]:
+        """The values of an enum of a service, as botocore's model has them; nobody is asked.
+
+        Raises:
+            ValueError: botocore knows no such service, or no enum of this name in it.
+        """
+        return self._models.enum_values(service, shape)
+
     def profiles(self) -> list[str]:
         """The profiles of the AWS config and credentials files, in their order.
 
@@ -873,16 +881,31 @@ class _Models:
         self._homes: dict[tuple[str, str], str] = {}
         self._paginations: dict[tuple[str, str], dict[str, Any] | None] = {}
 
+    def _service_model(self, service: str) -> Any:
+        try:
+            return self._session.get_service_model(service)
+        except UnknownServiceError:
+            raise ValueError(f"botocore knows no service {service}.") from None
+
+    def enum_values(self, service: str, shape: str) -> tuple[str, ...]:
+        """The values of an enum.
+
+        Raises:
+            ValueError: there is no such service or enum.
+        """
+        model = self._service_model(service)
+        values = model.shape_for(shape).enum if shape in model.shape_names else ()
+        if not values:
+            raise ValueError(f"botocore knows no enum {service}:{shape}.")
+        return tuple(values)
+
     def signing_name(self, service: str, operation: str) -> str:
         """The name that an operation's requests are signed with.
 
         Raises:
             ValueError: botocore knows no such service or operation.
         """
-        try:
-            model = self._session.get_service_model(service)
-        except UnknownServiceError:
-            raise ValueError(f"botocore knows no service {service}.") from None
+        model = self._service_model(service)
         if operation not in model.operation_names:
             raise ValueError(f"botocore knows no operation {service}:{operation}.")
         return str(model.signing_name)

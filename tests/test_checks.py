@@ -47,6 +47,13 @@ CORRUPTIONS = {
         "update stage.account set ou_path = null where account_id = (select min(account_id) from stage.account)"
     ],
     "every_account_with_running_instances_is_billed": [f"delete from cost.daily where account_id = ({RUNNING})"],
+    "every_delegated_administrator_is_a_member": [
+        "update org.delegated_administrator set account_id = (select account_id from org.account where is_management)"
+    ],
+    "every_kpi_is_judged": ["delete from ref.kpi_threshold where kpi = 'scp_coverage_pct'"],
+    "every_policy_target_exists": [
+        "delete from org.organizational_unit where ou_id = (select max(ou_id) from org.organizational_unit)"
+    ],
     "linked_accounts_belong_to_the_organisation": [
         """
         insert into cost.daily

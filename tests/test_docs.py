@@ -217,6 +217,34 @@ def test_a_command_is_answered_or_not_fed_yet_and_never_both() -> None:
     assert len({*answered, *later}) == len(answered) + len(later)
 
 
+# ------------------------------------------------------------------------------------------------ the questions
+
+GOVERNANCE = (REPOSITORY / "docs" / "questions" / "governance.md").read_text(encoding="utf-8")
+QUESTIONS = [
+    (part.partition("\n")[0], part.partition("```sql\n")[2].partition("```")[0])
+    for part in re.split(r"^### ", GOVERNANCE, flags=re.MULTILINE)[1:]
+]
+UNTROUBLED = {"2. Which accounts does no service control policy bind?"}
+"""Questions whose answer is, in the simulated organisation: none."""
+
+
+def test_governance_has_ten_questions_and_each_its_query() -> None:
+    assert [question.partition(".")[0] for question, _ in QUESTIONS] == [str(number) for number in range(1, 11)]
+    assert GOVERNANCE.count("```sql") == len(QUESTIONS)
+
+
+@pytest.mark.parametrize(("question", "sql"), QUESTIONS, ids=[question for question, _ in QUESTIONS])
+def test_every_question_of_governance_is_answered_by_the_published_file(
+    question: str, sql: str, truthful_night: Path
+) -> None:
+    with Store(truthful_night / "cmdb.duckdb").published() as connection:
+        cursor = connection.execute(sql)
+        names = [column[0] for column in cursor.description or ()]
+        rows = cursor.fetchall()
+    assert len(names) == len(set(names)) > 1
+    assert bool(rows) is (question not in UNTROUBLED)
+
+
 @every_page
 def test_every_table_and_column_that_a_page_names_exists(page: Path, truthful_night: Path) -> None:
     with Store(truthful_night / "cmdb.duckdb").published() as connection:

@@ -1,0 +1,77 @@
+"""Steps of the management role without Dagster: real listings, asked of whatever the environment leads to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from given import House
+
+from pipelines.catalogue import DELEGATION, ORGANIZATION, POLICY
+from pipelines.collection import Collection
+from pipelines.plans import ask_central
+from pipelines.settings import read_settings
+from resources import evidence
+from resources.answer import Identity
+from resources.listing import Listing
+from resources.profile import Reach, Retry
+
+FAMILIES = (ORGANIZATION, POLICY, DELEGATION)
+"""What the management profile is asked."""
+
+TABLES = (
+    "org.account",
+    "org.organizational_unit",
+    "org.root",
+    "org.policy",
+    "org.policy_target",
+    "org.account_policy",
+    "org.enabled_service",
+    "org.delegated_administrator",
+    "org.delegation_policy",
+)
+
+
+class Management:
+    """The management role, of one profile and without a pre-flight."""
+
+    role = "management"
+
+    def __init__(self, profile: str, retry: Retry) -> None:
+        self.profile = profile
+        self.reach = Reach("management", home_region="us-east-1", concurrency=16, retry=retry)
+
+    def verify(self) -> Identity:
+        return self.reach.identify(self.profile)
+
+    def take_request_count(self) -> int:
+        return self.reach.request_count
+
+
+def collect(
+    home: House, run_id: str, listings: Sequence[Listing], profile: str = "acmeManagement", retry: Retry | None = None
+) -> dict[str, tuple[str, str | None]]:
+    """One step of these listings: the outcome and the reason of each cell that it stored."""
+    resource: Any = Management(profile, retry or Retry())
+    collection = Collection(home.store, run_id, resource, listings, read_settings({}), lambda _: None)
+    with home.store.transaction() as connection:
+        evidence.record_run(connection, run_id, "test")
+    try:
+        for listing in listings:
+            ask_central(collection, listing)
+        collection.settle()
+        collection.commit(collection.cells(), {})
+    finally:
+        collection.close()
+        resource.reach.close()
+    found = home.rows("select listing, outcome, skip_reason from audit.collection where run_id = $run", {"run": run_id})
+    return {row["listing"]: (row["outcome"], row["skip_reason"]) for row in found}
+
+
+def organisation_night(home: House, run_id: str) -> dict[str, tuple[str, str | None]]:
+    """Everything that the management profile is asked, and the tables made of it."""
+    cells: dict[str, tuple[str, str | None]] = {}
+    for family in FAMILIES:
+        cells |= collect(home, run_id, family.listings)
+    home.build(*TABLES)
+    return cells

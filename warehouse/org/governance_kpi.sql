@@ -1,0 +1,143 @@
+-- One row per day and figure by which governance judges the organisation, with the verdict of that day. The figures, their
+-- thresholds and the query that shows each one's evidence are the seed warehouse/ref/kpi_threshold.csv.
+-- materialized: state
+-- key: as_of_date, kpi
+-- as_of_date: Day (UTC) on which AWS gave the list of accounts that the figure is about.
+-- kpi: Name of the figure, such as scp_coverage_pct; ref.kpi_threshold says what it is.
+-- value: The figure, in its unit; NULL where there is nothing to measure it by.
+-- unit: account, service or percent.
+-- verdict: green, amber or red; NULL where there is no value or no threshold.
+-- thresholds: What the verdict is by, in words.
+-- evidence: The query whose rows show what the value counts, or what a percentage lacks: run it with cmdb sql.
+with as_of as (
+    select max(collected_at)::date as as_of_date
+    from org.account
+),
+
+member as (
+    select
+        account.*,
+        account.account_id in (
+            select reaching.account_id from org.account_policy as reaching
+            where reaching.policy_type = 'SERVICE_CONTROL_POLICY' and reaching.is_effective
+        ) as has_scp,
+        nullif(account.tags['bc:business-owner'], '') is not null as has_owner
+    from org.account as account
+    where account.state <> 'LEFT'
+),
+
+suspended_cost as (
+    select spent.account_id
+    from cost.daily as spent
+    inner join member using (account_id)
+    where
+        member.state = 'SUSPENDED'
+        and spent.slice = 'service'
+        and spent.usage_date > (select max(newest.usage_date) - 30 from cost.daily as newest)
+    group by spent.account_id
+    having sum(spent.unblended_cost) > 0
+),
+
+domain_administrator as (
+    select
+        approved.domain,
+        administrator.account_id
+    from org.delegated_administrator as administrator
+    inner join ref.approved_service as approved using (service_principal)
+),
+
+judged_domain as (
+    select 'security' as domain
+    union all
+    select 'finance' as domain
+    union all
+    select 'network' as domain
+),
+
+measured as (
+    select
+        'delegated_administrators_' || judged_domain.domain as kpi,
+        count(distinct domain_administrator.account_id)::decimal(18, 2) as value
+    from judged_domain
+    left join domain_administrator using (domain)
+    group by judged_domain.domain
+
+    union all
+
+    select
+        'scp_coverage_pct' as kpi,
+        (100.0 * count(*) filter (where has_scp) / nullif(count(*), 0))::decimal(18, 2) as value
+    from member
+    where state = 'ACTIVE' and not is_management
+
+    union all
+
+    select
+        'accounts_under_root' as kpi,
+        count(*)::decimal(18, 2) as value
+    from member
+    where ou_path = '/' and not is_management
+
+    union all
+
+    select
+        'unapproved_services' as kpi,
+        count(*)::decimal(18, 2) as value
+    from org.enabled_service
+    anti join ref.approved_service using (service_principal)
+
+    union all
+
+    select
+        'accounts_without_owner_pct' as kpi,
+        (100.0 * count(*) filter (where not has_owner) / nullif(count(*), 0))::decimal(18, 2) as value
+    from member
+    -- Tags that could not be read are unknown, not absent.
+    where state = 'ACTIVE' and tags is not null
+
+    union all
+
+    select
+        'suspended_accounts_with_cost' as kpi,
+        count(*)::decimal(18, 2) as value
+    from suspended_cost
+),
+
+judged as (
+    select
+        as_of.as_of_date,
+        measured.kpi,
+        measured.value,
+        threshold.unit,
+        case
+            when measured.value is null or threshold.kpi is null then null
+            when
+                measured.value >= coalesce(threshold.green_min, measured.value)
+                and measured.value <= coalesce(threshold.green_max, measured.value)
+                then 'green'
+            when
+                coalesce(threshold.amber_min, threshold.amber_max) is not null
+                and measured.value >= coalesce(threshold.amber_min, measured.value)
+                and measured.value <= coalesce(threshold.amber_max, measured.value)
+                then 'amber'
+            else 'red'
+        end as verdict,
+        'green'
+        || coalesce(format(' from {:g}', threshold.green_min::double), '')
+        || coalesce(format(' to {:g}', threshold.green_max::double), '')
+        || if(coalesce(threshold.amber_min, threshold.amber_max) is null, '', ', amber')
+        || coalesce(format(' from {:g}', threshold.amber_min::double), '')
+        || coalesce(format(' to {:g}', threshold.amber_max::double), '')
+        || ', else red' as thresholds,
+        threshold.evidence
+    from measured
+    cross join as_of
+    left join ref.kpi_threshold as threshold using (kpi)
+    where as_of.as_of_date is not null
+)
+
+select * from judged
+union all by name
+select before.*
+from org.governance_kpi as before
+anti join judged using (as_of_date, kpi)
