@@ -486,7 +486,8 @@ class Collection:
             elif listing.name == COST_DAILY and (earlier.is_trusted or key[1] in self.left):
                 return None
             # What was skipped already is written again only where now more is known of it.
-            known = earlier.outcome == "skipped" and (why == "no_longer_asked" or earlier.skip_reason in rules.RETIRING)
+            settled = rules.RETIRING | rules.ANSWERED_SKIPS
+            known = earlier.outcome == "skipped" and (why == "no_longer_asked" or earlier.skip_reason in settled)
             return None if known else why
 
         return [
