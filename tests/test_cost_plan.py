@@ -16,6 +16,7 @@ from pipelines.cost import (
     Month,
     final_days_since,
     first_of,
+    is_final,
     months_to_ask,
     parameters,
 )
@@ -137,3 +138,25 @@ def test_the_bill_bears_witness_for_the_two_months_before_this_one_and_no_longer
     since = final_days_since(today)
     assert since <= first_of(today, 2)
     assert since > first_of(today, 3)
+
+
+@pytest.mark.parametrize(
+    ("read_on", "final"),
+    [
+        (date(2026, 10, 5), False),  # in the middle of the month
+        (date(2026, 11, 1), False),
+        (date(2026, 11, 10), False),  # AWS restates until about the tenth of the next month
+        (date(2026, 11, 11), True),
+        (date(2027, 3, 1), True),
+    ],
+)
+def test_a_month_stands_only_if_it_was_read_when_it_had_stopped_changing(read_on: date, final: bool) -> None:
+    assert is_final("2026-10", read_on) is final
+
+
+def test_a_month_that_a_pause_left_half_read_is_asked_again() -> None:
+    read = {"2026-10": date(2026, 10, 5), "2026-09": date(2026, 10, 5), "2026-08": date(2026, 10, 5)}
+    known = {month for month, day in read.items() if is_final(month, day)}
+    asked = {month.name for month in months_to_ask(date(2026, 12, 15), 4, known)}
+    assert {"2026-10", "2026-09"} <= asked
+    assert "2026-08" not in asked

@@ -236,6 +236,17 @@ def test_a_billing_profile_of_a_member_account_is_refused_by_what_is_expected(
     )
 
 
+def test_tonights_bill_bears_witness_against_a_silent_zero_of_a_first_night(
+    organisation: Simulator, tmp_path: Path
+) -> None:
+    """There is no history yet: only a bill that is read and built before the inventory is judged can tell."""
+    organisation.lie("silent_zero")
+    database = tmp_path / "first" / DATABASE
+    night = run_night(night_environment(organisation, database), database)
+    assert not night.published
+    assert "the bill of the last final days shows" in " ".join(night.sentences)
+
+
 def test_a_bill_of_one_member_account_is_refused_on_a_first_night_too(organisation: Simulator, tmp_path: Path) -> None:
     """Nothing was expected of the billing profile, so that only the bill itself can tell."""
     database = tmp_path / "first" / DATABASE
