@@ -242,7 +242,7 @@ def test_tonights_bill_bears_witness_against_a_silent_zero_of_a_first_night(
     """There is no history yet: only a bill that is read and built before the inventory is judged can tell."""
     organisation.lie("silent_zero")
     database = tmp_path / "first" / DATABASE
-    night = run_night(night_environment(organisation, database), database)
+    night = run_night(organisation.env, database)
     assert not night.published
     assert "the bill of the last final days shows" in " ".join(night.sentences)
 
