@@ -5,7 +5,7 @@ demo: setup-demo
 	.venv/bin/cmdb demo
 
 test: check
-	.venv/bin/python -m pytest --numprocesses 2 --dist loadfile
+	.venv/bin/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 dev: setup-demo
 	.venv/bin/cmdb dev
