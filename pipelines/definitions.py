@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
+from typing import Any
 
 import dagster as dg
 
@@ -38,39 +39,18 @@ def aws_roles(settings: Settings) -> dict[str, AwsRole]:
         billing_account=settings.expectation.billing_account,
         shared_accounts=sorted("+".join(sorted(pair)) for pair in settings.expectation.shared),
     )
-    database, region = str(settings.database), settings.home_region
-    concurrency, config_hash = settings.concurrency, settings.config_hash
+    shared: dict[str, Any] = {
+        "central": central,
+        "database": str(settings.database),
+        "home_region": settings.home_region,
+        "concurrency": settings.concurrency,
+        "config_hash": settings.config_hash,
+    }
     return {
-        "management": Management(
-            central=central,
-            database=database,
-            home_region=region,
-            concurrency=concurrency,
-            config_hash=config_hash,
-        ),
-        "operations": Operations(
-            central=central,
-            database=database,
-            home_region=region,
-            concurrency=concurrency,
-            config_hash=config_hash,
-        ),
-        "billing": Billing(
-            central=central,
-            database=database,
-            home_region=region,
-            concurrency=concurrency,
-            config_hash=config_hash,
-        ),
-        "workload": Workload(
-            central=central,
-            database=database,
-            home_region=region,
-            concurrency=concurrency,
-            config_hash=config_hash,
-            patterns=list(settings.workload_profiles),
-            aws_profile=settings.aws_profile,
-        ),
+        "management": Management(**shared),
+        "operations": Operations(**shared),
+        "billing": Billing(**shared),
+        "workload": Workload(**shared, patterns=list(settings.workload_profiles), aws_profile=settings.aws_profile),
     }
 
 

@@ -144,7 +144,7 @@ def billed_services(store: Store, since: date) -> dict[tuple[str, str], tuple[st
     Only services that `ref.service_listing` maps to a listing without doubt. Empty where no bill is loaded yet.
     """
     with store.read() as connection:
-        if not _exists(connection, "ref", "service_listing") or not _exists(connection, "cost", "daily"):
+        if not _exists(connection, "ref", "service_listing"):
             return {}
         rows = connection.execute(
             """

@@ -84,8 +84,6 @@ UNKNOWN_KEY_CODES = frozenset(
     }
 )
 
-UNREACHABLE = (ConnectionError, HTTPClientError)
-"""Nobody answered, or the answer broke off."""
 
 UNREADABLE = (ResponseParserError, ValueError, TypeError, LookupError, AttributeError)
 """What botocore's parsers raise when the answer is not AWS's."""
