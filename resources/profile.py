@@ -822,6 +822,7 @@ class Reach:
                 for _ in range(TRAIL_PAGES):
                     self._wait_for_trail(account_id, place)
                     page = self._send(asking, "cloudtrail", "LookupEvents", place, parameters)
+                    self._trail_answered(account_id, place)
                     for event in page["Events"]:
                         detail = json.loads(event["CloudTrailEvent"])
                         if detail.get("userIdentity", {}).get("arn") != identity.arn:
@@ -852,6 +853,11 @@ class Reach:
             self._lookups[account_id, region] = at
         if at > now:
             time.sleep(at - now)
+
+    def _trail_answered(self, account_id: str, region: str) -> None:
+        # The pace is kept from the answer on: of requests that were held up on their way, two may arrive together.
+        with self._lock:
+            self._lookups[account_id, region] = max(self._lookups[account_id, region], time.monotonic())
 
     # ---------------------------------------------------------------------------------------- closing
 
