@@ -5,22 +5,22 @@ organisation and one test of given rows. Permission, asset, checks and documenta
 Of a listing's data only the question stands here; the columns it lands with stand in its SQL file.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from resources.answer import REQUEST_LIMIT
-from resources.contract import Role
+from resources.contract import ROLES, Role
 from resources.listing import Each, Listing
 
 
 @dataclass(frozen=True)
 class Family:
-    """Listings that one step collects, because they are asked by one role and belong together.
+    """Listings that one step collects, because they belong together.
 
     Attributes:
         name: the step's name.
         group: the Dagster group, a domain.
-        role: who asks.
         listings: in an order in which each comes after those it is asked for (`Listing.each`).
         after: landing listings that must stand before this family is asked.
         priority: Dagster starts ready steps of higher priority first.
@@ -28,10 +28,14 @@ class Family:
 
     name: str
     group: str
-    role: Role
     listings: tuple[Listing, ...]
     after: tuple[str, ...] = ()
     priority: int = 0
+
+    @property
+    def roles(self) -> tuple[Role, ...]:
+        """Who asks, in the contract's order."""
+        return tuple(role for role in ROLES if any(role in listing.roles for listing in self.listings))
 
 
 ACCOUNT = "organizations_account"
@@ -42,10 +46,46 @@ REGION = "ec2_region"
 
 COST_DAILY = "cost_daily"
 
+INSTANCE = "ec2_instance"
+
+METRIC = "cloudwatch_metric"
+
+# Without a size of the page EC2 answers everything at once, for as long as that takes.
+WHOLE_PAGES = MappingProxyType({"MaxResults": 1000})
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What CloudWatch is asked about the resources of a listing.
+
+    Attributes:
+        namespace: CloudWatch's namespace of their metrics.
+        dimension: the dimension that names a resource.
+        field: field of the listing's records with the dimension's value.
+        metrics: the statistics asked of each metric, beside the number of samples.
+    """
+
+    namespace: str
+    dimension: str
+    field: str
+    metrics: Mapping[str, tuple[str, ...]]
+
+
+MEASURED: Mapping[str, Measured] = MappingProxyType(
+    {
+        INSTANCE: Measured(
+            "AWS/EC2",
+            "InstanceId",
+            "InstanceId",
+            {"CPUUtilization": ("Average", "Maximum"), "NetworkIn": ("Sum",), "NetworkOut": ("Sum",)},
+        ),
+    }
+)
+"""The metrics that tell an idle resource from a busy one, by the listing of the resources."""
+
 ORGANIZATION = Family(
     name="organization",
     group="organization",
-    role="management",
     priority=20,
     listings=(
         Listing(
@@ -101,7 +141,6 @@ ORGANIZATION = Family(
 POLICY = Family(
     name="policy",
     group="policy",
-    role="management",
     after=(ACCOUNT,),
     # What the management account has to say comes before the fan-out, since it takes seconds.
     priority=15,
@@ -164,7 +203,6 @@ POLICY = Family(
 DELEGATION = Family(
     name="delegation",
     group="organization",
-    role="management",
     after=(ACCOUNT,),
     priority=15,
     listings=(
@@ -212,7 +250,6 @@ DELEGATION = Family(
 COST = Family(
     name="cost",
     group="cost",
-    role="billing",
     after=(ACCOUNT,),
     # Before the inventory, so that tonight's bill can bear witness against tonight's zeros.
     priority=10,
@@ -231,36 +268,228 @@ COST = Family(
     ),
 )
 
-INVENTORY = Family(
-    name="inventory",
+REGIONS = Family(
+    name="region",
     group="inventory",
-    role="workload",
     after=(ACCOUNT,),
     listings=(
         Listing(
             REGION,
             "ec2:DescribeRegions",
-            roles=("workload",),
+            roles=("operations", "workload"),
             zero="impossible",
             records="Regions",
             scope="global",
             parameters={"AllRegions": True},
         ),
+    ),
+)
+
+INVENTORY = Family(
+    name="inventory",
+    group="inventory",
+    after=(ACCOUNT,),
+    listings=(
         Listing(
-            "ec2_instance",
+            INSTANCE,
             "ec2:DescribeInstances",
-            roles=("workload",),
+            roles=("operations", "workload"),
             zero="witnessed",
             records="Reservations[].Instances",
             carry=("OwnerId",),
             owner="OwnerId",
-            # Without a size of the page EC2 answers everything at once, for as long as that takes.
-            parameters={"MaxResults": 1000},
+            parameters=WHOLE_PAGES,
         ),
     ),
 )
 
-FAMILIES: tuple[Family, ...] = (ORGANIZATION, POLICY, DELEGATION, COST, INVENTORY)
+# What is shared with an account is listed there too, under its owner's id: no owner is demanded of a VPC and its parts.
+NETWORK = Family(
+    name="network",
+    group="inventory",
+    after=(ACCOUNT,),
+    listings=(
+        Listing(
+            "ec2_vpc",
+            "ec2:DescribeVpcs",
+            roles=("operations", "workload"),
+            zero="witnessed",
+            records="Vpcs",
+            parameters=WHOLE_PAGES,
+        ),
+        Listing(
+            "ec2_subnet",
+            "ec2:DescribeSubnets",
+            roles=("operations", "workload"),
+            zero="witnessed",
+            records="Subnets",
+            parameters=WHOLE_PAGES,
+        ),
+        Listing(
+            "ec2_security_group",
+            "ec2:DescribeSecurityGroups",
+            roles=("operations", "workload"),
+            zero="witnessed",
+            records="SecurityGroups",
+            parameters=WHOLE_PAGES,
+        ),
+        Listing(
+            "ec2_security_group_rule",
+            "ec2:DescribeSecurityGroupRules",
+            roles=("operations", "workload"),
+            zero="witnessed",
+            records="SecurityGroupRules",
+            parameters=WHOLE_PAGES,
+        ),
+        Listing(
+            "ec2_flow_log",
+            "ec2:DescribeFlowLogs",
+            roles=("operations", "workload"),
+            # Losing them in silence would make a finding of every VPC.
+            zero="witnessed",
+            records="FlowLogs",
+            parameters=WHOLE_PAGES,
+        ),
+        Listing(
+            "ec2_network_interface",
+            "ec2:DescribeNetworkInterfaces",
+            roles=("operations", "workload"),
+            zero="witnessed",
+            records="NetworkInterfaces",
+            owner="OwnerId",
+            parameters=WHOLE_PAGES,
+        ),
+    ),
+)
+
+HUB = Family(
+    name="hub",
+    group="resource_group",
+    after=(ACCOUNT,),
+    listings=(
+        Listing(
+            "resource_group",
+            "resource-groups:ListGroups",
+            roles=("operations",),
+            zero="ordinary",
+            records="GroupIdentifiers",
+            owner="GroupArn",
+            parameters={"MaxResults": 50},
+        ),
+        Listing(
+            "resource_group_member",
+            "resource-groups:ListGroupResources",
+            roles=("operations",),
+            zero="ordinary",
+            records="ResourceIdentifiers",
+            errors="QueryErrors",
+            parameters={"MaxResults": 50},
+            each=Each("Group", of=("resource_group",), field="GroupName"),
+            skip_codes={
+                "NotFoundException": "parent_gone",
+                # The group's stack cannot be read, so what it holds is not known, whatever the list says.
+                "CLOUDFORMATION_STACK_INACTIVE": "group_unresolved",
+                "CLOUDFORMATION_STACK_NOT_EXISTING": "group_unresolved",
+                "CLOUDFORMATION_STACK_UNASSUMABLE_ROLE": "group_unresolved",
+                "RESOURCE_TYPE_NOT_SUPPORTED": "group_unresolved",
+            },
+        ),
+        Listing(
+            "resource_group_query",
+            "resource-groups:GetGroupQuery",
+            roles=("operations",),
+            zero="impossible",
+            records="GroupQuery",
+            echo=("Group",),
+            each=Each("Group", of=("resource_group",), field="GroupName", in_one_cell=True),
+            skip_codes={"NotFoundException": "parent_gone"},
+        ),
+        Listing(
+            "resource_group_tag",
+            "resource-groups:GetTags",
+            roles=("operations",),
+            zero="impossible",
+            records="Tags",
+            echo=("Arn",),
+            each=Each("Arn", of=("resource_group",), field="GroupArn", in_one_cell=True),
+            skip_codes={"NotFoundException": "parent_gone"},
+        ),
+        Listing(
+            "tagged_resource",
+            "resourcegroupstaggingapi:GetResources",
+            roles=("operations",),
+            zero="witnessed",
+            records="ResourceTagMappingList",
+            owner="ResourceARN",
+            parameters={"ResourcesPerPage": 100},
+        ),
+    ),
+)
+
+AGGREGATION = Family(
+    name="aggregation",
+    group="inventory",
+    after=(ACCOUNT,),
+    listings=(
+        Listing(
+            "config_aggregator",
+            "config:DescribeConfigurationAggregators",
+            roles=("operations",),
+            zero="ordinary",
+            records="ConfigurationAggregators",
+            owner="ConfigurationAggregatorArn",
+            parameters={"Limit": 100},
+        ),
+        Listing(
+            "config_resource",
+            "config:SelectAggregateResourceConfig",
+            roles=("operations",),
+            zero="witnessed",
+            records="Results",
+            json_text=True,
+            is_large=True,
+            parameters={
+                "Expression": "SELECT accountId, awsRegion, arn, resourceType, resourceId, resourceName, "
+                "availabilityZone, resourceCreationTime, configurationItemCaptureTime, configurationItemStatus, tags",
+                "Limit": 100,
+            },
+            each=Each("ConfigurationAggregatorName", of=("config_aggregator",), field="ConfigurationAggregatorName"),
+            skip_codes={"NoSuchConfigurationAggregatorException": "parent_gone"},
+        ),
+    ),
+)
+
+METRICS = Family(
+    name="metric",
+    group="inventory",
+    after=(ACCOUNT,),
+    listings=(
+        Listing(
+            METRIC,
+            "cloudwatch:GetMetricData",
+            roles=("operations", "workload"),
+            # Every query has its result, if one without a point.
+            zero="impossible",
+            records="MetricDataResults",
+            echo=("StartTime", "EndTime"),
+            parameters={"ScanBy": "TimestampAscending"},
+            each=Each("MetricDataQueries", of=tuple(MEASURED), in_one_cell=True),
+        ),
+    ),
+)
+
+FAMILIES: tuple[Family, ...] = (
+    ORGANIZATION,
+    POLICY,
+    DELEGATION,
+    COST,
+    REGIONS,
+    INVENTORY,
+    NETWORK,
+    HUB,
+    AGGREGATION,
+    METRICS,
+)
 
 
 def listings(families: Iterable[Family] = FAMILIES) -> dict[str, Listing]:

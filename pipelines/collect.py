@@ -26,6 +26,7 @@ from pipelines.plans import (
     too_many_unplaced,
 )
 from pipelines.settings import Settings
+from resources.contract import Role
 from resources.evidence import Cell
 from resources.listing import Listing
 from resources.roles import AwsRole, Workload
@@ -50,12 +51,12 @@ def family_asset(family: Family) -> dg.AssetsDefinition:
                 preflight,
                 *after,
                 *([landing_key(name) for name in listing.each.of if name != listing.name] if listing.each else []),
-                *([landing_key(REGION)] if family.role == "workload" and listing.scope == "regional" else []),
+                *([landing_key(REGION)] if listing.scope == "regional" else []),
             ],
-            description=f"{listing.call} as AWS answered it, one line a record, asked by {family.role}.",
+            description=f"{listing.call} as AWS answered it, one line a record. Asked by: {', '.join(listing.roles)}.",
             group_name=family.group,
             kinds={"aws", "json"},
-            tags=GATE_TAG | {"aws/role": family.role},
+            tags=GATE_TAG | {"aws/role": "_".join(listing.roles)},
             metadata={"call": listing.call, "zero_sense": listing.zero}
             | {f"zero_sense:{name}": sense for name, sense in listing.zero_of.items()},
         )
@@ -70,7 +71,7 @@ def family_asset(family: Family) -> dg.AssetsDefinition:
         )
         for listing in family.listings
     ]
-    if family.role == "workload":
+    if any(listing.name == REGION for listing in family.listings):
         check_specs.append(
             dg.AssetCheckSpec(
                 ACCOUNT_COVERAGE,
@@ -84,7 +85,7 @@ def family_asset(family: Family) -> dg.AssetsDefinition:
         specs=specs,
         check_specs=check_specs,
         can_subset=True,
-        required_resource_keys={"warehouse", "settings", family.role},
+        required_resource_keys={"warehouse", "settings", *family.roles},
         op_tags={"dagster/priority": str(family.priority)},
     )
     def collect(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any]]:
@@ -103,12 +104,17 @@ def _collect(
 ) -> Iterator[dg.MaterializeResult[Any]]:
     warehouse: Warehouse = context.resources.warehouse
     settings: Settings = context.resources.settings
-    resource: AwsRole = getattr(context.resources, family.role)
+    resources: dict[Role, AwsRole] = {
+        role: getattr(context.resources, role)
+        for role in family.roles
+        if any(role in entry.roles for entry in listings)
+    }
     what = "landing/" + (listings[0].name if len(listings) == 1 else family.name)
     begin(warehouse, settings, what)
     with refusing():
         # First, so that a gate later in a long night sees identities that were checked a moment ago.
-        resource.verify()
+        for resource in resources.values():
+            resource.verify()
     store = open_gate(
         warehouse,
         settings,
@@ -116,36 +122,43 @@ def _collect(
         max_age=rules.COLLECTION_MAX_AGE,
         account_list=bool(family.after),
     )
-    collection = Collection(store, warehouse.run_id, resource, listings, settings, context.log.info)
+    collection = Collection(store, warehouse.run_id, resources, listings, settings, context.log.info)
     coverage: rules.Verdict | None = None
     try:
         with refusing():
             reached = None
-            if isinstance(resource, Workload):
-                reached = match_accounts(collection, resource)
+            workload = resources.get("workload")
+            if isinstance(workload, Workload):
+                reached = match_accounts(collection, workload)
                 coverage = account_coverage(collection, reached)
                 profiles = len(reached.profile_of) + len(reached.broken) + len(reached.unplaced)
                 stop = too_many_unplaced(reached, profiles, settings.untrusted_tolerance)
                 if stop is not None:
                     raise refuse(f"{what} was not asked. {stop}")
             for listing in listings:
-                if reached is not None:
-                    ask_workloads(collection, listing, reached)
-                elif listing.name == COST_DAILY:
-                    ask_costs(collection, listing)
-                else:
-                    ask_central(collection, listing)
+                for role in listing.roles:
+                    if role == "workload" and reached is not None:
+                        ask_workloads(collection, listing, reached)
+                    elif listing.name == COST_DAILY:
+                        ask_costs(collection, listing)
+                    else:
+                        ask_central(collection, listing, role)
             collection.settle()
             cells = collection.cells()
             # The answers of a large family are cyclic garbage by now; the models that follow need the room.
             gc.collect()
-            verdicts = collection.commit(cells, {} if coverage is None else {ACCOUNT_COVERAGE: coverage})
+            also = {ACCOUNT_COVERAGE: coverage} if coverage is not None and _lists_regions(listings) else {}
+            verdicts = collection.commit(cells, also)
     finally:
         collection.close()
     for finding in collection.findings:
         context.log.warning(finding)
     yield from _results(context, listings, cells, verdicts, coverage, collection.findings)
     stop_where_blocked(what, [verdict.sentence for verdict in verdicts.values() if verdict.blocks])
+
+
+def _lists_regions(listings: Sequence[Listing]) -> bool:
+    return any(listing.name == REGION for listing in listings)
 
 
 def _results(

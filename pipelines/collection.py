@@ -15,7 +15,7 @@ from decimal import Decimal
 from typing import Any
 
 from pipelines import cost, landed, rules
-from pipelines.catalogue import COST_DAILY, REGION
+from pipelines.catalogue import COST_DAILY, MEASURED, METRIC, REGION
 from pipelines.gate import cell_states, refuse
 from pipelines.landed import Capture, Earlier
 from pipelines.landing import Key, LandingWriter
@@ -23,6 +23,7 @@ from pipelines.progress import Reporter
 from pipelines.settings import Settings
 from resources import evidence
 from resources.answer import Answer, Outcome, Progress, Question, Refusals
+from resources.contract import Role
 from resources.evidence import Cell
 from resources.listing import GLOBAL_REGION, Listing, ZeroSense
 from resources.profile import Reach
@@ -34,8 +35,8 @@ NO_SILENT_ZERO = "no_silent_zero"
 HORIZON = timedelta(minutes=5)
 """How long before the question CloudTrail is searched for refusals."""
 
-LOOKUP_REGION = "us-east-1"
-"""Where CloudTrail keeps the events of global services."""
+Place = tuple[Role, str, str, str]
+"""Role, profile, account and region whose trail has the events of a question."""
 
 
 @dataclass
@@ -52,6 +53,36 @@ class Asked:
     first_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 
+class _Knowledge:
+    """Where the newest answers of a listing leave nothing open: trusted, or by AWS's own word nothing to ask."""
+
+    _SETTLED = rules.ANSWERED_SKIPS | rules.RETIRING | {"no_longer_asked"}
+
+    def __init__(self) -> None:
+        self._cells: dict[tuple[str, str], list[tuple[str, bool]]] = defaultdict(list)
+
+    def take(self, cell: Cell) -> None:
+        """Take in a cell of this step."""
+        self.add(cell.listing, cell.account_id, cell.region, cell.is_trusted, cell.skip_reason)
+
+    def add(self, listing: Any, account: Any, region: Any, is_trusted: Any, skip_reason: Any) -> None:
+        """Take in one newest cell."""
+        if skip_reason == "region_not_enabled":
+            return
+        settled = bool(is_trusted) or skip_reason in self._SETTLED
+        self._cells[str(listing).partition(":")[0], str(account)].append((str(region), settled))
+
+    def is_whole(self, listings: Iterable[str], account: str, region: str = GLOBAL_REGION) -> bool:
+        """Whether all of these listings are known for an account: in one region, or in all for `aws-global`."""
+        for listing in listings:
+            cells = self._cells.get((listing, account), ())
+            if region != GLOBAL_REGION:
+                cells = [(at, settled) for at, settled in cells if at in (region, GLOBAL_REGION)]
+            if not cells or not all(settled for _, settled in cells):
+                return False
+        return True
+
+
 @dataclass(frozen=True)
 class NotAsked:
     """A cell that gets its outcome without a question, and why."""
@@ -64,7 +95,7 @@ class NotAsked:
 
 
 class Collection:
-    """One step's work: the listings of a family that were selected, asked by one role.
+    """One step's work: the listings of a family that were selected, asked by the roles that they are for.
 
     Memory holds one small entry a cell and the records of the cells that are being asked, whatever the number of
     accounts.
@@ -74,15 +105,14 @@ class Collection:
         self,
         store: Store,
         run_id: str,
-        resource: AwsRole,
+        resources: Mapping[Role, AwsRole],
         listings: Sequence[Listing],
         settings: Settings,
         log: Callable[[str], None],
     ) -> None:
         self.store = store
         self.run_id = run_id
-        self.resource = resource
-        self.reach: Reach = resource.reach
+        self.resources = resources
         self.listings = listings
         self.settings = settings
         self.log = log
@@ -95,16 +125,18 @@ class Collection:
         self.earlier = landed.earlier_cells(store, listings)
         self._lock = threading.Lock()
         self._writers: dict[str, LandingWriter] = {}
-        self._wanted = {REGION: ("RegionName", "OptInStatus")} | {
-            source: (entry.each.field,) for entry in listings if entry.each is not None for source in entry.each.of
-        }
+        self._wanted = _wanted_fields(listings)
 
     # ------------------------------------------------------------------------------------------ asking
+
+    def reach(self, role: Role) -> Reach:
+        """The way to AWS as one of the step's roles, which has been verified."""
+        return self.resources[role].reach
 
     def key_of(self, question: Question) -> Key:
         """The key of the cell that a question fills."""
         name = question.listing.name + (f":{question.suffix}" if question.suffix else "")
-        return (self.resource.role, question.account_id, question.region, name)
+        return (question.listing_role, question.account_id, question.region, name)
 
     def ask(self, listing: Listing, questions: Sequence[Question]) -> None:
         """Put the questions of one listing, land what they find; what failed is asked once more at the end."""
@@ -120,9 +152,9 @@ class Collection:
         take = self._taker(listing)
         began = time.monotonic()
         for done, question in enumerate(plan, start=1):
-            # A month of a large organisation's bill does not fit into memory.
+            # A month of a large organisation's bill does not fit into memory, nor does all that Config knows.
             with self._writer(listing).spool(self.key_of(question)) as spool:
-                answer = self.reach.ask(question, keep=spool.keep)
+                answer = self.reach(question.listing_role).ask(question, keep=spool.keep)
                 if answer.outcome == "found":
                     spool.land()
             take(answer)
@@ -139,8 +171,13 @@ class Collection:
             )
 
     def _ask_once(self, listing: Listing, questions: Sequence[Question]) -> None:
-        if questions:
-            self.reach.ask_all(questions, self._taker(listing), progress=Reporter(listing.name, self.log))
+        if listing.is_large:
+            self.ask_in_turn(listing, questions, len(questions))
+            return
+        for role in listing.roles:
+            own = [question for question in questions if question.listing_role == role]
+            if own:
+                self.reach(role).ask_all(own, self._taker(listing), progress=Reporter(listing.name, self.log))
 
     def _taker(self, listing: Listing) -> Callable[[Answer], None]:
         """What takes the answers of a listing, from any thread."""
@@ -185,12 +222,21 @@ class Collection:
         except LookupError as error:
             raise refuse(f"{error} Materialise landing/{listing} first. Nothing was asked.") from error
 
-    def named_by_parents(self, listing: Listing) -> set[str]:
-        """What the records of a listing's parents name, as far as they have been found."""
+    def named_by_parents(self, listing: Listing) -> dict[tuple[str, str], set[str]]:
+        """What the records of a listing's parents name, as far as they have been found, by account and region to ask.
+
+        The region is the parent's own, or the one that `Each.region_field` names; `aws-global` for a global listing.
+        """
         each = listing.each
+        named: dict[tuple[str, str], set[str]] = defaultdict(set)
         if each is None:
-            return set()
-        return {str(capture.fields[each.field]) for source in each.of for capture in self.records_of(source)}
+            return named
+        for source in each.of:
+            for capture in self.records_of(source):
+                region = capture.fields[each.region_field] if each.region_field else capture.key[2]
+                place = (capture.key[1], GLOBAL_REGION if listing.scope == "global" else str(region))
+                named[place].add(str(capture.fields[each.field]))
+        return named
 
     def childless(self, question: Question) -> None:
         """Record that no parent has a record to put this question for; why is judged with the parents' cells."""
@@ -224,7 +270,7 @@ class Collection:
         billed = self._billed()
         refusals = self._refusals() if self.settings.zero_evidence == "cloudtrail" else {}
         judged = [
-            self._judge(key, entry, refusals.get(_place(entry.answer.question)), billed)
+            self._judge(key, entry, refusals.get(self._place(entry.answer.question)), billed)
             for key, entry in self.asked.items()
         ]
         now = datetime.now(UTC)
@@ -232,7 +278,7 @@ class Collection:
         judged += [
             Cell(
                 run_id=self.run_id,
-                role=self.resource.role,
+                role=cell.key[0],
                 account_id=cell.key[1],
                 region=cell.key[2],
                 listing=cell.key[3],
@@ -249,34 +295,39 @@ class Collection:
             )
             for cell in self.not_asked.values()
         ]
-        judged = [self._unlisted(cell, listings[cell.listing.partition(":")[0]], judged) for cell in judged]
+        first = self._knowledge(judged)
+        judged = [self._unlisted(cell, listings[cell.listing.partition(":")[0]], first) for cell in judged]
+        knowledge = self._knowledge(judged)
         for question in self._childless:
-            judged.append(self._nothing_to_ask(question, judged))
+            cell = self._nothing_to_ask(question, knowledge)
+            # Others may be asked for what this one would have had.
+            knowledge.take(cell)
+            judged.append(cell)
         return judged
 
-    def _unlisted(self, cell: Cell, listing: Listing, judged: Sequence[Cell]) -> Cell:
+    def _unlisted(self, cell: Cell, listing: Listing, knowledge: "_Knowledge") -> Cell:
         """An empty answer for a value that the parents do not name says that it is not in use, not that it has none."""
         each = listing.each
         if (
             each is None
             or not each.unlisted
             or cell.outcome not in ("empty_verified", "empty_suspect")
-            or cell.listing.partition(":")[2] in self.named_by_parents(listing)
-            or not self._parents_trusted(each.of, judged)
+            or cell.listing.partition(":")[2] in self.named_by_parents(listing)[cell.account_id, cell.region]
+            or not knowledge.is_whole(each.of, cell.account_id, cell.region)
         ):
             return cell
         return replace(cell, outcome="skipped", is_trusted=False, skip_reason=each.unlisted, error_message=None)
 
-    def _nothing_to_ask(self, question: Question, judged: Sequence[Cell]) -> Cell:
+    def _nothing_to_ask(self, question: Question, knowledge: "_Knowledge") -> Cell:
         """The cell of a listing whose parents have no records: known where they are trusted, else not."""
         listing = question.listing
         each = listing.each
-        known = each is not None and self._parents_trusted(each.of, judged)
-        _, account, region, name = self.key_of(question)
+        known = each is not None and knowledge.is_whole(each.of, question.account_id)
+        role, account, region, name = self.key_of(question)
         now = datetime.now(UTC)
         return Cell(
             run_id=self.run_id,
-            role=self.resource.role,
+            role=role,
             account_id=account,
             region=region,
             listing=name,
@@ -290,19 +341,19 @@ class Collection:
             skip_reason="no_parents" if known else "parents_unknown",
         )
 
-    def _parents_trusted(self, parents: Sequence[str], judged: Sequence[Cell]) -> bool:
-        """Whether the silent-zero rule lets build upon the parents: of this step, or as they stand in the warehouse."""
+    def _knowledge(self, cells: Iterable[Cell]) -> "_Knowledge":
+        """What is known of the listings that others are asked for, in this step or before it."""
         own = {listing.name for listing in self.listings}
+        parents = {name for listing in self.listings if listing.each for name in listing.each.of}
+        knowledge = _Knowledge()
+        for cell in cells:
+            if cell.listing.partition(":")[0] in parents:
+                knowledge.take(cell)
         with self.store.read() as connection:
-            states = cell_states(evidence.coverage(connection, [name for name in parents if name not in own]))
-        for cell in judged:
-            name = cell.listing.partition(":")[0]
-            if name in parents:
-                states.setdefault(name, []).append(_state(cell))
-        return not any(
-            rules.listing_verdict(name, states.get(name, []), self.settings.untrusted_tolerance).blocks
-            for name in parents
-        )
+            rows = evidence.coverage(connection, sorted(parents - own))
+        for row in rows:
+            knowledge.add(row["listing"], row["account_id"], row["region"], row["is_trusted"], row["skip_reason"])
+        return knowledge
 
     def _judge(
         self,
@@ -329,7 +380,7 @@ class Collection:
             message = verdict.sentence if outcome == "empty_suspect" else None
         return Cell(
             run_id=self.run_id,
-            role=self.resource.role,
+            role=key[0],
             account_id=key[1],
             region=key[2],
             listing=key[3],
@@ -372,25 +423,31 @@ class Collection:
         shown = landed.billed_services(self.store, cost.final_days_since(datetime.now(UTC).date()))
         return {place: services for place, services in shown.items() if place not in found}
 
-    def _refusals(self) -> dict[tuple[str, str, str], Refusals]:
+    def _refusals(self) -> dict[Place, Refusals]:
         """CloudTrail's word for every account and region that has a zero: one look-up each."""
-        zeros: dict[tuple[str, str, str], list[Asked]] = defaultdict(list)
+        zeros: dict[Place, list[Asked]] = defaultdict(list)
         for entry in self.asked.values():
             if entry.answer.outcome == "empty_suspect":
-                zeros[_place(entry.answer.question)].append(entry)
+                zeros[self._place(entry.answer.question)].append(entry)
         if not zeros:
             return {}
         self.log(f"Asking CloudTrail for refusals in {len(zeros)} account-region(s) that have a zero.")
 
-        def look_up(place: tuple[str, str, str]) -> Refusals:
-            profile, account, region = place
+        def look_up(place: Place) -> Refusals:
+            role, profile, account, region = place
             entries = zeros[place]
             calls = {entry.answer.question.listing.trail_name for entry in entries}
             since = min(entry.first_at for entry in entries) - HORIZON
-            return self.reach.refusals(profile, account, region, since, calls)
+            return self.reach(role).refusals(profile, account, region, since, calls)
 
         with ThreadPoolExecutor(max_workers=min(self.settings.concurrency, len(zeros))) as pool:
             return dict(zip(zeros, pool.map(look_up, zeros), strict=True))
+
+    def _place(self, question: Question) -> Place:
+        """Where CloudTrail keeps the events of a question."""
+        role = question.listing_role
+        region = self.reach(role).region_of(question.listing, question.region)
+        return (role, question.profile, question.account_id, region)
 
     # ------------------------------------------------------------------------------------------ storing
 
@@ -402,20 +459,16 @@ class Collection:
             also: verdicts on the step as a whole by the name of their rule, to be written with them.
         """
         by_listing: dict[str, list[Cell]] = defaultdict(list)
-        untrusted = {
-            cell.listing.partition(":")[0]
-            for cell in cells
-            if not cell.is_trusted and cell.skip_reason not in rules.ANSWERED_SKIPS
-        }
-        untrusted |= self._untrusted_parents()
-        answered: set[tuple[str, str, str]] = {
-            (cell.role, cell.region, cell.listing) for cell in cells if cell.is_trusted
-        }
+        knowledge = self._knowledge(cells)
+        answered: dict[tuple[str, str], set[tuple[Role, str]]] = defaultdict(set)
+        for cell in cells:
+            if cell.is_trusted:
+                answered[cell.region, cell.listing].add((cell.role, cell.account_id))
         current = {_cell_key(cell) for cell in cells}
         for cell in cells:
             by_listing[cell.listing.partition(":")[0]].append(cell)
         for listing in self.listings:
-            by_listing[listing.name] += self._gone(listing, current, answered, untrusted)
+            by_listing[listing.name] += self._gone(listing, current, answered, knowledge)
         paths = {listing.name: self._writer(listing).commit(by_listing[listing.name]) for listing in self.listings}
         verdicts: dict[str, rules.Verdict] = {}
         charged = sum(
@@ -429,14 +482,14 @@ class Collection:
             evidence.count_requests(
                 connection,
                 self.run_id,
-                self.resource.take_request_count(),
+                sum(resource.take_request_count() for resource in self.resources.values()),
                 cost.REQUEST_PRICE_USD * Decimal(charged),
             )
             states = cell_states(evidence.coverage(connection, list(paths)))
             for name in paths:
                 verdicts[name] = rules.listing_verdict(name, states.get(name, []), self.settings.untrusted_tolerance)
             said = [(NO_SILENT_ZERO, name, verdict) for name, verdict in verdicts.items()]
-            said += [(rule, self.resource.role, verdict) for rule, verdict in also.items()]
+            said += [(rule, "workload", verdict) for rule, verdict in also.items()]
             for rule, scope, verdict in said:
                 evidence.record_check(
                     connection,
@@ -452,21 +505,12 @@ class Collection:
                 )
         return verdicts
 
-    def _untrusted_parents(self) -> set[str]:
-        """Listings that this step reads parents from without asking them, as far as they are not trusted."""
-        own = {listing.name for listing in self.listings}
-        parents = {name for listing in self.listings if listing.each for name in listing.each.of} - own
-        with self.store.read() as connection:
-            rows = evidence.coverage(connection, sorted(parents))
-        return {
-            str(row["listing"]).partition(":")[0]
-            for row in rows
-            if not row["is_trusted"]
-            and row["skip_reason"] not in rules.ANSWERED_SKIPS | rules.RETIRING | {"no_longer_asked"}
-        }
-
     def _gone(
-        self, listing: Listing, current: set[Key], answered: set[tuple[str, str, str]], untrusted: set[str]
+        self,
+        listing: Listing,
+        current: set[Key],
+        answered: Mapping[tuple[str, str], set[tuple[Role, str]]],
+        knowledge: "_Knowledge",
     ) -> list[Cell]:
         """Cells for keys that earlier nights asked and this one does not, so that none is judged for ever.
 
@@ -475,13 +519,21 @@ class Collection:
         removed. Everything else keeps its rows, stale. The months of a bill that were not asked again stand.
         """
         now = datetime.now(UTC)
-        parents_known = listing.each is not None and not untrusted & set(listing.each.of)
+        each = listing.each
+
+        def answered_by_another(role: Role, account: str, region: str, name: str) -> bool:
+            # A workload account is asked by itself or by a central role; a central role speaks for one account.
+            return any(
+                other == account if by != role else role != "workload" and other != account
+                for by, other in answered.get((region, name), ())
+            )
 
         def reason(key: Key, earlier: Earlier) -> str | None:
-            why = "parent_gone" if parents_known else "no_longer_asked"
+            known_gone = each is not None and knowledge.is_whole(each.of, key[1], key[2])
+            why = "parent_gone" if known_gone else "no_longer_asked"
             if key[1] in self.left:
                 why = "account_left"
-            if self.resource.role != "workload" and (key[0], key[2], key[3]) in answered:
+            if answered_by_another(*key):
                 why = "caller_changed"
             elif listing.name == COST_DAILY and (earlier.is_trusted or key[1] in self.left):
                 return None
@@ -493,7 +545,7 @@ class Collection:
         return [
             Cell(
                 run_id=self.run_id,
-                role=self.resource.role,
+                role=key[0],
                 account_id=key[1],
                 region=key[2],
                 listing=key[3],
@@ -508,7 +560,7 @@ class Collection:
             for key, earlier in self.earlier.items()
             if key[3].partition(":")[0] == listing.name
             and key not in current
-            and key[0] == self.resource.role
+            and key[0] in self.resources
             and (why := reason(key, earlier)) is not None
         ]
 
@@ -518,18 +570,22 @@ class Collection:
             writer.__exit__(None, None, None)
 
 
-def _place(question: Question) -> tuple[str, str, str]:
-    region = LOOKUP_REGION if question.region == GLOBAL_REGION else question.region
-    return (question.profile, question.account_id, region)
+def _wanted_fields(listings: Iterable[Listing]) -> dict[str, tuple[str, ...]]:
+    """The fields of records that decide what else is asked, by listing."""
+    wanted: dict[str, set[str]] = defaultdict(set, {REGION: {"RegionName", "OptInStatus"}})
+    for listing in listings:
+        if listing.name == METRIC:
+            for source, measured in MEASURED.items():
+                wanted[source].add(measured.field)
+        elif listing.each is not None:
+            for source in listing.each.of:
+                wanted[source] |= {listing.each.field, listing.each.region_field} - {""}
+    return {source: tuple(sorted(fields)) for source, fields in wanted.items()}
 
 
 def _sense(listings: Mapping[str, Listing], name: str) -> ZeroSense:
     listing, _, suffix = name.partition(":")
     return listings[listing].sense(suffix)
-
-
-def _state(cell: Cell) -> rules.CellState:
-    return rules.CellState(**{name: getattr(cell, name) for name in rules.CellState.__dataclass_fields__})
 
 
 def _cell_key(cell: Cell) -> Key:

@@ -16,12 +16,13 @@ from typing import IO, Any, Self
 
 import orjson
 
+from resources.contract import Role
 from resources.evidence import Cell, cell_line
 
 RECORDS = "records.ndjson"
 CELLS = "cells.ndjson"
 
-Key = tuple[str, str, str, str]
+Key = tuple[Role, str, str, str]
 """Role, account, region, listing with its parameter: what identifies a cell within a run."""
 
 

@@ -23,7 +23,7 @@ import duckdb
 import sqlglot
 
 from pipelines import checks, rules
-from pipelines.catalogue import ACCOUNT, family_of
+from pipelines.catalogue import ACCOUNT, family_of, listings
 from pipelines.collect import landing_key
 from pipelines.gate import GATE_TAG, open_gate, refusing, stop_where_blocked
 from pipelines.landing import records_path
@@ -420,7 +420,8 @@ def _spec(model: Model, models: Mapping[str, Model], on_it: Sequence[checks.SqlC
     if not deps:
         # A seed reads nothing, but nothing is built before the list of accounts is trusted.
         deps = [landing_key(ACCOUNT)]
-    roles = sorted({family_of(listing).role for listing in model.sources})
+    known = listings()
+    roles = sorted({role for name in model.sources for role in known[name].roles})
     return dg.AssetSpec(
         model.asset_key,
         deps=[dep for dep in deps if "/".join(dep.path).replace("/", ".") not in internal],

@@ -10,8 +10,8 @@ from typing import Any
 import duckdb
 import pandas as pd
 
-from pipelines import cost
-from pipelines.catalogue import COST_DAILY, listings
+from pipelines import cost, metrics
+from pipelines.catalogue import COST_DAILY, MEASURED, METRIC, listings
 from pipelines.definitions import aws_roles, code_version
 from pipelines.preflight import record
 from pipelines.settings import Settings
@@ -127,6 +127,14 @@ def ask_again(
 
 def _parameters(listing: Listing, parameter: str) -> dict[str, Any]:
     """What the catalogue would send for a cell of this parameter; of the bill, the month so far where none is named."""
+    if listing.name == METRIC:
+        source, _, resource = parameter.partition(":")
+        if source not in MEASURED or not resource:
+            raise NoSuchQuestion(
+                f"{METRIC} is asked about a resource. Name one with --parameter LISTING:ID, such as "
+                f"{next(iter(MEASURED))}:i-0123456789abcdef0. Nothing was asked."
+            )
+        return metrics.requests([(source, resource)], datetime.now(UTC).date())[0]
     if listing.name != COST_DAILY:
         return {} if listing.each is None else {listing.each.parameter: parameter}
     today = datetime.now(UTC).date()
@@ -172,6 +180,8 @@ def accept_zero(store: Store, account: str, region: str, listing: str, reason: s
             """
             select outcome, run_id, role, ended_at, zero_sense from audit.coverage
             where account_id = $account and region = $region and listing = $listing
+            -- Where two roles asked it, the zero is meant.
+            order by outcome = 'empty_suspect' desc, ended_at desc
             """,
             {"account": account, "region": region, "listing": listing},
         ).fetchall()

@@ -1,51 +1,179 @@
 """What a step asks: which accounts, regions, parents and months. The asking itself is `Collection`'s."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Any
 
-from pipelines import accounts, cost, landed, rules
-from pipelines.catalogue import ACCOUNT, REGION
+from pipelines import accounts, cost, landed, metrics, rules
+from pipelines.catalogue import ACCOUNT, MEASURED, METRIC, REGION
 from pipelines.collection import Collection, NotAsked
-from resources.answer import Identity, Outcome, Question
+from resources.answer import OPTIONAL_GRANT, Identity, Outcome, Question
+from resources.contract import Role
 from resources.listing import GLOBAL_REGION, Listing
 from resources.profile import THROTTLE_CODES
 from resources.roles import Workload
 
 
-def ask_central(collection: Collection, listing: Listing) -> None:
-    """Ask a listing of a central account: once, for each value of an enum, or for each record of its parents."""
-    identity = _identity(collection)
+def ask_central(collection: Collection, listing: Listing, role: Role) -> None:
+    """Ask a listing of a central account: in each of its regions where the listing is regional."""
+    identity = _identity(collection, role)
+    account = identity.account_id
+    if listing.each is not None and listing.each.enum:
+        values = collection.reach(role).enum_values(listing.service, listing.each.enum)
+        ask = _asker(listing, role, identity.profile, account)
+        collection.ask(listing, [ask(GLOBAL_REGION, {listing.each.parameter: value}, value) for value in values])
+        return
+    _ask_places(collection, listing, role, {account: identity.profile})
 
-    def question(value: str | None = None) -> Question:
+
+def _asker(listing: Listing, role: Role, profile: str, account: str) -> Callable[..., Question]:
+    """What makes the questions of a listing to one account."""
+
+    def ask(
+        region: str,
+        parameters: Mapping[str, Any] | None = None,
+        suffix: str = "",
+        batches: Sequence[Mapping[str, Any]] = (),
+    ) -> Question:
         return Question(
-            profile=identity.profile,
-            account_id=identity.account_id,
-            region=GLOBAL_REGION if listing.scope == "global" else collection.settings.home_region,
+            profile=profile,
+            account_id=account,
+            region=region,
             listing=listing,
-            listing_role=collection.resource.role,
-            parameters={} if listing.each is None or value is None else {listing.each.parameter: value},
-            suffix=value or "",
+            listing_role=role,
+            parameters=parameters or {},
+            batches=batches,
+            suffix=suffix,
         )
 
-    if listing.each is None:
-        collection.ask(listing, [question()])
+    return ask
+
+
+def _ask_places(collection: Collection, listing: Listing, role: Role, profile_of: Mapping[str, str]) -> None:
+    """Ask a listing of accounts: once, in each of their regions, or for each record of its parents there."""
+    if listing.name == METRIC:
+        _ask_metrics(collection, listing, role, profile_of)
         return
-    if listing.each.enum:
-        values = collection.reach.enum_values(listing.service, listing.each.enum)
-        collection.ask(listing, [question(value) for value in values])
+    if listing.each is not None:
+        _ask_for_parents(collection, listing, role, profile_of)
         return
-    done: set[str] = set()
+    questions: list[Question] = []
+    regions_of = _regions_of(collection, listing, role, profile_of)
+    for account, profile in profile_of.items():
+        ask = _asker(listing, role, profile, account)
+        questions += [ask(region) for region in regions_of[account]]
+    _ask(collection, listing, role, questions)
+
+
+def _ask_metrics(collection: Collection, listing: Listing, role: Role, profile_of: Mapping[str, str]) -> None:
+    """Ask CloudWatch about every resource that was found, in one cell an account and region."""
+    resources: dict[tuple[str, str], list[tuple[str, str]]] = defaultdict(list)
+    for source, measured in MEASURED.items():
+        for capture in collection.records_of(source):
+            resources[capture.key[1], capture.key[2]].append((source, str(capture.fields[measured.field])))
+    today = datetime.now(UTC).date()
+    _ask(
+        collection,
+        listing,
+        role,
+        [
+            _asker(listing, role, profile_of[account], account)(region, batches=metrics.requests(found, today))
+            for (account, region), found in resources.items()
+            if account in profile_of
+        ],
+    )
+    measured_accounts = {account for account, _ in resources}
+    for account, profile in profile_of.items():
+        if account not in measured_accounts:
+            collection.childless(_asker(listing, role, profile, account)(GLOBAL_REGION))
+
+
+def _ask_for_parents(collection: Collection, listing: Listing, role: Role, profile_of: Mapping[str, str]) -> None:
+    """Ask a listing for what its parents name, and again for what the answers name where it is its own parent."""
+    each = listing.each
+    assert each is not None, "only a listing with parents comes here"
+    done: dict[tuple[str, str], set[str]] = defaultdict(set)
     while True:
-        named = collection.named_by_parents(listing)
-        fresh = sorted(named - done)
-        if not fresh:
-            if not done:
-                collection.childless(question())
-            return
-        done |= named
-        collection.ask(listing, [question(value) for value in fresh])
+        questions: list[Question] = []
+        for (account, region), named in collection.named_by_parents(listing).items():
+            fresh = sorted(named - done[account, region])
+            done[account, region] |= named
+            if not fresh or account not in profile_of:
+                continue
+            ask = _asker(listing, role, profile_of[account], account)
+            if each.in_one_cell:
+                questions.append(ask(region, batches=[{each.parameter: value} for value in fresh]))
+            else:
+                questions += [ask(region, {each.parameter: value}, value) for value in fresh]
+        if not questions:
+            break
+        _ask(collection, listing, role, questions)
+    asked = {account for account, _ in done}
+    for account, profile in profile_of.items():
+        if account not in asked:
+            collection.childless(_asker(listing, role, profile, account)(GLOBAL_REGION))
+
+
+def _ask(collection: Collection, listing: Listing, role: Role, questions: Sequence[Question]) -> None:
+    """Put the questions; of an optional grant first one to each account, the others where it was given."""
+    if not collection.reach(role).is_optional(listing):
+        collection.ask(listing, questions)
+        return
+    probes = {question.account_id: question for question in reversed(questions)}
+    collection.ask(listing, list(probes.values()))
+    refused = {
+        account
+        for account, probe in probes.items()
+        if collection.asked[collection.key_of(probe)].answer.skip_reason == OPTIONAL_GRANT
+    }
+    rest: list[Question] = []
+    for question in questions:
+        if question is probes[question.account_id]:
+            continue
+        if question.account_id in refused:
+            collection.skip(NotAsked(collection.key_of(question), "skipped", OPTIONAL_GRANT, profile=question.profile))
+        else:
+            rest.append(question)
+    collection.ask(listing, rest)
+
+
+def _regions_of(
+    collection: Collection, listing: Listing, role: Role, profile_of: Mapping[str, str]
+) -> dict[str, list[str]]:
+    """The regions to ask by account; what is not asked, and why, is recorded."""
+    if listing.scope == "global":
+        return {account: [GLOBAL_REGION] for account in profile_of}
+    enabled = _enabled_regions(collection)
+    known = _known_regions(collection, listing, role)
+    regions_of: dict[str, list[str]] = {}
+    for account, profile in profile_of.items():
+        # Where its regions could not be listed, what is known of it is asked, so that each cell says why it fails.
+        regions_of[account] = enabled.get(account, sorted(known[account]))
+        if account not in enabled and not known[account]:
+            collection.skip(
+                NotAsked(
+                    (role, account, GLOBAL_REGION, listing.name),
+                    "failed",
+                    "RegionsUnknown",
+                    f"Not asked, because the enabled regions of {account} could not be listed.",
+                    profile,
+                )
+            )
+        for region in collection.settings.regions:
+            if account in enabled and region not in enabled[account]:
+                collection.skip(NotAsked((role, account, region, listing.name), "skipped", "region_not_enabled"))
+    return regions_of
+
+
+def _known_regions(collection: Collection, listing: Listing, role: Role) -> dict[str, set[str]]:
+    """Where earlier nights asked a listing, by account."""
+    known: dict[str, set[str]] = defaultdict(set)
+    for key, earlier in collection.earlier.items():
+        if key[0] == role and key[3] == listing.name and earlier.outcome != "skipped":
+            known[key[1]].add(key[2])
+    return known
 
 
 def ask_costs(collection: Collection, listing: Listing) -> None:
@@ -54,7 +182,8 @@ def ask_costs(collection: Collection, listing: Listing) -> None:
     One question at a time: each costs money, the limit has to be kept exactly, and what Cost Explorer says to one
     month (that it throttles for ever, that it knows only the classic metrics) holds for the next.
     """
-    identity = _identity(collection)
+    identity = _identity(collection, "billing")
+    reach = collection.reach("billing")
     today = datetime.now(UTC).date()
     wanted = [
         (cut, month)
@@ -63,17 +192,17 @@ def ask_costs(collection: Collection, listing: Listing) -> None:
             today, collection.settings.cost_months, _known(collection, listing, cut, identity.account_id)
         )
     ]
-    before = collection.reach.request_count
+    before = reach.request_count
     metrics: tuple[str, ...] = cost.METRICS
 
     def question(cut: cost.Slice, month: cost.Month) -> Question:
-        spent = collection.reach.request_count - before
+        spent = reach.request_count - before
         return Question(
             profile=identity.profile,
             account_id=identity.account_id,
             region=GLOBAL_REGION,
             listing=listing,
-            listing_role=collection.resource.role,
+            listing_role="billing",
             parameters=cost.parameters(cut, month, metrics),
             suffix=f"{cut.name}:{month.name}",
             request_limit=collection.settings.cost_request_limit - spent,
@@ -134,22 +263,23 @@ def _known(collection: Collection, listing: Listing, cut: cost.Slice, account: s
     }
 
 
-def _identity(collection: Collection) -> Identity:
-    identity = collection.resource.verify()
+def _identity(collection: Collection, role: Role) -> Identity:
+    identity = collection.resources[role].verify()
     assert identity is not None, "a central role has one identity"
     return identity
 
 
 def ask_workloads(collection: Collection, listing: Listing, reached: accounts.Reached) -> None:
-    """Ask a listing of every reached account, in each of its regions."""
-    role = collection.resource.role
-    known_regions: dict[str, set[str]] = defaultdict(set)
-    for key, earlier in collection.earlier.items():
-        if key[3] == listing.name and earlier.outcome != "skipped":
-            known_regions[key[1]].add(key[2])
+    """Ask a listing of every reached account but the one that the operations role asks it of."""
+    role: Role = "workload"
+    elsewhere = _identity(collection, "operations").account_id if "operations" in listing.roles else ""
+    known_regions = _known_regions(collection, listing, role)
     for account, reason in reached.skipped.items():
-        collection.skip(NotAsked((role, account, GLOBAL_REGION, listing.name), "skipped", reason))
+        if account != elsewhere:
+            collection.skip(NotAsked((role, account, GLOBAL_REGION, listing.name), "skipped", reason))
     for account, broken in reached.broken.items():
+        if account == elsewhere:
+            continue
         outcome: Outcome = "denied" if broken.error.reason in ("refused", "expired") else "failed"
         for region in sorted(known_regions[account]) or [GLOBAL_REGION]:
             collection.skip(
@@ -161,34 +291,8 @@ def ask_workloads(collection: Collection, listing: Listing, reached: accounts.Re
                     broken.profile,
                 )
             )
-    questions: list[Question] = []
-    enabled = _enabled_regions(collection) if listing.scope == "regional" else {}
-    for account, profile in reached.profile_of.items():
-        if listing.scope == "global":
-            regions: Iterable[str] = [GLOBAL_REGION]
-        elif account in enabled:
-            regions = enabled[account]
-        else:
-            # Its regions could not be listed: what is known of it is asked, so that each cell says why it fails.
-            regions = sorted(known_regions[account])
-            if not regions:
-                collection.skip(
-                    NotAsked(
-                        (role, account, GLOBAL_REGION, listing.name),
-                        "failed",
-                        "RegionsUnknown",
-                        f"Not asked, because the enabled regions of {account} could not be listed.",
-                        profile,
-                    )
-                )
-        for region in collection.settings.regions if listing.scope == "regional" else ():
-            if account in enabled and region not in enabled[account]:
-                collection.skip(NotAsked((role, account, region, listing.name), "skipped", "region_not_enabled"))
-        questions += [
-            Question(profile=profile, account_id=account, region=region, listing=listing, listing_role=role)
-            for region in regions
-        ]
-    collection.ask(listing, questions)
+    own = {account: profile for account, profile in reached.profile_of.items() if account != elsewhere}
+    _ask_places(collection, listing, role, own)
 
 
 def _enabled_regions(collection: Collection) -> dict[str, list[str]]:

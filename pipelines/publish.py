@@ -9,7 +9,7 @@ import duckdb
 import sqlalchemy.exc
 
 from pipelines import checks, landing, rules
-from pipelines.catalogue import FAMILIES, read_back
+from pipelines.catalogue import listings, read_back
 from pipelines.gate import GATE_TAG, cell_states, open_gate, refuse, refusing
 from pipelines.models import Model, key_checks
 from pipelines.settings import Settings
@@ -62,7 +62,7 @@ def published_asset(models: Mapping[str, Model], sql_checks: Sequence[checks.Sql
             settings,
             "published",
             max_age=rules.MODEL_MAX_AGE,
-            listings=[listing.name for family in FAMILIES for listing in family.listings],
+            listings=list(listings()),
         )
         _require_fresh(store, warehouse)
         _require_built(store, models)
@@ -90,12 +90,13 @@ def published_asset(models: Mapping[str, Model], sql_checks: Sequence[checks.Sql
 
 
 def _require_fresh(store: Store, warehouse: Warehouse) -> None:
-    """Every central listing is younger than a day, or nothing is published."""
-    central = [listing.name for family in FAMILIES if family.role != "workload" for listing in family.listings]
+    """What the central roles list is younger than a day, or nothing is published."""
+    central = [name for name, listing in listings().items() if listing.roles != ("workload",)]
     with store.read() as connection:
         cells = cell_states(evidence.coverage(connection, central))
     for listing in central:
-        verdict = rules.freshness_verdict(listing, cells.get(listing, []), now=warehouse.now())
+        own = [cell for cell in cells.get(listing, []) if cell.role != "workload"]
+        verdict = rules.freshness_verdict(listing, own, now=warehouse.now())
         if verdict.blocks:
             raise refuse(f"Nothing was published. {verdict.sentence} The published file is as it was.")
 

@@ -29,6 +29,7 @@ SILENT: frozenset[Outcome] = frozenset({"empty_suspect", "wrong_account"})
 
 ANSWERED_SKIPS = frozenset(
     {
+        "group_unresolved",
         "no_parents",
         "no_resource_policy",
         "not_offered",

@@ -3,7 +3,7 @@
 Data only. `resources.profile` asks; what may be believed of an answer is for the pipeline's rules to say.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
@@ -16,6 +16,10 @@ Outcome = Literal["found", "empty_verified", "empty_suspect", "denied", "wrong_a
 
 REQUEST_LIMIT: Final = "RequestLimit"
 """The error code of a question that would have taken more requests than `Question.request_limit`."""
+
+
+OPTIONAL_GRANT: Final = "optional_grant_not_given"
+"""The reason of a question that was not answered because only an optional grant would allow it."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,8 @@ class Question:
         region: a region, or `aws-global`.
         listing_role: the role that the cell belongs to.
         parameters: sent beside the listing's own.
+        batches: further parameters, one request (with all its pages) for each; the answer has the records of all of
+            them or none.
         suffix: the parameter's part of the cell's name, `listing:suffix`.
         request_limit: give up, rather than send more requests than this.
         verbatim: keep every page as AWS sent it in `Answer.raw_response`, for people who look.
@@ -48,6 +54,7 @@ class Question:
     listing: Listing
     listing_role: Role
     parameters: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    batches: Sequence[Mapping[str, Any]] = ()
     suffix: str = ""
     request_limit: int | None = None
     verbatim: bool = False

@@ -34,6 +34,10 @@ class Each:
     have no records leave nothing to ask: one cell without a parameter says so, `skipped` as `no_parents`.
 
     Attributes:
+        region_field: field of the parent record that names the region to ask in; empty where a regional parent's own
+            region is it.
+        in_one_cell: all parents of an account and region are asked in one cell, one request after the other, where a
+            cell a parent would be too many.
         enum: a shape of the service's botocore model, such as `PolicyType`: asked once for each of its values.
         unlisted: with `enum`, an empty answer for a value that no record of `of` names is `skipped` with this reason:
             it is no list without entries.
@@ -42,6 +46,8 @@ class Each:
     parameter: str
     of: tuple[str, ...] = ()
     field: str = ""
+    region_field: str = ""
+    in_one_cell: bool = False
     enum: str = ""
     unlisted: str = ""
 
@@ -57,12 +63,18 @@ class Listing:
         zero: what an empty answer means.
         zero_of: what it means for single parameters instead, by the part of the cell's name behind the colon.
         records: JMESPath of the records in one page: `Accounts`, or `Reservations[].Instances` for records
-            that stand inside others (one level). A structure is one record.
+            that stand inside others (one level). A structure or a map is one record.
         carry: fields of the outer record that each inner record is given, such as `OwnerId`.
         scope: `regional` is asked in every enabled region; `global` once, in the service's home region.
         owner: field of a record that names its account, as 12 digits or within an ARN; None where the
             records do not say.
         parameters: sent with every request.
+        account_parameter: parameter that is given the id of the account that is asked, such as `AccountId`.
+        echo: parameters of the request that each record is given, where the answer does not say what it is about.
+        json_text: the records are JSON documents as text.
+        errors: field of the answer that lists what AWS could not look up (each with ErrorCode and Message): an answer
+            with entries there is no answer.
+        is_large: an answer does not fit into memory; asked one question at a time.
         each: asked once for each record of other listings.
         token: request and response field of the page token, where botocore knows no paginator.
         skip_codes: error codes that mean "not offered here", with the reason to record: the cell is `skipped`.
@@ -77,6 +89,11 @@ class Listing:
     scope: Literal["regional", "global"] = "regional"
     owner: str | None = None
     parameters: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    account_parameter: str = ""
+    echo: tuple[str, ...] = ()
+    json_text: bool = False
+    errors: str = ""
+    is_large: bool = False
     each: Each | None = None
     zero_of: Mapping[str, ZeroSense] = field(default_factory=lambda: MappingProxyType({}))
     token: tuple[str, str] | None = None

@@ -1,7 +1,8 @@
 """From the pages of an answer to records: where they stand, whose they are, and what is no answer at all."""
 
+import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from typing import Any
 
@@ -56,43 +57,60 @@ class Pages:
         self._listing = listing
         self._account_id = account_id
 
-    def take(self, page: dict[str, Any], model: Any) -> None:
+    def take(self, page: dict[str, Any], model: Any, asked: Mapping[str, Any]) -> None:
         """Add a page's records.
+
+        Args:
+            page: the answer as parsed.
+            model: botocore's model of the operation.
+            asked: the parameters of the request, for `Listing.echo`.
 
         Raises:
             Failed: it is not what the listing says, or a record belongs to another account.
         """
         self.count += 1
         self.last = page
+        for error in page.get(self._listing.errors) or () if self._listing.errors else ():
+            raise Failed("failed", str(error.get("ErrorCode", "")), str(error.get("Message", "")), page)
         outer, inner = record_path(self._listing.records)
         shape = _member(model.output_shape, outer)
+        echoed = {name: asked[name] for name in self._listing.echo if name in asked}
         if not inner:
             for record in self._records(page, outer, shape):
-                self._add(record)
+                self._add({**echoed, **record})
             return
         inner_shape = _member(getattr(shape, "member", None), inner)
         for group in self._list(page, outer, shape, page):
-            carried = {name: group[name] for name in self._listing.carry if name in group}
+            carried = echoed | {name: group[name] for name in self._listing.carry if name in group}
             for record in self._list(group, inner, inner_shape, page):
                 self._add({**carried, **record})
 
     def _records(self, page: dict[str, Any], path: tuple[str, ...], shape: Any) -> list[dict[str, Any]]:
         """The records at the end of a path: those of a list, or the one that a structure is."""
-        if shape is None or shape.type_name != "structure":
+        if shape is None or shape.type_name not in ("structure", "map"):
             return self._list(page, path, shape, page)
         found = _at(page, path)
         if not isinstance(found, dict):
             raise self._unreadable(f"without {self._listing.records}", page)
-        return [found]
+        # The keys of a map are data, no names of fields.
+        return [{path[-1]: found} if shape.type_name == "map" else found]
 
     def _list(self, value: Any, path: tuple[str, ...], shape: Any, page: dict[str, Any]) -> list[dict[str, Any]]:
         found = _at(value, path)
         flattened = shape is not None and shape.serialization.get("flattened")
         if found is None and flattened and any(name != "ResponseMetadata" for name in value):
             return []
+        if self._listing.json_text and isinstance(found, list):
+            found = [self._document(text, page) for text in found]
         if not isinstance(found, list) or not all(isinstance(record, dict) for record in found):
             raise self._unreadable(f"without a list of records at {self._listing.records}", page)
         return found
+
+    def _document(self, text: Any, page: dict[str, Any]) -> Any:
+        try:
+            return json.loads(text)
+        except (TypeError, ValueError):
+            raise self._unreadable(f"with something at {self._listing.records} that is no JSON", page) from None
 
     def _unreadable(self, how: str, page: dict[str, Any]) -> Failed:
         return Failed("failed", "UnreadableAnswer", f"{self._listing.call} answered {how}.", page)
@@ -112,7 +130,8 @@ class Pages:
                 "OwnerUnknown",
                 f"A record of {self._listing.call} does not name its account at {owner}.",
             )
-        if named not in (self._account_id, "aws"):
+        # Some services leave the account out of their ARNs: those name nobody.
+        if named not in (self._account_id, "aws", ""):
             raise Failed(
                 "wrong_account",
                 "ForeignRecord",
@@ -133,10 +152,14 @@ def _member(shape: Any, path: tuple[str, ...]) -> Any:
 
 
 def _account_of(value: Any) -> str | None:
-    """The account that an id or an ARN names; `aws` for what AWS itself owns."""
+    """The account that an id or an ARN names; `aws` for what AWS itself owns, empty where an ARN leaves it out."""
     if not isinstance(value, str):
         return None
     if value.startswith("arn:"):
         parts = value.split(":", 5)
-        value = parts[4] if len(parts) == 6 else ""
+        if len(parts) < 6:
+            return None
+        value = parts[4]
+        if not value:
+            return ""
     return value if value == "aws" or re.fullmatch(r"\d{12}", value) else None

@@ -40,6 +40,7 @@ from botocore.paginate import Paginator
 from botocore.utils import parse_timestamp
 
 from resources.answer import (
+    OPTIONAL_GRANT,
     REQUEST_LIMIT,
     Answer,
     AwsError,
@@ -49,7 +50,7 @@ from resources.answer import (
     Question,
     Refusals,
 )
-from resources.contract import Role, check
+from resources.contract import Role, check, iam_action, is_optional
 from resources.credentials import (
     EXPIRED_CODES,
     UNKNOWN_KEY_CODES,
@@ -548,12 +549,12 @@ class Reach:
         pages = Pages(question.listing, question.account_id, keep or records.append)
         try:
             with self._asking(question.profile, stopping, question.request_limit) as asking:
-                for page, model in self._pages(asking, question):
+                for page, model, parameters in self._pages(asking, question):
                     if question.verbatim:
                         verbatim.append(page)
-                    pages.take(page, model)
+                    pages.take(page, model, parameters)
         except Failed as failure:
-            skip_reason = question.listing.skip_codes.get(failure.code)
+            skip_reason = self._skip_reason(question.listing, failure)
             return answer(
                 failure.outcome if skip_reason is None else "skipped",
                 page_count=pages.count,
@@ -571,6 +572,19 @@ class Reach:
             record_count=pages.found,
             raw_response={"pages": verbatim} if verbatim else None,
         )
+
+    def _skip_reason(self, listing: Listing, failure: Failed) -> str | None:
+        """Why a failure counts as not asked; None where it is one."""
+        reason = listing.skip_codes.get(failure.code)
+        refused = failure.outcome == "denied" and failure.code not in EXPIRED_CODES | UNKNOWN_KEY_CODES
+        if reason is None and refused and self.is_optional(listing):
+            return OPTIONAL_GRANT
+        return reason
+
+    def is_optional(self, listing: Listing) -> bool:
+        """Whether only an optional grant covers a listing, so that a refusal says that it was not given."""
+        signing_name = self._models.signing_name(listing.service, listing.operation)
+        return is_optional(self.role, iam_action(signing_name, listing.operation))
 
     def _check(self, listing: Listing) -> None:
         if (listing.call, listing.records) not in self._checked:
@@ -590,19 +604,31 @@ class Reach:
         finally:
             _ASKING.reset(token)
 
-    def _pages(self, asking: _Asking, question: Question) -> Iterator[tuple[dict[str, Any], Any]]:
-        """The pages of a question, each with the model of its answer."""
+    def _pages(self, asking: _Asking, question: Question) -> Iterator[tuple[dict[str, Any], Any, Mapping[str, Any]]]:
+        """The pages of a question, each with the model of its answer and what was asked."""
         listing = question.listing
-        region = self._region(listing, question.region)
-        client = self._client(asking.profile, listing.service, region)
+        client = self._client(asking.profile, listing.service, self.region_of(listing, question.region))
         model = client.meta.service_model.operation_model(listing.operation)
-        parameters = {**listing.parameters, **question.parameters}
+        given = {listing.account_parameter: question.account_id} if listing.account_parameter else {}
+        for batch in question.batches or ({},):
+            parameters = {**listing.parameters, **given, **question.parameters, **batch}
+            try:
+                for page in self._pages_of(asking, listing, client, model, parameters):
+                    yield page, model, parameters
+            except Failed as failure:
+                # What one of many was asked about went away meanwhile: it has nothing, the others have their answers.
+                if not question.batches or listing.skip_codes.get(failure.code) != "parent_gone":
+                    raise
+
+    def _pages_of(
+        self, asking: _Asking, listing: Listing, client: Any, model: Any, parameters: Mapping[str, Any]
+    ) -> Iterator[dict[str, Any]]:
         pagination = self._pagination(listing)
         if pagination is None:
             page = self._try(asking, client, listing.operation, parameters)
             if any(page.get(name) for name in TOKEN_FIELDS):
                 raise Failed("failed", "UnreadPages", f"{listing.call} has more pages and no known token.")
-            yield page, model
+            yield page
             return
         asked: set[str] = set()
 
@@ -614,8 +640,7 @@ class Reach:
             return self._try(asking, client, listing.operation, page_parameters)
 
         try:
-            for page in Paginator(send, pagination, model).paginate(**parameters):
-                yield page, model
+            yield from Paginator(send, pagination, model).paginate(**parameters)
         except PaginationError:
             raise _loop(listing) from None
 
@@ -626,8 +651,11 @@ class Reach:
             return {"input_token": request, "output_token": response, "result_key": ".".join(root)}
         return self._models.pagination(listing.service, listing.operation)
 
-    def _region(self, listing: Listing, region: str) -> str:
-        """Where to send it: a service without regions has one place, one with regions answers at home."""
+    def region_of(self, listing: Listing, region: str) -> str:
+        """Where a question is sent, and where its events are kept.
+
+        A service without regions has one place, one with regions is asked for its global listings at home.
+        """
         if region != GLOBAL_REGION:
             return region
         return self._models.home_of(listing.service, self.home_region)

@@ -53,12 +53,12 @@ def collect(
 ) -> dict[str, tuple[str, str | None]]:
     """One step of these listings: the outcome and the reason of each cell that it stored."""
     resource: Any = Management(profile, retry or Retry())
-    collection = Collection(home.store, run_id, resource, listings, read_settings({}), lambda _: None)
+    collection = Collection(home.store, run_id, {"management": resource}, listings, read_settings({}), lambda _: None)
     with home.store.transaction() as connection:
         evidence.record_run(connection, run_id, "test")
     try:
         for listing in listings:
-            ask_central(collection, listing)
+            ask_central(collection, listing, "management")
         collection.settle()
         collection.commit(collection.cells(), {})
     finally:

@@ -320,7 +320,7 @@ def model_of(operation: str) -> Any:
 def test_a_structure_that_is_missing_is_no_answer(page: dict[str, Any]) -> None:
     pages = Pages(CONTENT, ACCOUNT, [].append)
     with pytest.raises(Failed) as failed:
-        pages.take(page, model_of("DescribePolicy"))
+        pages.take(page, model_of("DescribePolicy"), {})
     assert (failed.value.outcome, failed.value.code, pages.found) == ("failed", "UnreadableAnswer", 0)
 
 
@@ -330,11 +330,11 @@ def test_a_structure_is_one_record_and_names_its_owner_within(owner: str, outcom
     record = {"PolicySummary": {"Arn": arn("p-1", owner)}, "Content": "{}"}
     pages = Pages(CONTENT, ACCOUNT, kept.append)
     if outcome is None:
-        pages.take({"Policy": record}, model_of("DescribePolicy"))
+        pages.take({"Policy": record}, model_of("DescribePolicy"), {})
         assert kept == [record]
     else:
         with pytest.raises(Failed) as failed:
-            pages.take({"Policy": record}, model_of("DescribePolicy"))
+            pages.take({"Policy": record}, model_of("DescribePolicy"), {})
         assert failed.value.outcome == outcome
 
 

@@ -1,0 +1,66 @@
+"""What CloudWatch is asked: which metrics of which resources, in requests of at most 500. Pure."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+
+from pipelines.catalogue import MEASURED
+
+QUERIES_A_REQUEST = 500
+"""As many as GetMetricData takes."""
+
+DAY_SECONDS = 86400
+
+DAYS = 30
+"""Whole days before today, in UTC: long enough to call something idle. AWS charges a metric, not its days."""
+
+SAMPLES = "SampleCount"
+
+
+def requests(resources: Iterable[tuple[str, str]], today: date) -> list[dict[str, Any]]:
+    """The parameters of the requests for some resources of one account and region.
+
+    A query's label is `namespace|dimension|resource|metric|statistic`: CloudWatch gives it back with the answer.
+
+    Args:
+        resources: listing and id of each.
+        today: the day that is not over yet, UTC.
+    """
+    midnight = datetime.combine(today, time(), UTC)
+    period = {
+        "StartTime": (midnight - timedelta(days=DAYS)).isoformat(),
+        "EndTime": midnight.isoformat(),
+    }
+    queries = [
+        _query(number, listing, resource, metric, statistic)
+        for number, (listing, resource, metric, statistic) in enumerate(_wanted(sorted(set(resources))))
+    ]
+    return [{**period, "MetricDataQueries": list(some)} for some in _in_batches(queries)]
+
+
+def _wanted(resources: Iterable[tuple[str, str]]) -> Iterable[tuple[str, str, str, str]]:
+    for listing, resource in resources:
+        for metric, statistics in MEASURED[listing].metrics.items():
+            for statistic in (SAMPLES, *statistics):
+                yield listing, resource, metric, statistic
+
+
+def _query(number: int, listing: str, resource: str, metric: str, statistic: str) -> Mapping[str, Any]:
+    measured = MEASURED[listing]
+    return {
+        "Id": f"q{number}",
+        "Label": "|".join((measured.namespace, measured.dimension, resource, metric, statistic)),
+        "MetricStat": {
+            "Metric": {
+                "Namespace": measured.namespace,
+                "MetricName": metric,
+                "Dimensions": [{"Name": measured.dimension, "Value": resource}],
+            },
+            "Period": DAY_SECONDS,
+            "Stat": statistic,
+        },
+    }
+
+
+def _in_batches(queries: Sequence[Mapping[str, Any]]) -> Iterable[Sequence[Mapping[str, Any]]]:
+    return (queries[at : at + QUERIES_A_REQUEST] for at in range(0, len(queries), QUERIES_A_REQUEST))
