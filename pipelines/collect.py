@@ -12,7 +12,7 @@ from typing import Any
 
 import dagster as dg
 
-from pipelines import rules
+from pipelines import accounts, rules
 from pipelines.catalogue import COST_DAILY, FAMILIES, REGION, Family
 from pipelines.collection import NO_SILENT_ZERO, Collection
 from pipelines.gate import GATE_TAG, begin, open_gate, refuse, refusing, stop_where_blocked
@@ -123,42 +123,49 @@ def _collect(
         account_list=bool(family.after),
     )
     collection = Collection(store, warehouse.run_id, resources, listings, settings, context.log.info)
-    coverage: rules.Verdict | None = None
     try:
         with refusing():
-            reached = None
-            workload = resources.get("workload")
-            if isinstance(workload, Workload):
-                reached = match_accounts(collection, workload)
-                coverage = account_coverage(collection, reached)
-                profiles = len(reached.profile_of) + len(reached.broken) + len(reached.unplaced)
-                stop = too_many_unplaced(reached, profiles, settings.untrusted_tolerance)
-                if stop is not None:
-                    raise refuse(f"{what} was not asked. {stop}")
-            for listing in listings:
-                for role in listing.roles:
-                    if role == "workload" and reached is not None:
-                        ask_workloads(collection, listing, reached)
-                    elif listing.name == COST_DAILY:
-                        ask_costs(collection, listing)
-                    else:
-                        ask_central(collection, listing, role)
-            collection.settle()
+            coverage = ask(collection, what)
             cells = collection.cells()
             # The answers of a large family are cyclic garbage by now; the models that follow need the room.
             gc.collect()
-            also = {ACCOUNT_COVERAGE: coverage} if coverage is not None and _lists_regions(listings) else {}
-            verdicts = collection.commit(cells, also)
+            verdicts = collection.commit(cells, {} if coverage is None else {ACCOUNT_COVERAGE: coverage})
     finally:
         collection.close()
-    for finding in collection.findings:
-        context.log.warning(finding)
+    if coverage is not None:
+        for finding in collection.findings:
+            context.log.warning(finding)
     yield from _results(context, listings, cells, verdicts, coverage, collection.findings)
     stop_where_blocked(what, [verdict.sentence for verdict in verdicts.values() if verdict.blocks])
 
 
-def _lists_regions(listings: Sequence[Listing]) -> bool:
-    return any(listing.name == REGION for listing in listings)
+def ask(collection: Collection, what: str) -> rules.Verdict | None:
+    """Put every question of a step, and again where something speaks against the answer.
+
+    Returns the verdict on the reach of the workload profiles where the step lists regions.
+
+    Raises:
+        dagster.Failure: too many profiles do not answer to know whose accounts would be missing. Nothing was asked.
+    """
+    reached: accounts.Reached | None = None
+    workload = collection.resources.get("workload")
+    if isinstance(workload, Workload):
+        reached = match_accounts(collection, workload)
+        profiles = len(reached.profile_of) + len(reached.broken) + len(reached.unplaced)
+        stop = too_many_unplaced(reached, profiles, collection.settings.untrusted_tolerance)
+        if stop is not None:
+            raise refuse(f"{what} was not asked. {stop}")
+    for listing in collection.listings:
+        for role in listing.roles:
+            if role == "workload" and reached is not None:
+                ask_workloads(collection, listing, reached)
+            elif listing.name == COST_DAILY:
+                ask_costs(collection, listing)
+            else:
+                ask_central(collection, listing, role)
+    collection.settle()
+    lists_regions = any(listing.name == REGION for listing in collection.listings)
+    return account_coverage(collection, reached) if lists_regions and reached is not None else None
 
 
 def _results(
