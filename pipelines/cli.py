@@ -115,17 +115,22 @@ def preflight(as_json: bool) -> None:
 
 
 @main.command()
+@click.option(
+    "--only-untrusted",
+    is_flag=True,
+    help="Ask again only the cells without a trusted answer of the last 20 hours, then build and publish as always.",
+)
 @demo_option
 @plainly
-def nightly(demo: bool) -> None:
+def nightly(demo: bool, only_untrusted: bool) -> None:
     """Run the night: pre-flight, collection, models, checks, publishing.
 
-    Example: cmdb nightly
+    Example: cmdb nightly --only-untrusted
     """
-    _night(_settings(demo=demo), demo=demo)
+    _night(_settings(demo=demo), demo=demo, only_untrusted=only_untrusted)
 
 
-def _night(settings: Settings, *, demo: bool) -> None:
+def _night(settings: Settings, *, demo: bool, only_untrusted: bool = False) -> None:
     from pipelines.alerts import send, verdict_of
     from pipelines.definitions import NIGHTLY
     from pipelines.nightly import prepare_dagster_home, run_nightly, summarise
@@ -135,7 +140,7 @@ def _night(settings: Settings, *, demo: bool) -> None:
     store = Store(settings.database)
     environment = os.environ | {"CMDB_DATABASE": str(settings.database)}
     with progress_bars():
-        night = run_nightly(environment, store)
+        night = run_nightly(environment, store, only_untrusted=only_untrusted)
     summary = summarise(store) if night.published else None
     where = " --demo" if demo else ""
     next_command = (

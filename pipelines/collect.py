@@ -34,6 +34,9 @@ from resources.warehouse_resource import Warehouse
 
 ACCOUNT_COVERAGE = "account_coverage"
 
+ONLY_UNTRUSTED = "cmdb/only_untrusted"
+"""Tag of a run that asks only what the last answers left open."""
+
 
 def landing_key(listing: str) -> dg.AssetKey:
     """The key of a raw asset."""
@@ -122,7 +125,15 @@ def _collect(
         max_age=rules.COLLECTION_MAX_AGE,
         account_list=bool(family.after),
     )
-    collection = Collection(store, warehouse.run_id, resources, listings, settings, context.log.info)
+    collection = Collection(
+        store,
+        warehouse.run_id,
+        resources,
+        listings,
+        settings,
+        context.log.info,
+        only_untrusted=ONLY_UNTRUSTED in context.run.tags,
+    )
     try:
         with refusing():
             coverage = ask(collection, what)

@@ -35,6 +35,9 @@ NO_SILENT_ZERO = "no_silent_zero"
 HORIZON = timedelta(minutes=5)
 """How long before the question CloudTrail is searched for refusals."""
 
+KEPT_FOR = timedelta(hours=20)
+"""How old a trusted answer may be to be left as it is where only the others are asked again: publishing allows 24 h."""
+
 Place = tuple[Role, str, str, str]
 """Role, profile, account and region whose trail has the events of a question."""
 
@@ -109,6 +112,8 @@ class Collection:
         listings: Sequence[Listing],
         settings: Settings,
         log: Callable[[str], None],
+        *,
+        only_untrusted: bool = False,
     ) -> None:
         self.store = store
         self.run_id = run_id
@@ -119,6 +124,8 @@ class Collection:
         self.asked: dict[Key, Asked] = {}
         self.not_asked: dict[Key, NotAsked] = {}
         self._childless: list[Question] = []
+        self._only_untrusted = only_untrusted
+        self._kept: set[Key] = set()
         self.captured: dict[str, list[Capture]] = defaultdict(list)
         self.findings: list[str] = []
         self.left: frozenset[str] = frozenset()
@@ -140,11 +147,23 @@ class Collection:
 
     def ask(self, listing: Listing, questions: Sequence[Question]) -> None:
         """Put the questions of one listing, land what they find; what failed is asked once more at the end."""
+        questions = [question for question in questions if not self.keep(question)]
         self._ask_once(listing, questions)
         failed = [q for q in questions if self.asked[self.key_of(q)].answer.outcome == "failed"]
         if failed:
             self.log(f"{listing.name}: asking {len(failed)} failed cell(s) a second time.")
             self._ask_once(listing, failed)
+
+    def keep(self, question: Question) -> bool:
+        """Whether a question is left out because its last answer is trusted and only others are asked again."""
+        key = self.key_of(question)
+        earlier = self.earlier.get(key)
+        if not self._only_untrusted or earlier is None or not earlier.is_trusted:
+            return False
+        if datetime.now(UTC) - earlier.ended_at > KEPT_FOR:
+            return False
+        self._kept.add(key)
+        return True
 
     def ask_in_turn(self, listing: Listing, plan: Iterable[Question], total: int) -> None:
         """Put questions one after the other, as long as `plan` gives any; it sees what came of those before."""
@@ -215,10 +234,13 @@ class Collection:
 
     def records_of(self, listing: str) -> list[Capture]:
         """Captured fields of a listing: of this step, or of its newest collection where it was not selected."""
-        if any(entry.name == listing for entry in self.listings):
+        own = any(entry.name == listing for entry in self.listings)
+        kept = {key for key in self._kept if key[3].partition(":")[0] == listing}
+        if own and not kept:
             return self.captured[listing]
         try:
-            return landed.captures(self.store, listing, self._wanted[listing])
+            stored = landed.captures(self.store, listing, self._wanted[listing])
+            return self.captured[listing] + [capture for capture in stored if capture.key in kept] if own else stored
         except LookupError as error:
             raise refuse(f"{error} Materialise landing/{listing} first. Nothing was asked.") from error
 
@@ -464,7 +486,7 @@ class Collection:
         for cell in cells:
             if cell.is_trusted:
                 answered[cell.region, cell.listing].add((cell.role, cell.account_id))
-        current = {_cell_key(cell) for cell in cells}
+        current = self._kept | {_cell_key(cell) for cell in cells}
         for cell in cells:
             by_listing[cell.listing.partition(":")[0]].append(cell)
         for listing in self.listings:

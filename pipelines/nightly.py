@@ -10,6 +10,7 @@ from typing import Any
 import dagster as dg
 
 from pipelines.alerts import LAUNCHED_BY, failure_sentence
+from pipelines.collect import ONLY_UNTRUSTED
 from pipelines.definitions import NIGHTLY, build_defs
 from pipelines.gate import EXIT_CODE
 from pipelines.settings import REPOSITORY
@@ -47,14 +48,18 @@ def prepare_dagster_home(environment: MutableMapping[str, str]) -> Path:
     return home
 
 
-def run_nightly(environment: Mapping[str, str], store: Store) -> Night:
-    """Run the job against `DAGSTER_HOME`'s instance, where the UI shows it."""
+def run_nightly(environment: Mapping[str, str], store: Store, *, only_untrusted: bool = False) -> Night:
+    """Run the job against `DAGSTER_HOME`'s instance, where the UI shows it.
+
+    Args:
+        only_untrusted: ask again only what no trusted answer of the last hours is there for.
+    """
     job = build_defs(environment).resolve_job_def(NIGHTLY)
     with dg.DagsterInstance.get() as instance:
         result = job.execute_in_process(
             instance=instance,
             raise_on_error=False,
-            tags={LAUNCHED_BY: "cmdb nightly"},
+            tags={LAUNCHED_BY: "cmdb nightly"} | ({ONLY_UNTRUSTED: "yes"} if only_untrusted else {}),
             # The terminal shows progress and the verdict; the events are in the UI.
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
         )

@@ -53,6 +53,11 @@ def _asker(listing: Listing, role: Role, profile: str, account: str) -> Callable
 
 def _ask_places(collection: Collection, listing: Listing, role: Role, profile_of: Mapping[str, str]) -> None:
     """Ask a listing of accounts: once, in each of their regions, or for each record of its parents there."""
+    if listing.on_request and listing.on_request not in collection.settings.requested:
+        for account, profile in profile_of.items():
+            key = (role, account, GLOBAL_REGION, listing.name)
+            collection.skip(NotAsked(key, "skipped", "not_requested", profile=profile))
+        return
     if listing.name == METRIC:
         _ask_metrics(collection, listing, role, profile_of)
         return
@@ -118,6 +123,7 @@ def _ask_for_parents(collection: Collection, listing: Listing, role: Role, profi
 
 def _ask(collection: Collection, listing: Listing, role: Role, questions: Sequence[Question]) -> None:
     """Put the questions; of an optional grant first one to each account, the others where it was given."""
+    questions = [question for question in questions if not collection.keep(question)]
     if not collection.reach(role).is_optional(listing):
         collection.ask(listing, questions)
         return

@@ -33,12 +33,13 @@ ANSWERED_SKIPS = frozenset(
         "no_parents",
         "no_resource_policy",
         "not_offered",
+        "not_requested",
         "optional_grant_not_given",
         "parent_gone",
         "policy_type_not_enabled",
     }
 )
-"""Reasons of a skipped cell by which AWS itself said that there is nothing to ask, or nothing to ask it for."""
+"""Reasons of a skipped cell by which there is nothing to ask, by AWS's own word or by that of who runs this."""
 
 RETIRING = frozenset({"account_left", "caller_changed", "no_resource_policy", "parent_gone", "policy_type_not_enabled"})
 """Reasons of a skipped cell that are knowledge, not ignorance: its rows are removed, as by a trusted zero."""
@@ -276,7 +277,7 @@ def listing_verdict(listing: str, cells: Sequence[CellState], tolerance: Decimal
     if not asked:
         reasons = ", ".join(sorted({cell.skip_reason or "" for cell in cells}))
         if all(cell.skip_reason in ANSWERED_SKIPS for cell in cells):
-            return Verdict(True, f"{listing}: by AWS's own word there is nothing to ask here ({reasons}).")
+            return Verdict(True, f"{listing}: there is nothing to ask here ({reasons}).")
         cure = (
             " Name a profile for at least one account (CMDB_WORKLOAD_PROFILES), and see CMDB_REGIONS."
             if all(cell.role == "workload" for cell in cells)

@@ -30,6 +30,10 @@ AWS_SOURCES = ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_ENDPOINT_U
 """Variables of botocore's that decide who a profile of the same name is."""
 
 
+ON_REQUEST = ("CMDB_BUCKET_CONTENT",)
+"""Settings of yes or no for what costs a call a resource."""
+
+
 class SettingsError(Exception):
     """One or more environment variables hold what cannot be used. The message is a sentence for each."""
 
@@ -43,6 +47,7 @@ class Settings:
         regions: asked for workload listings; empty means each account's enabled regions.
         untrusted_tolerance: share of the asked workload cells of a listing that may fail loudly.
         cost_request_limit: Cost Explorer requests a night, each US$0.01.
+        requested: names of the settings that ask for more than a night asks anyway (`Listing.on_request`).
         aws_sources: where botocore looks for profiles and endpoints, as far as the environment says.
         problem: why the settings cannot be used; empty when they can. Every gate refuses while it stands,
             so that a bad value shows in the Dagster UI as a sentence instead of a code location that
@@ -66,6 +71,7 @@ class Settings:
     alert_command: str = ""
     schedule: str = "30 3 * * *"
     timezone: str = "Pacific/Auckland"
+    requested: frozenset[str] = frozenset()
     aws_sources: tuple[str, ...] = ()
     problem: str = ""
 
@@ -140,6 +146,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         concurrency=value("CMDB_CONCURRENCY", 64, _whole(1, 512), "a whole number from 1 to 512"),
         alert_command=text("CMDB_ALERT_COMMAND"),
         schedule=value("CMDB_SCHEDULE", "30 3 * * *", _cron, "a cron line of five fields"),
+        requested=frozenset(name for name in ON_REQUEST if value(name, False, _yes, "yes or no")),
         aws_sources=tuple(f"{name}={environment[name]}" for name in AWS_SOURCES if environment.get(name, "").strip()),
         timezone=value("CMDB_TIMEZONE", "Pacific/Auckland", _timezone, "a time zone such as Pacific/Auckland"),
     )
@@ -211,6 +218,12 @@ def _whole(low: int, high: int) -> Callable[[str], int]:
         return number
 
     return parse
+
+
+def _yes(text: str) -> bool:
+    if text.lower() not in ("yes", "no"):
+        raise ValueError(text)
+    return text.lower() == "yes"
 
 
 def _cron(text: str) -> str:

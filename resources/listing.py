@@ -63,7 +63,7 @@ class Listing:
         zero: what an empty answer means.
         zero_of: what it means for single parameters instead, by the part of the cell's name behind the colon.
         records: JMESPath of the records in one page: `Accounts`, or `Reservations[].Instances` for records
-            that stand inside others (one level). A structure or a map is one record.
+            that stand inside others (one level). A structure or a map is one record; `@` is the page itself.
         carry: fields of the outer record that each inner record is given, such as `OwnerId`.
         scope: `regional` is asked in every enabled region; `global` once, in the service's home region.
         owner: field of a record that names its account, as 12 digits or within an ARN; None where the
@@ -74,6 +74,8 @@ class Listing:
         json_text: the records are JSON documents as text.
         errors: field of the answer that lists what AWS could not look up (each with ErrorCode and Message): an answer
             with entries there is no answer.
+        first_page_only: one page answers the question, such as whether there is anything at all.
+        on_request: name of the setting that must ask for it, since it costs a call a resource; empty: always asked.
         is_large: an answer does not fit into memory; asked one question at a time.
         each: asked once for each record of other listings.
         token: request and response field of the page token, where botocore knows no paginator.
@@ -93,6 +95,8 @@ class Listing:
     echo: tuple[str, ...] = ()
     json_text: bool = False
     errors: str = ""
+    first_page_only: bool = False
+    on_request: str = ""
     is_large: bool = False
     each: Each | None = None
     zero_of: Mapping[str, ZeroSense] = field(default_factory=lambda: MappingProxyType({}))

@@ -33,8 +33,10 @@ def record_path(records: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Where a listing's records stand in a page: the way to the list, and on to the inner list if any.
 
     Raises:
-        ValueError: it is neither `A.B` nor `A.B[].C.D`.
+        ValueError: it is neither `@`, nor `A.B`, nor `A.B[].C.D`.
     """
+    if records == "@":
+        return (), ()
     if not re.fullmatch(r"\w+(\.\w+)*(\[\]\.\w+(\.\w+)*)?", records):
         raise ValueError(f"records={records!r} is neither `Key`, `A.B` nor `Outer[].Inner`.")
     outer, _, inner = records.partition("[].")
@@ -92,6 +94,8 @@ class Pages:
         found = _at(page, path)
         if not isinstance(found, dict):
             raise self._unreadable(f"without {self._listing.records}", page)
+        if not path:
+            return [{name: value for name, value in found.items() if name != "ResponseMetadata"}]
         # The keys of a map are data, no names of fields.
         return [{path[-1]: found} if shape.type_name == "map" else found]
 

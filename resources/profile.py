@@ -624,9 +624,9 @@ class Reach:
         self, asking: _Asking, listing: Listing, client: Any, model: Any, parameters: Mapping[str, Any]
     ) -> Iterator[dict[str, Any]]:
         pagination = self._pagination(listing)
-        if pagination is None:
+        if pagination is None or listing.first_page_only:
             page = self._try(asking, client, listing.operation, parameters)
-            if any(page.get(name) for name in TOKEN_FIELDS):
+            if not listing.first_page_only and any(page.get(name) for name in TOKEN_FIELDS):
                 raise Failed("failed", "UnreadPages", f"{listing.call} has more pages and no known token.")
             yield page
             return

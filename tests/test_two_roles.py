@@ -32,7 +32,9 @@ RUN = "another-night"
 
 
 @contextmanager
-def asked(simulator: Simulator, database: Path, *names: str | Listing, **settings: str) -> Iterator[list[Cell]]:
+def asked(
+    simulator: Simulator, database: Path, *names: str | Listing, only_untrusted: bool = False, **settings: str
+) -> Iterator[list[Cell]]:
     """The cells of one step of these listings on a warehouse with a night in it; stored once the test is done."""
     wanted = [CATALOGUE[name] if isinstance(name, str) else name for name in names]
     read = read_settings({**simulator.env, "CMDB_DATABASE": str(database), **settings})
@@ -44,7 +46,7 @@ def asked(simulator: Simulator, database: Path, *names: str | Listing, **setting
     with store.holding(RUN, "test"):
         with store.transaction() as connection:
             evidence.record_run(connection, RUN, "test")
-        collection = Collection(store, RUN, resources, wanted, read, lambda _: None)
+        collection = Collection(store, RUN, resources, wanted, read, lambda _: None, only_untrusted=only_untrusted)
         try:
             ask(collection, "test")
             cells = collection.cells()
@@ -193,6 +195,49 @@ def test_a_group_whose_stack_cannot_be_read_is_not_an_empty_group(
         {"listing": "resource_group_member:stack-that-is-gone"},
     )
     assert rows == [("skipped", "group_unresolved")]
+
+
+# ------------------------------------------------------------------------------- only what is not trusted
+
+
+def test_only_what_is_not_trusted_is_asked_again_and_nothing_else_goes(
+    organisation: Simulator, truthful_night: Path, tmp_path: Path
+) -> None:
+    database = copy_of(truthful_night, tmp_path)
+    account = organisation.truth()["reachable"][-1]
+    organisation.faults([{"action": "denied", "account": account, "op": "DescribeInstances", "times": 99}])
+    with asked(organisation, database, REGION, "ec2_instance") as cells:
+        assert {c.outcome for c in cells if c.account_id == account and c.listing == "ec2_instance"} == {"denied"}
+    organisation.control("DELETE", "/faults")
+    organisation.clear_log()
+    with asked(organisation, database, REGION, "ec2_instance", only_untrusted=True) as cells:
+        again = [cell for cell in cells if cell.outcome != "skipped"]
+        assert {cell.account_id for cell in again} == {account}
+        assert {cell.outcome for cell in again} == {"found", "empty_verified"}
+    calls = [(call["account_id"], call["operation"]) for call in organisation.log() if call["service"] == "ec2"]
+    assert set(calls) == {(account, "DescribeInstances")}
+    # What was left as it is has not been taken for gone.
+    left = query(
+        database,
+        "select count(*) from audit.coverage where listing in ('ec2_instance', 'ec2_region') "
+        "and (skip_reason in ('no_longer_asked', 'parent_gone') or (outcome <> 'skipped' and not is_trusted))",
+        of="working",
+    )
+    assert left == [(0,)]
+
+
+def test_what_was_trusted_too_long_ago_is_asked_again_too(
+    organisation: Simulator, truthful_night: Path, tmp_path: Path
+) -> None:
+    database = copy_of(truthful_night, tmp_path)
+    store = Store(database)
+    with store.holding("clock", "test"), store.transaction() as connection:
+        connection.execute(
+            "update audit.collection set started_at = started_at - interval 21 hours, "
+            "ended_at = ended_at - interval 21 hours where listing = 'ec2_vpc'"
+        )
+    with asked(organisation, database, REGION, "ec2_vpc", only_untrusted=True) as cells:
+        assert {cell.listing for cell in cells if cell.outcome == "found"} == {"ec2_vpc"}
 
 
 # ------------------------------------------------------------------------------------------------- records
