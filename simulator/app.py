@@ -21,7 +21,10 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 from simulator.access import Access, Policy, refusals
 from simulator.aggregator import Aggregation
 from simulator.apis import Apis
+from simulator.buckets import Buckets
+from simulator.databases import Databases
 from simulator.faults import FaultError, Faults, Lie, Rule, make_lie
+from simulator.functions import Functions
 from simulator.governance import Governance
 from simulator.hub import Hub
 from simulator.ledger import Ledger, decimal
@@ -99,8 +102,11 @@ class Simulation:
         self.world = self._make_world()
         self.settings = Settings(page_size=self._page_size)
         self.access = Access(self.world, self._policies)
-        self.ledger = Ledger(self.world)
         self.seeder = Seeder(self.world)
+        self.databases = Databases(self.seeder.network, self.settings)
+        self.buckets = Buckets(self.world, self.settings)
+        self.functions = Functions(self.seeder.network, self.settings)
+        self.ledger = Ledger(self.world, (self.databases.lines, self.functions.lines))
         self.faults = Faults()
         self.lies: list[Lie] = []
         self.governance = Governance(self.world, enumeration("organizations", "PolicyType"), self.settings)
@@ -113,7 +119,15 @@ class Simulation:
             self.ledger,
             self.trail,
             self.settings,
-            (PolicyApis(self.governance, self.settings), self.hub, self.aggregation, self.metrics),
+            (
+                PolicyApis(self.governance, self.settings),
+                self.hub,
+                self.aggregation,
+                self.metrics,
+                self.databases,
+                self.buckets,
+                self.functions,
+            ),
         )
 
     # ------------------------------------------------------------------ AWS
@@ -313,6 +327,9 @@ class Simulation:
             "hub": self.hub.truth,
             "config": self.aggregation.truth,
             "metrics": self.metrics.truth,
+            "databases": self.databases.truth,
+            "buckets": self.buckets.truth,
+            "functions": self.functions.truth,
         }
         wanted = data["parts"].split(",") if data.get("parts") else [*parts]
         if unknown := {*wanted} - {*parts}:

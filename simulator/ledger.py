@@ -10,7 +10,7 @@ import datetime as dt
 import itertools
 import json
 from collections import OrderedDict, defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -116,10 +116,10 @@ Groups = list[tuple[tuple[str, ...], Spans]]
 
 
 class Ledger:
-    """The lines of a world, and Cost Explorer's questions about them."""
+    """The lines of a world with those that `others` add, and Cost Explorer's questions about them."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(self, world: World, others: Iterable[Callable[[], Iterator[Line]]] = ()) -> None:
+        self._world, self._others = world, tuple(others)
         self._version = -1
         self._lines: list[Line] = []
         self._prefix: list[int] = []
@@ -161,6 +161,8 @@ class Ledger:
                     end=end,
                 )
             yield from self._monthly(account, number, end)
+        for lines in self._others:
+            yield from lines()
         for restated in self._world.restatements:
             yield Line(
                 restated.account_id,

@@ -304,14 +304,6 @@ def test_tagging_and_resource_groups_answer_in_pages(organisation: Simulator) ->
     assert nothing["GroupIdentifiers"] == []
 
 
-def test_services_of_later_days_are_served_by_moto(organisation: Simulator) -> None:
-    profile = workloads(organisation.truth())[0]["profile"]
-    assert client(profile, "rds").describe_db_instances()["DBInstances"] == []
-    assert client(profile, "lambda").list_functions()["Functions"] == []
-    assert client(profile, "s3").list_buckets()["Buckets"] == []
-    assert len(pages(profile, "ec2", "describe_subnets")) > 1
-
-
 # ---------------------------------------------------------------------- refusals
 
 
