@@ -233,6 +233,101 @@ def ask(role: Role, listing: str, account: str, region: str, parameter: str, ver
 
 
 @main.command()
+@click.argument("subject", nargs=-1, required=True, metavar="WHAT")
+@click.option("--blocked", is_flag=True, help="Look into the working file: what the last night found.")
+@demo_option
+@json_option
+@plainly
+def explain(subject: tuple[str, ...], blocked: bool, demo: bool, as_json: bool) -> None:
+    """Tell where a resource or a gap comes from: cell, identity, request, evidence, cure. Asks nobody.
+
+    WHAT is the ARN of a resource, or a cell as `cmdb coverage` prints it: account, region, listing.
+
+    Example: cmdb explain 111122223333 ap-southeast-2 ec2_instance
+    """
+    from pipelines.explain import NothingKnown, explain_cell, explain_resource
+    from pipelines.terminal import console, rows_table
+
+    store = Store(_settings(demo=demo).database)
+    if not blocked:
+        store.require_current_schema()
+    try:
+        match subject:
+            case (arn,):
+                told = explain_resource(store, arn, blocked=blocked)
+            case (account, region, listing):
+                told = explain_cell(store, account, region, listing, blocked=blocked)
+            case _:
+                raise Misused("Name a resource by its ARN, or a cell by account, region and listing.")
+    except NothingKnown as error:
+        raise Misused(str(error)) from error
+    if as_json:
+        click.echo(json.dumps(told.facts, indent=2, default=str, ensure_ascii=False))
+    else:
+        console().print(rows_table(("", ""), told.lines))
+
+
+@main.command()
+@click.option("--template", is_flag=True, help="Print the role itself: a CloudFormation template for a StackSet.")
+@click.option("--role-name", default="aws-org-cmdb-reader", show_default=True, help="What the role is called.")
+@click.option("--trusted", default="", metavar="ARN", help="Who may assume the role: the identity that runs the night.")
+@click.option("--optional", is_flag=True, help="With the contract's optional grants.")
+@click.option("--source-profile", default="", help="The profile that assumes the roles; the operations profile.")
+@click.option("--sso-session", default="", metavar="NAME", help="Sign in with this session instead, for people.")
+@demo_option
+@json_option
+@plainly
+def profiles(
+    template: bool,
+    role_name: str,
+    trusted: str,
+    optional: bool,
+    source_profile: str,
+    sso_session: str,
+    demo: bool,
+    as_json: bool,
+) -> None:
+    """Print the AWS config stanzas that are missing: the organisation's accounts that no profile reaches.
+
+    Example: cmdb profiles >> ~/.aws/config
+    """
+    from pipelines.onboarding import as_rows, reader_template, stanzas, unreached
+
+    settings = _settings(demo=demo)
+    if template:
+        if not trusted:
+            raise Misused(
+                "A role needs somebody who may assume it: name the identity that runs the night with --trusted, "
+                "such as arn:aws:iam::111122223333:role/night. Nothing was printed."
+            )
+        click.echo(reader_template(trusted, role_name=role_name, optional=optional))
+        return
+    accounts = unreached(Store(settings.database))
+    if as_json:
+        click.echo(json.dumps(as_rows(accounts), indent=2, ensure_ascii=False))
+        return
+    source_profile = source_profile or settings.operations_profile
+    if accounts and not source_profile and not sso_session:
+        raise Misused(
+            "A stanza needs somebody who assumes the role: set AWS_OPERATIONS_PROFILE, or name --source-profile or "
+            "--sso-session. Nothing was printed."
+        )
+    if accounts:
+        tenant = settings.management_profile.removesuffix("Management")
+        click.echo(
+            stanzas(
+                accounts,
+                prefix=f"{tenant}-" if tenant and tenant != settings.management_profile else "",
+                region=settings.home_region,
+                role_name=role_name,
+                source_profile=source_profile,
+                sso_session=sso_session,
+            )
+        )
+    click.echo(f"{len(accounts)} active account(s) without a profile.", err=True)
+
+
+@main.command()
 @click.argument("account")
 @click.argument("region")
 @click.argument("listing")

@@ -23,7 +23,19 @@ from resources.contract import ROLES, policy
 from resources.warehouse import Store
 from simulator.client import Simulator
 
-COMMANDS = ("preflight", "nightly", "demo", "coverage", "ask", "accept", "policy", "sql", "rollback")
+COMMANDS = (
+    "preflight",
+    "nightly",
+    "demo",
+    "coverage",
+    "ask",
+    "explain",
+    "profiles",
+    "accept",
+    "policy",
+    "sql",
+    "rollback",
+)
 
 Done = subprocess.CompletedProcess[str]
 

@@ -1,0 +1,300 @@
+"""Where a figure or a gap comes from: a resource or a cell, told from the evidence in a warehouse. Asks nobody.
+
+The same facts are for people as sentences and for programs as JSON; every gap ends in what to do about it.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from pipelines.catalogue import listings
+from resources.contract import CONTRACT
+from resources.warehouse import Store
+
+if TYPE_CHECKING:
+    import duckdb
+
+AGAIN = "then `cmdb nightly --only-untrusted`"
+
+SKIPPED: Mapping[str, tuple[str, str]] = {
+    "account_left": ("the account is closed or no longer of the organisation; its rows are retired", ""),
+    "account_suspended": ("the account is suspended, so AWS answers nobody there; its rows are kept, stale", ""),
+    "caller_changed": ("another role asks this account now; see the cell of that role", ""),
+    "group_unresolved": ("the group's CloudFormation stack cannot be read, so its members are unknown", ""),
+    "no_longer_asked": ("the settings or the catalogue no longer ask it; its rows are kept, stale", ""),
+    "no_parents": ("there is nothing to ask it for: what it is asked of was listed, and is empty", ""),
+    "no_profile": ("no workload profile reaches the account", "`cmdb profiles` prints the stanza that is missing"),
+    "no_resource_policy": ("the organisation has no resource policy", ""),
+    "not_offered": ("AWS does not offer the service in this region", ""),
+    "not_requested": ("it costs a call a resource and was not asked for", "set {on_request}=yes, then `cmdb nightly`"),
+    "optional_grant_not_given": (
+        "only an optional grant would allow it, and the role does not have it",
+        "`cmdb policy {role} --optional` prints the grant; without it the answer stays unknown",
+    ),
+    "parent_gone": ("what it was asked of is gone", ""),
+    "parents_unknown": (
+        "what it is asked of was not listed in a way that can be trusted",
+        "mend the cells of {parents} first, " + AGAIN,
+    ),
+    "policy_type_not_enabled": ("the policy type is not enabled in the organisation", ""),
+    "region_not_enabled": ("the account has not opted in to the region", ""),
+    "request_limit": (
+        "CMDB_COST_REQUEST_LIMIT was reached before it",
+        "the next night goes on; raise CMDB_COST_REQUEST_LIMIT to have it sooner (US$0.01 a request)",
+    ),
+}
+"""What each reason of a skipped cell means, and what to do about it where something can be done."""
+
+
+class NothingKnown(Exception):
+    """The warehouse has nothing under this name. The message says what was looked for and where."""
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Facts in the order in which they are told: `lines` for people, `facts` for programs."""
+
+    lines: list[tuple[str, str]] = field(default_factory=list)
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    def say(self, topic: str, text: str) -> None:
+        """Add a line."""
+        if text:
+            self.lines.append((topic, text))
+
+    def take(self, other: "Explanation") -> None:
+        """Go on with another explanation."""
+        self.lines.extend(other.lines)
+
+
+def explain_resource(store: Store, arn: str, *, blocked: bool = False) -> Explanation:
+    """A configuration item: as it is known, how it came in, and whether that can be believed now.
+
+    Args:
+        blocked: look into the working file instead of the published one.
+
+    Raises:
+        NothingKnown: no item has this ARN.
+    """
+    with store.read() if blocked else store.published() as connection:
+        rows = _rows(connection, "select * from cmdb.resource where arn = $arn", {"arn": arn})
+        if not rows:
+            raise NothingKnown(f"cmdb.resource has no {arn}. {_where_it_would_be(connection, arn)}")
+        item = rows[0]
+        told = Explanation(facts={"resource": item})
+        named = f" ({item['name']})" if item["name"] else ""
+        told.say("resource", f"{item['resource_type']} {item['resource_id']}{named}")
+        account = _rows(
+            connection,
+            "select account_name from org.account where account_id = $account_id",
+            {"account_id": item["account_id"]},
+        )
+        called = f" ({account[0]['account_name']})" if account else ""
+        told.say("where", f"account {item['account_id']}{called}, {item['region']}")
+        told.say("status", _status(item))
+        told.say(
+            "source",
+            f"run {item['run_id']} asked {item['listing']} as {item['role']} on {_at(item['collected_at'])}",
+        )
+        cells = _cells(connection, item["caller_account_id"], item["cell_region"], item["listing"], item["role"])
+        told.facts["cells"] = [cell.facts for cell in cells]
+        if item["is_stale"]:
+            told.say("stale", "the newest answer of its cell cannot be trusted, so this is what was true before:")
+        for cell in cells:
+            told.take(cell)
+    return told
+
+
+def explain_cell(store: Store, account: str, region: str, listing: str, *, blocked: bool = False) -> Explanation:
+    """The newest answer of a cell: who was asked, what came, why it is trusted or not, what to do.
+
+    Raises:
+        NothingKnown: the cell was never asked.
+    """
+    with store.read() if blocked else store.published() as connection:
+        cells = _cells(connection, account, region, listing)
+        if not cells:
+            near = _rows(
+                connection,
+                """
+                select distinct region, listing from audit.coverage
+                where account_id = $account and (listing = $listing or region = $region)
+                order by listing <> $listing, region, listing limit 5
+                """,
+                {"account": account, "region": region, "listing": listing},
+            )
+            known = ", ".join(f"{row['region']} {row['listing']}" for row in near)
+            raise NothingKnown(
+                f"No cell {account} {region} {listing} is known. "
+                + (f"This account has, among others, {known}." if known else "This account was never asked.")
+            )
+        told = Explanation(facts={"cells": [cell.facts for cell in cells]})
+        for cell in cells:
+            told.take(cell)
+    return told
+
+
+# ------------------------------------------------------------------------------------------------ a cell
+
+
+def _cells(
+    connection: "duckdb.DuckDBPyConnection", account: str, region: str, listing: str, role: str = ""
+) -> list[Explanation]:
+    """Every role's newest answer of a cell, with the row of the collection that it rests on."""
+    rows = _rows(
+        connection,
+        """
+        select
+            v.*, c.caller_account_id, c.page_count, c.request_count, c.throttle_count, c.started_at, c.evidence,
+            i.caller_arn
+        from audit.coverage as v
+        left join audit.collection as c using (run_id, role, account_id, region, listing)
+        left join audit.caller_identity as i
+            on c.run_id = i.run_id and c.role = i.role and c.profile = i.profile
+        where v.account_id = $account and v.region = $region and v.listing = $listing
+            and ($role = '' or v.role = $role)
+        order by v.ended_at desc
+        """,
+        {"account": account, "region": region, "listing": listing, "role": role},
+    )
+    return [_cell(row) for row in rows]
+
+
+def _cell(row: dict[str, Any]) -> Explanation:
+    evidence = json.loads(row["evidence"]) if row["evidence"] else {}
+    row = row | {"evidence": evidence}
+    told = Explanation(facts=row)
+    told.say("cell", f"{row['account_id']} {row['region']} {row['listing']}, asked by {row['role']}")
+    told.say("outcome", _outcome(row))
+    entry = listings().get(row["listing"].partition(":")[0])
+    if row["outcome"] != "skipped":
+        call = entry.call if entry is not None else "a call that the catalogue no longer has"
+        throttled = f", {row['throttle_count']} of them throttled" if row["throttle_count"] else ""
+        told.say(
+            "request",
+            f"{call} on {_at(row['ended_at'])}, run {row['run_id']}: "
+            f"{row['request_count'] or 0} request(s){throttled}, {row['page_count'] or 0} page(s)",
+        )
+        told.say(
+            "identity",
+            f"profile {row['profile']} is account {row['caller_account_id'] or 'unknown'}"
+            + (f", {row['caller_arn']}" if row["caller_arn"] else ""),
+        )
+    trusted = f"yes, as of {_at(row['ended_at'])}" if row["is_trusted"] else "no"
+    if not row["is_trusted"]:
+        trusted += f"; last trusted {_at(row['last_trusted_at'])}" if row["last_trusted_at"] else "; never was"
+    told.say("trusted", trusted)
+    if row["accepted_by"]:
+        told.say("accepted", f"by {row['accepted_by']} on {_at(row['accepted_at'])}: {row['accepted_reason']}")
+    for topic, found in evidence.items():
+        told.say("evidence", f"{topic.replace('_', ' ')}: {_plain(found)}")
+    told.facts["cure"] = cure = _cure(row)
+    told.say("cure", cure)
+    return told
+
+
+def _outcome(row: Mapping[str, Any]) -> str:
+    said = row["outcome"]
+    if said == "found":
+        return f"found, {row['record_count']:,} record(s)"
+    if said == "skipped":
+        meaning = SKIPPED.get(row["skip_reason"] or "")
+        return f"skipped ({row['skip_reason']}): {meaning[0]}" if meaning else f"skipped ({row['skip_reason']})"
+    why = row["error_message"] or row["error_code"]
+    return f"{said}: {why}" if why else str(said)
+
+
+def _cure(row: Mapping[str, Any]) -> str:
+    """The next thing to do about a cell that is not trusted; empty where nothing is to be done."""
+    role, account, region, listing = row["role"], row["account_id"], row["region"], row["listing"]
+    again = f"`cmdb ask {role} {listing} --account {account} --region {region} --verbose`"
+    if row["is_trusted"]:
+        return ""
+    match row["outcome"]:
+        case "skipped":
+            entry = listings().get(listing.partition(":")[0])
+            parents = ", ".join(entry.each.of) if entry is not None and entry.each is not None else ""
+            text = SKIPPED.get(row["skip_reason"] or "", ("", ""))[1]
+            return text.format(role=role, on_request=entry.on_request if entry is not None else "", parents=parents)
+        case "denied" if "service control policy" in (row["error_message"] or ""):
+            return f"a service control policy denies {region}: name the allowed regions in CMDB_REGIONS, {AGAIN}"
+        case "denied":
+            return f"grant it to the role behind {row['profile']} (`cmdb policy {role}` prints the policy), {AGAIN}"
+        case "wrong_account":
+            variable = CONTRACT[role].profile_env if role != "workload" else "its role_arn"
+            return f"profile {row['profile']} leads elsewhere: mend {variable}, see `cmdb preflight`, {AGAIN}"
+        case "empty_suspect" if row["zero_sense"] == "impossible":
+            return f"this listing is never empty: look at {again}, {AGAIN}"
+        case "empty_suspect":
+            return (
+                f"look at {again}; where the zero is right: "
+                f'`cmdb accept {account} {region} {listing} --reason "…"`, {AGAIN}'
+            )
+        case _:
+            return f"look at {again}, {AGAIN}"
+
+
+# ------------------------------------------------------------------------------------------------ wording
+
+
+def _status(item: Mapping[str, Any]) -> str:
+    said = f"{item['status']}, first seen {_at(item['first_seen_at'])}, last seen {_at(item['last_seen_at'])}"
+    if item["retired_at"]:
+        return f"{said}, retired {_at(item['retired_at'])} ({item['retired_reason']})"
+    if item["missing_since"]:
+        return f"{said}, missing since {_at(item['missing_since'])}; a second trusted answer will retire it"
+    return said
+
+
+def _where_it_would_be(connection: "duckdb.DuckDBPyConnection", arn: str) -> str:
+    """The cells that would hold an ARN, by its account and region; where there are none, why."""
+    parts = arn.split(":", 5)
+    if len(parts) < 6 or parts[0] != "arn":
+        return "That is no ARN: arn:PARTITION:SERVICE:REGION:ACCOUNT:RESOURCE."
+    _, _, service, region, account, _ = parts
+    asked = {entry.name for entry in listings().values() if entry.call.partition(":")[0] == service}
+    if not asked:
+        return f"Nothing of {service} is collected."
+    if not account:
+        return f"Its account is not in the ARN; {', '.join(sorted(asked))} would hold it."
+    rows = _rows(
+        connection,
+        """
+        select listing, outcome, is_trusted, coalesce(skip_reason, error_code, '') as why from audit.coverage
+        where account_id = $account and region in ($region, 'aws-global')
+            and list_contains($asked, split_part(listing, ':', 1))
+        order by is_trusted, listing
+        """,
+        {"account": account, "region": region, "asked": sorted(asked)},
+    )
+    if not rows:
+        return f"Account {account} was never asked about {service} in {region or 'any region'}."
+    doubtful = [
+        f"{row['listing']} ({row['outcome']} {row['why']})".replace(" )", ")") for row in rows if not row["is_trusted"]
+    ]
+    if doubtful:
+        return f"Cells that would hold it and are not trusted: {', '.join(doubtful)}."
+    return (
+        f"All {len(rows)} cells of {service} in account {account} and {region or 'its region'} are trusted, "
+        "so it was not there when they were asked, or is of a type that is not collected."
+    )
+
+
+def _plain(found: Any) -> str:
+    if isinstance(found, Mapping):
+        return ", ".join(f"{name.replace('_', ' ')} {_plain(value)}" for name, value in found.items() if value != [])
+    if isinstance(found, Sequence) and not isinstance(found, str):
+        return ", ".join(_plain(value) for value in found) or "none"
+    return "none" if found is None else str(found)
+
+
+def _at(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M} UTC"
+
+
+def _rows(connection: "duckdb.DuckDBPyConnection", query: str, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
+    cursor = connection.execute(query, dict(parameters))
+    names = [column[0] for column in cursor.description or ()]
+    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]

@@ -1,0 +1,144 @@
+"""What an account needs so that the pipeline can ask it: an AWS profile, and the role behind it.
+
+Text to look at and to use; nothing here calls AWS or writes a file.
+"""
+
+import json
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from resources.contract import policy
+from resources.warehouse import Store
+
+ROLE_NAME = "aws-org-cmdb-reader"
+"""What the role in each workload account is called where nobody says otherwise."""
+
+
+@dataclass(frozen=True)
+class Unreached:
+    """An active account of the organisation that no workload profile reaches."""
+
+    account_id: str
+    name: str
+    ou_path: str
+
+
+def unreached(store: Store) -> list[Unreached]:
+    """The accounts of the published dataset that have no profile, by their place in the tree."""
+    store.require_current_schema()
+    with store.published() as connection:
+        rows = connection.execute(
+            """
+            select account_id, coalesce(account_name, ''), coalesce(ou_path, '') from org.account
+            where state = 'ACTIVE' and not has_profile
+            order by ou_path, account_name, account_id
+            """
+        ).fetchall()
+    return [Unreached(*row) for row in rows]
+
+
+def stanzas(
+    accounts: Sequence[Unreached],
+    *,
+    prefix: str,
+    region: str,
+    role_name: str = ROLE_NAME,
+    source_profile: str = "",
+    sso_session: str = "",
+) -> str:
+    """Stanzas for the AWS config file, one an account.
+
+    Args:
+        prefix: what the names begin with, so that `CMDB_WORKLOAD_PROFILES` finds them.
+        source_profile: the profile that assumes the role of each account.
+        sso_session: the session to sign in with instead, for people.
+    """
+    written: list[str] = []
+    taken: set[str] = set()
+    for account in accounts:
+        name = _profile_name(prefix, account, taken)
+        lines = [f"# {_one_line(account.name)}, {_one_line(account.ou_path) or 'place unknown'}", f"[profile {name}]"]
+        if sso_session:
+            lines += [
+                f"sso_session = {sso_session}",
+                f"sso_account_id = {account.account_id}",
+                f"sso_role_name = {role_name}",
+            ]
+        else:
+            lines += [
+                f"role_arn = arn:aws:iam::{account.account_id}:role/{role_name}",
+                f"source_profile = {source_profile}",
+                "role_session_name = aws-org-cmdb",
+            ]
+        written.append("\n".join([*lines, f"region = {region}"]))
+    return "\n\n".join(written)
+
+
+def _profile_name(prefix: str, account: Unreached, taken: set[str]) -> str:
+    # A profile's name is typed into shells and matched by globs: nothing but letters, digits and dashes.
+    plain = re.sub(r"[^a-z0-9]+", "-", account.name.lower()).strip("-")
+    name = f"{prefix}{plain or account.account_id}"
+    if name in taken:
+        name = f"{prefix}{plain}-{account.account_id}"
+    taken.add(name)
+    return name
+
+
+def _one_line(text: str) -> str:
+    # An account's name is its owner's words: a line break in it would be a setting of the config file.
+    return " ".join(text.split())
+
+
+def reader_template(trusted: str, *, role_name: str = ROLE_NAME, optional: bool = False) -> str:
+    """A CloudFormation template of the workload role, for a StackSet over the organisation: JSON.
+
+    Args:
+        trusted: ARN of the principal that may assume it, which is the identity that runs the night.
+        optional: with the contract's optional grants.
+    """
+    granted = policy("workload", optional=optional)
+    template: dict[str, Any] = {
+        "AWSTemplateFormatVersion": "2010-09-09",
+        "Description": "Read-only role that aws-org-cmdb asks this account through. Generated from the contract.",
+        "Parameters": {
+            "TrustedPrincipalArn": {
+                "Type": "String",
+                "Default": trusted,
+                "AllowedPattern": r"arn:aws[a-z-]*:iam::\d{12}:(root|role/.+|user/.+)",
+                "Description": "Who may assume the role: the identity that runs the night.",
+            },
+        },
+        "Resources": {
+            "Reader": {
+                "Type": "AWS::IAM::Role",
+                "Properties": {
+                    "RoleName": role_name,
+                    "Description": "aws-org-cmdb: List and Read actions of the contract's workload clause.",
+                    "MaxSessionDuration": 3600,
+                    "AssumeRolePolicyDocument": {
+                        "Version": "2012-10-17",
+                        "Statement": [
+                            {
+                                "Effect": "Allow",
+                                "Principal": {"AWS": {"Ref": "TrustedPrincipalArn"}},
+                                "Action": "sts:AssumeRole",
+                            }
+                        ],
+                    },
+                    "Policies": [{"PolicyName": "Contract", "PolicyDocument": granted}],
+                },
+            }
+        },
+        "Outputs": {"RoleArn": {"Value": {"Fn::GetAtt": ["Reader", "Arn"]}}},
+    }
+    return json.dumps(template, indent=2)
+
+
+def as_rows(accounts: Collection[Unreached]) -> list[dict[str, str]]:
+    """For programs."""
+    return [
+        {"account_id": account.account_id, "account_name": account.name, "ou_path": account.ou_path}
+        for account in accounts
+    ]

@@ -1,0 +1,221 @@
+"""Where a figure or a gap comes from, told from the evidence; and what an account needs to be asked."""
+
+from __future__ import annotations
+
+import configparser
+import json
+import re
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import pytest
+from nights import cmdb_here, copy_of, query
+from test_cli import one_sentence
+
+from pipelines import rules
+from pipelines.catalogue import listings
+from pipelines.explain import SKIPPED
+from pipelines.onboarding import Unreached, stanzas
+from resources.contract import policy
+from resources.warehouse import Store
+from simulator.client import Simulator
+
+
+@pytest.fixture(scope="module")
+def database(truthful_night: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A truthful warehouse in whose working file some cells have turned bad since."""
+    yield copy_of(truthful_night, tmp_path_factory.mktemp("explained"))
+
+
+def spoil(database: Path, cell: tuple[str, str, str], **columns: Any) -> None:
+    """Give a cell another answer than it had, later than all others."""
+    store = Store(database)
+    sets = ", ".join(f"{name} = ${name}" for name in columns)
+    with store.holding("spoil", "test"), store.transaction() as connection:
+        connection.execute(
+            f"update audit.collection set is_trusted = false, record_count = null, {sets} "
+            "where account_id = $account and region = $region and listing = $listing",
+            {"account": cell[0], "region": cell[1], "listing": cell[2], **columns},
+        )
+
+
+def some_cell(database: Path, outcome: str = "found", listing: str = "ec2_instance") -> tuple[str, str, str]:
+    rows = query(
+        database,
+        "select account_id, region, listing from audit.coverage where listing = $listing and outcome = $outcome "
+        "and role = 'workload' order by all limit 1",
+        {"listing": listing, "outcome": outcome},
+        of="working",
+    )
+    return rows[0][0], rows[0][1], rows[0][2]
+
+
+def test_a_resource_leads_to_who_was_asked_and_when(database: Path) -> None:
+    ((arn, account, run_id),) = query(
+        database, "select arn, account_id, run_id from cmdb.resource where role = 'workload' order by arn limit 1"
+    )
+    done = cmdb_here({"CMDB_DATABASE": str(database)}, "explain", arn)
+    assert done.returncode == 0
+    for words in (account, run_id, "ec2:Describe", "is account " + account, "trusted", "yes, as of", "status"):
+        assert words in done.stdout
+    assert "cure" not in done.stdout
+    told = json.loads(cmdb_here({"CMDB_DATABASE": str(database)}, "explain", arn, "--json").stdout)
+    assert told["resource"]["arn"] == arn
+    assert [cell["outcome"] for cell in told["cells"]] == ["found"]
+
+
+def test_a_verified_zero_shows_its_evidence(database: Path) -> None:
+    cell = some_cell(database, "empty_verified")
+    done = cmdb_here({"CMDB_DATABASE": str(database)}, "explain", *cell)
+    assert done.returncode == 0
+    assert "empty_verified" in done.stdout
+    assert re.search(r"evidence\s+cloudtrail: since ", done.stdout)
+    assert re.search(r"evidence\s+request id: \S+", done.stdout)
+
+
+@pytest.mark.parametrize(
+    ("spoilt", "cure"),
+    [
+        ({"outcome": "denied", "error_code": "UnauthorizedOperation"}, "`cmdb policy workload` prints the policy"),
+        (
+            {"outcome": "denied", "error_message": "with an explicit deny in a service control policy"},
+            "name the allowed regions in CMDB_REGIONS",
+        ),
+        ({"outcome": "wrong_account"}, "mend its role_arn"),
+        ({"outcome": "empty_suspect", "zero_sense": "witnessed"}, "cmdb accept {} {} {} --reason"),
+        ({"outcome": "empty_suspect", "zero_sense": "impossible"}, "this listing is never empty"),
+        (
+            {"outcome": "failed", "error_code": "ReadTimeout"},
+            "cmdb ask workload ec2_instance --account {0} --region {1}",
+        ),
+        ({"outcome": "skipped", "skip_reason": "no_profile"}, "`cmdb profiles` prints the stanza"),
+        ({"outcome": "skipped", "skip_reason": "optional_grant_not_given"}, "`cmdb policy workload --optional`"),
+    ],
+)
+def test_every_gap_ends_in_what_to_do(database: Path, spoilt: dict[str, str], cure: str) -> None:
+    cell = some_cell(database)
+    before = query(
+        database,
+        "select outcome, is_trusted, record_count, zero_sense from audit.collection "
+        "where account_id = $a and region = $r and listing = $l",
+        dict(zip("arl", cell, strict=True)),
+        of="working",
+    )[0]
+    blank = {"error_code": None, "error_message": None, "skip_reason": None}
+    spoil(database, cell, **(blank | spoilt))
+    try:
+        done = cmdb_here({"CMDB_DATABASE": str(database)}, "explain", *cell, "--blocked")
+        assert done.returncode == 0
+        assert cure.format(*cell) in done.stdout
+        assert re.search(r"trusted\s+no; (last trusted|never was)", done.stdout)
+        # What is published does not know of it yet.
+        assert "cure" not in cmdb_here({"CMDB_DATABASE": str(database)}, "explain", *cell).stdout
+    finally:
+        outcome, trusted, count, sense = before
+        spoil(database, cell, **blank, outcome=outcome, zero_sense=sense)
+        store = Store(database)
+        with store.holding("mend", "test"), store.transaction() as connection:
+            connection.execute(
+                "update audit.collection set is_trusted = $trusted, record_count = $count "
+                "where account_id = $a and region = $r and listing = $l",
+                {"trusted": trusted, "count": count, **dict(zip("arl", cell, strict=True))},
+            )
+
+
+def test_what_is_not_there_is_told_from_the_cells_that_would_hold_it(database: Path) -> None:
+    account, region, _ = some_cell(database)
+    environment = {"CMDB_DATABASE": str(database)}
+    gone = f"arn:aws:ec2:{region}:{account}:instance/i-0000000000000000"
+    one_sentence(cmdb_here(environment, "explain", gone), 2, "cmdb.resource has no", "are trusted, so it was not there")
+    one_sentence(
+        cmdb_here(environment, "explain", f"arn:aws:ec2:{region}:999999999999:instance/i-0"), 2, "was never asked about"
+    )
+    one_sentence(cmdb_here(environment, "explain", "arn:aws:sqs:us-east-1:1:q"), 2, "Nothing of sqs is collected")
+    one_sentence(cmdb_here(environment, "explain", "i-0123"), 2, "That is no ARN")
+    one_sentence(cmdb_here(environment, "explain", account, "mars-1", "ec2_instance"), 2, "among others")
+    one_sentence(cmdb_here(environment, "explain", account, region), 2, "Name a resource by its ARN, or a cell")
+
+
+def test_every_reason_of_a_skipped_cell_has_its_meaning() -> None:
+    named = {reason for entry in listings().values() for reason in entry.skip_codes.values()}
+    named |= {entry.each.unlisted for entry in listings().values() if entry.each is not None and entry.each.unlisted}
+    assert named | rules.ANSWERED_SKIPS | rules.RETIRING <= SKIPPED.keys()
+
+
+def test_every_reason_in_a_night_has_its_meaning(database: Path) -> None:
+    found = {reason for (reason,) in query(database, "select distinct skip_reason from audit.coverage")} - {None}
+    assert found
+    assert found <= SKIPPED.keys()
+
+
+# ------------------------------------------------------------------------------------------------- profiles
+
+
+def test_accounts_without_a_profile_get_a_stanza_that_reaches_them(
+    database: Path, organisation: Simulator, tmp_path: Path
+) -> None:
+    environment = organisation.env | {"CMDB_DATABASE": str(database)}
+    done = cmdb_here(environment, "profiles")
+    assert done.returncode == 0
+    written = configparser.ConfigParser(interpolation=None)
+    written.read_string(done.stdout)
+    missing = {
+        account
+        for (account,) in query(
+            database, "select account_id from org.account where state = 'ACTIVE' and not has_profile"
+        )
+    }
+    assert missing
+    assert {re.findall(r"\d{12}", written[name]["role_arn"])[0] for name in written.sections()} == missing
+    tenant = environment["AWS_MANAGEMENT_PROFILE"].removesuffix("Management")
+    assert all(fnmatchcase(name, f"profile {tenant}-*") for name in written.sections())
+    assert f"{len(missing)} active account(s) without a profile" in done.stderr
+    listed = json.loads(cmdb_here(environment, "profiles", "--json").stdout)
+    assert {row["account_id"] for row in listed} == missing
+
+
+def test_names_of_accounts_cannot_write_settings() -> None:
+    hostile = [
+        Unreached("000000000001", "x]\ncredential_process = evil\n[default]", "/a\nb"),
+        Unreached("000000000002", "Same Name", "/"),
+        Unreached("000000000003", "same-name", "/"),
+        Unreached("000000000004", "名前", "/"),
+    ]
+    written = configparser.ConfigParser(interpolation=None)
+    written.read_string(stanzas(hostile, prefix="acme-", region="us-east-1", source_profile="ops"))
+    assert written.sections() == [
+        "profile acme-x-credential-process-evil-default",
+        "profile acme-same-name",
+        "profile acme-same-name-000000000003",
+        "profile acme-000000000004",
+    ]
+    assert all(
+        set(section) == {"role_arn", "source_profile", "role_session_name", "region"}
+        for section in (written[name] for name in written.sections())
+    )
+
+
+def test_the_role_of_the_template_is_the_contracts() -> None:
+    trusted = "arn:aws:iam::111122223333:role/night"
+    template = json.loads(cmdb_here({}, "profiles", "--template", "--trusted", trusted).stdout)
+    role = template["Resources"]["Reader"]["Properties"]
+    assert role["Policies"][0]["PolicyDocument"] == policy("workload")
+    parameter = template["Parameters"]["TrustedPrincipalArn"]
+    assert parameter["Default"] == trusted
+    assert re.fullmatch(parameter["AllowedPattern"], trusted)
+    assert not re.fullmatch(parameter["AllowedPattern"], "*")
+    assert role["AssumeRolePolicyDocument"]["Statement"][0]["Principal"] == {"AWS": {"Ref": "TrustedPrincipalArn"}}
+    more = json.loads(cmdb_here({}, "profiles", "--template", "--trusted", trusted, "--optional").stdout)
+    assert more["Resources"]["Reader"]["Properties"]["Policies"][0]["PolicyDocument"] == policy(
+        "workload", optional=True
+    )
+
+
+def test_what_a_stanza_needs_is_said(database: Path, organisation: Simulator) -> None:
+    one_sentence(cmdb_here({}, "profiles", "--template"), 2, "name the identity that runs the night with --trusted")
+    one_sentence(cmdb_here({"CMDB_DATABASE": str(database)}, "profiles"), 2, "AWS_OPERATIONS_PROFILE")
+    signed_in = cmdb_here({"CMDB_DATABASE": str(database)}, "profiles", "--sso-session", "acme")
+    assert signed_in.returncode == 0
+    assert "sso_account_id = " in signed_in.stdout
