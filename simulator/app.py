@@ -102,7 +102,7 @@ class Simulation:
         self.world = self._make_world()
         self.settings = Settings(page_size=self._page_size)
         self.access = Access(self.world, self._policies)
-        self.seeder = Seeder(self.world)
+        self.seeder = Seeder(self.world, self.settings)
         self.databases = Databases(self.seeder.network, self.settings)
         self.buckets = Buckets(self.world, self.settings)
         self.functions = Functions(self.seeder.network, self.settings)
@@ -110,7 +110,8 @@ class Simulation:
         self.faults = Faults()
         self.lies: list[Lie] = []
         self.governance = Governance(self.world, enumeration("organizations", "PolicyType"), self.settings)
-        self.hub = Hub(self.seeder.network, self.settings)
+        storage, addressing = self.seeder.storage, self.seeder.addressing
+        self.hub = Hub(self.seeder.network, self.settings, (storage, addressing))
         self.aggregation = Aggregation(self.seeder.network, self.settings)
         self.metrics = Metrics(self.world, self.settings)
         self.apis = Apis(
@@ -127,6 +128,8 @@ class Simulation:
                 self.databases,
                 self.buckets,
                 self.functions,
+                storage,
+                addressing,
             ),
         )
 
@@ -324,6 +327,8 @@ class Simulation:
             "ledger": lambda: {"ledger": self.ledger.totals()},
             "governance": self.governance.truth,
             "network": self.seeder.network.truth,
+            "storage": self.seeder.storage.truth,
+            "addressing": self.seeder.addressing.truth,
             "hub": self.hub.truth,
             "config": self.aggregation.truth,
             "metrics": self.metrics.truth,

@@ -73,8 +73,8 @@ class Simulator:
     def truth(self, *parts: str) -> dict[str, Any]:
         """What there really is: accounts, units and instances, with every part or those that are named.
 
-        Parts are `ledger`, `governance`, `network`, `hub`, `config`, `metrics`, `databases`, `buckets` and
-        `functions`: naming few is quicker in a large organisation.
+        Parts are `ledger`, `governance`, `network`, `storage`, `addressing`, `hub`, `config`, `metrics`, `databases`,
+        `buckets` and `functions`: naming few is quicker in a large organisation.
         """
         query = {"parts": ",".join(parts)} if parts else {}
         found: dict[str, Any] = self.control("GET", "/truth", **query)

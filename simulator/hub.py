@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
-from simulator.network import HUB, Network, made_id
+from simulator.network import HUB, Network, Owned, made_id
 from simulator.pages import Handler, Output, Settings, bad_request
 from simulator.wire import Call
 
@@ -19,6 +19,11 @@ CLOUDFORMATION_TYPES = {
     "security-group": "AWS::EC2::SecurityGroup",
     "network-interface": "AWS::EC2::NetworkInterface",
     "vpc-flow-log": "AWS::EC2::FlowLog",
+    "volume": "AWS::EC2::Volume",
+    "snapshot": "AWS::EC2::Snapshot",
+    "image": "AWS::EC2::Image",
+    "elastic-ip": "AWS::EC2::EIP",
+    "natgateway": "AWS::EC2::NatGateway",
 }
 
 STACK, GONE = "stack", "stack that is gone"
@@ -72,11 +77,19 @@ def cloudformation_type(arn: str) -> str:
     return CLOUDFORMATION_TYPES[arn.split(":")[5].partition("/")[0]]
 
 
-class Hub:
-    """The handlers and their truth, over one organisation's network."""
+class Holding(Protocol):
+    """What has resources that can be tagged."""
 
-    def __init__(self, network: Network, settings: Settings) -> None:
+    def everything(self, account_id: str, region: str) -> Iterable[Owned]:
+        """All that lies in an account and region."""
+
+
+class Hub:
+    """The handlers and their truth, over one organisation's network and what `others` hold."""
+
+    def __init__(self, network: Network, settings: Settings, others: Iterable[Holding] = ()) -> None:
         self._network, self._world, self._settings = network, network.world, settings
+        self._holding: tuple[Holding, ...] = (network, *others)
         self.handlers: dict[tuple[str, str], Handler] = {
             ("resource-groups", "ListGroups"): self._list_groups,
             ("resource-groups", "ListGroupResources"): self._list_members,
@@ -92,9 +105,10 @@ class Hub:
         for instance in self._world.instances(account_id, region):
             if instance.tags:
                 yield Tagged(instance.arn, instance.tags)
-        for owned in self._network.everything(account_id, region):
-            if owned.tags or owned.was_tagged:
-                yield Tagged(owned.arn, owned.tags)
+        for holding in self._holding:
+            for owned in holding.everything(account_id, region):
+                if owned.tags or owned.was_tagged:
+                    yield Tagged(owned.arn, owned.tags)
 
     def groups(self, account_id: str, region: str) -> list[ResourceGroup]:
         """The resource groups: the operations account has some in its first and its third region."""

@@ -17,6 +17,9 @@ from simulator.world import OWNERS, SPARSE, Account, World, digest
 VENDOR = ("999988887777", "sg-0123456789abcdef0")
 """An account outside the organisation, and the group there that a rule lets in."""
 
+NAT_INTERFACE = "nat_gateway"
+"""The type of the interface that a NAT gateway has in its subnet."""
+
 WORLD_CIDRS = frozenset({"0.0.0.0/0", "::/0"})
 PORT_CLASSES: tuple[tuple[str, frozenset[int]], ...] = (
     ("administration", frozenset({22, 3389})),
@@ -206,7 +209,7 @@ WORKLOAD_INTERFACES: tuple[tuple[str, tuple[str, ...], int], ...] = (
     ("bastion", ("bastion",), 2),
     ("VPC Endpoint Interface vpce-0abc", ("shared services",), 1),
 )
-HUB, INSPECTION, SHARED = "hub", "inspection", "shared – 共有"
+HUB, INSPECTION, SHARED, EGRESS = "hub", "inspection", "shared – 共有", "egress"
 HUB_GROUPS: dict[str, tuple[tuple[str, str, tuple[RuleOf, ...]], ...]] = {
     HUB: (
         (
@@ -234,7 +237,7 @@ HUB_GROUPS: dict[str, tuple[tuple[str, str, tuple[RuleOf, ...]], ...]] = {
         ),
         ("'; DROP TABLE sg; --", "nothing uses this either", ()),
     ),
-    "egress": (),
+    EGRESS: (),
     "dns": (),
 }
 HUB_INTERFACES: tuple[tuple[str, str, tuple[str, ...], str], ...] = (
@@ -460,6 +463,7 @@ class _Maker:
         for number, (description, names, every) in enumerate(WORKLOAD_INTERFACES):
             if self._number % every == 0:
                 self._interface(subnets[number % 2], number, description, [groups[name] for name in names])
+        self._interface(subnets[0], 9, "Interface for NAT Gateway", [], NAT_INTERFACE)
         if self._number % 3 == 1:
             self._flow_log(vpc_id, "ALL", "cloud-watch-logs", "vpc-flow-logs")
         elif self._number % 3 == 2:
@@ -491,6 +495,8 @@ class _Maker:
         for number, (name, description, names, kind) in enumerate(HUB_INTERFACES):
             subnets, group_ids, _ = made[name]
             self._interface(subnets[number % 2], number, description, [group_ids[group] for group in names], kind)
+        for subnet in made[EGRESS][0]:
+            self._interface(subnet, 9, "Interface for NAT Gateway", [], NAT_INTERFACE)
         self._flow_log(made[HUB][2], "ALL", "cloud-watch-logs", "hub-flow-logs")
         self._flow_log(made[HUB][2], "ALL", "s3", "arn:aws:s3:::flow-logs-of-everybody/hub/")
         for subnet in made[INSPECTION][0]:

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Iterable
 from typing import Any
 from unittest import mock
 
 from moto.ec2.models import EC2Backend, ec2_backends
 from moto.ec2.models.availability_zones_and_regions import RegionsAndZonesBackend, Zone
+from moto.ec2.models.block_device import BlockDeviceMapping, BlockDeviceType
 from moto.ec2.models.elastic_network_interfaces import NetworkInterface
 from moto.ec2.models.flow_logs import FlowLogs
 from moto.ec2.models.instances import Instance as MotoInstance
@@ -22,12 +24,13 @@ from moto.ec2.models.subnets import Subnet as MotoSubnet
 from moto.ec2.models.vpcs import VPC
 from moto.moto_api._internal import mock_random
 
+from simulator.addressing import Addressing, instance_interface_id
 from simulator.network import FlowLog, Group, Interface, Network, Place, Rule, Subnet, Vpc
+from simulator.pages import Settings
+from simulator.storage import PUBLIC_IMAGE, Attachment, Storage, Volume
 from simulator.world import EPOCH, Instance, World
 
 STATES = {"running": 16, "stopped": 80, "terminated": 48}
-IMAGE = "ami-0abcdef1234567890"
-
 STATE_LOCK = threading.RLock()
 """Around everything that reads or changes the world or moto: neither is made for threads."""
 
@@ -38,9 +41,11 @@ KEPT = 300
 class Seeder:
     """Renders instances and networks of a world into moto, an account and region at a time."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, settings: Settings) -> None:
         self.world = world
         self.network = Network(world, self._default_place)
+        self.storage = Storage(world, settings)
+        self.addressing = Addressing(self.network, settings, self._private_address)
         self._done: OrderedDict[tuple[str, str], int] = OrderedDict()
 
     def forget(self) -> None:
@@ -66,16 +71,25 @@ class Seeder:
                 for group in in_vpc.values():
                     for rule in group.egress_rules:
                         _own(backend, rule)
+            devices = self.storage.devices(account_id, region)
+            public = self.addressing.public_of(account_id, region)
             for instance in self.world.instances(account_id, region):
                 # Each instance draws from its own seed, so that one that goes does not rename its neighbours.
                 mock_random.seed(instance.instance_id)
-                _run(backend, instance)
+                made = _run(backend, instance)
+                made.image_id = self.storage.image_of(instance)
+                _equip(backend, made, devices.get(instance.instance_id, ()), public.get(instance.instance_id))
             _lay(backend, self.network.own(account_id, region))
             self._done[key] = self.world.version
             self._done.move_to_end(key)
             while len(self._done) > KEPT:
                 (old_account, old_region), _ = self._done.popitem(last=False)
                 ec2_backends[old_account].pop(old_region, None)
+
+    def _private_address(self, account_id: str, region: str, instance_id: str) -> str:
+        """The address that moto gave an instance."""
+        self.render(account_id, region)
+        return str(ec2_backends[account_id][region].get_instance(instance_id).private_ip)
 
     def _default_place(self, account_id: str, region: str) -> Place:
         """The network that moto makes by itself in a new account and region, without rendering the rest."""
@@ -130,10 +144,10 @@ class Seeder:
         )
 
 
-def _run(backend: EC2Backend, instance: Instance) -> None:
+def _run(backend: EC2Backend, instance: Instance) -> MotoInstance:
     with mock.patch("moto.ec2.models.instances.random_instance_id", return_value=instance.instance_id):
         reservation = backend.run_instances(
-            IMAGE,
+            PUBLIC_IMAGE,
             1,
             None,
             [],
@@ -151,14 +165,33 @@ def _run(backend: EC2Backend, instance: Instance) -> None:
         # AWS answers instances that were launched together inside one reservation.
         before[-1].instances.append(made)
         del backend.reservations[reservation.id]
+    return made
+
+
+def _equip(
+    backend: EC2Backend, made: MotoInstance, devices: Iterable[tuple[Attachment, Volume]], public_ip: str | None
+) -> None:
+    """Give moto's instance the world's disks, interface and elastic address in place of its own."""
+    made.block_device_mapping = BlockDeviceMapping()
+    for attachment, volume in devices:
+        made.block_device_mapping[attachment.device] = BlockDeviceType(
+            volume_id=volume.resource_id,
+            status="attached",
+            attach_time=attachment.attached_at.replace(tzinfo=None),
+            delete_on_termination=attachment.goes_with_instance,
+        )
+    interface = made.nics[0]
+    del backend.enis[interface.id]
+    interface.id = instance_interface_id(made.id)
+    backend.enis[interface.id] = interface
+    if public_ip:
+        interface.public_ip = public_ip
 
 
 def _age(made: MotoInstance, instance: Instance) -> None:
     """Give moto's instance the past and the state of the world's."""
     launched: Any = instance.launched_at.replace(tzinfo=None)
     made.launch_time = launched
-    for block in made.block_device_mapping.values():
-        block.attach_time = launched
     for interface in made.nics.values():
         interface.attach_time = launched
     made._state = InstanceState(instance.state, STATES[instance.state])
@@ -291,6 +324,9 @@ def _lay_interface(backend: EC2Backend, interface: Interface) -> None:
         group_ids=list(interface.group_ids),
         description=interface.description,
     )
+    if not interface.group_ids:
+        # moto would take the default group.
+        made._group_set = []
     made.id = interface.resource_id
     made.requester_managed = interface.is_requester_managed
     made.interface_type, made.status = interface.interface_type, "in-use"

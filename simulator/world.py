@@ -271,6 +271,15 @@ class World:
             for instance in self.instances(account_id, region)
         ]
 
+    def instance_id(self, account_id: str, region: str, number: int) -> str:
+        """The id of the instance of a number, which need not exist any more."""
+        return "i-0" + digest(self.seed, account_id, region, number)[:16]
+
+    @staticmethod
+    def zone(region: str, number: int) -> str:
+        """The zone of the instance of a number."""
+        return f"{region}{'abc'[number % 3]}" if region == "us-east-1" else f"{region}a"
+
     def _make_instances(self, account_id: str, region: str) -> list[Instance]:
         account = self.accounts.get(account_id)
         if account is None or region not in self.regions:
@@ -283,10 +292,10 @@ class World:
     def _make_instance(self, account: Account, region: str, number: int) -> Instance:
         draw = random.Random(digest(self.seed, account.account_id, region, number))
         instance = Instance(
-            instance_id="i-0" + digest(self.seed, account.account_id, region, number)[:16],
+            instance_id=self.instance_id(account.account_id, region, number),
             account_id=account.account_id,
             region=region,
-            zone=f"{region}{'abc'[number % 3]}" if region == "us-east-1" else f"{region}a",
+            zone=self.zone(region, number),
             instance_type=draw.choice(INSTANCE_TYPES),
             state="running",
             launched_at=EPOCH + dt.timedelta(seconds=draw.randrange(2 * 365 * 86400)),
