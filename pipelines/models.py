@@ -7,6 +7,9 @@ reads is found in its query. Kinds of materialisation:
 collected  reads `landing(listing, type)`; rows are replaced cell by cell, and only by trusted cells.
 table      the query's rows replace the table's.
 state      as `table`, but the query also reads the table's own rows of the last night.
+history    the query's rows are versions, keyed by what they are versions of and `valid_from`: each closes the current
+           version of its own that began before it, and takes the place of the one that began with it. Nothing else
+           is touched, so a query without rows changes nothing.
 log        the query's rows are appended; it is run while the table that it logs (`logs`) is being replaced, and
            sees the rows that come in as `incoming`.
 view       a view.
@@ -33,13 +36,16 @@ from resources import evidence
 from resources.warehouse import Store
 from resources.warehouse_resource import Warehouse
 
-Materialization = Literal["collected", "table", "state", "log", "view"]
+Materialization = Literal["collected", "table", "state", "history", "log", "view"]
 
 SCHEMAS = ("ref", "stage", "org", "aws", "cost", "cmdb")
 """Folders of SQL files, in the order in which they build on each other."""
 
 GROUPS = {"org": "organization", "aws": "inventory"}
 """The Dagster group of a schema that is not called like it; what is staged belongs to the family that lands it."""
+
+VALID_FROM = "valid_from"
+"""The column that tells the versions of a history apart."""
 
 CELL_COLUMNS = {
     "run_id": "The run that collected this row; leads to audit.collection.",
@@ -190,6 +196,10 @@ def _build(store: Store, model: Model, logs: Sequence[Model], run_id: str) -> in
             _ensure_table(connection, model)
             connection.execute(f"delete from {model.quoted}")
             connection.execute(f"insert into {model.quoted} by name select * from incoming")
+        elif kind == "history":
+            connection.execute(f"create or replace temp table incoming as {model.sql}")
+            _ensure_table(connection, model)
+            _open_versions(connection, model)
         else:
             _replace_cells(connection, store, model, logs)
         for documented in (model, *logs):
@@ -300,6 +310,32 @@ def _replace_cells(connection: duckdb.DuckDBPyConnection, store: Store, model: M
             and t.listing = v.listing and t.is_stale is distinct from (not v.is_trusted)
         """
     )
+
+
+def _open_versions(connection: duckdb.DuckDBPyConnection, model: Model) -> None:
+    """Put the versions of `incoming` into a history.
+
+    Raises:
+        ModelError: the key does not end with `valid_from`.
+    """
+    *subject, begin = model.key or ("",)
+    if begin != VALID_FROM or not subject:
+        raise ModelError(
+            f"warehouse/{model.schema}/{model.name}.sql is a history, and its key does not end with {VALID_FROM}. "
+            f"Nothing was changed. Write what a version is of, then {VALID_FROM}."
+        )
+    same = " and ".join(f"t.{identifier(name)} = i.{identifier(name)}" for name in subject)
+    connection.execute(
+        f"delete from {model.quoted} as t using incoming as i where {same} and t.valid_from = i.valid_from"
+    )
+    connection.execute(
+        f"""
+        update {model.quoted} as t set valid_to = i.valid_from, is_current = false
+        from incoming as i
+        where t.is_current and {same}
+        """
+    )
+    connection.execute(f"insert into {model.quoted} by name select * from incoming")
 
 
 def _ensure_table(connection: duckdb.DuckDBPyConnection, model: Model, source: str = "incoming") -> None:

@@ -54,6 +54,9 @@ CORRUPTIONS = {
     "every_policy_target_exists": [
         "delete from org.organizational_unit where ou_id = (select max(ou_id) from org.organizational_unit)"
     ],
+    "every_version_ends_where_the_next_begins": [
+        "update cmdb.resource_version set valid_to = now() where arn = (select min(arn) from cmdb.resource_version)"
+    ],
     "linked_accounts_belong_to_the_organisation": [
         """
         insert into cost.daily

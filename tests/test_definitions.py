@@ -90,7 +90,9 @@ CHECKS = {
     "org/governance_kpi": {"key_is_unique", "every_kpi_is_judged"},
     "aws/ec2_instance": {"key_is_unique"},
     "cost/daily": {"key_is_unique", "one_billing_currency", "linked_accounts_belong_to_the_organisation"},
+    "ref/volatile_attribute": {"key_is_unique"},
     "cmdb/resource": {"key_is_unique"},
+    "cmdb/resource_version": {"key_is_unique", "every_version_ends_where_the_next_begins"},
     "published": {"every_account_with_running_instances_is_billed", "cells_are_unique"},
 }
 """Every check there is. Written by hand on purpose: a check that goes away has to be taken out here too."""

@@ -275,7 +275,8 @@ def test_an_unknown_materialisation_is_refused_with_those_that_exist(tmp_path: P
     with pytest.raises(ModelError) as refused:
         _ = read_models(folder)["org.odd"].materialized
     assert str(refused.value) == (
-        "warehouse/org/odd.sql: materialized: incremental is unknown; write one of collected, table, state, log, view."
+        "warehouse/org/odd.sql: materialized: incremental is unknown; "
+        "write one of collected, table, state, history, log, view."
     )
 
 
