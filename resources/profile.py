@@ -89,6 +89,9 @@ IDENTITY_AGE = timedelta(minutes=5)
 """How long an identity, as STS gave it, is good for; a refusal is asked again sooner."""
 REFUSAL_AGE = timedelta(seconds=30)
 
+MANY_PROFILES = 50
+"""From so many on, what identifying them leaves behind is removed at once."""
+
 TRAIL_PAGES = 200
 TRAIL_SECONDS = 0.5
 """CloudTrail answers two look-ups a second in an account and region, 50 events each."""
@@ -386,8 +389,10 @@ class Reach:
             per_account=1,
         ).run()
         # Each assumed role leaves an STS client of botocore's own behind, and clients are cycles: thousands of them
-        # would wait for a collection that comes late, since little else is allocated meanwhile.
-        gc.collect()
+        # would wait for a collection that comes late, since little else is allocated meanwhile. For a few it is not
+        # worth the third of a second that it takes to go through everything that Dagster and botocore have loaded.
+        if len(names) >= MANY_PROFILES:
+            gc.collect()
         return {name: found[name] for name in names}
 
     def _who(self, profile: str) -> Identity:
