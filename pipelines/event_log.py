@@ -1,0 +1,91 @@
+"""Dagster's own event log on disk, with its connections kept: `dagster.yaml` names it.
+
+Dagster makes a new engine, a new connection and a checkpoint for each of the thousand events of a night, which is most
+of what Dagster costs. The files are Dagster's, and are read by it with or without this.
+"""
+
+import sqlite3
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy
+from dagster._core.storage.event_log.sqlite.sqlite_event_log import (
+    SqliteEventLogStorage,
+    SqliteEventLogStorageWatchdog,
+)
+from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
+from dagster._serdes import ConfigurableClassData
+from watchdog.observers import Observer
+
+KEPT = 4
+"""Files that stay open: the index, the run at work, and what is looked at meanwhile."""
+
+
+class EventLog(SqliteEventLogStorage):
+    """The log of `DAGSTER_HOME`, where Dagster has it by default."""
+
+    _obs: Any
+
+    def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
+        self._engines: OrderedDict[str, sqlalchemy.Engine] = OrderedDict()
+        super().__init__(base_dir, inst_data)
+
+    @classmethod
+    def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]) -> "EventLog":
+        """The log below the folder that `dagster.yaml` gives: `DAGSTER_HOME`."""
+        return cls(str(Path(config_value["base_dir"], "history", "runs")), inst_data)
+
+    @contextmanager
+    def _connect(self, shard: str) -> Iterator[sqlalchemy.Connection]:
+        with self._db_lock:
+            engine = self._engine(shard)
+            if shard not in self._initialized_dbs:
+                self._initdb(engine)
+                self._initialized_dbs.add(shard)
+            with engine.begin() as connection:
+                yield connection
+
+    def _engine(self, shard: str) -> sqlalchemy.Engine:
+        engine = self._engines.get(shard)
+        if engine is None:
+            engine = sqlalchemy.create_engine(
+                self.conn_string_for_shard(shard), connect_args={"timeout": SQLITE_BUSY_TIMEOUT_SECONDS}
+            )
+            sqlalchemy.event.listen(engine, "connect", _write_through_at_checkpoints)
+            self._engines[shard] = engine
+        self._engines.move_to_end(shard)
+        while len(self._engines) > KEPT:
+            self._engines.popitem(last=False)[1].dispose()
+        return engine
+
+    def watch(self, run_id: str, cursor: str | None, callback: Any) -> None:
+        """Call back on every event of a run: it is in SQLite's journal first, while the file is kept open."""
+        if not self._obs:
+            self._obs = Observer()
+            self._obs.start()
+        watchdog = _Watchdog(self, run_id, callback, cursor)
+        self._watchers[run_id][callback] = (watchdog, self._obs.schedule(watchdog, self._base_dir, recursive=True))
+
+    def dispose(self) -> None:
+        """Close every file."""
+        super().dispose()
+        with self._db_lock:
+            while self._engines:
+                self._engines.popitem()[1].dispose()
+
+
+def _write_through_at_checkpoints(connection: sqlite3.Connection, _: Any) -> None:
+    """A power cut may take the log's last lines, never the log; what a night found is in the warehouse."""
+    connection.execute("pragma synchronous = normal")
+
+
+class _Watchdog(SqliteEventLogStorageWatchdog):
+    def __init__(self, log: EventLog, run_id: str, callback: Any, cursor: str | None) -> None:
+        super().__init__(log, run_id, callback, cursor)
+        self._patterns = [self._log_path, f"{self._log_path}-wal"]
+
+    def on_modified(self, event: Any) -> None:
+        self._process_log()

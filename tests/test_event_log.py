@@ -1,0 +1,98 @@
+"""Dagster's event log with its connections kept: Dagster's own files, fewer openings, and a UI that still follows."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import pytest
+import sqlalchemy
+from dagster._core.storage.event_log import SqliteEventLogStorage
+from nights import REPOSITORY, environment_of
+
+from pipelines import event_log
+from pipelines.event_log import KEPT, EventLog
+from pipelines.nightly import prepare_dagster_home
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Path]:
+    environment = {"DAGSTER_HOME": str(tmp_path)}
+    prepare_dagster_home(environment)
+    with environment_of(environment):
+        yield tmp_path
+
+
+@dg.asset
+def colour() -> None: ...
+
+
+def run(instance: dg.DagsterInstance) -> str:
+    return dg.materialize([colour], instance=instance).run_id
+
+
+def log_of(instance: dg.DagsterInstance) -> EventLog:
+    log = instance.event_log_storage
+    assert isinstance(log, EventLog)
+    return log
+
+
+def test_dagster_reads_the_same_files_without_it(home: Path) -> None:
+    with dg.DagsterInstance.get() as instance:
+        run_id = run(instance)
+        written = log_of(instance).get_logs_for_run(run_id)
+    ours = (home / "dagster.yaml").read_text()
+    assert ours == (REPOSITORY / "dagster.yaml").read_text()
+    without = ours[: ours.index("event_log_storage:")] + ours[ours.index("run_queue:") :]
+    (home / "dagster.yaml").write_text(without)
+    with dg.DagsterInstance.get() as instance:
+        assert type(instance.event_log_storage) is not EventLog
+        assert instance.event_log_storage.get_logs_for_run(run_id) == written
+        assert instance.get_latest_materialization_event(colour.key) is not None
+    assert len(written) > 5
+    plain = SqliteEventLogStorage(str(home / "history" / "runs"))
+    assert plain.get_logs_for_run(run_id) == written
+
+
+@pytest.mark.usefixtures("home")
+def test_a_file_is_opened_once_a_run_and_few_stay_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[str] = []
+
+    def counted(url: str, **options: object) -> sqlalchemy.Engine:
+        engine = create(url, **options)
+        sqlalchemy.event.listen(engine, "connect", lambda *_: made.append(url))
+        return engine
+
+    create = sqlalchemy.create_engine
+    monkeypatch.setattr(event_log.sqlalchemy, "create_engine", counted)
+    with dg.DagsterInstance.get() as instance:
+        runs = [run(instance) for _ in range(KEPT)]
+        log = log_of(instance)
+        assert len(log._engines) == KEPT
+        assert len(set(made)) == KEPT + 1
+        # Two for making its tables; one each for the events afterwards, were they not kept.
+        assert max(Counter(made).values()) <= 2
+        # The first run's file was closed for the last one's: asked for, it is opened again.
+        assert log.get_logs_for_run(runs[0])
+    assert not log._engines
+
+
+@pytest.mark.usefixtures("home")
+def test_a_watcher_in_another_place_hears_of_an_event_while_the_file_is_kept_open() -> None:
+    heard, ended = [], threading.Event()
+
+    def hear(event: dg.EventLogEntry, _: str) -> None:
+        heard.append(event.user_message)
+        if event.dagster_event and event.dagster_event.is_job_success:
+            ended.set()
+
+    with dg.DagsterInstance.get() as watching, dg.DagsterInstance.get() as working:
+        first = run(working)
+        log_of(watching).watch(first, None, hear)
+        working.report_engine_event("a word", working.get_run_by_id(first))
+        # The file is open in `working`, so that what it writes is in the journal alone.
+        assert ended.wait(60)
+    assert heard
