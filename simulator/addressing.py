@@ -73,7 +73,7 @@ class Addressing:
         self._network, self._world, self._settings = network, network.world, settings
         self._private_address = private_address
         self._boards: dict[tuple[str, str], Board] = {}
-        self._numbers = {account_id: number for number, account_id in enumerate(self._world.accounts)}
+        self._numbers = self._world.numbers
         self._world.parts.append(self)
         self.handlers: dict[tuple[str, str], Handler] = {
             ("ec2", "DescribeAddresses"): self._describe_addresses,

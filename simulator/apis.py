@@ -5,16 +5,14 @@ Each handler gets the call and returns the operation's output as a dict, or rais
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
 from simulator.access import Access
 from simulator.governance import Governance
-from simulator.ledger import PAGE_ROWS, Ledger, next_month
 from simulator.pages import Handler, Item, Output, Settings
 from simulator.trail import Trail
-from simulator.wire import AwsError, Call, denied
+from simulator.wire import AwsError, Call
 from simulator.world import OPT_IN_REGIONS, Account
 
 ANYONE = frozenset({"DescribeOrganization"})
@@ -36,12 +34,11 @@ class Apis:
         self,
         access: Access,
         governance: Governance,
-        ledger: Ledger,
         trail: Trail,
         settings: Settings,
         others: Iterable[Answering] = (),
     ) -> None:
-        self._world, self._governance, self._ledger = access.world, governance, ledger
+        self._world, self._governance = access.world, governance
         self._trail, self._settings = trail, settings
         self.handlers: dict[tuple[str, str], Handler] = {
             ("sts", "AssumeRole"): access.assume_role,
@@ -58,8 +55,6 @@ class Apis:
             ("organizations", "ListParents"): self._list_parents,
             ("organizations", "ListTagsForResource"): self._list_tags,
             ("ec2", "DescribeRegions"): self._describe_regions,
-            ("ce", "GetCostAndUsage"): self._cost_and_usage,
-            ("budgets", "DescribeBudgets"): self._describe_budgets,
             ("cloudtrail", "LookupEvents"): self._lookup_events,
         }
         for other in others:
@@ -219,52 +214,6 @@ class Apis:
                 if not names or region in names
             ]
         }
-
-    # ------------------------------------------------------------------ cost
-
-    def _cost_and_usage(self, call: Call) -> Output:
-        rows = self._settings.page_sizes.get("ce:GetCostAndUsage", PAGE_ROWS)
-        return self._ledger.query(call.account_id, call.parameters, rows)
-
-    def _describe_budgets(self, call: Call) -> Output:
-        if call.parameters.get("AccountId") != call.account_id:
-            resource = f"arn:aws:budgets::{call.parameters.get('AccountId')}:budget/*"
-            raise denied("budgets", "budgets:ViewBudget", call.arn, resource)
-        if call.account_id != self._world.billing:
-            return self._page(call, "Budgets", [])
-        month = self._world.today.replace(day=1)
-        period = {
-            "Start": month.isoformat(),
-            "End": next_month(month).isoformat(),
-        }
-        question = {
-            "TimePeriod": period,
-            "Granularity": "MONTHLY",
-            "Metrics": ["UnblendedCost"],
-            "GroupBy": [{"Type": "DIMENSION", "Key": "LINKED_ACCOUNT"}],
-        }
-        groups = self._ledger.query(call.account_id, question, 10**6)["ResultsByTime"][0]["Groups"]
-        spent = {group["Keys"][0]: group["Metrics"]["UnblendedCost"]["Amount"] for group in groups}
-        return self._page(
-            call,
-            "Budgets",
-            [
-                {
-                    "BudgetName": f"monthly {account.name}",
-                    "BudgetType": "COST",
-                    "TimeUnit": "MONTHLY",
-                    "BudgetLimit": {"Amount": "2500.0", "Unit": "USD"},
-                    "CostFilters": {"LinkedAccount": [account.account_id]},
-                    "CalculatedSpend": {"ActualSpend": {"Amount": spent.get(account.account_id, "0"), "Unit": "USD"}},
-                    "TimePeriod": {
-                        "Start": dt.datetime(2024, 1, 1, tzinfo=dt.UTC),
-                        "End": dt.datetime(2087, 6, 15, tzinfo=dt.UTC),
-                    },
-                }
-                for account in self._world.members()
-                if account.kind == "workload"
-            ],
-        )
 
     # ------------------------------------------------------------------ cloudtrail
 

@@ -22,7 +22,9 @@ from simulator.access import Access, Policy, refusals
 from simulator.aggregator import Aggregation
 from simulator.apis import Apis
 from simulator.buckets import Buckets
+from simulator.budgets import Budgets
 from simulator.databases import Databases
+from simulator.explorer import Explorer
 from simulator.faults import FaultError, Faults, Lie, Rule, make_lie
 from simulator.functions import Functions
 from simulator.governance import Governance
@@ -57,6 +59,7 @@ NOT_RENDERED = frozenset(
         "organizations",
         "ce",
         "budgets",
+        "invoicing",
         "cloudtrail",
         "resource-groups",
         "config",
@@ -106,7 +109,9 @@ class Simulation:
         self.databases = Databases(self.seeder.network, self.settings)
         self.buckets = Buckets(self.world, self.settings)
         self.functions = Functions(self.seeder.network, self.settings)
-        self.ledger = Ledger(self.world, (self.databases.lines, self.functions.lines))
+        self.ledger = Ledger(self.world, self.settings, (self.databases.lines, self.functions.lines))
+        self.explorer = Explorer(self.ledger, self.settings)
+        self.budgets = Budgets(self.ledger, self.settings)
         self.faults = Faults()
         self.lies: list[Lie] = []
         self.governance = Governance(self.world, enumeration("organizations", "PolicyType"), self.settings)
@@ -117,7 +122,6 @@ class Simulation:
         self.apis = Apis(
             self.access,
             self.governance,
-            self.ledger,
             self.trail,
             self.settings,
             (
@@ -130,6 +134,8 @@ class Simulation:
                 self.functions,
                 storage,
                 addressing,
+                self.explorer,
+                self.budgets,
             ),
         )
 
@@ -301,6 +307,7 @@ class Simulation:
         handlers: dict[str, Callable[[Any], Any]] = {
             "GET /truth": self._truth,
             "GET /ledger": self._ledger_detail,
+            "GET /ledger/sums": lambda data: self.ledger.sums(*_period(data), data["by"].split(",")),
             "GET /metrics": lambda data: self.metrics.daily(*_period(data)),
             "GET /log": lambda data: self.trail.records(int(data.get("since", 0))),
             "DELETE /log": lambda _: self.trail.clear(),
@@ -325,6 +332,7 @@ class Simulation:
         """Everything, or the named parts of it beside the organisation itself."""
         parts: dict[str, Callable[[], dict[str, Any]]] = {
             "ledger": lambda: {"ledger": self.ledger.totals()},
+            "budgets": lambda: {**self.budgets.truth(), "allocation_tags": self.explorer.allocation_tags()},
             "governance": self.governance.truth,
             "network": self.seeder.network.truth,
             "storage": self.seeder.storage.truth,
@@ -388,9 +396,20 @@ class Simulation:
                 case "today":
                     self.world.today = dt.date.fromisoformat(value)
                     self.world.version += 1
+                case "inactive_tags" | "unused_tags" | "refused_metrics" | "refused_groups" if isinstance(value, list):
+                    self._set_billing(name, tuple(map(str, value)))
+                case "has_resource_costs" if isinstance(value, bool):
+                    self._set_billing(name, value)
+                case "incomplete_days" | "budget_lag_days" if isinstance(value, int) and value >= 0:
+                    self._set_billing(name, value)
                 case _:
                     raise ValueError(f"{name} cannot be set to {value!r}")
         return data
+
+    def _set_billing(self, name: str, value: tuple[str, ...] | bool | int) -> None:
+        """Set what the bill depends on, which is then derived again."""
+        setattr(self.settings, name, value)
+        self.world.version += 1
 
     def _set_policy_types(self, states: dict[str, str]) -> None:
         known = self.governance.policy_types

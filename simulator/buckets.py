@@ -42,7 +42,7 @@ class Buckets:
     def __init__(self, world: World, settings: Settings) -> None:
         self._world, self._settings = world, settings
         self._buckets: dict[str, list[Bucket]] = {}
-        self._numbers = {account_id: number for number, account_id in enumerate(world.accounts)}
+        self._numbers = world.numbers
         workloads = [account.account_id for account in world.accounts.values() if account.kind == "workload"]
         self._first = workloads[0] if workloads else ""
         world.parts.append(self)

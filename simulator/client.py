@@ -73,8 +73,9 @@ class Simulator:
     def truth(self, *parts: str) -> dict[str, Any]:
         """What there really is: accounts, units and instances, with every part or those that are named.
 
-        Parts are `ledger`, `governance`, `network`, `storage`, `addressing`, `hub`, `config`, `metrics`, `databases`,
-        `buckets` and `functions`: naming few is quicker in a large organisation.
+        Parts are `ledger`, `budgets` (with the cost allocation tags), `governance`, `network`, `storage`, `addressing`,
+        `hub`, `config`, `metrics`, `databases`, `buckets` and `functions`: naming few is quicker in a large
+        organisation.
         """
         query = {"parts": ",".join(parts)} if parts else {}
         found: dict[str, Any] = self.control("GET", "/truth", **query)
@@ -85,6 +86,16 @@ class Simulator:
         rows: list[dict[str, Any]] = self.control("GET", "/ledger", start=start.isoformat(), end=end.isoformat())[
             "rows"
         ]
+        return rows
+
+    def ledger_sums(self, start: dt.date, end: dt.date, *by: str) -> list[dict[str, str]]:
+        """The ledger's lines on every day of a half-open period, added up by some of its columns.
+
+        `by` names columns of `ledger`, `month` or `tag:KEY` (empty where there is no value).
+        """
+        rows: list[dict[str, str]] = self.control(
+            "GET", "/ledger/sums", start=start.isoformat(), end=end.isoformat(), by=",".join(by)
+        )
         return rows
 
     def metrics(self, start: dt.date, end: dt.date) -> list[dict[str, Any]]:
@@ -126,7 +137,7 @@ class Simulator:
         `trail_delay_seconds`, `lookups_a_second` (0: any number), `org_mode` (`silent-zero`, `access-denied`),
         `policy_types` (by type: `policies`, `empty`, `not_enabled`), `disabled_policy_types` (`refused`,
         `empty`), `delegation_policy` (whether there is one), `refused_actions` (IAM action patterns by role)
-        and `today`.
+        and `today`, and those of the bill that `simulator.ledger` explains.
         """
         self.control("POST", "/config", settings)
 

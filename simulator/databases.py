@@ -139,7 +139,7 @@ class Databases:
     def __init__(self, network: Network, settings: Settings) -> None:
         self._network, self._world, self._settings = network, network.world, settings
         self._estates: dict[tuple[str, str], Estate] = {}
-        self._numbers = {account_id: number for number, account_id in enumerate(self._world.accounts)}
+        self._numbers = self._world.numbers
         workloads = [account.account_id for account in self._world.accounts.values() if account.kind == "workload"]
         self._first = workloads[0] if workloads else ""
         self._world.parts.append(self)
@@ -355,6 +355,8 @@ class Databases:
                         "account_id": account_id,
                         "service": "Amazon Neptune" if database.engine == "neptune" else SERVICE,
                         "region": region,
+                        "resource_id": database.arn,
+                        "tags": database.tags,
                         "first": database.created_at.date(),
                     }
                     left = self._world.accounts[account_id].left_on or OPEN_END

@@ -52,7 +52,7 @@ class Functions:
     def __init__(self, network: Network, settings: Settings) -> None:
         self._network, self._world, self._settings = network, network.world, settings
         self._functions: dict[tuple[str, str], list[Function]] = {}
-        self._numbers = {account_id: number for number, account_id in enumerate(self._world.accounts)}
+        self._numbers = self._world.numbers
         workloads = [account.account_id for account in self._world.accounts.values() if account.kind == "workload"]
         self._first = workloads[0] if workloads else ""
         self._world.parts.append(self)

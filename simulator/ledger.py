@@ -1,99 +1,212 @@
 """The bill, exact: integers of 1e-10 USD, so that every grouping adds up to the last digit.
 
-A line costs `rate` (in 1e-7 USD) times the factor of the day (in thousandths) on each day of its span, or one
-fixed amount on one day. Rates are multiples of 100, so that the percentages of the other metrics stay whole.
+A line costs on each day of its span: `rate` (in 1e-7 USD) times the factor of the day in thousandths (`varying`),
+`rate` (in 1e-10 USD) every day (`steady`) or on the first of each month (`monthly`), or once, on its first day.
+What a line is on each metric follows from its record type, by `SHARES`: per cent of that amount.
+
+**Record types** are named as the API names them (AWS's "Term comparisons" of cost categories): `Usage`, `Tax`,
+`Support`, `Credit` and `Refund` (negative), for Savings Plans `SavingsPlanCoveredUsage`, `SavingsPlanNegation`
+(takes the covered usage back) and `SavingsPlanRecurringFee`, for reservations `DiscountedUsage` (free when
+unblended), `RIFee` and `Upfront`. In the first region the second instance of each account lies under a savings plan
+that the payer pays, the fourth is reserved by its own account; both commitments are used to nine tenths while their
+instance runs and not at all afterwards. Unblended, amortized and net sums differ on every day. A reservation's fees
+of 365 days are its amortized cost of 365 days, a plan's of every day.
+
+**Services**: compute by instance, and what every account pays (`FLAT`): EBS, NAT, S3, KMS, CloudWatch, Route 53
+(region `global`). Databases and functions say themselves what they cost. Tax, support and credits have the
+region `NoRegion` and the usage type `NoUsageType`. There are amounts of 1e-9 and -1e-9 USD a day.
+
+**Tags**: an instance's own; those of volumes and buckets have all six `bc:` keys, in several spellings of one value
+(`SPELLINGS`). KMS, CloudWatch, NAT and whatever has no resource are without tags, as every eighth instance is.
+`bc:project` is not activated: nothing has a value for it. The switches below move both borders.
+
+**Time**: days of this month are estimated, until the 10th those of the previous month too. A credit for the last day
+of a month appears on the 6th of the next month (the first workload account), so that a later night finds the day
+restated. The account that was invited is billed from the 16th of the month before the last; one that has left, up
+to the day before it left.
+
+**Changes**: `restate` (an amount on a day, or on each day up to `until`, of any record type), `add_account` (from
+`joined_on`, by default today), `remove_account` (`left_on`), `stop_instance`, `close_account`, … **Switches** of
+`configure`: `inactive_tags` and `unused_tags` (keys without values: not activated, activated but never used),
+`refused_metrics`, `refused_groups` (such as `REGION`), `has_resource_costs` (the opt-in to resource-level data),
+`incomplete_days` (how many of the last days are still short of their costs), `budget_lag_days`, `today`.
+**Truth**: `Simulator.ledger` has every line on every day with every metric, `Simulator.ledger_sums` the sums of
+them, added up line by line and day by day; the budgets are the truth's part `budgets` (`simulator.budgets`).
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import itertools
-import json
-from collections import OrderedDict, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
-from simulator.wire import AwsError, make_token, read_token
+from simulator.pages import Settings
 from simulator.world import TAG_KEYS, Account, Instance, World
 
 COMPUTE = "Amazon Elastic Compute Cloud - Compute"
+OTHER = "EC2 - Other"
+PLANS = "Savings Plans for AWS Compute usage"
+NO_REGION, NO_USAGE_TYPE, NO_RESOURCE, NO_INSTANCE_TYPE = "NoRegion", "NoUsageType", "NoResourceId", "NoInstanceType"
 RATES = {"t3.micro": 2_496_000, "t3.large": 19_968_100, "m5.large": 23_040_300, "c5.xlarge": 40_800_700}
 DEFAULT_RATE = 120_960_900
 REGION_CODES = {"us-east-1": "", "ap-southeast-2": "APS2-", "eu-west-1": "EU-"}
 
-# Service, usage type, rate in 1e-7 USD a day, units a day: what every account pays whatever it runs.
-FLAT = (
-    ("EC2 - Other", "EBS:VolumeUsage.gp3", 3_333_300, 40),
-    ("Amazon Simple Storage Service", "TimedStorage-ByteHrs", 1_234_500, 17),
-    ("AWS Key Management Service", "KMS-Requests", 12_300, 3),
-    ("AmazonCloudWatch", "CW:MetricMonitorUsage", 456_700, 11),
-)
-INACTIVE_TAG = "bc:project"
-"""Not activated as a cost allocation tag: every cost is without a value for it."""
+Mode = Literal["varying", "steady", "monthly", "once"]
 
-PERCENT = {
-    "UnblendedCost": 100,
-    "BlendedCost": 100,
-    "AmortizedCost": 97,
-    "NetUnblendedCost": 95,
-    "NetAmortizedCost": 92,
-    "BilledCost": 100,
-    "ContractedCost": 96,
-    "ListCost": 121,
-}
+METRICS = (
+    "UnblendedCost",
+    "BlendedCost",
+    "AmortizedCost",
+    "NetUnblendedCost",
+    "NetAmortizedCost",
+    "BilledCost",
+    "ContractedCost",
+    "ListCost",
+)
 QUANTITIES = ("UsageQuantity", "NormalizedUsageAmount")
-METRICS = {name.lower(): name for name in (*PERCENT, *QUANTITIES)}
-DIMENSIONS = {
-    "SERVICE": "service",
-    "LINKED_ACCOUNT": "account_id",
-    "REGION": "region",
-    "RECORD_TYPE": "record_type",
-    "USAGE_TYPE": "usage_type",
+# Per cent of a line's amount, in the order of METRICS.
+SHARES: dict[str, tuple[int, ...]] = {
+    "Usage": (100, 98, 100, 95, 95, 95, 96, 121),
+    "Tax": (100, 100, 100, 100, 100, 100, 100, 100),
+    "Support": (100, 100, 100, 95, 95, 95, 100, 100),
+    "Credit": (100, 100, 100, 100, 100, 100, 0, 0),
+    "Refund": (100, 100, 100, 100, 100, 100, 0, 0),
+    "SavingsPlanCoveredUsage": (100, 98, 70, 100, 70, 0, 96, 121),
+    "SavingsPlanNegation": (-100, -98, 0, -100, 0, 0, 0, 0),
+    "SavingsPlanRecurringFee": (100, 100, 10, 100, 10, 100, 100, 100),
+    "SavingsPlanRecurringFee, unused": (100, 100, 100, 100, 100, 100, 100, 100),
+    "DiscountedUsage": (0, 45, 60, 0, 57, 0, 96, 121),
+    "RIFee": (100, 100, 0, 95, 0, 95, 100, 100),
+    "RIFee, unused": (0, 0, 100, 0, 95, 0, 0, 0),
+    "Upfront": (100, 100, 0, 95, 0, 95, 100, 100),
+    # Too small to take per cents of.
+    "Usage, tiny": (100, 100, 100, 100, 100, 100, 100, 100),
 }
+PURCHASES = {
+    "SavingsPlanCoveredUsage": "Savings Plans",
+    "SavingsPlanNegation": "Savings Plans",
+    "SavingsPlanRecurringFee": "Savings Plans",
+    "DiscountedUsage": "Standard Reserved Instances",
+    "RIFee": "Standard Reserved Instances",
+    "Upfront": "Standard Reserved Instances",
+}
+
+COLUMNS = (
+    "account_id",
+    "service",
+    "region",
+    "record_type",
+    "usage_type",
+    "operation",
+    "instance_type",
+    "purchase_type",
+    "resource_id",
+)
+"""Of the rows of the truth, beside the day, the tags and the amounts."""
+
 FIRST_DAY = dt.date(2023, 1, 1)
 OPEN_END = dt.date(9999, 1, 1)
-PAGE_ROWS = 1000
+LATE_CREDIT_DAY = 6
+REFUND_DAYS = ((1, 20), (4, 20), (7, 20), (10, 20))
+
+SPELLINGS: dict[str, tuple[str, ...]] = {
+    "bc:capability": ("Customer Billing", "customer-billing", "CUSTOMER BILLING", "Grid Operations", "grid_operations"),
+    "bc:business-service": ("{service}", "{Service}", "{service}-svc", "{SERVICE}", " {service}"),
+    "bc:business-owner": ("ana.tui@example.com", "Ana.Tui@example.com", "Jürgen Groß", "jürgen groß ", ""),
+    "bc:cost-centre": ("00{n}", "CC-00{n}", "{n}", "cc00{n}", "00{n} "),
+    "bc:environment": ("prod", "Prod", "PROD", "production", "non-prod", "NonProd", "dev"),
+    "bc:project": ("meter-refresh", "Meter Refresh", "METER-REFRESH"),
+}
+
+
+@dataclass(frozen=True)
+class Flat:
+    """What every account pays whatever it runs: one line, of so many units a day."""
+
+    service: str
+    usage_type: str
+    operation: str
+    rate: int
+    quantity: int
+    mode: Mode = "varying"
+    share: str = "Usage"
+    region: str = ""
+    is_tagged: bool = False
+
+
+FLAT = (
+    Flat(OTHER, "EBS:VolumeUsage.gp3", "CreateVolume-Gp3", 3_333_300, 40, is_tagged=True),
+    Flat(OTHER, "EBS:SnapshotUsage", "CreateSnapshot", 411_100, 9, is_tagged=True),
+    Flat(OTHER, "NatGateway-Hours", "NatGateway", 10_800_000_000, 24, "steady"),
+    Flat("Amazon Simple Storage Service", "TimedStorage-ByteHrs", "StandardStorage", 1_234_500, 17, is_tagged=True),
+    Flat("Amazon Simple Storage Service", "Requests-Tier1", "PutObject", 10, 1, "steady", "Usage, tiny"),
+    Flat("AWS Key Management Service", "KMS-Requests", "Decrypt", 12_300, 3),
+    Flat("AWS Key Management Service", "KMS-Keys", "Unknown", -10, 1, "steady", "Usage, tiny"),
+    Flat("AmazonCloudWatch", "CW:MetricMonitorUsage", "MetricStorage", 456_700, 11),
+    Flat("Amazon Route 53", "HostedZone", "HostedZone", 166_600_000, 1, "steady", region="global"),
+)
 
 
 @dataclass(frozen=True)
 class Line:
-    """One thing that costs. `fixed` replaces rate x factor on a span of one day."""
+    """One thing that costs."""
 
     account_id: str
     service: str
     region: str
     usage_type: str
     record_type: str = "Usage"
+    operation: str = "NoOperation"
+    instance_type: str = NO_INSTANCE_TYPE
+    resource_id: str = NO_RESOURCE
     tags: Mapping[str, str] = field(default_factory=dict)
+    mode: Mode = "varying"
     rate: int = 0
     quantity: int = 0
     first: dt.date = FIRST_DAY
     end: dt.date = OPEN_END
-    fixed: int = 0
+    share: str = ""
+
+    @property
+    def shares(self) -> str:
+        """The key of its shares."""
+        return self.share or self.record_type
+
+    @property
+    def purchase_type(self) -> str:
+        """How it was bought."""
+        return PURCHASES.get(self.record_type, "On Demand Instances")
+
+    def units(self, day: dt.date, factor: int) -> int | None:
+        """Its amount on a day of its span, or None where it has none then."""
+        if self.mode == "varying":
+            return self.rate * factor
+        return None if self.mode == "monthly" and day.day != 1 else self.rate
 
 
 def first_estimated(today: dt.date) -> dt.date:
     """The first day that AWS still calls estimated: of this month, until the 10th of the previous one."""
-    month = today.replace(day=1)
-    return month if today.day > 10 else months_before(month, 1)
+    month = month_of(today)
+    return month if today.day > 10 else month_before(month)
 
 
-def months_before(month: dt.date, count: int) -> dt.date:
+def month_of(day: dt.date) -> dt.date:
+    """The first day of its month."""
+    return day.replace(day=1)
+
+
+def month_before(month: dt.date, count: int = 1) -> dt.date:
     """The first day of an earlier month."""
-    for _ in range(count):
-        month = (month - dt.timedelta(days=1)).replace(day=1)
-    return month
+    number = month.year * 12 + month.month - 1 - count
+    return dt.date(number // 12, number % 12 + 1, 1)
 
 
 def next_month(day: dt.date) -> dt.date:
     """The first day of the month after that of a day."""
-    return (day.replace(day=1) + dt.timedelta(days=32)).replace(day=1)
-
-
-def invalid(message: str) -> AwsError:
-    """Cost Explorer's answer to a request that it cannot accept."""
-    return AwsError("ValidationException", message, 400)
+    return month_before(day, -1)
 
 
 def decimal(units: int) -> str:
@@ -108,332 +221,352 @@ def day_factor(day: dt.date) -> int:
     return (850 if day.weekday() >= 5 else 1000) + day.toordinal() % 30
 
 
-Spans = dict[tuple[dt.date, dt.date, bool], tuple[int, int]]
-"""First day, day after the last, whether fixed -> rate (or amount) and units a day: the lines of a group."""
+Span = tuple[int, int, Mode, str]
+"""Ordinals of the first day and of the day after the last, mode, and shares."""
+
+Spans = dict[Span, tuple[int, int]]
+"""The lines of a group: rate and units a day, of those that are alike in time."""
 
 Groups = list[tuple[tuple[str, ...], Spans]]
 """Groups by their keys, in the order in which they are answered."""
 
 
-class Ledger:
-    """The lines of a world with those that `others` add, and Cost Explorer's questions about them."""
+@dataclass
+class Sum:
+    """What a group costs in a period: units by shares, and the quantity."""
 
-    def __init__(self, world: World, others: Iterable[Callable[[], Iterator[Line]]] = ()) -> None:
-        self._world, self._others = world, tuple(others)
+    units: dict[str, int] = field(default_factory=dict)
+    quantity: int = 0
+
+    def amount(self, metric: str) -> int:
+        """The sum on one metric."""
+        position = METRICS.index(metric)
+        return sum(units * SHARES[share][position] for share, units in self.units.items()) // 100
+
+
+Key = Callable[[Line], str]
+
+
+class Ledger:
+    """The lines of a world with those that `others` add, and what groups of them cost."""
+
+    def __init__(self, world: World, settings: Settings, others: Iterable[Callable[[], Iterator[Line]]] = ()) -> None:
+        self.world, self._settings, self._others = world, settings, tuple(others)
         self._version = -1
-        self._lines: list[Line] = []
+        self._lines: dict[str, list[Line]] = {}
+        self._added: dict[str, list[Line]] = {}
         self._prefix: list[int] = []
-        self._groups: OrderedDict[str, Groups] = OrderedDict()
 
     # ------------------------------------------------------------------ lines
 
     @property
-    def lines(self) -> list[Line]:
-        """Every line."""
+    def version(self) -> int:
+        """Changes with everything that lines are derived from."""
+        return self.world.version
+
+    def lines(self, account_id: str | None = None) -> Iterable[Line]:
+        """Every line, or those of one account."""
         self._refresh()
-        return self._lines
+        for account in [account_id] if account_id else self.world.accounts:
+            if account not in self._lines:
+                self._lines[account] = list(self._derive(self.world.accounts[account]))
+        if account_id:
+            return self._lines[account_id]
+        return itertools.chain.from_iterable(self._lines[account] for account in self.world.accounts)
 
     def _refresh(self) -> None:
         """Derive everything again after a change of the world."""
-        if self._version == self._world.version:
+        if self._version == self.world.version:
             return
-        self._lines = list(self._derive())
-        self._version = self._world.version
-        self._groups.clear()
-        days = (self._world.today - FIRST_DAY).days
-        factors = (day_factor(FIRST_DAY + dt.timedelta(days=n)) for n in range(days))
+        self._lines.clear()
+        self._added.clear()
+        for line in itertools.chain.from_iterable(lines() for lines in self._others):
+            self._added.setdefault(line.account_id, []).append(line)
+        self._version = self.world.version
+        days = (self.world.today - FIRST_DAY).days
+        factors = (self.factor(FIRST_DAY + dt.timedelta(days=n)) for n in range(days))
         self._prefix = [0, *itertools.accumulate(factors)]
 
-    def _derive(self) -> Iterator[Line]:
-        for number, account in enumerate(self._world.accounts.values()):
-            end = account.left_on or OPEN_END
-            for region in self._world.regions:
-                for instance in self._world.instances(account.account_id, region):
-                    yield self._compute(instance)
-            for service, usage_type, rate, quantity in FLAT:
-                yield Line(
-                    account.account_id,
-                    service,
-                    self._world.regions[number % len(self._world.regions)],
-                    usage_type,
-                    rate=rate + 100 * number,
-                    quantity=quantity,
-                    end=end,
-                )
-            yield from self._monthly(account, number, end)
-        for lines in self._others:
-            yield from lines()
-        for restated in self._world.restatements:
-            yield Line(
-                restated.account_id,
-                restated.service,
-                self._world.regions[0],
-                "Restated",
-                first=restated.usage_date,
-                end=restated.usage_date + dt.timedelta(days=1),
-                fixed=restated.amount,
-            )
+    def factor(self, day: dt.date) -> int:
+        """The day's factor; of the newest days only a part of the costs has arrived."""
+        is_short = (self.world.today - day).days <= self._settings.incomplete_days
+        return day_factor(day) * 6 // 10 if is_short else day_factor(day)
 
-    @staticmethod
-    def _compute(instance: Instance) -> Line:
-        return Line(
-            instance.account_id,
-            COMPUTE,
-            instance.region,
-            f"{REGION_CODES.get(instance.region, instance.region + '-')}BoxUsage:{instance.instance_type}",
-            tags={key: instance.tags[key] for key in TAG_KEYS if key in instance.tags and key != INACTIVE_TAG},
-            rate=RATES.get(instance.instance_type, DEFAULT_RATE),
-            quantity=24,
-            first=instance.launched_at.date(),
-            end=instance.ended_on or OPEN_END,
-        )
+    def _derive(self, account: Account) -> Iterator[Line]:
+        """The lines of one account, cut to the time in which the payer paid for it."""
+        first, end = max(FIRST_DAY, account.joined_at.date()), account.left_on or OPEN_END
+        for line in self._uncut(account, self.world.numbers[account.account_id]):
+            begin, stop = max(line.first, first), min(line.end, end)
+            if begin >= stop or (line.mode == "once" and begin != line.first):
+                continue
+            tags = {key: value for key, value in line.tags.items() if self._shows(key)}
+            yield replace(line, first=begin, end=stop, tags=tags)
 
-    def _monthly(self, account: Account, number: int, end: dt.date) -> Iterator[Line]:
-        """Tax on the first of each month, and a credit for one account: they have no region and no tags."""
-        month = FIRST_DAY
-        while month < min(self._world.today, end):
-            following = month + dt.timedelta(days=1)
-            tax = 10**8 * (31_415 + 13 * number + month.month)
+    def _shows(self, key: str) -> bool:
+        return key in TAG_KEYS and key not in {*self._settings.inactive_tags, *self._settings.unused_tags}
+
+    def _uncut(self, account: Account, number: int) -> Iterator[Line]:
+        for region in self.world.regions:
+            for instance in self.world.instances(account.account_id, region):
+                yield from _compute(instance, self.world)
+        home = self.world.regions[number % len(self.world.regions)]
+        for position, flat in enumerate(FLAT):
             yield Line(
                 account.account_id,
-                "Tax",
-                "NoRegion",
-                "NoUsageType",
-                "Tax",
-                first=month,
-                end=following,
-                fixed=tax,
+                flat.service,
+                flat.region or home,
+                flat.usage_type,
+                operation=flat.operation,
+                tags=_spelt(account, number + position) if flat.is_tagged and number % 5 != 4 else {},
+                mode=flat.mode,
+                rate=flat.rate + (100 * number if flat.mode == "varying" else 0),
+                quantity=flat.quantity,
+                share=flat.share,
             )
-            if account.account_id == self._world.operations:
+        yield from self._charges(account, number)
+        yield from self._added.get(account.account_id, [])
+        for restated in self.world.restatements:
+            if restated.account_id == account.account_id:
                 yield Line(
-                    account.account_id,
-                    "AmazonCloudWatch",
-                    "NoRegion",
-                    "NoUsageType",
-                    "Credit",
-                    first=month,
-                    end=following,
-                    fixed=-(10**8) * 777,
+                    restated.account_id,
+                    restated.service,
+                    self.world.regions[0],
+                    "Restated",
+                    restated.record_type,
+                    mode="steady",
+                    rate=restated.amount,
+                    first=restated.usage_date,
+                    end=restated.until,
                 )
-            month = next_month(month)
+
+    def _charges(self, account: Account, number: int) -> Iterator[Line]:
+        """Tax for everybody on the first of the month, support for the payer, credits and refunds for some."""
+
+        def charge(service: str, record_type: str, mode: Mode, rate: int, first: dt.date = FIRST_DAY) -> Line:
+            end = first + dt.timedelta(days=1) if mode == "once" else OPEN_END
+            return Line(
+                account.account_id,
+                service,
+                NO_REGION,
+                NO_USAGE_TYPE,
+                record_type,
+                mode=mode,
+                rate=rate,
+                first=first,
+                end=end,
+            )
+
+        yield charge("Tax", "Tax", "monthly", 10**8 * (31_415 + 13 * number))
+        if account.account_id == self.world.billing:
+            yield charge("AWS Support (Business)", "Support", "monthly", 10**10 * 1_250)
+        if account.account_id == self.world.operations:
+            yield charge("AmazonCloudWatch", "Credit", "monthly", -(10**8) * 777)
+            years = range(FIRST_DAY.year, self.world.today.year + 1)
+            for day in (dt.date(year, *month_and_day) for year in years for month_and_day in REFUND_DAYS):
+                yield charge(OTHER, "Refund", "once", -(10**7) * 12_345, day)
+        if account.account_id == next((a.account_id for a in self.world.reachable()), ""):
+            month = FIRST_DAY
+            while next_month(month).replace(day=LATE_CREDIT_DAY) <= self.world.today:
+                last = next_month(month) - dt.timedelta(days=1)
+                yield charge("AmazonCloudWatch", "Credit", "once", -(10**6) * 4_321, last)
+                month = next_month(month)
 
     # ------------------------------------------------------------------ amounts
 
-    def _factors(self, start: dt.date, end: dt.date) -> int:
-        if start >= end:
-            return 0
-        return self._prefix[(end - FIRST_DAY).days] - self._prefix[(start - FIRST_DAY).days]
-
-    def _units(self, spans: Spans, start: dt.date, end: dt.date) -> tuple[int, int] | None:
-        """Cost and quantity of a group in a period, or None where it has no line then."""
-        cost = quantity = 0
-        there = False
-        end = min(end, self._world.today)
-        for (first, last, is_fixed), (rate, amount) in spans.items():
-            begin, stop = max(start, first), min(end, last)
+    def total(self, spans: Spans, start: dt.date, end: dt.date) -> Sum | None:
+        """What a group costs in a period, or None where it has no line then."""
+        begins, ends = start.toordinal(), min(end, self.world.today).toordinal()
+        origin = FIRST_DAY.toordinal()
+        found: dict[str, int] = {}
+        quantity = 0
+        for (first, last, mode, share), (rate, amount) in spans.items():
+            begin, stop = max(begins, first), min(ends, last)
             if begin >= stop:
                 continue
-            there = True
-            cost += rate if is_fixed else rate * self._factors(begin, stop)
-            quantity += amount * (stop - begin).days * 10**10
-        return (cost, quantity) if there else None
+            days = stop - begin
+            if mode == "varying":
+                units = rate * (self._prefix[stop - origin] - self._prefix[begin - origin])
+            elif mode == "monthly":
+                days = _firsts(begin, stop)
+                if not days:
+                    continue
+                units = rate * days
+            else:
+                units = rate * days
+            found[share] = found.get(share, 0) + units
+            quantity += amount * days * 10**10
+        return Sum(found, quantity) if found else None
+
+    def grouped(self, by: Sequence[Key], wanted: Callable[[Line], bool], account_id: str | None = None) -> Groups:
+        """The lines (of one account) that are wanted, in groups of those that are alike in these keys."""
+        groups: dict[tuple[str, ...], Spans] = defaultdict(dict)
+        for line in self.lines(account_id):
+            if not wanted(line):
+                continue
+            spans = groups[tuple(key(line) for key in by)]
+            span = (line.first.toordinal(), line.end.toordinal(), line.mode, line.shares)
+            rate, quantity = spans.get(span, (0, 0))
+            spans[span] = (rate + line.rate, quantity + line.quantity)
+        return sorted(groups.items(), key=lambda item: item[0])
+
+    # ------------------------------------------------------------------ truth
+
+    def _days(self, start: dt.date, end: dt.date) -> Iterator[tuple[Line, dt.date, int]]:
+        """Every line on every day with its amount, one by one: nothing is shared with `total`."""
+        today = self.world.today
+        days = [start + dt.timedelta(days=n) for n in range((min(end, today) - start).days)]
+        factors = {day: self.factor(day) for day in days}
+        for line in self.lines():
+            for day in days:
+                if line.first <= day < line.end and (units := line.units(day, factors[day])) is not None:
+                    yield line, day, units
 
     def detail(self, start: dt.date, end: dt.date) -> list[dict[str, Any]]:
         """Every line on every day, ungrouped: what the tests add up for themselves."""
-        rows = []
-        for line in self.lines:
-            day = max(start, line.first)
-            while day < min(end, line.end, self._world.today):
-                units = line.fixed or line.rate * day_factor(day)
-                rows.append(
-                    {
-                        "usage_date": day.isoformat(),
-                        "account_id": line.account_id,
-                        "service": line.service,
-                        "region": line.region,
-                        "record_type": line.record_type,
-                        "usage_type": line.usage_type,
-                        "tags": dict(line.tags),
-                        "unblended_cost": decimal(units),
-                    }
-                )
-                day += dt.timedelta(days=1)
-        return rows
+        return [
+            {
+                "usage_date": day.isoformat(),
+                **{name: getattr(line, name) for name in COLUMNS},
+                "tags": line.tags,
+                "usage_quantity": str(line.quantity),
+                **{
+                    _snake(metric): decimal(units * share // 100)
+                    for metric, share in zip(METRICS, SHARES[line.shares], strict=True)
+                },
+            }
+            for line, day, units in self._days(start, end)
+        ]
+
+    def sums(self, start: dt.date, end: dt.date, by: Sequence[str]) -> list[dict[str, str]]:
+        """The rows of `detail` added up by some of their columns (`tag:KEY` for a tag, `month` for the month)."""
+        keys = [row_key(name) for name in by]
+        found: dict[tuple[str, ...], dict[str, int]] = defaultdict(lambda: defaultdict(int))
+        for line, day, units in self._days(start, end):
+            found[tuple(key(line, day) for key in keys)][line.shares] += units
+        return [
+            {
+                **dict(zip(by, values, strict=True)),
+                **{_snake(metric): decimal(Sum(units).amount(metric)) for metric in METRICS},
+            }
+            for values, units in sorted(found.items())
+        ]
 
     def totals(self) -> list[dict[str, str]]:
         """Unblended cost by month, account and service: this month and the thirteen before it."""
-        month = months_before(self._world.today.replace(day=1), 13)
+        month = month_before(self.world.today, 13)
         rows = []
-        while month <= self._world.today:
+        groups = self.grouped([lambda line: line.account_id, lambda line: line.service], lambda _: True)
+        while month <= self.world.today:
             following = next_month(month)
-            for keys, spans in self._grouped(["account_id", "service"], lambda _: True):
-                if units := self._units(spans, month, following):
+            for keys, spans in groups:
+                if total := self.total(spans, month, following):
                     rows.append(
                         {
                             "month": month.isoformat(),
                             "account_id": keys[0],
                             "service": keys[1],
-                            "unblended_cost": decimal(units[0]),
+                            "unblended_cost": decimal(total.amount("UnblendedCost")),
                         }
                     )
             month = following
         return rows
 
-    def _grouped(self, by: list[str], wanted: Callable[[Line], bool]) -> Groups:
-        groups: dict[tuple[str, ...], Spans] = defaultdict(dict)
-        for line in self.lines:
-            if not wanted(line):
-                continue
-            keys = tuple(
-                f"{name[4:]}${line.tags.get(name[4:], '')}" if name.startswith("tag:") else str(getattr(line, name))
-                for name in by
-            )
-            spans = groups[keys]
-            key = (line.first, line.end, bool(line.fixed))
-            rate, quantity = spans.get(key, (0, 0))
-            spans[key] = (rate + (line.fixed or line.rate), quantity + line.quantity)
-        return sorted(groups.items(), key=lambda item: item[0])
 
-    # ------------------------------------------------------------------ Cost Explorer
+def row_key(name: str) -> Callable[[Line, dt.date], str]:
+    """The value of a column of the ledger's rows."""
+    if name == "usage_date":
+        return lambda _, day: day.isoformat()
+    if name == "month":
+        return lambda _, day: month_of(day).isoformat()
+    if name.startswith("tag:"):
+        return lambda line, _: line.tags.get(name[4:], "")
+    if name not in COLUMNS:
+        raise ValueError(f"the ledger has no column {name}")
+    return lambda line, _: str(getattr(line, name))
 
-    def query(self, caller: str, request: dict[str, Any], page_rows: int) -> dict[str, Any]:
-        """GetCostAndUsage as the caller may see it: the payer its family, a member itself."""
-        start, end = self._period(request)
-        metrics = self._metrics(request)
-        definitions = request.get("GroupBy") or []
-        by = [self._group_by(definition) for definition in definitions]
-        if len(by) > 2:
-            raise invalid("Group by only supports up to 2 dimensions, tags, or cost categories")
-        groups = self._groups_of(caller, request, by)
-        periods = list(self._periods(start, end, request["Granularity"]))
-        estimated_from = first_estimated(self._world.today)
 
-        period, position = divmod(read_token(request.get("NextPageToken"), "InvalidNextTokenException"), 10**7)
-        left = page_rows
-        results: list[dict[str, Any]] = []
-        token: str | None = None
-        accounts: set[str] = set()
-        while period < len(periods):
-            if left == 0:
-                token = make_token(period * 10**7 + position)
-                break
-            begin, stop = periods[period]
-            found = [(keys, units) for keys, spans in groups if (units := self._units(spans, begin, stop))]
-            taken = found[position : position + left] if by else []
-            result: dict[str, Any] = {
-                "TimePeriod": {"Start": begin.isoformat(), "End": stop.isoformat()},
-                "Total": {} if by else self._amounts(metrics, found[0][1] if found else (0, 0)),
-                "Groups": [{"Keys": list(keys), "Metrics": self._amounts(metrics, units)} for keys, units in taken],
-                "Estimated": stop > estimated_from,
-            }
-            results.append(result)
-            if "account_id" in by:
-                accounts.update(keys[by.index("account_id")] for keys, _ in taken)
-            left -= max(1, len(taken))
-            position += len(taken)
-            if position >= len(found) or not by:
-                period, position = period + 1, 0
-        answer: dict[str, Any] = {
-            "ResultsByTime": results,
-            "DimensionValueAttributes": [
-                {"Value": account, "Attributes": {"description": self._world.accounts[account].name}}
-                for account in sorted(accounts)
-            ],
+def _snake(metric: str) -> str:
+    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in metric).lstrip("_")
+
+
+def _firsts(begin: int, stop: int) -> int:
+    """How many first days of months lie in a period."""
+    if stop - begin == 1:
+        return int(dt.date.fromordinal(begin).day == 1)
+    first, last = dt.date.fromordinal(begin - 1), dt.date.fromordinal(stop - 1)
+    return (last.year - first.year) * 12 + last.month - first.month
+
+
+def _spelt(account: Account, number: int) -> dict[str, str]:
+    """All six keys; the same value is spelt differently by different people."""
+    service = account.application or "platform"
+    words = {"service": service, "Service": service.title(), "SERVICE": service.upper(), "n": number % 7}
+    return {
+        key: spellings[(number + position) % len(spellings)].format(**words)
+        for position, (key, spellings) in enumerate(SPELLINGS.items())
+    }
+
+
+def _compute(instance: Instance, world: World) -> Iterator[Line]:
+    """An instance on demand, or what a commitment makes of it.
+
+    A plan's fee of 7 carries usage of 9 at 70 per cent: nine tenths of it. A reservation of 10 carries usage of 9 at
+    60 per cent; two thirds of that are paid month by month, a third upfront for 365 days.
+    """
+    code = REGION_CODES.get(instance.region, instance.region + "-")
+    rate = RATES.get(instance.instance_type, DEFAULT_RATE)
+    first, ended = instance.launched_at.date(), instance.ended_on or OPEN_END
+    same: dict[str, Any] = {"region": instance.region, "first": first}
+    runs = {
+        **same,
+        "account_id": instance.account_id,
+        "service": COMPUTE,
+        "usage_type": f"{code}BoxUsage:{instance.instance_type}",
+        "operation": "RunInstances",
+        "instance_type": instance.instance_type,
+        "resource_id": instance.instance_id,
+        "tags": instance.tags,
+        "quantity": 24,
+        "end": ended,
+    }
+    if instance.purchase == "on_demand":
+        yield Line(**runs, rate=rate)
+        return
+    part = rate * 120
+    if instance.purchase == "savings_plan":
+        yield Line(**runs, record_type="SavingsPlanCoveredUsage", mode="steady", rate=9 * part)
+        yield Line(**{**runs, "quantity": 0}, record_type="SavingsPlanNegation", mode="steady", rate=9 * part)
+        fee = {
+            **same,
+            "account_id": world.billing,
+            "service": PLANS,
+            "usage_type": f"{code}ComputeSP:1yrNoUpfront",
+            "record_type": "SavingsPlanRecurringFee",
+            "mode": "steady",
+            "rate": 7 * part,
         }
-        if definitions:
-            answer["GroupDefinitions"] = definitions
-        if token:
-            answer["NextPageToken"] = token
-        return answer
-
-    def _groups_of(self, caller: str, request: dict[str, Any], by: list[str]) -> Groups:
-        question = json.dumps([caller, by, request.get("Filter")], sort_keys=True)
-        self._refresh()
-        if question not in self._groups:
-            matches = self._predicate(request.get("Filter") or {})
-            family = caller == self._world.billing
-            self._groups[question] = self._grouped(
-                by, lambda line: (family or line.account_id == caller) and matches(line)
-            )
-            while len(self._groups) > 16:
-                self._groups.popitem(last=False)
-        return self._groups[question]
-
-    def _period(self, request: dict[str, Any]) -> tuple[dt.date, dt.date]:
-        if request.get("Granularity") not in {"DAILY", "MONTHLY"}:
-            raise invalid(f"Granularity {request.get('Granularity')} is not available: DAILY or MONTHLY")
-        try:
-            start = dt.date.fromisoformat(request["TimePeriod"]["Start"])
-            end = dt.date.fromisoformat(request["TimePeriod"]["End"])
-        except ValueError as error:
-            raise invalid("Start and End must be dates of the form yyyy-MM-dd") from error
-        if start >= end:
-            raise invalid("Start date (and hour) should be before end date (and hour)")
-        if start > self._world.today:
-            raise invalid("Start date (and hour) cannot be after the current date")
-        if start < months_before(self._world.today.replace(day=1), 14):
-            raise invalid("You haven't enabled historical data beyond 14 months")
-        return start, end
-
-    @staticmethod
-    def _metrics(request: dict[str, Any]) -> list[str]:
-        asked = request.get("Metrics") or []
-        if not asked:
-            raise invalid("At least one metric is required")
-        names = [METRICS.get(metric.replace("_", "").lower()) for metric in asked]
-        if None in names:
-            raise invalid(f"Metric {asked[names.index(None)]} is invalid")
-        return [name for name in names if name]
-
-    @staticmethod
-    def _group_by(definition: dict[str, Any]) -> str:
-        kind, key = definition.get("Type"), str(definition.get("Key"))
-        if kind == "TAG":
-            return f"tag:{key}"
-        if kind != "DIMENSION" or key not in DIMENSIONS:
-            raise invalid(f"Group Definition {kind} {key} is invalid")
-        return DIMENSIONS[key]
-
-    @staticmethod
-    def _periods(start: dt.date, end: dt.date, granularity: str) -> Iterator[tuple[dt.date, dt.date]]:
-        while start < end:
-            following = start + dt.timedelta(days=1)
-            if granularity == "MONTHLY":
-                following = min(end, next_month(start))
-            yield start, following
-            start = following
-
-    @staticmethod
-    def _amounts(metrics: list[str], units: tuple[int, int]) -> dict[str, dict[str, str]]:
-        cost, quantity = units
-        return {
-            name: {"Amount": decimal(quantity), "Unit": "N/A"}
-            if name in QUANTITIES
-            else {"Amount": decimal(cost * PERCENT[name] // 100), "Unit": "USD"}
-            for name in metrics
-        }
-
-    def _predicate(self, expression: dict[str, Any]) -> Callable[[Line], bool]:
-        """A filter as a function of a line."""
-        if not expression:
-            return lambda _: True
-        if len(expression) != 1:
-            raise invalid("Expression should have only one operator or filter")
-        ((kind, body),) = expression.items()
-        if kind in {"And", "Or"}:
-            parts = [self._predicate(part) for part in body]
-            combine = all if kind == "And" else any
-            return lambda line: combine(part(line) for part in parts)
-        if kind == "Not":
-            inner = self._predicate(body)
-            return lambda line: not inner(line)
-        values, options = set(body.get("Values") or []), body.get("MatchOptions") or []
-        if kind == "Dimensions" and body.get("Key") in DIMENSIONS:
-            name = DIMENSIONS[body["Key"]]
-            return lambda line: getattr(line, name) in values
-        if kind == "Tags":
-            key = body.get("Key")
-            if "ABSENT" in options:
-                return lambda line: not line.tags.get(key)
-            return lambda line: line.tags.get(key, "") in values
-        raise invalid(f"{kind} {body.get('Key')} is invalid")
+        yield Line(**{**fee, "end": ended})
+        yield Line(**{**fee, "first": max(first, ended)}, share="SavingsPlanRecurringFee, unused")
+        return
+    yield Line(**runs, record_type="DiscountedUsage", mode="steady", rate=9 * part)
+    bought = {
+        **same,
+        "account_id": instance.account_id,
+        "service": COMPUTE,
+        "usage_type": f"{code}HeavyUsage:{instance.instance_type}",
+        "instance_type": instance.instance_type,
+    }
+    reserved = 10 * part
+    yield Line(**bought, record_type="RIFee", mode="monthly", rate=reserved * 40 // 100 * 365 // 12)
+    idle = {**bought, "record_type": "RIFee", "mode": "steady", "share": "RIFee, unused"}
+    yield Line(**{**idle, "end": ended}, rate=reserved * 6 // 100)
+    yield Line(**{**idle, "first": max(first, ended)}, rate=reserved * 60 // 100)
+    for term in range((world.today - first).days // 365 + 1):
+        day = first + dt.timedelta(days=365 * term)
+        yield Line(
+            **{**bought, "first": day},
+            record_type="Upfront",
+            mode="once",
+            rate=reserved * 20 // 100 * 365,
+            end=day + dt.timedelta(days=1),
+        )

@@ -261,7 +261,7 @@ class Network:
         self._defaults = defaults
         self._own: dict[tuple[str, str], Place] = {}
         self._default: dict[tuple[str, str], Place] = {}
-        self._numbers = {account_id: number for number, account_id in enumerate(world.accounts)}
+        self._numbers = world.numbers
         self._sparse = {account.account_id for account in world.accounts.values() if account.name == SPARSE}
         workloads = [account.account_id for account in world.accounts.values() if account.kind == "workload"]
         self._first_workload = workloads[0] if workloads else ""

@@ -23,6 +23,7 @@ _TOKEN_ERRORS = {
     "organizations": "InvalidInputException",
     "resourcegroupstaggingapi": "PaginationTokenExpiredException",
     "cloudwatch": "InvalidNextToken",
+    "invoicing": "ValidationException",
 }
 
 
@@ -37,6 +38,13 @@ class Settings:
         policy_types: states of policy types that differ from those of the world.
         disabled_policy_types: how a type that is not enabled answers.
         delegation_policy: whether the organisation has a resource policy.
+        inactive_tags: keys that are not activated as cost allocation tags.
+        unused_tags: keys that are activated, and that no cost has a value of.
+        refused_metrics: metrics that Cost Explorer refuses.
+        refused_groups: dimensions that Cost Explorer does not group by.
+        has_resource_costs: whether the payer has opted in to costs by resource.
+        incomplete_days: how many of the last days lack a part of their costs.
+        budget_lag_days: how many days the actual amounts of budgets are behind the bill.
     """
 
     org_mode: OrgMode = "silent-zero"
@@ -45,6 +53,13 @@ class Settings:
     policy_types: dict[str, PolicyState] = field(default_factory=dict)
     disabled_policy_types: DisabledTypes = "refused"
     delegation_policy: bool = True
+    inactive_tags: tuple[str, ...] = ("bc:project",)
+    unused_tags: tuple[str, ...] = ()
+    refused_metrics: tuple[str, ...] = ()
+    refused_groups: tuple[str, ...] = ()
+    has_resource_costs: bool = True
+    incomplete_days: int = 0
+    budget_lag_days: int = 1
 
     def reset(self, page_size: int) -> None:
         """As at the start, in the same object: others hold it."""

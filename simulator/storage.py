@@ -112,7 +112,7 @@ class Storage:
     def __init__(self, world: World, settings: Settings) -> None:
         self._world, self._settings = world, settings
         self._shelves: dict[tuple[str, str], Shelf] = {}
-        self._numbers = {account_id: number for number, account_id in enumerate(world.accounts)}
+        self._numbers = world.numbers
         world.parts.append(self)
         self.handlers: dict[tuple[str, str], Handler] = {
             ("ec2", "DescribeVolumes"): self._describe_volumes,

@@ -42,7 +42,7 @@ SERVICE_BY_SIGNING_NAME = {
 INVALID_HOST = "aws.invalid"
 """The host of the endpoint that the profiles name; it is reached through HTTP_PROXY and need not resolve."""
 
-GLOBAL_SERVICES = frozenset({"organizations", "ce", "budgets", "billing", "iam"})
+GLOBAL_SERVICES = frozenset({"organizations", "ce", "budgets", "billing", "invoicing", "iam"})
 """Their calls are recorded in us-east-1, whatever region the client names."""
 
 
@@ -154,19 +154,27 @@ def enumeration(service: str, shape: str) -> tuple[str, ...]:
 # ------------------------------------------------------------------ pages
 
 
-def make_token(offset: int) -> str:
-    """An opaque page token."""
-    return base64.urlsafe_b64encode(json.dumps({"offset": offset}).encode()).decode()
+def make_token(offset: int, question: str = "") -> str:
+    """An opaque page token, of one question where that matters."""
+    return base64.urlsafe_b64encode(json.dumps({"offset": offset, "question": question}).encode()).decode()
 
 
-def read_token(token: str | None, code: str = "InvalidNextTokenException") -> int:
-    """The offset that a page token stands for; 0 for none."""
+def read_token(token: str | None, code: str = "InvalidNextTokenException", question: str = "") -> int:
+    """The offset that a page token stands for; 0 for none.
+
+    Raises:
+        AwsError: it is not a token (`code`), or it was given for another question.
+    """
     if not token:
         return 0
     try:
-        return int(json.loads(base64.urlsafe_b64decode(token))["offset"])
-    except (ValueError, KeyError, TypeError) as error:
+        record = json.loads(base64.urlsafe_b64decode(token))
+        offset, asked = int(record["offset"]), record.get("question")
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise AwsError(code, "The pagination token is not valid.", 400) from error
+    if asked and asked != question:
+        raise AwsError("RequestChangedException", "Your request parameters changed between pages. Try again.", 400)
+    return offset
 
 
 @dataclass(frozen=True)
@@ -182,7 +190,7 @@ class Paging:
 @functools.cache
 def paging(service: str, operation: str) -> Paging | None:
     """What botocore knows of an operation's pages, and of Cost Explorer's, which it does not know."""
-    if (service, operation) == ("ce", "GetCostAndUsage"):
+    if service == "ce" and operation in {"GetCostAndUsage", "GetCostAndUsageWithResources"}:
         return Paging("NextPageToken", "NextPageToken", None, ("ResultsByTime",))
     loader = botocore.session.get_session().get_component("data_loader")
     try:

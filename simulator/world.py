@@ -16,6 +16,8 @@ Kind = Literal["management", "operations", "billing", "workload"]
 Tree = Literal["default", "flat", "deep"]
 """Of OUs: as the workloads name them, none at all, or with a branch of five levels, the most that AWS has."""
 
+Purchase = Literal["on_demand", "savings_plan", "reserved"]
+
 KINDS: tuple[Kind, ...] = ("management", "operations", "billing", "workload")
 
 DEFAULT_REGIONS = ("us-east-1", "ap-southeast-2", "eu-west-1")
@@ -51,6 +53,24 @@ WORKLOADS: tuple[tuple[str, str, str], ...] = (
 SUSPENDED, NO_PROFILE, SPARSE, TAG_HEAVY = "mothballed", "acquired-company", "sandbox", "tag-heavy"
 
 INSTANCE_TYPES = ("t3.micro", "t3.large", "m5.large", "c5.xlarge", "r5.2xlarge")
+COMMITMENTS: dict[int, Purchase] = {1: "savings_plan", 3: "reserved"}
+"""How instances of an account's first region are paid for, by their number."""
+
+RECORD_TYPES = (
+    "Usage",
+    "Tax",
+    "Support",
+    "Credit",
+    "Refund",
+    "SavingsPlanCoveredUsage",
+    "SavingsPlanNegation",
+    "SavingsPlanRecurringFee",
+    "DiscountedUsage",
+    "RIFee",
+    "Upfront",
+)
+"""Of the lines of a bill, as AWS's API names them."""
+
 NAMES = (
     "web",
     "batch worker",
@@ -98,7 +118,7 @@ class Instance:
     """An EC2 instance.
 
     `ended_on` is the first day without cost: stopped, terminated, account closed. One that joins the previous
-    one was launched with it, and AWS answers both inside one reservation.
+    one was launched with it, and AWS answers both inside one reservation. `purchase` is how it is paid for.
     """
 
     instance_id: str
@@ -111,6 +131,7 @@ class Instance:
     tags: dict[str, str]
     ended_on: dt.date | None = None
     joins_previous: bool = False
+    purchase: Purchase = "on_demand"
 
     @property
     def arn(self) -> str:
@@ -120,12 +141,14 @@ class Instance:
 
 @dataclass(frozen=True)
 class Restatement:
-    """An amount (in 1e-10 USD) that AWS added to a day afterwards."""
+    """An amount (in 1e-10 USD) that AWS added afterwards to each day from `usage_date` to the one before `until`."""
 
     usage_date: dt.date
+    until: dt.date
     account_id: str
     service: str
     amount: int
+    record_type: str
 
 
 class WorldError(ValueError):
@@ -148,6 +171,9 @@ class World:
         self.organization_id = "o-" + digest(self.seed, self.tenant, "org")[:10]
         self.root_id = "r-" + digest(self.seed, self.tenant, "root")[:4]
         self.accounts: dict[str, Account] = {}
+        self.numbers: dict[str, int] = {}
+        """Of the accounts, in the order in which they were founded."""
+
         self.units: list[str] = [] if self.tree == "flat" else ["Infrastructure", "Workloads", EMPTY_OU]
         self.parts: list[Any] = []
         """What else can be changed by name: holders of `_change_*` methods."""
@@ -170,7 +196,7 @@ class World:
             if name == SUSPENDED:
                 account.state = "SUSPENDED"
             if name == NO_PROFILE:
-                account.joined_method = "INVITED"
+                account.joined_method, account.joined_at = "INVITED", self._middle_of_a_month()
             else:
                 account.profile = f"{self.tenant}-{name}"
 
@@ -191,6 +217,7 @@ class World:
         elif self.tree == "deep" and ou == DEPTH:
             ou = DEEPEST
         self.add_unit(ou)
+        self.numbers[account_id] = number
         tags = {
             "bc:business-service": name if kind == "workload" else "platform",
             "bc:business-owner": OWNERS[number % len(OWNERS)],
@@ -209,6 +236,11 @@ class World:
             joined_at=dt.datetime(2022, 1, 1, tzinfo=dt.UTC) + dt.timedelta(hours=7 * number),
         )
         return account_id
+
+    def _middle_of_a_month(self) -> dt.datetime:
+        """Of the month before the last: a recent day on which a bill begins."""
+        first = (self.today.replace(day=1) - dt.timedelta(days=32)).replace(day=16)
+        return dt.datetime.combine(first, dt.time(10), dt.UTC)
 
     # ------------------------------------------------------------------ the tree
 
@@ -302,6 +334,10 @@ class World:
             tags=self._make_tags(account, number, draw),
             joins_previous=number % 5 == 3,
         )
+        if account.joined_method == "CREATED":
+            instance.launched_at = max(instance.launched_at, account.joined_at)
+        if region == self.regions[0]:
+            instance.purchase = COMMITMENTS.get(number, "on_demand")
         # The first one of every account runs, so that the bill always speaks for the account.
         if number % 8 == 5:
             instance.state, instance.ended_on = "stopped", dt.date(2025, 3, 1)
@@ -433,26 +469,46 @@ class World:
         self._end_costs(account_id)
         return {"account_id": account_id, "state": state}
 
-    def _change_remove_account(self, account_id: str) -> dict[str, Any]:
-        """The account leaves the organisation; what it cost before stays in the payer's history."""
-        self.account(account_id).left_on = self.today
-        self._end_costs(account_id)
-        return {"account_id": account_id}
+    def _change_add_account(
+        self, name: str, ou: str = "Workloads/Development", joined_on: str | None = None
+    ) -> dict[str, Any]:
+        """An account is created. It has instances from then on, and no profile reaches it."""
+        joined = dt.date.fromisoformat(joined_on) if joined_on else self.today
+        account = self.accounts[self._found(f"added {self.version}", name, ou, "workload")]
+        account.joined_at = dt.datetime.combine(joined, dt.time(10), dt.UTC)
+        return {"account_id": account.account_id, "joined_at": account.joined_at.isoformat()}
 
-    def _change_restate(self, usage_date: str, account_id: str, service: str, amount: str) -> dict[str, Any]:
-        """Add an amount in USD (a decimal string of at most eight places) to one day of the bill."""
+    def _change_remove_account(self, account_id: str, left_on: str | None = None) -> dict[str, Any]:
+        """The account leaves the organisation; what it cost before stays in the payer's history."""
+        day = dt.date.fromisoformat(left_on) if left_on else self.today
+        self.account(account_id).left_on = day
+        self._end_costs(account_id)
+        return {"account_id": account_id, "left_on": day.isoformat()}
+
+    def _change_restate(
+        self,
+        usage_date: str,
+        account_id: str,
+        service: str,
+        amount: str,
+        until: str | None = None,
+        record_type: str = "Usage",
+    ) -> dict[str, Any]:
+        """Add an amount in USD (a decimal string of at most eight places) to a day of the bill.
+
+        With `until` to each day before that one.
+        """
         whole, _, fraction = amount.lstrip("-").partition(".")
         if len(fraction) > 8 or not (whole + fraction).isdigit():
             raise WorldError(f"amount {amount!r} is not a decimal number of at most eight places")
         units = int(whole or "0") * 10**10 + int(fraction.ljust(10, "0"))
+        first = dt.date.fromisoformat(usage_date)
+        end = dt.date.fromisoformat(until) if until else first + dt.timedelta(days=1)
+        if record_type not in RECORD_TYPES:
+            raise WorldError(f"there is no record type {record_type}; there are {', '.join(RECORD_TYPES)}")
         self.account(account_id)
         self.restatements.append(
-            Restatement(
-                dt.date.fromisoformat(usage_date),
-                account_id,
-                service,
-                -units if amount.startswith("-") else units,
-            )
+            Restatement(first, end, account_id, service, -units if amount.startswith("-") else units, record_type)
         )
         return {"usage_date": usage_date, "account_id": account_id, "service": service, "amount": amount}
 

@@ -40,6 +40,12 @@ def lead_to(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, value)
 
 
+def sign_in(simulator: Simulator) -> None:
+    """Put a simulator's sign-in token where this process's botocore looks for it."""
+    cache = Path(".aws", "sso", "cache")
+    shutil.copytree(simulator.directory / cache, Path(_HOME.name) / cache, dirs_exist_ok=True)
+
+
 @pytest.fixture(scope="session")
 def simulator_process() -> Iterator[Simulator]:
     """One simulator of the default size for the whole session."""
@@ -63,8 +69,7 @@ def make_organisation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
     def make(**options: Any) -> Simulator:
         simulator = start(tmp_path / f"organisation-{len(running)}", policies(), **options)
         running.append(simulator)
-        cache = Path(".aws", "sso", "cache")
-        shutil.copytree(simulator.directory / cache, Path(_HOME.name) / cache, dirs_exist_ok=True)
+        sign_in(simulator)
         lead_to(simulator, monkeypatch)
         return simulator
 

@@ -738,9 +738,9 @@ def test_optional_grants_are_refused_by_switch(organisation: Simulator) -> None:
 
 def test_truth_is_given_in_parts(organisation: Simulator) -> None:
     whole = organisation.truth()
-    for part in ("ledger", "governance", "network", "hub", "config", "metrics"):
+    for part in ("ledger", "budgets", "governance", "network", "hub", "config", "metrics"):
         found = organisation.truth(part)
         assert found.keys() < whole.keys()
         assert {key: whole[key] for key in found} == found
-    with pytest.raises(SimulatorError, match="truth has no lies; it has ledger, governance"):
+    with pytest.raises(SimulatorError, match="truth has no lies; it has ledger, budgets, governance"):
         organisation.truth("lies")
