@@ -303,7 +303,8 @@ INVENTORY = Family(
     ),
 )
 
-# What is shared with an account is listed there too, under its owner's id: no owner is demanded of a VPC and its parts.
+# What is shared with an account is listed there too, under its owner's id, and who shares a VPC sees the interfaces of
+# others in it: no owner is demanded of a VPC and its parts.
 NETWORK = Family(
     name="network",
     group="inventory",
@@ -356,7 +357,6 @@ NETWORK = Family(
             roles=("operations", "workload"),
             zero="witnessed",
             records="NetworkInterfaces",
-            owner="OwnerId",
             parameters=WHOLE_PAGES,
         ),
     ),

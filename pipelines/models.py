@@ -1,8 +1,10 @@
 """SQL files as assets: `warehouse/<schema>/<table>.sql` is the table `<schema>.<table>`. Written once for all.
 
 The header of a file is its documentation: a description, then `name: text` lines. `key` names the columns that
-identify a row, `materialized` says how the query becomes a relation, every other name is a column. What a file
-reads is found in its query. Kinds of materialisation:
+identify a row, `materialized` says how the query becomes a relation, `owner` names the column with the account of a
+row that several accounts list, every other name is a column. What a file reads is found in its query. Beside
+`landing(listing, type)` a query may use the macros `aws_arn(service, region, account_id, resource)` and
+`tag_map(tags)`. Kinds of materialisation:
 
 collected  reads `landing(listing, type)`; rows are replaced cell by cell, and only by trusted cells.
 table      the query's rows replace the table's.
@@ -112,10 +114,15 @@ class Model:
         """The relation whose replacement a `log` records."""
         return self.header.entries.get("logs", "")
 
+    @property
+    def owner(self) -> str:
+        """The column that names the account of a row, where what is shared is listed by other accounts too."""
+        return self.header.entries.get("owner", "")
+
     @cached_property
     def columns(self) -> dict[str, str]:
         """The documentation of each column."""
-        reserved = ("key", "materialized", "logs")
+        reserved = ("key", "materialized", "logs", "owner")
         named = {name: text for name, text in self.header.entries.items() if name not in reserved}
         return {**CELL_COLUMNS, **named}
 
@@ -237,6 +244,20 @@ def _prepare(connection: duckdb.DuckDBPyConnection, store: Store) -> None:
             and line.account_id = cell.caller_account_id and line.region = cell.cell_region
         """
     )
+    connection.execute(
+        """
+        create or replace temp macro aws_arn(service, region, account_id, resource) as
+            'arn:'
+            || case when region like 'cn-%' then 'aws-cn' when region like 'us-gov-%' then 'aws-us-gov' else 'aws' end
+            || ':' || service || ':' || region || ':' || account_id || ':' || resource
+        """
+    )
+    connection.execute(
+        """
+        create or replace temp macro tag_map(tags) as
+            map_from_entries(list_transform(coalesce(tags, []), lambda tag: {'k': tag."Key", 'v': tag."Value"}))
+        """
+    )
 
 
 def _replace_cells(connection: duckdb.DuckDBPyConnection, store: Store, model: Model, logs: Sequence[Model]) -> None:
@@ -308,6 +329,28 @@ def _replace_cells(connection: duckdb.DuckDBPyConnection, store: Store, model: M
         where
             t.role = v.role and t.caller_account_id = v.account_id and t.cell_region = v.region
             and t.listing = v.listing and t.is_stale is distinct from (not v.is_trusted)
+        """
+    )
+    if model.owner:
+        _keep_one_of_each(connection, model)
+
+
+def _keep_one_of_each(connection: duckdb.DuckDBPyConnection, model: Model) -> None:
+    """Of what several accounts list, keep the owner's own row; else a fresh one, of the lowest account.
+
+    A record that stands twice in one cell stays twice: that is what the rule `key_is_unique` is for.
+    """
+    key = ", ".join(identifier(name) for name in model.key)
+    owner = identifier(model.owner)
+    connection.execute(
+        f"""
+        delete from {model.quoted} where rowid in (
+            select rowid from {model.quoted}
+            where ({key}) in (select ({key}) from {model.quoted} where {owner} <> caller_account_id)
+            qualify rank() over (
+                partition by {key} order by {owner} <> caller_account_id, is_stale, caller_account_id, role
+            ) > 1
+        )
         """
     )
 

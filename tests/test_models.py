@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from resources.warehouse import Store
 
 MODELS = read_models()
-RESERVED = {"key", "materialized", "logs"}
+RESERVED = {"key", "materialized", "logs", "owner"}
 WITH_CASES = [
     "stage.organizations_account",
     "stage.organizations_root",
@@ -52,6 +52,12 @@ WITH_CASES = [
     "org.delegated_administrator",
     "org.delegation_policy",
     "aws.ec2_instance",
+    "aws.ec2_vpc",
+    "aws.ec2_subnet",
+    "aws.ec2_security_group",
+    "aws.ec2_security_group_rule",
+    "aws.ec2_flow_log",
+    "aws.ec2_network_interface",
     "cost.daily",
 ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import re
 import shutil
 import stat
@@ -34,6 +35,8 @@ OWN_TIME = {
 }
 """Columns that say when a night looked: all that may differ between two nights of the same world."""
 
+INSTANCE, INTERFACE = "AWS::EC2::Instance", "AWS::EC2::NetworkInterface"
+
 PUBLIC = {
     "org.account": ("account_id",),
     "org.organizational_unit": ("ou_id",),
@@ -46,6 +49,12 @@ PUBLIC = {
     "org.delegation_policy": ("policy_id",),
     "org.governance_kpi": ("as_of_date", "kpi"),
     "aws.ec2_instance": ("arn",),
+    "aws.ec2_vpc": ("arn",),
+    "aws.ec2_subnet": ("arn",),
+    "aws.ec2_security_group": ("arn",),
+    "aws.ec2_security_group_rule": ("arn",),
+    "aws.ec2_flow_log": ("arn",),
+    "aws.ec2_network_interface": ("arn",),
     "cmdb.resource": ("arn",),
     "cost.daily": ("usage_date", "slice", "account_id", "dimension_value"),
     "cost.restatement": ("usage_date", "slice", "account_id", "dimension_value", "run_id"),
@@ -170,8 +179,8 @@ def test_the_tree_of_units_is_the_organisations(
 def test_every_reachable_instance_is_there_exactly_once_and_byte_for_byte(
     witnessed_night: Witness, published: dict[str, dict[tuple[Any, ...], Row]]
 ) -> None:
-    reachable = set(witnessed_night.truth["reachable"])
-    truth = by_key((i for i in witnessed_night.truth["instances"] if i["account_id"] in reachable), "arn")
+    asked = {*witnessed_night.truth["reachable"], witnessed_night.truth["central"]["operations"]}
+    truth = by_key((i for i in witnessed_night.truth["instances"] if i["account_id"] in asked), "arn")
     found = by_key(published["aws.ec2_instance"].values(), "arn")
     assert len(published["aws.ec2_instance"]) == len(truth)
     assert set(found) == set(truth)
@@ -202,11 +211,10 @@ def test_every_instance_is_a_configuration_item_with_its_owners(
     published: dict[str, dict[tuple[Any, ...], Row]],
 ) -> None:
     resources, instances = published["cmdb.resource"], published["aws.ec2_instance"]
-    assert set(resources) == set(instances)
+    assert {key for key, row in resources.items() if row["resource_type"] == INSTANCE} == set(instances)
     for key, instance in instances.items():
         row, tags = resources[key], instance["tags"]
         gone = instance["state"] == "terminated"
-        assert row["resource_type"] == "AWS::EC2::Instance"
         assert row["resource_id"] == instance["instance_id"]
         assert (row["account_id"], row["region"]) == (instance["account_id"], instance["region"])
         assert (row["name"], row["state"], row["tags"]) == (instance["name"], instance["state"], tags)
@@ -257,6 +265,24 @@ def months(since: dt.date, today: dt.date) -> list[str]:
     return sorted({f"{since + dt.timedelta(days=n):%Y-%m}" for n in range((today - since).days)})
 
 
+IN_EVERY_ACCOUNT = {
+    "ec2_instance": "instances",
+    "ec2_vpc": "vpcs",
+    "ec2_subnet": "subnets",
+    "ec2_security_group": "security_groups",
+    "ec2_security_group_rule": "security_group_rules",
+    "ec2_flow_log": "flow_logs",
+}
+"""Listings that are asked of every account and region, and what the simulator's truth calls their records."""
+
+IN_THE_HUB = {
+    "resource_group": "resource_groups",
+    "tagged_resource": "tagged_resources",
+    "config_aggregator": "config_aggregators",
+}
+"""The same of the operations account alone."""
+
+
 def expected_cells(truth: Row) -> dict[Cell, tuple[str, int | None, str | None]]:
     """Every cell that a truthful night must have: outcome, records, reason of a skip."""
     central, units = truth["central"], truth["organizational_units"]
@@ -299,18 +325,41 @@ def expected_cells(truth: Row) -> dict[Cell, tuple[str, int | None, str | None]]
         listing = f"organizations_delegated_service:{administrator['account_id']}"
         organisation(listing, len(administrator["services"]))
     organisation("organizations_resource_policy", 1)
+    counted = {
+        listing: Counter((row["account_id"], row["region"]) for row in truth[kind])
+        for listing, kind in {**IN_EVERY_ACCOUNT, **IN_THE_HUB}.items()
+    }
     for account in truth["accounts"]:
         where = account["account_id"]
-        if where not in truth["reachable"]:
+        role = "operations" if where == central["operations"] else "workload"
+        if where not in (*truth["reachable"], central["operations"]):
             reason = "account_suspended" if account["state"] == "SUSPENDED" else "no_profile"
-            for listing in ("ec2_region", "ec2_instance"):
-                cells["workload", where, "aws-global", listing] = ("skipped", None, reason)
+            for listing in ("ec2_region", *IN_EVERY_ACCOUNT, "ec2_network_interface", "cloudwatch_metric"):
+                cells[role, where, "aws-global", listing] = ("skipped", None, reason)
             continue
         regions = len(truth["regions"]) + len(truth["opt_in_regions"])
-        answered("workload", where, "aws-global", "ec2_region", regions)
+        answered(role, where, "aws-global", "ec2_region", regions)
         for region in truth["regions"]:
-            count = sum(i["account_id"] == where and i["region"] == region for i in truth["instances"])
-            answered("workload", where, region, "ec2_instance", count)
+            for listing in (*IN_EVERY_ACCOUNT, *(IN_THE_HUB if role == "operations" else ())):
+                answered(role, where, region, listing, counted[listing][where, region])
+            # Every instance that is listed has its metrics, and an interface beside those that the truth counts.
+            measured = counted["ec2_instance"][where, region]
+            interfaces = sum((i["account_id"], i["region"]) == (where, region) for i in truth["network_interfaces"])
+            if measured:
+                cells[role, where, region, "cloudwatch_metric"] = ("found", None, None)
+            outcome = "found" if measured + interfaces else "empty_verified"
+            cells[role, where, region, "ec2_network_interface"] = (outcome, None, None)
+    for group in truth["resource_groups"]:
+        where, region = group["account_id"], group["region"]
+        listing = f"resource_group_member:{group['name']}"
+        answered("operations", where, region, listing, len(group["members"]))
+        if group["query_errors"]:
+            cells["operations", where, region, listing] = ("skipped", None, "group_unresolved")
+        for listing in ("resource_group_query", "resource_group_tag"):
+            answered("operations", where, region, listing, counted["resource_group"][where, region])
+    for aggregator in truth["config_aggregators"]:
+        listing = f"config_resource:{aggregator['name']}"
+        cells["operations", aggregator["account_id"], aggregator["region"], listing] = ("found", None, None)
     for month in months(asked_since(today), today):
         cells["billing", central["billing"], "aws-global", f"cost_daily:service:{month}"] = (
             "found",
@@ -456,7 +505,9 @@ def test_the_run_says_how_far_it_is_and_how_much_it_asked(witnessed_night: Witne
     truth = witnessed_night.truth
     assert done == total == str(len(truth["reachable"]) * len(truth["regions"]))
     assert int(records) == sum(i["account_id"] in truth["reachable"] for i in truth["instances"])
-    assert int(requests) == sum(call["operation"] == "DescribeInstances" for call in witnessed_night.calls)
+    # The operations account is asked by its own role, which says a line of its own.
+    asked = [call["role"] for call in witnessed_night.calls if call["operation"] == "DescribeInstances"]
+    assert int(requests) == asked.count("workload") < len(asked)
 
 
 def test_the_published_file_is_for_the_group_to_read_and_for_nobody_to_write(truthful_night: Path) -> None:
@@ -747,11 +798,18 @@ def test_a_suspended_account_keeps_its_resources_stale_and_gets_them_back(change
 def test_no_other_resource_changes(changed: Changed) -> None:
     before, after = changed.before["cmdb.resource"], changed.after["cmdb.resource"]
     assert set(before) <= set(after), "a configuration item is never forgotten"
-    assert set(after) - set(before) == {(changed.added,)}
+    instances = {arn.rpartition("/")[2] for arn in changed.resources_touched}
+    # An instance comes and goes with its interface.
+    own = {
+        key
+        for key, row in after.items()
+        if row["resource_type"] == INTERFACE and json.loads(row["attributes"])["instance_id"] in instances
+    }
+    assert set(after) - set(before) - own == {(changed.added,)}
     touched = {
         key[0]
         for key, row in before.items()
-        if changes_of(row, after[key]) and row["account_id"] not in changed.accounts_touched
+        if key not in own and changes_of(row, after[key]) and row["account_id"] not in changed.accounts_touched
     }
     assert touched == changed.resources_touched - {changed.added}
 
@@ -803,7 +861,8 @@ def test_an_organisation_of_another_size_and_seed_is_found_whole(
     night = run_night(simulator.env, database)
     assert night.published, night.sentences
     truth = simulator.truth()
-    expected = Counter(i["arn"] for i in truth["instances"] if i["account_id"] in truth["reachable"])
+    asked = {*truth["reachable"], truth["central"]["operations"]}
+    expected = Counter(i["arn"] for i in truth["instances"] if i["account_id"] in asked)
     found = Counter(arn for (arn,) in query(database, "select arn from aws.ec2_instance"))
     assert found == expected
     assert set(expected.values()) == {1}

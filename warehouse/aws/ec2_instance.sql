@@ -24,17 +24,11 @@
 -- network_interface_ids: Ids of its network interfaces.
 -- tags: Tags; an empty map where it has none.
 select
-    'arn:'
-    || case
-        when region like 'cn-%' then 'aws-cn'
-        when region like 'us-gov-%' then 'aws-us-gov'
-        else 'aws'
-    end
-    || ':ec2:' || region || ':' || item.OwnerId || ':instance/' || item.InstanceId as arn,
+    aws_arn('ec2', region, item.OwnerId, 'instance/' || item.InstanceId) as arn,
     item.OwnerId as account_id,
     region,
     item.InstanceId as instance_id,
-    list_filter(item.Tags, lambda tag: tag."Key" = 'Name')[1]."Value" as name,
+    tag_map(item.Tags)['Name'] as name,
     item.InstanceType as instance_type,
     item.State.Name as state,
     item.StateReason.Code as state_reason,
@@ -57,9 +51,7 @@ select
         as security_group_ids,
     list_transform(coalesce(item.NetworkInterfaces, []), lambda interface: interface.NetworkInterfaceId)
         as network_interface_ids,
-    map_from_entries(
-        list_transform(coalesce(item.Tags, []), lambda tag: { 'k': tag."Key", 'v': tag."Value" })
-    ) as tags,
+    tag_map(item.Tags) as tags,
     cell.*
 from landing(
         'ec2_instance',

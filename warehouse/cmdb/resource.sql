@@ -32,43 +32,7 @@
 -- caller_account_id: The account that was asked, 12 digits: the account of the cell in audit.collection.
 -- cell_region: The region of the cell in audit.collection; aws-global where the service has none.
 -- collected_at: When AWS gave the values of this row, UTC.
-with observed as (
-    select
-        i.arn,
-        'AWS::EC2::Instance' as resource_type,
-        i.instance_id as resource_id,
-        i.name,
-        i.account_id,
-        i.region,
-        i.availability_zone,
-        i.state,
-        i.launched_at as created_at,
-        i.tags,
-        i.state = 'terminated' as is_terminated,
-        to_json({
-            'instance_type': i.instance_type,
-            'image_id': i.image_id,
-            'vpc_id': i.vpc_id,
-            'subnet_id': i.subnet_id,
-            'private_ip_address': i.private_ip_address,
-            'public_ip_address': i.public_ip_address,
-            'platform_details': i.platform_details,
-            'architecture': i.architecture,
-            'lifecycle': i.lifecycle,
-            'volume_ids': i.volume_ids,
-            'security_group_ids': i.security_group_ids
-        }) as attributes,
-        i.is_stale,
-        i.run_id,
-        i.listing,
-        i.role,
-        i.caller_account_id,
-        i.cell_region,
-        i.collected_at
-    from aws.ec2_instance as i
-),
-
-owned as (
+with owned as (
     select
         o.*,
         nullif(o.tags['bc:business-service'], '') as business_service,
@@ -78,7 +42,7 @@ owned as (
         nullif(o.tags['bc:environment'], '') as environment,
         nullif(o.tags['bc:project'], '') as project,
         if(nullif(o.tags['bc:business-owner'], '') is null, 'none', 'resource tag') as owner_source
-    from observed as o
+    from stage.observed_resource as o
 ),
 
 present as (

@@ -1,0 +1,51 @@
+-- One row per network interface: of instances, load balancers, endpoints, functions, databases. The owner of a shared
+-- VPC sees the interfaces of other accounts in it too: each stands here once, under its own account.
+-- key: arn
+-- owner: account_id
+-- arn: Amazon Resource Name, built from owner, region and id, since EC2 returns none.
+-- account_id: The AWS account that owns the interface: 12 digits, text because some begin with 0.
+-- region: AWS region.
+-- network_interface_id: Id, such as eni-0123456789abcdef0.
+-- name: Value of the tag Name; NULL where there is none.
+-- interface_type: interface, vpc_endpoint, nat_gateway, lambda, transit_gateway, ….
+-- state: available (attached to nothing), in-use, attaching, detaching or associated.
+-- description: What made it says here what for; an empty text is nothing.
+-- vpc_id: VPC.
+-- subnet_id: Subnet.
+-- availability_zone: Availability zone, such as ap-southeast-2a.
+-- private_ip_address: Primary private IPv4 address.
+-- public_ip_address: Public IPv4 address of the primary one; NULL where it has none.
+-- security_group_ids: Ids of its security groups.
+-- instance_id: The instance that it is attached to; NULL where it is attached to none.
+-- is_requester_managed: True where an AWS service made and manages it.
+-- tags: Tags; an empty map where it has none, NULL where only another account listed it, which AWS does not show it.
+select
+    aws_arn('ec2', region, item.OwnerId, 'network-interface/' || item.NetworkInterfaceId) as arn,
+    item.OwnerId as account_id,
+    region,
+    item.NetworkInterfaceId as network_interface_id,
+    tag_map(item.TagSet)['Name'] as name,
+    item.InterfaceType as interface_type,
+    item.Status as state,
+    item.Description as description,
+    item.VpcId as vpc_id,
+    item.SubnetId as subnet_id,
+    item.AvailabilityZone as availability_zone,
+    item.PrivateIpAddress as private_ip_address,
+    item.Association.PublicIp as public_ip_address,
+    list_transform(coalesce(item.Groups, []), lambda security_group: security_group.GroupId)
+        as security_group_ids,
+    item.Attachment.InstanceId as instance_id,
+    coalesce(item.RequesterManaged, false) as is_requester_managed,
+    if(item.OwnerId = cell.caller_account_id, tag_map(item.TagSet), null) as tags,
+    cell.*
+from landing(
+        'ec2_network_interface',
+        'STRUCT(
+        OwnerId VARCHAR, NetworkInterfaceId VARCHAR, InterfaceType VARCHAR, Status VARCHAR, Description VARCHAR,
+        VpcId VARCHAR, SubnetId VARCHAR, AvailabilityZone VARCHAR, PrivateIpAddress VARCHAR,
+        Association STRUCT(PublicIp VARCHAR), Groups STRUCT(GroupId VARCHAR)[],
+        Attachment STRUCT(InstanceId VARCHAR), RequesterManaged BOOLEAN,
+        TagSet STRUCT("Key" VARCHAR, "Value" VARCHAR)[]
+    )'
+    )
