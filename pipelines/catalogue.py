@@ -46,6 +46,11 @@ REGION = "ec2_region"
 
 COST_DAILY = "cost_daily"
 
+COST_TAG_SERVICE = "cost_tag_service_daily"
+
+COST_BY_MONTH = (COST_DAILY, COST_TAG_SERVICE)
+"""The listings of the bill: asked slice by slice and month by month, within one limit of requests."""
+
 INSTANCE = "ec2_instance"
 
 METRIC = "cloudwatch_metric"
@@ -265,6 +270,36 @@ COST = Family(
             token=("NextPageToken", "NextPageToken"),
             skip_codes={REQUEST_LIMIT: "request_limit"},
         ),
+        Listing(
+            COST_TAG_SERVICE,
+            "ce:GetCostAndUsage",
+            roles=("billing",),
+            zero="witnessed",
+            records="ResultsByTime[].Groups",
+            carry=("TimePeriod", "Estimated"),
+            scope="global",
+            token=("NextPageToken", "NextPageToken"),
+            skip_codes={REQUEST_LIMIT: "request_limit"},
+        ),
+    ),
+)
+
+BUDGET = Family(
+    name="budget",
+    group="cost",
+    after=(ACCOUNT,),
+    priority=10,
+    listings=(
+        Listing(
+            "budget",
+            "budgets:DescribeBudgets",
+            roles=("billing",),
+            zero="witnessed",
+            records="Budgets",
+            scope="global",
+            account_parameter="AccountId",
+            parameters={"MaxResults": 100, "ShowFilterExpression": True},
+        ),
     ),
 )
 
@@ -483,6 +518,7 @@ FAMILIES: tuple[Family, ...] = (
     POLICY,
     DELEGATION,
     COST,
+    BUDGET,
     REGIONS,
     INVENTORY,
     NETWORK,

@@ -13,14 +13,14 @@ from typing import Any
 import dagster as dg
 
 from pipelines import accounts, rules
-from pipelines.catalogue import COST_DAILY, FAMILIES, REGION, Family
+from pipelines.bill import ask_costs
+from pipelines.catalogue import COST_BY_MONTH, FAMILIES, REGION, Family
 from pipelines.collection import NO_SILENT_ZERO, Collection
 from pipelines.gate import GATE_TAG, begin, open_gate, refuse, refusing, stop_where_blocked
 from pipelines.metadata import cells_table, listing_metadata
 from pipelines.plans import (
     account_coverage,
     ask_central,
-    ask_costs,
     ask_workloads,
     match_accounts,
     too_many_unplaced,
@@ -170,13 +170,14 @@ def ask(collection: Collection, what: str) -> rules.Verdict | None:
         stop = too_many_unplaced(reached, profiles, collection.settings.untrusted_tolerance)
         if stop is not None:
             raise refuse(f"{what} was not asked. {stop}")
+    bill = [listing for listing in collection.listings if listing.name in COST_BY_MONTH]
+    if bill:
+        ask_costs(collection, bill)
     for listing in collection.listings:
         for role in listing.roles:
             if role == "workload" and reached is not None:
                 ask_workloads(collection, listing, reached)
-            elif listing.name == COST_DAILY:
-                ask_costs(collection, listing)
-            else:
+            elif listing not in bill:
                 ask_central(collection, listing, role)
     collection.settle()
     lists_regions = any(listing.name == REGION for listing in collection.listings)

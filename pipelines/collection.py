@@ -6,7 +6,7 @@ Nothing here decides what to ask (`pipelines.plans`) or touches a table that ana
 import json
 import threading
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -15,7 +15,7 @@ from decimal import Decimal
 from typing import Any
 
 from pipelines import cost, landed, rules
-from pipelines.catalogue import COST_DAILY, MEASURED, METRIC, REGION
+from pipelines.catalogue import COST_BY_MONTH, MEASURED, METRIC, REGION
 from pipelines.gate import cell_states, refuse
 from pipelines.landed import Capture, Earlier
 from pipelines.landing import Key, LandingWriter
@@ -53,6 +53,7 @@ class Asked:
     request_id: str | None = None
     requests: int = 0
     throttles: int = 0
+    notes: dict[str, str] = field(default_factory=dict)
     first_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 
@@ -165,23 +166,29 @@ class Collection:
         self._kept.add(key)
         return True
 
-    def ask_in_turn(self, listing: Listing, plan: Iterable[Question], total: int) -> None:
-        """Put questions one after the other, as long as `plan` gives any; it sees what came of those before."""
-        report = Reporter(listing.name, self.log)
-        take = self._taker(listing)
+    def ask_in_turn(self, plan: Iterable[Question], totals: Mapping[str, int]) -> None:
+        """Put questions one after the other, as long as `plan` gives any; it sees what came of those before.
+
+        Args:
+            totals: how many questions each listing has, by its name.
+        """
+        reports = {name: Reporter(name, self.log) for name in totals}
+        done: Counter[str] = Counter()
         began = time.monotonic()
-        for done, question in enumerate(plan, start=1):
+        for question in plan:
+            listing = question.listing
             # A month of a large organisation's bill does not fit into memory, nor does all that Config knows.
             with self._writer(listing).spool(self.key_of(question)) as spool:
                 answer = self.reach(question.listing_role).ask(question, keep=spool.keep)
                 if answer.outcome == "found":
                     spool.land()
-            take(answer)
+            self._taker(listing)(answer)
+            done[listing.name] += 1
             entries = [e for k, e in self.asked.items() if k[3].partition(":")[0] == listing.name]
-            report(
+            reports[listing.name](
                 Progress(
-                    done=min(done, total),
-                    total=total,
+                    done=min(done[listing.name], totals[listing.name]),
+                    total=totals[listing.name],
                     records=sum(entry.answer.record_count for entry in entries),
                     requests=sum(entry.requests for entry in entries),
                     throttles=sum(entry.throttles for entry in entries),
@@ -189,9 +196,27 @@ class Collection:
                 )
             )
 
+    def requests_to(self, service: str) -> int:
+        """Requests that went out for this step's questions to a service, retries included."""
+        return sum(e.requests for e in self.asked.values() if e.answer.question.listing.service == service)
+
+    def charged(self) -> Decimal:
+        """What Cost Explorer charges for this step's questions, in USD: it takes nothing for what it turns away."""
+        throttles = sum(e.throttles for e in self.asked.values() if e.answer.question.listing.service == "ce")
+        return cost.REQUEST_PRICE_USD * Decimal(self.requests_to("ce") - throttles)
+
+    def note(self, key: Key, proof: Mapping[str, str]) -> None:
+        """Keep with a cell what its reader should know about its answer."""
+        self.asked[key].notes |= proof
+
+    def excuse(self, key: Key, reason: str, message: str | None) -> None:
+        """Take a refusal for what it says: that there is nothing to ask there, or that it may not be asked."""
+        entry = self.asked[key]
+        entry.answer = replace(entry.answer, outcome="skipped", skip_reason=reason, error_message=message)
+
     def _ask_once(self, listing: Listing, questions: Sequence[Question]) -> None:
         if listing.is_large:
-            self.ask_in_turn(listing, questions, len(questions))
+            self.ask_in_turn(questions, {listing.name: len(questions)})
             return
         for role in listing.roles:
             own = [question for question in questions if question.listing_role == role]
@@ -421,7 +446,7 @@ class Collection:
             error_code=answer.error_code,
             error_message=message,
             skip_reason=answer.skip_reason,
-            evidence=proof,
+            evidence={**(proof or {}), **entry.notes} or None,
             raw_response=entry.raw,
         )
 
@@ -493,11 +518,6 @@ class Collection:
             by_listing[listing.name] += self._gone(listing, current, answered, knowledge)
         paths = {listing.name: self._writer(listing).commit(by_listing[listing.name]) for listing in self.listings}
         verdicts: dict[str, rules.Verdict] = {}
-        charged = sum(
-            entry.requests - entry.throttles
-            for entry in self.asked.values()
-            if entry.answer.question.listing.service == "ce"
-        )
         with self.store.transaction() as connection:
             for path in paths.values():
                 evidence.load_cells(connection, str(path))
@@ -505,7 +525,7 @@ class Collection:
                 connection,
                 self.run_id,
                 sum(resource.take_request_count() for resource in self.resources.values()),
-                cost.REQUEST_PRICE_USD * Decimal(charged),
+                self.charged(),
             )
             states = cell_states(evidence.coverage(connection, list(paths)))
             for name in paths:
@@ -557,7 +577,7 @@ class Collection:
                 why = "account_left"
             if answered_by_another(*key):
                 why = "caller_changed"
-            elif listing.name == COST_DAILY and (earlier.is_trusted or key[1] in self.left):
+            elif listing.name in COST_BY_MONTH and (earlier.is_trusted or key[1] in self.left):
                 return None
             # What was skipped already is written again only where now more is known of it.
             settled = rules.RETIRING | rules.ANSWERED_SKIPS

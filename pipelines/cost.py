@@ -5,14 +5,16 @@ of the previous month (until the tenth, of the month before that), and whatever 
 One cell a slice and month keeps every answer small and lets an interrupted first load go on where it stopped.
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
+from pipelines.catalogue import COST_DAILY, COST_TAG_SERVICE
+
 REQUEST_PRICE_USD = Decimal("0.01")
-"""What AWS charges for a page of GetCostAndUsage."""
+"""What AWS charges for a request to Cost Explorer: each page is one."""
 
 RESTATED_UNTIL_DAY = 10
 
@@ -34,15 +36,51 @@ CLASSIC_METRICS = METRICS[:4]
 
 
 @dataclass(frozen=True)
+class TagKey:
+    """A key of `ref.tag_key`: a slice of the bill, and where it is marked so, one that is cut by service too."""
+
+    key: str
+    is_cut_by_service: bool = False
+
+
+Group = tuple[str, str]
+"""What Cost Explorer groups by: type and key."""
+
+BY_ACCOUNT: Group = ("DIMENSION", "LINKED_ACCOUNT")
+BY_SERVICE: Group = ("DIMENSION", "SERVICE")
+
+
+@dataclass(frozen=True)
 class Slice:
-    """One way of cutting the bill: every amount once, by linked account and one more dimension."""
+    """One way of cutting the bill: every amount once, by two things, which is all that AWS allows.
 
+    Attributes:
+        listing: whose cells hold the answers.
+        name: the part of the cell's name before the month.
+        is_probed: AWS does not document this cut, so a refusal means that it is not offered.
+    """
+
+    listing: str
     name: str
-    group_type: str
-    group_key: str
+    groups: tuple[Group, Group]
+    is_probed: bool = False
 
 
-SLICES = (Slice("service", "DIMENSION", "SERVICE"),)
+SERVICE = Slice(COST_DAILY, "service", (BY_ACCOUNT, BY_SERVICE))
+"""The cut that bears witness against zeros, and that all others have to agree with."""
+
+
+def slices(tag_keys: Iterable[TagKey]) -> tuple[Slice, ...]:
+    """Every cut, in the order in which they are asked."""
+    keys = tuple(tag_keys)
+    return (
+        SERVICE,
+        Slice(COST_DAILY, "record_type", (BY_ACCOUNT, ("DIMENSION", "RECORD_TYPE"))),
+        *(Slice(COST_DAILY, f"tag:{tag.key}", (BY_ACCOUNT, ("TAG", tag.key))) for tag in keys),
+        Slice(COST_DAILY, "region", (BY_ACCOUNT, ("DIMENSION", "REGION")), is_probed=True),
+        Slice(COST_DAILY, "usage_type", (BY_ACCOUNT, ("DIMENSION", "USAGE_TYPE"))),
+        *(Slice(COST_TAG_SERVICE, tag.key, (("TAG", tag.key), BY_SERVICE)) for tag in keys if tag.is_cut_by_service),
+    )
 
 
 @dataclass(frozen=True)
@@ -72,7 +110,7 @@ def months_to_ask(today: date, history: int, known: Collection[str]) -> list[Mon
         history: months before the current one on a first load.
         known: names of the months that stand final in the warehouse.
     """
-    restated = 2 if today.day <= RESTATED_UNTIL_DAY else 1
+    restated = _restated_months(today)
     asked = []
     for back in range(max(history, restated) + 1):
         start = first_of(today, back)
@@ -81,6 +119,26 @@ def months_to_ask(today: date, history: int, known: Collection[str]) -> list[Mon
         if start < end and (back <= restated or month.name not in known):
             asked.append(month)
     return asked
+
+
+def _restated_months(today: date) -> int:
+    """How many months before the current one AWS may still change."""
+    return 2 if today.day <= RESTATED_UNTIL_DAY else 1
+
+
+def plan(
+    today: date, history: int, cuts: Sequence[Slice], known: Callable[[Slice], Collection[str]]
+) -> list[tuple[Slice, Month]]:
+    """What a night asks, most needed first, since the limit of requests may end it anywhere.
+
+    First what AWS may still change, then history; of both the service slice first, then month by month from the newest.
+
+    Args:
+        known: names of the months of a slice that stand final in the warehouse.
+    """
+    open_since = first_of(today, _restated_months(today))
+    wanted = [(cut, month) for cut in cuts for month in months_to_ask(today, history, known(cut))]
+    return sorted(wanted, key=lambda cell: (cell[1].start < open_since, cell[0] != SERVICE, -cell[1].start.toordinal()))
 
 
 def is_final(month: str, read_on: date) -> bool:
@@ -96,10 +154,7 @@ def parameters(cut: Slice, month: Month, metrics: tuple[str, ...] = METRICS) -> 
         "TimePeriod": {"Start": month.start.isoformat(), "End": month.end.isoformat()},
         "Granularity": "DAILY",
         "Metrics": list(metrics),
-        "GroupBy": [
-            {"Type": "DIMENSION", "Key": "LINKED_ACCOUNT"},
-            {"Type": cut.group_type, "Key": cut.group_key},
-        ],
+        "GroupBy": [{"Type": kind, "Key": key} for kind, key in cut.groups],
     }
 
 

@@ -27,7 +27,7 @@ import dagster as dg
 import duckdb
 import sqlglot
 
-from pipelines import checks, rules
+from pipelines import checks, fx, rules
 from pipelines.catalogue import ACCOUNT, family_of, listings
 from pipelines.collect import landing_key
 from pipelines.gate import GATE_TAG, open_gate, refusing, stop_where_blocked
@@ -220,6 +220,7 @@ def _build(store: Store, model: Model, logs: Sequence[Model], run_id: str) -> in
 
 def _prepare(connection: duckdb.DuckDBPyConnection, store: Store) -> None:
     connection.execute("set variable ref_folder = $folder", {"folder": str(WAREHOUSE_FOLDER / "ref")})
+    connection.execute("set variable fx_rate_files = $files", {"files": [str(path) for path in fx.files(store)]})
     connection.execute(
         """
         create or replace temp macro landing(name, item_type) as table

@@ -11,9 +11,10 @@ import duckdb
 import pandas as pd
 
 from pipelines import cost, metrics
-from pipelines.catalogue import COST_DAILY, MEASURED, METRIC, listings
+from pipelines.catalogue import COST_BY_MONTH, MEASURED, METRIC, listings
 from pipelines.definitions import aws_roles, code_version
 from pipelines.preflight import record
+from pipelines.seeds import tag_keys
 from pipelines.settings import Settings
 from resources import evidence
 from resources.answer import Identity, Question
@@ -135,18 +136,20 @@ def _parameters(listing: Listing, parameter: str) -> dict[str, Any]:
                 f"{next(iter(MEASURED))}:i-0123456789abcdef0. Nothing was asked."
             )
         return metrics.requests([(source, resource)], datetime.now(UTC).date())[0]
-    if listing.name != COST_DAILY:
+    if listing.name not in COST_BY_MONTH:
         return {} if listing.each is None else {listing.each.parameter: parameter}
     today = datetime.now(UTC).date()
-    slice_name, _, month_name = parameter.partition(":")
-    asked = cost.months_to_ask(today, cost.MAX_MONTHS, ())
-    month = next((month for month in asked if month.name == (month_name or asked[0].name)), None)
-    cut = next((cut for cut in cost.SLICES if cut.name == (slice_name or cost.SLICES[0].name)), None)
+    months = {month.name: month for month in cost.months_to_ask(today, cost.MAX_MONTHS, ())}
+    newest, *_, oldest = months
+    cuts = {cut.name: cut for cut in cost.slices(tag_keys()) if cut.listing == listing.name}
+    # The key of a tag may hold colons.
+    slice_name, _, month_name = parameter.rpartition(":") if parameter not in cuts else (parameter, "", "")
+    month = months.get(month_name or newest)
+    cut = cuts.get(slice_name or next(iter(cuts)))
     if month is None or cut is None:
-        slices = ", ".join(cut.name for cut in cost.SLICES)
         raise NoSuchQuestion(
-            f"The bill has no {parameter!r}. Write {listing.name}:SLICE:MONTH with a slice of {slices} and a month "
-            f"from {asked[-1].name} to {asked[0].name}. Nothing was asked."
+            f"The bill has no {parameter!r}. Write {listing.name}:SLICE:MONTH with a slice of {', '.join(cuts)} and a "
+            f"month from {oldest} to {newest}. Nothing was asked."
         )
     return cost.parameters(cut, month)
 

@@ -1,24 +1,23 @@
-"""What a step asks: which accounts, regions, parents and months. The asking itself is `Collection`'s."""
+"""What a step asks: which accounts, regions and parents. The asking itself is `Collection`'s; the bill is in `bill`."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from pipelines import accounts, cost, landed, metrics, rules
+from pipelines import accounts, landed, metrics, rules
 from pipelines.catalogue import ACCOUNT, MEASURED, METRIC, REGION
 from pipelines.collection import Collection, NotAsked
 from resources.answer import OPTIONAL_GRANT, Identity, Outcome, Question
 from resources.contract import Role
 from resources.listing import GLOBAL_REGION, Listing
-from resources.profile import THROTTLE_CODES
 from resources.roles import Workload
 
 
 def ask_central(collection: Collection, listing: Listing, role: Role) -> None:
     """Ask a listing of a central account: in each of its regions where the listing is regional."""
-    identity = _identity(collection, role)
+    identity = identity_of(collection, role)
     account = identity.account_id
     if listing.each is not None and listing.each.enum:
         values = collection.reach(role).enum_values(listing.service, listing.each.enum)
@@ -182,94 +181,8 @@ def _known_regions(collection: Collection, listing: Listing, role: Role) -> dict
     return known
 
 
-def ask_costs(collection: Collection, listing: Listing) -> None:
-    """Ask Cost Explorer month by month, newest first, and stop before the limit of the night.
-
-    One question at a time: each costs money, the limit has to be kept exactly, and what Cost Explorer says to one
-    month (that it throttles for ever, that it knows only the classic metrics) holds for the next.
-    """
-    identity = _identity(collection, "billing")
-    reach = collection.reach("billing")
-    today = datetime.now(UTC).date()
-    wanted = [
-        (cut, month)
-        for cut in cost.SLICES
-        for month in cost.months_to_ask(
-            today, collection.settings.cost_months, _known(collection, listing, cut, identity.account_id)
-        )
-    ]
-    before = reach.request_count
-    metrics: tuple[str, ...] = cost.METRICS
-
-    def question(cut: cost.Slice, month: cost.Month) -> Question:
-        spent = reach.request_count - before
-        return Question(
-            profile=identity.profile,
-            account_id=identity.account_id,
-            region=GLOBAL_REGION,
-            listing=listing,
-            listing_role="billing",
-            parameters=cost.parameters(cut, month, metrics),
-            suffix=f"{cut.name}:{month.name}",
-            request_limit=collection.settings.cost_request_limit - spent,
-        )
-
-    def plan() -> Iterator[Question]:
-        nonlocal metrics
-        gave_up = False
-        for cut, month in wanted:
-            asked = question(cut, month)
-            if gave_up:
-                collection.skip(
-                    NotAsked(
-                        collection.key_of(asked),
-                        "failed",
-                        "LimitExceededException",
-                        "Not asked: Cost Explorer throttled the month before to the end.",
-                        identity.profile,
-                    )
-                )
-                continue
-            if asked.request_limit is not None and asked.request_limit < 1:
-                limit = collection.settings.cost_request_limit
-                collection.skip(
-                    NotAsked(
-                        collection.key_of(asked),
-                        "skipped",
-                        "request_limit",
-                        f"CMDB_COST_REQUEST_LIMIT={limit} was reached; the next night goes on.",
-                        identity.profile,
-                    )
-                )
-                continue
-            yield asked
-            answer = collection.asked[collection.key_of(asked)].answer
-            if answer.error_code == "ValidationException" and metrics == cost.METRICS:
-                # Payers without the newer metrics refuse the whole question.
-                collection.log("Cost Explorer refused the newer metrics; going on with the classic four.")
-                metrics = cost.CLASSIC_METRICS
-                yield question(cut, month)
-            elif answer.outcome == "failed" and answer.error_code in THROTTLE_CODES:
-                gave_up = True
-            elif answer.outcome == "failed":
-                yield question(cut, month)
-
-    collection.ask_in_turn(listing, plan(), len(wanted))
-
-
-def _known(collection: Collection, listing: Listing, cut: cost.Slice, account: str) -> set[str]:
-    """The months of a slice that this payer answered, trusted, when they did not change any more."""
-    return {
-        month
-        for key, earlier in collection.earlier.items()
-        if key[3].startswith(f"{listing.name}:{cut.name}:")
-        and key[1] == account
-        and earlier.is_trusted
-        and cost.is_final(month := key[3].rpartition(":")[2], earlier.ended_at.astimezone(UTC).date())
-    }
-
-
-def _identity(collection: Collection, role: Role) -> Identity:
+def identity_of(collection: Collection, role: Role) -> Identity:
+    """Who a central role is, verified."""
     identity = collection.resources[role].verify()
     assert identity is not None, "a central role has one identity"
     return identity
@@ -278,7 +191,7 @@ def _identity(collection: Collection, role: Role) -> Identity:
 def ask_workloads(collection: Collection, listing: Listing, reached: accounts.Reached) -> None:
     """Ask a listing of every reached account but the one that the operations role asks it of."""
     role: Role = "workload"
-    elsewhere = _identity(collection, "operations").account_id if "operations" in listing.roles else ""
+    elsewhere = identity_of(collection, "operations").account_id if "operations" in listing.roles else ""
     known_regions = _known_regions(collection, listing, role)
     for account, reason in reached.skipped.items():
         if account != elsewhere:

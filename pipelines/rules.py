@@ -41,6 +41,9 @@ ANSWERED_SKIPS = frozenset(
 )
 """Reasons of a skipped cell by which there is nothing to ask, by AWS's own word or by that of who runs this."""
 
+FOR_LATER = "request_limit"
+"""Reason of a cell that waits for the next night, since what tonight may cost was spent on what is needed more."""
+
 RETIRING = frozenset({"account_left", "caller_changed", "no_resource_policy", "parent_gone", "policy_type_not_enabled"})
 """Reasons of a skipped cell that are knowledge, not ignorance: its rows are removed, as by a trusted zero."""
 
@@ -278,6 +281,8 @@ def listing_verdict(listing: str, cells: Sequence[CellState], tolerance: Decimal
         reasons = ", ".join(sorted({cell.skip_reason or "" for cell in cells}))
         if all(cell.skip_reason in ANSWERED_SKIPS for cell in cells):
             return Verdict(True, f"{listing}: there is nothing to ask here ({reasons}).")
+        if all(cell.skip_reason == FOR_LATER for cell in cells):
+            return _for_later(listing, cells)
         cure = (
             " Name a profile for at least one account (CMDB_WORKLOAD_PROFILES), and see CMDB_REGIONS."
             if all(cell.role == "workload" for cell in cells)
@@ -305,16 +310,23 @@ def listing_verdict(listing: str, cells: Sequence[CellState], tolerance: Decimal
             severity="WARN",
             at_fault=_rows(untrusted),
         )
-    short = [cell for cell in cells if cell.skip_reason == "request_limit"]
+    short = [cell for cell in cells if cell.skip_reason in (FOR_LATER, "more_pages_than_the_limit")]
     if short:
-        return Verdict(
-            False,
-            f"{listing}: {len(short)} part(s) were not asked, because CMDB_COST_REQUEST_LIMIT was reached: "
-            f"{', '.join(cell.listing.partition(':')[2] for cell in short[:5])}. The next night goes on.",
-            severity="WARN",
-            at_fault=_rows(short),
-        )
+        return _for_later(listing, short)
     return Verdict(True, f"{listing}: all {len(asked)} cells are trusted.")
+
+
+def _for_later(listing: str, cells: Sequence[CellState]) -> Verdict:
+    """What the limit of requests left out: a warning, since what stands is not harmed and the next night goes on."""
+    first = min(cells, key=lambda cell: cell.skip_reason == FOR_LATER)
+    return Verdict(
+        False,
+        f"{listing}: {len(cells)} part(s) were not asked, because CMDB_COST_REQUEST_LIMIT was reached: "
+        f"{', '.join(cell.listing.partition(':')[2] for cell in cells[:5])}{', …' if len(cells) > 5 else ''}. "
+        f"{first.error_message or 'The next night goes on.'}",
+        severity="WARN",
+        at_fault=_rows(cells),
+    )
 
 
 def _policy_hint(cells: Sequence[CellState]) -> str:
@@ -373,7 +385,8 @@ def freshness_verdict(
     """Whether the newest collection of a central listing is young enough to be published."""
     if not cells:
         return Verdict(False, f"{listing} has never been asked. Run `cmdb nightly`.")
-    asked = [cell.ended_at for cell in cells if cell.outcome != "skipped" or cell.skip_reason in ANSWERED_SKIPS]
+    judged = ANSWERED_SKIPS | {FOR_LATER}
+    asked = [cell.ended_at for cell in cells if cell.outcome != "skipped" or cell.skip_reason in judged]
     if not asked:
         return Verdict(False, f"{listing} was not asked: every cell was skipped. Run `cmdb nightly`.")
     newest = max(asked)

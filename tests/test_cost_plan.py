@@ -12,14 +12,18 @@ from pipelines.cost import (
     CLASSIC_METRICS,
     METRICS,
     REQUEST_PRICE_USD,
-    SLICES,
+    SERVICE,
     Month,
+    TagKey,
     final_days_since,
     first_of,
     is_final,
     months_to_ask,
     parameters,
+    plan,
+    slices,
 )
+from pipelines.seeds import tag_keys
 
 DAYS = st.dates(date(2024, 1, 1), date(2032, 12, 31))
 HISTORY = st.integers(1, 13)
@@ -109,7 +113,7 @@ def test_months_are_counted_over_the_turn_of_the_year(day: date, back: int) -> N
 
 
 def test_a_question_carries_half_open_days_every_metric_and_both_ways_of_cutting() -> None:
-    sent = parameters(SLICES[0], Month(date(2026, 10, 1), date(2026, 11, 1)))
+    sent = parameters(SERVICE, Month(date(2026, 10, 1), date(2026, 11, 1)))
     assert sent == {
         "TimePeriod": {"Start": "2026-10-01", "End": "2026-11-01"},
         "Granularity": "DAILY",
@@ -119,14 +123,73 @@ def test_a_question_carries_half_open_days_every_metric_and_both_ways_of_cutting
 
 
 def test_the_metrics_that_every_payer_is_granted_are_a_question_of_their_own() -> None:
-    sent = parameters(SLICES[0], Month(date(2026, 10, 1), date(2026, 11, 1)), CLASSIC_METRICS)
+    sent = parameters(SERVICE, Month(date(2026, 10, 1), date(2026, 11, 1)), CLASSIC_METRICS)
     assert sent["Metrics"] == ["UnblendedCost", "AmortizedCost", "NetUnblendedCost", "NetAmortizedCost"]
 
 
+CUTS = slices([TagKey("bc:project"), TagKey("bc:business-service", is_cut_by_service=True), TagKey("bc")])
+
+
 def test_slices_have_names_of_their_own_and_ask_no_more_than_aws_allows() -> None:
-    assert len({cut.name for cut in SLICES}) == len(SLICES)
-    for cut in SLICES:
-        assert len(parameters(cut, Month(date(2026, 10, 1), date(2026, 11, 1)))["GroupBy"]) <= 2
+    assert len({(cut.listing, cut.name) for cut in CUTS}) == len(CUTS)
+    for cut in CUTS:
+        assert len(parameters(cut, Month(date(2026, 10, 1), date(2026, 11, 1)))["GroupBy"]) == 2
+
+
+def test_every_tag_key_is_a_slice_and_only_a_marked_one_is_cut_by_service() -> None:
+    names = [f"{cut.listing}:{cut.name}" for cut in CUTS]
+    assert names == [
+        "cost_daily:service",
+        "cost_daily:record_type",
+        "cost_daily:tag:bc:project",
+        "cost_daily:tag:bc:business-service",
+        "cost_daily:tag:bc",
+        "cost_daily:region",
+        "cost_daily:usage_type",
+        "cost_tag_service_daily:bc:business-service",
+    ]
+    assert [cut.name for cut in CUTS if cut.is_probed] == ["region"]
+    grouped = parameters(CUTS[-1], Month(date(2026, 10, 1), date(2026, 11, 1)))["GroupBy"]
+    assert grouped == [{"Type": "TAG", "Key": "bc:business-service"}, {"Type": "DIMENSION", "Key": "SERVICE"}]
+
+
+def test_what_may_still_change_comes_first_then_the_witness_then_the_newest_months() -> None:
+    cuts = [cut for cut in CUTS if cut.name in ("service", "record_type", "region")]
+    asked = [f"{cut.name} {month.name}" for cut, month in plan(date(2026, 11, 25), 3, cuts, lambda _: ())]
+    assert asked == [
+        "service 2026-11",
+        "service 2026-10",
+        "record_type 2026-11",
+        "region 2026-11",
+        "record_type 2026-10",
+        "region 2026-10",
+        "service 2026-09",
+        "service 2026-08",
+        "record_type 2026-09",
+        "region 2026-09",
+        "record_type 2026-08",
+        "region 2026-08",
+    ]
+
+
+@given(today=DAYS, history=HISTORY)
+def test_an_ordinary_night_asks_every_slice_for_the_months_that_are_open_and_nothing_else(
+    today: date, history: int
+) -> None:
+    asked = plan(today, history, CUTS, lambda _: known_before(today))
+    open_months = months_to_ask(today, history, known_before(today))
+    assert len(asked) == len(CUTS) * len(open_months)
+    assert {month for _, month in asked} == set(open_months)
+
+
+def test_a_first_load_takes_so_many_requests_at_least_as_the_documentation_says() -> None:
+    """docs/operations.md has these figures: six tag keys, of which one is cut by service."""
+    keys = tag_keys()
+    assert (len(keys), sum(tag.is_cut_by_service for tag in keys)) == (6, 1)
+    cuts = slices(keys)
+    assert len(plan(date(2026, 11, 25), 13, cuts, lambda _: ())) == 154
+    assert len(plan(date(2026, 11, 25), 13, cuts, lambda _: known_before(date(2026, 11, 25)))) == 22
+    assert len(plan(date(2026, 11, 5), 13, cuts, lambda _: known_before(date(2026, 11, 5)))) == 33
 
 
 def test_the_price_of_a_request_is_exact() -> None:

@@ -59,6 +59,9 @@ WITH_CASES = [
     "aws.ec2_flow_log",
     "aws.ec2_network_interface",
     "cost.daily",
+    "cost.tag_service_daily",
+    "stage.budget",
+    "cost.budget",
 ]
 
 every_model = pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)

@@ -18,6 +18,8 @@ import duckdb
 import pytest
 from nights import DATABASE, Witness, cmdb, copy_of, night_environment, query, run_night
 
+from pipelines import cost
+from pipelines.seeds import tag_keys
 from resources.warehouse import Store
 from simulator.client import Simulator
 
@@ -58,6 +60,8 @@ PUBLIC = {
     "cmdb.resource": ("arn",),
     "cost.daily": ("usage_date", "slice", "account_id", "dimension_value"),
     "cost.restatement": ("usage_date", "slice", "account_id", "dimension_value", "run_id"),
+    "cost.tag_service_daily": ("usage_date", "tag_key", "tag_value", "service"),
+    "cost.budget": ("as_of_date", "account_id", "budget_name"),
     "ref.service_listing": ("service", "listing"),
 }
 
@@ -361,11 +365,13 @@ def expected_cells(truth: Row) -> dict[Cell, tuple[str, int | None, str | None]]
         listing = f"config_resource:{aggregator['name']}"
         cells["operations", aggregator["account_id"], aggregator["region"], listing] = ("found", None, None)
     for month in months(asked_since(today), today):
-        cells["billing", central["billing"], "aws-global", f"cost_daily:service:{month}"] = (
-            "found",
-            None,
-            None,
-        )
+        for cut in cost.slices(tag_keys()):
+            cells["billing", central["billing"], "aws-global", f"{cut.listing}:{cut.name}:{month}"] = (
+                "found",
+                None,
+                None,
+            )
+    cells["billing", central["billing"], "aws-global", "budget"] = ("found", None, None)
     return cells
 
 
@@ -440,7 +446,8 @@ def test_requests_are_counted_as_the_simulator_counts_them(witnessed_night: Witn
         ("ListTagsForResource", "organizations_account_tag"),
         ("DescribeRegions", "ec2_region"),
         ("DescribeInstances", "ec2_instance"),
-        ("GetCostAndUsage", "cost_daily"),
+        ("GetCostAndUsage", "cost_daily cost_tag_service_daily"),
+        ("DescribeBudgets", "budget"),
     ],
 )
 def test_each_cell_counts_its_own_requests(witnessed_night: Witness, operation: str, listing: str) -> None:
@@ -819,6 +826,7 @@ def test_the_bill_is_replaced_and_every_changed_amount_is_logged_once(changed: C
         return {
             (row["usage_date"], row["account_id"], row["dimension_value"]): row["unblended_cost"]
             for row in tables["cost.daily"].values()
+            if row["slice"] == "service"
         }
 
     assert amounts(changed.before) == changed.old_bill
@@ -836,6 +844,7 @@ def test_the_bill_is_replaced_and_every_changed_amount_is_logged_once(changed: C
             row["new_unblended_cost"],
         )
         for row in changed.after["cost.restatement"].values()
+        if row["slice"] == "service"
     }
     assert logged == expected
     assert {row["run_id"] for row in changed.after["cost.restatement"].values()} == {changed.run_id}

@@ -3,7 +3,8 @@
 -- usage_date: Day of use; AWS's billing day is UTC.
 -- slice: Which cut of the money: service, region, record_type, usage_type or tag:<key>.
 -- account_id: The linked account that used it: 12 digits, text because some begin with 0.
--- dimension_value: Value of the slice's dimension, such as the service's name in the bill.
+-- dimension_value: Value of the slice's dimension, such as the service's name in the bill. Of a tag slice the tag's
+--    value as it was written; empty where the usage has no such tag, or an empty one (AWS answers both with `key$`).
 -- unblended_cost: What the usage cost at the rate it was charged, in the currency beside it.
 -- amortized_cost: The same with upfront and recurring fees of commitments spread over their term, in the currency beside it.
 -- net_unblended_cost: Unblended after discounts, in the currency beside it; NULL where AWS does not give it.
@@ -15,9 +16,15 @@
 -- is_estimated: True while AWS may still change the amounts.
 select
     item.TimePeriod."Start" as usage_date,
-    split_part(parameter, ':', 1) as slice,
+    -- The parameter is slice and month, and the key of a tag may hold colons.
+    regexp_replace(parameter, ':[^:]*$', '') as slice,
     item."Keys"[1] as account_id,
-    item."Keys"[2] as dimension_value,
+    if(
+        starts_with(parameter, 'tag:'),
+        -- AWS answers key$value.
+        substr(item."Keys"[2], instr(item."Keys"[2], '$') + 1),
+        item."Keys"[2]
+    ) as dimension_value,
     item.Metrics.UnblendedCost.Amount::decimal(28, 10) as unblended_cost,
     item.Metrics.AmortizedCost.Amount::decimal(28, 10) as amortized_cost,
     item.Metrics.NetUnblendedCost.Amount::decimal(28, 10) as net_unblended_cost,
