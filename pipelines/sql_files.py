@@ -1,5 +1,6 @@
 """How the SQL files below `warehouse/` are read, and how names and text are quoted for SQL."""
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -57,8 +58,9 @@ class Reads:
     listings: tuple[str, ...]
 
 
+@functools.cache
 def reads(sql: str) -> Reads:
-    """Find what a query reads.
+    """Find what a query reads; each text is parsed once a process.
 
     Raises:
         sqlglot.errors.SqlglotError: it is not one query, or `landing` does not name its listing as a string.

@@ -129,7 +129,7 @@ def test_every_setting_that_cannot_be_used_is_named_at_once(organisation: Simula
     environment = night_environment(organisation, tmp_path / DATABASE, CMDB_COST_MONTHS="x", CMDB_CONCURRENCY="y")
     organisation.clear_log()
     for command in ("nightly", "preflight"):
-        one_sentence(cmdb(environment, command), 2, "CMDB_COST_MONTHS='x'", "CMDB_CONCURRENCY='y'")
+        one_sentence(cmdb_here(environment, command), 2, "CMDB_COST_MONTHS='x'", "CMDB_CONCURRENCY='y'")
     assert organisation.log() == []
 
 
@@ -170,7 +170,7 @@ def test_a_night_with_a_profile_that_cannot_be_used_says_so_and_loses_nothing(
     organisation: Simulator, house: Path
 ) -> None:
     before = fingerprint(house)
-    done = cmdb(night_environment(organisation, house, AWS_BILLING_PROFILE="acmeExpired"), "nightly")
+    done = cmdb_here(night_environment(organisation, house, AWS_BILLING_PROFILE="acmeExpired"), "nightly")
     said = one_sentence(done, 1, "acmeExpired", "Refused: run", "is as it was", "Next: ")
     assert len(said.splitlines()) <= 24
     assert fingerprint(house) == before
@@ -218,8 +218,8 @@ def test_the_preflight_of_another_organisation_is_wrong_configuration(
         connection.execute("update audit.organization set organization_id = 'o-another'")
     environment = night_environment(organisation, database)
     before = fingerprint(database)
-    one_sentence(cmdb(environment, "preflight"), 2, "belongs to organisation o-another")
-    one_sentence(cmdb(environment, "nightly"), 2, "belongs to organisation o-another")
+    one_sentence(cmdb_here(environment, "preflight"), 2, "belongs to organisation o-another")
+    one_sentence(cmdb_here(environment, "nightly"), 2, "belongs to organisation o-another")
     assert fingerprint(database) == before
 
 
@@ -277,9 +277,9 @@ def test_a_working_file_that_someone_opened_is_named_with_the_process(
 ) -> None:
     before = fingerprint(house)
     environment = night_environment(organisation, house)
-    said = one_sentence(cmdb(environment, "nightly"), 1, "cmdb.work.duckdb open")
+    said = one_sentence(cmdb_here(environment, "nightly"), 1, "cmdb.work.duckdb open")
     assert f"Process {analyst_on_the_working_file}" in said
-    one_sentence(cmdb(environment, "coverage"), 0)
+    one_sentence(cmdb_here(environment, "coverage"), 0)
     assert fingerprint(house) == before
 
 
@@ -291,10 +291,10 @@ def test_a_working_file_that_is_no_database_is_refused_and_kept(
     working.write_bytes(b"this is no database" * 1000)
     before = fingerprint(database)
     environment = night_environment(organisation, database)
-    one_sentence(cmdb(environment, "nightly"), 1, "not a DuckDB file", "Move the damaged file away")
+    one_sentence(cmdb_here(environment, "nightly"), 1, "not a DuckDB file", "Move the damaged file away")
     assert working.read_bytes().startswith(b"this is no database")
     assert fingerprint(database) == before
-    one_sentence(cmdb(environment, "sql", "select count(*) as n from org.account"), 0, "13")
+    one_sentence(cmdb_here(environment, "sql", "select count(*) as n from org.account"), 0, "13")
 
 
 def test_a_published_file_that_is_no_database_is_one_sentence(house: Path, tmp_path: Path) -> None:
@@ -327,7 +327,7 @@ def test_a_published_file_of_an_older_schema_is_one_sentence(house: Path, tmp_pa
             "delete from audit.schema_migration where number = (select max(number) from audit.schema_migration)"
         )
     for command in (("sql", "select 1"), ("coverage",)):
-        one_sentence(cmdb({"CMDB_DATABASE": str(database)}, *command), 1, "has schema", "needs", "cmdb nightly")
+        one_sentence(cmdb_here({"CMDB_DATABASE": str(database)}, *command), 1, "has schema", "needs", "cmdb nightly")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
@@ -340,7 +340,7 @@ def test_a_folder_that_cannot_be_written_is_wrong_configuration(organisation: Si
 
 def test_a_path_below_a_file_is_wrong_configuration(organisation: Simulator, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")
-    done = cmdb(night_environment(organisation, tmp_path / "file" / DATABASE), "nightly")
+    done = cmdb_here(night_environment(organisation, tmp_path / "file" / DATABASE), "nightly")
     one_sentence(done, 2, "CMDB_DATABASE")
     assert (tmp_path / "file").read_text() == "mine"
 
@@ -588,20 +588,20 @@ def test_ask_as_somebody_else_is_refused(organisation: Simulator, tmp_path: Path
 def test_rollback_gives_analysts_the_version_before(house: Path, tmp_path: Path) -> None:
     database = copy_of(house.parent, tmp_path)
     environment = {"CMDB_DATABASE": str(database)}
-    one_sentence(cmdb(environment, "rollback"), 1, "There is no version before the current one")
+    one_sentence(cmdb_here(environment, "rollback"), 1, "There is no version before the current one")
     # A second version, as a night makes it.
     first = database.readlink()
     store = Store(database)
     with store.holding("second", "a test"):
         store.publish("second", lambda _: None)
     assert database.readlink() != first
-    listed = one_sentence(cmdb(environment, "rollback", "--list"), 0).splitlines()
+    listed = one_sentence(cmdb_here(environment, "rollback", "--list"), 0).splitlines()
     assert [line.startswith("* cmdb-second.duckdb") for line in listed].count(True) == 1
     assert len(listed) == 2
-    one_sentence(cmdb(environment, "rollback"), 0, "is cmdb-", "it was cmdb-second.duckdb")
+    one_sentence(cmdb_here(environment, "rollback"), 0, "is cmdb-", "it was cmdb-second.duckdb")
     assert database.readlink() == first
-    one_sentence(cmdb(environment, "rollback", "cmdb-nowhere.duckdb"), 2, "has no version cmdb-nowhere.duckdb")
-    one_sentence(cmdb(environment, "rollback", "cmdb-second.duckdb"), 0)
+    one_sentence(cmdb_here(environment, "rollback", "cmdb-nowhere.duckdb"), 2, "has no version cmdb-nowhere.duckdb")
+    one_sentence(cmdb_here(environment, "rollback", "cmdb-second.duckdb"), 0)
     assert database.readlink() == Path("versions", "cmdb-second.duckdb")
 
 
