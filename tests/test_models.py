@@ -472,7 +472,7 @@ def test_a_trusted_zero_removes_rows_even_when_its_landing_is_gone(home: House) 
 
 def test_building_again_from_the_same_landing_changes_nothing(home: House) -> None:
     home.night("night-1", [instances("i-1", "i-2"), *bill(("2026-11-01", "A", "1"))])
-    home.build("cmdb.resource", "cost.daily")
+    home.build(*home.models)
     before = everything(home)
     home.build(*home.models)
     home.build("cmdb.resource", "cost.daily")
