@@ -53,10 +53,16 @@ COST_BY_MONTH = (COST_DAILY, COST_TAG_SERVICE)
 
 INSTANCE = "ec2_instance"
 
+BUCKET = "s3_bucket"
+
+FUNCTION = "lambda_function"
+
 METRIC = "cloudwatch_metric"
 
 # Without a size of the page EC2 answers everything at once, for as long as that takes.
 WHOLE_PAGES = MappingProxyType({"MaxResults": 1000})
+
+RDS_PAGES = MappingProxyType({"MaxRecords": 100})
 
 
 @dataclass(frozen=True)
@@ -397,6 +403,140 @@ NETWORK = Family(
     ),
 )
 
+# The operations role has no part in these: where the hub has such resources, a workload profile of its own asks.
+MANAGED = Family(
+    name="managed_service",
+    group="inventory",
+    after=(ACCOUNT,),
+    listings=(
+        Listing(
+            "rds_db_instance",
+            "rds:DescribeDBInstances",
+            roles=("workload",),
+            # The bill speaks for these four together, since what is left of a database costs too.
+            zero="witnessed",
+            records="DBInstances",
+            owner="DBInstanceArn",
+            parameters=RDS_PAGES,
+            redact=("MasterUserPassword",),
+        ),
+        Listing(
+            "rds_db_cluster",
+            "rds:DescribeDBClusters",
+            roles=("workload",),
+            zero="witnessed",
+            records="DBClusters",
+            owner="DBClusterArn",
+            parameters={**RDS_PAGES, "IncludeShared": False},
+            redact=("MasterUserPassword",),
+        ),
+        Listing(
+            "rds_db_snapshot",
+            "rds:DescribeDBSnapshots",
+            roles=("workload",),
+            # Losing them in silence would hide what is left of deleted databases.
+            zero="witnessed",
+            records="DBSnapshots",
+            owner="DBSnapshotArn",
+            parameters={**RDS_PAGES, "IncludeShared": False, "IncludePublic": False},
+        ),
+        Listing(
+            "rds_db_cluster_snapshot",
+            "rds:DescribeDBClusterSnapshots",
+            roles=("workload",),
+            zero="witnessed",
+            records="DBClusterSnapshots",
+            owner="DBClusterSnapshotArn",
+            parameters={**RDS_PAGES, "IncludeShared": False, "IncludePublic": False},
+        ),
+        Listing(
+            BUCKET,
+            "s3:ListBuckets",
+            roles=("workload",),
+            # Storage that is billed lies in a bucket.
+            zero="witnessed",
+            records="Buckets",
+            scope="global",
+            # S3 tells the regions of buckets only to those who ask for pages.
+            parameters={"MaxBuckets": 1000},
+        ),
+        Listing(
+            "s3_bucket_tag",
+            "s3control:ListTagsForResource",
+            roles=("workload",),
+            # Each bucket has its record, if one without tags.
+            zero="impossible",
+            records="@",
+            account_parameter="AccountId",
+            echo=("ResourceArn",),
+            each=Each(
+                "ResourceArn",
+                of=(BUCKET,),
+                field="Name",
+                region_field="BucketRegion",
+                form="arn:{partition}:s3:::{value}",
+                in_one_cell=True,
+                # A bucket's own policy may refuse what the role's allows.
+                own_errors=("AccessDenied", "NoSuchTagSet"),
+            ),
+            skip_codes={"NoSuchBucket": "parent_gone"},
+        ),
+        Listing(
+            "s3_bucket_content",
+            "s3:ListObjectsV2",
+            roles=("workload",),
+            # Each bucket has its record, if one that counts nothing.
+            zero="impossible",
+            records="@",
+            parameters={"MaxKeys": 1},
+            account_parameter="ExpectedBucketOwner",
+            echo=("Bucket",),
+            # What the objects are called is nobody's business here.
+            redact=("Contents", "NextContinuationToken"),
+            first_page_only=True,
+            on_request="CMDB_BUCKET_CONTENT",
+            each=Each(
+                "Bucket",
+                of=(BUCKET,),
+                field="Name",
+                region_field="BucketRegion",
+                in_one_cell=True,
+                own_errors=("AccessDenied",),
+            ),
+            skip_codes={"NoSuchBucket": "parent_gone"},
+        ),
+        Listing(
+            FUNCTION,
+            "lambda:ListFunctions",
+            roles=("workload",),
+            zero="witnessed",
+            records="Functions",
+            owner="FunctionArn",
+            # More than 50 Lambda does not put on a page.
+            parameters={"MaxItems": 50},
+            # The variables of a function's environment hold its passwords.
+            redact=("Environment",),
+        ),
+        Listing(
+            "lambda_function_tag",
+            "lambda:ListTags",
+            roles=("workload",),
+            # Each function has its record, if one without tags.
+            zero="impossible",
+            records="@",
+            echo=("Resource",),
+            each=Each(
+                "Resource",
+                of=(FUNCTION,),
+                field="FunctionArn",
+                in_one_cell=True,
+                own_errors=("AccessDeniedException",),
+            ),
+            skip_codes={"ResourceNotFoundException": "parent_gone"},
+        ),
+    ),
+)
+
 HUB = Family(
     name="hub",
     group="resource_group",
@@ -522,6 +662,7 @@ FAMILIES: tuple[Family, ...] = (
     REGIONS,
     INVENTORY,
     NETWORK,
+    MANAGED,
     HUB,
     AGGREGATION,
     METRICS,

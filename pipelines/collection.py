@@ -280,9 +280,9 @@ class Collection:
             return named
         for source in each.of:
             for capture in self.records_of(source):
-                region = capture.fields[each.region_field] if each.region_field else capture.key[2]
-                place = (capture.key[1], GLOBAL_REGION if listing.scope == "global" else str(region))
-                named[place].add(str(capture.fields[each.field]))
+                region = str(capture.fields[each.region_field] if each.region_field else capture.key[2])
+                place = (capture.key[1], GLOBAL_REGION if listing.scope == "global" else region)
+                named[place].add(each.value(str(capture.fields[each.field]), region))
         return named
 
     def childless(self, question: Question) -> None:
@@ -468,7 +468,7 @@ class Collection:
             if entry.answer.outcome == "found"
         }
         shown = landed.billed_services(self.store, cost.final_days_since(datetime.now(UTC).date()))
-        return {place: services for place, services in shown.items() if place not in found}
+        return unexplained(shown, found)
 
     def _refusals(self) -> dict[Place, Refusals]:
         """CloudTrail's word for every account and region that has a zero: one look-up each."""
@@ -610,6 +610,21 @@ class Collection:
         """Close the landing files; those of an interrupted step keep their temporary names."""
         for writer in self._writers.values():
             writer.__exit__(None, None, None)
+
+
+def unexplained(
+    shown: Mapping[tuple[str, str], tuple[str, ...]], found: Iterable[tuple[str, str]]
+) -> dict[tuple[str, str], tuple[str, ...]]:
+    """The billed services, by account and listing, that nothing found in the account explains.
+
+    A service that several listings may cause is explained by any of them: what is left of databases costs too.
+    """
+    explained = {(account, service) for account, name in found for service in shown.get((account, name), ())}
+    against = {
+        place: tuple(service for service in services if (place[0], service) not in explained)
+        for place, services in shown.items()
+    }
+    return {place: services for place, services in against.items() if services}
 
 
 def _wanted_fields(listings: Iterable[Listing]) -> dict[str, tuple[str, ...]]:

@@ -152,6 +152,7 @@ def _regions_of(
         return {account: [GLOBAL_REGION] for account in profile_of}
     enabled = _enabled_regions(collection)
     known = _known_regions(collection, listing, role)
+    offers = collection.reach(role).offers
     regions_of: dict[str, list[str]] = {}
     for account, profile in profile_of.items():
         # Where its regions could not be listed, what is known of it is asked, so that each cell says why it fails.
@@ -169,6 +170,10 @@ def _regions_of(
         for region in collection.settings.regions:
             if account in enabled and region not in enabled[account]:
                 collection.skip(NotAsked((role, account, region, listing.name), "skipped", "region_not_enabled"))
+        for region in regions_of[account]:
+            if not offers(listing.service, region):
+                collection.skip(NotAsked((role, account, region, listing.name), "skipped", "not_offered"))
+        regions_of[account] = [region for region in regions_of[account] if offers(listing.service, region)]
     return regions_of
 
 

@@ -44,6 +44,9 @@ ANSWERED_SKIPS = frozenset(
 FOR_LATER = "request_limit"
 """Reason of a cell that waits for the next night, since what tonight may cost was spent on what is needed more."""
 
+UNREACHED = frozenset({"account_left", "account_suspended", "no_profile", "region_not_enabled"})
+"""Reasons of a skipped cell that say nothing of the listing: nobody is there to be asked."""
+
 RETIRING = frozenset({"account_left", "caller_changed", "no_resource_policy", "parent_gone", "policy_type_not_enabled"})
 """Reasons of a skipped cell that are knowledge, not ignorance: its rows are removed, as by a trusted zero."""
 
@@ -279,7 +282,8 @@ def listing_verdict(listing: str, cells: Sequence[CellState], tolerance: Decimal
         return Verdict(False, f"{listing} has never been asked. Materialise landing/{listing} first.")
     if not asked:
         reasons = ", ".join(sorted({cell.skip_reason or "" for cell in cells}))
-        if all(cell.skip_reason in ANSWERED_SKIPS for cell in cells):
+        reached = [cell for cell in cells if cell.skip_reason not in UNREACHED]
+        if reached and all(cell.skip_reason in ANSWERED_SKIPS for cell in reached):
             return Verdict(True, f"{listing}: there is nothing to ask here ({reasons}).")
         if all(cell.skip_reason == FOR_LATER for cell in cells):
             return _for_later(listing, cells)

@@ -25,6 +25,11 @@ TRAIL_SOURCES: Mapping[str, str] = MappingProxyType(
 """Services whose events CloudTrail keeps under another name than botocore's."""
 
 
+def partition_of(region: str) -> str:
+    """The partition of ARNs in a region: `aws`, `aws-cn` or `aws-us-gov`."""
+    return {"cn": "aws-cn", "us-gov": "aws-us-gov"}.get(region.rsplit("-", 2)[0], "aws")
+
+
 @dataclass(frozen=True)
 class Each:
     """Ask the listing once for each record of other listings, or once for each value of an enum.
@@ -36,8 +41,11 @@ class Each:
     Attributes:
         region_field: field of the parent record that names the region to ask in; empty where a regional parent's own
             region is it.
+        form: what the parameter is where the field is only a part of it: `arn:{partition}:s3:::{value}`.
         in_one_cell: all parents of an account and region are asked in one cell, one request after the other, where a
             cell a parent would be too many.
+        own_errors: with `in_one_cell` and the page as record: codes of errors that are about the parent and not about
+            who asks. Its record is then what is echoed and `ErrorCode`. All refused, it is the cell that is.
         enum: a shape of the service's botocore model, such as `PolicyType`: asked once for each of its values.
         unlisted: with `enum`, an empty answer for a value that no record of `of` names is `skipped` with this reason:
             it is no list without entries.
@@ -47,9 +55,15 @@ class Each:
     of: tuple[str, ...] = ()
     field: str = ""
     region_field: str = ""
+    form: str = "{value}"
     in_one_cell: bool = False
+    own_errors: tuple[str, ...] = ()
     enum: str = ""
     unlisted: str = ""
+
+    def value(self, named: str, region: str) -> str:
+        """The parameter for what a parent's field names, where that lies in a region."""
+        return self.form.format(value=named, partition=partition_of(region))
 
 
 @dataclass(frozen=True)
@@ -71,6 +85,8 @@ class Listing:
         parameters: sent with every request.
         account_parameter: parameter that is given the id of the account that is asked, such as `AccountId`.
         echo: parameters of the request that each record is given, where the answer does not say what it is about.
+        redact: fields that are dropped from every answer, wherever in it they stand, before anything is kept of it:
+            they hold secrets.
         json_text: the records are JSON documents as text.
         errors: field of the answer that lists what AWS could not look up (each with ErrorCode and Message): an answer
             with entries there is no answer.
@@ -93,6 +109,7 @@ class Listing:
     parameters: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     account_parameter: str = ""
     echo: tuple[str, ...] = ()
+    redact: tuple[str, ...] = ()
     json_text: bool = False
     errors: str = ""
     first_page_only: bool = False

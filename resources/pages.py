@@ -43,6 +43,15 @@ def record_path(records: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return tuple(outer.split(".")), tuple(inner.split(".")) if inner else ()
 
 
+def redacted(value: Any, names: tuple[str, ...]) -> Any:
+    """The value without the fields of these names, however deep they stand in it."""
+    if not names:
+        return value
+    if isinstance(value, dict):
+        return {name: redacted(inner, names) for name, inner in value.items() if name not in names}
+    return [redacted(inner, names) for inner in value] if isinstance(value, list) else value
+
+
 class Pages:
     """Hands on the records of one question, page by page.
 

@@ -64,7 +64,7 @@ from resources.credentials import (
 from resources.fanout import FanOut
 from resources.guard import Guard
 from resources.listing import GLOBAL_REGION, Listing
-from resources.pages import TOKEN_FIELDS, Failed, Pages, record_path
+from resources.pages import TOKEN_FIELDS, Failed, Pages, record_path, redacted
 
 __all__ = [
     "REQUEST_LIMIT",
@@ -330,6 +330,10 @@ class Reach:
             ValueError: botocore knows no such service, or no enum of this name in it.
         """
         return self._models.enum_values(service, shape)
+
+    def offers(self, service: str, region: str) -> bool:
+        """Whether AWS has a service in a region, as botocore knows it; where it knows nothing, it may."""
+        return self._models.offers(service, region)
 
     def profiles(self) -> list[str]:
         """The profiles of the AWS config and credentials files, in their order.
@@ -615,15 +619,26 @@ class Reach:
         client = self._client(asking.profile, listing.service, self.region_of(listing, question.region))
         model = client.meta.service_model.operation_model(listing.operation)
         given = {listing.account_parameter: question.account_id} if listing.account_parameter else {}
+        own_errors = listing.each.own_errors if listing.each is not None and question.batches else ()
+        said: list[tuple[Failed, Mapping[str, Any]]] = []
+        is_answered = False
         for batch in question.batches or ({},):
             parameters = {**listing.parameters, **given, **question.parameters, **batch}
             try:
                 for page in self._pages_of(asking, listing, client, model, parameters):
-                    yield page, model, parameters
+                    is_answered = True
+                    yield redacted(page, listing.redact), model, parameters
             except Failed as failure:
+                if failure.code in own_errors:
+                    said.append((failure, parameters))
                 # What one of many was asked about went away meanwhile: it has nothing, the others have their answers.
-                if not question.batches or listing.skip_codes.get(failure.code) != "parent_gone":
+                elif not question.batches or listing.skip_codes.get(failure.code) != "parent_gone":
                     raise
+        # One that refuses among others that answer has its reasons; where all refuse, it is who asks that is refused.
+        if said and not is_answered and all(error.outcome == "denied" for error, _ in said):
+            raise said[0][0]
+        for error, asked in said:
+            yield {"ErrorCode": error.code}, model, asked
 
     def _pages_of(
         self, asking: _Asking, listing: Listing, client: Any, model: Any, parameters: Mapping[str, Any]
@@ -918,6 +933,7 @@ class _Models:
         self._session = botocore.session.Session()
         self._session.register_component("data_loader", loader)
         self._homes: dict[tuple[str, str], str] = {}
+        self._offers: dict[tuple[str, str], bool] = {}
         self._paginations: dict[tuple[str, str], dict[str, Any] | None] = {}
 
     def _service_model(self, service: str) -> Any:
@@ -959,6 +975,16 @@ class _Models:
             except (DataNotFoundError, ValueError):
                 self._paginations[key] = None
         return self._paginations[key]
+
+    def offers(self, service: str, region: str) -> bool:
+        """Whether a service is in a region. A region that is newer than botocore, or a service without any, may be."""
+        key = (service, region)
+        if key not in self._offers:
+            partition = self._session.get_partition_for_region(region)
+            known = self._session.get_available_regions(service, partition)
+            newer = region not in self._session.get_available_regions("ec2", partition)
+            self._offers[key] = region in known or not known or newer
+        return self._offers[key]
 
     def home_of(self, service: str, home_region: str) -> str:
         """Where a global listing is asked: at home where the service has regions, else where it is."""

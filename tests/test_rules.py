@@ -417,6 +417,21 @@ def test_a_listing_is_judged_by_its_cells(cells: list[CellState], said: str) -> 
     assert word(judge(cells)) == said
 
 
+@pytest.mark.parametrize(
+    ("reasons", "said"),
+    [
+        (("not_requested", "account_suspended", "no_profile"), PASSED),
+        (("optional_grant_not_given", "region_not_enabled"), PASSED),
+        (("no_profile", "account_suspended"), BLOCKED),
+        (("not_requested", "parents_unknown"), BLOCKED),
+    ],
+)
+def test_where_those_who_are_reached_have_nothing_to_ask_the_others_change_nothing(
+    reasons: tuple[str, ...], said: str
+) -> None:
+    assert word(judge([cell("skipped", skip_reason=reason) for reason in reasons])) == said
+
+
 @pytest.mark.parametrize("outcome", ["denied", "failed"])
 def test_with_no_tolerance_a_single_loud_failure_blocks(outcome: Outcome) -> None:
     assert judge([*fleet(1999), cell(outcome)], Decimal(0)).blocks

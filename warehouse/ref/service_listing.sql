@@ -1,5 +1,5 @@
--- Billing services that only one listing explains: usage of such a service in an account is a witness that the
--- listing should not be empty there. Only services that map without doubt. Seed: warehouse/ref/service_listing.csv.
+-- Billing services that only these listings explain: usage of such a service in an account is a witness that not all of
+-- the service's listings are empty there. Only services that map without doubt. Seed: warehouse/ref/service_listing.csv.
 -- key: service, listing
 -- service: The service's name in the bill, as Cost Explorer spells it (dimension SERVICE).
 -- listing: The listing of pipelines/catalogue.py whose resources cause that usage.

@@ -190,3 +190,170 @@ select
     interface.cell_region,
     interface.collected_at
 from aws.ec2_network_interface as interface
+
+union all by name
+
+select
+    database.arn,
+    'AWS::RDS::DBInstance' as resource_type,
+    database.resource_id,
+    database.name,
+    database.account_id,
+    database.region,
+    database.availability_zone,
+    database.status as state,
+    database.created_at,
+    database.tags,
+    false as is_terminated,
+    to_json({
+        'engine': database.engine,
+        'engine_version': database.engine_version,
+        'instance_class': database.instance_class,
+        'allocated_storage_gb': database.allocated_storage_gb,
+        'storage_type': database.storage_type,
+        'is_multi_az': database.is_multi_az,
+        'is_encrypted': database.is_encrypted,
+        'is_publicly_accessible': database.is_publicly_accessible,
+        'has_deletion_protection': database.has_deletion_protection,
+        'backup_retention_days': database.backup_retention_days,
+        'endpoint_address': database.endpoint_address,
+        'db_subnet_group': database.db_subnet_group,
+        'vpc_id': database.vpc_id,
+        'subnet_ids': database.subnet_ids,
+        'security_group_ids': database.security_group_ids,
+        'cluster_name': database.cluster_name
+    }) as attributes,
+    database.is_stale,
+    database.run_id,
+    database.listing,
+    database.role,
+    database.caller_account_id,
+    database.cell_region,
+    database.collected_at
+from aws.rds_db_instance as database
+
+union all by name
+
+select
+    db_cluster.arn,
+    'AWS::RDS::DBCluster' as resource_type,
+    db_cluster.resource_id,
+    db_cluster.name,
+    db_cluster.account_id,
+    db_cluster.region,
+    db_cluster.status as state,
+    db_cluster.created_at,
+    db_cluster.tags,
+    false as is_terminated,
+    to_json({
+        'engine': db_cluster.engine,
+        'engine_version': db_cluster.engine_version,
+        'engine_mode': db_cluster.engine_mode,
+        'is_multi_az': db_cluster.is_multi_az,
+        'is_encrypted': db_cluster.is_encrypted,
+        'has_deletion_protection': db_cluster.has_deletion_protection,
+        'backup_retention_days': db_cluster.backup_retention_days,
+        'endpoint_address': db_cluster.endpoint_address,
+        'db_subnet_group': db_cluster.db_subnet_group,
+        'security_group_ids': db_cluster.security_group_ids,
+        'member_names': db_cluster.member_names
+    }) as attributes,
+    db_cluster.is_stale,
+    db_cluster.run_id,
+    db_cluster.listing,
+    db_cluster.role,
+    db_cluster.caller_account_id,
+    db_cluster.cell_region,
+    db_cluster.collected_at
+from aws.rds_db_cluster as db_cluster
+
+union all by name
+
+-- Automated snapshots come and go each night with their database: they are no items of their own.
+select
+    db_snapshot.arn,
+    if(db_snapshot.is_of_cluster, 'AWS::RDS::DBClusterSnapshot', 'AWS::RDS::DBSnapshot') as resource_type,
+    db_snapshot.name as resource_id,
+    db_snapshot.name,
+    db_snapshot.account_id,
+    db_snapshot.region,
+    db_snapshot.availability_zone,
+    db_snapshot.status as state,
+    db_snapshot.created_at,
+    db_snapshot.tags,
+    false as is_terminated,
+    to_json({
+        'snapshot_type': db_snapshot.snapshot_type,
+        'source_name': db_snapshot.source_name,
+        'source_resource_id': db_snapshot.source_resource_id,
+        'engine': db_snapshot.engine,
+        'engine_version': db_snapshot.engine_version,
+        'allocated_storage_gb': db_snapshot.allocated_storage_gb,
+        'is_encrypted': db_snapshot.is_encrypted,
+        'vpc_id': db_snapshot.vpc_id
+    }) as attributes,
+    db_snapshot.is_stale,
+    db_snapshot.run_id,
+    db_snapshot.listing,
+    db_snapshot.role,
+    db_snapshot.caller_account_id,
+    db_snapshot.cell_region,
+    db_snapshot.collected_at
+from aws.rds_db_snapshot as db_snapshot
+where db_snapshot.snapshot_type is distinct from 'automated'
+
+union all by name
+
+select
+    bucket.arn,
+    'AWS::S3::Bucket' as resource_type,
+    bucket.name as resource_id,
+    bucket.name,
+    bucket.account_id,
+    bucket.region,
+    bucket.created_at,
+    bucket.tags,
+    false as is_terminated,
+    to_json({ 'has_objects': bucket.has_objects }) as attributes,
+    bucket.is_stale,
+    bucket.run_id,
+    bucket.listing,
+    bucket.role,
+    bucket.caller_account_id,
+    bucket.cell_region,
+    bucket.collected_at
+from aws.s3_bucket as bucket
+
+union all by name
+
+select
+    lambda_function.arn,
+    'AWS::Lambda::Function' as resource_type,
+    lambda_function.name as resource_id,
+    lambda_function.name,
+    lambda_function.account_id,
+    lambda_function.region,
+    lambda_function.tags,
+    false as is_terminated,
+    to_json({
+        'package_type': lambda_function.package_type,
+        'runtime': lambda_function.runtime,
+        'architectures': lambda_function.architectures,
+        'role_arn': lambda_function.role_arn,
+        'memory_mb': lambda_function.memory_mb,
+        'timeout_seconds': lambda_function.timeout_seconds,
+        'code_size_bytes': lambda_function.code_size_bytes,
+        'layer_arns': lambda_function.layer_arns,
+        'code_sha256': lambda_function.code_sha256,
+        'vpc_id': lambda_function.vpc_id,
+        'subnet_ids': lambda_function.subnet_ids,
+        'security_group_ids': lambda_function.security_group_ids
+    }) as attributes,
+    lambda_function.is_stale,
+    lambda_function.run_id,
+    lambda_function.listing,
+    lambda_function.role,
+    lambda_function.caller_account_id,
+    lambda_function.cell_region,
+    lambda_function.collected_at
+from aws.lambda_function as lambda_function

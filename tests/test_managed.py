@@ -1,0 +1,319 @@
+"""Databases, buckets and functions in the warehouse: as the organisation has them, without their secrets."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from given import WORKLOAD, house
+from nights import Witness, copy_of, query
+from test_two_roles import asked
+
+from pipelines.catalogue import FUNCTION, MANAGED, REGION, listings
+from pipelines.collection import unexplained
+from pipelines.landing import records_path
+from resources.listing import Each, partition_of
+from resources.pages import redacted
+from resources.profile import Reach
+from resources.warehouse import Store
+from simulator.client import Simulator
+
+CATALOGUE = listings()
+CANARIES = (b"canary-function", b"canary-database", b"confidential/")
+LINEAGE = {"run_id", "role", "caller_account_id", "cell_region", "listing", "collected_at", "is_stale"}
+Row = dict[str, Any]
+
+
+def reachable(truth: Row, part: str) -> dict[str, Row]:
+    """Rows of the truth in the accounts that a profile reaches, by ARN."""
+    rows = [row for row in truth[part] if row["account_id"] in truth["reachable"]]
+    assert len({row["arn"] for row in rows}) == len(rows) > 0
+    return {row["arn"]: row for row in rows}
+
+
+def found(database: Path, relation: str) -> dict[str, Row]:
+    """A published table by ARN; times as the simulator writes them."""
+    with Store(database).published() as connection:
+        cursor = connection.execute(f"select * from {relation}")
+        names = [column[0] for column in cursor.description or ()]
+        rows = [dict(zip(names, values, strict=True)) for values in cursor.fetchall()]
+    for row in rows:
+        row |= {
+            name: value.astimezone(dt.UTC).isoformat() for name, value in row.items() if isinstance(value, dt.datetime)
+        }
+    assert len({row["arn"] for row in rows}) == len(rows)
+    return {row["arn"]: row for row in rows}
+
+
+@pytest.mark.parametrize(
+    ("relation", "part", "renamed"),
+    [
+        (
+            "aws.rds_db_instance",
+            "db_instances",
+            {"db_cluster": "cluster_name"},
+        ),
+        ("aws.rds_db_cluster", "db_clusters", {"members": "member_names"}),
+        ("aws.rds_db_snapshot", "db_snapshots", {"source": "source_name", "is_orphan": None}),
+        ("aws.s3_bucket", "buckets", {"has_objects": None, "is_locked": None, "tags": None}),
+        ("aws.lambda_function", "functions", {}),
+    ],
+)
+def test_everything_is_there_once_as_the_organisation_has_it(
+    witnessed_night: Witness, relation: str, part: str, renamed: dict[str, str | None]
+) -> None:
+    truth, rows = reachable(witnessed_night.truth, part), found(witnessed_night.database, relation)
+    assert rows.keys() == truth.keys()
+    for arn, expected in truth.items():
+        known = {renamed.get(name, name): value for name, value in expected.items()}
+        known.pop(None, None)
+        assert {name: rows[arn][name] for name in known} == known
+        assert rows[arn]["caller_account_id"] == expected["account_id"]
+
+
+def test_each_is_a_configuration_item_but_the_snapshots_that_come_and_go(witnessed_night: Witness) -> None:
+    truth, items = witnessed_night.truth, found(witnessed_night.database, "cmdb.resource")
+    kinds = {"DBInstance": "db_instances", "DBCluster": "db_clusters", "Bucket": "buckets", "Function": "functions"}
+    expected = {arn: (kind, row) for kind, part in kinds.items() for arn, row in reachable(truth, part).items()}
+    for arn, row in reachable(truth, "db_snapshots").items():
+        if row["snapshot_type"] != "automated":
+            expected[arn] = ("DBClusterSnapshot" if row["is_of_cluster"] else "DBSnapshot", row)
+    listed = {listing.name for listing in MANAGED.listings}
+    assert {arn for arn, item in items.items() if item["listing"] in listed} == expected.keys()
+    for arn, (kind, row) in expected.items():
+        item = items[arn]
+        assert item["resource_type"].rpartition("::")[2] == kind
+        assert (item["account_id"], item["region"], item["name"]) == (row["account_id"], row["region"], row["name"])
+        assert (item["state"], item["created_at"]) == (row.get("status", item["state"]), row.get("created_at"))
+        if not row.get("is_locked"):
+            assert item["tags"] == row["tags"]
+            assert item["business_service"] == row["tags"].get("bc:business-service")
+        assert (item["status"], item["is_stale"]) == ("active", False)
+
+
+def test_relations_are_those_of_the_organisation(witnessed_night: Witness) -> None:
+    truth = witnessed_night.truth
+    orphans = query(
+        witnessed_night.database,
+        """
+        select arn from aws.rds_db_snapshot as s
+        where not exists (
+            select 1 from aws.rds_db_instance as d where d.resource_id = s.source_resource_id
+            union all
+            select 1 from aws.rds_db_cluster as c where c.resource_id = s.source_resource_id
+        )
+        """,
+    )
+    expected = {arn for arn, row in reachable(truth, "db_snapshots").items() if row["is_orphan"]}
+    assert {arn for (arn,) in orphans} == expected != set()
+    vpcs = {row["vpc_id"]: (row["account_id"], row["region"]) for row in truth["vpcs"]}
+    for relation in ("aws.rds_db_instance", "aws.lambda_function"):
+        for row in found(witnessed_night.database, relation).values():
+            assert row["vpc_id"] is None or vpcs[row["vpc_id"]] == (row["account_id"], row["region"])
+
+
+def test_tags_of_a_bucket_are_known_none_or_unknown(witnessed_night: Witness) -> None:
+    truth, rows = reachable(witnessed_night.truth, "buckets"), found(witnessed_night.database, "aws.s3_bucket")
+    refused = {
+        (account, region)
+        for account, region in query(
+            witnessed_night.database,
+            "select account_id, region from audit.collection where listing = 's3_bucket_tag' and outcome = 'denied'",
+        )
+    }
+    for arn, bucket in truth.items():
+        place = (bucket["account_id"], bucket["region"])
+        assert rows[arn]["tags"] == (None if bucket["is_locked"] or place in refused else bucket["tags"])
+        assert rows[arn]["has_objects"] is None
+    shown = [rows[arn]["tags"] for arn in truth]
+    assert None in shown and {} in shown and max(len(tags) for tags in shown if tags) == 50
+    # A bucket that refuses beside others that answer takes nothing from them.
+    locked = Counter((b["account_id"], b["region"]) for b in truth.values() if b["is_locked"])
+    alone = {place for place in locked if sum((b["account_id"], b["region"]) == place for b in truth.values()) == 1}
+    assert refused == alone and set(locked) - alone
+
+
+def test_each_listing_is_asked_in_the_regions_and_once_where_it_has_none(witnessed_night: Witness) -> None:
+    truth = witnessed_night.truth
+    cells = query(
+        witnessed_night.database,
+        """
+        select listing, account_id, region, outcome, skip_reason from audit.collection
+        where list_contains($names, listing)
+        """,
+        {"names": [listing.name for listing in MANAGED.listings]},
+    )
+    of: dict[str, dict[tuple[str, str], tuple[str, str | None]]] = {listing.name: {} for listing in MANAGED.listings}
+    for listing, account, region, outcome, reason in cells:
+        if account in truth["reachable"]:
+            of[listing][account, region] = (outcome, reason)
+    everywhere = {(account, region) for account in truth["reachable"] for region in truth["regions"]}
+    globally = {(account, "aws-global") for account in truth["reachable"]}
+    for name in ("rds_db_instance", "rds_db_cluster", "rds_db_snapshot", "rds_db_cluster_snapshot", FUNCTION):
+        assert of[name].keys() == everywhere
+        assert {outcome for outcome, _ in of[name].values()} == {"found", "empty_verified"}
+    assert of["s3_bucket"] == dict.fromkeys(globally, ("found", None))
+    assert of["s3_bucket_content"] == dict.fromkeys(globally, ("skipped", "not_requested"))
+    assert of["s3_bucket_tag"].keys() == {(b["account_id"], b["region"]) for b in reachable(truth, "buckets").values()}
+    assert of["lambda_function_tag"].keys() == {
+        (f["account_id"], f["region"]) for f in reachable(truth, "functions").values()
+    }
+    # Each bucket was asked about where it lies.
+    asked_at = {
+        call["parameters"]["ResourceArn"]: call["region"]
+        for call in witnessed_night.calls
+        if (call["service"], call["operation"]) == ("s3control", "ListTagsForResource")
+    }
+    assert asked_at == {arn: bucket["region"] for arn, bucket in reachable(truth, "buckets").items()}
+
+
+# ------------------------------------------------------------------------------------------------- secrets
+
+
+def keeping(folder: Path) -> set[str]:
+    """Files below a folder in which a secret of the organisation stands."""
+    return {
+        str(path.relative_to(folder))
+        for path in folder.rglob("*")
+        if path.is_file() and any(canary in path.read_bytes() for canary in CANARIES)
+    }
+
+
+def test_no_secret_of_a_function_or_database_is_kept_anywhere(truthful_night: Path, tmp_path: Path) -> None:
+    assert keeping(truthful_night) == set()
+    (run,) = {path.name for path in (truthful_night / "landing").iterdir() if path.is_dir()}
+    landing = records_path(truthful_night / "landing", run, FUNCTION).read_bytes()
+    assert b"FunctionArn" in landing and b"Environment" not in landing
+    # The search finds what is there.
+    (tmp_path / "leak").write_bytes(b'{"DATABASE_PASSWORD":"canary-function-1"}')
+    assert keeping(tmp_path) == {"leak"}
+
+
+def test_a_secret_is_in_no_verbatim_answer_either(
+    organisation: Simulator, truthful_night: Path, tmp_path: Path
+) -> None:
+    """Not even in that of a zero or a failure, which is kept as it came."""
+    organisation.faults(
+        [{"action": "error", "op": "ListTags", "code": "ServiceException", "status": 400, "times": 999}]
+    )
+    database = copy_of(truthful_night, tmp_path)
+    with asked(organisation, database, FUNCTION, "lambda_function_tag") as cells:
+        assert {c.outcome for c in cells if c.listing == "lambda_function_tag" and c.region != "aws-global"} == {
+            "failed"
+        }
+        assert "canary" not in json.dumps([cell.raw_response for cell in cells])
+    assert keeping(database.parent) == set()
+
+
+def test_what_is_redacted_goes_however_deep_it_stands() -> None:
+    page = {"Functions": [{"Name": "a", "Environment": {"Variables": {"x": "y"}}}, {"Inner": {"Environment": 1}}]}
+    assert redacted(page, ("Environment",)) == {"Functions": [{"Name": "a"}, {"Inner": {}}]}
+    assert redacted(page, ()) is page
+
+
+# ------------------------------------------------------------------------- what is asked for each of many
+
+
+def test_whether_buckets_are_empty_is_asked_only_on_request_and_names_no_object(
+    organisation: Simulator, truthful_night: Path, tmp_path: Path
+) -> None:
+    database = copy_of(truthful_night, tmp_path)
+    truth = reachable(organisation.truth("buckets"), "buckets")
+    organisation.clear_log()
+    with asked(organisation, database, "s3_bucket", "s3_bucket_content", CMDB_BUCKET_CONTENT="yes") as cells:
+        content = [cell for cell in cells if cell.listing == "s3_bucket_content" and cell.outcome != "skipped"]
+        assert {cell.outcome for cell in content} <= {"found", "denied"}
+    calls = [call for call in organisation.log() if call["operation"] == "ListObjectsV2"]
+    assert {call["parameters"]["Bucket"]: call["region"] for call in calls} == {
+        bucket["name"]: bucket["region"] for bucket in truth.values()
+    }
+    assert len(calls) == len(truth)
+    assert {call["parameters"]["MaxKeys"] for call in calls} == {1}
+    lines = records_path(Store(database).landing, "another-night", "s3_bucket_content").read_text().splitlines()
+    counted = {item["Bucket"]: item for item in (json.loads(line)["item"] for line in lines)}
+    for bucket in truth.values():
+        if bucket["name"] in counted and not bucket["is_locked"]:
+            assert (counted[bucket["name"]]["KeyCount"] > 0) == bucket["has_objects"]
+    assert {item.get("ErrorCode") for item in counted.values()} == {None, "AccessDenied"}
+    assert keeping(database.parent) == set()
+
+
+def test_what_refuses_alone_has_its_reasons_and_where_all_refuse_the_cell_does(
+    organisation: Simulator, truthful_night: Path, tmp_path: Path
+) -> None:
+    account, other = organisation.truth()["reachable"][:2]
+    refused = {"action": "denied", "op": "ListTags"}
+    organisation.faults([{**refused, "account": account, "times": 1}, {**refused, "account": other}])
+    with asked(organisation, copy_of(truthful_night, tmp_path), "lambda_function_tag") as cells:
+        of = {account: [cell for cell in cells if cell.account_id == account] for account in (account, other)}
+        assert {cell.outcome for cell in of[other]} == {"denied"}
+        assert sorted(cell.outcome for cell in of[account])[-1] == "found"
+        functions = Counter(
+            (row["account_id"], row["region"])
+            for row in reachable(organisation.truth("functions"), "functions").values()
+        )
+        for cell in of[account]:
+            if cell.outcome == "found":
+                assert cell.record_count == functions[account, cell.region]
+
+
+# ---------------------------------------------------------------------------------------------- the bill
+
+
+def test_the_bill_of_databases_is_explained_by_what_is_left_of_them_and_that_of_buckets_by_buckets_alone(
+    tmp_path: Path,
+) -> None:
+    rds = "Amazon Relational Database Service"
+    with house(tmp_path) as home:
+        home.build("ref.service_listing")
+        mapped = home.rows("select listing, service from ref.service_listing")
+    shown = {(WORKLOAD, row["listing"]): (row["service"],) for row in mapped}
+    assert shown[WORKLOAD, "rds_db_instance"] == shown[WORKLOAD, "rds_db_cluster_snapshot"] == (rds,)
+    # An account of snapshots alone.
+    left = unexplained(shown, [(WORKLOAD, "rds_db_snapshot"), (WORKLOAD, FUNCTION)])
+    assert left.keys() == {(WORKLOAD, "ec2_instance"), (WORKLOAD, "s3_bucket")}
+    # Nothing at all, and what another account has is no explanation.
+    assert unexplained(shown, [("000000000001", "rds_db_snapshot")]) == shown
+
+
+@pytest.mark.parametrize(
+    ("region", "partition"),
+    [("us-east-1", "aws"), ("ap-southeast-2", "aws"), ("cn-north-1", "aws-cn"), ("us-gov-west-1", "aws-us-gov")],
+)
+def test_the_arn_of_a_bucket_is_made_of_its_name_and_partition(region: str, partition: str) -> None:
+    assert partition_of(region) == partition
+    each = CATALOGUE["s3_bucket_tag"].each
+    assert each is not None
+    assert each.value("data", region) == f"arn:{partition}:s3:::data"
+    assert Each("Bucket", field="Name").value("data", region) == "data"
+
+
+# ---------------------------------------------------------------------------------------------- the regions
+
+
+def test_a_service_that_a_region_does_not_have_is_not_asked_there(
+    organisation: Simulator, truthful_night: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without = organisation.truth()["regions"][1]
+    monkeypatch.setattr(Reach, "offers", lambda _, service, region: (service, region) != ("lambda", without))
+    organisation.clear_log()
+    with asked(organisation, copy_of(truthful_night, tmp_path), REGION, FUNCTION, "ec2_vpc") as cells:
+        there = [
+            cell for cell in cells if cell.region == without and cell.account_id in organisation.truth()["reachable"]
+        ]
+        assert {(cell.listing, cell.skip_reason) for cell in there} == {(FUNCTION, "not_offered"), ("ec2_vpc", None)}
+    asked_at = {call["region"] for call in organisation.log() if call["operation"] == "ListFunctions"}
+    assert asked_at == {*organisation.truth()["regions"]} - {without}
+
+
+def test_what_botocore_does_not_know_may_be_there() -> None:
+    reach = Reach("workload", home_region="us-east-1")
+    offered = [reach.offers(listing.service, "ap-southeast-6") for listing in MANAGED.listings]
+    assert all(offered)
+    assert not reach.offers("apprunner", "af-south-1")
+    # A region that is newer than botocore; a service whose regions it does not list.
+    assert reach.offers("apprunner", "ap-southeast-99") and reach.offers("organizations", "af-south-1")

@@ -1,0 +1,32 @@
+-- One row per Lambda function. Lambda tells neither its state nor when it was created, and its environment variables are
+-- never read, since they hold secrets.
+-- materialized: table
+-- key: arn
+-- arn: Amazon Resource Name, without a version.
+-- account_id: The AWS account that owns it: 12 digits, text because some begin with 0.
+-- region: AWS region.
+-- name: Name, unique in its account and region.
+-- description: Description; NULL where it has none.
+-- package_type: Zip or Image.
+-- runtime: Runtime, such as python3.13; NULL for a container image.
+-- architectures: Instruction sets: x86_64 or arm64.
+-- handler: Entry point in its code; NULL for a container image.
+-- role_arn: The role that it runs as.
+-- memory_mb: Memory, MiB.
+-- timeout_seconds: How long it may run, seconds.
+-- ephemeral_storage_mb: Size of its /tmp, MiB.
+-- code_size_bytes: Size of its code; 0 for a container image.
+-- code_sha256: Hash of its code: another one is another code.
+-- layer_arns: ARNs of the versions of its layers.
+-- modified_at: When its code or configuration was last changed, UTC.
+-- vpc_id: VPC that it reaches into; NULL where it is in none.
+-- subnet_ids: Ids of its subnets in that VPC.
+-- security_group_ids: Ids of its security groups there.
+-- kms_key_arn: Customer's own key of its environment; NULL where it is AWS's.
+-- dead_letter_arn: Where failed events go; NULL where they go nowhere.
+-- tags: Tags; an empty map where it has none, NULL where they could not be read.
+select
+    f.*,
+    tag.tags
+from stage.lambda_function as f
+left join stage.lambda_function_tag as tag on f.arn = tag.arn and f.caller_account_id = tag.caller_account_id
