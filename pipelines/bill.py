@@ -1,19 +1,24 @@
-"""Asks Cost Explorer for the bill: slice by slice, month by month, and never more requests than a night may cost.
+"""Asks Cost Explorer: the bill slice by slice and month by month, and never more requests than a night may cost.
 
 One question at a time: each costs money, the limit has to be kept exactly, and what Cost Explorer says to one month
 (that it throttles for ever, that it knows only the classic metrics) holds for the next.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import chain
+from typing import Any
 
 from pipelines import cost
+from pipelines.catalogue import COST_RESOURCE, COST_TAG
 from pipelines.collection import Collection, NotAsked
+from pipelines.landing import Key
 from pipelines.plans import identity_of
-from pipelines.rules import FOR_LATER
-from pipelines.seeds import tag_keys
-from resources.answer import REQUEST_LIMIT, Answer, Outcome, Question
+from pipelines.rules import FOR_LATER, TOO_MANY_PAGES
+from pipelines.seeds import services_of_listings, tag_keys
+from resources.answer import OPTIONAL_GRANT, REQUEST_LIMIT, Answer, Outcome, Question
 from resources.listing import GLOBAL_REGION, Listing
 from resources.profile import THROTTLE_CODES
 
@@ -22,7 +27,10 @@ REFUSED_CODES = frozenset({"AccessDenied", "AccessDeniedException", "ValidationE
 
 
 def ask_costs(collection: Collection, listings: Sequence[Listing]) -> None:
-    """Ask every slice and month of the bill that is wanted, most needed first, and stop before the night's limit."""
+    """Ask all that Cost Explorer is asked, most needed first, and stop before the night's limit.
+
+    First which tags are cost allocation tags, then slices and months of the bill, last what single resources cost.
+    """
     _Bill(collection, listings).ask()
 
 
@@ -33,7 +41,9 @@ class _Bill:
         self._collection = collection
         self._listings: Mapping[str, Listing] = {entry.name: entry for entry in listings}
         self._identity = identity_of(collection, "billing")
+        self._today = datetime.now(UTC).date()
         self._limit = collection.settings.cost_request_limit
+        self._most = self._limit
         self._metrics: tuple[str, ...] = cost.METRICS
         self._metrics_are_known = False
         self._gave_up: tuple[Outcome, str, str] | None = None
@@ -44,21 +54,24 @@ class _Bill:
         """Put the questions; every cell that was wanted gets its outcome."""
         collection = self._collection
         cuts = [cut for cut in cost.slices(tag_keys()) if cut.listing in self._listings]
-        wanted = [
-            (cut, month)
-            for cut, month in cost.plan(
-                datetime.now(UTC).date(), collection.settings.cost_months, cuts, self._known_months
-            )
-            if not collection.keep(self._question(cut, month))
-        ]
-        collection.log(
-            f"Cost Explorer: {len(wanted)} slices and months to ask, at least as many requests of "
-            f"US${cost.REQUEST_PRICE_USD} each; CMDB_COST_REQUEST_LIMIT={self._limit}."
+        planned = cost.plan(self._today, collection.settings.cost_months, cuts, self._known_months)
+        months = [(cut, month) for cut, month in planned if not collection.keep(self._question(cut, month))]
+        tags = self._whole_listing(COST_TAG, [("", {})])
+        resources = self._whole_listing(
+            COST_RESOURCE,
+            [(service, cost.resource_parameters(service, self._today)) for service in services_of_listings()],
         )
-        collection.ask_in_turn(self._questions(wanted), Counter(cut.listing for cut, _ in wanted))
-        missing = [cell.key[3] for cell in collection.not_asked.values() if cell.reason == FOR_LATER]
-        waiting = f"; {len(missing)} wait for the next night" if missing else ""
-        collection.log(f"Cost Explorer: {self._spent} requests{waiting}. {self._price}")
+        count = len(tags) + len(months) + len(resources)
+        collection.log(
+            f"Cost Explorer: {count} questions, at least as many requests of US${cost.REQUEST_PRICE_USD} each; "
+            f"CMDB_COST_REQUEST_LIMIT={self._limit}."
+        )
+        totals = Counter(cut.listing for cut, _ in months)
+        totals.update(question.listing.name for question in (*tags, *resources))
+        collection.ask_in_turn(chain(self._put(tags), self._bill(months), self._put(resources)), totals)
+        waiting = sum(cell.reason == FOR_LATER for cell in collection.not_asked.values())
+        later = f", {waiting} questions wait for the next night" if waiting else ""
+        collection.log(f"Cost Explorer: {self._spent} requests{later}. {self._price}")
 
     @property
     def _spent(self) -> int:
@@ -99,7 +112,40 @@ class _Bill:
             request_limit=self._left,
         )
 
-    def _questions(self, wanted: Sequence[tuple[cost.Slice, cost.Month]]) -> Iterator[Question]:
+    def _whole_listing(self, name: str, parts: Iterable[tuple[str, Mapping[str, Any]]]) -> list[Question]:
+        """The questions of a listing that has no months: its parts by name, each with what is sent."""
+        listing = self._listings.get(name)
+        if listing is None:
+            return []
+        questions = [
+            Question(
+                profile=self._identity.profile,
+                account_id=self._identity.account_id,
+                region=GLOBAL_REGION,
+                listing=listing,
+                listing_role="billing",
+                parameters=parameters,
+                suffix=suffix,
+            )
+            for suffix, parameters in parts
+        ]
+        return [question for question in questions if not self._collection.keep(question)]
+
+    def _put(self, questions: Sequence[Question]) -> Iterator[Question]:
+        """Questions of an optional grant, as far as it was given and the limit allows."""
+        refused = False
+        for question in questions:
+            key = self._collection.key_of(question)
+            if refused:
+                self._collection.skip(NotAsked(key, "skipped", OPTIONAL_GRANT, profile=question.profile))
+            elif self._left < 1:
+                self._collection.skip(self._for_later(key, 1))
+            else:
+                yield replace(question, request_limit=self._left)
+                refused = self._collection.asked[key].answer.skip_reason == OPTIONAL_GRANT
+
+    def _bill(self, wanted: Sequence[tuple[cost.Slice, cost.Month]]) -> Iterator[Question]:
+        self._most = self._left
         for cut, month in wanted:
             not_asked = self._reason_not_to_ask(cut, month)
             if not_asked is not None:
@@ -115,16 +161,18 @@ class _Bill:
         if self._gave_up is not None:
             outcome, code, why = self._gave_up
             return NotAsked(key, outcome, code, why, profile)
-        if self._left < max(1, self._pages[cut]):
-            return NotAsked(
-                key,
-                "skipped",
-                FOR_LATER,
-                f"{self._left} of CMDB_COST_REQUEST_LIMIT={self._limit} requests are left, and it takes "
-                f"{max(1, self._pages[cut])} or more; the next night goes on. {self._price}",
-                profile,
-            )
-        return None
+        needed = max(1, self._pages[cut])
+        return self._for_later(key, needed) if self._left < needed else None
+
+    def _for_later(self, key: Key, needed: int) -> NotAsked:
+        return NotAsked(
+            key,
+            "skipped",
+            FOR_LATER,
+            f"{self._left} of CMDB_COST_REQUEST_LIMIT={self._limit} requests are left, and it takes {needed} or more; "
+            f"the next night goes on. {self._price}",
+            self._identity.profile,
+        )
 
     def _asked_until_settled(self, cut: cost.Slice, month: cost.Month) -> Iterator[Question]:
         """The questions for one cell: again where the newer metrics may be what is refused, or after a failure."""
@@ -154,10 +202,10 @@ class _Bill:
             self._pages[cut] = max(self._pages[cut], answer.page_count)
             if self._metrics != cost.METRICS:
                 self._collection.note(key, {"metrics": "the classic four: Cost Explorer refused the newer ones"})
-        elif answer.error_code == REQUEST_LIMIT and asked.request_limit == self._limit:
+        elif answer.error_code == REQUEST_LIMIT and asked.request_limit == self._most:
             self._collection.excuse(
                 key,
-                "more_pages_than_the_limit",
+                TOO_MANY_PAGES,
                 f"It has more pages than CMDB_COST_REQUEST_LIMIT={self._limit} by itself, so it is never loaded "
                 f"until the limit is raised. {self._price}",
             )

@@ -48,8 +48,12 @@ COST_DAILY = "cost_daily"
 
 COST_TAG_SERVICE = "cost_tag_service_daily"
 
+COST_RESOURCE = "cost_resource_daily"
+
+COST_TAG = "cost_allocation_tag"
+
 COST_BY_MONTH = (COST_DAILY, COST_TAG_SERVICE)
-"""The listings of the bill: asked slice by slice and month by month, within one limit of requests."""
+"""The listings of the bill that are asked slice by slice and month by month."""
 
 INSTANCE = "ec2_instance"
 
@@ -287,6 +291,29 @@ COST = Family(
             token=("NextPageToken", "NextPageToken"),
             skip_codes={REQUEST_LIMIT: "request_limit"},
         ),
+        Listing(
+            COST_TAG,
+            "ce:ListCostAllocationTags",
+            roles=("billing",),
+            zero="ordinary",
+            records="CostAllocationTags",
+            scope="global",
+            parameters={"MaxResults": 1000},
+            # Only the payer knows them.
+            skip_codes={REQUEST_LIMIT: "request_limit", "ValidationException": "not_offered"},
+        ),
+        Listing(
+            COST_RESOURCE,
+            "ce:GetCostAndUsageWithResources",
+            roles=("billing",),
+            zero="ordinary",
+            records="ResultsByTime[].Groups",
+            carry=("TimePeriod", "Estimated"),
+            scope="global",
+            token=("NextPageToken", "NextPageToken"),
+            # Resource-level data is switched on in the console, apart from the grant.
+            skip_codes={REQUEST_LIMIT: "request_limit", "DataUnavailableException": "not_offered"},
+        ),
     ),
 )
 
@@ -305,6 +332,19 @@ BUDGET = Family(
             scope="global",
             account_parameter="AccountId",
             parameters={"MaxResults": 100, "ShowFilterExpression": True},
+        ),
+        Listing(
+            "budget_notification",
+            "budgets:DescribeNotificationsForBudget",
+            roles=("billing",),
+            zero="ordinary",
+            records="Notifications",
+            scope="global",
+            account_parameter="AccountId",
+            echo=("BudgetName",),
+            parameters={"MaxResults": 100},
+            each=Each("BudgetName", of=("budget",), field="BudgetName", in_one_cell=True),
+            skip_codes={"NotFoundException": "parent_gone"},
         ),
     ),
 )

@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Callable
 from functools import wraps
+from pathlib import Path
 from typing import Any, ParamSpec, get_args
 
 import click
@@ -405,6 +406,47 @@ def rollback(version: str | None, listing: bool, demo: bool) -> None:
     now = store.rollback(version)
     was = next((kept.name for kept in before if kept.is_current), "nothing")
     click.echo(f"{store.database} is {now.name} again; it was {was}. The next night publishes as always.")
+
+
+@main.group()
+def fx() -> None:
+    """Exchange rates."""
+
+
+@fx.command(name="import")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--kind",
+    type=click.Choice(["invoice", "month_average", "spot", "budget"]),
+    help="Of which kind the rates are, where the file does not say.",
+)
+@click.option(
+    "--base",
+    default="NZD",
+    show_default=True,
+    metavar="CODE",
+    help="The currency that a file with a column a currency quotes the others for.",
+)
+@click.option(
+    "--currency", "currencies", multiple=True, metavar="CODE", help="Take this column; all where none is named."
+)
+@demo_option
+@plainly
+def fx_import(file: Path, kind: Any, base: str, currencies: tuple[str, ...], demo: bool) -> None:
+    """Take in the exchange rates of a CSV, all of them or none.
+
+    Either with the columns from_currency, to_currency, kind, valid_from and rate, or with a date and a column a
+    currency as central banks publish them: how much of it one unit of their own currency buys.
+
+    Example: cmdb fx import rates.csv --kind month_average --base NZD --currency USD
+    """
+    from pipelines.fx import FxError, import_rates
+
+    store = Store(_settings(demo=demo).database)
+    try:
+        click.echo(str(import_rates(store, file, kind=kind, base=base, currencies=currencies)))
+    except FxError as error:
+        raise Misused(str(error)) from error
 
 
 @main.command(hidden=True)

@@ -14,7 +14,7 @@ import dagster as dg
 
 from pipelines import accounts, rules
 from pipelines.bill import ask_costs
-from pipelines.catalogue import COST_BY_MONTH, FAMILIES, REGION, Family
+from pipelines.catalogue import FAMILIES, REGION, Family
 from pipelines.collection import NO_SILENT_ZERO, Collection
 from pipelines.gate import GATE_TAG, begin, open_gate, refuse, refusing, stop_where_blocked
 from pipelines.metadata import cells_table, listing_metadata
@@ -170,7 +170,7 @@ def ask(collection: Collection, what: str) -> rules.Verdict | None:
         stop = too_many_unplaced(reached, profiles, collection.settings.untrusted_tolerance)
         if stop is not None:
             raise refuse(f"{what} was not asked. {stop}")
-    bill = [listing for listing in collection.listings if listing.name in COST_BY_MONTH]
+    bill = [listing for listing in collection.listings if listing.service == "ce"]
     if bill:
         ask_costs(collection, bill)
     for listing in collection.listings:

@@ -21,6 +21,9 @@ RESTATED_UNTIL_DAY = 10
 MAX_MONTHS = 13
 """How many months before the current one AWS keeps by day."""
 
+RESOURCE_DAYS = timedelta(days=14)
+"""How far back AWS knows what a single resource cost."""
+
 METRICS = (
     "UnblendedCost",
     "AmortizedCost",
@@ -155,6 +158,17 @@ def parameters(cut: Slice, month: Month, metrics: tuple[str, ...] = METRICS) -> 
         "Granularity": "DAILY",
         "Metrics": list(metrics),
         "GroupBy": [{"Type": kind, "Key": key} for kind, key in cut.groups],
+    }
+
+
+def resource_parameters(service: str, today: date) -> dict[str, Any]:
+    """What GetCostAndUsageWithResources is sent for one service: as many days as AWS keeps."""
+    return {
+        "TimePeriod": {"Start": (today - RESOURCE_DAYS).isoformat(), "End": today.isoformat()},
+        "Granularity": "DAILY",
+        "Metrics": list(CLASSIC_METRICS),
+        "Filter": {"Dimensions": {"Key": "SERVICE", "Values": [service]}},
+        "GroupBy": [{"Type": kind, "Key": key} for kind, key in (BY_ACCOUNT, ("DIMENSION", "RESOURCE_ID"))],
     }
 
 

@@ -19,6 +19,7 @@ view       a view.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -30,6 +31,7 @@ import sqlglot
 from pipelines import checks, fx, rules
 from pipelines.catalogue import ACCOUNT, family_of, listings
 from pipelines.collect import landing_key
+from pipelines.cost_metadata import cost_metadata
 from pipelines.gate import GATE_TAG, open_gate, refusing, stop_where_blocked
 from pipelines.landing import records_path
 from pipelines.settings import WAREHOUSE_FOLDER, Settings
@@ -537,7 +539,12 @@ def key_checks(models: Iterable[Model]) -> list[checks.SqlCheck]:
 def _metadata(store: Store, model: Model, rows: int | None) -> dict[str, Any]:
     with store.read() as connection:
         described = _columns(connection, model.quoted)
-    shown: dict[str, Any] = {
+        money = (
+            cost_metadata(connection, model.relation, model.sources, datetime.now(UTC))
+            if model.schema == "cost"
+            else {}
+        )
+    shown: dict[str, Any] = money | {
         "dagster/column_schema": dg.TableSchema(
             [dg.TableColumn(name, kind, description=model.columns.get(name)) for name, kind in described]
         ),

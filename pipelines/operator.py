@@ -11,10 +11,10 @@ import duckdb
 import pandas as pd
 
 from pipelines import cost, metrics
-from pipelines.catalogue import COST_BY_MONTH, MEASURED, METRIC, listings
+from pipelines.catalogue import COST_BY_MONTH, COST_RESOURCE, MEASURED, METRIC, listings
 from pipelines.definitions import aws_roles, code_version
 from pipelines.preflight import record
-from pipelines.seeds import tag_keys
+from pipelines.seeds import services_of_listings, tag_keys
 from pipelines.settings import Settings
 from resources import evidence
 from resources.answer import Identity, Question
@@ -136,6 +136,8 @@ def _parameters(listing: Listing, parameter: str) -> dict[str, Any]:
                 f"{next(iter(MEASURED))}:i-0123456789abcdef0. Nothing was asked."
             )
         return metrics.requests([(source, resource)], datetime.now(UTC).date())[0]
+    if listing.name == COST_RESOURCE:
+        return cost.resource_parameters(parameter or services_of_listings()[0], datetime.now(UTC).date())
     if listing.name not in COST_BY_MONTH:
         return {} if listing.each is None else {listing.each.parameter: parameter}
     today = datetime.now(UTC).date()

@@ -5,7 +5,7 @@ and publishing asks it once more. None of them has a switch.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -46,6 +46,8 @@ FOR_LATER = "request_limit"
 
 UNREACHED = frozenset({"account_left", "account_suspended", "no_profile", "region_not_enabled"})
 """Reasons of a skipped cell that say nothing of the listing: nobody is there to be asked."""
+TOO_MANY_PAGES = "more_pages_than_the_limit"
+"""Reason of a cell that takes more requests than a whole night may: it is never answered until that is changed."""
 
 RETIRING = frozenset({"account_left", "caller_changed", "no_resource_policy", "parent_gone", "policy_type_not_enabled"})
 """Reasons of a skipped cell that are knowledge, not ignorance: its rows are removed, as by a trusted zero."""
@@ -285,8 +287,10 @@ def listing_verdict(listing: str, cells: Sequence[CellState], tolerance: Decimal
         reached = [cell for cell in cells if cell.skip_reason not in UNREACHED]
         if reached and all(cell.skip_reason in ANSWERED_SKIPS for cell in reached):
             return Verdict(True, f"{listing}: there is nothing to ask here ({reasons}).")
-        if all(cell.skip_reason == FOR_LATER for cell in cells):
-            return _for_later(listing, cells)
+        if all(cell.skip_reason in (FOR_LATER, TOO_MANY_PAGES) for cell in cells):
+            # Where the limit is too low for any of it, nothing ever comes.
+            stuck = any(cell.skip_reason == TOO_MANY_PAGES for cell in cells)
+            return replace(_for_later(listing, cells), severity="ERROR" if stuck else "WARN")
         cure = (
             " Name a profile for at least one account (CMDB_WORKLOAD_PROFILES), and see CMDB_REGIONS."
             if all(cell.role == "workload" for cell in cells)
@@ -314,7 +318,7 @@ def listing_verdict(listing: str, cells: Sequence[CellState], tolerance: Decimal
             severity="WARN",
             at_fault=_rows(untrusted),
         )
-    short = [cell for cell in cells if cell.skip_reason in (FOR_LATER, "more_pages_than_the_limit")]
+    short = [cell for cell in cells if cell.skip_reason in (FOR_LATER, TOO_MANY_PAGES)]
     if short:
         return _for_later(listing, short)
     return Verdict(True, f"{listing}: all {len(asked)} cells are trusted.")

@@ -111,7 +111,14 @@ def test_the_contract_page_has_a_part_for_every_role() -> None:
 
 # --------------------------------------------------------------------------------------------- the command line
 
-SHOWN = {name: command for name, command in main.commands.items() if not command.hidden}
+BY_NAME = {
+    f"{name} {inner}".strip(): command
+    for name, group in main.commands.items()
+    for inner, command in (group.commands.items() if isinstance(group, click.Group) else [("", group)])
+}
+"""Every command by its name, those of a group with both: `fx import`."""
+
+SHOWN = {name: command for name, command in BY_NAME.items() if not command.hidden}
 
 
 def options(command: click.Command) -> set[str]:
@@ -162,8 +169,9 @@ def test_every_command_and_option_that_a_page_shows_exists(page: Path) -> None:
     for words in commands_in(page.read_text(encoding="utf-8")):
         if words[0].startswith("-"):
             continue
-        assert words[0] in main.commands, f"{page.name}: cmdb {' '.join(words)}"
-        known = options(main.commands[words[0]]) | {"--help"}
+        name = next((name for name in (words[0], " ".join(words[:2])) if name in BY_NAME), "")
+        assert name, f"{page.name}: cmdb {' '.join(words)}"
+        known = options(BY_NAME[name]) | {"--help"}
         assert {word for word in words if word.startswith("--")} <= known, f"cmdb {' '.join(words)}"
 
 

@@ -72,6 +72,9 @@ WITH_CASES = [
     "cost.tag_service_daily",
     "stage.budget",
     "cost.budget",
+    "cost.budget_alert",
+    "stage.cost_allocation_tag",
+    "stage.cost_resource_daily",
 ]
 
 every_model = pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
@@ -1178,3 +1181,57 @@ def test_nights_that_were_not_built_are_one_restatement_from_what_was_known_to_w
     home.night("night-3", bill(("2026-11-01", "A", "3")), FIRST_NIGHT + hours(48))
     home.build("cost.daily")
     assert restated(home) == [("2026-11-01", "A", "1.0000000000", "3.0000000000", "night-3")]
+
+
+# ------------------------------------------------------------------------- what AWS says of a day and forgets again
+
+
+def budget(name: str, actual: str) -> Given:
+    return Given(
+        "budget", [{"BudgetName": name, "CalculatedSpend": {"ActualSpend": {"Amount": actual, "Unit": "USD"}}}]
+    )
+
+
+def test_a_budget_is_kept_as_it_stood_each_day_and_the_last_answer_of_a_day_counts(home: House) -> None:
+    for number, (name, actual, at) in enumerate(
+        [("a", "1", 0), ("b", "2", 24), ("b", "3", 25)],
+    ):
+        home.night(f"night-{number}", [budget(name, actual)], FIRST_NIGHT + hours(at - 5))
+        home.build("cost.budget")
+    rows = home.rows("select as_of_date, budget_name, actual_amount from cost.budget order by all")
+    assert [tuple(row.values()) for row in rows] == [
+        ("2026-11-24", "a", "1.0000000000"),
+        ("2026-11-25", "b", "3.0000000000"),
+    ]
+
+
+def resource_cost(*lines: tuple[str, str]) -> Given:
+    """Day and amount of one resource."""
+    return Given(
+        "cost_resource_daily:EC2",
+        [
+            {
+                "Keys": [WORKLOAD, "i-1"],
+                "Metrics": {"UnblendedCost": {"Amount": amount, "Unit": "USD"}},
+                "TimePeriod": {"Start": day, "End": day},
+                "Estimated": True,
+            }
+            for day, amount in lines
+        ],
+    )
+
+
+def test_what_a_resource_cost_stays_when_aws_forgets_it_and_is_replaced_as_long_as_it_does_not(home: House) -> None:
+    home.night("night-1", [resource_cost(("2026-11-01", "1"), ("2026-11-02", "2"), ("2026-11-03", "3"))])
+    home.build("cost.resource_daily")
+    home.night("night-2", [resource_cost(("2026-11-02", "20"), ("2026-11-04", "4"))], FIRST_NIGHT + hours(24))
+    home.build("cost.resource_daily")
+    rows = home.rows("select usage_date, unblended_cost from cost.resource_daily order by all")
+    assert [tuple(row.values()) for row in rows] == [
+        ("2026-11-01", "1.0000000000"),
+        ("2026-11-02", "20.0000000000"),
+        ("2026-11-04", "4.0000000000"),
+    ]
+    home.night("night-3", [Given("cost_resource_daily:EC2", outcome="denied")], FIRST_NIGHT + hours(48))
+    home.build("cost.resource_daily")
+    assert home.rows("select count(*) as days from cost.resource_daily") == [{"days": 3}]

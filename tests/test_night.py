@@ -19,7 +19,7 @@ import pytest
 from nights import DATABASE, Witness, cmdb, copy_of, night_environment, query, run_night
 
 from pipelines import cost
-from pipelines.seeds import tag_keys
+from pipelines.seeds import services_of_listings, tag_keys
 from resources.warehouse import Store
 from simulator.client import Simulator
 
@@ -62,6 +62,8 @@ PUBLIC = {
     "cost.restatement": ("usage_date", "slice", "account_id", "dimension_value", "run_id"),
     "cost.tag_service_daily": ("usage_date", "tag_key", "tag_value", "service"),
     "cost.budget": ("as_of_date", "account_id", "budget_name"),
+    "cost.budget_alert": ("account_id", "budget_name", "kind", "comparison", "threshold", "threshold_type"),
+    "cost.resource_daily": ("usage_date", "account_id", "service", "resource_id"),
     "ref.service_listing": ("service", "listing"),
 }
 
@@ -371,7 +373,13 @@ def expected_cells(truth: Row) -> dict[Cell, tuple[str, int | None, str | None]]
                 None,
                 None,
             )
-    cells["billing", central["billing"], "aws-global", "budget"] = ("found", None, None)
+    for listing in (
+        "budget",
+        "budget_notification",
+        "cost_allocation_tag",
+        *(f"cost_resource_daily:{service}" for service in services_of_listings()),
+    ):
+        cells["billing", central["billing"], "aws-global", listing] = ("found", None, None)
     return cells
 
 
@@ -422,7 +430,7 @@ def own_calls(calls: Iterable[Row]) -> list[Row]:
 def test_requests_are_counted_as_the_simulator_counts_them(witnessed_night: Witness) -> None:
     calls = own_calls(witnessed_night.calls)
     ((counted, price),) = query(witnessed_night.database, "select request_count, api_cost_usd from audit.run")
-    cost_calls = sum(call["operation"] == "GetCostAndUsage" for call in calls)
+    cost_calls = sum(call["service"] == "ce" for call in calls)
     assert price == cost_calls * Decimal("0.01")
     assert counted == len(calls), Counter((call["role"], call["operation"]) for call in calls)
 
@@ -447,7 +455,10 @@ def test_requests_are_counted_as_the_simulator_counts_them(witnessed_night: Witn
         ("DescribeRegions", "ec2_region"),
         ("DescribeInstances", "ec2_instance"),
         ("GetCostAndUsage", "cost_daily cost_tag_service_daily"),
+        ("GetCostAndUsageWithResources", "cost_resource_daily"),
+        ("ListCostAllocationTags", "cost_allocation_tag"),
         ("DescribeBudgets", "budget"),
+        ("DescribeNotificationsForBudget", "budget_notification"),
     ],
 )
 def test_each_cell_counts_its_own_requests(witnessed_night: Witness, operation: str, listing: str) -> None:

@@ -1,0 +1,413 @@
+"""What billing is asked and how it lands: exact in every slice, within the limit, and honest about what is missing."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from central import Management
+from conftest import lead_to, policies
+from given import House, house
+
+from pipelines import cost
+from pipelines.bill import ask_costs
+from pipelines.catalogue import BUDGET, COST, COST_RESOURCE, COST_TAG
+from pipelines.collection import Collection
+from pipelines.cost_metadata import cost_metadata
+from pipelines.plans import ask_central
+from pipelines.seeds import services_of_listings, tag_keys
+from pipelines.settings import read_settings
+from resources import evidence
+from resources.profile import Reach, Retry
+from simulator.client import Simulator, start
+
+Row = dict[str, Any]
+
+CUTS = cost.slices(tag_keys())
+TABLES = (
+    "cost.daily",
+    "cost.tag_service_daily",
+    "cost.tag_key_status",
+    "cost.resource_daily",
+    "cost.budget",
+    "cost.budget_alert",
+)
+METRICS = (
+    "unblended_cost",
+    "amortized_cost",
+    "net_unblended_cost",
+    "net_amortized_cost",
+    "billed_cost",
+    "contracted_cost",
+    "list_cost",
+)
+
+
+class Billing(Management):
+    """The billing role, of one profile and without a pre-flight."""
+
+    role = "billing"
+
+    def __init__(self) -> None:
+        super().__init__("acmeBilling", Retry())
+        self.reach = Reach("billing", home_region="us-east-1", concurrency=4, retry=Retry())
+
+
+def collect(home: House, run_id: str, *, only_untrusted: bool = False, budgets: bool = True, **settings: str) -> Row:
+    """What billing is asked in one night: its verdicts by listing."""
+    resource: Any = Billing()
+    listings = [*COST.listings, *(BUDGET.listings if budgets else ())]
+    read = read_settings({"CMDB_COST_MONTHS": "1", **settings})
+    collection = Collection(
+        home.store, run_id, {"billing": resource}, listings, read, lambda _: None, only_untrusted=only_untrusted
+    )
+    with home.store.transaction() as connection:
+        evidence.record_run(connection, run_id, "test")
+    try:
+        ask_costs(collection, COST.listings)
+        for listing in BUDGET.listings if budgets else ():
+            ask_central(collection, listing, "billing")
+        collection.settle()
+        return dict(collection.commit(collection.cells(), {}))
+    finally:
+        collection.close()
+        resource.reach.close()
+
+
+def cells(home: House, run_id: str) -> dict[str, Row]:
+    rows = home.rows(
+        """
+        select listing, outcome, skip_reason, error_message, request_count, evidence
+        from audit.collection where run_id = $run
+        """,
+        {"run": run_id},
+    )
+    return {row["listing"]: row for row in rows}
+
+
+def asked_of(simulator: Simulator) -> list[Row]:
+    return [call for call in simulator.log() if call["service"] == "ce"]
+
+
+@pytest.fixture(scope="module")
+def small_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
+    """An organisation whose months take one page each."""
+    with start(tmp_path_factory.mktemp("small"), policies(), accounts=2, resources=1) as simulator:
+        yield simulator
+
+
+@pytest.fixture
+def small(small_process: Simulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[Simulator]:
+    lead_to(small_process, monkeypatch)
+    yield small_process
+    small_process.reset()
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[House]:
+    with house(tmp_path) as made:
+        yield made
+
+
+# -------------------------------------------------------------------------------------------- to the last digit
+
+
+@pytest.fixture(scope="module")
+def ledger(simulator_process: Simulator) -> list[Row]:
+    """Every line of the months that a night asks."""
+    today = dt.date.fromisoformat(simulator_process.truth()["today"])
+    lines: list[Row] = simulator_process.ledger(cost.months_to_ask(today, 1, ())[-1].start, today)
+    return lines
+
+
+@pytest.fixture(scope="module")
+def billed(simulator_process: Simulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[House, list[Row]]]:
+    """A warehouse that billing filled, and what Cost Explorer was asked for it."""
+    with pytest.MonkeyPatch.context() as patch, house(tmp_path_factory.mktemp("billed")) as made:
+        for name, value in simulator_process.env.items():
+            patch.setenv(name, value)
+        simulator_process.clear_log()
+        collect(made, "night-1")
+        made.build(*TABLES)
+        yield made, asked_of(simulator_process)
+        simulator_process.reset()
+
+
+def dimension(cut: cost.Slice) -> Callable[[Row], str]:
+    """What a line of the ledger counts for in a slice."""
+    if cut.name.startswith("tag:"):
+        return lambda line: line["tags"].get(cut.name.removeprefix("tag:"), "")
+    return lambda line: line[cut.name]
+
+
+@pytest.mark.parametrize("cut", [cut for cut in CUTS if cut.listing == "cost_daily"], ids=lambda cut: cut.name)
+def test_every_slice_equals_the_ledger_by_account_month_and_value(
+    billed: tuple[House, list[Row]], ledger: list[Row], cut: cost.Slice
+) -> None:
+    of = dimension(cut)
+    truth: dict[tuple[str, str, str], dict[str, Decimal]] = defaultdict(lambda: dict.fromkeys(METRICS, Decimal(0)))
+    for line in ledger:
+        sums = truth[line["usage_date"][:7], line["account_id"], of(line)]
+        for name in METRICS:
+            sums[name] += Decimal(line[name])
+    rows = billed[0].rows(
+        f"""
+        select
+            strftime(usage_date, '%Y-%m') as month_name, account_id, dimension_value,
+            {", ".join(f"sum({name}) as {name}" for name in METRICS)}
+        from cost.daily where slice = $slice group by all
+        """,
+        {"slice": cut.name},
+    )
+    found = {
+        (row["month_name"], row["account_id"], row["dimension_value"]): {name: Decimal(row[name]) for name in METRICS}
+        for row in rows
+    }
+    assert found == truth
+
+
+def test_tags_by_service_equal_the_ledger(billed: tuple[House, list[Row]], ledger: list[Row]) -> None:
+    (key,) = {tag.key for tag in tag_keys() if tag.is_cut_by_service}
+    truth: dict[tuple[str, str, str], Decimal] = defaultdict(Decimal)
+    for line in ledger:
+        truth[line["usage_date"], line["tags"].get(key, ""), line["service"]] += Decimal(line["unblended_cost"])
+    rows = billed[0].rows("select usage_date, tag_value, service, tag_key, unblended_cost from cost.tag_service_daily")
+    assert {row["tag_key"] for row in rows} == {key}
+    found = {(row["usage_date"], row["tag_value"], row["service"]): Decimal(row["unblended_cost"]) for row in rows}
+    assert found == truth
+
+
+def test_single_resources_add_up_to_their_service_on_the_days_that_aws_keeps(billed: tuple[House, list[Row]]) -> None:
+    rows = billed[0].rows(
+        """
+        with resource as (
+            select usage_date, account_id, service, sum(unblended_cost) as cost, count(*) as resource_count
+            from cost.resource_daily group by all
+        )
+        select
+            count(distinct r.usage_date) as days, sum(r.resource_count)::integer as resources,
+            bool_and(d.unblended_cost = r.cost) as same
+        from resource as r
+        inner join cost.daily as d
+            on r.usage_date = d.usage_date and r.account_id = d.account_id and d.dimension_value = r.service
+        where d.slice = 'service'
+        """
+    )
+    assert (rows[0]["days"], rows[0]["same"]) == (14, True)
+    assert rows[0]["resources"] > 14
+
+
+def test_requests_and_their_price_are_what_cost_explorer_was_sent(billed: tuple[House, list[Row]]) -> None:
+    home, calls = billed
+    (run,) = home.rows("select api_cost_usd from audit.run")
+    counted = home.rows("select sum(request_count) as requests from audit.collection where listing like 'cost_%'")
+    assert len(calls) == counted[0]["requests"]
+    assert Decimal(run["api_cost_usd"]) == Decimal("0.01") * len(calls)
+
+
+def test_every_budget_is_there_with_what_it_counts_and_its_alerts(
+    billed: tuple[House, list[Row]], organisation: Simulator
+) -> None:
+    home, _ = billed
+    rows = home.rows("select * from cost.budget")
+    assert len({row["budget_name"] for row in rows}) == len(rows) > 0
+    for row in rows:
+        assert row["currency"]
+        assert row["actual_amount"] is not None
+        assert row["cost_types"] or row["metrics"] or row["budget_type"] != "COST"
+    assert {row["filters"] is None for row in rows} <= {True, False}
+    alerts = home.rows("select state, count(*) as alerts from cost.budget_alert group by all")
+    assert {row["state"] for row in alerts} <= {"OK", "ALARM"}
+    assert home.rows("select budget_name from cost.budget_alert anti join cost.budget using (budget_name)") == []
+
+
+def test_what_dagster_shows_beside_a_table_of_money(billed: tuple[House, list[Row]]) -> None:
+    home, calls = billed
+    now = dt.datetime.now(dt.UTC) + dt.timedelta(hours=3)
+    (total,) = home.rows("select sum(unblended_cost) as total from cost.daily where slice = 'service'")
+    with home.store.read() as connection:
+        shown = cost_metadata(connection, "cost.daily", {"cost_daily"}, now)
+        assert shown["sum"] == f"{Decimal(total['total']):,.2f} USD"
+        assert shown["requests_cost_usd"] == f"{Decimal('0.01') * shown['requests']}"
+        assert 0 < shown["requests"] < len(calls)
+        assert 2.9 < shown["age_hours"] < 4
+        # Budgets overlap, and asking for them is free.
+        budget = cost_metadata(connection, "cost.budget", {"budget"}, now)
+        assert "sum" not in budget
+        assert budget["requests_cost_usd"] == "0.00"
+
+
+def test_the_same_night_once_more_changes_nothing_but_when_it_was(
+    billed: tuple[House, list[Row]], organisation: Simulator
+) -> None:
+    home, _ = billed
+
+    def everything() -> dict[str, list[Row]]:
+        return {
+            name: home.rows(f"select * exclude (run_id, collected_at) from {name} order by all")
+            for name in TABLES
+            if name != "cost.tag_key_status"
+        }
+
+    before = everything()
+    collect(home, "night-2")
+    home.build(*TABLES)
+    assert everything() == before
+    assert home.rows("select * from cost.restatement") == []
+
+
+# ------------------------------------------------------------------------------------------------ what is a tag
+
+
+def status(home: House) -> dict[str, tuple[str, bool | None, str | None, str | None]]:
+    home.build("cost.tag_key_status")
+    return {
+        row["tag_key"]: (row["status"], row["is_used"], row["said_by"], row["verdict"])
+        for row in home.rows("select * from cost.tag_key_status")
+    }
+
+
+def test_a_key_without_a_value_is_never_a_hundred_per_cent_untagged(home: House, small: Simulator) -> None:
+    small.configure(inactive_tags=["bc:project"], unused_tags=["bc:capability"])
+    collect(home, "night-1", budgets=False)
+    told = status(home)
+    by_aws = "ce:ListCostAllocationTags"
+    assert told["bc:project"] == ("inactive", False, by_aws, "not activated")
+    assert told["bc:capability"] == ("active", False, by_aws, "active but not used")
+    assert told["bc:cost-centre"] == ("active", True, by_aws, "used")
+    # Without the grant the two cannot be told apart, and the table says so.
+    home.execute("update audit.collection set is_trusted = false where listing = 'cost_allocation_tag'")
+    told = status(home)
+    assert told["bc:project"] == told["bc:capability"] == ("unknown", False, None, "not activated or not used")
+    assert told["bc:cost-centre"] == ("active", True, "the bill", "used")
+    home.execute("delete from cost.daily where slice = 'tag:bc:project'")
+    home.execute("update audit.collection set is_trusted = false where listing like 'cost_daily:tag:bc:project:%'")
+
+
+def test_optional_grants_that_nobody_gave_leave_everything_else_as_it_is(home: House, small: Simulator) -> None:
+    small.configure(refused_actions={"billing": ["ce:ListCostAllocationTags", "ce:GetCostAndUsageWithResources"]})
+    verdicts = collect(home, "night-1", budgets=False)
+    found = cells(home, "night-1")
+    optional = [COST_TAG, *(f"{COST_RESOURCE}:{service}" for service in services_of_listings())]
+    assert {found[name]["skip_reason"] for name in optional} == {"optional_grant_not_given"}
+    assert {row["outcome"] for name, row in found.items() if name not in optional} == {"found"}
+    assert all(verdict.passed for verdict in verdicts.values())
+
+
+def test_a_payer_without_costs_by_resource_loses_nothing_else(home: House, small: Simulator) -> None:
+    small.configure(has_resource_costs=False)
+    verdicts = collect(home, "night-1", budgets=False)
+    assert verdicts[COST_RESOURCE].passed
+    assert {row["skip_reason"] for name, row in cells(home, "night-1").items() if name.startswith(COST_RESOURCE)} == {
+        "not_offered"
+    }
+
+
+# -------------------------------------------------------------------------------------------- what is refused
+
+
+def test_a_cut_that_aws_does_not_know_is_skipped_and_the_others_are_unharmed(home: House, small: Simulator) -> None:
+    small.configure(refused_groups=["REGION"])
+    small.clear_log()
+    verdicts = collect(home, "night-1", budgets=False)
+    found = cells(home, "night-1")
+    region = {name: row for name, row in found.items() if name.startswith("cost_daily:region:")}
+    assert {row["skip_reason"] for row in region.values()} == {"not_offered"}
+    assert [row["request_count"] for row in region.values() if row["request_count"]] == [1]
+    assert {row["outcome"] for name, row in found.items() if name not in region} == {"found"}
+    assert all(verdict.passed for verdict in verdicts.values())
+
+
+def test_refused_metrics_are_left_out_for_the_night_at_the_price_of_one_request(home: House, small: Simulator) -> None:
+    small.configure(refused_metrics=["ListCost"])
+    small.clear_log()
+    collect(home, "night-1", budgets=False)
+    bills = [call for call in asked_of(small) if call["operation"] == "GetCostAndUsage"]
+    assert sum("ListCost" in call["parameters"]["Metrics"] for call in bills) == 1
+    home.build("cost.daily")
+    (row,) = home.rows(
+        "select count(*) as rows, count(net_amortized_cost) as net, count(billed_cost) as billed from cost.daily"
+    )
+    assert (row["net"], row["billed"]) == (row["rows"], 0)
+    found = cells(home, "night-1")
+    assert all(
+        "classic four" in str(cell["evidence"])
+        for name, cell in found.items()
+        if name.startswith(("cost_daily:", "cost_tag_service_daily:"))
+    )
+
+
+def test_a_role_without_the_grant_is_asked_as_little_as_can_be(home: House, small: Simulator) -> None:
+    small.configure(refused_actions={"billing": ["ce:*"]})
+    small.clear_log()
+    verdicts = collect(home, "night-1", budgets=False)
+    assert verdicts["cost_daily"].blocks
+    assert "denied" in verdicts["cost_daily"].sentence
+    # Which tags there are, a month with and without the newer metrics, a service's resources.
+    assert len(asked_of(small)) == 4
+
+
+# ---------------------------------------------------------------------------------------------- what it may cost
+
+
+def waiting(home: House, run_id: str) -> set[str]:
+    return {name for name, row in cells(home, run_id).items() if row["skip_reason"] == "request_limit"}
+
+
+def test_the_limit_ends_the_asking_before_it_is_exceeded_and_says_what_is_missing(
+    home: House, small: Simulator
+) -> None:
+    small.clear_log()
+    collect(home, "night-1", budgets=False, CMDB_COST_REQUEST_LIMIT="9")
+    assert len(asked_of(small)) <= 9
+    found = cells(home, "night-1")
+    complete = {name for name, row in found.items() if row["outcome"] == "found"}
+    assert {f"cost_daily:service:{name}" for name in months(small)} <= complete
+    assert complete | waiting(home, "night-1") == set(found)
+    home.build("cost.daily")
+    loaded = home.rows("select distinct listing from cost.daily")
+    assert {row["listing"] for row in loaded} == {name for name in complete if name.startswith("cost_daily:")}
+
+
+def months(simulator: Simulator) -> Sequence[str]:
+    today = dt.date.fromisoformat(simulator.truth()["today"])
+    return [month.name for month in cost.months_to_ask(today, 1, ())]
+
+
+def test_a_limit_that_was_reached_warns_with_the_price_and_blocks_nothing(home: House, small: Simulator) -> None:
+    verdicts = collect(home, "night-1", budgets=False, CMDB_COST_REQUEST_LIMIT="9")
+    verdict = verdicts["cost_daily"]
+    assert (verdict.passed, verdict.blocks) == (False, False)
+    assert "CMDB_COST_REQUEST_LIMIT was reached" in verdict.sentence
+    assert "Tonight's requests cost US$0.0" in verdict.sentence
+    # Nothing of these was asked at all, which harms nothing that stands.
+    assert not verdicts["cost_tag_service_daily"].blocks
+
+
+def test_a_month_with_more_pages_than_the_limit_says_that_it_will_never_be_loaded(
+    home: House, small: Simulator
+) -> None:
+    small.configure(page_sizes={"ce:GetCostAndUsage": 20})
+    small.clear_log()
+    verdicts = collect(home, "night-1", budgets=False, CMDB_COST_REQUEST_LIMIT="3")
+    assert len(asked_of(small)) == 3
+    assert verdicts["cost_daily"].blocks
+    assert "more pages than CMDB_COST_REQUEST_LIMIT=3 by itself" in verdicts["cost_daily"].sentence
+
+
+def test_only_untrusted_asks_no_trusted_month_of_the_last_hours_again(home: House, small: Simulator) -> None:
+    collect(home, "night-1", budgets=False, CMDB_COST_REQUEST_LIMIT="9")
+    left = waiting(home, "night-1")
+    small.clear_log()
+    collect(home, "night-2", budgets=False, only_untrusted=True)
+    assert set(cells(home, "night-2")) == left
+    assert waiting(home, "night-2") == set()
+    small.clear_log()
+    collect(home, "night-3", budgets=False, only_untrusted=True)
+    assert asked_of(small) == []
+    assert home.rows("select listing from audit.coverage where not is_trusted and listing like 'cost_%'") == []
