@@ -281,6 +281,15 @@ IN_EVERY_ACCOUNT = {
 }
 """Listings that are asked of every account and region, and what the simulator's truth calls their records."""
 
+OF_WORKLOADS = {
+    "rds_db_instance": "db_instances",
+    "rds_db_cluster": "db_clusters",
+    "rds_db_snapshot": "db_snapshots",
+    "rds_db_cluster_snapshot": "db_snapshots",
+    "lambda_function": "functions",
+}
+"""The same that only workload profiles may ask."""
+
 IN_THE_HUB = {
     "resource_group": "resource_groups",
     "tagged_resource": "tagged_resources",
@@ -335,6 +344,34 @@ def expected_cells(truth: Row) -> dict[Cell, tuple[str, int | None, str | None]]
         listing: Counter((row["account_id"], row["region"]) for row in truth[kind])
         for listing, kind in {**IN_EVERY_ACCOUNT, **IN_THE_HUB}.items()
     }
+    counted |= {
+        listing: Counter(
+            (row["account_id"], row["region"])
+            for row in truth[kind]
+            if row.get("is_of_cluster", False) == (listing == "rds_db_cluster_snapshot")
+        )
+        for listing, kind in OF_WORKLOADS.items()
+    }
+    in_buckets = Counter((row["account_id"], row["region"]) for row in truth["buckets"])
+    unasked = ("s3_bucket", "s3_bucket_tag", "s3_bucket_content", "lambda_function_tag", *OF_WORKLOADS)
+    for account in truth["accounts"]:
+        where = account["account_id"]
+        if where not in truth["reachable"]:
+            reason = "account_suspended" if account["state"] == "SUSPENDED" else "no_profile"
+            cells |= {("workload", where, "aws-global", listing): ("skipped", None, reason) for listing in unasked}
+            continue
+        cells["workload", where, "aws-global", "s3_bucket_content"] = ("skipped", None, "not_requested")
+        answered("workload", where, "aws-global", "s3_bucket", sum(b["account_id"] == where for b in truth["buckets"]))
+        for region in truth["regions"]:
+            for listing in OF_WORKLOADS:
+                answered("workload", where, region, listing, counted[listing][where, region])
+            # Each bucket and function has a record of its tags, if one that says that there are none.
+            for listing, parents in (
+                ("s3_bucket_tag", in_buckets),
+                ("lambda_function_tag", counted["lambda_function"]),
+            ):
+                if parents[where, region]:
+                    answered("workload", where, region, listing, parents[where, region])
     for account in truth["accounts"]:
         where = account["account_id"]
         role = "operations" if where == central["operations"] else "workload"
@@ -465,7 +502,8 @@ def test_each_cell_counts_its_own_requests(witnessed_night: Witness, operation: 
     sent = Counter(
         (call["account_id"], call["region"] if listing == "ec2_instance" else "aws-global")
         for call in witnessed_night.calls
-        if call["operation"] == operation
+        # Others have operations of that name too.
+        if call["operation"] == operation and call["service"] != "s3control"
     )
     counted = query(
         witnessed_night.database,
@@ -559,11 +597,14 @@ def test_every_published_table_and_column_says_what_it_is(truthful_night: Path) 
 
 
 def test_nothing_but_the_contract_was_asked(witnessed_night: Witness) -> None:
-    # A policy type that is not enabled has an exception of its own, which is an answer.
+    # A policy type that is not enabled and a bucket without tags have exceptions of their own, which are answers; so is
+    # what a bucket's own policy says.
+    locked = {bucket["arn"] for bucket in witnessed_night.truth["buckets"] if bucket["is_locked"]}
     refused = [
         (call["role"], call["service"], call["operation"], call["region"], call["error_code"])
         for call in witnessed_night.calls
-        if call["error_code"] not in (None, "PolicyTypeNotEnabledException")
+        if call["error_code"] not in (None, "PolicyTypeNotEnabledException", "NoSuchTagSet")
+        and call["parameters"].get("ResourceArn") not in locked
         and (call["service"], call["operation"]) != ("sts", "AssumeRole")
     ]
     assert refused == []
