@@ -440,6 +440,63 @@ NETWORK = Family(
             records="NetworkInterfaces",
             parameters=WHOLE_PAGES,
         ),
+        Listing(
+            "ec2_address",
+            "ec2:DescribeAddresses",
+            roles=("operations", "workload"),
+            # AWS answers all at once: there are no pages.
+            zero="witnessed",
+            records="Addresses",
+        ),
+        Listing(
+            "ec2_nat_gateway",
+            "ec2:DescribeNatGateways",
+            roles=("operations", "workload"),
+            zero="witnessed",
+            records="NatGateways",
+            parameters=WHOLE_PAGES,
+        ),
+    ),
+)
+
+# What the bill calls EC2 - Other is volumes, snapshots, gateways, addresses and traffic in one: it bears no witness to
+# any of them. Losing one of these listings in silence would make savings of all that it held, so that the last count
+# does.
+STORAGE = Family(
+    name="storage",
+    group="inventory",
+    after=(ACCOUNT,),
+    listings=(
+        Listing(
+            "ec2_volume",
+            "ec2:DescribeVolumes",
+            roles=("operations", "workload"),
+            zero="witnessed",
+            records="Volumes",
+            owner="OwnerId",
+            is_owner_optional=True,
+            parameters=WHOLE_PAGES,
+        ),
+        Listing(
+            "ec2_snapshot",
+            "ec2:DescribeSnapshots",
+            roles=("operations", "workload"),
+            zero="witnessed",
+            records="Snapshots",
+            owner="OwnerId",
+            # Those of everybody else would come too.
+            parameters={**WHOLE_PAGES, "OwnerIds": ["self"]},
+        ),
+        Listing(
+            "ec2_image",
+            "ec2:DescribeImages",
+            roles=("operations", "workload"),
+            zero="witnessed",
+            records="Images",
+            owner="OwnerId",
+            # A disabled image keeps its snapshots, and they cost.
+            parameters={**WHOLE_PAGES, "Owners": ["self"], "IncludeDisabled": True},
+        ),
     ),
 )
 
@@ -703,6 +760,7 @@ FAMILIES: tuple[Family, ...] = (
     INVENTORY,
     NETWORK,
     MANAGED,
+    STORAGE,
     HUB,
     AGGREGATION,
     METRICS,

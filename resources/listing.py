@@ -82,6 +82,7 @@ class Listing:
         scope: `regional` is asked in every enabled region; `global` once, in the service's home region.
         owner: field of a record that names its account, as 12 digits or within an ARN; None where the
             records do not say.
+        is_owner_optional: a record without that field is taken: AWS added it later, and may not send it everywhere.
         parameters: sent with every request.
         account_parameter: parameter that is given the id of the account that is asked, such as `AccountId`.
         echo: parameters of the request that each record is given, where the answer does not say what it is about.
@@ -106,6 +107,7 @@ class Listing:
     carry: tuple[str, ...] = ()
     scope: Literal["regional", "global"] = "regional"
     owner: str | None = None
+    is_owner_optional: bool = False
     parameters: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     account_parameter: str = ""
     echo: tuple[str, ...] = ()

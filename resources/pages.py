@@ -136,7 +136,10 @@ class Pages:
         self._keep(record)
 
     def _check_owner(self, record: dict[str, Any], owner: str) -> None:
-        named = _account_of(_at(record, owner.split(".")))
+        value = _at(record, owner.split("."))
+        if value is None and self._listing.is_owner_optional:
+            return
+        named = _account_of(value)
         if named is None:
             raise Failed(
                 "failed",

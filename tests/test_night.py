@@ -57,6 +57,11 @@ PUBLIC = {
     "aws.ec2_security_group_rule": ("arn",),
     "aws.ec2_flow_log": ("arn",),
     "aws.ec2_network_interface": ("arn",),
+    "aws.ec2_volume": ("arn",),
+    "aws.ec2_snapshot": ("arn",),
+    "aws.ec2_image": ("arn",),
+    "aws.ec2_address": ("arn",),
+    "aws.ec2_nat_gateway": ("arn",),
     "cmdb.resource": ("arn",),
     "cost.daily": ("usage_date", "slice", "account_id", "dimension_value"),
     "cost.restatement": ("usage_date", "slice", "account_id", "dimension_value", "run_id"),
@@ -278,6 +283,11 @@ IN_EVERY_ACCOUNT = {
     "ec2_security_group": "security_groups",
     "ec2_security_group_rule": "security_group_rules",
     "ec2_flow_log": "flow_logs",
+    "ec2_volume": "volumes",
+    "ec2_snapshot": "snapshots",
+    "ec2_image": "images",
+    "ec2_address": "addresses",
+    "ec2_nat_gateway": "nat_gateways",
 }
 """Listings that are asked of every account and region, and what the simulator's truth calls their records."""
 
@@ -663,6 +673,7 @@ class Changed:
     removed: str
     restated: tuple[dt.date, str, str]
     run_id: str
+    told: set[str]
 
     @property
     def accounts_touched(self) -> set[str]:
@@ -695,6 +706,7 @@ def changed(
         added = simulator.change(
             "add_instance", account_id=stays, region=truth["regions"][0], tags={"bc:project": "new"}
         )
+        _change_storage(simulator, truth, stays, retagged["instance_id"])
         simulator.change("move_account", account_id=names["payments-dev"], ou="Workloads/Moved/Here")
         simulator.change("rename_account", account_id=names["kōwhai-portal"], name="kōwhai 2")
         simulator.change("close_account", account_id=names["tag-heavy"], state="CLOSED")
@@ -708,6 +720,7 @@ def changed(
             amount="-0.00000001",
         )
         new_bill = bill(simulator.ledger(since, today))
+        told = _touched(truth, simulator.truth("storage", "addressing"))
         night = run_night(simulator.env, database)
         assert night.published, night.sentences
         after = everything(database)
@@ -742,8 +755,45 @@ def changed(
         names["sandbox"],
         restated,
         night.run_id,
+        told,
     )
     shutil.rmtree(database.parent, ignore_errors=True)
+
+
+def _change_storage(simulator: Simulator, truth: Row, account: str, instance_id: str) -> None:
+    """Create, change, delete, move and retag, in the account and region of an instance."""
+    (region,) = [i["region"] for i in truth["instances"] if i["instance_id"] == instance_id]
+
+    def there(key: str) -> list[Row]:
+        return [row for row in truth[key] if (row["account_id"], row["region"]) == (account, region)]
+
+    spare = [row["volume_id"] for row in there("volumes") if row["state"] == "available"]
+    simulator.change("add_volume", account_id=account, region=region, tags={"Name": "new"})
+    simulator.change("attach_volume", volume_id=spare[0], instance_id=instance_id)
+    simulator.change("modify_volume", volume_id=spare[1], volume_type="gp3", size_gb=999)
+    simulator.change("delete_storage", resource_id=spare[2])
+    simulator.change("add_snapshot", volume_id=spare[1])
+    simulator.change("delete_storage", resource_id=there("snapshots")[0]["snapshot_id"])
+    simulator.change("retag_storage", resource_id=there("images")[0]["image_id"], tags={"Name": "ünïcode; --"})
+    free = [row["allocation_id"] for row in there("addresses") if not row["association_id"]]
+    simulator.change("allocate_address", account_id=account, region=region)
+    simulator.change("associate_address", allocation_id=free[0], instance_id=instance_id)
+    simulator.change("release_address", allocation_id=free[1])
+    (gateway,) = [row for row in there("nat_gateways") if row["state"] == "available"]
+    simulator.change("delete_nat_gateway", nat_gateway_id=gateway["nat_gateway_id"])
+
+
+def _touched(before: Row, after: Row) -> set[str]:
+    """The volumes, snapshots, images, addresses and gateways that came, went or changed, in truth."""
+    old, new = (
+        {
+            row["arn"]: row
+            for key in ("volumes", "snapshots", "images", "addresses", "nat_gateways")
+            for row in truth[key]
+        }
+        for truth in (before, after)
+    )
+    return {arn for arn in old.keys() | new.keys() if old.get(arn) != new.get(arn)}
 
 
 def changes_of(before: Row, after: Row) -> set[str]:
@@ -860,17 +910,47 @@ def test_no_other_resource_changes(changed: Changed) -> None:
     instances = {arn.rpartition("/")[2] for arn in changed.resources_touched}
     # An instance comes and goes with its interface.
     own = {
-        key
+        key[0]
         for key, row in after.items()
         if row["resource_type"] == INTERFACE and json.loads(row["attributes"])["instance_id"] in instances
     }
-    assert set(after) - set(before) - own == {(changed.added,)}
     touched = {
         key[0]
-        for key, row in before.items()
-        if key not in own and changes_of(row, after[key]) and row["account_id"] not in changed.accounts_touched
+        for key, row in after.items()
+        if row["account_id"] not in changed.accounts_touched and (key not in before or changes_of(before[key], row))
     }
-    assert touched == changed.resources_touched - {changed.added}
+    told = {arn for arn in changed.told if after[arn,]["account_id"] not in changed.accounts_touched}
+    assert touched - own == changed.resources_touched | told
+    assert len(told) > 15
+
+
+def test_storage_and_addresses_move_and_go_as_they_do_in_truth(changed: Changed) -> None:
+    before, after = changed.before["aws.ec2_volume"], changed.after["aws.ec2_volume"]
+    instance = changed.retagged.rpartition("/")[2]
+    moved = [
+        key
+        for key in before.keys() & after.keys()
+        if set(after[key]["instance_ids"]) - set(before[key]["instance_ids"])
+    ]
+    assert len(moved) == 1
+    assert (before[moved[0]]["state"], after[moved[0]]["state"]) == ("available", "in-use")
+    assert after[moved[0]]["instance_ids"] == [instance]
+    # The volumes of a terminated instance go with it or are left, and AWS does not say since when.
+    left = [
+        key for key in before.keys() & after.keys() if before[key]["instance_ids"] and not after[key]["instance_ids"]
+    ]
+    assert left
+    assert all(after[key]["state"] == "available" and after[key]["attached_at"] is None for key in left)
+    addresses = changed.after["aws.ec2_address"]
+    assert [row["instance_id"] for row in addresses.values() if row["instance_id"] == instance] == [instance]
+    resources = changed.after["cmdb.resource"]
+    gone = (changed.before["aws.ec2_volume"].keys() - after.keys()) & {(arn,) for arn in changed.told}
+    statuses = {
+        resources[key]["status"] for key in gone if resources[key]["account_id"] not in changed.accounts_touched
+    }
+    assert statuses == {"missing"}
+    deleted = [row for row in changed.after["aws.ec2_nat_gateway"].values() if row["state"] == "deleted"]
+    assert {resources[row["arn"],]["retired_reason"] for row in deleted} == {"terminated"}
 
 
 def test_the_bill_is_replaced_and_every_changed_amount_is_logged_once(changed: Changed) -> None:

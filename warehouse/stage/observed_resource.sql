@@ -357,3 +357,178 @@ select
     lambda_function.cell_region,
     lambda_function.collected_at
 from aws.lambda_function as lambda_function
+
+union all by name
+
+select
+    volume.arn,
+    'AWS::EC2::Volume' as resource_type,
+    volume.volume_id as resource_id,
+    volume.name,
+    volume.account_id,
+    volume.region,
+    volume.availability_zone,
+    volume.state,
+    volume.created_at,
+    volume.tags,
+    coalesce(volume.state in ('deleting', 'deleted'), false) as is_terminated,
+    to_json({
+        'size_gb': volume.size_gb,
+        'volume_type': volume.volume_type,
+        'iops': volume.iops,
+        'throughput_mibps': volume.throughput_mibps,
+        'is_encrypted': volume.is_encrypted,
+        'kms_key_id': volume.kms_key_id,
+        'is_multi_attach': volume.is_multi_attach,
+        'attachments': volume.attachments,
+        'instance_ids': volume.instance_ids,
+        'attached_at': volume.attached_at,
+        'snapshot_id': volume.snapshot_id
+    }) as attributes,
+    volume.is_stale,
+    volume.run_id,
+    volume.listing,
+    volume.role,
+    volume.caller_account_id,
+    volume.cell_region,
+    volume.collected_at
+from aws.ec2_volume as volume
+
+union all by name
+
+select
+    snapshot.arn,
+    'AWS::EC2::Snapshot' as resource_type,
+    snapshot.snapshot_id as resource_id,
+    snapshot.name,
+    snapshot.account_id,
+    snapshot.region,
+    snapshot.state,
+    snapshot.started_at as created_at,
+    snapshot.tags,
+    false as is_terminated,
+    to_json({
+        'volume_id': snapshot.volume_id,
+        'volume_size_gb': snapshot.volume_size_gb,
+        'full_snapshot_size_bytes': snapshot.full_snapshot_size_bytes,
+        'state_message': snapshot.state_message,
+        'progress_pct': snapshot.progress_pct,
+        'storage_tier': snapshot.storage_tier,
+        'is_encrypted': snapshot.is_encrypted,
+        'kms_key_id': snapshot.kms_key_id,
+        'description': snapshot.description,
+        'started_at': snapshot.started_at,
+        'completed_at': snapshot.completed_at,
+        'restore_expires_at': snapshot.restore_expires_at
+    }) as attributes,
+    snapshot.is_stale,
+    snapshot.run_id,
+    snapshot.listing,
+    snapshot.role,
+    snapshot.caller_account_id,
+    snapshot.cell_region,
+    snapshot.collected_at
+from aws.ec2_snapshot as snapshot
+
+union all by name
+
+select
+    image.arn,
+    'AWS::EC2::Image' as resource_type,
+    image.image_id as resource_id,
+    image.name,
+    image.account_id,
+    image.region,
+    image.state,
+    image.created_at,
+    image.tags,
+    coalesce(image.state = 'deregistered', false) as is_terminated,
+    to_json({
+        'description': image.description,
+        'state_reason': image.state_reason,
+        'is_public': image.is_public,
+        'platform': image.platform,
+        'platform_details': image.platform_details,
+        'architecture': image.architecture,
+        'root_device_type': image.root_device_type,
+        'root_device_name': image.root_device_name,
+        'snapshot_ids': image.snapshot_ids,
+        'source_instance_id': image.source_instance_id,
+        'source_image_id': image.source_image_id,
+        'deprecated_at': image.deprecated_at,
+        'last_launched_at': image.last_launched_at
+    }) as attributes,
+    image.is_stale,
+    image.run_id,
+    image.listing,
+    image.role,
+    image.caller_account_id,
+    image.cell_region,
+    image.collected_at
+from aws.ec2_image as image
+
+union all by name
+
+select
+    address.arn,
+    'AWS::EC2::EIP' as resource_type,
+    address.allocation_id as resource_id,
+    address.name,
+    address.account_id,
+    address.region,
+    address.tags,
+    false as is_terminated,
+    to_json({
+        'public_ip': address.public_ip,
+        'association_id': address.association_id,
+        'instance_id': address.instance_id,
+        'network_interface_id': address.network_interface_id,
+        'network_interface_owner_id': address.network_interface_owner_id,
+        'private_ip_address': address.private_ip_address,
+        'service_managed': address.service_managed,
+        'public_ipv4_pool': address.public_ipv4_pool,
+        'network_border_group': address.network_border_group,
+        'domain': address.domain
+    }) as attributes,
+    address.is_stale,
+    address.run_id,
+    address.listing,
+    address.role,
+    address.caller_account_id,
+    address.cell_region,
+    address.collected_at
+from aws.ec2_address as address
+
+union all by name
+
+select
+    gateway.arn,
+    'AWS::EC2::NatGateway' as resource_type,
+    gateway.nat_gateway_id as resource_id,
+    gateway.name,
+    gateway.account_id,
+    gateway.region,
+    gateway.state,
+    gateway.created_at,
+    gateway.tags,
+    coalesce(gateway.state in ('deleted', 'failed'), false) as is_terminated,
+    to_json({
+        'failure_code': gateway.failure_code,
+        'failure_message': gateway.failure_message,
+        'connectivity_type': gateway.connectivity_type,
+        'availability_mode': gateway.availability_mode,
+        'vpc_id': gateway.vpc_id,
+        'subnet_id': gateway.subnet_id,
+        'addresses': gateway.addresses,
+        'allocation_ids': gateway.allocation_ids,
+        'network_interface_ids': gateway.network_interface_ids,
+        'deleted_at': gateway.deleted_at
+    }) as attributes,
+    gateway.is_stale,
+    gateway.run_id,
+    gateway.listing,
+    gateway.role,
+    gateway.caller_account_id,
+    gateway.cell_region,
+    gateway.collected_at
+from aws.ec2_nat_gateway as gateway
