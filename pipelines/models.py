@@ -351,7 +351,8 @@ def _keep_one_of_each(connection: duckdb.DuckDBPyConnection, model: Model) -> No
             select rowid from {model.quoted}
             where ({key}) in (select ({key}) from {model.quoted} where {owner} <> caller_account_id)
             qualify rank() over (
-                partition by {key} order by {owner} <> caller_account_id, is_stale, caller_account_id, role
+                partition by {key}
+                order by {owner} <> caller_account_id, is_stale, caller_account_id, role, cell_region, listing
             ) > 1
         )
         """

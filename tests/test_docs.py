@@ -227,24 +227,33 @@ def test_a_command_is_answered_or_not_fed_yet_and_never_both() -> None:
 
 # ------------------------------------------------------------------------------------------------ the questions
 
-GOVERNANCE = (REPOSITORY / "docs" / "questions" / "governance.md").read_text(encoding="utf-8")
-QUESTIONS = [
-    (part.partition("\n")[0], part.partition("```sql\n")[2].partition("```")[0])
-    for part in re.split(r"^### ", GOVERNANCE, flags=re.MULTILINE)[1:]
-]
-UNTROUBLED = {"2. Which accounts does no service control policy bind?"}
+QUESTION_PAGES = {"governance": 10, "network": 6}
+"""The pages of questions, and how many each has."""
+
+
+def questions_of(page: str) -> list[tuple[str, str]]:
+    """Each question of a page with its query."""
+    text = (REPOSITORY / "docs" / "questions" / f"{page}.md").read_text(encoding="utf-8")
+    return [
+        (part.partition("\n")[0], part.partition("```sql\n")[2].partition("```")[0])
+        for part in re.split(r"^### ", text, flags=re.MULTILINE)[1:]
+    ]
+
+
+QUESTIONS = [question for page in QUESTION_PAGES for question in questions_of(page)]
+UNTROUBLED = {"2. Which accounts does no service control policy bind?", "5. Where can none of this be told?"}
 """Questions whose answer is, in the simulated organisation: none."""
 
 
-def test_governance_has_ten_questions_and_each_its_query() -> None:
-    assert [question.partition(".")[0] for question, _ in QUESTIONS] == [str(number) for number in range(1, 11)]
-    assert GOVERNANCE.count("```sql") == len(QUESTIONS)
+@pytest.mark.parametrize(("page", "count"), QUESTION_PAGES.items())
+def test_a_page_has_so_many_questions_and_each_its_query(page: str, count: int) -> None:
+    found = questions_of(page)
+    assert [question.partition(".")[0] for question, _ in found] == [str(number) for number in range(1, count + 1)]
+    assert all(sql for _, sql in found)
 
 
 @pytest.mark.parametrize(("question", "sql"), QUESTIONS, ids=[question for question, _ in QUESTIONS])
-def test_every_question_of_governance_is_answered_by_the_published_file(
-    question: str, sql: str, truthful_night: Path
-) -> None:
+def test_every_question_is_answered_by_the_published_file(question: str, sql: str, truthful_night: Path) -> None:
     with Store(truthful_night / "cmdb.duckdb").published() as connection:
         cursor = connection.execute(sql)
         names = [column[0] for column in cursor.description or ()]

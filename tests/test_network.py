@@ -144,3 +144,203 @@ def test_every_table_of_the_network_equals_the_organisation(
     assert sorted(shown, key=repr) == sorted(expected, key=repr)
     assert len(expected) > 10
     assert not any(row["is_stale"] for row in published[table])
+
+
+# -------------------------------------------------------------------------------------------- findings, in truth
+
+BY_TRUTH = {"ssh": "administration", "rdp": "administration", "all ports": "all"}
+"""Classes of ports that the simulator's truth calls by another name."""
+
+
+def shown(night: Witness, sql: str) -> list[Row]:
+    """What the published file answers."""
+    with Store(night.database).published() as connection:
+        return rows(connection, sql)
+
+
+def of_asked(truth: Row, kind: str) -> list[Row]:
+    """Rows of the truth that lie where somebody asks."""
+    return [row for row in truth[kind] if row["account_id"] in asked(truth)]
+
+
+def test_vpcs_without_flow_logs_are_those_of_which_not_all_traffic_is_logged(witnessed_night: Witness) -> None:
+    truth = witnessed_night.truth
+    logs = of_asked(truth, "flow_logs")
+    working = {log["target_id"] for log in logs if log["delivery"] == "SUCCESS"}
+    parts: dict[str, set[str]] = {}
+    for kind, name in (("subnets", "subnet_id"), ("network_interfaces", "network_interface_id")):
+        for row in of_asked(truth, kind):
+            parts.setdefault(row["vpc_id"], set()).add(row[name])
+    expected = {}
+    for vpc in of_asked(truth, "vpcs"):
+        subnets = {row["subnet_id"] for row in truth["subnets"] if row["vpc_id"] == vpc["vpc_id"]}
+        if vpc["vpc_id"] in working or (subnets and subnets <= working):
+            continue
+        failing = any(log["target_id"] == vpc["vpc_id"] for log in logs)
+        partly = bool(parts.get(vpc["vpc_id"], set()) & working)
+        expected[vpc["arn"]] = "only parts" if partly else "delivery fails" if failing else "no flow log"
+    found = shown(witnessed_night, "select arn, reason from cmdb.finding_vpc_without_flow_log")
+    assert {row["arn"]: row["reason"] for row in found} == expected
+    assert len(found) == len(expected) > 10
+    assert {"no flow log", "delivery fails"} <= set(expected.values())
+
+
+def test_open_rules_are_those_that_let_everybody_in_by_what_lies_behind_their_ports(witnessed_night: Witness) -> None:
+    found = shown(witnessed_night, "select security_group_rule_id, port_class from cmdb.finding_open_rule")
+    told = sorted((row["security_group_rule_id"], BY_TRUTH.get(row["port_class"], row["port_class"])) for row in found)
+    rules = of_asked(witnessed_night.truth, "security_group_rules")
+    assert told == sorted((row["rule_id"], row["port_class"]) for row in rules if row["is_open_to_world"])
+    assert {row["port_class"] for row in found} == {"all ports", "ssh", "rdp", "database", "web", "other"}
+
+
+def test_unused_groups_are_those_that_no_interface_has_and_no_other_groups_rule_names(witnessed_night: Witness) -> None:
+    found = shown(witnessed_night, "select arn from cmdb.finding_unused_security_group order by arn")
+    groups = of_asked(witnessed_night.truth, "security_groups")
+    assert [row["arn"] for row in found] == sorted(row["arn"] for row in groups if row["is_unused"])
+    assert 0 < len(found) < len(groups)
+
+
+def test_groups_across_accounts_are_those_whose_rules_name_a_group_of_another_account(witnessed_night: Witness) -> None:
+    truth = witnessed_night.truth
+    found = shown(witnessed_night, "select * from cmdb.finding_security_group_across_accounts")
+    members = {account["account_id"]: account["name"] for account in truth["accounts"]}
+    assert sorted(
+        (row["security_group_rule_id"], row["referenced_account_id"], row["referenced_account_name"]) for row in found
+    ) == sorted(
+        (rule["rule_id"], rule["referenced_account_id"], members.get(rule["referenced_account_id"]))
+        for rule in of_asked(truth, "security_group_rules")
+        if rule["is_cross_account"]
+    )
+    assert {row["is_in_organization"] for row in found} == {True, False}
+
+
+def test_nothing_is_unknown_on_a_night_on_which_everything_is_trusted(witnessed_night: Witness) -> None:
+    assert shown(witnessed_night, "select * from cmdb.finding_unknown") == []
+
+
+# ------------------------------------------------------------------------------------- findings, in wrong worlds
+
+
+def network(**other: Given) -> dict[str, Given]:
+    """One VPC with one subnet and one group that nothing uses, all of it trusted."""
+    group = {"OwnerId": OWNER, "GroupId": "sg-1", "GroupName": "left over", "VpcId": "vpc-1"}
+    return {
+        "vpc": Given("ec2_vpc", [{"OwnerId": OWNER, "VpcId": "vpc-1"}]),
+        "subnet": Given("ec2_subnet", [{"OwnerId": OWNER, "SubnetId": "subnet-1", "VpcId": "vpc-1"}]),
+        "group": Given("ec2_security_group", [group]),
+        "rule": Given("ec2_security_group_rule"),
+        "log": Given("ec2_flow_log"),
+        "interface": Given("ec2_network_interface"),
+        **other,
+    }
+
+
+def built(home: House, **other: Given) -> None:
+    """A night of that network and its findings."""
+    home.night("night-1", network(**other).values())
+    home.build("cmdb.finding_vpc_without_flow_log", "cmdb.finding_unused_security_group", "cmdb.finding_unknown")
+
+
+def flow_log(target: str, **other: Any) -> Given:
+    """An answer with one flow log."""
+    return Given("ec2_flow_log", [{"FlowLogId": "fl-1", "ResourceId": target, "FlowLogStatus": "ACTIVE", **other}])
+
+
+@pytest.mark.parametrize(
+    ("log", "reason"),
+    [
+        (Given("ec2_flow_log"), "no flow log"),
+        (flow_log("vpc-1"), None),
+        (flow_log("subnet-1"), None),
+        (flow_log("vpc-2"), "no flow log"),
+        (flow_log("vpc-1", DeliverLogsStatus="FAILED"), "delivery fails"),
+        (Given("ec2_flow_log", outcome="denied"), None),
+        (Given("ec2_flow_log", outcome="empty_suspect"), None),
+    ],
+    ids=["none", "of the vpc", "of every subnet", "of another", "fails", "denied", "suspect"],
+)
+def test_a_vpc_is_a_finding_only_where_its_flow_logs_are_known(home: House, log: Given, reason: str | None) -> None:
+    built(home, log=log)
+    found = home.rows("select reason from cmdb.finding_vpc_without_flow_log")
+    assert found == ([{"reason": reason}] if reason else [])
+    unknown = home.rows("select listing, outcome, resource_count from cmdb.finding_unknown")
+    trusted = log.outcome is None
+    assert unknown == ([] if trusted else [{"listing": "ec2_flow_log", "outcome": log.outcome, "resource_count": 1}])
+
+
+def test_a_vpc_of_which_one_subnet_is_logged_is_logged_in_parts(home: House) -> None:
+    subnets = [{"OwnerId": OWNER, "SubnetId": name, "VpcId": "vpc-1"} for name in ("subnet-1", "subnet-2")]
+    built(home, subnet=Given("ec2_subnet", subnets), log=flow_log("subnet-1"))
+    assert home.rows("select reason, flow_log_ids from cmdb.finding_vpc_without_flow_log") == [
+        {"reason": "only parts", "flow_log_ids": ["fl-1"]}
+    ]
+
+
+def rule(group: str, **other: Any) -> Row:
+    """A rule of a group."""
+    own = {"SecurityGroupRuleId": f"sgr-{group}", "GroupId": group, "GroupOwnerId": OWNER, "IsEgress": False}
+    return {**own, "IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, **other}
+
+
+def attached(*groups: str) -> Given:
+    """An answer with one interface."""
+    own = {"OwnerId": OWNER, "NetworkInterfaceId": "eni-1", "Groups": [{"GroupId": group} for group in groups]}
+    return Given("ec2_network_interface", [own])
+
+
+@pytest.mark.parametrize(
+    ("cells", "is_finding", "is_unknown"),
+    [
+        ({}, True, False),
+        ({"interface": attached("sg-1")}, False, False),
+        ({"interface": attached("sg-2")}, True, False),
+        (
+            {"rule": Given("ec2_security_group_rule", [rule("sg-2", ReferencedGroupInfo={"GroupId": "sg-1"})])},
+            False,
+            False,
+        ),
+        (
+            {"rule": Given("ec2_security_group_rule", [rule("sg-1", ReferencedGroupInfo={"GroupId": "sg-1"})])},
+            True,
+            False,
+        ),
+        ({"interface": Given("ec2_network_interface", outcome="denied")}, False, True),
+        ({"rule": Given("ec2_security_group_rule", outcome="failed")}, False, True),
+    ],
+    ids=["nothing", "an interface", "another's", "another group", "itself", "interfaces denied", "rules failed"],
+)
+def test_a_group_is_unused_only_where_its_users_are_known(
+    home: House, cells: dict[str, Given], is_finding: bool, is_unknown: bool
+) -> None:
+    built(home, **cells)
+    found = home.rows("select name from cmdb.finding_unused_security_group")
+    assert found == ([{"name": "left over"}] if is_finding else [])
+    unknown = home.rows("select 1 as n from cmdb.finding_unknown where finding = 'finding_unused_security_group'")
+    assert bool(unknown) is is_unknown
+
+
+@pytest.mark.parametrize(
+    ("ports", "port_class"),
+    [
+        (("-1", -1, -1), "all ports"),
+        (("tcp", 0, 65535), "all ports"),
+        (("tcp", 22, 22), "ssh"),
+        (("tcp", 20, 4000), "ssh"),
+        (("udp", 22, 22), "other"),
+        (("udp", 3389, 3389), "rdp"),
+        (("tcp", 5000, 6000), "database"),
+        (("tcp", 443, 443), "web"),
+        (("tcp", 81, 442), "other"),
+        (("icmp", -1, -1), "other"),
+        (("icmp", 8, 80), "other"),
+    ],
+)
+def test_a_rule_is_of_the_worst_class_that_its_ports_open(
+    home: House, ports: tuple[str, int, int], port_class: str
+) -> None:
+    protocol, first, last = ports
+    opened = rule("sg-1", IpProtocol=protocol, FromPort=first, ToPort=last, CidrIpv4="0.0.0.0/0")
+    home.night("night-1", [Given("ec2_security_group_rule", [opened, rule("sg-2", CidrIpv4="10.0.0.0/8")])])
+    home.build("cmdb.finding_open_rule")
+    found = home.rows("select security_group_id, port_class, interface_count from cmdb.finding_open_rule")
+    assert found == [{"security_group_id": "sg-1", "port_class": port_class, "interface_count": None}]

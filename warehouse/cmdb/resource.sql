@@ -11,6 +11,7 @@
 -- state: State in the service's own words, such as running.
 -- created_at: When AWS made it, or started it last, UTC; NULL where AWS does not say.
 -- tags: Tags; an empty map where it has none, NULL where they could not be read.
+-- tags_source: Where the tags come from: its own listing, or the tagging API where that gave none; NULL where tags is.
 -- business_service: Value of the tag bc:business-service; NULL where it has none.
 -- business_owner: Value of the tag bc:business-owner; NULL where it has none.
 -- cost_centre: Value of the tag bc:cost-centre; NULL where it has none.
@@ -32,7 +33,26 @@
 -- caller_account_id: The account that was asked, 12 digits: the account of the cell in audit.collection.
 -- cell_region: The region of the cell in audit.collection; aws-global where the service has none.
 -- collected_at: When AWS gave the values of this row, UTC.
-with owned as (
+with tagged as (
+    -- What the listing itself does not say of tags, the tagging API may. A stale word of it is better than none.
+    select
+        observed.* replace (
+            if(
+                cardinality(observed.tags) > 0 or told.arn is null, observed.tags, told.tags
+            ) as tags,
+            coalesce(observed.name, nullif(told.tags['Name'], '')) as name
+        ),
+        case
+            when cardinality(observed.tags) > 0 then observed.listing
+            when told.arn is not null then 'tagged_resource'
+            when observed.tags is not null then observed.listing
+        end as tags_source
+    from stage.observed_resource as observed
+    left join aws.tagged_resource as told
+        on observed.arn = told.arn and (observed.tags is null or not told.is_stale)
+),
+
+owned as (
     select
         o.*,
         nullif(o.tags['bc:business-service'], '') as business_service,
@@ -42,7 +62,7 @@ with owned as (
         nullif(o.tags['bc:environment'], '') as environment,
         nullif(o.tags['bc:project'], '') as project,
         if(nullif(o.tags['bc:business-owner'], '') is null, 'none', 'resource tag') as owner_source
-    from stage.observed_resource as o
+    from tagged as o
 ),
 
 present as (

@@ -532,3 +532,27 @@ select
     gateway.cell_region,
     gateway.collected_at
 from aws.ec2_nat_gateway as gateway
+
+union all by name
+
+select
+    resource_group.arn,
+    'AWS::ResourceGroups::Group' as resource_type,
+    resource_group.name as resource_id,
+    resource_group.name,
+    resource_group.account_id,
+    resource_group.region,
+    resource_group.tags,
+    false as is_terminated,
+    to_json({
+        'description': resource_group.description,
+        'query_type': resource_group.query_type
+    }) as attributes,
+    resource_group.is_stale,
+    resource_group.run_id,
+    resource_group.listing,
+    resource_group.role,
+    resource_group.caller_account_id,
+    resource_group.cell_region,
+    resource_group.collected_at
+from aws.resource_group as resource_group

@@ -1,0 +1,66 @@
+-- One row per resource that a Config aggregator knows and direct collection did not see, although it was asked and its answer
+-- is trusted: either the answer was not complete, or Config has not noticed yet that the resource is gone. Only types that
+-- are collected count, and only what was made before the account and region were asked.
+-- materialized: view
+-- key: arn
+-- arn: ARN of the resource.
+-- resource_type: AWS's name of the type, such as AWS::EC2::Instance.
+-- resource_id: Config's id of the resource.
+-- name: Name as Config records it; NULL where it has none.
+-- account_id: The AWS account of the resource, 12 digits.
+-- region: AWS region of the resource.
+-- created_at: When the resource was made, UTC; NULL where Config does not say.
+-- captured_at: When Config last recorded it, UTC.
+-- asked_listing: The listing that ought to have shown it.
+-- asked_at: When that listing was answered, UTC.
+with collected as (
+    -- Whatever was ever seen of a type says which listing shows it.
+    select distinct
+        resource_type,
+        split_part(listing, ':', 1) as listing
+    from cmdb.resource
+),
+
+trusted as (
+    select
+        account_id,
+        region,
+        listing,
+        max(ended_at) as ended_at
+    from audit.coverage
+    where is_trusted
+    group by all
+),
+
+asked as (
+    select
+        known.arn,
+        max(trusted.ended_at) as asked_at,
+        any_value(trusted.listing) as asked_listing
+    from aws.config_resource as known
+    inner join collected using (resource_type)
+    inner join trusted
+        on
+            known.account_id = trusted.account_id
+            and collected.listing = trusted.listing
+            and (known.region = trusted.region or trusted.region = 'aws-global')
+    where not known.is_stale and coalesce(known.state, '') not like 'ResourceDeleted%'
+    group by known.arn
+)
+
+select
+    known.arn,
+    known.resource_type,
+    known.resource_id,
+    known.name,
+    known.account_id,
+    known.region,
+    known.created_at,
+    known.captured_at,
+    asked.asked_listing,
+    asked.asked_at
+from aws.config_resource as known
+inner join asked using (arn)
+where
+    coalesce(known.created_at, known.captured_at) <= asked.asked_at
+    and known.arn not in (select seen.arn from stage.observed_resource as seen)

@@ -1,0 +1,90 @@
+-- One row per security group rule that lets everybody in, from 0.0.0.0/0 or ::/0, by what lies behind its ports.
+-- materialized: view
+-- key: arn
+-- arn: ARN of the rule.
+-- account_id: The AWS account that owns the group, 12 digits.
+-- region: AWS region.
+-- security_group_id: The group that it is a rule of.
+-- security_group_name: Name of that group; NULL where it was not listed.
+-- vpc_id: The VPC of that group; NULL where it was not listed.
+-- security_group_rule_id: Id of the rule.
+-- port_class: all ports, ssh, rdp, database, web or other, by ref.port_class: the worst that the rule opens.
+-- port_class_rank: The lower, the worse; NULL for other.
+-- protocol: tcp, udp, icmp, icmpv6 or the protocol's number; -1 for all protocols.
+-- from_port: First port; for ICMP its type; NULL where the rule is for all protocols.
+-- to_port: Last port; for ICMP its code; NULL where the rule is for all protocols.
+-- cidr: 0.0.0.0/0 or ::/0.
+-- description: Description of the rule; NULL where it has none.
+-- interface_count: Network interfaces that the rule opens now; NULL where they could not be listed.
+with opened as (
+    select
+        rule.*,
+        coalesce(rule.cidr_ipv4, rule.cidr_ipv6) as cidr
+    from aws.ec2_security_group_rule as rule
+    where rule.is_open_to_world
+),
+
+classed as (
+    select
+        opened.arn,
+        min_by(class.port_class, class.rank) as port_class,
+        min(class.rank) as port_class_rank
+    from opened
+    inner join ref.port_class as class
+        on
+            opened.protocol = '-1' and class.is_whole
+            or (
+                opened.protocol = class.protocol
+                and if(
+                    class.is_whole,
+                    opened.from_port <= class.from_port and opened.to_port >= class.to_port,
+                    opened.from_port <= class.to_port and opened.to_port >= class.from_port
+                )
+            )
+    group by opened.arn
+),
+
+interface as (
+    select
+        security_group_id,
+        count(*) as interface_count
+    from (
+        select unnest(security_group_ids) as security_group_id
+        from aws.ec2_network_interface
+    ) as attached
+    group by security_group_id
+)
+
+select
+    opened.arn,
+    opened.account_id,
+    opened.region,
+    opened.security_group_id,
+    security_group.name as security_group_name,
+    security_group.vpc_id,
+    opened.security_group_rule_id,
+    coalesce(classed.port_class, 'other') as port_class,
+    classed.port_class_rank,
+    opened.protocol,
+    opened.from_port,
+    opened.to_port,
+    opened.cidr,
+    opened.description,
+    if(cell.is_trusted, coalesce(interface.interface_count, 0), null) as interface_count,
+    opened.is_stale,
+    opened.run_id,
+    opened.listing,
+    opened.role,
+    opened.caller_account_id,
+    opened.cell_region,
+    opened.collected_at
+from opened
+left join classed using (arn)
+left join interface using (security_group_id)
+left join aws.ec2_security_group as security_group using (security_group_id)
+left join audit.coverage as cell
+    on
+        opened.account_id = cell.account_id
+        and opened.region = cell.region
+        and cell.listing = 'ec2_network_interface'
+        and cell.is_trusted
