@@ -1,5 +1,5 @@
 # Every target sets up .venv itself. Needs Python 3.11-3.13 and make (3.81 is enough).
-.PHONY: demo test dev check docs lock setup-demo setup-test
+.PHONY: demo test dev check docs lock focus-check setup-demo setup-test
 
 demo: setup-demo
 	.venv/bin/cmdb demo
@@ -31,6 +31,11 @@ lock:
 	uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-header --no-annotate \
 		--extra simulator --extra dev --constraint requirements/demo.txt pyproject.toml \
 		--output-file requirements/test.txt
+
+# The bill of the demo in the words of FOCUS 1.2, judged by FinOps' own validator.
+focus-check: setup-demo
+	@test -e warehouse/demo/cmdb.duckdb || .venv/bin/cmdb demo
+	@sh scripts/focus-check warehouse/demo/cmdb.duckdb
 
 setup-demo:
 	@sh scripts/setup demo

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from itertools import chain
 from typing import Any
 
-from pipelines import cost
+from pipelines import cost, landed
 from pipelines.catalogue import COST_RESOURCE, COST_TAG
 from pipelines.collection import Collection, NotAsked
 from pipelines.landing import Key
@@ -49,6 +49,8 @@ class _Bill:
         self._gave_up: tuple[Outcome, str, str] | None = None
         self._not_offered: set[cost.Slice] = set()
         self._pages: Counter[cost.Slice] = Counter()
+        # What AWS changed after it had closed it is read again, and recorded as restated.
+        self._disputed = landed.disputed_months(collection.store)
 
     def ask(self) -> None:
         """Put the questions; every cell that was wanted gets its outcome."""
@@ -96,6 +98,7 @@ class _Bill:
                 and key[1] == self._identity.account_id
                 and earlier.is_trusted
                 and cost.is_final(month, earlier.ended_at.astimezone(UTC).date())
+                and month not in self._disputed
             ):
                 known.add(month)
         return known
@@ -108,7 +111,7 @@ class _Bill:
             listing=self._listings[cut.listing],
             listing_role="billing",
             parameters=cost.parameters(cut, month, self._metrics),
-            suffix=f"{cut.name}:{month.name}",
+            suffix=cost.cell(cut, month),
             request_limit=self._left,
         )
 

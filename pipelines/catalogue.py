@@ -48,12 +48,14 @@ COST_DAILY = "cost_daily"
 
 COST_TAG_SERVICE = "cost_tag_service_daily"
 
+COST_MONTHLY = "cost_monthly"
+
 COST_RESOURCE = "cost_resource_daily"
 
 COST_TAG = "cost_allocation_tag"
 
-COST_BY_MONTH = (COST_DAILY, COST_TAG_SERVICE)
-"""The listings of the bill that are asked slice by slice and month by month."""
+COST_BY_MONTH = (COST_DAILY, COST_TAG_SERVICE, COST_MONTHLY)
+"""The listings of the bill that are asked slice by slice and month by month, and the sum of its months."""
 
 INSTANCE = "ec2_instance"
 
@@ -313,6 +315,17 @@ COST = Family(
             token=("NextPageToken", "NextPageToken"),
             # Resource-level data is switched on in the console, apart from the grant.
             skip_codes={REQUEST_LIMIT: "request_limit", "DataUnavailableException": "not_offered"},
+        ),
+        Listing(
+            COST_MONTHLY,
+            "ce:GetCostAndUsage",
+            roles=("billing",),
+            # Each month that was asked for is answered, if with nothing.
+            zero="impossible",
+            records="ResultsByTime",
+            scope="global",
+            token=("NextPageToken", "NextPageToken"),
+            skip_codes={REQUEST_LIMIT: "request_limit"},
         ),
     ),
 )

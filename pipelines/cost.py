@@ -11,7 +11,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
-from pipelines.catalogue import COST_DAILY, COST_TAG_SERVICE
+from pipelines.catalogue import COST_DAILY, COST_MONTHLY, COST_TAG_SERVICE
 
 REQUEST_PRICE_USD = Decimal("0.01")
 """What AWS charges for a request to Cost Explorer: each page is one."""
@@ -55,7 +55,7 @@ BY_SERVICE: Group = ("DIMENSION", "SERVICE")
 
 @dataclass(frozen=True)
 class Slice:
-    """One way of cutting the bill: every amount once, by two things, which is all that AWS allows.
+    """One way of cutting the bill: every amount once, by at most two things, which is all that AWS allows.
 
     Attributes:
         listing: whose cells hold the answers.
@@ -65,12 +65,16 @@ class Slice:
 
     listing: str
     name: str
-    groups: tuple[Group, Group]
+    groups: tuple[Group, ...]
     is_probed: bool = False
 
 
 SERVICE = Slice(COST_DAILY, "service", (BY_ACCOUNT, BY_SERVICE))
 """The cut that bears witness against zeros, and that all others have to agree with."""
+
+
+TOTAL = Slice(COST_MONTHLY, "total", ())
+"""The bill uncut, month by month: what the days of the others have to add up to."""
 
 
 def slices(tag_keys: Iterable[TagKey]) -> tuple[Slice, ...]:
@@ -83,12 +87,13 @@ def slices(tag_keys: Iterable[TagKey]) -> tuple[Slice, ...]:
         Slice(COST_DAILY, "region", (BY_ACCOUNT, ("DIMENSION", "REGION")), is_probed=True),
         Slice(COST_DAILY, "usage_type", (BY_ACCOUNT, ("DIMENSION", "USAGE_TYPE"))),
         *(Slice(COST_TAG_SERVICE, tag.key, (("TAG", tag.key), BY_SERVICE)) for tag in keys if tag.is_cut_by_service),
+        TOTAL,
     )
 
 
 @dataclass(frozen=True)
 class Month:
-    """A calendar month as far as it has passed: half open, as Cost Explorer wants it."""
+    """A calendar month as far as it has passed, or of the total all of them: half open, as Cost Explorer has it."""
 
     start: date
     end: date
@@ -140,8 +145,23 @@ def plan(
         known: names of the months of a slice that stand final in the warehouse.
     """
     open_since = first_of(today, _restated_months(today))
-    wanted = [(cut, month) for cut in cuts for month in months_to_ask(today, history, known(cut))]
-    return sorted(wanted, key=lambda cell: (cell[1].start < open_since, cell[0] != SERVICE, -cell[1].start.toordinal()))
+    wanted = [(cut, month) for cut in cuts if cut != TOTAL for month in months_to_ask(today, history, known(cut))]
+    wanted.sort(key=lambda cell: (cell[1].start < open_since, cell[0] != SERVICE, -cell[1].start.toordinal()))
+    if TOTAL in cuts:
+        # One request tells all months, those too that are not read again: whether AWS changed one after it was closed.
+        place = sum(month.start >= open_since for _, month in wanted)
+        wanted.insert(place, (TOTAL, whole_history(today, history)))
+    return wanted
+
+
+def whole_history(today: date, history: int) -> Month:
+    """All months that a first load asks, as one period."""
+    return Month(first_of(today, max(history, _restated_months(today))), today)
+
+
+def cell(cut: Slice, month: Month) -> str:
+    """What a cell's listing is named by after the listing itself; the total has one cell for all months."""
+    return cut.name if cut == TOTAL else f"{cut.name}:{month.name}"
 
 
 def is_final(month: str, read_on: date) -> bool:
@@ -155,9 +175,9 @@ def parameters(cut: Slice, month: Month, metrics: tuple[str, ...] = METRICS) -> 
     """What GetCostAndUsage is sent for one cell."""
     return {
         "TimePeriod": {"Start": month.start.isoformat(), "End": month.end.isoformat()},
-        "Granularity": "DAILY",
+        "Granularity": "MONTHLY" if cut == TOTAL else "DAILY",
         "Metrics": list(metrics),
-        "GroupBy": [{"Type": kind, "Key": key} for kind, key in cut.groups],
+        **({"GroupBy": [{"Type": kind, "Key": key} for kind, key in cut.groups]} if cut.groups else {}),
     }
 
 

@@ -168,6 +168,20 @@ def billed_services(store: Store, since: date) -> dict[tuple[str, str], tuple[st
     return {(account, listing): tuple(services) for account, listing, services in rows}
 
 
+def disputed_months(store: Store) -> set[str]:
+    """Months whose days do not add up to what AWS said last that they came to, such as 2026-09."""
+    with store.read() as connection:
+        if not _exists(connection, "cost", "reconciliation"):
+            return set()
+        rows = connection.execute(
+            """
+            select scope from cost.reconciliation
+            where rule = 'daily_cost_is_the_monthly_total' and not passed and not is_estimated
+            """
+        ).fetchall()
+    return {month for (month,) in rows}
+
+
 def unreached_spend(store: Store, accounts: Sequence[str]) -> float | None:
     """Share of the last thirty billed days that these accounts spent; None without a bill."""
     with store.read() as connection:

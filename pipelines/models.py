@@ -28,7 +28,7 @@ import dagster as dg
 import duckdb
 import sqlglot
 
-from pipelines import checks, fx, rules
+from pipelines import charts, checks, fx, rules
 from pipelines.catalogue import ACCOUNT, family_of, listings
 from pipelines.collect import landing_key
 from pipelines.cost_metadata import cost_metadata
@@ -176,14 +176,23 @@ def _with_sources(model: Model, earlier: Mapping[str, Model]) -> Model:
 # ------------------------------------------------------------------------------------------------ building
 
 
-def build(store: Store, model: Model, logs: Sequence[Model] = (), run_id: str = "") -> int:
+def build(
+    store: Store,
+    model: Model,
+    logs: Sequence[Model] = (),
+    run_id: str = "",
+    currency: str = Settings.currency,
+) -> int:
     """Build one relation in one transaction and return its number of rows (0 for a view).
+
+    Args:
+        currency: what money is shown in beside the billing currency.
 
     Raises:
         ModelError: its query failed, or does not fit the table. Nothing was changed.
     """
     try:
-        return _build(store, model, logs, run_id)
+        return _build(store, model, logs, run_id, currency)
     except duckdb.Error as error:
         # DuckDB's further lines advise to ignore errors, which would lose data.
         said = str(error).strip().splitlines()[0]
@@ -192,9 +201,9 @@ def build(store: Store, model: Model, logs: Sequence[Model] = (), run_id: str = 
         ) from error
 
 
-def _build(store: Store, model: Model, logs: Sequence[Model], run_id: str) -> int:
+def _build(store: Store, model: Model, logs: Sequence[Model], run_id: str, currency: str) -> int:
     with store.transaction() as connection:
-        _prepare(connection, store)
+        _prepare(connection, store, currency)
         kind = model.materialized
         if kind == "view":
             connection.execute(f"create or replace view {model.quoted} as {model.sql}")
@@ -220,7 +229,8 @@ def _build(store: Store, model: Model, logs: Sequence[Model], run_id: str) -> in
         return int(row[0]) if row is not None else 0
 
 
-def _prepare(connection: duckdb.DuckDBPyConnection, store: Store) -> None:
+def _prepare(connection: duckdb.DuckDBPyConnection, store: Store, currency: str) -> None:
+    connection.execute("set variable reporting_currency = $currency", {"currency": currency})
     connection.execute("set variable ref_folder = $folder", {"folder": str(WAREHOUSE_FOLDER / "ref")})
     connection.execute("set variable fx_rate_files = $files", {"files": [str(path) for path in fx.files(store)]})
     connection.execute(
@@ -467,7 +477,7 @@ def model_asset(model: Model, models: Mapping[str, Model], on_it: Sequence[check
             listings=sorted(model.sources),
         )
         with refusing():
-            rows = build(store, model, logs, warehouse.run_id)
+            rows = build(store, model, logs, warehouse.run_id, settings.currency)
             found = [_key_check(model), *on_it] if model.key and model.materialized != "view" else list(on_it)
             results = checks.ask(store, found, warehouse.run_id, settings.config_hash)
         selected = context.op_execution_context.selected_asset_check_keys
@@ -545,6 +555,7 @@ def _metadata(store: Store, model: Model, rows: int | None) -> dict[str, Any]:
             if model.schema == "cost"
             else {}
         )
+        picture = charts.drawn(model.relation, connection)
     shown: dict[str, Any] = money | {
         "dagster/column_schema": dg.TableSchema(
             [dg.TableColumn(name, kind, description=model.columns.get(name)) for name, kind in described]
@@ -553,6 +564,8 @@ def _metadata(store: Store, model: Model, rows: int | None) -> dict[str, Any]:
     }
     if rows is not None and model.materialized != "view":
         shown["dagster/row_count"] = rows
+    if picture is not None:
+        shown["picture"] = dg.MetadataValue.md(picture)
     return shown
 
 

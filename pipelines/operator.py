@@ -11,7 +11,7 @@ import duckdb
 import pandas as pd
 
 from pipelines import cost, metrics
-from pipelines.catalogue import COST_BY_MONTH, COST_RESOURCE, MEASURED, METRIC, listings
+from pipelines.catalogue import COST_BY_MONTH, COST_MONTHLY, COST_RESOURCE, MEASURED, METRIC, listings
 from pipelines.definitions import aws_roles, code_version
 from pipelines.preflight import record
 from pipelines.seeds import services_of_listings, tag_keys
@@ -141,6 +141,8 @@ def _parameters(listing: Listing, parameter: str) -> dict[str, Any]:
     if listing.name not in COST_BY_MONTH:
         return {} if listing.each is None else {listing.each.parameter: parameter}
     today = datetime.now(UTC).date()
+    if listing.name == COST_MONTHLY:
+        return cost.parameters(cost.TOTAL, cost.whole_history(today, cost.MAX_MONTHS))
     months = {month.name: month for month in cost.months_to_ask(today, cost.MAX_MONTHS, ())}
     newest, *_, oldest = months
     cuts = {cut.name: cut for cut in cost.slices(tag_keys()) if cut.listing == listing.name}

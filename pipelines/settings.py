@@ -65,6 +65,7 @@ class Settings:
     expectation: Expectation = field(default_factory=Expectation)
     zero_evidence: ZeroEvidence = "cloudtrail"
     untrusted_tolerance: Decimal = Decimal("0.05")
+    currency: str = "NZD"
     cost_months: int = 13
     cost_request_limit: int = 100
     concurrency: int = 64
@@ -136,6 +137,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
             _tolerance,
             f"a share between 0 and {MAX_UNTRUSTED_TOLERANCE}",
         ),
+        currency=value("CMDB_CURRENCY", "NZD", _currency, "a currency of three capitals such as NZD"),
         cost_months=value(
             "CMDB_COST_MONTHS",
             13,
@@ -193,6 +195,12 @@ def _pairs(text: str) -> frozenset[frozenset[Role]]:
             raise ValueError(word)
         pairs.add(pair)
     return frozenset(pairs)
+
+
+def _currency(text: str) -> str:
+    if not (len(text) == 3 and text.isascii() and text.isalpha() and text.isupper()):
+        raise ValueError(text)
+    return text
 
 
 def _zero_evidence(text: str) -> ZeroEvidence:

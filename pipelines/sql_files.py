@@ -31,7 +31,10 @@ class Header:
 
 
 def read_header(sql: str) -> Header:
-    """Parse the comment lines that open a SQL file; a line without `name:` goes on from the one before."""
+    """Parse the comment lines that open a SQL file; a line without `name:` goes on from the one before.
+
+    A name that is not all small letters stands in double quotes, as in SQL: in a sentence it would be a word.
+    """
     description: list[str] = []
     entries: dict[str, str] = {}
     last = ""
@@ -40,7 +43,11 @@ def read_header(sql: str) -> Header:
             break
         text = line[2:].strip()
         name, colon, rest = text.partition(":")
-        if colon and name.isidentifier() and name == name.lower():
+        if name.startswith('"') and name.endswith('"') and name[1:-1].isidentifier():
+            name = name[1:-1]
+        elif name != name.lower():
+            name = ""
+        if colon and name.isidentifier():
             entries[name] = rest.strip()
             last = name
         elif last:

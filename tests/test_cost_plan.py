@@ -13,6 +13,7 @@ from pipelines.cost import (
     METRICS,
     REQUEST_PRICE_USD,
     SERVICE,
+    TOTAL,
     Month,
     TagKey,
     final_days_since,
@@ -133,7 +134,8 @@ CUTS = slices([TagKey("bc:project"), TagKey("bc:business-service", is_cut_by_ser
 def test_slices_have_names_of_their_own_and_ask_no_more_than_aws_allows() -> None:
     assert len({(cut.listing, cut.name) for cut in CUTS}) == len(CUTS)
     for cut in CUTS:
-        assert len(parameters(cut, Month(date(2026, 10, 1), date(2026, 11, 1)))["GroupBy"]) == 2
+        sent = parameters(cut, Month(date(2026, 10, 1), date(2026, 11, 1)))
+        assert (len(sent.get("GroupBy", ())), sent["Granularity"]) == ((0, "MONTHLY") if cut == TOTAL else (2, "DAILY"))
 
 
 def test_every_tag_key_is_a_slice_and_only_a_marked_one_is_cut_by_service() -> None:
@@ -147,9 +149,10 @@ def test_every_tag_key_is_a_slice_and_only_a_marked_one_is_cut_by_service() -> N
         "cost_daily:region",
         "cost_daily:usage_type",
         "cost_tag_service_daily:bc:business-service",
+        "cost_monthly:total",
     ]
     assert [cut.name for cut in CUTS if cut.is_probed] == ["region"]
-    grouped = parameters(CUTS[-1], Month(date(2026, 10, 1), date(2026, 11, 1)))["GroupBy"]
+    grouped = parameters(CUTS[-2], Month(date(2026, 10, 1), date(2026, 11, 1)))["GroupBy"]
     assert grouped == [{"Type": "TAG", "Key": "bc:business-service"}, {"Type": "DIMENSION", "Key": "SERVICE"}]
 
 
@@ -178,8 +181,10 @@ def test_an_ordinary_night_asks_every_slice_for_the_months_that_are_open_and_not
 ) -> None:
     asked = plan(today, history, CUTS, lambda _: known_before(today))
     open_months = months_to_ask(today, history, known_before(today))
-    assert len(asked) == len(CUTS) * len(open_months)
-    assert {month for _, month in asked} == set(open_months)
+    by_month = [month for cut, month in asked if cut != TOTAL]
+    assert len(by_month) == (len(CUTS) - 1) * len(open_months)
+    assert set(by_month) == set(open_months)
+    assert len(asked) == len(by_month) + 1
 
 
 def test_a_first_load_takes_so_many_requests_at_least_as_the_documentation_says() -> None:
@@ -187,9 +192,9 @@ def test_a_first_load_takes_so_many_requests_at_least_as_the_documentation_says(
     keys = tag_keys()
     assert (len(keys), sum(tag.is_cut_by_service for tag in keys)) == (6, 1)
     cuts = slices(keys)
-    assert len(plan(date(2026, 11, 25), 13, cuts, lambda _: ())) == 154
-    assert len(plan(date(2026, 11, 25), 13, cuts, lambda _: known_before(date(2026, 11, 25)))) == 22
-    assert len(plan(date(2026, 11, 5), 13, cuts, lambda _: known_before(date(2026, 11, 5)))) == 33
+    assert len(plan(date(2026, 11, 25), 13, cuts, lambda _: ())) == 155
+    assert len(plan(date(2026, 11, 25), 13, cuts, lambda _: known_before(date(2026, 11, 25)))) == 23
+    assert len(plan(date(2026, 11, 5), 13, cuts, lambda _: known_before(date(2026, 11, 5)))) == 34
 
 
 def test_the_price_of_a_request_is_exact() -> None:

@@ -65,6 +65,7 @@ CHECKS = {
     "landing/cost_resource_daily": {"no_silent_zero"},
     "landing/budget": {"no_silent_zero"},
     "landing/budget_notification": {"no_silent_zero"},
+    "landing/cost_monthly": {"no_silent_zero"},
     "landing/ec2_region": {"no_silent_zero", "account_coverage"},
     "landing/ec2_instance": {"no_silent_zero"},
     "landing/ec2_vpc": {"no_silent_zero"},
@@ -96,7 +97,11 @@ CHECKS = {
     "landing/lambda_function": {"no_silent_zero"},
     "landing/lambda_function_tag": {"no_silent_zero"},
     "ref/former_account": {"key_is_unique"},
+    "ref/anomaly_threshold": {"key_is_unique"},
     "ref/budget": {"key_is_unique"},
+    "ref/service_category": {"key_is_unique"},
+    "ref/setting": {"key_is_unique"},
+    "ref/shared_cost": {"key_is_unique"},
     "ref/fx_rate": {"key_is_unique"},
     "ref/tag_key": {"key_is_unique"},
     "ref/tag_value_alias": {"key_is_unique"},
@@ -157,7 +162,31 @@ CHECKS = {
     "aws/cloudwatch_metric_daily": {"key_is_unique"},
     "ref/port_class": {"key_is_unique"},
     "cmdb/aggregator_coverage": {"key_is_unique"},
-    "cost/daily": {"key_is_unique", "one_billing_currency", "linked_accounts_belong_to_the_organisation"},
+    "cost/daily": {
+        "key_is_unique",
+        "credits_are_not_positive",
+        "linked_accounts_belong_to_the_organisation",
+        "one_billing_currency",
+        "only_open_months_are_estimated",
+    },
+    "stage/closed_month": {"key_is_unique"},
+    "stage/cost_monthly": {"key_is_unique"},
+    "stage/slice_difference": {"slices_agree", "slices_agree_while_estimated"},
+    "cost/allocation": {"key_is_unique"},
+    "cost/anomaly": {"key_is_unique"},
+    "cost/exchange_rate": {"key_is_unique", "every_day_has_a_rate"},
+    "cost/movement": {"key_is_unique"},
+    "cost/spend_vs_budget": {"key_is_unique"},
+    "cost/reconciliation": {
+        "allocation_adds_up_to_the_bill",
+        "budgets_count_what_the_bill_says",
+        "closed_months_are_unchanged_or_restated",
+        "daily_cost_is_the_monthly_total",
+        "daily_cost_is_the_monthly_total_while_estimated",
+        "no_day_is_missing",
+        "tags_by_service_are_the_bill",
+        "tags_by_service_are_the_bill_while_estimated",
+    },
     "ref/volatile_attribute": {"key_is_unique"},
     "cost/tag_service_daily": {"key_is_unique"},
     "stage/budget": {"key_is_unique"},
@@ -169,11 +198,23 @@ CHECKS = {
     "stage/cost_resource_daily": {"key_is_unique"},
     "cmdb/resource": {"key_is_unique"},
     "cmdb/resource_version": {"key_is_unique", "every_version_ends_where_the_next_begins"},
-    "published": {"every_account_with_running_instances_is_billed", "cells_are_unique"},
+    "published": {
+        "cells_are_unique",
+        "every_account_with_running_instances_is_billed",
+        "every_active_account_is_billed_or_empty",
+        "the_bill_is_not_zero",
+    },
 }
 """Every check there is. Written by hand on purpose: a check that goes away has to be taken out here too."""
 
-WARNINGS = {("landing/ec2_region", "account_coverage")}
+WARNINGS = {
+    ("landing/ec2_region", "account_coverage"),
+    ("cost/reconciliation", "budgets_count_what_the_bill_says"),
+    ("cost/reconciliation", "daily_cost_is_the_monthly_total_while_estimated"),
+    ("cost/reconciliation", "tags_by_service_are_the_bill_while_estimated"),
+    ("published", "every_active_account_is_billed_or_empty"),
+    ("stage/slice_difference", "slices_agree_while_estimated"),
+}
 """The checks that tell and do not block."""
 
 UNUSABLE = {
@@ -186,6 +227,7 @@ UNUSABLE = {
     "CMDB_ZERO_EVIDENCE": "none",
     "CMDB_UNTRUSTED_TOLERANCE": "0.5",
     "CMDB_COST_MONTHS": "many",
+    "CMDB_CURRENCY": "dollars",
     "CMDB_CONCURRENCY": "0",
 }
 

@@ -227,7 +227,7 @@ def test_a_command_is_answered_or_not_fed_yet_and_never_both() -> None:
 
 # ------------------------------------------------------------------------------------------------ the questions
 
-QUESTION_PAGES = {"governance": 10, "network": 6}
+QUESTION_PAGES = {"governance": 10, "network": 6, "cost": 12}
 """The pages of questions, and how many each has."""
 
 
@@ -241,8 +241,16 @@ def questions_of(page: str) -> list[tuple[str, str]]:
 
 
 QUESTIONS = [question for page in QUESTION_PAGES for question in questions_of(page)]
-UNTROUBLED = {"2. Which accounts does no service control policy bind?", "5. Where can none of this be told?"}
+UNTROUBLED = {
+    "2. Which accounts does no service control policy bind?",
+    "5. Where can none of this be told?",
+    # A first night restates nothing.
+    "7. What has AWS restated since the last report?",
+}
 """Questions whose answer is, in the simulated organisation: none."""
+
+BY_DAY = {"6. On which days was something out of the ordinary?"}
+"""Questions whose answer depends on the day on which the night is run."""
 
 
 @pytest.mark.parametrize(("page", "count"), QUESTION_PAGES.items())
@@ -259,7 +267,8 @@ def test_every_question_is_answered_by_the_published_file(question: str, sql: st
         names = [column[0] for column in cursor.description or ()]
         rows = cursor.fetchall()
     assert len(names) == len(set(names)) > 1
-    assert bool(rows) is (question not in UNTROUBLED)
+    if question not in BY_DAY:
+        assert bool(rows) is (question not in UNTROUBLED)
 
 
 @every_page

@@ -82,6 +82,7 @@ WITH_CASES = [
     "aws.config_resource",
     "aws.cloudwatch_metric_daily",
     "cost.daily",
+    "stage.cost_monthly",
     "cost.tag_service_daily",
     "stage.budget",
     "cost.budget",

@@ -1,0 +1,11 @@
+-- A month that AWS had closed costs what it cost then, or each difference stands in cost.restatement.
+-- about: cost.reconciliation
+select
+    scope,
+    expected,
+    observed,
+    difference,
+    tolerance,
+    unit
+from cost.reconciliation
+where rule = 'closed_months_are_unchanged_or_restated' and not passed

@@ -1,0 +1,10 @@
+-- Every day of the bill has a rate into the reporting currency.
+-- about: cost.exchange_rate
+select
+    date_trunc('month', usage_date)::date as "month",
+    currency,
+    reporting_currency,
+    count(*) as day_count
+from cost.exchange_rate
+where rate is null
+group by date_trunc('month', usage_date), currency, reporting_currency

@@ -1,0 +1,21 @@
+-- Cost that nobody's tag can carry and that everybody shares: cost.allocation spreads it over the tagged values, in
+-- proportion to what each costs directly. Seed: warehouse/ref/shared_cost.csv, owned by finance; see
+-- docs/decisions/0006-how-money-is-converted-and-shared-out.md.
+-- key: kind, value
+-- kind: service (cost of a service in the bill) or account (whatever an account leaves untagged).
+-- value: The service's name in the bill; or the account's 12 digits, or the role by which a profile reaches it: management, operations or billing.
+-- description: Why it is shared.
+select
+    kind,
+    value,
+    description
+from
+    read_csv(
+        getvariable('ref_folder') || '/shared_cost.csv',
+        header = true,
+        columns = {
+            'kind': 'VARCHAR',
+            'value': 'VARCHAR',
+            'description': 'VARCHAR'
+        }
+    )

@@ -1,0 +1,61 @@
+-- The bill with every amount in the reporting currency beside it. Not part of the public interface; read cost.by_service
+-- and its sisters.
+-- materialized: view
+-- key: usage_date, slice, account_id, dimension_value
+-- usage_date: Day of use (UTC).
+-- slice: Which cut of the money, as in cost.daily.
+-- account_id: The linked account, 12 digits.
+-- dimension_value: Value of the slice's dimension; of a tag slice as it was written.
+-- unblended_cost: What the usage cost at the rate it was charged, in the billing currency.
+-- amortized_cost: The same with upfront and recurring fees of commitments spread over their term, in the billing currency.
+-- net_unblended_cost: Unblended after discounts, in the billing currency; NULL where AWS does not give it.
+-- net_amortized_cost: Amortized after discounts, in the billing currency; NULL where AWS does not give it.
+-- billed_cost: What is invoiced (FOCUS), in the billing currency; NULL where AWS does not give it.
+-- contracted_cost: Cost at negotiated rates (FOCUS), in the billing currency; NULL where AWS does not give it.
+-- list_cost: Cost at public rates (FOCUS), in the billing currency; NULL where AWS does not give it.
+-- currency: Billing currency, ISO 4217.
+-- reporting_unblended_cost: unblended_cost in the reporting currency, rounded to ten decimals; NULL where there is no rate.
+-- reporting_amortized_cost: amortized_cost in the reporting currency, rounded to ten decimals; NULL where there is no rate.
+-- reporting_net_unblended_cost: net_unblended_cost in the reporting currency, rounded to ten decimals; NULL where there is no rate.
+-- reporting_net_amortized_cost: net_amortized_cost in the reporting currency, rounded to ten decimals; NULL where there is no rate.
+-- reporting_billed_cost: billed_cost in the reporting currency, rounded to ten decimals; NULL where there is no rate.
+-- reporting_contracted_cost: contracted_cost in the reporting currency, rounded to ten decimals; NULL where there is no rate.
+-- reporting_list_cost: list_cost in the reporting currency, rounded to ten decimals; NULL where there is no rate.
+-- reporting_currency: The currency of CMDB_CURRENCY, ISO 4217.
+-- rate: Units of the reporting currency for one of the billing currency on that day; NULL where there is none.
+-- rate_kind: invoice, month_average, spot, or same_currency where nothing is converted; NULL where there is no rate.
+-- rate_date: The first day that the rate holds for; NULL where nothing is converted.
+-- is_estimated: True while AWS may still change the amounts.
+select
+    cost.usage_date,
+    cost.slice,
+    cost.account_id,
+    cost.dimension_value,
+    cost.unblended_cost,
+    cost.amortized_cost,
+    cost.net_unblended_cost,
+    cost.net_amortized_cost,
+    cost.billed_cost,
+    cost.contracted_cost,
+    cost.list_cost,
+    cost.currency,
+    (cost.unblended_cost * exchange.rate)::decimal(28, 10) as reporting_unblended_cost,
+    (cost.amortized_cost * exchange.rate)::decimal(28, 10) as reporting_amortized_cost,
+    (cost.net_unblended_cost * exchange.rate)::decimal(28, 10) as reporting_net_unblended_cost,
+    (cost.net_amortized_cost * exchange.rate)::decimal(28, 10) as reporting_net_amortized_cost,
+    (cost.billed_cost * exchange.rate)::decimal(28, 10) as reporting_billed_cost,
+    (cost.contracted_cost * exchange.rate)::decimal(28, 10) as reporting_contracted_cost,
+    (cost.list_cost * exchange.rate)::decimal(28, 10) as reporting_list_cost,
+    setting.reporting_currency,
+    exchange.rate,
+    exchange.rate_kind,
+    exchange.rate_date,
+    cost.is_estimated,
+    cost.is_stale,
+    cost.run_id,
+    cost.listing,
+    cost.collected_at
+from cost.daily as cost
+cross join ref.setting as setting
+-- Without a rate there is no amount in the reporting currency, and a check that fails.
+left join cost.exchange_rate as exchange using (usage_date, currency)
