@@ -36,6 +36,9 @@ RUNNING = """
 """An active account that has had an instance running for days."""
 
 CORRUPTIONS = {
+    "account_defaults_are_of_the_organisation": [
+        "insert into ref.account_default (account_id, environment) values ('1', 'prod')"
+    ],
     "cells_are_unique": ["insert into audit.collection select * from audit.collection order by all limit 1"],
     "every_account_in_the_tree_is_listed": [
         """

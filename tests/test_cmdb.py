@@ -61,6 +61,114 @@ def faults(home: House, name: str) -> list[dict[str, Any]]:
         return list(run(connection, RULES[name]).rows)
 
 
+# ------------------------------------------------------------------------------------------------- ownership
+
+
+def seed(home: House, relation: str, text: str) -> None:
+    """Let a seed be read from this text instead of its file, by its own query."""
+    name = relation.partition(".")[2]
+    file = home.store.database.parent / f"{name}.csv"
+    file.write_text(text, encoding="utf-8")
+    model = home.models[relation]
+    read = f"getvariable('ref_folder') || '/{name}.csv'"
+    assert read in model.sql
+    home.models[relation] = dataclasses.replace(model, sql=model.sql.replace(read, f"'{file}'"))
+
+
+def owners(home: House) -> dict[str, tuple[str | None, ...]]:
+    """Service, owner, cost centre, environment and source of each item, by its id."""
+    return {
+        row.pop("resource_id"): tuple(row.values())
+        for row in home.rows(
+            """
+            select resource_id, business_service, business_owner, cost_centre, environment, owner_source
+            from cmdb.resource
+            """
+        )
+    }
+
+
+def test_a_tag_comes_before_the_accounts_default_and_both_in_the_spelling_that_counts(home: House) -> None:
+    seed(
+        home,
+        "ref.account_default",
+        f"""account_id,business_service,business_owner,cost_centre,capability,environment,project,source
+{WORKLOAD},Ledger, mere ,007,,prod,,
+,,,,,,,
+
+111122223333,,,,,,,nobody
+""",
+    )
+    seed(
+        home,
+        "ref.tag_value_alias",
+        """tag_key,alias,tag_value
+bc:environment,PRD,prod
+bc:environment,dev,non-prod
+bc:cost-centre,CC7,007
+bc:business-service,prod,not for this key
+""",
+    )
+
+    def tagged(name: str, owner: str = WORKLOAD, **values: str) -> dict[str, Any]:
+        written = {f"bc:{key.replace('_', '-')}": value for key, value in values.items()}
+        return instance(name, OwnerId=owner, Tags=[{"Key": key, "Value": value} for key, value in written.items()])
+
+    other, unknown = "111122223333", "999988887777"
+    night(
+        home,
+        0,
+        instances(
+            tagged("i-own", business_service="Pay", business_owner=" ana ", cost_centre="CC9", environment=" dev "),
+            tagged("i-part", business_owner="ana", environment="PRD"),
+            tagged("i-empty", business_owner="", cost_centre="  "),
+            instance("i-bare"),
+        ),
+        instances(tagged("i-other", other, cost_centre="CC7"), account_id=other),
+        instances(tagged("i-unknown", unknown, business_owner="x"), account_id=unknown),
+        build="cmdb.resource",
+    )
+    assert owners(home) == {
+        "i-own": ("Pay", "ana", "CC9", "non-prod", "resource tag"),
+        "i-part": ("Ledger", "ana", "007", "prod", "resource tag"),
+        "i-empty": ("Ledger", "mere", "007", "prod", "account default"),
+        "i-bare": ("Ledger", "mere", "007", "prod", "account default"),
+        "i-other": (None, None, "007", None, "none"),
+        "i-unknown": (None, "x", None, None, "resource tag"),
+    }
+    assert home.rows("select account_id, source from ref.account_default order by 1") == [
+        {"account_id": WORKLOAD, "source": None},
+        {"account_id": other, "source": "nobody"},
+    ]
+    # What is tagged is counted as it is tagged: a default fills no tag.
+    home.build("cmdb.tag_fill_rate")
+    assert home.rows("select filled_count from cmdb.tag_fill_rate where tag_key = 'bc:business-owner'") == [
+        {"filled_count": 3}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "at_fault"),
+    [
+        pytest.param("000000000042,,,,,prod,,", [], id="as it should be"),
+        # A spreadsheet takes an account for a number.
+        pytest.param("42,,,,,,,", [("account_id", "42")], id="zeros lost"),
+        pytest.param("555555555555,,,,,,,", [("account_id", "555555555555")], id="of nobody"),
+        pytest.param("000000000042,,,,,PRD,,", [("environment", "PRD")], id="another spelling"),
+    ],
+)
+def test_a_default_that_reaches_nobody_or_is_spelled_otherwise_is_told(
+    home: House, line: str, at_fault: list[tuple[str, str]]
+) -> None:
+    header = "account_id,business_service,business_owner,cost_centre,capability,environment,project,source"
+    seed(home, "ref.account_default", f"{header}\n{line}\n")
+    seed(home, "ref.tag_value_alias", "tag_key,alias,tag_value\nbc:environment,PRD,prod\n")
+    home.build("ref.account_default", "ref.tag_value_alias", "ref.tag_key")
+    home.execute("create or replace view org.account as select '000000000042' as account_id")
+    found = faults(home, "account_defaults_are_of_the_organisation")
+    assert [(row["resource_column"], row["written"]) for row in found] == at_fault
+
+
 # ------------------------------------------------------------------------------------- cmdb.resource_version
 
 

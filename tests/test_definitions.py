@@ -197,6 +197,7 @@ CHECKS = {
     "stage/cost_allocation_tag": {"key_is_unique"},
     "stage/cost_resource_daily": {"key_is_unique"},
     "cmdb/resource": {"key_is_unique"},
+    "ref/account_default": {"key_is_unique", "account_defaults_are_of_the_organisation"},
     "cmdb/resource_version": {"key_is_unique", "every_version_ends_where_the_next_begins"},
     "published": {
         "cells_are_unique",
@@ -208,6 +209,7 @@ CHECKS = {
 """Every check there is. Written by hand on purpose: a check that goes away has to be taken out here too."""
 
 WARNINGS = {
+    ("ref/account_default", "account_defaults_are_of_the_organisation"),
     ("landing/ec2_region", "account_coverage"),
     ("cost/reconciliation", "budgets_count_what_the_bill_says"),
     ("cost/reconciliation", "daily_cost_is_the_monthly_total_while_estimated"),

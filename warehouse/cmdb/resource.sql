@@ -12,13 +12,13 @@
 -- created_at: When AWS made it, or started it last, UTC; NULL where AWS does not say.
 -- tags: Tags; an empty map where it has none, NULL where they could not be read.
 -- tags_source: Where the tags come from: its own listing, or the tagging API where that gave none; NULL where tags is.
--- business_service: Value of the tag bc:business-service; NULL where it has none.
--- business_owner: Value of the tag bc:business-owner; NULL where it has none.
--- cost_centre: Value of the tag bc:cost-centre; NULL where it has none.
--- capability: Value of the tag bc:capability; NULL where it has none.
--- environment: Value of the tag bc:environment; NULL where it has none.
--- project: Value of the tag bc:project; NULL where it has none.
--- owner_source: Where the owner comes from: resource tag, account default or none.
+-- business_service: The value that counts (ref.tag_value_alias) of the tag bc:business-service; where it has none, its account's (ref.account_default); else NULL.
+-- business_owner: The value that counts (ref.tag_value_alias) of the tag bc:business-owner; where it has none, its account's (ref.account_default); else NULL.
+-- cost_centre: The value that counts (ref.tag_value_alias) of the tag bc:cost-centre; where it has none, its account's (ref.account_default); else NULL.
+-- capability: The value that counts (ref.tag_value_alias) of the tag bc:capability; where it has none, its account's (ref.account_default); else NULL.
+-- environment: The value that counts (ref.tag_value_alias) of the tag bc:environment; where it has none, its account's (ref.account_default); else NULL.
+-- project: The value that counts (ref.tag_value_alias) of the tag bc:project; where it has none, its account's (ref.account_default); else NULL.
+-- owner_source: Where business_owner comes from: resource tag, account default or none.
 -- attributes: Further attributes of the type, JSON; the table of the type in schema aws has them in columns.
 -- first_seen_at: When it was first collected, UTC.
 -- last_seen_at: When it was last collected, UTC.
@@ -52,17 +52,49 @@ with tagged as (
         on observed.arn = told.arn and (observed.tags is null or not told.is_stale)
 ),
 
+said as (
+    -- The values that count, by the keys and the other spellings that the organisation knows.
+    select
+        tagged.arn,
+        wanted.resource_column,
+        coalesce(alias.tag_value, trim(tagged.tags[wanted.tag_key])) as tag_value
+    from tagged
+    cross join ref.tag_key as wanted
+    left join ref.tag_value_alias as alias
+        on wanted.tag_key = alias.tag_key and trim(tagged.tags[wanted.tag_key]) = alias.alias
+    where trim(tagged.tags[wanted.tag_key]) <> ''
+),
+
+own as (
+    select
+        arn,
+        max(tag_value) filter (where resource_column = 'business_service') as business_service,
+        max(tag_value) filter (where resource_column = 'business_owner') as business_owner,
+        max(tag_value) filter (where resource_column = 'cost_centre') as cost_centre,
+        max(tag_value) filter (where resource_column = 'capability') as capability,
+        max(tag_value) filter (where resource_column = 'environment') as environment,
+        max(tag_value) filter (where resource_column = 'project') as project
+    from said
+    group by arn
+),
+
 owned as (
     select
         o.*,
-        nullif(o.tags['bc:business-service'], '') as business_service,
-        nullif(o.tags['bc:business-owner'], '') as business_owner,
-        nullif(o.tags['bc:cost-centre'], '') as cost_centre,
-        nullif(o.tags['bc:capability'], '') as capability,
-        nullif(o.tags['bc:environment'], '') as environment,
-        nullif(o.tags['bc:project'], '') as project,
-        if(nullif(o.tags['bc:business-owner'], '') is null, 'none', 'resource tag') as owner_source
+        coalesce(own.business_service, of_account.business_service) as business_service,
+        coalesce(own.business_owner, of_account.business_owner) as business_owner,
+        coalesce(own.cost_centre, of_account.cost_centre) as cost_centre,
+        coalesce(own.capability, of_account.capability) as capability,
+        coalesce(own.environment, of_account.environment) as environment,
+        coalesce(own.project, of_account.project) as project,
+        case
+            when own.business_owner is not null then 'resource tag'
+            when of_account.business_owner is not null then 'account default'
+            else 'none'
+        end as owner_source
     from tagged as o
+    left join own on o.arn = own.arn
+    left join ref.account_default as of_account on o.account_id = of_account.account_id
 ),
 
 present as (
