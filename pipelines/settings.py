@@ -147,7 +147,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         cost_request_limit=value("CMDB_COST_REQUEST_LIMIT", 100, _whole(1, 100_000), "a whole number from 1 to 100000"),
         concurrency=value("CMDB_CONCURRENCY", 64, _whole(1, 512), "a whole number from 1 to 512"),
         alert_command=text("CMDB_ALERT_COMMAND"),
-        schedule=value("CMDB_SCHEDULE", "30 3 * * *", _cron, "a cron line of five fields"),
+        schedule=value("CMDB_SCHEDULE", "30 3 * * *", _cron, "a cron line of five fields that some day fulfils"),
         requested=frozenset(name for name in ON_REQUEST if value(name, False, _yes, "yes or no")),
         aws_sources=tuple(f"{name}={environment[name]}" for name in AWS_SOURCES if environment.get(name, "").strip()),
         timezone=value("CMDB_TIMEZONE", "Pacific/Auckland", _timezone, "a time zone such as Pacific/Auckland"),
@@ -168,13 +168,18 @@ def _regions(text: str) -> tuple[str, ...]:
     regions = _words(text)
     for region in regions:
         area, _, number = region.rpartition("-")
-        if not area or not number.isdigit() or not region.replace("-", "").isalnum() or region != region.lower():
+        is_plain = region.isascii() and region.islower() and region.replace("-", "").isalnum()
+        if not (area and number.isdigit() and is_plain):
             raise ValueError(region)
     return regions
 
 
 def _database(text: str) -> Path:
-    path = Path(text).expanduser()
+    try:
+        path = Path(text).expanduser()
+    except RuntimeError as error:
+        # A home of somebody whom this machine does not know.
+        raise ValueError(text) from error
     if path.suffix != ".duckdb":
         raise ValueError(text)
     return path if path.is_absolute() else REPOSITORY / path
@@ -235,8 +240,10 @@ def _yes(text: str) -> bool:
 
 
 def _cron(text: str) -> str:
-    # Dagster judges the line fully when it loads the schedule; five fields is what people get wrong.
-    if len(text.split()) != 5:
+    # Imported here: only who sets it waits for Dagster, which loads no schedule whose line it does not understand.
+    from dagster._utils.schedules import is_valid_cron_string
+
+    if len(text.split()) != 5 or not is_valid_cron_string(text):
         raise ValueError(text)
     return text
 

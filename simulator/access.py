@@ -105,7 +105,9 @@ class Access:
     def __init__(self, world: World, policies: Mapping[Kind, Policy]) -> None:
         self.world = world
         self.policies = policies
-        self.misroute: tuple[str, str] | None = None
+        self.misroutes: list[tuple[str, str, str]] = []
+        """Role, account of its profile, and the account that it reaches instead."""
+
         self.session_seconds: int | None = None
         self.refused: dict[Kind, Policy] = {}
         """Grants taken back, by role."""
@@ -146,8 +148,10 @@ class Access:
         except (ValueError, KeyError, TypeError) as error:
             raise unknown_token(call.service) from error
         call.role = KIND_OF_ROLE.get(call.role_name)
-        if self.misroute and (account, call.role) == (self.misroute[0], "operations"):
-            account = self.misroute[1]
+        for role, instead_of, reached in self.misroutes:
+            if (role, instead_of) == (call.role, account):
+                account = reached
+                break
         call.account_id = account
         call.arn = f"arn:aws:sts::{account}:assumed-role/{call.role_name}/{call.session}"
         if ends <= time.time():

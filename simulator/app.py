@@ -83,6 +83,20 @@ def _period(data: dict[str, str]) -> tuple[dt.date, dt.date]:
     return dt.date.fromisoformat(data["start"]), dt.date.fromisoformat(data["end"])
 
 
+def _without(output: Any, item: str) -> Any:
+    """An answer without the records that name something themselves."""
+    if isinstance(output, dict):
+        return {name: _without(value, item) for name, value in output.items()}
+    if isinstance(output, list):
+        return [_without(record, item) for record in output if not _names(record, item)]
+    return output
+
+
+def _names(record: Any, item: str) -> bool:
+    values = record.values() if isinstance(record, dict) else ()
+    return any(item in value if isinstance(value, list) else item == value for value in values)
+
+
 def _is_state(value: str) -> TypeGuard[PolicyState]:
     return value in get_args(PolicyState)
 
@@ -191,6 +205,10 @@ class Simulation:
             return call.render(error)
         if rule is not None and rule.action == "truncate":
             return self._truncated(call, response, rule.keep)
+        if rule is not None and rule.action == "omit":
+            output = call.parse_response(response)
+            output.pop("ResponseMetadata", None)
+            return call.render(_without(output, rule.item))
         if response.status >= 400:
             error_detail = call.parse_response(response).get("Error", {})
             call.error_code = error_detail.get("Code") or str(response.status)
@@ -361,13 +379,13 @@ class Simulation:
         self.lies.append(lie)
         self.faults.rules.extend(lie.rules)
         if lie.misroute:
-            self.access.misroute = lie.misroute
+            self.access.misroutes.append(lie.misroute)
         return lie.as_json()
 
     def _stop_lying(self) -> None:
         told = [rule for lie in self.lies for rule in lie.rules]
         self.faults.rules[:] = [rule for rule in self.faults.rules if not any(rule is other for other in told)]
-        self.access.misroute = None
+        self.access.misroutes.clear()
         self.lies.clear()
 
     def _configure(self, data: dict[str, Any]) -> dict[str, Any]:

@@ -28,6 +28,7 @@ Action = Literal[
     "reset",
     "cut",
     "garbage",
+    "omit",
 ]
 
 
@@ -41,7 +42,7 @@ class Rule:
 
     Patterns are `fnmatch`; `contains` is a plain substring of the request's body. The first `skip` matching
     calls pass, the next `times` are hit (all, where it is None), later ones pass again; `per` names what is
-    counted apart, such as `("account", "region", "op")`.
+    counted apart, such as `("account", "region", "op")`. `omit` leaves out of an answer the records that name `item`.
     """
 
     action: Action
@@ -60,6 +61,7 @@ class Rule:
     status: int = 400
     seconds: float = 0.0
     keep: int = 1
+    item: str = ""
     seen: Counter[tuple[str, ...]] = field(default_factory=Counter)
     hits: Counter[tuple[str, ...]] = field(default_factory=Counter)
 
@@ -126,7 +128,10 @@ class Faults:
 
 @dataclass(frozen=True)
 class Lie:
-    """A lie that is being told. `operation` is `service:Operation`, with `*` for several."""
+    """A lie that is being told. `operation` is `service:Operation`, with `*` for several.
+
+    `misroute` is a role, and the account that its profile reaches instead of another: `(role, instead_of, reached)`.
+    """
 
     name: str
     role: str
@@ -135,7 +140,7 @@ class Lie:
     description: str
     survivable: bool
     rules: tuple[Rule, ...] = ()
-    misroute: tuple[str, str] | None = None
+    misroute: tuple[str, str, str] | None = None
 
     def as_json(self) -> dict[str, Any]:
         """What the control path answers."""
@@ -157,6 +162,43 @@ LIES = (
     "throttle_forever",
     "empty_page",
     "throttle",
+    "no_accounts",
+    "no_service_control_policies",
+    "no_bill",
+    "no_databases",
+    "no_buckets",
+    "no_functions",
+    "truncated",
+    "truncated_accounts",
+    "truncated_units",
+    "denied_listing",
+    "denied_region",
+    "denied_everywhere",
+    "denied_management",
+    "denied_operations",
+    "denied_billing",
+    "misrouted_management",
+    "misrouted_operations",
+    "misrouted_billing",
+    "misrouted_workload",
+    "expired_midway_management",
+    "expired_midway_operations",
+    "expired_midway_billing",
+    "expired_midway_workload",
+    "error_500",
+    "html_503",
+    "reset",
+    "cut",
+    "garbage",
+    "slow",
+    "down_management",
+    "down_operations",
+    "down_billing",
+    "down_workload",
+    "garbage_forever",
+    "region_closed",
+    "no_trail",
+    "bill_without_account",
 )
 
 
@@ -217,7 +259,7 @@ def _same_account_twice(world: World, _account_id: str | None) -> Lie:
         "*:*",
         f"The operations profile reaches the management account {world.management} instead of {world.operations}.",
         survivable=False,
-        misroute=(world.operations, world.management),
+        misroute=("operations", world.operations, world.management),
     )
 
 
@@ -283,4 +325,396 @@ def _throttle(world: World, _account_id: str | None) -> Lie:
         "are throttled; the third is answered.",
         survivable=True,
         rules=tuple(Rule("throttle", service=name, times=2, per=per) for name in ("organizations", "ec2", "ce")),
+    )
+
+
+# ------------------------------------------------------------------------------------------ zeros of each role
+
+
+def _zero(
+    world: World, name: str, role: str, account: str, service: str, op: str, *, contains: str = "", what: str
+) -> Lie:
+    return Lie(
+        name,
+        role,
+        account,
+        f"{service}:{op}",
+        f"{service}:{op} of account {account} answers 200 and an empty list, although there are {what}.",
+        survivable=False,
+        rules=(Rule("empty", service=service, op=op, account=account, contains=contains),),
+    )
+
+
+def _no_accounts(world: World, _account_id: str | None) -> Lie:
+    return _zero(world, "no_accounts", "management", world.management, "organizations", "ListAccounts", what="accounts")
+
+
+def _no_service_control_policies(world: World, _account_id: str | None) -> Lie:
+    return _zero(
+        world,
+        "no_service_control_policies",
+        "management",
+        world.management,
+        "organizations",
+        "ListPolicies",
+        contains="SERVICE_CONTROL_POLICY",
+        what="service control policies",
+    )
+
+
+def _no_bill(world: World, _account_id: str | None) -> Lie:
+    return _zero(world, "no_bill", "billing", world.billing, "ce", "GetCostAndUsage", what="costs")
+
+
+def _no_databases(world: World, account_id: str | None) -> Lie:
+    account = _victim(world, account_id)
+    return _zero(world, "no_databases", "workload", account, "rds", "DescribeDBInstances", what="databases")
+
+
+def _no_buckets(world: World, account_id: str | None) -> Lie:
+    return _zero(world, "no_buckets", "workload", _victim(world, account_id), "s3", "ListBuckets", what="buckets")
+
+
+def _no_functions(world: World, account_id: str | None) -> Lie:
+    return _zero(
+        world, "no_functions", "workload", _victim(world, account_id), "lambda", "ListFunctions*", what="functions"
+    )
+
+
+# ---------------------------------------------------------------------------------------------- half a list
+
+
+def _truncated(world: World, account_id: str | None) -> Lie:
+    account = _victim(world, account_id)
+    return Lie(
+        "truncated",
+        "workload",
+        account,
+        "ec2:DescribeInstances",
+        f"ec2:DescribeInstances of account {account} ends after its first reservation, without a token.",
+        survivable=False,
+        rules=(Rule("truncate", service="ec2", op="DescribeInstances", account=account),),
+    )
+
+
+def _truncated_accounts(world: World, _account_id: str | None) -> Lie:
+    return Lie(
+        "truncated_accounts",
+        "management",
+        world.management,
+        "organizations:ListAccounts",
+        "organizations:ListAccounts ends after three accounts, without a token.",
+        survivable=False,
+        rules=(Rule("truncate", service="organizations", op="ListAccounts", keep=3),),
+    )
+
+
+def _truncated_units(world: World, _account_id: str | None) -> Lie:
+    return Lie(
+        "truncated_units",
+        "management",
+        world.management,
+        "organizations:ListAccountsForParent",
+        "organizations:ListAccountsForParent ends after the first account of every OU, without a token.",
+        survivable=False,
+        rules=(Rule("truncate", service="organizations", op="ListAccountsForParent"),),
+    )
+
+
+def _bill_without_account(world: World, account_id: str | None) -> Lie:
+    account = _victim(world, account_id)
+    return Lie(
+        "bill_without_account",
+        "billing",
+        account,
+        "ce:GetCostAndUsage",
+        f"The bill leaves out what account {account} costs.",
+        survivable=False,
+        rules=(Rule("omit", service="ce", op="GetCostAndUsage", item=account),),
+    )
+
+
+# -------------------------------------------------------------------------------------------------- refusals
+
+
+def _refusal(name: str, role: str, account: str, operation: str, where: str, rule: Rule) -> Lie:
+    return Lie(
+        name,
+        role,
+        account,
+        operation,
+        f"{operation} is refused {where}, with the access-denied code of its service.",
+        survivable=False,
+        rules=(rule,),
+    )
+
+
+def _denied_listing(world: World, account_id: str | None) -> Lie:
+    account, region = _victim(world, account_id), world.regions[0]
+    return _refusal(
+        "denied_listing",
+        "workload",
+        account,
+        "rds:DescribeDBInstances",
+        f"in account {account}, region {region}",
+        Rule("denied", service="rds", op="DescribeDBInstances", account=account, region=region),
+    )
+
+
+def _denied_region(world: World, _account_id: str | None) -> Lie:
+    region = world.regions[-1]
+    return _refusal(
+        "denied_region",
+        "workload",
+        "*",
+        "*:*",
+        f"in region {region} of every workload account",
+        Rule("denied", role="workload", region=region, exclude_services=("sts", "sso")),
+    )
+
+
+def _denied_everywhere(world: World, _account_id: str | None) -> Lie:
+    return _refusal(
+        "denied_everywhere",
+        "workload",
+        "*",
+        "ec2:DescribeInstances",
+        "in every account and region",
+        Rule("denied", service="ec2", op="DescribeInstances"),
+    )
+
+
+def _denied_management(world: World, _account_id: str | None) -> Lie:
+    return _refusal(
+        "denied_management",
+        "management",
+        world.management,
+        "organizations:ListPolicies",
+        "to the management profile",
+        Rule("denied", service="organizations", op="ListPolicies"),
+    )
+
+
+def _denied_operations(world: World, _account_id: str | None) -> Lie:
+    return _refusal(
+        "denied_operations",
+        "operations",
+        world.operations,
+        "resource-groups:ListGroups",
+        "to the operations profile",
+        Rule("denied", service="resource-groups", op="ListGroups"),
+    )
+
+
+def _denied_billing(world: World, _account_id: str | None) -> Lie:
+    return _refusal(
+        "denied_billing",
+        "billing",
+        world.billing,
+        "budgets:DescribeBudgets",
+        "to the billing profile",
+        Rule("denied", service="budgets", op="DescribeBudgets"),
+    )
+
+
+def _no_trail(world: World, _account_id: str | None) -> Lie:
+    return _refusal(
+        "no_trail",
+        "workload",
+        "*",
+        "cloudtrail:LookupEvents",
+        "to every profile",
+        Rule("denied", service="cloudtrail"),
+    )
+
+
+def _region_closed(world: World, account_id: str | None) -> Lie:
+    account, region = _victim(world, account_id), world.regions[-1]
+    return Lie(
+        "region_closed",
+        "workload",
+        account,
+        "*:*",
+        f"Account {account} has left region {region}, which other accounts are in: its keys are unknown there.",
+        survivable=False,
+        rules=(
+            Rule(
+                "error",
+                account=account,
+                region=region,
+                exclude_services=("sts", "sso"),
+                code="UnrecognizedClientException",
+                message="The security token included in the request is invalid.",
+                status=403,
+            ),
+        ),
+    )
+
+
+# --------------------------------------------------------------------------------------------- wrong account
+
+
+def _misrouted(name: str, role: str, instead_of: str, reached: str) -> Lie:
+    return Lie(
+        name,
+        role,
+        reached,
+        "*:*",
+        f"The {role} profile of account {instead_of} reaches account {reached}.",
+        survivable=False,
+        misroute=(role, instead_of, reached),
+    )
+
+
+def _misrouted_management(world: World, account_id: str | None) -> Lie:
+    return _misrouted("misrouted_management", "management", world.management, _victim(world, account_id))
+
+
+def _misrouted_operations(world: World, account_id: str | None) -> Lie:
+    return _misrouted("misrouted_operations", "operations", world.operations, _victim(world, account_id))
+
+
+def _misrouted_billing(world: World, account_id: str | None) -> Lie:
+    return _misrouted("misrouted_billing", "billing", world.billing, _victim(world, account_id))
+
+
+def _misrouted_workload(world: World, account_id: str | None) -> Lie:
+    """Two workload profiles reach one account, and another account is reached by none."""
+    account = _victim(world, account_id)
+    other = next(member.account_id for member in world.reachable() if member.account_id != account)
+    return _misrouted("misrouted_workload", "workload", other, account)
+
+
+# ---------------------------------------------------------------------------------------------- in the middle
+
+
+def _expired_midway(world: World, role: str, account: str, passed: int) -> Lie:
+    return Lie(
+        f"expired_midway_{role}",
+        role,
+        account,
+        "*:*",
+        f"After {passed} calls the credentials of the {role} profile of account {account} have expired, and so have "
+        "those that it is given then.",
+        survivable=False,
+        rules=(Rule("expired", role=role, account=account, exclude_services=("sts", "sso"), skip=passed),),
+    )
+
+
+def _expired_midway_management(world: World, _account_id: str | None) -> Lie:
+    return _expired_midway(world, "management", world.management, 5)
+
+
+def _expired_midway_operations(world: World, _account_id: str | None) -> Lie:
+    return _expired_midway(world, "operations", world.operations, 5)
+
+
+def _expired_midway_billing(world: World, _account_id: str | None) -> Lie:
+    return _expired_midway(world, "billing", world.billing, 5)
+
+
+def _expired_midway_workload(world: World, account_id: str | None) -> Lie:
+    return _expired_midway(world, "workload", _victim(world, account_id), 20)
+
+
+# -------------------------------------------------------------------------------------------- broken answers
+
+
+def _broken_once(name: str, said: str, **rule: Any) -> Lie:
+    return Lie(
+        name,
+        "workload",
+        "*",
+        "*:*",
+        f"The first answer of each ec2, rds, lambda and organizations operation, account and region {said}; "
+        "the next is whole.",
+        survivable=True,
+        rules=tuple(
+            Rule(service=service, times=1, per=("account", "region", "op"), **rule)
+            for service in ("ec2", "rds", "lambda", "organizations")
+        ),
+    )
+
+
+def _error_500(world: World, _account_id: str | None) -> Lie:
+    return _broken_once("error_500", "is an internal error", action="error", code="InternalError", status=500)
+
+
+def _html_503(world: World, _account_id: str | None) -> Lie:
+    return _broken_once("html_503", "is 503 and a page of HTML", action="html503")
+
+
+def _reset(world: World, _account_id: str | None) -> Lie:
+    return _broken_once("reset", "is a reset connection", action="reset")
+
+
+def _cut(world: World, _account_id: str | None) -> Lie:
+    return _broken_once("cut", "breaks off half way through a page", action="cut")
+
+
+def _garbage(world: World, _account_id: str | None) -> Lie:
+    return _broken_once("garbage", "is no answer of any protocol", action="garbage")
+
+
+def _slow(world: World, account_id: str | None) -> Lie:
+    account = _victim(world, account_id)
+    return Lie(
+        "slow",
+        "workload",
+        account,
+        "ec2:DescribeInstances",
+        f"The first ec2:DescribeInstances of account {account} in each region comes after fifteen seconds.",
+        survivable=True,
+        rules=(
+            Rule(
+                "delay",
+                service="ec2",
+                op="DescribeInstances",
+                account=account,
+                times=1,
+                per=("region",),
+                seconds=15.0,
+            ),
+        ),
+    )
+
+
+def _down(role: str, account: str, service: str, op: str) -> Lie:
+    return Lie(
+        f"down_{role}",
+        role,
+        account,
+        f"{service}:{op}",
+        f"{service}:{op} of account {account} answers 503 and a page of HTML, however often it is tried.",
+        survivable=False,
+        rules=(Rule("html503", service=service, op=op, account=account),),
+    )
+
+
+def _down_management(world: World, _account_id: str | None) -> Lie:
+    return _down("management", world.management, "organizations", "ListRoots")
+
+
+def _down_operations(world: World, _account_id: str | None) -> Lie:
+    return _down("operations", world.operations, "resourcegroupstaggingapi", "GetResources")
+
+
+def _down_billing(world: World, _account_id: str | None) -> Lie:
+    return _down("billing", world.billing, "ce", "GetCostAndUsage")
+
+
+def _down_workload(world: World, account_id: str | None) -> Lie:
+    return _down("workload", _victim(world, account_id), "ec2", "DescribeInstances")
+
+
+def _garbage_forever(world: World, account_id: str | None) -> Lie:
+    account, region = _victim(world, account_id), world.regions[0]
+    return Lie(
+        "garbage_forever",
+        "workload",
+        account,
+        "ec2:DescribeVolumes",
+        f"ec2:DescribeVolumes of account {account} in {region} is never an answer of any protocol.",
+        survivable=False,
+        rules=(Rule("garbage", service="ec2", op="DescribeVolumes", account=account, region=region),),
     )
