@@ -1,0 +1,96 @@
+"""The product's collection, step by step as a night has it, without Dagster around it.
+
+    python -m bench.ours WORK.json
+
+Accounts and regions are listed, then every family asks what `bench.canned` has of it, each cell is judged with its
+evidence, and all is landed and recorded: a DuckDB file and a landing folder are what is left.
+"""
+
+import json
+import os
+import sys
+import time
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from bench.canned import LISTINGS
+from bench.work import Result, Work
+from pipelines.catalogue import ACCOUNT, FAMILIES, REGION
+from pipelines.collect import ask
+from pipelines.collection import Collection
+from pipelines.definitions import aws_roles, code_version
+from pipelines.settings import Settings, read_settings
+from resources import evidence
+from resources.contract import Role
+from resources.evidence import Cell
+from resources.listing import Listing
+from resources.roles import AwsRole
+from resources.warehouse import Store
+
+RUN = "bench-collection"
+
+
+def collect(
+    store: Store, roles: dict[Role, AwsRole], settings: Settings, listings: Sequence[Listing], spoken: bool
+) -> list[Cell]:
+    """One step: ask, judge, land, record."""
+    needed: dict[Role, AwsRole] = {
+        role: resource for role, resource in roles.items() if any(role in listing.roles for listing in listings)
+    }
+    for resource in needed.values():
+        resource.verify()
+    log = (lambda line: print(line, file=sys.stderr, flush=True)) if spoken else (lambda line: None)
+    collection = Collection(store, RUN, needed, listings, settings, log)
+    try:
+        ask(collection, "bench")
+        cells = collection.cells()
+        collection.commit(cells, {})
+    finally:
+        collection.close()
+    return cells
+
+
+def steps(wanted: frozenset[str]) -> list[tuple[Listing, ...]]:
+    """The catalogue's families, each with what is wanted of it; accounts and regions first."""
+    first = (ACCOUNT, REGION)
+    families = [tuple(entry for entry in family.listings if entry.name in wanted) for family in FAMILIES]
+    alone = [(entry,) for name in first for family in FAMILIES for entry in family.listings if entry.name == name]
+    return alone + [family for family in families if family]
+
+
+def main() -> int:
+    """Collect, and print what was found."""
+    work = Work.load(Path(sys.argv[1]))
+    spoken = "--progress" in sys.argv
+    settings = read_settings(os.environ)
+    roles: dict[Role, AwsRole] = aws_roles(settings)  # type: ignore[assignment]  # its names are roles
+    store = Store(settings.database)
+    store.folder.mkdir(parents=True, exist_ok=True)
+    wanted = frozenset(entry.name for entry in LISTINGS)
+    counts: Counter[str] = Counter({name: 0 for name in wanted})
+    errors = 0
+    took: dict[str, float] = {}
+    with store.holding(RUN, "bench"):
+        with store.transaction() as connection:
+            evidence.record_run(connection, RUN, code_version())
+        for listings in steps(wanted):
+            began = time.monotonic()
+            cells = collect(store, roles, settings, listings, spoken)
+            took[listings[0].name] = round(time.monotonic() - began, 3)
+            for cell in cells:
+                # The central accounts are not the peers' work: they have no such resources here.
+                if cell.account_id in work.accounts and cell.listing in wanted:
+                    counts[cell.listing] += cell.record_count
+                errors += cell.outcome not in ("found", "empty_verified", "skipped")
+        with store.read() as connection:
+            written = connection.execute("select count(*) from audit.collection").fetchone()
+    for resource in roles.values():
+        resource.close()
+    print(json.dumps({"cells": written[0] if written else 0}), file=sys.stderr)
+    Result(dict(sorted(counts.items())), errors, took).print()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,186 @@
+"""The benchmark's own honesty: the stub answers as it says it does, and a comparison that is none is refused."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from bench import certificate, side_by_side, tree
+from bench.canned import BY_ACTION, LISTINGS, World, workload_accounts
+from bench.side_by_side import RAW, Contest, Peer, Reading, Refused, Target, contest, targets
+from bench.stage import Stage, staged
+from bench.work import Result
+
+REGIONS = ["us-east-1", "eu-west-1"]
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    folder = tmp_path_factory.mktemp("bench")
+    with staged(folder, certificate.make(folder), 20, REGIONS, 0.0) as started:
+        yield started
+
+
+def client(stage: Stage, service: str, account: str, region: str, attempts: int = 1) -> Any:
+    return boto3.client(
+        service,
+        region_name=region,
+        endpoint_url=stage.url,
+        verify=str(stage.certificate),
+        aws_access_key_id=f"ASIA{account}",
+        aws_secret_access_key="s",
+        config=Config(retries={"total_max_attempts": attempts}),
+    )
+
+
+def places(size: str) -> list[tuple[str, str]]:
+    world = World()
+    everywhere = [(account, region) for account in workload_accounts(20) for region in REGIONS]
+    return [place for place in everywhere if world.place(*place)[0] == size]
+
+
+def test_of_a_hundred_account_regions_seventy_are_empty_and_five_are_medium() -> None:
+    world = World()
+    sizes = Counter(world.place(account, "us-east-1")[0] for account in workload_accounts(4000))
+    assert sizes["empty"] / 4000 == pytest.approx(0.70, abs=0.03)
+    assert sizes["small"] / 4000 == pytest.approx(0.25, abs=0.03)
+    assert sizes["medium"] / 4000 == pytest.approx(0.05, abs=0.02)
+    other = World(seed=2)
+    assert any(other.place(a, "us-east-1") != world.place(a, "us-east-1") for a in workload_accounts(10))
+
+
+def test_boto3_reads_every_page_and_each_id_and_arn_names_its_own_account_and_region(stage: Stage) -> None:
+    account, region = places("medium")[0]
+    ec2, rds = (client(stage, service, account, region) for service in ("ec2", "rds"))
+    pages = list(ec2.get_paginator("describe_instances").paginate())
+    reservations = [reservation for page in pages for reservation in page["Reservations"]]
+    assert len(pages) == 2
+    assert len(reservations) == BY_ACTION["DescribeInstances"].medium
+    assert {reservation["OwnerId"] for reservation in reservations} == {account}
+    found = {instance["InstanceId"] for reservation in reservations for instance in reservation["Instances"]}
+    assert len(found) == len(reservations)
+    for other_account, other_region in places("medium")[1:] + places("small")[:3]:
+        others = client(stage, "ec2", other_account, other_region).describe_instances()["Reservations"]
+        assert not found & {instance["InstanceId"] for r in others for instance in r["Instances"]}
+    arns = [database["DBInstanceArn"] for database in rds.describe_db_instances()["DBInstances"]]
+    assert arns[0] == f"arn:aws:rds:{region}:{account}:db:ledger-{0:09x}"
+    assert len(set(arns)) == BY_ACTION["DescribeDBInstances"].medium
+
+
+def test_the_counters_say_what_was_asked(stage: Stage) -> None:
+    account, region = places("empty")[0]
+    stage.reset()
+    assert client(stage, "ec2", account, region).describe_volumes()["Volumes"] == []
+    counted = stage.counters()
+    assert counted["by_operation"] == {"DescribeVolumes": 1}
+    assert counted["requests"] == 1
+    # Reading them opens a connection too.
+    assert counted["connections"] == 2
+
+
+def test_who_asks_too_fast_is_throttled_in_that_account_region_and_service_alone(tmp_path: Path) -> None:
+    with staged(tmp_path, certificate.make(tmp_path), 2, REGIONS, 0.0, "--rate", "0.001", "--burst", "2") as stage:
+        first, second = stage.accounts
+        ec2 = client(stage, "ec2", first, "us-east-1")
+        ec2.describe_vpcs()
+        ec2.describe_vpcs()
+        with pytest.raises(ClientError, match="RequestLimitExceeded"):
+            ec2.describe_vpcs()
+        client(stage, "ec2", first, "eu-west-1").describe_vpcs()
+        client(stage, "ec2", second, "us-east-1").describe_vpcs()
+        client(stage, "rds", first, "us-east-1").describe_db_clusters()
+        assert stage.counters()["throttled"] == 1
+
+
+def test_the_answer_waits_for_the_latency_and_others_do_not_wait_for_it(tmp_path: Path) -> None:
+    with staged(tmp_path, certificate.make(tmp_path), 200, REGIONS, 0.25) as stage:
+        ran = load(stage, 64, 64)
+        assert ran["answered"] == 64
+        # One after the other would take sixteen seconds.
+        assert 0.25 <= ran["seconds"] < 8
+
+
+def test_the_stub_answers_ten_thousand_requests_in_a_second_of_one_core(stage: Stage) -> None:
+    before = stage.counters()["cpu_seconds"]
+    assert load(stage, 4096, 32)["answered"] == 4096
+    spent = stage.counters()["cpu_seconds"] - before
+    assert 4096 / spent >= 10_000
+
+
+def load(stage: Stage, requests: int, connections: int) -> dict[str, Any]:
+    command = [sys.executable, "-m", "bench.load", stage.url, str(stage.certificate), str(requests), str(connections)]
+    said = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout
+    answer: dict[str, Any] = json.loads(said)
+    return answer
+
+
+def test_who_finds_something_else_than_is_there_is_not_compared(stage: Stage) -> None:
+    there = {listing.name: World().count(listing, stage.accounts, stage.regions) for listing in LISTINGS}
+    raw = contest("all is well", [RAW], stage, 1)
+    assert raw.counts == dict(sorted(there.items()))
+    assert raw.readings["raw HTTP"][0].requests > 20 * 2 * len(LISTINGS)
+    assert raw.readings["raw HTTP"][0].ran.cpu > 0
+    assert raw.readings["raw HTTP"][0].ran.peak > 0
+
+    def saying(result: Result) -> Peer:
+        program = f"print({json.dumps(result.__dict__)!r})"
+        return Peer("other", lambda stage: [sys.executable, "-c", program], side_by_side._printed)
+
+    contest("the same", [saying(Result(there, 0, {}))], stage, 1)
+    with pytest.raises(Refused, match=r"did not find what is there .*'ec2_vpc'"):
+        contest("one missing", [saying(Result(there | {"ec2_vpc": there["ec2_vpc"] - 1}, 0, {}))], stage, 1)
+    with pytest.raises(Refused, match="had 1 errors"):
+        contest("an error", [saying(Result(there, 1, {}))], stage, 1)
+    with pytest.raises(Refused, match="ended with 3"):
+        contest("broken", [Peer("broken", lambda s: [sys.executable, "-c", "raise SystemExit(3)"], None)], stage, 1)
+
+
+def reading(wall: float, cpu: float, peak: int, requests: int = 1000) -> Reading:
+    return Reading(tree.Ran(0, wall, cpu, peak, "", ""), requests, 64)
+
+
+def test_a_target_that_is_missed_by_more_than_a_tenth_is_named() -> None:
+    small = Contest(
+        "small",
+        40,
+        2,
+        {"ours": [reading(5, 4, 100), reading(4, 5, 100)], "c7n-org": [reading(36, 48, 700)]},
+        {"ours": 64, "c7n-org": 8},
+        {},
+    )
+    large = Contest(
+        "large", 200, 4, {"ours": [reading(1.8, 1.5, 100)], "raw HTTP": [reading(1.5, 1, 50)]}, {"ours": 64}, {}
+    )
+    rows = {row.measure: row for row in targets(small, large)}
+    assert not [row for row in rows.values() if row.missed]
+    assert rows["collection wall against c7n-org, 40 × 2"].reached == 9
+    assert rows["CPU of the tree against c7n-org"].reached == 12
+    # 1,000 requests of 80 ms in 64 threads are 1.25 s.
+    assert rows["64 threads, 200 × 4: wall against the latency limit"].reached == pytest.approx(1.44)
+    slower = replace(small, readings={**small.readings, "ours": [reading(4.5, 4, 100)]})
+    (missed,) = [row for row in targets(slower, large) if not row.met]
+    assert (missed.reached, missed.missed) == (8, True)
+    assert not Target("almost", 8.5, 9, at_least=True).missed
+    assert Target("too slow", 1.7, 1.5, at_least=False).missed
+    assert not Target("almost", 1.6, 1.5, at_least=False).missed
+
+
+def test_the_whole_tree_is_measured(tmp_path: Path) -> None:
+    burn = "import time; end = time.process_time() + 0.3\nwhile time.process_time() < end: pass"
+    program = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {burn!r}]); x = bytearray(50_000_000)"
+    ran = tree.run([sys.executable, "-c", program], {}, tmp_path)
+    assert ran.code == 0
+    assert ran.cpu >= 0.3
+    with pytest.raises(TimeoutError, match="was killed"):
+        tree.run([sys.executable, "-c", "import time; time.sleep(60)"], {}, tmp_path, timeout=0.3)
