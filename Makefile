@@ -1,5 +1,5 @@
 # Every target sets up .venv itself. Needs Python 3.11-3.13 and make (3.81 is enough).
-.PHONY: demo test dev check docs lock bench focus-check setup-demo setup-test
+.PHONY: demo test dev check docs lock bench focus-check setup-demo setup-test faults
 
 demo: setup-demo
 	.venv/bin/cmdb demo
@@ -40,6 +40,10 @@ bench: setup-test
 focus-check: setup-demo
 	@test -e warehouse/demo/cmdb.duckdb || .venv/bin/cmdb demo
 	@sh scripts/focus-check warehouse/demo/cmdb.duckdb
+
+# Breaks what can break, prints what came of it, and writes docs/reliability.md.
+faults: setup-test
+	.venv/bin/python -m faults
 
 setup-demo:
 	@sh scripts/setup demo

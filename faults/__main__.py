@@ -1,0 +1,40 @@
+"""`python -m faults`: run the kit, print every figure, write docs/reliability.md."""
+
+import os
+import platform
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "reliability.md"
+
+LIMIT = 18 * 60
+"""Seconds after which nothing new is begun."""
+
+
+def main() -> int:
+    """Run every part."""
+    with tempfile.TemporaryDirectory(prefix="cmdb-faults-", ignore_cleanup_errors=True) as folder:
+        # botocore looks below HOME once, when it is loaded: it is set before anything else is.
+        os.environ["HOME"] = folder
+        from faults import kit
+        from faults.report import page
+
+        began, deadline = time.monotonic(), time.monotonic() + LIMIT
+        parts = kit.run(Path(folder), deadline)
+    seconds = time.monotonic() - began
+    cases = [shown for part in parts for shown in part.shown]
+    wrong = [shown for shown in cases if not shown.passed]
+    print(f"{len(cases)} cases in {seconds / 60:.1f} minutes, {len(wrong)} otherwise than expected.")
+    named = {name: version(name) for name in ("duckdb", "dagster")}
+    versions = ", ".join([f"Python {platform.python_version()}", *(f"{name} {of}" for name, of in named.items())])
+    today = f"{datetime.now(UTC):%Y-%m-%d}"
+    PAGE.write_text(page(parts, date=today, versions=versions, seconds=seconds), encoding="utf-8")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,243 @@
+"""Crashes: the store is killed at seeded random moments, and the next process goes on.
+
+The named points of publishing are held in tests/test_publish.py.
+"""
+
+import functools
+import json
+import os
+import random
+import select
+import shutil
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from faults.ground import DATABASE, apart, begin
+from faults.report import Shown
+from resources.warehouse import Store, WarehouseError
+
+SEED = 20261125
+
+RANDOM_KILLS = 200
+
+ROWS = 2000
+
+READERS = 4
+
+PUBLISHES = 10
+
+
+def shown(case: str, expected: str, work: Callable[[], str]) -> Shown:
+    """Do the work of a case: what it returns is said, what it raises is the failure."""
+    began = time.monotonic()
+    said = failure = ""
+    try:
+        said = work()
+    except (AssertionError, RuntimeError, OSError, WarehouseError, duckdb.Error) as error:
+        failure = f"{type(error).__name__}: {str(error)[:600]}" if not isinstance(error, AssertionError) else str(error)
+        failure = failure or "an assertion failed"
+    made = Shown("crashes", case, expected, said, failure, seconds=time.monotonic() - began)
+    print(made.line(), flush=True)
+    return made
+
+
+# ------------------------------------------------------------------------------------------------- the store
+
+
+def _fill(store: Store, run_id: str, number: int) -> None:
+    with store.transaction() as connection:
+        connection.execute("create table if not exists stage.night (run_id varchar, number bigint, filler varchar)")
+        connection.execute("create table if not exists stage.counter (number bigint)")
+        connection.execute("delete from stage.night")
+        connection.execute("insert into stage.night select ?, range, md5(range::varchar) from range(?)", [run_id, ROWS])
+        connection.execute("delete from stage.counter")
+        connection.execute("insert into stage.counter values (?)", [number])
+
+
+def _whole(connection: duckdb.DuckDBPyConnection) -> str:
+    found = connection.execute("select run_id, count(*) from stage.night group by run_id").fetchall()
+    if len(found) != 1 or found[0][1] != ROWS:
+        raise RuntimeError(f"a mixture: {found}")
+    return str(found[0][0])
+
+
+def _check_whole(connection: duckdb.DuckDBPyConnection) -> None:
+    _whole(connection)
+
+
+def _nights_for_ever(database: Path, number: int, tell: Callable[..., None]) -> None:
+    """Small nights, one after the other; what has been committed and published is told as soon as it is."""
+    from resources import warehouse
+
+    store = Store(database)
+    warehouse.fault_point = lambda point: tell(at=point)
+    while True:
+        run_id = f"run-{number:06}"
+        with store.holding(run_id, "nightly"):
+            if store.working.exists():
+                with store.read() as connection:
+                    known = connection.execute(
+                        "select 1 from duckdb_tables() where schema_name = 'stage' and table_name = 'counter'"
+                    ).fetchall()
+                    (counted,) = (
+                        connection.execute("select max(number) from stage.counter").fetchall()[0] if known else (0,)
+                    )
+            else:
+                counted = 0
+            tell(found=counted)
+            for _ in range(3):
+                counted += 1
+                tell(at="transaction")
+                _fill(store, run_id, counted)
+                tell(committed=counted)
+            store.publish(run_id, _check_whole)
+            tell(published=run_id)
+        number += 1
+
+
+@dataclass
+class Told:
+    """What a process said before it was killed."""
+
+    found: int | None = None
+    committed: int = 0
+    published: str = ""
+    at: str = "start"
+
+
+def _listen(reader: int, until: float, told: Told) -> None:
+    """Take in what a process tells, until a time."""
+    rest = b""
+    while (left := until - time.monotonic()) > 0:
+        if not select.select([reader], [], [], left)[0]:
+            break
+        data = os.read(reader, 65536)
+        if not data:
+            break
+        rest = _take(rest + data, told)
+
+
+def _take(data: bytes, told: Told) -> bytes:
+    *lines, rest = data.split(b"\n")
+    for line in lines:
+        for name, value in json.loads(line).items():
+            # The first look is what the killed process before it left behind.
+            if name != "found" or told.found is None:
+                setattr(told, name, value)
+    return rest
+
+
+def random_kills(scratch: Path, count: int, seed: int, deadline: float) -> str:
+    """Kill the store's small nights at random moments; what was acknowledged is there afterwards."""
+    database = scratch / "store" / DATABASE
+    database.parent.mkdir(parents=True)
+    chance = random.Random(seed)
+    committed, published, number = 0, "", 0
+    phases: Counter[str] = Counter()
+    reads = begin(functools.partial(_read_for_ever, database, scratch / "stop"), scratch)
+    done = 0
+    for done in range(1, count + 1):
+        number += 100
+        told = Told(committed=committed, published=published)
+        reader, writer = os.pipe()
+
+        def tell(writer: int = writer, **what: Any) -> None:
+            os.write(writer, json.dumps(what).encode() + b"\n")
+
+        child = begin(functools.partial(_nights_for_ever, database, number, tell), scratch)
+        os.close(writer)
+        # Only from its first look on: before that nothing is written.
+        patience = time.monotonic() + 60
+        while told.found is None and time.monotonic() < patience and not child.ended():
+            _listen(reader, time.monotonic() + 0.005, told)
+        _listen(reader, time.monotonic() + chance.uniform(0.0, 0.4), told)
+        child.kill()
+        code = child.wait()
+        _listen(reader, time.monotonic() + 1, told)
+        os.close(reader)
+        if code != -signal.SIGKILL:
+            raise RuntimeError(f"kill {done}: it ended by itself with {code}: {child.said[-500:]}")
+        shutil.rmtree(child.folder, ignore_errors=True)
+        assert told.found is not None and committed <= told.found <= committed + 1, (
+            f"kill {done}: {committed} were committed and {told.found} are there"
+        )
+        # The next look may find one more than was acknowledged: it was killed between the commit and its word.
+        committed = max(told.committed, told.found)
+        served = apart(functools.partial(_served, database), scratch)
+        assert not told.published or served >= told.published, f"kill {done}: {served} after {told.published}"
+        published = told.published or published
+        phases[told.at.split(".")[0] if told.at != "transaction" else "transaction"] += 1
+        if time.monotonic() > deadline:
+            break
+    (scratch / "stop").touch()
+    count_of_reads = reads.result()
+    where = ", ".join(f"{times} in {phase}" for phase, times in phases.most_common())
+    return (
+        f"{done} kills with seed {seed} ({where}): {committed} transactions acknowledged, none lost; {count_of_reads} "
+        "reads meanwhile, none failed and none mixed."
+    )
+
+
+def _served(database: Path) -> str:
+    if not database.is_symlink():
+        return ""
+    with Store(database).published() as connection:
+        return _whole(connection)
+
+
+def _read_for_ever(database: Path, stop: Path) -> int:
+    """Read what is published until told to stop; the number of reads."""
+    reads = 0
+    store = Store(database)
+    while not stop.exists():
+        if not database.is_symlink():
+            time.sleep(0.01)
+            continue
+        with store.published() as connection:
+            first = _whole(connection)
+            time.sleep(0.005)
+            if _whole(connection) != first:
+                raise RuntimeError("a session changed its version")
+        reads += 1
+    return reads
+
+
+def readers_during_publishes(scratch: Path) -> str:
+    """Four readers while ten versions are published."""
+    database = scratch / "readers" / DATABASE
+    database.parent.mkdir(parents=True)
+
+    def publish(first: int, count: int) -> None:
+        store = Store(database)
+        for number in range(first, first + count):
+            with store.holding(f"run-{number:06}", "nightly"):
+                _fill(store, f"run-{number:06}", number)
+                store.publish(f"run-{number:06}", _check_whole)
+
+    apart(lambda: publish(0, 1), scratch)
+    stop = scratch / "readers-stop"
+    readers = [begin(functools.partial(_read_for_ever, database, stop), scratch) for _ in range(READERS)]
+    apart(lambda: publish(1, PUBLISHES), scratch)
+    stop.touch()
+    reads = [reader.result() for reader in readers]
+    assert min(reads) > 0, f"a reader did not read: {reads}"
+    return f"{sum(reads)} reads by {READERS} readers during {PUBLISHES} publishes, none failed and none mixed."
+
+
+def run(scratch: Path, deadline: float) -> list[Shown]:
+    """Both cases; the first ends early where the time is up, and says how many kills there were."""
+    return [
+        shown(
+            "the store killed at random moments",
+            "nothing acknowledged is lost, what is published is whole, readers see no error and no mixture",
+            lambda: random_kills(scratch, RANDOM_KILLS, SEED, deadline),
+        ),
+        shown("four readers during ten publishes", "no error, no mixture", lambda: readers_during_publishes(scratch)),
+    ]

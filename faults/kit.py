@@ -1,0 +1,19 @@
+"""The parts of the kit."""
+
+from pathlib import Path
+
+from faults import crashes
+from faults.report import Part
+
+
+def run(scratch: Path, deadline: float) -> list[Part]:
+    """Every part."""
+    return [
+        Part(
+            "crashes",
+            "Crashes",
+            "The store's process is killed with SIGKILL at seeded random moments, in transactions and in publishing, "
+            "while another process reads.",
+            crashes.run(scratch / "crashes", deadline),
+        )
+    ]
