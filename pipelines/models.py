@@ -320,7 +320,10 @@ def _replace_cells(connection: duckdb.DuckDBPyConnection, store: Store, model: M
         "delete from landed_cell where outcome = 'found' and not list_contains($runs, run_id)",
         {"runs": sorted(at_hand)},
     )
-    connection.execute(f"create or replace temp table incoming as {model.sql}")
+    # A temporary table lies in memory uncompressed, which for a month of metrics is more than all else that a night
+    # holds: only what a log has to see first is put into one.
+    kind = "table" if logs else "view"
+    connection.execute(f"create or replace temp {kind} incoming as {model.sql}")
     _ensure_table(connection, model)
     for log in logs:
         connection.execute(f"create or replace temp table logged as {log.sql}")

@@ -11,7 +11,7 @@ import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -162,6 +162,12 @@ class _MfaNeeded(Exception):
     """A profile wants a code from a person."""
 
 
+@cache
+def _loader(data_path: str | None) -> Any:
+    """What reads botocore's models, and keeps them: one for all roles, since those of EC2 alone take 15 MB."""
+    return botocore.loaders.create_loader(data_path)
+
+
 class AwsConfig:
     """The AWS config and credentials files, found as every AWS tool finds them and parsed once."""
 
@@ -171,7 +177,7 @@ class AwsConfig:
         self.credentials_file = Path(session.get_config_variable("credentials_file")).expanduser()
         # By the environment alone: the profile's own setting would mean parsing the files here.
         data_path = session.get_config_variable("data_path", methods=("env",))
-        self.loader: Any = botocore.loaders.create_loader(data_path)
+        self.loader = _loader(data_path)
         self._session = session
         self._settings_keys: dict[str, str] = {}
 

@@ -11,13 +11,13 @@
 -- region: AWS region of the resource.
 -- namespace: CloudWatch's namespace of the metric, such as AWS/EC2.
 -- resource_id: The service's own id, such as i-0123456789abcdef0.
-with result as (
+with result as not materialized (
     select
         account_id,
         region,
         string_split(item.Label, '|') as label,
-        unnest(item.Timestamps) as point_at,
-        unnest(item."Values") as value,
+        item.Timestamps as point_at,
+        item."Values" as value,
         cell
     from landing(
             'cloudwatch_metric',
@@ -25,37 +25,67 @@ with result as (
         )
 ),
 
+-- Read twice rather than held: the samples of a day are joined to its statistics, which are too many to sort.
+sample as (
+    select
+        account_id,
+        region,
+        subject,
+        usage_date,
+        max(data_points)::bigint as data_points
+    from (
+        select
+            account_id,
+            region,
+            label[1:4] as subject,
+            unnest(point_at)::date as usage_date,
+            unnest(value) as data_points
+        from result
+        where label[5] = 'SampleCount'
+    ) as counted
+    group by all
+),
+
 point as (
     select
         account_id,
         region,
-        label[1] as namespace,
-        label[3] as resource_id,
-        label[4] as metric,
+        label[1:4] as subject,
         label[5] as statistic,
-        point_at::date as usage_date,
-        value,
-        case label[2]
-            when 'InstanceId' then aws_arn('ec2', region, account_id, 'instance/' || label[3])
-            else error('aws.cloudwatch_metric_daily: no ARN is known for what ' || label[2] || ' names')
-        end as arn,
+        unnest(point_at)::date as usage_date,
+        unnest(value) as value,
         cell
     from result
+    where label[5] <> 'SampleCount'
+),
+
+measured as (
+    select
+        account_id,
+        region,
+        subject,
+        statistic,
+        usage_date,
+        value,
+        data_points,
+        cell
+    from point
+    left join sample using (account_id, region, subject, usage_date)
 )
 
 select
-    arn,
-    metric,
+    case subject[2]
+        when 'InstanceId' then aws_arn('ec2', region, account_id, 'instance/' || subject[3])
+        else error('aws.cloudwatch_metric_daily: no ARN is known for what ' || subject[2] || ' names')
+    end as arn,
+    subject[4] as metric,
     statistic,
     usage_date,
     value,
-    max(if(statistic = 'SampleCount', value, null))
-        over (partition by arn, metric, usage_date)::bigint
-        as data_points,
+    data_points,
     account_id,
     region,
-    namespace,
-    resource_id,
+    subject[1] as namespace,
+    subject[3] as resource_id,
     cell.*
-from point
-qualify statistic <> 'SampleCount'
+from measured
