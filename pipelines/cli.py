@@ -8,17 +8,40 @@ import json
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import asdict
 from functools import wraps
 from pathlib import Path
 from typing import Any, ParamSpec, get_args
 
 import click
+from click.shell_completion import CompletionItem
 
+from pipelines.lies import LIES
 from pipelines.settings import DEMO_DATABASE, Settings, SettingsError, read_settings
 from resources.contract import ROLES, ContractViolation, Role, policy
-from resources.warehouse import Store, WarehouseError
+from resources.warehouse import Store, Version, WarehouseError
 
 P = ParamSpec("P")
+
+
+class Command(click.Command):
+    """A command whose example stays on a line of its own, as it is typed."""
+
+    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The docstring, wrapped but for its example."""
+        text = self.help
+        try:
+            # A paragraph that begins with this character is click's for one that is not wrapped.
+            self.help = text.replace("\n\nExample: ", "\n\n\b\nExample: ") if text else text
+            super().format_help_text(ctx, formatter)
+        finally:
+            self.help = text
+
+
+class Group(click.Group):
+    """Commands with examples."""
+
+    command_class = Command
 
 
 class Refused(click.ClickException):
@@ -68,11 +91,37 @@ def _settings(*, demo: bool = False) -> Settings:
     return read_settings(environment)
 
 
+def offering(what: str) -> Callable[[click.Context, click.Parameter, str], list[CompletionItem]]:
+    """What the tab key offers for a parameter; looked up when it is pressed."""
+
+    def complete(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        from pipelines.completion import OFFERS
+
+        try:
+            settings = _settings(demo=bool(context.params.get("demo")))
+        except SettingsError:
+            return []
+        return OFFERS[what](Store(settings.database), context.params, incomplete)
+
+    return complete
+
+
+def _print_json(facts: Any) -> None:
+    click.echo(json.dumps(facts, indent=2, default=str, ensure_ascii=False))
+
+
 demo_option = click.option("--demo", is_flag=True, help="Look at the demo's warehouse (warehouse/demo/).")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+always_json_option = click.option(
+    "--json", "as_json", is_flag=True, expose_value=False, help="Print JSON, as it always does."
+)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=Group,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
+    epilog="Every command has an example in its --help. `cmdb demo` needs no AWS.",
+)
 @click.version_option(package_name="aws-org-cmdb")
 def main() -> None:
     """The CMDB and cost dataset that an AWS organisation can believe."""
@@ -92,20 +141,11 @@ def preflight(as_json: bool) -> None:
     settings = _settings()
     facts, recorded = judge_identities(settings)
     if as_json:
-        click.echo(
-            json.dumps(
-                [
-                    {
-                        "fact": f.name,
-                        "passed": f.passed,
-                        "severity": f.severity,
-                        "said": f.sentence,
-                        "cure": f.cure,
-                    }
-                    for f in facts
-                ],
-                indent=2,
-            )
+        _print_json(
+            [
+                {"fact": f.name, "passed": f.passed, "severity": f.severity, "said": f.sentence, "cure": f.cure}
+                for f in facts
+            ]
         )
     else:
         screen = console()
@@ -122,25 +162,26 @@ def preflight(as_json: bool) -> None:
     help="Ask again only the cells without a trusted answer of the last 20 hours, then build and publish as always.",
 )
 @demo_option
+@json_option
 @plainly
-def nightly(demo: bool, only_untrusted: bool) -> None:
+def nightly(demo: bool, only_untrusted: bool, as_json: bool) -> None:
     """Run the night: pre-flight, collection, models, checks, publishing.
+
+    With --json, progress is on standard error and the verdict on standard output.
 
     Example: cmdb nightly --only-untrusted
     """
-    _night(_settings(demo=demo), demo=demo, only_untrusted=only_untrusted)
-
-
-def _night(settings: Settings, *, demo: bool, only_untrusted: bool = False) -> None:
     from pipelines.alerts import send, verdict_of
     from pipelines.definitions import NIGHTLY
-    from pipelines.nightly import prepare_dagster_home, run_nightly, summarise
-    from pipelines.terminal import console, night_lines, progress_bars
+    from pipelines.nightly import as_facts, prepare_dagster_home, run_nightly, summarise
+    from pipelines.terminal import console, marked, night_lines, progress_bars
+
+    settings = _settings(demo=demo)
 
     prepare_dagster_home(os.environ)
     store = Store(settings.database)
     environment = os.environ | {"CMDB_DATABASE": str(settings.database)}
-    with progress_bars():
+    with progress_bars(on_stderr=as_json):
         night = run_nightly(environment, store, only_untrusted=only_untrusted)
     summary = summarise(store) if night.published else None
     where = " --demo" if demo else ""
@@ -151,9 +192,12 @@ def _night(settings: Settings, *, demo: bool, only_untrusted: bool = False) -> N
         if night.exit_code == 1
         else ".venv/bin/cmdb preflight"
     )
-    screen = console()
-    for line in night_lines(night, summary, str(settings.database), next_command):
-        screen.print(line, markup=False)
+    if as_json:
+        _print_json(as_facts(night, summary, str(settings.database), next_command))
+    screen = console(on_stderr=as_json)
+    if not as_json:
+        for line in night_lines(night, summary, str(settings.database), next_command, screen.width):
+            screen.print(marked(line))
     if not night.published and settings.alert_command:
         screen.print(send(settings.alert_command, verdict_of(night.run_id, NIGHTLY, night.sentences)), markup=False)
     if not night.published:
@@ -161,7 +205,13 @@ def _night(settings: Settings, *, demo: bool, only_untrusted: bool = False) -> N
 
 
 @main.command()
-@click.option("--lie", default="", metavar="NAME", help="Let the simulated AWS lie in a second night.")
+@click.option(
+    "--lie",
+    default="",
+    metavar="NAME",
+    help="Let the simulated AWS lie in a second night.",
+    shell_complete=lambda context, parameter, typed: [name for name in LIES if name.startswith(typed)],
+)
 @plainly
 def demo(lie: str) -> None:
     """Run a night on a simulated organisation, in warehouse/demo/; nothing real is touched.
@@ -196,7 +246,7 @@ def coverage(demo: bool, as_json: bool, blocked: bool) -> None:
 
     found = read_coverage(Store(_settings(demo=demo).database), blocked=blocked)
     if as_json:
-        click.echo(json.dumps(found.cells, indent=2, default=str))
+        _print_json(found.cells)
         return
     screen = console()
     screen.print(rows_table(found.matrix_columns, found.matrix_rows))
@@ -209,11 +259,19 @@ def coverage(demo: bool, as_json: bool, blocked: bool) -> None:
 
 @main.command()
 @click.argument("role", type=click.Choice(ROLES))
-@click.argument("listing")
-@click.option("--account", default="", metavar="ID", help="The workload account to ask.")
-@click.option("--region", default="", help="The region to ask; the home region where none is given.")
+@click.argument("listing", shell_complete=offering("listing"))
+@click.option(
+    "--account", default="", metavar="ID", help="The workload account to ask.", shell_complete=offering("account")
+)
+@click.option(
+    "--region",
+    default="",
+    help="The region to ask; the home region where none is given.",
+    shell_complete=offering("region"),
+)
 @click.option("--parameter", default="", help="For listings that are asked once a parent: the parent's id.")
 @click.option("--verbose", is_flag=True, help="Print the verbatim response.")
+@always_json_option
 @plainly
 def ask(role: Role, listing: str, account: str, region: str, parameter: str, verbose: bool) -> None:
     """Put one question to AWS again; print request, identity and answer. Nothing is stored.
@@ -228,13 +286,13 @@ def ask(role: Role, listing: str, account: str, region: str, parameter: str, ver
         raise Misused(str(error)) from error
     if not verbose:
         shown.pop("response", None)
-    click.echo(json.dumps(shown, indent=2, default=str, ensure_ascii=False))
+    _print_json(shown)
     if not trusted:
         raise click.exceptions.Exit(1)
 
 
 @main.command()
-@click.argument("subject", nargs=-1, required=True, metavar="WHAT")
+@click.argument("subject", nargs=-1, required=True, metavar="WHAT", shell_complete=offering("subject"))
 @click.option("--blocked", is_flag=True, help="Look into the working file: what the last night found.")
 @demo_option
 @json_option
@@ -263,7 +321,7 @@ def explain(subject: tuple[str, ...], blocked: bool, demo: bool, as_json: bool) 
     except NothingKnown as error:
         raise Misused(str(error)) from error
     if as_json:
-        click.echo(json.dumps(told.facts, indent=2, default=str, ensure_ascii=False))
+        _print_json(told.facts)
     else:
         console().print(rows_table(("", ""), told.lines))
 
@@ -305,7 +363,7 @@ def profiles(
         return
     accounts = unreached(Store(settings.database))
     if as_json:
-        click.echo(json.dumps(as_rows(accounts), indent=2, ensure_ascii=False))
+        _print_json(as_rows(accounts))
         return
     source_profile = source_profile or settings.operations_profile
     if accounts and not source_profile and not sso_session:
@@ -329,37 +387,42 @@ def profiles(
 
 
 @main.command()
-@click.argument("account")
-@click.argument("region")
-@click.argument("listing")
+@click.argument("account", shell_complete=offering("account"))
+@click.argument("region", shell_complete=offering("region"))
+@click.argument("listing", shell_complete=offering("cell"))
 @click.option("--reason", required=True, help="Why this zero is right; kept with your name.")
 @demo_option
+@json_option
 @plainly
-def accept(account: str, region: str, listing: str, reason: str, demo: bool) -> None:
+def accept(account: str, region: str, listing: str, reason: str, demo: bool, as_json: bool) -> None:
     """Accept one suspect zero, until the cell is found again.
 
     Example: cmdb accept 111122223333 us-east-1 ec2_instance --reason "decommissioned, CHG-1234"
     """
     from pipelines.operator import NoSuchQuestion, accept_zero
 
+    who = getpass.getuser()
     try:
-        sentence = accept_zero(
-            Store(_settings(demo=demo).database), account, region, listing, reason, getpass.getuser()
-        )
+        sentence = accept_zero(Store(_settings(demo=demo).database), account, region, listing, reason, who)
     except NoSuchQuestion as error:
         raise Misused(str(error)) from error
+    if as_json:
+        cell = {"account_id": account, "region": region, "listing": listing}
+        _print_json({**cell, "accepted_by": who, "accepted_reason": reason, "said": sentence})
+        return
     click.echo(sentence)
 
 
 @main.command(name="policy")
 @click.argument("role", type=click.Choice(get_args(Role)))
 @click.option("--optional", is_flag=True, help="Add the optional grants.")
+@always_json_option
 def policy_command(role: Role, optional: bool) -> None:
     """Print the least-privilege IAM policy of a role, as JSON.
 
     Example: cmdb policy workload > reader.json
     """
-    click.echo(json.dumps(policy(role, optional=optional), indent=2))
+    _print_json(policy(role, optional=optional))
 
 
 @main.command()
@@ -371,9 +434,10 @@ def policy_command(role: Role, optional: bool) -> None:
     default="table",
     show_default=True,
 )
+@json_option
 @demo_option
 @plainly
-def sql(query: str, output: str, demo: bool) -> None:
+def sql(query: str, output: str, as_json: bool, demo: bool) -> None:
     """Ask the published file in SQL; nothing can be changed through it.
 
     Example: cmdb sql "select account_id, account_name, ou_path from org.account"
@@ -381,22 +445,26 @@ def sql(query: str, output: str, demo: bool) -> None:
     from pipelines.operator import NoSuchQuestion, answer_sql
 
     try:
-        click.echo(answer_sql(Store(_settings(demo=demo).database), query, output))
+        click.echo(answer_sql(Store(_settings(demo=demo).database), query, "json" if as_json else output))
     except NoSuchQuestion as error:
         raise Misused(str(error)) from error
 
 
 @main.command()
-@click.argument("version", required=False)
+@click.argument("version", required=False, shell_complete=offering("version"))
 @click.option("--list", "listing", is_flag=True, help="Show the versions kept.")
 @demo_option
+@json_option
 @plainly
-def rollback(version: str | None, listing: bool, demo: bool) -> None:
+def rollback(version: str | None, listing: bool, demo: bool, as_json: bool) -> None:
     """Let analysts read an earlier published version again; the newest but one where none is named.
 
     Example: cmdb rollback
     """
     store = Store(_settings(demo=demo).database)
+    if listing and as_json:
+        _print_json([_version_facts(kept) for kept in store.versions()])
+        return
     if listing:
         for kept in store.versions():
             mark = "*" if kept.is_current else " "
@@ -405,10 +473,22 @@ def rollback(version: str | None, listing: bool, demo: bool) -> None:
     before = store.versions()
     now = store.rollback(version)
     was = next((kept.name for kept in before if kept.is_current), "nothing")
+    if as_json:
+        _print_json(_version_facts(now) | {"was": was})
+        return
     click.echo(f"{store.database} is {now.name} again; it was {was}. The next night publishes as always.")
 
 
-@main.group()
+def _version_facts(kept: Version) -> dict[str, Any]:
+    return {
+        "version": kept.name,
+        "run_id": kept.run_id,
+        "published_at": f"{kept.published_at:%Y-%m-%dT%H:%M:%SZ}",
+        "is_current": kept.is_current,
+    }
+
+
+@main.group(cls=Group)
 def fx() -> None:
     """Exchange rates."""
 
@@ -431,8 +511,9 @@ def fx() -> None:
     "--currency", "currencies", multiple=True, metavar="CODE", help="Take this column; all where none is named."
 )
 @demo_option
+@json_option
 @plainly
-def fx_import(file: Path, kind: Any, base: str, currencies: tuple[str, ...], demo: bool) -> None:
+def fx_import(file: Path, kind: Any, base: str, currencies: tuple[str, ...], demo: bool, as_json: bool) -> None:
     """Take in the exchange rates of a CSV, all of them or none.
 
     Either with the columns from_currency, to_currency, kind, valid_from and rate, or with a date and a column a
@@ -444,9 +525,25 @@ def fx_import(file: Path, kind: Any, base: str, currencies: tuple[str, ...], dem
 
     store = Store(_settings(demo=demo).database)
     try:
-        click.echo(str(import_rates(store, file, kind=kind, base=base, currencies=currencies)))
+        imported = import_rates(store, file, kind=kind, base=base, currencies=currencies)
     except FxError as error:
         raise Misused(str(error)) from error
+    if as_json:
+        _print_json(asdict(imported))
+        return
+    click.echo(str(imported))
+
+
+@main.command()
+@click.argument("shell", type=click.Choice(("bash", "zsh", "fish")))
+def completion(shell: str) -> None:
+    """Print what makes the tab key offer commands, options, accounts, regions and listings.
+
+    Example: cmdb completion bash > ~/.local/share/bash-completion/completions/cmdb
+    """
+    from pipelines.completion import script
+
+    click.echo(script(main, "cmdb", shell))
 
 
 @main.command(hidden=True)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from pipelines.lies import LIES
 from pipelines.nightly import prepare_dagster_home
 from pipelines.settings import DEMO_DATABASE, REPOSITORY
 from resources.contract import CONTRACT, ROLES, policy
@@ -22,9 +23,6 @@ from resources.warehouse import Store
 
 if TYPE_CHECKING:
     from simulator.client import Simulator
-
-REFUSED = ("silent_zero", "denied", "same_account_twice", "expired", "throttle_forever")
-SURVIVED = ("empty_page", "throttle")
 
 
 class NoSimulator(Exception):
@@ -57,8 +55,8 @@ def simulated(environment: Mapping[str, str]) -> Iterator[tuple["Simulator", dic
 
 def run_demo(lie: str, environment: MutableMapping[str, str]) -> int:
     """One truthful night, or after it one in which AWS lies; returns the exit code."""
-    if lie and lie not in REFUSED + SURVIVED:
-        click.echo(f"There is no lie {lie!r}. There are: {', '.join(REFUSED + SURVIVED)}. Nothing was run.", err=True)
+    if lie and lie not in LIES:
+        click.echo(f"There is no lie {lie!r}. There are: {', '.join(LIES)}. Nothing was run.", err=True)
         return 2
     prepare_dagster_home(environment)
     DEMO_DATABASE.parent.mkdir(mode=0o750, parents=True, exist_ok=True)

@@ -34,6 +34,7 @@ from pipelines.collect import landing_key
 from pipelines.cost_metadata import cost_metadata
 from pipelines.gate import GATE_TAG, open_gate, refusing, stop_where_blocked
 from pipelines.landing import records_path
+from pipelines.progress import Load
 from pipelines.settings import WAREHOUSE_FOLDER, Settings
 from pipelines.sql_files import Header, SqlFileError, identifier, literal, read_header, reads
 from resources import evidence
@@ -440,8 +441,15 @@ def _comment(connection: duckdb.DuckDBPyConnection, model: Model) -> None:
 KEY_IS_UNIQUE = "key_is_unique"
 
 
-def model_asset(model: Model, models: Mapping[str, Model], on_it: Sequence[checks.SqlCheck]) -> dg.AssetsDefinition:
+STEP = "build_"
+"""What the name of a step that builds begins with."""
+
+
+def model_asset(
+    model: Model, models: Mapping[str, Model], on_it: Sequence[checks.SqlCheck], load: Load | None = None
+) -> dg.AssetsDefinition:
     """The step that builds a model, its logs, and asks its checks."""
+    loading = load or Load()
     logs = [log for log in models.values() if log.materialized == "log" and log.logs == model.relation]
     check_specs = [
         *(
@@ -460,7 +468,7 @@ def model_asset(model: Model, models: Mapping[str, Model], on_it: Sequence[check
     ]
 
     @dg.multi_asset(
-        name=f"build_{model.schema}_{model.name}",
+        name=f"{STEP}{model.schema}_{model.name}",
         specs=[_spec(built, models, on_it if built is model else ()) for built in (model, *logs)],
         check_specs=check_specs,
         # A log can be left out of a selection, and so can a check: the log is written and the rule asked all the same.
@@ -483,6 +491,8 @@ def model_asset(model: Model, models: Mapping[str, Model], on_it: Sequence[check
             rows = build(store, model, logs, warehouse.run_id, settings.currency)
             found = [_key_check(model), *on_it] if model.key and model.materialized != "view" else list(on_it)
             results = checks.ask(store, found, warehouse.run_id, settings.config_hash)
+        steps = context.op_execution_context.job_def.nodes
+        loading.built(warehouse.run_id, rows, sum(step.name.startswith(STEP) for step in steps))
         selected = context.op_execution_context.selected_asset_check_keys
         for built in (model, *logs):
             if built.asset_key not in context.op_execution_context.selected_asset_keys:
@@ -574,8 +584,9 @@ def _metadata(store: Store, model: Model, rows: int | None) -> dict[str, Any]:
 
 def model_assets(models: Mapping[str, Model], sql_checks: Sequence[checks.SqlCheck]) -> list[dg.AssetsDefinition]:
     """Every SQL file as an asset; a log belongs to the step of the table that it logs."""
+    load = Load()
     return [
-        model_asset(model, models, [check for check in sql_checks if check.on == model.relation])
+        model_asset(model, models, [check for check in sql_checks if check.on == model.relation], load)
         for model in models.values()
         if model.materialized != "log"
     ]

@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Mapping, MutableMapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -164,3 +164,17 @@ def summarise(store: Store) -> Summary:
         api_cost_usd=run[1],
         stale=resources[2],
     )
+
+
+def as_facts(night: Night, summary: Summary | None, database: str, next_command: str) -> dict[str, Any]:
+    """What the last screen says, for programs; money stays text, so that no digit is lost."""
+    facts: dict[str, Any] = {
+        "run_id": night.run_id,
+        "published": night.published,
+        "exit_code": night.exit_code,
+        "database": database,
+        "sentences": night.sentences,
+        "warnings": night.warnings,
+        "next": next_command,
+    }
+    return facts if summary is None else facts | {"summary": asdict(summary)}

@@ -1,10 +1,11 @@
-"""How far a collection is: in the run's log every few seconds, and to whoever else wants to see it."""
+"""How far a collection or a load is: in the run's log every few seconds, and to whoever else wants to see it."""
 
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Literal
 
 from resources.answer import Progress
 
@@ -13,19 +14,34 @@ LOG_EVERY_SECONDS = 5.0
 
 @dataclass(frozen=True)
 class Report:
-    """One reading: of which work, how far."""
+    """One reading: of which work, how far.
+
+    Attributes:
+        unit: what is counted: the cells of a collection, or the tables of a load.
+    """
 
     what: str
     progress: Progress
+    unit: Literal["cells", "tables"] = "cells"
+
+    @property
+    def detail(self) -> str:
+        """What came of it so far: `3,204 records, 131 requests, 2 throttled`, or `3,204 rows`."""
+        p = self.progress
+        if self.unit == "tables":
+            return f"{p.records:,} rows"
+        return f"{p.records:,} records, {p.requests:,} requests, {p.throttles:,} throttled"
+
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing is left of it."""
+        return self.progress.done == self.progress.total
 
     def sentence(self) -> str:
         """`ec2_instance: 120 of 480 cells, 3,204 records, 131 requests, 2 throttled, about 14 s left`."""
         p = self.progress
         left = f", about {p.elapsed / p.done * (p.total - p.done):.0f} s left" if 0 < p.done < p.total else ""
-        return (
-            f"{self.what}: {p.done:,} of {p.total:,} cells, {p.records:,} records, {p.requests:,} requests, "
-            f"{p.throttles:,} throttled{left}"
-        )
+        return f"{self.what}: {p.done:,} of {p.total:,} {self.unit}, {self.detail}{left}"
 
 
 _watchers: list[Callable[[Report], None]] = []
@@ -60,3 +76,30 @@ class Reporter:
             if progress.done == progress.total or now - self._logged_at >= LOG_EVERY_SECONDS:
                 self._logged_at = now
                 self._log(report.sentence())
+
+
+class Load:
+    """Counts what a run has built of its tables, for the watchers; a step's own log says what that step did."""
+
+    def __init__(self) -> None:
+        self._run_id = ""
+        self._began = 0.0
+        self._tables = 0
+        self._rows = 0
+
+    def built(self, run_id: str, rows: int, total: int) -> None:
+        """Take one table in, of so many that the run builds. Another run begins anew."""
+        if run_id != self._run_id:
+            self._run_id, self._began, self._tables, self._rows = run_id, time.monotonic(), 0, 0
+        self._tables += 1
+        self._rows += rows
+        progress = Progress(
+            done=self._tables,
+            total=max(total, self._tables),
+            records=self._rows,
+            requests=0,
+            throttles=0,
+            elapsed=time.monotonic() - self._began,
+        )
+        for watcher in _watchers:
+            watcher(Report("load", progress, "tables"))

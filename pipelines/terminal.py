@@ -1,9 +1,10 @@
 """What the commands print: tables, progress, the summary of a night. Colour only on a terminal."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
@@ -14,9 +15,9 @@ from pipelines.progress import Report, watching
 from resources.identity import Fact
 
 
-def console() -> Console:
-    """Standard output; rich leaves colour out where it is not a terminal or NO_COLOR is set."""
-    screen = Console(highlight=False, soft_wrap=True)
+def console(*, on_stderr: bool = False) -> Console:
+    """Where people read; rich leaves colour out where that is not a terminal or NO_COLOR is set."""
+    screen = Console(highlight=False, soft_wrap=True, stderr=on_stderr)
     if not screen.is_terminal:
         # A file or a pipe has no width; 80 columns would break account ids and outcomes.
         screen.width = 200
@@ -46,51 +47,57 @@ def rows_table(columns: Iterable[str], rows: Iterable[Sequence[Any]]) -> Table:
 
 
 @contextmanager
-def progress_bars() -> Iterator[None]:
-    """Show every collection of this process as a bar; where there is no terminal, as a line when it is done."""
-    screen = console()
+def progress_bars(*, on_stderr: bool = False) -> Iterator[None]:
+    """Show what this process collects and loads: as bars on a terminal, elsewhere as a line when it is done.
+
+    What is done leaves a line and gives its bar away: a night has more listings than a screen has lines.
+    """
+    screen = console(on_stderr=on_stderr)
     if not screen.is_terminal:
-        with watching(_print_last(screen)):
+
+        def tell(report: Report) -> None:
+            if report.is_done:
+                screen.print(report.sentence(), markup=False)
+
+        with watching(tell):
             yield
         return
     columns = (
-        TextColumn("{task.description:<38}"),
+        TextColumn("{task.description:<38}", markup=False),
         BarColumn(bar_width=24),
         MofNCompleteColumn(),
-        TextColumn("{task.fields[detail]}"),
+        TextColumn("{task.fields[detail]}", markup=False),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=screen, transient=False) as bars:
+    with Progress(*columns, console=screen, transient=True) as bars:
         tasks: dict[str, TaskID] = {}
 
         def show(report: Report) -> None:
             reading = report.progress
+            if report.is_done:
+                if report.what in tasks:
+                    bars.remove_task(tasks.pop(report.what))
+                bars.console.print(report.sentence(), markup=False, style="dim")
+                return
             if report.what not in tasks:
                 tasks[report.what] = bars.add_task(report.what, total=reading.total, detail="")
-            bars.update(
-                tasks[report.what],
-                total=reading.total,
-                completed=reading.done,
-                detail=f"{reading.records:,} records, {reading.requests:,} requests",
-            )
+            bars.update(tasks[report.what], total=reading.total, completed=reading.done, detail=report.detail)
 
         with watching(show):
             yield
 
 
-def _print_last(screen: Console) -> Callable[[Report], None]:
-    def show(report: Report) -> None:
-        if report.progress.done == report.progress.total:
-            screen.print(report.sentence(), markup=False)
+SCREEN_ROWS = 24
+"""What the last screen of a night may take, on a terminal of the oldest kind."""
 
-    return show
+SENTENCE_ROWS = 4
+"""What one sentence of it may take; the whole of it stands in audit.check_result."""
 
 
-def night_lines(night: Night, summary: Summary | None, database: str, next_command: str) -> list[str]:
-    """The last screen of a night, at most 24 lines."""
-    lines = []
+def night_lines(night: Night, summary: Summary | None, database: str, next_command: str, width: int = 80) -> list[str]:
+    """The last screen of a night: lines that take at most 24 rows of a terminal so many columns wide."""
     if night.published and summary is not None:
-        lines += [
+        head = [
             f"Published {database}",
             f"  accounts       {summary.accounts:,} ({summary.active_accounts:,} active)",
             f"  resources      {summary.resources:,} in {summary.resource_accounts:,} accounts"
@@ -100,14 +107,36 @@ def night_lines(night: Night, summary: Summary | None, database: str, next_comma
             f"  requests       {summary.requests:,}, of which Cost Explorer charges {summary.api_cost_usd:,.2f} USD",
         ]
     else:
-        lines.append(f"Refused: run {night.run_id} did not publish. {database} is as it was.")
-    lines += [f"✗ {sentence}" for sentence in night.sentences[:6]]
-    lines += [f"! {sentence}" for sentence in night.warnings[:4]]
-    more = max(0, len(night.sentences) - 6) + max(0, len(night.warnings) - 4)
-    if more:
-        lines.append(f"  and {more} more, in audit.check_result")
-    lines.append(f"Next: {next_command}")
-    return lines
+        head = [f"Refused: run {night.run_id} did not publish. {database} is as it was."]
+    last = f"Next: {next_command}"
+    more = "  and {} more, in audit.check_result"
+    room = SCREEN_ROWS - sum(_rows(line, width) for line in (*head, last, more))
+    said = [*(f"✗ {sentence}" for sentence in night.sentences), *(f"! {sentence}" for sentence in night.warnings)]
+    shown: list[str] = []
+    for sentence in said:
+        line = _cut(" ".join(sentence.split()), SENTENCE_ROWS * width)
+        room -= _rows(line, width)
+        if room < 0:
+            break
+        shown.append(line)
+    left = len(said) - len(shown)
+    return [*head, *shown, *([more.format(left)] if left else []), last]
+
+
+def marked(line: str) -> Text:
+    """A line of the last screen, coloured by how it begins."""
+    for mark, style in (("✗", "red"), ("Refused", "bold red"), ("!", "yellow"), ("Published", "bold green")):
+        if line.startswith(mark):
+            return Text.assemble((mark, style), line.removeprefix(mark))
+    return Text(line)
+
+
+def _rows(line: str, width: int) -> int:
+    return max(1, -(-cell_len(line) // width))
+
+
+def _cut(line: str, cells: int) -> str:
+    return line if cell_len(line) <= cells else f"{set_cell_size(line, cells - 1).rstrip()}…"
 
 
 def _counts(cells: Mapping[str, int]) -> str:

@@ -35,6 +35,7 @@ COMMANDS = (
     "policy",
     "sql",
     "rollback",
+    "completion",
 )
 
 Done = subprocess.CompletedProcess[str]
@@ -64,7 +65,7 @@ def one_sentence(done: Done, exit_code: int, *words: str) -> str:
 def test_the_help_of_every_command_has_an_example(command: str) -> None:
     done = cmdb_here({}, command, "--help")
     assert done.returncode == 0
-    assert re.search(rf"Example: cmdb {command}\b", done.stdout)
+    assert re.search(rf"^  Example: cmdb {command}\b.*\n\n", done.stdout, re.MULTILINE), "on one line, to be copied"
 
 
 def test_the_help_names_every_command() -> None:
@@ -72,7 +73,7 @@ def test_the_help_names_every_command() -> None:
     assert done.returncode == 0
     for command in COMMANDS:
         assert re.search(rf"^  {command}\s+\S", done.stdout, re.MULTILINE), command
-    assert set(re.findall(r"^  ([a-z]+)\s{2,}\S", done.stdout, re.MULTILINE)) == set(COMMANDS)
+    assert set(re.findall(r"^  ([a-z]+)\s{2,}\S", done.stdout, re.MULTILINE)) == {*COMMANDS, "fx"}
 
 
 def test_an_unknown_command_is_wrong_usage() -> None:
@@ -174,6 +175,14 @@ def test_a_night_with_a_profile_that_cannot_be_used_says_so_and_loses_nothing(
     said = one_sentence(done, 1, "acmeExpired", "Refused: run", "is as it was", "Next: ")
     assert len(said.splitlines()) <= 24
     assert fingerprint(house) == before
+
+
+def test_the_verdict_of_a_night_as_json_is_alone_on_standard_output(organisation: Simulator, house: Path) -> None:
+    done = cmdb_here(night_environment(organisation, house, AWS_BILLING_PROFILE="acmeExpired"), "nightly", "--json")
+    said = json.loads(done.stdout)
+    assert (said["published"], said["exit_code"], done.returncode) == (False, 1, 1)
+    assert any("acmeExpired" in sentence for sentence in said["sentences"])
+    assert said["next"] == ".venv/bin/cmdb coverage --blocked"
 
 
 # --------------------------------------------------------------------------------------------------- preflight
