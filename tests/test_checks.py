@@ -57,6 +57,12 @@ CORRUPTIONS = {
     "every_policy_target_exists": [
         "delete from org.organizational_unit where ou_id = (select max(ou_id) from org.organizational_unit)"
     ],
+    "every_relation_is_known_and_ends_after_it_was_seen": [
+        """
+        update cmdb.relationship set ended_at = last_seen_at - interval 1 second
+        where to_arn = (select min(to_arn) from cmdb.relationship)
+        """
+    ],
     "every_version_ends_where_the_next_begins": [
         "update cmdb.resource_version set valid_to = now() where arn = (select min(arn) from cmdb.resource_version)"
     ],

@@ -198,6 +198,9 @@ CHECKS = {
     "stage/cost_resource_daily": {"key_is_unique"},
     "cmdb/resource": {"key_is_unique"},
     "ref/account_default": {"key_is_unique", "account_defaults_are_of_the_organisation"},
+    "ref/relation": {"key_is_unique"},
+    "ref/resource_class": {"key_is_unique"},
+    "cmdb/relationship": {"key_is_unique", "every_relation_is_known_and_ends_after_it_was_seen"},
     "cmdb/resource_version": {"key_is_unique", "every_version_ends_where_the_next_begins"},
     "published": {
         "cells_are_unique",

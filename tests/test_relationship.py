@@ -1,0 +1,535 @@
+"""How configuration items hang together: every relation that a record states, when it ends, and what it may lead to."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from given import FIRST_NIGHT, WORKLOAD, Given, House, hours, house
+from nights import Witness, query
+
+from pipelines.checks import read_checks, run
+from pipelines.models import build, read_models
+from resources.answer import Outcome
+
+OTHER = "111122223333"
+REGION = "ap-southeast-2"
+RULES = {check.name: check for check in read_checks()}
+
+Edge = tuple[str, str, str]
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """A working file in which every model is built of nothing: a night then builds only what it brings."""
+    with house(tmp_path_factory.mktemp("built")) as made:
+        made.build("cmdb.orphan_relationship", "ref.relation")
+        store = made.store
+    return store.working.read_bytes()
+
+
+@pytest.fixture
+def home(built: bytes, tmp_path: Path) -> Iterator[House]:
+    with house(tmp_path) as made:
+        made.store.working.write_bytes(built)
+        yield made
+
+
+def night(home: House, number: float, *cells: Given) -> None:
+    """Land the night that begins `number` hours after the first, and build what it touches."""
+    home.night(f"night-{number}", cells, FIRST_NIGHT + hours(number))
+    landed = {cell.name for cell in cells}
+    for model in home.models.values():
+        tables = model.schema in ("aws", "stage") and model.materialized != "view" and model.sources & landed
+        if tables or model.relation in ("cmdb.resource", "cmdb.relationship"):
+            build(home.store, model)
+
+
+def instance(name: str, **other: Any) -> dict[str, Any]:
+    return {"OwnerId": WORKLOAD, "InstanceId": name, "State": {"Name": "running"}, **other}
+
+
+def volume(name: str, *attached_to: str, **other: Any) -> dict[str, Any]:
+    return {"VolumeId": name, "Attachments": [{"InstanceId": to, "State": "attached"} for to in attached_to], **other}
+
+
+def arn(kind: str, account: str = WORKLOAD, service: str = "ec2") -> str:
+    return f"arn:aws:{service}:{REGION}:{account}:{kind}"
+
+
+def edges(home: House, where: str = "ended_at is null") -> set[Edge]:
+    """The relations that hold, without what is the same in all ARNs here."""
+    short = re.compile(rf"^arn:aws:[a-z0-9-]+:{REGION}:{WORKLOAD}:")
+    return {
+        (short.sub("", row["from_arn"]), row["relation"], short.sub("", row["to_arn"]))
+        for row in home.rows(f"select from_arn, relation, to_arn from cmdb.relationship where {where}")
+    }
+
+
+def spells(home: House) -> list[tuple[int, int, int | None]]:
+    """First seen, began, ended of each relation, in hours after the first night."""
+    return [
+        tuple(row.values())
+        for row in home.rows(
+            """
+            select
+                date_diff('hour', $first, first_seen_at), date_diff('hour', $first, began_at),
+                date_diff('hour', $first, ended_at)
+            from cmdb.relationship order by from_arn, relation, to_arn
+            """,
+            {"first": FIRST_NIGHT},
+        )
+    ]
+
+
+# ------------------------------------------------------------------------------------------------ what is stated
+
+
+def test_every_record_states_its_relations(home: House) -> None:
+    group = [{"GroupId": "sg-1"}]
+    database = {
+        "DBInstanceIdentifier": "orders-1",
+        "DBInstanceArn": arn("db:orders-1", service="rds"),
+        "DbiResourceId": "db-A",
+        "DBClusterIdentifier": "orders",
+        "DBSubnetGroup": {"DBSubnetGroupName": "inner", "VpcId": "vpc-1", "Subnets": []},
+        "VpcSecurityGroups": [{"VpcSecurityGroupId": "sg-1"}],
+    }
+    cluster = {
+        "DBClusterIdentifier": "orders",
+        "DBClusterArn": arn("cluster:orders", service="rds"),
+        "DbClusterResourceId": "cluster-A",
+        "DBSubnetGroup": "inner",
+    }
+    night(
+        home,
+        0,
+        Given("ec2_instance", [instance("i-1", SubnetId="subnet-1", SecurityGroups=group)]),
+        Given("ec2_subnet", [{"SubnetId": "subnet-1", "VpcId": "vpc-1", "OwnerId": WORKLOAD}]),
+        Given("ec2_vpc", [{"VpcId": "vpc-1", "OwnerId": WORKLOAD}]),
+        Given("ec2_security_group", [{"GroupId": "sg-1", "VpcId": "vpc-1", "OwnerId": WORKLOAD}]),
+        Given(
+            "ec2_network_interface",
+            [
+                {
+                    "NetworkInterfaceId": "eni-1",
+                    "OwnerId": WORKLOAD,
+                    "SubnetId": "subnet-1",
+                    "Groups": group,
+                    "Attachment": {"InstanceId": "i-1"},
+                }
+            ],
+        ),
+        Given("ec2_volume", [volume("vol-1", "i-1", SnapshotId="snap-of-amazon"), volume("vol-2")]),
+        Given(
+            "ec2_snapshot",
+            [
+                {"SnapshotId": "snap-1", "VolumeId": "vol-1", "OwnerId": WORKLOAD},
+                # A copy: AWS writes a volume that is none.
+                {"SnapshotId": "snap-2", "VolumeId": "vol-ffffffff", "OwnerId": WORKLOAD},
+            ],
+        ),
+        Given(
+            "ec2_image",
+            [
+                {
+                    "ImageId": "ami-1",
+                    "OwnerId": WORKLOAD,
+                    "BlockDeviceMappings": [{"DeviceName": "a", "Ebs": {"SnapshotId": "snap-1"}}],
+                }
+            ],
+        ),
+        Given(
+            "ec2_address",
+            [{"AllocationId": "eipalloc-1", "InstanceId": "i-1", "NetworkInterfaceId": "eni-1"}],
+        ),
+        Given(
+            "ec2_nat_gateway",
+            [
+                {
+                    "NatGatewayId": "nat-1",
+                    "State": "available",
+                    "VpcId": "vpc-1",
+                    "SubnetId": "subnet-1",
+                    "NatGatewayAddresses": [{"AllocationId": "eipalloc-2"}],
+                },
+                {"NatGatewayId": "nat-2", "State": "available", "VpcId": "vpc-1", "AvailabilityMode": "regional"},
+                {"NatGatewayId": "nat-3", "State": "deleted", "VpcId": "vpc-1", "SubnetId": "subnet-1"},
+            ],
+        ),
+        Given("rds_db_instance", [database]),
+        Given("rds_db_cluster", [cluster]),
+        Given(
+            "rds_db_snapshot",
+            [
+                {
+                    "DBSnapshotIdentifier": name,
+                    "DBSnapshotArn": arn(f"snapshot:{name}", service="rds"),
+                    "DBInstanceIdentifier": "orders-1",
+                    "DbiResourceId": resource,
+                    "SnapshotType": kind,
+                }
+                for name, resource, kind in [
+                    ("kept", "db-A", "manual"),
+                    # Taken of the database that had the name before.
+                    ("old", "db-0", "manual"),
+                    ("nightly", "db-A", "automated"),
+                ]
+            ],
+        ),
+        Given(
+            "lambda_function",
+            [
+                {
+                    "FunctionName": "f",
+                    "FunctionArn": arn("function:f", service="lambda"),
+                    "VpcConfig": {"VpcId": "vpc-1", "SubnetIds": ["subnet-1"], "SecurityGroupIds": ["sg-1"]},
+                },
+                {"FunctionName": "g", "FunctionArn": arn("function:g", service="lambda")},
+            ],
+        ),
+        Given(
+            "resource_group_member:all",
+            [{"ResourceArn": arn("instance/i-1"), "ResourceType": "AWS::EC2::Instance"}],
+            account_id=WORKLOAD,
+            region=REGION,
+        ),
+    )
+    assert edges(home) == {
+        ("instance/i-1", "contained_in", "subnet/subnet-1"),
+        ("instance/i-1", "associated_with", "security-group/sg-1"),
+        ("instance/i-1", "contained_in", "group/all"),
+        ("subnet/subnet-1", "contained_in", "vpc/vpc-1"),
+        ("security-group/sg-1", "contained_in", "vpc/vpc-1"),
+        ("network-interface/eni-1", "contained_in", "subnet/subnet-1"),
+        ("network-interface/eni-1", "attached_to", "instance/i-1"),
+        ("network-interface/eni-1", "associated_with", "security-group/sg-1"),
+        ("volume/vol-1", "attached_to", "instance/i-1"),
+        ("snapshot/snap-1", "created_from", "volume/vol-1"),
+        ("image/ami-1", "created_from", "snapshot/snap-1"),
+        ("elastic-ip/eipalloc-1", "associated_with", "instance/i-1"),
+        ("elastic-ip/eipalloc-1", "associated_with", "network-interface/eni-1"),
+        ("natgateway/nat-1", "contained_in", "subnet/subnet-1"),
+        ("natgateway/nat-1", "associated_with", "elastic-ip/eipalloc-2"),
+        ("natgateway/nat-2", "contained_in", "vpc/vpc-1"),
+        ("db:orders-1", "contained_in", "cluster:orders"),
+        ("db:orders-1", "hosted_on", "subgrp:inner"),
+        ("db:orders-1", "associated_with", "security-group/sg-1"),
+        ("cluster:orders", "hosted_on", "subgrp:inner"),
+        ("subgrp:inner", "contained_in", "vpc/vpc-1"),
+        ("snapshot:kept", "created_from", "db:orders-1"),
+        ("snapshot:old", "created_from", "db:db-0"),
+        ("function:f", "attached_to", "vpc/vpc-1"),
+        ("function:f", "associated_with", "security-group/sg-1"),
+    }
+    orphans = home.rows("select distinct orphan_resource_type, reason from cmdb.orphan_relationship order by all")
+    assert [(row["orphan_resource_type"], row["reason"]) for row in orphans] == [
+        ("AWS::EC2::EIP", "not inventoried"),
+        ("AWS::RDS::DBInstance", "not inventoried"),
+        ("AWS::RDS::DBSubnetGroup", "type not collected"),
+        ("AWS::ResourceGroups::Group", "not inventoried"),
+    ]
+
+
+def test_what_is_shared_leads_to_its_owner_whoever_uses_it(home: House) -> None:
+    subnet = {"SubnetId": "subnet-1", "VpcId": "vpc-1", "OwnerId": OTHER}
+    night(
+        home,
+        0,
+        Given("ec2_subnet", [subnet]),
+        Given("ec2_subnet", [subnet], account_id=OTHER),
+        Given("ec2_instance", [instance("i-1", SubnetId="subnet-1"), instance("i-2", SubnetId="subnet-of-nobody")]),
+    )
+    assert edges(home) == {
+        ("instance/i-1", "contained_in", arn("subnet/subnet-1", OTHER)),
+        ("instance/i-2", "contained_in", "subnet/subnet-of-nobody"),
+        (arn("subnet/subnet-1", OTHER), "contained_in", arn("vpc/vpc-1", OTHER)),
+    }
+    found = home.rows("select orphan_arn, account_id from cmdb.orphan_relationship order by all")
+    assert found == [
+        {"orphan_arn": arn("subnet/subnet-of-nobody"), "account_id": WORKLOAD},
+        {"orphan_arn": arn("vpc/vpc-1", OTHER), "account_id": OTHER},
+    ]
+
+
+# ------------------------------------------------------------------------------------------------- when it ends
+
+
+def test_an_end_keeps_its_date_and_what_comes_back_begins_anew(home: House) -> None:
+    for number, attached in [(0, ["i-1"]), (24, []), (48, []), (72, ["i-1"]), (96, ["i-1"])]:
+        night(home, number, Given("ec2_volume", [volume("vol-1", *attached)]))
+        expected = {0: (0, 0, None), 24: (0, 0, 24), 48: (0, 0, 24), 72: (0, 72, None), 96: (0, 72, None)}
+        assert spells(home) == [expected[number]]
+
+
+@pytest.mark.parametrize(
+    ("cell", "ended", "stale"),
+    [
+        pytest.param(Given("ec2_volume", outcome="denied"), None, True, id="denied"),
+        pytest.param(Given("ec2_volume", outcome="empty_suspect"), None, True, id="a zero that may be a lie"),
+        pytest.param(Given("ec2_volume", outcome="failed"), None, True, id="failed"),
+        pytest.param(Given("ec2_volume", outcome="skipped", skip_reason="no_profile"), None, True, id="not asked"),
+        pytest.param(Given("ec2_volume", outcome="empty_verified"), 24, False, id="a zero that is one"),
+        pytest.param(Given("ec2_volume", [volume("vol-2")]), 24, False, id="the volume is gone"),
+        pytest.param(
+            Given("ec2_volume", outcome="skipped", skip_reason="account_left"), 24, False, id="the account left"
+        ),
+    ],
+)
+def test_only_an_answer_that_can_be_believed_ends_a_relation(
+    home: House, cell: Given, ended: int | None, stale: bool
+) -> None:
+    night(home, 0, Given("ec2_volume", [volume("vol-1", "i-1")]))
+    night(home, 24, cell)
+    assert spells(home) == [(0, 0, ended)]
+    assert home.rows("select is_stale, run_id from cmdb.relationship") == [{"is_stale": stale, "run_id": "night-0"}]
+
+
+def test_what_is_gone_for_good_holds_nothing_and_is_an_orphan_at_the_other_end(home: House) -> None:
+    night(
+        home,
+        0,
+        Given("ec2_instance", [instance("i-1", SubnetId="subnet-1")]),
+        Given("ec2_volume", [volume("vol-1", "i-1")]),
+    )
+    gone = instance("i-1", SubnetId="subnet-1", State={"Name": "terminated"})
+    night(home, 24, Given("ec2_instance", [gone]), Given("ec2_volume", [volume("vol-1", "i-1")]))
+    assert edges(home) == {("volume/vol-1", "attached_to", "instance/i-1")}
+    assert edges(home, "ended_at is not null") == {("instance/i-1", "contained_in", "subnet/subnet-1")}
+    assert home.rows("select orphan_arn, reason from cmdb.orphan_relationship") == [
+        {"orphan_arn": arn("instance/i-1"), "reason": "retired"}
+    ]
+
+
+def tagged(name: str, service: str) -> dict[str, Any]:
+    return instance(name, Tags=[{"Key": "bc:business-service", "Value": service}])
+
+
+def test_an_application_depends_on_what_carries_its_name_until_that_is_known_to_carry_another(home: House) -> None:
+    night(home, 0, Given("ec2_instance", [tagged("i-1", "pay"), tagged("i-2", "pay"), instance("i-3")]))
+    assert edges(home) == {
+        ("application:pay", "depends_on", "instance/i-1"),
+        ("application:pay", "depends_on", "instance/i-2"),
+    }
+    night(home, 24, Given("ec2_instance", outcome="denied"))
+    assert edges(home, "ended_at is not null") == set()
+    night(home, 48, Given("ec2_instance", [tagged("i-1", "trade"), tagged("i-2", "pay")]))
+    assert edges(home) == {
+        ("application:trade", "depends_on", "instance/i-1"),
+        ("application:pay", "depends_on", "instance/i-2"),
+    }
+
+
+def test_tags_that_cannot_be_read_leave_an_items_application_alone(home: House) -> None:
+    """Also where its account has a default: what the tag said last is better than that."""
+    night(home, 0, Given("ec2_instance", [tagged("i-1", "pay"), tagged("i-2", "pay")]))
+    home.execute(
+        "update cmdb.resource set tags = null, business_service = if(resource_id = 'i-1', 'the default', null)"
+    )
+    for _ in range(2):
+        build(home.store, home.models["cmdb.relationship"])
+        assert edges(home) == {
+            ("application:pay", "depends_on", "instance/i-1"),
+            ("application:pay", "depends_on", "instance/i-2"),
+        }
+
+
+Event = tuple[Outcome, str | None, str | None]
+"""What one night brings to a cell: outcome, reason of a skip, and the instance that the volume is attached to."""
+
+EVENTS: list[Event] = [
+    ("found", None, "i-1"),
+    ("found", None, "i-2"),
+    ("found", None, None),
+    ("empty_verified", None, None),
+    ("skipped", "account_left", None),
+    ("denied", None, None),
+]
+
+
+def expected(history: Sequence[Event]) -> set[tuple[str, int, int, int | None]]:
+    """The rule in words: instance, first seen, began, ended, in nights."""
+    known: dict[str, tuple[int, int, int | None]] = {}
+    for number, (outcome, _, to) in enumerate(history):
+        if outcome == "denied":
+            continue
+        for other, (first, began, ended) in known.items():
+            if other != to and ended is None:
+                known[other] = (first, began, number)
+        if to:
+            first, began, ended = known.get(to, (number, number, None))
+            known[to] = (first, number if ended is not None else began, None)
+    return {(name, *times) for name, times in known.items()}
+
+
+def test_over_any_four_nights_a_relation_begins_and_ends_with_what_can_be_believed(home: House) -> None:
+    """Every history there is, side by side in one warehouse, and the last night built twice."""
+    histories = {f"{n:012}": history for n, history in enumerate(itertools.product(EVENTS, repeat=4))}
+    for number in range(4):
+        cells = [
+            Given(
+                "ec2_volume",
+                [volume("vol-1", *([to] if to else []))] if outcome == "found" else [],
+                outcome,
+                account_id=account,
+                skip_reason=reason,
+            )
+            for account, history in histories.items()
+            for outcome, reason, to in [history[number]]
+        ]
+        night(home, 24 * number, *cells)
+    before = home.rows("from cmdb.relationship order by all")
+    build(home.store, home.models["cmdb.relationship"])
+    assert home.rows("from cmdb.relationship order by all") == before
+    with home.store.read() as connection:
+        assert run(connection, RULES["every_relation_is_known_and_ends_after_it_was_seen"]).passed
+    found = defaultdict(set)
+    for row in home.rows(
+        """
+        select
+            split_part(from_arn, ':', 5) as account, split_part(to_arn, '/', 2) as instance,
+            date_diff('day', $first, first_seen_at) as first, date_diff('day', $first, began_at) as began,
+            date_diff('day', $first, ended_at) as ended
+        from cmdb.relationship
+        """,
+        {"first": FIRST_NIGHT},
+    ):
+        found[row["account"]].add((row["instance"], row["first"], row["began"], row["ended"]))
+    assert {account: found[account] for account in histories} == {
+        account: expected(history) for account, history in histories.items()
+    }
+
+
+# ------------------------------------------------------------------------------------------------ seeds and types
+
+
+def test_every_type_that_is_an_item_has_its_class_and_every_class_its_type(home: House) -> None:
+    classes = {row["resource_type"] for row in home.rows("from ref.resource_class")}
+    items = set(re.findall(r"'(AWS::\w+::\w+)'", read_models()["stage.observed_resource"].sql))
+    assert classes == items
+    relations = {row["relation"]: row for row in home.rows("from ref.relation")}
+    stated = set(re.findall(r"'relation': '(\w+)'", read_models()["stage.observed_relationship"].sql))
+    assert relations.keys() == {*stated, "depends_on"}
+    assert len(relations) == 6
+    assert len({row["inverse"] for row in relations.values()} | relations.keys()) == 12
+    assert {row["servicenow_parent"] for row in relations.values()} == {"from", "to"}
+
+
+# ------------------------------------------------------------------------------------------------ a whole night
+
+
+def test_the_relations_of_a_truthful_night_are_the_organisations(witnessed_night: Witness) -> None:
+    truth = witnessed_night.truth
+    asked = {*truth["reachable"], truth["central"]["operations"]}
+    by_id = {
+        row.get(key): row["arn"]
+        for part, key in {
+            "vpcs": "vpc_id",
+            "subnets": "subnet_id",
+            "security_groups": "group_id",
+            "network_interfaces": "network_interface_id",
+            "instances": "instance_id",
+            "volumes": "volume_id",
+            "snapshots": "snapshot_id",
+            "addresses": "allocation_id",
+            "db_instances": "resource_id",
+            "db_clusters": "resource_id",
+        }.items()
+        for row in truth[part]
+    }
+    wanted: set[Edge] = set()
+
+    def state(row: dict[str, Any], relation: str, *ids: str | None) -> None:
+        if row["account_id"] in asked:
+            wanted.update((row["arn"], relation, by_id[other]) for other in ids if other in by_id)
+
+    for row in truth["subnets"]:
+        state(row, "contained_in", row["vpc_id"])
+    for row in truth["security_groups"]:
+        state(row, "contained_in", row["vpc_id"])
+    for row in truth["network_interfaces"]:
+        state(row, "contained_in", row["subnet_id"])
+        state(row, "associated_with", *row["group_ids"])
+    for row in truth["volumes"]:
+        state(row, "attached_to", *(attachment["instance_id"] for attachment in row["attachments"]))
+    for row in truth["snapshots"]:
+        state(row, "created_from", row["volume_id"])
+    for row in truth["images"]:
+        state(row, "created_from", *row["snapshot_ids"])
+    for row in truth["addresses"]:
+        state(row, "associated_with", row["instance_id"])
+        if row["network_interface_id"] and row["account_id"] in asked:
+            interface = row["arn"].replace(f"elastic-ip/{row['allocation_id']}", "network-interface/")
+            wanted.add((row["arn"], "associated_with", interface + row["network_interface_id"]))
+    for row in truth["nat_gateways"]:
+        if row["state"] not in ("deleted", "failed"):
+            state(row, "contained_in", row["subnet_id"])
+            state(row, "associated_with", *row["allocation_ids"])
+    for row in truth["db_instances"]:
+        state(row, "associated_with", *row["security_group_ids"])
+        place = row["arn"].rpartition(":db:")[0]
+        wanted.add((row["arn"], "hosted_on", f"{place}:subgrp:{row['db_subnet_group']}"))
+        wanted.add((f"{place}:subgrp:{row['db_subnet_group']}", "contained_in", by_id[row["vpc_id"]]))
+        if row["db_cluster"]:
+            wanted.add((row["arn"], "contained_in", f"{place}:cluster:{row['db_cluster']}"))
+    for row in truth["db_snapshots"]:
+        if row["snapshot_type"] != "automated":
+            state(row, "created_from", row["source_resource_id"])
+    for row in truth["functions"]:
+        state(row, "attached_to", row["vpc_id"])
+        state(row, "associated_with", *row["security_group_ids"])
+    for row in truth["resource_groups"]:
+        wanted |= {(member["arn"], "contained_in", row["group_arn"]) for member in row["members"]}
+
+    database = witnessed_night.database
+    found: set[Edge] = set(
+        query(
+            database,
+            """
+            select from_arn, relation, to_arn from cmdb.relationship
+            where
+                ended_at is null and source not in ('resource tag', 'account default')
+                and (from_arn, relation, to_arn) not in (
+                    select (from_arn, relation, to_arn) from cmdb.orphan_relationship
+                    where reason = 'not inventoried' and orphan_arn = to_arn
+                )
+            """,
+        )
+    )
+    # The truth does not say into which subnet an instance was put, which interface it got, where a cluster lies.
+    known = {arn for arn in by_id.values() if ":instance/" not in arn and ":cluster:" not in arn}
+    told = {
+        edge
+        for edge in found
+        if edge in wanted
+        or not (
+            ":instance/" in edge[0]
+            or ":cluster:" in edge[0]
+            or (":network-interface/" in edge[0] and edge[0] not in known)
+        )
+    }
+    assert told == {edge for edge in wanted if not gone(edge, truth, asked)}
+
+    # Every instance that is there stands in one subnet, of its own account, region and zone.
+    stands = query(
+        database,
+        """
+        select i.arn, count(s.arn) from aws.ec2_instance as i
+        left join cmdb.relationship as r on i.arn = r.from_arn and r.relation = 'contained_in'
+        left join aws.ec2_subnet as s
+            on r.to_arn = s.arn and i.account_id = s.account_id and i.availability_zone = s.availability_zone
+        where i.state <> 'terminated' group by i.arn
+        """,
+    )
+    assert {count for _, count in stands} == {1}
+    assert query(database, "select count(*) from cmdb.relationship where ended_at is not null or is_stale") == [(0,)]
+
+
+def gone(edge: Edge, truth: dict[str, Any], asked: set[str]) -> bool:
+    """Whether the other end is in an account that nobody asks."""
+    return edge[2].split(":")[4] not in asked

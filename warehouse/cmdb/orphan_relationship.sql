@@ -1,0 +1,55 @@
+-- One row per relation that holds and end of it that is no configuration item: what the inventory cannot follow, by why.
+-- materialized: view
+-- key: from_arn, relation, to_arn, orphan_arn
+-- from_arn: ARN of the item that the record is about; application:<name> for a business service.
+-- relation: One of ref.relation.
+-- to_arn: ARN of the other item.
+-- orphan_arn: The end that is no item: from_arn or to_arn.
+-- orphan_resource_type: AWS's name of its type; NULL where AWS does not say.
+-- reason: not inventoried, retired, or type not collected: ref.resource_class has no such type, so that nobody can tell whether it is there.
+-- source: The table of schema aws whose record says so.
+-- account_id: The AWS account by the ARN of the orphan, 12 digits; empty where the ARN names none.
+-- first_seen_at: When the relation was stated first, UTC.
+-- last_seen_at: When it was stated last, UTC.
+with tip as (
+    select
+        held.*,
+        held.from_arn as orphan_arn,
+        held.from_resource_type as orphan_resource_type
+    from cmdb.relationship as held
+    where held.ended_at is null and held.from_resource_type is distinct from 'Application'
+    union all
+    select
+        held.*,
+        held.to_arn as orphan_arn,
+        held.to_resource_type as orphan_resource_type
+    from cmdb.relationship as held
+    where held.ended_at is null
+)
+
+select
+    tip.from_arn,
+    tip.relation,
+    tip.to_arn,
+    tip.orphan_arn,
+    tip.orphan_resource_type,
+    case
+        when item.status = 'retired' then 'retired'
+        when class.resource_type is null then 'type not collected'
+        else 'not inventoried'
+    end as reason,
+    tip.source,
+    split_part(tip.orphan_arn, ':', 5) as account_id,
+    tip.first_seen_at,
+    tip.last_seen_at,
+    tip.is_stale,
+    tip.run_id,
+    tip.listing,
+    tip.role,
+    tip.caller_account_id,
+    tip.cell_region,
+    tip.collected_at
+from tip
+left join cmdb.resource as item on tip.orphan_arn = item.arn
+left join ref.resource_class as class on tip.orphan_resource_type = class.resource_type
+where coalesce(item.status, 'retired') = 'retired'

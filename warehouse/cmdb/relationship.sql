@@ -1,0 +1,113 @@
+-- One row per relation that was ever stated between two configuration items, from the records themselves. A relation ends with
+-- the first trusted answer that lacks it, and keeps its row. What is not inventoried may be an end of one: see
+-- cmdb.orphan_relationship.
+-- materialized: state
+-- key: from_arn, relation, to_arn
+-- from_arn: ARN of the item that the record is about; application:<name> for a business service.
+-- relation: contained_in, attached_to, associated_with, hosted_on, created_from or depends_on, read from from_arn to to_arn; ref.relation has the inverse of each.
+-- to_arn: ARN of the other item, inventoried or not; built from account, region and id of the record where it is not.
+-- from_resource_type: AWS's name of the type of from_arn; Application for a business service.
+-- to_resource_type: AWS's name of the type of to_arn.
+-- source: The table of schema aws whose record says so; for an application resource tag or account default.
+-- first_seen_at: When it was stated first, UTC.
+-- began_at: When it was stated first since it last was not, UTC: what ended and came back begins anew.
+-- last_seen_at: When it was stated last, UTC.
+-- ended_at: When a trusted answer first lacked it, UTC; NULL while it holds.
+-- is_stale: True when the newest answer of its cell is not trusted: it held at last_seen_at.
+with observed as (
+    select stated.*
+    from stage.observed_relationship as stated
+    left join cmdb.resource as item on stated.to_arn = item.arn
+    where
+        -- Where the tags of an item cannot be read, its applications stay what they were.
+        stated.from_resource_type <> 'Application'
+        or item.tags is not null
+        or not exists (
+            select 1
+            from cmdb.relationship as before
+            where
+                before.to_arn = stated.to_arn
+                and before.from_resource_type = 'Application'
+                and before.source = 'resource tag'
+                and before.ended_at is null
+        )
+    -- Several records may state it; a fresh one says more than a stale one.
+    qualify row_number() over (
+            partition by stated.from_arn, stated.relation, stated.to_arn
+            order by
+                stated.is_stale asc,
+                stated.collected_at desc,
+                stated.listing asc,
+                stated.caller_account_id asc,
+                stated.cell_region asc
+        ) = 1
+),
+
+present as (
+    select
+        observed.*,
+        coalesce(before.first_seen_at, observed.collected_at) as first_seen_at,
+        if(before.ended_at is null, coalesce(before.began_at, observed.collected_at), observed.collected_at)
+            as began_at,
+        observed.collected_at as last_seen_at,
+        null::timestamptz as ended_at
+    from observed
+    left join cmdb.relationship as before using (from_arn, relation, to_arn)
+),
+
+cell as (
+    select
+        role,
+        account_id,
+        region,
+        listing,
+        ended_at,
+        is_trusted
+        or coalesce(skip_reason, '') in ('account_left', 'caller_changed', 'parent_gone') as is_known
+    from audit.coverage
+),
+
+unobserved as (
+    select
+        before.*,
+        if(before.from_resource_type = 'Application', before.to_arn, before.from_arn) as record_arn
+    from cmdb.relationship as before
+    anti join observed using (from_arn, relation, to_arn)
+),
+
+absent as (
+    select
+        unobserved.* exclude (record_arn) replace (
+            case
+                when unobserved.ended_at is not null then unobserved.ended_at
+                -- An item whose tags cannot be read says nothing of its applications.
+                when
+                    unobserved.from_resource_type = 'Application'
+                    and item.status = 'active'
+                    and item.tags is null
+                    then null
+                when coalesce(cell.is_known, false) then cell.ended_at
+                -- The item is answered for by another cell by now, or has left with its account.
+                when
+                    item.listing = unobserved.listing
+                    and item.status = 'active'
+                    and not item.is_stale
+                    and item.collected_at > unobserved.last_seen_at
+                    then item.collected_at
+                else item.retired_at
+            end as ended_at
+        )
+    from unobserved
+    left join cell
+        on
+            unobserved.role = cell.role
+            and unobserved.caller_account_id = cell.account_id
+            and unobserved.cell_region = cell.region
+            and unobserved.listing = cell.listing
+    left join cmdb.resource as item on unobserved.record_arn = item.arn
+)
+
+select * from present
+union all by name
+select absent.* replace (absent.ended_at is null as is_stale)
+from absent

@@ -1,0 +1,428 @@
+-- One row per relation that a record of the newest trusted answers states, once for each record that states it: what
+-- cmdb.relationship is made of. Not part of the public interface. The other end is looked up in cmdb.resource by its id; where
+-- it is not there, its ARN is built from the account and region of the record.
+-- materialized: view
+-- from_arn: ARN of the item that the record is about; application:<name> for a business service.
+-- from_resource_type: AWS's name of its type; Application for a business service.
+-- relation: One of ref.relation.
+-- to_arn: ARN of the other end.
+-- to_resource_type: AWS's name of its type.
+-- source: The table that says so in schema aws; for an application resource tag or account default.
+-- run_id: The run that collected the record.
+with known as (
+    -- Ids of these types are unique in the world. Who owns what is shared is known here and not in each record.
+    select
+        resource_type,
+        resource_id,
+        arg_min(arn, if(status = 'retired', '1', '0') || arn) as arn
+    from cmdb.resource
+    where starts_with(resource_type, 'AWS::EC2::')
+        or resource_type in ('AWS::RDS::DBInstance', 'AWS::RDS::DBCluster')
+    group by resource_type, resource_id
+),
+
+record as (
+    select -- noqa: AM07
+        r.arn as from_arn,
+        'AWS::EC2::Instance' as from_resource_type,
+        unnest(list_concat(
+            [
+                { 'relation': 'contained_in', 'to_type': 'AWS::EC2::Subnet', 'to_id': r.subnet_id }
+            ],
+            list_transform(
+                coalesce(r.security_group_ids, []),
+                lambda id: {
+                    'relation': 'associated_with', 'to_type': 'AWS::EC2::SecurityGroup', 'to_id': id
+                }
+            )
+        )) as said,
+        'ec2_instance' as source,
+        r.is_stale,
+        r.run_id,
+        r.listing,
+        r.role,
+        r.caller_account_id,
+        r.cell_region,
+        r.collected_at
+    from aws.ec2_instance as r
+
+    union all
+
+    select
+        r.arn as from_arn,
+        'AWS::EC2::Subnet' as from_resource_type,
+        unnest([
+            { 'relation': 'contained_in', 'to_type': 'AWS::EC2::VPC', 'to_id': r.vpc_id }
+        ]) as said,
+        'ec2_subnet' as source,
+        r.is_stale,
+        r.run_id,
+        r.listing,
+        r.role,
+        r.caller_account_id,
+        r.cell_region,
+        r.collected_at
+    from aws.ec2_subnet as r
+
+    union all
+
+    select
+        r.arn as from_arn,
+        'AWS::EC2::SecurityGroup' as from_resource_type,
+        unnest([
+            { 'relation': 'contained_in', 'to_type': 'AWS::EC2::VPC', 'to_id': r.vpc_id }
+        ]) as said,
+        'ec2_security_group' as source,
+        r.is_stale,
+        r.run_id,
+        r.listing,
+        r.role,
+        r.caller_account_id,
+        r.cell_region,
+        r.collected_at
+    from aws.ec2_security_group as r
+
+    union all
+
+    select
+        r.arn as from_arn,
+        'AWS::EC2::NetworkInterface' as from_resource_type,
+        unnest(list_concat(
+            [
+                { 'relation': 'contained_in', 'to_type': 'AWS::EC2::Subnet', 'to_id': r.subnet_id },
+                { 'relation': 'attached_to', 'to_type': 'AWS::EC2::Instance', 'to_id': r.instance_id }
+            ],
+            list_transform(
+                coalesce(r.security_group_ids, []),
+                lambda id: {
+                    'relation': 'associated_with', 'to_type': 'AWS::EC2::SecurityGroup', 'to_id': id
+                }
+            )
+        )) as said,
+        'ec2_network_interface' as source,
+        r.is_stale,
+        r.run_id,
+        r.listing,
+        r.role,
+        r.caller_account_id,
+        r.cell_region,
+        r.collected_at
+    from aws.ec2_network_interface as r
+
+    union all
+
+    select
+        r.arn as from_arn,
+        'AWS::EC2::Volume' as from_resource_type,
+        unnest(list_transform(
+            r.instance_ids,
+            lambda id: { 'relation': 'attached_to', 'to_type': 'AWS::EC2::Instance', 'to_id': id }
+        )) as said,
+        'ec2_volume' as source,
+        r.is_stale,
+        r.run_id,
+        r.listing,
+        r.role,
+        r.caller_account_id,
+        r.cell_region,
+        r.collected_at
+    from aws.ec2_volume as r
+
+    union all
+
+    select
+        r.arn as from_arn,
+        'AWS::EC2::Snapshot' as from_resource_type,
+        unnest([
+            { 'relation': 'created_from', 'to_type': 'AWS::EC2::Volume', 'to_id': r.volume_id }
+        ]) as said,
+        'ec2_snapshot' as source,
+        r.is_stale,
+        r.run_id,
+        r.listing,
+        r.role,
+        r.caller_account_id,
+        r.cell_region,
+        r.collected_at
+    from aws.ec2_snapshot as r
+
+    union all
+
+    select
+        r.arn as from_arn,
+        'AWS::EC2::Image' as from_resource_type,
+        unnest(list_transform(
+            r.snapshot_ids,
+            lambda id: { 'relation': 'created_from', 'to_type': 'AWS::EC2::Snapshot', 'to_id': id }
+        )) as said,
+        'ec2_image' as source,
+        r.is_stale,
+        r.run_id,
+        r.listing,
+        r.role,
+        r.caller_account_id,
+        r.cell_region,
+        r.collected_at
+    from aws.ec2_image as r
+
+    union all
+
+    select
+        r.arn as from_arn,
+        'AWS::EC2::EIP' as from_resource_type,
+        unnest([
+            {
+                'relation': 'associated_with',
+                'to_type': 'AWS::EC2::NetworkInterface',
+                'to_id': r.network_interface_id
+            },
+            { 'relation': 'associated_with', 'to_type': 'AWS::EC2::Instance', 'to_id': r.instance_id }
+        ]) as said,
+        'ec2_address' as source,
+        r.is_stale,
+        r.run_id,
+        r.listing,
+        r.role,
+        r.caller_account_id,
+        r.cell_region,
+        r.collected_at
+    from aws.ec2_address as r
+
+    union all
+
+    select
+        r.arn as from_arn,
+        'AWS::EC2::NatGateway' as from_resource_type,
+        unnest(list_concat(
+            -- A regional gateway stands in no subnet.
+            [
+                if(
+                    r.subnet_id is null,
+                    { 'relation': 'contained_in', 'to_type': 'AWS::EC2::VPC', 'to_id': r.vpc_id },
+                    { 'relation': 'contained_in', 'to_type': 'AWS::EC2::Subnet', 'to_id': r.subnet_id }
+                )
+            ],
+            list_transform(
+                coalesce(r.allocation_ids, []),
+                lambda id: { 'relation': 'associated_with', 'to_type': 'AWS::EC2::EIP', 'to_id': id }
+            )
+        )) as said,
+        'ec2_nat_gateway' as source,
+        r.is_stale,
+        r.run_id,
+        r.listing,
+        r.role,
+        r.caller_account_id,
+        r.cell_region,
+        r.collected_at
+    from aws.ec2_nat_gateway as r
+
+    union all
+
+    select
+        r.arn as from_arn,
+        'AWS::RDS::DBInstance' as from_resource_type,
+        unnest(list_concat(
+            [
+                { 'relation': 'contained_in', 'to_type': 'AWS::RDS::DBCluster', 'to_id': r.cluster_name },
+                { 'relation': 'hosted_on', 'to_type': 'AWS::RDS::DBSubnetGroup', 'to_id': r.db_subnet_group }
+            ],
+            list_transform(
+                coalesce(r.security_group_ids, []),
+                lambda id: {
+                    'relation': 'associated_with', 'to_type': 'AWS::EC2::SecurityGroup', 'to_id': id
+                }
+            )
+        )) as said,
+        'rds_db_instance' as source,
+        r.is_stale,
+        r.run_id,
+        r.listing,
+        r.role,
+        r.caller_account_id,
+        r.cell_region,
+        r.collected_at
+    from aws.rds_db_instance as r
+
+    union all
+
+    select
+        r.arn as from_arn,
+        'AWS::RDS::DBCluster' as from_resource_type,
+        unnest(list_concat(
+            [
+                { 'relation': 'hosted_on', 'to_type': 'AWS::RDS::DBSubnetGroup', 'to_id': r.db_subnet_group }
+            ],
+            list_transform(
+                coalesce(r.security_group_ids, []),
+                lambda id: {
+                    'relation': 'associated_with', 'to_type': 'AWS::EC2::SecurityGroup', 'to_id': id
+                }
+            )
+        )) as said,
+        'rds_db_cluster' as source,
+        r.is_stale,
+        r.run_id,
+        r.listing,
+        r.role,
+        r.caller_account_id,
+        r.cell_region,
+        r.collected_at
+    from aws.rds_db_cluster as r
+
+    union all
+
+    -- Nobody lists subnet groups: what is known of one is what its databases say.
+    select
+        regexp_extract(r.arn, '^([^:]*:){5}') || 'subgrp:' || r.db_subnet_group as from_arn,
+        'AWS::RDS::DBSubnetGroup' as from_resource_type,
+        unnest([
+            { 'relation': 'contained_in', 'to_type': 'AWS::EC2::VPC', 'to_id': r.vpc_id }
+        ]) as said,
+        'rds_db_instance' as source,
+        r.is_stale,
+        r.run_id,
+        r.listing,
+        r.role,
+        r.caller_account_id,
+        r.cell_region,
+        r.collected_at
+    from aws.rds_db_instance as r
+
+    union all
+
+    select
+        r.arn as from_arn,
+        if(r.is_of_cluster, 'AWS::RDS::DBClusterSnapshot', 'AWS::RDS::DBSnapshot') as from_resource_type,
+        unnest([
+            {
+                'relation': 'created_from',
+                'to_type': if(r.is_of_cluster, 'AWS::RDS::DBCluster', 'AWS::RDS::DBInstance'),
+                -- By the id, for another database may have the name by now.
+                'to_id': coalesce(r.source_resource_id, r.source_name)
+            }
+        ]) as said,
+        'rds_db_snapshot' as source,
+        r.is_stale,
+        r.run_id,
+        r.listing,
+        r.role,
+        r.caller_account_id,
+        r.cell_region,
+        r.collected_at
+    from aws.rds_db_snapshot as r
+    -- Automated snapshots are no items of their own.
+    where r.snapshot_type is distinct from 'automated'
+
+    union all
+
+    select
+        r.arn as from_arn,
+        'AWS::Lambda::Function' as from_resource_type,
+        unnest(list_concat(
+            [
+                { 'relation': 'attached_to', 'to_type': 'AWS::EC2::VPC', 'to_id': r.vpc_id }
+            ],
+            list_transform(
+                coalesce(r.security_group_ids, []),
+                lambda id: {
+                    'relation': 'associated_with', 'to_type': 'AWS::EC2::SecurityGroup', 'to_id': id
+                }
+            )
+        )) as said,
+        'lambda_function' as source,
+        r.is_stale,
+        r.run_id,
+        r.listing,
+        r.role,
+        r.caller_account_id,
+        r.cell_region,
+        r.collected_at
+    from aws.lambda_function as r
+
+    union all
+
+    select
+        r.arn as from_arn,
+        r.resource_type as from_resource_type,
+        unnest([
+            { 'relation': 'contained_in', 'to_type': 'AWS::ResourceGroups::Group', 'to_id': r.group_arn }
+        ]) as said,
+        'resource_group_member' as source,
+        r.is_stale,
+        r.run_id,
+        r.listing,
+        r.role,
+        r.caller_account_id,
+        r.cell_region,
+        r.collected_at
+    from aws.resource_group_member as r
+),
+
+stated as (
+    select
+        record.from_arn,
+        record.from_resource_type,
+        record.said.relation as relation,
+        case record.said.to_type
+            when 'AWS::ResourceGroups::Group' then record.said.to_id
+            else coalesce(
+                    known.arn,
+                    regexp_extract(record.from_arn, '^arn:[^:]*:')
+                    || if(starts_with(record.said.to_type, 'AWS::RDS::'), 'rds', 'ec2')
+                    || ':'
+                    || split_part(record.from_arn, ':', 4)
+                    || ':'
+                    || split_part(record.from_arn, ':', 5)
+                    || ':'
+                    || case record.said.to_type
+                        when 'AWS::EC2::Subnet' then 'subnet/'
+                        when 'AWS::EC2::VPC' then 'vpc/'
+                        when 'AWS::EC2::SecurityGroup' then 'security-group/'
+                        when 'AWS::EC2::Instance' then 'instance/'
+                        when 'AWS::EC2::Volume' then 'volume/'
+                        when 'AWS::EC2::Snapshot' then 'snapshot/'
+                        when 'AWS::EC2::NetworkInterface' then 'network-interface/'
+                        when 'AWS::EC2::EIP' then 'elastic-ip/'
+                        when 'AWS::RDS::DBCluster' then 'cluster:'
+                        when 'AWS::RDS::DBInstance' then 'db:'
+                        when 'AWS::RDS::DBSubnetGroup' then 'subgrp:'
+                    end
+                    || record.said.to_id
+                )
+        end as to_arn,
+        record.said.to_type as to_resource_type,
+        record.* exclude (from_arn, from_resource_type, said)
+    from record
+    left join known on record.said.to_type = known.resource_type and record.said.to_id = known.resource_id
+    where record.said.to_id is not null and record.from_arn is not null
+),
+
+application as (
+    select
+        'application:' || item.business_service as from_arn,
+        'Application' as from_resource_type,
+        'depends_on' as relation,
+        item.arn as to_arn,
+        item.resource_type as to_resource_type,
+        if(trim(item.tags[wanted.tag_key]) <> '', 'resource tag', 'account default') as source,
+        item.is_stale,
+        item.run_id,
+        item.listing,
+        item.role,
+        item.caller_account_id,
+        item.cell_region,
+        item.collected_at
+    from cmdb.resource as item
+    inner join ref.tag_key as wanted on wanted.resource_column = 'business_service'
+    where item.status = 'active' and item.business_service is not null
+)
+
+select stated.* -- noqa: AM07
+from stated
+-- What AWS still lists of something that is gone for good holds nothing any more.
+left join cmdb.resource as item on stated.from_arn = item.arn
+where item.status is distinct from 'retired'
+union all by name
+select application.*
+from application
