@@ -1,20 +1,74 @@
-"""Small pictures on an asset's page: SVG by hand, since a chart library weighs more than all that it would draw."""
+"""Charts: one Vega-Lite specification each, made with Altair, drawn as SVG by vl-convert, without browser or network.
+
+The same chart stands on an asset's page in Dagster and in the report. Amounts become floats here and nowhere else: they
+are lengths. What is written beside them comes from the caller as text.
+"""
 
 import base64
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
-from typing import TYPE_CHECKING
-from xml.sax.saxutils import escape
+from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree
 
 if TYPE_CHECKING:
+    import altair as alt
     import duckdb
 
-COLOURS = {"green": "#2e7d32", "amber": "#ef8f00", "red": "#c62828"}
-UNJUDGED = "#757575"
+COLOURS = {"green": "#2f7d4f", "amber": "#b7791f", "red": "#b83232"}
+UNJUDGED = "#7b8794"
+SERIES = ("#2b6cb0", "#dd7f2c", "#3b8f72", "#8a5fb5", "#c2557c", "#8c7327", "#4aa3c7", "#6b7f3a")
+OTHERS = "#9aa5b1"
+INK, MUTED, GRID, TRACK = "#1f2933", "#52606d", "#d9dfe6", "#e4e9ef"
+PAPER = "#fdfefe"
+"""Every colour that a chart may have. The report's style sheet knows them and has another of each for dark screens."""
+
+PALETTE = (*COLOURS.values(), UNJUDGED, *SERIES, OTHERS, INK, MUTED, GRID, TRACK, PAPER)
+
 BARS_SHOWN = 20
-LABEL, BAR, FIGURES, LINE = 250, 380, 200, 26
-"""Widths of the three columns and height of a line, in pixels."""
+WIDTH = 540
+FONT_SIZE = 14
+
+_UNSPEAKABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
+_SVG = "{http://www.w3.org/2000/svg}"
+_ELEMENTS = frozenset({"svg", "g", "path", "rect", "line", "text", "tspan", "clipPath", "defs", "circle", "title"})
+_ATTRIBUTES = frozenset(
+    {
+        "clip-path",
+        "cx",
+        "cy",
+        "d",
+        "dx",
+        "dy",
+        "fill",
+        "fill-opacity",
+        "font-size",
+        "font-weight",
+        "height",
+        "id",
+        "opacity",
+        "r",
+        "stroke",
+        "stroke-dasharray",
+        "stroke-linecap",
+        "stroke-linejoin",
+        "stroke-miterlimit",
+        "stroke-opacity",
+        "stroke-width",
+        "text-anchor",
+        "transform",
+        "viewBox",
+        "width",
+        "x",
+        "x1",
+        "x2",
+        "y",
+        "y1",
+        "y2",
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -27,6 +81,28 @@ class Bar:
     forecast: Decimal | None
     verdict: str | None
     currency: str
+
+
+@dataclass(frozen=True)
+class Day:
+    """What the month came to by the end of a day; None where it cannot be said."""
+
+    day: date
+    so_far: Decimal | None
+    is_complete: bool
+
+
+@dataclass(frozen=True)
+class Part:
+    """One colour of one month's bar."""
+
+    month: date
+    series: str
+    place: int
+    amount: Decimal | None
+
+
+# ---------------------------------------------------------------------------------------------- for Dagster
 
 
 def drawn(relation: str, connection: "duckdb.DuckDBPyConnection") -> str | None:
@@ -47,41 +123,252 @@ def drawn(relation: str, connection: "duckdb.DuckDBPyConnection") -> str | None:
     ).fetchall()
     if not rows:
         return None
-    svg = spend_against_budget([Bar(*row) for row in rows])
+    svg = svg_of(spend_against_budget([Bar(*row) for row in rows]), background="white")
     return f"![spend against budget](data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()})"
 
 
-def spend_against_budget(bars: Sequence[Bar]) -> str:
+# ---------------------------------------------------------------------------------------------- the charts
+
+
+def spend_against_budget(bars: Sequence[Bar]) -> "alt.LayerChart":
     """A bar a budget, all budgets of one length: what is spent, coloured by verdict, and a line for the forecast."""
+    import altair as alt
+
     # What goes beyond its budget twice over is cut off, so that one does not make the others invisible.
     longest = min(max([Decimal(1), *(max(b.spent, b.forecast or b.spent) / b.budget for b in bars)]), Decimal(2))
 
     def length(amount: Decimal, bar: Bar) -> float:
-        return float(max(min(amount / bar.budget, longest), Decimal(0)) / longest * BAR)
+        return float(max(min(amount / bar.budget, longest), Decimal(0)))
 
-    height = LINE * len(bars) + 8
-    lines = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{LABEL + BAR + FIGURES}" height="{height}" '
-        'font-family="sans-serif" font-size="12">',
-        f'<rect width="100%" height="{height}" fill="white"/>',
+    rows = [
+        {
+            # Two budgets may have one name.
+            "line": number,
+            "name": _short(bar.name, 26),
+            "spent": length(bar.spent, bar),
+            "forecast": None if bar.forecast is None else length(bar.forecast, bar),
+            "colour": COLOURS.get(bar.verdict or "", UNJUDGED),
+            "figures": f"{bar.spent:,.0f} of {bar.budget:,.0f}",
+            "told": f"{bar.name}: {bar.spent:,.2f} of {bar.budget:,.2f} {bar.currency}"
+            + ("" if bar.forecast is None else f", forecast {bar.forecast:,.2f}"),
+        }
+        for number, bar in enumerate(bars)
     ]
-    for number, bar in enumerate(bars):
-        top = number * LINE + 6
-        colour = COLOURS.get(bar.verdict or "", UNJUDGED)
-        lines += [
-            f'<text x="{LABEL - 8}" y="{top + 13}" text-anchor="end">{escape(_short(bar.name))}</text>',
-            f'<rect x="{LABEL}" y="{top}" width="{length(bar.budget, bar):.1f}" height="18" fill="#e0e0e0"/>',
-            f'<rect x="{LABEL}" y="{top + 3}" width="{length(bar.spent, bar):.1f}" height="12" fill="{colour}"/>',
-        ]
-        if bar.forecast is not None:
-            at = LABEL + length(bar.forecast, bar)
-            lines.append(f'<line x1="{at:.1f}" x2="{at:.1f}" y1="{top - 2}" y2="{top + 20}" stroke="{colour}"/>')
-        lines.append(
-            f'<text x="{LABEL + BAR + 8}" y="{top + 13}">{bar.spent:,.0f} of {bar.budget:,.0f} '
-            f"{escape(bar.currency)}</text>"
+    base = alt.Chart(_data(rows)).encode(
+        y=alt.Y("line:O", axis=None, scale=alt.Scale(paddingInner=0.35)), description="told:N"
+    )
+    scale = alt.Scale(domain=[0, float(longest)], nice=False)
+    x = alt.X("spent:Q", scale=scale, axis=None)
+    track = base.mark_bar(color=TRACK).encode(x=alt.XDatum(1, scale=scale, axis=None), x2=alt.X2Datum(0))
+    spent = base.mark_bar(height={"band": 0.55}).encode(x=x, color=alt.Color("colour:N", scale=None))
+    forecast = base.mark_tick(thickness=2, height={"band": 1.15}, orient="vertical").encode(
+        x=alt.X("forecast:Q", scale=scale, axis=None), color=alt.Color("colour:N", scale=None)
+    )
+    names = base.mark_text(align="right", dx=-8, color=INK).encode(x=alt.value(0), text="name:N")
+    figures = base.mark_text(align="left", dx=8, color=MUTED).encode(x=alt.value("width"), text="figures:N")
+    return _finished(track, spent, forecast, names, figures, height=26 * len(rows) + 8)
+
+
+def month_so_far(days: Sequence[Day], last: date, budget: Decimal | None, forecast: Decimal | None) -> "alt.LayerChart":
+    """The running month day by day against an even pace of its budget, and where the forecast has it end.
+
+    Args:
+        last: the month's last day.
+    """
+    import altair as alt
+
+    known = [
+        {"day": row.day.day, "cost": float(row.so_far), "told": f"{row.day}: {row.so_far:,.2f} so far"}
+        for row in days
+        if row.so_far is not None
+    ]
+    tops = [Decimal(0), *(row.so_far for row in days if row.so_far is not None), budget or 0, forecast or 0]
+    x_scale = alt.Scale(domain=[0, last.day], nice=False)
+    y_scale = alt.Scale(domain=[0, float(max(tops)) * 1.12 or 1], nice=False)
+
+    def points(rows: list[dict[str, Any]]) -> "alt.Chart":
+        return alt.Chart(_data(rows)).encode(
+            x=alt.X(
+                "day:Q",
+                scale=x_scale,
+                axis=alt.Axis(title=None, grid=False, values=[1, 5, 10, 15, 20, 25, last.day], format="d"),
+            ),
+            y=alt.Y("cost:Q", scale=y_scale, axis=alt.Axis(title=None, format="~s", tickCount=5)),
         )
-    return "".join([*lines, "</svg>"])
+
+    layers: list[alt.Chart] = []
+    if budget is not None:
+        pace = [{"day": 0, "cost": 0.0}, {"day": last.day, "cost": float(budget)}]
+        layers += [
+            points(pace).mark_line(color=MUTED, strokeDash=[5, 4], strokeWidth=1.5),
+            points([pace[1] | {"label": f"budget {budget:,.0f}"}])
+            .mark_text(align="right", dy=-9, dx=-2, color=MUTED)
+            .encode(text="label:N"),
+        ]
+    complete = [row for row in days if row.is_complete and row.so_far is not None]
+    if forecast is not None and complete:
+        ends = [
+            {"day": complete[-1].day.day, "cost": float(complete[-1].so_far or 0)},
+            {"day": last.day, "cost": float(forecast)},
+        ]
+        layers += [
+            points(ends).mark_line(color=SERIES[0], strokeDash=[2, 3], strokeWidth=2),
+            points([ends[1] | {"label": f"forecast {forecast:,.0f}"}])
+            .mark_text(align="right", dy=-10, color=SERIES[0], fontWeight="bold")
+            .encode(text="label:N"),
+        ]
+    layers += [
+        points(known).mark_line(color=SERIES[0], strokeWidth=2.5),
+        points(known).mark_point(color=SERIES[0], filled=True, size=28, opacity=1).encode(description="told:N"),
+    ]
+    return _finished(*layers, height=250)
 
 
-def _short(name: str) -> str:
-    return name if len(name) <= 36 else f"{name[:35]}…"
+def monthly_stack(
+    parts: Sequence[Part], months: Sequence[date], remarks: Mapping[date, str], legend_columns: int = 2
+) -> "alt.LayerChart":
+    """A bar a month, a colour a series; what is not known of a month stands where its bar would be.
+
+    Args:
+        months: every month of the axis, also one of which nothing is known.
+        remarks: what to write over a month that is not whole, such as `not read`; bars of such a month are pale.
+    """
+    import altair as alt
+
+    names = list(dict.fromkeys(part.series for part in sorted(parts, key=lambda part: part.place)))
+    colours = [*SERIES[: len(names)], *[OTHERS] * max(0, len(names) - len(SERIES))]
+    rows = [
+        {
+            "month": f"{part.month:%Y-%m}",
+            "series": part.series,
+            "place": part.place,
+            "cost": float(part.amount),
+            "opacity": 0.55 if part.month in remarks else 1.0,
+            "told": f"{part.month:%B %Y}, {part.series}: {part.amount:,.2f}",
+        }
+        for part in parts
+        if part.amount is not None
+    ]
+    shown = [f"{month:%Y-%m}" for month in months]
+    month_of = "toDate(datum.value + '-01')"
+    x = alt.X(
+        "month:O",
+        scale=alt.Scale(domain=shown, paddingInner=0.22, paddingOuter=0.1),
+        axis=alt.Axis(
+            title=None,
+            labelAngle=0,
+            labelExpr=f"[utcFormat({month_of}, '%b'), "
+            f"utcmonth({month_of}) == 0 || datum.value == '{shown[0]}' ? utcFormat({month_of}, '%Y') : '']",
+        ),
+    )
+    bars = (
+        alt.Chart(_data(rows))
+        .mark_bar(stroke=PAPER, strokeWidth=0.5)
+        .encode(
+            x=x,
+            y=alt.Y("cost:Q", stack="zero", axis=alt.Axis(title=None, format="~s", tickCount=5)),
+            color=alt.Color(
+                "series:N",
+                scale=alt.Scale(domain=names, range=colours),
+                legend=alt.Legend(
+                    title=None, orient="bottom", columns=legend_columns, labelLimit=215, symbolType="square"
+                ),
+            ),
+            opacity=alt.Opacity("opacity:Q", scale=None, legend=None),
+            order=alt.Order("place:Q"),
+            description="told:N",
+        )
+    )
+    notes = (
+        alt.Chart(_data([{"month": f"{month:%Y-%m}", "remark": text} for month, text in sorted(remarks.items())]))
+        .mark_text(align="left", angle=270, dx=6, color=INK, fontStyle="italic")
+        .encode(x=x, y=alt.value("height"), text="remark:N")
+    )
+    return _finished(bars, *([notes] if remarks else []), height=270)
+
+
+def _data(rows: list[dict[str, Any]]) -> Any:
+    import altair as alt
+
+    return alt.Data(values=rows)  # type: ignore[no-untyped-call]  # Altair has no types for it
+
+
+def _finished(*layers: Any, height: int) -> "alt.LayerChart":
+    """One chart of several layers, in the size and the plain look that all have."""
+    import altair as alt
+
+    finished: alt.LayerChart = (
+        alt.layer(*layers)
+        .properties(width=WIDTH, height=height, autosize={"type": "fit-x", "contains": "padding"})
+        .configure_view(stroke=None)
+        .configure_axis(
+            domainColor=GRID,
+            gridColor=GRID,
+            tickColor=GRID,
+            labelColor=MUTED,
+            labelFontSize=FONT_SIZE,
+        )
+        .configure_legend(labelColor=INK, labelFontSize=FONT_SIZE)
+        .configure_text(fontSize=FONT_SIZE)
+    )
+    return finished
+
+
+def _short(name: str, longest: int = 36) -> str:
+    return name if len(name) <= longest else f"{name[: longest - 1]}…"
+
+
+# ------------------------------------------------------------------------------------------------- as SVG
+
+
+def svg_of(chart: "alt.LayerChart", *, background: str = "transparent") -> str:
+    """A chart as SVG, drawn in this process."""
+    import vl_convert
+
+    # A test holds every chart against the schema; doing so every night takes longer than drawing.
+    spec = chart.to_dict(validate=False) | {"background": background}
+    # What XML has no way to say, and what turns the text around it round: a name may have it all the same.
+    return _UNSPEAKABLE.sub("\ufffd", str(vl_convert.vegalite_to_svg(spec, allowed_base_urls=[])))
+
+
+def inline(svg: str, *, name: str, title: str) -> str:
+    """An SVG made fit to stand inside an HTML page: nothing in it but shapes, text and the colours of the palette.
+
+    Whatever a name in the data may have smuggled past the drawing, only elements and attributes known here remain;
+    what a mark says of itself becomes its tooltip.
+
+    Args:
+        name: goes before every id, so that two charts of a page do not share one.
+        title: what the picture shows, for those who cannot see it.
+    """
+    source = ElementTree.fromstring(svg)
+    if source.tag != f"{_SVG}svg":
+        raise ValueError(f"not an SVG: {source.tag}")
+    target = _cleaned(source, name)
+    # Its size is that of the place that it stands in.
+    target.attrib.pop("width", None)
+    target.attrib.pop("height", None)
+    target.attrib |= {"role": "img", "aria-label": title}
+    return ElementTree.tostring(target, encoding="unicode", short_empty_elements=True)
+
+
+def _cleaned(source: ElementTree.Element, name: str) -> ElementTree.Element:
+    target = ElementTree.Element(
+        source.tag.removeprefix(_SVG),
+        {key: _renamed(value, name) for key, value in source.attrib.items() if key in _ATTRIBUTES},
+    )
+    if "id" in target.attrib:
+        target.set("id", f"{name}-{source.get('id')}")
+    target.text, target.tail = source.text, source.tail
+    told, what = source.get("aria-label"), source.get("aria-roledescription", "")
+    is_mark = source.get("role") == "graphics-symbol" and what not in ("axis", "legend") and "container" not in what
+    if told and is_mark:
+        ElementTree.SubElement(target, "title").text = told
+    for child in source:
+        if child.tag.removeprefix(_SVG) in _ELEMENTS and child.tag.startswith(_SVG) and child.get("display") != "none":
+            target.append(_cleaned(child, name))
+    return target
+
+
+def _renamed(value: str, name: str) -> str:
+    return re.sub(r"url\(#([\w-]+)\)", rf"url(#{name}-\1)", value)

@@ -174,6 +174,7 @@ def nightly(demo: bool, only_untrusted: bool, as_json: bool) -> None:
     from pipelines.alerts import send, verdict_of
     from pipelines.definitions import NIGHTLY
     from pipelines.nightly import as_facts, prepare_dagster_home, run_nightly, summarise
+    from pipelines.report.writing import report_path
     from pipelines.terminal import console, marked, night_lines, progress_bars
 
     settings = _settings(demo=demo)
@@ -192,15 +193,16 @@ def nightly(demo: bool, only_untrusted: bool, as_json: bool) -> None:
         if night.exit_code == 1
         else ".venv/bin/cmdb preflight"
     )
+    report = "" if night.exit_code else str(report_path(settings.database))
     if as_json:
-        _print_json(as_facts(night, summary, str(settings.database), next_command))
+        _print_json(as_facts(night, summary, str(settings.database), next_command) | {"report": report or None})
     screen = console(on_stderr=as_json)
     if not as_json:
-        for line in night_lines(night, summary, str(settings.database), next_command, screen.width):
+        for line in night_lines(night, summary, str(settings.database), next_command, screen.width, report):
             screen.print(marked(line))
-    if not night.published and settings.alert_command:
+    if night.exit_code and settings.alert_command:
         screen.print(send(settings.alert_command, verdict_of(night.run_id, NIGHTLY, night.sentences)), markup=False)
-    if not night.published:
+    if night.exit_code:
         raise click.exceptions.Exit(night.exit_code)
 
 
@@ -476,7 +478,34 @@ def rollback(version: str | None, listing: bool, demo: bool, as_json: bool) -> N
     if as_json:
         _print_json(_version_facts(now) | {"was": was})
         return
-    click.echo(f"{store.database} is {now.name} again; it was {was}. The next night publishes as always.")
+    click.echo(
+        f"{store.database} is {now.name} again; it was {was}. The next night publishes as always; "
+        "`cmdb report` makes the report of this version."
+    )
+
+
+@main.command()
+@click.option(
+    "--output", type=click.Path(path_type=Path), metavar="FILE", help="Where; beside the published file else."
+)
+@demo_option
+@plainly
+def report(output: Path | None, demo: bool) -> None:
+    """Write the report of what is published: one HTML file that needs nothing else. Every night does so too.
+
+    Example: cmdb report --output ~/cost.html
+    """
+    from datetime import UTC, datetime
+
+    from pipelines.report.writing import report_path, write_report
+
+    store = Store(_settings(demo=demo).database)
+    if output is not None and output.suffix != ".html":
+        raise Misused(f"The report is an HTML page, so {output} has to end in .html. Nothing was written.")
+    written = write_report(store, output or report_path(store.database), datetime.now(UTC))
+    click.echo(
+        f"{written.path} shows what run {written.run_id} published ({written.size:,} bytes). Open it in a browser."
+    )
 
 
 def _version_facts(kept: Version) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from pipelines.collect import collection_assets
 from pipelines.models import model_assets, read_models
 from pipelines.preflight import caller_identity
 from pipelines.publish import published_asset
+from pipelines.report.asset import report
 from pipelines.settings import Settings, SettingsError, read_settings
 from resources.roles import AwsRole, Billing, Central, Management, Operations, Workload
 from resources.warehouse_resource import Warehouse
@@ -69,7 +70,7 @@ def build_defs(environment: Mapping[str, str]) -> dg.Definitions:
     nightly = dg.define_asset_job(
         NIGHTLY,
         selection=dg.AssetSelection.all(),
-        description="One honest night: pre-flight, collection, models, checks, publishing.",
+        description="One honest night: pre-flight, collection, models, checks, publishing, report.",
         executor_def=dg.in_process_executor,
         tags={"cmdb/warehouse": "nightly"},
     )
@@ -79,6 +80,7 @@ def build_defs(environment: Mapping[str, str]) -> dg.Definitions:
             *collection_assets(),
             *model_assets(models, sql_checks),
             published_asset(models, sql_checks),
+            report,
         ],
         jobs=[nightly],
         schedules=[

@@ -24,9 +24,10 @@ class Night:
     """How a night ended.
 
     Attributes:
-        sentences: why it was refused, the rules first; empty when it published.
+        sentences: why it was refused, the rules first; or what failed after it had published.
         warnings: what was published stale, or should be mended.
-        exit_code: 0 published, 1 a rule failed, 2 the configuration is wrong.
+        exit_code: 0 published, 1 a rule failed, 2 the configuration is wrong. What fails after publishing, the report
+            alone, takes nothing back, but it is not good either.
     """
 
     run_id: str
@@ -72,8 +73,11 @@ def run_nightly(environment: Mapping[str, str], store: Store, *, only_untrusted:
         return Night(result.run_id, True, 0, warnings=failed + warnings)
     # A step that its own rule ended repeats the rule; what else ended a step must not be left out.
     ends = dict.fromkeys(failure_sentence(event) for event in failures)
+    exit_code = max((_exit_code(event) for event in failures), default=1)
+    if any(version.run_id == result.run_id and version.is_current for version in store.versions()):
+        return Night(result.run_id, True, exit_code, list(ends), failed + warnings)
     said = failed + [sentence for sentence in ends if not any(rule in sentence for rule in failed)]
-    return Night(result.run_id, False, max((_exit_code(event) for event in failures), default=1), said, warnings)
+    return Night(result.run_id, False, exit_code, said, warnings)
 
 
 def _exit_code(event: dg.DagsterEvent) -> int:

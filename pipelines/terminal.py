@@ -94,8 +94,19 @@ SENTENCE_ROWS = 4
 """What one sentence of it may take; the whole of it stands in audit.check_result."""
 
 
-def night_lines(night: Night, summary: Summary | None, database: str, next_command: str, width: int = 80) -> list[str]:
-    """The last screen of a night: lines that take at most 24 rows of a terminal so many columns wide."""
+def night_lines(
+    night: Night,
+    summary: Summary | None,
+    database: str,
+    next_command: str,
+    width: int = 80,
+    report: str = "",
+) -> list[str]:
+    """The last screen of a night: lines that take at most 24 rows of a terminal so many columns wide.
+
+    Args:
+        report: where the night's report lies; empty where none was made.
+    """
     if night.published and summary is not None:
         head = [
             f"Published {database}",
@@ -106,6 +117,7 @@ def night_lines(night: Night, summary: Summary | None, database: str, next_comma
             f"  cells          {_counts(summary.cells)}",
             f"  requests       {summary.requests:,}, of which Cost Explorer charges {summary.api_cost_usd:,.2f} USD",
         ]
+        head += [f"  report         {report}"] if report else []
     else:
         head = [f"Refused: run {night.run_id} did not publish. {database} is as it was."]
     last = f"Next: {next_command}"

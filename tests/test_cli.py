@@ -36,6 +36,7 @@ COMMANDS = (
     "sql",
     "rollback",
     "completion",
+    "report",
 )
 
 Done = subprocess.CompletedProcess[str]

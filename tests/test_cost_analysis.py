@@ -522,15 +522,26 @@ def test_the_chart_has_a_bar_for_each_budget_and_survives_any_name() -> None:
         charts.Bar("a budget with a name that is too long to be shown", Decimal(900), Decimal(100), None, None, "NZD"),
         charts.Bar("refunded", Decimal(-5), Decimal(100), Decimal(-5), "green", "NZD"),
     ]
-    drawn = ElementTree.fromstring(charts.spend_against_budget(bars))
+    drawn = ElementTree.fromstring(charts.svg_of(charts.spend_against_budget(bars)))
     space = "{http://www.w3.org/2000/svg}"
-    widths = [float(bar.attrib["width"]) for bar in drawn.findall(f"{space}rect")[1:]]
+
+    def lengths(colour: str) -> list[float]:
+        # A bar is drawn as a path: from its start by its length to the right.
+        return [
+            float(path.attrib["d"].partition("h")[2].partition("v")[0])
+            for path in drawn.iter(f"{space}path")
+            if path.attrib.get("fill") == colour and path.attrib.get("aria-roledescription") == "bar"
+        ]
+
+    half = lengths(charts.TRACK)[0]
+    assert lengths(charts.TRACK) == [half] * 3
     # Twice the budget is as long as a bar gets.
-    assert widths == [charts.BAR / 2, charts.BAR / 4, charts.BAR / 2, charts.BAR, charts.BAR / 2, 0]
-    texts = [text.text or "" for text in drawn.findall(f"{space}text")]
-    assert texts[:2] == ['k </svg>&"', "50 of 100 NZD"]
-    assert len(texts[2]) == 36
-    assert len(drawn.findall(f"{space}line")) == 2
+    assert lengths(charts.COLOURS["amber"])[0] == pytest.approx(half / 2)
+    assert lengths(charts.UNJUDGED) == [pytest.approx(half * 2)]
+    assert lengths(charts.COLOURS["green"])[0] == 0
+    texts = [text.text or "" for text in drawn.iter(f"{space}text")]
+    assert texts[:3] == ['k </svg>&"', "a budget with a name that…", "refunded"]
+    assert "50 of 100" in texts
 
 
 # ---------------------------------------------------------------------------------------------- reconciliation

@@ -1,0 +1,85 @@
+"""The figures of the report: each the answer of one query to the published file, with the query itself."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+
+from pipelines.sql_files import read_header
+from resources.warehouse import Store, WarehouseError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+QUERIES = Path(__file__).parent / "queries"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """What one query answered.
+
+    Attributes:
+        name: of its file; the page calls the query so.
+        description: what it shows, from the comment that opens it.
+        sql: the query as it was asked, without that comment.
+    """
+
+    name: str
+    description: str
+    sql: str
+    rows: tuple[Mapping[str, Any], ...] = field(default=())
+
+    def __iter__(self) -> "Iterator[Mapping[str, Any]]":
+        return iter(self.rows)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def first(self) -> Mapping[str, Any] | None:
+        """The only row, or the first one; None where there is none."""
+        return self.rows[0] if self.rows else None
+
+    @property
+    def left_out(self) -> int:
+        """How many rows a limit in the query kept away, where it counts them (`of_count`)."""
+        return int(self.rows[0].get("of_count") or len(self.rows)) - len(self.rows) if self.rows else 0
+
+
+def read_queries() -> tuple[Figure, ...]:
+    """The queries of the report, without answers, in the order of their names."""
+    found = []
+    for path in sorted(QUERIES.glob("*.sql")):
+        text = path.read_text(encoding="utf-8")
+        lines = text.splitlines()
+        while lines and lines[0].startswith("--"):
+            lines.pop(0)
+        found.append(Figure(path.stem, read_header(text).description, "\n".join(lines).strip()))
+    return tuple(found)
+
+
+def ask(store: Store) -> dict[str, Figure]:
+    """Every figure, from one look into the published file.
+
+    Raises:
+        WarehouseError: nothing is published, or what is was published by another version of the product.
+    """
+    store.require_current_schema()
+    figures = {}
+    with store.published() as connection:
+        for query in read_queries():
+            try:
+                cursor = connection.execute(query.sql)
+            except (duckdb.CatalogException, duckdb.BinderException) as error:
+                raise WarehouseError(
+                    f"The published version of {store.database} lacks what the report's query {query.name} reads "
+                    f"({str(error).splitlines()[0]}): another version of the product published it. No report was "
+                    "written. Run `cmdb nightly`, which writes it too.",
+                    exit_code=2,
+                ) from error
+            names = [column[0] for column in cursor.description or ()]
+            rows = tuple(dict(zip(names, row, strict=True)) for row in cursor.fetchall())
+            figures[query.name] = Figure(query.name, query.description, query.sql, rows)
+    return figures

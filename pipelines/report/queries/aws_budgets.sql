@@ -1,0 +1,22 @@
+-- The budgets that AWS keeps, one by one: they overlap, so they are never added up. AWS counts them up to a moment that it
+-- does not tell, by rules of their own (what they leave out stands in cost.budget).
+select
+    split_part(scope, ':', 2) as account_id,
+    budget_name,
+    period_start,
+    period_end,
+    month_to_date as spent,
+    budget,
+    currency,
+    forecast,
+    forecast_source,
+    variance,
+    verdict,
+    is_stale,
+    fetched_at,
+    count(*) over () as of_count
+from cost.spend_vs_budget
+where as_of_date = (select max(newest.as_of_date) from cost.spend_vs_budget as newest)
+    and starts_with(scope, 'aws:')
+order by month_to_date / nullif(budget, 0) desc nulls last, account_id asc, budget_name asc
+limit 40

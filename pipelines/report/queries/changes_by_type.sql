@@ -1,0 +1,21 @@
+-- Configuration items whose last change came after the night that was published before: by type and kind of change.
+with night as (
+    select
+        finished_at,
+        row_number() over (order by finished_at desc) as place
+    from audit.run
+    where outcome = 'published'
+)
+
+select
+    version.resource_type,
+    count(*) filter (where version.change = 'discovered') as discovered,
+    count(*) filter (where version.change = 'changed') as changed,
+    count(*) filter (where version.change = 'missing') as missing,
+    count(*) filter (where version.change = 'retired') as retired,
+    count(*) filter (where version.change = 'returned') as returned,
+    count(*) as change_count
+from cmdb.resource_version as version
+inner join night on night.place = 2 and version.valid_from > night.finished_at
+group by version.resource_type
+order by change_count desc, version.resource_type asc

@@ -1,0 +1,25 @@
+-- Which night the report shows: the run that published the file, and the one published before it.
+with published as (
+    select
+        *,
+        row_number() over (order by finished_at desc) as place
+    from audit.run
+    where outcome = 'published'
+)
+
+select
+    last.run_id,
+    last.started_at,
+    last.finished_at,
+    last.code_version,
+    last.request_count,
+    last.api_cost_usd,
+    before.run_id as previous_run_id,
+    before.finished_at as previous_finished_at,
+    owner.organization_id,
+    setting.reporting_currency
+from published as last
+left join published as before on before.place = 2
+cross join audit.organization as owner
+cross join ref.setting as setting
+where last.place = 1

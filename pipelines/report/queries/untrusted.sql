@@ -1,0 +1,37 @@
+-- The questions whose answer cannot be believed, by name: what cannot is never shown as nothing. The worst come first.
+with cell as (
+    select
+        *,
+        coalesce(nullif(skip_reason, ''), nullif(error_code, ''), outcome) as reason
+    from audit.coverage
+    where
+        not is_trusted
+        and coalesce(skip_reason, '') not in (
+            'account_left',
+            'caller_changed',
+            'no_parents',
+            'no_resource_policy',
+            'not_offered',
+            'not_requested',
+            'parent_gone', 'policy_type_not_enabled', 'region_not_enabled'
+        )
+)
+
+select
+    cell.role,
+    cell.account_id,
+    any_value(account.account_name) as account_name,
+    cell.region,
+    cell.outcome,
+    cell.reason,
+    count(*) as question_count,
+    string_agg(cell.listing, ', ' order by cell.listing) as listings,
+    max(cell.last_trusted_at) as last_trusted_at,
+    count(*) over () as of_count
+from cell
+left join org.account as account using (account_id)
+group by cell.role, cell.account_id, cell.region, cell.outcome, cell.reason
+order by
+    list_position(['wrong_account', 'empty_suspect', 'denied', 'failed', 'skipped'], cell.outcome) asc,
+    question_count desc, cell.account_id asc, cell.region asc
+limit 60

@@ -1,0 +1,76 @@
+"""The page on disk: whole or not at all, and never larger than a mail takes."""
+
+import os
+import tempfile
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from pipelines.report.figures import ask
+from pipelines.report.page import render
+from resources.warehouse import Store, WarehouseError
+
+MOST_BYTES = 2_000_000
+
+
+@dataclass(frozen=True)
+class Written:
+    """A report that was written."""
+
+    path: Path
+    size: int
+    run_id: str
+
+
+def report_path(database: Path) -> Path:
+    """Where the report of a published file lies: beside it."""
+    return database.with_suffix(".report.html")
+
+
+def write_report(store: Store, path: Path, now: datetime) -> Written:
+    """Write the report of what is published.
+
+    Args:
+        path: what is there is replaced.
+        now: when it is made, which is said in it.
+
+    Raises:
+        WarehouseError: there is nothing to report, or it cannot be written. What was at the path is as it was.
+    """
+    figures = ask(store)
+    page = render(figures, now).encode()
+    if len(page) > MOST_BYTES:
+        raise WarehouseError(
+            f"The report would have {len(page):,} bytes, more than the {MOST_BYTES:,} that a mail takes. It was not "
+            "written, and what was published is as it was. Every list in it is cut, so this is a fault of the product: "
+            "please report it."
+        )
+    night = figures["night"].first
+    assert night is not None, "what is published was published by a run"
+    try:
+        _replace(path, page)
+    except OSError as error:
+        raise WarehouseError(
+            f"The report cannot be written to {path}: {error.strerror or error}. What was published is as it was. Name "
+            "another place with `cmdb report --output FILE`.",
+            exit_code=2,
+        ) from error
+    return Written(path, len(page), str(night["run_id"]))
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Put a file in the place of another, so that a reader sees the one or the other."""
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+    part = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        part.chmod(0o640)
+        part.replace(path)
+    except BaseException:
+        with suppress(OSError):
+            part.unlink()
+        raise

@@ -1,0 +1,566 @@
+"""The report: what it says is what the tables say, it reaches for nothing, and no name can do harm in it."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import itertools
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from decimal import ROUND_HALF_UP, Decimal
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+from browser import CHROMIUM, PHONE, WITHOUT, Browser, browser
+from nights import DATABASE, cmdb_here, copy_of, dagster_home, environment_of, query
+
+from pipelines import charts, explain, nightly
+from pipelines.definitions import NIGHTLY
+from pipelines.report import page as pages
+from pipelines.report.asset import report
+from pipelines.report.figures import QUERIES, Figure, ask, read_queries
+from pipelines.report.writing import MOST_BYTES, report_path, write_report
+from pipelines.settings import Settings
+from resources.warehouse import Store, WarehouseError
+from resources.warehouse_resource import Warehouse
+
+HOSTILE = (
+    "</style></script><script>window.hurt=1</script>",
+    "\"><img src=http://127.0.0.1:9/x onerror='window.hurt=1'>",
+    "{{ 7*7 }} {% raw %} ' onmouseover=window.hurt=1 x='",
+    "]]> <!-- &lt;b&gt; \u202egnp.exe\u0000\u0007 javascript:window.hurt=1",
+    "</title></svg><svg onload=window.hurt=1><a xlink:href=javascript:window.hurt=1>",
+)
+
+Figures = Mapping[str, Figure]
+
+
+@pytest.fixture(scope="module")
+def figures(truthful_night: Path) -> Figures:
+    """What the session's night published."""
+    return ask(Store(truthful_night / DATABASE))
+
+
+@pytest.fixture(scope="module")
+def ended_at(figures: Figures) -> datetime:
+    found = figures["night"].rows[0]["finished_at"]
+    assert isinstance(found, datetime)
+    return found
+
+
+@pytest.fixture(scope="module")
+def page_file(truthful_night: Path) -> Path:
+    """The report that the night itself made."""
+    return report_path(truthful_night / DATABASE)
+
+
+@pytest.fixture(scope="module")
+def page(page_file: Path) -> str:
+    return page_file.read_text(encoding="utf-8")
+
+
+def other(figures: Figures, name: str, *rows: Mapping[str, Any]) -> dict[str, Figure]:
+    """The figures with another answer to one query."""
+    return {**figures, name: replace(figures[name], rows=rows)}
+
+
+class Seen(HTMLParser):
+    """The elements of a page with their attributes, and its text."""
+
+    def __init__(self, text: str):
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.text.append(data)
+
+
+# ------------------------------------------------------------------------------------------- self-contained
+
+
+def test_every_night_leaves_its_report_beside_the_published_file(page_file: Path, page: str, figures: Figures) -> None:
+    assert page_file.name == "cmdb.report.html"
+    assert figures["night"].rows[0]["run_id"] in page
+    assert page_file.stat().st_mode & 0o777 == 0o640
+    assert len(page.encode()) < MOST_BYTES
+
+
+def test_the_page_reaches_for_nothing_and_forbids_it_too(page: str) -> None:
+    seen = Seen(page)
+    assert not {tag for tag, _ in seen.tags} & {"script", "img", "link", "iframe", "object", "embed", "form", "base"}
+    addresses = [
+        value
+        for _, attributes in seen.tags
+        for name, value in attributes.items()
+        if name in ("href", "src", "xlink:href", "action", "srcset", "data")
+    ]
+    assert addresses
+    assert all(value and value.startswith("#") for value in addresses)
+    assert not [name for _, attributes in seen.tags for name in attributes if name == "style" or name.startswith("on")]
+    assert not re.search(r"@import|url\((?!#)", page)
+    policy = next(
+        a["content"] for t, a in seen.tags if t == "meta" and a.get("http-equiv") == "Content-Security-Policy"
+    )
+    sheet = page[page.index("<style>") + 7 : page.index("</style>")]
+    digest = base64.b64encode(hashlib.sha256(sheet.encode()).digest()).decode()
+    assert policy == f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+
+
+def test_every_figure_links_to_its_query_which_stands_in_the_page(page: str) -> None:
+    seen = Seen(page)
+    ids = {attributes["id"] for _, attributes in seen.tags if "id" in attributes}
+    linked = {a["href"] for t, a in seen.tags if t == "a" and a.get("class") == "source"}
+    shown = {a["data-figure"] for _, a in seen.tags if "data-figure" in a}
+    assert {f"#query-{name}" for name in shown} <= linked
+    assert all(str(link).removeprefix("#") in ids for link in linked)
+    text = "".join(seen.text)
+    for figure in read_queries():
+        assert figure.sql in text
+        assert figure.sql in (QUERIES / f"{figure.name}.sql").read_text(encoding="utf-8")
+        assert figure.description
+
+
+def test_every_query_is_shown_somewhere_and_not_only_listed(page: str) -> None:
+    linked = set(re.findall(r'class="source" href="#query-(\w+)"', page))
+    # What only matters where something is wrong is named in the banner then; a first night has none before it.
+    sometimes = {"stale", "unreached", "examples", "broken_rules", "changes", "changes_by_type", "restated"}
+    assert {figure.name for figure in read_queries()} - linked <= sometimes
+
+
+def test_no_name_can_do_harm(figures: Figures, ended_at: datetime) -> None:
+    names = itertools.cycle(HOSTILE)
+
+    def hurt(row: Mapping[str, Any]) -> dict[str, Any]:
+        kept = ("run_id", "state", "status", "verdict", "outcome", "what")
+        return {k: next(names) if isinstance(v, str) and k not in kept else v for k, v in row.items()}
+
+    hostile = {name: replace(figure, rows=tuple(map(hurt, figure.rows))) for name, figure in figures.items()}
+    # An organisation as large as a list of the page gets.
+    cell = hostile["coverage"].rows[0]
+    hostile["coverage"] = replace(
+        hostile["coverage"],
+        rows=tuple(
+            {**cell, "place": place, "region": f"{region}{HOSTILE[1]}", "account_name": HOSTILE[place % 5] * 9}
+            for place in range(61)
+            for region in range(34)
+        ),
+    )
+    text = pages.render(hostile, ended_at)
+    seen = Seen(text)
+    assert not {tag for tag, _ in seen.tags} & {"script", "img", "link", "iframe", "object", "embed", "form", "base"}
+    assert not [name for _, attributes in seen.tags for name in attributes if name.startswith("on")]
+    assert all(str(a["href"]).startswith("#") for _, a in seen.tags if "href" in a)
+    shown = "".join(seen.text)
+    assert HOSTILE[0] in shown
+    assert "⟨U+202E⟩gnp.exe⟨U+0000⟩" in shown
+    assert not re.search(r"[\u202a-\u202e\u2066-\u2069\x00-\x08]", text)
+    assert len(text.encode()) < MOST_BYTES
+
+
+def test_every_colour_of_a_chart_has_another_for_dark_screens(page: str) -> None:
+    assert set(pages.DARK) == set(charts.PALETTE)
+    drawn = "".join(re.findall(r"<svg viewBox.*?</svg>", page, flags=re.DOTALL))
+    used = set(re.findall(r'(?:fill|stroke)="([^"]+)"', drawn))
+    assert len(used) > 5
+    assert used - {"none", "transparent"} <= set(charts.PALETTE)
+
+
+def test_the_charts_are_what_the_schema_of_vega_lite_allows() -> None:
+    month = date(2026, 2, 1)
+    for chart in (
+        charts.month_so_far([charts.Day(month, Decimal(5), True)], date(2026, 2, 28), Decimal(9), Decimal(7)),
+        charts.month_so_far([charts.Day(month, None, False)], date(2026, 2, 28), None, None),
+        charts.monthly_stack([charts.Part(month, "a", 1, Decimal(-3))], [month], {month: "to date"}),
+        charts.spend_against_budget([charts.Bar("b", Decimal(1), Decimal(2), None, "green", "NZD")]),
+    ):
+        assert chart.to_dict(validate=True)["layer"]
+
+
+# ------------------------------------------------------------------------------------------------ the banner
+
+
+def said(figures: Figures, now: datetime) -> dict[str, str]:
+    """What the banner says, and of which section."""
+    return {caveat.sentence: f"{caveat.kind} {caveat.section}" for caveat in pages.caveats(figures, now)}
+
+
+def test_what_is_stale_or_missing_stands_in_the_banner_and_where_it_matters(
+    figures: Figures, ended_at: datetime
+) -> None:
+    month = {**figures["months"].rows[0], "month": date(2026, 2, 1), "day_count": 0}
+    cell = {"outcome": "denied", "question_count": 3, "reason": "AccessDenied"}
+    worlds = [
+        (figures, ended_at + timedelta(hours=40), "The newest published night is 40 hours old.", "stale top"),
+        (other(figures, "spend_total"), ended_at, "No budget is set for this month", "missing spend"),
+        (other(figures, "untrusted", cell), ended_at, "3 answer(s) of AWS cannot be believed", "stale coverage"),
+        (
+            other(figures, "untrusted", {**cell, "outcome": "skipped", "reason": "request_limit"}),
+            ended_at,
+            "3 part(s) of the bill were not asked",
+            "missing months",
+        ),
+        (
+            other(figures, "months", {**month, "state": "not read"}),
+            ended_at,
+            "February 2026: not read; it is not in any figure.",
+            "missing months",
+        ),
+        (
+            other(figures, "months", {**month, "state": "closed", "cost": None}),
+            ended_at,
+            "February 2026 has a day without an exchange rate",
+            "missing months",
+        ),
+        (
+            other(
+                figures,
+                "stale",
+                {"what": "configuration items", "stale_count": 7, "account_count": 2, "true_at": ended_at},
+            ),
+            ended_at,
+            "7 configuration items of 2 account(s) are shown as they were",
+            "stale",
+        ),
+        (
+            other(
+                figures,
+                "allocation_by_key",
+                {**figures["allocation_by_key"].rows[0], "tag_key": "bc:x", "why_unknown": "not activated"},
+            ),
+            ended_at,
+            "bc:x says nothing about",
+            "missing allocation",
+        ),
+        (
+            other(figures, "examples", {"what": "budgets", "example_count": 4}),
+            ended_at,
+            "4 budgets are the product's examples",
+            "example spend",
+        ),
+        (
+            other(
+                figures,
+                "unreached",
+                {
+                    "account_id": "012345678901",
+                    "account_name": "far",
+                    "cost": None,
+                    "currency": "NZD",
+                    "share_pct": 5.0,
+                },
+            ),
+            ended_at,
+            "No profile reaches 1 account(s), 5.0 % of the last thirty days' spend: far (012345678901)",
+            "missing coverage",
+        ),
+    ]
+    for world, now, sentence, where in worlds:
+        found = [place for text, place in said(world, now).items() if text.startswith(sentence)]
+        assert found, sentence
+        assert found[0].startswith(where), sentence
+
+
+def test_a_page_without_a_doubt_says_so(figures: Figures, ended_at: datetime) -> None:
+    clean = dict(figures)
+    for name in ("untrusted", "unreached", "examples", "broken_rules", "stale"):
+        clean = other(clean, name)
+    clean = other(clean, "months", *[{**row, "state": "closed"} for row in figures["months"]])
+    clean = other(clean, "allocation_by_key", *[{**row, "why_unknown": None} for row in figures["allocation_by_key"]])
+    assert pages.caveats(clean, ended_at) == []
+    assert "Nothing is stale, nothing is missing" in pages.render(clean, ended_at)
+
+
+def test_a_month_that_was_not_read_is_named_in_the_chart_where_its_bar_would_be(figures: Figures) -> None:
+    newest = figures["months"].rows[-1]
+    before = {**newest, "month": date(2025, 1, 1), "state": "not read", "cost": None, "day_count": 0}
+    drawn = pages.pictures(other(figures, "months", before, newest))
+    assert ">not read<" in drawn["accounts"]
+    assert ">to date<" in drawn["accounts"]
+
+
+def test_every_reason_for_not_asking_is_taken_for_a_gap_or_for_pointless() -> None:
+    """Both queries about coverage go by one list; what is not on it is a gap."""
+    lists = [
+        set(re.findall(r"'(\w+)'", re.search(r"coalesce\(skip_reason, ''\)[^(]*in \(([^)]*)\)", query.sql)[1]))  # type: ignore[index]
+        for query in read_queries()
+        if query.name in ("coverage", "untrusted")
+    ]
+    assert lists[0] == lists[1]
+    assert set(explain.SKIPPED) - lists[0] == {
+        "account_suspended",
+        "group_unresolved",
+        "no_longer_asked",
+        "no_profile",
+        "optional_grant_not_given",
+        "parents_unknown",
+        "request_limit",
+    }
+
+
+# ------------------------------------------------------------------------------------------------ on disk
+
+
+def test_a_report_that_cannot_be_written_leaves_the_old_one(
+    truthful_night: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = tmp_path / "r.html"
+    target.write_text("the old one")
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(WarehouseError, match=r"cannot be written to .*No space left on device"):
+        write_report(Store(truthful_night / DATABASE), target, datetime.now(UTC))
+    assert target.read_text() == "the old one"
+    assert [path.name for path in tmp_path.iterdir()] == ["r.html"]
+
+
+def test_the_command_writes_the_report_anywhere_and_says_what_it_shows(truthful_night: Path, tmp_path: Path) -> None:
+    environment = {"CMDB_DATABASE": str(truthful_night / DATABASE)}
+    done = cmdb_here(environment, "report", "--output", str(tmp_path / "r.html"))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(f"{tmp_path / 'r.html'} shows what run ")
+    assert (tmp_path / "r.html").read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+
+
+@pytest.mark.parametrize(
+    ("database", "output", "sentence", "code"),
+    [
+        ("there", "r.txt", "has to end in .html. Nothing was written.", 2),
+        ("there", "nowhere/r.html", "cannot be written to", 2),
+        ("elsewhere", "r.html", "Nothing is published at", 1),
+    ],
+)
+def test_what_cannot_be_done_is_one_sentence(
+    truthful_night: Path, tmp_path: Path, database: str, output: str, sentence: str, code: int
+) -> None:
+    where = truthful_night / DATABASE if database == "there" else tmp_path / DATABASE
+    done = cmdb_here({"CMDB_DATABASE": str(where)}, "report", "--output", str(tmp_path / output))
+    assert (done.returncode, done.stdout) == (code, "")
+    assert sentence in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_a_published_file_of_another_version_is_not_reported(
+    truthful_night: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    later = Figure("later", "A table of tomorrow.", "select not_yet from cmdb.tomorrow")
+    monkeypatch.setattr("pipelines.report.figures.read_queries", lambda: (later,))
+    done = cmdb_here({"CMDB_DATABASE": str(truthful_night / DATABASE)}, "report", "--output", str(tmp_path / "r.html"))
+    assert done.returncode == 2
+    assert "lacks what the report's query later reads" in done.stderr
+    assert "No report was written." in done.stderr
+    assert not (tmp_path / "r.html").exists()
+
+
+def test_a_report_that_fails_takes_no_published_night_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The night has published by then: it says so, and that it was not good all the same."""
+
+    @dg.asset(key="published", required_resource_keys={"warehouse"})
+    def published(context) -> None:  # type: ignore[no-untyped-def]  # Dagster reads the annotation, which is text here
+        warehouse: Warehouse = context.resources.warehouse
+        warehouse.begin("published").publish(warehouse.run_id, lambda _: None)
+
+    database = tmp_path / DATABASE
+    defs = dg.Definitions(
+        assets=[published, report],
+        jobs=[dg.define_asset_job(NIGHTLY, executor_def=dg.in_process_executor)],
+        resources={"warehouse": Warehouse(database=str(database)), "settings": Settings()},
+    )
+    monkeypatch.setattr(nightly, "build_defs", lambda _: defs)
+    with environment_of({"DAGSTER_HOME": str(dagster_home())}):
+        nightly.prepare_dagster_home(os.environ)
+        night = nightly.run_nightly({}, Store(database))
+    assert (night.published, night.exit_code) == (True, 2)
+    assert "the report's query" in night.sentences[0]
+    assert not report_path(database).exists()
+
+
+def test_a_rolled_back_file_gets_its_own_report(truthful_night: Path, tmp_path: Path) -> None:
+    """The command reports what is published now, whatever lies beside it."""
+    database = copy_of(truthful_night, tmp_path)
+    report_path(database).write_text("of another version")
+    done = cmdb_here({"CMDB_DATABASE": str(database)}, "report")
+    assert done.returncode == 0, done.stderr
+    assert "<h1>Cost and configuration</h1>" in report_path(database).read_text(encoding="utf-8")
+
+
+# --------------------------------------------------------------------------------------------- in a browser
+
+
+@pytest.fixture(scope="module")
+def tab() -> Iterator[Browser]:
+    if CHROMIUM is None:
+        pytest.skip(WITHOUT)
+    with browser() as opened:
+        yield opened
+
+
+VALUES = """
+JSON.stringify([...document.querySelectorAll('[data-figure]')].map(shown => ({
+    figure: shown.dataset.figure, row: +shown.dataset.row, column: shown.dataset.column, text: shown.textContent.trim(),
+    value: shown.getAttribute('value') ?? shown.getAttribute('datetime'), kind: shown.tagName,
+})))
+"""
+QUERIES_SHOWN = """
+JSON.stringify(Object.fromEntries([...document.querySelectorAll('#queries article')].map(query =>
+    [query.id.replace('query-', ''), query.querySelector('code').textContent])))
+"""
+
+
+def test_what_a_browser_shows_is_what_the_shown_queries_answer(
+    tab: Browser, page_file: Path, truthful_night: Path
+) -> None:
+    tab.open(page_file)
+    asked = {name: _rows(truthful_night / DATABASE, sql) for name, sql in json.loads(tab.run(QUERIES_SHOWN)).items()}
+    shown = json.loads(tab.run(VALUES))
+    assert len(shown) > 200
+    for value in shown:
+        expected = asked[value["figure"]][value["row"]][value["column"]]
+        where = f"{value['figure']}.{value['column']} {value['row']}: {value['text']}"
+        if expected is None:
+            assert value["kind"] == "SPAN", where
+            assert not re.search(r"\d", value["text"]), where
+        elif value["kind"] == "DATA":
+            assert Decimal(value["value"]) == Decimal(str(expected)), where
+            assert _is_rounded(value["text"], Decimal(str(expected))), where
+        elif value["kind"] == "TIME":
+            assert value["value"] == expected.isoformat(), where
+        else:
+            # Some words are shown without their underscores, and what is long is cut.
+            whole = pages.plain(expected, 5000).replace("_", " ")
+            assert whole.startswith(value["text"].replace("_", " ").removesuffix("…")), where
+
+
+def _rows(database: Path, sql: str) -> list[dict[str, Any]]:
+    with Store(database).published() as connection:
+        cursor = connection.execute(sql)
+        names = [column[0] for column in cursor.description or ()]
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+def _is_rounded(text: str, value: Decimal) -> bool:
+    """Whether a text is a number as a person would round it; the oracle knows nothing of the page's own code."""
+    figure = text.removesuffix("%").strip().replace(",", "").replace("−", "-").removeprefix("+")
+    if "<" in figure:
+        return 0 < abs(value) < Decimal(figure.replace("<", "").replace("-", "")) / 2
+    places = len(figure.partition(".")[2])
+    return Decimal(figure) == value.quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_UP)
+
+
+def test_the_great_figures_are_those_of_the_tables_beneath(tab: Browser, page_file: Path, truthful_night: Path) -> None:
+    """Asked another way than the report asks: from the bill as it landed, with the rate of each day."""
+    database = truthful_night / DATABASE
+    tab.open(page_file)
+    ((spent,),) = query(
+        database,
+        """
+        select sum(round(cost.unblended_cost * rate.rate, 10)) from cost.daily as cost
+        inner join cost.exchange_rate as rate using (usage_date, currency)
+        where cost.slice = 'service'
+            and cost.usage_date between
+            (select date_trunc('month', max(usage_date)) from cost.daily where slice = 'service')
+            and (select max(last_complete_date) from cost.spend_vs_budget)
+        """,
+    )
+    tile = "[...document.querySelectorAll('.tiles div')].find(tile => tile.innerText.startsWith('Month to date'))"
+    assert tab.run(f"{tile}.querySelector('data').textContent") == f"{spent:,.0f}"
+    # Each month's stack is the whole bill of the month, by account and by service.
+    whole = query(
+        database,
+        """
+        select month, sum(round(unblended_cost * rate, 10)) from (
+            select date_trunc('month', usage_date)::date as month, unblended_cost, rate
+            from cost.daily inner join cost.exchange_rate using (usage_date, currency) where slice = 'service'
+        ) group by month order by month
+        """,
+    )
+    sums = """
+        JSON.stringify([...document.querySelectorAll('[data-figure=NAME][data-column=cost]')].map(shown => shown.value))
+    """
+    for name in ("monthly_by_account", "monthly_by_service"):
+        values = json.loads(tab.run(sums.replace("NAME", name)))
+        assert sum(map(Decimal, values)) == sum(amount for _, amount in whole), name
+    # What is allocated and what is not is the bill again.
+    ((allocated,),) = query(
+        database,
+        "select sum(reporting_cost) from cost.allocation where tag_key = 'bc:cost-centre' "
+        "and month = (select max(month) from cost.allocation)",
+    )
+    parts = json.loads(
+        tab.run("""
+        JSON.stringify([...document.querySelectorAll('#allocation tr')].filter(
+            line => line.innerText.startsWith('bc:cost-centre'))[0].querySelectorAll('data').values().map(
+            shown => [shown.dataset.column, shown.value]).toArray())
+    """)
+    )
+    assert sum(Decimal(value) for column, value in parts if column != "allocated_pct") == allocated
+
+
+def test_a_browser_asks_for_nothing_but_the_page_and_may_not(tab: Browser, page_file: Path) -> None:
+    tab.open(page_file)
+    assert tab.asked() == [page_file.as_uri()]
+    assert tab.complaints() == []
+    tab.run("""
+        document.body.append(Object.assign(new Image(), {src: 'http://127.0.0.1:9/x'}));
+        const script = document.createElement('script'); script.textContent = 'window.ran = 1';
+        document.body.append(script);
+    """)
+    assert tab.run("new Promise(done => setTimeout(() => done(window.ran ?? null), 100))") is None
+    refused = [text for text in tab.complaints() if "Content Security Policy" in text]
+    assert len(refused) == 2
+    stopped = [event["params"] for event in tab.events if event["method"] == "Network.loadingFailed"]
+    assert [failure["blockedReason"] for failure in stopped] == ["csp"]
+
+
+def test_a_browser_finds_no_harm_in_any_name(
+    tab: Browser, figures: Figures, ended_at: datetime, tmp_path: Path
+) -> None:
+    names = itertools.cycle(HOSTILE)
+    hostile = dict(figures)
+    for name, column in (("monthly_by_account", "account_name"), ("spend_by_budget", "budget_name")):
+        rows = [{**row, column: next(names)} for row in figures[name]]
+        hostile = other(hostile, name, *rows)
+    target = tmp_path / "hostile.html"
+    target.write_text(pages.render(hostile, ended_at), encoding="utf-8")
+    tab.open(target)
+    assert tab.run("window.hurt ?? null") is None
+    assert tab.run("document.querySelectorAll('script, img, iframe, object, embed, a:not([href^=\"#\"])').length") == 0
+    assert HOSTILE[1] in tab.run("document.body.textContent")
+    assert (tab.asked(), tab.complaints()) == ([target.as_uri()], [])
+
+
+def test_it_is_legible_on_a_phone_in_the_dark_and_on_paper(tab: Browser, page_file: Path) -> None:
+    tab.open(page_file, size=PHONE)
+    assert tab.run("document.documentElement.scrollWidth") <= PHONE[0]
+    # What a letter of a chart is high when the chart is as wide as the phone.
+    assert tab.run("document.querySelector('.chart text').getBoundingClientRect().height") > 8
+    background = "getComputedStyle(document.body).backgroundColor"
+    letters = "getComputedStyle(document.querySelector('.chart text')).fill"
+    assert _light(tab.run(background)) > 0.9
+    assert _light(tab.run(letters)) < 0.4
+    tab.show_as(dark=True)
+    assert _light(tab.run(background)) < 0.2
+    assert _light(tab.run(letters)) > 0.6
+    tab.show_as(dark=True, printed=True)
+    assert _light(tab.run(background)) > 0.9
+    assert _light(tab.run(letters)) < 0.4
+    assert tab.run("getComputedStyle(document.querySelector('nav')).display") == "none"
+
+
+def _light(colour: str) -> float:
+    red, green, blue = (int(part) / 255 for part in re.findall(r"\d+", colour)[:3])
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
