@@ -171,6 +171,41 @@ def test_every_slice_equals_the_ledger_by_account_month_and_value(
     assert found == truth
 
 
+@pytest.mark.large
+def test_thirteen_months_of_sixty_accounts_equal_the_ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with start(tmp_path / "organisation", policies(), accounts=60, resources=1) as large, house(tmp_path) as made:
+        lead_to(large, monkeypatch)
+        collect(made, "night-1", budgets=False, CMDB_COST_MONTHS="13", CMDB_COST_REQUEST_LIMIT="100000")
+        made.build("cost.daily")
+        today = dt.date.fromisoformat(large.truth("budgets")["today"])
+        months = cost.months_to_ask(today, 13, ())
+        since = months[-1].start
+        for cut in [cut for cut in CUTS if cut.listing == "cost_daily"]:
+            sums = large.ledger_sums(since, today, "month", "account_id", cut.name)
+            truth = {
+                (row["month"][:7], row["account_id"], row[cut.name], name): Decimal(row[name])
+                for row in sums
+                for name in METRICS
+            }
+            rows = made.rows(
+                f"""
+                select
+                    strftime(usage_date, '%Y-%m') as month_name, account_id, dimension_value,
+                    {", ".join(f"sum({name}) as {name}" for name in METRICS)}
+                from cost.daily where slice = $slice group by all
+                """,
+                {"slice": cut.name},
+            )
+            found = {
+                (row["month_name"], row["account_id"], row["dimension_value"], name): Decimal(row[name])
+                for row in rows
+                for name in METRICS
+            }
+            assert found == truth, cut.name
+            assert len({month for month, *_ in found}) == len(months) >= 13
+            assert len({account for _, account, *_ in found}) > 60
+
+
 def test_tags_by_service_equal_the_ledger(billed: tuple[House, list[Row]], ledger: list[Row]) -> None:
     (key,) = {tag.key for tag in tag_keys() if tag.is_cut_by_service}
     truth: dict[tuple[str, str, str], Decimal] = defaultdict(Decimal)

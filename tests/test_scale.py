@@ -1,4 +1,4 @@
-"""The whole pipeline, as a process of its own, on more accounts than it would if each cost memory."""
+"""The whole pipeline on more accounts than it would hold if each cost memory, and a second night of planned changes."""
 
 from __future__ import annotations
 
@@ -16,17 +16,42 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
-from nights import REPOSITORY, query
+from conftest import policies, sign_in
+from nights import REPOSITORY, night_environment, query, run_night
 
-from simulator.client import is_foreign
+from simulator.client import Simulator, is_foreign, start
 
 if TYPE_CHECKING:
-    from conftest import MakeOrganisation
+    from collections.abc import Iterator
 
 ACCOUNTS = 60
 REGIONS = ("ap-southeast-2", "eu-north-1", "us-east-1")
 INSTANCES = 8
 """For each account and region: two pages of five."""
+
+KINDS = ("network", "storage", "addressing", "databases", "buckets", "functions")
+"""The parts of the truth that hold configuration items, beside the instances."""
+
+ITEMS = (
+    "instances",
+    "vpcs",
+    "subnets",
+    "security_groups",
+    "network_interfaces",
+    "flow_logs",
+    "volumes",
+    "snapshots",
+    "images",
+    "addresses",
+    "nat_gateways",
+    "db_instances",
+    "db_clusters",
+    "db_snapshots",
+    "buckets",
+    "functions",
+)
+DERIVED = {"network_interface_ids", "referenced_by", "is_unused", "flow_log_ids"}
+"""What the truth says of an item because of another one."""
 
 MEGABYTE = 1024 * 1024
 
@@ -98,29 +123,44 @@ def test_a_child_counts_when_it_lasts_and_not_while_it_is_a_copy_of_its_parent_o
     assert most([(5, 5), (5, 9), (5, 10), (5, 9), (5, 5)]) == 9
 
 
+@dataclass(frozen=True)
+class Collected:
+    """A first night of the large organisation, published, and what it was asked."""
+
+    organisation: Simulator
+    database: Path
+    night: Ran
+    truth: dict[str, Any]
+    asked: int
+
+
+@pytest.fixture(scope="module")
+def collected(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collected]:
+    folder = tmp_path_factory.mktemp("sixty")
+    with start(
+        folder / "organisation", policies(), accounts=ACCOUNTS, regions=REGIONS, resources=INSTANCES
+    ) as organisation:
+        sign_in(organisation)
+        database = folder / "warehouse" / "cmdb.duckdb"
+        database.parent.mkdir()
+        ours = {name: value for name, value in os.environ.items() if not is_foreign(name)}
+        night = run(
+            ours | night_environment(organisation, database, DAGSTER_HOME=str(folder / "dagster"), NO_COLOR="1"),
+            "nightly",
+        )
+        # An SSO token becomes credentials by a request that nobody signs, in no session of ours.
+        asked = len([call for call in organisation.log() if call["service"] != "sso"])
+        yield Collected(organisation, database, night, organisation.truth(*KINDS), asked)
+
+
 @pytest.mark.timeout(300)
 def test_sixty_accounts_are_collected_whole_in_little_memory_and_the_run_says_what_it_asked(
-    make_organisation: MakeOrganisation, tmp_path: Path
+    collected: Collected,
 ) -> None:
-    organisation = make_organisation(accounts=ACCOUNTS, regions=REGIONS, resources=INSTANCES)
-    database = tmp_path / "warehouse" / "cmdb.duckdb"
-    database.parent.mkdir()
-    ours = {name: value for name, value in os.environ.items() if not is_foreign(name)}
-    night = run(
-        ours
-        | organisation.env
-        | {
-            "CMDB_DATABASE": str(database),
-            "CMDB_COST_MONTHS": "1",
-            "DAGSTER_HOME": str(tmp_path / "dagster"),
-            "NO_COLOR": "1",
-        },
-        "nightly",
-    )
+    night, database, truth, asked = collected.night, collected.database, collected.truth, collected.asked
     assert night.code == 0, night.said
 
     # Whole: every instance once, by owner, region and id; and of as many accounts and regions as there are.
-    truth = organisation.truth()
     there = sorted(places(truth))
     assert len(there) > ACCOUNTS * len(REGIONS) * INSTANCES / 2
     found = query(database, "select account_id, region, instance_id from aws.ec2_instance order by all")
@@ -131,8 +171,6 @@ def test_sixty_accounts_are_collected_whole_in_little_memory_and_the_run_says_wh
 
     # What it asked is on the terminal, in the table, and is what AWS was asked.
     (counted,) = query(database, "select request_count from audit.run")
-    # An SSO token becomes credentials by a request that nobody signs, in no session of ours.
-    asked = len([call for call in organisation.log() if call["service"] != "sso"])
     assert counted[0] == asked
     assert f"{asked:,}" in next(line for line in night.said.splitlines() if line.strip().startswith("requests"))
     # Each of the two roles that ask says a line of its own.
@@ -151,3 +189,212 @@ def places(truth: dict[str, Any]) -> list[tuple[str, str, str]]:
         for instance in truth["instances"]
         if instance["account_id"] in asked
     ]
+
+
+# ------------------------------------------------------------------------------------------- one night later
+
+Change = tuple[str, str]
+"""What a change does to the versions of an item, and its ARN."""
+
+
+@dataclass(frozen=True)
+class Later:
+    """A second night after planned changes, with one account denied.
+
+    Attributes:
+        planned: how many changes were made.
+        versions: what the second night began: change, ARN, account and the attributes that differ.
+        expected: what the truth says changed, in the accounts that could be asked.
+    """
+
+    planned: int
+    versions: list[tuple[str, str, str, list[str]]]
+    expected: set[Change]
+    touched_instances: set[str]
+    denied: str
+    closed: str
+    emptied: str
+
+
+def items(truth: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The configuration items of a truth by ARN: automated snapshots of databases are none."""
+    return {
+        row["arn"]: {name: value for name, value in row.items() if name not in DERIVED}
+        for kind in ITEMS
+        for row in truth[kind]
+        if row.get("snapshot_type") != "automated"
+    }
+
+
+def change_of(old: dict[str, Any] | None, new: dict[str, Any] | None) -> str:
+    if old is None:
+        return "discovered"
+    if new is None:
+        return "missing"
+    return "retired" if new.get("state") in {"terminated", "deleted"} else "changed"
+
+
+class Plan:
+    """Changes of the organisation in accounts of their own, counted."""
+
+    def __init__(self, collected: Collected) -> None:
+        self.organisation, self.truth, self.count = collected.organisation, collected.truth, 0
+        self.hosts: set[str] = set()
+        """ARNs of the instances that change because something is attached to them."""
+        self.accounts = iter([account for account in self.truth["reachable"] if self._is_busy(account)])
+
+    def _is_busy(self, account: str) -> bool:
+        return all(self.there(kind, account) for kind in ("instances", "volumes", "functions", "db_instances"))
+
+    def there(self, kind: str, account: str, **named: Any) -> list[dict[str, Any]]:
+        """The items of an account that are as named, in the region where it has most instances."""
+        rows = [row for row in self.truth[kind] if row["account_id"] == account]
+        return [row for row in rows if all(row[name] == value for name, value in named.items())]
+
+    def change(self, do: str, **arguments: Any) -> dict[str, Any]:
+        self.count += 1
+        return self.organisation.change(do, **arguments)
+
+    def carry_out(self) -> tuple[str, str, str]:
+        """Make them all; returns the account to be denied, the one that closes, and the one without instances."""
+        created, changed, deleted, moved, retagged, denied, closed = (next(self.accounts) for _ in range(7))
+        emptied = min(
+            (account for account in self.accounts if self.there("instances", account)),
+            key=lambda account: len(self.there("instances", account)),
+        )
+        home = REGIONS[0]
+
+        for region in REGIONS:
+            self.change("add_instance", account_id=created, region=region, tags={"bc:project": "new"})
+        self.change("add_volume", account_id=created, region=home, tags={"Name": "ünïcode; --"})
+        self.change("add_snapshot", volume_id=self.there("volumes", created)[0]["volume_id"])
+        self.change("allocate_address", account_id=created, region=home)
+        self.change("create_bucket", account_id=created, region=home, name="acme-made-since")
+        self.change("create_database", account_id=created, region=home, name="made-since")
+
+        running = self.there("instances", changed, state="running")
+        for instance in running[:3]:
+            self.change("stop_instance", instance_id=instance["instance_id"])
+        for volume in self.there("volumes", changed, volume_type="gp2")[:3]:
+            self.change("modify_volume", volume_id=volume["volume_id"], volume_type="gp3")
+        self.change("update_function", arn=self.there("functions", changed)[0]["arn"], memory_mb=2048)
+        self.change("stop_database", arn=self.there("db_instances", changed, status="available")[0]["arn"])
+
+        gone = self.there("instances", deleted, state="running")
+        self.change("terminate_instance", instance_id=gone[0]["instance_id"])
+        self.change("forget_instance", instance_id=gone[1]["instance_id"])
+        self.change("forget_instance", instance_id=gone[2]["instance_id"])
+        for volume in self.there("volumes", deleted, state="available")[:2]:
+            self.change("delete_storage", resource_id=volume["volume_id"])
+        self.change("delete_storage", resource_id=self.there("snapshots", deleted)[0]["snapshot_id"])
+        self.change("delete_function", arn=self.there("functions", deleted)[0]["arn"])
+        self.change("delete_bucket", name=self.there("buckets", deleted)[0]["name"])
+        free = self.there("addresses", deleted, association_id=None)
+        self.change("release_address", allocation_id=free[0]["allocation_id"])
+        gateways = self.there("nat_gateways", deleted, state="available")
+        self.change("delete_nat_gateway", nat_gateway_id=gateways[0]["nat_gateway_id"])
+
+        self.change("move_account", account_id=moved, ou="Workloads/Moved/Here")
+        host = self.there("instances", moved, state="running")[0]
+        self.hosts.add(host["arn"])
+        place = {"region": host["region"]}
+        spare = self.there("volumes", moved, state="available", **place)[0]
+        self.change("attach_volume", volume_id=spare["volume_id"], instance_id=host["instance_id"])
+        address = self.there("addresses", moved, association_id=None, **place)[0]
+        self.change("associate_address", allocation_id=address["allocation_id"], instance_id=host["instance_id"])
+
+        tags = {"Name": "ünïcode; --", "bc:cost-centre": "999"}
+        for instance in self.there("instances", retagged)[:3]:
+            self.change("retag_instance", instance_id=instance["instance_id"], tags=tags)
+        self.change("retag_storage", resource_id=self.there("volumes", retagged)[0]["volume_id"], tags=tags)
+        self.change("retag_storage", resource_id=self.there("images", retagged)[0]["image_id"], tags=tags)
+        self.change("retag_bucket", name=self.there("buckets", retagged, is_locked=False)[0]["name"], tags=tags)
+        self.change("retag_database", arn=self.there("db_instances", retagged)[0]["arn"], tags=tags)
+
+        # What happens in an account that refuses everything is not seen, and nothing of it retires.
+        self.change("forget_instance", instance_id=self.there("instances", denied)[0]["instance_id"])
+        self.change("close_account", account_id=closed, state="CLOSED")
+        for instance in self.there("instances", emptied):
+            self.change("forget_instance", instance_id=instance["instance_id"])
+        return denied, closed, emptied
+
+
+@pytest.fixture(scope="module")
+def later(collected: Collected) -> Later:
+    organisation, database = collected.organisation, collected.database
+    ((ended,),) = query(database, "select max(finished_at) from audit.run")
+    plan = Plan(collected)
+    denied, closed, emptied = plan.carry_out()
+    truth = organisation.truth(*KINDS)
+    organisation.lie("denied", account_id=denied)
+    night = run_night(night_environment(organisation, database, CMDB_UNTRUSTED_TOLERANCE="0.05"), database)
+    assert night.published, night.sentences
+
+    old, new = items(collected.truth), items(truth)
+    asked = {*truth["reachable"], truth["central"]["operations"]} - {denied, closed}
+    expected = {
+        (change_of(old.get(arn), new.get(arn)), arn)
+        for arn in old.keys() | new.keys()
+        if old.get(arn) != new.get(arn) and (old.get(arn) or new[arn])["account_id"] in asked
+    } | {("changed", host) for host in plan.hosts}
+    versions = query(
+        database,
+        """
+        select change, arn, account_id, changed_attributes
+        from cmdb.resource_version where valid_from > $ended order by all
+        """,
+        {"ended": ended},
+    )
+    instances = {arn.rpartition("/")[2] for _, arn in expected if ":instance/" in arn}
+    return Later(plan.count, versions, expected, instances, denied, closed, emptied)
+
+
+@pytest.mark.large
+@pytest.mark.timeout(300)
+def test_one_night_later_exactly_the_planned_changes_began_a_version(collected: Collected, later: Later) -> None:
+    assert later.planned >= 40
+    # An instance comes, goes and stops with its interface, which the truth does not list.
+    interfaces = query(
+        collected.database,
+        """
+        select arn, attributes ->> 'instance_id' from cmdb.resource
+        where resource_type = 'AWS::EC2::NetworkInterface'
+        """,
+    )
+    own = {arn for arn, instance in interfaces if instance in later.touched_instances}
+    began = {(change, arn) for change, arn, account, _ in later.versions if account != later.closed and arn not in own}
+    assert began == later.expected
+    assert {change for change, _ in began} == {"discovered", "changed", "missing", "retired"}
+    assert all(names for change, _, account, names in later.versions if change == "changed")
+
+
+@pytest.mark.large
+def test_one_night_later_an_account_that_closed_is_retired_and_one_that_refuses_is_not(
+    collected: Collected, later: Later
+) -> None:
+    count = """
+        select status, coalesce(retired_reason, '') as reason, is_stale, count(*)::integer as count
+        from cmdb.resource where account_id = $account group by all order by all
+    """
+    left = {
+        (status, reason, stale)
+        for status, reason, stale, _ in query(collected.database, count, {"account": later.closed})
+    }
+    assert ("retired", "account_left", False) in left
+    assert {status for status, _, _ in left} == {"retired"}
+    refused = query(collected.database, count, {"account": later.denied})
+    assert {(status, stale) for status, _, stale, _ in refused if status != "retired"} == {("active", True)}
+    assert later.denied not in {account for _, _, account, _ in later.versions}
+
+
+@pytest.mark.large
+def test_one_night_later_the_last_instances_of_an_account_are_missing(collected: Collected, later: Later) -> None:
+    found = query(
+        collected.database,
+        """
+        select distinct status from cmdb.resource
+        where account_id = $account and resource_type = 'AWS::EC2::Instance' and retired_at is null
+        """,
+        {"account": later.emptied},
+    )
+    assert found == [("missing",)]
