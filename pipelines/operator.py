@@ -24,7 +24,8 @@ from resources.listing import GLOBAL_REGION, Listing
 from resources.roles import Management, Workload
 from resources.warehouse import Store, WarehouseError
 
-WORST_FIRST = ("wrong_account", "empty_suspect", "denied", "failed", "skipped", "empty_verified", "found")
+WORST_FIRST = ("wrong_account", "empty_suspect", "denied", "failed", "empty_verified", "found", "skipped")
+"""What is skipped shows only where nothing was asked: a listing that is not wanted hides none that answered."""
 
 
 class NoSuchQuestion(Exception):
