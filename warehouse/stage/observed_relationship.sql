@@ -1,6 +1,6 @@
--- One row per relation that a record of the newest trusted answers states, once for each record that states it: what
--- cmdb.relationship is made of. Not part of the public interface. The other end is looked up in cmdb.resource by its id; where
--- it is not there, its ARN is built from the account and region of the record.
+-- One row per relation that a record of the newest trusted answers states, once for each record that states it, so it
+-- has no key: what cmdb.relationship is made of. Not part of the public interface. The other end is looked up in
+-- cmdb.resource by its id; where it is not there, its ARN is built from the account and region of the record.
 -- materialized: view
 -- from_arn: ARN of the item that the record is about; application:<name> for a business service.
 -- from_resource_type: AWS's name of its type; Application for a business service.
