@@ -39,6 +39,9 @@ KEEP = 3
 SAME_RUN_WAIT = 60.0
 """Seconds that a process waits for another process of its own run."""
 
+SMALL = 256 * 1024 * 1024
+"""Bytes of a working file from which on several threads are worth their memory."""
+
 CATALOG = "warehouse"
 """Name of the working file inside a connection. Not `cmdb`: with a schema of that name, `cmdb.resource` would
 be ambiguous."""
@@ -175,9 +178,11 @@ class _Engine:
 
     Attributes:
         spill: where it puts what does not fit into memory.
+        threads: how many work on a query; None for one a core.
     """
 
     spill: Path
+    threads: int | None
     root: duckdb.DuckDBPyConnection
 
 
@@ -211,7 +216,7 @@ os.register_at_fork(after_in_child=_forget_in_child)
 
 
 @contextmanager
-def _engine(spill: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+def _engine(spill: Path, threads: int | None) -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection of its own to a DuckDB in memory: what was set or made in it ends with the block.
 
     The last engine is kept for the next block, unless something went wrong in it, or it has spilled: what it
@@ -219,11 +224,14 @@ def _engine(spill: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """
     with _state:
         engine = _idle.pop() if _idle else None
-    if engine is not None and engine.spill != spill:
+    if engine is not None and (engine.spill, engine.threads) != (spill, threads):
         engine.root.close()
         engine = None
     if engine is None:
-        engine = _Engine(spill, duckdb.connect(":memory:", config={**_SANDBOX, "temp_directory": str(spill)}))
+        config: dict[str, str | bool | int | float | list[str]] = {**_SANDBOX, "temp_directory": str(spill)}
+        if threads is not None:
+            config["threads"] = str(threads)
+        engine = _Engine(spill, threads, duckdb.connect(":memory:", config=config))
     try:
         with closing(engine.root.cursor()) as connection:
             yield connection
@@ -395,6 +403,11 @@ def _remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
+
+
+def _is_small(path: Path) -> bool:
+    """Whether one thread does for a file: each further one fills buffers of its own, up to 30 MB of them."""
+    return not path.exists() or path.stat().st_size < SMALL
 
 
 def _with_wal(path: Path) -> tuple[Path, Path]:
@@ -707,7 +720,7 @@ class Store:
             if writable and file is None:
                 self._make_working()
             spill = self.folder / f".{self.database.stem}.spill-{os.getpid()}"
-            connection = stack.enter_context(_engine(spill))
+            connection = stack.enter_context(_engine(spill, 1 if _is_small(path) else None))
             with _explained(path):
                 self._attach(connection, path, writable)
             yield connection
