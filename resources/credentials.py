@@ -56,6 +56,7 @@ from botocore.utils import (
 )
 
 from resources.contract import CONTRACT, Role
+from resources.service_models import ContractLoader
 
 Reason = Literal[
     "not_named",
@@ -168,6 +169,11 @@ def _loader(data_path: str | None) -> Any:
     return botocore.loaders.create_loader(data_path)
 
 
+@cache
+def _contract_loader(data_path: str | None) -> ContractLoader:
+    return ContractLoader(_loader(data_path))
+
+
 class AwsConfig:
     """The AWS config and credentials files, found as every AWS tool finds them and parsed once."""
 
@@ -178,6 +184,7 @@ class AwsConfig:
         # By the environment alone: the profile's own setting would mean parsing the files here.
         data_path = session.get_config_variable("data_path", methods=("env",))
         self.loader = _loader(data_path)
+        self.contract_loader = _contract_loader(data_path)
         self._session = session
         self._settings_keys: dict[str, str] = {}
 

@@ -65,6 +65,7 @@ from resources.fanout import FanOut
 from resources.guard import Guard
 from resources.listing import GLOBAL_REGION, Listing
 from resources.pages import TOKEN_FIELDS, Failed, Pages, record_path, redacted
+from resources.service_models import ContractLoader
 
 __all__ = [
     "REQUEST_LIMIT",
@@ -318,7 +319,7 @@ class Reach:
     def _models(self) -> "_Models":
         made = self._known
         if made is None:
-            made = self._known = _Models(self._credentials.config.loader)
+            made = self._known = _Models(self._credentials.config.contract_loader)
         return made
 
     # ---------------------------------------------------------------------------------------- who
@@ -751,11 +752,23 @@ class Reach:
     def _shared_session(self, settings: str, profile: str) -> Any:
         if settings not in self._sessions:
             session = self._guarded(profile, _CredentialsOfTheQuestion(), self._config(attempts=1))
+            # Nothing but what the contract allows is ever asked through these clients.
+            session.register_component("data_loader", self._credentials.config.contract_loader)
+            session.register("getattr", self._refuse_cut)
             factory = session.get_component("response_parser_factory")
             # What AWS sent is what lands: as text, which the warehouse types.
             factory.set_parser_defaults(timestamp_parser=iso_text, blob_parser=_as_sent)
             self._sessions[settings] = self._boto3(session)
         return self._sessions[settings]
+
+    def _refuse_cut(self, event_name: str, client: Any, **_: Any) -> Callable[..., None] | None:
+        """What a shared client has in place of an operation that was cut from its model: the guard's refusal."""
+        model = client.meta.service_model
+        method = event_name.rpartition(".")[2]
+        for operation in self._credentials.config.contract_loader.operation_names(model.service_name):
+            if xform_name(operation) == method:
+                return lambda *_, **__: check(self.role, model.signing_name, operation)
+        return None
 
     def session(self, profile: str) -> Any:
         """A guarded `boto3.Session` of one profile, for code that is not ours. Retries as boto3 does.
@@ -929,7 +942,8 @@ class Reach:
 class _Models:
     """What botocore knows about services. Asks nobody."""
 
-    def __init__(self, loader: Any) -> None:
+    def __init__(self, loader: ContractLoader) -> None:
+        self._loader = loader
         self._session = botocore.session.Session()
         self._session.register_component("data_loader", loader)
         self._homes: dict[tuple[str, str], str] = {}
@@ -961,7 +975,7 @@ class _Models:
             ValueError: botocore knows no such service or operation.
         """
         model = self._service_model(service)
-        if operation not in model.operation_names:
+        if operation not in self._loader.operation_names(service):
             raise ValueError(f"botocore knows no operation {service}:{operation}.")
         return str(model.signing_name)
 

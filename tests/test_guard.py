@@ -137,8 +137,13 @@ def test_the_shared_clients_are_guarded_too(reach: Reach, aws: ScriptedAws) -> N
     reach.identify("one")
     shared = reach._client("one", "ec2", "us-east-1")
     before = len(aws.log)
-    with pytest.raises(ContractViolation):
+    with pytest.raises(ContractViolation, match="ec2:StopInstances"):
         shared.stop_instances(InstanceIds=["i-1"])
+    # Another role may: it is the guard that refuses, not the model that has no such operation.
+    with pytest.raises(ContractViolation, match="the contract gives it to operations"):
+        reach._client("one", "resource-groups", "us-east-1").list_groups()
+    with pytest.raises(AttributeError, match="no_such_operation"):
+        shared.no_such_operation()
     assert len(aws.log) == before
 
 
