@@ -59,6 +59,8 @@ COST_BY_MONTH = (COST_DAILY, COST_TAG_SERVICE, COST_MONTHLY)
 
 INSTANCE = "ec2_instance"
 
+DATABASE = "rds_db_instance"
+
 BUCKET = "s3_bucket"
 
 FUNCTION = "lambda_function"
@@ -96,6 +98,11 @@ MEASURED: Mapping[str, Measured] = MappingProxyType(
             "InstanceId",
             {"CPUUtilization": ("Average", "Maximum"), "NetworkIn": ("Sum",), "NetworkOut": ("Sum",)},
         ),
+        # Neptune and DocumentDB answer the same listing, but send their metrics to namespaces of their own.
+        DATABASE: Measured(
+            "AWS/RDS", "DBInstanceIdentifier", "DBInstanceIdentifier", {"DatabaseConnections": ("Maximum",)}
+        ),
+        FUNCTION: Measured("AWS/Lambda", "FunctionName", "FunctionName", {"Invocations": ("Sum",)}),
     }
 )
 """The metrics that tell an idle resource from a busy one, by the listing of the resources."""
@@ -520,7 +527,7 @@ MANAGED = Family(
     after=(ACCOUNT,),
     listings=(
         Listing(
-            "rds_db_instance",
+            DATABASE,
             "rds:DescribeDBInstances",
             roles=("workload",),
             # The bill speaks for these four together, since what is left of a database costs too.

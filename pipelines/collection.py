@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from pipelines import cost, landed, rules
+from pipelines import catalogue, cost, landed, rules
 from pipelines.catalogue import COST_BY_MONTH, MEASURED, METRIC, REGION
 from pipelines.gate import cell_states, refuse
 from pipelines.landed import Capture, Earlier
@@ -25,7 +25,7 @@ from resources import evidence
 from resources.answer import Answer, Outcome, Progress, Question, Refusals
 from resources.contract import Role
 from resources.evidence import Cell
-from resources.listing import GLOBAL_REGION, Listing, ZeroSense
+from resources.listing import GLOBAL_REGION, Each, Listing, ZeroSense
 from resources.profile import Reach
 from resources.roles import AwsRole
 from resources.warehouse import Store
@@ -369,7 +369,7 @@ class Collection:
         """The cell of a listing whose parents have no records: known where they are trusted, else not."""
         listing = question.listing
         each = listing.each
-        known = each is not None and knowledge.is_whole(each.of, question.account_id)
+        known = each is not None and knowledge.is_whole(_asked_by(question.listing_role, each), question.account_id)
         role, account, region, name = self.key_of(question)
         now = datetime.now(UTC)
         return Cell(
@@ -571,7 +571,7 @@ class Collection:
             )
 
         def reason(key: Key, earlier: Earlier) -> str | None:
-            known_gone = each is not None and knowledge.is_whole(each.of, key[1], key[2])
+            known_gone = each is not None and knowledge.is_whole(_asked_by(key[0], each), key[1], key[2])
             why = "parent_gone" if known_gone else "no_longer_asked"
             if key[1] in self.left:
                 why = "account_left"
@@ -638,6 +638,12 @@ def _wanted_fields(listings: Iterable[Listing]) -> dict[str, tuple[str, ...]]:
             for source in listing.each.of:
                 wanted[source] |= {listing.each.field, listing.each.region_field} - {""}
     return {source: tuple(sorted(fields)) for source, fields in wanted.items()}
+
+
+def _asked_by(role: Role, each: Each) -> tuple[str, ...]:
+    """The parents that a role asks for: the hub's databases are no business of operations."""
+    known = catalogue.listings()
+    return tuple(name for name in each.of if role in known[name].roles) or each.of
 
 
 def _sense(listings: Mapping[str, Listing], name: str) -> ZeroSense:

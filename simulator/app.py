@@ -132,7 +132,7 @@ class Simulation:
         storage, addressing = self.seeder.storage, self.seeder.addressing
         self.hub = Hub(self.seeder.network, self.settings, (storage, addressing))
         self.aggregation = Aggregation(self.seeder.network, self.settings)
-        self.metrics = Metrics(self.world, self.settings)
+        self.metrics = Metrics(self.world, self.settings, self.databases, self.functions)
         self.apis = Apis(
             self.access,
             self.governance,

@@ -166,6 +166,11 @@ class Databases:
             for region in self._world.regions if account.left_on is None else ():
                 yield self.estate(account_id, region)
 
+    def all_instances(self) -> Iterator[Database]:
+        """Every database of the organisation."""
+        for estate in self._everywhere():
+            yield from estate.instances
+
     def _make(self, account: Account, region: str) -> Estate:
         position = self._world.regions.index(region)
         number = self._numbers[account.account_id] + position

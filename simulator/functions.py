@@ -72,7 +72,8 @@ class Functions:
             self._functions[key] = list(self._make(account, region)) if account is not None and is_there else []
         return self._functions[key]
 
-    def _everywhere(self) -> Iterator[Function]:
+    def everywhere(self) -> Iterator[Function]:
+        """Every function of the organisation."""
         for account_id, account in self._world.accounts.items():
             for region in self._world.regions if account.left_on is None else ():
                 yield from self.of(account_id, region)
@@ -202,7 +203,7 @@ class Functions:
     # ------------------------------------------------------------------ later nights
 
     def _function(self, arn: str) -> Function:
-        for function in self._everywhere():
+        for function in self.everywhere():
             if function.arn == arn:
                 return function
         raise WorldError(f"there is no function {arn}")
@@ -247,6 +248,6 @@ class Functions:
                     "security_group_ids": self._vpc_config(function)["SecurityGroupIds"],
                     "tags": function.tags,
                 }
-                for function in self._everywhere()
+                for function in self.everywhere()
             ]
         }

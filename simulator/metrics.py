@@ -1,8 +1,10 @@
-"""CloudWatch: three metrics of every instance, from which idle ones can be told from those nobody measured.
+"""CloudWatch: metrics of instances, databases and functions: what is idle can be told from what nobody measured.
 
-An instance is busy, idle, measured now and then (three hours a day), or sends nothing at all. Samples come every
-five minutes, as without detailed monitoring; all those of an hour are alike, so that every statistic of every
-period follows from one number an hour.
+An instance is busy, idle, measured now and then (three hours a day), or sends nothing at all. A database sends its
+connections for as long as it runs, none of them too; Neptune's go elsewhere, so that nothing is known of them here. A
+function sends a sample for a minute with invocations, and none at all for one without. Samples come every five minutes
+from instances, as without detailed monitoring, every minute from the others; all those of an hour are alike, so that
+every statistic of every period follows from one number an hour.
 """
 
 from __future__ import annotations
@@ -13,21 +15,31 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from simulator.databases import Database, Databases
+from simulator.functions import Function, Functions
 from simulator.pages import Handler, Output, Settings, bad_request, token_error
 from simulator.wire import Call, make_token, read_token
 from simulator.world import Instance, World, digest
 
 Activity = Literal["busy", "idle", "sparse", "none"]
 ACTIVITIES: tuple[Activity, ...] = ("busy", "idle", "none", "busy", "sparse")
-NAMESPACE = "AWS/EC2"
-# Metric: unit, span of an idle instance, span of any other.
-METRICS: dict[str, tuple[str, tuple[int, int], tuple[int, int]]] = {
-    "CPUUtilization": ("Percent", (0, 2), (15, 85)),
-    "NetworkIn": ("Bytes", (0, 4_000), (1_000_000, 90_000_000)),
-    "NetworkOut": ("Bytes", (0, 3_000), (500_000, 70_000_000)),
+OF_DATABASES: tuple[Activity, ...] = ("busy", "idle", "busy")
+OF_FUNCTIONS: tuple[Activity, ...] = ("busy", "none", "sparse")
+EC2, RDS, LAMBDA = "AWS/EC2", "AWS/RDS", "AWS/Lambda"
+DIMENSIONS = {EC2: "InstanceId", RDS: "DBInstanceIdentifier", LAMBDA: "FunctionName"}
+# Namespace, metric: unit, span of what is idle, span of any other.
+METRICS: dict[str, dict[str, tuple[str, tuple[int, int], tuple[int, int]]]] = {
+    EC2: {
+        "CPUUtilization": ("Percent", (0, 2), (15, 85)),
+        "NetworkIn": ("Bytes", (0, 4_000), (1_000_000, 90_000_000)),
+        "NetworkOut": ("Bytes", (0, 3_000), (500_000, 70_000_000)),
+    },
+    RDS: {"DatabaseConnections": ("Count", (0, 0), (2, 60))},
+    LAMBDA: {"Invocations": ("Count", (1, 1), (1, 900))},
 }
 STATISTICS = ("Average", "Maximum", "Minimum", "SampleCount", "Sum")
-SAMPLE, SAMPLES_AN_HOUR, HOUR = 300, 12, 3600
+SAMPLES = {EC2: 300, RDS: 60, LAMBDA: 60}
+HOUR = 3600
 SPARSE_HOURS = 3
 QUERIES_A_CALL = 500
 POINTS_ON_A_PAGE = 1000
@@ -35,25 +47,38 @@ TOKEN_BASE = 10**7
 
 
 @dataclass(frozen=True)
+class Subject:
+    """What metrics are about: `name` is its dimension's value; `first` and `end` are seconds since 1970, half open."""
+
+    arn: str
+    name: str
+    namespace: str
+    activity: Activity
+    first: int
+    end: int
+
+
+@dataclass(frozen=True)
 class Query:
-    """One metric query of a request, as far as it finds an instance."""
+    """One metric query of a request, as far as it finds something."""
 
     query_id: str
     label: str
     metric: str
     statistic: str
     period: int
-    instance: Instance | None
+    subject: Subject | None
 
 
 Point = tuple[dt.datetime, float]
 
 
 class Metrics:
-    """The handlers and their truth, over the instances of a world."""
+    """The handlers and their truth, over what runs in a world."""
 
-    def __init__(self, world: World, settings: Settings) -> None:
+    def __init__(self, world: World, settings: Settings, databases: Databases, functions: Functions) -> None:
         self._world, self._settings = world, settings
+        self._databases, self._functions = databases, functions
         self.handlers: dict[tuple[str, str], Handler] = {
             ("cloudwatch", "GetMetricData"): self._get_metric_data,
             ("cloudwatch", "ListMetrics"): self._list_metrics,
@@ -61,37 +86,65 @@ class Metrics:
 
     # ------------------------------------------------------------------ data
 
-    def activity(self, instance: Instance) -> Activity:
-        """What an instance does while it runs."""
-        return ACTIVITIES[int(digest(self._world.seed, "activity", instance.instance_id)[:8], 16) % 5]
+    def activity(self, item: Instance | Database | Function) -> Activity:
+        """What something does while it runs."""
+        if isinstance(item, Instance):
+            return self._drawn(item.instance_id, ACTIVITIES)
+        if isinstance(item, Database):
+            return "none" if item.engine == "neptune" else self._drawn(item.arn, OF_DATABASES)
+        return self._drawn(item.arn, OF_FUNCTIONS)
 
-    def _span(self, instance: Instance) -> tuple[int, int]:
-        """First second with data, and the one after the last."""
-        end = min(instance.ended_on or self._world.today, self._world.today)
-        midnight = dt.datetime.combine(end, dt.time(), dt.UTC)
-        first = -(-int(instance.launched_at.timestamp()) // HOUR) * HOUR
-        return first, max(first, int(midnight.timestamp()))
+    def _drawn(self, name: str, activities: tuple[Activity, ...]) -> Activity:
+        return activities[int(digest(self._world.seed, "activity", name)[:8], 16) % len(activities)]
 
-    def _hour(self, instance: Instance, metric: str, hour: int) -> float | None:
+    def _subject(self, item: Instance | Database | Function) -> Subject:
+        if isinstance(item, Instance):
+            name, namespace, started, ended = item.instance_id, EC2, item.launched_at, item.ended_on
+        elif isinstance(item, Database):
+            name, namespace, started, ended = item.name, RDS, item.created_at, item.stopped_on
+        else:
+            name, namespace, started, ended = item.name, LAMBDA, item.modified_at, None
+        midnight = dt.datetime.combine(min(ended or self._world.today, self._world.today), dt.time(), dt.UTC)
+        first = -(-int(started.timestamp()) // HOUR) * HOUR
+        return Subject(item.arn, name, namespace, self.activity(item), first, max(first, int(midnight.timestamp())))
+
+    def _there(self, account_id: str, region: str) -> Iterator[Subject]:
+        """What is measured in one account and region."""
+        for instance in self._world.instances(account_id, region):
+            yield self._subject(instance)
+        for database in self._databases.estate(account_id, region).instances:
+            yield self._subject(database)
+        for function in self._functions.of(account_id, region):
+            yield self._subject(function)
+
+    def _everywhere(self) -> Iterator[Subject]:
+        for instance in self._world.all_instances():
+            yield self._subject(instance)
+        for database in self._databases.all_instances():
+            yield self._subject(database)
+        for function in self._functions.everywhere():
+            yield self._subject(function)
+
+    def _hour(self, subject: Subject, metric: str, hour: int) -> float | None:
         """The value of all samples of an hour (in hours since 1970), or None where there are none."""
-        activity = self.activity(instance)
-        if activity == "none" or (activity == "sparse" and hour % 24 >= SPARSE_HOURS):
+        if subject.activity == "none" or (subject.activity == "sparse" and hour % 24 >= SPARSE_HOURS):
             return None
-        _, idle, other = METRICS[metric]
-        low, high = idle if activity == "idle" else other
-        drawn = zlib.crc32(f"{self._world.seed}/{instance.instance_id}/{metric}/{hour}".encode()) % 1000
-        return low + (high - low) * drawn / 1000
+        _, idle, other = METRICS[subject.namespace][metric]
+        low, high = idle if subject.activity == "idle" else other
+        drawn = zlib.crc32(f"{self._world.seed}/{subject.name}/{metric}/{hour}".encode()) % 1000
+        value = low + (high - low) * drawn / 1000
+        return value if subject.namespace == EC2 else float(round(value))
 
-    def statistics(self, instance: Instance, metric: str, start: int, period: int) -> dict[str, float] | None:
+    def statistics(self, subject: Subject, metric: str, start: int, period: int) -> dict[str, float] | None:
         """Every statistic of one period, or None without a sample in it."""
-        first, end = self._span(instance)
-        begin, stop = max(start, first), min(start + period, end)
+        begin, stop = max(start, subject.first), min(start + period, subject.end)
         total, count, values = 0.0, 0, []
+        sample = SAMPLES[subject.namespace]
         at = begin
         while at < stop:
             following = min(stop, (at // HOUR + 1) * HOUR)
-            samples = -(-following // SAMPLE) - -(-at // SAMPLE)
-            value = self._hour(instance, metric, at // HOUR)
+            samples = -(-following // sample) - -(-at // sample)
+            value = self._hour(subject, metric, at // HOUR)
             if value is not None and samples:
                 total, count = total + value * samples, count + samples
                 values.append(value)
@@ -107,26 +160,33 @@ class Metrics:
         }
 
     def truth(self) -> dict[str, Any]:
-        """What each instance does, as JSON data."""
+        """What each instance, database and function does, as JSON data."""
         return {
             "metric_activity": [
                 {"arn": instance.arn, "instance_id": instance.instance_id, "activity": self.activity(instance)}
                 for instance in self._world.all_instances()
-            ]
+            ],
+            "database_activity": [
+                {"arn": database.arn, "activity": self.activity(database)}
+                for database in self._databases.all_instances()
+            ],
+            "function_activity": [
+                {"arn": function.arn, "activity": self.activity(function)} for function in self._functions.everywhere()
+            ],
         }
 
     def daily(self, start: dt.date, end: dt.date) -> list[dict[str, Any]]:
-        """Every statistic of every instance, metric and day of a half-open period; days without data lack."""
+        """Every statistic of everything, metric and day of a half-open period; days without data lack."""
         rows = []
-        for instance in self._world.all_instances():
-            for metric, (unit, _, _) in METRICS.items():
+        for subject in self._everywhere():
+            for metric, (unit, _, _) in METRICS[subject.namespace].items():
                 for number in range((end - start).days):
                     day = start + dt.timedelta(days=number)
                     second = int(dt.datetime.combine(day, dt.time(), dt.UTC).timestamp())
-                    if found := self.statistics(instance, metric, second, 24 * HOUR):
+                    if found := self.statistics(subject, metric, second, 24 * HOUR):
                         rows.append(
                             {
-                                "arn": instance.arn,
+                                "arn": subject.arn,
                                 "metric": metric,
                                 "unit": unit,
                                 "usage_date": day.isoformat(),
@@ -143,22 +203,22 @@ class Metrics:
         asked = call.parameters
         wanted = {(item["Name"], item.get("Value")) for item in asked.get("Dimensions") or []}
         found = [
-            (instance.instance_id, metric)
-            for instance in self._world.instances(call.account_id, call.region)
-            if self.activity(instance) != "none" and self._span(instance)[1] > recent.timestamp()
-            for metric in METRICS
+            (subject, metric)
+            for subject in self._there(call.account_id, call.region)
+            if subject.activity != "none" and subject.end > recent.timestamp()
+            for metric in METRICS[subject.namespace]
             if asked.get("MetricName") in {None, metric}
-            and asked.get("Namespace") in {None, NAMESPACE}
-            and wanted <= {("InstanceId", None), ("InstanceId", instance.instance_id)}
+            and asked.get("Namespace") in {None, subject.namespace}
+            and wanted <= {(DIMENSIONS[subject.namespace], None), (DIMENSIONS[subject.namespace], subject.name)}
         ]
         return self._settings.page(
             call,
             "Metrics",
             found,
             lambda item: {
-                "Namespace": NAMESPACE,
+                "Namespace": item[0].namespace,
                 "MetricName": item[1],
-                "Dimensions": [{"Name": "InstanceId", "Value": item[0]}],
+                "Dimensions": [{"Name": DIMENSIONS[item[0].namespace], "Value": item[0].name}],
             },
         )
 
@@ -209,11 +269,11 @@ class Metrics:
         names = [query.get("Id", "") for query in asked]
         if len({*names}) < len(names):
             raise bad_request("ValidationError", "The values for parameter Id in MetricDataQueries repeat.")
-        there = {i.instance_id: i for i in self._world.instances(call.account_id, call.region)}
+        there = {(found.namespace, found.name): found for found in self._there(call.account_id, call.region)}
         return [self._query(query, there) for query in asked if query.get("ReturnData", True) is not False]
 
     @staticmethod
-    def _query(query: dict[str, Any], there: dict[str, Instance]) -> Query:
+    def _query(query: dict[str, Any], there: dict[tuple[str, str], Subject]) -> Query:
         stat = query.get("MetricStat")
         if not stat:
             raise bad_request("ValidationError", "Only MetricStat queries are known here, no Expression.")
@@ -225,23 +285,25 @@ class Metrics:
         metric = stat.get("Metric") or {}
         name = str(metric.get("MetricName"))
         dimensions = {item["Name"]: item["Value"] for item in metric.get("Dimensions") or []}
-        known = metric.get("Namespace") == NAMESPACE and name in METRICS and {*dimensions} == {"InstanceId"}
+        namespace = str(metric.get("Namespace"))
+        dimension = DIMENSIONS.get(namespace, "")
+        known = name in METRICS.get(namespace, {}) and {*dimensions} == {dimension}
         return Query(
             query["Id"],
             str(query.get("Label") or name),
             name,
             stat["Stat"],
             period,
-            there.get(dimensions["InstanceId"]) if known else None,
+            there.get((namespace, dimensions[dimension])) if known else None,
         )
 
     def _points(self, query: Query, start: int, end: int) -> Iterator[Point]:
-        if query.instance is None:
+        subject = query.subject
+        if subject is None:
             return
-        first, last = self._span(query.instance)
-        at = max(-(-start // query.period), first // query.period) * query.period
-        while at < min(end, last):
-            found = self.statistics(query.instance, query.metric, at, query.period)
+        at = max(-(-start // query.period), subject.first // query.period) * query.period
+        while at < min(end, subject.end):
+            found = self.statistics(subject, query.metric, at, query.period)
             if found:
                 yield dt.datetime.fromtimestamp(at, dt.UTC), found[query.statistic]
             at += query.period

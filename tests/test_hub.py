@@ -262,7 +262,13 @@ def test_every_value_and_its_samples_are_cloudwatchs_and_a_day_without_data_has_
         witnessed_night,
         "select arn, metric, statistic, usage_date, value, data_points from aws.cloudwatch_metric_daily",
     )
-    statistics = {"CPUUtilization": ("Average", "Maximum"), "NetworkIn": ("Sum",), "NetworkOut": ("Sum",)}
+    statistics = {
+        "CPUUtilization": ("Average", "Maximum"),
+        "NetworkIn": ("Sum",),
+        "NetworkOut": ("Sum",),
+        "DatabaseConnections": ("Maximum",),
+        "Invocations": ("Sum",),
+    }
     expected = {
         (row["arn"], row["metric"], statistic, row["usage_date"]): (row[statistic], row["SampleCount"])
         for row in organisation.metrics(today - dt.timedelta(days=30), today)
@@ -274,7 +280,14 @@ def test_every_value_and_its_samples_are_cloudwatchs_and_a_day_without_data_has_
         (row["arn"], row["metric"], row["statistic"], row["usage_date"]): (row["value"], row["data_points"])
         for row in found
     } == expected
-    silent = {row["arn"] for row in truth["metric_activity"] if row["activity"] == "none"}
-    assert silent
+    assert {row["metric"] for row in found} == statistics.keys()
+    for part in ("metric_activity", "database_activity", "function_activity"):
+        assert any(row["activity"] == "none" for row in truth[part]), part
+    silent = {
+        row["arn"]
+        for part in ("metric_activity", "database_activity", "function_activity")
+        for row in truth[part]
+        if row["activity"] == "none"
+    }
     assert silent.isdisjoint(row["arn"] for row in found)
-    assert {row["data_points"] for row in found} >= {36, 288}
+    assert {row["data_points"] for row in found} >= {36, 288, 1440}

@@ -411,10 +411,11 @@ def expected_cells(truth: Row) -> dict[Cell, tuple[str, int | None, str | None]]
         for region in truth["regions"]:
             for listing in (*IN_EVERY_ACCOUNT, *(IN_THE_HUB if role == "operations" else ())):
                 answered(role, where, region, listing, counted[listing][where, region])
-            # Every instance that is listed has its metrics, and an interface beside those that the truth counts.
+            # What is listed has its metrics, and every instance an interface beside those that the truth counts.
             measured = counted["ec2_instance"][where, region]
             interfaces = sum((i["account_id"], i["region"]) == (where, region) for i in truth["network_interfaces"])
-            if measured:
+            others = ("rds_db_instance", "lambda_function") if role == "workload" else ()
+            if measured or any(counted[listing][where, region] for listing in others):
                 cells[role, where, region, "cloudwatch_metric"] = ("found", None, None)
             outcome = "found" if measured + interfaces else "empty_verified"
             cells[role, where, region, "ec2_network_interface"] = (outcome, None, None)
@@ -431,11 +432,9 @@ def expected_cells(truth: Row) -> dict[Cell, tuple[str, int | None, str | None]]
         cells["operations", aggregator["account_id"], aggregator["region"], listing] = ("found", None, None)
     for month in months(asked_since(today), today):
         for cut in cost.slices(tag_keys()):
-            cells["billing", central["billing"], "aws-global", f"{cut.listing}:{cut.name}:{month}"] = (
-                "found",
-                None,
-                None,
-            )
+            # The total has one cell for all months.
+            name = cut.name if cut == cost.TOTAL else f"{cut.name}:{month}"
+            cells["billing", central["billing"], "aws-global", f"{cut.listing}:{name}"] = ("found", None, None)
     for listing in (
         "budget",
         "budget_notification",
