@@ -120,12 +120,13 @@ class Model:
     @property
     def owner(self) -> str:
         """The column that names the account of a row, where what is shared is listed by other accounts too."""
-        return self.header.entries.get("owner", "")
+        return self.header.entries.get("owner", "") if self.listings else ""
 
     @cached_property
     def columns(self) -> dict[str, str]:
         """The documentation of each column."""
-        reserved = ("key", "materialized", "logs", "owner")
+        # Of a table that is not collected, an owner is a column: whom to ask.
+        reserved = ("key", "materialized", "logs", *(("owner",) if self.listings else ()))
         named = {name: text for name, text in self.header.entries.items() if name not in reserved}
         return {**CELL_COLUMNS, **named}
 

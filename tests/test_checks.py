@@ -40,6 +40,7 @@ CORRUPTIONS = {
         "insert into ref.account_default (account_id, environment) values ('1', 'prod')"
     ],
     "cells_are_unique": ["insert into audit.collection select * from audit.collection order by all limit 1"],
+    "every_accepted_finding_is_known": ["insert into ref.accepted_finding (arn, rule) values ('*', 'gp3_volume')"],
     "every_account_in_the_tree_is_listed": [
         """
         delete from stage.organizations_account
@@ -126,6 +127,12 @@ BILL_CORRUPTIONS = {
         where usage_date = {FIRST_DAY}
         """
     ],
+    "resource_costs_add_up_to_the_bill": [
+        """
+        update cost.resource_cost set cost = cost + 0.0000000001
+        where cost = (select max(cost) from cost.resource_cost)
+        """
+    ],
     "slices_agree": [
         f"""
         delete from cost.daily
@@ -161,6 +168,7 @@ LOST_MONEY = {
     "allocation_adds_up_to_the_bill",
     "closed_months_are_unchanged_or_restated",
     "daily_cost_is_the_monthly_total",
+    "resource_costs_add_up_to_the_bill",
     "tags_by_service_are_the_bill",
 }
 """Rules that notice when money is gone from every slice."""
@@ -177,6 +185,7 @@ ALSO = {
         *OPEN_TOO,
         "every_active_account_is_billed_or_empty",
     },
+    "linked_accounts_belong_to_the_organisation": {"resource_costs_add_up_to_the_bill"},
     "no_day_is_missing": LOST_MONEY,
     "the_bill_is_not_zero": {*LOST_MONEY, *OPEN_TOO, "budgets_count_what_the_bill_says"},
 }
@@ -195,6 +204,7 @@ FIRST_ROWS = {
         insert into cost.anomaly by name
         select usage_date, slice, account_id, dimension_value from cost.daily order by all limit 1
     """,
+    "ref.accepted_finding": "insert into ref.accepted_finding (arn, rule) values ('*', 'gp2_volume')",
     "ref.former_account": "insert into ref.former_account values ('999999999999', current_date, 'a test')",
 }
 """A row for each table that is empty after a truthful first night."""

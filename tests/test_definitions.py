@@ -98,6 +98,11 @@ CHECKS = {
     "landing/lambda_function": {"no_silent_zero"},
     "landing/lambda_function_tag": {"no_silent_zero"},
     "ref/former_account": {"key_is_unique"},
+    "ref/accepted_finding": {"key_is_unique"},
+    "ref/cost_weight": {"key_is_unique"},
+    "ref/decommission_rule": {"key_is_unique"},
+    "ref/instance_family": {"key_is_unique"},
+    "ref/unit_price": {"key_is_unique"},
     "ref/anomaly_threshold": {"key_is_unique"},
     "ref/budget": {"key_is_unique"},
     "ref/service_category": {"key_is_unique"},
@@ -161,6 +166,7 @@ CHECKS = {
     "aws/config_aggregator": {"key_is_unique"},
     "aws/config_resource": {"key_is_unique"},
     "aws/cloudwatch_metric_daily": {"key_is_unique"},
+    "stage/cloudwatch_metric_asked": {"key_is_unique"},
     "ref/port_class": {"key_is_unique"},
     "cmdb/aggregator_coverage": {"key_is_unique"},
     "cost/daily": {
@@ -178,6 +184,8 @@ CHECKS = {
     "cost/exchange_rate": {"key_is_unique", "every_day_has_a_rate"},
     "cost/movement": {"key_is_unique"},
     "cost/spend_vs_budget": {"key_is_unique"},
+    "cost/resource_cost": {"key_is_unique", "resource_costs_add_up_to_the_bill"},
+    "cost/saving": {"key_is_unique"},
     "cost/reconciliation": {
         "allocation_adds_up_to_the_bill",
         "budgets_count_what_the_bill_says",
@@ -202,6 +210,7 @@ CHECKS = {
     "ref/relation": {"key_is_unique"},
     "ref/resource_class": {"key_is_unique"},
     "cmdb/relationship": {"key_is_unique", "every_relation_is_known_and_ends_after_it_was_seen"},
+    "cmdb/decommission_signal": {"key_is_unique", "every_accepted_finding_is_known"},
     "cmdb/resource_version": {"key_is_unique", "every_version_ends_where_the_next_begins"},
     "published": {
         "cells_are_unique",
@@ -213,6 +222,7 @@ CHECKS = {
 """Every check there is. Written by hand on purpose: a check that goes away has to be taken out here too."""
 
 WARNINGS = {
+    ("cmdb/decommission_signal", "every_accepted_finding_is_known"),
     ("ref/account_default", "account_defaults_are_of_the_organisation"),
     ("landing/ec2_region", "account_coverage"),
     ("cost/reconciliation", "budgets_count_what_the_bill_says"),

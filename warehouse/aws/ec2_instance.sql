@@ -8,6 +8,7 @@
 -- instance_type: Type and size, such as m7g.large.
 -- state: pending, running, shutting-down, terminated, stopping or stopped.
 -- state_reason: Code of the last change of state, such as Client.UserInitiatedShutdown; NULL where AWS gives none.
+-- state_changed_at: When people stopped or terminated it, UTC, as EC2 tells it in words; NULL where it does not.
 -- launched_at: When it was last started, UTC (EC2's LaunchTime).
 -- availability_zone: Availability zone, such as ap-southeast-2a.
 -- image_id: AMI that it was made from.
@@ -32,6 +33,16 @@ select
     item.InstanceType as instance_type,
     item.State.Name as state,
     item.StateReason.Code as state_reason,
+    -- User initiated (2026-11-20 10:00:00 GMT)
+    try_cast(
+        nullif(
+            regexp_extract(
+                item.StateTransitionReason, '\((\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) (GMT|UTC)\)', 1
+            ),
+            ''
+        )
+        || '+00' as timestamptz
+    ) as state_changed_at,
     item.LaunchTime as launched_at,
     item.Placement.AvailabilityZone as availability_zone,
     item.ImageId as image_id,
@@ -57,7 +68,7 @@ from landing(
         'ec2_instance',
         'STRUCT(
         OwnerId VARCHAR, InstanceId VARCHAR, InstanceType VARCHAR, LaunchTime TIMESTAMPTZ, ImageId VARCHAR,
-        "State" STRUCT("Name" VARCHAR), StateReason STRUCT(Code VARCHAR),
+        "State" STRUCT("Name" VARCHAR), StateReason STRUCT(Code VARCHAR), StateTransitionReason VARCHAR,
         Placement STRUCT(AvailabilityZone VARCHAR),
         VpcId VARCHAR, SubnetId VARCHAR, PrivateIpAddress VARCHAR, PublicIpAddress VARCHAR,
         PlatformDetails VARCHAR, Architecture VARCHAR, InstanceLifecycle VARCHAR,

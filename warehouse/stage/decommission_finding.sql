@@ -1,0 +1,40 @@
+-- What each rule of ref.decommission_rule says tonight of each resource that it judges: so, not so,
+-- or not known, and the sizes that a saving is reckoned from. A new rule is one more select in stage.decommission_compute
+-- or stage.decommission_managed. Not part of the public interface; read cmdb.decommission_signal.
+-- materialized: view
+-- key: arn, rule
+-- arn: Amazon Resource Name.
+-- rule: Name of the rule.
+-- resource_type: AWS's name of the type.
+-- account_id: The AWS account that owns it, 12 digits, text because some begin with 0.
+-- region: AWS region.
+-- collected_at: When AWS gave what is judged here, UTC.
+-- is_flagged: True where the rule finds it, false where it does not, NULL where that is not known.
+-- unknown_reason: Why it is not known; NULL where it is.
+-- since: Since when it has been so at least, UTC; NULL where neither AWS nor the history says.
+-- evidence: The data points behind it, JSON.
+-- parts: What would not be billed any more: arn, service and usage as in ref.unit_price, quantity a month; negative for what takes its place.
+-- size_gap: Why the parts are not known; NULL where they are.
+with judged as (
+    select * from stage.decommission_compute
+    union all by name
+    select * from stage.decommission_managed
+)
+
+select
+    arn,
+    rule,
+    resource_type,
+    account_id,
+    region,
+    collected_at,
+    if(is_stale, null, is_flagged) as is_flagged,
+    case
+        when is_stale then 'the last answer that spoke of it is not trusted any more'
+        when is_flagged is null then coalesce(unknown_reason, 'AWS does not say')
+    end as unknown_reason,
+    since,
+    evidence,
+    parts,
+    size_gap
+from judged

@@ -1,0 +1,377 @@
+-- What the rules of ref.decommission_rule about databases, buckets and functions say tonight, one select a rule. Not part of
+-- the public interface; read cmdb.decommission_signal.
+-- materialized: view
+-- key: arn, rule
+-- arn: Amazon Resource Name.
+-- rule: Name of the rule.
+-- resource_type: AWS's name of the type.
+-- account_id: The AWS account that owns it, 12 digits, text because some begin with 0.
+-- region: AWS region.
+-- collected_at: When AWS gave what is judged here, UTC.
+-- is_stale: True where the answer that speaks of it is not trusted any more.
+-- is_flagged: True where the rule finds it, false where it does not, NULL where that is not known.
+-- unknown_reason: Why it would not be known, whether it is or not.
+-- since: Since when it has been so at least, UTC; NULL where neither AWS nor the history says.
+-- evidence: The data points behind it, JSON.
+-- parts: What would not be billed any more: arn, service and usage as in ref.unit_price, quantity a month; negative for what takes its place.
+-- size_gap: Why the parts are not known; NULL where they are.
+with place as (
+    select
+        account_id,
+        region,
+        listing,
+        bool_or(is_trusted) as is_trusted,
+        max_by(coalesce(skip_reason, outcome), ended_at) as why
+    from audit.coverage
+    group by account_id, region, listing
+),
+
+database as (
+    select
+        item.*,
+        regexp_extract(item.instance_class, '^(.*)\.([^.]+)$', 1) as family,
+        regexp_extract(item.instance_class, '^(.*)\.([^.]+)$', 2) as size,
+        if(item.is_multi_az, 2, 1) as copies,
+        [
+            {
+                'arn': item.arn,
+                'service': 'AmazonRDS',
+                'usage': case item.storage_type
+                    when 'gp2' then 'RDS:GP2-Storage'
+                    when 'gp3' then 'RDS:GP3-Storage'
+                    when 'io1' then 'RDS:PIOPS-Storage'
+                    else 'RDS:Storage.' || coalesce(item.storage_type, 'unknown')
+                end,
+                'quantity': (item.allocated_storage_gb * if(item.is_multi_az, 2, 1))::decimal(18, 4)
+            }
+        ] as storage_parts,
+        [
+            {
+                'arn': item.arn,
+                'service': 'AmazonRDS',
+                'usage': 'InstanceUsage:' || item.instance_class || '/' || item.engine,
+                'quantity': (730 * if(item.is_multi_az, 2, 1))::decimal(18, 4)
+            }
+        ] as instance_parts
+    from aws.rds_db_instance as item
+),
+
+connection as (
+    select
+        item.arn,
+        count(*) filter (where measured.data_points >= 1200) as known_days,
+        count(*) filter (where measured.value > rule.threshold) as used_days,
+        max(measured.value) as connections_max,
+        min(measured.usage_date) as first_date
+    from database as item
+    inner join ref.decommission_rule as rule
+        on rule.rule = 'database_without_connections' and rule.resource_type = 'AWS::RDS::DBInstance'
+    inner join aws.cloudwatch_metric_daily as measured
+        on
+            item.arn = measured.arn
+            and measured.metric = 'DatabaseConnections'
+            and measured.statistic = 'Maximum'
+            and not measured.is_stale
+            and measured.usage_date >= item.collected_at::date - rule.min_days
+            and measured.usage_date < item.collected_at::date
+    group by item.arn
+),
+
+known_database as (
+    select resource_id -- noqa: AM07
+    from aws.rds_db_instance
+    union
+    select resource_id
+    from aws.rds_db_cluster
+),
+
+invocation as (
+    select
+        item.arn,
+        asked.is_complete,
+        asked.data_points,
+        asked.first_date,
+        asked.end_date,
+        asked.is_stale,
+        exists(
+            select 1
+            from stage.cloudwatch_metric_asked as other
+            where
+                other.account_id = item.account_id
+                and other.region = item.region
+                and not other.is_stale
+                and other.data_points > 0
+        ) as is_heard,
+        (
+            select sum(measured.value)::bigint
+            from aws.cloudwatch_metric_daily as measured
+            where measured.arn = item.arn and measured.metric = 'Invocations'
+        ) as invocation_count
+    from aws.lambda_function as item
+    inner join stage.cloudwatch_metric_asked as asked
+        on
+            item.account_id = asked.account_id
+            and item.region = asked.region
+            and item.name = asked.resource_id
+            and asked.namespace = 'AWS/Lambda'
+            and asked.metric = 'Invocations'
+)
+
+select -- noqa: AM07
+    database.arn,
+    rule.rule,
+    rule.resource_type,
+    database.account_id,
+    database.region,
+    database.collected_at,
+    database.is_stale,
+    database.status = 'stopped' as is_flagged,
+    history.since,
+    to_json({
+        'status': database.status,
+        'restarts_at': database.restarts_at,
+        'engine': database.engine,
+        'instance_class': database.instance_class,
+        'allocated_storage_gb': database.allocated_storage_gb,
+        'cluster_name': database.cluster_name
+    }) as evidence,
+    database.storage_parts as parts,
+    if(database.cluster_name is null, null, 'its storage is the cluster''s') as size_gap
+from database
+inner join ref.decommission_rule as rule
+    on rule.rule = 'stopped_database' and rule.resource_type = 'AWS::RDS::DBInstance'
+left join stage.unchanged_since as history on database.arn = history.arn
+
+union all by name
+
+select
+    database.arn,
+    rule.rule,
+    rule.resource_type,
+    database.account_id,
+    database.region,
+    database.collected_at,
+    database.is_stale,
+    case
+        when database.status <> 'available' then false
+        when database.collected_at - database.created_at < to_days(rule.min_days) then false
+        when not coalesce(place.is_trusted, false) then null
+        when connection.used_days > 0 then false
+        when connection.known_days >= rule.min_days then true
+    end as is_flagged,
+    if(
+        coalesce(place.is_trusted, false),
+        'CloudWatch has whole days of data of ' || coalesce(connection.known_days, 0) || ' days of '
+        || rule.min_days,
+        'CloudWatch did not answer: ' || coalesce(place.why, 'not asked')
+    ) as unknown_reason,
+    connection.first_date::timestamptz as since,
+    to_json({
+        'status': database.status,
+        'days': rule.min_days,
+        'known_days': coalesce(connection.known_days, 0),
+        'connections_max': connection.connections_max,
+        'engine': database.engine,
+        'instance_class': database.instance_class,
+        'cluster_name': database.cluster_name,
+        'replica_source': database.replica_source
+    }) as evidence,
+    -- The storage of a cluster stays with its other members.
+    if(
+        database.cluster_name is null,
+        list_concat(database.instance_parts, database.storage_parts),
+        database.instance_parts
+    ) as parts
+from database
+inner join ref.decommission_rule as rule
+    on rule.rule = 'database_without_connections' and rule.resource_type = 'AWS::RDS::DBInstance'
+left join connection on database.arn = connection.arn
+left join place
+    on
+        database.account_id = place.account_id
+        and database.region = place.region
+        and place.listing = 'cloudwatch_metric'
+
+union all by name
+
+select
+    database.arn,
+    rule.rule,
+    rule.resource_type,
+    database.account_id,
+    database.region,
+    database.collected_at,
+    database.is_stale,
+    family.family is not null as is_flagged,
+    to_json({
+        'instance_class': database.instance_class,
+        'successor': family.successor || '.' || database.size,
+        'engine': database.engine,
+        'engine_version': database.engine_version,
+        'status': database.status,
+        'source': family.source
+    }) as evidence,
+    if(
+        database.status = 'stopped',
+        [],
+        list_concat(
+            database.instance_parts,
+            [
+                {
+                    'arn': database.arn,
+                    'service': 'AmazonRDS',
+                    'usage': 'InstanceUsage:' || family.successor || '.' || database.size || '/'
+                    || database.engine,
+                    'quantity': (-730 * database.copies)::decimal(18, 4)
+                }
+            ]
+        )
+    ) as parts
+from database
+inner join ref.decommission_rule as rule
+    on rule.rule = 'old_generation' and rule.resource_type = 'AWS::RDS::DBInstance'
+left join ref.instance_family as family on family.service = 'rds' and database.family = family.family
+
+union all by name
+
+select
+    snapshot.arn,
+    rule.rule,
+    rule.resource_type,
+    snapshot.account_id,
+    snapshot.region,
+    snapshot.collected_at,
+    snapshot.is_stale,
+    case
+        when known.resource_id is not null then false
+        when snapshot.source_resource_id is null or not coalesce(place.is_trusted, false) then null
+        else snapshot.collected_at - snapshot.created_at >= to_days(rule.min_days)
+    end as is_flagged,
+    if(
+        snapshot.source_resource_id is null,
+        'RDS does not say what it was made of',
+        'the databases that it may be of could not be listed: ' || coalesce(place.why, 'not asked')
+    ) as unknown_reason,
+    snapshot.created_at as since,
+    to_json({
+        'source_name': snapshot.source_name,
+        'source_resource_id': snapshot.source_resource_id,
+        'created_at': snapshot.created_at,
+        'allocated_storage_gb': snapshot.allocated_storage_gb,
+        'engine': snapshot.engine
+    }) as evidence,
+    [
+        {
+            'arn': snapshot.arn,
+            'service': 'AmazonRDS',
+            'usage': 'RDS:ChargedBackupUsage',
+            'quantity': snapshot.allocated_storage_gb::decimal(18, 4)
+        }
+    ] as parts,
+    if(
+        coalesce(snapshot.allocated_storage_gb, 0) > 1,
+        null,
+        'RDS does not say how large it is'
+    ) as size_gap
+from aws.rds_db_snapshot as snapshot
+inner join ref.decommission_rule as rule
+    on
+        rule.rule = 'orphan_database_snapshot'
+        and rule.resource_type
+        = if(snapshot.is_of_cluster, 'AWS::RDS::DBClusterSnapshot', 'AWS::RDS::DBSnapshot')
+left join known_database as known on snapshot.source_resource_id = known.resource_id
+left join place
+    on
+        snapshot.account_id = place.account_id
+        and snapshot.region = place.region
+        and place.listing = if(snapshot.is_of_cluster, 'rds_db_cluster', 'rds_db_instance')
+where snapshot.snapshot_type = 'manual'
+
+union all by name
+
+select
+    bucket.arn,
+    rule.rule,
+    rule.resource_type,
+    bucket.account_id,
+    bucket.region,
+    bucket.collected_at,
+    bucket.is_stale,
+    if(coalesce(place.is_trusted, false), not bucket.has_objects, null) as is_flagged,
+    if(
+        coalesce(place.is_trusted, false),
+        'S3 did not say whether it holds anything',
+        'its content was not asked: ' || coalesce(place.why, everywhere.why, 'not asked')
+    ) as unknown_reason,
+    to_json({
+        'has_objects': bucket.has_objects,
+        'content_seen_at': bucket.content_seen_at,
+        'created_at': bucket.created_at
+    }) as evidence,
+    [] as parts
+from aws.s3_bucket as bucket
+inner join ref.decommission_rule as rule
+    on rule.rule = 'empty_bucket' and rule.resource_type = 'AWS::S3::Bucket'
+left join place
+    on
+        bucket.account_id = place.account_id
+        and bucket.region = place.region
+        and place.listing = 's3_bucket_content'
+left join place as everywhere
+    on
+        bucket.account_id = everywhere.account_id
+        and everywhere.region = 'aws-global'
+        and everywhere.listing = 's3_bucket_content'
+-- Nobody wants to know: there is nothing to judge by this rule.
+where
+    bucket.content_seen_at is not null
+    or place.listing is not null
+    or everywhere.why is distinct from 'not_requested'
+
+union all by name
+
+select
+    item.arn,
+    rule.rule,
+    rule.resource_type,
+    item.account_id,
+    item.region,
+    item.collected_at,
+    item.is_stale,
+    case
+        when not coalesce(place.is_trusted, false) or coalesce(asked.is_stale, true) then null
+        when asked.data_points > 0 then false
+        when item.modified_at >= asked.end_date - to_days(rule.min_days) then false
+        -- Silence is the word of CloudWatch only where it has spoken.
+        when
+            asked.is_complete and asked.is_heard and asked.end_date - asked.first_date >= rule.min_days
+            then true
+    end as is_flagged,
+    case
+        when
+            not coalesce(place.is_trusted, false) or coalesce(asked.is_stale, true)
+            then 'CloudWatch did not answer: ' || coalesce(place.why, 'not asked')
+        when not asked.is_complete then 'CloudWatch did not answer whole'
+        when asked.end_date - asked.first_date < rule.min_days then 'CloudWatch was asked about too few days'
+        else 'CloudWatch sent no sample of anything in the account and region, '
+            || 'so that its silence says nothing'
+    end as unknown_reason,
+    asked.first_date::timestamptz as since,
+    to_json({
+        'asked_from': asked.first_date,
+        'asked_until': asked.end_date,
+        'data_points': asked.data_points,
+        'invocations': coalesce(asked.invocation_count, 0),
+        'is_heard': asked.is_heard,
+        'modified_at': item.modified_at
+    }) as evidence,
+    [] as parts
+from aws.lambda_function as item
+inner join ref.decommission_rule as rule
+    on rule.rule = 'function_without_invocations' and rule.resource_type = 'AWS::Lambda::Function'
+left join invocation as asked on item.arn = asked.arn
+left join place
+    on
+        item.account_id = place.account_id
+        and item.region = place.region
+        and place.listing = 'cloudwatch_metric'

@@ -1,0 +1,27 @@
+-- Since when each configuration item has been in its state without a break, as the answers of AWS tell it: of the types
+-- that are judged by it. Not part of the public interface; read cmdb.decommission_signal.
+-- materialized: view
+-- key: arn
+-- arn: Amazon Resource Name.
+-- since: When its state began, UTC; where the beginning was not seen, the first answer, at which it was so already.
+-- is_beginning_seen: True where it was seen in another state before.
+with version as (
+    select
+        seen.arn,
+        seen.valid_from,
+        seen.valid_to,
+        seen.is_current,
+        seen.status = 'active'
+        and coalesce(seen.attributes ->> '$.state', '') = coalesce(item.state, '') as is_same
+    from cmdb.resource_version as seen
+    inner join cmdb.resource as item using (arn)
+    where item.resource_type in ('AWS::EC2::Instance', 'AWS::EC2::Volume', 'AWS::RDS::DBInstance')
+)
+
+select
+    arn,
+    coalesce(max(valid_to) filter (where not is_same), min(valid_from)) as since,
+    bool_or(not is_same) as is_beginning_seen
+from version
+group by arn
+having bool_or(is_current and is_same)
