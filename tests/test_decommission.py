@@ -208,6 +208,12 @@ INSTANCES = [
         disks=("vol-shared",),
         StateTransitionReason="User initiated (2026-09-01 10:00:00 GMT)",
     ),
+    instance(
+        "i-unsized",
+        state="stopped",
+        disks=("vol-nowhere",),
+        StateTransitionReason="User initiated (2026-09-01 10:00:00 GMT)",
+    ),
     instance("i-gone", state="terminated", StateTransitionReason="User initiated (2026-09-01 10:00:00 GMT)"),
     instance("i-idle"),
     instance("i-chatty"),
@@ -473,7 +479,9 @@ CANDIDATES: dict[tuple[str, str], str | None] = {
     ("i-stopped", "stopped_instance"): "2.88",
     ("i-silent", "stopped_instance"): "0",
     ("i-lately", "stopped_instance"): "0",
-    ("i-shared", "stopped_instance"): None,
+    # The disk that another has too stays; of the next it is not known how large its disk is.
+    ("i-shared", "stopped_instance"): "0",
+    ("i-unsized", "stopped_instance"): None,
     ("i-idle", "idle_instance"): "77.088",
     ("i-old", "old_generation"): "3.65",
     ("i-windows", "old_generation"): None,
@@ -489,10 +497,10 @@ CANDIDATES: dict[tuple[str, str], str | None] = {
     ("silent", "function_without_invocations"): "0",
 }
 UNKNOWN = {
-    ("i-sparse", "idle_instance"): "CloudWatch has whole days of data of 0 days of 14",
-    ("i-half", "idle_instance"): "CloudWatch has whole days of data of 13 days of 14",
-    ("i-unmeasured", "idle_instance"): "CloudWatch has whole days of data of 0 days of 14",
-    ("sparse", "database_without_connections"): "CloudWatch has whole days of data of 0 days of 14",
+    ("i-sparse", "idle_instance"): "CloudWatch has 0 whole days of data, and 14 are needed",
+    ("i-half", "idle_instance"): "CloudWatch has 13 whole days of data, and 14 are needed",
+    ("i-unmeasured", "idle_instance"): "CloudWatch has 0 whole days of data, and 14 are needed",
+    ("sparse", "database_without_connections"): "CloudWatch has 0 whole days of data, and 14 are needed",
     ("of-what", "orphan_database_snapshot"): "RDS does not say what it was made of",
     ("b-closed", "empty_bucket"): "S3 did not say whether it holds anything",
     ("cut-short", "function_without_invocations"): "CloudWatch did not answer whole",
@@ -535,7 +543,7 @@ def test_a_basis_names_what_it_was_reckoned_from(seen: Seen) -> None:
         "not estimated: ref.unit_price has no price of EBS:VolumeUsage.io9 in ap-southeast-2"
     )
     assert "(default price)" in basis("lonely", "database_without_connections")
-    assert basis("i-shared", "stopped_instance") == "not estimated: 1 of its disks are not known, or shared"
+    assert basis("i-unsized", "stopped_instance") == "not estimated: 1 of its disks are not known"
     assert basis("i-windows", "old_generation").endswith("on-demand Linux instances alone")
 
 

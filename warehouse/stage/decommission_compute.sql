@@ -68,17 +68,17 @@ disk as (
         account_id,
         region,
         instance_id,
-        flatten(list(volume_parts)) as disk_parts,
+        -- What others have too stays.
+        flatten(list(if(is_multi_attach, [], volume_parts))) as disk_parts,
         count(*) as disk_count
     from (
         select
             account_id,
             region,
+            is_multi_attach,
             volume_parts,
             unnest(instance_ids) as instance_id
         from volume
-        -- What others have too stays.
-        where not is_multi_attach
     ) as attached
     group by account_id, region, instance_id
 ),
@@ -93,7 +93,7 @@ instance as (
             when not coalesce(place.is_trusted, false) then 'the sizes of its disks could not be listed'
             else len(item.volume_ids)
                 - coalesce(disk.disk_count, 0)
-                || ' of its disks are not known, or shared'
+                || ' of its disks are not known'
         end as disk_gap,
         -- A licence, or a market of its own, has another price.
         if(
@@ -331,8 +331,8 @@ select
     end as is_flagged,
     if(
         coalesce(place.is_trusted, false),
-        'CloudWatch has whole days of data of ' || coalesce(measured.known_days, 0) || ' days of '
-        || rule.min_days,
+        'CloudWatch has ' || coalesce(measured.known_days, 0) || ' whole days of data, and ' || rule.min_days
+        || ' are needed',
         'CloudWatch did not answer: ' || coalesce(place.why, 'not asked')
     ) as unknown_reason,
     measured.first_date::timestamptz as since,

@@ -161,8 +161,8 @@ select
     end as is_flagged,
     if(
         coalesce(place.is_trusted, false),
-        'CloudWatch has whole days of data of ' || coalesce(connection.known_days, 0) || ' days of '
-        || rule.min_days,
+        'CloudWatch has ' || coalesce(connection.known_days, 0) || ' whole days of data, and '
+        || rule.min_days || ' are needed',
         'CloudWatch did not answer: ' || coalesce(place.why, 'not asked')
     ) as unknown_reason,
     connection.first_date::timestamptz as since,
