@@ -64,6 +64,7 @@ WITH_CASES = [
     "stage.s3_bucket",
     "stage.s3_bucket_tag",
     "stage.s3_bucket_content",
+    "stage.cloudwatch_metric_asked",
     "aws.s3_bucket",
     "stage.lambda_function",
     "stage.lambda_function_tag",
