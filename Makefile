@@ -5,9 +5,10 @@ demo: setup-demo
 	.venv/bin/cmdb demo
 
 test: check
-	.venv/bin/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+	.venv/bin/python -m pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder
 
-# What takes minutes each: a second night of sixty accounts, thirteen months of their bill.
+# What does not fit into the fifteen minutes of `make test`: the simulated organisation itself, the report in a browser,
+# a second night of sixty accounts, thirteen months of their bill, hostile input, the bench.
 test-large: setup-test
 	.venv/bin/python -m pytest -m large
 

@@ -22,6 +22,8 @@ from bench.side_by_side import RAW, Contest, Peer, Reading, Refused, Target, con
 from bench.stage import Stage, staged
 from bench.work import Result
 
+pytestmark = pytest.mark.large
+
 REGIONS = ["us-east-1", "eu-west-1"]
 
 

@@ -22,6 +22,8 @@ from pipelines.models import read_models
 from pipelines.settings import SettingsError, read_settings
 from resources.pages import Failed, Pages
 
+pytestmark = pytest.mark.large
+
 ENOUGH = settings(
     max_examples=60,
     deadline=None,

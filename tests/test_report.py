@@ -31,6 +31,8 @@ from pipelines.settings import Settings
 from resources.warehouse import Store, WarehouseError
 from resources.warehouse_resource import Warehouse
 
+pytestmark = pytest.mark.large
+
 HOSTILE = (
     "</style></script><script>window.hurt=1</script>",
     "\"><img src=http://127.0.0.1:9/x onerror='window.hurt=1'>",

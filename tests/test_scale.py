@@ -24,6 +24,8 @@ from simulator.client import Simulator, is_foreign, start
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.large
+
 ACCOUNTS = 60
 REGIONS = ("ap-southeast-2", "eu-north-1", "us-east-1")
 INSTANCES = 8

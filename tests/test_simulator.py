@@ -27,6 +27,8 @@ from conftest import MakeOrganisation, lead_to, policies
 
 from simulator.client import Simulator, SimulatorError, is_foreign, start
 
+pytestmark = pytest.mark.large
+
 ONCE = Config(retries={"mode": "standard", "total_max_attempts": 1}, read_timeout=5)
 PATIENT = Config(retries={"mode": "legacy", "total_max_attempts": 7})
 

@@ -12,6 +12,8 @@ from botocore.exceptions import ClientError
 
 from simulator.client import Simulator, SimulatorError
 
+pytestmark = pytest.mark.large
+
 Record = dict[str, Any]
 KEPT: dict[str, tuple[str, str, str, Record]] = {
     "volumes": ("describe_volumes", "Volumes", "VolumeId", {}),

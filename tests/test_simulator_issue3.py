@@ -20,6 +20,8 @@ from conftest import MakeOrganisation, lead_to, policies
 
 from simulator.client import Simulator, SimulatorError, start
 
+pytestmark = pytest.mark.large
+
 ONCE = Config(retries={"mode": "standard", "total_max_attempts": 1}, read_timeout=20)
 LOADER = botocore.loaders.create_loader()
 SCP = "SERVICE_CONTROL_POLICY"

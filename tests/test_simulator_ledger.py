@@ -30,6 +30,8 @@ from simulator.pages import Settings
 from simulator.wire import Call
 from simulator.world import World
 
+pytestmark = pytest.mark.large
+
 ONCE = Config(retries={"mode": "standard", "total_max_attempts": 1}, read_timeout=20)
 LOADER = botocore.loaders.create_loader()
 TODAY = dt.date(2026, 10, 15)

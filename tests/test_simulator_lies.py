@@ -13,6 +13,8 @@ from simulator.client import Simulator
 from simulator.faults import LIES, FaultError, make_lie
 from simulator.world import KINDS, World
 
+pytestmark = pytest.mark.large
+
 
 @pytest.mark.parametrize("name", LIES)
 def test_a_lie_says_who_is_lied_about_and_how(name: str) -> None:

@@ -10,6 +10,8 @@ from test_simulator_issue3 import client, code_of, listed, pages, profiles, tags
 
 from simulator.client import Simulator, SimulatorError
 
+pytestmark = pytest.mark.large
+
 Record = dict[str, Any]
 
 
