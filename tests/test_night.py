@@ -516,7 +516,7 @@ def test_requests_are_counted_as_the_simulator_counts_them(witnessed_night: Witn
         ("ListTagsForResource", "organizations_account_tag"),
         ("DescribeRegions", "ec2_region"),
         ("DescribeInstances", "ec2_instance"),
-        ("GetCostAndUsage", "cost_daily cost_tag_service_daily"),
+        ("GetCostAndUsage", "cost_daily cost_monthly cost_tag_service_daily"),
         ("GetCostAndUsageWithResources", "cost_resource_daily"),
         ("ListCostAllocationTags", "cost_allocation_tag"),
         ("DescribeBudgets", "budget"),
