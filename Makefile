@@ -8,7 +8,7 @@ test: check
 	.venv/bin/python -m pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder
 
 # What does not fit into the fifteen minutes of `make test`: the simulated organisation itself, the report in a browser,
-# a second night of sixty accounts, thirteen months of their bill, hostile input, the bench.
+# every way of starting work past the gate, every lie, sixty accounts and their bill, hostile input, the bench.
 test-large: setup-test
 	.venv/bin/python -m pytest -m large
 

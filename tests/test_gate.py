@@ -41,6 +41,8 @@ from resources.roles import AwsRole, IdentityRefused, Workload
 from resources.warehouse import Store
 from simulator.client import Simulator, is_foreign
 
+pytestmark = pytest.mark.large
+
 TARGET = "cmdb/resource"
 """What most launches ask for: it reads the workload accounts' instances, and through them everything before."""
 

@@ -19,6 +19,8 @@ from resources.profile import AwsError, Reach, Retry
 from resources.warehouse import Store
 from simulator.client import Simulator
 
+pytestmark = pytest.mark.large
+
 INSTANCES = "select arn, state, name, tags, is_stale from aws.ec2_instance order by arn"
 RESOURCES = "select arn, status, is_stale, retired_reason from cmdb.resource order by arn"
 ACCOUNTS = "select account_id, account_name, state, ou_path, tags, profile from org.account order by account_id"
