@@ -335,6 +335,7 @@ def expected(history: History) -> list[tuple[int, str]]:
     return begun
 
 
+@pytest.mark.large
 def test_over_any_four_nights_a_version_begins_with_each_change_that_can_be_believed_and_with_nothing_else(
     tmp_path: Path,
 ) -> None:

@@ -703,6 +703,7 @@ def lived(folder: Path, histories: Sequence[History], plan: Plan) -> dict[Histor
     return wrong
 
 
+@pytest.mark.large
 @pytest.mark.parametrize("pruned", [False, True], ids=["landings kept", "landings pruned"])
 @pytest.mark.parametrize(
     "built",
@@ -730,6 +731,7 @@ def many_nights(draw: st.DrawFn) -> tuple[list[History], Plan]:
     return histories, Plan(draw(flags), draw(flags))
 
 
+@pytest.mark.large
 @settings(
     max_examples=10,
     deadline=None,

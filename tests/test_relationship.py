@@ -367,6 +367,7 @@ def expected(history: Sequence[Event]) -> set[tuple[str, int, int, int | None]]:
     return {(name, *times) for name, times in known.items()}
 
 
+@pytest.mark.large
 def test_over_any_four_nights_a_relation_begins_and_ends_with_what_can_be_believed(home: House) -> None:
     """Every history there is, side by side in one warehouse, and the last night built twice."""
     histories = {f"{n:012}": history for n, history in enumerate(itertools.product(EVENTS, repeat=4))}
