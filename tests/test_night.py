@@ -885,7 +885,7 @@ def test_what_is_new_begins_with_the_night_that_saw_it(changed: Changed) -> None
     row = changed.after["cmdb.resource"][changed.added,]
     earlier = max(row["last_seen_at"] for row in changed.before["cmdb.resource"].values())
     assert row["first_seen_at"] > earlier
-    assert (row["status"], row["project"], row["owner_source"]) == ("active", "new", "none")
+    assert (row["status"], row["project"], row["owner_source"]) == ("active", "new", "account default")
     assert changed.later["cmdb.resource"][changed.added,]["first_seen_at"] == row["first_seen_at"]
 
 
@@ -1007,6 +1007,7 @@ def test_the_bill_is_replaced_and_every_changed_amount_is_logged_once(changed: C
 # -------------------------------------------------------------------------------------- another organisation
 
 
+@pytest.mark.large
 def test_an_organisation_of_another_size_and_seed_is_found_whole(
     make_organisation: Callable[..., Simulator], tmp_path: Path
 ) -> None:
