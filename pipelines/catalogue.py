@@ -6,7 +6,7 @@ Of a listing's data only the question stands here; the columns it lands with sta
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from resources.answer import REQUEST_LIMIT
@@ -271,6 +271,18 @@ DELEGATION = Family(
     ),
 )
 
+_COST_BY_DAY = Listing(
+    COST_DAILY,
+    "ce:GetCostAndUsage",
+    roles=("billing",),
+    zero="witnessed",
+    records="ResultsByTime[].Groups",
+    carry=("TimePeriod", "Estimated"),
+    scope="global",
+    token=("NextPageToken", "NextPageToken"),
+    skip_codes={REQUEST_LIMIT: "request_limit"},
+)
+
 COST = Family(
     name="cost",
     group="cost",
@@ -278,28 +290,9 @@ COST = Family(
     # Before the inventory, so that tonight's bill can bear witness against tonight's zeros.
     priority=10,
     listings=(
-        Listing(
-            COST_DAILY,
-            "ce:GetCostAndUsage",
-            roles=("billing",),
-            zero="witnessed",
-            records="ResultsByTime[].Groups",
-            carry=("TimePeriod", "Estimated"),
-            scope="global",
-            token=("NextPageToken", "NextPageToken"),
-            skip_codes={REQUEST_LIMIT: "request_limit"},
-        ),
-        Listing(
-            COST_TAG_SERVICE,
-            "ce:GetCostAndUsage",
-            roles=("billing",),
-            zero="witnessed",
-            records="ResultsByTime[].Groups",
-            carry=("TimePeriod", "Estimated"),
-            scope="global",
-            token=("NextPageToken", "NextPageToken"),
-            skip_codes={REQUEST_LIMIT: "request_limit"},
-        ),
+        _COST_BY_DAY,
+        # The same question, cut another way.
+        replace(_COST_BY_DAY, name=COST_TAG_SERVICE),
         Listing(
             COST_TAG,
             "ce:ListCostAllocationTags",

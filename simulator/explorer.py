@@ -199,7 +199,10 @@ class Explorer:
             if caller == self._world.billing:
                 self._groups[cut] = self._ledger.grouped(by, wanted)
             else:
-                own: Matching = lambda line: line.account_id == caller and wanted(line)  # noqa: E731
+
+                def own(line: Line) -> bool:
+                    return line.account_id == caller and wanted(line)
+
                 self._groups[cut] = self._ledger.grouped(by, own, caller)
             if len(self._groups) > KEPT_QUESTIONS:
                 self._groups.popitem(last=False)

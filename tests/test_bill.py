@@ -145,6 +145,23 @@ def dimension(cut: cost.Slice) -> Callable[[Row], str]:
     return lambda line: line[cut.name]
 
 
+def monthly(home: House, cut: cost.Slice) -> dict[tuple[str, str, str], dict[str, Decimal]]:
+    """What a slice of `cost.daily` adds up to by month, account and value."""
+    rows = home.rows(
+        f"""
+        select
+            strftime(usage_date, '%Y-%m') as month_name, account_id, dimension_value,
+            {", ".join(f"sum({name}) as {name}" for name in METRICS)}
+        from cost.daily where slice = $slice group by all
+        """,
+        {"slice": cut.name},
+    )
+    return {
+        (row["month_name"], row["account_id"], row["dimension_value"]): {name: Decimal(row[name]) for name in METRICS}
+        for row in rows
+    }
+
+
 @pytest.mark.parametrize("cut", [cut for cut in CUTS if cut.listing == "cost_daily"], ids=lambda cut: cut.name)
 def test_every_slice_equals_the_ledger_by_account_month_and_value(
     billed: tuple[House, list[Row]], ledger: list[Row], cut: cost.Slice
@@ -155,20 +172,7 @@ def test_every_slice_equals_the_ledger_by_account_month_and_value(
         sums = truth[line["usage_date"][:7], line["account_id"], of(line)]
         for name in METRICS:
             sums[name] += Decimal(line[name])
-    rows = billed[0].rows(
-        f"""
-        select
-            strftime(usage_date, '%Y-%m') as month_name, account_id, dimension_value,
-            {", ".join(f"sum({name}) as {name}" for name in METRICS)}
-        from cost.daily where slice = $slice group by all
-        """,
-        {"slice": cut.name},
-    )
-    found = {
-        (row["month_name"], row["account_id"], row["dimension_value"]): {name: Decimal(row[name]) for name in METRICS}
-        for row in rows
-    }
-    assert found == truth
+    assert monthly(billed[0], cut) == truth
 
 
 @pytest.mark.large
@@ -183,27 +187,13 @@ def test_thirteen_months_of_sixty_accounts_equal_the_ledger(tmp_path: Path, monk
         for cut in [cut for cut in CUTS if cut.listing == "cost_daily"]:
             sums = large.ledger_sums(since, today, "month", "account_id", cut.name)
             truth = {
-                (row["month"][:7], row["account_id"], row[cut.name], name): Decimal(row[name])
+                (row["month"][:7], row["account_id"], row[cut.name]): {name: Decimal(row[name]) for name in METRICS}
                 for row in sums
-                for name in METRICS
             }
-            rows = made.rows(
-                f"""
-                select
-                    strftime(usage_date, '%Y-%m') as month_name, account_id, dimension_value,
-                    {", ".join(f"sum({name}) as {name}" for name in METRICS)}
-                from cost.daily where slice = $slice group by all
-                """,
-                {"slice": cut.name},
-            )
-            found = {
-                (row["month_name"], row["account_id"], row["dimension_value"], name): Decimal(row[name])
-                for row in rows
-                for name in METRICS
-            }
+            found = monthly(made, cut)
             assert found == truth, cut.name
             assert len({month for month, *_ in found}) == len(months) >= 13
-            assert len({account for _, account, *_ in found}) > 60
+            assert len({account for _, account, _ in found}) > 60
 
 
 def test_tags_by_service_equal_the_ledger(billed: tuple[House, list[Row]], ledger: list[Row]) -> None:

@@ -273,7 +273,7 @@ class Plan:
         return all(self.there(kind, account) for kind in ("instances", "volumes", "functions", "db_instances"))
 
     def there(self, kind: str, account: str, **named: Any) -> list[dict[str, Any]]:
-        """The items of an account that are as named, in the region where it has most instances."""
+        """The items of an account that are as named."""
         rows = [row for row in self.truth[kind] if row["account_id"] == account]
         return [row for row in rows if all(row[name] == value for name, value in named.items())]
 
