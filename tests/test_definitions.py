@@ -169,6 +169,7 @@ CHECKS = {
     "stage/cloudwatch_metric_asked": {"key_is_unique"},
     "ref/port_class": {"key_is_unique"},
     "cmdb/aggregator_coverage": {"key_is_unique"},
+    "cmdb/aggregator_unseen": {"key_is_unique"},
     "cost/daily": {
         "key_is_unique",
         "credits_are_not_positive",

@@ -1,7 +1,6 @@
 -- One row per resource that a Config aggregator knows and direct collection did not see, although it was asked and its answer
 -- is trusted: either the answer was not complete, or Config has not noticed yet that the resource is gone. Only types that
 -- are collected count, and only what was made before the account and region were asked.
--- materialized: view
 -- key: arn
 -- arn: ARN of the resource.
 -- resource_type: AWS's name of the type, such as AWS::EC2::Instance.
