@@ -23,11 +23,13 @@ check: setup-test
 	.venv/bin/sqlfluff lint --disable-progress-bar warehouse pipelines/report/queries
 	.venv/bin/python -m resources.contract_docs --check
 	.venv/bin/python -m pipelines.dictionary --check
+	.venv/bin/python -m pipelines.questions --check
 
-# What is generated: the contract's page and table, the data dictionary.
+# What is generated: the contract's page and table, the data dictionary, the index of questions.
 docs: setup-test
 	.venv/bin/python -m resources.contract_docs
 	.venv/bin/python -m pipelines.dictionary
+	.venv/bin/python -m pipelines.questions
 
 # Compiles the pinned sets, for Python 3.11-3.13 on Linux and macOS; uv has to be on the PATH.
 lock:

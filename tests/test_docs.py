@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import ast
+import json
 import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import click
 import duckdb
 import pytest
 
-from pipelines import dictionary
+from pipelines import dictionary, questions
 from pipelines.cli import main
 from pipelines.definitions import build_defs
 from pipelines.models import read_models
@@ -64,7 +67,7 @@ def tracked() -> tuple[Path, ...]:
 # ------------------------------------------------------------------------------------------- generated pages
 
 
-@pytest.mark.parametrize("module", ["pipelines.dictionary", "resources.contract_docs"])
+@pytest.mark.parametrize("module", ["pipelines.dictionary", "pipelines.questions", "resources.contract_docs"])
 def test_a_generated_page_is_current(module: str) -> None:
     done = subprocess.run(
         [sys.executable, "-m", module, "--check"],
@@ -238,11 +241,8 @@ QUESTION_PAGES = {"governance": 10, "network": 6, "cost": 12, "savings": 5}
 
 def questions_of(page: str) -> list[tuple[str, str]]:
     """Each question of a page with its query."""
-    text = (REPOSITORY / "docs" / "questions" / f"{page}.md").read_text(encoding="utf-8")
-    return [
-        (part.partition("\n")[0], part.partition("```sql\n")[2].partition("```")[0])
-        for part in re.split(r"^### ", text, flags=re.MULTILINE)[1:]
-    ]
+    path = REPOSITORY / "docs" / "questions" / f"{page}.md"
+    return [(question.heading, question.sql) for question in questions.questions_of(path)]
 
 
 QUESTIONS = [question for page in QUESTION_PAGES for question in questions_of(page)]
@@ -256,6 +256,38 @@ UNTROUBLED = {
 
 BY_DAY = {"6. On which days was something out of the ordinary?"}
 """Questions whose answer depends on the day on which the night is run."""
+
+
+def test_every_page_of_questions_is_counted_here_and_stands_in_the_index() -> None:
+    assert {path.stem for path in questions.pages()} == QUESTION_PAGES.keys()
+    index = questions.INDEX.read_text(encoding="utf-8")
+    assert index.count("\n- [") == len(QUESTIONS)
+    assert all(f"- [{question}]" in index for question, _ in QUESTIONS)
+
+
+def test_every_line_of_the_index_leads_to_a_heading() -> None:
+    """By GitHub's rule for anchors, written once more: small letters, no punctuation, hyphens for blanks."""
+    for name, anchor in re.findall(r"\]\((\w+\.md)#([^)]+)\)", questions.INDEX.read_text(encoding="utf-8")):
+        lines = (questions.FOLDER / name).read_text(encoding="utf-8").splitlines()
+        kept = [
+            "".join(c for c in line[4:].lower() if c.isalnum() or c in "_- ").replace(" ", "-")
+            for line in lines
+            if line.startswith("### ")
+        ]
+        assert kept.count(anchor) == 1, f"{name}#{anchor}"
+
+
+def test_an_index_that_lacks_a_question_is_told_and_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stale = tmp_path / "README.md"
+    stale.write_text(questions.index().replace("- [1. ", "- [one ", 1), encoding="utf-8")
+    monkeypatch.setattr(questions, "INDEX", stale)
+    assert questions.main(["--check"]) == 1
+    assert capsys.readouterr().err == "docs/questions/README.md is stale; nothing was written. Run `make docs`.\n"
+    assert "- [one " in stale.read_text(encoding="utf-8")
+    assert questions.main([]) == 0
+    assert questions.main(["--check"]) == 0
 
 
 @pytest.mark.parametrize(("page", "count"), QUESTION_PAGES.items())
@@ -423,3 +455,92 @@ def test_the_patterns_find_what_they_are_for() -> None:
 def test_no_file_of_a_warehouse_is_tracked() -> None:
     names = [str(path.relative_to(REPOSITORY)) for path in tracked()]
     assert [name for name in names if name.endswith((".duckdb", ".wal", ".ndjson"))] == []
+
+
+# ------------------------------------------------------------------------------------------- for a newcomer
+
+START = REPOSITORY / "docs" / "start.md"
+NOTEBOOK = REPOSITORY / "docs" / "start.ipynb"
+
+
+@pytest.fixture
+def beside_the_demo(truthful_night: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A checkout of the newcomer's own, in which `make demo` has been run: only the published file and docs/."""
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "warehouse" / "demo").mkdir(parents=True)
+    (tmp_path / "warehouse" / "demo" / "cmdb.duckdb").symlink_to(truthful_night / "cmdb.duckdb")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def blocks(language: str) -> list[str]:
+    """The examples of the newcomer's page in one language."""
+    return re.findall(rf"^```{language}\n(.*?)^```", START.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+
+
+def test_every_query_of_the_newcomers_page_is_answered(beside_the_demo: Path) -> None:
+    shown = re.findall(r'cmdb sql --demo "([^"]*)"', "".join(blocks("sh")))
+    asked = [*shown, *(part for block in blocks("sql") for part in block.split(";") if part.strip())]
+    assert len(asked) == 6
+    with duckdb.connect("warehouse/demo/cmdb.duckdb", read_only=True) as connection:
+        for sql in asked:
+            assert connection.execute(sql).fetchall(), sql
+
+
+def test_the_python_of_the_newcomers_page_runs(beside_the_demo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (script,) = blocks("python")
+    exec(compile(script, str(START), "exec"), {})
+    assert re.search(r"\d{12}", capsys.readouterr().out)
+
+
+def test_every_room_of_the_warehouse_stands_on_the_newcomers_page() -> None:
+    assert {codes(row[0])[0] for row in table(START.read_text(encoding="utf-8"), "## Minute 1")} == {
+        room for room in dictionary.ROOMS if room != "stage"
+    }
+
+
+def cells_of(notebook: Path) -> list[str]:
+    """The code cells of a notebook."""
+    return [
+        "".join(cell["source"])
+        for cell in json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+        if cell["cell_type"] == "code"
+    ]
+
+
+def run_cells(sources: Iterable[str]) -> list[Any]:
+    """What the cells of a notebook show: the value of the last expression of each, as Jupyter has it."""
+    names: dict[str, Any] = {}
+    shown = []
+    for number, source in enumerate(sources, 1):
+        tree = ast.parse(source, filename=f"cell {number}")
+        last = tree.body.pop() if isinstance(tree.body[-1], ast.Expr) else None
+        exec(compile(tree, f"cell {number}", "exec"), names)
+        if isinstance(last, ast.Expr):
+            shown.append(eval(compile(ast.Expression(last.value), f"cell {number}", "eval"), names))
+    return shown
+
+
+def test_every_cell_of_the_notebook_runs(beside_the_demo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(beside_the_demo / "docs")
+    _, totals, picture, signals, answers, _ = run_cells(cells_of(NOTEBOOK))
+    assert totals.sum() > 0
+    assert picture.to_dict(validate=True)["mark"]["type"] == "area"
+    assert {"candidate", "unknown"} <= set(signals.columns)
+    assert list(answers.columns) == ["account_id", "region", "outcome", "questions"]
+
+
+def test_a_cell_that_does_not_run_is_noticed(beside_the_demo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(beside_the_demo / "docs")
+    with pytest.raises(duckdb.CatalogException, match="no_such_table"):
+        run_cells(source.replace("cost.by_service", "cost.no_such_table") for source in cells_of(NOTEBOOK))
+
+
+def test_the_notebook_keeps_no_answers_and_is_what_jupyter_reads() -> None:
+    """Answers of somebody's own organisation do not belong into a repository."""
+    notebook = json.loads(NOTEBOOK.read_text(encoding="utf-8"))
+    assert (notebook["nbformat"], notebook["nbformat_minor"]) == (4, 5)
+    assert len({cell["id"] for cell in notebook["cells"]}) == len(notebook["cells"])
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "code":
+            assert (cell["outputs"], cell["execution_count"]) == ([], None)
