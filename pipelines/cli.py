@@ -563,6 +563,38 @@ def fx_import(file: Path, kind: Any, base: str, currencies: tuple[str, ...], dem
     click.echo(str(imported))
 
 
+@main.group(cls=Group)
+def export() -> None:
+    """What other systems take in."""
+
+
+@export.command(name="servicenow")
+@click.argument("dir", type=click.Path(path_type=Path))
+@demo_option
+@json_option
+@plainly
+def export_servicenow(dir: Path, demo: bool, as_json: bool) -> None:
+    """Write the published configuration items and their relations as CSV files for ServiceNow's import sets.
+
+    DIR gets servicenow_ci.csv (coalesce on correlation_id) and servicenow_relationship.csv (parent, type, child), each
+    whole or not at all.
+
+    Example: cmdb export servicenow exports
+    """
+    from pipelines.servicenow import ExportError, export_to
+
+    store = Store(_settings(demo=demo).database)
+    store.require_current_schema()
+    try:
+        exported = export_to(dir, store)
+    except ExportError as error:
+        raise Misused(str(error)) from error
+    if as_json:
+        _print_json([{"file": str(exported.folder / name), "rows": count} for name, count in exported.rows.items()])
+        return
+    click.echo(str(exported))
+
+
 @main.command()
 @click.argument("shell", type=click.Choice(("bash", "zsh", "fish")))
 def completion(shell: str) -> None:

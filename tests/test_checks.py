@@ -35,6 +35,11 @@ RUNNING = """
 """
 """An active account that has had an instance running for days."""
 
+NOT_INVENTORIED = """
+    insert into cmdb.finding_spend_without_inventory by name
+    select account_id, service from stage.inventoried_spend order by all limit 1
+"""
+
 CORRUPTIONS = {
     "account_defaults_are_of_the_organisation": [
         "insert into ref.account_default (account_id, environment) values ('1', 'prod')"
@@ -67,6 +72,7 @@ CORRUPTIONS = {
     "every_version_ends_where_the_next_begins": [
         "update cmdb.resource_version set valid_to = now() where arn = (select min(arn) from cmdb.resource_version)"
     ],
+    "spend_is_inventoried": [NOT_INVENTORIED],
     "linked_accounts_belong_to_the_organisation": [
         """
         update cost.daily set account_id = '999999999999'
@@ -204,6 +210,7 @@ FIRST_ROWS = {
         insert into cost.anomaly by name
         select usage_date, slice, account_id, dimension_value from cost.daily order by all limit 1
     """,
+    "cmdb.finding_spend_without_inventory": NOT_INVENTORIED,
     "ref.accepted_finding": "insert into ref.accepted_finding (arn, rule) values ('*', 'gp2_volume')",
     "ref.former_account": "insert into ref.former_account values ('999999999999', current_date, 'a test')",
     "stage.s3_bucket_content": """

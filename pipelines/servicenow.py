@@ -1,0 +1,101 @@
+"""Configuration items and their relations as two CSV files that ServiceNow takes in: `cmdb export servicenow DIR`."""
+
+import csv
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from resources.warehouse import Store
+
+FILES = {
+    "servicenow_ci.csv": "select * from cmdb.servicenow_ci order by correlation_id",
+    "servicenow_relationship.csv": 'select * from cmdb.servicenow_relationship order by parent, "type", child',
+}
+"""What each file holds."""
+
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""What a spreadsheet takes the rest of a cell for a formula after: names and tags are written by whoever may tag."""
+
+ROWS_AT_ONCE = 10_000
+
+
+class ExportError(Exception):
+    """The files could not be written. The message is one sentence and says that nothing was."""
+
+
+@dataclass(frozen=True)
+class Exported:
+    """The files that stand in the folder now, with their rows."""
+
+    folder: Path
+    rows: dict[str, int]
+
+    def __str__(self) -> str:
+        """One line a file."""
+        return "\n".join(f"{self.folder / name}  {count:,} rows" for name, count in self.rows.items())
+
+
+def export_to(folder: Path, store: Store) -> Exported:
+    """Write both files from the published file, each whole or not at all.
+
+    They are written beside their places under names of their own and renamed when both are complete: whoever reads the
+    folder finds of each the last one or the new one, never half of it. A cell that a spreadsheet would take for a
+    formula begins with an apostrophe.
+
+    Raises:
+        ExportError: the folder cannot be written to. What stood there stands.
+        WarehouseError: nothing is published yet.
+    """
+    try:
+        with store.published() as connection, ExitStack() as written:
+            folder.mkdir(mode=0o750, parents=True, exist_ok=True)
+            new: dict[Path, Path] = {}
+            rows = {}
+            for name, sql in FILES.items():
+                temporary = folder / f".{name}.{secrets.token_hex(4)}"
+                written.callback(temporary.unlink, missing_ok=True)
+                cursor = connection.execute(sql)
+                rows[name] = _write(temporary, [column[0] for column in cursor.description or ()], _rows(cursor))
+                new[temporary] = folder / name
+            for temporary, place in new.items():
+                temporary.replace(place)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise ExportError(
+            f"{folder} cannot be written to: {reason}. Nothing was exported. Name a folder that you may write to."
+        ) from error
+    return Exported(folder, rows)
+
+
+def _rows(cursor: Any) -> Iterator[tuple[Any, ...]]:
+    while rows := cursor.fetchmany(ROWS_AT_ONCE):
+        yield from rows
+
+
+def _write(path: Path, names: list[str], rows: Iterator[tuple[Any, ...]]) -> int:
+    count = 0
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o640)
+    with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(names)
+        for row in rows:
+            writer.writerow([_cell(value) for value in row])
+            count += 1
+        file.flush()
+        os.fsync(file.fileno())
+    return count
+
+
+def _cell(value: Any) -> str:
+    """A value as text: times in UTC as ServiceNow reads them, nothing that a spreadsheet would run."""
+    if value is None:
+        return ""
+    if isinstance(value, datetime):
+        return f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
+    text = str(value)
+    return f"'{text}" if text.startswith(FORMULA) else text

@@ -1,0 +1,254 @@
+-- One row per day, figure and scope: how far the configuration items can be relied on. Earlier days are kept.
+-- materialized: state
+-- key: as_of_date, kpi, scope
+-- as_of_date: Day (UTC) of the newest answer about configuration items, trusted or not.
+-- kpi: completeness, correctness, staleness, orphan, duplicate, ownership, coverage or uninventoried_spend.
+-- scope: organisation, or the type of resource that the figure is about, such as AWS::EC2::Instance.
+-- value: Percent of judged_count that is as it should be: 100 is best for every figure; NULL where nothing could be judged.
+-- at_fault_count: What is not as it should be, in the unit of the figure.
+-- judged_count: What could be judged.
+-- unknown_count: What could not, and is in no other count.
+-- unit: resource, relation, account or account and service.
+-- description: What is at fault.
+with as_of as (
+    -- A night that learned nothing is a day of its own too.
+    select
+        greatest(
+            (select max(last_seen_at) from cmdb.resource),
+            (
+                select max(ended_at) from audit.coverage
+                where role in ('operations', 'workload')
+            )
+        )::date as as_of_date
+),
+
+item as (
+    select
+        resource.*,
+        class.required_attributes,
+        if(
+            starts_with(resource.resource_type, 'AWS::EC2::'),
+            '',
+            resource.account_id || ' ' || resource.region
+        ) as id_space
+    from cmdb.resource as resource
+    left join ref.resource_class as class using (resource_type)
+    where resource.status <> 'retired'
+),
+
+recorded as (
+    -- What the Config aggregator says of types that are collected: the second opinion on what is listed.
+    select
+        known.arn,
+        item.arn is not null as is_collected,
+        unseen.arn is not null as is_unseen,
+        coalesce(item.resource_type, known.resource_type) as resource_type,
+        item.account_id = known.account_id and item.region = known.region as is_same
+    from aws.config_resource as known
+    left join item using (arn)
+    left join cmdb.aggregator_unseen as unseen using (arn)
+    where not known.is_stale
+),
+
+judged_item as (
+    select
+        item.resource_type,
+        'completeness' as kpi,
+        item.required_attributes is null as is_unknown,
+        len(
+            list_filter(
+                coalesce(item.required_attributes, []),
+                lambda wanted: case wanted
+                    when 'name' then item.name
+                    when 'state' then item.state
+                    when 'availability_zone' then item.availability_zone
+                    when 'created_at' then item.created_at::varchar
+                    else item.attributes ->> ('$.' || wanted)
+                end is null
+            )
+        ) > 0 as is_at_fault
+    from item
+    union all
+    select
+        item.resource_type,
+        'staleness' as kpi,
+        false as is_unknown,
+        item.is_stale as is_at_fault
+    from item
+    union all
+    select
+        item.resource_type,
+        'ownership' as kpi,
+        item.owner_source = 'none' and item.tags is null as is_unknown,
+        item.owner_source = 'none' as is_at_fault
+    from item
+    union all
+    select
+        item.resource_type,
+        'duplicate' as kpi,
+        false as is_unknown,
+        row_number() over (
+            partition by item.resource_type, item.id_space, item.resource_id
+            order by item.first_seen_at, item.arn
+        ) > 1 as is_at_fault
+    from item
+    union all
+    select
+        recorded.resource_type,
+        'correctness' as kpi,
+        false as is_unknown,
+        recorded.is_unseen or not coalesce(recorded.is_same, false) as is_at_fault
+    from recorded
+    where recorded.is_collected or recorded.is_unseen
+    union all
+    select
+        item.resource_type,
+        'correctness' as kpi,
+        true as is_unknown,
+        false as is_at_fault
+    from item
+    anti join recorded using (arn)
+),
+
+account_cell as (
+    select
+        account.account_id,
+        -- Regions and services that are not there, and what nobody wants asked, are not missing.
+        coalesce(bool_and(cell.is_trusted) filter (
+            where cell.outcome <> 'skipped' or cell.skip_reason in ('no_profile', 'account_suspended')
+        ), false) as is_covered
+    from org.account as account
+    left join audit.coverage as cell
+        on account.account_id = cell.account_id and cell.role in ('operations', 'workload')
+    where account.state = 'ACTIVE'
+    group by account.account_id
+),
+
+orphan as (
+    select
+        from_arn,
+        relation,
+        to_arn,
+        bool_or(reason <> 'type not collected') as is_at_fault
+    from cmdb.orphan_relationship
+    group by from_arn, relation, to_arn
+),
+
+judged as (
+    select
+        kpi,
+        unnest(['organisation', resource_type]) as scope,
+        'resource' as unit,
+        is_unknown,
+        is_at_fault
+    from judged_item
+    union all
+    select
+        'orphan' as kpi,
+        'organisation' as scope,
+        'relation' as unit,
+        coalesce(not orphan.is_at_fault, false) as is_unknown,
+        coalesce(orphan.is_at_fault, false) as is_at_fault
+    from cmdb.relationship as held
+    left join orphan using (from_arn, relation, to_arn)
+    where held.ended_at is null
+    union all
+    select
+        'coverage' as kpi,
+        'organisation' as scope,
+        'account' as unit,
+        false as is_unknown,
+        not is_covered as is_at_fault
+    from account_cell
+    union all
+    select
+        'uninventoried_spend' as kpi,
+        'organisation' as scope,
+        'account and service' as unit,
+        verdict = 'unknown' as is_unknown,
+        verdict = 'not inventoried' as is_at_fault
+    from stage.inventoried_spend
+),
+
+figure as (
+    select unnest(
+        [
+            {
+                'kpi': 'completeness',
+                'unit': 'resource',
+                'description': 'Lacks an attribute that ref.resource_class requires of its type'
+            },
+            {
+                'kpi': 'correctness',
+                'unit': 'resource',
+                'description': 'The Config aggregator knows it, and collection does not or has it elsewhere'
+            },
+            {
+                'kpi': 'staleness',
+                'unit': 'resource',
+                'description': 'The newest answer about it is not trusted'
+            },
+            {
+                'kpi': 'orphan',
+                'unit': 'relation',
+                'description': 'Leads to something that is retired or not inventoried'
+            },
+            { 'kpi': 'duplicate', 'unit': 'resource', 'description': 'Stands once more under another ARN' },
+            {
+                'kpi': 'ownership',
+                'unit': 'resource',
+                'description': 'Has no owner, neither by tag nor by its account'
+            },
+            {
+                'kpi': 'coverage',
+                'unit': 'account',
+                'description': 'Active, and no profile reaches it or an answer of it is not trusted'
+            },
+            {
+                'kpi': 'uninventoried_spend',
+                'unit': 'account and service',
+                'description': 'Costs money, and its listings show nothing'
+            }
+        ],
+        recursive := true
+    )
+),
+
+counted as (
+    select
+        figure.kpi,
+        coalesce(judged.scope, 'organisation') as scope,
+        figure.unit,
+        figure.description,
+        count(*) filter (where judged.is_at_fault and not judged.is_unknown) as at_fault_count,
+        count(*) filter (where not judged.is_unknown) as judged_count,
+        count(*) filter (where judged.is_unknown) as unknown_count
+    from figure
+    left join judged using (kpi)
+    group by all
+),
+
+today as (
+    select
+        as_of.as_of_date,
+        counted.kpi,
+        counted.scope,
+        (100.0 * (counted.judged_count - counted.at_fault_count) / nullif(counted.judged_count, 0))::decimal(
+            18, 2
+        )
+            as value,
+        counted.at_fault_count,
+        counted.judged_count,
+        counted.unknown_count,
+        counted.unit,
+        counted.description
+    from counted
+    cross join as_of
+    where as_of.as_of_date is not null
+)
+
+select * from today
+union all by name
+select before.*
+from cmdb.health as before
+where before.as_of_date not in (select today.as_of_date from today)

@@ -1,0 +1,93 @@
+-- One row per account and billed service that certain listings explain (ref.service_listing), with what the inventory knows of
+-- it. Not part of the public interface; read cmdb.finding_spend_without_inventory.
+-- materialized: view
+-- key: account_id, service
+-- account_id: The linked account, 12 digits.
+-- service: The service's name in the bill.
+-- unblended_cost: What it cost in the last seven billed days, in the currency beside it.
+-- currency: Billing currency, ISO 4217.
+-- first_date: First of these days.
+-- last_spend_date: The last of them on which it cost anything.
+-- listings: The listings that explain it.
+-- resource_count: Configuration items of these listings in the account that were seen in these days, retired since or not.
+-- answered_at: When the listings were last answered, UTC; NULL where one was never asked or is not trusted.
+-- verdict: inventoried, not inventoried, or unknown: a listing was not asked there, or its answer is not trusted.
+with days as (
+    select max(usage_date) - 6 as first_date
+    from cost.daily
+    where slice = 'service'
+),
+
+spent as (
+    select
+        billed.account_id,
+        billed.dimension_value as service,
+        sum(billed.unblended_cost)::decimal(28, 10) as unblended_cost,
+        any_value(billed.currency) as currency,
+        days.first_date,
+        max(billed.usage_date) filter (where billed.unblended_cost > 0) as last_spend_date
+    from cost.daily as billed
+    inner join days on billed.usage_date >= days.first_date
+    where billed.slice = 'service'
+    group by billed.account_id, billed.dimension_value, days.first_date
+    having sum(billed.unblended_cost) > 0
+),
+
+asked as (
+    -- A cell that is skipped because nothing can be there tells as much as a trusted one.
+    select
+        account_id,
+        split_part(listing, ':', 1) as listing,
+        bool_or(outcome <> 'skipped') and bool_and(is_trusted) filter (
+            where outcome <> 'skipped' or skip_reason in ('no_profile', 'account_suspended')
+        ) as is_known,
+        max(ended_at) as answered_at,
+        coalesce(sum(record_count) filter (where is_trusted), 0) as record_count
+    from audit.coverage
+    where role in ('operations', 'workload')
+    group by all
+),
+
+held as (
+    select
+        account_id,
+        split_part(listing, ':', 1) as listing,
+        status,
+        last_seen_at
+    from cmdb.resource
+),
+
+explained as (
+    select
+        spent.account_id,
+        spent.service,
+        mapped.listing,
+        coalesce(asked.is_known, false) as is_known,
+        asked.answered_at,
+        coalesce(asked.record_count, 0) as record_count,
+        count(held.listing) as resource_count
+    from spent
+    inner join ref.service_listing as mapped on spent.service = mapped.service
+    left join asked on spent.account_id = asked.account_id and mapped.listing = asked.listing
+    left join held
+        on
+            spent.account_id = held.account_id
+            and mapped.listing = held.listing
+            and (held.status <> 'retired' or spent.first_date <= held.last_seen_at)
+    group by all
+)
+
+select
+    spent.*,
+    list(explained.listing order by explained.listing) as listings,
+    sum(explained.resource_count)::bigint as resource_count,
+    if(bool_and(explained.is_known), min(explained.answered_at), null) as answered_at,
+    case
+        -- Records that are no items of their own, such as a database's nightly snapshots, explain a bill too.
+        when sum(explained.resource_count) > 0 or sum(explained.record_count) > 0 then 'inventoried'
+        when bool_and(explained.is_known) then 'not inventoried'
+        else 'unknown'
+    end as verdict
+from spent
+inner join explained on spent.account_id = explained.account_id and spent.service = explained.service
+group by all
