@@ -490,15 +490,15 @@ class Credentials:
             )
         return credentials
 
-    def refresh(self, profile: str) -> None:
-        """See to it that the profile's credentials are good to sign with.
+    def frozen(self, profile: str) -> Any:
+        """The profile's credentials as they are good to sign with now.
 
         Raises:
             ProfileError: they are not, and cannot be renewed.
         """
         credentials = self.of(profile)
         try:
-            credentials.get_frozen_credentials()
+            return credentials.get_frozen_credentials()
         except FAILURES as error:
             # Without the cause: what a credential_process printed does not belong in a log.
             raise self.explain(error, profile) from None

@@ -66,6 +66,8 @@ from resources.guard import Guard
 from resources.listing import GLOBAL_REGION, Listing
 from resources.pages import TOKEN_FIELDS, Failed, Pages, record_path, redacted
 from resources.service_models import ContractLoader
+from resources.wire import Wire
+from resources.xml_answers import Parsers
 
 __all__ = [
     "REQUEST_LIMIT",
@@ -302,6 +304,9 @@ class Reach:
         self._count_lock = threading.Lock()
         self._request_count = 0
         self._throttle_count = 0
+        self._wire = Wire(
+            lambda name, operation: check(role, name, operation), self._count_request, self._count_throttle
+        )
 
     @property
     def _credentials(self) -> Credentials:
@@ -374,6 +379,7 @@ class Reach:
     def identify_all(self, profiles: Iterable[str]) -> dict[str, Identity | ProfileError]:
         """Who each profile is; a profile that leads nowhere keeps its error."""
         names = list(dict.fromkeys(profiles))
+        new = sum(name not in self._identities for name in names)
         found: dict[str, Identity | ProfileError] = {}
 
         def work(profile: str) -> tuple[str, Identity | ProfileError]:
@@ -396,7 +402,7 @@ class Reach:
         # Each assumed role leaves an STS client of botocore's own behind, and clients are cycles: thousands of them
         # would wait for a collection that comes late, since little else is allocated meanwhile. For a few it is not
         # worth the third of a second that it takes to go through everything that Dagster and botocore have loaded.
-        if len(names) >= MANY_PROFILES:
+        if new >= MANY_PROFILES:
             gc.collect()
         return {name: found[name] for name in names}
 
@@ -618,7 +624,7 @@ class Reach:
         """The pages of a question, each with the model of its answer and what was asked."""
         listing = question.listing
         client = self._client(asking.profile, listing.service, self.region_of(listing, question.region))
-        model = client.meta.service_model.operation_model(listing.operation)
+        model = self._wire.model(client, listing.operation)
         given = {listing.account_parameter: question.account_id} if listing.account_parameter else {}
         own_errors = listing.each.own_errors if listing.each is not None and question.batches else ()
         said: list[tuple[Failed, Mapping[str, Any]]] = []
@@ -715,13 +721,15 @@ class Reach:
     def _attempt(self, asking: _Asking, client: Any, operation: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
         try:
             # Renewed here and not while signing, so that a failure says which profile to renew.
-            self._credentials.refresh(asking.profile)
+            credentials = self._credentials.frozen(asking.profile)
         except ProfileError as error:
             failure = Failed(_outcome_of(error), error.error_code or error.reason, str(error))
             raise failure from error
-        method = getattr(client, xform_name(operation))
         try:
-            answer: dict[str, Any] = method(**parameters)
+            made = self._wire.make(client, operation, parameters)
+            if made is not None:
+                return self._wire.send(client, operation, made, credentials)
+            answer: dict[str, Any] = getattr(client, xform_name(operation))(**parameters)
         except ClientError as error:
             raise _classified(error, operation) from error
         except ParamValidationError as error:
@@ -746,6 +754,7 @@ class Reach:
                 client = self._clients.get(key)
                 if client is None:
                     client = self._shared_session(settings, profile).client(service, region_name=region)
+                    self._wire.share_connections(client)
                     self._clients[key] = client
         return client
 
@@ -755,9 +764,10 @@ class Reach:
             # Nothing but what the contract allows is ever asked through these clients.
             session.register_component("data_loader", self._credentials.config.contract_loader)
             session.register("getattr", self._refuse_cut)
-            factory = session.get_component("response_parser_factory")
             # What AWS sent is what lands: as text, which the warehouse types.
-            factory.set_parser_defaults(timestamp_parser=iso_text, blob_parser=_as_sent)
+            parsers = Parsers(timestamp_parser=iso_text, blob_parser=_as_sent)
+            session.register_component("response_parser_factory", parsers)
+            self._wire.watch(session)
             self._sessions[settings] = self._boto3(session)
         return self._sessions[settings]
 
@@ -819,17 +829,17 @@ class Reach:
         return self._throttle_count
 
     def _count(self, session: Any) -> None:
-        session.register("before-send", self._count_request)
-        session.register("response-received", self._count_throttle)
+        session.register("before-send", lambda **_: self._count_request())
+        session.register("response-received", lambda parsed_response, **_: self._count_throttle(parsed_response))
 
-    def _count_request(self, **_: Any) -> None:
+    def _count_request(self) -> None:
         asking = _ASKING.get(None)
         with self._count_lock:
             self._request_count += 1
             if asking is not None:
                 asking.requests += 1
 
-    def _count_throttle(self, parsed_response: Any, **_: Any) -> None:
+    def _count_throttle(self, parsed_response: Any) -> None:
         code = ((parsed_response or {}).get("Error") or {}).get("Code")
         if code in THROTTLE_CODES:
             asking = _ASKING.get(None)
@@ -927,6 +937,7 @@ class Reach:
         with self._lock, self._making:
             for client in self._clients.values():
                 client.close()
+            self._wire.close()
             self._clients.clear()
             self._sessions.clear()
             self._foreign.clear()

@@ -1,0 +1,135 @@
+"""A request that is made once and signed for each account is the one that botocore would have sent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import botocore.auth
+import botocore.session
+import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import ReadOnlyCredentials
+from botocore.exceptions import ParamValidationError
+from scripted_aws import Call, Reply, ScriptedAws, reservations, scripted, static, write_profiles
+
+from resources import wire
+from resources.answer import Question
+from resources.contract import ContractViolation, check
+from resources.listing import Listing
+from resources.profile import Reach
+from resources.wire import Made, SigningKeys, Wire, signed
+
+ONE, TWO = "111122223333", "444455556666"
+INSTANCES = Listing(
+    "ec2_instance",
+    "ec2:DescribeInstances",
+    roles=("workload",),
+    zero="witnessed",
+    records="Reservations[].Instances",
+    carry=("OwnerId",),
+    owner="OwnerId",
+)
+NOW = datetime(2026, 11, 25, 3, 30, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("token", [None, "t" * 40])
+@pytest.mark.parametrize(
+    ("url", "host"),
+    [
+        ("https://ec2.eu-west-1.amazonaws.com/", "ec2.eu-west-1.amazonaws.com"),
+        ("http://127.0.0.1:4566/", "127.0.0.1:4566"),
+        ("https://[::1]:443/", "[::1]"),
+    ],
+)
+def test_the_signature_is_botocores(url: str, host: str, token: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(botocore.auth, "get_current_datetime", lambda *_: NOW)
+    headers = {"Content-Type": "application/x-amz-json-1.1", "User-Agent": "x", "X-Amz-Target": " A   b ", "Zeta": "z"}
+    body = b"Action=DescribeVpcs"
+    credentials = ReadOnlyCredentials("ASIAKEY", "secret", token)
+    theirs = AWSRequest("POST", url, headers, body)
+    SigV4Auth(credentials, "ec2", "eu-west-1").add_auth(theirs)
+    made = Made(
+        url, host, (*headers.items(), ("Content-Length", "19")), body, sha256(body).hexdigest(), "ec2", "eu-west-1"
+    )
+    keys = SigningKeys()
+    for _ in range(2):
+        ours = signed(made, credentials, keys, NOW)
+        assert ours.pop("Content-Length") == "19"
+        assert ours == dict(theirs.headers.items())
+    other = signed(made, ReadOnlyCredentials("ASIAKEY", "another secret", token), keys, NOW)
+    assert other["Authorization"] != theirs.headers["Authorization"]
+
+
+def client(service: str) -> Any:
+    session = botocore.session.Session()
+    session.set_credentials("AKIA", "s")
+    unsent = Wire(lambda *_: None, lambda: None, lambda _: None)
+    unsent.watch(session)
+    return unsent, session.create_client(service, region_name="eu-west-1")
+
+
+def test_a_request_is_made_by_botocore_and_only_once() -> None:
+    unsent, ec2 = client("ec2")
+    made = unsent.make(ec2, "DescribeSnapshots", {"OwnerIds": ["self"]})
+    assert made is not None
+    assert (made.url, made.host) == ("https://ec2.eu-west-1.amazonaws.com/", "ec2.eu-west-1.amazonaws.com")
+    assert made.body == b"Action=DescribeSnapshots&Version=2016-11-15&Owner.1=self"
+    assert (made.service, made.region) == ("ec2", "eu-west-1")
+    assert dict(made.headers)["Content-Length"] == str(len(made.body))
+    assert unsent.make(ec2, "DescribeSnapshots", {"OwnerIds": ["self"]}) is made
+    assert unsent.make(ec2, "DescribeSnapshots", {"OwnerIds": ["amazon"]}) is not made
+    with pytest.raises(ParamValidationError):
+        unsent.make(ec2, "DescribeSnapshots", {"NoSuch": 1})
+
+
+@pytest.mark.parametrize(("service", "operation"), [("s3", "ListBuckets"), ("lambda", "ListFunctions")])
+def test_what_has_its_parameters_elsewhere_is_left_to_botocore(service: str, operation: str) -> None:
+    unsent, made_client = client(service)
+    assert unsent.make(made_client, operation, {}) is None
+
+
+def test_nothing_is_signed_that_the_role_may_not_send() -> None:
+    _, ec2 = client("ec2")
+    sent: list[int] = []
+    guarded = Wire(lambda name, operation: check("workload", name, operation), lambda: sent.append(1), lambda _: None)
+    made = Made("http://127.0.0.1:1/", "127.0.0.1:1", (), b"", sha256(b"").hexdigest(), "ec2", "eu-west-1")
+    with pytest.raises(ContractViolation, match="workload may not call ec2:TerminateInstances"):
+        guarded.send(ec2, "TerminateInstances", made, ReadOnlyCredentials("a", "b", None))
+    assert not sent
+
+
+@pytest.fixture
+def aws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedAws]:
+    with scripted(tmp_path, monkeypatch) as server:
+        yield server
+
+
+def test_each_account_signs_for_itself_what_was_made_once(
+    aws: ScriptedAws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_profiles(tmp_path, aws.url, {"one": static(ONE), "two": static(TWO)})
+
+    def answer(call: Call) -> Reply | None:
+        return None if call.service == "sts" else reservations(call.account, f"i-{call.account}")
+
+    aws.script = answer
+    made: list[Any] = []
+    monkeypatch.setattr(wire, "_made", lambda *what, really=wire._made: made.append(really(*what)) or made[-1])
+    reach = Reach("workload", home_region="eu-west-1")
+    try:
+        answers = [
+            reach.ask(Question(profile, account, "eu-west-1", INSTANCES, "workload"))
+            for profile, account in (("one", ONE), ("two", TWO), ("one", ONE))
+        ]
+    finally:
+        reach.close()
+    assert [answer.records[0]["InstanceId"] for answer in answers] == [f"i-{ONE}", f"i-{TWO}", f"i-{ONE}"]
+    assert [call.account for call in aws.log if call.service == "ec2"] == [ONE, TWO, ONE]
+    # Who asks, twice the same request, and the instances.
+    assert [each.body.partition(b"&")[0] for each in made] == [b"Action=GetCallerIdentity", b"Action=DescribeInstances"]
+    assert reach.request_count == 5
