@@ -8,6 +8,7 @@ from typing import Any
 import dagster as dg
 
 from pipelines.alerts import nightly_failure_sensor
+from pipelines.asset_facts import with_facts
 from pipelines.checks import read_checks
 from pipelines.collect import collection_assets
 from pipelines.models import model_assets, read_models
@@ -75,13 +76,16 @@ def build_defs(environment: Mapping[str, str]) -> dg.Definitions:
         tags={"cmdb/warehouse": "nightly"},
     )
     return dg.Definitions(
-        assets=[
-            caller_identity,
-            *collection_assets(),
-            *model_assets(models, sql_checks),
-            published_asset(models, sql_checks),
-            report,
-        ],
+        assets=dg.map_asset_specs(
+            lambda spec: with_facts(spec, models, settings.docs_url),
+            [
+                caller_identity,
+                *collection_assets(),
+                *model_assets(models, sql_checks),
+                published_asset(models, sql_checks),
+                report,
+            ],
+        ),
         jobs=[nightly],
         schedules=[
             dg.ScheduleDefinition(

@@ -4,9 +4,11 @@ A blocking check stops only what is downstream of it in the same run. So each as
 itself, by the same pure rules, whatever started it. Missing, old, foreign or failed evidence refuses.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import Any
 
 import dagster as dg
 
@@ -28,6 +30,9 @@ GATE_TAG = {"gate": "stored-evidence"}
 EXIT_CODE = "exit_code"
 """Metadata of a failure: 1 where a rule failed, 2 where the usage or the configuration is wrong."""
 
+NEXT_COMMAND = "next_command"
+"""Metadata of a failure: the command that its sentence names, to be copied from the page of the run."""
+
 NEXT_STEP = "`cmdb coverage --blocked` names the cells; docs/operations.md says what to do."
 
 
@@ -45,7 +50,11 @@ def refusing() -> Iterator[None]:
 
 def refuse(sentence: str, *, exit_code: int = 1) -> dg.Failure:
     """The failure that a gate raises, with the exit code of the command that waits for the run."""
-    return dg.Failure(description=sentence, metadata={EXIT_CODE: exit_code}, allow_retries=False)
+    metadata: dict[str, dg.MetadataValue[Any]] = {EXIT_CODE: dg.MetadataValue.int(exit_code)}
+    command = re.search(r"`(cmdb [^`]+)`", sentence)
+    if command:
+        metadata[NEXT_COMMAND] = dg.MetadataValue.text(command[1])
+    return dg.Failure(description=sentence, metadata=metadata, allow_retries=False)
 
 
 def stop_where_blocked(what: str, sentences: Sequence[str]) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import dagster as dg
 
+from pipelines.lineage import Sources, as_text
 from resources.evidence import Cell
 
 ROWS_SHOWN = 50
@@ -28,6 +29,24 @@ def cells_table(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """The metadata of a check: how many rows are at fault, and the first of them."""
     table = rows_table(rows)
     return {} if table is None else {"at_fault": len(rows), "rows": table}
+
+
+def lineage_metadata(lineage: Mapping[str, Sources]) -> dict[str, Any]:
+    """Which columns each column comes from: for Dagster's own page of lineage, and as a table that people read."""
+    if not lineage:
+        return {}
+    return {
+        "dagster/column_lineage": dg.TableColumnLineage(
+            {
+                name: [dg.TableColumnDep(dg.AssetKey(source.asset), source.column) for source in sorted(sources)]
+                for name, sources in lineage.items()
+            }
+        ),
+        "columns_come_from": dg.MetadataValue.table(
+            [dg.TableRecord({"column": name, "from": as_text(sources)}) for name, sources in lineage.items()],
+            schema=dg.TableSchema([dg.TableColumn("column"), dg.TableColumn("from")]),
+        ),
+    }
 
 
 def listing_metadata(cells: Sequence[Cell], outcomes: Mapping[str, int], findings: Sequence[str]) -> dict[str, Any]:

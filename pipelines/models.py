@@ -28,12 +28,14 @@ import dagster as dg
 import duckdb
 import sqlglot
 
-from pipelines import charts, checks, fx, rules
+from pipelines import charts, checks, fx, rules, sketches
 from pipelines.catalogue import ACCOUNT, family_of, listings
 from pipelines.collect import landing_key
 from pipelines.cost_metadata import cost_metadata
 from pipelines.gate import GATE_TAG, open_gate, refusing, stop_where_blocked
 from pipelines.landing import records_path
+from pipelines.lineage import Lineage, Sources
+from pipelines.metadata import lineage_metadata
 from pipelines.progress import Load
 from pipelines.settings import WAREHOUSE_FOLDER, Settings
 from pipelines.sql_files import Header, SqlFileError, identifier, literal, read_header, reads
@@ -447,9 +449,14 @@ STEP = "build_"
 
 
 def model_asset(
-    model: Model, models: Mapping[str, Model], on_it: Sequence[checks.SqlCheck], load: Load | None = None
+    model: Model,
+    models: Mapping[str, Model],
+    on_it: Sequence[checks.SqlCheck],
+    load: Load | None = None,
+    lineage: Lineage | None = None,
 ) -> dg.AssetsDefinition:
     """The step that builds a model, its logs, and asks its checks."""
+    lines = lineage or Lineage(models)
     loading = load or Load()
     logs = [log for log in models.values() if log.materialized == "log" and log.logs == model.relation]
     check_specs = [
@@ -500,7 +507,7 @@ def model_asset(
                 continue
             yield dg.MaterializeResult(
                 asset_key=built.asset_key,
-                metadata=_metadata(store, built, rows if built is model else None),
+                metadata=_metadata(store, built, rows if built is model else None, lines.of(built.relation)),
                 check_results=[
                     result.as_dagster(model.asset_key)
                     for result in results
@@ -542,6 +549,9 @@ def _spec(model: Model, models: Mapping[str, Model], on_it: Sequence[checks.SqlC
 def _group(model: Model) -> str:
     if model.schema == "stage" and model.sources:
         return family_of(min(model.sources)).group
+    if model.schema == "stage":
+        # What rests on the evidence alone is about the bill's own cells.
+        return "cost"
     return GROUPS.get(model.schema, model.schema)
 
 
@@ -561,7 +571,9 @@ def key_checks(models: Iterable[Model]) -> list[checks.SqlCheck]:
     return [_key_check(model) for model in models if model.key and model.materialized != "view"]
 
 
-def _metadata(store: Store, model: Model, rows: int | None) -> dict[str, Any]:
+def _metadata(store: Store, model: Model, rows: int | None, lineage: Mapping[str, Sources]) -> dict[str, Any]:
+    # What is staged may take as long to count as to build; people do not look there.
+    counted = model.schema != "stage" and (model.materialized == "view" or rows is None)
     with store.read() as connection:
         described = _columns(connection, model.quoted)
         money = (
@@ -569,14 +581,22 @@ def _metadata(store: Store, model: Model, rows: int | None) -> dict[str, Any]:
             if model.schema == "cost"
             else {}
         )
-        picture = charts.drawn(model.relation, connection)
-    shown: dict[str, Any] = money | {
-        "dagster/column_schema": dg.TableSchema(
-            [dg.TableColumn(name, kind, description=model.columns.get(name)) for name, kind in described]
-        ),
-        "dagster/relation_identifier": model.relation,
-    }
-    if rows is not None and model.materialized != "view":
+        picture = (
+            sketches.spend(connection) if model.relation == "cost.daily" else charts.drawn(model.relation, connection)
+        )
+        if counted:
+            (rows,) = connection.execute(f"select count(*) from {model.quoted}").fetchone() or (None,)
+    shown: dict[str, Any] = (
+        money
+        | {
+            "dagster/column_schema": dg.TableSchema(
+                [dg.TableColumn(name, kind, description=model.columns.get(name)) for name, kind in described]
+            ),
+            "dagster/relation_identifier": model.relation,
+        }
+        | lineage_metadata({name: lineage[name] for name, _ in described if lineage.get(name)})
+    )
+    if rows is not None and (counted or model.materialized != "view"):
         shown["dagster/row_count"] = rows
     if picture is not None:
         shown["picture"] = dg.MetadataValue.md(picture)
@@ -585,9 +605,9 @@ def _metadata(store: Store, model: Model, rows: int | None) -> dict[str, Any]:
 
 def model_assets(models: Mapping[str, Model], sql_checks: Sequence[checks.SqlCheck]) -> list[dg.AssetsDefinition]:
     """Every SQL file as an asset; a log belongs to the step of the table that it logs."""
-    load = Load()
+    load, lineage = Load(), Lineage(models)
     return [
-        model_asset(model, models, [check for check in sql_checks if check.on == model.relation], load)
+        model_asset(model, models, [check for check in sql_checks if check.on == model.relation], load, lineage)
         for model in models.values()
         if model.materialized != "log"
     ]

@@ -94,7 +94,12 @@ def caller_identity(context: dg.AssetExecutionContext) -> Iterator[Any]:
         ]
     )
     yield dg.MaterializeResult(
-        metadata={"organization": organization.organization_id or "unknown", "callers": table},
+        metadata={
+            "organization": organization.organization_id or "unknown",
+            "callers": table,
+            "dagster/row_count": len(callers),
+            "dagster/relation_identifier": "audit.caller_identity",
+        },
         check_results=[
             dg.AssetCheckResult(
                 check_name=fact.name,

@@ -8,11 +8,13 @@ import dagster as dg
 import duckdb
 import sqlalchemy.exc
 
-from pipelines import checks, landing, rules
+from pipelines import checks, landing, rules, sketches
 from pipelines.catalogue import listings, read_back
 from pipelines.gate import GATE_TAG, cell_states, open_gate, refuse, refusing
+from pipelines.metadata import rows_table
 from pipelines.models import Model, key_checks
 from pipelines.settings import Settings
+from pipelines.sql_files import identifier
 from resources import evidence
 from resources.warehouse import Store, WarehouseError
 from resources.warehouse_resource import Warehouse
@@ -69,6 +71,7 @@ def published_asset(models: Mapping[str, Model], sql_checks: Sequence[checks.Sql
         with refusing():
             results = checks.ask(store, own, warehouse.run_id, settings.config_hash)
             version = _publish(store, warehouse.run_id, everything)
+        contents = _contents(store)
         counts = _tidy(context, store, warehouse)
         selected = context.op_execution_context.selected_asset_check_keys
         yield dg.MaterializeResult(
@@ -77,6 +80,7 @@ def published_asset(models: Mapping[str, Model], sql_checks: Sequence[checks.Sql
                 "version": version.name,
                 "path": dg.MetadataValue.path(str(store.database)),
                 "sha256": version.sha256,
+                **contents,
                 **counts,
             },
             check_results=[
@@ -143,6 +147,26 @@ def _publish(store: Store, run_id: str, everything: Sequence[checks.SqlCheck]) -
         if not any(version.run_id == run_id for version in store.versions()):
             with store.transaction() as connection:
                 evidence.finish_run(connection, run_id, "refused")
+
+
+def _contents(store: Store) -> dict[str, Any]:
+    """What the published file holds, and how far it can be believed, for its page in Dagster."""
+    held: dict[str, list[int]] = {}
+    with store.published() as connection:
+        for schema, name in connection.execute(
+            """
+            select schema_name, table_name
+            from duckdb_tables() where database_name = current_database()
+            order by schema_name
+            """
+        ).fetchall():
+            row = connection.execute(f"select count(*) from {identifier(schema)}.{identifier(name)}").fetchone()
+            held.setdefault(schema, []).append(int(row[0]) if row else 0)
+        picture = sketches.coverage(connection)
+    return {
+        "dagster/row_count": sum(map(sum, held.values())),
+        "tables": rows_table([{"schema": name, "tables": len(rows), "rows": sum(rows)} for name, rows in held.items()]),
+    } | ({} if picture is None else {"what_can_be_believed": dg.MetadataValue.md(picture)})
 
 
 def _tidy(context: dg.AssetExecutionContext, store: Store, warehouse: Warehouse) -> dict[str, int]:

@@ -70,6 +70,7 @@ class Settings:
     cost_request_limit: int = 100
     concurrency: int = 64
     alert_command: str = ""
+    docs_url: str = ""
     schedule: str = "30 3 * * *"
     timezone: str = "Pacific/Auckland"
     requested: frozenset[str] = frozenset()
@@ -147,6 +148,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         cost_request_limit=value("CMDB_COST_REQUEST_LIMIT", 100, _whole(1, 100_000), "a whole number from 1 to 100000"),
         concurrency=value("CMDB_CONCURRENCY", 64, _whole(1, 512), "a whole number from 1 to 512"),
         alert_command=text("CMDB_ALERT_COMMAND"),
+        docs_url=value("CMDB_DOCS_URL", "", _address, "an address that begins with http:// or https://"),
         schedule=value("CMDB_SCHEDULE", "30 3 * * *", _cron, "a cron line of five fields that some day fulfils"),
         requested=frozenset(name for name in ON_REQUEST if value(name, False, _yes, "yes or no")),
         aws_sources=tuple(f"{name}={environment[name]}" for name in AWS_SOURCES if environment.get(name, "").strip()),
@@ -231,6 +233,12 @@ def _whole(low: int, high: int) -> Callable[[str], int]:
         return number
 
     return parse
+
+
+def _address(text: str) -> str:
+    if not text.startswith(("http://", "https://")) or any(letter.isspace() for letter in text):
+        raise ValueError(text)
+    return text
 
 
 def _yes(text: str) -> bool:

@@ -1,0 +1,311 @@
+"""What each asset's page in Dagster shows, asset by asset: before any run, and after a truthful night."""
+
+from __future__ import annotations
+
+import base64
+import functools
+import os
+import re
+from collections.abc import Mapping
+from datetime import date, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import dagster as dg
+import pytest
+from nights import DATABASE, Witness, dagster_home, environment_of, query
+
+from pipelines import asset_facts, sketches
+from pipelines.catalogue import listings
+from pipelines.definitions import build_defs
+from pipelines.lineage import Lineage, Source, as_text
+from pipelines.models import CELL_COLUMNS, read_models
+from pipelines.settings import REPOSITORY, SettingsError, read_settings
+
+PREFLIGHT, PUBLISHED, REPORT = "audit/caller_identity", "published", "report"
+
+
+@functools.cache
+def specs() -> dict[str, dg.AssetSpec]:
+    """Every asset as it is defined."""
+    return {spec.key.to_user_string(): spec for spec in build_defs({}).resolve_all_asset_specs()}
+
+
+def lacks(spec: dg.AssetSpec) -> list[str]:
+    """What an asset's page would lack before any run."""
+    shown = {
+        "description": spec.description,
+        "owner": spec.owners,
+        "kinds": spec.kinds,
+        "group": spec.group_name not in (None, "default"),
+        "freshness policy": spec.freshness_policy,
+        "page of documentation": spec.metadata.get(asset_facts.DOCS),
+    }
+    return [name for name, there in shown.items() if not there]
+
+
+@pytest.mark.parametrize("name", sorted(specs()))
+def test_every_asset_says_whom_to_ask_how_old_it_may_be_and_where_to_read_on(name: str) -> None:
+    spec = specs()[name]
+    assert lacks(spec) == []
+    page, _, anchor = str(spec.metadata[asset_facts.DOCS].value).removeprefix(f"{REPOSITORY}/").partition("#")
+    headings = re.findall(r"^#+ (.*)$", (REPOSITORY / page).read_text(encoding="utf-8"), re.MULTILINE)
+    anchors = [re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings]
+    assert not anchor or anchors.count(anchor) == 1, f"{page}#{anchor}"
+
+
+def test_an_asset_that_says_nothing_is_noticed() -> None:
+    assert lacks(dg.AssetSpec("mute")) == [
+        "description",
+        "owner",
+        "kinds",
+        "group",
+        "freshness policy",
+        "page of documentation",
+    ]
+
+
+def test_an_asset_of_a_group_that_nobody_owns_or_without_a_page_does_not_load() -> None:
+    with pytest.raises(KeyError, match="nobodys"):
+        asset_facts.owner_of(dg.AssetSpec("loose", group_name="nobodys"))
+    with pytest.raises(KeyError, match="has no page of documentation"):
+        asset_facts.page_of(dg.AssetKey(["landing", "unheard_of"]), {})
+
+
+def test_the_page_is_an_address_where_people_read_the_repository_somewhere() -> None:
+    address = "https://git.example.com/cmdb/-/blob/main/"
+    found = build_defs({"CMDB_DOCS_URL": address}).resolve_asset_graph().get(dg.AssetKey(["cost", "daily"])).metadata
+    assert found[asset_facts.DOCS] == dg.MetadataValue.url(f"{address}docs/dictionary.md#costdaily")
+    with pytest.raises(SettingsError, match="CMDB_DOCS_URL='javascript:alert"):
+        read_settings({"CMDB_DOCS_URL": "javascript:alert(1)"})
+
+
+# ---------------------------------------------------------------------------------------------- after a night
+
+
+@pytest.fixture(scope="module")
+def shown(witnessed_night: Witness) -> Mapping[str, Mapping[str, dg.MetadataValue[Any]]]:
+    """What the night showed of each asset."""
+    with environment_of({"DAGSTER_HOME": str(dagster_home())}), dg.DagsterInstance.get() as instance:
+        assert os.environ["DAGSTER_HOME"]
+        return {
+            event.asset_materialization.asset_key.to_user_string(): event.asset_materialization.metadata
+            for event in instance.all_logs(
+                witnessed_night.night.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION
+            )
+            if event.asset_materialization is not None
+        }
+
+
+Shown = Mapping[str, Mapping[str, dg.MetadataValue[Any]]]
+
+
+def test_every_asset_was_made(shown: Shown) -> None:
+    assert shown.keys() == specs().keys()
+
+
+def test_every_asset_counts_its_rows(shown: Shown, truthful_night: Path) -> None:
+    counted = {name: found["dagster/row_count"].value for name, found in shown.items() if "dagster/row_count" in found}
+    # A page is no rows, and what is staged as a view is not counted: it takes as long as building upon it.
+    views = {f"stage/{m.name}" for m in read_models().values() if m.schema == "stage" and m.materialized == "view"}
+    assert specs().keys() - counted.keys() == {REPORT} | views
+    for name, count in counted.items():
+        schema, _, table = name.partition("/")
+        if schema not in ("landing", "audit") and table:
+            assert query(truthful_night / DATABASE, f'select count(*) from "{schema}"."{table}"') == [(count,)], name
+
+
+def test_every_column_of_every_table_is_described(shown: Shown, truthful_night: Path) -> None:
+    for name, found in shown.items():
+        if name in (PREFLIGHT, PUBLISHED, REPORT):
+            continue
+        known = found if "dagster/column_schema" in found else specs()[name].metadata
+        schema = known["dagster/column_schema"]
+        columns = (schema if isinstance(schema, dg.TableSchema) else schema.value).columns
+        assert [column.name for column in columns if not column.description] == [], name
+        if not name.startswith("landing/"):
+            there = query(
+                truthful_night / DATABASE,
+                "select column_name from information_schema.columns "
+                "where table_schema || '/' || table_name = $name order by ordinal_position",
+                {"name": name},
+            )
+            assert [column.name for column in columns] == [column for (column,) in there], name
+
+
+def test_every_listing_shows_its_cells_by_outcome(shown: Shown) -> None:
+    for listing in listings():
+        found = shown[f"landing/{listing}"]
+        outcomes = {key: value.value for key, value in found.items() if key.startswith("cells_")}
+        assert sum(outcomes.values()) == found["cells"].value, listing
+
+
+def test_every_table_shows_which_columns_its_columns_come_from(shown: Shown, truthful_night: Path) -> None:
+    columns = {
+        (name, column)
+        for name, column in query(
+            truthful_night / DATABASE,
+            "select table_schema || '/' || table_name, column_name from information_schema.columns",
+        )
+    }
+    graph = build_defs({}).resolve_asset_graph()
+    without = set()
+    for model in read_models().values():
+        name = f"{model.schema}/{model.name}"
+        if "dagster/column_lineage" not in shown[name]:
+            without.add(name)
+            continue
+        above = {parent.to_user_string() for parent in graph.get(model.asset_key).parent_keys} | {name}
+        for column, deps in shown[name]["dagster/column_lineage"].value.deps_by_column.items():
+            assert (name, column) in columns
+            for dep in deps:
+                source = dep.asset_key.to_user_string()
+                assert source in above, f"{name}.{column} comes from {source}, on which it does not rest"
+                assert source.startswith("landing/") or (source, dep.column_name) in columns, f"{name}.{column}"
+        assert shown[name]["columns_come_from"].value.records
+    # Seeds come from files, and of the evidence itself no asset is made.
+    assert {name for name in without if not name.startswith("ref/")} == {"stage/slice_month"}
+
+
+def test_pictures_are_drawn_where_they_help(shown: Shown) -> None:
+    for name, key in (
+        ("cost/daily", "picture"),
+        ("cost/spend_vs_budget", "picture"),
+        (PUBLISHED, "what_can_be_believed"),
+    ):
+        found = re.fullmatch(r"!\[.*\]\(data:image/svg\+xml;base64,(.*)\)", str(shown[name][key].value))
+        assert found, name
+        picture = ElementTree.fromstring(base64.b64decode(found[1]))
+        assert len(list(picture.iter())) > 20, name
+
+
+def test_the_page_of_the_published_file_says_what_is_in_it(shown: Shown, truthful_night: Path) -> None:
+    rooms = {record.data["schema"]: record.data for record in shown[PUBLISHED]["tables"].value.records}
+    ((accounts,),) = query(truthful_night / DATABASE, "select count(*) from duckdb_tables() where schema_name = 'org'")
+    assert rooms["org"]["tables"] == str(accounts)
+    assert int(str(shown[PUBLISHED]["dagster/row_count"].value)) == sum(int(room["rows"]) for room in rooms.values())
+
+
+def test_a_refused_run_says_in_one_event_what_why_and_the_next_command(tmp_path: Path) -> None:
+    defs = build_defs({"CMDB_DATABASE": str(tmp_path / DATABASE)})
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = defs.resolve_implicit_global_asset_job_def().execute_in_process(
+            instance=instance, asset_selection=[dg.AssetKey(["org", "account"])], raise_on_error=False
+        )
+    (failure,) = [event.step_failure_data.user_failure_data for event in result.all_events if event.is_step_failure]
+    assert failure is not None
+    assert str(failure.description).startswith("org.account was not built. No pre-flight is recorded.")
+    assert failure.metadata == {
+        "exit_code": dg.MetadataValue.int(1),
+        "next_command": dg.MetadataValue.text("cmdb preflight"),
+    }
+
+
+# ---------------------------------------------------------------------------------------------- the pictures
+
+
+def test_the_picture_of_the_coverage_has_a_colour_for_each_way_of_answering() -> None:
+    squares = [
+        sketches.Square("one <b>&amp;", "aws-global", 3, 3),
+        sketches.Square("one <b>&amp;", "eu-west-1", 3, 1),
+        sketches.Square("two\u202e\x00", "eu-west-1", 3, 0),
+        sketches.Square("two\u202e\x00", "us-east-1", 0, 0),
+    ]
+    drawn = ElementTree.fromstring(sketches.grid(squares))
+    colours = [rect.get("fill") for rect in drawn.iter("{http://www.w3.org/2000/svg}rect")]
+    told = [title.text for title in drawn.iter("{http://www.w3.org/2000/svg}title")]
+    assert set(sketches.COLOURS.values()) <= set(colours)
+    assert told == [
+        "one <b>&amp; aws-global: 3 of 3",
+        "one <b>&amp; eu-west-1: 1 of 3",
+        "two\ufffd\ufffd eu-west-1: 0 of 3",
+        "two\ufffd\ufffd us-east-1: 0 of 0",
+    ]
+
+
+def test_the_picture_of_the_spend_is_in_proportion_and_tells_estimates() -> None:
+    first = date(2026, 2, 28)
+    costs = [Decimal(50), Decimal(100), Decimal(-5)]
+    days = [sketches.Day(first + timedelta(days=n), cost, n > 1) for n, cost in enumerate(costs)]
+    drawn = ElementTree.fromstring(sketches.bars(days, "USD"))
+    bars = [rect for rect in drawn.iter("{http://www.w3.org/2000/svg}rect") if rect.get("y")]
+    assert [float(str(bar.get("height"))) for bar in bars] == [55.0, 110.0, 0.0]
+    assert [bar.get("fill-opacity") for bar in bars] == ["1", "1", "0.45"]
+    assert "up to 100 USD a day" in "".join(drawn.itertext())
+
+
+# ------------------------------------------------------------------------------------------------ the lineage
+
+
+@functools.cache
+def lineage() -> Lineage:
+    return Lineage(read_models())
+
+
+@pytest.mark.parametrize(
+    ("relation", "column", "sources"),
+    [
+        ("aws.ec2_instance", "state", "landing/ec2_instance State.Name"),
+        ("org.account", "account_name", "stage.account.account_name"),
+        ("cost.by_service", "reporting_unblended_cost", "stage.reported_cost.reporting_unblended_cost"),
+        ("cost.by_service", "service", "stage.reported_cost.dimension_value"),
+        ("cmdb.resource", "arn", "cmdb.resource.arn, stage.observed_resource.arn"),
+    ],
+)
+def test_a_column_comes_from_where_a_person_would_say(relation: str, column: str, sources: str) -> None:
+    found = lineage().of(relation).get(column, frozenset())
+    assert as_text(found) == sources
+
+
+def made(sql: str) -> dict[str, str]:
+    """The lineage of a query over two tables, in words."""
+
+    class Given:
+        def __init__(self, name: str, sql: str, columns: str, listings: tuple[str, ...] = ()):
+            self.schema, self.name, self.sql = "org", name, sql
+            self.columns = dict.fromkeys(columns.split())
+            self.listings = listings
+
+    models: Any = {
+        "org.a": Given(
+            "a", "select item.X as x, item.Y.Z as y, cell.* from landing('things', 'S')", "x y", ("things",)
+        ),
+        "org.b": Given("b", "select x, 1 as one from org.a", "x one"),
+        "org.c": Given("c", sql, ""),
+    }
+    return {name: as_text(sources) for name, sources in Lineage(models).of("org.c").items()}
+
+
+@pytest.mark.parametrize(
+    ("sql", "expected"),
+    [
+        ("select * from org.a", {"x": "org.a.x", "y": "org.a.y"}),
+        ("select * exclude (x) replace (x + 1 as y) from org.a", {"y": "org.a.x"}),
+        ("select * rename (y as k) from org.a", {"x": "org.a.x", "k": "org.a.y"}),
+        ("select count(*) as n, 5 as five, 'x' as x from org.a", {"n": "", "five": "", "x": ""}),
+        ("with t as (select y as z from org.a) select t.z || 'x' as w from t", {"w": "org.a.y"}),
+        ("select x from org.a union all select one from org.b", {"x": "org.a.x, org.b.one"}),
+        (
+            "select x, y from org.a union all by name select one as y from org.b",
+            {"x": "org.a.x", "y": "org.a.y, org.b.one"},
+        ),
+        ("select x from org.a join org.b using (x)", {"x": "org.a.x, org.b.x"}),
+        ("select a.x from org.a as a join org.b as b on a.x = b.one", {"x": "org.a.x"}),
+        ("select (select max(b.one) from org.b as b where b.x = a.x) as most from org.a as a", {"most": "org.b.one"}),
+        ("select q.k from (select y from org.a) as q(k)", {"k": "org.a.y"}),
+        ("select y as k, k + 1 as next from org.a", {"k": "org.a.y", "next": "org.a.y"}),
+        ("select a.y.inner_field as f from org.a as a", {"f": "org.a.y"}),
+        ("select u.v from org.a, unnest(org.a.y) as u(v)", {"v": "org.a.y"}),
+        ("with recursive t as (select x from org.a union all select t.x from t) select x from t", {"x": "org.a.x"}),
+    ],
+)
+def test_every_way_of_writing_a_query_is_followed(sql: str, expected: dict[str, str]) -> None:
+    assert made(sql) == expected
+
+
+def test_what_a_cell_gives_a_row_comes_from_no_column_of_aws() -> None:
+    found = lineage().of("aws.ec2_instance")
+    assert {found[name] for name in CELL_COLUMNS} == {frozenset()}
+    assert Source(("landing", "ec2_instance"), "InstanceId") in found["instance_id"]
