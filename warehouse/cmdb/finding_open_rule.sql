@@ -35,11 +35,11 @@ classed as (
             opened.protocol = '-1' and class.is_whole
             or (
                 opened.protocol = class.protocol
-                and if(
-                    class.is_whole,
-                    opened.from_port <= class.from_port and opened.to_port >= class.to_port,
-                    opened.from_port <= class.to_port and opened.to_port >= class.from_port
-                )
+                and case
+                    when class.is_whole
+                        then opened.from_port <= class.from_port and opened.to_port >= class.to_port
+                    else opened.from_port <= class.to_port and opened.to_port >= class.from_port
+                end
             )
     group by opened.arn
 ),
@@ -70,7 +70,7 @@ select
     opened.to_port,
     opened.cidr,
     opened.description,
-    if(cell.is_trusted, coalesce(interface.interface_count, 0), null) as interface_count,
+    case when cell.is_trusted then coalesce(interface.interface_count, 0) end as interface_count,
     opened.is_stale,
     opened.run_id,
     opened.listing,

@@ -98,7 +98,7 @@ select
         else 'no flow log'
     end as reason,
     coalesce(judged.flow_log_ids, []) as flow_log_ids,
-    if(known.has_interfaces, coalesce(interface.interface_count, 0), null) as interface_count
+    case when known.has_interfaces then coalesce(interface.interface_count, 0) end as interface_count
 from aws.ec2_vpc as vpc
 inner join judged using (vpc_id)
 inner join known on vpc.account_id = known.account_id and vpc.region = known.region

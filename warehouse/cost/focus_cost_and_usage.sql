@@ -43,7 +43,7 @@ select
     end as "ChargeCategory",
     null::varchar as "ChargeClass",
     cost.dimension_value as "ChargeDescription",
-    if(cost.dimension_value = 'Tax' or cost.unblended_cost < 0, 'One-Time', 'Usage-Based')
+    case when cost.dimension_value = 'Tax' or cost.unblended_cost < 0 then 'One-Time' else 'Usage-Based' end
         as "ChargeFrequency",
     (cost.usage_date + interval 1 day)::timestamp as "ChargePeriodEnd",
     cost.usage_date::timestamp as "ChargePeriodStart",

@@ -213,10 +213,10 @@ whole_bill_budget as (
         coalesce((cost_types ->> 'UseAmortized')::boolean, false) as is_amortized,
         list_filter(
             [
-                if(coalesce((cost_types ->> 'IncludeTax')::boolean, true), null, 'Tax'),
-                if(coalesce((cost_types ->> 'IncludeCredit')::boolean, true), null, 'Credit'),
-                if(coalesce((cost_types ->> 'IncludeRefund')::boolean, true), null, 'Refund'),
-                if(coalesce((cost_types ->> 'IncludeSupport')::boolean, true), null, 'Support')
+                case when not coalesce((cost_types ->> 'IncludeTax')::boolean, true) then 'Tax' end,
+                case when not coalesce((cost_types ->> 'IncludeCredit')::boolean, true) then 'Credit' end,
+                case when not coalesce((cost_types ->> 'IncludeRefund')::boolean, true) then 'Refund' end,
+                case when not coalesce((cost_types ->> 'IncludeSupport')::boolean, true) then 'Support' end
             ],
             lambda left_out: left_out is not null
         ) as left_out
@@ -241,8 +241,8 @@ counted_cost as (
         budget.scope,
         budget.actual_amount,
         budget.currency,
-        sum(if(budget.is_amortized, cost.amortized_cost, cost.unblended_cost)) as cost,
-        sum(abs(if(budget.is_amortized, cost.amortized_cost, cost.unblended_cost))) filter (
+        sum(case when budget.is_amortized then cost.amortized_cost else cost.unblended_cost end) as cost,
+        sum(abs(case when budget.is_amortized then cost.amortized_cost else cost.unblended_cost end)) filter (
             where cost.usage_date >= cost.collected_at::date - 3
         ) as recent_cost,
         count(*) as row_count

@@ -272,7 +272,8 @@ union all by name
 -- Automated snapshots come and go each night with their database: they are no items of their own.
 select
     db_snapshot.arn,
-    if(db_snapshot.is_of_cluster, 'AWS::RDS::DBClusterSnapshot', 'AWS::RDS::DBSnapshot') as resource_type,
+    case when db_snapshot.is_of_cluster then 'AWS::RDS::DBClusterSnapshot' else 'AWS::RDS::DBSnapshot' end
+        as resource_type,
     db_snapshot.name as resource_id,
     db_snapshot.name,
     db_snapshot.account_id,
