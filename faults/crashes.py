@@ -19,9 +19,9 @@ from typing import Any
 
 import duckdb
 
-from faults.ground import DATABASE, apart, begin
+from faults.ground import DATABASE, apart, begin, shown
 from faults.report import Shown
-from resources.warehouse import Store, WarehouseError
+from resources.warehouse import Store
 
 SEED = 20261125
 
@@ -32,20 +32,6 @@ ROWS = 2000
 READERS = 4
 
 PUBLISHES = 10
-
-
-def shown(case: str, expected: str, work: Callable[[], str]) -> Shown:
-    """Do the work of a case: what it returns is said, what it raises is the failure."""
-    began = time.monotonic()
-    said = failure = ""
-    try:
-        said = work()
-    except (AssertionError, RuntimeError, OSError, WarehouseError, duckdb.Error) as error:
-        failure = f"{type(error).__name__}: {str(error)[:600]}" if not isinstance(error, AssertionError) else str(error)
-        failure = failure or "an assertion failed"
-    made = Shown("crashes", case, expected, said, failure, seconds=time.monotonic() - began)
-    print(made.line(), flush=True)
-    return made
 
 
 # ------------------------------------------------------------------------------------------------- the store
@@ -235,9 +221,15 @@ def run(scratch: Path, deadline: float) -> list[Shown]:
     """Both cases; the first ends early where the time is up, and says how many kills there were."""
     return [
         shown(
+            "crashes",
             "the store killed at random moments",
             "nothing acknowledged is lost, what is published is whole, readers see no error and no mixture",
             lambda: random_kills(scratch, RANDOM_KILLS, SEED, deadline),
         ),
-        shown("four readers during ten publishes", "no error, no mixture", lambda: readers_during_publishes(scratch)),
+        shown(
+            "crashes",
+            "four readers during ten publishes",
+            "no error, no mixture",
+            lambda: readers_during_publishes(scratch),
+        ),
     ]

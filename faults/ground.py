@@ -18,6 +18,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+import duckdb
+
+from faults.report import Shown
+from resources.warehouse import WarehouseError
+
 T = TypeVar("T")
 
 DATABASE = "cmdb.duckdb"
@@ -113,3 +118,18 @@ def apart(work: Callable[[], T], scratch: Path) -> T:
     """Do work in a process of its own; gives back what it returns."""
     value: T = begin(work, scratch).result()
     return value
+
+
+def shown(part: str, case: str, expected: str, work: Callable[[], str]) -> Shown:
+    """Do the work of a case: what it returns is said, what it raises is the failure."""
+    began = time.monotonic()
+    said = failure = ""
+    try:
+        said = work()
+    except AssertionError as error:
+        failure = str(error) or "an assertion failed"
+    except (RuntimeError, OSError, WarehouseError, duckdb.Error) as error:
+        failure = f"{type(error).__name__}: {str(error)[:600]}"
+    made = Shown(part, case, expected, said, failure, seconds=time.monotonic() - began)
+    print(made.line(), flush=True)
+    return made

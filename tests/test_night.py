@@ -607,6 +607,13 @@ def test_any_duckdb_opens_the_published_file(truthful_night: Path) -> None:
     assert found == [(13,)]
 
 
+def test_no_published_view_asks_for_what_only_duckdb_2_has(truthful_night: Path) -> None:
+    """2.0 keeps `if(…)` as a call of a function that 1.5 does not know; `make faults` reads with those versions."""
+    views = query(truthful_night / DATABASE, "select view_name, sql from duckdb_views() where not internal")
+    assert len(views) > 20
+    assert [name for name, sql in views if '"if"(' in sql] == []
+
+
 def test_every_published_table_and_column_says_what_it_is(truthful_night: Path) -> None:
     bare = query(
         truthful_night / DATABASE,

@@ -40,9 +40,9 @@ there as (
 )
 
 select
-    if(known.servicenow_parent = 'from', held.from_arn, held.to_arn) as parent,
+    case known.servicenow_parent when 'from' then held.from_arn else held.to_arn end as parent,
     known.servicenow_type as "type",
-    if(known.servicenow_parent = 'from', held.to_arn, held.from_arn) as child,
+    case known.servicenow_parent when 'from' then held.to_arn else held.from_arn end as child,
     -- Two relations may have one name there.
     min(held.relation) as relation,
     min(held.first_seen_at) as first_seen_at,

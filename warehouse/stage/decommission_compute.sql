@@ -51,9 +51,11 @@ volume as (
                     'arn': arn,
                     'service': 'AmazonEC2',
                     'usage': 'EBS:VolumeP-Throughput.gp3',
-                    'quantity': if(
-                        volume_type = 'gp3', greatest(coalesce(throughput_mibps, 0) - 125, 0), 0
-                    )::decimal(
+                    'quantity': case
+                        when volume_type = 'gp3'
+                            then greatest(coalesce(throughput_mibps, 0) - 125, 0)
+                        else 0
+                    end::decimal(
                         18, 4
                     )
                 }
@@ -69,7 +71,7 @@ disk as (
         region,
         instance_id,
         -- What others have too stays.
-        flatten(list(if(is_multi_attach, [], volume_parts))) as disk_parts,
+        flatten(list(case when is_multi_attach then [] else volume_parts end)) as disk_parts,
         count(*) as disk_count
     from (
         select
@@ -96,14 +98,17 @@ instance as (
                 || ' of its disks are not known'
         end as disk_gap,
         -- A licence, or a market of its own, has another price.
-        if(
-            coalesce(item.platform_details, 'Linux/UNIX') = 'Linux/UNIX' and item.lifecycle is null,
-            null,
-            'ref.unit_price holds prices of on-demand Linux instances alone'
-        ) as price_gap,
+        case
+            when coalesce(item.platform_details, 'Linux/UNIX') = 'Linux/UNIX' and item.lifecycle is null
+                then null
+            else 'ref.unit_price holds prices of on-demand Linux instances alone'
+        end as price_gap,
         split_part(item.instance_type, '.', 1) as family,
         split_part(item.instance_type, '.', 2) as size,
-        coalesce(if(item.state_changed_at >= item.launched_at, item.state_changed_at, null), history.since)
+        coalesce(case
+            when item.state_changed_at >= item.launched_at
+                then item.state_changed_at
+        end, history.since)
             as since,
         coalesce(item.state_changed_at >= item.launched_at, false)
         or coalesce(history.is_beginning_seen, false) as is_beginning_known
@@ -262,18 +267,18 @@ select
         'public_ipv4_pool': address.public_ipv4_pool
     }) as evidence,
     -- An address that the organisation brought is not billed.
-    if(
-        coalesce(address.public_ipv4_pool, 'amazon') = 'amazon',
-        [
-            {
-                'arn': address.arn,
-                'service': 'AmazonVPC',
-                'usage': 'PublicIPv4:IdleAddress',
-                'quantity': 730::decimal(18, 4)
-            }
-        ],
-        []
-    ) as parts
+    case
+        when coalesce(address.public_ipv4_pool, 'amazon') = 'amazon'
+            then [
+                    {
+                        'arn': address.arn,
+                        'service': 'AmazonVPC',
+                        'usage': 'PublicIPv4:IdleAddress',
+                        'quantity': 730::decimal(18, 4)
+                    }
+                ]
+        else []
+    end as parts
 from aws.ec2_address as address
 inner join ref.decommission_rule as rule
     on rule.rule = 'unassociated_address' and rule.resource_type = 'AWS::EC2::EIP'
@@ -329,12 +334,15 @@ select
         when measured.busy_days > 0 then false
         when measured.known_days >= rule.min_days then true
     end as is_flagged,
-    if(
-        coalesce(place.is_trusted, false),
-        'CloudWatch has ' || coalesce(measured.known_days, 0) || ' whole days of data, and ' || rule.min_days
-        || ' are needed',
-        'CloudWatch did not answer: ' || coalesce(place.why, 'not asked')
-    ) as unknown_reason,
+    case
+        when coalesce(place.is_trusted, false)
+            then 'CloudWatch has '
+                || coalesce(measured.known_days, 0)
+                || ' whole days of data, and '
+                || rule.min_days
+                || ' are needed'
+        else 'CloudWatch did not answer: ' || coalesce(place.why, 'not asked')
+    end as unknown_reason,
     measured.first_date::timestamptz as since,
     to_json({
         'state': instance.state,
@@ -385,24 +393,24 @@ select
         'source': family.source
     }) as evidence,
     -- At rest it costs nothing but its disks.
-    if(
-        instance.state = 'running',
-        [
-            {
-                'arn': instance.arn,
-                'service': 'AmazonEC2',
-                'usage': 'BoxUsage:' || instance.instance_type,
-                'quantity': 730::decimal(18, 4)
-            },
-            {
-                'arn': instance.arn,
-                'service': 'AmazonEC2',
-                'usage': 'BoxUsage:' || family.successor || '.' || instance.size,
-                'quantity': -730::decimal(18, 4)
-            }
-        ],
-        []
-    ) as parts,
+    case
+        when instance.state = 'running'
+            then [
+                    {
+                        'arn': instance.arn,
+                        'service': 'AmazonEC2',
+                        'usage': 'BoxUsage:' || instance.instance_type,
+                        'quantity': 730::decimal(18, 4)
+                    },
+                    {
+                        'arn': instance.arn,
+                        'service': 'AmazonEC2',
+                        'usage': 'BoxUsage:' || family.successor || '.' || instance.size,
+                        'quantity': -730::decimal(18, 4)
+                    }
+                ]
+        else []
+    end as parts,
     instance.price_gap as size_gap
 from instance
 inner join ref.decommission_rule as rule

@@ -78,7 +78,11 @@ summed as (
             || usage_type
             || ' at '
             || currency
-            || ' ' || rtrim(rtrim(amount::varchar, '0'), '.') || if(is_default, ' (default price)', ''),
+            || ' ' || rtrim(rtrim(amount::varchar, '0'), '.') || case
+                when is_default
+                    then ' (default price)'
+                else ''
+            end,
             '; ' order by saved_arn, usage_type
         ) as basis
     from priced

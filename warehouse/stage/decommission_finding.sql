@@ -28,7 +28,7 @@ select
     account_id,
     region,
     collected_at,
-    if(is_stale, null, is_flagged) as is_flagged,
+    case when is_stale then null else is_flagged end as is_flagged,
     case
         when is_stale then 'the last answer that spoke of it is not trusted any more'
         when is_flagged is null then coalesce(unknown_reason, 'AWS does not say')

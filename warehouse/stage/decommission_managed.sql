@@ -31,7 +31,7 @@ database as (
         item.*,
         regexp_extract(item.instance_class, '^(.*)\.([^.]+)$', 1) as family,
         regexp_extract(item.instance_class, '^(.*)\.([^.]+)$', 2) as size,
-        if(item.is_multi_az, 2, 1) as copies,
+        case when item.is_multi_az then 2 else 1 end as copies,
         [
             {
                 'arn': item.arn,
@@ -42,7 +42,11 @@ database as (
                     when 'io1' then 'RDS:PIOPS-Storage'
                     else 'RDS:Storage.' || coalesce(item.storage_type, 'unknown')
                 end,
-                'quantity': (item.allocated_storage_gb * if(item.is_multi_az, 2, 1))::decimal(18, 4)
+                'quantity': (item.allocated_storage_gb * case
+                    when item.is_multi_az
+                        then 2
+                    else 1
+                end)::decimal(18, 4)
             }
         ] as storage_parts,
         [
@@ -50,7 +54,7 @@ database as (
                 'arn': item.arn,
                 'service': 'AmazonRDS',
                 'usage': 'InstanceUsage:' || item.instance_class || '/' || item.engine,
-                'quantity': (730 * if(item.is_multi_az, 2, 1))::decimal(18, 4)
+                'quantity': (730 * case when item.is_multi_az then 2 else 1 end)::decimal(18, 4)
             }
         ] as instance_parts
     from aws.rds_db_instance as item
@@ -136,7 +140,7 @@ select -- noqa: AM07
         'cluster_name': database.cluster_name
     }) as evidence,
     database.storage_parts as parts,
-    if(database.cluster_name is null, null, 'its storage is the cluster''s') as size_gap
+    case when database.cluster_name is null then null else 'its storage is the cluster''s' end as size_gap
 from database
 inner join ref.decommission_rule as rule
     on rule.rule = 'stopped_database' and rule.resource_type = 'AWS::RDS::DBInstance'
@@ -159,12 +163,12 @@ select
         when connection.used_days > 0 then false
         when connection.known_days >= rule.min_days then true
     end as is_flagged,
-    if(
-        coalesce(place.is_trusted, false),
-        'CloudWatch has ' || coalesce(connection.known_days, 0) || ' whole days of data, and '
-        || rule.min_days || ' are needed',
-        'CloudWatch did not answer: ' || coalesce(place.why, 'not asked')
-    ) as unknown_reason,
+    case
+        when coalesce(place.is_trusted, false)
+            then 'CloudWatch has ' || coalesce(connection.known_days, 0) || ' whole days of data, and '
+                || rule.min_days || ' are needed'
+        else 'CloudWatch did not answer: ' || coalesce(place.why, 'not asked')
+    end as unknown_reason,
     connection.first_date::timestamptz as since,
     to_json({
         'status': database.status,
@@ -177,11 +181,11 @@ select
         'replica_source': database.replica_source
     }) as evidence,
     -- The storage of a cluster stays with its other members.
-    if(
-        database.cluster_name is null,
-        list_concat(database.instance_parts, database.storage_parts),
-        database.instance_parts
-    ) as parts
+    case
+        when database.cluster_name is null
+            then list_concat(database.instance_parts, database.storage_parts)
+        else database.instance_parts
+    end as parts
 from database
 inner join ref.decommission_rule as rule
     on rule.rule = 'database_without_connections' and rule.resource_type = 'AWS::RDS::DBInstance'
@@ -211,22 +215,22 @@ select
         'status': database.status,
         'source': family.source
     }) as evidence,
-    if(
-        database.status = 'stopped',
-        [],
-        list_concat(
-            database.instance_parts,
-            [
-                {
-                    'arn': database.arn,
-                    'service': 'AmazonRDS',
-                    'usage': 'InstanceUsage:' || family.successor || '.' || database.size || '/'
-                    || database.engine,
-                    'quantity': (-730 * database.copies)::decimal(18, 4)
-                }
-            ]
-        )
-    ) as parts
+    case
+        when database.status = 'stopped'
+            then []
+        else list_concat(
+                database.instance_parts,
+                [
+                    {
+                        'arn': database.arn,
+                        'service': 'AmazonRDS',
+                        'usage': 'InstanceUsage:' || family.successor || '.' || database.size || '/'
+                        || database.engine,
+                        'quantity': (-730 * database.copies)::decimal(18, 4)
+                    }
+                ]
+            )
+    end as parts
 from database
 inner join ref.decommission_rule as rule
     on rule.rule = 'old_generation' and rule.resource_type = 'AWS::RDS::DBInstance'
@@ -247,11 +251,11 @@ select
         when snapshot.source_resource_id is null or not coalesce(place.is_trusted, false) then null
         else snapshot.collected_at - snapshot.created_at >= to_days(rule.min_days)
     end as is_flagged,
-    if(
-        snapshot.source_resource_id is null,
-        'RDS does not say what it was made of',
-        'the databases that it may be of could not be listed: ' || coalesce(place.why, 'not asked')
-    ) as unknown_reason,
+    case
+        when snapshot.source_resource_id is null
+            then 'RDS does not say what it was made of'
+        else 'the databases that it may be of could not be listed: ' || coalesce(place.why, 'not asked')
+    end as unknown_reason,
     snapshot.created_at as since,
     to_json({
         'source_name': snapshot.source_name,
@@ -268,23 +272,31 @@ select
             'quantity': snapshot.allocated_storage_gb::decimal(18, 4)
         }
     ] as parts,
-    if(
-        coalesce(snapshot.allocated_storage_gb, 0) > 1,
-        null,
-        'RDS does not say how large it is'
-    ) as size_gap
+    case
+        when coalesce(snapshot.allocated_storage_gb, 0) > 1
+            then null
+        else 'RDS does not say how large it is'
+    end as size_gap
 from aws.rds_db_snapshot as snapshot
 inner join ref.decommission_rule as rule
     on
         rule.rule = 'orphan_database_snapshot'
         and rule.resource_type
-        = if(snapshot.is_of_cluster, 'AWS::RDS::DBClusterSnapshot', 'AWS::RDS::DBSnapshot')
+        = case
+            when snapshot.is_of_cluster
+                then 'AWS::RDS::DBClusterSnapshot'
+            else 'AWS::RDS::DBSnapshot'
+        end
 left join known_database as known on snapshot.source_resource_id = known.resource_id
 left join place
     on
         snapshot.account_id = place.account_id
         and snapshot.region = place.region
-        and place.listing = if(snapshot.is_of_cluster, 'rds_db_cluster', 'rds_db_instance')
+        and place.listing = case
+            when snapshot.is_of_cluster
+                then 'rds_db_cluster'
+            else 'rds_db_instance'
+        end
 where snapshot.snapshot_type = 'manual'
 
 union all by name
@@ -297,12 +309,12 @@ select
     bucket.region,
     bucket.collected_at,
     bucket.is_stale,
-    if(coalesce(place.is_trusted, false), not bucket.has_objects, null) as is_flagged,
-    if(
-        coalesce(place.is_trusted, false),
-        'S3 did not say whether it holds anything',
-        'its content was not asked: ' || coalesce(place.why, everywhere.why, 'not asked')
-    ) as unknown_reason,
+    case when coalesce(place.is_trusted, false) then not bucket.has_objects end as is_flagged,
+    case
+        when coalesce(place.is_trusted, false)
+            then 'S3 did not say whether it holds anything'
+        else 'its content was not asked: ' || coalesce(place.why, everywhere.why, 'not asked')
+    end as unknown_reason,
     to_json({
         'has_objects': bucket.has_objects,
         'content_seen_at': bucket.content_seen_at,

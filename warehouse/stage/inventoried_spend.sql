@@ -81,7 +81,7 @@ select
     spent.*,
     list(explained.listing order by explained.listing) as listings,
     sum(explained.resource_count)::bigint as resource_count,
-    if(bool_and(explained.is_known), min(explained.answered_at), null) as answered_at,
+    case when bool_and(explained.is_known) then min(explained.answered_at) end as answered_at,
     case
         -- Records that are no items of their own, such as a database's nightly snapshots, explain a bill too.
         when sum(explained.resource_count) > 0 or sum(explained.record_count) > 0 then 'inventoried'

@@ -14,7 +14,7 @@ with known as (
     select
         resource_type,
         resource_id,
-        arg_min(arn, if(status = 'retired', '1', '0') || arn) as arn
+        arg_min(arn, case when status = 'retired' then '1' else '0' end || arn) as arn
     from cmdb.resource
     where starts_with(resource_type, 'AWS::EC2::')
         or resource_type in ('AWS::RDS::DBInstance', 'AWS::RDS::DBCluster')
@@ -196,11 +196,11 @@ record as (
         unnest(list_concat(
             -- A regional gateway stands in no subnet.
             [
-                if(
-                    r.subnet_id is null,
-                    { 'relation': 'contained_in', 'to_type': 'AWS::EC2::VPC', 'to_id': r.vpc_id },
-                    { 'relation': 'contained_in', 'to_type': 'AWS::EC2::Subnet', 'to_id': r.subnet_id }
-                )
+                case
+                    when r.subnet_id is null
+                        then { 'relation': 'contained_in', 'to_type': 'AWS::EC2::VPC', 'to_id': r.vpc_id }
+                    else { 'relation': 'contained_in', 'to_type': 'AWS::EC2::Subnet', 'to_id': r.subnet_id }
+                end
             ],
             list_transform(
                 coalesce(r.allocation_ids, []),
@@ -293,11 +293,19 @@ record as (
 
     select
         r.arn as from_arn,
-        if(r.is_of_cluster, 'AWS::RDS::DBClusterSnapshot', 'AWS::RDS::DBSnapshot') as from_resource_type,
+        case
+            when r.is_of_cluster
+                then 'AWS::RDS::DBClusterSnapshot'
+            else 'AWS::RDS::DBSnapshot'
+        end as from_resource_type,
         unnest([
             {
                 'relation': 'created_from',
-                'to_type': if(r.is_of_cluster, 'AWS::RDS::DBCluster', 'AWS::RDS::DBInstance'),
+                'to_type': case
+                    when r.is_of_cluster
+                        then 'AWS::RDS::DBCluster'
+                    else 'AWS::RDS::DBInstance'
+                end,
                 -- By the id, for another database may have the name by now.
                 'to_id': coalesce(r.source_resource_id, r.source_name)
             }
@@ -369,7 +377,7 @@ stated as (
             else coalesce(
                     known.arn,
                     regexp_extract(record.from_arn, '^arn:[^:]*:')
-                    || if(starts_with(record.said.to_type, 'AWS::RDS::'), 'rds', 'ec2')
+                    || case when starts_with(record.said.to_type, 'AWS::RDS::') then 'rds' else 'ec2' end
                     || ':'
                     || split_part(record.from_arn, ':', 4)
                     || ':'
@@ -405,7 +413,11 @@ application as (
         'depends_on' as relation,
         item.arn as to_arn,
         item.resource_type as to_resource_type,
-        if(trim(item.tags[wanted.tag_key]) <> '', 'resource tag', 'account default') as source,
+        case
+            when trim(item.tags[wanted.tag_key]) <> ''
+                then 'resource tag'
+            else 'account default'
+        end as source,
         item.is_stale,
         item.run_id,
         item.listing,

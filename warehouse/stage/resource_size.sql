@@ -25,11 +25,11 @@ life as (
         version.attributes,
         item.resource_type,
         -- AWS says of some that they were there, or ran, before they were first seen.
-        if(
-            row_number() over (partition by version.arn order by version.valid_from) = 1,
-            least(version.valid_from, item.created_at),
-            version.valid_from
-        ) as valid_from
+        case
+            when row_number() over (partition by version.arn order by version.valid_from) = 1
+                then least(version.valid_from, item.created_at)
+            else version.valid_from
+        end as valid_from
     from cmdb.resource_version as version
     inner join cmdb.resource as item using (arn)
     where
@@ -51,7 +51,7 @@ sized as (
         regexp_extract(
             coalesce(attributes ->> '$.instance_type', attributes ->> '$.instance_class'), '([^.]+)$', 1
         ) as size,
-        if((attributes ->> '$.is_multi_az')::boolean, 2, 1) as copies,
+        case when (attributes ->> '$.is_multi_az')::boolean then 2 else 1 end as copies,
         (attributes ->> '$.size_gb')::bigint as size_gb
     from life
     where status = 'active'
@@ -88,7 +88,11 @@ used as (
                 bill_month.end_date::timestamp at time zone 'UTC'
             )
         ) as seconds,
-        if(weight.weight = 'gb_hours', 4 * factored.size_gb, factored.size_factor) as per_second
+        case
+            when weight.weight = 'gb_hours'
+                then 4 * factored.size_gb
+            else factored.size_factor
+        end as per_second
     from factored
     inner join ref.cost_weight as weight
         on
@@ -113,7 +117,11 @@ select
     account_id,
     arn,
     -- One that is of no known size for a part of the month is of none.
-    if(bool_or(per_second is null), null, sum(seconds::hugeint * per_second))::hugeint as weight
+    case
+        when bool_or(per_second is null)
+            then null
+        else sum(seconds::hugeint * per_second)
+    end::hugeint as weight
 from used
 where seconds > 0
 group by start_date, service, account_id, arn
