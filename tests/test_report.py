@@ -276,10 +276,14 @@ def test_what_is_stale_or_missing_stands_in_the_banner_and_where_it_matters(
 
 def test_a_page_without_a_doubt_says_so(figures: Figures, ended_at: datetime) -> None:
     clean = dict(figures)
+    total = figures["savings_total"].rows[0]
     for name in ("untrusted", "unreached", "examples", "broken_rules", "stale"):
         clean = other(clean, name)
     clean = other(clean, "months", *[{**row, "state": "closed"} for row in figures["months"]])
     clean = other(clean, "allocation_by_key", *[{**row, "why_unknown": None} for row in figures["allocation_by_key"]])
+    clean = other(clean, "savings_total", {**total, "without_estimate_count": 0, "unreviewed_price_count": 0})
+    for name in ("candidates_by_rule", "applications", "health"):
+        clean = other(clean, name)
     assert pages.caveats(clean, ended_at) == []
     assert "Nothing is stale, nothing is missing" in pages.render(clean, ended_at)
 
@@ -510,6 +514,64 @@ def test_the_great_figures_are_those_of_the_tables_beneath(tab: Browser, page_fi
     """)
     )
     assert sum(Decimal(value) for column, value in parts if column != "allocated_pct") == allocated
+
+
+def test_savings_and_health_are_those_of_the_tables_beneath(
+    tab: Browser, page_file: Path, truthful_night: Path
+) -> None:
+    """Asked another way than the report asks: finding by finding, with the newest rate."""
+    database = truthful_night / DATABASE
+    tab.open(page_file)
+    ((saved,),) = query(
+        database,
+        "select sum(identified * (select max_by(rate, usage_date) from cost.exchange_rate where currency = 'USD')) "
+        "from cost.saving where month = (select max(month) from cost.saving)",
+    )
+    tile = "[...document.querySelectorAll('#savings .tiles div')].find(tile => tile.innerText.startsWith('Identified'))"
+    assert tab.run(f"{tile}.querySelector('data').textContent") == f"{saved:,.0f}"
+    by_owner = json.loads(
+        tab.run("""
+        JSON.stringify([...document.querySelectorAll('[data-figure=savings_by_owner][data-column=identified]')].map(
+            shown => shown.value ?? '0'))
+    """)
+    )
+    assert abs(sum(map(Decimal, by_owner)) - saved) < Decimal("0.0001")
+    assert (
+        tab.run("document.querySelectorAll('#savings [data-figure=savings_top][data-column=monthly_saving]').length")
+        == 20
+    )
+    for kpi, value in query(
+        database,
+        "select kpi, value from cmdb.health where scope = 'organisation' "
+        "and as_of_date = (select max(as_of_date) from cmdb.health)",
+    ):
+        shown = tab.run(f"""
+            [...document.querySelectorAll('#health tbody tr')].find(
+                line => line.querySelector('th')?.textContent.trim() === '{kpi.replace("_", " ")}')
+                .querySelector('[data-column=value]').textContent
+        """)
+        assert shown == ("unknown" if value is None else f"{float(value):.1f} %"), kpi
+
+
+def test_the_service_map_is_legible_and_counts_what_the_tables_count(
+    tab: Browser, page_file: Path, truthful_night: Path
+) -> None:
+    tab.open(page_file)
+    boxes = tab.run("document.querySelector('#applications .map').querySelectorAll('.node').length")
+    assert [(boxes,)] == query(
+        truthful_night / DATABASE, "select count(*) from cmdb.service_map_node where resource_count > 0"
+    )
+    too_wide = tab.run("""
+        [...document.querySelectorAll('#applications .map')].filter(map => map.checkVisibility()).flatMap(map =>
+            [...map.querySelectorAll('.node')].filter(node => {
+                const box = node.querySelector('rect').getBoundingClientRect();
+                return [...node.querySelectorAll('text')].some(text => {
+                    const words = text.getBoundingClientRect();
+                    return words.right > box.right || words.height < 10;
+                });
+            })).map(node => node.textContent).join()
+    """)
+    assert too_wide == ""
 
 
 def test_a_browser_asks_for_nothing_but_the_page_and_may_not(tab: Browser, page_file: Path) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelines import charts
+from pipelines.report import sections
 from pipelines.report.figures import Figure
 
 if TYPE_CHECKING:
@@ -207,6 +208,7 @@ def caveats(figures: Mapping[str, Figure], now: datetime) -> list[Caveat]:
                 "allocation_by_key",
             )
     found += _of_coverage(figures)
+    found += [Caveat(*caveat) for caveat in sections.caveats(figures)]
     for row in figures["examples"]:
         if row["example_count"]:
             say(
@@ -400,6 +402,7 @@ def _environment() -> "jinja2.Environment":
         "heat_kind": heat_kind,
         "numeric": NUMERIC,
         "text_of": text_of,
+        "ask": sections.question,
     }
     return environment
 
@@ -426,6 +429,8 @@ def render(figures: Mapping[str, Figure], now: datetime) -> str:
             night=figures["night"].first,
             caveats=caveats(figures, now),
             charts=pictures(figures),
+            maps=sections.maps(figures, plain),
+            applications=sections.applications(figures),
             now=now,
             style=Markup(sheet),
             policy=f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'",

@@ -1,0 +1,219 @@
+"""The report's sections on savings, business services and health: figures, maps, and what has to be known before."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+from nights import DATABASE, query
+
+from pipelines.report import sections, service_map
+from pipelines.report.figures import Figure, ask
+from pipelines.report.page import plain
+from pipelines.report.service_map import BOX, HEIGHT, Line, Node
+from pipelines.settings import WAREHOUSE_FOLDER
+from resources.warehouse import Store
+
+Figures = Mapping[str, Figure]
+
+
+@pytest.fixture(scope="module")
+def figures(truthful_night: Path) -> Figures:
+    return ask(Store(truthful_night / DATABASE))
+
+
+def other(figures: Figures, name: str, **changes: Any) -> Figures:
+    """The figures with other values in the first row of one of them."""
+    first, *rest = figures[name].rows
+    return {**figures, name: replace(figures[name], rows=({**first, **changes}, *rest))}
+
+
+# --------------------------------------------------------------------------------------------- the figures
+
+
+def test_the_savings_are_those_of_the_table_and_of_its_owners_together(figures: Figures, truthful_night: Path) -> None:
+    total = figures["savings_total"].rows[0]
+    ((rate,),) = query(
+        truthful_night / DATABASE, "select max_by(rate, usage_date) from cost.exchange_rate where currency = 'USD'"
+    )
+    ((identified, findings),) = query(
+        truthful_night / DATABASE,
+        "select sum(identified), count(*) filter (accepted is null and realised is null) from cost.saving "
+        "where month = (select max(month) from cost.saving)",
+    )
+    assert total["identified"] == pytest.approx(identified * rate, abs=Decimal("0.0001"))
+    assert total["identified"] > 0
+    assert total["finding_count"] == findings
+    owners = [row["identified"] or 0 for row in figures["savings_by_owner"]]
+    assert sum(owners) == pytest.approx(total["identified"], abs=Decimal("0.0001"))
+    assert figures["savings_by_owner"].rows[-1]["owner"] is None
+
+
+def test_the_top_is_by_size_and_each_has_a_question_for_somebody(figures: Figures) -> None:
+    top = figures["savings_top"]
+    savings = [row["monthly_saving"] for row in top]
+    assert len(top) == 20
+    assert savings == sorted(savings, reverse=True)
+    assert all(sections.question(row["rule"]) for row in top)
+
+
+def test_there_is_a_question_for_every_rule_and_for_rules_of_ones_own() -> None:
+    with (WAREHOUSE_FOLDER / "ref" / "decommission_rule.csv").open(encoding="utf-8", newline="") as file:
+        rules = {row["rule"] for row in csv.DictReader(file)}
+    assert rules == sections.ASK.keys()
+    assert sections.question("a_rule_of_our_own") == "Is it still needed as it is?"
+
+
+def test_candidates_and_unknowns_stand_side_by_side_and_are_all_that_is_open(
+    figures: Figures, truthful_night: Path
+) -> None:
+    for verdict in ("candidate", "unknown"):
+        ((count,),) = query(
+            truthful_night / DATABASE,
+            "select count(*) from cmdb.decommission_signal where verdict = $verdict and resolution is null",
+            {"verdict": verdict},
+        )
+        assert sum(row[f"{verdict}_count"] for row in figures["candidates_by_rule"]) == count > 0
+    assert sum(row["resource_count"] for row in figures["candidates_unknown"]) == count
+
+
+def test_health_is_that_of_the_newest_day(figures: Figures, truthful_night: Path) -> None:
+    expected = query(
+        truthful_night / DATABASE,
+        "select kpi, value, at_fault_count from cmdb.health where scope = 'organisation' "
+        "and as_of_date = (select max(as_of_date) from cmdb.health) order by kpi",
+    )
+    assert sorted((row["kpi"], row["value"], row["at_fault_count"]) for row in figures["health"]) == expected
+
+
+def test_what_is_not_known_is_said_before_it_is_believed(figures: Figures) -> None:
+    nothing = replace(figures["savings_total"], rows=())
+    worlds = [
+        ({**figures, "savings_total": nothing}, "Nothing has been judged yet: no saving is known, which is not none."),
+        (other(figures, "savings_total", identified=None), "A saving has no exchange rate: its sum is unknown."),
+        (other(figures, "savings_total", without_estimate_count=7), "7 finding(s) have no known price or size"),
+        (other(figures, "savings_total", unreviewed_price_count=4), "4 list prices of ref.unit_price"),
+        (other(figures, "applications", monthly_cost=None), "The bill says nothing of 1 business service(s)"),
+        (other(figures, "health", value=None, kpi="orphan"), "orphan could not be judged"),
+    ]
+    for world, sentence in worlds:
+        assert [said for _, _, said, _ in sections.caveats(world) if said.startswith(sentence)], sentence
+    calm = other(figures, "savings_total", without_estimate_count=0, unreviewed_price_count=0)
+    calm = {**calm, "candidates_by_rule": replace(figures["candidates_by_rule"], rows=())}
+    assert [said for section, _, said, _ in sections.caveats(calm) if section == "savings"] == []
+
+
+# ------------------------------------------------------------------------------------------------ the maps
+
+
+def told(svg: str) -> list[str]:
+    """What the boxes and lines of a map say of themselves."""
+    return [str(title.text) for title in ElementTree.fromstring(svg).iter() if title.tag.endswith("title")]
+
+
+def test_the_map_shows_what_the_tables_say(figures: Figures, truthful_night: Path) -> None:
+    said = told(sections.maps(figures, plain)["all"])
+    for name, count in query(
+        truthful_night / DATABASE,
+        "select coalesce(business_service, 'no business service'), resource_count from cmdb.service_map_node "
+        "where resource_count > 0",
+    ):
+        assert any(text.startswith(f"{name}: {count:,} item") for text in said), name
+    for start, end, count in query(
+        truthful_night / DATABASE,
+        """
+        select
+            coalesce(near.business_service, 'no business service'),
+            coalesce(far.business_service, 'no business service'),
+            sum(edge.relation_count)::bigint
+        from cmdb.service_map_edge as edge
+        inner join cmdb.service_map_node as near on edge.from_node_id = near.node_id
+        inner join cmdb.service_map_node as far on edge.to_node_id = far.node_id
+        group by all
+        """,
+    ):
+        assert any(text.startswith(f"{start} → {end}: {count:,} relation(s)") for text in said), (start, end)
+
+
+def test_the_map_of_an_application_counts_its_items_once(figures: Figures, truthful_night: Path) -> None:
+    place, name = sections.applications(figures)[0]
+    own = [row for row in figures["application_nodes"] if row["place"] == place and row["belongs_to"] == "own"]
+    ((count,),) = query(
+        truthful_night / DATABASE,
+        "select count(*) from cmdb.resource where business_service = $name and status <> 'retired'",
+        {"name": name},
+    )
+    assert sum(row["resource_count"] for row in own) == count > 0
+    drawn = sections.maps(figures, plain)
+    assert {f"{place}" for place, _ in sections.applications(figures)} | {"all"} == drawn.keys()
+    assert len(told(drawn[f"{place}"])) > 5
+
+
+def large(count: int) -> tuple[list[Node], list[Line]]:
+    """As many services, each leaning on three others, some in a circle, every tenth on nothing."""
+    nodes = [Node(f"n{n}", "W" * (n % 40 + 1), f"{n} items, {'M' * 30}", count=n) for n in range(count)]
+    lines = [Line(f"n{n}", f"n{(n * step + 7) % count}", n + 1) for n in range(count) if n % 10 for step in (2, 3, 5)]
+    return nodes, lines
+
+
+def test_two_hundred_boxes_stand_apart_and_the_others_are_one() -> None:
+    nodes, lines = large(260)
+    svg = ElementTree.fromstring(service_map.drawn(nodes, lines, "large"))
+    boxes = [(float(box.get("x", 0)), float(box.get("y", 0))) for box in svg.findall("svg")]
+    assert len(boxes) == 200
+    for index, (x, y) in enumerate(boxes):
+        for other_x, other_y in boxes[index + 1 :]:
+            assert abs(x - other_x) >= BOX or abs(y - other_y) >= HEIGHT
+    width, height = (float(svg.get(size, 0)) for size in ("width", "height"))
+    assert all(0 <= x <= width - BOX and 0 <= y <= height - HEIGHT for x, y in boxes)
+    summed = sum(range(199, 260))
+    assert any(text == f"61 others: {summed:,} items" for text in told(ElementTree.tostring(svg, encoding="unicode")))
+    # No column is longer than a page, so that nothing is scaled down to fit.
+    assert height < 24 * (HEIGHT + 8) * 3
+    assert len(ElementTree.tostring(svg)) < 250_000
+
+
+def test_lines_are_added_up_and_none_is_lost_to_the_others() -> None:
+    nodes = [Node(key, key, "", count=1) for key in "abcd"]
+    lines = [Line("a", "b", 2, "x"), Line("a", "b", 3, "y"), Line("a", "c", 5), Line("d", "b", 7), Line("c", "d", 1)]
+    kept, merged = service_map.condensed(nodes, [*lines, Line("a", "gone", 9), Line("a", "a", 9)], most=3)
+    assert [node.key for node in kept] == ["a", "b", service_map.OTHERS]
+    assert {(line.start, line.end): line.count for line in merged} == {
+        ("a", "b"): 5,
+        ("a", service_map.OTHERS): 5,
+        (service_map.OTHERS, "b"): 7,
+    }
+
+
+def test_what_leans_on_something_stands_left_of_it_also_where_there_is_a_circle() -> None:
+    nodes = [Node(key, key, "") for key in "abcde"]
+    lines = [Line("a", "b", 1), Line("b", "c", 1), Line("c", "a", 1), Line("d", "c", 1)]
+    at = service_map.placed(nodes, lines)
+    assert at["a"].x < at["b"].x < at["c"].x
+    assert at["d"].x < at["c"].x
+    assert at["e"].y > max(at[key].y for key in "abcd")
+    assert service_map.placed([], []) == {}
+
+
+def test_a_stale_line_is_dashed_and_a_fresh_one_is_not() -> None:
+    nodes = [Node(key, key, "") for key in "ab"]
+    for stale in (True, False):
+        drawn = service_map.drawn(nodes, [Line("a", "b", 1, is_stale=stale)], "t")
+        assert ('class="line stale"' in drawn) is stale
+
+
+def test_no_name_does_harm_in_a_map() -> None:
+    hostile = "\"><script>alert(1)</script>\u202e</svg><a href='javascript:x'>"
+    nodes = [Node(hostile, plain(hostile), plain(hostile)), Node("b", "b", "")]
+    svg = service_map.drawn(nodes, [Line(hostile, "b", 1, plain(hostile))], hostile)
+    tree = ElementTree.fromstring(svg)
+    assert {element.tag for element in tree.iter()} == {"svg", "rect", "text", "title", "path"}
+    assert not re.search(r"[\u202a-\u202e]", "".join(tree.itertext()))
+    assert not [name for element in tree.iter() for name in element.attrib if name.startswith("on") or name == "style"]
