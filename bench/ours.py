@@ -6,6 +6,7 @@ Accounts and regions are listed, then every family asks what `bench.canned` has 
 evidence, and all is landed and recorded: a DuckDB file and a landing folder are what is left.
 """
 
+import gc
 import json
 import os
 import sys
@@ -19,7 +20,7 @@ from bench.work import Result, Work
 from pipelines.catalogue import ACCOUNT, FAMILIES, REGION
 from pipelines.collect import ask
 from pipelines.collection import Collection
-from pipelines.definitions import aws_roles, code_version
+from pipelines.roles import aws_roles, code_version
 from pipelines.settings import Settings, read_settings
 from resources import evidence
 from resources.contract import Role
@@ -62,9 +63,13 @@ def steps(wanted: frozenset[str]) -> list[tuple[Listing, ...]]:
 def main() -> int:
     """Collect, and print what was found."""
     work = Work.load(Path(sys.argv[1]))
+    # As `cmdb` does: what is loaded is never gone through again.
+    gc.freeze()
     spoken = "--progress" in sys.argv
     settings = read_settings(os.environ)
     roles: dict[Role, AwsRole] = aws_roles(settings)  # type: ignore[assignment]  # its names are roles
+    for resource in roles.values():
+        resource.serve(RUN)
     store = Store(settings.database)
     store.folder.mkdir(parents=True, exist_ok=True)
     wanted = frozenset(entry.name for entry in LISTINGS)

@@ -19,11 +19,13 @@ from pipelines.collection import NO_SILENT_ZERO, Collection
 from pipelines.gate import GATE_TAG, begin, open_gate, refuse, refusing, stop_where_blocked
 from pipelines.metadata import cells_table, listing_metadata
 from pipelines.plans import (
+    Plan,
     account_coverage,
-    ask_central,
-    ask_workloads,
+    ask_in_step,
+    central_plan,
     match_accounts,
     too_many_unplaced,
+    workload_plan,
 )
 from pipelines.settings import Settings
 from resources.contract import Role
@@ -173,12 +175,14 @@ def ask(collection: Collection, what: str) -> rules.Verdict | None:
     bill = [listing for listing in collection.listings if listing.service == "ce"]
     if bill:
         ask_costs(collection, bill)
+    plans: list[tuple[Listing, Plan]] = []
     for listing in collection.listings:
         for role in listing.roles:
             if role == "workload" and reached is not None:
-                ask_workloads(collection, listing, reached)
+                plans.append((listing, workload_plan(collection, listing, reached)))
             elif listing not in bill:
-                ask_central(collection, listing, role)
+                plans.append((listing, central_plan(collection, listing, role)))
+    ask_in_step(collection, plans)
     collection.settle()
     lists_regions = any(listing.name == REGION for listing in collection.listings)
     return account_coverage(collection, reached) if lists_regions and reached is not None else None

@@ -19,7 +19,7 @@ from pipelines.catalogue import COST_BY_MONTH, MEASURED, METRIC, REGION
 from pipelines.gate import cell_states, refuse
 from pipelines.landed import Capture, Earlier
 from pipelines.landing import Key, LandingWriter
-from pipelines.progress import Reporter
+from pipelines.progress import Reporter, Reports
 from pipelines.settings import Settings
 from resources import evidence
 from resources.answer import Answer, Outcome, Progress, Question, Refusals
@@ -130,6 +130,7 @@ class Collection:
         self.captured: dict[str, list[Capture]] = defaultdict(list)
         self.findings: list[str] = []
         self.left: frozenset[str] = frozenset()
+        self.regions_of: Mapping[str, list[str]] | None = None
         self.earlier = landed.earlier_cells(store, listings)
         self._lock = threading.Lock()
         self._writers: dict[str, LandingWriter] = {}
@@ -146,14 +147,15 @@ class Collection:
         name = question.listing.name + (f":{question.suffix}" if question.suffix else "")
         return (question.listing_role, question.account_id, question.region, name)
 
-    def ask(self, listing: Listing, questions: Sequence[Question]) -> None:
-        """Put the questions of one listing, land what they find; what failed is asked once more at the end."""
+    def ask(self, questions: Sequence[Question]) -> None:
+        """Put questions, land what they find; what failed is asked once more at the end."""
         questions = [question for question in questions if not self.keep(question)]
-        self._ask_once(listing, questions)
+        self._ask_once(questions)
         failed = [q for q in questions if self.asked[self.key_of(q)].answer.outcome == "failed"]
         if failed:
-            self.log(f"{listing.name}: asking {len(failed)} failed cell(s) a second time.")
-            self._ask_once(listing, failed)
+            for name, count in Counter(question.listing.name for question in failed).items():
+                self.log(f"{name}: asking {count} failed cell(s) a second time.")
+            self._ask_once(failed)
 
     def keep(self, question: Question) -> bool:
         """Whether a question is left out because its last answer is trusted and only others are asked again."""
@@ -182,7 +184,7 @@ class Collection:
                 answer = self.reach(question.listing_role).ask(question, keep=spool.keep)
                 if answer.outcome == "found":
                     spool.land()
-            self._taker(listing)(answer)
+            self._take(answer)
             done[listing.name] += 1
             entries = [e for k, e in self.asked.items() if k[3].partition(":")[0] == listing.name]
             reports[listing.name](
@@ -214,43 +216,52 @@ class Collection:
         entry = self.asked[key]
         entry.answer = replace(entry.answer, outcome="skipped", skip_reason=reason, error_message=message)
 
-    def _ask_once(self, listing: Listing, questions: Sequence[Question]) -> None:
-        if listing.is_large:
-            self.ask_in_turn(questions, {listing.name: len(questions)})
-            return
-        for role in listing.roles:
-            own = [question for question in questions if question.listing_role == role]
-            if own:
-                self.reach(role).ask_all(own, self._taker(listing), progress=Reporter(listing.name, self.log))
+    def _ask_once(self, questions: Sequence[Question]) -> None:
+        """Put questions of any listings: each role's together, what does not fit into memory one after the other."""
+        large: dict[str, list[Question]] = defaultdict(list)
+        for question in questions:
+            self._writer(question.listing)
+            if question.listing.is_large:
+                large[question.listing.name].append(question)
+        for name, own in large.items():
+            self.ask_in_turn(own, {name: len(own)})
+        by_role: dict[Role, list[Question]] = defaultdict(list)
+        for question in questions:
+            if not question.listing.is_large:
+                by_role[question.listing_role].append(question)
+        for role, own in by_role.items():
+            reports = Reports(Counter(question.listing.name for question in own), self.log)
 
-    def _taker(self, listing: Listing) -> Callable[[Answer], None]:
-        """What takes the answers of a listing, from any thread."""
-        writer = self._writer(listing)
+            def take(answer: Answer, reports: Reports = reports) -> None:
+                self._take(answer)
+                reports.count(answer.question.listing.name, answer)
+
+            self.reach(role).ask_all(own, take, progress=reports)
+
+    def _take(self, answer: Answer) -> None:
+        """Land an answer and keep what will be judged; called from any thread."""
+        listing = answer.question.listing
         fields = self._wanted.get(listing.name, ())
-
-        def take(answer: Answer) -> None:
-            key = self.key_of(answer.question)
-            if answer.outcome == "found":
-                writer.append(key, answer.records)
-            captures = [
-                Capture(key, {name: record.get(name) for name in fields})
-                for record in (answer.records if fields else ())
-            ]
-            with self._lock:
-                self.captured[listing.name] += captures
-                entry = self.asked.get(key)
-                if entry is None:
-                    entry = self.asked[key] = Asked(answer, attempts=0, first_at=answer.started_at)
-                # As text: tens of thousands of parsed answers would take a hundred megabytes.
-                entry.answer = replace(answer, records=[], raw_response=None)
-                entry.raw = None if answer.raw_response is None else json.dumps(answer.raw_response, default=str)
-                entry.request_id = (answer.raw_response or {}).get("ResponseMetadata", {}).get("RequestId")
-                entry.attempts += 1
-                entry.zeros += answer.outcome == "empty_suspect"
-                entry.requests += answer.request_count
-                entry.throttles += answer.throttle_count
-
-        return take
+        key = self.key_of(answer.question)
+        if answer.outcome == "found":
+            self._writer(listing).append(key, answer.records)
+        captures = [
+            Capture(key, {name: record.get(name) for name in fields}) for record in (answer.records if fields else ())
+        ]
+        # As text: tens of thousands of parsed answers would take a hundred megabytes.
+        raw = None if answer.raw_response is None else json.dumps(answer.raw_response, default=str)
+        request_id = (answer.raw_response or {}).get("ResponseMetadata", {}).get("RequestId")
+        with self._lock:
+            self.captured[listing.name] += captures
+            entry = self.asked.get(key)
+            if entry is None:
+                entry = self.asked[key] = Asked(answer, attempts=0, first_at=answer.started_at)
+            entry.answer = replace(answer, records=[], raw_response=None)
+            entry.raw, entry.request_id = raw, request_id
+            entry.attempts += 1
+            entry.zeros += answer.outcome == "empty_suspect"
+            entry.requests += answer.request_count
+            entry.throttles += answer.throttle_count
 
     def _writer(self, listing: Listing) -> LandingWriter:
         if listing.name not in self._writers:
@@ -298,7 +309,7 @@ class Collection:
     def settle(self) -> None:
         """Ask once more the zeros that something speaks against."""
         billed = self._billed()
-        again: dict[str, list[Question]] = defaultdict(list)
+        again: list[Question] = []
         for key, entry in self.asked.items():
             answer = entry.answer
             listing = answer.question.listing
@@ -306,11 +317,10 @@ class Collection:
                 listing.sense(answer.question.suffix), self._witness(key, listing, billed)
             )
             if doubtful:
-                again[listing.name].append(answer.question)
-        for listing in self.listings:
-            if again[listing.name]:
-                self.log(f"{listing.name}: asking {len(again[listing.name])} unlikely zero(s) a second time.")
-                self._ask_once(listing, again[listing.name])
+                again.append(answer.question)
+        for name, count in Counter(question.listing.name for question in again).items():
+            self.log(f"{name}: asking {count} unlikely zero(s) a second time.")
+        self._ask_once(again)
 
     def cells(self) -> list[Cell]:
         """Every cell, judged."""
@@ -396,10 +406,11 @@ class Collection:
         for cell in cells:
             if cell.listing.partition(":")[0] in parents:
                 knowledge.take(cell)
-        with self.store.read() as connection:
-            rows = evidence.coverage(connection, sorted(parents - own))
-        for row in rows:
-            knowledge.add(row["listing"], row["account_id"], row["region"], row["is_trusted"], row["skip_reason"])
+        if parents - own:
+            with self.store.read() as connection:
+                rows = evidence.coverage(connection, sorted(parents - own))
+            for row in rows:
+                knowledge.add(row["listing"], row["account_id"], row["region"], row["is_trusted"], row["skip_reason"])
         return knowledge
 
     def _judge(
@@ -519,8 +530,7 @@ class Collection:
         paths = {listing.name: self._writer(listing).commit(by_listing[listing.name]) for listing in self.listings}
         verdicts: dict[str, rules.Verdict] = {}
         with self.store.transaction() as connection:
-            for path in paths.values():
-                evidence.load_cells(connection, str(path))
+            evidence.load_cells(connection, [str(path) for path in paths.values()])
             evidence.count_requests(
                 connection,
                 self.run_id,

@@ -2,8 +2,6 @@
 
 import os
 from collections.abc import Mapping
-from importlib.metadata import PackageNotFoundError, version
-from typing import Any
 
 import dagster as dg
 
@@ -15,45 +13,12 @@ from pipelines.models import model_assets, read_models
 from pipelines.preflight import caller_identity
 from pipelines.publish import published_asset
 from pipelines.report.asset import report
+from pipelines.roles import aws_roles, code_version
 from pipelines.settings import Settings, SettingsError, read_settings
-from resources.roles import AwsRole, Billing, Central, Management, Operations, Workload
 from resources.warehouse_resource import Warehouse
 
 NIGHTLY = "nightly"
 SCHEDULE = "nightly_schedule"
-
-
-def code_version() -> str:
-    """The version of the installed product."""
-    try:
-        return version("aws-org-cmdb")
-    except PackageNotFoundError:
-        return "unknown"
-
-
-def aws_roles(settings: Settings) -> dict[str, AwsRole]:
-    """The four resources of the contract."""
-    central = Central(
-        management_profile=settings.management_profile,
-        operations_profile=settings.operations_profile,
-        billing_profile=settings.billing_profile,
-        operations_account=settings.expectation.operations_account,
-        billing_account=settings.expectation.billing_account,
-        shared_accounts=sorted("+".join(sorted(pair)) for pair in settings.expectation.shared),
-    )
-    shared: dict[str, Any] = {
-        "central": central,
-        "database": str(settings.database),
-        "home_region": settings.home_region,
-        "concurrency": settings.concurrency,
-        "config_hash": settings.config_hash,
-    }
-    return {
-        "management": Management(**shared),
-        "operations": Operations(**shared),
-        "billing": Billing(**shared),
-        "workload": Workload(**shared, patterns=list(settings.workload_profiles), aws_profile=settings.aws_profile),
-    }
 
 
 def build_defs(environment: Mapping[str, str]) -> dg.Definitions:

@@ -12,8 +12,8 @@ import pandas as pd
 
 from pipelines import cost, metrics
 from pipelines.catalogue import COST_BY_MONTH, COST_MONTHLY, COST_RESOURCE, MEASURED, METRIC, listings
-from pipelines.definitions import aws_roles, code_version
 from pipelines.preflight import record
+from pipelines.roles import aws_roles, code_version
 from pipelines.seeds import services_of_listings, tag_keys
 from pipelines.settings import Settings
 from resources import evidence

@@ -1,7 +1,12 @@
-"""What a step asks: which accounts, regions and parents. The asking itself is `Collection`'s; the bill is in `bill`."""
+"""What a step asks: which accounts, regions and parents. The asking itself is `Collection`'s; the bill is in `bill`.
 
+A plan is a generator: it gives the questions that can be put now, and goes on when all of them have their answers. So
+the questions of many plans are put together, and no listing waits for another one unless it needs what that found.
+"""
+
+import sys
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -14,17 +19,35 @@ from resources.contract import Role
 from resources.listing import GLOBAL_REGION, Listing
 from resources.roles import Workload
 
+Plan = Iterator[Sequence[Question]]
+"""Questions to put at once, again and again; what came of them is known when the next are wanted."""
 
-def ask_central(collection: Collection, listing: Listing, role: Role) -> None:
-    """Ask a listing of a central account: in each of its regions where the listing is regional."""
+
+def ask_in_step(collection: Collection, plans: Sequence[tuple[Listing, Plan]]) -> None:
+    """Put the questions of several listings, together where none of them needs what another one finds."""
+    waiting = list(plans)
+    while waiting:
+        names = {listing.name for listing, _ in waiting}
+        later = [pair for pair in waiting if pair[0].each and names & {*pair[0].each.of} - {pair[0].name}]
+        going = [plan for listing, plan in waiting if not any(listing is other for other, _ in later)]
+        assert going, "no two listings are asked for each other's records"
+        waiting = later
+        while going:
+            rounds = [(plan, next(plan, None)) for plan in going]
+            going = [plan for plan, questions in rounds if questions is not None]
+            collection.ask([question for _, questions in rounds for question in questions or ()])
+
+
+def central_plan(collection: Collection, listing: Listing, role: Role) -> Plan:
+    """A listing of a central account: in each of its regions where the listing is regional."""
     identity = identity_of(collection, role)
     account = identity.account_id
     if listing.each is not None and listing.each.enum:
         values = collection.reach(role).enum_values(listing.service, listing.each.enum)
         ask = _asker(listing, role, identity.profile, account)
-        collection.ask(listing, [ask(GLOBAL_REGION, {listing.each.parameter: value}, value) for value in values])
+        yield [ask(GLOBAL_REGION, {listing.each.parameter: value}, value) for value in values]
         return
-    _ask_places(collection, listing, role, {account: identity.profile})
+    yield from _places(collection, listing, role, {account: identity.profile})
 
 
 def _asker(listing: Listing, role: Role, profile: str, account: str) -> Callable[..., Question]:
@@ -50,35 +73,35 @@ def _asker(listing: Listing, role: Role, profile: str, account: str) -> Callable
     return ask
 
 
-def _ask_places(collection: Collection, listing: Listing, role: Role, profile_of: Mapping[str, str]) -> None:
-    """Ask a listing of accounts: once, in each of their regions, or for each record of its parents there."""
+def _places(collection: Collection, listing: Listing, role: Role, profile_of: Mapping[str, str]) -> Plan:
+    """A listing of accounts: once, in each of their regions, or for each record of its parents there."""
     if listing.on_request and listing.on_request not in collection.settings.requested:
         for account, profile in profile_of.items():
             key = (role, account, GLOBAL_REGION, listing.name)
             collection.skip(NotAsked(key, "skipped", "not_requested", profile=profile))
         return
     if listing.name == METRIC:
-        _ask_metrics(collection, listing, role, profile_of)
+        yield from _metrics(collection, listing, role, profile_of)
         return
     if listing.each is not None:
-        _ask_for_parents(collection, listing, role, profile_of)
+        yield from _for_parents(collection, listing, role, profile_of)
         return
     questions: list[Question] = []
     regions_of = _regions_of(collection, listing, role, profile_of)
     for account, profile in profile_of.items():
         ask = _asker(listing, role, profile, account)
         questions += [ask(region) for region in regions_of[account]]
-    _ask(collection, listing, role, questions)
+    yield from _rounds(collection, listing, role, questions)
 
 
-def _ask_metrics(collection: Collection, listing: Listing, role: Role, profile_of: Mapping[str, str]) -> None:
-    """Ask CloudWatch about every resource that was found, in one cell an account and region."""
+def _metrics(collection: Collection, listing: Listing, role: Role, profile_of: Mapping[str, str]) -> Plan:
+    """CloudWatch about every resource that was found, in one cell an account and region."""
     resources: dict[tuple[str, str], list[tuple[str, str]]] = defaultdict(list)
     for source, measured in MEASURED.items():
         for capture in collection.records_of(source):
             resources[capture.key[1], capture.key[2]].append((source, str(capture.fields[measured.field])))
     today = datetime.now(UTC).date()
-    _ask(
+    yield from _rounds(
         collection,
         listing,
         role,
@@ -94,8 +117,8 @@ def _ask_metrics(collection: Collection, listing: Listing, role: Role, profile_o
             collection.childless(_asker(listing, role, profile, account)(GLOBAL_REGION))
 
 
-def _ask_for_parents(collection: Collection, listing: Listing, role: Role, profile_of: Mapping[str, str]) -> None:
-    """Ask a listing for what its parents name, and again for what the answers name where it is its own parent."""
+def _for_parents(collection: Collection, listing: Listing, role: Role, profile_of: Mapping[str, str]) -> Plan:
+    """A listing for what its parents name, and again for what the answers name where it is its own parent."""
     each = listing.each
     assert each is not None, "only a listing with parents comes here"
     done: dict[tuple[str, str], set[str]] = defaultdict(set)
@@ -113,21 +136,21 @@ def _ask_for_parents(collection: Collection, listing: Listing, role: Role, profi
                 questions += [ask(region, {each.parameter: value}, value) for value in fresh]
         if not questions:
             break
-        _ask(collection, listing, role, questions)
+        yield from _rounds(collection, listing, role, questions)
     asked = {account for account, _ in done}
     for account, profile in profile_of.items():
         if account not in asked:
             collection.childless(_asker(listing, role, profile, account)(GLOBAL_REGION))
 
 
-def _ask(collection: Collection, listing: Listing, role: Role, questions: Sequence[Question]) -> None:
-    """Put the questions; of an optional grant first one to each account, the others where it was given."""
+def _rounds(collection: Collection, listing: Listing, role: Role, questions: Sequence[Question]) -> Plan:
+    """The questions; of an optional grant first one to each account, the others where it was given."""
     questions = [question for question in questions if not collection.keep(question)]
     if not collection.reach(role).is_optional(listing):
-        collection.ask(listing, questions)
+        yield questions
         return
     probes = {question.account_id: question for question in reversed(questions)}
-    collection.ask(listing, list(probes.values()))
+    yield list(probes.values())
     refused = {
         account
         for account, probe in probes.items()
@@ -141,7 +164,7 @@ def _ask(collection: Collection, listing: Listing, role: Role, questions: Sequen
             collection.skip(NotAsked(collection.key_of(question), "skipped", OPTIONAL_GRANT, profile=question.profile))
         else:
             rest.append(question)
-    collection.ask(listing, rest)
+    yield rest
 
 
 def _regions_of(
@@ -193,8 +216,8 @@ def identity_of(collection: Collection, role: Role) -> Identity:
     return identity
 
 
-def ask_workloads(collection: Collection, listing: Listing, reached: accounts.Reached) -> None:
-    """Ask a listing of every reached account but the one that the operations role asks it of."""
+def workload_plan(collection: Collection, listing: Listing, reached: accounts.Reached) -> Plan:
+    """A listing of every reached account but the one that the operations role asks it of."""
     role: Role = "workload"
     elsewhere = identity_of(collection, "operations").account_id if "operations" in listing.roles else ""
     known_regions = _known_regions(collection, listing, role)
@@ -216,19 +239,24 @@ def ask_workloads(collection: Collection, listing: Listing, reached: accounts.Re
                 )
             )
     own = {account: profile for account, profile in reached.profile_of.items() if account != elsewhere}
-    _ask_places(collection, listing, role, own)
+    yield from _places(collection, listing, role, own)
 
 
-def _enabled_regions(collection: Collection) -> dict[str, list[str]]:
+def _enabled_regions(collection: Collection) -> Mapping[str, list[str]]:
     """The regions to ask by account: enabled, and wanted where `CMDB_REGIONS` says which."""
+    if collection.regions_of is not None:
+        return collection.regions_of
     wanted = collection.settings.regions
-    regions: dict[str, list[str]] = defaultdict(list)
+    regions: dict[str, list[str]] = {}
     for capture in collection.records_of(REGION):
-        name = str(capture.fields["RegionName"])
+        name = sys.intern(str(capture.fields["RegionName"]))
         enabled = capture.fields["OptInStatus"] != "not-opted-in"
-        listed = regions[capture.key[1]]
+        listed = regions.setdefault(capture.key[1], [])
         if enabled and (not wanted or name in wanted):
             listed.append(name)
+    if not any(listing.name == REGION for listing in collection.listings):
+        # Read once for all listings of the step; a step that lists the regions itself has more of them later.
+        collection.regions_of = regions
     return regions
 
 

@@ -2,12 +2,12 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
-from resources.answer import Progress
+from resources.answer import Answer, Progress
 
 LOG_EVERY_SECONDS = 5.0
 
@@ -76,6 +76,51 @@ class Reporter:
             if progress.done == progress.total or now - self._logged_at >= LOG_EVERY_SECONDS:
                 self._logged_at = now
                 self._log(report.sentence())
+
+
+class Reports:
+    """Says how far each of several listings is that are asked together, and what they come to.
+
+    Args:
+        totals: how many questions each listing has, by its name.
+    """
+
+    def __init__(self, totals: Mapping[str, int], log: Callable[[str], None]) -> None:
+        self._totals = totals
+        self._reporters = {name: Reporter(name, log) for name in totals}
+        self._whole = Reporter(f"{len(totals)} listings", log) if len(totals) > 1 else None
+        self._lock = threading.Lock()
+        self._counted = {name: [0, 0, 0, 0] for name in totals}
+        self._told: dict[str, int] = {}
+
+    def count(self, listing: str, answer: Answer) -> None:
+        """Take an answer into account; called from worker threads."""
+        with self._lock:
+            counted = self._counted[listing]
+            counted[0] += 1
+            counted[1] += answer.record_count
+            counted[2] += answer.request_count
+            counted[3] += answer.throttle_count
+
+    def __call__(self, whole: Progress) -> None:
+        """Tell, where something has moved on."""
+        for name, total in self._totals.items():
+            with self._lock:
+                done, records, requests, throttles = self._counted[name]
+            if done != self._told.get(name, 0):
+                self._told[name] = done
+                self._reporters[name](
+                    Progress(
+                        done=done,
+                        total=total,
+                        records=records,
+                        requests=requests,
+                        throttles=throttles,
+                        elapsed=whole.elapsed,
+                    )
+                )
+        if self._whole is not None:
+            self._whole(whole)
 
 
 class Load:

@@ -11,7 +11,7 @@ import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -174,19 +174,43 @@ def _contract_loader(data_path: str | None) -> ContractLoader:
     return ContractLoader(_loader(data_path))
 
 
+@cache
+def _environment() -> Any:
+    """What looks up botocore's own variables."""
+    return botocore.session.Session()
+
+
+@lru_cache(maxsize=2)
+def _config(config_file: Path, credentials_file: Path, data_path: str | None, _: tuple[Any, ...]) -> "AwsConfig":
+    return AwsConfig(config_file, credentials_file, data_path)
+
+
+def _state(file: Path) -> tuple[int, ...]:
+    """What changes when a file does; empty where there is none that can be looked at."""
+    try:
+        found = file.stat()
+    except OSError:
+        return ()
+    return (found.st_mtime_ns, found.st_size, found.st_ino, found.st_mode)
+
+
 class AwsConfig:
     """The AWS config and credentials files, found as every AWS tool finds them and parsed once."""
 
-    def __init__(self) -> None:
-        session = botocore.session.Session()
-        self.config_file = Path(session.get_config_variable("config_file")).expanduser()
-        self.credentials_file = Path(session.get_config_variable("credentials_file")).expanduser()
-        # By the environment alone: the profile's own setting would mean parsing the files here.
-        data_path = session.get_config_variable("data_path", methods=("env",))
+    def __init__(self, config_file: Path, credentials_file: Path, data_path: str | None) -> None:
+        self.config_file = config_file
+        self.credentials_file = credentials_file
         self.loader = _loader(data_path)
         self.contract_loader = _contract_loader(data_path)
-        self._session = session
         self._settings_keys: dict[str, str] = {}
+
+    @classmethod
+    def now(cls) -> "AwsConfig":
+        """The files as they are now: parsed once in a process, and again when one of them has changed."""
+        variable = _environment().get_config_variable
+        files = [Path(variable(name)).expanduser() for name in ("config_file", "credentials_file")]
+        # By the environment alone: the profile's own setting would mean parsing the files here.
+        return _config(*files, variable("data_path", methods=("env",)), tuple(_state(file) for file in files))
 
     @cached_property
     def whole(self) -> dict[str, Any]:
@@ -196,7 +220,10 @@ class AwsConfig:
             AwsConfigError: one of them cannot be read.
         """
         try:
-            whole: dict[str, Any] = self._session.full_config
+            session = botocore.session.Session()
+            session.set_config_variable("config_file", str(self.config_file))
+            session.set_config_variable("credentials_file", str(self.credentials_file))
+            whole: dict[str, Any] = session.full_config
         except (ConfigParseError, OSError) as error:
             raise AwsConfigError(
                 f"The AWS config cannot be read: {self.config_file} or {self.credentials_file} is malformed."
@@ -451,7 +478,7 @@ class Credentials:
 
     def __init__(self, role: Role, region: str, client_config: Config, register: Callable[[Any], None]) -> None:
         self.role = role
-        self.config = AwsConfig()
+        self.config = AwsConfig.now()
         logging.getLogger("botocore.credentials").addFilter(_without_traceback)
         self._region = region
         self._client_config = client_config
@@ -678,4 +705,4 @@ def available_profiles() -> list[str]:
     Raises:
         AwsConfigError: a file cannot be read.
     """
-    return list(AwsConfig().profiles)
+    return list(AwsConfig.now().profiles)

@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from types import MappingProxyType
 from typing import Any
 
@@ -304,6 +305,7 @@ class Reach:
         self._count_lock = threading.Lock()
         self._request_count = 0
         self._throttle_count = 0
+        self._taken_count = 0
         self._wire = Wire(
             lambda name, operation: check(role, name, operation), self._count_request, self._count_throttle
         )
@@ -324,7 +326,7 @@ class Reach:
     def _models(self) -> "_Models":
         made = self._known
         if made is None:
-            made = self._known = _Models(self._credentials.config.contract_loader)
+            made = self._known = _models(self._credentials.config.contract_loader)
         return made
 
     # ---------------------------------------------------------------------------------------- who
@@ -823,6 +825,12 @@ class Reach:
         """Everything that went out, for credentials and identities too, retries included."""
         return self._request_count
 
+    def take_request_count(self) -> int:
+        """How many have gone out since this was last asked."""
+        with self._count_lock:
+            taken, self._taken_count = self._request_count - self._taken_count, self._request_count
+        return taken
+
     @property
     def throttle_count(self) -> int:
         """How many of them were throttled."""
@@ -1020,6 +1028,12 @@ class _Models:
             place = GLOBAL_SERVICE_REGIONS.get(partition, home_region)
             self._homes[key] = home_region if regions else place
         return self._homes[key]
+
+
+@cache
+def _models(loader: ContractLoader) -> _Models:
+    """One for all roles: they know the same."""
+    return _Models(loader)
 
 
 # ------------------------------------------------------------------------------------------ what it means

@@ -5,10 +5,13 @@ and records what it saw. None can be made to ask without that.
 """
 
 import fnmatch
+import threading
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import ClassVar
+from weakref import WeakValueDictionary
 
 import dagster as dg
 from pydantic import Field, PrivateAttr
@@ -69,6 +72,48 @@ class Central(dg.Config):
         )
 
 
+class _Ways:
+    """The ways to AWS that the resources of one run share, so that clients and identities are made once.
+
+    Each resource verifies the identities by itself all the same: what it shares is how to ask.
+    """
+
+    # A run that was broken off leaves nothing here.
+    _open: ClassVar[WeakValueDictionary[tuple[str, ...], "_Ways"]] = WeakValueDictionary()
+    _lock: ClassVar[threading.Lock] = threading.Lock()
+
+    def __init__(self, key: tuple[str, ...]) -> None:
+        self._key = key
+        self._users = 0
+        self.reaches: dict[Role, Reach] = {}
+
+    @classmethod
+    def join(cls, key: tuple[str, ...], *, shared: bool) -> "_Ways":
+        """Those of a run, for one more resource."""
+        with cls._lock:
+            ways = cls._open.setdefault(key, cls(key)) if shared else cls(key)
+            ways._users += 1
+            return ways
+
+    def reach(self, role: Role, home_region: str, concurrency: int) -> Reach:
+        """The way of one role."""
+        with self._lock:
+            if role not in self.reaches:
+                self.reaches[role] = Reach(role, home_region=home_region, concurrency=concurrency)
+            return self.reaches[role]
+
+    def leave(self) -> None:
+        """Close the connections with the last resource that uses them."""
+        with self._lock:
+            self._users -= 1
+            if self._users:
+                return
+            if self._open.get(self._key) is self:
+                del self._open[self._key]
+        for reach in self.reaches.values():
+            reach.close()
+
+
 class AwsRole(dg.ConfigurableResource):  # type: ignore[type-arg]  # as in warehouse_resource
     """One role of the contract.
 
@@ -86,24 +131,27 @@ class AwsRole(dg.ConfigurableResource):  # type: ignore[type-arg]  # as in wareh
     config_hash: str = ""
 
     _run_id: str = PrivateAttr(default="")
-    _reaches: dict[Role, Reach] = PrivateAttr(default_factory=dict)
-    _taken: int = PrivateAttr(default=0)
+    _ways: _Ways | None = PrivateAttr(default=None)
     _verified: tuple[datetime, Identity | None] | None = PrivateAttr(default=None)
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
         """Remember the run. Nothing is asked yet."""
-        self._run_id = context.run_id or ""
+        self.serve(context.run_id or "")
+
+    def serve(self, run_id: str) -> None:
+        """Work for a run, whose resources share what is made once."""
+        self.close()
+        self._run_id = run_id
 
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
         """Close the connections."""
         self.close()
 
     def close(self) -> None:
-        """Close the connections. The resource may be used again."""
-        for reach in self._reaches.values():
-            reach.close()
-        self._reaches.clear()
-        self._taken = 0
+        """Close the connections, with the run's other resources. The resource may be used again."""
+        if self._ways is not None:
+            self._ways.leave()
+        self._ways = None
         self._verified = None
 
     @property
@@ -116,20 +164,23 @@ class AwsRole(dg.ConfigurableResource):  # type: ignore[type-arg]  # as in wareh
         self.verify()
         return self._reach(self.role)
 
+    def _joined(self) -> _Ways:
+        if self._ways is None:
+            key = (self._run_id, self.home_region, str(self.concurrency), repr(self.central))
+            self._ways = _Ways.join(key, shared=bool(self._run_id))
+        return self._ways
+
     def _reach(self, role: Role) -> Reach:
-        if role not in self._reaches:
-            self._reaches[role] = Reach(role, home_region=self.home_region, concurrency=self.concurrency)
-        return self._reaches[role]
+        return self._joined().reach(role, self.home_region, self.concurrency)
 
     def take_request_count(self) -> int:
-        """Requests that this resource has sent since this was last asked, retries and STS included."""
-        sent = sum(reach.request_count for reach in self._reaches.values())
-        taken, self._taken = sent - self._taken, sent
-        return taken
+        """Requests that the run's resources have sent since one was last asked, retries and STS included."""
+        return sum(reach.take_request_count() for reach in self._joined().reaches.values())
 
     def callers(self) -> dict[Role, Caller]:
         """Who the three central profiles are, by STS. Never raises for what a profile lacks."""
-        return {role: self._caller(role) for role in CENTRAL_ROLES}
+        with ThreadPoolExecutor(len(CENTRAL_ROLES)) as pool:
+            return dict(zip(CENTRAL_ROLES, pool.map(self._caller, CENTRAL_ROLES), strict=True))
 
     def _caller(self, role: Role) -> Caller:
         profile = self.central.profile(role)

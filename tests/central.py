@@ -9,7 +9,7 @@ from given import House
 
 from pipelines.catalogue import DELEGATION, ORGANIZATION, POLICY
 from pipelines.collection import Collection
-from pipelines.plans import ask_central
+from pipelines.plans import ask_in_step, central_plan
 from pipelines.settings import read_settings
 from resources import evidence
 from resources.answer import Identity
@@ -57,8 +57,7 @@ def collect(
     with home.store.transaction() as connection:
         evidence.record_run(connection, run_id, "test")
     try:
-        for listing in listings:
-            ask_central(collection, listing, "management")
+        ask_in_step(collection, [(entry, central_plan(collection, entry, "management")) for entry in listings])
         collection.settle()
         collection.commit(collection.cells(), {})
     finally:

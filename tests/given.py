@@ -111,7 +111,7 @@ class House:
         with self.store.transaction() as connection:
             evidence.record_run(connection, run_id, "test")
             for path in paths:
-                evidence.load_cells(connection, str(path))
+                evidence.load_cells(connection, [str(path)])
             for given in (given for group in by_listing.values() for given in group if given.accepted):
                 cell = given.cell(run_id, at)
                 connection.execute(

@@ -19,7 +19,7 @@ from pipelines.bill import ask_costs
 from pipelines.catalogue import BUDGET, COST, COST_RESOURCE, COST_TAG
 from pipelines.collection import Collection
 from pipelines.cost_metadata import cost_metadata
-from pipelines.plans import ask_central
+from pipelines.plans import ask_in_step, central_plan
 from pipelines.seeds import services_of_listings, tag_keys
 from pipelines.settings import read_settings
 from resources import evidence
@@ -70,8 +70,8 @@ def collect(home: House, run_id: str, *, only_untrusted: bool = False, budgets: 
         evidence.record_run(connection, run_id, "test")
     try:
         ask_costs(collection, COST.listings)
-        for listing in BUDGET.listings if budgets else ():
-            ask_central(collection, listing, "billing")
+        asked = BUDGET.listings if budgets else ()
+        ask_in_step(collection, [(listing, central_plan(collection, listing, "billing")) for listing in asked])
         collection.settle()
         return dict(collection.commit(collection.cells(), {}))
     finally:

@@ -33,8 +33,9 @@ from nights import REPOSITORY, copy_of, environment_of, fingerprint, night_envir
 
 from pipelines.alerts import failure_sentence
 from pipelines.catalogue import ACCOUNT, FAMILIES
-from pipelines.definitions import NIGHTLY, aws_roles, build_defs
+from pipelines.definitions import NIGHTLY, build_defs
 from pipelines.models import SCHEMAS, read_models
+from pipelines.roles import aws_roles
 from pipelines.settings import read_settings
 from resources import profile, roles
 from resources.roles import AwsRole, IdentityRefused, Workload

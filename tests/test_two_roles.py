@@ -16,7 +16,7 @@ from pipelines import metrics
 from pipelines.catalogue import METRIC, REGION, listings
 from pipelines.collect import ask
 from pipelines.collection import Collection
-from pipelines.definitions import aws_roles
+from pipelines.roles import aws_roles
 from pipelines.settings import read_settings
 from resources import evidence
 from resources.answer import OPTIONAL_GRANT

@@ -1,0 +1,40 @@
+"""The four resources of the contract, made from the settings, and the version that a run is recorded under."""
+
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from pipelines.settings import Settings
+from resources.roles import AwsRole, Billing, Central, Management, Operations, Workload
+
+
+def code_version() -> str:
+    """The version of the installed product."""
+    try:
+        return version("aws-org-cmdb")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def aws_roles(settings: Settings) -> dict[str, AwsRole]:
+    """The four resources of the contract."""
+    central = Central(
+        management_profile=settings.management_profile,
+        operations_profile=settings.operations_profile,
+        billing_profile=settings.billing_profile,
+        operations_account=settings.expectation.operations_account,
+        billing_account=settings.expectation.billing_account,
+        shared_accounts=sorted("+".join(sorted(pair)) for pair in settings.expectation.shared),
+    )
+    shared: dict[str, Any] = {
+        "central": central,
+        "database": str(settings.database),
+        "home_region": settings.home_region,
+        "concurrency": settings.concurrency,
+        "config_hash": settings.config_hash,
+    }
+    return {
+        "management": Management(**shared),
+        "operations": Operations(**shared),
+        "billing": Billing(**shared),
+        "workload": Workload(**shared, patterns=list(settings.workload_profiles), aws_profile=settings.aws_profile),
+    }
