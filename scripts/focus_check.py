@@ -30,7 +30,9 @@ def broken_rules(report: Path) -> tuple[int, dict[str, str]]:
         for kind in ("failure", "error"):
             found = case.find(kind)
             if found is not None:
-                broken[case.attrib["name"]] = found.attrib.get("message") or (found.text or "").strip()
+                # Named "rule :: what it asks".
+                rule = case.attrib["name"].partition(" :: ")[0]
+                broken[rule] = found.attrib.get("message") or (found.text or "").strip()
     return len(cases), broken
 
 
