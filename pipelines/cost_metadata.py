@@ -1,6 +1,7 @@
 """What Dagster's UI shows beside a table of money: its sum and window, what asking for it took, how old it is."""
 
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -9,12 +10,54 @@ from pipelines.cost import REQUEST_PRICE_USD
 if TYPE_CHECKING:
     import duckdb
 
-SUMMED: Mapping[str, str] = {
-    "cost.daily": "slice = 'service'",
-    "cost.tag_service_daily": "tag_key = (select min(first.tag_key) from cost.tag_service_daily as first)",
-    "cost.resource_daily": "true",
+
+@dataclass(frozen=True)
+class Sum:
+    """How the amounts of a table are added up: each once.
+
+    Attributes:
+        rows: the condition of the rows that hold every amount once.
+        amount, currency: columns.
+        first, last: the columns that say of which days it is.
+    """
+
+    rows: str = "true"
+    amount: str = "unblended_cost"
+    currency: str = "currency"
+    first: str = "usage_date"
+    last: str = "usage_date"
+
+
+SUMMED: Mapping[str, Sum] = {
+    "cost.daily": Sum("slice = 'service'"),
+    "cost.tag_service_daily": Sum("tag_key = (select min(one.tag_key) from cost.tag_service_daily as one)"),
+    "cost.resource_daily": Sum(),
+    "cost.resource_cost": Sum(amount="cost", first="month", last="last_day(month)"),
+    "cost.allocation": Sum(
+        "tag_key = (select min(one.tag_key) from cost.allocation as one)", first="month", last="last_day(month)"
+    ),
+    "cost.movement": Sum(
+        "slice = 'service' and month = (select max(one.month) from cost.movement as one)",
+        amount="reporting_cost",
+        currency="reporting_currency",
+        first="month",
+        last="through_date",
+    ),
+    "cost.spend_vs_budget": Sum(
+        "scope = 'total' and budget_name = (select min(one.budget_name) from cost.spend_vs_budget as one "
+        "where one.scope = 'total')",
+        amount="month_to_date",
+        first="period_start",
+        last="last_complete_date",
+    ),
+    "cost.saving": Sum(
+        "month = (select max(one.month) from cost.saving as one)",
+        amount="identified",
+        first="month",
+        last="last_day(month)",
+    ),
 }
-"""The tables whose rows can be added up, and the rows that hold every amount once."""
+"""The tables whose rows can be added up. Budgets overlap, and an anomaly is no amount of its own."""
 
 
 def cost_metadata(
@@ -28,10 +71,11 @@ def cost_metadata(
     """
     shown: dict[str, Any] = {}
     if relation in SUMMED:
+        how = SUMMED[relation]
         row = connection.execute(
             f"""
-            select sum(unblended_cost), any_value(currency), min(usage_date), max(usage_date)
-            from {relation} where {SUMMED[relation]}
+            select sum({how.amount}), any_value({how.currency}), min({how.first}), max({how.last})
+            from {relation} where {how.rows}
             """
         ).fetchone()
         if row is not None and row[0] is not None:

@@ -20,6 +20,7 @@ import pytest
 from nights import DATABASE, Witness, cmdb, copy_of, night_environment, query, run_night
 
 from pipelines import cost
+from pipelines.cost_metadata import SUMMED, cost_metadata
 from pipelines.seeds import services_of_listings, tag_keys
 from pipelines.settings import WAREHOUSE_FOLDER
 from resources.warehouse import Store
@@ -612,6 +613,18 @@ def test_no_published_view_asks_for_what_only_duckdb_2_has(truthful_night: Path)
     views = query(truthful_night / DATABASE, "select view_name, sql from duckdb_views() where not internal")
     assert len(views) > 20
     assert [name for name, sql in views if '"if"(' in sql] == []
+
+
+def test_tables_that_share_out_the_bill_show_its_sum_in_dagster(truthful_night: Path) -> None:
+    with duckdb.connect(str(truthful_night / DATABASE), read_only=True) as connection:
+        shown = {
+            relation: cost_metadata(connection, relation, {"cost_daily"}, dt.datetime.now(dt.UTC))
+            for relation in SUMMED
+        }
+    assert {relation for relation, facts in shown.items() if "sum" in facts} >= set(SUMMED) - {"cost.resource_daily"}
+    # The tag slices are asked of the same months here.
+    for relation in ("cost.resource_cost", "cost.tag_service_daily", "cost.allocation"):
+        assert shown[relation]["sum"] == shown["cost.daily"]["sum"], relation
 
 
 def test_every_published_table_and_column_says_what_it_is(truthful_night: Path) -> None:
