@@ -60,7 +60,7 @@ class Asked:
 class _Knowledge:
     """Where the newest answers of a listing leave nothing open: trusted, or by AWS's own word nothing to ask."""
 
-    _SETTLED = rules.ANSWERED_SKIPS | rules.RETIRING | {"no_longer_asked"}
+    _SETTLED = rules.ANSWERED_SKIPS | rules.RETIRING | {rules.NO_LONGER_ASKED}
 
     def __init__(self) -> None:
         self._cells: dict[tuple[str, str], list[tuple[str, bool]]] = defaultdict(list)
@@ -582,7 +582,7 @@ class Collection:
 
         def reason(key: Key, earlier: Earlier) -> str | None:
             known_gone = each is not None and knowledge.is_whole(_asked_by(key[0], each), key[1], key[2])
-            why = "parent_gone" if known_gone else "no_longer_asked"
+            why = "parent_gone" if known_gone else rules.NO_LONGER_ASKED
             if key[1] in self.left:
                 why = "account_left"
             if answered_by_another(*key):
@@ -591,7 +591,7 @@ class Collection:
                 return None
             # What was skipped already is written again only where now more is known of it.
             settled = rules.RETIRING | rules.ANSWERED_SKIPS
-            known = earlier.outcome == "skipped" and (why == "no_longer_asked" or earlier.skip_reason in settled)
+            known = earlier.outcome == "skipped" and (why == rules.NO_LONGER_ASKED or earlier.skip_reason in settled)
             return None if known else why
 
         return [

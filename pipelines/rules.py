@@ -46,6 +46,10 @@ FOR_LATER = "request_limit"
 
 UNREACHED = frozenset({"account_left", "account_suspended", "no_profile", "region_not_enabled"})
 """Reasons of a skipped cell that say nothing of the listing: nobody is there to be asked."""
+
+NO_LONGER_ASKED = "no_longer_asked"
+"""Reason of a cell that an earlier night asked and this one does not: it speaks neither for the listing nor against it."""
+
 TOO_MANY_PAGES = "more_pages_than_the_limit"
 """Reason of a cell that takes more requests than a whole night may: it is never answered until that is changed."""
 
@@ -284,13 +288,14 @@ def listing_verdict(listing: str, cells: Sequence[CellState], tolerance: Decimal
         return Verdict(False, f"{listing} has never been asked. Materialise landing/{listing} first.")
     if not asked:
         reasons = ", ".join(sorted({cell.skip_reason or "" for cell in cells}))
-        reached = [cell for cell in cells if cell.skip_reason not in UNREACHED]
+        standing = [cell for cell in cells if cell.skip_reason != NO_LONGER_ASKED]
+        reached = [cell for cell in standing if cell.skip_reason not in UNREACHED]
         if reached and all(cell.skip_reason in ANSWERED_SKIPS for cell in reached):
             return Verdict(True, f"{listing}: there is nothing to ask here ({reasons}).")
-        if all(cell.skip_reason in (FOR_LATER, TOO_MANY_PAGES) for cell in cells):
+        if standing and all(cell.skip_reason in (FOR_LATER, TOO_MANY_PAGES) for cell in standing):
             # Where the limit is too low for any of it, nothing ever comes.
-            stuck = any(cell.skip_reason == TOO_MANY_PAGES for cell in cells)
-            return replace(_for_later(listing, cells), severity="ERROR" if stuck else "WARN")
+            stuck = any(cell.skip_reason == TOO_MANY_PAGES for cell in standing)
+            return replace(_for_later(listing, standing), severity="ERROR" if stuck else "WARN")
         cure = (
             " Name a profile for at least one account (CMDB_WORKLOAD_PROFILES), and see CMDB_REGIONS."
             if all(cell.role == "workload" for cell in cells)

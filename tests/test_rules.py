@@ -424,6 +424,11 @@ def test_a_listing_is_judged_by_its_cells(cells: list[CellState], said: str) -> 
         (("optional_grant_not_given", "region_not_enabled"), PASSED),
         (("no_profile", "account_suspended"), BLOCKED),
         (("not_requested", "parents_unknown"), BLOCKED),
+        (("no_longer_asked", "not_offered"), PASSED),
+        (("no_longer_asked", "request_limit"), WARNED),
+        (("no_longer_asked", "more_pages_than_the_limit"), BLOCKED),
+        (("no_longer_asked", "parents_unknown"), BLOCKED),
+        (("no_longer_asked", "no_longer_asked"), BLOCKED),
     ],
 )
 def test_where_those_who_are_reached_have_nothing_to_ask_the_others_change_nothing(
