@@ -48,7 +48,7 @@ UNREACHED = frozenset({"account_left", "account_suspended", "no_profile", "regio
 """Reasons of a skipped cell that say nothing of the listing: nobody is there to be asked."""
 
 NO_LONGER_ASKED = "no_longer_asked"
-"""Reason of a cell that an earlier night asked and this one does not: it speaks neither for the listing nor against it."""
+"""Reason of a cell that only an earlier night asked: it speaks neither for the listing nor against it."""
 
 TOO_MANY_PAGES = "more_pages_than_the_limit"
 """Reason of a cell that takes more requests than a whole night may: it is never answered until that is changed."""

@@ -97,6 +97,9 @@ def write_profiles(directory: Path, access: Access, port: int) -> dict[str, str]
         if account.kind == "workload" and account.profile:
             profile(account.profile, *role(account.account_id, ROLE_NAMES["workload"]))
 
+    # Operations at home in the management account: right where it is declared.
+    profile(f"{tenant}OperationsInManagement", *role(world.management, ROLE_NAMES["operations"]))
+
     # Mistakes that people make. None of these names matches the glob of the workload profiles.
     profile(f"{tenant}OperationsMisrouted", *role(world.management, ROLE_NAMES["management"]))
     profile(f"{tenant}NoSuchRole", *role(world.operations, "DoesNotExist"))

@@ -359,24 +359,30 @@ def test_a_refused_account_within_the_tolerance_keeps_its_rows_stale_and_is_warn
     after = {name: stale for name, _, _, _, stale in query(database, INSTANCES)}
     assert set(after) == set(before)
 
-    def frozen(arn: str) -> bool:
-        _, _, _, region, account, _ = arn.split(":")
-        return account == victim or (account, region) == (half, "us-east-1")
-
-    assert {arn for arn, stale in after.items() if stale} == {arn for arn in after if frozen(arn)}
-    stale_resources = {arn for arn, _, stale, retired in query(database, RESOURCES) if stale and retired is None}
-    assert stale_resources == {
-        arn for arn, status, _, _ in query(database, RESOURCES) if frozen(arn) and status == "active"
-    }
-    trusted_at = query(
+    stale = query(
         database,
         """
-        select count(*) from audit.coverage
-        where account_id = $victim and outcome = 'denied' and last_trusted_at < ended_at and not is_trusted
+        select arn, account_id, region, resource_type, is_stale from cmdb.resource
+        where retired_at is null order by arn
+        """,
+    )
+    assert {account for _, account, *_ in stale} > {victim, half}
+    for arn, account, region, kind, is_stale in stale:
+        refused_here = (account, region, kind) == (half, "us-east-1", "AWS::EC2::Instance")
+        assert is_stale == (account == victim or refused_here), arn
+    assert {arn for arn, is_stale in after.items() if is_stale} == {
+        arn for arn in after if f":{victim}:" in arn or f":us-east-1:{half}:" in arn
+    }
+    denied = query(
+        database,
+        """
+        select listing, last_trusted_at < ended_at and not is_trusted
+        from audit.coverage where account_id = $victim and outcome = 'denied'
         """,
         {"victim": victim},
     )
-    assert trusted_at == [(4,)]
+    assert {listing for listing, _ in denied} > {"ec2_region", "ec2_instance", "rds_db_instance", "s3_bucket"}
+    assert all(kept_its_date for _, kept_its_date in denied)
 
 
 def test_a_refused_account_on_a_first_night_has_no_rows_and_was_never_trusted(
@@ -388,12 +394,14 @@ def test_a_refused_account_on_a_first_night_has_no_rows_and_was_never_trusted(
     assert night.published, night.sentences
     assert any(victim in warning for warning in night.warnings)
     assert query(database, "select count(*) from aws.ec2_instance where account_id = $a", {"a": victim}) == [(0,)]
-    rest = {i["account_id"] for i in organisation.truth()["instances"]} & set(organisation.truth()["reachable"])
+    truth = organisation.truth()
+    asked = {*truth["reachable"], truth["central"]["operations"]}
+    rest = {instance["account_id"] for instance in truth["instances"]} & asked
     assert {account for (account,) in query(database, "select account_id from aws.ec2_instance")} == rest - {victim}
     doubtful = query(
         database,
         "select distinct is_trusted, last_trusted_at, outcome in ('denied', 'failed') from audit.coverage "
-        "where account_id = $a and role = 'workload'",
+        "where account_id = $a and role = 'workload' and outcome <> 'skipped'",
         {"a": victim},
     )
     assert doubtful == [(False, None, True)]
@@ -417,7 +425,7 @@ def test_a_region_that_was_emptied_is_believed_where_only_yesterday_speaks_again
         database,
         """
         select distinct region, status, is_stale from cmdb.resource
-        where account_id = $a and retired_at is null order by region
+        where account_id = $a and resource_type = 'AWS::EC2::Instance' and retired_at is null order by region
         """,
         {"a": account},
     )
@@ -429,7 +437,7 @@ def test_a_region_that_was_emptied_is_believed_where_only_yesterday_speaks_again
     asked = query(
         database,
         "select attempt_count, evidence ->> 'last_trusted_count' from audit.collection "
-        "where account_id = $a and region = 'eu-west-1' and run_id = $run",
+        "where account_id = $a and region = 'eu-west-1' and listing = 'ec2_instance' and run_id = $run",
         {"a": account, "run": night.run_id},
     )
     assert asked == [(2, "8")]
@@ -500,20 +508,16 @@ def test_an_accepted_zero_passes_until_something_is_found_there_again(
         {"a": victim},
     )
     assert accepted == [("empty_suspect", True, "a test", "decommissioned, CHG-1")]
-    assert query(
-        database,
-        "select distinct status from cmdb.resource where account_id = $a and retired_at is null",
-        {"a": victim},
-    ) == [("missing",)]
+    statuses = """
+        select distinct status, missing_since is null from cmdb.resource
+        where account_id = $a and resource_type = 'AWS::EC2::Instance' and retired_at is null
+    """
+    assert query(database, statuses, {"a": victim}) == [("missing", False)]
     # It is found again: the acceptance is over, and the next zero is as suspect as the first.
     organisation.stop_lying()
     night = run_night(organisation.env, database)
     assert night.published, night.sentences
-    assert query(
-        database,
-        "select distinct status, missing_since from cmdb.resource where account_id = $a and retired_at is null",
-        {"a": victim},
-    ) == [("active", None)]
+    assert query(database, statuses, {"a": victim}) == [("active", True)]
     organisation.lie("silent_zero")
     refused(organisation.env, database, f"empty_suspect in account {victim}")
 
@@ -521,29 +525,53 @@ def test_an_accepted_zero_passes_until_something_is_found_there_again(
 # ------------------------------------------------------------------------------------------ declared exceptions
 
 
-def test_a_declared_shared_account_is_a_warning_and_no_more(
-    organisation: Simulator, truthful_night: Path, tmp_path: Path
-) -> None:
-    database = copy_of(truthful_night, tmp_path)
-    management = organisation.truth()["central"]["management"]
+def test_a_declared_shared_account_is_a_warning_and_no_more(organisation: Simulator, tmp_path: Path) -> None:
+    database = tmp_path / "first" / DATABASE
+    truth = organisation.truth()
+    management = truth["central"]["management"]
     environment = {
         **organisation.env,
-        "AWS_OPERATIONS_PROFILE": "acmeOperationsMisrouted",
+        "AWS_OPERATIONS_PROFILE": "acmeOperationsInManagement",
         "CMDB_OPERATIONS_ACCOUNT": management,
     }
-    refused(environment, database, f"are the same account {management}")
+    night = run_night(environment, database)
+    assert not night.published
+    assert f"are the same account {management}" in " ".join(night.sentences)
     environment["CMDB_SHARED_ACCOUNTS"] = "operations+management"
-    warnings = survived(environment, database)
-    assert any(f"share account {management}, as CMDB_SHARED_ACCOUNTS declares" in said for said in warnings)
+    night = run_night(environment, database)
+    assert night.published, night.sentences
+    assert any(f"share account {management}, as CMDB_SHARED_ACCOUNTS declares" in said for said in night.warnings)
+    found = query(database, "select distinct account_id from aws.ec2_instance")
+    there = {instance["account_id"] for instance in truth["instances"]}
+    assert {account for (account,) in found} == there & {*truth["reachable"], management}
     waivers = query(
         database,
         """
         select distinct waiver from audit.caller_identity
-        where role in ('management', 'operations')
-            and run_id = (select run_id from audit.run order by started_at desc limit 1)
+        where role in ('management', 'operations') and run_id = $run
         """,
+        {"run": night.run_id},
     )
     assert waivers == [("management+operations",)]
+
+
+def test_a_night_that_no_longer_reaches_an_account_is_refused_though_the_sharing_is_declared(
+    organisation: Simulator, truthful_night: Path, tmp_path: Path
+) -> None:
+    """Who moves the operations role into the management account leaves an account behind that nobody asks."""
+    database = copy_of(truthful_night, tmp_path)
+    central = organisation.truth()["central"]
+    refused(
+        {
+            **organisation.env,
+            "AWS_OPERATIONS_PROFILE": "acmeOperationsInManagement",
+            "CMDB_OPERATIONS_ACCOUNT": central["management"],
+            "CMDB_SHARED_ACCOUNTS": "operations+management",
+        },
+        database,
+        central["operations"],
+        "Restore the profile, or close the account.",
+    )
 
 
 def test_a_declaration_that_is_not_true_is_refused(
