@@ -14,10 +14,12 @@ from given import WORKLOAD, House, house
 from nights import Witness, cmdb_here, query
 
 from pipelines import servicenow
+from pipelines.checks import read_checks, run
 from pipelines.models import build
 
 OTHER = "111122223333"
 REGION = "ap-southeast-2"
+RULES = {check.name: check for check in read_checks()}
 FIGURES = (
     "cmdb.application",
     "cmdb.service_map_node",
@@ -370,6 +372,12 @@ def test_what_costs_and_is_not_listed_is_found_only_where_the_answers_can_be_bel
     build(home.store, home.models["cmdb.finding_spend_without_inventory"])
     told = home.rows("select service from cmdb.finding_spend_without_inventory")
     assert told == ([{"service": service}] if verdict == "not inventoried" else [])
+    rule = RULES["spend_is_inventoried"]
+    with home.store.read() as connection:
+        result = run(connection, rule)
+    assert (result.passed, rule.blocking) == (not told, False)
+    if told:
+        assert result.sentence.startswith(f"Broken by 1 row(s): {rule.description} The first is account_id={WORKLOAD}")
     expected = None if verdict in (None, "unknown") else "0.00" if verdict == "not inventoried" else "100.00"
     # Without items and answers there is no day that figures could be of.
     assert health(home).get("uninventoried_spend", (None,))[0] == expected

@@ -37,6 +37,7 @@ OWN_TIME = {
     "started_at",
     "ended_at",
     "checked_at",
+    "judged_at",
 }
 """Columns that say when a night looked: all that may differ between two nights of the same world."""
 
@@ -66,6 +67,15 @@ PUBLIC = {
     "aws.ec2_address": ("arn",),
     "aws.ec2_nat_gateway": ("arn",),
     "cmdb.resource": ("arn",),
+    "cmdb.resource_version": ("arn", "valid_from"),
+    "cmdb.relationship": ("from_arn", "relation", "to_arn"),
+    "cmdb.application": ("business_service",),
+    "cmdb.service_map_node": ("node_id",),
+    "cmdb.service_map_edge": ("from_node_id", "relation", "to_node_id"),
+    "cmdb.health": ("as_of_date", "kpi", "scope"),
+    "cmdb.decommission_signal": ("arn", "rule", "first_flagged_date"),
+    "cost.saving": ("month", "arn", "rule"),
+    "cost.resource_cost": ("month", "account_id", "service", "arn"),
     "cost.daily": ("usage_date", "slice", "account_id", "dimension_value"),
     "cost.restatement": ("usage_date", "slice", "account_id", "dimension_value", "run_id"),
     "cost.tag_service_daily": ("usage_date", "tag_key", "tag_value", "service"),

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import relations
 from given import FIRST_NIGHT, WORKLOAD, Given, House, hours, house
 from nights import Witness, query
 
@@ -20,8 +21,6 @@ from resources.answer import Outcome
 OTHER = "111122223333"
 REGION = "ap-southeast-2"
 RULES = {check.name: check for check in read_checks()}
-
-Edge = tuple[str, str, str]
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +61,7 @@ def arn(kind: str, account: str = WORKLOAD, service: str = "ec2") -> str:
     return f"arn:aws:{service}:{REGION}:{account}:{kind}"
 
 
-def edges(home: House, where: str = "ended_at is null") -> set[Edge]:
+def edges(home: House, where: str = "ended_at is null") -> set[relations.Edge]:
     """The relations that hold, without what is the same in all ARNs here."""
     short = re.compile(rf"^arn:aws:[a-z0-9-]+:{REGION}:{WORKLOAD}:")
     return {
@@ -413,124 +412,19 @@ def test_every_type_that_is_an_item_has_its_class_and_every_class_its_type(home:
     classes = {row["resource_type"] for row in home.rows("from ref.resource_class")}
     items = set(re.findall(r"'(AWS::\w+::\w+)'", read_models()["stage.observed_resource"].sql))
     assert classes == items
-    relations = {row["relation"]: row for row in home.rows("from ref.relation")}
+    known = {row["relation"]: row for row in home.rows("from ref.relation")}
     stated = set(re.findall(r"'relation': '(\w+)'", read_models()["stage.observed_relationship"].sql))
-    assert relations.keys() == {*stated, "depends_on"}
-    assert len(relations) == 6
-    assert len({row["inverse"] for row in relations.values()} | relations.keys()) == 12
-    assert {row["servicenow_parent"] for row in relations.values()} == {"from", "to"}
+    assert known.keys() == {*stated, "depends_on"}
+    assert len(known) == 6
+    assert len({row["inverse"] for row in known.values()} | known.keys()) == 12
+    assert {row["servicenow_parent"] for row in known.values()} == {"from", "to"}
 
 
 # ------------------------------------------------------------------------------------------------ a whole night
 
 
 def test_the_relations_of_a_truthful_night_are_the_organisations(witnessed_night: Witness) -> None:
-    truth = witnessed_night.truth
-    asked = {*truth["reachable"], truth["central"]["operations"]}
-    by_id = {
-        row.get(key): row["arn"]
-        for part, key in {
-            "vpcs": "vpc_id",
-            "subnets": "subnet_id",
-            "security_groups": "group_id",
-            "network_interfaces": "network_interface_id",
-            "instances": "instance_id",
-            "volumes": "volume_id",
-            "snapshots": "snapshot_id",
-            "addresses": "allocation_id",
-            "db_instances": "resource_id",
-            "db_clusters": "resource_id",
-        }.items()
-        for row in truth[part]
-    }
-    wanted: set[Edge] = set()
-
-    def state(row: dict[str, Any], relation: str, *ids: str | None) -> None:
-        if row["account_id"] in asked:
-            wanted.update((row["arn"], relation, by_id[other]) for other in ids if other in by_id)
-
-    for row in truth["subnets"]:
-        state(row, "contained_in", row["vpc_id"])
-    for row in truth["security_groups"]:
-        state(row, "contained_in", row["vpc_id"])
-    for row in truth["network_interfaces"]:
-        state(row, "contained_in", row["subnet_id"])
-        state(row, "associated_with", *row["group_ids"])
-    for row in truth["volumes"]:
-        state(row, "attached_to", *(attachment["instance_id"] for attachment in row["attachments"]))
-    for row in truth["snapshots"]:
-        state(row, "created_from", row["volume_id"])
-    for row in truth["images"]:
-        state(row, "created_from", *row["snapshot_ids"])
-    for row in truth["addresses"]:
-        state(row, "associated_with", row["instance_id"])
-        if row["network_interface_id"] and row["account_id"] in asked:
-            interface = row["arn"].replace(f"elastic-ip/{row['allocation_id']}", "network-interface/")
-            wanted.add((row["arn"], "associated_with", interface + row["network_interface_id"]))
-    for row in truth["nat_gateways"]:
-        if row["state"] not in ("deleted", "failed"):
-            state(row, "contained_in", row["subnet_id"])
-            state(row, "associated_with", *row["allocation_ids"])
-    for row in truth["db_instances"]:
-        state(row, "associated_with", *row["security_group_ids"])
-        place = row["arn"].rpartition(":db:")[0]
-        wanted.add((row["arn"], "hosted_on", f"{place}:subgrp:{row['db_subnet_group']}"))
-        wanted.add((f"{place}:subgrp:{row['db_subnet_group']}", "contained_in", by_id[row["vpc_id"]]))
-        if row["db_cluster"]:
-            wanted.add((row["arn"], "contained_in", f"{place}:cluster:{row['db_cluster']}"))
-    for row in truth["db_snapshots"]:
-        if row["snapshot_type"] != "automated":
-            state(row, "created_from", row["source_resource_id"])
-    for row in truth["functions"]:
-        state(row, "attached_to", row["vpc_id"])
-        state(row, "associated_with", *row["security_group_ids"])
-    for row in truth["resource_groups"]:
-        wanted |= {(member["arn"], "contained_in", row["group_arn"]) for member in row["members"]}
-
-    database = witnessed_night.database
-    found: set[Edge] = set(
-        query(
-            database,
-            """
-            select from_arn, relation, to_arn from cmdb.relationship
-            where
-                ended_at is null and source not in ('resource tag', 'account default')
-                and (from_arn, relation, to_arn) not in (
-                    select (from_arn, relation, to_arn) from cmdb.orphan_relationship
-                    where reason = 'not inventoried' and orphan_arn = to_arn
-                )
-            """,
-        )
-    )
-    # The truth does not say into which subnet an instance was put, which interface it got, where a cluster lies.
-    known = {arn for arn in by_id.values() if ":instance/" not in arn and ":cluster:" not in arn}
-    told = {
-        edge
-        for edge in found
-        if edge in wanted
-        or not (
-            ":instance/" in edge[0]
-            or ":cluster:" in edge[0]
-            or (":network-interface/" in edge[0] and edge[0] not in known)
-        )
-    }
-    assert told == {edge for edge in wanted if not gone(edge, truth, asked)}
-
-    # Every instance that is there stands in one subnet, of its own account, region and zone.
-    stands = query(
-        database,
-        """
-        select i.arn, count(s.arn) from aws.ec2_instance as i
-        left join cmdb.relationship as r on i.arn = r.from_arn and r.relation = 'contained_in'
-        left join aws.ec2_subnet as s
-            on r.to_arn = s.arn and i.account_id = s.account_id and i.availability_zone = s.availability_zone
-        where i.state <> 'terminated' group by i.arn
-        """,
-    )
-    assert {count for _, count in stands} == {1}
+    database, truth = witnessed_night.database, witnessed_night.truth
+    assert relations.told(database, truth) == relations.true(truth)
+    assert relations.subnets_of_instances(database) == {1}
     assert query(database, "select count(*) from cmdb.relationship where ended_at is not null or is_stale") == [(0,)]
-
-
-def gone(edge: Edge, truth: dict[str, Any], asked: set[str]) -> bool:
-    """Whether the other end is in an account that nobody asks."""
-    return edge[2].split(":")[4] not in asked
