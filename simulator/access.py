@@ -27,7 +27,9 @@ ROLE_NAMES: Mapping[Kind, str] = {
 KIND_OF_ROLE = {name: kind for kind, name in ROLE_NAMES.items()}
 BOOTSTRAP_KEY = "AKIACMDBBOOTSTRAP001"
 BOOTSTRAP_USER = "user/cmdb-bootstrap"
-SSO_TOKEN = "simulated-sso-token"
+SSO_TOKEN = "canary-sso-token"
+SECRET_KEY = "canary-secret-key".ljust(40, "x")
+"""The secret of every key; like the token of the sign-in it is looked for in whatever a night leaves behind."""
 
 IAM_PREFIXES = {"resourcegroupstaggingapi": "tag", "s3control": "s3"}
 IAM_ACTIONS = {
@@ -187,7 +189,7 @@ class Access:
         expires_at = int(time.time()) + (seconds if self.session_seconds is None else self.session_seconds)
         return {
             "AccessKeyId": f"ASIA{self._minted:016d}",
-            "SecretAccessKey": "simulated".ljust(40, "x"),
+            "SecretAccessKey": SECRET_KEY,
             "SessionToken": session_token(account_id, role_name, session, expires_at),
             "Expiration": dt.datetime.fromtimestamp(expires_at, dt.UTC),
         }

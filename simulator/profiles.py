@@ -9,7 +9,7 @@ import shlex
 import sys
 from pathlib import Path
 
-from simulator.access import BOOTSTRAP_KEY, ROLE_NAMES, SSO_TOKEN, Access, session_token
+from simulator.access import BOOTSTRAP_KEY, ROLE_NAMES, SECRET_KEY, SSO_TOKEN, Access, session_token
 from simulator.wire import INVALID_HOST
 
 ENDPOINT = f"http://{INVALID_HOST}"
@@ -142,7 +142,7 @@ def write_profiles(directory: Path, access: Access, port: int) -> dict[str, str]
 def _credentials(access: Access, source: str) -> str:
     """Long-lived keys of the bootstrap user, a session whose time is over, and keys that lead nowhere."""
     tenant, world = access.world.tenant, access.world
-    secret = "aws_secret_access_key = " + "simulated".ljust(40, "x")
+    secret = f"aws_secret_access_key = {SECRET_KEY}"
     old = session_token(world.operations, ROLE_NAMES["operations"], "old", 1)
     return "\n".join(
         [

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import re
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from given import WORKLOAD, house
-from nights import Witness, copy_of, query
+from nights import DATABASE, Witness, cmdb_here, copy_of, dagster_home, night_environment, query
 from test_two_roles import asked
 
 from pipelines.catalogue import FUNCTION, MANAGED, REGION, listings
@@ -20,10 +22,13 @@ from resources.listing import Each, partition_of
 from resources.pages import redacted
 from resources.profile import Reach
 from resources.warehouse import Store
+from simulator.access import session_token
 from simulator.client import Simulator
 
 CATALOGUE = listings()
 CANARIES = (b"canary-function", b"canary-database", b"confidential/")
+CREDENTIALS = (b"canary-secret-key", b"canary-sso-token", session_token("1", "r", "s", 1)[:16].encode())
+"""What stands in every credential of the simulated organisation; a session token is a record that begins alike."""
 LINEAGE = {"run_id", "role", "caller_account_id", "cell_region", "listing", "collected_at", "is_stale"}
 Row = dict[str, Any]
 
@@ -174,13 +179,34 @@ def test_each_listing_is_asked_in_the_regions_and_once_where_it_has_none(witness
 # ------------------------------------------------------------------------------------------------- secrets
 
 
-def keeping(folder: Path) -> set[str]:
+def keeping(folder: Path, canaries: Iterable[bytes] = CANARIES) -> set[str]:
     """Files below a folder in which a secret of the organisation stands."""
     return {
         str(path.relative_to(folder))
         for path in folder.rglob("*")
-        if path.is_file() and any(canary in path.read_bytes() for canary in CANARIES)
+        if path.is_file() and any(canary in path.read_bytes() for canary in canaries)
     }
+
+
+def cells_keeping(database: Path, canaries: Iterable[bytes]) -> list[str]:
+    """Columns of a DuckDB file in which a secret stands: strings lie there compressed."""
+    pattern = "|".join(re.escape(canary.decode()) for canary in canaries)
+    with Store(database).published() as connection:
+        columns = connection.execute(
+            """
+            select table_schema, table_name, list(column_name) from information_schema.columns
+            where table_schema not in ('information_schema', 'pg_catalog') group by all
+            """
+        ).fetchall()
+        return [
+            f"{schema}.{table}"
+            for schema, table, names in columns
+            for tested in [" or ".join(f'regexp_matches("{name}"::varchar, $pattern)' for name in names)]
+            if connection.execute(
+                f'select count(*) from "{schema}"."{table}" where {tested}', {"pattern": pattern}
+            ).fetchall()
+            != [(0,)]
+        ]
 
 
 def test_no_secret_of_a_function_or_database_is_kept_anywhere(truthful_night: Path, tmp_path: Path) -> None:
@@ -191,6 +217,21 @@ def test_no_secret_of_a_function_or_database_is_kept_anywhere(truthful_night: Pa
     # The search finds what is there.
     (tmp_path / "leak").write_bytes(b'{"DATABASE_PASSWORD":"canary-function-1"}')
     assert keeping(tmp_path) == {"leak"}
+
+
+def test_no_credential_is_kept_anywhere(truthful_night: Path, organisation: Simulator, tmp_path: Path) -> None:
+    """Not in a file or table of the night, and not in Dagster's logs, also not of a night that credentials refuse."""
+    refused = tmp_path / "refused" / DATABASE
+    done = cmdb_here(night_environment(organisation, refused, AWS_BILLING_PROFILE="acmeExpired"), "nightly")
+    assert done.returncode == 1
+    assert not [canary for canary in CREDENTIALS if canary in (done.stdout + done.stderr).encode()]
+    for folder in (truthful_night, refused.parent, dagster_home()):
+        assert any(path.is_file() for path in folder.rglob("*"))
+        assert keeping(folder, CREDENTIALS) == set()
+    assert cells_keeping(truthful_night / DATABASE, (*CREDENTIALS, *CANARIES)) == []
+    # Both searches find what is there.
+    assert keeping(organisation.directory, CREDENTIALS) != set()
+    assert "cost.allocation" in cells_keeping(truthful_night / DATABASE, [b"Platform"])
 
 
 def test_a_secret_is_in_no_verbatim_answer_either(
