@@ -1,5 +1,5 @@
 # Every target sets up .venv itself. Needs Python 3.11-3.13 and make (3.81 is enough).
-.PHONY: demo test test-large dev check docs lock bench focus-check setup-demo setup-test faults
+.PHONY: demo test test-large dev check docs screenshots lock bench focus-check setup-demo setup-test faults
 
 demo: setup-demo
 	.venv/bin/cmdb demo
@@ -30,6 +30,10 @@ docs: setup-test
 	.venv/bin/python -m resources.contract_docs
 	.venv/bin/python -m pipelines.dictionary
 	.venv/bin/python -m pipelines.questions
+
+# Pictures of report, UI and a refused run, with Debian's Chromium: two nights, a few minutes.
+screenshots: setup-test
+	.venv/bin/python tests/screenshots.py
 
 # Compiles the pinned sets, for Python 3.11-3.13 on Linux and macOS; uv has to be on the PATH.
 lock:

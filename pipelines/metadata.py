@@ -31,6 +31,11 @@ def cells_table(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return {} if table is None else {"at_fault": len(rows), "rows": table}
 
 
+def as_markdown(text: str) -> str:
+    """Plain text for where Dagster shows Markdown: `tag:<key>` must not be taken for an element and left out."""
+    return text.replace("&", "&amp;").replace("<", "&lt;")
+
+
 def lineage_metadata(lineage: Mapping[str, Sources]) -> dict[str, Any]:
     """Which columns each column comes from: for Dagster's own page of lineage, and as a table that people read."""
     if not lineage:

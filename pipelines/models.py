@@ -29,13 +29,13 @@ import duckdb
 import sqlglot
 
 from pipelines import charts, checks, fx, rules, sketches
-from pipelines.catalogue import ACCOUNT, family_of, listings
+from pipelines.catalogue import ACCOUNT, POLICY, family_of, listings
 from pipelines.collect import landing_key
 from pipelines.cost_metadata import cost_metadata
 from pipelines.gate import GATE_TAG, open_gate, refusing, stop_where_blocked
 from pipelines.landing import records_path
 from pipelines.lineage import Lineage, Sources
-from pipelines.metadata import lineage_metadata
+from pipelines.metadata import as_markdown, lineage_metadata
 from pipelines.progress import Load
 from pipelines.settings import WAREHOUSE_FOLDER, Settings
 from pipelines.sql_files import Header, SqlFileError, identifier, literal, read_header, reads
@@ -48,8 +48,8 @@ Materialization = Literal["collected", "table", "state", "history", "log", "view
 SCHEMAS = ("ref", "stage", "org", "aws", "cost", "cmdb")
 """Folders of SQL files, in the order in which they build on each other."""
 
-GROUPS = {"org": "organization", "aws": "inventory"}
-"""The Dagster group of a schema that is not called like it; what is staged belongs to the family that lands it."""
+GROUPS = {"org": "organization"}
+"""The Dagster group of a schema that is not called like it; what is collected is of the family that lands it."""
 
 VALID_FROM = "valid_from"
 """The column that tells the versions of a history apart."""
@@ -539,20 +539,34 @@ def _spec(model: Model, models: Mapping[str, Model], on_it: Sequence[checks.SqlC
     return dg.AssetSpec(
         model.asset_key,
         deps=[dep for dep in deps if "/".join(dep.path).replace("/", ".") not in internal],
-        description=model.header.description,
-        group_name=_group(model),
+        description=as_markdown(model.header.description),
+        group_name=_group(model, models),
         kinds={"duckdb", "sql"},
         tags=GATE_TAG | ({"aws/role": roles[0]} if len(roles) == 1 else {}),
     )
 
 
-def _group(model: Model) -> str:
-    if model.schema == "stage" and model.sources:
+def _group(model: Model, models: Mapping[str, Model]) -> str:
+    """The domain of a model, so that groups rest on each other in one direction wherever they can."""
+    if model.schema == "stage" and _rests_on_items(model, models):
+        return "cmdb"
+    families = {family_of(listing).group for listing in model.sources}
+    if model.schema in ("stage", "aws") and model.sources:
         return family_of(min(model.sources)).group
+    if model.schema == "org" and POLICY.group in families:
+        return POLICY.group
     if model.schema == "stage":
         # What rests on the evidence alone is about the bill's own cells.
         return "cost"
     return GROUPS.get(model.schema, model.schema)
+
+
+def _rests_on_items(model: Model, models: Mapping[str, Model]) -> bool:
+    return any(
+        name.startswith(("aws.", "cmdb.")) or (name.startswith("stage.") and _rests_on_items(models[name], models))
+        for name in model.uses
+        if name in models and name != model.relation
+    )
 
 
 def _key_check(model: Model) -> checks.SqlCheck:
@@ -590,7 +604,10 @@ def _metadata(store: Store, model: Model, rows: int | None, lineage: Mapping[str
         money
         | {
             "dagster/column_schema": dg.TableSchema(
-                [dg.TableColumn(name, kind, description=model.columns.get(name)) for name, kind in described]
+                [
+                    dg.TableColumn(name, kind, description=as_markdown(model.columns.get(name, "")))
+                    for name, kind in described
+                ]
             ),
             "dagster/relation_identifier": model.relation,
         }

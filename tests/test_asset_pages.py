@@ -21,6 +21,7 @@ from pipelines import asset_facts, sketches
 from pipelines.catalogue import listings
 from pipelines.definitions import build_defs
 from pipelines.lineage import Lineage, Source, as_text
+from pipelines.metadata import as_markdown
 from pipelines.models import CELL_COLUMNS, read_models
 from pipelines.settings import REPOSITORY, SettingsError, read_settings
 
@@ -80,6 +81,23 @@ def test_the_page_is_an_address_where_people_read_the_repository_somewhere() -> 
     assert found[asset_facts.DOCS] == dg.MetadataValue.url(f"{address}docs/dictionary.md#costdaily")
     with pytest.raises(SettingsError, match="CMDB_DOCS_URL='javascript:alert"):
         read_settings({"CMDB_DOCS_URL": "javascript:alert(1)"})
+
+
+def test_groups_rest_on_each_other_in_one_direction_but_for_money_and_what_costs_it() -> None:
+    """The UI shows groups first: circles among them would be drawn as lines to and fro."""
+    graph = build_defs({}).resolve_asset_graph()
+    rests = {
+        (graph.get(parent).group_name, node.group_name) for node in graph.asset_nodes for parent in node.parent_keys
+    }
+    assert {frozenset(pair) for pair in rests if pair[0] != pair[1] and pair[::-1] in rests} == {
+        frozenset({"cmdb", "cost"})
+    }
+
+
+def test_an_angle_bracket_in_a_description_is_no_element() -> None:
+    assert as_markdown("slice: service or tag:<key> & more") == "slice: service or tag:&lt;key> &amp; more"
+    shown = specs()["org/account"].description
+    assert shown == as_markdown(read_models()["org.account"].header.description)
 
 
 # ---------------------------------------------------------------------------------------------- after a night
