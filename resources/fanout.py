@@ -75,9 +75,11 @@ class FanOut(Generic[Item, Result]):
             for number in range(self._threads):
                 home = homes[number % len(homes)]
                 threading.Thread(target=self._toil, args=(home,), name=f"ask-{number}", daemon=True).start()
-            while not self._is_over():
+            # What ends before the first look has its end told too.
+            is_over = not self._items
+            while not is_over:
                 with self._lock:
-                    self._moved_on.wait_for(self._is_over, timeout=TICK_SECONDS)
+                    is_over = self._moved_on.wait_for(self._is_over, timeout=TICK_SECONDS)
                 tick()
         finally:
             with self._lock:
