@@ -1,5 +1,5 @@
 # Every target sets up .venv itself. Needs Python 3.11-3.13 and make (3.81 is enough).
-.PHONY: demo test test-large dev check docs screenshots lock bench focus-check setup-demo setup-test faults
+.PHONY: demo test test-large dev check docs screenshots lock bench bench-scale focus-check setup-demo setup-test faults
 
 demo: setup-demo
 	.venv/bin/cmdb demo
@@ -46,6 +46,10 @@ lock:
 # The product beside Cloud Custodian, plain boto3 and bare HTTP on a stub of AWS: minutes, on a machine left alone.
 bench: setup-test
 	@sh scripts/bench $(BENCH)
+
+# How cost, memory and time grow with accounts, resources and nights; parts and sizes can be chosen.
+bench-scale: setup-test
+	@.venv/bin/python -m bench.scale $(BENCH)
 
 # The bill of the demo in the words of FOCUS 1.2, judged by FinOps' own validator.
 focus-check: setup-demo

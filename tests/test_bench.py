@@ -16,7 +16,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from bench import certificate, side_by_side, tree
+from bench import certificate, scale, side_by_side, tree
 from bench.canned import BY_ACTION, LISTINGS, World, workload_accounts
 from bench.side_by_side import RAW, Contest, Peer, Reading, Refused, Target, contest, targets
 from bench.stage import Stage, staged
@@ -186,3 +186,19 @@ def test_the_whole_tree_is_measured(tmp_path: Path) -> None:
     assert ran.cpu >= 0.3
     with pytest.raises(TimeoutError, match="was killed"):
         tree.run([sys.executable, "-c", "import time; time.sleep(60)"], {}, tmp_path, timeout=0.3)
+
+
+def test_the_growth_is_measured_part_by_part(capsys: pytest.CaptureFixture[str]) -> None:
+    """Every part on the smallest scale: what it loads has to be there, or it raises."""
+    small = ["--resources", "400", "--rows", "16000", "--nights", "2", "--accounts", "2,4", "--regions", "2"]
+    assert scale.main([*small, "--latency-ms", "0"]) == 0
+    said = capsys.readouterr()
+    assert [line for line in said.out.splitlines() if line.startswith("###")] == [
+        "### Collection by accounts",
+        "### Load, versions and publishing by resources",
+        "### The nightly window of a bill",
+        "### Growth over nights",
+    ]
+    assert "CPU a cell, 4 against 2 accounts" in said.err
+    assert scale.main(["--parts", "nothing"]) == 2
+    assert scale.main(["--regions", "18"]) == 2
