@@ -1,12 +1,12 @@
 """`make bench-scale`: how cost, memory and time grow with accounts, resources and nights.
 
-    python -m bench.scale [--parts collection,load,window,growth] [--accounts 50,200,800,2000] [--regions 4]
-                          [--resources 100000,1000000] [--rows 3000000] [--nights 30]
+    python -m bench.scale [--parts collection,load,window,growth,night] [--accounts 50,200,800,2000] [--regions 4]
+                          [--resources 100000,1000000] [--rows 3000000] [--nights 30] [--night-accounts 60,240]
 
 Each part prints a table in Markdown. `collection` asks the stub as `make bench` does, `load` lands volumes, builds
 their table and the versions of all items twice, with one in a hundred changed, and publishes; `window` reads the two
-newest months of a bill again that fills thirteen; `growth` loads night by night. Exits with 1 and names what was missed
-when a target is missed by more than a tenth.
+newest months of a bill again that fills thirteen; `growth` loads night by night; `night` runs whole first nights. Exits
+with 1 and names what was missed when a target is missed by more than a tenth.
 """
 
 import argparse
@@ -23,9 +23,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from bench import certificate, tree
+from bench import certificate, tree, whole_night
 from bench.canned import BILLING, LISTINGS, workload_accounts
-from bench.side_by_side import MEGABYTE, Target
+from bench.side_by_side import MEGABYTE, Refused, Target
 from bench.stage import staged
 from bench.work import Result
 from pipelines.landing import LandingWriter
@@ -42,7 +42,7 @@ REGIONS = (
 )  # fmt: skip
 """A real account's regions, the first ones first."""
 
-PARTS = ("collection", "load", "window", "growth")
+PARTS = ("collection", "load", "window", "growth", "night")
 FIRST_NIGHT = datetime(2026, 10, 24, 14, 30, tzinfo=UTC)
 CHANGED = 100
 """One in so many resources changes from night to night."""
@@ -373,6 +373,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--resources", type=numbers, default=[100_000, 1_000_000], help="numbers of volumes to load")
     parser.add_argument("--rows", type=int, default=3_000_000, help="of the bill that the part window loads")
     parser.add_argument("--nights", type=int, default=30, help="nights of the part growth")
+    parser.add_argument("--night-accounts", type=numbers, default=[60, 240], help="sizes of the part night")
     asked = parser.parse_args(arguments)
     parts = asked.parts.split(",")
     if unknown := set(parts) - set(PARTS):
@@ -395,6 +396,15 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"### The nightly window of a bill\n\n{window(asked.rows)}\n", flush=True)
     if "growth" in parts:
         print(f"### Growth over nights\n\n{growth(min(asked.resources), asked.nights)}\n", flush=True)
+    if "night" in parts:
+        try:
+            nights = whole_night.nights(asked.night_accounts, REGIONS[: asked.regions], asked.latency_ms / 1000)
+        except (Refused, TimeoutError) as error:
+            print(f"No whole nights are reported. {error}", file=sys.stderr)
+            return 2
+        rows, targets = whole_night.report(nights)
+        held += targets
+        print(f"### Whole nights by accounts\n\n{table(whole_night.COLUMNS, rows)}\n", flush=True)
     missed = [row for row in held if row.missed]
     for row in held:
         word = "missed" if row.missed else "met" if row.met else "missed by less than a tenth"

@@ -16,7 +16,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from bench import certificate, scale, side_by_side, tree
+from bench import certificate, scale, side_by_side, tree, whole_night
 from bench.canned import BY_ACTION, LISTINGS, World, workload_accounts
 from bench.side_by_side import RAW, Contest, Peer, Reading, Refused, Target, contest, targets
 from bench.stage import Stage, staged
@@ -191,6 +191,7 @@ def test_the_whole_tree_is_measured(tmp_path: Path) -> None:
 def test_the_growth_is_measured_part_by_part(capsys: pytest.CaptureFixture[str]) -> None:
     """Every part on the smallest scale: what it loads has to be there, or it raises."""
     small = ["--resources", "400", "--rows", "16000", "--nights", "2", "--accounts", "2,4", "--regions", "2"]
+    small += ["--night-accounts", "1,3"]
     assert scale.main([*small, "--latency-ms", "0"]) == 0
     said = capsys.readouterr()
     assert [line for line in said.out.splitlines() if line.startswith("###")] == [
@@ -198,7 +199,45 @@ def test_the_growth_is_measured_part_by_part(capsys: pytest.CaptureFixture[str])
         "### Load, versions and publishing by resources",
         "### The nightly window of a bill",
         "### Growth over nights",
+        "### Whole nights by accounts",
     ]
     assert "CPU a cell, 4 against 2 accounts" in said.err
     assert scale.main(["--parts", "nothing"]) == 2
     assert scale.main(["--regions", "18"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("larger", "missed"),
+    [
+        pytest.param((200, 60, 300), [], id="a cell costs less"),
+        pytest.param((400, 80, 430), [], id="as much, or less than a tenth more"),
+        pytest.param((480, 80, 400), ["Wall"], id="wall"),
+        pytest.param((400, 90, 500), ["CPU", "Memory"], id="CPU and memory"),
+    ],
+)
+def test_a_cell_that_costs_more_in_a_larger_organisation_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    larger: tuple[float, float, int],
+    missed: list[str],
+) -> None:
+    nights = [
+        whole_night.Night(60, 3, 1000, 10, reading(100, 20, 100)),
+        whole_night.Night(240, 3, 4000, 40, reading(*larger)),
+    ]
+    monkeypatch.setattr(whole_night, "nights", lambda accounts, regions, latency: nights)
+    assert scale.main(["--parts", "night"]) == (1 if missed else 0)
+    said = capsys.readouterr()
+    assert [line.split()[0] for line in said.err.splitlines() if line.endswith(": missed")] == missed
+    assert "a cell of a whole night, 240 against 60 accounts: " in said.err
+    assert "| 60 × 3 | 1,000 | 10 | 1,000 | 100.0 s | 20.0 s | 0 MB | 100.0 ms | 20.0 ms | 0 KB |" in said.out
+
+
+def test_nights_of_which_one_was_refused_are_not_compared(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken = replace(side_by_side.NIGHT, command=lambda stage: [sys.executable, "-c", "raise SystemExit(1)"])
+    monkeypatch.setattr(whole_night, "NIGHT", broken)
+    assert scale.main(["--parts", "night", "--night-accounts", "1,2"]) == 2
+    said = capsys.readouterr()
+    assert said.out == "" and said.err.startswith("No whole nights are reported. whole night ended with 1")
