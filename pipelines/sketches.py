@@ -109,19 +109,21 @@ def coverage(connection: "duckdb.DuckDBPyConnection") -> str | None:
 
 def bars(days: Sequence[Day], currency: str) -> str:
     """A bar a day, from zero; a day of credits alone has none."""
-    width, height, foot = 9, 110, 18
+    width, height, head, foot = 9, 110, 18, 18
     most = max([*(day.cost for day in days), Decimal(0)])
-    drawn = []
+    drawn, labelled = [], -DAYS_SHOWN
     for place, day in enumerate(days):
         length = float(day.cost / most) * height if most and day.cost > 0 else 0.0
         drawn.append(
-            f'<rect x="{place * width}" y="{height - length:.1f}" width="{width - 2}" height="{length:.1f}" '
+            f'<rect x="{place * width}" y="{head + height - length:.1f}" width="{width - 2}" height="{length:.1f}" '
             f'fill="{charts.SERIES[0]}" fill-opacity="{0.45 if day.is_estimated else 1}"/>'
         )
-        if day.day.day == 1 or place == 0:
-            drawn.append(_text(place * width, height + 14, f"{day.day:%d %b %Y}" if place == 0 else f"{day.day:%b}"))
+        # The first day, and each month that has room for its name beside the label before it.
+        if place == 0 or (day.day.day == 1 and place - labelled > 8):
+            drawn.append(_text(place * width, head + height + 14, f"{day.day:{'%b' if place else '%d %b %Y'}}"))
+            labelled = place
     drawn.append(_text(0, 10, f"up to {most:,.0f} {currency} a day; pale: an estimate"))
-    return _svg(len(days) * width, height + foot, drawn)
+    return _svg(max(len(days) * width, 240), head + height + foot, drawn)
 
 
 def grid(squares: Sequence[Square]) -> str:

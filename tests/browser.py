@@ -139,8 +139,8 @@ class Browser:
 
 
 @contextmanager
-def browser() -> Iterator[Browser]:
-    """A browser of its own, which is ended afterwards."""
+def browser(*flags: str) -> Iterator[Browser]:
+    """A browser of its own, which is ended afterwards; `flags` are further ones of Chromium."""
     assert CHROMIUM is not None, WITHOUT
     there, our_end = os.pipe()
     ours, their_end = os.pipe()
@@ -159,6 +159,7 @@ def browser() -> Iterator[Browser]:
                 CHROMIUM,
                 "--remote-debugging-pipe",
                 *QUIET,
+                *flags,
                 f"--user-data-dir={profile}",
             ],
             pass_fds=(there, their_end),

@@ -251,7 +251,11 @@ def test_the_picture_of_the_spend_is_in_proportion_and_tells_estimates() -> None
     bars = [rect for rect in drawn.iter("{http://www.w3.org/2000/svg}rect") if rect.get("y")]
     assert [float(str(bar.get("height"))) for bar in bars] == [55.0, 110.0, 0.0]
     assert [bar.get("fill-opacity") for bar in bars] == ["1", "1", "0.45"]
-    assert "up to 100 USD a day" in "".join(drawn.itertext())
+    said = "".join(drawn.itertext())
+    assert "up to 100 USD a day" in said
+    # The name of a month that begins a day after the first label would stand upon it.
+    assert "28 Feb 2026" in said
+    assert "Mar" not in said
 
 
 # ------------------------------------------------------------------------------------------------ the lineage

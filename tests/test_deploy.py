@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 import re
 import shutil
 import socket
@@ -17,7 +18,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from browser import CHROMIUM, WITHOUT, browser
 from nights import REPOSITORY
+from screenshots import served
 
 DEPLOY = REPOSITORY / "deploy"
 NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
@@ -245,6 +248,80 @@ def test_another_name_of_the_machine_is_not_answered(door: Door) -> None:
     answer = plain.getresponse()
     assert (answer.status, answer.getheader("Location")) == (301, f"{OURS}/runs")
     plain.close()
+
+
+LAUNCH = """
+mutation { launchRun(executionParams: {
+    selector: {repositoryName: "__repository__", repositoryLocationName: "cmdb", jobName: "nightly"}
+    runConfigData: "{}"
+}) { __typename } }
+"""
+
+ASK = """
+(async () => {
+    const url = 'https://cmdb.example.com', body = '{}', json = {'Content-Type': 'application/json'};
+    const ask = (path, options) => fetch(url + path, {credentials: 'include', ...options}).catch(() => null);
+    await ask('/graphql', {method: 'POST', mode: 'no-cors', headers: {'Content-Type': 'text/plain'}, body});
+    await ask('/graphql', {method: 'POST', headers: json, body});
+    await ask('/graphql?query=mutation', {mode: 'no-cors'});
+    await ask('/report_asset_check/audit/caller_identity?passed=true', {method: 'POST', mode: 'no-cors', body});
+    return await new Promise(done => {
+        const opened = new WebSocket('wss://cmdb.example.com/graphql');
+        opened.onopen = opened.onerror = opened.onclose = () => done('asked');
+    });
+})()
+"""
+"""Every way in which a page may ask, one after the other."""
+
+
+@pytest.mark.large
+def test_in_a_real_browser_of_an_operator_our_own_page_asks_and_a_foreign_one_does_not(
+    door: Door, tmp_path: Path
+) -> None:
+    """The operator is logged in: the browser sends the password with whatever a page asks."""
+    if CHROMIUM is None:
+        pytest.skip(WITHOUT)
+    foreign = tmp_path / "foreign.html"
+    foreign.write_text("<!DOCTYPE html><title>A foreign page</title>")
+    login = b64encode(ALICE.encode()).decode()
+    with browser(f"--host-resolver-rules=MAP cmdb.example.com 127.0.0.1:{door.port}") as tab:
+        tab.call("Security.setIgnoreCertificateErrors", ignore=True)
+        tab.call("Network.setExtraHTTPHeaders", headers={"Authorization": f"Basic {login}"})
+        tab.call("Page.navigate", url=f"{OURS}/runs")
+        deadline = time.monotonic() + 20
+        while tab.run("document.body && document.body.innerText") != "operators" and time.monotonic() < deadline:
+            time.sleep(0.1)
+        door.reached()
+        assert tab.run(ASK) == "asked"
+        ours = [way for way in door.reached() if way[1] != "/favicon.ico"]
+        assert ours == [("POST", "/graphql"), ("POST", "/graphql"), ("GET", "/graphql")]
+        tab.open(foreign)
+        door.reached()
+        assert tab.run(ASK) == "asked"
+        assert door.reached() == []
+        refused = [
+            event["params"]["response"]["status"]
+            for event in tab.events
+            if event["method"] == "Network.responseReceived"
+            and "cmdb.example.com" in event["params"]["response"]["url"]
+        ]
+        # It did come as far as nginx.
+        assert 403 in refused
+
+
+@pytest.mark.large
+def test_the_ui_of_analysts_refuses_to_start_a_run(tmp_path: Path) -> None:
+    home = tmp_path / "dagster"
+    home.mkdir()
+    shutil.copyfile(REPOSITORY / "dagster.yaml", home / "dagster.yaml")
+    with served({"DAGSTER_HOME": str(home), "CMDB_DATABASE": str(tmp_path / "cmdb.duckdb")}) as url:
+        connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=60)
+        connection.request(
+            "POST", "/graphql", json.dumps({"query": LAUNCH}), headers={"Content-Type": "application/json"}
+        )
+        answer = json.load(connection.getresponse())
+        connection.close()
+    assert answer["data"]["launchRun"]["__typename"] == "UnauthorizedError"
 
 
 # --------------------------------------------------------------------------------------------------- systemd
