@@ -42,7 +42,7 @@ Place = tuple[Role, str, str, str]
 """Role, profile, account and region whose trail has the events of a question."""
 
 
-@dataclass
+@dataclass(slots=True)
 class Asked:
     """A question and what came of it so far; the records are in the landing already."""
 
@@ -87,7 +87,7 @@ class _Knowledge:
         return True
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class NotAsked:
     """A cell that gets its outcome without a question, and why."""
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import duckdb
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Capture:
     """A few fields of one landed record, with the cell that it came in."""
 
@@ -23,7 +23,7 @@ class Capture:
     fields: dict[str, Any]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Earlier:
     """The newest cell of a key before this run."""
 

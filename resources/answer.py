@@ -14,6 +14,8 @@ from resources.listing import Listing
 
 Outcome = Literal["found", "empty_verified", "empty_suspect", "denied", "wrong_account", "failed", "skipped"]
 
+NO_PARAMETERS: Final[Mapping[str, Any]] = MappingProxyType({})
+
 REQUEST_LIMIT: Final = "RequestLimit"
 """The error code of a question that would have taken more requests than `Question.request_limit`."""
 
@@ -33,7 +35,7 @@ class Identity:
     checked_at: datetime
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Question:
     """One cell to ask: a listing, in an account and region.
 
@@ -53,14 +55,15 @@ class Question:
     region: str
     listing: Listing
     listing_role: Role
-    parameters: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    # One for all: a night has hundreds of thousands of questions.
+    parameters: Mapping[str, Any] = field(default_factory=lambda: NO_PARAMETERS)
     batches: Sequence[Mapping[str, Any]] = ()
     suffix: str = ""
     request_limit: int | None = None
     verbatim: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Answer:
     """What came of a question: all the records there are, or the reason why there are none.
 
@@ -90,7 +93,7 @@ class Answer:
     raw_response: dict[str, Any] | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Refusals:
     """What CloudTrail says about refusals of one caller in one account and region.
 

@@ -23,7 +23,7 @@ PREFLIGHT_SCOPE = "pre-flight"
 """The scope of the pre-flight's rows in `audit.check_result`."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Cell:
     """One question put to AWS and what came of it: a row of `audit.collection`.
 
