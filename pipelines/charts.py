@@ -1,10 +1,9 @@
-"""Charts: one Vega-Lite specification each, made with Altair, drawn as SVG by vl-convert, without browser or network.
+"""Charts: one Vega-Lite specification each, made with Altair; `pipelines.drawing` has them drawn as SVG by vl-convert.
 
 The same chart stands on an asset's page in Dagster and in the report. Amounts become floats here and nowhere else: they
 are lengths. What is written beside them comes from the caller as text.
 """
 
-import base64
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -31,7 +30,6 @@ BARS_SHOWN = 20
 WIDTH = 540
 FONT_SIZE = 14
 
-_UNSPEAKABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
 _SVG = "{http://www.w3.org/2000/svg}"
 _ELEMENTS = frozenset({"svg", "g", "path", "rect", "line", "text", "tspan", "clipPath", "defs", "circle", "title"})
 _ATTRIBUTES = frozenset(
@@ -102,13 +100,8 @@ class Part:
     amount: Decimal | None
 
 
-# ---------------------------------------------------------------------------------------------- for Dagster
-
-
-def drawn(relation: str, connection: "duckdb.DuckDBPyConnection") -> str | None:
-    """The picture of a table as Markdown; None where it has none, or nothing to show."""
-    if relation != "cost.spend_vs_budget":
-        return None
+def newest_budgets(connection: "duckdb.DuckDBPyConnection") -> list[Bar]:
+    """The budgets of `cost.spend_vs_budget` as they stand, those first that are spent furthest."""
     rows = connection.execute(
         """
         select scope || ' ' || budget_name, month_to_date, budget, forecast, verdict, currency
@@ -121,10 +114,7 @@ def drawn(relation: str, connection: "duckdb.DuckDBPyConnection") -> str | None:
         """,
         {"shown": BARS_SHOWN},
     ).fetchall()
-    if not rows:
-        return None
-    svg = svg_of(spend_against_budget([Bar(*row) for row in rows]), background="white")
-    return f"![spend against budget](data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()})"
+    return [Bar(*row) for row in rows]
 
 
 # ---------------------------------------------------------------------------------------------- the charts
@@ -321,14 +311,11 @@ def _short(name: str, longest: int = 36) -> str:
 # ------------------------------------------------------------------------------------------------- as SVG
 
 
-def svg_of(chart: "alt.LayerChart", *, background: str = "transparent") -> str:
-    """A chart as SVG, drawn in this process."""
-    import vl_convert
-
+def specification(chart: "alt.LayerChart", background: str) -> dict[str, Any]:
+    """A chart in the words of Vega-Lite."""
     # A test holds every chart against the schema; doing so every night takes longer than drawing.
-    spec = chart.to_dict(validate=False) | {"background": background}
-    # What XML has no way to say, and what turns the text around it round: a name may have it all the same.
-    return _UNSPEAKABLE.sub("\ufffd", str(vl_convert.vegalite_to_svg(spec, allowed_base_urls=[])))
+    made: dict[str, Any] = chart.to_dict(validate=False)
+    return made | {"background": background}
 
 
 def inline(svg: str, *, name: str, title: str) -> str:

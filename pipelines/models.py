@@ -20,7 +20,7 @@ view       a view.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -28,7 +28,7 @@ import dagster as dg
 import duckdb
 import sqlglot
 
-from pipelines import charts, checks, fx, rules, sketches
+from pipelines import charts, checks, drawing, fx, rules, sketches
 from pipelines.catalogue import ACCOUNT, POLICY, family_of, listings
 from pipelines.collect import landing_key
 from pipelines.cost_metadata import cost_metadata
@@ -595,9 +595,8 @@ def _metadata(store: Store, model: Model, rows: int | None, lineage: Mapping[str
             if model.schema == "cost"
             else {}
         )
-        picture = (
-            sketches.spend(connection) if model.relation == "cost.daily" else charts.drawn(model.relation, connection)
-        )
+        picture = sketches.spend(connection) if model.relation == "cost.daily" else None
+        budgets = charts.newest_budgets(connection) if model.relation == "cost.spend_vs_budget" else []
         if counted:
             (rows,) = connection.execute(f"select count(*) from {model.quoted}").fetchone() or (None,)
     shown: dict[str, Any] = (
@@ -615,6 +614,12 @@ def _metadata(store: Store, model: Model, rows: int | None, lineage: Mapping[str
     )
     if rows is not None and (counted or model.materialized != "view"):
         shown["dagster/row_count"] = rows
+    if budgets:
+        # The table stands whether its picture does or not.
+        try:
+            picture = drawing.as_markdown(partial(charts.spend_against_budget, budgets), "spend against budget")
+        except drawing.DrawingError as error:
+            picture = str(error)
     if picture is not None:
         shown["picture"] = dg.MetadataValue.md(picture)
     return shown

@@ -56,7 +56,7 @@ from botocore.utils import (
 )
 
 from resources.contract import CONTRACT, Role
-from resources.service_models import ContractLoader
+from resources.service_models import ContractLoader, OnceLoader
 
 Reason = Literal[
     "not_named",
@@ -166,7 +166,8 @@ class _MfaNeeded(Exception):
 @cache
 def _loader(data_path: str | None) -> Any:
     """What reads botocore's models, and keeps them: one for all roles, since those of EC2 alone take 15 MB."""
-    return botocore.loaders.create_loader(data_path)
+    paths = botocore.loaders.create_loader(data_path).search_paths
+    return OnceLoader(extra_search_paths=list(paths), include_default_search_paths=False)
 
 
 @cache

@@ -69,6 +69,11 @@ _COPY_CHUNK = 128 * 1024
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 _MIGRATION_NAME = re.compile(r"(\d{4})_[a-z0-9_]+\.sql")
 _LOCK_CONFLICT = "Could not set lock on file"
+_THRIFT = {
+    # What a query has freed goes back to the system at once: by default DuckDB keeps up to 128 MB of it.
+    "allocator_flush_threshold": "1MB",
+    "allocator_bulk_deallocation_flush_threshold": "1MB",
+}
 _SANDBOX = {
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
@@ -228,7 +233,7 @@ def _engine(spill: Path, threads: int | None) -> Iterator[duckdb.DuckDBPyConnect
         engine.root.close()
         engine = None
     if engine is None:
-        config: dict[str, str | bool | int | float | list[str]] = {**_SANDBOX, "temp_directory": str(spill)}
+        config: dict[str, str | bool | int | float | list[str]] = {**_SANDBOX, **_THRIFT, "temp_directory": str(spill)}
         if threads is not None:
             config["threads"] = str(threads)
         engine = _Engine(spill, threads, duckdb.connect(":memory:", config=config))
@@ -243,6 +248,13 @@ def _engine(spill: Path, threads: int | None) -> Iterator[duckdb.DuckDBPyConnect
             _idle.append(engine)
             return
     engine.root.close()
+
+
+def release_memory() -> None:
+    """Close the DuckDB that is kept for the next query: for when other things need the memory more."""
+    with _state:
+        while _idle:
+            _idle.pop().root.close()
 
 
 @contextmanager

@@ -9,10 +9,13 @@ import base64
 import dataclasses
 import datetime as dt
 import re
+import subprocess
+import sys
 import xml.etree.ElementTree as ElementTree
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from decimal import ROUND_HALF_UP, Decimal
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +23,7 @@ import pytest
 from given import House, house
 from nights import query
 
-from pipelines import charts, cost, landed
+from pipelines import charts, cost, drawing, landed
 from pipelines.models import build
 from resources.warehouse import Store
 
@@ -522,7 +525,7 @@ def test_the_chart_has_a_bar_for_each_budget_and_survives_any_name() -> None:
         charts.Bar("a budget with a name that is too long to be shown", Decimal(900), Decimal(100), None, None, "NZD"),
         charts.Bar("refunded", Decimal(-5), Decimal(100), Decimal(-5), "green", "NZD"),
     ]
-    drawn = ElementTree.fromstring(charts.svg_of(charts.spend_against_budget(bars)))
+    drawn = ElementTree.fromstring(drawing.svgs([partial(charts.spend_against_budget, bars)])[0])
     space = "{http://www.w3.org/2000/svg}"
 
     def lengths(colour: str) -> list[float]:
@@ -722,8 +725,29 @@ def test_movements_allocations_and_month_to_date_are_the_ledgers(truthful_night:
 
 def test_the_picture_of_a_night_is_an_image_that_needs_nothing_else(truthful_night: Path) -> None:
     with Store(truthful_night / "cmdb.duckdb").published() as connection:
-        markdown = charts.drawn("cost.spend_vs_budget", connection) or ""
-        assert charts.drawn("cost.daily", connection) is None
+        bars = charts.newest_budgets(connection)
+    assert bars
+    markdown = drawing.as_markdown(partial(charts.spend_against_budget, bars), "spend against budget")
     found = re.fullmatch(r"!\[spend against budget\]\(data:image/svg\+xml;base64,(.+)\)", markdown)
     assert found is not None
     assert ElementTree.fromstring(base64.b64decode(found[1]).decode()).tag.endswith("svg")
+
+
+def test_drawing_leaves_nothing_behind_in_the_process_that_wants_a_picture() -> None:
+    """Altair and vl-convert hold 150 MB for as long as the process lives that loaded them."""
+    code = (
+        "import sys; from decimal import Decimal; from functools import partial; "
+        "from pipelines import charts, drawing; "
+        "bar = charts.Bar('b', Decimal(1), Decimal(2), None, 'green', 'NZD'); "
+        "assert '<svg' in drawing.svgs([partial(charts.spend_against_budget, [bar])])[0]; "
+        "print(sorted({'altair', 'vl_convert'} & sys.modules.keys()))"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert ran.stdout.strip() == "[]"
+
+
+def test_a_chart_that_cannot_be_drawn_is_one_sentence() -> None:
+    bar = charts.Bar("b", Decimal(1), Decimal(0), None, "green", "NZD")
+    with pytest.raises(drawing.DrawingError, match="DivisionByZero"):
+        drawing.svgs([partial(charts.spend_against_budget, [bar])])
+    assert drawing.svgs([]) == []

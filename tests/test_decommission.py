@@ -424,6 +424,7 @@ TONIGHT = [
     "stage.cloudwatch_metric_asked",
     "cmdb.resource",
     "cmdb.resource_version",
+    "stage.decommission_finding",
     "cmdb.decommission_signal",
     "cost.saving",
 ]
@@ -670,6 +671,8 @@ def test_building_the_same_night_again_changes_nothing_and_a_withdrawn_rule_clos
         "create table kept as from cmdb.decommission_signal",
         "delete from ref.decommission_rule where rule = 'gp2_volume'",
     )
+    finding = home.models["stage.decommission_finding"]
+    build(home.store, finding)
     build(home.store, model)
     withdrawn = {
         last_part(row["arn"]): (row["resolution"], row["resolved_date"])
@@ -680,6 +683,7 @@ def test_building_the_same_night_again_changes_nothing_and_a_withdrawn_rule_clos
     # What was resolved stays as it was.
     assert withdrawn["vol-gp2"] == ("changed", "2027-01-05")
     build(home.store, home.models["ref.decommission_rule"])
+    build(home.store, finding)
     home.execute(
         "delete from cmdb.decommission_signal", "insert into cmdb.decommission_signal from kept", "drop table kept"
     )

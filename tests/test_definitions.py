@@ -211,6 +211,7 @@ CHECKS = {
     "ref/relation": {"key_is_unique"},
     "ref/resource_class": {"key_is_unique"},
     "cmdb/relationship": {"key_is_unique", "every_relation_is_known_and_ends_after_it_was_seen"},
+    "stage/decommission_finding": {"key_is_unique"},
     "cmdb/decommission_signal": {"key_is_unique", "every_accepted_finding_is_known"},
     "cmdb/application": {"key_is_unique"},
     "cmdb/service_map_node": {"key_is_unique"},

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -10,7 +12,7 @@ from botocore.loaders import Loader
 from botocore.model import ListShape, MapShape, ServiceModel, StructureShape
 
 from resources.contract import ROLES, allows, iam_action
-from resources.service_models import ContractLoader
+from resources.service_models import ContractLoader, OnceLoader, _undocumented
 
 
 def described(shape: Any, seen: frozenset[str] = frozenset()) -> Any:
@@ -55,3 +57,29 @@ def test_everything_else_is_read_as_botocore_reads_it() -> None:
     assert loader.search_paths == Loader().search_paths
     with pytest.raises(UnknownServiceError):
         loader.load_service_model("no-such-service", "service-2")
+
+
+def test_a_file_that_many_threads_want_at_once_is_read_once_and_kept_once() -> None:
+    loader, all_there = OnceLoader(), Barrier(4)
+
+    def read(_: int) -> Any:
+        all_there.wait(timeout=10)
+        return loader.load_data("endpoints"), loader.load_service_model("sso", "service-2")
+
+    with ThreadPoolExecutor(4) as pool:
+        (endpoints, model), *others = pool.map(read, range(4))
+    assert endpoints == Loader().load_data("endpoints")
+    assert model == Loader().load_service_model("sso", "service-2")
+    assert all(found is endpoints and other is model for found, other in others)
+
+
+def test_what_is_written_for_people_is_cut_off_and_a_member_of_that_name_is_not() -> None:
+    loader = ContractLoader(Loader())
+    for service in ("ec2", "lambda", "s3"):
+        shapes = loader.load_service_model(service, "service-2")["shapes"].values()
+        assert {shape["documentation"] for shape in shapes if "documentation" in shape} == {""}
+    # A client of S3 wants it to be there.
+    model = ServiceModel(loader.load_service_model("s3", "service-2"), "s3")
+    assert {parameter.documentation for parameter in model.client_context_parameters} == {""}
+    named = {"members": {"documentation": {"shape": "String", "documentation": "What it says."}}}
+    assert _undocumented(named) == {"members": {"documentation": {"shape": "String", "documentation": ""}}}

@@ -9,15 +9,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipelines import charts
+from pipelines import charts, drawing
 from pipelines.report import sections
 from pipelines.report.figures import Figure
 
 if TYPE_CHECKING:
-    import altair as alt
     import jinja2
     from markupsafe import Markup
 
@@ -259,8 +259,12 @@ def _of_coverage(figures: Mapping[str, Figure]) -> Iterable[Caveat]:
 
 
 def pictures(figures: Mapping[str, Figure]) -> dict[str, "Markup"]:
-    """The charts by name; one that has nothing to show is not there."""
-    drawn: dict[str, alt.LayerChart] = {}
+    """The charts by name; one that has nothing to show is not there.
+
+    Raises:
+        DrawingError: they could not be drawn.
+    """
+    wanted: dict[str, drawing.Chart] = {}
     titles: dict[str, str] = {}
     days = [charts.Day(row["usage_date"], row["cost_so_far"], row["is_complete"]) for row in figures["spend_by_day"]]
     total = figures["spend_total"].first or {}
@@ -268,7 +272,7 @@ def pictures(figures: Mapping[str, Figure]) -> dict[str, "Markup"]:
         first = days[0].day
         last = first.replace(day=monthrange(first.year, first.month)[1])
         own = total if total.get("period_start") == first.replace(day=1) else {}
-        drawn["month"] = charts.month_so_far(days, last, own.get("budget"), own.get("forecast"))
+        wanted["month"] = partial(charts.month_so_far, days, last, own.get("budget"), own.get("forecast"))
         titles["month"] = f"Spend of {first:%B %Y} day by day against an even pace of the budget"
     bars = [
         charts.Bar(
@@ -283,7 +287,7 @@ def pictures(figures: Mapping[str, Figure]) -> dict[str, "Markup"]:
         if row["month_to_date"] is not None and row["budget"] is not None and row["budget"] > 0
     ]
     if bars:
-        drawn["budgets"] = charts.spend_against_budget(bars)
+        wanted["budgets"] = partial(charts.spend_against_budget, bars)
         titles["budgets"] = "Spend of each budget, and its forecast"
     months = [row["month"] for row in figures["months"]]
     remarks = {
@@ -300,14 +304,14 @@ def pictures(figures: Mapping[str, Figure]) -> dict[str, "Markup"]:
             for row in figures[f"monthly_by_{column.removesuffix('_name')}"]
         ]
         if parts:
-            drawn[name] = charts.monthly_stack(parts, months, remarks)
+            wanted[name] = partial(charts.monthly_stack, parts, months, remarks)
             titles[name] = f"The bill by month and {column.removesuffix('_name')}"
     from markupsafe import Markup
 
     # What `inline` returns holds only elements and attributes that it knows.
     return {
-        name: Markup(charts.inline(charts.svg_of(chart), name=f"chart-{name}", title=titles[name]))
-        for name, chart in drawn.items()
+        name: Markup(charts.inline(svg, name=f"chart-{name}", title=titles[name]))
+        for name, svg in zip(wanted, drawing.svgs([*wanted.values()]), strict=True)
     }
 
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from pipelines.drawing import DrawingError
 from pipelines.report.figures import ask
 from pipelines.report.page import render
-from resources.warehouse import Store, WarehouseError
+from resources.warehouse import Store, WarehouseError, release_memory
 
 MOST_BYTES = 2_000_000
 
@@ -39,7 +40,12 @@ def write_report(store: Store, path: Path, now: datetime) -> Written:
         WarehouseError: there is nothing to report, or it cannot be written. What was at the path is as it was.
     """
     figures = ask(store)
-    page = render(figures, now).encode()
+    # Nothing is queried any more, and drawing takes what there is.
+    release_memory()
+    try:
+        page = render(figures, now).encode()
+    except DrawingError as error:
+        raise WarehouseError(f"The report was not written. {error} What was published is as it was.") from error
     if len(page) > MOST_BYTES:
         raise WarehouseError(
             f"The report would have {len(page):,} bytes, more than the {MOST_BYTES:,} that a mail takes. It was not "
