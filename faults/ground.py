@@ -1,27 +1,32 @@
-"""What every part stands on: work in processes of their own, which can be killed.
+"""What every part stands on: a simulated organisation, and commands in processes of their own.
 
 A process is forked from one that has loaded the product but opened nothing and started no thread: it is as much a
 process of its own as a fresh one, without the seconds that loading takes.
 """
 
 import contextlib
+import hashlib
 import io
 import os
 import pickle
+import resource
 import shutil
 import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
 import duckdb
 
 from faults.report import Shown
-from resources.warehouse import WarehouseError
+from resources.contract import ROLES, policy
+from resources.warehouse import Store, WarehouseError
+from simulator.client import Simulator, is_foreign, start
 
 T = TypeVar("T")
 
@@ -87,8 +92,12 @@ class Child:
 _count = 0
 
 
-def begin(work: Callable[[], Any], scratch: Path) -> Child:
-    """Start work in a process of its own."""
+def begin(work: Callable[[], Any], scratch: Path, environment: Mapping[str, str] | None = None) -> Child:
+    """Start work in a process of its own.
+
+    Args:
+        environment: in place of everything of this process that leads anywhere.
+    """
     global _count
     _count += 1
     folder = scratch / f"process-{os.getpid()}-{_count}"
@@ -105,6 +114,10 @@ def begin(work: Callable[[], Any], scratch: Path) -> Child:
         os.dup2(said, 2)
         sys.stdout = io.TextIOWrapper(io.FileIO(1, "w", closefd=False), encoding="utf-8", write_through=True)
         sys.stderr = io.TextIOWrapper(io.FileIO(2, "w", closefd=False), encoding="utf-8", write_through=True)
+        if environment is not None:
+            kept = {n: v for n, v in os.environ.items() if not is_foreign(n) and n != "DAGSTER_HOME"}
+            os.environ.clear()
+            os.environ.update(kept | dict(environment))
         value = work()
         (folder / "result").write_bytes(pickle.dumps(value))
         code = 0
@@ -114,22 +127,167 @@ def begin(work: Callable[[], Any], scratch: Path) -> Child:
         os._exit(code)
 
 
-def apart(work: Callable[[], T], scratch: Path) -> T:
+def apart(work: Callable[[], T], scratch: Path, environment: Mapping[str, str] | None = None) -> T:
     """Do work in a process of its own; gives back what it returns."""
-    value: T = begin(work, scratch).result()
+    value: T = begin(work, scratch, environment).result()
     return value
 
 
+@dataclass(frozen=True)
+class Ended:
+    """A command that has ended: its exit code, what it printed, what it cost."""
+
+    code: int
+    said: str
+    seconds: float
+    cpu: float = 0.0
+
+
+def command(*arguments: str, prepare: Callable[[], None] = lambda: None) -> Callable[[], Ended]:
+    """The work of one `cmdb` command, for `apart`; `prepare` is called in its process before it."""
+
+    def work() -> Ended:
+        from pipelines.cli import main
+
+        prepare()
+        out = io.StringIO()
+        began = time.monotonic()
+        code = 0
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
+            try:
+                main.main(list(arguments), prog_name="cmdb")
+            except SystemExit as end:
+                code = end.code if isinstance(end.code, int) else 1
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        return Ended(code, out.getvalue(), time.monotonic() - began, used.ru_utime + used.ru_stime)
+
+    return work
+
+
+@dataclass
+class Ground:
+    """An organisation and a folder to work in; one of these a stream of work."""
+
+    simulator: Simulator
+    scratch: Path
+
+    def environment(self, database: Path, **settings: str) -> dict[str, str]:
+        """What leads a command to the organisation and to a warehouse."""
+        return {
+            **self.simulator.env,
+            "HOME": os.environ["HOME"],
+            "CMDB_DATABASE": str(database),
+            "CMDB_COST_MONTHS": "1",
+            "DAGSTER_HOME": str(self.scratch / "dagster"),
+            **settings,
+        }
+
+    def night(self, database: Path, *, prepare: Callable[[], None] = lambda: None, **settings: str) -> Ended:
+        """`cmdb nightly` in a process of its own."""
+        return apart(command("nightly", prepare=prepare), self.scratch, self.environment(database, **settings))
+
+    def begin_night(self, database: Path, *, prepare: Callable[[], None] = lambda: None, **settings: str) -> Child:
+        """The same, not waited for."""
+        return begin(command("nightly", prepare=prepare), self.scratch, self.environment(database, **settings))
+
+
+@contextlib.contextmanager
+def grounded(scratch: Path, **options: Any) -> Iterator[Ground]:
+    """A ground with an organisation of its own; HOME holds the sign-in tokens of all of them."""
+    scratch.mkdir(parents=True, exist_ok=True)
+    documents = {role: policy(role, optional=True) for role in ROLES}
+    with start(scratch / "organisation", documents, **options) as simulator:
+        cache = Path(".aws", "sso", "cache")
+        shutil.copytree(simulator.directory / cache, Path(os.environ["HOME"]) / cache, dirs_exist_ok=True)
+        yield Ground(simulator, scratch)
+
+
+def copy_of(database: Path, folder: Path) -> Path:
+    """A warehouse of one's own, links and modes kept; returns its published path."""
+    shutil.copytree(database.parent, folder, symlinks=True)
+    return folder / database.name
+
+
+def fingerprint(database: Path) -> tuple[str, str]:
+    """Which file is published, and its SHA-256."""
+    return str(database.readlink()), hashlib.sha256(database.read_bytes()).hexdigest()
+
+
+# --------------------------------------------------------------------------------------------- published rows
+
+Row = tuple[Any, ...]
+Tables = dict[str, tuple[tuple[str, ...], list[Row]]]
+
+TONIGHT = "tonight"
+
+
+def tables(database: Path, before: datetime, runs: Mapping[str, str]) -> Tables:
+    """Every published row of every table that analysts read, in an order of its own.
+
+    What tonight wrote differs from one night to the next in its times and its run: those are put as `tonight`.
+
+    Args:
+        before: times after it are tonight's.
+        runs: names of the runs before tonight; every other is tonight's.
+    """
+    found: Tables = {}
+    with Store(database).published() as connection:
+        names = connection.execute(
+            """
+            select table_schema, table_name from information_schema.tables
+            where table_schema in ('org', 'aws', 'cost', 'cmdb', 'ref') order by all
+            """
+        ).fetchall()
+        for schema, name in names:
+            cursor = connection.execute(f'select * from "{schema}"."{name}"')
+            columns = tuple(str(column[0]) for column in cursor.description or ())
+            rows = [
+                tuple(_plain(column, value, before, runs) for column, value in zip(columns, row, strict=True))
+                for row in cursor.fetchall()
+            ]
+            found[f"{schema}.{name}"] = (columns, sorted(rows, key=repr))
+    return found
+
+
+def _plain(column: str, value: Any, before: datetime, runs: Mapping[str, str]) -> Any:
+    if isinstance(value, datetime) and value.tzinfo is not None and value > before:
+        return TONIGHT
+    if column == "run_id" and isinstance(value, str):
+        return runs.get(value, TONIGHT)
+    return value
+
+
+def difference(left: Tables, right: Tables) -> str:
+    """The first table and row in which two datasets differ; empty where they are the same."""
+    if left.keys() != right.keys():
+        return f"tables {sorted(left.keys() ^ right.keys())} are only on one side"
+    for name, (columns, rows) in left.items():
+        others = right[name][1]
+        if rows != others:
+            ours, theirs = {repr(row) for row in rows}, {repr(row) for row in others}
+            first = next(iter(sorted(ours - theirs)), "") or next(iter(sorted(theirs - ours)), "a row stands twice")
+            return (
+                f"{name} has {len(rows)} rows, expected {len(others)}; {len(ours - theirs)} are new and "
+                f"{len(theirs - ours)} missing, such as {first[:400]} of {', '.join(columns)[:200]}"
+            )
+    return ""
+
+
 def shown(part: str, case: str, expected: str, work: Callable[[], str]) -> Shown:
-    """Do the work of a case: what it returns is said, what it raises is the failure."""
+    """Do the work of a case: what it returns is said, what it raises is the failure.
+
+    `NotImplementedError` means that this machine cannot show it.
+    """
     began = time.monotonic()
-    said = failure = ""
+    said = failure = skipped = ""
     try:
         said = work()
+    except NotImplementedError as reason:
+        skipped = str(reason)
     except AssertionError as error:
         failure = str(error) or "an assertion failed"
-    except (RuntimeError, OSError, WarehouseError, duckdb.Error) as error:
+    except (Broken, RuntimeError, OSError, WarehouseError, duckdb.Error) as error:
         failure = f"{type(error).__name__}: {str(error)[:600]}"
-    made = Shown(part, case, expected, said, failure, seconds=time.monotonic() - began)
+    made = Shown(part, case, expected, said, failure, skipped, seconds=time.monotonic() - began)
     print(made.line(), flush=True)
     return made
