@@ -18,9 +18,12 @@ import orjson
 
 from resources.contract import Role
 from resources.evidence import Cell, cell_line
+from resources.warehouse import explained
 
 RECORDS = "records.ndjson"
 CELLS = "cells.ndjson"
+CHUNK = 256 * 1024
+"""Bytes that are written at a time."""
 
 Key = tuple[Role, str, str, str]
 """Role, account, region, listing with its parameter: what identifies a cell within a run."""
@@ -29,20 +32,35 @@ Key = tuple[Role, str, str, str]
 def _private(path: Path) -> IO[bytes]:
     """A new file that the world may not read, whatever the umask is."""
     path.unlink(missing_ok=True)
-    return open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o640), "wb")  # noqa: PTH123  # a descriptor
+    # Unbuffered: what a full disk leaves in a buffer is tried again when the file is let go of, with a
+    # traceback that nobody can catch.
+    return open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o640), "wb", buffering=0)  # noqa: PTH123
+
+
+def _write(file: IO[bytes], data: bytes) -> None:
+    """All of it: an unbuffered file may take less than it is given."""
+    left = memoryview(data)
+    while left:
+        left = left[file.write(left) :]
 
 
 class LandingWriter:
-    """Writes one listing of one run. Threads may call `append` at once."""
+    """Writes one listing of one run. Threads may call `append` at once.
+
+    Raises:
+        WarehouseError: of every method, where the disk is full or cannot be written.
+    """
 
     def __init__(self, landing: Path, run_id: str, listing: str) -> None:
+        self._landing = landing
         self.folder = landing / run_id / listing
-        self.folder.mkdir(mode=0o750, parents=True, exist_ok=True)
         self._run_id = run_id
         self._listing = listing
         self._lock = threading.Lock()
         self._part = self.folder / f".{RECORDS}.part"
-        self._file: IO[bytes] = _private(self._part)
+        with explained(landing):
+            self.folder.mkdir(mode=0o750, parents=True, exist_ok=True)
+            self._file: IO[bytes] = _private(self._part)
 
     def __enter__(self) -> Self:
         return self
@@ -55,14 +73,16 @@ class LandingWriter:
     def append(self, key: Key, records: Iterable[dict[str, Any]]) -> None:
         """Write the records of one cell."""
         lines = b"".join(self.line(key, record) for record in records)
-        with self._lock:
-            self._file.write(lines)
+        with self._lock, explained(self._landing):
+            _write(self._file, lines)
 
     @contextmanager
     def spool(self, key: Key) -> Iterator["Spool"]:
         """A place on disk for the records of one large cell, until it is known whether they count."""
         # In the landing's own folder, so that what it holds has the landing's rights and disk.
-        with tempfile.TemporaryFile(dir=self.folder) as file:
+        with explained(self._landing):
+            file = tempfile.TemporaryFile(dir=self.folder, buffering=0)  # noqa: SIM115  # what is asked meanwhile may fail too
+        with file:
             yield Spool(self, key, file)
 
     def line(self, key: Key, record: dict[str, Any]) -> bytes:
@@ -79,22 +99,27 @@ class LandingWriter:
         }
         return orjson.dumps(line) + b"\n"
 
+    def spill(self, file: IO[bytes], lines: bytes) -> None:
+        """Write lines to a file on the landing's disk."""
+        with explained(self._landing):
+            _write(file, lines)
+
     def take(self, spooled: IO[bytes]) -> None:
         """Write lines that were kept elsewhere."""
         spooled.seek(0)
-        with self._lock:
-            shutil.copyfileobj(spooled, self._file)
+        with self._lock, explained(self._landing):
+            while chunk := spooled.read(CHUNK):
+                _write(self._file, chunk)
 
     def commit(self, cells: Iterable[Cell]) -> Path:
         """Write the cells, give both files their names, and return the cells' path."""
-        self._file.flush()
-        self._file.close()
         cells_part = self.folder / f".{CELLS}.part"
-        with _private(cells_part) as file:
-            for cell in cells:
-                file.write(orjson.dumps(cell_line(cell)) + b"\n")
-        self._part.replace(self.folder / RECORDS)
-        return cells_part.replace(self.folder / CELLS)
+        with explained(self._landing):
+            self._file.close()
+            with _private(cells_part) as file:
+                _write(file, b"".join(orjson.dumps(cell_line(cell)) + b"\n" for cell in cells))
+            self._part.replace(self.folder / RECORDS)
+            return cells_part.replace(self.folder / CELLS)
 
 
 class Spool:
@@ -104,14 +129,25 @@ class Spool:
         self._writer = writer
         self._key = key
         self._file = file
+        self._lines: list[bytes] = []
+        self._bytes = 0
 
     def keep(self, record: dict[str, Any]) -> None:
         """Add a record."""
-        self._file.write(self._writer.line(self._key, record))
+        line = self._writer.line(self._key, record)
+        self._lines.append(line)
+        self._bytes += len(line)
+        if self._bytes >= CHUNK:
+            self._spill()
 
     def land(self) -> None:
         """Write the records to the landing."""
+        self._spill()
         self._writer.take(self._file)
+
+    def _spill(self) -> None:
+        self._writer.spill(self._file, b"".join(self._lines))
+        self._lines, self._bytes = [], 0
 
 
 def records_path(landing: Path, run_id: str, listing: str) -> Path:

@@ -341,7 +341,12 @@ def _first_line(text: str) -> str:
 
 
 @contextmanager
-def _explained(path: Path) -> Iterator[None]:
+def explained(path: Path) -> Iterator[None]:
+    """Around work on a file or folder of the warehouse: what the disk or DuckDB says of it is put into our words.
+
+    Raises:
+        WarehouseError: the disk is full or cannot be written, or the file is damaged, locked or too new.
+    """
     try:
         yield
     except (OSError, duckdb.Error) as error:
@@ -523,7 +528,7 @@ class Store:
             WarehouseError: the folder cannot be used, or a plain file stands where the symlink belongs.
         """
         self._check_run_id(run_id)
-        with _explained(self.lock_file):
+        with explained(self.lock_file):
             _make_folder(self.folder)
             _make_folder(self.versions_folder)
             _make_folder(self.landing)
@@ -536,7 +541,7 @@ class Store:
                 time.sleep(0.1)
         try:
             if _held[self.lock_file].depth == 1:
-                with _explained(self.lock_file):
+                with explained(self.lock_file):
                     self._tidy()
         except BaseException:
             self.release(run_id)
@@ -733,10 +738,10 @@ class Store:
                 self._make_working()
             spill = self.folder / f".{self.database.stem}.spill-{os.getpid()}"
             connection = stack.enter_context(_engine(spill, 1 if _is_small(path) else None))
-            with _explained(path):
+            with explained(path):
                 self._attach(connection, path, writable)
             yield connection
-            with _explained(path):
+            with explained(path):
                 connection.execute("use memory")
                 connection.execute(f"detach {CATALOG}")
 
@@ -757,7 +762,7 @@ class Store:
 
     def _make_working(self) -> None:
         """Make a working file where there is none, under another name first: DuckDB refuses one half made."""
-        with _explained(self.working):
+        with explained(self.working):
             if self.working.exists():
                 if self.working.stat().st_mode & 0o007:
                     self.working.chmod(0o640)
@@ -895,11 +900,11 @@ class Store:
         part = self.versions_folder / f".{self.database.stem}-{run_id}.part"
         with self._door(wait=False), _private_files():
             try:
-                with _explained(self.working):
+                with explained(self.working):
                     self._refuse_plain_file()
                     fault_point("publish.begun")
                     self._checkpoint()
-                with _explained(part):
+                with explained(part):
                     _make_folder(self.versions_folder)
                     for path in _with_wal(part):
                         _remove(path)
@@ -907,7 +912,7 @@ class Store:
                     fault_point("publish.copied")
                 self._verify(part, verify)
                 fault_point("publish.verified")
-                with _explained(part):
+                with explained(part):
                     part.chmod(0o440)
                     _sync(part)
                     version = self.versions_folder / name
@@ -940,7 +945,7 @@ class Store:
             )
 
     def _verify(self, part: Path, verify: Callable[[duckdb.DuckDBPyConnection], None]) -> None:
-        with _explained(part):
+        with explained(part):
             connection = _open_read_only(part, self.folder / f".{self.database.stem}.spill-{os.getpid()}")
         try:
             verify(connection)
@@ -987,7 +992,7 @@ class Store:
         """Remove all but the newest versions, never the current one; it counts as one of those kept."""
         self._require_held()
         others = [version for version in self.versions() if not version.is_current]
-        with _explained(self.versions_folder):
+        with explained(self.versions_folder):
             for version in others[max(keep - 1, 0) :]:
                 version.path.unlink(missing_ok=True)
 
@@ -1022,7 +1027,7 @@ class Store:
                         exit_code=2,
                     )
                 target = match[0]
-            with _explained(self._link):
+            with explained(self._link):
                 self._point_at(target.name)
             return self._version(target.name)
 
@@ -1050,7 +1055,7 @@ class Store:
             if not os.path.lexists(self._link):
                 raise WarehouseError(f"Nothing is published at {self.database} yet. Run `cmdb nightly` first.")
             path = self._link.resolve()
-            with _explained(path):
+            with explained(path):
                 try:
                     return path, _open_read_only(path)
                 except duckdb.IOException:

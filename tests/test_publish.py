@@ -1,6 +1,8 @@
 """Publishing: whole or not at all, wherever it is broken off, and what people get to read."""
 
+import gc
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -13,6 +15,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from pipelines.landing import Key, LandingWriter, records_path
 from resources import warehouse
 from resources.warehouse import FAULT_POINTS, LockHeld, Store, Version, WarehouseError
 
@@ -517,6 +520,36 @@ def test_a_disk_that_is_full_from_the_start_says_so(small_disk: Path) -> None:
     store = Store(small_disk / "cmdb.duckdb")
     with pytest.raises(WarehouseError, match=r"disk of .* is full"):
         night(store, "run-1")
+
+
+@pytest.mark.parametrize("large", [False, True], ids=["cell", "large cell"])
+@pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning")
+def test_a_full_disk_while_landing_says_so(small_disk: Path, large: bool) -> None:
+    key: Key = ("workload", "000000000042", "eu-north-1", "ec2_instance")
+    record = {"Id": "i-1", "Filler": "x" * 1000}
+    writer = LandingWriter(small_disk / "landing", "run-1", "ec2_instance")
+    filler = fill_disk(small_disk, 300 * 1024 if large else 0)
+    with pytest.raises(WarehouseError, match=r"disk of .* is full\. What is published stays as it was"):
+        if large:
+            with writer.spool(key) as spool:
+                for _ in range(1000):
+                    spool.keep(record)
+                spool.land()
+        else:
+            # Few enough bytes for a buffer to take them and be silent.
+            writer.append(key, [record])
+    # What did not fit is not tried again when the file is let go of.
+    del writer
+    gc.collect()
+    filler.unlink()
+    with LandingWriter(small_disk / "landing", "run-2", "ec2_instance") as writer, writer.spool(key) as spool:
+        for _ in range(1000):
+            spool.keep(record)
+        spool.land()
+        writer.append(key, [record])
+        writer.commit([])
+    with records_path(small_disk / "landing", "run-2", "ec2_instance").open() as landed:
+        assert sum(json.loads(line)["item"] == record for line in landed) == 1001
 
 
 def test_a_working_file_open_elsewhere_stops_it(store: Store) -> None:
