@@ -155,7 +155,6 @@ NO_FACTS = {
     "dev": "a server",
     "completion": "text for a shell",
     "report": "writes a page",
-    "export": "writes files",
 }
 
 
