@@ -130,12 +130,17 @@ class House:
                     },
                 )
 
-    def build(self, *relations: str) -> None:
-        """Build the relations and everything that they read, in order."""
+    def needed(self, *relations: str) -> set[str]:
+        """The relations and everything that they read."""
         wanted = set(relations)
         for model in reversed(self.models.values()):
             if model.relation in wanted:
                 wanted |= model.uses
+        return wanted
+
+    def build(self, *relations: str) -> None:
+        """Build the relations and everything that they read, in order."""
+        wanted = self.needed(*relations)
         for model in self.models.values():
             if model.relation in wanted and model.materialized != "log":
                 logs = [log for log in self.models.values() if log.logs == model.relation]

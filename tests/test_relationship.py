@@ -43,9 +43,10 @@ def night(home: House, number: float, *cells: Given) -> None:
     """Land the night that begins `number` hours after the first, and build what it touches."""
     home.night(f"night-{number}", cells, FIRST_NIGHT + hours(number))
     landed = {cell.name for cell in cells}
+    needed = home.needed("cmdb.orphan_relationship", "ref.relation")
     for model in home.models.values():
-        tables = model.schema in ("aws", "stage") and model.materialized != "view" and model.sources & landed
-        if tables or model.relation in ("cmdb.resource", "cmdb.relationship"):
+        collected = model.schema in ("aws", "stage") and model.materialized != "view" and model.sources & landed
+        if (collected and model.relation in needed) or model.relation in ("cmdb.resource", "cmdb.relationship"):
             build(home.store, model)
 
 
