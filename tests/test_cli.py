@@ -74,8 +74,6 @@ def test_the_help_of_every_command_has_an_example(command: str) -> None:
 def test_the_help_names_every_command() -> None:
     done = cmdb({}, "--help")
     assert done.returncode == 0
-    for command in COMMANDS:
-        assert re.search(rf"^  {command}\s+\S", done.stdout, re.MULTILINE), command
     assert set(re.findall(r"^  ([a-z]+)\s{2,}\S", done.stdout, re.MULTILINE)) == {
         command.split()[0] for command in COMMANDS
     }
