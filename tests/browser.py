@@ -16,6 +16,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+from nights import DATABASE
+
 CHROMIUM = next(
     (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None
 )
@@ -179,3 +182,19 @@ def browser(*flags: str) -> Iterator[Browser]:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+
+
+@pytest.fixture(scope="module")
+def tab() -> Iterator[Browser]:
+    if CHROMIUM is None:
+        pytest.skip(WITHOUT)
+    with browser() as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def page_file(truthful_night: Path) -> Path:
+    """The report that the night itself made."""
+    from pipelines.report.writing import report_path
+
+    return report_path(truthful_night / DATABASE)

@@ -17,7 +17,7 @@ import pytest
 from resources.contract import ROLES, policy
 from simulator.client import Simulator, is_foreign, start
 
-pytest_plugins = ["nights"]
+pytest_plugins = ["nights", "browser"]
 
 _HOME = tempfile.TemporaryDirectory(prefix="cmdb-tests-")
 os.environ["HOME"] = _HOME.name

@@ -1,0 +1,75 @@
+"""The report in a real browser, in short: its great figures are the tables', and it reaches for nothing."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from pathlib import Path
+
+from browser import Browser
+from nights import DATABASE, query
+
+
+def test_the_great_figures_are_those_of_the_tables_beneath(tab: Browser, page_file: Path, truthful_night: Path) -> None:
+    """Asked another way than the report asks: from the bill as it landed, with the rate of each day."""
+    database = truthful_night / DATABASE
+    tab.open(page_file)
+    ((spent,),) = query(
+        database,
+        """
+        select sum(round(cost.unblended_cost * rate.rate, 10)) from cost.daily as cost
+        inner join cost.exchange_rate as rate using (usage_date, currency)
+        where cost.slice = 'service'
+            and cost.usage_date between
+            (select date_trunc('month', max(usage_date)) from cost.daily where slice = 'service')
+            and (select max(last_complete_date) from cost.spend_vs_budget)
+        """,
+    )
+    tile = "[...document.querySelectorAll('.tiles div')].find(tile => tile.innerText.startsWith('Month to date'))"
+    assert tab.run(f"{tile}.querySelector('data').textContent") == f"{spent:,.0f}"
+    # Each month's stack is the whole bill of the month, by account and by service.
+    whole = query(
+        database,
+        """
+        select month, sum(round(unblended_cost * rate, 10)) from (
+            select date_trunc('month', usage_date)::date as month, unblended_cost, rate
+            from cost.daily inner join cost.exchange_rate using (usage_date, currency) where slice = 'service'
+        ) group by month order by month
+        """,
+    )
+    sums = """
+        JSON.stringify([...document.querySelectorAll('[data-figure=NAME][data-column=cost]')].map(shown => shown.value))
+    """
+    for name in ("monthly_by_account", "monthly_by_service"):
+        values = json.loads(tab.run(sums.replace("NAME", name)))
+        assert sum(map(Decimal, values)) == sum(amount for _, amount in whole), name
+    # What is allocated and what is not is the bill again.
+    ((allocated,),) = query(
+        database,
+        "select sum(reporting_cost) from cost.allocation where tag_key = 'bc:cost-centre' "
+        "and month = (select max(month) from cost.allocation)",
+    )
+    parts = json.loads(
+        tab.run("""
+        JSON.stringify([...document.querySelectorAll('#allocation tr')].filter(
+            line => line.innerText.startsWith('bc:cost-centre'))[0].querySelectorAll('data').values().map(
+            shown => [shown.dataset.column, shown.value]).toArray())
+    """)
+    )
+    assert sum(Decimal(value) for column, value in parts if column != "allocated_pct") == allocated
+
+
+def test_a_browser_asks_for_nothing_but_the_page_and_may_not(tab: Browser, page_file: Path) -> None:
+    tab.open(page_file)
+    assert tab.asked() == [page_file.as_uri()]
+    assert tab.complaints() == []
+    tab.run("""
+        document.body.append(Object.assign(new Image(), {src: 'http://127.0.0.1:9/x'}));
+        const script = document.createElement('script'); script.textContent = 'window.ran = 1';
+        document.body.append(script);
+    """)
+    assert tab.run("new Promise(done => setTimeout(() => done(window.ran ?? null), 100))") is None
+    refused = [text for text in tab.complaints() if "Content Security Policy" in text]
+    assert len(refused) == 2
+    stopped = [event["params"] for event in tab.events if event["method"] == "Network.loadingFailed"]
+    assert [failure["blockedReason"] for failure in stopped] == ["csp"]
