@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from faults.ground import Ended, Ground, apart, copy_of, difference, fingerprint, shown, tables
+from faults.ground import Ended, Ground, NotHere, apart, copy_of, difference, fingerprint, shown, tables
 from faults.history import Known
 from faults.report import Shown
 
@@ -155,7 +155,8 @@ def killed_at_random(ground: Ground, known: Known, deadline: float) -> str:
     database = copy_of(known.database, database.parent)
     chance = random.Random(SEED)
     was, count = fingerprint(database), 0
-    for count in range(1, RANDOM_KILLS + 1):  # noqa: B007  # how many there were is said
+    while count < RANDOM_KILLS and time.monotonic() <= deadline:
+        count += 1
         child = ground.begin_night(database)
         until = time.monotonic() + chance.uniform(0.02, 0.9) * longest
         while time.monotonic() < until and not child.ended():
@@ -165,8 +166,6 @@ def killed_at_random(ground: Ground, known: Known, deadline: float) -> str:
         if fingerprint(database) != was:
             other = apart(lambda: difference(tables(database, known.before, known.runs), known.tonight), ground.scratch)
             assert not other, other
-        if time.monotonic() > deadline:
-            break
     _must_be_tonight(database, known, ground, ground.night(database))
     return f"{count} nights killed with seed {SEED}."
 
@@ -176,12 +175,12 @@ def small_disk(folder: Path) -> Iterator[Path]:
     """A file system of its own.
 
     Raises:
-        NotImplementedError: none may be mounted here.
+        NotHere: none may be mounted here.
     """
     folder.mkdir(parents=True)
     mount = ["mount", "-t", "tmpfs", "-o", f"size={DISK_MB}m,mode=0750", "tmpfs", str(folder)]
     if shutil.which("mount") is None or subprocess.run(mount, capture_output=True, check=False).returncode != 0:
-        raise NotImplementedError("a tmpfs may not be mounted here, so there is no small disk to fill")
+        raise NotHere("a tmpfs may not be mounted here, so there is no small disk to fill")
     try:
         yield folder
     finally:
