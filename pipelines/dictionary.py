@@ -92,18 +92,22 @@ def _cell(text: str) -> str:
     return text.replace("|", "\\|").replace("\n", " ")
 
 
+def settle(path: Path, wanted: str, called: str, *, check: bool) -> int:
+    """Write a generated page, or say by the name it is called whether it is current; the exit code."""
+    if not check:
+        path.write_text(wanted, encoding="utf-8")
+        return 0
+    if path.exists() and path.read_text(encoding="utf-8") == wanted:
+        return 0
+    print(f"{called} is stale; nothing was written. Run `make docs`.", file=sys.stderr)
+    return 1
+
+
 def main(arguments: list[str]) -> int:
     """Write the page, or with `--check` say whether it is current."""
     with tempfile.TemporaryDirectory() as folder:
         wanted = page(empty_warehouse(Path(folder)))
-    if "--check" in arguments:
-        current = PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""
-        if current != wanted:
-            print("docs/dictionary.md is stale; nothing was written. Run `make docs`.", file=sys.stderr)
-            return 1
-        return 0
-    PAGE.write_text(wanted, encoding="utf-8")
-    return 0
+    return settle(PAGE, wanted, "docs/dictionary.md", check="--check" in arguments)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipelines.dictionary import settle
 from pipelines.settings import REPOSITORY
 
 FOLDER = REPOSITORY / "docs" / "questions"
@@ -63,14 +64,7 @@ def index(folder: Path = FOLDER) -> str:
 
 def main(arguments: list[str]) -> int:
     """Write the index, or with `--check` say whether it is current."""
-    wanted = index()
-    if "--check" in arguments:
-        if not INDEX.exists() or INDEX.read_text(encoding="utf-8") != wanted:
-            print("docs/questions/README.md is stale; nothing was written. Run `make docs`.", file=sys.stderr)
-            return 1
-        return 0
-    INDEX.write_text(wanted, encoding="utf-8")
-    return 0
+    return settle(INDEX, index(), "docs/questions/README.md", check="--check" in arguments)
 
 
 if __name__ == "__main__":

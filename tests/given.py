@@ -169,15 +169,16 @@ def _blank() -> bytes:
 
 
 @contextmanager
-def house(folder: Path, *, blank: bool = True) -> Iterator[House]:
+def house(folder: Path, *, blank: bool = True, working: bytes = b"") -> Iterator[House]:
     """A new warehouse below `folder`, whose lock is held until the block ends.
 
     Args:
         blank: begin with a copy of an empty working file instead of having it made.
+        working: begin with this working file, such as one in which models are built of nothing.
     """
     store = Store(folder / "cmdb.duckdb")
-    if blank:
-        store.working.write_bytes(_blank())
+    if working or blank:
+        store.working.write_bytes(working or _blank())
     with store.holding("given", "a test"):
         yield House(store)
 

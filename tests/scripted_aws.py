@@ -17,6 +17,19 @@ from urllib.parse import parse_qs
 
 import pytest
 
+from resources.listing import Listing
+
+INSTANCES = Listing(
+    "ec2_instance",
+    "ec2:DescribeInstances",
+    roles=("workload",),
+    zero="witnessed",
+    records="Reservations[].Instances",
+    carry=("OwnerId",),
+    owner="OwnerId",
+)
+"""The listing that most answers here are of."""
+
 _CREDENTIAL = re.compile(r"Credential=([^/]+)/\d+/([^/]+)/([^/]+)/aws4_request")
 _EC2 = "http://ec2.amazonaws.com/doc/2016-11-15/"
 

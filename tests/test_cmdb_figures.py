@@ -39,8 +39,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 @pytest.fixture
 def home(built: bytes, tmp_path: Path) -> Iterator[House]:
-    with house(tmp_path) as made:
-        made.store.working.write_bytes(built)
+    with house(tmp_path, working=built) as made:
         yield made
 
 

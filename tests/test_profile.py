@@ -18,6 +18,7 @@ import duckdb
 import pytest
 from botocore.client import ClientCreator
 from scripted_aws import (
+    INSTANCES,
     Call,
     Reply,
     ScriptedAws,
@@ -55,15 +56,6 @@ ONE, TWO = "011122223333", "044455556666"
 REGION = "us-east-1"
 HASTE = Retry(seconds=2.0, transient_attempts=3, first_delay=0.01, longest_delay=0.05)
 
-INSTANCES = Listing(
-    "ec2_instance",
-    "ec2:DescribeInstances",
-    roles=("workload",),
-    zero="witnessed",
-    records="Reservations[].Instances",
-    carry=("OwnerId",),
-    owner="OwnerId",
-)
 COSTS = Listing(
     "cost_daily",
     "ce:GetCostAndUsage",

@@ -15,25 +15,15 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import ReadOnlyCredentials
 from botocore.exceptions import ParamValidationError
-from scripted_aws import Call, Reply, ScriptedAws, reservations, scripted, static, write_profiles
+from scripted_aws import INSTANCES, Call, Reply, ScriptedAws, reservations, scripted, static, write_profiles
 
 from resources import wire
 from resources.answer import Question
 from resources.contract import ContractViolation, check
-from resources.listing import Listing
 from resources.profile import Reach
 from resources.wire import Made, SigningKeys, Wire, signed
 
 ONE, TWO = "111122223333", "444455556666"
-INSTANCES = Listing(
-    "ec2_instance",
-    "ec2:DescribeInstances",
-    roles=("workload",),
-    zero="witnessed",
-    records="Reservations[].Instances",
-    carry=("OwnerId",),
-    owner="OwnerId",
-)
 NOW = datetime(2026, 11, 25, 3, 30, tzinfo=UTC)
 
 
