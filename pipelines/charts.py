@@ -4,6 +4,7 @@ The same chart stands on an asset's page in Dagster and in the report. Amounts b
 are lengths. What is written beside them comes from the caller as text.
 """
 
+import base64
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -309,6 +310,11 @@ def _short(name: str, longest: int = 36) -> str:
 
 
 # ------------------------------------------------------------------------------------------------- as SVG
+
+
+def in_markdown(svg: str, title: str) -> str:
+    """A picture for where Dagster shows Markdown: the image is in the text."""
+    return f"![{title}](data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()})"
 
 
 def specification(chart: "alt.LayerChart", background: str) -> dict[str, Any]:

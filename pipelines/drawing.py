@@ -4,7 +4,6 @@ Altair takes 40 MB and vl-convert 80 and more with each chart, for as long as th
 process makes the specifications and ends; then one draws each: they are never there together.
 """
 
-import base64
 import json
 import pickle
 import re
@@ -53,7 +52,7 @@ def as_markdown(chart: Chart, title: str) -> str:
         DrawingError: it was not drawn.
     """
     (svg,) = svgs([chart], background="white")
-    return f"![{title}](data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()})"
+    return charts.in_markdown(svg, title)
 
 
 def _run(module: str, given: bytes) -> bytes:

@@ -3,7 +3,6 @@
 They show at a glance whether something is out of the ordinary; what is to be read off belongs into the report.
 """
 
-import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -71,7 +70,7 @@ def spend(connection: "duckdb.DuckDBPyConnection") -> str | None:
     if not rows:
         return None
     days = [Day(day, cost, estimated) for day, cost, estimated, _ in reversed(rows)]
-    return _markdown(bars(days, str(rows[0][3])), f"what each day cost, {days[0].day} to {days[-1].day}")
+    return charts.in_markdown(bars(days, str(rows[0][3])), f"what each day cost, {days[0].day} to {days[-1].day}")
 
 
 def coverage(connection: "duckdb.DuckDBPyConnection") -> str | None:
@@ -101,7 +100,7 @@ def coverage(connection: "duckdb.DuckDBPyConnection") -> str | None:
     ).fetchall()
     if not rows:
         return None
-    return _markdown(grid([Square(*row) for row in rows]), "what can be believed, by account and region")
+    return charts.in_markdown(grid([Square(*row) for row in rows]), "what can be believed, by account and region")
 
 
 # ------------------------------------------------------------------------------------------------ as SVG
@@ -175,7 +174,3 @@ def _svg(width: int, height: int, drawn: Sequence[str]) -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
         f'font-family="sans-serif" font-size="11"><rect width="100%" height="100%" fill="white"/>{"".join(drawn)}</svg>'
     )
-
-
-def _markdown(svg: str, title: str) -> str:
-    return f"![{title}](data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()})"
