@@ -20,7 +20,9 @@ def main() -> int:
     """Run the parts that are named, or every part."""
     parser = argparse.ArgumentParser(prog="python -m faults", description=__doc__)
     parser.add_argument("part", nargs="*", help="only this one; docs/reliability.md stays as it is then")
-    wanted = parser.parse_args().part
+    parser.add_argument("--case", default="", metavar="TEXT", help="only cases whose name holds this; likewise")
+    arguments = parser.parse_args()
+    wanted = arguments.part
     with tempfile.TemporaryDirectory(prefix="cmdb-faults-", ignore_cleanup_errors=True) as folder:
         # botocore looks below HOME once, when it is loaded: it is set before anything else is.
         os.environ["HOME"] = folder
@@ -30,12 +32,12 @@ def main() -> int:
         began, deadline = time.monotonic(), time.monotonic() + LIMIT
         if unknown := sorted(set(wanted) - set(kit.PARTS)):
             parser.error(f"There is no part {', '.join(unknown)}; there are {', '.join(kit.PARTS)}. Nothing was run.")
-        parts = kit.run(wanted or list(kit.PARTS), Path(folder), deadline)
+        parts = kit.run(wanted or list(kit.PARTS), Path(folder), deadline, holding=arguments.case)
     seconds = time.monotonic() - began
     cases = [shown for part in parts for shown in part.shown]
     wrong = [shown for shown in cases if not shown.passed]
     print(f"{len(cases)} cases in {seconds / 60:.1f} minutes, {len(wrong)} otherwise than expected.")
-    if wanted:
+    if wanted or arguments.case:
         return 1 if wrong else 0
     named = {name: version(name) for name in ("duckdb", "dagster")}
     versions = ", ".join([f"Python {platform.python_version()}", *(f"{name} {of}" for name, of in named.items())])

@@ -17,9 +17,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from faults.ground import Ended, Ground, NotHere, apart, copy_of, difference, fingerprint, shown, tables
-from faults.history import Known
-from faults.report import Shown
+from faults.ground import Ended, Ground, NotHere, apart, copy_of, difference, fingerprint, tables
+from faults.history import Case, Known
 
 SEED = 20261125
 
@@ -96,27 +95,6 @@ PUBLISHING: dict[str, Point] = {
 }
 
 
-def run(ground: Ground, known: Known, deadline: float) -> list[Shown]:
-    """Every case; those that begin after the deadline (of `time.monotonic`) are not tried."""
-    intact = "the published file stays byte for byte, the night after publishes the truth row for row"
-    refused = "refused in a sentence, the published file byte for byte, the night after goes through"
-    cases: dict[str, tuple[str, Callable[[], str]]] = {
-        "killed at each named point": (intact, lambda: killed_at_points(ground, known)),
-        "a full disk in each phase": (refused, lambda: full_disk(ground, known)),
-        "a folder that cannot be written": (refused, lambda: read_only_folder(ground, known)),
-        "left-overs of a dead run": ("the night goes through", lambda: left_overs(ground, known)),
-        "two nights at once": ("one publishes, the other is told who works", lambda: two_at_once(ground, known)),
-        "killed at random moments": (intact, lambda: killed_at_random(ground, known, deadline)),
-    }
-    found = []
-    for case, (expected, work) in cases.items():
-        if time.monotonic() > deadline:
-            found.append(Shown("nights", case, expected, skipped="the time was up"))
-        else:
-            found.append(shown("nights", case, expected, work))
-    return found
-
-
 def _prepared(point: Point, hook: Hook) -> Callable[[], None]:
     return lambda: point(hook)
 
@@ -145,7 +123,7 @@ def killed_at_points(ground: Ground, known: Known) -> str:
     return f"{len(points)} kills: {', '.join(points)}."
 
 
-def killed_at_random(ground: Ground, known: Known, deadline: float) -> str:
+def killed_at_random(ground: Ground, known: Known) -> str:
     """Kill nights at random moments of the time that one takes; then a night goes through."""
     database = copy_of(known.database, ground.scratch / "random")
     began = time.monotonic()
@@ -155,7 +133,7 @@ def killed_at_random(ground: Ground, known: Known, deadline: float) -> str:
     database = copy_of(known.database, database.parent)
     chance = random.Random(SEED)
     was, count = fingerprint(database), 0
-    while count < RANDOM_KILLS and time.monotonic() <= deadline:
+    while count < RANDOM_KILLS:
         count += 1
         child = ground.begin_night(database)
         until = time.monotonic() + chance.uniform(0.02, 0.9) * longest
@@ -257,3 +235,17 @@ def two_at_once(ground: Ground, known: Known) -> str:
     assert said, nights[1].said[-800:]
     _must_be_tonight(database, known, ground, nights[0])
     return said[0]
+
+
+INTACT = "the published file stays byte for byte, the night after publishes the truth row for row"
+
+REFUSED = "refused in a sentence, the published file byte for byte, the night after goes through"
+
+CASES = (
+    Case("killed at each named point", INTACT, killed_at_points),
+    Case("a full disk in each phase", REFUSED, full_disk),
+    Case("a folder that cannot be written", REFUSED, read_only_folder),
+    Case("left-overs of a dead run", "the night goes through", left_overs),
+    Case("two nights at once", "one publishes, the other is told who works", two_at_once),
+    Case("killed at random moments", INTACT, killed_at_random),
+)

@@ -96,11 +96,14 @@ class Child:
 _count = 0
 
 
-def begin(work: Callable[[], Any], scratch: Path, environment: Mapping[str, str] | None = None) -> Child:
+def begin(
+    work: Callable[[], Any], scratch: Path, environment: Mapping[str, str] | None = None, *, aloud: bool = False
+) -> Child:
     """Start work in a process of its own.
 
     Args:
         environment: in place of everything of this process that leads anywhere.
+        aloud: what it prints is for whoever reads what this process prints.
     """
     global _count
     _count += 1
@@ -113,11 +116,12 @@ def begin(work: Callable[[], Any], scratch: Path, environment: Mapping[str, str]
         return Child(pid, folder)
     code = 1
     try:
-        said = os.open(folder / "said", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        os.dup2(said, 1)
-        os.dup2(said, 2)
-        sys.stdout = io.TextIOWrapper(io.FileIO(1, "w", closefd=False), encoding="utf-8", write_through=True)
-        sys.stderr = io.TextIOWrapper(io.FileIO(2, "w", closefd=False), encoding="utf-8", write_through=True)
+        if not aloud:
+            said = os.open(folder / "said", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            os.dup2(said, 1)
+            os.dup2(said, 2)
+            sys.stdout = io.TextIOWrapper(io.FileIO(1, "w", closefd=False), encoding="utf-8", write_through=True)
+            sys.stderr = io.TextIOWrapper(io.FileIO(2, "w", closefd=False), encoding="utf-8", write_through=True)
         if environment is not None:
             kept = {n: v for n, v in os.environ.items() if not is_foreign(n) and n != "DAGSTER_HOME"}
             os.environ.clear()
@@ -183,8 +187,16 @@ class Ground:
             "CMDB_DATABASE": str(database),
             "CMDB_COST_MONTHS": "1",
             "DAGSTER_HOME": str(self.scratch / "dagster"),
+            # A sentence is never cut for want of room.
+            "COLUMNS": "1000",
             **settings,
         }
+
+    def truthful(self) -> None:
+        """Every lie ends, and nobody remembers what was refused meanwhile, CloudTrail neither."""
+        self.simulator.stop_lying()
+        self.simulator.configure(org_mode="silent-zero")
+        self.simulator.clear_log()
 
     def night(self, database: Path, *, prepare: Callable[[], None] = lambda: None, **settings: str) -> Ended:
         """`cmdb nightly` in a process of its own."""

@@ -1,8 +1,12 @@
 """Two truthful nights with a changed world between them: what every broken night is compared with."""
 
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 from faults.ground import DATABASE, Ground, Tables, apart, copy_of, tables
 from resources.warehouse import Store
@@ -27,14 +31,34 @@ class Known:
     tonight: Tables
 
 
+@dataclass(frozen=True)
+class Case:
+    """Something that is done to a copy of yesterday's warehouse.
+
+    Attributes:
+        expected: what must come of it.
+        work: does it and says what was seen; raises what was otherwise.
+    """
+
+    name: str
+    expected: str
+    work: Callable[[Ground, Known], str]
+
+
+LONG = 'значение 🥝 \'; drop table org.account; -- "x" '
+
+MOST_TAGS = {f"key {number:02d} ü": (LONG * 8)[:256] for number in range(50)}
+"""As many tags as AWS allows, each as long as AWS allows."""
+
+
 def move_on(simulator: Simulator) -> None:
-    """What changes in the world between the nights: instances, volumes, and an account's place."""
+    """What changes in the world between the nights: instances, volumes, tags, and an account's place."""
     truth = simulator.truth()
     names = {account["name"]: account["account_id"] for account in truth["accounts"]}
     for account in (names["payments-prod"], names["kōwhai-portal"]):
         running = [i for i in truth["instances"] if i["account_id"] == account and i["state"] == "running"]
         for instance in {i["region"]: i for i in running}.values():
-            simulator.change("retag_instance", instance_id=instance["instance_id"], tags={"Name": "changed"})
+            simulator.change("retag_instance", instance_id=instance["instance_id"], tags=MOST_TAGS)
         simulator.change("terminate_instance", instance_id=running[0]["instance_id"])
         simulator.change("add_instance", account_id=account, region=truth["regions"][0], tags={"Name": "new"})
         volumes = [v for v in simulator.truth("storage")["volumes"] if v["account_id"] == account]
@@ -65,6 +89,62 @@ def remember(ground: Ground) -> Known:
         runs,
         apart(lambda: tables(yesterday, before, runs), ground.scratch),
         apart(lambda: tables(tonight, before, runs), ground.scratch),
+    )
+
+
+def against_the_world(known: Known, simulator: Simulator) -> str:
+    """Compare what tonight published with what there really is: a comparison of two nights alone could be of two lies.
+
+    Raises:
+        AssertionError: a row differs.
+    """
+    truth = simulator.truth()
+    asked = {*truth["reachable"], truth["central"]["operations"]}
+
+    def said(name: str, *wanted: str) -> Counter[Any]:
+        columns, rows = known.tonight[name]
+        places = [columns.index(column) for column in wanted]
+        return Counter(repr([row[place] for place in places]) for row in rows)
+
+    def real(rows: list[list[Any]]) -> Counter[Any]:
+        return Counter(map(repr, rows))
+
+    instances = [i for i in truth["instances"] if i["account_id"] in asked]
+    volumes = [v for v in simulator.truth("storage")["volumes"] if v["account_id"] in asked]
+    columns, rows = known.tonight["cost.daily"]
+    cut, day, account, cost = (columns.index(c) for c in ("slice", "usage_date", "account_id", "unblended_cost"))
+    days: set[date] = {row[day] for row in rows}
+    billed: Counter[str] = Counter()
+    for line in simulator.ledger(min(days), max(days) + timedelta(days=1)):
+        billed[line["account_id"]] += Decimal(line["unblended_cost"])  # type: ignore[assignment]
+    told: Counter[str] = Counter()
+    for row in rows:
+        if row[cut] == "service":
+            told[row[account]] += row[cost]
+    pairs: dict[str, tuple[Counter[Any], Counter[Any]]] = {
+        "instances": (
+            said("aws.ec2_instance", "arn", "state", "instance_type", "tags"),
+            real([[i["arn"], i["state"], i["instance_type"], i["tags"]] for i in instances]),
+        ),
+        "volumes": (
+            said("aws.ec2_volume", "volume_id", "size_gb", "state"),
+            real([[v["volume_id"], v["size_gb"], v["state"]] for v in volumes]),
+        ),
+        "accounts": (
+            said("org.account", "account_id", "account_name", "state", "ou_id", "tags"),
+            real([[a["account_id"], a["name"], a["state"], a["ou_id"], a["tags"]] for a in truth["accounts"]]),
+        ),
+        "accounts in the bill": (told, billed),
+    }
+    for name, (ours, theirs) in pairs.items():
+        assert ours == theirs, f"{name}: {next(iter((ours - theirs) or (theirs - ours)))} differs from what there is"
+    counted = ", ".join(f"{len(theirs)} {name}" for name, (_, theirs) in pairs.items())
+    published = sum(len(rows) for _, rows in known.tonight.values())
+    tagged = sum(i["tags"] == MOST_TAGS for i in instances)
+    assert tagged > 0, "nothing carries as many tags as AWS allows"
+    return (
+        f"{len(known.tonight)} tables, {published:,} rows; {counted} as they are, {tagged} of the instances with "
+        f"{len(MOST_TAGS)} tags of 256 characters."
     )
 
 

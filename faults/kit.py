@@ -1,29 +1,27 @@
-"""The parts of the kit."""
+"""The parts of the kit, in the order in which they are begun: what the deadline cuts off stands last."""
 
+import functools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from faults import broken_nights, crashes, history, versions
-from faults.ground import grounded, shown
+from faults import broken_nights, crashes, lies, streams, versions
+from faults.ground import shown
+from faults.history import Case, against_the_world
 from faults.report import Part, Shown
+from faults.streams import Piece, Stream
 
 Work = Callable[[Path, float], list[Shown]]
 """From a folder to work in and the moment (of `time.monotonic`) after which nothing new is begun."""
 
+HISTORY = "history"
 
-def _nights(scratch: Path, deadline: float) -> list[Shown]:
-    with grounded(scratch) as ground:
-        known: list[history.Known] = []
-
-        def remember() -> str:
-            known.append(history.remember(ground))
-            return f"{len(known[0].tonight)} tables, {sum(len(rows) for _, rows in known[0].tonight.values()):,} rows."
-
-        first = shown("nights", "two truthful nights", "both publish", remember)
-        return [first, *(broken_nights.run(ground, known[0], deadline) if known else [])]
-
-
-PARTS: dict[str, tuple[str, str, Work]] = {
+PARTS: dict[str, tuple[str, str, Work | Sequence[Case]]] = {
+    HISTORY: (
+        "Two truthful nights",
+        "What all broken nights and lies are compared with. The world moves on between the two; one stream makes them "
+        "for both.",
+        (),
+    ),
     "crashes": (
         "Crashes",
         "The store's process is killed with SIGKILL at seeded random moments, in transactions and in publishing, "
@@ -34,7 +32,13 @@ PARTS: dict[str, tuple[str, str, Work]] = {
         "Broken nights",
         "Whole nights are killed or find no room, each on a copy of yesterday's warehouse. The world has moved on "
         "since, and what is published afterwards is compared row for row with that of a truthful night.",
-        _nights,
+        broken_nights.CASES,
+    ),
+    "lies": (
+        "Lies",
+        "AWS answers wrongly, refuses or breaks off, each alone and some in pairs, in whole nights on a copy of "
+        "yesterday's warehouse. What is published afterwards is the truth of the last trusted state, row for row.",
+        lies.CASES,
     ),
     "versions": (
         "Versions of DuckDB",
@@ -43,13 +47,52 @@ PARTS: dict[str, tuple[str, str, Work]] = {
         versions.run,
     ),
 }
-"""Title, what it shows, and the work, by name."""
+"""Title, what it shows, and the work, by name: a part is done whole, or case by case where it has cases."""
 
 
-def run(names: Sequence[str], scratch: Path, deadline: float) -> list[Part]:
-    """Run the parts of these names."""
+def run(names: Sequence[str], scratch: Path, deadline: float, *, holding: str = "") -> list[Part]:
+    """Run the parts of these names.
+
+    Args:
+        holding: only the cases whose name holds this.
+    """
+    chosen = {name: PARTS[name] for name in PARTS if name in names}
+    if any(not callable(work) for _, _, work in chosen.values()):
+        chosen = {HISTORY: PARTS[HISTORY], **chosen}
+    pieces = [piece for name, (_, _, work) in chosen.items() for piece in _pieces(name, work, scratch, holding)]
+    found = streams.run(pieces, scratch, deadline)
     return [
-        Part(name, title, what, work(scratch / name, deadline))
-        for name, (title, what, work) in PARTS.items()
-        if name in names
+        Part(
+            name,
+            title,
+            what,
+            [case for piece, cases in zip(pieces, found, strict=True) if piece.skipped.part == name for case in cases],
+        )
+        for name, (title, what, _) in chosen.items()
     ]
+
+
+def _pieces(name: str, work: Work | Sequence[Case], scratch: Path, holding: str) -> list[Piece]:
+    late = "the time was up"
+    if name == HISTORY:
+        return [Piece(_remember, Shown(name, "two truthful nights", "both publish what is true", skipped=late))]
+    if callable(work):
+        whole = Shown(name, "the whole part", "see the part", skipped=late)
+        return [Piece(lambda stream: work(scratch / name, stream.deadline), whole)]
+    return [
+        Piece(functools.partial(_one, name, case), Shown(name, case.name, case.expected, skipped=late))
+        for case in work
+        if holding in case.name
+    ]
+
+
+def _remember(stream: Stream) -> list[Shown]:
+    def nights() -> str:
+        known = stream.begin_with_nights()
+        return against_the_world(known, stream.stand()[0].simulator)
+
+    return [shown(HISTORY, "two truthful nights", "both publish what is true", nights)]
+
+
+def _one(name: str, case: Case, stream: Stream) -> list[Shown]:
+    return [shown(name, case.name, case.expected, lambda: case.work(*stream.stand()))]

@@ -45,6 +45,7 @@ def judge_identities(settings: Settings) -> tuple[tuple[Fact, ...], str]:
     try:
         with store.holding(run_id, "cmdb preflight"):
             with store.transaction() as connection:
+                evidence.require_clock(connection, run_id)
                 evidence.record_run(connection, run_id, code_version())
             record(store, run_id, management, settings, callers, organization, facts)
             with store.transaction() as connection:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from resources.contract import Role
 from resources.identity import Caller, Expectation, Fact
 from resources.listing import ZeroSense
+from resources.warehouse import WarehouseError
 
 if TYPE_CHECKING:
     import duckdb
@@ -54,6 +55,39 @@ class Cell:
     skip_reason: str | None = None
     evidence: Mapping[str, Any] | None = None
     raw_response: str | None = None
+
+
+def require_clock(connection: "duckdb.DuckDBPyConnection", run_id: str) -> None:
+    """Refuse to work where an earlier run lies in the future: the newest answer of a cell is told by its time.
+
+    Raises:
+        WarehouseError: it does (exit code 2). Nothing was changed.
+    """
+    now = datetime.now(UTC)
+    row = connection.execute(
+        """
+        select run_id, max(worked_at) as last_at
+        from (
+            select run_id, started_at as worked_at from audit.run
+            union all
+            select run_id, ended_at from audit.collection
+        )
+        where run_id <> $run_id
+        group by run_id
+        having last_at > $now
+        order by last_at desc, run_id
+        limit 1
+        """,
+        {"run_id": run_id, "now": now},
+    ).fetchone()
+    if row is not None:
+        raise WarehouseError(
+            f"The clock of this machine says {now:%Y-%m-%d %H:%M:%S} UTC, and run {row[0]} worked here at "
+            f"{row[1].astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC: with the clock set back, an older answer would pass for "
+            "the newest. Nothing was asked and nothing was changed. Set the clock right, then run again; or, where it "
+            "was wrong in that run, `cmdb rollback` to a version of before it and move the working file away.",
+            exit_code=2,
+        )
 
 
 def record_run(connection: "duckdb.DuckDBPyConnection", run_id: str, code_version: str) -> None:

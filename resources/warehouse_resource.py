@@ -74,6 +74,7 @@ class Warehouse(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dagster's
             store.hold(self._run_id, what)
             self._begun = True
             with store.transaction() as connection:
+                evidence.require_clock(connection, self._run_id)
                 evidence.record_run(connection, self._run_id, self.code_version)
         return store
 

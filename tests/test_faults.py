@@ -1,15 +1,18 @@
-"""The short part of `make faults`: a few kills, and that the kit can fail."""
+"""The short part of `make faults`: a few kills, and that the kit sees and says what came otherwise."""
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
-import time
 from pathlib import Path
 
+import pytest
 from nights import REPOSITORY
 
-from faults.report import Shown, page
+from faults import lies
+from faults.ground import Row, Tables, difference
+from faults.report import Part, Shown, page
 
 FEW = """
 import sys, time
@@ -18,20 +21,125 @@ from faults.crashes import random_kills
 print(random_kills(Path(sys.argv[1]), 10, 1, time.monotonic() + 60))
 """
 
+STREAMS = """
+import json, os, sys, time
+from dataclasses import asdict
+from pathlib import Path
+from faults.ground import shown
+from faults.report import Shown
+from faults.streams import Piece, run
 
-def test_ten_kills_lose_nothing(tmp_path: Path) -> None:
-    # Forked processes want a parent without threads, which pytest's is not.
+def piece(case, work):
+    late = Shown("part", case, "it holds", skipped="the time was up")
+    return Piece(lambda stream: [shown("part", case, "it holds", work)], late)
+
+def differs():
+    raise AssertionError("a row is missing")
+
+pieces = [piece("holds", lambda: "so"), piece("differs", differs), piece("dies", lambda: os._exit(9)),
+          piece("comes after", lambda: "so")]
+found = [run(pieces, Path(sys.argv[1]) / "now", time.monotonic() + 60),
+         run(pieces[:1], Path(sys.argv[1]) / "late", time.monotonic() - 1)]
+print(json.dumps([[asdict(case) for cases in run for case in cases] for run in found]))
+"""
+
+
+def apart(script: str, folder: Path) -> str:
+    """Run a script that forks, which wants a parent without threads: pytest's has some."""
     done = subprocess.run(
-        [sys.executable, "-c", FEW, str(tmp_path)], cwd=REPOSITORY, capture_output=True, text=True, check=False
+        [sys.executable, "-c", script, str(folder)],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert "10 kills with seed 1" in done.stdout
-    assert "none lost" in done.stdout
+    return done.stdout
 
 
-def test_a_case_that_came_otherwise_is_seen() -> None:
-    began = time.monotonic()
-    failed = Shown("crashes", "a case", "it holds", failure="it | does not", seconds=time.monotonic() - began)
-    assert not failed.passed
-    assert failed.line().startswith("✗ crashes: a case")
-    assert page([], date="2026-11-25", versions="", seconds=0).startswith("# Reliability")
+def test_ten_kills_lose_nothing(tmp_path: Path) -> None:
+    said = apart(FEW, tmp_path)
+    assert "10 kills with seed 1" in said
+    assert "none lost" in said
+
+
+def test_two_streams_show_every_case_also_one_that_came_otherwise_or_took_its_stream_with_it(tmp_path: Path) -> None:
+    said = apart(STREAMS, tmp_path)
+    cases, late = json.loads(said.splitlines()[-1])
+    assert [(case["case"], case["said"], case["failure"]) for case in cases] == [
+        ("holds", "so", ""),
+        ("differs", "", "a row is missing"),
+        ("dies", "", "its stream ended without a word of it"),
+        ("comes after", "so", ""),
+    ]
+    assert "✗ part: differs" in said
+    assert [case["skipped"] for case in late] == ["the time was up"]
+
+
+def test_the_page_says_which_case_came_otherwise_and_which_was_not_tried() -> None:
+    shown = [
+        Shown("crashes", "a case", "it holds", failure="it | does not"),
+        Shown("crashes", "a case too late", "it holds", skipped="the time was up"),
+    ]
+    assert [case.passed for case in shown] == [False, True]
+    assert shown[0].line().startswith("✗ crashes: a case")
+    said = page([Part("crashes", "Crashes", "What breaks.", shown)], date="2026-11-25", versions="x 1", seconds=60)
+    assert "| a case | it holds | **otherwise**: it \\| does not |" in said
+    assert "| a case too late | it holds | not tried: the time was up |" in said
+    assert "1 cases, 1 of them otherwise than expected, 1 not tried" in said
+
+
+# ------------------------------------------------------------------------------------------------ the comparison
+
+COLUMNS = ("arn", "account_id", "region", "state", "is_stale")
+
+
+def there(*rows: Row) -> Tables:
+    return {"aws.ec2_instance": (COLUMNS, sorted(rows, key=repr))}
+
+
+ONE = ("a:1", "000000000001", "us-east-1", "running", False)
+TWO = ("a:2", "000000000002", "us-east-1", "running", False)
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ([ONE], "1 rows, expected 2; 0 are new and 1 missing"),
+        ([ONE, TWO, ("a:3", *TWO[1:])], "3 rows, expected 2; 1 are new and 0 missing"),
+        ([ONE, (*TWO[:3], "stopped", False)], "2 rows, expected 2; 1 are new and 1 missing"),
+        ([ONE, ONE, TWO], "a row stands twice"),
+    ],
+)
+def test_a_missing_a_new_a_changed_and_a_doubled_row_are_seen(rows: list[Row], said: str) -> None:
+    assert difference(there(ONE, TWO), there(ONE, TWO)) == ""
+    assert said in difference(there(*rows), there(ONE, TWO))
+    assert "only on one side" in difference({}, there(ONE, TWO))
+
+
+@pytest.mark.parametrize(
+    ("frozen_row", "passes"),
+    [
+        ((*ONE[:4], True), True),  # yesterday's, marked stale
+        (ONE, False),  # not marked
+        ((*ONE[:3], "stopped", True), False),  # tonight's, though nobody could believe it
+        (None, False),  # gone
+    ],
+)
+def test_a_frozen_row_is_yesterdays_and_stale(frozen_row: Row | None, passes: bool) -> None:
+    tonight = there((*ONE[:3], "stopped", False), (*TWO[:3], "stopped", False))
+    found = there(*([frozen_row] if frozen_row else []), (*TWO[:3], "stopped", False))
+    place = [("ec2_instance", "000000000001", "*")]
+    assert (lies.frozen_rows(found, there(ONE, TWO), tonight, place) == []) == passes
+    # Where nothing is frozen, the same rows are none that should be there.
+    assert lies.frozen_rows(found, there(ONE, TWO), tonight, []) != []
+
+
+def test_every_lie_that_the_simulator_knows_is_told() -> None:
+    from simulator.faults import LIES
+
+    told = {name.partition("@")[0] for lie in (*lies.ALONE, *lies.PAIRS) for name in lie.told}
+    assert told == set(LIES)
+    names = [case.name for case in lies.CASES]
+    assert len(set(names)) == len(names)
