@@ -1,5 +1,5 @@
 # Every target sets up .venv itself. Needs Python 3.11-3.13 and make (3.81 is enough).
-.PHONY: demo test test-large dev check docs screenshots lock bench bench-scale focus-check setup-demo setup-test faults
+.PHONY: demo test test-large dev check docs screenshots lock bench bench-scale focus-check setup-demo setup-test faults mutants
 
 demo: setup-demo
 	.venv/bin/cmdb demo
@@ -59,6 +59,10 @@ focus-check: setup-demo
 # Breaks what can break, prints what came of it, and writes docs/reliability.md.
 faults: setup-test
 	.venv/bin/python -m faults
+
+# Changes one thing at a time in the rules and sees whether a test notices; what is known is kept, so it can be broken off.
+mutants: setup-test
+	.venv/bin/python -m faults.mutants $(TARGET)
 
 setup-demo:
 	@sh scripts/setup demo

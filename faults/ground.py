@@ -211,7 +211,7 @@ class Ground:
 def grounded(scratch: Path, **options: Any) -> Iterator[Ground]:
     """A ground with an organisation of its own; HOME holds the sign-in tokens of all of them."""
     scratch.mkdir(parents=True, exist_ok=True)
-    documents = {role: policy(role, optional=True) for role in ROLES}
+    documents: dict[str, dict[str, Any]] = {role: policy(role, optional=True) for role in ROLES}
     with start(scratch / "organisation", documents, **options) as simulator:
         cache = Path(".aws", "sso", "cache")
         shutil.copytree(simulator.directory / cache, Path(os.environ["HOME"]) / cache, dirs_exist_ok=True)

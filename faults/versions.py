@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 from faults.ground import DATABASE, shown
@@ -60,11 +61,7 @@ def run(scratch: Path, deadline: float) -> list[Shown]:
             why = "no night was published" if not cases[0].passed else "no time was left"
             cases.append(Shown("versions", f"DuckDB {version}", "it reads every table and view", skipped=why))
             continue
-        cases.append(
-            shown(
-                "versions", f"DuckDB {version}", "it reads every table and view", lambda version=version: read(version)
-            )
-        )
+        cases.append(shown("versions", f"DuckDB {version}", "it reads every table and view", partial(read, version)))
     return cases
 
 

@@ -5,7 +5,7 @@ and publishing asks it once more. None of them has a switch.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -162,7 +162,7 @@ class ZeroVerdict:
 
     outcome: Outcome
     sentence: str
-    evidence: dict[str, Any] = field(default_factory=dict)
+    evidence: dict[str, Any]
 
 
 def must_ask_again(sense: ZeroSense, witness: Witness) -> bool:

@@ -10,10 +10,12 @@ from typing import Any
 import boto3
 import pytest
 from botocore import xform_name
+from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from scripted_aws import ScriptedAws, ec2_error, scripted, static, write_profiles
 
 from resources.contract import ROLES, ContractViolation, Role, allows, iam_action
+from resources.guard import Guard
 from resources.profile import NobodyAsks, Reach
 
 ACCOUNT = "011122223333"
@@ -116,6 +118,15 @@ def test_own_keys_and_settings_do_not_get_around_it(session: Any, aws: ScriptedA
     with pytest.raises(ContractViolation):
         made.delete_vpc(VpcId="v")
     assert aws.log == []
+
+
+def test_a_signature_is_judged_under_the_name_that_the_endpoint_chose() -> None:
+    request = AWSRequest()
+    request.context = {}
+    Guard("workload").refuse_signature("s3", "ListObjectsV2", request)
+    request.context = {"signing": {"signing_name": "s3-outposts"}}
+    with pytest.raises(ContractViolation, match="workload may not call s3-outposts:ListObjectsV2"):
+        Guard("workload").refuse_signature("s3", "ListObjectsV2", request)
 
 
 def test_what_the_clause_covers_is_sent(session: Any, aws: ScriptedAws) -> None:

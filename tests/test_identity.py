@@ -225,6 +225,34 @@ def test_a_cure_that_mends_several_profiles_is_given_once() -> None:
 # ------------------------------------------------------------------------------- management and members
 
 
+def test_who_was_not_asked_has_not_answered() -> None:
+    callers = who()
+    del callers["billing"], callers["operations"]
+    fact = every_role_answers(callers)
+    assert fact.blocks
+    assert fact.sentence == "Not evaluated: operations, billing was not asked."
+
+
+def test_where_nobody_knows_a_cure_none_is_given() -> None:
+    callers = who() | {"billing": Caller("billing", "acmeBilling", NOW, error_message="It is broken.")}
+    assert every_role_answers(callers) == Fact(EVERY_ROLE_ANSWERS, False, "billing: It is broken.")
+
+
+def test_the_facts_are_named_as_in_the_contract() -> None:
+    assert FACTS == (
+        "every_role_answers",
+        "management_is_the_organisations_master",
+        "operations_is_the_expected_account",
+        "billing_is_the_expected_account",
+        "accounts_are_distinct",
+    )
+
+
+def test_an_organisation_of_which_nothing_is_known_is_not_evaluated() -> None:
+    fact = judged(who(), Organization())[MANAGEMENT_IS_MASTER]
+    assert fact.sentence == "Not evaluated: the organisation was not described."
+
+
 def test_a_management_profile_of_another_account_is_told_both_accounts_and_its_variable() -> None:
     fact = judged(who(management=STRANGER))[MANAGEMENT_IS_MASTER]
     assert STRANGER in fact.sentence

@@ -14,12 +14,15 @@ from hypothesis import strategies as st
 from pipelines.rules import (
     COLLECTION_MAX_AGE,
     MODEL_MAX_AGE,
+    ONE_NIGHT,
     PUBLISH_MAX_AGE,
+    RETIRING,
     CellState,
     StoredFact,
     Verdict,
     Witness,
     ZeroVerdict,
+    builds_verdict,
     freshness_verdict,
     listing_verdict,
     must_ask_again,
@@ -89,11 +92,48 @@ def test_the_ages_are_those_of_the_contract() -> None:
     assert timedelta(minutes=60) == COLLECTION_MAX_AGE
     assert timedelta(hours=26) == MODEL_MAX_AGE
     assert timedelta(hours=24) == PUBLISH_MAX_AGE
+    assert timedelta(hours=12) == ONE_NIGHT
 
 
-def test_evidence_from_the_future_blocks_but_clocks_may_differ_by_a_little() -> None:
-    assert preflight(stored(-4 * MINUTE)).passed
-    assert preflight(stored(-6 * MINUTE)).blocks
+def test_evidence_from_the_future_blocks_but_clocks_may_differ_by_five_minutes() -> None:
+    assert preflight(stored(-5 * MINUTE)).passed
+    assert preflight(stored(-5 * MINUTE - timedelta(seconds=1))).blocks
+
+
+CURE = "Run the pre-flight first (`cmdb preflight`, or materialise audit/caller_identity)."
+
+
+@pytest.mark.parametrize(
+    ("facts", "said"),
+    [
+        pytest.param([], f"No pre-flight is recorded. {CURE}", id="none"),
+        pytest.param(stored()[2:], f"The pre-flight lacks {FACTS[0]}, {FACTS[1]}. {CURE}", id="a part of one"),
+        pytest.param(
+            stored(119 * MINUTE),
+            f"The last pre-flight is 1 h 59 min old; at most 1 h 0 min is allowed here. {CURE}",
+            id="too old by minutes",
+        ),
+        pytest.param(
+            stored(120 * MINUTE),
+            f"The last pre-flight is 2 h 0 min old; at most 1 h 0 min is allowed here. {CURE}",
+            id="too old by an hour",
+        ),
+        pytest.param(
+            stored(-6 * MINUTE), f"The last pre-flight lies 6 min in the future: check the clock. {CURE}", id="future"
+        ),
+        pytest.param(
+            stored(59 * MINUTE), "The pre-flight of run run-1 is 59 min old and passed.", id="as it should be"
+        ),
+    ],
+)
+def test_the_verdict_on_a_preflight_says_what_is_wrong_and_how_old_it_is(facts: list[StoredFact], said: str) -> None:
+    assert preflight(facts).sentence == said
+
+
+def test_facts_of_two_runs_are_no_run_of_their_own() -> None:
+    facts = [replace(fact, run_id="run-2") for fact in stored(timedelta(hours=3))[:1]] + stored(timedelta(hours=3))[1:]
+    assert preflight(facts, run_id="run-1", identities_checked_at=NOW).blocks
+    assert preflight(stored(timedelta(hours=3), run_id=""), run_id="", identities_checked_at=NOW).blocks
 
 
 @pytest.mark.parametrize(
@@ -104,6 +144,7 @@ def test_evidence_from_the_future_blocks_but_clocks_may_differ_by_a_little() -> 
         pytest.param(timedelta(hours=3), "run-1", 61 * MINUTE, False, id="its own run, verified too long ago"),
         pytest.param(timedelta(hours=3), "run-2", MINUTE, False, id="another run"),
         pytest.param(timedelta(hours=3), "", MINUTE, False, id="no run"),
+        pytest.param(timedelta(hours=26), "run-1", MINUTE, True, id="its own run, a whole night old"),
         pytest.param(timedelta(hours=27), "run-1", MINUTE, False, id="its own run, more than a night old"),
     ],
 )
@@ -268,6 +309,84 @@ def test_the_evidence_states_cloudtrails_horizon_and_the_request_id() -> None:
     }
 
 
+SEEN_BY_CLOUDTRAIL = {
+    "since": CLEAN.since.isoformat(),
+    "until": NOW.isoformat(),
+    "events": 12,
+    "newest_event_at": NOW.isoformat(),
+    "refused": [],
+}
+
+
+def test_the_evidence_of_a_zero_is_whole() -> None:
+    always = {
+        "identity": "STS names the account that this listing belongs to",
+        "pages": "every page was read",
+        "request_id": "r-1",
+    }
+    assert zero().evidence == always | {"asked": 1, "zero_sense": "ordinary", "cloudtrail": SEEN_BY_CLOUDTRAIL}
+    assert zero("impossible").evidence == always | {
+        "asked": 1,
+        "zero_sense": "impossible",
+        "cloudtrail": SEEN_BY_CLOUDTRAIL,
+        "sense": "impossible",
+        "against": ["this listing is never empty"],
+    }
+    billed = "the bill of the last final days shows Amazon Elastic Compute Cloud - Compute in this account"
+    assert zero("witnessed", replace(BILLED, last_count=40)).evidence == always | {
+        "asked": 2,
+        "zero_sense": "witnessed",
+        "cloudtrail": SEEN_BY_CLOUDTRAIL,
+        "last_trusted_count": 40,
+        "billed_services": list(BILLED.billed),
+        "confirmed": True,
+        "against": [billed],
+    }
+    assert zero("witnessed", BILLED_AND_KNOWN).evidence["history"] == (
+        "confirmed against the bill in an earlier run too: the bill lags behind"
+    )
+
+
+@pytest.mark.parametrize(
+    ("refusals", "kept", "why"),
+    [
+        pytest.param(None, "not available: it was not asked", "it was not asked", id="not asked"),
+        pytest.param(UNAVAILABLE, "not available: AccessDenied", "AccessDenied", id="refused"),
+    ],
+)
+def test_a_trail_that_cannot_be_read_is_named_with_its_reason_and_the_two_ways_out(
+    refusals: Refusals | None, kept: str, why: str
+) -> None:
+    verdict = zero(refusals=refusals)
+    assert verdict.evidence["cloudtrail"] == kept
+    assert verdict.sentence == (
+        f"Empty, but CloudTrail could not be asked for refusals ({why}); grant cloudtrail:LookupEvents where it is "
+        "refused, or accept zeros without it by CMDB_ZERO_EVIDENCE=identity."
+    )
+
+
+def test_of_several_refusals_the_first_is_named_and_all_are_counted() -> None:
+    two = replace(REFUSED, refused=[*REFUSED.refused, {"name": "DescribeVpcs", "error_code": "Other"}])
+    assert zero(refusals=two).sentence == (
+        "Empty, but CloudTrail holds 2 refusal(s) of this caller's own calls "
+        "(DescribeInstances: Client.UnauthorizedOperation)."
+    )
+    assert zero(refusals=two).evidence["cloudtrail"]["refused"] == two.refused
+
+
+def test_a_trail_without_events_has_no_newest_one() -> None:
+    verdict = zero(refusals=replace(CLEAN, event_count=0, newest_event_at=None))
+    assert verdict.outcome == "empty_verified"
+    assert verdict.evidence["cloudtrail"]["newest_event_at"] is None
+
+
+def test_all_that_speaks_against_a_zero_is_said() -> None:
+    assert zero("witnessed", HAD_SOME, request_id=None, asked=1).sentence == (
+        "Empty, but the answer carries no request id; the last trusted count was 40 and it was not asked again."
+    )
+    assert zero().sentence == "Empty, and all the evidence agrees."
+
+
 def test_zeros_by_identity_do_without_cloudtrail_and_each_says_so() -> None:
     verdict = zero(refusals=None, zero_evidence="identity")
     assert verdict.outcome == "empty_verified"
@@ -388,7 +507,8 @@ PASSED, WARNED, BLOCKED = "passed", "warned", "blocked"
 
 
 def word(verdict: Verdict) -> str:
-    return PASSED if verdict.passed else BLOCKED if verdict.blocks else WARNED
+    assert verdict.blocks == (not verdict.passed and verdict.severity == "ERROR")
+    return PASSED if verdict.passed else {"ERROR": BLOCKED, "WARN": WARNED}[verdict.severity]
 
 
 @pytest.mark.parametrize(
@@ -435,6 +555,216 @@ def test_where_those_who_are_reached_have_nothing_to_ask_the_others_change_nothi
     reasons: tuple[str, ...], said: str
 ) -> None:
     assert word(judge([cell("skipped", skip_reason=reason) for reason in reasons])) == said
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "group_unresolved",
+        "no_parents",
+        "no_resource_policy",
+        "not_offered",
+        "not_requested",
+        "optional_grant_not_given",
+        "parent_gone",
+        "policy_type_not_enabled",
+    ],
+)
+@pytest.mark.parametrize("unreached", ["account_left", "account_suspended", "no_profile", "region_not_enabled"])
+def test_a_reason_by_which_there_is_nothing_to_ask_is_an_answer_also_beside_those_who_are_not_reached(
+    reason: str, unreached: str
+) -> None:
+    verdict = judge([cell("skipped", skip_reason=reason), cell("skipped", skip_reason=unreached)])
+    assert verdict.passed
+    assert verdict.sentence == f"ec2_instance: there is nothing to ask here ({', '.join(sorted((reason, unreached)))})."
+
+
+def test_these_reasons_are_knowledge_and_remove_rows() -> None:
+    known = {"account_left", "caller_changed", "no_resource_policy", "parent_gone", "policy_type_not_enabled"}
+    assert known == RETIRING
+
+
+def test_a_cell_is_shown_with_its_place_and_the_reason_that_is_known() -> None:
+    shown = {
+        "role": "workload",
+        "account_id": "111122223333",
+        "region": "ap-southeast-2",
+        "listing": "ec2_instance",
+        "outcome": "denied",
+    }
+    assert cell("denied", error_message="AWS's words", skip_reason="a reason").as_row() == shown | {
+        "why": "AWS's words"
+    }
+    assert cell("denied", skip_reason="a reason").as_row() == shown | {"why": "a reason"}
+    assert cell("denied").as_row() == shown | {"why": ""}
+
+
+PROFILES = " Name a profile for at least one account (CMDB_WORKLOAD_PROFILES), and see CMDB_REGIONS."
+
+
+@pytest.mark.parametrize(
+    ("roles", "cure"),
+    [(("workload", "workload"), PROFILES), (("workload", "operations"), "")],
+    ids=["workload", "both"],
+)
+def test_where_nobody_was_asked_the_reasons_are_said_and_the_cure_where_it_is_one(
+    roles: tuple[Role, Role], cure: str
+) -> None:
+    reasons = ("no_profile", "account_suspended")
+    cells = [cell("skipped", role, skip_reason=reason) for role, reason in zip(roles, reasons, strict=True)]
+    assert judge(cells).sentence == (
+        f"ec2_instance: all 2 cells were skipped (account_suspended, no_profile), so nobody was asked.{cure}"
+    )
+
+
+def test_cells_that_were_skipped_without_a_reason_are_no_answer() -> None:
+    verdict = judge([cell("skipped")])
+    assert verdict.blocks
+    assert verdict.sentence == f"ec2_instance: all 1 cells were skipped (), so nobody was asked.{PROFILES}"
+
+
+def later(reason: str, month: int, message: str | None = None) -> CellState:
+    return cell("skipped", "billing", listing=f"cost_daily:2026-{month:02}", skip_reason=reason, error_message=message)
+
+
+LIMIT, PAGES = "request_limit", "more_pages_than_the_limit"
+
+
+@pytest.mark.parametrize(
+    ("cells", "said", "sentence"),
+    [
+        pytest.param(
+            [later(LIMIT, 1)],
+            WARNED,
+            "cost_daily: 1 part(s) were not asked, because CMDB_COST_REQUEST_LIMIT was reached: 2026-01. "
+            "The next night goes on.",
+            id="all of it waits",
+        ),
+        pytest.param(
+            [cell(), *(later(LIMIT, month) for month in range(1, 7))],
+            WARNED,
+            "cost_daily: 6 part(s) were not asked, because CMDB_COST_REQUEST_LIMIT was reached: 2026-01, 2026-02, "
+            "2026-03, 2026-04, 2026-05, …. The next night goes on.",
+            id="a part of it waits",
+        ),
+        pytest.param(
+            [cell(), *(later(LIMIT, month) for month in range(1, 6))],
+            WARNED,
+            "cost_daily: 5 part(s) were not asked, because CMDB_COST_REQUEST_LIMIT was reached: 2026-01, 2026-02, "
+            "2026-03, 2026-04, 2026-05. The next night goes on.",
+            id="five are all named",
+        ),
+        pytest.param(
+            [cell(), later(LIMIT, 1, "It waits."), later(PAGES, 2, "It has more pages than the limit.")],
+            WARNED,
+            "cost_daily: 2 part(s) were not asked, because CMDB_COST_REQUEST_LIMIT was reached: 2026-01, 2026-02. "
+            "It has more pages than the limit.",
+            id="what never comes is said before what waits",
+        ),
+        pytest.param(
+            [cell(), later(PAGES, 2, "It has more pages than the limit.")],
+            WARNED,
+            "cost_daily: 1 part(s) were not asked, because CMDB_COST_REQUEST_LIMIT was reached: 2026-02. "
+            "It has more pages than the limit.",
+            id="a part of it never comes",
+        ),
+        pytest.param(
+            [later(LIMIT, 1), later(PAGES, 2, "It has more pages than the limit.")],
+            BLOCKED,
+            "cost_daily: 2 part(s) were not asked, because CMDB_COST_REQUEST_LIMIT was reached: 2026-01, 2026-02. "
+            "It has more pages than the limit.",
+            id="nothing ever comes",
+        ),
+        pytest.param(
+            [later(LIMIT, 1), later("parents_unknown", 2)],
+            BLOCKED,
+            "cost_daily: all 2 cells were skipped (parents_unknown, request_limit), so nobody was asked.",
+            id="the limit is not the only reason",
+        ),
+    ],
+)
+def test_what_the_limit_left_out_is_named_and_blocks_only_where_nothing_ever_comes(
+    cells: list[CellState], said: str, sentence: str
+) -> None:
+    verdict = listing_verdict("cost_daily", cells, TOLERANCE)
+    assert word(verdict) == said
+    assert verdict.sentence == sentence
+    if "parents_unknown" not in sentence:
+        assert verdict.at_fault == tuple(one.as_row() for one in cells if one.outcome == "skipped")
+
+
+PLACE = "account 111122223333, region ap-southeast-2, asked by workload"
+
+
+@pytest.mark.parametrize(
+    ("cells", "sentence"),
+    [
+        pytest.param([], "ec2_instance has never been asked. Materialise landing/ec2_instance first.", id="never"),
+        pytest.param(fleet(3), "ec2_instance: all 3 cells are trusted.", id="trusted"),
+        pytest.param(
+            [cell(), cell("empty_suspect", error_message="Why?")],
+            f"ec2_instance: empty_suspect in {PLACE}. Why?",
+            id="a question stays one",
+        ),
+        pytest.param(
+            [cell(), cell("empty_suspect", error_message="Stop!")],
+            f"ec2_instance: empty_suspect in {PLACE}. Stop!",
+            id="so does an exclamation",
+        ),
+        pytest.param(
+            [cell("wrong_account", error_code="Foreign"), cell("empty_suspect"), cell("empty_suspect")],
+            f"ec2_instance: wrong_account in {PLACE} (and 2 more). Foreign.",
+            id="the first of three silent ones",
+        ),
+        pytest.param([cell("wrong_account")], f"ec2_instance: wrong_account in {PLACE}.", id="nothing is known"),
+        pytest.param(
+            [cell(), cell("failed", "billing", error_code="Timeout", error_message="It took too long.")],
+            "ec2_instance: failed in account 111122223333, region ap-southeast-2, asked by billing. It took too long.",
+            id="AWS's words before its code",
+        ),
+        pytest.param(
+            [*fleet(19), cell("denied", error_code="AccessDenied")],
+            f"ec2_instance: denied in {PLACE}. AccessDenied. Their last trusted rows are kept, marked stale.",
+            id="within the tolerance",
+        ),
+        pytest.param(
+            [cell(), cell("denied", error_code="AccessDenied")],
+            f"ec2_instance: denied in {PLACE}. AccessDenied. That is 1 of 2 cells, more than "
+            "CMDB_UNTRUSTED_TOLERANCE=0.05 allows.",
+            id="beyond the tolerance",
+        ),
+        pytest.param(
+            [
+                cell(),
+                *(cell("denied", region=f"r-{n}", error_message="a service control policy") for n in range(7, 0, -1)),
+            ],
+            "ec2_instance: denied in account 111122223333, region r-7, asked by workload (and 6 more). a service "
+            "control policy. That is 7 of 8 cells, more than CMDB_UNTRUSTED_TOLERANCE=0.05 allows. A service control "
+            "policy denies r-1, r-2, r-3, r-4, r-5: name the regions that are allowed in CMDB_REGIONS.",
+            id="a policy of the organisation",
+        ),
+        pytest.param(
+            [cell(), cell("denied"), cell("denied", region="r-1", error_message="a service control policy")],
+            f"ec2_instance: denied in {PLACE} (and 1 more). That is 2 of 3 cells, more than "
+            "CMDB_UNTRUSTED_TOLERANCE=0.05 allows. A service control policy denies r-1: name the regions that are "
+            "allowed in CMDB_REGIONS.",
+            id="only the regions that the policy denies",
+        ),
+    ],
+)
+def test_a_listing_says_who_was_asked_where_and_what_came_of_it(cells: list[CellState], sentence: str) -> None:
+    assert judge(cells).sentence == sentence
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        pytest.param([*fleet(1, denied=1), cell("wrong_account")], id="silent before loud"),
+        pytest.param([*fleet(1, denied=1), cell("denied", "billing")], id="central before workload"),
+    ],
+)
+def test_what_blocks_is_at_fault_and_nothing_else(cells: list[CellState]) -> None:
+    assert judge(cells).at_fault == (cells[-1].as_row(),)
 
 
 @pytest.mark.parametrize("outcome", ["denied", "failed"])
@@ -510,3 +840,78 @@ def test_a_central_listing_is_published_only_when_it_was_asked_within_a_day(
     verdict = freshness_verdict("cost_daily", cells, now=NOW)
     assert verdict.passed == passed
     assert verdict.blocks != passed
+
+
+@pytest.mark.parametrize(
+    ("cells", "said"),
+    [
+        pytest.param([], "cost_daily has never been asked. Run `cmdb nightly`.", id="never"),
+        pytest.param(
+            [cell("skipped")], "cost_daily was not asked: every cell was skipped. Run `cmdb nightly`.", id="skipped"
+        ),
+        pytest.param(
+            [cell(ended_at=NOW - timedelta(hours=25))],
+            "cost_daily was last asked 25 h 0 min ago; at most 24 h 0 min may be published. Run `cmdb nightly`.",
+            id="too old",
+        ),
+        pytest.param([cell("denied", ended_at=NOW - MINUTE)], "cost_daily was asked 1 min ago.", id="refused is asked"),
+        pytest.param(
+            [cell("skipped", skip_reason="request_limit")], "cost_daily was asked 0 min ago.", id="it waits for later"
+        ),
+        pytest.param(
+            [cell("skipped", skip_reason="not_offered")], "cost_daily was asked 0 min ago.", id="AWS has none of it"
+        ),
+        pytest.param(
+            [cell("skipped", skip_reason="no_profile")],
+            "cost_daily was not asked: every cell was skipped. Run `cmdb nightly`.",
+            id="nobody is there",
+        ),
+    ],
+)
+def test_the_age_of_a_listing_is_said(cells: list[CellState], said: str) -> None:
+    assert freshness_verdict("cost_daily", cells, now=NOW).sentence == said
+
+
+# -------------------------------------------------------------------------------------- what was built
+
+
+USES = {"cmdb.resource": ["aws.ec2_instance", "ref.tag_key"], "aws.ec2_instance": []}
+SOURCES = {"aws.ec2_instance": ["ec2_instance", "ec2_image"]}
+
+
+@pytest.mark.parametrize(
+    ("late", "said"),
+    [
+        pytest.param({}, "", id="all at one moment"),
+        pytest.param({"cmdb.resource": 1}, "", id="in order"),
+        pytest.param(
+            {"aws.ec2_instance": 1}, "cmdb.resource was built before aws.ec2_instance was", id="a newer table"
+        ),
+        pytest.param(
+            {"ec2_image": 1, "ec2_instance": 1},
+            "aws.ec2_instance was built before ec2_instance, ec2_image was",
+            id="newer answers",
+        ),
+        pytest.param({"aws.ec2_instance": 1, "ec2_image": 1, "cmdb.resource": 1}, "", id="renewed together"),
+    ],
+)
+def test_nothing_is_published_that_was_built_before_what_it_shows(late: dict[str, int], said: str) -> None:
+    at = {
+        name: NOW + late.get(name, 0) * MINUTE
+        for name in ("cmdb.resource", "aws.ec2_instance", "ec2_instance", "ec2_image")
+    }
+    built = {name: at[name] for name in USES}
+    verdict = builds_verdict(USES, SOURCES, built, {name: at[name] for name in ("ec2_instance", "ec2_image")})
+    assert word(verdict) == (BLOCKED if said else PASSED)
+    assert verdict.sentence == (
+        f"{said} last renewed, so it does not show what is known. Materialise it again, and what is built from it."
+        if said
+        else "Every table was built from the newest evidence."
+    )
+
+
+def test_what_was_never_built_is_not_published_and_what_was_never_asked_is_not_newer() -> None:
+    verdict = builds_verdict(USES, SOURCES, {"aws.ec2_instance": NOW}, {})
+    assert verdict.blocks
+    assert verdict.sentence == "cmdb.resource was never built. Materialise it first."
+    assert builds_verdict(USES, SOURCES, dict.fromkeys(USES, NOW), {}).passed

@@ -1,0 +1,299 @@
+"""`python -m faults.mutants [TARGET…]`: change one small thing at a time in the rules and see whether a test notices.
+
+Every mutant is killed by a test or explained in faults/survivors.toml. What is known of a mutant is kept in `.mutants/`
+for as long as its file and the test that killed it, or, where none did, all the tests of its target stay as they are: a
+run that was broken off goes on. A run of all targets writes docs/mutants.md.
+"""
+
+import argparse
+import ast
+import functools
+import hashlib
+import json
+import os
+import platform
+import sys
+import tempfile
+import time
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+from faults import trials
+from faults.mutations import Mutant, python_mutants
+from faults.sql_mutations import sql_mutants
+
+REPOSITORY = trials.REPOSITORY
+PAGE = REPOSITORY / "docs" / "mutants.md"
+SURVIVORS = REPOSITORY / "faults" / "survivors.toml"
+STATE = REPOSITORY / ".mutants"
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file that is changed.
+
+    Attributes:
+        path: below the repository.
+        only: the functions, classes or, of SQL, columns that belong to the target; all where empty.
+        tests: what pytest is to run, instead of the target's.
+    """
+
+    path: str
+    only: tuple[str, ...] = ()
+    tests: tuple[str, ...] = ()
+
+    def mutants(self) -> list[Mutant]:
+        """Every mutant of it."""
+        text = (REPOSITORY / self.path).read_text(encoding="utf-8")
+        made = sql_mutants if self.path.endswith(".sql") else python_mutants
+        return made(self.path, text, self.only)
+
+
+@dataclass(frozen=True)
+class Target:
+    """Rules that belong together, and the fast tests that hold them.
+
+    Attributes:
+        once: a function of a module beside the tests, `module:name`, that keeps what it gives and takes long.
+    """
+
+    what: str
+    sources: tuple[Source, ...]
+    tests: tuple[str, ...]
+    once: str = ""
+
+
+TARGETS: Mapping[str, Target] = {
+    "contract": Target(
+        "who may send what",
+        (Source("resources/contract.py"),),
+        ("tests/test_contract.py",),
+        once="every_operation:every_operation",
+    ),
+    "guard": Target(
+        "nothing is sent that the contract does not cover",
+        (Source("resources/guard.py"),),
+        ("tests/test_guard.py",),
+    ),
+    "identity": Target(
+        "whom the profiles reach",
+        (Source("resources/identity.py"),),
+        ("tests/test_identity.py",),
+    ),
+    "rules": Target(
+        "what may be believed",
+        (Source("pipelines/rules.py"),),
+        ("tests/test_rules.py",),
+    ),
+}
+"""What is changed, by name."""
+
+
+@dataclass
+class Result:
+    """What became of the mutants of one target.
+
+    Attributes:
+        survivors: those that nobody noticed and nothing explains.
+        explained: those that nobody noticed, and why nobody can.
+        stale: explanations of mutants that are killed, or that are none any more.
+    """
+
+    name: str
+    count: int = 0
+    killed: int = 0
+    survivors: list[Mutant] = field(default_factory=list)
+    explained: dict[str, str] = field(default_factory=dict)
+    stale: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+
+    def line(self) -> str:
+        """For the terminal."""
+        mark = "✗" if self.survivors or self.stale else "✓"
+        left = f", {len(self.survivors)} survive" if self.survivors else ""
+        return (
+            f"{mark} {self.name}: {self.count} mutants, {self.killed} killed, {len(self.explained)} explained{left} "
+            f"({self.seconds:.0f} s)"
+        )
+
+
+class Memory:
+    """What is known of the mutants of one target from earlier runs."""
+
+    def __init__(self, name: str) -> None:
+        self._path = STATE / f"{name}.jsonl"
+        self._known: dict[str, dict[str, str]] = {}
+        if self._path.exists():
+            for line in self._path.read_text(encoding="utf-8").splitlines():
+                entry = json.loads(line)
+                self._known[entry["key"]] = entry
+
+    def killer(self, mutant: Mutant) -> str:
+        """The test that killed a mutant of this key last; empty where none did or it was never tried."""
+        return self._known.get(mutant.key, {}).get("killer", "")
+
+    def is_current(self, mutant: Mutant, tests: Sequence[str]) -> bool:
+        """Whether a trial would find what is known."""
+        known = self._known.get(mutant.key)
+        return known is not None and known["evidence"] == _evidence(mutant, known["killer"], tests)
+
+    def keep(self, mutant: Mutant, killer: str, tests: Sequence[str]) -> None:
+        """Remember the end of a trial, at once."""
+        entry = {"key": mutant.key, "killer": killer, "evidence": _evidence(mutant, killer, tests)}
+        self._known[mutant.key] = entry
+        STATE.mkdir(exist_ok=True)
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(entry, ensure_ascii=False) + "\n")
+
+
+def _evidence(mutant: Mutant, killer: str, tests: Sequence[str]) -> str:
+    """What a verdict rests on: the mutated text, and the test that killed it or all that did not."""
+    parts = [mutant.text, *((_function(killer) if "::" in killer else _file(killer),) if killer else map(_file, tests))]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+@functools.cache
+def _file(test: str) -> str:
+    path = REPOSITORY / test.partition("::")[0]
+    return path.read_text(encoding="utf-8") if path.is_file() else ""
+
+
+@functools.cache
+def _function(test: str) -> str:
+    """The source of a test function, without those around it."""
+    name = test.partition("::")[2].partition("[")[0]
+    text = _file(test)
+    for node in ast.parse(text).body:
+        if isinstance(node, ast.FunctionDef) and node.name == name:
+            return ast.get_source_segment(text, node) or ""
+    return ""
+
+
+def judge(name: str, target: Target, explanations: Mapping[str, str], scratch: Path, *, again: bool) -> Result:
+    """Try every mutant of a target of which nothing current is known.
+
+    Args:
+        explanations: the reason of each survivor that can have no test, by its key.
+        again: try only what nobody has killed yet; what was killed is taken to be so still.
+    """
+    began = time.monotonic()
+    result = Result(name)
+    memory = Memory(name)
+    alive: set[str] = set()
+    keys: set[str] = set()
+    for source in target.sources:
+        tests = source.tests or target.tests
+        known: trials.Known | None = None
+        mutants = source.mutants()
+        for number, mutant in enumerate(mutants, 1):
+            keys.add(mutant.key)
+            killer = memory.killer(mutant)
+            if not memory.is_current(mutant, tests) and not (again and killer):
+                known = known or trials.learn(tests, [source.path], scratch, once=target.once)
+                killer = _try(mutant, known, killer, scratch)
+                memory.keep(mutant, killer, tests)
+            result.count += 1
+            if killer:
+                result.killed += 1
+                continue
+            alive.add(mutant.key)
+            if mutant.key in explanations:
+                result.explained[mutant.key] = explanations[mutant.key]
+            else:
+                result.survivors.append(mutant)
+                print(f"  survives ({number} of {len(mutants)}): {mutant.key}", flush=True)
+    paths = {source.path for source in target.sources}
+    of_it = [key for key in explanations if key.partition(" ")[0] in paths]
+    result.stale = [key for key in of_it if key not in alive and (key in keys or not _elsewhere(name, key))]
+    for key in result.stale:
+        what = "is killed by a test" if key in keys else "is none any more"
+        print(f"  explained without need, since it {what}: {key}", flush=True)
+    result.seconds = time.monotonic() - began
+    return result
+
+
+def _elsewhere(name: str, key: str) -> bool:
+    """Whether another target changes the same file."""
+    path = key.partition(" ")[0]
+    return any(source.path == path for other, target in TARGETS.items() if other != name for source in target.sources)
+
+
+def _try(mutant: Mutant, known: trials.Known, killer: str, scratch: Path) -> str:
+    tests = known.of(mutant)
+    if killer in tests:
+        first = trials.try_out(mutant, [killer], known.seconds[killer], scratch)
+        if first.killer:
+            return first.killer
+    return trials.try_out(mutant, tests, sum(known.seconds[test] for test in tests), scratch).killer
+
+
+def page(results: Sequence[Result], *, date: str, versions: str) -> str:
+    """docs/mutants.md."""
+    count, killed = sum(r.count for r in results), sum(r.killed for r in results)
+    lines = [
+        "# Mutants",
+        "",
+        "Written by `make mutants`; do not edit it. One small thing at a time is changed in the code that decides what "
+        "may be believed, and the tests of that code are run: a change that no test notices is a rule that no test "
+        "holds. Sentences, types and documentation are not changed.",
+        "",
+        f"Run on {date} with {versions}: {count:,} mutants, {killed:,} killed by a test, {count - killed} that no test "
+        "can kill, each with its reason.",
+        "",
+        "| target | what it decides | files | mutants | killed | explained |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for result in results:
+        target = TARGETS[result.name]
+        files = ", ".join(dict.fromkeys(f"`{source.path}`" for source in target.sources))
+        lines.append(
+            f"| {result.name} | {target.what} | {files} | {result.count} | {result.killed} | {len(result.explained)} |"
+        )
+    for result in results:
+        if result.explained:
+            lines += ["", f"## {result.name}", "", "| what survives | why |", "| --- | --- |"]
+            lines += [f"| {_code(key)} | {_cell(why)} |" for key, why in result.explained.items()]
+    return "\n".join(lines) + "\n"
+
+
+def _code(text: str) -> str:
+    fence = "``" if "`" in text else "`"
+    return f"{fence}{_cell(text)}{fence}"
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.replace("|", "\\|").split())
+
+
+def main() -> int:
+    """Judge the targets that are named, or every target."""
+    parser = argparse.ArgumentParser(prog="python -m faults.mutants", description=__doc__)
+    parser.add_argument("target", nargs="*", help="only this one; docs/mutants.md stays as it is then")
+    parser.add_argument("--survivors", action="store_true", help="try only what was not killed in an earlier run")
+    arguments = parser.parse_args()
+    if unknown := sorted(set(arguments.target) - set(TARGETS)):
+        parser.error(f"There is no target {', '.join(unknown)}; there are {', '.join(TARGETS)}. Nothing was run.")
+    with SURVIVORS.open("rb") as file:
+        explanations: dict[str, str] = tomllib.load(file)
+    results = []
+    with tempfile.TemporaryDirectory(prefix="cmdb-mutants-", ignore_cleanup_errors=True) as folder:
+        os.environ["HOME"] = folder
+        for name, target in TARGETS.items():
+            if not arguments.target or name in arguments.target:
+                result = judge(name, target, explanations, Path(folder), again=arguments.survivors)
+                print(result.line(), flush=True)
+                results.append(result)
+    is_wrong = any(result.survivors or result.stale for result in results)
+    if not arguments.target and not arguments.survivors and not is_wrong:
+        named = ", ".join(f"{name} {version(name)}" for name in ("cosmic-ray", "sqlglot", "duckdb", "pytest"))
+        versions = f"Python {platform.python_version()}, {named}"
+        PAGE.write_text(page(results, date=f"{datetime.now(UTC):%Y-%m-%d}", versions=versions), encoding="utf-8")
+    return 1 if is_wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

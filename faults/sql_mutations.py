@@ -1,0 +1,181 @@
+"""Mutants of SQL: one comparison, condition, join, fallback or constant of a query that is another, or is not there."""
+
+import re
+from collections.abc import Collection, Iterator
+
+import sqlglot
+from sqlglot import exp
+
+from faults.mutations import OTHER_WORD, Mutant, numbered
+
+DIALECT = "duckdb"
+
+_OTHERS: dict[type[exp.Expr], tuple[type[exp.Expr], ...]] = {
+    exp.EQ: (exp.NEQ,),
+    exp.NEQ: (exp.EQ,),
+    exp.LT: (exp.LTE, exp.GTE),
+    exp.LTE: (exp.LT, exp.GT),
+    exp.GT: (exp.GTE, exp.LTE),
+    exp.GTE: (exp.GT, exp.LT),
+    exp.NullSafeEQ: (exp.NullSafeNEQ,),
+    exp.NullSafeNEQ: (exp.NullSafeEQ,),
+    exp.And: (exp.Or,),
+    exp.Or: (exp.And,),
+    exp.Add: (exp.Sub,),
+    exp.Sub: (exp.Add,),
+    exp.Min: (exp.Max,),
+    exp.Max: (exp.Min,),
+}
+"""To what an operator or a function of the same arguments is changed."""
+
+
+def sql_mutants(path: str, source: str, only: Collection[str] = ()) -> list[Mutant]:
+    """Every mutant of a SQL file, whose header stays as it is.
+
+    Args:
+        path: below the repository.
+        only: names of common table expressions and columns, `cte.column`; all where empty.
+    """
+    header = re.match(r"(?:--[^\n]*\n)*", source)
+    kept = header[0] if header else ""
+    found = []
+    for where, change, query in changes(source):
+        if not only or any(where == name or where.startswith(f"{name}.") for name in only):
+            found.append(Mutant(path, where, change, f"{kept}{query}\n"))
+    return numbered({mutant.text: mutant for mutant in found}.values())
+
+
+def unchanged(source: str) -> str:
+    """The query as sqlglot writes it: what each mutant differs from in one thing."""
+    return sqlglot.parse_one(source, dialect=DIALECT).sql(dialect=DIALECT, comments=False)
+
+
+def changes(source: str) -> Iterator[tuple[str, str, str]]:
+    """Where, what, and the whole statement with that change."""
+    tree = sqlglot.parse_one(source, dialect=DIALECT)
+    for number, node in enumerate(tree.walk()):
+        for other in _others(node):
+            changed = tree.copy()
+            place = next(one for at, one in enumerate(changed.walk()) if at == number)
+            after = _said(other) if other is not None else "nothing"
+            if other is None:
+                place.pop()
+            elif place is changed:
+                continue
+            else:
+                place.replace(other)
+            yield _where(node), f"{_said(node)} → {after}", changed.sql(dialect=DIALECT, comments=False)
+
+
+def _said(node: exp.Expr) -> str:
+    return " ".join(node.sql(dialect=DIALECT, comments=False).split())
+
+
+def _where(node: exp.Expr) -> str:
+    """The common table expression and the column that a node belongs to."""
+    names = []
+    inner: exp.Expr | None = node
+    while inner is not None:
+        if isinstance(inner, exp.CTE) or (
+            isinstance(inner, exp.Alias) and isinstance(inner.parent, exp.Select | exp.Star)
+        ):
+            names.append(inner.alias)
+        elif isinstance(inner, exp.Where | exp.Join | exp.Qualify | exp.Order) and not names:
+            names.append(inner.key)
+        inner = inner.parent
+    return ".".join(reversed(names))
+
+
+def _others(node: exp.Expr) -> Iterator[exp.Expr | None]:
+    """What may stand in the place of a node; None where nothing does."""
+    for other in _OTHERS.get(type(node), ()):
+        yield other(**{name: _copied(value) for name, value in node.args.items()})
+    yield from _conditions(node)
+    yield from _choices(node)
+    yield from _constants(node)
+    if isinstance(node, exp.Join):
+        yield from _joins(node)
+    if isinstance(node, exp.Ordered):
+        turned = node.copy()
+        turned.set("desc", not node.args.get("desc"))
+        yield turned
+    if isinstance(node, exp.Distinct) or (isinstance(node, exp.Order) and len(node.expressions) > 1):
+        yield from _shorter(node)
+
+
+def _copied(value: object) -> object:
+    return value.copy() if isinstance(value, exp.Expr) else value
+
+
+def _conditions(node: exp.Expr) -> Iterator[exp.Expr | None]:
+    if isinstance(node, exp.And | exp.Or):
+        yield node.left.copy()
+        if not isinstance(node.left, type(node)):
+            yield node.right.copy()
+    if isinstance(node, exp.Not):
+        yield exp.paren(node.this.copy())
+    if isinstance(node, exp.Is | exp.In | exp.Exists | exp.Like) and not isinstance(node.parent, exp.Not):
+        yield exp.Not(this=exp.paren(node.copy()))
+    if isinstance(node, exp.Where) and not isinstance(node.parent, exp.Filter):
+        yield None
+    if isinstance(node, exp.In) and len(node.expressions) > 1:
+        yield from _shorter(node)
+    if isinstance(node, exp.Filter):
+        yield node.this.copy()
+
+
+def _choices(node: exp.Expr) -> Iterator[exp.Expr | None]:
+    if isinstance(node, exp.Coalesce):
+        values = [node.this, *node.expressions]
+        for left_out in range(len(values)):
+            rest = [value.copy() for at, value in enumerate(values) if at != left_out]
+            yield exp.Coalesce(this=rest[0], expressions=rest[1:]) if len(rest) > 1 else rest[0]
+    if isinstance(node, exp.Case):
+        if len(node.args["ifs"]) > 1:
+            for left_out in range(len(node.args["ifs"])):
+                shorter = node.copy()
+                shorter.args["ifs"][left_out].pop()
+                yield shorter
+        if node.args.get("default") is not None:
+            shorter = node.copy()
+            shorter.set("default", None)
+            yield shorter
+    if isinstance(node, exp.If) and not isinstance(node.parent, exp.Case):
+        yield node.args["true"].copy()
+        yield node.args["false"].copy() if node.args.get("false") is not None else exp.null()
+
+
+def _constants(node: exp.Expr) -> Iterator[exp.Expr | None]:
+    if isinstance(node, exp.Boolean):
+        yield exp.Boolean(this=not node.this)
+    if isinstance(node, exp.Literal) and not isinstance(node.parent, exp.JSONPathKey):
+        if node.this.isdigit():
+            yield exp.Literal(this=str(int(node.this) + 1), is_string=node.is_string)
+        elif node.is_string:
+            yield exp.Literal.string(OTHER_WORD)
+
+
+def _joins(node: exp.Join) -> Iterator[exp.Expr | None]:
+    changed = node.copy()
+    if node.kind == "ANTI":
+        changed.set("kind", "SEMI")
+    elif node.side == "LEFT":
+        changed.set("side", None)
+    elif node.kind in ("", "INNER") and (node.args.get("on") is not None or node.args.get("using")):
+        changed.set("side", "LEFT")
+    else:
+        return
+    yield changed
+    using = node.args.get("using") or []
+    if len(using) > 1:
+        for left_out in range(len(using)):
+            shorter = node.copy()
+            shorter.set("using", [one.copy() for at, one in enumerate(using) if at != left_out])
+            yield shorter
+
+
+def _shorter(node: exp.Expr) -> Iterator[exp.Expr | None]:
+    for left_out in range(len(node.expressions)):
+        shorter = node.copy()
+        shorter.set("expressions", [one.copy() for at, one in enumerate(node.expressions) if at != left_out])
+        yield shorter

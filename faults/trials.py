@@ -1,0 +1,265 @@
+"""Trials: the tests of a target over one mutant, in a fork of this process that has loaded everything but the product.
+
+A mutated module is loaded in the place of its file and nothing is written; a mutated SQL file reads as mutated, in that
+process alone. The fork that tries the unchanged product also notes which function each test calls, so that a mutant is
+tried by the tests that can see it.
+"""
+
+import contextlib
+import importlib
+import importlib.abc
+import importlib.machinery
+import importlib.util
+import json
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import threading
+import time
+import traceback
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import CodeType, FrameType, ModuleType
+from typing import Any
+
+from faults.mutations import Mutant
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+TIMES = 10
+"""How much longer than the unchanged product a mutant may take, beside `GRACE` seconds, before it counts as killed."""
+GRACE = 20.0
+
+NOT_LOADED = ("boto3", "botocore", "moto", "s3transfer", "simulator", "resources", "pipelines", "faults", "bench")
+"""Modules that each trial loads itself: the product, and what looks below HOME while it is loaded."""
+
+
+class TrialError(Exception):
+    """The tests cannot be run over the unchanged product, so no mutant can be judged."""
+
+
+@dataclass
+class Known:
+    """What the unchanged product's tests did.
+
+    Attributes:
+        seconds: of each test.
+        calls: the functions that each test calls, as `file:qualified name`.
+    """
+
+    seconds: dict[str, float] = field(default_factory=dict)
+    calls: dict[str, set[str]] = field(default_factory=dict)
+
+    def of(self, mutant: Mutant) -> list[str]:
+        """The tests that can see a mutant, the fast ones first."""
+        place = f"{mutant.path}:{mutant.where}"
+        called = {call for calls in self.calls.values() for call in calls}
+        seen = [test for test, calls in self.calls.items() if place in calls] if place in called else list(self.calls)
+        return sorted(seen, key=lambda test: self.seconds[test])
+
+
+@dataclass(frozen=True)
+class Trial:
+    """How the tests ended: the first that failed, or none; `timeout` where they did not end."""
+
+    killer: str
+    seconds: float
+
+
+def learn(tests: Sequence[str], paths: Sequence[str], scratch: Path, *, once: str = "") -> Known:
+    """Run the tests over the unchanged product, and load what they load of other people's.
+
+    Args:
+        once: a function beside the tests that is called before all trials, `module:name`.
+
+    Raises:
+        TrialError: one of them fails.
+    """
+    if once:
+        module, _, name = once.partition(":")
+        sys.path.append(str(REPOSITORY / "tests"))
+        getattr(importlib.import_module(module), name)()
+    answer = _forked(scratch, 600, lambda report: _run(tests, report, traced=paths))
+    if answer is None or answer["failed"] or not answer["seconds"]:
+        said = (scratch / "output").read_text(encoding="utf-8", errors="replace")[-3000:]
+        raise TrialError(f"The tests fail over the unchanged product, so no mutant was tried.\n{said}")
+    for name in answer["modules"]:
+        if not name.startswith(NOT_LOADED) and name not in sys.modules:
+            try:
+                importlib.import_module(name)
+            except ImportError:
+                continue
+    return Known(answer["seconds"], {test: set(calls) for test, calls in answer["calls"].items()})
+
+
+def try_out(mutant: Mutant, tests: Sequence[str], expected: float, scratch: Path) -> Trial:
+    """Run the tests over a mutant until one fails.
+
+    Args:
+        expected: seconds that they take over the unchanged product.
+    """
+    began = time.monotonic()
+
+    def work(report: Path) -> None:
+        _put_in_place(mutant)
+        _run(tests, report)
+
+    answer = _forked(scratch, TIMES * expected + GRACE, work)
+    killer = "timeout" if answer is None else answer["failed"]
+    return Trial(killer, time.monotonic() - began)
+
+
+def _forked(scratch: Path, limit: float, work: Any) -> dict[str, Any] | None:
+    """Do the work in a fork with temporary files of its own; what it reported, or None where it had to be ended."""
+    folder = Path(tempfile.mkdtemp(dir=scratch))
+    report = folder / "report.json"
+    sys.stdout.flush()
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            os.setsid()
+            output = os.open(scratch / "output", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            os.dup2(output, 1)
+            os.dup2(output, 2)
+            os.environ["TMPDIR"] = str(folder)
+            tempfile.tempdir = None
+            work(report)
+            code = 0
+        except BaseException:  # noqa: BLE001  # whatever it is, a fork must not go on as its parent
+            traceback.print_exc()
+        finally:
+            sys.stdout.flush()
+            os._exit(code)
+    try:
+        if not _ended(child, limit):
+            return None
+        # A process that breaks before a test can say so has noticed the mutant too.
+        return json.loads(report.read_text()) if report.exists() else {"failed": "the tests could not be run"}
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child, signal.SIGKILL)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _ended(child: int, limit: float) -> bool:
+    end = time.monotonic() + limit
+    while time.monotonic() < end:
+        if os.waitpid(child, os.WNOHANG)[0]:
+            return True
+        time.sleep(0.01)
+    os.killpg(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    return False
+
+
+class _Mutated(importlib.machinery.SourceFileLoader):
+    """Loads a module from a text instead of its file, and keeps nothing of it."""
+
+    def __init__(self, name: str, path: str, text: str) -> None:
+        super().__init__(name, path)
+        self._text = text
+
+    def get_code(self, fullname: str) -> CodeType:
+        return compile(self._text, self.path, "exec", dont_inherit=True)
+
+
+class _Finder(importlib.abc.MetaPathFinder):
+    def __init__(self, mutant: Mutant) -> None:
+        self._path = str(REPOSITORY / mutant.path)
+        self._name = mutant.path.removesuffix(".py").replace("/", ".")
+        self._text = mutant.text
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        if fullname != self._name:
+            return None
+        return importlib.util.spec_from_file_location(
+            fullname, self._path, loader=_Mutated(fullname, self._path, self._text)
+        )
+
+
+def _put_in_place(mutant: Mutant) -> None:
+    if mutant.path.endswith(".py"):
+        sys.meta_path.insert(0, _Finder(mutant))
+        return
+    changed = REPOSITORY / mutant.path
+    read = Path.read_text
+
+    def read_text(self: Path, *arguments: Any, **options: Any) -> str:
+        return mutant.text if self == changed else read(self, *arguments, **options)
+
+    Path.read_text = read_text  # type: ignore[method-assign]  # in this process alone
+
+
+class _Watch:
+    """A plugin of pytest: the first test that fails, the time of each, and the functions that each calls."""
+
+    def __init__(self, traced: Sequence[str]) -> None:
+        self.failed = ""
+        self.seconds: dict[str, float] = defaultdict(float)
+        self.calls: dict[str, set[str]] = defaultdict(set)
+        self._files = {str(REPOSITORY / path): path for path in traced}
+        self._now: set[str] = set()
+        self._shared: dict[str, list[set[str]]] = defaultdict(list)
+
+    def _note(self, frame: FrameType, event: str, _: object) -> None:
+        if event == "call" and (path := self._files.get(frame.f_code.co_filename)):
+            self._now.add(f"{path}:{frame.f_code.co_qualname.replace('.<locals>', '')}")
+
+    def pytest_runtest_logreport(self, report: Any) -> None:
+        self.seconds[report.nodeid] += report.duration
+        if report.failed and not self.failed:
+            self.failed = report.nodeid
+
+    def pytest_collectreport(self, report: Any) -> None:
+        if report.failed and not self.failed:
+            self.failed = f"{report.nodeid} could not be loaded"
+
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        self._now = self.calls[nodeid]
+
+    def pytest_fixture_setup(self, fixturedef: Any, request: Any) -> None:
+        # What a fixture of a module calls is there for every test of it.
+        if fixturedef.scope != "function":
+            self._shared[request.node.nodeid.partition("::")[0]].append(self._now)
+
+    def finished(self) -> dict[str, list[str]]:
+        """The calls of each test, with those of the fixtures that it shares."""
+        return {
+            test: sorted(calls.union(*self._shared[""], *self._shared[test.partition("::")[0]]))
+            for test, calls in self.calls.items()
+        }
+
+
+def _run(tests: Sequence[str], report: Path, traced: Sequence[str] = ()) -> None:
+    import pytest
+    from hypothesis import Phase, settings
+
+    # The same examples every time, none kept, and the first that fails is enough.
+    phases = (Phase.explicit, Phase.generate)
+    settings.register_profile("mutants", derandomize=True, database=None, phases=phases)
+    settings.load_profile("mutants")
+    watch = _Watch(traced)
+    if traced:
+        threading.setprofile(watch._note)
+        sys.setprofile(watch._note)
+    quiet = ["-q", "--no-header", "--tb=short", "-p", "no:cacheprovider", "-p", "no:randomly", "-p", "no:xdist"]
+    code = pytest.main([*quiet, *([] if traced else ["-x"]), *tests], plugins=[watch])
+    sys.setprofile(None)
+    failed = watch.failed or ("" if code == 0 else f"pytest ended with {int(code)}")
+    report.write_text(
+        json.dumps(
+            {
+                "failed": failed,
+                "seconds": watch.seconds,
+                "calls": watch.finished() if traced else {},
+                "modules": list(sys.modules) if traced else [],
+            }
+        )
+    )

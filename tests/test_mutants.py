@@ -1,0 +1,165 @@
+"""`make mutants`: what is changed, who notices it, and that a change which nobody notices is told."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from nights import REPOSITORY
+
+from faults import mutants, trials
+from faults.mutants import Memory, Result, Source, Target, judge, page
+from faults.mutations import Mutant, python_mutants
+from faults.sql_mutations import sql_mutants, unchanged
+
+SMALL = '''"""A module."""
+
+KNOWN: frozenset[str] = frozenset({"a", "b"})
+
+
+def is_known(name: str, limit: int = 3) -> bool:
+    """A sentence."""
+    return name in KNOWN and len(name) < limit
+'''
+
+
+def changes(found: list[Mutant]) -> set[str]:
+    return {mutant.change for mutant in found}
+
+
+def test_one_thing_is_changed_at_a_time_and_words_for_people_are_not() -> None:
+    found = python_mutants("small.py", SMALL)
+    line = "return name in KNOWN and len(name) < limit"
+    assert {
+        f"{line} → return (name not in KNOWN) and len(name) < limit",
+        f"{line} → return name in KNOWN or len(name) < limit",
+        f"{line} → return name in KNOWN and len(name) <= limit",
+        f"{line} → return name in KNOWN and len(name) >= limit",
+        f"{line} → return (name in KNOWN)",
+        f"{line} → return (len(name) < limit)",
+        f"{line} → return None",
+        'KNOWN: frozenset[str] = frozenset({"a", "b"}) → KNOWN: frozenset[str] = frozenset({"a", })',
+        'KNOWN: frozenset[str] = frozenset({"a", "b"}) → KNOWN: frozenset[str] = frozenset({"mutant", "b"})',
+    } <= changes(found)
+    assert {mutant.where for mutant in found} == {"", "is_known"}
+    assert not any("sentence" in change or "→ mutant" in change for change in changes(found))
+    assert len({mutant.key for mutant in found}) == len(found) == len({mutant.text for mutant in found})
+
+
+def test_only_the_functions_that_are_named_are_changed() -> None:
+    found = python_mutants("small.py", SMALL, ["is_known"])
+    assert found
+    assert {mutant.where for mutant in found} == {"is_known"}
+
+
+QUERY = """-- A header.
+-- key: a
+select coalesce(t.a, u.a) as a
+from t
+left join u on t.b = u.b and u.c > 1
+where t.d is not null
+"""
+
+
+def test_a_query_is_changed_in_one_thing_and_keeps_its_header() -> None:
+    found = sql_mutants("q.sql", QUERY)
+    assert {
+        "COALESCE(t.a, u.a) → t.a",
+        "COALESCE(t.a, u.a) → u.a",
+        "t.b = u.b → t.b <> u.b",
+        "t.b = u.b AND u.c > 1 → t.b = u.b",
+        "t.b = u.b AND u.c > 1 → t.b = u.b OR u.c > 1",
+        "u.c > 1 → u.c >= 1",
+        "1 → 2",
+        "LEFT JOIN u ON t.b = u.b AND u.c > 1 → JOIN u ON t.b = u.b AND u.c > 1",
+        "WHERE NOT t.d IS NULL → nothing",
+        "NOT t.d IS NULL → (t.d IS NULL)",
+    } <= changes(found)
+    assert all(mutant.text.startswith("-- A header.\n-- key: a\n") for mutant in found)
+    assert {mutant.where for mutant in found} == {"a", "join", "where"}
+    assert all(unchanged(QUERY) not in mutant.text for mutant in found)
+
+
+RUN = """
+import sys
+from pathlib import Path
+from faults.mutations import Mutant
+from faults.trials import REPOSITORY, learn, try_out
+TEST, FILE = "tests/test_identity.py::test_the_facts_are_named_as_in_the_contract", "resources/identity.py"
+known = learn([TEST], [FILE], Path(sys.argv[1]))
+text = (REPOSITORY / FILE).read_text()
+for before, after in (('"accounts_are_distinct"', '"mutant"'), ("Not evaluated", "Evaluated")):
+    mutant = Mutant(FILE, "", before, text.replace(before, after))
+    print(try_out(mutant, known.of(mutant), 1, Path(sys.argv[1])).killer == TEST)
+"""
+
+
+def test_a_mutant_is_killed_by_a_test_that_sees_it_and_by_no_other(tmp_path: Path) -> None:
+    # A fork wants a parent without threads, which pytest's is not.
+    done = subprocess.run(
+        [sys.executable, "-c", RUN, str(tmp_path)], cwd=REPOSITORY, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["True", "False"]
+
+
+KILLED, ALIVE = Mutant("small.py", "f", "a → b", "b"), Mutant("small.py", "f", "c → d", "d")
+
+
+@pytest.fixture
+def target(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Target:
+    """A target with a mutant that a test kills and one that none does."""
+    monkeypatch.setattr(mutants, "STATE", tmp_path / "state")
+    monkeypatch.setattr(mutants, "REPOSITORY", tmp_path)
+    (tmp_path / "test_small.py").write_text("def test_it():\n    assert f()\n\ndef test_other():\n    pass\n")
+    monkeypatch.setattr(Source, "mutants", lambda self: [KILLED, ALIVE])
+    known = trials.Known({"test_small.py::test_it": 0.1}, {"test_small.py::test_it": {"small.py:f"}})
+    monkeypatch.setattr(trials, "learn", lambda *_, **__: known)
+
+    def try_out(mutant: Mutant, tests: list[str], *_: object) -> trials.Trial:
+        return trials.Trial(tests[0] if mutant is KILLED else "", 0.0)
+
+    monkeypatch.setattr(trials, "try_out", try_out)
+    return Target("what is small", (Source("small.py"),), ("test_small.py",))
+
+
+def test_what_nobody_notices_is_told_unless_it_is_explained(target: Target, tmp_path: Path) -> None:
+    found = judge("small", target, {}, tmp_path, again=False)
+    assert (found.count, found.killed, found.survivors) == (2, 1, [ALIVE])
+    assert found.line().startswith("✗ small: 2 mutants, 1 killed, 0 explained, 1 survive")
+    found = judge("small", target, {ALIVE.key: "it is the same"}, tmp_path, again=False)
+    assert not found.survivors
+    assert found.line().startswith("✓ small: 2 mutants, 1 killed, 1 explained (")
+
+
+def test_an_explanation_of_what_is_killed_or_is_no_mutant_is_told(target: Target, tmp_path: Path) -> None:
+    gone = "small.py f: x → y"
+    found = judge("small", target, {ALIVE.key: "so", KILLED.key: "so", gone: "so"}, tmp_path, again=False)
+    assert found.stale == [KILLED.key, gone]
+    assert found.line().startswith("✗")
+
+
+def test_what_is_known_holds_until_the_file_or_the_tests_that_it_rests_on_change(
+    target: Target, tmp_path: Path
+) -> None:
+    judge("small", target, {}, tmp_path, again=False)
+    killed = Memory("small")
+    assert killed.killer(KILLED) == "test_small.py::test_it"
+    tests = tmp_path / "test_small.py"
+    for text, holds in (
+        (tests.read_text() + "\ndef test_third():\n    pass\n", (True, False)),
+        (tests.read_text().replace("assert f()", "pass"), (False, False)),
+    ):
+        tests.write_text(text)
+        mutants._file.cache_clear()
+        mutants._function.cache_clear()
+        assert tuple(killed.is_current(mutant, target.tests) for mutant in (KILLED, ALIVE)) == holds
+
+
+def test_the_page_counts_and_gives_every_reason() -> None:
+    result = Result("guard", count=3, killed=2, explained={"resources/guard.py f: a | b → a": "It is the same."})
+    said = page([result], date="2026-11-25", versions="Python 3.13")
+    assert "3 mutants, 2 killed by a test, 1 that no test can kill" in said
+    assert "| `resources/guard.py f: a \\| b → a` | It is the same. |" in said
