@@ -188,7 +188,7 @@ def tell(lie: Lie, ground: Ground, known: Known) -> str:
         words["account"] = ground.simulator.lie(name, **target)["account_id"]
     settings = {name: value.format(**words) for name, value in lie.settings.items()}
     try:
-        night = ground.night(database, **settings)
+        night = ground.night(database, prepare=lambda: None, **settings)
     finally:
         ground.truthful()
     wrong = [f"no word of {word!r}" for word in _put_in(lie.says, words) if word not in night.said]
