@@ -6,17 +6,20 @@ row that several accounts list, every other name is a column. What a file reads 
 `landing(listing, type)` a query may use the macros `aws_arn(service, region, account_id, resource)` and
 `tag_map(tags)`. Kinds of materialisation:
 
-collected  reads `landing(listing, type)`; rows are replaced cell by cell, and only by trusted cells.
-table      the query's rows replace the table's.
-state      as `table`, but the query also reads the table's own rows of the last night.
-history    the query's rows are versions, keyed by what they are versions of and `valid_from`: each closes the current
-           version of its own that began before it, and takes the place of the one that began with it. Nothing else
-           is touched, so a query without rows changes nothing.
-log        the query's rows are appended; it is run while the table that it logs (`logs`) is being replaced, and
-           sees the rows that come in as `incoming`.
-view       a view.
+collected    reads `landing(listing, type)`; rows are replaced cell by cell, and only by trusted cells.
+accumulated  as `collected`, but an answer whose rows the table holds is not read again: for queries whose rows come
+             from one record each, where a night asks a part only, such as the newest months of a bill.
+table        the query's rows replace the table's.
+state        as `table`, but the query also reads the table's own rows of the last night.
+history      the query's rows are versions, keyed by what they are versions of and `valid_from`: each closes the
+             current version of its own that began before it, and takes the place of the one that began with it.
+             Nothing else is touched, so a query without rows changes nothing.
+log          the query's rows are appended; it is run while the table that it logs (`logs`) is being replaced, and
+             sees the rows that come in as `incoming`.
+view         a view.
 """
 
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -43,7 +46,7 @@ from resources import evidence
 from resources.warehouse import Store
 from resources.warehouse_resource import Warehouse
 
-Materialization = Literal["collected", "table", "state", "history", "log", "view"]
+Materialization = Literal["collected", "accumulated", "table", "state", "history", "log", "view"]
 
 SCHEMAS = ("ref", "stage", "org", "aws", "cost", "cmdb")
 """Folders of SQL files, in the order in which they build on each other."""
@@ -180,6 +183,43 @@ def _with_sources(model: Model, earlier: Mapping[str, Model]) -> Model:
 # ------------------------------------------------------------------------------------------------ building
 
 
+MACROS = (
+    """
+    create or replace temp macro landing(name, item_type) as table
+    select
+        line.account_id, line.region, line.parameter, line.item,
+        {
+            'run_id': cell.run_id, 'role': cell.role, 'caller_account_id': cell.caller_account_id,
+            'cell_region': cell.cell_region, 'listing': cell.listing, 'collected_at': cell.collected_at,
+            'is_stale': cell.is_stale
+        } as cell
+    from read_json(
+        getvariable('landing.' || name),
+        format = 'newline_delimited',
+        maximum_object_size = 67108864,
+        columns = {
+            run_id: 'VARCHAR', role: 'VARCHAR', account_id: 'VARCHAR', region: 'VARCHAR', listing: 'VARCHAR',
+            parameter: 'VARCHAR', item: item_type
+        }
+    ) as line
+    join landed_cell as cell
+        on line.run_id = cell.run_id and line.role = cell.role and line.listing = cell.listing
+        and line.account_id = cell.caller_account_id and line.region = cell.cell_region
+    """,
+    """
+    create or replace temp macro aws_arn(service, region, account_id, resource) as
+        'arn:'
+        || case when region like 'cn-%' then 'aws-cn' when region like 'us-gov-%' then 'aws-us-gov' else 'aws' end
+        || ':' || service || ':' || region || ':' || account_id || ':' || resource
+    """,
+    """
+    create or replace temp macro tag_map(tags) as
+        map_from_entries(list_transform(coalesce(tags, []), lambda tag: {'k': tag."Key", 'v': tag."Value"}))
+    """,
+)
+"""What a query may use beside DuckDB's own functions."""
+
+
 def build(
     store: Store,
     model: Model,
@@ -226,55 +266,24 @@ def _build(store: Store, model: Model, logs: Sequence[Model], run_id: str, curre
             _replace_cells(connection, store, model, logs)
         for documented in (model, *logs):
             _comment(connection, documented)
-        evidence.record_build(connection, run_id, [built.relation for built in (model, *logs)])
+        evidence.record_build(connection, run_id, {built.relation: fingerprint(built) for built in (model, *logs)})
         if kind == "view":
             return 0
         row = connection.execute(f"select count(*) from {model.quoted}").fetchone()
         return int(row[0]) if row is not None else 0
 
 
+def fingerprint(model: Model) -> str:
+    """Of everything in the house that decides what the query makes of an answer."""
+    return hashlib.sha256("\0".join((model.sql, *MACROS)).encode()).hexdigest()
+
+
 def _prepare(connection: duckdb.DuckDBPyConnection, store: Store, currency: str) -> None:
     connection.execute("set variable reporting_currency = $currency", {"currency": currency})
     connection.execute("set variable ref_folder = $folder", {"folder": str(WAREHOUSE_FOLDER / "ref")})
     connection.execute("set variable fx_rate_files = $files", {"files": [str(path) for path in fx.files(store)]})
-    connection.execute(
-        """
-        create or replace temp macro landing(name, item_type) as table
-        select
-            line.account_id, line.region, line.parameter, line.item,
-            {
-                'run_id': cell.run_id, 'role': cell.role, 'caller_account_id': cell.caller_account_id,
-                'cell_region': cell.cell_region, 'listing': cell.listing, 'collected_at': cell.collected_at,
-                'is_stale': cell.is_stale
-            } as cell
-        from read_json(
-            getvariable('landing.' || name),
-            format = 'newline_delimited',
-            maximum_object_size = 67108864,
-            columns = {
-                run_id: 'VARCHAR', role: 'VARCHAR', account_id: 'VARCHAR', region: 'VARCHAR', listing: 'VARCHAR',
-                parameter: 'VARCHAR', item: item_type
-            }
-        ) as line
-        join landed_cell as cell
-            on line.run_id = cell.run_id and line.role = cell.role and line.listing = cell.listing
-            and line.account_id = cell.caller_account_id and line.region = cell.cell_region
-        """
-    )
-    connection.execute(
-        """
-        create or replace temp macro aws_arn(service, region, account_id, resource) as
-            'arn:'
-            || case when region like 'cn-%' then 'aws-cn' when region like 'us-gov-%' then 'aws-us-gov' else 'aws' end
-            || ':' || service || ':' || region || ':' || account_id || ':' || resource
-        """
-    )
-    connection.execute(
-        """
-        create or replace temp macro tag_map(tags) as
-            map_from_entries(list_transform(coalesce(tags, []), lambda tag: {'k': tag."Key", 'v': tag."Value"}))
-        """
-    )
+    for macro in MACROS:
+        connection.execute(macro)
 
 
 def _replace_cells(connection: duckdb.DuckDBPyConnection, store: Store, model: Model, logs: Sequence[Model]) -> None:
@@ -289,6 +298,8 @@ def _replace_cells(connection: duckdb.DuckDBPyConnection, store: Store, model: M
         join audit.coverage as v using (role, account_id, region, listing)
         where
             list_contains($listings, split_part(c.listing, ':', 1))
+            -- Said once more, so that the view looks at no other listing.
+            and list_contains($listings, split_part(v.listing, ':', 1))
             and (
                 c.is_trusted
                 -- A zero that somebody accepted is trusted by the view, not by the cell.
@@ -301,6 +312,8 @@ def _replace_cells(connection: duckdb.DuckDBPyConnection, store: Store, model: M
         """,
         {"listings": list(model.listings), "retiring": sorted(rules.RETIRING)},
     )
+    if model.materialized == "accumulated":
+        _leave_what_stands(connection, model)
     empty = store.landing / ".empty.ndjson"
     empty.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
     empty.touch(mode=0o640)
@@ -347,12 +360,33 @@ def _replace_cells(connection: duckdb.DuckDBPyConnection, store: Store, model: M
         update {model.quoted} as t set is_stale = not v.is_trusted
         from audit.coverage as v
         where
-            t.role = v.role and t.caller_account_id = v.account_id and t.cell_region = v.region
+            list_contains($listings, split_part(v.listing, ':', 1))
+            and t.role = v.role and t.caller_account_id = v.account_id and t.cell_region = v.region
             and t.listing = v.listing and t.is_stale is distinct from (not v.is_trusted)
-        """
+        """,
+        {"listings": list(model.listings)},
     )
     if model.owner:
         _keep_one_of_each(connection, model)
+
+
+def _leave_what_stands(connection: duckdb.DuckDBPyConnection, model: Model) -> None:
+    """Take the answers out of `landed_cell` that the table holds already, as this very query made them."""
+    if not _exists(connection, model) or evidence.built_from(connection, model.relation) != fingerprint(model):
+        return
+    connection.execute(
+        f"""
+        delete from landed_cell as c using (
+            select distinct run_id, role, caller_account_id, cell_region, listing, collected_at
+            from {model.quoted}
+        ) as t
+        where
+            t.run_id = c.run_id and t.role = c.role and t.caller_account_id = c.caller_account_id
+            and t.cell_region = c.cell_region and t.listing = c.listing
+            -- A cell that was asked again in its run has another time.
+            and t.collected_at = c.collected_at
+        """
+    )
 
 
 def _keep_one_of_each(connection: duckdb.DuckDBPyConnection, model: Model) -> None:
@@ -408,11 +442,7 @@ def _ensure_table(connection: duckdb.DuckDBPyConnection, model: Model, source: s
     Raises:
         ModelError: a column has another type than the table's: that is a migration's business.
     """
-    exists = connection.execute(
-        "select 1 from information_schema.tables where table_schema = ? and table_name = ?",
-        [model.schema, model.name],
-    ).fetchall()
-    if not exists:
+    if not _exists(connection, model):
         connection.execute(f"create table {model.quoted} as select * from {source} limit 0")
         return
     have = dict(_columns(connection, model.quoted))
@@ -424,6 +454,14 @@ def _ensure_table(connection: duckdb.DuckDBPyConnection, model: Model, source: s
                 f"warehouse/{model.schema}/{model.name}.sql gives {name} as {kind}, but the table holds {have[name]}. "
                 "Nothing was changed. Cast it in the query, or write a migration."
             )
+
+
+def _exists(connection: duckdb.DuckDBPyConnection, model: Model) -> bool:
+    found = connection.execute(
+        "select 1 from information_schema.tables where table_schema = ? and table_name = ?",
+        [model.schema, model.name],
+    ).fetchall()
+    return bool(found)
 
 
 def _columns(connection: duckdb.DuckDBPyConnection, relation: str) -> list[tuple[str, str]]:

@@ -239,13 +239,24 @@ def record_check(
     )
 
 
-def record_build(connection: "duckdb.DuckDBPyConnection", run_id: str, relations: Iterable[str]) -> None:
-    """Remember that relations were built, now."""
-    for relation in relations:
+def record_build(connection: "duckdb.DuckDBPyConnection", run_id: str, built: Mapping[str, str]) -> None:
+    """Remember that relations were built, now, each from a query with a fingerprint."""
+    for relation, fingerprint in built.items():
         connection.execute(
-            "insert or replace into audit.relation_build (relation, run_id, built_at) values (?, ?, ?)",
-            [relation, run_id, datetime.now(UTC)],
+            """
+            insert or replace into audit.relation_build (relation, run_id, built_at, query_sha256)
+            values (?, ?, ?, ?)
+            """,
+            [relation, run_id, datetime.now(UTC), fingerprint],
         )
+
+
+def built_from(connection: "duckdb.DuckDBPyConnection", relation: str) -> str | None:
+    """The fingerprint of the query that a relation was built from last."""
+    row = connection.execute(
+        "select query_sha256 from audit.relation_build where relation = $relation", {"relation": relation}
+    ).fetchone()
+    return row[0] if row is not None else None
 
 
 def builds(connection: "duckdb.DuckDBPyConnection") -> dict[str, datetime]:

@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pytest
+import sqlglot
 from given import FIRST_NIGHT, MANAGEMENT, WORKLOAD, Given, House, cases, hours, house
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from sqlglot import exp
 
 from pipelines import landing, rules
 from pipelines.catalogue import listings
@@ -315,7 +317,7 @@ def test_an_unknown_materialisation_is_refused_with_those_that_exist(tmp_path: P
         _ = read_models(folder)["org.odd"].materialized
     assert str(refused.value) == (
         "warehouse/org/odd.sql: materialized: incremental is unknown; "
-        "write one of collected, table, state, history, log, view."
+        "write one of collected, accumulated, table, state, history, log, view."
     )
 
 
@@ -338,7 +340,7 @@ def test_every_collected_table_has_given_rows_and_every_column_is_expected_with_
     """A new SQL file comes with a data file below tests/cases, a new column with a value in it."""
     missing = []
     for model in MODELS.values():
-        if model.materialized == "collected":
+        if model.materialized in ("collected", "accumulated"):
             expected = {
                 name
                 for case_of, case in CASE_LIST
@@ -603,6 +605,77 @@ def everything(home: House) -> dict[str, list[dict[str, Any]]]:
     return {row["name"]: sorted(home.rows(f"select * from {row['name']}"), key=repr) for row in names}
 
 
+# ------------------------------------------------------------------------------- what stands is not read again
+
+
+def test_only_rows_of_one_record_each_are_left_standing() -> None:
+    """Where a row is of several records, of records of other tables or of other accounts, all must be read together."""
+    accumulated = [model for model in MODELS.values() if model.materialized == "accumulated"]
+    assert [model.relation for model in accumulated] == ["cost.daily", "cost.tag_service_daily"]
+    for model in accumulated:
+        assert len(model.listings) == 1
+        assert (model.uses, model.owner) == (frozenset(), "")
+        query = sqlglot.parse_one(model.sql, dialect="duckdb")
+        assert list(query.find_all(exp.Join, exp.Group, exp.Window, exp.Distinct, exp.AggFunc, exp.Subquery)) == []
+
+
+def standing(home: House) -> list[tuple[str, str, str]]:
+    """Day, amount and run of each row of the bill."""
+    rows = home.rows("select usage_date, unblended_cost, run_id from cost.daily order by all")
+    return [(row["usage_date"], row["unblended_cost"], row["run_id"]) for row in rows]
+
+
+def two_months(home: House) -> None:
+    """October and November are loaded; then what was landed of them cannot be read any more."""
+    home.night("night-1", [*bill(("2026-10-31", "A", "1"), month="2026-10"), *bill(("2026-11-01", "A", "2"))])
+    home.build("cost.daily")
+    landing.records_path(home.store.landing, "night-1", "cost_daily").write_text("no record")
+
+
+def test_a_month_that_stands_is_not_read_again(home: House) -> None:
+    two_months(home)
+    home.night("night-2", bill(("2026-11-01", "A", "3")), FIRST_NIGHT + hours(24))
+    for _ in range(2):
+        home.build("cost.daily")
+        assert standing(home) == [
+            ("2026-10-31", "1.0000000000", "night-1"),
+            ("2026-11-01", "3.0000000000", "night-2"),
+        ]
+        assert restated(home) == [("2026-11-01", "A", "2.0000000000", "3.0000000000", "night-2")]
+
+
+def test_another_query_reads_everything_again(home: House) -> None:
+    two_months(home)
+    model = home.models["cost.daily"]
+    home.models["cost.daily"] = dataclasses.replace(model, sql=f"{model.sql} where true")
+    with pytest.raises(ModelError, match=r"records\.ndjson"):
+        home.build("cost.daily")
+
+
+def test_rows_of_a_query_that_nobody_remembers_are_read_again(home: House) -> None:
+    """A warehouse that an earlier version of the product built."""
+    two_months(home)
+    home.execute("update audit.relation_build set query_sha256 = null")
+    with pytest.raises(ModelError, match=r"records\.ndjson"):
+        home.build("cost.daily")
+
+
+def test_a_month_that_was_asked_again_in_its_run_is_read_again(home: House) -> None:
+    two_months(home)
+    home.night("night-1", bill(("2026-11-01", "A", "4")), FIRST_NIGHT + hours(1))
+    home.build("cost.daily")
+    assert standing(home) == [("2026-10-31", "1.0000000000", "night-1"), ("2026-11-01", "4.0000000000", "night-1")]
+
+
+def test_rows_that_are_lost_are_read_again(home: House) -> None:
+    home.night("night-1", bill(("2026-11-01", "A", "2")))
+    home.build("cost.daily")
+    before = everything(home)["cost.daily"]
+    home.execute("delete from cost.daily")
+    home.build("cost.daily")
+    assert everything(home)["cost.daily"] == before
+
+
 # ------------------------------------------------------------------------ any nights whatever (a property)
 
 
@@ -666,10 +739,15 @@ def believed(history: History) -> tuple[list[str], bool]:
     return names, stale
 
 
-def lived(folder: Path, histories: Sequence[History], plan: Plan) -> dict[History, list[tuple[str, bool]]]:
+def lived(
+    folder: Path, histories: Sequence[History], plan: Plan, materialized: str
+) -> dict[History, list[tuple[str, bool]]]:
     """What the table holds of each cell after all nights, where it is not what can be believed."""
     cells = {f"{number:012}": history for number, history in enumerate(histories)}
     with house(folder) as home:
+        model = home.models["aws.ec2_instance"]
+        header = dataclasses.replace(model.header, entries={**model.header.entries, "materialized": materialized})
+        home.models["aws.ec2_instance"] = dataclasses.replace(model, header=header)
         for number, (built, pruned) in enumerate(zip(plan.built, plan.pruned, strict=True)):
             home.night(
                 f"night-{number}",
@@ -704,6 +782,7 @@ def lived(folder: Path, histories: Sequence[History], plan: Plan) -> dict[Histor
 
 
 @pytest.mark.large
+@pytest.mark.parametrize("materialized", ["collected", "accumulated"])
 @pytest.mark.parametrize("pruned", [False, True], ids=["landings kept", "landings pruned"])
 @pytest.mark.parametrize(
     "built",
@@ -711,11 +790,11 @@ def lived(folder: Path, histories: Sequence[History], plan: Plan) -> dict[Histor
     ids=["every night built", "the last night built", "the first and the last night built"],
 )
 def test_after_any_three_nights_a_cell_holds_the_records_of_its_newest_trusted_answer(
-    built: tuple[bool, ...], pruned: bool, tmp_path: Path
+    built: tuple[bool, ...], pruned: bool, materialized: str, tmp_path: Path
 ) -> None:
     """Every history of three nights there is: 512 cells, side by side in one warehouse."""
     histories = list(itertools.product(KINDS, repeat=3))
-    assert lived(tmp_path, histories, Plan(built, (pruned,) * 3)) == {}
+    assert lived(tmp_path, histories, Plan(built, (pruned,) * 3), materialized) == {}
 
 
 @st.composite
@@ -739,12 +818,12 @@ def many_nights(draw: st.DrawFn) -> tuple[list[History], Plan]:
     phases=[Phase.generate],
     suppress_health_check=list(HealthCheck),
 )
-@given(many_nights())
+@given(many_nights(), st.sampled_from(["collected", "accumulated"]))
 def test_whatever_the_nights_bring_a_cell_holds_the_records_of_its_newest_trusted_answer(
-    tmp_path_factory: pytest.TempPathFactory, nights: tuple[list[History], Plan]
+    tmp_path_factory: pytest.TempPathFactory, nights: tuple[list[History], Plan], materialized: str
 ) -> None:
     folder = tmp_path_factory.mktemp("nights")
-    assert lived(folder, *nights) == {}
+    assert lived(folder, *nights, materialized) == {}
     shutil.rmtree(folder)
 
 

@@ -27,19 +27,39 @@ with item as (
     from cmdb.resource
 ),
 
-candidate as (
+standing as (
+    select
+        rowid as place,
+        arn,
+        valid_from,
+        status,
+        raw_hash
+    from cmdb.resource_version
+    where is_current
+),
+
+changed as (
+    -- Told by what is narrow: of a version that stands nothing else is read.
     select
         item.*,
-        before.valid_from as known_from,
-        before.status as known_status,
+        standing.place,
+        standing.valid_from as known_from,
+        standing.status as known_status
+    from item
+    left join standing on item.arn = standing.arn
+    where standing.raw_hash is distinct from item.raw_hash or standing.status is distinct from item.status
+),
+
+candidate as (
+    select
+        changed.*,
         before.change as known_change,
         before.changed_attributes as known_changed_attributes,
         before.run_id as known_run_id,
         before.listing as known_listing,
         coalesce(before.attributes, '{}') as known
-    from item
-    left join cmdb.resource_version as before on item.arn = before.arn and before.is_current
-    where before.raw_hash is distinct from item.raw_hash or before.status is distinct from item.status
+    from changed
+    left join cmdb.resource_version as before on changed.place = before.rowid
 ),
 
 volatile as (
@@ -50,67 +70,76 @@ volatile as (
     group by resource_type
 ),
 
-read as (
+taken_apart as (
+    -- Once, whatever the number of attributes. One that is null comes without a value, here and below.
     select
         candidate.*,
-        list_concat(
-            list_transform(
-                list_filter(
-                    json_keys(candidate.attributes),
-                    lambda name: not list_contains(coalesce(volatile.names, []), name)
-                ),
-                lambda name: { 'name': name, 'value': candidate.attributes -> ('$."' || name || '"') }
-            ),
-            [
-                { 'name': 'name', 'value': coalesce(to_json(candidate.name), 'null') },
-                { 'name': 'state', 'value': coalesce(to_json(candidate.state), 'null') },
-                {
-                    'name': 'availability_zone',
-                    'value': coalesce(to_json(candidate.availability_zone), 'null')
-                },
-                {
-                    'name': 'tags',
-                    'value': coalesce(
-                        to_json(map_from_entries(list_sort(map_entries(candidate.tags)))),
-                        -- Tags that could not be read are taken for the last that could.
-                        candidate.known -> '$.tags'
-                    )
-                }
-            ]
-        ) as entries
+        coalesce(map_entries(from_json(candidate.attributes, '"MAP(VARCHAR, JSON)"')), []) as own,
+        volatile.names as passing
     from candidate
     left join volatile on candidate.resource_type = volatile.resource_type
+),
+
+read as (
+    select
+        *,
+        list_concat(
+            list_concat(
+                case
+                    when passing is null then own
+                    else list_filter(own, lambda entry: not list_contains(passing, entry.key))
+                end,
+                [
+                    { 'key': 'name', 'value': to_json(name) },
+                    { 'key': 'state', 'value': to_json(state) },
+                    { 'key': 'availability_zone', 'value': to_json(availability_zone) }
+                ]
+            ),
+            case
+                when tags is not null
+                    then [{ 'key': 'tags', 'value': to_json(map_from_entries(list_sort(map_entries(tags)))) }]
+                -- Tags that could not be read are taken for the last that could.
+                when json_exists(known, '$.tags') then [{ 'key': 'tags', 'value': known -> '$.tags' }]
+                else []
+            end
+        ) as entries
+    from taken_apart
 ),
 
 told as (
     -- Lists in one order: AWS gives them in any.
     select
-        * exclude (entries),
+        * exclude (own, passing, entries),
         map_from_entries(
             list_transform(
-                list_filter(entries, lambda entry: entry.value is not null),
+                entries,
                 lambda entry: {
-                    'name': entry.name,
-                    'value': if(
-                        json_type(entry.value) = 'ARRAY',
-                        to_json(list_sort(from_json(entry.value, '["JSON"]'))),
-                        entry.value
-                    )
+                    'key': entry.key,
+                    'value': case
+                        when entry.value is null then 'null'
+                        when starts_with(entry.value::varchar, '[') and json_array_length(entry.value) > 1
+                            then to_json(list_sort(from_json(entry.value, '["JSON"]')))
+                        else entry.value
+                    end
                 }
             )
-        ) as said
+        ) as said,
+        from_json(known, '"MAP(VARCHAR, JSON)"') as known_said
     from read
 ),
 
 compared as (
     select
         *,
-        list_filter(
-            map_keys(said),
-            -- What no earlier version has was not asked then, or was volatile: it is filled in, and no change.
-            lambda name: json_exists(known, '$."' || name || '"')
-            and (known -> ('$."' || name || '"'))::varchar <> said[name]::varchar
-        ) as differing
+        case
+            when known_from is null then []
+            else list_filter(
+                    map_keys(said),
+                    -- What no earlier version has was not asked then, or was volatile: it is filled in, and no change.
+                    lambda name: map_contains(known_said, name)
+                    and coalesce(known_said[name], 'null')::varchar <> said[name]::varchar
+                )
+        end as differing
     from told
 ),
 
