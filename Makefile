@@ -33,7 +33,7 @@ docs: setup-test
 
 # Pictures of report, UI and a refused run, with Debian's Chromium: two nights, a few minutes.
 screenshots: setup-test
-	.venv/bin/python tests/screenshots.py
+	PYTHONPATH=. .venv/bin/python tests/screenshots.py
 
 # Compiles the pinned sets, for Python 3.11-3.13 on Linux and macOS; uv has to be on the PATH.
 lock:

@@ -72,13 +72,13 @@ class Child:
         _, status = os.waitpid(self.pid, 0)
         return os.waitstatus_to_exitcode(status)
 
-    def result(self) -> Any:
+    def result(self, seconds: float = LONGEST) -> Any:
         """What its work returned.
 
         Raises:
             Broken: it raised, or was killed.
         """
-        code = self.wait()
+        code = self.wait(seconds)
         if code != 0:
             raise Broken(f"exit code {code}: {self.said[-2000:]}")
         value = pickle.loads((self.folder / "result").read_bytes())  # our own child wrote it
@@ -133,6 +133,20 @@ def begin(
         traceback.print_exc()
     finally:
         os._exit(code)
+
+
+@contextlib.contextmanager
+def environment_of(environment: Mapping[str, str]) -> Iterator[None]:
+    """This process's environment, as if it had been started with `environment` and nothing foreign."""
+    before = dict(os.environ)
+    kept = {name: value for name, value in before.items() if not is_foreign(name) and name != "DAGSTER_HOME"}
+    try:
+        os.environ.clear()
+        os.environ.update(kept | dict(environment))
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
 
 
 def apart(work: Callable[[], T], scratch: Path, environment: Mapping[str, str] | None = None) -> T:

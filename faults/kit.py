@@ -4,7 +4,7 @@ import functools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from faults import broken_nights, crashes, lies, streams, versions
+from faults import broken_nights, crashes, gating, lies, streams, versions
 from faults.ground import shown
 from faults.history import Case, against_the_world
 from faults.report import Part, Shown
@@ -39,6 +39,12 @@ PARTS: dict[str, tuple[str, str, Work | Sequence[Case]]] = {
         "AWS answers wrongly, refuses or breaks off, each alone and some in pairs, in whole nights on a copy of "
         "yesterday's warehouse. What is published afterwards is the truth of the last trusted state, row for row.",
         lies.CASES,
+    ),
+    "gating": (
+        "Gating",
+        "A live Dagster instance with its daemon and its webserver, asked through GraphQL as the UI asks, and the "
+        "command line beside it. Each state of the evidence has a warehouse of its own.",
+        gating.run,
     ),
     "versions": (
         "Versions of DuckDB",

@@ -523,7 +523,7 @@ def model_asset(
         # The bill before the inventory: see catalogue.COST.
         op_tags={"dagster/priority": "0" if model.schema in ("aws", "cmdb") else "10"},
     )
-    def build_model(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any]]:
+    def build_model(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
         warehouse: Warehouse = context.resources.warehouse
         settings: Settings = context.resources.settings
         store = open_gate(
@@ -540,17 +540,21 @@ def model_asset(
         steps = context.op_execution_context.job_def.nodes
         loading.built(warehouse.run_id, rows, sum(step.name.startswith(STEP) for step in steps))
         selected = context.op_execution_context.selected_asset_check_keys
+        seen = [
+            result.as_dagster(model.asset_key)
+            for result in results
+            if dg.AssetCheckKey(model.asset_key, result.check.name) in selected
+        ]
+        if model.asset_key not in context.op_execution_context.selected_asset_keys:
+            # Somebody launched checks alone: what they found is shown all the same.
+            yield from seen
         for built in (model, *logs):
             if built.asset_key not in context.op_execution_context.selected_asset_keys:
                 continue
             yield dg.MaterializeResult(
                 asset_key=built.asset_key,
                 metadata=_metadata(store, built, rows if built is model else None, lines.of(built.relation)),
-                check_results=[
-                    result.as_dagster(model.asset_key)
-                    for result in results
-                    if built is model and dg.AssetCheckKey(model.asset_key, result.check.name) in selected
-                ],
+                check_results=seen if built is model else [],
             )
         stop_where_blocked(
             model.relation,

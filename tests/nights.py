@@ -8,20 +8,19 @@ disk; `cmdb` is the command line in a process of its own.
 from __future__ import annotations
 
 import functools
-import hashlib
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from faults.ground import DATABASE, environment_of
 from simulator.client import Simulator, is_foreign
 
 # The pipeline loads Dagster, which takes seconds: only tests that run nights should wait for it.
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
     from pipelines.nightly import Night
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-DATABASE = "cmdb.duckdb"
 
 
 @functools.cache
@@ -40,20 +38,6 @@ def _session_folder() -> tempfile.TemporaryDirectory[str]:
 def dagster_home() -> Path:
     """The session's `DAGSTER_HOME`: making a new one takes longer than running a step."""
     return Path(_session_folder().name, "dagster")
-
-
-@contextmanager
-def environment_of(environment: Mapping[str, str]) -> Iterator[None]:
-    """This process's environment, as if it had been started with `environment` and nothing foreign."""
-    before = dict(os.environ)
-    kept = {name: value for name, value in before.items() if not is_foreign(name) and name != "DAGSTER_HOME"}
-    try:
-        os.environ.clear()
-        os.environ.update(kept | dict(environment))
-        yield
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
 
 
 def night_environment(simulator: Simulator, database: Path, **settings: str) -> dict[str, str]:
@@ -142,11 +126,6 @@ def copy_of(folder: Path, tmp_path: Path) -> Path:
     target = tmp_path / "warehouse"
     shutil.copytree(folder, target, symlinks=True)
     return target / DATABASE
-
-
-def fingerprint(database: Path) -> tuple[str, str]:
-    """Which file is published, and its SHA-256 as read through the link."""
-    return str(database.readlink()), hashlib.sha256(database.read_bytes()).hexdigest()
 
 
 def query(

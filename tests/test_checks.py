@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from nights import copy_of, environment_of, fingerprint, night_environment
+from nights import copy_of, environment_of, night_environment
 
+from faults.ground import fingerprint
 from pipelines import checks
 from pipelines.checks import ROWS_KEPT, SqlCheck, read_checks
 from pipelines.models import KEY_IS_UNIQUE, key_checks, read_models

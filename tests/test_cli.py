@@ -17,8 +17,9 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from nights import DATABASE, REPOSITORY, Witness, cmdb, cmdb_here, copy_of, fingerprint, night_environment, query
+from nights import DATABASE, REPOSITORY, Witness, cmdb, cmdb_here, copy_of, night_environment, query
 
+from faults.ground import fingerprint
 from resources.contract import ROLES, policy
 from resources.warehouse import Store
 from simulator.client import Simulator

@@ -10,8 +10,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from nights import REPOSITORY, cmdb, cmdb_here, fingerprint
+from nights import REPOSITORY, cmdb, cmdb_here
 
+from faults.ground import fingerprint
 from simulator.client import is_foreign
 
 

@@ -7,18 +7,9 @@ by changing the stored rows; a wrong world by the simulated organisation's lies.
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-import json
 import os
 import shutil
-import signal
-import socket
 import subprocess
-import sys
-import time
-import urllib.request
-import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -28,87 +19,47 @@ from typing import Any
 import dagster as dg
 import pytest
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
-from dagster_graphql.client.query import LAUNCH_PARTITION_BACKFILL_MUTATION, LAUNCH_PIPELINE_EXECUTION_MUTATION
-from nights import REPOSITORY, copy_of, environment_of, fingerprint, night_environment, query
+from nights import DATABASE, REPOSITORY, copy_of, environment_of, night_environment, query
 
+from faults.ground import fingerprint
+from faults.live import (
+    BAD_PREFLIGHTS,
+    COMMANDS,
+    FAILED,
+    MARK,
+    NEVER,
+    PROGRAMS,
+    SILENT,
+    SILENTLY,
+    STATES,
+    TARGET,
+    UNLISTED,
+    Run,
+    Ui,
+    World,
+    child_environment,
+    home_of,
+    readers,
+    served,
+)
 from pipelines.alerts import failure_sentence
-from pipelines.catalogue import ACCOUNT, FAMILIES
+from pipelines.catalogue import FAMILIES
 from pipelines.definitions import NIGHTLY, build_defs
-from pipelines.models import SCHEMAS, read_models
+from pipelines.models import read_models
 from pipelines.roles import aws_roles
 from pipelines.settings import read_settings
 from resources import profile, roles
 from resources.roles import AwsRole, IdentityRefused, Workload
 from resources.warehouse import Store
-from simulator.client import Simulator, is_foreign
+from simulator.client import Simulator
 
 pytestmark = pytest.mark.large
-
-TARGET = "cmdb/resource"
-"""What most launches ask for: it reads the workload accounts' instances, and through them everything before."""
-
-INSTANCES = "ec2_instance"
-
-MARK = "marked before the launch"
 
 SIGN_IN = {"sts", "sso"}
 """The services that say who a profile is, and give it its credentials. Nothing else is asked before that."""
 
 
 # ------------------------------------------------------------------------------------------------- the world
-
-
-@dataclass
-class World:
-    """A warehouse of the test's own, and what leads a launch to it."""
-
-    database: Path
-    environment: dict[str, str]
-
-    def change(self, sql: str) -> None:
-        """Change stored evidence, as no product code would."""
-        store = Store(self.database)
-        with store.holding(f"test-{uuid.uuid4()}", "a test"), store.transaction() as connection:
-            connection.execute(sql)
-
-    def mark(self) -> None:
-        """Write into the target what only a rebuild takes out again."""
-        self.change(f"update cmdb.resource set name = '{MARK}' where arn = (select min(arn) from cmdb.resource)")
-
-    @property
-    def is_marked(self) -> bool:
-        """Whether the target still is what `mark` made of it."""
-        sql = f"select count(*) from cmdb.resource where name = '{MARK}'"
-        return query(self.database, sql, of="working") == [(1,)]
-
-    def tables(self, *schemas: str) -> dict[str, tuple[int, int]]:
-        """Number and hash of the rows of every table that people or models read."""
-        store = Store(self.database)
-        found = {}
-        with store.read() as connection:
-            for schema, table in connection.execute(
-                "select table_schema, table_name from information_schema.tables where table_schema in "
-                f"({', '.join(repr(schema) for schema in schemas or SCHEMAS)}) order by all"
-            ).fetchall():
-                rows = connection.execute(
-                    f'select count(*), coalesce(sum(hash(t)::hugeint), 0) from "{schema}"."{table}" as t'
-                ).fetchall()
-                found[f"{schema}.{table}"] = rows[0]
-        return found
-
-    def landed(self) -> dict[str, str]:
-        """Every landed file with its SHA-256."""
-        landing = Store(self.database).landing
-        return {
-            str(path.relative_to(landing)): hashlib.sha256(path.read_bytes()).hexdigest()
-            for path in sorted(landing.rglob("*"))
-            if path.is_file() and path.name != ".empty.ndjson"
-        }
-
-    def state(self) -> tuple[Any, ...]:
-        """Everything that a refused launch must leave as it was: tables, cells, landed answers, what is published."""
-        cells = query(self.database, "select count(*), sum(hash(c)::hugeint) from audit.collection as c", of="working")
-        return self.tables(), cells, self.landed(), fingerprint(self.database)
 
 
 @pytest.fixture
@@ -120,48 +71,7 @@ def world(truthful_night: Path, tmp_path: Path, organisation: Simulator) -> Worl
     return made
 
 
-NEVER = "delete from audit.check_result where scope = 'pre-flight'"
-FAILED = """
-    update audit.check_result set passed = false, observed = 'Two roles reach account 012345678901.'
-    where scope = 'pre-flight' and check_name = 'accounts_are_distinct'
-"""
-OLD = "update audit.check_result set checked_at = checked_at - interval 27 hours where scope = 'pre-flight'"
 AN_HOUR_OLD = "update audit.check_result set checked_at = checked_at - interval 61 minutes where scope = 'pre-flight'"
-FOREIGN = "update audit.check_result set config_hash = 'of-other-profiles' where scope = 'pre-flight'"
-SILENT = f"""
-    update audit.collection set outcome = 'empty_suspect', is_trusted = false, record_count = 0,
-        error_message = 'Empty, but the last trusted count was 40.'
-    where listing = '{INSTANCES}' and outcome = 'found'
-        and (account_id, region) = (
-            select min((account_id, region)) from audit.collection where listing = '{INSTANCES}' and outcome = 'found'
-        )
-"""
-NO_ACCOUNTS = f"""
-    update audit.collection set outcome = 'denied', is_trusted = false, error_code = 'AccessDeniedException',
-        error_message = 'management may not list accounts any more'
-    where listing = '{ACCOUNT}'
-"""
-
-STATES = {
-    "no pre-flight was ever made": (NEVER, "No pre-flight is recorded."),
-    "the pre-flight failed": (
-        FAILED,
-        "The pre-flight failed. accounts_are_distinct: Two roles reach account 012345678901.",
-    ),
-    "the pre-flight is too old": (OLD, "min old; at most 26 h 0 min is allowed here."),
-    "the pre-flight judged another configuration": (
-        FOREIGN,
-        "The last pre-flight judged another configuration than this one.",
-    ),
-    "what it reads failed silently": (SILENT, f"{INSTANCES}: empty_suspect in account "),
-    "the list of accounts is not trusted": (
-        NO_ACCOUNTS,
-        f"{ACCOUNT}: denied in account ",
-    ),
-}
-"""What the stored evidence says, and the words of the rule that refuses because of it."""
-
-BAD_PREFLIGHTS = [state for state in STATES if "pre-flight" in state]
 
 
 # ---------------------------------------------------------------------------------------- launches in process
@@ -215,7 +125,7 @@ def from_job(
         result = selected.execute_in_process(instance=instance, raise_on_error=False, run_config=QUIET)
         if checks is not None:
             asked = {found.asset_check_key for found in result.get_asset_check_evaluations()}
-            assert asked <= set(checks)
+            assert asked == (set(checks) if result.success else set())
         return ended(result)
 
 
@@ -317,8 +227,7 @@ def layers(names: Collection[str]) -> list[list[str]]:
     return [sorted(layer) for _, layer in sorted(found.items())]
 
 
-MODELS = read_models()
-MODEL_NAMES = [name.replace(".", "/") for name in MODELS]
+MODEL_NAMES = [name.replace(".", "/") for name in read_models()]
 LANDINGS = [f"landing/{listing.name}" for family in FAMILIES for listing in family.listings]
 AFTER_ACCOUNTS = [f"landing/{listing.name}" for family in FAMILIES if family.after for listing in family.listings]
 
@@ -327,14 +236,14 @@ def gated_by(state: str) -> set[str]:
     """The assets that a state of the evidence refuses."""
     if state in BAD_PREFLIGHTS:
         return {*MODEL_NAMES, *LANDINGS, "published"}
-    if state == "the list of accounts is not trusted":
+    if state == UNLISTED:
         return {*MODEL_NAMES, *AFTER_ACCOUNTS, "published"}
-    return {*(name.replace(".", "/") for name, model in MODELS.items() if INSTANCES in model.sources), "published"}
+    return {*(name.replace(".", "/") for name in readers()), "published"}
 
 
 @pytest.mark.parametrize(
     "state",
-    ["no pre-flight was ever made", "what it reads failed silently", "the list of accounts is not trusted"],
+    ["no pre-flight was ever made", SILENTLY, UNLISTED],
 )
 def test_every_step_asks_the_evidence_itself(world: World, organisation: Simulator, state: str) -> None:
     evidence, said = STATES[state]
@@ -357,7 +266,7 @@ def test_every_step_asks_the_evidence_itself(world: World, organisation: Simulat
 
 def test_what_does_not_read_the_silent_listing_is_built(world: World) -> None:
     world.change(SILENT)
-    readers = gated_by("what it reads failed silently")
+    readers = gated_by(SILENTLY)
 
     for name in ("stage/account", "org/account"):
         assert name not in readers
@@ -519,202 +428,19 @@ def test_the_checks_of_the_pre_flight_cannot_be_deselected(world: World) -> None
 
 # ----------------------------------------------------------------------------------- launches from outside
 
-SENSOR = """\
-import os
-
-import dagster as dg
-
-from pipelines.definitions import build_defs
-
-
-@dg.sensor(
-    target=dg.AssetSelection.assets("cmdb/resource"),
-    default_status=dg.DefaultSensorStatus.RUNNING,
-    minimum_interval_seconds=1,
-)
-def somebodys_sensor():
-    return dg.RunRequest(run_key=os.environ["ROUND"])
-
-
-defs = dg.Definitions.merge(build_defs(os.environ), dg.Definitions(sensors=[somebodys_sensor]))
-"""
-"""A code location of ours in which somebody has written a sensor."""
-
-WORKSPACE = "load_from:\n  - python_file:\n      relative_path: launches.py\n      location_name: cmdb\n"
-
-PROGRAMS = Path(sys.executable).parent
-
-
-def child_environment(world: World, **more: str) -> dict[str, str]:
-    """What a program outside this process gets."""
-    kept = {name: value for name, value in os.environ.items() if not is_foreign(name)}
-    return {**kept, **world.environment, **more}
-
-
-def home_of(folder: Path) -> Path:
-    """A `DAGSTER_HOME` with our `dagster.yaml`, but one run at a time and a queue that is looked at often."""
-    folder.mkdir()
-    text = (REPOSITORY / "dagster.yaml").read_text(encoding="utf-8")
-    hurried = text.replace("max_concurrent_runs: 4", "max_concurrent_runs: 1\n  dequeue_interval_seconds: 1")
-    assert hurried != text
-    (folder / "dagster.yaml").write_text(hurried, encoding="utf-8")
-    return folder
-
-
-@contextlib.contextmanager
-def running(*command: str, environment: Mapping[str, str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A program of the virtual environment, ended with all that it started."""
-    with log.open("ab") as out:
-        process = subprocess.Popen(
-            [str(PROGRAMS / command[0]), *command[1:]],
-            env=dict(environment),
-            cwd=REPOSITORY,
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=out,
-            start_new_session=True,
-        )
-    try:
-        yield process
-    finally:
-        process.send_signal(signal.SIGINT)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(20)
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait(20)
-
-
-@dataclass
-class Ui:
-    """A webserver on 127.0.0.1 over a warehouse, with the folder of its instance and its code location."""
-
-    world: World
-    folder: Path
-    port: int
-
-    def call(self, path: str, data: Any) -> Any:
-        """POST JSON, as a browser or anybody on the machine can."""
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        request = urllib.request.Request(
-            f"http://127.0.0.1:{self.port}{path}",
-            data=json.dumps(data).encode(),
-            headers={"Content-Type": "application/json"},
-        )
-        with opener.open(request, timeout=60) as response:
-            return json.load(response)
-
-    def mutate(self, query_text: str, expected: str, **variables: Any) -> Any:
-        """A GraphQL mutation, which must answer with the expected type."""
-        answer = self.call("/graphql", {"query": query_text, "variables": variables})
-        (value,) = answer["data"].values()
-        assert value["__typename"] == expected, answer
-        return value
-
-    def launch(self, job: str, *names: str) -> str:
-        """Launch assets as the UI does; the run's id."""
-        launched = self.mutate(
-            LAUNCH_PIPELINE_EXECUTION_MUTATION,
-            "LaunchRunSuccess",
-            executionParams={
-                "selector": {
-                    "repositoryLocationName": "cmdb",
-                    "repositoryName": "__repository__",
-                    "pipelineName": job,
-                    "assetSelection": [{"path": name.split("/")} for name in names],
-                },
-                "runConfigData": "{}",
-                "mode": "default",
-            },
-        )
-        run_id: str = launched["run"]["runId"]
-        return run_id
-
-    def backfill(self, name: str) -> str:
-        """Ask the daemon for a backfill of an asset; the backfill's id."""
-        asset = {"assetKey": {"path": name.split("/")}}
-        asked = self.mutate(
-            LAUNCH_PARTITION_BACKFILL_MUTATION,
-            "LaunchBackfillSuccess",
-            backfillParams={"partitionsByAssets": [asset]},
-        )
-        backfill_id: str = asked["backfillId"]
-        return backfill_id
-
-    @contextlib.contextmanager
-    def daemon(self, name: str) -> Iterator[dg.DagsterInstance]:
-        """The daemon at work, and the instance that it works on."""
-        environment = child_environment(self.world, ROUND=name)
-        with (
-            running(
-                *("dagster-daemon", "run", "-w", str(self.folder / "workspace.yaml")),
-                environment=environment,
-                log=self.folder / "daemon.log",
-            ),
-            environment_of({"DAGSTER_HOME": self.world.environment["DAGSTER_HOME"]}),
-            dg.DagsterInstance.get() as instance,
-        ):
-            yield instance
-
-
-def finished(
-    instance: dg.DagsterInstance, wanted: Callable[[dg.DagsterRun], bool], seconds: float = 120
-) -> dg.DagsterRun:
-    """The run that is wanted, once it is there and has ended."""
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        for run in instance.get_runs():
-            if wanted(run) and run.is_finished:
-                return run
-        time.sleep(0.2)
-    raise AssertionError([(run.run_id, run.job_name, run.status, run.tags) for run in instance.get_runs()])
-
-
-def said_by(instance: dg.DagsterInstance, run_id: str) -> str:
-    """The sentences of the steps that failed."""
-    events = (entry.dagster_event for entry in instance.all_logs(run_id))
-    return " ".join(failure_sentence(event) for event in events if event is not None and event.is_step_failure)
-
 
 @pytest.fixture(scope="module")
-def ui_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def ui(tmp_path_factory: pytest.TempPathFactory, truthful_night: Path, simulator_process: Simulator) -> Iterator[Ui]:
+    """The real webserver and daemon; the warehouse is laid out anew by each test that uses it (`afresh`)."""
     folder = tmp_path_factory.mktemp("ui")
-    (folder / "launches.py").write_text(SENSOR, encoding="utf-8")
-    (folder / "workspace.yaml").write_text(WORKSPACE, encoding="utf-8")
-    home_of(folder / "home")
-    return folder
-
-
-@pytest.fixture(scope="module")
-def ui(ui_folder: Path, truthful_night: Path, simulator_process: Simulator) -> Iterator[Ui]:
-    """The real webserver; its warehouse is laid out anew by each test that uses it (`afresh`)."""
-    database = ui_folder / "warehouse" / "cmdb.duckdb"
     environment = night_environment(
         simulator_process,
-        database,
-        DAGSTER_HOME=str(ui_folder / "home"),
+        folder / "warehouse" / DATABASE,
+        DAGSTER_HOME=str(home_of(folder / "home")),
         # The daemon must not start a night of its own in the middle of a test.
         CMDB_SCHEDULE="0 0 29 2 *",
     )
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    made = Ui(World(database, environment), ui_folder, port)
-    with running(
-        *("dagster-webserver", "--host", "127.0.0.1", "--port", str(port)),
-        *("--workspace", str(ui_folder / "workspace.yaml")),
-        environment=child_environment(made.world, ROUND="none"),
-        log=ui_folder / "webserver.log",
-    ) as process:
-        until = time.monotonic() + 60
-        while True:
-            try:
-                made.call("/graphql", {"query": "{version}"})
-                break
-            except OSError:
-                log = (ui_folder / "webserver.log").read_text(encoding="utf-8")
-                assert process.poll() is None and time.monotonic() < until, log
-                time.sleep(0.3)
+    with served(folder, World(folder / "warehouse" / DATABASE, environment)) as made, made.daemon():
         yield made
 
 
@@ -726,29 +452,12 @@ def afresh(ui: Ui, truthful_night: Path) -> World:
     return ui.world
 
 
-def tagged(name: str, value: str) -> Callable[[dg.DagsterRun], bool]:
-    return lambda run: run.tags.get(name) == value
-
-
-def launched_in_every_way(ui: Ui, name: str) -> dict[str, dg.DagsterRun]:
+def launched_in_every_way(ui: Ui, name: str) -> dict[str, Run]:
     """The target, launched in the UI, by a backfill and by a sensor; the runs when they have ended."""
-    clicked, backfill = ui.launch("__ASSET_JOB", TARGET), ui.backfill(TARGET)
-    with ui.daemon(name) as instance:
-        return {
-            "ui": finished(instance, lambda run: run.run_id == clicked),
-            "backfill": finished(instance, tagged("dagster/backfill", backfill)),
-            "sensor": finished(instance, tagged("dagster/run_key", name)),
-        }
-
-
-def rebuilt_by(instance: dg.DagsterInstance, run_id: str) -> list[dg.AssetKey]:
-    """The assets that a run materialised."""
-    events = (entry.dagster_event for entry in instance.all_logs(run_id))
-    return [
-        event.asset_key
-        for event in events
-        if event is not None and event.is_step_materialization and event.asset_key is not None
-    ]
+    clicked = ui.launch("__ASSET_JOB", TARGET)
+    ui.backfill(TARGET, f"{name}: backfill")
+    ui.tell("sensor", f"{name}: sensor")
+    return {"ui": ui.ended(clicked), **{way: ui.ended_by(f"{name}: {way}") for way in ("backfill", "sensor")}}
 
 
 def test_neither_the_ui_nor_a_backfill_nor_a_sensor_nor_a_forged_check_gets_round_the_gate(
@@ -757,9 +466,8 @@ def test_neither_the_ui_nor_a_backfill_nor_a_sensor_nor_a_forged_check_gets_roun
     world = afresh(ui, truthful_night)
     world.change(SILENT)
     before = world.state()
-    for name in ("landing/ec2_instance", "landing/ec2_region"):
-        ui.call(f"/report_asset_materialization/{name}", {})
-        ui.call(f"/report_asset_check/{name}", {"check_name": "no_silent_zero", "passed": True})
+    listings = ("landing/ec2_instance", "landing/ec2_region")
+    ui.forge(*listings, checks=[(name, "no_silent_zero") for name in listings])
 
     runs = launched_in_every_way(ui, "refused")
 
@@ -767,9 +475,9 @@ def test_neither_the_ui_nor_a_backfill_nor_a_sensor_nor_a_forged_check_gets_roun
         check = dg.AssetCheckKey(key("landing/ec2_instance"), "no_silent_zero")
         forged = instance.event_log_storage.get_latest_asset_check_execution_by_key([check])[check]
         assert forged.status == AssetCheckExecutionRecordStatus.SUCCEEDED
-        for way, run in runs.items():
-            assert run.status == dg.DagsterRunStatus.FAILURE, way
-            assert said_by(instance, run.run_id).startswith("cmdb.resource was not built. ec2_instance: empty_suspect")
+    for way, run in runs.items():
+        assert run.status == "FAILURE", way
+        assert run.said.startswith("cmdb.resource was not built. ec2_instance: empty_suspect"), way
     assert world.state() == before
     assert world.is_marked
 
@@ -779,17 +487,10 @@ def test_with_the_evidence_the_ui_a_backfill_and_a_sensor_build(ui: Ui, truthful
 
     runs = launched_in_every_way(ui, "allowed")
 
-    with environment_of(ui.world.environment), dg.DagsterInstance.get() as instance:
-        for way, run in runs.items():
-            assert run.status == dg.DagsterRunStatus.SUCCESS, (way, said_by(instance, run.run_id))
-            assert rebuilt_by(instance, run.run_id) == [key(TARGET)], way
+    for way, run in runs.items():
+        assert run.status == "SUCCESS", (way, run.said)
+        assert run.built == [TARGET], way
     assert not world.is_marked
-
-
-COMMANDS = {
-    "dagster asset materialize": ("dagster", "asset", "materialize", "-m", "pipelines.definitions", "--select", TARGET),
-    "dg launch": ("dg", "launch", "--assets", TARGET),
-}
 
 
 @pytest.mark.parametrize("command", COMMANDS.values(), ids=list(COMMANDS))

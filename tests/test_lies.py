@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from nights import DATABASE, copy_of, environment_of, fingerprint, query, run_night
+from nights import DATABASE, copy_of, environment_of, query, run_night
 
+from faults.ground import fingerprint
 from pipelines import cost
 from pipelines.operator import NoSuchQuestion, accept_zero
 from pipelines.seeds import tag_keys
