@@ -12,7 +12,7 @@ import os
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from bench.canned import LISTINGS
@@ -33,8 +33,13 @@ RUN = "bench-collection"
 
 
 def collect(
-    store: Store, roles: dict[Role, AwsRole], settings: Settings, listings: Sequence[Listing], spoken: bool
-) -> list[Cell]:
+    store: Store,
+    roles: dict[Role, AwsRole],
+    settings: Settings,
+    listings: Sequence[Listing],
+    spoken: bool,
+    judged: Callable[[Sequence[Cell]], None],
+) -> None:
     """One step: ask, judge, land, record."""
     needed: dict[Role, AwsRole] = {
         role: resource for role, resource in roles.items() if any(role in listing.roles for listing in listings)
@@ -44,12 +49,10 @@ def collect(
     log = (lambda line: print(line, file=sys.stderr, flush=True)) if spoken else (lambda line: None)
     collection = Collection(store, RUN, needed, listings, settings, log)
     try:
-        ask(collection, "bench")
-        cells = collection.cells()
-        collection.commit(cells, {})
+        ask(collection, "bench", judged)
+        collection.commit()
     finally:
         collection.close()
-    return cells
 
 
 def steps(wanted: frozenset[str]) -> list[tuple[Listing, ...]]:
@@ -62,7 +65,7 @@ def steps(wanted: frozenset[str]) -> list[tuple[Listing, ...]]:
 
 def main() -> int:
     """Collect, and print what was found."""
-    work = Work.load(Path(sys.argv[1]))
+    accounts = frozenset(Work.load(Path(sys.argv[1])).accounts)
     # As `cmdb` does: what is loaded is never gone through again.
     gc.freeze()
     spoken = "--progress" in sys.argv
@@ -75,19 +78,23 @@ def main() -> int:
     wanted = frozenset(entry.name for entry in LISTINGS)
     counts: Counter[str] = Counter({name: 0 for name in wanted})
     errors = 0
+
+    def count(cells: Sequence[Cell]) -> None:
+        nonlocal errors
+        for cell in cells:
+            # The central accounts are not the peers' work: they have no such resources here.
+            if cell.account_id in accounts and cell.listing in wanted:
+                counts[cell.listing] += cell.record_count
+            errors += cell.outcome not in ("found", "empty_verified", "skipped")
+
     took: dict[str, float] = {}
     with store.holding(RUN, "bench"):
         with store.transaction() as connection:
             evidence.record_run(connection, RUN, code_version())
         for listings in steps(wanted):
             began = time.monotonic()
-            cells = collect(store, roles, settings, listings, spoken)
+            collect(store, roles, settings, listings, spoken, count)
             took[listings[0].name] = round(time.monotonic() - began, 3)
-            for cell in cells:
-                # The central accounts are not the peers' work: they have no such resources here.
-                if cell.account_id in work.accounts and cell.listing in wanted:
-                    counts[cell.listing] += cell.record_count
-                errors += cell.outcome not in ("found", "empty_verified", "skipped")
         with store.read() as connection:
             written = connection.execute("select count(*) from audit.collection").fetchone()
     for resource in roles.values():

@@ -137,6 +137,7 @@ def _custodian_found(stage: Stage, ran: tree.Ran) -> Result:
 
 
 OURS = Peer("ours", _python("bench.ours"), _printed)
+TWO = Peer("ours, two processes", _python("bench.ours"), _printed, {"CMDB_PROCESSES": "2"}, concurrency=2 * THREADS)
 CUSTODIAN_ORG = Peer(
     "c7n-org",
     _custodian,
@@ -235,6 +236,12 @@ def targets(small: Contest, large: Contest) -> list[Target]:
             at_least=False,
         ),
         Target("against raw HTTP at the same concurrency", 1 / ratio(large, "raw HTTP", _wall), 1.25, at_least=False),
+        Target(
+            "two processes: wall against the larger limit",
+            large.best(TWO.name, _wall) / large.limit(TWO.name),
+            1.75,
+            at_least=False,
+        ),
         Target(
             "CPU a call in that mix against the raw loop's",
             large.best("ours", lambda r: r.cpu_per_request) / large.best("raw HTTP", lambda r: r.cpu_per_request),
@@ -340,7 +347,7 @@ def main(arguments: list[str] | None = None) -> int:
                 small = contest("Collection, small", [OURS, CUSTODIAN_ORG, PLAIN, RAW], stage, asked.rounds)
                 night = contest("Whole night, small", [NIGHT], stage, asked.rounds)
             with staged(folder / "large", pair, 200, LARGE_REGIONS, LATENCY) as stage:
-                large = contest("Collection, large", [OURS, RAW], stage, asked.rounds)
+                large = contest("Collection, large", [OURS, TWO, RAW], stage, asked.rounds)
     except (Refused, TimeoutError) as error:
         print(f"Nothing is reported. {error}", file=sys.stderr)
         return 2

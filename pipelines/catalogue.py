@@ -379,272 +379,260 @@ REGIONS = Family(
     ),
 )
 
-INVENTORY = Family(
-    name="inventory",
-    group="inventory",
-    after=(ACCOUNT,),
-    listings=(
-        Listing(
-            INSTANCE,
-            "ec2:DescribeInstances",
-            roles=("operations", "workload"),
-            zero="witnessed",
-            records="Reservations[].Instances",
-            carry=("OwnerId",),
-            owner="OwnerId",
-            parameters=WHOLE_PAGES,
-        ),
+COMPUTE: tuple[Listing, ...] = (
+    Listing(
+        INSTANCE,
+        "ec2:DescribeInstances",
+        roles=("operations", "workload"),
+        zero="witnessed",
+        records="Reservations[].Instances",
+        carry=("OwnerId",),
+        owner="OwnerId",
+        parameters=WHOLE_PAGES,
     ),
 )
 
 # What is shared with an account is listed there too, under its owner's id, and who shares a VPC sees the interfaces of
 # others in it: no owner is demanded of a VPC and its parts.
-NETWORK = Family(
-    name="network",
-    group="inventory",
-    after=(ACCOUNT,),
-    listings=(
-        Listing(
-            "ec2_vpc",
-            "ec2:DescribeVpcs",
-            roles=("operations", "workload"),
-            zero="witnessed",
-            records="Vpcs",
-            parameters=WHOLE_PAGES,
-        ),
-        Listing(
-            "ec2_subnet",
-            "ec2:DescribeSubnets",
-            roles=("operations", "workload"),
-            zero="witnessed",
-            records="Subnets",
-            parameters=WHOLE_PAGES,
-        ),
-        Listing(
-            "ec2_security_group",
-            "ec2:DescribeSecurityGroups",
-            roles=("operations", "workload"),
-            zero="witnessed",
-            records="SecurityGroups",
-            parameters=WHOLE_PAGES,
-        ),
-        Listing(
-            "ec2_security_group_rule",
-            "ec2:DescribeSecurityGroupRules",
-            roles=("operations", "workload"),
-            zero="witnessed",
-            records="SecurityGroupRules",
-            parameters=WHOLE_PAGES,
-        ),
-        Listing(
-            "ec2_flow_log",
-            "ec2:DescribeFlowLogs",
-            roles=("operations", "workload"),
-            # Losing them in silence would make a finding of every VPC.
-            zero="witnessed",
-            records="FlowLogs",
-            parameters=WHOLE_PAGES,
-        ),
-        Listing(
-            "ec2_network_interface",
-            "ec2:DescribeNetworkInterfaces",
-            roles=("operations", "workload"),
-            zero="witnessed",
-            records="NetworkInterfaces",
-            parameters=WHOLE_PAGES,
-        ),
-        Listing(
-            "ec2_address",
-            "ec2:DescribeAddresses",
-            roles=("operations", "workload"),
-            # AWS answers all at once: there are no pages.
-            zero="witnessed",
-            records="Addresses",
-        ),
-        Listing(
-            "ec2_nat_gateway",
-            "ec2:DescribeNatGateways",
-            roles=("operations", "workload"),
-            zero="witnessed",
-            records="NatGateways",
-            parameters=WHOLE_PAGES,
-        ),
+NETWORK: tuple[Listing, ...] = (
+    Listing(
+        "ec2_vpc",
+        "ec2:DescribeVpcs",
+        roles=("operations", "workload"),
+        zero="witnessed",
+        records="Vpcs",
+        parameters=WHOLE_PAGES,
+    ),
+    Listing(
+        "ec2_subnet",
+        "ec2:DescribeSubnets",
+        roles=("operations", "workload"),
+        zero="witnessed",
+        records="Subnets",
+        parameters=WHOLE_PAGES,
+    ),
+    Listing(
+        "ec2_security_group",
+        "ec2:DescribeSecurityGroups",
+        roles=("operations", "workload"),
+        zero="witnessed",
+        records="SecurityGroups",
+        parameters=WHOLE_PAGES,
+    ),
+    Listing(
+        "ec2_security_group_rule",
+        "ec2:DescribeSecurityGroupRules",
+        roles=("operations", "workload"),
+        zero="witnessed",
+        records="SecurityGroupRules",
+        parameters=WHOLE_PAGES,
+    ),
+    Listing(
+        "ec2_flow_log",
+        "ec2:DescribeFlowLogs",
+        roles=("operations", "workload"),
+        # Losing them in silence would make a finding of every VPC.
+        zero="witnessed",
+        records="FlowLogs",
+        parameters=WHOLE_PAGES,
+    ),
+    Listing(
+        "ec2_network_interface",
+        "ec2:DescribeNetworkInterfaces",
+        roles=("operations", "workload"),
+        zero="witnessed",
+        records="NetworkInterfaces",
+        parameters=WHOLE_PAGES,
+    ),
+    Listing(
+        "ec2_address",
+        "ec2:DescribeAddresses",
+        roles=("operations", "workload"),
+        # AWS answers all at once: there are no pages.
+        zero="witnessed",
+        records="Addresses",
+    ),
+    Listing(
+        "ec2_nat_gateway",
+        "ec2:DescribeNatGateways",
+        roles=("operations", "workload"),
+        zero="witnessed",
+        records="NatGateways",
+        parameters=WHOLE_PAGES,
     ),
 )
 
 # What the bill calls EC2 - Other is volumes, snapshots, gateways, addresses and traffic in one: it bears no witness to
 # any of them. Losing one of these listings in silence would make savings of all that it held, so that the last count
 # does.
-STORAGE = Family(
-    name="storage",
-    group="inventory",
-    after=(ACCOUNT,),
-    listings=(
-        Listing(
-            "ec2_volume",
-            "ec2:DescribeVolumes",
-            roles=("operations", "workload"),
-            zero="witnessed",
-            records="Volumes",
-            owner="OwnerId",
-            is_owner_optional=True,
-            parameters=WHOLE_PAGES,
-        ),
-        Listing(
-            "ec2_snapshot",
-            "ec2:DescribeSnapshots",
-            roles=("operations", "workload"),
-            zero="witnessed",
-            records="Snapshots",
-            owner="OwnerId",
-            # Those of everybody else would come too.
-            parameters={**WHOLE_PAGES, "OwnerIds": ["self"]},
-        ),
-        Listing(
-            "ec2_image",
-            "ec2:DescribeImages",
-            roles=("operations", "workload"),
-            zero="witnessed",
-            records="Images",
-            owner="OwnerId",
-            # A disabled image keeps its snapshots, and they cost.
-            parameters={**WHOLE_PAGES, "Owners": ["self"], "IncludeDisabled": True},
-        ),
+STORAGE: tuple[Listing, ...] = (
+    Listing(
+        "ec2_volume",
+        "ec2:DescribeVolumes",
+        roles=("operations", "workload"),
+        zero="witnessed",
+        records="Volumes",
+        owner="OwnerId",
+        is_owner_optional=True,
+        parameters=WHOLE_PAGES,
+    ),
+    Listing(
+        "ec2_snapshot",
+        "ec2:DescribeSnapshots",
+        roles=("operations", "workload"),
+        zero="witnessed",
+        records="Snapshots",
+        owner="OwnerId",
+        # Those of everybody else would come too.
+        parameters={**WHOLE_PAGES, "OwnerIds": ["self"]},
+    ),
+    Listing(
+        "ec2_image",
+        "ec2:DescribeImages",
+        roles=("operations", "workload"),
+        zero="witnessed",
+        records="Images",
+        owner="OwnerId",
+        # A disabled image keeps its snapshots, and they cost.
+        parameters={**WHOLE_PAGES, "Owners": ["self"], "IncludeDisabled": True},
     ),
 )
 
 # The operations role has no part in these: where the hub has such resources, a workload profile of its own asks.
-MANAGED = Family(
-    name="managed_service",
+MANAGED: tuple[Listing, ...] = (
+    Listing(
+        DATABASE,
+        "rds:DescribeDBInstances",
+        roles=("workload",),
+        # The bill speaks for these four together, since what is left of a database costs too.
+        zero="witnessed",
+        records="DBInstances",
+        owner="DBInstanceArn",
+        parameters=RDS_PAGES,
+        redact=("MasterUserPassword",),
+    ),
+    Listing(
+        "rds_db_cluster",
+        "rds:DescribeDBClusters",
+        roles=("workload",),
+        zero="witnessed",
+        records="DBClusters",
+        owner="DBClusterArn",
+        parameters={**RDS_PAGES, "IncludeShared": False},
+        redact=("MasterUserPassword",),
+    ),
+    Listing(
+        "rds_db_snapshot",
+        "rds:DescribeDBSnapshots",
+        roles=("workload",),
+        # Losing them in silence would hide what is left of deleted databases.
+        zero="witnessed",
+        records="DBSnapshots",
+        owner="DBSnapshotArn",
+        parameters={**RDS_PAGES, "IncludeShared": False, "IncludePublic": False},
+    ),
+    Listing(
+        "rds_db_cluster_snapshot",
+        "rds:DescribeDBClusterSnapshots",
+        roles=("workload",),
+        zero="witnessed",
+        records="DBClusterSnapshots",
+        owner="DBClusterSnapshotArn",
+        parameters={**RDS_PAGES, "IncludeShared": False, "IncludePublic": False},
+    ),
+    Listing(
+        BUCKET,
+        "s3:ListBuckets",
+        roles=("workload",),
+        # Storage that is billed lies in a bucket.
+        zero="witnessed",
+        records="Buckets",
+        scope="global",
+        # S3 tells the regions of buckets only to those who ask for pages.
+        parameters={"MaxBuckets": 1000},
+    ),
+    Listing(
+        "s3_bucket_tag",
+        "s3control:ListTagsForResource",
+        roles=("workload",),
+        # Each bucket has its record, if one without tags.
+        zero="impossible",
+        records="@",
+        account_parameter="AccountId",
+        echo=("ResourceArn",),
+        each=Each(
+            "ResourceArn",
+            of=(BUCKET,),
+            field="Name",
+            region_field="BucketRegion",
+            form="arn:{partition}:s3:::{value}",
+            in_one_cell=True,
+            # A bucket's own policy may refuse what the role's allows.
+            own_errors=("AccessDenied", "NoSuchTagSet"),
+        ),
+        skip_codes={"NoSuchBucket": "parent_gone"},
+    ),
+    Listing(
+        "s3_bucket_content",
+        "s3:ListObjectsV2",
+        roles=("workload",),
+        # Each bucket has its record, if one that counts nothing.
+        zero="impossible",
+        records="@",
+        parameters={"MaxKeys": 1},
+        account_parameter="ExpectedBucketOwner",
+        echo=("Bucket",),
+        # What the objects are called is nobody's business here.
+        redact=("Contents", "NextContinuationToken"),
+        first_page_only=True,
+        on_request="CMDB_BUCKET_CONTENT",
+        each=Each(
+            "Bucket",
+            of=(BUCKET,),
+            field="Name",
+            region_field="BucketRegion",
+            in_one_cell=True,
+            own_errors=("AccessDenied",),
+        ),
+        skip_codes={"NoSuchBucket": "parent_gone"},
+    ),
+    Listing(
+        FUNCTION,
+        "lambda:ListFunctions",
+        roles=("workload",),
+        zero="witnessed",
+        records="Functions",
+        owner="FunctionArn",
+        # More than 50 Lambda does not put on a page.
+        parameters={"MaxItems": 50},
+        # The variables of a function's environment hold its passwords.
+        redact=("Environment",),
+    ),
+    Listing(
+        "lambda_function_tag",
+        "lambda:ListTags",
+        roles=("workload",),
+        # Each function has its record, if one without tags.
+        zero="impossible",
+        records="@",
+        echo=("Resource",),
+        each=Each(
+            "Resource",
+            of=(FUNCTION,),
+            field="FunctionArn",
+            in_one_cell=True,
+            own_errors=("AccessDeniedException",),
+        ),
+        skip_codes={"ResourceNotFoundException": "parent_gone"},
+    ),
+)
+
+INVENTORY = Family(
+    name="inventory",
     group="inventory",
     after=(ACCOUNT,),
-    listings=(
-        Listing(
-            DATABASE,
-            "rds:DescribeDBInstances",
-            roles=("workload",),
-            # The bill speaks for these four together, since what is left of a database costs too.
-            zero="witnessed",
-            records="DBInstances",
-            owner="DBInstanceArn",
-            parameters=RDS_PAGES,
-            redact=("MasterUserPassword",),
-        ),
-        Listing(
-            "rds_db_cluster",
-            "rds:DescribeDBClusters",
-            roles=("workload",),
-            zero="witnessed",
-            records="DBClusters",
-            owner="DBClusterArn",
-            parameters={**RDS_PAGES, "IncludeShared": False},
-            redact=("MasterUserPassword",),
-        ),
-        Listing(
-            "rds_db_snapshot",
-            "rds:DescribeDBSnapshots",
-            roles=("workload",),
-            # Losing them in silence would hide what is left of deleted databases.
-            zero="witnessed",
-            records="DBSnapshots",
-            owner="DBSnapshotArn",
-            parameters={**RDS_PAGES, "IncludeShared": False, "IncludePublic": False},
-        ),
-        Listing(
-            "rds_db_cluster_snapshot",
-            "rds:DescribeDBClusterSnapshots",
-            roles=("workload",),
-            zero="witnessed",
-            records="DBClusterSnapshots",
-            owner="DBClusterSnapshotArn",
-            parameters={**RDS_PAGES, "IncludeShared": False, "IncludePublic": False},
-        ),
-        Listing(
-            BUCKET,
-            "s3:ListBuckets",
-            roles=("workload",),
-            # Storage that is billed lies in a bucket.
-            zero="witnessed",
-            records="Buckets",
-            scope="global",
-            # S3 tells the regions of buckets only to those who ask for pages.
-            parameters={"MaxBuckets": 1000},
-        ),
-        Listing(
-            "s3_bucket_tag",
-            "s3control:ListTagsForResource",
-            roles=("workload",),
-            # Each bucket has its record, if one without tags.
-            zero="impossible",
-            records="@",
-            account_parameter="AccountId",
-            echo=("ResourceArn",),
-            each=Each(
-                "ResourceArn",
-                of=(BUCKET,),
-                field="Name",
-                region_field="BucketRegion",
-                form="arn:{partition}:s3:::{value}",
-                in_one_cell=True,
-                # A bucket's own policy may refuse what the role's allows.
-                own_errors=("AccessDenied", "NoSuchTagSet"),
-            ),
-            skip_codes={"NoSuchBucket": "parent_gone"},
-        ),
-        Listing(
-            "s3_bucket_content",
-            "s3:ListObjectsV2",
-            roles=("workload",),
-            # Each bucket has its record, if one that counts nothing.
-            zero="impossible",
-            records="@",
-            parameters={"MaxKeys": 1},
-            account_parameter="ExpectedBucketOwner",
-            echo=("Bucket",),
-            # What the objects are called is nobody's business here.
-            redact=("Contents", "NextContinuationToken"),
-            first_page_only=True,
-            on_request="CMDB_BUCKET_CONTENT",
-            each=Each(
-                "Bucket",
-                of=(BUCKET,),
-                field="Name",
-                region_field="BucketRegion",
-                in_one_cell=True,
-                own_errors=("AccessDenied",),
-            ),
-            skip_codes={"NoSuchBucket": "parent_gone"},
-        ),
-        Listing(
-            FUNCTION,
-            "lambda:ListFunctions",
-            roles=("workload",),
-            zero="witnessed",
-            records="Functions",
-            owner="FunctionArn",
-            # More than 50 Lambda does not put on a page.
-            parameters={"MaxItems": 50},
-            # The variables of a function's environment hold its passwords.
-            redact=("Environment",),
-        ),
-        Listing(
-            "lambda_function_tag",
-            "lambda:ListTags",
-            roles=("workload",),
-            # Each function has its record, if one without tags.
-            zero="impossible",
-            records="@",
-            echo=("Resource",),
-            each=Each(
-                "Resource",
-                of=(FUNCTION,),
-                field="FunctionArn",
-                in_one_cell=True,
-                own_errors=("AccessDeniedException",),
-            ),
-            skip_codes={"ResourceNotFoundException": "parent_gone"},
-        ),
-    ),
+    # One step, so that CloudTrail is asked once a night for the zeros of an account and region.
+    listings=(*COMPUTE, *NETWORK, *MANAGED, *STORAGE),
 )
 
 HUB = Family(
@@ -771,9 +759,6 @@ FAMILIES: tuple[Family, ...] = (
     BUDGET,
     REGIONS,
     INVENTORY,
-    NETWORK,
-    MANAGED,
-    STORAGE,
     HUB,
     AGGREGATION,
     METRICS,

@@ -1,13 +1,12 @@
 """The catalogue's families as steps: a raw asset and its silent-zero check for every listing.
 
-A step asks every listing, asks again what failed or what something speaks against, puts the question of refusals to
-CloudTrail once per account and region that has a zero, judges every cell, and only then gives the landed files their
-names and writes the cells.
+A step asks every listing, some accounts at a time, asks again what failed or what something speaks against, puts the
+question of refusals to CloudTrail once per account and region that has a zero, judges every cell, and only then gives
+the landed files their names and writes the cells.
 """
 
 import gc
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
@@ -24,6 +23,7 @@ from pipelines.plans import (
     ask_in_step,
     central_plan,
     match_accounts,
+    parts,
     too_many_unplaced,
     workload_plan,
 )
@@ -141,25 +141,30 @@ def _collect(
     )
     try:
         with refusing():
-            coverage = ask(collection, what)
-            cells = collection.cells()
-            # The answers of a large family are cyclic garbage by now; the models that follow need the room.
-            if len(cells) >= MANY_CELLS:
-                gc.collect()
-            verdicts = collection.commit(cells, {} if coverage is None else {ACCOUNT_COVERAGE: coverage})
+            coverage = ask(collection, what, _forget)
+            verdicts = collection.commit({} if coverage is None else {ACCOUNT_COVERAGE: coverage})
     finally:
         collection.close()
     if coverage is not None:
         for finding in collection.findings:
             context.log.warning(finding)
-    yield from _results(context, listings, cells, verdicts, coverage, collection.findings)
+    yield from _results(context, collection, verdicts, coverage)
     stop_where_blocked(what, [verdict.sentence for verdict in verdicts.values() if verdict.blocks])
 
 
-def ask(collection: Collection, what: str) -> rules.Verdict | None:
-    """Put every question of a step, and again where something speaks against the answer.
+def _forget(cells: Sequence[Cell]) -> None:
+    """The answers of a large part are cyclic garbage by now; what follows needs the room."""
+    if len(cells) >= MANY_CELLS:
+        gc.collect()
+
+
+def ask(collection: Collection, what: str, judged: Callable[[Sequence[Cell]], None]) -> rules.Verdict | None:
+    """Put every question of a step, and again where something speaks against the answer; land what comes of it.
 
     Returns the verdict on the reach of the workload profiles where the step lists regions.
+
+    Args:
+        judged: is given the cells of each part of the step.
 
     Raises:
         dagster.Failure: too many profiles do not answer to know whose accounts would be missing. Nothing was asked.
@@ -173,39 +178,40 @@ def ask(collection: Collection, what: str) -> rules.Verdict | None:
         if stop is not None:
             raise refuse(f"{what} was not asked. {stop}")
     bill = [listing for listing in collection.listings if listing.service == "ce"]
-    if bill:
-        ask_costs(collection, bill)
-    plans: list[tuple[Listing, Plan]] = []
-    for listing in collection.listings:
-        for role in listing.roles:
-            if role == "workload" and reached is not None:
-                plans.append((listing, workload_plan(collection, listing, reached)))
-            elif listing not in bill:
-                plans.append((listing, central_plan(collection, listing, role)))
-    ask_in_step(collection, plans)
-    collection.settle()
+    for part in parts(collection, reached):
+        collection.begin(part.whose, part.name)
+        if bill:
+            ask_costs(collection, bill)
+        plans: list[tuple[Listing, Plan]] = []
+        for listing in collection.listings:
+            for role in listing.roles:
+                if role == "workload":
+                    if part.reached is not None:
+                        plans.append((listing, workload_plan(collection, listing, part.reached)))
+                elif listing not in bill and part.is_first:
+                    plans.append((listing, central_plan(collection, listing, role)))
+        ask_in_step(collection, plans)
+        collection.settle()
+        judged(collection.judge())
     lists_regions = any(listing.name == REGION for listing in collection.listings)
     return account_coverage(collection, reached) if lists_regions and reached is not None else None
 
 
 def _results(
     context: dg.AssetExecutionContext,
-    listings: Sequence[Listing],
-    cells: Sequence[Cell],
+    collection: Collection,
     verdicts: Mapping[str, rules.Verdict],
     coverage: rules.Verdict | None,
-    findings: Sequence[str],
 ) -> Iterator[dg.MaterializeResult[Any]]:
     selected = context.op_execution_context.selected_asset_check_keys
-    for listing in listings:
-        own = [cell for cell in cells if cell.listing.partition(":")[0] == listing.name]
+    for listing in collection.listings:
         shown = {NO_SILENT_ZERO: verdicts[listing.name]}
         if coverage is not None and listing.name == REGION:
             shown[ACCOUNT_COVERAGE] = coverage
         key = landing_key(listing.name)
         yield dg.MaterializeResult(
             asset_key=key,
-            metadata=listing_metadata(own, Counter(cell.outcome for cell in own), findings),
+            metadata=listing_metadata(collection.tallies[listing.name], collection.findings),
             check_results=[
                 dg.AssetCheckResult(
                     check_name=name,

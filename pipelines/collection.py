@@ -1,6 +1,8 @@
 """One step's collection: ask, land, ask again what is doubtful, judge every cell, store.
 
-Nothing here decides what to ask (`pipelines.plans`) or touches a table that analysts read.
+A step is done in parts, some accounts at a time: what is asked of them is judged and written before the next ones are
+asked, so that memory does not grow with the organisation. Nothing here decides what to ask (`pipelines.plans`) or
+touches a table that analysts read.
 """
 
 import json
@@ -8,23 +10,24 @@ import threading
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from types import MappingProxyType
+from typing import Any, ClassVar
 
 from pipelines import catalogue, cost, landed, rules
 from pipelines.catalogue import COST_BY_MONTH, MEASURED, METRIC, REGION
-from pipelines.gate import cell_states, refuse
+from pipelines.gate import listing_verdicts, refuse
 from pipelines.landed import Capture, Earlier
 from pipelines.landing import Key, LandingWriter
 from pipelines.progress import Reporter, Reports
 from pipelines.settings import Settings
 from resources import evidence
-from resources.answer import Answer, Outcome, Progress, Question, Refusals
+from resources.answer import Answer, Lookup, Outcome, Progress, Question, Refusals
+from resources.asking import Processes, ask_all, look_up_all
 from resources.contract import Role
-from resources.evidence import Cell
+from resources.evidence import EVERY_ACCOUNT, Accounts, Cell
 from resources.listing import GLOBAL_REGION, Each, Listing, ZeroSense
 from resources.profile import Reach
 from resources.roles import AwsRole
@@ -98,11 +101,40 @@ class NotAsked:
     profile: str | None = None
 
 
+@dataclass(slots=True)
+class Tally:
+    """What the cells of a listing come to.
+
+    Attributes:
+        record_count: of the trusted cells.
+        untrusted: the first cells that are not trusted; `cells` minus the trusted ones is how many there are.
+    """
+
+    SHOWN: ClassVar[int] = 50
+
+    cells: int = 0
+    record_count: int = 0
+    requests: int = 0
+    throttles: int = 0
+    outcomes: Counter[str] = field(default_factory=Counter)
+    untrusted: list[Cell] = field(default_factory=list)
+
+    def take(self, cell: Cell) -> None:
+        """Count a cell."""
+        self.cells += 1
+        self.record_count += cell.record_count if cell.is_trusted else 0
+        self.requests += cell.request_count
+        self.throttles += cell.throttle_count
+        self.outcomes[cell.outcome] += 1
+        if not cell.is_trusted and len(self.untrusted) < self.SHOWN:
+            self.untrusted.append(cell)
+
+
 class Collection:
     """One step's work: the listings of a family that were selected, asked by the roles that they are for.
 
-    Memory holds one small entry a cell and the records of the cells that are being asked, whatever the number of
-    accounts.
+    Memory holds one small entry a cell of the part that is being asked and the records of the cells that are being
+    asked at the moment, whatever the number of accounts.
     """
 
     def __init__(
@@ -122,19 +154,59 @@ class Collection:
         self.listings = listings
         self.settings = settings
         self.log = log
-        self.asked: dict[Key, Asked] = {}
-        self.not_asked: dict[Key, NotAsked] = {}
-        self._childless: list[Question] = []
-        self._only_untrusted = only_untrusted
-        self._kept: set[Key] = set()
-        self.captured: dict[str, list[Capture]] = defaultdict(list)
         self.findings: list[str] = []
+        self.asked_before: Mapping[str, bool] = {}
         self.left: frozenset[str] = frozenset()
         self.regions_of: Mapping[str, list[str]] | None = None
-        self.earlier = landed.earlier_cells(store, listings)
+        self.tallies: dict[str, Tally] = {listing.name: Tally() for listing in listings}
+        self._only_untrusted = only_untrusted
         self._lock = threading.Lock()
         self._writers: dict[str, LandingWriter] = {}
         self._wanted = _wanted_fields(listings)
+        self._shown: dict[tuple[str, str], tuple[str, ...]] | None = None
+        # By region and listing, who has answered for a central account: it may have been asked in an earlier part.
+        self._central_answers: dict[tuple[str, str], set[tuple[Role, str]]] = defaultdict(set)
+        self._charged = Decimal(0)
+        self.begin(EVERY_ACCOUNT)
+
+    # ------------------------------------------------------------------------------------------- parts
+
+    def begin(self, accounts: Accounts, part: str = "") -> None:
+        """Begin with a part of the step.
+
+        Args:
+            accounts: what will be asked is theirs.
+            part: such as `part 2 of 9`; empty where there is only one.
+        """
+        self._accounts = accounts
+        self._part = part
+        self.asked: dict[Key, Asked] = {}
+        self.not_asked: dict[Key, NotAsked] = {}
+        self.captured: dict[str, list[Capture]] = defaultdict(list)
+        self._childless: list[Question] = []
+        self._kept: set[Key] = set()
+        self._earlier: dict[Key, Earlier] | None = None
+
+    @property
+    def earlier(self) -> dict[Key, Earlier]:
+        """The newest cells before this run, of the part's accounts."""
+        if self._earlier is None:
+            self._earlier = landed.earlier_cells(self.store, self.listings, self._accounts)
+        return self._earlier
+
+    def judge(self) -> list[Cell]:
+        """End a part: its cells, judged and landed. Nothing more of it is held."""
+        cells = self.cells()
+        by_listing: dict[str, list[Cell]] = defaultdict(list)
+        for cell in [*cells, *self._gone(cells)]:
+            by_listing[cell.listing.partition(":")[0]].append(cell)
+        for listing in self.listings:
+            self._writer(listing).keep(by_listing[listing.name])
+        for cell in cells:
+            self.tallies[cell.listing.partition(":")[0]].take(cell)
+        self._charged = self.charged()
+        self.begin(Accounts(are_left_out=False))
+        return cells
 
     # ------------------------------------------------------------------------------------------ asking
 
@@ -205,7 +277,7 @@ class Collection:
     def charged(self) -> Decimal:
         """What Cost Explorer charges for this step's questions, in USD: it takes nothing for what it turns away."""
         throttles = sum(e.throttles for e in self.asked.values() if e.answer.question.listing.service == "ce")
-        return cost.REQUEST_PRICE_USD * Decimal(self.requests_to("ce") - throttles)
+        return self._charged + cost.REQUEST_PRICE_USD * Decimal(self.requests_to("ce") - throttles)
 
     def note(self, key: Key, proof: Mapping[str, str]) -> None:
         """Keep with a cell what its reader should know about its answer."""
@@ -217,7 +289,7 @@ class Collection:
         entry.answer = replace(entry.answer, outcome="skipped", skip_reason=reason, error_message=message)
 
     def _ask_once(self, questions: Sequence[Question]) -> None:
-        """Put questions of any listings: each role's together, what does not fit into memory one after the other."""
+        """Put questions of any listings together; what does not fit into memory one after the other."""
         large: dict[str, list[Question]] = defaultdict(list)
         for question in questions:
             self._writer(question.listing)
@@ -225,18 +297,22 @@ class Collection:
                 large[question.listing.name].append(question)
         for name, own in large.items():
             self.ask_in_turn(own, {name: len(own)})
-        by_role: dict[Role, list[Question]] = defaultdict(list)
-        for question in questions:
-            if not question.listing.is_large:
-                by_role[question.listing_role].append(question)
-        for role, own in by_role.items():
-            reports = Reports(Counter(question.listing.name for question in own), self.log)
+        together = [question for question in questions if not question.listing.is_large]
+        if not together:
+            return
+        reports = Reports(Counter(question.listing.name for question in together), self.log, self._part)
 
-            def take(answer: Answer, reports: Reports = reports) -> None:
-                self._take(answer)
-                reports.count(answer.question.listing.name, answer)
+        def take(answer: Answer) -> None:
+            self._take(answer)
+            reports.count(answer.question.listing.name, answer)
 
-            self.reach(role).ask_all(own, take, progress=reports)
+        reaches = {role: self.reach(role) for role in {question.listing_role for question in together}}
+        ask_all(reaches, together, take, progress=reports, processes=self._processes)
+
+    @property
+    def _processes(self) -> Processes | None:
+        workload = self.resources.get("workload")
+        return None if workload is None else workload.processes
 
     def _take(self, answer: Answer) -> None:
         """Land an answer and keep what will be judged; called from any thread."""
@@ -268,14 +344,18 @@ class Collection:
             self._writers[listing.name] = LandingWriter(self.store.landing, self.run_id, listing.name)
         return self._writers[listing.name]
 
-    def records_of(self, listing: str) -> list[Capture]:
-        """Captured fields of a listing: of this step, or of its newest collection where it was not selected."""
+    def records_of(self, listing: str, accounts: Accounts | None = None) -> list[Capture]:
+        """Captured fields of a listing: of this step, or of its newest collection where it was not selected.
+
+        Args:
+            accounts: of the newest collection; those of the part where none are given.
+        """
         own = any(entry.name == listing for entry in self.listings)
         kept = {key for key in self._kept if key[3].partition(":")[0] == listing}
         if own and not kept:
             return self.captured[listing]
         try:
-            stored = landed.captures(self.store, listing, self._wanted[listing])
+            stored = landed.captures(self.store, listing, self._wanted[listing], accounts or self._accounts)
             return self.captured[listing] + [capture for capture in stored if capture.key in kept] if own else stored
         except LookupError as error:
             raise refuse(f"{error} Materialise landing/{listing} first. Nothing was asked.") from error
@@ -408,7 +488,7 @@ class Collection:
                 knowledge.take(cell)
         if parents - own:
             with self.store.read() as connection:
-                rows = evidence.coverage(connection, sorted(parents - own))
+                rows = evidence.coverage(connection, sorted(parents - own), accounts=self._accounts)
             for row in rows:
                 knowledge.add(row["listing"], row["account_id"], row["region"], row["is_trusted"], row["skip_reason"])
         return knowledge
@@ -478,8 +558,9 @@ class Collection:
             for key, entry in self.asked.items()
             if entry.answer.outcome == "found"
         }
-        shown = landed.billed_services(self.store, cost.final_days_since(datetime.now(UTC).date()))
-        return unexplained(shown, found)
+        if self._shown is None:
+            self._shown = landed.billed_services(self.store, cost.final_days_since(datetime.now(UTC).date()))
+        return unexplained(self._shown, found)
 
     def _refusals(self) -> dict[Place, Refusals]:
         """CloudTrail's word for every account and region that has a zero: one look-up each."""
@@ -491,15 +572,19 @@ class Collection:
             return {}
         self.log(f"Asking CloudTrail for refusals in {len(zeros)} account-region(s) that have a zero.")
 
-        def look_up(place: Place) -> Refusals:
-            role, profile, account, region = place
-            entries = zeros[place]
-            calls = {entry.answer.question.listing.trail_name for entry in entries}
-            since = min(entry.first_at for entry in entries) - HORIZON
-            return self.reach(role).refusals(profile, account, region, since, calls)
-
-        with ThreadPoolExecutor(max_workers=min(self.settings.concurrency, len(zeros))) as pool:
-            return dict(zip(zeros, pool.map(look_up, zeros), strict=True))
+        lookups = [
+            Lookup(
+                role,
+                profile,
+                account,
+                region,
+                min(entry.first_at for entry in entries) - HORIZON,
+                frozenset(entry.answer.question.listing.trail_name for entry in entries),
+            )
+            for (role, profile, account, region), entries in zeros.items()
+        ]
+        reaches = {role: self.reach(role) for role in {lookup.listing_role for lookup in lookups}}
+        return dict(zip(zeros, look_up_all(reaches, lookups, processes=self._processes), strict=True))
 
     def _place(self, question: Question) -> Place:
         """Where CloudTrail keeps the events of a question."""
@@ -509,37 +594,23 @@ class Collection:
 
     # ------------------------------------------------------------------------------------------ storing
 
-    def commit(self, cells: Sequence[Cell], also: Mapping[str, rules.Verdict]) -> dict[str, rules.Verdict]:
-        """Name the landed files, write the cells and the verdict of each listing.
+    def commit(self, also: Mapping[str, rules.Verdict] = MappingProxyType({})) -> dict[str, rules.Verdict]:
+        """Name the landed files, write the cells of all parts and the verdict of each listing.
 
         Args:
-            cells: every cell of the step, judged.
             also: verdicts on the step as a whole by the name of their rule, to be written with them.
         """
-        by_listing: dict[str, list[Cell]] = defaultdict(list)
-        knowledge = self._knowledge(cells)
-        answered: dict[tuple[str, str], set[tuple[Role, str]]] = defaultdict(set)
-        for cell in cells:
-            if cell.is_trusted:
-                answered[cell.region, cell.listing].add((cell.role, cell.account_id))
-        current = self._kept | {_cell_key(cell) for cell in cells}
-        for cell in cells:
-            by_listing[cell.listing.partition(":")[0]].append(cell)
-        for listing in self.listings:
-            by_listing[listing.name] += self._gone(listing, current, answered, knowledge)
-        paths = {listing.name: self._writer(listing).commit(by_listing[listing.name]) for listing in self.listings}
-        verdicts: dict[str, rules.Verdict] = {}
+        paths = [self._writer(listing).commit() for listing in self.listings]
+        names = [listing.name for listing in self.listings]
         with self.store.transaction() as connection:
-            evidence.load_cells(connection, [str(path) for path in paths.values()])
+            evidence.load_cells(connection, paths)
             evidence.count_requests(
                 connection,
                 self.run_id,
                 sum(resource.take_request_count() for resource in self.resources.values()),
                 self.charged(),
             )
-            states = cell_states(evidence.coverage(connection, list(paths)))
-            for name in paths:
-                verdicts[name] = rules.listing_verdict(name, states.get(name, []), self.settings.untrusted_tolerance)
+            verdicts = listing_verdicts(connection, names, self.settings)
             said = [(NO_SILENT_ZERO, name, verdict) for name, verdict in verdicts.items()]
             said += [(rule, "workload", verdict) for rule, verdict in also.items()]
             for rule, scope, verdict in said:
@@ -557,19 +628,31 @@ class Collection:
                 )
         return verdicts
 
-    def _gone(
-        self,
-        listing: Listing,
-        current: set[Key],
-        answered: Mapping[tuple[str, str], set[tuple[Role, str]]],
-        knowledge: "_Knowledge",
-    ) -> list[Cell]:
+    def _gone(self, cells: Sequence[Cell]) -> list[Cell]:
         """Cells for keys that earlier nights asked and this one does not, so that none is judged for ever.
 
         Only a trusted list of accounts makes an account leave, only a trusted list of parents makes a parent go, and
         only an answer of another caller to the same question takes the place of the one before; their rows are then
         removed. Everything else keeps its rows, stale. The months of a bill that were not asked again stand.
         """
+        knowledge = self._knowledge(cells)
+        answered: dict[tuple[str, str], set[tuple[Role, str]]] = defaultdict(set)
+        for cell in cells:
+            if cell.is_trusted:
+                place = self._central_answers if cell.role != "workload" else answered
+                place[cell.region, cell.listing].add((cell.role, cell.account_id))
+        for place_of, who in self._central_answers.items():
+            answered[place_of] |= who
+        current = self._kept | {_cell_key(cell) for cell in cells}
+        return [cell for listing in self.listings for cell in self._gone_of(listing, current, answered, knowledge)]
+
+    def _gone_of(
+        self,
+        listing: Listing,
+        current: set[Key],
+        answered: Mapping[tuple[str, str], set[tuple[Role, str]]],
+        knowledge: "_Knowledge",
+    ) -> list[Cell]:
         now = datetime.now(UTC)
         each = listing.each
 

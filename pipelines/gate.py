@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
@@ -17,12 +17,16 @@ from pipelines.catalogue import ACCOUNT
 from pipelines.settings import Settings
 from pipelines.sql_files import SqlFileError
 from resources import evidence
+from resources.asking import ProcessEnded
 from resources.contract import ContractViolation
 from resources.identity import Severity
 from resources.profile import AwsConfigError
 from resources.roles import IdentityRefused
 from resources.warehouse import Store, WarehouseError
 from resources.warehouse_resource import Warehouse
+
+if TYPE_CHECKING:
+    import duckdb
 
 GATE_TAG = {"gate": "stored-evidence"}
 """Carried by every asset but the pre-flight; a test compares."""
@@ -44,7 +48,7 @@ def refusing() -> Iterator[None]:
     except (WarehouseError, AwsConfigError) as error:
         code = error.exit_code if isinstance(error, WarehouseError) else 2
         raise refuse(str(error), exit_code=code) from error
-    except (IdentityRefused, ContractViolation, SqlFileError) as error:
+    except (IdentityRefused, ContractViolation, ProcessEnded, SqlFileError) as error:
         raise refuse(str(error)) from error
 
 
@@ -128,12 +132,22 @@ def verdicts(
             run_id=warehouse.run_id,
             identities_checked_at=evidence.identities_checked_at(connection, warehouse.run_id),
         )
-        coverage = evidence.coverage(connection, wanted)
-    cells = cell_states(coverage)
-    return [
-        preflight,
-        *(rules.listing_verdict(listing, cells.get(listing, []), settings.untrusted_tolerance) for listing in wanted),
-    ]
+        found = listing_verdicts(connection, wanted, settings)
+    return [preflight, *found.values()]
+
+
+def listing_verdicts(
+    connection: "duckdb.DuckDBPyConnection", listings: Sequence[str], settings: Settings
+) -> dict[str, rules.Verdict]:
+    """What the silent-zero rule says to each listing now."""
+    cells = cell_states(evidence.coverage(connection, listings, without_trusted=True))
+    trusted = evidence.trusted_counts(connection, listings)
+    return {
+        listing: rules.listing_verdict(
+            listing, cells.get(listing, []), settings.untrusted_tolerance, trusted=trusted.get(listing, 0)
+        )
+        for listing in listings
+    }
 
 
 def cell_states(coverage: list[dict[str, object]]) -> dict[str, list[rules.CellState]]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines.landing import Key, records_path
 from pipelines.rules import ONE_NIGHT
+from resources import evidence
 from resources.answer import Outcome
 from resources.listing import Listing
 from resources.warehouse import Store
@@ -35,8 +36,10 @@ class Earlier:
     skip_reason: str | None = None
 
 
-def captures(store: Store, listing: str, fields: Sequence[str]) -> list[Capture]:
-    """Fields of every record in the newest trusted cells of a listing.
+def captures(
+    store: Store, listing: str, fields: Sequence[str], accounts: evidence.Accounts = evidence.EVERY_ACCOUNT
+) -> list[Capture]:
+    """Fields of every record in the newest trusted cells of a listing, of these accounts.
 
     Raises:
         LookupError: a cell's landing folder is gone; the listing has to be collected again.
@@ -72,15 +75,16 @@ def captures(store: Store, listing: str, fields: Sequence[str]) -> list[Capture]
             )
             semi join (select * from audit.coverage where outcome = 'found') as newest
                 using (run_id, role, account_id, region, listing)
+            where (account_id in (select unnest($accounts::varchar[]))) <> $are_left_out
             """,
-            {"files": [str(file) for file in files]}
+            {"files": [str(file) for file in files], **accounts.parameters}
             | {f"path_{index}": f'$."{name}"' for index, name in enumerate(fields)},
         ).fetchall()
     return [Capture((r[0], r[1], r[2], r[3]), dict(zip(fields, r[4:], strict=True))) for r in rows]
 
 
-def earlier_cells(store: Store, listings: Iterable[Listing]) -> dict[Key, Earlier]:
-    """The newest cells of the given listings before this run, by key.
+def earlier_cells(store: Store, listings: Iterable[Listing], accounts: evidence.Accounts) -> dict[Key, Earlier]:
+    """The newest cells of the given listings before this run, by key, of these accounts.
 
     `confirmed`: an earlier night found the cell empty too, asked twice, with only the bill against it.
     """
@@ -103,7 +107,9 @@ def earlier_cells(store: Store, listings: Iterable[Listing]) -> dict[Key, Earlie
                         max(ended_at) filter (outcome = 'found')
                             over (partition by role, account_id, region, listing) as found_at
                     from audit.collection
-                    where list_contains($names, split_part(listing, ':', 1))
+                    where
+                        list_contains($names, split_part(listing, ':', 1))
+                        and (account_id in (select unnest($accounts::varchar[]))) <> $are_left_out
                 )
                 group by all
             )
@@ -114,14 +120,31 @@ def earlier_cells(store: Store, listings: Iterable[Listing]) -> dict[Key, Earlie
                 coalesce(confirmed.is_confirmed, false) as confirmed, v.ended_at, v.skip_reason
             from audit.coverage as v
             left join confirmed using (role, account_id, region, listing)
-            where list_contains($names, split_part(v.listing, ':', 1))
+            where
+                list_contains($names, split_part(v.listing, ':', 1))
+                and (v.account_id in (select unnest($accounts::varchar[]))) <> $are_left_out
             """,
-            {"names": names, "a_night_ago": datetime.now(UTC) - ONE_NIGHT},
+            {"names": names, "a_night_ago": datetime.now(UTC) - ONE_NIGHT, **accounts.parameters},
         ).fetchall()
     return {
         (role, account, region, listing): Earlier(outcome, trusted, count, confirmed, ended_at, skip_reason)
         for role, account, region, listing, outcome, trusted, count, confirmed, ended_at, skip_reason in rows
     }
+
+
+def asked_accounts(store: Store, listings: Iterable[Listing]) -> dict[str, bool]:
+    """The accounts that have a cell of these listings, and whether the newest of any was asked."""
+    with store.read() as connection:
+        rows = connection.execute(
+            """
+            select account_id, bool_or(outcome <> 'skipped')
+            from audit.coverage
+            where list_contains($names, split_part(listing, ':', 1))
+            group by account_id
+            """,
+            {"names": [listing.name for listing in listings]},
+        ).fetchall()
+    return dict(rows)
 
 
 def earlier_accounts(store: Store) -> dict[str, str]:

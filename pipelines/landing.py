@@ -58,9 +58,11 @@ class LandingWriter:
         self._listing = listing
         self._lock = threading.Lock()
         self._part = self.folder / f".{RECORDS}.part"
+        self._cells_part = self.folder / f".{CELLS}.part"
         with explained(landing):
             self.folder.mkdir(mode=0o750, parents=True, exist_ok=True)
             self._file: IO[bytes] = _private(self._part)
+            self._cells: IO[bytes] = _private(self._cells_part)
 
     def __enter__(self) -> Self:
         return self
@@ -69,6 +71,7 @@ class LandingWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._file.close()
+        self._cells.close()
 
     def append(self, key: Key, records: Iterable[dict[str, Any]]) -> None:
         """Write the records of one cell."""
@@ -111,15 +114,19 @@ class LandingWriter:
             while chunk := spooled.read(CHUNK):
                 _write(self._file, chunk)
 
-    def commit(self, cells: Iterable[Cell]) -> Path:
-        """Write the cells, give both files their names, and return the cells' path."""
-        cells_part = self.folder / f".{CELLS}.part"
+    def keep(self, cells: Iterable[Cell]) -> None:
+        """Write judged cells."""
+        with explained(self._landing):
+            _write(self._cells, b"".join(orjson.dumps(cell_line(cell)) + b"\n" for cell in cells))
+
+    def commit(self, cells: Iterable[Cell] = ()) -> Path:
+        """Write the last cells, give both files their names, and return the cells' path."""
+        self.keep(cells)
         with explained(self._landing):
             self._file.close()
-            with _private(cells_part) as file:
-                _write(file, b"".join(orjson.dumps(cell_line(cell)) + b"\n" for cell in cells))
+            self._cells.close()
             self._part.replace(self.folder / RECORDS)
-            return cells_part.replace(self.folder / CELLS)
+            return self._cells_part.replace(self.folder / CELLS)
 
 
 class Spool:

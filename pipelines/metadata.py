@@ -5,8 +5,8 @@ from typing import Any
 
 import dagster as dg
 
+from pipelines.collection import Tally
 from pipelines.lineage import Sources, as_text
-from resources.evidence import Cell
 
 ROWS_SHOWN = 50
 
@@ -54,27 +54,27 @@ def lineage_metadata(lineage: Mapping[str, Sources]) -> dict[str, Any]:
     }
 
 
-def listing_metadata(cells: Sequence[Cell], outcomes: Mapping[str, int], findings: Sequence[str]) -> dict[str, Any]:
+def listing_metadata(tally: Tally, findings: Sequence[str]) -> dict[str, Any]:
     """The metadata of a raw asset."""
-    untrusted = [
-        {
-            "account_id": cell.account_id,
-            "region": cell.region,
-            "listing": cell.listing,
-            "outcome": cell.outcome,
-            "why": cell.error_message or cell.skip_reason,
-        }
-        for cell in cells
-        if not cell.is_trusted
-    ]
     shown: dict[str, Any] = {
-        "dagster/row_count": sum(cell.record_count for cell in cells if cell.is_trusted),
-        "cells": len(cells),
-        "requests": sum(cell.request_count for cell in cells),
-        "throttled": sum(cell.throttle_count for cell in cells),
+        "dagster/row_count": tally.record_count,
+        "cells": tally.cells,
+        "requests": tally.requests,
+        "throttled": tally.throttles,
     }
-    shown |= {f"cells_{outcome}": count for outcome, count in sorted(outcomes.items())}
-    table = rows_table(untrusted)
+    shown |= {f"cells_{outcome}": count for outcome, count in sorted(tally.outcomes.items())}
+    table = rows_table(
+        [
+            {
+                "account_id": cell.account_id,
+                "region": cell.region,
+                "listing": cell.listing,
+                "outcome": cell.outcome,
+                "why": cell.error_message or cell.skip_reason,
+            }
+            for cell in tally.untrusted
+        ]
+    )
     if table is not None:
         shown["untrusted_cells"] = table
     if findings:

@@ -7,6 +7,7 @@ the questions of many plans are put together, and no listing waits for another o
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -16,11 +17,64 @@ from pipelines.catalogue import ACCOUNT, MEASURED, METRIC, REGION
 from pipelines.collection import Collection, NotAsked
 from resources.answer import OPTIONAL_GRANT, Identity, Outcome, Question
 from resources.contract import Role
+from resources.evidence import EVERY_ACCOUNT, Accounts
 from resources.listing import GLOBAL_REGION, Listing
 from resources.roles import Workload
 
 Plan = Iterator[Sequence[Question]]
 """Questions to put at once, again and again; what came of them is known when the next are wanted."""
+
+
+PART_CELLS = 30_000
+"""Cells that are asked, judged and written before the next ones are: some 2 KB each until then."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some of a step's accounts, asked together.
+
+    Attributes:
+        whose: whose cells are asked or known of in this part; every cell is of one part.
+        reached: the workload profiles' accounts of this part; None where the step asks none.
+        name: such as `part 2 of 9`; empty where there is only one.
+        is_first: the central accounts are asked in the first part.
+    """
+
+    whose: Accounts
+    reached: accounts.Reached | None
+    name: str = ""
+    is_first: bool = True
+
+
+def parts(collection: Collection, reached: accounts.Reached | None) -> list[Part]:
+    """A step's accounts, so many at a time that what is held of them does not grow with the organisation.
+
+    The first part has the accounts that central roles ask too, those that are not asked, and whatever earlier nights
+    knew of others.
+    """
+    if reached is None:
+        return [Part(EVERY_ACCOUNT, None)]
+    listings = [listing for listing in collection.listings if "workload" in listing.roles]
+    widest = 1
+    if any(listing.scope == "regional" for listing in listings):
+        widest = max((len(regions) for regions in _enabled_regions(collection).values()), default=1)
+    size = max(1, PART_CELLS // (len(listings) * max(1, widest)))
+    named = sorted(reached.profile_of, key=lambda account: account not in reached.central)
+    count = max(1, -(-len(named) // size))
+    # Evenly, so that the last part keeps all threads at work too.
+    size = -(-len(named) // count)
+    pieces = [named[start : start + size] for start in range(0, len(named), size)] or [[]]
+    later = frozenset(account for piece in pieces[1:] for account in piece)
+    found = []
+    for number, piece in enumerate(pieces):
+        profile_of = {account: reached.profile_of[account] for account in piece}
+        name = f"part {number + 1} of {count}" if count > 1 else ""
+        if number == 0:
+            found.append(Part(Accounts(later), replace(reached, profile_of=profile_of), name))
+        else:
+            own = accounts.Reached(profile_of, central=reached.central)
+            found.append(Part(Accounts(frozenset(piece), are_left_out=False), own, name, is_first=False))
+    return found
 
 
 def ask_in_step(collection: Collection, plans: Sequence[tuple[Listing, Plan]]) -> None:
@@ -248,7 +302,7 @@ def _enabled_regions(collection: Collection) -> Mapping[str, list[str]]:
         return collection.regions_of
     wanted = collection.settings.regions
     regions: dict[str, list[str]] = {}
-    for capture in collection.records_of(REGION):
+    for capture in collection.records_of(REGION, EVERY_ACCOUNT):
         name = sys.intern(str(capture.fields["RegionName"]))
         enabled = capture.fields["OptInStatus"] != "not-opted-in"
         listed = regions.setdefault(capture.key[1], [])
@@ -274,7 +328,8 @@ def match_accounts(collection: Collection, resource: Workload) -> accounts.Reach
     earlier = landed.earlier_accounts(collection.store)
     reached = accounts.match(resource.reached(), members, central, earlier)
     in_organisation = {member.account_id for member in members if member.state != "CLOSED"}
-    collection.left = frozenset({key[1] for key in collection.earlier} - in_organisation)
+    collection.asked_before = landed.asked_accounts(collection.store, collection.listings)
+    collection.left = frozenset(collection.asked_before.keys() - in_organisation)
     collection.findings = reached.findings
     return reached
 
@@ -303,9 +358,7 @@ def account_coverage(collection: Collection, reached: accounts.Reached) -> rules
         # The central accounts take part only where a workload profile is configured for them.
         if reason == "no_profile" and account not in reached.central
     )
-    lost = sorted(
-        {key[1] for key, earlier in collection.earlier.items() if key[1] in missing and earlier.outcome != "skipped"}
-    )
+    lost = [account for account in missing if collection.asked_before.get(account, False)]
     if not missing:
         return rules.Verdict(True, f"A profile reaches each of the {len(reached.profile_of)} active accounts.")
     share = landed.unreached_spend(collection.store, missing)

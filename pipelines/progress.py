@@ -83,12 +83,14 @@ class Reports:
 
     Args:
         totals: how many questions each listing has, by its name.
+        part: which part of a step these questions are, such as `part 2 of 9`; empty where there is one only.
     """
 
-    def __init__(self, totals: Mapping[str, int], log: Callable[[str], None]) -> None:
+    def __init__(self, totals: Mapping[str, int], log: Callable[[str], None], part: str = "") -> None:
         self._totals = totals
-        self._reporters = {name: Reporter(name, log) for name in totals}
-        self._whole = Reporter(f"{len(totals)} listings", log) if len(totals) > 1 else None
+        of = f", {part}" if part else ""
+        self._reporters = {name: Reporter(f"{name}{of}", log) for name in totals}
+        self._whole = Reporter(f"{len(totals)} listings{of}", log) if len(totals) > 1 else None
         self._lock = threading.Lock()
         self._counted = {name: [0, 0, 0, 0] for name in totals}
         self._told: dict[str, int] = {}

@@ -97,10 +97,9 @@ def _require_fresh(store: Store, warehouse: Warehouse) -> None:
     """What the central roles list is younger than a day, or nothing is published."""
     central = [name for name, listing in listings().items() if listing.roles != ("workload",)]
     with store.read() as connection:
-        cells = cell_states(evidence.coverage(connection, central))
+        cells = cell_states(evidence.coverage(connection, central, without_workload=True))
     for listing in central:
-        own = [cell for cell in cells.get(listing, []) if cell.role != "workload"]
-        verdict = rules.freshness_verdict(listing, own, now=warehouse.now())
+        verdict = rules.freshness_verdict(listing, cells.get(listing, []), now=warehouse.now())
         if verdict.blocks:
             raise refuse(f"Nothing was published. {verdict.sentence} The published file is as it was.")
 
@@ -110,10 +109,7 @@ def _require_built(store: Store, models: Mapping[str, Model]) -> None:
     listings = sorted({listing for model in models.values() for listing in model.listings})
     with store.read() as connection:
         built = evidence.builds(connection)
-        answered: dict[str, datetime] = {}
-        for row in evidence.coverage(connection, listings):
-            name = str(row["listing"]).partition(":")[0]
-            answered[name] = max(answered.get(name, row["ended_at"]), row["ended_at"])
+        answered = evidence.answered_at(connection, listings)
     verdict = rules.builds_verdict(
         {
             # A view shows what its tables hold now, and a log is written with the table that it logs.

@@ -30,6 +30,7 @@ def aws_roles(settings: Settings) -> dict[str, AwsRole]:
         "database": str(settings.database),
         "home_region": settings.home_region,
         "concurrency": settings.concurrency,
+        "process_count": settings.processes,
         "config_hash": settings.config_hash,
     }
     return {

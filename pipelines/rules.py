@@ -277,16 +277,20 @@ class CellState:
         }
 
 
-def listing_verdict(listing: str, cells: Sequence[CellState], tolerance: Decimal) -> Verdict:
+def listing_verdict(listing: str, cells: Sequence[CellState], tolerance: Decimal, *, trusted: int = 0) -> Verdict:
     """The silent-zero rule for one listing: whether models may be built from its cells.
 
     A silent failure always blocks. A loud one blocks where a central role asked, and freezes the cell where
     a workload role did, as long as at most `tolerance` of the asked cells failed so.
+
+    Args:
+        trusted: how many trusted cells there are beside `cells`: of hundreds of thousands only the number matters.
     """
     asked = [cell for cell in cells if cell.outcome != "skipped"]
-    if not cells:
+    asked_count = len(asked) + trusted
+    if not cells and not trusted:
         return Verdict(False, f"{listing} has never been asked. Materialise landing/{listing} first.")
-    if not asked:
+    if not asked_count:
         reasons = ", ".join(sorted({cell.skip_reason or "" for cell in cells}))
         standing = [cell for cell in cells if cell.skip_reason != NO_LONGER_ASKED]
         reached = [cell for cell in standing if cell.skip_reason not in UNREACHED]
@@ -309,10 +313,10 @@ def listing_verdict(listing: str, cells: Sequence[CellState], tolerance: Decimal
     central = [cell for cell in untrusted if cell.role != "workload"]
     if central:
         return Verdict(False, _sentence(listing, central), at_fault=_rows(central))
-    if len(untrusted) > tolerance * len(asked):
+    if len(untrusted) > tolerance * asked_count:
         return Verdict(
             False,
-            f"{_sentence(listing, untrusted)} That is {len(untrusted)} of {len(asked)} cells, "
+            f"{_sentence(listing, untrusted)} That is {len(untrusted)} of {asked_count} cells, "
             f"more than CMDB_UNTRUSTED_TOLERANCE={tolerance} allows.{_policy_hint(untrusted)}",
             at_fault=_rows(untrusted),
         )
@@ -326,7 +330,7 @@ def listing_verdict(listing: str, cells: Sequence[CellState], tolerance: Decimal
     short = [cell for cell in cells if cell.skip_reason in (FOR_LATER, TOO_MANY_PAGES)]
     if short:
         return _for_later(listing, short)
-    return Verdict(True, f"{listing}: all {len(asked)} cells are trusted.")
+    return Verdict(True, f"{listing}: all {asked_count} cells are trusted.")
 
 
 def _for_later(listing: str, cells: Sequence[CellState]) -> Verdict:

@@ -69,6 +69,7 @@ class Settings:
     cost_months: int = 13
     cost_request_limit: int = 100
     concurrency: int = 64
+    processes: int = 1
     alert_command: str = ""
     docs_url: str = ""
     schedule: str = "30 3 * * *"
@@ -147,6 +148,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         ),
         cost_request_limit=value("CMDB_COST_REQUEST_LIMIT", 100, _whole(1, 100_000), "a whole number from 1 to 100000"),
         concurrency=value("CMDB_CONCURRENCY", 64, _whole(1, 512), "a whole number from 1 to 512"),
+        processes=value("CMDB_PROCESSES", 1, _whole(1, 16), "a whole number from 1 to 16"),
         alert_command=text("CMDB_ALERT_COMMAND"),
         docs_url=value("CMDB_DOCS_URL", "", _address, "an address that begins with http:// or https://"),
         schedule=value("CMDB_SCHEDULE", "30 3 * * *", _cron, "a cron line of five fields that some day fulfils"),

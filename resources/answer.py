@@ -94,6 +94,26 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class Lookup:
+    """What CloudTrail is asked about one caller in one account and region.
+
+    Attributes:
+        profile: whose caller.
+        account_id: the account that it must be.
+        region: whose trail; that of global services is kept in us-east-1.
+        since: events before are not read. Events arrive minutes late: `Refusals.newest_event_at` says how late.
+        calls: event source and event name, such as `("ec2.amazonaws.com", "DescribeInstances")`.
+    """
+
+    listing_role: Role
+    profile: str
+    account_id: str
+    region: str
+    since: datetime
+    calls: frozenset[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
 class Refusals:
     """What CloudTrail says about refusals of one caller in one account and region.
 

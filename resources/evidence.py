@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from resources.contract import Role
@@ -299,8 +300,25 @@ def cell_line(cell: Cell) -> dict[str, Any]:
     return line
 
 
-def load_cells(connection: "duckdb.DuckDBPyConnection", paths: Sequence[str]) -> None:
+LOADED_AT_ONCE = 16 << 20
+"""Bytes of landed cells that one statement loads: DuckDB holds them all, the verbatim answers included."""
+
+
+def load_cells(connection: "duckdb.DuckDBPyConnection", paths: Sequence[str | Path]) -> None:
     """Load the cells that a collection has landed in files; a cell of the same key and run is replaced."""
+    together: list[Path] = []
+    size = 0
+    for path in map(Path, paths):
+        together.append(path)
+        size += path.stat().st_size
+        if size >= LOADED_AT_ONCE:
+            _load_cells(connection, together)
+            together, size = [], 0
+    if together:
+        _load_cells(connection, together)
+
+
+def _load_cells(connection: "duckdb.DuckDBPyConnection", paths: Sequence[Path]) -> None:
     columns = ", ".join(CELL_COLUMNS)
     connection.execute(
         """
@@ -320,7 +338,7 @@ def load_cells(connection: "duckdb.DuckDBPyConnection", paths: Sequence[str]) ->
             }
         )
         """,
-        {"paths": list(paths)},
+        {"paths": [str(path) for path in paths]},
     )
     connection.execute(
         """
@@ -377,16 +395,84 @@ COVERAGE_COLUMNS = (
 )
 
 
-def coverage(connection: "duckdb.DuckDBPyConnection", listings: Sequence[str]) -> list[dict[str, Any]]:
-    """The newest cell of every key of the given listings, with or without a parameter behind the name."""
+@dataclass(frozen=True)
+class Accounts:
+    """Some accounts, or all but some: which part of an organisation is meant."""
+
+    ids: frozenset[str] = frozenset()
+    are_left_out: bool = True
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """For SQL that says `(account_id in (select unnest($accounts::varchar[]))) <> $are_left_out`."""
+        return {"accounts": sorted(self.ids), "are_left_out": self.are_left_out}
+
+
+EVERY_ACCOUNT = Accounts()
+
+
+def coverage(
+    connection: "duckdb.DuckDBPyConnection",
+    listings: Sequence[str],
+    *,
+    accounts: Accounts = EVERY_ACCOUNT,
+    without_trusted: bool = False,
+    without_workload: bool = False,
+) -> list[dict[str, Any]]:
+    """The newest cell of every key of the given listings, with or without a parameter behind the name.
+
+    Args:
+        accounts: whose.
+        without_trusted: only the cells that are not trusted: of a large organisation a few of hundreds of thousands.
+        without_workload: only the cells of the central roles.
+    """
     columns = ", ".join(COVERAGE_COLUMNS)
     rows = connection.execute(
         f"""
         select {columns}
         from audit.coverage
-        where list_contains($listings, split_part(listing, ':', 1))
+        where
+            list_contains($listings, split_part(listing, ':', 1))
+            and (account_id in (select unnest($accounts::varchar[]))) <> $are_left_out
+            and not ($without_trusted and is_trusted)
+            and not ($without_workload and role = 'workload')
         order by role, listing, account_id, region
         """,
-        {"listings": list(listings)},
+        {
+            "listings": list(listings),
+            "without_trusted": without_trusted,
+            "without_workload": without_workload,
+            **accounts.parameters,
+        },
     ).fetchall()
     return [dict(zip(COVERAGE_COLUMNS, row, strict=True)) for row in rows]
+
+
+def trusted_counts(connection: "duckdb.DuckDBPyConnection", listings: Sequence[str]) -> dict[str, int]:
+    """How many cells of each listing are trusted, by the listing's name without a parameter."""
+    return dict(
+        connection.execute(
+            """
+            select split_part(listing, ':', 1) as name, count(*)
+            from audit.coverage
+            where is_trusted and list_contains($listings, split_part(listing, ':', 1))
+            group by name
+            """,
+            {"listings": list(listings)},
+        ).fetchall()
+    )
+
+
+def answered_at(connection: "duckdb.DuckDBPyConnection", listings: Sequence[str]) -> dict[str, datetime]:
+    """When each listing was last answered, by its name without a parameter."""
+    return dict(
+        connection.execute(
+            """
+            select split_part(listing, ':', 1) as name, max(ended_at)
+            from audit.coverage
+            where list_contains($listings, split_part(listing, ':', 1))
+            group by name
+            """,
+            {"listings": list(listings)},
+        ).fetchall()
+    )

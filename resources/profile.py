@@ -13,7 +13,7 @@ import re
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -46,6 +46,7 @@ from resources.answer import (
     Answer,
     AwsError,
     Identity,
+    Lookup,
     Outcome,
     Progress,
     Question,
@@ -441,7 +442,12 @@ class Reach:
 
     # ---------------------------------------------------------------------------------------- asking
 
-    def ask(self, question: Question, keep: Callable[[dict[str, Any]], None] | None = None) -> Answer:
+    def ask(
+        self,
+        question: Question,
+        keep: Callable[[dict[str, Any]], None] | None = None,
+        stopping: threading.Event | None = None,
+    ) -> Answer:
         """Every record of a question, all pages of it, or the reason why there are none. Never half of them.
 
         Never raises for what AWS or the network does.
@@ -450,90 +456,15 @@ class Reach:
             question: what to ask, of whom.
             keep: is given each record as its page arrives, and `Answer.records` stays empty: for answers that are
                 too large to hold. What it was given counts only if the outcome is `found`.
+            stopping: once it is set, patience ends: nothing is tried again.
 
         Raises:
             ContractViolation: the role's clause does not cover the call. Nothing was sent.
             ValueError: the question is put to another role, or its listing is malformed. Nothing was sent.
         """
-        return self._ask(question, threading.Event(), keep)
-
-    def ask_all(
-        self,
-        questions: Sequence[Question],
-        each: Callable[[Answer], None],
-        *,
-        progress: Callable[[Progress], None] | None = None,
-    ) -> None:
-        """Ask many questions in threads; `each` is given the answers one by one, in the threads.
-
-        An exception in `each` and an interruption stop everything: `each` is not called again after that.
-
-        Raises:
-            ContractViolation: as `ask`, before any question was sent.
-            ValueError: as `ask`.
-        """
-        for listing in {id(question.listing): question.listing for question in questions}.values():
-            self._check(listing)
-        records = 0
-        before = (self.request_count, self.throttle_count)
-        began = time.monotonic()
-
-        def deliver(answer: Answer) -> None:
-            nonlocal records
-            each(answer)
-            with self._count_lock:
-                records += answer.record_count
-
-        def tick() -> None:
-            if progress is not None:
-                progress(
-                    Progress(
-                        done=fan_out.done,
-                        total=len(questions),
-                        records=records,
-                        requests=self.request_count - before[0],
-                        throttles=self.throttle_count - before[1],
-                        elapsed=time.monotonic() - began,
-                    )
-                )
-
-        fan_out = FanOut(
-            questions,
-            place=lambda question: (question.region, question.account_id),
-            work=lambda question: self._ask(question, fan_out.stopping),
-            deliver=deliver,
-            threads=self.concurrency,
-            per_account=self.per_account,
-        )
-        fan_out.run(tick)
-
-    def call(self, profile: str, service: str, operation: str, region: str, **parameters: Any) -> dict[str, Any]:
-        """One call, one page of answer, as parsed.
-
-        Raises:
-            ContractViolation: the role's clause does not cover the call. Nothing was sent.
-            ProfileError: the profile leads to no account.
-            AwsError: AWS refused, or did not answer.
-            ValueError: there is no such operation.
-        """
-        check(self.role, self._models.signing_name(service, operation), operation)
-        with self._asking(profile) as asking:
-            try:
-                return self._send(asking, service, operation, region, parameters)
-            except Failed as failure:
-                if isinstance(failure.__cause__, ProfileError):
-                    raise failure.__cause__.again() from None
-                raise AwsError(failure.code, failure.message, f"{service}:{operation}") from None
-
-    def _ask(
-        self,
-        question: Question,
-        stopping: threading.Event,
-        keep: Callable[[dict[str, Any]], None] | None = None,
-    ) -> Answer:
         if question.listing_role != self.role:
             raise ValueError(f"{question.listing.name} of {question.listing_role} was put to {self.role}.")
-        self._check(question.listing)
+        self.check_listing(question.listing)
         started_at = datetime.now(UTC)
         asking: _Asking | None = None
         identity: Identity | None = None
@@ -591,6 +522,24 @@ class Reach:
             raw_response={"pages": verbatim} if verbatim else None,
         )
 
+    def call(self, profile: str, service: str, operation: str, region: str, **parameters: Any) -> dict[str, Any]:
+        """One call, one page of answer, as parsed.
+
+        Raises:
+            ContractViolation: the role's clause does not cover the call. Nothing was sent.
+            ProfileError: the profile leads to no account.
+            AwsError: AWS refused, or did not answer.
+            ValueError: there is no such operation.
+        """
+        check(self.role, self._models.signing_name(service, operation), operation)
+        with self._asking(profile) as asking:
+            try:
+                return self._send(asking, service, operation, region, parameters)
+            except Failed as failure:
+                if isinstance(failure.__cause__, ProfileError):
+                    raise failure.__cause__.again() from None
+                raise AwsError(failure.code, failure.message, f"{service}:{operation}") from None
+
     def _skip_reason(self, listing: Listing, failure: Failed) -> str | None:
         """Why a failure counts as not asked; None where it is one."""
         reason = listing.skip_codes.get(failure.code)
@@ -604,7 +553,13 @@ class Reach:
         signing_name = self._models.signing_name(listing.service, listing.operation)
         return is_optional(self.role, iam_action(signing_name, listing.operation))
 
-    def _check(self, listing: Listing) -> None:
+    def check_listing(self, listing: Listing) -> None:
+        """That the role's clause covers a listing, and that it can be read.
+
+        Raises:
+            ContractViolation: it does not.
+            ValueError: botocore knows no such operation, or the path of its records is malformed.
+        """
         if (listing.call, listing.records) not in self._checked:
             check(self.role, self._models.signing_name(listing.service, listing.operation), listing.operation)
             record_path(listing.records)
@@ -836,6 +791,12 @@ class Reach:
         """How many of them were throttled."""
         return self._throttle_count
 
+    def count_elsewhere(self, requests: int, throttles: int) -> None:
+        """Take into account what another process has sent for this role."""
+        with self._count_lock:
+            self._request_count += requests
+            self._throttle_count += throttles
+
     def _count(self, session: Any) -> None:
         session.register("before-send", lambda **_: self._count_request())
         session.register("response-received", lambda parsed_response, **_: self._count_throttle(parsed_response))
@@ -858,23 +819,9 @@ class Reach:
 
     # ---------------------------------------------------------------------------------------- evidence
 
-    def refusals(
-        self,
-        profile: str,
-        account_id: str,
-        region: str,
-        since: datetime,
-        calls: Collection[tuple[str, str]],
-    ) -> Refusals:
-        """What CloudTrail recorded of refusals of `calls` to this profile's caller. Never raises for AWS.
-
-        Args:
-            profile: whose caller.
-            account_id: the account that it must be.
-            region: whose trail; that of global services is kept in us-east-1.
-            since: events before are not read. Events arrive minutes late: `newest_event_at` says how late.
-            calls: event source and event name, such as `("ec2.amazonaws.com", "DescribeInstances")`.
-        """
+    def refusals(self, lookup: Lookup) -> Refusals:
+        """What CloudTrail recorded of refusals of these calls to this profile's caller. Never raises for AWS."""
+        profile, account_id, region, since = lookup.profile, lookup.account_id, lookup.region, lookup.since
         until = datetime.now(UTC)
         asking: _Asking | None = None
         refused: list[dict[str, Any]] = []
@@ -909,7 +856,7 @@ class Reach:
                         events += 1
                         at = datetime.fromisoformat(event["EventTime"])
                         newest = max(newest or at, at)
-                        refusal = _refusal(event, detail, calls)
+                        refusal = _refusal(event, detail, lookup.calls)
                         if refusal is not None:
                             refused.append(refusal)
                     if not page.get("NextToken"):

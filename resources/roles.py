@@ -17,6 +17,7 @@ import dagster as dg
 from pydantic import Field, PrivateAttr
 
 from resources import evidence
+from resources.asking import Processes
 from resources.contract import CONTRACT, Role
 from resources.identity import (
     CENTRAL_ROLES,
@@ -86,6 +87,7 @@ class _Ways:
         self._key = key
         self._users = 0
         self.reaches: dict[Role, Reach] = {}
+        self._processes: Processes | None = None
 
     @classmethod
     def join(cls, key: tuple[str, ...], *, shared: bool) -> "_Ways":
@@ -102,6 +104,13 @@ class _Ways:
                 self.reaches[role] = Reach(role, home_region=home_region, concurrency=concurrency)
             return self.reaches[role]
 
+    def processes(self, count: int, home_region: str, concurrency: int) -> Processes | None:
+        """The further processes that ask; None where there is to be one process only."""
+        with self._lock:
+            if count > 1 and self._processes is None:
+                self._processes = Processes(count, home_region=home_region, concurrency=concurrency)
+            return self._processes
+
     def leave(self) -> None:
         """Close the connections with the last resource that uses them."""
         with self._lock:
@@ -110,6 +119,8 @@ class _Ways:
                 return
             if self._open.get(self._key) is self:
                 del self._open[self._key]
+        if self._processes is not None:
+            self._processes.close()
         for reach in self.reaches.values():
             reach.close()
 
@@ -119,6 +130,7 @@ class AwsRole(dg.ConfigurableResource):  # type: ignore[type-arg]  # as in wareh
 
     Attributes:
         database: the published path; identities are recorded in the working file beside it.
+        process_count: processes that ask workload accounts, each with `concurrency` threads.
         config_hash: of the configuration that the identities belong to.
     """
 
@@ -128,6 +140,7 @@ class AwsRole(dg.ConfigurableResource):  # type: ignore[type-arg]  # as in wareh
     database: str
     home_region: str = "us-east-1"
     concurrency: int = 64
+    process_count: int = 1
     config_hash: str = ""
 
     _run_id: str = PrivateAttr(default="")
@@ -172,6 +185,11 @@ class AwsRole(dg.ConfigurableResource):  # type: ignore[type-arg]  # as in wareh
 
     def _reach(self, role: Role) -> Reach:
         return self._joined().reach(role, self.home_region, self.concurrency)
+
+    @property
+    def processes(self) -> Processes | None:
+        """The run's further processes that ask, begun when first needed; None where one asks everything."""
+        return self._joined().processes(self.process_count, self.home_region, self.concurrency)
 
     def take_request_count(self) -> int:
         """Requests that the run's resources have sent since one was last asked, retries and STS included."""

@@ -59,7 +59,8 @@ def collect(
     try:
         ask_in_step(collection, [(entry, central_plan(collection, entry, "management")) for entry in listings])
         collection.settle()
-        collection.commit(collection.cells(), {})
+        collection.judge()
+        collection.commit()
     finally:
         collection.close()
         resource.reach.close()

@@ -73,7 +73,8 @@ def collect(home: House, run_id: str, *, only_untrusted: bool = False, budgets: 
         asked = BUDGET.listings if budgets else ()
         ask_in_step(collection, [(listing, central_plan(collection, listing, "billing")) for listing in asked])
         collection.settle()
-        return dict(collection.commit(collection.cells(), {}))
+        collection.judge()
+        return dict(collection.commit())
     finally:
         collection.close()
         resource.reach.close()

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from scripted_aws import Call, Reply, ScriptedAws, reservations, scripted, static, write_profiles
 
+from resources.asking import ask_all
 from resources.contract import ContractViolation
 from resources.fanout import FanOut
 from resources.listing import Listing
@@ -227,16 +228,16 @@ def reach(aws: ScriptedAws) -> Iterator[Reach]:
     reach.close()
 
 
-def ask_all(reach: Reach, questions: list[Question]) -> list[Answer]:
+def answers_to(reach: Reach, questions: list[Question]) -> list[Answer]:
     answers: list[Answer] = []
-    reach.ask_all(questions, answers.append)
+    ask_all({reach.role: reach}, questions, answers.append)
     return answers
 
 
 def test_interleaved_accounts_never_sign_as_each_other(reach: Reach, aws: ScriptedAws) -> None:
     aws.delay = 0.002
     questions = [question(f"p-{n % 2}", f"{n % 2:012}") for n in range(200)]
-    answers = ask_all(reach, questions)
+    answers = answers_to(reach, questions)
     assert len(reach._clients) == 2
     for answer in answers:
         assert answer.outcome == "found"
@@ -251,7 +252,7 @@ def test_a_server_that_mixes_accounts_up_is_found_out(reach: Reach, aws: Scripte
         return reservations("000000000007" if call.account == "000000000003" else call.account, "i-1")
 
     aws.script = mixed_up
-    answers = ask_all(reach, [question(f"p-{n}", f"{n:012}") for n in range(10)])
+    answers = answers_to(reach, [question(f"p-{n}", f"{n:012}") for n in range(10)])
     outcomes = {answer.question.profile: answer.outcome for answer in answers}
     assert outcomes.pop("p-3") == "wrong_account"
     assert set(outcomes.values()) == {"found"}
@@ -259,7 +260,7 @@ def test_a_server_that_mixes_accounts_up_is_found_out(reach: Reach, aws: Scripte
 
 def test_one_bad_account_does_not_spoil_the_others(reach: Reach) -> None:
     questions = [question(f"p-{n}", f"{n:012}") for n in range(5)] + [question("nobody", "000000000099")]
-    outcomes = Counter(answer.outcome for answer in ask_all(reach, questions))
+    outcomes = Counter(answer.outcome for answer in answers_to(reach, questions))
     assert outcomes == {"found": 5, "failed": 1}
 
 
@@ -267,7 +268,7 @@ def test_a_refused_listing_is_refused_before_anything_is_sent(reach: Reach, aws:
     vetoed = Listing("x", "organizations:ListAccounts", roles=("management",), zero="ordinary", records="A")
     questions = [question(f"p-{n % 40}", f"{n % 40:012}") for n in range(400)]
     with pytest.raises(ContractViolation):
-        reach.ask_all([*questions, question("p-39", f"{39:012}", listing=vetoed)], lambda answer: None)
+        ask_all({reach.role: reach}, [*questions, question("p-39", f"{39:012}", listing=vetoed)], lambda answer: None)
     assert aws.log == []
 
 
@@ -281,7 +282,7 @@ def test_an_exception_in_each_stops_the_asking(reach: Reach, aws: ScriptedAws) -
 
     questions = [question(f"p-{n % 40}", f"{n % 40:012}") for n in range(2000)]
     with pytest.raises(OSError, match="disk full"):
-        reach.ask_all(questions, each)
+        ask_all({reach.role: reach}, questions, each)
     asked = len(aws.operations("ec2"))
     assert asked < 200
     time.sleep(0.2)
@@ -294,7 +295,7 @@ def test_an_interruption_does_not_wait_for_patience(reach: Reach, aws: ScriptedA
     threading.Timer(0.5, _thread.interrupt_main).start()
     began = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
-        reach.ask_all([question("p-0", "0" * 12)] * 20, lambda answer: None)
+        ask_all({reach.role: reach}, [question("p-0", "0" * 12)] * 20, lambda answer: None)
     assert time.monotonic() - began < 3
     # Nor does the crew: none of them sleeps on, to ask once more after the end.
     time.sleep(0.5)
@@ -306,7 +307,7 @@ def test_progress_is_told_and_ends_complete(reach: Reach, aws: ScriptedAws) -> N
     told: list[Progress] = []
     reach.identify("p-0")
     questions = [question(f"p-{n}", f"{n:012}", region) for n in range(40) for region in REGIONS]
-    reach.ask_all(questions, lambda answer: None, progress=told.append)
+    ask_all({reach.role: reach}, questions, lambda answer: None, progress=told.append)
     last = told[-1]
     assert len(told) > 1
     assert [reading.done for reading in told] == sorted(reading.done for reading in told)
@@ -325,7 +326,7 @@ def test_an_organisation_of_sixty_accounts(make_organisation: Callable[..., Simu
     questions = [question(profile, account, region) for profile, account in accounts.items() for region in regions]
     organisation.clear_log()
     before = reach.request_count
-    answers = ask_all(reach, questions)
+    answers = answers_to(reach, questions)
     log = organisation.log()
 
     # Whoever signed is whom the question was about: the server's word for each and every call.
@@ -356,7 +357,8 @@ MEMORY = """
 import sys
 sys.path[:0] = [{tests!r}, {root!r}]
 import gc, psutil
-from test_fanout import INSTANCES, HASTE, REGIONS, question
+from test_fanout import HASTE, REGIONS, question
+from resources.asking import ask_all
 from resources.profile import Reach
 reach = Reach("workload", home_region=REGIONS[0], concurrency=16, retry=HASTE)
 process = psutil.Process()
@@ -364,7 +366,7 @@ sizes = []
 def ask(first, count):
     accounts = range(first, first + count)
     questions = [question(f"p-{{n}}", f"{{n:012}}", region) for n in accounts for region in REGIONS]
-    reach.ask_all(questions, lambda answer: None)
+    ask_all({{reach.role: reach}}, questions, lambda answer: None)
     gc.collect()
     sizes.append(process.memory_info().rss)
 ask(0, 20)

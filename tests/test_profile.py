@@ -34,6 +34,7 @@ from scripted_aws import (
     xml,
 )
 
+from resources.answer import Lookup
 from resources.contract import CONTRACT, ROLES, Role
 from resources.credentials import EXPIRED_CODES, UNKNOWN_KEY_CODES
 from resources.listing import GLOBAL_REGION, Listing
@@ -941,6 +942,10 @@ EC2 = ("ec2.amazonaws.com", "DescribeInstances")
 SINCE = datetime(2026, 1, 1, tzinfo=UTC)
 
 
+def lookup(profile: str, account: str, region: str, since: datetime, calls: set[tuple[str, str]]) -> Lookup:
+    return Lookup("workload", profile, account, region, since, frozenset(calls))
+
+
 def event(
     number: int,
     code: str | None = None,
@@ -976,7 +981,7 @@ def test_refusals_are_found_on_every_page(
             }
         ),
     )
-    found = make_reach().refusals("one", ONE, "eu-west-1", SINCE, {EC2})
+    found = make_reach().refusals(lookup("one", ONE, "eu-west-1", SINCE, {EC2}))
     assert found.available
     assert found.refused == [
         {
@@ -998,7 +1003,7 @@ def test_refusals_are_found_on_every_page(
 
 def test_no_refusals(aws: ScriptedAws, make_reach: MakeReach) -> None:
     aws.script = pages(as_json({"Events": []}))
-    found = make_reach().refusals("one", ONE, GLOBAL_REGION, SINCE, {EC2})
+    found = make_reach().refusals(lookup("one", ONE, GLOBAL_REGION, SINCE, {EC2}))
     assert (found.available, found.refused, found.newest_event_at) == (True, [], None)
     assert aws.operations("cloudtrail")[0].region == "us-east-1"
 
@@ -1006,7 +1011,7 @@ def test_no_refusals(aws: ScriptedAws, make_reach: MakeReach) -> None:
 def test_an_event_name_with_the_version_of_its_interface(aws: ScriptedAws, make_reach: MakeReach) -> None:
     versioned = event(1, "AccessDenied", EventName="ListFunctions20150331", EventSource="lambda.amazonaws.com")
     aws.script = pages(as_json({"Events": [versioned]}))
-    found = make_reach().refusals("one", ONE, REGION, SINCE, {("lambda.amazonaws.com", "ListFunctions")})
+    found = make_reach().refusals(lookup("one", ONE, REGION, SINCE, {("lambda.amazonaws.com", "ListFunctions")}))
     assert [refusal["name"] for refusal in found.refused] == ["ListFunctions20150331"]
 
 
@@ -1025,7 +1030,7 @@ def test_a_trail_that_cannot_be_read_is_no_evidence(
 ) -> None:
     monkeypatch.setattr("resources.profile.TRAIL_SECONDS", 0.0)
     aws.script = pages(reply)
-    found = make_reach().refusals("one", ONE, REGION, SINCE, {EC2})
+    found = make_reach().refusals(lookup("one", ONE, REGION, SINCE, {EC2}))
     assert not found.available
     assert why in found.reason
 
@@ -1036,13 +1041,13 @@ def test_a_trail_without_end_is_no_evidence(
     monkeypatch.setattr("resources.profile.TRAIL_SECONDS", 0.0)
     monkeypatch.setattr("resources.profile.TRAIL_PAGES", 20)
     aws.script = pages(*(as_json({"Events": [], "NextToken": str(n)}) for n in range(40)))
-    found = make_reach().refusals("one", ONE, REGION, SINCE, {EC2})
+    found = make_reach().refusals(lookup("one", ONE, REGION, SINCE, {EC2}))
     assert (found.available, found.request_count) == (False, 20)
     assert "20 pages" in found.reason
 
 
 def test_the_trail_of_another_account_is_no_evidence(aws: ScriptedAws, make_reach: MakeReach) -> None:
-    found = make_reach().refusals("one", TWO, REGION, SINCE, {EC2})
+    found = make_reach().refusals(lookup("one", TWO, REGION, SINCE, {EC2}))
     assert not found.available
     assert aws.operations("cloudtrail") == []
 
@@ -1050,7 +1055,7 @@ def test_the_trail_of_another_account_is_no_evidence(aws: ScriptedAws, make_reac
 def test_cloudtrail_is_asked_twice_a_second_at_most(aws: ScriptedAws, make_reach: MakeReach) -> None:
     aws.script = pages(*(as_json({"Events": [], "NextToken": str(n)}) for n in range(3)), as_json({"Events": []}))
     began = time.monotonic()
-    assert make_reach().refusals("one", ONE, REGION, SINCE, {EC2}).available
+    assert make_reach().refusals(lookup("one", ONE, REGION, SINCE, {EC2})).available
     assert time.monotonic() - began >= 1.5
 
 
@@ -1099,10 +1104,10 @@ def test_a_refusal_is_in_the_organisations_trail(organisation: Simulator) -> Non
     organisation.faults([{"action": "denied", "service": "ec2", "times": 1}])
     reach, answer, who = ask_instances(organisation)
     assert answer.outcome == "denied"
-    found = reach.refusals(who["profile"], who["account"], REGION, since, {EC2})
+    found = reach.refusals(lookup(who["profile"], who["account"], REGION, since, {EC2}))
     assert found.available, found.reason
     assert [refusal["name"] for refusal in found.refused] == ["DescribeInstances"]
-    other = reach.refusals(who["profile"], who["account"], REGION, since, {("ec2.amazonaws.com", "Other")})
+    other = reach.refusals(lookup(who["profile"], who["account"], REGION, since, {("ec2.amazonaws.com", "Other")}))
     assert other.available
     assert other.refused == []
 
@@ -1112,7 +1117,7 @@ def test_requests_are_counted_as_the_server_counts_them(organisation: Simulator)
     organisation.faults([{"action": "throttle", "service": "ec2", "times": 2}])
     reach, answer, who = ask_instances(organisation)
     assert answer.outcome == "found"
-    reach.refusals(who["profile"], who["account"], REGION, datetime.now(UTC), {EC2})
+    reach.refusals(lookup(who["profile"], who["account"], REGION, datetime.now(UTC), {EC2}))
     log = organisation.log()
     assert reach.request_count == len(log)
     assert answer.request_count == sum(call["service"] == "ec2" for call in log)

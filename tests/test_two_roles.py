@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -11,14 +9,10 @@ from typing import Any
 
 import pytest
 from nights import copy_of, query
+from steps import asked
 
 from pipelines import metrics
 from pipelines.catalogue import METRIC, REGION, listings
-from pipelines.collect import ask
-from pipelines.collection import Collection
-from pipelines.roles import aws_roles
-from pipelines.settings import read_settings
-from resources import evidence
 from resources.answer import OPTIONAL_GRANT
 from resources.evidence import Cell
 from resources.listing import Each, Listing
@@ -28,34 +22,6 @@ from simulator.client import Simulator
 
 CATALOGUE = listings()
 VPC = CATALOGUE["ec2_vpc"]
-RUN = "another-night"
-
-
-@contextmanager
-def asked(
-    simulator: Simulator, database: Path, *names: str | Listing, only_untrusted: bool = False, **settings: str
-) -> Iterator[list[Cell]]:
-    """The cells of one step of these listings on a warehouse with a night in it; stored once the test is done."""
-    wanted = [CATALOGUE[name] if isinstance(name, str) else name for name in names]
-    read = read_settings({**simulator.env, "CMDB_DATABASE": str(database), **settings})
-    store = Store(database)
-    roles = aws_roles(read)
-    resources: Any = {
-        role: resource for role, resource in roles.items() if any(role in listing.roles for listing in wanted)
-    }
-    with store.holding(RUN, "test"):
-        with store.transaction() as connection:
-            evidence.record_run(connection, RUN, "test")
-        collection = Collection(store, RUN, resources, wanted, read, lambda _: None, only_untrusted=only_untrusted)
-        try:
-            ask(collection, "test")
-            cells = collection.cells()
-            yield cells
-            collection.commit(cells, {})
-        finally:
-            collection.close()
-            for resource in roles.values():
-                resource.close()
 
 
 def of(cells: list[Cell], listing: str) -> dict[tuple[str, str], Cell]:

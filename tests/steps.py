@@ -1,0 +1,49 @@
+"""One step of the collection over the simulated organisation, without Dagster around it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from pipelines.catalogue import listings
+from pipelines.collect import ask
+from pipelines.collection import Collection
+from pipelines.roles import aws_roles
+from pipelines.settings import read_settings
+from resources import evidence
+from resources.evidence import Cell
+from resources.listing import Listing
+from resources.warehouse import Store
+from simulator.client import Simulator
+
+RUN = "another-night"
+
+
+@contextmanager
+def asked(
+    simulator: Simulator, database: Path, *names: str | Listing, only_untrusted: bool = False, **settings: str
+) -> Iterator[list[Cell]]:
+    """The cells of one step of these listings on a warehouse with a night in it; stored once the test is done."""
+    catalogue = listings()
+    wanted = [catalogue[name] if isinstance(name, str) else name for name in names]
+    read = read_settings({**simulator.env, "CMDB_DATABASE": str(database), **settings})
+    store = Store(database)
+    roles = aws_roles(read)
+    resources: Any = {
+        role: resource for role, resource in roles.items() if any(role in listing.roles for listing in wanted)
+    }
+    with store.holding(RUN, "test"):
+        with store.transaction() as connection:
+            evidence.record_run(connection, RUN, "test")
+        collection = Collection(store, RUN, resources, wanted, read, lambda _: None, only_untrusted=only_untrusted)
+        try:
+            cells: list[Cell] = []
+            ask(collection, "test", cells.extend)
+            yield cells
+            collection.commit()
+        finally:
+            collection.close()
+            for resource in roles.values():
+                resource.close()

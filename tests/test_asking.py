@@ -1,0 +1,209 @@
+"""Questions put from further processes: the same answers, each account from one process, and an end when told."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from scripted_aws import INSTANCES, Reply, ScriptedAws, as_json, reservations, scripted, static, write_profiles
+
+from resources import asking
+from resources.answer import Answer, Lookup, Question
+from resources.asking import ProcessEnded, Processes, ask_all, look_up_all
+from resources.contract import ContractViolation
+from resources.listing import Listing
+from resources.profile import Reach
+
+REGIONS = ("us-east-1", "eu-west-1")
+ACCOUNTS = 8
+VETOED = Listing("x", "organizations:ListAccounts", roles=("management",), zero="ordinary", records="Accounts")
+
+
+@pytest.fixture
+def aws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedAws]:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with scripted(tmp_path, monkeypatch) as server:
+        write_profiles(tmp_path, server.url, {f"p-{n}": static(f"{n:012}") for n in range(ACCOUNTS)})
+        yield server
+
+
+@pytest.fixture
+def reach() -> Iterator[Reach]:
+    reach = Reach("workload", home_region=REGIONS[0], concurrency=8)
+    yield reach
+    reach.close()
+
+
+@pytest.fixture
+def processes() -> Iterator[Processes]:
+    made = Processes(2, home_region=REGIONS[0], concurrency=8)
+    yield made
+    made.close()
+
+
+def questions(*listings: Listing) -> list[Question]:
+    return [
+        Question(f"p-{n}", f"{n:012}", region, listing, "workload")
+        for n in range(ACCOUNTS)
+        for region in REGIONS
+        for listing in listings or (INSTANCES,)
+    ]
+
+
+def plain(answer: Answer) -> Any:
+    """An answer without what differs from one asking to the next: its times, and the ids of requests."""
+    then = datetime(2026, 1, 1, tzinfo=UTC)
+    return replace(answer, started_at=then, ended_at=then, raw_response=None)
+
+
+def children() -> list[psutil.Process]:
+    found = psutil.Process().children(recursive=True)
+    return [child for child in found if "resources.asking" in child.cmdline()]
+
+
+def until(holds: Callable[[], bool], seconds: float = 10) -> bool:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if holds():
+            return True
+        time.sleep(0.02)
+    return holds()
+
+
+def by_account(call: Any) -> Reply | None:
+    """Accounts that differ: some are empty, some have a few instances, one refuses."""
+    if call.service != "ec2":
+        return None
+    number = int(call.account)
+    if number == 3:
+        return Reply("<Response><Errors><Error><Code>UnauthorizedOperation</Code></Error></Errors></Response>", 403)
+    return reservations(call.account, *(f"i-{call.account}-{n}" for n in range(number % 3)))
+
+
+def test_two_processes_answer_what_one_does_and_ask_each_account_from_one(
+    aws: ScriptedAws, reach: Reach, processes: Processes
+) -> None:
+    aws.script = by_account
+    alone: list[Answer] = []
+    ask_all({"workload": reach}, questions(), alone.append)
+    requests = reach.request_count
+    aws.log.clear()
+
+    together: list[Answer] = []
+    ask_all({"workload": reach}, questions(), together.append, processes=processes)
+
+    def key(answer: Answer) -> tuple[str, str]:
+        return (answer.question.account_id, answer.question.region)
+
+    assert [plain(answer) for answer in sorted(together, key=key)] == [
+        plain(answer) for answer in sorted(alone, key=key)
+    ]
+    assert {answer.outcome for answer in together} == {"found", "empty_suspect", "denied"}
+    (child,) = children()
+    assert child.is_running()
+    # Half of the accounts are asked there, and identified there once each. All of it is counted here.
+    identified = Counter(call.account for call in aws.operations("sts"))
+    assert identified == {f"{n:012}": 1 for n in range(1, ACCOUNTS, 2)}
+    assert reach.request_count - requests == len(aws.log)
+
+    aws.log.clear()
+    ask_all({"workload": reach}, questions(), lambda answer: None, processes=processes)
+    assert aws.operations("sts") == [], "an account stays with its process"
+    assert children() == [child]
+
+
+def test_cloudtrail_is_asked_by_the_process_that_has_the_account(
+    aws: ScriptedAws, reach: Reach, processes: Processes
+) -> None:
+    aws.script = lambda call: as_json({"Events": []}) if call.service == "cloudtrail" else None
+    calls = frozenset({("ec2.amazonaws.com", "DescribeInstances")})
+    lookups = [Lookup("workload", f"p-{n}", f"{n:012}", REGIONS[0], datetime.now(UTC), calls) for n in range(ACCOUNTS)]
+    found = look_up_all({"workload": reach}, lookups, processes=processes)
+    assert [refusals.available for refusals in found] == [True] * ACCOUNTS, found
+    asked = Counter(call.account for call in aws.operations("cloudtrail"))
+    assert asked == {f"{n:012}": 1 for n in range(ACCOUNTS)}
+
+
+def test_another_process_is_guarded_by_itself(aws: ScriptedAws, reach: Reach, processes: Processes) -> None:
+    items = [replace(question, listing=VETOED) for question in questions()]
+    with pytest.raises(ContractViolation):
+        # Past the check that comes before anything is handed out.
+        asking._spread({"workload": reach}, items[2:4], lambda *_: None, lambda _: None, _only_elsewhere(processes))
+    assert aws.log == []
+
+
+def _only_elsewhere(processes: Processes) -> Processes:
+    for n in range(ACCOUNTS):
+        processes._process_of[f"{n:012}"] = 1
+    return processes
+
+
+def test_a_process_that_is_killed_ends_the_asking_in_a_sentence(
+    aws: ScriptedAws, reach: Reach, processes: Processes
+) -> None:
+    aws.delay = 0.05
+    answers: list[Answer] = []
+
+    def each(answer: Answer) -> None:
+        answers.append(answer)
+        if len(answers) == 10:
+            os.kill(children()[0].pid, signal.SIGKILL)
+
+    with pytest.raises(ProcessEnded, match=r"exit code -9.*CMDB_PROCESSES=1"):
+        ask_all({"workload": reach}, questions() * 40, each, processes=processes)
+    count = len(answers)
+    time.sleep(0.3)
+    assert len(answers) == count, "nothing is handed on after the end"
+    assert children() == []
+    # The next asking begins another one.
+    ask_all({"workload": reach}, questions(), answers.append, processes=processes)
+    assert len(answers) == count + len(questions())
+
+
+def test_what_each_raises_ends_the_other_processes_too(aws: ScriptedAws, reach: Reach, processes: Processes) -> None:
+    aws.delay = 0.05
+
+    def each(answer: Answer) -> None:
+        raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        ask_all({"workload": reach}, questions() * 40, each, processes=processes)
+    assert children() == []
+    asked = len(aws.log)
+    time.sleep(0.3)
+    assert len(aws.log) - asked <= 8
+
+
+def test_no_process_outlives_the_one_that_began_it(aws: ScriptedAws, tmp_path: Path) -> None:
+    aws.delay = 0.05
+    script = textwrap.dedent(
+        f"""
+        import sys
+        sys.path[:0] = [{str(Path(__file__).parent)!r}]
+        from test_asking import *
+        reach = Reach("workload", home_region=REGIONS[0], concurrency=8)
+        made = Processes(2, home_region=REGIONS[0], concurrency=8)
+        ask_all({{"workload": reach}}, questions() * 400, lambda answer: print("asked", flush=True), processes=made)
+        """
+    )
+    parent = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    assert parent.stdout.readline() == "asked\n"
+    assert until(lambda: bool(psutil.Process(parent.pid).children()))
+    (child,) = psutil.Process(parent.pid).children()
+    parent.kill()
+    parent.wait()
+    parent.stdout.close()
+    assert until(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)

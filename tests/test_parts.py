@@ -1,0 +1,94 @@
+"""A step in parts, and a step of two processes: the same cells and the same records as in one go."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from nights import copy_of, query
+from steps import RUN, asked
+
+from pipelines import plans
+from pipelines.catalogue import METRIC
+from resources.warehouse import Store
+from simulator.client import Simulator
+
+STEPS = (
+    ("ec2_instance", "ec2_volume", "s3_bucket", "s3_bucket_tag", "lambda_function", "lambda_function_tag"),
+    (METRIC,),
+)
+"""What is asked in every region, once an account, of what was found in the same step, and of what was found before."""
+
+ONE_PLACE = {"CMDB_REGIONS": "us-east-1"}
+"""So that cells of the night before are not asked any more."""
+
+
+def everything(simulator: Simulator, database: Path, **settings: str) -> dict[str, Any]:
+    """The cells that the steps leave, newest of their key or not, and every landed record."""
+    accounts = 0
+    for names in STEPS:
+        with asked(simulator, database, *names, **ONE_PLACE, **settings) as cells:
+            accounts = max(accounts, len({cell.account_id for cell in cells}))
+    assert accounts > 6
+    cells = query(
+        database,
+        """
+        select role, account_id, region, listing, profile, caller_account_id, outcome, is_trusted, record_count,
+            page_count, request_count, throttle_count, attempt_count, error_code, error_message, skip_reason, zero_sense
+        from audit.collection where run_id = $run order by all
+        """,
+        {"run": RUN},
+        of="working",
+    )
+    landing = Store(database).landing / RUN
+    records = {
+        file.parent.name: sorted(json.dumps(json.loads(line), sort_keys=True) for line in file.open())
+        for file in landing.glob("*/records.ndjson")
+    }
+    verdicts = query(
+        database,
+        "select check_name, scope, passed, observed from audit.check_result where run_id = $run order by all",
+        {"run": RUN},
+        of="working",
+    )
+    return {"cells": cells, "records": records, "verdicts": verdicts}
+
+
+@pytest.fixture
+def in_one_go(organisation: Simulator, truthful_night: Path, tmp_path: Path) -> dict[str, Any]:
+    found = everything(organisation, copy_of(truthful_night, tmp_path / "one"))
+    reasons = {cell[-2] for cell in found["cells"]}
+    assert {"region_not_enabled", "no_longer_asked", None} & reasons, reasons
+    assert all(found["records"][name] for names in STEPS for name in names)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("cells", "settings"),
+    [
+        pytest.param(12, {"CMDB_PROCESSES": "3"}, id="three processes, two accounts at a time"),
+        pytest.param(1, {}, id="an account at a time", marks=pytest.mark.large),
+        pytest.param(30_000, {"CMDB_PROCESSES": "2"}, id="two processes", marks=pytest.mark.large),
+    ],
+)
+def test_nothing_differs(
+    organisation: Simulator,
+    truthful_night: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    in_one_go: dict[str, Any],
+    cells: int,
+    settings: dict[str, str],
+) -> None:
+    made: list[int] = []
+    plain = plans.parts
+    monkeypatch.setattr(plans, "PART_CELLS", cells)
+    monkeypatch.setattr("pipelines.collect.parts", lambda *given: made.append(len(plain(*given))) or plain(*given))
+
+    found = everything(organisation, copy_of(truthful_night, tmp_path / "other"), **settings)
+
+    assert (max(made) > 3) == (cells < 30_000), made
+    for name, value in in_one_go.items():
+        assert found[name] == value, name
