@@ -89,6 +89,15 @@ TARGETS: Mapping[str, Target] = {
         (Source("pipelines/rules.py"),),
         ("tests/test_rules.py",),
     ),
+    "items": Target(
+        "which items there are, and what is a version of one (SCD type 2)",
+        (
+            Source("warehouse/cmdb/resource_version.sql"),
+            Source("pipelines/models.py", ("_open_versions",)),
+            Source("warehouse/cmdb/resource.sql", tests=("tests/test_items.py",)),
+        ),
+        ("tests/test_item_versions.py",),
+    ),
 }
 """What is changed, by name."""
 

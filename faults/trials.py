@@ -138,8 +138,11 @@ def _forked(scratch: Path, limit: float, work: Any) -> dict[str, Any] | None:
     try:
         if not _ended(child, limit):
             return None
-        # A process that breaks before a test can say so has noticed the mutant too.
-        return json.loads(report.read_text()) if report.exists() else {"failed": "the tests could not be run"}
+        if not report.exists():
+            said = (scratch / "output").read_text(encoding="utf-8", errors="replace")[-3000:]
+            raise TrialError(f"A trial ended without a word, so no more were made.\n{said}")
+        found: dict[str, Any] = json.loads(report.read_text())
+        return found
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(child, signal.SIGKILL)
@@ -171,13 +174,13 @@ class _Mutated(importlib.machinery.SourceFileLoader):
 class _Finder(importlib.abc.MetaPathFinder):
     def __init__(self, mutant: Mutant) -> None:
         self._path = str(REPOSITORY / mutant.path)
-        self._name = mutant.path.removesuffix(".py").replace("/", ".")
+        self.name = mutant.path.removesuffix(".py").replace("/", ".")
         self._text = mutant.text
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
-        if fullname != self._name:
+        if fullname != self.name:
             return None
         return importlib.util.spec_from_file_location(
             fullname, self._path, loader=_Mutated(fullname, self._path, self._text)
@@ -186,7 +189,10 @@ class _Finder(importlib.abc.MetaPathFinder):
 
 def _put_in_place(mutant: Mutant) -> None:
     if mutant.path.endswith(".py"):
-        sys.meta_path.insert(0, _Finder(mutant))
+        finder = _Finder(mutant)
+        if finder.name in sys.modules:
+            raise TrialError(f"{finder.name} was loaded before it could be changed.")
+        sys.meta_path.insert(0, finder)
         return
     changed = REPOSITORY / mutant.path
     read = Path.read_text
@@ -237,6 +243,12 @@ class _Watch:
         }
 
 
+def _is_foreign(module: Any) -> bool:
+    """Whether a module is neither the product's nor its tests'."""
+    file = getattr(module, "__file__", None)
+    return file is None or not Path(file).is_relative_to(REPOSITORY) or "site-packages" in file
+
+
 def _run(tests: Sequence[str], report: Path, traced: Sequence[str] = ()) -> None:
     import pytest
     from hypothesis import Phase, settings
@@ -259,7 +271,7 @@ def _run(tests: Sequence[str], report: Path, traced: Sequence[str] = ()) -> None
                 "failed": failed,
                 "seconds": watch.seconds,
                 "calls": watch.finished() if traced else {},
-                "modules": list(sys.modules) if traced else [],
+                "modules": [name for name, module in list(sys.modules.items()) if _is_foreign(module)],
             }
         )
     )

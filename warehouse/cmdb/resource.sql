@@ -136,7 +136,7 @@ absent as (
                 when before.retired_at is not null then before.retired_at
                 when cell.skip_reason = 'account_left' then cell.ended_at
                 when
-                    coalesce(cell.is_trusted, false)
+                    cell.is_trusted
                     and cell.ended_at >= before.missing_since + interval 12 hours
                     then cell.ended_at
             end as retired_at,
@@ -144,17 +144,17 @@ absent as (
                 when before.retired_reason is not null then before.retired_reason
                 when cell.skip_reason = 'account_left' then 'account_left'
                 when
-                    coalesce(cell.is_trusted, false)
+                    cell.is_trusted
                     and cell.ended_at >= before.missing_since + interval 12 hours
                     then 'not_found'
             end as retired_reason,
             case
                 when before.retired_at is not null or cell.skip_reason = 'account_left' then 'retired'
                 when
-                    coalesce(cell.is_trusted, false)
+                    cell.is_trusted
                     and cell.ended_at >= before.missing_since + interval 12 hours
                     then 'retired'
-                when coalesce(cell.is_trusted, false) then 'missing'
+                when cell.is_trusted then 'missing'
                 else before.status
             end as status,
             not coalesce(cell.is_trusted, false)

@@ -1,0 +1,266 @@
+"""The gate by itself, over stored evidence: what opens it, and in which words it refuses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any, cast
+
+import dagster as dg
+import pytest
+from given import FIRST_NIGHT, Given, House, house
+
+from pipelines import gate
+from pipelines.catalogue import ACCOUNT
+from pipelines.settings import Settings
+from pipelines.sql_files import SqlFileError
+from resources import evidence
+from resources.contract import ContractViolation
+from resources.identity import FACTS, Caller, Expectation, Fact, Severity
+from resources.profile import AwsConfigError
+from resources.roles import IdentityRefused
+from resources.warehouse import LockHeld, Store, WarehouseError
+from resources.warehouse_resource import Warehouse
+
+SETTINGS = Settings()
+HOUR = timedelta(hours=1)
+RUN = "run-1"
+
+
+@dataclass
+class Bound:
+    """The warehouse of one run, at a time of the test's own."""
+
+    store: Store
+    at: datetime
+    run_id: str = RUN
+    error: Exception | None = None
+
+    def begin(self, what: str) -> Store:
+        if self.error:
+            raise self.error
+        return self.store
+
+    def now(self) -> datetime:
+        return self.at
+
+    def typed(self) -> Warehouse:
+        return cast(Warehouse, self)
+
+
+@pytest.fixture(scope="module")
+def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    with house(tmp_path_factory.mktemp("gate")) as made:
+        yield made
+
+
+@pytest.fixture
+def bound(warehouse: House) -> Bound:
+    """Evidence as it should be: a pre-flight of this run that passed, and trusted accounts and instances."""
+    warehouse.execute(
+        "delete from audit.check_result", "delete from audit.collection", "delete from audit.caller_identity"
+    )
+    with warehouse.store.transaction() as connection:
+        evidence.record_facts(connection, RUN, [Fact(name, True, "As it is.") for name in FACTS], SETTINGS.config_hash)
+    warehouse.night(RUN, [Given(ACCOUNT, [{"Id": "1"}]), Given("ec2_instance", [{"InstanceId": "i-1"}])])
+    return Bound(warehouse.store, datetime.now(UTC))
+
+
+def distrust(warehouse: House, listing: str) -> None:
+    warehouse.execute(
+        f"update audit.collection set is_trusted = false, outcome = 'empty_suspect' where listing = '{listing}'"
+    )
+
+
+def opened(bound: Bound, settings: Settings = SETTINGS, **other: Any) -> Store:
+    return gate.open_gate(
+        bound.typed(), settings, "cmdb.resource", **{"max_age": HOUR, "listings": ["ec2_instance"]} | other
+    )
+
+
+def refusal(bound: Bound, settings: Settings = SETTINGS, **other: Any) -> tuple[str, dict[str, Any], bool]:
+    """The sentence of a gate that stays shut, its metadata, and whether Dagster would try again."""
+    with pytest.raises(dg.Failure) as caught:
+        opened(bound, settings, **other)
+    metadata = {name: value.value for name, value in caught.value.metadata.items()}
+    return caught.value.description or "", metadata, caught.value.allow_retries
+
+
+def test_the_evidence_opens_the_gate(bound: Bound) -> None:
+    assert opened(bound) is bound.store
+
+
+def test_without_evidence_it_stays_shut_and_says_which_command_makes_it(warehouse: House, bound: Bound) -> None:
+    warehouse.execute("delete from audit.check_result")
+    assert refusal(bound) == (
+        "cmdb.resource was not built. No pre-flight is recorded. Run the pre-flight first (`cmdb preflight`, or "
+        "materialise audit/caller_identity). Nothing was changed.",
+        {"exit_code": 1, "next_command": "cmdb preflight"},
+        False,
+    )
+
+
+@pytest.mark.parametrize("listing", [ACCOUNT, "ec2_instance"])
+def test_every_listing_that_is_built_from_must_be_trusted_and_the_accounts_too(
+    warehouse: House, bound: Bound, listing: str
+) -> None:
+    distrust(warehouse, listing)
+    said, metadata, _ = refusal(bound)
+    assert said.startswith(f"cmdb.resource was not built. {listing}: empty_suspect in account ")
+    assert said.endswith(". Nothing was changed.")
+    assert metadata == {"exit_code": 1}
+
+
+def test_only_the_list_of_accounts_itself_is_asked_without_it(warehouse: House, bound: Bound) -> None:
+    distrust(warehouse, ACCOUNT)
+    assert opened(bound, account_list=False) is bound.store
+    assert refusal(bound, listings=[ACCOUNT], account_list=False)
+
+
+def test_what_is_not_built_from_is_not_asked(warehouse: House, bound: Bound) -> None:
+    distrust(warehouse, "ec2_instance")
+    assert gate.open_gate(bound.typed(), SETTINGS, "org.account", max_age=HOUR) is bound.store
+
+
+def test_each_rule_is_asked_once_the_pre_flight_first_and_then_the_accounts(bound: Bound) -> None:
+    said = gate.verdicts(
+        bound.store, bound.typed(), SETTINGS, HOUR, ["ec2_instance", ACCOUNT, "ec2_instance"], account_list=True
+    )
+    assert [verdict.sentence.split()[0] for verdict in said] == ["The", f"{ACCOUNT}:", "ec2_instance:"]
+    assert all(verdict.passed for verdict in said)
+
+
+def test_loud_failures_are_let_pass_as_far_as_the_settings_say(warehouse: House, bound: Bound) -> None:
+    refused = Given("ec2_instance", outcome="denied", account_id="111122223333")
+    warehouse.night(RUN, [Given("ec2_instance", [{"InstanceId": "i-1"}]), refused])
+    assert "more than CMDB_UNTRUSTED_TOLERANCE=0.05 allows" in refusal(bound)[0]
+    assert opened(bound, Settings(untrusted_tolerance=Decimal("0.5"))) is bound.store
+
+
+def test_evidence_of_another_configuration_or_age_keeps_it_shut(bound: Bound) -> None:
+    assert "another configuration" in refusal(bound, Settings(regions=("us-east-1",)))[0]
+    bound.at += 2 * HOUR
+    assert "at most 1 h 0 min is allowed here" in refusal(bound)[0]
+    assert opened(bound, max_age=3 * HOUR) is bound.store
+
+
+@pytest.mark.parametrize(("run_id", "is_open"), [(RUN, True), ("run-2", False)], ids=["its own", "of another run"])
+def test_a_run_whose_identities_were_verified_again_goes_on_with_its_old_pre_flight(
+    bound: Bound, run_id: str, is_open: bool
+) -> None:
+    bound.at += 2 * HOUR
+    bound.run_id = run_id
+    callers = [Caller(role, role, bound.at, "000000000001") for role in ("management", "operations", "billing")]
+    with bound.store.transaction() as connection:
+        evidence.record_callers(
+            connection,
+            run_id,
+            callers,
+            expectation=Expectation(),
+            waiver=None,
+            organization_id=None,
+            config_hash=SETTINGS.config_hash,
+        )
+    if is_open:
+        assert opened(bound) is bound.store
+    else:
+        assert "at most 1 h 0 min is allowed here" in refusal(bound)[0]
+
+
+@pytest.mark.parametrize(("severity", "is_open"), [("WARN", True), ("ERROR", False), ("another word", False)])
+def test_only_a_warning_lets_what_failed_pass(warehouse: House, bound: Bound, severity: str, is_open: bool) -> None:
+    fact = Fact(FACTS[-1], False, "They are one account.", severity=cast(Severity, severity))
+    with warehouse.store.transaction() as connection:
+        evidence.record_facts(connection, RUN, [fact], SETTINGS.config_hash)
+    if is_open:
+        assert opened(bound) is bound.store
+    else:
+        assert f"{FACTS[-1]}: They are one account." in refusal(bound)[0]
+
+
+def test_settings_that_cannot_be_used_start_nothing(bound: Bound) -> None:
+    said = refusal(bound, Settings(problem="CMDB_REGIONS cannot be used."))
+    assert said == ("cmdb.resource was not started. CMDB_REGIONS cannot be used.", {"exit_code": 2}, False)
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        pytest.param(LockHeld("Another run works here."), 1, id="the lock"),
+        pytest.param(WarehouseError("The folder is not writable.", exit_code=2), 2, id="the folder"),
+        pytest.param(AwsConfigError("The file cannot be read."), 2, id="the config file"),
+        pytest.param(IdentityRefused("Two profiles are one."), 1, id="an identity"),
+        pytest.param(ContractViolation("billing", "ec2:RunInstances", "ec2:RunInstances"), 1, id="the contract"),
+        pytest.param(SqlFileError("The file does not parse."), 1, id="a SQL file"),
+    ],
+)
+def test_what_people_can_mend_is_a_sentence_and_not_tried_again(bound: Bound, error: Exception, code: int) -> None:
+    bound.error = error
+    said, metadata, retries = refusal(bound)
+    assert (said, metadata["exit_code"], retries) == (str(error), code, False)
+
+
+def test_a_fault_of_our_own_is_not_made_a_sentence() -> None:
+    with pytest.raises(KeyError), gate.refusing():
+        raise KeyError("a fault")
+
+
+def test_the_next_command_is_the_one_that_the_sentence_names() -> None:
+    assert "next_command" not in gate.refuse("Run `git status`.").metadata
+    metadata = gate.refuse("Run `cmdb ask workload ec2_instance`, or `cmdb nightly`.").metadata
+    assert metadata["next_command"].value == "cmdb ask workload ec2_instance"
+
+
+@contextmanager
+def silence() -> Iterator[None]:
+    yield
+
+
+@pytest.mark.parametrize(
+    ("sentences", "said"),
+    [
+        pytest.param([], "", id="nothing blocked"),
+        pytest.param(
+            ["One.", "Two."],
+            "cost.daily may not be built upon. One. Two. What is published is as it was. `cmdb coverage --blocked` "
+            "names the cells; docs/operations.md says what to do.",
+            id="two rules",
+        ),
+    ],
+)
+def test_a_step_ends_where_its_own_rules_block(sentences: Sequence[str], said: str) -> None:
+    with pytest.raises(dg.Failure) if said else silence() as caught:
+        gate.stop_where_blocked("cost.daily", sentences)
+    if said:
+        assert caught is not None
+        assert caught.value.description == said
+        assert caught.value.metadata["next_command"].value == "cmdb coverage --blocked"
+
+
+def test_cells_are_kept_by_their_listing_whatever_its_parameter() -> None:
+    row = {
+        "role": "billing",
+        "account_id": "000000000001",
+        "region": "aws-global",
+        "outcome": "found",
+        "is_trusted": True,
+        "run_id": RUN,
+        "ended_at": FIRST_NIGHT,
+        "error_code": None,
+        "error_message": None,
+        "skip_reason": None,
+        "record_count": 3,
+    }
+    names = ["cost_daily:2026-10", "cost_daily:2026-11:service", "budget"]
+    found = gate.cell_states([row | {"listing": name} for name in names])
+    assert {name: [cell.listing for cell in cells] for name, cells in found.items()} == {
+        "cost_daily": names[:2],
+        "budget": names[2:],
+    }
+
+
+def test_every_asset_but_the_pre_flight_says_that_it_is_gated() -> None:
+    assert gate.GATE_TAG == {"gate": "stored-evidence"}

@@ -1,0 +1,225 @@
+"""Which items there are: what takes one away, what brings it back, and whose word counts for its tags."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from given import WORKLOAD, House
+from item_rows import OTHER, Row, at, empty, make, put, said
+
+
+@pytest.fixture
+def rows() -> House:
+    return empty()
+
+
+FROM = {
+    "run_id": "run-1",
+    "role": "workload",
+    "caller_account_id": WORKLOAD,
+    "cell_region": "ap-southeast-2",
+    "listing": "ec2_instance",
+}
+
+
+def observed(number: float = 0, **other: Any) -> Row:
+    return {
+        "arn": "arn:1",
+        "resource_type": "AWS::EC2::Instance",
+        "account_id": WORKLOAD,
+        "name": "web",
+        "tags": {},
+        "attributes": "{}",
+        "collected_at": at(number),
+        "is_terminated": False,
+        "is_stale": False,
+        **FROM,
+        **other,
+    }
+
+
+def answered(number: float, *, is_trusted: bool = True, skip_reason: str | None = None, **other: str) -> Row:
+    return {
+        "role": "workload",
+        "account_id": WORKLOAD,
+        "region": "ap-southeast-2",
+        "listing": "ec2_instance",
+        "is_trusted": is_trusted,
+        "skip_reason": skip_reason,
+        "ended_at": at(number),
+        **other,
+    }
+
+
+LEFT = {"is_trusted": False, "skip_reason": "account_left"}
+
+
+def state(rows: House) -> tuple[Any, ...]:
+    """Status, since when it is missing and retired, why, and whether the row is stale."""
+    (row,) = rows.rows("select status, missing_since, retired_at, retired_reason, is_stale from cmdb.resource")
+    return tuple(row.values())
+
+
+@pytest.mark.parametrize(
+    ("answers", "expected"),
+    [
+        pytest.param([answered(24)], ("missing", said(24), None, None, False), id="a trusted answer lacks it"),
+        pytest.param([], ("active", None, None, None, True), id="nobody answered for it"),
+        pytest.param(
+            [answered(24, is_trusted=False)], ("active", None, None, None, True), id="an answer that is not trusted"
+        ),
+        pytest.param([answered(24, role="operations")], ("active", None, None, None, True), id="of another role"),
+        pytest.param([answered(24, account_id=OTHER)], ("active", None, None, None, True), id="of another account"),
+        pytest.param([answered(24, region="us-east-1")], ("active", None, None, None, True), id="of another region"),
+        pytest.param([answered(24, listing="ec2_vpc")], ("active", None, None, None, True), id="of another listing"),
+        pytest.param(
+            [answered(24), answered(35.99)], ("missing", said(24), None, None, False), id="again, but the same night"
+        ),
+        pytest.param(
+            [answered(24), answered(36)],
+            ("retired", said(24), said(36), "not_found", False),
+            id="again, half a day later",
+        ),
+        pytest.param(
+            [answered(24), answered(48, is_trusted=False)],
+            ("missing", said(24), None, None, True),
+            id="then one that is not trusted",
+        ),
+        pytest.param(
+            [answered(24), answered(48), answered(72)],
+            ("retired", said(24), said(48), "not_found", False),
+            id="retired once",
+        ),
+        pytest.param(
+            [answered(24), answered(48), answered(72, is_trusted=False)],
+            ("retired", said(24), said(48), "not_found", False),
+            id="what is retired is never stale",
+        ),
+        pytest.param(
+            [answered(24, **LEFT)], ("retired", None, said(24), "account_left", False), id="its account has left"
+        ),
+        pytest.param(
+            [answered(24), answered(25, **LEFT)],
+            ("retired", said(24), said(25), "account_left", False),
+            id="missing, then its account has left",
+        ),
+        pytest.param(
+            [answered(24, **LEFT), answered(72)],
+            ("retired", None, said(24), "account_left", False),
+            id="its account has left, and was asked after all",
+        ),
+        pytest.param(
+            [answered(24), answered(48), answered(72, **LEFT)],
+            ("retired", said(24), said(48), "not_found", False),
+            id="retired, then its account has left",
+        ),
+    ],
+)
+def test_only_what_is_trusted_takes_an_item_away(
+    rows: House, answers: Sequence[Row], expected: tuple[Any, ...]
+) -> None:
+    put(rows, "stage.observed_resource", observed())
+    make(rows, "cmdb.resource")
+    put(rows, "stage.observed_resource")
+    for answer in answers or [None]:
+        put(rows, "audit.coverage", *([answer] if answer else []))
+        make(rows, "cmdb.resource")
+    assert state(rows) == expected
+
+
+def test_an_item_is_first_seen_once_and_what_comes_back_is_neither_missing_nor_retired(rows: House) -> None:
+    put(rows, "stage.observed_resource", observed())
+    make(rows, "cmdb.resource")
+    put(rows, "stage.observed_resource")
+    for number in (24, 48):
+        put(rows, "audit.coverage", answered(number))
+        make(rows, "cmdb.resource")
+    put(rows, "stage.observed_resource", observed(72))
+    make(rows, "cmdb.resource")
+    assert state(rows) == ("active", None, None, None, False)
+    assert rows.rows("select first_seen_at, last_seen_at from cmdb.resource") == [
+        {"first_seen_at": said(0), "last_seen_at": said(72)}
+    ]
+
+
+def test_what_aws_says_is_terminated_is_retired_when_it_is_said_first(rows: House) -> None:
+    for number in (0, 1):
+        put(rows, "stage.observed_resource", observed(number, is_terminated=True))
+        make(rows, "cmdb.resource")
+    assert state(rows) == ("retired", None, said(0), "terminated", False)
+
+
+@pytest.mark.parametrize(
+    ("own", "told", "is_stale", "expected"),
+    [
+        pytest.param({"a": "1"}, {"a": "2"}, False, ({"a": "1"}, "ec2_instance"), id="its own come first"),
+        pytest.param({}, {"a": "2"}, False, ({"a": "2"}, "tagged_resource"), id="where it has none"),
+        pytest.param({}, {"a": "2"}, True, ({}, "ec2_instance"), id="but not by a stale word"),
+        pytest.param(None, {"a": "2"}, True, ({"a": "2"}, "tagged_resource"), id="a stale word is better than none"),
+        pytest.param({"a": "1"}, None, False, ({"a": "1"}, "ec2_instance"), id="its own alone"),
+        pytest.param({}, None, False, ({}, "ec2_instance"), id="it has none"),
+        pytest.param(None, None, False, (None, None), id="nobody knows"),
+    ],
+)
+def test_tags_are_the_listings_own_or_the_tagging_apis(
+    rows: House,
+    own: dict[str, str] | None,
+    told: dict[str, str] | None,
+    is_stale: bool,
+    expected: tuple[dict[str, str] | None, str | None],
+) -> None:
+    put(rows, "stage.observed_resource", observed(tags=own))
+    tagged = {"arn": "arn:1", "tags": told, "is_stale": is_stale}
+    put(rows, "aws.tagged_resource", *([tagged] if told else []), {**tagged, "arn": "arn:2", "tags": {"a": "3"}})
+    make(rows, "cmdb.resource")
+    assert [tuple(row.values()) for row in rows.rows("select tags, tags_source from cmdb.resource")] == [expected]
+
+
+@pytest.mark.parametrize(
+    ("name", "tag", "expected"),
+    [(None, "db", "db"), ("web", "db", "web"), (None, "", None)],
+    ids=["tag", "own", "none"],
+)
+def test_an_item_without_a_name_is_called_as_its_tag_says(
+    rows: House, name: str | None, tag: str, expected: str | None
+) -> None:
+    put(rows, "stage.observed_resource", observed(name=name))
+    put(rows, "aws.tagged_resource", {"arn": "arn:1", "tags": {"Name": tag}, "is_stale": False})
+    make(rows, "cmdb.resource")
+    assert rows.rows("select name from cmdb.resource") == [{"name": expected}]
+
+
+COLUMNS = ("business_service", "business_owner", "cost_centre", "capability", "environment", "project")
+
+
+def test_what_an_item_is_for_is_said_by_its_tags_and_else_by_its_account(rows: House) -> None:
+    put(rows, "ref.tag_key", *({"tag_key": f"bc:{name}", "resource_column": name} for name in COLUMNS))
+    put(
+        rows,
+        "ref.tag_value_alias",
+        {"tag_key": "bc:environment", "alias": "PRD", "tag_value": "prod"},
+        {"tag_key": "bc:project", "alias": "own environment", "tag_value": "another key's"},
+        {"tag_key": "bc:environment", "alias": "dev", "tag_value": "another alias's"},
+    )
+    default = {name: f"default {name}" for name in COLUMNS}
+    put(rows, "ref.account_default", {"account_id": WORKLOAD} | default)
+    put(
+        rows,
+        "stage.observed_resource",
+        observed(arn="own", tags={f"bc:{name}": f" own {name} " for name in COLUMNS}),
+        observed(arn="alias", tags={"bc:environment": " PRD", "bc:project": "  ", "another": "x"}),
+        observed(arn="bare"),
+        observed(arn="other", account_id=OTHER),
+    )
+    make(rows, "cmdb.resource")
+    found = {
+        row.pop("arn"): row for row in rows.rows(f"select arn, {', '.join(COLUMNS)}, owner_source from cmdb.resource")
+    }
+    assert found == {
+        "own": {name: f"own {name}" for name in COLUMNS} | {"owner_source": "resource tag"},
+        "alias": default | {"environment": "prod", "owner_source": "account default"},
+        "bare": default | {"owner_source": "account default"},
+        "other": dict.fromkeys(COLUMNS) | {"owner_source": "none"},
+    }
