@@ -19,6 +19,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -30,6 +31,10 @@ REPOSITORY = trials.REPOSITORY
 PAGE = REPOSITORY / "docs" / "mutants.md"
 SURVIVORS = REPOSITORY / "faults" / "survivors.toml"
 STATE = REPOSITORY / ".mutants"
+
+
+FIRST = 4
+"""How many of the tests that killed the last mutants are asked first for the next one."""
 
 
 @dataclass(frozen=True)
@@ -80,14 +85,19 @@ TARGETS: Mapping[str, Target] = {
         ("tests/test_guard.py",),
     ),
     "identity": Target(
-        "whom the profiles reach",
-        (Source("resources/identity.py"),),
+        "whom the profiles reach, and what the pre-flight makes of it",
+        (Source("resources/identity.py"), Source("pipelines/preflight.py", tests=("tests/test_preflight_step.py",))),
         ("tests/test_identity.py",),
     ),
     "rules": Target(
         "what may be believed",
         (Source("pipelines/rules.py"),),
         ("tests/test_rules.py",),
+    ),
+    "gate": Target(
+        "nothing is built without the evidence",
+        (Source("pipelines/gate.py"),),
+        ("tests/test_gate_sentences.py",),
     ),
     "items": Target(
         "which items there are, and what is a version of one (SCD type 2)",
@@ -97,6 +107,11 @@ TARGETS: Mapping[str, Target] = {
             Source("warehouse/cmdb/resource.sql", tests=("tests/test_items.py",)),
         ),
         ("tests/test_item_versions.py",),
+    ),
+    "pages": Target(
+        "what a page of an answer is taken for",
+        (Source("resources/pages.py"),),
+        ("tests/test_pages.py",),
     ),
 }
 """What is changed, by name."""
@@ -191,22 +206,16 @@ def judge(name: str, target: Target, explanations: Mapping[str, str], scratch: P
     """
     began = time.monotonic()
     result = Result(name)
-    memory = Memory(name)
     alive: set[str] = set()
     keys: set[str] = set()
     for source in target.sources:
-        tests = source.tests or target.tests
-        known: trials.Known | None = None
         mutants = source.mutants()
-        for number, mutant in enumerate(mutants, 1):
+        trials.apart(partial(_try_all, name, target, source, mutants, scratch, again=again))
+        memory = Memory(name)
+        for mutant in mutants:
             keys.add(mutant.key)
-            killer = memory.killer(mutant)
-            if not memory.is_current(mutant, tests) and not (again and killer):
-                known = known or trials.learn(tests, [source.path], scratch, once=target.once)
-                killer = _try(mutant, known, killer, scratch)
-                memory.keep(mutant, killer, tests)
             result.count += 1
-            if killer:
+            if memory.killer(mutant):
                 result.killed += 1
                 continue
             alive.add(mutant.key)
@@ -214,7 +223,7 @@ def judge(name: str, target: Target, explanations: Mapping[str, str], scratch: P
                 result.explained[mutant.key] = explanations[mutant.key]
             else:
                 result.survivors.append(mutant)
-                print(f"  survives ({number} of {len(mutants)}): {mutant.key}", flush=True)
+                print(f"  survives: {mutant.key}", flush=True)
     paths = {source.path for source in target.sources}
     of_it = [key for key in explanations if key.partition(" ")[0] in paths]
     result.stale = [key for key in of_it if key not in alive and (key in keys or not _elsewhere(name, key))]
@@ -231,13 +240,34 @@ def _elsewhere(name: str, key: str) -> bool:
     return any(source.path == path for other, target in TARGETS.items() if other != name for source in target.sources)
 
 
-def _try(mutant: Mutant, known: trials.Known, killer: str, scratch: Path) -> str:
+def _try_all(
+    name: str, target: Target, source: Source, mutants: Sequence[Mutant], scratch: Path, *, again: bool
+) -> None:
+    """Try the mutants of one file of which nothing current is known, and keep what came of each."""
+    memory = Memory(name)
+    tests = source.tests or target.tests
+    left = [
+        mutant for mutant in mutants if not memory.is_current(mutant, tests) and not (again and memory.killer(mutant))
+    ]
+    if not left:
+        return
+    known = trials.learn(tests, [source.path], scratch, once=target.once)
+    recent: list[str] = []
+    for mutant in left:
+        killer = _try(mutant, known, [memory.killer(mutant), *reversed(recent)], scratch)
+        memory.keep(mutant, killer, tests)
+        recent = [*(test for test in recent if test != killer), killer][-FIRST:]
+
+
+def _try(mutant: Mutant, known: trials.Known, likely: Sequence[str], scratch: Path) -> str:
+    """The test that kills a mutant; those that killed it or its neighbours before are asked first."""
     tests = known.of(mutant)
-    if killer in tests:
-        first = trials.try_out(mutant, [killer], known.seconds[killer], scratch)
-        if first.killer:
-            return first.killer
-    return trials.try_out(mutant, tests, sum(known.seconds[test] for test in tests), scratch).killer
+    first = [test for test in dict.fromkeys(likely) if test in tests]
+    for some in ([first] if first and first != tests else []) + [tests]:
+        killer = trials.try_out(mutant, some, sum(known.seconds[test] for test in some), scratch).killer
+        if killer:
+            return killer
+    return ""
 
 
 def page(results: Sequence[Result], *, date: str, versions: str) -> str:
@@ -293,7 +323,11 @@ def main() -> int:
         os.environ["HOME"] = folder
         for name, target in TARGETS.items():
             if not arguments.target or name in arguments.target:
-                result = judge(name, target, explanations, Path(folder), again=arguments.survivors)
+                try:
+                    result = judge(name, target, explanations, Path(folder), again=arguments.survivors)
+                except trials.TrialError as error:
+                    print(f"✗ {name}: {error}", file=sys.stderr)
+                    return 1
                 print(result.line(), flush=True)
                 results.append(result)
     is_wrong = any(result.survivors or result.stale for result in results)

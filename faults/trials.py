@@ -1,10 +1,11 @@
-"""Trials: the tests of a target over one mutant, in a fork of this process that has loaded everything but the product.
+"""Trials: the tests of a target over one mutant, in a fork of this process that has loaded all that it does not touch.
 
 A mutated module is loaded in the place of its file and nothing is written; a mutated SQL file reads as mutated, in that
 process alone. The fork that tries the unchanged product also notes which function each test calls, so that a mutant is
 tried by the tests that can see it.
 """
 
+import ast
 import contextlib
 import importlib
 import importlib.abc
@@ -20,7 +21,7 @@ import threading
 import time
 import traceback
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import CodeType, FrameType, ModuleType
@@ -33,9 +34,6 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 TIMES = 10
 """How much longer than the unchanged product a mutant may take, beside `GRACE` seconds, before it counts as killed."""
 GRACE = 20.0
-
-NOT_LOADED = ("boto3", "botocore", "moto", "s3transfer", "simulator", "resources", "pipelines", "faults", "bench")
-"""Modules that each trial loads itself: the product, and what looks below HOME while it is loaded."""
 
 
 class TrialError(Exception):
@@ -70,8 +68,32 @@ class Trial:
     seconds: float
 
 
+def apart(work: Callable[[], None]) -> None:
+    """Do the work in a fork: what it loads is not loaded here.
+
+    Raises:
+        TrialError: it failed; why was printed.
+    """
+    sys.stdout.flush()
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            work()
+            code = 0
+        except TrialError as error:
+            print(error, file=sys.stderr)
+        except BaseException:  # noqa: BLE001  # whatever it is, a fork must not go on as its parent
+            traceback.print_exc()
+        finally:
+            sys.stdout.flush()
+            os._exit(code)
+    if os.waitpid(child, 0)[1]:
+        raise TrialError("The mutants of a file could not all be tried; what was found of the others is kept.")
+
+
 def learn(tests: Sequence[str], paths: Sequence[str], scratch: Path, *, once: str = "") -> Known:
-    """Run the tests over the unchanged product, and load what they load of other people's.
+    """Run the tests over the unchanged product, and load what they load and no mutant touches.
 
     Args:
         once: a function beside the tests that is called before all trials, `module:name`.
@@ -87,12 +109,9 @@ def learn(tests: Sequence[str], paths: Sequence[str], scratch: Path, *, once: st
     if answer is None or answer["failed"] or not answer["seconds"]:
         said = (scratch / "output").read_text(encoding="utf-8", errors="replace")[-3000:]
         raise TrialError(f"The tests fail over the unchanged product, so no mutant was tried.\n{said}")
-    for name in answer["modules"]:
-        if not name.startswith(NOT_LOADED) and name not in sys.modules:
-            try:
-                importlib.import_module(name)
-            except ImportError:
-                continue
+    for name in _unaffected(answer["modules"], paths):
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
     return Known(answer["seconds"], {test: set(calls) for test, calls in answer["calls"].items()})
 
 
@@ -243,10 +262,37 @@ class _Watch:
         }
 
 
-def _is_foreign(module: Any) -> bool:
-    """Whether a module is neither the product's nor its tests'."""
-    file = getattr(module, "__file__", None)
-    return file is None or not Path(file).is_relative_to(REPOSITORY) or "site-packages" in file
+def _loadable() -> list[str]:
+    """The modules of this process, but for those that pytest loads in its own way."""
+    own = REPOSITORY / "tests"
+    return [
+        name
+        for name, module in list(sys.modules.items())
+        if not (file := getattr(module, "__file__", None)) or not Path(file).is_relative_to(own)
+    ]
+
+
+def _unaffected(modules: Sequence[str], paths: Sequence[str]) -> list[str]:
+    """The modules that do not import one of the files, however far away: those are loaded by each trial."""
+    imports = {name: _imports(name) for name in modules}
+    affected = {path.removesuffix(".py").replace("/", ".") for path in paths}
+    while more := {name for name, used in imports.items() if name not in affected and used & affected}:
+        affected |= more
+    return [name for name in modules if name not in affected]
+
+
+def _imports(name: str) -> set[str]:
+    """The modules of the repository that one of them imports; of other people's none."""
+    file = REPOSITORY / f"{name.replace('.', '/')}.py"
+    if not file.is_file():
+        return set()
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return found
 
 
 def _run(tests: Sequence[str], report: Path, traced: Sequence[str] = ()) -> None:
@@ -271,7 +317,7 @@ def _run(tests: Sequence[str], report: Path, traced: Sequence[str] = ()) -> None
                 "failed": failed,
                 "seconds": watch.seconds,
                 "calls": watch.finished() if traced else {},
-                "modules": [name for name, module in list(sys.modules.items()) if _is_foreign(module)],
+                "modules": _loadable() if traced else [],
             }
         )
     )

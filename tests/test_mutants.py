@@ -116,6 +116,7 @@ def target(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Target:
     (tmp_path / "test_small.py").write_text("def test_it():\n    assert f()\n\ndef test_other():\n    pass\n")
     monkeypatch.setattr(Source, "mutants", lambda self: [KILLED, ALIVE])
     known = trials.Known({"test_small.py::test_it": 0.1}, {"test_small.py::test_it": {"small.py:f"}})
+    monkeypatch.setattr(trials, "apart", lambda work: work())
     monkeypatch.setattr(trials, "learn", lambda *_, **__: known)
 
     def try_out(mutant: Mutant, tests: list[str], *_: object) -> trials.Trial:
