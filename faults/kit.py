@@ -4,7 +4,7 @@ import functools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from faults import broken_nights, crashes, gating, lies, streams, versions
+from faults import broken_nights, crashes, gating, held, lies, streams, versions
 from faults.ground import shown
 from faults.history import Case, against_the_world
 from faults.report import Part, Shown
@@ -45,6 +45,12 @@ PARTS: dict[str, tuple[str, str, Work | Sequence[Case]]] = {
         "A live Dagster instance with its daemon and its webserver, asked through GraphQL as the UI asks, and the "
         "command line beside it. Each state of the evidence has a warehouse of its own.",
         gating.run,
+    ),
+    "held": (
+        "Held",
+        "What tests show of the promises that no whole night is broken for, the long ones too: each row names the "
+        "tests in their own words.",
+        held.run,
     ),
     "versions": (
         "Versions of DuckDB",

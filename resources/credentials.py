@@ -8,12 +8,14 @@ Nothing here asks AWS about resources; that is `resources.profile`, which keeps 
 import difflib
 import json
 import logging
+import re
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import quote
 
 import botocore.configloader
 import botocore.loaders
@@ -653,7 +655,7 @@ class Credentials:
 
     def _explain_answer(self, error: Any, profile: str, renew: str) -> ProfileError:
         code = str(error.response.get("Error", {}).get("Code", ""))
-        message = str(error.response.get("Error", {}).get("Message", ""))
+        message = str(without_secrets(error.response.get("Error", {}).get("Message", "")))
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         what = f"{error.operation_name} with profile {profile}"
 
@@ -683,6 +685,29 @@ class Credentials:
     def _chain_settings(self, profile: str) -> Mapping[str, Any]:
         source, _ = self.config.signs_in_with(profile)
         return {**self.config.profiles.get(source, {}), **self.config.profiles.get(profile, {})}
+
+
+SHORTEST_SECRET = 16
+"""Characters; AWS's have 40 and more. What is shorter may be a word of a sentence."""
+
+_REPEATED_TOKEN = re.compile(r"(x-amz-security-token\s*[:=]\s*)[^\s&'\"<]+", re.IGNORECASE)
+
+
+def without_secrets(said: Any, *secrets: str | None) -> Any:
+    """What AWS said without our own secrets, however deep they stand.
+
+    Where it refuses a signature AWS repeats the headers that it would have signed, the session's token among them.
+    """
+    if isinstance(said, str):
+        for secret in secrets:
+            if secret and len(secret) >= SHORTEST_SECRET:
+                said = said.replace(secret, "…").replace(quote(secret, safe=""), "…")
+        return _REPEATED_TOKEN.sub(r"\1…", said)
+    if isinstance(said, Mapping):
+        return {name: without_secrets(value, *secrets) for name, value in said.items()}
+    if isinstance(said, list | tuple):
+        return type(said)(without_secrets(value, *secrets) for value in said)
+    return said
 
 
 FAILURES = (BotoCoreError, ClientError, ResponseParserError, _MfaNeeded, RuntimeError, OSError, *UNREADABLE)

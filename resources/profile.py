@@ -62,6 +62,7 @@ from resources.credentials import (
     Credentials,
     ProfileError,
     available_profiles,
+    without_secrets,
 )
 from resources.fanout import FanOut
 from resources.guard import Guard
@@ -688,6 +689,9 @@ class Reach:
                 return self._wire.send(client, operation, made, credentials)
             answer: dict[str, Any] = getattr(client, xform_name(operation))(**parameters)
         except ClientError as error:
+            secrets = (credentials.token, credentials.secret_key)
+            error.response = without_secrets(error.response, *secrets)
+            error.args = without_secrets(error.args, *secrets)
             raise _classified(error, operation) from error
         except ParamValidationError as error:
             raise Failed("failed", "ParamValidationError", str(error)) from error

@@ -5,6 +5,7 @@ and records what it saw. None can be made to ask without that.
 """
 
 import fnmatch
+import glob
 import threading
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -340,17 +341,18 @@ class Workload(AwsRole):
     def profile_names(self) -> list[str]:
         """The profiles that the configuration means, in the order of the AWS config file."""
         names = available_profiles()
-        patterns = self.patterns
+        patterns, literal = self.patterns, [p for p in self.patterns if not any(c in p for c in "*?[")]
         if not patterns:
             tenant = self.central.management_profile.removesuffix("Management")
             if tenant and tenant != self.central.management_profile:
-                patterns = [f"{tenant}-*"]
+                patterns = [f"{glob.escape(tenant)}-*"]
             else:
-                patterns = [self.aws_profile] if self.aws_profile else []
-        chosen = [name for name in names if any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)]
+                literal = [self.aws_profile] if self.aws_profile else []
+        # A profile may be called like a pattern: the name itself counts before what it would match.
+        wanted = {*self.patterns, *literal}
+        chosen = [name for name in names if name in wanted or any(fnmatch.fnmatchcase(name, p) for p in patterns)]
         # A name without a wildcard that the file lacks is asked all the same: its sentence says what is missing.
-        literal = [p for p in patterns if p not in names and not any(c in p for c in "*?[")]
-        return chosen + literal
+        return chosen + [name for name in literal if name not in names]
 
     def reached(self) -> dict[str, Identity | ProfileError]:
         """Who each workload profile is, by STS, recorded; a profile that does not answer keeps its error."""

@@ -37,6 +37,22 @@ MANAGEMENT = "000000000001"
 WORKLOAD = "012345678901"
 FIRST_NIGHT = datetime(2026, 11, 24, 14, 0, tzinfo=UTC)
 
+HOSTILE = [
+    "'; drop table org.account; --",
+    "\"quoted\" and 'quoted'",
+    "<script>alert(1)</script>&amp;",
+    "line\nbreak\r\ttab",
+    "before\x00after",
+    "\u202eright to left\u202c",
+    "👩‍👩‍👧‍👦 🥝",
+    "\\u0000 \\ %s {x} ${HOME} $1",
+    "x" * 65536,
+    "null",
+    "",
+    " ",
+]
+"""Names and values that whoever may tag can write."""
+
 
 @dataclass(frozen=True)
 class Given:

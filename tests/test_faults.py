@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from nights import REPOSITORY
 
-from faults import lies
+from faults import held, lies
 from faults.ground import Row, Tables, difference
 from faults.report import Part, Shown, page
 
@@ -143,3 +143,42 @@ def test_every_lie_that_the_simulator_knows_is_told() -> None:
     assert told == set(LIES)
     names = [case.name for case in lies.CASES]
     assert len(set(names)) == len(names)
+
+
+# ---------------------------------------------------------------------------------------------- what tests show
+
+
+def test_every_promise_names_tests_that_are_there() -> None:
+    for promise in held.PROMISES:
+        for test in promise.ids():
+            file, _, name = test.partition("::")
+            assert f"\ndef {name}(" in (REPOSITORY / file).read_text(encoding="utf-8"), test
+
+
+JUNIT = """<testsuites><testsuite>
+<testcase classname="tests.test_a" name="test_one_holds[x]"/>
+<testcase classname="tests.test_a" name="test_one_holds[y]"/>
+<testcase classname="tests.test_a" name="test_two_holds"><{outcome} message="it does not&#10;at all"/></testcase>
+</testsuite></testsuites>"""
+
+
+@pytest.mark.parametrize(
+    ("outcome", "failure", "said"),
+    [
+        ("failure", "two holds: it does not", "2 tests: one holds."),
+        ("error", "two holds: it does not", "2 tests: one holds."),
+        ("skipped", "", "2 tests: one holds. Not tried: two holds (it does not at all)."),
+        ("properties", "", "3 tests: one holds; two holds."),
+    ],
+)
+def test_a_promise_counts_what_passed_and_says_what_did_not(
+    tmp_path: Path, outcome: str, failure: str, said: str
+) -> None:
+    report = tmp_path / "junit.xml"
+    report.write_text(JUNIT.format(outcome=outcome), encoding="utf-8")
+    promise = held.Promise("a case", "it holds", {"a": ["one_holds", "two_holds"]})
+    shown = held.shown_of(promise, held.read(report), "", 1.0)
+    assert (shown.failure, " ".join(shown.said.split())) == (failure, said)
+    gone = held.shown_of(held.Promise("a case", "it holds", {"a": ["gone"]}), held.read(report), "", 1.0)
+    assert gone.failure == "gone: the test is not there"
+    assert held.shown_of(promise, {}, "pytest did not run", 1.0).failure == "pytest did not run"

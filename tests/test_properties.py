@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
+import json
+import shutil
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,9 +15,10 @@ from typing import Any
 import dagster as dg
 import duckdb
 import pytest
-from given import FIRST_NIGHT, MANAGEMENT, WORKLOAD, Given, House, hours, house
+from given import FIRST_NIGHT, HOSTILE, MANAGEMENT, WORKLOAD, Given, House, hours, house
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from test_cmdb import DENIED, EVENTS, LEFT, Event, instance
 
 from pipelines import cost
 from pipelines.catalogue import listings
@@ -31,21 +35,6 @@ ENOUGH = settings(
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 FEW = settings(ENOUGH, max_examples=12)
-
-HOSTILE = [
-    "'; drop table org.account; --",
-    "\"quoted\" and 'quoted'",
-    "<script>alert(1)</script>&amp;",
-    "line\nbreak\r\ttab",
-    "before\x00after",
-    "\u202eright to left\u202c",
-    "👩‍👩‍👧‍👦 🥝",
-    "\\u0000 \\ %s {x} ${HOME} $1",
-    "x" * 65536,
-    "null",
-    "",
-    " ",
-]
 
 # What JSON can carry; AWS sends no lone surrogates, and neither does Python's encoder.
 TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=40) | st.sampled_from(HOSTILE)
@@ -396,6 +385,83 @@ def test_an_arn_that_is_built_says_what_it_was_built_from(
         ).fetchall()[0]
     partition = {"cn": "aws-cn", "us-gov": "aws-us-gov"}.get(region.rsplit("-", 2)[0], "aws")
     assert arn.split(":", 5) == ["arn", partition, "ec2", region, account, resource]
+
+
+# ------------------------------------------------------------------------------------------------- the history
+
+NIGHTS = st.lists(
+    st.tuples(
+        st.lists(st.sampled_from(EVENTS), min_size=4, max_size=4),
+        st.sampled_from([1, 11, 12, 24, 240]),
+        st.sampled_from([0, 1, 1, 2]),
+    ),
+    min_size=3,
+    max_size=8,
+)
+"""What each night brings to four cells, how many hours it is after the one before, and how often it is built."""
+
+
+@settings(FEW, max_examples=8)
+@given(NIGHTS)
+@example([([event] * 4, 24, 1) for event in (EVENTS[0], DENIED, EVENTS[1], LEFT, EVENTS[1], DENIED)])
+def test_over_any_sequence_of_nights_the_history_keeps_its_invariants(
+    tmp_path_factory: pytest.TempPathFactory, nights: list[tuple[list[Event], int, int]]
+) -> None:
+    folder = tmp_path_factory.mktemp("history")
+    owners = [f"{number:012}" for number in range(4)]
+    answers: dict[str, dict[datetime, Event]] = {owner: {} for owner in owners}
+    known: dict[tuple[str, str], dict[str, Any]] = {}
+    at = FIRST_NIGHT
+    with house(folder) as home:
+        for number, (events, later, built) in enumerate(nights):
+            at += hours(later)
+            home.night(
+                f"night-{number}",
+                [
+                    Given(
+                        "ec2_instance",
+                        # A neighbour keeps the answer from being empty.
+                        [
+                            instance(name, OwnerId=owner, InstanceType=value)
+                            for name, value in (("i-1", event.value), ("i-2", "n"))
+                            if value is not None
+                        ]
+                        if event.outcome == "found"
+                        else [],
+                        event.outcome,
+                        account_id=owner,
+                        skip_reason=event.skip_reason,
+                    )
+                    for owner, event in zip(owners, events, strict=True)
+                ],
+                at,
+            )
+            for owner, event in zip(owners, events, strict=True):
+                answers[owner][at] = event
+            for _ in range(built):
+                home.build("cmdb.resource_version")
+            if not built:
+                continue
+            versions = home.rows("select * from cmdb.resource_version order by arn, valid_from")
+            items = {row["arn"]: row for row in home.rows("select arn, status from cmdb.resource")}
+            assert {row["arn"] for row in versions} == items.keys()
+            for row, after in itertools.pairwise([*versions, {"arn": None}]):
+                last = row["arn"] != after["arn"]
+                # Versions meet; the last one of an item, and no other, is open and current.
+                assert (row["valid_to"], row["is_current"]) == (None if last else after["valid_from"], last)
+                assert last or row["valid_from"] < after["valid_from"]
+                # It begins with an answer that can be believed.
+                begun = answers[row["account_id"]][datetime.fromisoformat(row["valid_from"])]
+                assert begun != DENIED
+                if row["arn"].endswith("/i-1") and row["status"] == "active":
+                    assert json.loads(row["attributes"])["instance_type"] == begun.value
+                assert not last or row["status"] == items[row["arn"]]["status"]
+                # What has ended is never written again.
+                ended = known.get((row["arn"], row["valid_from"]))
+                assert ended is None or ended["valid_to"] is None or row == ended
+            assert known.keys() <= {(row["arn"], row["valid_from"]) for row in versions}
+            known = {(row["arn"], row["valid_from"]): row for row in versions}
+    shutil.rmtree(folder)
 
 
 def test_the_folder_of_a_hostile_name_holds_a_warehouse(tmp_path: Path) -> None:
