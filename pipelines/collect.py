@@ -23,7 +23,7 @@ from pipelines.plans import (
     ask_in_step,
     central_plan,
     match_accounts,
-    parts,
+    shares,
     too_many_unplaced,
     workload_plan,
 )
@@ -178,21 +178,25 @@ def ask(collection: Collection, what: str, judged: Callable[[Sequence[Cell]], No
         if stop is not None:
             raise refuse(f"{what} was not asked. {stop}")
     bill = [listing for listing in collection.listings if listing.service == "ce"]
-    for part in parts(collection, reached):
-        collection.begin(part.whose, part.name)
+    portions = shares(collection, reached)
+    for share in portions:
+        collection.begin(share.whose, share.part)
         if bill:
             ask_costs(collection, bill)
         plans: list[tuple[Listing, Plan]] = []
         for listing in collection.listings:
             for role in listing.roles:
                 if role == "workload":
-                    if part.reached is not None:
-                        plans.append((listing, workload_plan(collection, listing, part.reached)))
-                elif listing not in bill and part.is_first:
+                    if share.reached is not None:
+                        plans.append((listing, workload_plan(collection, listing, share.reached)))
+                elif listing not in bill and share.is_first:
                     plans.append((listing, central_plan(collection, listing, role)))
         ask_in_step(collection, plans)
         collection.settle()
         judged(collection.judge())
+    if len(portions) > 1:
+        for name, tally in collection.tallies.items():
+            collection.log(f"{name}: {tally.sentence()}")
     lists_regions = any(listing.name == REGION for listing in collection.listings)
     return account_coverage(collection, reached) if lists_regions and reached is not None else None
 

@@ -21,7 +21,7 @@ from pipelines.catalogue import COST_BY_MONTH, MEASURED, METRIC, REGION
 from pipelines.gate import listing_verdicts, refuse
 from pipelines.landed import Capture, Earlier
 from pipelines.landing import Key, LandingWriter
-from pipelines.progress import Reporter, Reports
+from pipelines.progress import Part, Reporter, Reports
 from pipelines.settings import Settings
 from resources import evidence
 from resources.answer import Answer, Lookup, Outcome, Progress, Question, Refusals
@@ -129,6 +129,13 @@ class Tally:
         if not cell.is_trusted and len(self.untrusted) < self.SHOWN:
             self.untrusted.append(cell)
 
+    def sentence(self) -> str:
+        """`480 cells, 3,204 records, 131 requests, 2 throttled`."""
+        return (
+            f"{self.cells:,} cells, {self.record_count:,} records, {self.requests:,} requests, "
+            f"{self.throttles:,} throttled"
+        )
+
 
 class Collection:
     """One step's work: the listings of a family that were selected, asked by the roles that they are for.
@@ -171,12 +178,12 @@ class Collection:
 
     # ------------------------------------------------------------------------------------------- parts
 
-    def begin(self, accounts: Accounts, part: str = "") -> None:
+    def begin(self, accounts: Accounts, part: Part | None = None) -> None:
         """Begin with a part of the step.
 
         Args:
             accounts: what will be asked is theirs.
-            part: such as `part 2 of 9`; empty where there is only one.
+            part: which one it is; None where there is only one.
         """
         self._accounts = accounts
         self._part = part

@@ -5,6 +5,7 @@ the questions of many plans are put together, and no listing waits for another o
 """
 
 import sys
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,6 +16,7 @@ from typing import Any
 from pipelines import accounts, landed, metrics, rules
 from pipelines.catalogue import ACCOUNT, MEASURED, METRIC, REGION
 from pipelines.collection import Collection, NotAsked
+from pipelines.progress import Part
 from resources.answer import OPTIONAL_GRANT, Identity, Outcome, Question
 from resources.contract import Role
 from resources.evidence import EVERY_ACCOUNT, Accounts
@@ -25,35 +27,35 @@ Plan = Iterator[Sequence[Question]]
 """Questions to put at once, again and again; what came of them is known when the next are wanted."""
 
 
-PART_CELLS = 30_000
-"""Cells that are asked, judged and written before the next ones are: some 2 KB each until then."""
+PART_CELLS = 15_000
+"""Cells that are asked, judged and written before the next ones are: some 4 KB each until then."""
 
 
 @dataclass(frozen=True)
-class Part:
+class Share:
     """Some of a step's accounts, asked together.
 
     Attributes:
         whose: whose cells are asked or known of in this part; every cell is of one part.
+        part: which part of the step it is; None where there is only one.
         reached: the workload profiles' accounts of this part; None where the step asks none.
-        name: such as `part 2 of 9`; empty where there is only one.
         is_first: the central accounts are asked in the first part.
     """
 
     whose: Accounts
     reached: accounts.Reached | None
-    name: str = ""
+    part: Part | None = None
     is_first: bool = True
 
 
-def parts(collection: Collection, reached: accounts.Reached | None) -> list[Part]:
+def shares(collection: Collection, reached: accounts.Reached | None) -> list[Share]:
     """A step's accounts, so many at a time that what is held of them does not grow with the organisation.
 
     The first part has the accounts that central roles ask too, those that are not asked, and whatever earlier nights
     knew of others.
     """
     if reached is None:
-        return [Part(EVERY_ACCOUNT, None)]
+        return [Share(EVERY_ACCOUNT, None)]
     listings = [listing for listing in collection.listings if "workload" in listing.roles]
     widest = 1
     if any(listing.scope == "regional" for listing in listings):
@@ -62,18 +64,19 @@ def parts(collection: Collection, reached: accounts.Reached | None) -> list[Part
     named = sorted(reached.profile_of, key=lambda account: account not in reached.central)
     count = max(1, -(-len(named) // size))
     # Evenly, so that the last part keeps all threads at work too.
-    size = -(-len(named) // count)
+    size = max(1, -(-len(named) // count))
     pieces = [named[start : start + size] for start in range(0, len(named), size)] or [[]]
     later = frozenset(account for piece in pieces[1:] for account in piece)
+    began = time.monotonic()
     found = []
     for number, piece in enumerate(pieces):
         profile_of = {account: reached.profile_of[account] for account in piece}
-        name = f"part {number + 1} of {count}" if count > 1 else ""
+        part = Part(number + 1, len(pieces), began) if len(pieces) > 1 else None
         if number == 0:
-            found.append(Part(Accounts(later), replace(reached, profile_of=profile_of), name))
+            found.append(Share(Accounts(later), replace(reached, profile_of=profile_of), part))
         else:
             own = accounts.Reached(profile_of, central=reached.central)
-            found.append(Part(Accounts(frozenset(piece), are_left_out=False), own, name, is_first=False))
+            found.append(Share(Accounts(frozenset(piece), are_left_out=False), own, part, is_first=False))
     return found
 
 

@@ -13,16 +13,30 @@ LOG_EVERY_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
+class Part:
+    """Which part of a step it is that is asked, from 1, and when the step began to ask (of `time.monotonic`)."""
+
+    number: int
+    count: int
+    began: float
+
+    def __str__(self) -> str:
+        return f"part {self.number} of {self.count}"
+
+
+@dataclass(frozen=True)
 class Report:
     """One reading: of which work, how far.
 
     Attributes:
         unit: what is counted: the cells of a collection, or the tables of a load.
+        part: of a step that is done in several.
     """
 
     what: str
     progress: Progress
     unit: Literal["cells", "tables"] = "cells"
+    part: Part | None = None
 
     @property
     def detail(self) -> str:
@@ -37,10 +51,19 @@ class Report:
         """Whether nothing is left of it."""
         return self.progress.done == self.progress.total
 
+    @property
+    def left(self) -> float | None:
+        """Estimated seconds until the end, of a step in parts until the end of the last; None where nothing tells."""
+        p = self.progress
+        if self.part is None:
+            return p.elapsed / p.done * (p.total - p.done) if 0 < p.done < p.total else None
+        share = (self.part.number - 1 + p.done / p.total) / self.part.count
+        return (time.monotonic() - self.part.began) * (1 / share - 1) if 0 < share < 1 else None
+
     def sentence(self) -> str:
         """`ec2_instance: 120 of 480 cells, 3,204 records, 131 requests, 2 throttled, about 14 s left`."""
         p = self.progress
-        left = f", about {p.elapsed / p.done * (p.total - p.done):.0f} s left" if 0 < p.done < p.total else ""
+        left = "" if self.left is None else f", about {self.left:.0f} s left"
         return f"{self.what}: {p.done:,} of {p.total:,} {self.unit}, {self.detail}{left}"
 
 
@@ -60,15 +83,16 @@ def watching(watcher: Callable[[Report], None]) -> Iterator[None]:
 class Reporter:
     """Passes readings on: all to the watchers, one every few seconds and the last to the log."""
 
-    def __init__(self, what: str, log: Callable[[str], None]) -> None:
-        self._what = what
+    def __init__(self, what: str, log: Callable[[str], None], part: Part | None = None) -> None:
+        self._what = what if part is None else f"{what}, {part}"
+        self._part = part
         self._log = log
         self._lock = threading.Lock()
         self._logged_at = time.monotonic()
 
     def __call__(self, progress: Progress) -> None:
         """Take a reading; called from worker threads."""
-        report = Report(self._what, progress)
+        report = Report(self._what, progress, part=self._part)
         with self._lock:
             for watcher in _watchers:
                 watcher(report)
@@ -81,16 +105,18 @@ class Reporter:
 class Reports:
     """Says how far each of several listings is that are asked together, and what they come to.
 
+    Of a step in parts only all of them together: a line a listing and part would be hundreds.
+
     Args:
         totals: how many questions each listing has, by its name.
-        part: which part of a step these questions are, such as `part 2 of 9`; empty where there is one only.
+        part: which part of a step these questions are; None where there is one only.
     """
 
-    def __init__(self, totals: Mapping[str, int], log: Callable[[str], None], part: str = "") -> None:
+    def __init__(self, totals: Mapping[str, int], log: Callable[[str], None], part: Part | None = None) -> None:
         self._totals = totals
-        of = f", {part}" if part else ""
-        self._reporters = {name: Reporter(f"{name}{of}", log) for name in totals}
-        self._whole = Reporter(f"{len(totals)} listings{of}", log) if len(totals) > 1 else None
+        self._reporters = {name: Reporter(name, log) for name in totals} if part is None else {}
+        together = f"{len(totals)} listings" if len(totals) > 1 else next(iter(totals), "")
+        self._whole = Reporter(together, log, part) if len(totals) > 1 or part else None
         self._lock = threading.Lock()
         self._counted = {name: [0, 0, 0, 0] for name in totals}
         self._told: dict[str, int] = {}
@@ -106,15 +132,15 @@ class Reports:
 
     def __call__(self, whole: Progress) -> None:
         """Tell, where something has moved on."""
-        for name, total in self._totals.items():
+        for name, reporter in self._reporters.items():
             with self._lock:
                 done, records, requests, throttles = self._counted[name]
             if done != self._told.get(name, 0):
                 self._told[name] = done
-                self._reporters[name](
+                reporter(
                     Progress(
                         done=done,
-                        total=total,
+                        total=self._totals[name],
                         records=records,
                         requests=requests,
                         throttles=throttles,

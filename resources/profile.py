@@ -364,14 +364,11 @@ class Reach:
         with self._lock:
             lock = self._identifying.setdefault(profile, threading.Lock())
         with lock:
-            known = self._identities.get(profile)
-            now = datetime.now(UTC)
-            if known is not None:
-                checked_at, who = known
-                if now - checked_at < (IDENTITY_AGE if isinstance(who, Identity) else REFUSAL_AGE):
-                    if isinstance(who, ProfileError):
-                        raise who.again()
-                    return who
+            who = self._known_identity(profile)
+            if isinstance(who, ProfileError):
+                raise who.again()
+            if who is not None:
+                return who
             try:
                 identity = self._who(profile)
             except ProfileError as error:
@@ -380,11 +377,26 @@ class Reach:
             self._identities[profile] = (identity.checked_at, identity)
             return identity
 
+    def _known_identity(self, profile: str) -> Identity | ProfileError | None:
+        """Who a profile is, where that was asked a moment ago."""
+        known = self._identities.get(profile)
+        if known is None:
+            return None
+        checked_at, who = known
+        age = IDENTITY_AGE if isinstance(who, Identity) else REFUSAL_AGE
+        return who if datetime.now(UTC) - checked_at < age else None
+
     def identify_all(self, profiles: Iterable[str]) -> dict[str, Identity | ProfileError]:
         """Who each profile is; a profile that leads nowhere keeps its error."""
         names = list(dict.fromkeys(profiles))
-        new = sum(name not in self._identities for name in names)
         found: dict[str, Identity | ProfileError] = {}
+        new = []
+        for name in names:
+            who = self._known_identity(name)
+            if who is None:
+                new.append(name)
+            else:
+                found[name] = who.again() if isinstance(who, ProfileError) else who
 
         def work(profile: str) -> tuple[str, Identity | ProfileError]:
             try:
@@ -396,7 +408,7 @@ class Reach:
             found[answer[0]] = answer[1]
 
         FanOut(
-            names,
+            new,
             place=lambda profile: (self.home_region, profile),
             work=work,
             deliver=keep,
@@ -406,7 +418,7 @@ class Reach:
         # Each assumed role leaves an STS client of botocore's own behind, and clients are cycles: thousands of them
         # would wait for a collection that comes late, since little else is allocated meanwhile. For a few it is not
         # worth the third of a second that it takes to go through everything that Dagster and botocore have loaded.
-        if new >= MANY_PROFILES:
+        if len(new) >= MANY_PROFILES:
             gc.collect()
         return {name: found[name] for name in names}
 

@@ -70,7 +70,7 @@ def in_one_go(organisation: Simulator, truthful_night: Path, tmp_path: Path) -> 
     [
         pytest.param(12, {"CMDB_PROCESSES": "3"}, id="three processes, two accounts at a time"),
         pytest.param(1, {}, id="an account at a time", marks=pytest.mark.large),
-        pytest.param(30_000, {"CMDB_PROCESSES": "2"}, id="two processes", marks=pytest.mark.large),
+        pytest.param(15_000, {"CMDB_PROCESSES": "2"}, id="two processes", marks=pytest.mark.large),
     ],
 )
 def test_nothing_differs(
@@ -83,12 +83,12 @@ def test_nothing_differs(
     settings: dict[str, str],
 ) -> None:
     made: list[int] = []
-    plain = plans.parts
+    plain = plans.shares
     monkeypatch.setattr(plans, "PART_CELLS", cells)
-    monkeypatch.setattr("pipelines.collect.parts", lambda *given: made.append(len(plain(*given))) or plain(*given))
+    monkeypatch.setattr("pipelines.collect.shares", lambda *given: made.append(len(plain(*given))) or plain(*given))
 
     found = everything(organisation, copy_of(truthful_night, tmp_path / "other"), **settings)
 
-    assert (max(made) > 3) == (cells < 30_000), made
+    assert (max(made) > 3) == (cells < 15_000), made
     for name, value in in_one_go.items():
         assert found[name] == value, name

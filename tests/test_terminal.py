@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from rich.cells import cell_len
 
 from pipelines.cli import main
 from pipelines.nightly import Night
-from pipelines.progress import Load, Report, Reporter, watching
+from pipelines.progress import Load, Part, Report, Reporter, watching
 from pipelines.terminal import console, marked, night_lines, progress_bars
 from resources.answer import Progress
 
@@ -132,6 +133,18 @@ def test_elsewhere_a_line_is_printed_when_a_thing_is_done(capsys: pytest.Capture
     said = capsys.readouterr()
     assert said.out == "", "with --json, standard output is for the verdict"
     assert said.err == "ec2_instance: 2 of 2 cells, 7 records, 9 requests, 1 throttled\n"
+
+
+def test_a_step_in_parts_says_which_one_it_is_at_and_when_all_of_them_will_be_done() -> None:
+    said: list[str] = []
+    seen: list[Report] = []
+    with watching(seen.append):
+        Reporter("ec2_instance", said.append, Part(2, 4, time.monotonic() - 30))(reading(1, 2))
+        Reporter("ec2_instance", said.append, Part(4, 4, time.monotonic() - 30))(reading(2, 2))
+    # Three eighths took 30 s.
+    assert seen[0].left == pytest.approx(50, abs=2)
+    assert seen[0].sentence().startswith("ec2_instance, part 2 of 4: 1 of 2 cells")
+    assert said == ["ec2_instance, part 4 of 4: 2 of 2 cells, 7 records, 9 requests, 1 throttled"]
 
 
 def test_a_load_counts_its_tables_and_rows_and_begins_anew_with_each_run() -> None:
