@@ -110,6 +110,9 @@ def _matrix(scratch: Path) -> list[Shown]:
         lanes = [
             [Trial(name, scratch / f"lane-{n}", scratch / name) for name in names] for n, names in enumerate(LANES)
         ]
+        for trials in lanes:
+            # One after the other: making one takes the environment of the whole process.
+            home_of(trials[0].lane / "home")
         with ThreadPoolExecutor(len(lanes)) as pool:
             uis = list(pool.map(lambda trials: stack.enter_context(_lane(ground, trials[0].lane)), lanes))
             first = shown("gating", NIGHT, "it publishes", functools.partial(_publishes, uis[0]))
@@ -146,10 +149,9 @@ def _matrix(scratch: Path) -> list[Shown]:
 @contextlib.contextmanager
 def _lane(ground: Ground, folder: Path) -> Iterator[Ui]:
     """An instance with its webserver, code server and daemon; `warehouse` is where it looks for its warehouse."""
-    folder.mkdir()
     database = folder / "warehouse" / DATABASE
     # The daemon must not start a night of its own in the middle.
-    settings = {"DAGSTER_HOME": str(home_of(folder / "home")), "CMDB_SCHEDULE": "0 0 29 2 *"}
+    settings = {"DAGSTER_HOME": str(folder / "home"), "CMDB_SCHEDULE": "0 0 29 2 *"}
     with served(folder, World(database, ground.environment(database, **settings))) as ui, ui.daemon():
         yield ui
 
