@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from faults.ground import Ended, Ground, NotHere, apart, copy_of, difference, fingerprint, tables
-from faults.history import Case, Known
+from faults.history import Case, Known, must_be_tonight
 
 SEED = 20261125
 
@@ -103,12 +103,6 @@ def _die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def _must_be_tonight(database: Path, known: Known, ground: Ground, night: Ended) -> None:
-    assert night.code == 0, f"the night was refused: {night.said[-800:]}"
-    other = apart(lambda: difference(tables(database, known.before, known.runs), known.tonight), ground.scratch)
-    assert not other, other
-
-
 def killed_at_points(ground: Ground, known: Known) -> str:
     """Kill a night at each point, one after the other on the same warehouse; then a night goes through."""
     database = copy_of(known.database, ground.scratch / "points")
@@ -119,32 +113,28 @@ def killed_at_points(ground: Ground, known: Known) -> str:
         code = child.wait()
         assert code == -signal.SIGKILL, f"{name} was not reached: exit code {code}, {child.said[-400:]}"
         assert fingerprint(database) == was, f"{name}: the published file has changed"
-    _must_be_tonight(database, known, ground, ground.night(database))
+    must_be_tonight(database, known, ground, ground.night(database))
     return f"{len(points)} kills: {', '.join(points)}."
 
 
 def killed_at_random(ground: Ground, known: Known) -> str:
     """Kill nights at random moments of the time that one takes; then a night goes through."""
     database = copy_of(known.database, ground.scratch / "random")
-    began = time.monotonic()
-    _must_be_tonight(database, known, ground, ground.night(database))
-    longest = time.monotonic() - began
-    shutil.rmtree(database.parent)
-    database = copy_of(known.database, database.parent)
     chance = random.Random(SEED)
     was, count = fingerprint(database), 0
     while count < RANDOM_KILLS:
         count += 1
         child = ground.begin_night(database)
-        until = time.monotonic() + chance.uniform(0.02, 0.9) * longest
+        until = time.monotonic() + chance.uniform(0.02, 0.9) * known.seconds
         while time.monotonic() < until and not child.ended():
             time.sleep(0.01)
         child.kill()
         child.wait()
         if fingerprint(database) != was:
+            # It had published before it was killed.
             other = apart(lambda: difference(tables(database, known.before, known.runs), known.tonight), ground.scratch)
             assert not other, other
-    _must_be_tonight(database, known, ground, ground.night(database))
+    must_be_tonight(database, known, ground, ground.night(database))
     return f"{count} nights killed with seed {SEED}."
 
 
@@ -187,7 +177,7 @@ def full_disk(ground: Ground, known: Known) -> str:
             assert "Traceback" not in night.said, f"{name}: a traceback: {night.said[-800:]}"
             sentence = said[0]
             (disk / "filler").unlink()
-        _must_be_tonight(database, known, ground, ground.night(database))
+        must_be_tonight(database, known, ground, ground.night(database))
     return f"{len(points)} phases: {', '.join(points)}. {sentence}"
 
 
@@ -204,7 +194,7 @@ def read_only_folder(ground: Ground, known: Known) -> str:
         said = [line.strip() for line in night.said.splitlines() if "cannot be written" in line]
         assert said, night.said[-800:]
         assert "Traceback" not in night.said, night.said[-800:]
-        _must_be_tonight(database, known, ground, ground.night(database))
+        must_be_tonight(database, known, ground, ground.night(database))
     return said[0]
 
 
@@ -219,7 +209,7 @@ def left_overs(ground: Ground, known: Known) -> str:
     (folder / ".cmdb.work.part").write_bytes(b"half")
     (folder / "landing" / "dead" / "ec2_instance").mkdir(parents=True)
     (folder / "landing" / "dead" / "ec2_instance" / ".records.ndjson.part").write_bytes(b'{"half')
-    _must_be_tonight(database, known, ground, ground.night(database))
+    must_be_tonight(database, known, ground, ground.night(database))
     left = [path.name for path in folder.rglob("*") if path.suffix in (".wal", ".part") and "dead" not in path.parts]
     assert not left, f"still there: {left}"
     return "Lock, log, copy, working file and landing of a dead run."
@@ -233,7 +223,7 @@ def two_at_once(ground: Ground, known: Known) -> str:
     assert [night.code for night in nights] == [0, 1], [night.said[-500:] for night in nights]
     said = [line.strip() for line in nights[1].said.splitlines() if "one run at a time may" in line]
     assert said, nights[1].said[-800:]
-    _must_be_tonight(database, known, ground, nights[0])
+    must_be_tonight(database, known, ground, nights[0])
     return said[0]
 
 

@@ -6,6 +6,7 @@ process of its own as a fresh one, without the seconds that loading takes.
 
 import contextlib
 import hashlib
+import importlib
 import io
 import os
 import pickle
@@ -91,6 +92,15 @@ class Child:
         with contextlib.suppress(FileNotFoundError):
             return (self.folder / "said").read_text(encoding="utf-8", errors="replace")
         return ""
+
+
+def load() -> None:
+    """Load the product and what it reads once in a process, so that no process that is forked later has to."""
+    from pipelines.definitions import NIGHTLY, build_defs
+
+    for name in ("alerts", "nightly", "terminal", "report.writing"):
+        importlib.import_module(f"pipelines.{name}")
+    build_defs({}).resolve_job_def(NIGHTLY)
 
 
 _count = 0

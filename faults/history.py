@@ -8,7 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from faults.ground import DATABASE, Ground, Tables, apart, copy_of, tables
+from faults.ground import DATABASE, Ended, Ground, Tables, apart, copy_of, difference, tables
 from resources.warehouse import Store
 from simulator.client import Simulator
 
@@ -22,6 +22,7 @@ class Known:
         before: a moment between the nights.
         runs: the run of yesterday, by what it is called in a comparison.
         yesterday, tonight: the rows that analysts read.
+        seconds: what tonight's night took.
     """
 
     database: Path
@@ -29,6 +30,7 @@ class Known:
     runs: dict[str, str]
     yesterday: Tables
     tonight: Tables
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -82,18 +84,19 @@ def remember(ground: Ground) -> Known:
     runs = {run: "yesterday"}
     move_on(ground.simulator)
     tonight = copy_of(yesterday, ground.scratch / "tonight")
-    _publish(ground, tonight)
+    seconds = _publish(ground, tonight)
     return Known(
         yesterday,
         before,
         runs,
         apart(lambda: tables(yesterday, before, runs), ground.scratch),
         apart(lambda: tables(tonight, before, runs), ground.scratch),
+        seconds,
     )
 
 
-def against_the_world(known: Known, simulator: Simulator) -> str:
-    """Compare what tonight published with what there really is: a comparison of two nights alone could be of two lies.
+def against_the_world(published: Tables, simulator: Simulator) -> str:
+    """Compare what a night published with what there really is: a comparison of two nights alone could be of two lies.
 
     Raises:
         AssertionError: a row differs.
@@ -102,7 +105,7 @@ def against_the_world(known: Known, simulator: Simulator) -> str:
     asked = {*truth["reachable"], truth["central"]["operations"]}
 
     def said(name: str, *wanted: str) -> Counter[Any]:
-        columns, rows = known.tonight[name]
+        columns, rows = published[name]
         places = [columns.index(column) for column in wanted]
         return Counter(repr([row[place] for place in places]) for row in rows)
 
@@ -111,7 +114,7 @@ def against_the_world(known: Known, simulator: Simulator) -> str:
 
     instances = [i for i in truth["instances"] if i["account_id"] in asked]
     volumes = [v for v in simulator.truth("storage")["volumes"] if v["account_id"] in asked]
-    columns, rows = known.tonight["cost.daily"]
+    columns, rows = published["cost.daily"]
     cut, day, account, cost = (columns.index(c) for c in ("slice", "usage_date", "account_id", "unblended_cost"))
     days: set[date] = {row[day] for row in rows}
     billed: Counter[str] = Counter()
@@ -139,16 +142,26 @@ def against_the_world(known: Known, simulator: Simulator) -> str:
     for name, (ours, theirs) in pairs.items():
         assert ours == theirs, f"{name}: {next(iter((ours - theirs) or (theirs - ours)))} differs from what there is"
     counted = ", ".join(f"{len(theirs)} {name}" for name, (_, theirs) in pairs.items())
-    published = sum(len(rows) for _, rows in known.tonight.values())
     tagged = sum(i["tags"] == MOST_TAGS for i in instances)
-    assert tagged > 0, "nothing carries as many tags as AWS allows"
     return (
-        f"{len(known.tonight)} tables, {published:,} rows; {counted} as they are, {tagged} of the instances with "
-        f"{len(MOST_TAGS)} tags of 256 characters."
+        f"{len(published)} tables, {sum(len(rows) for _, rows in published.values()):,} rows; {counted} as they are, "
+        f"{tagged} of the instances with {len(MOST_TAGS)} tags of 256 characters."
     )
 
 
-def _publish(ground: Ground, database: Path) -> None:
+def must_be_tonight(database: Path, known: Known, ground: Ground, night: Ended) -> None:
+    """A night has published tonight's rows.
+
+    Raises:
+        AssertionError: it was refused, or a row differs.
+    """
+    assert night.code == 0, f"the night was refused: {night.said[-800:]}"
+    other = apart(lambda: difference(tables(database, known.before, known.runs), known.tonight), ground.scratch)
+    assert not other, other
+
+
+def _publish(ground: Ground, database: Path) -> float:
     night = ground.night(database)
     if night.code != 0:
         raise RuntimeError(f"A truthful night was refused: {night.said[-2000:]}")
+    return night.seconds

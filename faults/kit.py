@@ -4,8 +4,8 @@ import functools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from faults import broken_nights, crashes, gating, held, lies, streams, versions
-from faults.ground import shown
+from faults import broken_nights, clocks, crashes, gating, held, lies, streams, versions
+from faults.ground import load, shown
 from faults.history import Case, against_the_world
 from faults.report import Part, Shown
 from faults.streams import Piece, Stream
@@ -33,6 +33,12 @@ PARTS: dict[str, tuple[str, str, Work | Sequence[Case]]] = {
         "Whole nights are killed or find no room, each on a copy of yesterday's warehouse. The world has moved on "
         "since, and what is published afterwards is compared row for row with that of a truthful night.",
         broken_nights.CASES,
+    ),
+    "clocks": (
+        "Clocks",
+        "The clock is set back between two nights; others have midnight or the change to daylight saving in their "
+        "middle.",
+        clocks.CASES,
     ),
     "lies": (
         "Lies",
@@ -71,6 +77,7 @@ def run(names: Sequence[str], scratch: Path, deadline: float, *, holding: str = 
     chosen = {name: PARTS[name] for name in PARTS if name in names}
     if any(not callable(work) for _, _, work in chosen.values()):
         chosen = {HISTORY: PARTS[HISTORY], **chosen}
+        load()
     pieces = [piece for name, (_, _, work) in chosen.items() for piece in _pieces(name, work, scratch, holding)]
     found = streams.run(pieces, scratch, deadline)
     return [
@@ -101,7 +108,7 @@ def _pieces(name: str, work: Work | Sequence[Case], scratch: Path, holding: str)
 def _remember(stream: Stream) -> list[Shown]:
     def nights() -> str:
         known = stream.begin_with_nights()
-        return against_the_world(known, stream.stand()[0].simulator)
+        return against_the_world(known.tonight, stream.stand()[0].simulator)
 
     return [shown(HISTORY, "two truthful nights", "both publish what is true", nights)]
 

@@ -6,6 +6,7 @@ keep exactly their rows of yesterday, marked stale, among tonight's.
 """
 
 import functools
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from faults.ground import Ended, Ground, Tables, apart, copy_of, difference, fingerprint, tables
-from faults.history import Case, Known
+from faults.history import Case, Known, must_be_tonight
 from pipelines.catalogue import listings
 from resources.warehouse import Store
 
@@ -41,6 +42,7 @@ class Lie:
         settings: variables of the night.
         lookalike: what Organizations answers to somebody else's account: `silent-zero` or `access-denied`.
         mends: the next night, to which nobody lies, has to publish tonight's truth.
+        what: a name for the page where those of the lies do not tell it.
     """
 
     told: tuple[str, ...]
@@ -50,10 +52,13 @@ class Lie:
     settings: dict[str, str] = field(default_factory=dict)
     lookalike: str = "silent-zero"
     mends: bool = False
+    what: str = ""
 
     @property
     def name(self) -> str:
         """For the page."""
+        if self.what:
+            return self.what
         more = [f"{name}={value or 'unset'}" for name, value in self.settings.items()]
         if self.lookalike != "silent-zero":
             more.append("Organizations refuses strangers")
@@ -66,6 +71,9 @@ class Lie:
 
 
 PATIENT = {"CMDB_UNTRUSTED_TOLERANCE": "0.25"}
+
+LENIENT = {"CMDB_UNTRUSTED_TOLERANCE": "0.1"}
+"""A cell in twenty is soon more than one in twenty where there are few."""
 
 UNASKED = {"CMDB_OPERATIONS_ACCOUNT": "", "CMDB_BILLING_ACCOUNT": ""}
 """Nothing is expected of the profiles: only what they reach can tell."""
@@ -96,6 +104,7 @@ ALONE: tuple[Lie, ...] = (
         "frozen",
         ("rds_db_instance: denied in account {account}",),
         (("rds_db_instance", "{account}", "{first}"),),
+        LENIENT,
     ),
     Lie(("denied",), "refused", ("denied in account {account}", "CMDB_UNTRUSTED_TOLERANCE")),
     Lie(("denied",), "frozen", ("denied in account {account}",), (("*", "{account}", "*"),), PATIENT, mends=True),
@@ -107,12 +116,17 @@ ALONE: tuple[Lie, ...] = (
     Lie(("no_trail",), "refused", ("CMDB_ZERO_EVIDENCE=identity",)),
     # Somebody else's account.
     Lie(("same_account_twice",), "refused", ("are the same account {account}",)),
-    Lie(("misrouted_management",), "refused", ("management",)),
-    Lie(("misrouted_management",), "refused", ("management",), lookalike=REFUSING),
+    Lie(("misrouted_management",), "refused", ("AWS_MANAGEMENT_PROFILE=acmeManagement is account {account}",)),
+    Lie(
+        ("misrouted_management",),
+        "refused",
+        ("AWS_MANAGEMENT_PROFILE=acmeManagement is account {account}",),
+        lookalike=REFUSING,
+    ),
     Lie(("misrouted_operations",), "refused", ("CMDB_OPERATIONS_ACCOUNT expects",)),
     Lie(("misrouted_billing",), "refused", ("CMDB_BILLING_ACCOUNT expects",)),
     Lie(("misrouted_billing",), "refused", ("appears in the bill",), settings=UNASKED),
-    Lie(("misrouted_workload",), "refused", ("account_coverage", "{account}"), mends=True),
+    Lie(("misrouted_workload",), "refused", ("Restore the profile, or close the account.",), mends=True),
     # A sign-in that ends, before the night and in the middle of it.
     Lie(("expired",), "refused", ("aws sso login --profile acmeBilling",)),
     Lie(("expired_midway_management",), "refused", ("asked by management",)),
@@ -133,14 +147,20 @@ ALONE: tuple[Lie, ...] = (
         "frozen",
         ("ec2_volume: failed in account {account}",),
         (("ec2_volume", "{account}", "{first}"),),
+        LENIENT,
     ),
     Lie(("down_management",), "refused", ("organizations_root: failed", "asked by management")),
     Lie(("down_operations",), "refused", ("tagged_resource: failed", "asked by operations")),
     Lie(("down_billing",), "refused", ("cost_daily: failed", "asked by billing")),
     Lie(("down_workload",), "refused", ("ec2_instance: failed in account {account}",)),
     # Regions and accounts that are not there.
-    Lie(("region_closed",), "frozen", ("in account {account}",), (("*", "{account}", "{last}"),)),
-    Lie((), "survived", settings={"CMDB_REGIONS": "{first},{last},af-south-1"}),
+    Lie(("region_closed",), "frozen", ("in account {account}",), (("*", "{account}", "{last}"),), LENIENT),
+    Lie(
+        (),
+        "survived",
+        settings={"CMDB_REGIONS": "{first},{last},af-south-1"},
+        what="a region that nobody has opted in to",
+    ),
 )
 """Each lie alone. The first is none: two nights of one world must be the same, or the comparison is worth nothing."""
 
@@ -157,6 +177,7 @@ PAIRS: tuple[Lie, ...] = (
             ("rds_db_instance", "{account}", "{first}"),
             ("ec2_volume", "{account}", "{first}"),
         ),
+        LENIENT,
     ),
     Lie(("denied", "silent_zero"), "refused", ("{account}",), settings=PATIENT),
     Lie(("bill_without_account", "silent_zero"), "refused", ("{account}",)),
@@ -165,6 +186,7 @@ PAIRS: tuple[Lie, ...] = (
         "frozen",
         ("rds_db_instance: denied",),
         (("rds_db_instance", "{account}", "{first}"),),
+        LENIENT,
     ),
     Lie(("misrouted_operations", "misrouted_billing"), "refused", ("are the same account",), settings=UNASKED),
 )
@@ -208,10 +230,8 @@ def tell(lie: Lie, ground: Ground, known: Known) -> str:
     seen = apart(lambda: believed(database), ground.scratch)
     said = f"{sentence(night.said)} {seen}".strip()
     if lie.mends:
-        after = ground.night(database)
-        assert after.code == 0, f"the night after it was refused: {_shortened(after)}"
-        other = apart(lambda: difference(tables(database, known.before, known.runs), known.tonight), ground.scratch)
-        assert not other, f"the night after it: {other}"
+        must_be_tonight(database, known, ground, ground.night(database))
+    shutil.rmtree(database.parent)
     return said
 
 
@@ -305,12 +325,22 @@ RESTING_ON_MORE = ("cost.resource_cost", "cost.saving")
 """Tables outside `aws` and `cmdb` that are made from items too, so that frozen items show in them."""
 
 
-def frozen_rows(found: Tables, yesterday: Tables, tonight: Tables, frozen: Sequence[Sequence[str]]) -> list[str]:
-    """Rows of frozen cells are yesterday's and stale, and all others are tonight's."""
+def frozen_rows(
+    found: Tables,
+    yesterday: Tables,
+    tonight: Tables,
+    frozen: Sequence[Sequence[str]],
+    others: Sequence[str] = RESTING_ON_MORE,
+) -> list[str]:
+    """Rows of frozen cells are yesterday's and stale, and all others are tonight's.
+
+    Args:
+        others: tables that may differ too.
+    """
     failures = []
     for name, (columns, rows) in found.items():
         schema, _, table = name.partition(".")
-        if schema in ("org", "cost", "ref") and name not in RESTING_ON_MORE and rows != tonight[name][1]:
+        if schema in ("org", "cost", "ref") and name not in others and rows != tonight[name][1]:
             other = difference({name: (columns, rows)}, {name: tonight[name]})
             failures.append(f"although nothing of it was lied about: {other}")
         if not (schema == "aws" or name == "cmdb.resource") or "is_stale" not in columns:
@@ -356,4 +386,44 @@ def _nothing_retired(found: Tables, known: Known) -> list[str]:
     return failures
 
 
-CASES = tuple(Case(lie.name, lie.expected, functools.partial(tell, lie)) for lie in (*ALONE, *PAIRS))
+# ------------------------------------------------------------------------------------------------ a suspended account
+
+
+def suspended(ground: Ground, known: Known) -> str:
+    """An account is suspended between the nights: nobody is asked there any more, and what it held is kept, stale."""
+    database = copy_of(known.database, ground.scratch / "suspended")
+    account = next(a["account_id"] for a in ground.simulator.truth()["accounts"] if a["name"] == "sandbox")
+    ground.truthful()
+    ground.simulator.change("close_account", account_id=account, state="SUSPENDED", costs_end=False)
+    try:
+        night = ground.night(database)
+    finally:
+        ground.simulator.change("close_account", account_id=account, state="ACTIVE", costs_end=False)
+    assert night.code == 0, f"it was refused: {_shortened(night)}"
+    wrong = apart(lambda: _kept(database, known, account), ground.scratch)
+    assert not wrong, f"{'; '.join(wrong)}. Said: {_shortened(night)}"
+    seen = apart(lambda: believed(database), ground.scratch)
+    shutil.rmtree(database.parent)
+    return f"Account {account} is suspended. {seen}"
+
+
+def _kept(database: Path, known: Known, account: str) -> list[str]:
+    found = tables(database, known.before, known.runs)
+    columns, rows = known.tonight["org.account"]
+    of, state = columns.index("account_id"), columns.index("state")
+    expected = [(*row[:state], "SUSPENDED", *row[state + 1 :]) if row[of] == account else row for row in rows]
+    other = difference({"org.account": found["org.account"]}, {"org.account": (columns, sorted(expected, key=repr))})
+    may_differ = (*RESTING_ON_MORE, "org.account", "org.governance_kpi")
+    frozen = [("*", account, "*")]
+    return [
+        *filter(None, [other]),
+        *_untrusted(database, ()),
+        *frozen_rows(found, known.yesterday, known.tonight, frozen, may_differ),
+    ]
+
+
+CASES = (
+    *(Case(lie.name, lie.expected, functools.partial(tell, lie)) for lie in ALONE),
+    Case("an account is suspended", MEANING["frozen"], suspended),
+    *(Case(lie.name, lie.expected, functools.partial(tell, lie)) for lie in PAIRS),
+)

@@ -464,9 +464,13 @@ class World:
             for instance in self.instances(account_id, region):
                 instance.ended_on = instance.ended_on or self.today
 
-    def _change_close_account(self, account_id: str, state: str = "SUSPENDED") -> dict[str, Any]:
+    def _change_close_account(
+        self, account_id: str, state: str = "SUSPENDED", costs_end: bool = True
+    ) -> dict[str, Any]:
+        """Another state; where its costs go on, `state="ACTIVE"` takes it back whole."""
         self.account(account_id).state = state
-        self._end_costs(account_id)
+        if costs_end:
+            self._end_costs(account_id)
         return {"account_id": account_id, "state": state}
 
     def _change_add_account(
