@@ -144,7 +144,7 @@ def _times(database: Path) -> tuple[datetime, datetime, list[str]]:
         ).fetchone()
         assert run is not None, "no run is recorded"
         changed = connection.execute(
-            "select arn from cmdb.resource_version where change <> 'discovered' order by arn"
+            "select arn from cmdb.resource_version group by arn having count(*) > 1 order by arn"
         ).fetchall()
     return run[0], run[1], [arn for (arn,) in changed]
 

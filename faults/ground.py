@@ -16,7 +16,7 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -272,29 +272,35 @@ def tables(database: Path, before: datetime, runs: Mapping[str, str]) -> Tables:
     """
     found: Tables = {}
     with Store(database).published() as connection:
-        names = connection.execute(
+        relations: dict[tuple[str, str], list[tuple[str, str]]] = {}
+        for schema, name, column, kind in connection.execute(
             """
-            select table_schema, table_name from information_schema.tables
-            where table_schema in ('org', 'aws', 'cost', 'cmdb', 'ref') order by all
+            select table_schema, table_name, column_name, data_type
+            from information_schema.columns
+            where table_schema in ('org', 'aws', 'cost', 'cmdb', 'ref')
+            order by table_schema, table_name, ordinal_position
             """
-        ).fetchall()
-        for schema, name in names:
-            cursor = connection.execute(f'select * from "{schema}"."{name}"')
-            columns = tuple(str(column[0]) for column in cursor.description or ())
-            rows = [
-                tuple(_plain(column, value, before, runs) for column, value in zip(columns, row, strict=True))
-                for row in cursor.fetchall()
-            ]
-            found[f"{schema}.{name}"] = (columns, sorted(rows, key=repr))
+        ).fetchall():
+            relations.setdefault((schema, name), []).append((column, kind))
+        for (schema, name), columns in relations.items():
+            rows = connection.execute(f'select * from "{schema}"."{name}"').fetchall()
+            moments = [place for place, (_, kind) in enumerate(columns) if kind == "TIMESTAMP WITH TIME ZONE"]
+            known = [place for place, (column, _) in enumerate(columns) if column == "run_id"]
+            if moments or known:
+                rows = [_plain(row, moments, known, before, runs) for row in rows]
+            found[f"{schema}.{name}"] = (tuple(column for column, _ in columns), sorted(rows, key=repr))
     return found
 
 
-def _plain(column: str, value: Any, before: datetime, runs: Mapping[str, str]) -> Any:
-    if isinstance(value, datetime) and value.tzinfo is not None and value > before:
-        return TONIGHT
-    if column == "run_id" and isinstance(value, str):
-        return runs.get(value, TONIGHT)
-    return value
+def _plain(row: Row, moments: Sequence[int], known: Sequence[int], before: datetime, runs: Mapping[str, str]) -> Row:
+    values = list(row)
+    for place in moments:
+        if values[place] is not None and values[place] > before:
+            values[place] = TONIGHT
+    for place in known:
+        if values[place] is not None:
+            values[place] = runs.get(values[place], TONIGHT)
+    return tuple(values)
 
 
 def difference(left: Tables, right: Tables) -> str:

@@ -82,7 +82,6 @@ REFUSING = "access-denied"
 
 ALONE: tuple[Lie, ...] = (
     Lie((), "survived"),
-    Lie((), "survived", lookalike=REFUSING),
     # A zero that is none, of each role.
     Lie(("silent_zero",), "refused", ("ec2_instance: empty_suspect in account {account}",), mends=True),
     Lie(("silent_zero@operations",), "refused", ("ec2_instance: empty_suspect in account {account}",)),
@@ -97,7 +96,7 @@ ALONE: tuple[Lie, ...] = (
     Lie(("truncated",), "missing"),
     Lie(("truncated_accounts",), "refused"),
     Lie(("truncated_units",), "refused"),
-    Lie(("bill_without_account",), "refused", ("{account}",), mends=True),
+    Lie(("bill_without_account",), "refused", ("{account}",)),
     # Refusals.
     Lie(
         ("denied_listing",),
@@ -109,7 +108,7 @@ ALONE: tuple[Lie, ...] = (
     Lie(("denied",), "refused", ("denied in account {account}", "CMDB_UNTRUSTED_TOLERANCE")),
     Lie(("denied",), "frozen", ("denied in account {account}",), (("*", "{account}", "*"),), PATIENT, mends=True),
     Lie(("denied_region",), "refused", ("denied in account", "CMDB_UNTRUSTED_TOLERANCE")),
-    Lie(("denied_everywhere",), "refused", ("ec2_instance: denied in account",), mends=True),
+    Lie(("denied_everywhere",), "refused", ("ec2_instance: denied in account",)),
     Lie(("denied_management",), "refused", ("organizations_policy: denied", "asked by management")),
     Lie(("denied_operations",), "refused", ("resource_group: denied", "asked by operations")),
     Lie(("denied_billing",), "refused", ("budget: denied", "asked by billing")),
@@ -126,7 +125,7 @@ ALONE: tuple[Lie, ...] = (
     Lie(("misrouted_operations",), "refused", ("CMDB_OPERATIONS_ACCOUNT expects",)),
     Lie(("misrouted_billing",), "refused", ("CMDB_BILLING_ACCOUNT expects",)),
     Lie(("misrouted_billing",), "refused", ("appears in the bill",), settings=UNASKED),
-    Lie(("misrouted_workload",), "refused", ("Restore the profile, or close the account.",), mends=True),
+    Lie(("misrouted_workload",), "refused", ("Restore the profile, or close the account.",)),
     # A sign-in that ends, before the night and in the middle of it.
     Lie(("expired",), "refused", ("aws sso login --profile acmeBilling",)),
     Lie(("expired_midway_management",), "refused", ("asked by management",)),

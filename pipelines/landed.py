@@ -1,6 +1,6 @@
 """What earlier collections have landed and what is known of their cells: read back from the working file."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
@@ -189,6 +189,45 @@ def billed_services(store: Store, since: date) -> dict[tuple[str, str], tuple[st
             {"since": since},
         ).fetchall()
     return {(account, listing): tuple(services) for account, listing, services in rows}
+
+
+def last_measured(
+    store: Store, namespaces: Mapping[str, str], own: Iterable[str], refused: Iterable[tuple[str, str, str]]
+) -> list[tuple[str, str, str, str]]:
+    """Account, region, listing and id of what CloudWatch was last asked about, where its listing is not believed now.
+
+    Args:
+        namespaces: CloudWatch's namespace of each listing's resources.
+        own: listings that this step asks itself, so that the newest stored cells say nothing of them.
+        refused: account, region and listing of those of them that got no answer.
+    """
+    with store.read() as connection:
+        if not _exists(connection, "stage", "cloudwatch_metric_asked"):
+            return []
+        return connection.execute(
+            """
+            select distinct v.account_id, v.region, v.listing, asked.resource_id
+            from audit.coverage as v
+            join (select unnest($listings) as listing, unnest($namespaces) as namespace) as measured using (listing)
+            join stage.cloudwatch_metric_asked as asked
+                on
+                    v.account_id = asked.account_id and v.region = asked.region
+                    and measured.namespace = asked.namespace
+            where
+                case
+                    when list_contains($own::varchar[], v.listing)
+                        then list_contains($refused::varchar[], concat_ws('|', v.account_id, v.region, v.listing))
+                    else not v.is_trusted and v.outcome <> 'skipped'
+                end
+            order by all
+            """,
+            {
+                "listings": list(namespaces),
+                "namespaces": list(namespaces.values()),
+                "own": list(own),
+                "refused": ["|".join(place) for place in refused],
+            },
+        ).fetchall()
 
 
 def disputed_months(store: Store) -> set[str]:

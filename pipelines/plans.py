@@ -152,11 +152,24 @@ def _places(collection: Collection, listing: Listing, role: Role, profile_of: Ma
 
 
 def _metrics(collection: Collection, listing: Listing, role: Role, profile_of: Mapping[str, str]) -> Plan:
-    """CloudWatch about every resource that was found, in one cell an account and region."""
+    """CloudWatch about every resource that was found, in one cell an account and region.
+
+    Where a list of resources cannot be believed, those that were known before are asked about: the cell's answer
+    replaces its last one whole, and what it leaves out would be gone.
+    """
     resources: dict[tuple[str, str], list[tuple[str, str]]] = defaultdict(list)
     for source, measured in MEASURED.items():
         for capture in collection.records_of(source):
             resources[capture.key[1], capture.key[2]].append((source, str(capture.fields[measured.field])))
+    namespaces = {source: measured.namespace for source, measured in MEASURED.items()}
+    own = [entry.name for entry in collection.listings]
+    refused = [
+        (account, region, name)
+        for (_, account, region, name), entry in collection.asked.items()
+        if name in MEASURED and entry.answer.outcome in ("denied", "failed", "wrong_account")
+    ]
+    for account, region, source, resource in landed.last_measured(collection.store, namespaces, own, refused):
+        resources[account, region].append((source, resource))
     today = datetime.now(UTC).date()
     yield from _rounds(
         collection,

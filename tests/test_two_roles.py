@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 from nights import copy_of, query
-from steps import asked
+from steps import RUN, asked
 
 from pipelines import metrics
 from pipelines.catalogue import METRIC, REGION, listings
+from pipelines.landing import records_path
 from resources.answer import OPTIONAL_GRANT
 from resources.evidence import Cell
 from resources.listing import Each, Listing
@@ -284,6 +285,59 @@ def test_metrics_are_asked_500_at_a_time_each_once_over_whole_days() -> None:
     }
     samples = [query for query in queries if query["MetricStat"]["Stat"] == "SampleCount"]
     assert len(samples) == 3 * 300
+
+
+@pytest.mark.parametrize("in_this_step", [True, False])
+def test_what_was_known_is_measured_on_where_its_listing_is_refused(
+    organisation: Simulator, truthful_night: Path, tmp_path: Path, in_this_step: bool
+) -> None:
+    """The cell of an account's metrics is replaced whole: what it was not asked about would be gone."""
+    database = copy_of(truthful_night, tmp_path)
+    store = Store(database)
+    profile = organisation.env["AWS_PROFILE"]
+    ((account, region, known),) = query(
+        database,
+        """
+        select m.account_id, m.region, list(distinct m.resource_id order by m.resource_id)
+        from stage.cloudwatch_metric_asked as m
+        join org.account as a using (account_id)
+        where m.namespace = 'AWS/RDS' and a.profile = $profile
+        group by all order by all limit 1
+        """,
+        {"profile": profile},
+    )
+    assert known
+    place = {"account": account, "region": region}
+    if in_this_step:
+        organisation.faults([{"action": "denied", "service": "rds", "op": "DescribeDBInstances", **place}])
+    else:
+        with store.holding("refused", "test"), store.transaction() as connection:
+            connection.execute(
+                """
+                update audit.collection set outcome = 'denied', is_trusted = false
+                where account_id = $account and region = $region and listing = 'rds_db_instance'
+                """,
+                place,
+            )
+    names = ("rds_db_instance", METRIC) if in_this_step else (METRIC,)
+    with asked(organisation, database, *names, CMDB_WORKLOAD_PROFILES=profile) as cells:
+        outcomes = {c.listing: c.outcome for c in cells if (c.account_id, c.region) == (account, region)}
+        assert outcomes == {METRIC: "found"} | ({"rds_db_instance": "denied"} if in_this_step else {})
+    with store.read() as connection:
+        measured = connection.execute(
+            """
+            select distinct split_part(json_extract_string(item, '$.Label'), '|', 3)
+            from read_json($file, format = 'newline_delimited', columns = {
+                account_id: 'VARCHAR', region: 'VARCHAR', item: 'JSON'
+            })
+            where
+                account_id = $account and region = $region
+                and split_part(json_extract_string(item, '$.Label'), '|', 1) = 'AWS/RDS'
+            order by all
+            """,
+            {"file": str(records_path(store.landing, RUN, METRIC)), **place},
+        ).fetchall()
+    assert [name for (name,) in measured] == known
 
 
 def test_a_listing_for_what_another_names_says_where_it_is_asked() -> None:
