@@ -37,12 +37,14 @@ class Lie:
 
     Attributes:
         told: names of `simulator.faults`; `name@operations` is told of that central account.
-        says: words of the sentence that the operator gets; `{account}` is the account lied about.
-        frozen: what is not trusted afterwards; `{account}`, `{first}` and `{last}` region are put in.
+        says: words of the sentence that the operator gets; `{account}` is the account lied about, `{other}` the first
+            other one that is reached.
+        frozen: what is not trusted afterwards; these and `{first}` and `{last}` region are put in.
         settings: variables of the night.
         lookalike: what Organizations answers to somebody else's account: `silent-zero` or `access-denied`.
         mends: the next night, to which nobody lies, has to publish tonight's truth.
         what: a name for the page where those of the lies do not tell it.
+        differs: tables besides that tell of it themselves.
     """
 
     told: tuple[str, ...]
@@ -53,6 +55,7 @@ class Lie:
     lookalike: str = "silent-zero"
     mends: bool = False
     what: str = ""
+    differs: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -125,7 +128,13 @@ ALONE: tuple[Lie, ...] = (
     Lie(("misrouted_operations",), "refused", ("CMDB_OPERATIONS_ACCOUNT expects",)),
     Lie(("misrouted_billing",), "refused", ("CMDB_BILLING_ACCOUNT expects",)),
     Lie(("misrouted_billing",), "refused", ("appears in the bill",), settings=UNASKED),
-    Lie(("misrouted_workload",), "refused", ("Restore the profile, or close the account.",)),
+    Lie(
+        ("misrouted_workload",),
+        "frozen",
+        ("No profile reaches {other} any more", "Restore the profile, or close the account."),
+        (("*", "{other}", "*"),),
+        differs=("org.account", "org.governance_kpi"),
+    ),
     # A sign-in that ends, before the night and in the middle of it.
     Lie(("expired",), "refused", ("aws sso login --profile acmeBilling",)),
     Lie(("expired_midway_management",), "refused", ("asked by management",)),
@@ -207,6 +216,7 @@ def tell(lie: Lie, ground: Ground, known: Known) -> str:
         name, _, role = name.partition("@")
         target = {"account_id": truth["central"][role]} if role else {}
         words["account"] = ground.simulator.lie(name, **target)["account_id"]
+    words["other"] = next(account for account in truth["reachable"] if account != words["account"])
     settings = {name: value.format(**words) for name, value in lie.settings.items()}
     try:
         night = ground.night(database, prepare=lambda: None, **settings)
@@ -224,7 +234,7 @@ def tell(lie: Lie, ground: Ground, known: Known) -> str:
         wrong.append("it was refused")
     else:
         frozen = [_put_in(place, words) for place in lie.frozen]
-        wrong += apart(lambda: compared(database, known, lie.fate, frozen), ground.scratch)
+        wrong += apart(lambda: compared(database, known, lie, frozen), ground.scratch)
     assert not wrong, f"{'; '.join(wrong)}. Said: {_shortened(night)}"
     seen = apart(lambda: believed(database), ground.scratch)
     said = f"{sentence(night.said)} {seen}".strip()
@@ -288,14 +298,18 @@ def believed(database: Path) -> str:
 # ------------------------------------------------------------------------------------------------ the comparison
 
 
-def compared(database: Path, known: Known, fate: Fate, frozen: Sequence[Sequence[str]]) -> list[str]:
-    """What is otherwise in a published dataset than its fate demands."""
+def compared(database: Path, known: Known, lie: Lie, frozen: Sequence[Sequence[str]]) -> list[str]:
+    """What is otherwise in a published dataset than the fate of a lie demands."""
     found = tables(database, known.before, known.runs)
-    if fate == "survived":
+    if lie.fate == "survived":
         return [*_untrusted(database, ()), *filter(None, [difference(found, known.tonight)])]
-    if fate == "missing":
+    if lie.fate == "missing":
         return _nothing_retired(found, known)
-    return [*_untrusted(database, frozen), *frozen_rows(found, known.yesterday, known.tonight, frozen)]
+    may_differ = (*RESTING_ON_MORE, *lie.differs)
+    return [
+        *_untrusted(database, frozen),
+        *frozen_rows(found, known.yesterday, known.tonight, frozen, may_differ),
+    ]
 
 
 def _is_frozen(frozen: Sequence[Sequence[str]], listing: str, account: str, region: str) -> bool:
@@ -309,10 +323,9 @@ def _untrusted(database: Path, frozen: Sequence[Sequence[str]]) -> list[str]:
     """Cells that are not trusted although they should be, and the other way round."""
     with Store(database).published() as connection:
         cells = connection.execute(
-            "select split_part(listing, ':', 1), account_id, region, outcome from audit.coverage "
-            "where not is_trusted and outcome <> 'skipped'"
+            "select split_part(listing, ':', 1), account_id, region, outcome from audit.coverage where not is_trusted"
         ).fetchall()
-    wrong = [cell for cell in cells if not _is_frozen(frozen, *cell[:3])]
+    wrong = [cell for cell in cells if cell[3] != "skipped" and not _is_frozen(frozen, *cell[:3])]
     failures = [f"not trusted, and should be: {wrong[0]} and {len(wrong) - 1} more"] if wrong else []
     for place in frozen:
         if not any(_is_frozen([place], *cell[:3]) for cell in cells):
@@ -416,7 +429,7 @@ def _kept(database: Path, known: Known, account: str) -> list[str]:
     frozen = [("*", account, "*")]
     return [
         *filter(None, [other]),
-        *_untrusted(database, ()),
+        *_untrusted(database, frozen),
         *frozen_rows(found, known.yesterday, known.tonight, frozen, may_differ),
     ]
 
