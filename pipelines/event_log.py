@@ -6,7 +6,7 @@ of what Dagster costs. The files are Dagster's, and are read by it with or witho
 
 import sqlite3
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,8 @@ class EventLog(SqliteEventLogStorage):
 
     def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
         self._engines: OrderedDict[str, sqlalchemy.Engine] = OrderedDict()
+        self._tables: set[str] = set()
+        self._indexes: set[str] = set()
         super().__init__(base_dir, inst_data)
 
     @classmethod
@@ -69,12 +71,27 @@ class EventLog(SqliteEventLogStorage):
         watchdog = _Watchdog(self, run_id, callback, cursor)
         self._watchers[run_id][callback] = (watchdog, self._obs.schedule(watchdog, self._base_dir, recursive=True))
 
+    def has_table(self, table_name: str) -> bool:
+        """Whether the log has a table: asked for most events, with a connection of its own, of what never goes."""
+        return _remembered(self._tables, table_name, super().has_table)
+
+    def has_secondary_index(self, name: str) -> bool:
+        """Whether a table that sums up others is complete, which it stays."""
+        return _remembered(self._indexes, name, super().has_secondary_index)
+
     def dispose(self) -> None:
         """Close every file."""
         super().dispose()
         with self._db_lock:
             while self._engines:
                 self._engines.popitem()[1].dispose()
+
+
+def _remembered(known: set[str], name: str, ask: Callable[[str], bool]) -> bool:
+    """What is there, once it is; what is not there yet is looked for each time."""
+    if name not in known and ask(name):
+        known.add(name)
+    return name in known
 
 
 def _write_through_at_checkpoints(connection: sqlite3.Connection, _: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -16,7 +17,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from bench import certificate, scale, side_by_side, tree, whole_night
+from bench import certificate, dagster_share, scale, side_by_side, tree, whole_night
 from bench.canned import BY_ACTION, LISTINGS, World, workload_accounts
 from bench.side_by_side import RAW, Contest, Peer, Reading, Refused, Target, contest, targets
 from bench.stage import Stage, staged
@@ -202,14 +203,16 @@ def test_the_whole_tree_is_measured(tmp_path: Path) -> None:
 def test_the_growth_is_measured_part_by_part(capsys: pytest.CaptureFixture[str]) -> None:
     """Every part on the smallest scale: what it loads has to be there, or it raises."""
     small = ["--resources", "400", "--rows", "16000", "--nights", "2", "--accounts", "2,4", "--regions", "2"]
-    small += ["--night-accounts", "1,3"]
-    assert scale.main([*small, "--latency-ms", "0"]) == 0
+    small += ["--night-accounts", "1,3", "--published-rows", "1000", "--rounds", "1"]
+    parts = ",".join(part for part in scale.PARTS if part != "demo")
+    assert scale.main([*small, "--latency-ms", "0", "--parts", parts]) == 0
     said = capsys.readouterr()
     assert [line for line in said.out.splitlines() if line.startswith("###")] == [
         "### Collection by accounts",
         "### Load, versions and publishing by resources",
         "### The nightly window of a bill",
         "### Growth over nights",
+        "### Publishing",
         "### Whole nights by accounts",
     ]
     assert "CPU a cell, 4 against 2 accounts" in said.err
@@ -242,6 +245,41 @@ def test_a_cell_that_costs_more_in_a_larger_organisation_is_told(
     assert [line.split()[0] for line in said.err.splitlines() if line.endswith(": missed")] == missed
     assert "a cell of a whole night, 240 against 60 accounts: " in said.err
     assert "| 60 × 3 | 1,000 | 10 | 1,000 | 100.0 s | 20.0 s | 0 MB | 100.0 ms | 20.0 ms | 0 KB |" in said.out
+
+
+def share(wall: float, bodies: float) -> dagster_share.Share:
+    return dagster_share.Share(
+        wall=wall, cpu=wall, bodies=bodies, bodies_cpu=bodies, start=1, definitions=1, run=3, end=0.5, steps=147
+    )
+
+
+@pytest.mark.parametrize(("walls", "code"), [((14.0, 12.6), 0), ((14.0, 13.0), 1)], ids=["almost", "missed"])
+def test_what_dagster_takes_is_the_night_without_the_bodies_of_its_steps_in_the_best_round(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], walls: tuple[float, float], code: int
+) -> None:
+    asked = []
+    monkeypatch.setattr(dagster_share, "nights", lambda n: asked.append(n) or [share(wall, 5.0) for wall in walls])
+    assert scale.main(["--parts", "demo", "--rounds", "2"]) == code
+    assert asked == [2]
+    said = capsys.readouterr()
+    assert "| 1 | 147 | 14.0 s | 14.0 s | 5.0 s | 5.0 s | 9.0 s | 9.0 s | 1.0 s | 1.0 s | 3.0 s | 0.5 s |" in said.out
+    assert f"s of a night of the demo that are Dagster's: {walls[1] - 5:.2f}, at most 7: missed" in said.err
+
+
+def test_only_what_happens_inside_a_body_counts_as_the_bodys() -> None:
+    clock = dagster_share.Clock()
+
+    @clock.bodies(lambda name: lambda body: body)("step")
+    def steps() -> Iterator[int]:
+        time.sleep(0.02)
+        yield 1
+        time.sleep(0.02)
+
+    for _ in steps():
+        # This is Dagster's.
+        time.sleep(0.2)
+    assert clock.entered == 1
+    assert 0.04 <= clock.spent["bodies"] < 0.2
 
 
 def test_nights_of_which_one_was_refused_are_not_compared(

@@ -96,3 +96,26 @@ def test_a_watcher_in_another_place_hears_of_an_event_while_the_file_is_kept_ope
         # The file is open in `working`, so that what it writes is in the journal alone.
         assert ended.wait(60)
     assert heard
+
+
+@pytest.mark.usefixtures("home")
+def test_a_table_that_is_there_is_looked_for_once_and_one_that_is_not_each_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[str] = []
+    look = SqliteEventLogStorage.has_table
+
+    def counted(log: SqliteEventLogStorage, name: str) -> bool:
+        asked.append(name)
+        return look(log, name)
+
+    monkeypatch.setattr(SqliteEventLogStorage, "has_table", counted)
+    with dg.DagsterInstance.get() as instance:
+        run(instance)
+        run(instance)
+        log = log_of(instance)
+        assert not log.has_table("no_such_table") and not log.has_table("no_such_table")
+        assert not log.has_secondary_index("no_such_index")
+    counts = Counter(asked)
+    assert counts.pop("no_such_table") == 2
+    assert set(counts.values()) == {1}
