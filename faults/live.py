@@ -306,6 +306,9 @@ query($runId: ID!, $afterCursor: String) {
 
 ENDED = ("SUCCESS", "FAILURE", "CANCELED")
 
+PATIENCE = 1200.0
+"""Seconds after which a run that has not ended is a failure of its own; a whole night is one."""
+
 
 @dataclass(frozen=True)
 class Run:
@@ -436,7 +439,7 @@ class Ui:
 
     # --------------------------------------------------------------------------------------------- what came of it
 
-    def ended(self, run_id: str, seconds: float = 300) -> Run:
+    def ended(self, run_id: str, seconds: float = PATIENCE) -> Run:
         """What came of a run, once it has ended."""
 
         def is_it() -> str | None:
@@ -458,7 +461,7 @@ class Ui:
                 checked.append(event["evaluation"]["checkName"])
         return Run(run_id, status, sentences, built, checked)
 
-    def ended_by(self, way: str, number: int = 1, seconds: float = 300) -> Run:
+    def ended_by(self, way: str, number: int = 1, seconds: float = PATIENCE) -> Run:
         """The n-th run that was launched in a way, once it is there and has ended."""
 
         def is_there() -> str | None:
