@@ -28,6 +28,12 @@ PARTS: dict[str, tuple[str, str, Work | Sequence[Case]]] = {
         "while another process reads.",
         crashes.run,
     ),
+    "gating": (
+        "Gating",
+        "A live Dagster instance with its daemon and its webserver, asked through GraphQL as the UI asks, and the "
+        "command line beside it. Each state of the evidence has a warehouse of its own.",
+        gating.run,
+    ),
     "nights": (
         "Broken nights",
         "Whole nights are killed or find no room, each on a copy of yesterday's warehouse. The world has moved on "
@@ -40,29 +46,23 @@ PARTS: dict[str, tuple[str, str, Work | Sequence[Case]]] = {
         "middle.",
         clocks.CASES,
     ),
+    "versions": (
+        "Versions of DuckDB",
+        "A night of the simulated organisation is published; every table and view of the file is read with the "
+        "oldest and the newest DuckDB that an analyst may have.",
+        versions.run,
+    ),
     "lies": (
         "Lies",
         "AWS answers wrongly, refuses or breaks off, each alone and some in pairs, in whole nights on a copy of "
         "yesterday's warehouse. What is published afterwards is the truth of the last trusted state, row for row.",
         lies.CASES,
     ),
-    "gating": (
-        "Gating",
-        "A live Dagster instance with its daemon and its webserver, asked through GraphQL as the UI asks, and the "
-        "command line beside it. Each state of the evidence has a warehouse of its own.",
-        gating.run,
-    ),
     "held": (
         "Held",
         "What tests show of the promises that no whole night is broken for, the long ones too: each row names the "
         "tests in their own words.",
         held.run,
-    ),
-    "versions": (
-        "Versions of DuckDB",
-        "A night of the simulated organisation is published; every table and view of the file is read with the "
-        "oldest and the newest DuckDB that an analyst may have.",
-        versions.run,
     ),
 }
 """Title, what it shows, and the work, by name: a part is done whole, or case by case where it has cases."""
