@@ -22,6 +22,7 @@ from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
+from typing import Literal
 
 from faults import trials
 from faults.mutations import Mutant, python_mutants
@@ -35,6 +36,9 @@ STATE = REPOSITORY / ".mutants"
 
 FIRST = 4
 """How many of the tests that killed the last mutants are asked first for the next one."""
+
+
+How = Literal["all", "survivors", "none"]
 
 
 @dataclass(frozen=True)
@@ -124,12 +128,14 @@ class Result:
     Attributes:
         survivors: those that nobody noticed and nothing explains.
         explained: those that nobody noticed, and why nobody can.
+        untried: how many there are of which nothing current is known.
         stale: explanations of mutants that are killed, or that are none any more.
     """
 
     name: str
     count: int = 0
     killed: int = 0
+    untried: int = 0
     survivors: list[Mutant] = field(default_factory=list)
     explained: dict[str, str] = field(default_factory=dict)
     stale: list[str] = field(default_factory=list)
@@ -139,6 +145,7 @@ class Result:
         """For the terminal."""
         mark = "✗" if self.survivors or self.stale else "✓"
         left = f", {len(self.survivors)} survive" if self.survivors else ""
+        left += f", {self.untried} not tried" if self.untried else ""
         return (
             f"{mark} {self.name}: {self.count} mutants, {self.killed} killed, {len(self.explained)} explained{left} "
             f"({self.seconds:.0f} s)"
@@ -188,21 +195,22 @@ def _file(test: str) -> str:
 
 @functools.cache
 def _function(test: str) -> str:
-    """The source of a test function, without those around it."""
+    """The source of a test function and of its cases, without those around it."""
     name = test.partition("::")[2].partition("[")[0]
     text = _file(test)
     for node in ast.parse(text).body:
         if isinstance(node, ast.FunctionDef) and node.name == name:
-            return ast.get_source_segment(text, node) or ""
+            first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
+            return "\n".join(text.splitlines()[first - 1 : node.end_lineno])
     return ""
 
 
-def judge(name: str, target: Target, explanations: Mapping[str, str], scratch: Path, *, again: bool) -> Result:
+def judge(name: str, target: Target, explanations: Mapping[str, str], scratch: Path, how: How = "all") -> Result:
     """Try every mutant of a target of which nothing current is known.
 
     Args:
         explanations: the reason of each survivor that can have no test, by its key.
-        again: try only what nobody has killed yet; what was killed is taken to be so still.
+        how: try all of which nothing current is known, only what survived until now, or none.
     """
     began = time.monotonic()
     result = Result(name)
@@ -210,11 +218,16 @@ def judge(name: str, target: Target, explanations: Mapping[str, str], scratch: P
     keys: set[str] = set()
     for source in target.sources:
         mutants = source.mutants()
-        trials.apart(partial(_try_all, name, target, source, mutants, scratch, again=again))
+        if how != "none":
+            trials.apart(partial(_try_all, name, target, source, mutants, scratch, again=how == "survivors"))
         memory = Memory(name)
         for mutant in mutants:
             keys.add(mutant.key)
             result.count += 1
+            if how == "none" and not memory.is_current(mutant, source.tests or target.tests):
+                result.untried += 1
+                alive.add(mutant.key)
+                continue
             if memory.killer(mutant):
                 result.killed += 1
                 continue
@@ -280,22 +293,26 @@ def page(results: Sequence[Result], *, date: str, versions: str) -> str:
         "may be believed, and the tests of that code are run: a change that no test notices is a rule that no test "
         "holds. Sentences, types and documentation are not changed.",
         "",
-        f"Run on {date} with {versions}: {count:,} mutants, {killed:,} killed by a test, {count - killed} that no test "
-        "can kill, each with its reason.",
+        f"Run on {date} with {versions}: {count:,} mutants, {killed:,} killed by a test, "
+        f"{sum(len(r.explained) for r in results)} that no test can kill, "
+        f"{sum(len(r.survivors) for r in results)} that survive without a reason, "
+        f"{sum(r.untried for r in results)} not tried.",
         "",
-        "| target | what it decides | files | mutants | killed | explained |",
-        "| --- | --- | --- | --- | --- | --- |",
+        "| target | what it decides | files | mutants | killed | explained | survive | not tried |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for result in results:
         target = TARGETS[result.name]
         files = ", ".join(dict.fromkeys(f"`{source.path}`" for source in target.sources))
         lines.append(
-            f"| {result.name} | {target.what} | {files} | {result.count} | {result.killed} | {len(result.explained)} |"
+            f"| {result.name} | {target.what} | {files} | {result.count} | {result.killed} | {len(result.explained)} | "
+            f"{len(result.survivors)} | {result.untried} |"
         )
     for result in results:
-        if result.explained:
+        if result.explained or result.survivors:
             lines += ["", f"## {result.name}", "", "| what survives | why |", "| --- | --- |"]
             lines += [f"| {_code(key)} | {_cell(why)} |" for key, why in result.explained.items()]
+            lines += [f"| {_code(mutant.key)} | **nobody knows** |" for mutant in result.survivors]
     return "\n".join(lines) + "\n"
 
 
@@ -313,7 +330,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m faults.mutants", description=__doc__)
     parser.add_argument("target", nargs="*", help="only this one; docs/mutants.md stays as it is then")
     parser.add_argument("--survivors", action="store_true", help="try only what was not killed in an earlier run")
+    parser.add_argument("--page", action="store_true", help="try nothing: write docs/mutants.md from what is known")
     arguments = parser.parse_args()
+    how: How = "none" if arguments.page else "survivors" if arguments.survivors else "all"
     if unknown := sorted(set(arguments.target) - set(TARGETS)):
         parser.error(f"There is no target {', '.join(unknown)}; there are {', '.join(TARGETS)}. Nothing was run.")
     with SURVIVORS.open("rb") as file:
@@ -324,14 +343,14 @@ def main() -> int:
         for name, target in TARGETS.items():
             if not arguments.target or name in arguments.target:
                 try:
-                    result = judge(name, target, explanations, Path(folder), again=arguments.survivors)
+                    result = judge(name, target, explanations, Path(folder), how)
                 except trials.TrialError as error:
                     print(f"✗ {name}: {error}", file=sys.stderr)
                     return 1
                 print(result.line(), flush=True)
                 results.append(result)
     is_wrong = any(result.survivors or result.stale for result in results)
-    if not arguments.target and not arguments.survivors and not is_wrong:
+    if not arguments.target and how != "survivors":
         named = ", ".join(f"{name} {version(name)}" for name in ("cosmic-ray", "sqlglot", "duckdb", "pytest"))
         versions = f"Python {platform.python_version()}, {named}"
         PAGE.write_text(page(results, date=f"{datetime.now(UTC):%Y-%m-%d}", versions=versions), encoding="utf-8")

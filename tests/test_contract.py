@@ -294,6 +294,15 @@ def test_optional_grants_are_told_from_required_ones() -> None:
     assert not is_optional("management", "cloudwatch:GetMetricData")
 
 
+def test_what_is_required_or_every_roles_is_not_optional_although_it_is_named_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    actions = ("cloudwatch:GetMetricData", "ec2:DescribeVpcs", "sts:GetCallerIdentity")
+    clause = replace(CONTRACT["workload"], optional=actions)
+    monkeypatch.setattr(contract, "CONTRACT", {**CONTRACT, "workload": clause})
+    assert [is_optional("workload", action) for action in actions] == [True, False, False]
+
+
 def test_roles_that_may() -> None:
     assert roles_allowing("organizations:ListAccounts") == ("management",)
     assert roles_allowing("ec2:DescribeInstances") == ("operations", "workload")

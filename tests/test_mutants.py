@@ -127,25 +127,32 @@ def target(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Target:
 
 
 def test_what_nobody_notices_is_told_unless_it_is_explained(target: Target, tmp_path: Path) -> None:
-    found = judge("small", target, {}, tmp_path, again=False)
+    found = judge("small", target, {}, tmp_path)
     assert (found.count, found.killed, found.survivors) == (2, 1, [ALIVE])
     assert found.line().startswith("✗ small: 2 mutants, 1 killed, 0 explained, 1 survive")
-    found = judge("small", target, {ALIVE.key: "it is the same"}, tmp_path, again=False)
+    found = judge("small", target, {ALIVE.key: "it is the same"}, tmp_path)
     assert not found.survivors
     assert found.line().startswith("✓ small: 2 mutants, 1 killed, 1 explained (")
 
 
 def test_an_explanation_of_what_is_killed_or_is_no_mutant_is_told(target: Target, tmp_path: Path) -> None:
     gone = "small.py f: x → y"
-    found = judge("small", target, {ALIVE.key: "so", KILLED.key: "so", gone: "so"}, tmp_path, again=False)
+    found = judge("small", target, {ALIVE.key: "so", KILLED.key: "so", gone: "so"}, tmp_path)
     assert found.stale == [KILLED.key, gone]
     assert found.line().startswith("✗")
+
+
+def test_what_was_not_tried_is_counted_and_is_neither_killed_nor_a_survivor(target: Target, tmp_path: Path) -> None:
+    found = judge("small", target, {ALIVE.key: "so"}, tmp_path, "none")
+    assert (found.count, found.killed, found.untried, found.survivors, found.stale) == (2, 0, 2, [], [])
+    judge("small", target, {}, tmp_path)
+    assert judge("small", target, {}, tmp_path, "none").untried == 0
 
 
 def test_what_is_known_holds_until_the_file_or_the_tests_that_it_rests_on_change(
     target: Target, tmp_path: Path
 ) -> None:
-    judge("small", target, {}, tmp_path, again=False)
+    judge("small", target, {}, tmp_path)
     killed = Memory("small")
     assert killed.killer(KILLED) == "test_small.py::test_it"
     tests = tmp_path / "test_small.py"
@@ -162,5 +169,5 @@ def test_what_is_known_holds_until_the_file_or_the_tests_that_it_rests_on_change
 def test_the_page_counts_and_gives_every_reason() -> None:
     result = Result("guard", count=3, killed=2, explained={"resources/guard.py f: a | b → a": "It is the same."})
     said = page([result], date="2026-11-25", versions="Python 3.13")
-    assert "3 mutants, 2 killed by a test, 1 that no test can kill" in said
+    assert "3 mutants, 2 killed by a test, 1 that no test can kill, 0 that survive" in said
     assert "| `resources/guard.py f: a \\| b → a` | It is the same. |" in said

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from resources.listing import Listing
-from resources.pages import Failed, Pages, record_path, redacted
+from resources.pages import TOKEN_FIELDS, Failed, Pages, record_path, redacted
 
 OWN, OTHER = "012345678901", "999999999999"
 METADATA = {"RequestId": "r-1"}
@@ -120,6 +120,17 @@ def test_a_structure_is_one_record_a_map_one_of_data_and_the_page_all_but_its_me
     assert taken(listing("Thing"), {"Thing": {"a": 1}}, shapes=shapes) == [{"a": 1}]
     assert taken(listing("Tags"), {"Tags": {"a": "1"}}, shapes=shapes) == [{"Tags": {"a": "1"}}]
     assert taken(listing("@"), {"a": 1, "b": 2}, shapes=shapes) == [{"a": 1, "b": 2}]
+    inner = model(Of=a_structure(Tags=a_structure("map")))
+    assert taken(listing("Of.Tags"), {"Of": {"Tags": {"a": "1"}}}, shapes=inner) == [{"Tags": {"a": "1"}}]
+
+
+def test_records_are_found_where_botocore_describes_nothing() -> None:
+    assert taken(listing(), {"Things": [{"a": 1}]}, shapes=SimpleNamespace(output_shape=None)) == [{"a": 1}]
+
+
+def test_these_fields_say_that_there_is_more_where_nobody_has_described_the_pages() -> None:
+    known = {"NextToken", "nextToken", "NextPageToken", "NextMarker", "Marker", "PaginationToken"}
+    assert set(TOKEN_FIELDS) == known
 
 
 def test_documents_as_text_are_read() -> None:
@@ -129,6 +140,9 @@ def test_documents_as_text_are_read() -> None:
 def test_a_flattened_list_that_is_empty_has_no_element_and_the_answer_another() -> None:
     shapes = model(Things=a_list(flattened=True))
     assert taken(listing(), {"Name": "x"}, shapes=shapes) == []
+    assert taken(listing(), {"Name": "x", "Things": [{"a": 1}]}, shapes=shapes) == [{"a": 1}]
+    nested = model(Groups=a_list(Things=a_list(flattened=True)))
+    assert taken(listing("Groups[].Things"), {"Groups": [{"Name": "x"}]}, shapes=nested) == []
     assert failed(listing(), {}, shapes)[1] == "UnreadableAnswer"
     assert failed(listing(), {"Name": "x"})[1] == "UnreadableAnswer"
 
@@ -149,6 +163,9 @@ def test_a_flattened_list_that_is_empty_has_no_element_and_the_answer_another() 
         ),
         pytest.param(
             listing("A.B"), {"A": []}, model(A=a_structure(B=a_structure())), "without A.B", id="no structure"
+        ),
+        pytest.param(
+            listing(json_text=True), {}, LISTS, "without a list of records at Things", id="no list of documents"
         ),
         pytest.param(
             listing(json_text=True), {"Things": ["{"]}, LISTS, "with something at Things that is no JSON", id="no JSON"
