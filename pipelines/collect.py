@@ -22,6 +22,7 @@ from pipelines.plans import (
     account_coverage,
     ask_in_step,
     central_plan,
+    identity_of,
     match_accounts,
     shares,
     too_many_unplaced,
@@ -189,7 +190,7 @@ def ask(collection: Collection, what: str, judged: Callable[[Sequence[Cell]], No
                 if role == "workload":
                     if share.reached is not None:
                         plans.append((listing, workload_plan(collection, listing, share.reached)))
-                elif listing not in bill and share.is_first:
+                elif listing not in bill and identity_of(collection, role).account_id in share.whose:
                     plans.append((listing, central_plan(collection, listing, role)))
         ask_in_step(collection, plans)
         collection.settle()

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar
 
@@ -27,7 +28,7 @@ from resources import evidence
 from resources.answer import Answer, Lookup, Outcome, Progress, Question, Refusals
 from resources.asking import Processes, ask_all, look_up_all
 from resources.contract import Role
-from resources.evidence import EVERY_ACCOUNT, Accounts, Cell
+from resources.evidence import EVERY_ACCOUNT, NO_ACCOUNT, Accounts, Cell
 from resources.listing import GLOBAL_REGION, Each, Listing, ZeroSense
 from resources.profile import Reach
 from resources.roles import AwsRole
@@ -40,6 +41,12 @@ HORIZON = timedelta(minutes=5)
 
 KEPT_FOR = timedelta(hours=20)
 """How old a trusted answer may be to be left as it is where only the others are asked again: publishing allows 24 h."""
+
+LOADED_AT_ONCE = 16 << 20
+"""Bytes of landed cells in one transaction: until its end DuckDB holds all of them, the verbatim answers included."""
+
+LOADING_MEMORY = 128 << 20
+"""Bytes that DuckDB may hold while many cells are loaded: by itself it keeps what a checkpoint moves about."""
 
 Place = tuple[Role, str, str, str]
 """Role, profile, account and region whose trail has the events of a question."""
@@ -212,7 +219,7 @@ class Collection:
         for cell in cells:
             self.tallies[cell.listing.partition(":")[0]].take(cell)
         self._charged = self.charged()
-        self.begin(Accounts(are_left_out=False))
+        self.begin(NO_ACCOUNT)
         return cells
 
     # ------------------------------------------------------------------------------------------ asking
@@ -607,10 +614,9 @@ class Collection:
         Args:
             also: verdicts on the step as a whole by the name of their rule, to be written with them.
         """
-        paths = [self._writer(listing).commit() for listing in self.listings]
         names = [listing.name for listing in self.listings]
+        self._load([self._writer(listing).commit() for listing in self.listings])
         with self.store.transaction() as connection:
-            evidence.load_cells(connection, paths)
             evidence.count_requests(
                 connection,
                 self.run_id,
@@ -634,6 +640,20 @@ class Collection:
                     config_hash=self.settings.config_hash,
                 )
         return verdicts
+
+    def _load(self, paths: Sequence[Path]) -> None:
+        """Load landed cells, so much at a time as memory takes, a listing as a whole or not at all."""
+        longest = max((writer.longest for writer in self._writers.values()), default=0)
+        sizes = {path: path.stat().st_size for path in paths}
+        # Of a little DuckDB holds little by itself.
+        memory = LOADING_MEMORY + 8 * longest if sum(sizes.values()) > LOADED_AT_ONCE else None
+        together: list[Path] = []
+        for path in paths:
+            together.append(path)
+            if sum(sizes[one] for one in together) >= LOADED_AT_ONCE or path is paths[-1]:
+                with self.store.transaction(memory) as connection:
+                    evidence.load_cells(connection, together, longest)
+                together = []
 
     def _gone(self, cells: Sequence[Cell]) -> list[Cell]:
         """Cells for keys that earlier nights asked and this one does not, so that none is judged for ever.

@@ -136,18 +136,29 @@ def verdicts(
     return [preflight, *found.values()]
 
 
+JUDGED_AT_ONCE = 200_000
+"""Cells of all nights that one query goes through: it holds the newest of each key."""
+
+
 def listing_verdicts(
     connection: "duckdb.DuckDBPyConnection", listings: Sequence[str], settings: Settings
 ) -> dict[str, rules.Verdict]:
     """What the silent-zero rule says to each listing now."""
-    cells = cell_states(evidence.coverage(connection, listings, without_trusted=True))
-    trusted = evidence.trusted_counts(connection, listings)
-    return {
-        listing: rules.listing_verdict(
-            listing, cells.get(listing, []), settings.untrusted_tolerance, trusted=trusted.get(listing, 0)
-        )
-        for listing in listings
-    }
+    sizes = evidence.counts(connection, listings)
+    found: dict[str, rules.Verdict] = {}
+    together: list[str] = []
+    for listing in listings:
+        together.append(listing)
+        if sum(sizes.get(name, 0) for name in together) < JUDGED_AT_ONCE and listing is not listings[-1]:
+            continue
+        cells = cell_states(evidence.coverage(connection, together, without_trusted=True))
+        trusted = evidence.trusted_counts(connection, together)
+        for name in together:
+            found[name] = rules.listing_verdict(
+                name, cells.get(name, []), settings.untrusted_tolerance, trusted=trusted.get(name, 0)
+            )
+        together = []
+    return found
 
 
 def cell_states(coverage: list[dict[str, object]]) -> dict[str, list[rules.CellState]]:

@@ -75,7 +75,7 @@ def captures(
             )
             semi join (select * from audit.coverage where outcome = 'found') as newest
                 using (run_id, role, account_id, region, listing)
-            where (account_id in (select unnest($accounts::varchar[]))) <> $are_left_out
+            where account_id >= $since_account and account_id < $before_account
             """,
             {"files": [str(file) for file in files], **accounts.parameters}
             | {f"path_{index}": f'$."{name}"' for index, name in enumerate(fields)},
@@ -109,7 +109,7 @@ def earlier_cells(store: Store, listings: Iterable[Listing], accounts: evidence.
                     from audit.collection
                     where
                         list_contains($names, split_part(listing, ':', 1))
-                        and (account_id in (select unnest($accounts::varchar[]))) <> $are_left_out
+                        and account_id >= $since_account and account_id < $before_account
                 )
                 group by all
             )
@@ -122,7 +122,7 @@ def earlier_cells(store: Store, listings: Iterable[Listing], accounts: evidence.
             left join confirmed using (role, account_id, region, listing)
             where
                 list_contains($names, split_part(v.listing, ':', 1))
-                and (v.account_id in (select unnest($accounts::varchar[]))) <> $are_left_out
+                and v.account_id >= $since_account and v.account_id < $before_account
             """,
             {"names": names, "a_night_ago": datetime.now(UTC) - ONE_NIGHT, **accounts.parameters},
         ).fetchall()

@@ -59,6 +59,7 @@ class LandingWriter:
         self._lock = threading.Lock()
         self._part = self.folder / f".{RECORDS}.part"
         self._cells_part = self.folder / f".{CELLS}.part"
+        self.longest = 0
         with explained(landing):
             self.folder.mkdir(mode=0o750, parents=True, exist_ok=True)
             self._file: IO[bytes] = _private(self._part)
@@ -115,9 +116,11 @@ class LandingWriter:
                 _write(self._file, chunk)
 
     def keep(self, cells: Iterable[Cell]) -> None:
-        """Write judged cells."""
+        """Write judged cells. `longest` is the length of the longest line so far."""
+        lines = [orjson.dumps(cell_line(cell)) + b"\n" for cell in cells]
+        self.longest = max(self.longest, max(map(len, lines), default=0))
         with explained(self._landing):
-            _write(self._cells, b"".join(orjson.dumps(cell_line(cell)) + b"\n" for cell in cells))
+            _write(self._cells, b"".join(lines))
 
     def commit(self, cells: Iterable[Cell] = ()) -> Path:
         """Write the last cells, give both files their names, and return the cells' path."""

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 from pipelines import accounts, landed, metrics, rules
@@ -37,22 +38,20 @@ class Share:
 
     Attributes:
         whose: whose cells are asked or known of in this part; every cell is of one part.
-        part: which part of the step it is; None where there is only one.
         reached: the workload profiles' accounts of this part; None where the step asks none.
-        is_first: the central accounts are asked in the first part.
+        part: which part of the step it is; None where there is only one.
     """
 
     whose: Accounts
     reached: accounts.Reached | None
     part: Part | None = None
-    is_first: bool = True
 
 
 def shares(collection: Collection, reached: accounts.Reached | None) -> list[Share]:
     """A step's accounts, so many at a time that what is held of them does not grow with the organisation.
 
-    The first part has the accounts that central roles ask too, those that are not asked, and whatever earlier nights
-    knew of others.
+    What central roles are asked is in the part of their account, and that part comes first: whoever answered for
+    an account last night may be another one tonight.
     """
     if reached is None:
         return [Share(EVERY_ACCOUNT, None)]
@@ -61,23 +60,29 @@ def shares(collection: Collection, reached: accounts.Reached | None) -> list[Sha
     if any(listing.scope == "regional" for listing in listings):
         widest = max((len(regions) for regions in _enabled_regions(collection).values()), default=1)
     size = max(1, PART_CELLS // (len(listings) * max(1, widest)))
-    named = sorted(reached.profile_of, key=lambda account: account not in reached.central)
+    named = sorted(reached.profile_of)
     count = max(1, -(-len(named) // size))
     # Evenly, so that the last part keeps all threads at work too.
     size = max(1, -(-len(named) // count))
-    pieces = [named[start : start + size] for start in range(0, len(named), size)] or [[]]
-    later = frozenset(account for piece in pieces[1:] for account in piece)
+    bounds = [EVERY_ACCOUNT.since, *named[size::size], EVERY_ACCOUNT.before]
+    pieces = sorted(
+        (Accounts(since, before) for since, before in pairwise(bounds)),
+        key=lambda piece: not any(account in piece for account in reached.central),
+    )
     began = time.monotonic()
-    found = []
-    for number, piece in enumerate(pieces):
-        profile_of = {account: reached.profile_of[account] for account in piece}
-        part = Part(number + 1, len(pieces), began) if len(pieces) > 1 else None
-        if number == 0:
-            found.append(Share(Accounts(later), replace(reached, profile_of=profile_of), part))
-        else:
-            own = accounts.Reached(profile_of, central=reached.central)
-            found.append(Share(Accounts(frozenset(piece), are_left_out=False), own, part, is_first=False))
-    return found
+    return [
+        Share(
+            piece,
+            replace(
+                reached,
+                profile_of={account: name for account, name in reached.profile_of.items() if account in piece},
+                broken={account: why for account, why in reached.broken.items() if account in piece},
+                skipped={account: why for account, why in reached.skipped.items() if account in piece},
+            ),
+            Part(number, len(pieces), began) if len(pieces) > 1 else None,
+        )
+        for number, piece in enumerate(pieces, 1)
+    ]
 
 
 def ask_in_step(collection: Collection, plans: Sequence[tuple[Listing, Plan]]) -> None:

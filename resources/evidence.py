@@ -300,25 +300,17 @@ def cell_line(cell: Cell) -> dict[str, Any]:
     return line
 
 
-LOADED_AT_ONCE = 16 << 20
-"""Bytes of landed cells that one statement loads: DuckDB holds them all, the verbatim answers included."""
+LONGEST_LINE = 64 << 20
 
 
-def load_cells(connection: "duckdb.DuckDBPyConnection", paths: Sequence[str | Path]) -> None:
-    """Load the cells that a collection has landed in files; a cell of the same key and run is replaced."""
-    together: list[Path] = []
-    size = 0
-    for path in map(Path, paths):
-        together.append(path)
-        size += path.stat().st_size
-        if size >= LOADED_AT_ONCE:
-            _load_cells(connection, together)
-            together, size = [], 0
-    if together:
-        _load_cells(connection, together)
+def load_cells(
+    connection: "duckdb.DuckDBPyConnection", paths: Sequence[str | Path], longest: int = LONGEST_LINE
+) -> None:
+    """Load the cells that a collection has landed in files; a cell of the same key and run is replaced.
 
-
-def _load_cells(connection: "duckdb.DuckDBPyConnection", paths: Sequence[Path]) -> None:
+    Args:
+        longest: bytes of the longest line: DuckDB reserves memory for several such lines.
+    """
     columns = ", ".join(CELL_COLUMNS)
     connection.execute(
         """
@@ -327,7 +319,7 @@ def _load_cells(connection: "duckdb.DuckDBPyConnection", paths: Sequence[Path]) 
         from read_json(
             $paths,
             format = 'newline_delimited',
-            maximum_object_size = 67108864,
+            maximum_object_size = $longest,
             columns = {
                 run_id: 'VARCHAR', role: 'VARCHAR', account_id: 'VARCHAR', region: 'VARCHAR', listing: 'VARCHAR',
                 profile: 'VARCHAR', caller_account_id: 'VARCHAR', outcome: 'VARCHAR', is_trusted: 'BOOLEAN',
@@ -338,7 +330,7 @@ def _load_cells(connection: "duckdb.DuckDBPyConnection", paths: Sequence[Path]) 
             }
         )
         """,
-        {"paths": [str(path) for path in paths]},
+        {"paths": [str(path) for path in paths], "longest": max(longest, 1 << 20)},
     )
     connection.execute(
         """
@@ -397,18 +389,23 @@ COVERAGE_COLUMNS = (
 
 @dataclass(frozen=True)
 class Accounts:
-    """Some accounts, or all but some: which part of an organisation is meant."""
+    """The accounts from one id on and before another: a part of an organisation, which the database finds fast."""
 
-    ids: frozenset[str] = frozenset()
-    are_left_out: bool = True
+    since: str = ""
+    before: str = "~"
+
+    def __contains__(self, account_id: str) -> bool:
+        return self.since <= account_id < self.before
 
     @property
-    def parameters(self) -> dict[str, Any]:
-        """For SQL that says `(account_id in (select unnest($accounts::varchar[]))) <> $are_left_out`."""
-        return {"accounts": sorted(self.ids), "are_left_out": self.are_left_out}
+    def parameters(self) -> dict[str, str]:
+        """For SQL that says `account_id >= $since_account and account_id < $before_account`."""
+        return {"since_account": self.since, "before_account": self.before}
 
 
 EVERY_ACCOUNT = Accounts()
+
+NO_ACCOUNT = Accounts(before="")
 
 
 def coverage(
@@ -433,7 +430,7 @@ def coverage(
         from audit.coverage
         where
             list_contains($listings, split_part(listing, ':', 1))
-            and (account_id in (select unnest($accounts::varchar[]))) <> $are_left_out
+            and account_id >= $since_account and account_id < $before_account
             and not ($without_trusted and is_trusted)
             and not ($without_workload and role = 'workload')
         order by role, listing, account_id, region
@@ -446,6 +443,21 @@ def coverage(
         },
     ).fetchall()
     return [dict(zip(COVERAGE_COLUMNS, row, strict=True)) for row in rows]
+
+
+def counts(connection: "duckdb.DuckDBPyConnection", listings: Sequence[str]) -> dict[str, int]:
+    """How many cells of each listing all nights have left, by the listing's name without a parameter."""
+    return dict(
+        connection.execute(
+            """
+            select split_part(listing, ':', 1) as name, count(*)
+            from audit.collection
+            where list_contains($listings, name)
+            group by name
+            """,
+            {"listings": list(listings)},
+        ).fetchall()
+    )
 
 
 def trusted_counts(connection: "duckdb.DuckDBPyConnection", listings: Sequence[str]) -> dict[str, int]:

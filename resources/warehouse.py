@@ -184,10 +184,12 @@ class _Engine:
     Attributes:
         spill: where it puts what does not fit into memory.
         threads: how many work on a query; None for one a core.
+        memory: bytes that it may hold; None for as many as DuckDB takes by itself.
     """
 
     spill: Path
     threads: int | None
+    memory: int | None
     root: duckdb.DuckDBPyConnection
 
 
@@ -221,7 +223,7 @@ os.register_at_fork(after_in_child=_forget_in_child)
 
 
 @contextmanager
-def _engine(spill: Path, threads: int | None) -> Iterator[duckdb.DuckDBPyConnection]:
+def _engine(spill: Path, threads: int | None, memory: int | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection of its own to a DuckDB in memory: what was set or made in it ends with the block.
 
     The last engine is kept for the next block, unless something went wrong in it, or it has spilled: what it
@@ -229,14 +231,16 @@ def _engine(spill: Path, threads: int | None) -> Iterator[duckdb.DuckDBPyConnect
     """
     with _state:
         engine = _idle.pop() if _idle else None
-    if engine is not None and (engine.spill, engine.threads) != (spill, threads):
+    if engine is not None and (engine.spill, engine.threads, engine.memory) != (spill, threads, memory):
         engine.root.close()
         engine = None
     if engine is None:
         config: dict[str, str | bool | int | float | list[str]] = {**_SANDBOX, **_THRIFT, "temp_directory": str(spill)}
         if threads is not None:
             config["threads"] = str(threads)
-        engine = _Engine(spill, threads, duckdb.connect(":memory:", config=config))
+        if memory is not None:
+            config["memory_limit"] = f"{memory}B"
+        engine = _Engine(spill, threads, memory, duckdb.connect(":memory:", config=config))
     try:
         with closing(engine.root.cursor()) as connection:
             yield connection
@@ -640,25 +644,28 @@ class Store:
     # ------------------------------------------------------------------------------------------- connections
 
     @contextmanager
-    def write(self) -> Iterator[duckdb.DuckDBPyConnection]:
+    def write(self, memory: int | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
         """A short connection to the working file, of the newest schema, in UTC; each statement commits alone.
 
         The file is made when it is missing: from the published version where there is one, else empty.
         Close it before anything slow: nobody else can open the file meanwhile.
 
+        Args:
+            memory: bytes that DuckDB may hold, of what it has read and written too; None for its own measure.
+
         Raises:
             WarehouseError: the lock is not held, the file is open elsewhere, damaged, or of a newer schema.
         """
         self._require_held()
-        with self._door(), self._attached(writable=True) as connection:
+        with self._door(), self._attached(writable=True, memory=memory) as connection:
             self._migrate(connection)
             with _body(self.working):
                 yield connection
 
     @contextmanager
-    def transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
+    def transaction(self, memory: int | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
         """`write` as one transaction: all of it when the block ends, nothing of it when the block raises."""
-        with self.write() as connection:
+        with self.write(memory) as connection:
             connection.execute("begin")
             try:
                 yield connection
@@ -726,7 +733,9 @@ class Store:
             door.lock.release()
 
     @contextmanager
-    def _attached(self, *, writable: bool, file: Path | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+    def _attached(
+        self, *, writable: bool, file: Path | None = None, memory: int | None = None
+    ) -> Iterator[duckdb.DuckDBPyConnection]:
         """The working file, attached to a DuckDB in memory.
 
         So that it can be detached: only that raises when the last checkpoint fails, where closing hides it.
@@ -737,7 +746,7 @@ class Store:
             if writable and file is None:
                 self._make_working()
             spill = self.folder / f".{self.database.stem}.spill-{os.getpid()}"
-            connection = stack.enter_context(_engine(spill, 1 if _is_small(path) else None))
+            connection = stack.enter_context(_engine(spill, 1 if _is_small(path) else None, memory))
             with explained(path):
                 self._attach(connection, path, writable)
             yield connection
