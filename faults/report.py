@@ -47,41 +47,56 @@ class Part:
     what: str
     shown: Sequence[Shown]
 
+    @property
+    def tried(self) -> bool:
+        """Whether any of it was."""
+        return any(not shown.skipped for shown in self.shown)
 
-def page(parts: Iterable[Part], *, date: str, versions: str, seconds: float) -> str:
-    """docs/reliability.md."""
-    parts = list(parts)
-    cases = [shown for part in parts for shown in part.shown]
-    tried = [shown for shown in cases if not shown.skipped]
+
+HEAD = """# Reliability
+
+Written by `make faults`; do not edit it. Each case breaks something and says what must come of it. A part keeps what
+it showed until it is run again, as a whole, by `make faults` or `python -m faults PART`.
+"""
+
+
+def section(part: Part, *, date: str, versions: str) -> str:
+    """What a part showed, for docs/reliability.md."""
+    tried = [shown for shown in part.shown if not shown.skipped]
     lines = [
-        "# Reliability",
+        f"## {part.title}",
         "",
-        "Written by `make faults`; do not edit it. Each case breaks something and says what must come of it.",
+        part.what,
         "",
-        f"Run on {date} with {versions}, in {seconds / 60:.0f} minutes: {len(tried)} cases, "
-        f"{sum(not shown.passed for shown in tried)} of them otherwise than expected, "
-        f"{len(cases) - len(tried)} not tried.",
+        f"Run on {date} with {versions}; {sum(shown.seconds for shown in tried) / 60:.0f} minutes of work: "
+        f"{len(tried)} cases, {sum(not shown.passed for shown in tried)} of them otherwise than expected, "
+        f"{len(part.shown) - len(tried)} not tried.",
+        "",
+        "| case | must come of it | came of it |",
+        "| --- | --- | --- |",
     ]
-    for part in parts:
-        lines += [
-            "",
-            f"## {part.title}",
-            "",
-            part.what,
-            "",
-            "| case | must come of it | came of it |",
-            "| --- | --- | --- |",
-        ]
-        for shown in part.shown:
-            came = (
-                f"**otherwise**: {shown.failure}"
-                if shown.failure
-                else f"not tried: {shown.skipped}"
-                if shown.skipped
-                else shown.said or "as expected"
-            )
-            lines.append(f"| {_cell(shown.case)} | {_cell(shown.expected)} | {_cell(came)} |")
+    for shown in part.shown:
+        came = (
+            f"**otherwise**: {shown.failure}"
+            if shown.failure
+            else f"not tried: {shown.skipped}"
+            if shown.skipped
+            else shown.said or "as expected"
+        )
+        lines.append(f"| {_cell(shown.case)} | {_cell(shown.expected)} | {_cell(came)} |")
     return "\n".join(lines) + "\n"
+
+
+def renewed(page: str, sections: Iterable[str], order: Sequence[str]) -> str:
+    """docs/reliability.md with these sections in place of those of the same title.
+
+    Args:
+        page: as it was; empty where there was none.
+        order: every title, in the order in which they stand.
+    """
+    old = [f"## {rest}" for rest in page.split("\n## ")[1:]]
+    by_title = {text.partition("\n")[0].removeprefix("## "): text.rstrip() + "\n" for text in [*old, *sections]}
+    return "\n".join([HEAD, *(by_title[title] for title in order if title in by_title)])
 
 
 def _cell(text: str) -> str:

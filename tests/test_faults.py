@@ -12,7 +12,7 @@ from nights import REPOSITORY
 
 from faults import held, lies
 from faults.ground import Row, Tables, difference
-from faults.report import Part, Shown, page
+from faults.report import Part, Shown, renewed, section
 
 FEW = """
 import sys, time
@@ -84,10 +84,24 @@ def test_the_page_says_which_case_came_otherwise_and_which_was_not_tried() -> No
     ]
     assert [case.passed for case in shown] == [False, True]
     assert shown[0].line().startswith("✗ crashes: a case")
-    said = page([Part("crashes", "Crashes", "What breaks.", shown)], date="2026-11-25", versions="x 1", seconds=60)
+    said = section(Part("crashes", "Crashes", "What breaks.", shown), date="2026-11-25", versions="x 1")
     assert "| a case | it holds | **otherwise**: it \\| does not |" in said
     assert "| a case too late | it holds | not tried: the time was up |" in said
     assert "1 cases, 1 of them otherwise than expected, 1 not tried" in said
+
+
+def test_a_part_that_is_run_again_takes_its_own_place_on_the_page_and_no_others() -> None:
+    def of(title: str, said: str) -> str:
+        shown = [Shown(title, "a case", "it holds", said)]
+        return section(Part(title, title, "What breaks.", shown), date="2026-11-25", versions="x 1")
+
+    order = ["Lies", "Gating", "Crashes"]
+    page = renewed("", [of("Crashes", "first"), of("Lies", "second")], order)
+    again = renewed(page, [of("Gating", "third"), of("Crashes", "fourth")], order)
+    assert [line for line in again.splitlines() if line.startswith("## ")] == ["## Lies", "## Gating", "## Crashes"]
+    assert "second" in again
+    assert "first" not in again
+    assert renewed(again, [], order) == again
 
 
 # ------------------------------------------------------------------------------------------------ the comparison
