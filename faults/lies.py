@@ -91,8 +91,7 @@ ALONE: tuple[Lie, ...] = (
     Lie(("no_accounts",), "refused", ("organizations_account: empty_suspect", "never empty")),
     Lie(("no_service_control_policies",), "refused", ("organizations_policy: empty_suspect", "never empty")),
     Lie(("no_bill",), "refused", ("cost_monthly: empty_suspect", "asked by billing")),
-    # What is left of databases, their snapshots, explains the service's bill: asked twice, it is believed.
-    Lie(("no_databases",), "missing"),
+    Lie(("no_databases",), "refused", ("rds_db_instance: empty_suspect in account {account}", "InstanceUsage:db.")),
     Lie(("no_functions",), "refused", ("lambda_function: empty_suspect in account {account}",)),
     Lie(("no_buckets",), "refused", ("s3_bucket: empty_suspect in account {account}",)),
     # Half a list.

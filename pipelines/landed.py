@@ -162,12 +162,13 @@ def earlier_accounts(store: Store) -> dict[str, str]:
 
 
 def billed_services(store: Store, since: date) -> dict[tuple[str, str], tuple[str, ...]]:
-    """Services by account and listing that the last seven final days of the bill show usage of.
+    """Services and usage types by account and listing that the last seven final days of the bill show.
 
-    Only services that `ref.service_listing` maps to a listing without doubt. Empty where no bill is loaded yet.
+    Only what `ref.service_listing` and `ref.usage_type_listing` map to a listing without doubt. Empty where no bill is
+    loaded yet.
     """
     with store.read() as connection:
-        if not _exists(connection, "ref", "service_listing"):
+        if not all(_exists(connection, "ref", name) for name in ("service_listing", "usage_type_listing")):
             return {}
         rows = connection.execute(
             """
@@ -182,8 +183,14 @@ def billed_services(store: Store, since: date) -> dict[tuple[str, str], tuple[st
             select d.account_id, l.listing, list(distinct d.dimension_value order by d.dimension_value)
             from cost.daily as d
             join final_day as f using (usage_date)
-            join ref.service_listing as l on d.dimension_value = l.service
-            where d.slice = 'service' and d.unblended_cost > 0
+            join (
+                select 'service' as slice, service as billed, listing from ref.service_listing
+                union all
+                select 'usage_type', part, listing from ref.usage_type_listing
+            ) as l
+                on d.slice = l.slice
+                and (d.dimension_value = l.billed or (l.slice = 'usage_type' and contains(d.dimension_value, l.billed)))
+            where d.unblended_cost > 0
             group by d.account_id, l.listing
             """,
             {"since": since},

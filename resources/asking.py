@@ -159,11 +159,13 @@ def _spread(
         crew.run(lambda: tell(crew.done))
         return
     stopped = threading.Event()
-    others = [
-        _Elsewhere(process, share, reaches, deliver, stopped)
-        for process, share in zip(processes.started(), shares[1:], strict=True)
-        if share
-    ]
+    others = []
+    if any(shares[1:]):
+        others = [
+            _Elsewhere(process, share, reaches, deliver, stopped)
+            for process, share in zip(processes.started(), shares[1:], strict=True)
+            if share
+        ]
 
     def tick() -> None:
         for other in others:

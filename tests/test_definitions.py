@@ -112,6 +112,7 @@ CHECKS = {
     "ref/tag_key": {"key_is_unique"},
     "ref/tag_value_alias": {"key_is_unique"},
     "ref/service_listing": {"key_is_unique"},
+    "ref/usage_type_listing": {"key_is_unique"},
     "ref/approved_service": {"key_is_unique"},
     "ref/kpi_threshold": {"key_is_unique"},
     "stage/organizations_account": {"key_is_unique"},

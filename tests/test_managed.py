@@ -13,10 +13,11 @@ from typing import Any
 import pytest
 from given import WORKLOAD, house
 from nights import DATABASE, Witness, cmdb_here, copy_of, dagster_home, night_environment, query
-from test_two_roles import asked
+from steps import asked
 
 from pipelines.catalogue import FUNCTION, MANAGED, REGION, listings
 from pipelines.collection import unexplained
+from pipelines.landed import billed_services
 from pipelines.landing import records_path
 from resources.listing import Each, partition_of
 from resources.pages import redacted
@@ -87,7 +88,7 @@ def test_each_is_a_configuration_item_but_the_snapshots_that_come_and_go(witness
     for arn, row in reachable(truth, "db_snapshots").items():
         if row["snapshot_type"] != "automated":
             expected[arn] = ("DBClusterSnapshot" if row["is_of_cluster"] else "DBSnapshot", row)
-    listed = {listing.name for listing in MANAGED.listings}
+    listed = {listing.name for listing in MANAGED}
     assert {arn for arn, item in items.items() if item["listing"] in listed} == expected.keys()
     for arn, (kind, row) in expected.items():
         item = items[arn]
@@ -150,9 +151,9 @@ def test_each_listing_is_asked_in_the_regions_and_once_where_it_has_none(witness
         select listing, account_id, region, outcome, skip_reason from audit.collection
         where list_contains($names, listing)
         """,
-        {"names": [listing.name for listing in MANAGED.listings]},
+        {"names": [listing.name for listing in MANAGED]},
     )
-    of: dict[str, dict[tuple[str, str], tuple[str, str | None]]] = {listing.name: {} for listing in MANAGED.listings}
+    of: dict[str, dict[tuple[str, str], tuple[str, str | None]]] = {listing.name: {} for listing in MANAGED}
     for listing, account, region, outcome, reason in cells:
         if account in truth["reachable"]:
             of[listing][account, region] = (outcome, reason)
@@ -321,6 +322,19 @@ def test_the_bill_of_databases_is_explained_by_what_is_left_of_them_and_that_of_
     assert unexplained(shown, [("000000000001", "rds_db_snapshot")]) == shown
 
 
+def test_what_database_instances_cost_by_the_hour_is_not_explained_by_their_snapshots(truthful_night: Path) -> None:
+    store = Store(truthful_night / DATABASE)
+    shown = billed_services(store, dt.date.min)
+    running = {account for account, listing in shown if listing == "rds_db_instance"}
+    instances = {account for (account,) in query(store.database, "select distinct account_id from aws.rds_db_instance")}
+    assert running & instances
+    account = min(running & instances)
+    left = unexplained(shown, [(account, "rds_db_snapshot"), (account, "rds_db_cluster")])
+    assert all("InstanceUsage:db." in usage for usage in left[account, "rds_db_instance"])
+    assert (account, "rds_db_snapshot") not in left
+    assert (account, "rds_db_instance") not in unexplained(shown, [(account, "rds_db_instance")])
+
+
 @pytest.mark.parametrize(
     ("region", "partition"),
     [("us-east-1", "aws"), ("ap-southeast-2", "aws"), ("cn-north-1", "aws-cn"), ("us-gov-west-1", "aws-us-gov")],
@@ -353,7 +367,7 @@ def test_a_service_that_a_region_does_not_have_is_not_asked_there(
 
 def test_what_botocore_does_not_know_may_be_there() -> None:
     reach = Reach("workload", home_region="us-east-1")
-    offered = [reach.offers(listing.service, "ap-southeast-6") for listing in MANAGED.listings]
+    offered = [reach.offers(listing.service, "ap-southeast-6") for listing in MANAGED]
     assert all(offered)
     assert not reach.offers("apprunner", "af-south-1")
     # A region that is newer than botocore; a service whose regions it does not list.

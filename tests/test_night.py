@@ -83,6 +83,7 @@ PUBLIC = {
     "cost.budget_alert": ("account_id", "budget_name", "kind", "comparison", "threshold", "threshold_type"),
     "cost.resource_daily": ("usage_date", "account_id", "service", "resource_id"),
     "ref.service_listing": ("service", "listing"),
+    "ref.usage_type_listing": ("part", "listing"),
 }
 
 
