@@ -1,7 +1,7 @@
 """Two truthful nights with a changed world between them: what every broken night is compared with."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -149,14 +149,22 @@ def against_the_world(published: Tables, simulator: Simulator) -> str:
     )
 
 
-def must_be_tonight(database: Path, known: Known, ground: Ground, night: Ended) -> None:
+def must_be_tonight(database: Path, known: Known, ground: Ground, night: Ended, but: Collection[str] = ()) -> None:
     """A night has published tonight's rows.
+
+    Args:
+        but: tables that remember more than the truth of tonight.
 
     Raises:
         AssertionError: it was refused, or a row differs.
     """
     assert night.code == 0, f"the night was refused: {night.said[-800:]}"
-    other = apart(lambda: difference(tables(database, known.before, known.runs), known.tonight), ground.scratch)
+
+    def compared() -> str:
+        found, tonight = tables(database, known.before, known.runs), known.tonight
+        return difference(*({name: of[name] for name in of if name not in but} for of in (found, tonight)))
+
+    other = apart(compared, ground.scratch)
     assert not other, other
 
 

@@ -99,7 +99,7 @@ ALONE: tuple[Lie, ...] = (
     Lie(("truncated",), "missing"),
     Lie(("truncated_accounts",), "refused"),
     Lie(("truncated_units",), "refused"),
-    Lie(("bill_without_account",), "refused", ("{account}",)),
+    Lie(("bill_without_account",), "refused", ("add up to what AWS says the month came to",)),
     # Refusals.
     Lie(
         ("denied_listing",),
@@ -239,7 +239,9 @@ def tell(lie: Lie, ground: Ground, known: Known) -> str:
     seen = apart(lambda: believed(database), ground.scratch)
     said = f"{sentence(night.said)} {seen}".strip()
     if lie.mends:
-        must_be_tonight(database, known, ground, ground.night(database))
+        # What could not be judged in between is remembered there, until it can be or the resource is gone.
+        remembering = ["cmdb.decommission_signal"] if lie.fate == "frozen" else []
+        must_be_tonight(database, known, ground, ground.night(database), remembering)
     shutil.rmtree(database.parent)
     return said
 
