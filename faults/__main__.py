@@ -19,17 +19,15 @@ LIMIT = 18 * 60
 def main() -> int:
     """Run the parts that are named, or every part."""
     parser = argparse.ArgumentParser(prog="python -m faults", description=__doc__)
-    parser.add_argument("part", nargs="*", help="only this one; docs/reliability.md keeps the others as they are")
-    parser.add_argument(
-        "--case", default="", metavar="TEXT", help="only cases whose name holds this; the page stays as it is"
-    )
+    parser.add_argument("part", nargs="*", help="only this one; docs/reliability.md keeps the others")
+    parser.add_argument("--case", default="", metavar="TEXT", help="only cases whose name holds this; likewise")
     arguments = parser.parse_args()
     wanted = arguments.part
     with tempfile.TemporaryDirectory(prefix="cmdb-faults-", ignore_cleanup_errors=True) as folder:
         # botocore looks below HOME once, when it is loaded: it is set before anything else is.
         os.environ["HOME"] = folder
         from faults import kit
-        from faults.report import renewed, section
+        from faults.report import renewed
 
         began, deadline = time.monotonic(), time.monotonic() + LIMIT
         if unknown := sorted(set(wanted) - set(kit.PARTS)):
@@ -39,14 +37,12 @@ def main() -> int:
     cases = [shown for part in parts for shown in part.shown]
     wrong = [shown for shown in cases if not shown.passed]
     print(f"{len(cases)} cases in {seconds / 60:.1f} minutes, {len(wrong)} otherwise than expected.")
-    if arguments.case:
-        return 1 if wrong else 0
     named = {name: version(name) for name in ("duckdb", "dagster")}
     versions = ", ".join([f"Python {platform.python_version()}", *(f"{name} {of}" for name, of in named.items())])
-    sections = [section(part, date=f"{datetime.now(UTC):%Y-%m-%d}", versions=versions) for part in parts if part.tried]
     order = [title for title, _, _ in kit.PARTS.values()]
     was = PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""
-    PAGE.write_text(renewed(was, sections, order), encoding="utf-8")
+    page = renewed(was, parts, order, date=f"{datetime.now(UTC):%Y-%m-%d}", versions=versions)
+    PAGE.write_text(page, encoding="utf-8")
     return 1 if wrong else 0
 
 

@@ -55,48 +55,58 @@ class Part:
 
 HEAD = """# Reliability
 
-Written by `make faults`; do not edit it. Each case breaks something and says what must come of it. A part keeps what
-it showed until it is run again, as a whole, by `make faults` or `python -m faults PART`.
+Written by `make faults`; do not edit it. Each case breaks something and says what must come of it. A case keeps what
+it showed until it is run again, by `make faults` or by `python -m faults PART --case TEXT`.
 """
 
-
-def section(part: Part, *, date: str, versions: str) -> str:
-    """What a part showed, for docs/reliability.md."""
-    tried = [shown for shown in part.shown if not shown.skipped]
-    lines = [
-        f"## {part.title}",
-        "",
-        part.what,
-        "",
-        f"Run on {date} with {versions}; {sum(shown.seconds for shown in tried) / 60:.0f} minutes of work: "
-        f"{len(tried)} cases, {sum(not shown.passed for shown in tried)} of them otherwise than expected, "
-        f"{len(part.shown) - len(tried)} not tried.",
-        "",
-        "| case | must come of it | came of it |",
-        "| --- | --- | --- |",
-    ]
-    for shown in part.shown:
-        came = (
-            f"**otherwise**: {shown.failure}"
-            if shown.failure
-            else f"not tried: {shown.skipped}"
-            if shown.skipped
-            else shown.said or "as expected"
-        )
-        lines.append(f"| {_cell(shown.case)} | {_cell(shown.expected)} | {_cell(came)} |")
-    return "\n".join(lines) + "\n"
+NOT_TRIED = "not tried: "
+OTHERWISE = "**otherwise**: "
 
 
-def renewed(page: str, sections: Iterable[str], order: Sequence[str]) -> str:
-    """docs/reliability.md with these sections in place of those of the same title.
+def renewed(page: str, parts: Iterable[Part], order: Sequence[str], *, date: str, versions: str) -> str:
+    """docs/reliability.md with what these parts showed in place of what the same cases had shown before.
 
     Args:
         page: as it was; empty where there was none.
-        order: every title, in the order in which they stand.
+        order: the title of every part, in the order in which they stand.
     """
-    old = [f"## {rest}" for rest in page.split("\n## ")[1:]]
-    by_title = {text.partition("\n")[0].removeprefix("## "): text.rstrip() + "\n" for text in [*old, *sections]}
-    return "\n".join([HEAD, *(by_title[title] for title in order if title in by_title)])
+    sections = {text.partition("\n")[0]: text.rstrip() + "\n" for text in page.split("\n## ")[1:]}
+    for part in parts:
+        if part.tried:
+            sections[part.title] = _section(part, sections.get(part.title, ""), date, versions)
+    return "\n".join([HEAD, *(f"## {sections[title]}" for title in order if title in sections)])
+
+
+def _section(part: Part, was: str, date: str, versions: str) -> str:
+    """A part: its title, what it shows, and a row a case; what was not tried now keeps the row that it had."""
+    rows = {line.split(" | ")[0]: line for line in was.splitlines() if line.startswith("| ")}
+    rows = {case: line for case, line in rows.items() if case not in ("| case", "| ---")}
+    for shown in part.shown:
+        came = (
+            f"{OTHERWISE}{shown.failure}"
+            if shown.failure
+            else f"{NOT_TRIED}{shown.skipped}"
+            if shown.skipped
+            else shown.said or "as expected"
+        )
+        case = f"| {_cell(shown.case)}"
+        if not shown.skipped or case not in rows:
+            rows[case] = f"{case} | {_cell(shown.expected)} | {_cell(came)} | {date} |"
+    wrong = sum(f" | {OTHERWISE}" in line for line in rows.values())
+    not_tried = sum(f" | {NOT_TRIED}" in line for line in rows.values())
+    lines = [
+        part.title,
+        "",
+        part.what,
+        "",
+        f"Run last on {date} with {versions}: {len(rows) - not_tried} cases, {wrong} of them otherwise than expected, "
+        f"{not_tried} not tried.",
+        "",
+        "| case | must come of it | came of it | on |",
+        "| --- | --- | --- | --- |",
+        *rows.values(),
+    ]
+    return "\n".join(lines) + "\n"
 
 
 def _cell(text: str) -> str:

@@ -12,7 +12,7 @@ from nights import REPOSITORY
 
 from faults import held, lies
 from faults.ground import Row, Tables, difference
-from faults.report import Part, Shown, renewed, section
+from faults.report import Part, Shown, renewed
 
 FEW = """
 import sys, time
@@ -84,24 +84,32 @@ def test_the_page_says_which_case_came_otherwise_and_which_was_not_tried() -> No
     ]
     assert [case.passed for case in shown] == [False, True]
     assert shown[0].line().startswith("✗ crashes: a case")
-    said = section(Part("crashes", "Crashes", "What breaks.", shown), date="2026-11-25", versions="x 1")
-    assert "| a case | it holds | **otherwise**: it \\| does not |" in said
-    assert "| a case too late | it holds | not tried: the time was up |" in said
+    said = page_with("", shown)
+    assert "| a case | it holds | **otherwise**: it \\| does not | 2026-11-25 |" in said
+    assert "| a case too late | it holds | not tried: the time was up | 2026-11-25 |" in said
     assert "1 cases, 1 of them otherwise than expected, 1 not tried" in said
 
 
-def test_a_part_that_is_run_again_takes_its_own_place_on_the_page_and_no_others() -> None:
-    def of(title: str, said: str) -> str:
-        shown = [Shown(title, "a case", "it holds", said)]
-        return section(Part(title, title, "What breaks.", shown), date="2026-11-25", versions="x 1")
+def page_with(page: str, shown: list[Shown], title: str = "Crashes", date: str = "2026-11-25") -> str:
+    part = Part(title.lower(), title, "What breaks.", shown)
+    return renewed(page, [part], ["Lies", "Gating", "Crashes"], date=date, versions="x 1")
 
-    order = ["Lies", "Gating", "Crashes"]
-    page = renewed("", [of("Crashes", "first"), of("Lies", "second")], order)
-    again = renewed(page, [of("Gating", "third"), of("Crashes", "fourth")], order)
-    assert [line for line in again.splitlines() if line.startswith("## ")] == ["## Lies", "## Gating", "## Crashes"]
-    assert "second" in again
-    assert "first" not in again
-    assert renewed(again, [], order) == again
+
+def test_a_case_that_is_run_again_takes_its_own_row_and_what_was_not_tried_keeps_what_it_had() -> None:
+    first = [Shown("c", "one", "it holds", failure="no"), Shown("c", "two", "it holds", "so")]
+    page = page_with(page_with("", first), [Shown("l", "a lie", "it holds", "seen")], "Lies")
+    again = [Shown("c", "one", "it holds", "so now"), Shown("c", "two", "it holds", skipped="the time was up")]
+    page = page_with(page, [*again, Shown("c", "three", "it holds", skipped="the time was up")], date="2026-11-26")
+    assert [line for line in page.splitlines() if line.startswith("## ")] == ["## Lies", "## Crashes"]
+    rows = [line for line in page.partition("## Crashes")[2].splitlines() if line.startswith("| ")][2:]
+    assert rows == [
+        "| one | it holds | so now | 2026-11-26 |",
+        "| two | it holds | so | 2026-11-25 |",
+        "| three | it holds | not tried: the time was up | 2026-11-26 |",
+    ]
+    assert "2 cases, 0 of them otherwise than expected, 1 not tried" in page
+    assert "| a lie | it holds | seen | 2026-11-25 |" in page
+    assert renewed(page, [], ["Lies", "Gating", "Crashes"], date="x", versions="y") == page
 
 
 # ------------------------------------------------------------------------------------------------ the comparison
