@@ -74,7 +74,7 @@ class InMemory(Store):
         self.connection.execute("set timezone = 'UTC'")
 
     @contextmanager
-    def write(self) -> Iterator[duckdb.DuckDBPyConnection]:
+    def write(self, memory: int | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
         yield self.connection
 
     read = write
