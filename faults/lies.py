@@ -7,6 +7,7 @@ keep exactly their rows of yesterday, marked stale, among tonight's.
 
 import functools
 import shutil
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -263,7 +264,8 @@ def sentence(printed: str) -> str:
     """The first thing that the operator reads of a rule; empty where there is none."""
     lines = [line.strip() for line in printed.splitlines()]
     marked = [line for mark in "✗!" for line in lines if line.startswith(mark)]
-    return (marked or [""])[0][:300]
+    # Between words: half of a variable's name is the name of nothing.
+    return textwrap.shorten((marked or [""])[0], 300, placeholder=" …")
 
 
 def believed(database: Path) -> str:
