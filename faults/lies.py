@@ -189,7 +189,7 @@ PAIRS: tuple[Lie, ...] = (
         LENIENT,
     ),
     Lie(("denied", "silent_zero"), "refused", ("{account}",), settings=PATIENT),
-    Lie(("bill_without_account", "silent_zero"), "refused", ("{account}",)),
+    Lie(("bill_without_account", "silent_zero"), "refused", ("add up to what AWS says the month came to",)),
     Lie(
         ("denied_listing", "empty_page"),
         "frozen",
