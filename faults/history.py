@@ -119,7 +119,7 @@ def against_the_world(published: Tables, simulator: Simulator) -> str:
     days: set[date] = {row[day] for row in rows}
     billed: Counter[str] = Counter()
     for line in simulator.ledger(min(days), max(days) + timedelta(days=1)):
-        billed[line["account_id"]] += Decimal(line["unblended_cost"])  # type: ignore[assignment]
+        billed[line["account_id"]] += Decimal(line["unblended_cost"])  # type: ignore[assignment]  # counts money, not things
     told: Counter[str] = Counter()
     for row in rows:
         if row[cut] == "service":

@@ -114,7 +114,7 @@ class Tally:
 
     Attributes:
         record_count: of the trusted cells.
-        untrusted: the first cells that are not trusted; `cells` minus the trusted ones is how many there are.
+        untrusted: the first cells that are not trusted, as many as are shown.
     """
 
     SHOWN: ClassVar[int] = 50

@@ -152,10 +152,11 @@ def listing_verdicts(
         if sum(sizes.get(name, 0) for name in together) < JUDGED_AT_ONCE and listing is not listings[-1]:
             continue
         cells = cell_states(evidence.coverage(connection, together, without_trusted=True))
-        trusted = evidence.trusted_counts(connection, together)
+        standing = evidence.standing(connection, together)
         for name in together:
+            trusted = standing[name].trusted if name in standing else 0
             found[name] = rules.listing_verdict(
-                name, cells.get(name, []), settings.untrusted_tolerance, trusted=trusted.get(name, 0)
+                name, cells.get(name, []), settings.untrusted_tolerance, trusted=trusted
             )
         together = []
     return found

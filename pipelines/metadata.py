@@ -8,7 +8,7 @@ import dagster as dg
 from pipelines.collection import Tally
 from pipelines.lineage import Sources, as_text
 
-ROWS_SHOWN = 50
+ROWS_SHOWN = Tally.SHOWN
 
 
 def rows_table(rows: Sequence[Mapping[str, Any]]) -> dg.TableMetadataValue | None:

@@ -109,7 +109,7 @@ def _require_built(store: Store, models: Mapping[str, Model]) -> None:
     listings = sorted({listing for model in models.values() for listing in model.listings})
     with store.read() as connection:
         built = evidence.builds(connection)
-        answered = evidence.answered_at(connection, listings)
+        answered = {name: found.answered_at for name, found in evidence.standing(connection, listings).items()}
     verdict = rules.builds_verdict(
         {
             # A view shows what its tables hold now, and a log is written with the table that it logs.

@@ -460,31 +460,23 @@ def counts(connection: "duckdb.DuckDBPyConnection", listings: Sequence[str]) -> 
     )
 
 
-def trusted_counts(connection: "duckdb.DuckDBPyConnection", listings: Sequence[str]) -> dict[str, int]:
-    """How many cells of each listing are trusted, by the listing's name without a parameter."""
-    return dict(
-        connection.execute(
-            """
-            select split_part(listing, ':', 1) as name, count(*)
-            from audit.coverage
-            where is_trusted and list_contains($listings, split_part(listing, ':', 1))
-            group by name
-            """,
-            {"listings": list(listings)},
-        ).fetchall()
-    )
+@dataclass(frozen=True)
+class Standing:
+    """What the newest cells of a listing come to: how many are trusted, and when the last one was answered."""
+
+    trusted: int
+    answered_at: datetime
 
 
-def answered_at(connection: "duckdb.DuckDBPyConnection", listings: Sequence[str]) -> dict[str, datetime]:
-    """When each listing was last answered, by its name without a parameter."""
-    return dict(
-        connection.execute(
-            """
-            select split_part(listing, ':', 1) as name, max(ended_at)
-            from audit.coverage
-            where list_contains($listings, split_part(listing, ':', 1))
-            group by name
-            """,
-            {"listings": list(listings)},
-        ).fetchall()
-    )
+def standing(connection: "duckdb.DuckDBPyConnection", listings: Sequence[str]) -> dict[str, Standing]:
+    """How each listing that was ever asked stands, by its name without a parameter."""
+    rows = connection.execute(
+        """
+        select split_part(listing, ':', 1) as name, count(*) filter (is_trusted), max(ended_at)
+        from audit.coverage
+        where list_contains($listings, name)
+        group by name
+        """,
+        {"listings": list(listings)},
+    ).fetchall()
+    return {name: Standing(trusted, answered_at) for name, trusted, answered_at in rows}

@@ -10,11 +10,13 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
+import scripted_aws
 from scripted_aws import Call, Reply, ScriptedAws, reservations, scripted, static, write_profiles
 
 from resources.asking import ask_all
@@ -26,16 +28,7 @@ from simulator.client import Simulator
 
 REGIONS = ("us-east-1", "eu-west-1", "ap-southeast-2")
 HASTE = Retry(seconds=2.0, transient_attempts=3, first_delay=0.01, longest_delay=0.05)
-INSTANCES = Listing(
-    "ec2_instance",
-    "ec2:DescribeInstances",
-    roles=("workload",),
-    zero="witnessed",
-    records="Reservations[].Instances",
-    carry=("OwnerId",),
-    owner="OwnerId",
-    parameters={"MaxResults": 1000},
-)
+INSTANCES = replace(scripted_aws.INSTANCES, parameters={"MaxResults": 1000})
 
 
 def question(profile: str, account: str, region: str = REGIONS[0], listing: Listing = INSTANCES) -> Question:
