@@ -27,12 +27,13 @@ def main() -> int:
         # botocore looks below HOME once, when it is loaded: it is set before anything else is.
         os.environ["HOME"] = folder
         from faults import kit
-        from faults.report import renewed
+        from faults.report import dates, renewed
 
         began, deadline = time.monotonic(), time.monotonic() + LIMIT
         if unknown := sorted(set(wanted) - set(kit.PARTS)):
             parser.error(f"There is no part {', '.join(unknown)}; there are {', '.join(kit.PARTS)}. Nothing was run.")
-        parts = kit.run(wanted or list(kit.PARTS), Path(folder), deadline, holding=arguments.case)
+        known = dates(_page())
+        parts = kit.run(wanted or list(kit.PARTS), Path(folder), deadline, known, holding=arguments.case)
     seconds = time.monotonic() - began
     cases = [shown for part in parts for shown in part.shown]
     wrong = [shown for shown in cases if not shown.passed]
@@ -40,10 +41,13 @@ def main() -> int:
     named = {name: version(name) for name in ("duckdb", "dagster")}
     versions = ", ".join([f"Python {platform.python_version()}", *(f"{name} {of}" for name, of in named.items())])
     order = [title for title, _, _ in kit.PARTS.values()]
-    was = PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""
-    page = renewed(was, parts, order, date=f"{datetime.now(UTC):%Y-%m-%d}", versions=versions)
+    page = renewed(_page(), parts, order, date=f"{datetime.now(UTC):%Y-%m-%d}", versions=versions)
     PAGE.write_text(page, encoding="utf-8")
     return 1 if wrong else 0
+
+
+def _page() -> str:
+    return PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ A promise names its tests; a test that is gone or renamed is a failure here, not
 """
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -18,6 +19,9 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 
 LONGEST = 900
 """Seconds after which the tests are broken off, whatever the deadline."""
+
+PATIENCE = 60
+"""Seconds that an interrupted pytest has to write its report."""
 
 
 @dataclass(frozen=True)
@@ -223,37 +227,61 @@ def run(scratch: Path, deadline: float) -> list[Shown]:
     """Run the tests of every promise in one pytest, and say of each promise how many passed and what they show."""
     left = min(LONGEST, deadline - time.monotonic())
     if left <= 0:
-        return [Shown("held", promise.case, promise.expected, skipped="the time was up") for promise in PROMISES]
+        return [_late(promise) for promise in PROMISES]
     scratch.mkdir(parents=True)
     report = scratch / "junit.xml"
     began = time.monotonic()
     ids = dict.fromkeys(test for promise in PROMISES for test in promise.ids())
     command = [sys.executable, "-m", "pytest", "-m", "", "-p", "no:cacheprovider", f"--junit-xml={report}", *ids]
-    try:
-        done = subprocess.run(
-            command, cwd=REPOSITORY, env=dict(os.environ), capture_output=True, text=True, timeout=left, check=False
-        )
-        trouble = "" if report.exists() else f"pytest did not run: {_last(done.stdout + done.stderr)}"
-    except subprocess.TimeoutExpired:
-        trouble = f"the tests did not end in {left:.0f} seconds"
-    seen = {} if trouble else read(report)
+    said, late = asked(command, left)
+    trouble = "" if report.exists() else f"pytest did not run: {_last(said)}"
+    seen = {} if trouble else read(report, late=late)
     seconds = (time.monotonic() - began) / len(PROMISES)
-    found = [shown_of(promise, seen, trouble, seconds) for promise in PROMISES]
+    found = [
+        _late(promise)
+        if late and not trouble and not seen.keys() >= {*promise.ids()}
+        else shown_of(promise, seen, trouble, seconds)
+        for promise in PROMISES
+    ]
     for case in found:
         print(case.line(), flush=True)
     return found
+
+
+def _late(promise: Promise) -> Shown:
+    return Shown("held", promise.case, promise.expected, skipped="the time was up")
+
+
+def asked(command: Sequence[str], seconds: float) -> tuple[str, bool]:
+    """What pytest says, and whether it was interrupted because it had no more time; it writes what it has seen then."""
+    child = subprocess.Popen(
+        command, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
+        # What runs in the background of a shell ignores it.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )  # fmt: skip
+    try:
+        return child.communicate(timeout=seconds)[0], False
+    except subprocess.TimeoutExpired:
+        child.send_signal(signal.SIGINT)
+    try:
+        return child.communicate(timeout=PATIENCE)[0], True
+    except subprocess.TimeoutExpired:
+        os.killpg(child.pid, signal.SIGKILL)
+        return child.communicate()[0], True
 
 
 def _last(text: str) -> str:
     return next((line for line in reversed(text.splitlines()) if line.strip()), "it said nothing")
 
 
-def read(report: Path) -> dict[str, Seen]:
-    """What came of each test function, by its id."""
+def read(report: Path, *, late: bool = False) -> dict[str, Seen]:
+    """What came of each test function, by its id; without the last one where they were interrupted."""
     found: dict[str, Seen] = {}
+    name = ""
     for case in ElementTree.parse(report).iter("testcase"):  # our own pytest wrote it
         file = case.get("classname", "").replace(".", "/")
-        seen = found.setdefault(f"{file}.py::{case.get('name', '').partition('[')[0]}", Seen())
+        name = f"{file}.py::{case.get('name', '').partition('[')[0]}"
+        seen = found.setdefault(name, Seen())
         wrong = next((child for child in case if child.tag in ("failure", "error")), None)
         skipped = case.find("skipped")
         if wrong is not None:
@@ -262,6 +290,9 @@ def read(report: Path) -> dict[str, Seen]:
             seen.skipped = skipped.get("message") or "skipped"
         else:
             seen.passed += 1
+    if late:
+        # pytest writes of a test that it was at what it writes of one that has passed.
+        found.pop(name, None)
     return found
 
 

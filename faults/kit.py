@@ -1,13 +1,13 @@
-"""The parts of the kit, in the order in which they are begun: what the deadline cuts off stands last."""
+"""The parts of the kit. What was shown longest ago is begun first, so that the deadline cuts off what is newest."""
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from faults import broken_nights, clocks, crashes, gating, held, lies, streams, versions
 from faults.ground import load, shown
 from faults.history import Case, against_the_world
-from faults.report import Part, Shown
+from faults.report import NEVER, Part, Shown, cell
 from faults.streams import Piece, Stream
 
 Work = Callable[[Path, float], list[Shown]]
@@ -68,27 +68,56 @@ PARTS: dict[str, tuple[str, str, Work | Sequence[Case]]] = {
 """Title, what it shows, and the work, by name: a part is done whole, or case by case where it has cases."""
 
 
-def run(names: Sequence[str], scratch: Path, deadline: float, *, holding: str = "") -> list[Part]:
+def run(
+    names: Sequence[str], scratch: Path, deadline: float, dates: Mapping[tuple[str, str], str], *, holding: str = ""
+) -> list[Part]:
     """Run the parts of these names.
 
     Args:
+        dates: when a case was last as expected, by title and name (`report.dates`).
         holding: only the cases whose name holds this.
     """
-    chosen = {name: PARTS[name] for name in PARTS if name in names}
-    if any(not callable(work) for _, _, work in chosen.values()):
-        chosen = {HISTORY: PARTS[HISTORY], **chosen}
+    chosen = _chosen(names)
+    if HISTORY in chosen:
         load()
-    pieces = [piece for name, (_, _, work) in chosen.items() for piece in _pieces(name, work, scratch, holding)]
-    found = streams.run(pieces, scratch, deadline)
+    todo = pieces(names, scratch, dates, holding=holding)
+    found = streams.run(todo, scratch, deadline)
     return [
         Part(
             name,
             title,
             what,
-            [case for piece, cases in zip(pieces, found, strict=True) if piece.skipped.part == name for case in cases],
+            [case for piece, cases in zip(todo, found, strict=True) if piece.skipped.part == name for case in cases],
+            None if callable(work) or name == HISTORY else [case.name for case in work],
         )
-        for name, (title, what, _) in chosen.items()
+        for name, (title, what, work) in chosen.items()
     ]
+
+
+def _chosen(names: Sequence[str]) -> dict[str, tuple[str, str, Work | Sequence[Case]]]:
+    chosen = {name: PARTS[name] for name in PARTS if name in names}
+    if any(not callable(work) for _, _, work in chosen.values()):
+        return {HISTORY: PARTS[HISTORY], **chosen}
+    return chosen
+
+
+def pieces(
+    names: Sequence[str], scratch: Path, dates: Mapping[tuple[str, str], str], *, holding: str = ""
+) -> list[Piece]:
+    """What there is to do for the parts of these names, in its order; as for `run`."""
+    found = [piece for name, (_, _, work) in _chosen(names).items() for piece in _pieces(name, work, scratch, holding)]
+    found.sort(key=lambda piece: _since(piece, dates))
+    # While one stream makes the two nights, the other does what needs none.
+    whole = next((place for place, piece in enumerate(found) if callable(PARTS[piece.skipped.part][2])), 0)
+    return [*found[:1], *found[whole : whole + 1], *found[1:whole], *found[whole + 1 :]] if whole else found
+
+
+def _since(piece: Piece, dates: Mapping[tuple[str, str], str]) -> str:
+    """When it was shown; of a part that is done whole, what of it was shown longest ago."""
+    title, _, work = PARTS[piece.skipped.part]
+    if callable(work):
+        return min((date for (of, _), date in dates.items() if of == title), default=NEVER)
+    return NEVER if piece.skipped.part == HISTORY else dates.get((title, cell(piece.skipped.case)), NEVER)
 
 
 def _pieces(name: str, work: Work | Sequence[Case], scratch: Path, holding: str) -> list[Piece]:

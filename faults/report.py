@@ -1,6 +1,6 @@
 """What was shown: one line a case, and the page that keeps them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 
@@ -40,12 +40,17 @@ class Shown:
 
 @dataclass(frozen=True)
 class Part:
-    """A part of the kit for the page: its title, what it shows, and the cases."""
+    """A part of the kit for the page: its title, what it shows, and what was shown.
+
+    Attributes:
+        cases: the names of all that it has, where they are known before they are run: a row of any other one is gone.
+    """
 
     name: str
     title: str
     what: str
     shown: Sequence[Shown]
+    cases: Collection[str] | None = None
 
     @property
     def tried(self) -> bool:
@@ -56,11 +61,25 @@ class Part:
 HEAD = """# Reliability
 
 Written by `make faults`; do not edit it. Each case breaks something and says what must come of it. A case keeps what
-it showed until it is run again, by `make faults` or by `python -m faults PART --case TEXT`.
+it showed until it is run again: by `make faults`, which begins with what was shown longest ago and ends after twenty
+minutes, or by `python -m faults PART --case TEXT`.
 """
 
 NOT_TRIED = "not tried: "
 OTHERWISE = "**otherwise**: "
+NEVER = ""
+"""Before every date."""
+
+
+def dates(page: str) -> dict[tuple[str, str], str]:
+    """When a case was last as expected, by the title of its part and its name; NEVER for the others of the page."""
+    found = {}
+    for text in page.split("\n## ")[1:]:
+        for case, line in _rows(text).items():
+            is_shown = f" | {OTHERWISE}" not in line and f" | {NOT_TRIED}" not in line
+            date = line.rsplit(" | ", 1)[1].removesuffix(" |")
+            found[text.partition("\n")[0], case.removeprefix("| ")] = date if is_shown else NEVER
+    return found
 
 
 def renewed(page: str, parts: Iterable[Part], order: Sequence[str], *, date: str, versions: str) -> str:
@@ -79,8 +98,10 @@ def renewed(page: str, parts: Iterable[Part], order: Sequence[str], *, date: str
 
 def _section(part: Part, was: str, date: str, versions: str) -> str:
     """A part: its title, what it shows, and a row a case; what was not tried now keeps the row that it had."""
-    rows = {line.split(" | ")[0]: line for line in was.splitlines() if line.startswith("| ")}
-    rows = {case: line for case, line in rows.items() if case not in ("| case", "| ---")}
+    rows = _rows(was)
+    if part.cases is not None:
+        known = {f"| {cell(case)}" for case in part.cases}
+        rows = {case: line for case, line in rows.items() if case in known}
     for shown in part.shown:
         came = (
             f"{OTHERWISE}{shown.failure}"
@@ -89,9 +110,9 @@ def _section(part: Part, was: str, date: str, versions: str) -> str:
             if shown.skipped
             else shown.said or "as expected"
         )
-        case = f"| {_cell(shown.case)}"
+        case = f"| {cell(shown.case)}"
         if not shown.skipped or case not in rows:
-            rows[case] = f"{case} | {_cell(shown.expected)} | {_cell(came)} | {date} |"
+            rows[case] = f"{case} | {cell(shown.expected)} | {cell(came)} | {date} |"
     wrong = sum(f" | {OTHERWISE}" in line for line in rows.values())
     not_tried = sum(f" | {NOT_TRIED}" in line for line in rows.values())
     lines = [
@@ -109,5 +130,12 @@ def _section(part: Part, was: str, date: str, versions: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _cell(text: str) -> str:
+def _rows(section: str) -> dict[str, str]:
+    """The lines of a part's cases, by their first cell."""
+    lines = [line for line in section.splitlines() if line.startswith("| ")]
+    return {line.split(" | ")[0]: line for line in lines[2:]}
+
+
+def cell(text: str) -> str:
+    """A text as it stands in a table of the page."""
     return " ".join(text.replace("|", "\\|").split())

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from nights import REPOSITORY
 
-from faults import held, lies
+from faults import held, kit, lies
 from faults.ground import Row, Tables, difference
-from faults.report import Part, Shown, renewed
+from faults.report import NEVER, Part, Shown, dates, renewed
 
 FEW = """
 import sys, time
@@ -110,6 +110,47 @@ def test_a_case_that_is_run_again_takes_its_own_row_and_what_was_not_tried_keeps
     assert "2 cases, 0 of them otherwise than expected, 1 not tried" in page
     assert "| a lie | it holds | seen | 2026-11-25 |" in page
     assert renewed(page, [], ["Lies", "Gating", "Crashes"], date="x", versions="y") == page
+
+
+def test_what_was_shown_longest_ago_is_begun_first(tmp_path: Path) -> None:
+    shown = [
+        Shown("lies", "as expected", "it holds", "so"),
+        Shown("lies", "otherwise", "it holds", failure="no"),
+        Shown("lies", "not tried", "it holds", skipped="the time was up"),
+    ]
+    page = page_with(page_with("", shown, "Lies"), [Shown("lies", "newer", "it holds", "so")], "Lies", "2026-11-26")
+    found = dates(page)
+    assert [found["Lies", name] for name in ("as expected", "otherwise", "not tried", "newer")] == [
+        "2026-11-25", NEVER, NEVER, "2026-11-26",
+    ]  # fmt: skip
+    pieces = kit.pieces(
+        ["lies"], tmp_path, {("Lies", lies.CASES[0].name): "2026-11-25", ("Lies", lies.CASES[2].name): ""}
+    )
+    names = [piece.skipped.case for piece in pieces]
+    whole = kit.pieces(
+        ["lies", "crashes", "held"], tmp_path, {("Crashes", "one"): "2026-11-25", ("Held", "one"): "2026-11-24"}
+    )
+    assert [piece.skipped.part for piece in whole[:3]] == ["history", "held", "lies"]
+    assert names[:2] == ["two truthful nights", lies.CASES[1].name]
+    assert names[-1] == lies.CASES[0].name
+
+
+def test_the_row_of_a_case_that_is_no_more_leaves_the_page() -> None:
+    page = page_with("", [Shown("lies", name, "it holds", "so") for name in ("stays", "is gone")], "Lies")
+    part = Part("lies", "Lies", "What breaks.", [Shown("lies", "new", "it holds", "so")], ["stays", "new"])
+    found = renewed(page, [part], ["Lies"], date="2026-11-26", versions="x 1")
+    assert [name for _, name in dates(found)] == ["stays", "new"]
+
+
+@pytest.mark.parametrize("tests", [["a_short_one", "an_endless_one"], ["a_short_one"]])
+def test_tests_that_do_not_end_in_time_lose_nothing_of_those_before_them(tmp_path: Path, tests: list[str]) -> None:
+    file, report = tmp_path / "test_a.py", tmp_path / "junit.xml"
+    file.write_text("import time\ndef test_a_short_one(): pass\ndef test_an_endless_one(): time.sleep(600)\n")
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--rootdir", str(tmp_path)]
+    ids = [f"{file}::test_{name}" for name in tests]
+    _, late = held.asked([*command, f"--junit-xml={report}", *ids], 4.0)
+    assert late is (len(tests) == 2)
+    assert [seen.passed for seen in held.read(report, late=late).values()] == [1]
 
 
 # ------------------------------------------------------------------------------------------------ the comparison
