@@ -29,9 +29,9 @@ from bench.canned import LISTINGS, World, workload_accounts
 from pipelines import catalogue
 from pipelines.landing import LandingWriter
 from resources.pages import Pages
+from resources.parsers import Parsers
 from resources.service_models import ContractLoader
 from resources.wire import Made, SigningKeys, signed
-from resources.xml_answers import Parsers
 
 RECORDED = Path(__file__).with_suffix(".json")
 REGION = "us-east-1"

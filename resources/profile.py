@@ -68,9 +68,9 @@ from resources.fanout import FanOut
 from resources.guard import Guard
 from resources.listing import GLOBAL_REGION, Listing
 from resources.pages import TOKEN_FIELDS, Failed, Pages, record_path, redacted
+from resources.parsers import Parsers
 from resources.service_models import ContractLoader
 from resources.wire import Wire
-from resources.xml_answers import Parsers
 
 __all__ = [
     "REQUEST_LIMIT",

@@ -5,39 +5,20 @@ members there are. What comes of it is the same, to the order of the fields; a t
 is rare (repeated elements, flattened lists, unions) is left to botocore's own parser.
 """
 
-from collections.abc import Callable
 from typing import Any
 
-from botocore.parsers import EC2QueryParser, QueryParser, ResponseParserFactory
+from botocore.parsers import EC2QueryParser, QueryParser
 
-Reader = Callable[[Any], Any]
-"""Makes a value of an element."""
-
-_TAGS_KEPT = 1_000
-"""So many spellings of its members' names a structure remembers: an answer cannot make it remember without end."""
+from resources.shape_readers import SPELLINGS_KEPT, ByShape, Reader
 
 
-class _ByElement:
-    """What both protocols share: a reader for each shape, made when it is first met."""
-
-    _plain: Any
-    _timestamp_parser: Callable[[Any], Any]
-
-    def _made_with(self, plain: Any) -> None:
-        self._plain = plain
-        # By the identity of a shape, which is kept with its reader: shapes of one name differ by where they stand.
-        self._readers: dict[int, tuple[Any, Reader]] = {}
+class _ByElement(ByShape):
+    """What both protocols share: a reader goes by the elements that there are."""
 
     def _parse_shape(self, shape: Any, node: Any) -> Any:
         if isinstance(node, list):
             return self._plain._parse_shape(shape, node)
         return self._reader(shape)(node)
-
-    def _reader(self, shape: Any) -> Reader:
-        known = self._readers.get(id(shape))
-        if known is None:
-            known = self._readers[id(shape)] = (shape, self._made(shape))
-        return known[1]
 
     def _made(self, shape: Any) -> Reader:
         kind = shape.type_name
@@ -94,7 +75,7 @@ class _ByElement:
                 return None
             rank, name, member = found
             entry = (rank, name, self._reader(member))
-            if len(by_tag) < _TAGS_KEPT:
+            if len(by_tag) < SPELLINGS_KEPT:
                 by_tag[tag] = entry
             return entry
 
@@ -127,33 +108,25 @@ def _text(node: Any) -> str:
     return "" if text is None else text
 
 
-class _Query(_ByElement, QueryParser):  # type: ignore[misc]  # botocore publishes no types
-    def __init__(self, **settings: Any) -> None:
-        super().__init__(**settings)
-        self._made_with(QueryParser(**settings))
-
-
-class _EC2(_ByElement, EC2QueryParser):  # type: ignore[misc]  # botocore publishes no types
-    def __init__(self, **settings: Any) -> None:
-        super().__init__(**settings)
-        self._made_with(EC2QueryParser(**settings))
-
-
-class Parsers(ResponseParserFactory):  # type: ignore[misc]  # botocore publishes no types
-    """Botocore's parsers, those of XML by element; one of each protocol, for all threads.
+class QueryAnswers(_ByElement, QueryParser):  # type: ignore[misc]  # botocore publishes no types
+    """Botocore's parser of the query protocol, by element.
 
     Args:
         settings: of botocore's parsers, such as `timestamp_parser`.
     """
 
     def __init__(self, **settings: Any) -> None:
-        super().__init__()
-        self.set_parser_defaults(**settings)
-        self._made: dict[str, Any] = {"ec2": _EC2(**settings), "query": _Query(**settings)}
+        super().__init__(**settings)
+        self._made_with(QueryParser(**settings))
 
-    def create_parser(self, protocol_name: str) -> Any:
-        """The parser of a protocol."""
-        parser = self._made.get(protocol_name)
-        if parser is None:
-            parser = self._made[protocol_name] = super().create_parser(protocol_name)
-        return parser
+
+class EC2Answers(_ByElement, EC2QueryParser):  # type: ignore[misc]  # botocore publishes no types
+    """Botocore's parser of EC2's protocol, by element.
+
+    Args:
+        settings: of botocore's parsers, such as `timestamp_parser`.
+    """
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self._made_with(EC2QueryParser(**settings))

@@ -15,7 +15,7 @@ from botocore.parsers import ResponseParserError, create_parser
 
 from pipelines import catalogue
 from resources.listing import Listing
-from resources.xml_answers import Parsers
+from resources.parsers import Parsers
 
 PROTOCOLS = ("ec2", "query")
 
@@ -139,6 +139,6 @@ def test_errors_and_nonsense_are_what_they_are_for_botocore(body: bytes, status:
         assert read(Parsers().create_parser(protocol), body, shape, status) == expected
 
 
-def test_protocols_without_xml_have_the_parsers_of_botocore() -> None:
-    assert type(PARSERS.create_parser("json")) is type(create_parser("json"))
-    assert PARSERS.create_parser("json") is PARSERS.create_parser("json")
+def test_other_protocols_have_the_parsers_of_botocore() -> None:
+    assert type(PARSERS.create_parser("rest-xml")) is type(create_parser("rest-xml"))
+    assert PARSERS.create_parser("rest-xml") is PARSERS.create_parser("rest-xml")

@@ -1,0 +1,174 @@
+"""Answers in JSON are read as botocore reads them, to the order of the fields, whatever stands in them."""
+
+from __future__ import annotations
+
+import json
+import random
+from functools import cache
+from typing import Any
+
+import pytest
+from botocore.loaders import Loader
+from botocore.model import OperationModel, ServiceModel
+from botocore.parsers import ResponseParserError, create_parser
+
+from pipelines import catalogue
+from resources.parsers import Parsers
+from resources.profile import iso_text
+from resources.service_models import ContractLoader
+
+LOADER = ContractLoader(Loader())
+
+
+@cache
+def service(name: str) -> Any:
+    return ServiceModel(LOADER.load_service_model(name, "service-2"), name)
+
+
+def operations() -> list[str]:
+    """Every operation of the contract that the services of the catalogue answer in JSON."""
+    names = sorted({listing.service for listing in catalogue.listings().values()} | {"cloudtrail"})
+    return [
+        f"{name}:{operation}"
+        for name in names
+        if service(name).resolved_protocol == "json"
+        for operation in service(name).operation_names
+    ]
+
+
+def model(call: str) -> OperationModel:
+    name, _, operation = call.partition(":")
+    return service(name).operation_model(operation)
+
+
+class Writer:
+    """Makes what stands for a shape: what it has and in which order is left to chance, and so is what is odd in it."""
+
+    def __init__(self, seed: int, odd: float) -> None:
+        self.chance = random.Random(seed)
+        self.odd = odd
+
+    def value(self, shape: Any, depth: int = 0) -> Any:
+        kind = shape.type_name
+        if self.chance.random() < self.odd:
+            return self.chance.choice((None, "text", 7, [], {}, [None], {"notInTheModel": 1}))
+        if kind == "structure":
+            return {} if depth > 6 else self.members(shape, depth)
+        if kind == "list":
+            found = [self.value(shape.member, depth + 1) for _ in range(self.chance.randint(0, 3))]
+            return [*found, None] if self.chance.random() < 0.1 else found
+        if kind == "map":
+            return {self.chance.choice("abcdef"): self.value(shape.value, depth + 1) for _ in range(2)}
+        if kind == "boolean":
+            return self.chance.random() < 0.5
+        if kind in ("integer", "long"):
+            return self.chance.choice((0, -1, 2**31, 2**63, 10**30))
+        if kind in ("float", "double"):
+            return self.chance.choice((0.1, 1e300, -0.0, 1e-320, 5))
+        if kind == "timestamp":
+            return self.chance.choice((1764032400, 1764032400.123, 0, -1.5, "2026-11-25T01:02:03.004Z", "1764032400"))
+        if kind == "blob":
+            return "YmxvYg=="
+        return self.chance.choice(("", " ", "ein Wörtchen", "\u2028", "0123", "0.00000000010000000000000000001"))
+
+    def members(self, shape: Any, depth: int) -> dict[str, Any]:
+        names = [name for name in shape.members if self.chance.random() < 0.7]
+        if shape.is_tagged_union:
+            names = names[: self.chance.choice((1, 1, 1, 0, 2))]
+        if self.chance.random() < 0.5:
+            self.chance.shuffle(names)
+        found = {
+            shape.members[name].serialization.get("name", name): self.value(shape.members[name], depth + 1)
+            for name in names
+        }
+        if found and self.chance.random() < 0.1:
+            found[self.chance.choice(list(found))] = None
+        if self.chance.random() < 0.1:
+            found[self.chance.choice(("notInTheModel", "__type"))] = self.chance.choice((None, {"a": [1]}, "b"))
+        return found
+
+
+def read(parser: Any, body: bytes, shape: Any, status: int = 200, **headers: str) -> Any:
+    response = {"headers": headers, "status_code": status, "body": body, "context": {"operation_name": "o"}}
+    try:
+        return parser.parse(response, shape)
+    except (ResponseParserError, ValueError, TypeError, AttributeError, KeyError) as error:
+        return type(error)
+
+
+PARSERS = Parsers(timestamp_parser=iso_text, blob_parser=str)
+
+
+@pytest.mark.parametrize("call", operations())
+def test_what_comes_of_an_answer_is_what_botocore_makes_of_it(call: str) -> None:
+    shape = model(call).output_shape
+    theirs, ours = create_parser("json"), PARSERS.create_parser("json")
+    theirs.__init__(timestamp_parser=iso_text, blob_parser=str)
+    seen = set()
+    for seed in range(40):
+        written = Writer(seed, 0.0 if seed < 25 else 0.03).value(shape) if shape is not None else {}
+        body = json.dumps(written).encode()
+        expected = repr(read(theirs, body, shape, **{"x-amzn-RequestId": "r"}))
+        for _ in range(2):
+            assert repr(read(ours, body, shape, **{"x-amzn-RequestId": "r"})) == expected, body
+        seen.add(expected)
+    assert len(seen) > 1
+
+
+def test_timestamps_and_blobs_are_botocores_where_nothing_else_is_said() -> None:
+    shape = model("cloudtrail:LookupEvents").output_shape
+    body = json.dumps({"Events": [{"EventTime": 1764032400.5}, {"EventTime": "2026-11-25T01:02:03Z"}]}).encode()
+    expected = read(create_parser("json"), body, shape)
+    assert read(Parsers().create_parser("json"), body, shape) == expected
+    assert expected["Events"][0]["EventTime"].year == 2025
+
+
+def test_no_amount_becomes_a_float() -> None:
+    shape = model("ce:GetCostAndUsage").output_shape
+    amount = {"Amount": "0.10000000000000000001", "Unit": "USD"}
+    group = {"Keys": ["EC2"], "Metrics": {"UnblendedCost": amount}}
+    body = json.dumps({"ResultsByTime": [{"Groups": [group], "Total": {"UnblendedCost": amount}}]}).encode()
+    (day,) = read(PARSERS.create_parser("json"), body, shape)["ResultsByTime"]
+    assert day == {"Total": {"UnblendedCost": amount}, "Groups": [group]}
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b'{"__type": "com.amazonaws#LimitExceededException", "message": "slow"}', 400),
+        (b'{"__type": "AccessDeniedException", "Message": "no"}', 400),
+        (b'{"__type": null}', 400),
+        (b'["no error"]', 400),
+        (b"<html><body>Bad gateway</body></html>", 502),
+        (b"<html><body>Sign in</body></html>", 200),
+        (b"", 503),
+        (b"", 200),
+        (b"{", 200),
+        (b'{"ResultsByTime": [{"Groups"', 200),
+        (b"\xff\xfe", 200),
+        (b"null", 200),
+        (b"[]", 200),
+        (b'"text"', 200),
+        (b"NaN", 200),
+        (b'{"ResultsByTime": {"a": 1}}', 200),
+        (b'{"ResultsByTime": "text"}', 200),
+        (b'{"ResultsByTime": [1]}', 200),
+        (b'{"ResultsByTime": [[]]}', 200),
+        (b'{"ResultsByTime": [{"Total": []}]}', 200),
+        (b'{"ResultsByTime": [{"Total": {"a": null}}, null]}', 200),
+    ],
+)  # fmt: skip
+def test_errors_and_nonsense_are_what_they_are_for_botocore(body: bytes, status: int) -> None:
+    shape = model("ce:GetCostAndUsage").output_shape
+    for headers in ({}, {"x-amzn-RequestId": "r"}):
+        expected = read(create_parser("json"), body, shape, status, **headers)
+        assert read(Parsers().create_parser("json"), body, shape, status, **headers) == expected
+
+
+def test_nothing_is_remembered_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("resources.json_answers.SPELLINGS_KEPT", 2)
+    shape = model("ce:GetCostAndUsage").output_shape
+    ours, theirs = Parsers().create_parser("json"), create_parser("json")
+    for name in ("ResultsByTime", "a", "b", "GroupDefinitions", "a"):
+        body = json.dumps({name: [], "NextPageToken": "t"}).encode()
+        assert read(ours, body, shape) == read(theirs, body, shape)
