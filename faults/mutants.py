@@ -25,8 +25,8 @@ from pathlib import Path
 from typing import Literal
 
 from faults import trials
-from faults.mutations import Mutant, python_mutants
-from faults.sql_mutations import sql_mutants
+from faults.mutations import Mutant, numbered, python_mutants
+from faults.sql_mutations import embedded_mutants, rewritten, sql_mutants
 
 REPOSITORY = trials.REPOSITORY
 PAGE = REPOSITORY / "docs" / "mutants.md"
@@ -58,8 +58,16 @@ class Source:
     def mutants(self) -> list[Mutant]:
         """Every mutant of it."""
         text = (REPOSITORY / self.path).read_text(encoding="utf-8")
-        made = sql_mutants if self.path.endswith(".sql") else python_mutants
-        return made(self.path, text, self.only)
+        if self.path.endswith(".sql"):
+            return sql_mutants(self.path, text, self.only)
+        found = [*python_mutants(self.path, text, self.only), *embedded_mutants(self.path, text, self.only)]
+        return numbered({mutant.text: mutant for mutant in found}.values())
+
+    def rewritten(self) -> Mutant | None:
+        """What is no mutant: its queries in other words. None where it has no queries."""
+        text = (REPOSITORY / self.path).read_text(encoding="utf-8")
+        after = rewritten(self.path, text, self.only)
+        return Mutant(self.path, "", "its queries in other words", after) if after != text else None
 
 
 @dataclass(frozen=True)
@@ -111,6 +119,58 @@ TARGETS: Mapping[str, Target] = {
             Source("warehouse/cmdb/resource.sql", tests=("tests/test_items.py",)),
         ),
         ("tests/test_item_versions.py",),
+    ),
+    "cells": Target(
+        "what an answer of AWS is worth, and how it stands among those before",
+        (
+            Source("resources/evidence.py"),
+            Source("warehouse/migrations/0012_coverage_in_every_version.sql"),
+            Source(
+                "resources/profile.py",
+                (
+                    "Reach.ask",
+                    "Reach._skip_reason",
+                    "Reach.is_optional",
+                    "Reach._pages",
+                    "Reach._pages_of",
+                    "Reach._pagination",
+                    "Reach._try",
+                    "Reach._attempt",
+                    "Reach.refusals",
+                    "_loop",
+                    "_outcome_of",
+                    "_classified",
+                    "_user_name",
+                    "_refusal",
+                ),
+                tests=("tests/test_profile.py", "tests/test_each.py"),
+            ),
+        ),
+        ("tests/test_evidence.py",),
+    ),
+    "publish": Target(
+        "what analysts read, whole or not at all, and what is forgotten",
+        (
+            Source(
+                "resources/warehouse.py",
+                (
+                    "Store.publish",
+                    "Store._checkpoint",
+                    "Store._verify",
+                    "Store._refuse_plain_file",
+                    "Store._point_at",
+                    "Store.versions",
+                    "Store._version",
+                    "Store.prune",
+                    "Store.rollback",
+                    "_copy",
+                    "_sync",
+                    "_remove",
+                    "_with_wal",
+                ),
+            ),
+        ),
+        ("tests/test_publish.py",),
     ),
     "pages": Target(
         "what a page of an answer is taken for",
@@ -265,6 +325,8 @@ def _try_all(
     if not left:
         return
     known = trials.learn(tests, [source.path], scratch, once=target.once)
+    if (same := source.rewritten()) and (wrong := _try(same, known, [], scratch)):
+        raise trials.TrialError(f"The queries of {source.path} in sqlglot's words are others to {wrong}.")
     recent: list[str] = []
     for mutant in left:
         killer = _try(mutant, known, [memory.killer(mutant), *reversed(recent)], scratch)

@@ -84,7 +84,7 @@ def python_mutants(path: str, source: str, only: Collection[str] = ()) -> list[M
         only: qualified names of functions and classes; what lies in none of them is left alone. All where empty.
     """
     tree = ast.parse(source)
-    ground = _Ground(tree, source)
+    ground = Ground(tree, source)
     texts = dict.fromkeys(
         [*_of_cosmic_ray(source, ground), *(ground.spliced(*one) for one in _of_our_own(tree, ground))]
     )
@@ -92,10 +92,15 @@ def python_mutants(path: str, source: str, only: Collection[str] = ()) -> list[M
     for text in filter(_compiles, texts):
         start = _first_difference(source, text)
         where = ground.where(start)
-        if only and not any(where == name or where.startswith(f"{name}.") for name in only):
+        if not is_in(where, only):
             continue
         found.append((start, Mutant(path, where, change(source, text), text)))
     return numbered(mutant for _, mutant in sorted(found, key=lambda one: one[0]))
+
+
+def is_in(where: str, only: Collection[str]) -> bool:
+    """Whether a place lies in one of those that are named, or none is."""
+    return not only or any(where == name or where.startswith(f"{name}.") for name in only)
 
 
 def numbered(mutants: Iterable[Mutant]) -> list[Mutant]:
@@ -135,7 +140,7 @@ def _first_difference(before: str, after: str) -> int:
     )
 
 
-class _Ground:
+class Ground:
     """Where things stand in a source file: its functions, and what is not to be changed."""
 
     def __init__(self, tree: ast.Module, source: str) -> None:
@@ -181,7 +186,10 @@ class _Ground:
 
     def where(self, start: int) -> str:
         """The innermost function or class around a place, which is counted in characters."""
-        place = len(self._source[:start].encode())
+        return self.around(len(self._source[:start].encode()))
+
+    def around(self, place: int) -> str:
+        """The innermost function or class around a place, which is counted in bytes."""
         around = [(last - first, name) for first, last, name in self._scopes if first <= place < last]
         return min(around)[1] if around else ""
 
@@ -207,12 +215,14 @@ def _quiet(node: ast.AST) -> Iterator[ast.AST]:
         yield node
     if isinstance(node, ast.Import | ast.ImportFrom):
         yield node
+    if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+        yield node
     if isinstance(node, ast.ClassDef):
         # That a record is not changed afterwards is what mypy sees to.
         yield from (one for one in node.decorator_list if "dataclass" in ast.unparse(one))
 
 
-def _of_cosmic_ray(source: str, ground: _Ground) -> Iterator[str]:
+def _of_cosmic_ray(source: str, ground: Ground) -> Iterator[str]:
     nodes = list(ast_nodes(get_ast(source)))
     for name in OPERATORS:
         operator = get_operator(name)()
@@ -230,7 +240,7 @@ def _of_cosmic_ray(source: str, ground: _Ground) -> Iterator[str]:
 Splice = tuple[int, int, str]
 
 
-def _of_our_own(tree: ast.Module, ground: _Ground) -> Iterator[Splice]:
+def _of_our_own(tree: ast.Module, ground: Ground) -> Iterator[Splice]:
     for node in _walk(tree, ground):
         yield from _words(node, ground)
         yield from _entries(node, ground)
@@ -238,7 +248,7 @@ def _of_our_own(tree: ast.Module, ground: _Ground) -> Iterator[Splice]:
         yield from _conditions(node, ground)
 
 
-def _walk(node: ast.AST, ground: _Ground) -> Iterator[ast.AST]:
+def _walk(node: ast.AST, ground: Ground) -> Iterator[ast.AST]:
     """Every node that may be changed; what stands inside a sentence has no place of its own before Python 3.12."""
     yield node
     for child in ast.iter_child_nodes(node):
@@ -248,7 +258,7 @@ def _walk(node: ast.AST, ground: _Ground) -> Iterator[ast.AST]:
             yield from _walk(child, ground)
 
 
-def _words(node: ast.AST, ground: _Ground) -> Iterator[Splice]:
+def _words(node: ast.AST, ground: Ground) -> Iterator[Splice]:
     """A word in quotes is another; a sentence is left to those who read it."""
     for child in ast.iter_child_nodes(node):
         if (
@@ -257,11 +267,12 @@ def _words(node: ast.AST, ground: _Ground) -> Iterator[Splice]:
             and child.value
             and not any(letter.isspace() for letter in child.value)
             and ground.text(child)[-1:] in "\"'"
+            and not ground.is_quiet(ground.span(child)[0])
         ):
             yield *ground.span(child), f'"{OTHER_WORD}"'
 
 
-def _entries(node: ast.AST, ground: _Ground) -> Iterator[Splice]:
+def _entries(node: ast.AST, ground: Ground) -> Iterator[Splice]:
     """An entry of a list, a set, a tuple or a mapping is missing, or an argument is not passed on."""
     if isinstance(node, ast.Tuple) and len(node.elts) == 2:
         for kept in node.elts:
@@ -279,13 +290,13 @@ def _entries(node: ast.AST, ground: _Ground) -> Iterator[Splice]:
                 yield from _dropped([ground.span(keyword)], ground)
 
 
-def _dropped(spans: Iterable[tuple[int, int]], ground: _Ground) -> Iterator[Splice]:
+def _dropped(spans: Iterable[tuple[int, int]], ground: Ground) -> Iterator[Splice]:
     for start, end in spans:
         # The comma goes along.
         yield start, _comma(ground, end), ""
 
 
-def _comma(ground: _Ground, end: int) -> int:
+def _comma(ground: Ground, end: int) -> int:
     """The end of an entry with the comma behind it, where there is one."""
     rest = ground.spliced(0, end, "")
     stripped = rest.lstrip()
@@ -294,7 +305,7 @@ def _comma(ground: _Ground, end: int) -> int:
     return end + len(rest[: len(rest) - len(stripped)].encode()) + 1
 
 
-def _statements(node: ast.AST, ground: _Ground) -> Iterator[Splice]:
+def _statements(node: ast.AST, ground: Ground) -> Iterator[Splice]:
     """A statement is not done, or a function gives nothing back."""
     if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call | ast.Yield | ast.YieldFrom):
         yield *ground.span(node), "pass"
@@ -306,7 +317,7 @@ def _statements(node: ast.AST, ground: _Ground) -> Iterator[Splice]:
         yield *ground.span(node.value), "None"
 
 
-def _conditions(node: ast.AST, ground: _Ground) -> Iterator[Splice]:
+def _conditions(node: ast.AST, ground: Ground) -> Iterator[Splice]:
     """What is in a collection is not, a filter lets everything pass, a choice falls the other way."""
     if isinstance(node, ast.Compare) and len(node.ops) == 1 and isinstance(node.ops[0], ast.In | ast.NotIn):
         word = "not in" if isinstance(node.ops[0], ast.In) else "in"

@@ -1,12 +1,17 @@
-"""Mutants of SQL: one comparison, condition, join, fallback or constant of a query that is another, or is not there."""
+"""Mutants of SQL: one comparison, condition, join, fallback or constant of a query that is another, or is not there.
 
+A query is a file of its own or stands in a Python file.
+"""
+
+import ast
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import suppress
 
 import sqlglot
 from sqlglot import exp
 
-from faults.mutations import OTHER_WORD, Mutant, numbered
+from faults.mutations import OTHER_WORD, Ground, Mutant, is_in, numbered
 
 DIALECT = "duckdb"
 
@@ -40,19 +45,114 @@ def sql_mutants(path: str, source: str, only: Collection[str] = ()) -> list[Muta
     kept = header[0] if header else ""
     found = []
     for where, change, query in changes(source):
-        if not only or any(where == name or where.startswith(f"{name}.") for name in only):
+        if is_in(where, only):
             found.append(Mutant(path, where, change, f"{kept}{query}\n"))
     return numbered({mutant.text: mutant for mutant in found}.values())
 
 
+def embedded_mutants(path: str, source: str, only: Collection[str] = ()) -> list[Mutant]:
+    """Every mutant of the queries that stand in a Python file, but of those that sqlglot cannot take apart.
+
+    Args:
+        path, only: as of `python_mutants`.
+    """
+    tree = ast.parse(source)
+    ground = Ground(tree, source)
+    found = []
+    for start, end, query, prefix, names in _queries(tree, ground):
+        where = ground.around(start)
+        if is_in(where, only):
+            for inside, said, text in changes(query):
+                change = f"{inside}: {said}" if inside else said
+                text = ground.spliced(start, end, prefix + _quoted(text, names))
+                found.append(Mutant(path, where, _with_names(change, names), text))
+    return numbered({mutant.text: mutant for mutant in found}.values())
+
+
+def rewritten(path: str, source: str, only: Collection[str] = ()) -> str:
+    """The file with its queries as sqlglot writes them, which must be the same to every test."""
+    if path.endswith(".sql"):
+        return unchanged(source)
+    tree = ast.parse(source)
+    ground = Ground(tree, source)
+    whole = source.encode()
+    for start, end, query, prefix, names in sorted(_queries(tree, ground), reverse=True):
+        if is_in(ground.around(start), only):
+            whole = whole[:start] + (prefix + _quoted(unchanged(query), names)).encode() + whole[end:]
+    return whole.decode()
+
+
+_BEGINS = re.compile(r"\s*(select|with|insert|update|delete|create)\s", re.IGNORECASE)
+
+_Query = tuple[int, int, str, str, tuple[str, ...]]
+"""From where to where it reaches, the query with a name in the place of each value of Python, the letter before the
+quotes, and those values."""
+
+
+def _queries(tree: ast.Module, ground: Ground) -> Iterator[_Query]:
+    nodes = list(ast.walk(tree))
+    # The pieces of a formatted text are no texts of their own.
+    pieces = {id(value) for node in nodes if isinstance(node, ast.JoinedStr) for value in node.values}
+    for node in nodes:
+        if id(node) in pieces:
+            continue
+        parts: list[str] = []
+        names: list[str] = []
+        prefix = ""
+        if isinstance(node, ast.JoinedStr):
+            prefix = "f"
+            for value in node.values:
+                if isinstance(value, ast.Constant):
+                    parts.append(str(value.value))
+                elif isinstance(value, ast.FormattedValue):
+                    parts.append(f"{_VALUE}{len(names)}_")
+                    names.append(ast.unparse(value.value))
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            parts.append(node.value)
+        query = "".join(parts)
+        if _BEGINS.match(query):
+            with suppress(sqlglot.errors.SqlglotError):
+                unchanged(query)
+                yield *ground.span(node), query, prefix, tuple(names)
+
+
+_VALUE = "value_of_python_"
+
+
+def _quoted(query: str, names: Iterable[str]) -> str:
+    """The query as a literal of Python, with the values where they were."""
+    text = query.replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
+    if names:
+        text = text.replace("{", "{{").replace("}", "}}")
+    return f'"""{_with_names(text, names)} """'
+
+
+def _with_names(text: str, names: Iterable[str]) -> str:
+    for number, name in enumerate(names):
+        text = text.replace(f"{_VALUE}{number}_", f"{{{name}}}")
+    return text
+
+
 def unchanged(source: str) -> str:
-    """The query as sqlglot writes it: what each mutant differs from in one thing."""
-    return sqlglot.parse_one(source, dialect=DIALECT).sql(dialect=DIALECT, comments=False)
+    """The statements as sqlglot writes them: what each mutant differs from in one thing."""
+    return ";\n".join(tree.sql(dialect=DIALECT, comments=False) for tree in _parsed(source))
 
 
 def changes(source: str) -> Iterator[tuple[str, str, str]]:
-    """Where, what, and the whole statement with that change."""
-    tree = sqlglot.parse_one(source, dialect=DIALECT)
+    """Where, what, and all statements with that change; what is said about a column is left alone."""
+    trees = _parsed(source)
+    said = [tree.sql(dialect=DIALECT, comments=False) for tree in trees]
+    for at, tree in enumerate(trees):
+        if not isinstance(tree, exp.Comment):
+            for where, change, text in _changes(tree):
+                yield where, change, ";\n".join([*said[:at], text, *said[at + 1 :]])
+
+
+def _parsed(source: str) -> list[exp.Expr]:
+    return [tree for tree in sqlglot.parse(source, dialect=DIALECT) if tree is not None]
+
+
+def _changes(tree: exp.Expr) -> Iterator[tuple[str, str, str]]:
     for number, node in enumerate(tree.walk()):
         for other in _others(node):
             changed = tree.copy()

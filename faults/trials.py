@@ -7,6 +7,7 @@ tried by the tests that can see it.
 
 import ast
 import contextlib
+import gc
 import importlib
 import importlib.abc
 import importlib.machinery
@@ -112,6 +113,8 @@ def learn(tests: Sequence[str], paths: Sequence[str], scratch: Path, *, once: st
     for name in _unaffected(answer["modules"], paths):
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
+    # A fork's collections of garbage need not go through all that was loaded before it.
+    gc.freeze()
     return Known(answer["seconds"], {test: set(calls) for test, calls in answer["calls"].items()})
 
 
@@ -307,8 +310,9 @@ def _run(tests: Sequence[str], report: Path, traced: Sequence[str] = ()) -> None
     if traced:
         threading.setprofile(watch._note)
         sys.setprofile(watch._note)
-    quiet = ["-q", "--no-header", "--tb=short", "-p", "no:cacheprovider", "-p", "no:randomly", "-p", "no:xdist"]
-    code = pytest.main([*quiet, *([] if traced else ["-x"]), *tests], plugins=[watch])
+    without = ("cacheprovider", "randomly", "xdist", "unraisableexception", "threadexception", "faulthandler")
+    quiet = ["-q", "--no-header", *(f"-pno:{name}" for name in without)]
+    code = pytest.main([*quiet, *(["--tb=short"] if traced else ["--tb=no", "-x"]), *tests], plugins=[watch])
     sys.setprofile(None)
     failed = watch.failed or ("" if code == 0 else f"pytest ended with {int(code)}")
     report.write_text(

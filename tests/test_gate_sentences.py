@@ -18,6 +18,7 @@ from pipelines.catalogue import ACCOUNT
 from pipelines.settings import Settings
 from pipelines.sql_files import SqlFileError
 from resources import evidence
+from resources.asking import ProcessEnded
 from resources.contract import ContractViolation
 from resources.identity import FACTS, Caller, Expectation, Fact, Severity
 from resources.profile import AwsConfigError
@@ -195,6 +196,7 @@ def test_settings_that_cannot_be_used_start_nothing(bound: Bound) -> None:
         pytest.param(IdentityRefused("Two profiles are one."), 1, id="an identity"),
         pytest.param(ContractViolation("billing", "ec2:RunInstances", "ec2:RunInstances"), 1, id="the contract"),
         pytest.param(SqlFileError("The file does not parse."), 1, id="a SQL file"),
+        pytest.param(ProcessEnded("A process that asked AWS ended by itself."), 1, id="a process"),
     ],
 )
 def test_what_people_can_mend_is_a_sentence_and_not_tried_again(bound: Bound, error: Exception, code: int) -> None:
@@ -238,6 +240,46 @@ def test_a_step_ends_where_its_own_rules_block(sentences: Sequence[str], said: s
         assert caught is not None
         assert caught.value.description == said
         assert caught.value.metadata["next_command"].value == "cmdb coverage --blocked"
+
+
+def test_what_was_never_asked_is_not_built_upon(bound: Bound) -> None:
+    said = refusal(bound, listings=["ec2_volume", "ec2_instance"])[0]
+    assert said.startswith("cmdb.resource was not built. ec2_volume has never been asked. Materialise landing/ec2_vol")
+
+
+@pytest.mark.parametrize(
+    ("limit", "together"),
+    [
+        pytest.param(4, [["ec2_instance", "ec2_volume", "s3_bucket"]], id="all"),
+        pytest.param(3, [["ec2_instance", "ec2_volume"], ["s3_bucket"]], id="two fill it"),
+        pytest.param(2, [["ec2_instance"], ["ec2_volume", "s3_bucket"]], id="the first fills it"),
+        pytest.param(1, [["ec2_instance"], ["ec2_volume"], ["s3_bucket"]], id="each by itself"),
+    ],
+)
+def test_one_query_goes_through_so_many_cells_and_holds_what_is_not_trusted_of_them(
+    warehouse: House, bound: Bound, monkeypatch: pytest.MonkeyPatch, limit: int, together: list[list[str]]
+) -> None:
+    warehouse.night("run-0", [Given("ec2_instance", [{"InstanceId": "i-1"}]), Given("s3_bucket", outcome="denied")])
+    warehouse.night(RUN, [Given("ec2_volume", [{"VolumeId": "vol-1"}])])
+    asked: list[list[str]] = []
+    coverage = evidence.coverage
+
+    def watched(connection: Any, names: Sequence[str], **options: Any) -> list[dict[str, Any]]:
+        asked.append(list(names))
+        found = coverage(connection, names, **options)
+        assert [row["listing"] for row in found] == ["s3_bucket"] * ("s3_bucket" in names)
+        return found
+
+    monkeypatch.setattr(gate, "JUDGED_AT_ONCE", limit)
+    monkeypatch.setattr(evidence, "coverage", watched)
+    with warehouse.store.read() as connection:
+        found = gate.listing_verdicts(connection, ["ec2_instance", "ec2_volume", "s3_bucket"], SETTINGS)
+    assert asked == together
+    assert {name: verdict.passed for name, verdict in found.items()} == {
+        "ec2_instance": True,
+        "ec2_volume": True,
+        "s3_bucket": False,
+    }
 
 
 def test_cells_are_kept_by_their_listing_whatever_its_parameter() -> None:

@@ -12,7 +12,7 @@ from nights import REPOSITORY
 from faults import mutants, trials
 from faults.mutants import Memory, Result, Source, Target, judge, page
 from faults.mutations import Mutant, python_mutants
-from faults.sql_mutations import sql_mutants, unchanged
+from faults.sql_mutations import embedded_mutants, rewritten, sql_mutants, unchanged
 
 SMALL = '''"""A module."""
 
@@ -82,6 +82,54 @@ def test_a_query_is_changed_in_one_thing_and_keeps_its_header() -> None:
     assert all(unchanged(QUERY) not in mutant.text for mutant in found)
 
 
+HOUSE = '''"""A module."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import duckdb
+
+
+def ask(connection: "duckdb.DuckDBPyConnection", columns: str) -> None:
+    """Select what is asked for."""
+    connection.execute("delete from t where a = $a")
+    connection.execute(f"select {columns}, {{'x': 1}} as s from t where b like '\\\\%' and a > 1")
+    connection.execute("select from where is no query")
+'''
+
+
+def test_queries_in_python_are_changed_too_and_keep_what_python_puts_into_them() -> None:
+    found = embedded_mutants("house.py", HOUSE)
+    assert changes(found) >= {
+        "where: a = $a → a <> $a",
+        "where: WHERE a = $a → nothing",
+        "where: a > 1 → a >= 1",
+        "where: b LIKE '\\%' AND a > 1 → b LIKE '\\%'",
+        "s: 1 → 2",
+    }
+    assert {mutant.where for mutant in found} == {"ask"}
+    (turned,) = (mutant.text for mutant in found if mutant.change == "where: a > 1 → a >= 1")
+    assert """f\"\"\"SELECT {columns}, {{'x': 1}} AS s FROM t WHERE b LIKE '\\\\%' AND a >= 1 \"\"\")""" in turned
+    assert """execute("delete from t where a = $a")""" in turned
+    same = rewritten("house.py", HOUSE)
+    assert "a > 1" in same
+    assert 'execute("""DELETE FROM t WHERE a = $a' in same
+    assert rewritten("house.py", HOUSE, ["another"]) == HOUSE
+    for text in (same, *(mutant.text for mutant in found)):
+        compile(text, "house.py", "exec")
+
+
+def test_what_only_types_need_is_left_alone() -> None:
+    said = " ".join(changes(python_mutants("house.py", HOUSE)))
+    assert "TYPE_CHECKING" not in said
+    assert "DuckDBPyConnection" not in said
+
+
+def test_what_is_said_about_a_column_is_left_alone() -> None:
+    found = sql_mutants("q.sql", "create view v as select 1 as a; comment on column v.a is 'one';")
+    assert [mutant.text for mutant in found] == ["CREATE VIEW v AS SELECT 2 AS a;\nCOMMENT ON column v.a IS 'one'\n"]
+
+
 RUN = """
 import sys
 from pathlib import Path
@@ -115,6 +163,7 @@ def target(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Target:
     monkeypatch.setattr(mutants, "REPOSITORY", tmp_path)
     (tmp_path / "test_small.py").write_text("def test_it():\n    assert f()\n\ndef test_other():\n    pass\n")
     monkeypatch.setattr(Source, "mutants", lambda self: [KILLED, ALIVE])
+    monkeypatch.setattr(Source, "rewritten", lambda self: None)
     known = trials.Known({"test_small.py::test_it": 0.1}, {"test_small.py::test_it": {"small.py:f"}})
     monkeypatch.setattr(trials, "apart", lambda work: work())
     monkeypatch.setattr(trials, "learn", lambda *_, **__: known)

@@ -216,6 +216,7 @@ def test_its_checks_block_are_described_and_belong_to_the_step_which_comes_first
     ]
     assert [spec.description for spec in specs] == [DESCRIPTIONS[name] for name in FACTS]
     (spec,) = caller_identity.specs
+    assert (spec.description or "").startswith("Who each central profile really is, by STS")
     assert spec.group_name == "preflight"
     assert spec.kinds == {"aws", "duckdb"}
     assert caller_identity.op.tags == {"dagster/priority": "100"}

@@ -1,0 +1,554 @@
+"""What is written about each run and cell, and how a cell stands after all its nights. In memory."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import fields, replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from resources import evidence
+from resources.evidence import CELL_COLUMNS, COVERAGE_COLUMNS, Accounts, Cell
+from resources.identity import Caller, Expectation, Fact
+from resources.warehouse import MIGRATIONS, WarehouseError
+
+RUN = "run-1"
+AT = datetime(2026, 11, 25, 3, 30, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+CELL = Cell(
+    RUN,
+    "workload",
+    "012345678901",
+    "eu-west-1",
+    "ec2_instance",
+    "found",
+    True,
+    "witnessed",
+    AT,
+    AT + HOUR,
+    record_count=7,
+)
+
+
+@pytest.fixture(scope="module")
+def rooms() -> duckdb.DuckDBPyConnection:
+    connection = duckdb.connect(config={"threads": 1})
+    connection.execute("set timezone = 'UTC'")
+    for migration in sorted(MIGRATIONS.glob("*.sql")):
+        connection.execute(migration.read_text(encoding="utf-8"))
+    return connection
+
+
+@pytest.fixture
+def audit(rooms: duckdb.DuckDBPyConnection) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The audit schema with nothing in it."""
+    rooms.execute("begin")
+    yield rooms
+    rooms.execute("rollback")
+
+
+def rows(connection: duckdb.DuckDBPyConnection, sql: str) -> list[dict[str, Any]]:
+    cursor = connection.execute(sql)
+    names = [column[0] for column in cursor.description or []]
+    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+def land(connection: duckdb.DuckDBPyConnection, folder: Path, *cells: Cell, **options: int) -> None:
+    """Load cells from a file, as a collection lands them."""
+    path = folder / "cells.ndjson"
+    path.write_text("".join(json.dumps(evidence.cell_line(cell)) + "\n" for cell in cells), encoding="utf-8")
+    evidence.load_cells(connection, [path], **options)
+
+
+# ------------------------------------------------------------------------------------------------------- the runs
+
+
+def test_a_run_is_opened_once_counts_what_it_asks_and_is_closed(audit: duckdb.DuckDBPyConnection) -> None:
+    began = datetime.now(UTC)
+    for run in (RUN, RUN, "run-2"):
+        evidence.record_run(audit, run, "1.0")
+    for _ in range(2):
+        evidence.count_requests(audit, RUN, 3, Decimal("0.01"))
+    evidence.finish_run(audit, RUN, "published")
+    ended = datetime.now(UTC)
+    first, second = rows(audit, "select * from audit.run order by run_id")
+    assert began <= first.pop("started_at") <= first.pop("finished_at") <= ended
+    assert began <= second.pop("started_at") <= ended
+    assert first == {
+        "run_id": RUN,
+        "code_version": "1.0",
+        "outcome": "published",
+        "request_count": 6,
+        "api_cost_usd": Decimal("0.02"),
+    }
+    assert second == {
+        "run_id": "run-2",
+        "finished_at": None,
+        "code_version": "1.0",
+        "outcome": "running",
+        "request_count": 0,
+        "api_cost_usd": Decimal(0),
+    }
+
+
+@pytest.mark.parametrize(
+    ("run", "started", "ended"),
+    [pytest.param("b", 2, None, id="it began later"), pytest.param("a", -2, 2, id="it asked later")],
+)
+def test_a_run_of_the_future_is_told_by_name_and_time(
+    audit: duckdb.DuckDBPyConnection, tmp_path: Path, run: str, started: int, ended: int | None
+) -> None:
+    now = datetime.now(UTC)
+    evidence.require_clock(audit, RUN)
+    land(audit, tmp_path, replace(CELL, run_id="c", ended_at=now + HOUR))
+    for name, hours in ((run, started), ("d", -1)):
+        evidence.record_run(audit, name, "1.0")
+        audit.execute("update audit.run set started_at = ? where run_id = ?", [now + hours * HOUR, name])
+    if ended is not None:
+        land(audit, tmp_path, replace(CELL, run_id=run, ended_at=now + ended * HOUR))
+    with pytest.raises(WarehouseError) as refused:
+        evidence.require_clock(audit, RUN)
+    assert str(refused.value).startswith(f"The clock of this machine says {now:%Y-%m-%d %H:}")
+    assert f", and run {run} worked here at {now + 2 * HOUR:%Y-%m-%d %H:%M:%S} UTC: " in str(refused.value)
+    assert refused.value.exit_code == 2
+
+
+def test_of_two_runs_of_one_moment_the_first_by_name_is_told(audit: duckdb.DuckDBPyConnection) -> None:
+    for run in ("b", "a", "c"):
+        evidence.record_run(audit, run, "1.0")
+    audit.execute("update audit.run set started_at = ?", [datetime.now(UTC) + HOUR])
+    with pytest.raises(WarehouseError, match="and run a worked here"):
+        evidence.require_clock(audit, RUN)
+
+
+def test_its_own_answers_and_those_of_the_past_are_no_witness(audit: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    now = datetime.now(UTC)
+    land(audit, tmp_path, replace(CELL, ended_at=now + HOUR), replace(CELL, run_id="run-0", ended_at=now - HOUR))
+    evidence.record_run(audit, "run-0", "1.0")
+    evidence.require_clock(audit, RUN)
+
+
+# -------------------------------------------------------------------------------------------------- who was asked
+
+
+def callers(connection: duckdb.DuckDBPyConnection, *found: Caller, **other: Any) -> None:
+    given = {"expectation": Expectation(), "waiver": None, "organization_id": None, "config_hash": "c"}
+    evidence.record_callers(connection, RUN, found, **{**given, **other})
+
+
+def test_who_was_asked_is_kept_with_whom_it_should_have_been(audit: duckdb.DuckDBPyConnection) -> None:
+    callers(
+        audit,
+        Caller("management", "m", AT, "1", "arn:m"),
+        Caller("operations", "o", AT, "2", "arn:o"),
+        Caller("billing", "b", AT, "3"),
+        Caller("workload", "w", AT, error_code="ExpiredToken", error_message="It is over."),
+        expectation=Expectation("2", "4"),
+        waiver="management+billing,operations+other",
+        organization_id="o-1",
+    )
+    callers(audit, Caller("operations", "silent", AT), expectation=Expectation("2", ""))
+    callers(audit, Caller("billing", "any", AT, "5"), expectation=Expectation("2", ""))
+    found = rows(audit, "select * from audit.caller_identity order by caller_account_id nulls last, profile")
+    assert [(row.pop("run_id"), row.pop("config_hash"), row.pop("checked_at")) for row in found] == [(RUN, "c", AT)] * 6
+    names = ["role", "profile", "caller_account_id", "caller_arn", "expected_account_id", "is_expected", "waiver"]
+    names += ["organization_id", "error_code", "error_message"]
+    waiver = "management+billing,operations+other"
+    assert [tuple(row[name] for name in names) for row in found] == [
+        ("management", "m", "1", "arn:m", None, None, waiver, "o-1", None, None),
+        ("operations", "o", "2", "arn:o", "2", True, waiver, "o-1", None, None),
+        ("billing", "b", "3", None, "4", False, waiver, "o-1", None, None),
+        ("billing", "any", "5", None, None, None, None, None, None, None),
+        ("operations", "silent", None, None, "2", None, None, None, None, None),
+        ("workload", "w", None, None, None, None, None, "o-1", "ExpiredToken", "It is over."),
+    ]
+
+
+def test_who_is_asked_again_in_the_run_has_one_row(audit: duckdb.DuckDBPyConnection) -> None:
+    for account in ("1", "2"):
+        callers(audit, Caller("management", "m", AT, account))
+    assert rows(audit, "select caller_account_id from audit.caller_identity") == [{"caller_account_id": "2"}]
+
+
+def test_the_identities_are_as_old_as_the_oldest_of_the_three(audit: duckdb.DuckDBPyConnection) -> None:
+    assert evidence.identities_checked_at(audit, RUN) is None
+    callers(audit, Caller("management", "m", AT + HOUR, "1"), Caller("operations", "o", AT, "2"))
+    callers(audit, Caller("billing", "b", AT), Caller("workload", "w", AT - HOUR, "4"))
+    assert evidence.identities_checked_at(audit, RUN) is None
+    callers(audit, Caller("billing", "b", AT + 2 * HOUR, "3"))
+    assert evidence.identities_checked_at(audit, RUN) == AT
+    assert evidence.identities_checked_at(audit, "run-2") is None
+    # A profile of before, where the settings name another now.
+    callers(audit, Caller("billing", "another", AT + HOUR, "3"))
+    assert evidence.identities_checked_at(audit, RUN) == AT
+
+
+# ------------------------------------------------------------------------------------------------ what was judged
+
+
+def test_facts_are_kept_as_the_rules_of_the_pre_flight_of_which_the_newest_run_counts(
+    audit: duckdb.DuckDBPyConnection,
+) -> None:
+    evidence.record_facts(audit, "run-0", [Fact("old", True, "It was.")], "c")
+    fact = Fact("accounts_are_distinct", False, "They are one.", "Declare it.", "WARN")
+    evidence.record_facts(audit, RUN, [replace(fact, sentence="Once."), fact, Fact("other", True, "So.")], "d")
+    evidence.record_check(audit, "run-2", "no_silent_zero", "ec2_instance", severity="ERROR", passed=True, observed="")
+    found = sorted(evidence.newest_preflight(audit))
+    now = datetime.now(UTC)
+    assert all(now - HOUR < row[-1] <= now for row in found)
+    assert [row[:-1] for row in found] == [
+        ("accounts_are_distinct", False, "WARN", "They are one.", RUN, "d"),
+        ("other", True, "ERROR", "So.", RUN, "d"),
+    ]
+    (row,) = rows(audit, "select * from audit.check_result where check_name = 'accounts_are_distinct'")
+    assert (row["scope"], row["expected"], row["tolerance"], row["detail"]) == (
+        evidence.PREFLIGHT_SCOPE,
+        "Declare it.",
+        None,
+        None,
+    )
+    assert evidence.PREFLIGHT_SCOPE == "pre-flight"
+
+
+def test_what_a_rule_said_is_kept_whole(audit: duckdb.DuckDBPyConnection) -> None:
+    said: dict[str, Any] = {
+        "severity": "WARN",
+        "passed": False,
+        "observed": "o",
+        "expected": "e",
+        "tolerance": "0.01 USD",
+        "config_hash": "c",
+    }
+    evidence.record_check(
+        audit, RUN, "slices_agree", "cost.daily", **said, detail=[{"day": AT, "cost": Decimal("1.5")}]
+    )
+    evidence.record_check(audit, RUN, "slices_agree", "", severity="ERROR", passed=True, observed="o")
+    bare, found = rows(audit, "select * exclude (checked_at) from audit.check_result order by scope")
+    key = {"run_id": RUN, "check_name": "slices_agree"}
+    assert json.loads(found.pop("detail")) == [{"day": str(AT), "cost": "1.5"}]
+    assert found == key | {"scope": "cost.daily"} | said
+    assert bare == key | {"scope": "", "severity": "ERROR", "passed": True, "observed": "o", "expected": ""} | {
+        "tolerance": None,
+        "detail": None,
+        "config_hash": "",
+    }
+
+
+def test_what_was_built_is_known_with_its_time_and_its_query(audit: duckdb.DuckDBPyConnection) -> None:
+    assert evidence.builds(audit) == {}
+    assert evidence.built_from(audit, "org.account") is None
+    began = datetime.now(UTC)
+    evidence.record_build(audit, "run-0", {"org.account": "old"})
+    evidence.record_build(audit, RUN, {"org.account": "a", "cmdb.resource": "b"})
+    found = evidence.builds(audit)
+    assert found.keys() == {"org.account", "cmdb.resource"}
+    assert all(began <= at <= datetime.now(UTC) for at in found.values())
+    assert [evidence.built_from(audit, name) for name in ("org.account", "cmdb.resource")] == ["a", "b"]
+    assert rows(audit, "select distinct run_id from audit.relation_build") == [{"run_id": RUN}]
+
+
+# ------------------------------------------------------------------------------------------------------ the cells
+
+
+WHOLE = Cell(
+    run_id=RUN,
+    role="workload",
+    account_id="012345678901",
+    region="eu-west-1",
+    listing="cost_daily:2026-11",
+    outcome="empty_suspect",
+    is_trusted=False,
+    zero_sense="witnessed",
+    started_at=AT,
+    ended_at=AT + HOUR,
+    profile="acme",
+    caller_account_id="111122223333",
+    record_count=1,
+    page_count=2,
+    request_count=3,
+    throttle_count=4,
+    attempt_count=5,
+    error_code="Throttling",
+    error_message="Slow down.",
+    skip_reason="region_not_enabled",
+    evidence={"since": AT, "identity": True},
+    raw_response='{"Reservations": []}',
+)
+
+
+def test_a_cell_is_kept_whole(audit: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    assert set(CELL_COLUMNS) == {entry.name for entry in fields(Cell)}
+    land(audit, tmp_path, WHOLE, longest=10)
+    (found,) = rows(audit, "select * from audit.collection")
+    wanted = {name: getattr(WHOLE, name) for name in CELL_COLUMNS}
+    assert json.loads(found["evidence"]) == {"since": str(AT), "identity": True}
+    assert {name: found[name] for name in CELL_COLUMNS} | {"evidence": WHOLE.evidence} == wanted
+
+
+def test_a_cell_that_was_only_begun_has_nothing_to_say(audit: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    land(audit, tmp_path, Cell(RUN, "workload", "1", "r", "l", "skipped", False, "ordinary", AT, AT))
+    (found,) = rows(audit, "select * from audit.collection")
+    counted = {name: value for name, value in found.items() if name.endswith("_count")}
+    assert counted == {name: int(name == "attempt_count") for name in counted}
+    silent = {"profile", "caller_account_id", "error_code", "error_message", "skip_reason", "evidence", "raw_response"}
+    assert {name for name, value in found.items() if value is None} == silent | {
+        "accepted_by",
+        "accepted_reason",
+        "accepted_at",
+    }
+
+
+@pytest.mark.parametrize("name", ["run_id", "role", "account_id", "region", "listing"])
+def test_only_the_same_cell_of_the_same_run_is_replaced(
+    audit: duckdb.DuckDBPyConnection, tmp_path: Path, name: str
+) -> None:
+    land(audit, tmp_path, CELL)
+    land(audit, tmp_path, replace(CELL, **{name: "other"}, record_count=1))
+    assert len(rows(audit, "select * from audit.collection")) == 2
+    land(audit, tmp_path, replace(CELL, record_count=9))
+    assert rows(audit, f"select {name} as it, record_count from audit.collection order by record_count") == [
+        {"it": "other", "record_count": 1},
+        {"it": getattr(CELL, name), "record_count": 9},
+    ]
+
+
+def test_a_line_may_be_as_long_as_is_said_and_a_megabyte_in_any_case(
+    audit: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    assert evidence.LONGEST_LINE == 64 * 1024 * 1024
+    long = replace(CELL, raw_response=json.dumps("x" * (1 << 20)))
+    land(audit, tmp_path, replace(CELL, raw_response=json.dumps("x" * 1_000_000)), longest=1)
+    land(audit, tmp_path, long, longest=2 << 20)
+    land(audit, tmp_path, long)
+
+
+def test_accounts_reach_from_one_to_before_another() -> None:
+    some = Accounts("2", "4")
+    assert [account in some for account in ("1", "2", "3", "4")] == [False, True, True, False]
+    assert some.parameters == {"since_account": "2", "before_account": "4"}
+    assert "999999999999" in evidence.EVERY_ACCOUNT
+    assert "" in evidence.EVERY_ACCOUNT
+    assert "000000000000" not in evidence.NO_ACCOUNT
+
+
+def keys(found: list[dict[str, Any]]) -> list[tuple[str, str, str]]:
+    return [(row["account_id"], row["region"], row["listing"]) for row in found]
+
+
+def test_the_newest_cells_of_the_listings_that_are_asked_for_in_their_order(
+    audit: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    cells = [
+        replace(CELL, account_id=account, region=region, listing=listing, is_trusted=account != "2")
+        for listing in ("b:x", "b", "a", "ab", "c")
+        for account in ("3", "2")
+        for region in ("s", "r")
+    ]
+    central = replace(CELL, role="management", account_id="1", region="r", listing="c", is_trusted=False)
+    land(audit, tmp_path, *cells, central)
+    land(audit, tmp_path, replace(CELL, run_id="run-0", listing="a", account_id="2", region="r", ended_at=AT))
+    found = evidence.coverage(audit, ["b", "a"])
+    assert keys(found) == [
+        (account, region, listing) for listing in ("a", "b", "b:x") for account in "23" for region in "rs"
+    ]
+    assert all(tuple(row) == COVERAGE_COLUMNS for row in found)
+    assert {(row["run_id"], row["ended_at"]) for row in found} == {(RUN, AT + HOUR)}
+    assert keys(evidence.coverage(audit, ["a"], accounts=Accounts("3"))) == [("3", "r", "a"), ("3", "s", "a")]
+    assert keys(evidence.coverage(audit, ["a"], accounts=Accounts("2", "3"))) == [("2", "r", "a"), ("2", "s", "a")]
+    assert keys(evidence.coverage(audit, ["a"], without_trusted=True)) == [("2", "r", "a"), ("2", "s", "a")]
+    assert keys(evidence.coverage(audit, ["c"]))[0] == ("1", "r", "c")
+    assert keys(evidence.coverage(audit, ["c"], without_workload=True)) == [("1", "r", "c")]
+    assert keys(evidence.coverage(audit, ["c"], without_workload=True, without_trusted=True)) == [("1", "r", "c")]
+
+
+def test_how_many_cells_there_are_and_how_the_newest_stand(audit: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    other = replace(CELL, listing="ec2_instance:x", region="r", is_trusted=False, ended_at=AT)
+    land(audit, tmp_path, CELL, other, replace(CELL, listing="s3_bucket"))
+    land(audit, tmp_path, replace(CELL, run_id="run-0", ended_at=AT, is_trusted=False), replace(CELL, listing="ec2"))
+    assert evidence.counts(audit, ["ec2_instance", "ec2", "never"]) == {"ec2_instance": 3, "ec2": 1}
+    assert evidence.standing(audit, ["ec2_instance", "never"]) == {"ec2_instance": evidence.Standing(1, AT + HOUR)}
+
+
+# ------------------------------------------------------------------------------------- how a cell stands (the view)
+
+
+def cover(
+    connection: duckdb.DuckDBPyConnection, *nights: tuple[str, int | None], accepted: int | None = None
+) -> dict[str, Any]:
+    """The coverage of one cell after nights of (outcome, records), one of them `accepted`."""
+    for number, (outcome, records) in enumerate(nights, start=1):
+        is_accepted = number == accepted
+        connection.execute(
+            """
+            insert into audit.collection (
+                run_id, role, account_id, region, listing, profile, outcome, is_trusted, record_count, skip_reason,
+                error_code, error_message, zero_sense, attempt_count, ended_at, accepted_by, accepted_reason,
+                accepted_at
+            )
+            values (?, 'workload', '012345678901', 'eu-west-1', 'ec2_instance', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+            """,
+            [
+                f"night-{number}",
+                f"profile-{number}",
+                outcome,
+                outcome in ("found", "empty_verified") or is_accepted,
+                records,
+                f"reason-{number}",
+                f"code-{number}",
+                f"message-{number}",
+                f"sense-{number}",
+                number,
+                AT + number * HOUR,
+                f"kim-{number}" if is_accepted else None,
+                f"moved-{number}" if is_accepted else None,
+                AT if is_accepted else None,
+            ],
+        )
+    (row,) = rows(connection, "select * from audit.coverage")
+    trusted = row["last_trusted_at"]
+    return row | {"last_trusted_at": None if trusted is None else (trusted - AT) // HOUR}
+
+
+COVERAGE: list[tuple[str, list[tuple[str, int | None]], int | None, dict[str, Any]]] = [
+    (
+        "one night",
+        [("found", 7)],
+        None,
+        {"is_trusted": True, "last_trusted_at": 1, "record_count": 7, "previous_record_count": None},
+    ),
+    (
+        "the count before",
+        [("found", 7), ("found", 9)],
+        None,
+        {"is_trusted": True, "last_trusted_at": 2, "record_count": 9, "previous_record_count": 7},
+    ),
+    (
+        "untrusted nights do not count",
+        [("found", 7), ("empty_suspect", 0), ("denied", None)],
+        None,
+        {"is_trusted": False, "last_trusted_at": 1, "record_count": None, "previous_record_count": 7},
+    ),
+    (
+        "never trusted",
+        [("denied", None), ("failed", None)],
+        None,
+        {"is_trusted": False, "last_trusted_at": None, "previous_record_count": None, "accepted_by": None},
+    ),
+    (
+        "a verified zero",
+        [("found", 7), ("denied", None), ("empty_verified", 0)],
+        None,
+        {"is_trusted": True, "last_trusted_at": 3, "record_count": 0, "previous_record_count": 7},
+    ),
+    (
+        "an accepted zero",
+        [("found", 7), ("empty_suspect", 0)],
+        2,
+        {"outcome": "empty_suspect", "is_trusted": True, "last_trusted_at": 2, "previous_record_count": 7}
+        | {"accepted_by": "kim-2", "accepted_reason": "moved-2", "accepted_at": AT},
+    ),
+    (
+        "an accepted zero holds the next nights",
+        [("found", 7), ("empty_suspect", 0), ("empty_suspect", 0), ("empty_suspect", 0)],
+        2,
+        {"is_trusted": True, "last_trusted_at": 4, "previous_record_count": 0, "accepted_by": "kim-2"},
+    ),
+    (
+        "an accepted zero does not excuse a refusal",
+        [("found", 7), ("empty_suspect", 0), ("empty_suspect", 0), ("denied", None)],
+        2,
+        {"is_trusted": False, "last_trusted_at": 3, "previous_record_count": 0, "accepted_by": "kim-2"},
+    ),
+    (
+        "found again ends it",
+        [("empty_suspect", 0), ("empty_suspect", 0), ("found", 5), ("empty_suspect", 0)],
+        2,
+        {"is_trusted": False, "last_trusted_at": 3, "previous_record_count": 5, "accepted_by": None},
+    ),
+    (
+        "skipped is not trusted",
+        [("found", 7), ("skipped", None)],
+        None,
+        {"is_trusted": False, "last_trusted_at": 1, "previous_record_count": 7},
+    ),
+    (
+        "a zero that is accepted twice",
+        [("empty_suspect", 0), ("empty_suspect", 0), ("empty_verified", 0), ("empty_suspect", 0)],
+        1,
+        {"is_trusted": True, "last_trusted_at": 4, "accepted_by": "kim-1"},
+    ),
+    (
+        "a trusted zero after an accepted one",
+        [("empty_suspect", 0), ("empty_verified", 0)],
+        1,
+        {"is_trusted": True, "last_trusted_at": 2, "accepted_by": "kim-1"},
+    ),
+    (
+        "a zero that nobody accepted",
+        [("found", 7), ("empty_suspect", 0)],
+        None,
+        {"is_trusted": False, "last_trusted_at": 1, "accepted_by": None, "accepted_reason": None, "accepted_at": None},
+    ),
+    (
+        "found again after an accepted zero",
+        [("empty_suspect", 0), ("found", 5)],
+        1,
+        {"is_trusted": True, "accepted_by": None, "accepted_reason": None, "accepted_at": None},
+    ),
+    (
+        "the count before two that were not trusted",
+        [("found", 3), ("found", 7), ("found", 9)],
+        None,
+        {"previous_record_count": 7},
+    ),
+]
+
+
+@pytest.mark.parametrize(("nights", "accepted", "expected"), [c[1:] for c in COVERAGE], ids=[c[0] for c in COVERAGE])
+def test_coverage(
+    audit: duckdb.DuckDBPyConnection,
+    nights: list[tuple[str, int | None]],
+    accepted: int | None,
+    expected: dict[str, Any],
+) -> None:
+    row = cover(audit, *nights, accepted=accepted)
+    last = len(nights)
+    newest = {
+        "run_id": f"night-{last}",
+        "profile": f"profile-{last}",
+        "outcome": nights[-1][0],
+        "record_count": nights[-1][1],
+        "skip_reason": f"reason-{last}",
+        "error_code": f"code-{last}",
+        "error_message": f"message-{last}",
+        "zero_sense": f"sense-{last}",
+        "attempt_count": last,
+        "ended_at": AT + last * HOUR,
+    }
+    assert {name: row[name] for name in expected | newest} == newest | expected
+
+
+def test_an_unknown_outcome_is_refused(audit: duckdb.DuckDBPyConnection) -> None:
+    with pytest.raises(duckdb.ConstraintException):
+        cover(audit, ("perhaps", 0))
+
+
+def test_of_two_answers_of_one_moment_the_later_run_is_the_newer(
+    audit: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    land(audit, tmp_path, replace(CELL, run_id="b", record_count=2), replace(CELL, run_id="a", record_count=1))
+    land(audit, tmp_path, replace(CELL, run_id="c", record_count=3))
+    (row,) = rows(audit, "select run_id, record_count, previous_record_count from audit.coverage")
+    assert tuple(row.values()) == ("c", 3, 2)
+
+
+def test_each_cell_stands_by_itself(audit: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    others = [replace(CELL, **{name: "x"}) for name in ("role", "account_id", "region", "listing")]
+    land(audit, tmp_path, CELL, *others)
+    assert len(rows(audit, "select * from audit.coverage")) == 5
