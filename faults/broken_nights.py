@@ -85,7 +85,7 @@ def _at(point: str) -> Point:
 NIGHT: dict[str, Point] = {
     "while AWS is asked": _around("pipelines.landing", "LandingWriter.append", 40, after=True),
     "while answers are landed": _around("pipelines.landing", "cell_line", 60, after=False),
-    "while cells are loaded": _around("resources.evidence", "load_cells", 12, after=True),
+    "while cells are loaded": _around("resources.evidence", "load_cells", 6, after=True),
     "while a rule is checked": _around("pipelines.checks", "run", 30, after=True),
 }
 """The phases of a night before it publishes."""

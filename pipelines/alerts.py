@@ -20,6 +20,10 @@ def verdict_of(run_id: str, job: str, sentences: list[str]) -> dict[str, Any]:
     return {"run_id": run_id, "job": job, "status": "failed", "sentences": sentences}
 
 
+INTERRUPTED = dg.DagsterExecutionInterruptedError.__name__
+"""What Dagster raises in the step that it is at when somebody ends the run."""
+
+
 def failure_sentence(event: dg.DagsterEvent) -> str:
     """What a failed step said: the sentence of our own failures, the last line of anything else."""
     data = event.step_failure_data
@@ -28,6 +32,8 @@ def failure_sentence(event: dg.DagsterEvent) -> str:
     if data.error is None:
         return event.message or f"{event.step_key} failed."
     cause = data.error.cause or data.error
+    if cause.cls_name == INTERRUPTED:
+        return f"{event.step_key} was interrupted: nothing of it counts, and what the steps before it stored stays."
     return f"{event.step_key}: {cause.message.strip().splitlines()[-1]}"
 
 

@@ -195,6 +195,8 @@ def nightly(demo: bool, only_untrusted: bool, as_json: bool) -> None:
         else f".venv/bin/cmdb coverage --blocked{where}"
         if night.exit_code == 1
         else ".venv/bin/cmdb preflight"
+        if night.exit_code == 2
+        else f".venv/bin/cmdb nightly{where}"
     )
     report = "" if night.exit_code else str(report_path(settings.database))
     if as_json:

@@ -1,6 +1,7 @@
 """Run the nightly job in this process, and say in a few lines how it went."""
 
 import shutil
+import signal
 from collections.abc import Mapping, MutableMapping
 from dataclasses import asdict, dataclass, field, replace
 from decimal import Decimal
@@ -9,7 +10,7 @@ from typing import Any
 
 import dagster as dg
 
-from pipelines.alerts import LAUNCHED_BY, failure_sentence
+from pipelines.alerts import INTERRUPTED, LAUNCHED_BY, failure_sentence
 from pipelines.collect import ONLY_UNTRUSTED
 from pipelines.definitions import NIGHTLY, build_defs
 from pipelines.gate import EXIT_CODE
@@ -26,8 +27,8 @@ class Night:
     Attributes:
         sentences: why it was refused, the rules first; or what failed after it had published.
         warnings: what was published stale, or should be mended.
-        exit_code: 0 published, 1 a rule failed, 2 the configuration is wrong. What fails after publishing, the report
-            alone, takes nothing back, but it is not good either.
+        exit_code: 0 published, 1 a rule failed, 2 the configuration is wrong, 130 it was interrupted. What fails after
+            publishing, the report alone, takes nothing back, but it is not good either.
     """
 
     run_id: str
@@ -81,6 +82,10 @@ def run_nightly(environment: Mapping[str, str], store: Store, *, only_untrusted:
 
 
 def _exit_code(event: dg.DagsterEvent) -> int:
+    error = event.step_failure_data.error
+    if error is not None and (error.cause or error).cls_name == INTERRUPTED:
+        # During a run Dagster takes what service managers end programs with, SIGTERM, for the same.
+        return 128 + signal.SIGINT
     data = event.step_failure_data.user_failure_data
     code = data.metadata.get(EXIT_CODE) if data is not None else None
     return int(code.value) if isinstance(code, dg.IntMetadataValue) and code.value is not None else 1

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import re
+import signal
 import stat
 import subprocess
 import sys
@@ -621,8 +622,9 @@ def test_rollback_gives_analysts_the_version_before(house: Path, tmp_path: Path)
 # --------------------------------------------------------------------------------------------------- endurance
 
 
+@pytest.mark.parametrize("ended_by", [signal.SIGKILL, signal.SIGTERM])
 def test_a_night_that_is_interrupted_frees_the_warehouse_and_loses_nothing(
-    organisation: Simulator, house: Path, tmp_path: Path
+    organisation: Simulator, house: Path, tmp_path: Path, ended_by: signal.Signals
 ) -> None:
     database = copy_of(house.parent, tmp_path)
     before = fingerprint(database)
@@ -633,8 +635,9 @@ def test_a_night_that_is_interrupted_frees_the_warehouse_and_loses_nothing(
         [sys.executable, "-m", "pipelines.cli", "nightly"],
         env={"PATH": os.environ["PATH"], "HOME": os.environ["HOME"], **environment},
         cwd=REPOSITORY,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     )
     until = time.monotonic() + 120
     try:
@@ -642,9 +645,19 @@ def test_a_night_that_is_interrupted_frees_the_warehouse_and_loses_nothing(
             assert time.monotonic() < until
             assert process.poll() is None
             time.sleep(0.2)
+        process.send_signal(ended_by)
+        said = process.communicate(timeout=30)[0]
     finally:
         process.kill()
         process.wait()
     assert fingerprint(database) == before
+    if ended_by == signal.SIGKILL:
+        assert process.returncode == -signal.SIGKILL
+    else:
+        assert process.returncode == 130
+        assert "was interrupted: nothing of it counts" in said
+        assert "did not publish" in said
+        assert "Traceback" not in said
+        assert said.splitlines()[-1] == "Next: .venv/bin/cmdb nightly"
     organisation.reset()
     one_sentence(cmdb_here(environment, "preflight"), 0, "Recorded in")
