@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from faults import broken_nights, clocks, crashes, gating, held, lies, streams, versions
@@ -87,11 +88,21 @@ def run(
             name,
             title,
             what,
-            [case for piece, cases in zip(todo, found, strict=True) if piece.skipped.part == name for case in cases],
+            [
+                _without(scratch, case)
+                for piece, cases in zip(todo, found, strict=True)
+                if piece.skipped.part == name
+                for case in cases
+            ],
             None if callable(work) or name == HISTORY else [case.name for case in work],
         )
         for name, (title, what, work) in chosen.items()
     ]
+
+
+def _without(scratch: Path, case: Shown) -> Shown:
+    """A case without the name of the folder that it was tried in, which nobody else has."""
+    return replace(case, said=case.said.replace(str(scratch), "…"), failure=case.failure.replace(str(scratch), "…"))
 
 
 def _chosen(names: Sequence[str]) -> dict[str, tuple[str, str, Work | Sequence[Case]]]:

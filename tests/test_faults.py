@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from nights import REPOSITORY
 
-from faults import held, kit, lies
+from faults import held, kit, lies, streams
 from faults.ground import Row, Tables, difference
 from faults.report import NEVER, Part, Shown, dates, renewed
 
@@ -133,6 +133,13 @@ def test_what_was_shown_longest_ago_is_begun_first(tmp_path: Path) -> None:
     assert [piece.skipped.part for piece in whole[:3]] == ["history", "held", "lies"]
     assert names[:2] == ["two truthful nights", lies.CASES[1].name]
     assert names[-1] == lies.CASES[0].name
+
+
+def test_no_case_tells_of_the_folder_that_it_was_tried_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    case = Shown("crashes", "one", "it holds", f"{tmp_path}/a/cmdb.duckdb holds", f"{tmp_path} does not")
+    monkeypatch.setattr(streams, "run", lambda *_: [[case]])
+    (part,) = kit.run(["crashes"], tmp_path, 0.0, {})
+    assert [(seen.said, seen.failure) for seen in part.shown] == [("…/a/cmdb.duckdb holds", "… does not")]
 
 
 def test_the_row_of_a_case_that_is_no_more_leaves_the_page() -> None:
