@@ -14,7 +14,6 @@ from typing import Any, TypeGuard, get_args
 from urllib.parse import parse_qs
 
 import botocore.exceptions
-from moto.core.utils import get_service_model
 from moto.ec2.models import ec2_backends
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
@@ -45,6 +44,7 @@ from simulator.wire import (
     make_token,
     paging,
     read_token,
+    service_model,
     throttled,
 )
 from simulator.world import Kind, World, WorldError
@@ -185,7 +185,7 @@ class Simulation:
                 403,
             )
         try:
-            get_service_model(call.service)
+            service_model(call.service)
         except botocore.exceptions.UnknownServiceError:
             return _json({"__type": "UnknownServiceException", "message": call.service}, 404)
         if not call.read_operation():

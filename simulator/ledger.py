@@ -85,6 +85,9 @@ SHARES: dict[str, tuple[int, ...]] = {
     # Too small to take per cents of.
     "Usage, tiny": (100, 100, 100, 100, 100, 100, 100, 100),
 }
+SHARES_BY_METRIC = {
+    metric: {name: shares[position] for name, shares in SHARES.items()} for position, metric in enumerate(METRICS)
+}
 PURCHASES = {
     "SavingsPlanCoveredUsage": "Savings Plans",
     "SavingsPlanNegation": "Savings Plans",
@@ -240,8 +243,11 @@ class Sum:
 
     def amount(self, metric: str) -> int:
         """The sum on one metric."""
-        position = METRICS.index(metric)
-        return sum(units * SHARES[share][position] for share, units in self.units.items()) // 100
+        share_of = SHARES_BY_METRIC[metric]
+        found = 0
+        for share, units in self.units.items():
+            found += units * share_of[share]
+        return found // 100
 
 
 Key = Callable[[Line], str]

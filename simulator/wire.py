@@ -12,6 +12,7 @@ import functools
 import io
 import json
 import re
+import threading
 import warnings
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,14 +22,15 @@ import botocore.exceptions
 import botocore.parsers
 import botocore.session
 from moto.core.exceptions import ServiceException
-from moto.core.model import OperationModel
+from moto.core.model import OperationModel, ServiceModel
 from moto.core.parse import PROTOCOL_PARSERS
 from moto.core.request import Request, determine_request_protocol
 from moto.core.routing import get_service_router
-from moto.core.serialize import get_serializer_class
+from moto.core.serialize import JSONSerializer, get_serializer_class
 from moto.core.utils import get_service_model
 from werkzeug.exceptions import HTTPException
 
+from simulator.json_writer import PlainJsonSerializer
 from simulator.world import Kind
 
 # No service model lists AccessDenied and its like; moto's serializer says so at each refusal.
@@ -63,12 +65,41 @@ class Response:
     body: bytes
 
 
+# ------------------------------------------------------------------ models
+
+
+_LOADING = threading.Lock()
+
+
+@functools.cache
+def service_model(service: str) -> ServiceModel:
+    """The model of a service, as moto has it; loaded once, where moto lets each of many first threads load it.
+
+    Raises:
+        UnknownServiceError: there is no such service.
+    """
+    with _LOADING:
+        return get_service_model(service)
+
+
+@functools.cache
+def _session() -> Any:
+    """One session of botocore, whose loader finds out once which services there are."""
+    return botocore.session.get_session()
+
+
+@functools.cache
+def _client_model(service: str) -> Any:
+    with _LOADING:
+        return _session().get_service_model(service)
+
+
 # ------------------------------------------------------------------ the same fault in each protocol's words
 
 
 def protocol_of(service: str) -> str:
     """`ec2`, `query`, `rest-xml`, `json` or `rest-json`."""
-    return str(get_service_model(service).metadata.get("protocol"))
+    return str(service_model(service).metadata.get("protocol"))
 
 
 def _by_protocol(service: str, ec2: AwsError, xml: AwsError, code: str, message: str) -> AwsError:
@@ -192,9 +223,10 @@ def paging(service: str, operation: str) -> Paging | None:
     """What botocore knows of an operation's pages, and of Cost Explorer's, which it does not know."""
     if service == "ce" and operation in {"GetCostAndUsage", "GetCostAndUsageWithResources"}:
         return Paging("NextPageToken", "NextPageToken", None, ("ResultsByTime",))
-    loader = botocore.session.get_session().get_component("data_loader")
     try:
-        known = loader.load_service_model(service, "paginators-1")["pagination"].get(operation)
+        with _LOADING:
+            model = _session().get_component("data_loader").load_service_model(service, "paginators-1")
+        known = model["pagination"].get(operation)
     except botocore.exceptions.UnknownServiceError:
         return None
     if known is None or not isinstance(known["input_token"], str):
@@ -235,13 +267,13 @@ class Call:
     @property
     def model(self) -> OperationModel:
         """Moto's model of the operation."""
-        found: OperationModel = get_service_model(self.service).operation_model(self.operation)
+        found: OperationModel = service_model(self.service).operation_model(self.operation)
         return found
 
     @property
     def protocol(self) -> str:
         """The protocol that this request uses, of those that the service offers."""
-        return determine_request_protocol(get_service_model(self.service), str(self.environ.get("CONTENT_TYPE") or ""))
+        return determine_request_protocol(service_model(self.service), str(self.environ.get("CONTENT_TYPE") or ""))
 
     def _request(self) -> Request:
         return Request({**self.environ, "wsgi.input": io.BytesIO(self.body)})
@@ -318,7 +350,10 @@ class Call:
 
     def render(self, result: dict[str, Any] | AwsError) -> Response:
         """An answer, or a refusal, in the protocol of the request."""
-        made = get_serializer_class(self.service, self.protocol)(operation_model=self.model).serialize(result)
+        serializer = get_serializer_class(self.service, self.protocol)
+        if serializer is JSONSerializer:
+            serializer = PlainJsonSerializer
+        made = serializer(operation_model=self.model).serialize(result)
         status = result.http_status if isinstance(result, AwsError) else int(made["status_code"])
         body = made["body"]
         return Response(status, dict(made["headers"]), body.encode() if isinstance(body, str) else body)
@@ -342,8 +377,3 @@ class Call:
         if shape is None:
             return {}
         return {name: [] for name, member in shape.members.items() if member.type_name == "list"}
-
-
-@functools.cache
-def _client_model(service: str) -> Any:
-    return botocore.session.get_session().get_service_model(service)
