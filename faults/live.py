@@ -29,6 +29,7 @@ from dagster_graphql.client.query import (
 from faults.ground import environment_of, fingerprint
 from pipelines.catalogue import ACCOUNT
 from pipelines.models import SCHEMAS, read_models
+from resources import evidence
 from resources.warehouse import Store
 from simulator.client import is_foreign
 
@@ -64,6 +65,7 @@ class World:
         store = Store(self.database)
         with store.holding(f"test-{uuid.uuid4()}", "a test"), store.transaction() as connection:
             connection.execute(sql)
+            evidence.renew_coverage(connection)
 
     def mark(self) -> None:
         """Write into the target what only a rebuild takes out again."""

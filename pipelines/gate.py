@@ -136,30 +136,21 @@ def verdicts(
     return [preflight, *found.values()]
 
 
-JUDGED_AT_ONCE = 200_000
-"""Cells of all nights that one query goes through: it holds the newest of each key."""
-
-
 def listing_verdicts(
     connection: "duckdb.DuckDBPyConnection", listings: Sequence[str], settings: Settings
 ) -> dict[str, rules.Verdict]:
     """What the silent-zero rule says to each listing now."""
-    sizes = evidence.counts(connection, listings)
-    found: dict[str, rules.Verdict] = {}
-    together: list[str] = []
-    for listing in listings:
-        together.append(listing)
-        if sum(sizes.get(name, 0) for name in together) < JUDGED_AT_ONCE and listing is not listings[-1]:
-            continue
-        cells = cell_states(evidence.coverage(connection, together, without_trusted=True))
-        standing = evidence.standing(connection, together)
-        for name in together:
-            trusted = standing[name].trusted if name in standing else 0
-            found[name] = rules.listing_verdict(
-                name, cells.get(name, []), settings.untrusted_tolerance, trusted=trusted
-            )
-        together = []
-    return found
+    cells = cell_states(evidence.coverage(connection, listings, without_trusted=True))
+    standing = evidence.standing(connection, listings)
+    return {
+        name: rules.listing_verdict(
+            name,
+            cells.get(name, []),
+            settings.untrusted_tolerance,
+            trusted=standing[name].trusted if name in standing else 0,
+        )
+        for name in listings
+    }
 
 
 def cell_states(coverage: list[dict[str, object]]) -> dict[str, list[rules.CellState]]:

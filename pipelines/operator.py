@@ -227,6 +227,7 @@ def accept_zero(store: Store, account: str, region: str, listing: str, reason: s
                 "listing": listing,
             },
         )
+        evidence.renew_coverage(connection, listing)
     return (
         f"Accepted: {account} {region} {listing} is empty, says {who} ({reason}), until it is found again. "
         f"It was asked at {ended_at:%Y-%m-%d %H:%M} UTC. Next: cmdb nightly"

@@ -217,15 +217,21 @@ def prune(store: Store) -> dict[str, int]:
             delete from audit.collection as c
             where
                 c.run_id not in (select run_id from recent where place <= $runs)
-                -- The newest cell of each key stays for ever, and so do the newest that was trusted and an acceptance.
+                -- What audit.newest_cell is told from stays for ever, so that it could be told from it again.
                 and c.accepted_at is null
                 and exists (
-                    select 1 from audit.coverage as v
+                    select 1 from audit.newest_cell as n
                     where
-                        v.role = c.role and v.account_id = c.account_id and v.region = c.region
-                        and v.listing = c.listing
-                        and c.ended_at < v.ended_at
-                        and c.ended_at is distinct from v.last_trusted_at
+                        n.role = c.role and n.account_id = c.account_id and n.region = c.region
+                        and n.listing = c.listing
+                        and c.ended_at < n.newest.ended_at
+                        and not list_contains(
+                            [
+                                n.found_at, n.suspected_at, n.trusted_at, n.trusted[1].ended_at,
+                                n.trusted[2].ended_at
+                            ],
+                            c.ended_at
+                        )
                 )
             """,
             {"runs": RUNS_KEPT},

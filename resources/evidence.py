@@ -332,15 +332,118 @@ def load_cells(
         """,
         {"paths": [str(path) for path in paths], "longest": max(longest, 1 << 20)},
     )
-    connection.execute(
+    replaced = connection.execute(
         """
         delete from audit.collection as c using landed_line as l
         where
             c.run_id = l.run_id and c.role = l.role and c.account_id = l.account_id and c.region = l.region
             and c.listing = l.listing
         """
-    )
+    ).fetchall()
     connection.execute(f"insert into audit.collection ({columns}) select {columns} from landed_line")
+    if replaced[0][0]:
+        connection.execute("create or replace temp table told_key as select * from landed_line")
+        _tell_anew(connection)
+        return
+    connection.execute(
+        """
+        create or replace temp view told_cell as
+        select
+            *, null::varchar as accepted_by, null::varchar as accepted_reason, null::timestamptz as accepted_at
+        from landed_line
+        """
+    )
+    _tell(connection)
+
+
+def renew_coverage(connection: "duckdb.DuckDBPyConnection", listing: str = "") -> None:
+    """Tell from all nights anew what the newest cells are, after anything but `load_cells` changed some.
+
+    Args:
+        listing: whose, with its parameter; of all where none is named.
+    """
+    connection.execute(
+        """
+        create or replace temp table told_key as
+        select role, account_id, region, listing from audit.collection where listing = $listing or $listing = ''
+        union
+        select role, account_id, region, listing from audit.newest_cell where listing = $listing or $listing = ''
+        """,
+        {"listing": listing},
+    )
+    _tell_anew(connection)
+
+
+def _tell_anew(connection: "duckdb.DuckDBPyConnection") -> None:
+    """Tell what all nights say of the keys in `told_key`."""
+    connection.execute(
+        """
+        delete from audit.newest_cell as n using told_key as k
+        where
+            n.role = k.role and n.account_id = k.account_id and n.region = k.region and n.listing = k.listing
+        """
+    )
+    connection.execute(
+        """
+        create or replace temp view told_cell as
+        select * from audit.collection semi join told_key using (role, account_id, region, listing)
+        """
+    )
+    _tell(connection)
+
+
+def _tell(connection: "duckdb.DuckDBPyConnection") -> None:
+    """Put together what `audit.newest_cell` knows and what the cells in `told_cell` add to it.
+
+    Of both the later answer stands, whichever was written first.
+    """
+    connection.execute(
+        """
+        create or replace temp table told as
+        with added as (
+            select
+                role, account_id, region, listing,
+                max({
+                    'ended_at': ended_at, 'run_id': run_id, 'profile': profile, 'outcome': outcome,
+                    'is_trusted': is_trusted, 'record_count': record_count, 'skip_reason': skip_reason,
+                    'error_code': error_code, 'error_message': error_message, 'zero_sense': zero_sense,
+                    'attempt_count': attempt_count
+                }) as newest,
+                max(ended_at) filter (outcome = 'found') as found_at,
+                max(ended_at) filter (outcome = 'empty_suspect') as suspected_at,
+                max(ended_at) filter (is_trusted) as trusted_at,
+                max({'ended_at': ended_at, 'run_id': run_id, 'record_count': record_count}, 2)
+                    filter (is_trusted and record_count is not null) as trusted,
+                max({
+                    'ended_at': ended_at, 'run_id': run_id, 'who': accepted_by, 'reason': accepted_reason,
+                    'since': accepted_at
+                }) filter (accepted_at is not null) as acceptance
+            from told_cell
+            group by all
+        )
+
+        select
+            role, account_id, region, listing, max(newest) as newest, max(found_at) as found_at,
+            max(suspected_at) as suspected_at, max(trusted_at) as trusted_at,
+            list_slice(list_reverse_sort(flatten(list(coalesce(trusted, [])))), 1, 2) as trusted,
+            max(acceptance) as acceptance
+        from (
+            from added
+            union all by name
+            from audit.newest_cell semi join added using (role, account_id, region, listing)
+        )
+        group by all
+        order by listing, role, account_id, region
+        """
+    )
+    connection.execute(
+        """
+        delete from audit.newest_cell as n using told as t
+        where
+            n.role = t.role and n.account_id = t.account_id and n.region = t.region and n.listing = t.listing
+        """
+    )
+    connection.execute("insert into audit.newest_cell by name from told")
 
 
 def newest_preflight(connection: "duckdb.DuckDBPyConnection") -> list[tuple[Any, ...]]:
@@ -443,21 +546,6 @@ def coverage(
         },
     ).fetchall()
     return [dict(zip(COVERAGE_COLUMNS, row, strict=True)) for row in rows]
-
-
-def counts(connection: "duckdb.DuckDBPyConnection", listings: Sequence[str]) -> dict[str, int]:
-    """How many cells of each listing all nights have left, by the listing's name without a parameter."""
-    return dict(
-        connection.execute(
-            """
-            select split_part(listing, ':', 1) as name, count(*)
-            from audit.collection
-            where list_contains($listings, name)
-            group by name
-            """,
-            {"listings": list(listings)},
-        ).fetchall()
-    )
 
 
 @dataclass(frozen=True)

@@ -145,6 +145,7 @@ class House:
                         "listing": cell.listing,
                     },
                 )
+                evidence.renew_coverage(connection, cell.listing)
 
     def needed(self, *relations: str) -> set[str]:
         """The relations and everything that they read."""
@@ -172,6 +173,7 @@ class House:
         with self.store.transaction() as connection:
             for statement in statements:
                 connection.execute(statement)
+            evidence.renew_coverage(connection)
 
 
 @functools.cache

@@ -16,6 +16,7 @@ from nights import Witness, cmdb_here, query
 from pipelines import servicenow
 from pipelines.checks import read_checks, run
 from pipelines.models import build
+from resources import evidence
 
 OTHER = "111122223333"
 REGION = "ap-southeast-2"
@@ -365,6 +366,7 @@ def test_what_costs_and_is_not_listed_is_found_only_where_the_answers_can_be_bel
             """,
             {"account": WORKLOAD, "region": REGION},
         )
+        evidence.renew_coverage(connection)
     change(home)
     found = home.rows("select account_id, service, verdict from stage.inventoried_spend")
     assert found == ([{"account_id": WORKLOAD, "service": service, "verdict": verdict}] if verdict else [])

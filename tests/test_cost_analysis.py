@@ -25,6 +25,7 @@ from nights import query
 
 from pipelines import charts, cost, drawing, landed
 from pipelines.models import build
+from resources import evidence
 from resources.warehouse import Store
 
 if TYPE_CHECKING:
@@ -100,6 +101,7 @@ def billed(home: House, lines: Iterable[Line], *, open_from: str = "2026-11-01",
                 """,
                 {"payer": PAYER, "listing": listing, "asked": asked},
             )
+        evidence.renew_coverage(connection)
 
 
 def days(first: str, last: str) -> list[str]:

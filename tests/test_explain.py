@@ -18,6 +18,7 @@ from pipelines import rules
 from pipelines.catalogue import listings
 from pipelines.explain import SKIPPED
 from pipelines.onboarding import Unreached, stanzas
+from resources import evidence
 from resources.contract import policy
 from resources.warehouse import Store
 from simulator.client import Simulator
@@ -39,6 +40,7 @@ def spoil(database: Path, cell: tuple[str, str, str], **columns: Any) -> None:
             "where account_id = $account and region = $region and listing = $listing",
             {"account": cell[0], "region": cell[1], "listing": cell[2], **columns},
         )
+        evidence.renew_coverage(connection)
 
 
 def some_cell(database: Path, outcome: str = "found", listing: str = "ec2_instance") -> tuple[str, str, str]:
@@ -122,6 +124,7 @@ def test_every_gap_ends_in_what_to_do(database: Path, spoilt: dict[str, str], cu
                 "where account_id = $a and region = $r and listing = $l",
                 {"trusted": trusted, "count": count, **dict(zip("arl", cell, strict=True))},
             )
+            evidence.renew_coverage(connection)
 
 
 def test_what_is_not_there_is_told_from_the_cells_that_would_hold_it(database: Path) -> None:

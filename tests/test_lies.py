@@ -16,6 +16,7 @@ from faults.ground import fingerprint
 from pipelines import cost
 from pipelines.operator import NoSuchQuestion, accept_zero
 from pipelines.seeds import tag_keys
+from resources import evidence
 from resources.profile import AwsError, Reach, Retry
 from resources.warehouse import Store
 from simulator.client import Simulator
@@ -94,6 +95,7 @@ def half_a_day_passes(database: Path) -> None:
             "update audit.collection set "
             "started_at = started_at - interval 13 hours, ended_at = ended_at - interval 13 hours"
         )
+        evidence.renew_coverage(connection)
 
 
 # ------------------------------------------------------------------------------- lies that have to be refused

@@ -14,6 +14,7 @@ from steps import RUN, asked
 from pipelines import metrics
 from pipelines.catalogue import METRIC, REGION, listings
 from pipelines.landing import records_path
+from resources import evidence
 from resources.answer import OPTIONAL_GRANT
 from resources.evidence import Cell
 from resources.listing import Each, Listing
@@ -50,6 +51,7 @@ def test_the_operations_account_is_collected_once_though_a_workload_profile_reac
             """,
             {"hub": hub, "region": region},
         )
+        evidence.renew_coverage(connection)
     both = "acme-*,acmeOperations"
     with asked(organisation, database, REGION, "ec2_vpc", CMDB_WORKLOAD_PROFILES=both) as cells:
         found = of(cells, "ec2_vpc")
@@ -203,6 +205,7 @@ def test_what_was_trusted_too_long_ago_is_asked_again_too(
             "update audit.collection set started_at = started_at - interval 21 hours, "
             "ended_at = ended_at - interval 21 hours where listing = 'ec2_vpc'"
         )
+        evidence.renew_coverage(connection)
     with asked(organisation, database, REGION, "ec2_vpc", only_untrusted=True) as cells:
         assert {cell.listing for cell in cells if cell.outcome == "found"} == {"ec2_vpc"}
 
@@ -319,6 +322,7 @@ def test_what_was_known_is_measured_on_where_its_listing_is_refused(
                 """,
                 place,
             )
+            evidence.renew_coverage(connection)
     names = ("rds_db_instance", METRIC) if in_this_step else (METRIC,)
     with asked(organisation, database, *names, CMDB_WORKLOAD_PROFILES=profile) as cells:
         outcomes = {c.listing: c.outcome for c in cells if (c.account_id, c.region) == (account, region)}
