@@ -247,17 +247,8 @@ def test_what_was_never_asked_is_not_built_upon(bound: Bound) -> None:
     assert said.startswith("cmdb.resource was not built. ec2_volume has never been asked. Materialise landing/ec2_vol")
 
 
-@pytest.mark.parametrize(
-    ("limit", "together"),
-    [
-        pytest.param(4, [["ec2_instance", "ec2_volume", "s3_bucket"]], id="all"),
-        pytest.param(3, [["ec2_instance", "ec2_volume"], ["s3_bucket"]], id="two fill it"),
-        pytest.param(2, [["ec2_instance"], ["ec2_volume", "s3_bucket"]], id="the first fills it"),
-        pytest.param(1, [["ec2_instance"], ["ec2_volume"], ["s3_bucket"]], id="each by itself"),
-    ],
-)
-def test_one_query_goes_through_so_many_cells_and_holds_what_is_not_trusted_of_them(
-    warehouse: House, bound: Bound, monkeypatch: pytest.MonkeyPatch, limit: int, together: list[list[str]]
+def test_a_gate_asks_once_and_holds_what_is_not_trusted(
+    warehouse: House, bound: Bound, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     warehouse.night("run-0", [Given("ec2_instance", [{"InstanceId": "i-1"}]), Given("s3_bucket", outcome="denied")])
     warehouse.night(RUN, [Given("ec2_volume", [{"VolumeId": "vol-1"}])])
@@ -270,11 +261,10 @@ def test_one_query_goes_through_so_many_cells_and_holds_what_is_not_trusted_of_t
         assert [row["listing"] for row in found] == ["s3_bucket"] * ("s3_bucket" in names)
         return found
 
-    monkeypatch.setattr(gate, "JUDGED_AT_ONCE", limit)
     monkeypatch.setattr(evidence, "coverage", watched)
     with warehouse.store.read() as connection:
         found = gate.listing_verdicts(connection, ["ec2_instance", "ec2_volume", "s3_bucket"], SETTINGS)
-    assert asked == together
+    assert asked == [["ec2_instance", "ec2_volume", "s3_bucket"]]
     assert {name: verdict.passed for name, verdict in found.items()} == {
         "ec2_instance": True,
         "ec2_volume": True,
