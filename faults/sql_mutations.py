@@ -145,7 +145,8 @@ def changes(source: str) -> Iterator[tuple[str, str, str]]:
     for at, tree in enumerate(trees):
         if not isinstance(tree, exp.Comment):
             for where, change, text in _changes(tree):
-                yield where, change, ";\n".join([*said[:at], text, *said[at + 1 :]])
+                if text != said[at]:
+                    yield where, change, ";\n".join([*said[:at], text, *said[at + 1 :]])
 
 
 def _parsed(source: str) -> list[exp.Expr]:
@@ -246,7 +247,8 @@ def _choices(node: exp.Expr) -> Iterator[exp.Expr | None]:
 
 
 def _constants(node: exp.Expr) -> Iterator[exp.Expr | None]:
-    if isinstance(node, exp.Boolean):
+    # How a list is sorted is written in no query, although sqlglot knows it.
+    if isinstance(node, exp.Boolean) and not isinstance(node.parent, exp.SortArray):
         yield exp.Boolean(this=not node.this)
     if isinstance(node, exp.Literal) and not isinstance(node.parent, exp.JSONPathKey):
         if node.this.isdigit():

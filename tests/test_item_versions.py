@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from given import WORKLOAD, House
-from item_rows import Row, at, empty, make, put, said
+from item_rows import MODELS, Row, at, empty, make, put, said
+
+from pipelines.models import ModelError, build
 
 
 @pytest.fixture
@@ -190,3 +193,15 @@ def test_a_night_touches_no_version_of_another_item(rows: House) -> None:
     night(rows, item(48, name="newer"), item(arn="arn:2", name="a"))
     assert versions(rows, "arn:2") == [DISCOVERED]
     assert versions(rows) == [DISCOVERED, (said(24), "changed", ["name"]), (said(48), "changed", ["name"])]
+
+
+@pytest.mark.parametrize("key", ["", "valid_from", "arn", "valid_from, arn"])
+def test_a_history_whose_key_does_not_end_with_its_beginning_is_refused(rows: House, key: str) -> None:
+    put(rows, "cmdb.resource", item())
+    model = MODELS["cmdb.resource_version"]
+    header = replace(model.header, entries={**model.header.entries, "key": key})
+    with pytest.raises(
+        ModelError, match=r"resource_version\.sql is a history, .* Nothing was changed\. Write what a ver"
+    ):
+        build(rows.store, replace(model, header=header))
+    assert rows.rows("select * from cmdb.resource_version") == []

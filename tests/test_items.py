@@ -223,3 +223,11 @@ def test_what_an_item_is_for_is_said_by_its_tags_and_else_by_its_account(rows: H
         "bare": default | {"owner_source": "account default"},
         "other": dict.fromkeys(COLUMNS) | {"owner_source": "none"},
     }
+
+
+def test_of_two_keys_that_say_the_same_the_value_that_comes_last_by_alphabet_counts(rows: House) -> None:
+    spelt = [(f"{prefix}:{name}", name) for name in COLUMNS for prefix in ("one", "other")]
+    put(rows, "ref.tag_key", *({"tag_key": key, "resource_column": name} for key, name in spelt))
+    put(rows, "stage.observed_resource", observed(tags={key: key for key, _ in spelt}))
+    make(rows, "cmdb.resource")
+    assert rows.rows(f"select {', '.join(COLUMNS)} from cmdb.resource") == [{name: f"other:{name}" for name in COLUMNS}]
