@@ -1,8 +1,8 @@
 """`python -m faults.mutants [TARGET…]`: change one small thing at a time in the rules and see whether a test notices.
 
 Every mutant is killed by a test or explained in faults/survivors.toml. What is known of a mutant is kept in `.mutants/`
-for as long as its file and the test that killed it, or, where none did, all the tests of its target stay as they are: a
-run that was broken off goes on. A run of all targets writes docs/mutants.md.
+for as long as the function that is changed and the test that killed it, or, where none did, all the tests of its target
+stay as they are: a run that was broken off goes on. A run of all targets writes docs/mutants.md.
 """
 
 import argparse
@@ -120,11 +120,9 @@ TARGETS: Mapping[str, Target] = {
         ),
         ("tests/test_item_versions.py",),
     ),
-    "cells": Target(
-        "what an answer of AWS is worth, and how it stands among those before",
+    "answers": Target(
+        "what an answer of AWS is worth",
         (
-            Source("resources/evidence.py"),
-            Source("warehouse/migrations/0012_coverage_in_every_version.sql"),
             Source(
                 "resources/profile.py",
                 (
@@ -143,14 +141,19 @@ TARGETS: Mapping[str, Target] = {
                     "_user_name",
                     "_refusal",
                 ),
-                tests=("tests/test_profile.py", "tests/test_each.py"),
             ),
         ),
+        ("tests/test_profile.py", "tests/test_each.py"),
+    ),
+    "cells": Target(
+        "what is written of a run and its cells, and how a cell stands after all its nights",
+        (Source("resources/evidence.py"), Source("warehouse/migrations/0012_coverage_in_every_version.sql")),
         ("tests/test_evidence.py",),
     ),
     "publish": Target(
         "what analysts read, whole or not at all, and what is forgotten",
         (
+            Source("pipelines/publish.py"),
             Source(
                 "resources/warehouse.py",
                 (
@@ -168,9 +171,10 @@ TARGETS: Mapping[str, Target] = {
                     "_remove",
                     "_with_wal",
                 ),
+                tests=("tests/test_publish.py",),
             ),
         ),
-        ("tests/test_publish.py",),
+        ("tests/test_publish_step.py",),
     ),
     "pages": Target(
         "what a page of an answer is taken for",
@@ -242,8 +246,9 @@ class Memory:
 
 
 def _evidence(mutant: Mutant, killer: str, tests: Sequence[str]) -> str:
-    """What a verdict rests on: the mutated text, and the test that killed it or all that did not."""
-    parts = [mutant.text, *((_function(killer) if "::" in killer else _file(killer),) if killer else map(_file, tests))]
+    """What a verdict rests on: the change, the function around it, and the test that killed it or all that did not."""
+    parts = [mutant.key, _scope(mutant.path, mutant.where)]
+    parts += [_function(killer) if "::" in killer else _file(killer)] if killer else map(_file, tests)
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
@@ -257,20 +262,43 @@ def _file(test: str) -> str:
 def _function(test: str) -> str:
     """The source of a test function and of its cases, without those around it."""
     name = test.partition("::")[2].partition("[")[0]
-    text = _file(test)
-    for node in ast.parse(text).body:
-        if isinstance(node, ast.FunctionDef) and node.name == name:
-            first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
-            return "\n".join(text.splitlines()[first - 1 : node.end_lineno])
-    return ""
+    return _found(_file(test), [name])
 
 
-def judge(name: str, target: Target, explanations: Mapping[str, str], scratch: Path, how: How = "all") -> Result:
+@functools.cache
+def _scope(path: str, where: str) -> str:
+    """The source of the function or class that is changed; of SQL and of what stands in none, the whole file."""
+    text = _file(path)
+    return (where and path.endswith(".py") and _found(text, where.split("."))) or text
+
+
+def _found(text: str, names: Sequence[str]) -> str:
+    """The source of a function or class within others; empty where there is none."""
+    inside: list[ast.stmt] = ast.parse(text).body
+    first, last = 0, 0
+    for name in names:
+        found = [
+            node
+            for node in inside
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and node.name == name
+        ]
+        if not found:
+            return ""
+        node = found[-1]
+        first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
+        last, inside = node.end_lineno or node.lineno, node.body
+    return "\n".join(text.splitlines()[first - 1 : last])
+
+
+def judge(
+    name: str, target: Target, explanations: Mapping[str, str], scratch: Path, how: How = "all", every: int = 1
+) -> Result:
     """Try every mutant of a target of which nothing current is known.
 
     Args:
         explanations: the reason of each survivor that can have no test, by its key.
         how: try all of which nothing current is known, only what survived until now, or none.
+        every: try only each so-manieth of the file; of the others what is known counts.
     """
     began = time.monotonic()
     result = Result(name)
@@ -279,12 +307,12 @@ def judge(name: str, target: Target, explanations: Mapping[str, str], scratch: P
     for source in target.sources:
         mutants = source.mutants()
         if how != "none":
-            trials.apart(partial(_try_all, name, target, source, mutants, scratch, again=how == "survivors"))
+            trials.apart(partial(_try_all, name, target, source, mutants[::every], scratch, again=how == "survivors"))
         memory = Memory(name)
         for mutant in mutants:
             keys.add(mutant.key)
             result.count += 1
-            if how == "none" and not memory.is_current(mutant, source.tests or target.tests):
+            if (how == "none" or every > 1) and not memory.is_current(mutant, source.tests or target.tests):
                 result.untried += 1
                 alive.add(mutant.key)
                 continue
@@ -392,6 +420,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m faults.mutants", description=__doc__)
     parser.add_argument("target", nargs="*", help="only this one; docs/mutants.md stays as it is then")
     parser.add_argument("--survivors", action="store_true", help="try only what was not killed in an earlier run")
+    parser.add_argument("--every", type=int, default=1, metavar="N", help="try only each N-th mutant of a file")
     parser.add_argument("--page", action="store_true", help="try nothing: write docs/mutants.md from what is known")
     arguments = parser.parse_args()
     how: How = "none" if arguments.page else "survivors" if arguments.survivors else "all"
@@ -405,7 +434,7 @@ def main() -> int:
         for name, target in TARGETS.items():
             if not arguments.target or name in arguments.target:
                 try:
-                    result = judge(name, target, explanations, Path(folder), how)
+                    result = judge(name, target, explanations, Path(folder), how, max(arguments.every, 1))
                 except trials.TrialError as error:
                     print(f"✗ {name}: {error}", file=sys.stderr)
                     return 1

@@ -248,7 +248,7 @@ def _choices(node: exp.Expr) -> Iterator[exp.Expr | None]:
 
 def _constants(node: exp.Expr) -> Iterator[exp.Expr | None]:
     # How a list is sorted is written in no query, although sqlglot knows it.
-    if isinstance(node, exp.Boolean) and not isinstance(node.parent, exp.SortArray):
+    if isinstance(node, exp.Boolean) and not isinstance(node.parent, exp.ArraySort):
         yield exp.Boolean(this=not node.this)
     if isinstance(node, exp.Literal) and not isinstance(node.parent, exp.JSONPathKey):
         if node.this.isdigit():

@@ -34,7 +34,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 
 TIMES = 10
 """How much longer than the unchanged product a mutant may take, beside `GRACE` seconds, before it counts as killed."""
-GRACE = 20.0
+GRACE = 60.0
 
 
 class TrialError(Exception):

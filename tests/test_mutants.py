@@ -48,6 +48,10 @@ def test_one_thing_is_changed_at_a_time_and_words_for_people_are_not() -> None:
     assert len({mutant.key for mutant in found}) == len(found) == len({mutant.text for mutant in found})
 
 
+def test_what_stands_in_no_query_is_not_changed() -> None:
+    assert changes(sql_mutants("q.sql", "select list_sort(a) as b, true as c from t")) == {"TRUE → FALSE"}
+
+
 def test_only_the_functions_that_are_named_are_changed() -> None:
     found = python_mutants("small.py", SMALL, ["is_known"])
     assert found
@@ -156,9 +160,16 @@ def test_a_mutant_is_killed_by_a_test_that_sees_it_and_by_no_other(tmp_path: Pat
 KILLED, ALIVE = Mutant("small.py", "f", "a → b", "b"), Mutant("small.py", "f", "c → d", "d")
 
 
+def forget() -> None:
+    """What was read of files that change here."""
+    for cached in (mutants._file, mutants._function, mutants._scope):
+        cached.cache_clear()
+
+
 @pytest.fixture
 def target(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Target:
     """A target with a mutant that a test kills and one that none does."""
+    forget()
     monkeypatch.setattr(mutants, "STATE", tmp_path / "state")
     monkeypatch.setattr(mutants, "REPOSITORY", tmp_path)
     (tmp_path / "test_small.py").write_text("def test_it():\n    assert f()\n\ndef test_other():\n    pass\n")
@@ -198,21 +209,33 @@ def test_what_was_not_tried_is_counted_and_is_neither_killed_nor_a_survivor(targ
     assert judge("small", target, {}, tmp_path, "none").untried == 0
 
 
-def test_what_is_known_holds_until_the_file_or_the_tests_that_it_rests_on_change(
+def test_what_is_known_holds_until_the_function_or_the_tests_that_it_rests_on_change(
     target: Target, tmp_path: Path
 ) -> None:
+    code, tests = tmp_path / "small.py", tmp_path / "test_small.py"
+    code.write_text("class A:\n    def f():\n        a, c\n\ndef f():\n    a, c\n\ndef g():\n    pass\n")
     judge("small", target, {}, tmp_path)
     killed = Memory("small")
     assert killed.killer(KILLED) == "test_small.py::test_it"
-    tests = tmp_path / "test_small.py"
-    for text, holds in (
-        (tests.read_text() + "\ndef test_third():\n    pass\n", (True, False)),
-        (tests.read_text().replace("assert f()", "pass"), (False, False)),
+    for file, before, after, holds in (
+        (code, "pass", "return", (True, True)),
+        (code, "        a", "        b", (True, True)),
+        (tests, "def test_other", "def test_third", (True, False)),
+        (tests, "assert f()", "pass", (False, False)),
+        (tests, "def test_it():\n    pass", "def test_it():\n    assert f()", (True, False)),
+        (code, "\n    a", "\n    b", (False, False)),
     ):
-        tests.write_text(text)
-        mutants._file.cache_clear()
-        mutants._function.cache_clear()
+        assert before in file.read_text()
+        file.write_text(file.read_text().replace(before, after))
+        forget()
         assert tuple(killed.is_current(mutant, target.tests) for mutant in (KILLED, ALIVE)) == holds
+
+
+def test_only_each_so_manieth_is_tried_where_that_is_wanted(target: Target, tmp_path: Path) -> None:
+    found = judge("small", target, {}, tmp_path, every=2)
+    assert (found.count, found.killed, found.untried, found.survivors) == (2, 1, 1, [])
+    assert judge("small", target, {}, tmp_path).survivors == [ALIVE]
+    assert judge("small", target, {}, tmp_path, every=2).survivors == [ALIVE]
 
 
 def test_the_page_counts_and_gives_every_reason() -> None:
