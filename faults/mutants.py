@@ -147,8 +147,8 @@ TARGETS: Mapping[str, Target] = {
     ),
     "cells": Target(
         "what is written of a run and its cells, and how a cell stands after all its nights",
-        (Source("resources/evidence.py"), Source("warehouse/migrations/0012_coverage_in_every_version.sql")),
-        ("tests/test_evidence.py",),
+        (Source("resources/evidence.py"), Source("warehouse/migrations/0015_newest_cell.sql")),
+        ("tests/test_evidence.py", "tests/test_newest_cell.py"),
     ),
     "publish": Target(
         "what analysts read, whole or not at all, and what is forgotten",

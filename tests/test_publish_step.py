@@ -468,6 +468,10 @@ class Nights:
             config_hash="",
         )
 
+    def prune(self) -> dict[str, int]:
+        evidence.renew_coverage(self.store.connection)
+        return publish.prune(self.store)
+
     def left(self, sql: str) -> list[Any]:
         return [row[0] if len(row) == 1 else row for row in self.store.connection.execute(sql).fetchall()]
 
@@ -491,9 +495,9 @@ def nights(audit: InMemory, monkeypatch: pytest.MonkeyPatch) -> Nights:
 def test_nights_before_the_newest_are_forgotten(nights: Nights) -> None:
     for night in (1, 2, 3, 4):
         nights.cell(night)
-    assert publish.prune(nights.store) == {"landings_removed": 0, "cells_removed": 2}
+    assert nights.prune() == {"landings_removed": 0, "cells_removed": 2}
     assert nights.runs() == [3, 4]
-    assert publish.prune(nights.store)["cells_removed"] == 0
+    assert nights.prune()["cells_removed"] == 0
     assert nights.runs("raw_response is not null") == [4]
 
 
@@ -503,7 +507,7 @@ def test_only_a_run_that_asked_something_pushes_a_night_out(nights: Nights) -> N
         nights.run(f"night-{night}", START + night * DAY)
     for number in range(4):
         nights.run(f"pre-flight-{number}", START + 3 * DAY)
-    publish.prune(nights.store)
+    nights.prune()
     assert nights.runs() == [1, 2]
     assert nights.runs("raw_response is not null") == [2]
 
@@ -512,19 +516,24 @@ def test_a_run_is_as_new_as_its_last_answer(nights: Nights) -> None:
     nights.cell(3, ended_at=START)
     for night in (1, 2, 3, 4):
         nights.cell(night, "ec2_volume")
-    publish.prune(nights.store)
+    nights.prune()
     assert nights.runs("listing = 'ec2_volume'") == [3, 4]
 
 
-def test_the_newest_answer_and_the_newest_that_was_trusted_stay_for_ever(nights: Nights) -> None:
+def test_what_tells_how_a_cell_stands_stays_for_ever(nights: Nights) -> None:
+    nights.cell(0)
     nights.cell(1)
-    nights.cell(2)
-    nights.cell(3, outcome="denied", is_trusted=False)
-    nights.cell(4, outcome="denied", is_trusted=False)
-    for night in (5, 6):
+    for night in (2, 3):
+        nights.cell(night, outcome="empty_verified")
+    nights.cell(4, outcome="empty_verified", record_count=None)
+    nights.cell(5, outcome="empty_suspect")
+    for night in (6, 7):
+        nights.cell(night, outcome="denied")
+    for night in (8, 9):
         nights.cell(night, "ec2_volume")
-    assert publish.prune(nights.store)["cells_removed"] == 2
-    assert nights.runs("listing = 'ec2_instance'") == [2, 4]
+    assert nights.prune()["cells_removed"] == 2
+    # What was found last, the two newest that were trusted and their last time, the last suspect, the newest.
+    assert nights.runs("listing = 'ec2_instance'") == [1, 2, 3, 4, 5, 7]
 
 
 @pytest.mark.parametrize("name", ["role", "account_id", "region", "listing"])
@@ -532,7 +541,7 @@ def test_each_cell_has_a_newest_answer_of_its_own(nights: Nights, name: str) -> 
     nights.cell(1, **{"listing": "ec2_volume"} if name == "listing" else {name: "other"})
     for night in (2, 3, 4):
         nights.cell(night)
-    publish.prune(nights.store)
+    nights.prune()
     assert nights.runs() == [1, 3, 4]
 
 
@@ -540,7 +549,7 @@ def test_what_somebody_accepted_stays_with_who_and_why(nights: Nights) -> None:
     nights.cell(1, outcome="empty_suspect", accepted=True)
     for night in (2, 3, 4, 5):
         nights.cell(night)
-    publish.prune(nights.store)
+    nights.prune()
     assert nights.runs() == [1, 4, 5]
 
 
@@ -552,7 +561,7 @@ def test_verdicts_are_kept_from_the_beginning_of_the_oldest_run_that_is_kept(nig
         for hours in (-1, 0, 1):
             nights.rule(f"night-{night}", START + night * DAY + hours * HOUR)
     nights.rule("between", START + 2 * DAY - 2 * HOUR)
-    publish.prune(nights.store)
+    nights.prune()
     assert nights.left("select run_id, count(*) from audit.check_result group by run_id order by run_id") == [
         ("night-2", 3),
         ("night-3", 3),
@@ -568,7 +577,7 @@ def test_identities_of_old_runs_go_but_not_the_last_that_reached_an_account(nigh
     nights.caller(1, "gone", "3")
     nights.caller(1, "gone", "4", "billing")
     nights.caller(2, "gone", "5")
-    publish.prune(nights.store)
+    nights.prune()
     found = nights.left(
         "select profile, role, list(right(run_id, 1)::int order by run_id) from audit.caller_identity "
         "group by all order by all"
