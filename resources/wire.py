@@ -20,9 +20,10 @@ from urllib.parse import urlsplit
 
 from botocore import xform_name
 from botocore.auth import SIGNED_HEADERS_BLACKLIST
-from botocore.awsrequest import AWSPreparedRequest, HeadersDict, create_request_object
+from botocore.awsrequest import create_request_object
 from botocore.exceptions import ClientError
-from botocore.httpsession import URLLib3Session, create_urllib3_context, get_cert_path
+
+from resources.connections import Connections, Headers
 
 PROTOCOLS = frozenset({"ec2", "json", "query"})
 """Their requests are a POST to `/` with everything in the body."""
@@ -35,9 +36,6 @@ BODY_KEPT = 2_000
 
 KEYS_KEPT = 20_000
 """Signing keys are kept up to so many: one an account, day, region and service."""
-
-HOSTS_KEPT = 1_000
-"""Connections are kept to so many hosts: one a service and region."""
 
 UNSIGNED = frozenset(SIGNED_HEADERS_BLACKLIST) | {"content-length"}
 """Headers that proxies may change."""
@@ -136,48 +134,6 @@ def signed(made: Made, credentials: Any, keys: SigningKeys, now: datetime) -> di
     return headers
 
 
-class Connections(URLLib3Session):  # type: ignore[misc]  # botocore publishes no types
-    """botocore's connections, for many hosts; the certificates are read once and not for each connection."""
-
-    def __init__(self, like: Any) -> None:
-        timeout = like._timeout
-        super().__init__(
-            verify=like._verify,
-            proxies=like._proxy_config._proxies,
-            timeout=timeout if isinstance(timeout, int | float) else (timeout.connect_timeout, timeout.read_timeout),
-            max_pool_connections=like._max_pool_connections,
-            socket_options=like._socket_options,
-            client_cert=(like._cert_file, like._key_file) if like._cert_file else None,
-            proxies_config=like._proxy_config.settings,
-        )
-
-    @staticmethod
-    def key(like: Any) -> str:
-        """Equal for those whose connections may be shared."""
-        what = (
-            like._verify,
-            like._proxy_config._proxies,
-            like._proxy_config.settings,
-            like._cert_file,
-            like._key_file,
-        )
-        return json.dumps(what, sort_keys=True, default=str)
-
-    def _get_pool_manager_kwargs(self, **more: Any) -> dict[str, Any]:
-        settings: dict[str, Any] = super()._get_pool_manager_kwargs(num_pools=HOSTS_KEPT, **more)
-        return settings
-
-    def _get_ssl_context(self) -> Any:
-        context = create_urllib3_context()
-        if self._verify:
-            context.load_verify_locations(get_cert_path(self._verify))
-        return context
-
-    def _setup_ssl_cert(self, conn: Any, url: str, verify: Any) -> None:
-        is_checked = bool(verify) and url.lower().startswith("https")
-        conn.cert_reqs = "CERT_REQUIRED" if is_checked else "CERT_NONE"
-
-
 class Wire:
     """Sends through the clients of one role.
 
@@ -263,7 +219,9 @@ class Wire:
         headers = signed(made, credentials, self._keys, datetime.now(UTC))
         self._sent()
         endpoint = client._endpoint
-        said = endpoint.http_session.send(AWSPreparedRequest("POST", made.url, HeadersDict(headers), made.body, False))
+        said = endpoint.http_session.post(
+            made.url, Headers({"Host": made.host, "Accept-Encoding": "identity", **headers}), made.body
+        )
         parser = endpoint._response_parser_factory.create_parser(client.meta.service_model.resolved_protocol)
         answer: dict[str, Any] = parser.parse(
             {

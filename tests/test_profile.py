@@ -708,8 +708,8 @@ def test_a_flattened_list_has_no_element_when_it_is_empty(aws: ScriptedAws, make
         (Reply("<html><body>sorry</body></html>", 503, "text/html"), "503"),
         (Reply("<html><body>hello</body></html>", 200, "text/html"), "UnreadableAnswer"),
         (Reply(b"\x00\xff garbage <<<", 200), "UnreadableAnswer"),
-        (Reply(reservations(ONE, "i-1").body, cut=120), "UnreadableAnswer"),
-        (Reply("x", cut=0), "UnreadableAnswer"),
+        (Reply(reservations(ONE, "i-1").body, cut=120), "ConnectionClosedError"),
+        (Reply("x", cut=0), "ConnectionClosedError"),
         (ec2_error("InternalError", status=500), "InternalError"),
     ],
 )
