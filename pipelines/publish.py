@@ -113,7 +113,7 @@ def _require_built(store: Store, models: Mapping[str, Model]) -> None:
     verdict = rules.builds_verdict(
         {
             # A view shows what its tables hold now, and a log is written with the table that it logs.
-            name: [used for used in model.uses if used in models and used not in (name, model.logs)]
+            name: model.uses
             for name, model in models.items()
             if model.materialized not in ("view", "log")
         },

@@ -103,12 +103,18 @@ class Given:
         )
 
 
+@functools.cache
+def _models() -> dict[str, Model]:
+    """Read once: it takes longer than a test."""
+    return read_models()
+
+
 @dataclass
 class House:
     """A warehouse whose lock is held, and the models that fill it."""
 
     store: Store
-    models: dict[str, Model] = field(default_factory=read_models)
+    models: dict[str, Model] = field(default_factory=lambda: dict(_models()))
 
     def night(self, run_id: str, cells: Iterable[Given], at: datetime = FIRST_NIGHT) -> None:
         """Land the answers of one night and store its cells; nothing is built."""
@@ -184,6 +190,12 @@ def _blank() -> bytes:
         with store.holding("given", "a test"), store.transaction():
             pass
         return store.working.read_bytes()
+
+
+def ready() -> None:
+    """Make what all tests share, so that forks of this process need not."""
+    _blank()
+    _models()
 
 
 @contextmanager

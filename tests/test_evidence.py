@@ -99,7 +99,7 @@ def test_a_run_is_opened_once_counts_what_it_asks_and_is_closed(audit: duckdb.Du
 
 @pytest.mark.parametrize(
     ("run", "started", "ended"),
-    [pytest.param("b", 2, None, id="it began later"), pytest.param("a", -2, 2, id="it asked later")],
+    [pytest.param("e", 2, None, id="it began later"), pytest.param("a", -2, 2, id="it asked later")],
 )
 def test_a_run_of_the_future_is_told_by_name_and_time(
     audit: duckdb.DuckDBPyConnection, tmp_path: Path, run: str, started: int, ended: int | None
@@ -125,6 +125,20 @@ def test_of_two_runs_of_one_moment_the_first_by_name_is_told(audit: duckdb.DuckD
     audit.execute("update audit.run set started_at = ?", [datetime.now(UTC) + HOUR])
     with pytest.raises(WarehouseError, match="and run a worked here"):
         evidence.require_clock(audit, RUN)
+
+
+def test_a_run_of_this_very_moment_is_not_of_the_future(
+    audit: duckdb.DuckDBPyConnection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Still(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> Still:
+            return cls(2026, 11, 25, 4, 30, tzinfo=tz)
+
+    land(audit, tmp_path, replace(CELL, run_id="run-0"))
+    monkeypatch.setattr(evidence, "datetime", Still)
+    assert Still.now(UTC) == CELL.ended_at
+    evidence.require_clock(audit, RUN)
 
 
 def test_its_own_answers_and_those_of_the_past_are_no_witness(audit: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
@@ -155,8 +169,9 @@ def test_who_was_asked_is_kept_with_whom_it_should_have_been(audit: duckdb.DuckD
     )
     callers(audit, Caller("operations", "silent", AT), expectation=Expectation("2", ""))
     callers(audit, Caller("billing", "any", AT, "5"), expectation=Expectation("2", ""))
+    callers(audit, Caller("operations", "any", AT, "6"), expectation=Expectation("", "4"))
     found = rows(audit, "select * from audit.caller_identity order by caller_account_id nulls last, profile")
-    assert [(row.pop("run_id"), row.pop("config_hash"), row.pop("checked_at")) for row in found] == [(RUN, "c", AT)] * 6
+    assert [(row.pop("run_id"), row.pop("config_hash"), row.pop("checked_at")) for row in found] == [(RUN, "c", AT)] * 7
     names = ["role", "profile", "caller_account_id", "caller_arn", "expected_account_id", "is_expected", "waiver"]
     names += ["organization_id", "error_code", "error_message"]
     waiver = "management+billing,operations+other"
@@ -165,6 +180,7 @@ def test_who_was_asked_is_kept_with_whom_it_should_have_been(audit: duckdb.DuckD
         ("operations", "o", "2", "arn:o", "2", True, waiver, "o-1", None, None),
         ("billing", "b", "3", None, "4", False, waiver, "o-1", None, None),
         ("billing", "any", "5", None, None, None, None, None, None, None),
+        ("operations", "any", "6", None, None, None, None, None, None, None),
         ("operations", "silent", None, None, "2", None, None, None, None, None),
         ("workload", "w", None, None, None, None, None, "o-1", "ExpiredToken", "It is over."),
     ]
@@ -318,14 +334,12 @@ def test_only_the_same_cell_of_the_same_run_is_replaced(
     ]
 
 
-def test_a_line_may_be_as_long_as_is_said_and_a_megabyte_in_any_case(
-    audit: duckdb.DuckDBPyConnection, tmp_path: Path
-) -> None:
+def test_a_line_may_be_longer_than_duckdb_takes_by_itself(audit: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
     assert evidence.LONGEST_LINE == 64 * 1024 * 1024
-    long = replace(CELL, raw_response=json.dumps("x" * (1 << 20)))
-    land(audit, tmp_path, replace(CELL, raw_response=json.dumps("x" * 1_000_000)), longest=1)
-    land(audit, tmp_path, long, longest=2 << 20)
+    long = replace(CELL, raw_response=json.dumps("x" * (33 << 20)))
     land(audit, tmp_path, long)
+    with pytest.raises(duckdb.Error, match="maximum_object_size"):
+        land(audit, tmp_path, long, longest=1)
 
 
 def test_accounts_reach_from_one_to_before_another() -> None:
@@ -357,22 +371,38 @@ def test_the_newest_cells_of_the_listings_that_are_asked_for_in_their_order(
     assert keys(found) == [
         (account, region, listing) for listing in ("a", "b", "b:x") for account in "23" for region in "rs"
     ]
+    assert set(COVERAGE_COLUMNS) == {
+        "role",
+        "account_id",
+        "region",
+        "listing",
+        "outcome",
+        "is_trusted",
+        "run_id",
+        "ended_at",
+        "error_code",
+        "error_message",
+        "skip_reason",
+        "record_count",
+        "last_trusted_at",
+        "previous_record_count",
+    }
     assert all(tuple(row) == COVERAGE_COLUMNS for row in found)
     assert {(row["run_id"], row["ended_at"]) for row in found} == {(RUN, AT + HOUR)}
     assert keys(evidence.coverage(audit, ["a"], accounts=Accounts("3"))) == [("3", "r", "a"), ("3", "s", "a")]
     assert keys(evidence.coverage(audit, ["a"], accounts=Accounts("2", "3"))) == [("2", "r", "a"), ("2", "s", "a")]
     assert keys(evidence.coverage(audit, ["a"], without_trusted=True)) == [("2", "r", "a"), ("2", "s", "a")]
-    assert keys(evidence.coverage(audit, ["c"]))[0] == ("1", "r", "c")
+    assert keys(evidence.coverage(audit, ["a", "c"]))[0] == ("1", "r", "c")
     assert keys(evidence.coverage(audit, ["c"], without_workload=True)) == [("1", "r", "c")]
     assert keys(evidence.coverage(audit, ["c"], without_workload=True, without_trusted=True)) == [("1", "r", "c")]
 
 
 def test_how_the_newest_cells_of_a_listing_stand(audit: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
-    other = replace(CELL, listing="ec2_instance:x", region="r", is_trusted=False, ended_at=AT)
+    other = replace(CELL, listing="ec2_instance:x", region="r", is_trusted=False, ended_at=AT + 2 * HOUR)
     land(audit, tmp_path, CELL, other, replace(CELL, listing="s3_bucket"))
     land(audit, tmp_path, replace(CELL, run_id="run-0", ended_at=AT, is_trusted=False), replace(CELL, listing="ec2"))
     assert evidence.standing(audit, ["ec2"]) == {"ec2": evidence.Standing(1, AT + HOUR)}
-    assert evidence.standing(audit, ["ec2_instance", "never"]) == {"ec2_instance": evidence.Standing(1, AT + HOUR)}
+    assert evidence.standing(audit, ["ec2_instance", "never"]) == {"ec2_instance": evidence.Standing(1, AT + 2 * HOUR)}
 
 
 # ------------------------------------------------------------------------------------- how a cell stands (the view)
@@ -502,6 +532,13 @@ COVERAGE: list[tuple[str, list[tuple[str, int | None]], int | None, dict[str, An
         1,
         {"is_trusted": True, "accepted_by": None, "accepted_reason": None, "accepted_at": None},
     ),
+    (
+        "found before and after an accepted zero",
+        [("found", 7), ("empty_suspect", 0), ("found", 5), ("empty_suspect", 0)],
+        2,
+        {"is_trusted": False, "last_trusted_at": 3, "accepted_by": None},
+    ),
+    ("what was found needs no acceptance", [("found", 7)], 1, {"is_trusted": True, "accepted_by": None}),
     (
         "the count before two that were not trusted",
         [("found", 3), ("found", 7), ("found", 9)],
