@@ -1,13 +1,14 @@
 """`make bench-scale`: how cost, memory and time grow with accounts, resources and nights.
 
-    python -m bench.scale [--parts collection,load,window,growth,publish,demo,night]
+    python -m bench.scale [--parts collection,load,window,growth,history,publish,demo,night]
                           [--accounts 50,200,800,2000] [--regions 4]
-                          [--resources 100000,1000000] [--rows 3000000] [--nights 30] [--night-accounts 60,240]
-                          [--published-rows 9000000] [--rounds 3]
+                          [--resources 100000,1000000] [--rows 3000000] [--nights 30] [--cells 100000]
+                          [--night-accounts 60,240] [--published-rows 9000000] [--rounds 3]
 
 Each part prints a table in Markdown. `collection` asks the stub as `make bench` does, `load` lands volumes, builds
 their table and the versions of all items twice, with one in a hundred changed, and publishes; `window` reads the two
-newest months of a bill again that fills thirteen; `growth` loads night by night; `publish` copies a file and publishes
+newest months of a bill again that fills thirteen; `growth` loads night by night; `history` asks what gates, models and
+publishing ask after one night and after many; `publish` copies a file and publishes
 it, in turn; `demo` runs nights of the demo and tells what Dagster takes of them; `night` runs whole first nights. Exits
 with 1 and names what was missed when a target is missed by more than a tenth.
 """
@@ -26,7 +27,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from bench import certificate, dagster_share, tree, whole_night
+from bench import certificate, dagster_share, history, tree, whole_night
 from bench.canned import BILLING, LISTINGS, workload_accounts
 from bench.side_by_side import MEGABYTE, Refused, Target
 from bench.stage import staged
@@ -46,7 +47,7 @@ REGIONS = (
 )  # fmt: skip
 """A real account's regions, the first ones first."""
 
-PARTS = ("collection", "load", "window", "growth", "publish", "demo", "night")
+PARTS = ("collection", "load", "window", "growth", "history", "publish", "demo", "night")
 FIRST_NIGHT = datetime(2026, 10, 24, 14, 30, tzinfo=UTC)
 CHANGED = 100
 """One in so many resources changes from night to night."""
@@ -457,7 +458,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--latency-ms", type=float, default=20.0, help="from a request to its answer")
     parser.add_argument("--resources", type=numbers, default=[100_000, 1_000_000], help="numbers of volumes to load")
     parser.add_argument("--rows", type=int, default=3_000_000, help="of the bill that the part window loads")
-    parser.add_argument("--nights", type=int, default=30, help="nights of the part growth")
+    parser.add_argument("--nights", type=int, default=30, help="nights of the parts growth and history")
+    parser.add_argument("--cells", type=int, default=100_000, help="of a night of the part history")
     parser.add_argument(
         "--published-rows", type=int, default=9_000_000, help="of the file that the part publish copies"
     )
@@ -489,6 +491,11 @@ def main(arguments: list[str] | None = None) -> int:
         text, targets = growth(min(asked.resources), asked.nights)
         held += targets
         print(f"### Growth over nights\n\n{text}\n", flush=True)
+    if "history" in parts:
+        asked_after, cells = history.history(asked.cells, asked.nights, say)
+        columns, rows, targets = history.report(asked_after, cells)
+        held += targets
+        print(f"### Questions of a night after many, {cells:,} cells each\n\n{table(columns, rows)}\n", flush=True)
     if "publish" in parts:
         text, targets = publishing(asked.published_rows, asked.rounds)
         held += targets

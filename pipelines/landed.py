@@ -94,23 +94,17 @@ def earlier_cells(store: Store, listings: Iterable[Listing], accounts: evidence.
             """
             with confirmed as (
                 -- Since it was last found: an empty answer of an earlier night that nothing but the bill spoke against.
-                select
-                    role, account_id, region, listing,
-                    bool_or(
-                        evidence ->> '$.confirmed' = 'true'
-                        and ended_at <= $a_night_ago
-                        and ended_at > coalesce(found_at, '-infinity'::timestamptz)
-                    ) as is_confirmed
-                from (
-                    select
-                        *,
-                        max(ended_at) filter (outcome = 'found')
-                            over (partition by role, account_id, region, listing) as found_at
-                    from audit.collection
-                    where
-                        list_contains($names, split_part(listing, ':', 1))
-                        and account_id >= $since_account and account_id < $before_account
-                )
+                select c.role, c.account_id, c.region, c.listing, true as is_confirmed
+                from audit.collection as c
+                join audit.newest_cell as n using (role, account_id, region, listing)
+                where
+                    list_contains($names, split_part(n.listing, ':', 1))
+                    and n.account_id >= $since_account and n.account_id < $before_account
+                    and n.newest.outcome <> 'found'
+                    and c.ended_at > coalesce(n.found_at, '-infinity'::timestamptz)
+                    and c.ended_at <= $a_night_ago
+                    and c.outcome in ('empty_verified', 'empty_suspect')
+                    and c.evidence ->> '$.confirmed' = 'true'
                 group by all
             )
 

@@ -286,32 +286,53 @@ def _prepare(connection: duckdb.DuckDBPyConnection, store: Store, currency: str)
         connection.execute(macro)
 
 
-def _replace_cells(connection: duckdb.DuckDBPyConnection, store: Store, model: Model, logs: Sequence[Model]) -> None:
-    """Replace the rows of every cell whose newest knowledge is at hand; freeze and flag the others."""
+def believed_cells(connection: duckdb.DuckDBPyConnection, listings: Sequence[str]) -> None:
+    """Write into `landed_cell` the newest cell of each key that may be believed, or says that nothing is left."""
     connection.execute(
         """
         create or replace temp table landed_cell as
-        select
-            c.run_id, c.role, c.account_id as caller_account_id, c.region as cell_region, c.listing,
-            c.ended_at as collected_at, false as is_stale, c.outcome
-        from audit.collection as c
-        join audit.coverage as v using (role, account_id, region, listing)
-        where
-            list_contains($listings, split_part(c.listing, ':', 1))
-            -- Said once more, so that the view looks at no other listing.
-            and list_contains($listings, split_part(v.listing, ':', 1))
-            and (
-                c.is_trusted
+        with newest as (
+            select
+                *,
                 -- A zero that somebody accepted is trusted by the view, not by the cell.
-                or (c.outcome = 'empty_suspect' and v.accepted_at is not null)
-                or list_contains($retiring, c.skip_reason)
-            )
-        qualify row_number() over (
-            partition by c.role, c.account_id, c.region, c.listing order by c.ended_at desc, c.run_id desc
-        ) = 1
+                is_trusted or coalesce(list_contains($retiring, skip_reason), false) as is_believed
+            from audit.coverage
+            where list_contains($listings, split_part(listing, ':', 1))
+        ),
+
+        believed as (
+            select run_id, role, account_id, region, listing, ended_at, outcome
+            from newest
+            where is_believed
+            union all
+            -- Only for the few others the nights before are gone through.
+            select c.run_id, c.role, c.account_id, c.region, c.listing, c.ended_at, c.outcome
+            from audit.collection as c
+            join newest as v using (role, account_id, region, listing)
+            where
+                not v.is_believed
+                and (
+                    c.is_trusted
+                    or (c.outcome = 'empty_suspect' and v.accepted_at is not null)
+                    or list_contains($retiring, c.skip_reason)
+                )
+            qualify row_number() over (
+                partition by c.role, c.account_id, c.region, c.listing order by c.ended_at desc, c.run_id desc
+            ) = 1
+        )
+
+        select
+            run_id, role, account_id as caller_account_id, region as cell_region, listing, ended_at as collected_at,
+            false as is_stale, outcome
+        from believed
         """,
-        {"listings": list(model.listings), "retiring": sorted(rules.RETIRING)},
+        {"listings": list(listings), "retiring": sorted(rules.RETIRING)},
     )
+
+
+def _replace_cells(connection: duckdb.DuckDBPyConnection, store: Store, model: Model, logs: Sequence[Model]) -> None:
+    """Replace the rows of every cell whose newest knowledge is at hand; freeze and flag the others."""
+    believed_cells(connection, model.listings)
     if model.materialized == "accumulated":
         _leave_what_stands(connection, model)
     empty = store.landing / ".empty.ndjson"
