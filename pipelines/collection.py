@@ -602,8 +602,9 @@ class Collection:
 
     def _place(self, question: Question) -> Place:
         """Where CloudTrail keeps the events of a question."""
-        role = question.listing_role
-        region = self.reach(role).region_of(question.listing, question.region)
+        role, region = question.listing_role, question.region
+        if region == GLOBAL_REGION:
+            region = self.reach(role).region_of(question.listing, region)
         return (role, question.profile, question.account_id, region)
 
     # ------------------------------------------------------------------------------------------ storing

@@ -165,6 +165,23 @@ class _TlsPool(AWSHTTPSConnectionPool):  # type: ignore[misc]  # botocore publis
     ConnectionCls = _TlsConnection
 
 
+class _Kept:
+    """A manager of pools that remembers which one is an address's, without taking the address apart each time."""
+
+    def __init__(self, manager: Any) -> None:
+        self._manager = manager
+        self._pools: dict[str, Any] = {}
+
+    def connection_from_url(self, url: str) -> Any:
+        """The pool of an address."""
+        pool = self._pools.get(url)
+        if pool is None:
+            if len(self._pools) >= HOSTS_KEPT:
+                self._pools.clear()
+            pool = self._pools[url] = self._manager.connection_from_url(url)
+        return pool
+
+
 class Connections(URLLib3Session):  # type: ignore[misc]  # botocore publishes no types
     """botocore's connections, for many hosts; the certificates are read once and not for each connection."""
 
@@ -179,6 +196,7 @@ class Connections(URLLib3Session):  # type: ignore[misc]  # botocore publishes n
             client_cert=(like._cert_file, like._key_file) if like._cert_file else None,
             proxies_config=like._proxy_config.settings,
         )
+        self._kept: dict[str | None, _Kept] = {}
         # Those for proxies too, which are made when one is first needed.
         self._pool_classes_by_scheme.update({"http": _Pool, "https": _TlsPool})
 
@@ -194,13 +212,27 @@ class Connections(URLLib3Session):  # type: ignore[misc]  # botocore publishes n
         )
         return json.dumps(what, sort_keys=True, default=str)
 
-    def post(self, url: str, headers: Headers, body: bytes) -> Any:
+    def post(self, url: str, headers: Headers, body: bytes) -> tuple[int, dict[str, str], bytes]:
         """Send a request, and read its answer to its end: one that is cut off is none, where botocore hands it on.
+
+        Returns status, headers by their names in lower case, and content.
 
         Raises:
             botocore.exceptions.HTTPClientError: nothing came back, or botocore's other errors of connections.
         """
-        return self.send(AWSPreparedRequest("POST", url, headers, body, False))
+        answer = self.send(AWSPreparedRequest("POST", url, headers, body, False))
+        return answer.status_code, answer.raw.headers, answer.content
+
+    def close(self) -> None:
+        """Close the connections; a pool is closed when nobody holds it any more. May be used again."""
+        self._kept.clear()
+        super().close()
+
+    def _get_connection_manager(self, url: str, proxy_url: str | None = None) -> "_Kept":
+        kept = self._kept.get(proxy_url)
+        if kept is None:
+            kept = self._kept[proxy_url] = _Kept(super()._get_connection_manager(url, proxy_url))
+        return kept
 
     def _get_pool_manager_kwargs(self, **more: Any) -> dict[str, Any]:
         settings: dict[str, Any] = super()._get_pool_manager_kwargs(num_pools=HOSTS_KEPT, **more)

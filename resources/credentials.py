@@ -12,6 +12,7 @@ import re
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Literal
@@ -30,6 +31,7 @@ from botocore.credentials import (
     EnvProvider,
     InstanceMetadataProvider,
     ProfileProviderBuilder,
+    RefreshableCredentials,
     SharedCredentialProvider,
 )
 from botocore.exceptions import (
@@ -444,7 +446,11 @@ class _Group:
             profile_provider_builder=self._sources,
         )
         chain = self._chain.providers(profile, disable_env_vars=True)
-        return CredentialResolver([assume_role, *chain]).load_credentials()
+        credentials = CredentialResolver([assume_role, *chain]).load_credentials()
+        if isinstance(credentials, RefreshableCredentials):
+            # Asked before each request; botocore finds out the local time zone for it, as dateutil does that.
+            credentials._time_fetcher = _now
+        return credentials
 
     def _client(self, service: str, **settings: Any) -> Any:
         return create_nested_client(self.session, service, **{"region_name": self._region, **settings})
@@ -463,6 +469,10 @@ def _without_traceback(record: logging.LogRecord) -> bool:
     """A refresh that failed is logged by botocore with what the credential_process printed: not by us."""
     record.exc_info = None
     return True
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 def _refuse_to_prompt(_: str) -> str:

@@ -219,21 +219,16 @@ class Wire:
         headers = signed(made, credentials, self._keys, datetime.now(UTC))
         self._sent()
         endpoint = client._endpoint
-        said = endpoint.http_session.post(
+        status, said, body = endpoint.http_session.post(
             made.url, Headers({"Host": made.host, "Accept-Encoding": "identity", **headers}), made.body
         )
         parser = endpoint._response_parser_factory.create_parser(client.meta.service_model.resolved_protocol)
         answer: dict[str, Any] = parser.parse(
-            {
-                "headers": said.headers,
-                "status_code": said.status_code,
-                "context": {"operation_name": operation},
-                "body": said.content,
-            },
+            {"headers": said, "status_code": status, "context": {"operation_name": operation}, "body": body},
             self.model(client, operation).output_shape,
         )
         self._answered(answer)
-        if said.status_code >= 300:
+        if status >= 300:
             raise ClientError(answer, operation)
         return answer
 

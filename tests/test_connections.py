@@ -105,7 +105,9 @@ def said(send: Callable[[], Any]) -> Any:
         answer = send()
     except HTTPClientError as error:
         return type(error)
-    return answer.status_code, dict(HeadersDict(answer.headers)), answer.content
+    if isinstance(answer, tuple):
+        return answer
+    return answer.status_code, {name.lower(): value for name, value in answer.headers.items()}, answer.content
 
 
 @pytest.mark.parametrize("form", ANSWERS)
@@ -116,8 +118,6 @@ def test_an_answer_is_what_botocore_reads(form: str, server: Server) -> None:
     for _ in range(2):
         own = said(lambda: ours.post(server.url, Headers(SENT), BODY))
         theirs = said(lambda: like.send(AWSPreparedRequest("POST", server.url, HeadersDict(SENT), BODY, False)))
-        if isinstance(theirs, tuple):
-            theirs = theirs[0], {name.lower(): value for name, value in theirs[1].items()}, theirs[2]
         assert own == theirs
     # What may be used again is, by us as by them.
     closes = not server.pieces[-1] or own is ConnectionClosedError
@@ -164,16 +164,26 @@ def test_nobody_there_is_what_botocore_calls_it() -> None:
 def test_a_proxy_is_told_the_whole_address(server: Server) -> None:
     server.pieces = ANSWERS["usual"]
     proxied = Connections(URLLib3Session(proxies={"http": server.url.replace("//", "//me:secret@")}))
-    assert proxied.post("http://aws.invalid/", Headers(SENT), BODY).content == b"hello"
+    assert proxied.post("http://aws.invalid/", Headers(SENT), BODY)[2] == b"hello"
     (head,) = server.heads
     assert head.startswith(b"POST http://aws.invalid/ HTTP/1.1\r\nHost: aws.test\r\n")
     assert b"\r\nProxy-Authorization: Basic " in head
+
+
+def test_pools_that_were_closed_are_opened_again(server: Server) -> None:
+    server.pieces = ANSWERS["usual"]
+    connections = Connections(URLLib3Session())
+    for accepted in (1, 2):
+        for _ in range(2):
+            assert connections.post(server.url, Headers(SENT), BODY)[0] == 200
+        assert server.accepted == accepted
+        connections.close()
 
 
 def test_a_certificate_that_nobody_vouches_for_is_refused(tmp_path: Path) -> None:
     known = certificate.make(tmp_path)
     with staged(tmp_path / "stage", known, 1, ["us-east-1"], 0.0) as stage:
         trusting = Connections(URLLib3Session(verify=str(stage.certificate)))
-        assert trusting.post(stage.url + "/", Headers(SENT), BODY).status_code >= 400
+        assert trusting.post(stage.url + "/", Headers(SENT), BODY)[0] >= 400
         with pytest.raises(SSLError):
             Connections(URLLib3Session()).post(stage.url + "/", Headers(SENT), BODY)
