@@ -8,9 +8,9 @@
 Each part prints a table in Markdown. `collection` asks the stub as `make bench` does, `load` lands volumes, builds
 their table and the versions of all items twice, with one in a hundred changed, and publishes; `window` reads the two
 newest months of a bill again that fills thirteen; `growth` loads night by night; `history` asks what gates, models and
-publishing ask after one night and after many; `publish` copies a file and publishes
-it, in turn; `demo` runs nights of the demo and tells what Dagster takes of them; `night` runs whole first nights. Exits
-with 1 and names what was missed when a target is missed by more than a tenth.
+publishing ask after one night and after many; `publish` copies a file and publishes it, in turn; `demo` runs nights of
+the demo and tells what Dagster takes of them; `night` runs whole first nights. Exits with 1 and names what was missed
+when a target is missed by more than a tenth.
 """
 
 import argparse
