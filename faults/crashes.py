@@ -124,10 +124,20 @@ def random_kills(scratch: Path, count: int, seed: int, deadline: float) -> str:
     """Kill the store's small nights at random moments; what was acknowledged is there afterwards."""
     database = scratch / "store" / DATABASE
     database.parent.mkdir(parents=True)
+    stop = scratch / "stop"
+    reads = begin(functools.partial(_read_for_ever, database, stop), scratch)
+    try:
+        said = _killed_at_random(database, scratch, count, seed, deadline)
+    finally:
+        stop.touch()
+        count_of_reads = reads.result()
+    return f"{said} acknowledged, none lost; {count_of_reads} reads meanwhile, none failed and none mixed."
+
+
+def _killed_at_random(database: Path, scratch: Path, count: int, seed: int, deadline: float) -> str:
     chance = random.Random(seed)
     committed, published, number = 0, "", 0
     phases: Counter[str] = Counter()
-    reads = begin(functools.partial(_read_for_ever, database, scratch / "stop"), scratch)
     done = 0
     for done in range(1, count + 1):
         number += 100
@@ -162,13 +172,8 @@ def random_kills(scratch: Path, count: int, seed: int, deadline: float) -> str:
         phases[told.at.split(".")[0] if told.at != "transaction" else "transaction"] += 1
         if time.monotonic() > deadline:
             break
-    (scratch / "stop").touch()
-    count_of_reads = reads.result()
     where = ", ".join(f"{times} in {phase}" for phase, times in phases.most_common())
-    return (
-        f"{done} kills with seed {seed} ({where}): {committed} transactions acknowledged, none lost; {count_of_reads} "
-        "reads meanwhile, none failed and none mixed."
-    )
+    return f"{done} kills with seed {seed} ({where}): {committed} transactions"
 
 
 def _served(database: Path) -> str:
