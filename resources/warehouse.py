@@ -28,6 +28,8 @@ from pathlib import Path
 
 import duckdb
 
+from resources import rollback_journal
+
 MIGRATIONS = Path(__file__).resolve().parent.parent / "warehouse" / "migrations"
 
 STORAGE_VERSION = "v1.4.0"
@@ -498,6 +500,10 @@ class Store:
         return self.folder / f"{self.database.stem}.work.duckdb"
 
     @property
+    def _journal(self) -> Path:
+        return self.folder / f".{self.database.stem}.work.journal"
+
+    @property
     def versions_folder(self) -> Path:
         """The published files."""
         return self.folder / "versions"
@@ -635,6 +641,7 @@ class Store:
             # A file that never changes has no log; one beside it would break everybody who opens it.
             *self.versions_folder.glob(f"{stem}-*.duckdb.wal"),
             *self.folder.glob(f".{stem}.work.part*"),
+            *self.folder.glob(f".{stem}.work.journal.part"),
             *self.folder.glob(f".{stem}.link-*"),
             *self.folder.glob(f".{stem}.spill*"),
         ]
@@ -657,8 +664,13 @@ class Store:
             WarehouseError: the lock is not held, the file is open elsewhere, damaged, or of a newer schema.
         """
         self._require_held()
-        with self._door(), self._attached(writable=True, memory=memory) as connection:
-            self._migrate(connection)
+        with self._door(), ExitStack() as stack:
+            connection = stack.enter_context(self._attached(writable=True, memory=memory))
+            if self._pending(connection):
+                self._migrate(connection)
+                # What is kept of the file is of before its first checkpoint.
+                stack.close()
+                connection = stack.enter_context(self._attached(writable=True, memory=memory))
             with _body(self.working):
                 yield connection
 
@@ -745,14 +757,35 @@ class Store:
             stack.enter_context(_private_files())
             if writable and file is None:
                 self._make_working()
+            if file is None and self._is_held():
+                with explained(path):
+                    rollback_journal.undo(self._journal, path)
+            descriptor = None
+            if writable and file is None:
+                # Open until DuckDB has closed it: whoever closes a file of his takes the locks of his process away.
+                with explained(path):
+                    descriptor = os.open(path, os.O_RDONLY)
+                stack.callback(os.close, descriptor)
             spill = self.folder / f".{self.database.stem}.spill-{os.getpid()}"
             connection = stack.enter_context(_engine(spill, 1 if _is_small(path) else None, memory))
             with explained(path):
                 self._attach(connection, path, writable)
+                if descriptor is not None:
+                    self._keep_blocks(connection, descriptor)
             yield connection
             with explained(path):
                 connection.execute("use memory")
                 connection.execute(f"detach {CATALOG}")
+                if descriptor is not None:
+                    self._journal.unlink()
+
+    def _keep_blocks(self, connection: duckdb.DuckDBPyConnection, descriptor: int) -> None:
+        """Copy what the next checkpoint may write over."""
+        blocks = connection.execute("select block_id from pragma_metadata_info() where free_blocks > 0").fetchall()
+        sizes = connection.execute(
+            "select block_size from pragma_database_size() where database_name = $name", {"name": CATALOG}
+        ).fetchall()
+        rollback_journal.keep(self._journal, descriptor, [block for (block,) in blocks], sizes[0][0])
 
     def _attach(self, connection: duckdb.DuckDBPyConnection, path: Path, writable: bool) -> None:
         options = f"storage_version {_literal(STORAGE_VERSION)}" if writable else "read_only"

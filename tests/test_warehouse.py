@@ -19,7 +19,7 @@ import duckdb
 import pytest
 
 from pipelines.models import read_models
-from resources import warehouse
+from resources import rollback_journal, warehouse
 from resources.warehouse import LockHeld, Store, WarehouseError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -329,6 +329,70 @@ def test_a_killed_writer_loses_nothing_that_was_committed(store: Store) -> None:
     with store.write() as connection:
         assert connection.execute("select run_id from audit.run").fetchall() == [("kept",)]
     assert not Path(f"{store.working}.wal").exists()
+
+
+PAGE = 4096
+
+
+def broken_off(store: Store, pages: int) -> bytes:
+    """What a writer leaves that is killed while its checkpoint writes over a block, after so many pages that differ.
+
+    Made of the file before a checkpoint and of the blocks that DuckDB itself writes over in one; returns the blocks as
+    they have to be. The log, with what was committed since, stays.
+    """
+    with pytest.raises(AssertionError):
+        start(KILLED_WRITER, str(store.database))
+    before = store.working.read_bytes()
+    aside = store.working.with_name("aside.duckdb")
+    for ending in ("", ".wal"):
+        shutil.copyfile(f"{store.working}{ending}", f"{aside}{ending}")
+    with duckdb.connect() as connection:
+        connection.execute(f"attach '{aside}' as aside (storage_version '{warehouse.STORAGE_VERSION}')")
+        connection.execute("detach aside")
+    after = aside.read_bytes()
+    aside.unlink()
+    torn = bytearray(before)
+    places = [
+        at
+        for at in range(rollback_journal.HEADERS, len(before), PAGE)
+        if before[at : at + PAGE] != after[at : at + PAGE]
+    ]
+    assert len(places) > pages, "a checkpoint of DuckDB writes over no block any more"
+    for at in places[:pages]:
+        torn[at : at + PAGE] = after[at : at + PAGE]
+    store.working.write_bytes(torn)
+    return before
+
+
+def test_a_checkpoint_that_is_broken_off_in_the_middle_of_a_block_is_taken_back(store: Store) -> None:
+    before = broken_off(store, 1)
+    with duckdb.connect() as connection, pytest.raises(duckdb.Error, match="computed checksum"):
+        connection.execute(f"attach '{store.working}' as torn (read_only)")
+    store.hold("run-2", "nightly")
+    with store.read() as connection:
+        assert connection.execute("select run_id from audit.run").fetchall() == [("kept",)]
+    assert store.working.read_bytes() == before
+    with store.transaction() as connection:
+        connection.execute("insert into audit.run by name select 'next' as run_id, now() as started_at")
+    with store.read() as connection:
+        assert connection.execute("select run_id from audit.run order by all").fetchall() == [("kept",), ("next",)]
+    assert not [path for path in store.folder.iterdir() if "journal" in path.name]
+
+
+def test_blocks_are_not_put_back_into_a_file_that_has_gone_on(store: Store) -> None:
+    broken_off(store, 0)
+    kept = store.folder / ".cmdb.work.journal"
+    assert kept.exists()
+    with duckdb.connect() as connection:
+        connection.execute(f"attach '{store.working}' as other (storage_version '{warehouse.STORAGE_VERSION}')")
+        connection.execute("delete from other.audit.run")
+        connection.execute("detach other")
+    after = store.working.read_bytes()
+    store.hold("run-2", "nightly")
+    with store.read() as connection:
+        assert connection.execute("select run_id from audit.run").fetchall() == []
+    assert store.working.read_bytes() == after
+    assert not kept.exists()
 
 
 def test_a_name_in_our_sql_is_never_a_python_variable(store: Store) -> None:
