@@ -352,7 +352,7 @@ def _try_all(
     ]
     if not left:
         return
-    known = trials.learn(tests, [source.path], scratch, once=source.once)
+    known = trials.learn(tests, [source.path], scratch, once=source.once, kept=_learned(source, tests))
     if (same := source.rewritten()) and (wrong := _try(same, known, [], scratch)):
         raise trials.TrialError(f"The queries of {source.path} in sqlglot's words are others to {wrong}.")
     recent: list[str] = []
@@ -360,6 +360,12 @@ def _try_all(
         killer = _try(mutant, known, [memory.killer(mutant), *reversed(recent)], scratch)
         memory.keep(mutant, killer, tests)
         recent = [*(test for test in recent if test != killer), killer][-FIRST:]
+
+
+def _learned(source: Source, tests: Sequence[str]) -> Path:
+    """Where it is kept what the tests call, for as long as they and the file stay as they are."""
+    read = "\0".join(map(_file, [source.path, *tests]))
+    return STATE / f"{Path(source.path).stem}-{hashlib.sha256(read.encode()).hexdigest()[:16]}.json"
 
 
 def _try(mutant: Mutant, known: trials.Known, likely: Sequence[str], scratch: Path) -> str:

@@ -93,11 +93,14 @@ def apart(work: Callable[[], None]) -> None:
         raise TrialError("The mutants of a file could not all be tried; what was found of the others is kept.")
 
 
-def learn(tests: Sequence[str], paths: Sequence[str], scratch: Path, *, once: str = "") -> Known:
+def learn(
+    tests: Sequence[str], paths: Sequence[str], scratch: Path, *, once: str = "", kept: Path | None = None
+) -> Known:
     """Run the tests over the unchanged product, and load what they load and no mutant touches.
 
     Args:
         once: a function beside the tests that is called before all trials, `module:name`.
+        kept: where what is learned is kept: where it is there, the tests are not run again.
 
     Raises:
         TrialError: one of them fails.
@@ -106,10 +109,16 @@ def learn(tests: Sequence[str], paths: Sequence[str], scratch: Path, *, once: st
         module, _, name = once.partition(":")
         sys.path.append(str(REPOSITORY / "tests"))
         getattr(importlib.import_module(module), name)()
-    answer = _forked(scratch, 600, lambda report: _run(tests, report, traced=paths))
-    if answer is None or answer["failed"] or not answer["seconds"]:
-        said = (scratch / "output").read_text(encoding="utf-8", errors="replace")[-3000:]
-        raise TrialError(f"The tests fail over the unchanged product, so no mutant was tried.\n{said}")
+    if kept is not None and kept.exists():
+        answer = json.loads(kept.read_text(encoding="utf-8"))
+    else:
+        answer = _forked(scratch, 1200, lambda report: _run(tests, report, traced=paths))
+        if answer is None or answer["failed"] or not answer["seconds"]:
+            said = (scratch / "output").read_text(encoding="utf-8", errors="replace")[-3000:]
+            raise TrialError(f"The tests fail over the unchanged product, so no mutant was tried.\n{said}")
+        if kept is not None:
+            kept.parent.mkdir(exist_ok=True)
+            kept.write_text(json.dumps(answer), encoding="utf-8")
     for name in _unaffected(answer["modules"], paths):
         with contextlib.suppress(ImportError):
             importlib.import_module(name)

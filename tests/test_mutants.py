@@ -140,11 +140,13 @@ from pathlib import Path
 from faults.mutations import Mutant
 from faults.trials import REPOSITORY, learn, try_out
 TEST, FILE = "tests/test_identity.py::test_the_facts_are_named_as_in_the_contract", "resources/identity.py"
-known = learn([TEST], [FILE], Path(sys.argv[1]))
+kept = Path(sys.argv[1], "kept", "learned.json")
+known = learn([TEST], [FILE], Path(sys.argv[1]), kept=kept)
 text = (REPOSITORY / FILE).read_text()
 for before, after in (('"accounts_are_distinct"', '"mutant"'), ("Not evaluated", "Evaluated")):
     mutant = Mutant(FILE, "", before, text.replace(before, after))
     print(try_out(mutant, known.of(mutant), 1, Path(sys.argv[1])).killer == TEST)
+print(learn(["no such test"], [FILE], Path(sys.argv[1]), kept=kept) == known)
 """
 
 
@@ -154,7 +156,7 @@ def test_a_mutant_is_killed_by_a_test_that_sees_it_and_by_no_other(tmp_path: Pat
         [sys.executable, "-c", RUN, str(tmp_path)], cwd=REPOSITORY, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.split() == ["True", "False"]
+    assert done.stdout.split() == ["True", "False", "True"]
 
 
 KILLED, ALIVE = Mutant("small.py", "f", "a → b", "b"), Mutant("small.py", "f", "c → d", "d")
