@@ -48,7 +48,7 @@ from pipelines.definitions import NIGHTLY, build_defs
 from pipelines.models import read_models
 from pipelines.roles import aws_roles
 from pipelines.settings import read_settings
-from resources import profile, roles
+from resources import evidence, profile, roles
 from resources.roles import AwsRole, IdentityRefused, Workload
 from resources.warehouse import Store
 from simulator.client import Simulator
@@ -303,6 +303,7 @@ def test_the_evidence_is_asked_by_each_step_and_not_when_the_run_begins(world: W
         store: Store = context.resources.warehouse.begin("a test")
         with store.transaction() as connection:
             connection.execute(SILENT)
+            evidence.renew_coverage(connection)
 
     with environment_of(world.environment), dg.DagsterInstance.ephemeral() as instance:
         how = ended(
