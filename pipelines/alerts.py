@@ -32,7 +32,7 @@ def failure_sentence(event: dg.DagsterEvent) -> str:
     if data.error is None:
         return event.message or f"{event.step_key} failed."
     cause = data.error.cause or data.error
-    if cause.cls_name == INTERRUPTED:
+    if cause.cls_name in (INTERRUPTED, KeyboardInterrupt.__name__):
         return f"{event.step_key} was interrupted: nothing of it counts, and what the steps before it stored stays."
     return f"{event.step_key}: {cause.message.strip().splitlines()[-1]}"
 

@@ -17,6 +17,8 @@ from pipelines.gate import EXIT_CODE
 from pipelines.settings import REPOSITORY
 from resources.warehouse import Store, WarehouseError
 
+BETWEEN = "The run was interrupted between two steps: what those before stored stays."
+
 DAGSTER_YAML = REPOSITORY / "dagster.yaml"
 
 
@@ -75,17 +77,25 @@ def run_nightly(environment: Mapping[str, str], store: Store, *, only_untrusted:
     # A step that its own rule ended repeats the rule; what else ended a step must not be left out.
     ends = dict.fromkeys(failure_sentence(event) for event in failures)
     exit_code = max((_exit_code(event) for event in failures), default=1)
+    if any(_is_interruption(event) for event in result.all_events):
+        # Between two steps no step tells of it.
+        ends = ends or {BETWEEN: None}
+        exit_code = 128 + signal.SIGINT
     if any(version.run_id == result.run_id and version.is_current for version in store.versions()):
         return Night(result.run_id, True, exit_code, list(ends), failed + warnings)
     said = failed + [sentence for sentence in ends if not any(rule in sentence for rule in failed)]
     return Night(result.run_id, False, exit_code, said, warnings)
 
 
+def _is_interruption(event: dg.DagsterEvent) -> bool:
+    """Whether a run ended so: by Ctrl+C, or by SIGTERM, which Dagster takes for the same during a run."""
+    if event.event_type != dg.DagsterEventType.RUN_FAILURE:
+        return False
+    error = event.job_failure_data.error
+    return error is not None and error.cls_name in (INTERRUPTED, KeyboardInterrupt.__name__)
+
+
 def _exit_code(event: dg.DagsterEvent) -> int:
-    error = event.step_failure_data.error
-    if error is not None and (error.cause or error).cls_name == INTERRUPTED:
-        # During a run Dagster takes what service managers end programs with, SIGTERM, for the same.
-        return 128 + signal.SIGINT
     data = event.step_failure_data.user_failure_data
     code = data.metadata.get(EXIT_CODE) if data is not None else None
     return int(code.value) if isinstance(code, dg.IntMetadataValue) and code.value is not None else 1

@@ -355,6 +355,9 @@ def explained(path: Path) -> Iterator[None]:
     """
     try:
         yield
+    except RuntimeError as error:
+        _raise_interruption(error)
+        raise
     except (OSError, duckdb.Error) as error:
         sentence = _sentence(error, path)
         if sentence is None:
@@ -362,11 +365,20 @@ def explained(path: Path) -> Iterator[None]:
         raise sentence from error
 
 
+def _raise_interruption(error: RuntimeError) -> None:
+    """Raise what Python itself raises when somebody interrupts, where DuckDB was at a query."""
+    if "Query interrupted" in str(error):
+        raise KeyboardInterrupt from error
+
+
 @contextmanager
 def _body(path: Path) -> Iterator[None]:
     """Around the caller's own statements: only what DuckDB says about the file is put into our words."""
     try:
         yield
+    except RuntimeError as error:
+        _raise_interruption(error)
+        raise
     except duckdb.Error as error:
         text = str(error)
         if "No space left" in text or "Corrupt database" in text or "has been invalidated" in text:

@@ -654,8 +654,8 @@ def test_a_night_that_is_interrupted_frees_the_warehouse_and_loses_nothing(
     if ended_by == signal.SIGKILL:
         assert process.returncode == -signal.SIGKILL
     else:
-        assert process.returncode == 130
-        assert "was interrupted: nothing of it counts" in said
+        assert process.returncode == 130, said
+        assert re.search(r"was interrupted: nothing of it counts|was interrupted between two steps", said)
         assert "did not publish" in said
         assert "Traceback" not in said
         assert said.splitlines()[-1] == "Next: .venv/bin/cmdb nightly"
