@@ -20,8 +20,13 @@ def verdict_of(run_id: str, job: str, sentences: list[str]) -> dict[str, Any]:
     return {"run_id": run_id, "job": job, "status": "failed", "sentences": sentences}
 
 
-INTERRUPTED = dg.DagsterExecutionInterruptedError.__name__
-"""What Dagster raises in the step that it is at when somebody ends the run."""
+INTERRUPTIONS = {dg.DagsterExecutionInterruptedError.__name__, KeyboardInterrupt.__name__}
+"""What is raised in the step that Dagster is at when somebody ends the run."""
+
+
+def is_interruption(error: Any) -> bool:
+    """Whether an error as Dagster's events have it, or what it came of, is that somebody ended the run."""
+    return error is not None and (error.cls_name in INTERRUPTIONS or is_interruption(error.cause))
 
 
 def failure_sentence(event: dg.DagsterEvent) -> str:
@@ -31,9 +36,9 @@ def failure_sentence(event: dg.DagsterEvent) -> str:
         return data.user_failure_data.description
     if data.error is None:
         return event.message or f"{event.step_key} failed."
-    cause = data.error.cause or data.error
-    if cause.cls_name in (INTERRUPTED, KeyboardInterrupt.__name__):
+    if is_interruption(data.error):
         return f"{event.step_key} was interrupted: nothing of it counts, and what the steps before it stored stays."
+    cause = data.error.cause or data.error
     return f"{event.step_key}: {cause.message.strip().splitlines()[-1]}"
 
 

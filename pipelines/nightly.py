@@ -10,7 +10,7 @@ from typing import Any
 
 import dagster as dg
 
-from pipelines.alerts import INTERRUPTED, LAUNCHED_BY, failure_sentence
+from pipelines.alerts import LAUNCHED_BY, failure_sentence, is_interruption
 from pipelines.collect import ONLY_UNTRUSTED
 from pipelines.definitions import NIGHTLY, build_defs
 from pipelines.gate import EXIT_CODE
@@ -89,10 +89,7 @@ def run_nightly(environment: Mapping[str, str], store: Store, *, only_untrusted:
 
 def _is_interruption(event: dg.DagsterEvent) -> bool:
     """Whether a run ended so: by Ctrl+C, or by SIGTERM, which Dagster takes for the same during a run."""
-    if event.event_type != dg.DagsterEventType.RUN_FAILURE:
-        return False
-    error = event.job_failure_data.error
-    return error is not None and error.cls_name in (INTERRUPTED, KeyboardInterrupt.__name__)
+    return event.event_type == dg.DagsterEventType.RUN_FAILURE and is_interruption(event.job_failure_data.error)
 
 
 def _exit_code(event: dg.DagsterEvent) -> int:

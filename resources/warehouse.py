@@ -368,7 +368,7 @@ def explained(path: Path) -> Iterator[None]:
 def _raise_interruption(error: RuntimeError) -> None:
     """Raise what Python itself raises when somebody interrupts, where DuckDB was at a query."""
     if "Query interrupted" in str(error):
-        raise KeyboardInterrupt from error
+        raise KeyboardInterrupt from None
 
 
 @contextmanager
