@@ -130,8 +130,7 @@ def random_kills(scratch: Path, count: int, seed: int, deadline: float) -> str:
         said = _killed_at_random(database, scratch, count, seed, deadline)
     finally:
         stop.touch()
-        count_of_reads = reads.result()
-    return f"{said} acknowledged, none lost; {count_of_reads} reads meanwhile, none failed and none mixed."
+    return f"{said} acknowledged, none lost; {reads.result()} reads meanwhile, none failed and none mixed."
 
 
 def _killed_at_random(database: Path, scratch: Path, count: int, seed: int, deadline: float) -> str:

@@ -120,7 +120,9 @@ def pieces(
     found.sort(key=lambda piece: _since(piece, dates))
     # While one stream makes the two nights, the other does what needs none.
     whole = next((place for place, piece in enumerate(found) if callable(PARTS[piece.skipped.part][2])), 0)
-    return [*found[:1], *found[whole : whole + 1], *found[1:whole], *found[whole + 1 :]] if whole else found
+    if whole:
+        found.insert(1, found.pop(whole))
+    return found
 
 
 def _since(piece: Piece, dates: Mapping[tuple[str, str], str]) -> str:

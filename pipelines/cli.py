@@ -189,15 +189,13 @@ def nightly(demo: bool, only_untrusted: bool, as_json: bool) -> None:
         night = run_nightly(environment, store, only_untrusted=only_untrusted)
     summary = summarise(store) if night.published else None
     where = " --demo" if demo else ""
-    next_command = (
-        f'.venv/bin/cmdb sql{where} "select account_id, account_name, ou_path from org.account"'
+    mends = {1: f"coverage --blocked{where}", 2: "preflight"}
+    next_step = (
+        f'sql{where} "select account_id, account_name, ou_path from org.account"'
         if night.published
-        else f".venv/bin/cmdb coverage --blocked{where}"
-        if night.exit_code == 1
-        else ".venv/bin/cmdb preflight"
-        if night.exit_code == 2
-        else f".venv/bin/cmdb nightly{where}"
+        else mends.get(night.exit_code, f"nightly{where}")
     )
+    next_command = f".venv/bin/cmdb {next_step}"
     report = "" if night.exit_code else str(report_path(settings.database))
     if as_json:
         _print_json(as_facts(night, summary, str(settings.database), next_command) | {"report": report or None})
