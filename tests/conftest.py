@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -23,6 +24,9 @@ _HOME = tempfile.TemporaryDirectory(prefix="cmdb-tests-")
 os.environ["HOME"] = _HOME.name
 for _name in [name for name in os.environ if is_foreign(name) or name == "DAGSTER_HOME"]:
     del os.environ[_name]
+
+# A shell without job control starts what runs in the background with Ctrl+C ignored; tests of an interruption send it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 MakeOrganisation = Callable[..., Simulator]
 
