@@ -538,6 +538,23 @@ def test_a_listing_is_judged_by_its_cells(cells: list[CellState], said: str) -> 
 
 
 @pytest.mark.parametrize(
+    ("counted", "cells", "said", "sentence"),
+    [
+        (3, [], PASSED, "ec2_instance: all 3 cells are trusted."),
+        (3, fleet(2), PASSED, "ec2_instance: all 5 cells are trusted."),
+        (95, fleet(0, denied=5), WARNED, ""),
+        (94, fleet(0, denied=6), BLOCKED, "That is 6 of 100 cells"),
+    ],
+)
+def test_trusted_cells_of_which_only_the_number_is_known_count_among_those_asked(
+    counted: int, cells: list[CellState], said: str, sentence: str
+) -> None:
+    verdict = listing_verdict("ec2_instance", cells, TOLERANCE, trusted=counted)
+    assert word(verdict) == said
+    assert sentence in verdict.sentence
+
+
+@pytest.mark.parametrize(
     ("reasons", "said"),
     [
         (("not_requested", "account_suspended", "no_profile"), PASSED),
