@@ -291,7 +291,13 @@ def _found(text: str, names: Sequence[str]) -> str:
 
 
 def judge(
-    name: str, target: Target, explanations: Mapping[str, str], scratch: Path, how: How = "all", every: int = 1
+    name: str,
+    target: Target,
+    explanations: Mapping[str, str],
+    scratch: Path,
+    how: How = "all",
+    every: int = 1,
+    jobs: int = 1,
 ) -> Result:
     """Try every mutant of a target of which nothing current is known.
 
@@ -299,6 +305,7 @@ def judge(
         explanations: the reason of each survivor that can have no test, by its key.
         how: try all of which nothing current is known, only what survived until now, or none.
         every: try only each so-manieth of the file; of the others what is known counts.
+        jobs: how many to try at once.
     """
     began = time.monotonic()
     result = Result(name)
@@ -307,7 +314,12 @@ def judge(
     for source in target.sources:
         mutants = source.mutants()
         if how != "none":
-            trials.apart(partial(_try_all, name, target, source, mutants[::every], scratch, again=how == "survivors"))
+            left = _left(name, target, source, mutants[::every], again=how == "survivors")
+            if left:
+                trials.apart(partial(_learn, target, source, scratch))
+                trials.apart(
+                    *(partial(_try_all, name, target, source, left[job::jobs], scratch) for job in range(jobs))
+                )
         memory = Memory(name)
         for mutant in mutants:
             keys.add(mutant.key)
@@ -341,23 +353,36 @@ def _elsewhere(name: str, key: str) -> bool:
     return any(source.path == path for other, target in TARGETS.items() if other != name for source in target.sources)
 
 
-def _try_all(
-    name: str, target: Target, source: Source, mutants: Sequence[Mutant], scratch: Path, *, again: bool
-) -> None:
-    """Try the mutants of one file of which nothing current is known, and keep what came of each."""
+def _left(name: str, target: Target, source: Source, mutants: Sequence[Mutant], *, again: bool) -> list[Mutant]:
+    """The mutants of one file of which nothing current is known; but for those that were killed once, if only again."""
     memory = Memory(name)
     tests = source.tests or target.tests
-    left = [
+    return [
         mutant for mutant in mutants if not memory.is_current(mutant, tests) and not (again and memory.killer(mutant))
     ]
-    if not left:
-        return
+
+
+def _learn(target: Target, source: Source, scratch: Path) -> None:
+    """Keep what the tests do over one file as it is, for those who try its mutants.
+
+    Raises:
+        trials.TrialError: they fail, over the file or over its queries in other words.
+    """
+    tests = source.tests or target.tests
     known = trials.learn(tests, [source.path], scratch, once=source.once, kept=_learned(source, tests))
     if (same := source.rewritten()) and (wrong := _try(same, known, [], scratch)):
         raise trials.TrialError(f"The queries of {source.path} in sqlglot's words are others to {wrong}.")
+
+
+def _try_all(name: str, target: Target, source: Source, mutants: Sequence[Mutant], scratch: Path) -> None:
+    """Try these mutants of one file, and keep what came of each."""
+    memory = Memory(name)
+    tests = source.tests or target.tests
+    own = Path(tempfile.mkdtemp(dir=scratch))
+    known = trials.learn(tests, [source.path], own, once=source.once, kept=_learned(source, tests))
     recent: list[str] = []
-    for mutant in left:
-        killer = _try(mutant, known, [memory.killer(mutant), *reversed(recent)], scratch)
+    for mutant in mutants:
+        killer = _try(mutant, known, [memory.killer(mutant), *reversed(recent)], own)
         memory.keep(mutant, killer, tests)
         recent = [*(test for test in recent if test != killer), killer][-FIRST:]
 
@@ -428,6 +453,7 @@ def main() -> int:
     parser.add_argument("target", nargs="*", help="only this one; docs/mutants.md stays as it is then")
     parser.add_argument("--survivors", action="store_true", help="try only what was not killed in an earlier run")
     parser.add_argument("--every", type=int, default=1, metavar="N", help="try only each N-th mutant of a file")
+    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="try so many at once")
     parser.add_argument("--page", action="store_true", help="try nothing: write docs/mutants.md from what is known")
     arguments = parser.parse_args()
     how: How = "none" if arguments.page else "survivors" if arguments.survivors else "all"
@@ -441,7 +467,8 @@ def main() -> int:
         for name, target in TARGETS.items():
             if not arguments.target or name in arguments.target:
                 try:
-                    result = judge(name, target, explanations, Path(folder), how, max(arguments.every, 1))
+                    every, jobs = max(arguments.every, 1), max(arguments.jobs, 1)
+                    result = judge(name, target, explanations, Path(folder), how, every, jobs)
                 except trials.TrialError as error:
                     print(f"✗ {name}: {error}", file=sys.stderr)
                     return 1

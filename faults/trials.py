@@ -69,28 +69,34 @@ class Trial:
     seconds: float
 
 
-def apart(work: Callable[[], None]) -> None:
-    """Do the work in a fork: what it loads is not loaded here.
+def apart(*works: Callable[[], None]) -> None:
+    """Do each work in a fork of its own, all at once: what they load is not loaded here.
 
     Raises:
-        TrialError: it failed; why was printed.
+        TrialError: one of them failed; why was printed.
     """
     sys.stdout.flush()
-    child = os.fork()
-    if child == 0:
-        code = 1
-        try:
-            work()
-            code = 0
-        except TrialError as error:
-            print(error, file=sys.stderr)
-        except BaseException:  # noqa: BLE001  # whatever it is, a fork must not go on as its parent
-            traceback.print_exc()
-        finally:
-            sys.stdout.flush()
-            os._exit(code)
-    if os.waitpid(child, 0)[1]:
+    children = [_fork(work) for work in works]
+    if any([os.waitpid(child, 0)[1] for child in children]):
         raise TrialError("The mutants of a file could not all be tried; what was found of the others is kept.")
+
+
+def _fork(work: Callable[[], None]) -> int:
+    """The id of a process that does the work and ends."""
+    child = os.fork()
+    if child:
+        return child
+    code = 1
+    try:
+        work()
+        code = 0
+    except TrialError as error:
+        print(error, file=sys.stderr)
+    except BaseException:  # noqa: BLE001  # whatever it is, a fork must not go on as its parent
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        os._exit(code)
 
 
 def learn(
