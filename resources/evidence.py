@@ -425,7 +425,7 @@ def _tell(connection: "duckdb.DuckDBPyConnection") -> None:
         select
             role, account_id, region, listing, max(newest) as newest, max(found_at) as found_at,
             max(suspected_at) as suspected_at, max(trusted_at) as trusted_at,
-            list_slice(list_reverse_sort(flatten(list(coalesce(trusted, [])))), 1, 2) as trusted,
+            list_slice(list_reverse_sort(flatten(list(trusted))), 1, 2) as trusted,
             max(acceptance) as acceptance
         from (
             from added

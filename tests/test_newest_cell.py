@@ -183,20 +183,40 @@ def test_the_newest_cells_are_those_of_many_nights(tmp_path: Path, monkeypatch: 
     live(tmp_path, seed, 40, monkeypatch)
 
 
-def test_what_is_there_is_told_when_the_table_is_new(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    nights = live(tmp_path, 7, 10, monkeypatch)
-    older = tmp_path / "migrations"
-    shutil.copytree(MIGRATIONS, older, ignore=lambda _, names: [name for name in names if name >= NEWEST])
-    with nights.store.read() as connection:
+def older(store: Store, folder: Path) -> Store:
+    """A warehouse of before there was a table of newest cells, with the cells of this one."""
+    migrations = folder / "migrations"
+    shutil.copytree(MIGRATIONS, migrations, ignore=lambda _, names: [name for name in names if name >= NEWEST])
+    with store.read() as connection:
         written = connection.execute("select * from audit.collection").fetchall()
-    store = Store(tmp_path / "older" / "cmdb.duckdb", older)
-    with store.holding("older", "test"), store.transaction() as connection:
+    found = Store(folder / "older" / "cmdb.duckdb", migrations)
+    with found.holding("older", "test"), found.transaction() as connection:
         marks = ", ".join("?" for _ in written[0])
         connection.executemany(f"insert into audit.collection values ({marks})", written)
-        before = covered(connection, "select * from audit.coverage")
-    newer = Store(store.database)
+    return found
+
+
+def migrated(store: Store, folder: Path) -> None:
+    """What `audit.coverage` says of the same cells in an older warehouse stays so when that one is migrated."""
+    before = older(store, folder)
+    with before.read() as connection:
+        told = covered(connection, "select * from audit.coverage")
+    newer = Store(before.database)
     with newer.holding("newer", "test"):
-        assert same(newer) == before == same(nights.store)
+        assert same(newer) == told == same(store)
+    with newer.read() as new, store.read() as kept:
+        query = "select * from audit.newest_cell order by rowid"
+        rows = new.execute(query).fetchall()
+        assert sorted(rows, key=repr) == sorted(kept.execute(query).fetchall(), key=repr)
+        keys = [(listing, role, account, region) for role, account, region, listing, *_ in rows]
+        assert keys == sorted(keys)
+
+
+@pytest.mark.parametrize("seed", [7, 8])
+def test_what_is_there_is_told_when_the_table_is_new(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    migrated(live(tmp_path, seed, 10, monkeypatch).store, tmp_path)
 
 
 def test_what_somebody_changes_by_hand_shows_when_it_is_told_anew(
@@ -215,25 +235,42 @@ def test_what_somebody_changes_by_hand_shows_when_it_is_told_anew(
         assert {row[2] for row in same(store)} == {"eu-west-1"}
 
 
+class OneCell(Nights):
+    """Nights that ask one question, each with an answer that is wanted."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(Store(folder / "cmdb.duckdb"), folder, 0)
+        self.place = (*PLACES[0], "ec2_vpc")
+
+    def night(self, outcome: Outcome, **other: Any) -> None:
+        self.run += 1
+        self.at += timedelta(days=1)
+        trusted = outcome in ("found", "empty_verified")
+        answer = {"outcome": outcome, "is_trusted": trusted, "record_count": 3 if outcome == "found" else 0}
+        self.write([replace(self.cell(*self.place), **answer | other)])
+
+    def accept(self, who: str) -> None:
+        accept_zero(self.store, *self.place, "It moved.", who)
+
+    def told(self, columns: str) -> tuple[Any, ...]:
+        """What the one row of `audit.coverage` says, which is what all nights say."""
+        same(self.store)
+        with self.store.read() as connection:
+            (row,) = connection.execute(f"select {columns} from audit.coverage").fetchall()
+        return row
+
+
 def test_an_acceptance_that_ended_stays_ended_when_what_ended_it_is_old(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(publish, "RUNS_KEPT", 2)
-    nights = Nights(Store(tmp_path / "cmdb.duckdb"), tmp_path, 0)
-    place = (*PLACES[0], "ec2_vpc")
-
-    def night(outcome: Outcome) -> None:
-        nights.run += 1
-        nights.at += timedelta(days=1)
-        trusted = outcome in ("found", "empty_verified")
-        nights.write([replace(nights.cell(*place), outcome=outcome, is_trusted=trusted)])
-
-    night("empty_suspect")
-    accept_zero(nights.store, *place, "It moved.", "kim")
-    night("found")
+    nights = OneCell(tmp_path)
+    nights.night("empty_suspect")
+    nights.accept("kim")
+    nights.night("found")
     for _ in range(5):
-        night("empty_verified")
-    night("empty_suspect")
+        nights.night("empty_verified")
+    nights.night("empty_suspect")
     with nights.store.holding("prune", "test"):
         assert publish.prune(nights.store)["cells_removed"] > 0
         with nights.store.transaction() as connection:
@@ -241,3 +278,74 @@ def test_an_acceptance_that_ended_stays_ended_when_what_ended_it_is_old(
         with nights.store.read() as connection:
             told = connection.execute("select is_trusted, accepted_by from audit.coverage").fetchall()
     assert told == [(False, None)]
+
+
+def test_the_last_find_ends_an_acceptance_and_a_later_one_begins_another(tmp_path: Path) -> None:
+    nights = OneCell(tmp_path)
+    for who in ("kim", "lee"):
+        nights.night("found")
+        nights.night("empty_suspect")
+        assert nights.told("is_trusted, accepted_by") == (False, None)
+        nights.accept(who)
+        nights.night("empty_suspect")
+        assert nights.told("is_trusted, accepted_by, last_trusted_at = ended_at") == (True, who, True)
+    migrated(nights.store, tmp_path)
+
+
+def test_records_are_compared_with_those_of_the_last_trusted_answer_that_was_counted(tmp_path: Path) -> None:
+    nights = OneCell(tmp_path)
+    for count in (5, 6, None, 8):
+        nights.night("found", record_count=count)
+    assert nights.told("record_count, previous_record_count") == (8, 6)
+    nights.night("denied", record_count=None)
+    assert nights.told("record_count, previous_record_count") == (None, 8)
+    with nights.store.read() as connection:
+        kept = connection.execute("select [t.record_count for t in trusted] from audit.newest_cell").fetchall()
+    assert kept == [([8, 6],)]
+    migrated(nights.store, tmp_path)
+
+
+def test_what_two_roles_are_told_of_the_same_question_are_two_cells(tmp_path: Path) -> None:
+    nights = OneCell(tmp_path)
+    nights.night("found", role="operations")
+    nights.night("denied")
+    nights.write([replace(nights.cell(*nights.place), outcome="failed", is_trusted=False)])
+    assert [(row[0], row[5]) for row in same(nights.store)] == [("operations", "found"), ("workload", "failed")]
+    migrated(nights.store, tmp_path)
+
+
+def test_cells_lie_by_listing_and_place_in_whatever_order_they_were_answered(tmp_path: Path) -> None:
+    nights = Nights(Store(tmp_path / "cmdb.duckdb"), tmp_path, 0)
+    cells = [replace(cell, role=role) for role in ("workload", "operations") for cell in nights.cells(LISTINGS)]
+    nights.chance.shuffle(cells)
+    nights.write(cells)
+    with nights.store.read() as connection:
+        lying = connection.execute(
+            "select listing, role, account_id, region from audit.newest_cell order by rowid"
+        ).fetchall()
+    assert len(lying) == len(cells)
+    assert lying == sorted(lying)
+    migrated(nights.store, tmp_path)
+
+
+def test_only_the_listing_that_is_named_is_told_anew(tmp_path: Path) -> None:
+    nights = Nights(Store(tmp_path / "cmdb.duckdb"), tmp_path, 0)
+    nights.write(nights.cells(["ec2_vpc", "ec2_volume"]))
+
+    def told(listing: str) -> list[tuple[Any, ...]]:
+        with nights.store.read() as connection:
+            return connection.execute(
+                "select account_id, region, run_id from audit.coverage where listing = $listing order by all",
+                {"listing": listing},
+            ).fetchall()
+
+    before = told("ec2_volume")
+    with nights.store.holding("hand", "test"), nights.store.transaction() as connection:
+        connection.execute("update audit.collection set run_id = 'another'")
+        connection.execute("update audit.collection set account_id = '999999999999' where region = 'us-east-1'")
+        evidence.renew_coverage(connection, "ec2_vpc")
+    assert told("ec2_vpc") == [
+        *(("000000000001", "eu-west-1", "another"), ("000000000002", "eu-west-1", "another")),
+        *[("999999999999", "us-east-1", "another")],
+    ]
+    assert told("ec2_volume") == before
