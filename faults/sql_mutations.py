@@ -41,13 +41,18 @@ def sql_mutants(path: str, source: str, only: Collection[str] = ()) -> list[Muta
         path: below the repository.
         only: names of common table expressions and columns, `cte.column`; all where empty.
     """
-    header = re.match(r"(?:--[^\n]*\n)*", source)
-    kept = header[0] if header else ""
+    kept = _header(source)
     found = []
     for where, change, query in changes(source):
         if is_in(where, only):
             found.append(Mutant(path, where, change, f"{kept}{query}\n"))
     return numbered({mutant.text: mutant for mutant in found}.values())
+
+
+def _header(source: str) -> str:
+    """The comment that opens a SQL file, which the product reads."""
+    found = re.match(r"(?:--[^\n]*\n)*", source)
+    return found[0] if found else ""
 
 
 def embedded_mutants(path: str, source: str, only: Collection[str] = ()) -> list[Mutant]:
@@ -72,7 +77,7 @@ def embedded_mutants(path: str, source: str, only: Collection[str] = ()) -> list
 def rewritten(path: str, source: str, only: Collection[str] = ()) -> str:
     """The file with its queries as sqlglot writes them, which must be the same to every test."""
     if path.endswith(".sql"):
-        return unchanged(source)
+        return f"{_header(source)}{unchanged(source)}\n"
     tree = ast.parse(source)
     ground = Ground(tree, source)
     whole = source.encode()

@@ -84,6 +84,7 @@ def test_a_query_is_changed_in_one_thing_and_keeps_its_header() -> None:
     assert all(mutant.text.startswith("-- A header.\n-- key: a\n") for mutant in found)
     assert {mutant.where for mutant in found} == {"a", "join", "where"}
     assert all(unchanged(QUERY) not in mutant.text for mutant in found)
+    assert rewritten("q.sql", QUERY) == f"-- A header.\n-- key: a\n{unchanged(QUERY)}\n"
 
 
 HOUSE = '''"""A module."""
