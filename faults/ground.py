@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import duckdb
+import psutil
 
 from faults.report import Shown
 from resources.contract import ROLES, policy
@@ -57,6 +58,14 @@ class Child:
         """As a power cut would: nothing is tidied up."""
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGKILL)
+
+    def kill_all(self) -> None:
+        """The same for everything that it has started, and that those have, in whatever session."""
+        with contextlib.suppress(psutil.NoSuchProcess):
+            for started in psutil.Process(self.pid).children(recursive=True):
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    started.kill()
+        self.kill()
 
     def ended(self) -> bool:
         """Whether it has; it is not waited for."""

@@ -61,14 +61,29 @@ class Part:
 HEAD = """# Reliability
 
 Written by `make faults`; do not edit it. Each case breaks something and says what must come of it. A case keeps what
-it showed until it is run again: by `make faults`, which begins with what was shown longest ago and ends after twenty
-minutes, or by `python -m faults PART --case TEXT`.
+it showed until it is run again: by `make faults`, which begins with what was shown longest ago, ends within twenty
+minutes and prints of the others what stands here, or by `python -m faults PART --case TEXT`. The last column says when
+a case was shown, and at which commit of the product: with a + it was not yet committed.
 """
 
 NOT_TRIED = "not tried: "
 OTHERWISE = "**otherwise**: "
 NEVER = ""
 """Before every date."""
+
+
+def kept(page: str, parts: Iterable[Part]) -> list[str]:
+    """A line for each case of these parts that was not tried now and of which the page knows what came of it."""
+    known = {text.partition("\n")[0]: _rows(text) for text in page.split("\n## ")[1:]}
+    found = []
+    for part in parts:
+        tried = {f"| {cell(case.case)}" for case in part.shown if not case.skipped}
+        names = None if part.cases is None else {f"| {cell(case)}" for case in part.cases}
+        for case, line in known.get(part.title, {}).items():
+            if case not in tried and (names is None or case in names) and f" | {NOT_TRIED}" not in line:
+                came, when = line.removesuffix(" |").rsplit(" | ", 2)[1:]
+                found.append(f"= {part.name}: {case.removeprefix('| ')} (shown {when}). {came}")
+    return found
 
 
 def dates(page: str) -> dict[tuple[str, str], str]:

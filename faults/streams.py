@@ -13,11 +13,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from faults.ground import Ground, NotHere, begin, grounded
+from faults.ground import Child, Ground, NotHere, begin, grounded
 from faults.history import Known, move_on, remember
 from faults.report import Shown
 
 STREAMS = 2
+
+GRACE = 90.0
+"""Seconds after the deadline in which what was begun may end; what has not is killed, and counts as not tried."""
 
 REGIONS = ("us-east-1", "ap-southeast-2")
 """Of the organisation: two, so that one can be lied about and the other not, in nights as short as can be."""
@@ -82,7 +85,7 @@ class Piece:
     skipped: Shown
 
 
-def run(pieces: Sequence[Piece], scratch: Path, deadline: float) -> list[list[Shown]]:
+def run(pieces: Sequence[Piece], scratch: Path, deadline: float, grace: float = GRACE) -> list[list[Shown]]:
     """Do every piece, in this order as far as two streams can; what each of them has shown, in the same order."""
     shared = scratch / "shared"
     shared.mkdir(parents=True)
@@ -98,9 +101,20 @@ def run(pieces: Sequence[Piece], scratch: Path, deadline: float) -> list[list[Sh
         for number in range(min(STREAMS, len(pieces)))
     ]
     os.close(take)
+    late = _waited_for(streams, deadline + grace)
+    return [_shown(shared / str(number), piece, late=late) for number, piece in enumerate(pieces)]
+
+
+def _waited_for(streams: Sequence[Child], end: float) -> bool:
+    """Whether some had to be killed, with all that they had started, because they had not ended at that moment."""
+    while not all(stream.ended() for stream in streams) and time.monotonic() < end:
+        time.sleep(0.05)
+    late = [stream for stream in streams if not stream.ended()]
+    for stream in late:
+        stream.kill_all()
     for stream in streams:
-        stream.wait(float("inf"))
-    return [_shown(shared / str(number), piece) for number, piece in enumerate(pieces)]
+        stream.wait()
+    return bool(late)
 
 
 def _work(take: int, pieces: Sequence[Piece], stream: Stream) -> None:
@@ -118,9 +132,11 @@ def _keep(path: Path, value: object) -> None:
     part.rename(path)
 
 
-def _shown(path: Path, piece: Piece) -> list[Shown]:
+def _shown(path: Path, piece: Piece, *, late: bool) -> list[Shown]:
     if path.exists():
         found: list[Shown] = pickle.loads(path.read_bytes())  # a stream of ours wrote it
         return found
     lost = piece.skipped
+    if late:
+        return [lost]
     return [Shown(lost.part, lost.case, lost.expected, failure="its stream ended without a word of it")]

@@ -7,12 +7,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 from nights import REPOSITORY
 
 from faults import held, kit, lies, streams
 from faults.ground import Row, Tables, difference
-from faults.report import NEVER, Part, Shown, dates, renewed
+from faults.report import NEVER, Part, Shown, dates, kept, renewed
 
 FEW = """
 import sys, time
@@ -22,7 +23,7 @@ print(random_kills(Path(sys.argv[1]), 10, 1, time.monotonic() + 60))
 """
 
 STREAMS = """
-import json, os, sys, time
+import json, os, subprocess, sys, time
 from dataclasses import asdict
 from pathlib import Path
 from faults.ground import shown
@@ -36,10 +37,16 @@ def piece(case, work):
 def differs():
     raise AssertionError("a row is missing")
 
+def endless():
+    started = subprocess.Popen(["sleep", "600"], start_new_session=True)
+    Path(sys.argv[1], "started").write_text(str(started.pid))
+    time.sleep(600)
+
 pieces = [piece("holds", lambda: "so"), piece("differs", differs), piece("dies", lambda: os._exit(9)),
           piece("comes after", lambda: "so")]
 found = [run(pieces, Path(sys.argv[1]) / "now", time.monotonic() + 60),
-         run(pieces[:1], Path(sys.argv[1]) / "late", time.monotonic() - 1)]
+         run(pieces[:1], Path(sys.argv[1]) / "late", time.monotonic() - 1),
+         run([pieces[0], piece("does not end", endless)], Path(sys.argv[1]) / "long", time.monotonic() + 2, 1)]
 print(json.dumps([[asdict(case) for cases in run for case in cases] for run in found]))
 """
 
@@ -66,7 +73,7 @@ def test_ten_kills_lose_nothing(tmp_path: Path) -> None:
 
 def test_two_streams_show_every_case_also_one_that_came_otherwise_or_took_its_stream_with_it(tmp_path: Path) -> None:
     said = apart(STREAMS, tmp_path)
-    cases, late = json.loads(said.splitlines()[-1])
+    cases, late, long = json.loads(said.splitlines()[-1])
     assert [(case["case"], case["said"], case["failure"]) for case in cases] == [
         ("holds", "so", ""),
         ("differs", "", "a row is missing"),
@@ -75,6 +82,11 @@ def test_two_streams_show_every_case_also_one_that_came_otherwise_or_took_its_st
     ]
     assert "✗ part: differs" in said
     assert [case["skipped"] for case in late] == ["the time was up"]
+    assert [(case["said"], case["skipped"], case["failure"]) for case in long] == [
+        ("so", "", ""), ("", "the time was up", "")
+    ]  # fmt: skip
+    started = int((tmp_path / "started").read_text())
+    assert not psutil.pid_exists(started) or psutil.Process(started).status() == psutil.STATUS_ZOMBIE
 
 
 def test_the_page_says_which_case_came_otherwise_and_which_was_not_tried() -> None:
@@ -110,6 +122,20 @@ def test_a_case_that_is_run_again_takes_its_own_row_and_what_was_not_tried_keeps
     assert "2 cases, 0 of them otherwise than expected, 1 not tried" in page
     assert "| a lie | it holds | seen | 2026-11-25 |" in page
     assert renewed(page, [], ["Lies", "Gating", "Crashes"], date="x", versions="y") == page
+
+
+def test_what_stood_on_the_page_is_printed_for_what_was_not_tried_now() -> None:
+    first = [Shown("c", "one", "it holds", "3 | 4"), Shown("c", "two", "it holds", failure="no")]
+    page = page_with("", [*first, Shown("c", "late", "it holds", skipped="the time was up")])
+    again = [Shown("c", "one", "it holds", skipped="the time was up"), Shown("c", "three", "it holds", "so")]
+    part = Part("crashes", "Crashes", "What breaks.", again)
+    assert kept(page, [part]) == [
+        "= crashes: one (shown 2026-11-25). 3 \\| 4",
+        "= crashes: two (shown 2026-11-25). **otherwise**: no",
+    ]
+    assert kept(page, [Part("crashes", "Crashes", "What breaks.", again, ["one", "three"])]) == [
+        "= crashes: one (shown 2026-11-25). 3 \\| 4"
+    ]
 
 
 def test_what_was_shown_longest_ago_is_begun_first(tmp_path: Path) -> None:
@@ -155,7 +181,7 @@ def test_tests_that_do_not_end_in_time_lose_nothing_of_those_before_them(tmp_pat
     file.write_text("import time\ndef test_a_short_one(): pass\ndef test_an_endless_one(): time.sleep(600)\n")
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--rootdir", str(tmp_path)]
     ids = [f"{file}::test_{name}" for name in tests]
-    _, late = held.asked([*command, f"--junit-xml={report}", *ids], 4.0)
+    _, late = held.asked([*command, f"--junit-xml={report}", *ids], 8.0)
     assert late is (len(tests) == 2)
     assert [seen.passed for seen in held.read(report, late=late).values()] == [1]
 
