@@ -211,6 +211,16 @@ PROMISES = (
             ]
         },
     ),
+    Promise(
+        "a run killed while it works and at each step of publishing",
+        "published are the nights that analysts could read, also after a rollback, and the report counts from the last",
+        {
+            "killed_runs": [
+                "of_a_run_that_was_killed_the_next_says_what_came_of_it",
+                "so_it_does_wherever_that_was",
+            ]
+        },
+    ),
 )
 
 

@@ -162,6 +162,8 @@ TARGETS: Mapping[str, Target] = {
                 (
                     "Store.publish",
                     "Store._checkpoint",
+                    "Store._seal",
+                    "Store._settle",
                     "Store._verify",
                     "Store._refuse_plain_file",
                     "Store._point_at",

@@ -44,9 +44,9 @@ def judge_identities(settings: Settings) -> tuple[tuple[Fact, ...], str]:
     run_id = f"preflight-{uuid.uuid4()}"
     try:
         with store.holding(run_id, "cmdb preflight"):
+            published = [version.run_id for version in store.versions()]
             with store.transaction() as connection:
-                evidence.require_clock(connection, run_id)
-                evidence.record_run(connection, run_id, code_version())
+                evidence.begin_run(connection, run_id, code_version(), published)
             record(store, run_id, management, settings, callers, organization, facts)
             with store.transaction() as connection:
                 outcome = "refused" if any(fact.blocks for fact in facts) else "preflight"

@@ -1,6 +1,7 @@
 """The last step: what was built and judged becomes what analysts read, whole or not at all."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -132,17 +133,20 @@ def _publish(store: Store, run_id: str, everything: Sequence[checks.SqlCheck]) -
             if not result.passed and check.blocking:
                 raise NotPublishable(f"{check.on}: {check.name}. {result.sentence}")
 
+    def seal(connection: duckdb.DuckDBPyConnection) -> None:
+        evidence.settle_run(connection, run_id, "published")
+
     with store.transaction() as connection:
-        evidence.finish_run(connection, run_id, "published")
+        evidence.finish_run(connection, run_id, "publishing")
     try:
-        return store.publish(run_id, verify)
+        return store.publish(run_id, verify, seal)
     except NotPublishable as error:
         raise refuse(f"Nothing was published. {error} The published file is as it was.") from error
     finally:
-        # The copy says that it was published; the working file must not say so unless it was.
-        if not any(version.run_id == run_id for version in store.versions()):
-            with store.transaction() as connection:
-                evidence.finish_run(connection, run_id, "refused")
+        is_published = any(version.run_id == run_id for version in store.versions())
+        # Where this fails too, the next run does it; what ended the publishing is the sentence to be read.
+        with suppress(WarehouseError), store.transaction() as connection:
+            evidence.settle_run(connection, run_id, "published" if is_published else "refused")
 
 
 def _contents(store: Store) -> dict[str, Any]:

@@ -4,7 +4,7 @@ Every function takes an open connection to the working file or a `Store`; none k
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -58,6 +58,36 @@ class Cell:
     raw_response: str | None = None
 
 
+def begin_run(
+    connection: "duckdb.DuckDBPyConnection", run_id: str, code_version: str, published: Collection[str]
+) -> None:
+    """Open the run's row, once, and close those of runs that died. Only under the lock.
+
+    Args:
+        published: the runs that have a version on disk.
+
+    Raises:
+        WarehouseError: an earlier run lies in the future (exit code 2). Nothing was changed.
+    """
+    require_clock(connection, run_id)
+    # Whoever is alive holds the lock or has closed its row, so these are neither.
+    connection.execute(
+        """
+        update audit.run set outcome = 'published'
+        where outcome = 'publishing' and list_contains($published::varchar[], run_id) and run_id <> $run_id
+        """,
+        {"run_id": run_id, "published": list(published)},
+    )
+    connection.execute(
+        """
+        update audit.run set outcome = 'died', finished_at = null
+        where outcome in ('running', 'publishing') and run_id <> $run_id
+        """,
+        {"run_id": run_id},
+    )
+    record_run(connection, run_id, code_version)
+
+
 def require_clock(connection: "duckdb.DuckDBPyConnection", run_id: str) -> None:
     """Refuse to work where an earlier run lies in the future: the newest answer of a cell is told by its time.
 
@@ -106,10 +136,17 @@ def record_run(connection: "duckdb.DuckDBPyConnection", run_id: str, code_versio
 
 
 def finish_run(connection: "duckdb.DuckDBPyConnection", run_id: str, outcome: str) -> None:
-    """Close the run's row."""
+    """Close the run's row; `publishing` says that nothing but the verdict is missing."""
     connection.execute(
         "update audit.run set finished_at = $now, outcome = $outcome where run_id = $run_id",
         {"run_id": run_id, "now": datetime.now(UTC), "outcome": outcome},
+    )
+
+
+def settle_run(connection: "duckdb.DuckDBPyConnection", run_id: str, outcome: str) -> None:
+    """Say how a run that was publishing ended; what it wrote it had written before, so its time stays."""
+    connection.execute(
+        "update audit.run set outcome = $outcome where run_id = $run_id", {"run_id": run_id, "outcome": outcome}
     )
 
 

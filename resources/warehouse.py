@@ -58,6 +58,7 @@ FAULT_POINTS = (
     "publish.detached",
     "publish.copying",
     "publish.copied",
+    "publish.sealed",
     "publish.verified",
     "publish.versioned",
     "publish.linked",
@@ -648,6 +649,8 @@ class Store:
     def _tidy(self) -> None:
         """Remove what a killed run left half done. Only under the lock: what is found belongs to nobody."""
         stem = glob.escape(self.database.stem)
+        for mark in self.versions_folder.glob(f".{stem}-*.duckdb.pending"):
+            self._settle(mark.with_name(mark.name.removeprefix(".").removesuffix(".pending")))
         left = [
             *self.versions_folder.glob(f".{stem}-*.part*"),
             # A file that never changes has no log; one beside it would break everybody who opens it.
@@ -936,13 +939,20 @@ class Store:
 
     # --------------------------------------------------------------------------------------------- publishing
 
-    def publish(self, run_id: str, verify: Callable[[duckdb.DuckDBPyConnection], None]) -> Version:
+    def publish(
+        self,
+        run_id: str,
+        verify: Callable[[duckdb.DuckDBPyConnection], None],
+        seal: Callable[[duckdb.DuckDBPyConnection], None] | None = None,
+    ) -> Version:
         """Make what the working file holds the published version, whole or not at all.
 
         Args:
             run_id: the run, which holds the lock.
             verify: gets a read-only connection to the copy, which cannot read anything else; what it raises
                 stops the publishing and is raised here.
+            seal: gets a connection that writes the copy before that, in one transaction: for what is true of it
+                only when it is published, so that the working file never says so of a run that was killed.
 
         Raises:
             WarehouseError: the lock is not held, a connection is open, the disk is full, or a plain file
@@ -964,21 +974,27 @@ class Store:
                         _remove(path)
                     _copy(self.working, part)
                     fault_point("publish.copied")
+                if seal is not None:
+                    self._seal(part, seal)
+                fault_point("publish.sealed")
                 self._verify(part, verify)
                 fault_point("publish.verified")
                 with explained(part):
                     part.chmod(0o440)
                     _sync(part)
                     version = self.versions_folder / name
+                    self._pending_mark(version).touch(mode=0o640)
                     with _plainly(version):
                         part.rename(version)
                     _sync(self.versions_folder)
                     fault_point("publish.versioned")
                     self._point_at(name)
+                    self._settle(version)
             except BaseException:
                 with suppress(OSError):
                     for path in _with_wal(part):
                         _remove(path)
+                    self._settle(self.versions_folder / name)
                 raise
         self.prune()
         fault_point("publish.pruned")
@@ -997,6 +1013,26 @@ class Store:
                 f"{left} is still there after the checkpoint, so {self.working.name} alone is not complete. "
                 "Nothing was published. Run again; the log is replayed when the file is next opened."
             )
+
+    def _seal(self, part: Path, seal: Callable[[duckdb.DuckDBPyConnection], None]) -> None:
+        with self._attached(writable=True, file=part) as connection, _body(part):
+            connection.execute("begin")
+            seal(connection)
+            connection.execute("commit")
+
+    @staticmethod
+    def _pending_mark(version: Path) -> Path:
+        """Stands beside a version from before it has its name until the link has been swapped onto it."""
+        return version.with_name(f".{version.name}.pending")
+
+    def _settle(self, version: Path) -> None:
+        """Keep a version that the link was swapped onto; remove one that it was not, which nobody ever read."""
+        if self._pending_mark(version).exists():
+            if self._link.resolve() != version.resolve():
+                _remove(version)
+            _remove(self._pending_mark(version))
+            # A mark that came back with a power cut would speak against a version that was rolled back since.
+            _sync(self.versions_folder)
 
     def _verify(self, part: Path, verify: Callable[[duckdb.DuckDBPyConnection], None]) -> None:
         with explained(part):
@@ -1027,16 +1063,19 @@ class Store:
         _sync(self.folder)
 
     def versions(self) -> list[Version]:
-        """The published versions on disk, newest first."""
+        """The published versions on disk, newest first; one that a killed run left without the link is none."""
         current = self._link.resolve() if self._link.is_symlink() else None
         prefix = f"{self.database.stem}-"
         found = []
         for path in self.versions_folder.glob(f"{glob.escape(prefix)}*.duckdb"):
+            is_current = path.resolve() == current
+            if not is_current and self._pending_mark(path).exists():
+                continue
             # Another run may be pruning.
             with suppress(FileNotFoundError):
                 at = datetime.fromtimestamp(path.stat().st_mtime, UTC)
                 run_id = path.name.removeprefix(prefix).removesuffix(".duckdb")
-                found.append(Version(path.name, path, run_id, at, is_current=path.resolve() == current))
+                found.append(Version(path.name, path, run_id, at, is_current))
         return sorted(found, key=lambda version: (version.published_at, version.name), reverse=True)
 
     def _version(self, name: str) -> Version:

@@ -63,7 +63,7 @@ class Warehouse(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dagster's
         return self._run_id
 
     def begin(self, what: str) -> Store:
-        """Take the lock for this run, once, and open its row in `audit.run`.
+        """Take the lock for this run, once, open its row in `audit.run`, and close those of runs that died.
 
         Raises:
             LockHeld: another run works on this warehouse; the message names it.
@@ -73,9 +73,9 @@ class Warehouse(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dagster's
         if not self._begun:
             store.hold(self._run_id, what)
             self._begun = True
+            published = [version.run_id for version in store.versions()]
             with store.transaction() as connection:
-                evidence.require_clock(connection, self._run_id)
-                evidence.record_run(connection, self._run_id, self.code_version)
+                evidence.begin_run(connection, self._run_id, self.code_version, published)
         return store
 
     def now(self) -> datetime:

@@ -97,6 +97,26 @@ def test_a_run_is_opened_once_counts_what_it_asks_and_is_closed(audit: duckdb.Du
     }
 
 
+def test_whoever_begins_closes_the_rows_of_those_that_died(audit: duckdb.DuckDBPyConnection) -> None:
+    begun = ("running", "swapped", "broken off", "refused", RUN)
+    for run in begun:
+        evidence.record_run(audit, run, "1.0")
+    for run, outcome in (("swapped", "publishing"), ("broken off", "publishing"), ("refused", "refused")):
+        evidence.finish_run(audit, run, outcome)
+    ended = dict(audit.execute("select run_id, finished_at from audit.run").fetchall())
+    # What has a version and was only running had one of an earlier time.
+    evidence.begin_run(audit, RUN, "1.0", ["swapped", "running"])
+    evidence.begin_run(audit, "run-2", "1.0", [])
+    assert audit.execute("select run_id, outcome, finished_at from audit.run order by started_at").fetchall() == [
+        ("running", "died", None),
+        ("swapped", "published", ended["swapped"]),
+        ("broken off", "died", None),
+        ("refused", "refused", ended["refused"]),
+        (RUN, "died", None),
+        ("run-2", "running", None),
+    ]
+
+
 @pytest.mark.parametrize(
     ("run", "started", "ended"),
     [pytest.param("e", 2, None, id="it began later"), pytest.param("a", -2, 2, id="it asked later")],

@@ -1,5 +1,6 @@
 """Publishing: whole or not at all, wherever it is broken off, and what people get to read."""
 
+import errno
 import gc
 import hashlib
 import json
@@ -189,6 +190,47 @@ def test_verification_cannot_change_the_copy(store: Store) -> None:
     with pytest.raises(duckdb.Error, match="read-only"):
         store.publish("run-1", change)
     assert not store.database.is_symlink()
+
+
+def test_what_is_true_only_of_the_published_copy_is_written_into_it_alone(store: Store) -> None:
+    store.hold("run-1", "nightly")
+    fill(store, "run-1")
+    version = store.publish("run-1", verify_sealed, seal)
+    assert version.path.stat().st_mode & 0o777 == 0o440
+    with store.published() as connection:
+        verify_sealed(connection)
+    with store.read() as connection:
+        assert connection.execute("select count(*) from audit.run").fetchall() == [(0,)]
+    assert strangers(store) == []
+
+
+def seal(connection: duckdb.DuckDBPyConnection) -> None:
+    connection.execute("insert into audit.run (run_id) values ('sealed')")
+
+
+def verify_sealed(connection: duckdb.DuckDBPyConnection) -> None:
+    assert connection.execute("select run_id from audit.run").fetchall() == [("sealed",)]
+
+
+@pytest.mark.parametrize("point", ["publish.versioned", "publish.linked", "publish.swapped"])
+def test_a_version_that_the_link_never_pointed_to_is_none(
+    store: Store, monkeypatch: pytest.MonkeyPatch, point: str
+) -> None:
+    night(store, "run-1")
+
+    def full(passed: str) -> None:
+        if passed == point:
+            raise OSError(errno.ENOSPC, "no room")
+
+    monkeypatch.setattr(warehouse, "fault_point", full)
+    with pytest.raises(WarehouseError, match="is full"):
+        night(store, "run-2")
+    monkeypatch.undo()
+    swapped = ["run-2"] if point == "publish.swapped" else []
+    assert [version.run_id for version in store.versions()] == [*swapped, "run-1"]
+    assert sorted(path.name for path in store.versions_folder.iterdir()) == [
+        f"cmdb-{run}.duckdb" for run in ("run-1", *swapped)
+    ]
 
 
 def test_an_open_connection_of_this_process_stops_it(store: Store) -> None:
@@ -395,6 +437,8 @@ def test_a_night_killed_at_any_point_leaves_the_old_version_or_the_new_one(
         store.working.unlink()
     newer = Store(store.database, migrations, store.patience)
     killed_at(newer, point)
+    swapped = ["run-2"] if FAULT_POINTS.index(point) >= SWAPPED else []
+    assert [version.run_id for version in store.versions()] == [*swapped, "run-1"]
     assert digest(store.versions_folder / "cmdb-run-1.duckdb") == before
     if FAULT_POINTS.index(point) >= SWAPPED:
         assert served(store) == "run-2"

@@ -353,6 +353,26 @@ def test_what_cannot_be_written_is_a_sentence_and_the_run_did_not_publish(world:
     world.home.store.database.unlink()
 
 
+def test_what_was_swapped_in_is_published_where_the_working_file_cannot_say_so(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settle = evidence.settle_run
+    told: list[str] = []
+
+    def fails_after_the_copy(connection: duckdb.DuckDBPyConnection, run_id: str, outcome: str) -> None:
+        told.append(outcome)
+        if len(told) == 2:
+            raise WarehouseError("The disk is full.")
+        settle(connection, run_id, outcome)
+
+    monkeypatch.setattr(evidence, "settle_run", fails_after_the_copy)
+    assert world.step()[1] is None
+    assert told == ["published", "published"]
+    assert world.outcome() == "publishing"
+    with world.home.store.published() as connection:
+        assert connection.execute("select outcome from audit.run").fetchall() == [("published",)]
+
+
 def test_a_refusal_after_an_earlier_version_leaves_that_one(world: World) -> None:
     assert world.step()[1] is None
     world.home.execute("delete from ref.one", "update audit.run set run_id = 'run-2'")
