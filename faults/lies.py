@@ -6,17 +6,18 @@ keep exactly their rows of yesterday, marked stale, among tonight's.
 """
 
 import functools
+import json
 import shutil
-import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Literal
 
-from faults.ground import Ended, Ground, Tables, apart, copy_of, difference, fingerprint, tables
+from faults.ground import Ended, Ground, Row, Tables, apart, copy_of, difference, fingerprint, tables
 from faults.history import Case, Known, must_be_tonight
 from pipelines.catalogue import listings
+from resources import profile
 from resources.warehouse import Store
 
 Fate = Literal["survived", "refused", "frozen", "missing"]
@@ -31,32 +32,59 @@ MEANING: dict[Fate, str] = {
 Place = tuple[str, str, str]
 """Patterns of listing, account and region."""
 
+Doubt = tuple[str, str]
+"""A pattern of listings, and an outcome."""
+
+NO_SILENT_ZERO = ("no_silent_zero",)
+"""The rule that most lies end at."""
+
+
+def no_preparation() -> None:
+    """The night is as it is."""
+
+
+def impatient() -> None:
+    """Wait for an answer for four seconds instead of a minute."""
+    profile.READ_SECONDS = 4
+
+
+def soon_tired() -> None:
+    """Lose ten seconds to throttling instead of a minute before a question is given up."""
+    profile.Retry = functools.partial(profile.Retry, seconds=10.0)  # type: ignore[assignment, misc]
+
 
 @dataclass(frozen=True)
 class Lie:
     """A lie, or several at once, and what must come of it.
 
     Attributes:
-        told: names of `simulator.faults`; `name@operations` is told of that central account.
-        says: words of the sentence that the operator gets; `{account}` is the account lied about, `{other}` the first
-            other one that is reached.
-        frozen: what is not trusted afterwards; these and `{first}` and `{last}` region are put in.
+        told: names of `simulator.faults`; `name@operations` is told of that central account, `name@workload` of the
+            first workload account.
+        says: words of the sentences that the operator gets, which the page shows; `{account}` is the account lied
+            about, `{other}` the first other one that is reached.
+        doubts: all listings of which cells are not trusted in this night, and with what outcome.
+        fails: all rules that fail with severity ERROR in this night.
+        frozen: where what is published is not trusted; these and `{first}` and `{last}` region are put in.
         settings: variables of the night.
         lookalike: what Organizations answers to somebody else's account: `silent-zero` or `access-denied`.
         mends: the next night, to which nobody lies, has to publish tonight's truth.
         what: a name for the page where those of the lies do not tell it.
         differs: tables besides that tell of it themselves.
+        prepare: is called in the night's process before it.
     """
 
     told: tuple[str, ...]
     fate: Fate
     says: tuple[str, ...] = ()
+    doubts: tuple[Doubt, ...] = ()
+    fails: tuple[str, ...] = ()
     frozen: tuple[Place, ...] = ()
     settings: dict[str, str] = field(default_factory=dict)
     lookalike: str = "silent-zero"
     mends: bool = False
     what: str = ""
     differs: tuple[str, ...] = ()
+    prepare: Callable[[], None] = no_preparation
 
     @property
     def name(self) -> str:
@@ -84,64 +112,288 @@ UNASKED = {"CMDB_OPERATIONS_ACCOUNT": "", "CMDB_BILLING_ACCOUNT": ""}
 
 REFUSING = "access-denied"
 
+
+def zero(name: str, listing: str, says: str, *, mends: bool = False) -> Lie:
+    """An empty list of what there is."""
+    return Lie(
+        (name,),
+        "refused",
+        (f"{listing}: empty_suspect", says),
+        ((listing, "empty_suspect"),),
+        NO_SILENT_ZERO,
+        mends=mends,
+    )
+
+
+def frozen(
+    name: str,
+    listing: str,
+    outcome: str,
+    *,
+    settings: Mapping[str, str],
+    prepare: Callable[[], None] = no_preparation,
+) -> Lie:
+    """One cell without an answer, within the tolerance."""
+    return Lie(
+        (name,),
+        "frozen",
+        (f"{listing}: {outcome} in account {{account}}",),
+        ((listing, outcome),),
+        frozen=((listing, "{account}", "{first}"),),
+        settings=dict(settings),
+        prepare=prepare,
+    )
+
+
+SILENT = "silent-zero"
+
+REGIONAL = (
+    "ec2_address",
+    "ec2_flow_log",
+    "ec2_image",
+    "ec2_instance",
+    "ec2_nat_gateway",
+    "ec2_network_interface",
+    "ec2_security_group",
+    "ec2_security_group_rule",
+    "ec2_snapshot",
+    "ec2_subnet",
+    "ec2_volume",
+    "ec2_vpc",
+    "lambda_function",
+    "rds_db_cluster",
+    "rds_db_cluster_snapshot",
+    "rds_db_instance",
+    "rds_db_snapshot",
+)
+"""Listings that a workload account is asked for in each region."""
+
+OWNED = (
+    "ec2_image",
+    "ec2_instance",
+    "ec2_snapshot",
+    "ec2_volume",
+    "lambda_function",
+    "rds_db_cluster",
+    "rds_db_cluster_snapshot",
+    "rds_db_instance",
+    "rds_db_snapshot",
+)
+"""Listings of the workload accounts whose records name their account."""
+
 ALONE: tuple[Lie, ...] = (
     Lie((), "survived"),
     # A zero that is none, of each role.
-    Lie(("silent_zero",), "refused", ("ec2_instance: empty_suspect in account {account}",), mends=True),
-    Lie(("silent_zero@operations",), "refused", ("ec2_instance: empty_suspect in account {account}",)),
-    Lie(("no_accounts",), "refused", ("organizations_account: empty_suspect", "never empty")),
-    Lie(("no_service_control_policies",), "refused", ("organizations_policy: empty_suspect", "never empty")),
-    Lie(("no_bill",), "refused", ("cost_monthly: empty_suspect", "asked by billing")),
-    Lie(("no_databases",), "refused", ("rds_db_instance: empty_suspect in account {account}", "InstanceUsage:db.")),
-    Lie(("no_functions",), "refused", ("lambda_function: empty_suspect in account {account}",)),
-    Lie(("no_buckets",), "refused", ("s3_bucket: empty_suspect in account {account}",)),
+    zero("silent_zero", "ec2_instance", "in account {account}", mends=True),
+    zero("silent_zero@operations", "ec2_instance", "in account {account}"),
+    zero("no_accounts", "organizations_account", "never empty"),
+    zero("no_service_control_policies", "organizations_policy", "never empty"),
+    zero("no_bill", "cost_monthly", "asked by billing"),
+    zero("no_databases", "rds_db_instance", "InstanceUsage:db."),
+    zero("no_functions", "lambda_function", "in account {account}"),
+    zero("no_buckets", "s3_bucket", "in account {account}"),
     # Half a list.
     Lie(("empty_page",), "survived"),
-    Lie(("truncated",), "missing"),
-    Lie(("truncated_accounts",), "refused"),
-    Lie(("truncated_units",), "refused"),
-    Lie(("bill_without_account",), "refused", ("add up to what AWS says the month came to",)),
-    # Refusals.
+    Lie(("truncated",), "missing", mends=True),
     Lie(
-        ("denied_listing",),
-        "frozen",
-        ("rds_db_instance: denied in account {account}",),
-        (("rds_db_instance", "{account}", "{first}"),),
-        LENIENT,
+        ("truncated_accounts",),
+        "refused",
+        ("Every account that stands in the OU tree is in the list of accounts",),
+        fails=("every_account_in_the_tree_is_listed",),
+        mends=True,
     ),
-    Lie(("denied",), "refused", ("denied in account {account}", "CMDB_UNTRUSTED_TOLERANCE")),
-    Lie(("denied",), "frozen", ("denied in account {account}",), (("*", "{account}", "*"),), PATIENT, mends=True),
-    Lie(("denied_region",), "refused", ("denied in account", "CMDB_UNTRUSTED_TOLERANCE")),
-    Lie(("denied_everywhere",), "refused", ("ec2_instance: denied in account",)),
-    Lie(("denied_management",), "refused", ("organizations_policy: denied", "asked by management")),
-    Lie(("denied_operations",), "refused", ("resource_group: denied", "asked by operations")),
-    Lie(("denied_billing",), "refused", ("budget: denied", "asked by billing")),
-    Lie(("no_trail",), "refused", ("CMDB_ZERO_EVIDENCE=identity",)),
+    Lie(
+        ("truncated_units",),
+        "refused",
+        ("Every listed account has its place in the OU tree",),
+        fails=("every_account_stands_in_the_tree",),
+    ),
+    Lie(
+        ("bill_without_account",),
+        "refused",
+        ("add up to what AWS says the month came to",),
+        fails=("daily_cost_is_the_monthly_total", "tags_by_service_are_the_bill"),
+    ),
+    # Refusals.
+    frozen("denied_listing", "rds_db_instance", "denied", settings=LENIENT),
+    Lie(
+        ("denied",),
+        "refused",
+        ("denied in account {account}", "CMDB_UNTRUSTED_TOLERANCE"),
+        (("ec2_region", "denied"),),
+        NO_SILENT_ZERO,
+    ),
+    Lie(
+        ("denied",),
+        "frozen",
+        ("denied in account {account}",),
+        tuple((listing, "denied") for listing in (*REGIONAL, "ec2_region", "s3_bucket")),
+        frozen=(("*", "{account}", "*"),),
+        settings=PATIENT,
+        mends=True,
+    ),
+    Lie(
+        ("denied_region",),
+        "refused",
+        ("denied in account", "CMDB_UNTRUSTED_TOLERANCE"),
+        (("*", "denied"),),
+        NO_SILENT_ZERO,
+    ),
+    Lie(
+        ("denied_region@workload",),
+        "frozen",
+        ("denied in account {account}",),
+        (("*", "denied"),),
+        frozen=(("*", "{account}", "{last}"),),
+        settings=LENIENT,
+    ),
+    Lie(
+        ("denied_everywhere",),
+        "refused",
+        ("ec2_instance: denied in account", "asked by operations"),
+        (("ec2_instance", "denied"),),
+        NO_SILENT_ZERO,
+    ),
+    Lie(
+        ("denied_everywhere_workload",),
+        "refused",
+        ("ec2_instance: denied in account", "16 of 18 cells, more than CMDB_UNTRUSTED_TOLERANCE=0.05"),
+        (("ec2_instance", "denied"),),
+        NO_SILENT_ZERO,
+        mends=True,
+    ),
+    Lie(
+        ("denied_management",),
+        "refused",
+        ("organizations_policy: denied", "asked by management"),
+        (("organizations_policy", "denied"),),
+        NO_SILENT_ZERO,
+    ),
+    Lie(
+        ("denied_operations",),
+        "refused",
+        ("resource_group: denied", "asked by operations"),
+        (("resource_group", "denied"),),
+        NO_SILENT_ZERO,
+    ),
+    Lie(
+        ("denied_billing",), "refused", ("budget: denied", "asked by billing"), (("budget", "denied"),), NO_SILENT_ZERO
+    ),
+    Lie(
+        ("no_trail_billing", "no_budgets"),
+        "refused",
+        ("budget: empty_suspect in account {account}", "CMDB_ZERO_EVIDENCE=identity"),
+        (("budget", "empty_suspect"),),
+        NO_SILENT_ZERO,
+    ),
+    *(
+        Lie((f"no_trail{of}",), "refused", ("CMDB_ZERO_EVIDENCE=identity",), (("*", "empty_suspect"),), NO_SILENT_ZERO)
+        for of in ("", "_management", "_operations", "_workload")
+    ),
     # Somebody else's account.
-    Lie(("same_account_twice",), "refused", ("are the same account {account}",)),
-    Lie(("misrouted_management",), "refused", ("AWS_MANAGEMENT_PROFILE=acmeManagement is account {account}",)),
+    Lie(
+        ("same_account_twice",),
+        "refused",
+        ("are the same account {account}",),
+        fails=("accounts_are_distinct", "operations_is_the_expected_account"),
+    ),
     Lie(
         ("misrouted_management",),
         "refused",
         ("AWS_MANAGEMENT_PROFILE=acmeManagement is account {account}",),
-        lookalike=REFUSING,
+        fails=("management_is_the_organisations_master",),
+        mends=True,
     ),
-    Lie(("misrouted_operations",), "refused", ("CMDB_OPERATIONS_ACCOUNT expects",)),
-    Lie(("misrouted_billing",), "refused", ("CMDB_BILLING_ACCOUNT expects",)),
-    Lie(("misrouted_billing",), "refused", ("appears in the bill",), settings=UNASKED),
+    *(
+        Lie(
+            ("misrouted_midway_management",),
+            "refused",
+            ("organizations_account: ",),
+            (("organizations_account", outcome),),
+            NO_SILENT_ZERO,
+            lookalike=mode,
+        )
+        for mode, outcome in ((SILENT, "empty_suspect"), (REFUSING, "denied"))
+    ),
+    Lie(
+        ("misrouted_operations",),
+        "refused",
+        ("CMDB_OPERATIONS_ACCOUNT expects",),
+        fails=("operations_is_the_expected_account",),
+    ),
+    Lie(
+        ("misrouted_billing",), "refused", ("CMDB_BILLING_ACCOUNT expects",), fails=("billing_is_the_expected_account",)
+    ),
+    Lie(
+        ("misrouted_billing",),
+        "refused",
+        ("appears in the bill",),
+        fails=("every_account_with_running_instances_is_billed",),
+        settings=UNASKED,
+    ),
     Lie(
         ("misrouted_workload",),
         "frozen",
         ("No profile reaches {other} any more", "Restore the profile, or close the account."),
-        (("*", "{other}", "*"),),
+        fails=("account_coverage",),
+        frozen=(("*", "{other}", "*"),),
         differs=("org.account", "org.governance_kpi"),
     ),
+    Lie(
+        ("misrouted_midway_workload",),
+        "refused",
+        ("wrong_account in account {account}", "answered with a record of {other}"),
+        (
+            *((listing, "wrong_account") for listing in OWNED),
+            ("rds_db_cluster", "empty_suspect"),
+            ("rds_db_cluster_snapshot", "empty_suspect"),
+            # S3 is told whose buckets they must be.
+            ("s3_bucket_tag", "denied"),
+        ),
+        NO_SILENT_ZERO,
+        mends=True,
+    ),
+    Lie(
+        ("foreign_record",),
+        "refused",
+        ("ec2_instance: wrong_account in account {account}", "answered with a record of {other}"),
+        (("ec2_instance", "wrong_account"),),
+        NO_SILENT_ZERO,
+    ),
     # A sign-in that ends, before the night and in the middle of it.
-    Lie(("expired",), "refused", ("aws sso login --profile acmeBilling",)),
-    Lie(("expired_midway_management",), "refused", ("asked by management",)),
-    Lie(("expired_midway_operations",), "refused", ("asked by operations",)),
-    Lie(("expired_midway_billing",), "refused", ("asked by billing",)),
-    Lie(("expired_midway_workload",), "refused", ("in account {account}",)),
+    Lie(("expired_management",), "refused", ("acmeManagement",), fails=()),
+    Lie(("expired_operations",), "refused", ("acmeOperations",), fails=()),
+    Lie(
+        ("expired",),
+        "refused",
+        ("aws sso login --profile acmeBilling",),
+        fails=("accounts_are_distinct", "billing_is_the_expected_account", "every_role_answers"),
+        mends=True,
+    ),
+    Lie(
+        ("expired_workload",),
+        "frozen",
+        ("No profile reaches {account} any more",),
+        fails=("account_coverage",),
+        frozen=(("*", "{account}", "*"),),
+        differs=("org.account", "org.governance_kpi"),
+    ),
+    Lie(
+        ("expired_midway_management",),
+        "refused",
+        ("asked by management",),
+        (("organizations_*", "denied"),),
+        NO_SILENT_ZERO,
+    ),
+    Lie(
+        ("expired_midway_operations",),
+        "refused",
+        ("asked by operations",),
+        (("*", "denied"), ("*", "empty_suspect")),
+        NO_SILENT_ZERO,
+    ),
+    Lie(("expired_midway_billing",), "refused", ("asked by billing",), (("*", "denied"),), NO_SILENT_ZERO),
+    Lie(("expired_midway_workload",), "refused", ("in account {account}",), (("*", "denied"),), NO_SILENT_ZERO),
     # Answers that are none, once and for ever.
     Lie(("throttle",), "survived"),
     Lie(("error_500",), "survived"),
@@ -149,21 +401,78 @@ ALONE: tuple[Lie, ...] = (
     Lie(("reset",), "survived"),
     Lie(("cut",), "survived"),
     Lie(("garbage",), "survived"),
-    Lie(("slow",), "survived"),
-    Lie(("throttle_forever",), "refused", ("cost_daily: failed in account {account}",)),
+    Lie(("slow",), "survived", prepare=impatient),
     Lie(
-        ("garbage_forever",),
-        "frozen",
-        ("ec2_volume: failed in account {account}",),
-        (("ec2_volume", "{account}", "{first}"),),
-        LENIENT,
+        ("slow_forever",),
+        "refused",
+        ("ec2_volume: failed in account {account}", "1 of 18 cells, more than CMDB_UNTRUSTED_TOLERANCE=0.05"),
+        (("ec2_volume", "failed"),),
+        NO_SILENT_ZERO,
+        prepare=impatient,
     ),
-    Lie(("down_management",), "refused", ("organizations_root: failed", "asked by management")),
-    Lie(("down_operations",), "refused", ("tagged_resource: failed", "asked by operations")),
-    Lie(("down_billing",), "refused", ("cost_daily: failed", "asked by billing")),
-    Lie(("down_workload",), "refused", ("ec2_instance: failed in account {account}",)),
+    frozen("slow_forever", "ec2_volume", "failed", settings=LENIENT, prepare=impatient),
+    Lie(
+        ("throttle_forever",),
+        "refused",
+        ("cost_daily: failed in account {account}",),
+        (("cost_daily", "failed"), ("cost_monthly", "failed"), ("cost_tag_service_daily", "failed")),
+        NO_SILENT_ZERO,
+    ),
+    Lie(
+        ("throttle_forever_management",),
+        "refused",
+        ("organizations_root: failed", "asked by management"),
+        (("organizations_root", "failed"),),
+        NO_SILENT_ZERO,
+        prepare=soon_tired,
+    ),
+    Lie(
+        ("throttle_forever_operations", "throttle_forever_workload"),
+        "refused",
+        ("tagged_resource: failed", "ec2_volume: failed"),
+        (("tagged_resource", "failed"), ("ec2_volume", "failed")),
+        NO_SILENT_ZERO,
+        prepare=soon_tired,
+    ),
+    frozen("garbage_forever", "ec2_volume", "failed", settings=LENIENT),
+    Lie(
+        ("down_management",),
+        "refused",
+        ("organizations_root: failed", "asked by management"),
+        (("organizations_root", "failed"),),
+        NO_SILENT_ZERO,
+    ),
+    Lie(
+        ("down_operations",),
+        "refused",
+        ("tagged_resource: failed", "asked by operations"),
+        (("tagged_resource", "failed"),),
+        NO_SILENT_ZERO,
+    ),
+    Lie(
+        ("down_billing",),
+        "refused",
+        ("cost_daily: failed", "asked by billing"),
+        (("cost_*", "failed"),),
+        NO_SILENT_ZERO,
+    ),
+    Lie(
+        ("down_workload",),
+        "refused",
+        ("ec2_instance: failed in account {account}",),
+        (("ec2_instance", "failed"),),
+        NO_SILENT_ZERO,
+        mends=True,
+    ),
     # Regions and accounts that are not there.
-    Lie(("region_closed",), "frozen", ("in account {account}",), (("*", "{account}", "{last}"),), LENIENT),
+    Lie(
+        ("region_closed",),
+        "frozen",
+        ("in account {account}, region {last}",),
+        (("*", "denied"),),
+        frozen=(("*", "{account}", "{last}"),),
+        settings=LENIENT,
+    ),
     Lie(
         (),
         "survived",
@@ -173,36 +482,67 @@ ALONE: tuple[Lie, ...] = (
 )
 """Each lie alone. The first is none: two nights of one world must be the same, or the comparison is worth nothing."""
 
+RDS_AND_VOLUMES = (("rds_db_instance", "{account}", "{first}"), ("ec2_volume", "{account}", "{first}"))
+
 PAIRS: tuple[Lie, ...] = (
     Lie(("throttle", "html_503"), "survived"),
     Lie(("empty_page", "cut"), "survived"),
-    Lie(("throttle", "silent_zero"), "refused", ("ec2_instance: empty_suspect",)),
-    Lie(("no_trail", "silent_zero"), "refused", ("empty_suspect",)),
+    Lie(
+        ("throttle", "silent_zero"),
+        "refused",
+        ("ec2_instance: empty_suspect",),
+        (("ec2_instance", "empty_suspect"),),
+        NO_SILENT_ZERO,
+    ),
+    Lie(
+        ("no_trail_workload", "silent_zero"),
+        "refused",
+        ("ec2_instance: empty_suspect",),
+        (("*", "empty_suspect"),),
+        NO_SILENT_ZERO,
+    ),
     Lie(
         ("denied_listing", "garbage_forever"),
         "frozen",
         ("rds_db_instance: denied", "ec2_volume: failed"),
-        (
-            ("rds_db_instance", "{account}", "{first}"),
-            ("ec2_volume", "{account}", "{first}"),
-        ),
-        LENIENT,
+        (("rds_db_instance", "denied"), ("ec2_volume", "failed")),
+        frozen=RDS_AND_VOLUMES,
+        settings=LENIENT,
     ),
-    Lie(("denied", "silent_zero"), "refused", ("{account}",), settings=PATIENT),
-    Lie(("bill_without_account", "silent_zero"), "refused", ("add up to what AWS says the month came to",)),
+    Lie(
+        ("denied", "silent_zero"),
+        "refused",
+        ("ec2_instance: empty_suspect in account {account}",),
+        (("*", "denied"), ("ec2_instance", "empty_suspect")),
+        NO_SILENT_ZERO,
+        settings=PATIENT,
+    ),
+    Lie(
+        ("bill_without_account", "silent_zero"),
+        "refused",
+        ("add up to what AWS says the month came to",),
+        fails=("daily_cost_is_the_monthly_total", "tags_by_service_are_the_bill"),
+    ),
     Lie(
         ("denied_listing", "empty_page"),
         "frozen",
         ("rds_db_instance: denied",),
-        (("rds_db_instance", "{account}", "{first}"),),
-        LENIENT,
+        (("rds_db_instance", "denied"),),
+        frozen=RDS_AND_VOLUMES[:1],
+        settings=LENIENT,
     ),
-    Lie(("misrouted_operations", "misrouted_billing"), "refused", ("are the same account",), settings=UNASKED),
+    Lie(
+        ("misrouted_operations", "misrouted_billing"),
+        "refused",
+        ("are the same account",),
+        fails=("accounts_are_distinct",),
+        settings=UNASKED,
+    ),
 )
 
 
 def tell(lie: Lie, ground: Ground, known: Known) -> str:
-    """One night of a lie: the sentence shown, and what was trusted.
+    """One night of a lie: the sentences shown, how often it was told, and what was trusted.
 
     Raises:
         AssertionError: something came otherwise than it must.
@@ -211,19 +551,25 @@ def tell(lie: Lie, ground: Ground, known: Known) -> str:
     was = fingerprint(database)
     truth = ground.simulator.truth()
     words = {"first": truth["regions"][0], "last": truth["regions"][-1], "account": ""}
+    targets = {**truth["central"], "workload": truth["reachable"][0]}
     ground.truthful()
     ground.simulator.configure(org_mode=lie.lookalike)
     for name in reversed(lie.told):
         name, _, role = name.partition("@")
-        target = {"account_id": truth["central"][role]} if role else {}
+        target = {"account_id": targets[role]} if role else {}
         words["account"] = ground.simulator.lie(name, **target)["account_id"]
     words["other"] = next(account for account in truth["reachable"] if account != words["account"])
     settings = {name: value.format(**words) for name, value in lie.settings.items()}
     try:
-        night = ground.night(database, prepare=lambda: None, **settings)
+        night = ground.night(database, prepare=lie.prepare, **settings)
+        told = {told["name"]: told["told"] for told in reversed(ground.simulator.lies())}
+        log = ground.simulator.log()
     finally:
         ground.truthful()
-    wrong = [f"no word of {word!r}" for word in _put_in(lie.says, words) if word not in night.said]
+    says = _put_in(lie.says, words)
+    places = [_put_in(place, words) for place in lie.frozen]
+    wrong = [f"no word of {word!r}" for word in says if word not in night.said]
+    wrong += untold(told)
     if "Traceback" in night.said:
         wrong.append("a traceback was shown")
     if lie.fate == "refused":
@@ -234,11 +580,13 @@ def tell(lie: Lie, ground: Ground, known: Known) -> str:
     elif night.code != 0:
         wrong.append("it was refused")
     else:
-        frozen = [_put_in(place, words) for place in lie.frozen]
-        wrong += apart(lambda: compared(database, known, lie, frozen), ground.scratch)
-    assert not wrong, f"{'; '.join(wrong)}. Said: {_shortened(night)}"
+        wrong += apart(lambda: compared(database, known, lie, places, words["account"]), ground.scratch)
+    if lie.fate == "survived":
+        wrong += unanswered(log)
     seen = apart(lambda: believed(database), ground.scratch)
-    said = f"{sentence(night.said)} {seen}".strip()
+    wrong += seen.otherwise(lie.doubts, lie.fails)
+    assert not wrong, f"{'; '.join(wrong)}. Said: {_shortened(night)}"
+    said = " ".join(filter(None, [sentences(night.said, says), how_often(told), str(seen)]))
     if lie.mends:
         # What could not be judged in between is remembered there, until it can be or the resource is gone.
         remembering = ["cmdb.decommission_signal"] if lie.fate == "frozen" else []
@@ -260,16 +608,94 @@ def _shortened(night: Ended) -> str:
     return " | ".join(lines or [night.said])[-900:]
 
 
-def sentence(printed: str) -> str:
-    """The first thing that the operator reads of a rule; empty where there is none."""
+BROKEN = frozenset({"throttle", "error", "html503", "reset", "cut", "garbage", "delay"})
+"""What the simulator's log calls an answer that has to be asked for again."""
+
+
+def unanswered(log: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Questions that were answered brokenly and not asked again until the answer was whole."""
+    last: dict[str, Mapping[str, Any]] = {}
+    for call in sorted(log, key=lambda call: str(call["time"])):
+        asked = [call[name] for name in ("service", "operation", "account_id", "region", "parameters")]
+        last[json.dumps(asked, sort_keys=True)] = call
+    open_ones = [question for question, call in last.items() if call["fault"] in BROKEN]
+    return [f"not asked again: {open_ones[0][:200]} and {len(open_ones) - 1} more"] if open_ones else []
+
+
+def untold(told: Mapping[str, Sequence[int]]) -> list[str]:
+    """Lies of which a rule answered nothing, so that the night shows nothing of it."""
+    return [f"{name} was not told by each of its rules: {counts}" for name, counts in told.items() if not all(counts)]
+
+
+def how_often(told: Mapping[str, Sequence[int]]) -> str:
+    """How many answers were lies, by rule."""
+    counts = {name: " + ".join(map(str, counts)) for name, counts in told.items()}
+    named = counts.values() if len(counts) == 1 else [f"{name} {count}" for name, count in counts.items()]
+    return f"Told: {', '.join(named)}." if counts else ""
+
+
+SHORTEST = 300
+"""Letters of a sentence that are shown at least, where it has as many."""
+
+
+def sentences(printed: str, says: Sequence[str]) -> str:
+    """The lines that hold these words, each once, those of a rule before all others; cut where the words are over."""
     lines = [line.strip() for line in printed.splitlines()]
-    marked = [line for mark in "✗!" for line in lines if line.startswith(mark)]
-    # Between words: half of a variable's name is the name of nothing.
-    return textwrap.shorten((marked or [""])[0], 300, placeholder=" …")
+    lines.sort(key=lambda line: not line.startswith(("✗", "!")))
+    ends: dict[str, int] = {}
+    for word in says:
+        line = next((line for line in lines if word in line), "")
+        ends[line] = max(ends.get(line, 0), line.find(word) + len(word))
+    shown = []
+    for line, end in ends.items():
+        # Between words: half of a variable's name is the name of nothing.
+        cut = line.find(" ", max(end, SHORTEST))
+        shown.append(line if cut < 0 else f"{line[:cut]} …")
+    return " ".join(filter(None, shown))
 
 
-def believed(database: Path) -> str:
-    """What of the last run is trusted, what is not, and which rules blocked."""
+@dataclass(frozen=True)
+class Believed:
+    """What of the last run is trusted, what is not, and which rules failed.
+
+    Attributes:
+        trusted: cells.
+        doubtful: cells that are not, by listing and outcome.
+        failed: rules with severity ERROR.
+    """
+
+    trusted: int
+    doubtful: Mapping[Doubt, int]
+    failed: tuple[str, ...]
+
+    def otherwise(self, doubts: Sequence[Doubt], fails: Sequence[str]) -> list[str]:
+        """What is not trusted or failed although it should be, and the other way round."""
+        found = []
+        unexpected = [cell for cell in self.doubtful if not any(_is_doubt(cell, doubt) for doubt in doubts)]
+        missing = [doubt for doubt in doubts if not any(_is_doubt(cell, doubt) for cell in self.doubtful)]
+        if unexpected or missing:
+            found.append(f"not trusted, and should be: {unexpected}; trusted, and should not be: {missing}")
+        if self.failed != tuple(sorted(fails)):
+            found.append(f"rules that failed: {self.failed}, should: {tuple(sorted(fails))}")
+        return found
+
+    def __str__(self) -> str:
+        """For the page."""
+        doubtful = [f"{count} of {listing} {outcome}" for (listing, outcome), count in self.doubtful.items()]
+        more = f" and {len(doubtful) - 3} more" if len(doubtful) > 3 else ""
+        return (
+            f"Trusted: {self.trusted} cells. "
+            + (f"Not trusted: {', '.join(doubtful[:3])}{more}. " if doubtful else "")
+            + (f"Failed: {', '.join(self.failed)}." if self.failed else "")
+        ).strip()
+
+
+def _is_doubt(cell: Doubt, doubt: Doubt) -> bool:
+    return fnmatchcase(cell[0], doubt[0]) and cell[1] == doubt[1]
+
+
+def believed(database: Path) -> Believed:
+    """What the last run of a warehouse says of itself."""
     with Store(database).read() as connection:
         cells = connection.execute(
             """
@@ -290,25 +716,20 @@ def believed(database: Path) -> str:
             """
         ).fetchall()
     trusted = sum(count for is_trusted, _, _, count in cells if is_trusted)
-    doubtful = [f"{count} of {listing} {outcome}" for is_trusted, listing, outcome, count in cells if not is_trusted]
-    more = f" and {len(doubtful) - 3} more" if len(doubtful) > 3 else ""
-    return (
-        f"Trusted: {trusted} cells. "
-        + (f"Not trusted: {', '.join(doubtful[:3])}{more}. " if doubtful else "")
-        + (f"Blocked by: {', '.join(name for (name,) in rules)}." if rules else "")
-    ).strip()
+    doubtful = {(listing, outcome): count for is_trusted, listing, outcome, count in cells if not is_trusted}
+    return Believed(trusted, doubtful, tuple(name for (name,) in rules))
 
 
 # ------------------------------------------------------------------------------------------------ the comparison
 
 
-def compared(database: Path, known: Known, lie: Lie, frozen: Sequence[Sequence[str]]) -> list[str]:
-    """What is otherwise in a published dataset than the fate of a lie demands."""
+def compared(database: Path, known: Known, lie: Lie, frozen: Sequence[Sequence[str]], account: str) -> list[str]:
+    """What is otherwise in a published dataset than the fate of a lie about an account demands."""
     found = tables(database, known.before, known.runs)
     if lie.fate == "survived":
         return [*_untrusted(database, ()), *filter(None, [difference(found, known.tonight)])]
     if lie.fate == "missing":
-        return _nothing_retired(found, known)
+        return [*_nothing_retired(found, known), *elsewhere(found, known.tonight, [account])]
     may_differ = (*RESTING_ON_MORE, *lie.differs)
     return [
         *_untrusted(database, frozen),
@@ -341,6 +762,10 @@ RESTING_ON_MORE = ("cost.resource_cost", "cost.saving")
 """Tables outside `aws` and `cmdb` that are made from items too, so that frozen items show in them."""
 
 
+LEFT_OPEN = ("interface_count",)
+"""Columns of findings that say nothing where what they are counted in is stale."""
+
+
 def frozen_rows(
     found: Tables,
     yesterday: Tables,
@@ -353,20 +778,68 @@ def frozen_rows(
     Args:
         others: tables that may differ too.
     """
-    failures = []
+    failures = elsewhere(found, tonight, [place[1] for place in frozen], others)
     for name, (columns, rows) in found.items():
         schema, _, table = name.partition(".")
-        if schema in ("org", "cost", "ref") and name not in others and rows != tonight[name][1]:
-            other = difference({name: (columns, rows)}, {name: tonight[name]})
-            failures.append(f"although nothing of it was lied about: {other}")
-        if not (schema == "aws" or name == "cmdb.resource") or "is_stale" not in columns:
+        has_cells = schema == "aws" or (schema == "cmdb" and "listing" in columns)
+        if not has_cells or "is_stale" not in columns:
             continue
         stale = columns.index("is_stale")
-        kept = [row for row in yesterday[name][1] if _row_is_frozen(table, columns, row, frozen)]
+        open_ = [columns.index(column) for column in LEFT_OPEN if column in columns]
+        kept = [list(row) for row in yesterday[name][1] if _row_is_frozen(table, columns, row, frozen)]
         new = [row for row in tonight[name][1] if not _row_is_frozen(table, columns, row, frozen)]
-        expected = sorted([*((*row[:stale], True, *row[stale + 1 :]) for row in kept), *new], key=repr)
+        for row in kept:
+            row[stale] = True
+            for place in open_:
+                row[place] = None
+        expected = sorted([*map(tuple, kept), *new], key=repr)
         if expected != rows:
             failures.append(difference({name: (columns, rows)}, {name: (columns, expected)}))
+    return failures + _frozen_versions(found, yesterday, tonight, frozen)
+
+
+def _frozen_versions(found: Tables, yesterday: Tables, tonight: Tables, frozen: Sequence[Sequence[str]]) -> list[str]:
+    """What was changed of a frozen item is not known: its versions are yesterday's, those of all others tonight's."""
+    name = "cmdb.resource_version"
+    if name not in found:
+        return []
+    columns, rows = found[name]
+    of = columns.index("arn")
+
+    def versions(tables: Tables, *, are_frozen: bool) -> list[Row]:
+        items, records = tables["cmdb.resource"]
+        arn = items.index("arn")
+        stopped = {record[arn] for record in records if _row_is_frozen("resource", items, record, frozen)}
+        return [row for row in tables[name][1] if (row[of] in stopped) == are_frozen]
+
+    expected = versions(yesterday, are_frozen=True) + versions(tonight, are_frozen=False)
+    other = difference({name: (columns, rows)}, {name: (columns, sorted(expected, key=repr))})
+    return [other] if other else []
+
+
+def elsewhere(
+    found: Tables, tonight: Tables, accounts: Sequence[str], others: Sequence[str] = RESTING_ON_MORE
+) -> list[str]:
+    """What differs from tonight without a lie about it: other accounts' rows, the organisation, the bill.
+
+    What is added up over accounts names none, and may differ.
+
+    Args:
+        others: tables that may differ.
+    """
+    failures = []
+    for name, (columns, rows) in found.items():
+        schema, _, _ = name.partition(".")
+        is_whole = schema in ("org", "cost", "ref")
+        of = next((column for column in ("caller_account_id", "account_id") if column in columns), None)
+        if name in others or (of is None and not is_whole):
+            continue
+        theirs = tonight[name][1]
+        if of is not None and not is_whole:
+            place = columns.index(of)
+            rows, theirs = ([row for row in side if row[place] not in (None, *accounts)] for side in (rows, theirs))
+        if other := difference({name: (columns, rows)}, {name: (columns, theirs)}):
+            failures.append(f"although nothing of it was lied about: {other}")
     return failures
 
 
@@ -419,6 +892,7 @@ def suspended(ground: Ground, known: Known) -> str:
     wrong = apart(lambda: _kept(database, known, account), ground.scratch)
     assert not wrong, f"{'; '.join(wrong)}. Said: {_shortened(night)}"
     seen = apart(lambda: believed(database), ground.scratch)
+    assert not (other := seen.otherwise((), ())), "; ".join(other)
     shutil.rmtree(database.parent)
     return f"Account {account} is suspended. {seen}"
 

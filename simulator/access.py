@@ -107,9 +107,6 @@ class Access:
     def __init__(self, world: World, policies: Mapping[Kind, Policy]) -> None:
         self.world = world
         self.policies = policies
-        self.misroutes: list[tuple[str, str, str]] = []
-        """Role, account of its profile, and the account that it reaches instead."""
-
         self.session_seconds: int | None = None
         self.refused: dict[Kind, Policy] = {}
         """Grants taken back, by role."""
@@ -151,14 +148,14 @@ class Access:
         except (ValueError, KeyError, TypeError) as error:
             raise unknown_token(call.service) from error
         call.role = KIND_OF_ROLE.get(call.role_name)
-        for role, instead_of, reached in self.misroutes:
-            if (role, instead_of) == (call.role, account):
-                account = reached
-                break
-        call.account_id = account
-        call.arn = f"arn:aws:sts::{account}:assumed-role/{call.role_name}/{call.session}"
+        self.settle(call, account)
         if ends <= time.time():
             raise expired(call.service)
+
+    def settle(self, call: Call, account_id: str) -> None:
+        """Let a role's call be one of an account."""
+        call.account_id = account_id
+        call.arn = f"arn:aws:sts::{account_id}:assumed-role/{call.role_name}/{call.session}"
 
     # ------------------------------------------------------------------ may they
 

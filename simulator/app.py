@@ -37,6 +37,7 @@ from simulator.trail import LOOKUPS_A_SECOND, Trail
 from simulator.wire import (
     AwsError,
     Call,
+    Paging,
     Response,
     denied,
     enumeration,
@@ -68,6 +69,9 @@ NOT_RENDERED = frozenset(
 )
 """Services that never look at what an account holds in a region."""
 
+ALTERING = frozenset({"truncate", "omit", "foreign"})
+"""Actions that change an answer of AWS, and may find nothing to change."""
+
 HTML_503 = b"<html><body><b>Http/1.1 Service Unavailable</b></body></html>"
 
 
@@ -95,6 +99,29 @@ def _without(output: Any, item: str) -> Any:
 def _names(record: Any, item: str) -> bool:
     values = record.values() if isinstance(record, dict) else ()
     return any(item in value if isinstance(value, list) else item == value for value in values)
+
+
+def _truncated(output: Any, pages: Paging | None, keep: int) -> Any:
+    """The first items only, and no token: a listing that lost its end without a word."""
+    if pages is None:
+        return output
+    kept = {name: value for name, value in output.items() if name != pages.output_token}
+    return kept | {name: kept[name][:keep] for name in pages.results if isinstance(kept.get(name), list)}
+
+
+def _given_away(output: Any, own: str, other: str) -> tuple[Any, bool]:
+    """An answer whose first record that names its own account names another one; whether there was one."""
+    if output == own:
+        return other, True
+    items = output.items() if isinstance(output, dict) else enumerate(output) if isinstance(output, list) else ()
+    for key, value in items:
+        altered, is_done = _given_away(value, own, other)
+        if is_done:
+            return (
+                {**output, key: altered} if isinstance(output, dict) else [*output[:key], altered, *output[key + 1 :]],
+                True,
+            )
+    return output, False
 
 
 def _is_state(value: str) -> TypeGuard[PolicyState]:
@@ -192,9 +219,15 @@ class Simulation:
             return _json({"__type": "UnknownOperationException", "message": call.operation}, 404)
         try:
             self.access.identify(call)
+            if route := self.faults.match(call, misrouting=True):
+                call.fault = route.action
+                self.access.settle(call, route.item)
+                self.faults.count(route)
             rule = self.faults.match(call)
             if rule is not None:
                 call.fault = rule.action
+                if rule.action not in ALTERING:
+                    self.faults.count(rule)
                 if response := self._fault(call, rule):
                     return response
             self.access.authorise(call)
@@ -203,12 +236,8 @@ class Simulation:
         except AwsError as error:
             call.error_code, call.error_message = error.code, error.message
             return call.render(error)
-        if rule is not None and rule.action == "truncate":
-            return self._truncated(call, response, rule.keep)
-        if rule is not None and rule.action == "omit":
-            output = call.parse_response(response)
-            output.pop("ResponseMetadata", None)
-            return call.render(_without(output, rule.item))
+        if rule is not None and rule.action in ALTERING and response.status < 400:
+            return self._altered(call, response, rule)
         if response.status >= 400:
             error_detail = call.parse_response(response).get("Error", {})
             call.error_code = error_detail.get("Code") or str(response.status)
@@ -242,16 +271,21 @@ class Simulation:
                 time.sleep(rule.seconds)
         return None
 
-    def _truncated(self, call: Call, response: Response, keep: int) -> Response:
-        """The first items only, and no token: a listing that lost its end without a word."""
+    def _altered(self, call: Call, response: Response, rule: Rule) -> Response:
+        """An answer that is not what it was; where the rule changes nothing of it, it is not told."""
         output = call.parse_response(response)
         output.pop("ResponseMetadata", None)
-        if pages := paging(call.service, call.operation):
-            output.pop(pages.output_token, None)
-            for name in pages.results:
-                if isinstance(output.get(name), list):
-                    output[name] = output[name][:keep]
-        return call.render(output)
+        match rule.action:
+            case "truncate":
+                altered = _truncated(output, paging(call.service, call.operation), rule.keep)
+            case "omit":
+                altered = _without(output, rule.item)
+            case _:
+                altered, _ = _given_away(output, call.account_id, rule.item)
+        if altered == output:
+            return response
+        self.faults.count(rule)
+        return call.render(altered)
 
     def _serve(self, call: Call) -> Response:
         output = self.apis.answer(call)
@@ -378,14 +412,11 @@ class Simulation:
         lie = make_lie(data["name"], self.world, data.get("account_id"))
         self.lies.append(lie)
         self.faults.rules.extend(lie.rules)
-        if lie.misroute:
-            self.access.misroutes.append(lie.misroute)
         return lie.as_json()
 
     def _stop_lying(self) -> None:
         told = [rule for lie in self.lies for rule in lie.rules]
         self.faults.rules[:] = [rule for rule in self.faults.rules if not any(rule is other for other in told)]
-        self.access.misroutes.clear()
         self.lies.clear()
 
     def _configure(self, data: dict[str, Any]) -> dict[str, Any]:

@@ -117,6 +117,11 @@ class Simulator:
         told: dict[str, Any] = self.control("POST", "/lie", {"name": name, **targets})
         return told
 
+    def lies(self) -> list[dict[str, Any]]:
+        """The lies that are being told; `told` is how often, of each of a lie's rules in their order."""
+        found: list[dict[str, Any]] = self.control("GET", "/lie")
+        return found
+
     def stop_lying(self) -> None:
         """End every lie."""
         self.control("DELETE", "/lie")

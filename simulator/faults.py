@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, fields
 from fnmatch import fnmatchcase
 from typing import Any, Literal, get_args
 
+from simulator.access import ROLE_NAMES
 from simulator.wire import Call, paging
 from simulator.world import World
 
@@ -29,6 +30,8 @@ Action = Literal[
     "cut",
     "garbage",
     "omit",
+    "foreign",
+    "misroute",
 ]
 
 
@@ -42,7 +45,12 @@ class Rule:
 
     Patterns are `fnmatch`; `contains` is a plain substring of the request's body. The first `skip` matching
     calls pass, the next `times` are hit (all, where it is None), later ones pass again; `per` names what is
-    counted apart, such as `("account", "region", "op")`. `omit` leaves out of an answer the records that name `item`.
+    counted apart, such as `("account", "region", "op")`. `omit` leaves out of an answer the records that name `item`,
+    `foreign` lets the first record that names its own account name `item` instead; `misroute` makes calls those of the
+    account `item`, before any other rule looks at them.
+
+    Attributes:
+        told: answers that were another one for it; what was hit and came out as it would have anyway is none.
     """
 
     action: Action
@@ -53,6 +61,7 @@ class Rule:
     role: str = "*"
     contains: str = ""
     exclude_services: tuple[str, ...] = ()
+    exclude_ops: tuple[str, ...] = ()
     skip: int = 0
     times: int | None = None
     per: tuple[str, ...] = ()
@@ -64,11 +73,12 @@ class Rule:
     item: str = ""
     seen: Counter[tuple[str, ...]] = field(default_factory=Counter)
     hits: Counter[tuple[str, ...]] = field(default_factory=Counter)
+    told: int = 0
 
     @classmethod
     def of(cls, data: dict[str, Any]) -> Rule:
         """A rule from JSON."""
-        known = {item.name for item in fields(cls)} - {"seen", "hits"}
+        known = {item.name for item in fields(cls)} - {"seen", "hits", "told"}
         if unknown := sorted(set(data) - known):
             raise FaultError(f"a fault rule has no {', '.join(unknown)}; it has {', '.join(sorted(known))}")
         if data.get("action") not in get_args(Action):
@@ -81,7 +91,7 @@ class Rule:
     def applies(self, call: Call) -> bool:
         """Whether the patterns match the call."""
         named = _named(call)
-        if call.service in self.exclude_services:
+        if call.service in self.exclude_services or call.operation in self.exclude_ops:
             return False
         if not all(fnmatchcase(value, getattr(self, name)) for name, value in named.items()):
             return False
@@ -110,10 +120,10 @@ class Faults:
         self.rules: list[Rule] = []
         self._lock = threading.Lock()
 
-    def match(self, call: Call) -> Rule | None:
-        """The rule that hits this call, counted."""
+    def match(self, call: Call, *, misrouting: bool = False) -> Rule | None:
+        """The rule that hits this call, counted; of those that misroute, or of all others."""
         for rule in self.rules:
-            if not rule.applies(call):
+            if (rule.action == "misroute") != misrouting or not rule.applies(call):
                 continue
             named = _named(call)
             key = tuple(named[name] for name in rule.per)
@@ -125,13 +135,15 @@ class Faults:
             return rule
         return None
 
+    def count(self, rule: Rule) -> None:
+        """One more answer that is another one for a rule."""
+        with self._lock:
+            rule.told += 1
+
 
 @dataclass(frozen=True)
 class Lie:
-    """A lie that is being told. `operation` is `service:Operation`, with `*` for several.
-
-    `misroute` is a role, and the account that its profile reaches instead of another: `(role, instead_of, reached)`.
-    """
+    """A lie that is being told. `operation` is `service:Operation`, with `*` for several."""
 
     name: str
     role: str
@@ -139,8 +151,7 @@ class Lie:
     operation: str
     description: str
     survivable: bool
-    rules: tuple[Rule, ...] = ()
-    misroute: tuple[str, str, str] | None = None
+    rules: tuple[Rule, ...]
 
     def as_json(self) -> dict[str, Any]:
         """What the control path answers."""
@@ -151,6 +162,7 @@ class Lie:
             "operation": self.operation,
             "description": self.description,
             "survivable": self.survivable,
+            "told": [rule.told for rule in self.rules],
         }
 
 
@@ -160,11 +172,15 @@ LIES = (
     "same_account_twice",
     "expired",
     "throttle_forever",
+    "throttle_forever_management",
+    "throttle_forever_operations",
+    "throttle_forever_workload",
     "empty_page",
     "throttle",
     "no_accounts",
     "no_service_control_policies",
     "no_bill",
+    "no_budgets",
     "no_databases",
     "no_buckets",
     "no_functions",
@@ -174,6 +190,7 @@ LIES = (
     "denied_listing",
     "denied_region",
     "denied_everywhere",
+    "denied_everywhere_workload",
     "denied_management",
     "denied_operations",
     "denied_billing",
@@ -181,6 +198,12 @@ LIES = (
     "misrouted_operations",
     "misrouted_billing",
     "misrouted_workload",
+    "misrouted_midway_management",
+    "misrouted_midway_workload",
+    "foreign_record",
+    "expired_management",
+    "expired_operations",
+    "expired_workload",
     "expired_midway_management",
     "expired_midway_operations",
     "expired_midway_billing",
@@ -191,6 +214,7 @@ LIES = (
     "cut",
     "garbage",
     "slow",
+    "slow_forever",
     "down_management",
     "down_operations",
     "down_billing",
@@ -198,6 +222,10 @@ LIES = (
     "garbage_forever",
     "region_closed",
     "no_trail",
+    "no_trail_management",
+    "no_trail_operations",
+    "no_trail_billing",
+    "no_trail_workload",
     "bill_without_account",
 )
 
@@ -259,7 +287,7 @@ def _same_account_twice(world: World, _account_id: str | None) -> Lie:
         "*:*",
         f"The operations profile reaches the management account {world.management} instead of {world.operations}.",
         survivable=False,
-        misroute=("operations", world.operations, world.management),
+        rules=(Rule("misroute", role="operations", account=world.operations, item=world.management),),
     )
 
 
@@ -269,11 +297,9 @@ def _expired(world: World, _account_id: str | None) -> Lie:
         "billing",
         world.billing,
         "*:*",
-        "The billing profile's sign-in has expired: IAM Identity Center gives no new credentials, "
-        "and those given before are refused as expired.",
+        "The billing profile's sign-in has expired: IAM Identity Center gives no new credentials.",
         survivable=False,
         rules=(
-            Rule("expired", role="billing"),
             Rule(
                 "error",
                 service="sso",
@@ -286,15 +312,84 @@ def _expired(world: World, _account_id: str | None) -> Lie:
     )
 
 
-def _throttle_forever(world: World, _account_id: str | None) -> Lie:
+def _expired_management(world: World, _account_id: str | None) -> Lie:
     return Lie(
-        "throttle_forever",
-        "billing",
-        world.billing,
-        "ce:GetCostAndUsage",
-        "Every ce:GetCostAndUsage of the billing profile is throttled, however often it is tried.",
+        "expired_management",
+        "management",
+        world.management,
+        "*:*",
+        "The session that the management profile assumes its role with has expired.",
         survivable=False,
-        rules=(Rule("throttle", service="ce", op="GetCostAndUsage"),),
+        rules=(
+            Rule(
+                "error",
+                service="sts",
+                op="AssumeRole",
+                contains=ROLE_NAMES["management"],
+                code="ExpiredToken",
+                message="The security token included in the request is expired",
+                status=403,
+            ),
+        ),
+    )
+
+
+def _expired_operations(world: World, _account_id: str | None) -> Lie:
+    return Lie(
+        "expired_operations",
+        "operations",
+        world.operations,
+        "*:*",
+        "The credentials that the operations profile's process prints have expired.",
+        survivable=False,
+        rules=(Rule("expired", role="operations"),),
+    )
+
+
+def _expired_workload(world: World, account_id: str | None) -> Lie:
+    account = _victim(world, account_id)
+    return Lie(
+        "expired_workload",
+        "workload",
+        account,
+        "*:*",
+        f"The credentials that the workload profile of account {account} is given have expired.",
+        survivable=False,
+        rules=(Rule("expired", role="workload", account=account),),
+    )
+
+
+def _throttled_forever(name: str, role: str, account: str, service: str, op: str) -> Lie:
+    return Lie(
+        name,
+        role,
+        account,
+        f"{service}:{op}",
+        f"Every {service}:{op} of account {account} is throttled, however often it is tried.",
+        survivable=False,
+        rules=(Rule("throttle", service=service, op=op, account=account),),
+    )
+
+
+def _throttle_forever(world: World, _account_id: str | None) -> Lie:
+    return _throttled_forever("throttle_forever", "billing", world.billing, "ce", "GetCostAndUsage")
+
+
+def _throttle_forever_management(world: World, _account_id: str | None) -> Lie:
+    return _throttled_forever(
+        "throttle_forever_management", "management", world.management, "organizations", "ListRoots"
+    )
+
+
+def _throttle_forever_operations(world: World, _account_id: str | None) -> Lie:
+    return _throttled_forever(
+        "throttle_forever_operations", "operations", world.operations, "resourcegroupstaggingapi", "GetResources"
+    )
+
+
+def _throttle_forever_workload(world: World, account_id: str | None) -> Lie:
+    return _throttled_forever(
+        "throttle_forever_workload", "workload", _victim(world, account_id), "ec2", "DescribeVolumes"
     )
 
 
@@ -304,12 +399,21 @@ def _empty_page(world: World, _account_id: str | None) -> Lie:
         "management",
         world.management,
         "organizations:List*",
-        "The first page of every paged organizations and ec2 listing is empty but carries a token; "
-        "the pages after it hold everything.",
+        "The first page of every listing of the organisation, of the bill, of budgets, tags and workload accounts is "
+        "empty but carries a token; the pages after it hold everything.",
         survivable=True,
-        rules=(
-            Rule("empty_page", service="organizations", op="List*"),
-            Rule("empty_page", service="ec2", op="Describe*"),
+        rules=tuple(
+            Rule("empty_page", service=service, op=op)
+            for service, op in (
+                ("organizations", "List*"),
+                ("ec2", "Describe*"),
+                ("rds", "Describe*"),
+                ("lambda", "List*"),
+                ("resourcegroupstaggingapi", "GetResources"),
+                ("config", "Describe*"),
+                ("ce", "GetCostAndUsage"),
+                ("budgets", "DescribeBudgets"),
+            )
         ),
     )
 
@@ -364,6 +468,10 @@ def _no_service_control_policies(world: World, _account_id: str | None) -> Lie:
 
 def _no_bill(world: World, _account_id: str | None) -> Lie:
     return _zero(world, "no_bill", "billing", world.billing, "ce", "GetCostAndUsage", what="costs")
+
+
+def _no_budgets(world: World, _account_id: str | None) -> Lie:
+    return _zero(world, "no_budgets", "billing", world.billing, "budgets", "DescribeBudgets", what="budgets")
 
 
 def _no_databases(world: World, account_id: str | None) -> Lie:
@@ -461,15 +569,15 @@ def _denied_listing(world: World, account_id: str | None) -> Lie:
     )
 
 
-def _denied_region(world: World, _account_id: str | None) -> Lie:
-    region = world.regions[-1]
+def _denied_region(world: World, account_id: str | None) -> Lie:
+    region, account = world.regions[-1], account_id or "*"
     return _refusal(
         "denied_region",
         "workload",
-        "*",
+        account,
         "*:*",
-        f"in region {region} of every workload account",
-        Rule("denied", role="workload", region=region, exclude_services=("sts", "sso")),
+        f"in region {region} of {f'account {account}' if account_id else 'every workload account'}",
+        Rule("denied", role="workload", account=account, region=region, exclude_services=("sts", "sso")),
     )
 
 
@@ -481,6 +589,17 @@ def _denied_everywhere(world: World, _account_id: str | None) -> Lie:
         "ec2:DescribeInstances",
         "in every account and region",
         Rule("denied", service="ec2", op="DescribeInstances"),
+    )
+
+
+def _denied_everywhere_workload(world: World, _account_id: str | None) -> Lie:
+    return _refusal(
+        "denied_everywhere_workload",
+        "workload",
+        "*",
+        "ec2:DescribeInstances",
+        "in every workload account and region",
+        Rule("denied", service="ec2", op="DescribeInstances", role="workload"),
     )
 
 
@@ -528,6 +647,33 @@ def _no_trail(world: World, _account_id: str | None) -> Lie:
     )
 
 
+def _no_trail_of(role: str, account: str) -> Lie:
+    return _refusal(
+        f"no_trail_{role}",
+        role,
+        account,
+        "cloudtrail:LookupEvents",
+        f"to the {role} role alone",
+        Rule("denied", service="cloudtrail", role=role),
+    )
+
+
+def _no_trail_management(world: World, _account_id: str | None) -> Lie:
+    return _no_trail_of("management", world.management)
+
+
+def _no_trail_operations(world: World, _account_id: str | None) -> Lie:
+    return _no_trail_of("operations", world.operations)
+
+
+def _no_trail_billing(world: World, _account_id: str | None) -> Lie:
+    return _no_trail_of("billing", world.billing)
+
+
+def _no_trail_workload(_world: World, _account_id: str | None) -> Lie:
+    return _no_trail_of("workload", "*")
+
+
 def _region_closed(world: World, account_id: str | None) -> Lie:
     account, region = _victim(world, account_id), world.regions[-1]
     return Lie(
@@ -562,7 +708,7 @@ def _misrouted(name: str, role: str, instead_of: str, reached: str) -> Lie:
         "*:*",
         f"The {role} profile of account {instead_of} reaches account {reached}.",
         survivable=False,
-        misroute=(role, instead_of, reached),
+        rules=(Rule("misroute", role=role, account=instead_of, item=reached),),
     )
 
 
@@ -583,6 +729,66 @@ def _misrouted_workload(world: World, account_id: str | None) -> Lie:
     account = _victim(world, account_id)
     other = next(member.account_id for member in world.reachable() if member.account_id != account)
     return _misrouted("misrouted_workload", "workload", other, account)
+
+
+def _misrouted_midway_management(world: World, account_id: str | None) -> Lie:
+    account = _victim(world, account_id)
+    return Lie(
+        "misrouted_midway_management",
+        "management",
+        account,
+        "organizations:List*",
+        f"The management profile reaches account {account} from its first list on, which it asks for after the "
+        "pre-flight.",
+        survivable=False,
+        rules=(
+            Rule(
+                "misroute",
+                service="organizations",
+                op="List*",
+                role="management",
+                account=world.management,
+                item=account,
+            ),
+        ),
+    )
+
+
+def _misrouted_midway_workload(world: World, account_id: str | None) -> Lie:
+    account = _victim(world, account_id)
+    other = next(member.account_id for member in world.reachable() if member.account_id != account)
+    return Lie(
+        "misrouted_midway_workload",
+        "workload",
+        account,
+        "*:*",
+        f"The workload profile of account {account} reaches account {other} once its own has given out its regions.",
+        survivable=False,
+        rules=(
+            Rule(
+                "misroute",
+                role="workload",
+                account=account,
+                item=other,
+                exclude_services=("sts",),
+                exclude_ops=("DescribeRegions",),
+            ),
+        ),
+    )
+
+
+def _foreign_record(world: World, account_id: str | None) -> Lie:
+    account, region = _victim(world, account_id), world.regions[0]
+    other = next(member.account_id for member in world.reachable() if member.account_id != account)
+    return Lie(
+        "foreign_record",
+        "workload",
+        account,
+        "ec2:DescribeInstances",
+        f"One reservation on each page of account {account} in {region} names account {other} as its owner.",
+        survivable=False,
+        rules=(Rule("foreign", service="ec2", op="DescribeInstances", account=account, region=region, item=other),),
+    )
 
 
 # ---------------------------------------------------------------------------------------------- in the middle
@@ -620,19 +826,19 @@ def _expired_midway_workload(world: World, account_id: str | None) -> Lie:
 # -------------------------------------------------------------------------------------------- broken answers
 
 
+BROKEN_ONCE = ("ec2", "rds", "lambda", "s3", "organizations", "ce", "resourcegroupstaggingapi")
+
+
 def _broken_once(name: str, said: str, **rule: Any) -> Lie:
     return Lie(
         name,
         "workload",
         "*",
         "*:*",
-        f"The first answer of each ec2, rds, lambda and organizations operation, account and region {said}; "
+        f"The first answer of each operation of {', '.join(BROKEN_ONCE)}, of each account and region, {said}; "
         "the next is whole.",
         survivable=True,
-        rules=tuple(
-            Rule(service=service, times=1, per=("account", "region", "op"), **rule)
-            for service in ("ec2", "rds", "lambda", "organizations")
-        ),
+        rules=tuple(Rule(service=service, times=1, per=("account", "region", "op"), **rule) for service in BROKEN_ONCE),
     )
 
 
@@ -656,26 +862,42 @@ def _garbage(world: World, _account_id: str | None) -> Lie:
     return _broken_once("garbage", "is no answer of any protocol", action="garbage")
 
 
+SLOW_SECONDS = 12.0
+
+
 def _slow(world: World, account_id: str | None) -> Lie:
     account = _victim(world, account_id)
+    rule = Rule(
+        "delay",
+        service="ec2",
+        op="DescribeInstances",
+        account=account,
+        times=1,
+        per=("region",),
+        seconds=SLOW_SECONDS,
+    )
     return Lie(
         "slow",
         "workload",
         account,
         "ec2:DescribeInstances",
-        f"The first ec2:DescribeInstances of account {account} in each region comes after fifteen seconds.",
+        f"The first ec2:DescribeInstances of account {account} in each region comes after {SLOW_SECONDS:.0f} seconds.",
         survivable=True,
-        rules=(
-            Rule(
-                "delay",
-                service="ec2",
-                op="DescribeInstances",
-                account=account,
-                times=1,
-                per=("region",),
-                seconds=15.0,
-            ),
-        ),
+        rules=(rule,),
+    )
+
+
+def _slow_forever(world: World, account_id: str | None) -> Lie:
+    account, region = _victim(world, account_id), world.regions[0]
+    rule = Rule("delay", service="ec2", op="DescribeVolumes", account=account, region=region, seconds=SLOW_SECONDS)
+    return Lie(
+        "slow_forever",
+        "workload",
+        account,
+        "ec2:DescribeVolumes",
+        f"Each ec2:DescribeVolumes of account {account} in {region} comes after {SLOW_SECONDS:.0f} seconds.",
+        survivable=False,
+        rules=(rule,),
     )
 
 

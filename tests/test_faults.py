@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -230,6 +232,121 @@ def test_a_frozen_row_is_yesterdays_and_stale(frozen_row: Row | None, passes: bo
     assert (lies.frozen_rows(found, there(ONE, TWO), tonight, place) == []) == passes
     # Where nothing is frozen, the same rows are none that should be there.
     assert lies.frozen_rows(found, there(ONE, TWO), tonight, []) != []
+
+
+RESOURCES = ("arn", "account_id", "region", "listing", "status", "is_stale")
+VERSIONS = ("arn", "account_id", "status")
+
+
+def history(*states: str) -> Tables:
+    """Two items, one of each account, and a version of each."""
+    items = [
+        (f"a:{n}", f"00000000000{n}", "us-east-1", "ec2_instance", state, False) for n, state in enumerate(states, 1)
+    ]
+    return {
+        "cmdb.resource": (RESOURCES, items),
+        "cmdb.resource_version": (VERSIONS, [(item[0], item[1], item[4]) for item in items]),
+    }
+
+
+@pytest.mark.parametrize(
+    ("states", "passes"),
+    [
+        (("was", "is"), True),
+        (("is", "is"), False),  # a version that nobody could believe
+        (("was", "was"), False),  # of another account, not renewed
+    ],
+)
+def test_versions_of_what_is_frozen_are_yesterdays_and_all_others_tonights(states: Sequence[str], passes: bool) -> None:
+    found = history("was", "is")
+    resources, rows = found["cmdb.resource"]
+    found["cmdb.resource"] = (resources, [(*rows[0][:5], True), rows[1]])
+    found["cmdb.resource_version"] = history(*states)["cmdb.resource_version"]
+    wrong = lies.frozen_rows(found, history("was", "was"), history("is", "is"), [("*", "000000000001", "*")])
+    assert (wrong == []) == passes
+    assert all("cmdb.resource_version" in sentence for sentence in wrong)
+
+
+def test_what_nothing_was_lied_about_is_tonights() -> None:
+    assert lies.elsewhere(history("was", "is"), history("is", "is"), ["000000000001"]) == []
+    for name in history():
+        found = {**history("is", "is"), name: history("is", "was")[name]}
+        assert len(lies.elsewhere(found, history("is", "is"), ["000000000001"])) == 1
+    bill: Tables = {"cost.daily": (("account_id", "cost"), [("000000000001", 1)])}
+    dearer: Tables = {"cost.daily": (("account_id", "cost"), [("000000000001", 2)])}
+    assert len(lies.elsewhere(bill, dearer, ["000000000001"])) == 1, "a bill is whole or none"
+    assert lies.elsewhere(bill, dearer, [], ["cost.daily"]) == []
+
+
+def call(second: int, fault: str | None, **asked: str) -> dict[str, Any]:
+    where = {"service": "ec2", "operation": "DescribeVpcs", "account_id": "1", "region": "r", "parameters": {}}
+    return {**where, **asked, "time": f"2026-11-25T00:00:{second:02d}+00:00", "fault": fault}
+
+
+@pytest.mark.parametrize(
+    ("log", "passes"),
+    [
+        ([call(1, "reset"), call(2, None)], True),
+        ([call(2, None), call(1, "delay")], True),  # a slow answer is written down after the one that overtook it
+        ([call(1, None), call(2, "reset")], False),
+        ([call(1, "reset"), call(2, None, region="q")], False),
+        ([call(1, "throttle"), call(2, "throttle")], False),
+        ([call(1, "denied")], True),
+    ],
+)
+def test_a_broken_answer_that_is_not_asked_for_again_is_seen(log: list[dict[str, Any]], passes: bool) -> None:
+    assert (lies.unanswered(log) == []) == passes
+
+
+def test_a_lie_of_which_a_rule_answered_nothing_was_not_told() -> None:
+    assert lies.untold({"throttle": [3, 1], "cut": [2]}) == []
+    assert lies.untold({"throttle": [3, 1], "cut": [2, 0]}) == ["cut was not told by each of its rules: [2, 0]"]
+    assert lies.how_often({"throttle": [3, 1], "cut": [2]}) == "Told: throttle 3 + 1, cut 2."
+    assert lies.how_often({"throttle": [3, 1]}) == "Told: 3 + 1."
+    assert lies.how_often({}) == ""
+
+
+PRINTED = """Published versions/1
+! No profile reaches 1 account(s).
+  rds_db_instance: denied is a line of no rule
+! rds_db_instance: denied in account 1. You are not authorized.
+✗ ec2_volume: failed in account 1."""
+
+
+def test_the_page_shows_the_sentences_that_tell_of_the_lie() -> None:
+    said = lies.sentences(PRINTED, ["rds_db_instance: denied", "authorized", "ec2_volume: failed"])
+    assert said == "! rds_db_instance: denied in account 1. You are not authorized. ✗ ec2_volume: failed in account 1."
+    assert lies.sentences(PRINTED, []) == ""
+    long = f"✗ {'word ' * 80}CMDB_ZERO_EVIDENCE=identity and more"
+    assert lies.sentences(long, ["CMDB_ZERO"]) == long.replace(" and more", " …")
+
+
+@pytest.mark.parametrize(
+    ("doubts", "fails", "passes"),
+    [
+        ([("ec2_*", "failed"), ("rds_db_instance", "denied")], ["b", "a"], True),
+        ([("ec2_*", "failed")], ["a", "b"], False),
+        ([("ec2_*", "failed"), ("rds_db_instance", "failed")], ["a", "b"], False),
+        ([("*", "failed"), ("*", "denied"), ("s3_bucket", "denied")], ["a", "b"], False),
+        ([("*", "failed"), ("*", "denied")], ["a"], False),
+        ([("*", "failed"), ("*", "denied")], ["a", "b", "c"], False),
+    ],
+)
+def test_what_is_not_believed_and_which_rules_fail_is_compared_both_ways(
+    doubts: list[lies.Doubt], fails: list[str], passes: bool
+) -> None:
+    seen = lies.Believed(7, {("ec2_volume", "failed"): 2, ("rds_db_instance", "denied"): 1}, ("a", "b"))
+    assert (seen.otherwise(doubts, fails) == []) == passes
+    assert str(seen) == (
+        "Trusted: 7 cells. Not trusted: 2 of ec2_volume failed, 1 of rds_db_instance denied. Failed: a, b."
+    )
+
+
+def test_each_lie_that_is_not_survived_says_what_must_be_read_and_which_rule_or_cell_it_ends_at() -> None:
+    for lie in (*lies.ALONE, *lies.PAIRS):
+        assert bool(lie.says) == (lie.fate in ("refused", "frozen")), lie.name
+        assert bool(lie.fails or lie.doubts) == (lie.fate in ("refused", "frozen")), lie.name
+        assert bool(lie.frozen) == (lie.fate == "frozen"), lie.name
 
 
 def test_every_lie_that_the_simulator_knows_is_told() -> None:

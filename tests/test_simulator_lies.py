@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import boto3
 import botocore.exceptions
 import pytest
+from werkzeug.test import create_environ
 
-from simulator.app import _without
+from simulator.access import ROLE_NAMES, Policy, session_token
+from simulator.app import Simulation, _without
 from simulator.client import Simulator
-from simulator.faults import LIES, FaultError, make_lie
+from simulator.faults import LIES, FaultError, Rule, make_lie
 from simulator.world import KINDS, World
 
 pytestmark = pytest.mark.large
@@ -25,7 +28,7 @@ def test_a_lie_says_who_is_lied_about_and_how(name: str) -> None:
     assert lie.role in KINDS
     assert lie.account_id == "*" or lie.account_id in world.accounts
     assert lie.description.endswith(".")
-    assert lie.rules or lie.misroute
+    assert lie.rules
     assert len(lie.operation.split(":")) == 2
 
 
@@ -40,6 +43,34 @@ def test_what_is_left_out_of_an_answer_are_the_records_that_name_it_themselves()
 
     assert _without(bill, "1") == {"ResultsByTime": [{"Start": "d", "Groups": groups[1:]}], "NextPageToken": None}
     assert _without(bill, "3") == bill
+
+
+@pytest.mark.parametrize(
+    ("rule", "told"),
+    [
+        (Rule("truncate"), 1),
+        (Rule("truncate", keep=1000), 0),
+        (Rule("truncate", service="rds"), 0),
+        (Rule("omit", item="no such thing"), 0),
+        (Rule("foreign", item="000000000009"), 1),
+        (Rule("throttle"), 1),
+        (Rule("throttle", skip=1), 0),
+        (Rule("misroute", role="management"), 0),
+    ],
+)
+def test_a_lie_is_told_by_an_answer_that_is_another_one_for_it(rule: Rule, told: int) -> None:
+    allowed = Policy({"Statement": [{"Effect": "Allow", "Action": "*"}]})
+    simulation = Simulation(World, dict.fromkeys(KINDS, allowed), 1000)
+    simulation.faults.rules.append(rule)
+    account = simulation.world.reachable()[0].account_id
+    headers = {
+        "Authorization": "AWS4-HMAC-SHA256 Credential=ASIA1/20261126/us-east-1/ec2/aws4_request, Signature=0",
+        "X-Amz-Security-Token": session_token(account, ROLE_NAMES["workload"], "a-test", int(time.time()) + 60),
+    }
+    asked = {"Action": "DescribeInstances", "Version": "2016-11-15", "MaxResults": "1000"}
+    where = "http://ec2.us-east-1.amazonaws.com"
+    simulation.handle(create_environ("/", where, method="POST", data=asked, headers=headers))
+    assert rule.told == told
 
 
 @pytest.mark.parametrize("role", KINDS)
