@@ -113,6 +113,16 @@ UNASKED = {"CMDB_OPERATIONS_ACCOUNT": "", "CMDB_BILLING_ACCOUNT": ""}
 REFUSING = "access-denied"
 
 
+def suspect(names: Sequence[str]) -> tuple[Doubt, ...]:
+    """Zeros that are not believed."""
+    return tuple((name, "empty_suspect") for name in names)
+
+
+def denied(names: Sequence[str]) -> tuple[Doubt, ...]:
+    """Refusals."""
+    return tuple((name, "denied") for name in names)
+
+
 def zero(name: str, listing: str, says: str, *, mends: bool = False) -> Lie:
     """An empty list of what there is."""
     return Lie(
@@ -167,6 +177,15 @@ REGIONAL = (
     "rds_db_snapshot",
 )
 """Listings that a workload account is asked for in each region."""
+
+ZEROS: Mapping[str, tuple[str, ...]] = {
+    "management": ("organizations_account_parent", "organizations_account_tag", "organizations_organizational_unit"),
+    "operations": ("config_aggregator", "ec2_image", "ec2_snapshot", "resource_group", "resource_group_member"),
+    "workload": tuple(
+        name for name in REGIONAL if not name.startswith(("ec2_security_group", "ec2_subnet", "ec2_vpc"))
+    ),
+}
+"""Listings of which some cells are empty in truth, by role; of the management's, those that come before policies."""
 
 OWNED = (
     "ec2_image",
@@ -227,7 +246,7 @@ ALONE: tuple[Lie, ...] = (
         ("denied",),
         "frozen",
         ("denied in account {account}",),
-        tuple((listing, "denied") for listing in (*REGIONAL, "ec2_region", "s3_bucket")),
+        denied((*REGIONAL, "ec2_region", "s3_bucket")),
         frozen=(("*", "{account}", "*"),),
         settings=PATIENT,
         mends=True,
@@ -287,8 +306,14 @@ ALONE: tuple[Lie, ...] = (
         NO_SILENT_ZERO,
     ),
     *(
-        Lie((f"no_trail{of}",), "refused", ("CMDB_ZERO_EVIDENCE=identity",), (("*", "empty_suspect"),), NO_SILENT_ZERO)
-        for of in ("", "_management", "_operations", "_workload")
+        Lie((name,), "refused", ("CMDB_ZERO_EVIDENCE=identity",), suspect(ZEROS[role]), NO_SILENT_ZERO)
+        for name, role in (
+            # The first role that has a zero ends the night.
+            ("no_trail", "management"),
+            ("no_trail_management", "management"),
+            ("no_trail_operations", "operations"),
+            ("no_trail_workload", "workload"),
+        )
     ),
     # Somebody else's account.
     Lie(
@@ -361,8 +386,18 @@ ALONE: tuple[Lie, ...] = (
         NO_SILENT_ZERO,
     ),
     # A sign-in that ends, before the night and in the middle of it.
-    Lie(("expired_management",), "refused", ("acmeManagement",), fails=()),
-    Lie(("expired_operations",), "refused", ("acmeOperations",), fails=()),
+    Lie(
+        ("expired_management",),
+        "refused",
+        ("acmeManagement",),
+        fails=("accounts_are_distinct", "every_role_answers", "management_is_the_organisations_master"),
+    ),
+    Lie(
+        ("expired_operations",),
+        "refused",
+        ("acmeOperations",),
+        fails=("accounts_are_distinct", "every_role_answers", "operations_is_the_expected_account"),
+    ),
     Lie(
         ("expired",),
         "refused",
@@ -498,7 +533,7 @@ PAIRS: tuple[Lie, ...] = (
         ("no_trail_workload", "silent_zero"),
         "refused",
         ("ec2_instance: empty_suspect",),
-        (("*", "empty_suspect"),),
+        suspect(ZEROS["workload"]),
         NO_SILENT_ZERO,
     ),
     Lie(
@@ -513,7 +548,10 @@ PAIRS: tuple[Lie, ...] = (
         ("denied", "silent_zero"),
         "refused",
         ("ec2_instance: empty_suspect in account {account}",),
-        (("*", "denied"), ("ec2_instance", "empty_suspect")),
+        (
+            ("ec2_instance", "empty_suspect"),
+            *denied([name for name in (*REGIONAL, "ec2_region", "s3_bucket") if name != "ec2_instance"]),
+        ),
         NO_SILENT_ZERO,
         settings=PATIENT,
     ),

@@ -26,13 +26,18 @@ OPTIONAL_GRANT: Final = "optional_grant_not_given"
 
 @dataclass(frozen=True)
 class Identity:
-    """Who a profile is, by STS."""
+    """Who a profile is, by STS.
+
+    Attributes:
+        access_key: the id of the key that the question to STS was signed with.
+    """
 
     role: Role
     profile: str
     account_id: str
     arn: str
     checked_at: datetime
+    access_key: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from types import MappingProxyType
@@ -208,6 +208,8 @@ class _Asking:
     requests: int = 0
     throttles: int = 0
     lost_seconds: float = 0.0
+    access_keys: dict[str, None] = field(default_factory=dict)
+    """Ids of the keys that its requests were signed with, in their order."""
 
 
 _ASKING: ContextVar[_Asking] = ContextVar("asking")
@@ -377,6 +379,26 @@ class Reach:
             self._identities[profile] = (identity.checked_at, identity)
             return identity
 
+    def _signer(self, asking: _Asking, known: Identity) -> Identity:
+        """Who a question was signed as: where credentials were renewed since STS was asked, it is asked again.
+
+        They may lead to another account now, and many records do not name theirs.
+
+        Raises:
+            ProfileError: as `identify`.
+        """
+        if [*asking.access_keys] == [known.access_key]:
+            return known
+        profile = asking.profile
+        with self._lock:
+            lock = self._identifying.setdefault(profile, threading.Lock())
+        with lock:
+            # Of many questions at once only the first asks.
+            kept = self._identities.get(profile)
+            if kept is not None and kept[1] == known:
+                del self._identities[profile]
+        return self.identify(profile)
+
     def _known_identity(self, profile: str) -> Identity | ProfileError | None:
         """Who a profile is, where that was asked a moment ago."""
         known = self._identities.get(profile)
@@ -437,7 +459,7 @@ class Reach:
                 self.role,
                 "Check endpoint_url of the profile.",
             )
-        return Identity(self.role, profile, account, arn, datetime.now(UTC))
+        return Identity(self.role, profile, account, arn, datetime.now(UTC), next(reversed(asking.access_keys)))
 
     def _no_identity(self, profile: str, failure: Failed) -> ProfileError:
         cause = failure.__cause__
@@ -495,17 +517,22 @@ class Reach:
                 **what,
             )
 
-        try:
-            identity = self.identify(question.profile)
-        except ProfileError as error:
+        def nobody(error: ProfileError) -> Answer:
             return answer(_outcome_of(error), error_code=error.error_code or error.reason, error_message=str(error))
-        if identity.account_id != question.account_id:
+
+        def somebody_else(known: Identity, what: str) -> Answer:
             return answer(
                 "wrong_account",
                 error_code="WrongAccount",
-                error_message=f"Profile {question.profile} is {identity.account_id}, "
-                f"not {question.account_id}. Nothing was asked.",
+                error_message=f"Profile {question.profile} is {known.account_id}, not {question.account_id}. {what}",
             )
+
+        try:
+            identity = self.identify(question.profile)
+        except ProfileError as error:
+            return nobody(error)
+        if identity.account_id != question.account_id:
+            return somebody_else(identity, "Nothing was asked.")
         records: list[dict[str, Any]] = []
         verbatim: list[dict[str, Any]] = []
         pages = Pages(question.listing, question.account_id, keep or records.append)
@@ -525,6 +552,12 @@ class Reach:
                 skip_reason=skip_reason,
                 raw_response=failure.raw,
             )
+        try:
+            identity = self._signer(asking, identity)
+        except ProfileError as error:
+            return nobody(error)
+        if identity.account_id != question.account_id:
+            return somebody_else(identity, "Its answer does not count.")
         if not pages.found:
             return answer("empty_suspect", page_count=pages.count, raw_response=pages.last)
         return answer(
@@ -695,6 +728,7 @@ class Reach:
         except ProfileError as error:
             failure = Failed(_outcome_of(error), error.error_code or error.reason, str(error))
             raise failure from error
+        asking.access_keys[credentials.access_key] = None
         try:
             made = self._wire.make(client, operation, parameters)
             if made is not None:
@@ -876,7 +910,9 @@ class Reach:
                         if refusal is not None:
                             refused.append(refusal)
                     if not page.get("NextToken"):
-                        return found()
+                        signer = self._signer(asking, identity)
+                        is_own = signer.account_id == account_id
+                        return found("" if is_own else f"Profile {profile} is {signer.account_id}, not {account_id}.")
                     if page["NextToken"] == parameters.get("NextToken"):
                         return found("CloudTrail sent the same page token twice.")
                     parameters["NextToken"] = page["NextToken"]

@@ -113,12 +113,14 @@ class ScriptedAws:
         script: answers everything else, and STS where it wants to (None lets STS answer).
         log: what arrived, in order.
         session_seconds: life of the sessions that AssumeRole gives.
+        renewed_account: whose sessions AssumeRole gives; empty for those of the account that is asked for.
     """
 
     def __init__(self) -> None:
         self.log: list[Call] = []
         self.script: Callable[[Call], Reply | None] = lambda call: None
         self.session_seconds = 3600.0
+        self.renewed_account = ""
         self.delay = 0.0
         self.assumed = 0
         self._lock = threading.Lock()
@@ -179,7 +181,7 @@ class ScriptedAws:
                 self.assumed += 1
                 number = self.assumed
             arn = call.parameters["RoleArn"]
-            account = arn.split(":")[4]
+            account = self.renewed_account or arn.split(":")[4]
             until = datetime.now(UTC) + timedelta(seconds=self.session_seconds)
             return Reply(
                 "<AssumeRoleResponse><AssumeRoleResult><Credentials>"

@@ -239,6 +239,24 @@ def test_credentials_are_renewed_when_they_expire(aws: ScriptedAws, make_reach: 
     assert {call.account for call in aws.operations("ec2")} == {TWO}
 
 
+def test_renewed_credentials_of_another_account_are_found_out_though_no_record_names_its_account(
+    aws: ScriptedAws, make_reach: MakeReach, tmp_path: Path
+) -> None:
+    role = {"role_arn": f"arn:aws:iam::{TWO}:role/R", "source_profile": "one"}
+    write_profiles(tmp_path, aws.url, {"one": static(ONE), "role": role})
+    aws.session_seconds = 2.0
+    aws.script = pages(reservations(TWO, "i-1"))
+    reach = make_reach()
+    anonymous = Listing(**{**vars(INSTANCES), "owner": None})
+    asked = question(anonymous, profile="role", account=TWO)
+    assert reach.ask(asked).outcome == "found"
+    time.sleep(2.1)
+    aws.renewed_account = ONE
+    for _ in range(2):
+        answer = reach.ask(asked)
+        assert (answer.outcome, answer.caller_account_id, answer.records) == ("wrong_account", ONE, [])
+
+
 def test_credentials_that_last_are_not_asked_for_again(aws: ScriptedAws, make_reach: MakeReach, tmp_path: Path) -> None:
     role = {"role_arn": f"arn:aws:iam::{TWO}:role/R", "source_profile": "one"}
     write_profiles(tmp_path, aws.url, {"one": static(ONE), "role": role})
@@ -1006,6 +1024,21 @@ def test_no_refusals(aws: ScriptedAws, make_reach: MakeReach) -> None:
     found = make_reach().refusals(lookup("one", ONE, GLOBAL_REGION, SINCE, {EC2}))
     assert (found.available, found.refused, found.newest_event_at) == (True, [], None)
     assert aws.operations("cloudtrail")[0].region == "us-east-1"
+
+
+def test_events_that_renewed_credentials_of_another_account_saw_are_no_evidence(
+    aws: ScriptedAws, make_reach: MakeReach, tmp_path: Path
+) -> None:
+    role = {"role_arn": f"arn:aws:iam::{TWO}:role/R", "source_profile": "one"}
+    write_profiles(tmp_path, aws.url, {"one": static(ONE), "role": role})
+    aws.session_seconds = 2.0
+    aws.script = lambda call: as_json({"Events": []}) if call.service == "cloudtrail" else None
+    reach = make_reach()
+    assert reach.refusals(lookup("role", TWO, REGION, SINCE, {EC2})).available
+    time.sleep(2.1)
+    aws.renewed_account = ONE
+    found = reach.refusals(lookup("role", TWO, REGION, SINCE, {EC2}))
+    assert (found.available, found.reason) == (False, f"Profile role is {ONE}, not {TWO}.")
 
 
 def test_an_event_name_with_the_version_of_its_interface(aws: ScriptedAws, make_reach: MakeReach) -> None:
