@@ -102,6 +102,14 @@ class Lie:
         return MEANING[self.fate] + ("; the night after it publishes the truth of tonight" if self.mends else "")
 
 
+REMEMBERING: Mapping[Fate, tuple[str, ...]] = {
+    # What could not be judged in between stands there until it can be, or the resource is gone.
+    "frozen": ("cmdb.decommission_signal",),
+    # What was missing in between has a version that says so, and relations that began anew.
+    "missing": ("cmdb.relationship", "cmdb.resource_version"),
+}
+"""Tables that tell of a lie for longer than the night."""
+
 PATIENT = {"CMDB_UNTRUSTED_TOLERANCE": "0.25"}
 
 LENIENT = {"CMDB_UNTRUSTED_TOLERANCE": "0.1"}
@@ -255,14 +263,14 @@ ALONE: tuple[Lie, ...] = (
         ("denied_region",),
         "refused",
         ("denied in account", "CMDB_UNTRUSTED_TOLERANCE"),
-        (("*", "denied"),),
+        denied((*REGIONAL, "s3_bucket_tag")),
         NO_SILENT_ZERO,
     ),
     Lie(
         ("denied_region@workload",),
         "frozen",
         ("denied in account {account}",),
-        (("*", "denied"),),
+        denied((*REGIONAL, "s3_bucket_tag")),
         frozen=(("*", "{account}", "{last}"),),
         settings=LENIENT,
     ),
@@ -333,8 +341,8 @@ ALONE: tuple[Lie, ...] = (
         Lie(
             ("misrouted_midway_management",),
             "refused",
-            ("organizations_account: ",),
-            (("organizations_account", outcome),),
+            (f"organizations_account: {outcome}", f"organizations_root: {outcome}"),
+            (("organizations_account", outcome), ("organizations_root", outcome)),
             NO_SILENT_ZERO,
             lookalike=mode,
         )
@@ -504,7 +512,7 @@ ALONE: tuple[Lie, ...] = (
         ("region_closed",),
         "frozen",
         ("in account {account}, region {last}",),
-        (("*", "denied"),),
+        denied((*REGIONAL, "cloudwatch_metric", "s3_bucket_tag")),
         frozen=(("*", "{account}", "{last}"),),
         settings=LENIENT,
     ),
@@ -626,9 +634,7 @@ def tell(lie: Lie, ground: Ground, known: Known) -> str:
     assert not wrong, f"{'; '.join(wrong)}. Said: {_shortened(night)}"
     said = " ".join(filter(None, [sentences(night.said, says), how_often(told), str(seen)]))
     if lie.mends:
-        # What could not be judged in between is remembered there, until it can be or the resource is gone.
-        remembering = ["cmdb.decommission_signal"] if lie.fate == "frozen" else []
-        must_be_tonight(database, known, ground, ground.night(database), remembering)
+        must_be_tonight(database, known, ground, ground.night(database), REMEMBERING.get(lie.fate, ()))
     shutil.rmtree(database.parent)
     return said
 
@@ -800,6 +806,9 @@ RESTING_ON_MORE = ("cost.resource_cost", "cost.saving")
 """Tables outside `aws` and `cmdb` that are made from items too, so that frozen items show in them."""
 
 
+OF_TWO_CELLS = ("cmdb.orphan_relationship",)
+"""Tables of which a row is of one cell and what it says is of another: tonight nothing stands at a frozen one's end."""
+
 LEFT_OPEN = ("interface_count",)
 """Columns of findings that say nothing where what they are counted in is stale."""
 
@@ -820,7 +829,7 @@ def frozen_rows(
     for name, (columns, rows) in found.items():
         schema, _, table = name.partition(".")
         has_cells = schema == "aws" or (schema == "cmdb" and "listing" in columns)
-        if not has_cells or "is_stale" not in columns:
+        if not has_cells or "is_stale" not in columns or name in OF_TWO_CELLS:
             continue
         stale = columns.index("is_stale")
         open_ = [columns.index(column) for column in LEFT_OPEN if column in columns]

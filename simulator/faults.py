@@ -732,7 +732,8 @@ def _misrouted_workload(world: World, account_id: str | None) -> Lie:
 
 
 def _misrouted_midway_management(world: World, account_id: str | None) -> Lie:
-    account = _victim(world, account_id)
+    # The last: the first ones administer for the organisation, so that it answers them.
+    account = account_id or world.reachable()[-1].account_id
     return Lie(
         "misrouted_midway_management",
         "management",
