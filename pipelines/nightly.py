@@ -1,14 +1,17 @@
 """Run the nightly job in this process, and say in a few lines how it went."""
 
+import os
 import shutil
 import signal
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import sqlalchemy.exc
 
 from pipelines.alerts import LAUNCHED_BY, failure_sentence, is_interruption
 from pipelines.collect import ONLY_UNTRUSTED
@@ -40,14 +43,46 @@ class Night:
     warnings: list[str] = field(default_factory=list)
 
 
+@contextmanager
+def _keeping_records(home: Path) -> Iterator[None]:
+    """Around what Dagster writes itself, which it explains to nobody.
+
+    Raises:
+        WarehouseError: it could not.
+    """
+    try:
+        yield
+    except (OSError, sqlalchemy.exc.DBAPIError) as error:
+        reason = error.orig if isinstance(error, sqlalchemy.exc.DBAPIError) else error.strerror
+        raise WarehouseError(
+            f"Dagster cannot keep its records in {home}, on whose disk {_free(home)} are free: {reason}. The night was "
+            "broken off, and what is published is whole. Make room there, or set DAGSTER_HOME to another folder, then "
+            "run again."
+        ) from error
+
+
+def _free(folder: Path) -> str:
+    while not folder.exists():
+        folder = folder.parent
+    return f"{shutil.disk_usage(folder).free / 1e6:,.1f} MB"
+
+
 def prepare_dagster_home(environment: MutableMapping[str, str]) -> Path:
-    """Set `DAGSTER_HOME` where it is not, and see that it holds a `dagster.yaml`: without one telemetry is on."""
+    """Set `DAGSTER_HOME` where it is not, and see that it holds a `dagster.yaml`: without one telemetry is on.
+
+    Raises:
+        WarehouseError: it cannot be written.
+    """
     home = Path(environment.get("DAGSTER_HOME") or REPOSITORY / ".dagster").absolute()
-    home.mkdir(mode=0o750, parents=True, exist_ok=True)
     target = home / "dagster.yaml"
+    part = home / ".dagster.yaml.part"
     ours = home == REPOSITORY / ".dagster"
-    if not target.exists() or (ours and target.read_bytes() != DAGSTER_YAML.read_bytes()):
-        shutil.copyfile(DAGSTER_YAML, target)
+    with _keeping_records(home):
+        home.mkdir(mode=0o750, parents=True, exist_ok=True)
+        if not target.exists() or (ours and target.read_bytes() != DAGSTER_YAML.read_bytes()):
+            # A file half written would be there for good, and say nothing of telemetry.
+            shutil.copyfile(DAGSTER_YAML, part)
+            part.replace(target)
     environment["DAGSTER_HOME"] = str(home)
     return home
 
@@ -57,9 +92,12 @@ def run_nightly(environment: Mapping[str, str], store: Store, *, only_untrusted:
 
     Args:
         only_untrusted: ask again only what no trusted answer of the last hours is there for.
+
+    Raises:
+        WarehouseError: Dagster could not write there.
     """
     job = build_defs(environment).resolve_job_def(NIGHTLY)
-    with dg.DagsterInstance.get() as instance:
+    with _keeping_records(Path(os.environ["DAGSTER_HOME"])), dg.DagsterInstance.get() as instance:
         result = job.execute_in_process(
             instance=instance,
             raise_on_error=False,

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import sqlite3
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -11,11 +14,14 @@ import dagster as dg
 import pytest
 import sqlalchemy
 from dagster._core.storage.event_log import SqliteEventLogStorage
-from nights import REPOSITORY, environment_of
+from nights import REPOSITORY, dagster_home, environment_of
 
-from pipelines import event_log
+from pipelines import event_log, nightly
+from pipelines.definitions import NIGHTLY
 from pipelines.event_log import KEPT, EventLog
-from pipelines.nightly import prepare_dagster_home
+from pipelines.nightly import DAGSTER_YAML, prepare_dagster_home
+from resources.warehouse import Store, WarehouseError
+from resources.warehouse_resource import Warehouse
 
 
 @pytest.fixture
@@ -119,3 +125,52 @@ def test_a_table_that_is_there_is_looked_for_once_and_one_that_is_not_each_time(
     counts = Counter(asked)
     assert counts.pop("no_such_table") == 2
     assert set(counts.values()) == {1}
+
+
+def test_a_home_without_room_is_a_sentence_and_no_half_of_our_settings_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: Path, target: Path) -> None:
+        target.write_text("half", encoding="utf-8")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    environment = {"DAGSTER_HOME": str(tmp_path / "new")}
+    monkeypatch.setattr("shutil.copyfile", full)
+    with pytest.raises(
+        WarehouseError, match=r"records in .*new, .* MB are free: No space left on device\. The night was"
+    ):
+        prepare_dagster_home(environment)
+    assert not (tmp_path / "new" / "dagster.yaml").exists()
+    monkeypatch.undo()
+    prepare_dagster_home(environment)
+    assert (tmp_path / "new" / "dagster.yaml").read_bytes() == DAGSTER_YAML.read_bytes()
+
+
+def test_records_that_cannot_be_written_end_the_night_with_a_sentence_and_free_the_warehouse(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @dg.asset(required_resource_keys={"warehouse"})
+    def works(context) -> None:  # type: ignore[no-untyped-def]  # Dagster reads the annotation, which is text here
+        context.resources.warehouse.begin("works")
+
+    database = tmp_path / "cmdb.duckdb"
+    defs = dg.Definitions(
+        assets=[works],
+        jobs=[dg.define_asset_job(NIGHTLY, executor_def=dg.in_process_executor)],
+        resources={"warehouse": Warehouse(database=str(database))},
+    )
+    store_event = EventLog.store_event
+
+    def full(self: EventLog, event: dg.EventLogEntry) -> None:
+        if database.parent.joinpath("landing").exists():
+            raise sqlalchemy.exc.OperationalError("insert", {}, sqlite3.OperationalError("database or disk is full"))
+        store_event(self, event)
+
+    monkeypatch.setattr(nightly, "build_defs", lambda _: defs)
+    monkeypatch.setattr(EventLog, "store_event", full)
+    with environment_of({"DAGSTER_HOME": str(dagster_home())}):
+        prepare_dagster_home(os.environ)
+        with pytest.raises(WarehouseError, match=r"Dagster cannot keep its records .*: database or disk is full\. The"):
+            nightly.run_nightly({}, Store(database))
+    with Store(database).holding("next", "a test"):
+        pass
