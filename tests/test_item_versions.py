@@ -189,10 +189,19 @@ def test_an_answer_that_is_no_newer_corrects_the_version_and_begins_none(rows: H
 
 def test_a_night_touches_no_version_of_another_item(rows: House) -> None:
     night(rows, item(), item(arn="arn:2", name="a"))
-    night(rows, item(24, name="new"), item(arn="arn:2", name="a"))
-    night(rows, item(48, name="newer"), item(arn="arn:2", name="a"))
-    assert versions(rows, "arn:2") == [DISCOVERED]
+    for hour, name in ((24, "new"), (48, "newer")):
+        night(rows, item(hour, name=name), item(arn="arn:2", name="a"))
+        assert versions(rows, "arn:2") == [DISCOVERED]
     assert versions(rows) == [DISCOVERED, (said(24), "changed", ["name"]), (said(48), "changed", ["name"])]
+
+
+def test_a_version_that_begins_when_another_items_did_leaves_that_one(rows: House) -> None:
+    night(rows, item(), item(arn="arn:2", name="a"))
+    night(rows, item(24, name="new"), item(arn="arn:2", name="a"))
+    # The other's answer of that moment is believed in a later step.
+    night(rows, item(24, name="new"), item(24, arn="arn:2", name="b"))
+    changed = (said(24), "changed", ["name"])
+    assert (versions(rows), versions(rows, "arn:2")) == ([DISCOVERED, changed], [DISCOVERED, changed])
 
 
 @pytest.mark.parametrize("key", ["", "valid_from", "arn", "valid_from, arn"])
