@@ -120,6 +120,15 @@ TARGETS: Mapping[str, Target] = {
         ),
         ("tests/test_item_versions.py",),
     ),
+    "freezing": Target(
+        "which rows an answer replaces, and which stay as they are",
+        (
+            Source(
+                "pipelines/models.py", ("believed_cells", "_replace_cells", "_leave_what_stands", "_keep_one_of_each")
+            ),
+        ),
+        ("tests/test_kept_rows.py",),
+    ),
     "answers": Target(
         "what an answer of AWS is worth",
         (
