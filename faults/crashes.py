@@ -226,7 +226,7 @@ def run(scratch: Path, deadline: float) -> list[Shown]:
     return [
         shown(
             "crashes",
-            "the store killed at random moments",
+            "the store killed at random moments of its transactions and publishes",
             "nothing acknowledged is lost, what is published is whole, readers see no error and no mixture",
             lambda: random_kills(scratch, RANDOM_KILLS, SEED, deadline),
         ),

@@ -262,6 +262,11 @@ def fingerprint(database: Path) -> tuple[str, str]:
     return str(database.readlink()), hashlib.sha256(database.read_bytes()).hexdigest()
 
 
+def served_run(database: Path) -> str:
+    """The run whose version is published."""
+    return next(version.run_id for version in Store(database).versions() if version.is_current)
+
+
 # --------------------------------------------------------------------------------------------- published rows
 
 Row = tuple[Any, ...]
@@ -299,6 +304,16 @@ def tables(database: Path, before: datetime, runs: Mapping[str, str]) -> Tables:
                 rows = [_plain(row, moments, known, before, runs) for row in rows]
             found[f"{schema}.{name}"] = (tuple(column for column, _ in columns), sorted(rows, key=repr))
     return found
+
+
+def runs_told(database: Path) -> dict[str, str]:
+    """The runs that the published file takes for published or for alive, and what it says of them."""
+    with Store(database).published() as connection:
+        return dict(
+            connection.execute(
+                "select run_id, outcome from audit.run where outcome in ('published', 'publishing', 'running')"
+            ).fetchall()
+        )
 
 
 def _plain(row: Row, moments: Sequence[int], known: Sequence[int], before: datetime, runs: Mapping[str, str]) -> Row:

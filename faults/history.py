@@ -8,8 +8,18 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from faults.ground import DATABASE, Ended, Ground, Tables, apart, copy_of, difference, tables
-from resources.warehouse import Store
+from faults.ground import (
+    DATABASE,
+    Ended,
+    Ground,
+    Tables,
+    apart,
+    copy_of,
+    difference,
+    runs_told,
+    served_run,
+    tables,
+)
 from simulator.client import Simulator
 
 
@@ -80,8 +90,7 @@ def remember(ground: Ground) -> Known:
     yesterday.parent.mkdir(parents=True)
     _publish(ground, yesterday)
     before = datetime.now(UTC)
-    (run,) = apart(lambda: [version.run_id for version in Store(yesterday).versions()], ground.scratch)
-    runs = {run: "yesterday"}
+    runs = {served_run(yesterday): "yesterday"}
     move_on(ground.simulator)
     tonight = copy_of(yesterday, ground.scratch / "tonight")
     seconds = _publish(ground, tonight)
@@ -149,20 +158,38 @@ def against_the_world(published: Tables, simulator: Simulator) -> str:
     )
 
 
-def must_be_tonight(database: Path, known: Known, ground: Ground, night: Ended, but: Collection[str] = ()) -> None:
+def must_be_tonight(
+    database: Path,
+    known: Known,
+    ground: Ground,
+    night: Ended,
+    but: Collection[str] = (),
+    earlier: Collection[str] = (),
+) -> None:
     """A night has published tonight's rows.
 
     Args:
         but: tables that remember more than the truth of tonight.
+        earlier: runs that published since yesterday's.
 
     Raises:
-        AssertionError: it was refused, or a row differs.
+        AssertionError: it was refused, a row differs, or another run counts as published.
     """
     assert night.code == 0, f"the night was refused: {night.said[-800:]}"
+    must_show_tonight(database, known, ground, but, earlier)
+
+
+def must_show_tonight(
+    database: Path, known: Known, ground: Ground, but: Collection[str] = (), earlier: Collection[str] = ()
+) -> None:
+    """What is published is tonight's, whatever became of the night; as for `must_be_tonight`."""
 
     def compared() -> str:
         found, tonight = tables(database, known.before, known.runs), known.tonight
-        return difference(*({name: of[name] for name in of if name not in but} for of in (found, tonight)))
+        other = difference(*({name: of[name] for name in of if name not in but} for of in (found, tonight)))
+        wanted = dict.fromkeys((*known.runs, *earlier, served_run(database)), "published")
+        told = runs_told(database)
+        return other or ("" if told == wanted else f"of the runs it says {told}, expected {wanted}")
 
     other = apart(compared, ground.scratch)
     assert not other, other

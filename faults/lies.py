@@ -14,7 +14,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Literal
 
-from faults.ground import Ended, Ground, Row, Tables, apart, copy_of, difference, fingerprint, tables
+from faults.ground import Ended, Ground, Row, Tables, apart, copy_of, difference, fingerprint, served_run, tables
 from faults.history import Case, Known, must_be_tonight
 from pipelines.catalogue import listings
 from resources import profile
@@ -634,7 +634,8 @@ def tell(lie: Lie, ground: Ground, known: Known) -> str:
     assert not wrong, f"{'; '.join(wrong)}. Said: {_shortened(night)}"
     said = " ".join(filter(None, [sentences(night.said, says), how_often(told), str(seen)]))
     if lie.mends:
-        must_be_tonight(database, known, ground, ground.night(database), REMEMBERING.get(lie.fate, ()))
+        earlier = [run for run in (served_run(database),) if run not in known.runs]
+        must_be_tonight(database, known, ground, ground.night(database), REMEMBERING.get(lie.fate, ()), earlier)
     shutil.rmtree(database.parent)
     return said
 

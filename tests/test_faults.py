@@ -13,15 +13,54 @@ import psutil
 import pytest
 from nights import REPOSITORY
 
-from faults import held, kit, lies, streams
+from faults import broken_nights, held, kit, lies, streams
 from faults.ground import Row, Tables, difference
 from faults.report import NEVER, Part, Shown, dates, kept, renewed
+from resources.warehouse import FAULT_POINTS
 
 FEW = """
 import sys, time
 from pathlib import Path
 from faults.crashes import random_kills
 print(random_kills(Path(sys.argv[1]), 10, 1, time.monotonic() + 60))
+"""
+
+RUNS = """
+import json, sys
+from datetime import UTC, datetime
+from pathlib import Path
+from faults.ground import Ground, apart, tables
+from faults.history import Known, must_show_tonight
+from resources import evidence
+from resources.warehouse import Store
+
+scratch = Path(sys.argv[1])
+database = scratch / "house" / "cmdb.duckdb"
+database.parent.mkdir()
+
+def publish(run, **runs):
+    store = Store(database)
+    with store.holding(run, "a test"):
+        with store.transaction() as connection:
+            for name, outcome in {run.replace("-", "_"): "published", **runs}.items():
+                evidence.record_run(connection, name.replace("_", "-"), "test")
+                evidence.finish_run(connection, name.replace("_", "-"), outcome)
+        store.publish(run, lambda connection: None)
+
+def seen(**options):
+    try:
+        must_show_tonight(database, known, Ground(None, scratch), **options)
+    except AssertionError as error:
+        return str(error)
+    return ""
+
+apart(lambda: publish("run-1"), scratch)
+before, runs = datetime.now(UTC), {"run-1": "yesterday"}
+known = Known(database, before, runs, {}, apart(lambda: tables(database, before, runs), scratch), 1.0)
+apart(lambda: publish("run-2", run_3="died"), scratch)
+found = [seen(), seen(earlier=["run-3"])]
+apart(lambda: publish("run-4", run_5="published"), scratch)
+print(json.dumps([*found, seen(earlier=["run-2"]), seen(earlier=["run-2", "run-5"])]))
 """
 
 STREAMS = """
@@ -395,3 +434,19 @@ def test_a_promise_counts_what_passed_and_says_what_did_not(
     gone = held.shown_of(held.Promise("a case", "it holds", {"a": ["gone"]}), held.read(report), "", 1.0)
     assert gone.failure == "gone: the test is not there"
     assert held.shown_of(promise, {}, "pytest did not run", 1.0).failure == "pytest did not run"
+
+
+def test_whole_nights_are_killed_at_every_named_point() -> None:
+    points = broken_nights.MAKING | broken_nights.COPYING | broken_nights.SWAPPING | broken_nights.SWAPPED
+    assert [point for point in points if "." in point] == list(FAULT_POINTS)
+
+
+def test_a_night_that_counts_as_published_and_was_not_is_seen(tmp_path: Path) -> None:
+    good, missing, killed, told = json.loads(apart(RUNS, tmp_path))
+    assert (good, told) == ("", "")
+    said, _, expected = missing.partition("expected")
+    assert "run-3" in expected
+    assert "run-3" not in said
+    said, _, expected = killed.partition("expected")
+    assert "run-5" in said
+    assert "run-5" not in expected
