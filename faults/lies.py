@@ -415,11 +415,10 @@ ALONE: tuple[Lie, ...] = (
     ),
     Lie(
         ("expired_workload",),
-        "frozen",
-        ("No profile reaches {account} any more",),
-        fails=("account_coverage",),
-        frozen=(("*", "{account}", "*"),),
-        differs=("org.account", "org.governance_kpi"),
+        "refused",
+        ("ec2_region: denied in account {account}", "have expired (ExpiredToken). Put fresh credentials into profile"),
+        (("ec2_region", "denied"),),
+        NO_SILENT_ZERO,
     ),
     Lie(
         ("expired_midway_management",),
@@ -496,7 +495,7 @@ ALONE: tuple[Lie, ...] = (
         ("down_billing",),
         "refused",
         ("cost_daily: failed", "asked by billing"),
-        (("cost_*", "failed"),),
+        (("cost_daily", "failed"), ("cost_tag_service_daily", "failed")),
         NO_SILENT_ZERO,
     ),
     Lie(
