@@ -118,7 +118,7 @@ class Simulator:
         return told
 
     def lies(self) -> list[dict[str, Any]]:
-        """The lies that are being told; `told` is how often, of each of a lie's rules in their order."""
+        """The lies that are being told; `told` is how often, by each of its rules that a night can meet."""
         found: list[dict[str, Any]] = self.control("GET", "/lie")
         return found
 

@@ -50,6 +50,7 @@ class Rule:
     account `item`, before any other rule looks at them.
 
     Attributes:
+        is_spare: it says the same to who has asked before the lie began, so that a night of its own never meets it.
         told: answers that were another one for it; what was hit and came out as it would have anyway is none.
     """
 
@@ -71,6 +72,7 @@ class Rule:
     seconds: float = 0.0
     keep: int = 1
     item: str = ""
+    is_spare: bool = False
     seen: Counter[tuple[str, ...]] = field(default_factory=Counter)
     hits: Counter[tuple[str, ...]] = field(default_factory=Counter)
     told: int = 0
@@ -162,7 +164,7 @@ class Lie:
             "operation": self.operation,
             "description": self.description,
             "survivable": self.survivable,
-            "told": [rule.told for rule in self.rules],
+            "told": [rule.told for rule in self.rules if not rule.is_spare],
         }
 
 
@@ -297,9 +299,11 @@ def _expired(world: World, _account_id: str | None) -> Lie:
         "billing",
         world.billing,
         "*:*",
-        "The billing profile's sign-in has expired: IAM Identity Center gives no new credentials.",
+        "The billing profile's sign-in has expired: IAM Identity Center gives no new credentials, "
+        "and those given before are refused as expired.",
         survivable=False,
         rules=(
+            Rule("expired", role="billing", is_spare=True),
             Rule(
                 "error",
                 service="sso",
