@@ -17,10 +17,15 @@ from typing import Any
 
 import duckdb
 import pytest
+from given import House
+from nights import query, run_night
 
+from faults import versions
+from faults.ground import DATABASE
 from pipelines.models import read_models
 from resources import rollback_journal, warehouse
 from resources.warehouse import LockHeld, Store, WarehouseError
+from simulator.client import Simulator
 
 ROOT = Path(__file__).resolve().parent.parent
 NEWEST = len(list(warehouse.MIGRATIONS.glob("*.sql")))
@@ -421,11 +426,17 @@ def add(folder: Path, sql: str, number: int = NEWEST + 1) -> Path:
 
 
 def contents(store: Store) -> list[Any]:
-    """Every object of the working file with its text, and the rows that the tests write."""
+    """Every object of the working file with its text, and every row of every table."""
     with closing_connection(store) as connection:
         objects = connection.execute("select sql from duckdb_tables() union all select sql from duckdb_views()")
         found = sorted(sql for (sql,) in objects.fetchall() if sql)
-        return [*found, *connection.execute("select run_id from audit.run order by 1").fetchall()]
+        tables = connection.execute("select database_name, schema_name, table_name from duckdb_tables() order by all")
+        return [*found, *((table, all_of(connection, f"from {'.'.join(table)}")) for table in tables.fetchall())]
+
+
+def all_of(connection: duckdb.DuckDBPyConnection, query: str) -> list[Any]:
+    """The rows of a query, in an order of their own."""
+    return sorted(connection.execute(query).fetchall(), key=repr)
 
 
 @contextmanager
@@ -461,67 +472,183 @@ def test_a_new_migration_is_applied_to_what_is_there(store: Store, migrations: P
         assert connection.execute("select count(*) from ref.colour").fetchall() == [(0,)]
 
 
-GIVEN = {
-    "BOOLEAN": "true",
-    "DATE": "date '2026-11-01'",
-    "TIMESTAMP WITH TIME ZONE": "timestamptz '2026-11-01 02:03:04+00'",
-    "JSON": """'{"kept": true}'""",
-    "VARCHAR": "'kept'",
-    "outcome": "'found'",
-    "status": "'active'",
-    "change": "'changed'",
-    "verdict": "'candidate'",
+ONE_OF = {
+    "outcome": ("found", "empty_suspect", "denied"),
+    "status": ("active", "missing", "retired"),
+    "change": ("changed", "missing", "retired"),
+    "verdict": ("candidate", "accepted", "unknown"),
 }
-"""A value for every type of column that a migration makes, and for the columns that take only some; numbers are 7."""
+"""The columns that take only some values."""
 
 
-def write_a_row_into_every_table(store: Store) -> dict[str, list[Any]]:
-    """One row in each table that the migrations make; gives back what the query of each table answers then."""
+def value_of(kind: str, name: str, row: int) -> str:
+    """A value of a type, as SQL, in which a column and a row are told from the others; of 0 nothing is empty."""
+    if kind.endswith("[]"):
+        values = ", ".join(value_of(kind[:-2], f"{name} {position}", row) for position in (2, 1))
+        return f"[{values if row == 0 else ''}]::{kind}"
+    if kind.startswith("MAP("):
+        pairs = f"'{name} b': 'b', '{name} a': '', 'it''s \U0001f95d': null"
+        return f"map {{{pairs if row == 0 else ''}}}::{kind}"
+    if kind.startswith("STRUCT("):
+        parts = duckdb.sqltype(kind).children
+        inner = ", ".join(f"'{part}': {value_of(str(held), f'{name} {part}', row)}" for part, held in parts)
+        return f"{{{inner}}}::{kind}"
+    number = sum(name.encode()) % 90 + row
+    texts = {
+        "BOOLEAN": "true" if row == 0 else "false",
+        "DATE": f"2026-11-{number % 30 + 1:02}",
+        "TIMESTAMP WITH TIME ZONE": f"2026-11-{row + 1:02} 02:03:{number % 60:02}.000007+00",
+        "JSON": f'{{"{name}": [{row}, null, "\\u00e9"]}}',
+        "VARCHAR": ONE_OF.get(name, (f"{name} 0", f"{name} 1", f"{name} 2"))[row],
+    }
+    return f"'{texts.get(kind, str(number))}'::{kind}"
+
+
+def write_rows_into_every_table(store: Store) -> dict[str, list[Any]]:
+    """Rows in each table that the migrations make; gives back what the query of each table and view answers then."""
     with store.write() as connection:
-        tables = connection.execute(
+        relations = connection.execute(
             """
-            select table_schema || '.' || table_name, list((column_name, data_type) order by ordinal_position)
-            from information_schema.columns
-            where table_catalog = current_database() and table_schema || '.' || table_name in (
-                select schema_name || '.' || table_name from duckdb_tables() where not internal
-            )
+            select
+                table_schema || '.' || table_name, any_value(table_type),
+                list((column_name, data_type, is_nullable) order by ordinal_position)
+            from information_schema.tables
+            join information_schema.columns using (table_catalog, table_schema, table_name)
+            where table_catalog = current_database() and table_schema not in ('information_schema', 'pg_catalog')
             group by all
             """
         ).fetchall()
-        for table, columns in tables:
-            values = ", ".join(
-                "['kept']"
-                if kind == "VARCHAR[]"
-                else "null"
-                if any(mark in kind for mark in ("[", "STRUCT", "MAP"))
-                else f"{GIVEN.get(name) or GIVEN.get(kind, '7')}::{kind}"
-                for name, kind in columns
-            )
-            if table != "audit.schema_migration":
-                connection.execute(f"insert into {table} values ({values})")
-        queries = [f"select {', '.join(name for name, _ in columns)} from {table}" for table, columns in tables]
-        return {query: connection.execute(query).fetchall() for query in queries}
+        for relation, sort, columns in relations:
+            if sort == "VIEW" or relation == "audit.schema_migration":
+                continue
+            for row in range(3):
+                values = ", ".join(
+                    "null" if row == 2 and nullable == "YES" else value_of(kind, name, row)
+                    for name, kind, nullable in columns
+                )
+                connection.execute(f"insert into {relation} values ({values})")
+        queries = {
+            relation: f"select {', '.join(name for name, *_ in columns)} from {relation}"
+            for relation, _, columns in relations
+        }
+        queries["audit.schema_migration"] += f" where number <= {len([*store.migrations.glob('*.sql')])}"
+        return {query: all_of(connection, query) for query in queries.values()}
+
+
+def of_schema(database: Path, migrations: Path, number: int) -> Store:
+    """A warehouse as the release wrote it that knew so many migrations."""
+    for newer in sorted(migrations.glob("*.sql"))[number:]:
+        newer.unlink()
+    return Store(database, migrations, patience=0.3)
 
 
 @pytest.mark.parametrize("number", range(1, NEWEST))
 def test_a_warehouse_of_every_older_schema_keeps_its_rows(store: Store, migrations: Path, number: int) -> None:
-    for newer in sorted(migrations.glob("*.sql"))[number:]:
-        newer.unlink()
-    older = Store(store.database, migrations, store.patience)
+    older = of_schema(store.database, migrations, number)
     older.hold("run-1", "nightly")
-    before = write_a_row_into_every_table(older)
+    before = write_rows_into_every_table(older)
+    assert len(before) >= 8
     with store.read() as connection:
         assert connection.execute("select max(number) from audit.schema_migration").fetchall() == [(NEWEST,)]
-        assert len(before) >= 3
         for query, rows in before.items():
-            found = connection.execute(query).fetchall()
-            assert [row for row in rows if row not in found] == [], query
+            assert all_of(connection, query) == rows, query
+
+
+def downgraded(night: Path, database: Path, migrations: Path, number: int) -> None:
+    """A night as an older schema would hold it: what was landed, and of every row the columns that it knew."""
+    shutil.copytree(night.parent / "landing", database.parent / "landing")
+    older = of_schema(database, migrations, number)
+    with older.holding("run-1", "nightly"), older.write() as connection:
+        connection.execute(f"attach '{night.resolve()}' as night (read_only)")
+        tables = connection.execute(
+            """
+            select
+                t.schema_name || '.' || t.table_name,
+                string_agg('"' || c.column_name || '"', ', ')
+            from duckdb_tables() as t
+            join duckdb_columns() as c using (database_name, schema_name, table_name)
+            join duckdb_columns() as n using (schema_name, table_name, column_name)
+            where
+                t.database_name = current_database() and n.database_name = 'night'
+                and t.table_name <> 'schema_migration'
+            group by all
+            """
+        ).fetchall()
+        for table, columns in tables:
+            connection.execute(f"insert into {table} by name select {columns} from night.{table}")
+        assert connection.execute("select count(*) > 500 from audit.collection").fetchall() == [(True,)]
+        connection.execute("detach night")
+
+
+def published_rows(database: Path) -> dict[str, list[str]]:
+    """Every table and view that analysts read, but for what says when it was made."""
+    with Store(database).published() as connection:
+        relations = connection.execute(
+            "select schema_name || '.' || table_name from duckdb_tables() union all "
+            "select schema_name || '.' || view_name from duckdb_views() where not internal"
+        ).fetchall()
+        names = {name for (name,) in relations} - {"audit.relation_build", "audit.schema_migration"}
+        return {name: sorted(map(repr, connection.execute(f"from {name}").fetchall())) for name in names}
+
+
+@pytest.mark.parametrize("number", [1, *(pytest.param(number, marks=pytest.mark.large) for number in (2, NEWEST - 1))])
+def test_an_upgraded_warehouse_builds_and_publishes_what_a_new_one_does(
+    truthful_night: Path, tmp_path: Path, migrations: Path, number: int
+) -> None:
+    night, upgraded = truthful_night / DATABASE, tmp_path / "upgraded" / DATABASE
+    downgraded(night, upgraded, migrations, number)
+    store = Store(upgraded)
+    with store.holding("given", "a test"):
+        home = House(store)
+        home.build(*(name for name, model in home.models.items() if model.materialized != "log"))
+        store.publish("given", lambda _: None)
+    expected, found = published_rows(night), published_rows(upgraded)
+    assert found.keys() == expected.keys()
+    assert len(expected["cmdb.resource"]) > 500
+    assert [name for name in expected if found[name] != expected[name]] == []
+
+
+@pytest.mark.large
+def test_a_whole_night_runs_on_a_warehouse_of_an_older_schema_and_goes_on_from_it(
+    truthful_night: Path, organisation: Simulator, tmp_path: Path, migrations: Path
+) -> None:
+    night, upgraded = truthful_night / DATABASE, tmp_path / "upgraded" / DATABASE
+    # The first one whose tables remember configuration items.
+    downgraded(night, upgraded, migrations, 2)
+    done = run_night(organisation.env, upgraded)
+    assert done.published, done.sentences
+    items = "select arn, first_seen_at, tags from cmdb.resource order by arn"
+    assert query(upgraded, items) == query(night, items)
+    seen = query(upgraded, "select min(last_seen_at) > max(first_seen_at) from cmdb.resource where status = 'active'")
+    assert seen == [(True,)]
+
+
+@pytest.mark.parametrize(
+    ("change", "differs"),
+    [
+        ("select 1", []),
+        ("update cmdb.resource set tags = map {'a': null} where status = 'active'", ["cmdb.resource"]),
+        ("update cost.daily set billed_cost = billed_cost + 0.0000000001 where is_estimated", ["cost.daily"]),
+        ("delete from stage.account where is_stale", ["stage.account"]),
+        ("create table ref.colour (name varchar)", ["ref.colour"]),
+    ],
+)
+def test_what_versions_of_duckdb_read_is_compared_value_by_value(store: Store, change: str, differs: list[str]) -> None:
+    store.hold("run-1", "nightly")
+    write_rows_into_every_table(store)
+    seen = []
+    for statement in ("select 1", change):
+        with store.write() as connection:
+            connection.execute(statement)
+        read = subprocess.run([sys.executable, "-c", versions.READ, store.working], capture_output=True, check=True)
+        seen.append(versions.contents(read.stdout))
+    assert {"audit.coverage", "cmdb.resource"} < seen[0].keys()
+    assert versions.differing(*seen) == differs
 
 
 def test_a_broken_migration_leaves_the_file_as_it_was(store: Store, migrations: Path) -> None:
     store.hold("run-1", "nightly")
-    with store.write() as connection:
-        connection.execute("insert into audit.run (run_id) values ('old')")
+    write_rows_into_every_table(store)
     before = contents(store)
     broken = add(migrations, "alter table audit.run add column weather varchar; delete from audit.run; select nothing;")
     newer = Store(store.database, migrations, store.patience)
@@ -534,7 +661,9 @@ def test_a_broken_migration_leaves_the_file_as_it_was(store: Store, migrations: 
     assert contents(store) == before
     broken.write_text("alter table audit.run add column weather varchar;", encoding="utf-8")
     with newer.read() as connection:
-        assert connection.execute("select run_id, weather from audit.run").fetchall() == [("old", None)]
+        assert connection.execute("select run_id, weather from audit.run order by all").fetchall() == [
+            (f"run_id {row}", None) for row in range(3)
+        ]
 
 
 def test_a_first_migration_that_fails_leaves_no_file(tmp_path: Path) -> None:
