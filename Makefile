@@ -10,7 +10,7 @@ test: check
 # What does not fit into the fifteen minutes of `make test`: the simulated organisation itself, the report in a browser,
 # every way of starting work past the gate, every lie, sixty accounts and their bill, hostile input, the bench.
 test-large: setup-test
-	.venv/bin/python -m pytest -m large
+	.venv/bin/python -m pytest -m "large or property" --hypothesis-profile=many
 
 dev: setup-demo
 	.venv/bin/cmdb dev

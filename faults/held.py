@@ -242,7 +242,8 @@ def run(scratch: Path, deadline: float) -> list[Shown]:
     report = scratch / "junit.xml"
     began = time.monotonic()
     ids = dict.fromkeys(test for promise in PROMISES for test in promise.ids())
-    command = [sys.executable, "-m", "pytest", "-m", "", "-p", "no:cacheprovider", f"--junit-xml={report}", *ids]
+    quiet = ("-m", "", "-p", "no:cacheprovider", "--hypothesis-profile=many")
+    command = [sys.executable, "-m", "pytest", *quiet, f"--junit-xml={report}", *ids]
     said, late = asked(command, left)
     trouble = "" if report.exists() else f"pytest did not run: {_last(said)}"
     seen = {} if trouble else read(report, late=late)

@@ -30,6 +30,7 @@ from resources.asking import Processes, ask_all, look_up_all
 from resources.contract import Role
 from resources.evidence import EVERY_ACCOUNT, NO_ACCOUNT, Accounts, Cell
 from resources.listing import GLOBAL_REGION, Each, Listing, ZeroSense
+from resources.pages import Failed
 from resources.profile import Reach
 from resources.roles import AwsRole
 from resources.warehouse import Store
@@ -333,21 +334,31 @@ class Collection:
         listing = answer.question.listing
         fields = self._wanted.get(listing.name, ())
         key = self.key_of(answer.question)
-        if answer.outcome == "found":
-            self._writer(listing).append(key, answer.records)
+        try:
+            if answer.outcome == "found":
+                self._writer(listing).append(key, answer.records)
+        except Failed as failure:
+            answer = replace(
+                answer,
+                outcome=failure.outcome,
+                records=[],
+                record_count=0,
+                error_code=failure.code,
+                error_message=failure.message,
+            )
         captures = [
             Capture(key, {name: record.get(name) for name in fields}) for record in (answer.records if fields else ())
         ]
         # As text: tens of thousands of parsed answers would take a hundred megabytes.
-        raw = None if answer.raw_response is None else json.dumps(answer.raw_response, default=str)
+        raw = None if answer.raw_response is None else json.dumps(answer.raw_response, default=str, ensure_ascii=False)
         request_id = (answer.raw_response or {}).get("ResponseMetadata", {}).get("RequestId")
         with self._lock:
             self.captured[listing.name] += captures
             entry = self.asked.get(key)
             if entry is None:
                 entry = self.asked[key] = Asked(answer, attempts=0, first_at=answer.started_at)
-            entry.answer = replace(answer, records=[], raw_response=None)
-            entry.raw, entry.request_id = raw, request_id
+            entry.answer = replace(answer, records=[], raw_response=None, error_message=_writable(answer.error_message))
+            entry.raw, entry.request_id = _writable(raw), request_id
             entry.attempts += 1
             entry.zeros += answer.outcome == "empty_suspect"
             entry.requests += answer.request_count
@@ -759,6 +770,11 @@ def _wanted_fields(listings: Iterable[Listing]) -> dict[str, tuple[str, ...]]:
             for source in listing.each.of:
                 wanted[source] |= {listing.each.field, listing.each.region_field} - {""}
     return {source: tuple(sorted(fields)) for source, fields in wanted.items()}
+
+
+def _writable(text: str | None) -> str | None:
+    """Text as a file takes it: half a surrogate pair, which JSON can name, is no character."""
+    return None if text is None else text.encode(errors="replace").decode()
 
 
 def _asked_by(role: Role, each: Each) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ import orjson
 
 from resources.contract import Role
 from resources.evidence import Cell, cell_line
+from resources.pages import Failed
 from resources.warehouse import explained
 
 RECORDS = "records.ndjson"
@@ -75,7 +76,11 @@ class LandingWriter:
         self._cells.close()
 
     def append(self, key: Key, records: Iterable[dict[str, Any]]) -> None:
-        """Write the records of one cell."""
+        """Write the records of one cell, or none of them.
+
+        Raises:
+            Failed: one of them holds what no file of JSON can.
+        """
         lines = b"".join(self.line(key, record) for record in records)
         with self._lock, explained(self._landing):
             _write(self._file, lines)
@@ -90,7 +95,11 @@ class LandingWriter:
             yield Spool(self, key, file)
 
     def line(self, key: Key, record: dict[str, Any]) -> bytes:
-        """A record as it lands."""
+        """A record as it lands.
+
+        Raises:
+            Failed: it holds what no file of JSON can, such as half a surrogate pair.
+        """
         role, account_id, region, listing = key
         line = {
             "run_id": self._run_id,
@@ -101,7 +110,11 @@ class LandingWriter:
             "parameter": listing.partition(":")[2],
             "item": record,
         }
-        return orjson.dumps(line) + b"\n"
+        try:
+            return orjson.dumps(line) + b"\n"
+        except orjson.JSONEncodeError as error:
+            message = f"{listing} was answered with what cannot be kept: {error}."
+            raise Failed("failed", "UnreadableAnswer", message) from error
 
     def spill(self, file: IO[bytes], lines: bytes) -> None:
         """Write lines to a file on the landing's disk."""

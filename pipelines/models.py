@@ -3,8 +3,8 @@
 The header of a file is its documentation: a description, then `name: text` lines. `key` names the columns that
 identify a row, `materialized` says how the query becomes a relation, `owner` names the column with the account of a
 row that several accounts list, every other name is a column. What a file reads is found in its query. Beside
-`landing(listing, type)` a query may use the macros `aws_arn(service, region, account_id, resource)` and
-`tag_map(tags)`. Kinds of materialisation:
+`landing(listing, type)` a query may use the macros `aws_arn(service, region, account_id, resource)`,
+`aws_partition(region)` and `tag_map(tags)`. Kinds of materialisation:
 
 collected    reads `landing(listing, type)`; rows are replaced cell by cell, and only by trusted cells.
 accumulated  as `collected`, but an answer whose rows the table holds is not read again: for queries whose rows come
@@ -207,10 +207,12 @@ MACROS = (
         and line.account_id = cell.caller_account_id and line.region = cell.cell_region
     """,
     """
+    create or replace temp macro aws_partition(region) as
+        case when region like 'cn-%' then 'aws-cn' when region like 'us-gov-%' then 'aws-us-gov' else 'aws' end
+    """,
+    """
     create or replace temp macro aws_arn(service, region, account_id, resource) as
-        'arn:'
-        || case when region like 'cn-%' then 'aws-cn' when region like 'us-gov-%' then 'aws-us-gov' else 'aws' end
-        || ':' || service || ':' || region || ':' || account_id || ':' || resource
+        'arn:' || aws_partition(region) || ':' || service || ':' || region || ':' || account_id || ':' || resource
     """,
     """
     create or replace temp macro tag_map(tags) as

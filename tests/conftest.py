@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from resources.contract import ROLES, policy
 from simulator.client import Simulator, is_foreign, start
@@ -27,6 +28,9 @@ for _name in [name for name in os.environ if is_foreign(name) or name == "DAGSTE
 
 # A shell without job control starts what runs in the background with Ctrl+C ignored; tests of an interruption send it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# `make test-large` loads it: the properties are tried with more examples.
+settings.register_profile("many")
 
 MakeOrganisation = Callable[..., Simulator]
 

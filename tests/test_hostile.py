@@ -5,17 +5,23 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from given import HOSTILE, WORKLOAD, Given, House, house
+from central import collect
+from given import HOSTILE, MANAGEMENT, WORKLOAD, Given, House, house
 from nights import cmdb_here
-from scripted_aws import ScriptedAws, scripted, static, write_profiles
+from scripted_aws import ScriptedAws, as_json, json_error, scripted, static, write_profiles
 from test_cmdb import instance, instances, tags
 
+from pipelines.catalogue import listings
+from pipelines.landing import records_path
 from pipelines.servicenow import FORMULA, export_to
 from resources.profile import Reach
 from resources.roles import Central, Workload
+
+OWN_ARN = f"arn:aws:organizations::{MANAGEMENT}:account/o-1/{WORKLOAD}"
 
 NAMES = [*HOSTILE, "=cmd|' /C calc'!A1", "@SUM(1)", "-1+1"]
 
@@ -98,6 +104,45 @@ def test_an_account_id_keeps_its_leading_zeros(home: House, tmp_path: Path) -> N
     assert done.stdout.splitlines()[1:] == [f"{WORKLOAD},{WORKLOAD}"]
     export_to(tmp_path / "out", home.store)
     assert WORKLOAD in (tmp_path / "out" / "servicenow_ci.csv").read_text(encoding="utf-8")
+
+
+# ------------------------------------------------------------------------------- what is no text at all
+
+HALF = "\ud83e"
+"""The first half of a surrogate pair: JSON can name it, UTF-8 cannot write it, and DuckDB reads it in no JSON."""
+
+
+@pytest.mark.parametrize("kept", [False, True], ids=["in memory", "on disk"])
+def test_half_a_character_fails_its_cell_and_nothing_else(aws: ScriptedAws, tmp_path: Path, kept: bool) -> None:
+    aws.script = lambda call: (
+        None if call.service == "sts" else as_json({"Accounts": [{"Id": WORKLOAD, "Arn": OWN_ARN, "Name": HALF}]})
+    )
+    write_profiles(tmp_path, aws.url, {"one": static(MANAGEMENT)})
+    listing = replace(listings()["organizations_account"], is_large=kept)
+    with house(tmp_path) as home:
+        cells = collect(home, "night-1", [listing], profile="one")
+        assert cells == {"organizations_account": ("failed", None)}
+        (cell,) = home.rows("select error_code, error_message, record_count from audit.collection")
+        assert cell["error_code"] == "UnreadableAnswer"
+        assert "organizations_account was answered with what cannot be kept" in cell["error_message"]
+        assert records_path(home.store.landing, "night-1", "organizations_account").read_bytes() == b""
+
+
+def test_half_a_character_in_what_is_kept_verbatim_is_marked(aws: ScriptedAws, tmp_path: Path) -> None:
+    aws.script = lambda call: (
+        None
+        if call.service == "sts"
+        else json_error("AccessDeniedException", f"no {HALF}!")
+        if call.operation == "ListRoots"
+        else as_json({"Accounts": [], "NextToken": None, "Odd": HALF})
+    )
+    write_profiles(tmp_path, aws.url, {"one": static(MANAGEMENT)})
+    asked = [listings()[name] for name in ("organizations_account", "organizations_root")]
+    with house(tmp_path) as home:
+        cells = collect(home, "night-1", asked, profile="one")
+        assert cells == {"organizations_account": ("empty_suspect", None), "organizations_root": ("denied", None)}
+        messages = home.rows("select error_message from audit.collection where listing = 'organizations_root'")
+        assert messages == [{"error_message": "no ?!"}]
 
 
 # ------------------------------------------------------------------------------------------------- profiles

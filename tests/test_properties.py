@@ -5,18 +5,23 @@ from __future__ import annotations
 import itertools
 import json
 import shutil
+from collections import defaultdict
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from xml.sax.saxutils import escape
 
 import dagster as dg
 import duckdb
 import pytest
+import test_json_answers
+import test_xml_answers
+from botocore.parsers import create_parser
 from given import FIRST_NIGHT, HOSTILE, MANAGEMENT, WORKLOAD, Given, House, hours, house
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 from test_cmdb import DENIED, EVENTS, LEFT, Event, instance
 
@@ -25,16 +30,26 @@ from pipelines.catalogue import listings
 from pipelines.models import read_models
 from pipelines.settings import SettingsError, read_settings
 from resources.pages import Failed, Pages
+from resources.parsers import Parsers
+from resources.profile import iso_text
 
-pytestmark = pytest.mark.large
+pytestmark = pytest.mark.property
 
-ENOUGH = settings(
-    max_examples=60,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
-FEW = settings(ENOUGH, max_examples=12)
+
+MANY = settings.get_current_profile_name() == "many"
+"""Whether there is time for many examples: `make test-large` loads the profile of that name, `make test` does not."""
+
+
+def examples(few: int, many: int) -> settings:
+    """How many are tried, without time and with it; of none only those that are written down."""
+    return settings(
+        max_examples=many if MANY else max(few, 1),
+        phases=Phase if MANY or few else [Phase.explicit],
+        deadline=None,
+        derandomize=True,
+        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    )
+
 
 # What JSON can carry; AWS sends no lone surrogates, and neither does Python's encoder.
 TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=40) | st.sampled_from(HOSTILE)
@@ -51,7 +66,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
 _night = iter(range(1, 10**6))
 
 
-@FEW
+@examples(2, 12)
 @given(st.lists(st.tuples(TEXT, TEXT), min_size=1, max_size=50, unique_by=lambda pair: pair[0]))
 @example([(text, text) for text in HOSTILE])
 def test_every_tag_that_aws_can_send_is_in_the_table_as_it_was(home: House, pairs: list[tuple[str, str]]) -> None:
@@ -71,7 +86,7 @@ def test_every_tag_that_aws_can_send_is_in_the_table_as_it_was(home: House, pair
     assert {row["tag_key"]: row["tag_value"] for row in found} == dict(pairs)
 
 
-@FEW
+@examples(2, 12)
 @given(TEXT, TEXT, st.lists(st.tuples(TEXT, TEXT), max_size=20, unique_by=lambda pair: pair[0]))
 def test_an_instance_keeps_what_it_is_called_and_its_arn_is_its_own(
     home: House, kind: str, zone: str, pairs: list[tuple[str, str]]
@@ -98,6 +113,111 @@ def test_an_instance_keeps_what_it_is_called_and_its_arn_is_its_own(
     }
 
 
+XML_TEXT = st.text(
+    st.characters(min_codepoint=32, exclude_categories=("Cs",), exclude_characters="\ufffe\uffff")
+    | st.sampled_from("\t\n\r"),
+    max_size=40,
+)
+"""What XML 1.0 can carry."""
+
+
+def in_xml(text: str, how: int) -> str:
+    """Text of an element, as one of the ways in which a serialiser may write it."""
+    if how == 0:
+        # A parser makes a line feed of a carriage return that stands there as it is.
+        return escape(text, {"\r": "&#13;"})
+    if how == 1:
+        return "".join(f"&#x{ord(letter):x};" for letter in text)
+    parts = text.replace("\r", "]]>&#13;<![CDATA[").split("]]>")
+    return (
+        "<![CDATA["
+        + parts[0]
+        + "".join(f"]]>{part}" if part.startswith("&#13;") else f"]]]]><![CDATA[>{part}" for part in parts[1:])
+        + "]]>"
+    )
+
+
+class XmlNames(test_xml_answers.Writer):
+    """Writes an answer in which every text is one of those given."""
+
+    def __init__(self, seed: int, texts: list[str]) -> None:
+        super().__init__(seed, odd=0.0)
+        self.texts = texts
+
+    def content(self, shape: Any, depth: int) -> str:
+        if shape.type_name == "string":
+            return in_xml(self.chance.choice(self.texts), self.chance.randrange(3))
+        return super().content(shape, depth)
+
+
+class JsonNames(test_json_answers.Writer):
+    """Makes an answer in which every text and every key of a map is one of those given."""
+
+    def __init__(self, seed: int, texts: list[str]) -> None:
+        super().__init__(seed, odd=0.0)
+        self.texts = texts
+
+    def value(self, shape: Any, depth: int = 0) -> Any:
+        if shape.type_name == "string":
+            return self.chance.choice(self.texts)
+        if shape.type_name == "map":
+            return {self.chance.choice(self.texts): self.value(shape.value, depth + 1) for _ in range(2)}
+        return super().value(shape, depth)
+
+
+@examples(15, 400)
+@given(st.sampled_from(test_xml_answers.listings()), st.integers(0, 2**32), st.lists(XML_TEXT, min_size=1, max_size=8))
+def test_any_text_in_xml_is_read_as_botocore_reads_it(listing: Any, seed: int, texts: list[str]) -> None:
+    model = test_xml_answers.service(listing.service)
+    shape = model.operation_model(listing.operation).output_shape
+    body = test_xml_answers.answer(listing, XmlNames(seed, texts))
+    theirs = create_parser(model.resolved_protocol)
+    theirs.__init__(timestamp_parser=str.upper, blob_parser=str)
+    ours = test_xml_answers.PARSERS.create_parser(model.resolved_protocol)
+    expected = test_xml_answers.read(theirs, body, shape)
+    assert repr(test_xml_answers.read(ours, body, shape)) == repr(expected)
+
+
+@examples(15, 400)
+@given(
+    st.sampled_from(test_json_answers.operations()),
+    st.integers(0, 2**32),
+    # JSON can also write halves of pairs, which are no characters.
+    st.lists(st.text(max_size=40) | st.just("\ud800") | TEXT, min_size=1, max_size=8),
+    st.booleans(),
+)
+def test_any_text_in_json_is_read_as_botocore_reads_it(call: str, seed: int, texts: list[str], escaped: bool) -> None:
+    shape = test_json_answers.model(call).output_shape
+    written = JsonNames(seed, texts).value(shape) if shape is not None else {}
+    body = json.dumps(written, ensure_ascii=escaped).encode(errors="replace")
+    theirs = create_parser("json")
+    theirs.__init__(timestamp_parser=iso_text, blob_parser=str)
+    ours = test_json_answers.PARSERS.create_parser("json")
+    expected = test_json_answers.read(theirs, body, shape)
+    assert repr(test_json_answers.read(ours, body, shape)) == repr(expected)
+
+
+PAIRS = st.lists(st.tuples(XML_TEXT, XML_TEXT), max_size=50)
+
+
+@examples(10, 200)
+@given(PAIRS, st.integers(0, 2))
+@example([("a]]>b", "]]>"), ("\r\n", "\x85\u2028"), ("", " ")], 2)
+def test_tags_that_come_in_xml_or_json_are_what_was_sent(pairs: list[tuple[str, str]], how: int) -> None:
+    sent = [{"Key": key, "Value": value} for key, value in pairs]
+    items = "".join(
+        f"<item><key>{in_xml(key, how)}</key><value>{in_xml(value, how)}</value></item>" for key, value in pairs
+    )
+    body = f"<DescribeVpcsResponse><vpcSet><item><tagSet>{items}</tagSet></item></vpcSet></DescribeVpcsResponse>"
+    shape = test_xml_answers.service("ec2").operation_model("DescribeVpcs").output_shape
+    (vpc,) = test_xml_answers.read(Parsers().create_parser("ec2"), body.encode(), shape)["Vpcs"]
+    assert vpc["Tags"] == sent
+
+    shape = test_json_answers.model("organizations:ListTagsForResource").output_shape
+    body = json.dumps({"Tags": sent}, ensure_ascii=how == 0)
+    assert test_json_answers.read(Parsers().create_parser("json"), body.encode(), shape)["Tags"] == sent
+
+
 def page_of(records: list[Any], listing: Any) -> Any:
     return {listing.records: records, "ResponseMetadata": {}}
 
@@ -105,7 +225,7 @@ def page_of(records: list[Any], listing: Any) -> Any:
 MODEL = SimpleNamespace(output_shape=None)
 
 
-@ENOUGH
+@examples(8, 60)
 @given(
     st.lists(st.lists(st.dictionaries(TEXT.filter(lambda key: key != "Arn"), TEXT, max_size=3), max_size=5), max_size=5)
 )
@@ -128,7 +248,7 @@ ANYTHING = st.recursive(
 )
 
 
-@ENOUGH
+@examples(8, 60)
 @given(ANYTHING)
 def test_what_is_no_list_of_own_records_is_a_failure_with_a_reason_and_never_none(answer: Any) -> None:
     listing = listings()["organizations_account"]
@@ -144,7 +264,7 @@ def test_what_is_no_list_of_own_records_is_a_failure_with_a_reason_and_never_non
     assert failed.value.message
 
 
-@ENOUGH
+@examples(8, 60)
 @given(st.from_regex(r"\d{12}", fullmatch=True))
 @example("000000000000")
 def test_a_record_of_another_account_is_never_taken_for_ones_own(account: str) -> None:
@@ -191,7 +311,7 @@ def build_schedule(line: str, timezone: str) -> bool:
     return made.cron_schedule == line
 
 
-@settings(ENOUGH, max_examples=300)
+@examples(20, 300)
 @given(st.dictionaries(st.sampled_from(VARIABLES), TEXT.filter(lambda text: "\x00" not in text), max_size=4))
 @example({"CMDB_UNTRUSTED_TOLERANCE": "nan"})
 @example({"CMDB_UNTRUSTED_TOLERANCE": "-0.1"})
@@ -227,7 +347,7 @@ DAYS = st.dates(date(2024, 1, 1), date(2040, 12, 31))
 HISTORY = st.integers(1, cost.MAX_MONTHS)
 
 
-@settings(ENOUGH, max_examples=300)
+@examples(20, 300)
 @given(DAYS, HISTORY, st.sets(st.integers(0, 30)))
 @example(date(2028, 2, 29), 13, set())
 @example(date(2026, 1, 1), 1, set())
@@ -256,7 +376,7 @@ def test_the_months_that_are_asked_are_whole_disjoint_and_end_before_today(
         assert f"{start:%Y-%m}" in names or start == today
 
 
-@settings(ENOUGH, max_examples=300)
+@examples(20, 300)
 @given(DAYS, st.integers(-40, 40))
 def test_months_back_and_forth_are_the_same_month(day: date, back: int) -> None:
     there = cost.first_of(day, back)
@@ -265,7 +385,7 @@ def test_months_back_and_forth_are_the_same_month(day: date, back: int) -> None:
     assert (day.year - there.year) * 12 + day.month - there.month == back
 
 
-@settings(ENOUGH, max_examples=300)
+@examples(20, 300)
 @given(DAYS, st.integers(0, 400))
 def test_a_month_that_aws_may_still_change_is_asked_again(day: date, later: int) -> None:
     read_on = day + timedelta(days=later)
@@ -283,18 +403,37 @@ def test_a_month_that_aws_may_still_change_is_asked_again(day: date, later: int)
 
 ALLOCATION = read_models()["cost.allocation"]
 
+MONTHS = [date(2025, 12, 1), date(2026, 1, 1), date(2026, 2, 1)]
+KEYS = ["bc:cost-centre", "bc:Cost-Centre", "team"]
+CURRENCIES = ["USD", "NZD"]
+ACCOUNTS = ["000000000001", "000000000002", "123456789012"]
 AMOUNT = st.decimals(Decimal("-1000"), Decimal("100000000"), places=10, allow_nan=False, allow_infinity=False)
 LINES = st.lists(
     st.tuples(
-        st.integers(1, 28),
-        st.sampled_from(["000000000001", "000000000002", "123456789012"]),
-        st.sampled_from(["", "001", "002", "003", "it's; --"]),
+        st.sampled_from(MONTHS),
+        st.integers(0, 27),
+        st.sampled_from(KEYS),
+        st.sampled_from(ACCOUNTS),
+        st.sampled_from(["", "", "001", "002", "003", "it's; --"]),
+        st.sampled_from(CURRENCIES),
         AMOUNT,
     ),
     min_size=1,
     max_size=25,
-    unique_by=lambda line: line[:3],
+    unique_by=lambda line: line[:6],
 )
+SUPPORT = st.lists(
+    st.tuples(st.sampled_from(MONTHS), st.integers(0, 27), st.sampled_from(ACCOUNTS), AMOUNT), max_size=4
+)
+RATE = st.none() | st.decimals(Decimal("0.0001"), Decimal("1000"), places=10, allow_nan=False, allow_infinity=False)
+RATES = st.dictionaries(
+    st.tuples(st.sampled_from(MONTHS), st.integers(0, 27), st.sampled_from(CURRENCIES)), RATE, max_size=4
+)
+
+
+def one_key(*lines: tuple[int, str, str, str]) -> list[tuple[date, int, str, str, str, str, Decimal]]:
+    """Lines of a month, a key and a currency."""
+    return [(MONTHS[1], day, KEYS[0], account, value, "USD", Decimal(of)) for day, account, value, of in lines]
 
 
 @pytest.fixture(scope="module")
@@ -319,54 +458,95 @@ def bill() -> Iterator[duckdb.DuckDBPyConnection]:
         yield connection
 
 
-@ENOUGH
-@given(LINES, st.sets(st.sampled_from(["000000000001", "123456789012"])), st.lists(AMOUNT, max_size=3))
-@example(
-    [(1, "000000000001", "", Decimal("0.0000000001")), (1, "000000000002", "001", Decimal("3"))], {"000000000001"}, []
+@examples(8, 100)
+@given(
+    LINES,
+    st.sets(st.sampled_from(ACCOUNTS[:1] + ACCOUNTS[2:])),
+    SUPPORT,
+    RATES,
+    st.sets(st.sampled_from([*KEYS, "nobody's"])),
 )
-@example([(1, "000000000001", "", Decimal("-7")), (1, "000000000002", "001", Decimal("0"))], {"000000000001"}, [])
+@example(one_key((0, ACCOUNTS[0], "", "0.0000000001"), (0, ACCOUNTS[1], "001", "3")), {ACCOUNTS[0]}, [], {}, set())
+@example(one_key((0, ACCOUNTS[0], "", "-7"), (0, ACCOUNTS[1], "001", "0")), {ACCOUNTS[0]}, [], {}, set())
 @example(
-    [(1, "000000000001", "", Decimal("0.0000000002"))]
-    + [(1, "000000000002", value, Decimal("1")) for value in ("001", "002", "003")],
-    {"000000000001"},
+    one_key((0, ACCOUNTS[0], "", "0.0000000002"), *((0, ACCOUNTS[1], value, "1") for value in ("001", "002", "003"))),
+    {ACCOUNTS[0]},
     [],
+    {(MONTHS[1], 0, "USD"): Decimal("1.5"), (MONTHS[1], 1, "USD"): Decimal("1.7"), (MONTHS[0], 0, "USD"): None},
+    set(),
+)
+@example(
+    [(month, 0, key, ACCOUNTS[0], "", of, Decimal(1)) for month in MONTHS for key in KEYS for of in CURRENCIES],
+    set(),
+    [(month, 0, ACCOUNTS[0], Decimal("0.5")) for month in MONTHS],
+    {},
+    set(KEYS),
 )
 def test_allocated_cost_is_the_bill_to_the_last_digit(
     bill: duckdb.DuckDBPyConnection,
-    lines: list[tuple[int, str, str, Decimal]],
+    lines: list[tuple[date, int, str, str, str, str, Decimal]],
     shared: set[str],
-    support: list[Decimal],
+    support: list[tuple[date, int, str, Decimal]],
+    rates: dict[tuple[date, int, str], Decimal | None],
+    judged: set[str],
 ) -> None:
-    for table in ("cost.by_tag", "cost.daily", "ref.shared_cost"):
+    for table in ("cost.by_tag", "cost.daily", "cost.exchange_rate", "cost.tag_key_status", "ref.shared_cost"):
         bill.execute(f"delete from {table}")
     bill.executemany(
-        "insert into cost.by_tag values (?, 'key', ?, ?, 'USD', ?)",
-        [(date(2026, 11, day), account, value, amount) for day, account, value, amount in lines],
+        "insert into cost.by_tag values (?, ?, ?, ?, ?, ?)",
+        [(month + timedelta(day), key, *line) for month, day, key, *line in lines],
     )
     for account in shared:
         bill.execute("insert into ref.shared_cost values ('account', ?)", [account])
     bill.execute("insert into ref.shared_cost values ('service', 'AWS Support')")
-    for day, amount in enumerate(support, 1):
+    for month, day, account, amount in support:
         bill.execute(
-            "insert into cost.daily values (?, '000000000002', 'service', 'AWS Support', ?)",
-            [date(2026, 11, day), amount],
+            "insert into cost.daily values (?, ?, 'service', 'AWS Support', ?)",
+            [month + timedelta(day), account, amount],
         )
+    for (month, day, currency), rate in rates.items():
+        bill.execute("insert into cost.exchange_rate values (?, ?, ?)", [month + timedelta(day), currency, rate])
+    for key in judged:
+        bill.execute("insert into cost.tag_key_status values (?, 'not activated')", [key])
 
-    rows = bill.execute(f"select tag_value, status, direct_cost, shared_cost, unblended_cost from ({ALLOCATION.sql})")
-    found = rows.fetchall()
+    rows = bill.execute(
+        f"""
+        select
+            "month", tag_key, currency, tag_value, status, direct_cost, shared_cost, unblended_cost,
+            reporting_cost, rate
+        from ({ALLOCATION.sql})
+        """
+    ).fetchall()
 
-    assert sum((row[4] for row in found), Decimal(0)) == sum((line[3] for line in lines), Decimal(0))
-    for _, status, direct, part, whole in found:
+    billed: dict[tuple[Any, ...], Decimal] = defaultdict(Decimal)
+    tagged: dict[tuple[Any, ...], Decimal] = defaultdict(Decimal)
+    for month, _, key, _, value, currency, amount in lines:
+        billed[month, key, currency] += amount
+        if value:
+            tagged[month, key, currency, value] += amount
+    found: dict[tuple[Any, ...], Decimal] = defaultdict(Decimal)
+    for month, key, currency, value, status, direct, part, whole, reported, rate in rows:
+        found[month, key, currency] += whole
         assert direct + part == whole
-        if status == "unallocated":
-            assert part == 0
-    assert len({row[0] for row in found}) == len(found)
+        assert status != "unallocated" or part == 0
+        assert (value in ("(unallocated)", "(shared)", "(unknown)")) == (status != "allocated")
+        of_month = [of for (first, _, its), of in rates.items() if (first, its) == (month, currency)]
+        assert (rate is None) == (not of_month or None in of_month)
+        if rate is None:
+            assert reported is None
+        else:
+            assert min(of_month) <= rate <= max(of_month)
+            assert abs(reported - whole * rate) <= Decimal("1e-10")
+    # What nothing is left of need not have a row.
+    assert {of: cost for of, cost in found.items() if cost} == {of: cost for of, cost in billed.items() if cost}
+    assert {tuple(row[:4]): row[5] for row in rows if row[4] == "allocated"} == tagged
+    assert len({row[:4] for row in rows}) == len(rows)
 
 
 # ---------------------------------------------------------------------------------------------------- ARNs
 
 
-@ENOUGH
+@examples(8, 60)
 @given(
     st.sampled_from(["us-east-1", "cn-north-1", "us-gov-west-1", "ap-southeast-2"]),
     st.from_regex(r"\A\d{12}\Z"),
@@ -387,6 +567,32 @@ def test_an_arn_that_is_built_says_what_it_was_built_from(
     assert arn.split(":", 5) == ["arn", partition, "ec2", region, account, resource]
 
 
+@examples(2, 30)
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["us-east-1", "cn-north-1", "us-gov-west-1", "ap-southeast-2"]), TEXT),
+        min_size=1,
+        unique=True,
+    )
+)
+@example([("cn-north-1", "a:b"), ("us-gov-west-1", "a:b"), ("eu-west-1", "")])
+def test_the_arn_of_a_bucket_is_the_one_that_its_tags_are_asked_with(
+    home: House, buckets: list[tuple[str, str]]
+) -> None:
+    number = next(_night)
+    records = [{"Name": name, "BucketRegion": region} for region, name in buckets]
+    home.night(f"night-{number}", [Given("s3_bucket", records)], FIRST_NIGHT + hours(number))
+
+    home.build("stage.s3_bucket")
+
+    each = listings()["s3_bucket_tag"].each
+    assert each is not None
+    found = home.rows("select region, name, arn from stage.s3_bucket")
+    assert sorted((row["region"], row["name"], row["arn"]) for row in found) == sorted(
+        (region, name, each.value(name, region)) for region, name in buckets
+    )
+
+
 # ------------------------------------------------------------------------------------------------- the history
 
 NIGHTS = st.lists(
@@ -401,9 +607,13 @@ NIGHTS = st.lists(
 """What each night brings to four cells, how many hours it is after the one before, and how often it is built."""
 
 
-@settings(FEW, max_examples=8)
+# A build of the items takes more than a second.
+SEQUENCE = (EVENTS[0], DENIED, EVENTS[1], LEFT, EVENTS[1], DENIED)[: 6 if MANY else 4]
+
+
+@examples(0, 40)
 @given(NIGHTS)
-@example([([event] * 4, 24, 1) for event in (EVENTS[0], DENIED, EVENTS[1], LEFT, EVENTS[1], DENIED)])
+@example([([event] * 4, 24, 1) for event in SEQUENCE])
 def test_over_any_sequence_of_nights_the_history_keeps_its_invariants(
     tmp_path_factory: pytest.TempPathFactory, nights: list[tuple[list[Event], int, int]]
 ) -> None:

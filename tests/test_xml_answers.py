@@ -78,16 +78,16 @@ class Writer:
         return "".join(written)
 
 
-def answer(listing: Listing, seed: int, odd: float) -> bytes:
+def answer(listing: Listing, writer: Writer) -> bytes:
     model = service(listing.service)
     shape = model.operation_model(listing.operation).output_shape
-    inner = Writer(seed, odd).content(shape, 0)
+    inner = writer.content(shape, 0)
     if "resultWrapper" in shape.serialization:
         wrapper = shape.serialization["resultWrapper"]
         inner = f"<{wrapper}>{inner}</{wrapper}><ResponseMetadata><RequestId>r</RequestId></ResponseMetadata>"
     else:
         inner += "<requestId>r</requestId>"
-    return f'<{listing.operation}Response xmlns="http://aws/{seed % 2}/">{inner}</{listing.operation}Response>'.encode()
+    return f'<{listing.operation}Response xmlns="http://aws/{writer.chance.randrange(2)}/">{inner}</{listing.operation}Response>'.encode()
 
 
 def read(parser: Any, body: bytes, shape: Any, status: int = 200) -> Any:
@@ -110,7 +110,7 @@ def test_what_comes_of_an_answer_is_what_botocore_makes_of_it(listing: Listing) 
     ours = PARSERS.create_parser(model.resolved_protocol)
     seen = set()
     for seed in range(6):
-        body = answer(listing, seed, 0.0 if seed < 4 else 0.05)
+        body = answer(listing, Writer(seed, 0.0 if seed < 4 else 0.05))
         expected = read(theirs, body, shape)
         assert json.dumps(read(ours, body, shape)) == json.dumps(expected), body
         seen.add(json.dumps(expected))

@@ -6,13 +6,8 @@
 -- name: Name, which no other bucket of the world has.
 -- created_at: When it was created, UTC, as S3 tells it.
 select
-    'arn:'
-    || case
-        when item.BucketRegion like 'cn-%' then 'aws-cn'
-        when item.BucketRegion like 'us-gov-%' then 'aws-us-gov'
-        else 'aws'
-    end
-    || ':s3:::' || item.Name as arn,
+    -- S3's ARN has no region and no account in it.
+    'arn:' || aws_partition(item.BucketRegion) || ':s3:::' || item.Name as arn,
     account_id,
     item.BucketRegion as region,
     item.Name as name,
