@@ -76,6 +76,10 @@ PROMISES = (
         {
             "hostile": [
                 "a_hostile_name_goes_through_every_table_as_it_is",
+                "whatever_has_a_name_keeps_the_hostile_one",
+                "the_report_of_hostile_names_is_written_whole_and_harmless",
+                "half_a_character_fails_its_cell_and_nothing_else",
+                "half_a_character_in_what_is_kept_verbatim_is_marked",
                 "a_hostile_name_leaves_in_a_file_as_it_is",
                 "profiles_of_odd_names_are_found_asked_and_told_apart",
                 "an_account_id_keeps_its_leading_zeros",
@@ -99,9 +103,13 @@ PROMISES = (
         {
             "properties": [
                 "every_record_of_every_page_is_handed_on_in_its_order",
+                "any_text_in_xml_is_read_as_botocore_reads_it",
+                "any_text_in_json_is_read_as_botocore_reads_it",
+                "tags_that_come_in_xml_or_json_are_what_was_sent",
                 "what_is_no_list_of_own_records_is_a_failure_with_a_reason_and_never_none",
                 "a_record_of_another_account_is_never_taken_for_ones_own",
                 "an_arn_that_is_built_says_what_it_was_built_from",
+                "the_arn_of_a_bucket_is_the_one_that_its_tags_are_asked_with",
                 "the_months_that_are_asked_are_whole_disjoint_and_end_before_today",
                 "months_back_and_forth_are_the_same_month",
                 "a_month_that_aws_may_still_change_is_asked_again",
@@ -138,6 +146,7 @@ PROMISES = (
                 "no_secret_of_a_function_or_database_is_kept_anywhere",
                 "no_credential_is_kept_anywhere",
                 "a_secret_is_in_no_verbatim_answer_either",
+                "a_question_that_is_put_again_shows_no_secret",
                 "what_is_redacted_goes_however_deep_it_stands",
             ],
             "profile": [
@@ -148,10 +157,11 @@ PROMISES = (
     ),
     Promise(
         "modes of files and folders under any umask",
-        "0440 what is published, nothing open to the world, the umask given back",
+        "0440 what is published and 0400 under 077, nothing open to the world, the umask given back",
         {
             "warehouse": [
                 "nothing_is_open_to_the_world_whatever_the_umask",
+                "a_whole_night_without_a_umask_leaves_nothing_open_to_the_world",
                 "a_working_file_that_was_open_to_the_world_is_closed",
             ],
             "landing": ["strangers_may_not_look_into_a_listings_folder"],
@@ -175,6 +185,8 @@ PROMISES = (
         {
             "warehouse": [
                 "a_warehouse_of_every_older_schema_keeps_its_rows",
+                "an_upgraded_warehouse_builds_and_publishes_what_a_new_one_does",
+                "a_whole_night_runs_on_a_warehouse_of_an_older_schema_and_goes_on_from_it",
                 "a_broken_migration_leaves_the_file_as_it_was",
                 "a_first_migration_that_fails_leaves_no_file",
                 "a_changed_migration_is_refused",
@@ -197,6 +209,18 @@ PROMISES = (
                 "a_damaged_working_file_says_so_and_is_kept",
             ],
             "publish": ["a_log_beside_a_version_is_removed_by_the_next_run"],
+        },
+    ),
+    Promise(
+        "a full disk while landing, writing and publishing, and from the start",
+        "it says so, what is published stays, and nothing that was acknowledged is lost",
+        {
+            "publish": [
+                "a_full_disk_at_publish_leaves_the_published_version",
+                "a_full_disk_while_writing_says_so_and_loses_nothing",
+                "a_disk_that_is_full_from_the_start_says_so",
+                "a_full_disk_while_landing_says_so",
+            ]
         },
     ),
     Promise(

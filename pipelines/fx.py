@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from pipelines.settings import WAREHOUSE_FOLDER
-from resources.warehouse import Store
+from resources.warehouse import Store, permitted
 
 SEED = WAREHOUSE_FOLDER / "ref" / "fx_rate.csv"
 
@@ -285,7 +285,7 @@ def _write(target: Path, rates: Mapping[RateKey, Rate]) -> None:
             writer.writerows(rows)
             file.flush()
             os.fsync(file.fileno())
-        part.chmod(0o640)
+        part.chmod(permitted(0o640))
         part.replace(target)
     finally:
         part.unlink(missing_ok=True)

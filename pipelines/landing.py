@@ -19,7 +19,7 @@ import orjson
 from resources.contract import Role
 from resources.evidence import Cell, cell_line
 from resources.pages import Failed
-from resources.warehouse import explained
+from resources.warehouse import explained, make_folder
 
 RECORDS = "records.ndjson"
 CELLS = "cells.ndjson"
@@ -62,7 +62,7 @@ class LandingWriter:
         self._cells_part = self.folder / f".{CELLS}.part"
         self.longest = 0
         with explained(landing):
-            self.folder.mkdir(mode=0o750, parents=True, exist_ok=True)
+            make_folder(self.folder)
             self._file: IO[bytes] = _private(self._part)
             self._cells: IO[bytes] = _private(self._cells_part)
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from resources.warehouse import Store
+from resources.warehouse import Store, make_folder
 
 FILES = {
     "servicenow_ci.csv": "select * from cmdb.servicenow_ci order by correlation_id",
@@ -53,7 +53,7 @@ def export_to(folder: Path, store: Store) -> Exported:
     """
     try:
         with store.published() as connection, ExitStack() as written:
-            folder.mkdir(mode=0o750, parents=True, exist_ok=True)
+            make_folder(folder)
             new: dict[Path, Path] = {}
             rows = {}
             for name, sql in FILES.items():

@@ -294,6 +294,18 @@ def _plainly(path: Path) -> Iterator[None]:
         yield
 
 
+def permitted(mode: int) -> int:
+    """The rights that a file of ours is given: none that the umask of this process takes away."""
+    with _state:
+        if _private_depth:
+            umask = _umask_before
+        else:
+            # Nothing else tells it.
+            umask = os.umask(0o077)
+            os.umask(umask)
+    return mode & ~umask
+
+
 # ------------------------------------------------------------------------------------------------- sentences
 
 
@@ -402,13 +414,14 @@ def _literal(text: Path | str) -> str:
     return "'" + str(text).replace("'", "''") + "'"
 
 
-def _make_folder(path: Path) -> None:
-    """Make a folder that the world cannot enter; one that exists keeps its rights."""
+def make_folder(path: Path) -> None:
+    """Make a folder, and those above it, that the world cannot enter; one that exists keeps its rights."""
     if path.is_dir():
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.parent.exists():
+        make_folder(path.parent)
     path.mkdir(mode=0o750, exist_ok=True)
-    path.chmod(0o750)
+    path.chmod(permitted(0o750))
 
 
 def _copy(source: Path, target: Path) -> None:
@@ -552,9 +565,9 @@ class Store:
         """
         self._check_run_id(run_id)
         with explained(self.lock_file):
-            _make_folder(self.folder)
-            _make_folder(self.versions_folder)
-            _make_folder(self.landing)
+            make_folder(self.folder)
+            make_folder(self.versions_folder)
+            make_folder(self.landing)
             self._refuse_plain_file()
             deadline = time.monotonic() + SAME_RUN_WAIT
             while not self._try_hold(run_id, what):
@@ -608,7 +621,7 @@ class Store:
                 return True
             descriptor = os.open(self.lock_file, os.O_RDWR | os.O_CREAT, 0o640)
             try:
-                os.fchmod(descriptor, 0o640)
+                os.fchmod(descriptor, permitted(0o640))
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 since = datetime.now(UTC).isoformat(timespec="seconds")
                 holder = Holder(what, run_id, os.getpid(), socket.gethostname(), since)
@@ -822,7 +835,7 @@ class Store:
         with explained(self.working):
             if self.working.exists():
                 if self.working.stat().st_mode & 0o007:
-                    self.working.chmod(0o640)
+                    self.working.chmod(permitted(0o640))
                 return
             part = self.folder / f".{self.database.stem}.work.part"
             for path in _with_wal(part):
@@ -833,7 +846,7 @@ class Store:
                     _copy(published, part)
             with self._attached(writable=True, file=part) as connection:
                 self._migrate(connection)
-            part.chmod(0o640)
+            part.chmod(permitted(0o640))
             _sync(part)
             fault_point("working.created")
             # A log without its file would be replayed into the new one.
@@ -969,7 +982,7 @@ class Store:
                     fault_point("publish.begun")
                     self._checkpoint()
                 with explained(part):
-                    _make_folder(self.versions_folder)
+                    make_folder(self.versions_folder)
                     for path in _with_wal(part):
                         _remove(path)
                     _copy(self.working, part)
@@ -980,7 +993,7 @@ class Store:
                 self._verify(part, verify)
                 fault_point("publish.verified")
                 with explained(part):
-                    part.chmod(0o440)
+                    part.chmod(permitted(0o440))
                     _sync(part)
                     version = self.versions_folder / name
                     self._pending_mark(version).touch(mode=0o640)

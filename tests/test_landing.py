@@ -15,6 +15,7 @@ import pytest
 
 from pipelines.landing import CELLS, RECORDS, Key, LandingWriter, prune, records_path
 from resources.evidence import CELL_COLUMNS, Cell
+from resources.pages import Failed
 
 NOW = datetime(2026, 11, 25, 14, 0, tzinfo=UTC)
 KEY: Key = ("workload", "000000000042", "eu-north-1", "ec2_instance")
@@ -136,8 +137,8 @@ def test_what_an_interrupted_collection_left_is_not_mixed_into_the_next(tmp_path
 
 def test_a_record_that_cannot_be_written_writes_none_of_its_cell(tmp_path: Path) -> None:
     with LandingWriter(tmp_path, "run-1", "ec2_instance") as writer:
-        with pytest.raises(TypeError):
-            writer.append(KEY, [{"Id": "i-1"}, {"Id": object()}])
+        with pytest.raises(Failed, match="UnreadableAnswer"):
+            writer.append(KEY, [{"Id": "i-1"}, {"Id": "\ud800"}])
         writer.commit([])
     assert lines(records_path(tmp_path, "run-1", "ec2_instance")) == []
 

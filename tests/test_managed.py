@@ -189,14 +189,16 @@ def keeping(folder: Path, canaries: Iterable[bytes] = CANARIES) -> set[str]:
     }
 
 
-def cells_keeping(database: Path, canaries: Iterable[bytes]) -> list[str]:
-    """Columns of a DuckDB file in which a secret stands: strings lie there compressed."""
+def cells_keeping(database: Path, canaries: Iterable[bytes], *, of: str = "published") -> list[str]:
+    """Tables of the published file, or of the working one, in which a secret stands: strings lie there compressed."""
     pattern = "|".join(re.escape(canary.decode()) for canary in canaries)
-    with Store(database).published() as connection:
+    store = Store(database)
+    with store.published() if of == "published" else store.read() as connection:
         columns = connection.execute(
             """
             select table_schema, table_name, list(column_name) from information_schema.columns
-            where table_schema not in ('information_schema', 'pg_catalog') group by all
+            where table_catalog = current_database() and table_schema not in ('information_schema', 'pg_catalog')
+            group by all
             """
         ).fetchall()
         return [
@@ -230,7 +232,10 @@ def test_no_credential_is_kept_anywhere(truthful_night: Path, organisation: Simu
         assert any(path.is_file() for path in folder.rglob("*"))
         assert keeping(folder, CREDENTIALS) == set()
     assert cells_keeping(truthful_night / DATABASE, (*CREDENTIALS, *CANARIES)) == []
+    for database in (truthful_night / DATABASE, refused):
+        assert cells_keeping(database, (*CREDENTIALS, *CANARIES), of="working") == []
     # Both searches find what is there.
+    assert "audit.caller_identity" in cells_keeping(refused, [b"acmeExpired"], of="working")
     assert keeping(organisation.directory, CREDENTIALS) != set()
     assert "cost.allocation" in cells_keeping(truthful_night / DATABASE, [b"Platform"])
 
@@ -249,6 +254,21 @@ def test_a_secret_is_in_no_verbatim_answer_either(
         }
         assert "canary" not in json.dumps([cell.raw_response for cell in cells])
     assert keeping(database.parent) == set()
+
+
+def test_a_question_that_is_put_again_shows_no_secret(
+    organisation: Simulator, truthful_night: Path, tmp_path: Path
+) -> None:
+    environment = night_environment(organisation, copy_of(truthful_night, tmp_path))
+    truth = organisation.truth()
+    for listing, part, shown in ((FUNCTION, "functions", "FunctionArn"), ("rds_db_instance", "db_instances", "Engine")):
+        row = next(iter(reachable(truth, part).values()))
+        place = ("--account", row["account_id"], "--region", row["region"])
+        done = cmdb_here(environment, "ask", "workload", listing, *place, "--verbose")
+        assert done.returncode == 0, done.stderr
+        assert shown in done.stdout
+        said = (done.stdout + done.stderr).encode()
+        assert [canary for canary in (*CANARIES, *CREDENTIALS) if canary in said] == []
 
 
 def test_what_is_redacted_goes_however_deep_it_stands() -> None:

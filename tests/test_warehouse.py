@@ -22,7 +22,9 @@ from nights import query, run_night
 
 from faults import versions
 from faults.ground import DATABASE
+from pipelines.landing import LandingWriter
 from pipelines.models import read_models
+from pipelines.servicenow import export_to
 from resources import rollback_journal, warehouse
 from resources.warehouse import LockHeld, Store, WarehouseError
 from simulator.client import Simulator
@@ -285,21 +287,46 @@ def test_threads_take_turns(store: Store) -> None:
 def test_nothing_is_open_to_the_world_whatever_the_umask(tmp_path: Path, umask: int) -> None:
     before = os.umask(umask)
     try:
-        store = Store(tmp_path / "new" / "cmdb.duckdb")
+        store = Store(tmp_path / "new" / "er" / "cmdb.duckdb")
         with store.holding("run-1", "nightly"):
             with store.write() as connection:
                 connection.execute("insert into audit.run (run_id) values ('x')")
                 log = Path(f"{store.working}.wal")
                 assert log.stat().st_mode & 0o007 == 0
+            with LandingWriter(store.landing, "run-1", "ec2_instance") as writer:
+                writer.commit()
             store.publish("run-1", lambda _: None)
         assert os.umask(umask) == umask, "the umask of the process is given back"
     finally:
         os.umask(before)
     open_to_all = [path for path in store.folder.rglob("*") if path.lstat().st_mode & 0o007]
     assert [path for path in open_to_all if not path.is_symlink()] == []
-    assert store.folder.stat().st_mode & 0o777 == 0o750
-    assert store.versions_folder.stat().st_mode & 0o777 == 0o750
-    assert store.database.stat().st_mode & 0o777 == 0o440
+    # A stricter umask is what the operator asks for: also the group reads nothing then.
+    assert store.folder.stat().st_mode & 0o777 == 0o750 & ~umask
+    assert store.versions_folder.stat().st_mode & 0o777 == 0o750 & ~umask
+    assert store.folder.parent.stat().st_mode & 0o777 == 0o750 & ~umask
+    assert store.database.stat().st_mode & 0o777 == 0o440 & ~umask
+    for path in (store.working, store.lock_file):
+        assert path.stat().st_mode & 0o777 == 0o640 & ~umask, path
+
+
+@pytest.mark.large
+def test_a_whole_night_without_a_umask_leaves_nothing_open_to_the_world(
+    organisation: Simulator, tmp_path: Path
+) -> None:
+    database, home = tmp_path / "new" / "warehouse" / DATABASE, tmp_path / "dagster"
+    before = os.umask(0)
+    try:
+        done = run_night({**organisation.env, "DAGSTER_HOME": str(home)}, database)
+        assert done.published, done.sentences
+        export_to(tmp_path / "export" / "servicenow", Store(database))
+    finally:
+        os.umask(before)
+    made = [path for folder in (database.parent, tmp_path / "export" / "servicenow") for path in folder.rglob("*")]
+    assert {"cmdb.report.html", "servicenow_ci.csv", "records.ndjson"} <= {path.name for path in made}
+    assert [path for path in made if not path.is_symlink() and path.stat().st_mode & 0o007] == []
+    # Dagster's own files are as it makes them, in a folder that nobody else enters.
+    assert home.stat().st_mode & 0o007 == 0
 
 
 def test_a_working_file_that_was_open_to_the_world_is_closed(store: Store) -> None:

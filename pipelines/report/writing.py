@@ -10,7 +10,7 @@ from pathlib import Path
 from pipelines.drawing import DrawingError
 from pipelines.report.figures import ask
 from pipelines.report.page import render
-from resources.warehouse import Store, WarehouseError, release_memory
+from resources.warehouse import Store, WarehouseError, permitted, release_memory
 
 MOST_BYTES = 2_000_000
 
@@ -74,7 +74,7 @@ def _replace(path: Path, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        part.chmod(0o640)
+        part.chmod(permitted(0o640))
         part.replace(path)
     except BaseException:
         with suppress(OSError):

@@ -13,7 +13,7 @@
 -- account_name: Name of the account.
 -- region: AWS region; NULL for a business service.
 -- availability_zone: Availability zone; NULL where it stands in none.
--- environment: Environment; of a business service all of them, comma-separated.
+-- environment: Environment; of a business service all of them, comma-separated; NULL where there is none.
 -- business_service: Business service that it belongs to.
 -- owned_by: Who owns it; NULL where nobody is known to.
 -- cost_center: Cost centre that pays for it.
@@ -58,7 +58,8 @@ select
     null as account_name,
     null as region,
     null as availability_zone,
-    array_to_string(app.environments, ', ') as environment,
+    -- Of an empty list DuckDB 1.4 makes NULL, later ones an empty text.
+    nullif(array_to_string(app.environments, ', '), '') as environment,
     app.business_service,
     app.owner as owned_by,
     null as cost_center,
