@@ -184,6 +184,7 @@ TARGETS: Mapping[str, Target] = {
                     "_sync",
                     "_remove",
                     "_with_wal",
+                    "_refuse_log_of",
                 ),
                 tests=("tests/test_publish.py",),
             ),

@@ -459,6 +459,16 @@ def _is_small(path: Path) -> bool:
     return not path.exists() or path.stat().st_size < SMALL
 
 
+def _refuse_log_of(path: Path) -> None:
+    """Raise where a file that was closed alone is not complete: what is published has no log beside it."""
+    left = _with_wal(path)[1]
+    if left.exists():
+        raise WarehouseError(
+            f"{left} is still there after the checkpoint, so {path.name} alone is not complete. "
+            "Nothing was published. Run again."
+        )
+
+
 def _with_wal(path: Path) -> tuple[Path, Path]:
     return path, path.with_name(path.name + ".wal")
 
@@ -990,6 +1000,7 @@ class Store:
                 if seal is not None:
                     self._seal(part, seal)
                 fault_point("publish.sealed")
+                _refuse_log_of(part)
                 self._verify(part, verify)
                 fault_point("publish.verified")
                 with explained(part):
@@ -1020,12 +1031,7 @@ class Store:
             connection.execute(f"checkpoint {CATALOG}")
             fault_point("publish.checkpointed")
         fault_point("publish.detached")
-        left = _with_wal(self.working)[1]
-        if left.exists():
-            raise WarehouseError(
-                f"{left} is still there after the checkpoint, so {self.working.name} alone is not complete. "
-                "Nothing was published. Run again; the log is replayed when the file is next opened."
-            )
+        _refuse_log_of(self.working)
 
     def _seal(self, part: Path, seal: Callable[[duckdb.DuckDBPyConnection], None]) -> None:
         with self._attached(writable=True, file=part) as connection, _body(part):

@@ -305,13 +305,18 @@ def test_a_file_put_there_during_the_night_is_not_overwritten(store: Store) -> N
     assert store.database.read_text(encoding="utf-8") == "mine"
 
 
-def test_a_log_that_stays_behind_stops_it(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    store.hold("run-1", "nightly")
-    fill(store, "run-1")
-    log = Path(f"{store.working}.wal")
-    monkeypatch.setattr(warehouse, "fault_point", lambda point: log.touch() if point == "publish.detached" else None)
+@pytest.mark.parametrize("at", ["publish.detached", "publish.sealed"])
+def test_a_log_that_stays_behind_stops_it(store: Store, monkeypatch: pytest.MonkeyPatch, at: str) -> None:
+    night(store, "run-1")
+    store.hold("run-2", "nightly")
+    fill(store, "run-2")
+    file = store.working if at == "publish.detached" else store.versions_folder / ".cmdb-run-2.part"
+    log = Path(f"{file}.wal")
+    monkeypatch.setattr(warehouse, "fault_point", lambda point: log.touch() if point == at else None)
     with pytest.raises(WarehouseError, match="still there after the checkpoint"):
-        store.publish("run-1", verify)
+        store.publish("run-2", verify, seal)
+    assert served(store) == "run-1"
+    assert [path.name for path in store.versions_folder.iterdir()] == ["cmdb-run-1.duckdb"]
 
 
 # ------------------------------------------------------------------------------------------------- rollback
