@@ -43,7 +43,7 @@ from pipelines.progress import Load
 from pipelines.settings import WAREHOUSE_FOLDER, Settings
 from pipelines.sql_files import Header, SqlFileError, identifier, literal, read_header, reads
 from resources import evidence
-from resources.warehouse import Store
+from resources.warehouse import Store, make_folder
 from resources.warehouse_resource import Warehouse
 
 Materialization = Literal["collected", "accumulated", "table", "state", "history", "log", "view"]
@@ -338,8 +338,8 @@ def _replace_cells(connection: duckdb.DuckDBPyConnection, store: Store, model: M
     if model.materialized == "accumulated":
         _leave_what_stands(connection, model)
     empty = store.landing / ".empty.ndjson"
-    empty.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
-    empty.touch(mode=0o640)
+    make_folder(store.landing)
+    empty.touch()
     at_hand: set[str] = set()
     for listing in model.listings:
         runs = connection.execute(
