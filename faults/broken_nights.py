@@ -245,6 +245,8 @@ def small_disk(folder: Path) -> Iterator[Path]:
         yield folder
     finally:
         subprocess.run(["umount", "--lazy", str(folder)], check=False)
+        # The next case of this stream has its disk there.
+        folder.rmdir()
 
 
 def _fill(disk: Path) -> None:

@@ -14,7 +14,7 @@ import pytest
 from nights import REPOSITORY
 
 from faults import broken_nights, held, kit, lies, streams
-from faults.ground import Row, Tables, difference
+from faults.ground import NotHere, Row, Tables, difference
 from faults.report import NEVER, Part, Shown, dates, kept, renewed
 from resources.warehouse import FAULT_POINTS
 
@@ -207,6 +207,16 @@ def test_no_case_tells_of_the_folder_that_it_was_tried_in(tmp_path: Path, monkey
     monkeypatch.setattr(streams, "run", lambda *_: [[case]])
     (part,) = kit.run(["crashes"], tmp_path, 0.0, {})
     assert [(seen.said, seen.failure) for seen in part.shown] == [("…/a/cmdb.duckdb holds", "… does not")]
+
+
+def test_one_small_disk_after_the_other_is_empty(tmp_path: Path) -> None:
+    for _ in range(2):
+        try:
+            with broken_nights.small_disk(tmp_path / "disk") as disk:
+                assert list(disk.iterdir()) == []
+                (disk / "left").touch()
+        except NotHere as error:
+            pytest.skip(str(error))
 
 
 def test_the_row_of_a_case_that_is_no_more_leaves_the_page() -> None:
