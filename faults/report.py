@@ -62,8 +62,9 @@ HEAD = """# Reliability
 
 Written by `make faults`; do not edit it. Each case breaks something and says what must come of it. A case keeps what
 it showed until it is run again: by `make faults`, which begins with what was shown longest ago, ends within twenty
-minutes and prints of the others what stands here, or by `python -m faults PART --case TEXT`. The last column says when
-a case was shown, and at which commit of the product: with a + it was not yet committed.
+minutes and prints of the others what stands here (some five runs come round to all), or by
+`python -m faults PART --case TEXT`. The last column says when a case was shown, and at which commit of the product:
+with a + it was not yet committed.
 """
 
 NOT_TRIED = "not tried: "
