@@ -608,7 +608,7 @@ NIGHTS = st.lists(
 
 
 # A build of the items takes more than a second.
-SEQUENCE = (EVENTS[0], DENIED, EVENTS[1], LEFT, EVENTS[1], DENIED)[: 6 if MANY else 4]
+SEQUENCE = (EVENTS[0], DENIED, EVENTS[1], LEFT, EVENTS[1], DENIED)[: 6 if MANY else 3]
 
 
 @examples(0, 40)
