@@ -145,6 +145,22 @@ def test_of_two_runs_of_one_moment_the_first_by_name_is_told(audit: duckdb.DuckD
     audit.execute("update audit.run set started_at = ?", [datetime.now(UTC) + HOUR])
     with pytest.raises(WarehouseError, match="and run a worked here"):
         evidence.require_clock(audit, RUN)
+    with pytest.raises(WarehouseError, match="and run a worked here"):
+        evidence.begin_run(audit, RUN, "1.0", [])
+
+
+def test_how_a_run_that_published_ended_is_said_of_it_alone_and_its_time_stays(
+    audit: duckdb.DuckDBPyConnection,
+) -> None:
+    for run in ("a", "b"):
+        evidence.record_run(audit, run, "1.0")
+        evidence.finish_run(audit, run, "publishing")
+    ended = dict(audit.execute("select run_id, finished_at from audit.run").fetchall())
+    evidence.settle_run(audit, "a", "published")
+    assert audit.execute("select run_id, outcome, finished_at from audit.run order by all").fetchall() == [
+        ("a", "published", ended["a"]),
+        ("b", "publishing", ended["b"]),
+    ]
 
 
 def test_a_run_of_this_very_moment_is_not_of_the_future(
