@@ -75,7 +75,6 @@ def apart(*works: Callable[[], None]) -> None:
     Raises:
         TrialError: one of them failed; why was printed.
     """
-    sys.stdout.flush()
     children = [_fork(work) for work in works]
     if any([os.waitpid(child, 0)[1] for child in children]):
         raise TrialError("The mutants of a file could not all be tried; what was found of the others is kept.")
@@ -83,6 +82,7 @@ def apart(*works: Callable[[], None]) -> None:
 
 def _fork(work: Callable[[], None]) -> int:
     """The id of a process that does the work and ends."""
+    sys.stdout.flush()
     child = os.fork()
     if child:
         return child
@@ -154,24 +154,17 @@ def _forked(scratch: Path, limit: float, work: Any) -> dict[str, Any] | None:
     """Do the work in a fork with temporary files of its own; what it reported, or None where it had to be ended."""
     folder = Path(tempfile.mkdtemp(dir=scratch))
     report = folder / "report.json"
-    sys.stdout.flush()
-    child = os.fork()
-    if child == 0:
-        code = 1
-        try:
-            os.setsid()
-            output = os.open(scratch / "output", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            os.dup2(output, 1)
-            os.dup2(output, 2)
-            os.environ["TMPDIR"] = str(folder)
-            tempfile.tempdir = None
-            work(report)
-            code = 0
-        except BaseException:  # noqa: BLE001  # whatever it is, a fork must not go on as its parent
-            traceback.print_exc()
-        finally:
-            sys.stdout.flush()
-            os._exit(code)
+
+    def alone() -> None:
+        os.setsid()
+        output = os.open(scratch / "output", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        os.dup2(output, 1)
+        os.dup2(output, 2)
+        os.environ["TMPDIR"] = str(folder)
+        tempfile.tempdir = None
+        work(report)
+
+    child = _fork(alone)
     try:
         if not _ended(child, limit):
             return None

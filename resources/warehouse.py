@@ -401,6 +401,20 @@ def _body(path: Path) -> Iterator[None]:
         raise
 
 
+@contextmanager
+def _as_one(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """One transaction: all of it when the block ends, nothing of it when the block raises."""
+    connection.execute("begin")
+    try:
+        yield
+    except BaseException:
+        # After some errors DuckDB has rolled back by itself.
+        with suppress(duckdb.Error):
+            connection.execute("rollback")
+        raise
+    connection.execute("commit")
+
+
 def _sync(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:
@@ -715,16 +729,8 @@ class Store:
     @contextmanager
     def transaction(self, memory: int | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
         """`write` as one transaction: all of it when the block ends, nothing of it when the block raises."""
-        with self.write(memory) as connection:
-            connection.execute("begin")
-            try:
-                yield connection
-            except BaseException:
-                # After some errors DuckDB has rolled back by itself.
-                with suppress(duckdb.Error):
-                    connection.execute("rollback")
-                raise
-            connection.execute("commit")
+        with self.write(memory) as connection, _as_one(connection):
+            yield connection
 
     @contextmanager
     def read(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -1034,10 +1040,8 @@ class Store:
         _refuse_log_of(self.working)
 
     def _seal(self, part: Path, seal: Callable[[duckdb.DuckDBPyConnection], None]) -> None:
-        with self._attached(writable=True, file=part) as connection, _body(part):
-            connection.execute("begin")
+        with self._attached(writable=True, file=part) as connection, _body(part), _as_one(connection):
             seal(connection)
-            connection.execute("commit")
 
     @staticmethod
     def _pending_mark(version: Path) -> Path:

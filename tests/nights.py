@@ -30,6 +30,20 @@ if TYPE_CHECKING:
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
+def apart(script: str, folder: Path, *more: str, timeout: float = 120) -> str:
+    """What a script prints that forks: it wants a parent without threads, and pytest has some."""
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(folder), *more],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
 @functools.cache
 def _session_folder() -> tempfile.TemporaryDirectory[str]:
     return tempfile.TemporaryDirectory(prefix="cmdb-nights-", ignore_cleanup_errors=True)

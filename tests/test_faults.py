@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 
 import psutil
 import pytest
-from nights import REPOSITORY
+from nights import REPOSITORY, apart
 
 from faults import broken_nights, held, kit, lies, streams
 from faults.ground import NotHere, Row, Tables, difference
@@ -90,20 +89,6 @@ found = [run(pieces, Path(sys.argv[1]) / "now", time.monotonic() + 60),
          run([pieces[0], piece("does not end", endless)], Path(sys.argv[1]) / "long", time.monotonic() + 2, 1)]
 print(json.dumps([[asdict(case) for cases in run for case in cases] for run in found]))
 """
-
-
-def apart(script: str, folder: Path) -> str:
-    """Run a script that forks, which wants a parent without threads: pytest's has some."""
-    done = subprocess.run(
-        [sys.executable, "-c", script, str(folder)],
-        cwd=REPOSITORY,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 def test_ten_kills_lose_nothing(tmp_path: Path) -> None:
@@ -216,6 +201,7 @@ def test_one_small_disk_after_the_other_is_empty(tmp_path: Path) -> None:
                 assert list(disk.iterdir()) == []
                 (disk / "left").touch()
         except NotHere as error:
+            # Only root may mount one.
             pytest.skip(str(error))
 
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-from nights import REPOSITORY
+from nights import apart
 
 from resources.warehouse import FAULT_POINTS
 
@@ -100,17 +98,9 @@ REST: list[Story] = [
 
 
 def told(stories: list[Story], folder: Path) -> dict[Story, dict[str, Any]]:
-    """What came of each, from one process that forks: pytest's has threads."""
-    done = subprocess.run(
-        [sys.executable, "-c", KILLED, str(folder), json.dumps(stories)],
-        cwd=REPOSITORY,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return dict(zip(stories, json.loads(done.stdout), strict=True))
+    """What came of each, from one process."""
+    printed = apart(KILLED, folder, json.dumps(stories), timeout=300)
+    return dict(zip(stories, json.loads(printed), strict=True))
 
 
 def must_hold(told: dict[str, Any], point: str, *, rolled_back: bool) -> None:

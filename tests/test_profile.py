@@ -225,10 +225,15 @@ def test_many_roles_of_one_source_resolve_it_once(
     assert made == ["sts", "sts"]
 
 
-def test_credentials_are_renewed_when_they_expire(aws: ScriptedAws, make_reach: MakeReach, tmp_path: Path) -> None:
+def of_short_sessions(aws: ScriptedAws, folder: Path) -> None:
+    """A profile `role` of account TWO, whose credentials have to be renewed after two seconds."""
     role = {"role_arn": f"arn:aws:iam::{TWO}:role/R", "source_profile": "one"}
-    write_profiles(tmp_path, aws.url, {"one": static(ONE), "role": role})
+    write_profiles(folder, aws.url, {"one": static(ONE), "role": role})
     aws.session_seconds = 2.0
+
+
+def test_credentials_are_renewed_when_they_expire(aws: ScriptedAws, make_reach: MakeReach, tmp_path: Path) -> None:
+    of_short_sessions(aws, tmp_path)
     aws.script = pages(reservations(TWO, "i-1"))
     reach = make_reach()
     assert reach.ask(question(profile="role", account=TWO)).outcome == "found"
@@ -242,9 +247,7 @@ def test_credentials_are_renewed_when_they_expire(aws: ScriptedAws, make_reach: 
 def test_renewed_credentials_of_another_account_are_found_out_though_no_record_names_its_account(
     aws: ScriptedAws, make_reach: MakeReach, tmp_path: Path
 ) -> None:
-    role = {"role_arn": f"arn:aws:iam::{TWO}:role/R", "source_profile": "one"}
-    write_profiles(tmp_path, aws.url, {"one": static(ONE), "role": role})
-    aws.session_seconds = 2.0
+    of_short_sessions(aws, tmp_path)
     aws.script = pages(reservations(TWO, "i-1"))
     reach = make_reach()
     anonymous = Listing(**{**vars(INSTANCES), "owner": None})
@@ -1029,9 +1032,7 @@ def test_no_refusals(aws: ScriptedAws, make_reach: MakeReach) -> None:
 def test_events_that_renewed_credentials_of_another_account_saw_are_no_evidence(
     aws: ScriptedAws, make_reach: MakeReach, tmp_path: Path
 ) -> None:
-    role = {"role_arn": f"arn:aws:iam::{TWO}:role/R", "source_profile": "one"}
-    write_profiles(tmp_path, aws.url, {"one": static(ONE), "role": role})
-    aws.session_seconds = 2.0
+    of_short_sessions(aws, tmp_path)
     aws.script = lambda call: as_json({"Events": []}) if call.service == "cloudtrail" else None
     reach = make_reach()
     assert reach.refusals(lookup("role", TWO, REGION, SINCE, {EC2})).available
