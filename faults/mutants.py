@@ -152,7 +152,7 @@ TARGETS: Mapping[str, Target] = {
                 ),
             ),
         ),
-        ("tests/test_profile.py", "tests/test_each.py"),
+        ("tests/test_profile.py", "tests/test_batches.py", "tests/test_each.py"),
     ),
     "cells": Target(
         "what is written of a run and its cells, and how a cell stands after all its nights",

@@ -290,3 +290,15 @@ def test_rows_of_another_query_or_of_none_that_is_known_spare_no_reading(home: H
     unreadable(home, 1)
     with pytest.raises(ModelError, match=r"records\.ndjson"):
         home.build("cost.daily")
+
+
+def test_a_log_is_made_and_gets_the_columns_that_its_query_has_since(home: House) -> None:
+    home.execute("drop table cost.restatement")
+    night(home, 1, [bill("2026-11", "2.")], "cost.daily")
+    night(home, 2, [bill("2026-11", "3.")], "cost.daily")
+    assert restated(home) == [("2.", "3.", "night-2")]
+    home.execute("alter table cost.restatement drop column new_unblended_cost")
+    night(home, 3, [bill("2026-11", "4.")], "cost.daily")
+    assert home.rows("select new_unblended_cost as new from cost.restatement where run_id = 'night-3'") == [
+        {"new": "4.0000000000"}
+    ]

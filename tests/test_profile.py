@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,8 @@ from scripted_aws import (
     xml,
 )
 
-from resources.answer import Lookup
+from pipelines.catalogue import listings
+from resources.answer import OPTIONAL_GRANT, Lookup
 from resources.contract import CONTRACT, ROLES, Role
 from resources.credentials import EXPIRED_CODES, UNKNOWN_KEY_CODES
 from resources.listing import GLOBAL_REGION, Listing
@@ -255,9 +257,30 @@ def test_renewed_credentials_of_another_account_are_found_out_though_no_record_n
     assert reach.ask(asked).outcome == "found"
     time.sleep(2.1)
     aws.renewed_account = ONE
-    for _ in range(2):
+    for what in ("Its answer does not count.", "Nothing was asked."):
         answer = reach.ask(asked)
         assert (answer.outcome, answer.caller_account_id, answer.records) == ("wrong_account", ONE, [])
+        assert answer.error_message == f"Profile role is {ONE}, not {TWO}. {what}"
+
+
+def test_renewed_credentials_that_sts_refuses_spoil_the_answer(
+    aws: ScriptedAws, make_reach: MakeReach, tmp_path: Path
+) -> None:
+    of_short_sessions(aws, tmp_path)
+    aws.script = pages(reservations(TWO, "i-1"))
+    reach = make_reach()
+    asked = question(profile="role", account=TWO)
+    assert reach.ask(asked).outcome == "found"
+    time.sleep(2.1)
+    first = aws.script
+
+    def script(call: Call) -> Reply | None:
+        refuses = call.operation == "GetCallerIdentity" and call.account == TWO
+        return query_error("ExpiredToken", status=403) if refuses else first(call)
+
+    aws.script = script
+    answer = reach.ask(asked)
+    assert (answer.outcome, answer.error_code, answer.records) == ("denied", "ExpiredToken", [])
 
 
 def test_credentials_that_last_are_not_asked_for_again(aws: ScriptedAws, make_reach: MakeReach, tmp_path: Path) -> None:
@@ -565,6 +588,25 @@ def test_a_zero_is_suspect_and_keeps_the_answer(aws: ScriptedAws, make_reach: Ma
     assert answer.raw_response is not None
     assert answer.raw_response["Reservations"] == []
     assert answer.raw_response["ResponseMetadata"]["RequestId"] == "r-1"
+    assert (answer.page_count, answer.record_count) == (1, 0)
+
+
+def test_records_may_be_taken_as_they_come_and_are_not_held_then(aws: ScriptedAws, make_reach: MakeReach) -> None:
+    aws.script = pages(reservations(ONE, "i-1", token="a"), reservations(ONE, "i-2"))
+    taken: list[dict[str, Any]] = []
+    answer = make_reach().ask(question(), taken.append)
+    assert [record["InstanceId"] for record in taken] == ["i-1", "i-2"]
+    assert (answer.outcome, answer.records, answer.record_count) == ("found", [], 2)
+
+
+def test_pages_are_kept_verbatim_for_those_who_ask_so(aws: ScriptedAws, make_reach: MakeReach) -> None:
+    aws.script = pages(reservations(ONE, "i-1", token="a"), reservations(ONE, "i-2"))
+    answer = make_reach().ask(question(verbatim=True))
+    assert answer.raw_response is not None
+    assert list(answer.raw_response) == ["pages"]
+    kept = answer.raw_response["pages"]
+    assert [page["Reservations"][0]["Instances"][0]["InstanceId"] for page in kept] == ["i-1", "i-2"]
+    assert kept[0]["NextToken"] == "a"
 
 
 @pytest.mark.parametrize("tokens", ["a", "ab", "abc"])
@@ -628,11 +670,39 @@ def test_a_code_that_means_not_offered_skips(aws: ScriptedAws, make_reach: MakeR
     assert reach.ask(question()).outcome == "denied"
 
 
+AGGREGATOR = listings()["config_aggregator"]
+"""Which the operations role may list by an optional grant alone."""
+
+
+def test_a_refusal_of_what_only_an_optional_grant_covers_is_no_failure(aws: ScriptedAws, make_reach: MakeReach) -> None:
+    reach = make_reach("operations")
+    aws.script = pages(json_error("AccessDeniedException", "no"))
+    answer = reach.ask(question(AGGREGATOR))
+    assert (answer.outcome, answer.skip_reason) == ("skipped", OPTIONAL_GRANT)
+    # A listing that has a word of its own for the refusal keeps it.
+    aware = replace(AGGREGATOR, skip_codes={"AccessDeniedException": "not_offered"})
+    assert reach.ask(question(aware)).skip_reason == "not_offered"
+
+
+@pytest.mark.parametrize(
+    ("code", "outcome"),
+    [*((code, "denied") for code in sorted(EXPIRED_CODES | UNKNOWN_KEY_CODES)), ("ValidationException", "failed")],
+)
+def test_credentials_that_are_not_good_any_more_and_failures_are_no_missing_grant(
+    code: str, outcome: str, aws: ScriptedAws, make_reach: MakeReach
+) -> None:
+    aws.script = pages(json_error(code, "no"))
+    answer = make_reach("operations").ask(question(AGGREGATOR))
+    assert (answer.outcome, answer.skip_reason, answer.error_code) == (outcome, None, code)
+
+
 def test_another_account_than_the_cells_is_not_asked(aws: ScriptedAws, make_reach: MakeReach) -> None:
     answer = make_reach().ask(question(account=TWO))
     assert answer.outcome == "wrong_account"
     assert answer.caller_account_id == ONE
-    assert ONE in str(answer.error_message)
+    assert answer.error_code == "WrongAccount"
+    assert answer.error_message == f"Profile one is {ONE}, not {TWO}. Nothing was asked."
+    assert (answer.request_count, answer.throttle_count) == (0, 0)
     assert aws.operations("ec2") == []
 
 
@@ -864,6 +934,7 @@ def test_a_profile_that_leads_nowhere_is_an_answer(aws: ScriptedAws, make_reach:
         "unknown_profile",
         None,
     )
+    assert "nobody" in str(answer.error_message)
     aws.script = lambda call: query_error("ExpiredToken", status=403)
     answer = make_reach().ask(question())
     assert (answer.outcome, answer.error_code) == ("denied", "ExpiredToken")

@@ -1,0 +1,200 @@
+"""What one cell asks in many requests, one after the other: what belongs to a single one of them, and what to all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+import pytest
+from scripted_aws import (
+    INSTANCES,
+    Call,
+    Reply,
+    ScriptedAws,
+    as_json,
+    json_error,
+    reservations,
+    scripted,
+    static,
+    write_profiles,
+)
+
+from pipelines.catalogue import listings
+from resources.listing import GLOBAL_REGION, Each, Listing
+from resources.profile import Answer, Question, Reach, Retry
+
+if TYPE_CHECKING:
+    from resources.contract import Role
+
+ONE = "011122223333"
+NOTIFICATION, TAG = listings()["budget_notification"], listings()["lambda_function_tag"]
+EITHER = replace(TAG, each=Each("Resource", in_one_cell=True, own_errors=("AccessDeniedException", "NoSuchTagSet")))
+"""One whose errors of its own are refusals and others."""
+
+
+@pytest.fixture
+def aws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedAws]:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with scripted(tmp_path, monkeypatch) as server:
+        write_profiles(tmp_path, server.url, {"one": static(ONE)})
+        yield server
+
+
+def ask(listing: Listing, *batches: dict[str, Any], region: str = "us-east-1", **more: Any) -> Answer:
+    role: Role = listing.roles[0]
+    reach = Reach(role, home_region="us-east-1", retry=Retry(0.2, 1, 0.01, 0.01))
+    try:
+        return reach.ask(Question("one", ONE, region, listing, role, batches=batches, **more))
+    finally:
+        reach.close()
+
+
+# ---------------------------------------------------------------------------------------------- one that went away
+
+
+def of_budgets(**replies: Reply) -> Callable[[Call], Reply | None]:
+    def script(call: Call) -> Reply | None:
+        return None if call.service == "sts" else replies[call.parameters["BudgetName"]]
+
+    return script
+
+
+def notification(threshold: int) -> Reply:
+    return as_json({"Notifications": [{"Threshold": threshold}]})
+
+
+def notifications(*names: str) -> Answer:
+    return ask(NOTIFICATION, *({"BudgetName": name} for name in names), region=GLOBAL_REGION)
+
+
+def test_each_is_asked_for_in_its_account_and_its_records_say_of_what_they_are(aws: ScriptedAws) -> None:
+    aws.script = of_budgets(a=notification(80), b=notification(90))
+    answer = notifications("a", "b")
+    assert (answer.outcome, answer.page_count, answer.request_count) == ("found", 2, 2)
+    assert answer.records == [{"Threshold": 80, "BudgetName": "a"}, {"Threshold": 90, "BudgetName": "b"}]
+    assert [call.parameters for call in aws.operations("budgets")] == [
+        {"MaxResults": 100, "AccountId": ONE, "BudgetName": name} for name in ("a", "b")
+    ]
+
+
+@pytest.mark.parametrize("names", ["ab", "ba"])
+def test_one_that_went_away_has_nothing_and_the_others_keep_their_answers(aws: ScriptedAws, names: str) -> None:
+    aws.script = of_budgets(a=json_error("NotFoundException"), b=notification(90))
+    answer = notifications(*names)
+    assert (answer.outcome, answer.records) == ("found", [{"Threshold": 90, "BudgetName": "b"}])
+
+
+def test_where_all_went_away_nothing_is_left_and_that_is_suspect(aws: ScriptedAws) -> None:
+    aws.script = of_budgets(a=json_error("NotFoundException"), b=json_error("NotFoundException"))
+    answer = notifications("a", "b")
+    assert (answer.outcome, answer.page_count, answer.request_count) == ("empty_suspect", 0, 2)
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome", "code"),
+    [
+        (json_error("AccessDeniedException"), "denied", "AccessDeniedException"),
+        (json_error("InvalidParameterException"), "failed", "InvalidParameterException"),
+    ],
+)
+@pytest.mark.parametrize("names", ["ab", "ba"])
+def test_any_other_error_of_one_spoils_all(aws: ScriptedAws, names: str, error: Reply, outcome: str, code: str) -> None:
+    aws.script = of_budgets(a=error, b=notification(90))
+    answer = notifications(*names)
+    assert (answer.outcome, answer.error_code, answer.records) == (outcome, code, [])
+
+
+def test_a_reason_to_skip_that_is_not_that_one_went_away_skips_all(aws: ScriptedAws) -> None:
+    listing = replace(NOTIFICATION, skip_codes={"NotFoundException": "not_offered"})
+    aws.script = of_budgets(a=notification(80), b=json_error("NotFoundException"))
+    answer = ask(listing, {"BudgetName": "a"}, {"BudgetName": "b"}, region=GLOBAL_REGION)
+    assert (answer.outcome, answer.skip_reason, answer.records) == ("skipped", "not_offered", [])
+
+
+def test_one_that_was_asked_for_alone_and_went_away_is_the_cells_reason(aws: ScriptedAws) -> None:
+    aws.script = of_budgets(a=json_error("NotFoundException"))
+    answer = ask(NOTIFICATION, region=GLOBAL_REGION, parameters={"BudgetName": "a"})
+    assert (answer.outcome, answer.skip_reason) == ("skipped", "parent_gone")
+
+
+# ------------------------------------------------------------------------------------------- one that refuses itself
+
+
+def function(name: str) -> str:
+    return f"arn:aws:lambda:us-east-1:{ONE}:function:{name}"
+
+
+def of_functions(**replies: Reply) -> Callable[[Call], Reply | None]:
+    def script(call: Call) -> Reply | None:
+        return None if call.service == "sts" else replies[unquote(call.operation).rpartition(":")[2]]
+
+    return script
+
+
+def tags(listing: Listing, *names: str) -> Answer:
+    return ask(listing, *({"Resource": function(name)} for name in names))
+
+
+REFUSED, NONE, OTHER = json_error("AccessDeniedException", status=403), json_error("NoSuchTagSet"), json_error("Odd")
+TAGGED = as_json({"Tags": {"team": "core"}})
+
+
+def said(answer: Answer) -> dict[str, str]:
+    """What became of each function, by its name."""
+    return {
+        record["Resource"].rpartition(":")[2]: record.get("ErrorCode") or record["Tags"]["team"]
+        for record in answer.records
+    }
+
+
+@pytest.mark.parametrize("names", ["ab", "ba"])
+def test_one_that_refuses_among_others_that_answer_says_so_in_its_record(aws: ScriptedAws, names: str) -> None:
+    aws.script = of_functions(a=REFUSED, b=TAGGED)
+    answer = tags(EITHER, *names)
+    assert (answer.outcome, answer.page_count) == ("found", 2)
+    assert said(answer) == {"a": "AccessDeniedException", "b": "core"}
+
+
+def test_where_all_refuse_it_is_who_asks_that_is_refused(aws: ScriptedAws) -> None:
+    aws.script = of_functions(a=REFUSED, b=REFUSED)
+    answer = tags(EITHER, "a", "b")
+    assert (answer.outcome, answer.error_code, answer.records) == ("denied", "AccessDeniedException", [])
+    assert answer.raw_response is not None
+    assert len(aws.operations("lambda")) == 2
+
+
+def test_where_none_has_what_is_asked_for_each_says_so(aws: ScriptedAws) -> None:
+    aws.script = of_functions(a=NONE, b=NONE)
+    assert said(tags(EITHER, "a", "b")) == {"a": "NoSuchTagSet", "b": "NoSuchTagSet"}
+
+
+@pytest.mark.parametrize("names", ["ab", "ba"])
+def test_where_one_refuses_and_one_has_nothing_it_is_not_who_asks(aws: ScriptedAws, names: str) -> None:
+    aws.script = of_functions(a=REFUSED, b=NONE)
+    assert said(tags(EITHER, *names)) == {"a": "AccessDeniedException", "b": "NoSuchTagSet"}
+
+
+@pytest.mark.parametrize("names", ["ab", "ba"])
+def test_an_error_that_is_not_ones_own_spoils_all(aws: ScriptedAws, names: str) -> None:
+    aws.script = of_functions(a=OTHER, b=TAGGED)
+    answer = tags(EITHER, *names)
+    assert (answer.outcome, answer.error_code, answer.records) == ("failed", "Odd", [])
+
+
+def test_of_one_that_is_asked_for_alone_no_error_is_its_own(aws: ScriptedAws) -> None:
+    aws.script = of_functions(a=NONE)
+    answer = ask(EITHER, parameters={"Resource": function("a")})
+    assert (answer.outcome, answer.error_code, answer.records) == ("failed", "NoSuchTagSet", [])
+
+
+def test_a_listing_without_parents_may_be_asked_in_many_requests_too(aws: ScriptedAws) -> None:
+    replies = iter([reservations(ONE, "i-1"), reservations(ONE, "i-2")])
+    aws.script = lambda call: None if call.service == "sts" else next(replies)
+    answer = ask(INSTANCES, {"MaxResults": 5}, {"MaxResults": 6})
+    assert [record["InstanceId"] for record in answer.records] == ["i-1", "i-2"]
+    assert [call.parameters["MaxResults"] for call in aws.operations("ec2")] == ["5", "6"]
+    replies = iter([reservations(ONE, "i-1"), json_error("Odd")])
+    assert ask(INSTANCES, {"MaxResults": 5}, {"MaxResults": 6}).outcome == "failed"
