@@ -103,7 +103,7 @@ def set_back(ground: Ground, known: Known) -> str:
     database = copy_of(known.database, ground.scratch / "set-back")
     was = fingerprint(database)
     ground.simulator.clear_log()
-    said = _refused(night_by({"FAKETIME": by(_before(known))}, ground, database))
+    said = _refused(night_by({"FAKETIME": by(_before(known))}, ground, database), 2, "The clock of this machine says")
     assert fingerprint(database) == was, "the published file has changed"
     assert not ground.simulator.log(), "AWS was asked"
     must_be_tonight(database, known, ground, ground.night(database))
@@ -117,7 +117,7 @@ def set_back_meanwhile(ground: Ground, known: Known) -> str:
     was = fingerprint(database)
     said = ""
     for point in points:
-        said = _refused(_set_at(point, _before(known), ground, database))
+        said = _refused(_set_at(point, _before(known), ground, database), 1, "in the future: check the clock")
         assert fingerprint(database) == was, f"{point}: the published file has changed"
     must_be_tonight(database, known, ground, ground.night(database))
     database = copy_of(known.database, ground.scratch / "set-right-meanwhile")
@@ -140,10 +140,10 @@ def _set_at(point: str, offset: timedelta, ground: Ground, database: Path) -> En
     return night
 
 
-def _refused(night: Ended) -> str:
-    """What a night says that the rule of the clock refused."""
-    said = [line.strip() for line in night.said.splitlines() if "The clock of this machine says" in line]
-    assert night.code == 2, f"exit code {night.code}: {night.said[-800:]}"
+def _refused(night: Ended, code: int, words: str) -> str:
+    """The sentence of a night that was refused for its clock."""
+    said = [line.strip() for line in night.said.splitlines() if words in line]
+    assert night.code == code, f"exit code {night.code}: {night.said[-800:]}"
     assert said, f"nothing is said of the clock: {night.said[-800:]}"
     assert "Traceback" not in night.said, night.said[-800:]
     return said[0]
