@@ -677,8 +677,8 @@ class Reach:
     def _pagination(self, listing: Listing) -> dict[str, Any] | None:
         if listing.token is not None:
             request, response = listing.token
-            root = record_path(listing.records)[0]
-            return {"input_token": request, "output_token": response, "result_key": ".".join(root)}
+            # botocore wants to know what a page holds, though only those who set a limit are told by it.
+            return {"input_token": request, "output_token": response, "result_key": listing.records}
         return self._models.pagination(listing.service, listing.operation)
 
     def region_of(self, listing: Listing, region: str) -> str:

@@ -159,11 +159,15 @@ def test_one_that_refuses_among_others_that_answer_says_so_in_its_record(aws: Sc
 
 
 def test_where_all_refuse_it_is_who_asks_that_is_refused(aws: ScriptedAws) -> None:
-    aws.script = of_functions(a=REFUSED, b=REFUSED)
-    answer = tags(EITHER, "a", "b")
+    aws.script = of_functions(
+        **{name: json_error("AccessDeniedException", f"not {name}", 403) for name in ("a", "b", "c")}
+    )
+    answer = tags(EITHER, "a", "b", "c")
     assert (answer.outcome, answer.error_code, answer.records) == ("denied", "AccessDeniedException", [])
+    # What it says is what was said first.
+    assert answer.error_message == "not a"
     assert answer.raw_response is not None
-    assert len(aws.operations("lambda")) == 2
+    assert len(aws.operations("lambda")) == 3
 
 
 def test_where_none_has_what_is_asked_for_each_says_so(aws: ScriptedAws) -> None:

@@ -645,6 +645,34 @@ def test_more_pages_without_a_known_token_are_not_overlooked(aws: ScriptedAws, m
     assert (answer.outcome, answer.error_code) == ("failed", "UnreadPages")
 
 
+def test_where_one_page_answers_the_question_no_other_is_asked_for(aws: ScriptedAws, make_reach: MakeReach) -> None:
+    aws.script = pages(reservations(ONE, "i-1", token="a"), reservations(ONE, "i-2"))
+    answer = make_reach().ask(question(replace(INSTANCES, first_page_only=True)))
+    assert [record["InstanceId"] for record in answer.records] == ["i-1"]
+    assert (answer.outcome, answer.request_count) == ("found", 1)
+
+
+def test_a_page_may_be_asked_for_with_times_too(aws: ScriptedAws, make_reach: MakeReach) -> None:
+    prices = Listing(
+        "ec2_spot_price",
+        "ec2:DescribeSpotPriceHistory",
+        roles=("workload",),
+        zero="ordinary",
+        records="SpotPriceHistory",
+        parameters={"StartTime": datetime(2026, 1, 1, tzinfo=UTC)},
+    )
+    replies = [
+        xml(
+            "DescribeSpotPriceHistory",
+            f"<spotPriceHistorySet><item><spotPrice>{price}</spotPrice></item></spotPriceHistorySet>{more}",
+        )
+        for price, more in (("0.1", "<nextToken>a</nextToken>"), ("0.2", ""))
+    ]
+    aws.script = pages(*replies)
+    answer = make_reach().ask(question(prices))
+    assert [record["SpotPrice"] for record in answer.records] == ["0.1", "0.2"]
+
+
 def test_a_limit_of_requests_is_kept(aws: ScriptedAws, make_reach: MakeReach) -> None:
     aws.script = pages(reservations(ONE, "i-1", token="a"), json_error("x"), reservations(ONE, "i-2"))
     aws.script = pages(reservations(ONE, "i-1", token="a"), reservations(ONE, "i-2", token="b"), reservations(ONE))
@@ -794,21 +822,24 @@ def test_a_flattened_list_has_no_element_when_it_is_empty(aws: ScriptedAws, make
 
 
 @pytest.mark.parametrize(
-    ("reply", "code"),
+    ("reply", "code", "tries"),
     [
-        (Reply("<html><body>sorry</body></html>", 503, "text/html"), "503"),
-        (Reply("<html><body>hello</body></html>", 200, "text/html"), "UnreadableAnswer"),
-        (Reply(b"\x00\xff garbage <<<", 200), "UnreadableAnswer"),
-        (Reply(reservations(ONE, "i-1").body, cut=120), "ConnectionClosedError"),
-        (Reply("x", cut=0), "ConnectionClosedError"),
-        (ec2_error("InternalError", status=500), "InternalError"),
+        (Reply("<html><body>sorry</body></html>", 503, "text/html"), "503", 3),
+        (Reply("<html><body>hello</body></html>", 200, "text/html"), "UnreadableAnswer", 1),
+        (Reply(b"\x00\xff garbage <<<", 200), "UnreadableAnswer", 3),
+        (Reply(reservations(ONE, "i-1").body, cut=120), "ConnectionClosedError", 3),
+        (Reply("x", cut=0), "ConnectionClosedError", 3),
+        (ec2_error("InternalError", status=500), "InternalError", 3),
     ],
 )
-def test_half_an_answer_keeps_nothing(reply: Reply, code: str, aws: ScriptedAws, make_reach: MakeReach) -> None:
+def test_half_an_answer_keeps_nothing(
+    reply: Reply, code: str, tries: int, aws: ScriptedAws, make_reach: MakeReach
+) -> None:
     aws.script = pages(reservations(ONE, "i-1", token="a"), reply)
     answer = make_reach().ask(question())
     assert (answer.outcome, answer.records, answer.record_count) == ("failed", [], 0)
     assert answer.error_code == code
+    assert answer.request_count == 1 + tries
 
 
 def test_an_outage_that_passes_is_not_noticed(aws: ScriptedAws, make_reach: MakeReach) -> None:
