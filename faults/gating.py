@@ -228,20 +228,25 @@ def _launched(ui: Ui, trial: Trial) -> None:
     world.mark()
     trial.before = world.state()
 
+    # A warehouse that runs work on cannot be copied: files come and go.
+    copies = {
+        name: copy_of(world.database, trial.folder.with_name(f"{trial.name}, {name.strip('`')}")) for name in COMMANDS
+    }
+
+    # Once the target is built anew, what reads it has to be too before anything is published.
+    launched = {PUBLICATION: ui.launch(GRAPH, PUBLISHED)}
     ui.tell("schedule", called("a tick of a schedule"))
     ui.tell("sensor", called("a sensor"))
-    launched = {
+    launched |= {
         ONE: ui.launch(GRAPH, TARGET),
         "a part of the night": ui.launch(NIGHTLY, TARGET),
         ALONE: ui.launch(GRAPH, checks=_checks(TARGET)),
-        PUBLICATION: ui.launch(GRAPH, PUBLISHED),
         "the checks deselected": ui.launch(GRAPH, TARGET, checks=[]),
     }
     ui.launch(GRAPH, TARGET, STUMBLE, way=called(RETRIED), tags=AGAIN)
     ui.backfill(TARGET, called("a backfill"))
     for name, words in COMMANDS.items():
-        database = copy_of(world.database, trial.folder.with_name(f"{trial.name}, {name.strip('`')}"))
-        own = World(database, world.environment | {"CMDB_DATABASE": str(database)})
+        own = World(copies[name], world.environment | {"CMDB_DATABASE": str(copies[name])})
         trial.commands[name] = own, *_command(own, words)
     for way, run_id in launched.items():
         trial.came[way] = ui.ended(run_id)

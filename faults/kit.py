@@ -43,8 +43,8 @@ PARTS: dict[str, tuple[str, str, Work | Sequence[Case]]] = {
     ),
     "clocks": (
         "Clocks",
-        "The clock is set back between two nights; others have midnight or the change to daylight saving in their "
-        "middle.",
+        "The clock is set back between two nights or during one; others have midnight, or the beginning or the end of "
+        "daylight saving, in their middle.",
         clocks.CASES,
     ),
     "versions": (

@@ -677,7 +677,7 @@ class Reach:
     def _pagination(self, listing: Listing) -> dict[str, Any] | None:
         if listing.token is not None:
             request, response = listing.token
-            # botocore wants to know what a page holds, though only those who set a limit are told by it.
+            # botocore counts by it on every page, and needs the count where a limit is set: here nobody sets one.
             return {"input_token": request, "output_token": response, "result_key": listing.records}
         return self._models.pagination(listing.service, listing.operation)
 
