@@ -228,7 +228,7 @@ def test_many_roles_of_one_source_resolve_it_once(
 
 
 def of_short_sessions(aws: ScriptedAws, folder: Path) -> None:
-    """A profile `role` of account TWO, whose sessions are shorter than botocore's margin: renewed before every request."""
+    """A profile `role` of account TWO whose sessions botocore renews before every request: they are short."""
     role = {"role_arn": f"arn:aws:iam::{TWO}:role/R", "source_profile": "one"}
     write_profiles(folder, aws.url, {"one": static(ONE), "role": role})
     aws.session_seconds = 60.0
