@@ -33,7 +33,6 @@ from botocore.exceptions import (
     DataNotFoundError,
     HTTPClientError,
     PaginationError,
-    ParamValidationError,
     UnknownServiceError,
 )
 from botocore.exceptions import ConnectionError as AwsConnectionError
@@ -739,8 +738,6 @@ class Reach:
             error.response = without_secrets(error.response, *secrets)
             error.args = without_secrets(error.args, *secrets)
             raise _classified(error, operation) from error
-        except ParamValidationError as error:
-            raise Failed("failed", "ParamValidationError", str(error)) from error
         except (AwsConnectionError, HTTPClientError) as error:
             failure = Failed("failed", type(error).__name__, str(error))
             raise _Unsettled(failure, throttled=False) from error
@@ -859,8 +856,7 @@ class Reach:
                 asking.requests += 1
 
     def _count_throttle(self, parsed_response: Any) -> None:
-        code = ((parsed_response or {}).get("Error") or {}).get("Code")
-        if code in THROTTLE_CODES:
+        if _is_throttle(parsed_response or {}):
             asking = _ASKING.get(None)
             with self._count_lock:
                 self._throttle_count += 1
@@ -1054,7 +1050,7 @@ def _classified(error: Any, operation: str) -> Failed | _Unsettled:
     if error.operation_name != operation:
         message = f"{error.operation_name}: {message}"
     status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    if code in THROTTLE_CODES or status == 429:
+    if _is_throttle(response):
         return _Unsettled(Failed("failed", code, message), throttled=True)
     if code in REFUSAL_CODES or status in (401, 403):
         return Failed("denied", code, message, response)
@@ -1062,6 +1058,12 @@ def _classified(error: Any, operation: str) -> Failed | _Unsettled:
     if code in TRANSIENT_CODES or status >= 500:
         return _Unsettled(failure, throttled=False)
     return failure
+
+
+def _is_throttle(response: Mapping[str, Any]) -> bool:
+    """Whether AWS asks for patience: by its code, or by the status that HTTP has for it."""
+    code = response.get("Error", {}).get("Code")
+    return code in THROTTLE_CODES or response.get("ResponseMetadata", {}).get("HTTPStatusCode") == 429
 
 
 def _user_name(arn: str) -> str:
@@ -1075,10 +1077,7 @@ def _refusal(
     # EC2's codes carry a prefix in CloudTrail, Lambda's event names the version of its interface.
     code = str(detail.get("errorCode", "")).removeprefix("Client.").removeprefix("Server.")
     name = re.sub(r"20\d{6}(v\d+)?$", "", str(event["EventName"]))
-    if code not in REFUSAL_CODES or not {
-        (event["EventSource"], name),
-        (event["EventSource"], event["EventName"]),
-    } & set(calls):
+    if code not in REFUSAL_CODES or (event["EventSource"], name) not in calls:
         return None
     return {
         "event_id": event["EventId"],

@@ -867,7 +867,7 @@ THROTTLES = [
     ("workload", INSTANCES, ec2_error("RequestLimitExceeded", status=503)),
     ("workload", INSTANCES, ec2_error("Throttling")),
     ("workload", INSTANCES, ec2_error("SlowDown", status=503)),
-    ("workload", INSTANCES, Reply("", 429)),
+    ("workload", INSTANCES, ec2_error("SomethingNewThatIs429", status=429)),
 ]
 
 
@@ -885,8 +885,56 @@ def test_throttled_twice_then_found(
     reach = make_reach(role)
     answer = reach.ask(question(listing, parameters=parameters))
     assert (answer.outcome, answer.request_count) == ("found", 3)
-    if throttle.status != 429:
-        assert (answer.throttle_count, reach.throttle_count) == (2, 2)
+    assert (answer.throttle_count, reach.throttle_count) == (2, 2)
+
+
+@pytest.mark.parametrize(
+    ("error", "tries"),
+    [
+        (ec2_error("RequestTimeout", status=400), 3),
+        (ec2_error("SomethingNewThatIs500", status=500), 3),
+        (ec2_error("SomethingNewThatIs499", status=499), 1),
+        (ec2_error("SomethingNewThatIs428", status=428), 1),
+        (ec2_error("SomethingNewThatIs430", status=430), 1),
+    ],
+)
+def test_only_what_may_pass_is_tried_again(error: Reply, tries: int, aws: ScriptedAws, make_reach: MakeReach) -> None:
+    aws.script = pages(error)
+    answer = make_reach(retry=replace(HASTE, seconds=60.0)).ask(question())
+    assert (answer.outcome, answer.request_count, answer.throttle_count) == ("failed", tries, 0)
+
+
+def test_what_answers_slowly_uses_up_patience_too(aws: ScriptedAws, make_reach: MakeReach) -> None:
+    aws.script = pages(ec2_error("InternalError", status=500))
+    aws.delay = 0.4
+    reach = make_reach(retry=Retry(seconds=1.0, transient_attempts=50, first_delay=0.001, longest_delay=0.001))
+    answer = reach.ask(question())
+    assert answer.outcome == "failed"
+    assert answer.request_count <= 3
+
+
+def test_nobody_waits_for_what_there_is_no_patience_left_for(aws: ScriptedAws, make_reach: MakeReach) -> None:
+    aws.script = pages(ec2_error("RequestLimitExceeded", status=503))
+    reach = make_reach(retry=Retry(seconds=2.0, first_delay=10.0, longest_delay=10.0))
+    assert reach.ask(question()).request_count == 1
+
+
+def test_patience_ends_when_the_night_is_stopped(aws: ScriptedAws, make_reach: MakeReach) -> None:
+    aws.script = pages(ec2_error("RequestLimitExceeded", status=503))
+    stopping = threading.Event()
+    stopping.set()
+    answer = make_reach().ask(question(), stopping=stopping)
+    assert (answer.outcome, answer.error_code, answer.request_count) == ("failed", "RequestLimitExceeded", 1)
+
+
+def test_a_service_that_nobody_answers_for_is_tried_again(
+    aws: ScriptedAws, make_reach: MakeReach, tmp_path: Path
+) -> None:
+    write_profiles(tmp_path, aws.url, {"one": {**static(ONE), "services": "away"}})
+    with (tmp_path / "config").open("a") as config:
+        config.write("[services away]\nec2 =\n  endpoint_url = http://127.0.0.1:1\n")
+    answer = make_reach(retry=replace(HASTE, seconds=60.0)).ask(question())
+    assert (answer.outcome, answer.error_code, answer.request_count) == ("failed", "EndpointConnectionError", 3)
 
 
 def test_throttled_for_ever_ends(aws: ScriptedAws, make_reach: MakeReach) -> None:
@@ -911,6 +959,7 @@ REFUSED = [
     "SubscriptionRequiredException",
     "OptInRequired",
     "SomethingNewThatIs403",
+    "SomethingNewThatIs401",
 ]
 
 
@@ -919,7 +968,7 @@ def test_a_refusal_in_the_middle_is_denied_and_keeps_nothing(
     code: str, aws: ScriptedAws, make_reach: MakeReach
 ) -> None:
     message = "with an explicit deny in a service control policy: arn:aws:organizations::1:policy/o/p"
-    aws.script = pages(reservations(ONE, "i-1", token="a"), ec2_error(code, message, 403))
+    aws.script = pages(reservations(ONE, "i-1", token="a"), ec2_error(code, message, 401 if "401" in code else 403))
     answer = make_reach().ask(question())
     assert (answer.outcome, answer.error_code, answer.error_message) == ("denied", code, message)
     assert (answer.records, answer.page_count, answer.request_count) == ([], 1, 2)
@@ -950,6 +999,39 @@ def test_credentials_that_end_in_the_middle(aws: ScriptedAws, make_reach: MakeRe
     aws.script = script
     answer = make_reach().ask(question(profile="role", account=TWO))
     assert (answer.outcome, answer.error_code, answer.records) == ("denied", "ExpiredToken", [])
+
+
+def test_credentials_that_cannot_be_renewed_in_the_middle(
+    aws: ScriptedAws, make_reach: MakeReach, tmp_path: Path
+) -> None:
+    gone = tmp_path / "gone"
+    soon = datetime.now(UTC) + timedelta(seconds=60)
+    process = credential_process(
+        tmp_path,
+        f"import sys, json, pathlib\nif pathlib.Path({str(gone)!r}).exists(): sys.exit('no')\n"
+        f"print(json.dumps({{'Version': 1, 'AccessKeyId': {key_of(ONE)!r}, 'SecretAccessKey': 's',"
+        f" 'SessionToken': 't', 'Expiration': {soon.isoformat()!r}}}))",
+    )
+    write_profiles(tmp_path, aws.url, {"one": process})
+
+    def script(call: Call) -> Reply | None:
+        if call.service == "sts":
+            return None
+        gone.touch()
+        return reservations(ONE, "i-1", token="a")
+
+    aws.script = script
+    answer = make_reach().ask(question())
+    assert (answer.outcome, answer.error_code, answer.records) == ("failed", "failed", [])
+    assert "credential_process" in str(answer.error_message)
+
+
+def test_a_role_that_may_not_be_assumed_is_a_refusal(aws: ScriptedAws, make_reach: MakeReach, tmp_path: Path) -> None:
+    role = {"role_arn": f"arn:aws:iam::{TWO}:role/R", "source_profile": "one"}
+    write_profiles(tmp_path, aws.url, {"one": static(ONE), "role": role})
+    aws.script = lambda call: query_error("AccessDenied", "is not authorized", 403)
+    answer = make_reach().ask(question(profile="role", account=TWO))
+    assert (answer.outcome, answer.error_code) == ("denied", "AccessDenied")
 
 
 def test_a_profile_that_leads_nowhere_is_an_answer(aws: ScriptedAws, make_reach: MakeReach) -> None:
@@ -1090,10 +1172,10 @@ def test_refusals_are_found_on_every_page(
         as_json(
             {
                 "Events": [
-                    event(3, "Client.UnauthorizedOperation"),
-                    event(4, "AccessDenied", EventName="DescribeVolumes"),
-                    event(5, "InvalidParameter"),
                     event(6, "AccessDenied", arn="arn:aws:sts::1:assumed-role/Other/cmdb"),
+                    event(5, "InvalidParameter"),
+                    event(4, "AccessDenied", EventName="DescribeVolumes"),
+                    event(3, "Client.UnauthorizedOperation"),
                 ]
             }
         ),
@@ -1116,6 +1198,8 @@ def test_refusals_are_found_on_every_page(
     attribute = {"AttributeKey": "Username", "AttributeValue": "cmdb"}
     assert [call.parameters["LookupAttributes"] for call in asked] == [[attribute]] * 3
     assert all(call.parameters["StartTime"] == SINCE.timestamp() for call in asked)
+    assert all(abs(call.parameters["EndTime"] - found.until.timestamp()) < 0.001 for call in asked)
+    assert {call.parameters["MaxResults"] for call in asked} == {50}
 
 
 def test_no_refusals(aws: ScriptedAws, make_reach: MakeReach) -> None:
@@ -1135,6 +1219,32 @@ def test_events_that_renewed_credentials_of_another_account_saw_are_no_evidence(
     aws.renewed_account = ONE
     found = reach.refusals(lookup("role", TWO, REGION, SINCE, {EC2}))
     assert (found.available, found.reason) == (False, f"Profile role is {ONE}, not {TWO}.")
+
+
+@pytest.mark.parametrize(
+    ("resource", "name"), [("root", "root"), ("user/people/kim", "kim"), ("assumed-role/Reader/cmdb", "cmdb")]
+)
+def test_the_trail_is_asked_for_what_it_calls_the_caller(
+    resource: str, name: str, aws: ScriptedAws, make_reach: MakeReach
+) -> None:
+    caller = f"arn:aws:iam::{ONE}:{resource}"
+    identity = (
+        f"<GetCallerIdentityResponse><GetCallerIdentityResult><Account>{ONE}</Account><Arn>{caller}</Arn>"
+        "<UserId>u</UserId></GetCallerIdentityResult></GetCallerIdentityResponse>"
+    )
+    aws.script = lambda call: Reply(identity) if call.service == "sts" else as_json({"Events": []})
+    assert make_reach().refusals(lookup("one", ONE, REGION, SINCE, {EC2})).available
+    (asked,) = aws.operations("cloudtrail")
+    assert asked.parameters["LookupAttributes"] == [{"AttributeKey": "Username", "AttributeValue": name}]
+
+
+@pytest.mark.parametrize("code", ["AccessDenied", "Client.AccessDenied", "Server.AccessDenied"])
+def test_a_refusal_is_one_whatever_its_code_is_prefixed_with(
+    code: str, aws: ScriptedAws, make_reach: MakeReach
+) -> None:
+    aws.script = pages(as_json({"Events": [event(1, code)]}))
+    found = make_reach().refusals(lookup("one", ONE, REGION, SINCE, {EC2}))
+    assert [refusal["error_code"] for refusal in found.refused] == [code]
 
 
 def test_an_event_name_with_the_version_of_its_interface(aws: ScriptedAws, make_reach: MakeReach) -> None:
@@ -1177,8 +1287,14 @@ def test_a_trail_without_end_is_no_evidence(
 
 def test_the_trail_of_another_account_is_no_evidence(aws: ScriptedAws, make_reach: MakeReach) -> None:
     found = make_reach().refusals(lookup("one", TWO, REGION, SINCE, {EC2}))
-    assert not found.available
+    assert (found.available, found.reason, found.request_count) == (False, f"Profile one is {ONE}, not {TWO}.", 0)
     assert aws.operations("cloudtrail") == []
+
+
+def test_without_credentials_the_trail_is_no_evidence(aws: ScriptedAws, make_reach: MakeReach) -> None:
+    found = make_reach().refusals(lookup("nobody", ONE, REGION, SINCE, {EC2}))
+    assert (found.available, found.request_count) == (False, 0)
+    assert "nobody" in found.reason
 
 
 def test_cloudtrail_is_asked_twice_a_second_at_most(aws: ScriptedAws, make_reach: MakeReach) -> None:
@@ -1186,6 +1302,16 @@ def test_cloudtrail_is_asked_twice_a_second_at_most(aws: ScriptedAws, make_reach
     began = time.monotonic()
     assert make_reach().refusals(lookup("one", ONE, REGION, SINCE, {EC2})).available
     assert time.monotonic() - began >= 1.5
+
+
+def test_the_pace_of_cloudtrail_is_kept_from_its_answers_on(aws: ScriptedAws, make_reach: MakeReach) -> None:
+    reach = make_reach()
+    reach.identify("one")
+    aws.script = pages(as_json({"Events": [], "NextToken": "a"}), as_json({"Events": []}))
+    aws.delay = 0.4
+    began = time.monotonic()
+    assert reach.refusals(lookup("one", ONE, REGION, SINCE, {EC2})).available
+    assert time.monotonic() - began >= 0.4 + 0.5 + 0.4
 
 
 # ------------------------------------------------------------------------------- the simulated organisation
