@@ -156,7 +156,7 @@ def _contents(store: Store) -> dict[str, Any]:
         for schema, name in connection.execute(
             """
             select schema_name, table_name
-            from duckdb_tables() where database_name = current_database()
+            from duckdb_tables()
             order by schema_name
             """
         ).fetchall():
@@ -273,4 +273,4 @@ def prune(store: Store) -> dict[str, int]:
             """,
             {"runs": RUNS_KEPT},
         )
-    return {"landings_removed": len(gone), "cells_removed": int(removed[0][0]) if removed else 0}
+    return {"landings_removed": len(gone), "cells_removed": int(removed[0][0])}

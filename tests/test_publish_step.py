@@ -15,6 +15,7 @@ import duckdb
 import pytest
 from given import Given, House, house
 from item_rows import InMemory
+from sqlalchemy.exc import SQLAlchemyError
 
 from pipelines import publish, sketches
 from pipelines.catalogue import listings, read_back
@@ -395,7 +396,15 @@ def test_what_nobody_can_believe_has_no_picture(world: World, monkeypatch: pytes
 # ----------------------------------------------------------------------------------------- what is forgotten
 
 
-@pytest.mark.parametrize("error", [WarehouseError("It is open."), OSError("It is full."), duckdb.Error("It broke.")])
+@pytest.mark.parametrize(
+    "error",
+    [
+        WarehouseError("It is open."),
+        OSError("It is full."),
+        duckdb.Error("It broke."),
+        SQLAlchemyError("It is locked."),
+    ],
+)
 def test_what_is_published_stays_so_where_what_is_old_cannot_be_removed(
     world: World, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
@@ -521,6 +530,15 @@ def test_nights_before_the_newest_are_forgotten(nights: Nights) -> None:
     assert nights.runs("raw_response is not null") == [4]
 
 
+def test_of_the_oldest_night_that_is_kept_every_answer_is(nights: Nights) -> None:
+    nights.cell(1)
+    for night in (2, 3):
+        nights.cell(night, outcome="denied")
+    nights.cell(4)
+    nights.prune()
+    assert nights.runs() == [1, 3, 4]
+
+
 def test_only_a_run_that_asked_something_pushes_a_night_out(nights: Nights) -> None:
     for night in (1, 2):
         nights.cell(night)
@@ -567,10 +585,11 @@ def test_each_cell_has_a_newest_answer_of_its_own(nights: Nights, name: str) -> 
 
 def test_what_somebody_accepted_stays_with_who_and_why(nights: Nights) -> None:
     nights.cell(1, outcome="empty_suspect", accepted=True)
-    for night in (2, 3, 4, 5):
+    nights.cell(2, outcome="empty_suspect")
+    for night in (3, 4, 5, 6):
         nights.cell(night)
     nights.prune()
-    assert nights.runs() == [1, 4, 5]
+    assert nights.runs() == [1, 2, 5, 6]
 
 
 def test_verdicts_are_kept_from_the_beginning_of_the_oldest_run_that_is_kept(nights: Nights) -> None:
