@@ -83,21 +83,24 @@ def run(
         load()
     todo = pieces(names, scratch, dates, holding=holding)
     found = streams.run(todo, scratch, deadline)
-    return [
-        Part(
-            name,
-            title,
-            what,
-            [
-                _without(scratch, case)
-                for piece, cases in zip(todo, found, strict=True)
-                if piece.skipped.part == name
-                for case in cases
-            ],
-            None if callable(work) or name == HISTORY else [case.name for case in work],
-        )
-        for name, (title, what, work) in chosen.items()
-    ]
+    parts = []
+    for name, (title, what, work) in chosen.items():
+        came = [
+            _without(scratch, case)
+            for piece, cases in zip(todo, found, strict=True)
+            if piece.skipped.part == name
+            for case in cases
+        ]
+        parts.append(Part(name, title, what, came, _names(name, work, came)))
+    return parts
+
+
+def _names(name: str, work: Work | Sequence[Case], came: Sequence[Shown]) -> list[str] | None:
+    """All cases of a part. What one that is done whole has is known once it has gone through."""
+    if not callable(work):
+        return None if name == HISTORY else [case.name for case in work]
+    is_through = all(case.passed and not case.skipped for case in came)
+    return [case.case for case in came] if is_through else None
 
 
 def _without(scratch: Path, case: Shown) -> Shown:

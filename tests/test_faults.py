@@ -212,6 +212,16 @@ def test_the_row_of_a_case_that_is_no_more_leaves_the_page() -> None:
     assert [name for _, name in dates(found)] == ["stays", "new"]
 
 
+@pytest.mark.parametrize(("how", "names"), [({}, ["a", "b"]), ({"skipped": "late"}, None), ({"failure": "no"}, None)])
+def test_what_a_part_that_is_done_whole_has_is_known_once_it_has_gone_through(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: dict[str, str], names: list[str] | None
+) -> None:
+    came = [Shown("crashes", "a", "it holds", "so"), Shown("crashes", "b", "it holds", **how)]  # type: ignore[arg-type]
+    monkeypatch.setattr(streams, "run", lambda *_: [came])
+    (part,) = kit.run(["crashes"], tmp_path, 0.0, {})
+    assert part.cases == names
+
+
 @pytest.mark.parametrize("tests", [["a_short_one", "an_endless_one"], ["a_short_one"]])
 def test_tests_that_do_not_end_in_time_lose_nothing_of_those_before_them(tmp_path: Path, tests: list[str]) -> None:
     file, report = tmp_path / "test_a.py", tmp_path / "junit.xml"
