@@ -987,7 +987,6 @@ class Store:
             WarehouseError: the lock is not held, a connection is open, the disk is full, or a plain file
                 stands where the symlink belongs. The published version is as it was.
         """
-        self._check_run_id(run_id)
         self._require_held(run_id)
         name = f"{self.database.stem}-{run_id}.duckdb"
         part = self.versions_folder / f".{self.database.stem}-{run_id}.part"
@@ -1013,7 +1012,7 @@ class Store:
                     part.chmod(permitted(0o440))
                     _sync(part)
                     version = self.versions_folder / name
-                    self._pending_mark(version).touch(mode=0o640)
+                    self._pending_mark(version).touch()
                     with _plainly(version):
                         part.rename(version)
                     _sync(self.versions_folder)
@@ -1087,29 +1086,28 @@ class Store:
 
     def versions(self) -> list[Version]:
         """The published versions on disk, newest first; one that a killed run left without the link is none."""
-        current = self._link.resolve() if self._link.is_symlink() else None
+        current = self._link.resolve()
         prefix = f"{self.database.stem}-"
         found = []
         for path in self.versions_folder.glob(f"{glob.escape(prefix)}*.duckdb"):
             is_current = path.resolve() == current
-            if not is_current and self._pending_mark(path).exists():
-                continue
-            # Another run may be pruning.
-            with suppress(FileNotFoundError):
-                at = datetime.fromtimestamp(path.stat().st_mtime, UTC)
-                run_id = path.name.removeprefix(prefix).removesuffix(".duckdb")
-                found.append(Version(path.name, path, run_id, at, is_current))
+            if is_current or not self._pending_mark(path).exists():
+                # Another run may be pruning.
+                with suppress(FileNotFoundError):
+                    at = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+                    run_id = path.name.removeprefix(prefix).removesuffix(".duckdb")
+                    found.append(Version(path.name, path, run_id, at, is_current))
         return sorted(found, key=lambda version: (version.published_at, version.name), reverse=True)
 
     def _version(self, name: str) -> Version:
         return next(version for version in self.versions() if version.name == name)
 
     def prune(self, keep: int = KEEP) -> None:
-        """Remove all but the newest versions, never the current one; it counts as one of those kept."""
+        """Remove all but the newest versions, never the current one; it counts as one of those kept, one at least."""
         self._require_held()
         others = [version for version in self.versions() if not version.is_current]
         with explained(self.versions_folder):
-            for version in others[max(keep - 1, 0) :]:
+            for version in others[keep - 1 :]:
                 version.path.unlink(missing_ok=True)
 
     def rollback(self, version: str | None = None) -> Version:

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
@@ -141,6 +142,128 @@ def test_the_same_run_publishes_again(store: Store) -> None:
     assert served(store) == "run-1"
 
 
+def test_versions_are_told_by_when_they_were_published_and_then_by_name(store: Store) -> None:
+    for run_id in ("run-3", "run-1", "run-2"):
+        night(store, run_id)
+    assert [version.run_id for version in store.versions()] == ["run-2", "run-1", "run-3"]
+    for version in store.versions():
+        os.utime(version.path, (1, 1))
+    assert [version.run_id for version in store.versions()] == ["run-3", "run-2", "run-1"]
+
+
+def test_what_only_the_log_of_the_working_file_holds_is_published_too(store: Store) -> None:
+    night(store, "run-1")
+    with store.holding("run-2", "nightly"):
+        # As a process leaves it that was killed.
+        connection = duckdb.connect(str(store.working))
+        connection.execute("pragma disable_checkpoint_on_shutdown")
+        connection.execute("set wal_autocheckpoint = '1TB'")
+        connection.execute("update stage.night set run_id = 'run-2'")
+        connection.close()
+        assert Path(f"{store.working}.wal").exists()
+        store.publish("run-2", verify)
+    assert served(store) == "run-2"
+
+
+def test_a_working_file_of_an_older_schema_is_brought_up_to_date(store: Store, tmp_path: Path) -> None:
+    night(store, "run-1")
+    migrations = Path(shutil.copytree(warehouse.MIGRATIONS, tmp_path / "migrations"))
+    (migrations / f"{NEWEST + 1:04}_added.sql").write_text("create table ref.colour (name varchar);")
+    newer = Store(store.database, migrations)
+    with newer.holding("run-2", "nightly"):
+        newer.publish("run-2", verify)
+    newer.require_current_schema()
+
+
+def standing(path: Path, what: str, elsewhere: Path) -> None:
+    """Something that stands where a file is to be made."""
+    if what == "a file":
+        path.write_text("half", encoding="utf-8")
+    elif what == "a folder":
+        (path / "in it").mkdir(parents=True)
+    else:
+        path.symlink_to(elsewhere)
+
+
+@pytest.mark.parametrize("what", ["a file", "a folder", "a link to a folder"])
+@pytest.mark.parametrize("name", ["versions/.cmdb-run-1.part", "versions/.cmdb-run-1.part.wal"])
+def test_what_a_broken_off_night_left_where_the_copy_is_made_is_removed(
+    store: Store, tmp_path: Path, name: str, what: str
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "mine").touch()
+    with store.holding("run-1", "nightly"):
+        fill(store, "run-1")
+        standing(store.folder / name, what, tmp_path / "elsewhere")
+        store.publish("run-1", verify)
+    assert served(store) == "run-1"
+    assert strangers(store) == []
+    assert (tmp_path / "elsewhere" / "mine").exists()
+
+
+def test_a_link_that_was_not_swapped_in_is_made_anew(store: Store) -> None:
+    with store.holding("run-1", "nightly"):
+        fill(store, "run-1")
+        (store.folder / f".cmdb.link-{os.getpid()}").symlink_to("versions/nothing")
+        store.publish("run-1", verify)
+    assert served(store) == "run-1"
+
+
+def test_each_step_is_on_the_disk_before_the_next_one(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A power cut cannot be had here, so this is about the order in which the system is told to write."""
+    synced: list[str | int] = []
+    sync = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        sync(descriptor)
+        synced.append(os.fstat(descriptor).st_ino)
+
+    with store.holding("run-1", "nightly"):
+        fill(store, "run-1")
+        monkeypatch.setattr(os, "fsync", fsync)
+        monkeypatch.setattr(warehouse, "fault_point", synced.append)
+        version = store.publish("run-1", verify)
+        monkeypatch.undo()
+    names = {path.stat().st_ino: name for path, name in (
+        (version.path, "the version"), (store.versions_folder, "its folder"), (store.folder, "the link's folder")
+    )}  # fmt: skip
+    told = [names.get(one, "") if isinstance(one, int) else one for one in synced]
+    steps = [one for one, before in zip(told, ["", *told], strict=False) if one != before]
+    assert steps[steps.index("publish.copying") :] == [
+        "publish.copying",
+        "the version",
+        "publish.copied",
+        "publish.sealed",
+        "publish.verified",
+        "the version",
+        "its folder",
+        "publish.versioned",
+        "publish.linked",
+        "publish.swapped",
+        "the link's folder",
+        "its folder",
+        "publish.pruned",
+    ]
+
+
+def test_the_copy_and_its_mark_are_closed_to_others_whatever_the_umask(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    modes: dict[str, int] = {}
+
+    def look(point: str) -> None:
+        for path in store.versions_folder.glob(".*"):
+            modes.setdefault(path.name, path.stat().st_mode & 0o777)
+
+    monkeypatch.setattr(warehouse, "fault_point", look)
+    before = os.umask(0)
+    try:
+        night(store, "run-1")
+    finally:
+        os.umask(before)
+    assert modes == {".cmdb-run-1.part": 0o600, ".cmdb-run-1.duckdb.pending": 0o640}
+
+
 def test_a_missing_versions_folder_is_made(store: Store) -> None:
     store.hold("run-1", "nightly")
     fill(store, "run-1")
@@ -254,10 +377,12 @@ def test_an_open_connection_of_another_thread_stops_it(store: Store) -> None:
 
     thread = threading.Thread(target=keep_open)
     thread.start()
+    # It is not waited for: the thread ends before so much patience does.
+    patient = replace(store, patience=60.0)
     try:
         assert opened.wait(30)
         with pytest.raises(WarehouseError, match="has a connection"):
-            store.publish("run-1", verify)
+            patient.publish("run-1", verify)
     finally:
         done.set()
         thread.join()
@@ -303,6 +428,36 @@ def test_a_file_put_there_during_the_night_is_not_overwritten(store: Store) -> N
     with pytest.raises(WarehouseError, match="not the symlink to a published version"):
         store.publish("run-2", put)
     assert store.database.read_text(encoding="utf-8") == "mine"
+
+
+def test_a_file_put_there_before_it_publishes_is_seen_before_anything_is_done(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.hold("run-1", "nightly")
+    fill(store, "run-1")
+    store.database.write_text("mine", encoding="utf-8")
+    passed: list[str] = []
+    monkeypatch.setattr(warehouse, "fault_point", passed.append)
+    with pytest.raises(WarehouseError, match="not the symlink to a published version"):
+        store.publish("run-1", verify)
+    assert passed == []
+
+
+def test_a_working_file_that_gets_shorter_while_it_is_copied_stops_it(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    night(store, "run-1")
+    store.hold("run-2", "nightly")
+    fill(store, "run-2")
+
+    def shorten(point: str) -> None:
+        if point == "publish.copying":
+            os.truncate(store.working, 4096)
+
+    monkeypatch.setattr(warehouse, "fault_point", shorten)
+    with pytest.raises(WarehouseError, match="changed while it was copied"):
+        store.publish("run-2", verify)
+    assert served(store) == "run-1"
 
 
 @pytest.mark.parametrize("at", ["publish.detached", "publish.sealed"])
@@ -359,6 +514,40 @@ def test_a_version_rolled_back_to_is_not_pruned(store: Store) -> None:
         store.prune(keep=1)
     assert [version.run_id for version in store.versions()] == ["run-1"]
     assert served(store) == "run-1"
+
+
+def test_where_no_version_is_the_sentence_says_so(store: Store) -> None:
+    for version in (None, "run-1"):
+        with pytest.raises(WarehouseError, match=r"Versions on disk: none\."):
+            store.rollback(version)
+
+
+def test_others_are_told_that_somebody_rolls_back(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    night(store, "run-1")
+    told: list[str] = []
+    monkeypatch.setattr(Store, "_point_at", lambda *_: told.append(json.loads(store.lock_file.read_text())["what"]))
+    store.rollback("run-1")
+    assert told == ["rollback"]
+
+
+def test_old_versions_are_removed_under_the_lock_alone(store: Store) -> None:
+    for run_id in RUNS[:3]:
+        night(store, run_id)
+    with pytest.raises(WarehouseError, match="not held"):
+        store.prune(keep=1)
+    assert len(store.versions()) == 3
+
+
+def test_a_version_that_somebody_removed_meanwhile_is_no_error(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    for run_id in RUNS[:3]:
+        night(store, run_id)
+    before = store.versions()
+    before[1].path.unlink()
+    monkeypatch.setattr(Store, "versions", lambda _: before)
+    with store.holding("run-4", "nightly"):
+        store.prune(keep=1)
+    monkeypatch.undo()
+    assert [version.run_id for version in store.versions()] == ["run-3"]
 
 
 def test_rollback_waits_for_nobody(store: Store) -> None:
