@@ -269,6 +269,8 @@ def run(scratch: Path, deadline: float) -> list[Shown]:
     quiet = ("-m", "", "-p", "no:cacheprovider", "--hypothesis-profile=many")
     command = [sys.executable, "-m", "pytest", *quiet, f"--junit-xml={report}", *ids]
     said, late = asked(command, left)
+    if late and not report.exists():
+        return [_late(promise) for promise in PROMISES]
     trouble = "" if report.exists() else f"pytest did not run: {_last(said)}"
     seen = {} if trouble else read(report, late=late)
     seconds = (time.monotonic() - began) / len(PROMISES)

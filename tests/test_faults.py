@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -231,6 +232,12 @@ def test_tests_that_do_not_end_in_time_lose_nothing_of_those_before_them(tmp_pat
     _, late = held.asked([*command, f"--junit-xml={report}", *ids], 8.0)
     assert late is (len(tests) == 2)
     assert [seen.passed for seen in held.read(report, late=late).values()] == [1]
+
+
+def test_tests_that_had_no_time_to_say_anything_were_not_tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(held, "asked", lambda command, seconds: ("..", True))
+    found = held.run(tmp_path / "held", time.monotonic() + 60)
+    assert [(case.case, case.skipped) for case in found] == [(p.case, "the time was up") for p in held.PROMISES]
 
 
 # ------------------------------------------------------------------------------------------------ the comparison
