@@ -7,6 +7,7 @@ import itertools
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -156,6 +157,37 @@ def test_what_is_not_landed_any_more_stays_and_what_is_beside_it_goes_on(home: H
     assert standing(home) == {second: [("i-3", False, "night-2")]}
 
 
+@pytest.mark.parametrize("place", PLACES, ids=map(" ".join, PLACES))
+def test_an_answer_replaces_no_row_of_a_cell_that_is_not_landed_any_more(
+    home: House, place: tuple[Role, str, str]
+) -> None:
+    night(home, 1, [instances(each, name_of(each)) for each in PLACES])
+    shutil.rmtree(home.store.landing / "night-1")
+    night(home, 2, [instances(place, "i-new")])
+    kept = {each: [(name_of(each), False, "night-1")] for each in PLACES}
+    assert standing(home) == kept | {place: [("i-new", False, "night-2")]}
+
+
+def test_a_refusal_removes_no_row_that_is_not_landed_any_more(home: House) -> None:
+    night(home, 1, [instances(PLACES[0], "i-1")])
+    shutil.rmtree(home.store.landing / "night-1")
+    night(home, 2, [instances(PLACES[0], outcome="denied")])
+    assert standing(home) == {PLACES[0]: [("i-1", True, "night-1")]}
+
+
+@pytest.mark.parametrize(
+    ("earlier", "later", "apart"), [("night-9", "night-1", 1), ("night-1", "night-2", 0)], ids=["by time", "by name"]
+)
+def test_of_two_answers_before_a_refusal_the_newer_one_is_loaded(
+    home: House, earlier: str, later: str, apart: int
+) -> None:
+    place = PLACES[0]
+    home.night(earlier, [instances(place, "i-1")], FIRST_NIGHT)
+    home.night(later, [instances(place, "i-2")], FIRST_NIGHT + hours(apart))
+    night(home, 3, [instances(place, outcome="denied")])
+    assert standing(home) == {place: [("i-2", True, later)]}
+
+
 def test_the_folder_of_landings_is_made_where_it_is_gone_and_closed_to_the_world(home: House) -> None:
     night(home, 1, [instances(PLACES[0], "i-1")])
     shutil.rmtree(home.store.landing)
@@ -214,6 +246,25 @@ def test_where_the_owner_lists_nothing_a_fresh_row_stays_and_of_those_the_lowest
     assert shown(home) == [("subnet-1", THREE, "workload", east, False)]
 
 
+@pytest.mark.parametrize("order", [1, -1])
+def test_of_two_regions_or_questions_that_list_the_same_of_another_account_one_row_stays(
+    home: House, order: int
+) -> None:
+    arn = "arn:aws:ec2:us-east-1:000000000002:subnet/subnet-1"
+    asked = [
+        replace(subnets("workload", ONE, region, SHARED), listing=listing)
+        for region in ("us-east-1", "us-east-2")
+        for listing in ("ec2_subnet:a", "ec2_subnet:b")
+    ]
+    night(home, 1, asked[::order], "aws.ec2_subnet")
+    shutil.rmtree(home.store.landing / "night-1")
+    home.execute(f"update aws.ec2_subnet set arn = '{arn}'")
+    night(home, 2, [replace(cell, outcome="denied") for cell in asked], "aws.ec2_subnet")
+    assert home.rows("select cell_region, listing from aws.ec2_subnet where caller_account_id = '000000000001'") == [
+        {"cell_region": "us-east-1", "listing": "ec2_subnet:a"}
+    ]
+
+
 def test_of_two_roles_that_list_the_same_of_another_account_one_row_stays(home: House) -> None:
     east = "us-east-1"
     asked = [subnets(role, ONE, east, SHARED, ("subnet-2", ONE)) for role in ("workload", "operations")]
@@ -263,6 +314,25 @@ def test_a_month_replaces_itself_alone_and_what_stands_is_not_read_again(home: H
     assert restated(home) == [("2.", "3.", "night-2")]
     home.build("cost.daily")
     assert restated(home) == [("2.", "3.", "night-2")]
+
+
+def test_a_month_that_is_refused_is_stale_and_the_others_stand_once_and_are_not(home: House) -> None:
+    night(home, 1, [bill("2026-09", "1."), bill("2026-10", "2."), bill("2026-11", "3.")], "cost.daily")
+    refused = Given("cost_daily:service:2026-10", role="billing", account_id=ONE, outcome="denied")
+    home.execute("update audit.relation_build set query_sha256 = null")
+    night(home, 2, [refused], "cost.daily")
+    assert home.rows("select left(usage_date::varchar, 7) as month, is_stale from cost.daily order by all") == [
+        {"month": "2026-09", "is_stale": False},
+        {"month": "2026-10", "is_stale": True},
+        {"month": "2026-11", "is_stale": False},
+    ]
+
+
+def test_a_table_that_somebody_dropped_is_filled_anew(home: House) -> None:
+    night(home, 1, [bill("2026-11", "2.")], "cost.daily")
+    home.execute("drop table cost.daily")
+    home.build("cost.daily")
+    assert billed(home) == [("2026-11", "2.", "night-1")]
 
 
 @pytest.mark.parametrize(

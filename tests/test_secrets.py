@@ -55,7 +55,7 @@ def told(error: BaseException) -> str:
 @pytest.mark.parametrize("status", [400, 403, 500])
 def test_a_token_that_aws_repeats_is_in_no_answer_and_no_exception(aws: ScriptedAws, reach: Reach, status: int) -> None:
     reach.identify("one")
-    aws.script = lambda call: ec2_error("SignatureDoesNotMatch", REPEATED, status)
+    aws.script = lambda call: ec2_error("SignatureDoesNotMatch", f"{REPEATED} and {TOKEN}", status)
 
     answer = reach.ask(Question("one", ACCOUNT, "us-east-1", INSTANCES, "workload"))
     assert answer.error_code == "SignatureDoesNotMatch"
