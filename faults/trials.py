@@ -225,12 +225,17 @@ def _put_in_place(mutant: Mutant) -> None:
         sys.meta_path.insert(0, finder)
         return
     changed = REPOSITORY / mutant.path
-    read = Path.read_text
+    text, data = Path.read_text, Path.read_bytes
 
     def read_text(self: Path, *arguments: Any, **options: Any) -> str:
-        return mutant.text if self == changed else read(self, *arguments, **options)
+        return mutant.text if self == changed else text(self, *arguments, **options)
 
-    Path.read_text = read_text  # type: ignore[method-assign]  # in this process alone
+    def read_bytes(self: Path) -> bytes:
+        return mutant.text.encode() if self == changed else data(self)
+
+    # In this process alone.
+    Path.read_text = read_text  # type: ignore[method-assign]
+    Path.read_bytes = read_bytes  # type: ignore[method-assign]
 
 
 class _Watch:

@@ -140,21 +140,41 @@ import sys
 from pathlib import Path
 from faults.mutations import Mutant
 from faults.trials import REPOSITORY, learn, try_out
-TEST, FILE = "tests/test_identity.py::test_the_facts_are_named_as_in_the_contract", "resources/identity.py"
+TEST, FILE, *PAIRS = sys.argv[2:]
 kept = Path(sys.argv[1], "kept", "learned.json")
 known = learn([TEST], [FILE], Path(sys.argv[1]), kept=kept)
 text = (REPOSITORY / FILE).read_text()
-for before, after in (('"accounts_are_distinct"', '"mutant"'), ("Not evaluated", "Evaluated")):
+for pair in PAIRS:
+    before, after = pair.split(" → ")
+    assert before in text
     mutant = Mutant(FILE, "", before, text.replace(before, after))
     print(try_out(mutant, known.of(mutant), 1, Path(sys.argv[1])).killer == TEST)
 print(learn(["no such test"], [FILE], Path(sys.argv[1]), kept=kept) == known)
 """
 
 
-def test_a_mutant_is_killed_by_a_test_that_sees_it_and_by_no_other(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "what",
+    [
+        (
+            "tests/test_identity.py::test_the_facts_are_named_as_in_the_contract",
+            "resources/identity.py",
+            '"accounts_are_distinct" → "mutant"',
+            "Not evaluated → Evaluated",
+        ),
+        (
+            "tests/test_newest_cell.py::test_the_last_find_ends_an_acceptance_and_a_later_one_begins_another",
+            "warehouse/migrations/0015_newest_cell.sql",
+            "max(ended_at) filter (outcome = 'found') → min(ended_at)",
+            "What all answers → What the answers",
+        ),
+    ],
+    ids=["a module", "a migration"],
+)
+def test_a_mutant_is_killed_by_a_test_that_sees_it_and_by_no_other(tmp_path: Path, what: tuple[str, ...]) -> None:
     # A fork wants a parent without threads, which pytest's is not.
     done = subprocess.run(
-        [sys.executable, "-c", RUN, str(tmp_path)], cwd=REPOSITORY, capture_output=True, text=True, check=False
+        [sys.executable, "-c", RUN, str(tmp_path), *what], cwd=REPOSITORY, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == ["True", "False", "True"]
