@@ -1062,7 +1062,9 @@ def _classified(error: Any, operation: str) -> Failed | _Unsettled:
 
 def _is_throttle(response: Mapping[str, Any]) -> bool:
     """Whether AWS asks for patience: by its code, or by the status that HTTP has for it."""
-    code = response.get("Error", {}).get("Code")
+    # A field of a good answer may be called so too.
+    error = response.get("Error")
+    code = error.get("Code") if isinstance(error, Mapping) else None
     return code in THROTTLE_CODES or response.get("ResponseMetadata", {}).get("HTTPStatusCode") == 429
 
 

@@ -234,10 +234,17 @@ def test_tests_that_do_not_end_in_time_lose_nothing_of_those_before_them(tmp_pat
     assert [seen.passed for seen in held.read(report, late=late).values()] == [1]
 
 
-def test_tests_that_had_no_time_to_say_anything_were_not_tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(held, "asked", lambda command, seconds: ("..", True))
-    found = held.run(tmp_path / "held", time.monotonic() + 60)
-    assert [(case.case, case.skipped) for case in found] == [(p.case, "the time was up") for p in held.PROMISES]
+@pytest.mark.parametrize(
+    ("seconds", "skipped", "failure"), [(60, "the time was up", ""), (3600, "", "pytest did not run: ..")]
+)
+def test_tests_that_had_no_time_to_say_anything_were_not_tried_and_those_that_had_it_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: int, skipped: str, failure: str
+) -> None:
+    monkeypatch.setattr(held, "asked", lambda *_: ("..", True))
+    found = held.run(tmp_path / "held", time.monotonic() + seconds)
+    assert [(case.case, case.skipped, case.failure) for case in found] == [
+        (promise.case, skipped, failure) for promise in held.PROMISES
+    ]
 
 
 # ------------------------------------------------------------------------------------------------ the comparison

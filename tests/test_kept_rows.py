@@ -362,6 +362,17 @@ def test_rows_of_another_query_or_of_none_that_is_known_spare_no_reading(home: H
         home.build("cost.daily")
 
 
+def test_what_an_accepted_zero_took_away_was_taken_away_by_its_night_and_not_by_a_later_refusal(home: House) -> None:
+    night(home, 1, [bill("2026-11", "2.")], "cost.daily")
+    cell = Given("cost_daily:service:2026-11", role="billing", account_id=ONE, outcome="empty_suspect", accepted=True)
+    home.night("night-2", [cell], FIRST_NIGHT + hours(48))
+    night(home, 3, [replace(cell, outcome="denied", accepted=False)], "cost.daily")
+    assert billed(home) == []
+    assert home.rows("select new_unblended_cost as new, run_id from cost.restatement") == [
+        {"new": None, "run_id": "night-2"}
+    ]
+
+
 def test_a_log_is_made_and_gets_the_columns_that_its_query_has_since(home: House) -> None:
     home.execute("drop table cost.restatement")
     night(home, 1, [bill("2026-11", "2.")], "cost.daily")

@@ -303,6 +303,22 @@ def test_what_verification_finds_is_raised_and_nothing_is_published(store: Store
     assert served(store) == "run-2"
 
 
+def test_the_copy_that_was_refused_is_not_the_one_that_is_verified_next(store: Store) -> None:
+    store.hold("run-1", "nightly")
+    fill(store, "run-1")
+
+    def refuse(connection: duckdb.DuckDBPyConnection) -> None:
+        raise LookupError("the rule")
+
+    # Whoever keeps the error keeps what it refers to.
+    with pytest.raises(LookupError) as kept:
+        store.publish("run-1", refuse)
+    store.publish("run-1", verify_sealed, seal)
+    assert kept.value.args == ("the rule",)
+    with store.published() as connection:
+        verify_sealed(connection)
+
+
 def test_verification_cannot_change_the_copy(store: Store) -> None:
     store.hold("run-1", "nightly")
     fill(store, "run-1")
