@@ -270,10 +270,7 @@ def _refused(
 
 
 def _said_of_the_disk(name: str, night: Ended) -> str:
-    said = [line.strip() for line in night.said.splitlines() if "is full" in line or "No space left" in line]
-    assert said, f"{name}: nothing says that the disk is full: {night.said[-800:]}"
-    assert "Traceback" not in night.said, f"{name}: a traceback: {night.said[-800:]}"
-    return said[-1]
+    return night.told("is full", "No space left", at=name)[-1]
 
 
 def full_disk(points: Mapping[str, Point]) -> Callable[[Ground, Known], str]:
@@ -355,9 +352,7 @@ def read_only_folder(ground: Ground, known: Known) -> str:
         assert fingerprint(database) == was
         subprocess.run(["mount", "-o", "remount,rw", str(disk)], check=True)
         assert night.code == 2, f"exit code {night.code}: {night.said[-800:]}"
-        said = [line.strip() for line in night.said.splitlines() if "cannot be written" in line]
-        assert said, night.said[-800:]
-        assert "Traceback" not in night.said, night.said[-800:]
+        said = night.told("cannot be written")
         must_be_tonight(database, known, ground, ground.night(database))
     return said[0]
 

@@ -183,6 +183,20 @@ class Ended:
     seconds: float
     cpu: float = 0.0
 
+    def told(self, *words: str, at: str = "the night") -> list[str]:
+        """The lines of what it printed that hold any of these words.
+
+        Args:
+            at: what a failure is of.
+
+        Raises:
+            AssertionError: there is none, or there is a traceback.
+        """
+        lines = [line.strip() for line in self.said.splitlines() if any(word in line for word in words)]
+        assert lines, f"{at}: nothing says {' or '.join(words)}: {self.said[-800:]}"
+        assert "Traceback" not in self.said, f"{at}: a traceback: {self.said[-800:]}"
+        return lines
+
 
 def command(*arguments: str, prepare: Callable[[], None] = lambda: None) -> Callable[[], Ended]:
     """The work of one `cmdb` command, for `apart`; `prepare` is called in its process before it."""

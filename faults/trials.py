@@ -27,6 +27,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import CodeType, FrameType, ModuleType
 from typing import Any
+from unittest import mock
 
 from faults.mutations import Mutant
 
@@ -233,9 +234,8 @@ def _put_in_place(mutant: Mutant) -> None:
     def read_bytes(self: Path) -> bytes:
         return mutant.text.encode() if self == changed else data(self)
 
-    # In this process alone.
-    Path.read_text = read_text  # type: ignore[method-assign]
-    Path.read_bytes = read_bytes  # type: ignore[method-assign]
+    # In this process alone, to its end.
+    mock.patch.multiple(Path, read_text=read_text, read_bytes=read_bytes).start()
 
 
 class _Watch:

@@ -1103,11 +1103,11 @@ class Store:
         return next(version for version in self.versions() if version.name == name)
 
     def prune(self, keep: int = KEEP) -> None:
-        """Remove all but the newest versions, never the current one; it counts as one of those kept, one at least."""
+        """Remove all but the newest versions, never the current one; it counts as one of those kept."""
         self._require_held()
         others = [version for version in self.versions() if not version.is_current]
         with explained(self.versions_folder):
-            for version in others[keep - 1 :]:
+            for version in others[max(keep - 1, 0) :]:
                 version.path.unlink(missing_ok=True)
 
     def rollback(self, version: str | None = None) -> Version:

@@ -14,7 +14,7 @@ import pytest
 from nights import REPOSITORY, apart
 
 from faults import broken_nights, held, kit, lies, streams
-from faults.ground import NotHere, Row, Tables, difference
+from faults.ground import Ended, NotHere, Row, Tables, difference
 from faults.report import NEVER, Part, Shown, dates, kept, renewed
 from resources.warehouse import FAULT_POINTS
 
@@ -213,12 +213,18 @@ def test_the_row_of_a_case_that_is_no_more_leaves_the_page() -> None:
     assert [name for _, name in dates(found)] == ["stays", "new"]
 
 
-@pytest.mark.parametrize(("how", "names"), [({}, ["a", "b"]), ({"skipped": "late"}, None), ({"failure": "no"}, None)])
+@pytest.mark.parametrize(
+    ("last", "names"),
+    [
+        (Shown("crashes", "b", "it holds", "so"), ["a", "b"]),
+        (Shown("crashes", "b", "it holds", skipped="late"), None),
+        (Shown("crashes", "b", "it holds", failure="no"), None),
+    ],
+)
 def test_what_a_part_that_is_done_whole_has_is_known_once_it_has_gone_through(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: dict[str, str], names: list[str] | None
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, last: Shown, names: list[str] | None
 ) -> None:
-    came = [Shown("crashes", "a", "it holds", "so"), Shown("crashes", "b", "it holds", **how)]  # type: ignore[arg-type]
-    monkeypatch.setattr(streams, "run", lambda *_: [came])
+    monkeypatch.setattr(streams, "run", lambda *_: [[Shown("crashes", "a", "it holds", "so"), last]])
     (part,) = kit.run(["crashes"], tmp_path, 0.0, {})
     assert part.cases == names
 
@@ -245,6 +251,17 @@ def test_tests_that_had_no_time_to_say_anything_were_not_tried_and_those_that_ha
     assert [(case.case, case.skipped, case.failure) for case in found] == [
         (promise.case, skipped, failure) for promise in held.PROMISES
     ]
+
+
+def test_what_a_night_says_is_looked_for_and_is_no_traceback() -> None:
+    assert Ended(2, " ✗ It is full.\nNext: cmdb\n No space left\n", 1.0).told("is full", "No space") == [
+        "✗ It is full.",
+        "No space left",
+    ]
+    with pytest.raises(AssertionError, match=r"at the end: nothing says is full: Next"):
+        Ended(2, "Next: cmdb", 1.0).told("is full", at="at the end")
+    with pytest.raises(AssertionError, match="a traceback"):
+        Ended(2, "It is full.\nTraceback (most recent call last):", 1.0).told("is full")
 
 
 # ------------------------------------------------------------------------------------------------ the comparison

@@ -171,9 +171,14 @@ def test_a_profile_is_always_named(
     assert aws.log == []
 
 
-def test_an_assumed_role_signs_as_the_role(aws: ScriptedAws, make_reach: MakeReach, tmp_path: Path) -> None:
+def of_a_role(aws: ScriptedAws, folder: Path) -> None:
+    """A profile `role` of account TWO, which the profile `one` assumes."""
     role = {"role_arn": f"arn:aws:iam::{TWO}:role/R", "source_profile": "one"}
-    write_profiles(tmp_path, aws.url, {"one": static(ONE), "role": role})
+    write_profiles(folder, aws.url, {"one": static(ONE), "role": role})
+
+
+def test_an_assumed_role_signs_as_the_role(aws: ScriptedAws, make_reach: MakeReach, tmp_path: Path) -> None:
+    of_a_role(aws, tmp_path)
     identity = make_reach().identify("role")
     assert identity.account_id == TWO
     assert identity.arn == f"arn:aws:sts::{TWO}:assumed-role/Reader/cmdb"
@@ -230,17 +235,24 @@ def test_many_roles_of_one_source_resolve_it_once(
 
 def of_short_sessions(aws: ScriptedAws, folder: Path) -> None:
     """A profile `role` of account TWO whose sessions botocore renews before every request: they are short."""
-    role = {"role_arn": f"arn:aws:iam::{TWO}:role/R", "source_profile": "one"}
-    write_profiles(folder, aws.url, {"one": static(ONE), "role": role})
+    of_a_role(aws, folder)
     aws.session_seconds = 60.0
 
 
-def test_credentials_are_renewed_when_they_expire(aws: ScriptedAws, make_reach: MakeReach, tmp_path: Path) -> None:
-    of_short_sessions(aws, tmp_path)
+def answered_once(
+    aws: ScriptedAws, make_reach: MakeReach, folder: Path, listing: Listing = INSTANCES
+) -> tuple[Reach, Question]:
+    """A question to a profile of short sessions, after it has been answered with one instance."""
+    of_short_sessions(aws, folder)
     aws.script = pages(reservations(TWO, "i-1"))
-    reach = make_reach()
-    assert reach.ask(question(profile="role", account=TWO)).outcome == "found"
-    assert reach.ask(question(profile="role", account=TWO)).outcome == "found"
+    reach, asked = make_reach(), question(listing, profile="role", account=TWO)
+    assert reach.ask(asked).outcome == "found"
+    return reach, asked
+
+
+def test_credentials_are_renewed_when_they_expire(aws: ScriptedAws, make_reach: MakeReach, tmp_path: Path) -> None:
+    reach, asked = answered_once(aws, make_reach, tmp_path)
+    assert reach.ask(asked).outcome == "found"
     keys = [call.key for call in aws.operations("ec2")]
     assert len(set(keys)) == 2
     assert {call.account for call in aws.operations("ec2")} == {TWO}
@@ -249,12 +261,7 @@ def test_credentials_are_renewed_when_they_expire(aws: ScriptedAws, make_reach: 
 def test_renewed_credentials_of_another_account_are_found_out_though_no_record_names_its_account(
     aws: ScriptedAws, make_reach: MakeReach, tmp_path: Path
 ) -> None:
-    of_short_sessions(aws, tmp_path)
-    aws.script = pages(reservations(TWO, "i-1"))
-    reach = make_reach()
-    anonymous = Listing(**{**vars(INSTANCES), "owner": None})
-    asked = question(anonymous, profile="role", account=TWO)
-    assert reach.ask(asked).outcome == "found"
+    reach, asked = answered_once(aws, make_reach, tmp_path, replace(INSTANCES, owner=None))
     aws.renewed_account = ONE
     for what in ("Its answer does not count.", "Nothing was asked."):
         answer = reach.ask(asked)
@@ -265,11 +272,7 @@ def test_renewed_credentials_of_another_account_are_found_out_though_no_record_n
 def test_renewed_credentials_that_sts_refuses_spoil_the_answer(
     aws: ScriptedAws, make_reach: MakeReach, tmp_path: Path
 ) -> None:
-    of_short_sessions(aws, tmp_path)
-    aws.script = pages(reservations(TWO, "i-1"))
-    reach = make_reach()
-    asked = question(profile="role", account=TWO)
-    assert reach.ask(asked).outcome == "found"
+    reach, asked = answered_once(aws, make_reach, tmp_path)
     first = aws.script
 
     def script(call: Call) -> Reply | None:
@@ -282,8 +285,7 @@ def test_renewed_credentials_that_sts_refuses_spoil_the_answer(
 
 
 def test_credentials_that_last_are_not_asked_for_again(aws: ScriptedAws, make_reach: MakeReach, tmp_path: Path) -> None:
-    role = {"role_arn": f"arn:aws:iam::{TWO}:role/R", "source_profile": "one"}
-    write_profiles(tmp_path, aws.url, {"one": static(ONE), "role": role})
+    of_a_role(aws, tmp_path)
     aws.script = pages(reservations(TWO, "i-1"))
     reach = make_reach()
     for _ in range(3):
@@ -404,8 +406,7 @@ def test_keys_that_aws_does_not_know(code: str, aws: ScriptedAws, make_reach: Ma
 
 
 def test_a_role_that_may_not_be_assumed(aws: ScriptedAws, make_reach: MakeReach, tmp_path: Path) -> None:
-    role = {"role_arn": f"arn:aws:iam::{TWO}:role/R", "source_profile": "one"}
-    write_profiles(tmp_path, aws.url, {"one": static(ONE), "role": role})
+    of_a_role(aws, tmp_path)
     aws.script = lambda call: query_error("AccessDenied", "is not authorized", 403)
     error = refused(make_reach(), "role")
     assert error.reason == "refused"
@@ -1040,8 +1041,7 @@ def test_credentials_that_cannot_be_renewed_in_the_middle(
 
 
 def test_a_role_that_may_not_be_assumed_is_a_refusal(aws: ScriptedAws, make_reach: MakeReach, tmp_path: Path) -> None:
-    role = {"role_arn": f"arn:aws:iam::{TWO}:role/R", "source_profile": "one"}
-    write_profiles(tmp_path, aws.url, {"one": static(ONE), "role": role})
+    of_a_role(aws, tmp_path)
     aws.script = lambda call: query_error("AccessDenied", "is not authorized", 403)
     answer = make_reach().ask(question(profile="role", account=TWO))
     assert (answer.outcome, answer.error_code) == ("denied", "AccessDenied")

@@ -546,6 +546,15 @@ def test_others_are_told_that_somebody_rolls_back(store: Store, monkeypatch: pyt
     assert told == ["rollback"]
 
 
+@pytest.mark.parametrize("keep", [0, 1])
+def test_the_current_version_is_kept_however_few_are_to_be(store: Store, keep: int) -> None:
+    for run_id in RUNS[:3]:
+        night(store, run_id)
+    with store.holding("run-4", "nightly"):
+        store.prune(keep=keep)
+    assert [version.run_id for version in store.versions()] == ["run-3"]
+
+
 def test_old_versions_are_removed_under_the_lock_alone(store: Store) -> None:
     for run_id in RUNS[:3]:
         night(store, run_id)
