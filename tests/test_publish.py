@@ -61,6 +61,13 @@ def night(store: Store, run_id: str) -> Version:
         return store.publish(run_id, verify)
 
 
+def begin_second(store: Store) -> None:
+    """Publish run-1; run-2 holds the warehouse and has filled it, and has not published."""
+    night(store, "run-1")
+    store.hold("run-2", "nightly")
+    fill(store, "run-2")
+
+
 def served(store: Store) -> str:
     with store.published() as connection:
         return whole(connection)
@@ -433,9 +440,7 @@ def test_a_file_in_the_place_of_the_symlink_is_not_overwritten(store: Store) -> 
 
 
 def test_a_file_put_there_during_the_night_is_not_overwritten(store: Store) -> None:
-    night(store, "run-1")
-    store.hold("run-2", "nightly")
-    fill(store, "run-2")
+    begin_second(store)
 
     def put(connection: duckdb.DuckDBPyConnection) -> None:
         store.database.unlink()
@@ -462,9 +467,7 @@ def test_a_file_put_there_before_it_publishes_is_seen_before_anything_is_done(
 def test_a_working_file_that_gets_shorter_while_it_is_copied_stops_it(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    night(store, "run-1")
-    store.hold("run-2", "nightly")
-    fill(store, "run-2")
+    begin_second(store)
 
     def shorten(point: str) -> None:
         if point == "publish.copying":
@@ -478,9 +481,7 @@ def test_a_working_file_that_gets_shorter_while_it_is_copied_stops_it(
 
 @pytest.mark.parametrize("at", ["publish.detached", "publish.sealed"])
 def test_a_log_that_stays_behind_stops_it(store: Store, monkeypatch: pytest.MonkeyPatch, at: str) -> None:
-    night(store, "run-1")
-    store.hold("run-2", "nightly")
-    fill(store, "run-2")
+    begin_second(store)
     file = store.working if at == "publish.detached" else store.versions_folder / ".cmdb-run-2.part"
     log = Path(f"{file}.wal")
     monkeypatch.setattr(warehouse, "fault_point", lambda point: log.touch() if point == at else None)
@@ -816,9 +817,7 @@ def test_a_full_disk_while_landing_says_so(small_disk: Path, large: bool) -> Non
 
 
 def test_a_working_file_open_elsewhere_stops_it(store: Store) -> None:
-    night(store, "run-1")
-    store.hold("run-2", "nightly")
-    fill(store, "run-2")
+    begin_second(store)
     code = f"import duckdb\nc = duckdb.connect({str(store.working)!r})\nprint(1, flush=True)\ninput()"
     analyst = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
@@ -837,9 +836,7 @@ def test_a_working_file_open_elsewhere_stops_it(store: Store) -> None:
 def test_a_working_file_opened_between_checkpoint_and_copy_stops_it(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    night(store, "run-1")
-    store.hold("run-2", "nightly")
-    fill(store, "run-2")
+    begin_second(store)
     analysts: list[subprocess.Popen[str]] = []
 
     def open_it(point: str) -> None:
