@@ -8,6 +8,7 @@ verified. Control: `GET /_bench/counters`, `POST /_bench/reset`.
 
 import argparse
 import asyncio
+import itertools
 import json
 import re
 import resource
@@ -225,6 +226,9 @@ class Stub:
 
 
 _THROTTLED = {b"ec2": "RequestLimitExceeded", b"ce": "LimitExceededException", b"cloudtrail": "ThrottlingException"}
+_REQUEST_IDS = itertools.count(1)
+"""As with AWS, no two responses have the same; as long as theirs."""
+
 _REASONS = {200: b"OK", 400: b"Bad Request", 403: b"Forbidden", 503: b"Service Unavailable"}
 
 
@@ -247,11 +251,12 @@ def _error(service: bytes, status: int, code: str) -> Answer:
 
 def response(status: int, kind: bytes, body: bytes) -> bytes:
     """A whole HTTP response."""
-    return b"HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %d\r\nx-amzn-RequestId: bench\r\n\r\n%s" % (
+    return b"HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %d\r\nx-amzn-RequestId: %036d\r\n\r\n%s" % (
         status,
         _REASONS[status],
         kind,
         len(body),
+        next(_REQUEST_IDS),
         body,
     )
 

@@ -7,6 +7,7 @@ first, with times in whole seconds, and EC2's error codes with the prefix `Clien
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 import json
 import threading
 import time
@@ -29,6 +30,8 @@ class Trail:
         self.lookups_a_second = LOOKUPS_A_SECOND
         self._lookups: defaultdict[tuple[str, str], deque[float]] = defaultdict(deque)
         self._lock = threading.Lock()
+        # Never begun anew: no two responses have the same id.
+        self._request_ids = itertools.count(1)
         self.clear()
 
     def clear(self) -> None:
@@ -44,7 +47,7 @@ class Trail:
         """Write one call down; the request id that it got."""
         with self._lock:
             self._number += 1
-            request_id = f"51b00000-0000-4000-8000-{self._number:012d}"
+            request_id = f"51b00000-0000-4000-8000-{next(self._request_ids):012d}"
             entry = {
                 "number": self._number,
                 "time": started.isoformat(),

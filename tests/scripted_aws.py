@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import threading
@@ -31,6 +32,7 @@ INSTANCES = Listing(
 """The listing that most answers here are of."""
 
 _CREDENTIAL = re.compile(r"Credential=([^/]+)/\d+/([^/]+)/([^/]+)/aws4_request")
+_REQUEST_IDS = itertools.count(1)
 _EC2 = "http://ec2.amazonaws.com/doc/2016-11-15/"
 
 
@@ -157,11 +159,14 @@ class ScriptedAws:
             time.sleep(self.delay)
         reply = self.script(call) or self._sts(call)
         content = reply.body.encode() if isinstance(reply.body, str) else reply.body
+        # As with AWS, every response has an id of its own. A script that wants another writes one that is not `r-1`.
+        request_id = f"r-{next(_REQUEST_IDS)}"
+        content = content.replace(b">r-1</", b">%s</" % request_id.encode(), 1)
         handler.send_response(reply.status)
         handler.send_header("Content-Type", reply.content_type)
         handler.send_header("Content-Length", str(len(content)))
         for name, value in reply.headers.items():
-            handler.send_header(name, value)
+            handler.send_header(name, request_id if value == "r-1" else value)
         handler.end_headers()
         handler.wfile.write(content if reply.cut is None else content[: reply.cut])
         if reply.cut is not None:
@@ -173,7 +178,7 @@ class ScriptedAws:
             return Reply(
                 "<GetCallerIdentityResponse><GetCallerIdentityResult>"
                 f"<Account>{call.account}</Account><Arn>{arn}</Arn><UserId>u</UserId>"
-                "</GetCallerIdentityResult><ResponseMetadata><RequestId>r</RequestId></ResponseMetadata>"
+                "</GetCallerIdentityResult><ResponseMetadata><RequestId>r-1</RequestId></ResponseMetadata>"
                 "</GetCallerIdentityResponse>"
             )
         if call.operation == "AssumeRole":
