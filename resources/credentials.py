@@ -59,6 +59,7 @@ from botocore.utils import (
     get_login_token_cache_directory,
 )
 
+from resources.connections import Connections
 from resources.contract import CONTRACT, Role
 from resources.service_models import ContractLoader, OnceLoader
 
@@ -327,7 +328,10 @@ class _NestedClients(ConfiguredSession):
                 # `signin` gets handlers of its own profile: never shared.
                 return super().create_client(service_name, *args, **settings)
             if key not in self._kept:
-                self._kept[key] = super().create_client(service_name, **settings)
+                client = super().create_client(service_name, **settings)
+                # It fetches the sessions of many accounts: what answers one must never be another's.
+                client._endpoint.http_session = Connections(client._endpoint.http_session)
+                self._kept[key] = client
                 if len(self._kept) > _NESTED_CLIENTS_KEPT:
                     self._kept.popitem(last=False)
             self._kept.move_to_end(key)
@@ -731,6 +735,7 @@ def _network(error: BaseException) -> str:
         "ConnectTimeoutError": "the endpoint did not answer in time",
         "ReadTimeoutError": "the endpoint did not answer in time",
         "ConnectionClosedError": "the connection was closed",
+        "UnclearResponse": "what came back may belong to another request",
     }
     return words.get(type(error).__name__, type(error).__name__)
 

@@ -23,7 +23,7 @@ from botocore.auth import SIGNED_HEADERS_BLACKLIST
 from botocore.awsrequest import create_request_object
 from botocore.exceptions import ClientError
 
-from resources.connections import Connections, Headers
+from resources.connections import Connections, Headers, RequestIds
 
 PROTOCOLS = frozenset({"ec2", "json", "query"})
 """Their requests are a POST to `/` with everything in the body."""
@@ -156,6 +156,7 @@ class Wire:
         self._requests: dict[tuple[Any, str, str], Made | None] = {}
         self._models: dict[tuple[str, str], Any] = {}
         self._connections: dict[str, Connections] = {}
+        self._request_ids = RequestIds()
 
     def watch(self, session: Any) -> None:
         """Be able to take requests from the clients of a session."""
@@ -166,7 +167,7 @@ class Wire:
         endpoint = client._endpoint
         key = Connections.key(endpoint.http_session)
         if key not in self._connections:
-            self._connections[key] = Connections(endpoint.http_session)
+            self._connections[key] = Connections(endpoint.http_session, self._request_ids)
         endpoint.http_session.close()
         endpoint.http_session = self._connections[key]
 
@@ -219,16 +220,22 @@ class Wire:
         headers = signed(made, credentials, self._keys, datetime.now(UTC))
         self._sent()
         endpoint = client._endpoint
-        status, said, body = endpoint.http_session.post(
-            made.url, Headers({"Host": made.host, "Accept-Encoding": "identity", **headers}), made.body
-        )
         parser = endpoint._response_parser_factory.create_parser(client.meta.service_model.resolved_protocol)
-        answer: dict[str, Any] = parser.parse(
-            {"headers": said, "status_code": status, "context": {"operation_name": operation}, "body": body},
-            self.model(client, operation).output_shape,
-        )
+        with endpoint.http_session.exchange(
+            made.url, Headers({"Host": made.host, "Accept-Encoding": "identity", **headers}), made.body
+        ) as said:
+            # A connection that brought what nobody can read is not used again.
+            answer: dict[str, Any] = parser.parse(
+                {
+                    "headers": said.headers,
+                    "status_code": said.status,
+                    "context": {"operation_name": operation},
+                    "body": said.content,
+                },
+                self.model(client, operation).output_shape,
+            )
         self._answered(answer)
-        if status >= 300:
+        if said.status >= 300:
             raise ClientError(answer, operation)
         return answer
 
@@ -237,6 +244,7 @@ class Wire:
         for connections in self._connections.values():
             connections.close()
         self._connections.clear()
+        self._request_ids.forget()
         self._requests.clear()
         self._models.clear()
         self._keys.forget()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from botocore.awsrequest import AWSPreparedRequest, HeadersDict
+from botocore.awsrequest import AWSHTTPConnection, AWSPreparedRequest, HeadersDict
 from botocore.exceptions import (
     ConnectionClosedError,
     EndpointConnectionError,
@@ -22,12 +23,13 @@ from botocore.httpsession import URLLib3Session
 
 from bench import certificate
 from bench.stage import staged
-from resources.connections import Connections, Headers
+from resources import connections
+from resources.connections import Connections, Headers, RequestIds, UnclearResponse
 
 BODY = b"Action=DescribeVpcs"
 SENT = {"Host": "aws.test", "Accept-Encoding": "identity", "Content-Length": str(len(BODY)), "User-Agent": "us"}
 ANSWERS: dict[str, list[bytes]] = {
-    "usual": [b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX-Amzn-RequestId: r\r\n\r\nhello"],
+    "usual": [b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX-Amzn-Kind: r\r\n\r\nhello"],
     "in pieces": [b"HTTP/1.1 200 OK\r\nContent-", b"Length: 5\r\n\r\nhe", b"llo"],
     "body later": [b"HTTP/1.1 200 OK\r\nContent-Length: 20000\r\n\r\n", b"x" * 20_000],
     "nothing in it": [b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"],
@@ -40,26 +42,47 @@ ANSWERS: dict[str, list[bytes]] = {
     "old": [b"HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\nhello", b""],
     "wait": [b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"],
     "without body": [b"HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n"],
+    "length twice": [b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\nhello"],
     "several": [b"HTTP/1.1 200 OK\r\nA: 1\r\na: 2\r\nContent-Length: 5\r\n\r\nhello"],
     "folded": [b"HTTP/1.1 200 OK\r\nA: 1\r\n 2\r\nContent-Length: 5\r\n\r\nhello"],
-    "odd length": [b"HTTP/1.1 200 OK\r\nContent-Length: five\r\n\r\nhello", b""],
     "not ascii": ["HTTP/1.1 200 OK\r\nA: Wörtchen\r\nContent-Length: 5\r\n\r\nhello".encode("latin-1")],
     "no words": [b"\x00\xff<<\r\n\r\n", b""],
     "nobody": [b""],
     "half a head": [b"HTTP/1.1 200 OK\r\nContent-Le", b""],
     "half a chunk": [b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhe", b""],
 }  # fmt: skip
+UNCLEAR: dict[str, list[bytes]] = {
+    "two lengths": [b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 3\r\n\r\nhello"],
+    "length and chunks": [b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"],
+    "length is no number": [b"HTTP/1.1 200 OK\r\nContent-Length: five\r\n\r\nhello"],
+    "length is less than nothing": [b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\nhello"],
+    "length is too small": [b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nhello"],
+    "twice at once": [b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello" * 2],
+    "chunks, then more": [b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\nmore"],
+    "no body, but more": [b"HTTP/1.1 204 No Content\r\n\r\nhello"],
+    "unchanged, but more": [b"HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\nhello"],
+    "early hints": [b"HTTP/1.1 103 Hints\r\nLink: x\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"],
+    "other protocol": [b"HTTP/1.1 101 Switching Protocols\r\n\r\n"],
+}  # fmt: skip
+"""Where a response ends is not certain, or something follows that nobody asked for."""
 
 
 class Server:
-    """Answers every request with the same pieces; an empty one closes the connection."""
+    """Answers every request with the same pieces; an empty one closes the connection.
 
-    def __init__(self) -> None:
+    Attributes:
+        script: the pieces of one request after another, before `pieces`.
+    """
+
+    def __init__(self, context: ssl.SSLContext | None = None) -> None:
+        self.script: list[list[bytes]] = []
+        self._context = context
         self.pieces: list[bytes] = []
         self.heads: list[bytes] = []
         self.accepted = 0
         self._socket = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}/"
+        scheme = "https" if context else "http"
+        self.url = f"{scheme}://127.0.0.1:{self._socket.getsockname()[1]}/"
         threading.Thread(target=self._accept, daemon=True).start()
 
     def _accept(self) -> None:
@@ -71,22 +94,26 @@ class Server:
             self.accepted += 1
             threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
-    def _serve(self, connection: socket.socket) -> None:
-        with connection:
+    def _serve(self, plain: socket.socket) -> None:
+        with plain if self._context is None else self._context.wrap_socket(plain, server_side=True) as connection:
             got = b""
             while True:
                 while not got.endswith(BODY):
-                    more = connection.recv(65536)
+                    try:
+                        more = connection.recv(65536)
+                    except ConnectionResetError:
+                        return
                     if not more:
                         return
                     got += more
                 self.heads.append(got.partition(b"\r\n\r\n")[0])
                 got = b""
-                for piece in self.pieces:
+                pieces = self.script.pop(0) if self.script else self.pieces
+                for piece in pieces:
                     if not piece:
                         return
                     connection.sendall(piece)
-                    if piece is not self.pieces[-1]:
+                    if piece is not pieces[-1]:
                         time.sleep(0.02)
 
     def close(self) -> None:
@@ -124,6 +151,191 @@ def test_an_answer_is_what_botocore_reads(form: str, server: Server) -> None:
     assert server.accepted == (4 if closes else 2)
 
 
+Way = Callable[[Connections, str], tuple[int, bytes]]
+
+
+def own_way(ours: Connections, url: str) -> tuple[int, bytes]:
+    status, _, content = ours.post(url, Headers(SENT), BODY)
+    return status, content
+
+
+def botocores_way(ours: Connections, url: str, method: str = "POST") -> tuple[int, bytes]:
+    answer = ours.send(AWSPreparedRequest(method, url, HeadersDict(SENT), BODY, False))
+    return answer.status_code, answer.content
+
+
+WAYS = pytest.mark.parametrize("way", [own_way, botocores_way])
+
+
+def whole(content: bytes, *headers: bytes) -> bytes:
+    lines = [b"HTTP/1.1 200 OK", b"Content-Length: %d" % len(content), *headers]
+    return b"\r\n".join([*lines, b"", content])
+
+
+@WAYS
+@pytest.mark.parametrize("form", UNCLEAR)
+def test_what_may_be_anothers_is_refused_with_its_connection(form: str, way: Way, server: Server) -> None:
+    server.pieces = UNCLEAR[form]
+    ours = Connections(URLLib3Session(timeout=(2, 2)))
+    for accepted in (1, 2):
+        with pytest.raises(UnclearResponse, match=r"may belong to another request: .*It was not used"):
+            way(ours, server.url)
+        assert server.accepted == accepted
+    server.pieces = [whole(b"good")]
+    assert way(ours, server.url) == (200, b"good")
+
+
+ID_HEADER = (b"X-Amzn-RequestId: 7d7b", b"x-amz-request-id: 7d7b")
+WITH_ID = {
+    "header": whole(b"{}", ID_HEADER[0]),
+    "header of s3": whole(b"<a/>", ID_HEADER[1]),
+    "ec2": whole(b"<A><requestId>7d7b</requestId>" + b"<item/>" * 500 + b"</A>"),
+    "query": whole(b"<A>" + b"<item/>" * 5000 + b"<Metadata><RequestId>7d7b</RequestId></Metadata></A>"),
+    "refusal": b"HTTP/1.1 403 No\r\nContent-Length: 2\r\n" + ID_HEADER[0] + b"\r\n\r\nno",
+    "in chunks": b"HTTP/1.1 200 OK\r\n" + ID_HEADER[0] + b"\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+}  # fmt: skip
+
+
+@WAYS
+@pytest.mark.parametrize("first", WITH_ID)
+@pytest.mark.parametrize("form", WITH_ID)
+def test_a_request_id_comes_once(form: str, first: str, way: Way, server: Server) -> None:
+    ours = Connections(URLLib3Session(timeout=(2, 2)))
+    server.script = [[WITH_ID[first]], [WITH_ID[form]], [WITH_ID[form].replace(b"7d7b", b"7d7c")]]
+    way(ours, server.url)
+    with pytest.raises(UnclearResponse, match="request id 7d7b came with an earlier response"):
+        way(ours, server.url)
+    assert server.accepted == 1
+    way(ours, server.url)
+    # What else the connection would have brought is nobody's.
+    assert server.accepted == 2
+
+
+def test_a_request_id_comes_once_on_all_connections_of_a_role(server: Server) -> None:
+    ids = RequestIds()
+    server.pieces = [WITH_ID["header"]]
+    own_way(Connections(URLLib3Session(), ids), server.url)
+    with pytest.raises(UnclearResponse):
+        own_way(Connections(URLLib3Session(), ids), server.url)
+
+
+def test_request_ids_are_remembered_for_a_while() -> None:
+    ids = RequestIds(kept=100)
+    for number in range(1_000):
+        assert not ids.seen(str(number))
+        assert all(ids.seen(str(late)) for late in range(max(0, number - 99), number))
+        assert len(ids) <= 200
+    assert not ids.seen("0")
+    ids.forget()
+    assert not ids.seen("999")
+
+
+@WAYS
+@pytest.mark.parametrize("late", [whole(b"stray"), b"\r\n", b"x", b""])
+def test_a_connection_with_something_to_read_is_not_used(late: bytes, way: Way, server: Server) -> None:
+    ours = Connections(URLLib3Session(timeout=(2, 2)))
+    server.script = [[whole(b"first"), late]]
+    server.pieces = [whole(b"second")]
+    assert way(ours, server.url) == (200, b"first")
+    time.sleep(0.2)
+    assert way(ours, server.url) == (200, b"second")
+    assert server.accepted == 2
+
+
+@WAYS
+def test_what_tls_has_decrypted_beyond_the_end_is_seen(way: Way, tmp_path: Path) -> None:
+    certificate_file, key = certificate.make(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate_file, key)
+    served = Server(context)
+    ours = Connections(URLLib3Session(verify=str(certificate_file), timeout=(2, 2)))
+    try:
+        # Of 20,000 bytes the second record has the last few, and the stray as well.
+        served.script = [[whole(b"x" * 20_000) + whole(b"stray")]]
+        served.pieces = [whole(b"good")]
+        with pytest.raises(UnclearResponse, match="more bytes"):
+            way(ours, served.url)
+        assert way(ours, served.url) == (200, b"good")
+        assert way(ours, served.url) == (200, b"good")
+        assert served.accepted == 2
+    finally:
+        served.close()
+
+
+@WAYS
+def test_what_comes_after_patience_has_ended_is_nobodys(way: Way, server: Server) -> None:
+    ours = Connections(URLLib3Session(timeout=(2, 0.05)))
+    pieces = [[b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n"], [b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhe"]]
+    for accepted, begun in enumerate(pieces, start=1):
+        server.script = [begun]
+        with pytest.raises(ReadTimeoutError):
+            way(ours, server.url)
+        assert server.accepted == accepted
+    server.pieces = [whole(b"good")]
+    assert way(ours, server.url) == (200, b"good")
+    assert server.accepted == 3
+
+
+@pytest.mark.parametrize("where", ["getresponse", "_usual"])
+@pytest.mark.parametrize("what", [KeyboardInterrupt, SystemExit, MemoryError])
+def test_a_read_that_is_interrupted_is_the_last_of_its_connection(
+    what: type[BaseException], where: str, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours = Connections(URLLib3Session(timeout=(2, 2)))
+    server.pieces = [whole(b"good")]
+
+    def interrupted(*_: Any) -> Any:
+        raise what
+
+    with monkeypatch.context() as patched:
+        patched.setattr(connections._InOnePiece, where, interrupted)
+        with pytest.raises((what, HTTPClientError)):
+            own_way(ours, server.url)
+    assert own_way(ours, server.url) == (200, b"good")
+    assert server.accepted == 2
+
+
+def test_a_head_has_no_body(server: Server) -> None:
+    ours = Connections(URLLib3Session(timeout=(2, 2)))
+    server.script = [[b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"]] * 2
+    for _ in range(2):
+        assert botocores_way(ours, server.url, "HEAD") == (200, b"")
+    assert server.accepted == 1
+    server.script = [[whole(b"hello")]]
+    with pytest.raises(UnclearResponse):
+        botocores_way(ours, server.url, "HEAD")
+
+
+@WAYS
+@pytest.mark.parametrize("error", [BrokenPipeError(32, "broken pipe"), ConnectionResetError(104, "reset")])
+def test_what_came_before_the_request_was_sent_is_not_read(
+    error: OSError, way: Way, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours = Connections(URLLib3Session(timeout=(2, 2)))
+    server.pieces = [whole(b"good")]
+
+    def broken(*_: Any) -> None:
+        raise error
+
+    with monkeypatch.context() as patched:
+        patched.setattr(AWSHTTPConnection, "send", broken)
+        with pytest.raises(ConnectionClosedError):
+            way(ours, server.url)
+    assert way(ours, server.url) == (200, b"good")
+
+
+@pytest.mark.parametrize("kind", ["missing", "folder", "empty", "garbage"])
+def test_certificates_that_cannot_be_read_are_said_where_a_request_fails(kind: str, tmp_path: Path) -> None:
+    bundle = tmp_path / "bundle.pem"
+    if kind == "folder":
+        bundle.mkdir()
+    elif kind != "missing":
+        bundle.write_text("" if kind == "empty" else "garbage")
+    ours = Connections(URLLib3Session(verify=str(bundle)))
+    with pytest.raises(SSLError, match=r"127\.0\.0\.1"):
+        own_way(ours, "https://127.0.0.1:1/")
+
+
 def test_the_request_is_what_botocore_sends(server: Server) -> None:
     server.pieces = ANSWERS["usual"]
     like = URLLib3Session()
@@ -133,10 +345,12 @@ def test_the_request_is_what_botocore_sends(server: Server) -> None:
     assert own == theirs
 
 
-def test_half_a_body_is_none(server: Server) -> None:
-    server.pieces = [b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n<half/>", b""]
+@WAYS
+@pytest.mark.parametrize("half", [b"", b"{}", b"<half/>"])
+def test_half_a_body_is_none(half: bytes, way: Way, server: Server) -> None:
+    server.pieces = [b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n" + half, b""]
     with pytest.raises(ConnectionClosedError):
-        Connections(URLLib3Session()).post(server.url, Headers(SENT), BODY)
+        way(Connections(URLLib3Session()), server.url)
 
 
 def test_patience_ends(server: Server) -> None:
@@ -172,12 +386,12 @@ def test_a_proxy_is_told_the_whole_address(server: Server) -> None:
 
 def test_pools_that_were_closed_are_opened_again(server: Server) -> None:
     server.pieces = ANSWERS["usual"]
-    connections = Connections(URLLib3Session())
+    ours = Connections(URLLib3Session())
     for accepted in (1, 2):
         for _ in range(2):
-            assert connections.post(server.url, Headers(SENT), BODY)[0] == 200
+            assert ours.post(server.url, Headers(SENT), BODY)[0] == 200
         assert server.accepted == accepted
-        connections.close()
+        ours.close()
 
 
 def test_a_certificate_that_nobody_vouches_for_is_refused(tmp_path: Path) -> None:

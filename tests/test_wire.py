@@ -20,7 +20,7 @@ from scripted_aws import INSTANCES, Call, Reply, ScriptedAws, reservations, scri
 from resources import wire
 from resources.answer import Question
 from resources.contract import ContractViolation, check
-from resources.profile import Reach
+from resources.profile import Reach, Retry
 from resources.wire import Made, SigningKeys, Wire, signed
 
 ONE, TWO = "111122223333", "444455556666"
@@ -123,3 +123,27 @@ def test_each_account_signs_for_itself_what_was_made_once(
     # Who asks, twice the same request, and the instances.
     assert [each.body.partition(b"&")[0] for each in made] == [b"Action=GetCallerIdentity", b"Action=DescribeInstances"]
     assert reach.request_count == 5
+
+
+@pytest.mark.parametrize("nonsense", ["<html>wifi", "", "<a/>" * 2])
+def test_a_connection_that_brought_nonsense_is_not_used_again(
+    nonsense: str, aws: ScriptedAws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_profiles(tmp_path, aws.url, {"one": static(ONE)})
+    ports: list[int] = []
+
+    def answer(handler: Any, really: Any = aws.answer) -> None:
+        ports.append(handler.client_address[1])
+        really(handler)
+
+    monkeypatch.setattr(aws, "answer", answer)
+    replies = iter([reservations(ONE, "i-1"), Reply(nonsense), reservations(ONE, "i-1"), reservations(ONE, "i-1")])
+    aws.script = lambda call: None if call.service == "sts" else next(replies)
+    reach = Reach("workload", home_region="eu-west-1", retry=Retry(first_delay=0.01))
+    try:
+        answers = [reach.ask(Question("one", ONE, "eu-west-1", INSTANCES, "workload")) for _ in range(3)]
+    finally:
+        reach.close()
+    assert [answer.outcome for answer in answers] == ["found"] * 3
+    identified, first, nonsensical, again, last = ports
+    assert identified == first == nonsensical != again == last
