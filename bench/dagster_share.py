@@ -163,7 +163,7 @@ def night(folder: Path, environment: dict[str, str]) -> Share:
         Refused: it was not published.
     """
     figures = folder / "figures.json"
-    own = environment | {"CMDB_DATABASE": str(folder / "cmdb.duckdb"), "DAGSTER_HOME": str(folder / "dagster")}
+    own = environment | {"CMDB_DATABASE": str(folder / "aws_org.duckdb"), "DAGSTER_HOME": str(folder / "dagster")}
     began = time.monotonic()
     child = subprocess.Popen(
         [sys.executable, "-m", "bench.dagster_share", str(figures)],

@@ -148,7 +148,7 @@ def history(cells: int, nights: int, say: Callable[[str], None]) -> tuple[list[A
     found = []
     with tempfile.TemporaryDirectory(prefix="cmdb-history-") as name:
         folder = Path(name)
-        store = Store(folder / "cmdb.duckdb")
+        store = Store(folder / "aws_org.duckdb")
         with store.holding("bench", "bench"), nights_of(cells, folder) as load:
             for night in range(nights):
                 loading = load(store, night)

@@ -210,7 +210,7 @@ def volume(account: str, region: str, number: int, night: int, serial: int) -> d
 def warehouse(resources: int) -> Iterator[Warehouse]:
     """An empty warehouse whose lock is held."""
     with tempfile.TemporaryDirectory(prefix="cmdb-scale-") as name:
-        store = Store(Path(name) / "cmdb.duckdb")
+        store = Store(Path(name) / "aws_org.duckdb")
         with store.holding("bench", "bench"):
             yield Warehouse(store, resources)
 

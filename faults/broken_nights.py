@@ -114,7 +114,7 @@ COPYING = _named("publish.begun", "publish.checkpointed", "publish.detached", "p
 
 SWAPPING = _named("publish.copied", "publish.sealed", "publish.verified", "publish.versioned", "publish.linked")
 
-SWAPPED = _named("publish.swapped", "publish.pruned") | {
+SWAPPED = _named("publish.swapped", "publish.followed", "publish.pruned") | {
     "while what is old is forgotten": _around("pipelines.landing", "prune", 1, after=False),
     "while the report is written": _around("pipelines.report.writing", "_replace", 1, after=False),
 }

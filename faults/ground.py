@@ -32,7 +32,7 @@ from simulator.client import Simulator, is_foreign, start
 
 T = TypeVar("T")
 
-DATABASE = "cmdb.duckdb"
+DATABASE = "aws_org.duckdb"
 
 LONGEST = 600.0
 """Seconds after which a process that has not ended is a failure of its own."""

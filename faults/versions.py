@@ -22,7 +22,7 @@ connection = duckdb.connect()
 connection.execute("set enable_progress_bar = false")
 # A long union as it stands in stage.observed_resource loses rows in 1.4 where their order is kept.
 connection.execute("set preserve_insertion_order = false")
-# Under a name of its own: to 1.4 a file called cmdb with a schema cmdb in it is ambiguous.
+# Under a name of its own, which the query below looks for whatever the file is called.
 connection.execute("attach '" + sys.argv[1] + "' as dataset (read_only)")
 connection.execute("use dataset")
 connection.execute("set TimeZone = 'UTC'")

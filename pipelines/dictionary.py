@@ -28,9 +28,8 @@ INTRODUCTION = """# Data dictionary
 
 Generated from the comments in the file itself by `make docs`; do not edit.
 
-Open `warehouse/cmdb.duckdb` read-only with DuckDB 1.5.5 or later, or ask `cmdb sql`. (DuckDB 1.4 mixes up the database
-`cmdb` and its schema of that name, and loses rows of long unions where it keeps their order; there write
-`attach 'warehouse/cmdb.duckdb' as dataset (read_only); use dataset; set preserve_insertion_order = false;`)
+Open `warehouse/aws_org.duckdb` read-only with DuckDB 1.5.5 or later, or ask `cmdb sql`. (DuckDB 1.4 loses rows of long
+unions where it keeps their order; there write `set preserve_insertion_order = false;` before the first query.)
 
 `account_id` is the account a row is **about**, always text of 12 digits; `caller_account_id` is who was asked.
 `*_at` is TIMESTAMPTZ in UTC, `*_date` a DATE of AWS's billing day (UTC). Money is DECIMAL(28,10) with its currency

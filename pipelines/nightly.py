@@ -17,6 +17,7 @@ from pipelines.alerts import LAUNCHED_BY, failure_sentence, is_interruption
 from pipelines.collect import ONLY_UNTRUSTED
 from pipelines.definitions import NIGHTLY, build_defs
 from pipelines.gate import EXIT_CODE
+from pipelines.publish import name_warning
 from pipelines.settings import REPOSITORY
 from resources.warehouse import Store, WarehouseError
 
@@ -110,6 +111,8 @@ def run_nightly(environment: Mapping[str, str], store: Store, *, only_untrusted:
     at_once = replace(store, patience=0.0)
     failed = _failed_rules(at_once, result.run_id, "ERROR")
     warnings = _failed_rules(at_once, result.run_id, "WARN")
+    if warning := name_warning(store.database):
+        warnings.append(warning)
     if result.success:
         return Night(result.run_id, True, 0, warnings=failed + warnings)
     # A step that its own rule ended repeats the rule; what else ended a step must not be left out.

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -13,11 +14,11 @@ from pipelines import checks, landing, rules, sketches
 from pipelines.catalogue import listings, read_back
 from pipelines.gate import GATE_TAG, cell_states, open_gate, refuse, refusing
 from pipelines.metadata import rows_table
-from pipelines.models import Model, key_checks
+from pipelines.models import SCHEMAS, Model, key_checks
 from pipelines.settings import Settings
 from pipelines.sql_files import identifier
 from resources import evidence
-from resources.warehouse import Store, WarehouseError
+from resources.warehouse import FORMER_NAME, PUBLISHED_NAME, Store, WarehouseError
 from resources.warehouse_resource import Warehouse
 
 PUBLISHED_KEY = dg.AssetKey(["published"])
@@ -29,8 +30,32 @@ RUN_RECORDS_KEPT = timedelta(days=30)
 """How long Dagster's own records of a run stay: its retention settings leave runs, a file each, for ever."""
 
 
+CATALOG_CLASHES = {*SCHEMAS, "audit", "information_schema"}
+"""Schemas of a published file. DuckDB's clients refuse to query one of these in a file of the same name."""
+
+
 class NotPublishable(Exception):
     """The copy breaks a rule. Nothing was published."""
+
+
+def name_warning(database: Path) -> str:
+    """What is wrong with the name of the published file, and how to change it; empty where nothing is."""
+    # As DuckDB has it: up to the first dot, in any case.
+    catalog = database.name.split(".")[0]
+    if catalog.lower() not in CATALOG_CLASHES:
+        return ""
+    if database.name == FORMER_NAME:
+        mend = f"set CMDB_DATABASE to {database.with_name(PUBLISHED_NAME)}, which goes on with what is there"
+    else:
+        stem, other = Store(database).stem, f"{catalog}_dataset"
+        mend = (
+            f"after a night that went well rename {stem}.work.duckdb to {other}.work.duckdb, and set CMDB_DATABASE to "
+            f"{database.with_name(f'{other}.duckdb')}"
+        )
+    return (
+        f"{database} is called like its schema {catalog.lower()}, so the DuckDB command line and Node refuse to query "
+        f"that: {mend}."
+    )
 
 
 def published_asset(models: Mapping[str, Model], sql_checks: Sequence[checks.SqlCheck]) -> dg.AssetsDefinition:
@@ -72,6 +97,8 @@ def published_asset(models: Mapping[str, Model], sql_checks: Sequence[checks.Sql
         with refusing():
             results = checks.ask(store, own, warehouse.run_id, settings.config_hash)
             version = _publish(store, warehouse.run_id, everything)
+        if warning := name_warning(store.database):
+            context.log.warning(warning)
         contents = _contents(store)
         counts = _tidy(context, store, warehouse)
         selected = context.op_execution_context.selected_asset_check_keys

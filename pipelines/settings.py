@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 WAREHOUSE_FOLDER = REPOSITORY / "warehouse"
-DEMO_DATABASE = WAREHOUSE_FOLDER / "demo" / "cmdb.duckdb"
+DEMO_DATABASE = WAREHOUSE_FOLDER / "demo" / "aws_org.duckdb"
 
 ZeroEvidence = Literal["cloudtrail", "identity"]
 
@@ -61,7 +61,7 @@ class Settings:
     home_region: str = "us-east-1"
     workload_profiles: tuple[str, ...] = ()
     regions: tuple[str, ...] = ()
-    database: Path = WAREHOUSE_FOLDER / "cmdb.duckdb"
+    database: Path = WAREHOUSE_FOLDER / "aws_org.duckdb"
     expectation: Expectation = field(default_factory=Expectation)
     zero_evidence: ZeroEvidence = "cloudtrail"
     untrusted_tolerance: Decimal = Decimal("0.05")

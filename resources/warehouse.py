@@ -35,6 +35,13 @@ MIGRATIONS = Path(__file__).resolve().parent.parent / "warehouse" / "migrations"
 STORAGE_VERSION = "v1.4.0"
 """What the files are written for: analysts' tools back to DuckDB 1.4 can read them."""
 
+PUBLISHED_NAME = "aws_org.duckdb"
+"""What analysts open, by default. DuckDB's clients name the catalog after the file as given, and where a schema has
+that name too they refuse every query of it as ambiguous: so it is no schema's name."""
+
+FORMER_NAME = "cmdb.duckdb"
+"""What older releases published it as. Stays a link to the present name for one release, and goes in the next."""
+
 KEEP = 3
 """Published versions that stay on disk."""
 
@@ -63,9 +70,13 @@ FAULT_POINTS = (
     "publish.versioned",
     "publish.linked",
     "publish.swapped",
+    "publish.followed",
     "publish.pruned",
 )
 """The names that `fault_point` is called with, in the order of a first night."""
+
+CARRY_ON_POINTS = ("carry_on.linked", "carry_on.swapped", "carry_on.followed")
+"""Its further names where a run finds the warehouse of an older release."""
 
 # As fast as `cp`; measured, 300 MB: 0.3 s at this size, about 1 s with 8 MiB.
 _COPY_CHUNK = 128 * 1024
@@ -487,6 +498,14 @@ def _with_wal(path: Path) -> tuple[Path, Path]:
     return path, path.with_name(path.name + ".wal")
 
 
+def _is_link_to(link: Path, target: str) -> bool:
+    """Whether there is a symlink of this name that holds just this text."""
+    try:
+        return link.readlink() == Path(target)
+    except OSError:
+        return False
+
+
 def _open_read_only(path: Path, spill: Path | None = None) -> duckdb.DuckDBPyConnection:
     """Open a file that never changes: it alone can be read, nothing written, no setting undone.
 
@@ -528,7 +547,8 @@ class Store:
     """The files of one warehouse. Make any number of these: what is held and open belongs to the process.
 
     Attributes:
-        database: where analysts find the published file; a symlink. Everything else stands beside it.
+        database: where analysts find the published file; a symlink. Everything else stands beside it, and has
+            its `stem` in its name.
         migrations: folder of the numbered SQL files.
         patience: seconds to wait for another process that has the working file open, before the sentence.
     """
@@ -545,13 +565,22 @@ class Store:
         return self.database.parent.resolve()
 
     @property
+    def stem(self) -> str:
+        """First part of the name of the working file, of versions and of the report.
+
+        That of the published file, but `cmdb` beside the default one: so older releases named them. The upgrade
+        renames nothing, and the older release still finds its files.
+        """
+        return Path(FORMER_NAME).stem if self.database.name == PUBLISHED_NAME else self.database.stem
+
+    @property
     def working(self) -> Path:
         """The file that runs write. Never for analysts."""
-        return self.folder / f"{self.database.stem}.work.duckdb"
+        return self.folder / f"{self.stem}.work.duckdb"
 
     @property
     def _journal(self) -> Path:
-        return self.folder / f".{self.database.stem}.work.journal"
+        return self.folder / f".{self.stem}.work.journal"
 
     @property
     def versions_folder(self) -> Path:
@@ -569,8 +598,26 @@ class Store:
         return self.folder / ".lock"
 
     @property
+    def _has_two_names(self) -> bool:
+        """Whether the former name is a link to the present one, or has to become that."""
+        present = self.folder / PUBLISHED_NAME
+        return self.database.name == PUBLISHED_NAME or (self.database.name == FORMER_NAME and present.is_symlink())
+
+    @property
     def _link(self) -> Path:
-        return self.folder / self.database.name
+        """The one link that publishing swaps; the former name is a link to it, so both change in the same moment."""
+        return self.folder / (PUBLISHED_NAME if self._has_two_names else self.database.name)
+
+    @property
+    def _serving(self) -> Path:
+        """The link that was swapped last: the former name's, where an older release was the last to swap one."""
+        former = self.folder / FORMER_NAME
+        if self._has_two_names and former.is_symlink() and not _is_link_to(former, PUBLISHED_NAME):
+            version = former.resolve()
+            ours = version.parent == self.versions_folder.resolve()
+            if ours and (version.exists() or not os.path.lexists(self._link)):
+                return former
+        return self._link
 
     # -------------------------------------------------------------------------------------------------- lock
 
@@ -685,7 +732,8 @@ class Store:
 
     def _tidy(self) -> None:
         """Remove what a killed run left half done. Only under the lock: what is found belongs to nobody."""
-        stem = glob.escape(self.database.stem)
+        self._carry_on()
+        stem = glob.escape(self.stem)
         for mark in self.versions_folder.glob(f".{stem}-*.duckdb.pending"):
             self._settle(mark.with_name(mark.name.removeprefix(".").removesuffix(".pending")))
         left = [
@@ -810,7 +858,7 @@ class Store:
                 with explained(path):
                     descriptor = os.open(path, os.O_RDONLY)
                 stack.callback(os.close, descriptor)
-            spill = self.folder / f".{self.database.stem}.spill-{os.getpid()}"
+            spill = self.folder / f".{self.stem}.spill-{os.getpid()}"
             connection = stack.enter_context(_engine(spill, 1 if _is_small(path) else None, memory))
             with explained(path):
                 self._attach(connection, path, writable)
@@ -853,10 +901,10 @@ class Store:
                 if self.working.stat().st_mode & 0o007:
                     self.working.chmod(permitted(0o640))
                 return
-            part = self.folder / f".{self.database.stem}.work.part"
+            part = self.folder / f".{self.stem}.work.part"
             for path in _with_wal(part):
                 _remove(path)
-            published = self._link.resolve()
+            published = self._serving.resolve()
             if published.is_file():
                 with _plainly(published):
                     _copy(published, part)
@@ -988,8 +1036,8 @@ class Store:
                 stands where the symlink belongs. The published version is as it was.
         """
         self._require_held(run_id)
-        name = f"{self.database.stem}-{run_id}.duckdb"
-        part = self.versions_folder / f".{self.database.stem}-{run_id}.part"
+        name = f"{self.stem}-{run_id}.duckdb"
+        part = self.versions_folder / f".{self.stem}-{run_id}.part"
         with self._door(wait=False), _private_files():
             try:
                 with explained(self.working):
@@ -1058,7 +1106,7 @@ class Store:
 
     def _verify(self, part: Path, verify: Callable[[duckdb.DuckDBPyConnection], None]) -> None:
         with explained(part):
-            connection = _open_read_only(part, self.folder / f".{self.database.stem}.spill-{os.getpid()}")
+            connection = _open_read_only(part, self.folder / f".{self.stem}.spill-{os.getpid()}")
         try:
             verify(connection)
         finally:
@@ -1066,28 +1114,52 @@ class Store:
 
     def _refuse_plain_file(self) -> None:
         """Only a symlink is ever replaced: a file there was put by somebody, and may be the only one."""
-        if self._link.exists() and not self._link.is_symlink():
-            raise WarehouseError(
-                f"{self._link} is a file of its own, not the symlink to a published version: somebody put it "
-                "there, and it is not overwritten. Nothing was published. Move it away, then run again.",
-                exit_code=2,
-            )
+        for link in (self._link, self.folder / self.database.name):
+            if link.exists() and not link.is_symlink():
+                raise WarehouseError(
+                    f"{link} is a file of its own, not the symlink to a published version: somebody put it "
+                    "there, and it is not overwritten. Nothing was published. Move it away, then run again.",
+                    exit_code=2,
+                )
 
-    def _point_at(self, name: str) -> None:
-        """Swap the symlink, which is relative, so that the folder can be moved."""
+    def _point_at(self, name: str, during: str = "publish") -> None:
+        """Swap the symlink, then let the former name follow it, which does nothing but the first time."""
         self._refuse_plain_file()
-        temporary = self.folder / f".{self.database.stem}.link-{os.getpid()}"
+        self._swap(self._link, Path(self.versions_folder.name) / name, during)
+        former = self.folder / FORMER_NAME
+        # A plain file of that name was put by somebody, and nothing needs its place.
+        is_free = former.is_symlink() or not former.exists()
+        if self._has_two_names and is_free and not _is_link_to(former, PUBLISHED_NAME):
+            self._swap(former, Path(PUBLISHED_NAME))
+        fault_point(f"{during}.followed")
+
+    def _swap(self, link: Path, target: Path, during: str = "") -> None:
+        """Make a symlink, or put it in the place of one, at once; relative, so that the folder can be moved.
+
+        On disk when this returns: the former name must never outlive a power cut that the present one did not.
+        """
+        temporary = self.folder / f".{self.stem}.link-{os.getpid()}"
         _remove(temporary)
-        temporary.symlink_to(Path(self.versions_folder.name) / name)
-        fault_point("publish.linked")
-        temporary.replace(self._link)
-        fault_point("publish.swapped")
+        temporary.symlink_to(target)
+        if during:
+            fault_point(f"{during}.linked")
+        temporary.replace(link)
+        if during:
+            fault_point(f"{during}.swapped")
         _sync(self.folder)
+
+    def _carry_on(self) -> None:
+        """Bring both names in step where an older release swapped the former one, before or since.
+
+        Killed anywhere in it, both names lead to that release's version, and the next run does it again.
+        """
+        if self._serving != self._link:
+            self._point_at(self._serving.resolve().name, "carry_on")
 
     def versions(self) -> list[Version]:
         """The published versions on disk, newest first; one that a killed run left without the link is none."""
-        current = self._link.resolve()
-        prefix = f"{self.database.stem}-"
+        current = self._serving.resolve()
+        prefix = f"{self.stem}-"
         found = []
         for path in self.versions_folder.glob(f"{glob.escape(prefix)}*.duckdb"):
             is_current = path.resolve() == current
@@ -1166,9 +1238,10 @@ class Store:
 
     def _open_published(self) -> tuple[Path, duckdb.DuckDBPyConnection]:
         for attempt in range(3):
-            if not os.path.lexists(self._link):
+            serving = self._serving
+            if not os.path.lexists(serving):
                 raise WarehouseError(f"Nothing is published at {self.database} yet. Run `cmdb nightly` first.")
-            path = self._link.resolve()
+            path = serving.resolve()
             with explained(path):
                 try:
                     return path, _open_read_only(path)

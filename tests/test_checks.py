@@ -363,7 +363,7 @@ def test_a_rule_blocks_unless_it_says_that_it_warns(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("rule", [*RULES.values(), *KEYS.values()], ids=lambda rule: f"{rule.on} {rule.name}")
 def test_a_truthful_night_passes(rule: SqlCheck, truthful_night: Path) -> None:
-    result = asked(Store(truthful_night / "cmdb.duckdb"), rule)
+    result = asked(Store(truthful_night / "aws_org.duckdb"), rule)
     assert result.passed, result.sentence
     assert result.sentence == rule.description
 
@@ -490,7 +490,7 @@ def test_what_is_no_fault_passes(name: str, statements: list[str], truthful_nigh
 
 def test_every_row_at_fault_is_counted_and_a_hundred_are_kept(truthful_night: Path) -> None:
     many = SqlCheck("many", "org.account", True, "None.", "select range as n from range(25000)")
-    result = asked(Store(truthful_night / "cmdb.duckdb"), many)
+    result = asked(Store(truthful_night / "aws_org.duckdb"), many)
     assert (result.count, len(result.rows), result.passed) == (25_000, ROWS_KEPT, False)
     assert result.sentence == "Broken by 25000 row(s): None. The first is n=0."
 

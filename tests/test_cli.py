@@ -182,6 +182,19 @@ def test_a_night_with_a_profile_that_cannot_be_used_says_so_and_loses_nothing(
     assert fingerprint(house) == before
 
 
+def test_a_night_says_that_the_files_name_is_a_schemas_and_goes_on(organisation: Simulator, house: Path) -> None:
+    former = house.with_name("cmdb.duckdb")
+    for database, warned in ((former, True), (house, False)):
+        done = cmdb_here(
+            night_environment(organisation, database, AWS_BILLING_PROFILE="acmeExpired"), "nightly", "--json"
+        )
+        said = json.loads(done.stdout)
+        assert any("acmeExpired" in sentence for sentence in said["sentences"])
+        named = [sentence for sentence in said["warnings"] if "is called like its schema cmdb" in sentence]
+        assert len(named) == warned
+        assert all(f"set CMDB_DATABASE to {house}" in sentence for sentence in named)
+
+
 def test_the_verdict_of_a_night_as_json_is_alone_on_standard_output(organisation: Simulator, house: Path) -> None:
     done = cmdb_here(night_environment(organisation, house, AWS_BILLING_PROFILE="acmeExpired"), "nightly", "--json")
     said = json.loads(done.stdout)

@@ -676,7 +676,8 @@ LedgerRow = tuple[dt.date, str, str, Decimal]
 @pytest.fixture(scope="module")
 def ledger(truthful_night: Path, simulator_process: Simulator) -> list[LedgerRow]:
     """The simulator's ledger over the days of the published bill."""
-    ((first, last),) = query(truthful_night / "cmdb.duckdb", "select min(usage_date), max(usage_date) from cost.daily")
+    sql = "select min(usage_date), max(usage_date) from cost.daily"
+    ((first, last),) = query(truthful_night / "aws_org.duckdb", sql)
     sums = simulator_process.ledger_sums(first, last + dt.timedelta(days=1), "usage_date", "account_id", "service")
     return [
         (dt.date.fromisoformat(row["usage_date"]), row["account_id"], row["service"], Decimal(row["unblended_cost"]))
@@ -687,7 +688,7 @@ def ledger(truthful_night: Path, simulator_process: Simulator) -> list[LedgerRow
 def test_the_reporting_currency_is_the_ledger_times_the_rates_to_the_last_digit(
     truthful_night: Path, ledger: list[LedgerRow]
 ) -> None:
-    database = truthful_night / "cmdb.duckdb"
+    database = truthful_night / "aws_org.duckdb"
     rates = dict(query(database, "select usage_date, rate from cost.exchange_rate"))
     expected = {(day, account, name): rounded(amount * rates[day]) for day, account, name, amount in ledger}
     found = query(database, "select usage_date, account_id, service, reporting_unblended_cost from cost.by_service")
@@ -701,7 +702,7 @@ def test_the_reporting_currency_is_the_ledger_times_the_rates_to_the_last_digit(
 
 
 def test_movements_allocations_and_month_to_date_are_the_ledgers(truthful_night: Path, ledger: list[LedgerRow]) -> None:
-    database = truthful_night / "cmdb.duckdb"
+    database = truthful_night / "aws_org.duckdb"
     rates = dict(query(database, "select usage_date, rate from cost.exchange_rate"))
     by_month: dict[dt.date, Decimal] = defaultdict(Decimal)
     by_service: dict[tuple[dt.date, str], Decimal] = defaultdict(Decimal)
@@ -726,7 +727,7 @@ def test_movements_allocations_and_month_to_date_are_the_ledgers(truthful_night:
 
 
 def test_the_picture_of_a_night_is_an_image_that_needs_nothing_else(truthful_night: Path) -> None:
-    with Store(truthful_night / "cmdb.duckdb").published() as connection:
+    with Store(truthful_night / "aws_org.duckdb").published() as connection:
         bars = charts.newest_budgets(connection)
     assert bars
     markdown = drawing.as_markdown(partial(charts.spend_against_budget, bars), "spend against budget")

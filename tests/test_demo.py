@@ -67,7 +67,7 @@ def test_a_lie_is_shown_named_and_refused(checkout: Path) -> None:
     assert told
     assert f"empty_suspect in account {told.group(1)}" in second
     assert f"Lied about: role workload, account {told.group(1)}, ec2:DescribeInstances." in second
-    database = checkout / "warehouse" / "demo" / "cmdb.duckdb"
+    database = checkout / "warehouse" / "demo" / "aws_org.duckdb"
     name, sha256 = fingerprint(database)
     assert f"The published file is as it was: {Path(name).name}, SHA-256 {sha256}." in second
 

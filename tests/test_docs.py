@@ -206,7 +206,7 @@ def test_every_query_of_the_commands_page_is_answered_by_the_published_file(
     assert role in {*ROLES, "each"}
     (name,), (sql,) = codes(relation), codes(query)
     assert f"from {name}" in sql
-    with Store(truthful_night / "cmdb.duckdb").published() as connection:
+    with Store(truthful_night / "aws_org.duckdb").published() as connection:
         rows = connection.execute(sql).fetchall()
     # A truthful first night has no untrusted cell and nothing that could be restated.
     assert rows or name in ("cost.restatement", "audit.coverage")
@@ -221,7 +221,7 @@ def test_every_query_of_the_commands_page_runs_on_the_file_as_analysts_open_it(
 ) -> None:
     """By the link's own name, without us: the schema `cmdb` must not be taken for a database of that name."""
     (sql,) = codes(row[4])
-    with duckdb.connect(str(truthful_night / "cmdb.duckdb"), read_only=True) as connection:
+    with duckdb.connect(str(truthful_night / "aws_org.duckdb"), read_only=True) as connection:
         connection.execute(sql)
 
 
@@ -301,7 +301,7 @@ def test_a_page_has_so_many_questions_and_each_its_query(page: str, count: int) 
 
 @pytest.mark.parametrize(("question", "sql"), QUESTIONS, ids=[question for question, _ in QUESTIONS])
 def test_every_question_is_answered_by_the_published_file(question: str, sql: str, truthful_night: Path) -> None:
-    with Store(truthful_night / "cmdb.duckdb").published() as connection:
+    with Store(truthful_night / "aws_org.duckdb").published() as connection:
         cursor = connection.execute(sql)
         names = [column[0] for column in cursor.description or ()]
         rows = cursor.fetchall()
@@ -312,7 +312,7 @@ def test_every_question_is_answered_by_the_published_file(question: str, sql: st
 
 @every_page
 def test_every_table_and_column_that_a_page_names_exists(page: Path, truthful_night: Path) -> None:
-    with Store(truthful_night / "cmdb.duckdb").published() as connection:
+    with Store(truthful_night / "aws_org.duckdb").published() as connection:
         known = {
             f"{schema}.{name}"
             for schema, name in connection.execute(
@@ -470,7 +470,7 @@ def beside_the_demo(truthful_night: Path, tmp_path: Path, monkeypatch: pytest.Mo
     """A checkout of the newcomer's own, in which `make demo` has been run: only the published file and docs/."""
     (tmp_path / "docs").mkdir()
     (tmp_path / "warehouse" / "demo").mkdir(parents=True)
-    (tmp_path / "warehouse" / "demo" / "cmdb.duckdb").symlink_to(truthful_night / "cmdb.duckdb")
+    (tmp_path / "warehouse" / "demo" / "aws_org.duckdb").symlink_to(truthful_night / "aws_org.duckdb")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -484,7 +484,7 @@ def test_every_query_of_the_newcomers_page_is_answered(beside_the_demo: Path) ->
     shown = re.findall(r'cmdb sql --demo "([^"]*)"', "".join(blocks("sh")))
     asked = [*shown, *(part for block in blocks("sql") for part in block.split(";") if part.strip())]
     assert len(asked) == 6
-    with duckdb.connect("warehouse/demo/cmdb.duckdb", read_only=True) as connection:
+    with duckdb.connect("warehouse/demo/aws_org.duckdb", read_only=True) as connection:
         for sql in asked:
             assert connection.execute(sql).fetchall(), sql
 

@@ -74,7 +74,7 @@ def story(yesterday, folder, point, rolled_back):
             **apart(lambda: seen(database), scratch)}
 
 scratch = Path(sys.argv[1])
-yesterday = scratch / "yesterday" / "cmdb.duckdb"
+yesterday = scratch / "yesterday" / "aws_org.duckdb"
 yesterday.parent.mkdir()
 apart(functools.partial(night, yesterday, "run-1"), scratch)
 print(json.dumps([story(yesterday, scratch / str(number), *of) for number, of in enumerate(json.loads(sys.argv[2]))]))

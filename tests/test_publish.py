@@ -19,7 +19,7 @@ import pytest
 
 from pipelines.landing import Key, LandingWriter, records_path
 from resources import warehouse
-from resources.warehouse import FAULT_POINTS, LockHeld, Store, Version, WarehouseError
+from resources.warehouse import FAULT_POINTS, FORMER_NAME, PUBLISHED_NAME, LockHeld, Store, Version, WarehouseError
 
 ROOT = Path(__file__).resolve().parent.parent
 NEWEST = len(list(warehouse.MIGRATIONS.glob("*.sql")))
@@ -29,7 +29,7 @@ RUNS = [f"run-{number}" for number in range(1, 7)]
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    made = Store(tmp_path / "house" / "cmdb.duckdb", patience=0.3)
+    made = Store(tmp_path / "house" / PUBLISHED_NAME, patience=0.3)
     yield made
     for run_id in RUNS:
         made.release(run_id)
@@ -79,7 +79,7 @@ def digest(path: Path) -> str:
 
 def strangers(store: Store) -> list[str]:
     """Files that belong to no published version, no working file, no lock."""
-    known = {"cmdb.duckdb", "cmdb.work.duckdb", ".lock", "versions", "landing"}
+    known = {PUBLISHED_NAME, FORMER_NAME, "cmdb.work.duckdb", ".lock", "versions", "landing"}
     here = [path.name for path in store.folder.iterdir() if path.name not in known]
     there = [path.name for path in store.versions_folder.iterdir() if not path.name.startswith("cmdb-run-")]
     return here + there
@@ -99,7 +99,7 @@ def test_a_version_is_a_file_of_its_own_behind_a_relative_symlink(store: Store) 
     assert served(store) == "run-1"
     assert strangers(store) == []
     moved = store.folder.rename(store.folder.with_name("moved"))
-    assert served(Store(moved / "cmdb.duckdb")) == "run-1"
+    assert served(Store(moved / PUBLISHED_NAME)) == "run-1"
 
 
 def test_the_fault_points_are_the_steps_that_are_taken(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -248,6 +248,7 @@ def test_each_step_is_on_the_disk_before_the_next_one(store: Store, monkeypatch:
         "publish.linked",
         "publish.swapped",
         "the link's folder",
+        "publish.followed",
         "its folder",
         "publish.pruned",
     ]

@@ -21,7 +21,7 @@ def test_an_empty_environment_gives_the_defaults_of_the_contract() -> None:
     assert settings.zero_evidence == "cloudtrail"
     assert settings.untrusted_tolerance == Decimal("0.05")
     assert (settings.cost_months, settings.cost_request_limit) == (13, 100)
-    assert settings.database == REPOSITORY / "warehouse" / "cmdb.duckdb"
+    assert settings.database == REPOSITORY / "warehouse" / "aws_org.duckdb"
     assert (settings.schedule, settings.timezone) == ("30 3 * * *", "Pacific/Auckland")
     assert settings.expectation == Expectation()
 

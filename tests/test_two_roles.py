@@ -159,7 +159,7 @@ def test_a_group_whose_stack_cannot_be_read_is_not_an_empty_group(
     organisation: Simulator, truthful_night: Path
 ) -> None:
     rows = query(
-        truthful_night / "cmdb.duckdb",
+        truthful_night / "aws_org.duckdb",
         "select outcome, skip_reason from audit.collection where listing = $listing",
         {"listing": "resource_group_member:stack-that-is-gone"},
     )

@@ -25,8 +25,8 @@ class Written:
 
 
 def report_path(database: Path) -> Path:
-    """Where the report of a published file lies: beside it."""
-    return database.with_suffix(".report.html")
+    """Where the report of a published file lies: beside it, named as the warehouse's other files are."""
+    return database.with_name(f"{Store(database).stem}.report.html")
 
 
 def write_report(store: Store, path: Path, now: datetime) -> Written:
