@@ -20,6 +20,7 @@ from click.shell_completion import CompletionItem
 from pipelines.lies import LIES
 from pipelines.settings import DEMO_DATABASE, Settings, SettingsError, read_settings
 from resources.contract import ROLES, ContractViolation, Role, policy
+from resources.release import ProductFileError
 from resources.warehouse import Store, Version, WarehouseError
 
 P = ParamSpec("P")
@@ -72,7 +73,7 @@ def plainly(command: Callable[P, None]) -> Callable[P, None]:
 
         try:
             command(*args, **kwargs)
-        except (SettingsError, AwsConfigError) as error:
+        except (SettingsError, AwsConfigError, ProductFileError) as error:
             raise Misused(str(error)) from error
         except WarehouseError as error:
             raise (Misused if error.exit_code == 2 else Refused)(str(error)) from error

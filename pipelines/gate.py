@@ -21,6 +21,7 @@ from resources.asking import ProcessEnded
 from resources.contract import ContractViolation
 from resources.identity import Severity
 from resources.profile import AwsConfigError
+from resources.release import ProductFileError
 from resources.roles import IdentityRefused
 from resources.warehouse import Store, WarehouseError
 from resources.warehouse_resource import Warehouse
@@ -50,6 +51,8 @@ def refusing() -> Iterator[None]:
         raise refuse(str(error), exit_code=code) from error
     except (IdentityRefused, ContractViolation, ProcessEnded, SqlFileError) as error:
         raise refuse(str(error)) from error
+    except ProductFileError as error:
+        raise refuse(str(error), exit_code=2) from error
 
 
 def refuse(sentence: str, *, exit_code: int = 1) -> dg.Failure:

@@ -28,7 +28,7 @@ from pathlib import Path
 
 import duckdb
 
-from resources import rollback_journal
+from resources import release, rollback_journal
 
 MIGRATIONS = Path(__file__).resolve().parent.parent / "warehouse" / "migrations"
 
@@ -873,8 +873,13 @@ class Store:
     # -------------------------------------------------------------------------------------------- migrations
 
     def _migrations(self) -> list[_Migration]:
+        if self.migrations == MIGRATIONS:
+            try:
+                release.require("warehouse/migrations")
+            except release.ProductFileError as error:
+                raise WarehouseError(str(error), exit_code=2) from error
         found: list[_Migration] = []
-        for path in sorted(self.migrations.glob("*.sql")):
+        for path in sorted(self.migrations.glob("[!.]*.sql")):
             match = _MIGRATION_NAME.fullmatch(path.name)
             if match is None or int(match.group(1)) != len(found) + 1:
                 raise WarehouseError(
