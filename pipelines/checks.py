@@ -14,6 +14,7 @@ import dagster as dg
 import sqlglot
 
 from pipelines.metadata import cells_table
+from pipelines.plain_text import as_markdown
 from pipelines.settings import WAREHOUSE_FOLDER
 from pipelines.sql_files import SqlFileError, read_header, reads
 from resources import evidence, release
@@ -77,7 +78,7 @@ class SqlResult:
             asset_key=asset,
             passed=self.passed,
             severity=dg.AssetCheckSeverity(self.severity),
-            description=self.sentence,
+            description=as_markdown(self.sentence),
             metadata=cells_table(self.rows),
         )
 

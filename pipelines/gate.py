@@ -14,6 +14,7 @@ import dagster as dg
 
 from pipelines import rules
 from pipelines.catalogue import ACCOUNT
+from pipelines.plain_text import plain
 from pipelines.settings import Settings
 from pipelines.sql_files import SqlFileError
 from resources import evidence
@@ -61,7 +62,7 @@ def refuse(sentence: str, *, exit_code: int = 1) -> dg.Failure:
     command = re.search(r"`(cmdb [^`]+)`", sentence)
     if command:
         metadata[NEXT_COMMAND] = dg.MetadataValue.text(command[1])
-    return dg.Failure(description=sentence, metadata=metadata, allow_retries=False)
+    return dg.Failure(description=plain(sentence, lines=True), metadata=metadata, allow_retries=False)
 
 
 def stop_where_blocked(what: str, sentences: Sequence[str]) -> None:

@@ -38,7 +38,8 @@ from pipelines.cost_metadata import cost_metadata
 from pipelines.gate import GATE_TAG, open_gate, refusing, stop_where_blocked
 from pipelines.landing import records_path
 from pipelines.lineage import Lineage, Sources
-from pipelines.metadata import as_markdown, lineage_metadata
+from pipelines.metadata import lineage_metadata
+from pipelines.plain_text import as_markdown
 from pipelines.progress import Load
 from pipelines.settings import WAREHOUSE_FOLDER, Settings
 from pipelines.sql_files import Header, SqlFileError, identifier, literal, read_header, reads
