@@ -7,6 +7,7 @@ from typing import Any
 
 import dagster as dg
 
+from pipelines.plain_text import plain
 from pipelines.settings import Settings
 
 ALERT_SECONDS = 60
@@ -74,7 +75,7 @@ def nightly_failure_sensor(settings: Settings) -> dg.SensorDefinition:
         ]
         run = context.dagster_run
         for sentence in sentences:
-            context.log.warning(sentence)
+            context.log.warning(plain(sentence, lines=True))
         # `cmdb nightly` tells of its own runs itself, since no daemon may be running where cron starts it.
         if settings.alert_command and LAUNCHED_BY not in run.tags:
             context.log.info(

@@ -14,13 +14,16 @@ import dagster as dg
 import sqlglot
 
 from pipelines.metadata import cells_table
+from pipelines.plain_text import as_markdown
 from pipelines.settings import WAREHOUSE_FOLDER
 from pipelines.sql_files import SqlFileError, read_header, reads
-from resources import evidence
+from resources import evidence, release
 from resources.warehouse import Store
 
 if TYPE_CHECKING:
     import duckdb
+
+FOLDER = WAREHOUSE_FOLDER / "checks"
 
 ROWS_KEPT = 100
 """Rows at fault that are kept as evidence; all of them are counted."""
@@ -75,7 +78,7 @@ class SqlResult:
             asset_key=asset,
             passed=self.passed,
             severity=dg.AssetCheckSeverity(self.severity),
-            description=self.sentence,
+            description=as_markdown(self.sentence),
             metadata=cells_table(self.rows),
         )
 
@@ -111,7 +114,7 @@ def ask(store: Store, checks: Iterable[SqlCheck], run_id: str, config_hash: str)
     return results
 
 
-def read_checks(folder: Path = WAREHOUSE_FOLDER / "checks", relations: Collection[str] = ()) -> Sequence[SqlCheck]:
+def read_checks(folder: Path = FOLDER, relations: Collection[str] = ()) -> Sequence[SqlCheck]:
     """Every rule below `warehouse/checks`, by name.
 
     Args:
@@ -119,9 +122,15 @@ def read_checks(folder: Path = WAREHOUSE_FOLDER / "checks", relations: Collectio
         relations: what a rule may be about, besides `published`; any where none is given.
 
     Raises:
+        ProductFileError: a rule that this release ships is missing, or another folder holds none.
         SqlFileError: a file is no rule. A rule that is misread must not become a rule that lets everything pass.
     """
-    return [_read(path, relations) for path in sorted(folder.glob("*.sql"))]
+    if folder == FOLDER:
+        release.require("warehouse/checks")
+    paths = sorted(folder.glob("[!.]*.sql"))
+    if not paths:
+        raise SqlFileError(f"{folder} holds no rules. Nothing was loaded. Name another folder.")
+    return [_read(path, relations) for path in paths]
 
 
 def _read(path: Path, relations: Collection[str]) -> SqlCheck:

@@ -5,7 +5,6 @@ Reads the environment; everything else is handed what it needs.
 
 import gc
 import getpass
-import json
 import os
 import sys
 from collections.abc import Callable
@@ -18,8 +17,10 @@ import click
 from click.shell_completion import CompletionItem
 
 from pipelines.lies import LIES
+from pipelines.plain_text import as_json, plain
 from pipelines.settings import DEMO_DATABASE, Settings, SettingsError, read_settings
 from resources.contract import ROLES, ContractViolation, Role, policy
+from resources.release import ProductFileError
 from resources.warehouse import Store, Version, WarehouseError
 
 P = ParamSpec("P")
@@ -45,6 +46,11 @@ class Group(click.Group):
     command_class = Command
 
 
+def say(text: str, *, err: bool = False) -> None:
+    """Print lines of text; whatever name, path or answer stands in them, a terminal obeys none of it."""
+    click.echo(plain(text, lines=True), err=err)
+
+
 class Refused(click.ClickException):
     """A rule failed: one sentence, exit code 1."""
 
@@ -52,7 +58,7 @@ class Refused(click.ClickException):
 
     def show(self, file: Any = None) -> None:
         """Print the sentence alone."""
-        click.echo(self.message, err=True)
+        say(self.message, err=True)
 
 
 class Misused(Refused):
@@ -72,7 +78,7 @@ def plainly(command: Callable[P, None]) -> Callable[P, None]:
 
         try:
             command(*args, **kwargs)
-        except (SettingsError, AwsConfigError) as error:
+        except (SettingsError, AwsConfigError, ProductFileError) as error:
             raise Misused(str(error)) from error
         except WarehouseError as error:
             raise (Misused if error.exit_code == 2 else Refused)(str(error)) from error
@@ -108,7 +114,7 @@ def offering(what: str) -> Callable[[click.Context, click.Parameter, str], list[
 
 
 def _print_json(facts: Any) -> None:
-    click.echo(json.dumps(facts, indent=2, default=str, ensure_ascii=False))
+    click.echo(as_json(facts))
 
 
 demo_option = click.option("--demo", is_flag=True, help="Look at the demo's warehouse (warehouse/demo/).")
@@ -259,7 +265,7 @@ def coverage(demo: bool, as_json: bool, blocked: bool) -> None:
         screen.print()
         screen.print(rows_table(found.untrusted[0], [list(row.values()) for row in found.untrusted]))
     for sentence in found.refusals:
-        screen.print(f"✗ {sentence}", markup=False)
+        screen.print(plain(f"✗ {sentence}"), markup=False)
 
 
 @main.command()
@@ -364,7 +370,7 @@ def profiles(
                 "A role needs somebody who may assume it: name the identity that runs the night with --trusted, "
                 "such as arn:aws:iam::111122223333:role/night. Nothing was printed."
             )
-        click.echo(reader_template(trusted, role_name=role_name, optional=optional))
+        say(reader_template(trusted, role_name=role_name, optional=optional))
         return
     accounts = unreached(Store(settings.database))
     if as_json:
@@ -378,7 +384,7 @@ def profiles(
         )
     if accounts:
         tenant = settings.management_profile.removesuffix("Management")
-        click.echo(
+        say(
             stanzas(
                 accounts,
                 prefix=f"{tenant}-" if tenant and tenant != settings.management_profile else "",
@@ -388,7 +394,7 @@ def profiles(
                 sso_session=sso_session,
             )
         )
-    click.echo(f"{len(accounts)} active account(s) without a profile.", err=True)
+    say(f"{len(accounts)} active account(s) without a profile.", err=True)
 
 
 @main.command()
@@ -415,7 +421,7 @@ def accept(account: str, region: str, listing: str, reason: str, demo: bool, as_
         cell = {"account_id": account, "region": region, "listing": listing}
         _print_json({**cell, "accepted_by": who, "accepted_reason": reason, "said": sentence})
         return
-    click.echo(sentence)
+    say(sentence)
 
 
 @main.command(name="policy")
@@ -440,19 +446,29 @@ def policy_command(role: Role, optional: bool) -> None:
     show_default=True,
 )
 @json_option
+@click.option("--raw", is_flag=True, help="With --format csv: values exactly as stored, for programs.")
 @demo_option
 @plainly
-def sql(query: str, output: str, as_json: bool, demo: bool) -> None:
+def sql(query: str, output: str, as_json: bool, raw: bool, demo: bool) -> None:
     """Ask the published file in SQL; nothing can be changed through it.
+
+    A terminal obeys nothing of what is printed, and a spreadsheet takes no cell of the CSV for a formula: such a cell
+    begins with an apostrophe, and what cannot be seen stands as its code point.
 
     Example: cmdb sql "select account_id, account_name, ou_path from org.account"
     """
     from pipelines.operator import NoSuchQuestion, answer_sql
 
+    if raw and (as_json or output != "csv"):
+        raise Misused(
+            "--raw is for --format csv: nothing else changes a value that a program reads. Nothing was asked."
+        )
     try:
-        click.echo(answer_sql(Store(_settings(demo=demo).database), query, "json" if as_json else output))
+        answer = answer_sql(Store(_settings(demo=demo).database), query, "json" if as_json else output, raw=raw)
     except NoSuchQuestion as error:
         raise Misused(str(error)) from error
+    # Without colour click would drop escape sequences from a pipe, which are then part of a value.
+    click.echo(answer, color=True if raw else None)
 
 
 @main.command()
@@ -473,7 +489,7 @@ def rollback(version: str | None, listing: bool, demo: bool, as_json: bool) -> N
     if listing:
         for kept in store.versions():
             mark = "*" if kept.is_current else " "
-            click.echo(f"{mark} {kept.name}  {kept.published_at:%Y-%m-%d %H:%M:%S} UTC")
+            say(f"{mark} {kept.name}  {kept.published_at:%Y-%m-%d %H:%M:%S} UTC")
         return
     before = store.versions()
     now = store.rollback(version)
@@ -481,7 +497,7 @@ def rollback(version: str | None, listing: bool, demo: bool, as_json: bool) -> N
     if as_json:
         _print_json(_version_facts(now) | {"was": was})
         return
-    click.echo(
+    say(
         f"{store.database} is {now.name} again; it was {was}. The next night publishes as always; "
         "`cmdb report` makes the report of this version."
     )
@@ -506,9 +522,7 @@ def report(output: Path | None, demo: bool) -> None:
     if output is not None and output.suffix != ".html":
         raise Misused(f"The report is an HTML page, so {output} has to end in .html. Nothing was written.")
     written = write_report(store, output or report_path(store.database), datetime.now(UTC))
-    click.echo(
-        f"{written.path} shows what run {written.run_id} published ({written.size:,} bytes). Open it in a browser."
-    )
+    say(f"{written.path} shows what run {written.run_id} published ({written.size:,} bytes). Open it in a browser.")
 
 
 def _version_facts(kept: Version) -> dict[str, Any]:
@@ -563,7 +577,7 @@ def fx_import(file: Path, kind: Any, base: str, currencies: tuple[str, ...], dem
     if as_json:
         _print_json(asdict(imported))
         return
-    click.echo(str(imported))
+    say(str(imported))
 
 
 @main.group(cls=Group)
@@ -595,7 +609,7 @@ def export_servicenow(dir: Path, demo: bool, as_json: bool) -> None:
     if as_json:
         _print_json([{"file": str(exported.folder / name), "rows": count} for name, count in exported.rows.items()])
         return
-    click.echo(str(exported))
+    say(str(exported))
 
 
 @main.command()

@@ -17,6 +17,7 @@ from pipelines.catalogue import FAMILIES, REGION, Family
 from pipelines.collection import NO_SILENT_ZERO, Collection
 from pipelines.gate import GATE_TAG, begin, open_gate, refuse, refusing, stop_where_blocked
 from pipelines.metadata import cells_table, listing_metadata
+from pipelines.plain_text import as_markdown, plain
 from pipelines.plans import (
     Plan,
     account_coverage,
@@ -137,7 +138,7 @@ def _collect(
         resources,
         listings,
         settings,
-        context.log.info,
+        lambda text: context.log.info(plain(text)),
         only_untrusted=ONLY_UNTRUSTED in context.run.tags,
     )
     try:
@@ -148,7 +149,7 @@ def _collect(
         collection.close()
     if coverage is not None:
         for finding in collection.findings:
-            context.log.warning(finding)
+            context.log.warning(plain(finding))
     yield from _results(context, collection, verdicts, coverage)
     stop_where_blocked(what, [verdict.sentence for verdict in verdicts.values() if verdict.blocks])
 
@@ -223,7 +224,7 @@ def _results(
                     asset_key=key,
                     passed=verdict.passed,
                     severity=dg.AssetCheckSeverity(verdict.severity),
-                    description=verdict.sentence,
+                    description=as_markdown(verdict.sentence),
                     metadata=cells_table(verdict.at_fault),
                 )
                 for name, verdict in shown.items()

@@ -10,6 +10,7 @@ import click
 from click.shell_completion import CompletionItem, get_completion_class
 
 from pipelines.catalogue import listings
+from pipelines.plain_text import plain
 from resources.warehouse import Store, WarehouseError
 
 OFFERED = 60
@@ -132,4 +133,9 @@ def _read(store: Store, query: str, parameters: Given) -> list[CompletionItem]:
     except WarehouseError:
         return []
     # A name is its owner's words: a line break in it would be an offer of its own.
-    return [CompletionItem(str(value), help=" ".join(str(about or "").split())) for value, about in rows]
+    return [
+        CompletionItem(str(value), help=plain(" ".join(str(about or "").split())))
+        for value, about in rows
+        # What holds more than plain text is not for a shell.
+        if str(value) == plain(value)
+    ]

@@ -15,6 +15,7 @@ from pipelines.publish import published_asset
 from pipelines.report.asset import report
 from pipelines.roles import aws_roles, code_version
 from pipelines.settings import Settings, SettingsError, read_settings
+from resources import release
 from resources.warehouse_resource import Warehouse
 
 NIGHTLY = "nightly"
@@ -26,7 +27,12 @@ def build_defs(environment: Mapping[str, str]) -> dg.Definitions:
 
     Settings that cannot be used do not keep the code location from loading: they stand in `Settings.problem`,
     and every step refuses with that sentence.
+
+    Raises:
+        ProductFileError: a file that this release ships is missing. The code location does not load, and shows the
+            sentence: with fewer rules everything would seem to pass.
     """
+    release.require()
     try:
         settings = read_settings(environment)
     except SettingsError as error:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pipelines.lies import LIES
-from pipelines.nightly import prepare_dagster_home
+from pipelines.nightly import closed_to_others, prepare_dagster_home
 from pipelines.settings import DEMO_DATABASE, REPOSITORY
 from resources.contract import CONTRACT, ROLES, policy
 from resources.identity import CENTRAL_ROLES
@@ -115,12 +115,13 @@ def run_dev(environment: MutableMapping[str, str]) -> int:
 def _serve(environment: Mapping[str, str], port: str) -> int:
     dg = shutil.which("dg", path=str(Path(sys.executable).parent)) or "dg"
     try:
-        return subprocess.run(
-            [dg, "dev", "--host", "127.0.0.1", "--port", port],
-            # dg wants to see the environment that it lies in as the active one.
-            env=dict(environment) | {"VIRTUAL_ENV": sys.prefix},
-            cwd=REPOSITORY,
-            check=False,
-        ).returncode
+        with closed_to_others():
+            return subprocess.run(
+                [dg, "dev", "--host", "127.0.0.1", "--port", port],
+                # dg wants to see the environment that it lies in as the active one.
+                env=dict(environment) | {"VIRTUAL_ENV": sys.prefix},
+                cwd=REPOSITORY,
+                check=False,
+            ).returncode
     except KeyboardInterrupt:
         return 0

@@ -14,6 +14,7 @@ import dagster as dg
 
 from pipelines import rules
 from pipelines.catalogue import ACCOUNT
+from pipelines.plain_text import plain
 from pipelines.settings import Settings
 from pipelines.sql_files import SqlFileError
 from resources import evidence
@@ -21,6 +22,7 @@ from resources.asking import ProcessEnded
 from resources.contract import ContractViolation
 from resources.identity import Severity
 from resources.profile import AwsConfigError
+from resources.release import ProductFileError
 from resources.roles import IdentityRefused
 from resources.warehouse import Store, WarehouseError
 from resources.warehouse_resource import Warehouse
@@ -50,6 +52,8 @@ def refusing() -> Iterator[None]:
         raise refuse(str(error), exit_code=code) from error
     except (IdentityRefused, ContractViolation, ProcessEnded, SqlFileError) as error:
         raise refuse(str(error)) from error
+    except ProductFileError as error:
+        raise refuse(str(error), exit_code=2) from error
 
 
 def refuse(sentence: str, *, exit_code: int = 1) -> dg.Failure:
@@ -58,7 +62,7 @@ def refuse(sentence: str, *, exit_code: int = 1) -> dg.Failure:
     command = re.search(r"`(cmdb [^`]+)`", sentence)
     if command:
         metadata[NEXT_COMMAND] = dg.MetadataValue.text(command[1])
-    return dg.Failure(description=sentence, metadata=metadata, allow_retries=False)
+    return dg.Failure(description=plain(sentence, lines=True), metadata=metadata, allow_retries=False)
 
 
 def stop_where_blocked(what: str, sentences: Sequence[str]) -> None:

@@ -7,6 +7,7 @@ import dagster as dg
 
 from pipelines.collection import Tally
 from pipelines.lineage import Sources, as_text
+from pipelines.plain_text import plain
 
 ROWS_SHOWN = Tally.SHOWN
 
@@ -18,7 +19,7 @@ def rows_table(rows: Sequence[Mapping[str, Any]]) -> dg.TableMetadataValue | Non
     columns = list(rows[0])
     return dg.MetadataValue.table(
         [
-            dg.TableRecord({name: "" if row[name] is None else str(row[name]) for name in columns})
+            dg.TableRecord({name: "" if row[name] is None else plain(row[name]) for name in columns})
             for row in rows[:ROWS_SHOWN]
         ],
         schema=dg.TableSchema([dg.TableColumn(name) for name in columns]),
@@ -29,11 +30,6 @@ def cells_table(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """The metadata of a check: how many rows are at fault, and the first of them."""
     table = rows_table(rows)
     return {} if table is None else {"at_fault": len(rows), "rows": table}
-
-
-def as_markdown(text: str) -> str:
-    """Plain text for where Dagster shows Markdown: `tag:<key>` must not be taken for an element and left out."""
-    return text.replace("&", "&amp;").replace("<", "&lt;")
 
 
 def lineage_metadata(lineage: Mapping[str, Sources]) -> dict[str, Any]:
@@ -77,6 +73,8 @@ def listing_metadata(tally: Tally, findings: Sequence[str]) -> dict[str, Any]:
     )
     if table is not None:
         shown["untrusted_cells"] = table
-    if findings:
-        shown["to_mend"] = dg.MetadataValue.md("\n".join(f"- {finding}" for finding in findings[:ROWS_SHOWN]))
+    # A table, since its cells are text: Markdown would make links and pictures of what names hold.
+    table = rows_table([{"finding": finding} for finding in findings])
+    if table is not None:
+        shown["to_mend"] = table
     return shown

@@ -38,11 +38,12 @@ from pipelines.cost_metadata import cost_metadata
 from pipelines.gate import GATE_TAG, open_gate, refusing, stop_where_blocked
 from pipelines.landing import records_path
 from pipelines.lineage import Lineage, Sources
-from pipelines.metadata import as_markdown, lineage_metadata
+from pipelines.metadata import lineage_metadata
+from pipelines.plain_text import as_markdown
 from pipelines.progress import Load
 from pipelines.settings import WAREHOUSE_FOLDER, Settings
 from pipelines.sql_files import Header, SqlFileError, identifier, literal, read_header, reads
-from resources import evidence
+from resources import evidence, release
 from resources.warehouse import Store, make_folder
 from resources.warehouse_resource import Warehouse
 
@@ -140,12 +141,17 @@ def read_models(folder: Path = WAREHOUSE_FOLDER) -> dict[str, Model]:
     """Every SQL file below the schema folders, by relation, in an order in which each can be built.
 
     Raises:
+        ProductFileError: a file that this release ships is missing, or another folder holds no models.
         ModelError: a file does not parse, or files depend on each other in a circle.
     """
+    if folder == WAREHOUSE_FOLDER:
+        release.require(*(f"warehouse/{schema}" for schema in SCHEMAS))
     found: dict[str, Model] = {}
     for schema in SCHEMAS:
-        for path in sorted((folder / schema).glob("*.sql")):
+        for path in sorted((folder / schema).glob("[!.]*.sql")):
             found[f"{schema}.{path.stem}"] = _read(path, schema)
+    if not found:
+        raise ModelError(f"{folder} holds no models in {', '.join(SCHEMAS)}. Nothing was loaded. Name another folder.")
     ordered: dict[str, Model] = {}
     while len(ordered) < len(found):
         ready = [

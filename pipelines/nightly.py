@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import stat
 from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
@@ -10,6 +11,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import click
 import dagster as dg
 import sqlalchemy.exc
 
@@ -17,11 +19,15 @@ from pipelines.alerts import LAUNCHED_BY, failure_sentence, is_interruption
 from pipelines.collect import ONLY_UNTRUSTED
 from pipelines.definitions import NIGHTLY, build_defs
 from pipelines.gate import EXIT_CODE
+from pipelines.plain_text import plain
 from pipelines.publish import name_warning
 from pipelines.settings import REPOSITORY
 from resources.warehouse import Store, WarehouseError
 
 BETWEEN = "The run was interrupted between two steps: what those before stored stays."
+
+CLOSED = 0o027
+"""Rights that no file of Dagster's has: they would be 0644 otherwise."""
 
 DAGSTER_YAML = REPOSITORY / "dagster.yaml"
 
@@ -71,6 +77,9 @@ def _free(folder: Path) -> str:
 def prepare_dagster_home(environment: MutableMapping[str, str]) -> Path:
     """Set `DAGSTER_HOME` where it is not, and see that it holds a `dagster.yaml`: without one telemetry is on.
 
+    What is made is closed to others: it holds account ids and error sentences. One that others may enter gets a warning
+    on standard error; whose it is decides that.
+
     Raises:
         WarehouseError: it cannot be written.
     """
@@ -78,14 +87,33 @@ def prepare_dagster_home(environment: MutableMapping[str, str]) -> Path:
     target = home / "dagster.yaml"
     part = home / ".dagster.yaml.part"
     ours = home == REPOSITORY / ".dagster"
-    with _keeping_records(home):
+    with _keeping_records(home), closed_to_others():
         home.mkdir(mode=0o750, parents=True, exist_ok=True)
         if not target.exists() or (ours and target.read_bytes() != DAGSTER_YAML.read_bytes()):
             # A file half written would be there for good, and say nothing of telemetry.
+            part.unlink(missing_ok=True)
             shutil.copyfile(DAGSTER_YAML, part)
             part.replace(target)
+        rights = stat.S_IMODE(home.stat().st_mode)
+    if rights & stat.S_IRWXO:
+        click.echo(
+            f"! Everybody on this machine may look into DAGSTER_HOME, {plain(home)} (rights {rights:04o}), which holds "
+            f"account ids and error sentences. `chmod -R o-rwx {plain(home)}` closes it.",
+            err=True,
+        )
     environment["DAGSTER_HOME"] = str(home)
     return home
+
+
+@contextmanager
+def closed_to_others() -> Iterator[None]:
+    """Files that are made meanwhile, by whichever library, are closed to others than owner and group."""
+    before = os.umask(0o077)
+    os.umask(before | CLOSED)
+    try:
+        yield
+    finally:
+        os.umask(before)
 
 
 def run_nightly(environment: Mapping[str, str], store: Store, *, only_untrusted: bool = False) -> Night:
@@ -98,7 +126,8 @@ def run_nightly(environment: Mapping[str, str], store: Store, *, only_untrusted:
         WarehouseError: Dagster could not write there.
     """
     job = build_defs(environment).resolve_job_def(NIGHTLY)
-    with _keeping_records(Path(os.environ["DAGSTER_HOME"])), dg.DagsterInstance.get() as instance:
+    home = Path(os.environ["DAGSTER_HOME"])
+    with _keeping_records(home), closed_to_others(), dg.DagsterInstance.get() as instance:
         result = job.execute_in_process(
             instance=instance,
             raise_on_error=False,

@@ -1,10 +1,9 @@
 """What an operator does between nights: ask again, accept a zero, look at coverage, query what is published."""
 
-import json
 import uuid
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import duckdb
@@ -12,6 +11,7 @@ import pandas as pd
 
 from pipelines import cost, metrics
 from pipelines.catalogue import COST_BY_MONTH, COST_MONTHLY, COST_RESOURCE, MEASURED, METRIC, listings
+from pipelines.plain_text import as_csv_cell, as_json, as_markdown, plain
 from pipelines.preflight import record
 from pipelines.roles import aws_roles, code_version
 from pipelines.seeds import services_of_listings, tag_keys
@@ -294,10 +294,14 @@ def read_coverage(store: Store, *, blocked: bool) -> Coverage:
 # ------------------------------------------------------------------------------------------------- sql
 
 
-def answer_sql(store: Store, query: str, output: str) -> str:
+def answer_sql(store: Store, query: str, output: str, *, raw: bool = False) -> str:
     """The answer of the published file, as text.
 
     Money stays decimal: the frame holds Python objects, not pandas' floats.
+
+    Args:
+        output: table, csv, json or markdown.
+        raw: give a CSV's values as they are stored: for programs, never for a terminal or a spreadsheet.
 
     Raises:
         NoSuchQuestion: DuckDB refused the query; the message is its own.
@@ -310,28 +314,49 @@ def answer_sql(store: Store, query: str, output: str) -> str:
             rows = cursor.fetchall()
         except duckdb.Error as error:
             raise NoSuchQuestion(f"DuckDB refused the query: {error} Nothing was changed.") from error
-    frame = pd.DataFrame(rows, columns=names, dtype=object)
     if output == "csv":
-        return frame.to_csv(index=False).rstrip("\n")
+        names = names if raw else [_csv_cell(name) for name in names]
+        cells = rows if raw else [[_csv_cell(value) for value in row] for row in rows]
+        return pd.DataFrame(cells, columns=names, dtype=object).to_csv(index=False).rstrip("\n")
     if output == "json":
-        return _json(frame)
+        frame = pd.DataFrame(rows, columns=names, dtype=object)
+        return as_json([{str(name): value for name, value in row.items()} for row in frame.to_dict("records")])
     if output == "markdown":
         return _markdown(names, rows)
-    if frame.empty:
+    names = [plain(name) for name in names]
+    if not rows:
         return "  ".join(names) + "\n(no rows)"
+    frame = pd.DataFrame([[_text(value) for value in row] for row in rows], columns=names, dtype=object)
     return frame.to_string(index=False, na_rep="", max_colwidth=None)
 
 
-def _json(frame: pd.DataFrame) -> str:
-    records: list[Mapping[str, Any]] = [
-        {str(name): value for name, value in row.items()} for row in frame.to_dict("records")
-    ]
-    return json.dumps(records, indent=2, default=str, ensure_ascii=False)
+def _text(value: Any) -> Any:
+    """A value as people look at it; numbers and what stands in lists and maps keep the form that pandas gives them."""
+    match value:
+        case None | bool() | int() | float() | Decimal():
+            return value
+        case list() | tuple():
+            return [_text(part) for part in value]
+        case dict():
+            return {_text(name): _text(part) for name, part in value.items()}
+        case _:
+            return plain(value)
+
+
+def _csv_cell(value: Any) -> Any:
+    """A value that a spreadsheet may open: a line feed stays one, a number a number."""
+    if value is None or isinstance(value, bool | int | float | Decimal):
+        return value
+    return as_csv_cell(plain(value, lines=True))
 
 
 def _markdown(names: list[str], rows: list[tuple[Any, ...]]) -> str:
     def line(values: Any) -> str:
-        texts = ("" if value is None else str(value).replace("|", "\\|").replace("\n", " ") for value in values)
+        texts = ("" if value is None else _markdown_cell(value) for value in values)
         return f"| {' | '.join(texts)} |"
 
     return "\n".join([line(names), f"|{' --- |' * len(names)}", *(line(row) for row in rows)])
+
+
+def _markdown_cell(value: Any) -> str:
+    return as_markdown(" ".join(str(value).split("\n"))).replace("|", "\\|")

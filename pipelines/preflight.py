@@ -11,6 +11,7 @@ import dagster as dg
 
 from pipelines.gate import begin, refuse, refusing
 from pipelines.metadata import rows_table
+from pipelines.plain_text import as_markdown
 from pipelines.settings import Settings
 from resources import evidence
 from resources.contract import Role
@@ -105,7 +106,7 @@ def caller_identity(context: dg.AssetExecutionContext) -> Iterator[Any]:
                 check_name=fact.name,
                 passed=fact.passed,
                 severity=dg.AssetCheckSeverity(fact.severity),
-                description=f"{fact.sentence} {fact.cure}".strip(),
+                description=as_markdown(f"{fact.sentence} {fact.cure}".strip()),
             )
             for fact in facts
         ],

@@ -15,6 +15,7 @@ from pipelines.catalogue import listings, read_back
 from pipelines.gate import GATE_TAG, cell_states, open_gate, refuse, refusing
 from pipelines.metadata import rows_table
 from pipelines.models import SCHEMAS, Model, key_checks
+from pipelines.plain_text import plain
 from pipelines.settings import Settings
 from pipelines.sql_files import identifier
 from resources import evidence
@@ -203,7 +204,7 @@ def _tidy(context: dg.AssetExecutionContext, store: Store, warehouse: Warehouse)
             "runs_removed": prune_runs(context.instance, warehouse.now() - RUN_RECORDS_KEPT),
         }
     except (WarehouseError, OSError, duckdb.Error, sqlalchemy.exc.SQLAlchemyError) as error:
-        context.log.warning(f"It is published, but what is old could not be removed: {error}")
+        context.log.warning(plain(f"It is published, but what is old could not be removed: {error}"))
         return {}
 
 

@@ -4,18 +4,33 @@ import csv
 
 from pipelines.cost import TagKey
 from pipelines.settings import WAREHOUSE_FOLDER
+from resources import release
 
 
 def tag_keys() -> tuple[TagKey, ...]:
     """The keys of `ref.tag_key`: from the file, since the bill is asked before the table is built."""
-    return tuple(TagKey(row["tag_key"], row["is_cut_by_service"] == "true") for row in _rows("tag_key"))
+    rows = _rows("tag_key", "tag_key", "is_cut_by_service")
+    return tuple(TagKey(row["tag_key"], row["is_cut_by_service"] == "true") for row in rows)
 
 
 def services_of_listings() -> tuple[str, ...]:
     """The billing services of `ref.service_listing`: those whose resources are collected."""
-    return tuple(dict.fromkeys(row["service"] for row in _rows("service_listing")))
+    return tuple(dict.fromkeys(row["service"] for row in _rows("service_listing", "service")))
 
 
-def _rows(name: str) -> list[dict[str, str]]:
+def _rows(name: str, *columns: str) -> list[dict[str, str]]:
+    """The rows of a seed.
+
+    Raises:
+        ProductFileError: the file is missing, or lacks one of the columns: an empty file is no seed without rows.
+    """
+    release.require("warehouse/ref")
     with (WAREHOUSE_FOLDER / "ref" / f"{name}.csv").open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
+        reader = csv.DictReader(file)
+        lacking = [column for column in columns if column not in (reader.fieldnames or ())]
+        if lacking:
+            raise release.ProductFileError(
+                f"warehouse/ref/{name}.csv lacks the column(s) {', '.join(lacking)}. Nothing was asked. Begin it with "
+                "a line of its column names."
+            )
+        return list(reader)

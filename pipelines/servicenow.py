@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from pipelines.plain_text import as_csv_cell
 from resources.warehouse import Store, make_folder
 
 FILES = {
@@ -17,9 +18,6 @@ FILES = {
     "servicenow_relationship.csv": 'select * from cmdb.servicenow_relationship order by parent, "type", child',
 }
 """What each file holds."""
-
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""What a spreadsheet takes the rest of a cell for a formula after: names and tags are written by whoever may tag."""
 
 ROWS_AT_ONCE = 10_000
 
@@ -97,5 +95,4 @@ def _cell(value: Any) -> str:
         return ""
     if isinstance(value, datetime):
         return f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
-    text = str(value)
-    return f"'{text}" if text.startswith(FORMULA) else text
+    return as_csv_cell(str(value))

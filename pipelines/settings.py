@@ -26,8 +26,16 @@ ZeroEvidence = Literal["cloudtrail", "identity"]
 MAX_UNTRUSTED_TOLERANCE = Decimal("0.25")
 
 
-AWS_SOURCES = ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_ENDPOINT_URL")
+AWS_SOURCES = (
+    "AWS_CONFIG_FILE",
+    "AWS_SHARED_CREDENTIALS_FILE",
+    "AWS_ENDPOINT_URL",
+    "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
+)
 """Variables of botocore's that decide who a profile of the same name is."""
+
+AWS_SERVICE_SOURCE = "AWS_ENDPOINT_URL_"
+"""What the variables begin with that do so for one service."""
 
 
 ON_REQUEST = ("CMDB_BUCKET_CONTENT",)
@@ -153,12 +161,19 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         docs_url=value("CMDB_DOCS_URL", "", _address, "an address that begins with http:// or https://"),
         schedule=value("CMDB_SCHEDULE", "30 3 * * *", _cron, "a cron line of five fields that some day fulfils"),
         requested=frozenset(name for name in ON_REQUEST if value(name, False, _yes, "yes or no")),
-        aws_sources=tuple(f"{name}={environment[name]}" for name in AWS_SOURCES if environment.get(name, "").strip()),
+        aws_sources=_aws_sources(environment),
         timezone=value("CMDB_TIMEZONE", "Pacific/Auckland", _timezone, "a time zone such as Pacific/Auckland"),
     )
     if problems:
         raise SettingsError(" ".join(problems) + " Nothing was asked.")
     return settings
+
+
+def _aws_sources(environment: Mapping[str, str]) -> tuple[str, ...]:
+    services = sorted(name for name in environment if name.startswith(AWS_SERVICE_SOURCE))
+    return tuple(
+        f"{name}={environment[name]}" for name in (*AWS_SOURCES, *services) if environment.get(name, "").strip()
+    )
 
 
 def _words(text: str) -> tuple[str, ...]:

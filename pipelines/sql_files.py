@@ -7,8 +7,10 @@ from dataclasses import dataclass
 import sqlglot
 from sqlglot import exp
 
+from resources.release import ProductFileError
 
-class SqlFileError(Exception):
+
+class SqlFileError(ProductFileError):
     """A SQL file is not what its folder wants. The message names the file and what to write instead."""
 
 

@@ -5,19 +5,30 @@ from contextlib import contextmanager
 from typing import Any
 
 from rich.cells import cell_len, set_cell_size
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
 from pipelines.nightly import Night, Summary
+from pipelines.plain_text import plain
 from pipelines.progress import Report, watching
 from resources.identity import Fact
 
 
+class PlainConsole(Console):
+    """Prints what it is given, less what a terminal would obey: only our own colours and bars reach it."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """The segments of a renderable, with their text made plain."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else Segment(plain(segment.text, lines=True), segment.style)
+
+
 def console(*, on_stderr: bool = False) -> Console:
     """Where people read; rich leaves colour out where that is not a terminal or NO_COLOR is set."""
-    screen = Console(highlight=False, soft_wrap=True, stderr=on_stderr)
+    screen = PlainConsole(highlight=False, soft_wrap=True, stderr=on_stderr)
     if not screen.is_terminal:
         # A file or a pipe has no width; 80 columns would break account ids and outcomes.
         screen.width = 200
@@ -30,9 +41,9 @@ def facts_table(facts: Sequence[Fact]) -> Table:
     for fact in facts:
         mark = "✓" if fact.passed else "!" if fact.severity == "WARN" else "✗"
         style = "green" if fact.passed else "yellow" if mark == "!" else "red"
-        table.add_row(Text(mark, style=style), Text(fact.name), Text(fact.sentence))
+        table.add_row(Text(mark, style=style), Text(fact.name), Text(plain(fact.sentence)))
         if not fact.passed and fact.cure:
-            table.add_row("", "", Text(f"→ {fact.cure}"))
+            table.add_row("", "", Text(plain(f"→ {fact.cure}")))
     return table
 
 
@@ -40,9 +51,9 @@ def rows_table(columns: Iterable[str], rows: Iterable[Sequence[Any]]) -> Table:
     """Rows of facts; nothing in them is read as markup."""
     table = Table(box=None, padding=(0, 1))
     for column in columns:
-        table.add_column(Text(column), overflow="fold")
+        table.add_column(Text(plain(column)), overflow="fold")
     for row in rows:
-        table.add_row(*("" if value is None else Text(str(value)) for value in row))
+        table.add_row(*("" if value is None else Text(plain(value)) for value in row))
     return table
 
 
@@ -126,7 +137,7 @@ def night_lines(
     said = [*(f"✗ {sentence}" for sentence in night.sentences), *(f"! {sentence}" for sentence in night.warnings)]
     shown: list[str] = []
     for sentence in said:
-        line = _cut(" ".join(sentence.split()), SENTENCE_ROWS * width)
+        line = _cut(plain(" ".join(sentence.split())), SENTENCE_ROWS * width)
         room -= _rows(line, width)
         if room < 0:
             break
@@ -137,6 +148,7 @@ def night_lines(
 
 def marked(line: str) -> Text:
     """A line of the last screen, coloured by how it begins."""
+    line = plain(line)
     for mark, style in (("✗", "red"), ("Refused", "bold red"), ("!", "yellow"), ("Published", "bold green")):
         if line.startswith(mark):
             return Text.assemble((mark, style), line.removeprefix(mark))

@@ -51,18 +51,13 @@ CONTRACT: Final[Mapping[Role, Clause]] = MappingProxyType(
                 "config:DescribeConfigurationAggregators",
                 "config:SelectAggregateResourceConfig",
                 "cloudwatch:GetMetricData",
-                "cloudwatch:ListMetrics",
             ),
         ),
         "billing": Clause(
             account="the payer account",
             profile_env="AWS_BILLING_PROFILE",
             allow=("ce:GetCostAndUsage", "budgets:ViewBudget", "billing:View*"),
-            optional=(
-                "ce:GetCostAndUsageWithResources",
-                "ce:ListCostAllocationTags",
-                "invoicing:ListInvoiceSummaries",
-            ),
+            optional=("ce:GetCostAndUsageWithResources", "ce:ListCostAllocationTags"),
             remark="`billing:View*` is the letter of the contract; AWS has no action of that name today.",
         ),
         "workload": Clause(

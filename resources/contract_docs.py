@@ -43,11 +43,19 @@ The guard lets these pass and the pipeline works without them: what AWS refuses 
 
 ## The guard
 
-Every session that the product makes carries a guard, which sees an operation before botocore serialises it.
+The wall is IAM: what the role behind a profile may do, AWS decides, so give it the policy below and nothing
+else. The guard is a handrail inside our own process, against mistakes: a listing under the wrong role, a call
+that a new version of botocore adds by itself, a change that nobody reviewed.
+
+Every session that the product makes carries the guard, which sees an operation before botocore serialises it.
 It looks up the operation's IAM action and raises `ContractViolation` unless the role's clause, its optional
 grants or the line "every role" covers it. Then nothing has been sent. The guard belongs to the session: any
-client, paginator, waiter or presigned URL made from it is held to the clause, whoever makes it. There is no
-switch to turn it off.
+client, paginator, waiter or presigned URL made from it is held to the clause, whoever makes it. No setting
+turns it off.
+
+It is no sandbox. Code that runs in the process can take the guard off its session, or make a session of its
+own from the same profile. Whoever may change the code, or install a package beside it, may send whatever the
+role's policy allows.
 
 ## Where the action has another name
 

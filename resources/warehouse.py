@@ -17,6 +17,8 @@ import os
 import re
 import shutil
 import socket
+import stat
+import tempfile
 import threading
 import time
 from collections import Counter
@@ -28,7 +30,7 @@ from pathlib import Path
 
 import duckdb
 
-from resources import rollback_journal
+from resources import release, rollback_journal
 
 MIGRATIONS = Path(__file__).resolve().parent.parent / "warehouse" / "migrations"
 
@@ -449,6 +451,15 @@ def make_folder(path: Path) -> None:
     path.chmod(permitted(0o750))
 
 
+def _keeps_rights(folder: Path) -> bool:
+    """Whether the file system has rights at all: some mounts show everything as open, whatever is set."""
+    try:
+        with tempfile.TemporaryDirectory(dir=folder, prefix=".rights-") as probe:
+            return not Path(probe).stat().st_mode & stat.S_IWOTH
+    except OSError:
+        return True
+
+
 def _copy(source: Path, target: Path) -> None:
     """Copy a file that DuckDB does not have open in this process, and write the copy through to the disk."""
     descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -639,6 +650,7 @@ class Store:
             make_folder(self.folder)
             make_folder(self.versions_folder)
             make_folder(self.landing)
+            self._refuse_folder_of_everybody()
             self._refuse_plain_file()
             deadline = time.monotonic() + SAME_RUN_WAIT
             while not self._try_hold(run_id, what):
@@ -690,7 +702,7 @@ class Store:
                     raise self._lock_held(held.holder)
                 held.depth += 1
                 return True
-            descriptor = os.open(self.lock_file, os.O_RDWR | os.O_CREAT, 0o640)
+            descriptor = self._open_lock()
             try:
                 os.fchmod(descriptor, permitted(0o640))
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -706,6 +718,51 @@ class Store:
                 raise
             _held[self.lock_file] = _Held(descriptor, holder)
             return True
+
+    def _open_lock(self) -> int:
+        """The lock file, as a descriptor; it is emptied later, so it must be no other file by another name."""
+        try:
+            descriptor = os.open(self.lock_file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o640)
+        except OSError as error:
+            if not self.lock_file.is_symlink():
+                raise
+            raise self._no_lock("a symbolic link") from error
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise self._no_lock("no plain file")
+        return descriptor
+
+    def _no_lock(self, what: str) -> WarehouseError:
+        return WarehouseError(
+            f"{self.lock_file} is {what}, and the lock has to be a file of its own. Nothing was started, and what it "
+            "leads to is as it was. Find out who put it there, then remove it.",
+            exit_code=2,
+        )
+
+    def _refuse_folder_of_everybody(self) -> None:
+        """Raise where any user of this machine could put another file in the place of ours.
+
+        A folder of a group is its members' business. Where all may add files but not touch each other's, as in /tmp,
+        what is ours must not be there from somebody else already.
+        """
+        for folder in (self.folder, self.versions_folder, self.landing):
+            mode = folder.stat().st_mode
+            if not mode & stat.S_IWOTH or not _keeps_rights(folder):
+                continue
+            if not mode & stat.S_ISVTX:
+                raise WarehouseError(
+                    f"Everybody on this machine may write to {folder} (rights {stat.S_IMODE(mode):04o}), and so could "
+                    f"change what is published. Nothing was started. Take that right away with `chmod o-w {folder}`, "
+                    "or set CMDB_DATABASE to a file in a new folder, which is made closed.",
+                    exit_code=2,
+                )
+            for path in (self.lock_file, self.working, self._link, self.versions_folder, self.landing):
+                if os.path.lexists(path) and path.lstat().st_uid not in (os.geteuid(), 0):
+                    raise WarehouseError(
+                        f"{path} belongs to another user, in a folder that everybody may write to. Nothing was "
+                        "started. Set CMDB_DATABASE to a file in a new folder, which is made closed.",
+                        exit_code=2,
+                    )
 
     def _holder(self) -> Holder | None:
         """Who holds the lock; the name may follow the lock by a moment."""
@@ -921,8 +978,13 @@ class Store:
     # -------------------------------------------------------------------------------------------- migrations
 
     def _migrations(self) -> list[_Migration]:
+        if self.migrations == MIGRATIONS:
+            try:
+                release.require("warehouse/migrations")
+            except release.ProductFileError as error:
+                raise WarehouseError(str(error), exit_code=2) from error
         found: list[_Migration] = []
-        for path in sorted(self.migrations.glob("*.sql")):
+        for path in sorted(self.migrations.glob("[!.]*.sql")):
             match = _MIGRATION_NAME.fullmatch(path.name)
             if match is None or int(match.group(1)) != len(found) + 1:
                 raise WarehouseError(

@@ -21,8 +21,8 @@ from pipelines import asset_facts, sketches
 from pipelines.catalogue import listings
 from pipelines.definitions import build_defs
 from pipelines.lineage import Lineage, Source, as_text
-from pipelines.metadata import as_markdown
 from pipelines.models import CELL_COLUMNS, read_models
+from pipelines.plain_text import as_markdown
 from pipelines.settings import REPOSITORY, SettingsError, read_settings
 
 PREFLIGHT, PUBLISHED, REPORT = "audit/caller_identity", "published", "report"

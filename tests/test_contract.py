@@ -11,9 +11,11 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+import botocore.session
 import pytest
 from every_operation import every_operation, signing_names
 
+from pipelines.catalogue import listings
 from resources import contract, contract_docs
 from resources.contract import (
     CONTRACT,
@@ -82,10 +84,8 @@ operations  resource-groups           GetTags
 operations  config                    DescribeConfigurationAggregators
 operations  config                    SelectAggregateResourceConfig
 operations  cloudwatch                GetMetricData
-operations  cloudwatch                ListMetrics
 billing     ce                        GetCostAndUsageWithResources
 billing     ce                        ListCostAllocationTags
-billing     invoicing                 ListInvoiceSummaries
 workload    cloudwatch                GetMetricData
 """
 
@@ -108,6 +108,8 @@ operations  organizations             ListAccounts
 operations  organizations             ListPolicies
 operations  organizations             ListDelegatedAdministrators
 operations  resource-groups           GetGroup
+operations  cloudwatch                ListMetrics
+billing     invoicing                 ListInvoiceSummaries
 operations  resource-groups           SearchResources
 operations  resource-groups           DeleteGroup
 operations  resource-groups           Tag
@@ -179,11 +181,11 @@ MAY_AT_ALL: Mapping[Role, str] = {
     "management": "organizations:List* organizations:Describe*",
     "operations": """
         resource-groups:List* resource-groups:GetGroupQuery resource-groups:GetTags
-        resourcegroupstaggingapi:GetResources ec2:Describe* cloudwatch:GetMetricData cloudwatch:ListMetrics
+        resourcegroupstaggingapi:GetResources ec2:Describe* cloudwatch:GetMetricData
         config:DescribeConfigurationAggregators config:SelectAggregateResourceConfig""",
     "billing": """
         ce:GetCostAndUsage ce:GetCostAndUsageWithResources ce:ListCostAllocationTags
-        invoicing:ListInvoiceSummaries budgets:DescribeBudget budgets:DescribeBudgets
+        budgets:DescribeBudget budgets:DescribeBudgets
         budgets:DescribeBudgetNotificationsForAccount budgets:DescribeBudgetPerformanceHistory
         budgets:DescribeNotificationsForBudget budgets:DescribeSubscribersForNotification""",
     "workload": """
@@ -400,11 +402,7 @@ def test_a_policy_document() -> None:
             {
                 "Sid": "OptionalGrants",
                 "Effect": "Allow",
-                "Action": [
-                    "ce:GetCostAndUsageWithResources",
-                    "ce:ListCostAllocationTags",
-                    "invoicing:ListInvoiceSummaries",
-                ],
+                "Action": ["ce:GetCostAndUsageWithResources", "ce:ListCostAllocationTags"],
                 "Resource": "*",
             },
         ],
@@ -566,3 +564,15 @@ def test_the_page_names_every_pattern_and_every_renamed_operation() -> None:
             assert f"`{name}`" in page
     for call in contract.RENAMED:
         assert f"| `{call}` |" in page
+
+
+def test_every_optional_grant_has_a_caller() -> None:
+    """A grant that no listing asks for is a right that somebody gives for nothing."""
+    asked: dict[str, set[str]] = {role: set() for role in ROLES}
+    for listing in listings().values():
+        service, _, operation = listing.call.partition(":")
+        signing = botocore.session.get_session().get_service_model(service).signing_name
+        for role in listing.roles:
+            asked[role].add(iam_action(signing, operation))
+    unused = {role: set(CONTRACT[role].optional) - asked[role] for role in ROLES}
+    assert unused == {role: set() for role in ROLES}

@@ -353,6 +353,64 @@ def test_every_unit_starts_what_there_is_as_nobody_special() -> None:
     assert "-p 3001 --read-only" in read_only
 
 
+def settings_of(unit: Path) -> dict[str, str]:
+    """The `Name=value` lines of a unit."""
+    lines = (line.partition("=") for line in unit.read_text(encoding="utf-8").splitlines() if not line.startswith("#"))
+    return {name: value for name, equals, value in lines if equals}
+
+
+SERVICES = [unit for unit in UNITS if unit.suffix == ".service"]
+
+
+@pytest.mark.parametrize("unit", SERVICES, ids=lambda unit: unit.stem)
+def test_a_service_has_no_rights_beyond_its_work(unit: Path) -> None:
+    found = settings_of(unit)
+    expected = {
+        "NoNewPrivileges": "yes",
+        "CapabilityBoundingSet": "",
+        "SystemCallFilter": "@system-service",
+        "SystemCallArchitectures": "native",
+        "RestrictAddressFamilies": "AF_INET AF_INET6 AF_UNIX",
+        "RestrictNamespaces": "yes",
+        "LockPersonality": "yes",
+        "PrivateDevices": "yes",
+        "ProtectKernelTunables": "yes",
+        "ProtectKernelModules": "yes",
+        "ProtectControlGroups": "yes",
+    }
+    assert {name: found.get(name) for name in expected} == expected
+    # V8 draws the charts, and would not start.
+    assert "MemoryDenyWriteExecute" not in found
+
+
+def test_the_ui_of_analysts_writes_no_warehouse_and_reaches_no_aws() -> None:
+    found = settings_of(DEPLOY / "systemd" / "cmdb-webserver-readonly.service")
+    assert found["ReadWritePaths"] == "/srv/cmdb/.dagster"
+    assert found["ReadOnlyPaths"] == "/srv/cmdb/warehouse"
+    assert found["ProtectHome"] == "yes"
+    assert "-/srv/cmdb/.aws" in found["InaccessiblePaths"].split()
+    # Not even the keys that a machine of AWS hands out at an address of its own.
+    assert (found["IPAddressDeny"], found["IPAddressAllow"]) == ("any", "localhost")
+    writing = settings_of(DEPLOY / "systemd" / "cmdb-nightly.service")
+    assert writing["ReadWritePaths"] == "/srv/cmdb/.dagster /srv/cmdb/warehouse"
+    assert "IPAddressDeny" not in writing
+
+
+@pytest.mark.parametrize("unit", SERVICES, ids=lambda unit: unit.stem)
+def test_systemd_itself_finds_little_exposed(unit: Path) -> None:
+    if SYSTEMD is None:
+        pytest.skip(WITHOUT_SYSTEMD)
+    done = subprocess.run(
+        # In tenths; without any of these settings it is 84.
+        [SYSTEMD, "security", "--offline=yes", "--threshold=25", "--no-pager", unit],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, (done.stdout + done.stderr).splitlines()[-1]
+
+
 def test_systemd_reads_every_unit(tmp_path: Path) -> None:
     if SYSTEMD is None:
         pytest.skip(WITHOUT_SYSTEMD)

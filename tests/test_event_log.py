@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import sqlite3
+import subprocess
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -19,7 +20,7 @@ from nights import REPOSITORY, dagster_home, environment_of
 from pipelines import event_log, nightly
 from pipelines.definitions import NIGHTLY
 from pipelines.event_log import KEPT, EventLog
-from pipelines.nightly import DAGSTER_YAML, prepare_dagster_home
+from pipelines.nightly import DAGSTER_YAML, closed_to_others, prepare_dagster_home
 from resources.warehouse import Store, WarehouseError
 from resources.warehouse_resource import Warehouse
 
@@ -174,3 +175,36 @@ def test_records_that_cannot_be_written_end_the_night_with_a_sentence_and_free_t
             nightly.run_nightly({}, Store(database))
     with Store(database).holding("next", "a test"):
         pass
+
+
+@pytest.mark.parametrize("rights", [0o755, 0o751, 0o777])
+def test_a_home_of_dagster_that_others_may_enter_is_warned_about_with_what_to_type(
+    tmp_path: Path, rights: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home = tmp_path / "dagster"
+    home.mkdir()
+    home.chmod(rights)
+    prepare_dagster_home({"DAGSTER_HOME": str(home)})
+    said = capsys.readouterr()
+    assert said.out == "" and len(said.err.splitlines()) == 1
+    command = f"chmod -R o-rwx {home}"
+    assert f"rights {rights:04o}" in said.err and f"`{command}`" in said.err
+    subprocess.run(command.split(), check=True)
+    prepare_dagster_home({"DAGSTER_HOME": str(home)})
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
+def test_what_dagster_writes_is_closed_to_others_and_the_umask_is_given_back(tmp_path: Path, umask: int) -> None:
+    home = tmp_path / "parent" / "dagster"
+    before = os.umask(umask)
+    try:
+        prepare_dagster_home({"DAGSTER_HOME": str(home)})
+        with closed_to_others(), environment_of({"DAGSTER_HOME": str(home)}), dg.DagsterInstance.get() as instance:
+            run(instance)
+        assert os.umask(umask) == umask
+    finally:
+        os.umask(before)
+    made = [home.parent, home, *home.rglob("*")]
+    assert len(made) > 5
+    assert [(path, oct(path.stat().st_mode)) for path in made if path.stat().st_mode & 0o027] == []

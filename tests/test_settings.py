@@ -178,3 +178,12 @@ def test_swapped_profiles_are_another_configuration() -> None:
 )
 def test_evidence_stands_while_the_same_would_be_asked(one: dict[str, str], other: dict[str, str]) -> None:
     assert read_settings(BASE | one).config_hash == read_settings(BASE | other).config_hash
+
+
+@pytest.mark.parametrize(
+    "variable", ["AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL_COST_EXPLORER", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"]
+)
+def test_an_endpoint_of_one_service_voids_the_evidence_of_another(variable: str) -> None:
+    plain, one, other = (read_settings(BASE | more) for more in ({}, {variable: "http://a"}, {variable: "http://b"}))
+    assert len({plain.config_hash, one.config_hash, other.config_hash}) == 3
+    assert read_settings(BASE | {variable: " "}).config_hash == plain.config_hash

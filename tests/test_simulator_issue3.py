@@ -722,7 +722,11 @@ def test_optional_grants_are_refused_by_switch(organisation: Simulator) -> None:
         "config:DescribeConfigurationAggregators": client(
             "acmeOperations", "config", region
         ).describe_configuration_aggregators,
-        "cloudwatch:ListMetrics": client("acmeOperations", "cloudwatch", region).list_metrics,
+        "cloudwatch:GetMetricData": lambda: client("acmeOperations", "cloudwatch", region).get_metric_data(
+            MetricDataQueries=[metric_query(0, "i-0", "NetworkIn", "Sum", 86400)],
+            StartTime=dt.datetime.now(dt.UTC) - dt.timedelta(days=1),
+            EndTime=dt.datetime.now(dt.UTC),
+        ),
         "resource-groups:GetGroupQuery": lambda: client("acmeOperations", "resource-groups", region).get_group_query(
             Group="payments"
         ),

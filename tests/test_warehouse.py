@@ -283,6 +283,75 @@ def test_threads_take_turns(store: Store) -> None:
         assert connection.execute("select count(*) from audit.run").fetchall() == [(20,)]
 
 
+# ---------------------------------------------------------------------------------------- folders of everybody
+
+
+@pytest.mark.parametrize("held", [False, True])
+def test_a_link_in_the_place_of_the_lock_is_refused_and_its_target_is_as_it_was(store: Store, held: bool) -> None:
+    target = store.folder.parent / "precious"
+    target.write_text("ninety bytes of somebody's own")
+    if held:
+        with store.holding("run-1", "nightly"):
+            pass
+        store.lock_file.unlink()
+    store.folder.mkdir(exist_ok=True)
+    store.lock_file.symlink_to(target)
+    with pytest.raises(WarehouseError, match=r"\.lock is a symbolic link") as refused:
+        store.hold("run-1", "nightly")
+    assert refused.value.exit_code == 2
+    assert target.read_text() == "ninety bytes of somebody's own"
+    store.lock_file.unlink()
+    # A link to nothing would make a file where it leads.
+    store.lock_file.symlink_to(target.with_name("new"))
+    with pytest.raises(WarehouseError, match="is a symbolic link"):
+        store.hold("run-1", "nightly")
+    assert not target.with_name("new").exists()
+
+
+def test_a_pipe_in_the_place_of_the_lock_is_refused_and_nobody_waits_for_it(store: Store) -> None:
+    store.folder.mkdir()
+    os.mkfifo(store.lock_file)
+    with pytest.raises(WarehouseError, match=r"\.lock is no plain file"):
+        store.hold("run-1", "nightly")
+
+
+@pytest.mark.parametrize("which", ["folder", "versions_folder", "landing"])
+def test_a_folder_that_everybody_may_write_to_is_refused_with_what_to_type(store: Store, which: str) -> None:
+    with store.holding("run-1", "nightly"):
+        pass
+    folder: Path = getattr(store, which)
+    folder.chmod(0o777)
+    with pytest.raises(WarehouseError, match="rights 0777") as refused:
+        store.hold("run-1", "nightly")
+    assert f"`chmod o-w {folder}`" in str(refused.value) and refused.value.exit_code == 2
+    subprocess.run(["chmod", "o-w", folder], check=True)
+    store.hold("run-1", "nightly")
+
+
+@pytest.mark.parametrize("rights", [0o700, 0o750, 0o755, 0o770, 0o775, 0o2770, 0o1777])
+def test_folders_of_a_group_and_ones_like_tmp_are_ordinary(store: Store, rights: int) -> None:
+    store.folder.mkdir()
+    store.folder.chmod(rights)
+    store.hold("run-1", "nightly")
+
+
+def test_a_file_system_without_rights_is_ordinary(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.folder.mkdir()
+    store.folder.chmod(0o777)
+    monkeypatch.setattr(warehouse, "_keeps_rights", lambda folder: False)
+    store.hold("run-1", "nightly")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives a file away")
+def test_in_a_folder_like_tmp_nothing_of_ours_may_be_somebody_elses(store: Store) -> None:
+    store.folder.mkdir()
+    store.folder.chmod(0o1777)
+    store.versions_folder.mkdir()
+    os.chown(store.versions_folder, 12345, 12345)
+    with pytest.raises(WarehouseError, match="versions belongs to another user"):
+        store.hold("run-1", "nightly")
+
+
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
 def test_nothing_is_open_to_the_world_whatever_the_umask(tmp_path: Path, umask: int) -> None:
     before = os.umask(umask)

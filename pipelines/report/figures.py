@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from pipelines.sql_files import read_header
+from pipelines.sql_files import SqlFileError, read_header
+from resources import release
 from resources.warehouse import Store, WarehouseError
 
 if TYPE_CHECKING:
@@ -49,15 +50,28 @@ class Figure:
 
 
 def read_queries() -> tuple[Figure, ...]:
-    """The queries of the report, without answers, in the order of their names."""
-    found = []
-    for path in sorted(QUERIES.glob("*.sql")):
-        text = path.read_text(encoding="utf-8")
-        lines = text.splitlines()
-        while lines and lines[0].startswith("--"):
-            lines.pop(0)
-        found.append(Figure(path.stem, read_header(text).description, "\n".join(lines).strip()))
-    return tuple(found)
+    """The queries of the report, without answers, in the order of their names.
+
+    Raises:
+        ProductFileError: a query, a template or the style sheet that this release ships is missing.
+        SqlFileError: a file has no description, or no query, whose figure would show nothing at all.
+    """
+    release.require("pipelines/report/queries", "pipelines/report")
+    return tuple(_read(path) for path in sorted(QUERIES.glob("[!.]*.sql")))
+
+
+def _read(path: Path) -> Figure:
+    text = path.read_text(encoding="utf-8")
+    lines = text.splitlines()
+    while lines and lines[0].startswith("--"):
+        lines.pop(0)
+    figure = Figure(path.stem, read_header(text).description, "\n".join(lines).strip())
+    if not (figure.description and figure.sql):
+        raise SqlFileError(
+            f"pipelines/report/queries/{path.name} has no {'query' if figure.description else 'description'}: write a "
+            "comment that says what it shows, then one query. No report was written."
+        )
+    return figure
 
 
 def ask(store: Store) -> dict[str, Figure]:

@@ -3,7 +3,6 @@
 import base64
 import functools
 import hashlib
-import unicodedata
 from calendar import monthrange
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipelines import charts, drawing
+from pipelines import charts, drawing, plain_text
 from pipelines.report import sections
 from pipelines.report.figures import Figure
 
@@ -73,13 +72,8 @@ class Caveat:
 
 
 def plain(value: object, longest: int = LONGEST_TEXT) -> str:
-    """A value as one line of text: what would hide or turn round its neighbours stands as its code point."""
-    text = "".join(
-        f"⟨U+{ord(character):04X}⟩" if unicodedata.category(character) in ("Cc", "Cf", "Co", "Cn", "Cs") else character
-        for character in str(value)
-        if character != "\u200d"
-    )
-    return text if len(text) <= longest else f"{text[: longest - 1]}…"
+    """A value as one line of text of a length that a page bears."""
+    return plain_text.plain(value, longest)
 
 
 def rounded(value: Decimal, places: int) -> str:
