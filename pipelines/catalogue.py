@@ -558,6 +558,7 @@ MANAGED: tuple[Listing, ...] = (
         # Each bucket has its record, if one without tags.
         zero="impossible",
         records="@",
+        required=("Tags",),
         account_parameter="AccountId",
         echo=("ResourceArn",),
         each=Each(
@@ -579,6 +580,7 @@ MANAGED: tuple[Listing, ...] = (
         # Each bucket has its record, if one that counts nothing.
         zero="impossible",
         records="@",
+        required=("Name", "KeyCount"),
         parameters={"MaxKeys": 1},
         account_parameter="ExpectedBucketOwner",
         echo=("Bucket",),
@@ -615,6 +617,7 @@ MANAGED: tuple[Listing, ...] = (
         # Each function has its record, if one without tags.
         zero="impossible",
         records="@",
+        required=("Tags",),
         echo=("Resource",),
         each=Each(
             "Resource",

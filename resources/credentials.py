@@ -12,7 +12,8 @@ import re
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime as parse_http_date
 from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Literal
@@ -57,6 +58,7 @@ from botocore.utils import (
     JSONFileCache,
     create_nested_client,
     get_login_token_cache_directory,
+    parse_timestamp,
 )
 
 from resources.connections import Connections
@@ -72,6 +74,7 @@ Reason = Literal[
     "refused",
     "unreachable",
     "wrong_endpoint",
+    "wrong_clock",
     "failed",
 ]
 
@@ -90,9 +93,27 @@ UNKNOWN_KEY_CODES = frozenset(
     }
 )
 
+CLOCK_CODES = frozenset({"RequestInTheFuture", "RequestTimeTooSkewed"})
+"""AWS says that a signature is of another time. Mostly it says so in a sentence alone: `_CLOCK_SENTENCE`."""
 
-UNREADABLE = (ResponseParserError, ValueError, TypeError, LookupError, AttributeError)
-"""What botocore's parsers raise when the answer is not AWS's."""
+CLOCK_TOLERANCE = timedelta(minutes=5)
+"""What AWS takes: most services five minutes, EC2 and S3 fifteen."""
+
+SET_THE_CLOCK = "Set the clock of this machine (NTP), then run again."
+
+_CLOCK_SENTENCE = re.compile(r"signature expired|signature not yet current|not yet current", re.IGNORECASE)
+_SIGNED_AT = re.compile(r"\b\d{8}T\d{6}Z\b")
+
+UNREADABLE = (
+    ResponseParserError,
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    ArithmeticError,
+    RecursionError,
+)
+"""What botocore's parsers raise when the answer is not AWS's: a time may be beyond all years, JSON too deep."""
 
 _CREDENTIAL_SETTINGS = frozenset(
     {
@@ -653,7 +674,14 @@ class Credentials:
                     "no_credentials",
                     "Run this where that source exists, or give the profile a source_profile.",
                 )
-            case CredentialRetrievalError() | OSError() | ValueError() | TypeError() | AttributeError():
+            case (
+                CredentialRetrievalError()
+                | OSError()
+                | ValueError()
+                | TypeError()
+                | AttributeError()
+                | RecursionError()
+            ):
                 return say(
                     f"The credential_process of profile {profile} failed ({type(error).__name__}).",
                     "failed",
@@ -676,6 +704,9 @@ class Credentials:
         def say(sentence: str, reason: Reason, cure: str) -> ProfileError:
             return ProfileError(sentence, reason, profile, self.role, cure, code)
 
+        clock = clock_error(error.response, _now())
+        if clock is not None:
+            return say(f"{what} failed ({code}). {clock} AWS said: {message}", "wrong_clock", SET_THE_CLOCK)
         if code in EXPIRED_CODES:
             return say(f"The credentials of profile {profile} have expired ({code}).", "expired", renew)
         if code in UNKNOWN_KEY_CODES:
@@ -688,6 +719,8 @@ class Credentials:
             )
         if status in (401, 403):
             return say(f"AWS refused {what} ({code}): {message}", "refused", "Check the profile's permissions.")
+        if 300 <= status < 400:
+            return say(message, "wrong_endpoint", "Check endpoint_url of the profile, and the proxy.")
         if status == 404 or code in ("UnknownOperationException", "InvalidAction"):
             return say(
                 f"What answered {what} is not AWS ({code}).",
@@ -699,6 +732,47 @@ class Credentials:
     def _chain_settings(self, profile: str) -> Mapping[str, Any]:
         source, _ = self.config.signs_in_with(profile)
         return {**self.config.profiles.get(source, {}), **self.config.profiles.get(profile, {})}
+
+
+def clock_error(response: Mapping[str, Any], now: datetime) -> str | None:
+    """The sentence for an error that comes of a wrong clock of this machine; None for any other.
+
+    AWS says so by its code, or in its sentence. Some services refuse a signature of another time as they refuse wrong
+    or expired keys (EC2's `AuthFailure` and `RequestExpired`): there the date of the answer tells.
+
+    Args:
+        response: the error as botocore has it.
+        now: what the clock of this machine says.
+    """
+    error = response.get("Error", {})
+    code, message = str(error.get("Code", "")), str(error.get("Message", ""))
+    by_date = _difference(response.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date"), now, parse_http_date)
+    if code in CLOCK_CODES or _CLOCK_SENTENCE.search(message):
+        times = _SIGNED_AT.findall(message) or [error.get("RequestTime"), error.get("ServerTime")]
+        signed_at = _time(times[0], parse_timestamp)
+        difference = _difference(times[-1], signed_at, parse_timestamp) if signed_at is not None else None
+        difference = difference or by_date
+    elif code in EXPIRED_CODES | UNKNOWN_KEY_CODES and by_date is not None and abs(by_date) > CLOCK_TOLERANCE:
+        difference = by_date
+    else:
+        return None
+    if difference is None:
+        return "The clock of this machine differs from AWS's by more than five minutes."
+    minutes = round(abs(difference) / timedelta(minutes=1))
+    how = "slow" if difference > timedelta() else "fast"
+    return f"The clock of this machine differs from AWS's by about {minutes:,} minutes: it is {how}."
+
+
+def _time(text: Any, parse: Callable[[str], datetime]) -> datetime | None:
+    try:
+        return parse(text).astimezone(UTC) if isinstance(text, str) else None
+    except (ValueError, TypeError, ArithmeticError):
+        return None
+
+
+def _difference(text: Any, since: datetime, parse: Callable[[str], datetime]) -> timedelta | None:
+    at = _time(text, parse)
+    return None if at is None else at - since
 
 
 SHORTEST_SECRET = 16

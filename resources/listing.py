@@ -78,6 +78,9 @@ class Listing:
         zero_of: what it means for single parameters instead, by the part of the cell's name behind the colon.
         records: JMESPath of the records in one page: `Accounts`, or `Reservations[].Instances` for records
             that stand inside others (one level). A structure or a map is one record; `@` is the page itself.
+        required: members that every page has, without which it is no answer; where none is named, it is the list or
+            structure at the beginning of `records`. A page as record, and a list that XML has no element for while
+            it is empty, must name theirs.
         carry: fields of the outer record that each inner record is given, such as `OwnerId`.
         scope: `regional` is asked in every enabled region; `global` once, in the service's home region.
         owner: field of a record that names its account, as 12 digits or within an ARN; None where the
@@ -104,6 +107,7 @@ class Listing:
     roles: tuple[Role, ...]
     zero: ZeroSense
     records: str
+    required: tuple[str, ...] = ()
     carry: tuple[str, ...] = ()
     scope: Literal["regional", "global"] = "regional"
     owner: str | None = None
@@ -121,6 +125,11 @@ class Listing:
     zero_of: Mapping[str, ZeroSense] = field(default_factory=lambda: MappingProxyType({}))
     token: tuple[str, str] | None = None
     skip_codes: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+    @property
+    def must_have(self) -> tuple[str, ...]:
+        """The members without which a page is no answer."""
+        return self.required or tuple(name for name in (self.records.partition("[]")[0].split(".")[0],) if name != "@")
 
     def sense(self, suffix: str) -> ZeroSense:
         """What an empty answer means for one parameter; "" where the listing has none."""

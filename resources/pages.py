@@ -1,12 +1,12 @@
 """From the pages of an answer to records: where they stand, whose they are, and what is no answer at all."""
 
-import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from typing import Any
 
 from resources.answer import Outcome
+from resources.json_answers import decoded_json
 from resources.listing import Listing
 
 TOKEN_FIELDS = ("NextToken", "nextToken", "NextPageToken", "NextMarker", "Marker", "PaginationToken")
@@ -55,9 +55,9 @@ def redacted(value: Any, names: tuple[str, ...]) -> Any:
 class Pages:
     """Hands on the records of one question, page by page.
 
-    A 200 without the list, or the structure, is not an answer: from Organizations and Cost Explorer as from all
-    others it is `failed`, never "none". One exception: in XML a flattened list has no element of its own, so an
-    empty one cannot be seen; there some other field of the answer must be.
+    A 200 without the members that the listing requires is not an answer: from Organizations and Cost Explorer as from
+    all others it is `failed`, never "none". In XML a flattened list has no element of its own, so an empty one cannot
+    be seen; there the listing requires another member.
     """
 
     def __init__(self, listing: Listing, account_id: str, keep: Callable[[dict[str, Any]], None]) -> None:
@@ -81,6 +81,9 @@ class Pages:
         """
         self.count += 1
         self.last = page
+        for name in self._listing.required:
+            if page.get(name) is None:
+                raise self._unreadable(f"without {name}", page)
         for error in page.get(self._listing.errors) or () if self._listing.errors else ():
             raise Failed("failed", str(error.get("ErrorCode", "")), str(error.get("Message", "")), page)
         outer, inner = record_path(self._listing.records)
@@ -95,6 +98,12 @@ class Pages:
             carried = echoed | {name: group[name] for name in self._listing.carry if name in group}
             for record in self._list(group, inner, inner_shape, page):
                 self._add({**carried, **record})
+
+    def take_refusal(self, code: str, asked: Mapping[str, Any]) -> None:
+        """Add the record of one parent of many, about which AWS refuses to speak: `Each.own_errors`."""
+        self.count += 1
+        self.last = {"ErrorCode": code}
+        self._add({**{name: asked[name] for name in self._listing.echo if name in asked}, "ErrorCode": code})
 
     def _records(self, page: dict[str, Any], path: tuple[str, ...], shape: Any) -> list[dict[str, Any]]:
         """The records at the end of a path: those of a list, or the one that a structure is."""
@@ -121,8 +130,8 @@ class Pages:
 
     def _document(self, text: Any, page: dict[str, Any]) -> Any:
         try:
-            return json.loads(text)
-        except (TypeError, ValueError):
+            return decoded_json(text)
+        except (TypeError, ValueError, RecursionError):
             raise self._unreadable(f"with something at {self._listing.records} that is no JSON", page) from None
 
     def _unreadable(self, how: str, page: dict[str, Any]) -> Failed:

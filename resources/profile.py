@@ -54,6 +54,7 @@ from resources.answer import (
 from resources.contract import Role, check, iam_action, is_optional
 from resources.credentials import (
     EXPIRED_CODES,
+    SET_THE_CLOCK,
     UNKNOWN_KEY_CODES,
     UNREADABLE,
     AwsConfigError,
@@ -61,6 +62,7 @@ from resources.credentials import (
     Credentials,
     ProfileError,
     available_profiles,
+    clock_error,
     without_secrets,
 )
 from resources.fanout import FanOut
@@ -69,6 +71,7 @@ from resources.listing import GLOBAL_REGION, Listing
 from resources.pages import TOKEN_FIELDS, Failed, Pages, record_path, redacted
 from resources.parsers import Parsers
 from resources.service_models import ContractLoader
+from resources.shape_readers import ForeignAnswer
 from resources.wire import Wire
 
 __all__ = [
@@ -155,6 +158,11 @@ TRANSIENT_CODES = frozenset(
     }
 )
 
+ELSEWHERE_CODES = frozenset(
+    {"AuthorizationHeaderMalformed", "IllegalLocationConstraintException", "PermanentRedirect", "TemporaryRedirect"}
+)
+"""S3 says that a bucket lies in another region."""
+
 GLOBAL_SERVICE_REGIONS: Mapping[str, str] = MappingProxyType(
     {"aws": "us-east-1", "aws-cn": "cn-northwest-1", "aws-us-gov": "us-gov-west-1"}
 )
@@ -170,12 +178,18 @@ class Retry:
         transient_attempts: tries for one page when nothing or nonsense comes back.
         first_delay: the ceiling of the first random pause; it doubles each time.
         longest_delay: the ceiling of any pause.
+        empty_pages: pages without a record in a row, each with a token for one more. Organizations, EC2 and tagging
+            send some; nobody sends as many as these.
+        question_seconds: what a question with all its pages may take. The largest, an aggregator's or a bill's,
+            take a fraction of it.
     """
 
     seconds: float = 60.0
     transient_attempts: int = 4
     first_delay: float = 0.5
     longest_delay: float = 5.0
+    empty_pages: int = 1_000
+    question_seconds: float = 4 * 3600.0
 
     def pause(self, failures: int) -> float:
         """Seconds to wait after so many failures in a row."""
@@ -207,6 +221,7 @@ class _Asking:
     requests: int = 0
     throttles: int = 0
     lost_seconds: float = 0.0
+    began: float = field(default_factory=time.monotonic)
     access_keys: dict[str, None] = field(default_factory=dict)
     """Ids of the keys that its requests were signed with, in their order."""
 
@@ -537,7 +552,7 @@ class Reach:
         pages = Pages(question.listing, question.account_id, keep or records.append)
         try:
             with self._asking(question.profile, stopping, question.request_limit) as asking:
-                for page, model, parameters in self._pages(asking, question):
+                for page, model, parameters in self._pages(asking, question, pages):
                     if question.verbatim:
                         verbatim.append(page)
                     pages.take(page, model, parameters)
@@ -603,11 +618,18 @@ class Reach:
 
         Raises:
             ContractViolation: it does not.
-            ValueError: botocore knows no such operation, or the path of its records is malformed.
+            ValueError: botocore knows no such operation, the path of its records is malformed, or what it requires is
+                nothing that the operation answers.
         """
         if (listing.call, listing.records) not in self._checked:
             check(self.role, self._models.signing_name(listing.service, listing.operation), listing.operation)
             record_path(listing.records)
+            if not listing.must_have:
+                raise ValueError(f"{listing.name} names no member that an answer of {listing.call} must have.")
+            members = self._models.lasting_members(listing.service, listing.operation)
+            for name in listing.must_have:
+                if name not in members:
+                    raise ValueError(f"{listing.name} requires {name}, which not every answer of {listing.call} has.")
             self._checked.add((listing.call, listing.records))
 
     @contextmanager
@@ -622,8 +644,14 @@ class Reach:
         finally:
             _ASKING.reset(token)
 
-    def _pages(self, asking: _Asking, question: Question) -> Iterator[tuple[dict[str, Any], Any, Mapping[str, Any]]]:
-        """The pages of a question, each with the model of its answer and what was asked."""
+    def _pages(
+        self, asking: _Asking, question: Question, taken: Pages
+    ) -> Iterator[tuple[dict[str, Any], Any, Mapping[str, Any]]]:
+        """The pages of a question, each with the model of its answer and what was asked.
+
+        Args:
+            taken: takes each page before it asks for the next, and is given the parents that AWS refuses to speak of.
+        """
         listing = question.listing
         client = self._client(asking.profile, listing.service, self.region_of(listing, question.region))
         model = self._wire.model(client, listing.operation)
@@ -634,7 +662,7 @@ class Reach:
         for batch in question.batches or ({},):
             parameters = {**listing.parameters, **given, **question.parameters, **batch}
             try:
-                for page in self._pages_of(asking, listing, client, model, parameters):
+                for page in self._pages_of(asking, listing, client, model, parameters, taken):
                     is_answered = True
                     yield redacted(page, listing.redact), model, parameters
             except Failed as failure:
@@ -647,10 +675,10 @@ class Reach:
         if said and not is_answered and all(error.outcome == "denied" for error, _ in said):
             raise said[0][0]
         for error, asked in said:
-            yield {"ErrorCode": error.code}, model, asked
+            taken.take_refusal(error.code, asked)
 
     def _pages_of(
-        self, asking: _Asking, listing: Listing, client: Any, model: Any, parameters: Mapping[str, Any]
+        self, asking: _Asking, listing: Listing, client: Any, model: Any, parameters: Mapping[str, Any], taken: Pages
     ) -> Iterator[dict[str, Any]]:
         pagination = self._pagination(listing)
         if pagination is None or listing.first_page_only:
@@ -660,8 +688,14 @@ class Reach:
             yield page
             return
         asked: set[str] = set()
+        found, empty_pages = taken.found, 0
 
         def send(**page_parameters: Any) -> dict[str, Any]:
+            if empty_pages >= self.retry.empty_pages:
+                raise _endless(listing, f"{empty_pages:,} pages in a row without a record")
+            seconds = time.monotonic() - asking.began
+            if seconds >= self.retry.question_seconds:
+                raise _endless(listing, f"pages for {seconds:,.0f} seconds")
             page_key = json.dumps(page_parameters, sort_keys=True, default=str)
             if page_key in asked:
                 raise _loop(listing)
@@ -669,7 +703,10 @@ class Reach:
             return self._try(asking, client, listing.operation, page_parameters)
 
         try:
-            yield from Paginator(send, pagination, model).paginate(**parameters)
+            for page in Paginator(send, pagination, model).paginate(**parameters):
+                yield page
+                empty_pages = 0 if taken.found > found else empty_pages + 1
+                found = taken.found
         except PaginationError:
             raise _loop(listing) from None
 
@@ -694,7 +731,13 @@ class Reach:
     def _send(
         self, asking: _Asking, service: str, operation: str, region: str, parameters: Mapping[str, Any]
     ) -> dict[str, Any]:
-        return self._try(asking, self._client(asking.profile, service, region), operation, parameters)
+        """One page, for what is no listing: an answer with none of its members is none."""
+        client = self._client(asking.profile, service, region)
+        page = self._try(asking, client, operation, parameters)
+        shape = self._wire.model(client, operation).output_shape
+        if shape is not None and shape.members and page.keys().isdisjoint(shape.members):
+            raise Failed("failed", "UnreadableAnswer", f"{operation} was answered without anything it answers.", page)
+        return page
 
     def _try(self, asking: _Asking, client: Any, operation: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
         """One page, with patience.
@@ -743,6 +786,8 @@ class Reach:
             raise _Unsettled(failure, throttled=False) from error
         except BotoCoreError as error:
             raise Failed("failed", type(error).__name__, str(error)) from error
+        except ForeignAnswer as error:
+            raise Failed("failed", "UnreadableAnswer", f"{operation} was answered {error}.") from error
         except UNREADABLE as error:
             failure = Failed("failed", "UnreadableAnswer", f"{operation} was answered with nonsense.")
             raise _Unsettled(failure, throttled=False) from error
@@ -758,6 +803,9 @@ class Reach:
                 client = self._clients.get(key)
                 if client is None:
                     client = self._shared_session(settings, profile).client(service, region_name=region)
+                    if service == "s3":
+                        # Before botocore's own, which asks HeadBucket where the bucket is and goes there.
+                        client.meta.events.register_first("needs-retry.s3", _follow_nobody)
                     self._wire.share_connections(client)
                     self._clients[key] = client
         return client
@@ -993,6 +1041,12 @@ class _Models:
             raise ValueError(f"botocore knows no operation {service}:{operation}.")
         return str(model.signing_name)
 
+    def lasting_members(self, service: str, operation: str) -> frozenset[str]:
+        """The members of an operation's answer, but for lists of which XML shows nothing while they are empty."""
+        shape = self._service_model(service).operation_model(operation).output_shape
+        members = shape.members.items() if shape is not None else ()
+        return frozenset(name for name, member in members if not member.serialization.get("flattened"))
+
     def pagination(self, service: str, operation: str) -> dict[str, Any] | None:
         """How an operation pages; None where botocore knows of no pages."""
         key = (service, operation)
@@ -1038,6 +1092,15 @@ def _loop(listing: Listing) -> Failed:
     return Failed("failed", "Loop", f"{listing.call} sent a page token that it had sent before.")
 
 
+def _endless(listing: Listing, sent: str) -> Failed:
+    return Failed(
+        "failed",
+        "EndlessPages",
+        f"{listing.call} sent {sent}, each with a token for one more: no end is in sight, and nothing of it counts. "
+        "Run `cmdb nightly --only-untrusted`; if it stays so, check endpoint_url and the proxy, or ask AWS Support.",
+    )
+
+
 def _outcome_of(error: ProfileError) -> Outcome:
     return "denied" if error.reason in ("expired", "refused") else "failed"
 
@@ -1052,12 +1115,28 @@ def _classified(error: Any, operation: str) -> Failed | _Unsettled:
     status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     if _is_throttle(response):
         return _Unsettled(Failed("failed", code, message), throttled=True)
+    clock = clock_error(response, datetime.now(UTC))
+    if clock is not None:
+        return Failed("failed", code, f"{clock} {SET_THE_CLOCK} AWS said: {message}", response)
     if code in REFUSAL_CODES or status in (401, 403):
         return Failed("denied", code, message, response)
     failure = Failed("failed", code, message)
     if code in TRANSIENT_CODES or status >= 500:
         return _Unsettled(failure, throttled=False)
     return failure
+
+
+def _follow_nobody(operation: Any, response: Any, **_: Any) -> None:
+    """Let S3 send nobody to another region: a question is asked where its cell is.
+
+    Raises:
+        botocore.exceptions.ClientError: it would.
+    """
+    if response is None:
+        return
+    answered, parsed = response
+    if 300 <= answered.status_code < 400 or parsed.get("Error", {}).get("Code") in ELSEWHERE_CODES:
+        raise ClientError(parsed, operation.name)
 
 
 def _is_throttle(response: Mapping[str, Any]) -> bool:
@@ -1094,7 +1173,12 @@ def iso_text(value: Any) -> str:
     """A timestamp as ISO-8601 text: as AWS sent it, or made from the seconds that JSON protocols send."""
     if isinstance(value, str) and value[4:5] == "-" and value[10:11] == "T":
         return value
-    return str(parse_timestamp(value).astimezone(UTC).isoformat()).replace("+00:00", "Z")
+    try:
+        at = parse_timestamp(value)
+    except RuntimeError:
+        # botocore's, for a number beyond all years.
+        raise ValueError(f"{value!r} is no time.") from None
+    return str(at.astimezone(UTC).isoformat()).replace("+00:00", "Z")
 
 
 def _as_sent(value: Any) -> str:

@@ -285,14 +285,20 @@ class Management(AwsRole):
             described = reach.call(profile, "organizations", "DescribeOrganization", "us-east-1")["Organization"]
         except (AwsError, ProfileError) as error:
             return Organization(error_message=f"organizations:DescribeOrganization said: {error}")
+        if not {"Id", "MasterAccountId"} <= described.keys():
+            return Organization(error_message="organizations:DescribeOrganization was answered without its ids.")
         members = set()
         for account in accounts:
             try:
-                reach.call(profile, "organizations", "DescribeAccount", "us-east-1", AccountId=account)
+                answer = reach.call(profile, "organizations", "DescribeAccount", "us-east-1", AccountId=account)
             except AwsError as error:
                 if error.code != "AccountNotFoundException":
                     return Organization(error_message=f"organizations:DescribeAccount said: {error}")
             else:
+                if answer["Account"].get("Id") != account:
+                    return Organization(
+                        error_message=f"organizations:DescribeAccount was answered with another account than {account}."
+                    )
                 members.add(account)
         return Organization(described["Id"], described["MasterAccountId"], frozenset(members))
 

@@ -3,11 +3,22 @@
 from collections.abc import Callable
 from typing import Any
 
+from botocore.parsers import ResponseParserError
+
 Reader = Callable[[Any], Any]
 """Makes a value of what an answer has for a shape."""
 
 SPELLINGS_KEPT = 1_000
 """So many spellings of its members' names a structure remembers: an answer cannot make it remember without end."""
+
+
+class ForeignAnswer(ResponseParserError):  # type: ignore[misc]  # botocore publishes no types
+    """A body with status 200 that is no answer to what was asked. The message says what it is, after `answered`."""
+
+
+def operation_of(response: dict[str, Any]) -> str:
+    """The operation that a response is parsed for."""
+    return str(response["context"]["operation_name"])
 
 
 class ByShape:

@@ -3,17 +3,76 @@
 botocore looks, in each element, for every member that its model has: an instance has sixty. Here an element says which
 members there are. What comes of it is the same, to the order of the fields; a test holds each against botocore's. What
 is rare (repeated elements, flattened lists, unions) is left to botocore's own parser.
+
+In one thing all protocols in XML are stricter than botocore, which looks at no root: a body whose root is not that of
+the operation's answer, that has text in the place of a list's elements or a list twice, is no answer.
 """
 
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
-from botocore.parsers import EC2QueryParser, QueryParser
+from botocore.parsers import EC2QueryParser, QueryParser, RestXMLParser
 
-from resources.shape_readers import SPELLINGS_KEPT, ByShape, Reader
+from resources.shape_readers import SPELLINGS_KEPT, ByShape, ForeignAnswer, Reader, operation_of
+
+ROOTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "ListBuckets": ("ListAllMyBucketsResult",),
+        "ListObjectsV2": ("ListBucketResult",),
+        # The API reference has the first; what serialises by the name of the operation sends the second.
+        "ListTagsForResource": ("ListTagsForResourceResult", "ListTagsForResourceResponse"),
+    }
+)
+"""Roots of the answers of REST with XML by operation, from AWS's API reference: botocore's models do not name them."""
+
+
+def _check_root(root: Any, *names: str) -> None:
+    found = root.tag.rpartition("}")[2]
+    if found not in names:
+        raise ForeignAnswer(f"with <{found[:100]}> in place of <{names[0]}>" if found else "with an empty body")
+
+
+def _check_list(shape: Any, node: Any) -> None:
+    if isinstance(node, list):
+        raise ForeignAnswer(f"with a list given twice ({shape.name})")
+    if not len(node) and (node.text or "").strip():
+        raise ForeignAnswer(f"with text in place of a list ({shape.name})")
+
+
+class _Lists:
+    """What botocore reads, but no list that is given twice or has text for elements; beside one of its parsers."""
+
+    def _handle_list(self, shape: Any, node: Any) -> Any:
+        if not shape.serialization.get("flattened"):
+            _check_list(shape, node)
+        return super()._handle_list(shape, node)  # type: ignore[misc]  # of botocore's class
+
+
+class _PlainQuery(_Lists, QueryParser):  # type: ignore[misc]  # botocore publishes no types
+    """Botocore's parser of the query protocol."""
+
+
+class _PlainEC2(_Lists, EC2QueryParser):  # type: ignore[misc]  # botocore publishes no types
+    """Botocore's parser of EC2's protocol."""
 
 
 class _ByElement(ByShape):
     """What both protocols share: a reader goes by the elements that there are."""
+
+    _parse_xml_string_to_dom: Callable[[Any], Any]
+    _find_result_wrapped_shape: Callable[[str, Any], Any]
+    _inject_response_metadata: Callable[[Any, Any], None]
+
+    def _do_parse(self, response: dict[str, Any], shape: Any) -> Any:
+        root = self._parse_xml_string_to_dom(response["body"])
+        _check_root(root, f"{operation_of(response)}Response")
+        parsed: Any = {}
+        if shape is not None:
+            wrapper = shape.serialization.get("resultWrapper")
+            parsed = self._parse_shape(shape, self._find_result_wrapped_shape(wrapper, root) if wrapper else root)
+        self._inject_response_metadata(root, parsed)
+        return parsed
 
     def _parse_shape(self, shape: Any, node: Any) -> Any:
         if isinstance(node, list):
@@ -55,7 +114,10 @@ class _ByElement(ByShape):
             nonlocal read
             if read is None:
                 read = self._reader(shape.member)
-            return [read(item) for item in node]
+            found = [read(item) for item in node]
+            if not found:
+                _check_list(shape, node)
+            return found
 
         return read_list
 
@@ -117,7 +179,7 @@ class QueryAnswers(_ByElement, QueryParser):  # type: ignore[misc]  # botocore p
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
-        self._made_with(QueryParser(**settings))
+        self._made_with(_PlainQuery(**settings))
 
 
 class EC2Answers(_ByElement, EC2QueryParser):  # type: ignore[misc]  # botocore publishes no types
@@ -129,4 +191,20 @@ class EC2Answers(_ByElement, EC2QueryParser):  # type: ignore[misc]  # botocore 
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
-        self._made_with(EC2QueryParser(**settings))
+        self._made_with(_PlainEC2(**settings))
+
+
+class RestXmlAnswers(_Lists, RestXMLParser):  # type: ignore[misc]  # botocore publishes no types
+    """Botocore's parser of REST with XML, for answers that are what they say.
+
+    Args:
+        settings: of botocore's parsers, such as `timestamp_parser`.
+    """
+
+    def _do_parse(self, response: dict[str, Any], shape: Any) -> Any:
+        operation = operation_of(response)
+        if operation not in ROOTS:
+            raise ForeignAnswer("with something that cannot be told: its root is not in resources/xml_answers.py ROOTS")
+        # Parsed twice: what comes this way is small.
+        _check_root(self._initial_body_parse(response["body"]), *ROOTS[operation])
+        return super()._do_parse(response, shape)

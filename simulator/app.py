@@ -260,6 +260,8 @@ class Simulation:
                 return Response(503, {"Content-Type": "text/html"}, HTML_503)
             case "garbage":
                 return Response(200, {"Content-Type": "text/xml"}, b"\x00\xff<<not an answer of any protocol")
+            case "answer":
+                return Response(200, {"Content-Type": rule.content_type}, rule.body.encode())
             case "empty":
                 return call.render(call.empty_output())
             case "empty_page":

@@ -29,6 +29,7 @@ Action = Literal[
     "reset",
     "cut",
     "garbage",
+    "answer",
     "omit",
     "foreign",
     "misroute",
@@ -47,7 +48,7 @@ class Rule:
     calls pass, the next `times` are hit (all, where it is None), later ones pass again; `per` names what is
     counted apart, such as `("account", "region", "op")`. `omit` leaves out of an answer the records that name `item`,
     `foreign` lets the first record that names its own account name `item` instead; `misroute` makes calls those of the
-    account `item`, before any other rule looks at them.
+    account `item`, before any other rule looks at them; `answer` is `body` with status 200, whoever asks.
 
     Attributes:
         is_spare: it says the same to who has asked before the lie began, so that a night of its own never meets it.
@@ -72,6 +73,8 @@ class Rule:
     seconds: float = 0.0
     keep: int = 1
     item: str = ""
+    body: str = ""
+    content_type: str = "text/html"
     is_spare: bool = False
     seen: Counter[tuple[str, ...]] = field(default_factory=Counter)
     hits: Counter[tuple[str, ...]] = field(default_factory=Counter)

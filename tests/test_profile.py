@@ -811,6 +811,7 @@ def test_a_flattened_list_has_no_element_when_it_is_empty(aws: ScriptedAws, make
         roles=("workload",),
         zero="ordinary",
         records="Contents",
+        required=("KeyCount",),
         parameters={"Bucket": "b"},
     )
     reach = make_reach()
@@ -1272,7 +1273,7 @@ def test_an_event_name_with_the_version_of_its_interface(aws: ScriptedAws, make_
     [
         (json_error("AccessDeniedException", "not allowed"), "AccessDeniedException: not allowed"),
         (json_error("ThrottlingException"), "ThrottlingException"),
-        (as_json({}), "could not be read"),
+        (as_json({}), "was answered without anything it answers"),
         (as_json({"Events": [{**event(1), "CloudTrailEvent": "{"}]}), "could not be read"),
         (as_json({"Events": [], "NextToken": "a"}), "same page token"),
     ],
