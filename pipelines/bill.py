@@ -18,7 +18,7 @@ from pipelines.landing import Key
 from pipelines.plans import identity_of
 from pipelines.rules import FOR_LATER, TOO_MANY_PAGES
 from pipelines.seeds import services_of_listings, tag_keys
-from resources.answer import OPTIONAL_GRANT, REQUEST_LIMIT, Answer, Outcome, Question
+from resources.answer import DENIED_BY_POLICY, OPTIONAL_GRANT, REQUEST_LIMIT, Answer, Outcome, Question
 from resources.listing import GLOBAL_REGION, Listing
 from resources.profile import THROTTLE_CODES
 
@@ -136,16 +136,17 @@ class _Bill:
 
     def _put(self, questions: Sequence[Question]) -> Iterator[Question]:
         """Questions of an optional grant, as far as it was given and the limit allows."""
-        refused = False
+        refused: str | None = None
         for question in questions:
             key = self._collection.key_of(question)
-            if refused:
-                self._collection.skip(NotAsked(key, "skipped", OPTIONAL_GRANT, profile=question.profile))
+            if refused is not None:
+                self._collection.skip(NotAsked(key, "skipped", refused, profile=question.profile))
             elif self._left < 1:
                 self._collection.skip(self._for_later(key, 1))
             else:
                 yield replace(question, request_limit=self._left)
-                refused = self._collection.asked[key].answer.skip_reason == OPTIONAL_GRANT
+                reason = self._collection.asked[key].answer.skip_reason
+                refused = reason if reason in (OPTIONAL_GRANT, DENIED_BY_POLICY) else None
 
     def _bill(self, wanted: Sequence[tuple[cost.Slice, cost.Month]]) -> Iterator[Question]:
         self._most = self._left
@@ -215,6 +216,8 @@ class _Bill:
         elif answer.error_code == "ValidationException" and cut.is_probed:
             self._not_offered.add(cut)
             self._collection.excuse(key, "not_offered", answer.error_message)
+        elif answer.skip_reason == DENIED_BY_POLICY:
+            self._gave_up = ("skipped", DENIED_BY_POLICY, f"Not asked again: {answer.error_message}")
         elif answer.outcome == "denied":
             self._gave_up = (
                 "denied",

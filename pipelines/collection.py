@@ -15,17 +15,24 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from pipelines import catalogue, cost, landed, rules
+from pipelines import catalogue, cost, landed, organization_policies, rules
 from pipelines.catalogue import COST_BY_MONTH, MEASURED, METRIC, REGION
 from pipelines.gate import listing_verdicts, refuse
 from pipelines.landed import Capture, Earlier
 from pipelines.landing import Key, LandingWriter
+from pipelines.organization_policies import (
+    BY_DOCUMENT,
+    DeniedRequest,
+    PolicyDenial,
+    PolicySkips,
+    StoredPolicies,
+)
 from pipelines.progress import Part, Reporter, Reports
 from pipelines.settings import Settings
 from resources import evidence
-from resources.answer import Answer, Lookup, Outcome, Progress, Question, Refusals
+from resources.answer import DENIED_BY_POLICY, Answer, Lookup, Outcome, Progress, Question, Refusals
 from resources.asking import Processes, ask_all, look_up_all
 from resources.contract import Role
 from resources.evidence import EVERY_ACCOUNT, NO_ACCOUNT, Accounts, Cell
@@ -35,7 +42,13 @@ from resources.profile import Reach
 from resources.roles import AwsRole
 from resources.warehouse import Store
 
+if TYPE_CHECKING:
+    import duckdb
+
 NO_SILENT_ZERO = "no_silent_zero"
+
+POLICIES_DENY_NOTHING = "policies_deny_nothing"
+"""The rule by which each policy that closes something is named once a run; its scope is the policy."""
 
 HORIZON = timedelta(minutes=5)
 """How long before the question CloudTrail is searched for refusals."""
@@ -55,7 +68,12 @@ Place = tuple[Role, str, str, str]
 
 @dataclass(slots=True)
 class Asked:
-    """A question and what came of it so far; the records are in the landing already."""
+    """A question and what came of it so far; the records are in the landing already.
+
+    Attributes:
+        denial: the policy of the organisation that it is skipped for.
+        refusal: AWS's answer before it was skipped for a policy.
+    """
 
     answer: Answer
     attempts: int = 1
@@ -66,6 +84,14 @@ class Asked:
     throttles: int = 0
     notes: dict[str, str] = field(default_factory=dict)
     first_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    denial: PolicyDenial | None = None
+    refusal: Answer | None = None
+
+    def forget_denial(self) -> None:
+        """Let no policy be what it is skipped for."""
+        if self.denial is not None:
+            self.notes = {name: note for name, note in self.notes.items() if name not in self.denial.as_evidence()}
+        self.denial = self.refusal = None
 
 
 class _Knowledge:
@@ -74,7 +100,7 @@ class _Knowledge:
     _SETTLED = rules.ANSWERED_SKIPS | rules.RETIRING | {rules.NO_LONGER_ASKED}
 
     def __init__(self) -> None:
-        self._cells: dict[tuple[str, str], list[tuple[str, bool]]] = defaultdict(list)
+        self._cells: dict[tuple[str, str], list[tuple[str, bool, bool]]] = defaultdict(list)
 
     def take(self, cell: Cell) -> None:
         """Take in a cell of this step."""
@@ -82,20 +108,29 @@ class _Knowledge:
 
     def add(self, listing: Any, account: Any, region: Any, is_trusted: Any, skip_reason: Any) -> None:
         """Take in one newest cell."""
-        if skip_reason == "region_not_enabled":
+        if skip_reason in ("region_not_enabled", rules.REGION_NOT_SELECTED):
             return
         settled = bool(is_trusted) or skip_reason in self._SETTLED
-        self._cells[str(listing).partition(":")[0], str(account)].append((str(region), settled))
+        cell = (str(region), settled, skip_reason == DENIED_BY_POLICY)
+        self._cells[str(listing).partition(":")[0], str(account)].append(cell)
 
     def is_whole(self, listings: Iterable[str], account: str, region: str = GLOBAL_REGION) -> bool:
         """Whether all of these listings are known for an account: in one region, or in all for `aws-global`."""
         for listing in listings:
-            cells = self._cells.get((listing, account), ())
-            if region != GLOBAL_REGION:
-                cells = [(at, settled) for at, settled in cells if at in (region, GLOBAL_REGION)]
-            if not cells or not all(settled for _, settled in cells):
+            cells = self._at(listing, account, region)
+            if not cells or not all(settled for _, settled, _ in cells):
                 return False
         return True
+
+    def is_denied(self, listings: Iterable[str], account: str, region: str = GLOBAL_REGION) -> bool:
+        """Whether all that is not known of these listings is what a policy of the organisation denies."""
+        cells = [self._at(listing, account, region) for listing in listings]
+        unknown = [is_denied for own in cells for _, settled, is_denied in own if not settled]
+        return all(cells) and bool(unknown) and all(unknown)
+
+    def _at(self, listing: str, account: str, region: str) -> list[tuple[str, bool, bool]]:
+        cells = self._cells.get((listing, account), [])
+        return cells if region == GLOBAL_REGION else [cell for cell in cells if cell[0] in (region, GLOBAL_REGION)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +208,9 @@ class Collection:
         self.asked_before: Mapping[str, bool] = {}
         self.left: frozenset[str] = frozenset()
         self.regions_of: Mapping[str, list[str]] | None = None
+        self.regions_left_out: Mapping[str, list[str]] = {}
+        self.usual_regions: frozenset[str] = frozenset()
+        self._policies: StoredPolicies | None = None
         self.tallies: dict[str, Tally] = {listing.name: Tally() for listing in listings}
         self._only_untrusted = only_untrusted
         self._lock = threading.Lock()
@@ -201,6 +239,7 @@ class Collection:
         self._childless: list[Question] = []
         self._kept: set[Key] = set()
         self._earlier: dict[Key, Earlier] | None = None
+        self._without_regions: frozenset[str] | None = None
 
     @property
     def earlier(self) -> dict[Key, Earlier]:
@@ -243,6 +282,7 @@ class Collection:
             for name, count in Counter(question.listing.name for question in failed).items():
                 self.log(f"{name}: asking {count} failed cell(s) a second time.")
             self._ask_once(failed)
+        self._heed_policies(map(self.key_of, questions))
 
     def keep(self, question: Question) -> bool:
         """Whether a question is left out because its last answer is trusted and only others are asked again."""
@@ -272,6 +312,7 @@ class Collection:
                 if answer.outcome == "found":
                     spool.land()
             self._take(answer)
+            self._heed_policies([self.key_of(question)])
             done[listing.name] += 1
             entries = [e for k, e in self.asked.items() if k[3].partition(":")[0] == listing.name]
             reports[listing.name](
@@ -302,6 +343,91 @@ class Collection:
         """Take a refusal for what it says: that there is nothing to ask there, or that it may not be asked."""
         entry = self.asked[key]
         entry.answer = replace(entry.answer, outcome="skipped", skip_reason=reason, error_message=message)
+
+    # ------------------------------------------------------------------- policies of the organisation
+
+    def _heed_policies(self, keys: Iterable[Key]) -> None:
+        """Skip what a policy of the organisation denies: by AWS's words, or by the stored policies where it has none.
+
+        No such policy binds the management account, so that what it is refused is never excused. A stored policy that
+        denies what AWS has answered the account is not in force there as it is known here, and is no evidence.
+        """
+        bare: list[Key] = []
+        for key in keys:
+            answer = self.asked[key].answer
+            if key[0] == "management" or not organization_policies.is_refusal(answer):
+                continue
+            denial = organization_policies.named_in(answer.error_message)
+            if denial is not None:
+                self._deny(key, self.policies.named(denial) if denial.policy_id else self._likely(key, denial))
+            elif organization_policies.is_bare(answer.error_code, answer.error_message):
+                bare.append(key)
+        if not bare or not self.policies.attached:
+            return
+        refuted = self._refuted({key[1] for key in bare})
+        for key in bare:
+            for denial in self.policies.denials(self._denied_request(key)):
+                if (key[1], denial.policy_id) not in refuted:
+                    self._deny(key, denial)
+                    break
+        self._take_back(refuted)
+
+    def _likely(self, key: Key, denial: PolicyDenial) -> PolicyDenial:
+        """The stored policy that denies what AWS says one denies, without saying which."""
+        stored = self.policies.denials(self._denied_request(key))
+        return next((replace(one, known_by=denial.known_by) for one in stored if one.kind == denial.kind), denial)
+
+    def _deny(self, key: Key, denial: PolicyDenial) -> None:
+        entry = self.asked[key]
+        entry.refusal, entry.denial = entry.answer, denial
+        self.excuse(key, DENIED_BY_POLICY, entry.answer.error_message)
+        self.note(key, denial.as_evidence())
+
+    def _refuted(self, accounts: set[str]) -> set[tuple[str, str]]:
+        """Account and policy where AWS has answered what the policy, as it is known here, denies."""
+        return {
+            (key[1], denial.policy_id)
+            for key, entry in self.asked.items()
+            if key[1] in accounts and entry.answer.outcome == "found"
+            for denial in self.policies.denials(self._denied_request(key))
+        }
+
+    def _take_back(self, refuted: set[tuple[str, str]]) -> None:
+        """Let what was skipped for a policy that is refuted since be the refusal that it was."""
+        for key, entry in self.asked.items():
+            denial = entry.denial
+            by_document = denial is not None and denial.known_by == BY_DOCUMENT
+            if denial and entry.refusal and by_document and (key[1], denial.policy_id) in refuted:
+                entry.answer = entry.refusal
+                entry.forget_denial()
+
+    def _denied_request(self, key: Key) -> DeniedRequest:
+        answer = self.asked[key].answer
+        reach = self.reach(key[0])
+        listing = answer.question.listing
+        return DeniedRequest(
+            key[1], reach.action_of(listing), reach.region_of(listing, key[2]), answer.caller_arn or ""
+        )
+
+    @property
+    def policies(self) -> StoredPolicies:
+        """The service control policies as the management role listed them last; read when the first is needed."""
+        if self._policies is None:
+            self._policies = landed.stored_policies(self.store)
+        return self._policies
+
+    @property
+    def without_regions(self) -> frozenset[str]:
+        """Accounts of the part whose list of regions a policy of the organisation denies."""
+        if self._without_regions is None:
+            own = {key[1] for key, entry in self.asked.items() if key[3] == REGION and entry.denial is not None}
+            with self.store.read() as connection:
+                rows = evidence.coverage(connection, [REGION], accounts=self._accounts, without_trusted=True)
+            stored = {row["account_id"] for row in rows if row["skip_reason"] == DENIED_BY_POLICY}
+            self._without_regions = frozenset(own | stored)
+        return self._without_regions
+
+    # ------------------------------------------------------------------------------------------ sending
 
     def _ask_once(self, questions: Sequence[Question]) -> None:
         """Put questions of any listings together; what does not fit into memory one after the other."""
@@ -359,6 +485,7 @@ class Collection:
                 entry = self.asked[key] = Asked(answer, attempts=0, first_at=answer.started_at)
             entry.answer = replace(answer, records=[], raw_response=None, error_message=_writable(answer.error_message))
             entry.raw, entry.request_id = _writable(raw), request_id
+            entry.forget_denial()
             entry.attempts += 1
             entry.zeros += answer.outcome == "empty_suspect"
             entry.requests += answer.request_count
@@ -426,6 +553,7 @@ class Collection:
         for name, count in Counter(question.listing.name for question in again).items():
             self.log(f"{name}: asking {count} unlikely zero(s) a second time.")
         self._ask_once(again)
+        self._heed_policies(map(self.key_of, again))
 
     def cells(self) -> list[Cell]:
         """Every cell, judged."""
@@ -484,7 +612,12 @@ class Collection:
         """The cell of a listing whose parents have no records: known where they are trusted, else not."""
         listing = question.listing
         each = listing.each
-        known = each is not None and knowledge.is_whole(_asked_by(question.listing_role, each), question.account_id)
+        parents = () if each is None else _asked_by(question.listing_role, each)
+        reason = "parents_unknown"
+        if parents and knowledge.is_whole(parents, question.account_id):
+            reason = "no_parents"
+        elif parents and knowledge.is_denied(parents, question.account_id):
+            reason = DENIED_BY_POLICY
         role, account, region, name = self.key_of(question)
         now = datetime.now(UTC)
         return Cell(
@@ -500,7 +633,7 @@ class Collection:
             ended_at=now,
             profile=question.profile,
             attempt_count=0,
-            skip_reason="no_parents" if known else "parents_unknown",
+            skip_reason=reason,
         )
 
     def _knowledge(self, cells: Iterable[Cell]) -> "_Knowledge":
@@ -638,6 +771,10 @@ class Collection:
             verdicts = listing_verdicts(connection, names, self.settings)
             said = [(NO_SILENT_ZERO, name, verdict) for name, verdict in verdicts.items()]
             said += [(rule, "workload", verdict) for rule, verdict in also.items()]
+            said += [
+                (POLICIES_DENY_NOTHING, skips.policy_id or skips.kind, verdict)
+                for skips, verdict in self._closed(connection)
+            ]
             for rule, scope, verdict in said:
                 evidence.record_check(
                     connection,
@@ -652,6 +789,15 @@ class Collection:
                     config_hash=self.settings.config_hash,
                 )
         return verdicts
+
+    def _closed(self, connection: "duckdb.DuckDBPyConnection") -> list[tuple[PolicySkips, rules.Verdict]]:
+        """What each policy of the organisation closes in the run so far, in place of what earlier steps said of it."""
+        before = evidence.forget_check(connection, self.run_id, POLICIES_DENY_NOTHING)
+        found = landed.policy_skips(connection, self.run_id, cost.final_days_since(datetime.now(UTC).date()))
+        for skips in found:
+            if skips.sentence() not in before:
+                self.log(skips.sentence())
+        return [(skips, rules.Verdict(False, skips.sentence(), severity="WARN")) for skips in found]
 
     def _load(self, paths: Sequence[Path]) -> None:
         """Load landed cells, so much at a time as memory takes, a listing as a whole or not at all."""
@@ -705,6 +851,10 @@ class Collection:
         def reason(key: Key, earlier: Earlier) -> str | None:
             known_gone = each is not None and knowledge.is_whole(_asked_by(key[0], each), key[1], key[2])
             why = "parent_gone" if known_gone else rules.NO_LONGER_ASKED
+            if not known_gone and each is not None and knowledge.is_denied(_asked_by(key[0], each), key[1], key[2]):
+                why = DENIED_BY_POLICY
+            elif not known_gone and self.settings.regions and key[2] not in (*self.settings.regions, GLOBAL_REGION):
+                why = rules.REGION_NOT_SELECTED
             if key[1] in self.left:
                 why = "account_left"
             if answered_by_another(*key):
@@ -712,7 +862,7 @@ class Collection:
             elif listing.name in COST_BY_MONTH and (earlier.is_trusted or key[1] in self.left):
                 return None
             # What was skipped already is written again only where now more is known of it.
-            settled = rules.RETIRING | rules.ANSWERED_SKIPS
+            settled = rules.RETIRING | rules.ANSWERED_SKIPS | {why}
             known = earlier.outcome == "skipped" and (why == rules.NO_LONGER_ASKED or earlier.skip_reason in settled)
             return None if known else why
 

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from pipelines.catalogue import listings
+from pipelines.rules import CLOSED
 from resources.contract import CONTRACT
 from resources.warehouse import Store
 
@@ -22,6 +23,11 @@ SKIPPED: Mapping[str, tuple[str, str]] = {
     "account_left": ("the account is closed or no longer of the organisation; its rows are retired", ""),
     "account_suspended": ("the account is suspended, so AWS answers nobody there; its rows are kept, stale", ""),
     "caller_changed": ("another role asks this account now; see the cell of that role", ""),
+    "denied_by_policy": (
+        "a policy of the organisation denies it to everybody in the account; its rows are kept, stale",
+        "where it is to be known, exempt the role behind {profile} in the policy that the evidence names; where a "
+        "region is closed for all accounts, CMDB_REGIONS with the others spares the requests",
+    ),
     "group_unresolved": ("the group's CloudFormation stack cannot be read, so its members are unknown", ""),
     "no_longer_asked": ("the settings or the catalogue no longer ask it; its rows are kept, stale", ""),
     "no_parents": ("there is nothing to ask it for: what it is asked of was listed, and is empty", ""),
@@ -40,6 +46,10 @@ SKIPPED: Mapping[str, tuple[str, str]] = {
     ),
     "policy_type_not_enabled": ("the policy type is not enabled in the organisation", ""),
     "region_not_enabled": ("the account has not opted in to the region", ""),
+    "region_not_selected": (
+        "CMDB_REGIONS leaves the region out; what was known there is kept, stale",
+        "add the region to CMDB_REGIONS to have it asked",
+    ),
     "request_limit": (
         "CMDB_COST_REQUEST_LIMIT was reached before it",
         "the next night goes on; raise CMDB_COST_REQUEST_LIMIT to have it sooner (US$0.01 a request)",
@@ -201,7 +211,8 @@ def _outcome(row: Mapping[str, Any]) -> str:
         return f"found, {row['record_count']:,} record(s)"
     if said == "skipped":
         meaning = SKIPPED.get(row["skip_reason"] or "")
-        return f"skipped ({row['skip_reason']}): {meaning[0]}" if meaning else f"skipped ({row['skip_reason']})"
+        told = f"skipped ({row['skip_reason']}): {meaning[0]}" if meaning else f"skipped ({row['skip_reason']})"
+        return f"{told}. {row['error_message']}" if row["skip_reason"] in CLOSED and row["error_message"] else told
     why = row["error_message"] or row["error_code"]
     return f"{said}: {why}" if why else str(said)
 
@@ -217,7 +228,8 @@ def _cure(row: Mapping[str, Any]) -> str:
             entry = listings().get(listing.partition(":")[0])
             parents = ", ".join(entry.each.of) if entry is not None and entry.each is not None else ""
             text = SKIPPED.get(row["skip_reason"] or "", ("", ""))[1]
-            return text.format(role=role, on_request=entry.on_request if entry is not None else "", parents=parents)
+            on_request = entry.on_request if entry is not None else ""
+            return text.format(role=role, on_request=on_request, parents=parents, profile=row["profile"])
         case "denied" if "service control policy" in (row["error_message"] or ""):
             return f"a service control policy denies {region}: name the allowed regions in CMDB_REGIONS, {AGAIN}"
         case "denied":

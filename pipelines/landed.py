@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
+from pipelines.catalogue import listings as known_listings
 from pipelines.landing import Key, records_path
+from pipelines.organization_policies import SCP, PolicySkips, StoredPolicies
 from pipelines.rules import ONE_NIGHT
 from resources import evidence
-from resources.answer import Outcome
+from resources.answer import DENIED_BY_POLICY, Outcome
 from resources.listing import Listing
 from resources.warehouse import Store
 
@@ -81,6 +83,124 @@ def captures(
             | {f"path_{index}": f'$."{name}"' for index, name in enumerate(fields)},
         ).fetchall()
     return [Capture((r[0], r[1], r[2], r[3]), dict(zip(fields, r[4:], strict=True))) for r in rows]
+
+
+def stored_policies(store: Store) -> StoredPolicies:
+    """The organisation's service control policies as they were listed last; none where nobody has listed them.
+
+    From the landing, not from the tables of `org`: the same run may have listed them a moment ago.
+    """
+    try:
+        roots = captures(store, "organizations_root", ("Id", "Arn"))
+        policies = captures(store, "organizations_policy", ("Id", "Name"))
+        contents = captures(store, "organizations_policy_content", ("Content",))
+        targets = captures(store, "organizations_policy_target", ("TargetId",))
+        units = captures(store, "organizations_organizational_unit", ("Id",))
+        members = captures(store, "organizations_account_parent", ("Id",))
+    except LookupError:
+        return StoredPolicies()
+    names = {str(one.fields["Id"]): str(one.fields["Name"]) for one in policies if one.key[3].partition(":")[2] == SCP}
+    attached: dict[str, set[str]] = {}
+    for one in targets:
+        policy = one.key[3].partition(":")[2]
+        if policy in names:
+            attached.setdefault(str(one.fields["TargetId"]), set()).add(policy)
+    documents = {
+        policy: str(one.fields["Content"]) for one in contents if (policy := one.key[3].partition(":")[2]) in names
+    }
+    wanted = [f"organizations_policy_target:{policy}" for policy in names]
+    with store.read() as connection:
+        row = connection.execute(
+            """
+            select count(*) from audit.coverage
+            where list_contains($wanted, listing) and outcome not in ('denied', 'failed', 'wrong_account', 'skipped')
+            """,
+            {"wanted": wanted},
+        ).fetchone()
+    return StoredPolicies(
+        documents=documents,
+        names=names,
+        attached={target: frozenset(own) for target, own in attached.items()},
+        parent_of={str(one.fields["Id"]): one.key[3].partition(":")[2] for one in (*units, *members)},
+        management_account=str(roots[0].fields["Arn"]).split(":")[4] if roots else "",
+        is_complete=documents.keys() == names.keys() and row is not None and row[0] == len(wanted),
+    )
+
+
+def policy_skips(connection: "duckdb.DuckDBPyConnection", run_id: str, billed_since: date) -> list[PolicySkips]:
+    """What each policy of the organisation has closed in a run so far; most cells first.
+
+    Cells for which no policy is known, such as what would have been asked about parents, are those of the one that
+    closes the same account.
+    """
+    connection.execute(
+        """
+        create or replace temp table closed_cell as
+        select
+            coalesce(
+                c.evidence ->> '$.policy_id',
+                max(c.evidence ->> '$.policy_id') over (partition by c.account_id),
+                ''
+            ) as policy_id,
+            coalesce(
+                c.evidence ->> '$.policy_type', max(c.evidence ->> '$.policy_type') over (partition by c.account_id), ''
+            ) as kind,
+            coalesce(c.evidence ->> '$.policy_name', '') as policy_name,
+            c.account_id, c.region, split_part(c.listing, ':', 1) as listing,
+            n.trusted_at is not null as was_trusted
+        from audit.collection as c
+        left join audit.newest_cell as n using (role, account_id, region, listing)
+        where c.run_id = $run_id and c.skip_reason = $reason
+        """,
+        {"run_id": run_id, "reason": DENIED_BY_POLICY},
+    )
+    found = connection.execute(
+        """
+        select
+            kind, policy_id, max(policy_name), list(distinct listing order by listing),
+            list(distinct region order by region), count(distinct account_id), count(*),
+            count(*) filter (was_trusted)
+        from closed_cell
+        group by kind, policy_id
+        order by count(*) desc, policy_id
+        """
+    ).fetchall()
+    billed: dict[str, list[tuple[str, str]]] = {}
+    if found and _exists(connection, "cost", "daily"):
+        for policy, account, region in connection.execute(
+            """
+            with final_day as (
+                select distinct usage_date from cost.daily
+                where slice = 'region' and not is_estimated and usage_date >= $since
+                order by usage_date desc
+                limit 7
+            )
+
+            select distinct c.policy_id, c.account_id, c.region
+            from closed_cell as c
+            join cost.daily as d on c.account_id = d.account_id and c.region = d.dimension_value
+            join final_day as f using (usage_date)
+            where d.slice = 'region' and d.unblended_cost > 0
+            order by all
+            """,
+            {"since": billed_since},
+        ).fetchall():
+            billed.setdefault(policy, []).append((account, region))
+    calls = known_listings()
+    return [
+        PolicySkips(
+            kind=kind,
+            policy_id=policy,
+            policy_name=name,
+            services=tuple(sorted({calls[listing].service for listing in names if listing in calls})),
+            regions=tuple(regions),
+            account_count=accounts,
+            cell_count=cells,
+            trusted_before=trusted,
+            billed=tuple(billed.get(policy, ())),
+        )
+        for kind, policy, name, names, regions, accounts, cells, trusted in found
+    ]
 
 
 def earlier_cells(store: Store, listings: Iterable[Listing], accounts: evidence.Accounts) -> dict[Key, Earlier]:
@@ -218,7 +338,7 @@ def last_measured(
                 case
                     when list_contains($own::varchar[], v.listing)
                         then list_contains($refused::varchar[], concat_ws('|', v.account_id, v.region, v.listing))
-                    else not v.is_trusted and v.outcome <> 'skipped'
+                    else not v.is_trusted and (v.outcome <> 'skipped' or v.skip_reason = 'denied_by_policy')
                 end
             order by all
             """,

@@ -17,8 +17,9 @@ from typing import Any
 from pipelines import accounts, landed, metrics, rules
 from pipelines.catalogue import ACCOUNT, MEASURED, METRIC, REGION
 from pipelines.collection import Collection, NotAsked
+from pipelines.landing import Key
 from pipelines.progress import Part
-from resources.answer import OPTIONAL_GRANT, Identity, Outcome, Question
+from resources.answer import DENIED_BY_POLICY, OPTIONAL_GRANT, Identity, Outcome, Question
 from resources.contract import Role
 from resources.evidence import EVERY_ACCOUNT, Accounts
 from resources.listing import GLOBAL_REGION, Listing
@@ -27,6 +28,11 @@ from resources.roles import Workload
 Plan = Iterator[Sequence[Question]]
 """Questions to put at once, again and again; what came of them is known when the next are wanted."""
 
+
+REGIONS_UNKNOWN = (
+    "Where a policy of the organisation denies the list in the region that it is asked for in, set AWS_DEFAULT_REGION "
+    "to one that is allowed, or name the allowed ones in CMDB_REGIONS."
+)
 
 PART_CELLS = 15_000
 """Cells that are asked, judged and written before the next ones are: some 4 KB each until then."""
@@ -171,7 +177,11 @@ def _metrics(collection: Collection, listing: Listing, role: Role, profile_of: M
     refused = [
         (account, region, name)
         for (_, account, region, name), entry in collection.asked.items()
-        if name in MEASURED and entry.answer.outcome in ("denied", "failed", "wrong_account")
+        if name in MEASURED
+        and (
+            entry.answer.outcome in ("denied", "failed", "wrong_account")
+            or entry.answer.skip_reason == DENIED_BY_POLICY
+        )
     ]
     for account, region, source, resource in landed.last_measured(collection.store, namespaces, own, refused):
         resources[account, region].append((source, resource))
@@ -203,6 +213,10 @@ def _for_parents(collection: Collection, listing: Listing, role: Role, profile_o
             fresh = sorted(named - done[account, region])
             done[account, region] |= named
             if not fresh or account not in profile_of:
+                continue
+            wanted = collection.settings.regions
+            if wanted and region not in (*wanted, GLOBAL_REGION):
+                collection.skip(_left_out((role, account, region, listing.name), [region], profile_of[account]))
                 continue
             ask = _asker(listing, role, profile_of[account], account)
             if each.in_one_cell:
@@ -242,6 +256,12 @@ def _rounds(collection: Collection, listing: Listing, role: Role, questions: Seq
     yield rest
 
 
+def _left_out(key: Key, regions: Sequence[str], profile: str) -> NotAsked:
+    """The one cell that says which regions CMDB_REGIONS leaves out: a cell each would be as many as are asked."""
+    where = ", ".join(regions)
+    return NotAsked(key, "skipped", rules.REGION_NOT_SELECTED, f"Not asked in {where}: not in CMDB_REGIONS.", profile)
+
+
 def _regions_of(
     collection: Collection, listing: Listing, role: Role, profile_of: Mapping[str, str]
 ) -> dict[str, list[str]]:
@@ -255,13 +275,20 @@ def _regions_of(
     for account, profile in profile_of.items():
         # Where its regions could not be listed, what is known of it is asked, so that each cell says why it fails.
         regions_of[account] = enabled.get(account, sorted(known[account]))
-        if account not in enabled and not known[account]:
+        if account not in enabled and account in collection.without_regions:
+            # A policy that denies the list in the region where it is asked for may allow others: each says so itself.
+            regions_of[account] = sorted(known[account] | collection.usual_regions)
+        left_out = collection.regions_left_out.get(account)
+        if left_out:
+            key = (role, account, GLOBAL_REGION, listing.name)
+            collection.skip(_left_out(key, left_out, profile))
+        if account not in enabled and not regions_of[account]:
             collection.skip(
                 NotAsked(
                     (role, account, GLOBAL_REGION, listing.name),
                     "failed",
                     "RegionsUnknown",
-                    f"Not asked, because the enabled regions of {account} could not be listed.",
+                    f"Not asked, because the enabled regions of {account} could not be listed. {REGIONS_UNKNOWN}",
                     profile,
                 )
             )
@@ -323,12 +350,21 @@ def _enabled_regions(collection: Collection) -> Mapping[str, list[str]]:
         return collection.regions_of
     wanted = collection.settings.regions
     regions: dict[str, list[str]] = {}
+    left_out: dict[str, list[str]] = defaultdict(list)
+    usual = set(wanted)
     for capture in collection.records_of(REGION, EVERY_ACCOUNT):
         name = sys.intern(str(capture.fields["RegionName"]))
-        enabled = capture.fields["OptInStatus"] != "not-opted-in"
+        status = capture.fields["OptInStatus"]
         listed = regions.setdefault(capture.key[1], [])
-        if enabled and (not wanted or name in wanted):
-            listed.append(name)
+        if status == "not-opted-in":
+            continue
+        if wanted and name not in wanted:
+            left_out[capture.key[1]].append(name)
+            continue
+        listed.append(name)
+        if status == "opt-in-not-required":
+            usual.add(name)
+    collection.regions_left_out, collection.usual_regions = left_out, frozenset(usual)
     if not any(listing.name == REGION for listing in collection.listings):
         # Read once for all listings of the step; a step that lists the regions itself has more of them later.
         collection.regions_of = regions

@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from resources.answer import Outcome, Refusals
+from pipelines.organization_policies import is_bare
+from resources.answer import DENIED_BY_POLICY, Outcome, Refusals
 from resources.contract import Role
 from resources.identity import FACTS, Severity
 from resources.listing import ZeroSense
@@ -40,6 +41,12 @@ ANSWERED_SKIPS = frozenset(
     }
 )
 """Reasons of a skipped cell by which there is nothing to ask, by AWS's own word or by that of who runs this."""
+
+REGION_NOT_SELECTED = "region_not_selected"
+"""Reason of a cell in regions that are enabled and that CMDB_REGIONS leaves out."""
+
+CLOSED = frozenset({DENIED_BY_POLICY, REGION_NOT_SELECTED})
+"""Reasons of a skipped cell that somebody decided: nothing blocks by it, yet it is no answer, and rows stay stale."""
 
 FOR_LATER = "request_limit"
 """Reason of a cell that waits for the next night, since what tonight may cost was spent on what is needed more."""
@@ -296,6 +303,13 @@ def listing_verdict(listing: str, cells: Sequence[CellState], tolerance: Decimal
         reached = [cell for cell in standing if cell.skip_reason not in UNREACHED]
         if reached and all(cell.skip_reason in ANSWERED_SKIPS for cell in reached):
             return Verdict(True, f"{listing}: there is nothing to ask here ({reasons}).")
+        if _is_closed(reached, standing):
+            closed = sum(cell.skip_reason in CLOSED for cell in reached)
+            return Verdict(
+                True,
+                f"{listing}: {closed} of {len(standing)} cells are closed to the collection and no other can be asked "
+                f"({reasons}). What was known before stands, marked stale.",
+            )
         if standing and all(cell.skip_reason in (FOR_LATER, TOO_MANY_PAGES) for cell in standing):
             # Where the limit is too low for any of it, nothing ever comes.
             stuck = any(cell.skip_reason == TOO_MANY_PAGES for cell in standing)
@@ -312,7 +326,7 @@ def listing_verdict(listing: str, cells: Sequence[CellState], tolerance: Decimal
         return Verdict(False, _sentence(listing, silent), at_fault=_rows(silent))
     central = [cell for cell in untrusted if cell.role != "workload"]
     if central:
-        return Verdict(False, _sentence(listing, central), at_fault=_rows(central))
+        return Verdict(False, f"{_sentence(listing, central)}{_policy_hint(central)}", at_fault=_rows(central))
     if len(untrusted) > tolerance * asked_count:
         return Verdict(
             False,
@@ -333,6 +347,18 @@ def listing_verdict(listing: str, cells: Sequence[CellState], tolerance: Decimal
     return Verdict(True, f"{listing}: all {asked_count} cells are trusted.")
 
 
+def _is_closed(reached: Sequence[CellState], standing: Sequence[CellState]) -> bool:
+    """Whether nothing of a listing could be asked because somebody decided so, and for no other reason.
+
+    CMDB_REGIONS that names no region which an account has enabled is a mistake, not a decision.
+    """
+    allowed = ANSWERED_SKIPS | CLOSED
+    if not reached or not all(cell.skip_reason in allowed for cell in reached):
+        return False
+    only_left_out = all(cell.skip_reason == REGION_NOT_SELECTED for cell in reached)
+    return not (only_left_out and any(cell.skip_reason == "region_not_enabled" for cell in standing))
+
+
 def _for_later(listing: str, cells: Sequence[CellState]) -> Verdict:
     """What the limit of requests left out: a warning, since what stands is not harmed and the next night goes on."""
     first = min(cells, key=lambda cell: cell.skip_reason == FOR_LATER)
@@ -347,11 +373,21 @@ def _for_later(listing: str, cells: Sequence[CellState]) -> Verdict:
 
 
 def _policy_hint(cells: Sequence[CellState]) -> str:
-    denied = [cell for cell in cells if "service control policy" in (cell.error_message or "")]
-    if not denied:
-        return ""
-    regions = ", ".join(sorted({cell.region for cell in denied})[:5])
-    return f" A service control policy denies {regions}: name the regions that are allowed in CMDB_REGIONS."
+    """What to do where a policy of the organisation stands behind refusals, or may and nobody knows.
+
+    What a policy was found to deny is skipped and does not come here.
+    """
+    denied = [cell for cell in cells if cell.outcome == "denied"]
+    named = [cell for cell in denied if "service control policy" in (cell.error_message or "")]
+    if named:
+        regions = ", ".join(sorted({cell.region for cell in named})[:5])
+        return f" A service control policy denies {regions}: name the regions that are allowed in CMDB_REGIONS."
+    if denied and all(is_bare(cell.error_code, cell.error_message) for cell in denied):
+        return (
+            " No policy of the organisation that the management role listed denies it: grant it to the role "
+            f"(`cmdb policy {denied[0].role}`), or, where a region is closed, name the others in CMDB_REGIONS."
+        )
+    return ""
 
 
 def _sentence(listing: str, cells: Sequence[CellState]) -> str:
@@ -402,7 +438,7 @@ def freshness_verdict(
     """Whether the newest collection of a central listing is young enough to be published."""
     if not cells:
         return Verdict(False, f"{listing} has never been asked. Run `cmdb nightly`.")
-    judged = ANSWERED_SKIPS | {FOR_LATER}
+    judged = ANSWERED_SKIPS | CLOSED | {FOR_LATER}
     asked = [cell.ended_at for cell in cells if cell.outcome != "skipped" or cell.skip_reason in judged]
     if not asked:
         return Verdict(False, f"{listing} was not asked: every cell was skipped. Run `cmdb nightly`.")

@@ -23,6 +23,9 @@ REQUEST_LIMIT: Final = "RequestLimit"
 OPTIONAL_GRANT: Final = "optional_grant_not_given"
 """The reason of a question that was not answered because only an optional grant would allow it."""
 
+DENIED_BY_POLICY: Final = "denied_by_policy"
+"""The reason of a question that a policy of the organisation denies, whatever the role is granted."""
+
 
 @dataclass(frozen=True)
 class Identity:

@@ -121,6 +121,26 @@ Every question is a cell: a run, a role, an account, a region and a listing. It 
 A cell that is not trusted changes nothing: the rows that it last gave stay, marked with the time when they
 were true.
 
+A cell is `skipped` for one of these reasons, which `audit.coverage.skip_reason` names:
+
+- AWS has nothing there to ask: the region is not enabled, the service is not offered in it, the policy type is not
+  enabled, what the question is asked of has no records.
+- Nobody is there to be asked: the account is suspended, or no profile reaches it.
+- Whoever runs this decided so: an optional grant is not given, `CMDB_REGIONS` leaves the region out
+  (`region_not_selected`: one cell an account and listing names all its regions), a limit of requests was reached.
+- **The organisation decided so** (`denied_by_policy`): a service or resource control policy denies the request,
+  whatever the role is granted. It blocks nothing, in any role and service, also where all cells of a listing are so,
+  and does not count against `CMDB_UNTRUSTED_TOLERANCE`. Evidence is AWS's own words ("with an explicit deny in a
+  service control policy", "because no service control policy allows"), or, where a refusal has no words, a service
+  control policy that the management role listed, that reaches the account through its OUs and that denies the action
+  in this region without doubt. A condition that is not about the region or the caller's ARN is undecided and no
+  evidence; neither is a policy that denies what AWS has just answered in the account. Each policy is named once a run,
+  with the usage that the bill shows there beside it.
+
+A refusal without that evidence stays `denied`: it is the role that misses a permission. So does one by a permissions
+boundary, a session policy, a VPC endpoint policy or the role's own policies, and everything that the management
+account is refused, which no such policy binds.
+
 ## When nothing comes back
 
 A zero is believed when all of this supports it:

@@ -277,6 +277,14 @@ def record_check(
     )
 
 
+def forget_check(connection: "duckdb.DuckDBPyConnection", run_id: str, check_name: str) -> set[str]:
+    """Remove what a rule said in a run, of every scope; returns its sentences."""
+    rows = connection.execute(
+        "delete from audit.check_result where run_id = ? and check_name = ? returning observed", [run_id, check_name]
+    ).fetchall()
+    return {str(sentence) for (sentence,) in rows}
+
+
 def record_build(connection: "duckdb.DuckDBPyConnection", run_id: str, built: Mapping[str, str]) -> None:
     """Remember that relations were built, now, each from a query with a fingerprint."""
     for relation, fingerprint in built.items():

@@ -610,8 +610,11 @@ class Reach:
 
     def is_optional(self, listing: Listing) -> bool:
         """Whether only an optional grant covers a listing, so that a refusal says that it was not given."""
-        signing_name = self._models.signing_name(listing.service, listing.operation)
-        return is_optional(self.role, iam_action(signing_name, listing.operation))
+        return is_optional(self.role, self.action_of(listing))
+
+    def action_of(self, listing: Listing) -> str:
+        """The IAM action that guards a listing, such as `ec2:DescribeInstances`."""
+        return iam_action(self._models.signing_name(listing.service, listing.operation), listing.operation)
 
     def check_listing(self, listing: Listing) -> None:
         """That the role's clause covers a listing, and that it can be read.

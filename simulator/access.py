@@ -15,7 +15,8 @@ from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
-from simulator.wire import AwsError, Call, denied, expired, unknown_token
+from simulator.governance import Governance
+from simulator.wire import AwsError, Call, PolicyWording, denied, denied_by_policy, expired, unknown_token
 from simulator.world import KINDS, Kind, World
 
 ROLE_NAMES: Mapping[Kind, str] = {
@@ -108,6 +109,9 @@ class Access:
         self.world = world
         self.policies = policies
         self.session_seconds: int | None = None
+        self.governance: Governance | None = None
+        """Whose policies are obeyed, once there is one."""
+        self.policy_wording: PolicyWording = "arn"
         self.refused: dict[Kind, Policy] = {}
         """Grants taken back, by role."""
 
@@ -176,6 +180,17 @@ class Access:
         else:
             taken = self.refused.get(call.role)
             allowed = self.policies[call.role].allows(action) and not (taken and taken.allows(action))
+        if self.governance is not None and call.role is not None:
+            kind, policy = self.governance.refusing(call.account_id, call.arn, action, call.region)
+            if kind:
+                raise denied_by_policy(
+                    call.service,
+                    action,
+                    call.arn,
+                    kind=kind,
+                    policy_arn=None if policy is None else self.governance.policy_arn(policy),
+                    wording=self.policy_wording,
+                )
         if not allowed:
             raise denied(call.service, action, call.arn)
 

@@ -38,6 +38,7 @@ from simulator.wire import (
     AwsError,
     Call,
     Paging,
+    PolicyWording,
     Response,
     denied,
     enumeration,
@@ -156,6 +157,7 @@ class Simulation:
         self.faults = Faults()
         self.lies: list[Lie] = []
         self.governance = Governance(self.world, enumeration("organizations", "PolicyType"), self.settings)
+        self.access.governance = self.governance
         storage, addressing = self.seeder.storage, self.seeder.addressing
         self.hub = Hub(self.seeder.network, self.settings, (storage, addressing))
         self.aggregation = Aggregation(self.seeder.network, self.settings)
@@ -432,6 +434,8 @@ class Simulation:
                     self.settings.disabled_policy_types = value
                 case "delegation_policy" if isinstance(value, bool):
                     self.settings.delegation_policy = value
+                case "policy_wording" if value in get_args(PolicyWording):
+                    self.access.policy_wording = value
                 case "refused_actions" if isinstance(value, dict):
                     self.access.refused = refusals(value)
                 case "page_size" if isinstance(value, int) and value > 0:
@@ -483,5 +487,5 @@ class Simulation:
         self._stop_lying()
         self.faults.rules.clear()
         self.access.session_seconds = None
-        self.access.refused = {}
+        self.access.refused, self.access.policy_wording = {}, "arn"
         self.settings.reset(self._page_size)

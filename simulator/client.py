@@ -141,7 +141,8 @@ class Simulator:
         The names are `page_size`, `page_sizes` (by `service:Operation`), `session_seconds`,
         `trail_delay_seconds`, `lookups_a_second` (0: any number), `org_mode` (`silent-zero`, `access-denied`),
         `policy_types` (by type: `policies`, `empty`, `not_enabled`), `disabled_policy_types` (`refused`,
-        `empty`), `delegation_policy` (whether there is one), `refused_actions` (IAM action patterns by role)
+        `empty`), `delegation_policy` (whether there is one), `refused_actions` (IAM action patterns by role),
+        `policy_wording` (what a refusal says of the SCP behind it: `arn`, `words`, `bare`)
         and `today`, and those of the bill that `simulator.ledger` explains.
         """
         self.control("POST", "/config", settings)

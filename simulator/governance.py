@@ -7,9 +7,11 @@ until somebody detaches it, also on those that come later.
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from typing import Any, Literal
 
 from simulator.pages import PolicyState, Settings
@@ -46,6 +48,46 @@ _ALLOW_ALL: Document = {
     "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}],
 }
 
+
+def _speaks_of(statement: Document, action: str) -> bool:
+    key = "Action" if "Action" in statement else "NotAction"
+    patterns = [statement[key]] if isinstance(statement[key], str) else statement[key]
+    return any(fnmatchcase(action.lower(), pattern.lower()) for pattern in patterns) == (key == "Action")
+
+
+def _denies(content: Document, arn: str, action: str, region: str) -> bool:
+    """Whether a document denies an action; a condition that the simulation does not know never holds."""
+    role = re.sub(r":sts:(.*):assumed-role/([^/]+)/.*", r":iam:\1:role/\2", arn)
+    for statement in content.get("Statement", []):
+        if statement["Effect"] != "Deny" or not _speaks_of(statement, action):
+            continue
+        conditions = statement.get("Condition", {}).items()
+        if all(_holds(operator, keys, region, role) for operator, keys in conditions):
+            return True
+    return False
+
+
+def _holds(operator: str, keys: Document, region: str, role: str) -> bool:
+    held = []
+    for key, wanted in keys.items():
+        patterns = [wanted] if isinstance(wanted, str) else wanted
+        match operator, key.lower():
+            case (("StringEquals" | "StringNotEquals" | "StringLike" | "StringNotLike"), "aws:requestedregion"):
+                found = any(fnmatchcase(region, pattern) for pattern in patterns)
+            case (("ArnLike" | "ArnNotLike" | "StringLike" | "StringNotLike"), "aws:principalarn"):
+                found = any(fnmatchcase(role, pattern) for pattern in patterns)
+            case _:
+                return False
+        held.append(found != ("Not" in operator))
+    return all(held)
+
+
+def _allows(content: Document, action: str) -> bool:
+    return any(
+        statement["Effect"] == "Allow" and _speaks_of(statement, action) for statement in content.get("Statement", [])
+    )
+
+
 ROOT = "/"
 # Type, name, description, where it is attached (OU path, `/` for the root, `#n` for the nth workload account).
 POLICIES: tuple[tuple[str, str, str, tuple[str, ...], Document], ...] = (
@@ -64,7 +106,8 @@ POLICIES: tuple[tuple[str, str, str, tuple[str, ...], Document], ...] = (
         _deny(
             "OnlyTheseRegions",
             ["*"],
-            Condition={"StringNotEquals": {"aws:RequestedRegion": ["ap-southeast-2", "eu-west-1"]}},
+            # Global services are in us-east-1.
+            Condition={"StringNotEquals": {"aws:RequestedRegion": ["ap-southeast-2", "eu-west-1", "us-east-1"]}},
         ),
     ),
     (SCP, "🔒 sandbox", "Keeps sandboxes small.", ("Sandbox",), _deny("NoIam", ["iam:Create*"])),
@@ -375,6 +418,57 @@ class Governance:
         if self.target_type(target_id) is None:
             raise WorldError(f"there is no root, OU or account {target_id}")
         return target_id
+
+    def _change_add_policy(
+        self, name: str, content: Document, target: str, policy_type: str = SCP, exclusive: bool = False
+    ) -> dict[str, Any]:
+        """A new SCP or RCP on an OU (by its path), an account (by its id) or the root (`/`), which is obeyed at once.
+
+        Args:
+            exclusive: in place of what allows everything there, as an organisation does that lists what is allowed.
+        """
+        if policy_type not in NOT_FOR_MANAGEMENT:
+            raise WorldError(f"only {' and '.join(sorted(NOT_FOR_MANAGEMENT))} can be added")
+        target_id = target if target.isdigit() else self.world.unit_id("" if target == ROOT else target)
+        policy = OrganizationPolicy(
+            self._policy_id(policy_type, name), policy_type, name, "", content, [self._known_target(target_id)]
+        )
+        self._policies.append(policy)
+        if exclusive:
+            next(one for one in self._policies if one.everywhere and one.policy_type == policy_type).detached.add(
+                target_id
+            )
+        return {"policy_id": policy.policy_id, "target_id": target_id}
+
+    def refusing(self, account_id: str, arn: str, action: str, region: str) -> tuple[str, OrganizationPolicy | None]:
+        """Kind and policy that keep an account from an action in a region; no policy where none allows it.
+
+        The kind is empty where nothing does.
+        """
+        account = self._member(account_id)
+        if account is None or account_id == self.world.management:
+            return "", None
+        parts = account.ou.split("/") if account.ou else []
+        units = [self.world.unit_id("/".join(parts[:depth])) for depth in range(len(parts) + 1)]
+        for policy_type in (SCP, RCP):
+            kind = policy_type.lower().replace("_", " ")
+            if self.state(policy_type) != "policies":
+                continue
+            for target in [*units, account_id]:
+                there = self.attached_to(target, policy_type)
+                for policy in there:
+                    if _denies(policy.content, arn, action, region):
+                        return kind, policy
+                if not any(_allows(policy.content, action) for policy in there) and policy_type == SCP:
+                    return kind, None
+        return "", None
+
+    def policy_arn(self, policy: OrganizationPolicy) -> str:
+        """The ARN of a policy."""
+        kind = policy.policy_type.lower()
+        if policy.is_aws_managed:
+            return f"arn:aws:organizations::aws:policy/{kind}/{policy.policy_id}"
+        return self.world.organization_arn("policy", f"/{kind}/{policy.policy_id}")
 
     def _change_attach_policy(self, policy_id: str, target_id: str) -> dict[str, Any]:
         policy = self._known_policy(policy_id)

@@ -29,14 +29,9 @@ class PolicyApis:
     # ------------------------------------------------------------------ policies
 
     def _summary(self, policy: OrganizationPolicy) -> Output:
-        kind = policy.policy_type.lower()
-        if policy.is_aws_managed:
-            arn = f"arn:aws:organizations::aws:policy/{kind}/{policy.policy_id}"
-        else:
-            arn = self._world.organization_arn("policy", f"/{kind}/{policy.policy_id}")
         return {
             "Id": policy.policy_id,
-            "Arn": arn,
+            "Arn": self._governance.policy_arn(policy),
             "Name": policy.name,
             "Description": policy.description,
             "Type": policy.policy_type,

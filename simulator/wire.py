@@ -15,7 +15,7 @@ import re
 import threading
 import warnings
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import parse_qsl, urlencode
 
 import botocore.exceptions
@@ -124,6 +124,33 @@ def denied(service: str, action: str, arn: str, resource: str = "*") -> AwsError
         AwsError("AccessDenied", message, 403),
         "AccessDeniedException",
         message,
+    )
+
+
+PolicyWording = Literal["arn", "words", "bare"]
+"""How much a refusal says of the organisation's policy behind it: its ARN, its type alone, nothing."""
+
+
+def denied_by_policy(
+    service: str, action: str, arn: str, *, kind: str, policy_arn: str | None, wording: PolicyWording
+) -> AwsError:
+    """A policy of the organisation denies the action, by its statement; or, without `policy_arn`, allows it not."""
+    who = f"User: {arn} is not authorized to perform: {action}"
+    if policy_arn is None:
+        reason = f"because no {kind} allows the {action} action"
+    else:
+        reason = f"with an explicit deny in a {kind}" + (f": {policy_arn}" if wording == "arn" else "")
+    refusal = "You are not authorized to perform this operation."
+    if wording == "bare":
+        ec2, xml, json_text = refusal, "Access Denied", who
+    else:
+        ec2, xml, json_text = f"{refusal} {who} {reason}", f"{who} {reason}", f"{who} on resource: * {reason}"
+    return _by_protocol(
+        service,
+        AwsError("UnauthorizedOperation", ec2, 403),
+        AwsError("AccessDenied", xml, 403),
+        "AccessDeniedException",
+        json_text,
     )
 
 

@@ -747,7 +747,9 @@ PLACE = "account 111122223333, region ap-southeast-2, asked by workload"
         pytest.param(
             [cell(), cell("denied", error_code="AccessDenied")],
             f"ec2_instance: denied in {PLACE}. AccessDenied. That is 1 of 2 cells, more than "
-            "CMDB_UNTRUSTED_TOLERANCE=0.05 allows.",
+            "CMDB_UNTRUSTED_TOLERANCE=0.05 allows. No policy of the organisation that the management role listed "
+            "denies it: grant it to the role (`cmdb policy workload`), or, where a region is closed, name the others "
+            "in CMDB_REGIONS.",
             id="beyond the tolerance",
         ),
         pytest.param(
@@ -782,6 +784,49 @@ def test_a_listing_says_who_was_asked_where_and_what_came_of_it(cells: list[Cell
 )
 def test_what_blocks_is_at_fault_and_nothing_else(cells: list[CellState]) -> None:
     assert judge(cells).at_fault == (cells[-1].as_row(),)
+
+
+DENIED, LEFT_OUT = "denied_by_policy", "region_not_selected"
+
+
+@pytest.mark.parametrize(
+    ("reasons", "passed"),
+    [
+        ((DENIED,), True),
+        ((DENIED, DENIED, "no_profile", "account_suspended", "region_not_enabled"), True),
+        ((DENIED, "not_offered", "no_longer_asked"), True),
+        ((DENIED, LEFT_OUT), True),
+        ((LEFT_OUT, "no_profile"), True),
+        # What nobody decided is open still.
+        ((DENIED, "parents_unknown"), False),
+        ((DENIED, "request_limit"), False),
+        (("no_profile", "account_suspended"), False),
+        # A region that no account has enabled is a slip in CMDB_REGIONS.
+        ((LEFT_OUT, "region_not_enabled"), False),
+    ],
+)
+@pytest.mark.parametrize("role", ["workload", "operations"])
+def test_what_somebody_closed_blocks_nothing(reasons: tuple[str, ...], passed: bool, role: Role) -> None:
+    cells = [cell("skipped", role, region=f"r-{n}", skip_reason=reason) for n, reason in enumerate(reasons)]
+    assert judge(cells, Decimal(0)).passed is passed
+    # Beside what was asked it counts for nothing.
+    assert judge([*cells, cell()], Decimal(0)).passed is (passed or "request_limit" not in reasons)
+
+
+def test_a_refused_central_role_is_told_of_policies_too() -> None:
+    bare = judge([cell("denied", "operations", error_code="AccessDenied")])
+    assert bare.blocks and "`cmdb policy operations`" in bare.sentence
+    words = judge([cell("denied", "management", error_message="explicit deny in a service control policy")])
+    assert words.blocks and "A service control policy denies" in words.sentence
+    own = judge(
+        [cell("denied", "billing", error_code="AccessDenied", error_message="because no session policy allows it")]
+    )
+    assert own.blocks and "policy of the organisation" not in own.sentence
+
+
+def test_a_central_listing_that_a_policy_denies_is_as_fresh_as_an_answer() -> None:
+    cells = [cell("skipped", "operations", skip_reason=DENIED)]
+    assert freshness_verdict("resource_group", cells, now=cells[0].ended_at).passed
 
 
 @pytest.mark.parametrize("outcome", ["denied", "failed"])

@@ -34,12 +34,15 @@ spent as (
 ),
 
 asked as (
-    -- A cell that is skipped because nothing can be there tells as much as a trusted one.
+    -- A cell that is skipped because nothing can be there tells as much as a trusted one; where a policy or a setting
+    -- keeps the collection out, something may be there.
     select
         account_id,
         split_part(listing, ':', 1) as listing,
         bool_or(outcome <> 'skipped') and bool_and(is_trusted) filter (
-            where outcome <> 'skipped' or skip_reason in ('no_profile', 'account_suspended')
+            where outcome <> 'skipped' or skip_reason in (
+                'no_profile', 'account_suspended', 'denied_by_policy', 'region_not_selected'
+            )
         ) as is_known,
         max(ended_at) as answered_at,
         coalesce(sum(record_count) filter (where is_trusted), 0) as record_count

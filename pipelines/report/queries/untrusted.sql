@@ -9,11 +9,12 @@ with cell as (
         and coalesce(skip_reason, '') not in (
             'account_left',
             'caller_changed',
+            'denied_by_policy',
             'no_parents',
             'no_resource_policy',
             'not_offered',
             'not_requested',
-            'parent_gone', 'policy_type_not_enabled', 'region_not_enabled'
+            'parent_gone', 'policy_type_not_enabled', 'region_not_enabled', 'region_not_selected'
         )
 )
 

@@ -1,0 +1,336 @@
+"""What policies of the organisation deny: by AWS's words in a refusal, or by the service control policies themselves.
+
+Pure functions over texts and documents; `pipelines.landed` reads the stored policies, `pipelines.collection` asks.
+Everything here errs on one side: what cannot be decided is no evidence, and a refusal without evidence stays a refusal.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache
+from typing import Any
+
+from resources.answer import OPTIONAL_GRANT, Answer
+from resources.credentials import EXPIRED_CODES
+
+SCP = "SERVICE_CONTROL_POLICY"
+
+SERVICE_CONTROL, RESOURCE_CONTROL = "service control policy", "resource control policy"
+
+BY_WORDS, BY_DOCUMENT = "AWS names it in its refusal", "the policy's document, as the management role listed it"
+
+BARE_CODES = frozenset(
+    {
+        "AccessDenied",
+        "AccessDeniedException",
+        "AuthFailure",
+        "AuthorizationError",
+        "Forbidden",
+        "NotAuthorized",
+        "NotAuthorizedException",
+        "UnauthorizedException",
+        "UnauthorizedOperation",
+    }
+)
+"""Codes of a refusal that a service control policy may stand behind without being named."""
+
+_WORDS = re.compile(
+    r"(?:explicit deny in a|because no) (service|resource) control policy\b(?::\s*arn:\S*/(p-[0-9A-Za-z_]+))?", re.I
+)
+_ANOTHER_POLICY = re.compile(r"explicit deny in an? \w|because no [\w -]+ allows", re.I)
+_OF_STS = re.compile(r"not authorized to perform: sts:", re.I)
+_ASSUMED_ROLE = re.compile(r"(arn:[\w-]+:)sts(::\d+:)assumed-role/([^/]+)/.*")
+_RESERVED_ROLES = {"aws-reserved": "AWSReservedSSO_", "aws-service-role": "AWSServiceRoleFor"}
+"""Paths that AWS keeps to itself, and how the names of the roles below them begin."""
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyDenial:
+    """A policy of the organisation that denies a request.
+
+    Attributes:
+        policy_id: empty where AWS says that there is one but not which.
+        known_by: `BY_WORDS` or `BY_DOCUMENT`.
+    """
+
+    kind: str
+    policy_id: str
+    policy_name: str
+    known_by: str
+
+    def as_evidence(self) -> dict[str, str]:
+        """What is kept with the cell that is skipped for it."""
+        named = {"policy_id": self.policy_id, "policy_name": self.policy_name}
+        return {"policy_type": self.kind, "policy_known_by": self.known_by} | {k: v for k, v in named.items() if v}
+
+
+@dataclass(frozen=True, slots=True)
+class DeniedRequest:
+    """What a service control policy looks at.
+
+    Attributes:
+        action: the IAM action, such as `ec2:DescribeInstances`.
+        region: the region that the request is sent to, also where its service has none.
+        caller_arn: as STS names the caller.
+    """
+
+    account_id: str
+    action: str
+    region: str
+    caller_arn: str
+
+
+def is_refusal(answer: Answer) -> bool:
+    """Whether AWS refused the request itself, with credentials that are good; not the way to them."""
+    refused = answer.outcome == "denied" or answer.skip_reason == OPTIONAL_GRANT
+    return (
+        refused
+        and answer.caller_account_id is not None
+        and answer.error_code not in EXPIRED_CODES
+        and _OF_STS.search(answer.error_message or "") is None
+    )
+
+
+def named_in(message: str | None) -> PolicyDenial | None:
+    """The service or resource control policy that a refusal blames; None where it blames none.
+
+    A permissions boundary, a session policy, a VPC endpoint policy and the role's own are no policies of the
+    organisation.
+    """
+    words = _WORDS.search(message or "")
+    if words is None:
+        return None
+    kind = SERVICE_CONTROL if words[1].lower() == "service" else RESOURCE_CONTROL
+    return PolicyDenial(kind, words[2] or "", "", BY_WORDS)
+
+
+def is_bare(error_code: str | None, message: str | None) -> bool:
+    """Whether a refusal leaves open which policy stands behind it, so that a stored one may."""
+    return error_code in BARE_CODES and _ANOTHER_POLICY.search(message or "") is None
+
+
+# ------------------------------------------------------------------------------------------ the documents
+
+
+@dataclass(frozen=True)
+class StoredPolicies:
+    """The service control policies that the management role listed, and where they are attached.
+
+    Attributes:
+        documents: content by policy id, as text.
+        names: name by policy id.
+        attached: ids of the policies by root, OU or account.
+        parent_of: what is above an account or an OU.
+        management_account: which no service control policy binds.
+        is_complete: every policy's document and attachments are known, so that what is not there is not there.
+    """
+
+    documents: Mapping[str, str] = field(default_factory=dict)
+    names: Mapping[str, str] = field(default_factory=dict)
+    attached: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    parent_of: Mapping[str, str] = field(default_factory=dict)
+    management_account: str = ""
+    is_complete: bool = False
+
+    def named(self, denial: PolicyDenial) -> PolicyDenial:
+        """A denial with the policy's name, where it is known."""
+        return replace(denial, policy_name=self.names.get(denial.policy_id, ""))
+
+    def denials(self, request: DeniedRequest) -> Iterator[PolicyDenial]:
+        """The policies that without doubt deny a request; nothing where that cannot be decided."""
+        if not self.management_account or request.account_id == self.management_account:
+            return
+        for target in self._above(request.account_id):
+            attached = sorted(self.attached.get(target, ()))
+            statements = {policy: _statements(self.documents.get(policy, "")) for policy in attached}
+            for policy, own in statements.items():
+                if any(one.effect == "Deny" and one.applies(request) for one in own or ()):
+                    yield self._denial(policy)
+            # At each level of the tree one policy has to allow it; what lists what is allowed denies the rest.
+            if self.is_complete and attached and not any(_may_allow(own, request) for own in statements.values()):
+                yield PolicyDenial(
+                    SERVICE_CONTROL,
+                    "+".join(attached),
+                    f"nothing at {target} allows it: "
+                    + ", ".join(self.names.get(policy, policy) for policy in attached),
+                    BY_DOCUMENT,
+                )
+
+    def _denial(self, policy: str) -> PolicyDenial:
+        return PolicyDenial(SERVICE_CONTROL, policy, self.names.get(policy, ""), BY_DOCUMENT)
+
+    def _above(self, account: str) -> list[str]:
+        """The account and everything above it, up to the root; answers of two nights might close a circle."""
+        chain = [account]
+        while (above := self.parent_of.get(chain[-1])) is not None and above not in chain:
+            chain.append(above)
+        return chain
+
+
+def _may_allow(statements: "Sequence[_Statement] | None", request: DeniedRequest) -> bool:
+    return statements is None or any(one.effect == "Allow" and one.applies(request) is not False for one in statements)
+
+
+@dataclass(frozen=True)
+class _Statement:
+    effect: str
+    actions: tuple[str, ...]
+    not_actions: tuple[str, ...]
+    is_of_everything: bool
+    conditions: tuple[tuple[str, str, tuple[str, ...]], ...]
+
+    def applies(self, request: DeniedRequest) -> bool | None:
+        """Whether it speaks of a request; None where that cannot be decided."""
+        if self.actions:
+            speaks = any(_matches(pattern.lower(), request.action.lower()) for pattern in self.actions)
+        else:
+            speaks = not any(_matches(pattern.lower(), request.action.lower()) for pattern in self.not_actions)
+        if not speaks:
+            return False
+        held = [_holds(operator, key, values, request) for operator, key, values in self.conditions]
+        if False in held:
+            return False
+        return None if None in held or not self.is_of_everything else True
+
+
+@cache
+def _statements(document: str) -> tuple[_Statement, ...] | None:
+    """The statements of a policy; None where the document is not one."""
+    try:
+        content = json.loads(document)
+        found = content["Statement"]
+        return tuple(_statement(one) for one in ([found] if isinstance(found, dict) else found))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def _statement(data: Mapping[str, Any]) -> _Statement:
+    return _Statement(
+        effect=str(data["Effect"]),
+        actions=_texts(data.get("Action", ())),
+        not_actions=_texts(data.get("NotAction", ())),
+        is_of_everything="*" in _texts(data.get("Resource", ())),
+        conditions=tuple(
+            (operator, key, _texts(values))
+            for operator, keys in data.get("Condition", {}).items()
+            for key, values in keys.items()
+        ),
+    )
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    return tuple(map(str, [value] if isinstance(value, str | bool | int) else value))
+
+
+def _holds(operator: str, key: str, values: Sequence[str], request: DeniedRequest) -> bool | None:
+    """Whether a condition holds; None for a key, an operator or a value that is not known here.
+
+    Both keys are always there and have one value: neither `IfExists` nor a set operator changes anything.
+    """
+    name = operator.rpartition(":")[2].removesuffix("IfExists")
+    is_negated = "Not" in name
+    compare = name.replace("Not", "", 1)
+    if compare not in ("StringEquals", "StringEqualsIgnoreCase", "StringLike", "ArnEquals", "ArnLike"):
+        return None
+    match key.lower():
+        case "aws:requestedregion" if compare.startswith("String"):
+            found = [_equals(compare, value, request.region) for value in values]
+        case "aws:principalarn":
+            found = [_is_principal(compare, value, request.caller_arn) for value in values]
+        case _:
+            return None
+    holds = True if True in found else None if None in found else False
+    return holds if holds is None or not is_negated else not holds
+
+
+def _equals(compare: str, wanted: str, value: str) -> bool | None:
+    if "${" in wanted:
+        return None
+    match compare:
+        case "StringEquals":
+            return wanted == value
+        case "StringEqualsIgnoreCase":
+            return wanted.lower() == value.lower()
+        case "StringLike":
+            return _matches(wanted, value)
+    # An ARN is compared part by part: a wildcard does not reach over a colon.
+    parts, own = wanted.split(":", 5), value.split(":", 5)
+    if len(parts) != len(own):
+        return True if wanted == "*" else None
+    return all(_matches(part, of) for part, of in zip(parts, own, strict=True))
+
+
+def _is_principal(compare: str, wanted: str, caller_arn: str) -> bool | None:
+    """Whether an ARN pattern names the caller. STS does not tell a role's path: where that matters, it is open."""
+    assumed = _ASSUMED_ROLE.fullmatch(caller_arn)
+    if assumed is None:
+        return _equals(compare, wanted, caller_arn) if caller_arn else None
+    name = assumed[3]
+    found = _equals(compare, wanted, f"{assumed[1]}iam{assumed[2]}role/{name}")
+    path = wanted.partition(":role/")[2]
+    if found is not False or "/" not in path:
+        return found
+    begins = _RESERVED_ROLES.get(path.partition("/")[0])
+    if begins is not None and not name.startswith(begins):
+        return False
+    return None if _matches(path.rpartition("/")[2], name) else False
+
+
+@cache
+def _pattern(glob: str) -> re.Pattern[str]:
+    return re.compile("".join({"*": ".*", "?": "."}.get(c, re.escape(c)) for c in glob), re.S)
+
+
+def _matches(glob: str, value: str) -> bool:
+    return _pattern(glob).fullmatch(value) is not None
+
+
+# ---------------------------------------------------------------------------------------------- to be told
+
+
+@dataclass(frozen=True, slots=True)
+class PolicySkips:
+    """What one policy closes in a run.
+
+    Attributes:
+        services: that are refused, such as `ec2`.
+        trusted_before: cells that had a trusted answer once.
+        billed: account and region that the bill of the last days shows usage in.
+    """
+
+    kind: str
+    policy_id: str
+    policy_name: str
+    services: tuple[str, ...]
+    regions: tuple[str, ...]
+    account_count: int
+    cell_count: int
+    trusted_before: int
+    billed: tuple[tuple[str, str], ...] = ()
+
+    def sentence(self) -> str:
+        """Said once a run, instead of once a cell."""
+        kind = self.kind or "control policy"
+        name = f" ({self.policy_name})" if self.policy_name else ""
+        who = f"{kind[0].upper()}{kind[1:]} {self.policy_id}{name}"
+        if not self.policy_id:
+            who = f"A {kind} that AWS does not name"
+        accounts = f"{self.account_count} account{'s' * (self.account_count != 1)}"
+        cells = "1 cell is" if self.cell_count == 1 else f"{self.cell_count} cells are"
+        keeps = "keeps its" if self.cell_count == 1 else "keep their"
+        said = (
+            f"{who} denies {_some(self.services)} in {_some(self.regions)} for {accounts}: {cells} skipped and "
+            f"{keeps} last rows, marked stale."
+        )
+        if self.trusted_before:
+            said += f" {self.trusted_before} of them had an answer before."
+        if self.billed:
+            places = _some([f"{account} in {region}" for account, region in self.billed])
+            said += f" The bill of the last days shows usage in {places}: what runs there is not seen."
+        return said
+
+
+def _some(names: Iterable[str], shown: int = 20) -> str:
+    all_names = list(names)
+    return ", ".join(all_names[:shown]) + (f" and {len(all_names) - shown} more" if len(all_names) > shown else "")
