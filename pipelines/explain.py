@@ -42,7 +42,7 @@ SKIPPED: Mapping[str, tuple[str, str]] = {
     "region_not_enabled": ("the account has not opted in to the region", ""),
     "request_limit": (
         "CMDB_COST_REQUEST_LIMIT was reached before it",
-        "the next night goes on; raise CMDB_COST_REQUEST_LIMIT to have it sooner (US$0.01 a request)",
+        "the next day (UTC) goes on; raise CMDB_COST_REQUEST_LIMIT to have it sooner (US$0.01 a request)",
     ),
 }
 """What each reason of a skipped cell means, and what to do about it where something can be done."""

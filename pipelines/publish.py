@@ -16,7 +16,7 @@ from pipelines.metadata import rows_table
 from pipelines.models import Model, key_checks
 from pipelines.settings import Settings
 from pipelines.sql_files import identifier
-from resources import evidence
+from resources import evidence, paid_requests
 from resources.warehouse import Store, WarehouseError
 from resources.warehouse_resource import Warehouse
 
@@ -173,6 +173,7 @@ def _tidy(context: dg.AssetExecutionContext, store: Store, warehouse: Warehouse)
     """Forget what is old. What is published stays published, also where this fails."""
     try:
         return prune(store) | {
+            "paid_request_days_removed": paid_requests.prune(store, warehouse.now().date()),
             "runs_removed": prune_runs(context.instance, warehouse.now() - RUN_RECORDS_KEPT),
         }
     except (WarehouseError, OSError, duckdb.Error, sqlalchemy.exc.SQLAlchemyError) as error:
