@@ -124,6 +124,7 @@ def _environment(folder: Path, url: str, certificate: Path) -> dict[str, str]:
         "AWS_BILLING_PROFILE": "benchBilling",
         "CMDB_WORKLOAD_PROFILES": f"{profile_of('4')}*",
         "CMDB_COST_MONTHS": "1",
+        "CMDB_COST_REQUEST_LIMIT": "100000",
         "CMDB_DATABASE": str(folder / "warehouse" / "aws_org.duckdb"),
         "DAGSTER_HOME": str(folder / "dagster"),
         "NO_COLOR": "1",

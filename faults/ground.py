@@ -233,6 +233,8 @@ class Ground:
             "HOME": os.environ["HOME"],
             "CMDB_DATABASE": str(database),
             "CMDB_COST_MONTHS": "1",
+            # The nights of a case are all of one day, and nobody pays for them.
+            "CMDB_COST_REQUEST_LIMIT": "100000",
             "DAGSTER_HOME": str(self.scratch / "dagster"),
             # A sentence is never cut for want of room.
             "COLUMNS": "1000",

@@ -1,4 +1,4 @@
-"""Asks Cost Explorer: the bill slice by slice and month by month, and never more requests than a night may cost.
+"""Asks Cost Explorer: the bill slice by slice and month by month, and never more requests than a day may cost.
 
 One question at a time: each costs money, the limit has to be kept exactly, and what Cost Explorer says to one month
 (that it throttles for ever, that it knows only the classic metrics) holds for the next.
@@ -6,7 +6,6 @@ One question at a time: each costs money, the limit has to be kept exactly, and 
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import chain
 from typing import Any
@@ -27,7 +26,7 @@ REFUSED_CODES = frozenset({"AccessDenied", "AccessDeniedException", "ValidationE
 
 
 def ask_costs(collection: Collection, listings: Sequence[Listing]) -> None:
-    """Ask all that Cost Explorer is asked, most needed first, and stop before the night's limit.
+    """Ask all that Cost Explorer is asked, most needed first, and stop before the day's limit.
 
     First which tags are cost allocation tags, then slices and months of the bill, last what single resources cost.
     """
@@ -73,20 +72,21 @@ class _Bill:
         collection.ask_in_turn(chain(self._put(tags), self._bill(months), self._put(resources)), totals)
         waiting = sum(cell.reason == FOR_LATER for cell in collection.not_asked.values())
         later = f", {waiting} questions wait for the next night" if waiting else ""
-        collection.log(f"Cost Explorer: {self._spent} requests{later}. {self._price}")
+        collection.log(f"Cost Explorer: {self._sent} requests{later}. {self._price}")
 
     @property
-    def _spent(self) -> int:
-        """What went out to Cost Explorer tonight, retries and throttled requests included."""
+    def _sent(self) -> int:
+        """What went out to Cost Explorer in this step, retries and throttled requests included."""
         return self._collection.requests_to("ce")
 
     @property
     def _left(self) -> int:
-        return self._limit - self._spent
+        """How many requests today's limit allows after those of this run, of all others and of `cmdb ask`."""
+        return self._collection.paid_requests.left("ce")
 
     @property
     def _price(self) -> str:
-        return f"Tonight's requests cost US${self._collection.charged()}."
+        return f"Today's requests cost US${self._collection.paid_requests.cost_today('ce')}."
 
     def _known_months(self, cut: cost.Slice) -> set[str]:
         """The months of a slice that this payer answered, trusted, when they did not change any more."""
@@ -112,7 +112,6 @@ class _Bill:
             listing_role="billing",
             parameters=cost.parameters(cut, month, self._metrics),
             suffix=cost.cell(cut, month),
-            request_limit=self._left,
         )
 
     def _whole_listing(self, name: str, parts: Iterable[tuple[str, Mapping[str, Any]]]) -> list[Question]:
@@ -144,12 +143,12 @@ class _Bill:
             elif self._left < 1:
                 self._collection.skip(self._for_later(key, 1))
             else:
-                yield replace(question, request_limit=self._left)
+                yield question
                 reason = self._collection.asked[key].answer.skip_reason
                 refused = reason if reason in (OPTIONAL_GRANT, DENIED_BY_POLICY) else None
 
     def _bill(self, wanted: Sequence[tuple[cost.Slice, cost.Month]]) -> Iterator[Question]:
-        self._most = self._left
+        self._most = self._limit - self._sent
         for cut, month in wanted:
             not_asked = self._reason_not_to_ask(cut, month)
             if not_asked is not None:
@@ -173,16 +172,16 @@ class _Bill:
             key,
             "skipped",
             FOR_LATER,
-            f"{self._left} of CMDB_COST_REQUEST_LIMIT={self._limit} requests are left, and it takes {needed} or more; "
-            f"the next night goes on. {self._price}",
+            f"It takes {needed} or more, and {self._collection.paid_requests.explanation('ce')} "
+            f"The next run after that goes on where this one stopped. {self._price}",
             self._identity.profile,
         )
 
     def _asked_until_settled(self, cut: cost.Slice, month: cost.Month) -> Iterator[Question]:
         """The questions for one cell: again where the newer metrics may be what is refused, or after a failure."""
-        asked = self._question(cut, month)
-        key = self._collection.key_of(asked)
-        yield asked
+        question = self._question(cut, month)
+        key = self._collection.key_of(question)
+        yield question
         answer = self._collection.asked[key].answer
         if _is_refused(answer) and not self._metrics_are_known and self._metrics == cost.METRICS and self._left:
             # Payers without the newer metrics refuse the whole question.
@@ -196,17 +195,16 @@ class _Bill:
         elif self._left and _may_pass(answer):
             yield self._question(cut, month)
             answer = self._collection.asked[key].answer
-        self._learn(cut, answer, asked)
+        self._learn(cut, answer, key)
 
-    def _learn(self, cut: cost.Slice, answer: Answer, asked: Question) -> None:
+    def _learn(self, cut: cost.Slice, answer: Answer, key: Key) -> None:
         """What an answer says about the questions that follow."""
-        key = self._collection.key_of(asked)
         if answer.outcome in ("found", "empty_suspect"):
             self._metrics_are_known = True
             self._pages[cut] = max(self._pages[cut], answer.page_count)
             if self._metrics != cost.METRICS:
                 self._collection.note(key, {"metrics": "the classic four: Cost Explorer refused the newer ones"})
-        elif answer.error_code == REQUEST_LIMIT and asked.request_limit == self._most:
+        elif answer.error_code == REQUEST_LIMIT and answer.request_count >= self._most:
             self._collection.excuse(
                 key,
                 TOO_MANY_PAGES,

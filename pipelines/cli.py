@@ -285,7 +285,9 @@ def coverage(demo: bool, as_json: bool, blocked: bool) -> None:
 @always_json_option
 @plainly
 def ask(role: Role, listing: str, account: str, region: str, parameter: str, verbose: bool) -> None:
-    """Put one question to AWS again; print request, identity and answer. Nothing is stored.
+    """Put one question to AWS again; print request, identity and answer. The answer is not stored.
+
+    A question to Cost Explorer costs US$0.01 a page and counts against CMDB_COST_REQUEST_LIMIT.
 
     Example: cmdb ask workload ec2_instance --account 111122223333 --region ap-southeast-2 --verbose
     """

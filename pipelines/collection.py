@@ -12,7 +12,6 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -38,6 +37,7 @@ from resources.contract import Role
 from resources.evidence import EVERY_ACCOUNT, NO_ACCOUNT, Accounts, Cell
 from resources.listing import GLOBAL_REGION, Each, Listing, ZeroSense
 from resources.pages import Failed
+from resources.paid_requests import PaidRequests
 from resources.profile import Reach
 from resources.roles import AwsRole
 from resources.warehouse import Store
@@ -197,6 +197,7 @@ class Collection:
         log: Callable[[str], None],
         *,
         only_untrusted: bool = False,
+        paid_requests: PaidRequests | None = None,
     ) -> None:
         self.store = store
         self.run_id = run_id
@@ -219,7 +220,9 @@ class Collection:
         self._shown: dict[tuple[str, str], tuple[str, ...]] | None = None
         # By region and listing, who has answered for a central account: it may have been asked in an earlier part.
         self._central_answers: dict[tuple[str, str], set[tuple[Role, str]]] = defaultdict(set)
-        self._charged = Decimal(0)
+        self.paid_requests = paid_requests or PaidRequests(
+            store, run_id, cost.daily_limits(settings.cost_request_limit)
+        )
         self.begin(EVERY_ACCOUNT)
 
     # ------------------------------------------------------------------------------------------- parts
@@ -258,7 +261,6 @@ class Collection:
             self._writer(listing).keep(by_listing[listing.name])
         for cell in cells:
             self.tallies[cell.listing.partition(":")[0]].take(cell)
-        self._charged = self.charged()
         self.begin(NO_ACCOUNT)
         return cells
 
@@ -308,7 +310,7 @@ class Collection:
             listing = question.listing
             # A month of a large organisation's bill does not fit into memory, nor does all that Config knows.
             with self._writer(listing).spool(self.key_of(question)) as spool:
-                answer = self.reach(question.listing_role).ask(question, keep=spool.keep)
+                answer = self.reach(question.listing_role).ask(question, keep=spool.keep, meter=self.paid_requests)
                 if answer.outcome == "found":
                     spool.land()
             self._take(answer)
@@ -329,11 +331,6 @@ class Collection:
     def requests_to(self, service: str) -> int:
         """Requests that went out for this step's questions to a service, retries included."""
         return sum(e.requests for e in self.asked.values() if e.answer.question.listing.service == service)
-
-    def charged(self) -> Decimal:
-        """What Cost Explorer charges for this step's questions, in USD: it takes nothing for what it turns away."""
-        throttles = sum(e.throttles for e in self.asked.values() if e.answer.question.listing.service == "ce")
-        return self._charged + cost.REQUEST_PRICE_USD * Decimal(self.requests_to("ce") - throttles)
 
     def note(self, key: Key, proof: Mapping[str, str]) -> None:
         """Keep with a cell what its reader should know about its answer."""
@@ -766,8 +763,8 @@ class Collection:
                 connection,
                 self.run_id,
                 sum(resource.take_request_count() for resource in self.resources.values()),
-                self.charged(),
             )
+            evidence.record_paid_requests(connection, self.paid_requests.counts(), counted=self.run_id)
             verdicts = listing_verdicts(connection, names, self.settings)
             said = [(NO_SILENT_ZERO, name, verdict) for name, verdict in verdicts.items()]
             said += [(rule, "workload", verdict) for rule, verdict in also.items()]

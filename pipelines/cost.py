@@ -1,4 +1,4 @@
-"""Which questions Cost Explorer is asked: slices, months, and what a night may cost. Pure.
+"""Which questions Cost Explorer is asked: slices, months, and what a day may cost. Pure.
 
 Cost Explorer restates recent days until about the tenth of the next month, so a night reads again from the first
 of the previous month (until the tenth, of the month before that), and whatever older month is still missing.
@@ -8,12 +8,13 @@ One cell a slice and month keeps every answer small and lets an interrupted firs
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from decimal import Decimal
 from typing import Any
 
 from pipelines.catalogue import COST_DAILY, COST_MONTHLY, COST_TAG_SERVICE
+from resources.meter import PRICES_USD
+from resources.paid_requests import DailyLimit
 
-REQUEST_PRICE_USD = Decimal("0.01")
+REQUEST_PRICE_USD = PRICES_USD["ce"]
 """What AWS charges for a request to Cost Explorer: each page is one."""
 
 RESTATED_UNTIL_DAY = 10
@@ -36,6 +37,11 @@ METRICS = (
 
 CLASSIC_METRICS = METRICS[:4]
 """What every payer is granted; the others are asked for and given up when AWS refuses them."""
+
+
+def daily_limits(request_limit: int) -> dict[str, DailyLimit]:
+    """The limits of a day's paid requests, by service, from `Settings.cost_request_limit`."""
+    return {"ce": DailyLimit("CMDB_COST_REQUEST_LIMIT", request_limit)}
 
 
 @dataclass(frozen=True)

@@ -50,8 +50,8 @@ def simulated(environment: Mapping[str, str]) -> Iterator[tuple["Simulator", dic
             raise NoSimulator(f"{str(error).strip().splitlines()[-1]} Nothing was run.") from error
         child = organisation.environment(environment)
         child["CMDB_DATABASE"] = str(DEMO_DATABASE)
-        # Nobody pays for these requests, so the first night has the whole history.
-        child.setdefault("CMDB_COST_REQUEST_LIMIT", "1000")
+        # Nobody pays for these requests, so the first night has the whole history, and the next of the day all it asks.
+        child.setdefault("CMDB_COST_REQUEST_LIMIT", "100000")
         yield organisation, child
 
 

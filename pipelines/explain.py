@@ -52,7 +52,7 @@ SKIPPED: Mapping[str, tuple[str, str]] = {
     ),
     "request_limit": (
         "CMDB_COST_REQUEST_LIMIT was reached before it",
-        "the next night goes on; raise CMDB_COST_REQUEST_LIMIT to have it sooner (US$0.01 a request)",
+        "the next day (UTC) goes on; raise CMDB_COST_REQUEST_LIMIT to have it sooner (US$0.01 a request)",
     ),
 }
 """What each reason of a skipped cell means, and what to do about it where something can be done."""

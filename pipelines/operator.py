@@ -21,6 +21,7 @@ from resources.answer import Identity, Question
 from resources.contract import Role
 from resources.identity import Fact
 from resources.listing import GLOBAL_REGION, Listing
+from resources.paid_requests import PaidRequests
 from resources.roles import Management, Workload
 from resources.warehouse import Store, WarehouseError
 
@@ -69,6 +70,7 @@ def ask_again(
     Raises:
         NoSuchQuestion: the listing, the account or the parameter does not fit; nothing was asked.
         IdentityRefused: the role is not who it should be; nothing was asked.
+        DailyLimitReached: AWS charges for the listing, and the day allows no further request; nothing was asked.
     """
     known = listings()
     # A cell's own name, as coverage prints it, holds its parameter.
@@ -82,6 +84,10 @@ def ask_again(
         raise NoSuchQuestion(
             f"{listing_name} is asked once for each {listing.each.parameter}. Name one with --parameter."
         )
+    paid_requests = PaidRequests(
+        Store(settings.database), f"ask-{uuid.uuid4()}", cost.daily_limits(settings.cost_request_limit)
+    )
+    paid_requests.require(listing.service)
     resource = aws_roles(settings)[role]
     identity = resource.verify()
     if isinstance(resource, Workload):
@@ -100,7 +106,8 @@ def ask_again(
             parameters=_parameters(listing, parameter),
             suffix=parameter,
             verbatim=True,
-        )
+        ),
+        meter=paid_requests,
     )
     shown = {
         "request": {

@@ -4,7 +4,6 @@ Its five checks belong to the asset itself, so that a re-execution from failure 
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from decimal import Decimal
 from typing import Any
 
 import dagster as dg
@@ -57,7 +56,7 @@ def record(
             organization_id=organization.organization_id,
             config_hash=settings.config_hash,
         )
-        evidence.count_requests(connection, run_id, management.take_request_count(), Decimal(0))
+        evidence.count_requests(connection, run_id, management.take_request_count())
         evidence.record_facts(connection, run_id, facts, settings.config_hash)
 
 

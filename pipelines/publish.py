@@ -18,7 +18,7 @@ from pipelines.models import SCHEMAS, Model, key_checks
 from pipelines.plain_text import plain
 from pipelines.settings import Settings
 from pipelines.sql_files import identifier
-from resources import evidence
+from resources import evidence, paid_requests
 from resources.warehouse import FORMER_NAME, PUBLISHED_NAME, Store, WarehouseError
 from resources.warehouse_resource import Warehouse
 
@@ -201,6 +201,7 @@ def _tidy(context: dg.AssetExecutionContext, store: Store, warehouse: Warehouse)
     """Forget what is old. What is published stays published, also where this fails."""
     try:
         return prune(store) | {
+            "paid_request_days_removed": paid_requests.prune(store, warehouse.now().date()),
             "runs_removed": prune_runs(context.instance, warehouse.now() - RUN_RECORDS_KEPT),
         }
     except (WarehouseError, OSError, duckdb.Error, sqlalchemy.exc.SQLAlchemyError) as error:

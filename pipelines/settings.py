@@ -54,7 +54,7 @@ class Settings:
         workload_profiles: names or globs over the profiles of the AWS config file.
         regions: asked for workload listings; empty means each account's enabled regions.
         untrusted_tolerance: share of the asked workload cells of a listing that may fail loudly.
-        cost_request_limit: Cost Explorer requests a night, each US$0.01.
+        cost_request_limit: Cost Explorer requests a day (UTC), of all runs and of `cmdb ask`, each US$0.01.
         requested: names of the settings that ask for more than a night asks anyway (`Listing.on_request`).
         aws_sources: where botocore looks for profiles and endpoints, as far as the environment says.
         problem: why the settings cannot be used; empty when they can. Every gate refuses while it stands,

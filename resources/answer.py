@@ -17,7 +17,7 @@ Outcome = Literal["found", "empty_verified", "empty_suspect", "denied", "wrong_a
 NO_PARAMETERS: Final[Mapping[str, Any]] = MappingProxyType({})
 
 REQUEST_LIMIT: Final = "RequestLimit"
-"""The error code of a question that would have taken more requests than `Question.request_limit`."""
+"""The error code of a question that would have taken more paid requests than the limit of a day allows."""
 
 
 OPTIONAL_GRANT: Final = "optional_grant_not_given"
@@ -54,7 +54,6 @@ class Question:
         batches: further parameters, one request (with all its pages) for each; the answer has the records of all of
             them or none.
         suffix: the parameter's part of the cell's name, `listing:suffix`.
-        request_limit: give up, rather than send more requests than this.
         verbatim: keep every page as AWS sent it in `Answer.raw_response`, for people who look.
     """
 
@@ -67,7 +66,6 @@ class Question:
     parameters: Mapping[str, Any] = field(default_factory=lambda: NO_PARAMETERS)
     batches: Sequence[Mapping[str, Any]] = ()
     suffix: str = ""
-    request_limit: int | None = None
     verbatim: bool = False
 
 

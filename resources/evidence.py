@@ -5,15 +5,15 @@ Every function takes an open connection to the working file or a `Store`; none k
 
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from resources.contract import Role
 from resources.identity import Caller, Expectation, Fact
 from resources.listing import ZeroSense
+from resources.paid_requests import PaidRequestCount
 from resources.warehouse import WarehouseError
 
 if TYPE_CHECKING:
@@ -150,15 +150,68 @@ def settle_run(connection: "duckdb.DuckDBPyConnection", run_id: str, outcome: st
     )
 
 
-def count_requests(connection: "duckdb.DuckDBPyConnection", run_id: str, requests: int, cost_usd: Decimal) -> None:
-    """Add to what the run has asked and what AWS charges for it."""
+def count_requests(connection: "duckdb.DuckDBPyConnection", run_id: str, requests: int) -> None:
+    """Add to what the run has sent."""
+    connection.execute(
+        "update audit.run set request_count = request_count + $requests where run_id = $run_id",
+        {"run_id": run_id, "requests": requests},
+    )
+
+
+def record_paid_requests(
+    connection: "duckdb.DuckDBPyConnection", counts: Iterable[PaidRequestCount], counted: str = ""
+) -> None:
+    """Write or renew what the ledger says of paid requests, and what the runs cost by it.
+
+    Args:
+        counts: of whole days.
+        counted: the run whose requests `count_requests` counts. To those of other runs, such as one that died, what
+            was not known before is added.
+    """
+    rows = [asdict(count) for count in counts]
+    if not rows:
+        return
     connection.execute(
         """
-        update audit.run
-        set request_count = request_count + $requests, api_cost_usd = api_cost_usd + $cost::decimal(28, 10)
-        where run_id = $run_id
+        create or replace temp table ledger_count as
+        select row.*
+        from (
+            select
+                unnest(
+                    from_json(
+                        $rows::json,
+                        '[{
+                            "usage_date": "DATE", "run_id": "VARCHAR", "api": "VARCHAR", "request_count": "BIGINT",
+                            "throttle_count": "BIGINT", "cost_usd": "DECIMAL(28, 10)"
+                        }]'
+                    )
+                ) as row
+        )
         """,
-        {"run_id": run_id, "requests": requests, "cost": str(cost_usd)},
+        {"rows": json.dumps(rows, default=str)},
+    )
+    connection.execute(
+        """
+        update audit.run as r
+        set request_count = r.request_count + n.request_count
+        from (
+            select run_id, sum(p.request_count - coalesce(k.request_count, 0))::bigint as request_count
+            from ledger_count as p
+            left join audit.paid_request as k using (usage_date, run_id, api)
+            group by run_id
+        ) as n
+        where r.run_id = n.run_id and n.run_id <> $counted
+        """,
+        {"counted": counted},
+    )
+    connection.execute("insert or replace into audit.paid_request by name from ledger_count")
+    connection.execute(
+        """
+        update audit.run as r
+        set api_cost_usd = p.cost_usd
+        from (select run_id, sum(cost_usd) as cost_usd from audit.paid_request group by run_id) as p
+        where r.run_id = p.run_id and r.run_id in (select run_id from ledger_count)
+        """
     )
 
 

@@ -68,6 +68,7 @@ from resources.credentials import (
 from resources.fanout import FanOut
 from resources.guard import Guard
 from resources.listing import GLOBAL_REGION, Listing
+from resources.meter import PRICES_USD, Meter
 from resources.pages import TOKEN_FIELDS, Failed, Pages, record_path, redacted
 from resources.parsers import Parsers
 from resources.service_models import ContractLoader
@@ -201,6 +202,10 @@ class NobodyAsks(RuntimeError):
     """A shared client was used outside a question. Nothing was signed, so nothing was sent."""
 
 
+class Unmetered(RuntimeError):
+    """A service that charges for its requests was asked where nobody counts them. Nothing was sent."""
+
+
 class _Unsettled(Exception):
     """One attempt failed in a way that may pass."""
 
@@ -217,7 +222,7 @@ class _Asking:
     profile: str
     credentials: Any
     stopping: threading.Event
-    request_limit: int | None = None
+    meter: Meter | None = None
     requests: int = 0
     throttles: int = 0
     lost_seconds: float = 0.0
@@ -496,6 +501,7 @@ class Reach:
         question: Question,
         keep: Callable[[dict[str, Any]], None] | None = None,
         stopping: threading.Event | None = None,
+        meter: Meter | None = None,
     ) -> Answer:
         """Every record of a question, all pages of it, or the reason why there are none. Never half of them.
 
@@ -506,9 +512,11 @@ class Reach:
             keep: is given each record as its page arrives, and `Answer.records` stays empty: for answers that are
                 too large to hold. What it was given counts only if the outcome is `found`.
             stopping: once it is set, patience ends: nothing is tried again.
+            meter: counts the requests that AWS charges for; one that it refuses ends the question.
 
         Raises:
             ContractViolation: the role's clause does not cover the call. Nothing was sent.
+            Unmetered: AWS charges for the call, and there is no meter. Nothing was sent.
             ValueError: the question is put to another role, or its listing is malformed. Nothing was sent.
         """
         if question.listing_role != self.role:
@@ -551,7 +559,7 @@ class Reach:
         verbatim: list[dict[str, Any]] = []
         pages = Pages(question.listing, question.account_id, keep or records.append)
         try:
-            with self._asking(question.profile, stopping, question.request_limit) as asking:
+            with self._asking(question.profile, stopping, meter) as asking:
                 for page, model, parameters in self._pages(asking, question, pages):
                     if question.verbatim:
                         verbatim.append(page)
@@ -637,10 +645,10 @@ class Reach:
 
     @contextmanager
     def _asking(
-        self, profile: str, stopping: threading.Event | None = None, request_limit: int | None = None
+        self, profile: str, stopping: threading.Event | None = None, meter: Meter | None = None
     ) -> Iterator[_Asking]:
         """Sign as `profile` in this thread, for the length of one question."""
-        asking = _Asking(profile, self._credentials.of(profile), stopping or threading.Event(), request_limit)
+        asking = _Asking(profile, self._credentials.of(profile), stopping or threading.Event(), meter)
         token = _ASKING.set(asking)
         try:
             yield asking
@@ -750,8 +758,6 @@ class Reach:
         """
         failures = 0
         while True:
-            if asking.request_limit is not None and asking.requests >= asking.request_limit:
-                raise Failed("failed", REQUEST_LIMIT, f"It would have taken more than {asking.request_limit} requests.")
             began = time.monotonic()
             try:
                 return self._attempt(asking, client, operation, parameters)
@@ -774,6 +780,14 @@ class Reach:
             failure = Failed(_outcome_of(error), error.error_code or error.reason, str(error))
             raise failure from error
         asking.access_keys[credentials.access_key] = None
+        service = client.meta.service_model.service_name
+        if asking.meter is not None:
+            asking.meter.reserve(service, operation)
+        elif service in PRICES_USD:
+            raise Unmetered(
+                f"{self.role} was about to send {service}:{operation}, which AWS charges for, where nobody counts it. "
+                "Nothing was sent. Hand a meter to Reach.ask, as pipelines.collection does for large listings."
+            )
         try:
             made = self._wire.make(client, operation, parameters)
             if made is not None:
@@ -783,6 +797,8 @@ class Reach:
             secrets = (credentials.token, credentials.secret_key)
             error.response = without_secrets(error.response, *secrets)
             error.args = without_secrets(error.args, *secrets)
+            if asking.meter is not None and _is_throttle(error.response):
+                asking.meter.turned_away(service, operation)
             raise _classified(error, operation) from error
         except (AwsConnectionError, HTTPClientError) as error:
             failure = Failed("failed", type(error).__name__, str(error))

@@ -6,7 +6,7 @@ from pathlib import Path
 import dagster as dg
 from pydantic import PrivateAttr
 
-from resources import evidence
+from resources import evidence, paid_requests
 from resources.warehouse import Store
 
 
@@ -35,6 +35,8 @@ class Warehouse(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dagster's
         store = self.store
         try:
             with store.transaction() as connection:
+                # Of a step that failed before it counted them.
+                evidence.record_paid_requests(connection, paid_requests.all_counts(store))
                 row = connection.execute(
                     """
                     select
@@ -76,6 +78,8 @@ class Warehouse(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dagster's
             published = [version.run_id for version in store.versions()]
             with store.transaction() as connection:
                 evidence.begin_run(connection, self._run_id, self.code_version, published)
+                # Of runs that died too, and of `cmdb ask`, which does not take the lock.
+                evidence.record_paid_requests(connection, paid_requests.all_counts(store))
         return store
 
     def now(self) -> datetime:

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
+MANY = "100000"
+"""More paid requests than all nights of a test together send: the limit is one of a day."""
+
 
 def apart(script: str, folder: Path, *more: str, timeout: float = 120) -> str:
     """What a script prints that forks: it wants a parent without threads, and pytest has some."""
@@ -60,6 +63,7 @@ def night_environment(simulator: Simulator, database: Path, **settings: str) -> 
         **simulator.env,
         "CMDB_DATABASE": str(database),
         "CMDB_COST_MONTHS": "1",
+        "CMDB_COST_REQUEST_LIMIT": MANY,
         "DAGSTER_HOME": str(dagster_home()),
         **settings,
     }
@@ -70,14 +74,20 @@ def run_night(environment: Mapping[str, str], database: Path) -> Night:
 
     Args:
         environment: what leads to the organisation, such as `Simulator.env`, and the settings.
-            One month of history is asked where `CMDB_COST_MONTHS` is not among them.
+            One month of history is asked where `CMDB_COST_MONTHS` is not among them, and as many paid requests as a
+            test's nights of one day take where `CMDB_COST_REQUEST_LIMIT` is not.
         database: the published path; its folder is made.
     """
     from pipelines.nightly import prepare_dagster_home, run_nightly
     from resources.warehouse import Store
 
     database.parent.mkdir(parents=True, exist_ok=True)
-    whole = {"CMDB_COST_MONTHS": "1", "DAGSTER_HOME": str(dagster_home()), **environment}
+    whole = {
+        "CMDB_COST_MONTHS": "1",
+        "CMDB_COST_REQUEST_LIMIT": MANY,
+        "DAGSTER_HOME": str(dagster_home()),
+        **environment,
+    }
     whole["CMDB_DATABASE"] = str(database)
     with environment_of(whole):
         prepare_dagster_home(os.environ)

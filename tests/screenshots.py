@@ -98,7 +98,7 @@ def staged(folder: Path) -> Iterator[Stage]:
             "DAGSTER_HOME": str(folder / "dagster"),
             "CMDB_DATABASE": str(database),
             "CMDB_COST_MONTHS": "13",
-            "CMDB_COST_REQUEST_LIMIT": "1000",
+            "CMDB_COST_REQUEST_LIMIT": "100000",
         }
         truthful = run_night(environment, database)
         if not truthful.published:

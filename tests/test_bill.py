@@ -13,6 +13,7 @@ import pytest
 from central import Management
 from conftest import lead_to, policies
 from given import House, house
+from nights import MANY
 
 from pipelines import cost
 from pipelines.bill import ask_costs
@@ -23,6 +24,7 @@ from pipelines.plans import ask_in_step, central_plan
 from pipelines.seeds import services_of_listings, tag_keys
 from pipelines.settings import read_settings
 from resources import evidence
+from resources.paid_requests import PaidRequests
 from resources.profile import Reach, Retry
 from simulator.client import Simulator, start
 
@@ -58,13 +60,28 @@ class Billing(Management):
         self.reach = Reach("billing", home_region="us-east-1", concurrency=4, retry=Retry())
 
 
-def collect(home: House, run_id: str, *, only_untrusted: bool = False, budgets: bool = True, **settings: str) -> Row:
-    """What billing is asked in one night: its verdicts by listing."""
+def collect(
+    home: House,
+    run_id: str,
+    *,
+    only_untrusted: bool = False,
+    budgets: bool = True,
+    now: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC),
+    **settings: str,
+) -> Row:
+    """What billing is asked in one night, whose paid requests `now` dates: its verdicts by listing."""
     resource: Any = Billing()
     listings = [*COST.listings, *(BUDGET.listings if budgets else ())]
-    read = read_settings({"CMDB_COST_MONTHS": "1", **settings})
+    read = read_settings({"CMDB_COST_MONTHS": "1", "CMDB_COST_REQUEST_LIMIT": MANY, **settings})
     collection = Collection(
-        home.store, run_id, {"billing": resource}, listings, read, lambda _: None, only_untrusted=only_untrusted
+        home.store,
+        run_id,
+        {"billing": resource},
+        listings,
+        read,
+        lambda _: None,
+        only_untrusted=only_untrusted,
+        paid_requests=PaidRequests(home.store, run_id, cost.daily_limits(read.cost_request_limit), now),
     )
     with home.store.transaction() as connection:
         evidence.record_run(connection, run_id, "test")
@@ -410,7 +427,7 @@ def test_a_limit_that_was_reached_warns_with_the_price_and_blocks_nothing(home: 
     verdict = verdicts["cost_daily"]
     assert (verdict.passed, verdict.blocks) == (False, False)
     assert "CMDB_COST_REQUEST_LIMIT was reached" in verdict.sentence
-    assert "Tonight's requests cost US$0.0" in verdict.sentence
+    assert "Today's requests cost US$0.0" in verdict.sentence
     # Nothing of these was asked at all, which harms nothing that stands.
     assert not verdicts["cost_tag_service_daily"].blocks
 

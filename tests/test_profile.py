@@ -40,7 +40,7 @@ from resources.answer import OPTIONAL_GRANT, Lookup
 from resources.contract import CONTRACT, ROLES, Role
 from resources.credentials import EXPIRED_CODES, UNKNOWN_KEY_CODES
 from resources.listing import GLOBAL_REGION, Listing
-from resources.pages import record_path
+from resources.pages import Failed, record_path
 from resources.profile import (
     REQUEST_LIMIT,
     Answer,
@@ -50,6 +50,7 @@ from resources.profile import (
     Question,
     Reach,
     Retry,
+    Unmetered,
     _is_throttle,
     available_profiles,
     iso_text,
@@ -623,7 +624,7 @@ def test_pages_that_botocore_knows_nothing_of(aws: ScriptedAws, make_reach: Make
         return as_json({"ResultsByTime": [{"TimePeriod": period, "Estimated": True, "Groups": groups}], **more})
 
     aws.script = pages(day(1, NextPageToken="x"), day(2))
-    answer = make_reach("billing").ask(question(COSTS, region=GLOBAL_REGION, parameters=PERIOD))
+    answer = make_reach("billing").ask(question(COSTS, region=GLOBAL_REGION, parameters=PERIOD), meter=Counting())
     assert [record["TimePeriod"]["Start"] for record in answer.records] == ["2026-10-01", "2026-10-02"]
     assert answer.records[0]["Metrics"]["UnblendedCost"]["Amount"] == "1.10"
     assert [call.parameters.get("NextPageToken") for call in aws.operations("ce")] == [None, "x"]
@@ -640,7 +641,7 @@ def test_more_pages_without_a_known_token_are_not_overlooked(aws: ScriptedAws, m
         parameters=COSTS.parameters,
     )
     aws.script = pages(as_json({"ResultsByTime": [{"Groups": []}], "NextPageToken": "x"}))
-    answer = make_reach("billing").ask(question(untold, parameters=PERIOD))
+    answer = make_reach("billing").ask(question(untold, parameters=PERIOD), meter=Counting())
     assert (answer.outcome, answer.error_code) == ("failed", "UnreadPages")
 
 
@@ -672,16 +673,53 @@ def test_a_page_may_be_asked_for_with_times_too(aws: ScriptedAws, make_reach: Ma
     assert [record["SpotPrice"] for record in answer.records] == ["0.1", "0.2"]
 
 
-def test_a_limit_of_requests_is_kept(aws: ScriptedAws, make_reach: MakeReach) -> None:
-    aws.script = pages(reservations(ONE, "i-1", token="a"), json_error("x"), reservations(ONE, "i-2"))
+class Counting:
+    """A meter that allows so many requests."""
+
+    def __init__(self, limit: int = 100) -> None:
+        self.limit = limit
+        self.reserved: list[str] = []
+        self.throttled: list[str] = []
+
+    def reserve(self, service: str, operation: str) -> None:
+        if len(self.reserved) == self.limit:
+            raise Failed("failed", REQUEST_LIMIT, "Two it was.")
+        self.reserved.append(f"{service}:{operation}")
+
+    def turned_away(self, service: str, operation: str) -> None:
+        self.throttled.append(f"{service}:{operation}")
+
+
+def test_a_meter_is_told_of_each_request_before_it_is_sent_and_can_end_the_question(
+    aws: ScriptedAws, make_reach: MakeReach
+) -> None:
     aws.script = pages(reservations(ONE, "i-1", token="a"), reservations(ONE, "i-2", token="b"), reservations(ONE))
-    limited = make_reach().ask(question(request_limit=2))
+    limited = make_reach().ask(question(), meter=Counting(2))
     assert (limited.outcome, limited.error_code, limited.records) == ("failed", REQUEST_LIMIT, [])
     assert len(aws.operations("ec2")) == 2
     skipping = Listing(**{**vars(INSTANCES), "skip_codes": {REQUEST_LIMIT: "request_limit"}})
     aws.script = pages(reservations(ONE, "i-1", token="a"), reservations(ONE, "i-2", token="b"), reservations(ONE))
-    skipped = make_reach().ask(question(skipping, request_limit=2))
+    skipped = make_reach().ask(question(skipping), meter=Counting(2))
     assert (skipped.outcome, skipped.skip_reason, skipped.records) == ("skipped", "request_limit", [])
+    assert skipped.error_message == "Two it was."
+
+
+def test_a_meter_counts_retries_and_is_told_which_were_throttled(aws: ScriptedAws, make_reach: MakeReach) -> None:
+    aws.script = pages(ec2_error("RequestLimitExceeded", "slowly", 503), reservations(ONE, "i-1"))
+    meter = Counting()
+    answer = make_reach().ask(question(), meter=meter)
+    assert (answer.outcome, answer.request_count, answer.throttle_count) == ("found", 2, 1)
+    assert (meter.reserved, meter.throttled) == (["ec2:DescribeInstances"] * 2, ["ec2:DescribeInstances"])
+
+
+def test_what_aws_charges_for_is_not_sent_where_nobody_counts_it(aws: ScriptedAws, make_reach: MakeReach) -> None:
+    aws.script = pages(as_json({"ResultsByTime": []}))
+    reach = make_reach("billing")
+    with pytest.raises(Unmetered, match=r"Nothing was sent"):
+        reach.ask(question(COSTS, region=GLOBAL_REGION, parameters=PERIOD))
+    with pytest.raises(Unmetered, match=r"billing was about to send ce:GetCostAndUsage"):
+        reach.call("one", "ce", "GetCostAndUsage", "us-east-1", **PERIOD)
+    assert aws.operations("ce") == []
 
 
 def test_a_code_that_means_not_offered_skips(aws: ScriptedAws, make_reach: MakeReach) -> None:
@@ -801,7 +839,7 @@ def test_the_same_for_costs(aws: ScriptedAws, make_reach: MakeReach) -> None:
         ({"ResultsByTime": [{"Groups": []}]}, "empty_suspect"),
     ):
         aws.script = pages(as_json(body))
-        assert make_reach("billing").ask(question(COSTS, parameters=PERIOD)).outcome == outcome
+        assert make_reach("billing").ask(question(COSTS, parameters=PERIOD), meter=Counting()).outcome == outcome
 
 
 def test_a_flattened_list_has_no_element_when_it_is_empty(aws: ScriptedAws, make_reach: MakeReach) -> None:
@@ -886,7 +924,7 @@ def test_throttled_twice_then_found(
     aws.script = pages(throttle, throttle, good)
     parameters = PERIOD if listing is COSTS else {}
     reach = make_reach(role)
-    answer = reach.ask(question(listing, parameters=parameters))
+    answer = reach.ask(question(listing, parameters=parameters), meter=Counting())
     assert (answer.outcome, answer.request_count) == ("found", 3)
     assert (answer.throttle_count, reach.throttle_count) == (2, 2)
 

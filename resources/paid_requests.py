@@ -1,0 +1,316 @@
+"""The ledger of paid requests: each is written down before it is sent, and counted against the limit of its day.
+
+One file a UTC day, `paid_requests/2026-11-25.ndjson` beside the working file, one line a request, of every run and of
+`cmdb ask`. The working file cannot hold the count: only the run with the lock may write it, and nobody may have it
+open while AWS is asked. A line is appended under a short `flock` of its own, so a `kill -9` loses nothing: at worst a
+request is counted that was not sent any more.
+
+A day is a UTC day, as in AWS's own bill. The last 24 hours would not do: a night that begins a minute earlier than the
+one before would find that night's requests still counted, and ask nothing.
+"""
+
+import errno
+import fcntl
+import json
+import os
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+from resources.answer import REQUEST_LIMIT
+from resources.meter import PRICES_USD
+from resources.pages import Failed
+from resources.warehouse import Store, WarehouseError, explained, make_folder, permitted
+
+FOLDER = "paid_requests"
+
+DAYS_KEPT = 35
+"""How long a day's file stays; `audit.paid_request` keeps the sums for ever."""
+
+RUNS_NAMED = 3
+"""How many runs a sentence names."""
+
+ILLEGIBLE = ("", "")
+"""Whose request a line is that the power cut short: it counts against every limit."""
+
+
+class DailyLimitReached(WarehouseError):
+    """The limit of a day's paid requests allows no further one. Nothing was sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class DailyLimit:
+    """The most requests that a service is sent on one day, and the setting that says so."""
+
+    setting: str
+    requests: int
+
+
+@dataclass(frozen=True, slots=True)
+class PaidRequestCount:
+    """What one run sent of one API on one day: a row of `audit.paid_request`."""
+
+    usage_date: date
+    run_id: str
+    api: str
+    request_count: int
+    throttle_count: int
+    cost_usd: Decimal
+
+
+@dataclass(slots=True)
+class _Count:
+    requests: int = 0
+    throttles: int = 0
+    cost_usd: Decimal = Decimal(0)
+
+
+@dataclass
+class _Day:
+    """One day's file as far as it has been read: it only grows."""
+
+    path: Path
+    offset: int = 0
+    is_torn: bool = False
+    counts: dict[tuple[str, str], _Count] = field(default_factory=dict)
+
+    def read(self, descriptor: int) -> None:
+        """Take in what was added. Only under the lock."""
+        size = os.fstat(descriptor).st_size
+        text = os.pread(descriptor, size - self.offset, self.offset)
+        self.offset += len(text)
+        if text:
+            self.is_torn = not text.endswith(b"\n")
+        for line in text.split(b"\n"):
+            if line:
+                self._take(line)
+
+    def _take(self, line: bytes) -> None:
+        try:
+            entry = json.loads(line)
+            key = (str(entry["run_id"]), str(entry["api"]))
+            price, is_turned_away = Decimal(entry["price_usd"]), bool(entry.get("turned_away"))
+        except (ValueError, KeyError, TypeError, ArithmeticError):
+            key, price, is_turned_away = ILLEGIBLE, max(PRICES_USD.values()), False
+        count = self.counts.setdefault(key, _Count())
+        if is_turned_away:
+            count.throttles += 1
+            count.cost_usd -= price
+        else:
+            count.requests += 1
+            count.cost_usd += price
+
+
+class PaidRequests:
+    """The meter of one run, or of one `cmdb ask`: see `resources.meter.Meter`.
+
+    Args:
+        run_id: who sends.
+        limits: by service.
+        now: the clock.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        run_id: str,
+        limits: Mapping[str, DailyLimit],
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._folder = store.folder / FOLDER
+        self._run_id = run_id
+        self._limits = limits
+        self._now = now
+        self._day: _Day | None = None
+        self._days: set[date] = set()
+
+    def reserve(self, service: str, operation: str) -> None:
+        """Write down that one request is about to be sent; free ones are not counted.
+
+        Raises:
+            Failed: with `REQUEST_LIMIT`: the day's limit is reached. Nothing was written.
+            WarehouseError: the ledger cannot be written, so the request must not be sent.
+        """
+        if service not in PRICES_USD:
+            return
+        with self._open(writable=True) as (day, descriptor):
+            limit = self._limits.get(service)
+            if limit is not None and _requests(day, service) >= limit.requests:
+                raise Failed("failed", REQUEST_LIMIT, self._refusal(day, service, limit))
+            self._append(day, descriptor, service, operation)
+        self._days.add(date.fromisoformat(day.path.stem))
+
+    def turned_away(self, service: str, operation: str) -> None:
+        """Write down that AWS throttled the last request: it counts against the limit, but is not charged."""
+        if service in PRICES_USD:
+            with self._open(writable=True) as (day, descriptor):
+                self._append(day, descriptor, service, operation, turned_away=True)
+
+    def require(self, service: str) -> None:
+        """Refuse where not one request more may be sent today.
+
+        Raises:
+            DailyLimitReached: so it is. Nothing was sent.
+        """
+        limit = self._limits.get(service)
+        with self._open() as (day, _):
+            if limit is not None and _requests(day, service) >= limit.requests:
+                raise DailyLimitReached(f"{self._refusal(day, service, limit)} Nothing was sent.")
+
+    def left(self, service: str) -> int:
+        """How many requests the day still allows."""
+        with self._open() as (day, _):
+            return max(0, self._limits[service].requests - _requests(day, service))
+
+    def cost_today(self, service: str) -> Decimal:
+        """What today's requests of all runs cost, in US dollars."""
+        with self._open() as (day, _):
+            return sum((count.cost_usd for key, count in day.counts.items() if _is_of(key, service)), Decimal(0))
+
+    def explanation(self, service: str) -> str:
+        """Who sent how many today, when the limit is free again, and what to set."""
+        with self._open() as (day, _):
+            return self._refusal(day, service, self._limits[service])
+
+    def counts(self) -> list[PaidRequestCount]:
+        """What the ledger says of the days on which this meter has counted anything, of all runs."""
+        return _counts(self._folder, self._days)
+
+    def _refusal(self, day: _Day, service: str, limit: DailyLimit) -> str:
+        sent: dict[str, int] = {}
+        for key, count in day.counts.items():
+            if _is_of(key, service):
+                sent[key[0]] = sent.get(key[0], 0) + count.requests
+        most = sorted(sent.items(), key=lambda item: -item[1])
+        named = [f"{number} by {_who(run_id)}" for run_id, number in most[:RUNS_NAMED]]
+        if len(most) > RUNS_NAMED:
+            named.append(f"{sum(number for _, number in most[RUNS_NAMED:])} by {len(most) - RUNS_NAMED} more")
+        today = date.fromisoformat(day.path.stem)
+        whose = f" ({', '.join(named)})" if named else ""
+        return (
+            f"{sum(sent.values())} of the {limit.requests} paid requests that {limit.setting} allows for {today} (UTC) "
+            f"were sent{whose}. The limit is free again on {today + timedelta(days=1)} at 00:00 UTC; raise "
+            f"{limit.setting} to go on today (US${PRICES_USD[service]} a request)."
+        )
+
+    def _append(self, day: _Day, descriptor: int, service: str, operation: str, *, turned_away: bool = False) -> None:
+        entry = {
+            "api": f"{service}:{operation}",
+            "run_id": self._run_id,
+            "at": self._now().isoformat(),
+            "price_usd": str(PRICES_USD[service]),
+            **({"turned_away": True} if turned_away else {}),
+        }
+        line = (b"\n" if day.is_torn else b"") + json.dumps(entry).encode() + b"\n"
+        with explained(day.path):
+            try:
+                _write_whole(descriptor, line)
+            except OSError:
+                with suppress(OSError):
+                    os.ftruncate(descriptor, day.offset)
+                raise
+        day.read(descriptor)
+
+    @contextmanager
+    def _open(self, *, writable: bool = False) -> Iterator[tuple[_Day, int]]:
+        """Today's file, read to its end and locked for a moment; an empty day where there is none to read."""
+        path = self._folder / f"{self._now().astimezone(UTC):%Y-%m-%d}.ndjson"
+        if self._day is None or self._day.path != path:
+            self._day = _Day(path)
+        with explained(path):
+            descriptor = _opened(path, writable=writable)
+        if descriptor is None:
+            # A file that somebody removed counts no more.
+            self._day = _Day(path)
+            yield self._day, -1
+            return
+        try:
+            with explained(path):
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+                if os.fstat(descriptor).st_size < self._day.offset:
+                    self._day = _Day(path)
+                self._day.read(descriptor)
+            yield self._day, descriptor
+        finally:
+            os.close(descriptor)
+
+
+def all_counts(store: Store) -> list[PaidRequestCount]:
+    """What the whole ledger of a warehouse says, by day, run and API."""
+    folder = store.folder / FOLDER
+    return _counts(folder, [day for day, _ in _files(folder)])
+
+
+def prune(store: Store, today: date) -> int:
+    """Remove the files of days that are older than `DAYS_KEPT`; returns how many. Their sums are in the warehouse."""
+    old = [path for day, path in _files(store.folder / FOLDER) if day < today - timedelta(days=DAYS_KEPT)]
+    for path in old:
+        path.unlink(missing_ok=True)
+    return len(old)
+
+
+def _files(folder: Path) -> list[tuple[date, Path]]:
+    found = []
+    for path in sorted(folder.glob("*.ndjson")):
+        # What else lies there is not ours.
+        with suppress(ValueError):
+            found.append((date.fromisoformat(path.stem), path))
+    return found
+
+
+def _counts(folder: Path, days: Collection[date]) -> list[PaidRequestCount]:
+    found = []
+    for of_day in sorted(days):
+        day = _Day(folder / f"{of_day}.ndjson")
+        with explained(day.path):
+            descriptor = _opened(day.path, writable=False)
+            if descriptor is None:
+                continue
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_SH)
+                day.read(descriptor)
+            finally:
+                os.close(descriptor)
+        for (run_id, api), count in day.counts.items():
+            found.append(PaidRequestCount(of_day, run_id, api, count.requests, count.throttles, count.cost_usd))
+    return found
+
+
+def _opened(path: Path, *, writable: bool) -> int | None:
+    """A descriptor of a day's file, which is made where it is to be written; None where there is none to read."""
+    if not writable:
+        try:
+            return os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+        except FileNotFoundError:
+            return None
+    make_folder(path.parent)
+    is_new = not path.exists()
+    descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o640)
+    if is_new:
+        os.fchmod(descriptor, permitted(0o640))
+    return descriptor
+
+
+def _write_whole(descriptor: int, line: bytes) -> None:
+    """Append a line and write it through to the disk."""
+    if os.write(descriptor, line) != len(line):
+        # A disk that fills up takes a part of it.
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    os.fsync(descriptor)
+
+
+def _requests(day: _Day, service: str) -> int:
+    return sum(count.requests for key, count in day.counts.items() if _is_of(key, service))
+
+
+def _is_of(key: tuple[str, str], service: str) -> bool:
+    return key == ILLEGIBLE or key[1].partition(":")[0] == service
+
+
+def _who(run_id: str) -> str:
+    if not run_id:
+        return "a line that cannot be read"
+    return run_id.replace("ask-", "cmdb ask ", 1) if run_id.startswith("ask-") else f"run {run_id}"
