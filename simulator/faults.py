@@ -31,6 +31,7 @@ Action = Literal[
     "garbage",
     "omit",
     "foreign",
+    "repeat",
     "misroute",
 ]
 
@@ -46,8 +47,9 @@ class Rule:
     Patterns are `fnmatch`; `contains` is a plain substring of the request's body. The first `skip` matching
     calls pass, the next `times` are hit (all, where it is None), later ones pass again; `per` names what is
     counted apart, such as `("account", "region", "op")`. `omit` leaves out of an answer the records that name `item`,
-    `foreign` lets the first record that names its own account name `item` instead; `misroute` makes calls those of the
-    account `item`, before any other rule looks at them.
+    `foreign` lets the first record that names its own account name `item` instead; `repeat` lists the first record
+    again at the end of the page, and where `item` names a field, with another text in it; `misroute` makes calls those
+    of the account `item`, before any other rule looks at them.
 
     Attributes:
         is_spare: it says the same to who has asked before the lie began, so that a night of its own never meets it.
