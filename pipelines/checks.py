@@ -190,7 +190,8 @@ def _cells_behind(connection: "duckdb.DuckDBPyConnection", check: SqlCheck) -> s
         names = ", ".join(literal(name) for name in check.asks)
         return f"select * from audit.coverage where split_part(listing, ':', 1) in ({names})"
     columns = {row[0] for row in connection.execute(f"describe {check.at_fault}").fetchall()}
-    fault = f"from ({check.at_fault}) as fault"
+    # On lines of its own: a rule may end in a comment.
+    fault = f"from (\n{check.at_fault}\n) as fault"
     if columns >= set(_CELL.values()):
         key = ", ".join(f"fault.{column} as {name}" for name, column in _CELL.items())
         return f"select {key} {fault}"

@@ -14,10 +14,10 @@ import pytest
 from given import Given, House, house
 from nights import cmdb_here, copy_of, query, run_night
 from scripted_aws import Call, Reply, as_json, reservations, scripted, static, write_profiles, xml
-from steps import asked
+from steps import RUN, asked
 
 from pipelines import checks
-from pipelines.catalogue import COST_DAILY, REGION, listings
+from pipelines.catalogue import ACCOUNT, COST_DAILY, REGION, listings
 from pipelines.landed import earlier_cells
 from pipelines.landing import LandingWriter
 from pipelines.models import key_checks, read_models
@@ -28,6 +28,7 @@ from resources.evidence import EVERY_ACCOUNT
 from resources.listing import Listing
 from resources.pages import Failed, record_path
 from resources.profile import Reach, Retry
+from resources.warehouse import Store
 from simulator.client import Simulator
 
 if TYPE_CHECKING:
@@ -400,6 +401,30 @@ def test_a_step_takes_equal_records_once_and_freezes_the_cell_with_unequal_ones(
         assert {(cell.account_id, cell.outcome) for cell in again} == {(second, "found")}
 
 
+def test_a_step_refuses_a_central_list_with_two_versions_of_an_account_and_says_how_to_go_on(
+    organisation: Simulator, truthful_night: Path, tmp_path: Path
+) -> None:
+    database = copy_of(truthful_night, tmp_path)
+    organisation.faults([repeating("ListAccounts", item="Email")])
+    with asked(organisation, database, ACCOUNT) as cells:
+        assert [(cell.outcome, cell.error_code, cell.attempt_count) for cell in cells] == [("failed", CONFLICT, 2)]
+    ((severity, passed, said),) = query(
+        database,
+        "select severity, passed, observed from audit.check_result where run_id = $run and scope = $listing",
+        {"run": RUN, "listing": ACCOUNT},
+        of="working",
+    )
+    assert (severity, passed) == ("ERROR", False)
+    assert "organizations:ListAccounts listed Id=" in said
+    assert "Email differ" in said
+    assert "Ask again: `cmdb nightly --only-untrusted`." in said
+    organisation.faults([repeating("ListAccounts")])
+    with asked(organisation, database, ACCOUNT, only_untrusted=True) as cells:
+        assert [(cell.outcome, cell.record_count) for cell in cells] == [
+            ("found", len(organisation.truth()["accounts"]))
+        ]
+
+
 def test_what_a_refusal_named_is_asked_again_though_it_was_trusted(
     organisation: Simulator, truthful_night: Path, tmp_path: Path
 ) -> None:
@@ -407,8 +432,6 @@ def test_what_a_refusal_named_is_asked_again_though_it_was_trusted(
     account = organisation.truth()["reachable"][0]
     with asked(organisation, database, REGION, "ec2_vpc") as cells:
         named = [cell for cell in cells if (cell.account_id, cell.listing) == (account, "ec2_vpc")][:2]
-    from resources.warehouse import Store
-
     store = Store(database)
     with store.holding("rule", "test"):
         places = ", ".join(f"'{cell.region}'" for cell in named)
@@ -438,7 +461,7 @@ OWN_TIME = ("run_id", "collected_at", "last_seen_at", "observed_at")
 def held(database: Path) -> dict[str, list[tuple[Any, ...]]]:
     """What is published, but for when it was asked."""
     return {
-        name: query(database, f"select columns(name -> name not in {OWN_TIME}) from {name} order by all")
+        name: query(database, f"select columns(lambda name: name not in {OWN_TIME}) from {name} order by all")
         for name in TABLES
     }
 
