@@ -373,6 +373,12 @@ def repeating(op: str, account: str = "*", item: str = "", **more: Any) -> Mappi
     return {"action": "repeat", "op": op, "account": account, "item": item, **more}
 
 
+def tell(organisation: Simulator, *rules: Mapping[str, Any]) -> None:
+    """These rules and no others: of several that match, the first would decide."""
+    organisation.control("DELETE", "/faults")
+    organisation.faults(rules)
+
+
 def test_a_step_takes_equal_records_once_and_freezes_the_cell_with_unequal_ones(
     organisation: Simulator, truthful_night: Path, tmp_path: Path
 ) -> None:
@@ -394,7 +400,7 @@ def test_a_step_takes_equal_records_once_and_freezes_the_cell_with_unequal_ones(
     assert broken
     assert {(cell.error_code, cell.is_trusted, cell.attempt_count) for cell in broken} == {(CONFLICT, False, 2)}
     assert all("InstanceType differ" in (cell.error_message or "") for cell in broken)
-    organisation.control("DELETE", "/faults")
+    tell(organisation)
     with asked(organisation, database, REGION, "ec2_instance", only_untrusted=True) as cells:
         again = [cell for cell in cells if cell.outcome != "skipped"]
         assert {cell.region for cell in again} == {cell.region for cell in broken}
@@ -418,7 +424,7 @@ def test_a_step_refuses_a_central_list_with_two_versions_of_an_account_and_says_
     assert "organizations:ListAccounts listed Id=" in said
     assert "Email differ" in said
     assert "Ask again: `cmdb nightly --only-untrusted`." in said
-    organisation.faults([repeating("ListAccounts")])
+    tell(organisation, repeating("ListAccounts"))
     with asked(organisation, database, ACCOUNT, only_untrusted=True) as cells:
         assert [(cell.outcome, cell.record_count) for cell in cells] == [
             ("found", len(organisation.truth()["accounts"]))
@@ -479,14 +485,14 @@ def test_nights_in_which_records_stand_twice(organisation: Simulator, truthful_n
         repeating("ListAccountsForParent"),
         repeating("ListOrganizationalUnitsForParent"),
     ]
-    organisation.faults(equal)
+    tell(organisation, *equal)
     night = run_night(organisation.env, database)
     assert (night.published, night.exit_code) == (True, 0), night.sentences
     assert held(database) == truth
 
     # Unequal in one cell: that cell is frozen and named, and the night is published.
     region = sorted(organisation.truth()["regions"])[0]
-    organisation.faults([repeating("DescribeInstances", first, item="InstanceType", region=region)])
+    tell(organisation, repeating("DescribeInstances", first, item="InstanceType", region=region))
     night = run_night(organisation.env | {"CMDB_UNTRUSTED_TOLERANCE": "0.25"}, database)
     assert night.published, night.sentences
     assert any("InstanceId=" in said and first in said and "marked stale" in said for said in night.warnings)
@@ -494,14 +500,14 @@ def test_nights_in_which_records_stand_twice(organisation: Simulator, truthful_n
     assert stale == [(first, region)]
 
     # Unequal in a central listing: nothing is published, and the sentence says how to go on.
-    organisation.faults([repeating("ListAccounts", item="Email")])
+    tell(organisation, repeating("ListAccounts", item="Email"))
     night = run_night(organisation.env, database)
     assert (night.published, night.exit_code) == (False, 1)
     assert any(
         "organizations:ListAccounts listed Id=" in said and "--only-untrusted" in said for said in night.sentences
     )
 
-    organisation.faults([])
+    tell(organisation)
     done = cmdb_here(
         organisation.env | {"CMDB_DATABASE": str(database), "CMDB_COST_MONTHS": "1"}, "nightly", "--only-untrusted"
     )
