@@ -118,6 +118,7 @@ ORGANIZATION = Family(
             roles=("management",),
             zero="impossible",
             records="Accounts",
+            key=("Id",),
             owner="Arn",
             scope="global",
         ),
@@ -127,6 +128,7 @@ ORGANIZATION = Family(
             roles=("management",),
             zero="impossible",
             records="Roots",
+            key=("Id",),
             owner="Arn",
             scope="global",
         ),
@@ -136,6 +138,7 @@ ORGANIZATION = Family(
             roles=("management",),
             zero="ordinary",
             records="OrganizationalUnits",
+            key=("Id",),
             owner="Arn",
             scope="global",
             each=Each("ParentId", of=("organizations_root", "organizations_organizational_unit"), field="Id"),
@@ -146,6 +149,7 @@ ORGANIZATION = Family(
             roles=("management",),
             zero="ordinary",
             records="Accounts",
+            key=("Id",),
             owner="Arn",
             scope="global",
             each=Each("ParentId", of=("organizations_root", "organizations_organizational_unit"), field="Id"),
@@ -156,6 +160,7 @@ ORGANIZATION = Family(
             roles=("management",),
             zero="ordinary",
             records="Tags",
+            key=("Key",),
             scope="global",
             each=Each("ResourceId", of=(ACCOUNT,), field="Id"),
         ),
@@ -177,6 +182,7 @@ POLICY = Family(
             zero="ordinary",
             records="Roots[].PolicyTypes",
             carry=("Id",),
+            key=("Id", "Type"),
             scope="global",
         ),
         Listing(
@@ -187,6 +193,7 @@ POLICY = Family(
             # FullAWSAccess is always there, and AWS lets nobody delete it.
             zero_of={"SERVICE_CONTROL_POLICY": "impossible"},
             records="Policies",
+            key=("Id",),
             owner="Arn",
             scope="global",
             # A type that is not enabled answers with an empty list, although AWS has an exception of that name too.
@@ -205,6 +212,7 @@ POLICY = Family(
             roles=("management",),
             zero="impossible",
             records="Policy",
+            key=("PolicySummary.Id",),
             owner="PolicySummary.Arn",
             scope="global",
             each=Each("PolicyId", of=("organizations_policy",), field="Id"),
@@ -216,6 +224,7 @@ POLICY = Family(
             roles=("management",),
             zero="ordinary",
             records="Targets",
+            key=("TargetId",),
             owner="Arn",
             scope="global",
             each=Each("PolicyId", of=("organizations_policy",), field="Id"),
@@ -236,6 +245,7 @@ DELEGATION = Family(
             roles=("management",),
             zero="ordinary",
             records="EnabledServicePrincipals",
+            key=("ServicePrincipal",),
             scope="global",
         ),
         Listing(
@@ -244,6 +254,7 @@ DELEGATION = Family(
             roles=("management",),
             zero="ordinary",
             records="DelegatedAdministrators",
+            key=("Id",),
             owner="Arn",
             scope="global",
         ),
@@ -254,6 +265,7 @@ DELEGATION = Family(
             # An administrator administers something; one that was deregistered a moment ago is refused.
             zero="impossible",
             records="DelegatedServices",
+            key=("ServicePrincipal",),
             scope="global",
             each=Each("AccountId", of=("organizations_delegated_administrator",), field="Id"),
             skip_codes={"AccountNotRegisteredException": "parent_gone"},
@@ -264,6 +276,7 @@ DELEGATION = Family(
             roles=("management",),
             zero="impossible",
             records="ResourcePolicy",
+            key=("ResourcePolicySummary.Id",),
             owner="ResourcePolicySummary.Arn",
             scope="global",
             skip_codes={"ResourcePolicyNotFoundException": "no_resource_policy"},
@@ -278,6 +291,7 @@ _COST_BY_DAY = Listing(
     zero="witnessed",
     records="ResultsByTime[].Groups",
     carry=("TimePeriod", "Estimated"),
+    key=("TimePeriod.Start", "Keys"),
     scope="global",
     token=("NextPageToken", "NextPageToken"),
     skip_codes={REQUEST_LIMIT: "request_limit"},
@@ -299,6 +313,7 @@ COST = Family(
             roles=("billing",),
             zero="ordinary",
             records="CostAllocationTags",
+            key=("TagKey", "Type"),
             scope="global",
             parameters={"MaxResults": 1000},
             # Only the payer knows them.
@@ -311,6 +326,7 @@ COST = Family(
             zero="ordinary",
             records="ResultsByTime[].Groups",
             carry=("TimePeriod", "Estimated"),
+            key=("TimePeriod.Start", "Keys"),
             scope="global",
             token=("NextPageToken", "NextPageToken"),
             # Resource-level data is switched on in the console, apart from the grant.
@@ -323,6 +339,7 @@ COST = Family(
             # Each month that was asked for is answered, if with nothing.
             zero="impossible",
             records="ResultsByTime",
+            key=("TimePeriod.Start",),
             scope="global",
             token=("NextPageToken", "NextPageToken"),
             skip_codes={REQUEST_LIMIT: "request_limit"},
@@ -342,6 +359,7 @@ BUDGET = Family(
             roles=("billing",),
             zero="witnessed",
             records="Budgets",
+            key=("BudgetName",),
             scope="global",
             account_parameter="AccountId",
             parameters={"MaxResults": 100, "ShowFilterExpression": True},
@@ -352,6 +370,7 @@ BUDGET = Family(
             roles=("billing",),
             zero="ordinary",
             records="Notifications",
+            key=("BudgetName", "NotificationType", "ComparisonOperator", "Threshold", "ThresholdType"),
             scope="global",
             account_parameter="AccountId",
             echo=("BudgetName",),
@@ -373,6 +392,7 @@ REGIONS = Family(
             roles=("operations", "workload"),
             zero="impossible",
             records="Regions",
+            key=("RegionName",),
             scope="global",
             parameters={"AllRegions": True},
         ),
@@ -387,6 +407,7 @@ COMPUTE: tuple[Listing, ...] = (
         zero="witnessed",
         records="Reservations[].Instances",
         carry=("OwnerId",),
+        key=("InstanceId",),
         owner="OwnerId",
         parameters=WHOLE_PAGES,
     ),
@@ -401,6 +422,7 @@ NETWORK: tuple[Listing, ...] = (
         roles=("operations", "workload"),
         zero="witnessed",
         records="Vpcs",
+        key=("VpcId",),
         parameters=WHOLE_PAGES,
     ),
     Listing(
@@ -409,6 +431,7 @@ NETWORK: tuple[Listing, ...] = (
         roles=("operations", "workload"),
         zero="witnessed",
         records="Subnets",
+        key=("SubnetId",),
         parameters=WHOLE_PAGES,
     ),
     Listing(
@@ -417,6 +440,7 @@ NETWORK: tuple[Listing, ...] = (
         roles=("operations", "workload"),
         zero="witnessed",
         records="SecurityGroups",
+        key=("GroupId",),
         parameters=WHOLE_PAGES,
     ),
     Listing(
@@ -425,6 +449,7 @@ NETWORK: tuple[Listing, ...] = (
         roles=("operations", "workload"),
         zero="witnessed",
         records="SecurityGroupRules",
+        key=("SecurityGroupRuleId",),
         parameters=WHOLE_PAGES,
     ),
     Listing(
@@ -434,6 +459,7 @@ NETWORK: tuple[Listing, ...] = (
         # Losing them in silence would make a finding of every VPC.
         zero="witnessed",
         records="FlowLogs",
+        key=("FlowLogId",),
         parameters=WHOLE_PAGES,
     ),
     Listing(
@@ -442,6 +468,7 @@ NETWORK: tuple[Listing, ...] = (
         roles=("operations", "workload"),
         zero="witnessed",
         records="NetworkInterfaces",
+        key=("NetworkInterfaceId",),
         parameters=WHOLE_PAGES,
     ),
     Listing(
@@ -451,6 +478,7 @@ NETWORK: tuple[Listing, ...] = (
         # AWS answers all at once: there are no pages.
         zero="witnessed",
         records="Addresses",
+        key=("AllocationId",),
     ),
     Listing(
         "ec2_nat_gateway",
@@ -458,6 +486,7 @@ NETWORK: tuple[Listing, ...] = (
         roles=("operations", "workload"),
         zero="witnessed",
         records="NatGateways",
+        key=("NatGatewayId",),
         parameters=WHOLE_PAGES,
     ),
 )
@@ -472,6 +501,7 @@ STORAGE: tuple[Listing, ...] = (
         roles=("operations", "workload"),
         zero="witnessed",
         records="Volumes",
+        key=("VolumeId",),
         owner="OwnerId",
         is_owner_optional=True,
         parameters=WHOLE_PAGES,
@@ -482,6 +512,7 @@ STORAGE: tuple[Listing, ...] = (
         roles=("operations", "workload"),
         zero="witnessed",
         records="Snapshots",
+        key=("SnapshotId",),
         owner="OwnerId",
         # Those of everybody else would come too.
         parameters={**WHOLE_PAGES, "OwnerIds": ["self"]},
@@ -492,6 +523,7 @@ STORAGE: tuple[Listing, ...] = (
         roles=("operations", "workload"),
         zero="witnessed",
         records="Images",
+        key=("ImageId",),
         owner="OwnerId",
         # A disabled image keeps its snapshots, and they cost.
         parameters={**WHOLE_PAGES, "Owners": ["self"], "IncludeDisabled": True},
@@ -507,6 +539,7 @@ MANAGED: tuple[Listing, ...] = (
         # The bill speaks for these four together, since what is left of a database costs too.
         zero="witnessed",
         records="DBInstances",
+        key=("DBInstanceArn",),
         owner="DBInstanceArn",
         parameters=RDS_PAGES,
         redact=("MasterUserPassword",),
@@ -517,6 +550,7 @@ MANAGED: tuple[Listing, ...] = (
         roles=("workload",),
         zero="witnessed",
         records="DBClusters",
+        key=("DBClusterArn",),
         owner="DBClusterArn",
         parameters={**RDS_PAGES, "IncludeShared": False},
         redact=("MasterUserPassword",),
@@ -528,6 +562,7 @@ MANAGED: tuple[Listing, ...] = (
         # Losing them in silence would hide what is left of deleted databases.
         zero="witnessed",
         records="DBSnapshots",
+        key=("DBSnapshotArn",),
         owner="DBSnapshotArn",
         parameters={**RDS_PAGES, "IncludeShared": False, "IncludePublic": False},
     ),
@@ -537,6 +572,7 @@ MANAGED: tuple[Listing, ...] = (
         roles=("workload",),
         zero="witnessed",
         records="DBClusterSnapshots",
+        key=("DBClusterSnapshotArn",),
         owner="DBClusterSnapshotArn",
         parameters={**RDS_PAGES, "IncludeShared": False, "IncludePublic": False},
     ),
@@ -547,6 +583,7 @@ MANAGED: tuple[Listing, ...] = (
         # Storage that is billed lies in a bucket.
         zero="witnessed",
         records="Buckets",
+        key=("Name",),
         scope="global",
         # S3 tells the regions of buckets only to those who ask for pages.
         parameters={"MaxBuckets": 1000},
@@ -559,6 +596,7 @@ MANAGED: tuple[Listing, ...] = (
         zero="impossible",
         records="@",
         required=("Tags",),
+        key=("ResourceArn",),
         account_parameter="AccountId",
         echo=("ResourceArn",),
         each=Each(
@@ -581,6 +619,7 @@ MANAGED: tuple[Listing, ...] = (
         zero="impossible",
         records="@",
         required=("Name", "KeyCount"),
+        key=("Bucket",),
         parameters={"MaxKeys": 1},
         account_parameter="ExpectedBucketOwner",
         echo=("Bucket",),
@@ -604,6 +643,7 @@ MANAGED: tuple[Listing, ...] = (
         roles=("workload",),
         zero="witnessed",
         records="Functions",
+        key=("FunctionArn",),
         owner="FunctionArn",
         # More than 50 Lambda does not put on a page.
         parameters={"MaxItems": 50},
@@ -618,6 +658,7 @@ MANAGED: tuple[Listing, ...] = (
         zero="impossible",
         records="@",
         required=("Tags",),
+        key=("Resource",),
         echo=("Resource",),
         each=Each(
             "Resource",
@@ -649,6 +690,7 @@ HUB = Family(
             roles=("operations",),
             zero="ordinary",
             records="GroupIdentifiers",
+            key=("GroupArn",),
             owner="GroupArn",
             parameters={"MaxResults": 50},
         ),
@@ -658,6 +700,7 @@ HUB = Family(
             roles=("operations",),
             zero="ordinary",
             records="ResourceIdentifiers",
+            key=("ResourceArn",),
             errors="QueryErrors",
             parameters={"MaxResults": 50},
             each=Each("Group", of=("resource_group",), field="GroupName"),
@@ -676,6 +719,7 @@ HUB = Family(
             roles=("operations",),
             zero="impossible",
             records="GroupQuery",
+            key=("Group",),
             echo=("Group",),
             each=Each("Group", of=("resource_group",), field="GroupName", in_one_cell=True),
             skip_codes={"NotFoundException": "parent_gone"},
@@ -686,6 +730,7 @@ HUB = Family(
             roles=("operations",),
             zero="impossible",
             records="Tags",
+            key=("Arn",),
             echo=("Arn",),
             each=Each("Arn", of=("resource_group",), field="GroupArn", in_one_cell=True),
             skip_codes={"NotFoundException": "parent_gone"},
@@ -696,6 +741,7 @@ HUB = Family(
             roles=("operations",),
             zero="witnessed",
             records="ResourceTagMappingList",
+            key=("ResourceARN",),
             owner="ResourceARN",
             parameters={"ResourcesPerPage": 100},
         ),
@@ -713,6 +759,7 @@ AGGREGATION = Family(
             roles=("operations",),
             zero="ordinary",
             records="ConfigurationAggregators",
+            key=("ConfigurationAggregatorArn",),
             owner="ConfigurationAggregatorArn",
             parameters={"Limit": 100},
         ),
@@ -722,6 +769,8 @@ AGGREGATION = Family(
             roles=("operations",),
             zero="witnessed",
             records="Results",
+            no_key="An aggregator lists a global resource once for each region that records it, and what is recorded "
+            "anew while it is read twice: the table takes the newest.",
             json_text=True,
             is_large=True,
             parameters={
@@ -747,6 +796,8 @@ METRICS = Family(
             # Every query has its result, if one without a point.
             zero="impossible",
             records="MetricDataResults",
+            # One result may come in pieces, on several pages: each has its own days.
+            key=("Label", "Timestamps", "StatusCode"),
             echo=("StartTime", "EndTime"),
             parameters={"ScanBy": "TimestampAscending"},
             each=Each("MetricDataQueries", of=tuple(MEASURED), in_one_cell=True),

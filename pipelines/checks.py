@@ -1,22 +1,24 @@
 """SQL files as rules: `warehouse/checks/<rule>.sql` returns the rows at fault. Written once for all.
 
 The header names the relation that the rule is about (`about`) and, where its failure is a warning, `severity: warn`.
-A rule is asked by its asset check when its relation has been built, and once more by publishing, on the very copy
-that would be published.
+`asks` names the listings that are asked again where the rule refuses and its rows do not lead to their cells
+themselves; `nothing` where asking again mends nothing. A rule is asked by its asset check when its relation has been
+built, and once more by publishing, on the very copy that would be published.
 """
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 import sqlglot
 
+from pipelines.catalogue import listings
 from pipelines.metadata import cells_table
 from pipelines.plain_text import as_markdown
 from pipelines.settings import WAREHOUSE_FOLDER
-from pipelines.sql_files import SqlFileError, read_header, reads
+from pipelines.sql_files import SqlFileError, literal, read_header, reads
 from resources import evidence, release
 from resources.warehouse import Store
 
@@ -27,6 +29,18 @@ FOLDER = WAREHOUSE_FOLDER / "checks"
 
 ROWS_KEPT = 100
 """Rows at fault that are kept as evidence; all of them are counted."""
+
+CELLS_NAMED = 3
+"""Cells behind the rows at fault that the sentence names; all of them are stored."""
+
+NOTHING = "nothing"
+"""Of a rule's `asks`: what it finds at fault was not collected."""
+
+_CELL = {"role": "role", "account_id": "caller_account_id", "region": "cell_region", "listing": "listing"}
+"""The key of a cell, and the columns of a row that came in it."""
+
+_ANSWER = {"run_id": "run_id", "listing": "listing", "ended_at": "collected_at"}
+"""What leads to a cell where a row does not hold all of its key."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +53,13 @@ class SqlCheck:
     description: str
     sql: str
     uses: frozenset[str] = frozenset()
+    asks: tuple[str, ...] = ()
+    rows: str = ""
+
+    @property
+    def at_fault(self) -> str:
+        """The query for the rows at fault as their relation holds them, where `sql` counts them only."""
+        return self.rows or self.sql
 
     def spec(self, asset: dg.AssetKey) -> dg.AssetCheckSpec:
         """The rule as Dagster shows it."""
@@ -47,11 +68,17 @@ class SqlCheck:
 
 @dataclass(frozen=True)
 class SqlResult:
-    """What a rule found."""
+    """What a rule found.
+
+    Attributes:
+        cells: the first cells behind the rows at fault, of `cell_count`.
+    """
 
     check: SqlCheck
     count: int
     rows: tuple[dict[str, Any], ...]
+    cells: tuple[tuple[str, ...], ...] = ()
+    cell_count: int = 0
 
     @property
     def passed(self) -> bool:
@@ -69,7 +96,18 @@ class SqlResult:
         if self.passed:
             return self.check.description
         first = ", ".join(f"{name}={value}" for name, value in self.rows[0].items())
-        return f"Broken by {self.count} row(s): {self.check.description} The first is {first}."
+        said = f"Broken by {self.count} row(s): {self.check.description} The first is {first}."
+        if not self.cells:
+            return said
+        named = "; ".join(
+            f"{listing} in account {account}, region {region}, asked by {role}"
+            for role, account, region, listing in self.cells
+        )
+        more = f"; and {self.cell_count - len(self.cells)} more" if self.cell_count > len(self.cells) else ""
+        return (
+            f"{said} It rests on {self.cell_count} answer(s): {named}{more}. "
+            "`cmdb nightly --only-untrusted` asks them again."
+        )
 
     def as_dagster(self, asset: dg.AssetKey) -> dg.AssetCheckResult:
         """The result with its rows as a table."""
@@ -95,9 +133,9 @@ def run(connection: "duckdb.DuckDBPyConnection", check: SqlCheck) -> SqlResult:
 
 
 def ask(store: Store, checks: Iterable[SqlCheck], run_id: str, config_hash: str) -> list[SqlResult]:
-    """Ask rules of the working file and record what they say."""
+    """Ask rules of the working file and record what they say, and which cells it is about."""
     with store.transaction() as connection:
-        results = [run(connection, check) for check in checks]
+        results = [_with_cells(connection, run(connection, check), run_id) for check in checks]
         for result in results:
             evidence.record_check(
                 connection,
@@ -112,6 +150,58 @@ def ask(store: Store, checks: Iterable[SqlCheck], run_id: str, config_hash: str)
                 config_hash=config_hash,
             )
     return results
+
+
+def _with_cells(connection: "duckdb.DuckDBPyConnection", result: SqlResult, run_id: str) -> SqlResult:
+    """Store the cells behind the rows that a rule refuses, and return the result with the first of them."""
+    check = result.check
+    connection.execute(
+        "delete from audit.check_cell where run_id = $run_id and check_name = $name and scope = $scope",
+        {"run_id": run_id, "name": check.name, "scope": check.on},
+    )
+    behind = None if result.passed or not check.blocking else _cells_behind(connection, check)
+    if behind is None:
+        return result
+    connection.execute(
+        f"""
+        insert into audit.check_cell by name
+        select distinct
+            $run_id as run_id, $name as check_name, $scope as scope, cell.role, cell.account_id, cell.region,
+            cell.listing
+        from audit.coverage as cell
+        semi join ({behind}) as fault using (role, account_id, region, listing)
+        """,
+        {"run_id": run_id, "name": check.name, "scope": check.on},
+    )
+    cells = connection.execute(
+        """
+        select role, account_id, region, listing
+        from audit.check_cell
+        where run_id = $run_id and check_name = $name and scope = $scope
+        order by all
+        """,
+        {"run_id": run_id, "name": check.name, "scope": check.on},
+    ).fetchall()
+    return replace(result, cells=tuple(cells[:CELLS_NAMED]), cell_count=len(cells))
+
+
+def _cells_behind(connection: "duckdb.DuckDBPyConnection", check: SqlCheck) -> str | None:
+    """A query for the keys of the cells that the rows at fault came in; None where nothing leads to them."""
+    if check.asks == (NOTHING,):
+        return None
+    if check.asks:
+        names = ", ".join(literal(name) for name in check.asks)
+        return f"select * from audit.coverage where split_part(listing, ':', 1) in ({names})"
+    columns = {row[0] for row in connection.execute(f"describe {check.at_fault}").fetchall()}
+    # On lines of its own: a rule may end in a comment.
+    fault = f"from (\n{check.at_fault}\n) as fault"
+    if columns >= set(_CELL.values()):
+        key = ", ".join(f"fault.{column} as {name}" for name, column in _CELL.items())
+        return f"select {key} {fault}"
+    if columns >= set(_ANSWER.values()):
+        same = " and ".join(f"answer.{name} = fault.{column}" for name, column in _ANSWER.items())
+        return f"select answer.* {fault} inner join audit.collection as answer on {same}"
+    return None
 
 
 def read_checks(folder: Path = FOLDER, relations: Collection[str] = ()) -> Sequence[SqlCheck]:
@@ -149,8 +239,12 @@ def _read(path: Path, relations: Collection[str]) -> SqlCheck:
         raise wrong(f"about: {about} is no table of the warehouse; write one that a SQL file makes.")
     if severity not in ("error", "warn"):
         raise wrong(f"severity: {severity} is unknown; write error or warn.")
+    asks = tuple(name.strip() for name in header.entries.get("asks", "").split(",") if name.strip())
+    unknown = [name for name in asks if name not in listings() and asks != (NOTHING,)]
+    if unknown:
+        raise wrong(f"asks: {unknown[0]} is no listing of the catalogue; write listings, or {NOTHING}.")
     try:
         uses = reads(sql).relations
     except sqlglot.errors.SqlglotError as error:
         raise wrong(f"it does not parse: {error}") from error
-    return SqlCheck(path.stem, about, severity == "error", header.description, sql, uses)
+    return SqlCheck(path.stem, about, severity == "error", header.description, sql, uses, asks)

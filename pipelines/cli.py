@@ -166,7 +166,8 @@ def preflight(as_json: bool) -> None:
 @click.option(
     "--only-untrusted",
     is_flag=True,
-    help="Ask again only the cells without a trusted answer of the last 20 hours, then build and publish as always.",
+    help="Ask again only the cells without a trusted answer of the last 20 hours and those that a rule named, then "
+    "build and publish as always.",
 )
 @demo_option
 @json_option

@@ -287,10 +287,13 @@ class Collection:
         self._heed_policies(map(self.key_of, questions))
 
     def keep(self, question: Question) -> bool:
-        """Whether a question is left out because its last answer is trusted and only others are asked again."""
+        """Whether a question is left out because its last answer is trusted and only others are asked again.
+
+        What a refusal named is asked again: the answer was whole, and did not fit what else is known.
+        """
         key = self.key_of(question)
         earlier = self.earlier.get(key)
-        if not self._only_untrusted or earlier is None or not earlier.is_trusted:
+        if not self._only_untrusted or earlier is None or not earlier.is_trusted or earlier.is_disputed:
             return False
         if datetime.now(UTC) - earlier.ended_at > KEPT_FOR:
             return False
@@ -309,10 +312,13 @@ class Collection:
         for question in plan:
             listing = question.listing
             # A month of a large organisation's bill does not fit into memory, nor does all that Config knows.
-            with self._writer(listing).spool(self.key_of(question)) as spool:
+            with self._writer(listing).spool(self.key_of(question), listing) as spool:
                 answer = self.reach(question.listing_role).ask(question, keep=spool.keep, meter=self.paid_requests)
                 if answer.outcome == "found":
-                    spool.land()
+                    try:
+                        answer = replace(answer, record_count=spool.land())
+                    except Failed as failure:
+                        answer = _unusable(answer, failure)
             self._take(answer)
             self._heed_policies([self.key_of(question)])
             done[listing.name] += 1
@@ -461,14 +467,7 @@ class Collection:
             if answer.outcome == "found":
                 self._writer(listing).append(key, answer.records)
         except Failed as failure:
-            answer = replace(
-                answer,
-                outcome=failure.outcome,
-                records=[],
-                record_count=0,
-                error_code=failure.code,
-                error_message=failure.message,
-            )
+            answer = _unusable(answer, failure)
         captures = [
             Capture(key, {name: record.get(name) for name in fields}) for record in (answer.records if fields else ())
         ]
@@ -917,6 +916,18 @@ def _wanted_fields(listings: Iterable[Listing]) -> dict[str, tuple[str, ...]]:
             for source in listing.each.of:
                 wanted[source] |= {listing.each.field, listing.each.region_field} - {""}
     return {source: tuple(sorted(fields)) for source, fields in wanted.items()}
+
+
+def _unusable(answer: Answer, failure: Failed) -> Answer:
+    """An answer that was whole, and cannot be landed."""
+    return replace(
+        answer,
+        outcome=failure.outcome,
+        records=[],
+        record_count=0,
+        error_code=failure.code,
+        error_message=failure.message,
+    )
 
 
 def _writable(text: str | None) -> str | None:

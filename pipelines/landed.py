@@ -28,7 +28,11 @@ class Capture:
 
 @dataclass(frozen=True, slots=True)
 class Earlier:
-    """The newest cell of a key before this run."""
+    """The newest cell of a key before this run.
+
+    Attributes:
+        is_disputed: a rule refused what was built of this answer, and named it.
+    """
 
     outcome: Outcome
     is_trusted: bool
@@ -36,6 +40,7 @@ class Earlier:
     confirmed: bool
     ended_at: datetime
     skip_reason: str | None = None
+    is_disputed: bool = False
 
 
 def captures(
@@ -231,19 +236,19 @@ def earlier_cells(store: Store, listings: Iterable[Listing], accounts: evidence.
             select
                 v.role, v.account_id, v.region, v.listing, v.outcome, v.is_trusted,
                 if(v.is_trusted, v.record_count, v.previous_record_count) as last_trusted_count,
-                coalesce(confirmed.is_confirmed, false) as confirmed, v.ended_at, v.skip_reason
+                coalesce(confirmed.is_confirmed, false) as confirmed, v.ended_at, v.skip_reason,
+                disputed.listing is not null as is_disputed
             from audit.coverage as v
             left join confirmed using (role, account_id, region, listing)
+            left join (select distinct role, account_id, region, listing from audit.disputed_cell) as disputed
+                using (role, account_id, region, listing)
             where
                 list_contains($names, split_part(v.listing, ':', 1))
                 and v.account_id >= $since_account and v.account_id < $before_account
             """,
             {"names": names, "a_night_ago": datetime.now(UTC) - ONE_NIGHT, **accounts.parameters},
         ).fetchall()
-    return {
-        (role, account, region, listing): Earlier(outcome, trusted, count, confirmed, ended_at, skip_reason)
-        for role, account, region, listing, outcome, trusted, count, confirmed, ended_at, skip_reason in rows
-    }
+    return {(role, account, region, listing): Earlier(*known) for role, account, region, listing, *known in rows}
 
 
 def asked_accounts(store: Store, listings: Iterable[Listing]) -> dict[str, bool]:

@@ -17,7 +17,9 @@ from typing import IO, Any, Self
 import orjson
 
 from resources.contract import Role
+from resources.distinct import EachOnce
 from resources.evidence import Cell, cell_line
+from resources.listing import Listing
 from resources.pages import Failed
 from resources.warehouse import explained, make_folder
 
@@ -86,13 +88,17 @@ class LandingWriter:
             _write(self._file, lines)
 
     @contextmanager
-    def spool(self, key: Key) -> Iterator["Spool"]:
-        """A place on disk for the records of one large cell, until it is known whether they count."""
+    def spool(self, key: Key, listing: Listing | None = None) -> Iterator["Spool"]:
+        """A place on disk for the records of one large cell, until it is known whether they count.
+
+        Args:
+            listing: whose key tells the records apart; all of them are kept where none is given.
+        """
         # In the landing's own folder, so that what it holds has the landing's rights and disk.
         with explained(self._landing):
             file = tempfile.TemporaryFile(dir=self.folder, buffering=0)  # noqa: SIM115  # what is asked meanwhile may fail too
         with file:
-            yield Spool(self, key, file)
+            yield Spool(self, key, file, EachOnce.of(listing))
 
     def line(self, key: Key, record: dict[str, Any]) -> bytes:
         """A record as it lands.
@@ -146,30 +152,58 @@ class LandingWriter:
 
 
 class Spool:
-    """Keeps the records of one cell on disk: they are landed when it is whole, or dropped."""
+    """Keeps the records of one cell on disk: they are landed when it is whole, or dropped.
 
-    def __init__(self, writer: LandingWriter, key: Key, file: IO[bytes]) -> None:
+    Of each record memory holds eight bytes. Only where two of them say that a key may stand twice is the disk read
+    again.
+    """
+
+    def __init__(self, writer: LandingWriter, key: Key, file: IO[bytes], once: EachOnce | None) -> None:
         self._writer = writer
         self._key = key
         self._file = file
+        self._once = once
         self._lines: list[bytes] = []
         self._bytes = 0
+        self._count = 0
 
     def keep(self, record: dict[str, Any]) -> None:
         """Add a record."""
         line = self._writer.line(self._key, record)
+        if self._once is not None:
+            self._once.note(record)
+        self._count += 1
         self._lines.append(line)
         self._bytes += len(line)
         if self._bytes >= CHUNK:
             self._spill()
 
-    def land(self) -> None:
-        """Write the records to the landing."""
-        self._spill()
-        self._writer.take(self._file)
+    def land(self) -> int:
+        """Write the records to the landing, each once; returns how many.
 
-    def _spill(self) -> None:
-        self._writer.spill(self._file, b"".join(self._lines))
+        Raises:
+            Failed: two of them have the same key, and are not equal. Nothing was landed.
+        """
+        self._spill()
+        if self._once is None or not self._once.may_repeat():
+            self._writer.take(self._file)
+            return self._count
+        with explained(self._writer.folder):
+            kept = tempfile.TemporaryFile(dir=self._writer.folder, buffering=0)  # noqa: SIM115  # as the spool's own
+        with kept:
+            self._count = 0
+            for line in self._once.lines(self._file):
+                self._lines.append(line)
+                self._bytes += len(line)
+                self._count += 1
+                if self._bytes >= CHUNK:
+                    self._spill(kept)
+            self._spill(kept)
+            self._writer.take(kept)
+        return self._count
+
+    def _spill(self, file: IO[bytes] | None = None) -> None:
+        self._writer.spill(file or self._file, b"".join(self._lines))
         self._lines, self._bytes = [], 0
 
 

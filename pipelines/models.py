@@ -648,6 +648,7 @@ def _key_check(model: Model) -> checks.SqlCheck:
         blocking=True,
         description=f"No two rows of {model.relation} have the same {', '.join(model.key)}.",
         sql=f"select {columns}, count(*) as row_count from {model.quoted} group by all having count(*) > 1",
+        rows=f"select * from {model.quoted} qualify count(*) over (partition by {columns}) > 1",
     )
 
 

@@ -246,7 +246,11 @@ def accept_zero(store: Store, account: str, region: str, listing: str, reason: s
 
 @dataclass(frozen=True)
 class Coverage:
-    """The newest cells, as a matrix of accounts by regions and as a list of what cannot be believed."""
+    """The newest cells, as a matrix of accounts by regions and as a list of what cannot be believed.
+
+    Attributes:
+        untrusted: with what stopped the last night, the answers too that a rule named though each was whole.
+    """
 
     matrix_columns: list[str]
     matrix_rows: list[list[str]]
@@ -282,6 +286,19 @@ def read_coverage(store: Store, *, blocked: bool) -> Coverage:
                 """
             ).fetchall()
         ]
+        disputed = (
+            connection.execute(
+                """
+                select role, account_id, region, listing, outcome, check_name, d.scope
+                from audit.disputed_cell as d
+                join audit.coverage as v using (role, account_id, region, listing)
+                where v.is_trusted
+                order by all
+                """
+            ).fetchall()
+            if blocked
+            else []
+        )
     # The cell of the matrix shows the worst of its listings.
     frame["rank"] = frame["outcome"].map({outcome: rank for rank, outcome in enumerate(WORST_FIRST)})
     worst = frame.pivot_table(index=["role", "account_id"], columns="region", values="rank", aggfunc="min")
@@ -294,6 +311,17 @@ def read_coverage(store: Store, *, blocked: bool) -> Coverage:
         {name: cell[name] for name in ("role", "account_id", "region", "listing", "outcome", "why")}
         for cell in cells
         if not cell["is_trusted"] and cell["outcome"] != "skipped"
+    ]
+    doubtful += [
+        {
+            "role": role,
+            "account_id": account,
+            "region": region,
+            "listing": listing,
+            "outcome": outcome,
+            "why": f"{check} of {scope} refused what was built of it",
+        }
+        for role, account, region, listing, outcome, check, scope in disputed
     ]
     return Coverage(["role", "account_id", *map(str, worst.columns)], rows, doubtful, cells, refusals)
 

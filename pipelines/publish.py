@@ -291,6 +291,12 @@ def prune(store: Store) -> dict[str, int]:
         )
         connection.execute(
             """
+            delete from audit.check_cell
+            where (run_id, check_name, scope) not in (select (run_id, check_name, scope) from audit.check_result)
+            """
+        )
+        connection.execute(
+            """
             delete from audit.caller_identity as i
             where
                 run_id not in (select run_id from recent where place <= $runs)

@@ -115,7 +115,7 @@ Every question is a cell: a run, a role, an account, a region and a listing. It 
 | `empty_suspect` | nothing there, and evidence is missing or contradicts it | no |
 | `denied` | AWS refused the action | no |
 | `wrong_account` | the answer is from another account than the one asked about | no |
-| `failed` | the listing could not be read to its end: throttled, timed out, broken | no |
+| `failed` | it could not be read to its end (throttled, timed out), or lists one record in two versions | no |
 | `skipped` | not asked, for a reason that is recorded | no, nor counted against the run |
 
 A cell that is not trusted changes nothing: the rows that it last gave stay, marked with the time when they

@@ -82,6 +82,9 @@ class Listing:
             structure at the beginning of `records`. A page as record, and a list that XML has no element for while
             it is empty, must name theirs.
         carry: fields of the outer record that each inner record is given, such as `OwnerId`.
+        key: what tells the records of an answer apart: fields, or paths such as `TimePeriod.Start`, echoed and carried
+            ones included. Equal records with one key are one record; unequal ones make the cell `failed`.
+        no_key: why records with one key are no fault of the answer, where there is no `key`.
         scope: `regional` is asked in every enabled region; `global` once, in the service's home region.
         owner: field of a record that names its account, as 12 digits or within an ARN; None where the
             records do not say.
@@ -109,6 +112,8 @@ class Listing:
     records: str
     required: tuple[str, ...] = ()
     carry: tuple[str, ...] = ()
+    key: tuple[str, ...] = ()
+    no_key: str = ""
     scope: Literal["regional", "global"] = "regional"
     owner: str | None = None
     is_owner_optional: bool = False

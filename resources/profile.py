@@ -65,6 +65,7 @@ from resources.credentials import (
     clock_error,
     without_secrets,
 )
+from resources.distinct import distinct
 from resources.fanout import FanOut
 from resources.guard import Guard
 from resources.listing import GLOBAL_REGION, Listing
@@ -510,7 +511,8 @@ class Reach:
         Args:
             question: what to ask, of whom.
             keep: is given each record as its page arrives, and `Answer.records` stays empty: for answers that are
-                too large to hold. What it was given counts only if the outcome is `found`.
+                too large to hold. What it was given counts only if the outcome is `found`, and holds a record that
+                AWS lists twice twice.
             stopping: once it is set, patience ends: nothing is tried again.
             meter: counts the requests that AWS charges for; one that it refuses ends the question.
 
@@ -582,11 +584,17 @@ class Reach:
             return somebody_else(identity, "Its answer does not count.")
         if not pages.found:
             return answer("empty_suspect", page_count=pages.count, raw_response=pages.last)
+        try:
+            records = distinct(question.listing, records)
+        except Failed as failure:
+            return answer(
+                failure.outcome, page_count=pages.count, error_code=failure.code, error_message=failure.message
+            )
         return answer(
             "found",
             page_count=pages.count,
             records=records,
-            record_count=pages.found,
+            record_count=len(records) if keep is None else pages.found,
             raw_response={"pages": verbatim} if verbatim else None,
         )
 

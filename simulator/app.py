@@ -70,7 +70,7 @@ NOT_RENDERED = frozenset(
 )
 """Services that never look at what an account holds in a region."""
 
-ALTERING = frozenset({"truncate", "omit", "foreign"})
+ALTERING = frozenset({"truncate", "omit", "foreign", "repeat"})
 """Actions that change an answer of AWS, and may find nothing to change."""
 
 HTML_503 = b"<html><body><b>Http/1.1 Service Unavailable</b></body></html>"
@@ -108,6 +108,21 @@ def _truncated(output: Any, pages: Paging | None, keep: int) -> Any:
         return output
     kept = {name: value for name, value in output.items() if name != pages.output_token}
     return kept | {name: kept[name][:keep] for name in pages.results if isinstance(kept.get(name), list)}
+
+
+def _repeated(output: Any, pages: Paging | None, item: str) -> Any:
+    """An answer that lists its first record twice, the second time with another text in the field `item`."""
+    lists = {name: output[name] for name in (pages.results if pages else ()) if output.get(name)}
+    return output | {name: [*found, _reworded(found[0], item)] for name, found in lists.items()}
+
+
+def _reworded(value: Any, item: str) -> Any:
+    if isinstance(value, dict):
+        return {
+            name: f"{inner}-2" if name == item and isinstance(inner, str) else _reworded(inner, item)
+            for name, inner in value.items()
+        }
+    return [_reworded(inner, item) for inner in value] if isinstance(value, list) else value
 
 
 def _given_away(output: Any, own: str, other: str) -> tuple[Any, bool]:
@@ -284,6 +299,8 @@ class Simulation:
                 altered = _truncated(output, paging(call.service, call.operation), rule.keep)
             case "omit":
                 altered = _without(output, rule.item)
+            case "repeat":
+                altered = _repeated(output, paging(call.service, call.operation), rule.item)
             case _:
                 altered, _ = _given_away(output, call.account_id, rule.item)
         if altered == output:

@@ -32,6 +32,7 @@ Action = Literal[
     "answer",
     "omit",
     "foreign",
+    "repeat",
     "misroute",
 ]
 
@@ -47,8 +48,9 @@ class Rule:
     Patterns are `fnmatch`; `contains` is a plain substring of the request's body. The first `skip` matching
     calls pass, the next `times` are hit (all, where it is None), later ones pass again; `per` names what is
     counted apart, such as `("account", "region", "op")`. `omit` leaves out of an answer the records that name `item`,
-    `foreign` lets the first record that names its own account name `item` instead; `misroute` makes calls those of the
-    account `item`, before any other rule looks at them; `answer` is `body` with status 200, whoever asks.
+    `foreign` lets the first record that names its own account name `item` instead; `repeat` lists the first record
+    again at the end of the page, and where `item` names a field, with another text in it; `misroute` makes calls those
+    of the account `item`, before any other rule looks at them; `answer` is `body` with status 200, whoever asks.
 
     Attributes:
         is_spare: it says the same to who has asked before the lie began, so that a night of its own never meets it.

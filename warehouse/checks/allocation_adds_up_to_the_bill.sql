@@ -1,6 +1,7 @@
 -- The rows of each month and tag key in cost.allocation add up to the bill, the shared cost included, to the last
 -- digit.
 -- about: cost.reconciliation
+-- asks: nothing
 select
     scope,
     expected,

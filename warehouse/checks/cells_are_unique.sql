@@ -1,5 +1,6 @@
 -- A cell has one row in a run.
 -- about: published
+-- asks: nothing
 select
     run_id,
     role,

@@ -1,5 +1,6 @@
 -- A month that AWS had closed costs what it cost then, or each difference stands in cost.restatement.
 -- about: cost.reconciliation
+-- asks: cost_daily, cost_tag_service_daily, cost_monthly
 select
     scope,
     expected,

@@ -1,5 +1,6 @@
 -- The days of each month that AWS has closed add up to what AWS says the month came to.
 -- about: cost.reconciliation
+-- asks: cost_daily, cost_monthly
 select
     scope,
     expected,

@@ -1,5 +1,6 @@
 -- What each tag key costs by service is the bill, in each month that AWS has closed.
 -- about: cost.reconciliation
+-- asks: cost_daily, cost_tag_service_daily
 select
     scope,
     expected,
