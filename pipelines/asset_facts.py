@@ -66,6 +66,7 @@ LINE = dg.TableSchema(
 
 PAGES: Mapping[str, str] = {
     "audit/caller_identity": "docs/contract.md#pre-flight",
+    "audit/zero_confirmation": "docs/contract.md#when-nothing-comes-back",
     "published": "docs/start.md",
     "report": "docs/operations.md#the-report",
 }

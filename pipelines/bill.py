@@ -199,7 +199,7 @@ class _Bill:
 
     def _learn(self, cut: cost.Slice, answer: Answer, key: Key) -> None:
         """What an answer says about the questions that follow."""
-        if answer.outcome in ("found", "empty_suspect"):
+        if answer.outcome in ("found", "empty_unconfirmed"):
             self._metrics_are_known = True
             self._pages[cut] = max(self._pages[cut], answer.page_count)
             if self._metrics != cost.METRICS:

@@ -217,6 +217,55 @@ def nightly(demo: bool, only_untrusted: bool, as_json: bool) -> None:
 
 
 @main.command()
+@demo_option
+@json_option
+@plainly
+def confirm(demo: bool, as_json: bool) -> None:
+    """Look up in CloudTrail the zeros that it had not recorded yet, then build and publish.
+
+    CloudTrail records a call minutes after it. Run it half an hour after `cmdb nightly`; the next night does it too.
+
+    Example: cmdb confirm
+    """
+    from pipelines.alerts import send, verdict_of
+    from pipelines.confirmation import CONFIRM, waits
+    from pipelines.nightly import prepare_dagster_home, run_nightly
+    from pipelines.operator import zeros_sentence
+    from pipelines.terminal import console, marked, progress_bars
+
+    settings = _settings(demo=demo)
+    prepare_dagster_home(os.environ)
+    store = Store(settings.database)
+    if not store.working.exists():
+        raise Misused(f"{store.working} does not exist: no night has run yet. Nothing was looked up. Run cmdb nightly.")
+    if not waits(store):
+        nothing = f"No zero waits for CloudTrail. {settings.database} is as it was."
+        if as_json:
+            _print_json({"published": False, "exit_code": 0, "said": nothing})
+        else:
+            console().print(nothing, markup=False)
+        return
+    environment = os.environ | {"CMDB_DATABASE": str(settings.database)}
+    gc.freeze()
+    with progress_bars(on_stderr=as_json):
+        run = run_nightly(environment, store, job_name=CONFIRM)
+    said = zeros_sentence(store, run.run_id)
+    if as_json:
+        facts = {"run_id": run.run_id, "published": run.published, "exit_code": run.exit_code, "said": said}
+        _print_json(facts | {"sentences": run.sentences, "warnings": run.warnings})
+    else:
+        screen = console()
+        state = f"Published {settings.database}" if run.published else f"{settings.database} is as it was."
+        for line in (*filter(None, [said]), *(f"✗ {s}" for s in run.sentences), state):
+            screen.print(marked(line))
+    if run.exit_code and settings.alert_command:
+        sent = send(settings.alert_command, verdict_of(run.run_id, CONFIRM, run.sentences))
+        console(on_stderr=True).print(sent, markup=False)
+    if run.exit_code:
+        raise click.exceptions.Exit(run.exit_code)
+
+
+@main.command()
 @click.option(
     "--lie",
     default="",

@@ -15,6 +15,7 @@ from pipelines import accounts, rules
 from pipelines.bill import ask_costs
 from pipelines.catalogue import FAMILIES, REGION, Family
 from pipelines.collection import NO_SILENT_ZERO, Collection
+from pipelines.confirmation import CONFIRMATION_KEY
 from pipelines.gate import GATE_TAG, begin, open_gate, refuse, refusing, stop_where_blocked
 from pipelines.metadata import cells_table, listing_metadata
 from pipelines.plain_text import as_markdown, plain
@@ -59,6 +60,7 @@ def family_asset(family: Family) -> dg.AssetsDefinition:
             landing_key(listing.name),
             deps=[
                 preflight,
+                CONFIRMATION_KEY,
                 *after,
                 *([landing_key(name) for name in listing.each.of if name != listing.name] if listing.each else []),
                 *([landing_key(REGION)] if listing.scope == "regional" else []),

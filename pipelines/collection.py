@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from pipelines import catalogue, cost, landed, organization_policies, rules
 from pipelines.catalogue import COST_BY_MONTH, MEASURED, METRIC, REGION
@@ -31,7 +31,7 @@ from pipelines.organization_policies import (
 from pipelines.progress import Part, Reporter, Reports
 from pipelines.settings import Settings
 from resources import evidence
-from resources.answer import DENIED_BY_POLICY, Answer, Lookup, Outcome, Progress, Question, Refusals
+from resources.answer import DENIED_BY_POLICY, Answer, Lookup, Outcome, Progress, Question, TrailEvents
 from resources.asking import Processes, ask_all, look_up_all
 from resources.contract import Role
 from resources.evidence import EVERY_ACCOUNT, NO_ACCOUNT, Accounts, Cell
@@ -51,7 +51,7 @@ POLICIES_DENY_NOTHING = "policies_deny_nothing"
 """The rule by which each policy that closes something is named once a run; its scope is the policy."""
 
 HORIZON = timedelta(minutes=5)
-"""How long before the question CloudTrail is searched for refusals."""
+"""How long before and after a question CloudTrail is searched for it: as far as clocks may differ for AWS to answer."""
 
 KEPT_FOR = timedelta(hours=20)
 """How old a trusted answer may be to be left as it is where only the others are asked again: publishing allows 24 h."""
@@ -79,7 +79,7 @@ class Asked:
     attempts: int = 1
     zeros: int = 0
     raw: str | None = None
-    request_id: str | None = None
+    request_ids: tuple[str, ...] = ()
     requests: int = 0
     throttles: int = 0
     notes: dict[str, str] = field(default_factory=dict)
@@ -94,43 +94,74 @@ class Asked:
         self.denial = self.refusal = None
 
 
+class _Known(NamedTuple):
+    """What a parent's newest cell says of its region."""
+
+    region: str
+    is_settled: bool
+    is_settled_or_waits: bool
+    is_denied: bool
+
+
 class _Knowledge:
-    """Where the newest answers of a listing leave nothing open: trusted, or by AWS's own word nothing to ask."""
+    """Where the newest answers of a listing leave nothing open: trusted, or by AWS's own word nothing to ask.
+
+    A zero that waits for CloudTrail leaves nothing open where the last trusted answer was a zero too.
+    """
 
     _SETTLED = rules.ANSWERED_SKIPS | rules.RETIRING | {rules.NO_LONGER_ASKED}
 
     def __init__(self) -> None:
-        self._cells: dict[tuple[str, str], list[tuple[str, bool, bool]]] = defaultdict(list)
+        self._cells: dict[tuple[str, str], list[_Known]] = defaultdict(list)
 
-    def take(self, cell: Cell) -> None:
-        """Take in a cell of this step."""
-        self.add(cell.listing, cell.account_id, cell.region, cell.is_trusted, cell.skip_reason)
+    def take(self, cell: Cell, earlier: Earlier | None = None) -> None:
+        """Take in a cell of this step, and the newest one before it."""
+        last_count = earlier.last_trusted_count if earlier is not None else None
+        self.add(
+            cell.listing, cell.account_id, cell.region, cell.is_trusted, cell.skip_reason, cell.outcome, last_count
+        )
 
-    def add(self, listing: Any, account: Any, region: Any, is_trusted: Any, skip_reason: Any) -> None:
+    def add(
+        self,
+        listing: str,
+        account: str,
+        region: str,
+        is_trusted: bool,
+        skip_reason: str | None,
+        outcome: str,
+        last_trusted_count: int | None,
+    ) -> None:
         """Take in one newest cell."""
         if skip_reason in ("region_not_enabled", rules.REGION_NOT_SELECTED):
             return
-        settled = bool(is_trusted) or skip_reason in self._SETTLED
-        cell = (str(region), settled, skip_reason == DENIED_BY_POLICY)
-        self._cells[str(listing).partition(":")[0], str(account)].append(cell)
+        waits = outcome == "empty_unconfirmed" or skip_reason in rules.WAITING_SKIPS
+        settled = is_trusted or skip_reason in self._SETTLED or (waits and last_trusted_count == 0)
+        cell = _Known(region, settled, settled or waits, skip_reason == DENIED_BY_POLICY)
+        self._cells[listing.partition(":")[0], account].append(cell)
 
-    def is_whole(self, listings: Iterable[str], account: str, region: str = GLOBAL_REGION) -> bool:
-        """Whether all of these listings are known for an account: in one region, or in all for `aws-global`."""
+    def is_whole(
+        self, listings: Iterable[str], account: str, region: str = GLOBAL_REGION, *, or_waiting: bool = False
+    ) -> bool:
+        """Whether all of these listings are known for an account: in one region, or in all for `aws-global`.
+
+        Args:
+            or_waiting: zeros that CloudTrail has not confirmed yet count as known.
+        """
         for listing in listings:
             cells = self._at(listing, account, region)
-            if not cells or not all(settled for _, settled, _ in cells):
+            if not cells or not all(cell.is_settled_or_waits if or_waiting else cell.is_settled for cell in cells):
                 return False
         return True
 
     def is_denied(self, listings: Iterable[str], account: str, region: str = GLOBAL_REGION) -> bool:
-        """Whether all that is not known of these listings is what a policy of the organisation denies."""
+        """Whether all that is neither known of these listings nor waits for CloudTrail, a policy denies."""
         cells = [self._at(listing, account, region) for listing in listings]
-        unknown = [is_denied for own in cells for _, settled, is_denied in own if not settled]
+        unknown = [cell.is_denied for own in cells for cell in own if not cell.is_settled_or_waits]
         return all(cells) and bool(unknown) and all(unknown)
 
-    def _at(self, listing: str, account: str, region: str) -> list[tuple[str, bool, bool]]:
+    def _at(self, listing: str, account: str, region: str) -> list[_Known]:
         cells = self._cells.get((listing, account), [])
-        return cells if region == GLOBAL_REGION else [cell for cell in cells if cell[0] in (region, GLOBAL_REGION)]
+        return cells if region == GLOBAL_REGION else [cell for cell in cells if cell.region in (region, GLOBAL_REGION)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +254,8 @@ class Collection:
         self.paid_requests = paid_requests or PaidRequests(
             store, run_id, cost.daily_limits(settings.cost_request_limit)
         )
+        self._unrecorded: frozenset[str] = frozenset()
+        self._recorded: set[str] = set()
         self.begin(EVERY_ACCOUNT)
 
     # ------------------------------------------------------------------------------------------- parts
@@ -293,7 +326,11 @@ class Collection:
         """
         key = self.key_of(question)
         earlier = self.earlier.get(key)
-        if not self._only_untrusted or earlier is None or not earlier.is_trusted or earlier.is_disputed:
+        if not self._only_untrusted or earlier is None or earlier.is_disputed:
+            return False
+        # Asked again, a zero would only wait for CloudTrail anew.
+        waits = earlier.outcome == "empty_unconfirmed" and not earlier.error_code
+        if not earlier.is_trusted and not waits:
             return False
         if datetime.now(UTC) - earlier.ended_at > KEPT_FOR:
             return False
@@ -425,7 +462,7 @@ class Collection:
         if self._without_regions is None:
             own = {key[1] for key, entry in self.asked.items() if key[3] == REGION and entry.denial is not None}
             with self.store.read() as connection:
-                rows = evidence.coverage(connection, [REGION], accounts=self._accounts, without_trusted=True)
+                rows = evidence.coverage(connection, [REGION], accounts=self._accounts, without_quiet=True)
             stored = {row["account_id"] for row in rows if row["skip_reason"] == DENIED_BY_POLICY}
             self._without_regions = frozenset(own | stored)
         return self._without_regions
@@ -473,17 +510,16 @@ class Collection:
         ]
         # As text: tens of thousands of parsed answers would take a hundred megabytes.
         raw = None if answer.raw_response is None else json.dumps(answer.raw_response, default=str, ensure_ascii=False)
-        request_id = (answer.raw_response or {}).get("ResponseMetadata", {}).get("RequestId")
         with self._lock:
             self.captured[listing.name] += captures
             entry = self.asked.get(key)
             if entry is None:
                 entry = self.asked[key] = Asked(answer, attempts=0, first_at=answer.started_at)
             entry.answer = replace(answer, records=[], raw_response=None, error_message=_writable(answer.error_message))
-            entry.raw, entry.request_id = _writable(raw), request_id
+            entry.raw, entry.request_ids = _writable(raw), answer.request_ids
             entry.forget_denial()
             entry.attempts += 1
-            entry.zeros += answer.outcome == "empty_suspect"
+            entry.zeros += answer.outcome == "empty_unconfirmed"
             entry.requests += answer.request_count
             entry.throttles += answer.throttle_count
 
@@ -541,7 +577,7 @@ class Collection:
         for key, entry in self.asked.items():
             answer = entry.answer
             listing = answer.question.listing
-            doubtful = answer.outcome == "empty_suspect" and rules.must_ask_again(
+            doubtful = answer.outcome == "empty_unconfirmed" and rules.must_ask_again(
                 listing.sense(answer.question.suffix), self._witness(key, listing, billed)
             )
             if doubtful:
@@ -554,9 +590,9 @@ class Collection:
     def cells(self) -> list[Cell]:
         """Every cell, judged."""
         billed = self._billed()
-        refusals = self._refusals() if self.settings.zero_evidence == "cloudtrail" else {}
+        trails = self._trails() if self.settings.zero_evidence == "cloudtrail" else {}
         judged = [
-            self._judge(key, entry, refusals.get(self._place(entry.answer.question)), billed)
+            self._judge(key, entry, trails.get(self._place(entry.answer.question)), billed)
             for key, entry in self.asked.items()
         ]
         now = datetime.now(UTC)
@@ -597,7 +633,7 @@ class Collection:
         if (
             each is None
             or not each.unlisted
-            or cell.outcome not in ("empty_verified", "empty_suspect")
+            or not cell.outcome.startswith("empty_")
             or cell.listing.partition(":")[2] in self.named_by_parents(listing)[cell.account_id, cell.region]
             or not knowledge.is_whole(each.of, cell.account_id, cell.region)
         ):
@@ -614,6 +650,8 @@ class Collection:
             reason = "no_parents"
         elif parents and knowledge.is_denied(parents, question.account_id):
             reason = DENIED_BY_POLICY
+        elif parents and knowledge.is_whole(parents, question.account_id, or_waiting=True):
+            reason = "parents_unconfirmed"
         role, account, region, name = self.key_of(question)
         now = datetime.now(UTC)
         return Cell(
@@ -639,19 +677,27 @@ class Collection:
         knowledge = _Knowledge()
         for cell in cells:
             if cell.listing.partition(":")[0] in parents:
-                knowledge.take(cell)
+                knowledge.take(cell, self.earlier.get(_cell_key(cell)))
         if parents - own:
             with self.store.read() as connection:
                 rows = evidence.coverage(connection, sorted(parents - own), accounts=self._accounts)
             for row in rows:
-                knowledge.add(row["listing"], row["account_id"], row["region"], row["is_trusted"], row["skip_reason"])
+                knowledge.add(
+                    row["listing"],
+                    row["account_id"],
+                    row["region"],
+                    row["is_trusted"],
+                    row["skip_reason"],
+                    row["outcome"],
+                    row["previous_record_count"],
+                )
         return knowledge
 
     def _judge(
         self,
         key: Key,
         entry: Asked,
-        refusals: Refusals | None,
+        trail: TrailEvents | None,
         billed: Mapping[tuple[str, str], tuple[str, ...]],
     ) -> Cell:
         answer = entry.answer
@@ -659,17 +705,27 @@ class Collection:
         outcome: Outcome = answer.outcome
         message = answer.error_message
         proof: dict[str, Any] | None = None
-        if outcome == "empty_suspect":
-            verdict = rules.zero_verdict(
-                listing.sense(answer.question.suffix),
+        code = answer.error_code
+        if outcome == "empty_unconfirmed":
+            zero = rules.Zero(
+                sense=listing.sense(answer.question.suffix),
                 asked=entry.zeros,
-                request_id=entry.request_id,
-                refusals=refusals,
+                asked_from=entry.first_at,
+                request_ids=entry.request_ids,
+                call=listing.call,
+                caller_arn=answer.caller_arn or "",
                 witness=self._witness(key, listing, billed),
-                zero_evidence=self.settings.zero_evidence,
             )
-            outcome, proof = verdict.outcome, verdict.evidence
-            message = verdict.sentence if outcome == "empty_suspect" else None
+            if trail is not None and trail.available and any(name in trail.recorded for name in zero.request_ids):
+                self._recorded.add(listing.call)
+            verdict = rules.zero_verdict(
+                zero,
+                trail,
+                zero_evidence=self.settings.zero_evidence,
+                is_recorded=listing.call not in self._unrecorded,
+            )
+            outcome, proof, code = verdict.outcome, verdict.evidence, verdict.error_code
+            message = None if outcome in rules.TRUSTED else verdict.sentence
         return Cell(
             run_id=self.run_id,
             role=key[0],
@@ -677,7 +733,7 @@ class Collection:
             region=key[2],
             listing=key[3],
             outcome=outcome,
-            is_trusted=outcome in ("found", "empty_verified"),
+            is_trusted=outcome in rules.TRUSTED,
             zero_sense=listing.sense(answer.question.suffix),
             started_at=entry.first_at,
             ended_at=answer.ended_at,
@@ -688,7 +744,7 @@ class Collection:
             request_count=entry.requests,
             throttle_count=entry.throttles,
             attempt_count=entry.attempts,
-            error_code=answer.error_code,
+            error_code=code,
             error_message=message,
             skip_reason=answer.skip_reason,
             evidence={**(proof or {}), **entry.notes} or None,
@@ -716,16 +772,17 @@ class Collection:
             self._shown = landed.billed_services(self.store, cost.final_days_since(datetime.now(UTC).date()))
         return unexplained(self._shown, found)
 
-    def _refusals(self) -> dict[Place, Refusals]:
-        """CloudTrail's word for every account and region that has a zero: one look-up each."""
+    def _trails(self) -> dict[Place, TrailEvents]:
+        """What CloudTrail shows already of every account and region that has a zero: one look-up each."""
         zeros: dict[Place, list[Asked]] = defaultdict(list)
         for entry in self.asked.values():
-            if entry.answer.outcome == "empty_suspect":
+            if entry.answer.outcome == "empty_unconfirmed":
                 zeros[self._place(entry.answer.question)].append(entry)
         if not zeros:
             return {}
-        self.log(f"Asking CloudTrail for refusals in {len(zeros)} account-region(s) that have a zero.")
-
+        self.log(f"Looking in CloudTrail for the zeros of {len(zeros)} account-region(s).")
+        with self.store.read() as connection:
+            self._unrecorded = evidence.unrecorded_calls(connection)
         lookups = [
             Lookup(
                 role,
@@ -734,6 +791,7 @@ class Collection:
                 region,
                 min(entry.first_at for entry in entries) - HORIZON,
                 frozenset(entry.answer.question.listing.trail_name for entry in entries),
+                request_ids=frozenset(name for entry in entries for name in entry.request_ids if name),
             )
             for (role, profile, account, region), entries in zeros.items()
         ]
@@ -763,6 +821,7 @@ class Collection:
                 self.run_id,
                 sum(resource.take_request_count() for resource in self.resources.values()),
             )
+            evidence.record_trail_calls(connection, self._recorded, (), datetime.now(UTC))
             evidence.record_paid_requests(connection, self.paid_requests.counts(), counted=self.run_id)
             verdicts = listing_verdicts(connection, names, self.settings)
             said = [(NO_SILENT_ZERO, name, verdict) for name, verdict in verdicts.items()]

@@ -1,7 +1,8 @@
 """The Dagster definitions, put together from the environment when they are asked for."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
@@ -9,9 +10,10 @@ from pipelines.alerts import nightly_failure_sensor
 from pipelines.asset_facts import with_facts
 from pipelines.checks import read_checks
 from pipelines.collect import collection_assets
+from pipelines.confirmation import CONFIRM, CONFIRMATION_KEY, zero_confirmation
 from pipelines.models import model_assets, read_models
-from pipelines.preflight import caller_identity
-from pipelines.publish import published_asset
+from pipelines.preflight import PREFLIGHT_KEY, caller_identity
+from pipelines.publish import PUBLISHED_KEY, published_asset
 from pipelines.report.asset import report
 from pipelines.roles import aws_roles, code_version
 from pipelines.settings import Settings, SettingsError, read_settings
@@ -19,6 +21,8 @@ from resources import release
 from resources.warehouse_resource import Warehouse
 
 NIGHTLY = "nightly"
+CONFIRM_AFTER = timedelta(minutes=30)
+"""How long after a night its zeros are looked up in CloudTrail again: events arrive within some fifteen minutes."""
 SCHEDULE = "nightly_schedule"
 
 
@@ -46,18 +50,29 @@ def build_defs(environment: Mapping[str, str]) -> dg.Definitions:
         executor_def=dg.in_process_executor,
         tags={"cmdb/warehouse": "nightly"},
     )
+    confirm = dg.define_asset_job(
+        CONFIRM,
+        selection=dg.AssetSelection.assets(
+            PREFLIGHT_KEY, CONFIRMATION_KEY, *(model.asset_key for model in models.values()), PUBLISHED_KEY, report.key
+        ),
+        description="Look up in CloudTrail the zeros that it had not recorded, then build and publish.",
+        executor_def=dg.in_process_executor,
+        tags={"cmdb/warehouse": "nightly"},
+    )
+    can_run = bool(settings.management_profile and settings.operations_profile and settings.billing_profile)
     return dg.Definitions(
         assets=dg.map_asset_specs(
             lambda spec: with_facts(spec, models, settings.docs_url),
             [
                 caller_identity,
+                zero_confirmation,
                 *collection_assets(),
                 *model_assets(models, sql_checks),
                 published_asset(models, sql_checks),
                 report,
             ],
         ),
-        jobs=[nightly],
+        jobs=[nightly, confirm],
         schedules=[
             dg.ScheduleDefinition(
                 name=SCHEDULE,
@@ -65,14 +80,10 @@ def build_defs(environment: Mapping[str, str]) -> dg.Definitions:
                 cron_schedule=settings.schedule,
                 execution_timezone=settings.timezone,
                 # On wherever a night can be run at all: a daemon that never starts one would be silent about it.
-                default_status=(
-                    dg.DefaultScheduleStatus.RUNNING
-                    if settings.management_profile and settings.operations_profile and settings.billing_profile
-                    else dg.DefaultScheduleStatus.STOPPED
-                ),
+                default_status=(dg.DefaultScheduleStatus.RUNNING if can_run else dg.DefaultScheduleStatus.STOPPED),
             )
         ],
-        sensors=[nightly_failure_sensor(settings)],
+        sensors=[nightly_failure_sensor(settings), _confirmation_sensor(is_on=can_run)],
         resources={
             **aws_roles(settings),
             "warehouse": Warehouse(database=str(settings.database), code_version=code_version()),
@@ -81,6 +92,30 @@ def build_defs(environment: Mapping[str, str]) -> dg.Definitions:
         # One process: a step of its own process costs seconds, and DuckDB has one writer.
         executor=dg.in_process_executor,
     )
+
+
+def _confirmation_sensor(*, is_on: bool) -> dg.SensorDefinition:
+    """Launches the job `confirm` once after each night, when CloudTrail has had time to record its calls."""
+
+    @dg.sensor(
+        name="confirm_after_nightly",
+        job_name=CONFIRM,
+        minimum_interval_seconds=300,
+        description="Looks the night's zeros up in CloudTrail half an hour after it ended.",
+        default_status=dg.DefaultSensorStatus.RUNNING if is_on else dg.DefaultSensorStatus.STOPPED,
+    )
+    def confirm_after_nightly(context: dg.SensorEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
+        ended = dg.RunsFilter(job_name=NIGHTLY, statuses=[dg.DagsterRunStatus.SUCCESS])
+        for record in context.instance.get_run_records(filters=ended, limit=1):
+            age = datetime.now(UTC) - datetime.fromtimestamp(record.end_time or 0, UTC)
+            if age >= CONFIRM_AFTER:
+                yield dg.RunRequest(run_key=record.dagster_run.run_id)
+            else:
+                yield dg.SkipReason(f"The last night ended {age.total_seconds() // 60:.0f} minutes ago.")
+            return
+        yield dg.SkipReason("No night has ended well yet.")
+
+    return confirm_after_nightly
 
 
 @dg.definitions

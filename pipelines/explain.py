@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from pipelines.catalogue import listings
-from pipelines.rules import CLOSED
+from pipelines.rules import CLOSED, TRAIL_DENIED
 from resources.contract import CONTRACT
 from resources.warehouse import Store
 
@@ -40,6 +40,10 @@ SKIPPED: Mapping[str, tuple[str, str]] = {
         "`cmdb policy {role} --optional` prints the grant; without it the answer stays unknown",
     ),
     "parent_gone": ("what it was asked of is gone", ""),
+    "parents_unconfirmed": (
+        "nothing to ask, if CloudTrail confirms that there are none of what it is asked of",
+        "nothing yet: `cmdb confirm` looks it up again",
+    ),
     "parents_unknown": (
         "what it is asked of was not listed in a way that can be trusted",
         "mend the cells of {parents} first, " + AGAIN,
@@ -243,6 +247,16 @@ def _cure(row: Mapping[str, Any]) -> str:
             return (
                 f"look at {again}; where the zero is right: "
                 f'`cmdb accept {account} {region} {listing} --reason "…"`, {AGAIN}'
+            )
+        case "empty_unconfirmed" if row["error_code"] == TRAIL_DENIED:
+            return (
+                f"grant cloudtrail:LookupEvents to the role behind {row['profile']} (`cmdb policy {role}` prints the "
+                "policy), or accept all zeros without it by CMDB_ZERO_EVIDENCE=identity; then `cmdb confirm`"
+            )
+        case "empty_unconfirmed":
+            return (
+                "nothing yet: CloudTrail records a call minutes after it; `cmdb confirm` looks it up again. Where that "
+                f'never comes and the zero is right: `cmdb accept {account} {region} {listing} --reason "…"`'
             )
         case _:
             return f"look at {again}, {AGAIN}"

@@ -144,14 +144,16 @@ def listing_verdicts(
     connection: "duckdb.DuckDBPyConnection", listings: Sequence[str], settings: Settings
 ) -> dict[str, rules.Verdict]:
     """What the silent-zero rule says to each listing now."""
-    cells = cell_states(evidence.coverage(connection, listings, without_trusted=True))
+    cells = cell_states(evidence.coverage(connection, listings, without_quiet=True))
     standing = evidence.standing(connection, listings)
+    nothing = evidence.Standing()
     return {
         name: rules.listing_verdict(
             name,
             cells.get(name, []),
             settings.untrusted_tolerance,
-            trusted=standing[name].trusted if name in standing else 0,
+            trusted=standing.get(name, nothing).trusted,
+            waiting=standing.get(name, nothing).waiting,
         )
         for name in listings
     }

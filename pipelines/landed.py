@@ -40,6 +40,7 @@ class Earlier:
     confirmed: bool
     ended_at: datetime
     skip_reason: str | None = None
+    error_code: str | None = None
     is_disputed: bool = False
 
 
@@ -236,7 +237,7 @@ def earlier_cells(store: Store, listings: Iterable[Listing], accounts: evidence.
             select
                 v.role, v.account_id, v.region, v.listing, v.outcome, v.is_trusted,
                 if(v.is_trusted, v.record_count, v.previous_record_count) as last_trusted_count,
-                coalesce(confirmed.is_confirmed, false) as confirmed, v.ended_at, v.skip_reason,
+                coalesce(confirmed.is_confirmed, false) as confirmed, v.ended_at, v.skip_reason, v.error_code,
                 disputed.listing is not null as is_disputed
             from audit.coverage as v
             left join confirmed using (role, account_id, region, listing)

@@ -34,6 +34,7 @@ import sqlglot
 from pipelines import charts, checks, drawing, fx, rules, sketches
 from pipelines.catalogue import ACCOUNT, POLICY, family_of, listings
 from pipelines.collect import landing_key
+from pipelines.confirmation import CONFIRMATION_KEY
 from pipelines.cost_metadata import cost_metadata
 from pipelines.gate import GATE_TAG, open_gate, refusing, stop_where_blocked
 from pipelines.landing import records_path
@@ -321,7 +322,7 @@ def believed_cells(connection: duckdb.DuckDBPyConnection, listings: Sequence[str
                 not v.is_believed
                 and (
                     c.is_trusted
-                    or (c.outcome = 'empty_suspect' and v.accepted_at is not null)
+                    or (c.outcome in ('empty_suspect', 'empty_unconfirmed') and v.accepted_at is not null)
                     or list_contains($retiring, c.skip_reason)
                 )
             qualify row_number() over (
@@ -605,6 +606,9 @@ def _spec(model: Model, models: Mapping[str, Model], on_it: Sequence[checks.SqlC
     if not deps:
         # A seed reads nothing, but nothing is built before the list of accounts is trusted.
         deps = [landing_key(ACCOUNT)]
+    if model.listings or not any(name in models for name in uses):
+        # The job `confirm` lands nothing: there, what reads the landing waits for what CloudTrail decided.
+        deps.append(CONFIRMATION_KEY)
     known = listings()
     roles = sorted({role for name in model.sources for role in known[name].roles})
     return dg.AssetSpec(

@@ -116,22 +116,25 @@ def closed_to_others() -> Iterator[None]:
         os.umask(before)
 
 
-def run_nightly(environment: Mapping[str, str], store: Store, *, only_untrusted: bool = False) -> Night:
-    """Run the job against `DAGSTER_HOME`'s instance, where the UI shows it.
+def run_nightly(
+    environment: Mapping[str, str], store: Store, *, only_untrusted: bool = False, job_name: str = NIGHTLY
+) -> Night:
+    """Run a job against `DAGSTER_HOME`'s instance, where the UI shows it.
 
     Args:
         only_untrusted: ask again only what no trusted answer of the last hours is there for.
+        job_name: `nightly`, or `confirm`, which asks CloudTrail alone.
 
     Raises:
         WarehouseError: Dagster could not write there.
     """
-    job = build_defs(environment).resolve_job_def(NIGHTLY)
+    job = build_defs(environment).resolve_job_def(job_name)
     home = Path(os.environ["DAGSTER_HOME"])
     with _keeping_records(home), closed_to_others(), dg.DagsterInstance.get() as instance:
         result = job.execute_in_process(
             instance=instance,
             raise_on_error=False,
-            tags={LAUNCHED_BY: "cmdb nightly"} | ({ONLY_UNTRUSTED: "yes"} if only_untrusted else {}),
+            tags={LAUNCHED_BY: f"cmdb {job_name}"} | ({ONLY_UNTRUSTED: "yes"} if only_untrusted else {}),
             # The terminal shows progress and the verdict; the events are in the UI.
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
         )
@@ -140,10 +143,11 @@ def run_nightly(environment: Mapping[str, str], store: Store, *, only_untrusted:
     at_once = replace(store, patience=0.0)
     failed = _failed_rules(at_once, result.run_id, "ERROR")
     warnings = _failed_rules(at_once, result.run_id, "WARN")
+    is_published = any(version.run_id == result.run_id and version.is_current for version in store.versions())
     if warning := name_warning(store.database):
         warnings.append(warning)
     if result.success:
-        return Night(result.run_id, True, 0, warnings=failed + warnings)
+        return Night(result.run_id, is_published, 0, warnings=failed + warnings)
     # A step that its own rule ended repeats the rule; what else ended a step must not be left out.
     ends = dict.fromkeys(failure_sentence(event) for event in failures)
     exit_code = max((_exit_code(event) for event in failures), default=1)
@@ -151,7 +155,7 @@ def run_nightly(environment: Mapping[str, str], store: Store, *, only_untrusted:
         # Between two steps no step tells of it.
         ends = ends or {BETWEEN: None}
         exit_code = 128 + signal.SIGINT
-    if any(version.run_id == result.run_id and version.is_current for version in store.versions()):
+    if is_published:
         return Night(result.run_id, True, exit_code, list(ends), failed + warnings)
     said = failed + [sentence for sentence in ends if not any(rule in sentence for rule in failed)]
     return Night(result.run_id, False, exit_code, said, warnings)

@@ -25,7 +25,9 @@ from resources.paid_requests import PaidRequests
 from resources.roles import Management, Workload
 from resources.warehouse import Store, WarehouseError
 
-WORST_FIRST = ("wrong_account", "empty_suspect", "denied", "failed", "empty_verified", "found", "skipped")
+WORST_FIRST = (
+    "wrong_account", "empty_suspect", "denied", "failed", "empty_unconfirmed", "empty_verified", "found", "skipped"
+)  # fmt: skip
 """What is skipped shows only where nothing was asked: a listing that is not wanted hides none that answered."""
 
 
@@ -183,10 +185,10 @@ def _workload_identity(resource: Workload, account: str) -> Identity:
 
 
 def accept_zero(store: Store, account: str, region: str, listing: str, reason: str, who: str) -> str:
-    """Mark the newest suspect zero of a cell as accepted and say so.
+    """Mark the newest zero of a cell as accepted, which is suspect or was not confirmed, and say so.
 
     Raises:
-        NoSuchQuestion: the newest cell of that key is no suspect zero.
+        NoSuchQuestion: the newest cell of that key is no such zero.
     """
     run_id = f"accept-{uuid.uuid4()}"
     if not reason.strip():
@@ -197,7 +199,7 @@ def accept_zero(store: Store, account: str, region: str, listing: str, reason: s
             select outcome, run_id, role, ended_at, zero_sense from audit.coverage
             where account_id = $account and region = $region and listing = $listing
             -- Where two roles asked it, the zero is meant.
-            order by outcome = 'empty_suspect' desc, ended_at desc
+            order by outcome in ('empty_suspect', 'empty_unconfirmed') desc, ended_at desc
             """,
             {"account": account, "region": region, "listing": listing},
         ).fetchall()
@@ -211,9 +213,10 @@ def accept_zero(store: Store, account: str, region: str, listing: str, reason: s
                 f"{listing} is never empty, so no zero of it can be accepted. Nothing was changed. "
                 f"`cmdb ask {role} {listing} --verbose` shows what AWS says."
             )
-        if outcome != "empty_suspect":
+        if outcome not in ("empty_suspect", "empty_unconfirmed"):
             raise NoSuchQuestion(
-                f"{account} {region} {listing} is {outcome}; only empty_suspect can be accepted. Nothing was changed."
+                f"{account} {region} {listing} is {outcome}; only empty_suspect and empty_unconfirmed can be accepted. "
+                "Nothing was changed."
             )
         connection.execute(
             """
@@ -239,6 +242,16 @@ def accept_zero(store: Store, account: str, region: str, listing: str, reason: s
         f"Accepted: {account} {region} {listing} is empty, says {who} ({reason}), until it is found again. "
         f"It was asked at {ended_at:%Y-%m-%d %H:%M} UTC. Next: cmdb nightly"
     )
+
+
+def zeros_sentence(store: Store, run_id: str) -> str:
+    """What a run's look into CloudTrail came to; empty where it came to none."""
+    with store.read() as connection:
+        row = connection.execute(
+            "select observed from audit.check_result where run_id = $run_id and check_name = 'zeros_are_confirmed'",
+            {"run_id": run_id},
+        ).fetchone()
+    return "" if row is None else str(row[0])
 
 
 # -------------------------------------------------------------------------------------------- coverage

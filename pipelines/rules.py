@@ -5,13 +5,13 @@ and publishing asks it once more. None of them has a switch.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from pipelines.organization_policies import is_bare
-from resources.answer import DENIED_BY_POLICY, Outcome, Refusals
+from resources.answer import DENIED_BY_POLICY, Outcome, TrailEvents
 from resources.contract import Role
 from resources.identity import FACTS, Severity
 from resources.listing import ZeroSense
@@ -25,8 +25,11 @@ MODEL_MAX_AGE = timedelta(hours=26)
 PUBLISH_MAX_AGE = timedelta(hours=24)
 """How old a central listing may be when the dataset is published."""
 
-SILENT: frozenset[Outcome] = frozenset({"empty_suspect", "wrong_account"})
-"""Outcomes that look like an answer and are none: always block."""
+TRUSTED: frozenset[Outcome] = frozenset({"found", "empty_verified"})
+"""Outcomes whose records, or whose absence of records, count."""
+
+CENTRAL_BLOCKS: frozenset[Outcome] = frozenset({"denied", "failed", "wrong_account"})
+"""Outcomes of a central role's cell that block what reads it; of a workload account they freeze their cell."""
 
 ANSWERED_SKIPS = frozenset(
     {
@@ -41,6 +44,9 @@ ANSWERED_SKIPS = frozenset(
     }
 )
 """Reasons of a skipped cell by which there is nothing to ask, by AWS's own word or by that of who runs this."""
+
+WAITING_SKIPS = frozenset({"parents_unconfirmed"})
+"""Reasons of a skipped cell that CloudTrail will settle: nothing was to be asked, if its parents' zero is confirmed."""
 
 REGION_NOT_SELECTED = "region_not_selected"
 """Reason of a cell in regions that are enabled and that CMDB_REGIONS leaves out."""
@@ -65,6 +71,15 @@ RETIRING = frozenset({"account_left", "caller_changed", "no_resource_policy", "p
 
 ONE_NIGHT = timedelta(hours=12)
 """How far apart two answers have to be to count as two nights."""
+
+TRAIL_DENIED = "TrailDenied"
+"""Error code of an unconfirmed zero that cannot be confirmed, since AWS refuses the look-up in CloudTrail."""
+
+NO_REQUEST_ID = "NoRequestId"
+"""Error code of an unconfirmed zero that cannot be confirmed, since its answer carried no request id."""
+
+CLOCKS_APART = timedelta(minutes=1)
+"""How far the clock of this machine and CloudTrail's may differ when a refusal is told from an earlier one."""
 
 
 @dataclass(frozen=True)
@@ -164,12 +179,78 @@ class Witness:
 
 
 @dataclass(frozen=True)
+class Zero:
+    """An answer without records, as its cell's evidence keeps it: all that a later look into CloudTrail needs.
+
+    Attributes:
+        asked: how often the question was put in its run, each time with no records.
+        asked_from: when it was put first, UTC.
+        request_ids: of the last answer's pages; empty text where AWS sent none.
+        call: `service:Operation`.
+        caller_arn: who asked, by STS.
+    """
+
+    sense: ZeroSense
+    asked: int
+    asked_from: datetime
+    request_ids: tuple[str, ...]
+    call: str
+    caller_arn: str
+    witness: Witness = field(default_factory=Witness)
+
+    def as_evidence(self) -> dict[str, Any]:
+        """The part of a cell's evidence that `from_evidence` reads."""
+        kept: dict[str, Any] = {
+            "identity": "STS names the account that this listing belongs to",
+            "pages": "every page was read",
+            "call": self.call,
+            "caller_arn": self.caller_arn,
+            "request_ids": list(self.request_ids),
+            "asked": self.asked,
+            "asked_from": self.asked_from.isoformat(),
+            "zero_sense": self.sense,
+        }
+        if self.witness.last_count:
+            kept["last_trusted_count"] = self.witness.last_count
+        if self.witness.billed:
+            kept["billed_services"] = list(self.witness.billed)
+            kept["earlier_confirmed"] = self.witness.earlier_confirmed
+        return kept
+
+    @classmethod
+    def from_evidence(cls, evidence: Mapping[str, Any]) -> "Zero":
+        """The zero that a cell's evidence describes.
+
+        Raises:
+            KeyError: it was written by a release that kept no request ids.
+        """
+        return cls(
+            sense=evidence["zero_sense"],
+            asked=evidence["asked"],
+            asked_from=datetime.fromisoformat(evidence["asked_from"]),
+            request_ids=tuple(evidence["request_ids"]),
+            call=evidence["call"],
+            caller_arn=evidence["caller_arn"],
+            witness=Witness(
+                last_count=evidence.get("last_trusted_count"),
+                billed=tuple(evidence.get("billed_services", ())),
+                earlier_confirmed=evidence.get("earlier_confirmed", False),
+            ),
+        )
+
+
+@dataclass(frozen=True)
 class ZeroVerdict:
-    """Whether a zero is believed, why, and the evidence to keep."""
+    """Whether a zero is trusted, why, and the evidence to keep.
+
+    Attributes:
+        error_code: why it cannot be confirmed at all; None where the trail has only to be waited for.
+    """
 
     outcome: Outcome
     sentence: str
     evidence: dict[str, Any]
+    error_code: str | None = None
 
 
 def must_ask_again(sense: ZeroSense, witness: Witness) -> bool:
@@ -178,79 +259,113 @@ def must_ask_again(sense: ZeroSense, witness: Witness) -> bool:
 
 
 def zero_verdict(
-    sense: ZeroSense,
-    *,
-    asked: int,
-    request_id: str | None,
-    refusals: Refusals | None,
-    witness: Witness,
-    zero_evidence: str,
+    zero: Zero, trail: TrailEvents | None, *, zero_evidence: str = "cloudtrail", is_recorded: bool = True
 ) -> ZeroVerdict:
     """Judge an answer without records from a caller whose identity and whose pages are in order.
 
+    Only evidence against a zero makes it `empty_suspect`. Evidence that is missing leaves it `empty_unconfirmed`, and
+    only CloudTrail's record of this very call, without an error, makes it `empty_verified`.
+
     Args:
-        asked: how often the question was put in this run, each time with no records.
-        request_id: of the last empty answer; an empty answer without one is nobody's word.
-        refusals: what CloudTrail holds against the caller; None where it was not asked.
+        trail: what CloudTrail shows of the caller; None where it was not looked up.
         zero_evidence: `cloudtrail`, or `identity` which does without CloudTrail and says so.
+        is_recorded: whether CloudTrail records calls of this kind at all.
     """
-    evidence: dict[str, Any] = {
-        "identity": "STS names the account that this listing belongs to",
-        "pages": "every page was read",
-        "request_id": request_id,
-        "asked": asked,
-        "zero_sense": sense,
-    }
-    against: list[str] = []
-    if request_id is None:
-        against.append("the answer carries no request id")
-    against += _cloudtrail(refusals, zero_evidence, evidence)
-    if sense == "impossible":
+    evidence = zero.as_evidence()
+    witness = zero.witness
+    shown = _shown(zero, trail, zero_evidence, is_recorded)
+    evidence["cloudtrail"] = shown.evidence
+    against = [shown.against] if shown.against else []
+    if zero.sense == "impossible":
         against.append("this listing is never empty")
         evidence["sense"] = "impossible"
-    if witness.last_count:
-        evidence["last_trusted_count"] = witness.last_count
-        if sense == "witnessed" and asked < 2:
-            against.append(f"the last trusted count was {witness.last_count} and it was not asked again")
-    if sense == "witnessed" and witness.billed:
-        evidence["billed_services"] = list(witness.billed)
+    if witness.last_count and zero.sense == "witnessed" and zero.asked < 2:
+        against.append(f"the last trusted count was {witness.last_count} and it was not asked again")
+    if zero.sense == "witnessed" and witness.billed:
+        is_confirmed = not against and zero.asked >= 2
         # For the next night: a zero that was verified before the bill spoke is no history against the bill.
-        evidence["confirmed"] = confirmed = not against and asked >= 2
-        if confirmed and witness.earlier_confirmed:
+        evidence["confirmed"] = is_confirmed and shown.is_proof
+        if is_confirmed and witness.earlier_confirmed:
             evidence["history"] = "confirmed against the bill in an earlier run too: the bill lags behind"
         else:
             against.append(f"the bill of the last final days shows {', '.join(witness.billed)} in this account")
     if against:
         evidence["against"] = against
         return ZeroVerdict("empty_suspect", f"Empty, but {'; '.join(against)}.", evidence)
-    return ZeroVerdict("empty_verified", "Empty, and all the evidence agrees.", evidence)
+    if shown.is_proof:
+        return ZeroVerdict("empty_verified", "Empty, and all the evidence agrees.", evidence)
+    return ZeroVerdict("empty_unconfirmed", f"Empty, but not confirmed: {shown.missing}.", evidence, shown.error_code)
 
 
-def _cloudtrail(refusals: Refusals | None, zero_evidence: str, evidence: dict[str, Any]) -> list[str]:
+@dataclass(frozen=True)
+class _Shown:
+    """What CloudTrail has to say of a zero: proof, or what speaks against it, or what is missing."""
+
+    evidence: dict[str, Any] | str
+    is_proof: bool = False
+    against: str = ""
+    missing: str = ""
+    error_code: str | None = None
+
+
+def _shown(zero: Zero, trail: TrailEvents | None, zero_evidence: str, is_recorded: bool) -> _Shown:
+    if not zero.request_ids or not all(zero.request_ids):
+        missing = "the answer carries no request id, so nobody can be asked about it"
+        return _Shown(missing, missing=missing, error_code=NO_REQUEST_ID)
     if zero_evidence == "identity":
-        evidence["cloudtrail"] = "not asked: CMDB_ZERO_EVIDENCE=identity"
-        return []
-    if refusals is None or not refusals.available:
-        why = refusals.reason if refusals is not None else "it was not asked"
-        evidence["cloudtrail"] = f"not available: {why}"
-        return [
-            f"CloudTrail could not be asked for refusals ({why}); grant cloudtrail:LookupEvents where it is refused, "
-            "or accept zeros without it by CMDB_ZERO_EVIDENCE=identity"
-        ]
-    evidence["cloudtrail"] = {
-        "since": refusals.since.isoformat(),
-        "until": refusals.until.isoformat(),
-        "events": refusals.event_count,
-        "newest_event_at": refusals.newest_event_at.isoformat() if refusals.newest_event_at else None,
-        "refused": refusals.refused,
+        return _Shown("not asked: CMDB_ZERO_EVIDENCE=identity", is_proof=True)
+    if trail is None:
+        return _Shown("not looked up yet", missing="CloudTrail was not looked up yet")
+    if not trail.available:
+        code = TRAIL_DENIED if trail.is_denied else None
+        missing = f"CloudTrail could not be looked up ({trail.reason})"
+        if trail.is_denied:
+            missing += (
+                "; grant cloudtrail:LookupEvents to the role, or accept zeros without it by CMDB_ZERO_EVIDENCE=identity"
+            )
+        return _Shown(f"not available: {trail.reason}", missing=missing, error_code=code)
+    errors = {name: trail.recorded[name] for name in zero.request_ids if trail.recorded.get(name)}
+    since = (zero.asked_from - CLOCKS_APART).isoformat()
+    # An own call that is there speaks for itself; one that is not may have been recorded under another id.
+    is_there = all(name in trail.recorded for name in zero.request_ids)
+    refused = [] if is_there else [entry for entry in trail.refused if _instant(entry["time"]) >= since]
+    evidence = {
+        "looked_up_at": trail.until.isoformat(),
+        "events": trail.event_count,
+        "newest_event_at": trail.newest_event_at.isoformat() if trail.newest_event_at else None,
+        "recorded": sum(name in trail.recorded for name in zero.request_ids),
+        "refused": refused or [{"request_id": name, "error_code": code} for name, code in errors.items()],
     }
-    if refusals.refused:
-        first = refusals.refused[0]
-        return [
-            f"CloudTrail holds {len(refusals.refused)} refusal(s) of this caller's own calls "
+    if errors:
+        name, code = next(iter(errors.items()))
+        return _Shown(evidence, against=f"CloudTrail recorded this call as refused ({code}, request {name})")
+    if refused:
+        first = refused[0]
+        against = (
+            f"CloudTrail holds {len(refused)} refusal(s) of this caller's own calls "
             f"({first.get('name')}: {first.get('error_code')})"
-        ]
-    return []
+        )
+        return _Shown(evidence, against=against)
+    if is_there:
+        return _Shown(evidence, is_proof=True)
+    if not is_recorded:
+        return _Shown(evidence | {"not_recorded": f"CloudTrail records no {zero.call}"}, is_proof=True)
+    return _Shown(evidence, missing="CloudTrail has not recorded the call yet")
+
+
+def is_missed(zero: Zero, trail: TrailEvents, *, now: datetime) -> bool:
+    """Whether CloudTrail lacks a call that it should have by now: of a night ago, with others of its caller there."""
+    return (
+        trail.available
+        and trail.event_count > 0
+        and now - zero.asked_from >= ONE_NIGHT
+        and not any(name in trail.recorded for name in zero.request_ids)
+    )
+
+
+def _instant(time: str) -> str:
+    """A time of CloudTrail's in the form that `datetime.isoformat` has in UTC."""
+    return datetime.fromisoformat(time).astimezone(UTC).isoformat()
 
 
 # --------------------------------------------------------------------------------------------- a listing
@@ -284,24 +399,28 @@ class CellState:
         }
 
 
-def listing_verdict(listing: str, cells: Sequence[CellState], tolerance: Decimal, *, trusted: int = 0) -> Verdict:
+def listing_verdict(
+    listing: str, cells: Sequence[CellState], tolerance: Decimal, *, trusted: int = 0, waiting: int = 0
+) -> Verdict:
     """The silent-zero rule for one listing: whether models may be built from its cells.
 
-    A silent failure always blocks. A loud one blocks where a central role asked, and freezes the cell where
-    a workload role did, as long as at most `tolerance` of the asked cells failed so.
+    A zero with evidence against it always blocks. A failure blocks where a central role asked, and freezes the cell
+    where a workload role did, as long as at most `tolerance` of the asked cells failed so. A zero whose evidence is
+    only missing freezes its cell; it counts among the failures where the evidence can never come.
 
     Args:
         trusted: how many trusted cells there are beside `cells`: of hundreds of thousands only the number matters.
+        waiting: how many zeros beside `cells` wait for CloudTrail's record of the call.
     """
     asked = [cell for cell in cells if cell.outcome != "skipped"]
-    asked_count = len(asked) + trusted
-    if not cells and not trusted:
+    asked_count = len(asked) + trusted + waiting
+    if not cells and not trusted and not waiting:
         return Verdict(False, f"{listing} has never been asked. Materialise landing/{listing} first.")
     if not asked_count:
         reasons = ", ".join(sorted({cell.skip_reason or "" for cell in cells}))
         standing = [cell for cell in cells if cell.skip_reason != NO_LONGER_ASKED]
         reached = [cell for cell in standing if cell.skip_reason not in UNREACHED]
-        if reached and all(cell.skip_reason in ANSWERED_SKIPS for cell in reached):
+        if reached and all(cell.skip_reason in ANSWERED_SKIPS | WAITING_SKIPS for cell in reached):
             return Verdict(True, f"{listing}: there is nothing to ask here ({reasons}).")
         if _is_closed(reached, standing):
             closed = sum(cell.skip_reason in CLOSED for cell in reached)
@@ -321,29 +440,38 @@ def listing_verdict(listing: str, cells: Sequence[CellState], tolerance: Decimal
         )
         return Verdict(False, f"{listing}: all {len(cells)} cells were skipped ({reasons}), so nobody was asked.{cure}")
     untrusted = [cell for cell in asked if not cell.is_trusted]
-    silent = [cell for cell in untrusted if cell.outcome in SILENT]
-    if silent:
-        return Verdict(False, _sentence(listing, silent), at_fault=_rows(silent))
-    central = [cell for cell in untrusted if cell.role != "workload"]
+    suspect = [cell for cell in untrusted if cell.outcome == "empty_suspect"]
+    if suspect:
+        return Verdict(False, _sentence(listing, suspect), at_fault=_rows(suspect))
+    central = [cell for cell in untrusted if cell.role != "workload" and cell.outcome in CENTRAL_BLOCKS]
     if central:
         return Verdict(False, f"{_sentence(listing, central)}{_policy_hint(central)}", at_fault=_rows(central))
-    if len(untrusted) > tolerance * asked_count:
+    loud = [cell for cell in untrusted if cell.outcome != "empty_unconfirmed" or cell.error_code is not None]
+    waiting += len(untrusted) - len(loud)
+    counted = [cell for cell in loud if cell.role == "workload"]
+    if len(counted) > tolerance * asked_count:
         return Verdict(
             False,
-            f"{_sentence(listing, untrusted)} That is {len(untrusted)} of {asked_count} cells, "
-            f"more than CMDB_UNTRUSTED_TOLERANCE={tolerance} allows.{_policy_hint(untrusted)}",
-            at_fault=_rows(untrusted),
+            f"{_sentence(listing, counted)} That is {len(counted)} of {asked_count} cells, "
+            f"more than CMDB_UNTRUSTED_TOLERANCE={tolerance} allows.{_policy_hint(counted)}",
+            at_fault=_rows(counted),
         )
-    if untrusted:
+    if loud:
         return Verdict(
             False,
-            f"{_sentence(listing, untrusted)} Their last trusted rows are kept, marked stale.",
+            f"{_sentence(listing, loud)} Their last trusted rows are kept, marked stale.",
             severity="WARN",
-            at_fault=_rows(untrusted),
+            at_fault=_rows(loud),
         )
     short = [cell for cell in cells if cell.skip_reason in (FOR_LATER, TOO_MANY_PAGES)]
     if short:
         return _for_later(listing, short)
+    if waiting:
+        return Verdict(
+            True,
+            f"{listing}: {asked_count - waiting} of {asked_count} cells are trusted, {waiting} zero(s) wait "
+            "for CloudTrail's record of the call; until then their last trusted rows are kept, marked stale.",
+        )
     return Verdict(True, f"{listing}: all {asked_count} cells are trusted.")
 
 
@@ -438,7 +566,7 @@ def freshness_verdict(
     """Whether the newest collection of a central listing is young enough to be published."""
     if not cells:
         return Verdict(False, f"{listing} has never been asked. Run `cmdb nightly`.")
-    judged = ANSWERED_SKIPS | CLOSED | {FOR_LATER}
+    judged = ANSWERED_SKIPS | WAITING_SKIPS | CLOSED | {FOR_LATER}
     asked = [cell.ended_at for cell in cells if cell.outcome != "skipped" or cell.skip_reason in judged]
     if not asked:
         return Verdict(False, f"{listing} was not asked: every cell was skipped. Run `cmdb nightly`.")

@@ -12,7 +12,9 @@ from typing import Any, Final, Literal
 from resources.contract import Role
 from resources.listing import Listing
 
-Outcome = Literal["found", "empty_verified", "empty_suspect", "denied", "wrong_account", "failed", "skipped"]
+Outcome = Literal[
+    "found", "empty_verified", "empty_unconfirmed", "empty_suspect", "denied", "wrong_account", "failed", "skipped"
+]
 
 NO_PARAMETERS: Final[Mapping[str, Any]] = MappingProxyType({})
 
@@ -74,12 +76,13 @@ class Answer:
     """What came of a question: all the records there are, or the reason why there are none.
 
     Attributes:
-        outcome: a zero is always `empty_suspect`: only the rule that sees all the evidence makes it more.
+        outcome: a zero is always `empty_unconfirmed`: only the rule that sees all the evidence makes it more or less.
         records: as AWS sent them, timestamps as ISO text. Empty unless `found`.
         request_count: everything that went out for this question, retries included.
         error_code: AWS's own, or the kind of the failure.
         raw_response: zeros and refusals: the last page, verbatim, with its request id. Of a verbatim question
             that found something: `pages`, all of them.
+        request_ids: of a zero, the request id of each page; empty text where AWS sent none.
     """
 
     question: Question
@@ -97,6 +100,7 @@ class Answer:
     caller_account_id: str | None = None
     caller_arn: str | None = None
     raw_response: dict[str, Any] | None = None
+    request_ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +108,14 @@ class Lookup:
     """What CloudTrail is asked about one caller in one account and region.
 
     Attributes:
-        profile: whose caller.
+        profile: signs the look-up.
         account_id: the account that it must be.
         region: whose trail; that of global services is kept in us-east-1.
-        since: events before are not read. Events arrive minutes late: `Refusals.newest_event_at` says how late.
-        calls: event source and event name, such as `("ec2.amazonaws.com", "DescribeInstances")`.
+        since: events before are not read.
+        until: events from then on are not read; None reads up to now.
+        caller_arn: whose events; empty for those of the profile as it is now.
+        request_ids: the calls that are looked for. Once all of them are there, no further page is read.
+        calls: event source and event name of these calls, such as `("ec2.amazonaws.com", "DescribeInstances")`.
     """
 
     listing_role: Role
@@ -117,28 +124,35 @@ class Lookup:
     region: str
     since: datetime
     calls: frozenset[tuple[str, str]]
+    request_ids: frozenset[str] = frozenset()
+    until: datetime | None = None
+    caller_arn: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Refusals:
-    """What CloudTrail says about refusals of one caller in one account and region.
+class TrailEvents:
+    """What CloudTrail shows of one caller's calls in one account and region. An event that is late is not there yet.
 
     Attributes:
-        available: all its events since then were read.
+        available: the look-up was answered to its end.
         reason: why not.
-        refused: the refused events: id, time, source, name, error code.
-        event_count: events of the caller, refused or not.
-        newest_event_at: how far CloudTrail has come, by the caller's newest event.
+        is_denied: AWS refused the look-up itself, so that a later one brings no more.
+        recorded: of the calls that were looked for, those that are there: by request id, the error code or None.
+        refused: refusals of these calls under other request ids: id, time, source, name, error code.
+        event_count: events of the caller, refused or not, as far as they were read.
+        newest_event_at: the newest of them.
     """
 
     available: bool
     reason: str
+    recorded: Mapping[str, str | None]
     refused: list[dict[str, Any]]
     event_count: int
     newest_event_at: datetime | None
     since: datetime
     until: datetime
     request_count: int
+    is_denied: bool = False
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from multiprocessing.reduction import ForkingPickler
 from types import MappingProxyType
 from typing import Any
 
-from resources.answer import Answer, Lookup, Progress, Question, Refusals
+from resources.answer import Answer, Lookup, Progress, Question, TrailEvents
 from resources.contract import Role
 from resources.fanout import TICK_SECONDS, FanOut
 from resources.profile import Reach
@@ -105,13 +105,13 @@ def ask_all(
 
 def look_up_all(
     reaches: Mapping[Role, Reach], lookups: Sequence[Lookup], *, processes: "Processes | None" = None
-) -> list[Refusals]:
+) -> list[TrailEvents]:
     """Put many questions to CloudTrail; the answers in their order.
 
     Raises:
         ProcessEnded: a further process ended by itself.
     """
-    found: dict[int, Refusals] = {}
+    found: dict[int, TrailEvents] = {}
     _spread(reaches, lookups, found.__setitem__, lambda _: None, processes)
     return [found[index] for index in range(len(lookups))]
 
@@ -133,7 +133,7 @@ def _crew(
         reach = reaches[item.listing_role]
         if isinstance(item, Question):
             return index, reach.ask(item, stopping=crew.stopping)
-        return index, reach.refusals(item)
+        return index, reach.trail_events(item)
 
     crew = FanOut(
         list(items),

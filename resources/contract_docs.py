@@ -112,7 +112,8 @@ Every question is a cell: a run, a role, an account, a region and a listing. It 
 | --- | --- | --- |
 | `found` | every page was read, and there was at least one record | yes |
 | `empty_verified` | nothing there, and the evidence below bears it out | yes |
-| `empty_suspect` | nothing there, and evidence is missing or contradicts it | no |
+| `empty_unconfirmed` | nothing there, and CloudTrail has not recorded the call yet | no, nor counted |
+| `empty_suspect` | nothing there, and evidence speaks against it | no |
 | `denied` | AWS refused the action | no |
 | `wrong_account` | the answer is from another account than the one asked about | no |
 | `failed` | it could not be read to its end (throttled, timed out), or lists one record in two versions | no |
@@ -143,22 +144,44 @@ account is refused, which no such policy binds.
 
 ## When nothing comes back
 
-A zero is believed when all of this supports it:
+A zero is trusted (`empty_verified`) when all of this supports it:
 
 1. STS confirms that the caller is the account that the cell is about.
 2. Every page was read. A page without records is not the last one if it carries a token.
-3. CloudTrail shows no refusal of this principal's own calls, from five minutes before the question on.
+3. CloudTrail has recorded this very call, by its request id, and records no error with it.
 4. The answer is kept word for word, with its request id.
 5. The listing may be empty at all. An organisation always has a root and accounts, and an account has
-   regions: a zero there is never believed. Where the last trusted count or the bill says that there should be
+   regions: a zero there is never trusted. Where the last trusted count or the bill says that there should be
    some, the cell is asked again in the same run; against the bill it stays suspect for one night more.
 
-`empty_suspect` and `wrong_account` always block what reads them. `denied` and `failed` in a workload account
-freeze that cell and warn, up to `CMDB_UNTRUSTED_TOLERANCE` of the cells asked (0.05 unless set, 0.25 at
-most); beyond that they block. `cmdb ask ROLE LISTING --verbose` puts a question again and shows the whole
-answer. `cmdb accept ACCOUNT REGION LISTING --reason "…"` accepts a zero by name until something is found
-there again. Where CloudTrail cannot be granted, `CMDB_ZERO_EVIDENCE=identity` does without the third point,
-and every such zero says so.
+What is known when:
+
+- At the end of the step CloudTrail is looked up once. Its events arrive five to fifteen minutes after a call, now
+  and then later, so most zeros are `empty_unconfirmed` then.
+- Half an hour after the run the job `confirm` (or `cmdb confirm`) looks them up again: `empty_verified`, or
+  `empty_suspect` where the event has an error.
+- At the beginning of every later run what still waits is looked up again, for up to 89 days.
+- A night later CloudTrail may show other calls of the same caller, and has never shown one of this kind anywhere.
+  Then it does not record such calls: their zeros are `empty_verified` without the third point, `audit.trail_call`
+  has the call, and a warning says so once.
+
+An `empty_unconfirmed` zero takes nothing away: the rows that its cell last gave stay, marked stale, nothing is retired,
+and nothing is refused because of it. `audit.coverage` counts those that wait, the summary of a night says how many, and
+the rule `zeros_are_confirmed` warns once some have waited for more than a night.
+
+What an outcome does:
+
+- `empty_suspect` always blocks what reads it.
+- `wrong_account`, `denied` and `failed` of a central role block what reads them.
+- The same three of a workload account freeze that cell and warn, up to `CMDB_UNTRUSTED_TOLERANCE` of the cells asked
+  (0.05 unless set, 0.25 at most); beyond that they block. So does a zero that CloudTrail can never confirm, because AWS
+  refuses the look-up there.
+- Any other `empty_unconfirmed` freezes its cell, and counts for nothing.
+
+`cmdb ask ROLE LISTING --verbose` puts a question again and shows the whole answer.
+`cmdb accept ACCOUNT REGION LISTING --reason "…"` accepts a zero by name, suspect or not confirmed, until something is
+found there again. Where CloudTrail cannot be granted, `CMDB_ZERO_EVIDENCE=identity` does without the third point, and
+every such zero says so.
 """
 
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from resources.answer import Outcome
 
+NEVER = datetime.min.replace(tzinfo=UTC)
+
 PREFLIGHT_SCOPE = "pre-flight"
 """The scope of the pre-flight's rows in `audit.check_result`."""
 
@@ -447,7 +449,8 @@ def load_cells(
         """
         create or replace temp view told_cell as
         select
-            *, null::varchar as accepted_by, null::varchar as accepted_reason, null::timestamptz as accepted_at
+            *, null::varchar as accepted_by, null::varchar as accepted_reason, null::timestamptz as accepted_at,
+            null::timestamptz as confirmed_at
         from landed_line
         """
     )
@@ -505,10 +508,11 @@ def _tell(connection: "duckdb.DuckDBPyConnection") -> None:
                     'ended_at': ended_at, 'run_id': run_id, 'profile': profile, 'outcome': outcome,
                     'is_trusted': is_trusted, 'record_count': record_count, 'skip_reason': skip_reason,
                     'error_code': error_code, 'error_message': error_message, 'zero_sense': zero_sense,
-                    'attempt_count': attempt_count
+                    'attempt_count': attempt_count, 'confirmed_at': confirmed_at
                 }) as newest,
                 max(ended_at) filter (outcome = 'found') as found_at,
-                max(ended_at) filter (outcome = 'empty_suspect') as suspected_at,
+                -- An acceptance holds for what came back empty and was not trusted by itself.
+                max(ended_at) filter (outcome in ('empty_suspect', 'empty_unconfirmed')) as suspected_at,
                 max(ended_at) filter (is_trusted) as trusted_at,
                 max({'ended_at': ended_at, 'run_id': run_id, 'record_count': record_count}, 2)
                     filter (is_trusted and record_count is not null) as trusted,
@@ -542,6 +546,142 @@ def _tell(connection: "duckdb.DuckDBPyConnection") -> None:
         """
     )
     connection.execute("insert into audit.newest_cell by name from told")
+
+
+# ------------------------------------------------------------------------------------ zeros that wait
+
+PENDING_NIGHTS = 2
+"""Of a zero that was never confirmed, so many newest answers are looked up: each look-up costs half a second."""
+
+
+@dataclass(frozen=True, slots=True)
+class PendingZero:
+    """A zero that CloudTrail has not decided on.
+
+    Attributes:
+        evidence: as the cell keeps it.
+    """
+
+    run_id: str
+    role: Role
+    account_id: str
+    region: str
+    listing: str
+    outcome: "Outcome"
+    profile: str
+    started_at: datetime
+    ended_at: datetime
+    evidence: Mapping[str, Any]
+
+
+def pending_accounts(connection: "duckdb.DuckDBPyConnection", since: datetime) -> dict[str, int]:
+    """How many zeros of each account CloudTrail may still decide on, as `pending_zeros` reads them."""
+    rows = connection.execute(
+        f"select account_id, count(*) from ({_PENDING}) group by account_id order by account_id",
+        {"since": since, "nights": PENDING_NIGHTS, **EVERY_ACCOUNT.parameters},
+    ).fetchall()
+    return dict(rows)
+
+
+def pending_zeros(connection: "duckdb.DuckDBPyConnection", since: datetime, accounts: "Accounts") -> list[PendingZero]:
+    """The zeros that CloudTrail may still decide on: newer than the last trusted answer to their question.
+
+    Args:
+        since: what was asked before is left out: CloudTrail keeps events for ninety days.
+        accounts: whose.
+    """
+    rows = connection.execute(
+        f"{_PENDING} order by all", {"since": since, "nights": PENDING_NIGHTS, **accounts.parameters}
+    ).fetchall()
+    return [PendingZero(*known, json.loads(text)) for *known, text in rows]
+
+
+_PENDING = """
+    select
+        c.run_id, c.role, c.account_id, c.region, c.listing, c.outcome, c.profile, c.started_at, c.ended_at, c.evidence
+    from audit.collection as c
+    join audit.newest_cell as n using (role, account_id, region, listing)
+    where
+        c.account_id >= $since_account and c.account_id < $before_account
+        and c.ended_at >= $since
+        and c.ended_at > coalesce(n.trusted_at, '-infinity'::timestamptz)
+        and (
+            c.outcome = 'empty_unconfirmed'
+            -- The bill alone speaks against it: whether CloudTrail bears it out is history for the next night.
+            or (c.outcome = 'empty_suspect' and json_extract_string(c.evidence, '$.confirmed') = 'false')
+        )
+        and json_extract(c.evidence, '$.request_ids') is not null
+    qualify row_number() over (
+        partition by c.role, c.account_id, c.region, c.listing order by c.ended_at desc
+    ) <= $nights
+"""
+
+
+def settle_zeros(connection: "duckdb.DuckDBPyConnection", path: str | Path) -> int:
+    """Write what CloudTrail decided on zeros; how many cells that were.
+
+    Args:
+        path: newline-delimited JSON of run_id, role, account_id, region, listing, outcome, is_trusted, error_code,
+            error_message, evidence (as text) and confirmed_at.
+    """
+    connection.execute(
+        """
+        create or replace temp table told_key as
+        select *
+        from read_json(
+            $path,
+            format = 'newline_delimited',
+            columns = {
+                run_id: 'VARCHAR', role: 'VARCHAR', account_id: 'VARCHAR', region: 'VARCHAR', listing: 'VARCHAR',
+                outcome: 'VARCHAR', is_trusted: 'BOOLEAN', error_code: 'VARCHAR', error_message: 'VARCHAR',
+                evidence: 'VARCHAR', confirmed_at: 'TIMESTAMPTZ'
+            }
+        )
+        """,
+        {"path": str(path)},
+    )
+    updated = connection.execute(
+        """
+        update audit.collection as c
+        set
+            outcome = t.outcome, is_trusted = t.is_trusted, error_code = t.error_code,
+            error_message = t.error_message, evidence = t.evidence, confirmed_at = t.confirmed_at
+        from told_key as t
+        where
+            c.run_id = t.run_id and c.role = t.role and c.account_id = t.account_id and c.region = t.region
+            and c.listing = t.listing
+        """
+    ).fetchall()
+    _tell_anew(connection)
+    return int(updated[0][0])
+
+
+def unrecorded_calls(connection: "duckdb.DuckDBPyConnection") -> frozenset[str]:
+    """The kinds of call that CloudTrail was found never to record, such as `cloudwatch:GetMetricData`."""
+    rows = connection.execute(
+        "select call from audit.trail_call where recorded_at is null and missed_since is not null"
+    ).fetchall()
+    return frozenset(call for (call,) in rows)
+
+
+def record_trail_calls(
+    connection: "duckdb.DuckDBPyConnection", recorded: Iterable[str], missed: Iterable[str], now: datetime
+) -> None:
+    """Remember which kinds of call CloudTrail showed, and which it lacked though it should have had them."""
+    connection.execute(
+        """
+        insert into audit.trail_call (call, recorded_at, missed_since)
+        select
+            call,
+            case when list_contains($recorded::varchar[], call) then $now::timestamptz end,
+            case when list_contains($missed::varchar[], call) then $now::timestamptz end
+        from (select distinct unnest($recorded::varchar[] || $missed::varchar[]) as call)
+        on conflict (call) do update set
+            recorded_at = coalesce(excluded.recorded_at, recorded_at),
+            missed_since = coalesce(missed_since, excluded.missed_since)
+        """,
+        {"recorded": sorted(recorded), "missed": sorted(missed), "now": now},
+    )
 
 
 def newest_preflight(connection: "duckdb.DuckDBPyConnection") -> list[tuple[Any, ...]]:
@@ -614,14 +754,15 @@ def coverage(
     listings: Sequence[str],
     *,
     accounts: Accounts = EVERY_ACCOUNT,
-    without_trusted: bool = False,
+    without_quiet: bool = False,
     without_workload: bool = False,
 ) -> list[dict[str, Any]]:
     """The newest cell of every key of the given listings, with or without a parameter behind the name.
 
     Args:
         accounts: whose.
-        without_trusted: only the cells that are not trusted: of a large organisation a few of hundreds of thousands.
+        without_quiet: neither the trusted cells nor the zeros that wait for CloudTrail: of a large organisation, that
+            leaves a few of hundreds of thousands.
         without_workload: only the cells of the central roles.
     """
     columns = ", ".join(COVERAGE_COLUMNS)
@@ -632,13 +773,15 @@ def coverage(
         where
             list_contains($listings, split_part(listing, ':', 1))
             and account_id >= $since_account and account_id < $before_account
-            and not ($without_trusted and is_trusted)
+            and not (
+                $without_quiet and (is_trusted or (outcome = 'empty_unconfirmed' and error_code is null))
+            )
             and not ($without_workload and role = 'workload')
         order by role, listing, account_id, region
         """,
         {
             "listings": list(listings),
-            "without_trusted": without_trusted,
+            "without_quiet": without_quiet,
             "without_workload": without_workload,
             **accounts.parameters,
         },
@@ -648,21 +791,32 @@ def coverage(
 
 @dataclass(frozen=True)
 class Standing:
-    """What the newest cells of a listing come to: how many are trusted, and when the last one was answered."""
+    """What the newest cells of a listing come to.
 
-    trusted: int
-    answered_at: datetime
+    Attributes:
+        trusted: how many are.
+        waiting: how many are zeros that wait for CloudTrail's record of the call.
+        answered_at: when the last one was answered, or confirmed after that.
+    """
+
+    trusted: int = 0
+    waiting: int = 0
+    answered_at: datetime = NEVER
 
 
 def standing(connection: "duckdb.DuckDBPyConnection", listings: Sequence[str]) -> dict[str, Standing]:
     """How each listing that was ever asked stands, by its name without a parameter."""
     rows = connection.execute(
         """
-        select split_part(listing, ':', 1) as name, count(*) filter (is_trusted), max(ended_at)
+        select
+            split_part(listing, ':', 1) as name,
+            count(*) filter (is_trusted),
+            count(*) filter (not is_trusted and outcome = 'empty_unconfirmed' and error_code is null),
+            max(greatest(ended_at, confirmed_at))
         from audit.coverage
         where list_contains($listings, name)
         group by name
         """,
         {"listings": list(listings)},
     ).fetchall()
-    return {name: Standing(trusted, answered_at) for name, trusted, answered_at in rows}
+    return {name: Standing(trusted, waiting, answered_at) for name, trusted, waiting, answered_at in rows}

@@ -49,7 +49,7 @@ from resources.answer import (
     Outcome,
     Progress,
     Question,
-    Refusals,
+    TrailEvents,
 )
 from resources.contract import Role, check, iam_action, is_optional
 from resources.credentials import (
@@ -87,8 +87,8 @@ __all__ = [
     "Progress",
     "Question",
     "Reach",
-    "Refusals",
     "Retry",
+    "TrailEvents",
     "available_profiles",
 ]
 
@@ -558,6 +558,7 @@ class Reach:
         if identity.account_id != question.account_id:
             return somebody_else(identity, "Nothing was asked.")
         records: list[dict[str, Any]] = []
+        request_ids: list[str] = []
         verbatim: list[dict[str, Any]] = []
         pages = Pages(question.listing, question.account_id, keep or records.append)
         try:
@@ -565,6 +566,8 @@ class Reach:
                 for page, model, parameters in self._pages(asking, question, pages):
                     if question.verbatim:
                         verbatim.append(page)
+                    if not pages.found:
+                        request_ids.append(str(page.get("ResponseMetadata", {}).get("RequestId") or ""))
                     pages.take(page, model, parameters)
         except Failed as failure:
             skip_reason = self._skip_reason(question.listing, failure)
@@ -583,7 +586,12 @@ class Reach:
         if identity.account_id != question.account_id:
             return somebody_else(identity, "Its answer does not count.")
         if not pages.found:
-            return answer("empty_suspect", page_count=pages.count, raw_response=pages.last)
+            return answer(
+                "empty_unconfirmed",
+                page_count=pages.count,
+                raw_response=pages.last,
+                request_ids=tuple(request_ids),
+            )
         try:
             records = distinct(question.listing, records)
         except Failed as failure:
@@ -940,25 +948,27 @@ class Reach:
 
     # ---------------------------------------------------------------------------------------- evidence
 
-    def refusals(self, lookup: Lookup) -> Refusals:
-        """What CloudTrail recorded of refusals of these calls to this profile's caller. Never raises for AWS."""
+    def trail_events(self, lookup: Lookup) -> TrailEvents:
+        """What CloudTrail shows of these calls of a caller. Never raises for AWS."""
         profile, account_id, region, since = lookup.profile, lookup.account_id, lookup.region, lookup.since
-        until = datetime.now(UTC)
+        until = lookup.until or datetime.now(UTC)
         asking: _Asking | None = None
+        recorded: dict[str, str | None] = {}
         refused: list[dict[str, Any]] = []
         events = 0
         newest: datetime | None = None
 
-        def found(reason: str = "") -> Refusals:
+        def found(reason: str = "", *, is_denied: bool = False) -> TrailEvents:
             requests = asking.requests if asking else 0
-            return Refusals(not reason, reason, refused, events, newest, since, until, requests)
+            return TrailEvents(not reason, reason, recorded, refused, events, newest, since, until, requests, is_denied)
 
         try:
             identity = self.identify(profile)
             if identity.account_id != account_id:
                 return found(f"Profile {profile} is {identity.account_id}, not {account_id}.")
+            caller = lookup.caller_arn or identity.arn
             parameters: dict[str, Any] = {
-                "LookupAttributes": [{"AttributeKey": "Username", "AttributeValue": _user_name(identity.arn)}],
+                "LookupAttributes": [{"AttributeKey": "Username", "AttributeValue": _user_name(caller)}],
                 "StartTime": since,
                 "EndTime": until,
                 "MaxResults": 50,
@@ -972,15 +982,20 @@ class Reach:
                     self._trail_answered(account_id, place)
                     for event in page["Events"]:
                         detail = json.loads(event["CloudTrailEvent"])
-                        if detail.get("userIdentity", {}).get("arn") != identity.arn:
+                        if detail.get("userIdentity", {}).get("arn") != caller:
                             continue
                         events += 1
                         at = datetime.fromisoformat(event["EventTime"])
                         newest = max(newest or at, at)
+                        if detail.get("requestID") in lookup.request_ids:
+                            known = recorded.get(detail["requestID"])
+                            recorded[detail["requestID"]] = known or detail.get("errorCode") or None
+                            continue
                         refusal = _refusal(event, detail, lookup.calls)
                         if refusal is not None:
                             refused.append(refusal)
-                    if not page.get("NextToken"):
+                    is_found = bool(lookup.request_ids) and recorded.keys() >= lookup.request_ids
+                    if is_found or not page.get("NextToken"):
                         signer = self._signer(asking, identity)
                         is_own = signer.account_id == account_id
                         return found("" if is_own else f"Profile {profile} is {signer.account_id}, not {account_id}.")
@@ -990,7 +1005,9 @@ class Reach:
         except ProfileError as error:
             return found(str(error))
         except Failed as failure:
-            return found(f"cloudtrail:LookupEvents said {failure.code}: {failure.message}")
+            reason = f"cloudtrail:LookupEvents said {failure.code}: {failure.message}"
+            is_passing = failure.code in EXPIRED_CODES | UNKNOWN_KEY_CODES
+            return found(reason, is_denied=failure.outcome == "denied" and not is_passing)
         except UNREADABLE as error:
             return found(f"CloudTrail's answer could not be read ({type(error).__name__}).")
         return found(f"CloudTrail has more than {TRAIL_PAGES} pages of this caller's events since then.")

@@ -30,6 +30,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--tenant", default="acme")
     parser.add_argument("--today", type=dt.date.fromisoformat, help="the day that the bill ends before")
     parser.add_argument(
+        "--trail-passes", action="store_true", help="CloudTrail's look-ups come late enough to see every event"
+    )
+    parser.add_argument(
         "--until-stdin-closes", action="store_true", help="end with the process that holds standard input"
     )
     return parser.parse_args()
@@ -80,7 +83,7 @@ def main() -> None:
             today=today,
         )
 
-    simulation = Simulation(make_world, policies, arguments.page_size)
+    simulation = Simulation(make_world, policies, arguments.page_size, trail_passes=arguments.trail_passes)
     server = make_http_server(simulation, arguments.port)
     environment = write_profiles(arguments.dir, simulation.access, server.server_port)
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))

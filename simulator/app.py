@@ -33,7 +33,7 @@ from simulator.metrics import Metrics
 from simulator.organizations import PolicyApis
 from simulator.pages import DisabledTypes, OrgMode, PolicyState, Settings
 from simulator.seeding import STATE_LOCK, Seeder
-from simulator.trail import LOOKUPS_A_SECOND, Trail
+from simulator.trail import Trail
 from simulator.wire import (
     AwsError,
     Call,
@@ -152,10 +152,19 @@ def _json(data: Any, status: int = 200) -> Response:
 class Simulation:
     """The organisation, its lies, and the answers to every request."""
 
-    def __init__(self, make_world: Callable[[], World], policies: Mapping[Kind, Policy], page_size: int) -> None:
+    def __init__(
+        self,
+        make_world: Callable[[], World],
+        policies: Mapping[Kind, Policy],
+        page_size: int,
+        *,
+        trail_passes: bool = False,
+    ) -> None:
         self._make_world, self._policies, self._page_size = make_world, policies, page_size
         self._moto = DomainDispatcherApplication(create_backend_app)
         self.trail = Trail()
+        self._trail_passes = trail_passes
+        self.trail.set_up(passes=trail_passes)
         self._build()
 
     def _build(self) -> None:
@@ -280,6 +289,10 @@ class Simulation:
             case "answer":
                 return Response(200, {"Content-Type": rule.content_type}, rule.body.encode())
             case "empty":
+                return call.render(call.empty_output())
+            case "hidden_denial":
+                refusal = denied(call.service, f"{call.service}:{call.operation}", call.arn)
+                call.error_code, call.error_message = refusal.code, refusal.message
                 return call.render(call.empty_output())
             case "empty_page":
                 pages = paging(call.service, call.operation)
@@ -462,7 +475,15 @@ class Simulation:
                 case "session_seconds" if value is None or isinstance(value, int):
                     self.access.session_seconds = value
                 case "trail_delay_seconds" if isinstance(value, int | float):
-                    self.trail.delay_seconds = float(value)
+                    self.trail.delay_seconds = (float(value), float(value))
+                case "trail_delay_seconds" if isinstance(value, list) and len(value) == 2:
+                    self.trail.delay_seconds = (float(value[0]), float(value[1]))
+                case "trail_passes" if isinstance(value, bool):
+                    self.trail.passes = value
+                case "trail_passed_minutes" if isinstance(value, int | float):
+                    self.trail.passed_seconds = 60.0 * value
+                case "unrecorded_calls" if isinstance(value, list):
+                    self.trail.unrecorded = frozenset(map(str, value))
                 case "lookups_a_second" if isinstance(value, int) and value >= 0:
                     self.trail.lookups_a_second = value
                 case "today":
@@ -496,7 +517,7 @@ class Simulation:
     def _reset(self) -> None:
         """As it was at the start. A world that nobody changed is kept, with what was rendered of it."""
         self.trail.clear()
-        self.trail.delay_seconds, self.trail.lookups_a_second = 0.0, LOOKUPS_A_SECOND
+        self.trail.set_up(passes=self._trail_passes)
         if self.world.version:
             self.seeder.forget()
             self._build()

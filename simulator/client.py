@@ -139,7 +139,9 @@ class Simulator:
         """Set what `Simulation` knows: pages, sessions, CloudTrail's delay and rate, Organizations, `today`.
 
         The names are `page_size`, `page_sizes` (by `service:Operation`), `session_seconds`,
-        `trail_delay_seconds`, `lookups_a_second` (0: any number), `org_mode` (`silent-zero`, `access-denied`),
+        `trail_delay_seconds` (a number, or the least and the most), `trail_passed_minutes` (since the last call),
+        `trail_passes` (each look-up comes late enough), `unrecorded_calls` (`service:Operation`, never shown),
+        `lookups_a_second` (0: any number), `org_mode` (`silent-zero`, `access-denied`),
         `policy_types` (by type: `policies`, `empty`, `not_enabled`), `disabled_policy_types` (`refused`,
         `empty`), `delegation_policy` (whether there is one), `refused_actions` (IAM action patterns by role),
         `policy_wording` (what a refusal says of the SCP behind it: `arn`, `words`, `bare`)
@@ -189,6 +191,7 @@ def start(
     tenant: str = "acme",
     tree: str = "default",
     today: dt.date | None = None,
+    trail_passes: bool = False,
     port: int = 0,
     timeout: float = 120,
 ) -> Simulator:
@@ -205,6 +208,8 @@ def start(
         tenant: what profile names begin with.
         tree: of organisational units: `default`, `flat` (none) or `deep` (five levels).
         today: the day that the bill ends before; the current day in UTC by default.
+        trail_passes: whoever looks up in CloudTrail comes late enough to see every event; else each is shown five to
+            fifteen minutes after its call.
         port: on 127.0.0.1; 0 takes a free one.
         timeout: seconds to wait for the ready line.
 
@@ -231,6 +236,8 @@ def start(
         options["regions"] = ",".join(regions)
     if today:
         options["today"] = today.isoformat()
+    if trail_passes:
+        command.append("--trail-passes")
     for name, value in options.items():
         command += [f"--{name}", str(value)]
     root = str(Path(__file__).resolve().parent.parent)

@@ -21,6 +21,7 @@ Action = Literal[
     "empty_page",
     "truncate",
     "denied",
+    "hidden_denial",
     "expired",
     "throttle",
     "error",
@@ -50,7 +51,8 @@ class Rule:
     counted apart, such as `("account", "region", "op")`. `omit` leaves out of an answer the records that name `item`,
     `foreign` lets the first record that names its own account name `item` instead; `repeat` lists the first record
     again at the end of the page, and where `item` names a field, with another text in it; `misroute` makes calls those
-    of the account `item`, before any other rule looks at them; `answer` is `body` with status 200, whoever asks.
+    of the account `item`, before any other rule looks at them; `answer` is `body` with status 200, whoever asks;
+    `hidden_denial` answers a call that is refused, as CloudTrail records, with 200 and an empty list.
 
     Attributes:
         is_spare: it says the same to who has asked before the lie began, so that a night of its own never meets it.

@@ -1,7 +1,8 @@
 """The call log, and CloudTrail's view of it.
 
 Every request that could be read is one record. CloudTrail shows an account's records of one region, newest
-first, with times in whole seconds, and EC2's error codes with the prefix `Client.` as the real one does.
+first, with times in whole seconds, and EC2's error codes with the prefix `Client.` as the real one does. It shows
+them late, as the real one does: each event between five and fifteen minutes after its call.
 """
 
 from __future__ import annotations
@@ -19,6 +20,10 @@ from simulator.wire import AwsError, Call, Response, throttled
 KEEP = 200_000
 KEEP_EACH = 20_000
 LOOKUPS_A_SECOND = 2
+DELAY_SECONDS = (300.0, 900.0)
+"""After how many seconds an event is shown, at the least and at the most."""
+UNRECORDED = frozenset({"cloudwatch:GetMetricData", "s3:ListObjectsV2"})
+"""Calls that CloudTrail takes for data events, which its event history never shows."""
 EVENT_SOURCES = {"resourcegroupstaggingapi": "tagging", "cloudwatch": "monitoring"}
 
 
@@ -26,13 +31,24 @@ class Trail:
     """What was called, by whom, and how it ended."""
 
     def __init__(self) -> None:
-        self.delay_seconds = 0.0
-        self.lookups_a_second = LOOKUPS_A_SECOND
+        self.set_up(passes=False)
         self._lookups: defaultdict[tuple[str, str], deque[float]] = defaultdict(deque)
         self._lock = threading.Lock()
         # Never begun anew: no two responses have the same id.
         self._request_ids = itertools.count(1)
         self.clear()
+
+    def set_up(self, *, passes: bool) -> None:
+        """As it is at the start, but for what it has recorded.
+
+        Args:
+            passes: whoever looks up comes late enough: before each look-up the clock passes every delay.
+        """
+        self.passes = passes
+        self.delay_seconds: tuple[float, float] = DELAY_SECONDS
+        self.passed_seconds = 0.0
+        self.unrecorded = UNRECORDED
+        self.lookups_a_second = LOOKUPS_A_SECOND
 
     def clear(self) -> None:
         """Forget everything."""
@@ -103,17 +119,26 @@ class Trail:
         first, last = _moment(start) or now - dt.timedelta(days=90), _moment(end) or now
         if first > last:
             raise AwsError("InvalidTimeRangeException", "The start time occurs after the end time.", 400)
-        newest = now - dt.timedelta(seconds=self.delay_seconds)
         with self._lock:
             entries = list(self._by_place.get((account_id, region), ()))
         found = []
         for entry in reversed(entries):
             at = dt.datetime.fromisoformat(entry["time"])
-            if first <= at.replace(microsecond=0) <= last and at <= newest:
+            if first <= at.replace(microsecond=0) <= last and self._is_shown(entry, at, now):
                 event = _event(entry)
                 if all(str(event.get(key)) == value for key, value in wanted.items()):
                     found.append(event)
         return found
+
+    def _is_shown(self, entry: dict[str, Any], at: dt.datetime, now: dt.datetime) -> bool:
+        if f"{entry['service']}:{entry['operation']}" in self.unrecorded:
+            return False
+        if self.passes:
+            return True
+        low, high = self.delay_seconds
+        # Neighbours arrive in another order than they were called in.
+        late = low + (high - low) * (entry["number"] * 7919 % 101) / 100
+        return at <= now + dt.timedelta(seconds=self.passed_seconds - late)
 
 
 def _moment(value: Any) -> dt.datetime | None:

@@ -57,7 +57,7 @@ def sign_in(simulator: Simulator) -> None:
 @pytest.fixture(scope="session")
 def simulator_process() -> Iterator[Simulator]:
     """One simulator of the default size for the whole session."""
-    with start(Path(_HOME.name), policies()) as simulator:
+    with start(Path(_HOME.name), policies(), trail_passes=True) as simulator:
         yield simulator
 
 
@@ -71,10 +71,14 @@ def organisation(simulator_process: Simulator, monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.fixture
 def make_organisation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[MakeOrganisation]:
-    """Start simulators of another size or seed; the environment leads to the last one."""
+    """Start simulators of another size or seed; the environment leads to the last one.
+
+    As of the session's simulator, CloudTrail's look-ups come late enough, unless `trail_passes=False` is said.
+    """
     running: list[Simulator] = []
 
     def make(**options: Any) -> Simulator:
+        options = {"trail_passes": True, **options}
         simulator = start(tmp_path / f"organisation-{len(running)}", policies(), **options)
         running.append(simulator)
         sign_in(simulator)

@@ -69,8 +69,8 @@ def night_environment(simulator: Simulator, database: Path, **settings: str) -> 
     }
 
 
-def run_night(environment: Mapping[str, str], database: Path) -> Night:
-    """The job `nightly` in this process, as `cmdb nightly` runs it.
+def run_night(environment: Mapping[str, str], database: Path, job_name: str = "nightly") -> Night:
+    """The job `nightly` in this process, as `cmdb nightly` runs it; or `confirm`, as `cmdb confirm` does.
 
     Args:
         environment: what leads to the organisation, such as `Simulator.env`, and the settings.
@@ -91,7 +91,7 @@ def run_night(environment: Mapping[str, str], database: Path) -> Night:
     whole["CMDB_DATABASE"] = str(database)
     with environment_of(whole):
         prepare_dagster_home(os.environ)
-        return run_nightly(dict(os.environ), Store(database))
+        return run_nightly(dict(os.environ), Store(database), job_name=job_name)
 
 
 def said_in(run_id: str) -> list[str]:

@@ -116,10 +116,12 @@ class ScriptedAws:
         log: what arrived, in order.
         session_seconds: life of the sessions that AssumeRole gives.
         renewed_account: whose sessions AssumeRole gives; empty for those of the account that is asked for.
+        recorded: each call with its request id and time, as CloudTrail would have it.
     """
 
     def __init__(self) -> None:
         self.log: list[Call] = []
+        self.recorded: list[tuple[Call, str, datetime]] = []
         self.script: Callable[[Call], Reply | None] = lambda call: None
         self.session_seconds = 3600.0
         self.renewed_account = ""
@@ -161,6 +163,8 @@ class ScriptedAws:
         content = reply.body.encode() if isinstance(reply.body, str) else reply.body
         # As with AWS, every response has an id of its own. A script that wants another writes one that is not `r-1`.
         request_id = f"r-{next(_REQUEST_IDS)}"
+        with self._lock:
+            self.recorded.append((call, request_id, datetime.now(UTC)))
         content = content.replace(b">r-1</", b">%s</" % request_id.encode(), 1)
         handler.send_response(reply.status)
         handler.send_header("Content-Type", reply.content_type)
@@ -171,6 +175,30 @@ class ScriptedAws:
         handler.wfile.write(content if reply.cut is None else content[: reply.cut])
         if reply.cut is not None:
             handler.close_connection = True
+
+    def trail(self, lookup: Call) -> Reply:
+        """CloudTrail's answer to a look-up: every call so far of its account and region, without delay or error."""
+        with self._lock:
+            seen = [
+                entry
+                for entry in self.recorded
+                if (entry[0].account, entry[0].region) == (lookup.account, lookup.region)
+            ]
+        arn = f"arn:aws:sts::{lookup.account}:assumed-role/Reader/cmdb"
+        return as_json(
+            {
+                "Events": [
+                    {
+                        "EventId": request_id,
+                        "EventTime": at.timestamp(),
+                        "EventSource": f"{call.service}.amazonaws.com",
+                        "EventName": call.operation,
+                        "CloudTrailEvent": json.dumps({"userIdentity": {"arn": arn}, "requestID": request_id}),
+                    }
+                    for call, request_id, at in reversed(seen)
+                ]
+            }
+        )
 
     def _sts(self, call: Call) -> Reply:
         if call.operation == "GetCallerIdentity":

@@ -110,7 +110,7 @@ def test_two_processes_answer_what_one_does_and_ask_each_account_from_one(
     assert [plain(answer) for answer in sorted(together, key=key)] == [
         plain(answer) for answer in sorted(alone, key=key)
     ]
-    assert {answer.outcome for answer in together} == {"found", "empty_suspect", "denied"}
+    assert {answer.outcome for answer in together} == {"found", "empty_unconfirmed", "denied"}
     (child,) = children()
     assert child.is_running()
     # Half of the accounts are asked there, and identified there once each. All of it is counted here.

@@ -90,7 +90,7 @@ def test_one_that_went_away_has_nothing_and_the_others_keep_their_answers(aws: S
 def test_where_all_went_away_nothing_is_left_and_that_is_suspect(aws: ScriptedAws) -> None:
     aws.script = of_budgets(a=json_error("NotFoundException"), b=json_error("NotFoundException"))
     answer = notifications("a", "b")
-    assert (answer.outcome, answer.page_count, answer.request_count) == ("empty_suspect", 0, 2)
+    assert (answer.outcome, answer.page_count, answer.request_count) == ("empty_unconfirmed", 0, 2)
 
 
 @pytest.mark.parametrize(

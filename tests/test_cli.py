@@ -580,7 +580,7 @@ def test_ask_of_a_zero_shows_it_and_exits_1(organisation: Simulator, witnessed_n
         *("ask", "workload", "ec2_instance", "--account", sandbox, "--region", "eu-west-1", "--verbose"),
     )
     assert done.returncode == 1
-    assert json.loads(done.stdout)["outcome"] == "empty_suspect"
+    assert json.loads(done.stdout)["outcome"] == "empty_unconfirmed"
 
 
 @pytest.mark.parametrize(

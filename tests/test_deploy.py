@@ -331,6 +331,8 @@ UNITS = sorted((DEPLOY / "systemd").glob("cmdb-*"))
 
 def test_every_unit_starts_what_there_is_as_nobody_special() -> None:
     assert {unit.name for unit in UNITS} == {
+        "cmdb-confirm.service",
+        "cmdb-confirm.timer",
         "cmdb-daemon.service",
         "cmdb-nightly.service",
         "cmdb-nightly.timer",

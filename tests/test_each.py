@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -46,12 +46,13 @@ class Organisation:
         self.errors: dict[str, str] = {}
         self.administrators: list[str] = []
         self.document: str | None = None
+        self.trail: Callable[[Call], Reply] = lambda _: as_json({"Events": []})
 
     def __call__(self, call: Call) -> Reply | None:
         if call.service == "sts":
             return None
         if call.service == "cloudtrail":
-            return as_json({"Events": []})
+            return self.trail(call)
         wanted = str(call.parameters.get("Filter") or call.parameters.get("PolicyId") or call.operation)
         if code := self.errors.get(wanted) or self.errors.get(call.operation):
             return json_error(code)
@@ -96,6 +97,7 @@ def aws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, world: Organisation) ->
     with scripted(tmp_path, monkeypatch) as server:
         write_profiles(tmp_path, server.url, {"one": static(ACCOUNT)})
         server.script = world
+        world.trail = server.trail
         yield server
 
 

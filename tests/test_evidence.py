@@ -427,18 +427,24 @@ def test_the_newest_cells_of_the_listings_that_are_asked_for_in_their_order(
     assert {(row["run_id"], row["ended_at"]) for row in found} == {(RUN, AT + HOUR)}
     assert keys(evidence.coverage(audit, ["a"], accounts=Accounts("3"))) == [("3", "r", "a"), ("3", "s", "a")]
     assert keys(evidence.coverage(audit, ["a"], accounts=Accounts("2", "3"))) == [("2", "r", "a"), ("2", "s", "a")]
-    assert keys(evidence.coverage(audit, ["a"], without_trusted=True)) == [("2", "r", "a"), ("2", "s", "a")]
+    assert keys(evidence.coverage(audit, ["a"], without_quiet=True)) == [("2", "r", "a"), ("2", "s", "a")]
     assert keys(evidence.coverage(audit, ["a", "c"]))[0] == ("1", "r", "c")
     assert keys(evidence.coverage(audit, ["c"], without_workload=True)) == [("1", "r", "c")]
-    assert keys(evidence.coverage(audit, ["c"], without_workload=True, without_trusted=True)) == [("1", "r", "c")]
+    assert keys(evidence.coverage(audit, ["c"], without_workload=True, without_quiet=True)) == [("1", "r", "c")]
 
 
 def test_how_the_newest_cells_of_a_listing_stand(audit: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
     other = replace(CELL, listing="ec2_instance:x", region="r", is_trusted=False, ended_at=AT + 2 * HOUR)
     land(audit, tmp_path, CELL, other, replace(CELL, listing="s3_bucket"))
     land(audit, tmp_path, replace(CELL, run_id="run-0", ended_at=AT, is_trusted=False), replace(CELL, listing="ec2"))
-    assert evidence.standing(audit, ["ec2"]) == {"ec2": evidence.Standing(1, AT + HOUR)}
-    assert evidence.standing(audit, ["ec2_instance", "never"]) == {"ec2_instance": evidence.Standing(1, AT + 2 * HOUR)}
+    assert evidence.standing(audit, ["ec2"]) == {"ec2": evidence.Standing(1, 0, AT + HOUR)}
+    assert evidence.standing(audit, ["ec2_instance", "never"]) == {
+        "ec2_instance": evidence.Standing(1, 0, AT + 2 * HOUR)
+    }
+    waits = replace(CELL, listing="ec2", region="w", outcome="empty_unconfirmed", is_trusted=False)
+    land(audit, tmp_path, waits, replace(waits, region="x", error_code="TrailDenied"))
+    assert evidence.standing(audit, ["ec2"]) == {"ec2": evidence.Standing(1, 1, AT + HOUR)}
+    assert keys(evidence.coverage(audit, ["ec2"], without_quiet=True)) == [(CELL.account_id, "x", "ec2")]
 
 
 # ------------------------------------------------------------------------------------- how a cell stands (the view)

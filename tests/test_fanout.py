@@ -342,7 +342,7 @@ def test_an_organisation_of_sixty_accounts(make_organisation: Callable[..., Simu
     }
     assert set(found) == mine
     assert set(found.values()) == {1}
-    assert {answer.outcome for answer in answers} <= {"found", "empty_suspect"}
+    assert {answer.outcome for answer in answers} <= {"found", "empty_unconfirmed"}
     reach.close()
 
 

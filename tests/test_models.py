@@ -378,7 +378,7 @@ def test_the_same_record_in_two_cells_stands_twice_and_breaks_the_key(home: Hous
 # ------------------------------------------------------------------------------------- replaced cell by cell
 
 
-@pytest.mark.parametrize("outcome", ["empty_suspect", "denied", "wrong_account", "failed"])
+@pytest.mark.parametrize("outcome", ["empty_unconfirmed", "empty_suspect", "denied", "wrong_account", "failed"])
 def test_a_cell_that_is_not_trusted_keeps_its_rows_stale(home: House, outcome: Outcome) -> None:
     home.night("night-1", [instances("i-1", "i-2"), instances("i-9", region="us-east-1")])
     home.build("aws.ec2_instance")

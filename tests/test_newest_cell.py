@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 BEGAN = datetime(2026, 10, 1, 14, 30, tzinfo=UTC)
 
 OUTCOMES: tuple[Outcome, ...] = (
-    "found", "found", "empty_verified", "empty_suspect", "empty_suspect", "denied", "wrong_account", "failed",
-    "skipped",
+    "found", "found", "empty_verified", "empty_unconfirmed", "empty_unconfirmed", "empty_suspect", "empty_suspect",
+    "denied", "wrong_account", "failed", "skipped",
 )  # fmt: skip
 
 PLACES = [(account, region) for account in ("000000000001", "000000000002") for region in ("eu-west-1", "us-east-1")]
@@ -39,10 +39,21 @@ NEWEST = "0015_newest_cell.sql"
 
 
 def by_all_nights() -> str:
-    """The query that `audit.coverage` was before: a group over every cell that was ever written."""
+    """The query that `audit.coverage` was before: a group over every cell that was ever written.
+
+    It knows an outcome and a time less than today's: they are put in.
+    """
     text = (MIGRATIONS / "0012_coverage_in_every_version.sql").read_text(encoding="utf-8")
     _, _, query = text.partition("create or replace view audit.coverage as")
-    return query.partition("comment on view")[0].rstrip().removesuffix(";")
+    query = query.partition("comment on view")[0].rstrip().removesuffix(";")
+    for old, new in (
+        ("outcome = 'empty_suspect'", "outcome in ('empty_suspect', 'empty_unconfirmed')"),
+        ("'ended_at': ended_at", "'ended_at': ended_at, 'confirmed_at': confirmed_at"),
+        ("s.newest.ended_at,", "s.newest.ended_at, s.newest.confirmed_at,"),
+    ):
+        assert old in query
+        query = query.replace(old, new)
+    return query
 
 
 BY_ALL_NIGHTS = by_all_nights()
@@ -50,7 +61,10 @@ BY_ALL_NIGHTS = by_all_nights()
 
 def covered(connection: duckdb.DuckDBPyConnection, query: str) -> list[tuple[Any, ...]]:
     """What a query says of every cell, in one order."""
-    return connection.execute(f"select * from ({query}) order by role, account_id, region, listing").fetchall()
+    # A warehouse of before has no time of a confirmation.
+    return connection.execute(
+        f"select columns(lambda c: c <> 'confirmed_at') from ({query}) order by role, account_id, region, listing"
+    ).fetchall()
 
 
 def same(store: Store) -> list[tuple[Any, ...]]:
@@ -188,7 +202,7 @@ def older(store: Store, folder: Path) -> Store:
     migrations = folder / "migrations"
     shutil.copytree(MIGRATIONS, migrations, ignore=lambda _, names: [name for name in names if name >= NEWEST])
     with store.read() as connection:
-        written = connection.execute("select * from audit.collection").fetchall()
+        written = connection.execute("select * exclude (confirmed_at) from audit.collection").fetchall()
     found = Store(folder / "older" / "cmdb.duckdb", migrations)
     with found.holding("older", "test"), found.transaction() as connection:
         marks = ", ".join("?" for _ in written[0])
@@ -197,7 +211,13 @@ def older(store: Store, folder: Path) -> Store:
 
 
 def migrated(store: Store, folder: Path) -> None:
-    """What `audit.coverage` says of the same cells in an older warehouse stays so when that one is migrated."""
+    """What `audit.coverage` says of the same cells in an older warehouse stays so when that one is migrated.
+
+    An older one knows no zero that waits.
+    """
+    with store.holding("older-outcomes", "test"), store.transaction() as connection:
+        connection.execute("update audit.collection set outcome = 'empty_suspect' where outcome = 'empty_unconfirmed'")
+        evidence.renew_coverage(connection)
     before = older(store, folder)
     with before.read() as connection:
         told = covered(connection, "select * from audit.coverage")

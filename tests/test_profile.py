@@ -584,7 +584,7 @@ def test_every_page_is_read_and_an_empty_one_is_not_the_end(aws: ScriptedAws, ma
 def test_a_zero_is_suspect_and_keeps_the_answer(aws: ScriptedAws, make_reach: MakeReach) -> None:
     aws.script = pages(reservations(ONE))
     answer = make_reach().ask(question())
-    assert answer.outcome == "empty_suspect"
+    assert answer.outcome == "empty_unconfirmed"
     assert answer.raw_response is not None
     assert answer.raw_response["Reservations"] == []
     assert answer.raw_response["ResponseMetadata"]["RequestId"].startswith("r-")
@@ -827,7 +827,7 @@ def test_a_list_that_is_missing_is_no_zero(body: dict[str, Any], aws: ScriptedAw
     aws.script = pages(as_json(body))
     answer = make_reach("management").ask(question(ACCOUNTS, region=GLOBAL_REGION))
     there = body.get("Accounts") is not None
-    assert answer.outcome == ("empty_suspect" if there else "failed")
+    assert answer.outcome == ("empty_unconfirmed" if there else "failed")
     assert answer.error_code == (None if there else "UnreadableAnswer")
 
 
@@ -835,8 +835,8 @@ def test_the_same_for_costs(aws: ScriptedAws, make_reach: MakeReach) -> None:
     for body, outcome in (
         ({}, "failed"),
         ({"ResultsByTime": [{"TimePeriod": {}}]}, "failed"),
-        ({"ResultsByTime": []}, "empty_suspect"),
-        ({"ResultsByTime": [{"Groups": []}]}, "empty_suspect"),
+        ({"ResultsByTime": []}, "empty_unconfirmed"),
+        ({"ResultsByTime": [{"Groups": []}]}, "empty_unconfirmed"),
     ):
         aws.script = pages(as_json(body))
         assert make_reach("billing").ask(question(COSTS, parameters=PERIOD), meter=Counting()).outcome == outcome
@@ -854,7 +854,7 @@ def test_a_flattened_list_has_no_element_when_it_is_empty(aws: ScriptedAws, make
     )
     reach = make_reach()
     aws.script = pages(Reply("<ListBucketResult><Name>b</Name><KeyCount>0</KeyCount></ListBucketResult>"))
-    assert reach.ask(question(objects)).outcome == "empty_suspect"
+    assert reach.ask(question(objects)).outcome == "empty_unconfirmed"
     aws.script = pages(Reply("<html><p>hello</p></html>"))
     assert reach.ask(question(objects)).outcome == "failed"
 
@@ -1232,7 +1232,7 @@ def test_refusals_are_found_on_every_page(
             }
         ),
     )
-    found = make_reach().refusals(lookup("one", ONE, "eu-west-1", SINCE, {EC2}))
+    found = make_reach().trail_events(lookup("one", ONE, "eu-west-1", SINCE, {EC2}))
     assert found.available
     assert found.refused == [
         {
@@ -1256,7 +1256,7 @@ def test_refusals_are_found_on_every_page(
 
 def test_no_refusals(aws: ScriptedAws, make_reach: MakeReach) -> None:
     aws.script = pages(as_json({"Events": []}))
-    found = make_reach().refusals(lookup("one", ONE, GLOBAL_REGION, SINCE, {EC2}))
+    found = make_reach().trail_events(lookup("one", ONE, GLOBAL_REGION, SINCE, {EC2}))
     assert (found.available, found.refused, found.newest_event_at) == (True, [], None)
     assert aws.operations("cloudtrail")[0].region == "us-east-1"
 
@@ -1267,9 +1267,9 @@ def test_events_that_renewed_credentials_of_another_account_saw_are_no_evidence(
     of_short_sessions(aws, tmp_path)
     aws.script = lambda call: as_json({"Events": []}) if call.service == "cloudtrail" else None
     reach = make_reach()
-    assert reach.refusals(lookup("role", TWO, REGION, SINCE, {EC2})).available
+    assert reach.trail_events(lookup("role", TWO, REGION, SINCE, {EC2})).available
     aws.renewed_account = ONE
-    found = reach.refusals(lookup("role", TWO, REGION, SINCE, {EC2}))
+    found = reach.trail_events(lookup("role", TWO, REGION, SINCE, {EC2}))
     assert (found.available, found.reason) == (False, f"Profile role is {ONE}, not {TWO}.")
 
 
@@ -1285,7 +1285,7 @@ def test_the_trail_is_asked_for_what_it_calls_the_caller(
         "<UserId>u</UserId></GetCallerIdentityResult></GetCallerIdentityResponse>"
     )
     aws.script = lambda call: Reply(identity) if call.service == "sts" else as_json({"Events": []})
-    assert make_reach().refusals(lookup("one", ONE, REGION, SINCE, {EC2})).available
+    assert make_reach().trail_events(lookup("one", ONE, REGION, SINCE, {EC2})).available
     (asked,) = aws.operations("cloudtrail")
     assert asked.parameters["LookupAttributes"] == [{"AttributeKey": "Username", "AttributeValue": name}]
 
@@ -1295,14 +1295,14 @@ def test_a_refusal_is_one_whatever_its_code_is_prefixed_with(
     code: str, aws: ScriptedAws, make_reach: MakeReach
 ) -> None:
     aws.script = pages(as_json({"Events": [event(1, code)]}))
-    found = make_reach().refusals(lookup("one", ONE, REGION, SINCE, {EC2}))
+    found = make_reach().trail_events(lookup("one", ONE, REGION, SINCE, {EC2}))
     assert [refusal["error_code"] for refusal in found.refused] == [code]
 
 
 def test_an_event_name_with_the_version_of_its_interface(aws: ScriptedAws, make_reach: MakeReach) -> None:
     versioned = event(1, "AccessDenied", EventName="ListFunctions20150331", EventSource="lambda.amazonaws.com")
     aws.script = pages(as_json({"Events": [versioned]}))
-    found = make_reach().refusals(lookup("one", ONE, REGION, SINCE, {("lambda.amazonaws.com", "ListFunctions")}))
+    found = make_reach().trail_events(lookup("one", ONE, REGION, SINCE, {("lambda.amazonaws.com", "ListFunctions")}))
     assert [refusal["name"] for refusal in found.refused] == ["ListFunctions20150331"]
 
 
@@ -1321,7 +1321,7 @@ def test_a_trail_that_cannot_be_read_is_no_evidence(
 ) -> None:
     monkeypatch.setattr("resources.profile.TRAIL_SECONDS", 0.0)
     aws.script = pages(reply)
-    found = make_reach().refusals(lookup("one", ONE, REGION, SINCE, {EC2}))
+    found = make_reach().trail_events(lookup("one", ONE, REGION, SINCE, {EC2}))
     assert not found.available
     assert why in found.reason
 
@@ -1332,19 +1332,19 @@ def test_a_trail_without_end_is_no_evidence(
     monkeypatch.setattr("resources.profile.TRAIL_SECONDS", 0.0)
     monkeypatch.setattr("resources.profile.TRAIL_PAGES", 20)
     aws.script = pages(*(as_json({"Events": [], "NextToken": str(n)}) for n in range(40)))
-    found = make_reach().refusals(lookup("one", ONE, REGION, SINCE, {EC2}))
+    found = make_reach().trail_events(lookup("one", ONE, REGION, SINCE, {EC2}))
     assert (found.available, found.request_count) == (False, 20)
     assert "20 pages" in found.reason
 
 
 def test_the_trail_of_another_account_is_no_evidence(aws: ScriptedAws, make_reach: MakeReach) -> None:
-    found = make_reach().refusals(lookup("one", TWO, REGION, SINCE, {EC2}))
+    found = make_reach().trail_events(lookup("one", TWO, REGION, SINCE, {EC2}))
     assert (found.available, found.reason, found.request_count) == (False, f"Profile one is {ONE}, not {TWO}.", 0)
     assert aws.operations("cloudtrail") == []
 
 
 def test_without_credentials_the_trail_is_no_evidence(aws: ScriptedAws, make_reach: MakeReach) -> None:
-    found = make_reach().refusals(lookup("nobody", ONE, REGION, SINCE, {EC2}))
+    found = make_reach().trail_events(lookup("nobody", ONE, REGION, SINCE, {EC2}))
     assert (found.available, found.request_count) == (False, 0)
     assert "nobody" in found.reason
 
@@ -1352,7 +1352,7 @@ def test_without_credentials_the_trail_is_no_evidence(aws: ScriptedAws, make_rea
 def test_cloudtrail_is_asked_twice_a_second_at_most(aws: ScriptedAws, make_reach: MakeReach) -> None:
     aws.script = pages(*(as_json({"Events": [], "NextToken": str(n)}) for n in range(3)), as_json({"Events": []}))
     began = time.monotonic()
-    assert make_reach().refusals(lookup("one", ONE, REGION, SINCE, {EC2})).available
+    assert make_reach().trail_events(lookup("one", ONE, REGION, SINCE, {EC2})).available
     assert time.monotonic() - began >= 1.5
 
 
@@ -1362,7 +1362,7 @@ def test_the_pace_of_cloudtrail_is_kept_from_its_answers_on(aws: ScriptedAws, ma
     aws.script = pages(as_json({"Events": [], "NextToken": "a"}), as_json({"Events": []}))
     aws.delay = 0.4
     began = time.monotonic()
-    assert reach.refusals(lookup("one", ONE, REGION, SINCE, {EC2})).available
+    assert reach.trail_events(lookup("one", ONE, REGION, SINCE, {EC2})).available
     assert time.monotonic() - began >= 0.4 + 0.5 + 0.4
 
 
@@ -1387,7 +1387,7 @@ def test_the_organisations_three_kinds_of_identity(organisation: Simulator) -> N
 @pytest.mark.parametrize(
     ("action", "outcome"),
     [
-        ("empty", "empty_suspect"),
+        ("empty", "empty_unconfirmed"),
         ("empty_page", "found"),
         ("denied", "denied"),
         ("expired", "denied"),
@@ -1411,10 +1411,10 @@ def test_a_refusal_is_in_the_organisations_trail(organisation: Simulator) -> Non
     organisation.faults([{"action": "denied", "service": "ec2", "times": 1}])
     reach, answer, who = ask_instances(organisation)
     assert answer.outcome == "denied"
-    found = reach.refusals(lookup(who["profile"], who["account"], REGION, since, {EC2}))
+    found = reach.trail_events(lookup(who["profile"], who["account"], REGION, since, {EC2}))
     assert found.available, found.reason
     assert [refusal["name"] for refusal in found.refused] == ["DescribeInstances"]
-    other = reach.refusals(lookup(who["profile"], who["account"], REGION, since, {("ec2.amazonaws.com", "Other")}))
+    other = reach.trail_events(lookup(who["profile"], who["account"], REGION, since, {("ec2.amazonaws.com", "Other")}))
     assert other.available
     assert other.refused == []
 
@@ -1424,7 +1424,7 @@ def test_requests_are_counted_as_the_server_counts_them(organisation: Simulator)
     organisation.faults([{"action": "throttle", "service": "ec2", "times": 2}])
     reach, answer, who = ask_instances(organisation)
     assert answer.outcome == "found"
-    reach.refusals(lookup(who["profile"], who["account"], REGION, datetime.now(UTC), {EC2}))
+    reach.trail_events(lookup(who["profile"], who["account"], REGION, datetime.now(UTC), {EC2}))
     log = organisation.log()
     assert reach.request_count == len(log)
     assert answer.request_count == sum(call["service"] == "ec2" for call in log)

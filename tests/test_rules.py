@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -14,16 +15,20 @@ from hypothesis import strategies as st
 from pipelines.rules import (
     COLLECTION_MAX_AGE,
     MODEL_MAX_AGE,
+    NO_REQUEST_ID,
     ONE_NIGHT,
     PUBLISH_MAX_AGE,
     RETIRING,
+    TRAIL_DENIED,
     CellState,
     StoredFact,
     Verdict,
     Witness,
+    Zero,
     ZeroVerdict,
     builds_verdict,
     freshness_verdict,
+    is_missed,
     listing_verdict,
     must_ask_again,
     preflight_verdict,
@@ -32,7 +37,7 @@ from pipelines.rules import (
 from resources.contract import Role
 from resources.identity import ACCOUNTS_ARE_DISTINCT, FACTS
 from resources.listing import ZeroSense
-from resources.profile import Outcome, Refusals
+from resources.profile import Outcome, TrailEvents
 
 NOW = datetime(2026, 11, 25, 14, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -196,9 +201,10 @@ def test_the_preflight_fails_closed_whatever_is_missing(
 
 # ------------------------------------------------------------------------------------------------ a zero
 
-CLEAN = Refusals(
+CLEAN = TrailEvents(
     available=True,
     reason="",
+    recorded={"r-1": None},
     refused=[],
     event_count=12,
     newest_event_at=NOW,
@@ -206,23 +212,47 @@ CLEAN = Refusals(
     until=NOW,
     request_count=1,
 )
-REFUSED = replace(CLEAN, refused=[{"name": "DescribeInstances", "error_code": "Client.UnauthorizedOperation"}])
-UNAVAILABLE = replace(CLEAN, available=False, reason="AccessDenied", event_count=0, newest_event_at=None)
+"""CloudTrail shows the call, without an error."""
+LATE = replace(CLEAN, recorded={})
+"""CloudTrail shows other calls of the caller, and not this one."""
+NEVER = replace(LATE, event_count=0, newest_event_at=None)
+"""CloudTrail shows nothing of the caller."""
+OWN_ERROR = replace(CLEAN, recorded={"r-1": "Client.UnauthorizedOperation"})
+REFUSAL = {
+    "name": "DescribeInstances",
+    "error_code": "Client.UnauthorizedOperation",
+    "time": "2026-11-25T14:00:00Z",
+}
+REFUSED = replace(LATE, refused=[REFUSAL])
+"""CloudTrail holds a refusal of such a call under an id that nobody knows, and lacks this one."""
+THROTTLED = replace(NEVER, available=False, reason="ThrottlingException")
+LOOKUP_DENIED = replace(NEVER, available=False, reason="AccessDeniedException", is_denied=True)
 NO_WITNESS = Witness()
 HAD_SOME = Witness(last_count=40)
 BILLED = Witness(billed=("Amazon Elastic Compute Cloud - Compute",))
 BILLED_AND_KNOWN = replace(BILLED, earlier_confirmed=True)
 
 
-def zero(sense: ZeroSense = "ordinary", witness: Witness = NO_WITNESS, **other: Any) -> ZeroVerdict:
+def zero(
+    sense: ZeroSense = "ordinary",
+    witness: Witness = NO_WITNESS,
+    trail: TrailEvents | None = CLEAN,
+    *,
+    zero_evidence: str = "cloudtrail",
+    is_recorded: bool = True,
+    **other: Any,
+) -> ZeroVerdict:
     """The verdict on a zero in the right world, asked as often as the rule wants, but for what is named."""
     right: dict[str, Any] = {
         "asked": 2 if must_ask_again(sense, witness) else 1,
-        "request_id": "r-1",
-        "refusals": CLEAN,
-        "zero_evidence": "cloudtrail",
+        "asked_from": NOW,
+        "request_ids": ("r-1",),
+        "call": "ec2:DescribeInstances",
+        "caller_arn": "arn:aws:sts::111122223333:assumed-role/Reader/cmdb",
     }
-    return zero_verdict(sense, witness=witness, **right | other)
+    return zero_verdict(
+        Zero(sense, witness=witness, **right | other), trail, zero_evidence=zero_evidence, is_recorded=is_recorded
+    )
 
 
 @pytest.mark.parametrize(
@@ -271,64 +301,135 @@ def test_without_a_witness_a_zero_is_asked_once(sense: ZeroSense, witness: Witne
     assert not must_ask_again(sense, witness)
 
 
+EVERY_SENSE = pytest.mark.parametrize(
+    ("sense", "witness"),
+    [("ordinary", NO_WITNESS), ("witnessed", HAD_SOME), ("witnessed", BILLED_AND_KNOWN)],
+    ids=["ordinary", "there were some", "billed, the second night"],
+)
+
+
+@EVERY_SENSE
 @pytest.mark.parametrize(
-    ("missing", "why"),
+    ("missing", "code", "why"),
     [
-        pytest.param({"request_id": None}, "request id", id="no request id"),
-        pytest.param({"refusals": None}, "CMDB_ZERO_EVIDENCE=identity", id="CloudTrail not asked"),
-        pytest.param({"refusals": UNAVAILABLE}, "CMDB_ZERO_EVIDENCE=identity", id="CloudTrail refused"),
-        pytest.param({"refusals": REFUSED}, "DescribeInstances", id="CloudTrail holds a refusal"),
+        pytest.param({"trail": None}, None, "was not looked up yet", id="not looked up"),
+        pytest.param({"trail": LATE}, None, "has not recorded the call yet", id="late"),
+        pytest.param({"trail": NEVER}, None, "has not recorded the call yet", id="no event at all"),
+        pytest.param({"trail": THROTTLED}, None, "ThrottlingException", id="throttled"),
+        pytest.param({"trail": LOOKUP_DENIED}, TRAIL_DENIED, "CMDB_ZERO_EVIDENCE=identity", id="look-up refused"),
+        pytest.param({"request_ids": ("",)}, NO_REQUEST_ID, "no request id", id="no request id"),
+        pytest.param({"request_ids": ()}, NO_REQUEST_ID, "no request id", id="no page"),
         pytest.param(
-            {"refusals": None, "zero_evidence": "no such word"},
-            "CloudTrail",
-            id="an unknown kind of evidence",
+            {"request_ids": ("r-1", "r-2")}, None, "has not recorded the call yet", id="one page of two is there"
+        ),
+        pytest.param({"request_ids": ("r-9",)}, None, "has not recorded the call yet", id="another call is there"),
+        pytest.param({"trail": None, "zero_evidence": "no such word"}, None, "CloudTrail", id="an unknown word"),
+    ],
+)
+def test_a_zero_whose_evidence_is_missing_is_not_confirmed_and_says_what_is_missing(
+    sense: ZeroSense, witness: Witness, missing: dict[str, Any], code: str | None, why: str
+) -> None:
+    verdict = zero(sense, witness, **missing)
+    assert (verdict.outcome, verdict.error_code) == ("empty_unconfirmed", code)
+    assert why in verdict.sentence
+    assert "against" not in verdict.evidence
+
+
+@EVERY_SENSE
+@pytest.mark.parametrize(
+    ("trail", "said"),
+    [
+        pytest.param(
+            OWN_ERROR,
+            "CloudTrail recorded this call as refused (Client.UnauthorizedOperation, request r-1)",
+            id="this very call",
+        ),
+        pytest.param(
+            REFUSED,
+            "CloudTrail holds 1 refusal(s) of this caller's own calls (DescribeInstances: "
+            "Client.UnauthorizedOperation)",
+            id="such a call under another id",
         ),
     ],
 )
-@pytest.mark.parametrize(
-    ("sense", "witness"),
-    [("ordinary", NO_WITNESS), ("witnessed", HAD_SOME), ("witnessed", BILLED_AND_KNOWN)],
-)
-def test_a_zero_that_lacks_a_piece_of_evidence_is_suspect_and_says_which(
-    sense: ZeroSense, witness: Witness, missing: dict[str, Any], why: str
+def test_a_refusal_in_cloudtrail_makes_a_zero_suspect(
+    sense: ZeroSense, witness: Witness, trail: TrailEvents, said: str
 ) -> None:
-    verdict = zero(sense, witness, **missing)
+    verdict = zero(sense, witness, trail)
     assert verdict.outcome == "empty_suspect"
-    assert why in verdict.sentence
+    assert verdict.sentence.startswith(f"Empty, but {said}")
+    assert verdict.evidence["cloudtrail"]["refused"]
 
 
-def test_the_evidence_states_cloudtrails_horizon_and_the_request_id() -> None:
+def test_a_refusal_of_another_call_does_not_speak_against_one_that_is_there_without_an_error() -> None:
+    """Permission was granted minutes ago: the old refusal is still in the trail, and so is the call that worked."""
+    assert zero(trail=replace(CLEAN, refused=[REFUSAL])).outcome == "empty_verified"
+
+
+@pytest.mark.parametrize(
+    ("minutes", "outcome"), [(-5, "empty_unconfirmed"), (-2, "empty_unconfirmed"), (-1, "empty_suspect")]
+)
+def test_a_refusal_of_before_the_question_is_none_of_it(minutes: int, outcome: Outcome) -> None:
+    at = (NOW + minutes * MINUTE).isoformat().replace("+00:00", "Z")
+    assert zero(trail=replace(LATE, refused=[REFUSAL | {"time": at}])).outcome == outcome
+
+
+def test_a_call_that_cloudtrail_never_records_is_judged_without_it_and_says_so() -> None:
+    verdict = zero(trail=LATE, is_recorded=False)
+    assert verdict.outcome == "empty_verified"
+    assert verdict.evidence["cloudtrail"]["not_recorded"] == "CloudTrail records no ec2:DescribeInstances"
+    # It waives the record of the call, and nothing else.
+    assert zero(trail=REFUSED, is_recorded=False).outcome == "empty_suspect"
+    assert zero(trail=LOOKUP_DENIED, is_recorded=False).outcome == "empty_unconfirmed"
+    assert zero(trail=None, is_recorded=False).outcome == "empty_unconfirmed"
+    assert zero("witnessed", BILLED, trail=LATE, is_recorded=False).outcome == "empty_suspect"
+
+
+@pytest.mark.parametrize(
+    ("trail", "age", "missed"),
+    [
+        pytest.param(LATE, ONE_NIGHT, True, id="a night ago, others are there"),
+        pytest.param(LATE, ONE_NIGHT - MINUTE, False, id="less than a night ago"),
+        pytest.param(NEVER, ONE_NIGHT, False, id="nothing of the caller is there"),
+        pytest.param(CLEAN, ONE_NIGHT, False, id="it is there"),
+        pytest.param(OWN_ERROR, ONE_NIGHT, False, id="it is there, refused"),
+        pytest.param(THROTTLED, ONE_NIGHT, False, id="not answered"),
+        pytest.param(replace(LATE, available=False), ONE_NIGHT, False, id="not answered to its end"),
+    ],
+)
+def test_a_call_is_missed_where_cloudtrail_shows_others_of_its_caller_a_night_later(
+    trail: TrailEvents, age: timedelta, missed: bool
+) -> None:
+    kept = Zero.from_evidence(zero(trail=LATE).evidence)
+    assert is_missed(kept, trail, now=NOW + age) == missed
+
+
+def test_the_evidence_states_cloudtrails_horizon_and_the_request_ids() -> None:
     evidence = zero().evidence
-    assert evidence["request_id"] == "r-1"
+    assert evidence["request_ids"] == ["r-1"]
     assert evidence["cloudtrail"] == {
-        "since": CLEAN.since.isoformat(),
-        "until": CLEAN.until.isoformat(),
-        "newest_event_at": NOW.isoformat(),
+        "looked_up_at": NOW.isoformat(),
         "events": 12,
+        "newest_event_at": NOW.isoformat(),
+        "recorded": 1,
         "refused": [],
     }
-
-
-SEEN_BY_CLOUDTRAIL = {
-    "since": CLEAN.since.isoformat(),
-    "until": NOW.isoformat(),
-    "events": 12,
-    "newest_event_at": NOW.isoformat(),
-    "refused": [],
-}
 
 
 def test_the_evidence_of_a_zero_is_whole() -> None:
     always = {
         "identity": "STS names the account that this listing belongs to",
         "pages": "every page was read",
-        "request_id": "r-1",
+        "call": "ec2:DescribeInstances",
+        "caller_arn": "arn:aws:sts::111122223333:assumed-role/Reader/cmdb",
+        "request_ids": ["r-1"],
+        "asked_from": NOW.isoformat(),
+        "cloudtrail": zero().evidence["cloudtrail"],
     }
-    assert zero().evidence == always | {"asked": 1, "zero_sense": "ordinary", "cloudtrail": SEEN_BY_CLOUDTRAIL}
+    assert zero().evidence == always | {"asked": 1, "zero_sense": "ordinary"}
     assert zero("impossible").evidence == always | {
         "asked": 1,
         "zero_sense": "impossible",
-        "cloudtrail": SEEN_BY_CLOUDTRAIL,
         "sense": "impossible",
         "against": ["this listing is never empty"],
     }
@@ -336,9 +437,9 @@ def test_the_evidence_of_a_zero_is_whole() -> None:
     assert zero("witnessed", replace(BILLED, last_count=40)).evidence == always | {
         "asked": 2,
         "zero_sense": "witnessed",
-        "cloudtrail": SEEN_BY_CLOUDTRAIL,
         "last_trusted_count": 40,
         "billed_services": list(BILLED.billed),
+        "earlier_confirmed": False,
         "confirmed": True,
         "against": [billed],
     }
@@ -347,58 +448,51 @@ def test_the_evidence_of_a_zero_is_whole() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("refusals", "kept", "why"),
-    [
-        pytest.param(None, "not available: it was not asked", "it was not asked", id="not asked"),
-        pytest.param(UNAVAILABLE, "not available: AccessDenied", "AccessDenied", id="refused"),
-    ],
+@given(
+    zero_=st.builds(
+        Zero,
+        sense=st.sampled_from(SENSES),
+        asked=st.integers(1, 3),
+        asked_from=st.just(NOW),
+        request_ids=st.lists(st.sampled_from(["", "r-1", "r-2"]), max_size=2).map(tuple),
+        call=st.just("ec2:DescribeInstances"),
+        caller_arn=st.just("arn"),
+        witness=st.builds(
+            Witness,
+            last_count=st.sampled_from([None, 1, 40]),
+            billed=st.just(BILLED.billed),
+            earlier_confirmed=st.booleans(),
+        ),
+    )
 )
-def test_a_trail_that_cannot_be_read_is_named_with_its_reason_and_the_two_ways_out(
-    refusals: Refusals | None, kept: str, why: str
-) -> None:
-    verdict = zero(refusals=refusals)
-    assert verdict.evidence["cloudtrail"] == kept
-    assert verdict.sentence == (
-        f"Empty, but CloudTrail could not be asked for refusals ({why}); grant cloudtrail:LookupEvents where it is "
-        "refused, or accept zeros without it by CMDB_ZERO_EVIDENCE=identity."
-    )
+def test_a_zero_is_the_same_after_it_was_kept_as_evidence(zero_: Zero) -> None:
+    assert Zero.from_evidence(json.loads(json.dumps(zero_.as_evidence()))) == zero_
 
 
-def test_of_several_refusals_the_first_is_named_and_all_are_counted() -> None:
-    two = replace(REFUSED, refused=[*REFUSED.refused, {"name": "DescribeVpcs", "error_code": "Other"}])
-    assert zero(refusals=two).sentence == (
-        "Empty, but CloudTrail holds 2 refusal(s) of this caller's own calls "
-        "(DescribeInstances: Client.UnauthorizedOperation)."
-    )
-    assert zero(refusals=two).evidence["cloudtrail"]["refused"] == two.refused
-
-
-def test_a_trail_without_events_has_no_newest_one() -> None:
-    verdict = zero(refusals=replace(CLEAN, event_count=0, newest_event_at=None))
-    assert verdict.outcome == "empty_verified"
-    assert verdict.evidence["cloudtrail"]["newest_event_at"] is None
+def test_a_zero_of_a_release_that_kept_no_request_ids_cannot_be_read() -> None:
+    with pytest.raises(KeyError):
+        Zero.from_evidence({"zero_sense": "ordinary", "asked": 1, "request_id": "r-1"})
 
 
 def test_all_that_speaks_against_a_zero_is_said() -> None:
-    assert zero("witnessed", HAD_SOME, request_id=None, asked=1).sentence == (
-        "Empty, but the answer carries no request id; the last trusted count was 40 and it was not asked again."
+    assert zero("witnessed", HAD_SOME, OWN_ERROR, asked=1).sentence == (
+        "Empty, but CloudTrail recorded this call as refused (Client.UnauthorizedOperation, request r-1); the last "
+        "trusted count was 40 and it was not asked again."
     )
     assert zero().sentence == "Empty, and all the evidence agrees."
 
 
 def test_zeros_by_identity_do_without_cloudtrail_and_each_says_so() -> None:
-    verdict = zero(refusals=None, zero_evidence="identity")
+    verdict = zero(trail=None, zero_evidence="identity")
     assert verdict.outcome == "empty_verified"
     assert "CMDB_ZERO_EVIDENCE=identity" in verdict.evidence["cloudtrail"]
 
 
-@pytest.mark.parametrize(
-    ("sense", "witness"), [("impossible", NO_WITNESS), ("witnessed", BILLED)], ids=["impossible", "billed"]
-)
-def test_zeros_by_identity_waive_nothing_but_cloudtrail(sense: ZeroSense, witness: Witness) -> None:
-    assert zero(sense, witness, refusals=None, zero_evidence="identity").outcome == "empty_suspect"
-    assert zero("ordinary", request_id=None, zero_evidence="identity").outcome == "empty_suspect"
+def test_zeros_by_identity_waive_nothing_but_cloudtrail() -> None:
+    assert zero("impossible", trail=None, zero_evidence="identity").outcome == "empty_suspect"
+    assert zero("witnessed", BILLED, None, zero_evidence="identity").outcome == "empty_suspect"
+    without = zero(request_ids=("",), zero_evidence="identity")
+    assert (without.outcome, without.error_code) == ("empty_unconfirmed", NO_REQUEST_ID)
 
 
 def night_after(verdict: ZeroVerdict, witness: Witness) -> ZeroVerdict:
@@ -425,8 +519,9 @@ def test_a_zero_against_the_bill_stays_suspect_for_one_night_and_is_then_verifie
         pytest.param(zero("witnessed"), id="verified on a first night, without any bill"),
         pytest.param(zero("witnessed", HAD_SOME), id="verified against the last count only"),
         pytest.param(zero("witnessed", BILLED, asked=1), id="not asked twice"),
-        pytest.param(zero("witnessed", BILLED, refusals=UNAVAILABLE), id="CloudTrail was not available"),
-        pytest.param(zero("witnessed", BILLED, refusals=REFUSED), id="refused"),
+        pytest.param(zero("witnessed", BILLED, LOOKUP_DENIED), id="CloudTrail was not available"),
+        pytest.param(zero("witnessed", BILLED, LATE), id="CloudTrail was late"),
+        pytest.param(zero("witnessed", BILLED, REFUSED), id="refused"),
     ],
 )
 def test_an_earlier_zero_is_no_history_against_the_bill_unless_all_but_the_bill_confirmed_it(
@@ -435,43 +530,57 @@ def test_an_earlier_zero_is_no_history_against_the_bill_unless_all_but_the_bill_
     assert night_after(before, BILLED).outcome == "empty_suspect"
 
 
+def test_a_late_trail_is_no_history_against_the_bill_until_it_has_been_looked_up_again() -> None:
+    first = zero("witnessed", BILLED, LATE)
+    assert (first.outcome, first.evidence["confirmed"]) == ("empty_suspect", False)
+    looked_up = zero_verdict(Zero.from_evidence(first.evidence), CLEAN)
+    assert (looked_up.outcome, looked_up.evidence["confirmed"]) == ("empty_suspect", True)
+    assert night_after(looked_up, BILLED).outcome == "empty_verified"
+    # The second night's own call has to be in the trail too.
+    assert zero("witnessed", BILLED_AND_KNOWN, LATE).outcome == "empty_unconfirmed"
+
+
 @given(
     sense=st.sampled_from(SENSES),
     asked=st.integers(1, 3),
-    request_id=st.sampled_from([None, "r-1"]),
-    refusals=st.sampled_from([None, CLEAN, REFUSED, UNAVAILABLE]),
+    request_ids=st.sampled_from([(), ("",), ("r-1",), ("r-1", "r-2")]),
+    trail=st.sampled_from([None, CLEAN, LATE, NEVER, OWN_ERROR, REFUSED, THROTTLED, LOOKUP_DENIED]),
     zero_evidence=st.sampled_from(["cloudtrail", "identity"]),
+    is_recorded=st.booleans(),
     last_count=st.sampled_from([None, 0, 1, 40]),
     billed=st.sampled_from([(), BILLED.billed]),
     earlier=st.booleans(),
 )
-def test_a_zero_is_verified_when_all_the_evidence_is_there_and_never_otherwise(
+def test_a_zero_is_verified_when_all_the_evidence_is_there_and_suspect_when_some_speaks_against_it(
     sense: ZeroSense,
     asked: int,
-    request_id: str | None,
-    refusals: Refusals | None,
+    request_ids: tuple[str, ...],
+    trail: TrailEvents | None,
     zero_evidence: str,
+    is_recorded: bool,
     last_count: int | None,
     billed: tuple[str, ...],
     earlier: bool,
 ) -> None:
-    verdict = zero_verdict(
+    verdict = zero(
         sense,
-        asked=asked,
-        request_id=request_id,
-        refusals=refusals,
-        witness=Witness(last_count, billed, earlier),
+        Witness(last_count, billed, earlier),
+        trail,
         zero_evidence=zero_evidence,
+        is_recorded=is_recorded,
+        asked=asked,
+        request_ids=request_ids,
     )
-    complete = (
-        sense != "impossible"
-        and request_id is not None
-        and (zero_evidence == "identity" or refusals is CLEAN)
-        and (sense == "ordinary" or asked >= 2 or not (last_count or billed))
-        and (sense == "ordinary" or not billed or earlier)
-    )
-    assert verdict.outcome == ("empty_verified" if complete else "empty_suspect")
-    assert ("against" in verdict.evidence) == (not complete)
+    has_ids = bool(request_ids) and all(request_ids)
+    looks = has_ids and zero_evidence == "cloudtrail" and trail is not None and trail.available
+    refused = looks and (trail is OWN_ERROR or trail is REFUSED)
+    known = sense == "ordinary" or asked >= 2 or not (last_count or billed)
+    against = refused or sense == "impossible" or not known or (sense == "witnessed" and bool(billed) and not earlier)
+    shown = trail is CLEAN and request_ids == ("r-1",)
+    proof = has_ids and (zero_evidence == "identity" or (looks and (shown or not is_recorded)))
+    expected = "empty_suspect" if against else "empty_verified" if proof else "empty_unconfirmed"
+    assert verdict.outcome == expected
+    assert ("against" in verdict.evidence) == against
 
 
 # --------------------------------------------------------------------------------------------- a listing
@@ -503,6 +612,8 @@ def judge(cells: list[CellState], tolerance: Decimal = TOLERANCE) -> Verdict:
     return listing_verdict("ec2_instance", cells, tolerance)
 
 
+UNPROVABLE = cell("empty_unconfirmed", error_code=TRAIL_DENIED)
+
 PASSED, WARNED, BLOCKED = "passed", "warned", "blocked"
 
 
@@ -520,7 +631,22 @@ def word(verdict: Verdict) -> str:
         pytest.param(fleet(0, skipped=2), BLOCKED, id="nobody was asked"),
         pytest.param(fleet(1, skipped=99), PASSED, id="skipped is not counted as a failure"),
         pytest.param(fleet(99, empty_suspect=1), BLOCKED, id="one silent zero in a hundred"),
-        pytest.param(fleet(99, wrong_account=1), BLOCKED, id="one wrong account in a hundred"),
+        pytest.param(fleet(99, wrong_account=1), WARNED, id="one wrong account in a hundred"),
+        pytest.param(fleet(94, wrong_account=6), BLOCKED, id="more wrong accounts than the tolerance"),
+        pytest.param(fleet(94, wrong_account=3, denied=3), BLOCKED, id="wrong and refused count together"),
+        pytest.param([*fleet(99), cell("wrong_account", "operations")], BLOCKED, id="a central wrong account"),
+        pytest.param(fleet(0, empty_unconfirmed=9), PASSED, id="zeros that all wait"),
+        pytest.param(fleet(1, empty_unconfirmed=99), PASSED, id="many zeros that wait"),
+        pytest.param(fleet(9, role="management", empty_unconfirmed=1), PASSED, id="a central zero that waits"),
+        pytest.param([*fleet(99), UNPROVABLE], WARNED, id="one account where CloudTrail refuses the look-up"),
+        pytest.param([*fleet(94), *[UNPROVABLE] * 6], BLOCKED, id="more of them than the tolerance"),
+        pytest.param([*fleet(94), *[UNPROVABLE] * 3, *fleet(0, denied=3)], BLOCKED, id="they count with the refused"),
+        pytest.param(
+            [*fleet(1, role="management"), replace(UNPROVABLE, role="management")],
+            WARNED,
+            id="a central zero that nobody can confirm",
+        ),
+        pytest.param([*fleet(9), cell("empty_unconfirmed", is_trusted=True)], PASSED, id="a waiting zero, accepted"),
         pytest.param(fleet(99, denied=1), WARNED, id="one refused account in a hundred"),
         pytest.param(fleet(99, failed=1), WARNED, id="one broken account in a hundred"),
         pytest.param(fleet(95, denied=5), WARNED, id="just within the tolerance"),
@@ -729,11 +855,17 @@ PLACE = "account 111122223333, region ap-southeast-2, asked by workload"
             id="so does an exclamation",
         ),
         pytest.param(
-            [cell("wrong_account", error_code="Foreign"), cell("empty_suspect"), cell("empty_suspect")],
-            f"ec2_instance: wrong_account in {PLACE} (and 2 more). Foreign.",
+            [cell("empty_suspect", error_code="Foreign"), cell("empty_suspect"), cell("empty_suspect")],
+            f"ec2_instance: empty_suspect in {PLACE} (and 2 more). Foreign.",
             id="the first of three silent ones",
         ),
-        pytest.param([cell("wrong_account")], f"ec2_instance: wrong_account in {PLACE}.", id="nothing is known"),
+        pytest.param([cell("empty_suspect")], f"ec2_instance: empty_suspect in {PLACE}.", id="nothing is known"),
+        pytest.param(
+            [cell(), cell("empty_unconfirmed")],
+            "ec2_instance: 1 of 2 cells are trusted, 1 zero(s) wait for CloudTrail's record of the call; until then "
+            "their last trusted rows are kept, marked stale.",
+            id="what waits",
+        ),
         pytest.param(
             [cell(), cell("failed", "billing", error_code="Timeout", error_message="It took too long.")],
             "ec2_instance: failed in account 111122223333, region ap-southeast-2, asked by billing. It took too long.",
@@ -778,7 +910,8 @@ def test_a_listing_says_who_was_asked_where_and_what_came_of_it(cells: list[Cell
 @pytest.mark.parametrize(
     "cells",
     [
-        pytest.param([*fleet(1, denied=1), cell("wrong_account")], id="silent before loud"),
+        pytest.param([*fleet(1, denied=1, wrong_account=1), cell("empty_suspect")], id="silent before loud"),
+        pytest.param([*fleet(1, empty_unconfirmed=9), cell("empty_suspect")], id="silent before what waits"),
         pytest.param([*fleet(1, denied=1), cell("denied", "billing")], id="central before workload"),
     ],
 )
@@ -846,19 +979,36 @@ def test_a_blocked_listing_names_the_account_region_role_and_aws_own_words() -> 
 
 @given(
     outcomes=st.lists(st.sampled_from(OUTCOMES), max_size=60),
-    silent=st.sampled_from(["empty_suspect", "wrong_account"]),
     role=st.sampled_from(["management", "operations", "billing", "workload"]),
     tolerance=st.decimals(0, MOST, places=2),
     place=st.integers(0, 60),
 )
-def test_a_silent_cell_blocks_whatever_the_tolerance_and_wherever_it_hides(
-    outcomes: list[Outcome], silent: Outcome, role: Role, tolerance: Decimal, place: int
+def test_a_suspect_zero_blocks_whatever_the_tolerance_and_wherever_it_hides(
+    outcomes: list[Outcome], role: Role, tolerance: Decimal, place: int
 ) -> None:
     cells = [cell(outcome) for outcome in outcomes]
-    cells.insert(place, cell(silent, role))
+    cells.insert(place, cell("empty_suspect", role))
     verdict = judge(cells, tolerance)
     assert verdict.blocks
-    assert all(row["outcome"] in ("empty_suspect", "wrong_account") for row in verdict.at_fault)
+    assert all(row["outcome"] == "empty_suspect" for row in verdict.at_fault)
+
+
+@given(
+    trusted=st.integers(0, 50),
+    waiting=st.integers(0, 200),
+    role=st.sampled_from(["management", "operations", "billing", "workload"]),
+    tolerance=st.decimals(0, MOST, places=2),
+)
+def test_zeros_that_wait_for_cloudtrail_never_block_and_count_among_those_asked(
+    trusted: int, waiting: int, role: Role, tolerance: Decimal
+) -> None:
+    cells = fleet(trusted, role=role, empty_unconfirmed=waiting)
+    verdict = judge(cells, tolerance)
+    assert verdict.passed == (trusted + waiting > 0)
+    counted = listing_verdict("ec2_instance", fleet(trusted, role=role), tolerance, waiting=waiting)
+    assert counted == verdict
+    if waiting:
+        assert f"{waiting} zero(s) wait" in verdict.sentence
 
 
 @given(
@@ -922,6 +1072,11 @@ def test_a_central_listing_is_published_only_when_it_was_asked_within_a_day(
         ),
         pytest.param(
             [cell("skipped", skip_reason="not_offered")], "cost_daily was asked 0 min ago.", id="AWS has none of it"
+        ),
+        pytest.param(
+            [cell("skipped", skip_reason="parents_unconfirmed")],
+            "cost_daily was asked 0 min ago.",
+            id="what it is asked of waits for CloudTrail",
         ),
         pytest.param(
             [cell("skipped", skip_reason="no_profile")],

@@ -33,6 +33,8 @@ from cell
 left join org.account as account using (account_id)
 group by cell.role, cell.account_id, cell.region, cell.outcome, cell.reason
 order by
-    list_position(['wrong_account', 'empty_suspect', 'denied', 'failed', 'skipped'], cell.outcome) asc,
+    list_position(
+        ['wrong_account', 'empty_suspect', 'denied', 'failed', 'empty_unconfirmed', 'skipped'], cell.outcome
+    ) asc,
     question_count desc, cell.account_id asc, cell.region asc
 limit 60

@@ -1,0 +1,370 @@
+"""Zeros of earlier runs that CloudTrail had not recorded yet: looked up again, and decided on.
+
+The step comes right after the pre-flight of every run. The job `confirm` runs it with the models and publishing behind
+it, so that what CloudTrail confirms takes effect; what it holds against a zero refuses.
+"""
+
+import os
+import tempfile
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Literal
+
+import dagster as dg
+import orjson
+
+from pipelines import rules
+from pipelines.catalogue import listings
+from pipelines.collection import HORIZON, NO_SILENT_ZERO
+from pipelines.gate import GATE_TAG, listing_verdicts, open_gate, refusing, stop_where_blocked
+from pipelines.metadata import rows_table
+from pipelines.settings import Settings
+from resources import evidence
+from resources.answer import Identity, Lookup, TrailEvents
+from resources.asking import look_up_all
+from resources.contract import ROLES, Role
+from resources.evidence import Accounts, PendingZero
+from resources.identity import CENTRAL_ROLES
+from resources.listing import GLOBAL_REGION, Listing
+from resources.roles import AwsRole, Workload
+from resources.warehouse import Store, explained, make_folder
+from resources.warehouse_resource import Warehouse
+
+CONFIRMATION_KEY = dg.AssetKey(["audit", "zero_confirmation"])
+
+CONFIRM = "confirm"
+"""The job that only looks zeros up, builds and publishes."""
+
+ZEROS_ARE_CONFIRMED = "zeros_are_confirmed"
+
+OVERDUE = (
+    " {:,} of them have waited for more than a night: their rows stay, marked stale. `cmdb explain` says what to do."
+)
+
+TRAIL_KEEPS = timedelta(days=89)
+"""How far back CloudTrail's event history is asked; it keeps ninety days."""
+
+ZEROS_AT_ONCE = 20_000
+"""Zeros that are read, looked up and written before the next ones are: some 3 KB each until then."""
+
+Decision = Literal["confirmed", "suspect", "not_recorded", "waiting", "unavailable", "unreached"]
+"""What a look-up came to for one zero."""
+
+
+@dataclass
+class Confirmation:
+    """What looking up the pending zeros came to.
+
+    Attributes:
+        decisions: how many zeros came to what.
+        overdue: how many still wait after a night.
+        listings: those of which a cell changed.
+        findings: a sentence for each thing to know.
+    """
+
+    decisions: Counter[Decision] = field(default_factory=Counter)
+    lookups: int = 0
+    overdue: int = 0
+    listings: set[str] = field(default_factory=set)
+    findings: list[str] = field(default_factory=list)
+
+    def sentence(self) -> str:
+        """How many zeros were decided on and how many still wait, for people."""
+        if not self.decisions.total():
+            return "No zero waits for CloudTrail."
+        confirmed = self.decisions["confirmed"] + self.decisions["not_recorded"]
+        waiting = self.decisions["waiting"] + self.decisions["unavailable"] + self.decisions["unreached"]
+        return (
+            f"Of {self.decisions.total():,} zeros that waited for CloudTrail {confirmed:,} are confirmed, "
+            f"{self.decisions['suspect']:,} suspect, {waiting:,} still wait."
+        )
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A pending zero, its listing, and where its events are."""
+
+    pending: PendingZero
+    zero: rules.Zero
+    listing: Listing
+    region: str
+
+
+class Confirmer:
+    """Looks pending zeros up in CloudTrail and decides on them, some accounts at a time.
+
+    Args:
+        resources: by role; each is verified before its first look-up.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        run_id: str,
+        resources: Mapping[Role, AwsRole],
+        settings: Settings,
+        log: Callable[[str], None],
+    ) -> None:
+        self._store = store
+        self._run_id = run_id
+        self._resources = resources
+        self._settings = settings
+        self._log = log
+        self._profiles: dict[tuple[Role, str], str] = {}
+        self._since = datetime.now(UTC) - TRAIL_KEEPS
+        self.found = Confirmation()
+
+    def confirm(self) -> Confirmation:
+        """Decide on every pending zero that CloudTrail can decide on now; write it down.
+
+        Raises:
+            IdentityRefused: a central role is not who it should be. Nothing was looked up.
+            WarehouseError: the working file cannot be written.
+        """
+        if self._settings.zero_evidence != "cloudtrail":
+            return self.found
+        with self._store.read() as connection:
+            counts = evidence.pending_accounts(connection, self._since)
+        if not counts:
+            return self.found
+        self._profiles = self._reached()
+        self._log(f"Looking in CloudTrail for {sum(counts.values()):,} zero(s) of earlier runs.")
+        for accounts in _portions(counts):
+            self._decide(accounts)
+        self._log(self.found.sentence())
+        return self.found
+
+    def _reached(self) -> dict[tuple[Role, str], str]:
+        """By role and account, the profile that reaches it now."""
+        profiles: dict[tuple[Role, str], str] = {}
+        for role, resource in self._resources.items():
+            if isinstance(resource, Workload):
+                for profile, who in resource.reached().items():
+                    if isinstance(who, Identity):
+                        profiles.setdefault((role, who.account_id), profile)
+            else:
+                identity = resource.verify()
+                if identity is not None:
+                    profiles[role, identity.account_id] = identity.profile
+        return profiles
+
+    def _decide(self, accounts: Accounts) -> None:
+        with self._store.read() as connection:
+            pending = evidence.pending_zeros(connection, self._since, accounts)
+            unrecorded = evidence.unrecorded_calls(connection)
+        found = self._readable(pending)
+        trails = self._look_up(found)
+        now = datetime.now(UTC)
+        recorded = {
+            entry.zero.call
+            for entry, trail in zip(found, trails, strict=True)
+            if trail is not None and any(name in trail.recorded for name in entry.zero.request_ids)
+        }
+        missed = {
+            entry.zero.call
+            for entry, trail in zip(found, trails, strict=True)
+            if trail is not None and rules.is_missed(entry.zero, trail, now=now)
+        }
+        with self._store.transaction() as connection:
+            evidence.record_trail_calls(connection, recorded, missed, now)
+            now_unrecorded = evidence.unrecorded_calls(connection)
+        for call in sorted(now_unrecorded - unrecorded):
+            self.found.findings.append(
+                f"CloudTrail has recorded no {call} of a night ago, though it shows other calls of the same callers: "
+                "zeros of it are judged without CloudTrail from now on, until it records one."
+            )
+        lines = [
+            line
+            for entry, trail in zip(found, trails, strict=True)
+            if (line := self._judged(entry, trail, is_recorded=entry.zero.call not in now_unrecorded)) is not None
+        ]
+        if lines:
+            self._write(lines)
+
+    def _readable(self, pending: Sequence[PendingZero]) -> list[_Found]:
+        """The zeros whose listing the catalogue still has, and whose account a profile still reaches."""
+        known = listings()
+        found = []
+        for zero in pending:
+            listing = known.get(zero.listing.partition(":")[0])
+            if listing is None or (zero.role, zero.account_id) not in self._profiles:
+                self.found.decisions["unreached"] += 1
+                continue
+            reach = self._resources[zero.role].reach
+            region = reach.region_of(listing, zero.region) if zero.region == GLOBAL_REGION else zero.region
+            found.append(_Found(zero, rules.Zero.from_evidence(zero.evidence), listing, region))
+        return found
+
+    def _look_up(self, found: Sequence[_Found]) -> list[TrailEvents | None]:
+        """What CloudTrail shows for each zero; one look-up for the zeros of one caller, place and run."""
+        together: dict[tuple[Role, str, str, str, str], list[int]] = defaultdict(list)
+        for index, entry in enumerate(found):
+            pending = entry.pending
+            place = (pending.role, pending.account_id, entry.region, entry.zero.caller_arn, pending.run_id)
+            together[place].append(index)
+        lookups = []
+        for (role, account, region, caller, _), indices in together.items():
+            entries = [found[index] for index in indices]
+            until = max(entry.pending.ended_at for entry in entries) + HORIZON
+            lookups.append(
+                Lookup(
+                    role,
+                    self._profiles[role, account],
+                    account,
+                    region,
+                    min(entry.zero.asked_from for entry in entries) - HORIZON,
+                    frozenset(entry.listing.trail_name for entry in entries),
+                    request_ids=frozenset(name for entry in entries for name in entry.zero.request_ids if name),
+                    until=min(until, datetime.now(UTC)),
+                    caller_arn=caller,
+                )
+            )
+        self.found.lookups += len(lookups)
+        reaches = {role: self._resources[role].reach for role in {lookup.listing_role for lookup in lookups}}
+        workload = self._resources.get("workload")
+        processes = workload.processes if workload is not None else None
+        trails: list[TrailEvents | None] = [None] * len(found)
+        for indices, trail in zip(together.values(), look_up_all(reaches, lookups, processes=processes), strict=True):
+            for index in indices:
+                trails[index] = trail
+        return trails
+
+    def _judged(self, entry: _Found, trail: TrailEvents | None, *, is_recorded: bool) -> dict[str, Any] | None:
+        """The line that writes what was decided on a zero; None where nothing was."""
+        pending = entry.pending
+        verdict = rules.zero_verdict(entry.zero, trail, is_recorded=is_recorded)
+        decision = _decision(verdict, trail, pending)
+        self.found.decisions[decision] += 1
+        if decision == "waiting":
+            if datetime.now(UTC) - pending.ended_at >= rules.ONE_NIGHT:
+                self.found.overdue += 1
+            return None
+        self.found.listings.add(pending.listing.partition(":")[0])
+        return {
+            "run_id": pending.run_id,
+            "role": pending.role,
+            "account_id": pending.account_id,
+            "region": pending.region,
+            "listing": pending.listing,
+            "outcome": verdict.outcome,
+            "is_trusted": verdict.outcome in rules.TRUSTED,
+            "error_code": verdict.error_code,
+            "error_message": None if verdict.outcome in rules.TRUSTED else verdict.sentence,
+            "evidence": orjson.dumps(verdict.evidence).decode(),
+            "confirmed_at": datetime.now(UTC).isoformat() if decision != "unavailable" else None,
+        }
+
+    def _write(self, lines: Sequence[Mapping[str, Any]]) -> None:
+        with explained(self._store.landing):
+            make_folder(self._store.landing)
+            handle, name = tempfile.mkstemp(suffix=".ndjson", dir=self._store.landing)
+            path = Path(name)
+            try:
+                with os.fdopen(handle, "wb") as file:
+                    file.writelines(orjson.dumps(line) + b"\n" for line in lines)
+                with self._store.transaction() as connection:
+                    evidence.settle_zeros(connection, path)
+            finally:
+                path.unlink()
+
+
+def _decision(verdict: rules.ZeroVerdict, trail: TrailEvents | None, pending: PendingZero) -> Decision:
+    if verdict.outcome == "empty_verified":
+        is_there = trail is not None and trail.available and "not_recorded" not in verdict.evidence["cloudtrail"]
+        return "confirmed" if is_there else "not_recorded"
+    if verdict.outcome == "empty_suspect":
+        is_new = pending.outcome != "empty_suspect" or verdict.evidence.get("confirmed") is True
+        return "suspect" if is_new else "waiting"
+    return "unavailable" if verdict.error_code else "waiting"
+
+
+def waits(store: Store) -> bool:
+    """Whether CloudTrail may still decide on any zero."""
+    with store.read() as connection:
+        return bool(evidence.pending_accounts(connection, datetime.now(UTC) - TRAIL_KEEPS))
+
+
+def _portions(counts: Mapping[str, int]) -> Iterator[Accounts]:
+    """Accounts whose pending zeros fit into memory together."""
+    since, held = "", 0
+    for account, count in sorted(counts.items()):
+        if held and held + count > ZEROS_AT_ONCE:
+            yield Accounts(since, account)
+            since, held = account, 0
+        held += count
+    yield Accounts(since)
+
+
+@dg.asset(
+    key=CONFIRMATION_KEY,
+    deps=[dg.AssetKey(["audit", "caller_identity"])],
+    description="Zeros of earlier runs whose call CloudTrail had not recorded: looked up again, confirmed or refused.",
+    group_name="preflight",
+    kinds={"aws", "duckdb"},
+    tags=GATE_TAG,
+    required_resource_keys={"warehouse", "settings", *ROLES},
+    op_tags={"dagster/priority": "50"},
+)
+def zero_confirmation(context: dg.AssetExecutionContext) -> Iterator[Any]:
+    """Look up, decide, record, show."""
+    warehouse: Warehouse = context.resources.warehouse
+    settings: Settings = context.resources.settings
+    resources: dict[Role, AwsRole] = {role: getattr(context.resources, role) for role in ROLES}
+    what = "/".join(CONFIRMATION_KEY.path)
+    store = open_gate(warehouse, settings, what, max_age=rules.COLLECTION_MAX_AGE, account_list=False)
+    with refusing():
+        for role in CENTRAL_ROLES:
+            resources[role].verify()
+        found = Confirmer(store, warehouse.run_id, resources, settings, context.log.info).confirm()
+        blocked = _recorded(store, warehouse.run_id, resources, settings, found)
+    for finding in found.findings:
+        context.log.warning(finding)
+    if context.run.job_name == CONFIRM:
+        # In a night the zeros are asked again after this; here nothing else would say that one was refused.
+        stop_where_blocked(what, blocked)
+    yield dg.MaterializeResult(
+        metadata={
+            "said": found.sentence(),
+            "lookups": found.lookups,
+            **{f"zeros_{decision}": count for decision, count in sorted(found.decisions.items())},
+            **({"to_know": table} if (table := rows_table([{"finding": text} for text in found.findings])) else {}),
+        }
+    )
+
+
+def _recorded(
+    store: Store, run_id: str, resources: Mapping[Role, AwsRole], settings: Settings, found: Confirmation
+) -> list[str]:
+    """Write what the listings' rule says now where a zero changed; the sentences of those that block."""
+    with store.transaction() as connection:
+        requests = sum(resource.take_request_count() for resource in resources.values())
+        evidence.count_requests(connection, run_id, requests)
+        evidence.record_check(
+            connection,
+            run_id,
+            ZEROS_ARE_CONFIRMED,
+            "",
+            severity="WARN",
+            passed=not found.overdue,
+            observed=found.sentence() + (OVERDUE.format(found.overdue) if found.overdue else ""),
+            detail=dict(found.decisions),
+            config_hash=settings.config_hash,
+        )
+        verdicts = listing_verdicts(connection, sorted(found.listings), settings)
+        for name, verdict in verdicts.items():
+            evidence.record_check(
+                connection,
+                run_id,
+                NO_SILENT_ZERO,
+                name,
+                severity=verdict.severity,
+                passed=verdict.passed,
+                observed=verdict.sentence,
+                tolerance=str(settings.untrusted_tolerance),
+                detail=verdict.at_fault[:100],
+                config_hash=settings.config_hash,
+            )
+    return [verdict.sentence for verdict in verdicts.values() if verdict.blocks]
