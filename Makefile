@@ -1,5 +1,5 @@
 # Every target sets up .venv itself. Needs Python 3.11-3.13 and make (3.81 is enough).
-.PHONY: demo test test-large dev check docs screenshots lock bench bench-scale focus-check setup-demo setup-test faults mutants
+.PHONY: demo test test-large dev check docs screenshots lock bench bench-scale compare-rows focus-check setup-demo setup-test faults mutants
 
 demo: setup-demo
 	.venv/bin/cmdb demo
@@ -50,6 +50,10 @@ bench: setup-test
 # How cost, memory and time grow with accounts, resources and nights; parts and sizes can be chosen.
 bench-scale: setup-test
 	@.venv/bin/python -m bench.scale $(BENCH)
+
+# Whether this tree publishes the rows that BASE, a commit, does: two nights of each, table for table. Some minutes.
+compare-rows: setup-test
+	@sh scripts/compare-rows $(BASE)
 
 # The bill of the demo in the words of FOCUS 1.2, judged by FinOps' own validator.
 focus-check: setup-demo
