@@ -40,6 +40,8 @@ lock:
 	uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-header --no-annotate \
 		--extra simulator pyproject.toml --output-file requirements/demo.txt
 	uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-header --no-annotate \
+		--constraint requirements/demo.txt pyproject.toml --output-file requirements/run.txt
+	uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-header --no-annotate \
 		--extra simulator --extra dev --constraint requirements/demo.txt pyproject.toml \
 		--output-file requirements/test.txt
 
