@@ -1,5 +1,5 @@
 # Every target sets up .venv itself. Needs Python 3.11-3.13 and make (3.81 is enough).
-.PHONY: demo test test-large dev check docs screenshots lock bench bench-scale focus-check setup-demo setup-test setup-node faults mutants
+.PHONY: demo test test-large dev check docs screenshots lock bench bench-scale compare-rows focus-check setup-demo setup-test setup-node faults mutants
 
 demo: setup-demo
 	.venv/bin/cmdb demo
@@ -42,6 +42,8 @@ lock:
 	uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-header --no-annotate \
 		--extra simulator pyproject.toml --output-file requirements/demo.txt
 	uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-header --no-annotate \
+		--constraint requirements/demo.txt pyproject.toml --output-file requirements/run.txt
+	uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-header --no-annotate \
 		--extra simulator --extra dev --constraint requirements/demo.txt pyproject.toml \
 		--output-file requirements/test.txt
 
@@ -52,6 +54,10 @@ bench: setup-test
 # How cost, memory and time grow with accounts, resources and nights; parts and sizes can be chosen.
 bench-scale: setup-test
 	@.venv/bin/python -m bench.scale $(BENCH)
+
+# Whether this tree publishes the rows that BASE, a commit, does: two nights of each, table for table. Some minutes.
+compare-rows: setup-test
+	@sh scripts/compare-rows $(BASE)
 
 # The bill of the demo in the words of FOCUS 1.2, judged by FinOps' own validator.
 focus-check: setup-demo

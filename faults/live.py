@@ -231,7 +231,7 @@ def home_of(folder: Path) -> Path:
     A second run at a time would be told that the warehouse is taken, and not meet the rule.
     """
     folder.mkdir(parents=True)
-    text = (REPOSITORY / "dagster.yaml").read_text(encoding="utf-8")
+    text = (REPOSITORY / "pipelines" / "dagster.yaml").read_text(encoding="utf-8")
     hurried = text.replace("max_concurrent_runs: 4", "max_concurrent_runs: 1\n  dequeue_interval_seconds: 1")
     assert hurried != text
     (folder / "dagster.yaml").write_text(hurried, encoding="utf-8")

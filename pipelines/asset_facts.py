@@ -13,6 +13,7 @@ import dagster as dg
 from pipelines.catalogue import listings
 from pipelines.models import Model
 from pipelines.settings import REPOSITORY
+from resources.installation import IS_CHECKOUT
 
 OWNERS: Mapping[str, str] = {
     "preflight": "team:cloud_platform",
@@ -84,7 +85,8 @@ def with_facts(spec: dg.AssetSpec, models: Mapping[str, Model], docs_url: str) -
     metadata: dict[str, Any] = {
         DOCS: dg.MetadataValue.url(f"{docs_url.rstrip('/')}/{page}")
         if docs_url
-        else dg.MetadataValue.path(str(REPOSITORY / page))
+        # An installation holds no pages: there it is known by its name alone.
+        else dg.MetadataValue.path(str(REPOSITORY / page) if IS_CHECKOUT else page)
     }
     if spec.key.path[0] == "landing":
         metadata["dagster/column_schema"] = LINE

@@ -3,6 +3,7 @@
 Nothing of it touches the real warehouse: its file, its landing and its AWS configuration lie in warehouse/demo/.
 """
 
+import importlib.util
 import shutil
 import subprocess
 import sys
@@ -16,9 +17,10 @@ import click
 
 from pipelines.lies import LIES
 from pipelines.nightly import closed_to_others, prepare_dagster_home
-from pipelines.settings import DEMO_DATABASE, REPOSITORY
+from pipelines.settings import DEMO_DATABASE
 from resources.contract import CONTRACT, ROLES, policy
 from resources.identity import CENTRAL_ROLES
+from resources.installation import IS_CHECKOUT, WORKING_FOLDER
 from resources.warehouse import Store
 
 if TYPE_CHECKING:
@@ -27,6 +29,33 @@ if TYPE_CHECKING:
 
 class NoSimulator(Exception):
     """There is no simulated organisation to show. The message says why and what to do."""
+
+
+NEEDS = ("moto", "flask", "flask_cors")
+"""What the simulated organisation is made of, and an installation for real nights has no need of."""
+
+
+def require_simulator() -> None:
+    """See that the simulated organisation is installed, before anything is written for it.
+
+    Raises:
+        NoSimulator: a library is missing.
+    """
+    missing = [name for name in ("simulator", *NEEDS) if not _is_installed(name)]
+    if missing:
+        how = "`make demo`" if IS_CHECKOUT else '`pip install "aws-org-cmdb[simulator]"`'
+        raise NoSimulator(
+            f"The simulator cannot be loaded, since {' and '.join(missing)} is not installed. Nothing was run. "
+            f"Install it with {how}."
+        )
+
+
+def _is_installed(name: str) -> bool:
+    try:
+        return importlib.util.find_spec(name) is not None
+    except ValueError:
+        # It is among the loaded modules, as none.
+        return False
 
 
 @contextmanager
@@ -40,7 +69,7 @@ def simulated(environment: Mapping[str, str]) -> Iterator[tuple["Simulator", dic
         # The simulator is for the demo and the tests; an installation for real nights may leave out its libraries.
         from simulator import client
     except ImportError as error:
-        raise NoSimulator(f"The simulator cannot be loaded ({error}); `make demo` installs it.") from error
+        raise NoSimulator(f"The simulator cannot be loaded ({error}). Nothing was run.") from error
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cmdb-demo-")))
         policies: dict[str, dict[str, Any]] = {role: policy(role, optional=True) for role in ROLES}
@@ -58,6 +87,7 @@ def simulated(environment: Mapping[str, str]) -> Iterator[tuple["Simulator", dic
 
 def run_demo(lie: str, environment: MutableMapping[str, str]) -> int:
     """One truthful night, or after it one in which AWS lies; returns the exit code."""
+    require_simulator()
     if lie and lie not in LIES:
         click.echo(f"There is no lie {lie!r}. There are: {', '.join(LIES)}. Nothing was run.", err=True)
         return 2
@@ -92,7 +122,8 @@ def _night(environment: Mapping[str, str]) -> int:
     return subprocess.run(
         [sys.executable, "-m", "pipelines.cli", "nightly", "--demo"],
         env=dict(environment),
-        cwd=REPOSITORY,
+        # Where this command was started: an installation would otherwise work where it is installed.
+        cwd=WORKING_FOLDER,
         check=False,
     ).returncode
 
@@ -104,9 +135,12 @@ def _fingerprint(store: Store) -> tuple[str, str]:
 
 def run_dev(environment: MutableMapping[str, str]) -> int:
     """The Dagster UI and daemon on 127.0.0.1 (port `CMDB_PORT`, 3000), over real profiles where all three are set."""
+    is_real = all(environment.get(CONTRACT[role].profile_env) for role in CENTRAL_ROLES)
+    if not is_real:
+        require_simulator()
     prepare_dagster_home(environment)
     port = environment.get("CMDB_PORT", "3000")
-    if all(environment.get(CONTRACT[role].profile_env) for role in CENTRAL_ROLES):
+    if is_real:
         return _serve(environment, port)
     click.echo("The three central profiles are not set: the UI shows the simulated organisation (warehouse/demo/).")
     with simulated(environment) as (_, child):
@@ -114,14 +148,16 @@ def run_dev(environment: MutableMapping[str, str]) -> int:
 
 
 def _serve(environment: Mapping[str, str], port: str) -> int:
-    dg = shutil.which("dg", path=str(Path(sys.executable).parent)) or "dg"
+    # `dg` reads the checkout's pyproject.toml; an installation has none.
+    program, *what = ("dg", "dev") if IS_CHECKOUT else ("dagster", "dev", "--module-name", "pipelines.definitions")
+    program = shutil.which(program, path=str(Path(sys.executable).parent)) or program
     try:
         with closed_to_others():
             return subprocess.run(
-                [dg, "dev", "--host", "127.0.0.1", "--port", port],
+                [program, *what, "--host", "127.0.0.1", "--port", port],
                 # dg wants to see the environment that it lies in as the active one.
                 env=dict(environment) | {"VIRTUAL_ENV": sys.prefix},
-                cwd=REPOSITORY,
+                cwd=WORKING_FOLDER,
                 check=False,
             ).returncode
     except KeyboardInterrupt:

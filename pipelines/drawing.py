@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from pipelines import charts
-from pipelines.settings import REPOSITORY
+from resources.installation import PRODUCT_FOLDER
 
 if TYPE_CHECKING:
     import altair as alt
@@ -61,7 +61,7 @@ def _run(module: str, given: bytes) -> bytes:
             [sys.executable, "-m", module],
             input=given,
             capture_output=True,
-            cwd=REPOSITORY,
+            cwd=PRODUCT_FOLDER,
             timeout=SECONDS,
             check=True,
         )

@@ -22,6 +22,7 @@ from pipelines.gate import EXIT_CODE
 from pipelines.plain_text import plain
 from pipelines.publish import name_warning
 from pipelines.settings import REPOSITORY
+from resources.installation import WORKING_FOLDER
 from resources.warehouse import Store, WarehouseError
 
 BETWEEN = "The run was interrupted between two steps: what those before stored stays."
@@ -29,7 +30,7 @@ BETWEEN = "The run was interrupted between two steps: what those before stored s
 CLOSED = 0o027
 """Rights that no file of Dagster's has: they would be 0644 otherwise."""
 
-DAGSTER_YAML = REPOSITORY / "dagster.yaml"
+DAGSTER_YAML = REPOSITORY / "pipelines" / "dagster.yaml"
 
 
 @dataclass(frozen=True)
@@ -83,10 +84,10 @@ def prepare_dagster_home(environment: MutableMapping[str, str]) -> Path:
     Raises:
         WarehouseError: it cannot be written.
     """
-    home = Path(environment.get("DAGSTER_HOME") or REPOSITORY / ".dagster").absolute()
+    home = Path(environment.get("DAGSTER_HOME") or WORKING_FOLDER / ".dagster").absolute()
     target = home / "dagster.yaml"
     part = home / ".dagster.yaml.part"
-    ours = home == REPOSITORY / ".dagster"
+    ours = home == WORKING_FOLDER.absolute() / ".dagster"
     with _keeping_records(home), closed_to_others():
         home.mkdir(mode=0o750, parents=True, exist_ok=True)
         if not target.exists() or (ours and target.read_bytes() != DAGSTER_YAML.read_bytes()):

@@ -14,12 +14,13 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from resources.contract import CONTRACT, Role
 from resources.identity import CENTRAL_ROLES, Expectation
+from resources.installation import PRODUCT_FOLDER, SQL_FOLDER, WORKING_FOLDER
 
 T = TypeVar("T")
 
-REPOSITORY = Path(__file__).resolve().parent.parent
-WAREHOUSE_FOLDER = REPOSITORY / "warehouse"
-DEMO_DATABASE = WAREHOUSE_FOLDER / "demo" / "aws_org.duckdb"
+REPOSITORY = PRODUCT_FOLDER
+WAREHOUSE_FOLDER = SQL_FOLDER
+DEMO_DATABASE = WORKING_FOLDER / "warehouse" / "demo" / "aws_org.duckdb"
 
 ZeroEvidence = Literal["cloudtrail", "identity"]
 
@@ -69,7 +70,7 @@ class Settings:
     home_region: str = "us-east-1"
     workload_profiles: tuple[str, ...] = ()
     regions: tuple[str, ...] = ()
-    database: Path = WAREHOUSE_FOLDER / "aws_org.duckdb"
+    database: Path = WORKING_FOLDER / "warehouse" / "aws_org.duckdb"
     expectation: Expectation = field(default_factory=Expectation)
     zero_evidence: ZeroEvidence = "cloudtrail"
     untrusted_tolerance: Decimal = Decimal("0.05")
@@ -201,7 +202,7 @@ def _database(text: str) -> Path:
         raise ValueError(text) from error
     if path.suffix != ".duckdb":
         raise ValueError(text)
-    return path if path.is_absolute() else REPOSITORY / path
+    return path if path.is_absolute() else WORKING_FOLDER / path
 
 
 def _account(text: str) -> str:

@@ -593,7 +593,8 @@ def pending_zeros(connection: "duckdb.DuckDBPyConnection", since: datetime, acco
     rows = connection.execute(
         f"{_PENDING} order by all", {"since": since, "nights": PENDING_NIGHTS, **accounts.parameters}
     ).fetchall()
-    return [PendingZero(*known, json.loads(text)) for *known, text in rows]
+    names = PendingZero.__dataclass_fields__
+    return [PendingZero(**dict(zip(names, (*row[:-1], json.loads(row[-1])), strict=True))) for row in rows]
 
 
 _PENDING = """

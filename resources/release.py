@@ -12,9 +12,10 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from resources.installation import PRODUCT_FOLDER
 from resources.release_files import FILES
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = PRODUCT_FOLDER
 
 FOLDERS: Mapping[str, tuple[str, ...]] = {
     "warehouse/migrations": (".sql",),

@@ -31,8 +31,9 @@ from pathlib import Path
 import duckdb
 
 from resources import release, rollback_journal
+from resources.installation import SQL_FOLDER
 
-MIGRATIONS = Path(__file__).resolve().parent.parent / "warehouse" / "migrations"
+MIGRATIONS = SQL_FOLDER / "migrations"
 
 STORAGE_VERSION = "v1.4.0"
 """What the files are written for: analysts' tools back to DuckDB 1.4 can read them."""

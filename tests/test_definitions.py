@@ -370,7 +370,7 @@ def test_the_asset_graph_is_as_it_was_reviewed() -> None:
 def dagster_home(folder: Path) -> Path:
     """A `DAGSTER_HOME` with the repository's own `dagster.yaml`."""
     folder.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(REPOSITORY / "dagster.yaml", folder / "dagster.yaml")
+    shutil.copyfile(REPOSITORY / "pipelines" / "dagster.yaml", folder / "dagster.yaml")
     return folder
 
 

@@ -30,7 +30,7 @@ def checkout(tmp_path: Path) -> Path:
                 if name in ("__pycache__", "demo", "landing", "versions") or name.endswith((".duckdb", ".wal", ".lock"))
             ],
         )
-    for name in ("dagster.yaml", "pyproject.toml", "workspace.yaml"):
+    for name in ("pyproject.toml", "workspace.yaml"):
         shutil.copyfile(REPOSITORY / name, folder / name)
     return folder
 

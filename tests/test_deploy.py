@@ -313,7 +313,7 @@ def test_in_a_real_browser_of_an_operator_our_own_page_asks_and_a_foreign_one_do
 def test_the_ui_of_analysts_refuses_to_start_a_run(tmp_path: Path) -> None:
     home = tmp_path / "dagster"
     home.mkdir()
-    shutil.copyfile(REPOSITORY / "dagster.yaml", home / "dagster.yaml")
+    shutil.copyfile(REPOSITORY / "pipelines" / "dagster.yaml", home / "dagster.yaml")
     with served({"DAGSTER_HOME": str(home), "CMDB_DATABASE": str(tmp_path / "cmdb.duckdb")}) as url:
         connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=60)
         connection.request(

@@ -52,7 +52,7 @@ def test_dagster_reads_the_same_files_without_it(home: Path) -> None:
         run_id = run(instance)
         written = log_of(instance).get_logs_for_run(run_id)
     ours = (home / "dagster.yaml").read_text()
-    assert ours == (REPOSITORY / "dagster.yaml").read_text()
+    assert ours == (REPOSITORY / "pipelines" / "dagster.yaml").read_text()
     without = ours[: ours.index("event_log_storage:")] + ours[ours.index("run_queue:") :]
     (home / "dagster.yaml").write_text(without)
     with dg.DagsterInstance.get() as instance:

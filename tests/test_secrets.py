@@ -89,7 +89,7 @@ def test_no_credential_is_in_captured_output_or_events(organisation: Simulator, 
     """A step whose standard output Dagster captures, which our dagster.yaml leaves off: also of one that is refused."""
     home = tmp_path / "home"
     home.mkdir()
-    ours = (REPOSITORY / "dagster.yaml").read_text(encoding="utf-8")
+    ours = (REPOSITORY / "pipelines" / "dagster.yaml").read_text(encoding="utf-8")
     captured = re.sub(r"compute_logs:\n(  .*\n)+", "", ours)
     assert captured != ours
     (home / "dagster.yaml").write_text(captured, encoding="utf-8")
