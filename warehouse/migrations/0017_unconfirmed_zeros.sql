@@ -174,4 +174,4 @@ comment on column audit.trail_call.call is
 comment on column audit.trail_call.recorded_at is
 'When a call of this kind was last seen in CloudTrail, UTC; NULL if never. Source: cloudtrail:LookupEvents.';
 comment on column audit.trail_call.missed_since is
-'When CloudTrail first lacked a call of the night before while it showed others of its caller, UTC; else NULL.';
+'When CloudTrail first lacked a call of a night ago though it showed others of its caller, UTC; else NULL.';
