@@ -458,7 +458,7 @@ def profiles(
 @json_option
 @plainly
 def accept(account: str, region: str, listing: str, reason: str, demo: bool, as_json: bool) -> None:
-    """Accept one suspect zero, until the cell is found again.
+    """Accept one zero, suspect or not confirmed, until the cell is found again.
 
     Example: cmdb accept 111122223333 us-east-1 ec2_instance --reason "decommissioned, CHG-1234"
     """

@@ -1,7 +1,7 @@
 """The catalogue's families as steps: a raw asset and its silent-zero check for every listing.
 
-A step asks every listing, some accounts at a time, asks again what failed or what something speaks against, puts the
-question of refusals to CloudTrail once per account and region that has a zero, judges every cell, and only then gives
+A step asks every listing, some accounts at a time, asks again what failed or what something speaks against, looks up
+in CloudTrail once per account and region that has a zero, judges every cell, and only then gives
 the landed files their names and writes the cells.
 """
 

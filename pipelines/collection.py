@@ -638,7 +638,9 @@ class Collection:
             or not knowledge.is_whole(each.of, cell.account_id, cell.region)
         ):
             return cell
-        return replace(cell, outcome="skipped", is_trusted=False, skip_reason=each.unlisted, error_message=None)
+        return replace(
+            cell, outcome="skipped", is_trusted=False, skip_reason=each.unlisted, error_code=None, error_message=None
+        )
 
     def _nothing_to_ask(self, question: Question, knowledge: "_Knowledge") -> Cell:
         """The cell of a listing whose parents have no records: known where they are trusted, else not."""
@@ -678,6 +680,12 @@ class Collection:
         for cell in cells:
             if cell.listing.partition(":")[0] in parents:
                 knowledge.take(cell, self.earlier.get(_cell_key(cell)))
+        for key in self._kept:
+            if key[3].partition(":")[0] in parents:
+                kept = self.earlier[key]
+                knowledge.add(
+                    key[3], key[1], key[2], kept.is_trusted, kept.skip_reason, kept.outcome, kept.last_trusted_count
+                )
         if parents - own:
             with self.store.read() as connection:
                 rows = evidence.coverage(connection, sorted(parents - own), accounts=self._accounts)
@@ -714,10 +722,11 @@ class Collection:
                 request_ids=entry.request_ids,
                 call=listing.call,
                 caller_arn=answer.caller_arn or "",
+                trail_region=self._place(answer.question)[3],
                 witness=self._witness(key, listing, billed),
             )
-            if trail is not None and trail.available and any(name in trail.recorded for name in zero.request_ids):
-                self._recorded.add(listing.call)
+            if trail is not None:
+                self._recorded |= trail.kinds
             verdict = rules.zero_verdict(
                 zero,
                 trail,
@@ -768,6 +777,8 @@ class Collection:
             for key, entry in self.asked.items()
             if entry.answer.outcome == "found"
         }
+        # What was kept from an earlier run explains the bill too.
+        found |= {(key[1], key[3].partition(":")[0]) for key in self._kept if self.earlier[key].outcome == "found"}
         if self._shown is None:
             self._shown = landed.billed_services(self.store, cost.final_days_since(datetime.now(UTC).date()))
         return unexplained(self._shown, found)
@@ -790,7 +801,7 @@ class Collection:
                 account,
                 region,
                 min(entry.first_at for entry in entries) - HORIZON,
-                frozenset(entry.answer.question.listing.trail_name for entry in entries),
+                {entry.answer.question.listing.trail_name: entry.answer.question.listing.call for entry in entries},
                 request_ids=frozenset(name for entry in entries for name in entry.request_ids if name),
             )
             for (role, profile, account, region), entries in zeros.items()
@@ -821,7 +832,7 @@ class Collection:
                 self.run_id,
                 sum(resource.take_request_count() for resource in self.resources.values()),
             )
-            evidence.record_trail_calls(connection, self._recorded, (), datetime.now(UTC))
+            evidence.record_trail_calls(connection, self._recorded, now=datetime.now(UTC))
             evidence.record_paid_requests(connection, self.paid_requests.counts(), counted=self.run_id)
             verdicts = listing_verdicts(connection, names, self.settings)
             said = [(NO_SILENT_ZERO, name, verdict) for name, verdict in verdicts.items()]
@@ -878,7 +889,9 @@ class Collection:
         knowledge = self._knowledge(cells)
         answered: dict[tuple[str, str], set[tuple[Role, str]]] = defaultdict(set)
         for cell in cells:
-            if cell.is_trusted:
+            earlier = self.earlier.get(_cell_key(cell))
+            was_empty = earlier is not None and earlier.last_trusted_count == 0
+            if cell.is_trusted or (cell.outcome == "empty_unconfirmed" and was_empty):
                 place = self._central_answers if cell.role != "workload" else answered
                 place[cell.region, cell.listing].add((cell.role, cell.account_id))
         for place_of, who in self._central_answers.items():

@@ -28,7 +28,7 @@ from resources.asking import look_up_all
 from resources.contract import ROLES, Role
 from resources.evidence import Accounts, PendingZero
 from resources.identity import CENTRAL_ROLES
-from resources.listing import GLOBAL_REGION, Listing
+from resources.listing import Listing
 from resources.roles import AwsRole, Workload
 from resources.warehouse import Store, explained, make_folder
 from resources.warehouse_resource import Warehouse
@@ -46,6 +46,9 @@ OVERDUE = (
 
 TRAIL_KEEPS = timedelta(days=89)
 """How far back CloudTrail's event history is asked; it keeps ninety days."""
+
+UNRECORDED_AFTER = timedelta(hours=20)
+"""How long a kind of call must be missing until CloudTrail counts as not recording it: two nights."""
 
 ZEROS_AT_ONCE = 20_000
 """Zeros that are read, looked up and written before the next ones are: some 3 KB each until then."""
@@ -85,12 +88,11 @@ class Confirmation:
 
 @dataclass(frozen=True)
 class _Found:
-    """A pending zero, its listing, and where its events are."""
+    """A pending zero and its listing."""
 
     pending: PendingZero
     zero: rules.Zero
     listing: Listing
-    region: str
 
 
 class Confirmer:
@@ -115,6 +117,9 @@ class Confirmer:
         self._log = log
         self._profiles: dict[tuple[Role, str], str] = {}
         self._since = datetime.now(UTC) - TRAIL_KEEPS
+        self._unrecorded: frozenset[str] = frozenset()
+        self._recorded: set[str] = set()
+        self._missed: set[str] = set()
         self.found = Confirmation()
 
     def confirm(self) -> Confirmation:
@@ -132,8 +137,11 @@ class Confirmer:
             return self.found
         self._profiles = self._reached()
         self._log(f"Looking in CloudTrail for {sum(counts.values()):,} zero(s) of earlier runs.")
+        with self._store.read() as connection:
+            self._unrecorded = evidence.unrecorded_calls(connection)
         for accounts in _portions(counts):
             self._decide(accounts)
+        self._learn()
         self._log(self.found.sentence())
         return self.found
 
@@ -154,35 +162,35 @@ class Confirmer:
     def _decide(self, accounts: Accounts) -> None:
         with self._store.read() as connection:
             pending = evidence.pending_zeros(connection, self._since, accounts)
-            unrecorded = evidence.unrecorded_calls(connection)
         found = self._readable(pending)
         trails = self._look_up(found)
         now = datetime.now(UTC)
-        recorded = {
-            entry.zero.call
-            for entry, trail in zip(found, trails, strict=True)
-            if trail is not None and any(name in trail.recorded for name in entry.zero.request_ids)
-        }
-        missed = {
-            entry.zero.call
-            for entry, trail in zip(found, trails, strict=True)
-            if trail is not None and rules.is_missed(entry.zero, trail, now=now)
-        }
-        with self._store.transaction() as connection:
-            evidence.record_trail_calls(connection, recorded, missed, now)
-            now_unrecorded = evidence.unrecorded_calls(connection)
-        for call in sorted(now_unrecorded - unrecorded):
-            self.found.findings.append(
-                f"CloudTrail has recorded no {call} of a night ago, though it shows other calls of the same callers: "
-                "zeros of it are judged without CloudTrail from now on, until it records one."
-            )
-        lines = [
-            line
-            for entry, trail in zip(found, trails, strict=True)
-            if (line := self._judged(entry, trail, is_recorded=entry.zero.call not in now_unrecorded)) is not None
-        ]
+        lines = []
+        for entry, trail in zip(found, trails, strict=True):
+            self._recorded |= trail.kinds
+            if rules.is_missed(entry.zero, trail, now=now):
+                self._missed.add(entry.zero.call)
+            line = self._judged(entry, trail, now)
+            if line is not None:
+                lines.append(line)
         if lines:
             self._write(lines)
+
+    def _learn(self) -> None:
+        """Remember which kinds of call CloudTrail records; those that it was found not to are said once."""
+        with self._store.transaction() as connection:
+            unrecorded = evidence.record_trail_calls(
+                connection,
+                self._recorded,
+                self._missed - self._recorded,
+                now=datetime.now(UTC),
+                patience=UNRECORDED_AFTER,
+            )
+        for call in unrecorded:
+            self.found.findings.append(
+                f"CloudTrail has recorded no {call} for a day, though it shows other calls of the same callers: zeros "
+                "of it are judged without CloudTrail from now on, until it records one."
+            )
 
     def _readable(self, pending: Sequence[PendingZero]) -> list[_Found]:
         """The zeros whose listing the catalogue still has, and whose account a profile still reaches."""
@@ -191,19 +199,22 @@ class Confirmer:
         for zero in pending:
             listing = known.get(zero.listing.partition(":")[0])
             if listing is None or (zero.role, zero.account_id) not in self._profiles:
-                self.found.decisions["unreached"] += 1
+                self._count("unreached", zero)
                 continue
-            reach = self._resources[zero.role].reach
-            region = reach.region_of(listing, zero.region) if zero.region == GLOBAL_REGION else zero.region
-            found.append(_Found(zero, rules.Zero.from_evidence(zero.evidence), listing, region))
+            found.append(_Found(zero, rules.Zero.from_evidence(zero.evidence), listing))
         return found
 
-    def _look_up(self, found: Sequence[_Found]) -> list[TrailEvents | None]:
+    def _count(self, decision: Decision, zero: PendingZero) -> None:
+        self.found.decisions[decision] += 1
+        is_old = datetime.now(UTC) - zero.ended_at >= rules.ONE_NIGHT
+        self.found.overdue += is_old and decision in ("waiting", "unavailable", "unreached")
+
+    def _look_up(self, found: Sequence[_Found]) -> list[TrailEvents]:
         """What CloudTrail shows for each zero; one look-up for the zeros of one caller, place and run."""
         together: dict[tuple[Role, str, str, str, str], list[int]] = defaultdict(list)
         for index, entry in enumerate(found):
             pending = entry.pending
-            place = (pending.role, pending.account_id, entry.region, entry.zero.caller_arn, pending.run_id)
+            place = (pending.role, pending.account_id, entry.zero.trail_region, entry.zero.caller_arn, pending.run_id)
             together[place].append(index)
         lookups = []
         for (role, account, region, caller, _), indices in together.items():
@@ -216,7 +227,7 @@ class Confirmer:
                     account,
                     region,
                     min(entry.zero.asked_from for entry in entries) - HORIZON,
-                    frozenset(entry.listing.trail_name for entry in entries),
+                    {entry.listing.trail_name: entry.listing.call for entry in entries},
                     request_ids=frozenset(name for entry in entries for name in entry.zero.request_ids if name),
                     until=min(until, datetime.now(UTC)),
                     caller_arn=caller,
@@ -226,21 +237,19 @@ class Confirmer:
         reaches = {role: self._resources[role].reach for role in {lookup.listing_role for lookup in lookups}}
         workload = self._resources.get("workload")
         processes = workload.processes if workload is not None else None
-        trails: list[TrailEvents | None] = [None] * len(found)
-        for indices, trail in zip(together.values(), look_up_all(reaches, lookups, processes=processes), strict=True):
-            for index in indices:
-                trails[index] = trail
-        return trails
+        answers = look_up_all(reaches, lookups, processes=processes)
+        by_index = {
+            index: trail for indices, trail in zip(together.values(), answers, strict=True) for index in indices
+        }
+        return [by_index[index] for index in range(len(found))]
 
-    def _judged(self, entry: _Found, trail: TrailEvents | None, *, is_recorded: bool) -> dict[str, Any] | None:
+    def _judged(self, entry: _Found, trail: TrailEvents, now: datetime) -> dict[str, Any] | None:
         """The line that writes what was decided on a zero; None where nothing was."""
         pending = entry.pending
-        verdict = rules.zero_verdict(entry.zero, trail, is_recorded=is_recorded)
+        verdict = rules.zero_verdict(entry.zero, trail, is_recorded=entry.zero.call not in self._unrecorded)
         decision = _decision(verdict, trail, pending)
-        self.found.decisions[decision] += 1
+        self._count(decision, pending)
         if decision == "waiting":
-            if datetime.now(UTC) - pending.ended_at >= rules.ONE_NIGHT:
-                self.found.overdue += 1
             return None
         self.found.listings.add(pending.listing.partition(":")[0])
         return {
@@ -254,7 +263,7 @@ class Confirmer:
             "error_code": verdict.error_code,
             "error_message": None if verdict.outcome in rules.TRUSTED else verdict.sentence,
             "evidence": orjson.dumps(verdict.evidence).decode(),
-            "confirmed_at": datetime.now(UTC).isoformat() if decision != "unavailable" else None,
+            "confirmed_at": now.isoformat() if decision != "unavailable" else None,
         }
 
     def _write(self, lines: Sequence[Mapping[str, Any]]) -> None:
@@ -271,12 +280,17 @@ class Confirmer:
                 path.unlink()
 
 
-def _decision(verdict: rules.ZeroVerdict, trail: TrailEvents | None, pending: PendingZero) -> Decision:
+def _decision(verdict: rules.ZeroVerdict, trail: TrailEvents, pending: PendingZero) -> Decision:
+    shown = verdict.evidence["cloudtrail"]
     if verdict.outcome == "empty_verified":
-        is_there = trail is not None and trail.available and "not_recorded" not in verdict.evidence["cloudtrail"]
-        return "confirmed" if is_there else "not_recorded"
+        return "not_recorded" if "not_recorded" in shown else "confirmed"
     if verdict.outcome == "empty_suspect":
-        is_new = pending.outcome != "empty_suspect" or verdict.evidence.get("confirmed") is True
+        # The bill spoke against it before: new is only what CloudTrail says for or against it.
+        is_new = (
+            pending.outcome != "empty_suspect"
+            or verdict.evidence.get("confirmed")
+            or (trail.available and shown["refused"])
+        )
         return "suspect" if is_new else "waiting"
     return "unavailable" if verdict.error_code else "waiting"
 

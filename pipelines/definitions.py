@@ -21,6 +21,8 @@ from resources import release
 from resources.warehouse_resource import Warehouse
 
 NIGHTLY = "nightly"
+CONFIRM_UNTIL = timedelta(hours=20)
+"""How old a night may be for its zeros to be confirmed by themselves: publishing wants the lists of a day."""
 CONFIRM_AFTER = timedelta(minutes=30)
 """How long after a night its zeros are looked up in CloudTrail again: events arrive within some fifteen minutes."""
 SCHEDULE = "nightly_schedule"
@@ -83,7 +85,10 @@ def build_defs(environment: Mapping[str, str]) -> dg.Definitions:
                 default_status=(dg.DefaultScheduleStatus.RUNNING if can_run else dg.DefaultScheduleStatus.STOPPED),
             )
         ],
-        sensors=[nightly_failure_sensor(settings), _confirmation_sensor(is_on=can_run)],
+        sensors=[
+            nightly_failure_sensor(settings),
+            _confirmation_sensor(is_on=can_run and settings.zero_evidence == "cloudtrail"),
+        ],
         resources={
             **aws_roles(settings),
             "warehouse": Warehouse(database=str(settings.database), code_version=code_version()),
@@ -108,7 +113,9 @@ def _confirmation_sensor(*, is_on: bool) -> dg.SensorDefinition:
         ended = dg.RunsFilter(job_name=NIGHTLY, statuses=[dg.DagsterRunStatus.SUCCESS])
         for record in context.instance.get_run_records(filters=ended, limit=1):
             age = datetime.now(UTC) - datetime.fromtimestamp(record.end_time or 0, UTC)
-            if age >= CONFIRM_AFTER:
+            if age > CONFIRM_UNTIL:
+                yield dg.SkipReason("The last night is too old; the next one looks its zeros up.")
+            elif age >= CONFIRM_AFTER:
                 yield dg.RunRequest(run_key=record.dagster_run.run_id)
             else:
                 yield dg.SkipReason(f"The last night ended {age.total_seconds() // 60:.0f} minutes ago.")

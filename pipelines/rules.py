@@ -188,6 +188,7 @@ class Zero:
         request_ids: of the last answer's pages; empty text where AWS sent none.
         call: `service:Operation`.
         caller_arn: who asked, by STS.
+        trail_region: the region whose trail has the call.
     """
 
     sense: ZeroSense
@@ -196,6 +197,7 @@ class Zero:
     request_ids: tuple[str, ...]
     call: str
     caller_arn: str
+    trail_region: str = ""
     witness: Witness = field(default_factory=Witness)
 
     def as_evidence(self) -> dict[str, Any]:
@@ -205,6 +207,7 @@ class Zero:
             "pages": "every page was read",
             "call": self.call,
             "caller_arn": self.caller_arn,
+            "trail_region": self.trail_region,
             "request_ids": list(self.request_ids),
             "asked": self.asked,
             "asked_from": self.asked_from.isoformat(),
@@ -231,6 +234,7 @@ class Zero:
             request_ids=tuple(evidence["request_ids"]),
             call=evidence["call"],
             caller_arn=evidence["caller_arn"],
+            trail_region=evidence["trail_region"],
             witness=Witness(
                 last_count=evidence.get("last_trusted_count"),
                 billed=tuple(evidence.get("billed_services", ())),
@@ -328,7 +332,12 @@ def _shown(zero: Zero, trail: TrailEvents | None, zero_evidence: str, is_recorde
     since = (zero.asked_from - CLOCKS_APART).isoformat()
     # An own call that is there speaks for itself; one that is not may have been recorded under another id.
     is_there = all(name in trail.recorded for name in zero.request_ids)
-    refused = [] if is_there else [entry for entry in trail.refused if _instant(entry["time"]) >= since]
+    operation = zero.call.partition(":")[2]
+    refused = [
+        entry
+        for entry in (() if is_there else trail.refused)
+        if _instant(entry["time"]) >= since and entry["name"].startswith(operation)
+    ]
     evidence = {
         "looked_up_at": trail.until.isoformat(),
         "events": trail.event_count,
@@ -354,11 +363,15 @@ def _shown(zero: Zero, trail: TrailEvents | None, zero_evidence: str, is_recorde
 
 
 def is_missed(zero: Zero, trail: TrailEvents, *, now: datetime) -> bool:
-    """Whether CloudTrail lacks a call that it should have by now: of a night ago, with others of its caller there."""
+    """Whether CloudTrail lacks a call that it should have by now: of a night ago, with others of its caller there.
+
+    `trail.kinds` are the kinds of call that it shows: where one of this kind is among them, only this one is late.
+    """
     return (
         trail.available
         and trail.event_count > 0
         and now - zero.asked_from >= ONE_NIGHT
+        and zero.call not in trail.kinds
         and not any(name in trail.recorded for name in zero.request_ids)
     )
 
@@ -480,7 +493,7 @@ def _is_closed(reached: Sequence[CellState], standing: Sequence[CellState]) -> b
 
     CMDB_REGIONS that names no region which an account has enabled is a mistake, not a decision.
     """
-    allowed = ANSWERED_SKIPS | CLOSED
+    allowed = ANSWERED_SKIPS | WAITING_SKIPS | CLOSED
     if not reached or not all(cell.skip_reason in allowed for cell in reached):
         return False
     only_left_out = all(cell.skip_reason == REGION_NOT_SELECTED for cell in reached)

@@ -115,7 +115,8 @@ class Lookup:
         until: events from then on are not read; None reads up to now.
         caller_arn: whose events; empty for those of the profile as it is now.
         request_ids: the calls that are looked for. Once all of them are there, no further page is read.
-        calls: event source and event name of these calls, such as `("ec2.amazonaws.com", "DescribeInstances")`.
+        calls: event source and event name of these calls, such as `("ec2.amazonaws.com", "DescribeInstances")`, and
+            what they are called here, `ec2:DescribeInstances`.
     """
 
     listing_role: Role
@@ -123,7 +124,7 @@ class Lookup:
     account_id: str
     region: str
     since: datetime
-    calls: frozenset[tuple[str, str]]
+    calls: Mapping[tuple[str, str], str]
     request_ids: frozenset[str] = frozenset()
     until: datetime | None = None
     caller_arn: str = ""
@@ -136,8 +137,9 @@ class TrailEvents:
     Attributes:
         available: the look-up was answered to its end.
         reason: why not.
-        is_denied: AWS refused the look-up itself, so that a later one brings no more.
+        is_denied: AWS refused the look-up itself, so that waiting brings nothing.
         recorded: of the calls that were looked for, those that are there: by request id, the error code or None.
+        kinds: those of `Lookup.calls` that it shows any event of, as they are called here.
         refused: refusals of these calls under other request ids: id, time, source, name, error code.
         event_count: events of the caller, refused or not, as far as they were read.
         newest_event_at: the newest of them.
@@ -153,6 +155,7 @@ class TrailEvents:
     until: datetime
     request_count: int
     is_denied: bool = False
+    kinds: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

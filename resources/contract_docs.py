@@ -161,7 +161,7 @@ What is known when:
 - Half an hour after the run the job `confirm` (or `cmdb confirm`) looks them up again: `empty_verified`, or
   `empty_suspect` where the event has an error.
 - At the beginning of every later run what still waits is looked up again, for up to 89 days.
-- A night later CloudTrail may show other calls of the same caller, and has never shown one of this kind anywhere.
+- Two nights later CloudTrail may show other calls of the same callers, and has never shown one of this kind anywhere.
   Then it does not record such calls: their zeros are `empty_verified` without the third point, `audit.trail_call`
   has the call, and a warning says so once.
 

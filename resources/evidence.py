@@ -6,7 +6,7 @@ Every function takes an open connection to the working file or a `Store`; none k
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -568,8 +568,6 @@ class PendingZero:
     region: str
     listing: str
     outcome: "Outcome"
-    profile: str
-    started_at: datetime
     ended_at: datetime
     evidence: Mapping[str, Any]
 
@@ -599,7 +597,7 @@ def pending_zeros(connection: "duckdb.DuckDBPyConnection", since: datetime, acco
 
 _PENDING = """
     select
-        c.run_id, c.role, c.account_id, c.region, c.listing, c.outcome, c.profile, c.started_at, c.ended_at, c.evidence
+        c.run_id, c.role, c.account_id, c.region, c.listing, c.outcome, c.ended_at, c.evidence
     from audit.collection as c
     join audit.newest_cell as n using (role, account_id, region, listing)
     where
@@ -611,15 +609,16 @@ _PENDING = """
             -- The bill alone speaks against it: whether CloudTrail bears it out is history for the next night.
             or (c.outcome = 'empty_suspect' and json_extract_string(c.evidence, '$.confirmed') = 'false')
         )
-        and json_extract(c.evidence, '$.request_ids') is not null
+        and json_extract(c.evidence, '$.trail_region') is not null
+        and c.error_code is distinct from 'NoRequestId'
     qualify row_number() over (
         partition by c.role, c.account_id, c.region, c.listing order by c.ended_at desc
     ) <= $nights
 """
 
 
-def settle_zeros(connection: "duckdb.DuckDBPyConnection", path: str | Path) -> int:
-    """Write what CloudTrail decided on zeros; how many cells that were.
+def settle_zeros(connection: "duckdb.DuckDBPyConnection", path: str | Path) -> None:
+    """Write what CloudTrail decided on zeros.
 
     Args:
         path: newline-delimited JSON of run_id, role, account_id, region, listing, outcome, is_trusted, error_code,
@@ -641,7 +640,7 @@ def settle_zeros(connection: "duckdb.DuckDBPyConnection", path: str | Path) -> i
         """,
         {"path": str(path)},
     )
-    updated = connection.execute(
+    connection.execute(
         """
         update audit.collection as c
         set
@@ -652,23 +651,33 @@ def settle_zeros(connection: "duckdb.DuckDBPyConnection", path: str | Path) -> i
             c.run_id = t.run_id and c.role = t.role and c.account_id = t.account_id and c.region = t.region
             and c.listing = t.listing
         """
-    ).fetchall()
+    )
     _tell_anew(connection)
-    return int(updated[0][0])
 
 
 def unrecorded_calls(connection: "duckdb.DuckDBPyConnection") -> frozenset[str]:
     """The kinds of call that CloudTrail was found never to record, such as `cloudwatch:GetMetricData`."""
-    rows = connection.execute(
-        "select call from audit.trail_call where recorded_at is null and missed_since is not null"
-    ).fetchall()
+    rows = connection.execute("select call from audit.trail_call where unrecorded_since is not null").fetchall()
     return frozenset(call for (call,) in rows)
 
 
 def record_trail_calls(
-    connection: "duckdb.DuckDBPyConnection", recorded: Iterable[str], missed: Iterable[str], now: datetime
-) -> None:
-    """Remember which kinds of call CloudTrail showed, and which it lacked though it should have had them."""
+    connection: "duckdb.DuckDBPyConnection",
+    recorded: Iterable[str],
+    missed: Iterable[str] = (),
+    *,
+    now: datetime,
+    patience: timedelta = timedelta(days=1),
+) -> list[str]:
+    """Remember which kinds of call CloudTrail showed, and which it lacked though it should have had them.
+
+    Args:
+        patience: how long a kind must be missed, and never seen anywhere, until it counts as one that CloudTrail does
+            not record.
+
+    Returns:
+        The kinds that count so from now on.
+    """
     connection.execute(
         """
         insert into audit.trail_call (call, recorded_at, missed_since)
@@ -683,6 +692,18 @@ def record_trail_calls(
         """,
         {"recorded": sorted(recorded), "missed": sorted(missed), "now": now},
     )
+    connection.execute("update audit.trail_call set unrecorded_since = null where recorded_at is not null")
+    rows = connection.execute(
+        """
+        update audit.trail_call set unrecorded_since = $now
+        where
+            unrecorded_since is null and recorded_at is null and missed_since <= $since
+            and list_contains($missed::varchar[], call)
+        returning call
+        """,
+        {"now": now, "since": now - patience, "missed": sorted(missed)},
+    ).fetchall()
+    return sorted(call for (call,) in rows)
 
 
 def newest_preflight(connection: "duckdb.DuckDBPyConnection") -> list[tuple[Any, ...]]:

@@ -2,7 +2,7 @@
 
 Every session is guarded: an operation outside the role's clause raises before anything is serialised or sent.
 What AWS does never raises here; it becomes the outcome of an `Answer`. What counts as nothing is decided
-elsewhere: here a zero is only suspect.
+elsewhere: here a zero is unconfirmed.
 """
 
 import base64
@@ -13,7 +13,7 @@ import re
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -585,6 +585,9 @@ class Reach:
             return nobody(error)
         if identity.account_id != question.account_id:
             return somebody_else(identity, "Its answer does not count.")
+        if not pages.count and question.batches:
+            # All of what it was asked about went away meanwhile, by AWS's own word.
+            return answer("skipped", skip_reason="parent_gone")
         if not pages.found:
             return answer(
                 "empty_unconfirmed",
@@ -955,12 +958,25 @@ class Reach:
         asking: _Asking | None = None
         recorded: dict[str, str | None] = {}
         refused: list[dict[str, Any]] = []
+        kinds: set[str] = set()
         events = 0
         newest: datetime | None = None
 
         def found(reason: str = "", *, is_denied: bool = False) -> TrailEvents:
             requests = asking.requests if asking else 0
-            return TrailEvents(not reason, reason, recorded, refused, events, newest, since, until, requests, is_denied)
+            return TrailEvents(
+                not reason,
+                reason,
+                recorded,
+                refused,
+                events,
+                newest,
+                since,
+                until,
+                requests,
+                is_denied,
+                frozenset(kinds),
+            )
 
         try:
             identity = self.identify(profile)
@@ -987,6 +1003,7 @@ class Reach:
                         events += 1
                         at = datetime.fromisoformat(event["EventTime"])
                         newest = max(newest or at, at)
+                        kinds |= {lookup.calls[name] for name in [_event_name(event)] if name in lookup.calls}
                         if detail.get("requestID") in lookup.request_ids:
                             known = recorded.get(detail["requestID"])
                             recorded[detail["requestID"]] = known or detail.get("errorCode") or None
@@ -1196,13 +1213,17 @@ def _user_name(arn: str) -> str:
     return arn.rpartition(":")[2].rpartition("/")[2]
 
 
+def _event_name(event: Mapping[str, Any]) -> tuple[str, str]:
+    """Source and name of an event; Lambda's carry the version of its interface."""
+    return event["EventSource"], re.sub(r"20\d{6}(v\d+)?$", "", str(event["EventName"]))
+
+
 def _refusal(
-    event: Mapping[str, Any], detail: Mapping[str, Any], calls: Collection[tuple[str, str]]
+    event: Mapping[str, Any], detail: Mapping[str, Any], calls: Container[tuple[str, str]]
 ) -> dict[str, Any] | None:
-    # EC2's codes carry a prefix in CloudTrail, Lambda's event names the version of its interface.
+    # EC2's codes carry a prefix in CloudTrail.
     code = str(detail.get("errorCode", "")).removeprefix("Client.").removeprefix("Server.")
-    name = re.sub(r"20\d{6}(v\d+)?$", "", str(event["EventName"]))
-    if code not in REFUSAL_CODES or (event["EventSource"], name) not in calls:
+    if code not in REFUSAL_CODES or _event_name(event) not in calls:
         return None
     return {
         "event_id": event["EventId"],

@@ -63,7 +63,8 @@ def covered(connection: duckdb.DuckDBPyConnection, query: str) -> list[tuple[Any
     """What a query says of every cell, in one order."""
     # A warehouse of before has no time of a confirmation.
     return connection.execute(
-        f"select columns(lambda c: c <> 'confirmed_at') from ({query}) order by role, account_id, region, listing"
+        "select columns(lambda c: c not in ('confirmed_at', 'is_known', 'known_at')) "
+        f"from ({query}) order by role, account_id, region, listing"
     ).fetchall()
 
 

@@ -249,6 +249,7 @@ def zero(
         "request_ids": ("r-1",),
         "call": "ec2:DescribeInstances",
         "caller_arn": "arn:aws:sts::111122223333:assumed-role/Reader/cmdb",
+        "trail_region": "us-east-1",
     }
     return zero_verdict(
         Zero(sense, witness=witness, **right | other), trail, zero_evidence=zero_evidence, is_recorded=is_recorded
@@ -374,6 +375,13 @@ def test_a_refusal_of_before_the_question_is_none_of_it(minutes: int, outcome: O
     assert zero(trail=replace(LATE, refused=[REFUSAL | {"time": at}])).outcome == outcome
 
 
+def test_a_refusal_of_another_kind_of_call_is_none_of_it() -> None:
+    """A person may share the session, and be refused what this product never asks."""
+    assert zero(trail=replace(LATE, refused=[REFUSAL | {"name": "DescribeVpcs"}])).outcome == "empty_unconfirmed"
+    versioned = REFUSAL | {"name": "ListFunctions20150331"}
+    assert zero(trail=replace(LATE, refused=[versioned]), call="lambda:ListFunctions").outcome == "empty_suspect"
+
+
 def test_a_call_that_cloudtrail_never_records_is_judged_without_it_and_says_so() -> None:
     verdict = zero(trail=LATE, is_recorded=False)
     assert verdict.outcome == "empty_verified"
@@ -391,6 +399,15 @@ def test_a_call_that_cloudtrail_never_records_is_judged_without_it_and_says_so()
         pytest.param(LATE, ONE_NIGHT, True, id="a night ago, others are there"),
         pytest.param(LATE, ONE_NIGHT - MINUTE, False, id="less than a night ago"),
         pytest.param(NEVER, ONE_NIGHT, False, id="nothing of the caller is there"),
+        pytest.param(
+            replace(LATE, kinds=frozenset({"ec2:DescribeInstances"})),
+            ONE_NIGHT,
+            False,
+            id="another of its kind is there",
+        ),
+        pytest.param(
+            replace(LATE, kinds=frozenset({"ec2:DescribeVpcs"})), ONE_NIGHT, True, id="others of another kind are there"
+        ),
         pytest.param(CLEAN, ONE_NIGHT, False, id="it is there"),
         pytest.param(OWN_ERROR, ONE_NIGHT, False, id="it is there, refused"),
         pytest.param(THROTTLED, ONE_NIGHT, False, id="not answered"),
@@ -422,6 +439,7 @@ def test_the_evidence_of_a_zero_is_whole() -> None:
         "pages": "every page was read",
         "call": "ec2:DescribeInstances",
         "caller_arn": "arn:aws:sts::111122223333:assumed-role/Reader/cmdb",
+        "trail_region": "us-east-1",
         "request_ids": ["r-1"],
         "asked_from": NOW.isoformat(),
         "cloudtrail": zero().evidence["cloudtrail"],
@@ -684,6 +702,8 @@ def test_trusted_cells_of_which_only_the_number_is_known_count_among_those_asked
     ("reasons", "said"),
     [
         (("not_requested", "account_suspended", "no_profile"), PASSED),
+        (("parents_unconfirmed", "denied_by_policy"), PASSED),
+        (("parents_unconfirmed", "region_not_selected", "no_profile"), PASSED),
         (("optional_grant_not_given", "region_not_enabled"), PASSED),
         (("no_profile", "account_suspended"), BLOCKED),
         (("not_requested", "parents_unknown"), BLOCKED),

@@ -18,7 +18,7 @@ from conftest import MakeOrganisation, policies, sign_in
 from nights import DATABASE, cmdb, copy_of, night_environment, query, run_night, said_in
 
 from faults.ground import fingerprint
-from pipelines import rules
+from pipelines import confirmation, rules
 from simulator.client import Simulator, start
 
 LATER = 12 * 60
@@ -324,9 +324,17 @@ def test_a_call_that_the_trail_never_records_is_found_out_and_said_once(
     assert query(late.database, "select call from audit.trail_call where missed_since is not null") == []
     # The only clock that cannot be passed here is the product's own.
     monkeypatch.setattr(rules, "ONE_NIGHT", timedelta(0))
+    assert late.confirm().exit_code == 0
+    # One miss proves nothing either: it is remembered, and the zeros go on waiting.
+    assert query(late.database, "select call, unrecorded_since from audit.trail_call where recorded_at is null") == [
+        (kind, None)
+    ]
+    assert zeros_of(late.database, listing) == {("empty_unconfirmed", False)}
+    monkeypatch.setattr(confirmation, "UNRECORDED_AFTER", timedelta(0))
     confirm = late.confirm()
     assert confirm.exit_code == 0, confirm.sentences
     assert sum(kind in sentence for sentence in said_in(confirm.run_id)) == 1
+    assert late.confirm().exit_code == 0
     assert zeros_of(late.database, listing) == {("empty_verified", True)}
     assert query(late.database, "select call from audit.trail_call where recorded_at is null") == [(kind,)]
     monkeypatch.undo()

@@ -27,7 +27,7 @@ trusted as (
         listing,
         max(ended_at) as ended_at
     from audit.coverage
-    where is_trusted
+    where is_known
     group by all
 ),
 

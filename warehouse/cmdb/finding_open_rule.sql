@@ -70,7 +70,7 @@ select
     opened.to_port,
     opened.cidr,
     opened.description,
-    case when cell.is_trusted then coalesce(interface.interface_count, 0) end as interface_count,
+    case when cell.is_known then coalesce(interface.interface_count, 0) end as interface_count,
     opened.is_stale,
     opened.run_id,
     opened.listing,
@@ -87,4 +87,4 @@ left join audit.coverage as cell
         opened.account_id = cell.account_id
         and opened.region = cell.region
         and cell.listing = 'ec2_network_interface'
-        and cell.is_trusted
+        and cell.is_known

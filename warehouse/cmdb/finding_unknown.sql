@@ -44,7 +44,7 @@ trusted as (
         region,
         listing
     from audit.coverage
-    where is_trusted
+    where is_known
 )
 
 select

@@ -18,7 +18,7 @@ with known as (
         account_id,
         region
     from audit.coverage
-    where listing in ('ec2_network_interface', 'ec2_security_group_rule') and is_trusted
+    where listing in ('ec2_network_interface', 'ec2_security_group_rule') and is_known
     group by all
     having count(distinct listing) = 2
 ),

@@ -18,7 +18,7 @@ with known as (
         region,
         bool_or(listing = 'ec2_network_interface') as has_interfaces
     from audit.coverage
-    where listing in ('ec2_flow_log', 'ec2_subnet', 'ec2_network_interface') and is_trusted
+    where listing in ('ec2_flow_log', 'ec2_subnet', 'ec2_network_interface') and is_known
     group by account_id, region
     having bool_or(listing = 'ec2_flow_log') and bool_or(listing = 'ec2_subnet')
 ),

@@ -114,7 +114,7 @@ account_cell as (
     select
         account.account_id,
         -- Regions and services that are not there, and what nobody wants asked, are not missing.
-        coalesce(bool_and(cell.is_trusted) filter (
+        coalesce(bool_and(cell.is_known) filter (
             where cell.outcome <> 'skipped' or cell.skip_reason in ('no_profile', 'account_suspended')
         ), false) as is_covered
     from org.account as account

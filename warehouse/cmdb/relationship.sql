@@ -61,10 +61,10 @@ cell as (
         account_id,
         region,
         listing,
-        ended_at,
-        is_trusted
+        coalesce(known_at, ended_at) as ended_at,
+        coverage.is_known
         or coalesce(skip_reason, '') in ('account_left', 'caller_changed', 'parent_gone') as is_known
-    from audit.coverage
+    from audit.coverage as coverage
 ),
 
 unobserved as (

@@ -116,7 +116,8 @@ cell as (
         account_id,
         region,
         listing,
-        is_trusted,
+        is_known,
+        known_at,
         skip_reason,
         ended_at
     from audit.coverage
@@ -128,36 +129,36 @@ absent as (
         before.* replace (
             case
                 when
-                    before.retired_at is not null or not coalesce(cell.is_trusted, false)
+                    before.retired_at is not null or not coalesce(cell.is_known, false)
                     then before.missing_since
-                else coalesce(before.missing_since, cell.ended_at)
+                else coalesce(before.missing_since, cell.known_at)
             end as missing_since,
             case
                 when before.retired_at is not null then before.retired_at
                 when cell.skip_reason = 'account_left' then cell.ended_at
                 when
-                    cell.is_trusted
-                    and cell.ended_at >= before.missing_since + interval 12 hours
-                    then cell.ended_at
+                    cell.is_known
+                    and cell.known_at >= before.missing_since + interval 12 hours
+                    then cell.known_at
             end as retired_at,
             case
                 when before.retired_reason is not null then before.retired_reason
                 when cell.skip_reason = 'account_left' then 'account_left'
                 when
-                    cell.is_trusted
-                    and cell.ended_at >= before.missing_since + interval 12 hours
+                    cell.is_known
+                    and cell.known_at >= before.missing_since + interval 12 hours
                     then 'not_found'
             end as retired_reason,
             case
                 when before.retired_at is not null or cell.skip_reason = 'account_left' then 'retired'
                 when
-                    cell.is_trusted
-                    and cell.ended_at >= before.missing_since + interval 12 hours
+                    cell.is_known
+                    and cell.known_at >= before.missing_since + interval 12 hours
                     then 'retired'
-                when cell.is_trusted then 'missing'
+                when cell.is_known then 'missing'
                 else before.status
             end as status,
-            not coalesce(cell.is_trusted, false)
+            not coalesce(cell.is_known, false)
             and before.retired_at is null
             and coalesce(cell.skip_reason, '') <> 'account_left' as is_stale
         )

@@ -10,7 +10,7 @@
 -- first_used_date: First day of the bill here with a value of it.
 -- last_used_date: Last day of the bill here with a value of it.
 with answer as (
-    select coalesce(bool_or(is_trusted), false) as is_given
+    select coalesce(bool_or(is_known), false) as is_given
     from audit.coverage
     where listing = 'cost_allocation_tag'
 ),

@@ -94,8 +94,28 @@ with standing as (
     -- An acceptance holds for the later zeros of its cell, until something is found there again.
     select
         n.*,
-        coalesce(n.acceptance.ended_at > coalesce(n.found_at, '-infinity'::timestamptz), false) as is_accepted
+        coalesce(
+            n.acceptance.ended_at > coalesce(n.found_at, '-infinity'::timestamptz)
+            -- Not against what CloudTrail said after it.
+            and not coalesce(
+                n.newest.outcome = 'empty_suspect' and n.newest.confirmed_at > n.acceptance.since, false
+            ),
+            false
+        ) as is_accepted
     from audit.newest_cell as n
+),
+
+judged as (
+    select
+        s.*,
+        s.newest.is_trusted
+        or (s.is_accepted and s.newest.outcome in ('empty_suspect', 'empty_unconfirmed')) as is_trusted,
+        -- Empty when it could last be trusted, and empty now: nothing is in doubt but the newest look.
+        coalesce(
+            s.newest.outcome = 'empty_unconfirmed' and s.newest.error_code is null and s.trusted[1].record_count = 0,
+            false
+        ) as is_still_empty
+    from standing as s
 )
 
 select
@@ -105,8 +125,8 @@ select
     s.listing,
     s.newest.profile,
     s.newest.outcome,
-    s.newest.is_trusted
-    or (s.is_accepted and s.newest.outcome in ('empty_suspect', 'empty_unconfirmed')) as is_trusted,
+    s.is_trusted,
+    s.is_trusted or s.is_still_empty as is_known,
     case when s.is_accepted then greatest(s.trusted_at, s.suspected_at) else s.trusted_at end
         as last_trusted_at,
     s.newest.record_count,
@@ -118,11 +138,15 @@ select
     s.newest.run_id,
     s.newest.attempt_count,
     s.newest.ended_at,
+    case
+        when s.is_trusted then s.newest.ended_at
+        when s.is_still_empty then s.trusted_at
+    end as known_at,
     s.newest.confirmed_at,
     case when s.is_accepted then s.acceptance.who end as accepted_by,
     case when s.is_accepted then s.acceptance.reason end as accepted_reason,
     case when s.is_accepted then s.acceptance.since end as accepted_at
-from standing as s;
+from judged as s;
 comment on view audit.coverage is
 'The newest answer of every cell, and when it could last be believed. Key role, account_id, region, listing.';
 comment on column audit.coverage.role is
@@ -137,6 +161,10 @@ comment on column audit.coverage.outcome is
 'Newest outcome, one of those that audit.collection.outcome lists.';
 comment on column audit.coverage.is_trusted is
 'Whether the newest answer may be believed; true for an accepted zero until the cell is found again.';
+comment on column audit.coverage.is_known is
+'Whether it is known what is there: trusted, or a zero that waits for CloudTrail after a trusted zero.';
+comment on column audit.coverage.known_at is
+'The time as of which it is known, UTC; NULL where it is not. Source: audit.collection.';
 comment on column audit.coverage.last_trusted_at is
 'When the cell was last answered in a way that may be believed, UTC; NULL if never.';
 comment on column audit.coverage.record_count is
@@ -165,7 +193,8 @@ comment on column audit.coverage.accepted_at is 'When it was accepted, UTC. Sour
 create table audit.trail_call (
     call varchar primary key,
     recorded_at timestamptz,
-    missed_since timestamptz
+    missed_since timestamptz,
+    unrecorded_since timestamptz
 );
 comment on table audit.trail_call is
 'One row per kind of call whose zeros were looked up in CloudTrail: whether CloudTrail records it at all.';
@@ -175,3 +204,5 @@ comment on column audit.trail_call.recorded_at is
 'When a call of this kind was last seen in CloudTrail, UTC; NULL if never. Source: cloudtrail:LookupEvents.';
 comment on column audit.trail_call.missed_since is
 'When CloudTrail first lacked a call of a night ago though it showed others of its caller, UTC; else NULL.';
+comment on column audit.trail_call.unrecorded_since is
+'Since when zeros of such calls are judged without CloudTrail, UTC: missed for two nights, and never seen; else NULL.';

@@ -20,7 +20,7 @@ with place as (
         account_id,
         region,
         listing,
-        bool_or(is_trusted) as is_trusted,
+        bool_or(is_known) as is_known,
         max_by(coalesce(skip_reason, outcome), ended_at) as why
     from audit.coverage
     group by account_id, region, listing
@@ -92,7 +92,7 @@ instance as (
         -- What was known of its disks before an answer failed, still is.
         case
             when coalesce(disk.disk_count, 0) >= len(item.volume_ids) then null
-            when not coalesce(place.is_trusted, false) then 'the sizes of its disks could not be listed'
+            when not coalesce(place.is_known, false) then 'the sizes of its disks could not be listed'
             else len(item.volume_ids)
                 - coalesce(disk.disk_count, 0)
                 || ' of its disks are not known'
@@ -330,12 +330,12 @@ select
     case
         when instance.state <> 'running' then false
         when instance.collected_at - instance.launched_at < to_days(rule.min_days) then false
-        when not coalesce(place.is_trusted, false) then null
+        when not coalesce(place.is_known, false) then null
         when measured.busy_days > 0 then false
         when measured.known_days >= rule.min_days then true
     end as is_flagged,
     case
-        when coalesce(place.is_trusted, false)
+        when coalesce(place.is_known, false)
             then 'CloudWatch has '
                 || coalesce(measured.known_days, 0)
                 || ' whole days of data, and '
@@ -434,7 +434,7 @@ select
             or snapshot.storage_tier = 'archive'
             or imaged.snapshot_id is not null
             then false
-        when coalesce(place.is_trusted, false) then true
+        when coalesce(place.is_known, false) then true
     end as is_flagged,
     'the images that may need it could not be listed: ' || coalesce(place.why, 'not asked') as unknown_reason,
     snapshot.started_at as since,

@@ -20,7 +20,7 @@ with place as (
         account_id,
         region,
         listing,
-        bool_or(is_trusted) as is_trusted,
+        bool_or(is_known) as is_known,
         max_by(coalesce(skip_reason, outcome), ended_at) as why
     from audit.coverage
     group by account_id, region, listing
@@ -159,12 +159,12 @@ select
     case
         when database.status <> 'available' then false
         when database.collected_at - database.created_at < to_days(rule.min_days) then false
-        when not coalesce(place.is_trusted, false) then null
+        when not coalesce(place.is_known, false) then null
         when connection.used_days > 0 then false
         when connection.known_days >= rule.min_days then true
     end as is_flagged,
     case
-        when coalesce(place.is_trusted, false)
+        when coalesce(place.is_known, false)
             then 'CloudWatch has ' || coalesce(connection.known_days, 0) || ' whole days of data, and '
                 || rule.min_days || ' are needed'
         else 'CloudWatch did not answer: ' || coalesce(place.why, 'not asked')
@@ -248,7 +248,7 @@ select
     snapshot.is_stale,
     case
         when known.resource_id is not null then false
-        when snapshot.source_resource_id is null or not coalesce(place.is_trusted, false) then null
+        when snapshot.source_resource_id is null or not coalesce(place.is_known, false) then null
         else snapshot.collected_at - snapshot.created_at >= to_days(rule.min_days)
     end as is_flagged,
     case
@@ -309,9 +309,9 @@ select
     bucket.region,
     bucket.collected_at,
     bucket.is_stale,
-    case when coalesce(place.is_trusted, false) then not bucket.has_objects end as is_flagged,
+    case when coalesce(place.is_known, false) then not bucket.has_objects end as is_flagged,
     case
-        when coalesce(place.is_trusted, false)
+        when coalesce(place.is_known, false)
             then 'S3 did not say whether it holds anything'
         else 'its content was not asked: ' || coalesce(place.why, everywhere.why, 'not asked')
     end as unknown_reason,
@@ -351,7 +351,7 @@ select
     item.collected_at,
     item.is_stale,
     case
-        when not coalesce(place.is_trusted, false) or coalesce(asked.is_stale, true) then null
+        when not coalesce(place.is_known, false) or coalesce(asked.is_stale, true) then null
         when asked.data_points > 0 then false
         when item.modified_at >= asked.end_date - to_days(rule.min_days) then false
         -- Silence is the word of CloudWatch only where it has spoken.
@@ -361,7 +361,7 @@ select
     end as is_flagged,
     case
         when
-            not coalesce(place.is_trusted, false) or coalesce(asked.is_stale, true)
+            not coalesce(place.is_known, false) or coalesce(asked.is_stale, true)
             then 'CloudWatch did not answer: ' || coalesce(place.why, 'not asked')
         when not asked.is_complete then 'CloudWatch did not answer whole'
         when asked.end_date - asked.first_date < rule.min_days then 'CloudWatch was asked about too few days'

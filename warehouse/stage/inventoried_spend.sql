@@ -39,13 +39,13 @@ asked as (
     select
         account_id,
         split_part(listing, ':', 1) as listing,
-        bool_or(outcome <> 'skipped') and bool_and(is_trusted) filter (
+        bool_or(outcome <> 'skipped') and bool_and(audit.coverage.is_known) filter (
             where outcome <> 'skipped' or skip_reason in (
                 'no_profile', 'account_suspended', 'denied_by_policy', 'region_not_selected'
             )
         ) as is_known,
         max(ended_at) as answered_at,
-        coalesce(sum(record_count) filter (where is_trusted), 0) as record_count
+        coalesce(sum(record_count) filter (where audit.coverage.is_known), 0) as record_count
     from audit.coverage
     where role in ('operations', 'workload')
     group by all
