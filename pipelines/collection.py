@@ -769,13 +769,19 @@ class Collection:
         )
 
     def _billed(self) -> dict[tuple[str, str], tuple[str, ...]]:
-        """What the bill says against listings that are empty in every region of an account."""
+        """What the bill says against listings that are empty in every region of an account.
+
+        Where a region did not answer, what is billed may be there: then the bill speaks against no other region.
+        """
         if not any("witnessed" in (listing.zero, *listing.zero_of.values()) for listing in self.listings):
             return {}
         found = {
             (key[1], entry.answer.question.listing.name)
             for key, entry in self.asked.items()
-            if entry.answer.outcome == "found"
+            if entry.answer.outcome in ("found", *rules.FAILURES) or entry.answer.skip_reason in rules.CLOSED
+        }
+        found |= {
+            (key[1], key[3].partition(":")[0]) for key, cell in self.not_asked.items() if cell.reason in rules.CLOSED
         }
         # What was kept from an earlier run explains the bill too.
         found |= {(key[1], key[3].partition(":")[0]) for key in self._kept if self.earlier[key].outcome == "found"}

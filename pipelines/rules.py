@@ -28,7 +28,7 @@ PUBLISH_MAX_AGE = timedelta(hours=24)
 TRUSTED: frozenset[Outcome] = frozenset({"found", "empty_verified"})
 """Outcomes whose records, or whose absence of records, count."""
 
-CENTRAL_BLOCKS: frozenset[Outcome] = frozenset({"denied", "failed", "wrong_account"})
+FAILURES: frozenset[Outcome] = frozenset({"denied", "failed", "wrong_account"})
 """Outcomes of a central role's cell that block what reads it; of a workload account they freeze their cell."""
 
 ANSWERED_SKIPS = frozenset(
@@ -456,7 +456,7 @@ def listing_verdict(
     suspect = [cell for cell in untrusted if cell.outcome == "empty_suspect"]
     if suspect:
         return Verdict(False, _sentence(listing, suspect), at_fault=_rows(suspect))
-    central = [cell for cell in untrusted if cell.role != "workload" and cell.outcome in CENTRAL_BLOCKS]
+    central = [cell for cell in untrusted if cell.role != "workload" and cell.outcome in FAILURES]
     if central:
         return Verdict(False, f"{_sentence(listing, central)}{_policy_hint(central)}", at_fault=_rows(central))
     loud = [cell for cell in untrusted if cell.outcome != "empty_unconfirmed" or cell.error_code is not None]

@@ -112,7 +112,9 @@ judged as (
         or (s.is_accepted and s.newest.outcome in ('empty_suspect', 'empty_unconfirmed')) as is_trusted,
         -- Empty when it could last be trusted, and empty now: nothing is in doubt but the newest look.
         coalesce(
-            s.newest.outcome = 'empty_unconfirmed' and s.newest.error_code is null and s.trusted[1].record_count = 0,
+            s.newest.outcome = 'empty_unconfirmed'
+            and s.newest.error_code is null
+            and s.trusted[1].record_count = 0,
             false
         ) as is_still_empty
     from standing as s
@@ -205,4 +207,4 @@ comment on column audit.trail_call.recorded_at is
 comment on column audit.trail_call.missed_since is
 'When CloudTrail first lacked a call of a night ago though it showed others of its caller, UTC; else NULL.';
 comment on column audit.trail_call.unrecorded_since is
-'Since when zeros of such calls are judged without CloudTrail, UTC: missed for two nights, and never seen; else NULL.';
+'Since when zeros of such calls are judged without CloudTrail, UTC; NULL where CloudTrail records them.';
