@@ -244,12 +244,16 @@ class Ground:
     def truthful(self) -> None:
         """Every lie ends, and nobody remembers what was refused meanwhile, CloudTrail neither."""
         self.simulator.stop_lying()
-        self.simulator.configure(org_mode="silent-zero")
+        self.simulator.configure(org_mode="silent-zero", trail_passes=True, trail_passed_minutes=0)
         self.simulator.clear_log()
 
     def night(self, database: Path, *, prepare: Callable[[], None] = lambda: None, **settings: str) -> Ended:
         """`cmdb nightly` in a process of its own."""
         return apart(command("nightly", prepare=prepare), self.scratch, self.environment(database, **settings))
+
+    def confirm(self, database: Path, **settings: str) -> Ended:
+        """`cmdb confirm` in a process of its own."""
+        return apart(command("confirm"), self.scratch, self.environment(database, **settings))
 
     def begin_night(self, database: Path, *, prepare: Callable[[], None] = lambda: None, **settings: str) -> Child:
         """The same, not waited for."""

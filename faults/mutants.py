@@ -143,7 +143,7 @@ TARGETS: Mapping[str, Target] = {
                     "Reach._pagination",
                     "Reach._try",
                     "Reach._attempt",
-                    "Reach.refusals",
+                    "Reach.trail_events",
                     "_loop",
                     "_outcome_of",
                     "_classified",
