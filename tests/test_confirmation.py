@@ -68,6 +68,7 @@ def test_the_sentence_counts_each_decision_once() -> None:
         ({"1": 5}, [Accounts("")]),
         ({"1": 5, "2": 5}, [Accounts("")]),
         ({"2": 6, "1": 5}, [Accounts("", "2"), Accounts("2")]),
+        ({"1": 6, "2": 5, "3": 5}, [Accounts("", "2"), Accounts("2")]),
         ({"1": 99, "2": 10, "3": 1}, [Accounts("", "2"), Accounts("2", "3"), Accounts("3")]),
         ({"1": 4, "2": 6, "3": 10, "4": 1}, [Accounts("", "3"), Accounts("3", "4"), Accounts("4")]),
     ],
