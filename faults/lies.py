@@ -862,10 +862,15 @@ def compared(database: Path, known: Known, lie: Lie, frozen: Sequence[Sequence[s
     """What is otherwise in a published dataset than the fate of a lie about an account demands."""
     found = tables(database, known.before, known.runs)
     if lie.fate == "survived":
-        return [*_untrusted(database, (), late=lie.late), *filter(None, [difference(found, known.tonight)])]
+        wrong = _untrusted(database, (), late=lie.late)
+        if not lie.late:
+            return [*wrong, *filter(None, [difference(found, known.tonight)])]
+        open_ones = may_be_open(found)
+        other = difference(*({name: of[name] for name in of if name not in open_ones} for of in (found, known.tonight)))
+        return [*wrong, *filter(None, [other]), *_invented(found, known.tonight, open_ones)]
     if lie.fate == "missing":
         return [*_nothing_retired(found, known), *elsewhere(found, known.tonight, [account])]
-    may_differ = (*RESTING_ON_MORE, *lie.differs, *lie.stale)
+    may_differ = (*RESTING_ON_MORE, *lie.differs, *lie.stale, *(may_be_open(found) if lie.late else ()))
     return [
         *_untrusted(database, frozen, late=lie.late),
         *_all_stale(found, known.tonight, lie.stale),
@@ -878,6 +883,27 @@ def _is_frozen(frozen: Sequence[Sequence[str]], listing: str, account: str, regi
         fnmatchcase(listing, place[0]) and fnmatchcase(account, place[1]) and fnmatchcase(region, place[2])
         for place in frozen
     )
+
+
+SAYING_WHAT_IS_OPEN = ("cmdb.decommission_signal", "cmdb.finding_unknown")
+"""Tables of which a row may say that something is not known."""
+
+
+def may_be_open(found: Tables) -> tuple[str, ...]:
+    """Tables that leave open what rests on a zero that CloudTrail has not confirmed."""
+    findings = (name for name in found if name.startswith("cmdb.finding_"))
+    return tuple(dict.fromkeys((*SAYING_WHAT_IS_OPEN, *findings)))
+
+
+def _invented(found: Tables, tonight: Tables, names: Sequence[str]) -> list[str]:
+    """Findings that are none in truth: one that is left open says nothing, and is no other one."""
+    failures = []
+    for name in names:
+        columns, rows = found[name]
+        true = set(map(repr, tonight[name][1]))
+        if name not in SAYING_WHAT_IS_OPEN and (more := [row for row in rows if repr(row) not in true]):
+            failures.append(f"{name} has {len(more)} rows that are not tonight's, such as {more[0]} of {columns}")
+    return failures
 
 
 def _all_stale(found: Tables, tonight: Tables, names: Sequence[str]) -> list[str]:
@@ -1004,7 +1030,7 @@ def _row_is_frozen(table: str, columns: Sequence[str], row: Sequence[Any], froze
     def value(*names: str) -> str:
         return next((row[columns.index(name)] for name in names if name in columns), "")
 
-    listing = value("listing") or table
+    listing = value("listing").partition(":")[0] or table
     asked = listings().get(listing)
     if asked is not None and "workload" not in asked.roles:
         # `*` is told of workload accounts: the rows of a central role are frozen where its listing is named.

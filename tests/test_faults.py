@@ -436,6 +436,26 @@ def test_a_table_that_is_all_stale_has_every_row_of_tonight_and_no_other() -> No
         assert len(lies._all_stale(there(*rows), there(ONE, TWO), [name])) == 1
 
 
+def test_a_finding_may_be_left_open_and_none_may_be_made_up() -> None:
+    name = "cmdb.finding_something"
+    columns, (one, two) = next(iter(there(ONE, TWO).values()))
+    tonight: Tables = {name: (columns, [one, two]), "cmdb.finding_unknown": (columns, [])}
+    assert set(lies.may_be_open(tonight)) == {"cmdb.decommission_signal", "cmdb.finding_unknown", name}
+    left_open: Tables = {name: (columns, [one]), "cmdb.finding_unknown": (columns, [two])}
+    assert lies._invented(left_open, tonight, list(tonight)) == []
+    made_up: Tables = {name: (columns, [one, (*two[:3], "stopped", False)]), "cmdb.finding_unknown": (columns, [])}
+    assert len(lies._invented(made_up, tonight, list(tonight))) == 1
+
+
+def test_a_row_of_a_central_role_is_frozen_where_its_listing_is_named() -> None:
+    columns = ("arn", "caller_account_id", "cell_region", "listing", "is_stale")
+    row = ("arn:x", "000000000001", "us-east-1", "resource_group_member:payments", False)
+    table = "resource_group_member"
+    assert lies._row_is_frozen(table, columns, row, [(table, "000000000001", "*")])
+    assert not lies._row_is_frozen(table, columns, row, [(table, "000000000002", "*")])
+    assert not lies._row_is_frozen(table, columns, row, [("*", "000000000001", "*")])
+
+
 def test_every_lie_that_the_simulator_knows_is_told() -> None:
     from simulator.faults import LIES
 
