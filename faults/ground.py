@@ -266,9 +266,10 @@ def grounded(scratch: Path, **options: Any) -> Iterator[Ground]:
 
     CloudTrail's look-ups come late enough, unless `trail_passes=False` is said.
     """
+    options = {"trail_passes": True, **options}
     scratch.mkdir(parents=True, exist_ok=True)
     documents: dict[str, dict[str, Any]] = {role: policy(role, optional=True) for role in ROLES}
-    with start(scratch / "organisation", documents, **{"trail_passes": True, **options}) as simulator:
+    with start(scratch / "organisation", documents, **options) as simulator:
         cache = Path(".aws", "sso", "cache")
         shutil.copytree(simulator.directory / cache, Path(os.environ["HOME"]) / cache, dirs_exist_ok=True)
         yield Ground(simulator, scratch)
