@@ -84,7 +84,7 @@ class Lie:
         settings: variables of the night.
         lookalike: what Organizations answers to somebody else's account: `silent-zero` or `access-denied`.
         late: CloudTrail shows a call only after the night; `cmdb confirm` looks it up again when it does.
-        stale: tables that have tonight's rows, each marked stale.
+        stale: tables that have yesterday's rows, each marked stale.
         mends: the next night, to which nobody lies, has to publish tonight's truth.
         what: a name for the page where those of the lies do not tell it.
         differs: tables besides that tell of it themselves.
@@ -873,7 +873,7 @@ def compared(database: Path, known: Known, lie: Lie, frozen: Sequence[Sequence[s
     may_differ = (*RESTING_ON_MORE, *lie.differs, *lie.stale, *(may_be_open(found) if lie.late else ()))
     return [
         *_untrusted(database, frozen, late=lie.late),
-        *_all_stale(found, known.tonight, lie.stale),
+        *_all_stale(found, known.yesterday, lie.stale),
         *frozen_rows(found, known.yesterday, known.tonight, frozen, may_differ),
     ]
 
@@ -906,11 +906,11 @@ def _invented(found: Tables, tonight: Tables, names: Sequence[str]) -> list[str]
     return failures
 
 
-def _all_stale(found: Tables, tonight: Tables, names: Sequence[str]) -> list[str]:
-    """What is otherwise in tables that have to have tonight's rows, each marked stale."""
+def _all_stale(found: Tables, yesterday: Tables, names: Sequence[str]) -> list[str]:
+    """What is otherwise in tables that have to have yesterday's rows, each marked stale."""
     failures = []
     for name in names:
-        columns, rows = tonight[name]
+        columns, rows = yesterday[name]
         stale = columns.index("is_stale")
         expected = sorted(((*row[:stale], True, *row[stale + 1 :]) for row in rows), key=repr)
         failures.append(difference({name: found[name]}, {name: (columns, expected)}))

@@ -428,7 +428,7 @@ def test_each_lie_that_is_not_survived_says_what_must_be_read_and_which_rule_or_
         assert lie.late or lie.fate != "doubted", lie.name
 
 
-def test_a_table_that_is_all_stale_has_every_row_of_tonight_and_no_other() -> None:
+def test_a_table_that_is_all_stale_has_every_row_of_yesterday_and_no_other() -> None:
     stale = [(*row[:4], True) for row in (ONE, TWO)]
     name = next(iter(there(ONE)))
     assert lies._all_stale(there(*stale), there(ONE, TWO), [name]) == []
