@@ -244,12 +244,16 @@ class Ground:
     def truthful(self) -> None:
         """Every lie ends, and nobody remembers what was refused meanwhile, CloudTrail neither."""
         self.simulator.stop_lying()
-        self.simulator.configure(org_mode="silent-zero")
+        self.simulator.configure(org_mode="silent-zero", trail_passes=True, trail_passed_minutes=0)
         self.simulator.clear_log()
 
     def night(self, database: Path, *, prepare: Callable[[], None] = lambda: None, **settings: str) -> Ended:
         """`cmdb nightly` in a process of its own."""
         return apart(command("nightly", prepare=prepare), self.scratch, self.environment(database, **settings))
+
+    def confirm(self, database: Path, **settings: str) -> Ended:
+        """`cmdb confirm` in a process of its own."""
+        return apart(command("confirm"), self.scratch, self.environment(database, **settings))
 
     def begin_night(self, database: Path, *, prepare: Callable[[], None] = lambda: None, **settings: str) -> Child:
         """The same, not waited for."""
@@ -258,7 +262,11 @@ class Ground:
 
 @contextlib.contextmanager
 def grounded(scratch: Path, **options: Any) -> Iterator[Ground]:
-    """A ground with an organisation of its own; HOME holds the sign-in tokens of all of them."""
+    """A ground with an organisation of its own; HOME holds the sign-in tokens of all of them.
+
+    CloudTrail's look-ups come late enough, unless `trail_passes=False` is said.
+    """
+    options = {"trail_passes": True, **options}
     scratch.mkdir(parents=True, exist_ok=True)
     documents: dict[str, dict[str, Any]] = {role: policy(role, optional=True) for role in ROLES}
     with start(scratch / "organisation", documents, **options) as simulator:

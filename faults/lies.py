@@ -20,14 +20,30 @@ from pipelines.catalogue import listings
 from resources import profile
 from resources.warehouse import Store
 
-Fate = Literal["survived", "refused", "frozen", "missing"]
+Fate = Literal["survived", "refused", "frozen", "missing", "doubted"]
 
 MEANING: dict[Fate, str] = {
     "survived": "published, every row the truth of tonight",
     "refused": "refused, the published file byte for byte the last one",
     "frozen": "published; the rows of these cells are the last trusted ones, marked stale, all others tonight's",
     "missing": "published; what the list left out is marked missing, nothing is retired",
+    "doubted": (
+        "published; the rows of these cells are the last trusted ones, marked stale, all others tonight's; "
+        "`cmdb confirm` refuses once CloudTrail has the call, the published file byte for byte the night's"
+    ),
 }
+
+CONFIRMED = "published, every row there; once CloudTrail has the calls, `cmdb confirm` publishes the truth of tonight"
+"""What a night comes to that nobody lies to while CloudTrail is late."""
+
+WAITS = "empty_unconfirmed"
+"""The outcome of a zero that CloudTrail has not confirmed."""
+
+DELAY_SECONDS = (3600, 3 * 3600)
+"""How late CloudTrail is where it is: later than the slowest machine is with a night."""
+
+UNTIL_CONFIRMED_MINUTES = 6 * 60
+"""After how many minutes it is looked up again: later than that."""
 
 Place = tuple[str, str, str]
 """Patterns of listing, account and region."""
@@ -67,6 +83,8 @@ class Lie:
         frozen: where what is published is not trusted; these and `{first}` and `{last}` region are put in.
         settings: variables of the night.
         lookalike: what Organizations answers to somebody else's account: `silent-zero` or `access-denied`.
+        late: CloudTrail shows a call only after the night; `cmdb confirm` looks it up again when it does.
+        stale: tables that have yesterday's rows, each marked stale.
         mends: the next night, to which nobody lies, has to publish tonight's truth.
         what: a name for the page where those of the lies do not tell it.
         differs: tables besides that tell of it themselves.
@@ -82,6 +100,8 @@ class Lie:
     settings: dict[str, str] = field(default_factory=dict)
     lookalike: str = "silent-zero"
     mends: bool = False
+    late: bool = False
+    stale: tuple[str, ...] = ()
     what: str = ""
     differs: tuple[str, ...] = ()
     prepare: Callable[[], None] = no_preparation
@@ -94,17 +114,21 @@ class Lie:
         more = [f"{name}={value or 'unset'}" for name, value in self.settings.items()]
         if self.lookalike != "silent-zero":
             more.append("Organizations refuses strangers")
+        if self.late:
+            more.append("CloudTrail is late")
         return " and ".join(self.told or ("no lie",)) + (f" ({', '.join(more)})" if more else "")
 
     @property
     def expected(self) -> str:
         """For the page."""
-        return MEANING[self.fate] + ("; the night after it publishes the truth of tonight" if self.mends else "")
+        meaning = CONFIRMED if self.late and self.fate == "survived" else MEANING[self.fate]
+        return meaning + ("; the night after it publishes the truth of tonight" if self.mends else "")
 
 
 REMEMBERING: Mapping[Fate, tuple[str, ...]] = {
     # What could not be judged in between stands there until it can be, or the resource is gone.
     "frozen": ("cmdb.decommission_signal",),
+    "doubted": ("cmdb.decommission_signal",),
     # What was missing in between has a version that says so, and relations that began anew.
     "missing": ("cmdb.relationship", "cmdb.resource_version"),
 }
@@ -121,9 +145,9 @@ UNASKED = {"CMDB_OPERATIONS_ACCOUNT": "", "CMDB_BILLING_ACCOUNT": ""}
 REFUSING = "access-denied"
 
 
-def suspect(names: Sequence[str]) -> tuple[Doubt, ...]:
-    """Zeros that are not believed."""
-    return tuple((name, "empty_suspect") for name in names)
+def unconfirmed(names: Sequence[str]) -> tuple[Doubt, ...]:
+    """Zeros of which CloudTrail says nothing."""
+    return tuple((name, WAITS) for name in names)
 
 
 def denied(names: Sequence[str]) -> tuple[Doubt, ...]:
@@ -306,22 +330,69 @@ ALONE: tuple[Lie, ...] = (
     Lie(
         ("denied_billing",), "refused", ("budget: denied", "asked by billing"), (("budget", "denied"),), NO_SILENT_ZERO
     ),
+    # A zero that cannot be confirmed: nothing speaks against it, so its rows stay as they are.
     Lie(
         ("no_trail_billing", "no_budgets"),
-        "refused",
-        ("budget: empty_suspect in account {account}", "CMDB_ZERO_EVIDENCE=identity"),
-        (("budget", "empty_suspect"),),
-        NO_SILENT_ZERO,
+        "frozen",
+        ("budget: empty_unconfirmed in account {account}", "CMDB_ZERO_EVIDENCE=identity"),
+        (("budget", WAITS),),
+        frozen=(("budget", "{account}", "*"),),
+        stale=("cost.budget",),
+        mends=True,
     ),
     *(
-        Lie((name,), "refused", ("CMDB_ZERO_EVIDENCE=identity",), suspect(ZEROS[role]), NO_SILENT_ZERO)
-        for name, role in (
-            # The first role that has a zero ends the night.
-            ("no_trail", "management"),
-            ("no_trail_management", "management"),
-            ("no_trail_operations", "operations"),
-            ("no_trail_workload", "workload"),
+        Lie(
+            (name,),
+            "frozen",
+            ("CMDB_ZERO_EVIDENCE=identity",),
+            unconfirmed(ZEROS[role]),
+            frozen=tuple((listing, "{account}", "*") for listing in ZEROS[role]),
         )
+        for name, role in (("no_trail_management", "management"), ("no_trail_operations", "operations"))
+    ),
+    *(
+        Lie(
+            (name,),
+            "refused",
+            ("more than CMDB_UNTRUSTED_TOLERANCE=0.05", "CMDB_ZERO_EVIDENCE=identity"),
+            (("*", WAITS),),
+            NO_SILENT_ZERO,
+        )
+        for name in ("no_trail", "no_trail_workload")
+    ),
+    # CloudTrail is late, as it always is: whoever is refused and told of an empty list cannot know it in the night.
+    Lie((), "survived", doubts=(("*", WAITS),), late=True),
+    Lie(
+        ("hidden_denial",),
+        "doubted",
+        ("CloudTrail recorded this call as refused", "ec2_security_group: empty_suspect in account {account}"),
+        fails=NO_SILENT_ZERO,
+        frozen=(("ec2_security_group", "{account}", "*"),),
+        late=True,
+        mends=True,
+    ),
+    Lie(
+        ("hidden_denial_operations",),
+        "doubted",
+        ("CloudTrail recorded this call as refused", "resource_group: empty_suspect in account {account}"),
+        fails=NO_SILENT_ZERO,
+        frozen=(("resource_group", "{account}", "*"), ("resource_group_member", "{account}", "*")),
+        late=True,
+    ),
+    Lie(
+        ("hidden_denial",),
+        "refused",
+        ("CloudTrail recorded this call as refused", "ec2_security_group: empty_suspect in account {account}"),
+        (("ec2_security_group", "empty_suspect"),),
+        NO_SILENT_ZERO,
+    ),
+    Lie(
+        ("silent_zero",),
+        "refused",
+        ("ec2_instance: empty_suspect in account {account}",),
+        (("ec2_instance", "empty_suspect"), ("*", WAITS)),
+        NO_SILENT_ZERO,
+        late=True,
     ),
     # Somebody else's account.
     Lie(
@@ -378,8 +449,8 @@ ALONE: tuple[Lie, ...] = (
         ("wrong_account in account {account}", "answered with a record of {other}"),
         (
             *((listing, "wrong_account") for listing in OWNED),
-            ("rds_db_cluster", "empty_suspect"),
-            ("rds_db_cluster_snapshot", "empty_suspect"),
+            ("rds_db_cluster", WAITS),
+            ("rds_db_cluster_snapshot", WAITS),
             # S3 is told whose buckets they must be.
             ("s3_bucket_tag", "denied"),
         ),
@@ -393,6 +464,7 @@ ALONE: tuple[Lie, ...] = (
         (("ec2_instance", "wrong_account"),),
         NO_SILENT_ZERO,
     ),
+    frozen("foreign_record", "ec2_instance", "wrong_account", settings=LENIENT),
     # A sign-in that ends, before the night and in the middle of it.
     Lie(
         ("expired_management",),
@@ -431,7 +503,7 @@ ALONE: tuple[Lie, ...] = (
         ("expired_midway_operations",),
         "refused",
         ("asked by operations",),
-        (("*", "denied"), ("*", "empty_suspect")),
+        (("*", "denied"), ("*", WAITS)),
         NO_SILENT_ZERO,
     ),
     Lie(("expired_midway_billing",), "refused", ("asked by billing",), (("*", "denied"),), NO_SILENT_ZERO),
@@ -540,7 +612,7 @@ PAIRS: tuple[Lie, ...] = (
         ("no_trail_workload", "silent_zero"),
         "refused",
         ("ec2_instance: empty_suspect",),
-        suspect(ZEROS["workload"]),
+        (("ec2_instance", "empty_suspect"), ("*", WAITS)),
         NO_SILENT_ZERO,
     ),
     Lie(
@@ -599,44 +671,63 @@ def tell(lie: Lie, ground: Ground, known: Known) -> str:
     targets = {**truth["central"], "workload": truth["reachable"][0]}
     ground.truthful()
     ground.simulator.configure(org_mode=lie.lookalike)
+    if lie.late:
+        ground.simulator.configure(trail_passes=False, trail_delay_seconds=list(DELAY_SECONDS))
     for name in reversed(lie.told):
         name, _, role = name.partition("@")
         target = {"account_id": targets[role]} if role else {}
         words["account"] = ground.simulator.lie(name, **target)["account_id"]
     words["other"] = next(account for account in truth["reachable"] if account != words["account"])
     settings = {name: value.format(**words) for name, value in lie.settings.items()}
+    places = [_put_in(place, words) for place in lie.frozen]
+    confirmed: Ended | None = None
     try:
         night = ground.night(database, prepare=lie.prepare, **settings)
         told = {told["name"]: told["told"] for told in reversed(ground.simulator.lies())}
         log = ground.simulator.log()
+        wrong = untold(told)
+        if lie.fate == "refused":
+            wrong += _refused(night, database, was)
+        elif night.code != 0:
+            wrong.append("it was refused")
+        else:
+            wrong += apart(lambda: compared(database, known, lie, places, words["account"]), ground.scratch)
+            if lie.late:
+                was, first = fingerprint(database), served_run(database)
+                seen = apart(lambda: believed(database), ground.scratch)
+                ground.simulator.configure(trail_passed_minutes=UNTIL_CONFIRMED_MINUTES)
+                confirmed = ground.confirm(database, **settings)
+                if lie.fate == "doubted":
+                    wrong += [f"confirming: {failure}" for failure in _refused(confirmed, database, was)]
+                else:
+                    wrong += seen.otherwise(lie.doubts, ())
+                    must_be_tonight(database, known, ground, confirmed, earlier=[first])
     finally:
         ground.truthful()
+    printed = night.said + (confirmed.said if confirmed else "")
     says = _put_in(lie.says, words)
-    places = [_put_in(place, words) for place in lie.frozen]
-    wrong = [f"no word of {word!r}" for word in says if word not in night.said]
-    wrong += untold(told)
-    if "Traceback" in night.said:
+    wrong += [f"no word of {word!r}" for word in says if word not in printed]
+    if "Traceback" in printed:
         wrong.append("a traceback was shown")
-    if lie.fate == "refused":
-        if night.code == 0:
-            wrong.append("it was published")
-        elif fingerprint(database) != was:
-            wrong.append("the published file has changed")
-    elif night.code != 0:
-        wrong.append("it was refused")
-    else:
-        wrong += apart(lambda: compared(database, known, lie, places, words["account"]), ground.scratch)
     if lie.fate == "survived":
         wrong += unanswered(log)
-    seen = apart(lambda: believed(database), ground.scratch)
-    wrong += seen.otherwise(lie.doubts, lie.fails)
-    assert not wrong, f"{'; '.join(wrong)}. Said: {_shortened(night)}"
-    said = " ".join(filter(None, [sentences(night.said, says), how_often(told), str(seen)]))
+    if not (confirmed and lie.fate == "survived"):
+        seen = apart(lambda: believed(database), ground.scratch)
+        wrong += seen.otherwise(lie.doubts, lie.fails)
+    assert not wrong, f"{'; '.join(wrong)}. Said: {_shortened(confirmed or night)}"
+    said = " ".join(filter(None, [sentences(printed, says), how_often(told), str(seen)]))
     if lie.mends:
         earlier = [run for run in (served_run(database),) if run not in known.runs]
         must_be_tonight(database, known, ground, ground.night(database), REMEMBERING.get(lie.fate, ()), earlier)
     shutil.rmtree(database.parent)
     return said
+
+
+def _refused(run: Ended, database: Path, was: tuple[str, str]) -> list[str]:
+    """What is wrong of a run that had to be refused."""
+    if run.code == 0:
+        return ["it was published"]
+    return ["the published file has changed"] if fingerprint(database) != was else []
 
 
 def _slug(text: str) -> str:
@@ -771,12 +862,18 @@ def compared(database: Path, known: Known, lie: Lie, frozen: Sequence[Sequence[s
     """What is otherwise in a published dataset than the fate of a lie about an account demands."""
     found = tables(database, known.before, known.runs)
     if lie.fate == "survived":
-        return [*_untrusted(database, ()), *filter(None, [difference(found, known.tonight)])]
+        wrong = _untrusted(database, (), late=lie.late)
+        if not lie.late:
+            return [*wrong, *filter(None, [difference(found, known.tonight)])]
+        open_ones = may_be_open(found)
+        other = difference(*({name: of[name] for name in of if name not in open_ones} for of in (found, known.tonight)))
+        return [*wrong, *filter(None, [other]), *_invented(found, known.tonight, open_ones)]
     if lie.fate == "missing":
         return [*_nothing_retired(found, known), *elsewhere(found, known.tonight, [account])]
-    may_differ = (*RESTING_ON_MORE, *lie.differs)
+    may_differ = (*RESTING_ON_MORE, *lie.differs, *lie.stale, *(may_be_open(found) if lie.late else ()))
     return [
-        *_untrusted(database, frozen),
+        *_untrusted(database, frozen, late=lie.late),
+        *_all_stale(found, known.yesterday, lie.stale),
         *frozen_rows(found, known.yesterday, known.tonight, frozen, may_differ),
     ]
 
@@ -788,13 +885,50 @@ def _is_frozen(frozen: Sequence[Sequence[str]], listing: str, account: str, regi
     )
 
 
-def _untrusted(database: Path, frozen: Sequence[Sequence[str]]) -> list[str]:
-    """Cells that are not trusted although they should be, and the other way round."""
+SAYING_WHAT_IS_OPEN = ("cmdb.decommission_signal", "cmdb.finding_unknown")
+"""Tables of which a row may say that something is not known."""
+
+
+def may_be_open(found: Tables) -> tuple[str, ...]:
+    """Tables that leave open what rests on a zero that CloudTrail has not confirmed."""
+    findings = (name for name in found if name.startswith("cmdb.finding_"))
+    return tuple(dict.fromkeys((*SAYING_WHAT_IS_OPEN, *findings)))
+
+
+def _invented(found: Tables, tonight: Tables, names: Sequence[str]) -> list[str]:
+    """Findings that are none in truth: one that is left open says nothing, and is no other one."""
+    failures = []
+    for name in names:
+        columns, rows = found[name]
+        true = set(map(repr, tonight[name][1]))
+        if name not in SAYING_WHAT_IS_OPEN and (more := [row for row in rows if repr(row) not in true]):
+            failures.append(f"{name} has {len(more)} rows that are not tonight's, such as {more[0]} of {columns}")
+    return failures
+
+
+def _all_stale(found: Tables, yesterday: Tables, names: Sequence[str]) -> list[str]:
+    """What is otherwise in tables that have to have yesterday's rows, each marked stale."""
+    failures = []
+    for name in names:
+        columns, rows = yesterday[name]
+        stale = columns.index("is_stale")
+        expected = sorted(((*row[:stale], True, *row[stale + 1 :]) for row in rows), key=repr)
+        failures.append(difference({name: found[name]}, {name: (columns, expected)}))
+    return list(filter(None, failures))
+
+
+def _untrusted(database: Path, frozen: Sequence[Sequence[str]], *, late: bool = False) -> list[str]:
+    """Cells that are not trusted although they should be, and the other way round.
+
+    Args:
+        late: zeros may wait for CloudTrail.
+    """
     with Store(database).published() as connection:
         cells = connection.execute(
             "select split_part(listing, ':', 1), account_id, region, outcome from audit.coverage where not is_trusted"
         ).fetchall()
-    wrong = [cell for cell in cells if cell[3] != "skipped" and not _is_frozen(frozen, *cell[:3])]
+    may_be = ("skipped", WAITS) if late else ("skipped",)
+    wrong = [cell for cell in cells if cell[3] not in may_be and not _is_frozen(frozen, *cell[:3])]
     failures = [f"not trusted, and should be: {wrong[0]} and {len(wrong) - 1} more"] if wrong else []
     for place in frozen:
         if not any(_is_frozen([place], *cell[:3]) for cell in cells):
@@ -896,10 +1030,11 @@ def _row_is_frozen(table: str, columns: Sequence[str], row: Sequence[Any], froze
     def value(*names: str) -> str:
         return next((row[columns.index(name)] for name in names if name in columns), "")
 
-    listing = value("listing") or table
+    listing = value("listing").partition(":")[0] or table
     asked = listings().get(listing)
     if asked is not None and "workload" not in asked.roles:
-        return False
+        # `*` is told of workload accounts: the rows of a central role are frozen where its listing is named.
+        frozen = [place for place in frozen if place[0] == listing]
     return _is_frozen(frozen, listing, value("caller_account_id", "account_id"), value("cell_region", "region"))
 
 

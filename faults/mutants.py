@@ -103,7 +103,14 @@ TARGETS: Mapping[str, Target] = {
     ),
     "rules": Target(
         "what may be believed",
-        (Source("pipelines/rules.py"),),
+        (
+            Source("pipelines/rules.py"),
+            Source(
+                "pipelines/confirmation.py",
+                ("_decision", "_portions", "Confirmation.sentence"),
+                tests=("tests/test_confirmation.py",),
+            ),
+        ),
         ("tests/test_rules.py",),
     ),
     "gate": Target(
@@ -143,7 +150,7 @@ TARGETS: Mapping[str, Target] = {
                     "Reach._pagination",
                     "Reach._try",
                     "Reach._attempt",
-                    "Reach.refusals",
+                    "Reach.trail_events",
                     "_loop",
                     "_outcome_of",
                     "_classified",

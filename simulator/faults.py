@@ -235,6 +235,8 @@ LIES = (
     "no_trail_operations",
     "no_trail_billing",
     "no_trail_workload",
+    "hidden_denial",
+    "hidden_denial_operations",
     "bill_without_account",
 )
 
@@ -683,6 +685,26 @@ def _no_trail_billing(world: World, _account_id: str | None) -> Lie:
 
 def _no_trail_workload(_world: World, _account_id: str | None) -> Lie:
     return _no_trail_of("workload", "*")
+
+
+def _hidden_denial(world: World, account_id: str | None) -> Lie:
+    return _hidden("hidden_denial", "workload", _victim(world, account_id), "ec2", "DescribeSecurityGroups")
+
+
+def _hidden_denial_operations(world: World, _account_id: str | None) -> Lie:
+    return _hidden("hidden_denial_operations", "operations", world.operations, "resource-groups", "ListGroups")
+
+
+def _hidden(name: str, role: str, account: str, service: str, operation: str) -> Lie:
+    return Lie(
+        name,
+        role,
+        account,
+        f"{service}:{operation}",
+        f"Account {account} refuses {service}:{operation} with 200 and an empty list; CloudTrail says that it refused.",
+        survivable=False,
+        rules=(Rule("hidden_denial", service=service, op=operation, account=account, role=role),),
+    )
 
 
 def _region_closed(world: World, account_id: str | None) -> Lie:

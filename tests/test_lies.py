@@ -446,7 +446,7 @@ def test_a_region_that_was_emptied_is_believed_where_only_yesterday_speaks_again
     assert asked == [(2, "8")]
 
 
-def test_without_cloudtrail_no_zero_is_believed_and_the_sentence_names_the_way_out(
+def test_where_cloudtrail_is_refused_zeros_cannot_be_confirmed_and_the_sentence_names_the_way_out(
     organisation: Simulator, tmp_path: Path
 ) -> None:
     database = tmp_path / "first" / DATABASE
@@ -455,7 +455,10 @@ def test_without_cloudtrail_no_zero_is_believed_and_the_sentence_names_the_way_o
     assert not night.published
     assert not database.exists()
     said = " ".join(night.sentences)
-    assert "empty_suspect" in said
+    # Nothing speaks against any of them; of the workload accounts there are more than the tolerance allows.
+    assert "empty_unconfirmed in account" in said
+    assert "more than CMDB_UNTRUSTED_TOLERANCE" in said
+    assert "empty_suspect" not in said
     assert "CMDB_ZERO_EVIDENCE=identity" in said
     # With identity alone as evidence the same zeros are verified, and each says on what it rests.
     night = run_night({**organisation.env, "CMDB_ZERO_EVIDENCE": "identity"}, database)
@@ -471,23 +474,51 @@ def test_without_cloudtrail_no_zero_is_believed_and_the_sentence_names_the_way_o
     assert kinds == [("empty_verified", True)]
 
 
-def test_a_refusal_in_cloudtrail_makes_a_zero_suspect(organisation: Simulator, tmp_path: Path) -> None:
+def test_a_refusal_in_cloudtrail_makes_a_zero_suspect_if_it_is_of_this_very_call(
+    organisation: Simulator, truthful_night: Path, tmp_path: Path
+) -> None:
     """A gateway that turns refusals into empty lists: the answer is 200, CloudTrail knows better."""
-    database = tmp_path / "first" / DATABASE
+    database = copy_of(truthful_night, tmp_path)
     account = account_named(organisation, "sandbox")
     place = {"op": "DescribeInstances", "account": account, "region": "eu-west-1"}
+    organisation.faults([{"action": "hidden_denial", **place}])
+    refused(
+        organisation.env,
+        database,
+        f"empty_suspect in account {account}, region eu-west-1",
+        "CloudTrail recorded this call as refused (Client.UnauthorizedOperation",
+    )
+    # The next call is answered, and CloudTrail says that too: the refusal of before is of another call.
+    organisation.control("DELETE", "/faults")
     organisation.faults([{"action": "denied", "times": 1, **place}])
-    # The refused call is asked by nobody else than the night's own principal.
     with environment_of(organisation.env):
         reach = Reach("workload", home_region="us-east-1")
         with pytest.raises(AwsError):
             reach.call("acme-sandbox", "ec2", "DescribeInstances", "eu-west-1")
         reach.close()
-    night = run_night(organisation.env, database)
-    assert not night.published
-    said = " ".join(night.sentences)
-    assert f"empty_suspect in account {account}, region eu-west-1" in said
-    assert "CloudTrail holds 1 refusal(s)" in said
+    survived(organisation.env, database)
+    assert cells(database, "ec2_instance")[account, "eu-west-1"] == ("empty_verified", True, None)
+
+
+@pytest.mark.parametrize(("tolerance", "is_frozen"), [("0.05", True), ("0", False)])
+def test_a_record_of_another_account_freezes_its_cell_within_the_tolerance(
+    organisation: Simulator, truthful_night: Path, tmp_path: Path, tolerance: str, is_frozen: bool
+) -> None:
+    database = copy_of(truthful_night, tmp_path)
+    account = organisation.lie("foreign_record")["account_id"]
+    region = organisation.truth()["regions"][0]
+    environment = {**organisation.env, "CMDB_UNTRUSTED_TOLERANCE": tolerance}
+    if not is_frozen:
+        refused(environment, database, f"ec2_instance: wrong_account in account {account}", "CMDB_UNTRUSTED_TOLERANCE")
+        return
+    before = query(database, INSTANCES)
+    night = run_night(environment, database)
+    assert night.published, night.sentences
+    assert any(f"ec2_instance: wrong_account in account {account}" in warning for warning in night.warnings)
+    # One of 27 cells; its rows are those of before, and nothing came in from the other account.
+    here = f":{region}:{account}:"
+    assert query(database, INSTANCES) == [(*row[:-1], here in row[0]) for row in before]
+    assert any(here in row[0] for row in before)
 
 
 def test_an_accepted_zero_passes_until_something_is_found_there_again(
@@ -497,7 +528,7 @@ def test_an_accepted_zero_passes_until_something_is_found_there_again(
     database = copy_of(original.parent, tmp_path)
     organisation.lie("silent_zero")
     store = Store(database)
-    with pytest.raises(NoSuchQuestion, match="only empty_suspect can be accepted"):
+    with pytest.raises(NoSuchQuestion, match="only empty_suspect and empty_unconfirmed can be accepted"):
         accept_zero(store, account_named(organisation, "sandbox"), "us-east-1", "ec2_instance", "no", "a test")
     for region in organisation.truth()["regions"]:
         said = accept_zero(store, victim, region, "ec2_instance", "decommissioned, CHG-1", "a test")

@@ -618,8 +618,50 @@ def test_cloudtrail_answers_fifty_on_a_page_and_may_be_late(organisation: Simula
     calls = [{"AttributeKey": "EventName", "AttributeValue": "DescribeRegions"}]
     found = pages(account["profile"], "cloudtrail", "lookup_events", region, LookupAttributes=calls)
     assert [len(page["Events"]) for page in found] == [50, 10]
-    organisation.configure(trail_delay_seconds=600)
+    organisation.configure(trail_passes=False, trail_delay_seconds=600)
     assert events(account["profile"], region, LookupAttributes=calls) == []
+    organisation.configure(trail_passed_minutes=9)
+    assert events(account["profile"], region, LookupAttributes=calls) == []
+    organisation.configure(trail_passed_minutes=30)
+    assert len(events(account["profile"], region, LookupAttributes=calls)) == 60
+
+
+def test_cloudtrail_shows_an_event_five_to_fifteen_minutes_after_its_call(organisation: Simulator) -> None:
+    truth = organisation.truth()
+    account, region = workloads(truth)[1], truth["regions"][2]
+    organisation.configure(lookups_a_second=0, trail_passes=False)
+    ec2 = client(account["profile"], "ec2", region)
+    for _ in range(40):
+        ec2.describe_regions()
+    calls = [{"AttributeKey": "EventName", "AttributeValue": "DescribeRegions"}]
+
+    def shown() -> int:
+        return len(events(account["profile"], region, LookupAttributes=calls))
+
+    assert shown() == 0
+    organisation.configure(trail_passed_minutes=4)
+    assert shown() == 0
+    organisation.configure(trail_passed_minutes=10)
+    assert 0 < shown() < 40
+    organisation.configure(trail_passed_minutes=16)
+    assert shown() == 40
+
+
+def test_a_hidden_denial_answers_an_empty_list_and_only_cloudtrail_tells(organisation: Simulator) -> None:
+    truth = organisation.truth()
+    account, region = workloads(truth)[0], truth["regions"][0]
+    organisation.configure(lookups_a_second=0, trail_passes=False)
+    place = {"account": account["account_id"], "region": region}
+    organisation.faults([{"action": "hidden_denial", "op": "DescribeVolumes", **place}])
+    answer = client(account["profile"], "ec2", region).describe_volumes()
+    assert answer["Volumes"] == []
+    calls = [{"AttributeKey": "EventName", "AttributeValue": "DescribeVolumes"}]
+    assert events(account["profile"], region, LookupAttributes=calls) == []
+    organisation.configure(trail_passed_minutes=16)
+    (event,) = events(account["profile"], region, LookupAttributes=calls)
+    detail = json.loads(event["CloudTrailEvent"])
+    assert detail["errorCode"] == "Client.UnauthorizedOperation"
+    assert detail["requestID"] == answer["ResponseMetadata"]["RequestId"]
 
 
 # ---------------------------------------------------------------------- lies

@@ -1,0 +1,80 @@
+"""What looking up a waiting zero comes to, and how many are looked up at once; whole runs: test_zero_confirmation."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, get_args
+
+import pytest
+
+from pipelines import confirmation
+from pipelines.confirmation import Confirmation, Decision, _decision, _portions
+from pipelines.rules import NO_REQUEST_ID, TRAIL_DENIED, ZeroVerdict
+from resources.answer import Outcome, TrailEvents
+from resources.evidence import Accounts, PendingZero
+
+NOW = datetime(2026, 11, 25, 14, 0, tzinfo=UTC)
+
+
+def trail(reason: str = "") -> TrailEvents:
+    return TrailEvents(not reason, reason, {}, [], 0, None, NOW, NOW, 1, False)
+
+
+def pending(outcome: Outcome) -> PendingZero:
+    return PendingZero("run", "workload", "000000000001", "us-east-1", "ec2_vpc", outcome, "acme", NOW, NOW, {})
+
+
+PROOF: dict[str, Any] = {"cloudtrail": {"recorded": 1}}
+NOT_RECORDED: dict[str, Any] = {"cloudtrail": {"recorded": 0, "not_recorded": "CloudTrail records no ec2:DescribeVpcs"}}
+
+
+@pytest.mark.parametrize(
+    ("verdict", "shown", "before", "decision"),
+    [
+        (ZeroVerdict("empty_verified", "", PROOF), trail(), "empty_unconfirmed", "confirmed"),
+        (ZeroVerdict("empty_verified", "", NOT_RECORDED), trail(), "empty_unconfirmed", "not_recorded"),
+        # Judged without CloudTrail: nothing of it can have confirmed anything.
+        (ZeroVerdict("empty_verified", "", PROOF), trail("throttled"), "empty_unconfirmed", "not_recorded"),
+        (ZeroVerdict("empty_verified", "", PROOF), None, "empty_unconfirmed", "not_recorded"),
+        (ZeroVerdict("empty_suspect", "", {}), trail(), "empty_unconfirmed", "suspect"),
+        # It was suspect before: nothing is new until CloudTrail confirms what the bill speaks against.
+        (ZeroVerdict("empty_suspect", "", {}), trail(), "empty_suspect", "waiting"),
+        (ZeroVerdict("empty_suspect", "", {"confirmed": False}), trail(), "empty_suspect", "waiting"),
+        (ZeroVerdict("empty_suspect", "", {"confirmed": True}), trail(), "empty_suspect", "suspect"),
+        (ZeroVerdict("empty_unconfirmed", "", {}), trail(), "empty_unconfirmed", "waiting"),
+        (ZeroVerdict("empty_unconfirmed", "", {}, TRAIL_DENIED), trail("no"), "empty_unconfirmed", "unavailable"),
+        (ZeroVerdict("empty_unconfirmed", "", {}, NO_REQUEST_ID), trail(), "empty_unconfirmed", "unavailable"),
+    ],
+)
+def test_what_a_look_up_comes_to(
+    verdict: ZeroVerdict, shown: TrailEvents | None, before: Outcome, decision: Decision
+) -> None:
+    assert _decision(verdict, shown, pending(before)) == decision
+
+
+def test_the_sentence_counts_each_decision_once() -> None:
+    assert Confirmation().sentence() == "No zero waits for CloudTrail."
+    found = Confirmation()
+    for power, decision in enumerate(get_args(Decision)):
+        found.decisions[decision] = 2**power
+    # confirmed 1, suspect 2, not_recorded 4, waiting 8, unavailable 16, unreached 32
+    assert found.sentence() == ("Of 63 zeros that waited for CloudTrail 5 are confirmed, 2 suspect, 56 still wait.")
+
+
+@pytest.mark.parametrize(
+    ("counts", "portions"),
+    [
+        ({}, [Accounts("")]),
+        ({"1": 5}, [Accounts("")]),
+        ({"1": 5, "2": 5}, [Accounts("")]),
+        ({"2": 6, "1": 5}, [Accounts("", "2"), Accounts("2")]),
+        ({"1": 6, "2": 5, "3": 5}, [Accounts("", "2"), Accounts("2")]),
+        ({"1": 99, "2": 10, "3": 1}, [Accounts("", "2"), Accounts("2", "3"), Accounts("3")]),
+        ({"1": 4, "2": 6, "3": 10, "4": 1}, [Accounts("", "3"), Accounts("3", "4"), Accounts("4")]),
+    ],
+)
+def test_accounts_are_taken_together_while_their_zeros_fit(
+    counts: dict[str, int], portions: list[Accounts], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(confirmation, "ZEROS_AT_ONCE", 10)
+    assert list(_portions(counts)) == portions
