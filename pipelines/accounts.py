@@ -94,10 +94,14 @@ def match(
                 )
     for member in members:
         if member.state not in ASKABLE:
+            left = member.state == "CLOSED"
             reached.profile_of.pop(member.account_id, None)
             reached.broken.pop(member.account_id, None)
-            reached.skipped[member.account_id] = "account_left" if member.state == "CLOSED" else "account_suspended"
-            reached.findings.append(f"Account {member.account_id} ({member.name}) is {member.state}; not asked.")
+            reached.skipped[member.account_id] = "account_left" if left else "account_suspended"
+            stands = "" if left else " Its last rows stay, marked stale, until it is active again or closed."
+            reached.findings.append(
+                f"Account {member.account_id} ({member.name}) is {member.state}; not asked.{stands}"
+            )
         elif member.account_id in reached.profile_of:
             reached.broken.pop(member.account_id, None)
         elif member.account_id not in reached.broken:

@@ -165,7 +165,7 @@ def policy_skips(connection: "duckdb.DuckDBPyConnection", run_id: str, billed_si
         select
             kind, policy_id, max(policy_name), list(distinct listing order by listing),
             list(distinct region order by region), count(distinct account_id), count(*),
-            count(*) filter (was_trusted)
+            count(*) filter (was_trusted), list(distinct account_id order by account_id)[:3]
         from closed_cell
         group by kind, policy_id
         order by count(*) desc, policy_id
@@ -204,8 +204,9 @@ def policy_skips(connection: "duckdb.DuckDBPyConnection", run_id: str, billed_si
             cell_count=cells,
             trusted_before=trusted,
             billed=tuple(billed.get(policy, ())),
+            accounts=tuple(first_accounts),
         )
-        for kind, policy, name, names, regions, accounts, cells, trusted in found
+        for kind, policy, name, names, regions, accounts, cells, trusted, first_accounts in found
     ]
 
 

@@ -9,14 +9,16 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import dagster as dg
 import sqlalchemy.exc
 
+from pipelines import untrusted
 from pipelines.alerts import LAUNCHED_BY, failure_sentence, is_interruption
 from pipelines.collect import ONLY_UNTRUSTED
+from pipelines.collection import NO_SILENT_ZERO
 from pipelines.definitions import NIGHTLY, build_defs
 from pipelines.gate import EXIT_CODE
 from pipelines.plain_text import plain
@@ -24,6 +26,9 @@ from pipelines.publish import name_warning
 from pipelines.settings import REPOSITORY
 from resources.installation import WORKING_FOLDER
 from resources.warehouse import Store, WarehouseError
+
+if TYPE_CHECKING:
+    import duckdb
 
 BETWEEN = "The run was interrupted between two steps: what those before stored stays."
 
@@ -143,7 +148,7 @@ def run_nightly(
     # Whoever keeps the working file from us has been waited for by the run itself.
     at_once = replace(store, patience=0.0)
     failed = _failed_rules(at_once, result.run_id, "ERROR")
-    warnings = _failed_rules(at_once, result.run_id, "WARN")
+    warnings = _warnings(at_once, result.run_id)
     is_published = any(version.run_id == result.run_id and version.is_current for version in store.versions())
     if warning := name_warning(store.database):
         warnings.append(warning)
@@ -176,19 +181,40 @@ def _exit_code(event: dg.DagsterEvent) -> int:
 def _failed_rules(store: Store, run_id: str, severity: str) -> list[str]:
     try:
         with store.read() as connection:
-            rows = connection.execute(
-                """
-                select observed || ' ' || coalesce(expected, '')
-                from audit.check_result
-                where run_id = $run_id and not passed and severity = $severity
-                order by checked_at
-                """,
-                {"run_id": run_id, "severity": severity},
-            ).fetchall()
+            return [sentence for *_, sentence in _failed(connection, run_id, severity)]
     except WarehouseError:
         # The run could not even open the working file; its step's failure says why.
         return []
-    return [str(sentence).strip() for (sentence,) in rows]
+
+
+def _warnings(store: Store, run_id: str) -> list[str]:
+    """What the rules warn of: of untrusted cells one sentence for each cause, not one for each listing."""
+    try:
+        with store.read() as connection:
+            rows = _failed(connection, run_id, "WARN")
+            cells = untrusted.read(connection, run_id)
+    except WarehouseError:
+        return []
+    # What a listing was refused for is an error's to say; of a look-up without an answer no rule complains.
+    frozen = {scope for rule, scope, _ in rows if rule == NO_SILENT_ZERO}
+    silent = [cell for cell in cells if cell.cause == untrusted.TRAIL_UNAVAILABLE]
+    loud = [cell for cell in cells if cell.cause != untrusted.TRAIL_UNAVAILABLE and cell.listing in frozen]
+    grouped = {(NO_SILENT_ZERO, cell.listing) for cell in loud}
+    others = [sentence for rule, scope, sentence in rows if (rule, scope) not in grouped]
+    return untrusted.sentences([*loud, *silent]) + others
+
+
+def _failed(connection: "duckdb.DuckDBPyConnection", run_id: str, severity: str) -> list[tuple[str, str, str]]:
+    """Rule, scope and sentence of what failed in a run, oldest first."""
+    return connection.execute(
+        """
+        select check_name, scope, trim(observed || ' ' || coalesce(expected, ''))
+        from audit.check_result
+        where run_id = $run_id and not passed and severity = $severity
+        order by checked_at
+        """,
+        {"run_id": run_id, "severity": severity},
+    ).fetchall()
 
 
 @dataclass(frozen=True)

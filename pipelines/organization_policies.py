@@ -297,6 +297,7 @@ class PolicySkips:
         services: that are refused, such as `ec2`.
         trusted_before: cells that had a trusted answer once.
         billed: account and region that the bill of the last days shows usage in.
+        accounts: the first accounts that it closes something in; they are named where they are few.
     """
 
     kind: str
@@ -308,6 +309,7 @@ class PolicySkips:
     cell_count: int
     trusted_before: int
     billed: tuple[tuple[str, str], ...] = ()
+    accounts: tuple[str, ...] = ()
 
     def sentence(self) -> str:
         """Said once a run, instead of once a cell."""
@@ -317,6 +319,8 @@ class PolicySkips:
         if not self.policy_id:
             who = f"A {kind} that AWS does not name"
         accounts = f"{self.account_count} account{'s' * (self.account_count != 1)}"
+        if self.accounts and len(self.accounts) == self.account_count:
+            accounts += f" ({', '.join(self.accounts)})"
         cells = "1 cell is" if self.cell_count == 1 else f"{self.cell_count} cells are"
         keeps = "keeps its" if self.cell_count == 1 else "keep their"
         said = (

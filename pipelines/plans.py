@@ -421,16 +421,19 @@ def account_coverage(collection: Collection, reached: accounts.Reached) -> rules
     share = landed.unreached_spend(collection.store, missing)
     spend = "" if share is None else f", {share:.1%} of the last thirty days' spend"
     rows = tuple({"account_id": account, "lost": account in lost} for account in missing)
+    never = [account for account in missing if account not in lost]
+    others = f"; never reached: {', '.join(never[:5])}" if never else ""
     if lost:
         return rules.Verdict(
             False,
             f"No profile reaches {', '.join(lost[:5])} any more, which earlier nights did; "
-            f"{len(missing)} account(s) are not reached{spend}. Restore the profile, or close the account.",
+            f"{len(missing)} account(s) are not reached{spend}{others}. Restore the profile, or close the account.",
             at_fault=rows,
         )
     return rules.Verdict(
         False,
-        f"No profile reaches {len(missing)} account(s) of the organisation{spend}: {', '.join(missing[:5])}.",
+        f"No profile reaches {len(missing)} account(s) of the organisation{spend}: {', '.join(missing[:5])}. "
+        "`cmdb profiles` prints the profile and the role that each of them needs.",
         severity="WARN",
         at_fault=rows,
     )

@@ -78,6 +78,9 @@ TRAIL_DENIED = "TrailDenied"
 NO_REQUEST_ID = "NoRequestId"
 """Error code of an unconfirmed zero that cannot be confirmed, since its answer carried no request id."""
 
+TRAIL_UNAVAILABLE = "CloudTrail could not be looked up"
+"""How a zero says that a look-up got no answer, as against one that came before CloudTrail had the record."""
+
 CLOCKS_APART = timedelta(minutes=1)
 """How far the clock of this machine and CloudTrail's may differ when a refusal is told from an earlier one."""
 
@@ -322,7 +325,7 @@ def _shown(zero: Zero, trail: TrailEvents | None, zero_evidence: str, is_recorde
         return _Shown("not looked up yet", missing="CloudTrail was not looked up yet")
     if not trail.available:
         code = TRAIL_DENIED if trail.is_denied else None
-        missing = f"CloudTrail could not be looked up ({trail.reason})"
+        missing = f"{TRAIL_UNAVAILABLE} ({trail.reason})"
         if trail.is_denied:
             missing += (
                 "; grant cloudtrail:LookupEvents to the role, or accept zeros without it by CMDB_ZERO_EVIDENCE=identity"

@@ -85,11 +85,11 @@ def test_an_account_a_service_and_a_region_of_the_hub_are_denied_without_a_word(
     assert (night.published, night.exit_code) == (True, 0), night.sentences
     assert len(told(night, "marked stale", "denies")) == 3
     (sentence,) = told(night, "(Quarantined)")
-    assert "for 1 account:" in sentence
+    assert f"for 1 account ({away}):" in sentence
     (sentence,) = told(night, "(NoDatabases)")
     assert " denies rds in " in sentence
     (sentence,) = told(night, "(HubRegion)")
-    assert "resourcegroupstaggingapi" in sentence and f" in {OPEN} for 1 account:" in sentence
+    assert "resourcegroupstaggingapi" in sentence and f" in {OPEN} for 1 account ({hub}):" in sentence
     database = tmp_path / DATABASE
     quarantined = query(
         database,

@@ -216,7 +216,7 @@ def test_the_hub_where_its_region_is_denied_blocks_nothing(organisation: Simulat
         assert {(cell.outcome, cell.skip_reason) for cell in cells} == {("skipped", "denied_by_policy")}
     for name in names:
         assert verdict(database, name).passed
-    assert "for 1 account:" in sentences(database)[0]
+    assert f"for 1 account ({hub}):" in sentences(database)[0]
 
 
 def test_an_account_without_a_list_of_regions_is_asked_where_others_are(

@@ -1,0 +1,114 @@
+"""What a run could not find out, in one sentence for each cause.
+
+The silent-zero rule judges listing by listing, so that an account which is denied everything fails in each of them. Who
+reads how a night went has one thing to mend there, and is told of it once. `audit.check_result` keeps every verdict.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pipelines import rules
+
+if TYPE_CHECKING:
+    import duckdb
+
+NAMED = 3
+"""Accounts and listings that a sentence names; the others it counts."""
+
+TRAIL_UNAVAILABLE = "TrailUnavailable"
+"""Cause of a zero whose look-up in CloudTrail got no answer in this run, and may get one in the next."""
+
+KEPT = "Their last trusted rows are kept, marked stale."
+
+REMEDIES: Mapping[str, str] = {
+    "denied": (
+        "Grant it to the role (`cmdb policy {role}` prints the policy), then run `cmdb nightly --only-untrusted`."
+    ),
+    "failed": "`cmdb nightly --only-untrusted` asks again.",
+    "wrong_account": "Correct the profile {profile}, then run `cmdb nightly --only-untrusted`.",
+    TRAIL_UNAVAILABLE: "`cmdb confirm` looks again, and so does the next night.",
+}
+
+
+@dataclass(frozen=True)
+class UntrustedCell:
+    """A cell whose newest answer is no trusted one, for want of an answer or of evidence."""
+
+    role: str
+    profile: str
+    account_id: str
+    region: str
+    listing: str
+    outcome: str
+    error_code: str
+    message: str
+
+    @property
+    def cause(self) -> str:
+        """What has to be mended: the outcome, or why CloudTrail could not be looked up."""
+        if self.outcome != "empty_unconfirmed":
+            return self.outcome
+        return self.error_code or TRAIL_UNAVAILABLE
+
+
+def read(connection: "duckdb.DuckDBPyConnection", run_id: str) -> list[UntrustedCell]:
+    """The newest cells that are untrusted for a reason to be told.
+
+    A zero that waits for a record which CloudTrail has not written yet is none of them; one for which a look-up of this
+    run got no answer is.
+    """
+    rows = connection.execute(
+        """
+        select
+            role, coalesce(profile, ''), account_id, region, split_part(listing, ':', 1), outcome,
+            coalesce(error_code, ''), coalesce(error_message, '')
+        from audit.coverage
+        where
+            not is_trusted
+            and (
+                outcome in ('denied', 'failed', 'wrong_account')
+                or (outcome = 'empty_unconfirmed' and error_code is not null)
+                or (outcome = 'empty_unconfirmed' and run_id = $run_id and contains(error_message, $unavailable))
+            )
+        order by account_id, listing, region
+        """,
+        {"run_id": run_id, "unavailable": rules.TRAIL_UNAVAILABLE},
+    ).fetchall()
+    return [UntrustedCell(*row) for row in rows]
+
+
+def sentences(cells: Iterable[UntrustedCell]) -> list[str]:
+    """One sentence for each cause: for each account, or for all accounts in which it is the same."""
+    of_account: dict[tuple[str, str, str], list[UntrustedCell]] = defaultdict(list)
+    for cell in cells:
+        of_account[cell.cause, cell.role, cell.account_id].append(cell)
+    alike: dict[tuple[str, str, frozenset[str]], list[UntrustedCell]] = defaultdict(list)
+    for (cause, role, account), own in of_account.items():
+        # Which lists happen to be empty says nothing of why CloudTrail is closed; what is refused says what to grant.
+        # Another account's profile is another mistake.
+        listings = frozenset(cell.listing for cell in own)
+        told_apart = frozenset({account}) if cause == "wrong_account" else listings
+        alike[cause, role, frozenset() if own[0].outcome == "empty_unconfirmed" else told_apart] += own
+    return [_sentence(own) for own in alike.values()]
+
+
+def _sentence(cells: Sequence[UntrustedCell]) -> str:
+    first = cells[0]
+    listings = _some(cells, lambda cell: cell.listing, "listings")
+    accounts = _some(cells, lambda cell: cell.account_id, "accounts")
+    regions = _some(cells, lambda cell: cell.region, "regions")
+    plural = "s" if len({cell.account_id for cell in cells}) > 1 else ""
+    where = f"account{plural} {accounts}, {regions}, asked by {first.role}"
+    if len(cells) > 1:
+        where += f" ({len(cells)} cells)"
+    why = " ".join((first.message or first.error_code).split()).rstrip(".")
+    remedy = REMEDIES.get(first.cause, "").format(role=first.role, profile=first.profile)
+    return " ".join(part for part in (f"{listings}: {first.outcome} in {where}. {why}.", remedy, KEPT) if part)
+
+
+def _some(cells: Sequence[UntrustedCell], name: Callable[[UntrustedCell], str], what: str) -> str:
+    names = list(dict.fromkeys(name(cell) for cell in cells))
+    left = len(names) - NAMED
+    return ", ".join(names[:NAMED]) + (f" and {left} more {what if left > 1 else what[:-1]}" if left > 0 else "")
