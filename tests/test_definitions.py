@@ -554,7 +554,7 @@ def test_the_schedule_follows_its_variables() -> None:
     assert (schedule.cron_schedule, schedule.execution_timezone) == ("0 22 * * 1-5", "Europe/Berlin")
 
 
-def test_the_night_starts_by_itself_where_the_three_central_profiles_are_named_and_nowhere_else() -> None:
+def test_the_night_and_its_confirmation_start_where_the_three_central_profiles_are_named_and_nowhere_else() -> None:
     named = {
         "AWS_MANAGEMENT_PROFILE": "acmeManagement",
         "AWS_OPERATIONS_PROFILE": "acmeOperations",
@@ -562,10 +562,13 @@ def test_the_night_starts_by_itself_where_the_three_central_profiles_are_named_a
     }
     (schedule,) = all_schedules(build_defs(named))
     assert schedule.default_status == dg.DefaultScheduleStatus.RUNNING
+    assert all_sensors(build_defs(named))["confirm_after_nightly"].default_status == dg.DefaultSensorStatus.RUNNING
 
     for variable in named:
-        (schedule,) = all_schedules(build_defs({name: value for name, value in named.items() if name != variable}))
+        fewer = build_defs({name: value for name, value in named.items() if name != variable})
+        (schedule,) = all_schedules(fewer)
         assert schedule.default_status == dg.DefaultScheduleStatus.STOPPED
+        assert all_sensors(fewer)["confirm_after_nightly"].default_status == dg.DefaultSensorStatus.STOPPED
 
 
 def all_schedules(defs: dg.Definitions) -> list[dg.ScheduleDefinition]:
@@ -615,10 +618,17 @@ def alert(failed: tuple[dg.DagsterInstance, dg.ExecuteInProcessResult], command:
         sensor(context)
 
 
-def test_the_sensor_of_failed_runs_runs_without_anybody_turning_it_on() -> None:
-    (sensor,) = definitions().get_repository_def().sensor_defs
+def all_sensors(defs: dg.Definitions) -> dict[str, dg.SensorDefinition]:
+    return {sensor.name: sensor for sensor in defs.get_repository_def().sensor_defs}
 
-    assert sensor.name == "failed_run_alert"
+
+def test_there_are_exactly_the_sensors_that_are_written_down_here() -> None:
+    assert all_sensors(definitions()).keys() == {"failed_run_alert", "confirm_after_nightly"}
+
+
+def test_the_sensor_of_failed_runs_runs_without_anybody_turning_it_on() -> None:
+    sensor = all_sensors(definitions())["failed_run_alert"]
+
     assert sensor.default_status == dg.DefaultSensorStatus.RUNNING
 
 
