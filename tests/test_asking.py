@@ -63,7 +63,7 @@ def questions(*listings: Listing) -> list[Question]:
 
 
 def plain(answer: Answer) -> Any:
-    """An answer without what differs from one asking to the next: its times, and the ids of requests but for their number."""
+    """An answer without what differs from one asking to the next: times, and ids of requests but for their number."""
     then = datetime(2026, 1, 1, tzinfo=UTC)
     return replace(
         answer, started_at=then, ended_at=then, raw_response=None, request_ids=("",) * len(answer.request_ids)
