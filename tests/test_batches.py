@@ -87,10 +87,11 @@ def test_one_that_went_away_has_nothing_and_the_others_keep_their_answers(aws: S
     assert (answer.outcome, answer.records) == ("found", [{"Threshold": 90, "BudgetName": "b"}])
 
 
-def test_where_all_went_away_nothing_is_left_and_that_is_suspect(aws: ScriptedAws) -> None:
+def test_where_all_went_away_nothing_is_left_to_ask_by_aws_own_word(aws: ScriptedAws) -> None:
     aws.script = of_budgets(a=json_error("NotFoundException"), b=json_error("NotFoundException"))
     answer = notifications("a", "b")
-    assert (answer.outcome, answer.page_count, answer.request_count) == ("empty_unconfirmed", 0, 2)
+    assert (answer.outcome, answer.skip_reason, answer.page_count) == ("skipped", "parent_gone", 0)
+    assert answer.request_count == 2
 
 
 @pytest.mark.parametrize(

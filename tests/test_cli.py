@@ -28,6 +28,7 @@ from simulator.client import Simulator
 COMMANDS = (
     "preflight",
     "nightly",
+    "confirm",
     "demo",
     "coverage",
     "ask",

@@ -353,6 +353,7 @@ def test_a_cell_that_was_only_begun_has_nothing_to_say(audit: duckdb.DuckDBPyCon
         "accepted_by",
         "accepted_reason",
         "accepted_at",
+        "confirmed_at",
     }
 
 
