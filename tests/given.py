@@ -23,7 +23,7 @@ from pipelines.models import Model, build, read_models
 from resources import evidence
 from resources.evidence import Cell
 from resources.listing import GLOBAL_REGION
-from resources.warehouse import Store
+from resources.warehouse import PUBLISHED_NAME, Store
 
 if TYPE_CHECKING:
     import duckdb
@@ -206,7 +206,7 @@ def house(folder: Path, *, blank: bool = True, working: bytes = b"") -> Iterator
         blank: begin with a copy of an empty working file instead of having it made.
         working: begin with this working file, such as one in which models are built of nothing.
     """
-    store = Store(folder / "cmdb.duckdb")
+    store = Store(folder / PUBLISHED_NAME)
     if working or blank:
         store.working.write_bytes(working or _blank())
     with store.holding("given", "a test"):

@@ -478,21 +478,24 @@ def test_every_question_has_its_outcome(witnessed_night: Witness) -> None:
 
 
 def test_every_zero_keeps_its_evidence(witnessed_night: Witness) -> None:
+    """Its own calls, each of which AWS answered and CloudTrail recorded without an error."""
     zeros = query(
         witnessed_night.database,
         """
         select
-            listing, evidence ->> 'request_id', raw_response -> 'ResponseMetadata' ->> 'RequestId',
-            evidence -> 'cloudtrail' ->> 'since', (evidence -> 'cloudtrail' -> 'refused')::varchar
+            listing, (evidence -> 'request_ids')::varchar[], raw_response -> 'ResponseMetadata' ->> 'RequestId',
+            started_at, evidence -> 'cloudtrail' ->> 'looked_up_at', (evidence -> 'cloudtrail' -> 'recorded')::integer,
+            (evidence -> 'cloudtrail' -> 'refused')::varchar
         from audit.collection where outcome = 'empty_verified'
         """,
     )
     sent = {call["request_id"] for call in witnessed_night.calls}
     assert zeros
-    for listing, request_id, raw_request_id, since, refused in zeros:
-        assert request_id == raw_request_id, listing
-        assert request_id in sent
-        assert moment(since) < dt.datetime.now(dt.UTC)
+    for listing, request_ids, raw_request_id, started_at, looked_up_at, recorded, refused in zeros:
+        assert request_ids[-1] == raw_request_id, listing
+        assert sent.issuperset(request_ids)
+        assert recorded == len(request_ids)
+        assert started_at < moment(looked_up_at)
         assert refused == "[]"
 
 

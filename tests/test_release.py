@@ -26,7 +26,6 @@ def tree(tmp_path: Path) -> Path:
     unneeded = shutil.ignore_patterns("__pycache__", "demo", "landing", "versions", "*.duckdb", ".lock")
     for folder in ("pipelines", "resources", "warehouse"):
         shutil.copytree(ROOT / folder, tmp_path / "tree" / folder, ignore=unneeded)
-    shutil.copy(ROOT / "dagster.yaml", tmp_path / "tree")
     return tmp_path / "tree"
 
 
