@@ -27,6 +27,11 @@ ROOTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 """Roots of the answers of REST with XML by operation, from AWS's API reference: botocore's models do not name them."""
 
 
+EMPTY_MEANS_NONE: Mapping[str, tuple[str, ...]] = MappingProxyType({"ListTagsForResource": ("Tags",)})
+"""Lists that an answer without any element is known to have none of, since its root says which answer it is: whether S3
+sends an empty list for a bucket without tags is written nowhere."""
+
+
 def _check_root(root: Any, *names: str) -> None:
     found = root.tag.rpartition("}")[2]
     if found not in names:
@@ -206,5 +211,9 @@ class RestXmlAnswers(_Lists, RestXMLParser):  # type: ignore[misc]  # botocore p
         if operation not in ROOTS:
             raise ForeignAnswer("with something that cannot be told: its root is not in resources/xml_answers.py ROOTS")
         # Parsed twice: what comes this way is small.
-        _check_root(self._initial_body_parse(response["body"]), *ROOTS[operation])
-        return super()._do_parse(response, shape)
+        root = self._initial_body_parse(response["body"])
+        _check_root(root, *ROOTS[operation])
+        parsed = super()._do_parse(response, shape)
+        if operation in EMPTY_MEANS_NONE and not len(root):
+            parsed |= {name: [] for name in EMPTY_MEANS_NONE[operation]}
+        return parsed

@@ -200,3 +200,22 @@ def test_every_root_of_rest_with_xml_is_known() -> None:
 
 def is_rest_xml(listing: Listing) -> bool:
     return bool(service(listing.service).resolved_protocol == "rest-xml")
+
+
+@pytest.mark.parametrize(
+    ("body", "tags"),
+    [
+        (b"<ListTagsForResourceResult/>", []),
+        (b"<ListTagsForResourceResult><Tags/></ListTagsForResourceResult>", []),
+        (b"<ListTagsForResourceResult><Other/></ListTagsForResourceResult>", None),
+    ],
+)
+def test_a_bucket_without_tags_has_none_whether_or_not_the_empty_list_is_sent(
+    body: bytes, tags: list[object] | None
+) -> None:
+    model = service("s3control")
+    said = {"headers": {}, "status_code": 200, "body": body, "context": {"operation_name": "ListTagsForResource"}}
+    parsed = PARSERS.create_parser(model.resolved_protocol).parse(
+        said, model.operation_model("ListTagsForResource").output_shape
+    )
+    assert parsed.get("Tags") == tags
