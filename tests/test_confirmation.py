@@ -21,34 +21,41 @@ def trail(reason: str = "") -> TrailEvents:
 
 
 def pending(outcome: Outcome) -> PendingZero:
-    return PendingZero("run", "workload", "000000000001", "us-east-1", "ec2_vpc", outcome, "acme", NOW, NOW, {})
+    return PendingZero("run", "workload", "000000000001", "us-east-1", "ec2_vpc", outcome, NOW, {})
 
 
-PROOF: dict[str, Any] = {"cloudtrail": {"recorded": 1}}
-NOT_RECORDED: dict[str, Any] = {"cloudtrail": {"recorded": 0, "not_recorded": "CloudTrail records no ec2:DescribeVpcs"}}
+def evidence(**more: Any) -> dict[str, Any]:
+    return {"cloudtrail": {"recorded": 1, "refused": []}, **more}
+
+
+NOT_RECORDED = {"cloudtrail": {"refused": [], "not_recorded": "CloudTrail records no ec2:DescribeVpcs"}}
+REFUSED = {"cloudtrail": {"refused": [{"request_id": "r-1", "error_code": "AccessDenied"}]}, "confirmed": False}
+UNAVAILABLE = {"cloudtrail": "not available: no"}
 
 
 @pytest.mark.parametrize(
     ("verdict", "shown", "before", "decision"),
     [
-        (ZeroVerdict("empty_verified", "", PROOF), trail(), "empty_unconfirmed", "confirmed"),
+        (ZeroVerdict("empty_verified", "", evidence()), trail(), "empty_unconfirmed", "confirmed"),
         (ZeroVerdict("empty_verified", "", NOT_RECORDED), trail(), "empty_unconfirmed", "not_recorded"),
-        # Judged without CloudTrail: nothing of it can have confirmed anything.
-        (ZeroVerdict("empty_verified", "", PROOF), trail("throttled"), "empty_unconfirmed", "not_recorded"),
-        (ZeroVerdict("empty_verified", "", PROOF), None, "empty_unconfirmed", "not_recorded"),
-        (ZeroVerdict("empty_suspect", "", {}), trail(), "empty_unconfirmed", "suspect"),
-        # It was suspect before: nothing is new until CloudTrail confirms what the bill speaks against.
-        (ZeroVerdict("empty_suspect", "", {}), trail(), "empty_suspect", "waiting"),
-        (ZeroVerdict("empty_suspect", "", {"confirmed": False}), trail(), "empty_suspect", "waiting"),
-        (ZeroVerdict("empty_suspect", "", {"confirmed": True}), trail(), "empty_suspect", "suspect"),
-        (ZeroVerdict("empty_unconfirmed", "", {}), trail(), "empty_unconfirmed", "waiting"),
-        (ZeroVerdict("empty_unconfirmed", "", {}, TRAIL_DENIED), trail("no"), "empty_unconfirmed", "unavailable"),
-        (ZeroVerdict("empty_unconfirmed", "", {}, NO_REQUEST_ID), trail(), "empty_unconfirmed", "unavailable"),
+        (ZeroVerdict("empty_suspect", "", evidence()), trail(), "empty_unconfirmed", "suspect"),
+        # It was suspect before: new is only what CloudTrail says for or against what the bill speaks against.
+        (ZeroVerdict("empty_suspect", "", evidence()), trail(), "empty_suspect", "waiting"),
+        (ZeroVerdict("empty_suspect", "", evidence(confirmed=False)), trail(), "empty_suspect", "waiting"),
+        (ZeroVerdict("empty_suspect", "", UNAVAILABLE), trail("no"), "empty_suspect", "waiting"),
+        (ZeroVerdict("empty_suspect", "", evidence(confirmed=True)), trail(), "empty_suspect", "suspect"),
+        (ZeroVerdict("empty_suspect", "", REFUSED), trail(), "empty_suspect", "suspect"),
+        (ZeroVerdict("empty_unconfirmed", "", evidence()), trail(), "empty_unconfirmed", "waiting"),
+        (
+            ZeroVerdict("empty_unconfirmed", "", UNAVAILABLE, TRAIL_DENIED),
+            trail("no"),
+            "empty_unconfirmed",
+            "unavailable",
+        ),
+        (ZeroVerdict("empty_unconfirmed", "", UNAVAILABLE, NO_REQUEST_ID), trail(), "empty_unconfirmed", "unavailable"),
     ],
 )
-def test_what_a_look_up_comes_to(
-    verdict: ZeroVerdict, shown: TrailEvents | None, before: Outcome, decision: Decision
-) -> None:
+def test_what_a_look_up_comes_to(verdict: ZeroVerdict, shown: TrailEvents, before: Outcome, decision: Decision) -> None:
     assert _decision(verdict, shown, pending(before)) == decision
 
 
