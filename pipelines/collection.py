@@ -595,6 +595,9 @@ class Collection:
             self._judge(key, entry, trails.get(self._place(entry.answer.question)), billed)
             for key, entry in self.asked.items()
         ]
+        # Where a profile answered for another account, its empty lists prove nothing, nor does CloudTrail there.
+        strayed = {(key[0], key[1]) for key, entry in self.asked.items() if entry.answer.outcome == "wrong_account"}
+        judged = [_of_another(cell) if (cell.role, cell.account_id) in strayed else cell for cell in judged]
         now = datetime.now(UTC)
         listings = {listing.name: listing for listing in self.listings}
         judged += [
@@ -1005,6 +1008,20 @@ def _unusable(answer: Answer, failure: Failed) -> Answer:
         record_count=0,
         error_code=failure.code,
         error_message=failure.message,
+    )
+
+
+def _of_another(cell: Cell) -> Cell:
+    """A cell of a profile whose other answers are another account's: its zero is that account's too, if anybody's."""
+    if not cell.outcome.startswith("empty_"):
+        return cell
+    return replace(
+        cell,
+        outcome="wrong_account",
+        is_trusted=False,
+        record_count=0,
+        error_code="WrongAccount",
+        error_message="Empty, but other answers to this profile are those of another account.",
     )
 
 
