@@ -50,8 +50,8 @@ TABLES = {
     "ref.account_default": "account_id VARCHAR, business_service VARCHAR, business_owner VARCHAR, cost_centre VARCHAR, "
     "capability VARCHAR, environment VARCHAR, project VARCHAR",
     "ref.volatile_attribute": "resource_type VARCHAR, attribute VARCHAR",
-    "audit.coverage": "role VARCHAR, account_id VARCHAR, region VARCHAR, listing VARCHAR, is_trusted BOOLEAN, "
-    "skip_reason VARCHAR, ended_at TIMESTAMPTZ",
+    "audit.coverage": "role VARCHAR, account_id VARCHAR, region VARCHAR, listing VARCHAR, is_known BOOLEAN, "
+    "known_at TIMESTAMPTZ, skip_reason VARCHAR, ended_at TIMESTAMPTZ",
     # What the items themselves remember; the version's inputs are a part of it.
     "cmdb.resource": f"{VALUES}, {CELL}, is_stale BOOLEAN, tags_source VARCHAR, business_service VARCHAR, "
     "business_owner VARCHAR, cost_centre VARCHAR, capability VARCHAR, environment VARCHAR, project VARCHAR, "

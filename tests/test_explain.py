@@ -74,7 +74,7 @@ def test_a_verified_zero_shows_its_evidence(database: Path) -> None:
     assert done.returncode == 0
     assert "empty_verified" in done.stdout
     assert re.search(r"evidence\s+cloudtrail: looked up at ", done.stdout)
-    assert re.search(r"evidence\s+request id: \S+", done.stdout)
+    assert re.search(r"evidence\s+request ids: \S+", done.stdout)
 
 
 @pytest.mark.parametrize(

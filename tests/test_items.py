@@ -40,13 +40,23 @@ def observed(number: float = 0, **other: Any) -> Row:
     }
 
 
-def answered(number: float, *, is_trusted: bool = True, skip_reason: str | None = None, **other: str) -> Row:
+def answered(
+    number: float,
+    *,
+    is_trusted: bool = True,
+    known: float | None = None,
+    skip_reason: str | None = None,
+    **other: str,
+) -> Row:
+    """An answer without the item; `known` is of when a zero is known that waits for CloudTrail now."""
+    of = known if known is not None else number if is_trusted else None
     return {
         "role": "workload",
         "account_id": WORKLOAD,
         "region": "ap-southeast-2",
         "listing": "ec2_instance",
-        "is_trusted": is_trusted,
+        "is_known": of is not None,
+        "known_at": None if of is None else at(of),
         "skip_reason": skip_reason,
         "ended_at": at(number),
         **other,
@@ -86,6 +96,16 @@ def state(rows: House) -> tuple[Any, ...]:
             [answered(24), answered(48, is_trusted=False)],
             ("missing", said(24), None, None, True),
             id="then one that is not trusted",
+        ),
+        pytest.param(
+            [answered(24), answered(48, is_trusted=False, known=24)],
+            ("missing", said(24), None, None, False),
+            id="then a zero that waits: it is known of the night before, and no second answer",
+        ),
+        pytest.param(
+            [answered(48, is_trusted=False, known=24), answered(72, is_trusted=False, known=48)],
+            ("retired", said(24), said(48), "not_found", False),
+            id="zeros that only the night after confirms",
         ),
         pytest.param(
             [answered(24), answered(48), answered(72)],
