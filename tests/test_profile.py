@@ -1194,7 +1194,8 @@ SINCE = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def lookup(profile: str, account: str, region: str, since: datetime, calls: set[tuple[str, str]]) -> Lookup:
-    return Lookup("workload", profile, account, region, since, frozenset(calls))
+    kinds = {(source, name): f"{source.partition('.')[0]}:{name}" for source, name in calls}
+    return Lookup("workload", profile, account, region, since, kinds)
 
 
 def event(
@@ -1252,6 +1253,33 @@ def test_refusals_are_found_on_every_page(
     assert all(call.parameters["StartTime"] == SINCE.timestamp() for call in asked)
     assert all(abs(call.parameters["EndTime"] - found.until.timestamp()) < 0.001 for call in asked)
     assert {call.parameters["MaxResults"] for call in asked} == {50}
+
+
+def test_the_calls_that_are_looked_for_are_told_by_their_request_ids(
+    aws: ScriptedAws, make_reach: MakeReach, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("resources.profile.TRAIL_SECONDS", 0.0)
+
+    def seen(number: int, request_id: str, code: str | None = None, name: str = EC2[1]) -> dict[str, Any]:
+        made = event(number, code, EventName=name)
+        return made | {"CloudTrailEvent": json.dumps(json.loads(made["CloudTrailEvent"]) | {"requestID": request_id})}
+
+    pages_of = [
+        as_json({"Events": [seen(4, "r-4"), seen(3, "r-3", "Client.Unavailable")], "NextToken": "a"}),
+        as_json({"Events": [seen(2, "r-2"), seen(1, "r-1", name="DescribeVpcs")], "NextToken": "b"}),
+        as_json({"Events": [seen(0, "r-0")]}),
+    ]
+    aws.script = pages(*pages_of)
+    wanted = replace(lookup("one", ONE, "eu-west-1", SINCE, {EC2}), request_ids=frozenset({"r-2", "r-3"}))
+    found = make_reach().trail_events(wanted)
+    assert found.recorded == {"r-2": None, "r-3": "Client.Unavailable"}
+    assert (found.available, found.refused) == (True, [])
+    assert found.kinds == {"ec2:DescribeInstances"}
+    # All that was looked for is there, so the third page is not read.
+    assert found.request_count == 2
+    aws.script = pages(*pages_of)
+    missing = make_reach().trail_events(replace(wanted, request_ids=frozenset({"r-2", "r-9"})))
+    assert (missing.recorded, missing.request_count) == ({"r-2": None}, 3)
 
 
 def test_no_refusals(aws: ScriptedAws, make_reach: MakeReach) -> None:
