@@ -296,7 +296,7 @@ def test_nobody_is_identified_and_nothing_called_by_what_is_no_answer(
             make_reach("management").call("one", "organizations", operation, REGION, **parameters)
         assert failed.value.code == "UnreadableAnswer"
     since = datetime.now(UTC) - timedelta(minutes=5)
-    found = make_reach("workload").trail_events(Lookup("workload", "one", ACCOUNT, REGION, since, frozenset()))
+    found = make_reach("workload").trail_events(Lookup("workload", "one", ACCOUNT, REGION, since, {}))
     assert not found.available and found.reason
 
 
@@ -468,7 +468,7 @@ def test_nothing_that_aws_sends_is_raised_where_no_listing_is_asked(
     with pytest.raises(AwsError):
         make_reach("management").call("one", "organizations", "DescribeOrganization", REGION)
     since = datetime.now(UTC) - timedelta(minutes=5)
-    found = make_reach("workload").trail_events(Lookup("workload", "one", ACCOUNT, REGION, since, frozenset()))
+    found = make_reach("workload").trail_events(Lookup("workload", "one", ACCOUNT, REGION, since, {}))
     assert not found.available
 
 

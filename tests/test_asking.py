@@ -130,7 +130,7 @@ def test_cloudtrail_is_asked_by_the_process_that_has_the_account(
     aws: ScriptedAws, reach: Reach, processes: Processes
 ) -> None:
     aws.script = lambda call: as_json({"Events": []}) if call.service == "cloudtrail" else None
-    calls = frozenset({("ec2.amazonaws.com", "DescribeInstances")})
+    calls = {("ec2.amazonaws.com", "DescribeInstances"): "ec2:DescribeInstances"}
     lookups = [Lookup("workload", f"p-{n}", f"{n:012}", REGIONS[0], datetime.now(UTC), calls) for n in range(ACCOUNTS)]
     found = look_up_all({"workload": reach}, lookups, processes=processes)
     assert [refusals.available for refusals in found] == [True] * ACCOUNTS, found
