@@ -29,7 +29,7 @@ from pipelines.publish import prune
 from pipelines.settings import Settings
 from resources import evidence
 from resources.evidence import Accounts, Cell
-from resources.warehouse import Store
+from resources.store.store import Store
 
 REGIONS = 17
 FIRST_NIGHT = datetime(2026, 10, 1, 14, 30, tzinfo=UTC)

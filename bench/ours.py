@@ -27,7 +27,7 @@ from resources.contract import Role
 from resources.evidence import Cell
 from resources.listing import Listing
 from resources.roles import AwsRole
-from resources.warehouse import Store
+from resources.store.store import Store
 
 RUN = "bench-collection"
 

@@ -38,7 +38,7 @@ from pipelines.publish import prune
 from resources import evidence
 from resources.evidence import Cell
 from resources.listing import GLOBAL_REGION
-from resources.warehouse import Store
+from resources.store.store import Store
 
 REGIONS = (
     "us-east-1", "eu-west-1", "us-west-2", "ap-southeast-2", "eu-central-1", "us-east-2", "ap-northeast-1",

@@ -19,7 +19,7 @@ from typing import Any
 
 from faults.ground import Ended, Ground, NotHere, copy_of, fingerprint, served_run
 from faults.history import Case, Known, must_be_tonight, must_show_tonight
-from resources.warehouse import Store, _Migration
+from resources.store.store import Store, _Migration
 
 SEED = 20261125
 
@@ -77,7 +77,7 @@ def _at(point: str) -> Point:
     """At a named point of the warehouse."""
 
     def prepare(hook: Hook) -> None:
-        from resources import warehouse
+        from resources.store import store as warehouse
 
         due = _once(1, hook)
         warehouse.fault_point = lambda passed: due() if passed == point else None

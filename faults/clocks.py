@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 from faults.ground import DATABASE, LONGEST, Ended, Ground, NotHere, apart, copy_of, fingerprint, grounded, tables
 from faults.history import Case, Known, against_the_world, must_be_tonight
-from resources.warehouse import Store
+from resources.store.store import Store
 from simulator.client import is_foreign
 
 ZONE = "Pacific/Auckland"

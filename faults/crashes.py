@@ -21,7 +21,7 @@ import duckdb
 
 from faults.ground import DATABASE, apart, begin, shown
 from faults.report import Shown
-from resources.warehouse import Store
+from resources.store.store import Store
 
 SEED = 20261125
 
@@ -60,7 +60,7 @@ def _check_whole(connection: duckdb.DuckDBPyConnection) -> None:
 
 def _nights_for_ever(database: Path, number: int, tell: Callable[..., None]) -> None:
     """Small nights, one after the other; what has been committed and published is told as soon as it is."""
-    from resources import warehouse
+    from resources.store import store as warehouse
 
     store = Store(database)
     warehouse.fault_point = lambda point: tell(at=point)

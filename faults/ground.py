@@ -27,7 +27,7 @@ import psutil
 
 from faults.report import Shown
 from resources.contract import ROLES, policy
-from resources.warehouse import Store, WarehouseError
+from resources.store.store import Store, WarehouseError
 from simulator.client import Simulator, is_foreign, start
 
 T = TypeVar("T")

@@ -18,7 +18,7 @@ from faults.ground import Ended, Ground, Row, Tables, apart, copy_of, difference
 from faults.history import Case, Known, must_be_tonight
 from pipelines.catalogue import listings
 from resources import profile
-from resources.warehouse import Store
+from resources.store.store import Store
 
 Fate = Literal["survived", "refused", "frozen", "missing", "doubted"]
 

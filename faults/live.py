@@ -30,7 +30,7 @@ from faults.ground import environment_of, fingerprint
 from pipelines.catalogue import ACCOUNT
 from pipelines.models import SCHEMAS, read_models
 from resources import evidence
-from resources.warehouse import Store
+from resources.store.store import Store
 from simulator.client import is_foreign
 
 REPOSITORY = Path(__file__).resolve().parent.parent

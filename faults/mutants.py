@@ -181,7 +181,7 @@ TARGETS: Mapping[str, Target] = {
         (
             Source("pipelines/publish.py", once="given:ready"),
             Source(
-                "resources/warehouse.py",
+                "resources/store/store.py",
                 (
                     "Store.publish",
                     "Store._checkpoint",

@@ -20,7 +20,7 @@ from pipelines.plain_text import as_markdown
 from pipelines.settings import WAREHOUSE_FOLDER
 from pipelines.sql_files import SqlFileError, literal, read_header, reads
 from resources import evidence, release
-from resources.warehouse import Store
+from resources.store.store import Store
 
 if TYPE_CHECKING:
     import duckdb

@@ -21,7 +21,7 @@ from pipelines.plain_text import as_json, plain
 from pipelines.settings import DEMO_DATABASE, Settings, SettingsError, read_settings
 from resources.contract import ROLES, ContractViolation, Role, policy
 from resources.release import ProductFileError
-from resources.warehouse import Store, Version, WarehouseError
+from resources.store.store import Store, Version, WarehouseError
 
 P = ParamSpec("P")
 

@@ -40,7 +40,7 @@ from resources.pages import Failed
 from resources.paid_requests import PaidRequests
 from resources.profile import Reach
 from resources.roles import AwsRole
-from resources.warehouse import Store
+from resources.store.store import Store
 
 if TYPE_CHECKING:
     import duckdb

@@ -11,7 +11,7 @@ from click.shell_completion import CompletionItem, get_completion_class
 
 from pipelines.catalogue import listings
 from pipelines.plain_text import plain
-from resources.warehouse import Store, WarehouseError
+from resources.store.store import Store, WarehouseError
 
 OFFERED = 60
 """So many rows of the published file at most: more than a screen of them helps nobody."""

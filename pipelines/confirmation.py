@@ -30,7 +30,7 @@ from resources.evidence import Accounts, PendingZero
 from resources.identity import CENTRAL_ROLES
 from resources.listing import Listing
 from resources.roles import AwsRole, Workload
-from resources.warehouse import Store, explained, make_folder
+from resources.store.store import Store, explained, make_folder
 from resources.warehouse_resource import Warehouse
 
 CONFIRMATION_KEY = dg.AssetKey(["audit", "zero_confirmation"])

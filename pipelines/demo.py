@@ -21,7 +21,7 @@ from pipelines.settings import DEMO_DATABASE
 from resources.contract import CONTRACT, ROLES, policy
 from resources.identity import CENTRAL_ROLES
 from resources.installation import IS_CHECKOUT, WORKING_FOLDER
-from resources.warehouse import Store
+from resources.store.store import Store
 
 if TYPE_CHECKING:
     from simulator.client import Simulator

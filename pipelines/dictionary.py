@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pipelines.models import build, read_models
 from pipelines.settings import REPOSITORY
-from resources.warehouse import Store
+from resources.store.store import Store
 
 PAGE = REPOSITORY / "docs" / "dictionary.md"
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pipelines.catalogue import listings
 from pipelines.rules import CLOSED, TRAIL_DENIED
 from resources.contract import CONTRACT
-from resources.warehouse import Store
+from resources.store.store import Store
 
 if TYPE_CHECKING:
     import duckdb

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from pipelines.settings import WAREHOUSE_FOLDER
-from resources.warehouse import Store, permitted
+from resources.store.store import Store, permitted
 
 SEED = WAREHOUSE_FOLDER / "ref" / "fx_rate.csv"
 

@@ -24,7 +24,7 @@ from resources.identity import Severity
 from resources.profile import AwsConfigError
 from resources.release import ProductFileError
 from resources.roles import IdentityRefused
-from resources.warehouse import Store, WarehouseError
+from resources.store.store import Store, WarehouseError
 from resources.warehouse_resource import Warehouse
 
 if TYPE_CHECKING:

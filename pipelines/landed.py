@@ -12,7 +12,7 @@ from pipelines.rules import ONE_NIGHT
 from resources import evidence
 from resources.answer import DENIED_BY_POLICY, Outcome
 from resources.listing import Listing
-from resources.warehouse import Store
+from resources.store.store import Store
 
 if TYPE_CHECKING:
     import duckdb

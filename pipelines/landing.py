@@ -21,7 +21,7 @@ from resources.distinct import EachOnce
 from resources.evidence import Cell, cell_line
 from resources.listing import Listing
 from resources.pages import Failed
-from resources.warehouse import explained, make_folder
+from resources.store.store import explained, make_folder
 
 RECORDS = "records.ndjson"
 CELLS = "cells.ndjson"

@@ -45,7 +45,7 @@ from pipelines.progress import Load
 from pipelines.settings import WAREHOUSE_FOLDER, Settings
 from pipelines.sql_files import Header, SqlFileError, identifier, literal, read_header, reads
 from resources import evidence, release
-from resources.warehouse import Store, make_folder
+from resources.store.store import Store, make_folder
 from resources.warehouse_resource import Warehouse
 
 Materialization = Literal["collected", "accumulated", "table", "state", "history", "log", "view"]

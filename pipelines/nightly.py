@@ -25,7 +25,7 @@ from pipelines.plain_text import plain
 from pipelines.publish import name_warning
 from pipelines.settings import REPOSITORY
 from resources.installation import WORKING_FOLDER
-from resources.warehouse import Store, WarehouseError
+from resources.store.store import Store, WarehouseError
 
 if TYPE_CHECKING:
     import duckdb

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from resources.contract import policy
-from resources.warehouse import Store
+from resources.store.store import Store
 
 ROLE_NAME = "aws-org-cmdb-reader"
 """What the role in each workload account is called where nobody says otherwise."""

@@ -23,7 +23,7 @@ from resources.identity import Fact
 from resources.listing import GLOBAL_REGION, Listing
 from resources.paid_requests import PaidRequests
 from resources.roles import Management, Workload
-from resources.warehouse import Store, WarehouseError
+from resources.store.store import Store, WarehouseError
 
 WORST_FIRST = (
     "wrong_account", "empty_suspect", "denied", "failed", "empty_unconfirmed", "empty_verified", "found", "skipped"

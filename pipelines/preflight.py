@@ -16,7 +16,7 @@ from resources import evidence
 from resources.contract import Role
 from resources.identity import FACTS, Caller, Fact, Organization
 from resources.roles import Management
-from resources.warehouse import Store
+from resources.store.store import Store
 from resources.warehouse_resource import Warehouse
 
 PREFLIGHT_KEY = dg.AssetKey(["audit", "caller_identity"])

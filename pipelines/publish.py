@@ -19,7 +19,7 @@ from pipelines.plain_text import plain
 from pipelines.settings import Settings
 from pipelines.sql_files import identifier
 from resources import evidence, paid_requests
-from resources.warehouse import FORMER_NAME, PUBLISHED_NAME, Store, WarehouseError
+from resources.store.store import FORMER_NAME, PUBLISHED_NAME, Store, WarehouseError
 from resources.warehouse_resource import Warehouse
 
 PUBLISHED_KEY = dg.AssetKey(["published"])

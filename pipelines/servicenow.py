@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.plain_text import as_csv_cell
-from resources.warehouse import Store, make_folder
+from resources.store.store import Store, make_folder
 
 FILES = {
     "servicenow_ci.csv": "select * from cmdb.servicenow_ci order by correlation_id",

@@ -14,7 +14,7 @@ from resources.contract import Role
 from resources.identity import Caller, Expectation, Fact
 from resources.listing import ZeroSense
 from resources.paid_requests import PaidRequestCount
-from resources.warehouse import WarehouseError
+from resources.store.store import WarehouseError
 
 if TYPE_CHECKING:
     import duckdb

@@ -23,7 +23,7 @@ from pathlib import Path
 from resources.answer import REQUEST_LIMIT
 from resources.meter import PRICES_USD
 from resources.pages import Failed
-from resources.warehouse import Store, WarehouseError, explained, make_folder, permitted
+from resources.store.store import Store, WarehouseError, explained, make_folder, permitted
 
 FOLDER = "paid_requests"
 

@@ -32,7 +32,7 @@ from resources.identity import (
     is_expected,
 )
 from resources.profile import AwsError, Identity, ProfileError, Reach, available_profiles
-from resources.warehouse import Store
+from resources.store.store import Store
 
 VERIFIED_FOR = timedelta(minutes=5)
 """How long an identity that was verified is taken as verified within one process."""

@@ -7,7 +7,7 @@ import dagster as dg
 from pydantic import PrivateAttr
 
 from resources import evidence, paid_requests
-from resources.warehouse import Store
+from resources.store.store import Store
 
 
 class Warehouse(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dagster's base is generic over what it hands out; this hands out itself

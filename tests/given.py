@@ -23,7 +23,7 @@ from pipelines.models import Model, build, read_models
 from resources import evidence
 from resources.evidence import Cell
 from resources.listing import GLOBAL_REGION
-from resources.warehouse import PUBLISHED_NAME, Store
+from resources.store.store import PUBLISHED_NAME, Store
 
 if TYPE_CHECKING:
     import duckdb

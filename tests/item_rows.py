@@ -19,7 +19,7 @@ from given import FIRST_NIGHT, House, hours
 from pipelines.models import Model, build, read_models
 from pipelines.settings import WAREHOUSE_FOLDER
 from pipelines.sql_files import literal
-from resources.warehouse import MIGRATIONS, Store
+from resources.store.store import MIGRATIONS, Store
 
 
 def _models() -> dict[str, Model]:

@@ -79,7 +79,7 @@ def run_night(environment: Mapping[str, str], database: Path, job_name: str = "n
         database: the published path; its folder is made.
     """
     from pipelines.nightly import prepare_dagster_home, run_nightly
-    from resources.warehouse import Store
+    from resources.store.store import Store
 
     database.parent.mkdir(parents=True, exist_ok=True)
     whole = {
@@ -156,7 +156,7 @@ def query(
     database: Path, sql: str, parameters: Mapping[str, Any] | None = None, *, of: str = "published"
 ) -> list[tuple[Any, ...]]:
     """Rows of the published file, or of the working file (`of="working"`)."""
-    from resources.warehouse import Store
+    from resources.store.store import Store
 
     store = Store(database)
     with store.published() if of == "published" else store.read() as connection:

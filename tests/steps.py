@@ -15,7 +15,7 @@ from pipelines.settings import read_settings
 from resources import evidence
 from resources.evidence import Cell
 from resources.listing import Listing
-from resources.warehouse import Store
+from resources.store.store import Store
 from simulator.client import Simulator
 
 RUN = "another-night"

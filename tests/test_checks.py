@@ -17,7 +17,7 @@ from faults.ground import fingerprint
 from pipelines import checks
 from pipelines.checks import ROWS_KEPT, SqlCheck, read_checks
 from pipelines.models import KEY_IS_UNIQUE, key_checks, read_models
-from resources.warehouse import Store
+from resources.store.store import Store
 
 if TYPE_CHECKING:
     import duckdb

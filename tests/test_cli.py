@@ -22,7 +22,7 @@ from nights import DATABASE, REPOSITORY, Witness, cmdb, cmdb_here, copy_of, nigh
 
 from faults.ground import fingerprint
 from resources.contract import ROLES, policy
-from resources.warehouse import Store
+from resources.store.store import Store
 from simulator.client import Simulator
 
 COMMANDS = (

@@ -9,7 +9,7 @@ import dagster as dg
 import pytest
 
 from resources import evidence
-from resources.warehouse import Store, WarehouseError
+from resources.store.store import Store, WarehouseError
 from resources.warehouse_resource import Warehouse
 
 

@@ -26,7 +26,7 @@ from nights import query
 from pipelines import charts, cost, drawing, landed
 from pipelines.models import build
 from resources import evidence
-from resources.warehouse import Store
+from resources.store.store import Store
 
 if TYPE_CHECKING:
     from simulator.client import Simulator

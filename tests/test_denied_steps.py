@@ -16,7 +16,7 @@ from pipelines.gate import listing_verdicts
 from pipelines.rules import Verdict
 from pipelines.settings import read_settings
 from resources.evidence import Cell
-from resources.warehouse import Store
+from resources.store.store import Store
 from simulator.client import Simulator
 
 OPEN, CLOSED = "us-east-1", ("ap-southeast-2", "eu-west-1")

@@ -24,7 +24,7 @@ from pipelines.models import read_models
 from pipelines.settings import read_settings
 from resources import contract_docs
 from resources.contract import ROLES
-from resources.warehouse import Store
+from resources.store.store import Store
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 OPERATIONS = (REPOSITORY / "docs" / "operations.md").read_text(encoding="utf-8")
@@ -368,7 +368,7 @@ def test_every_variable_of_ours_that_the_code_names_is_documented() -> None:
     named = {
         variable
         for path in tracked()
-        if path.suffix == ".py" and path.parent.name in ("pipelines", "resources")
+        if path.suffix == ".py" and path.relative_to(REPOSITORY).parts[0] in ("pipelines", "resources")
         for variable in re.findall(r"\b(?:CMDB|DAGSTER)_[A-Z_]+\b", path.read_text(encoding="utf-8"))
     }
     # DAGSTER_YAML is the name of a constant.

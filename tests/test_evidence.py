@@ -16,7 +16,7 @@ import pytest
 from resources import evidence
 from resources.evidence import CELL_COLUMNS, COVERAGE_COLUMNS, Accounts, Cell
 from resources.identity import Caller, Expectation, Fact
-from resources.warehouse import MIGRATIONS, WarehouseError
+from resources.store.store import MIGRATIONS, WarehouseError
 
 RUN = "run-1"
 AT = datetime(2026, 11, 25, 3, 30, tzinfo=UTC)

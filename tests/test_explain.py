@@ -20,7 +20,7 @@ from pipelines.explain import SKIPPED
 from pipelines.onboarding import Unreached, stanzas
 from resources import evidence
 from resources.contract import policy
-from resources.warehouse import Store
+from resources.store.store import Store
 from simulator.client import Simulator
 
 

@@ -16,7 +16,7 @@ from nights import REPOSITORY, apart
 from faults import broken_nights, held, kit, lies, streams
 from faults.ground import Ended, NotHere, Row, Tables, difference
 from faults.report import NEVER, Part, Shown, dates, kept, renewed
-from resources.warehouse import FAULT_POINTS
+from resources.store.store import FAULT_POINTS
 
 FEW = """
 import sys, time
@@ -32,7 +32,7 @@ from pathlib import Path
 from faults.ground import Ground, apart, tables
 from faults.history import Known, must_show_tonight
 from resources import evidence
-from resources.warehouse import Store
+from resources.store.store import Store
 
 scratch = Path(sys.argv[1])
 database = scratch / "house" / "cmdb.duckdb"

@@ -11,7 +11,7 @@ from given import House, house
 from nights import cmdb_here
 
 from pipelines import fx
-from resources.warehouse import Store
+from resources.store.store import Store
 
 Run = Callable[..., tuple[int, str]]
 

@@ -50,7 +50,7 @@ from pipelines.roles import aws_roles
 from pipelines.settings import read_settings
 from resources import evidence, profile, roles
 from resources.roles import AwsRole, IdentityRefused, Workload
-from resources.warehouse import Store
+from resources.store.store import Store
 from simulator.client import Simulator
 
 pytestmark = pytest.mark.large

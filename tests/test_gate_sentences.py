@@ -23,7 +23,7 @@ from resources.contract import ContractViolation
 from resources.identity import FACTS, Caller, Expectation, Fact, Severity
 from resources.profile import AwsConfigError
 from resources.roles import IdentityRefused
-from resources.warehouse import LockHeld, Store, WarehouseError
+from resources.store.store import LockHeld, Store, WarehouseError
 from resources.warehouse_resource import Warehouse
 
 SETTINGS = Settings()

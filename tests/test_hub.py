@@ -13,7 +13,7 @@ import pytest
 from given import FIRST_NIGHT, MANAGEMENT, WORKLOAD, Given, House, hours, house, rows
 from nights import Witness
 
-from resources.warehouse import Store
+from resources.store.store import Store
 from simulator.client import Simulator
 
 Row = dict[str, Any]

@@ -24,7 +24,7 @@ from pipelines.models import read_models
 from pipelines.report.figures import read_queries
 from pipelines.settings import DEMO_DATABASE, read_settings
 from resources.installation import PRODUCT_FOLDER
-from resources.warehouse import MIGRATIONS
+from resources.store.store import MIGRATIONS
 
 print(json.dumps({
     "models": sorted(read_models()),

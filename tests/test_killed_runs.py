@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from nights import apart
 
-from resources.warehouse import FAULT_POINTS
+from resources.store.store import FAULT_POINTS
 
 PUBLISHING = tuple(point for point in FAULT_POINTS if point.startswith("publish."))
 WORKING, CONFIRMING = "while it works", "before it confirms"
@@ -21,8 +21,8 @@ from types import SimpleNamespace
 from faults.ground import apart, begin, copy_of
 from pipelines import publish
 from pipelines.report.figures import QUERIES
-from resources import evidence, warehouse
-from resources.warehouse import Store
+from resources import evidence; from resources.store import store as warehouse
+from resources.store.store import Store
 from resources.warehouse_resource import Warehouse
 
 def night(database, run, point=""):

@@ -18,7 +18,7 @@ from pipelines.operator import NoSuchQuestion, accept_zero
 from pipelines.seeds import tag_keys
 from resources import evidence
 from resources.profile import AwsError, Reach, Retry
-from resources.warehouse import Store
+from resources.store.store import Store
 from simulator.client import Simulator
 
 pytestmark = pytest.mark.large

@@ -22,7 +22,7 @@ from pipelines.landing import records_path
 from resources.listing import Each, partition_of
 from resources.pages import redacted
 from resources.profile import Reach
-from resources.warehouse import Store
+from resources.store.store import Store
 from simulator.access import session_token
 from simulator.client import Simulator
 

@@ -28,7 +28,7 @@ from pipelines.sql_files import read_header, reads
 
 if TYPE_CHECKING:
     from resources.answer import Outcome
-    from resources.warehouse import Store
+    from resources.store.store import Store
 
 MODELS = read_models()
 RESERVED = {"key", "materialized", "logs", "owner"}

@@ -11,7 +11,7 @@ from given import FIRST_NIGHT, WORKLOAD, Given, House, hours, house, rows
 from nights import Witness
 
 from pipelines.models import key_checks
-from resources.warehouse import Store
+from resources.store.store import Store
 
 Row = dict[str, Any]
 

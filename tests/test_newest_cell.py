@@ -19,7 +19,7 @@ from pipelines.operator import NoSuchQuestion, accept_zero
 from resources import evidence
 from resources.answer import Outcome
 from resources.evidence import Cell
-from resources.warehouse import MIGRATIONS, Store
+from resources.store.store import MIGRATIONS, Store
 
 if TYPE_CHECKING:
     import duckdb

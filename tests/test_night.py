@@ -23,7 +23,7 @@ from pipelines import cost
 from pipelines.cost_metadata import SUMMED, cost_metadata
 from pipelines.seeds import services_of_listings, tag_keys
 from pipelines.settings import WAREHOUSE_FOLDER
-from resources.warehouse import Store
+from resources.store.store import Store
 from simulator.client import Simulator
 
 Row = dict[str, Any]

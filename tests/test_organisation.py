@@ -16,7 +16,7 @@ from conftest import MakeOrganisation
 from given import FIRST_NIGHT, MANAGEMENT, Given, House, hours, house, rows
 from nights import Witness
 
-from resources.warehouse import Store
+from resources.store.store import Store
 from simulator.client import Simulator
 
 Row = dict[str, Any]

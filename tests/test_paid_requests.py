@@ -29,7 +29,7 @@ from resources.answer import REQUEST_LIMIT
 from resources.meter import PRICES_USD
 from resources.pages import Failed
 from resources.paid_requests import DailyLimit, DailyLimitReached, PaidRequests
-from resources.warehouse import Store, WarehouseError
+from resources.store.store import Store, WarehouseError
 from simulator.client import Simulator, is_foreign, start
 
 NOON = dt.datetime(2026, 11, 25, 12, tzinfo=dt.UTC)

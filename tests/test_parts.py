@@ -12,7 +12,7 @@ from steps import RUN, asked
 
 from pipelines import plans
 from pipelines.catalogue import METRIC
-from resources.warehouse import Store
+from resources.store.store import Store
 from simulator.client import Simulator
 
 STEPS = (

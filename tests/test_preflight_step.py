@@ -17,7 +17,7 @@ from pipelines.settings import Settings
 from resources import evidence
 from resources.contract import Role
 from resources.identity import FACTS, Caller, Expectation, Fact, Organization
-from resources.warehouse import Store
+from resources.store.store import Store
 
 RUN = "run-1"
 NOW = datetime(2026, 11, 25, 14, 0, tzinfo=UTC)

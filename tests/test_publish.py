@@ -18,8 +18,8 @@ import duckdb
 import pytest
 
 from pipelines.landing import Key, LandingWriter, records_path
-from resources import warehouse
-from resources.warehouse import FAULT_POINTS, FORMER_NAME, PUBLISHED_NAME, LockHeld, Store, Version, WarehouseError
+from resources.store import store as warehouse
+from resources.store.store import FAULT_POINTS, FORMER_NAME, PUBLISHED_NAME, LockHeld, Store, Version, WarehouseError
 
 ROOT = Path(__file__).resolve().parent.parent
 NEWEST = len(list(warehouse.MIGRATIONS.glob("*.sql")))
@@ -591,7 +591,7 @@ def test_rollback_waits_for_nobody(store: Store) -> None:
 KILLED = """
 import os, sys
 from pathlib import Path
-from resources import warehouse
+from resources.store import store as warehouse
 from tests_of_publish import fill, verify
 
 database, migrations, point = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
@@ -676,7 +676,7 @@ def test_a_night_killed_at_any_point_leaves_the_old_version_or_the_new_one(
 READER = """
 import sys, time
 from pathlib import Path
-from resources.warehouse import Store
+from resources.store.store import Store
 
 store, stop = Store(Path(sys.argv[1])), Path(sys.argv[2])
 print("ready", flush=True)

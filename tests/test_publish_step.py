@@ -27,7 +27,7 @@ from pipelines.settings import Settings
 from resources import evidence
 from resources.evidence import Cell
 from resources.identity import FACTS, Caller, Expectation, Fact
-from resources.warehouse import MIGRATIONS, Store, WarehouseError
+from resources.store.store import MIGRATIONS, Store, WarehouseError
 
 RUN = "run-1"
 SETTINGS = Settings()

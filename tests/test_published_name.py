@@ -12,8 +12,8 @@ from pipelines.models import SCHEMAS
 from pipelines.publish import CATALOG_CLASHES, name_warning
 from pipelines.report.writing import report_path
 from pipelines.settings import DEMO_DATABASE, Settings
-from resources import warehouse
-from resources.warehouse import CARRY_ON_POINTS, FAULT_POINTS, FORMER_NAME, PUBLISHED_NAME, Store, WarehouseError
+from resources.store import store as warehouse
+from resources.store.store import CARRY_ON_POINTS, FAULT_POINTS, FORMER_NAME, PUBLISHED_NAME, Store, WarehouseError
 
 SWAPPED = FAULT_POINTS.index("publish.swapped")
 PUBLISHING = tuple(point for point in FAULT_POINTS if point.startswith("publish."))

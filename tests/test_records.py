@@ -28,7 +28,7 @@ from resources.evidence import EVERY_ACCOUNT
 from resources.listing import Listing
 from resources.pages import Failed, record_path
 from resources.profile import Reach, Retry
-from resources.warehouse import Store
+from resources.store.store import Store
 from simulator.client import Simulator
 
 if TYPE_CHECKING:

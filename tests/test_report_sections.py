@@ -19,7 +19,7 @@ from pipelines.report.figures import Figure, ask
 from pipelines.report.page import plain
 from pipelines.report.service_map import BOX, HEIGHT, Line, Node
 from pipelines.settings import WAREHOUSE_FOLDER
-from resources.warehouse import Store
+from resources.store.store import Store
 
 Figures = Mapping[str, Figure]
 

@@ -10,7 +10,7 @@ from given import rows
 from nights import Witness, query
 
 from pipelines.models import CELL_COLUMNS, read_models
-from resources.warehouse import Store
+from resources.store.store import Store
 
 Row = dict[str, Any]
 

@@ -19,7 +19,7 @@ from resources.answer import OPTIONAL_GRANT
 from resources.evidence import Cell
 from resources.listing import Each, Listing
 from resources.pages import Failed, Pages
-from resources.warehouse import Store
+from resources.store.store import Store
 from simulator.client import Simulator
 
 CATALOGUE = listings()

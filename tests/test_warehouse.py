@@ -25,8 +25,9 @@ from faults.ground import DATABASE
 from pipelines.landing import LandingWriter
 from pipelines.models import read_models
 from pipelines.servicenow import export_to
-from resources import rollback_journal, warehouse
-from resources.warehouse import LockHeld, Store, WarehouseError
+from resources.store import rollback_journal
+from resources.store import store as warehouse
+from resources.store.store import LockHeld, Store, WarehouseError
 from simulator.client import Simulator
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -45,7 +46,7 @@ def start(code: str, *arguments: str) -> "subprocess.Popen[str]":
     """A process of its own that prints `ready` when it has done its part, then waits for its end."""
     program = (
         "import os, sys, time, duckdb\nfrom pathlib import Path\nfrom resources import warehouse\n"
-        "from resources.warehouse import Store\n" + code + "\nprint('ready', flush=True)\nsys.stdin.read()\n"
+        "from resources.store.store import Store\n" + code + "\nprint('ready', flush=True)\nsys.stdin.read()\n"
     )
     child = subprocess.Popen(
         [sys.executable, "-c", program, *arguments],
@@ -94,7 +95,7 @@ def test_a_killed_holder_frees_the_lock(store: Store) -> None:
 
 def test_the_lock_dies_with_a_holder_that_has_forked(store: Store) -> None:
     forking = HOLDER + "\nif os.fork() == 0:\n    print(os.getpid(), flush=True)\n    time.sleep(30)\n    os._exit(0)"
-    program = "import os, sys, time\nfrom pathlib import Path\nfrom resources.warehouse import Store\n" + forking
+    program = "import os, sys, time\nfrom pathlib import Path\nfrom resources.store.store import Store\n" + forking
     child = subprocess.Popen(
         [sys.executable, "-c", program + "\nsys.stdin.read()", str(store.database), "run-1"],
         cwd=ROOT,
@@ -1044,7 +1045,7 @@ def is_harmless(name: str) -> bool:
 
 
 def fault(node: ast.AST) -> str:
-    """What only `resources.warehouse` may do: open DuckDB, or read or copy its files."""
+    """What only `resources.store.store` may do: open DuckDB, or read or copy its files."""
     match node:
         case ast.Attribute(value=ast.Name(id="duckdb"), attr=name):
             return "" if is_harmless(name) else f"duckdb.{name}"
@@ -1103,7 +1104,7 @@ def test_only_the_warehouse_opens_or_copies_database_files() -> None:
         path
         for folder in ("resources", "pipelines", "simulator")
         for path in (ROOT / folder).rglob("*.py")
-        if path != ROOT / "resources" / "warehouse.py"
+        if path != ROOT / "resources" / "store" / "store.py"
     ]
     assert modules
     found = {str(path.relative_to(ROOT)): faults(path.read_text(encoding="utf-8")) for path in modules}

@@ -9,7 +9,7 @@ import duckdb
 
 from pipelines.sql_files import SqlFileError, read_header
 from resources import release
-from resources.warehouse import Store, WarehouseError
+from resources.store.store import Store, WarehouseError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,7 +10,7 @@ from pathlib import Path
 from pipelines.drawing import DrawingError
 from pipelines.report.figures import ask
 from pipelines.report.page import render
-from resources.warehouse import Store, WarehouseError, permitted, release_memory
+from resources.store.store import Store, WarehouseError, permitted, release_memory
 
 MOST_BYTES = 2_000_000
 

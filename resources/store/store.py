@@ -30,8 +30,9 @@ from pathlib import Path
 
 import duckdb
 
-from resources import release, rollback_journal
+from resources import release
 from resources.installation import SQL_FOLDER
+from resources.store import rollback_journal
 
 MIGRATIONS = SQL_FOLDER / "migrations"
 
