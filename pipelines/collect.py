@@ -35,7 +35,7 @@ from resources.contract import Role
 from resources.evidence import Cell
 from resources.listing import Listing
 from resources.roles import AwsRole, Workload
-from resources.warehouse_resource import Warehouse
+from resources.warehouse import Warehouse
 
 ACCOUNT_COVERAGE = "account_coverage"
 

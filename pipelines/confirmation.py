@@ -31,7 +31,7 @@ from resources.identity import CENTRAL_ROLES
 from resources.listing import Listing
 from resources.roles import AwsRole, Workload
 from resources.store.store import Store, explained, make_folder
-from resources.warehouse_resource import Warehouse
+from resources.warehouse import Warehouse
 
 CONFIRMATION_KEY = dg.AssetKey(["audit", "zero_confirmation"])
 

@@ -18,7 +18,7 @@ from pipelines.report.asset import report
 from pipelines.roles import aws_roles, code_version
 from pipelines.settings import Settings, SettingsError, read_settings
 from resources import release
-from resources.warehouse_resource import Warehouse
+from resources.warehouse import Warehouse
 
 NIGHTLY = "nightly"
 CONFIRM_UNTIL = timedelta(hours=20)

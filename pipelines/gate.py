@@ -25,7 +25,7 @@ from resources.profile import AwsConfigError
 from resources.release import ProductFileError
 from resources.roles import IdentityRefused
 from resources.store.store import Store, WarehouseError
-from resources.warehouse_resource import Warehouse
+from resources.warehouse import Warehouse
 
 if TYPE_CHECKING:
     import duckdb

@@ -46,7 +46,7 @@ from pipelines.settings import WAREHOUSE_FOLDER, Settings
 from pipelines.sql_files import Header, SqlFileError, identifier, literal, read_header, reads
 from resources import evidence, release
 from resources.store.store import Store, make_folder
-from resources.warehouse_resource import Warehouse
+from resources.warehouse import Warehouse
 
 Materialization = Literal["collected", "accumulated", "table", "state", "history", "log", "view"]
 

@@ -17,7 +17,7 @@ from resources.contract import Role
 from resources.identity import FACTS, Caller, Fact, Organization
 from resources.roles import Management
 from resources.store.store import Store
-from resources.warehouse_resource import Warehouse
+from resources.warehouse import Warehouse
 
 PREFLIGHT_KEY = dg.AssetKey(["audit", "caller_identity"])
 

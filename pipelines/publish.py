@@ -20,7 +20,7 @@ from pipelines.settings import Settings
 from pipelines.sql_files import identifier
 from resources import evidence, paid_requests
 from resources.store.store import FORMER_NAME, PUBLISHED_NAME, Store, WarehouseError
-from resources.warehouse_resource import Warehouse
+from resources.warehouse import Warehouse
 
 PUBLISHED_KEY = dg.AssetKey(["published"])
 

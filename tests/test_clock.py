@@ -10,7 +10,7 @@ import pytest
 
 from resources import evidence
 from resources.store.store import Store, WarehouseError
-from resources.warehouse_resource import Warehouse
+from resources.warehouse import Warehouse
 
 
 @pytest.fixture

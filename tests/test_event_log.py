@@ -22,7 +22,7 @@ from pipelines.definitions import NIGHTLY
 from pipelines.event_log import KEPT, EventLog
 from pipelines.nightly import DAGSTER_YAML, closed_to_others, prepare_dagster_home
 from resources.store.store import Store, WarehouseError
-from resources.warehouse_resource import Warehouse
+from resources.warehouse import Warehouse
 
 
 @pytest.fixture

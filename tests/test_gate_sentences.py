@@ -24,7 +24,7 @@ from resources.identity import FACTS, Caller, Expectation, Fact, Severity
 from resources.profile import AwsConfigError
 from resources.roles import IdentityRefused
 from resources.store.store import LockHeld, Store, WarehouseError
-from resources.warehouse_resource import Warehouse
+from resources.warehouse import Warehouse
 
 SETTINGS = Settings()
 HOUR = timedelta(hours=1)

@@ -23,7 +23,7 @@ from pipelines import publish
 from pipelines.report.figures import QUERIES
 from resources import evidence; from resources.store import store as warehouse
 from resources.store.store import Store
-from resources.warehouse_resource import Warehouse
+from resources.warehouse import Warehouse
 
 def night(database, run, point=""):
     def kill(passed):

@@ -29,7 +29,7 @@ from pipelines.report.figures import QUERIES, Figure, ask, read_queries
 from pipelines.report.writing import MOST_BYTES, report_path, write_report
 from pipelines.settings import Settings
 from resources.store.store import Store, WarehouseError
-from resources.warehouse_resource import Warehouse
+from resources.warehouse import Warehouse
 
 pytestmark = pytest.mark.large
 

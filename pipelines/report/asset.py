@@ -8,7 +8,7 @@ from pipelines.gate import refuse, refusing
 from pipelines.publish import PUBLISHED_KEY
 from pipelines.report.writing import report_path, write_report
 from pipelines.settings import Settings
-from resources.warehouse_resource import Warehouse
+from resources.warehouse import Warehouse
 
 REPORT_KEY = dg.AssetKey(["report"])
 
