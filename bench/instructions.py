@@ -28,10 +28,10 @@ from botocore.model import ServiceModel
 from bench.canned import LISTINGS, World, workload_accounts
 from pipelines import catalogue
 from pipelines.landing import LandingWriter
-from resources.pages import Pages
-from resources.parsers import Parsers
-from resources.service_models import ContractLoader
-from resources.wire import Made, SigningKeys, signed
+from resources.aws.fast.parsers import Parsers
+from resources.aws.fast.transport import Made, SigningKeys, signed
+from resources.aws.records import Pages
+from resources.aws.service_models import ContractLoader
 
 RECORDED = Path(__file__).with_suffix(".json")
 REGION = "us-east-1"

@@ -23,9 +23,9 @@ from pipelines.collection import Collection
 from pipelines.roles import aws_roles, code_version
 from pipelines.settings import Settings, read_settings
 from resources import evidence
+from resources.aws.listing import Listing
 from resources.contract import Role
 from resources.evidence import Cell
-from resources.listing import Listing
 from resources.roles import AwsRole
 from resources.store.store import Store
 

@@ -36,8 +36,8 @@ from pipelines.landing import LandingWriter
 from pipelines.models import Model, build, read_models
 from pipelines.publish import prune
 from resources import evidence
+from resources.aws.listing import GLOBAL_REGION
 from resources.evidence import Cell
-from resources.listing import GLOBAL_REGION
 from resources.store.store import Store
 
 REGIONS = (

@@ -17,7 +17,7 @@ from typing import Any, Literal
 from faults.ground import Ended, Ground, Row, Tables, apart, copy_of, difference, fingerprint, served_run, tables
 from faults.history import Case, Known, must_be_tonight
 from pipelines.catalogue import listings
-from resources import profile
+from resources.aws import client
 from resources.store.store import Store
 
 Fate = Literal["survived", "refused", "frozen", "missing", "doubted"]
@@ -61,12 +61,12 @@ def no_preparation() -> None:
 
 def impatient() -> None:
     """Wait for an answer for four seconds instead of a minute."""
-    profile.READ_SECONDS = 4
+    client.READ_SECONDS = 4
 
 
 def soon_tired() -> None:
     """Lose ten seconds to throttling instead of a minute before a question is given up."""
-    profile.Retry = functools.partial(profile.Retry, seconds=10.0)  # type: ignore[assignment, misc]
+    client.Retry = functools.partial(client.Retry, seconds=10.0)  # type: ignore[assignment, misc]
 
 
 @dataclass(frozen=True)

@@ -90,13 +90,13 @@ TARGETS: Mapping[str, Target] = {
     ),
     "guard": Target(
         "nothing is sent that the contract does not cover",
-        (Source("resources/guard.py"),),
+        (Source("resources/aws/guard.py"),),
         ("tests/test_guard.py",),
     ),
     "identity": Target(
         "whom the profiles reach, and what the pre-flight makes of it",
         (
-            Source("resources/identity.py"),
+            Source("resources/aws/identity_rules.py"),
             Source("pipelines/preflight.py", tests=("tests/test_preflight_step.py",), once="given:ready"),
         ),
         ("tests/test_identity.py",),
@@ -140,7 +140,7 @@ TARGETS: Mapping[str, Target] = {
         "what an answer of AWS is worth",
         (
             Source(
-                "resources/profile.py",
+                "resources/aws/client.py",
                 (
                     "Reach.ask",
                     "Reach._skip_reason",
@@ -207,7 +207,7 @@ TARGETS: Mapping[str, Target] = {
     ),
     "pages": Target(
         "what a page of an answer is taken for",
-        (Source("resources/pages.py"),),
+        (Source("resources/aws/records.py"),),
         ("tests/test_pages.py",),
     ),
 }

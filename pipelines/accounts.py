@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from resources.answer import Identity
-from resources.credentials import ProfileError
+from resources.aws.credentials import ProfileError
+from resources.aws.messages import Identity
 
 
 @dataclass(frozen=True)

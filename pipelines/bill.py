@@ -17,9 +17,9 @@ from pipelines.landing import Key
 from pipelines.plans import identity_of
 from pipelines.rules import FOR_LATER, TOO_MANY_PAGES
 from pipelines.seeds import services_of_listings, tag_keys
-from resources.answer import DENIED_BY_POLICY, OPTIONAL_GRANT, REQUEST_LIMIT, Answer, Outcome, Question
-from resources.listing import GLOBAL_REGION, Listing
-from resources.profile import THROTTLE_CODES
+from resources.aws.client import THROTTLE_CODES
+from resources.aws.listing import GLOBAL_REGION, Listing
+from resources.aws.messages import DENIED_BY_POLICY, OPTIONAL_GRANT, REQUEST_LIMIT, Answer, Outcome, Question
 
 REFUSED_CODES = frozenset({"AccessDenied", "AccessDeniedException", "ValidationException"})
 """How Cost Explorer says that it does not know, or does not give, what a question asks for."""

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from resources.answer import REQUEST_LIMIT
+from resources.aws.listing import Each, Listing
+from resources.aws.messages import REQUEST_LIMIT
 from resources.contract import ROLES, Role
-from resources.listing import Each, Listing
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from pipelines.catalogue import COST_DAILY, COST_MONTHLY, COST_TAG_SERVICE
-from resources.meter import PRICES_USD
+from resources.aws.meter import PRICES_USD
 from resources.paid_requests import DailyLimit
 
 REQUEST_PRICE_USD = PRICES_USD["ce"]

@@ -18,10 +18,10 @@ from pipelines.plain_text import plain
 from pipelines.settings import Settings
 from pipelines.sql_files import SqlFileError
 from resources import evidence
-from resources.asking import ProcessEnded
+from resources.aws.client import AwsConfigError
+from resources.aws.dispatch import ProcessEnded
+from resources.aws.identity_rules import Severity
 from resources.contract import ContractViolation
-from resources.identity import Severity
-from resources.profile import AwsConfigError
 from resources.release import ProductFileError
 from resources.roles import IdentityRefused
 from resources.store.store import Store, WarehouseError

@@ -10,8 +10,8 @@ from pipelines.landing import Key, records_path
 from pipelines.organization_policies import SCP, PolicySkips, StoredPolicies
 from pipelines.rules import ONE_NIGHT
 from resources import evidence
-from resources.answer import DENIED_BY_POLICY, Outcome
-from resources.listing import Listing
+from resources.aws.listing import Listing
+from resources.aws.messages import DENIED_BY_POLICY, Outcome
 from resources.store.store import Store
 
 if TYPE_CHECKING:

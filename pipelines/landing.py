@@ -16,11 +16,11 @@ from typing import IO, Any, Self
 
 import orjson
 
+from resources.aws.distinct import EachOnce
+from resources.aws.listing import Listing
+from resources.aws.records import Failed
 from resources.contract import Role
-from resources.distinct import EachOnce
 from resources.evidence import Cell, cell_line
-from resources.listing import Listing
-from resources.pages import Failed
 from resources.store.store import explained, make_folder
 
 RECORDS = "records.ndjson"

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
-from resources.answer import OPTIONAL_GRANT, Answer
-from resources.credentials import EXPIRED_CODES
+from resources.aws.credentials import EXPIRED_CODES
+from resources.aws.messages import OPTIONAL_GRANT, Answer
 
 SCP = "SERVICE_CONTROL_POLICY"
 

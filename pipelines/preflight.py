@@ -13,8 +13,8 @@ from pipelines.metadata import rows_table
 from pipelines.plain_text import as_markdown
 from pipelines.settings import Settings
 from resources import evidence
+from resources.aws.identity_rules import FACTS, Caller, Fact, Organization
 from resources.contract import Role
-from resources.identity import FACTS, Caller, Fact, Organization
 from resources.roles import Management
 from resources.store.store import Store
 from resources.warehouse import Warehouse

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
-from resources.answer import Answer, Progress
+from resources.aws.messages import Answer, Progress
 
 LOG_EVERY_SECONDS = 5.0
 

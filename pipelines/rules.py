@@ -11,10 +11,10 @@ from decimal import Decimal
 from typing import Any
 
 from pipelines.organization_policies import is_bare
-from resources.answer import DENIED_BY_POLICY, Outcome, TrailEvents
+from resources.aws.identity_rules import FACTS, Severity
+from resources.aws.listing import ZeroSense
+from resources.aws.messages import DENIED_BY_POLICY, Outcome, TrailEvents
 from resources.contract import Role
-from resources.identity import FACTS, Severity
-from resources.listing import ZeroSense
 
 COLLECTION_MAX_AGE = timedelta(minutes=60)
 """How old the pre-flight may be when something is asked of AWS."""

@@ -14,7 +14,7 @@ from rich.text import Text
 from pipelines.nightly import Night, Summary
 from pipelines.plain_text import plain
 from pipelines.progress import Report, watching
-from resources.identity import Fact
+from resources.aws.identity_rules import Fact
 
 
 class PlainConsole(Console):

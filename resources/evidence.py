@@ -10,16 +10,16 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from resources.aws.identity_rules import Caller, Expectation, Fact
+from resources.aws.listing import ZeroSense
 from resources.contract import Role
-from resources.identity import Caller, Expectation, Fact
-from resources.listing import ZeroSense
 from resources.paid_requests import PaidRequestCount
 from resources.store.store import WarehouseError
 
 if TYPE_CHECKING:
     import duckdb
 
-    from resources.answer import Outcome
+    from resources.aws.messages import Outcome
 
 NEVER = datetime.min.replace(tzinfo=UTC)
 

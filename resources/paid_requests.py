@@ -20,9 +20,9 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
-from resources.answer import REQUEST_LIMIT
-from resources.meter import PRICES_USD
-from resources.pages import Failed
+from resources.aws.messages import REQUEST_LIMIT
+from resources.aws.meter import PRICES_USD
+from resources.aws.records import Failed
 from resources.store.store import Store, WarehouseError, explained, make_folder, permitted
 
 FOLDER = "paid_requests"
@@ -105,7 +105,7 @@ class _Day:
 
 
 class PaidRequests:
-    """The meter of one run, or of one `cmdb ask`: see `resources.meter.Meter`.
+    """The meter of one run, or of one `cmdb ask`: see `resources.aws.meter.Meter`.
 
     Args:
         run_id: who sends.

@@ -18,9 +18,9 @@ import dagster as dg
 from pydantic import Field, PrivateAttr
 
 from resources import evidence
-from resources.asking import Processes
-from resources.contract import CONTRACT, Role
-from resources.identity import (
+from resources.aws.client import AwsError, Identity, ProfileError, Reach, available_profiles
+from resources.aws.dispatch import Processes
+from resources.aws.identity_rules import (
     CENTRAL_ROLES,
     Caller,
     Expectation,
@@ -31,7 +31,7 @@ from resources.identity import (
     facts,
     is_expected,
 )
-from resources.profile import AwsError, Identity, ProfileError, Reach, available_profiles
+from resources.contract import CONTRACT, Role
 from resources.store.store import Store
 
 VERIFIED_FOR = timedelta(minutes=5)

@@ -12,9 +12,9 @@ from pipelines.collection import Collection
 from pipelines.plans import ask_in_step, central_plan
 from pipelines.settings import read_settings
 from resources import evidence
-from resources.answer import Identity
-from resources.listing import Listing
-from resources.profile import Reach, Retry
+from resources.aws.client import Reach, Retry
+from resources.aws.listing import Listing
+from resources.aws.messages import Identity
 
 FAMILIES = (ORGANIZATION, POLICY, DELEGATION)
 """What the management profile is asked."""

@@ -21,14 +21,14 @@ from pipelines.catalogue import listings
 from pipelines.landing import LandingWriter
 from pipelines.models import Model, build, read_models
 from resources import evidence
+from resources.aws.listing import GLOBAL_REGION
 from resources.evidence import Cell
-from resources.listing import GLOBAL_REGION
 from resources.store.store import PUBLISHED_NAME, Store
 
 if TYPE_CHECKING:
     import duckdb
 
-    from resources.answer import Outcome
+    from resources.aws.messages import Outcome
     from resources.contract import Role
 
 CASES = Path(__file__).resolve().parent / "cases"

@@ -18,7 +18,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from resources.listing import Listing
+from resources.aws.listing import Listing
 
 INSTANCES = Listing(
     "ec2_instance",

@@ -13,8 +13,8 @@ from pipelines.collection import Collection
 from pipelines.roles import aws_roles
 from pipelines.settings import read_settings
 from resources import evidence
+from resources.aws.listing import Listing
 from resources.evidence import Cell
-from resources.listing import Listing
 from resources.store.store import Store
 from simulator.client import Simulator
 

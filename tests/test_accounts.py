@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.accounts import Member, Reached, match
-from resources.profile import Identity, ProfileError
+from resources.aws.client import Identity, ProfileError
 from resources.roles import Central, Workload
 
 NOW = datetime(2026, 11, 25, 14, 0, tzinfo=UTC)

@@ -20,13 +20,13 @@ import pytest
 from scripted_aws import Call, Reply, ScriptedAws, as_json, query_error, scripted, static, write_profiles
 
 from pipelines.catalogue import listings
-from resources.answer import OPTIONAL_GRANT, Answer, Lookup, Question
+from resources.aws.client import AwsError, ProfileError, Reach, Retry
+from resources.aws.credentials import clock_error
+from resources.aws.fast.xml_parser import ROOTS
+from resources.aws.listing import GLOBAL_REGION, Listing
+from resources.aws.messages import OPTIONAL_GRANT, Answer, Lookup, Question
 from resources.contract import Role
-from resources.credentials import clock_error
-from resources.listing import GLOBAL_REGION, Listing
-from resources.profile import AwsError, ProfileError, Reach, Retry
 from resources.roles import Management
-from resources.xml_answers import ROOTS
 
 ACCOUNT = "011122223333"
 REGION = "us-east-1"

@@ -19,12 +19,12 @@ import psutil
 import pytest
 from scripted_aws import INSTANCES, Reply, ScriptedAws, as_json, reservations, scripted, static, write_profiles
 
-from resources import asking
-from resources.answer import Answer, Lookup, Question
-from resources.asking import ProcessEnded, Processes, ask_all, look_up_all
+from resources.aws import dispatch
+from resources.aws.client import Reach
+from resources.aws.dispatch import ProcessEnded, Processes, ask_all, look_up_all
+from resources.aws.listing import Listing
+from resources.aws.messages import Answer, Lookup, Question
 from resources.contract import ContractViolation
-from resources.listing import Listing
-from resources.profile import Reach
 
 REGIONS = ("us-east-1", "eu-west-1")
 ACCOUNTS = 8
@@ -72,7 +72,7 @@ def plain(answer: Answer) -> Any:
 
 def children() -> list[psutil.Process]:
     found = psutil.Process().children(recursive=True)
-    return [child for child in found if "resources.asking" in child.cmdline()]
+    return [child for child in found if "resources.aws.dispatch" in child.cmdline()]
 
 
 def until(holds: Callable[[], bool], seconds: float = 10) -> bool:
@@ -142,7 +142,7 @@ def test_another_process_is_guarded_by_itself(aws: ScriptedAws, reach: Reach, pr
     items = [replace(question, listing=VETOED) for question in questions()]
     with pytest.raises(ContractViolation):
         # Past the check that comes before anything is handed out.
-        asking._spread({"workload": reach}, items[2:4], lambda *_: None, lambda _: None, _only_elsewhere(processes))
+        dispatch._spread({"workload": reach}, items[2:4], lambda *_: None, lambda _: None, _only_elsewhere(processes))
     assert aws.log == []
 
 

@@ -23,8 +23,8 @@ from scripted_aws import (
 )
 
 from pipelines.catalogue import listings
-from resources.listing import GLOBAL_REGION, Each, Listing
-from resources.profile import Answer, Question, Reach, Retry
+from resources.aws.client import Answer, Question, Reach, Retry
+from resources.aws.listing import GLOBAL_REGION, Each, Listing
 
 if TYPE_CHECKING:
     from resources.contract import Role

@@ -24,8 +24,8 @@ from pipelines.plans import ask_in_step, central_plan
 from pipelines.seeds import services_of_listings, tag_keys
 from pipelines.settings import read_settings
 from resources import evidence
+from resources.aws.client import Reach, Retry
 from resources.paid_requests import PaidRequests
-from resources.profile import Reach, Retry
 from simulator.client import Simulator, start
 
 Row = dict[str, Any]

@@ -19,7 +19,7 @@ from pipelines.checks import read_checks, run
 from pipelines.models import ModelError, build, read_models
 
 if TYPE_CHECKING:
-    from resources.answer import Outcome
+    from resources.aws.messages import Outcome
 
 RULES = {check.name: check for check in read_checks()}
 

@@ -10,7 +10,7 @@ import pytest
 from pipelines import confirmation
 from pipelines.confirmation import Confirmation, Decision, _decision, _portions
 from pipelines.rules import NO_REQUEST_ID, TRAIL_DENIED, ZeroVerdict
-from resources.answer import Outcome, TrailEvents
+from resources.aws.messages import Outcome, TrailEvents
 from resources.evidence import Accounts, PendingZero
 
 NOW = datetime(2026, 11, 25, 14, 0, tzinfo=UTC)

@@ -23,8 +23,8 @@ from botocore.httpsession import URLLib3Session
 
 from bench import certificate
 from bench.stage import staged
-from resources import connections
-from resources.connections import Connections, Headers, RequestIds, UnclearResponse
+from resources.aws.fast import connections
+from resources.aws.fast.connections import Connections, Headers, RequestIds, UnclearResponse
 
 BODY = b"Action=DescribeVpcs"
 SENT = {"Host": "aws.test", "Accept-Encoding": "identity", "Content-Length": str(len(BODY)), "User-Agent": "us"}

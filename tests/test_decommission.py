@@ -24,7 +24,7 @@ from pipelines.models import build
 from pipelines.settings import WAREHOUSE_FOLDER
 
 if TYPE_CHECKING:
-    from resources.answer import Outcome
+    from resources.aws.messages import Outcome
 
 REGION = "ap-southeast-2"
 OTHER = "000000000042"

@@ -16,9 +16,9 @@ from pipelines.gate import cell_states
 from pipelines.rules import freshness_verdict, listing_verdict
 from pipelines.settings import read_settings
 from resources import evidence
-from resources.listing import Listing
-from resources.pages import Failed, Pages
-from resources.profile import Reach, Retry
+from resources.aws.client import Reach, Retry
+from resources.aws.listing import Listing
+from resources.aws.records import Failed, Pages
 
 ACCOUNT = "000000000001"
 SCP = "SERVICE_CONTROL_POLICY"

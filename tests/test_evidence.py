@@ -14,8 +14,8 @@ import duckdb
 import pytest
 
 from resources import evidence
+from resources.aws.identity_rules import Caller, Expectation, Fact
 from resources.evidence import CELL_COLUMNS, COVERAGE_COLUMNS, Accounts, Cell
-from resources.identity import Caller, Expectation, Fact
 from resources.store.store import MIGRATIONS, WarehouseError
 
 RUN = "run-1"

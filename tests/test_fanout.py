@@ -19,11 +19,11 @@ import pytest
 import scripted_aws
 from scripted_aws import Call, Reply, ScriptedAws, reservations, scripted, static, write_profiles
 
-from resources.asking import ask_all
+from resources.aws.client import Answer, Identity, Progress, Question, Reach, Retry
+from resources.aws.dispatch import ask_all
+from resources.aws.listing import Listing
+from resources.aws.thread_pool import FanOut
 from resources.contract import ContractViolation
-from resources.fanout import FanOut
-from resources.listing import Listing
-from resources.profile import Answer, Identity, Progress, Question, Reach, Retry
 from simulator.client import Simulator
 
 REGIONS = ("us-east-1", "eu-west-1", "ap-southeast-2")
@@ -351,8 +351,8 @@ import sys
 sys.path[:0] = [{tests!r}, {root!r}]
 import gc, psutil
 from test_fanout import HASTE, REGIONS, question
-from resources.asking import ask_all
-from resources.profile import Reach
+from resources.aws.dispatch import ask_all
+from resources.aws.client import Reach
 reach = Reach("workload", home_region=REGIONS[0], concurrency=16, retry=HASTE)
 process = psutil.Process()
 sizes = []

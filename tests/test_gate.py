@@ -48,7 +48,8 @@ from pipelines.definitions import NIGHTLY, build_defs
 from pipelines.models import read_models
 from pipelines.roles import aws_roles
 from pipelines.settings import read_settings
-from resources import evidence, profile, roles
+from resources import evidence, roles
+from resources.aws import client
 from resources.roles import AwsRole, IdentityRefused, Workload
 from resources.store.store import Store
 from simulator.client import Simulator
@@ -634,7 +635,7 @@ def test_after_five_minutes_a_role_is_verified_again(
     world: World, organisation: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(roles, "VERIFIED_FOR", timedelta(0))
-    monkeypatch.setattr(profile, "IDENTITY_AGE", timedelta(0))
+    monkeypatch.setattr(client, "IDENTITY_AGE", timedelta(0))
     resource = role_of(world, "billing")
     resource.verify()
     organisation.lie("same_account_twice")

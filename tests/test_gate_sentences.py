@@ -18,10 +18,10 @@ from pipelines.catalogue import ACCOUNT
 from pipelines.settings import Settings
 from pipelines.sql_files import SqlFileError
 from resources import evidence
-from resources.asking import ProcessEnded
+from resources.aws.client import AwsConfigError
+from resources.aws.dispatch import ProcessEnded
+from resources.aws.identity_rules import FACTS, Caller, Expectation, Fact, Severity
 from resources.contract import ContractViolation
-from resources.identity import FACTS, Caller, Expectation, Fact, Severity
-from resources.profile import AwsConfigError
 from resources.roles import IdentityRefused
 from resources.store.store import LockHeld, Store, WarehouseError
 from resources.warehouse import Warehouse

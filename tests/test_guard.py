@@ -14,9 +14,9 @@ from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from scripted_aws import ScriptedAws, ec2_error, scripted, static, write_profiles
 
+from resources.aws.client import NobodyAsks, Reach
+from resources.aws.guard import Guard
 from resources.contract import ROLES, ContractViolation, Role, allows, iam_action
-from resources.guard import Guard
-from resources.profile import NobodyAsks, Reach
 
 ACCOUNT = "011122223333"
 

@@ -35,7 +35,7 @@ from pipelines.report.writing import MOST_BYTES, write_report
 from pipelines.servicenow import export_to
 from pipelines.terminal import console, marked, rows_table
 from resources import evidence
-from resources.profile import Reach
+from resources.aws.client import Reach
 from resources.roles import Central, Workload
 from simulator.client import Simulator
 

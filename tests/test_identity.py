@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resources.contract import CONTRACT, Role
-from resources.identity import (
+from resources.aws.identity_rules import (
     ACCOUNTS_ARE_DISTINCT,
     BILLING_IS_EXPECTED,
     CENTRAL_ROLES,
@@ -28,6 +27,7 @@ from resources.identity import (
     facts,
     is_expected,
 )
+from resources.contract import CONTRACT, Role
 
 NOW = datetime(2026, 11, 25, 14, 0, tzinfo=UTC)
 ACCOUNTS: dict[Role, str] = {

@@ -13,10 +13,10 @@ from botocore.model import OperationModel, ServiceModel
 from botocore.parsers import ResponseParserError, create_parser
 
 from pipelines import catalogue
-from resources.parsers import Parsers
-from resources.profile import iso_text
-from resources.service_models import ContractLoader
-from resources.shape_readers import ForeignAnswer
+from resources.aws.client import iso_text
+from resources.aws.fast.parsers import Parsers
+from resources.aws.fast.shape_readers import ForeignAnswer
+from resources.aws.service_models import ContractLoader
 
 LOADER = ContractLoader(Loader())
 
@@ -238,7 +238,7 @@ def test_a_protocol_that_nobody_reads_is_a_mistake() -> None:
 
 
 def test_nothing_is_remembered_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("resources.json_answers.SPELLINGS_KEPT", 2)
+    monkeypatch.setattr("resources.aws.fast.json_parser.SPELLINGS_KEPT", 2)
     shape = model("ce:GetCostAndUsage").output_shape
     ours, theirs = Parsers().create_parser("json"), create_parser("json")
     for name in ("ResultsByTime", "a", "b", "GroupDefinitions", "a"):

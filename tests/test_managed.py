@@ -19,9 +19,9 @@ from pipelines.catalogue import FUNCTION, MANAGED, REGION, listings
 from pipelines.collection import unexplained
 from pipelines.landed import billed_services
 from pipelines.landing import records_path
-from resources.listing import Each, partition_of
-from resources.pages import redacted
-from resources.profile import Reach
+from resources.aws.client import Reach
+from resources.aws.listing import Each, partition_of
+from resources.aws.records import redacted
 from resources.store.store import Store
 from simulator.access import session_token
 from simulator.client import Simulator

@@ -27,7 +27,7 @@ from pipelines.models import CELL_COLUMNS, Model, ModelError, read_models
 from pipelines.sql_files import read_header, reads
 
 if TYPE_CHECKING:
-    from resources.answer import Outcome
+    from resources.aws.messages import Outcome
     from resources.store.store import Store
 
 MODELS = read_models()

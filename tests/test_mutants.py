@@ -158,7 +158,7 @@ print(learn(["no such test"], [FILE], Path(sys.argv[1]), kept=kept) == known)
     [
         (
             "tests/test_identity.py::test_the_facts_are_named_as_in_the_contract",
-            "resources/identity.py",
+            "resources/aws/identity_rules.py",
             '"accounts_are_distinct" → "mutant"',
             "Not evaluated → Evaluated",
         ),
@@ -262,7 +262,7 @@ def test_only_each_so_manieth_is_tried_where_that_is_wanted(target: Target, tmp_
 
 
 def test_the_page_counts_and_gives_every_reason() -> None:
-    result = Result("guard", count=3, killed=2, explained={"resources/guard.py f: a | b → a": "It is the same."})
+    result = Result("guard", count=3, killed=2, explained={"resources/aws/guard.py f: a | b → a": "It is the same."})
     said = page([result], date="2026-11-25", versions="Python 3.13")
     assert "3 mutants, 2 killed by a test, 1 that no test can kill, 0 that survive" in said
-    assert "| `resources/guard.py f: a \\| b → a` | It is the same. |" in said
+    assert "| `resources/aws/guard.py f: a \\| b → a` | It is the same. |" in said

@@ -17,7 +17,7 @@ import pytest
 from pipelines import publish
 from pipelines.operator import NoSuchQuestion, accept_zero
 from resources import evidence
-from resources.answer import Outcome
+from resources.aws.messages import Outcome
 from resources.evidence import Cell
 from resources.store.store import MIGRATIONS, Store
 

@@ -20,7 +20,7 @@ from pipelines.organization_policies import (
     is_refusal,
     named_in,
 )
-from resources.answer import OPTIONAL_GRANT, Answer, Question
+from resources.aws.messages import OPTIONAL_GRANT, Answer, Question
 
 ACCOUNT, MANAGEMENT, UNIT, ROOT = "111122223333", "999988887777", "ou-1", "r-1"
 READER = f"arn:aws:sts::{ACCOUNT}:assumed-role/CMDBReader/cmdb"

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from resources.listing import Listing
-from resources.pages import TOKEN_FIELDS, Failed, Pages, record_path, redacted
+from resources.aws.listing import Listing
+from resources.aws.records import TOKEN_FIELDS, Failed, Pages, record_path, redacted
 
 OWN, OTHER = "012345678901", "999999999999"
 METADATA = {"RequestId": "r-1"}

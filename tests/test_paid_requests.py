@@ -25,9 +25,9 @@ from test_bill import asked_of, cells, collect, months, waiting
 from faults.ground import environment_of
 from pipelines.definitions import build_defs
 from resources import paid_requests
-from resources.answer import REQUEST_LIMIT
-from resources.meter import PRICES_USD
-from resources.pages import Failed
+from resources.aws.messages import REQUEST_LIMIT
+from resources.aws.meter import PRICES_USD
+from resources.aws.records import Failed
 from resources.paid_requests import DailyLimit, DailyLimitReached, PaidRequests
 from resources.store.store import Store, WarehouseError
 from simulator.client import Simulator, is_foreign, start

@@ -36,12 +36,7 @@ from scripted_aws import (
 )
 
 from pipelines.catalogue import listings
-from resources.answer import OPTIONAL_GRANT, Lookup
-from resources.contract import CONTRACT, ROLES, Role
-from resources.credentials import EXPIRED_CODES, UNKNOWN_KEY_CODES
-from resources.listing import GLOBAL_REGION, Listing
-from resources.pages import Failed, record_path
-from resources.profile import (
+from resources.aws.client import (
     REQUEST_LIMIT,
     Answer,
     AwsConfigError,
@@ -55,6 +50,11 @@ from resources.profile import (
     available_profiles,
     iso_text,
 )
+from resources.aws.credentials import EXPIRED_CODES, UNKNOWN_KEY_CODES
+from resources.aws.listing import GLOBAL_REGION, Listing
+from resources.aws.messages import OPTIONAL_GRANT, Lookup
+from resources.aws.records import Failed, record_path
+from resources.contract import CONTRACT, ROLES, Role
 from simulator.client import Simulator
 
 ONE, TWO = "011122223333", "044455556666"
@@ -530,13 +530,13 @@ def test_an_identity_is_kept_and_a_refusal_is_asked_again(
     first = reach.identify("one")
     assert reach.identify("one") is first
     assert len(aws.log) == 1
-    monkeypatch.setattr("resources.profile.IDENTITY_AGE", timedelta(0))
+    monkeypatch.setattr("resources.aws.client.IDENTITY_AGE", timedelta(0))
     assert reach.identify("one").checked_at > first.checked_at
     aws.script = lambda call: query_error("ExpiredToken", status=403)
     assert refused(reach, "two").reason == "expired"
     aws.script = lambda call: None
     assert refused(reach, "two").reason == "expired"
-    monkeypatch.setattr("resources.profile.REFUSAL_AGE", timedelta(0))
+    monkeypatch.setattr("resources.aws.client.REFUSAL_AGE", timedelta(0))
     assert reach.identify("two").account_id == TWO
 
 
@@ -1218,7 +1218,7 @@ def event(
 def test_refusals_are_found_on_every_page(
     aws: ScriptedAws, make_reach: MakeReach, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("resources.profile.TRAIL_SECONDS", 0.0)
+    monkeypatch.setattr("resources.aws.client.TRAIL_SECONDS", 0.0)
     aws.script = pages(
         as_json({"Events": [event(1), event(2, arn="arn:aws:sts::1:assumed-role/Other/cmdb")], "NextToken": "a"}),
         as_json({"Events": [], "NextToken": "b"}),
@@ -1258,7 +1258,7 @@ def test_refusals_are_found_on_every_page(
 def test_the_calls_that_are_looked_for_are_told_by_their_request_ids(
     aws: ScriptedAws, make_reach: MakeReach, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("resources.profile.TRAIL_SECONDS", 0.0)
+    monkeypatch.setattr("resources.aws.client.TRAIL_SECONDS", 0.0)
 
     def seen(number: int, request_id: str, code: str | None = None, name: str = EC2[1]) -> dict[str, Any]:
         made = event(number, code, EventName=name)
@@ -1347,7 +1347,7 @@ def test_an_event_name_with_the_version_of_its_interface(aws: ScriptedAws, make_
 def test_a_trail_that_cannot_be_read_is_no_evidence(
     reply: Reply, why: str, aws: ScriptedAws, make_reach: MakeReach, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("resources.profile.TRAIL_SECONDS", 0.0)
+    monkeypatch.setattr("resources.aws.client.TRAIL_SECONDS", 0.0)
     aws.script = pages(reply)
     found = make_reach().trail_events(lookup("one", ONE, REGION, SINCE, {EC2}))
     assert not found.available
@@ -1357,8 +1357,8 @@ def test_a_trail_that_cannot_be_read_is_no_evidence(
 def test_a_trail_without_end_is_no_evidence(
     aws: ScriptedAws, make_reach: MakeReach, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("resources.profile.TRAIL_SECONDS", 0.0)
-    monkeypatch.setattr("resources.profile.TRAIL_PAGES", 20)
+    monkeypatch.setattr("resources.aws.client.TRAIL_SECONDS", 0.0)
+    monkeypatch.setattr("resources.aws.client.TRAIL_PAGES", 20)
     aws.script = pages(*(as_json({"Events": [], "NextToken": str(n)}) for n in range(40)))
     found = make_reach().trail_events(lookup("one", ONE, REGION, SINCE, {EC2}))
     assert (found.available, found.request_count) == (False, 20)

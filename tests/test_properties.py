@@ -29,9 +29,9 @@ from pipelines import cost
 from pipelines.catalogue import listings
 from pipelines.models import read_models
 from pipelines.settings import SettingsError, read_settings
-from resources.pages import Failed, Pages
-from resources.parsers import Parsers
-from resources.profile import iso_text
+from resources.aws.client import iso_text
+from resources.aws.fast.parsers import Parsers
+from resources.aws.records import Failed, Pages
 
 pytestmark = pytest.mark.property
 

@@ -22,12 +22,12 @@ from pipelines.landed import earlier_cells
 from pipelines.landing import LandingWriter
 from pipelines.models import key_checks, read_models
 from pipelines.operator import read_coverage
-from resources.answer import Answer, Question
-from resources.distinct import CONFLICT, distinct, identity_of
+from resources.aws.client import Reach, Retry
+from resources.aws.distinct import CONFLICT, distinct, identity_of
+from resources.aws.listing import Listing
+from resources.aws.messages import Answer, Question
+from resources.aws.records import Failed, record_path
 from resources.evidence import EVERY_ACCOUNT
-from resources.listing import Listing
-from resources.pages import Failed, record_path
-from resources.profile import Reach, Retry
 from resources.store.store import Store
 from simulator.client import Simulator
 
@@ -172,7 +172,7 @@ def test_what_decides_is_the_record_and_not_its_hash(tmp_path: Path, monkeypatch
 
     told = identity_of(INSTANCES)
     assert told is not None
-    monkeypatch.setattr("resources.distinct.identity_of", lambda _: lambda record: Same(told(record)))
+    monkeypatch.setattr("resources.aws.distinct.identity_of", lambda _: lambda record: Same(told(record)))
     some = [instance(f"i-{number}") for number in range(9)]
     with LandingWriter(tmp_path, "run", "x") as writer, writer.spool(("workload", ONE, PLACE, "x"), INSTANCES) as spool:
         for record in some:

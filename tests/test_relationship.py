@@ -16,7 +16,7 @@ from nights import Witness, query
 
 from pipelines.checks import read_checks, run
 from pipelines.models import build, read_models
-from resources.answer import Outcome
+from resources.aws.messages import Outcome
 
 OTHER = "111122223333"
 REGION = "ap-southeast-2"

@@ -34,10 +34,10 @@ from pipelines.rules import (
     preflight_verdict,
     zero_verdict,
 )
+from resources.aws.client import Outcome, TrailEvents
+from resources.aws.identity_rules import ACCOUNTS_ARE_DISTINCT, FACTS
+from resources.aws.listing import ZeroSense
 from resources.contract import Role
-from resources.identity import ACCOUNTS_ARE_DISTINCT, FACTS
-from resources.listing import ZeroSense
-from resources.profile import Outcome, TrailEvents
 
 NOW = datetime(2026, 11, 25, 14, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

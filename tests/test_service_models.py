@@ -11,8 +11,8 @@ from botocore.exceptions import UnknownServiceError
 from botocore.loaders import Loader
 from botocore.model import ListShape, MapShape, ServiceModel, StructureShape
 
+from resources.aws.service_models import ContractLoader, OnceLoader, _undocumented
 from resources.contract import ROLES, allows, iam_action
-from resources.service_models import ContractLoader, OnceLoader, _undocumented
 
 
 def described(shape: Any, seen: frozenset[str] = frozenset()) -> Any:

@@ -21,7 +21,7 @@ from pipelines.cli import main
 from pipelines.nightly import Night
 from pipelines.progress import Load, Part, Report, Reporter, watching
 from pipelines.terminal import console, marked, night_lines, progress_bars
-from resources.answer import Progress
+from resources.aws.messages import Progress
 
 # -------------------------------------------------------------------------------------------------- the last screen
 

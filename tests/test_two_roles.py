@@ -15,10 +15,10 @@ from pipelines import metrics
 from pipelines.catalogue import METRIC, REGION, listings
 from pipelines.landing import records_path
 from resources import evidence
-from resources.answer import OPTIONAL_GRANT
+from resources.aws.listing import Each, Listing
+from resources.aws.messages import OPTIONAL_GRANT
+from resources.aws.records import Failed, Pages
 from resources.evidence import Cell
-from resources.listing import Each, Listing
-from resources.pages import Failed, Pages
 from resources.store.store import Store
 from simulator.client import Simulator
 

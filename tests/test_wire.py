@@ -17,11 +17,11 @@ from botocore.credentials import ReadOnlyCredentials
 from botocore.exceptions import ParamValidationError
 from scripted_aws import INSTANCES, Call, Reply, ScriptedAws, reservations, scripted, static, write_profiles
 
-from resources import wire
-from resources.answer import Question
+from resources.aws.client import Reach, Retry
+from resources.aws.fast import transport
+from resources.aws.fast.transport import Made, SigningKeys, Wire, signed
+from resources.aws.messages import Question
 from resources.contract import ContractViolation, check
-from resources.profile import Reach, Retry
-from resources.wire import Made, SigningKeys, Wire, signed
 
 ONE, TWO = "111122223333", "444455556666"
 NOW = datetime(2026, 11, 25, 3, 30, tzinfo=UTC)
@@ -109,7 +109,9 @@ def test_each_account_signs_for_itself_what_was_made_once(
 
     aws.script = answer
     made: list[Any] = []
-    monkeypatch.setattr(wire, "_made", lambda *what, really=wire._made: made.append(really(*what)) or made[-1])
+    monkeypatch.setattr(
+        transport, "_made", lambda *what, really=transport._made: made.append(really(*what)) or made[-1]
+    )
     reach = Reach("workload", home_region="eu-west-1")
     try:
         answers = [

@@ -14,10 +14,10 @@ from botocore.model import ServiceModel
 from botocore.parsers import ResponseParserError, create_parser
 
 from pipelines import catalogue
-from resources.listing import Listing
-from resources.parsers import Parsers
-from resources.shape_readers import ForeignAnswer
-from resources.xml_answers import ROOTS
+from resources.aws.fast.parsers import Parsers
+from resources.aws.fast.shape_readers import ForeignAnswer
+from resources.aws.fast.xml_parser import ROOTS
+from resources.aws.listing import Listing
 
 PROTOCOLS = ("ec2", "query")
 
@@ -170,7 +170,7 @@ S3_LIST = b"<ListAllMyBucketsResult><Buckets/></ListAllMyBucketsResult>"
         ("s3", "ListBuckets", S3_LIST.replace(b"/>", b">no</Buckets>"), "with text in place of a list"),
         ("s3", "ListObjectsV2", S3_LIST, "with <ListAllMyBucketsResult> in place of <ListBucketResult>"),
         ("s3control", "ListTagsForResource", S3_LIST, "in place of <ListTagsForResourceResult>"),
-        ("s3", "HeadBucket", S3_LIST, "its root is not in resources/xml_answers.py ROOTS"),
+        ("s3", "HeadBucket", S3_LIST, "its root is not in resources/aws/fast/xml_parser.py ROOTS"),
     ],
 )
 def test_what_is_no_answer_is_said_to_be_none(name: str, operation: str, body: bytes, how: str) -> None:

@@ -2,7 +2,7 @@
 
 Only the named profile speaks: no environment variables, no container or instance metadata, no `AWS_PROFILE`
 (`credential_source` of an assumed role may mean those, since then the profile itself says so).
-Nothing here asks AWS about resources; that is `resources.profile`, which keeps these sessions to itself.
+Nothing here asks AWS about resources; that is `resources.aws.client`, which keeps these sessions to itself.
 """
 
 import difflib
@@ -61,9 +61,9 @@ from botocore.utils import (
     parse_timestamp,
 )
 
-from resources.connections import Connections
+from resources.aws.fast.connections import Connections
+from resources.aws.service_models import ContractLoader, OnceLoader
 from resources.contract import CONTRACT, Role
-from resources.service_models import ContractLoader, OnceLoader
 
 Reason = Literal[
     "not_named",

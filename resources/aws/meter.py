@@ -20,7 +20,7 @@ class Meter(Protocol):
         """Write down that one request is about to be sent.
 
         Raises:
-            resources.pages.Failed: with `REQUEST_LIMIT`, where the limit does not allow it. It must not be sent.
+            resources.aws.records.Failed: with `REQUEST_LIMIT`, where the limit does not allow it. It must not be sent.
         """
 
     def turned_away(self, service: str, operation: str) -> None:

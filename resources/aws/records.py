@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from typing import Any
 
-from resources.answer import Outcome
-from resources.json_answers import decoded_json
-from resources.listing import Listing
+from resources.aws.fast.json_parser import decoded_json
+from resources.aws.listing import Listing
+from resources.aws.messages import Outcome
 
 TOKEN_FIELDS = ("NextToken", "nextToken", "NextPageToken", "NextMarker", "Marker", "PaginationToken")
 """Where an answer says that there is more, for calls whose paging nobody has described."""

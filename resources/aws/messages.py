@@ -1,6 +1,6 @@
 """A question put to AWS and what can come of it: the words that the rest of the product uses.
 
-Data only. `resources.profile` asks; what may be believed of an answer is for the pipeline's rules to say.
+Data only. `resources.aws.client` asks; what may be believed of an answer is for the pipeline's rules to say.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,8 +9,8 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Final, Literal
 
+from resources.aws.listing import Listing
 from resources.contract import Role
-from resources.listing import Listing
 
 Outcome = Literal[
     "found", "empty_verified", "empty_unconfirmed", "empty_suspect", "denied", "wrong_account", "failed", "skipped"

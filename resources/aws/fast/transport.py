@@ -23,7 +23,7 @@ from botocore.auth import SIGNED_HEADERS_BLACKLIST
 from botocore.awsrequest import create_request_object
 from botocore.exceptions import ClientError
 
-from resources.connections import Connections, Headers, RequestIds
+from resources.aws.fast.connections import Connections, Headers, RequestIds
 
 PROTOCOLS = frozenset({"ec2", "json", "query"})
 """Their requests are a POST to `/` with everything in the body."""

@@ -17,7 +17,7 @@ from typing import Any
 
 from botocore.parsers import JSONParser, RestJSONParser
 
-from resources.shape_readers import SPELLINGS_KEPT, ByShape, ForeignAnswer, Reader, operation_of
+from resources.aws.fast.shape_readers import SPELLINGS_KEPT, ByShape, ForeignAnswer, Reader, operation_of
 
 _AS_DECODED = frozenset(
     {"bigdecimal", "biginteger", "boolean", "character", "double", "float", "integer", "long", "string"}

@@ -8,9 +8,9 @@ from typing import Any
 
 from botocore.parsers import ResponseParserError, ResponseParserFactory
 
-from resources.json_answers import JsonAnswers, RestJsonAnswers
-from resources.shape_readers import ForeignAnswer, operation_of
-from resources.xml_answers import EC2Answers, QueryAnswers, RestXmlAnswers
+from resources.aws.fast.json_parser import JsonAnswers, RestJsonAnswers
+from resources.aws.fast.shape_readers import ForeignAnswer, operation_of
+from resources.aws.fast.xml_parser import EC2Answers, QueryAnswers, RestXmlAnswers
 
 _LOCATION = re.compile(r"https?://(?:[^/?#@]*@)?([\w.-]{1,253})(?:[:/?#]|$)")
 
@@ -110,5 +110,5 @@ class Parsers(ResponseParserFactory):  # type: ignore[misc]  # botocore publishe
         """
         parser = self._made.get(protocol_name)
         if parser is None:
-            raise ValueError(f"resources/parsers.py has no parser of the protocol {protocol_name}.")
+            raise ValueError(f"resources/aws/fast/parsers.py has no parser of the protocol {protocol_name}.")
         return parser

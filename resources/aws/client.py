@@ -39,20 +39,7 @@ from botocore.exceptions import ConnectionError as AwsConnectionError
 from botocore.paginate import Paginator
 from botocore.utils import parse_timestamp
 
-from resources.answer import (
-    OPTIONAL_GRANT,
-    REQUEST_LIMIT,
-    Answer,
-    AwsError,
-    Identity,
-    Lookup,
-    Outcome,
-    Progress,
-    Question,
-    TrailEvents,
-)
-from resources.contract import Role, check, iam_action, is_optional
-from resources.credentials import (
+from resources.aws.credentials import (
     EXPIRED_CODES,
     SET_THE_CLOCK,
     UNKNOWN_KEY_CODES,
@@ -65,16 +52,29 @@ from resources.credentials import (
     clock_error,
     without_secrets,
 )
-from resources.distinct import distinct
-from resources.fanout import FanOut
-from resources.guard import Guard
-from resources.listing import GLOBAL_REGION, Listing
-from resources.meter import PRICES_USD, Meter
-from resources.pages import TOKEN_FIELDS, Failed, Pages, record_path, redacted
-from resources.parsers import Parsers
-from resources.service_models import ContractLoader
-from resources.shape_readers import ForeignAnswer
-from resources.wire import Wire
+from resources.aws.distinct import distinct
+from resources.aws.fast.parsers import Parsers
+from resources.aws.fast.shape_readers import ForeignAnswer
+from resources.aws.fast.transport import Wire
+from resources.aws.guard import Guard
+from resources.aws.listing import GLOBAL_REGION, Listing
+from resources.aws.messages import (
+    OPTIONAL_GRANT,
+    REQUEST_LIMIT,
+    Answer,
+    AwsError,
+    Identity,
+    Lookup,
+    Outcome,
+    Progress,
+    Question,
+    TrailEvents,
+)
+from resources.aws.meter import PRICES_USD, Meter
+from resources.aws.records import TOKEN_FIELDS, Failed, Pages, record_path, redacted
+from resources.aws.service_models import ContractLoader
+from resources.aws.thread_pool import FanOut
+from resources.contract import Role, check, iam_action, is_optional
 
 __all__ = [
     "REQUEST_LIMIT",

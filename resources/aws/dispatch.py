@@ -5,7 +5,7 @@ reads the same AWS files, guards itself by the same contract and identifies ever
 questions and sends back answers; it opens no warehouse and writes nothing. An account stays with its process, so that
 it is identified once and its pace is kept.
 
-    python -m resources.asking DESCRIPTOR
+    python -m resources.aws.dispatch DESCRIPTOR
 
 is such a process: it serves the connection that it inherits, until that is closed.
 """
@@ -26,10 +26,10 @@ from multiprocessing.reduction import ForkingPickler
 from types import MappingProxyType
 from typing import Any
 
-from resources.answer import Answer, Lookup, Progress, Question, TrailEvents
+from resources.aws.client import Reach
+from resources.aws.messages import Answer, Lookup, Progress, Question, TrailEvents
+from resources.aws.thread_pool import TICK_SECONDS, FanOut
 from resources.contract import Role
-from resources.fanout import TICK_SECONDS, FanOut
-from resources.profile import Reach
 
 Item = Question | Lookup
 
@@ -245,7 +245,7 @@ class _Process:
     def __init__(self, options: tuple[str, int]) -> None:
         self.connection, theirs = Pipe()
         self._popen = subprocess.Popen(
-            [sys.executable, "-m", "resources.asking", str(theirs.fileno())],
+            [sys.executable, "-m", "resources.aws.dispatch", str(theirs.fileno())],
             pass_fds=[theirs.fileno()],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -429,6 +429,6 @@ def _sendable(error: Exception) -> Exception:
 
 if __name__ == "__main__":
     # Under its own name: what is sent is named after the module that it is of.
-    from resources import asking
+    from resources.aws import dispatch
 
-    asking.serve(Connection(int(sys.argv[1])))
+    dispatch.serve(Connection(int(sys.argv[1])))

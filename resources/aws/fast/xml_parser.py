@@ -14,7 +14,7 @@ from typing import Any
 
 from botocore.parsers import EC2QueryParser, QueryParser, RestXMLParser
 
-from resources.shape_readers import SPELLINGS_KEPT, ByShape, ForeignAnswer, Reader, operation_of
+from resources.aws.fast.shape_readers import SPELLINGS_KEPT, ByShape, ForeignAnswer, Reader, operation_of
 
 ROOTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -209,7 +209,9 @@ class RestXmlAnswers(_Lists, RestXMLParser):  # type: ignore[misc]  # botocore p
     def _do_parse(self, response: dict[str, Any], shape: Any) -> Any:
         operation = operation_of(response)
         if operation not in ROOTS:
-            raise ForeignAnswer("with something that cannot be told: its root is not in resources/xml_answers.py ROOTS")
+            raise ForeignAnswer(
+                "with something that cannot be told: its root is not in resources/aws/fast/xml_parser.py ROOTS"
+            )
         # Parsed twice: what comes this way is small.
         root = self._initial_body_parse(response["body"])
         _check_root(root, *ROOTS[operation])
