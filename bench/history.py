@@ -27,8 +27,8 @@ from pipelines.models import believed_cells
 from pipelines.plans import PART_CELLS
 from pipelines.publish import prune
 from pipelines.settings import Settings
-from resources import evidence
-from resources.evidence import Accounts, Cell
+from resources.audit import evidence
+from resources.audit.evidence import Accounts, Cell
 from resources.store.store import Store
 
 REGIONS = 17

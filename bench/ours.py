@@ -22,10 +22,10 @@ from pipelines.collect import ask
 from pipelines.collection import Collection
 from pipelines.roles import aws_roles, code_version
 from pipelines.settings import Settings, read_settings
-from resources import evidence
+from resources.audit import evidence
+from resources.audit.evidence import Cell
 from resources.aws.listing import Listing
 from resources.contract import Role
-from resources.evidence import Cell
 from resources.roles import AwsRole
 from resources.store.store import Store
 

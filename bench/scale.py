@@ -35,9 +35,9 @@ from bench.work import Result
 from pipelines.landing import LandingWriter
 from pipelines.models import Model, build, read_models
 from pipelines.publish import prune
-from resources import evidence
+from resources.audit import evidence
+from resources.audit.evidence import Cell
 from resources.aws.listing import GLOBAL_REGION
-from resources.evidence import Cell
 from resources.store.store import Store
 
 REGIONS = (

@@ -87,15 +87,15 @@ def _at(point: str) -> Point:
 
 BEGINNING: dict[str, Point] = {
     "before it begins": lambda hook: hook(),
-    "while the pre-flight is recorded": _around("resources.evidence", "record_callers", 1, after=False),
+    "while the pre-flight is recorded": _around("resources.audit.evidence", "record_callers", 1, after=False),
 }
 """What comes before AWS is asked."""
 
 NIGHT: dict[str, Point] = {
     "while AWS is asked": _around("pipelines.landing", "LandingWriter.append", 40, after=True),
     "while answers are landed": _around("pipelines.landing", "cell_line", 60, after=False),
-    "while cells are loaded": _around("resources.evidence", "load_cells", 6, after=True),
-    "while a table is built": _around("resources.evidence", "record_build", 20, after=False),
+    "while cells are loaded": _around("resources.audit.evidence", "load_cells", 6, after=True),
+    "while a table is built": _around("resources.audit.evidence", "record_build", 20, after=False),
     "while a rule is checked": _around("pipelines.checks", "run", 30, after=True),
 }
 """The phases of a night before it publishes."""

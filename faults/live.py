@@ -29,7 +29,7 @@ from dagster_graphql.client.query import (
 from faults.ground import environment_of, fingerprint
 from pipelines.catalogue import ACCOUNT
 from pipelines.models import SCHEMAS, read_models
-from resources import evidence
+from resources.audit import evidence
 from resources.store.store import Store
 from simulator.client import is_foreign
 

@@ -171,7 +171,7 @@ TARGETS: Mapping[str, Target] = {
     "cells": Target(
         "what is written of a run and its cells, and how a cell stands after all its nights",
         (
-            Source("resources/evidence.py"),
+            Source("resources/audit/evidence.py"),
             Source("warehouse/migrations/0015_newest_cell.sql", tests=("tests/test_newest_cell.py",)),
         ),
         ("tests/test_evidence.py", "tests/test_newest_cell.py"),

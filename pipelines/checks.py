@@ -19,7 +19,8 @@ from pipelines.metadata import cells_table
 from pipelines.plain_text import as_markdown
 from pipelines.settings import WAREHOUSE_FOLDER
 from pipelines.sql_files import SqlFileError, literal, read_header, reads
-from resources import evidence, release
+from resources import release
+from resources.audit import evidence
 from resources.store.store import Store
 
 if TYPE_CHECKING:

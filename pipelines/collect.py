@@ -31,9 +31,9 @@ from pipelines.plans import (
     workload_plan,
 )
 from pipelines.settings import Settings
+from resources.audit.evidence import Cell
 from resources.aws.listing import Listing
 from resources.contract import Role
-from resources.evidence import Cell
 from resources.roles import AwsRole, Workload
 from resources.warehouse import Warehouse
 

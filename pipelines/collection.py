@@ -30,15 +30,15 @@ from pipelines.organization_policies import (
 )
 from pipelines.progress import Part, Reporter, Reports
 from pipelines.settings import Settings
-from resources import evidence
+from resources.audit import evidence
+from resources.audit.evidence import EVERY_ACCOUNT, NO_ACCOUNT, Accounts, Cell
+from resources.audit.paid_requests import PaidRequests
 from resources.aws.client import Reach
 from resources.aws.dispatch import Processes, ask_all, look_up_all
 from resources.aws.listing import GLOBAL_REGION, Each, Listing, ZeroSense
 from resources.aws.messages import DENIED_BY_POLICY, Answer, Lookup, Outcome, Progress, Question, TrailEvents
 from resources.aws.records import Failed
 from resources.contract import Role
-from resources.evidence import EVERY_ACCOUNT, NO_ACCOUNT, Accounts, Cell
-from resources.paid_requests import PaidRequests
 from resources.roles import AwsRole
 from resources.store.store import Store
 

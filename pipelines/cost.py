@@ -11,8 +11,8 @@ from datetime import date, timedelta
 from typing import Any
 
 from pipelines.catalogue import COST_DAILY, COST_MONTHLY, COST_TAG_SERVICE
+from resources.audit.paid_requests import DailyLimit
 from resources.aws.meter import PRICES_USD
-from resources.paid_requests import DailyLimit
 
 REQUEST_PRICE_USD = PRICES_USD["ce"]
 """What AWS charges for a request to Cost Explorer: each page is one."""

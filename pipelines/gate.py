@@ -17,7 +17,7 @@ from pipelines.catalogue import ACCOUNT
 from pipelines.plain_text import plain
 from pipelines.settings import Settings
 from pipelines.sql_files import SqlFileError
-from resources import evidence
+from resources.audit import evidence
 from resources.aws.client import AwsConfigError
 from resources.aws.dispatch import ProcessEnded
 from resources.aws.identity_rules import Severity

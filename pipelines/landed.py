@@ -9,7 +9,7 @@ from pipelines.catalogue import listings as known_listings
 from pipelines.landing import Key, records_path
 from pipelines.organization_policies import SCP, PolicySkips, StoredPolicies
 from pipelines.rules import ONE_NIGHT
-from resources import evidence
+from resources.audit import evidence
 from resources.aws.listing import Listing
 from resources.aws.messages import DENIED_BY_POLICY, Outcome
 from resources.store.store import Store

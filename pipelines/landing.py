@@ -16,11 +16,11 @@ from typing import IO, Any, Self
 
 import orjson
 
+from resources.audit.evidence import Cell, cell_line
 from resources.aws.distinct import EachOnce
 from resources.aws.listing import Listing
 from resources.aws.records import Failed
 from resources.contract import Role
-from resources.evidence import Cell, cell_line
 from resources.store.store import explained, make_folder
 
 RECORDS = "records.ndjson"

@@ -44,7 +44,8 @@ from pipelines.plain_text import as_markdown
 from pipelines.progress import Load
 from pipelines.settings import WAREHOUSE_FOLDER, Settings
 from pipelines.sql_files import Header, SqlFileError, identifier, literal, read_header, reads
-from resources import evidence, release
+from resources import release
+from resources.audit import evidence
 from resources.store.store import Store, make_folder
 from resources.warehouse import Warehouse
 

@@ -16,12 +16,12 @@ from pipelines.preflight import record
 from pipelines.roles import aws_roles, code_version
 from pipelines.seeds import services_of_listings, tag_keys
 from pipelines.settings import Settings
-from resources import evidence
+from resources.audit import evidence
+from resources.audit.paid_requests import PaidRequests
 from resources.aws.identity_rules import Fact
 from resources.aws.listing import GLOBAL_REGION, Listing
 from resources.aws.messages import Identity, Question
 from resources.contract import Role
-from resources.paid_requests import PaidRequests
 from resources.roles import Management, Workload
 from resources.store.store import Store, WarehouseError
 

@@ -19,10 +19,10 @@ from pipelines.catalogue import ACCOUNT, MEASURED, METRIC, REGION
 from pipelines.collection import Collection, NotAsked
 from pipelines.landing import Key
 from pipelines.progress import Part
+from resources.audit.evidence import EVERY_ACCOUNT, Accounts
 from resources.aws.listing import GLOBAL_REGION, Listing
 from resources.aws.messages import DENIED_BY_POLICY, OPTIONAL_GRANT, Identity, Outcome, Question
 from resources.contract import Role
-from resources.evidence import EVERY_ACCOUNT, Accounts
 from resources.roles import Workload
 
 Plan = Iterator[Sequence[Question]]

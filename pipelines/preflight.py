@@ -12,7 +12,7 @@ from pipelines.gate import begin, refuse, refusing
 from pipelines.metadata import rows_table
 from pipelines.plain_text import as_markdown
 from pipelines.settings import Settings
-from resources import evidence
+from resources.audit import evidence
 from resources.aws.identity_rules import FACTS, Caller, Fact, Organization
 from resources.contract import Role
 from resources.roles import Management

@@ -18,7 +18,7 @@ from pipelines.models import SCHEMAS, Model, key_checks
 from pipelines.plain_text import plain
 from pipelines.settings import Settings
 from pipelines.sql_files import identifier
-from resources import evidence, paid_requests
+from resources.audit import evidence, paid_requests
 from resources.store.store import FORMER_NAME, PUBLISHED_NAME, Store, WarehouseError
 from resources.warehouse import Warehouse
 

@@ -17,7 +17,7 @@ from weakref import WeakValueDictionary
 import dagster as dg
 from pydantic import Field, PrivateAttr
 
-from resources import evidence
+from resources.audit import evidence
 from resources.aws.client import AwsError, Identity, ProfileError, Reach, available_profiles
 from resources.aws.dispatch import Processes
 from resources.aws.identity_rules import (

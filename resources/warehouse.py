@@ -6,7 +6,7 @@ from pathlib import Path
 import dagster as dg
 from pydantic import PrivateAttr
 
-from resources import evidence, paid_requests
+from resources.audit import evidence, paid_requests
 from resources.store.store import Store
 
 

@@ -11,7 +11,7 @@ from pipelines.catalogue import DELEGATION, ORGANIZATION, POLICY
 from pipelines.collection import Collection
 from pipelines.plans import ask_in_step, central_plan
 from pipelines.settings import read_settings
-from resources import evidence
+from resources.audit import evidence
 from resources.aws.client import Reach, Retry
 from resources.aws.listing import Listing
 from resources.aws.messages import Identity

@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, Any
 from pipelines.catalogue import listings
 from pipelines.landing import LandingWriter
 from pipelines.models import Model, build, read_models
-from resources import evidence
+from resources.audit import evidence
+from resources.audit.evidence import Cell
 from resources.aws.listing import GLOBAL_REGION
-from resources.evidence import Cell
 from resources.store.store import PUBLISHED_NAME, Store
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ from pipelines.collect import ask
 from pipelines.collection import Collection
 from pipelines.roles import aws_roles
 from pipelines.settings import read_settings
-from resources import evidence
+from resources.audit import evidence
+from resources.audit.evidence import Cell
 from resources.aws.listing import Listing
-from resources.evidence import Cell
 from resources.store.store import Store
 from simulator.client import Simulator
 

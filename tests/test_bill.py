@@ -23,9 +23,9 @@ from pipelines.cost_metadata import cost_metadata
 from pipelines.plans import ask_in_step, central_plan
 from pipelines.seeds import services_of_listings, tag_keys
 from pipelines.settings import read_settings
-from resources import evidence
+from resources.audit import evidence
+from resources.audit.paid_requests import PaidRequests
 from resources.aws.client import Reach, Retry
-from resources.paid_requests import PaidRequests
 from simulator.client import Simulator, start
 
 Row = dict[str, Any]

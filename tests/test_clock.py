@@ -8,7 +8,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from resources import evidence
+from resources.audit import evidence
 from resources.store.store import Store, WarehouseError
 from resources.warehouse import Warehouse
 

@@ -17,7 +17,7 @@ from pipelines import servicenow
 from pipelines.checks import read_checks, run
 from pipelines.models import build
 from pipelines.plain_text import FORMULA
-from resources import evidence
+from resources.audit import evidence
 
 OTHER = "111122223333"
 REGION = "ap-southeast-2"

@@ -10,8 +10,8 @@ import pytest
 from pipelines import confirmation
 from pipelines.confirmation import Confirmation, Decision, _decision, _portions
 from pipelines.rules import NO_REQUEST_ID, TRAIL_DENIED, ZeroVerdict
+from resources.audit.evidence import Accounts, PendingZero
 from resources.aws.messages import Outcome, TrailEvents
-from resources.evidence import Accounts, PendingZero
 
 NOW = datetime(2026, 11, 25, 14, 0, tzinfo=UTC)
 

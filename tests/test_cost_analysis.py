@@ -25,7 +25,7 @@ from nights import query
 
 from pipelines import charts, cost, drawing, landed
 from pipelines.models import build
-from resources import evidence
+from resources.audit import evidence
 from resources.store.store import Store
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from pipelines.catalogue import listings
 from pipelines.gate import listing_verdicts
 from pipelines.rules import Verdict
 from pipelines.settings import read_settings
-from resources.evidence import Cell
+from resources.audit.evidence import Cell
 from resources.store.store import Store
 from simulator.client import Simulator
 

@@ -15,7 +15,7 @@ from pipelines.catalogue import listings
 from pipelines.gate import cell_states
 from pipelines.rules import freshness_verdict, listing_verdict
 from pipelines.settings import read_settings
-from resources import evidence
+from resources.audit import evidence
 from resources.aws.client import Reach, Retry
 from resources.aws.listing import Listing
 from resources.aws.records import Failed, Pages

@@ -13,9 +13,9 @@ from typing import Any
 import duckdb
 import pytest
 
-from resources import evidence
+from resources.audit import evidence
+from resources.audit.evidence import CELL_COLUMNS, COVERAGE_COLUMNS, Accounts, Cell
 from resources.aws.identity_rules import Caller, Expectation, Fact
-from resources.evidence import CELL_COLUMNS, COVERAGE_COLUMNS, Accounts, Cell
 from resources.store.store import MIGRATIONS, WarehouseError
 
 RUN = "run-1"

@@ -18,7 +18,7 @@ from pipelines import rules
 from pipelines.catalogue import listings
 from pipelines.explain import SKIPPED
 from pipelines.onboarding import Unreached, stanzas
-from resources import evidence
+from resources.audit import evidence
 from resources.contract import policy
 from resources.store.store import Store
 from simulator.client import Simulator

@@ -31,7 +31,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from faults.ground import Ground, apart, tables
 from faults.history import Known, must_show_tonight
-from resources import evidence
+from resources.audit import evidence
 from resources.store.store import Store
 
 scratch = Path(sys.argv[1])

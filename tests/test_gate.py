@@ -48,7 +48,8 @@ from pipelines.definitions import NIGHTLY, build_defs
 from pipelines.models import read_models
 from pipelines.roles import aws_roles
 from pipelines.settings import read_settings
-from resources import evidence, roles
+from resources import roles
+from resources.audit import evidence
 from resources.aws import client
 from resources.roles import AwsRole, IdentityRefused, Workload
 from resources.store.store import Store

@@ -34,7 +34,7 @@ from pipelines.plain_text import as_csv_cell, as_markdown
 from pipelines.report.writing import MOST_BYTES, write_report
 from pipelines.servicenow import export_to
 from pipelines.terminal import console, marked, rows_table
-from resources import evidence
+from resources.audit import evidence
 from resources.aws.client import Reach
 from resources.roles import Central, Workload
 from simulator.client import Simulator

@@ -21,7 +21,7 @@ from types import SimpleNamespace
 from faults.ground import apart, begin, copy_of
 from pipelines import publish
 from pipelines.report.figures import QUERIES
-from resources import evidence; from resources.store import store as warehouse
+from resources.audit import evidence; from resources.store import store as warehouse
 from resources.store.store import Store
 from resources.warehouse import Warehouse
 

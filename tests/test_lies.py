@@ -16,7 +16,7 @@ from faults.ground import fingerprint
 from pipelines import cost
 from pipelines.operator import NoSuchQuestion, accept_zero
 from pipelines.seeds import tag_keys
-from resources import evidence
+from resources.audit import evidence
 from resources.aws.client import AwsError, Reach, Retry
 from resources.store.store import Store
 from simulator.client import Simulator

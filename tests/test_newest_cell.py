@@ -16,9 +16,9 @@ import pytest
 
 from pipelines import publish
 from pipelines.operator import NoSuchQuestion, accept_zero
-from resources import evidence
+from resources.audit import evidence
+from resources.audit.evidence import Cell
 from resources.aws.messages import Outcome
-from resources.evidence import Cell
 from resources.store.store import MIGRATIONS, Store
 
 if TYPE_CHECKING:

@@ -24,11 +24,11 @@ from test_bill import asked_of, cells, collect, months, waiting
 
 from faults.ground import environment_of
 from pipelines.definitions import build_defs
-from resources import paid_requests
+from resources.audit import paid_requests
+from resources.audit.paid_requests import DailyLimit, DailyLimitReached, PaidRequests
 from resources.aws.messages import REQUEST_LIMIT
 from resources.aws.meter import PRICES_USD
 from resources.aws.records import Failed
-from resources.paid_requests import DailyLimit, DailyLimitReached, PaidRequests
 from resources.store.store import Store, WarehouseError
 from simulator.client import Simulator, is_foreign, start
 
@@ -261,7 +261,7 @@ import os, signal, sys
 # conftest takes out of the environment what leads elsewhere.
 environment = dict(os.environ)
 sys.path.insert(0, "tests")
-from resources.paid_requests import PaidRequests
+from resources.audit.paid_requests import PaidRequests
 from test_paid_requests import the_step
 
 reserve, counted = PaidRequests.reserve, []

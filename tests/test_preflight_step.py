@@ -14,7 +14,7 @@ from given import House, house
 
 from pipelines.preflight import DESCRIPTIONS, caller_identity
 from pipelines.settings import Settings
-from resources import evidence
+from resources.audit import evidence
 from resources.aws.identity_rules import FACTS, Caller, Expectation, Fact, Organization
 from resources.contract import Role
 from resources.store.store import Store

@@ -24,9 +24,9 @@ from pipelines.landing import Key, LandingWriter
 from pipelines.models import Model, build, read_models
 from pipelines.publish import PUBLISHED_KEY, published_asset
 from pipelines.settings import Settings
-from resources import evidence
+from resources.audit import evidence
+from resources.audit.evidence import Cell
 from resources.aws.identity_rules import FACTS, Caller, Expectation, Fact
-from resources.evidence import Cell
 from resources.store.store import MIGRATIONS, Store, WarehouseError
 
 RUN = "run-1"

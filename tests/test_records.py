@@ -22,12 +22,12 @@ from pipelines.landed import earlier_cells
 from pipelines.landing import LandingWriter
 from pipelines.models import key_checks, read_models
 from pipelines.operator import read_coverage
+from resources.audit.evidence import EVERY_ACCOUNT
 from resources.aws.client import Reach, Retry
 from resources.aws.distinct import CONFLICT, distinct, identity_of
 from resources.aws.listing import Listing
 from resources.aws.messages import Answer, Question
 from resources.aws.records import Failed, record_path
-from resources.evidence import EVERY_ACCOUNT
 from resources.store.store import Store
 from simulator.client import Simulator
 

@@ -14,11 +14,11 @@ from steps import RUN, asked
 from pipelines import metrics
 from pipelines.catalogue import METRIC, REGION, listings
 from pipelines.landing import records_path
-from resources import evidence
+from resources.audit import evidence
+from resources.audit.evidence import Cell
 from resources.aws.listing import Each, Listing
 from resources.aws.messages import OPTIONAL_GRANT
 from resources.aws.records import Failed, Pages
-from resources.evidence import Cell
 from resources.store.store import Store
 from simulator.client import Simulator
 

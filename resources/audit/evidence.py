@@ -10,10 +10,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from resources.audit.paid_requests import PaidRequestCount
 from resources.aws.identity_rules import Caller, Expectation, Fact
 from resources.aws.listing import ZeroSense
 from resources.contract import Role
-from resources.paid_requests import PaidRequestCount
 from resources.store.store import WarehouseError
 
 if TYPE_CHECKING:
