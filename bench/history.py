@@ -20,7 +20,7 @@ from bench import tree
 from bench.canned import workload_accounts
 from bench.side_by_side import MEGABYTE, Target
 from pipelines import landed
-from pipelines.catalogue import listings
+from pipelines.catalogue.registry import listings
 from pipelines.collection import LOADED_AT_ONCE, LOADING_MEMORY
 from pipelines.gate import listing_verdicts
 from pipelines.models import believed_cells

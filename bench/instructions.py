@@ -26,7 +26,7 @@ from botocore.loaders import Loader
 from botocore.model import ServiceModel
 
 from bench.canned import LISTINGS, World, workload_accounts
-from pipelines import catalogue
+from pipelines.catalogue import registry as catalogue
 from pipelines.landing import LandingWriter
 from resources.aws.fast.parsers import Parsers
 from resources.aws.fast.transport import Made, SigningKeys, signed

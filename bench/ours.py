@@ -17,7 +17,7 @@ from pathlib import Path
 
 from bench.canned import LISTINGS
 from bench.work import Result, Work
-from pipelines.catalogue import ACCOUNT, FAMILIES, REGION
+from pipelines.catalogue.registry import ACCOUNT, FAMILIES, REGION
 from pipelines.collect import ask
 from pipelines.collection import Collection
 from pipelines.roles import aws_roles, code_version

@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from faults.ground import Ended, Ground, Row, Tables, apart, copy_of, difference, fingerprint, served_run, tables
 from faults.history import Case, Known, must_be_tonight
-from pipelines.catalogue import listings
+from pipelines.catalogue.registry import listings
 from resources.aws import client
 from resources.store.store import Store
 

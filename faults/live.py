@@ -27,7 +27,7 @@ from dagster_graphql.client.query import (
 )
 
 from faults.ground import environment_of, fingerprint
-from pipelines.catalogue import ACCOUNT
+from pipelines.catalogue.registry import ACCOUNT
 from pipelines.models import SCHEMAS, read_models
 from resources.audit import evidence
 from resources.store.store import Store

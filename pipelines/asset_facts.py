@@ -10,7 +10,7 @@ from typing import Any
 
 import dagster as dg
 
-from pipelines.catalogue import listings
+from pipelines.catalogue.registry import listings
 from pipelines.models import Model
 from pipelines.settings import REPOSITORY
 from resources.installation import IS_CHECKOUT

@@ -11,7 +11,7 @@ from itertools import chain
 from typing import Any
 
 from pipelines import cost, landed
-from pipelines.catalogue import COST_RESOURCE, COST_TAG
+from pipelines.catalogue.registry import COST_RESOURCE, COST_TAG
 from pipelines.collection import Collection, NotAsked
 from pipelines.landing import Key
 from pipelines.plans import identity_of

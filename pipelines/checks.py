@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 import sqlglot
 
-from pipelines.catalogue import listings
+from pipelines.catalogue.registry import listings
 from pipelines.metadata import cells_table
 from pipelines.plain_text import as_markdown
 from pipelines.settings import WAREHOUSE_FOLDER

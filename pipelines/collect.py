@@ -13,7 +13,7 @@ import dagster as dg
 
 from pipelines import accounts, rules
 from pipelines.bill import ask_costs
-from pipelines.catalogue import FAMILIES, REGION, Family
+from pipelines.catalogue.registry import FAMILIES, REGION, Family
 from pipelines.collection import NO_SILENT_ZERO, Collection
 from pipelines.confirmation import CONFIRMATION_KEY
 from pipelines.gate import GATE_TAG, begin, open_gate, refuse, refusing, stop_where_blocked

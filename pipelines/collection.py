@@ -16,8 +16,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
-from pipelines import catalogue, cost, landed, organization_policies, rules
-from pipelines.catalogue import COST_BY_MONTH, MEASURED, METRIC, REGION
+from pipelines import cost, landed, organization_policies, rules
+from pipelines.catalogue import registry as catalogue
+from pipelines.catalogue.registry import COST_BY_MONTH, MEASURED, METRIC, REGION
 from pipelines.gate import listing_verdicts, refuse
 from pipelines.landed import Capture, Earlier
 from pipelines.landing import Key, LandingWriter

@@ -9,7 +9,7 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem, get_completion_class
 
-from pipelines.catalogue import listings
+from pipelines.catalogue.registry import listings
 from pipelines.plain_text import plain
 from resources.store.store import Store, WarehouseError
 

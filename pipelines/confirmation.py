@@ -17,7 +17,7 @@ import dagster as dg
 import orjson
 
 from pipelines import rules
-from pipelines.catalogue import listings
+from pipelines.catalogue.registry import listings
 from pipelines.collection import HORIZON, NO_SILENT_ZERO
 from pipelines.gate import GATE_TAG, listing_verdicts, open_gate, refusing, stop_where_blocked
 from pipelines.metadata import rows_table

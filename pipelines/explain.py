@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from pipelines.catalogue import listings
+from pipelines.catalogue.registry import listings
 from pipelines.rules import CLOSED, TRAIL_DENIED
 from resources.contract import CONTRACT
 from resources.store.store import Store

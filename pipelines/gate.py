@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from pipelines import rules
-from pipelines.catalogue import ACCOUNT
+from pipelines.catalogue.registry import ACCOUNT
 from pipelines.plain_text import plain
 from pipelines.settings import Settings
 from pipelines.sql_files import SqlFileError

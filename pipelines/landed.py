@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
-from pipelines.catalogue import listings as known_listings
+from pipelines.catalogue.registry import listings as known_listings
 from pipelines.landing import Key, records_path
 from pipelines.organization_policies import SCP, PolicySkips, StoredPolicies
 from pipelines.rules import ONE_NIGHT

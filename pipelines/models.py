@@ -32,7 +32,7 @@ import duckdb
 import sqlglot
 
 from pipelines import charts, checks, drawing, fx, rules, sketches
-from pipelines.catalogue import ACCOUNT, POLICY, family_of, listings
+from pipelines.catalogue.registry import ACCOUNT, POLICY, family_of, listings
 from pipelines.collect import landing_key
 from pipelines.confirmation import CONFIRMATION_KEY
 from pipelines.cost_metadata import cost_metadata

@@ -10,7 +10,7 @@ import duckdb
 import pandas as pd
 
 from pipelines import cost, metrics
-from pipelines.catalogue import COST_BY_MONTH, COST_MONTHLY, COST_RESOURCE, MEASURED, METRIC, listings
+from pipelines.catalogue.registry import COST_BY_MONTH, COST_MONTHLY, COST_RESOURCE, MEASURED, METRIC, listings
 from pipelines.plain_text import as_csv_cell, as_json, as_markdown, plain
 from pipelines.preflight import record
 from pipelines.roles import aws_roles, code_version

@@ -15,7 +15,7 @@ from itertools import pairwise
 from typing import Any
 
 from pipelines import accounts, landed, metrics, rules
-from pipelines.catalogue import ACCOUNT, MEASURED, METRIC, REGION
+from pipelines.catalogue.registry import ACCOUNT, MEASURED, METRIC, REGION
 from pipelines.collection import Collection, NotAsked
 from pipelines.landing import Key
 from pipelines.progress import Part

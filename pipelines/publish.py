@@ -11,7 +11,7 @@ import duckdb
 import sqlalchemy.exc
 
 from pipelines import checks, landing, rules, sketches
-from pipelines.catalogue import listings, read_back
+from pipelines.catalogue.registry import listings, read_back
 from pipelines.gate import GATE_TAG, cell_states, open_gate, refuse, refusing
 from pipelines.metadata import rows_table
 from pipelines.models import SCHEMAS, Model, key_checks

@@ -7,7 +7,7 @@ from typing import Any
 
 from given import House
 
-from pipelines.catalogue import DELEGATION, ORGANIZATION, POLICY
+from pipelines.catalogue.registry import DELEGATION, ORGANIZATION, POLICY
 from pipelines.collection import Collection
 from pipelines.plans import ask_in_step, central_plan
 from pipelines.settings import read_settings

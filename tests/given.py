@@ -17,7 +17,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipelines.catalogue import listings
+from pipelines.catalogue.registry import listings
 from pipelines.landing import LandingWriter
 from pipelines.models import Model, build, read_models
 from resources.audit import evidence

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from pipelines.catalogue import listings
+from pipelines.catalogue.registry import listings
 from pipelines.collect import ask
 from pipelines.collection import Collection
 from pipelines.roles import aws_roles

@@ -19,7 +19,7 @@ import botocore.session
 import pytest
 from scripted_aws import Call, Reply, ScriptedAws, as_json, query_error, scripted, static, write_profiles
 
-from pipelines.catalogue import listings
+from pipelines.catalogue.registry import listings
 from resources.aws.client import AwsError, ProfileError, Reach, Retry
 from resources.aws.credentials import clock_error
 from resources.aws.fast.xml_parser import ROOTS

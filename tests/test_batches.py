@@ -22,7 +22,7 @@ from scripted_aws import (
     write_profiles,
 )
 
-from pipelines.catalogue import listings
+from pipelines.catalogue.registry import listings
 from resources.aws.client import Answer, Question, Reach, Retry
 from resources.aws.listing import GLOBAL_REGION, Each, Listing
 

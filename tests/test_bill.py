@@ -17,7 +17,7 @@ from nights import MANY
 
 from pipelines import cost
 from pipelines.bill import ask_costs
-from pipelines.catalogue import BUDGET, COST, COST_RESOURCE, COST_TAG
+from pipelines.catalogue.registry import BUDGET, COST, COST_RESOURCE, COST_TAG
 from pipelines.collection import Collection
 from pipelines.cost_metadata import cost_metadata
 from pipelines.plans import ask_in_step, central_plan

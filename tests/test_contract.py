@@ -15,7 +15,7 @@ import botocore.session
 import pytest
 from every_operation import every_operation, signing_names
 
-from pipelines.catalogue import listings
+from pipelines.catalogue.registry import listings
 from resources import contract, contract_docs
 from resources.contract import (
     CONTRACT,
@@ -324,7 +324,7 @@ def test_roles_that_may() -> None:
             "organizations",
             "ListAccounts",
             "operations may not call organizations:ListAccounts: the contract gives it to management.\n"
-            "Nothing was sent. Change the listing's role in pipelines/catalogue.py, "
+            "Nothing was sent. Change the listing's role in pipelines/catalogue/registry.py, "
             "or amend CONTRACT in resources/contract.py.",
         ),
         (
@@ -333,7 +333,7 @@ def test_roles_that_may() -> None:
             "ListBuckets",
             "billing may not call s3:ListBuckets (IAM action s3:ListAllMyBuckets): "
             "the contract gives it to workload.\n"
-            "Nothing was sent. Change the listing's role in pipelines/catalogue.py, "
+            "Nothing was sent. Change the listing's role in pipelines/catalogue/registry.py, "
             "or amend CONTRACT in resources/contract.py.",
         ),
         (
@@ -342,7 +342,7 @@ def test_roles_that_may() -> None:
             "DescribeInstances",
             "management may not call ec2:DescribeInstances: "
             "the contract gives it to operations and workload.\n"
-            "Nothing was sent. Change the listing's role in pipelines/catalogue.py, "
+            "Nothing was sent. Change the listing's role in pipelines/catalogue/registry.py, "
             "or amend CONTRACT in resources/contract.py.",
         ),
         (

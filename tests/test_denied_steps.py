@@ -11,7 +11,7 @@ from nights import copy_of, query
 from organization_policies import deny, region_deny
 from steps import RUN, asked
 
-from pipelines.catalogue import listings
+from pipelines.catalogue.registry import listings
 from pipelines.gate import listing_verdicts
 from pipelines.rules import Verdict
 from pipelines.settings import read_settings

@@ -11,7 +11,7 @@ import pytest
 from given import FIRST_NIGHT, Given, House, hours, house
 from scripted_aws import Call, Reply, ScriptedAws, as_json, json_error, scripted, static, write_profiles
 
-from pipelines.catalogue import listings
+from pipelines.catalogue.registry import listings
 from pipelines.gate import cell_states
 from pipelines.rules import freshness_verdict, listing_verdict
 from pipelines.settings import read_settings

@@ -15,7 +15,7 @@ from nights import cmdb_here, copy_of, query
 from test_cli import one_sentence
 
 from pipelines import rules
-from pipelines.catalogue import listings
+from pipelines.catalogue.registry import listings
 from pipelines.explain import SKIPPED
 from pipelines.onboarding import Unreached, stanzas
 from resources.audit import evidence

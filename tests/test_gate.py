@@ -43,7 +43,7 @@ from faults.live import (
     served,
 )
 from pipelines.alerts import failure_sentence
-from pipelines.catalogue import FAMILIES
+from pipelines.catalogue.registry import FAMILIES
 from pipelines.definitions import NIGHTLY, build_defs
 from pipelines.models import read_models
 from pipelines.roles import aws_roles

@@ -14,7 +14,7 @@ import pytest
 from given import FIRST_NIGHT, Given, House, house
 
 from pipelines import gate
-from pipelines.catalogue import ACCOUNT
+from pipelines.catalogue.registry import ACCOUNT
 from pipelines.settings import Settings
 from pipelines.sql_files import SqlFileError
 from resources.audit import evidence

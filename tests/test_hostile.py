@@ -23,7 +23,7 @@ from scripted_aws import ScriptedAws, as_json, json_error, query_error, scripted
 from test_cmdb import instance, instances, tags
 
 from pipelines import plain_text
-from pipelines.catalogue import listings
+from pipelines.catalogue.registry import listings
 from pipelines.checks import SqlCheck, SqlResult
 from pipelines.collection import Tally
 from pipelines.completion import OFFERS

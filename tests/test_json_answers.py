@@ -12,7 +12,7 @@ from botocore.loaders import Loader
 from botocore.model import OperationModel, ServiceModel
 from botocore.parsers import ResponseParserError, create_parser
 
-from pipelines import catalogue
+from pipelines.catalogue import registry as catalogue
 from resources.aws.client import iso_text
 from resources.aws.fast.parsers import Parsers
 from resources.aws.fast.shape_readers import ForeignAnswer

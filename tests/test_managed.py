@@ -15,7 +15,7 @@ from given import WORKLOAD, house
 from nights import DATABASE, Witness, cmdb_here, copy_of, dagster_home, night_environment, query
 from steps import asked
 
-from pipelines.catalogue import FUNCTION, MANAGED, REGION, listings
+from pipelines.catalogue.registry import FUNCTION, MANAGED, REGION, listings
 from pipelines.collection import unexplained
 from pipelines.landed import billed_services
 from pipelines.landing import records_path

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from sqlglot import exp
 
 from pipelines import landing, rules
-from pipelines.catalogue import listings
+from pipelines.catalogue.registry import listings
 from pipelines.dictionary import empty_warehouse
 from pipelines.models import CELL_COLUMNS, Model, ModelError, read_models
 from pipelines.sql_files import read_header, reads

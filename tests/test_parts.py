@@ -11,7 +11,7 @@ from nights import copy_of, query
 from steps import RUN, asked
 
 from pipelines import plans
-from pipelines.catalogue import METRIC
+from pipelines.catalogue.registry import METRIC
 from resources.store.store import Store
 from simulator.client import Simulator
 

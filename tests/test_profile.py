@@ -35,7 +35,7 @@ from scripted_aws import (
     xml,
 )
 
-from pipelines.catalogue import listings
+from pipelines.catalogue.registry import listings
 from resources.aws.client import (
     REQUEST_LIMIT,
     Answer,

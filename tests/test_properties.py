@@ -26,7 +26,7 @@ from hypothesis import strategies as st
 from test_cmdb import DENIED, EVENTS, LEFT, Event, instance
 
 from pipelines import cost
-from pipelines.catalogue import listings
+from pipelines.catalogue.registry import listings
 from pipelines.models import read_models
 from pipelines.settings import SettingsError, read_settings
 from resources.aws.client import iso_text

@@ -18,7 +18,7 @@ from item_rows import InMemory
 from sqlalchemy.exc import SQLAlchemyError
 
 from pipelines import publish, sketches
-from pipelines.catalogue import listings, read_back
+from pipelines.catalogue.registry import listings, read_back
 from pipelines.checks import SqlCheck, read_checks
 from pipelines.landing import Key, LandingWriter
 from pipelines.models import Model, build, read_models

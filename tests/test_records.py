@@ -17,7 +17,7 @@ from scripted_aws import Call, Reply, as_json, reservations, scripted, static, w
 from steps import RUN, asked
 
 from pipelines import checks
-from pipelines.catalogue import ACCOUNT, COST_DAILY, REGION, listings
+from pipelines.catalogue.registry import ACCOUNT, COST_DAILY, REGION, listings
 from pipelines.landed import earlier_cells
 from pipelines.landing import LandingWriter
 from pipelines.models import key_checks, read_models

@@ -12,7 +12,7 @@ from nights import copy_of, query
 from steps import RUN, asked
 
 from pipelines import metrics
-from pipelines.catalogue import METRIC, REGION, listings
+from pipelines.catalogue.registry import METRIC, REGION, listings
 from pipelines.landing import records_path
 from resources.audit import evidence
 from resources.audit.evidence import Cell

@@ -13,7 +13,7 @@ from botocore.loaders import Loader
 from botocore.model import ServiceModel
 from botocore.parsers import ResponseParserError, create_parser
 
-from pipelines import catalogue
+from pipelines.catalogue import registry as catalogue
 from resources.aws.fast.parsers import Parsers
 from resources.aws.fast.shape_readers import ForeignAnswer
 from resources.aws.fast.xml_parser import ROOTS
