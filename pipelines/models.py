@@ -31,8 +31,9 @@ import dagster as dg
 import duckdb
 import sqlglot
 
-from pipelines import charts, checks, drawing, fx, rules, sketches
+from pipelines import checks, fx, rules
 from pipelines.catalogue.registry import ACCOUNT, POLICY, family_of, listings
+from pipelines.charts import charts, drawing, sketches
 from pipelines.collect import landing_key
 from pipelines.confirmation import CONFIRMATION_KEY
 from pipelines.cost_metadata import cost_metadata

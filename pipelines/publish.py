@@ -10,8 +10,9 @@ import dagster as dg
 import duckdb
 import sqlalchemy.exc
 
-from pipelines import checks, landing, rules, sketches
+from pipelines import checks, landing, rules
 from pipelines.catalogue.registry import listings, read_back
+from pipelines.charts import sketches
 from pipelines.gate import GATE_TAG, cell_states, open_gate, refuse, refusing
 from pipelines.metadata import rows_table
 from pipelines.models import SCHEMAS, Model, key_checks

@@ -17,8 +17,9 @@ import dagster as dg
 import pytest
 from nights import DATABASE, Witness, dagster_home, environment_of, query
 
-from pipelines import asset_facts, sketches
+from pipelines import asset_facts
 from pipelines.catalogue.registry import listings
+from pipelines.charts import sketches
 from pipelines.definitions import build_defs
 from pipelines.lineage import Lineage, Source, as_text
 from pipelines.models import CELL_COLUMNS, read_models

@@ -17,8 +17,9 @@ from given import Given, House, house
 from item_rows import InMemory
 from sqlalchemy.exc import SQLAlchemyError
 
-from pipelines import publish, sketches
+from pipelines import publish
 from pipelines.catalogue.registry import listings, read_back
+from pipelines.charts import sketches
 from pipelines.checks import SqlCheck, read_checks
 from pipelines.landing import Key, LandingWriter
 from pipelines.models import Model, build, read_models

@@ -21,7 +21,8 @@ import pytest
 from browser import PHONE, Browser
 from nights import DATABASE, cmdb_here, copy_of, dagster_home, environment_of, query
 
-from pipelines import charts, explain, nightly
+from pipelines import explain, nightly
+from pipelines.charts import charts
 from pipelines.definitions import NIGHTLY
 from pipelines.report import page as pages
 from pipelines.report.asset import report

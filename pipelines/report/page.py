@@ -12,7 +12,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipelines import charts, drawing, plain_text
+from pipelines import plain_text
+from pipelines.charts import charts, drawing
 from pipelines.report import sections
 from pipelines.report.figures import Figure
 

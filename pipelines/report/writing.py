@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from pipelines.drawing import DrawingError
+from pipelines.charts.drawing import DrawingError
 from pipelines.report.figures import ask
 from pipelines.report.page import render
 from resources.store.store import Store, WarehouseError, permitted, release_memory

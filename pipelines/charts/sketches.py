@@ -10,7 +10,7 @@ from decimal import Decimal
 from html import escape
 from typing import TYPE_CHECKING
 
-from pipelines import charts
+from pipelines.charts import charts
 
 if TYPE_CHECKING:
     import duckdb

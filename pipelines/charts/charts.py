@@ -1,4 +1,4 @@
-"""Charts: one Vega-Lite specification each, made with Altair; `pipelines.drawing` has them drawn as SVG by vl-convert.
+"""Charts: one Vega-Lite specification each, made with Altair; `drawing` has them drawn as SVG by vl-convert.
 
 The same chart stands on an asset's page in Dagster and in the report. Amounts become floats here and nowhere else: they
 are lengths. What is written beside them comes from the caller as text.

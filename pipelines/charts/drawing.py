@@ -12,14 +12,14 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from pipelines import charts
+from pipelines.charts import charts
 from resources.installation import PRODUCT_FOLDER
 
 if TYPE_CHECKING:
     import altair as alt
 
 Chart = Callable[[], "alt.LayerChart"]
-"""A function of `pipelines.charts` with its arguments, as `functools.partial` has it: made in the other process."""
+"""A function of `charts` with its arguments, as `functools.partial` has it: made in the other process."""
 
 SECONDS = 120
 """How long one process may take; it takes half a second."""
@@ -40,7 +40,7 @@ def svgs(wanted: Sequence[Chart], *, background: str = "transparent") -> list[st
     if not wanted:
         return []
     specified = json.loads(_run(__name__, pickle.dumps((list(wanted), background))))
-    drawn = [_run("pipelines.vega", json.dumps(one).encode()).decode() for one in specified]
+    drawn = [_run("pipelines.charts.vega", json.dumps(one).encode()).decode() for one in specified]
     # What XML has no way to say, and what turns the text around it round: a name may have it all the same.
     return [_UNSPEAKABLE.sub("\ufffd", svg) for svg in drawn]
 

@@ -1,0 +1,1 @@
+"""Charts as SVG, for the report and for Dagster's pages."""
