@@ -15,7 +15,7 @@ import dagster as dg
 import sqlglot
 
 from pipelines.catalogue.registry import listings
-from pipelines.metadata import cells_table
+from pipelines.dagster_metadata import cells_table
 from pipelines.plain_text import as_markdown
 from pipelines.settings import WAREHOUSE_FOLDER
 from pipelines.sql_files import SqlFileError, literal, read_header, reads

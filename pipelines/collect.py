@@ -16,8 +16,8 @@ from pipelines.bill import ask_costs
 from pipelines.catalogue.registry import FAMILIES, REGION, Family
 from pipelines.collection import NO_SILENT_ZERO, Collection
 from pipelines.confirmation import CONFIRMATION_KEY
+from pipelines.dagster_metadata import cells_table, listing_metadata
 from pipelines.gate import GATE_TAG, begin, open_gate, refuse, refusing, stop_where_blocked
-from pipelines.metadata import cells_table, listing_metadata
 from pipelines.plain_text import as_markdown, plain
 from pipelines.plans import (
     Plan,

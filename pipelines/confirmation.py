@@ -19,8 +19,8 @@ import orjson
 from pipelines import rules
 from pipelines.catalogue.registry import listings
 from pipelines.collection import HORIZON, NO_SILENT_ZERO
+from pipelines.dagster_metadata import rows_table
 from pipelines.gate import GATE_TAG, listing_verdicts, open_gate, refusing, stop_where_blocked
-from pipelines.metadata import rows_table
 from pipelines.settings import Settings
 from resources.audit import evidence
 from resources.audit.evidence import Accounts, PendingZero

@@ -37,10 +37,10 @@ from pipelines.charts import charts, drawing, sketches
 from pipelines.collect import landing_key
 from pipelines.confirmation import CONFIRMATION_KEY
 from pipelines.cost_metadata import cost_metadata
+from pipelines.dagster_metadata import lineage_metadata
 from pipelines.gate import GATE_TAG, open_gate, refusing, stop_where_blocked
 from pipelines.landing import records_path
 from pipelines.lineage import Lineage, Sources
-from pipelines.metadata import lineage_metadata
 from pipelines.plain_text import as_markdown
 from pipelines.progress import Load
 from pipelines.settings import WAREHOUSE_FOLDER, Settings

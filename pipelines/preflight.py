@@ -8,8 +8,8 @@ from typing import Any
 
 import dagster as dg
 
+from pipelines.dagster_metadata import rows_table
 from pipelines.gate import begin, refuse, refusing
-from pipelines.metadata import rows_table
 from pipelines.plain_text import as_markdown
 from pipelines.settings import Settings
 from resources.audit import evidence

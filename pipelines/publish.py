@@ -13,8 +13,8 @@ import sqlalchemy.exc
 from pipelines import checks, landing, rules
 from pipelines.catalogue.registry import listings, read_back
 from pipelines.charts import sketches
+from pipelines.dagster_metadata import rows_table
 from pipelines.gate import GATE_TAG, cell_states, open_gate, refuse, refusing
-from pipelines.metadata import rows_table
 from pipelines.models import SCHEMAS, Model, key_checks
 from pipelines.plain_text import plain
 from pipelines.settings import Settings

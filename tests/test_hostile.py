@@ -27,9 +27,9 @@ from pipelines.catalogue.registry import listings
 from pipelines.checks import SqlCheck, SqlResult
 from pipelines.collection import Tally
 from pipelines.completion import OFFERS
+from pipelines.dagster_metadata import listing_metadata
 from pipelines.gate import refuse
 from pipelines.landing import LandingWriter, records_path
-from pipelines.metadata import listing_metadata
 from pipelines.plain_text import as_csv_cell, as_markdown
 from pipelines.report.writing import MOST_BYTES, write_report
 from pipelines.servicenow import export_to
