@@ -22,11 +22,11 @@ from bench.side_by_side import MEGABYTE, Target
 from pipelines import landed
 from pipelines.catalogue.registry import listings
 from pipelines.collection import LOADED_AT_ONCE, LOADING_MEMORY
-from pipelines.gate import listing_verdicts
 from pipelines.models import believed_cells
 from pipelines.plans import PART_CELLS
 from pipelines.publish import prune
 from pipelines.settings import Settings
+from pipelines.trust.gate import listing_verdicts
 from resources.audit import evidence
 from resources.audit.evidence import Accounts, Cell
 from resources.store.store import Store

@@ -104,7 +104,7 @@ TARGETS: Mapping[str, Target] = {
     "rules": Target(
         "what may be believed",
         (
-            Source("pipelines/rules.py"),
+            Source("pipelines/trust/rules.py"),
             Source(
                 "pipelines/confirmation.py",
                 ("_decision", "_portions", "Confirmation.sentence"),
@@ -115,7 +115,7 @@ TARGETS: Mapping[str, Target] = {
     ),
     "gate": Target(
         "nothing is built without the evidence",
-        (Source("pipelines/gate.py"),),
+        (Source("pipelines/trust/gate.py"),),
         ("tests/test_gate_sentences.py",),
     ),
     "items": Target(

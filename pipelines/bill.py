@@ -15,8 +15,8 @@ from pipelines.catalogue.registry import COST_RESOURCE, COST_TAG
 from pipelines.collection import Collection, NotAsked
 from pipelines.landing import Key
 from pipelines.plans import identity_of
-from pipelines.rules import FOR_LATER, TOO_MANY_PAGES
 from pipelines.seeds import services_of_listings, tag_keys
+from pipelines.trust.rules import FOR_LATER, TOO_MANY_PAGES
 from resources.aws.client import THROTTLE_CODES
 from resources.aws.listing import GLOBAL_REGION, Listing
 from resources.aws.messages import DENIED_BY_POLICY, OPTIONAL_GRANT, REQUEST_LIMIT, Answer, Outcome, Question

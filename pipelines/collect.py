@@ -11,13 +11,12 @@ from typing import Any
 
 import dagster as dg
 
-from pipelines import accounts, rules
+from pipelines import accounts
 from pipelines.bill import ask_costs
 from pipelines.catalogue.registry import FAMILIES, REGION, Family
 from pipelines.collection import NO_SILENT_ZERO, Collection
 from pipelines.confirmation import CONFIRMATION_KEY
 from pipelines.dagster_metadata import cells_table, listing_metadata
-from pipelines.gate import GATE_TAG, begin, open_gate, refuse, refusing, stop_where_blocked
 from pipelines.plain_text import as_markdown, plain
 from pipelines.plans import (
     Plan,
@@ -31,6 +30,8 @@ from pipelines.plans import (
     workload_plan,
 )
 from pipelines.settings import Settings
+from pipelines.trust import rules
+from pipelines.trust.gate import GATE_TAG, begin, open_gate, refuse, refusing, stop_where_blocked
 from resources.audit.evidence import Cell
 from resources.aws.listing import Listing
 from resources.contract import Role

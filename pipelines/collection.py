@@ -16,21 +16,22 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
-from pipelines import cost, landed, organization_policies, rules
+from pipelines import cost, landed
 from pipelines.catalogue import registry as catalogue
 from pipelines.catalogue.registry import COST_BY_MONTH, MEASURED, METRIC, REGION
-from pipelines.gate import listing_verdicts, refuse
 from pipelines.landed import Capture, Earlier
 from pipelines.landing import Key, LandingWriter
-from pipelines.organization_policies import (
+from pipelines.progress import Part, Reporter, Reports
+from pipelines.settings import Settings
+from pipelines.trust import organization_policies, rules
+from pipelines.trust.gate import listing_verdicts, refuse
+from pipelines.trust.organization_policies import (
     BY_DOCUMENT,
     DeniedRequest,
     PolicyDenial,
     PolicySkips,
     StoredPolicies,
 )
-from pipelines.progress import Part, Reporter, Reports
-from pipelines.settings import Settings
 from resources.audit import evidence
 from resources.audit.evidence import EVERY_ACCOUNT, NO_ACCOUNT, Accounts, Cell
 from resources.audit.paid_requests import PaidRequests

@@ -16,12 +16,12 @@ from typing import Any, Literal
 import dagster as dg
 import orjson
 
-from pipelines import rules
 from pipelines.catalogue.registry import listings
 from pipelines.collection import HORIZON, NO_SILENT_ZERO
 from pipelines.dagster_metadata import rows_table
-from pipelines.gate import GATE_TAG, listing_verdicts, open_gate, refusing, stop_where_blocked
 from pipelines.settings import Settings
+from pipelines.trust import rules
+from pipelines.trust.gate import GATE_TAG, listing_verdicts, open_gate, refusing, stop_where_blocked
 from resources.audit import evidence
 from resources.audit.evidence import Accounts, PendingZero
 from resources.aws.dispatch import look_up_all

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from pipelines.catalogue.registry import listings
-from pipelines.rules import CLOSED, TRAIL_DENIED
+from pipelines.trust.rules import CLOSED, TRAIL_DENIED
 from resources.contract import CONTRACT
 from resources.store.store import Store
 

@@ -31,20 +31,21 @@ import dagster as dg
 import duckdb
 import sqlglot
 
-from pipelines import checks, fx, rules
+from pipelines import checks, fx
 from pipelines.catalogue.registry import ACCOUNT, POLICY, family_of, listings
 from pipelines.charts import charts, drawing, sketches
 from pipelines.collect import landing_key
 from pipelines.confirmation import CONFIRMATION_KEY
 from pipelines.cost_metadata import cost_metadata
 from pipelines.dagster_metadata import lineage_metadata
-from pipelines.gate import GATE_TAG, open_gate, refusing, stop_where_blocked
 from pipelines.landing import records_path
 from pipelines.lineage import Lineage, Sources
 from pipelines.plain_text import as_markdown
 from pipelines.progress import Load
 from pipelines.settings import WAREHOUSE_FOLDER, Settings
 from pipelines.sql_files import Header, SqlFileError, identifier, literal, read_header, reads
+from pipelines.trust import rules
+from pipelines.trust.gate import GATE_TAG, open_gate, refusing, stop_where_blocked
 from resources import release
 from resources.audit import evidence
 from resources.store.store import Store, make_folder

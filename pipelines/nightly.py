@@ -15,15 +15,15 @@ import click
 import dagster as dg
 import sqlalchemy.exc
 
-from pipelines import untrusted
 from pipelines.alerts import LAUNCHED_BY, failure_sentence, is_interruption
 from pipelines.collect import ONLY_UNTRUSTED
 from pipelines.collection import NO_SILENT_ZERO
 from pipelines.definitions import NIGHTLY, build_defs
-from pipelines.gate import EXIT_CODE
 from pipelines.plain_text import plain
 from pipelines.publish import name_warning
 from pipelines.settings import REPOSITORY
+from pipelines.trust import untrusted
+from pipelines.trust.gate import EXIT_CODE
 from resources.installation import WORKING_FOLDER
 from resources.store.store import Store, WarehouseError
 

@@ -14,11 +14,12 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
-from pipelines import accounts, landed, metrics, rules
+from pipelines import accounts, landed, metrics
 from pipelines.catalogue.registry import ACCOUNT, MEASURED, METRIC, REGION
 from pipelines.collection import Collection, NotAsked
 from pipelines.landing import Key
 from pipelines.progress import Part
+from pipelines.trust import rules
 from resources.audit.evidence import EVERY_ACCOUNT, Accounts
 from resources.aws.listing import GLOBAL_REGION, Listing
 from resources.aws.messages import DENIED_BY_POLICY, OPTIONAL_GRANT, Identity, Outcome, Question

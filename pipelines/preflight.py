@@ -9,9 +9,9 @@ from typing import Any
 import dagster as dg
 
 from pipelines.dagster_metadata import rows_table
-from pipelines.gate import begin, refuse, refusing
 from pipelines.plain_text import as_markdown
 from pipelines.settings import Settings
+from pipelines.trust.gate import begin, refuse, refusing
 from resources.audit import evidence
 from resources.aws.identity_rules import FACTS, Caller, Fact, Organization
 from resources.contract import Role

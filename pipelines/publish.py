@@ -10,15 +10,16 @@ import dagster as dg
 import duckdb
 import sqlalchemy.exc
 
-from pipelines import checks, landing, rules
+from pipelines import checks, landing
 from pipelines.catalogue.registry import listings, read_back
 from pipelines.charts import sketches
 from pipelines.dagster_metadata import rows_table
-from pipelines.gate import GATE_TAG, cell_states, open_gate, refuse, refusing
 from pipelines.models import SCHEMAS, Model, key_checks
 from pipelines.plain_text import plain
 from pipelines.settings import Settings
 from pipelines.sql_files import identifier
+from pipelines.trust import rules
+from pipelines.trust.gate import GATE_TAG, cell_states, open_gate, refuse, refusing
 from resources.audit import evidence, paid_requests
 from resources.store.store import FORMER_NAME, PUBLISHED_NAME, Store, WarehouseError
 from resources.warehouse import Warehouse

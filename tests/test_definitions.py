@@ -29,8 +29,8 @@ from dagster_shared.yaml_utils import load_yaml_from_path
 
 from pipelines import alerts
 from pipelines.definitions import NIGHTLY, SCHEDULE, build_defs
-from pipelines.gate import GATE_TAG
 from pipelines.settings import read_settings
+from pipelines.trust.gate import GATE_TAG
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 SNAPSHOT = Path(__file__).parent / "snapshots" / "asset_graph.txt"

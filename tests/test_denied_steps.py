@@ -12,9 +12,9 @@ from organization_policies import deny, region_deny
 from steps import RUN, asked
 
 from pipelines.catalogue.registry import listings
-from pipelines.gate import listing_verdicts
-from pipelines.rules import Verdict
 from pipelines.settings import read_settings
+from pipelines.trust.gate import listing_verdicts
+from pipelines.trust.rules import Verdict
 from resources.audit.evidence import Cell
 from resources.store.store import Store
 from simulator.client import Simulator

@@ -12,9 +12,9 @@ from given import FIRST_NIGHT, Given, House, hours, house
 from scripted_aws import Call, Reply, ScriptedAws, as_json, json_error, scripted, static, write_profiles
 
 from pipelines.catalogue.registry import listings
-from pipelines.gate import cell_states
-from pipelines.rules import freshness_verdict, listing_verdict
 from pipelines.settings import read_settings
+from pipelines.trust.gate import cell_states
+from pipelines.trust.rules import freshness_verdict, listing_verdict
 from resources.audit import evidence
 from resources.aws.client import Reach, Retry
 from resources.aws.listing import Listing

@@ -13,10 +13,10 @@ import dagster as dg
 import pytest
 from given import FIRST_NIGHT, Given, House, house
 
-from pipelines import gate
 from pipelines.catalogue.registry import ACCOUNT
 from pipelines.settings import Settings
 from pipelines.sql_files import SqlFileError
+from pipelines.trust import gate
 from resources.audit import evidence
 from resources.aws.client import AwsConfigError
 from resources.aws.dispatch import ProcessEnded

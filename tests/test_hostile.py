@@ -28,12 +28,12 @@ from pipelines.checks import SqlCheck, SqlResult
 from pipelines.collection import Tally
 from pipelines.completion import OFFERS
 from pipelines.dagster_metadata import listing_metadata
-from pipelines.gate import refuse
 from pipelines.landing import LandingWriter, records_path
 from pipelines.plain_text import as_csv_cell, as_markdown
 from pipelines.report.writing import MOST_BYTES, write_report
 from pipelines.servicenow import export_to
 from pipelines.terminal import console, marked, rows_table
+from pipelines.trust.gate import refuse
 from resources.audit import evidence
 from resources.aws.client import Reach
 from resources.roles import Central, Workload

@@ -20,11 +20,12 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from sqlglot import exp
 
-from pipelines import landing, rules
+from pipelines import landing
 from pipelines.catalogue.registry import listings
 from pipelines.dictionary import empty_warehouse
 from pipelines.models import CELL_COLUMNS, Model, ModelError, read_models
 from pipelines.sql_files import read_header, reads
+from pipelines.trust import rules
 
 if TYPE_CHECKING:
     from resources.aws.messages import Outcome

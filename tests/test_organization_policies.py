@@ -11,7 +11,7 @@ import pytest
 from organization_policies import ALLOW_ALL, deny, region_deny
 from scripted_aws import INSTANCES
 
-from pipelines.organization_policies import (
+from pipelines.trust.organization_policies import (
     BY_WORDS,
     DeniedRequest,
     PolicySkips,

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.rules import (
+from pipelines.trust.rules import (
     COLLECTION_MAX_AGE,
     MODEL_MAX_AGE,
     NO_REQUEST_ID,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from pipelines import untrusted
-from pipelines.untrusted import KEPT, UntrustedCell, sentences
+from pipelines.trust import untrusted
+from pipelines.trust.untrusted import KEPT, UntrustedCell, sentences
 
 CLOSED, OTHER = "111122223333", "444455556666"
 

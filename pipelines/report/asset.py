@@ -4,10 +4,10 @@ from typing import Any
 
 import dagster as dg
 
-from pipelines.gate import refuse, refusing
 from pipelines.publish import PUBLISHED_KEY
 from pipelines.report.writing import report_path, write_report
 from pipelines.settings import Settings
+from pipelines.trust.gate import refuse, refusing
 from resources.warehouse import Warehouse
 
 REPORT_KEY = dg.AssetKey(["report"])

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pipelines import rules
+from pipelines.trust import rules
 
 if TYPE_CHECKING:
     import duckdb

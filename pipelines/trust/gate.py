@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from pipelines import rules
 from pipelines.catalogue.registry import ACCOUNT
 from pipelines.plain_text import plain
 from pipelines.settings import Settings
 from pipelines.sql_files import SqlFileError
+from pipelines.trust import rules
 from resources.audit import evidence
 from resources.aws.client import AwsConfigError
 from resources.aws.dispatch import ProcessEnded

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from pipelines.organization_policies import is_bare
+from pipelines.trust.organization_policies import is_bare
 from resources.aws.identity_rules import FACTS, Severity
 from resources.aws.listing import ZeroSense
 from resources.aws.messages import DENIED_BY_POLICY, Outcome, TrailEvents
