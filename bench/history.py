@@ -19,11 +19,11 @@ from typing import Any
 from bench import tree
 from bench.canned import workload_accounts
 from bench.side_by_side import MEGABYTE, Target
-from pipelines import landed
 from pipelines.catalogue.registry import listings
-from pipelines.collection import LOADED_AT_ONCE, LOADING_MEMORY
+from pipelines.collection import previous
+from pipelines.collection.collector import LOADED_AT_ONCE, LOADING_MEMORY
+from pipelines.collection.plan import PART_CELLS
 from pipelines.models import believed_cells
-from pipelines.plans import PART_CELLS
 from pipelines.publish import prune
 from pipelines.settings import Settings
 from pipelines.trust.gate import listing_verdicts
@@ -107,8 +107,8 @@ def ask(store: Store) -> dict[str, float]:
         "a gate of all listings": least(reading(lambda c: listing_verdicts(c, NAMES, settings))),
         "publishing: how old the answers are": least(reading(lambda c: evidence.standing(c, NAMES))),
         "a model: the cells whose rows it holds": least(reading(lambda c: believed_cells(c, NAMES[:1]))),
-        "collection: what is known of a part": least(lambda: landed.earlier_cells(store, known, part)),
-        "collection: which accounts were asked": least(lambda: landed.asked_accounts(store, known)),
+        "collection: what is known of a part": least(lambda: previous.earlier_cells(store, known, part)),
+        "collection: which accounts were asked": least(lambda: previous.asked_accounts(store, known)),
     }
 
 

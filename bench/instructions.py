@@ -27,7 +27,7 @@ from botocore.model import ServiceModel
 
 from bench.canned import LISTINGS, World, workload_accounts
 from pipelines.catalogue import registry as catalogue
-from pipelines.landing import LandingWriter
+from pipelines.collection.landing import LandingWriter
 from resources.aws.fast.parsers import Parsers
 from resources.aws.fast.transport import Made, SigningKeys, signed
 from resources.aws.records import Pages

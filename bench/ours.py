@@ -18,8 +18,8 @@ from pathlib import Path
 from bench.canned import LISTINGS
 from bench.work import Result, Work
 from pipelines.catalogue.registry import ACCOUNT, FAMILIES, REGION
-from pipelines.collect import ask
-from pipelines.collection import Collection
+from pipelines.collection.assets import ask
+from pipelines.collection.collector import Collection
 from pipelines.roles import aws_roles, code_version
 from pipelines.settings import Settings, read_settings
 from resources.audit import evidence

@@ -32,7 +32,7 @@ from bench.canned import BILLING, LISTINGS, workload_accounts
 from bench.side_by_side import MEGABYTE, Refused, Target
 from bench.stage import staged
 from bench.work import Result
-from pipelines.landing import LandingWriter
+from pipelines.collection.landing import LandingWriter
 from pipelines.models import Model, build, read_models
 from pipelines.publish import prune
 from resources.audit import evidence

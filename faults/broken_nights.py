@@ -92,8 +92,8 @@ BEGINNING: dict[str, Point] = {
 """What comes before AWS is asked."""
 
 NIGHT: dict[str, Point] = {
-    "while AWS is asked": _around("pipelines.landing", "LandingWriter.append", 40, after=True),
-    "while answers are landed": _around("pipelines.landing", "cell_line", 60, after=False),
+    "while AWS is asked": _around("pipelines.collection.landing", "LandingWriter.append", 40, after=True),
+    "while answers are landed": _around("pipelines.collection.landing", "cell_line", 60, after=False),
     "while cells are loaded": _around("resources.audit.evidence", "load_cells", 6, after=True),
     "while a table is built": _around("resources.audit.evidence", "record_build", 20, after=False),
     "while a rule is checked": _around("pipelines.checks", "run", 30, after=True),
@@ -115,7 +115,7 @@ COPYING = _named("publish.begun", "publish.checkpointed", "publish.detached", "p
 SWAPPING = _named("publish.copied", "publish.sealed", "publish.verified", "publish.versioned", "publish.linked")
 
 SWAPPED = _named("publish.swapped", "publish.followed", "publish.pruned") | {
-    "while what is old is forgotten": _around("pipelines.landing", "prune", 1, after=False),
+    "while what is old is forgotten": _around("pipelines.collection.landing", "prune", 1, after=False),
     "while the report is written": _around("pipelines.report.writing", "_replace", 1, after=False),
 }
 

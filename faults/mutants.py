@@ -106,7 +106,7 @@ TARGETS: Mapping[str, Target] = {
         (
             Source("pipelines/trust/rules.py"),
             Source(
-                "pipelines/confirmation.py",
+                "pipelines/collection/confirmation.py",
                 ("_decision", "_portions", "Confirmation.sentence"),
                 tests=("tests/test_confirmation.py",),
             ),

@@ -228,7 +228,7 @@ def confirm(demo: bool, as_json: bool) -> None:
     Example: cmdb confirm
     """
     from pipelines.alerts import send, verdict_of
-    from pipelines.confirmation import CONFIRM, waits
+    from pipelines.collection.confirmation import CONFIRM, waits
     from pipelines.nightly import prepare_dagster_home, run_nightly
     from pipelines.operator import zeros_sentence
     from pipelines.terminal import console, marked, progress_bars

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from pipelines.cost import REQUEST_PRICE_USD
+from pipelines.collection.cost_slices import REQUEST_PRICE_USD
 
 if TYPE_CHECKING:
     import duckdb

@@ -5,7 +5,7 @@ from typing import Any
 
 import dagster as dg
 
-from pipelines.collection import Tally
+from pipelines.collection.collector import Tally
 from pipelines.lineage import Sources, as_text
 from pipelines.plain_text import plain
 

@@ -34,14 +34,14 @@ import sqlglot
 from pipelines import checks, fx
 from pipelines.catalogue.registry import ACCOUNT, POLICY, family_of, listings
 from pipelines.charts import charts, drawing, sketches
-from pipelines.collect import landing_key
-from pipelines.confirmation import CONFIRMATION_KEY
+from pipelines.collection.assets import landing_key
+from pipelines.collection.confirmation import CONFIRMATION_KEY
+from pipelines.collection.landing import records_path
+from pipelines.collection.progress import Load
 from pipelines.cost_metadata import cost_metadata
 from pipelines.dagster_metadata import lineage_metadata
-from pipelines.landing import records_path
 from pipelines.lineage import Lineage, Sources
 from pipelines.plain_text import as_markdown
-from pipelines.progress import Load
 from pipelines.settings import WAREHOUSE_FOLDER, Settings
 from pipelines.sql_files import Header, SqlFileError, identifier, literal, read_header, reads
 from pipelines.trust import rules

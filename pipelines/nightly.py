@@ -16,8 +16,8 @@ import dagster as dg
 import sqlalchemy.exc
 
 from pipelines.alerts import LAUNCHED_BY, failure_sentence, is_interruption
-from pipelines.collect import ONLY_UNTRUSTED
-from pipelines.collection import NO_SILENT_ZERO
+from pipelines.collection.assets import ONLY_UNTRUSTED
+from pipelines.collection.collector import NO_SILENT_ZERO
 from pipelines.definitions import NIGHTLY, build_defs
 from pipelines.plain_text import plain
 from pipelines.publish import name_warning

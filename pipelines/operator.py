@@ -9,8 +9,8 @@ from typing import Any
 import duckdb
 import pandas as pd
 
-from pipelines import cost, metrics
 from pipelines.catalogue.registry import COST_BY_MONTH, COST_MONTHLY, COST_RESOURCE, MEASURED, METRIC, listings
+from pipelines.collection import cost_slices, metrics
 from pipelines.plain_text import as_csv_cell, as_json, as_markdown, plain
 from pipelines.preflight import record
 from pipelines.roles import aws_roles, code_version
@@ -87,7 +87,7 @@ def ask_again(
             f"{listing_name} is asked once for each {listing.each.parameter}. Name one with --parameter."
         )
     paid_requests = PaidRequests(
-        Store(settings.database), f"ask-{uuid.uuid4()}", cost.daily_limits(settings.cost_request_limit)
+        Store(settings.database), f"ask-{uuid.uuid4()}", cost_slices.daily_limits(settings.cost_request_limit)
     )
     paid_requests.require(listing.service)
     resource = aws_roles(settings)[role]
@@ -148,15 +148,15 @@ def _parameters(listing: Listing, parameter: str) -> dict[str, Any]:
             )
         return metrics.requests([(source, resource)], datetime.now(UTC).date())[0]
     if listing.name == COST_RESOURCE:
-        return cost.resource_parameters(parameter or services_of_listings()[0], datetime.now(UTC).date())
+        return cost_slices.resource_parameters(parameter or services_of_listings()[0], datetime.now(UTC).date())
     if listing.name not in COST_BY_MONTH:
         return {} if listing.each is None else {listing.each.parameter: parameter}
     today = datetime.now(UTC).date()
     if listing.name == COST_MONTHLY:
-        return cost.parameters(cost.TOTAL, cost.whole_history(today, cost.MAX_MONTHS))
-    months = {month.name: month for month in cost.months_to_ask(today, cost.MAX_MONTHS, ())}
+        return cost_slices.parameters(cost_slices.TOTAL, cost_slices.whole_history(today, cost_slices.MAX_MONTHS))
+    months = {month.name: month for month in cost_slices.months_to_ask(today, cost_slices.MAX_MONTHS, ())}
     newest, *_, oldest = months
-    cuts = {cut.name: cut for cut in cost.slices(tag_keys()) if cut.listing == listing.name}
+    cuts = {cut.name: cut for cut in cost_slices.slices(tag_keys()) if cut.listing == listing.name}
     # The key of a tag may hold colons.
     slice_name, _, month_name = parameter.rpartition(":") if parameter not in cuts else (parameter, "", "")
     month = months.get(month_name or newest)
@@ -166,7 +166,7 @@ def _parameters(listing: Listing, parameter: str) -> dict[str, Any]:
             f"The bill has no {parameter!r}. Write {listing.name}:SLICE:MONTH with a slice of {', '.join(cuts)} and a "
             f"month from {oldest} to {newest}. Nothing was asked."
         )
-    return cost.parameters(cut, month)
+    return cost_slices.parameters(cut, month)
 
 
 def _workload_identity(resource: Workload, account: str) -> Identity:

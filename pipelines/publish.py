@@ -10,9 +10,10 @@ import dagster as dg
 import duckdb
 import sqlalchemy.exc
 
-from pipelines import checks, landing
+from pipelines import checks
 from pipelines.catalogue.registry import listings, read_back
 from pipelines.charts import sketches
+from pipelines.collection import landing
 from pipelines.dagster_metadata import rows_table
 from pipelines.models import SCHEMAS, Model, key_checks
 from pipelines.plain_text import plain

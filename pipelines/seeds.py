@@ -2,7 +2,7 @@
 
 import csv
 
-from pipelines.cost import TagKey
+from pipelines.collection.cost_slices import TagKey
 from pipelines.settings import WAREHOUSE_FOLDER
 from resources import release
 

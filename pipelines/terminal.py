@@ -11,9 +11,9 @@ from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
+from pipelines.collection.progress import Report, watching
 from pipelines.nightly import Night, Summary
 from pipelines.plain_text import plain
-from pipelines.progress import Report, watching
 from resources.aws.identity_rules import Fact
 
 

@@ -8,8 +8,8 @@ from typing import Any
 from given import House
 
 from pipelines.catalogue.registry import DELEGATION, ORGANIZATION, POLICY
-from pipelines.collection import Collection
-from pipelines.plans import ask_in_step, central_plan
+from pipelines.collection.collector import Collection
+from pipelines.collection.plan import ask_in_step, central_plan
 from pipelines.settings import read_settings
 from resources.audit import evidence
 from resources.aws.client import Reach, Retry

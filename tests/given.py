@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelines.catalogue.registry import listings
-from pipelines.landing import LandingWriter
+from pipelines.collection.landing import LandingWriter
 from pipelines.models import Model, build, read_models
 from resources.audit import evidence
 from resources.audit.evidence import Cell

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.catalogue.registry import listings
-from pipelines.collect import ask
-from pipelines.collection import Collection
+from pipelines.collection.assets import ask
+from pipelines.collection.collector import Collection
 from pipelines.roles import aws_roles
 from pipelines.settings import read_settings
 from resources.audit import evidence

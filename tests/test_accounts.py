@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.accounts import Member, Reached, match
+from pipelines.collection.accounts import Member, Reached, match
 from resources.aws.client import Identity, ProfileError
 from resources.roles import Central, Workload
 

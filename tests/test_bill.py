@@ -15,12 +15,12 @@ from conftest import lead_to, policies
 from given import House, house
 from nights import MANY
 
-from pipelines import cost
-from pipelines.bill import ask_costs
 from pipelines.catalogue.registry import BUDGET, COST, COST_RESOURCE, COST_TAG
-from pipelines.collection import Collection
+from pipelines.collection import cost_slices
+from pipelines.collection.collector import Collection
+from pipelines.collection.cost_collector import ask_costs
+from pipelines.collection.plan import ask_in_step, central_plan
 from pipelines.cost_metadata import cost_metadata
-from pipelines.plans import ask_in_step, central_plan
 from pipelines.seeds import services_of_listings, tag_keys
 from pipelines.settings import read_settings
 from resources.audit import evidence
@@ -30,7 +30,7 @@ from simulator.client import Simulator, start
 
 Row = dict[str, Any]
 
-CUTS = cost.slices(tag_keys())
+CUTS = cost_slices.slices(tag_keys())
 TABLES = (
     "cost.daily",
     "cost.tag_service_daily",
@@ -81,7 +81,7 @@ def collect(
         read,
         lambda _: None,
         only_untrusted=only_untrusted,
-        paid_requests=PaidRequests(home.store, run_id, cost.daily_limits(read.cost_request_limit), now),
+        paid_requests=PaidRequests(home.store, run_id, cost_slices.daily_limits(read.cost_request_limit), now),
     )
     with home.store.transaction() as connection:
         evidence.record_run(connection, run_id, "test")
@@ -139,7 +139,7 @@ def home(tmp_path: Path) -> Iterator[House]:
 def ledger(simulator_process: Simulator) -> list[Row]:
     """Every line of the months that a night asks."""
     today = dt.date.fromisoformat(simulator_process.truth()["today"])
-    lines: list[Row] = simulator_process.ledger(cost.months_to_ask(today, 1, ())[-1].start, today)
+    lines: list[Row] = simulator_process.ledger(cost_slices.months_to_ask(today, 1, ())[-1].start, today)
     return lines
 
 
@@ -156,15 +156,15 @@ def billed(simulator_process: Simulator, tmp_path_factory: pytest.TempPathFactor
         simulator_process.reset()
 
 
-def dimension(cut: cost.Slice) -> Callable[[Row], str]:
+def dimension(cut: cost_slices.Slice) -> Callable[[Row], str]:
     """What a line of the ledger counts for in a slice."""
     if cut.name.startswith("tag:"):
         return lambda line: line["tags"].get(cut.name.removeprefix("tag:"), "")
     return lambda line: line[cut.name]
 
 
-def monthly(home: House, cut: cost.Slice) -> dict[tuple[str, str, str], dict[str, Decimal]]:
-    """What a slice of `cost.daily` adds up to by month, account and value."""
+def monthly(home: House, cut: cost_slices.Slice) -> dict[tuple[str, str, str], dict[str, Decimal]]:
+    """What a slice of `cost_slices.daily` adds up to by month, account and value."""
     rows = home.rows(
         f"""
         select
@@ -182,7 +182,7 @@ def monthly(home: House, cut: cost.Slice) -> dict[tuple[str, str, str], dict[str
 
 @pytest.mark.parametrize("cut", [cut for cut in CUTS if cut.listing == "cost_daily"], ids=lambda cut: cut.name)
 def test_every_slice_equals_the_ledger_by_account_month_and_value(
-    billed: tuple[House, list[Row]], ledger: list[Row], cut: cost.Slice
+    billed: tuple[House, list[Row]], ledger: list[Row], cut: cost_slices.Slice
 ) -> None:
     of = dimension(cut)
     truth: dict[tuple[str, str, str], dict[str, Decimal]] = defaultdict(lambda: dict.fromkeys(METRICS, Decimal(0)))
@@ -200,7 +200,7 @@ def test_thirteen_months_of_sixty_accounts_equal_the_ledger(tmp_path: Path, monk
         collect(made, "night-1", budgets=False, CMDB_COST_MONTHS="13", CMDB_COST_REQUEST_LIMIT="100000")
         made.build("cost.daily")
         today = dt.date.fromisoformat(large.truth("budgets")["today"])
-        months = cost.months_to_ask(today, 13, ())
+        months = cost_slices.months_to_ask(today, 13, ())
         since = months[-1].start
         for cut in [cut for cut in CUTS if cut.listing == "cost_daily"]:
             sums = large.ledger_sums(since, today, "month", "account_id", cut.name)
@@ -419,7 +419,7 @@ def test_the_limit_ends_the_asking_before_it_is_exceeded_and_says_what_is_missin
 
 def months(simulator: Simulator) -> Sequence[str]:
     today = dt.date.fromisoformat(simulator.truth()["today"])
-    return [month.name for month in cost.months_to_ask(today, 1, ())]
+    return [month.name for month in cost_slices.months_to_ask(today, 1, ())]
 
 
 def test_a_limit_that_was_reached_warns_with_the_price_and_blocks_nothing(home: House, small: Simulator) -> None:

@@ -7,8 +7,8 @@ from typing import Any, get_args
 
 import pytest
 
-from pipelines import confirmation
-from pipelines.confirmation import Confirmation, Decision, _decision, _portions
+from pipelines.collection import confirmation
+from pipelines.collection.confirmation import Confirmation, Decision, _decision, _portions
 from pipelines.trust.rules import NO_REQUEST_ID, TRAIL_DENIED, ZeroVerdict
 from resources.audit.evidence import Accounts, PendingZero
 from resources.aws.messages import Outcome, TrailEvents

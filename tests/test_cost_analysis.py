@@ -23,8 +23,8 @@ import pytest
 from given import House, house
 from nights import query
 
-from pipelines import cost, landed
 from pipelines.charts import charts, drawing
+from pipelines.collection import cost_slices, previous
 from pipelines.models import build
 from resources.audit import evidence
 from resources.store.store import Store
@@ -596,7 +596,7 @@ def test_a_slice_that_was_not_answered_for_a_month_is_not_held_against_the_other
 
 
 def test_a_closed_month_that_does_not_add_up_is_read_again(home: House) -> None:
-    assert landed.disputed_months(home.store) == set()
+    assert previous.disputed_months(home.store) == set()
     billed(home, [*service("2026-09-01", "2026-09-30", "1"), *service("2026-10-01", "2026-11-23", "1")])
     home.build("cost.reconciliation")
     with home.store.transaction() as connection:
@@ -615,7 +615,7 @@ def test_a_closed_month_that_does_not_add_up_is_read_again(home: House) -> None:
         )
     assert reconciled(home, "daily_cost_is_the_monthly_total") == {"2026-09": True, "2026-10": False, "2026-11": False}
     # The running month is read again anyway.
-    assert landed.disputed_months(home.store) == {"2026-10"}
+    assert previous.disputed_months(home.store) == {"2026-10"}
 
 
 def test_a_closed_month_may_change_if_the_change_is_recorded(home: House) -> None:
@@ -650,17 +650,19 @@ def test_a_closed_month_may_change_if_the_change_is_recorded(home: House) -> Non
 
 def test_the_total_is_one_question_after_what_is_open_and_before_history() -> None:
     today = dt.date(2026, 11, 25)
-    asked = cost.plan(today, 3, [cost.SERVICE, cost.TOTAL], lambda _: ())
-    assert [(cost.cell(cut, month), month.start, month.end) for cut, month in asked] == [
+    asked = cost_slices.plan(today, 3, [cost_slices.SERVICE, cost_slices.TOTAL], lambda _: ())
+    assert [(cost_slices.cell(cut, month), month.start, month.end) for cut, month in asked] == [
         ("service:2026-11", dt.date(2026, 11, 1), today),
         ("service:2026-10", dt.date(2026, 10, 1), dt.date(2026, 11, 1)),
         ("total", dt.date(2026, 8, 1), today),
         ("service:2026-09", dt.date(2026, 9, 1), dt.date(2026, 10, 1)),
         ("service:2026-08", dt.date(2026, 8, 1), dt.date(2026, 9, 1)),
     ]
-    sent = cost.parameters(*asked[2])
+    sent = cost_slices.parameters(*asked[2])
     assert (sent["Granularity"], "GroupBy" in sent) == ("MONTHLY", False)
-    assert [len(cost.parameters(cut, month)["GroupBy"]) for cut, month in asked if cut != cost.TOTAL] == [2] * 4
+    assert [len(cost_slices.parameters(cut, month)["GroupBy"]) for cut, month in asked if cut != cost_slices.TOTAL] == [
+        2
+    ] * 4
 
 
 # ------------------------------------------------------------------------------------------ the truthful night

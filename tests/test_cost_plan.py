@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.cost import (
+from pipelines.collection.cost_slices import (
     CLASSIC_METRICS,
     METRICS,
     REQUEST_PRICE_USD,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from given import FIRST_NIGHT, Given, House, hours, house
 
-from pipelines import landing
+from pipelines.collection import landing
 from pipelines.models import Model, ModelError, read_models
 from pipelines.settings import WAREHOUSE_FOLDER
 

@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 import pytest
 
-from pipelines.landing import CELLS, RECORDS, Key, LandingWriter, prune, records_path
+from pipelines.collection.landing import CELLS, RECORDS, Key, LandingWriter, prune, records_path
 from resources.audit.evidence import CELL_COLUMNS, Cell
 from resources.aws.records import Failed
 

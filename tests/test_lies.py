@@ -13,7 +13,7 @@ import pytest
 from nights import DATABASE, copy_of, environment_of, query, run_night
 
 from faults.ground import fingerprint
-from pipelines import cost
+from pipelines.collection import cost_slices
 from pipelines.operator import NoSuchQuestion, accept_zero
 from pipelines.seeds import tag_keys
 from resources.audit import evidence
@@ -637,7 +637,7 @@ def test_the_newest_months_come_first_the_rest_waits_and_a_region_that_is_not_en
     simulator = make_organisation(accounts=2, resources=1)
     today = dt.date.fromisoformat(simulator.truth()["today"])
     # What AWS may still change is asked every night, in every slice: what is left goes into history.
-    still_open = len(cost.plan(today, 1, cost.slices(tag_keys()), lambda _: ()))
+    still_open = len(cost_slices.plan(today, 1, cost_slices.slices(tag_keys()), lambda _: ()))
     # Besides, two pages of tag keys, four second pages of months that are open, and one request to learn that the newer
     # metrics are refused. What is left is four months of history, of two pages each.
     limit = still_open + 7 + 4 * 2
@@ -683,7 +683,7 @@ def test_the_newest_months_come_first_the_rest_waits_and_a_region_that_is_not_en
     warnings = [sentence for sentence in night.warnings if "CMDB_COST_REQUEST_LIMIT" in sentence]
     assert sum("cost_daily" in sentence for sentence in warnings) == 1
     for warning in warnings:
-        assert f"Today's requests cost US${limit * cost.REQUEST_PRICE_USD}." in warning
+        assert f"Today's requests cost US${limit * cost_slices.REQUEST_PRICE_USD}." in warning
     columns = query(
         database,
         """

@@ -20,8 +20,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from sqlglot import exp
 
-from pipelines import landing
 from pipelines.catalogue.registry import listings
+from pipelines.collection import landing
 from pipelines.dictionary import empty_warehouse
 from pipelines.models import CELL_COLUMNS, Model, ModelError, read_models
 from pipelines.sql_files import read_header, reads

@@ -19,7 +19,7 @@ import duckdb
 import pytest
 from nights import DATABASE, Witness, cmdb, copy_of, night_environment, query, run_night
 
-from pipelines import cost
+from pipelines.collection import cost_slices
 from pipelines.cost_metadata import SUMMED, cost_metadata
 from pipelines.seeds import services_of_listings, tag_keys
 from pipelines.settings import WAREHOUSE_FOLDER
@@ -443,9 +443,9 @@ def expected_cells(truth: Row) -> dict[Cell, tuple[str, int | None, str | None]]
         listing = f"config_resource:{aggregator['name']}"
         cells["operations", aggregator["account_id"], aggregator["region"], listing] = ("found", None, None)
     for month in months(asked_since(today), today):
-        for cut in cost.slices(tag_keys()):
+        for cut in cost_slices.slices(tag_keys()):
             # The total has one cell for all months.
-            name = cut.name if cut == cost.TOTAL else f"{cut.name}:{month}"
+            name = cut.name if cut == cost_slices.TOTAL else f"{cut.name}:{month}"
             cells["billing", central["billing"], "aws-global", f"{cut.listing}:{name}"] = ("found", None, None)
     for listing in (
         "budget",

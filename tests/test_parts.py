@@ -10,8 +10,8 @@ import pytest
 from nights import copy_of, query
 from steps import RUN, asked
 
-from pipelines import plans
 from pipelines.catalogue.registry import METRIC
+from pipelines.collection import plan
 from resources.store.store import Store
 from simulator.client import Simulator
 
@@ -83,9 +83,11 @@ def test_nothing_differs(
     settings: dict[str, str],
 ) -> None:
     made: list[int] = []
-    plain = plans.shares
-    monkeypatch.setattr(plans, "PART_CELLS", cells)
-    monkeypatch.setattr("pipelines.collect.shares", lambda *given: made.append(len(plain(*given))) or plain(*given))
+    plain = plan.shares
+    monkeypatch.setattr(plan, "PART_CELLS", cells)
+    monkeypatch.setattr(
+        "pipelines.collection.assets.shares", lambda *given: made.append(len(plain(*given))) or plain(*given)
+    )
 
     found = everything(organisation, copy_of(truthful_night, tmp_path / "other"), **settings)
 

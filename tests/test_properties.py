@@ -25,8 +25,8 @@ from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 from test_cmdb import DENIED, EVENTS, LEFT, Event, instance
 
-from pipelines import cost
 from pipelines.catalogue.registry import listings
+from pipelines.collection import cost_slices as cost
 from pipelines.models import read_models
 from pipelines.settings import SettingsError, read_settings
 from resources.aws.client import iso_text

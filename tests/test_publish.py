@@ -17,7 +17,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from pipelines.landing import Key, LandingWriter, records_path
+from pipelines.collection.landing import Key, LandingWriter, records_path
 from resources.store import store as warehouse
 from resources.store.store import FAULT_POINTS, FORMER_NAME, PUBLISHED_NAME, LockHeld, Store, Version, WarehouseError
 

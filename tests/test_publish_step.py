@@ -21,7 +21,7 @@ from pipelines import publish
 from pipelines.catalogue.registry import listings, read_back
 from pipelines.charts import sketches
 from pipelines.checks import SqlCheck, read_checks
-from pipelines.landing import Key, LandingWriter
+from pipelines.collection.landing import Key, LandingWriter
 from pipelines.models import Model, build, read_models
 from pipelines.publish import PUBLISHED_KEY, published_asset
 from pipelines.settings import Settings

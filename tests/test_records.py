@@ -18,8 +18,8 @@ from steps import RUN, asked
 
 from pipelines import checks
 from pipelines.catalogue.registry import ACCOUNT, COST_DAILY, REGION, listings
-from pipelines.landed import earlier_cells
-from pipelines.landing import LandingWriter
+from pipelines.collection.landing import LandingWriter
+from pipelines.collection.previous import earlier_cells
 from pipelines.models import key_checks, read_models
 from pipelines.operator import read_coverage
 from resources.audit.evidence import EVERY_ACCOUNT

@@ -18,8 +18,8 @@ from nights import DATABASE, REPOSITORY, cmdb_here, copy_of, environment_of, que
 from rich.cells import cell_len
 
 from pipelines.cli import main
+from pipelines.collection.progress import Load, Part, Report, Reporter, watching
 from pipelines.nightly import Night
-from pipelines.progress import Load, Part, Report, Reporter, watching
 from pipelines.terminal import console, marked, night_lines, progress_bars
 from resources.aws.messages import Progress
 

@@ -11,9 +11,9 @@ import pytest
 from nights import copy_of, query
 from steps import RUN, asked
 
-from pipelines import metrics
 from pipelines.catalogue.registry import METRIC, REGION, listings
-from pipelines.landing import records_path
+from pipelines.collection import metrics
+from pipelines.collection.landing import records_path
 from resources.audit import evidence
 from resources.audit.evidence import Cell
 from resources.aws.listing import Each, Listing

@@ -22,7 +22,7 @@ from nights import query, run_night
 
 from faults import versions
 from faults.ground import DATABASE
-from pipelines.landing import LandingWriter
+from pipelines.collection.landing import LandingWriter
 from pipelines.models import read_models
 from pipelines.servicenow import export_to
 from resources.store import rollback_journal

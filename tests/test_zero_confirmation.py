@@ -18,7 +18,7 @@ from conftest import MakeOrganisation, policies, sign_in
 from nights import DATABASE, cmdb, copy_of, night_environment, query, run_night, said_in
 
 from faults.ground import fingerprint
-from pipelines import confirmation
+from pipelines.collection import confirmation
 from pipelines.trust import rules
 from simulator.client import Simulator, start
 

@@ -11,14 +11,12 @@ from typing import Any
 
 import dagster as dg
 
-from pipelines import accounts
-from pipelines.bill import ask_costs
 from pipelines.catalogue.registry import FAMILIES, REGION, Family
-from pipelines.collection import NO_SILENT_ZERO, Collection
-from pipelines.confirmation import CONFIRMATION_KEY
-from pipelines.dagster_metadata import cells_table, listing_metadata
-from pipelines.plain_text import as_markdown, plain
-from pipelines.plans import (
+from pipelines.collection import accounts
+from pipelines.collection.collector import NO_SILENT_ZERO, Collection
+from pipelines.collection.confirmation import CONFIRMATION_KEY
+from pipelines.collection.cost_collector import ask_costs
+from pipelines.collection.plan import (
     Plan,
     account_coverage,
     ask_in_step,
@@ -29,6 +27,8 @@ from pipelines.plans import (
     too_many_unplaced,
     workload_plan,
 )
+from pipelines.dagster_metadata import cells_table, listing_metadata
+from pipelines.plain_text import as_markdown, plain
 from pipelines.settings import Settings
 from pipelines.trust import rules
 from pipelines.trust.gate import GATE_TAG, begin, open_gate, refuse, refusing, stop_where_blocked

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
 from pipelines.catalogue.registry import listings as known_listings
-from pipelines.landing import Key, records_path
+from pipelines.collection.landing import Key, records_path
 from pipelines.trust.organization_policies import SCP, PolicySkips, StoredPolicies
 from pipelines.trust.rules import ONE_NIGHT
 from resources.audit import evidence

@@ -1,7 +1,7 @@
 """One step's collection: ask, land, ask again what is doubtful, judge every cell, store.
 
 A step is done in parts, some accounts at a time: what is asked of them is judged and written before the next ones are
-asked, so that memory does not grow with the organisation. Nothing here decides what to ask (`pipelines.plans`) or
+asked, so that memory does not grow with the organisation. Nothing here decides what to ask (`plan`) or
 touches a table that analysts read.
 """
 
@@ -16,12 +16,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
-from pipelines import cost, landed
 from pipelines.catalogue import registry as catalogue
 from pipelines.catalogue.registry import COST_BY_MONTH, MEASURED, METRIC, REGION
-from pipelines.landed import Capture, Earlier
-from pipelines.landing import Key, LandingWriter
-from pipelines.progress import Part, Reporter, Reports
+from pipelines.collection import cost_slices, previous
+from pipelines.collection.landing import Key, LandingWriter
+from pipelines.collection.previous import Capture, Earlier
+from pipelines.collection.progress import Part, Reporter, Reports
 from pipelines.settings import Settings
 from pipelines.trust import organization_policies, rules
 from pipelines.trust.gate import listing_verdicts, refuse
@@ -254,7 +254,7 @@ class Collection:
         # By region and listing, who has answered for a central account: it may have been asked in an earlier part.
         self._central_answers: dict[tuple[str, str], set[tuple[Role, str]]] = defaultdict(set)
         self.paid_requests = paid_requests or PaidRequests(
-            store, run_id, cost.daily_limits(settings.cost_request_limit)
+            store, run_id, cost_slices.daily_limits(settings.cost_request_limit)
         )
         self._unrecorded: frozenset[str] = frozenset()
         self._recorded: set[str] = set()
@@ -283,7 +283,7 @@ class Collection:
     def earlier(self) -> dict[Key, Earlier]:
         """The newest cells before this run, of the part's accounts."""
         if self._earlier is None:
-            self._earlier = landed.earlier_cells(self.store, self.listings, self._accounts)
+            self._earlier = previous.earlier_cells(self.store, self.listings, self._accounts)
         return self._earlier
 
     def judge(self) -> list[Cell]:
@@ -455,7 +455,7 @@ class Collection:
     def policies(self) -> StoredPolicies:
         """The service control policies as the management role listed them last; read when the first is needed."""
         if self._policies is None:
-            self._policies = landed.stored_policies(self.store)
+            self._policies = previous.stored_policies(self.store)
         return self._policies
 
     @property
@@ -541,7 +541,7 @@ class Collection:
         if own and not kept:
             return self.captured[listing]
         try:
-            stored = landed.captures(self.store, listing, self._wanted[listing], accounts or self._accounts)
+            stored = previous.captures(self.store, listing, self._wanted[listing], accounts or self._accounts)
             return self.captured[listing] + [capture for capture in stored if capture.key in kept] if own else stored
         except LookupError as error:
             raise refuse(f"{error} Materialise landing/{listing} first. Nothing was asked.") from error
@@ -791,7 +791,7 @@ class Collection:
         # What was kept from an earlier run explains the bill too.
         found |= {(key[1], key[3].partition(":")[0]) for key in self._kept if self.earlier[key].outcome == "found"}
         if self._shown is None:
-            self._shown = landed.billed_services(self.store, cost.final_days_since(datetime.now(UTC).date()))
+            self._shown = previous.billed_services(self.store, cost_slices.final_days_since(datetime.now(UTC).date()))
         return unexplained(self._shown, found)
 
     def _trails(self) -> dict[Place, TrailEvents]:
@@ -870,7 +870,7 @@ class Collection:
     def _closed(self, connection: "duckdb.DuckDBPyConnection") -> list[tuple[PolicySkips, rules.Verdict]]:
         """What each policy of the organisation closes in the run so far, in place of what earlier steps said of it."""
         before = evidence.forget_check(connection, self.run_id, POLICIES_DENY_NOTHING)
-        found = landed.policy_skips(connection, self.run_id, cost.final_days_since(datetime.now(UTC).date()))
+        found = previous.policy_skips(connection, self.run_id, cost_slices.final_days_since(datetime.now(UTC).date()))
         for skips in found:
             if skips.sentence() not in before:
                 self.log(skips.sentence())

@@ -10,11 +10,11 @@ from datetime import UTC, datetime
 from itertools import chain
 from typing import Any
 
-from pipelines import cost, landed
 from pipelines.catalogue.registry import COST_RESOURCE, COST_TAG
-from pipelines.collection import Collection, NotAsked
-from pipelines.landing import Key
-from pipelines.plans import identity_of
+from pipelines.collection import cost_slices, previous
+from pipelines.collection.collector import Collection, NotAsked
+from pipelines.collection.landing import Key
+from pipelines.collection.plan import identity_of
 from pipelines.seeds import services_of_listings, tag_keys
 from pipelines.trust.rules import FOR_LATER, TOO_MANY_PAGES
 from resources.aws.client import THROTTLE_CODES
@@ -43,28 +43,28 @@ class _Bill:
         self._today = datetime.now(UTC).date()
         self._limit = collection.settings.cost_request_limit
         self._most = self._limit
-        self._metrics: tuple[str, ...] = cost.METRICS
+        self._metrics: tuple[str, ...] = cost_slices.METRICS
         self._metrics_are_known = False
         self._gave_up: tuple[Outcome, str, str] | None = None
-        self._not_offered: set[cost.Slice] = set()
-        self._pages: Counter[cost.Slice] = Counter()
+        self._not_offered: set[cost_slices.Slice] = set()
+        self._pages: Counter[cost_slices.Slice] = Counter()
         # What AWS changed after it had closed it is read again, and recorded as restated.
-        self._disputed = landed.disputed_months(collection.store)
+        self._disputed = previous.disputed_months(collection.store)
 
     def ask(self) -> None:
         """Put the questions; every cell that was wanted gets its outcome."""
         collection = self._collection
-        cuts = [cut for cut in cost.slices(tag_keys()) if cut.listing in self._listings]
-        planned = cost.plan(self._today, collection.settings.cost_months, cuts, self._known_months)
+        cuts = [cut for cut in cost_slices.slices(tag_keys()) if cut.listing in self._listings]
+        planned = cost_slices.plan(self._today, collection.settings.cost_months, cuts, self._known_months)
         months = [(cut, month) for cut, month in planned if not collection.keep(self._question(cut, month))]
         tags = self._whole_listing(COST_TAG, [("", {})])
         resources = self._whole_listing(
             COST_RESOURCE,
-            [(service, cost.resource_parameters(service, self._today)) for service in services_of_listings()],
+            [(service, cost_slices.resource_parameters(service, self._today)) for service in services_of_listings()],
         )
         count = len(tags) + len(months) + len(resources)
         collection.log(
-            f"Cost Explorer: {count} questions, at least as many requests of US${cost.REQUEST_PRICE_USD} each; "
+            f"Cost Explorer: {count} questions, at least as many requests of US${cost_slices.REQUEST_PRICE_USD} each; "
             f"CMDB_COST_REQUEST_LIMIT={self._limit}."
         )
         totals = Counter(cut.listing for cut, _ in months)
@@ -88,7 +88,7 @@ class _Bill:
     def _price(self) -> str:
         return f"Today's requests cost US${self._collection.paid_requests.cost_today('ce')}."
 
-    def _known_months(self, cut: cost.Slice) -> set[str]:
+    def _known_months(self, cut: cost_slices.Slice) -> set[str]:
         """The months of a slice that this payer answered, trusted, when they did not change any more."""
         known = set()
         for key, earlier in self._collection.earlier.items():
@@ -97,21 +97,21 @@ class _Bill:
                 name == f"{cut.listing}:{cut.name}"
                 and key[1] == self._identity.account_id
                 and earlier.is_trusted
-                and cost.is_final(month, earlier.ended_at.astimezone(UTC).date())
+                and cost_slices.is_final(month, earlier.ended_at.astimezone(UTC).date())
                 and month not in self._disputed
             ):
                 known.add(month)
         return known
 
-    def _question(self, cut: cost.Slice, month: cost.Month) -> Question:
+    def _question(self, cut: cost_slices.Slice, month: cost_slices.Month) -> Question:
         return Question(
             profile=self._identity.profile,
             account_id=self._identity.account_id,
             region=GLOBAL_REGION,
             listing=self._listings[cut.listing],
             listing_role="billing",
-            parameters=cost.parameters(cut, month, self._metrics),
-            suffix=cost.cell(cut, month),
+            parameters=cost_slices.parameters(cut, month, self._metrics),
+            suffix=cost_slices.cell(cut, month),
         )
 
     def _whole_listing(self, name: str, parts: Iterable[tuple[str, Mapping[str, Any]]]) -> list[Question]:
@@ -147,7 +147,7 @@ class _Bill:
                 reason = self._collection.asked[key].answer.skip_reason
                 refused = reason if reason in (OPTIONAL_GRANT, DENIED_BY_POLICY) else None
 
-    def _bill(self, wanted: Sequence[tuple[cost.Slice, cost.Month]]) -> Iterator[Question]:
+    def _bill(self, wanted: Sequence[tuple[cost_slices.Slice, cost_slices.Month]]) -> Iterator[Question]:
         self._most = self._limit - self._sent
         for cut, month in wanted:
             not_asked = self._reason_not_to_ask(cut, month)
@@ -156,7 +156,7 @@ class _Bill:
                 continue
             yield from self._asked_until_settled(cut, month)
 
-    def _reason_not_to_ask(self, cut: cost.Slice, month: cost.Month) -> NotAsked | None:
+    def _reason_not_to_ask(self, cut: cost_slices.Slice, month: cost_slices.Month) -> NotAsked | None:
         key = self._collection.key_of(self._question(cut, month))
         profile = self._identity.profile
         if cut in self._not_offered:
@@ -177,19 +177,19 @@ class _Bill:
             self._identity.profile,
         )
 
-    def _asked_until_settled(self, cut: cost.Slice, month: cost.Month) -> Iterator[Question]:
+    def _asked_until_settled(self, cut: cost_slices.Slice, month: cost_slices.Month) -> Iterator[Question]:
         """The questions for one cell: again where the newer metrics may be what is refused, or after a failure."""
         question = self._question(cut, month)
         key = self._collection.key_of(question)
         yield question
         answer = self._collection.asked[key].answer
-        if _is_refused(answer) and not self._metrics_are_known and self._metrics == cost.METRICS and self._left:
+        if _is_refused(answer) and not self._metrics_are_known and self._metrics == cost_slices.METRICS and self._left:
             # Payers without the newer metrics refuse the whole question.
-            self._metrics = cost.CLASSIC_METRICS
+            self._metrics = cost_slices.CLASSIC_METRICS
             yield self._question(cut, month)
             answer = self._collection.asked[key].answer
             if _is_refused(answer):
-                self._metrics = cost.METRICS
+                self._metrics = cost_slices.METRICS
             else:
                 self._collection.log("Cost Explorer refused the newer metrics; going on with the classic four.")
         elif self._left and _may_pass(answer):
@@ -197,12 +197,12 @@ class _Bill:
             answer = self._collection.asked[key].answer
         self._learn(cut, answer, key)
 
-    def _learn(self, cut: cost.Slice, answer: Answer, key: Key) -> None:
+    def _learn(self, cut: cost_slices.Slice, answer: Answer, key: Key) -> None:
         """What an answer says about the questions that follow."""
         if answer.outcome in ("found", "empty_unconfirmed"):
             self._metrics_are_known = True
             self._pages[cut] = max(self._pages[cut], answer.page_count)
-            if self._metrics != cost.METRICS:
+            if self._metrics != cost_slices.METRICS:
                 self._collection.note(key, {"metrics": "the classic four: Cost Explorer refused the newer ones"})
         elif answer.error_code == REQUEST_LIMIT and answer.request_count >= self._most:
             self._collection.excuse(

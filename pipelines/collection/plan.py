@@ -14,11 +14,11 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
-from pipelines import accounts, landed, metrics
 from pipelines.catalogue.registry import ACCOUNT, MEASURED, METRIC, REGION
-from pipelines.collection import Collection, NotAsked
-from pipelines.landing import Key
-from pipelines.progress import Part
+from pipelines.collection import accounts, metrics, previous
+from pipelines.collection.collector import Collection, NotAsked
+from pipelines.collection.landing import Key
+from pipelines.collection.progress import Part
 from pipelines.trust import rules
 from resources.audit.evidence import EVERY_ACCOUNT, Accounts
 from resources.aws.listing import GLOBAL_REGION, Listing
@@ -184,7 +184,7 @@ def _metrics(collection: Collection, listing: Listing, role: Role, profile_of: M
             or entry.answer.skip_reason == DENIED_BY_POLICY
         )
     ]
-    for account, region, source, resource in landed.last_measured(collection.store, namespaces, own, refused):
+    for account, region, source, resource in previous.last_measured(collection.store, namespaces, own, refused):
         resources[account, region].append((source, resource))
     today = datetime.now(UTC).date()
     yield from _rounds(
@@ -380,13 +380,13 @@ def match_accounts(collection: Collection, resource: Workload) -> accounts.Reach
             str(capture.fields["Name"]),
             str(capture.fields["State"] or capture.fields["Status"]),
         )
-        for capture in landed.captures(collection.store, ACCOUNT, ("Id", "Name", "State", "Status"))
+        for capture in previous.captures(collection.store, ACCOUNT, ("Id", "Name", "State", "Status"))
     ]
     central = {caller.account_id: role for role, caller in resource.callers().items() if caller.account_id is not None}
-    earlier = landed.earlier_accounts(collection.store)
+    earlier = previous.earlier_accounts(collection.store)
     reached = accounts.match(resource.reached(), members, central, earlier)
     in_organisation = {member.account_id for member in members if member.state != "CLOSED"}
-    collection.asked_before = landed.asked_accounts(collection.store, collection.listings)
+    collection.asked_before = previous.asked_accounts(collection.store, collection.listings)
     collection.left = frozenset(collection.asked_before.keys() - in_organisation)
     collection.findings = reached.findings
     return reached
@@ -419,7 +419,7 @@ def account_coverage(collection: Collection, reached: accounts.Reached) -> rules
     lost = [account for account in missing if collection.asked_before.get(account, False)]
     if not missing:
         return rules.Verdict(True, f"A profile reaches each of the {len(reached.profile_of)} active accounts.")
-    share = landed.unreached_spend(collection.store, missing)
+    share = previous.unreached_spend(collection.store, missing)
     spend = "" if share is None else f", {share:.1%} of the last thirty days' spend"
     rows = tuple({"account_id": account, "lost": account in lost} for account in missing)
     never = [account for account in missing if account not in lost]

@@ -17,7 +17,7 @@ import dagster as dg
 import orjson
 
 from pipelines.catalogue.registry import listings
-from pipelines.collection import HORIZON, NO_SILENT_ZERO
+from pipelines.collection.collector import HORIZON, NO_SILENT_ZERO
 from pipelines.dagster_metadata import rows_table
 from pipelines.settings import Settings
 from pipelines.trust import rules

@@ -1,0 +1,1 @@
+"""Collecting: which requests a run sends, what comes back, and what of it is trusted."""
