@@ -33,7 +33,7 @@ from bench.side_by_side import MEGABYTE, Refused, Target
 from bench.stage import staged
 from bench.work import Result
 from pipelines.collection.landing import LandingWriter
-from pipelines.models import Model, build, read_models
+from pipelines.models.build import Model, build, read_models
 from pipelines.publish import prune
 from resources.audit import evidence
 from resources.audit.evidence import Cell

@@ -96,7 +96,7 @@ NIGHT: dict[str, Point] = {
     "while answers are landed": _around("pipelines.collection.landing", "cell_line", 60, after=False),
     "while cells are loaded": _around("resources.audit.evidence", "load_cells", 6, after=True),
     "while a table is built": _around("resources.audit.evidence", "record_build", 20, after=False),
-    "while a rule is checked": _around("pipelines.checks", "run", 30, after=True),
+    "while a rule is checked": _around("pipelines.models.checks", "run", 30, after=True),
 }
 """The phases of a night before it publishes."""
 

@@ -28,7 +28,7 @@ from dagster_graphql.client.query import (
 
 from faults.ground import environment_of, fingerprint
 from pipelines.catalogue.registry import ACCOUNT
-from pipelines.models import SCHEMAS, read_models
+from pipelines.models.build import SCHEMAS, read_models
 from resources.audit import evidence
 from resources.store.store import Store
 from simulator.client import is_foreign

@@ -122,7 +122,7 @@ TARGETS: Mapping[str, Target] = {
         "which items there are, and what is a version of one (SCD type 2)",
         (
             Source("warehouse/cmdb/resource_version.sql"),
-            Source("pipelines/models.py", ("_open_versions",)),
+            Source("pipelines/models/build.py", ("_open_versions",)),
             Source("warehouse/cmdb/resource.sql", tests=("tests/test_items.py",)),
         ),
         ("tests/test_item_versions.py",),
@@ -131,7 +131,8 @@ TARGETS: Mapping[str, Target] = {
         "which rows an answer replaces, and which stay as they are",
         (
             Source(
-                "pipelines/models.py", ("believed_cells", "_replace_cells", "_leave_what_stands", "_keep_one_of_each")
+                "pipelines/models/build.py",
+                ("believed_cells", "_replace_cells", "_leave_what_stands", "_keep_one_of_each"),
             ),
         ),
         ("tests/test_kept_rows.py",),

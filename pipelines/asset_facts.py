@@ -11,7 +11,7 @@ from typing import Any
 import dagster as dg
 
 from pipelines.catalogue.registry import listings
-from pipelines.models import Model
+from pipelines.models.build import Model
 from pipelines.settings import REPOSITORY
 from resources.installation import IS_CHECKOUT
 

@@ -619,7 +619,7 @@ def fx_import(file: Path, kind: Any, base: str, currencies: tuple[str, ...], dem
 
     Example: cmdb fx import rates.csv --kind month_average --base NZD --currency USD
     """
-    from pipelines.fx import FxError, import_rates
+    from pipelines.models.fx_rates import FxError, import_rates
 
     store = Store(_settings(demo=demo).database)
     try:

@@ -6,7 +6,7 @@ from typing import Any
 import dagster as dg
 
 from pipelines.collection.collector import Tally
-from pipelines.lineage import Sources, as_text
+from pipelines.models.lineage import Sources, as_text
 from pipelines.plain_text import plain
 
 ROWS_SHOWN = Tally.SHOWN

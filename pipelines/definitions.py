@@ -8,10 +8,10 @@ import dagster as dg
 
 from pipelines.alerts import nightly_failure_sensor
 from pipelines.asset_facts import with_facts
-from pipelines.checks import read_checks
 from pipelines.collection.assets import collection_assets
 from pipelines.collection.confirmation import CONFIRM, CONFIRMATION_KEY, zero_confirmation
-from pipelines.models import model_assets, read_models
+from pipelines.models.build import model_assets, read_models
+from pipelines.models.checks import read_checks
 from pipelines.preflight import PREFLIGHT_KEY, caller_identity
 from pipelines.publish import PUBLISHED_KEY, published_asset
 from pipelines.report.asset import report

@@ -7,7 +7,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from pipelines.models import build, read_models
+from pipelines.models.build import build, read_models
 from pipelines.settings import REPOSITORY
 from resources.store.store import Store
 

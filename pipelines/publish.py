@@ -10,15 +10,15 @@ import dagster as dg
 import duckdb
 import sqlalchemy.exc
 
-from pipelines import checks
 from pipelines.catalogue.registry import listings, read_back
 from pipelines.charts import sketches
 from pipelines.collection import landing
 from pipelines.dagster_metadata import rows_table
-from pipelines.models import SCHEMAS, Model, key_checks
+from pipelines.models import checks
+from pipelines.models.build import SCHEMAS, Model, key_checks
+from pipelines.models.sql_files import identifier
 from pipelines.plain_text import plain
 from pipelines.settings import Settings
-from pipelines.sql_files import identifier
 from pipelines.trust import rules
 from pipelines.trust.gate import GATE_TAG, cell_states, open_gate, refuse, refusing
 from resources.audit import evidence, paid_requests

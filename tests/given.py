@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines.catalogue.registry import listings
 from pipelines.collection.landing import LandingWriter
-from pipelines.models import Model, build, read_models
+from pipelines.models.build import Model, build, read_models
 from resources.audit import evidence
 from resources.audit.evidence import Cell
 from resources.aws.listing import GLOBAL_REGION

@@ -16,9 +16,9 @@ from typing import Any
 import duckdb
 from given import FIRST_NIGHT, House, hours
 
-from pipelines.models import Model, build, read_models
+from pipelines.models.build import Model, build, read_models
+from pipelines.models.sql_files import literal
 from pipelines.settings import WAREHOUSE_FOLDER
-from pipelines.sql_files import literal
 from resources.store.store import MIGRATIONS, Store
 
 

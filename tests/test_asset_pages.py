@@ -21,8 +21,8 @@ from pipelines import asset_facts
 from pipelines.catalogue.registry import listings
 from pipelines.charts import sketches
 from pipelines.definitions import build_defs
-from pipelines.lineage import Lineage, Source, as_text
-from pipelines.models import CELL_COLUMNS, read_models
+from pipelines.models.build import CELL_COLUMNS, read_models
+from pipelines.models.lineage import Lineage, Source, as_text
 from pipelines.plain_text import as_markdown
 from pipelines.settings import REPOSITORY, SettingsError, read_settings
 

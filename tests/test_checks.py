@@ -14,9 +14,9 @@ import pytest
 from nights import copy_of, environment_of, night_environment
 
 from faults.ground import fingerprint
-from pipelines import checks
-from pipelines.checks import ROWS_KEPT, SqlCheck, read_checks
-from pipelines.models import KEY_IS_UNIQUE, key_checks, read_models
+from pipelines.models import checks
+from pipelines.models.build import KEY_IS_UNIQUE, key_checks, read_models
+from pipelines.models.checks import ROWS_KEPT, SqlCheck, read_checks
 from resources.store.store import Store
 
 if TYPE_CHECKING:

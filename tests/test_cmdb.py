@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from given import FIRST_NIGHT, WORKLOAD, Given, House, hours, house
 
-from pipelines.checks import read_checks, run
-from pipelines.models import ModelError, build, read_models
+from pipelines.models.build import ModelError, build, read_models
+from pipelines.models.checks import read_checks, run
 
 if TYPE_CHECKING:
     from resources.aws.messages import Outcome

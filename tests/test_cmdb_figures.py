@@ -14,8 +14,8 @@ from given import WORKLOAD, House, house
 from nights import Witness, cmdb_here, query
 
 from pipelines import servicenow
-from pipelines.checks import read_checks, run
-from pipelines.models import build
+from pipelines.models.build import build
+from pipelines.models.checks import read_checks, run
 from pipelines.plain_text import FORMULA
 from resources.audit import evidence
 

@@ -25,7 +25,7 @@ from nights import query
 
 from pipelines.charts import charts, drawing
 from pipelines.collection import cost_slices, previous
-from pipelines.models import build
+from pipelines.models.build import build
 from resources.audit import evidence
 from resources.store.store import Store
 

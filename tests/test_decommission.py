@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from given import FIRST_NIGHT, MANAGEMENT, WORKLOAD, Given, House, house
 
-from pipelines import models
-from pipelines.checks import read_checks, run
-from pipelines.models import build
+from pipelines.models import build as models
+from pipelines.models.build import build
+from pipelines.models.checks import read_checks, run
 from pipelines.settings import WAREHOUSE_FOLDER
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ import pytest
 from pipelines import dictionary, questions
 from pipelines.cli import main
 from pipelines.definitions import build_defs
-from pipelines.models import read_models
+from pipelines.models.build import read_models
 from pipelines.settings import read_settings
 from resources import contract_docs
 from resources.contract import ROLES

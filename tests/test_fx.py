@@ -10,7 +10,7 @@ import pytest
 from given import House, house
 from nights import cmdb_here
 
-from pipelines import fx
+from pipelines.models import fx_rates
 from resources.store.store import Store
 
 Run = Callable[..., tuple[int, str]]
@@ -44,7 +44,7 @@ def run(tmp_path: Path) -> Run:
 
 def rates(tmp_path: Path) -> list[str]:
     """The lines of the warehouse's own file, without its header."""
-    path = fx.imported(Store(tmp_path / "house" / "cmdb.duckdb"))
+    path = fx_rates.imported(Store(tmp_path / "house" / "cmdb.duckdb"))
     return path.read_text(encoding="utf-8").splitlines()[1:] if path.exists() else []
 
 
@@ -56,7 +56,7 @@ def test_a_central_banks_columns_are_turned_round_exactly_and_say_what_was_publi
         "USD,NZD,month_average,2026-10-01,1.7241379310,rates.csv: NZD/USD 0.5800",
         "USD,NZD,month_average,2026-11-01,1.7500875044,rates.csv: NZD/USD 0.5714",
     ]
-    mode = fx.imported(Store(tmp_path / "house" / "cmdb.duckdb")).stat().st_mode
+    mode = fx_rates.imported(Store(tmp_path / "house" / "cmdb.duckdb")).stat().st_mode
     assert stat.S_IMODE(mode) == 0o640
 
 
@@ -129,8 +129,8 @@ def shown(home: House, kind: str) -> list[tuple[str, str, str]]:
 
 
 def test_examples_count_only_until_somebody_brings_rates_of_the_pair_and_kind(home: House) -> None:
-    assert {source for kind in fx.KINDS for _, _, source in shown(home, kind)} == {"example"}
-    fx.imported(home.store).write_text(
+    assert {source for kind in fx_rates.KINDS for _, _, source in shown(home, kind)} == {"example"}
+    fx_rates.imported(home.store).write_text(
         "from_currency,to_currency,kind,valid_from,rate,source\nUSD,NZD,spot,2026-11-24,1.75,bank\n", encoding="utf-8"
     )
     assert shown(home, "spot") == [("2026-11-24", "1.7500000000", "bank")]
@@ -138,5 +138,5 @@ def test_examples_count_only_until_somebody_brings_rates_of_the_pair_and_kind(ho
 
 
 def test_every_month_of_the_examples_has_a_rate_of_every_monthly_kind(home: House) -> None:
-    for kind in ("spot", *fx.MONTHLY):
+    for kind in ("spot", *fx_rates.MONTHLY):
         assert len(shown(home, kind)) == 36

@@ -45,7 +45,7 @@ from faults.live import (
 from pipelines.alerts import failure_sentence
 from pipelines.catalogue.registry import FAMILIES
 from pipelines.definitions import NIGHTLY, build_defs
-from pipelines.models import read_models
+from pipelines.models.build import read_models
 from pipelines.roles import aws_roles
 from pipelines.settings import read_settings
 from resources import roles

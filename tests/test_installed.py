@@ -19,8 +19,8 @@ from simulator.client import is_foreign
 
 COUNT = """
 import json
-from pipelines.checks import read_checks
-from pipelines.models import read_models
+from pipelines.models.checks import read_checks
+from pipelines.models.build import read_models
 from pipelines.report.figures import read_queries
 from pipelines.settings import DEMO_DATABASE, read_settings
 from resources.installation import PRODUCT_FOLDER

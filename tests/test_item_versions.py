@@ -10,7 +10,7 @@ import pytest
 from given import WORKLOAD, House
 from item_rows import MODELS, Row, at, empty, make, put, said
 
-from pipelines.models import ModelError, build
+from pipelines.models.build import ModelError, build
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ from test_cmdb import DENIED, EVENTS, LEFT, Event, instance
 
 from pipelines.catalogue.registry import listings
 from pipelines.collection import cost_slices as cost
-from pipelines.models import read_models
+from pipelines.models.build import read_models
 from pipelines.settings import SettingsError, read_settings
 from resources.aws.client import iso_text
 from resources.aws.fast.parsers import Parsers
@@ -555,7 +555,7 @@ def test_allocated_cost_is_the_bill_to_the_last_digit(
 def test_an_arn_that_is_built_says_what_it_was_built_from(
     home: House, region: str, account: str, resource: str
 ) -> None:
-    from pipelines import models
+    from pipelines.models import build as models
 
     with home.store.transaction() as connection:
         models._prepare(connection, home.store, "NZD")

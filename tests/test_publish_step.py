@@ -20,9 +20,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from pipelines import publish
 from pipelines.catalogue.registry import listings, read_back
 from pipelines.charts import sketches
-from pipelines.checks import SqlCheck, read_checks
 from pipelines.collection.landing import Key, LandingWriter
-from pipelines.models import Model, build, read_models
+from pipelines.models.build import Model, build, read_models
+from pipelines.models.checks import SqlCheck, read_checks
 from pipelines.publish import PUBLISHED_KEY, published_asset
 from pipelines.settings import Settings
 from resources.audit import evidence

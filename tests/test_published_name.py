@@ -8,7 +8,7 @@ import duckdb
 import pytest
 from test_publish import RUNS, digest, fill, killed_at, night, served, strangers, verify, whole
 
-from pipelines.models import SCHEMAS
+from pipelines.models.build import SCHEMAS
 from pipelines.publish import CATALOG_CLASHES, name_warning
 from pipelines.report.writing import report_path
 from pipelines.settings import DEMO_DATABASE, Settings

@@ -16,11 +16,11 @@ from nights import cmdb_here, copy_of, query, run_night
 from scripted_aws import Call, Reply, as_json, reservations, scripted, static, write_profiles, xml
 from steps import RUN, asked
 
-from pipelines import checks
 from pipelines.catalogue.registry import ACCOUNT, COST_DAILY, REGION, listings
 from pipelines.collection.landing import LandingWriter
 from pipelines.collection.previous import earlier_cells
-from pipelines.models import key_checks, read_models
+from pipelines.models import checks
+from pipelines.models.build import key_checks, read_models
 from pipelines.operator import read_coverage
 from resources.audit.evidence import EVERY_ACCOUNT
 from resources.aws.client import Reach, Retry

@@ -14,8 +14,8 @@ import relations
 from given import FIRST_NIGHT, WORKLOAD, Given, House, hours, house
 from nights import Witness, query
 
-from pipelines.checks import read_checks, run
-from pipelines.models import build, read_models
+from pipelines.models.build import build, read_models
+from pipelines.models.checks import read_checks, run
 from resources.aws.messages import Outcome
 
 OTHER = "111122223333"

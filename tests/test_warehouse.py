@@ -23,7 +23,7 @@ from nights import query, run_night
 from faults import versions
 from faults.ground import DATABASE
 from pipelines.collection.landing import LandingWriter
-from pipelines.models import read_models
+from pipelines.models.build import read_models
 from pipelines.servicenow import export_to
 from resources.store import rollback_journal
 from resources.store import store as warehouse

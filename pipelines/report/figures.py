@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from pipelines.sql_files import SqlFileError, read_header
+from pipelines.models.sql_files import SqlFileError, read_header
 from resources import release
 from resources.store.store import Store, WarehouseError
 

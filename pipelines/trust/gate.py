@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from pipelines.catalogue.registry import ACCOUNT
+from pipelines.models.sql_files import SqlFileError
 from pipelines.plain_text import plain
 from pipelines.settings import Settings
-from pipelines.sql_files import SqlFileError
 from pipelines.trust import rules
 from resources.audit import evidence
 from resources.aws.client import AwsConfigError

@@ -14,7 +14,7 @@ from sqlglot import exp
 from sqlglot.optimizer.scope import Scope, build_scope
 
 if TYPE_CHECKING:
-    from pipelines.models import Model
+    from pipelines.models.build import Model
 
 LANDING = "landing"
 

@@ -31,19 +31,19 @@ import dagster as dg
 import duckdb
 import sqlglot
 
-from pipelines import checks, fx
 from pipelines.catalogue.registry import ACCOUNT, POLICY, family_of, listings
 from pipelines.charts import charts, drawing, sketches
 from pipelines.collection.assets import landing_key
 from pipelines.collection.confirmation import CONFIRMATION_KEY
 from pipelines.collection.landing import records_path
 from pipelines.collection.progress import Load
-from pipelines.cost_metadata import cost_metadata
 from pipelines.dagster_metadata import lineage_metadata
-from pipelines.lineage import Lineage, Sources
+from pipelines.models import checks, fx_rates
+from pipelines.models.cost_metadata import cost_metadata
+from pipelines.models.lineage import Lineage, Sources
+from pipelines.models.sql_files import Header, SqlFileError, identifier, literal, read_header, reads
 from pipelines.plain_text import as_markdown
 from pipelines.settings import WAREHOUSE_FOLDER, Settings
-from pipelines.sql_files import Header, SqlFileError, identifier, literal, read_header, reads
 from pipelines.trust import rules
 from pipelines.trust.gate import GATE_TAG, open_gate, refusing, stop_where_blocked
 from resources import release
@@ -293,7 +293,7 @@ def fingerprint(model: Model) -> str:
 def _prepare(connection: duckdb.DuckDBPyConnection, store: Store, currency: str) -> None:
     connection.execute("set variable reporting_currency = $currency", {"currency": currency})
     connection.execute("set variable ref_folder = $folder", {"folder": str(WAREHOUSE_FOLDER / "ref")})
-    connection.execute("set variable fx_rate_files = $files", {"files": [str(path) for path in fx.files(store)]})
+    connection.execute("set variable fx_rate_files = $files", {"files": [str(path) for path in fx_rates.files(store)]})
     for macro in MACROS:
         connection.execute(macro)
 

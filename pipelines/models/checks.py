@@ -16,9 +16,9 @@ import sqlglot
 
 from pipelines.catalogue.registry import listings
 from pipelines.dagster_metadata import cells_table
+from pipelines.models.sql_files import SqlFileError, literal, read_header, reads
 from pipelines.plain_text import as_markdown
 from pipelines.settings import WAREHOUSE_FOLDER
-from pipelines.sql_files import SqlFileError, literal, read_header, reads
 from resources import release
 from resources.audit import evidence
 from resources.store.store import Store
