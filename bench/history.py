@@ -24,7 +24,7 @@ from pipelines.collection import previous
 from pipelines.collection.collector import LOADED_AT_ONCE, LOADING_MEMORY
 from pipelines.collection.plan import PART_CELLS
 from pipelines.models.build import believed_cells
-from pipelines.publish import prune
+from pipelines.publishing.assets import prune
 from pipelines.settings import Settings
 from pipelines.trust.gate import listing_verdicts
 from resources.audit import evidence

@@ -180,7 +180,7 @@ TARGETS: Mapping[str, Target] = {
     "publish": Target(
         "what analysts read, whole or not at all, and what is forgotten",
         (
-            Source("pipelines/publish.py", once="given:ready"),
+            Source("pipelines/publishing/assets.py", once="given:ready"),
             Source(
                 "resources/store/store.py",
                 (

@@ -277,7 +277,7 @@ def publish_alone(simulator_process: Simulator) -> Callable[..., tuple[bool, str
     import dagster as dg
 
     from pipelines.definitions import build_defs
-    from pipelines.publish import PUBLISHED_KEY, published_asset
+    from pipelines.publishing.assets import PUBLISHED_KEY, published_asset
 
     def publish(database: Path, rules: Sequence[SqlCheck] | None = None) -> tuple[bool, str]:
         with (

@@ -19,7 +19,7 @@ import functools, json, os, signal, sys
 from pathlib import Path
 from types import SimpleNamespace
 from faults.ground import apart, begin, copy_of
-from pipelines import publish
+from pipelines.publishing import assets as publish
 from pipelines.report.figures import QUERIES
 from resources.audit import evidence; from resources.store import store as warehouse
 from resources.store.store import Store

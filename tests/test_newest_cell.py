@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pipelines import publish
 from pipelines.operator import NoSuchQuestion, accept_zero
+from pipelines.publishing import assets as publish
 from resources.audit import evidence
 from resources.audit.evidence import Cell
 from resources.aws.messages import Outcome

@@ -17,13 +17,13 @@ from given import Given, House, house
 from item_rows import InMemory
 from sqlalchemy.exc import SQLAlchemyError
 
-from pipelines import publish
 from pipelines.catalogue.registry import listings, read_back
 from pipelines.charts import sketches
 from pipelines.collection.landing import Key, LandingWriter
 from pipelines.models.build import Model, build, read_models
 from pipelines.models.checks import SqlCheck, read_checks
-from pipelines.publish import PUBLISHED_KEY, published_asset
+from pipelines.publishing import assets as publish
+from pipelines.publishing.assets import PUBLISHED_KEY, published_asset
 from pipelines.settings import Settings
 from resources.audit import evidence
 from resources.audit.evidence import Cell

@@ -1,0 +1,1 @@
+"""Publishing what was built, and forgetting what is old."""
