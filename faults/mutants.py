@@ -97,7 +97,7 @@ TARGETS: Mapping[str, Target] = {
         "whom the profiles reach, and what the pre-flight makes of it",
         (
             Source("resources/aws/identity_rules.py"),
-            Source("pipelines/preflight.py", tests=("tests/test_preflight_step.py",), once="given:ready"),
+            Source("pipelines/preflight_assets.py", tests=("tests/test_preflight_step.py",), once="given:ready"),
         ),
         ("tests/test_identity.py",),
     ),

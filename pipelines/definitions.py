@@ -12,7 +12,7 @@ from pipelines.collection.assets import collection_assets
 from pipelines.collection.confirmation import CONFIRM, CONFIRMATION_KEY, zero_confirmation
 from pipelines.models.build import model_assets, read_models
 from pipelines.models.checks import read_checks
-from pipelines.preflight import PREFLIGHT_KEY, caller_identity
+from pipelines.preflight_assets import PREFLIGHT_KEY, caller_identity
 from pipelines.publishing.assets import PUBLISHED_KEY, published_asset
 from pipelines.report.asset import report
 from pipelines.roles import aws_roles, code_version

@@ -13,7 +13,7 @@ from pipelines.catalogue.registry import COST_BY_MONTH, COST_MONTHLY, COST_RESOU
 from pipelines.collection import cost_slices, metrics
 from pipelines.models.seeds import services_of_listings, tag_keys
 from pipelines.plain_text import as_csv_cell, as_json, as_markdown, plain
-from pipelines.preflight import record
+from pipelines.preflight_assets import record
 from pipelines.roles import aws_roles, code_version
 from pipelines.settings import Settings
 from resources.audit import evidence

@@ -12,7 +12,7 @@ import dagster as dg
 import pytest
 from given import House, house
 
-from pipelines.preflight import DESCRIPTIONS, caller_identity
+from pipelines.preflight_assets import DESCRIPTIONS, caller_identity
 from pipelines.settings import Settings
 from resources.audit import evidence
 from resources.aws.identity_rules import FACTS, Caller, Expectation, Fact, Organization
