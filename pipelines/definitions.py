@@ -14,7 +14,7 @@ from pipelines.models.build import model_assets, read_models
 from pipelines.models.checks import read_checks
 from pipelines.preflight_assets import PREFLIGHT_KEY, caller_identity
 from pipelines.publishing.assets import PUBLISHED_KEY, published_asset
-from pipelines.report.asset import report
+from pipelines.report.assets import report
 from pipelines.roles import aws_roles, code_version
 from pipelines.settings import Settings, SettingsError, read_settings
 from resources import release

@@ -25,7 +25,7 @@ from pipelines import explain, nightly
 from pipelines.charts import charts
 from pipelines.definitions import NIGHTLY
 from pipelines.report import page as pages
-from pipelines.report.asset import report
+from pipelines.report.assets import report
 from pipelines.report.figures import QUERIES, Figure, ask, read_queries
 from pipelines.report.writing import MOST_BYTES, report_path, write_report
 from pipelines.settings import Settings
