@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 
 from pipelines.alerts import nightly_failure_sensor
-from pipelines.asset_facts import with_facts
+from pipelines.asset_metadata import with_facts
 from pipelines.collection.assets import collection_assets
 from pipelines.collection.confirmation import CONFIRM, CONFIRMATION_KEY, zero_confirmation
 from pipelines.models.build import model_assets, read_models

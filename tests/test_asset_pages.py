@@ -17,7 +17,7 @@ import dagster as dg
 import pytest
 from nights import DATABASE, Witness, dagster_home, environment_of, query
 
-from pipelines import asset_facts
+from pipelines import asset_metadata
 from pipelines.catalogue.registry import listings
 from pipelines.charts import sketches
 from pipelines.definitions import build_defs
@@ -44,7 +44,7 @@ def lacks(spec: dg.AssetSpec) -> list[str]:
         "kinds": spec.kinds,
         "group": spec.group_name not in (None, "default"),
         "freshness policy": spec.freshness_policy,
-        "page of documentation": spec.metadata.get(asset_facts.DOCS),
+        "page of documentation": spec.metadata.get(asset_metadata.DOCS),
     }
     return [name for name, there in shown.items() if not there]
 
@@ -53,7 +53,7 @@ def lacks(spec: dg.AssetSpec) -> list[str]:
 def test_every_asset_says_whom_to_ask_how_old_it_may_be_and_where_to_read_on(name: str) -> None:
     spec = specs()[name]
     assert lacks(spec) == []
-    page, _, anchor = str(spec.metadata[asset_facts.DOCS].value).removeprefix(f"{REPOSITORY}/").partition("#")
+    page, _, anchor = str(spec.metadata[asset_metadata.DOCS].value).removeprefix(f"{REPOSITORY}/").partition("#")
     headings = re.findall(r"^#+ (.*)$", (REPOSITORY / page).read_text(encoding="utf-8"), re.MULTILINE)
     anchors = [re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings]
     assert not anchor or anchors.count(anchor) == 1, f"{page}#{anchor}"
@@ -72,15 +72,15 @@ def test_an_asset_that_says_nothing_is_noticed() -> None:
 
 def test_an_asset_of_a_group_that_nobody_owns_or_without_a_page_does_not_load() -> None:
     with pytest.raises(KeyError, match="nobodys"):
-        asset_facts.owner_of(dg.AssetSpec("loose", group_name="nobodys"))
+        asset_metadata.owner_of(dg.AssetSpec("loose", group_name="nobodys"))
     with pytest.raises(KeyError, match="has no page of documentation"):
-        asset_facts.page_of(dg.AssetKey(["landing", "unheard_of"]), {})
+        asset_metadata.page_of(dg.AssetKey(["landing", "unheard_of"]), {})
 
 
 def test_the_page_is_an_address_where_people_read_the_repository_somewhere() -> None:
     address = "https://git.example.com/cmdb/-/blob/main/"
     found = build_defs({"CMDB_DOCS_URL": address}).resolve_asset_graph().get(dg.AssetKey(["cost", "daily"])).metadata
-    assert found[asset_facts.DOCS] == dg.MetadataValue.url(f"{address}docs/dictionary.md#costdaily")
+    assert found[asset_metadata.DOCS] == dg.MetadataValue.url(f"{address}docs/dictionary.md#costdaily")
     with pytest.raises(SettingsError, match="CMDB_DOCS_URL='javascript:alert"):
         read_settings({"CMDB_DOCS_URL": "javascript:alert(1)"})
 

@@ -118,4 +118,4 @@ def page_of(key: dg.AssetKey, models: Mapping[str, Model]) -> str:
         return f"docs/dictionary.md#{model.schema}{model.name}{'-view' if model.materialized == 'view' else ''}"
     if key.path[0] == "landing" and key.path[-1] in listings():
         return "docs/contract.md#outcomes"
-    raise KeyError(f"{name} has no page of documentation; name one in pipelines/asset_facts.py.")
+    raise KeyError(f"{name} has no page of documentation; name one in pipelines/asset_metadata.py.")
