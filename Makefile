@@ -22,16 +22,16 @@ check: setup-test
 	.venv/bin/lint-imports --no-logo
 	.venv/bin/sqlfluff lint --disable-progress-bar warehouse pipelines/report/queries
 	.venv/bin/python -m resources.release --check
-	.venv/bin/python -m resources.contract_docs --check
-	.venv/bin/python -m pipelines.dictionary --check
-	.venv/bin/python -m pipelines.questions --check
+	.venv/bin/python -m tools.docs.contract --check
+	.venv/bin/python -m tools.docs.dictionary --check
+	.venv/bin/python -m tools.docs.questions --check
 
 # What is generated: the list of files that the release ships, the contract's page and table, the data dictionary, the index of questions.
 docs: setup-test
 	.venv/bin/python -m resources.release
-	.venv/bin/python -m resources.contract_docs
-	.venv/bin/python -m pipelines.dictionary
-	.venv/bin/python -m pipelines.questions
+	.venv/bin/python -m tools.docs.contract
+	.venv/bin/python -m tools.docs.dictionary
+	.venv/bin/python -m tools.docs.questions
 
 # Pictures of report, UI and a refused run, with Debian's Chromium: two nights, a few minutes.
 screenshots: setup-test

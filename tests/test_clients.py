@@ -17,7 +17,7 @@ import duckdb
 import pytest
 from nights import REPOSITORY
 
-from pipelines.questions import pages, questions_of
+from tools.docs.questions import pages, questions_of
 
 CLI = Path(sysconfig.get_path("scripts")) / "duckdb"
 PATH = "warehouse/demo/aws_org.duckdb"

@@ -16,7 +16,7 @@ import pytest
 from every_operation import every_operation, signing_names
 
 from pipelines.catalogue.registry import listings
-from resources import contract, contract_docs
+from resources import contract
 from resources.contract import (
     CONTRACT,
     EVERY_ROLE,
@@ -31,6 +31,7 @@ from resources.contract import (
     policy,
     roles_allowing,
 )
+from tools.docs import contract as contract_docs
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -443,7 +444,7 @@ def test_a_policy_belongs_to_its_caller() -> None:
 # The contract is one piece of data, and stands alone.
 
 
-@pytest.mark.parametrize("module", ["resources.contract", "resources.contract_docs"])
+@pytest.mark.parametrize("module", ["resources.contract", "tools.docs.contract"])
 def test_the_contract_needs_only_the_standard_library(module: str) -> None:
     assert imports_without_packages(module) == 0
 
@@ -509,8 +510,8 @@ def test_an_amended_contract_makes_the_documents_stale(
     capsys.readouterr()
     assert contract_docs.main(["--check"], root=checkout) == 1
     assert capsys.readouterr().err == (
-        "docs/contract.md is stale: run `python -m resources.contract_docs`.\n"
-        "README.md is stale: run `python -m resources.contract_docs`.\n"
+        "docs/contract.md is stale: run `python -m tools.docs.contract`.\n"
+        "README.md is stale: run `python -m tools.docs.contract`.\n"
     )
     assert contract_docs.main([], root=checkout) == 0
     assert contract_docs.main(["--check"], root=checkout) == 0

@@ -17,14 +17,14 @@ import click
 import duckdb
 import pytest
 
-from pipelines import dictionary, questions
 from pipelines.cli import main
 from pipelines.definitions import build_defs
 from pipelines.models.build import read_models
 from pipelines.settings import read_settings
-from resources import contract_docs
 from resources.contract import ROLES
 from resources.store.store import Store
+from tools.docs import contract as contract_docs
+from tools.docs import dictionary, questions
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 OPERATIONS = (REPOSITORY / "docs" / "operations.md").read_text(encoding="utf-8")
@@ -67,7 +67,7 @@ def tracked() -> tuple[Path, ...]:
 # ------------------------------------------------------------------------------------------- generated pages
 
 
-@pytest.mark.parametrize("module", ["pipelines.dictionary", "pipelines.questions", "resources.contract_docs"])
+@pytest.mark.parametrize("module", ["tools.docs.dictionary", "tools.docs.questions", "tools.docs.contract"])
 def test_a_generated_page_is_current(module: str) -> None:
     done = subprocess.run(
         [sys.executable, "-m", module, "--check"],

@@ -22,10 +22,10 @@ from sqlglot import exp
 
 from pipelines.catalogue.registry import listings
 from pipelines.collection import landing
-from pipelines.dictionary import empty_warehouse
 from pipelines.models.build import CELL_COLUMNS, Model, ModelError, read_models
 from pipelines.models.sql_files import read_header, reads
 from pipelines.trust import rules
+from tools.docs.dictionary import empty_warehouse
 
 if TYPE_CHECKING:
     from resources.aws.messages import Outcome

@@ -1,6 +1,6 @@
 """The index of all questions that the documentation answers, `docs/questions/README.md`: generated from its pages.
 
-`python -m pipelines.questions` writes it, `--check` fails when it is stale.
+`python -m tools.docs.questions` writes it, `--check` fails when it is stale.
 """
 
 import re
@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipelines.dictionary import settle
 from pipelines.settings import REPOSITORY
+from tools.docs.dictionary import settle
 
 FOLDER = REPOSITORY / "docs" / "questions"
 INDEX = FOLDER / "README.md"

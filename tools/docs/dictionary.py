@@ -1,6 +1,6 @@
 """The data dictionary, `docs/dictionary.md`: generated from the comments of an empty warehouse.
 
-`python -m pipelines.dictionary` writes it, `--check` fails when it is stale.
+`python -m tools.docs.dictionary` writes it, `--check` fails when it is stale.
 """
 
 import sys

@@ -1,7 +1,7 @@
 """Renders the contract for readers: docs/contract.md and the table in README.md.
 
 Every permission in them is read from `resources.contract`; here stand only the words around them.
-`python -m resources.contract_docs` writes both, `--check` says which of them is stale.
+`python -m tools.docs.contract` writes both, `--check` says which of them is stale.
 """
 
 import argparse
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from resources.contract import CONTRACT, EVERY_ROLE, NO_ACTION, RENAMED, ROLES, roles_allowing
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parent.parent.parent
 BEGIN = "<!-- contract:begin -->"
 END = "<!-- contract:end -->"
 PAGE = "docs/contract.md"
@@ -20,7 +20,7 @@ README = "README.md"
 _PAGE = """\
 # The contract
 
-<!-- Written by `python -m resources.contract_docs` from resources/contract.py. Edit those, not this page. -->
+<!-- Written by `python -m tools.docs.contract` from resources/contract.py. Edit those, not this page. -->
 
 Four roles ask AWS, each through a profile that is named for it, and each may send only what its clause
 lists. Everything listed is an IAM action of access level List or Read, so the pipeline cannot change anything
@@ -225,7 +225,7 @@ def main(arguments: Sequence[str] | None = None, *, root: Path = ROOT) -> int:
     Returns:
         1 where a file is stale, or README.md has no place for the table; else 0.
     """
-    parser = argparse.ArgumentParser(prog="python -m resources.contract_docs", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tools.docs.contract", description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing, say what is stale")
     check = parser.parse_args(arguments).check
     texts, problems = {PAGE: contract_page()}, []
@@ -240,7 +240,7 @@ def main(arguments: Sequence[str] | None = None, *, root: Path = ROOT) -> int:
         if _has(root / name, text):
             continue
         if check:
-            problems.append(f"{name} is stale: run `python -m resources.contract_docs`.")
+            problems.append(f"{name} is stale: run `python -m tools.docs.contract`.")
         else:
             (root / name).parent.mkdir(parents=True, exist_ok=True)
             (root / name).write_text(text, encoding="utf-8")
