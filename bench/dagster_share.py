@@ -135,8 +135,8 @@ def measure() -> tuple[int, dict[str, float]]:
 
     for name in ("asset", "multi_asset"):
         setattr(dg, name, clock.bodies(getattr(dg, name)))
-    from pipelines import nightly
-    from pipelines.cli import main
+    from pipelines.cli import run as nightly
+    from pipelines.cli.main import main
 
     for part, owner, name in (
         ("definitions", nightly, "build_defs"),
@@ -187,7 +187,7 @@ def nights(count: int) -> list[Share]:
     Raises:
         Refused: one was not published.
     """
-    from pipelines.demo import simulated
+    from pipelines.cli.demo import simulated
 
     with tempfile.TemporaryDirectory(prefix="cmdb-share-") as name, simulated(os.environ) as (_, environment):
         found = []

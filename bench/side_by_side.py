@@ -147,7 +147,7 @@ CUSTODIAN_ORG = Peer(
 )
 PLAIN = Peer("plain boto3", _python("bench.plain_boto3"), _printed)
 RAW = Peer("raw HTTP", lambda stage: [*_python("bench.raw_loop")(stage), str(stage.certificate)], _printed)
-NIGHT = Peer("whole night", lambda stage: [sys.executable, "-m", "pipelines.cli", "nightly"], None)
+NIGHT = Peer("whole night", lambda stage: [sys.executable, "-m", "pipelines.cli.main", "nightly"], None)
 
 
 def measure(peer: Peer, stage: Stage) -> tuple[Reading, Result | None]:

@@ -62,7 +62,7 @@ def night(stage: Stage) -> Night:
     """
     reading, _ = measure(NIGHT, stage)
     said = subprocess.run(
-        [sys.executable, "-m", "pipelines.cli", "sql", COUNTED, "--json"],
+        [sys.executable, "-m", "pipelines.cli.main", "sql", COUNTED, "--json"],
         env=stage.environment, cwd=REPOSITORY, capture_output=True, text=True, timeout=120,
     )  # fmt: skip
     if said.returncode != 0:

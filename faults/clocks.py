@@ -44,7 +44,7 @@ WAITING = """
 import sys, time
 from datetime import UTC, datetime
 from faults.broken_nights import NIGHT
-from pipelines.cli import main
+from pipelines.cli.main import main
 
 point, moment = sys.argv[1:]
 
@@ -61,7 +61,7 @@ SETTING = """
 import sys
 from pathlib import Path
 from faults.broken_nights import NIGHT
-from pipelines.cli import main
+from pipelines.cli.main import main
 
 point, clock, offset = sys.argv[1:]
 
@@ -93,7 +93,7 @@ def night_by(clock: Mapping[str, str], ground: Ground, database: Path, *how: str
     }
     began = time.monotonic()
     done = subprocess.run(
-        [sys.executable, *(how or ("-m", "pipelines.cli", "nightly"))],
+        [sys.executable, *(how or ("-m", "pipelines.cli.main", "nightly"))],
         cwd=REPOSITORY,
         env=environment,
         stdout=subprocess.PIPE,

@@ -107,7 +107,7 @@ def load() -> None:
     """Load the product and what it reads once in a process, so that no process that is forked later has to."""
     from pipelines.definitions import NIGHTLY, build_defs
 
-    for name in ("alerts", "nightly", "terminal", "report.writing"):
+    for name in ("alerts", "cli.run", "cli.terminal", "report.writing"):
         importlib.import_module(f"pipelines.{name}")
     build_defs({}).resolve_job_def(NIGHTLY)
 
@@ -202,7 +202,7 @@ def command(*arguments: str, prepare: Callable[[], None] = lambda: None) -> Call
     """The work of one `cmdb` command, for `apart`; `prepare` is called in its process before it."""
 
     def work() -> Ended:
-        from pipelines.cli import main
+        from pipelines.cli.main import main
 
         prepare()
         out = io.StringIO()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from faults.ground import DATABASE, shown
 from faults.report import Shown
-from pipelines.demo import simulated
+from pipelines.cli.demo import simulated
 
 VERSIONS = ("1.4.4", "1.5.5", "2.0.1")
 READS_ALL = "it reads every table and view, and in them the same rows"
@@ -65,7 +65,7 @@ def run(scratch: Path, deadline: float) -> list[Shown]:
 
     def publish() -> str:
         with simulated(os.environ) as (_, environment):
-            _do([sys.executable, "-m", "pipelines.cli", "nightly"], environment | {"CMDB_DATABASE": str(database)})
+            _do([sys.executable, "-m", "pipelines.cli.main", "nightly"], environment | {"CMDB_DATABASE": str(database)})
         return f"{database.stat().st_size / 1e6:.1f} MB"
 
     def read(version: str) -> str:

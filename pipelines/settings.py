@@ -1,6 +1,6 @@
 """The configuration, read from a mapping of environment variables and judged once.
 
-Pure: `definitions.py` and `cli.py` hand in the environment; nothing else reads it.
+Pure: `definitions.py` and `cli/` hand in the environment; nothing else reads it.
 """
 
 import hashlib

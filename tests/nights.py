@@ -25,7 +25,7 @@ from simulator.client import Simulator, is_foreign
 
 # The pipeline loads Dagster, which takes seconds: only tests that run nights should wait for it.
 if TYPE_CHECKING:
-    from pipelines.nightly import Night
+    from pipelines.cli.run import Night
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -78,7 +78,7 @@ def run_night(environment: Mapping[str, str], database: Path, job_name: str = "n
             test's nights of one day take where `CMDB_COST_REQUEST_LIMIT` is not.
         database: the published path; its folder is made.
     """
-    from pipelines.nightly import prepare_dagster_home, run_nightly
+    from pipelines.cli.run import prepare_dagster_home, run_nightly
     from resources.store.store import Store
 
     database.parent.mkdir(parents=True, exist_ok=True)
@@ -170,7 +170,7 @@ def cmdb(
     """The command line, with `environment` in place of everything that leads elsewhere."""
     kept = {name: value for name, value in os.environ.items() if not is_foreign(name) and name != "DAGSTER_HOME"}
     return subprocess.run(
-        [sys.executable, "-m", "pipelines.cli", *arguments],
+        [sys.executable, "-m", "pipelines.cli.main", *arguments],
         env=kept | dict(environment),
         cwd=cwd or REPOSITORY,
         capture_output=True,
@@ -187,7 +187,7 @@ def cmdb_here(environment: Mapping[str, str], *arguments: str) -> subprocess.Com
     """
     from click.testing import CliRunner
 
-    from pipelines.cli import main
+    from pipelines.cli.main import main
 
     with environment_of(environment):
         result = CliRunner().invoke(main, list(arguments))

@@ -461,7 +461,7 @@ def test_a_reader_that_goes_away_is_nobodys_error(house: Path) -> None:
         [
             "/bin/sh",
             "-c",
-            f"{sys.executable} -m pipelines.cli sql 'select * from range(200000)' --format csv | head -1",
+            f"{sys.executable} -m pipelines.cli.main sql 'select * from range(200000)' --format csv | head -1",
         ],
         env={**os.environ, "CMDB_DATABASE": str(house)},
         cwd=REPOSITORY,
@@ -646,7 +646,7 @@ def test_a_night_that_is_interrupted_frees_the_warehouse_and_loses_nothing(
     organisation.faults([{"action": "delay", "op": "DescribeInstances", "seconds": 3.0}])
     organisation.clear_log()
     process = subprocess.Popen(
-        [sys.executable, "-m", "pipelines.cli", "nightly"],
+        [sys.executable, "-m", "pipelines.cli.main", "nightly"],
         env={"PATH": os.environ["PATH"], "HOME": os.environ["HOME"], **environment},
         cwd=REPOSITORY,
         stdout=subprocess.PIPE,

@@ -38,7 +38,7 @@ def checkout(tmp_path: Path) -> Path:
 def demo(checkout: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     environment = {name: value for name, value in os.environ.items() if not is_foreign(name) and name != "DAGSTER_HOME"}
     return subprocess.run(
-        [sys.executable, "-m", "pipelines.cli", *arguments],
+        [sys.executable, "-m", "pipelines.cli.main", *arguments],
         # Settings of the real thing, which the demo must not follow.
         env={
             **environment,

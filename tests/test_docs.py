@@ -17,7 +17,7 @@ import click
 import duckdb
 import pytest
 
-from pipelines.cli import main
+from pipelines.cli.main import main
 from pipelines.definitions import build_defs
 from pipelines.models.build import read_models
 from pipelines.settings import read_settings

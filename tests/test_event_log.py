@@ -17,10 +17,11 @@ import sqlalchemy
 from dagster._core.storage.event_log import SqliteEventLogStorage
 from nights import REPOSITORY, dagster_home, environment_of
 
-from pipelines import event_log, nightly
+from pipelines import event_log
+from pipelines.cli import run as nightly
+from pipelines.cli.run import DAGSTER_YAML, closed_to_others, prepare_dagster_home
 from pipelines.definitions import NIGHTLY
 from pipelines.event_log import KEPT, EventLog
-from pipelines.nightly import DAGSTER_YAML, closed_to_others, prepare_dagster_home
 from resources.store.store import Store, WarehouseError
 from resources.warehouse import Warehouse
 

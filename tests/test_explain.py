@@ -15,8 +15,8 @@ from nights import cmdb_here, copy_of, query
 from test_cli import one_sentence
 
 from pipelines.catalogue.registry import listings
-from pipelines.explain import SKIPPED
-from pipelines.onboarding import Unreached, stanzas
+from pipelines.cli.explain import SKIPPED
+from pipelines.cli.profiles import Unreached, stanzas
 from pipelines.trust import rules
 from resources.audit import evidence
 from resources.contract import policy

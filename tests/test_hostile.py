@@ -24,15 +24,15 @@ from test_cmdb import instance, instances, tags
 
 from pipelines import plain_text
 from pipelines.catalogue.registry import listings
+from pipelines.cli.completion import OFFERS
+from pipelines.cli.servicenow import export_to
+from pipelines.cli.terminal import console, marked, rows_table
 from pipelines.collection.collector import Tally
 from pipelines.collection.landing import LandingWriter, records_path
-from pipelines.completion import OFFERS
 from pipelines.dagster_metadata import listing_metadata
 from pipelines.models.checks import SqlCheck, SqlResult
 from pipelines.plain_text import as_csv_cell, as_markdown
 from pipelines.report.writing import MOST_BYTES, write_report
-from pipelines.servicenow import export_to
-from pipelines.terminal import console, marked, rows_table
 from pipelines.trust.gate import refuse
 from resources.audit import evidence
 from resources.aws.client import Reach

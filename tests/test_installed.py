@@ -97,7 +97,7 @@ def environment(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 
 def cmdb(environment: Path, cwd: Path, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
-    start = "from pipelines.cli import main; main(prog_name='cmdb')"
+    start = "from pipelines.cli.main import main; main(prog_name='cmdb')"
     done = run(environment / "bin" / "python", "-P", "-c", start, *arguments, cwd=cwd, **more)
     assert "Traceback" not in done.stderr, done.stderr
     return done

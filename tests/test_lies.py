@@ -13,9 +13,9 @@ import pytest
 from nights import DATABASE, copy_of, environment_of, query, run_night
 
 from faults.ground import fingerprint
+from pipelines.cli.fetch import NoSuchQuestion, accept_zero
 from pipelines.collection import cost_slices
 from pipelines.models.seeds import tag_keys
-from pipelines.operator import NoSuchQuestion, accept_zero
 from resources.audit import evidence
 from resources.aws.client import AwsError, Reach, Retry
 from resources.store.store import Store

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pipelines.operator import NoSuchQuestion, accept_zero
+from pipelines.cli.fetch import NoSuchQuestion, accept_zero
 from pipelines.publishing import assets as publish
 from resources.audit import evidence
 from resources.audit.evidence import Cell

@@ -17,11 +17,11 @@ from scripted_aws import Call, Reply, as_json, reservations, scripted, static, w
 from steps import RUN, asked
 
 from pipelines.catalogue.registry import ACCOUNT, COST_DAILY, REGION, listings
+from pipelines.cli.fetch import read_coverage
 from pipelines.collection.landing import LandingWriter
 from pipelines.collection.previous import earlier_cells
 from pipelines.models import checks
 from pipelines.models.build import key_checks, read_models
-from pipelines.operator import read_coverage
 from resources.audit.evidence import EVERY_ACCOUNT
 from resources.aws.client import Reach, Retry
 from resources.aws.distinct import CONFLICT, distinct, identity_of

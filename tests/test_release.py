@@ -144,7 +144,7 @@ def test_a_command_that_needs_it_refuses_with_a_sentence_and_exit_code_2(
     tree: Path, gone: str, command: list[str]
 ) -> None:
     shutil.rmtree(tree / gone) if (tree / gone).is_dir() else (tree / gone).unlink()
-    done = run(tree, "-m", "pipelines.cli", *command)
+    done = run(tree, "-m", "pipelines.cli.main", *command)
     assert (done.returncode, done.stdout) == (2, "")
     assert len(done.stderr.splitlines()) == 1 and gone in done.stderr and "not complete" in done.stderr
 

@@ -21,8 +21,9 @@ import pytest
 from browser import PHONE, Browser
 from nights import DATABASE, cmdb_here, copy_of, dagster_home, environment_of, query
 
-from pipelines import explain, nightly
 from pipelines.charts import charts
+from pipelines.cli import explain
+from pipelines.cli import run as nightly
 from pipelines.definitions import NIGHTLY
 from pipelines.report import page as pages
 from pipelines.report.assets import report

@@ -93,7 +93,7 @@ def run(environment: dict[str, str], *arguments: str) -> Ran:
     """`cmdb` with its memory watched every twentieth of a second."""
     began = time.monotonic()
     child = subprocess.Popen(
-        [sys.executable, "-m", "pipelines.cli", *arguments],
+        [sys.executable, "-m", "pipelines.cli.main", *arguments],
         cwd=REPOSITORY,
         env=environment,
         stdout=subprocess.PIPE,

@@ -17,10 +17,10 @@ from click.shell_completion import ShellComplete
 from nights import DATABASE, REPOSITORY, cmdb_here, copy_of, environment_of, query
 from rich.cells import cell_len
 
-from pipelines.cli import main
+from pipelines.cli.main import main
+from pipelines.cli.run import Night
+from pipelines.cli.terminal import console, marked, night_lines, progress_bars
 from pipelines.collection.progress import Load, Part, Report, Reporter, watching
-from pipelines.nightly import Night
-from pipelines.terminal import console, marked, night_lines, progress_bars
 from resources.aws.messages import Progress
 
 # -------------------------------------------------------------------------------------------------- the last screen

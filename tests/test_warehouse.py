@@ -22,9 +22,9 @@ from nights import query, run_night
 
 from faults import versions
 from faults.ground import DATABASE
+from pipelines.cli.servicenow import export_to
 from pipelines.collection.landing import LandingWriter
 from pipelines.models.build import read_models
-from pipelines.servicenow import export_to
 from resources.store import rollback_journal
 from resources.store import store as warehouse
 from resources.store.store import LockHeld, Store, WarehouseError

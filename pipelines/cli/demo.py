@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipelines.lies import LIES
-from pipelines.nightly import closed_to_others, prepare_dagster_home
+from pipelines.cli.lies import LIES
+from pipelines.cli.run import closed_to_others, prepare_dagster_home
 from pipelines.settings import DEMO_DATABASE
 from resources.aws.identity_rules import CENTRAL_ROLES
 from resources.contract import CONTRACT, ROLES, policy
@@ -120,7 +120,7 @@ def run_demo(lie: str, environment: MutableMapping[str, str]) -> int:
 
 def _night(environment: Mapping[str, str]) -> int:
     return subprocess.run(
-        [sys.executable, "-m", "pipelines.cli", "nightly", "--demo"],
+        [sys.executable, "-m", "pipelines.cli.main", "nightly", "--demo"],
         env=dict(environment),
         # Where this command was started: an installation would otherwise work where it is installed.
         cwd=WORKING_FOLDER,

@@ -16,7 +16,7 @@ from typing import Any, ParamSpec, get_args
 import click
 from click.shell_completion import CompletionItem
 
-from pipelines.lies import LIES
+from pipelines.cli.lies import LIES
 from pipelines.plain_text import as_json, plain
 from pipelines.settings import DEMO_DATABASE, Settings, SettingsError, read_settings
 from resources.contract import ROLES, ContractViolation, Role, policy
@@ -102,7 +102,7 @@ def offering(what: str) -> Callable[[click.Context, click.Parameter, str], list[
     """What the tab key offers for a parameter; looked up when it is pressed."""
 
     def complete(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        from pipelines.completion import OFFERS
+        from pipelines.cli.completion import OFFERS
 
         try:
             settings = _settings(demo=bool(context.params.get("demo")))
@@ -142,8 +142,8 @@ def preflight(as_json: bool) -> None:
 
     Example: cmdb preflight
     """
-    from pipelines.operator import judge_identities
-    from pipelines.terminal import console, facts_table
+    from pipelines.cli.fetch import judge_identities
+    from pipelines.cli.terminal import console, facts_table
 
     settings = _settings()
     facts, recorded = judge_identities(settings)
@@ -180,10 +180,10 @@ def nightly(demo: bool, only_untrusted: bool, as_json: bool) -> None:
     Example: cmdb nightly --only-untrusted
     """
     from pipelines.alerts import send, verdict_of
+    from pipelines.cli.run import as_facts, prepare_dagster_home, run_nightly, summarise
+    from pipelines.cli.terminal import console, marked, night_lines, progress_bars
     from pipelines.definitions import NIGHTLY
-    from pipelines.nightly import as_facts, prepare_dagster_home, run_nightly, summarise
     from pipelines.report.writing import report_path
-    from pipelines.terminal import console, marked, night_lines, progress_bars
 
     settings = _settings(demo=demo)
 
@@ -228,10 +228,10 @@ def confirm(demo: bool, as_json: bool) -> None:
     Example: cmdb confirm
     """
     from pipelines.alerts import send, verdict_of
+    from pipelines.cli.fetch import zeros_sentence
+    from pipelines.cli.run import prepare_dagster_home, run_nightly
+    from pipelines.cli.terminal import console, marked, progress_bars
     from pipelines.collection.confirmation import CONFIRM, waits
-    from pipelines.nightly import prepare_dagster_home, run_nightly
-    from pipelines.operator import zeros_sentence
-    from pipelines.terminal import console, marked, progress_bars
 
     settings = _settings(demo=demo)
     prepare_dagster_home(os.environ)
@@ -282,7 +282,7 @@ def demo(lie: str) -> None:
 
     Example: cmdb demo --lie silent_zero
     """
-    from pipelines.demo import NoSimulator, run_demo
+    from pipelines.cli.demo import NoSimulator, run_demo
 
     try:
         code = run_demo(lie, os.environ)
@@ -302,8 +302,8 @@ def coverage(demo: bool, as_json: bool, blocked: bool) -> None:
 
     Example: cmdb coverage --blocked
     """
-    from pipelines.operator import read_coverage
-    from pipelines.terminal import console, rows_table
+    from pipelines.cli.fetch import read_coverage
+    from pipelines.cli.terminal import console, rows_table
 
     found = read_coverage(Store(_settings(demo=demo).database), blocked=blocked)
     if as_json:
@@ -341,7 +341,7 @@ def ask(role: Role, listing: str, account: str, region: str, parameter: str, ver
 
     Example: cmdb ask workload ec2_instance --account 111122223333 --region ap-southeast-2 --verbose
     """
-    from pipelines.operator import NoSuchQuestion, ask_again
+    from pipelines.cli.fetch import NoSuchQuestion, ask_again
 
     try:
         shown, trusted = ask_again(_settings(), role, listing, account, region, parameter)
@@ -367,8 +367,8 @@ def explain(subject: tuple[str, ...], blocked: bool, demo: bool, as_json: bool) 
 
     Example: cmdb explain 111122223333 ap-southeast-2 ec2_instance
     """
-    from pipelines.explain import NothingKnown, explain_cell, explain_resource
-    from pipelines.terminal import console, rows_table
+    from pipelines.cli.explain import NothingKnown, explain_cell, explain_resource
+    from pipelines.cli.terminal import console, rows_table
 
     store = Store(_settings(demo=demo).database)
     if not blocked:
@@ -413,7 +413,7 @@ def profiles(
 
     Example: cmdb profiles >> ~/.aws/config
     """
-    from pipelines.onboarding import as_rows, reader_template, stanzas, unreached
+    from pipelines.cli.profiles import as_rows, reader_template, stanzas, unreached
 
     settings = _settings(demo=demo)
     if template:
@@ -462,7 +462,7 @@ def accept(account: str, region: str, listing: str, reason: str, demo: bool, as_
 
     Example: cmdb accept 111122223333 us-east-1 ec2_instance --reason "decommissioned, CHG-1234"
     """
-    from pipelines.operator import NoSuchQuestion, accept_zero
+    from pipelines.cli.fetch import NoSuchQuestion, accept_zero
 
     who = getpass.getuser()
     try:
@@ -509,7 +509,7 @@ def sql(query: str, output: str, as_json: bool, raw: bool, demo: bool) -> None:
 
     Example: cmdb sql "select account_id, account_name, ou_path from org.account"
     """
-    from pipelines.operator import NoSuchQuestion, answer_sql
+    from pipelines.cli.fetch import NoSuchQuestion, answer_sql
 
     if raw and (as_json or output != "csv"):
         raise Misused(
@@ -650,7 +650,7 @@ def export_servicenow(dir: Path, demo: bool, as_json: bool) -> None:
 
     Example: cmdb export servicenow exports
     """
-    from pipelines.servicenow import ExportError, export_to
+    from pipelines.cli.servicenow import ExportError, export_to
 
     store = Store(_settings(demo=demo).database)
     store.require_current_schema()
@@ -671,7 +671,7 @@ def completion(shell: str) -> None:
 
     Example: cmdb completion bash > ~/.local/share/bash-completion/completions/cmdb
     """
-    from pipelines.completion import script
+    from pipelines.cli.completion import script
 
     click.echo(script(main, "cmdb", shell))
 
@@ -679,7 +679,7 @@ def completion(shell: str) -> None:
 @main.command(hidden=True)
 def dev() -> None:
     """Open the Dagster UI on 127.0.0.1 (`make dev`)."""
-    from pipelines.demo import NoSimulator, run_dev
+    from pipelines.cli.demo import NoSimulator, run_dev
 
     try:
         raise click.exceptions.Exit(run_dev(os.environ))

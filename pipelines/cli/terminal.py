@@ -11,8 +11,8 @@ from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
+from pipelines.cli.run import Night, Summary
 from pipelines.collection.progress import Report, watching
-from pipelines.nightly import Night, Summary
 from pipelines.plain_text import plain
 from resources.aws.identity_rules import Fact
 
