@@ -20,8 +20,8 @@ from pipelines.collection import cost_slices
 from pipelines.collection.collector import Collection
 from pipelines.collection.cost_collector import ask_costs
 from pipelines.collection.plan import ask_in_step, central_plan
-from pipelines.models.cost_metadata import cost_metadata
-from pipelines.models.seeds import services_of_listings, tag_keys
+from pipelines.collection.seeds import services_of_listings, tag_keys
+from pipelines.models.model_metadata import cost_metadata
 from pipelines.settings import read_settings
 from resources.audit import evidence
 from resources.audit.paid_requests import PaidRequests

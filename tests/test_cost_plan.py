@@ -24,7 +24,7 @@ from pipelines.collection.cost_slices import (
     plan,
     slices,
 )
-from pipelines.models.seeds import tag_keys
+from pipelines.collection.seeds import tag_keys
 
 DAYS = st.dates(date(2024, 1, 1), date(2032, 12, 31))
 HISTORY = st.integers(1, 13)

@@ -14,7 +14,7 @@ import pytest
 from given import FIRST_NIGHT, Given, House, house
 
 from pipelines.catalogue.registry import ACCOUNT
-from pipelines.models.sql_files import SqlFileError
+from pipelines.errors import SqlFileError
 from pipelines.settings import Settings
 from pipelines.trust import gate
 from resources.audit import evidence

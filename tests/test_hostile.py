@@ -29,7 +29,7 @@ from pipelines.cli.servicenow import export_to
 from pipelines.cli.terminal import console, marked, rows_table
 from pipelines.collection.collector import Tally
 from pipelines.collection.landing import LandingWriter, records_path
-from pipelines.dagster_metadata import listing_metadata
+from pipelines.collection.listing_metadata import listing_metadata
 from pipelines.models.checks import SqlCheck, SqlResult
 from pipelines.plain_text import as_csv_cell, as_markdown
 from pipelines.report.writing import MOST_BYTES, write_report

@@ -15,7 +15,7 @@ from nights import DATABASE, copy_of, environment_of, query, run_night
 from faults.ground import fingerprint
 from pipelines.cli.fetch import NoSuchQuestion, accept_zero
 from pipelines.collection import cost_slices
-from pipelines.models.seeds import tag_keys
+from pipelines.collection.seeds import tag_keys
 from resources.audit import evidence
 from resources.aws.client import AwsError, Reach, Retry
 from resources.store.store import Store

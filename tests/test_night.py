@@ -20,8 +20,8 @@ import pytest
 from nights import DATABASE, Witness, cmdb, copy_of, night_environment, query, run_night
 
 from pipelines.collection import cost_slices
-from pipelines.models.cost_metadata import SUMMED, cost_metadata
-from pipelines.models.seeds import services_of_listings, tag_keys
+from pipelines.collection.seeds import services_of_listings, tag_keys
+from pipelines.models.model_metadata import SUMMED, cost_metadata
 from pipelines.settings import WAREHOUSE_FOLDER
 from resources.store.store import Store
 from simulator.client import Simulator

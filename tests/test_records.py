@@ -20,6 +20,7 @@ from pipelines.catalogue.registry import ACCOUNT, COST_DAILY, REGION, listings
 from pipelines.cli.fetch import read_coverage
 from pipelines.collection.landing import LandingWriter
 from pipelines.collection.previous import earlier_cells
+from pipelines.errors import SqlFileError
 from pipelines.models import checks
 from pipelines.models.build import key_checks, read_models
 from resources.audit.evidence import EVERY_ACCOUNT
@@ -362,7 +363,7 @@ def test_every_rule_that_blocks_says_what_is_asked_again() -> None:
 
 def test_an_unknown_listing_is_no_rule(tmp_path: Path) -> None:
     (tmp_path / "a.sql").write_text("-- True.\n-- about: published\n-- asks: ec2_instances\nselect 1\n")
-    with pytest.raises(checks.SqlFileError, match="asks: ec2_instances is no listing of the catalogue"):
+    with pytest.raises(SqlFileError, match="asks: ec2_instances is no listing of the catalogue"):
         checks.read_checks(tmp_path)
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.errors import SqlFileError
 from pipelines.models.build import SCHEMAS, ModelError, read_models
 from pipelines.models.checks import read_checks
-from pipelines.models.sql_files import SqlFileError
 from pipelines.report import figures
 from resources import release
 from resources.release import FILES, FOLDERS, ROOT, ProductFileError, require
@@ -162,7 +162,7 @@ def test_a_missing_report_query_or_template_writes_no_report(tree: Path) -> None
 
 def test_a_seed_without_its_header_is_no_seed_without_rows(tree: Path) -> None:
     (tree / "warehouse/ref/tag_key.csv").write_text("")
-    done = run(tree, "-c", "from pipelines.models.seeds import tag_keys; tag_keys()")
+    done = run(tree, "-c", "from pipelines.collection.seeds import tag_keys; tag_keys()")
     assert "warehouse/ref/tag_key.csv lacks the column(s) tag_key, is_cut_by_service" in done.stderr
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 
 from pipelines.catalogue.registry import COST_BY_MONTH, COST_MONTHLY, COST_RESOURCE, MEASURED, METRIC, listings
 from pipelines.collection import cost_slices, metrics
-from pipelines.models.seeds import services_of_listings, tag_keys
+from pipelines.collection.seeds import services_of_listings, tag_keys
 from pipelines.plain_text import as_csv_cell, as_json, as_markdown, plain
 from pipelines.preflight_assets import record
 from pipelines.roles import aws_roles, code_version

@@ -16,6 +16,7 @@ from pipelines.collection import accounts
 from pipelines.collection.collector import NO_SILENT_ZERO, Collection
 from pipelines.collection.confirmation import CONFIRMATION_KEY
 from pipelines.collection.cost_collector import ask_costs
+from pipelines.collection.listing_metadata import listing_metadata
 from pipelines.collection.plan import (
     Plan,
     account_coverage,
@@ -27,7 +28,7 @@ from pipelines.collection.plan import (
     too_many_unplaced,
     workload_plan,
 )
-from pipelines.dagster_metadata import cells_table, listing_metadata
+from pipelines.dagster_metadata import cells_table
 from pipelines.plain_text import as_markdown, plain
 from pipelines.settings import Settings
 from pipelines.trust import rules

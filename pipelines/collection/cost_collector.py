@@ -15,7 +15,7 @@ from pipelines.collection import cost_slices, previous
 from pipelines.collection.collector import Collection, NotAsked
 from pipelines.collection.landing import Key
 from pipelines.collection.plan import identity_of
-from pipelines.models.seeds import services_of_listings, tag_keys
+from pipelines.collection.seeds import services_of_listings, tag_keys
 from pipelines.trust.rules import FOR_LATER, TOO_MANY_PAGES
 from resources.aws.client import THROTTLE_CODES
 from resources.aws.listing import GLOBAL_REGION, Listing

@@ -37,11 +37,11 @@ from pipelines.collection.assets import landing_key
 from pipelines.collection.confirmation import CONFIRMATION_KEY
 from pipelines.collection.landing import records_path
 from pipelines.collection.progress import Load
-from pipelines.dagster_metadata import lineage_metadata
+from pipelines.errors import SqlFileError
 from pipelines.models import checks, fx_rates
-from pipelines.models.cost_metadata import cost_metadata
 from pipelines.models.lineage import Lineage, Sources
-from pipelines.models.sql_files import Header, SqlFileError, identifier, literal, read_header, reads
+from pipelines.models.model_metadata import cost_metadata, lineage_metadata
+from pipelines.models.sql_files import Header, identifier, literal, read_header, reads
 from pipelines.plain_text import as_markdown
 from pipelines.settings import WAREHOUSE_FOLDER, Settings
 from pipelines.trust import rules

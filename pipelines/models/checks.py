@@ -16,7 +16,8 @@ import sqlglot
 
 from pipelines.catalogue.registry import listings
 from pipelines.dagster_metadata import cells_table
-from pipelines.models.sql_files import SqlFileError, literal, read_header, reads
+from pipelines.errors import SqlFileError
+from pipelines.models.sql_files import literal, read_header, reads
 from pipelines.plain_text import as_markdown
 from pipelines.settings import WAREHOUSE_FOLDER
 from resources import release

@@ -7,12 +7,6 @@ from dataclasses import dataclass
 import sqlglot
 from sqlglot import exp
 
-from resources.release import ProductFileError
-
-
-class SqlFileError(ProductFileError):
-    """A SQL file is not what its folder wants. The message names the file and what to write instead."""
-
 
 def identifier(name: str) -> str:
     """A quoted SQL identifier."""

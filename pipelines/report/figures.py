@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from pipelines.models.sql_files import SqlFileError, read_header
+from pipelines.errors import SqlFileError
+from pipelines.models.sql_files import read_header
 from resources import release
 from resources.store.store import Store, WarehouseError
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from pipelines.catalogue.registry import ACCOUNT
-from pipelines.models.sql_files import SqlFileError
+from pipelines.errors import SqlFileError
 from pipelines.plain_text import plain
 from pipelines.settings import Settings
 from pipelines.trust import rules

@@ -805,7 +805,7 @@ class Reach:
         elif service in PRICES_USD:
             raise Unmetered(
                 f"{self.role} was about to send {service}:{operation}, which AWS charges for, where nobody counts it. "
-                "Nothing was sent. Hand a meter to Reach.ask, as pipelines.collection.collector does for large listings."
+                "Nothing was sent. Hand a meter to Reach.ask, as the collector does for large listings."
             )
         try:
             made = self._wire.make(client, operation, parameters)

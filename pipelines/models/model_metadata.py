@@ -1,11 +1,14 @@
-"""What Dagster's UI shows beside a table of money: its sum and window, what asking for it took, how old it is."""
+"""What Dagster's UI shows beside a model: where its columns come from, and of money its sum, window, price and age."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+import dagster as dg
+
 from pipelines.collection.cost_slices import REQUEST_PRICE_USD
+from pipelines.models.lineage import Sources, as_text
 
 if TYPE_CHECKING:
     import duckdb
@@ -104,3 +107,21 @@ def cost_metadata(
         if row[2] is not None:
             shown["age_hours"] = round((now - row[2]).total_seconds() / 3600, 1)
     return shown
+
+
+def lineage_metadata(lineage: Mapping[str, Sources]) -> dict[str, Any]:
+    """Which columns each column comes from: for Dagster's own page of lineage, and as a table that people read."""
+    if not lineage:
+        return {}
+    return {
+        "dagster/column_lineage": dg.TableColumnLineage(
+            {
+                name: [dg.TableColumnDep(dg.AssetKey(source.asset), source.column) for source in sorted(sources)]
+                for name, sources in lineage.items()
+            }
+        ),
+        "columns_come_from": dg.MetadataValue.table(
+            [dg.TableRecord({"column": name, "from": as_text(sources)}) for name, sources in lineage.items()],
+            schema=dg.TableSchema([dg.TableColumn("column"), dg.TableColumn("from")]),
+        ),
+    }
