@@ -96,7 +96,7 @@ TARGETS: Mapping[str, Target] = {
     "identity": Target(
         "whom the profiles reach, and what the pre-flight makes of it",
         (
-            Source("resources/aws/identity_rules.py"),
+            Source("resources/identity_rules.py"),
             Source("pipelines/preflight_assets.py", tests=("tests/test_preflight_step.py",), once="given:ready"),
         ),
         ("tests/test_identity.py",),
@@ -105,6 +105,7 @@ TARGETS: Mapping[str, Target] = {
         "what may be believed",
         (
             Source("pipelines/trust/rules.py"),
+            Source("resources/check_result.py"),
             Source(
                 "pipelines/collection/confirmation.py",
                 ("_decision", "_portions", "Confirmation.sentence"),

@@ -13,8 +13,9 @@ from pipelines.plain_text import as_markdown
 from pipelines.settings import Settings
 from pipelines.trust.gate import begin, refuse, refusing
 from resources.audit import evidence
-from resources.aws.identity_rules import FACTS, Caller, Fact, Organization
+from resources.check_result import CheckResult
 from resources.contract import Role
+from resources.identity_rules import FACTS, Caller, Organization
 from resources.roles import Management
 from resources.store.store import Store
 from resources.warehouse import Warehouse
@@ -37,7 +38,7 @@ def record(
     settings: Settings,
     callers: Mapping[Role, Caller],
     organization: Organization,
-    facts: Sequence[Fact],
+    facts: Sequence[CheckResult],
 ) -> None:
     """Store what was asked and judged. The lock must be held.
 
@@ -105,11 +106,11 @@ def caller_identity(context: dg.AssetExecutionContext) -> Iterator[Any]:
                 check_name=fact.name,
                 passed=fact.passed,
                 severity=dg.AssetCheckSeverity(fact.severity),
-                description=as_markdown(f"{fact.sentence} {fact.cure}".strip()),
+                description=as_markdown(f"{fact.sentence} {fact.hint}".strip()),
             )
             for fact in facts
         ],
     )
-    said = [f"{fact.sentence} {fact.cure}".strip() for fact in facts if fact.blocks]
+    said = [f"{fact.sentence} {fact.hint}".strip() for fact in facts if fact.blocks]
     if said:
         raise refuse(f"Nothing is collected. {' '.join(said)} `cmdb preflight` asks again.")

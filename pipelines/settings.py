@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Literal, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from resources.aws.identity_rules import CENTRAL_ROLES, Expectation
 from resources.contract import CONTRACT, Role
+from resources.identity_rules import CENTRAL_ROLES, Expectation
 from resources.installation import PRODUCT_FOLDER, SQL_FOLDER, WORKING_FOLDER
 
 T = TypeVar("T")

@@ -20,18 +20,18 @@ from pydantic import Field, PrivateAttr
 from resources.audit import evidence
 from resources.aws.client import AwsError, Identity, ProfileError, Reach, available_profiles
 from resources.aws.dispatch import Processes
-from resources.aws.identity_rules import (
+from resources.check_result import CheckResult
+from resources.contract import CONTRACT, Role
+from resources.identity_rules import (
     CENTRAL_ROLES,
     Caller,
     Expectation,
-    Fact,
     Organization,
     accounts_are_distinct,
     every_role_answers,
     facts,
     is_expected,
 )
-from resources.contract import CONTRACT, Role
 from resources.store.store import Store
 
 VERIFIED_FOR = timedelta(minutes=5)
@@ -237,7 +237,7 @@ class AwsRole(dg.ConfigurableResource):  # type: ignore[type-arg]  # as in wareh
         self.record(callers.values())
         problems = [fact for fact in self._own_facts(callers) if fact.blocks]
         if problems:
-            said = " ".join(f"{fact.sentence} {fact.cure}".strip() for fact in problems)
+            said = " ".join(f"{fact.sentence} {fact.hint}".strip() for fact in problems)
             raise IdentityRefused(f"{self.role} may not be asked: {said} Nothing was sent.")
         own = callers.get(self.role)
         identity = (
@@ -248,7 +248,7 @@ class AwsRole(dg.ConfigurableResource):  # type: ignore[type-arg]  # as in wareh
         self._verified = (now, identity)
         return identity
 
-    def _own_facts(self, callers: Mapping[Role, Caller]) -> list[Fact]:
+    def _own_facts(self, callers: Mapping[Role, Caller]) -> list[CheckResult]:
         expectation = self.central.expectation
         found = [every_role_answers(callers), accounts_are_distinct(callers, expectation.shared)]
         if self.role in ("operations", "billing") and expectation.account(self.role):
@@ -302,7 +302,7 @@ class Management(AwsRole):
                 members.add(account)
         return Organization(described["Id"], described["MasterAccountId"], frozenset(members))
 
-    def preflight(self) -> tuple[dict[Role, Caller], Organization, tuple[Fact, ...]]:
+    def preflight(self) -> tuple[dict[Role, Caller], Organization, tuple[CheckResult, ...]]:
         """Ask who everybody is and judge the five facts. Never raises for what a profile lacks."""
         callers = self.callers()
         organization = Organization(error_message="the management profile did not answer")

@@ -14,8 +14,8 @@ from steps import RUN, asked
 from pipelines.catalogue.registry import listings
 from pipelines.settings import read_settings
 from pipelines.trust.gate import listing_verdicts
-from pipelines.trust.rules import Verdict
 from resources.audit.evidence import Cell
+from resources.check_result import CheckResult
 from resources.store.store import Store
 from simulator.client import Simulator
 
@@ -37,7 +37,7 @@ def by_reason(cells: list[Cell], listing: str) -> dict[tuple[str, str | None], s
     return found
 
 
-def verdict(database: Path, listing: str) -> Verdict:
+def verdict(database: Path, listing: str) -> CheckResult:
     store = Store(database)
     with store.read() as connection:
         return listing_verdicts(connection, [listing], read_settings({}))[listing]

@@ -15,7 +15,8 @@ import pytest
 
 from resources.audit import evidence
 from resources.audit.evidence import CELL_COLUMNS, COVERAGE_COLUMNS, Accounts, Cell
-from resources.aws.identity_rules import Caller, Expectation, Fact
+from resources.check_result import CheckResult
+from resources.identity_rules import Caller, Expectation
 from resources.store.store import MIGRATIONS, WarehouseError
 
 RUN = "run-1"
@@ -247,9 +248,11 @@ def test_the_identities_are_as_old_as_the_oldest_of_the_three(audit: duckdb.Duck
 def test_facts_are_kept_as_the_rules_of_the_pre_flight_of_which_the_newest_run_counts(
     audit: duckdb.DuckDBPyConnection,
 ) -> None:
-    evidence.record_facts(audit, "run-0", [Fact("old", True, "It was.")], "c")
-    fact = Fact("accounts_are_distinct", False, "They are one.", "Declare it.", "WARN")
-    evidence.record_facts(audit, RUN, [replace(fact, sentence="Once."), fact, Fact("other", True, "So.")], "d")
+    evidence.record_facts(audit, "run-0", [CheckResult(True, "It was.", name="old")], "c")
+    fact = CheckResult(False, "They are one.", name="accounts_are_distinct", hint="Declare it.", severity="WARN")
+    evidence.record_facts(
+        audit, RUN, [replace(fact, sentence="Once."), fact, CheckResult(True, "So.", name="other")], "d"
+    )
     evidence.record_check(audit, "run-2", "no_silent_zero", "ec2_instance", severity="ERROR", passed=True, observed="")
     found = sorted(evidence.newest_preflight(audit))
     now = datetime.now(UTC)

@@ -20,8 +20,9 @@ from pipelines.trust import gate
 from resources.audit import evidence
 from resources.aws.client import AwsConfigError
 from resources.aws.dispatch import ProcessEnded
-from resources.aws.identity_rules import FACTS, Caller, Expectation, Fact, Severity
+from resources.check_result import CheckResult, Severity
 from resources.contract import ContractViolation
+from resources.identity_rules import FACTS, Caller, Expectation
 from resources.roles import IdentityRefused
 from resources.store.store import LockHeld, Store, WarehouseError
 from resources.warehouse import Warehouse
@@ -65,7 +66,9 @@ def bound(warehouse: House) -> Bound:
         "delete from audit.check_result", "delete from audit.collection", "delete from audit.caller_identity"
     )
     with warehouse.store.transaction() as connection:
-        evidence.record_facts(connection, RUN, [Fact(name, True, "As it is.") for name in FACTS], SETTINGS.config_hash)
+        evidence.record_facts(
+            connection, RUN, [CheckResult(True, "As it is.", name=name) for name in FACTS], SETTINGS.config_hash
+        )
     warehouse.night(RUN, [Given(ACCOUNT, [{"Id": "1"}]), Given("ec2_instance", [{"InstanceId": "i-1"}])])
     return Bound(warehouse.store, datetime.now(UTC))
 
@@ -173,7 +176,7 @@ def test_a_run_whose_identities_were_verified_again_goes_on_with_its_old_pre_fli
 
 @pytest.mark.parametrize(("severity", "is_open"), [("WARN", True), ("ERROR", False), ("another word", False)])
 def test_only_a_warning_lets_what_failed_pass(warehouse: House, bound: Bound, severity: str, is_open: bool) -> None:
-    fact = Fact(FACTS[-1], False, "They are one account.", severity=cast(Severity, severity))
+    fact = CheckResult(False, "They are one account.", name=FACTS[-1], severity=cast(Severity, severity))
     with warehouse.store.transaction() as connection:
         evidence.record_facts(connection, RUN, [fact], SETTINGS.config_hash)
     if is_open:

@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resources.aws.identity_rules import (
+from resources.check_result import CheckResult
+from resources.contract import CONTRACT, Role
+from resources.identity_rules import (
     ACCOUNTS_ARE_DISTINCT,
     BILLING_IS_EXPECTED,
     CENTRAL_ROLES,
@@ -20,14 +22,12 @@ from resources.aws.identity_rules import (
     OPERATIONS_IS_EXPECTED,
     Caller,
     Expectation,
-    Fact,
     Organization,
     accounts_are_distinct,
     every_role_answers,
     facts,
     is_expected,
 )
-from resources.contract import CONTRACT, Role
 
 NOW = datetime(2026, 11, 25, 14, 0, tzinfo=UTC)
 ACCOUNTS: dict[Role, str] = {
@@ -68,11 +68,11 @@ def judged(
     callers: dict[Role, Caller],
     organization: Organization = ORGANIZATION,
     expectation: Expectation = EXPECTED,
-) -> dict[str, Fact]:
+) -> dict[str, CheckResult]:
     return {fact.name: fact for fact in facts(callers, organization, expectation)}
 
 
-def failed(found: Iterable[Fact]) -> set[str]:
+def failed(found: Iterable[CheckResult]) -> set[str]:
     return {fact.name for fact in found if not fact.passed}
 
 
@@ -210,8 +210,8 @@ def test_every_silent_profile_is_named_with_its_own_sentence_and_cure() -> None:
     assert fact.blocks
     for role in ("Management", "Billing"):
         assert f"The token of acme{role} has expired." in fact.sentence
-        assert f"aws sso login --profile acme{role}" in fact.cure
-    assert "acmeOperations" not in fact.sentence + fact.cure
+        assert f"aws sso login --profile acme{role}" in fact.hint
+    assert "acmeOperations" not in fact.sentence + fact.hint
 
 
 def test_a_cure_that_mends_several_profiles_is_given_once() -> None:
@@ -219,7 +219,7 @@ def test_a_cure_that_mends_several_profiles_is_given_once() -> None:
         role: replace(caller, cure="Create the AWS config file.")
         for role, caller in who(management=None, operations=None, billing=None).items()
     }
-    assert every_role_answers(callers).cure == "Create the AWS config file."
+    assert every_role_answers(callers).hint == "Create the AWS config file."
 
 
 # ------------------------------------------------------------------------------- management and members
@@ -235,7 +235,7 @@ def test_who_was_not_asked_has_not_answered() -> None:
 
 def test_where_nobody_knows_a_cure_none_is_given() -> None:
     callers = who() | {"billing": Caller("billing", "acmeBilling", NOW, error_message="It is broken.")}
-    assert every_role_answers(callers) == Fact(EVERY_ROLE_ANSWERS, False, "billing: It is broken.")
+    assert every_role_answers(callers) == CheckResult(False, "billing: It is broken.", name=EVERY_ROLE_ANSWERS)
 
 
 def test_the_facts_are_named_as_in_the_contract() -> None:
@@ -257,14 +257,14 @@ def test_a_management_profile_of_another_account_is_told_both_accounts_and_its_v
     fact = judged(who(management=STRANGER))[MANAGEMENT_IS_MASTER]
     assert STRANGER in fact.sentence
     assert ACCOUNTS["management"] in fact.sentence
-    assert CONTRACT["management"].profile_env in fact.cure
+    assert CONTRACT["management"].profile_env in fact.hint
 
 
 def test_an_organisation_that_was_not_described_says_why_and_what_to_grant() -> None:
     refused = Organization(error_message="organizations:DescribeOrganization said: AccessDeniedException")
     fact = judged(who(), refused)[MANAGEMENT_IS_MASTER]
     assert fact.sentence == f"Not evaluated: {refused.error_message}."
-    assert "organizations:DescribeOrganization" in fact.cure
+    assert "organizations:DescribeOrganization" in fact.hint
 
 
 @pytest.mark.parametrize("role", EXPECTABLE)
@@ -273,8 +273,8 @@ def test_an_unexpected_account_is_told_both_accounts_and_both_variables(role: Ro
     assert (fact.name, fact.blocks) == (EXPECTED_NAME[role], True)
     assert STRANGER in fact.sentence
     assert ACCOUNTS[role] in fact.sentence
-    assert CONTRACT[role].profile_env in fact.cure
-    assert f"CMDB_{role.upper()}_ACCOUNT" in fact.cure
+    assert CONTRACT[role].profile_env in fact.hint
+    assert f"CMDB_{role.upper()}_ACCOUNT" in fact.hint
 
 
 @pytest.mark.parametrize("role", EXPECTABLE)
@@ -355,11 +355,11 @@ def test_an_undeclared_pair_is_named_with_its_profiles_its_account_and_the_way_t
     for word in ("acmeManagement", "acmeBilling", ACCOUNTS["management"]):
         assert word in fact.sentence
     assert "operations" not in fact.sentence
-    assert "CMDB_SHARED_ACCOUNTS=management+billing" in fact.cure
+    assert "CMDB_SHARED_ACCOUNTS=management+billing" in fact.hint
 
 
 def test_a_declaration_that_is_not_true_any_more_names_both_accounts() -> None:
     fact = accounts_are_distinct(who(), shared("operations+billing"))
     for word in ("operations+billing", ACCOUNTS["operations"], ACCOUNTS["billing"]):
         assert word in fact.sentence
-    assert "CMDB_SHARED_ACCOUNTS" in fact.cure
+    assert "CMDB_SHARED_ACCOUNTS" in fact.hint

@@ -158,7 +158,7 @@ print(learn(["no such test"], [FILE], Path(sys.argv[1]), kept=kept) == known)
     [
         (
             "tests/test_identity.py::test_the_facts_are_named_as_in_the_contract",
-            "resources/aws/identity_rules.py",
+            "resources/identity_rules.py",
             '"accounts_are_distinct" → "mutant"',
             "Not evaluated → Evaluated",
         ),

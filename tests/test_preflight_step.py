@@ -15,14 +15,15 @@ from given import House, house
 from pipelines.preflight_assets import DESCRIPTIONS, caller_identity
 from pipelines.settings import Settings
 from resources.audit import evidence
-from resources.aws.identity_rules import FACTS, Caller, Expectation, Fact, Organization
+from resources.check_result import CheckResult
 from resources.contract import Role
+from resources.identity_rules import FACTS, Caller, Expectation, Organization
 from resources.store.store import Store
 
 RUN = "run-1"
 NOW = datetime(2026, 11, 25, 14, 0, tzinfo=UTC)
 ROLES: tuple[Role, ...] = ("management", "operations", "billing")
-PASSED = tuple(Fact(name, True, f"{name} holds.") for name in FACTS)
+PASSED = tuple(CheckResult(True, f"{name} holds.", name=name) for name in FACTS)
 CALLERS = {role: Caller(role, f"acme-{role}", NOW, f"00000000000{n}", f"arn:{n}") for n, role in enumerate(ROLES)}
 ORGANIZATION = Organization("o-1", "000000000000", frozenset({"000000000000"}))
 SETTINGS = Settings()
@@ -40,10 +41,10 @@ class Answers:
 
     callers: dict[Role, Caller]
     organization: Organization
-    facts: tuple[Fact, ...]
+    facts: tuple[CheckResult, ...]
     central: Central = field(default_factory=Central)
 
-    def preflight(self) -> tuple[dict[Role, Caller], Organization, tuple[Fact, ...]]:
+    def preflight(self) -> tuple[dict[Role, Caller], Organization, tuple[CheckResult, ...]]:
         return self.callers, self.organization, self.facts
 
     def take_request_count(self) -> int:
@@ -80,7 +81,7 @@ def step(
     *,
     callers: dict[Role, Caller] = CALLERS,
     organization: Organization = ORGANIZATION,
-    facts: tuple[Fact, ...] = PASSED,
+    facts: tuple[CheckResult, ...] = PASSED,
     settings: Settings = SETTINGS,
 ) -> tuple[list[Any], dg.Failure | None]:
     """What the step hands to Dagster, and how it ended."""
@@ -97,7 +98,7 @@ def step(
     return shown, None
 
 
-def with_fact(number: int, fact: Fact) -> tuple[Fact, ...]:
+def with_fact(number: int, fact: CheckResult) -> tuple[CheckResult, ...]:
     return tuple(replace(fact, name=name) if at == number else PASSED[at] for at, name in enumerate(FACTS))
 
 
@@ -157,7 +158,7 @@ def test_what_was_answered_is_shown(home: House) -> None:
 
 
 def test_a_fact_that_blocks_is_shown_stored_and_ends_the_step(home: House) -> None:
-    facts = with_fact(2, Fact("", False, "It is another account.", "Correct it."))
+    facts = with_fact(2, CheckResult(False, "It is another account.", hint="Correct it."))
     ((result,), failure) = step(home, facts=facts)
     assert [check.passed for check in result.check_results] == [True, True, False, True, True]
     assert result.check_results[2].description == "It is another account. Correct it."
@@ -171,14 +172,18 @@ def test_a_fact_that_blocks_is_shown_stored_and_ends_the_step(home: House) -> No
 
 
 def test_every_fact_that_blocks_is_said(home: House) -> None:
-    facts = (Fact(FACTS[0], False, "One.", "Cure."), *PASSED[1:4], Fact(FACTS[4], False, "Two."))
+    facts = (
+        CheckResult(False, "One.", name=FACTS[0], hint="Cure."),
+        *PASSED[1:4],
+        CheckResult(False, "Two.", name=FACTS[4]),
+    )
     failure = step(home, facts=facts)[1]
     assert failure is not None
     assert failure.description == "Nothing is collected. One. Cure. Two. `cmdb preflight` asks again."
 
 
 def test_a_waiver_warns_and_ends_nothing(home: House) -> None:
-    ((result,), failure) = step(home, facts=with_fact(4, Fact("", False, "They share one.", severity="WARN")))
+    ((result,), failure) = step(home, facts=with_fact(4, CheckResult(False, "They share one.", severity="WARN")))
     assert failure is None
     assert (result.check_results[4].passed, result.check_results[4].severity) == (False, dg.AssetCheckSeverity.WARN)
     assert len(stamps(home)) == 1

@@ -27,7 +27,8 @@ from pipelines.publishing.assets import PUBLISHED_KEY, published_asset
 from pipelines.settings import Settings
 from resources.audit import evidence
 from resources.audit.evidence import Cell
-from resources.aws.identity_rules import FACTS, Caller, Expectation, Fact
+from resources.check_result import CheckResult
+from resources.identity_rules import FACTS, Caller, Expectation
 from resources.store.store import MIGRATIONS, Store, WarehouseError
 
 RUN = "run-1"
@@ -168,7 +169,9 @@ def night(tmp_path_factory: pytest.TempPathFactory, models: dict[str, Model]) ->
         land(store, cells(datetime.now(UTC)))
         with store.transaction() as connection:
             evidence.record_run(connection, RUN, "test")
-            evidence.record_facts(connection, RUN, [Fact(name, True, "So.") for name in FACTS], SETTINGS.config_hash)
+            evidence.record_facts(
+                connection, RUN, [CheckResult(True, "So.", name=name) for name in FACTS], SETTINGS.config_hash
+            )
             connection.execute("create table org.account (account_id varchar, account_name varchar)")
         for model in models.values():
             build(store, model)

@@ -21,8 +21,7 @@ from pipelines.trust.rules import (
     RETIRING,
     TRAIL_DENIED,
     CellState,
-    StoredFact,
-    Verdict,
+    StoredCheckResult,
     Witness,
     Zero,
     ZeroVerdict,
@@ -35,9 +34,10 @@ from pipelines.trust.rules import (
     zero_verdict,
 )
 from resources.aws.client import Outcome, TrailEvents
-from resources.aws.identity_rules import ACCOUNTS_ARE_DISTINCT, FACTS
 from resources.aws.listing import ZeroSense
+from resources.check_result import CheckResult
 from resources.contract import Role
+from resources.identity_rules import ACCOUNTS_ARE_DISTINCT, FACTS
 
 NOW = datetime(2026, 11, 25, 14, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -47,17 +47,17 @@ OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 # ---------------------------------------------------------------------------------------- the pre-flight
 
 
-def stored(age: timedelta = MINUTE, **changes: Any) -> list[StoredFact]:
+def stored(age: timedelta = MINUTE, **changes: Any) -> list[StoredCheckResult]:
     """A whole pre-flight that passed."""
-    fact = StoredFact("", True, "ERROR", "As it should be.", "run-1", "hash-1", NOW - age)
+    fact = StoredCheckResult(True, "As it should be.", run_id="run-1", config_hash="hash-1", checked_at=NOW - age)
     return [replace(fact, name=name, **changes) for name in FACTS]
 
 
-def preflight(facts: list[StoredFact], *, max_age: timedelta = COLLECTION_MAX_AGE, **other: Any) -> Verdict:
+def preflight(facts: list[StoredCheckResult], *, max_age: timedelta = COLLECTION_MAX_AGE, **other: Any) -> CheckResult:
     return preflight_verdict(facts, now=NOW, max_age=max_age, config_hash="hash-1", **other)
 
 
-def with_fact(name: str, **changes: Any) -> list[StoredFact]:
+def with_fact(name: str, **changes: Any) -> list[StoredCheckResult]:
     return [replace(fact, **changes) if fact.name == name else fact for fact in stored()]
 
 
@@ -131,7 +131,9 @@ CURE = "Run the pre-flight first (`cmdb preflight`, or materialise audit/caller_
         ),
     ],
 )
-def test_the_verdict_on_a_preflight_says_what_is_wrong_and_how_old_it_is(facts: list[StoredFact], said: str) -> None:
+def test_the_verdict_on_a_preflight_says_what_is_wrong_and_how_old_it_is(
+    facts: list[StoredCheckResult], said: str
+) -> None:
     assert preflight(facts).sentence == said
 
 
@@ -626,7 +628,7 @@ def fleet(found: int, *, role: Role = "workload", **others: int) -> list[CellSta
     return [cell(role=role)] * found + rest
 
 
-def judge(cells: list[CellState], tolerance: Decimal = TOLERANCE) -> Verdict:
+def judge(cells: list[CellState], tolerance: Decimal = TOLERANCE) -> CheckResult:
     return listing_verdict("ec2_instance", cells, tolerance)
 
 
@@ -635,7 +637,7 @@ UNPROVABLE = cell("empty_unconfirmed", error_code=TRAIL_DENIED)
 PASSED, WARNED, BLOCKED = "passed", "warned", "blocked"
 
 
-def word(verdict: Verdict) -> str:
+def word(verdict: CheckResult) -> str:
     assert verdict.blocks == (not verdict.passed and verdict.severity == "ERROR")
     return PASSED if verdict.passed else {"ERROR": BLOCKED, "WARN": WARNED}[verdict.severity]
 

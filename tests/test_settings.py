@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.settings import REPOSITORY, Settings, SettingsError, read_settings
-from resources.aws.identity_rules import Expectation
+from resources.identity_rules import Expectation
 
 
 def test_an_empty_environment_gives_the_defaults_of_the_contract() -> None:

@@ -18,8 +18,8 @@ import click
 from pipelines.cli.lies import LIES
 from pipelines.cli.run import closed_to_others, prepare_dagster_home
 from pipelines.settings import DEMO_DATABASE
-from resources.aws.identity_rules import CENTRAL_ROLES
 from resources.contract import CONTRACT, ROLES, policy
+from resources.identity_rules import CENTRAL_ROLES
 from resources.installation import IS_CHECKOUT, WORKING_FOLDER
 from resources.store.store import Store
 

@@ -18,9 +18,9 @@ from pipelines.roles import aws_roles, code_version
 from pipelines.settings import Settings
 from resources.audit import evidence
 from resources.audit.paid_requests import PaidRequests
-from resources.aws.identity_rules import Fact
 from resources.aws.listing import GLOBAL_REGION, Listing
 from resources.aws.messages import Identity, Question
+from resources.check_result import CheckResult
 from resources.contract import Role
 from resources.roles import Management, Workload
 from resources.store.store import Store, WarehouseError
@@ -38,7 +38,7 @@ class NoSuchQuestion(Exception):
 # ------------------------------------------------------------------------------------------- preflight
 
 
-def judge_identities(settings: Settings) -> tuple[tuple[Fact, ...], str]:
+def judge_identities(settings: Settings) -> tuple[tuple[CheckResult, ...], str]:
     """Ask and judge the five facts; returns them and a sentence on whether they were recorded."""
     management = aws_roles(settings)["management"]
     assert isinstance(management, Management), "the resource of the role management"

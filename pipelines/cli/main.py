@@ -150,7 +150,7 @@ def preflight(as_json: bool) -> None:
     if as_json:
         _print_json(
             [
-                {"fact": f.name, "passed": f.passed, "severity": f.severity, "said": f.sentence, "cure": f.cure}
+                {"fact": f.name, "passed": f.passed, "severity": f.severity, "said": f.sentence, "cure": f.hint}
                 for f in facts
             ]
         )

@@ -14,7 +14,7 @@ from rich.text import Text
 from pipelines.cli.run import Night, Summary
 from pipelines.collection.progress import Report, watching
 from pipelines.plain_text import plain
-from resources.aws.identity_rules import Fact
+from resources.check_result import CheckResult
 
 
 class PlainConsole(Console):
@@ -35,15 +35,15 @@ def console(*, on_stderr: bool = False) -> Console:
     return screen
 
 
-def facts_table(facts: Sequence[Fact]) -> Table:
+def facts_table(facts: Sequence[CheckResult]) -> Table:
     """The pre-flight's facts with ✓ or ✗ and the cure of each ✗; ! where a failure is declared."""
     table = Table(show_header=False, box=None, padding=(0, 1))
     for fact in facts:
         mark = "✓" if fact.passed else "!" if fact.severity == "WARN" else "✗"
         style = "green" if fact.passed else "yellow" if mark == "!" else "red"
         table.add_row(Text(mark, style=style), Text(fact.name), Text(plain(fact.sentence)))
-        if not fact.passed and fact.cure:
-            table.add_row("", "", Text(plain(f"→ {fact.cure}")))
+        if not fact.passed and fact.hint:
+            table.add_row("", "", Text(plain(f"→ {fact.hint}")))
     return table
 
 

@@ -35,6 +35,7 @@ from pipelines.trust import rules
 from pipelines.trust.gate import GATE_TAG, begin, open_gate, refuse, refusing, stop_where_blocked
 from resources.audit.evidence import Cell
 from resources.aws.listing import Listing
+from resources.check_result import CheckResult
 from resources.contract import Role
 from resources.roles import AwsRole, Workload
 from resources.warehouse import Warehouse
@@ -164,7 +165,7 @@ def _forget(cells: Sequence[Cell]) -> None:
         gc.collect()
 
 
-def ask(collection: Collection, what: str, judged: Callable[[Sequence[Cell]], None]) -> rules.Verdict | None:
+def ask(collection: Collection, what: str, judged: Callable[[Sequence[Cell]], None]) -> CheckResult | None:
     """Put every question of a step, and again where something speaks against the answer; land what comes of it.
 
     Returns the verdict on the reach of the workload profiles where the step lists regions.
@@ -210,8 +211,8 @@ def ask(collection: Collection, what: str, judged: Callable[[Sequence[Cell]], No
 def _results(
     context: dg.AssetExecutionContext,
     collection: Collection,
-    verdicts: Mapping[str, rules.Verdict],
-    coverage: rules.Verdict | None,
+    verdicts: Mapping[str, CheckResult],
+    coverage: CheckResult | None,
 ) -> Iterator[dg.MaterializeResult[Any]]:
     selected = context.op_execution_context.selected_asset_check_keys
     for listing in collection.listings:

@@ -40,6 +40,7 @@ from resources.aws.dispatch import Processes, ask_all, look_up_all
 from resources.aws.listing import GLOBAL_REGION, Each, Listing, ZeroSense
 from resources.aws.messages import DENIED_BY_POLICY, Answer, Lookup, Outcome, Progress, Question, TrailEvents
 from resources.aws.records import Failed
+from resources.check_result import CheckResult
 from resources.contract import Role
 from resources.roles import AwsRole
 from resources.store.store import Store
@@ -829,7 +830,7 @@ class Collection:
 
     # ------------------------------------------------------------------------------------------ storing
 
-    def commit(self, also: Mapping[str, rules.Verdict] = MappingProxyType({})) -> dict[str, rules.Verdict]:
+    def commit(self, also: Mapping[str, CheckResult] = MappingProxyType({})) -> dict[str, CheckResult]:
         """Name the landed files, write the cells of all parts and the verdict of each listing.
 
         Args:
@@ -867,14 +868,14 @@ class Collection:
                 )
         return verdicts
 
-    def _closed(self, connection: "duckdb.DuckDBPyConnection") -> list[tuple[PolicySkips, rules.Verdict]]:
+    def _closed(self, connection: "duckdb.DuckDBPyConnection") -> list[tuple[PolicySkips, CheckResult]]:
         """What each policy of the organisation closes in the run so far, in place of what earlier steps said of it."""
         before = evidence.forget_check(connection, self.run_id, POLICIES_DENY_NOTHING)
         found = previous.policy_skips(connection, self.run_id, cost_slices.final_days_since(datetime.now(UTC).date()))
         for skips in found:
             if skips.sentence() not in before:
                 self.log(skips.sentence())
-        return [(skips, rules.Verdict(False, skips.sentence(), severity="WARN")) for skips in found]
+        return [(skips, CheckResult(False, skips.sentence(), severity="WARN")) for skips in found]
 
     def _load(self, paths: Sequence[Path]) -> None:
         """Load landed cells, so much at a time as memory takes, a listing as a whole or not at all."""

@@ -25,10 +25,10 @@ from pipelines.trust.gate import GATE_TAG, listing_verdicts, open_gate, refusing
 from resources.audit import evidence
 from resources.audit.evidence import Accounts, PendingZero
 from resources.aws.dispatch import look_up_all
-from resources.aws.identity_rules import CENTRAL_ROLES
 from resources.aws.listing import Listing
 from resources.aws.messages import Identity, Lookup, TrailEvents
 from resources.contract import ROLES, Role
+from resources.identity_rules import CENTRAL_ROLES
 from resources.roles import AwsRole, Workload
 from resources.store.store import Store, explained, make_folder
 from resources.warehouse import Warehouse

@@ -23,6 +23,7 @@ from pipelines.trust import rules
 from resources.audit.evidence import EVERY_ACCOUNT, Accounts
 from resources.aws.listing import GLOBAL_REGION, Listing
 from resources.aws.messages import DENIED_BY_POLICY, OPTIONAL_GRANT, Identity, Outcome, Question
+from resources.check_result import CheckResult
 from resources.contract import Role
 from resources.roles import Workload
 
@@ -408,7 +409,7 @@ def too_many_unplaced(reached: accounts.Reached, asked: int, tolerance: Decimal)
     )
 
 
-def account_coverage(collection: Collection, reached: accounts.Reached) -> rules.Verdict:
+def account_coverage(collection: Collection, reached: accounts.Reached) -> CheckResult:
     """Accounts and spend that no profile reaches: warns; fails when an account is lost from one night to the next."""
     missing = sorted(
         account
@@ -418,20 +419,20 @@ def account_coverage(collection: Collection, reached: accounts.Reached) -> rules
     )
     lost = [account for account in missing if collection.asked_before.get(account, False)]
     if not missing:
-        return rules.Verdict(True, f"A profile reaches each of the {len(reached.profile_of)} active accounts.")
+        return CheckResult(True, f"A profile reaches each of the {len(reached.profile_of)} active accounts.")
     share = previous.unreached_spend(collection.store, missing)
     spend = "" if share is None else f", {share:.1%} of the last thirty days' spend"
     rows = tuple({"account_id": account, "lost": account in lost} for account in missing)
     never = [account for account in missing if account not in lost]
     others = f"; never reached: {', '.join(never[:5])}" if never else ""
     if lost:
-        return rules.Verdict(
+        return CheckResult(
             False,
             f"No profile reaches {', '.join(lost[:5])} any more, which earlier nights did; "
             f"{len(missing)} account(s) are not reached{spend}{others}. Restore the profile, or close the account.",
             at_fault=rows,
         )
-    return rules.Verdict(
+    return CheckResult(
         False,
         f"No profile reaches {len(missing)} account(s) of the organisation{spend}: {', '.join(missing[:5])}. "
         "`cmdb profiles` prints the profile and the role that each of them needs.",

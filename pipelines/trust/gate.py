@@ -20,7 +20,7 @@ from pipelines.trust import rules
 from resources.audit import evidence
 from resources.aws.client import AwsConfigError
 from resources.aws.dispatch import ProcessEnded
-from resources.aws.identity_rules import Severity
+from resources.check_result import CheckResult, Severity
 from resources.contract import ContractViolation
 from resources.release import ProductFileError
 from resources.roles import IdentityRefused
@@ -121,13 +121,21 @@ def verdicts(
     listings: Sequence[str],
     *,
     account_list: bool,
-) -> list[rules.Verdict]:
+) -> list[CheckResult]:
     """What the rules say to building something from these listings now."""
     wanted = list(dict.fromkeys([*([ACCOUNT] if account_list else []), *listings]))
     with store.read() as connection:
         preflight = rules.preflight_verdict(
             [
-                rules.StoredFact(name, passed, _severity(severity), sentence, run, config, checked_at)
+                rules.StoredCheckResult(
+                    passed,
+                    sentence,
+                    severity=_severity(severity),
+                    name=name,
+                    run_id=run,
+                    config_hash=config,
+                    checked_at=checked_at,
+                )
                 for name, passed, severity, sentence, run, config, checked_at in evidence.newest_preflight(connection)
             ],
             now=warehouse.now(),
@@ -142,7 +150,7 @@ def verdicts(
 
 def listing_verdicts(
     connection: "duckdb.DuckDBPyConnection", listings: Sequence[str], settings: Settings
-) -> dict[str, rules.Verdict]:
+) -> dict[str, CheckResult]:
     """What the silent-zero rule says to each listing now."""
     cells = cell_states(evidence.coverage(connection, listings, without_quiet=True))
     standing = evidence.standing(connection, listings)

@@ -11,10 +11,11 @@ from decimal import Decimal
 from typing import Any
 
 from pipelines.trust.organization_policies import is_bare
-from resources.aws.identity_rules import FACTS, Severity
 from resources.aws.listing import ZeroSense
 from resources.aws.messages import DENIED_BY_POLICY, Outcome, TrailEvents
+from resources.check_result import CheckResult
 from resources.contract import Role
+from resources.identity_rules import FACTS
 
 COLLECTION_MAX_AGE = timedelta(minutes=60)
 """How old the pre-flight may be when something is asked of AWS."""
@@ -85,46 +86,27 @@ CLOCKS_APART = timedelta(minutes=1)
 """How far the clock of this machine and CloudTrail's may differ when a refusal is told from an earlier one."""
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """What a rule says, in a sentence. A verdict that did not pass with severity WARN does not block."""
-
-    passed: bool
-    sentence: str
-    severity: Severity = "ERROR"
-    at_fault: tuple[dict[str, Any], ...] = ()
-
-    @property
-    def blocks(self) -> bool:
-        """Whether nothing that depends on it may be built."""
-        return not self.passed and self.severity == "ERROR"
-
-
 # ---------------------------------------------------------------------------------------- the pre-flight
 
 
-@dataclass(frozen=True)
-class StoredFact:
-    """A fact of the pre-flight as it stands in `audit.check_result`."""
+@dataclass(frozen=True, kw_only=True)
+class StoredCheckResult(CheckResult):
+    """A check of the pre-flight as it stands in `audit.check_result`."""
 
-    name: str
-    passed: bool
-    severity: Severity
-    sentence: str
     run_id: str
     config_hash: str
     checked_at: datetime
 
 
 def preflight_verdict(
-    stored: Collection[StoredFact],
+    stored: Collection[StoredCheckResult],
     *,
     now: datetime,
     max_age: timedelta,
     config_hash: str,
     run_id: str = "",
     identities_checked_at: datetime | None = None,
-) -> Verdict:
+) -> CheckResult:
     """Whether the newest pre-flight allows work: whole, of this configuration, young enough, without a failure.
 
     A long night outlives 60 minutes. Within the run that made the pre-flight it stays good for as long as the
@@ -134,26 +116,26 @@ def preflight_verdict(
     missing = [name for name in FACTS if name not in {fact.name for fact in stored}]
     if missing:
         what = "no pre-flight is recorded" if not stored else f"the pre-flight lacks {', '.join(missing)}"
-        return Verdict(False, f"{what[0].upper()}{what[1:]}. {cure}")
+        return CheckResult(False, f"{what[0].upper()}{what[1:]}. {cure}")
     if any(fact.config_hash != config_hash for fact in stored):
-        return Verdict(False, f"The last pre-flight judged another configuration than this one. {cure}")
+        return CheckResult(False, f"The last pre-flight judged another configuration than this one. {cure}")
     failed = [fact for fact in stored if not fact.passed and fact.severity == "ERROR"]
     if failed:
         said = " ".join(f"{fact.name}: {fact.sentence}" for fact in failed)
-        return Verdict(False, f"The pre-flight failed. {said}")
+        return CheckResult(False, f"The pre-flight failed. {said}")
     oldest = min(fact.checked_at for fact in stored)
     own = run_id != "" and all(fact.run_id == run_id for fact in stored)
     if own and identities_checked_at is not None and now - oldest <= MODEL_MAX_AGE:
         oldest = max(oldest, identities_checked_at)
     age = now - oldest
     if age > max_age:
-        return Verdict(
+        return CheckResult(
             False,
             f"The last pre-flight is {_duration(age)} old; at most {_duration(max_age)} is allowed here. {cure}",
         )
     if age < -timedelta(minutes=5):
-        return Verdict(False, f"The last pre-flight lies {_duration(-age)} in the future: check the clock. {cure}")
-    return Verdict(True, f"The pre-flight of run {next(iter(stored)).run_id} is {_duration(age)} old and passed.")
+        return CheckResult(False, f"The last pre-flight lies {_duration(-age)} in the future: check the clock. {cure}")
+    return CheckResult(True, f"The pre-flight of run {next(iter(stored)).run_id} is {_duration(age)} old and passed.")
 
 
 def _duration(age: timedelta) -> str:
@@ -417,7 +399,7 @@ class CellState:
 
 def listing_verdict(
     listing: str, cells: Sequence[CellState], tolerance: Decimal, *, trusted: int = 0, waiting: int = 0
-) -> Verdict:
+) -> CheckResult:
     """The silent-zero rule for one listing: whether models may be built from its cells.
 
     A zero with evidence against it always blocks. A failure blocks where a central role asked, and freezes the cell
@@ -431,16 +413,16 @@ def listing_verdict(
     asked = [cell for cell in cells if cell.outcome != "skipped"]
     asked_count = len(asked) + trusted + waiting
     if not cells and not trusted and not waiting:
-        return Verdict(False, f"{listing} has never been asked. Materialise landing/{listing} first.")
+        return CheckResult(False, f"{listing} has never been asked. Materialise landing/{listing} first.")
     if not asked_count:
         reasons = ", ".join(sorted({cell.skip_reason or "" for cell in cells}))
         standing = [cell for cell in cells if cell.skip_reason != NO_LONGER_ASKED]
         reached = [cell for cell in standing if cell.skip_reason not in UNREACHED]
         if reached and all(cell.skip_reason in ANSWERED_SKIPS | WAITING_SKIPS for cell in reached):
-            return Verdict(True, f"{listing}: there is nothing to ask here ({reasons}).")
+            return CheckResult(True, f"{listing}: there is nothing to ask here ({reasons}).")
         if _is_closed(reached, standing):
             closed = sum(cell.skip_reason in CLOSED for cell in reached)
-            return Verdict(
+            return CheckResult(
                 True,
                 f"{listing}: {closed} of {len(standing)} cells are closed to the collection and no other can be asked "
                 f"({reasons}). What was known before stands, marked stale.",
@@ -454,26 +436,28 @@ def listing_verdict(
             if all(cell.role == "workload" for cell in cells)
             else ""
         )
-        return Verdict(False, f"{listing}: all {len(cells)} cells were skipped ({reasons}), so nobody was asked.{cure}")
+        return CheckResult(
+            False, f"{listing}: all {len(cells)} cells were skipped ({reasons}), so nobody was asked.{cure}"
+        )
     untrusted = [cell for cell in asked if not cell.is_trusted]
     suspect = [cell for cell in untrusted if cell.outcome == "empty_suspect"]
     if suspect:
-        return Verdict(False, _sentence(listing, suspect), at_fault=_rows(suspect))
+        return CheckResult(False, _sentence(listing, suspect), at_fault=_rows(suspect))
     central = [cell for cell in untrusted if cell.role != "workload" and cell.outcome in FAILURES]
     if central:
-        return Verdict(False, f"{_sentence(listing, central)}{_policy_hint(central)}", at_fault=_rows(central))
+        return CheckResult(False, f"{_sentence(listing, central)}{_policy_hint(central)}", at_fault=_rows(central))
     loud = [cell for cell in untrusted if cell.outcome != "empty_unconfirmed" or cell.error_code is not None]
     waiting += len(untrusted) - len(loud)
     counted = [cell for cell in loud if cell.role == "workload"]
     if len(counted) > tolerance * asked_count:
-        return Verdict(
+        return CheckResult(
             False,
             f"{_sentence(listing, counted)} That is {len(counted)} of {asked_count} cells, "
             f"more than CMDB_UNTRUSTED_TOLERANCE={tolerance} allows.{_policy_hint(counted)}",
             at_fault=_rows(counted),
         )
     if loud:
-        return Verdict(
+        return CheckResult(
             False,
             f"{_sentence(listing, loud)} Their last trusted rows are kept, marked stale.",
             severity="WARN",
@@ -483,12 +467,12 @@ def listing_verdict(
     if short:
         return _for_later(listing, short)
     if waiting:
-        return Verdict(
+        return CheckResult(
             True,
             f"{listing}: {asked_count - waiting} of {asked_count} cells are trusted, {waiting} zero(s) wait "
             "for CloudTrail's record of the call; until then their last trusted rows are kept, marked stale.",
         )
-    return Verdict(True, f"{listing}: all {asked_count} cells are trusted.")
+    return CheckResult(True, f"{listing}: all {asked_count} cells are trusted.")
 
 
 def _is_closed(reached: Sequence[CellState], standing: Sequence[CellState]) -> bool:
@@ -503,10 +487,10 @@ def _is_closed(reached: Sequence[CellState], standing: Sequence[CellState]) -> b
     return not (only_left_out and any(cell.skip_reason == "region_not_enabled" for cell in standing))
 
 
-def _for_later(listing: str, cells: Sequence[CellState]) -> Verdict:
+def _for_later(listing: str, cells: Sequence[CellState]) -> CheckResult:
     """What the limit of requests left out: a warning, since what stands is not harmed and the next night goes on."""
     first = min(cells, key=lambda cell: cell.skip_reason == FOR_LATER)
-    return Verdict(
+    return CheckResult(
         False,
         f"{listing}: {len(cells)} part(s) were not asked, because CMDB_COST_REQUEST_LIMIT was reached: "
         f"{', '.join(cell.listing.partition(':')[2] for cell in cells[:5])}{', …' if len(cells) > 5 else ''}. "
@@ -552,7 +536,7 @@ def builds_verdict(
     sources: Mapping[str, Collection[str]],
     built: Mapping[str, datetime],
     answered: Mapping[str, datetime],
-) -> Verdict:
+) -> CheckResult:
     """Whether every relation was built from the newest evidence there is.
 
     Args:
@@ -564,33 +548,33 @@ def builds_verdict(
     for relation, used in uses.items():
         at = built.get(relation)
         if at is None:
-            return Verdict(False, f"{relation} was never built. Materialise it first.")
+            return CheckResult(False, f"{relation} was never built. Materialise it first.")
         older = [name for name in used if name in built and built[name] > at]
         newer = [name for name in sources.get(relation, ()) if name in answered and answered[name] > at]
         if older or newer:
-            return Verdict(
+            return CheckResult(
                 False,
                 f"{relation} was built before {', '.join(older + newer)} was last renewed, so it does not show what is "
                 "known. Materialise it again, and what is built from it.",
             )
-    return Verdict(True, "Every table was built from the newest evidence.")
+    return CheckResult(True, "Every table was built from the newest evidence.")
 
 
 def freshness_verdict(
     listing: str, cells: Sequence[CellState], *, now: datetime, max_age: timedelta = PUBLISH_MAX_AGE
-) -> Verdict:
+) -> CheckResult:
     """Whether the newest collection of a central listing is young enough to be published."""
     if not cells:
-        return Verdict(False, f"{listing} has never been asked. Run `cmdb nightly`.")
+        return CheckResult(False, f"{listing} has never been asked. Run `cmdb nightly`.")
     judged = ANSWERED_SKIPS | WAITING_SKIPS | CLOSED | {FOR_LATER}
     asked = [cell.ended_at for cell in cells if cell.outcome != "skipped" or cell.skip_reason in judged]
     if not asked:
-        return Verdict(False, f"{listing} was not asked: every cell was skipped. Run `cmdb nightly`.")
+        return CheckResult(False, f"{listing} was not asked: every cell was skipped. Run `cmdb nightly`.")
     newest = max(asked)
     if now - newest > max_age:
-        return Verdict(
+        return CheckResult(
             False,
             f"{listing} was last asked {_duration(now - newest)} ago; at most {_duration(max_age)} may be published. "
             "Run `cmdb nightly`.",
         )
-    return Verdict(True, f"{listing} was asked {_duration(now - newest)} ago.")
+    return CheckResult(True, f"{listing} was asked {_duration(now - newest)} ago.")

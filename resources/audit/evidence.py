@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from resources.audit.paid_requests import PaidRequestCount
-from resources.aws.identity_rules import Caller, Expectation, Fact
 from resources.aws.listing import ZeroSense
+from resources.check_result import CheckResult
 from resources.contract import Role
+from resources.identity_rules import Caller, Expectation
 from resources.store.store import WarehouseError
 
 if TYPE_CHECKING:
@@ -278,7 +279,9 @@ def record_callers(
     )
 
 
-def record_facts(connection: "duckdb.DuckDBPyConnection", run_id: str, facts: Iterable[Fact], config_hash: str) -> None:
+def record_facts(
+    connection: "duckdb.DuckDBPyConnection", run_id: str, facts: Iterable[CheckResult], config_hash: str
+) -> None:
     """Write the pre-flight's facts."""
     for fact in facts:
         record_check(
@@ -289,7 +292,7 @@ def record_facts(connection: "duckdb.DuckDBPyConnection", run_id: str, facts: It
             severity=fact.severity,
             passed=fact.passed,
             observed=fact.sentence,
-            expected=fact.cure,
+            expected=fact.hint,
             config_hash=config_hash,
         )
 

@@ -9,13 +9,11 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import combinations
-from typing import Literal
 
+from resources.check_result import CheckResult
 from resources.contract import Role
 
 CENTRAL_ROLES: tuple[Role, ...] = ("management", "operations", "billing")
-
-Severity = Literal["ERROR", "WARN"]
 
 EVERY_ROLE_ANSWERS = "every_role_answers"
 MANAGEMENT_IS_MASTER = "management_is_the_organisations_master"
@@ -85,23 +83,9 @@ class Expectation:
         return {"operations": self.operations_account, "billing": self.billing_account}.get(role, "")
 
 
-@dataclass(frozen=True)
-class Fact:
-    """One rule, judged. A failed fact of severity WARN does not block."""
-
-    name: str
-    passed: bool
-    sentence: str
-    cure: str = ""
-    severity: Severity = "ERROR"
-
-    @property
-    def blocks(self) -> bool:
-        """Whether nothing may be collected while this stands."""
-        return not self.passed and self.severity == "ERROR"
-
-
-def facts(callers: Mapping[Role, Caller], organization: Organization, expectation: Expectation) -> tuple[Fact, ...]:
+def facts(
+    callers: Mapping[Role, Caller], organization: Organization, expectation: Expectation
+) -> tuple[CheckResult, ...]:
     """The five facts, in the order of `FACTS`. What could not be evaluated fails and says so."""
     return (
         every_role_answers(callers),
@@ -112,24 +96,24 @@ def facts(callers: Mapping[Role, Caller], organization: Organization, expectatio
     )
 
 
-def every_role_answers(callers: Mapping[Role, Caller]) -> Fact:
+def every_role_answers(callers: Mapping[Role, Caller]) -> CheckResult:
     """Each central profile is named, exists, and STS answers it."""
     missing = [role for role in CENTRAL_ROLES if role not in callers]
     if missing:
         return _not_evaluated(EVERY_ROLE_ANSWERS, f"{', '.join(missing)} was not asked")
     silent = [caller for caller in callers.values() if caller.account_id is None]
     if silent:
-        return Fact(
-            EVERY_ROLE_ANSWERS,
+        return CheckResult(
             False,
             " ".join(f"{c.role}: {c.error_message}" for c in silent),
-            " ".join(dict.fromkeys(c.cure for c in silent if c.cure)),
+            name=EVERY_ROLE_ANSWERS,
+            hint=" ".join(dict.fromkeys(c.cure for c in silent if c.cure)),
         )
     named = ", ".join(f"{c.role} is {c.account_id}" for c in callers.values())
-    return Fact(EVERY_ROLE_ANSWERS, True, f"STS answered every profile: {named}.")
+    return CheckResult(True, f"STS answered every profile: {named}.", name=EVERY_ROLE_ANSWERS)
 
 
-def _management_is_master(caller: Caller, organization: Organization) -> Fact:
+def _management_is_master(caller: Caller, organization: Organization) -> CheckResult:
     name = MANAGEMENT_IS_MASTER
     if caller.account_id is None:
         return _not_evaluated(name, "the management profile did not answer")
@@ -141,21 +125,21 @@ def _management_is_master(caller: Caller, organization: Organization) -> Fact:
             "or point AWS_MANAGEMENT_PROFILE to an account of an organisation.",
         )
     if caller.account_id != organization.management_account_id:
-        return Fact(
-            name,
+        return CheckResult(
             False,
             f"AWS_MANAGEMENT_PROFILE={caller.profile} is account {caller.account_id}, "
             f"but the organisation's management account is {organization.management_account_id}.",
-            "Point AWS_MANAGEMENT_PROFILE to a profile of the management account.",
+            name=name,
+            hint="Point AWS_MANAGEMENT_PROFILE to a profile of the management account.",
         )
-    return Fact(
-        name,
+    return CheckResult(
         True,
         f"{caller.account_id} is the management account of organisation {organization.organization_id}.",
+        name=name,
     )
 
 
-def is_expected(role: Role, caller: Caller, organization: Organization, expectation: Expectation) -> Fact:
+def is_expected(role: Role, caller: Caller, organization: Organization, expectation: Expectation) -> CheckResult:
     """`operations` or `billing` reaches the account that is expected, or at least a member account."""
     expected = expectation.account(role)
     name = OPERATIONS_IS_EXPECTED if role == "operations" else BILLING_IS_EXPECTED
@@ -165,32 +149,34 @@ def is_expected(role: Role, caller: Caller, organization: Organization, expectat
         return _not_evaluated(name, f"the {role} profile did not answer")
     if expected:
         if caller.account_id == expected:
-            return Fact(name, True, f"{role} is account {expected}, as {variable} says.")
-        return Fact(
-            name,
+            return CheckResult(True, f"{role} is account {expected}, as {variable} says.", name=name)
+        return CheckResult(
             False,
             f"{profile}={caller.profile} is account {caller.account_id}, but {variable} expects {expected}.",
-            f"Point {profile} to a profile of {expected}, or correct {variable}.",
+            name=name,
+            hint=f"Point {profile} to a profile of {expected}, or correct {variable}.",
         )
     if organization.organization_id is None:
         return _not_evaluated(name, f"{variable} expects nothing, and membership of the organisation is unknown")
     if caller.account_id not in organization.members:
-        return Fact(
-            name,
+        return CheckResult(
             False,
             f"{profile}={caller.profile} is account {caller.account_id}, "
             f"which is no member of organisation {organization.organization_id}.",
-            f"Point {profile} to a profile of the organisation, and set {variable} to its account.",
+            name=name,
+            hint=f"Point {profile} to a profile of the organisation, and set {variable} to its account.",
         )
-    return Fact(
-        name,
+    return CheckResult(
         True,
         f"{role} is account {caller.account_id}, a member of the organisation; "
         f"nothing more was expected, since {variable} is not set.",
+        name=name,
     )
 
 
-def accounts_are_distinct(callers: Mapping[Role, Caller], shared: Collection[frozenset[Role]] = frozenset()) -> Fact:
+def accounts_are_distinct(
+    callers: Mapping[Role, Caller], shared: Collection[frozenset[Role]] = frozenset()
+) -> CheckResult:
     """The central profiles reach different accounts, but for pairs declared to share one.
 
     A declared pair that does share an account fails with severity WARN, so that it is seen and does not
@@ -219,20 +205,20 @@ def accounts_are_distinct(callers: Mapping[Role, Caller], shared: Collection[fro
                 f"{first} ({one.profile}) and {second} ({other.profile}) are the same account {one.account_id}."
             )
     if same:
-        return Fact(
-            name,
+        return CheckResult(
             False,
             " ".join(same),
-            "Point each profile to its own account, or declare the pair, such as "
+            name=name,
+            hint="Point each profile to its own account, or declare the pair, such as "
             "CMDB_SHARED_ACCOUNTS=management+billing, if it is meant.",
         )
     if untrue:
-        return Fact(name, False, " ".join(untrue), "Take the pair out of CMDB_SHARED_ACCOUNTS.")
+        return CheckResult(False, " ".join(untrue), name=name, hint="Take the pair out of CMDB_SHARED_ACCOUNTS.")
     if waived:
-        return Fact(name, False, " ".join(waived), severity="WARN")
+        return CheckResult(False, " ".join(waived), name=name, severity="WARN")
     listed = ", ".join(f"{role} {caller.account_id}" for role, caller in callers.items())
-    return Fact(name, True, f"The accounts differ: {listed}.")
+    return CheckResult(True, f"The accounts differ: {listed}.", name=name)
 
 
-def _not_evaluated(name: str, why: str, cure: str = "") -> Fact:
-    return Fact(name, False, f"Not evaluated: {why}.", cure)
+def _not_evaluated(name: str, why: str, hint: str = "") -> CheckResult:
+    return CheckResult(False, f"Not evaluated: {why}.", name=name, hint=hint)
