@@ -86,7 +86,7 @@ class _Ways:
 
     def __init__(self, key: tuple[str, ...]) -> None:
         self._key = key
-        self._users = 0
+        self.users = 0
         self.reaches: dict[Role, Reach] = {}
         self._processes: Processes | None = None
 
@@ -95,7 +95,7 @@ class _Ways:
         """Those of a run, for one more resource."""
         with cls._lock:
             ways = cls._open.setdefault(key, cls(key)) if shared else cls(key)
-            ways._users += 1
+            ways.users += 1
             return ways
 
     def reach(self, role: Role, home_region: str, concurrency: int) -> Reach:
@@ -115,8 +115,8 @@ class _Ways:
     def leave(self) -> None:
         """Close the connections with the last resource that uses them."""
         with self._lock:
-            self._users -= 1
-            if self._users:
+            self.users -= 1
+            if self.users:
                 return
             if self._open.get(self._key) is self:
                 del self._open[self._key]
