@@ -13,10 +13,10 @@ from botocore.model import OperationModel, ServiceModel
 from botocore.parsers import ResponseParserError, create_parser
 
 from pipelines.catalogue import registry as catalogue
-from resources.aws.client import iso_text
 from resources.aws.fast.parsers import Parsers
 from resources.aws.fast.shape_readers import ForeignAnswer
 from resources.aws.service_models import ContractLoader
+from resources.aws.value_text import iso_text
 
 LOADER = ContractLoader(Loader())
 

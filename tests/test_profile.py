@@ -48,12 +48,12 @@ from resources.aws.client import (
     Unmetered,
     _is_throttle,
     available_profiles,
-    iso_text,
 )
 from resources.aws.credentials import EXPIRED_CODES, UNKNOWN_KEY_CODES
 from resources.aws.listing import GLOBAL_REGION, Listing
 from resources.aws.messages import OPTIONAL_GRANT, Lookup
 from resources.aws.records import Failed, record_path
+from resources.aws.value_text import iso_text
 from resources.contract import CONTRACT, ROLES, Role
 from simulator.client import Simulator
 

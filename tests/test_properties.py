@@ -29,9 +29,9 @@ from pipelines.catalogue.registry import listings
 from pipelines.collection import cost_slices as cost
 from pipelines.models.build import read_models
 from pipelines.settings import SettingsError, read_settings
-from resources.aws.client import iso_text
 from resources.aws.fast.parsers import Parsers
 from resources.aws.records import Failed, Pages
+from resources.aws.value_text import iso_text
 
 pytestmark = pytest.mark.property
 

@@ -5,7 +5,6 @@ What AWS does never raises here; it becomes the outcome of an `Answer`. What cou
 elsewhere: here a zero is unconfirmed.
 """
 
-import base64
 import gc
 import json
 import random
@@ -37,7 +36,6 @@ from botocore.exceptions import (
 )
 from botocore.exceptions import ConnectionError as AwsConnectionError
 from botocore.paginate import Paginator
-from botocore.utils import parse_timestamp
 
 from resources.aws.credentials import (
     EXPIRED_CODES,
@@ -53,9 +51,7 @@ from resources.aws.credentials import (
     without_secrets,
 )
 from resources.aws.distinct import distinct
-from resources.aws.fast.parsers import Parsers
 from resources.aws.fast.shape_readers import ForeignAnswer
-from resources.aws.fast.transport import Wire
 from resources.aws.guard import Guard
 from resources.aws.listing import GLOBAL_REGION, Listing
 from resources.aws.messages import (
@@ -72,6 +68,7 @@ from resources.aws.messages import (
 )
 from resources.aws.meter import PRICES_USD, Meter
 from resources.aws.records import TOKEN_FIELDS, Failed, Pages, record_path, redacted
+from resources.aws.sending import Sender
 from resources.aws.service_models import ContractLoader
 from resources.aws.thread_pool import FanOut
 from resources.contract import Role, check, iam_action, is_optional
@@ -330,7 +327,7 @@ class Reach:
         self._request_count = 0
         self._throttle_count = 0
         self._taken_count = 0
-        self._wire = Wire(
+        self._sender = Sender(
             lambda name, operation: check(role, name, operation), self._count_request, self._count_throttle
         )
 
@@ -684,7 +681,7 @@ class Reach:
         """
         listing = question.listing
         client = self._client(asking.profile, listing.service, self.region_of(listing, question.region))
-        model = self._wire.model(client, listing.operation)
+        model = self._sender.model(client, listing.operation)
         given = {listing.account_parameter: question.account_id} if listing.account_parameter else {}
         own_errors = listing.each.own_errors if listing.each is not None and question.batches else ()
         said: list[tuple[Failed, Mapping[str, Any]]] = []
@@ -764,7 +761,7 @@ class Reach:
         """One page, for what is no listing: an answer with none of its members is none."""
         client = self._client(asking.profile, service, region)
         page = self._try(asking, client, operation, parameters)
-        shape = self._wire.model(client, operation).output_shape
+        shape = self._sender.model(client, operation).output_shape
         if shape is not None and shape.members and page.keys().isdisjoint(shape.members):
             raise Failed("failed", "UnreadableAnswer", f"{operation} was answered without anything it answers.", page)
         return page
@@ -808,10 +805,7 @@ class Reach:
                 "Nothing was sent. Hand a meter to Reach.ask, as the collector does for large listings."
             )
         try:
-            made = self._wire.make(client, operation, parameters)
-            if made is not None:
-                return self._wire.send(client, operation, made, credentials)
-            answer: dict[str, Any] = getattr(client, xform_name(operation))(**parameters)
+            return self._sender.send(client, operation, parameters, credentials)
         except ClientError as error:
             secrets = (credentials.token, credentials.secret_key)
             error.response = without_secrets(error.response, *secrets)
@@ -829,7 +823,6 @@ class Reach:
         except UNREADABLE as error:
             failure = Failed("failed", "UnreadableAnswer", f"{operation} was answered with nonsense.")
             raise _Unsettled(failure, throttled=False) from error
-        return answer
 
     def _client(self, profile: str, service: str, region: str) -> Any:
         settings = self._credentials.settings_key(profile)
@@ -844,7 +837,7 @@ class Reach:
                     if service == "s3":
                         # Before botocore's own, which asks HeadBucket where the bucket is and goes there.
                         client.meta.events.register_first("needs-retry.s3", _follow_nobody)
-                    self._wire.share_connections(client)
+                    self._sender.adopt(client)
                     self._clients[key] = client
         return client
 
@@ -854,10 +847,7 @@ class Reach:
             # Nothing but what the contract allows is ever asked through these clients.
             session.register_component("data_loader", self._credentials.config.contract_loader)
             session.register("getattr", self._refuse_cut)
-            # What AWS sent is what lands: as text, which the warehouse types.
-            parsers = Parsers(timestamp_parser=iso_text, blob_parser=_as_sent)
-            session.register_component("response_parser_factory", parsers)
-            self._wire.watch(session)
+            self._sender.watch(session)
             self._sessions[settings] = self._boto3(session)
         return self._sessions[settings]
 
@@ -1049,7 +1039,7 @@ class Reach:
         with self._lock, self._making:
             for client in self._clients.values():
                 client.close()
-            self._wire.close()
+            self._sender.close()
             self._clients.clear()
             self._sessions.clear()
             self._foreign.clear()
@@ -1232,19 +1222,3 @@ def _refusal(
         "name": event["EventName"],
         "error_code": detail["errorCode"],
     }
-
-
-def iso_text(value: Any) -> str:
-    """A timestamp as ISO-8601 text: as AWS sent it, or made from the seconds that JSON protocols send."""
-    if isinstance(value, str) and value[4:5] == "-" and value[10:11] == "T":
-        return value
-    try:
-        at = parse_timestamp(value)
-    except RuntimeError:
-        # botocore's, for a number beyond all years.
-        raise ValueError(f"{value!r} is no time.") from None
-    return str(at.astimezone(UTC).isoformat()).replace("+00:00", "Z")
-
-
-def _as_sent(value: Any) -> str:
-    return base64.b64encode(value).decode() if isinstance(value, bytes) else str(value)

@@ -1,0 +1,24 @@
+"""Timestamps and blobs of AWS's answers as text: what AWS sent is what lands, and the warehouse types it."""
+
+import base64
+from datetime import UTC
+from typing import Any
+
+from botocore.utils import parse_timestamp
+
+
+def iso_text(value: Any) -> str:
+    """A timestamp as ISO-8601 text: as AWS sent it, or made from the seconds that JSON protocols send."""
+    if isinstance(value, str) and value[4:5] == "-" and value[10:11] == "T":
+        return value
+    try:
+        at = parse_timestamp(value)
+    except RuntimeError:
+        # botocore's, for a number beyond all years.
+        raise ValueError(f"{value!r} is no time.") from None
+    return str(at.astimezone(UTC).isoformat()).replace("+00:00", "Z")
+
+
+def blob_text(value: Any) -> str:
+    """A blob as AWS sent it, in Base64."""
+    return base64.b64encode(value).decode() if isinstance(value, bytes) else str(value)
