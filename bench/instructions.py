@@ -28,7 +28,7 @@ from botocore.model import ServiceModel
 from bench.canned import LISTINGS, World, workload_accounts
 from pipelines.catalogue import registry as catalogue
 from pipelines.collection.landing import LandingWriter
-from resources.aws.fast.parsers import Parsers
+from resources.aws.fast.parsers import FastParsers
 from resources.aws.fast.transport import Made, SigningKeys, signed
 from resources.aws.records import Pages
 from resources.aws.service_models import ContractLoader
@@ -50,7 +50,7 @@ def accounts() -> list[str]:
 def work(rounds: int) -> int:
     """The slice, so many times; returns how many calls it stands for."""
     world, known = World(), catalogue.listings()
-    parsers, keys = Parsers(timestamp_parser=str, blob_parser=str), SigningKeys()
+    parsers, keys = FastParsers(timestamp_parser=str, blob_parser=str), SigningKeys()
     loader = ContractLoader(Loader())
     models = {
         name: ServiceModel(loader.load_service_model(name, "service-2"), name)

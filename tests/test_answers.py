@@ -22,9 +22,9 @@ from scripted_aws import Call, Reply, ScriptedAws, as_json, query_error, scripte
 from pipelines.catalogue.registry import listings
 from resources.aws.client import AwsError, ProfileError, Reach, Retry
 from resources.aws.credentials import clock_error
-from resources.aws.fast.xml_parser import ROOTS
 from resources.aws.listing import GLOBAL_REGION, Listing
 from resources.aws.messages import OPTIONAL_GRANT, Answer, Lookup, Question
+from resources.aws.responses import ROOTS
 from resources.contract import Role
 from resources.roles import Management
 

@@ -13,8 +13,8 @@ from botocore.model import OperationModel, ServiceModel
 from botocore.parsers import ResponseParserError, create_parser
 
 from pipelines.catalogue import registry as catalogue
-from resources.aws.fast.parsers import Parsers
-from resources.aws.fast.shape_readers import ForeignAnswer
+from resources.aws.fast.parsers import FastParsers
+from resources.aws.responses import ForeignAnswer, Parsers
 from resources.aws.service_models import ContractLoader
 from resources.aws.value_text import iso_text
 
@@ -120,13 +120,15 @@ def is_answer(shape: Any, node: Any) -> bool:
     return not isinstance(node, dict | list)
 
 
-PARSERS = Parsers(timestamp_parser=iso_text, blob_parser=str)
+WAYS = pytest.mark.parametrize("parsers", [FastParsers, Parsers], ids=["fast", "plain"])
+SETTINGS: dict[str, Any] = {"timestamp_parser": iso_text, "blob_parser": str}
 
 
+@WAYS
 @pytest.mark.parametrize("call", operations())
-def test_what_comes_of_an_answer_is_what_botocore_makes_of_it(call: str) -> None:
+def test_what_comes_of_an_answer_is_what_botocore_makes_of_it(parsers: Any, call: str) -> None:
     shape = model(call).output_shape
-    theirs, ours = create_parser("json"), PARSERS.create_parser("json")
+    theirs, ours = create_parser("json"), parsers(**SETTINGS).create_parser("json")
     theirs.__init__(timestamp_parser=iso_text, blob_parser=str)
     seen = set()
     for seed in range(40):
@@ -143,23 +145,26 @@ def test_what_comes_of_an_answer_is_what_botocore_makes_of_it(call: str) -> None
     assert len(seen) > 1
 
 
-def test_timestamps_and_blobs_are_botocores_where_nothing_else_is_said() -> None:
+@WAYS
+def test_timestamps_and_blobs_are_botocores_where_nothing_else_is_said(parsers: Any) -> None:
     shape = model("cloudtrail:LookupEvents").output_shape
     body = json.dumps({"Events": [{"EventTime": 1764032400.5}, {"EventTime": "2026-11-25T01:02:03Z"}]}).encode()
     expected = read(create_parser("json"), body, shape)
-    assert read(Parsers().create_parser("json"), body, shape) == expected
+    assert read(parsers().create_parser("json"), body, shape) == expected
     assert expected["Events"][0]["EventTime"].year == 2025
 
 
-def test_no_amount_becomes_a_float() -> None:
+@WAYS
+def test_no_amount_becomes_a_float(parsers: Any) -> None:
     shape = model("ce:GetCostAndUsage").output_shape
     amount = {"Amount": "0.10000000000000000001", "Unit": "USD"}
     group = {"Keys": ["EC2"], "Metrics": {"UnblendedCost": amount}}
     body = json.dumps({"ResultsByTime": [{"Groups": [group], "Total": {"UnblendedCost": amount}}]}).encode()
-    (day,) = read(PARSERS.create_parser("json"), body, shape)["ResultsByTime"]
+    (day,) = read(parsers(**SETTINGS).create_parser("json"), body, shape)["ResultsByTime"]
     assert day == {"Total": {"UnblendedCost": amount}, "Groups": [group]}
 
 
+@WAYS
 @pytest.mark.parametrize(
     ("body", "status"),
     [
@@ -176,14 +181,15 @@ def test_no_amount_becomes_a_float() -> None:
         (b'{"ResultsByTime": [], "__type": null, "notInTheModel": [{}]}', 200),
     ],
 )  # fmt: skip
-def test_errors_and_nonsense_are_what_they_are_for_botocore(body: bytes, status: int) -> None:
+def test_errors_and_nonsense_are_what_they_are_for_botocore(parsers: Any, body: bytes, status: int) -> None:
     shape = model("ce:GetCostAndUsage").output_shape
     for headers in ({}, {"x-amzn-RequestId": "r"}):
         for protocol in ("json", "rest-json"):
             expected = read(create_parser(protocol), body, shape, status, **headers)
-            assert read(Parsers().create_parser(protocol), body, shape, status, **headers) == expected
+            assert read(parsers().create_parser(protocol), body, shape, status, **headers) == expected
 
 
+@WAYS
 @pytest.mark.parametrize("protocol", ["json", "rest-json"])
 @pytest.mark.parametrize(
     ("body", "how"),
@@ -208,39 +214,43 @@ def test_errors_and_nonsense_are_what_they_are_for_botocore(body: bytes, status:
         (b'{"ResultsByTime": [], "__type": "a.b#Denied:http://c"}', "with a body that calls itself Denied"),
     ],
 )  # fmt: skip
-def test_what_is_no_answer_is_said_to_be_none(protocol: str, body: bytes, how: str) -> None:
+def test_what_is_no_answer_is_said_to_be_none(parsers: Any, protocol: str, body: bytes, how: str) -> None:
     shape = model("ce:GetCostAndUsage").output_shape
     with pytest.raises(ForeignAnswer) as caught:
-        Parsers().create_parser(protocol).parse(response(body, operation="GetCostAndUsage"), shape)
+        parsers().create_parser(protocol).parse(response(body, operation="GetCostAndUsage"), shape)
     assert how in str(caught.value)
 
 
+@WAYS
 @pytest.mark.parametrize("protocol", ["json", "rest-json"])
-def test_more_than_plain_values_in_a_list_or_map_of_them_is_no_answer(protocol: str) -> None:
+def test_more_than_plain_values_in_a_list_or_map_of_them_is_no_answer(parsers: Any, protocol: str) -> None:
     shape = model("ce:GetCostAndUsage").output_shape
     for group in ({"Keys": ["a", ["b"]]}, {"Metrics": {"a": {"Amount": {}}}}, {"Keys": [{}]}):
         body = json.dumps({"ResultsByTime": [{"Groups": [{"Keys": ["a"]}, group]}]}).encode()
-        assert read(Parsers().create_parser(protocol), body, shape) is ForeignAnswer
+        assert read(parsers().create_parser(protocol), body, shape) is ForeignAnswer
 
 
-def test_an_error_that_only_a_header_names_is_no_answer() -> None:
+@WAYS
+def test_an_error_that_only_a_header_names_is_no_answer(parsers: Any) -> None:
     shape = model("ce:GetCostAndUsage").output_shape
     for protocol in ("json", "rest-json"):
         said = read(
-            Parsers().create_parser(protocol), b'{"ResultsByTime": []}', shape, **{"x-amzn-errortype": "Denied"}
+            parsers().create_parser(protocol), b'{"ResultsByTime": []}', shape, **{"x-amzn-errortype": "Denied"}
         )
         assert said is ForeignAnswer
 
 
-def test_a_protocol_that_nobody_reads_is_a_mistake() -> None:
+@WAYS
+def test_a_protocol_that_nobody_reads_is_a_mistake(parsers: Any) -> None:
     with pytest.raises(ValueError, match="no parser of the protocol smithy-rpc-v2-cbor"):
-        PARSERS.create_parser("smithy-rpc-v2-cbor")
+        parsers(**SETTINGS).create_parser("smithy-rpc-v2-cbor")
 
 
-def test_nothing_is_remembered_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+@WAYS
+def test_nothing_is_remembered_without_end(parsers: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("resources.aws.fast.json_parser.SPELLINGS_KEPT", 2)
     shape = model("ce:GetCostAndUsage").output_shape
-    ours, theirs = Parsers().create_parser("json"), create_parser("json")
+    ours, theirs = parsers().create_parser("json"), create_parser("json")
     for name in ("ResultsByTime", "a", "b", "GroupDefinitions", "a"):
         body = json.dumps({name: [], "NextPageToken": "t"}).encode()
         assert read(ours, body, shape) == read(theirs, body, shape)

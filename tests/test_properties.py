@@ -29,7 +29,7 @@ from pipelines.catalogue.registry import listings
 from pipelines.collection import cost_slices as cost
 from pipelines.models.build import read_models
 from pipelines.settings import SettingsError, read_settings
-from resources.aws.fast.parsers import Parsers
+from resources.aws.fast.parsers import FastParsers
 from resources.aws.records import Failed, Pages
 from resources.aws.value_text import iso_text
 
@@ -210,12 +210,12 @@ def test_tags_that_come_in_xml_or_json_are_what_was_sent(pairs: list[tuple[str, 
     )
     body = f"<DescribeVpcsResponse><vpcSet><item><tagSet>{items}</tagSet></item></vpcSet></DescribeVpcsResponse>"
     shape = test_xml_answers.service("ec2").operation_model("DescribeVpcs").output_shape
-    (vpc,) = test_xml_answers.read(Parsers().create_parser("ec2"), body.encode(), shape)["Vpcs"]
+    (vpc,) = test_xml_answers.read(FastParsers().create_parser("ec2"), body.encode(), shape)["Vpcs"]
     assert vpc["Tags"] == sent
 
     shape = test_json_answers.model("organizations:ListTagsForResource").output_shape
     body = json.dumps({"Tags": sent}, ensure_ascii=how == 0)
-    assert test_json_answers.read(Parsers().create_parser("json"), body.encode(), shape)["Tags"] == sent
+    assert test_json_answers.read(FastParsers().create_parser("json"), body.encode(), shape)["Tags"] == sent
 
 
 def page_of(records: list[Any], listing: Any) -> Any:

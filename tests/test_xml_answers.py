@@ -14,10 +14,9 @@ from botocore.model import ServiceModel
 from botocore.parsers import ResponseParserError, create_parser
 
 from pipelines.catalogue import registry as catalogue
-from resources.aws.fast.parsers import Parsers
-from resources.aws.fast.shape_readers import ForeignAnswer
-from resources.aws.fast.xml_parser import ROOTS
+from resources.aws.fast.parsers import FastParsers
 from resources.aws.listing import Listing
+from resources.aws.responses import ROOTS, ForeignAnswer, Parsers
 
 PROTOCOLS = ("ec2", "query")
 
@@ -103,16 +102,18 @@ def read(parser: Any, body: bytes, shape: Any, status: int = 200, operation: str
         return type(error)
 
 
-PARSERS = Parsers(timestamp_parser=str.upper, blob_parser=str)
+WAYS = pytest.mark.parametrize("parsers", [FastParsers, Parsers], ids=["fast", "plain"])
+SETTINGS: dict[str, Any] = {"timestamp_parser": str.upper, "blob_parser": str}
 
 
+@WAYS
 @pytest.mark.parametrize("listing", listings(), ids=lambda listing: listing.call)
-def test_what_comes_of_an_answer_is_what_botocore_makes_of_it(listing: Listing) -> None:
+def test_what_comes_of_an_answer_is_what_botocore_makes_of_it(parsers: Any, listing: Listing) -> None:
     model = service(listing.service)
     shape = model.operation_model(listing.operation).output_shape
     theirs = create_parser(model.resolved_protocol)
     theirs.__init__(timestamp_parser=str.upper, blob_parser=str)
-    ours = PARSERS.create_parser(model.resolved_protocol)
+    ours = parsers(**SETTINGS).create_parser(model.resolved_protocol)
     seen = set()
     for seed in range(6):
         writer = Writer(seed, 0.0 if seed < 4 else 0.05)
@@ -126,6 +127,7 @@ def test_what_comes_of_an_answer_is_what_botocore_makes_of_it(listing: Listing) 
     assert len(seen) > 1
 
 
+@WAYS
 @pytest.mark.parametrize(
     ("body", "status"),
     [
@@ -141,16 +143,17 @@ def test_what_comes_of_an_answer_is_what_botocore_makes_of_it(listing: Listing) 
         (b"{}", 200),
     ],
 )  # fmt: skip
-def test_errors_and_nonsense_are_what_they_are_for_botocore(body: bytes, status: int) -> None:
+def test_errors_and_nonsense_are_what_they_are_for_botocore(parsers: Any, body: bytes, status: int) -> None:
     shape = service("ec2").operation_model("DescribeVpcs").output_shape
     for protocol in PROTOCOLS:
         expected = read(create_parser(protocol), body, shape, status)
-        assert read(Parsers().create_parser(protocol), body, shape, status) == expected
+        assert read(parsers().create_parser(protocol), body, shape, status) == expected
 
 
 S3_LIST = b"<ListAllMyBucketsResult><Buckets/></ListAllMyBucketsResult>"
 
 
+@WAYS
 @pytest.mark.parametrize(
     ("name", "operation", "body", "how"),
     [
@@ -170,27 +173,28 @@ S3_LIST = b"<ListAllMyBucketsResult><Buckets/></ListAllMyBucketsResult>"
         ("s3", "ListBuckets", S3_LIST.replace(b"/>", b">no</Buckets>"), "with text in place of a list"),
         ("s3", "ListObjectsV2", S3_LIST, "with <ListAllMyBucketsResult> in place of <ListBucketResult>"),
         ("s3control", "ListTagsForResource", S3_LIST, "in place of <ListTagsForResourceResult>"),
-        ("s3", "HeadBucket", S3_LIST, "its root is not in resources/aws/fast/xml_parser.py ROOTS"),
+        ("s3", "HeadBucket", S3_LIST, "its root is not in resources/aws/responses.py ROOTS"),
     ],
 )
-def test_what_is_no_answer_is_said_to_be_none(name: str, operation: str, body: bytes, how: str) -> None:
+def test_what_is_no_answer_is_said_to_be_none(parsers: Any, name: str, operation: str, body: bytes, how: str) -> None:
     model = service(name)
     context = {"operation_name": operation}
     said = {"headers": {}, "status_code": 200, "body": body, "context": context}
-    parser = PARSERS.create_parser(model.resolved_protocol)
+    parser = parsers(**SETTINGS).create_parser(model.resolved_protocol)
     with pytest.raises(ForeignAnswer) as caught:
         parser.parse(said, model.operation_model(operation).output_shape)
     assert how in str(caught.value)
 
 
-def test_an_answer_of_rest_with_xml_is_what_botocore_makes_of_it() -> None:
+@WAYS
+def test_an_answer_of_rest_with_xml_is_what_botocore_makes_of_it(parsers: Any) -> None:
     shape = service("s3").operation_model("ListBuckets").output_shape
     body = S3_LIST.replace(
         b"<Buckets/>", b"<Buckets><Bucket><Name>b</Name></Bucket></Buckets><Owner><ID>o</ID></Owner>"
     )
     expected = read(create_parser("rest-xml"), body, shape, operation="ListBuckets")
     assert expected["Buckets"] == [{"Name": "b"}]
-    assert read(PARSERS.create_parser("rest-xml"), body, shape, operation="ListBuckets") == expected
+    assert read(parsers(**SETTINGS).create_parser("rest-xml"), body, shape, operation="ListBuckets") == expected
 
 
 def test_every_root_of_rest_with_xml_is_known() -> None:
@@ -202,6 +206,7 @@ def is_rest_xml(listing: Listing) -> bool:
     return bool(service(listing.service).resolved_protocol == "rest-xml")
 
 
+@WAYS
 @pytest.mark.parametrize(
     ("body", "tags"),
     [
@@ -211,11 +216,13 @@ def is_rest_xml(listing: Listing) -> bool:
     ],
 )
 def test_a_bucket_without_tags_has_none_whether_or_not_the_empty_list_is_sent(
-    body: bytes, tags: list[object] | None
+    parsers: Any, body: bytes, tags: list[object] | None
 ) -> None:
     model = service("s3control")
     said = {"headers": {}, "status_code": 200, "body": body, "context": {"operation_name": "ListTagsForResource"}}
-    parsed = PARSERS.create_parser(model.resolved_protocol).parse(
-        said, model.operation_model("ListTagsForResource").output_shape
+    parsed = (
+        parsers(**SETTINGS)
+        .create_parser(model.resolved_protocol)
+        .parse(said, model.operation_model("ListTagsForResource").output_shape)
     )
     assert parsed.get("Tags") == tags

@@ -51,7 +51,6 @@ from resources.aws.credentials import (
     without_secrets,
 )
 from resources.aws.distinct import distinct
-from resources.aws.fast.shape_readers import ForeignAnswer
 from resources.aws.guard import Guard
 from resources.aws.listing import GLOBAL_REGION, Listing
 from resources.aws.messages import (
@@ -68,6 +67,7 @@ from resources.aws.messages import (
 )
 from resources.aws.meter import PRICES_USD, Meter
 from resources.aws.records import TOKEN_FIELDS, Failed, Pages, record_path, redacted
+from resources.aws.responses import ForeignAnswer
 from resources.aws.sending import Sender
 from resources.aws.service_models import ContractLoader
 from resources.aws.thread_pool import FanOut

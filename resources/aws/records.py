@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from typing import Any
 
-from resources.aws.fast.json_parser import decoded_json
 from resources.aws.listing import Listing
 from resources.aws.messages import Outcome
+from resources.aws.responses import decoded_json
 
 TOKEN_FIELDS = ("NextToken", "nextToken", "NextPageToken", "NextMarker", "Marker", "PaginationToken")
 """Where an answer says that there is more, for calls whose paging nobody has described."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from botocore import xform_name
 
-from resources.aws.fast.parsers import Parsers
+from resources.aws.fast.parsers import FastParsers
 from resources.aws.fast.transport import Wire
 from resources.aws.value_text import blob_text, iso_text
 
@@ -32,7 +32,9 @@ class Sender:
 
     def watch(self, session: Any) -> None:
         """Set up a botocore session whose clients are to send through here."""
-        session.register_component("response_parser_factory", Parsers(timestamp_parser=iso_text, blob_parser=blob_text))
+        session.register_component(
+            "response_parser_factory", FastParsers(timestamp_parser=iso_text, blob_parser=blob_text)
+        )
         self._wire.watch(session)
 
     def adopt(self, client: Any) -> None:

@@ -3,43 +3,38 @@
 from collections.abc import Callable
 from typing import Any
 
-from botocore.parsers import ResponseParserError
-
 Reader = Callable[[Any], Any]
-"""Makes a value of what an answer has for a shape."""
+"""Makes a value of what a body has for a shape."""
 
 SPELLINGS_KEPT = 1_000
-"""So many spellings of its members' names a structure remembers: an answer cannot make it remember without end."""
+"""So many spellings of its members' names a structure remembers: a body cannot make it remember without end."""
 
 
-class ForeignAnswer(ResponseParserError):  # type: ignore[misc]  # botocore publishes no types
-    """A body with status 200 that is no answer to what was asked. The message says what it is, after `answered`."""
+class Rare(Exception):
+    """A body holds what only botocore's own parser reads. Nothing of what was read counts."""
 
 
-def operation_of(response: dict[str, Any]) -> str:
-    """The operation that a response is parsed for."""
-    return str(response["context"]["operation_name"])
+def metadata_of(response: dict[str, Any], told: dict[str, Any]) -> dict[str, Any]:
+    """`ResponseMetadata` as botocore gives it: what the response tells, then status and headers."""
+    told["HTTPStatusCode"] = response["status_code"]
+    told["HTTPHeaders"] = {name.lower(): value for name, value in response["headers"].items()}
+    return told
 
 
 class ByShape:
-    """A parser of botocore's that goes by readers, and leaves what is rare to a plain one of the same protocol.
+    """Keeps one reader a shape. Subclasses say how to make one."""
 
-    Beside one of botocore's parsers as base class.
-    """
-
-    _plain: Any
-    _timestamp_parser: Callable[[Any], Any]
-
-    def _made_with(self, plain: Any) -> None:
-        self._plain = plain
+    def __init__(self) -> None:
         # By the identity of a shape, which is kept with its reader: shapes of one name differ by where they stand.
         self._readers: dict[int, tuple[Any, Reader]] = {}
 
-    def _reader(self, shape: Any) -> Reader:
+    def reader(self, shape: Any) -> Reader:
+        """The reader of a shape."""
         known = self._readers.get(id(shape))
         if known is None:
-            known = self._readers[id(shape)] = (shape, self._made(shape))
+            known = self._readers[id(shape)] = (shape, self.made(shape))
         return known[1]
 
-    def _made(self, shape: Any) -> Reader:
+    def made(self, shape: Any) -> Reader:
+        """A new reader of a shape."""
         raise NotImplementedError

@@ -1,90 +1,82 @@
 """Reads the XML of EC2 and of the query protocol as botocore does, without going through the whole model each time.
 
 botocore looks, in each element, for every member that its model has: an instance has sixty. Here an element says which
-members there are. What comes of it is the same, to the order of the fields; a test holds each against botocore's. What
-is rare (repeated elements, flattened lists, unions) is left to botocore's own parser.
-
-In one thing all protocols in XML are stricter than botocore, which looks at no root: a body whose root is not that of
-the operation's answer, that has text in the place of a list's elements or a list twice, is no answer.
+members there are. The result is the same, to the order of the fields; tests compare each with botocore's. A body with
+anything rare in it (a repeated element, a flattened list, a union) goes to the strict parser as a whole.
 """
 
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
+import base64
 from typing import Any
 
-from botocore.parsers import EC2QueryParser, QueryParser, RestXMLParser
+from botocore.utils import parse_timestamp
 
-from resources.aws.fast.shape_readers import SPELLINGS_KEPT, ByShape, ForeignAnswer, Reader, operation_of
-
-ROOTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {
-        "ListBuckets": ("ListAllMyBucketsResult",),
-        "ListObjectsV2": ("ListBucketResult",),
-        # The API reference has the first; what serialises by the name of the operation sends the second.
-        "ListTagsForResource": ("ListTagsForResourceResult", "ListTagsForResourceResponse"),
-    }
+from resources.aws.fast.shape_readers import SPELLINGS_KEPT, ByShape, Rare, Reader, metadata_of
+from resources.aws.responses import (
+    BodyParser,
+    check_list,
+    check_root,
+    list_given_twice,
+    local_name,
+    operation_of,
+    xml_root,
 )
-"""Roots of the answers of REST with XML by operation, from AWS's API reference: botocore's models do not name them."""
 
 
-EMPTY_MEANS_NONE: Mapping[str, tuple[str, ...]] = MappingProxyType({"ListTagsForResource": ("Tags",)})
-"""Lists that an answer without any element is known to have none of, since its root says which answer it is: whether S3
-sends an empty list for a bucket without tags is written nowhere."""
+class FastXmlParser(ByShape):
+    """Reads bodies by the elements that there are.
 
+    Args:
+        strict: the strict parser of the same protocol.
+        is_ec2: whether the request id is the root's own, as EC2 has it.
+        timestamp_parser: as botocore's parsers have it.
+        blob_parser: as botocore's parsers have it.
+    """
 
-def _check_root(root: Any, *names: str) -> None:
-    found = root.tag.rpartition("}")[2]
-    if found not in names:
-        raise ForeignAnswer(f"with <{found[:100]}> in place of <{names[0]}>" if found else "with an empty body")
+    def __init__(
+        self, strict: BodyParser, *, is_ec2: bool, timestamp_parser: Any = None, blob_parser: Any = None
+    ) -> None:
+        super().__init__()
+        self._strict = strict
+        self._is_ec2 = is_ec2
+        self._timestamp = timestamp_parser or parse_timestamp
+        self._blob = blob_parser or base64.b64decode
 
+    def parse(self, response: dict[str, Any], shape: Any) -> dict[str, Any]:
+        """The response, as the strict parser gives it.
 
-def _check_list(shape: Any, node: Any) -> None:
-    if isinstance(node, list):
-        raise ForeignAnswer(f"with a list given twice ({shape.name})")
-    if not len(node) and (node.text or "").strip():
-        raise ForeignAnswer(f"with text in place of a list ({shape.name})")
+        Raises:
+            ForeignAnswer: the body is not what the model says.
+        """
+        if response["status_code"] < 300 and shape is not None and not response["context"].get("checksum"):
+            root = xml_root(response["body"])
+            if root is not None:
+                check_root(root, f"{operation_of(response)}Response")
+                try:
+                    parsed: dict[str, Any] = self.reader(shape)(_result(root, shape))
+                    parsed["ResponseMetadata"] = metadata_of(response, self._told(root))
+                except Rare:
+                    pass
+                else:
+                    return parsed
+        return self._strict.parse(response, shape)
 
+    def _told(self, root: Any) -> dict[str, Any]:
+        """The metadata in a body: the request id, and whatever else a service of the query protocol puts beside it."""
+        wanted = "requestId" if self._is_ec2 else "ResponseMetadata"
+        found = [child for child in root if local_name(child) == wanted]
+        if not found:
+            return {}
+        if len(found) > 1:
+            raise Rare
+        if self._is_ec2:
+            return {"RequestId": found[0].text}
+        told = {local_name(child): child.text for child in found[0]}
+        if len(told) < len(found[0]):
+            raise Rare
+        return told
 
-class _Lists:
-    """What botocore reads, but no list that is given twice or has text for elements; beside one of its parsers."""
-
-    def _handle_list(self, shape: Any, node: Any) -> Any:
-        if not shape.serialization.get("flattened"):
-            _check_list(shape, node)
-        return super()._handle_list(shape, node)  # type: ignore[misc]  # of botocore's class
-
-
-class _PlainQuery(_Lists, QueryParser):  # type: ignore[misc]  # botocore publishes no types
-    """Botocore's parser of the query protocol."""
-
-
-class _PlainEC2(_Lists, EC2QueryParser):  # type: ignore[misc]  # botocore publishes no types
-    """Botocore's parser of EC2's protocol."""
-
-
-class _ByElement(ByShape):
-    """What both protocols share: a reader goes by the elements that there are."""
-
-    _parse_xml_string_to_dom: Callable[[Any], Any]
-    _find_result_wrapped_shape: Callable[[str, Any], Any]
-    _inject_response_metadata: Callable[[Any, Any], None]
-
-    def _do_parse(self, response: dict[str, Any], shape: Any) -> Any:
-        root = self._parse_xml_string_to_dom(response["body"])
-        _check_root(root, f"{operation_of(response)}Response")
-        parsed: Any = {}
-        if shape is not None:
-            wrapper = shape.serialization.get("resultWrapper")
-            parsed = self._parse_shape(shape, self._find_result_wrapped_shape(wrapper, root) if wrapper else root)
-        self._inject_response_metadata(root, parsed)
-        return parsed
-
-    def _parse_shape(self, shape: Any, node: Any) -> Any:
-        if isinstance(node, list):
-            return self._plain._parse_shape(shape, node)
-        return self._reader(shape)(node)
-
-    def _made(self, shape: Any) -> Reader:
+    def made(self, shape: Any) -> Reader:
+        """A reader of elements of a shape."""
         kind = shape.type_name
         if kind == "string":
             return _text
@@ -92,24 +84,17 @@ class _ByElement(ByShape):
             return lambda node: node.text == "true"
         if kind in ("integer", "long"):
             return lambda node: int(node.text or "")
+        if kind in ("float", "double"):
+            return lambda node: float(node.text or "")
         if kind == "timestamp":
-            return lambda node: self._timestamp_parser(node.text or "")
+            return lambda node: self._timestamp(node.text or "")
+        if kind == "blob":
+            return lambda node: self._blob(node.text or "")
         if kind == "list" and not shape.serialization.get("flattened"):
             return self._list(shape)
-        if kind == "structure" and not self._is_rare(shape):
+        if kind == "structure" and not _is_rare(shape):
             return self._structure(shape)
-        return lambda node: self._plain._parse_shape(shape, node)
-
-    def _is_rare(self, shape: Any) -> bool:
-        return (
-            shape.metadata.get("exception", False)
-            or shape.is_tagged_union
-            or any(
-                member.serialization.get(how)
-                for member in shape.members.values()
-                for how in ("flattened", "xmlAttribute", "location", "eventheader")
-            )
-        )
+        return _refuse
 
     def _list(self, shape: Any) -> Reader:
         # Not before it is needed: a shape may hold itself.
@@ -118,10 +103,10 @@ class _ByElement(ByShape):
         def read_list(node: Any) -> list[Any]:
             nonlocal read
             if read is None:
-                read = self._reader(shape.member)
+                read = self.reader(shape.member)
             found = [read(item) for item in node]
             if not found:
-                _check_list(shape, node)
+                check_list(shape, node)
             return found
 
         return read_list
@@ -132,8 +117,8 @@ class _ByElement(ByShape):
             for rank, (name, member) in enumerate(shape.members.items())
         }
         if len(members) < len(shape.members):
-            return lambda node: self._plain._parse_shape(shape, node)
-        ranks = {name: rank for rank, (name, *_) in enumerate(shape.members.items())}
+            return _refuse
+        ranks = {name: rank for rank, name in enumerate(shape.members)}
         by_tag: dict[str, tuple[int, str, Reader]] = {}
 
         def known(tag: str) -> tuple[int, str, Reader] | None:
@@ -141,7 +126,7 @@ class _ByElement(ByShape):
             if found is None:
                 return None
             rank, name, member = found
-            entry = (rank, name, self._reader(member))
+            entry = (rank, name, self.reader(member))
             if len(by_tag) < SPELLINGS_KEPT:
                 by_tag[tag] = entry
             return entry
@@ -158,7 +143,9 @@ class _ByElement(ByShape):
                 rank, name, read = entry
                 if rank <= last:
                     if name in parsed:
-                        return self._plain._parse_shape(shape, node)
+                        if shape.members[name].type_name == "list":
+                            raise list_given_twice(shape.members[name])
+                        raise Rare
                     in_order = False
                 else:
                     last = rank
@@ -170,52 +157,33 @@ class _ByElement(ByShape):
         return read_structure
 
 
+def _result(root: Any, shape: Any) -> Any:
+    """The element that has the members of the output."""
+    wrapper = shape.serialization.get("resultWrapper")
+    if not wrapper:
+        return root
+    found = [child for child in root if local_name(child) == wrapper]
+    if len(found) != 1:
+        raise Rare
+    return found[0]
+
+
+def _is_rare(shape: Any) -> bool:
+    return (
+        shape.metadata.get("exception", False)
+        or shape.is_tagged_union
+        or any(
+            member.serialization.get(how)
+            for member in shape.members.values()
+            for how in ("flattened", "xmlAttribute", "location", "eventheader")
+        )
+    )
+
+
+def _refuse(node: Any) -> Any:
+    raise Rare
+
+
 def _text(node: Any) -> str:
     text: str | None = node.text
     return "" if text is None else text
-
-
-class QueryAnswers(_ByElement, QueryParser):  # type: ignore[misc]  # botocore publishes no types
-    """Botocore's parser of the query protocol, by element.
-
-    Args:
-        settings: of botocore's parsers, such as `timestamp_parser`.
-    """
-
-    def __init__(self, **settings: Any) -> None:
-        super().__init__(**settings)
-        self._made_with(_PlainQuery(**settings))
-
-
-class EC2Answers(_ByElement, EC2QueryParser):  # type: ignore[misc]  # botocore publishes no types
-    """Botocore's parser of EC2's protocol, by element.
-
-    Args:
-        settings: of botocore's parsers, such as `timestamp_parser`.
-    """
-
-    def __init__(self, **settings: Any) -> None:
-        super().__init__(**settings)
-        self._made_with(_PlainEC2(**settings))
-
-
-class RestXmlAnswers(_Lists, RestXMLParser):  # type: ignore[misc]  # botocore publishes no types
-    """Botocore's parser of REST with XML, for answers that are what they say.
-
-    Args:
-        settings: of botocore's parsers, such as `timestamp_parser`.
-    """
-
-    def _do_parse(self, response: dict[str, Any], shape: Any) -> Any:
-        operation = operation_of(response)
-        if operation not in ROOTS:
-            raise ForeignAnswer(
-                "with something that cannot be told: its root is not in resources/aws/fast/xml_parser.py ROOTS"
-            )
-        # Parsed twice: what comes this way is small.
-        root = self._initial_body_parse(response["body"])
-        _check_root(root, *ROOTS[operation])
-        parsed = super()._do_parse(response, shape)
-        if operation in EMPTY_MEANS_NONE and not len(root):
-            parsed |= {name: [] for name in EMPTY_MEANS_NONE[operation]}
-        return parsed

@@ -1,0 +1,403 @@
+"""The parsers of AWS's responses: botocore's, which take nothing for a response that is none.
+
+botocore reads an empty body, half a document or a sign-in page of a network as a success without records. Here each
+body with status 200 is looked at first: its root, its kind, its lists. The parsers of `resources.aws.fast` read the
+same bodies quicker, by the same rules.
+"""
+
+import json
+import re
+import xml.etree.ElementTree as ET
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
+from typing import Any, Protocol
+
+from botocore.parsers import ResponseParserError, ResponseParserFactory
+
+ROOTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "ListBuckets": ("ListAllMyBucketsResult",),
+        "ListObjectsV2": ("ListBucketResult",),
+        # The API reference has the first; what serialises by the name of the operation sends the second.
+        "ListTagsForResource": ("ListTagsForResourceResult", "ListTagsForResourceResponse"),
+    }
+)
+"""Roots of the responses of REST with XML by operation, from AWS's API reference: botocore's models name none."""
+
+
+EMPTY_MEANS_NONE: Mapping[str, tuple[str, ...]] = MappingProxyType({"ListTagsForResource": ("Tags",)})
+"""Lists that a response without any element is known to have none of, since its root says which response it is: whether
+S3 sends an empty list for a bucket without tags is written nowhere."""
+
+DEEPEST = 100
+"""Levels of nesting in an error, which is kept as it is: no error of AWS's has ten."""
+
+_LOCATION = re.compile(r"https?://(?:[^/?#@]*@)?([\w.-]{1,253})(?:[:/?#]|$)")
+_CONTAINERS = frozenset({dict, list})
+_SUFFIXES = ("", "Output", "Response", "Result")
+"""What AWS adds to an operation's name to name its output."""
+
+
+class ForeignAnswer(ResponseParserError):  # type: ignore[misc]  # botocore publishes no types
+    """A body with status 200 that is no answer to what was asked. The message says what it is, after `answered`."""
+
+
+class BodyParser(Protocol):
+    """Makes a dictionary of a response, as botocore's parsers do."""
+
+    def parse(self, response: dict[str, Any], shape: Any) -> dict[str, Any]:
+        """The response, given status, headers, body and the shape of the operation's output."""
+
+
+def operation_of(response: dict[str, Any]) -> str:
+    """The operation that a response is parsed for."""
+    return str(response["context"]["operation_name"])
+
+
+# ------------------------------------------------------------------------------------------------------------ JSON
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON.")
+
+
+# Made once: `json.loads` makes one for each call that wants anything of its own.
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
+
+
+def decoded_json(text: str) -> Any:
+    """A text in JSON, which knows no NaN.
+
+    Raises:
+        TypeError: it is no text.
+        ValueError: it is no JSON.
+        RecursionError: it is nested too deep.
+    """
+    return _DECODER.decode(text)
+
+
+def json_object(response: dict[str, Any], shape: Any) -> dict[str, Any]:
+    """The object that a response with status 200 is.
+
+    Raises:
+        ForeignAnswer: it is something else.
+    """
+    text = response["body"].decode()
+    if not text:
+        raise ForeignAnswer("with an empty body")
+    try:
+        body = decoded_json(text)
+    except ValueError:
+        raise ForeignAnswer("with something that is no JSON") from None
+    if type(body) is not dict:
+        raise ForeignAnswer("with JSON that is no object")
+    named = body.get("__type")
+    if named is not None:
+        name = str(named).rpartition("#")[2].partition(":")[0]
+        operation = operation_of(response)
+        if name not in (shape.name, *[operation + suffix for suffix in _SUFFIXES]):
+            raise ForeignAnswer(f"with a body that calls itself {name[:100]}")
+    refused = response["headers"].get("x-amzn-errortype")
+    if refused:
+        raise ForeignAnswer(f"with status {response['status_code']} and the error {refused[:100]}")
+    return body
+
+
+def other_kind(shape: Any, node: Any) -> ForeignAnswer:
+    """What to raise for a value of another kind than its shape."""
+    expected = {"list": "a list", "map": "an object", "structure": "an object"}.get(shape.type_name, "a plain value")
+    found = "an object" if isinstance(node, dict) else "a list" if isinstance(node, list) else "a plain value"
+    return ForeignAnswer(f"with {found} where {expected} belongs ({shape.name})")
+
+
+def has_containers(values: Iterable[Any]) -> bool:
+    """Whether an object or a list is among these values."""
+    return not _CONTAINERS.isdisjoint(map(type, values))
+
+
+def check_kinds(shape: Any, node: Any) -> None:
+    """Check that lists, objects and plain values stand where the model has them.
+
+    Raises:
+        ForeignAnswer: they do not.
+    """
+    if node is None or (shape.type_name == "structure" and shape.is_document_type):
+        return
+    kind = shape.type_name
+    expected = {"list": list, "map": dict, "structure": dict}.get(kind)
+    if type(node) is not expected if expected else type(node) in _CONTAINERS:
+        raise other_kind(shape, node)
+    if kind == "list":
+        for item in node:
+            check_kinds(shape.member, item)
+    elif kind == "map":
+        for value in node.values():
+            check_kinds(shape.value, value)
+    elif kind == "structure":
+        for name, member in shape.members.items():
+            check_kinds(member, node.get(member.serialization.get("name", name)))
+
+
+class JsonParser:
+    """botocore's parser of a JSON protocol, for bodies that are what the model says.
+
+    Args:
+        inner: botocore's parser.
+    """
+
+    def __init__(self, inner: BodyParser) -> None:
+        self._inner = inner
+
+    def parse(self, response: dict[str, Any], shape: Any) -> dict[str, Any]:
+        """The response as botocore parses it.
+
+        Raises:
+            ForeignAnswer: the body is not what the model says.
+        """
+        is_checked = response["status_code"] <= 300 and shape is not None and not shape.event_stream_name
+        if is_checked and "payload" not in shape.serialization:
+            check_kinds(shape, json_object(response, shape))
+        return self._inner.parse(response, shape)
+
+
+# ------------------------------------------------------------------------------------------------------------- XML
+
+
+def local_name(node: Any) -> str:
+    """The tag of an element without its namespace; empty for a comment."""
+    tag = node.tag
+    return tag.rpartition("}")[2] if isinstance(tag, str) else ""
+
+
+def check_root(root: Any, *names: str) -> None:
+    """Check that the root of a response is one of these.
+
+    Raises:
+        ForeignAnswer: it is another one.
+    """
+    found = local_name(root)
+    if found not in names:
+        raise ForeignAnswer(f"with <{found[:100]}> in place of <{names[0]}>")
+
+
+def check_list(shape: Any, node: Any) -> None:
+    """Check that an element of a list holds elements, or nothing.
+
+    Raises:
+        ForeignAnswer: it holds text.
+    """
+    if not len(node) and (node.text or "").strip():
+        raise ForeignAnswer(f"with text in place of a list ({shape.name})")
+
+
+def list_given_twice(shape: Any) -> ForeignAnswer:
+    """What to raise for a list that comes twice: which of the two counts is not known."""
+    return ForeignAnswer(f"with a list given twice ({shape.name})")
+
+
+def check_lists(shape: Any, node: Any) -> None:
+    """Check that below an element each list comes once, and holds elements or nothing.
+
+    Raises:
+        ForeignAnswer: a list does not.
+    """
+    kind = shape.type_name
+    if kind == "list" and not shape.serialization.get("flattened"):
+        check_list(shape, node)
+        for item in node:
+            check_lists(shape.member, item)
+    elif kind == "structure":
+        members = {member.serialization.get("name") or name: member for name, member in shape.members.items()}
+        seen = set()
+        for child in node:
+            name = local_name(child)
+            member = members.get(name)
+            if member is None:
+                continue
+            if name in seen and member.type_name == "list" and not member.serialization.get("flattened"):
+                raise list_given_twice(member)
+            seen.add(name)
+            check_lists(member, child)
+
+
+class XmlParser:
+    """botocore's parser of the query protocol or EC2's, for bodies that are what the model says.
+
+    Args:
+        inner: botocore's parser.
+    """
+
+    def __init__(self, inner: BodyParser) -> None:
+        self._inner = inner
+
+    def parse(self, response: dict[str, Any], shape: Any) -> dict[str, Any]:
+        """The response as botocore parses it.
+
+        Raises:
+            ForeignAnswer: the body is not what the model says.
+        """
+        if response["status_code"] <= 300:
+            self._check(response, shape)
+        return self._inner.parse(response, shape)
+
+    def _check(self, response: dict[str, Any], shape: Any) -> None:
+        root = xml_root(response["body"])
+        if root is None:
+            return
+        check_root(root, f"{operation_of(response)}Response")
+        if shape is None:
+            return
+        wrapper = shape.serialization.get("resultWrapper")
+        for start in [child for child in root if local_name(child) == wrapper] if wrapper else [root]:
+            check_lists(shape, start)
+
+
+class RestXmlParser:
+    """botocore's parser of REST with XML, for bodies that are what the operation sends.
+
+    Args:
+        inner: botocore's parser.
+    """
+
+    def __init__(self, inner: BodyParser) -> None:
+        self._inner = inner
+
+    def parse(self, response: dict[str, Any], shape: Any) -> dict[str, Any]:
+        """The response as botocore parses it.
+
+        Raises:
+            ForeignAnswer: the body is not what the operation sends.
+        """
+        if response["status_code"] > 300:
+            return self._inner.parse(response, shape)
+        operation = operation_of(response)
+        if operation not in ROOTS:
+            raise ForeignAnswer(
+                "with something that cannot be told: its root is not in resources/aws/responses.py ROOTS"
+            )
+        if not response["body"]:
+            raise ForeignAnswer("with an empty body")
+        root = xml_root(response["body"])
+        if root is not None:
+            check_root(root, *ROOTS[operation])
+            check_lists(shape, root)
+        parsed = self._inner.parse(response, shape)
+        if operation in EMPTY_MEANS_NONE and root is not None and not len(root):
+            parsed |= {name: [] for name in EMPTY_MEANS_NONE[operation]}
+        return parsed
+
+
+def xml_root(body: bytes) -> Any:
+    """The root of a document; None where it is none, of which botocore's parsers say why."""
+    parser = ET.XMLParser(encoding="utf-8")
+    try:
+        parser.feed(body)
+        return parser.close()
+    except ET.ParseError:
+        return None
+
+
+# ---------------------------------------------------------------------------------------------------- every protocol
+
+
+class Parser:
+    """Reads responses with a parser of one protocol, and says of what is none why it is none.
+
+    Args:
+        inner: the parser.
+    """
+
+    def __init__(self, inner: BodyParser) -> None:
+        self._inner = inner
+
+    def parse(self, response: dict[str, Any], shape: Any) -> dict[str, Any]:
+        """A response, or an error, as botocore gives it.
+
+        Raises:
+            botocore.parsers.ResponseParserError: it is neither. What else botocore's parsers raise is in
+                `credentials.UNREADABLE`.
+        """
+        status = response["status_code"]
+        try:
+            if 300 <= status < 400:
+                return self._redirect(response, shape)
+            parsed = self._inner.parse(response, shape)
+        except RecursionError:
+            raise ForeignAnswer("with something that is nested too deep to be AWS's") from None
+        if status >= 300 and _is_deeper(parsed, DEEPEST):
+            raise ForeignAnswer("with an error that is nested too deep to be AWS's")
+        return parsed
+
+    def _redirect(self, response: dict[str, Any], shape: Any) -> dict[str, Any]:
+        status = response["status_code"]
+        try:
+            said = self._inner.parse({**response, "status_code": max(status, 301)}, shape).get("Error") or {}
+            code, message = said.get("Code"), said.get("Message")
+        except (ResponseParserError, ValueError, TypeError, LookupError, AttributeError):
+            code = message = None
+        headers = {name.lower(): value for name, value in response["headers"].items()}
+        # Without the path: it may hold what somebody signed in with.
+        host = _LOCATION.match(headers.get("location", ""))
+        place = f" to {host[1]}" if host else ""
+        region = headers.get("x-amz-bucket-region", "")
+        lies = f" The bucket lies in {region}." if re.fullmatch(r"[\w-]+", region) else ""
+        named = code if isinstance(code, str) and re.fullmatch(r"[A-Za-z]+", code) else ""
+        quoted = f" It said: {message}" if named and isinstance(message, str) and message else ""
+        sentence = (
+            f"{operation_of(response)} was redirected{place} (status {status}). Nobody followed: a signature is for "
+            "where it was asked. Check endpoint_url and the proxy, and whether the network wants a sign-in."
+            f"{lies}{quoted}"
+        )
+        metadata = {"HTTPStatusCode": status, "HTTPHeaders": headers}
+        return {"Error": {"Code": named or "Redirected", "Message": sentence}, "ResponseMetadata": metadata}
+
+
+def _is_deeper(value: Any, levels: int) -> bool:
+    """Whether a value is nested deeper than that. Never by recursion."""
+    level = [value]
+    while level and levels >= 0:
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, dict | list)
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+        levels -= 1
+    return bool(level)
+
+
+STRICT: Mapping[str, Callable[[BodyParser], BodyParser]] = MappingProxyType(
+    {"ec2": XmlParser, "json": JsonParser, "query": XmlParser, "rest-json": JsonParser, "rest-xml": RestXmlParser}
+)
+"""What checks the bodies of each protocol before botocore's parser reads them."""
+
+
+class Parsers(ResponseParserFactory):  # type: ignore[misc]  # botocore publishes no types
+    """One strict parser of each protocol, for all threads.
+
+    Args:
+        settings: of botocore's parsers, such as `timestamp_parser`.
+    """
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__()
+        self.set_parser_defaults(**settings)
+        self._parsers = {
+            protocol: Parser(self.body_parser(protocol, strict(super(Parsers, self).create_parser(protocol))))
+            for protocol, strict in STRICT.items()
+        }
+
+    def body_parser(self, protocol: str, strict: BodyParser) -> BodyParser:
+        """What reads the bodies of a protocol: its strict parser, or one that does the same."""
+        return strict
+
+    def create_parser(self, protocol_name: str) -> Parser:
+        """The parser of a protocol.
+
+        Raises:
+            ValueError: nobody has said how to tell a response in it from anything else.
+        """
+        parser = self._parsers.get(protocol_name)
+        if parser is None:
+            raise ValueError(f"resources/aws/responses.py has no parser of the protocol {protocol_name}.")
+        return parser
