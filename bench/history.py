@@ -21,8 +21,8 @@ from bench.canned import workload_accounts
 from bench.side_by_side import MEGABYTE, Target
 from pipelines.catalogue.registry import listings
 from pipelines.collection import previous
-from pipelines.collection.collector import LOADED_AT_ONCE, LOADING_MEMORY
-from pipelines.collection.plan import PART_CELLS
+from pipelines.collection.batches import PART_CELLS
+from pipelines.collection.storing import LOADED_AT_ONCE, LOADING_MEMORY
 from pipelines.models.build import believed_cells
 from pipelines.publishing.assets import prune
 from pipelines.settings import Settings

@@ -18,8 +18,9 @@ from pathlib import Path
 from bench.canned import LISTINGS
 from bench.work import Result, Work
 from pipelines.catalogue.registry import ACCOUNT, FAMILIES, REGION
-from pipelines.collection.assets import ask
-from pipelines.collection.collector import Collection
+from pipelines.collection.collector import Collector
+from pipelines.collection.state import StepState
+from pipelines.collection.step import ask
 from pipelines.roles import aws_roles, code_version
 from pipelines.settings import Settings, read_settings
 from resources.audit import evidence
@@ -47,12 +48,12 @@ def collect(
     for resource in needed.values():
         resource.verify()
     log = (lambda line: print(line, file=sys.stderr, flush=True)) if spoken else (lambda line: None)
-    collection = Collection(store, RUN, needed, listings, settings, log)
+    collector = Collector(StepState(store, RUN, needed, listings, settings, log))
     try:
-        ask(collection, "bench", judged)
-        collection.commit()
+        ask(collector, "bench", judged)
+        collector.commit()
     finally:
-        collection.close()
+        collector.close()
 
 
 def steps(wanted: frozenset[str]) -> list[tuple[Listing, ...]]:

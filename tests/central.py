@@ -8,8 +8,9 @@ from typing import Any
 from given import House
 
 from pipelines.catalogue.registry import DELEGATION, ORGANIZATION, POLICY
-from pipelines.collection.collector import Collection
-from pipelines.collection.plan import ask_in_step, central_plan
+from pipelines.collection.collector import Collector
+from pipelines.collection.plan import central_plan
+from pipelines.collection.state import StepState
 from pipelines.settings import read_settings
 from resources.audit import evidence
 from resources.aws.client import Reach, Retry
@@ -53,16 +54,17 @@ def collect(
 ) -> dict[str, tuple[str, str | None]]:
     """One step of these listings: the outcome and the reason of each cell that it stored."""
     resource: Any = Management(profile, retry or Retry())
-    collection = Collection(home.store, run_id, {"management": resource}, listings, read_settings({}), lambda _: None)
+    state = StepState(home.store, run_id, {"management": resource}, listings, read_settings({}), lambda _: None)
+    collector = Collector(state)
     with home.store.transaction() as connection:
         evidence.record_run(connection, run_id, "test")
     try:
-        ask_in_step(collection, [(entry, central_plan(collection, entry, "management")) for entry in listings])
-        collection.settle()
-        collection.judge()
-        collection.commit()
+        collector.ask_plans([(entry, central_plan(state, entry, "management")) for entry in listings])
+        collector.settle()
+        collector.judge()
+        collector.commit()
     finally:
-        collection.close()
+        collector.close()
         resource.reach.close()
     found = home.rows("select listing, outcome, skip_reason from audit.collection where run_id = $run", {"run": run_id})
     return {row["listing"]: (row["outcome"], row["skip_reason"]) for row in found}

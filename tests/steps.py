@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.catalogue.registry import listings
-from pipelines.collection.assets import ask
-from pipelines.collection.collector import Collection
+from pipelines.collection.collector import Collector
+from pipelines.collection.state import StepState
+from pipelines.collection.step import ask
 from pipelines.roles import aws_roles
 from pipelines.settings import read_settings
 from resources.audit import evidence
@@ -37,13 +38,14 @@ def asked(
     with store.holding(RUN, "test"):
         with store.transaction() as connection:
             evidence.record_run(connection, RUN, "test")
-        collection = Collection(store, RUN, resources, wanted, read, lambda _: None, only_untrusted=only_untrusted)
+        state = StepState(store, RUN, resources, wanted, read, lambda _: None, only_untrusted=only_untrusted)
+        collector = Collector(state)
         try:
             cells: list[Cell] = []
-            ask(collection, "test", cells.extend)
+            ask(collector, "test", cells.extend)
             yield cells
-            collection.commit()
+            collector.commit()
         finally:
-            collection.close()
+            collector.close()
             for resource in roles.values():
                 resource.close()

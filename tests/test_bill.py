@@ -17,10 +17,11 @@ from nights import MANY
 
 from pipelines.catalogue.registry import BUDGET, COST, COST_RESOURCE, COST_TAG
 from pipelines.collection import cost_slices
-from pipelines.collection.collector import Collection
+from pipelines.collection.collector import Collector
 from pipelines.collection.cost_collector import ask_costs
-from pipelines.collection.plan import ask_in_step, central_plan
+from pipelines.collection.plan import central_plan
 from pipelines.collection.seeds import services_of_listings, tag_keys
+from pipelines.collection.state import StepState
 from pipelines.models.model_metadata import cost_metadata
 from pipelines.settings import read_settings
 from resources.audit import evidence
@@ -73,7 +74,7 @@ def collect(
     resource: Any = Billing()
     listings = [*COST.listings, *(BUDGET.listings if budgets else ())]
     read = read_settings({"CMDB_COST_MONTHS": "1", "CMDB_COST_REQUEST_LIMIT": MANY, **settings})
-    collection = Collection(
+    state = StepState(
         home.store,
         run_id,
         {"billing": resource},
@@ -83,17 +84,18 @@ def collect(
         only_untrusted=only_untrusted,
         paid_requests=PaidRequests(home.store, run_id, cost_slices.daily_limits(read.cost_request_limit), now),
     )
+    collector = Collector(state)
     with home.store.transaction() as connection:
         evidence.record_run(connection, run_id, "test")
     try:
-        ask_costs(collection, COST.listings)
+        ask_costs(collector, COST.listings)
         asked = BUDGET.listings if budgets else ()
-        ask_in_step(collection, [(listing, central_plan(collection, listing, "billing")) for listing in asked])
-        collection.settle()
-        collection.judge()
-        return dict(collection.commit())
+        collector.ask_plans([(listing, central_plan(state, listing, "billing")) for listing in asked])
+        collector.settle()
+        collector.judge()
+        return dict(collector.commit())
     finally:
-        collection.close()
+        collector.close()
         resource.reach.close()
 
 

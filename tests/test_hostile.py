@@ -27,7 +27,7 @@ from pipelines.catalogue.registry import listings
 from pipelines.cli.completion import OFFERS
 from pipelines.cli.servicenow import export_to
 from pipelines.cli.terminal import console, marked, rows_table
-from pipelines.collection.collector import Tally
+from pipelines.collection.cells import Tally
 from pipelines.collection.landing import LandingWriter, records_path
 from pipelines.collection.listing_metadata import listing_metadata
 from pipelines.models.checks import SqlCheck, SqlResult

@@ -16,7 +16,7 @@ from nights import DATABASE, Witness, cmdb_here, copy_of, dagster_home, night_en
 from steps import asked
 
 from pipelines.catalogue.registry import FUNCTION, MANAGED, REGION, listings
-from pipelines.collection.collector import unexplained
+from pipelines.collection.judging import unexplained
 from pipelines.collection.landing import records_path
 from pipelines.collection.previous import billed_services
 from resources.aws.client import Reach

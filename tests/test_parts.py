@@ -11,7 +11,7 @@ from nights import copy_of, query
 from steps import RUN, asked
 
 from pipelines.catalogue.registry import METRIC
-from pipelines.collection import plan
+from pipelines.collection import batches
 from resources.store.store import Store
 from simulator.client import Simulator
 
@@ -83,10 +83,10 @@ def test_nothing_differs(
     settings: dict[str, str],
 ) -> None:
     made: list[int] = []
-    plain = plan.shares
-    monkeypatch.setattr(plan, "PART_CELLS", cells)
+    plain = batches.shares
+    monkeypatch.setattr(batches, "PART_CELLS", cells)
     monkeypatch.setattr(
-        "pipelines.collection.assets.shares", lambda *given: made.append(len(plain(*given))) or plain(*given)
+        "pipelines.collection.step.shares", lambda *given: made.append(len(plain(*given))) or plain(*given)
     )
 
     found = everything(organisation, copy_of(truthful_night, tmp_path / "other"), **settings)

@@ -17,7 +17,7 @@ import sqlalchemy.exc
 
 from pipelines.alerts import LAUNCHED_BY, failure_sentence, is_interruption
 from pipelines.collection.assets import ONLY_UNTRUSTED
-from pipelines.collection.collector import NO_SILENT_ZERO
+from pipelines.collection.storing import NO_SILENT_ZERO
 from pipelines.definitions import NIGHTLY, build_defs
 from pipelines.plain_text import plain
 from pipelines.publishing.assets import name_warning

@@ -1,10 +1,12 @@
-"""Which profile reaches which account of the organisation: pure."""
+"""Which profile reaches which account of the organisation, and whether that is enough: pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 
 from resources.aws.credentials import ProfileError
 from resources.aws.messages import Identity
+from resources.check_result import CheckResult
 
 
 @dataclass(frozen=True)
@@ -111,3 +113,58 @@ def match(
                     f"Account {member.account_id} ({member.name}) is reached by no profile; not asked."
                 )
     return reached
+
+
+def too_many_unplaced(reached: Reached, asked: int, tolerance: Decimal) -> str | None:
+    """Why the collection must not begin, where more profiles than the tolerance fail and no account can be told.
+
+    Their accounts would pass for accounts without a profile, which are skipped and count as no failure. As many as
+    there are suspended accounts may belong to those.
+    """
+    suspended = sum(reason == "account_suspended" for reason in reached.skipped.values())
+    if len(reached.unplaced) - suspended <= tolerance * asked:
+        return None
+    return (
+        f"{len(reached.unplaced)} of {asked} workload profiles do not answer, and which accounts they reach is not "
+        f"known: {', '.join(reached.unplaced[:5])}. That is more than CMDB_UNTRUSTED_TOLERANCE={tolerance} allows. "
+        f"{reached.findings[0]}"
+    )
+
+
+def account_coverage(
+    reached: Reached, asked_before: Mapping[str, bool], spend_of: Callable[[Sequence[str]], float | None]
+) -> CheckResult:
+    """Accounts and spend that no profile reaches: warns; fails when an account is lost from one night to the next.
+
+    Args:
+        asked_before: the accounts that earlier runs know, and whether the newest cell of any was asked.
+        spend_of: the share of the last thirty billed days that accounts spent; None without a bill.
+    """
+    missing = sorted(
+        account
+        for account, reason in reached.skipped.items()
+        # The central accounts take part only where a workload profile is configured for them.
+        if reason == "no_profile" and account not in reached.central
+    )
+    lost = [account for account in missing if asked_before.get(account, False)]
+    if not missing:
+        return CheckResult(True, f"A profile reaches each of the {len(reached.profile_of)} active accounts.")
+    share = spend_of(missing)
+    spend = "" if share is None else f", {share:.1%} of the last thirty days' spend"
+    rows = tuple({"account_id": account, "lost": account in lost} for account in missing)
+    never = [account for account in missing if account not in lost]
+    others = f"; never reached: {', '.join(never[:5])}" if never else ""
+    if lost:
+        return CheckResult(
+            False,
+            f"No profile reaches {', '.join(lost[:5])} any more, which earlier nights did; "
+            f"{len(missing)} account(s) are not reached{spend}{others}. Restore the profile, or close the account.",
+            at_fault=rows,
+        )
+    return CheckResult(
+        False,
+        f"No profile reaches {len(missing)} account(s) of the organisation{spend}: {', '.join(missing[:5])}. "
+        "`cmdb profiles` prints the profile and the role that each of them needs.",
+        severity="WARN",
+        at_fault=rows,
+    )

@@ -1,43 +1,31 @@
 """The catalogue's families as steps: a raw asset and its silent-zero check for every listing.
 
-A step asks every listing, some accounts at a time, asks again what failed or what something speaks against, looks up
-in CloudTrail once per account and region that has a zero, judges every cell, and only then gives
-the landed files their names and writes the cells.
+Only once every cell of a step is judged (`step`), the landed files get their names and the cells are written.
 """
 
 import gc
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
 
 from pipelines.catalogue.registry import FAMILIES, REGION, Family
-from pipelines.collection import accounts
-from pipelines.collection.collector import NO_SILENT_ZERO, Collection
+from pipelines.collection.collector import Collector
 from pipelines.collection.confirmation import CONFIRMATION_KEY
-from pipelines.collection.cost_collector import ask_costs
 from pipelines.collection.listing_metadata import listing_metadata
-from pipelines.collection.plan import (
-    Plan,
-    account_coverage,
-    ask_in_step,
-    central_plan,
-    identity_of,
-    match_accounts,
-    shares,
-    too_many_unplaced,
-    workload_plan,
-)
+from pipelines.collection.state import StepState
+from pipelines.collection.step import ask
+from pipelines.collection.storing import NO_SILENT_ZERO
 from pipelines.dagster_metadata import cells_table
 from pipelines.plain_text import as_markdown, plain
 from pipelines.settings import Settings
 from pipelines.trust import rules
-from pipelines.trust.gate import GATE_TAG, begin, open_gate, refuse, refusing, stop_where_blocked
+from pipelines.trust.gate import GATE_TAG, begin, open_gate, refusing, stop_where_blocked
 from resources.audit.evidence import Cell
 from resources.aws.listing import Listing
 from resources.check_result import CheckResult
 from resources.contract import Role
-from resources.roles import AwsRole, Workload
+from resources.roles import AwsRole
 from resources.warehouse import Warehouse
 
 ACCOUNT_COVERAGE = "account_coverage"
@@ -137,7 +125,7 @@ def _collect(
         max_age=rules.COLLECTION_MAX_AGE,
         account_list=bool(family.after),
     )
-    collection = Collection(
+    state = StepState(
         store,
         warehouse.run_id,
         resources,
@@ -146,16 +134,17 @@ def _collect(
         lambda text: context.log.info(plain(text)),
         only_untrusted=ONLY_UNTRUSTED in context.run.tags,
     )
+    collector = Collector(state)
     try:
         with refusing():
-            coverage = ask(collection, what, _forget)
-            verdicts = collection.commit({} if coverage is None else {ACCOUNT_COVERAGE: coverage})
+            coverage = ask(collector, what, _forget)
+            verdicts = collector.commit({} if coverage is None else {ACCOUNT_COVERAGE: coverage})
     finally:
-        collection.close()
+        collector.close()
     if coverage is not None:
-        for finding in collection.findings:
+        for finding in state.findings:
             context.log.warning(plain(finding))
-    yield from _results(context, collection, verdicts, coverage)
+    yield from _results(context, state, verdicts, coverage)
     stop_where_blocked(what, [verdict.sentence for verdict in verdicts.values() if verdict.blocks])
 
 
@@ -165,64 +154,21 @@ def _forget(cells: Sequence[Cell]) -> None:
         gc.collect()
 
 
-def ask(collection: Collection, what: str, judged: Callable[[Sequence[Cell]], None]) -> CheckResult | None:
-    """Put every question of a step, and again where something speaks against the answer; land what comes of it.
-
-    Returns the verdict on the reach of the workload profiles where the step lists regions.
-
-    Args:
-        judged: is given the cells of each part of the step.
-
-    Raises:
-        dagster.Failure: too many profiles do not answer to know whose accounts would be missing. Nothing was asked.
-    """
-    reached: accounts.Reached | None = None
-    workload = collection.resources.get("workload")
-    if isinstance(workload, Workload):
-        reached = match_accounts(collection, workload)
-        profiles = len(reached.profile_of) + len(reached.broken) + len(reached.unplaced)
-        stop = too_many_unplaced(reached, profiles, collection.settings.untrusted_tolerance)
-        if stop is not None:
-            raise refuse(f"{what} was not asked. {stop}")
-    bill = [listing for listing in collection.listings if listing.service == "ce"]
-    portions = shares(collection, reached)
-    for share in portions:
-        collection.begin(share.whose, share.part)
-        if bill:
-            ask_costs(collection, bill)
-        plans: list[tuple[Listing, Plan]] = []
-        for listing in collection.listings:
-            for role in listing.roles:
-                if role == "workload":
-                    if share.reached is not None:
-                        plans.append((listing, workload_plan(collection, listing, share.reached)))
-                elif listing not in bill and identity_of(collection, role).account_id in share.whose:
-                    plans.append((listing, central_plan(collection, listing, role)))
-        ask_in_step(collection, plans)
-        collection.settle()
-        judged(collection.judge())
-    if len(portions) > 1:
-        for name, tally in collection.tallies.items():
-            collection.log(f"{name}: {tally.sentence()}")
-    lists_regions = any(listing.name == REGION for listing in collection.listings)
-    return account_coverage(collection, reached) if lists_regions and reached is not None else None
-
-
 def _results(
     context: dg.AssetExecutionContext,
-    collection: Collection,
+    state: StepState,
     verdicts: Mapping[str, CheckResult],
     coverage: CheckResult | None,
 ) -> Iterator[dg.MaterializeResult[Any]]:
     selected = context.op_execution_context.selected_asset_check_keys
-    for listing in collection.listings:
+    for listing in state.listings:
         shown = {NO_SILENT_ZERO: verdicts[listing.name]}
         if coverage is not None and listing.name == REGION:
             shown[ACCOUNT_COVERAGE] = coverage
         key = landing_key(listing.name)
         yield dg.MaterializeResult(
             asset_key=key,
-            metadata=listing_metadata(collection.tallies[listing.name], collection.findings),
+            metadata=listing_metadata(state.tallies[listing.name], state.findings),
             check_results=[
                 dg.AssetCheckResult(
                     check_name=name,

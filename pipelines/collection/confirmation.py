@@ -17,16 +17,16 @@ import dagster as dg
 import orjson
 
 from pipelines.catalogue.registry import listings
-from pipelines.collection.collector import HORIZON, NO_SILENT_ZERO
+from pipelines.collection.storing import NO_SILENT_ZERO
+from pipelines.collection.trails import HORIZON, ListedZero, Place, lookup, trail_events
 from pipelines.dagster_metadata import rows_table
 from pipelines.settings import Settings
 from pipelines.trust import rules
 from pipelines.trust.gate import GATE_TAG, listing_verdicts, open_gate, refusing, stop_where_blocked
 from resources.audit import evidence
 from resources.audit.evidence import Accounts, PendingZero
-from resources.aws.dispatch import look_up_all
 from resources.aws.listing import Listing
-from resources.aws.messages import Identity, Lookup, TrailEvents
+from resources.aws.messages import Identity, TrailEvents
 from resources.contract import ROLES, Role
 from resources.identity_rules import CENTRAL_ROLES
 from resources.roles import AwsRole, Workload
@@ -133,12 +133,11 @@ class Confirmer:
             return self.found
         with self._store.read() as connection:
             counts = evidence.pending_accounts(connection, self._since)
+            self._unrecorded = evidence.unrecorded_calls(connection)
         if not counts:
             return self.found
         self._profiles = self._reached()
         self._log(f"Looking in CloudTrail for {sum(counts.values()):,} zero(s) of earlier runs.")
-        with self._store.read() as connection:
-            self._unrecorded = evidence.unrecorded_calls(connection)
         for accounts in _portions(counts):
             self._decide(accounts)
         self._learn()
@@ -211,36 +210,21 @@ class Confirmer:
 
     def _look_up(self, found: Sequence[_Found]) -> list[TrailEvents]:
         """What CloudTrail shows for each zero; one look-up for the zeros of one caller, place and run."""
-        together: dict[tuple[Role, str, str, str, str], list[int]] = defaultdict(list)
+        together: dict[tuple[Place, str, str], list[int]] = defaultdict(list)
         for index, entry in enumerate(found):
-            pending = entry.pending
-            place = (pending.role, pending.account_id, entry.zero.trail_region, entry.zero.caller_arn, pending.run_id)
-            together[place].append(index)
+            pending, zero = entry.pending, entry.zero
+            profile = self._profiles[pending.role, pending.account_id]
+            place = Place(pending.role, profile, pending.account_id, zero.trail_region)
+            together[place, zero.caller_arn, pending.run_id].append(index)
         lookups = []
-        for (role, account, region, caller, _), indices in together.items():
+        for (place, caller, _), indices in together.items():
             entries = [found[index] for index in indices]
             until = max(entry.pending.ended_at for entry in entries) + HORIZON
-            lookups.append(
-                Lookup(
-                    role,
-                    self._profiles[role, account],
-                    account,
-                    region,
-                    min(entry.zero.asked_from for entry in entries) - HORIZON,
-                    {entry.listing.trail_name: entry.listing.call for entry in entries},
-                    request_ids=frozenset(name for entry in entries for name in entry.zero.request_ids if name),
-                    until=min(until, datetime.now(UTC)),
-                    caller_arn=caller,
-                )
-            )
+            zeros = [ListedZero(entry.zero, entry.listing) for entry in entries]
+            lookups.append(lookup(place, zeros, until=min(until, datetime.now(UTC)), caller_arn=caller))
         self.found.lookups += len(lookups)
-        reaches = {role: self._resources[role].reach for role in {lookup.listing_role for lookup in lookups}}
-        workload = self._resources.get("workload")
-        processes = workload.processes if workload is not None else None
-        answers = look_up_all(reaches, lookups, processes=processes)
-        by_index = {
-            index: trail for indices, trail in zip(together.values(), answers, strict=True) for index in indices
-        }
+        shown = trail_events(self._resources, lookups)
+        by_index = {index: trail for indices, trail in zip(together.values(), shown, strict=True) for index in indices}
         return [by_index[index] for index in range(len(found))]
 
     def _judged(self, entry: _Found, trail: TrailEvents, now: datetime) -> dict[str, Any] | None:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from pipelines.collection.collector import Tally
+from pipelines.collection.cells import Tally
 from pipelines.dagster_metadata import rows_table
 
 

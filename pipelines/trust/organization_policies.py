@@ -1,6 +1,6 @@
 """What policies of the organisation deny: by AWS's words in a refusal, or by the service control policies themselves.
 
-Pure functions over texts and documents; `previous` reads the stored policies, `collector` asks.
+Pure functions over texts and documents; `previous` reads the stored policies, `denials` goes by them.
 Everything here errs on one side: what cannot be decided is no evidence, and a refusal without evidence stays a refusal.
 """
 

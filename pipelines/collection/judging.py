@@ -1,0 +1,245 @@
+"""Judge what a batch of accounts was asked: every cell gets its outcome, and every zero its evidence."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from pipelines.collection.cells import Asked, key_of
+from pipelines.collection.landing import Key
+from pipelines.collection.parents import ParentCoverage, newest, parent_coverage, parents_of
+from pipelines.collection.state import StepState
+from pipelines.collection.trails import ListedZero, Place, lookup, trail_events
+from pipelines.trust import rules
+from pipelines.trust.rules import ZeroVerdict
+from resources.audit import evidence
+from resources.audit.evidence import Cell
+from resources.aws.listing import GLOBAL_REGION, Listing
+from resources.aws.messages import DENIED_BY_POLICY, Outcome, Question, TrailEvents
+
+Billed = Mapping[tuple[str, str], tuple[str, ...]]
+"""By account and listing, the services on the bill."""
+
+
+def doubtful(state: StepState) -> list[Question]:
+    """The questions that came back empty though something speaks against it: they are asked a second time."""
+    billed = _billed(state)
+    again: list[Question] = []
+    for key, entry in state.asked.items():
+        question = entry.answer.question
+        if entry.answer.outcome == "empty_unconfirmed" and rules.must_ask_again(
+            question.listing.sense(question.suffix), _witness(state, key, question.listing, billed)
+        ):
+            again.append(question)
+    return again
+
+
+def cells(state: StepState) -> list[Cell]:
+    """Every cell of the batch, judged."""
+    verdicts = _zero_verdicts(state)
+    judged = [_cell(state, key, entry, verdicts.get(key)) for key, entry in state.asked.items()]
+    # Where a profile answered for another account, its empty lists prove nothing, nor does CloudTrail there.
+    strayed = {(key[0], key[1]) for key, entry in state.asked.items() if entry.answer.outcome == "wrong_account"}
+    judged = [_of_another(cell) if (cell.role, cell.account_id) in strayed else cell for cell in judged]
+    listings = {listing.name: listing for listing in state.listings}
+    judged += state.batch.not_asked.values()
+    first = parent_coverage(state, judged)
+    judged = [_unlisted(state, cell, listings[cell.listing.partition(":")[0]], first) for cell in judged]
+    coverage = parent_coverage(state, judged)
+    for question in state.batch.childless:
+        cell = _childless(state, question, coverage)
+        # Others may be asked for what this one would have had.
+        coverage.add(newest(state, cell))
+        judged.append(cell)
+    return judged
+
+
+# ------------------------------------------------------------------------------------------ what was asked
+
+
+def _cell(state: StepState, key: Key, entry: Asked, verdict: ZeroVerdict | None) -> Cell:
+    """The cell of a question that was asked.
+
+    Args:
+        verdict: what was made of an answer without records.
+    """
+    answer = entry.answer
+    outcome: Outcome = answer.outcome if verdict is None else verdict.outcome
+    code, message = answer.error_code, answer.error_message
+    if verdict is not None:
+        code, message = verdict.error_code, None if outcome in rules.TRUSTED else verdict.sentence
+    return Cell(
+        run_id=state.run_id,
+        role=key[0],
+        account_id=key[1],
+        region=key[2],
+        listing=key[3],
+        outcome=outcome,
+        is_trusted=outcome in rules.TRUSTED,
+        zero_sense=answer.question.listing.sense(answer.question.suffix),
+        started_at=entry.first_at,
+        ended_at=answer.ended_at,
+        profile=answer.question.profile,
+        caller_account_id=answer.caller_account_id,
+        record_count=answer.record_count,
+        page_count=answer.page_count,
+        request_count=entry.requests,
+        throttle_count=entry.throttles,
+        attempt_count=entry.attempts,
+        error_code=code,
+        error_message=message,
+        skip_reason=answer.skip_reason,
+        evidence={**({} if verdict is None else verdict.evidence), **entry.notes} or None,
+        raw_response=entry.raw,
+    )
+
+
+def _of_another(cell: Cell) -> Cell:
+    """A cell of a profile whose other answers are another account's: its zero is that account's too, if anybody's."""
+    if not cell.outcome.startswith("empty_"):
+        return cell
+    return replace(
+        cell,
+        outcome="wrong_account",
+        is_trusted=False,
+        record_count=0,
+        error_code="WrongAccount",
+        error_message="Empty, but other answers to this profile are those of another account.",
+    )
+
+
+def _unlisted(state: StepState, cell: Cell, listing: Listing, coverage: ParentCoverage) -> Cell:
+    """An empty answer for a value that the parents do not name says that it is not in use, not that it has none."""
+    each = listing.each
+    if (
+        each is None
+        or not each.unlisted
+        or not cell.outcome.startswith("empty_")
+        or cell.listing.partition(":")[2] in state.named_by_parents(listing)[cell.account_id, cell.region]
+        or not coverage.is_whole(each.of, cell.account_id, cell.region)
+    ):
+        return cell
+    return replace(
+        cell, outcome="skipped", is_trusted=False, skip_reason=each.unlisted, error_code=None, error_message=None
+    )
+
+
+def _childless(state: StepState, question: Question, coverage: ParentCoverage) -> Cell:
+    """The cell of a listing whose parents have no records: known where they are trusted, else not."""
+    each = question.listing.each
+    parents = () if each is None else parents_of(question.listing_role, each)
+    reason = "parents_unknown"
+    if parents and coverage.is_whole(parents, question.account_id):
+        reason = "no_parents"
+    elif parents and coverage.is_denied(parents, question.account_id):
+        reason = DENIED_BY_POLICY
+    elif parents and coverage.is_whole(parents, question.account_id, or_waiting=True):
+        reason = "parents_unconfirmed"
+    return state.cell_not_asked(key_of(question), "skipped", reason, profile=question.profile)
+
+
+# --------------------------------------------------------------------------------------------------- zeros
+
+
+def _zero_verdicts(state: StepState) -> dict[Key, ZeroVerdict]:
+    """What is made of every answer without records, by what CloudTrail shows of it already."""
+    billed = _billed(state)
+    zeros: dict[Key, tuple[Place, ListedZero]] = {}
+    for key, entry in state.asked.items():
+        question = entry.answer.question
+        if entry.answer.outcome == "empty_unconfirmed":
+            place = _place(state, question)
+            witness = _witness(state, key, question.listing, billed)
+            zeros[key] = (place, ListedZero(_zero(entry, place, witness), question.listing))
+    trails: dict[Place, TrailEvents] = {}
+    unrecorded: frozenset[str] = frozenset()
+    if zeros and state.settings.zero_evidence == "cloudtrail":
+        trails, unrecorded = _trails(state, zeros.values())
+    verdicts = {}
+    for key, (place, found) in zeros.items():
+        trail = trails.get(place)
+        if trail is not None:
+            state.recorded |= trail.kinds
+        verdicts[key] = rules.zero_verdict(
+            found.zero,
+            trail,
+            zero_evidence=state.settings.zero_evidence,
+            is_recorded=found.listing.call not in unrecorded,
+        )
+    return verdicts
+
+
+def _zero(entry: Asked, place: Place, witness: rules.Witness) -> rules.Zero:
+    question = entry.answer.question
+    return rules.Zero(
+        sense=question.listing.sense(question.suffix),
+        asked=entry.zeros,
+        asked_from=entry.first_at,
+        request_ids=entry.request_ids,
+        call=question.listing.call,
+        caller_arn=entry.answer.caller_arn or "",
+        trail_region=place.region,
+        witness=witness,
+    )
+
+
+def _trails(
+    state: StepState, zeros: Iterable[tuple[Place, ListedZero]]
+) -> tuple[dict[Place, TrailEvents], frozenset[str]]:
+    """What CloudTrail shows by place, in one look-up each; and the kinds of call that it never records."""
+    together: dict[Place, list[ListedZero]] = defaultdict(list)
+    for place, zero in zeros:
+        together[place].append(zero)
+    state.log(f"Looking in CloudTrail for the zeros of {len(together)} account-region(s).")
+    with state.store.read() as connection:
+        unrecorded = evidence.unrecorded_calls(connection)
+    found = trail_events(state.resources, [lookup(place, own) for place, own in together.items()])
+    return dict(zip(together, found, strict=True)), unrecorded
+
+
+def _place(state: StepState, question: Question) -> Place:
+    """Where CloudTrail keeps the events of a question."""
+    role, region = question.listing_role, question.region
+    if region == GLOBAL_REGION:
+        region = state.reach(role).region_of(question.listing, region)
+    return Place(role, question.profile, question.account_id, region)
+
+
+def _witness(state: StepState, key: Key, listing: Listing, billed: Billed) -> rules.Witness:
+    earlier = state.earlier.get(key)
+    return rules.Witness(
+        last_count=earlier.last_trusted_count if earlier else None,
+        billed=billed.get((key[1], listing.name), ()),
+        earlier_confirmed=earlier.confirmed if earlier else False,
+    )
+
+
+def _billed(state: StepState) -> Billed:
+    """What the bill says against listings that are empty in every region of an account.
+
+    Where a region did not answer, what is billed may be there: then the bill speaks against no other region.
+    """
+    if not any("witnessed" in (listing.zero, *listing.zero_of.values()) for listing in state.listings):
+        return {}
+    found = {
+        (key[1], entry.answer.question.listing.name)
+        for key, entry in state.asked.items()
+        if entry.answer.outcome in ("found", *rules.FAILURES) or entry.answer.skip_reason in rules.CLOSED
+    }
+    closed = [key for key, cell in state.batch.not_asked.items() if cell.skip_reason in rules.CLOSED]
+    # What was kept from an earlier run explains the bill too.
+    kept = [key for key in state.batch.kept if state.earlier[key].outcome == "found"]
+    found |= {(key[1], key[3].partition(":")[0]) for key in (*closed, *kept)}
+    return unexplained(state.billed_services, found)
+
+
+def unexplained(shown: Billed, found: Iterable[tuple[str, str]]) -> dict[tuple[str, str], tuple[str, ...]]:
+    """The billed services, by account and listing, that nothing found in the account explains.
+
+    A service that several listings may cause is explained by any of them: what is left of databases costs too.
+    """
+    explained = {(account, service) for account, name in found for service in shown.get((account, name), ())}
+    against = {
+        place: tuple(service for service in services if (place[0], service) not in explained)
+        for place, services in shown.items()
+    }
+    return {place: services for place, services in against.items() if services}

@@ -1,0 +1,140 @@
+"""Whether what other listings are asked for is known: for each parent listing and account, are all cells settled?"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from pipelines.catalogue import registry as catalogue
+from pipelines.collection.state import StepState
+from pipelines.trust import rules
+from resources.audit import evidence
+from resources.audit.evidence import Cell
+from resources.aws.listing import GLOBAL_REGION, Each
+from resources.aws.messages import DENIED_BY_POLICY
+from resources.contract import Role
+
+
+def parents_of(role: Role, each: Each) -> tuple[str, ...]:
+    """The parents that a role asks for: the hub's databases are no business of operations."""
+    known = catalogue.listings()
+    return tuple(name for name in each.of if role in known[name].roles) or each.of
+
+
+class NewestCell(NamedTuple):
+    """What the newest cell of a parent says, whatever run it is of.
+
+    Attributes:
+        last_trusted_count: records in the last trusted cell before it; None without one.
+    """
+
+    listing: str
+    account_id: str
+    region: str
+    outcome: str
+    is_trusted: bool
+    skip_reason: str | None
+    last_trusted_count: int | None
+
+
+class _Known(NamedTuple):
+    region: str
+    is_settled: bool
+    is_settled_or_waits: bool
+    is_denied: bool
+
+
+class ParentCoverage:
+    """Where the newest cells of parents leave nothing open: trusted, or by AWS's own word nothing to ask.
+
+    A zero that waits for CloudTrail leaves nothing open where the last trusted answer was a zero too.
+    """
+
+    _SETTLED = rules.ANSWERED_SKIPS | rules.RETIRING | {rules.NO_LONGER_ASKED}
+
+    def __init__(self) -> None:
+        self._cells: dict[tuple[str, str], list[_Known]] = defaultdict(list)
+
+    def add(self, cell: NewestCell) -> None:
+        """Take in one newest cell."""
+        if cell.skip_reason in ("region_not_enabled", rules.REGION_NOT_SELECTED):
+            return
+        waits = cell.outcome == "empty_unconfirmed" or cell.skip_reason in rules.WAITING_SKIPS
+        settled = cell.is_trusted or cell.skip_reason in self._SETTLED or (waits and cell.last_trusted_count == 0)
+        known = _Known(cell.region, settled, settled or waits, cell.skip_reason == DENIED_BY_POLICY)
+        self._cells[cell.listing.partition(":")[0], cell.account_id].append(known)
+
+    def is_whole(
+        self, listings: Iterable[str], account: str, region: str = GLOBAL_REGION, *, or_waiting: bool = False
+    ) -> bool:
+        """Whether all of these listings are known for an account: in one region, or in all for `aws-global`.
+
+        Args:
+            or_waiting: zeros that CloudTrail has not confirmed yet count as known.
+        """
+        for listing in listings:
+            cells = self._at(listing, account, region)
+            if not cells or not all(cell.is_settled_or_waits if or_waiting else cell.is_settled for cell in cells):
+                return False
+        return True
+
+    def is_denied(self, listings: Iterable[str], account: str, region: str = GLOBAL_REGION) -> bool:
+        """Whether all that is neither known of these listings nor waits for CloudTrail, a policy denies."""
+        cells = [self._at(listing, account, region) for listing in listings]
+        unknown = [cell.is_denied for own in cells for cell in own if not cell.is_settled_or_waits]
+        return all(cells) and bool(unknown) and all(unknown)
+
+    def _at(self, listing: str, account: str, region: str) -> list[_Known]:
+        cells = self._cells.get((listing, account), [])
+        return cells if region == GLOBAL_REGION else [cell for cell in cells if cell.region in (region, GLOBAL_REGION)]
+
+
+def parent_coverage(state: StepState, cells: Iterable[Cell]) -> ParentCoverage:
+    """What is known of the listings that others are asked for, in this step or before it.
+
+    Args:
+        cells: those of this step.
+    """
+    own = {listing.name for listing in state.listings}
+    parents = {name for listing in state.listings if listing.each for name in listing.each.of}
+    coverage = ParentCoverage()
+    for cell in cells:
+        if cell.listing.partition(":")[0] in parents:
+            coverage.add(newest(state, cell))
+    for key in state.batch.kept:
+        if key[3].partition(":")[0] in parents:
+            kept = state.earlier[key]
+            coverage.add(
+                NewestCell(
+                    key[3], key[1], key[2], kept.outcome, kept.is_trusted, kept.skip_reason, kept.last_trusted_count
+                )
+            )
+    if parents - own:
+        with state.store.read() as connection:
+            rows = evidence.coverage(connection, sorted(parents - own), accounts=state.batch.accounts)
+        for row in rows:
+            coverage.add(
+                NewestCell(
+                    row["listing"],
+                    row["account_id"],
+                    row["region"],
+                    row["outcome"],
+                    row["is_trusted"],
+                    row["skip_reason"],
+                    row["previous_record_count"],
+                )
+            )
+    return coverage
+
+
+def newest(state: StepState, cell: Cell) -> NewestCell:
+    """A cell of this step, as what follows goes by it."""
+    earlier = state.earlier.get((cell.role, cell.account_id, cell.region, cell.listing))
+    return NewestCell(
+        cell.listing,
+        cell.account_id,
+        cell.region,
+        cell.outcome,
+        cell.is_trusted,
+        cell.skip_reason,
+        None if earlier is None else earlier.last_trusted_count,
+    )

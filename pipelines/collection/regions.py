@@ -1,0 +1,98 @@
+"""In which regions an account is asked: those that are enabled there, and wanted where CMDB_REGIONS says which."""
+
+import sys
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+
+from pipelines.catalogue.registry import REGION
+from pipelines.collection.landing import Key
+from pipelines.collection.state import StepState
+from pipelines.trust import rules
+from resources.audit.evidence import EVERY_ACCOUNT
+from resources.aws.listing import GLOBAL_REGION, Listing
+from resources.contract import Role
+
+REGIONS_UNKNOWN = (
+    "Where a policy of the organisation denies the list in the region that it is asked for in, set AWS_DEFAULT_REGION "
+    "to one that is allowed, or name the allowed ones in CMDB_REGIONS."
+)
+
+
+def regions_to_ask(
+    state: StepState, listing: Listing, role: Role, profile_of: Mapping[str, str]
+) -> dict[str, list[str]]:
+    """The regions to ask by account; what is not asked, and why, is recorded."""
+    if listing.scope == "global":
+        return {account: [GLOBAL_REGION] for account in profile_of}
+    enabled = enabled_regions(state)
+    known = known_regions(state, listing, role)
+    offers = state.reach(role).offers
+    regions_of: dict[str, list[str]] = {}
+    for account, profile in profile_of.items():
+        # Where its regions could not be listed, what is known of it is asked, so that each cell says why it fails.
+        regions_of[account] = enabled.get(account, sorted(known[account]))
+        if account not in enabled and account in state.without_regions:
+            # A policy that denies the list in the region where it is asked for may allow others: each says so itself.
+            regions_of[account] = sorted(known[account] | state.usual_regions)
+        left_out = state.regions_left_out.get(account)
+        if left_out:
+            leave_out(state, (role, account, GLOBAL_REGION, listing.name), left_out, profile)
+        if account not in enabled and not regions_of[account]:
+            state.set_outcome(
+                (role, account, GLOBAL_REGION, listing.name),
+                "failed",
+                "RegionsUnknown",
+                f"Not asked, because the enabled regions of {account} could not be listed. {REGIONS_UNKNOWN}",
+                profile,
+            )
+        for region in state.settings.regions:
+            if account in enabled and region not in enabled[account]:
+                state.set_outcome((role, account, region, listing.name), "skipped", "region_not_enabled")
+        for region in regions_of[account]:
+            if not offers(listing.service, region):
+                state.set_outcome((role, account, region, listing.name), "skipped", "not_offered")
+        regions_of[account] = [region for region in regions_of[account] if offers(listing.service, region)]
+    return regions_of
+
+
+def known_regions(state: StepState, listing: Listing, role: Role) -> dict[str, set[str]]:
+    """Where earlier nights asked a listing, by account."""
+    known: dict[str, set[str]] = defaultdict(set)
+    for key, earlier in state.earlier.items():
+        if key[0] == role and key[3] == listing.name and earlier.outcome != "skipped":
+            known[key[1]].add(key[2])
+    return known
+
+
+def enabled_regions(state: StepState) -> Mapping[str, list[str]]:
+    """The regions to ask by account: enabled, and wanted where `CMDB_REGIONS` says which."""
+    if state.regions_of is not None:
+        return state.regions_of
+    wanted = state.settings.regions
+    regions: dict[str, list[str]] = {}
+    left_out: dict[str, list[str]] = defaultdict(list)
+    usual = set(wanted)
+    for capture in state.records_of(REGION, EVERY_ACCOUNT):
+        name = sys.intern(str(capture.fields["RegionName"]))
+        status = capture.fields["OptInStatus"]
+        listed = regions.setdefault(capture.key[1], [])
+        if status == "not-opted-in":
+            continue
+        if wanted and name not in wanted:
+            left_out[capture.key[1]].append(name)
+            continue
+        listed.append(name)
+        if status == "opt-in-not-required":
+            usual.add(name)
+    state.regions_left_out, state.usual_regions = left_out, frozenset(usual)
+    if not any(listing.name == REGION for listing in state.listings):
+        # Read once for all listings of the step; a step that lists the regions itself has more of them later.
+        state.regions_of = regions
+    return regions
+
+
+def leave_out(state: StepState, key: Key, regions: Sequence[str], profile: str) -> None:
+    """Record in one cell which regions CMDB_REGIONS leaves out: a cell each would be as many as are asked."""
+    where = ", ".join(regions)
+    reason = rules.REGION_NOT_SELECTED
+    state.set_outcome(key, "skipped", reason, f"Not asked in {where}: not in CMDB_REGIONS.", profile)

@@ -1,0 +1,311 @@
+"""What one step of the collection works with, and what it has found out so far.
+
+What plans, asks, judges and stores a step shares this, and nothing else. Here nothing is sent to AWS and nothing is
+judged.
+"""
+
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from pipelines.catalogue.registry import MEASURED, METRIC, REGION
+from pipelines.collection import cost_slices, previous
+from pipelines.collection.cells import Asked, Tally, key_of
+from pipelines.collection.landing import Key, LandingWriter
+from pipelines.collection.previous import Capture, Earlier
+from pipelines.collection.progress import Part
+from pipelines.settings import Settings
+from pipelines.trust.gate import refuse
+from pipelines.trust.organization_policies import StoredPolicies
+from resources.audit import evidence
+from resources.audit.evidence import EVERY_ACCOUNT, Accounts, Cell
+from resources.audit.paid_requests import PaidRequests
+from resources.aws.client import Reach
+from resources.aws.dispatch import Processes
+from resources.aws.listing import GLOBAL_REGION, Listing
+from resources.aws.messages import DENIED_BY_POLICY, Identity, Outcome, Question
+from resources.contract import Role
+from resources.roles import AwsRole
+from resources.store.store import Store
+
+KEPT_FOR = timedelta(hours=20)
+"""How old a trusted answer may be to be left as it is where only the others are asked again: publishing allows 24 h."""
+
+
+@dataclass(slots=True)
+class BatchState:
+    """What is known of the accounts that are asked together: one small entry a cell.
+
+    Attributes:
+        accounts: whose cells are asked in this batch.
+        part: which part of the step it is; None where there is only one.
+        asked: by key, what was asked and what came of it.
+        not_asked: by key, the cells that get their outcome without a question.
+        captured: by listing, the records that decide what else is asked.
+        childless: questions for which no parent has a record.
+        kept: keys whose last answer stands, since only the others are asked again.
+        earlier: the newest cells before this run; None until they are read.
+        without_regions: accounts whose list of regions a policy of the organisation denies; None until that is known.
+    """
+
+    accounts: Accounts = EVERY_ACCOUNT
+    part: Part | None = None
+    asked: dict[Key, Asked] = field(default_factory=dict)
+    not_asked: dict[Key, Cell] = field(default_factory=dict)
+    captured: dict[str, list[Capture]] = field(default_factory=lambda: defaultdict(list))
+    childless: list[Question] = field(default_factory=list)
+    kept: set[Key] = field(default_factory=set)
+    earlier: dict[Key, Earlier] | None = None
+    without_regions: frozenset[str] | None = None
+
+
+class StepState:
+    """One step of the collection: the listings of a family that were selected, and the roles that ask them.
+
+    Memory holds one small entry a cell of the batch of accounts that is asked at the moment, whatever the number of
+    accounts.
+
+    Attributes:
+        findings: a sentence for each thing to mend.
+        asked_before: the accounts that earlier runs know, and whether the newest cell of any was asked.
+        left: accounts that the organisation has no more.
+        regions_of: the regions to ask by account, once they are known for the whole step.
+        regions_left_out: enabled regions that CMDB_REGIONS leaves out, by account.
+        usual_regions: regions that every account has.
+        recorded: the kinds of call that CloudTrail showed.
+        central_answers: by region and listing, who has answered for a central account; it may have been asked in an
+            earlier batch.
+        lock: held while an answer is taken in.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        run_id: str,
+        resources: Mapping[Role, AwsRole],
+        listings: Sequence[Listing],
+        settings: Settings,
+        log: Callable[[str], None],
+        *,
+        only_untrusted: bool = False,
+        paid_requests: PaidRequests | None = None,
+    ) -> None:
+        self.store = store
+        self.run_id = run_id
+        self.resources = resources
+        self.listings = listings
+        self.settings = settings
+        self.log = log
+        self.paid_requests = paid_requests or PaidRequests(
+            store, run_id, cost_slices.daily_limits(settings.cost_request_limit)
+        )
+        self.findings: list[str] = []
+        self.asked_before: Mapping[str, bool] = {}
+        self.left: frozenset[str] = frozenset()
+        self.regions_of: Mapping[str, list[str]] | None = None
+        self.regions_left_out: Mapping[str, list[str]] = {}
+        self.usual_regions: frozenset[str] = frozenset()
+        self.tallies: dict[str, Tally] = {listing.name: Tally() for listing in listings}
+        self.writers: dict[str, LandingWriter] = {}
+        self.recorded: set[str] = set()
+        self.central_answers: dict[tuple[str, str], set[tuple[Role, str]]] = defaultdict(set)
+        self.lock = threading.Lock()
+        self.wanted_fields = _wanted_fields(listings)
+        self.batch = BatchState()
+        self._by_name = {listing.name: listing for listing in listings}
+        self._only_untrusted = only_untrusted
+        self._policies: StoredPolicies | None = None
+        self._billed_services: dict[tuple[str, str], tuple[str, ...]] | None = None
+
+    def begin(self, accounts: Accounts, part: Part | None = None) -> None:
+        """Begin with a batch of accounts; nothing of the one before is held.
+
+        Args:
+            accounts: what will be asked is theirs.
+            part: which part of the step it is; None where there is only one.
+        """
+        self.batch = BatchState(accounts, part)
+
+    # ------------------------------------------------------------------------------------ the way to AWS
+
+    def reach(self, role: Role) -> Reach:
+        """The way to AWS as one of the step's roles, which has been verified."""
+        return self.resources[role].reach
+
+    def identity(self, role: Role) -> Identity:
+        """Who a central role is, verified."""
+        identity = self.resources[role].verify()
+        assert identity is not None, "a central role has one identity"
+        return identity
+
+    @property
+    def processes(self) -> Processes | None:
+        """Further processes that ask, where the workload role has any."""
+        workload = self.resources.get("workload")
+        return None if workload is None else workload.processes
+
+    # ----------------------------------------------------------------------------------------- the cells
+
+    @property
+    def asked(self) -> dict[Key, Asked]:
+        """What was asked of the batch's accounts, and what came of it."""
+        return self.batch.asked
+
+    def set_outcome(
+        self, key: Key, outcome: Outcome, reason: str, message: str | None = None, profile: str | None = None
+    ) -> None:
+        """Give a cell its outcome without a question; the arguments are those of `cell_not_asked`."""
+        self.batch.not_asked[key] = self.cell_not_asked(key, outcome, reason, message, profile)
+
+    def cell_not_asked(
+        self, key: Key, outcome: Outcome, reason: str, message: str | None = None, profile: str | None = None
+    ) -> Cell:
+        """A cell that gets its outcome now and without a question.
+
+        Args:
+            reason: why it is skipped; the error code where its outcome is another.
+        """
+        role, account, region, name = key
+        listing, _, suffix = name.partition(":")
+        is_skipped = outcome == "skipped"
+        now = datetime.now(UTC)
+        return Cell(
+            run_id=self.run_id,
+            role=role,
+            account_id=account,
+            region=region,
+            listing=name,
+            outcome=outcome,
+            is_trusted=False,
+            zero_sense=self._by_name[listing].sense(suffix),
+            started_at=now,
+            ended_at=now,
+            profile=profile,
+            attempt_count=0,
+            skip_reason=reason if is_skipped else None,
+            error_code=None if is_skipped else reason,
+            error_message=message,
+        )
+
+    def skip_childless(self, question: Question) -> None:
+        """Skip a listing whose parents returned no records; the reason is set later, from the parents' outcomes."""
+        self.batch.childless.append(question)
+
+    def keep(self, question: Question) -> bool:
+        """Whether a question is left out because its last answer is trusted and only others are asked again.
+
+        What a refusal named is asked again: the answer was whole, and did not fit what else is known.
+        """
+        key = key_of(question)
+        earlier = self.earlier.get(key)
+        if not self._only_untrusted or earlier is None or earlier.is_disputed:
+            return False
+        # Asked again, a zero would only wait for CloudTrail anew.
+        waits = earlier.outcome == "empty_unconfirmed" and not earlier.error_code
+        if not earlier.is_trusted and not waits:
+            return False
+        if datetime.now(UTC) - earlier.ended_at > KEPT_FOR:
+            return False
+        self.batch.kept.add(key)
+        return True
+
+    def requests_to(self, service: str) -> int:
+        """Requests that went out for the batch's questions to a service, retries included."""
+        return sum(e.requests for e in self.asked.values() if e.answer.question.listing.service == service)
+
+    def writer(self, listing: Listing) -> LandingWriter:
+        """What writes a listing of this run to the landing; opened when it is first wanted."""
+        if listing.name not in self.writers:
+            self.writers[listing.name] = LandingWriter(self.store.landing, self.run_id, listing.name)
+        return self.writers[listing.name]
+
+    def close(self) -> None:
+        """Close the landing files; those of an interrupted step keep their temporary names."""
+        for writer in self.writers.values():
+            writer.__exit__(None, None, None)
+
+    # ------------------------------------------------------------------------------- what was known before
+
+    @property
+    def earlier(self) -> dict[Key, Earlier]:
+        """The newest cells before this run, of the batch's accounts."""
+        if self.batch.earlier is None:
+            self.batch.earlier = previous.earlier_cells(self.store, self.listings, self.batch.accounts)
+        return self.batch.earlier
+
+    @property
+    def policies(self) -> StoredPolicies:
+        """The service control policies as the management role listed them last; read when the first is needed."""
+        if self._policies is None:
+            self._policies = previous.stored_policies(self.store)
+        return self._policies
+
+    @property
+    def billed_services(self) -> Mapping[tuple[str, str], tuple[str, ...]]:
+        """What the last final days of the bill show, by account and listing; read when it is first needed."""
+        if self._billed_services is None:
+            since = cost_slices.final_days_since(datetime.now(UTC).date())
+            self._billed_services = previous.billed_services(self.store, since)
+        return self._billed_services
+
+    @property
+    def without_regions(self) -> frozenset[str]:
+        """Accounts of the batch whose list of regions a policy of the organisation denies."""
+        if self.batch.without_regions is None:
+            own = {key[1] for key, entry in self.asked.items() if key[3] == REGION and entry.denial is not None}
+            with self.store.read() as connection:
+                rows = evidence.coverage(connection, [REGION], accounts=self.batch.accounts, without_quiet=True)
+            stored = {row["account_id"] for row in rows if row["skip_reason"] == DENIED_BY_POLICY}
+            self.batch.without_regions = frozenset(own | stored)
+        return self.batch.without_regions
+
+    # ---------------------------------------------------------------------------------- what parents name
+
+    def records_of(self, listing: str, accounts: Accounts | None = None) -> list[Capture]:
+        """Captured fields of a listing: of this step, or of its newest collection where it was not selected.
+
+        Args:
+            accounts: of the newest collection; those of the batch where none are given.
+        """
+        own = any(entry.name == listing for entry in self.listings)
+        kept = {key for key in self.batch.kept if key[3].partition(":")[0] == listing}
+        captured = self.batch.captured[listing]
+        if own and not kept:
+            return captured
+        try:
+            fields = self.wanted_fields[listing]
+            stored = previous.captures(self.store, listing, fields, accounts or self.batch.accounts)
+            return captured + [capture for capture in stored if capture.key in kept] if own else stored
+        except LookupError as error:
+            raise refuse(f"{error} Materialise landing/{listing} first. Nothing was asked.") from error
+
+    def named_by_parents(self, listing: Listing) -> dict[tuple[str, str], set[str]]:
+        """What the records of a listing's parents name, as far as they have been found, by account and region to ask.
+
+        The region is the parent's own, or the one that `Each.region_field` names; `aws-global` for a global listing.
+        """
+        each = listing.each
+        named: dict[tuple[str, str], set[str]] = defaultdict(set)
+        if each is None:
+            return named
+        for source in each.of:
+            for capture in self.records_of(source):
+                region = str(capture.fields[each.region_field] if each.region_field else capture.key[2])
+                place = (capture.key[1], GLOBAL_REGION if listing.scope == "global" else region)
+                named[place].add(each.value(str(capture.fields[each.field]), region))
+        return named
+
+
+def _wanted_fields(listings: Iterable[Listing]) -> dict[str, tuple[str, ...]]:
+    """The fields of records that decide what else is asked, by listing."""
+    wanted: dict[str, set[str]] = defaultdict(set, {REGION: {"RegionName", "OptInStatus"}})
+    for listing in listings:
+        if listing.name == METRIC:
+            for source, measured in MEASURED.items():
+                wanted[source].add(measured.field)
+        elif listing.each is not None:
+            for source in listing.each.of:
+                wanted[source] |= {listing.each.field, listing.each.region_field} - {""}
+    return {source: tuple(sorted(fields)) for source, fields in wanted.items()}

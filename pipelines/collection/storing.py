@@ -1,0 +1,92 @@
+"""Store what a step has landed: name the files, write the cells of all batches and the verdict of each listing."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from pipelines.collection import cost_slices, previous
+from pipelines.collection.state import StepState
+from pipelines.trust.gate import listing_verdicts
+from pipelines.trust.organization_policies import PolicySkips
+from resources.audit import evidence
+from resources.check_result import CheckResult
+
+if TYPE_CHECKING:
+    import duckdb
+
+NO_SILENT_ZERO = "no_silent_zero"
+
+POLICIES_DENY_NOTHING = "policies_deny_nothing"
+"""The rule by which each policy that closes something is named once a run; its scope is the policy."""
+
+LOADED_AT_ONCE = 16 << 20
+"""Bytes of landed cells in one transaction: until its end DuckDB holds all of them, the verbatim answers included."""
+
+LOADING_MEMORY = 128 << 20
+"""Bytes that DuckDB may hold while many cells are loaded: by itself it keeps what a checkpoint moves about."""
+
+
+def commit(state: StepState, also: Mapping[str, CheckResult] = MappingProxyType({})) -> dict[str, CheckResult]:
+    """Name the landed files, write the cells of all batches and the verdict of each listing.
+
+    Args:
+        also: verdicts on the step as a whole by the name of their rule, to be written with them.
+    """
+    names = [listing.name for listing in state.listings]
+    _load(state, [state.writer(listing).commit() for listing in state.listings])
+    with state.store.transaction() as connection:
+        evidence.count_requests(
+            connection,
+            state.run_id,
+            sum(resource.take_request_count() for resource in state.resources.values()),
+        )
+        evidence.record_trail_calls(connection, state.recorded, now=datetime.now(UTC))
+        evidence.record_paid_requests(connection, state.paid_requests.counts(), counted=state.run_id)
+        verdicts = listing_verdicts(connection, names, state.settings)
+        said = [(NO_SILENT_ZERO, name, verdict) for name, verdict in verdicts.items()]
+        said += [(rule, "workload", verdict) for rule, verdict in also.items()]
+        said += [
+            (POLICIES_DENY_NOTHING, skips.policy_id or skips.kind, verdict)
+            for skips, verdict in _closed(state, connection)
+        ]
+        for rule, scope, verdict in said:
+            evidence.record_check(
+                connection,
+                state.run_id,
+                rule,
+                scope,
+                severity=verdict.severity,
+                passed=verdict.passed,
+                observed=verdict.sentence,
+                tolerance=str(state.settings.untrusted_tolerance) if rule == NO_SILENT_ZERO else None,
+                detail=verdict.at_fault[:100],
+                config_hash=state.settings.config_hash,
+            )
+    return verdicts
+
+
+def _closed(state: StepState, connection: "duckdb.DuckDBPyConnection") -> list[tuple[PolicySkips, CheckResult]]:
+    """What each policy of the organisation closes in the run so far, in place of what earlier steps said of it."""
+    before = evidence.forget_check(connection, state.run_id, POLICIES_DENY_NOTHING)
+    found = previous.policy_skips(connection, state.run_id, cost_slices.final_days_since(datetime.now(UTC).date()))
+    for skips in found:
+        if skips.sentence() not in before:
+            state.log(skips.sentence())
+    return [(skips, CheckResult(False, skips.sentence(), severity="WARN")) for skips in found]
+
+
+def _load(state: StepState, paths: Sequence[Path]) -> None:
+    """Load landed cells, so much at a time as memory takes, a listing as a whole or not at all."""
+    longest = max((writer.longest for writer in state.writers.values()), default=0)
+    sizes = {path: path.stat().st_size for path in paths}
+    # Of a little DuckDB holds little by itself.
+    memory = LOADING_MEMORY + 8 * longest if sum(sizes.values()) > LOADED_AT_ONCE else None
+    together: list[Path] = []
+    for path in paths:
+        together.append(path)
+        if sum(sizes[one] for one in together) >= LOADED_AT_ONCE or path is paths[-1]:
+            with state.store.transaction(memory) as connection:
+                evidence.load_cells(connection, together, longest)
+            together = []
