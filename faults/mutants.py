@@ -104,7 +104,12 @@ TARGETS: Mapping[str, Target] = {
     "rules": Target(
         "what may be believed",
         (
-            Source("pipelines/trust/rules.py"),
+            Source("pipelines/trust/ages.py"),
+            Source("pipelines/trust/outcomes.py"),
+            Source("pipelines/trust/preflight_rules.py"),
+            Source("pipelines/trust/zero_rule.py"),
+            Source("pipelines/trust/listing_rule.py"),
+            Source("pipelines/trust/publish_rules.py"),
             Source("resources/check_result.py"),
             Source(
                 "pipelines/collection/confirmation.py",

@@ -9,7 +9,7 @@ import pytest
 
 from pipelines.collection import confirmation
 from pipelines.collection.confirmation import Confirmation, Decision, _decision, _portions
-from pipelines.trust.rules import NO_REQUEST_ID, TRAIL_DENIED, ZeroVerdict
+from pipelines.trust.zero_rule import NO_REQUEST_ID, TRAIL_DENIED, ZeroVerdict
 from resources.audit.evidence import Accounts, PendingZero
 from resources.aws.messages import Outcome, TrailEvents
 

@@ -14,7 +14,8 @@ from scripted_aws import Call, Reply, ScriptedAws, as_json, json_error, scripted
 from pipelines.catalogue.registry import listings
 from pipelines.settings import read_settings
 from pipelines.trust.gate import cell_states
-from pipelines.trust.rules import freshness_verdict, listing_verdict
+from pipelines.trust.listing_rule import listing_verdict
+from pipelines.trust.publish_rules import freshness_verdict
 from resources.audit import evidence
 from resources.aws.client import Reach, Retry
 from resources.aws.listing import Listing

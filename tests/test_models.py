@@ -24,7 +24,7 @@ from pipelines.catalogue.registry import listings
 from pipelines.collection import landing
 from pipelines.models.build import CELL_COLUMNS, Model, ModelError, read_models
 from pipelines.models.sql_files import read_header, reads
-from pipelines.trust import rules
+from pipelines.trust import outcomes
 from tools.docs.dictionary import empty_warehouse
 
 if TYPE_CHECKING:
@@ -410,7 +410,7 @@ def test_a_question_that_was_not_asked_keeps_the_rows_stale(home: House, reason:
     assert listed(home) == {"i-1": True}
 
 
-@pytest.mark.parametrize("reason", sorted(rules.RETIRING))
+@pytest.mark.parametrize("reason", sorted(outcomes.RETIRING))
 def test_a_question_that_was_not_asked_because_its_cause_is_gone_removes_the_rows(home: House, reason: str) -> None:
     home.night("night-1", [instances("i-1"), instances("i-9", region="us-east-1")])
     home.build("aws.ec2_instance")

@@ -12,25 +12,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.trust.rules import (
-    COLLECTION_MAX_AGE,
-    MODEL_MAX_AGE,
+from pipelines.trust.ages import COLLECTION_MAX_AGE, MODEL_MAX_AGE, ONE_NIGHT, PUBLISH_MAX_AGE
+from pipelines.trust.listing_rule import CellState, listing_verdict
+from pipelines.trust.outcomes import RETIRING
+from pipelines.trust.preflight_rules import StoredCheckResult, preflight_verdict
+from pipelines.trust.publish_rules import builds_verdict, freshness_verdict
+from pipelines.trust.zero_rule import (
     NO_REQUEST_ID,
-    ONE_NIGHT,
-    PUBLISH_MAX_AGE,
-    RETIRING,
     TRAIL_DENIED,
-    CellState,
-    StoredCheckResult,
     Witness,
     Zero,
     ZeroVerdict,
-    builds_verdict,
-    freshness_verdict,
     is_missed,
-    listing_verdict,
     must_ask_again,
-    preflight_verdict,
     zero_verdict,
 )
 from resources.aws.client import Outcome, TrailEvents

@@ -19,7 +19,7 @@ from nights import DATABASE, cmdb, copy_of, night_environment, query, run_night,
 
 from faults.ground import fingerprint
 from pipelines.collection import confirmation
-from pipelines.trust import rules
+from pipelines.trust import zero_rule
 from simulator.client import Simulator, start
 
 LATER = 12 * 60
@@ -324,7 +324,7 @@ def test_a_call_that_the_trail_never_records_is_found_out_and_said_once(
     assert zeros_of(late.database, listing) == {("empty_unconfirmed", False)}
     assert query(late.database, "select call from audit.trail_call where missed_since is not null") == []
     # The only clock that cannot be passed here is the product's own.
-    monkeypatch.setattr(rules, "ONE_NIGHT", timedelta(0))
+    monkeypatch.setattr(zero_rule, "ONE_NIGHT", timedelta(0))
     assert late.confirm().exit_code == 0
     # One miss proves nothing either: it is remembered, and the zeros go on waiting.
     assert query(late.database, "select call, unrecorded_since from audit.trail_call where recorded_at is null") == [

@@ -10,7 +10,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from pipelines.catalogue.registry import listings
-from pipelines.trust.rules import CLOSED, TRAIL_DENIED
+from pipelines.trust.outcomes import CLOSED
+from pipelines.trust.zero_rule import TRAIL_DENIED
 from resources.contract import CONTRACT
 from resources.store.store import Store
 

@@ -19,7 +19,7 @@ from pipelines.collection.storing import NO_SILENT_ZERO
 from pipelines.dagster_metadata import cells_table
 from pipelines.plain_text import as_markdown, plain
 from pipelines.settings import Settings
-from pipelines.trust import rules
+from pipelines.trust import ages
 from pipelines.trust.gate import GATE_TAG, begin, open_gate, refusing, stop_where_blocked
 from resources.audit.evidence import Cell
 from resources.aws.listing import Listing
@@ -122,7 +122,7 @@ def _collect(
         warehouse,
         settings,
         what,
-        max_age=rules.COLLECTION_MAX_AGE,
+        max_age=ages.COLLECTION_MAX_AGE,
         account_list=bool(family.after),
     )
     state = StepState(

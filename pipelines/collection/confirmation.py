@@ -21,7 +21,7 @@ from pipelines.collection.storing import NO_SILENT_ZERO
 from pipelines.collection.trails import HORIZON, ListedZero, Place, lookup, trail_events
 from pipelines.dagster_metadata import rows_table
 from pipelines.settings import Settings
-from pipelines.trust import rules
+from pipelines.trust import ages, outcomes, zero_rule
 from pipelines.trust.gate import GATE_TAG, listing_verdicts, open_gate, refusing, stop_where_blocked
 from resources.audit import evidence
 from resources.audit.evidence import Accounts, PendingZero
@@ -91,7 +91,7 @@ class _Found:
     """A pending zero and its listing."""
 
     pending: PendingZero
-    zero: rules.Zero
+    zero: zero_rule.Zero
     listing: Listing
 
 
@@ -167,7 +167,7 @@ class Confirmer:
         lines = []
         for entry, trail in zip(found, trails, strict=True):
             self._recorded |= trail.kinds
-            if rules.is_missed(entry.zero, trail, now=now):
+            if zero_rule.is_missed(entry.zero, trail, now=now):
                 self._missed.add(entry.zero.call)
             line = self._judged(entry, trail, now)
             if line is not None:
@@ -200,12 +200,12 @@ class Confirmer:
             if listing is None or (zero.role, zero.account_id) not in self._profiles:
                 self._count("unreached", zero)
                 continue
-            found.append(_Found(zero, rules.Zero.from_evidence(zero.evidence), listing))
+            found.append(_Found(zero, zero_rule.Zero.from_evidence(zero.evidence), listing))
         return found
 
     def _count(self, decision: Decision, zero: PendingZero) -> None:
         self.found.decisions[decision] += 1
-        is_old = datetime.now(UTC) - zero.ended_at >= rules.ONE_NIGHT
+        is_old = datetime.now(UTC) - zero.ended_at >= ages.ONE_NIGHT
         self.found.overdue += is_old and decision in ("waiting", "unavailable", "unreached")
 
     def _look_up(self, found: Sequence[_Found]) -> list[TrailEvents]:
@@ -230,7 +230,7 @@ class Confirmer:
     def _judged(self, entry: _Found, trail: TrailEvents, now: datetime) -> dict[str, Any] | None:
         """The line that writes what was decided on a zero; None where nothing was."""
         pending = entry.pending
-        verdict = rules.zero_verdict(entry.zero, trail, is_recorded=entry.zero.call not in self._unrecorded)
+        verdict = zero_rule.zero_verdict(entry.zero, trail, is_recorded=entry.zero.call not in self._unrecorded)
         decision = _decision(verdict, trail, pending)
         self._count(decision, pending)
         if decision == "waiting":
@@ -243,9 +243,9 @@ class Confirmer:
             "region": pending.region,
             "listing": pending.listing,
             "outcome": verdict.outcome,
-            "is_trusted": verdict.outcome in rules.TRUSTED,
+            "is_trusted": verdict.outcome in outcomes.TRUSTED,
             "error_code": verdict.error_code,
-            "error_message": None if verdict.outcome in rules.TRUSTED else verdict.sentence,
+            "error_message": None if verdict.outcome in outcomes.TRUSTED else verdict.sentence,
             "evidence": orjson.dumps(verdict.evidence).decode(),
             "confirmed_at": now.isoformat() if decision != "unavailable" else None,
         }
@@ -264,7 +264,7 @@ class Confirmer:
                 path.unlink()
 
 
-def _decision(verdict: rules.ZeroVerdict, trail: TrailEvents, pending: PendingZero) -> Decision:
+def _decision(verdict: zero_rule.ZeroVerdict, trail: TrailEvents, pending: PendingZero) -> Decision:
     shown = verdict.evidence["cloudtrail"]
     if verdict.outcome == "empty_verified":
         return "not_recorded" if "not_recorded" in shown else "confirmed"
@@ -312,7 +312,7 @@ def zero_confirmation(context: dg.AssetExecutionContext) -> Iterator[Any]:
     settings: Settings = context.resources.settings
     resources: dict[Role, AwsRole] = {role: getattr(context.resources, role) for role in ROLES}
     what = "/".join(CONFIRMATION_KEY.path)
-    store = open_gate(warehouse, settings, what, max_age=rules.COLLECTION_MAX_AGE, account_list=False)
+    store = open_gate(warehouse, settings, what, max_age=ages.COLLECTION_MAX_AGE, account_list=False)
     with refusing():
         for role in CENTRAL_ROLES:
             resources[role].verify()

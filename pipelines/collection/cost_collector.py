@@ -16,7 +16,7 @@ from pipelines.collection.cells import key_of
 from pipelines.collection.collector import Collector
 from pipelines.collection.landing import Key
 from pipelines.collection.seeds import services_of_listings, tag_keys
-from pipelines.trust.rules import FOR_LATER, TOO_MANY_PAGES
+from pipelines.trust.outcomes import FOR_LATER, TOO_MANY_PAGES
 from resources.aws.client import THROTTLE_CODES
 from resources.aws.listing import GLOBAL_REGION, Listing
 from resources.aws.messages import DENIED_BY_POLICY, OPTIONAL_GRANT, REQUEST_LIMIT, Answer, Outcome, Question

@@ -9,8 +9,8 @@ from pipelines.collection.landing import Key
 from pipelines.collection.parents import ParentCoverage, newest, parent_coverage, parents_of
 from pipelines.collection.state import StepState
 from pipelines.collection.trails import ListedZero, Place, lookup, trail_events
-from pipelines.trust import rules
-from pipelines.trust.rules import ZeroVerdict
+from pipelines.trust import outcomes, zero_rule
+from pipelines.trust.zero_rule import ZeroVerdict
 from resources.audit import evidence
 from resources.audit.evidence import Cell
 from resources.aws.listing import GLOBAL_REGION, Listing
@@ -26,7 +26,7 @@ def doubtful(state: StepState) -> list[Question]:
     again: list[Question] = []
     for key, entry in state.asked.items():
         question = entry.answer.question
-        if entry.answer.outcome == "empty_unconfirmed" and rules.must_ask_again(
+        if entry.answer.outcome == "empty_unconfirmed" and zero_rule.must_ask_again(
             question.listing.sense(question.suffix), _witness(state, key, question.listing, billed)
         ):
             again.append(question)
@@ -66,7 +66,7 @@ def _cell(state: StepState, key: Key, entry: Asked, verdict: ZeroVerdict | None)
     outcome: Outcome = answer.outcome if verdict is None else verdict.outcome
     code, message = answer.error_code, answer.error_message
     if verdict is not None:
-        code, message = verdict.error_code, None if outcome in rules.TRUSTED else verdict.sentence
+        code, message = verdict.error_code, None if outcome in outcomes.TRUSTED else verdict.sentence
     return Cell(
         run_id=state.run_id,
         role=key[0],
@@ -74,7 +74,7 @@ def _cell(state: StepState, key: Key, entry: Asked, verdict: ZeroVerdict | None)
         region=key[2],
         listing=key[3],
         outcome=outcome,
-        is_trusted=outcome in rules.TRUSTED,
+        is_trusted=outcome in outcomes.TRUSTED,
         zero_sense=answer.question.listing.sense(answer.question.suffix),
         started_at=entry.first_at,
         ended_at=answer.ended_at,
@@ -159,7 +159,7 @@ def _zero_verdicts(state: StepState) -> dict[Key, ZeroVerdict]:
         trail = trails.get(place)
         if trail is not None:
             state.recorded |= trail.kinds
-        verdicts[key] = rules.zero_verdict(
+        verdicts[key] = zero_rule.zero_verdict(
             found.zero,
             trail,
             zero_evidence=state.settings.zero_evidence,
@@ -168,9 +168,9 @@ def _zero_verdicts(state: StepState) -> dict[Key, ZeroVerdict]:
     return verdicts
 
 
-def _zero(entry: Asked, place: Place, witness: rules.Witness) -> rules.Zero:
+def _zero(entry: Asked, place: Place, witness: zero_rule.Witness) -> zero_rule.Zero:
     question = entry.answer.question
-    return rules.Zero(
+    return zero_rule.Zero(
         sense=question.listing.sense(question.suffix),
         asked=entry.zeros,
         asked_from=entry.first_at,
@@ -204,9 +204,9 @@ def _place(state: StepState, question: Question) -> Place:
     return Place(role, question.profile, question.account_id, region)
 
 
-def _witness(state: StepState, key: Key, listing: Listing, billed: Billed) -> rules.Witness:
+def _witness(state: StepState, key: Key, listing: Listing, billed: Billed) -> zero_rule.Witness:
     earlier = state.earlier.get(key)
-    return rules.Witness(
+    return zero_rule.Witness(
         last_count=earlier.last_trusted_count if earlier else None,
         billed=billed.get((key[1], listing.name), ()),
         earlier_confirmed=earlier.confirmed if earlier else False,
@@ -223,9 +223,9 @@ def _billed(state: StepState) -> Billed:
     found = {
         (key[1], entry.answer.question.listing.name)
         for key, entry in state.asked.items()
-        if entry.answer.outcome in ("found", *rules.FAILURES) or entry.answer.skip_reason in rules.CLOSED
+        if entry.answer.outcome in ("found", *outcomes.FAILURES) or entry.answer.skip_reason in outcomes.CLOSED
     }
-    closed = [key for key, cell in state.batch.not_asked.items() if cell.skip_reason in rules.CLOSED]
+    closed = [key for key, cell in state.batch.not_asked.items() if cell.skip_reason in outcomes.CLOSED]
     # What was kept from an earlier run explains the bill too.
     kept = [key for key in state.batch.kept if state.earlier[key].outcome == "found"]
     found |= {(key[1], key[3].partition(":")[0]) for key in (*closed, *kept)}

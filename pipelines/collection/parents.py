@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from pipelines.catalogue import registry as catalogue
 from pipelines.collection.state import StepState
-from pipelines.trust import rules
+from pipelines.trust import outcomes
 from resources.audit import evidence
 from resources.audit.evidence import Cell
 from resources.aws.listing import GLOBAL_REGION, Each
@@ -49,16 +49,16 @@ class ParentCoverage:
     A zero that waits for CloudTrail leaves nothing open where the last trusted answer was a zero too.
     """
 
-    _SETTLED = rules.ANSWERED_SKIPS | rules.RETIRING | {rules.NO_LONGER_ASKED}
+    _SETTLED = outcomes.ANSWERED_SKIPS | outcomes.RETIRING | {outcomes.NO_LONGER_ASKED}
 
     def __init__(self) -> None:
         self._cells: dict[tuple[str, str], list[_Known]] = defaultdict(list)
 
     def add(self, cell: NewestCell) -> None:
         """Take in one newest cell."""
-        if cell.skip_reason in ("region_not_enabled", rules.REGION_NOT_SELECTED):
+        if cell.skip_reason in ("region_not_enabled", outcomes.REGION_NOT_SELECTED):
             return
-        waits = cell.outcome == "empty_unconfirmed" or cell.skip_reason in rules.WAITING_SKIPS
+        waits = cell.outcome == "empty_unconfirmed" or cell.skip_reason in outcomes.WAITING_SKIPS
         settled = cell.is_trusted or cell.skip_reason in self._SETTLED or (waits and cell.last_trusted_count == 0)
         known = _Known(cell.region, settled, settled or waits, cell.skip_reason == DENIED_BY_POLICY)
         self._cells[cell.listing.partition(":")[0], cell.account_id].append(known)

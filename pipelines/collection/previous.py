@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines.catalogue.registry import listings as known_listings
 from pipelines.collection.landing import Key, records_path
+from pipelines.trust.ages import ONE_NIGHT
 from pipelines.trust.organization_policies import SCP, PolicySkips, StoredPolicies
-from pipelines.trust.rules import ONE_NIGHT
 from resources.audit import evidence
 from resources.aws.listing import Listing
 from resources.aws.messages import DENIED_BY_POLICY, Outcome

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pipelines.catalogue.registry import REGION
 from pipelines.collection.landing import Key
 from pipelines.collection.state import StepState
-from pipelines.trust import rules
+from pipelines.trust import outcomes
 from resources.audit.evidence import EVERY_ACCOUNT
 from resources.aws.listing import GLOBAL_REGION, Listing
 from resources.contract import Role
@@ -94,5 +94,5 @@ def enabled_regions(state: StepState) -> Mapping[str, list[str]]:
 def leave_out(state: StepState, key: Key, regions: Sequence[str], profile: str) -> None:
     """Record in one cell which regions CMDB_REGIONS leaves out: a cell each would be as many as are asked."""
     where = ", ".join(regions)
-    reason = rules.REGION_NOT_SELECTED
+    reason = outcomes.REGION_NOT_SELECTED
     state.set_outcome(key, "skipped", reason, f"Not asked in {where}: not in CMDB_REGIONS.", profile)

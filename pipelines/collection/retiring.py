@@ -8,7 +8,7 @@ from pipelines.collection.landing import Key
 from pipelines.collection.parents import ParentCoverage, parent_coverage, parents_of
 from pipelines.collection.previous import Earlier
 from pipelines.collection.state import StepState
-from pipelines.trust import rules
+from pipelines.trust import outcomes
 from resources.audit.evidence import Cell
 from resources.aws.listing import GLOBAL_REGION, Listing
 from resources.aws.messages import DENIED_BY_POLICY
@@ -72,12 +72,12 @@ def _reason(
     elif listing.each is not None and coverage.is_denied(parents_of(role, listing.each), account, region):
         why = DENIED_BY_POLICY
     elif state.settings.regions and region not in (*state.settings.regions, GLOBAL_REGION):
-        why = rules.REGION_NOT_SELECTED
+        why = outcomes.REGION_NOT_SELECTED
     else:
-        why = rules.NO_LONGER_ASKED
+        why = outcomes.NO_LONGER_ASKED
     # What was skipped already is written again only where now more is known of it.
-    settled = rules.RETIRING | rules.ANSWERED_SKIPS | {why}
-    is_known = earlier.outcome == "skipped" and (why == rules.NO_LONGER_ASKED or earlier.skip_reason in settled)
+    settled = outcomes.RETIRING | outcomes.ANSWERED_SKIPS | {why}
+    is_known = earlier.outcome == "skipped" and (why == outcomes.NO_LONGER_ASKED or earlier.skip_reason in settled)
     return None if is_known else why
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from pipelines.trust.rules import Zero
+from pipelines.trust.zero_rule import Zero
 from resources.aws.dispatch import look_up_all
 from resources.aws.listing import Listing
 from resources.aws.messages import Lookup, TrailEvents

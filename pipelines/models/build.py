@@ -44,7 +44,7 @@ from pipelines.models.model_metadata import cost_metadata, lineage_metadata
 from pipelines.models.sql_files import Header, identifier, literal, read_header, reads
 from pipelines.plain_text import as_markdown
 from pipelines.settings import WAREHOUSE_FOLDER, Settings
-from pipelines.trust import rules
+from pipelines.trust import ages, outcomes
 from pipelines.trust.gate import GATE_TAG, open_gate, refusing, stop_where_blocked
 from resources import release
 from resources.audit import evidence
@@ -338,7 +338,7 @@ def believed_cells(connection: duckdb.DuckDBPyConnection, listings: Sequence[str
             false as is_stale, outcome
         from believed
         """,
-        {"listings": list(listings), "retiring": sorted(rules.RETIRING)},
+        {"listings": list(listings), "retiring": sorted(outcomes.RETIRING)},
     )
 
 
@@ -563,7 +563,7 @@ def model_asset(
             warehouse,
             settings,
             model.relation,
-            max_age=rules.MODEL_MAX_AGE,
+            max_age=ages.MODEL_MAX_AGE,
             listings=sorted(model.sources),
         )
         with refusing():

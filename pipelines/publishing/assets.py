@@ -19,7 +19,7 @@ from pipelines.models.build import SCHEMAS, Model, key_checks
 from pipelines.models.sql_files import identifier
 from pipelines.plain_text import plain
 from pipelines.settings import Settings
-from pipelines.trust import rules
+from pipelines.trust import ages, publish_rules
 from pipelines.trust.gate import GATE_TAG, cell_states, open_gate, refuse, refusing
 from resources.audit import evidence, paid_requests
 from resources.store.store import FORMER_NAME, PUBLISHED_NAME, Store, WarehouseError
@@ -93,7 +93,7 @@ def published_asset(models: Mapping[str, Model], sql_checks: Sequence[checks.Sql
             warehouse,
             settings,
             "published",
-            max_age=rules.MODEL_MAX_AGE,
+            max_age=ages.MODEL_MAX_AGE,
             listings=list(listings()),
         )
         _require_fresh(store, warehouse)
@@ -131,7 +131,7 @@ def _require_fresh(store: Store, warehouse: Warehouse) -> None:
     with store.read() as connection:
         cells = cell_states(evidence.coverage(connection, central, without_workload=True))
     for listing in central:
-        verdict = rules.freshness_verdict(listing, cells.get(listing, []), now=warehouse.now())
+        verdict = publish_rules.freshness_verdict(listing, cells.get(listing, []), now=warehouse.now())
         if verdict.blocks:
             raise refuse(f"Nothing was published. {verdict.sentence} The published file is as it was.")
 
@@ -142,7 +142,7 @@ def _require_built(store: Store, models: Mapping[str, Model]) -> None:
     with store.read() as connection:
         built = evidence.builds(connection)
         answered = {name: found.answered_at for name, found in evidence.standing(connection, listings).items()}
-    verdict = rules.builds_verdict(
+    verdict = publish_rules.builds_verdict(
         {
             # A view shows what its tables hold now, and a log is written with the table that it logs.
             name: model.uses

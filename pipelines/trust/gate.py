@@ -16,7 +16,7 @@ from pipelines.catalogue.registry import ACCOUNT
 from pipelines.errors import SqlFileError
 from pipelines.plain_text import plain
 from pipelines.settings import Settings
-from pipelines.trust import rules
+from pipelines.trust import listing_rule, preflight_rules
 from resources.audit import evidence
 from resources.aws.client import AwsConfigError
 from resources.aws.dispatch import ProcessEnded
@@ -125,9 +125,9 @@ def verdicts(
     """What the rules say to building something from these listings now."""
     wanted = list(dict.fromkeys([*([ACCOUNT] if account_list else []), *listings]))
     with store.read() as connection:
-        preflight = rules.preflight_verdict(
+        preflight = preflight_rules.preflight_verdict(
             [
-                rules.StoredCheckResult(
+                preflight_rules.StoredCheckResult(
                     passed,
                     sentence,
                     severity=_severity(severity),
@@ -156,7 +156,7 @@ def listing_verdicts(
     standing = evidence.standing(connection, listings)
     nothing = evidence.Standing()
     return {
-        name: rules.listing_verdict(
+        name: listing_rule.listing_verdict(
             name,
             cells.get(name, []),
             settings.untrusted_tolerance,
@@ -167,12 +167,12 @@ def listing_verdicts(
     }
 
 
-def cell_states(coverage: list[dict[str, object]]) -> dict[str, list[rules.CellState]]:
+def cell_states(coverage: list[dict[str, object]]) -> dict[str, list[listing_rule.CellState]]:
     """Rows of `audit.coverage` by listing (without its parameter)."""
-    names = rules.CellState.__dataclass_fields__
-    found: dict[str, list[rules.CellState]] = {}
+    names = listing_rule.CellState.__dataclass_fields__
+    found: dict[str, list[listing_rule.CellState]] = {}
     for row in coverage:
-        state = rules.CellState(**{name: row[name] for name in names})  # type: ignore[arg-type]  # a database row is untyped
+        state = listing_rule.CellState(**{name: row[name] for name in names})  # type: ignore[arg-type]  # a database row is untyped
         found.setdefault(state.listing.partition(":")[0], []).append(state)
     return found
 

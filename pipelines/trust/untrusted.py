@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pipelines.trust import rules
+from pipelines.trust import zero_rule
 
 if TYPE_CHECKING:
     import duckdb
@@ -74,7 +74,7 @@ def read(connection: "duckdb.DuckDBPyConnection", run_id: str) -> list[Untrusted
             )
         order by account_id, listing, region
         """,
-        {"run_id": run_id, "unavailable": rules.TRAIL_UNAVAILABLE},
+        {"run_id": run_id, "unavailable": zero_rule.TRAIL_UNAVAILABLE},
     ).fetchall()
     return [UntrustedCell(*row) for row in rows]
 

@@ -1,0 +1,185 @@
+"""The silent-zero rule: whether models may be built from the newest cells of a listing. Pure."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from pipelines.trust.organization_policies import is_bare
+from pipelines.trust.outcomes import (
+    ANSWERED_SKIPS,
+    CLOSED,
+    FAILURES,
+    FOR_LATER,
+    NO_LONGER_ASKED,
+    REGION_NOT_SELECTED,
+    TOO_MANY_PAGES,
+    UNREACHED,
+    WAITING_SKIPS,
+)
+from resources.aws.messages import Outcome
+from resources.check_result import CheckResult
+from resources.contract import Role
+
+
+@dataclass(frozen=True)
+class CellState:
+    """The newest cell of a key, as `audit.coverage` has it."""
+
+    role: Role
+    account_id: str
+    region: str
+    listing: str
+    outcome: Outcome
+    is_trusted: bool
+    run_id: str
+    ended_at: datetime
+    error_code: str | None = None
+    error_message: str | None = None
+    skip_reason: str | None = None
+
+    def as_row(self) -> dict[str, Any]:
+        """For a table in the Dagster UI or the terminal."""
+        return {
+            "role": self.role,
+            "account_id": self.account_id,
+            "region": self.region,
+            "listing": self.listing,
+            "outcome": self.outcome,
+            "why": self.error_message or self.skip_reason or "",
+        }
+
+
+def listing_verdict(
+    listing: str, cells: Sequence[CellState], tolerance: Decimal, *, trusted: int = 0, waiting: int = 0
+) -> CheckResult:
+    """The silent-zero rule for one listing: whether models may be built from its cells.
+
+    A zero with evidence against it always blocks. A failure blocks where a central role asked, and freezes the cell
+    where a workload role did, as long as at most `tolerance` of the asked cells failed so. A zero whose evidence is
+    only missing freezes its cell; it counts among the failures where the evidence can never come.
+
+    Args:
+        trusted: how many trusted cells there are beside `cells`: of hundreds of thousands only the number matters.
+        waiting: how many zeros beside `cells` wait for CloudTrail's record of the call.
+    """
+    asked = [cell for cell in cells if cell.outcome != "skipped"]
+    asked_count = len(asked) + trusted + waiting
+    if not cells and not trusted and not waiting:
+        return CheckResult(False, f"{listing} has never been asked. Materialise landing/{listing} first.")
+    if not asked_count:
+        reasons = ", ".join(sorted({cell.skip_reason or "" for cell in cells}))
+        standing = [cell for cell in cells if cell.skip_reason != NO_LONGER_ASKED]
+        reached = [cell for cell in standing if cell.skip_reason not in UNREACHED]
+        if reached and all(cell.skip_reason in ANSWERED_SKIPS | WAITING_SKIPS for cell in reached):
+            return CheckResult(True, f"{listing}: there is nothing to ask here ({reasons}).")
+        if _is_closed(reached, standing):
+            closed = sum(cell.skip_reason in CLOSED for cell in reached)
+            return CheckResult(
+                True,
+                f"{listing}: {closed} of {len(standing)} cells are closed to the collection and no other can be asked "
+                f"({reasons}). What was known before stands, marked stale.",
+            )
+        if standing and all(cell.skip_reason in (FOR_LATER, TOO_MANY_PAGES) for cell in standing):
+            # Where the limit is too low for any of it, nothing ever comes.
+            stuck = any(cell.skip_reason == TOO_MANY_PAGES for cell in standing)
+            return replace(_for_later(listing, standing), severity="ERROR" if stuck else "WARN")
+        cure = (
+            " Name a profile for at least one account (CMDB_WORKLOAD_PROFILES), and see CMDB_REGIONS."
+            if all(cell.role == "workload" for cell in cells)
+            else ""
+        )
+        return CheckResult(
+            False, f"{listing}: all {len(cells)} cells were skipped ({reasons}), so nobody was asked.{cure}"
+        )
+    untrusted = [cell for cell in asked if not cell.is_trusted]
+    suspect = [cell for cell in untrusted if cell.outcome == "empty_suspect"]
+    if suspect:
+        return CheckResult(False, _sentence(listing, suspect), at_fault=_rows(suspect))
+    central = [cell for cell in untrusted if cell.role != "workload" and cell.outcome in FAILURES]
+    if central:
+        return CheckResult(False, f"{_sentence(listing, central)}{_policy_hint(central)}", at_fault=_rows(central))
+    loud = [cell for cell in untrusted if cell.outcome != "empty_unconfirmed" or cell.error_code is not None]
+    waiting += len(untrusted) - len(loud)
+    counted = [cell for cell in loud if cell.role == "workload"]
+    if len(counted) > tolerance * asked_count:
+        return CheckResult(
+            False,
+            f"{_sentence(listing, counted)} That is {len(counted)} of {asked_count} cells, "
+            f"more than CMDB_UNTRUSTED_TOLERANCE={tolerance} allows.{_policy_hint(counted)}",
+            at_fault=_rows(counted),
+        )
+    if loud:
+        return CheckResult(
+            False,
+            f"{_sentence(listing, loud)} Their last trusted rows are kept, marked stale.",
+            severity="WARN",
+            at_fault=_rows(loud),
+        )
+    short = [cell for cell in cells if cell.skip_reason in (FOR_LATER, TOO_MANY_PAGES)]
+    if short:
+        return _for_later(listing, short)
+    if waiting:
+        return CheckResult(
+            True,
+            f"{listing}: {asked_count - waiting} of {asked_count} cells are trusted, {waiting} zero(s) wait "
+            "for CloudTrail's record of the call; until then their last trusted rows are kept, marked stale.",
+        )
+    return CheckResult(True, f"{listing}: all {asked_count} cells are trusted.")
+
+
+def _is_closed(reached: Sequence[CellState], standing: Sequence[CellState]) -> bool:
+    """Whether nothing of a listing could be asked because somebody decided so, and for no other reason.
+
+    CMDB_REGIONS that names no region which an account has enabled is a mistake, not a decision.
+    """
+    allowed = ANSWERED_SKIPS | WAITING_SKIPS | CLOSED
+    if not reached or not all(cell.skip_reason in allowed for cell in reached):
+        return False
+    only_left_out = all(cell.skip_reason == REGION_NOT_SELECTED for cell in reached)
+    return not (only_left_out and any(cell.skip_reason == "region_not_enabled" for cell in standing))
+
+
+def _for_later(listing: str, cells: Sequence[CellState]) -> CheckResult:
+    """What the limit of requests left out: a warning, since what stands is not harmed and the next night goes on."""
+    first = min(cells, key=lambda cell: cell.skip_reason == FOR_LATER)
+    return CheckResult(
+        False,
+        f"{listing}: {len(cells)} part(s) were not asked, because CMDB_COST_REQUEST_LIMIT was reached: "
+        f"{', '.join(cell.listing.partition(':')[2] for cell in cells[:5])}{', …' if len(cells) > 5 else ''}. "
+        f"{first.error_message or 'The next night goes on.'}",
+        severity="WARN",
+        at_fault=_rows(cells),
+    )
+
+
+def _policy_hint(cells: Sequence[CellState]) -> str:
+    """What to do where a policy of the organisation stands behind refusals, or may and nobody knows.
+
+    What a policy was found to deny is skipped and does not come here.
+    """
+    denied = [cell for cell in cells if cell.outcome == "denied"]
+    named = [cell for cell in denied if "service control policy" in (cell.error_message or "")]
+    if named:
+        regions = ", ".join(sorted({cell.region for cell in named})[:5])
+        return f" A service control policy denies {regions}: name the regions that are allowed in CMDB_REGIONS."
+    if denied and all(is_bare(cell.error_code, cell.error_message) for cell in denied):
+        return (
+            " No policy of the organisation that the management role listed denies it: grant it to the role "
+            f"(`cmdb policy {denied[0].role}`), or, where a region is closed, name the others in CMDB_REGIONS."
+        )
+    return ""
+
+
+def _sentence(listing: str, cells: Sequence[CellState]) -> str:
+    first = cells[0]
+    where = f"account {first.account_id}, region {first.region}, asked by {first.role}"
+    rest = f" (and {len(cells) - 1} more)" if len(cells) > 1 else ""
+    why = first.error_message or first.error_code or ""
+    said = f"{listing}: {first.outcome} in {where}{rest}. {why}".rstrip()
+    return said if said.endswith((".", "!", "?")) else f"{said}."
+
+
+def _rows(cells: Iterable[CellState]) -> tuple[dict[str, Any], ...]:
+    return tuple(cell.as_row() for cell in cells)

@@ -1,0 +1,58 @@
+"""The rule of the pre-flight: whether what it found allows work. Pure."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from pipelines.trust.ages import MODEL_MAX_AGE, duration
+from resources.check_result import CheckResult
+from resources.identity_rules import FACTS
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredCheckResult(CheckResult):
+    """A check of the pre-flight as it stands in `audit.check_result`."""
+
+    run_id: str
+    config_hash: str
+    checked_at: datetime
+
+
+def preflight_verdict(
+    stored: Collection[StoredCheckResult],
+    *,
+    now: datetime,
+    max_age: timedelta,
+    config_hash: str,
+    run_id: str = "",
+    identities_checked_at: datetime | None = None,
+) -> CheckResult:
+    """Whether the newest pre-flight allows work: whole, of this configuration, young enough, without a failure.
+
+    A long night outlives 60 minutes. Within the run that made the pre-flight it stays good for as long as the
+    resources themselves have checked the identities again (`identities_checked_at`).
+    """
+    cure = "Run the pre-flight first (`cmdb preflight`, or materialise audit/caller_identity)."
+    missing = [name for name in FACTS if name not in {fact.name for fact in stored}]
+    if missing:
+        what = "no pre-flight is recorded" if not stored else f"the pre-flight lacks {', '.join(missing)}"
+        return CheckResult(False, f"{what[0].upper()}{what[1:]}. {cure}")
+    if any(fact.config_hash != config_hash for fact in stored):
+        return CheckResult(False, f"The last pre-flight judged another configuration than this one. {cure}")
+    failed = [fact for fact in stored if not fact.passed and fact.severity == "ERROR"]
+    if failed:
+        said = " ".join(f"{fact.name}: {fact.sentence}" for fact in failed)
+        return CheckResult(False, f"The pre-flight failed. {said}")
+    oldest = min(fact.checked_at for fact in stored)
+    own = run_id != "" and all(fact.run_id == run_id for fact in stored)
+    if own and identities_checked_at is not None and now - oldest <= MODEL_MAX_AGE:
+        oldest = max(oldest, identities_checked_at)
+    age = now - oldest
+    if age > max_age:
+        return CheckResult(
+            False,
+            f"The last pre-flight is {duration(age)} old; at most {duration(max_age)} is allowed here. {cure}",
+        )
+    if age < -timedelta(minutes=5):
+        return CheckResult(False, f"The last pre-flight lies {duration(-age)} in the future: check the clock. {cure}")
+    return CheckResult(True, f"The pre-flight of run {next(iter(stored)).run_id} is {duration(age)} old and passed.")

@@ -1,0 +1,58 @@
+"""The rules of publishing: everything is built from the newest evidence, and that is young enough. Pure."""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime, timedelta
+
+from pipelines.trust.ages import PUBLISH_MAX_AGE, duration
+from pipelines.trust.listing_rule import CellState
+from pipelines.trust.outcomes import ANSWERED_SKIPS, CLOSED, FOR_LATER, WAITING_SKIPS
+from resources.check_result import CheckResult
+
+
+def builds_verdict(
+    uses: Mapping[str, Collection[str]],
+    sources: Mapping[str, Collection[str]],
+    built: Mapping[str, datetime],
+    answered: Mapping[str, datetime],
+) -> CheckResult:
+    """Whether every relation was built from the newest evidence there is.
+
+    Args:
+        uses: the relations that each relation reads.
+        sources: the listings that each relation reads itself.
+        built: when each relation was built last.
+        answered: when each listing was last answered.
+    """
+    for relation, used in uses.items():
+        at = built.get(relation)
+        if at is None:
+            return CheckResult(False, f"{relation} was never built. Materialise it first.")
+        older = [name for name in used if name in built and built[name] > at]
+        newer = [name for name in sources.get(relation, ()) if name in answered and answered[name] > at]
+        if older or newer:
+            return CheckResult(
+                False,
+                f"{relation} was built before {', '.join(older + newer)} was last renewed, so it does not show what is "
+                "known. Materialise it again, and what is built from it.",
+            )
+    return CheckResult(True, "Every table was built from the newest evidence.")
+
+
+def freshness_verdict(
+    listing: str, cells: Sequence[CellState], *, now: datetime, max_age: timedelta = PUBLISH_MAX_AGE
+) -> CheckResult:
+    """Whether the newest collection of a central listing is young enough to be published."""
+    if not cells:
+        return CheckResult(False, f"{listing} has never been asked. Run `cmdb nightly`.")
+    judged = ANSWERED_SKIPS | WAITING_SKIPS | CLOSED | {FOR_LATER}
+    asked = [cell.ended_at for cell in cells if cell.outcome != "skipped" or cell.skip_reason in judged]
+    if not asked:
+        return CheckResult(False, f"{listing} was not asked: every cell was skipped. Run `cmdb nightly`.")
+    newest = max(asked)
+    if now - newest > max_age:
+        return CheckResult(
+            False,
+            f"{listing} was last asked {duration(now - newest)} ago; at most {duration(max_age)} may be published. "
+            "Run `cmdb nightly`.",
+        )
+    return CheckResult(True, f"{listing} was asked {duration(now - newest)} ago.")

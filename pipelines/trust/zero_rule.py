@@ -1,0 +1,242 @@
+"""The rule of a zero: whether an answer without records may be believed. Pure functions over evidence."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from pipelines.trust.ages import ONE_NIGHT
+from resources.aws.listing import ZeroSense
+from resources.aws.messages import Outcome, TrailEvents
+
+TRAIL_DENIED = "TrailDenied"
+"""Error code of an unconfirmed zero that cannot be confirmed, since AWS refuses the look-up in CloudTrail."""
+
+NO_REQUEST_ID = "NoRequestId"
+"""Error code of an unconfirmed zero that cannot be confirmed, since its answer carried no request id."""
+
+TRAIL_UNAVAILABLE = "CloudTrail could not be looked up"
+"""How a zero says that a look-up got no answer, as against one that came before CloudTrail had the record."""
+
+CLOCKS_APART = timedelta(minutes=1)
+"""How far the clock of this machine and CloudTrail's may differ when a refusal is told from an earlier one."""
+
+
+@dataclass(frozen=True)
+class Witness:
+    """What is known from elsewhere about a cell that came back empty.
+
+    Attributes:
+        last_count: records in the last trusted cell; None without history.
+        billed: services of the last seven final days of the bill that only this listing explains, where the
+            listing is empty in every region of the account (the bill has no region).
+        earlier_confirmed: the newest earlier cell of the same key was empty too and asked twice, and nothing
+            but the bill spoke against it.
+    """
+
+    last_count: int | None = None
+    billed: tuple[str, ...] = ()
+    earlier_confirmed: bool = False
+
+
+@dataclass(frozen=True)
+class Zero:
+    """An answer without records, as its cell's evidence keeps it: all that a later look into CloudTrail needs.
+
+    Attributes:
+        asked: how often the question was put in its run, each time with no records.
+        asked_from: when it was put first, UTC.
+        request_ids: of the last answer's pages; empty text where AWS sent none.
+        call: `service:Operation`.
+        caller_arn: who asked, by STS.
+        trail_region: the region whose trail has the call.
+    """
+
+    sense: ZeroSense
+    asked: int
+    asked_from: datetime
+    request_ids: tuple[str, ...]
+    call: str
+    caller_arn: str
+    trail_region: str = ""
+    witness: Witness = field(default_factory=Witness)
+
+    def as_evidence(self) -> dict[str, Any]:
+        """The part of a cell's evidence that `from_evidence` reads."""
+        kept: dict[str, Any] = {
+            "identity": "STS names the account that this listing belongs to",
+            "pages": "every page was read",
+            "call": self.call,
+            "caller_arn": self.caller_arn,
+            "trail_region": self.trail_region,
+            "request_ids": list(self.request_ids),
+            "asked": self.asked,
+            "asked_from": self.asked_from.isoformat(),
+            "zero_sense": self.sense,
+        }
+        if self.witness.last_count:
+            kept["last_trusted_count"] = self.witness.last_count
+        if self.witness.billed:
+            kept["billed_services"] = list(self.witness.billed)
+            kept["earlier_confirmed"] = self.witness.earlier_confirmed
+        return kept
+
+    @classmethod
+    def from_evidence(cls, evidence: Mapping[str, Any]) -> "Zero":
+        """The zero that a cell's evidence describes.
+
+        Raises:
+            KeyError: it was written by a release that kept no request ids.
+        """
+        return cls(
+            sense=evidence["zero_sense"],
+            asked=evidence["asked"],
+            asked_from=datetime.fromisoformat(evidence["asked_from"]),
+            request_ids=tuple(evidence["request_ids"]),
+            call=evidence["call"],
+            caller_arn=evidence["caller_arn"],
+            trail_region=evidence["trail_region"],
+            witness=Witness(
+                last_count=evidence.get("last_trusted_count"),
+                billed=tuple(evidence.get("billed_services", ())),
+                earlier_confirmed=evidence.get("earlier_confirmed", False),
+            ),
+        )
+
+
+@dataclass(frozen=True)
+class ZeroVerdict:
+    """Whether a zero is trusted, why, and the evidence to keep.
+
+    Attributes:
+        error_code: why it cannot be confirmed at all; None where the trail has only to be waited for.
+    """
+
+    outcome: Outcome
+    sentence: str
+    evidence: dict[str, Any]
+    error_code: str | None = None
+
+
+def must_ask_again(sense: ZeroSense, witness: Witness) -> bool:
+    """Whether something speaks against a zero, so that it is asked a second time in the same run."""
+    return sense == "witnessed" and bool(witness.last_count or witness.billed)
+
+
+def zero_verdict(
+    zero: Zero, trail: TrailEvents | None, *, zero_evidence: str = "cloudtrail", is_recorded: bool = True
+) -> ZeroVerdict:
+    """Judge an answer without records from a caller whose identity and whose pages are in order.
+
+    Only evidence against a zero makes it `empty_suspect`. Evidence that is missing leaves it `empty_unconfirmed`, and
+    only CloudTrail's record of this very call, without an error, makes it `empty_verified`.
+
+    Args:
+        trail: what CloudTrail shows of the caller; None where it was not looked up.
+        zero_evidence: `cloudtrail`, or `identity` which does without CloudTrail and says so.
+        is_recorded: whether CloudTrail records calls of this kind at all.
+    """
+    evidence = zero.as_evidence()
+    witness = zero.witness
+    shown = _shown(zero, trail, zero_evidence, is_recorded)
+    evidence["cloudtrail"] = shown.evidence
+    against = [shown.against] if shown.against else []
+    if zero.sense == "impossible":
+        against.append("this listing is never empty")
+        evidence["sense"] = "impossible"
+    if witness.last_count and zero.sense == "witnessed" and zero.asked < 2:
+        against.append(f"the last trusted count was {witness.last_count} and it was not asked again")
+    if zero.sense == "witnessed" and witness.billed:
+        is_confirmed = not against and zero.asked >= 2
+        # For the next night: a zero that was verified before the bill spoke is no history against the bill.
+        evidence["confirmed"] = is_confirmed and shown.is_proof
+        if is_confirmed and witness.earlier_confirmed:
+            evidence["history"] = "confirmed against the bill in an earlier run too: the bill lags behind"
+        else:
+            against.append(f"the bill of the last final days shows {', '.join(witness.billed)} in this account")
+    if against:
+        evidence["against"] = against
+        return ZeroVerdict("empty_suspect", f"Empty, but {'; '.join(against)}.", evidence)
+    if shown.is_proof:
+        return ZeroVerdict("empty_verified", "Empty, and all the evidence agrees.", evidence)
+    return ZeroVerdict("empty_unconfirmed", f"Empty, but not confirmed: {shown.missing}.", evidence, shown.error_code)
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """What CloudTrail has to say of a zero: proof, or what speaks against it, or what is missing."""
+
+    evidence: dict[str, Any] | str
+    is_proof: bool = False
+    against: str = ""
+    missing: str = ""
+    error_code: str | None = None
+
+
+def _shown(zero: Zero, trail: TrailEvents | None, zero_evidence: str, is_recorded: bool) -> _Shown:
+    if not zero.request_ids or not all(zero.request_ids):
+        missing = "the answer carries no request id, so nobody can be asked about it"
+        return _Shown(missing, missing=missing, error_code=NO_REQUEST_ID)
+    if zero_evidence == "identity":
+        return _Shown("not asked: CMDB_ZERO_EVIDENCE=identity", is_proof=True)
+    if trail is None:
+        return _Shown("not looked up yet", missing="CloudTrail was not looked up yet")
+    if not trail.available:
+        code = TRAIL_DENIED if trail.is_denied else None
+        missing = f"{TRAIL_UNAVAILABLE} ({trail.reason})"
+        if trail.is_denied:
+            missing += (
+                "; grant cloudtrail:LookupEvents to the role, or accept zeros without it by CMDB_ZERO_EVIDENCE=identity"
+            )
+        return _Shown(f"not available: {trail.reason}", missing=missing, error_code=code)
+    errors = {name: trail.recorded[name] for name in zero.request_ids if trail.recorded.get(name)}
+    since = (zero.asked_from - CLOCKS_APART).isoformat()
+    # An own call that is there speaks for itself; one that is not may have been recorded under another id.
+    is_there = all(name in trail.recorded for name in zero.request_ids)
+    operation = zero.call.partition(":")[2]
+    refused = [
+        entry
+        for entry in (() if is_there else trail.refused)
+        if _instant(entry["time"]) >= since and entry["name"].startswith(operation)
+    ]
+    evidence = {
+        "looked_up_at": trail.until.isoformat(),
+        "events": trail.event_count,
+        "newest_event_at": trail.newest_event_at.isoformat() if trail.newest_event_at else None,
+        "recorded": sum(name in trail.recorded for name in zero.request_ids),
+        "refused": refused or [{"request_id": name, "error_code": code} for name, code in errors.items()],
+    }
+    if errors:
+        name, code = next(iter(errors.items()))
+        return _Shown(evidence, against=f"CloudTrail recorded this call as refused ({code}, request {name})")
+    if refused:
+        first = refused[0]
+        against = (
+            f"CloudTrail holds {len(refused)} refusal(s) of this caller's own calls "
+            f"({first.get('name')}: {first.get('error_code')})"
+        )
+        return _Shown(evidence, against=against)
+    if is_there:
+        return _Shown(evidence, is_proof=True)
+    if not is_recorded:
+        return _Shown(evidence | {"not_recorded": f"CloudTrail records no {zero.call}"}, is_proof=True)
+    return _Shown(evidence, missing="CloudTrail has not recorded the call yet")
+
+
+def is_missed(zero: Zero, trail: TrailEvents, *, now: datetime) -> bool:
+    """Whether CloudTrail lacks a call that it should have by now: of a night ago, with others of its caller there.
+
+    `trail.kinds` are the kinds of call that it shows: where one of this kind is among them, only this one is late.
+    """
+    return (
+        trail.available
+        and trail.event_count > 0
+        and now - zero.asked_from >= ONE_NIGHT
+        and zero.call not in trail.kinds
+        and not any(name in trail.recorded for name in zero.request_ids)
+    )
+
+
+def _instant(time: str) -> str:
+    """A time of CloudTrail's in the form that `datetime.isoformat` has in UTC."""
+    return datetime.fromisoformat(time).astimezone(UTC).isoformat()
