@@ -12,12 +12,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Literal
 
 from faults.ground import Ended, Ground, Row, Tables, apart, copy_of, difference, fingerprint, served_run, tables
 from faults.history import Case, Known, must_be_tonight
 from pipelines.catalogue.registry import listings
-from resources.aws import client
+from resources.aws import client, retry, sessions
 from resources.store.store import Store
 
 Fate = Literal["survived", "refused", "frozen", "missing", "doubted"]
@@ -59,14 +60,24 @@ def no_preparation() -> None:
     """The night is as it is."""
 
 
+def replace(module: ModuleType, name: str, value: object) -> None:
+    """Give a name of a module another value in this process.
+
+    Raises:
+        AttributeError: the module has no such name, so that nothing would come of it.
+    """
+    getattr(module, name)
+    setattr(module, name, value)
+
+
 def impatient() -> None:
     """Wait for an answer for four seconds instead of a minute."""
-    client.READ_SECONDS = 4
+    replace(sessions, "READ_SECONDS", 4)
 
 
 def soon_tired() -> None:
     """Lose ten seconds to throttling instead of a minute before a question is given up."""
-    client.Retry = functools.partial(client.Retry, seconds=10.0)  # type: ignore[assignment, misc]
+    replace(client, "Retry", functools.partial(retry.Retry, seconds=10.0))
 
 
 @dataclass(frozen=True)

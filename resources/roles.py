@@ -18,8 +18,11 @@ import dagster as dg
 from pydantic import Field, PrivateAttr
 
 from resources.audit import evidence
-from resources.aws.client import AwsError, Identity, ProfileError, Reach, available_profiles
+from resources.aws.client import Reach
+from resources.aws.credentials import ProfileError, available_profiles
 from resources.aws.dispatch import Processes
+from resources.aws.errors import AwsError
+from resources.aws.messages import Identity
 from resources.check_result import CheckResult
 from resources.contract import CONTRACT, Role
 from resources.identity_rules import (
@@ -194,7 +197,7 @@ class AwsRole(dg.ConfigurableResource):  # type: ignore[type-arg]  # as in wareh
 
     def take_request_count(self) -> int:
         """Requests that the run's resources have sent since one was last asked, retries and STS included."""
-        return sum(reach.take_request_count() for reach in self._joined().reaches.values())
+        return sum(reach.counter.take() for reach in self._joined().reaches.values())
 
     def callers(self) -> dict[Role, Caller]:
         """Who the three central profiles are, by STS. Never raises for what a profile lacks."""

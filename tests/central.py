@@ -13,9 +13,10 @@ from pipelines.collection.plan import central_plan
 from pipelines.collection.state import StepState
 from pipelines.settings import read_settings
 from resources.audit import evidence
-from resources.aws.client import Reach, Retry
+from resources.aws.client import Reach
 from resources.aws.listing import Listing
 from resources.aws.messages import Identity
+from resources.aws.retry import Retry
 
 FAMILIES = (ORGANIZATION, POLICY, DELEGATION)
 """What the management profile is asked."""
@@ -46,7 +47,7 @@ class Management:
         return self.reach.identify(self.profile)
 
     def take_request_count(self) -> int:
-        return self.reach.request_count
+        return self.reach.counter.requests
 
 
 def collect(

@@ -20,11 +20,14 @@ import pytest
 from scripted_aws import Call, Reply, ScriptedAws, as_json, query_error, scripted, static, write_profiles
 
 from pipelines.catalogue.registry import listings
-from resources.aws.client import AwsError, ProfileError, Reach, Retry
-from resources.aws.credentials import clock_error
+from resources.aws.client import Reach
+from resources.aws.clock import clock_error
+from resources.aws.credentials import ProfileError
+from resources.aws.errors import AwsError
 from resources.aws.listing import GLOBAL_REGION, Listing
 from resources.aws.messages import OPTIONAL_GRANT, Answer, Lookup, Question
 from resources.aws.responses import ROOTS
+from resources.aws.retry import Retry
 from resources.contract import Role
 from resources.roles import Management
 

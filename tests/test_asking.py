@@ -100,7 +100,7 @@ def test_two_processes_answer_what_one_does_and_ask_each_account_from_one(
     aws.script = by_account
     alone: list[Answer] = []
     ask_all({"workload": reach}, questions(), alone.append)
-    requests = reach.request_count
+    requests = reach.counter.requests
     aws.log.clear()
 
     together: list[Answer] = []
@@ -118,7 +118,7 @@ def test_two_processes_answer_what_one_does_and_ask_each_account_from_one(
     # Half of the accounts are asked there, and identified there once each. All of it is counted here.
     identified = Counter(call.account for call in aws.operations("sts"))
     assert identified == {f"{n:012}": 1 for n in range(1, ACCOUNTS, 2)}
-    assert reach.request_count - requests == len(aws.log)
+    assert reach.counter.requests - requests == len(aws.log)
 
     aws.log.clear()
     ask_all({"workload": reach}, questions(), lambda answer: None, processes=processes)

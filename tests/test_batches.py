@@ -23,8 +23,10 @@ from scripted_aws import (
 )
 
 from pipelines.catalogue.registry import listings
-from resources.aws.client import Answer, Question, Reach, Retry
+from resources.aws.client import Reach
 from resources.aws.listing import GLOBAL_REGION, Each, Listing
+from resources.aws.messages import Answer, Question
+from resources.aws.retry import Retry
 
 if TYPE_CHECKING:
     from resources.contract import Role

@@ -26,7 +26,8 @@ from pipelines.models.model_metadata import cost_metadata
 from pipelines.settings import read_settings
 from resources.audit import evidence
 from resources.audit.paid_requests import PaidRequests
-from resources.aws.client import Reach, Retry
+from resources.aws.client import Reach
+from resources.aws.retry import Retry
 from simulator.client import Simulator, start
 
 Row = dict[str, Any]

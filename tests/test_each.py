@@ -17,9 +17,11 @@ from pipelines.trust.gate import cell_states
 from pipelines.trust.listing_rule import listing_verdict
 from pipelines.trust.publish_rules import freshness_verdict
 from resources.audit import evidence
-from resources.aws.client import Reach, Retry
+from resources.aws.client import Reach
+from resources.aws.errors import Failed
 from resources.aws.listing import Listing
-from resources.aws.records import Failed, Pages
+from resources.aws.records import Pages
+from resources.aws.retry import Retry
 
 ACCOUNT = "000000000001"
 SCP = "SERVICE_CONTROL_POLICY"

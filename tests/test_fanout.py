@@ -19,9 +19,12 @@ import pytest
 import scripted_aws
 from scripted_aws import Call, Reply, ScriptedAws, reservations, scripted, static, write_profiles
 
-from resources.aws.client import Answer, Identity, Progress, Question, Reach, Retry
+from resources.aws.client import Reach
+from resources.aws.credentials import available_profiles
 from resources.aws.dispatch import ask_all
 from resources.aws.listing import Listing
+from resources.aws.messages import Answer, Identity, Progress, Question
+from resources.aws.retry import Retry
 from resources.aws.thread_pool import FanOut
 from resources.contract import ContractViolation
 from simulator.client import Simulator
@@ -231,7 +234,7 @@ def test_interleaved_accounts_never_sign_as_each_other(reach: Reach, aws: Script
     aws.delay = 0.002
     questions = [question(f"p-{n % 2}", f"{n % 2:012}") for n in range(200)]
     answers = answers_to(reach, questions)
-    assert len(reach._clients) == 2
+    assert reach.sessions.client_count == 2
     for answer in answers:
         assert answer.outcome == "found"
         assert answer.records[0]["InstanceId"] == f"i-{answer.question.account_id}-{REGIONS[0]}"
@@ -282,14 +285,16 @@ def test_an_exception_in_each_stops_the_asking(reach: Reach, aws: ScriptedAws) -
     assert len(aws.operations("ec2")) - asked <= 16
 
 
-def test_an_interruption_does_not_wait_for_patience(reach: Reach, aws: ScriptedAws) -> None:
+def test_an_interruption_does_not_wait_for_patience(aws: ScriptedAws) -> None:
     aws.script = lambda call: Reply("", 503) if call.service == "ec2" else None
-    reach.retry = Retry(seconds=600, transient_attempts=1000, first_delay=60, longest_delay=60)
+    patience = Retry(seconds=600, transient_attempts=1000, first_delay=60, longest_delay=60)
+    reach = Reach("workload", home_region=REGIONS[0], concurrency=16, retry=patience)
     threading.Timer(0.5, _thread.interrupt_main).start()
     began = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
         ask_all({reach.role: reach}, [question("p-0", "0" * 12)] * 20, lambda answer: None)
     assert time.monotonic() - began < 3
+    reach.close()
     # Nor does the crew: none of them sleeps on, to ask once more after the end.
     time.sleep(0.5)
     assert [thread for thread in threading.enumerate() if thread.name.startswith("ask-")] == []
@@ -312,13 +317,13 @@ def test_progress_is_told_and_ends_complete(reach: Reach, aws: ScriptedAws) -> N
 def test_an_organisation_of_sixty_accounts(make_organisation: Callable[..., Simulator]) -> None:
     organisation = make_organisation(accounts=60, resources=2)
     reach = Reach("workload", home_region=REGIONS[0], retry=HASTE)
-    known = reach.identify_all(name for name in reach.profiles() if name.startswith("acme-"))
+    known = reach.identify_all(name for name in available_profiles() if name.startswith("acme-"))
     accounts = {who.profile: who.account_id for who in known.values() if isinstance(who, Identity)}
     assert len(accounts) >= 58
     regions = organisation.truth()["regions"]
     questions = [question(profile, account, region) for profile, account in accounts.items() for region in regions]
     organisation.clear_log()
-    before = reach.request_count
+    before = reach.counter.requests
     answers = answers_to(reach, questions)
     log = organisation.log()
 
@@ -330,7 +335,7 @@ def test_an_organisation_of_sixty_accounts(make_organisation: Callable[..., Simu
         signed[call["account_id"], call["region"]] += 1
     expected = Counter({(a.question.account_id, a.question.region): a.request_count for a in answers})
     assert signed == expected
-    assert len(log) == reach.request_count - before == sum(answer.request_count for answer in answers)
+    assert len(log) == reach.counter.requests - before == sum(answer.request_count for answer in answers)
 
     # Every instance exactly once.
     truth = organisation.truth()["instances"]
@@ -352,6 +357,7 @@ sys.path[:0] = [{tests!r}, {root!r}]
 import gc, psutil
 from test_fanout import HASTE, REGIONS, question
 from resources.aws.dispatch import ask_all
+from resources.aws.credentials import available_profiles
 from resources.aws.client import Reach
 reach = Reach("workload", home_region=REGIONS[0], concurrency=16, retry=HASTE)
 process = psutil.Process()

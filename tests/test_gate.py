@@ -50,7 +50,7 @@ from pipelines.roles import aws_roles
 from pipelines.settings import read_settings
 from resources import roles
 from resources.audit import evidence
-from resources.aws import client
+from resources.aws import identity
 from resources.roles import AwsRole, IdentityRefused, Workload
 from resources.store.store import Store
 from simulator.client import Simulator
@@ -636,7 +636,7 @@ def test_after_five_minutes_a_role_is_verified_again(
     world: World, organisation: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(roles, "VERIFIED_FOR", timedelta(0))
-    monkeypatch.setattr(client, "IDENTITY_AGE", timedelta(0))
+    monkeypatch.setattr(identity, "IDENTITY_AGE", timedelta(0))
     resource = role_of(world, "billing")
     resource.verify()
     organisation.lie("same_account_twice")

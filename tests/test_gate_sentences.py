@@ -18,7 +18,7 @@ from pipelines.errors import SqlFileError
 from pipelines.settings import Settings
 from pipelines.trust import gate
 from resources.audit import evidence
-from resources.aws.client import AwsConfigError
+from resources.aws.credentials import AwsConfigError
 from resources.aws.dispatch import ProcessEnded
 from resources.check_result import CheckResult, Severity
 from resources.contract import ContractViolation

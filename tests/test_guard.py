@@ -14,8 +14,9 @@ from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from scripted_aws import ScriptedAws, ec2_error, scripted, static, write_profiles
 
-from resources.aws.client import NobodyAsks, Reach
+from resources.aws.client import Reach
 from resources.aws.guard import Guard
+from resources.aws.signing_context import NobodyAsks
 from resources.contract import ROLES, ContractViolation, Role, allows, iam_action
 
 ACCOUNT = "011122223333"
@@ -146,13 +147,13 @@ def test_one_call_through_reach_is_guarded_before_credentials_are_touched(reach:
 
 def test_the_shared_clients_are_guarded_too(reach: Reach, aws: ScriptedAws) -> None:
     reach.identify("one")
-    shared = reach._client("one", "ec2", "us-east-1")
+    shared = reach.sessions.client("one", "ec2", "us-east-1")
     before = len(aws.log)
     with pytest.raises(ContractViolation, match="ec2:StopInstances"):
         shared.stop_instances(InstanceIds=["i-1"])
     # Another role may: it is the guard that refuses, not the model that has no such operation.
     with pytest.raises(ContractViolation, match="the contract gives it to operations"):
-        reach._client("one", "resource-groups", "us-east-1").list_groups()
+        reach.sessions.client("one", "resource-groups", "us-east-1").list_groups()
     with pytest.raises(AttributeError, match="no_such_operation"):
         shared.no_such_operation()
     assert len(aws.log) == before
@@ -160,7 +161,7 @@ def test_the_shared_clients_are_guarded_too(reach: Reach, aws: ScriptedAws) -> N
 
 def test_a_shared_client_outside_of_a_question_signs_for_nobody(reach: Reach, aws: ScriptedAws) -> None:
     reach.identify("one")
-    shared = reach._client("one", "ec2", "us-east-1")
+    shared = reach.sessions.client("one", "ec2", "us-east-1")
     before = len(aws.log)
     with pytest.raises(NobodyAsks, match="Nothing was sent"):
         shared.describe_vpcs()

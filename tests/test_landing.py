@@ -15,7 +15,7 @@ import pytest
 
 from pipelines.collection.landing import CELLS, RECORDS, Key, LandingWriter, prune, records_path
 from resources.audit.evidence import CELL_COLUMNS, Cell
-from resources.aws.records import Failed
+from resources.aws.errors import Failed
 
 NOW = datetime(2026, 11, 25, 14, 0, tzinfo=UTC)
 KEY: Key = ("workload", "000000000042", "eu-north-1", "ec2_instance")

@@ -17,7 +17,9 @@ from pipelines.cli.fetch import NoSuchQuestion, accept_zero
 from pipelines.collection import cost_slices
 from pipelines.collection.seeds import tag_keys
 from resources.audit import evidence
-from resources.aws.client import AwsError, Reach, Retry
+from resources.aws.client import Reach
+from resources.aws.errors import AwsError
+from resources.aws.retry import Retry
 from resources.store.store import Store
 from simulator.client import Simulator
 

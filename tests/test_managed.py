@@ -21,7 +21,7 @@ from pipelines.collection.landing import records_path
 from pipelines.collection.previous import billed_services
 from resources.aws.client import Reach
 from resources.aws.listing import Each, partition_of
-from resources.aws.records import redacted
+from resources.aws.redaction import redacted
 from resources.store.store import Store
 from simulator.access import session_token
 from simulator.client import Simulator

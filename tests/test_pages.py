@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from resources.aws.errors import Failed
 from resources.aws.listing import Listing
-from resources.aws.records import TOKEN_FIELDS, Failed, Pages, record_path, redacted
+from resources.aws.records import TOKEN_FIELDS, Pages, record_path
+from resources.aws.redaction import redacted
 
 OWN, OTHER = "012345678901", "999999999999"
 METADATA = {"RequestId": "r-1"}

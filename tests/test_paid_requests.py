@@ -26,9 +26,9 @@ from faults.ground import environment_of
 from pipelines.definitions import build_defs
 from resources.audit import paid_requests
 from resources.audit.paid_requests import DailyLimit, DailyLimitReached, PaidRequests
+from resources.aws.errors import Failed
 from resources.aws.messages import REQUEST_LIMIT
 from resources.aws.meter import PRICES_USD
-from resources.aws.records import Failed
 from resources.store.store import Store, WarehouseError
 from simulator.client import Simulator, is_foreign, start
 

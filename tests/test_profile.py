@@ -36,23 +36,14 @@ from scripted_aws import (
 )
 
 from pipelines.catalogue.registry import listings
-from resources.aws.client import (
-    REQUEST_LIMIT,
-    Answer,
-    AwsConfigError,
-    AwsError,
-    ProfileError,
-    Question,
-    Reach,
-    Retry,
-    Unmetered,
-    _is_throttle,
-    available_profiles,
-)
-from resources.aws.credentials import EXPIRED_CODES, UNKNOWN_KEY_CODES
+from resources.aws.client import Reach
+from resources.aws.credentials import AwsConfigError, ProfileError, available_profiles
+from resources.aws.errors import EXPIRED_CODES, UNKNOWN_KEY_CODES, AwsError, Failed, is_throttle
 from resources.aws.listing import GLOBAL_REGION, Listing
-from resources.aws.messages import OPTIONAL_GRANT, Lookup
-from resources.aws.records import Failed, record_path
+from resources.aws.messages import OPTIONAL_GRANT, REQUEST_LIMIT, Answer, Lookup, Question
+from resources.aws.meter import Unmetered
+from resources.aws.records import record_path
+from resources.aws.retry import Retry
 from resources.aws.value_text import iso_text
 from resources.contract import CONTRACT, ROLES, Role
 from simulator.client import Simulator
@@ -309,7 +300,7 @@ def test_profiles_of_other_settings_get_clients_of_their_own(
             reach.identify(name)
         assert [call.account for call in aws.log] == [ONE, TWO]
         assert [call.account for call in other.log] == [TWO]
-        assert len(reach._clients) == 2
+        assert reach.sessions.client_count == 2
 
 
 def test_available_profiles_are_those_of_both_files(aws: ScriptedAws, tmp_path: Path) -> None:
@@ -530,13 +521,13 @@ def test_an_identity_is_kept_and_a_refusal_is_asked_again(
     first = reach.identify("one")
     assert reach.identify("one") is first
     assert len(aws.log) == 1
-    monkeypatch.setattr("resources.aws.client.IDENTITY_AGE", timedelta(0))
+    monkeypatch.setattr("resources.aws.identity.IDENTITY_AGE", timedelta(0))
     assert reach.identify("one").checked_at > first.checked_at
     aws.script = lambda call: query_error("ExpiredToken", status=403)
     assert refused(reach, "two").reason == "expired"
     aws.script = lambda call: None
     assert refused(reach, "two").reason == "expired"
-    monkeypatch.setattr("resources.aws.client.REFUSAL_AGE", timedelta(0))
+    monkeypatch.setattr("resources.aws.identity.REFUSAL_AGE", timedelta(0))
     assert reach.identify("two").account_id == TWO
 
 
@@ -926,7 +917,7 @@ def test_throttled_twice_then_found(
     reach = make_reach(role)
     answer = reach.ask(question(listing, parameters=parameters), meter=Counting())
     assert (answer.outcome, answer.request_count) == ("found", 3)
-    assert (answer.throttle_count, reach.throttle_count) == (2, 2)
+    assert (answer.throttle_count, reach.counter.throttles) == (2, 2)
 
 
 def test_a_throttle_that_cannot_be_read_is_tried_again(aws: ScriptedAws, make_reach: MakeReach) -> None:
@@ -937,8 +928,8 @@ def test_a_throttle_that_cannot_be_read_is_tried_again(aws: ScriptedAws, make_re
 
 @pytest.mark.parametrize("error", [None, "", "a field that is called so", {}, {"Code": "Odd"}])
 def test_a_good_answer_with_a_field_that_is_called_error_is_no_throttle(error: Any) -> None:
-    assert not _is_throttle({"Error": error, "ResponseMetadata": {"HTTPStatusCode": 200}})
-    assert _is_throttle({"Error": error, "ResponseMetadata": {"HTTPStatusCode": 429}})
+    assert not is_throttle({"Error": error, "ResponseMetadata": {"HTTPStatusCode": 200}})
+    assert is_throttle({"Error": error, "ResponseMetadata": {"HTTPStatusCode": 429}})
 
 
 @pytest.mark.parametrize(
@@ -1218,7 +1209,7 @@ def event(
 def test_refusals_are_found_on_every_page(
     aws: ScriptedAws, make_reach: MakeReach, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("resources.aws.client.TRAIL_SECONDS", 0.0)
+    monkeypatch.setattr("resources.aws.cloudtrail.TRAIL_SECONDS", 0.0)
     aws.script = pages(
         as_json({"Events": [event(1), event(2, arn="arn:aws:sts::1:assumed-role/Other/cmdb")], "NextToken": "a"}),
         as_json({"Events": [], "NextToken": "b"}),
@@ -1258,7 +1249,7 @@ def test_refusals_are_found_on_every_page(
 def test_the_calls_that_are_looked_for_are_told_by_their_request_ids(
     aws: ScriptedAws, make_reach: MakeReach, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("resources.aws.client.TRAIL_SECONDS", 0.0)
+    monkeypatch.setattr("resources.aws.cloudtrail.TRAIL_SECONDS", 0.0)
 
     def seen(number: int, request_id: str, code: str | None = None, name: str = EC2[1]) -> dict[str, Any]:
         made = event(number, code, EventName=name)
@@ -1347,7 +1338,7 @@ def test_an_event_name_with_the_version_of_its_interface(aws: ScriptedAws, make_
 def test_a_trail_that_cannot_be_read_is_no_evidence(
     reply: Reply, why: str, aws: ScriptedAws, make_reach: MakeReach, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("resources.aws.client.TRAIL_SECONDS", 0.0)
+    monkeypatch.setattr("resources.aws.cloudtrail.TRAIL_SECONDS", 0.0)
     aws.script = pages(reply)
     found = make_reach().trail_events(lookup("one", ONE, REGION, SINCE, {EC2}))
     assert not found.available
@@ -1357,8 +1348,8 @@ def test_a_trail_that_cannot_be_read_is_no_evidence(
 def test_a_trail_without_end_is_no_evidence(
     aws: ScriptedAws, make_reach: MakeReach, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("resources.aws.client.TRAIL_SECONDS", 0.0)
-    monkeypatch.setattr("resources.aws.client.TRAIL_PAGES", 20)
+    monkeypatch.setattr("resources.aws.cloudtrail.TRAIL_SECONDS", 0.0)
+    monkeypatch.setattr("resources.aws.cloudtrail.TRAIL_PAGES", 20)
     aws.script = pages(*(as_json({"Events": [], "NextToken": str(n)}) for n in range(40)))
     found = make_reach().trail_events(lookup("one", ONE, REGION, SINCE, {EC2}))
     assert (found.available, found.request_count) == (False, 20)
@@ -1454,8 +1445,8 @@ def test_requests_are_counted_as_the_server_counts_them(organisation: Simulator)
     assert answer.outcome == "found"
     reach.trail_events(lookup(who["profile"], who["account"], REGION, datetime.now(UTC), {EC2}))
     log = organisation.log()
-    assert reach.request_count == len(log)
+    assert reach.counter.requests == len(log)
     assert answer.request_count == sum(call["service"] == "ec2" for call in log)
     assert answer.throttle_count == 2
     throttled = {"RequestLimitExceeded", "Throttling", "ThrottlingException"}
-    assert reach.throttle_count == sum(call["error_code"] in throttled for call in log)
+    assert reach.counter.throttles == sum(call["error_code"] in throttled for call in log)

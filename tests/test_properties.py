@@ -29,8 +29,9 @@ from pipelines.catalogue.registry import listings
 from pipelines.collection import cost_slices as cost
 from pipelines.models.build import read_models
 from pipelines.settings import SettingsError, read_settings
+from resources.aws.errors import Failed
 from resources.aws.fast.parsers import FastParsers
-from resources.aws.records import Failed, Pages
+from resources.aws.records import Pages
 from resources.aws.value_text import iso_text
 
 pytestmark = pytest.mark.property

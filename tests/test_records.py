@@ -24,11 +24,13 @@ from pipelines.errors import SqlFileError
 from pipelines.models import checks
 from pipelines.models.build import key_checks, read_models
 from resources.audit.evidence import EVERY_ACCOUNT
-from resources.aws.client import Reach, Retry
+from resources.aws.client import Reach
 from resources.aws.distinct import CONFLICT, distinct, identity_of
+from resources.aws.errors import Failed
 from resources.aws.listing import Listing
 from resources.aws.messages import Answer, Question
-from resources.aws.records import Failed, record_path
+from resources.aws.records import record_path
+from resources.aws.retry import Retry
 from resources.store.store import Store
 from simulator.client import Simulator
 

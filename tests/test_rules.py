@@ -27,8 +27,8 @@ from pipelines.trust.zero_rule import (
     must_ask_again,
     zero_verdict,
 )
-from resources.aws.client import Outcome, TrailEvents
 from resources.aws.listing import ZeroSense
+from resources.aws.messages import Outcome, TrailEvents
 from resources.check_result import CheckResult
 from resources.contract import Role
 from resources.identity_rules import ACCOUNTS_ARE_DISTINCT, FACTS

@@ -16,7 +16,8 @@ from nights import REPOSITORY, night_environment
 from scripted_aws import INSTANCES, ScriptedAws, ec2_error, query_error, scripted, static, write_profiles
 from test_managed import CREDENTIALS, keeping
 
-from resources.aws.client import ProfileError, Reach
+from resources.aws.client import Reach
+from resources.aws.credentials import ProfileError
 from resources.aws.messages import Question
 from simulator.client import Simulator, is_foreign
 

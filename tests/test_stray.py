@@ -19,9 +19,10 @@ from urllib.parse import parse_qs
 import pytest
 from scripted_aws import static, write_profiles
 
-from resources.aws.client import Reach, Retry
+from resources.aws.client import Reach
 from resources.aws.listing import Listing
 from resources.aws.messages import Answer, Question
+from resources.aws.retry import Retry
 
 ACCOUNTS = [f"{200000000000 + number}" for number in range(40)]
 REGIONS = ["eu-west-1", "us-east-1"]

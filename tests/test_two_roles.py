@@ -16,9 +16,10 @@ from pipelines.collection import metrics
 from pipelines.collection.landing import records_path
 from resources.audit import evidence
 from resources.audit.evidence import Cell
+from resources.aws.errors import Failed
 from resources.aws.listing import Each, Listing
 from resources.aws.messages import OPTIONAL_GRANT
-from resources.aws.records import Failed, Pages
+from resources.aws.records import Pages
 from resources.store.store import Store
 from simulator.client import Simulator
 

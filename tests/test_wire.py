@@ -17,10 +17,11 @@ from botocore.credentials import ReadOnlyCredentials
 from botocore.exceptions import ParamValidationError
 from scripted_aws import INSTANCES, Call, Reply, ScriptedAws, reservations, scripted, static, write_profiles
 
-from resources.aws.client import Reach, Retry
+from resources.aws.client import Reach
 from resources.aws.fast import transport
 from resources.aws.fast.transport import Made, SigningKeys, Wire, signed
 from resources.aws.messages import Question
+from resources.aws.retry import Retry
 from resources.contract import ContractViolation, check
 
 ONE, TWO = "111122223333", "444455556666"
@@ -124,7 +125,7 @@ def test_each_account_signs_for_itself_what_was_made_once(
     assert [call.account for call in aws.log if call.service == "ec2"] == [ONE, TWO, ONE]
     # Who asks, twice the same request, and the instances.
     assert [each.body.partition(b"&")[0] for each in made] == [b"Action=GetCallerIdentity", b"Action=DescribeInstances"]
-    assert reach.request_count == 5
+    assert reach.counter.requests == 5
 
 
 @pytest.mark.parametrize("nonsense", ["<html>wifi", "", "<a/>" * 2])

@@ -73,7 +73,7 @@ def plainly(command: Callable[P, None]) -> Callable[P, None]:
     @wraps(command)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> None:
         # Imported here: it loads Dagster, which `cmdb policy` and `cmdb --help` do not need.
-        from resources.aws.client import AwsConfigError
+        from resources.aws.credentials import AwsConfigError
         from resources.roles import IdentityRefused
 
         try:

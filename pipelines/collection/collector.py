@@ -22,9 +22,9 @@ from pipelines.collection.retiring import retired
 from pipelines.collection.state import StepState
 from resources.audit.evidence import NO_ACCOUNT, Cell
 from resources.aws.dispatch import ask_all
+from resources.aws.errors import Failed
 from resources.aws.listing import Listing
 from resources.aws.messages import Answer, Progress, Question
-from resources.aws.records import Failed
 from resources.check_result import CheckResult
 
 

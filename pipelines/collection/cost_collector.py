@@ -17,7 +17,7 @@ from pipelines.collection.collector import Collector
 from pipelines.collection.landing import Key
 from pipelines.collection.seeds import services_of_listings, tag_keys
 from pipelines.trust.outcomes import FOR_LATER, TOO_MANY_PAGES
-from resources.aws.client import THROTTLE_CODES
+from resources.aws.errors import THROTTLE_CODES
 from resources.aws.listing import GLOBAL_REGION, Listing
 from resources.aws.messages import DENIED_BY_POLICY, OPTIONAL_GRANT, REQUEST_LIMIT, Answer, Outcome, Question
 

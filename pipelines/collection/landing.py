@@ -18,8 +18,8 @@ import orjson
 
 from resources.audit.evidence import Cell, cell_line
 from resources.aws.distinct import EachOnce
+from resources.aws.errors import Failed
 from resources.aws.listing import Listing
-from resources.aws.records import Failed
 from resources.contract import Role
 from resources.store.store import explained, make_folder
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
-from resources.aws.credentials import EXPIRED_CODES
+from resources.aws.errors import EXPIRED_CODES
 from resources.aws.messages import OPTIONAL_GRANT, Answer
 
 SCP = "SERVICE_CONTROL_POLICY"

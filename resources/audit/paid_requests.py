@@ -20,9 +20,9 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
+from resources.aws.errors import Failed
 from resources.aws.messages import REQUEST_LIMIT
 from resources.aws.meter import PRICES_USD
-from resources.aws.records import Failed
 from resources.store.store import Store, WarehouseError, explained, make_folder, permitted
 
 FOLDER = "paid_requests"

@@ -8,16 +8,13 @@ Nothing here asks AWS about resources; that is `resources.aws.client`, which kee
 import difflib
 import json
 import logging
-import re
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime as parse_http_date
+from datetime import UTC, datetime
 from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import quote
 
 import botocore.configloader
 import botocore.loaders
@@ -58,10 +55,12 @@ from botocore.utils import (
     JSONFileCache,
     create_nested_client,
     get_login_token_cache_directory,
-    parse_timestamp,
 )
 
+from resources.aws.clock import SET_THE_CLOCK, clock_error
+from resources.aws.errors import EXPIRED_CODES, UNKNOWN_KEY_CODES, UNREADABLE
 from resources.aws.fast.connections import Connections
+from resources.aws.redaction import without_secrets
 from resources.aws.service_models import ContractLoader, OnceLoader
 from resources.contract import CONTRACT, Role
 
@@ -77,43 +76,6 @@ Reason = Literal[
     "wrong_clock",
     "failed",
 ]
-
-EXPIRED_CODES = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"})
-
-UNKNOWN_KEY_CODES = frozenset(
-    {
-        "AuthFailure",
-        "IncompleteSignature",
-        "InvalidAccessKeyId",
-        "InvalidClientTokenId",
-        "InvalidSignatureException",
-        "MissingAuthenticationToken",
-        "SignatureDoesNotMatch",
-        "UnrecognizedClientException",
-    }
-)
-
-CLOCK_CODES = frozenset({"RequestInTheFuture", "RequestTimeTooSkewed"})
-"""AWS says that a signature is of another time. Mostly it says so in a sentence alone: `_CLOCK_SENTENCE`."""
-
-CLOCK_TOLERANCE = timedelta(minutes=5)
-"""What AWS takes: most services five minutes, EC2 and S3 fifteen."""
-
-SET_THE_CLOCK = "Set the clock of this machine (NTP), then run again."
-
-_CLOCK_SENTENCE = re.compile(r"signature expired|signature not yet current|not yet current", re.IGNORECASE)
-_SIGNED_AT = re.compile(r"\b\d{8}T\d{6}Z\b")
-
-UNREADABLE = (
-    ResponseParserError,
-    ValueError,
-    TypeError,
-    LookupError,
-    AttributeError,
-    ArithmeticError,
-    RecursionError,
-)
-"""What botocore's parsers raise when the answer is not AWS's: a time may be beyond all years, JSON too deep."""
 
 _CREDENTIAL_SETTINGS = frozenset(
     {
@@ -732,70 +694,6 @@ class Credentials:
     def _chain_settings(self, profile: str) -> Mapping[str, Any]:
         source, _ = self.config.signs_in_with(profile)
         return {**self.config.profiles.get(source, {}), **self.config.profiles.get(profile, {})}
-
-
-def clock_error(response: Mapping[str, Any], now: datetime) -> str | None:
-    """The sentence for an error that comes of a wrong clock of this machine; None for any other.
-
-    AWS says so by its code, or in its sentence. Some services refuse a signature of another time as they refuse wrong
-    or expired keys (EC2's `AuthFailure` and `RequestExpired`): there the date of the answer tells.
-
-    Args:
-        response: the error as botocore has it.
-        now: what the clock of this machine says.
-    """
-    error = response.get("Error", {})
-    code, message = str(error.get("Code", "")), str(error.get("Message", ""))
-    by_date = _difference(response.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date"), now, parse_http_date)
-    if code in CLOCK_CODES or _CLOCK_SENTENCE.search(message):
-        times = _SIGNED_AT.findall(message) or [error.get("RequestTime"), error.get("ServerTime")]
-        signed_at = _time(times[0], parse_timestamp)
-        difference = _difference(times[-1], signed_at, parse_timestamp) if signed_at is not None else None
-        difference = difference or by_date
-    elif code in EXPIRED_CODES | UNKNOWN_KEY_CODES and by_date is not None and abs(by_date) > CLOCK_TOLERANCE:
-        difference = by_date
-    else:
-        return None
-    if difference is None:
-        return "The clock of this machine differs from AWS's by more than five minutes."
-    minutes = round(abs(difference) / timedelta(minutes=1))
-    how = "slow" if difference > timedelta() else "fast"
-    return f"The clock of this machine differs from AWS's by about {minutes:,} minutes: it is {how}."
-
-
-def _time(text: Any, parse: Callable[[str], datetime]) -> datetime | None:
-    try:
-        return parse(text).astimezone(UTC) if isinstance(text, str) else None
-    except (ValueError, TypeError, ArithmeticError):
-        return None
-
-
-def _difference(text: Any, since: datetime, parse: Callable[[str], datetime]) -> timedelta | None:
-    at = _time(text, parse)
-    return None if at is None else at - since
-
-
-SHORTEST_SECRET = 16
-"""Characters; AWS's have 40 and more. What is shorter may be a word of a sentence."""
-
-_REPEATED_TOKEN = re.compile(r"(x-amz-security-token\s*[:=]\s*)[^\s&'\"<]+", re.IGNORECASE)
-
-
-def without_secrets(said: Any, *secrets: str | None) -> Any:
-    """What AWS said without our own secrets, however deep they stand.
-
-    Where it refuses a signature AWS repeats the headers that it would have signed, the session's token among them.
-    """
-    if isinstance(said, str):
-        for secret in secrets:
-            if secret and len(secret) >= SHORTEST_SECRET:
-                said = said.replace(secret, "…").replace(quote(secret, safe=""), "…")
-        return _REPEATED_TOKEN.sub(r"\1…", said)
-    if isinstance(said, Mapping):
-        return {name: without_secrets(value, *secrets) for name, value in said.items()}
-    if isinstance(said, list | tuple):
-        return type(said)(without_secrets(value, *secrets) for value in said)
-    return said
 
 
 FAILURES = (BotoCoreError, ClientError, ResponseParserError, _MfaNeeded, RuntimeError, OSError, *UNREADABLE)

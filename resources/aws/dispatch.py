@@ -118,8 +118,8 @@ def look_up_all(
 
 def _sent(reaches: Mapping[Role, Reach]) -> tuple[int, int]:
     return (
-        sum(reach.request_count for reach in reaches.values()),
-        sum(reach.throttle_count for reach in reaches.values()),
+        sum(reach.counter.requests for reach in reaches.values()),
+        sum(reach.counter.throttles for reach in reaches.values()),
     )
 
 
@@ -329,7 +329,7 @@ class _Elsewhere:
     def _take(self, parcel: _Parcel) -> bool:
         """Hand on what a parcel holds; whether it is the last one."""
         for role, (requests, throttles) in parcel.requests.items():
-            self._reaches[role].count_elsewhere(requests, throttles)
+            self._reaches[role].counter.add(requests, throttles)
         for index, result in parcel.results:
             if self._stopped.is_set():
                 return True
@@ -386,7 +386,7 @@ class _Sender:
 
     def _send(self) -> None:
         for role, reach in self._reaches.items():
-            now, told = (reach.request_count, reach.throttle_count), self._told.get(role, (0, 0))
+            now, told = (reach.counter.requests, reach.counter.throttles), self._told.get(role, (0, 0))
             self._parcel.requests[role] = (now[0] - told[0], now[1] - told[1])
             self._told[role] = now
         self._connection.send(self._parcel)

@@ -13,8 +13,8 @@ from typing import IO, Any, Self
 
 import orjson
 
+from resources.aws.errors import Failed
 from resources.aws.listing import Listing
-from resources.aws.records import Failed
 
 CONFLICT = "ConflictingRecords"
 """Error code of an answer that has two versions of one record."""

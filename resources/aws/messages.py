@@ -168,16 +168,3 @@ class Progress:
     requests: int
     throttles: int
     elapsed: float
-
-
-class AwsError(Exception):
-    """A single call failed. `code` is AWS's error code, or the kind of the network's failure."""
-
-    def __init__(self, code: str, message: str, operation: str) -> None:
-        super().__init__(code, message, operation)
-        self.code = code
-        self.message = message
-        self.operation = operation
-
-    def __str__(self) -> str:
-        return f"{self.operation}: {self.message} ({self.code})"

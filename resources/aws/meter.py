@@ -20,8 +20,12 @@ class Meter(Protocol):
         """Write down that one request is about to be sent.
 
         Raises:
-            resources.aws.records.Failed: with `REQUEST_LIMIT`, where the limit does not allow it. It must not be sent.
+            resources.aws.errors.Failed: with `REQUEST_LIMIT`, where the limit does not allow it. It must not be sent.
         """
 
     def turned_away(self, service: str, operation: str) -> None:
         """Write down that AWS throttled the last request: it is counted, but not charged."""
+
+
+class Unmetered(RuntimeError):
+    """A service that charges for its requests was asked where nobody counts them. Nothing was sent."""

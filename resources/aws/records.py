@@ -5,27 +5,12 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from typing import Any
 
+from resources.aws.errors import Failed
 from resources.aws.listing import Listing
-from resources.aws.messages import Outcome
 from resources.aws.responses import decoded_json
 
 TOKEN_FIELDS = ("NextToken", "nextToken", "NextPageToken", "NextMarker", "Marker", "PaginationToken")
 """Where an answer says that there is more, for calls whose paging nobody has described."""
-
-
-class Failed(Exception):
-    """Why a question has no answer.
-
-    Attributes:
-        raw: what AWS said, verbatim, where it is worth keeping.
-    """
-
-    def __init__(self, outcome: Outcome, code: str, message: str, raw: dict[str, Any] | None = None) -> None:
-        super().__init__(code, message)
-        self.outcome: Outcome = outcome
-        self.code = code
-        self.message = message
-        self.raw = raw
 
 
 @cache
@@ -41,15 +26,6 @@ def record_path(records: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
         raise ValueError(f"records={records!r} is neither `Key`, `A.B` nor `Outer[].Inner`.")
     outer, _, inner = records.partition("[].")
     return tuple(outer.split(".")), tuple(inner.split(".")) if inner else ()
-
-
-def redacted(value: Any, names: tuple[str, ...]) -> Any:
-    """The value without the fields of these names, however deep they stand in it."""
-    if not names:
-        return value
-    if isinstance(value, dict):
-        return {name: redacted(inner, names) for name, inner in value.items() if name not in names}
-    return [redacted(inner, names) for inner in value] if isinstance(value, list) else value
 
 
 class Pages:

@@ -315,7 +315,7 @@ class Parser:
 
         Raises:
             botocore.parsers.ResponseParserError: it is neither. What else botocore's parsers raise is in
-                `credentials.UNREADABLE`.
+                `errors.UNREADABLE`.
         """
         status = response["status_code"]
         try:

@@ -6,12 +6,21 @@ not be sent: the guard refuses it.
 """
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import cache
+from types import MappingProxyType
 from typing import Any
 
+import botocore.session
+from botocore.exceptions import DataNotFoundError, UnknownServiceError
 from botocore.loaders import Loader
 
 from resources.contract import iam_action, roles_allowing
+
+GLOBAL_SERVICE_REGIONS: Mapping[str, str] = MappingProxyType(
+    {"aws": "us-east-1", "aws-cn": "cn-northwest-1", "aws-us-gov": "us-gov-west-1"}
+)
+"""Where a service without regions is asked and signed for, by partition."""
 
 
 class OnceLoader(Loader):  # type: ignore[misc]  # botocore publishes no types
@@ -122,3 +131,87 @@ def _shapes_in(part: Any) -> Iterator[str]:
     elif isinstance(part, list):
         for value in part:
             yield from _shapes_in(value)
+
+
+class ServiceModels:
+    """What botocore knows about services. Asks nobody."""
+
+    def __init__(self, loader: ContractLoader) -> None:
+        self._loader = loader
+        self._session = botocore.session.Session()
+        self._session.register_component("data_loader", loader)
+        self._homes: dict[tuple[str, str], str] = {}
+        self._offers: dict[tuple[str, str], bool] = {}
+        self._paginations: dict[tuple[str, str], dict[str, Any] | None] = {}
+
+    def _service_model(self, service: str) -> Any:
+        try:
+            return self._session.get_service_model(service)
+        except UnknownServiceError:
+            raise ValueError(f"botocore knows no service {service}.") from None
+
+    def enum_values(self, service: str, shape: str) -> tuple[str, ...]:
+        """The values of an enum.
+
+        Raises:
+            ValueError: there is no such service or enum.
+        """
+        model = self._service_model(service)
+        values = model.shape_for(shape).enum if shape in model.shape_names else ()
+        if not values:
+            raise ValueError(f"botocore knows no enum {service}:{shape}.")
+        return tuple(values)
+
+    def signing_name(self, service: str, operation: str) -> str:
+        """The name that an operation's requests are signed with.
+
+        Raises:
+            ValueError: botocore knows no such service or operation.
+        """
+        model = self._service_model(service)
+        if operation not in self._loader.operation_names(service):
+            raise ValueError(f"botocore knows no operation {service}:{operation}.")
+        return str(model.signing_name)
+
+    def lasting_members(self, service: str, operation: str) -> frozenset[str]:
+        """The members of an operation's answer, but for lists of which XML shows nothing while they are empty."""
+        shape = self._service_model(service).operation_model(operation).output_shape
+        members = shape.members.items() if shape is not None else ()
+        return frozenset(name for name, member in members if not member.serialization.get("flattened"))
+
+    def pagination(self, service: str, operation: str) -> dict[str, Any] | None:
+        """How an operation pages; None where botocore knows of no pages."""
+        key = (service, operation)
+        if key not in self._paginations:
+            try:
+                model = self._session.get_paginator_model(service)
+                self._paginations[key] = model.get_paginator(operation)
+            except (DataNotFoundError, ValueError):
+                self._paginations[key] = None
+        return self._paginations[key]
+
+    def offers(self, service: str, region: str) -> bool:
+        """Whether a service is in a region. A region that is newer than botocore, or a service without any, may be."""
+        key = (service, region)
+        if key not in self._offers:
+            partition = self._session.get_partition_for_region(region)
+            known = self._session.get_available_regions(service, partition)
+            newer = region not in self._session.get_available_regions("ec2", partition)
+            self._offers[key] = region in known or not known or newer
+        return self._offers[key]
+
+    def home_of(self, service: str, home_region: str) -> str:
+        """Where a global listing is asked: at home where the service has regions, else where it is."""
+        key = (service, home_region)
+        if key not in self._homes:
+            partition = self._session.get_partition_for_region(home_region)
+            regions = self._session.get_available_regions(service, partition)
+            place = GLOBAL_SERVICE_REGIONS.get(partition, home_region)
+            self._homes[key] = home_region if regions else place
+        return self._homes[key]
+
+
+@cache
+def service_models(loader: ContractLoader) -> ServiceModels:
+    """One for all roles: they know the same."""
+    return ServiceModels(loader)

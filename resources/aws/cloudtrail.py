@@ -1,0 +1,165 @@
+"""What CloudTrail shows of the calls of a caller: the evidence for a zero, and against it."""
+
+import json
+import re
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Container, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from resources.aws.credentials import ProfileError
+from resources.aws.errors import EXPIRED_CODES, REFUSAL_CODES, UNKNOWN_KEY_CODES, UNREADABLE, Failed
+from resources.aws.identity import Identities
+from resources.aws.listing import GLOBAL_REGION
+from resources.aws.messages import Lookup, TrailEvents
+from resources.aws.retry import RetryingSender
+from resources.aws.sessions import Sessions
+from resources.aws.signing_context import SigningContext
+
+TRAIL_PAGES = 200
+TRAIL_SECONDS = 0.5
+"""CloudTrail answers two look-ups a second in an account and region, 50 events each."""
+
+
+class CloudTrail:
+    """Looks up events for one role, no faster than CloudTrail answers.
+
+    Args:
+        sessions: whose credentials are used.
+        requests: sends for one page, with patience.
+        identities: who the caller is.
+    """
+
+    def __init__(self, sessions: Sessions, requests: RetryingSender, identities: Identities) -> None:
+        self._sessions = sessions
+        self._requests = requests
+        self._identities = identities
+        self._pace = _Pace()
+
+    def events(self, lookup: Lookup) -> TrailEvents:
+        """What CloudTrail shows of these calls of a caller. Never raises for AWS."""
+        profile, account_id, region, since = lookup.profile, lookup.account_id, lookup.region, lookup.since
+        until = lookup.until or datetime.now(UTC)
+        context: SigningContext | None = None
+        recorded: dict[str, str | None] = {}
+        refused: list[dict[str, Any]] = []
+        kinds: set[str] = set()
+        events = 0
+        newest: datetime | None = None
+
+        def found(reason: str = "", *, is_denied: bool = False) -> TrailEvents:
+            requests = context.requests if context else 0
+            return TrailEvents(
+                not reason,
+                reason,
+                recorded,
+                refused,
+                events,
+                newest,
+                since,
+                until,
+                requests,
+                is_denied,
+                frozenset(kinds),
+            )
+
+        try:
+            identity = self._identities.identify(profile)
+            if identity.account_id != account_id:
+                return found(f"Profile {profile} is {identity.account_id}, not {account_id}.")
+            caller = lookup.caller_arn or identity.arn
+            parameters: dict[str, Any] = {
+                "LookupAttributes": [{"AttributeKey": "Username", "AttributeValue": _user_name(caller)}],
+                "StartTime": since,
+                "EndTime": until,
+                "MaxResults": 50,
+            }
+            place = self._sessions.models.home_of("organizations", self._sessions.home_region)
+            place = place if region == GLOBAL_REGION else region
+            with self._sessions.signing_as(profile) as context:
+                for _ in range(TRAIL_PAGES):
+                    self._pace.wait(account_id, place)
+                    page = self._requests.send_by_name(context, "cloudtrail", "LookupEvents", place, parameters)
+                    self._pace.answered(account_id, place)
+                    for event in page["Events"]:
+                        detail = json.loads(event["CloudTrailEvent"])
+                        if detail.get("userIdentity", {}).get("arn") != caller:
+                            continue
+                        events += 1
+                        at = datetime.fromisoformat(event["EventTime"])
+                        newest = max(newest or at, at)
+                        kinds |= {lookup.calls[name] for name in [_event_name(event)] if name in lookup.calls}
+                        if detail.get("requestID") in lookup.request_ids:
+                            known = recorded.get(detail["requestID"])
+                            recorded[detail["requestID"]] = known or detail.get("errorCode") or None
+                            continue
+                        refusal = _refusal(event, detail, lookup.calls)
+                        if refusal is not None:
+                            refused.append(refusal)
+                    is_found = bool(lookup.request_ids) and recorded.keys() >= lookup.request_ids
+                    if is_found or not page.get("NextToken"):
+                        signer = self._identities.signer(context, identity)
+                        is_own = signer.account_id == account_id
+                        return found("" if is_own else f"Profile {profile} is {signer.account_id}, not {account_id}.")
+                    if page["NextToken"] == parameters.get("NextToken"):
+                        return found("CloudTrail sent the same page token twice.")
+                    parameters["NextToken"] = page["NextToken"]
+        except ProfileError as error:
+            return found(str(error))
+        except Failed as failure:
+            reason = f"cloudtrail:LookupEvents said {failure.code}: {failure.message}"
+            is_passing = failure.code in EXPIRED_CODES | UNKNOWN_KEY_CODES
+            return found(reason, is_denied=failure.outcome == "denied" and not is_passing)
+        except UNREADABLE as error:
+            return found(f"CloudTrail's answer could not be read ({type(error).__name__}).")
+        return found(f"CloudTrail has more than {TRAIL_PAGES} pages of this caller's events since then.")
+
+
+class _Pace:
+    """Keeps the look-ups of an account and region apart."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._last: dict[tuple[str, str], float] = defaultdict(float)
+
+    def wait(self, account_id: str, region: str) -> None:
+        """Until the next look-up may be sent."""
+        with self._lock:
+            now = time.monotonic()
+            at = max(now, self._last[account_id, region] + TRAIL_SECONDS)
+            self._last[account_id, region] = at
+        if at > now:
+            time.sleep(at - now)
+
+    def answered(self, account_id: str, region: str) -> None:
+        """Keep the pace from the answer on: of requests that were held up on their way, two may arrive together."""
+        with self._lock:
+            self._last[account_id, region] = max(self._last[account_id, region], time.monotonic())
+
+
+def _user_name(arn: str) -> str:
+    """What CloudTrail calls the caller: the session of a role, the name of a user, `root`."""
+    return arn.rpartition(":")[2].rpartition("/")[2]
+
+
+def _event_name(event: Mapping[str, Any]) -> tuple[str, str]:
+    """Source and name of an event; Lambda's carry the version of its interface."""
+    return event["EventSource"], re.sub(r"20\d{6}(v\d+)?$", "", str(event["EventName"]))
+
+
+def _refusal(
+    event: Mapping[str, Any], detail: Mapping[str, Any], calls: Container[tuple[str, str]]
+) -> dict[str, Any] | None:
+    # EC2's codes carry a prefix in CloudTrail.
+    code = str(detail.get("errorCode", "")).removeprefix("Client.").removeprefix("Server.")
+    if code not in REFUSAL_CODES or _event_name(event) not in calls:
+        return None
+    return {
+        "event_id": event["EventId"],
+        "time": event["EventTime"],
+        "source": event["EventSource"],
+        "name": event["EventName"],
+        "error_code": detail["errorCode"],
+    }

@@ -1,0 +1,133 @@
+"""All pages of a question, in their order, to their end: never some of them."""
+
+import json
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from botocore.exceptions import PaginationError
+from botocore.paginate import Paginator
+
+from resources.aws.errors import Failed
+from resources.aws.listing import Listing
+from resources.aws.messages import Question
+from resources.aws.records import TOKEN_FIELDS, Pages
+from resources.aws.redaction import redacted
+from resources.aws.retry import Retry, RetryingSender
+from resources.aws.sending import Sender
+from resources.aws.sessions import Sessions
+from resources.aws.signing_context import SigningContext
+
+Page = tuple[dict[str, Any], Any, Mapping[str, Any]]
+"""A page without what its listing redacts, botocore's model of the operation, and the parameters of the request."""
+
+
+class Pager:
+    """Reads the pages of the questions of one role.
+
+    Args:
+        retry: how many empty pages, and how much time, a question may take.
+        sessions: whose clients are used.
+        sender: knows the models of operations.
+        requests: sends for one page, with patience.
+    """
+
+    def __init__(self, retry: Retry, sessions: Sessions, sender: Sender, requests: RetryingSender) -> None:
+        self._retry = retry
+        self._sessions = sessions
+        self._sender = sender
+        self._requests = requests
+
+    def pages(self, context: SigningContext, question: Question, region: str, taken: Pages) -> Iterator[Page]:
+        """The pages of a question.
+
+        Args:
+            region: where it is sent.
+            taken: takes each page before it asks for the next, and is given the parents that AWS refuses to speak of.
+
+        Raises:
+            Failed: there is no answer, whatever was read of it.
+        """
+        listing = question.listing
+        client = self._sessions.client(context.profile, listing.service, region)
+        model = self._sender.model(client, listing.operation)
+        given = {listing.account_parameter: question.account_id} if listing.account_parameter else {}
+        own_errors = listing.each.own_errors if listing.each is not None and question.batches else ()
+        said: list[tuple[Failed, Mapping[str, Any]]] = []
+        is_answered = False
+        for batch in question.batches or ({},):
+            parameters = {**listing.parameters, **given, **question.parameters, **batch}
+            try:
+                for page in self._pages_of(context, listing, client, model, parameters, taken):
+                    is_answered = True
+                    yield redacted(page, listing.redact), model, parameters
+            except Failed as failure:
+                if failure.code in own_errors:
+                    said.append((failure, parameters))
+                # What one of many was asked about went away meanwhile: it has nothing, the others have their answers.
+                elif not question.batches or listing.skip_codes.get(failure.code) != "parent_gone":
+                    raise
+        # One that refuses among others that answer has its reasons; where all refuse, it is who asks that is refused.
+        if said and not is_answered and all(error.outcome == "denied" for error, _ in said):
+            raise said[0][0]
+        for error, asked in said:
+            taken.take_refusal(error.code, asked)
+
+    def _pages_of(
+        self,
+        context: SigningContext,
+        listing: Listing,
+        client: Any,
+        model: Any,
+        parameters: Mapping[str, Any],
+        taken: Pages,
+    ) -> Iterator[dict[str, Any]]:
+        pagination = self._pagination(listing)
+        if pagination is None or listing.first_page_only:
+            page = self._requests.send(context, client, listing.operation, parameters)
+            if not listing.first_page_only and any(page.get(name) for name in TOKEN_FIELDS):
+                raise Failed("failed", "UnreadPages", f"{listing.call} has more pages and no known token.")
+            yield page
+            return
+        asked: set[str] = set()
+        found, empty_pages = taken.found, 0
+
+        def send(**page_parameters: Any) -> dict[str, Any]:
+            if empty_pages >= self._retry.empty_pages:
+                raise _endless(listing, f"{empty_pages:,} pages in a row without a record")
+            seconds = time.monotonic() - context.began
+            if seconds >= self._retry.question_seconds:
+                raise _endless(listing, f"pages for {seconds:,.0f} seconds")
+            page_key = json.dumps(page_parameters, sort_keys=True, default=str)
+            if page_key in asked:
+                raise _loop(listing)
+            asked.add(page_key)
+            return self._requests.send(context, client, listing.operation, page_parameters)
+
+        try:
+            for page in Paginator(send, pagination, model).paginate(**parameters):
+                yield page
+                empty_pages = 0 if taken.found > found else empty_pages + 1
+                found = taken.found
+        except PaginationError:
+            raise _loop(listing) from None
+
+    def _pagination(self, listing: Listing) -> dict[str, Any] | None:
+        if listing.token is not None:
+            request, response = listing.token
+            # botocore counts by it on every page, and needs the count where a limit is set: here nobody sets one.
+            return {"input_token": request, "output_token": response, "result_key": listing.records}
+        return self._sessions.models.pagination(listing.service, listing.operation)
+
+
+def _loop(listing: Listing) -> Failed:
+    return Failed("failed", "Loop", f"{listing.call} sent a page token that it had sent before.")
+
+
+def _endless(listing: Listing, sent: str) -> Failed:
+    return Failed(
+        "failed",
+        "EndlessPages",
+        f"{listing.call} sent {sent}, each with a token for one more: no end is in sight, and nothing of it counts. "
+        "Run `cmdb nightly --only-untrusted`; if it stays so, check endpoint_url and the proxy, or ask AWS Support.",
+    )

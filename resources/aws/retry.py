@@ -1,0 +1,180 @@
+"""Patience: one page of one call, tried again while what failed may pass, and what a failure means in the end."""
+
+import random
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import ConnectionError as AwsConnectionError
+
+from resources.aws.clock import SET_THE_CLOCK, clock_error
+from resources.aws.credentials import ProfileError
+from resources.aws.errors import REFUSAL_CODES, TRANSIENT_CODES, UNREADABLE, Failed, is_throttle
+from resources.aws.messages import Outcome
+from resources.aws.meter import PRICES_USD, Unmetered
+from resources.aws.redaction import without_secrets
+from resources.aws.responses import ForeignAnswer
+from resources.aws.sending import Sender
+from resources.aws.sessions import Sessions
+from resources.aws.signing_context import SigningContext
+
+
+@dataclass(frozen=True)
+class Retry:
+    """How much patience a question has.
+
+    Attributes:
+        seconds: lost to throttling and outages, over all pages of one question.
+        transient_attempts: tries for one page when nothing or nonsense comes back.
+        first_delay: the ceiling of the first random pause; it doubles each time.
+        longest_delay: the ceiling of any pause.
+        empty_pages: pages without a record in a row, each with a token for one more. Organizations, EC2 and tagging
+            send some; nobody sends as many as these.
+        question_seconds: what a question with all its pages may take. The largest, an aggregator's or a bill's,
+            take a fraction of it.
+    """
+
+    seconds: float = 60.0
+    transient_attempts: int = 4
+    first_delay: float = 0.5
+    longest_delay: float = 5.0
+    empty_pages: int = 1_000
+    question_seconds: float = 4 * 3600.0
+
+    def pause(self, failures: int) -> float:
+        """Seconds to wait after so many failures in a row."""
+        ceiling = min(self.longest_delay, self.first_delay * 2.0 ** (failures - 1))
+        return random.uniform(ceiling / 4, ceiling)
+
+
+class _Unsettled(Exception):
+    """One attempt failed in a way that may pass."""
+
+    def __init__(self, failure: Failed, throttled: bool) -> None:
+        super().__init__(failure.code)
+        self.failure = failure
+        self.throttled = throttled
+
+
+class RetryingSender:
+    """Sends for one role, with patience. What AWS does raises `Failed` here and nothing else.
+
+    Args:
+        retry: how much patience each question has.
+        sessions: whose clients and credentials are used.
+        sender: sends one request once.
+    """
+
+    def __init__(self, retry: Retry, sessions: Sessions, sender: Sender) -> None:
+        self._retry = retry
+        self._sessions = sessions
+        self._sender = sender
+
+    def send_by_name(
+        self, context: SigningContext, service: str, operation: str, region: str, parameters: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """One page, for what is no listing: an answer with none of its members is none.
+
+        Raises:
+            Failed: there is none.
+        """
+        client = self._sessions.client(context.profile, service, region)
+        page = self.send(context, client, operation, parameters)
+        shape = self._sender.model(client, operation).output_shape
+        if shape is not None and shape.members and page.keys().isdisjoint(shape.members):
+            raise Failed("failed", "UnreadableAnswer", f"{operation} was answered without anything it answers.", page)
+        return page
+
+    def send(
+        self, context: SigningContext, client: Any, operation: str, parameters: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """One page, with patience.
+
+        botocore's own retries are off: its `standard` quota belongs to a client, which all accounts share
+        here, `legacy` knows neither a limit of time nor how to stop, and neither counts for a question.
+
+        Raises:
+            Failed: there is none.
+        """
+        failures = 0
+        while True:
+            began = time.monotonic()
+            try:
+                return self._attempt(context, client, operation, parameters)
+            except _Unsettled as unsettled:
+                failures += 1
+                context.lost_seconds += time.monotonic() - began
+                tried_enough = not unsettled.throttled and failures >= self._retry.transient_attempts
+                pause = self._retry.pause(failures)
+                if tried_enough or context.lost_seconds + pause > self._retry.seconds:
+                    raise unsettled.failure from unsettled.__cause__
+                if context.stopping.wait(pause):
+                    raise unsettled.failure from None
+                context.lost_seconds += pause
+
+    def _attempt(
+        self, context: SigningContext, client: Any, operation: str, parameters: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        try:
+            # Renewed here and not while signing, so that a failure says which profile to renew.
+            credentials = self._sessions.credentials.frozen(context.profile)
+        except ProfileError as error:
+            failure = Failed(outcome_of(error), error.error_code or error.reason, str(error))
+            raise failure from error
+        context.access_keys[credentials.access_key] = None
+        service = client.meta.service_model.service_name
+        if context.meter is not None:
+            context.meter.reserve(service, operation)
+        elif service in PRICES_USD:
+            raise Unmetered(
+                f"{self._sessions.role} was about to send {service}:{operation}, which AWS charges for, where nobody "
+                "counts it. Nothing was sent. Hand a meter to Reach.ask, as the collector does for large listings."
+            )
+        try:
+            return self._sender.send(client, operation, parameters, credentials)
+        except ClientError as error:
+            secrets = (credentials.token, credentials.secret_key)
+            error.response = without_secrets(error.response, *secrets)
+            error.args = without_secrets(error.args, *secrets)
+            if context.meter is not None and is_throttle(error.response):
+                context.meter.turned_away(service, operation)
+            raise _classified(error, operation) from error
+        except (AwsConnectionError, HTTPClientError) as error:
+            failure = Failed("failed", type(error).__name__, str(error))
+            raise _Unsettled(failure, throttled=False) from error
+        except BotoCoreError as error:
+            raise Failed("failed", type(error).__name__, str(error)) from error
+        except ForeignAnswer as error:
+            raise Failed("failed", "UnreadableAnswer", f"{operation} was answered {error}.") from error
+        except UNREADABLE as error:
+            failure = Failed("failed", "UnreadableAnswer", f"{operation} was answered with nonsense.")
+            raise _Unsettled(failure, throttled=False) from error
+
+
+def outcome_of(error: ProfileError) -> Outcome:
+    """What a question comes to whose profile leads nowhere."""
+    return "denied" if error.reason in ("expired", "refused") else "failed"
+
+
+def _classified(error: Any, operation: str) -> Failed | _Unsettled:
+    """What an error of AWS means. Its message is kept as it is: an explicit deny names its policy there."""
+    response: dict[str, Any] = error.response
+    said = response.get("Error", {})
+    code, message = str(said.get("Code", "")), str(said.get("Message", ""))
+    if error.operation_name != operation:
+        message = f"{error.operation_name}: {message}"
+    status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    if is_throttle(response):
+        return _Unsettled(Failed("failed", code, message), throttled=True)
+    clock = clock_error(response, datetime.now(UTC))
+    if clock is not None:
+        return Failed("failed", code, f"{clock} {SET_THE_CLOCK} AWS said: {message}", response)
+    if code in REFUSAL_CODES or status in (401, 403):
+        return Failed("denied", code, message, response)
+    failure = Failed("failed", code, message)
+    if code in TRANSIENT_CODES or status >= 500:
+        return _Unsettled(failure, throttled=False)
+    return failure
