@@ -24,7 +24,7 @@ from pipelines.collection import previous
 from pipelines.collection.batches import PART_CELLS
 from pipelines.collection.storing import LOADED_AT_ONCE, LOADING_MEMORY
 from pipelines.models.build import believed_cells
-from pipelines.publishing.assets import prune
+from pipelines.publishing.retention import prune
 from pipelines.settings import Settings
 from pipelines.trust.gate import listing_verdicts
 from resources.audit import evidence

@@ -34,7 +34,7 @@ from bench.stage import staged
 from bench.work import Result
 from pipelines.collection.landing import LandingWriter
 from pipelines.models.build import Model, build, read_models
-from pipelines.publishing.assets import prune
+from pipelines.publishing.retention import prune
 from resources.audit import evidence
 from resources.audit.evidence import Cell
 from resources.aws.listing import GLOBAL_REGION

@@ -112,8 +112,8 @@ TARGETS: Mapping[str, Target] = {
             Source("pipelines/trust/publish_rules.py"),
             Source("resources/check_result.py"),
             Source(
-                "pipelines/collection/confirmation.py",
-                ("_decision", "_portions", "Confirmation.sentence"),
+                "pipelines/collection/decisions.py",
+                ("Confirmation.sentence", "Confirmation.count", "decide", "portions"),
                 tests=("tests/test_confirmation.py",),
             ),
         ),
@@ -175,6 +175,8 @@ TARGETS: Mapping[str, Target] = {
         "what analysts read, whole or not at all, and what is forgotten",
         (
             Source("pipelines/publishing/assets.py", once="given:ready"),
+            Source("pipelines/publishing/naming.py", once="given:ready"),
+            Source("pipelines/publishing/retention.py", once="given:ready"),
             Source(
                 "resources/store/store.py",
                 (

@@ -9,6 +9,9 @@ from pipelines.plain_text import plain
 
 ROWS_SHOWN = 50
 
+PUBLISHED_KEY = dg.AssetKey(["published"])
+"""The key of the file that analysts read."""
+
 
 def rows_table(rows: Sequence[Mapping[str, Any]]) -> dg.TableMetadataValue | None:
     """Rows as a table of text, cut at `ROWS_SHOWN`; None where there are none."""

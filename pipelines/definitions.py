@@ -9,11 +9,12 @@ import dagster as dg
 from pipelines.alerts import nightly_failure_sensor
 from pipelines.asset_metadata import with_facts
 from pipelines.collection.assets import collection_assets
-from pipelines.collection.confirmation import CONFIRM, CONFIRMATION_KEY, zero_confirmation
+from pipelines.collection.confirmation_assets import CONFIRM, CONFIRMATION_KEY, zero_confirmation
+from pipelines.dagster_metadata import PUBLISHED_KEY
 from pipelines.models.build import model_assets, read_models
 from pipelines.models.checks import read_checks
 from pipelines.preflight_assets import PREFLIGHT_KEY, caller_identity
-from pipelines.publishing.assets import PUBLISHED_KEY, published_asset
+from pipelines.publishing.assets import published_asset
 from pipelines.report.assets import report
 from pipelines.roles import aws_roles, code_version
 from pipelines.settings import Settings, SettingsError, read_settings

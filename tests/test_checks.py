@@ -276,8 +276,9 @@ def publish_alone(simulator_process: Simulator) -> Callable[..., tuple[bool, str
     """Materialise nothing but `published`, without any check: whether it succeeded, and what it said."""
     import dagster as dg
 
+    from pipelines.dagster_metadata import PUBLISHED_KEY
     from pipelines.definitions import build_defs
-    from pipelines.publishing.assets import PUBLISHED_KEY, published_asset
+    from pipelines.publishing.assets import published_asset
 
     def publish(database: Path, rules: Sequence[SqlCheck] | None = None) -> tuple[bool, str]:
         with (

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, get_args
 
 import pytest
 
-from pipelines.collection import confirmation
-from pipelines.collection.confirmation import Confirmation, Decision, _decision, _portions
+from pipelines.collection import decisions
+from pipelines.collection.decisions import Confirmation, Decision, decide, portions
+from pipelines.trust import ages
 from pipelines.trust.zero_rule import NO_REQUEST_ID, TRAIL_DENIED, ZeroVerdict
-from resources.audit.evidence import Accounts, PendingZero
+from resources.audit.evidence import Accounts
 from resources.aws.messages import Outcome, TrailEvents
 
 NOW = datetime(2026, 11, 25, 14, 0, tzinfo=UTC)
@@ -18,10 +19,6 @@ NOW = datetime(2026, 11, 25, 14, 0, tzinfo=UTC)
 
 def trail(reason: str = "") -> TrailEvents:
     return TrailEvents(not reason, reason, {}, [], 0, None, NOW, NOW, 1, False)
-
-
-def pending(outcome: Outcome) -> PendingZero:
-    return PendingZero("run", "workload", "000000000001", "us-east-1", "ec2_vpc", outcome, NOW, {})
 
 
 def evidence(**more: Any) -> dict[str, Any]:
@@ -56,7 +53,7 @@ UNAVAILABLE = {"cloudtrail": "not available: no"}
     ],
 )
 def test_what_a_look_up_comes_to(verdict: ZeroVerdict, shown: TrailEvents, before: Outcome, decision: Decision) -> None:
-    assert _decision(verdict, shown, pending(before)) == decision
+    assert decide(verdict, shown, before) == decision
 
 
 def test_the_sentence_counts_each_decision_once() -> None:
@@ -68,8 +65,18 @@ def test_the_sentence_counts_each_decision_once() -> None:
     assert found.sentence() == ("Of 63 zeros that waited for CloudTrail 5 are confirmed, 2 suspect, 56 still wait.")
 
 
+@pytest.mark.parametrize("decision", get_args(Decision))
+def test_what_still_waits_after_a_night_is_overdue(decision: Decision) -> None:
+    found = Confirmation()
+    found.count(decision, NOW - ages.ONE_NIGHT + timedelta(seconds=1), NOW)
+    assert (found.decisions, found.overdue) == ({decision: 1}, 0)
+    found.count(decision, NOW - ages.ONE_NIGHT, NOW)
+    waits = decision in ("waiting", "unavailable", "unreached")
+    assert (found.decisions, found.overdue) == ({decision: 2}, int(waits))
+
+
 @pytest.mark.parametrize(
-    ("counts", "portions"),
+    ("counts", "expected"),
     [
         ({}, [Accounts("")]),
         ({"1": 5}, [Accounts("")]),
@@ -81,7 +88,7 @@ def test_the_sentence_counts_each_decision_once() -> None:
     ],
 )
 def test_accounts_are_taken_together_while_their_zeros_fit(
-    counts: dict[str, int], portions: list[Accounts], monkeypatch: pytest.MonkeyPatch
+    counts: dict[str, int], expected: list[Accounts], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(confirmation, "ZEROS_AT_ONCE", 10)
-    assert list(_portions(counts)) == portions
+    monkeypatch.setattr(decisions, "ZEROS_AT_ONCE", 10)
+    assert list(portions(counts)) == expected

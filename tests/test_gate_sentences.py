@@ -22,7 +22,7 @@ from resources.aws.credentials import AwsConfigError
 from resources.aws.dispatch import ProcessEnded
 from resources.check_result import CheckResult, Severity
 from resources.contract import ContractViolation
-from resources.identity_rules import FACTS, Caller, Expectation
+from resources.identity_rules import CENTRAL_ROLES, FACTS, Caller, Expectation
 from resources.roles import IdentityRefused
 from resources.store.store import LockHeld, Store, WarehouseError
 from resources.warehouse import Warehouse
@@ -51,6 +51,29 @@ class Bound:
 
     def typed(self) -> Warehouse:
         return cast(Warehouse, self)
+
+
+@dataclass
+class Verified:
+    """A role whose identities are recorded for the run when it is verified; or the error that it raises then."""
+
+    bound: Bound
+    error: Exception | None = None
+
+    def verify(self) -> None:
+        if self.error:
+            raise self.error
+        callers = [Caller(role, role, self.bound.at, "000000000001") for role in CENTRAL_ROLES]
+        with self.bound.store.transaction() as connection:
+            evidence.record_callers(
+                connection,
+                self.bound.run_id,
+                callers,
+                expectation=Expectation(),
+                waiver=None,
+                organization_id=None,
+                config_hash=SETTINGS.config_hash,
+            )
 
 
 @pytest.fixture(scope="module")
@@ -157,21 +180,29 @@ def test_a_run_whose_identities_were_verified_again_goes_on_with_its_old_pre_fli
 ) -> None:
     bound.at += 2 * HOUR
     bound.run_id = run_id
-    callers = [Caller(role, role, bound.at, "000000000001") for role in ("management", "operations", "billing")]
-    with bound.store.transaction() as connection:
-        evidence.record_callers(
-            connection,
-            run_id,
-            callers,
-            expectation=Expectation(),
-            waiver=None,
-            organization_id=None,
-            config_hash=SETTINGS.config_hash,
-        )
+    Verified(bound).verify()
     if is_open:
         assert opened(bound) is bound.store
     else:
         assert "at most 1 h 0 min is allowed here" in refusal(bound)[0]
+
+
+def test_the_roles_are_verified_before_the_age_of_the_evidence_is_asked(bound: Bound) -> None:
+    bound.at += 2 * HOUR
+    assert "at most 1 h 0 min is allowed here" in refusal(bound)[0]
+    assert opened(bound, verify=[Verified(bound)]) is bound.store
+
+
+def test_a_role_that_is_somebody_else_keeps_the_gate_shut(bound: Bound) -> None:
+    other = Verified(bound, IdentityRefused("billing may not be asked: it is another account."))
+    said, metadata, again = refusal(bound, verify=[Verified(bound), other])
+    assert (said, metadata, again) == ("billing may not be asked: it is another account.", {"exit_code": 1}, False)
+
+
+def test_no_role_is_verified_while_another_run_holds_the_warehouse(bound: Bound) -> None:
+    bound.error = LockHeld("Another run works here.")
+    other = Verified(bound, AssertionError("nothing may be sent"))
+    assert refusal(bound, verify=[other])[0] == "Another run works here."
 
 
 @pytest.mark.parametrize(("severity", "is_open"), [("WARN", True), ("ERROR", False), ("another word", False)])

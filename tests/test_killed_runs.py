@@ -48,7 +48,7 @@ def night(database, run, point=""):
         return version
 
     Store.publish = publish_and_die
-    publish._publish(store, run, [])
+    publish.publish(store, run, [])
     bound.teardown_after_execution(None)
 
 def seen(database):

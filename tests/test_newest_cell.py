@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pipelines.cli.fetch import NoSuchQuestion, accept_zero
-from pipelines.publishing import assets as publish
+from pipelines.publishing import retention
 from resources.audit import evidence
 from resources.audit.evidence import Cell
 from resources.aws.messages import Outcome
@@ -164,7 +164,7 @@ class Nights:
     def what_is_old_is_forgotten(self) -> None:
         before = same(self.store)
         with self.store.holding("prune", "test"):
-            publish.prune(self.store)
+            retention.prune(self.store)
         assert same(self.store) == before
 
     def go_on(self, times: int) -> None:
@@ -181,7 +181,7 @@ class Nights:
 
 
 def live(folder: Path, seed: int, times: int, monkeypatch: pytest.MonkeyPatch) -> Nights:
-    monkeypatch.setattr(publish, "RUNS_KEPT", 3)
+    monkeypatch.setattr(retention, "RUNS_KEPT", 3)
     nights = Nights(Store(folder / "cmdb.duckdb"), folder, seed)
     nights.go_on(times)
     return nights
@@ -281,7 +281,7 @@ class OneCell(Nights):
 def test_an_acceptance_that_ended_stays_ended_when_what_ended_it_is_old(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(publish, "RUNS_KEPT", 2)
+    monkeypatch.setattr(retention, "RUNS_KEPT", 2)
     nights = OneCell(tmp_path)
     nights.night("empty_suspect")
     nights.accept("kim")
@@ -290,7 +290,7 @@ def test_an_acceptance_that_ended_stays_ended_when_what_ended_it_is_old(
         nights.night("empty_verified")
     nights.night("empty_suspect")
     with nights.store.holding("prune", "test"):
-        assert publish.prune(nights.store)["cells_removed"] > 0
+        assert retention.prune(nights.store)["cells_removed"] > 0
         with nights.store.transaction() as connection:
             evidence.renew_coverage(connection)
         with nights.store.read() as connection:

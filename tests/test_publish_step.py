@@ -20,10 +20,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from pipelines.catalogue.registry import listings, read_back
 from pipelines.charts import sketches
 from pipelines.collection.landing import Key, LandingWriter
+from pipelines.dagster_metadata import PUBLISHED_KEY
 from pipelines.models.build import Model, build, read_models
 from pipelines.models.checks import SqlCheck, read_checks
 from pipelines.publishing import assets as publish
-from pipelines.publishing.assets import PUBLISHED_KEY, published_asset
+from pipelines.publishing import retention
+from pipelines.publishing.assets import published_asset
 from pipelines.settings import Settings
 from resources.audit import evidence
 from resources.audit.evidence import Cell
@@ -415,7 +417,7 @@ def test_what_is_published_stays_so_where_what_is_old_cannot_be_removed(
     def fails(store: Store) -> dict[str, int]:
         raise error
 
-    monkeypatch.setattr(publish, "prune", fails)
+    monkeypatch.setattr(retention, "prune", fails)
     ((result,), failure) = world.step()
     assert failure is None
     assert world.said == [f"It is published, but what is old could not be removed: {error}"]
@@ -444,7 +446,7 @@ def test_a_month_is_counted_from_now(world: World) -> None:
 
 
 def test_how_much_is_kept() -> None:
-    assert (publish.LANDINGS_KEPT, publish.RUNS_KEPT, publish.ZERO_RUNS_KEPT) == (3, 30, 7)
+    assert (retention.LANDINGS_KEPT, retention.RUNS_KEPT, retention.ZERO_RUNS_KEPT) == (3, 30, 7)
 
 
 @pytest.fixture(scope="module")
@@ -503,7 +505,7 @@ class Nights:
 
     def prune(self) -> dict[str, int]:
         evidence.renew_coverage(self.store.connection)
-        return publish.prune(self.store)
+        return retention.prune(self.store)
 
     def left(self, sql: str) -> list[Any]:
         return [row[0] if len(row) == 1 else row for row in self.store.connection.execute(sql).fetchall()]
@@ -520,8 +522,8 @@ class Nights:
 def nights(audit: InMemory, monkeypatch: pytest.MonkeyPatch) -> Nights:
     for table in ("run", "collection", "check_result", "caller_identity"):
         audit.connection.execute(f"delete from audit.{table}")
-    monkeypatch.setattr(publish, "RUNS_KEPT", 2)
-    monkeypatch.setattr(publish, "ZERO_RUNS_KEPT", 1)
+    monkeypatch.setattr(retention, "RUNS_KEPT", 2)
+    monkeypatch.setattr(retention, "ZERO_RUNS_KEPT", 1)
     return Nights(audit)
 
 
@@ -648,7 +650,7 @@ def test_landings_are_kept_for_so_many_runs_and_where_the_next_night_reads_them_
                 path = writer.commit([cell])
             with home.store.transaction() as connection:
                 evidence.load_cells(connection, [path])
-        assert publish.prune(home.store)["landings_removed"] == 2
+        assert retention.prune(home.store)["landings_removed"] == 2
         assert sorted(folder.name for folder in home.store.landing.iterdir()) == [
             "night-1",
             "night-4",

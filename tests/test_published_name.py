@@ -9,7 +9,7 @@ import pytest
 from test_publish import RUNS, digest, fill, killed_at, night, served, strangers, verify, whole
 
 from pipelines.models.build import SCHEMAS
-from pipelines.publishing.assets import CATALOG_CLASHES, name_warning
+from pipelines.publishing.naming import CATALOG_CLASHES, name_warning
 from pipelines.report.writing import report_path
 from pipelines.settings import DEMO_DATABASE, Settings
 from resources.store import store as warehouse

@@ -231,7 +231,8 @@ def confirm(demo: bool, as_json: bool) -> None:
     from pipelines.cli.fetch import zeros_sentence
     from pipelines.cli.run import prepare_dagster_home, run_nightly
     from pipelines.cli.terminal import console, marked, progress_bars
-    from pipelines.collection.confirmation import CONFIRM, waits
+    from pipelines.collection.confirmation import waits
+    from pipelines.collection.confirmation_assets import CONFIRM
 
     settings = _settings(demo=demo)
     prepare_dagster_home(os.environ)

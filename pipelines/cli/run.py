@@ -20,7 +20,7 @@ from pipelines.collection.assets import ONLY_UNTRUSTED
 from pipelines.collection.storing import NO_SILENT_ZERO
 from pipelines.definitions import NIGHTLY, build_defs
 from pipelines.plain_text import plain
-from pipelines.publishing.assets import name_warning
+from pipelines.publishing.naming import name_warning
 from pipelines.settings import REPOSITORY
 from pipelines.trust import untrusted
 from pipelines.trust.gate import EXIT_CODE

@@ -11,7 +11,7 @@ import dagster as dg
 
 from pipelines.catalogue.registry import FAMILIES, REGION, Family
 from pipelines.collection.collector import Collector
-from pipelines.collection.confirmation import CONFIRMATION_KEY
+from pipelines.collection.confirmation_assets import CONFIRMATION_KEY
 from pipelines.collection.listing_metadata import listing_metadata
 from pipelines.collection.state import StepState
 from pipelines.collection.step import ask
@@ -20,7 +20,7 @@ from pipelines.dagster_metadata import cells_table
 from pipelines.plain_text import as_markdown, plain
 from pipelines.settings import Settings
 from pipelines.trust import ages
-from pipelines.trust.gate import GATE_TAG, begin, open_gate, refusing, stop_where_blocked
+from pipelines.trust.gate import GATE_TAG, open_gate, refusing, stop_where_blocked
 from resources.audit.evidence import Cell
 from resources.aws.listing import Listing
 from resources.check_result import CheckResult
@@ -113,17 +113,13 @@ def _collect(
         if any(role in entry.roles for entry in listings)
     }
     what = "landing/" + (listings[0].name if len(listings) == 1 else family.name)
-    begin(warehouse, settings, what)
-    with refusing():
-        # First, so that a gate later in a long night sees identities that were checked a moment ago.
-        for resource in resources.values():
-            resource.verify()
     store = open_gate(
         warehouse,
         settings,
         what,
         max_age=ages.COLLECTION_MAX_AGE,
         account_list=bool(family.after),
+        verify=resources.values(),
     )
     state = StepState(
         store,

@@ -34,7 +34,7 @@ import sqlglot
 from pipelines.catalogue.registry import ACCOUNT, POLICY, family_of, listings
 from pipelines.charts import charts, drawing, sketches
 from pipelines.collection.assets import landing_key
-from pipelines.collection.confirmation import CONFIRMATION_KEY
+from pipelines.collection.confirmation_assets import CONFIRMATION_KEY
 from pipelines.collection.landing import records_path
 from pipelines.collection.progress import Load
 from pipelines.errors import SqlFileError

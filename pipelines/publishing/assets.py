@@ -3,63 +3,34 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import duckdb
 import sqlalchemy.exc
 
-from pipelines.catalogue.registry import listings, read_back
+from pipelines.catalogue.registry import listings
 from pipelines.charts import sketches
-from pipelines.collection import landing
-from pipelines.dagster_metadata import rows_table
+from pipelines.dagster_metadata import PUBLISHED_KEY, rows_table
 from pipelines.models import checks
-from pipelines.models.build import SCHEMAS, Model, key_checks
+from pipelines.models.build import Model, key_checks
 from pipelines.models.sql_files import identifier
 from pipelines.plain_text import plain
+from pipelines.publishing import retention
+from pipelines.publishing.naming import name_warning
 from pipelines.settings import Settings
 from pipelines.trust import ages, publish_rules
 from pipelines.trust.gate import GATE_TAG, cell_states, open_gate, refuse, refusing
 from resources.audit import evidence, paid_requests
-from resources.store.store import FORMER_NAME, PUBLISHED_NAME, Store, WarehouseError
+from resources.store.store import Store, WarehouseError
 from resources.warehouse import Warehouse
 
-PUBLISHED_KEY = dg.AssetKey(["published"])
-
-LANDINGS_KEPT = 3
-RUNS_KEPT = 30
-ZERO_RUNS_KEPT = 7
 RUN_RECORDS_KEPT = timedelta(days=30)
 """How long Dagster's own records of a run stay: its retention settings leave runs, a file each, for ever."""
 
 
-CATALOG_CLASHES = {*SCHEMAS, "audit", "information_schema"}
-"""Schemas of a published file. DuckDB's clients refuse to query one of these in a file of the same name."""
-
-
 class NotPublishable(Exception):
     """The copy breaks a rule. Nothing was published."""
-
-
-def name_warning(database: Path) -> str:
-    """What is wrong with the name of the published file, and how to change it; empty where nothing is."""
-    # As DuckDB has it: up to the first dot, in any case.
-    catalog = database.name.split(".")[0]
-    if catalog.lower() not in CATALOG_CLASHES:
-        return ""
-    if database.name == FORMER_NAME:
-        mend = f"set CMDB_DATABASE to {database.with_name(PUBLISHED_NAME)}, which goes on with what is there"
-    else:
-        stem, other = Store(database).stem, f"{catalog}_dataset"
-        mend = (
-            f"after a night that went well rename {stem}.work.duckdb to {other}.work.duckdb, and set CMDB_DATABASE to "
-            f"{database.with_name(f'{other}.duckdb')}"
-        )
-    return (
-        f"{database} is called like its schema {catalog.lower()}, so the DuckDB command line and Node refuse to query "
-        f"that: {mend}."
-    )
 
 
 def published_asset(models: Mapping[str, Model], sql_checks: Sequence[checks.SqlCheck]) -> dg.AssetsDefinition:
@@ -100,7 +71,7 @@ def published_asset(models: Mapping[str, Model], sql_checks: Sequence[checks.Sql
         _require_built(store, models)
         with refusing():
             results = checks.ask(store, own, warehouse.run_id, settings.config_hash)
-            version = _publish(store, warehouse.run_id, everything)
+            version = publish(store, warehouse.run_id, everything)
         if warning := name_warning(store.database):
             context.log.warning(warning)
         contents = _contents(store)
@@ -157,7 +128,13 @@ def _require_built(store: Store, models: Mapping[str, Model]) -> None:
         raise refuse(f"Nothing was published. {verdict.sentence} The published file is as it was.")
 
 
-def _publish(store: Store, run_id: str, everything: Sequence[checks.SqlCheck]) -> Any:
+def publish(store: Store, run_id: str, everything: Sequence[checks.SqlCheck]) -> Any:
+    """Copy, ask the copy every rule, and swap it in.
+
+    Raises:
+        dagster.Failure: the copy breaks a rule. Nothing was published.
+    """
+
     def verify(connection: duckdb.DuckDBPyConnection) -> None:
         for check in everything:
             result = checks.run(connection, check)
@@ -203,7 +180,7 @@ def _contents(store: Store) -> dict[str, Any]:
 def _tidy(context: dg.AssetExecutionContext, store: Store, warehouse: Warehouse) -> dict[str, int]:
     """Forget what is old. What is published stays published, also where this fails."""
     try:
-        return prune(store) | {
+        return retention.prune(store) | {
             "paid_request_days_removed": paid_requests.prune(store, warehouse.now().date()),
             "runs_removed": prune_runs(context.instance, warehouse.now() - RUN_RECORDS_KEPT),
         }
@@ -222,93 +199,3 @@ def prune_runs(instance: dg.DagsterInstance, before: datetime) -> int:
     for record in runs:
         instance.delete_run(record.dagster_run.run_id)
     return len(runs)
-
-
-def prune(store: Store) -> dict[str, int]:
-    """Forget what is older than the retention allows: landings, old cells, verbatim zeros, old verdicts."""
-    with store.transaction() as connection:
-        # What the next collection reads back must be there, however many single assets were run since.
-        needed = [
-            run
-            for (run,) in connection.execute(
-                """
-                select distinct run_id from audit.coverage
-                where outcome = 'found' and list_contains($listings, split_part(listing, ':', 1))
-                """,
-                {"listings": sorted(read_back())},
-            ).fetchall()
-        ]
-        gone = landing.prune(store.landing, LANDINGS_KEPT, needed)
-        connection.execute(
-            """
-            create or replace temp table recent as
-            -- Only runs that asked something count: a pre-flight every ten minutes must not push nights out.
-            select run_id, row_number() over (order by max(ended_at) desc) as place
-            from audit.collection
-            group by run_id
-            """
-        )
-        removed = connection.execute(
-            """
-            delete from audit.collection as c
-            where
-                c.run_id not in (select run_id from recent where place <= $runs)
-                -- What audit.newest_cell is told from stays for ever, so that it could be told from it again.
-                and c.accepted_at is null
-                and exists (
-                    select 1 from audit.newest_cell as n
-                    where
-                        n.role = c.role and n.account_id = c.account_id and n.region = c.region
-                        and n.listing = c.listing
-                        and c.ended_at < n.newest.ended_at
-                        and not list_contains(
-                            [
-                                n.found_at, n.suspected_at, n.trusted_at, n.trusted[1].ended_at,
-                                n.trusted[2].ended_at
-                            ],
-                            c.ended_at
-                        )
-                )
-            """,
-            {"runs": RUNS_KEPT},
-        ).fetchall()
-        connection.execute(
-            """
-            update audit.collection set raw_response = null
-            where
-                raw_response is not null
-                and run_id not in (select run_id from recent where place <= $runs)
-            """,
-            {"runs": ZERO_RUNS_KEPT},
-        )
-        connection.execute(
-            """
-            delete from audit.check_result
-            where checked_at < (
-                -- From the beginning of the run: its pre-flight stands before its first cell.
-                select min(r.started_at) from audit.run as r
-                where r.run_id in (select run_id from recent where place <= $runs)
-            )
-            """,
-            {"runs": RUNS_KEPT},
-        )
-        connection.execute(
-            """
-            delete from audit.check_cell
-            where (run_id, check_name, scope) not in (select (run_id, check_name, scope) from audit.check_result)
-            """
-        )
-        connection.execute(
-            """
-            delete from audit.caller_identity as i
-            where
-                run_id not in (select run_id from recent where place <= $runs)
-                -- Which account a profile reached last is asked for as long as the profile exists.
-                and checked_at < (
-                    select max(n.checked_at) from audit.caller_identity as n
-                    where n.role = i.role and n.profile = i.profile and n.caller_account_id is not null
-                )
-            """,
-            {"runs": RUNS_KEPT},
-        )
-    return {"landings_removed": len(gone), "cells_removed": int(removed[0][0])}

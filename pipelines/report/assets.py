@@ -4,7 +4,7 @@ from typing import Any
 
 import dagster as dg
 
-from pipelines.publishing.assets import PUBLISHED_KEY
+from pipelines.dagster_metadata import PUBLISHED_KEY
 from pipelines.report.writing import report_path, write_report
 from pipelines.settings import Settings
 from pipelines.trust.gate import refuse, refusing

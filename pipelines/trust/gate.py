@@ -5,7 +5,7 @@ itself, by the same pure rules, whatever started it. Missing, old, foreign or fa
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -23,7 +23,7 @@ from resources.aws.dispatch import ProcessEnded
 from resources.check_result import CheckResult, Severity
 from resources.contract import ContractViolation
 from resources.release import ProductFileError
-from resources.roles import IdentityRefused
+from resources.roles import AwsRole, IdentityRefused
 from resources.store.store import Store, WarehouseError
 from resources.warehouse import Warehouse
 
@@ -86,6 +86,7 @@ def open_gate(
     max_age: timedelta,
     listings: Sequence[str] = (),
     account_list: bool = True,
+    verify: Iterable[AwsRole] = (),
 ) -> Store:
     """Take the warehouse for this run, or refuse with the rule and its sentence.
 
@@ -94,11 +95,16 @@ def open_gate(
         max_age: of the pre-flight's evidence.
         listings: whose silent-zero verdicts must allow it.
         account_list: whether the list of accounts must be trusted (everything but the list itself).
+        verify: roles that are verified first, so that late in a long night the gate sees identities that were checked a
+            moment ago.
 
     Raises:
         dagster.Failure: not retried; nothing was changed.
     """
     store = begin(warehouse, settings, what)
+    with refusing():
+        for role in verify:
+            role.verify()
     for verdict in verdicts(store, warehouse, settings, max_age, listings, account_list=account_list):
         if verdict.blocks:
             raise refuse(f"{what} was not built. {verdict.sentence} Nothing was changed.")

@@ -1,0 +1,107 @@
+"""The step that looks up again what earlier runs could not confirm.
+
+It comes right after the pre-flight of every run. The job `confirm` runs it with the models and publishing behind it, so
+that what CloudTrail confirms takes effect; what it holds against a zero refuses.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import dagster as dg
+
+from pipelines.collection.confirmation import Confirmer
+from pipelines.collection.decisions import Confirmation
+from pipelines.collection.storing import NO_SILENT_ZERO
+from pipelines.dagster_metadata import rows_table
+from pipelines.settings import Settings
+from pipelines.trust import ages
+from pipelines.trust.gate import GATE_TAG, listing_verdicts, open_gate, refusing, stop_where_blocked
+from resources.audit import evidence
+from resources.contract import ROLES, Role
+from resources.identity_rules import CENTRAL_ROLES
+from resources.roles import AwsRole
+from resources.store.store import Store
+from resources.warehouse import Warehouse
+
+CONFIRMATION_KEY = dg.AssetKey(["audit", "zero_confirmation"])
+
+CONFIRM = "confirm"
+"""The job that only looks zeros up, builds and publishes."""
+
+ZEROS_ARE_CONFIRMED = "zeros_are_confirmed"
+
+OVERDUE = (
+    " {:,} of them have waited for more than a night: their rows stay, marked stale. `cmdb explain` says what to do."
+)
+
+
+@dg.asset(
+    key=CONFIRMATION_KEY,
+    deps=[dg.AssetKey(["audit", "caller_identity"])],
+    description="Zeros of earlier runs whose call CloudTrail had not recorded: looked up again, confirmed or refused.",
+    group_name="preflight",
+    kinds={"aws", "duckdb"},
+    tags=GATE_TAG,
+    required_resource_keys={"warehouse", "settings", *ROLES},
+    op_tags={"dagster/priority": "50"},
+)
+def zero_confirmation(context: dg.AssetExecutionContext) -> Iterator[Any]:
+    """Look up, decide, record, show."""
+    warehouse: Warehouse = context.resources.warehouse
+    settings: Settings = context.resources.settings
+    resources: dict[Role, AwsRole] = {role: getattr(context.resources, role) for role in ROLES}
+    what = "/".join(CONFIRMATION_KEY.path)
+    store = open_gate(warehouse, settings, what, max_age=ages.COLLECTION_MAX_AGE, account_list=False)
+    with refusing():
+        for role in CENTRAL_ROLES:
+            resources[role].verify()
+        found = Confirmer(store, warehouse.run_id, resources, settings, context.log.info).confirm()
+        blocked = _recorded(store, warehouse.run_id, resources, settings, found)
+    for finding in found.findings:
+        context.log.warning(finding)
+    if context.run.job_name == CONFIRM:
+        # In a night the zeros are asked again after this; here nothing else would say that one was refused.
+        stop_where_blocked(what, blocked)
+    yield dg.MaterializeResult(
+        metadata={
+            "said": found.sentence(),
+            "lookups": found.lookups,
+            **{f"zeros_{decision}": count for decision, count in sorted(found.decisions.items())},
+            **({"to_know": table} if (table := rows_table([{"finding": text} for text in found.findings])) else {}),
+        }
+    )
+
+
+def _recorded(
+    store: Store, run_id: str, resources: Mapping[Role, AwsRole], settings: Settings, found: Confirmation
+) -> list[str]:
+    """Write what the listings' rule says now where a zero changed; the sentences of those that block."""
+    with store.transaction() as connection:
+        requests = sum(resource.take_request_count() for resource in resources.values())
+        evidence.count_requests(connection, run_id, requests)
+        evidence.record_check(
+            connection,
+            run_id,
+            ZEROS_ARE_CONFIRMED,
+            "",
+            severity="WARN",
+            passed=not found.overdue,
+            observed=found.sentence() + (OVERDUE.format(found.overdue) if found.overdue else ""),
+            detail=dict(found.decisions),
+            config_hash=settings.config_hash,
+        )
+        verdicts = listing_verdicts(connection, sorted(found.listings), settings)
+        for name, verdict in verdicts.items():
+            evidence.record_check(
+                connection,
+                run_id,
+                NO_SILENT_ZERO,
+                name,
+                severity=verdict.severity,
+                passed=verdict.passed,
+                observed=verdict.sentence,
+                tolerance=str(settings.untrusted_tolerance),
+                detail=verdict.at_fault[:100],
+                config_hash=settings.config_hash,
+            )
+    return [verdict.sentence for verdict in verdicts.values() if verdict.blocks]

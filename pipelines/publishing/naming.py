@@ -1,0 +1,29 @@
+"""How the published file may be called, so that every client of DuckDB can query it."""
+
+from pathlib import Path
+
+from pipelines.models.build import SCHEMAS
+from resources.store.store import FORMER_NAME, PUBLISHED_NAME, Store
+
+CATALOG_CLASHES = {*SCHEMAS, "audit", "information_schema"}
+"""Schemas of a published file. DuckDB's clients refuse to query one of these in a file of the same name."""
+
+
+def name_warning(database: Path) -> str:
+    """What is wrong with the name of the published file, and how to change it; empty where nothing is."""
+    # As DuckDB has it: up to the first dot, in any case.
+    catalog = database.name.split(".")[0]
+    if catalog.lower() not in CATALOG_CLASHES:
+        return ""
+    if database.name == FORMER_NAME:
+        mend = f"set CMDB_DATABASE to {database.with_name(PUBLISHED_NAME)}, which goes on with what is there"
+    else:
+        stem, other = Store(database).stem, f"{catalog}_dataset"
+        mend = (
+            f"after a night that went well rename {stem}.work.duckdb to {other}.work.duckdb, and set CMDB_DATABASE to "
+            f"{database.with_name(f'{other}.duckdb')}"
+        )
+    return (
+        f"{database} is called like its schema {catalog.lower()}, so the DuckDB command line and Node refuse to query "
+        f"that: {mend}."
+    )
