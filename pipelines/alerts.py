@@ -2,13 +2,17 @@
 
 import json
 import shlex
+import signal
 import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
 
 from pipelines.plain_text import plain
 from pipelines.settings import Settings
+from pipelines.trust.gate import EXIT_CODE
 
 ALERT_SECONDS = 60
 
@@ -41,6 +45,43 @@ def failure_sentence(event: dg.DagsterEvent) -> str:
         return f"{event.step_key} was interrupted: nothing of it counts, and what the steps before it stored stays."
     cause = data.error.cause or data.error
     return f"{event.step_key}: {cause.message.strip().splitlines()[-1]}"
+
+
+BETWEEN = "The run was interrupted between two steps: what those before stored stays."
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a run failed.
+
+    Attributes:
+        sentences: one for each step that failed, none twice.
+        exit_code: 1 a rule failed, 2 the configuration is wrong, 130 somebody ended the run.
+    """
+
+    sentences: list[str]
+    exit_code: int
+
+
+def failure_of(events: Sequence[dg.DagsterEvent]) -> Failure:
+    """What the events of a run that failed say of it."""
+    failed = [event for event in events if event.event_type == dg.DagsterEventType.STEP_FAILURE]
+    sentences = list(dict.fromkeys(failure_sentence(event) for event in failed))
+    if any(_ended_by_somebody(event) for event in events):
+        # Between two steps no step tells of it.
+        return Failure(sentences or [BETWEEN], 128 + signal.SIGINT)
+    return Failure(sentences, max((_exit_code(event) for event in failed), default=1))
+
+
+def _ended_by_somebody(event: dg.DagsterEvent) -> bool:
+    """Whether a run ended so: by Ctrl+C, or by SIGTERM, which Dagster takes for the same during a run."""
+    return event.event_type == dg.DagsterEventType.RUN_FAILURE and is_interruption(event.job_failure_data.error)
+
+
+def _exit_code(event: dg.DagsterEvent) -> int:
+    data = event.step_failure_data.user_failure_data
+    code = data.metadata.get(EXIT_CODE) if data is not None else None
+    return int(code.value) if isinstance(code, dg.IntMetadataValue) and code.value is not None else 1
 
 
 def send(command: str, verdict: dict[str, Any]) -> str:

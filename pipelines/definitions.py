@@ -126,6 +126,27 @@ def _confirmation_sensor(*, is_on: bool) -> dg.SensorDefinition:
     return confirm_after_nightly
 
 
+def job_of(environment: Mapping[str, str], name: str) -> dg.JobDefinition:
+    """A job of the definitions for one environment.
+
+    Raises:
+        ProductFileError: a file that this release ships is missing.
+    """
+    return build_defs(environment).resolve_job_def(name)
+
+
+def execute(job: dg.JobDefinition, tags: Mapping[str, str]) -> dg.ExecuteInProcessResult:
+    """Run a job in this process, against the instance of `DAGSTER_HOME`, where the UI shows it."""
+    with dg.DagsterInstance.get() as instance:
+        return job.execute_in_process(
+            instance=instance,
+            raise_on_error=False,
+            tags=dict(tags),
+            # The terminal shows progress and the verdict; the events are in the UI.
+            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+        )
+
+
 @dg.definitions
 def defs() -> dg.Definitions:
     """What `workspace.yaml` and `dg` load."""

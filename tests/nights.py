@@ -25,7 +25,7 @@ from simulator.client import Simulator, is_foreign
 
 # The pipeline loads Dagster, which takes seconds: only tests that run nights should wait for it.
 if TYPE_CHECKING:
-    from pipelines.cli.run import Night
+    from pipelines.cli.summary import Night
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -78,7 +78,8 @@ def run_night(environment: Mapping[str, str], database: Path, job_name: str = "n
             test's nights of one day take where `CMDB_COST_REQUEST_LIMIT` is not.
         database: the published path; its folder is made.
     """
-    from pipelines.cli.run import prepare_dagster_home, run_nightly
+    from pipelines.cli.dagster_home import prepare_dagster_home
+    from pipelines.cli.run import run_nightly
     from resources.store.store import Store
 
     database.parent.mkdir(parents=True, exist_ok=True)

@@ -18,8 +18,8 @@ from dagster._core.storage.event_log import SqliteEventLogStorage
 from nights import REPOSITORY, dagster_home, environment_of
 
 from pipelines import event_log
-from pipelines.cli import run as nightly
-from pipelines.cli.run import DAGSTER_YAML, closed_to_others, prepare_dagster_home
+from pipelines.cli.dagster_home import DAGSTER_YAML, closed_to_others, prepare_dagster_home
+from pipelines.cli.run import run_nightly
 from pipelines.definitions import NIGHTLY
 from pipelines.event_log import KEPT, EventLog
 from resources.store.store import Store, WarehouseError
@@ -168,12 +168,12 @@ def test_records_that_cannot_be_written_end_the_night_with_a_sentence_and_free_t
             raise sqlalchemy.exc.OperationalError("insert", {}, sqlite3.OperationalError("database or disk is full"))
         store_event(self, event)
 
-    monkeypatch.setattr(nightly, "build_defs", lambda _: defs)
+    monkeypatch.setattr("pipelines.definitions.build_defs", lambda _: defs)
     monkeypatch.setattr(EventLog, "store_event", full)
     with environment_of({"DAGSTER_HOME": str(dagster_home())}):
         prepare_dagster_home(os.environ)
         with pytest.raises(WarehouseError, match=r"Dagster cannot keep its records .*: database or disk is full\. The"):
-            nightly.run_nightly({}, Store(database))
+            run_nightly({}, Store(database))
     with Store(database).holding("next", "a test"):
         pass
 

@@ -24,7 +24,7 @@ from test_cmdb import instance, instances, tags
 
 from pipelines import plain_text
 from pipelines.catalogue.registry import listings
-from pipelines.cli.completion import OFFERS
+from pipelines.cli.offers import OFFERS
 from pipelines.cli.servicenow import export_to
 from pipelines.cli.terminal import console, marked, rows_table
 from pipelines.collection.cells import Tally

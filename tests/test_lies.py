@@ -13,7 +13,8 @@ import pytest
 from nights import DATABASE, copy_of, environment_of, query, run_night
 
 from faults.ground import fingerprint
-from pipelines.cli.fetch import NoSuchQuestion, accept_zero
+from pipelines.cli.accept import accept_zero
+from pipelines.cli.command import NoSuchQuestion
 from pipelines.collection import cost_slices
 from pipelines.collection.seeds import tag_keys
 from resources.audit import evidence

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pipelines.cli.fetch import NoSuchQuestion, accept_zero
+from pipelines.cli.accept import accept_zero
+from pipelines.cli.command import NoSuchQuestion
 from pipelines.publishing import retention
 from resources.audit import evidence
 from resources.audit.evidence import Cell

@@ -17,7 +17,7 @@ from scripted_aws import Call, Reply, as_json, reservations, scripted, static, w
 from steps import RUN, asked
 
 from pipelines.catalogue.registry import ACCOUNT, COST_DAILY, REGION, listings
-from pipelines.cli.fetch import read_coverage
+from pipelines.cli.coverage import read_coverage
 from pipelines.collection.landing import LandingWriter
 from pipelines.collection.previous import earlier_cells
 from pipelines.errors import SqlFileError

@@ -23,7 +23,8 @@ from nights import DATABASE, cmdb_here, copy_of, dagster_home, environment_of, q
 
 from pipelines.charts import charts
 from pipelines.cli import explain
-from pipelines.cli import run as nightly
+from pipelines.cli.dagster_home import prepare_dagster_home
+from pipelines.cli.run import run_nightly
 from pipelines.definitions import NIGHTLY
 from pipelines.report import page as pages
 from pipelines.report.assets import report
@@ -382,10 +383,10 @@ def test_a_report_that_fails_takes_no_published_night_back(tmp_path: Path, monke
         jobs=[dg.define_asset_job(NIGHTLY, executor_def=dg.in_process_executor)],
         resources={"warehouse": Warehouse(database=str(database)), "settings": Settings()},
     )
-    monkeypatch.setattr(nightly, "build_defs", lambda _: defs)
+    monkeypatch.setattr("pipelines.definitions.build_defs", lambda _: defs)
     with environment_of({"DAGSTER_HOME": str(dagster_home())}):
-        nightly.prepare_dagster_home(os.environ)
-        night = nightly.run_nightly({}, Store(database))
+        prepare_dagster_home(os.environ)
+        night = run_nightly({}, Store(database))
     assert (night.published, night.exit_code) == (True, 2)
     assert "the report's query" in night.sentences[0]
     assert not report_path(database).exists()

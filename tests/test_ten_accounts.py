@@ -17,7 +17,7 @@ from simulator.access import ROLE_NAMES
 from simulator.client import Simulator
 
 if TYPE_CHECKING:
-    from pipelines.cli.run import Night
+    from pipelines.cli.summary import Night
 
 OPEN, CLOSED = REGIONS = ("us-east-1", "eu-west-1")
 

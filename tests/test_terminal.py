@@ -18,7 +18,7 @@ from nights import DATABASE, REPOSITORY, cmdb_here, copy_of, environment_of, que
 from rich.cells import cell_len
 
 from pipelines.cli.main import main
-from pipelines.cli.run import Night
+from pipelines.cli.summary import Night
 from pipelines.cli.terminal import console, marked, night_lines, progress_bars
 from pipelines.collection.progress import Load, Part, Report, Reporter, watching
 from resources.aws.messages import Progress

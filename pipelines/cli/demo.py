@@ -1,9 +1,10 @@
-"""The demo: nights on a simulated organisation, each in a process of its own with an environment of its own.
+"""`cmdb demo` and `cmdb dev`: nights and the UI on a simulated organisation, each in a process of its own.
 
 Nothing of it touches the real warehouse: its file, its landing and its AWS configuration lie in warehouse/demo/.
 """
 
 import importlib.util
+import os
 import shutil
 import subprocess
 import sys
@@ -15,20 +16,49 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from pipelines.cli.command import Command, Misused, plainly
+from pipelines.cli.dagster_home import closed_to_others, prepare_dagster_home
 from pipelines.cli.lies import LIES
-from pipelines.cli.run import closed_to_others, prepare_dagster_home
 from pipelines.settings import DEMO_DATABASE
 from resources.contract import CONTRACT, ROLES, policy
 from resources.identity_rules import CENTRAL_ROLES
 from resources.installation import IS_CHECKOUT, WORKING_FOLDER
-from resources.store.store import Store
 
 if TYPE_CHECKING:
+    from resources.store.store import Store
     from simulator.client import Simulator
 
 
-class NoSimulator(Exception):
+class NoSimulator(Misused):
     """There is no simulated organisation to show. The message says why and what to do."""
+
+
+@click.command(cls=Command)
+@click.option(
+    "--lie",
+    default="",
+    metavar="NAME",
+    help="Let the simulated AWS lie in a second night.",
+    shell_complete=lambda context, parameter, typed: [name for name in LIES if name.startswith(typed)],
+)
+@plainly
+def demo(lie: str) -> None:
+    """Run a night on a simulated organisation, in warehouse/demo/; nothing real is touched.
+
+    Lies that must be refused: silent_zero, denied, same_account_twice, expired, throttle_forever.
+    Lies that must be survived: empty_page, throttle.
+
+    Example: cmdb demo --lie silent_zero
+    """
+    code = run_demo(lie, os.environ)
+    if code:
+        raise click.exceptions.Exit(code)
+
+
+@click.command(cls=Command, hidden=True)
+def dev() -> None:
+    """Open the Dagster UI on 127.0.0.1 (`make dev`)."""
+    raise click.exceptions.Exit(run_dev(os.environ))
 
 
 NEEDS = ("moto", "flask", "flask_cors")
@@ -87,6 +117,8 @@ def simulated(environment: Mapping[str, str]) -> Iterator[tuple["Simulator", dic
 
 def run_demo(lie: str, environment: MutableMapping[str, str]) -> int:
     """One truthful night, or after it one in which AWS lies; returns the exit code."""
+    from resources.store.store import Store
+
     require_simulator()
     if lie and lie not in LIES:
         click.echo(f"There is no lie {lie!r}. There are: {', '.join(LIES)}. Nothing was run.", err=True)
@@ -128,7 +160,7 @@ def _night(environment: Mapping[str, str]) -> int:
     ).returncode
 
 
-def _fingerprint(store: Store) -> tuple[str, str]:
+def _fingerprint(store: "Store") -> tuple[str, str]:
     current = next(version for version in store.versions() if version.is_current)
     return current.name, current.sha256
 

@@ -1,4 +1,4 @@
-"""Where a figure or a gap comes from: a resource or a cell, told from the evidence in a warehouse. Asks nobody.
+"""`cmdb explain`: where a figure or a gap comes from, told from the evidence in a warehouse. Asks nobody.
 
 The same facts are for people as sentences and for programs as JSON; every gap ends in what to do about it.
 """
@@ -9,14 +9,18 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+import click
+
 from pipelines.catalogue.registry import listings
+from pipelines.cli.command import Command, Misused, demo_option, json_option, offering, plainly, print_json, store_of
 from pipelines.trust.outcomes import CLOSED
 from pipelines.trust.zero_rule import TRAIL_DENIED
 from resources.contract import CONTRACT
-from resources.store.store import Store
 
 if TYPE_CHECKING:
     import duckdb
+
+    from resources.store.store import Store
 
 AGAIN = "then `cmdb nightly --only-untrusted`"
 
@@ -63,7 +67,7 @@ SKIPPED: Mapping[str, tuple[str, str]] = {
 """What each reason of a skipped cell means, and what to do about it where something can be done."""
 
 
-class NothingKnown(Exception):
+class NothingKnown(Misused):
     """The warehouse has nothing under this name. The message says what was looked for and where."""
 
 
@@ -84,7 +88,38 @@ class Explanation:
         self.lines.extend(other.lines)
 
 
-def explain_resource(store: Store, arn: str, *, blocked: bool = False) -> Explanation:
+@click.command(cls=Command)
+@click.argument("subject", nargs=-1, required=True, metavar="WHAT", shell_complete=offering("subject"))
+@click.option("--blocked", is_flag=True, help="Look into the working file: what the last night found.")
+@demo_option
+@json_option
+@plainly
+def explain(subject: tuple[str, ...], blocked: bool, demo: bool, as_json: bool) -> None:
+    """Tell where a resource or a gap comes from: cell, identity, request, evidence, cure. Asks nobody.
+
+    WHAT is the ARN of a resource, or a cell as `cmdb coverage` prints it: account, region, listing.
+
+    Example: cmdb explain 111122223333 ap-southeast-2 ec2_instance
+    """
+    from pipelines.cli.terminal import console, rows_table
+
+    store = store_of(demo=demo)
+    if not blocked:
+        store.require_current_schema()
+    match subject:
+        case (arn,):
+            told = explain_resource(store, arn, blocked=blocked)
+        case (account, region, listing):
+            told = explain_cell(store, account, region, listing, blocked=blocked)
+        case _:
+            raise Misused("Name a resource by its ARN, or a cell by account, region and listing.")
+    if as_json:
+        print_json(told.facts)
+    else:
+        console().print(rows_table(("", ""), told.lines))
+
+
+def explain_resource(store: "Store", arn: str, *, blocked: bool = False) -> Explanation:
     """A configuration item: as it is known, how it came in, and whether that can be believed now.
 
     Args:
@@ -122,7 +157,7 @@ def explain_resource(store: Store, arn: str, *, blocked: bool = False) -> Explan
     return told
 
 
-def explain_cell(store: Store, account: str, region: str, listing: str, *, blocked: bool = False) -> Explanation:
+def explain_cell(store: "Store", account: str, region: str, listing: str, *, blocked: bool = False) -> Explanation:
     """The newest answer of a cell: who was asked, what came, why it is trusted or not, what to do.
 
     Raises:

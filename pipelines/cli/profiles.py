@@ -1,4 +1,4 @@
-"""What an account needs so that the pipeline can ask it: an AWS profile, and the role behind it.
+"""`cmdb profiles`: what an account needs so that the pipeline can ask it, an AWS profile and the role behind it.
 
 Text to look at and to use; nothing here calls AWS or writes a file.
 """
@@ -7,10 +7,15 @@ import json
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import click
+
+from pipelines.cli.command import Command, Misused, demo_option, json_option, plainly, print_json, say, settings_of
 from resources.contract import policy
-from resources.store.store import Store
+
+if TYPE_CHECKING:
+    from resources.store.store import Store
 
 ROLE_NAME = "aws-org-cmdb-reader"
 """What the role in each workload account is called where nobody says otherwise."""
@@ -25,7 +30,65 @@ class Unreached:
     ou_path: str
 
 
-def unreached(store: Store) -> list[Unreached]:
+@click.command(cls=Command)
+@click.option("--template", is_flag=True, help="Print the role itself: a CloudFormation template for a StackSet.")
+@click.option("--role-name", default=ROLE_NAME, show_default=True, help="What the role is called.")
+@click.option("--trusted", default="", metavar="ARN", help="Who may assume the role: the identity that runs the night.")
+@click.option("--optional", is_flag=True, help="With the contract's optional grants.")
+@click.option("--source-profile", default="", help="The profile that assumes the roles; the operations profile.")
+@click.option("--sso-session", default="", metavar="NAME", help="Sign in with this session instead, for people.")
+@demo_option
+@json_option
+@plainly
+def profiles(
+    template: bool,
+    role_name: str,
+    trusted: str,
+    optional: bool,
+    source_profile: str,
+    sso_session: str,
+    demo: bool,
+    as_json: bool,
+) -> None:
+    """Print the AWS config stanzas that are missing: the organisation's accounts that no profile reaches.
+
+    Example: cmdb profiles >> ~/.aws/config
+    """
+    settings = settings_of(demo=demo)
+    if template:
+        if not trusted:
+            raise Misused(
+                "A role needs somebody who may assume it: name the identity that runs the night with --trusted, "
+                "such as arn:aws:iam::111122223333:role/night. Nothing was printed."
+            )
+        say(reader_template(trusted, role_name=role_name, optional=optional))
+        return
+    accounts = unreached(Store(settings.database))
+    if as_json:
+        print_json(as_rows(accounts))
+        return
+    source_profile = source_profile or settings.operations_profile
+    if accounts and not source_profile and not sso_session:
+        raise Misused(
+            "A stanza needs somebody who assumes the role: set AWS_OPERATIONS_PROFILE, or name --source-profile or "
+            "--sso-session. Nothing was printed."
+        )
+    if accounts:
+        tenant = settings.management_profile.removesuffix("Management")
+        say(
+            stanzas(
+                accounts,
+                prefix=f"{tenant}-" if tenant and tenant != settings.management_profile else "",
+                region=settings.home_region,
+                role_name=role_name,
+                source_profile=source_profile,
+                sso_session=sso_session,
+            )
+        )
+    say(f"{len(accounts)} active account(s) without a profile.", err=True)
+
+
+def unreached(store: "Store") -> list[Unreached]:
     """The accounts of the published dataset that have no profile, by their place in the tree."""
     store.require_current_schema()
     with store.published() as connection:

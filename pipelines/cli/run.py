@@ -1,129 +1,103 @@
-"""Run the nightly job in this process, and say in a few lines how it went."""
+"""`cmdb nightly`: run the nightly job in this process, and say in a few lines how it went."""
 
+import gc
 import os
-import shutil
-import signal
-import stat
-from collections.abc import Iterator, Mapping, MutableMapping
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
-from decimal import Decimal
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
-import dagster as dg
-import sqlalchemy.exc
 
-from pipelines.alerts import LAUNCHED_BY, failure_sentence, is_interruption
-from pipelines.collection.assets import ONLY_UNTRUSTED
-from pipelines.collection.storing import NO_SILENT_ZERO
-from pipelines.definitions import NIGHTLY, build_defs
-from pipelines.plain_text import plain
-from pipelines.publishing.naming import name_warning
-from pipelines.settings import REPOSITORY
-from pipelines.trust import untrusted
-from pipelines.trust.gate import EXIT_CODE
-from resources.installation import WORKING_FOLDER
-from resources.store.store import Store, WarehouseError
+from pipelines.cli.command import Command, demo_option, json_option, plainly, print_json, settings_of
+from pipelines.cli.dagster_home import closed_to_others, keeping_records, prepare_dagster_home
+from pipelines.cli.summary import Night, as_facts, summarise
+from pipelines.settings import Settings
 
 if TYPE_CHECKING:
     import duckdb
+    from rich.console import Console
 
-BETWEEN = "The run was interrupted between two steps: what those before stored stays."
-
-CLOSED = 0o027
-"""Rights that no file of Dagster's has: they would be 0644 otherwise."""
-
-DAGSTER_YAML = REPOSITORY / "pipelines" / "dagster.yaml"
+    from resources.store.store import Store
 
 
-@dataclass(frozen=True)
-class Night:
-    """How a night ended.
+@click.command(cls=Command)
+@click.option(
+    "--only-untrusted",
+    is_flag=True,
+    help="Ask again only the cells without a trusted answer of the last 20 hours and those that a rule named, then "
+    "build and publish as always.",
+)
+@demo_option
+@json_option
+@plainly
+def nightly(demo: bool, only_untrusted: bool, as_json: bool) -> None:
+    """Run the night: pre-flight, collection, models, checks, publishing.
 
-    Attributes:
-        sentences: why it was refused, the rules first; or what failed after it had published.
-        warnings: what was published stale, or should be mended.
-        exit_code: 0 published, 1 a rule failed, 2 the configuration is wrong, 130 it was interrupted. What fails after
-            publishing, the report alone, takes nothing back, but it is not good either.
+    With --json, progress is on standard error and the verdict on standard output.
+
+    Example: cmdb nightly --only-untrusted
     """
+    from pipelines.cli.terminal import console, marked, night_lines
+    from pipelines.definitions import NIGHTLY
+    from pipelines.report.writing import report_path
+    from resources.store.store import Store
 
-    run_id: str
-    published: bool
-    exit_code: int
-    sentences: list[str] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
+    settings = settings_of(demo=demo)
+    prepare_dagster_home(os.environ)
+    store = Store(settings.database)
+    night = run_with_progress(store, NIGHTLY, only_untrusted=only_untrusted, on_stderr=as_json)
+    summary = summarise(store) if night.published else None
+    where = " --demo" if demo else ""
+    mends = {1: f"coverage --blocked{where}", 2: "preflight"}
+    next_step = (
+        f'sql{where} "select account_id, account_name, ou_path from org.account"'
+        if night.published
+        else mends.get(night.exit_code, f"nightly{where}")
+    )
+    next_command = f".venv/bin/cmdb {next_step}"
+    report = "" if night.exit_code else str(report_path(settings.database))
+    if as_json:
+        print_json(as_facts(night, summary, str(settings.database), next_command) | {"report": report or None})
+    screen = console(on_stderr=as_json)
+    if not as_json:
+        for line in night_lines(night, summary, str(settings.database), next_command, screen.width, report):
+            screen.print(marked(line))
+    end(night, NIGHTLY, settings, screen)
 
 
-@contextmanager
-def _keeping_records(home: Path) -> Iterator[None]:
-    """Around what Dagster writes itself, which it explains to nobody.
+def run_with_progress(store: "Store", job_name: str, *, only_untrusted: bool = False, on_stderr: bool) -> Night:
+    """Run a job on a warehouse, and show what it collects and loads.
 
     Raises:
-        WarehouseError: it could not.
+        WarehouseError: Dagster could not write.
     """
-    try:
-        yield
-    except (OSError, sqlalchemy.exc.DBAPIError) as error:
-        reason = error.orig if isinstance(error, sqlalchemy.exc.DBAPIError) else error.strerror
-        raise WarehouseError(
-            f"Dagster cannot keep its records in {home}, on whose disk {_free(home)} are free: {reason}. The night was "
-            "broken off, and what is published is whole. Make room there, or set DAGSTER_HOME to another folder, then "
-            "run again."
-        ) from error
+    from pipelines.cli.terminal import progress_bars
+
+    environment = os.environ | {"CMDB_DATABASE": str(store.database)}
+    # A third of a second each time: neither a collection of garbage nor the end goes through what is loaded again.
+    gc.freeze()
+    with progress_bars(on_stderr=on_stderr):
+        return run_nightly(environment, store, only_untrusted=only_untrusted, job_name=job_name)
 
 
-def _free(folder: Path) -> str:
-    while not folder.exists():
-        folder = folder.parent
-    return f"{shutil.disk_usage(folder).free / 1e6:,.1f} MB"
+def end(night: Night, job_name: str, settings: Settings, screen: "Console") -> None:
+    """Hand the verdict of a run that failed to the alert command, and end with its exit code.
 
-
-def prepare_dagster_home(environment: MutableMapping[str, str]) -> Path:
-    """Set `DAGSTER_HOME` where it is not, and see that it holds a `dagster.yaml`: without one telemetry is on.
-
-    What is made is closed to others: it holds account ids and error sentences. One that others may enter gets a warning
-    on standard error; whose it is decides that.
-
-    Raises:
-        WarehouseError: it cannot be written.
+    Args:
+        screen: where is said what became of the alert.
     """
-    home = Path(environment.get("DAGSTER_HOME") or WORKING_FOLDER / ".dagster").absolute()
-    target = home / "dagster.yaml"
-    part = home / ".dagster.yaml.part"
-    ours = home == WORKING_FOLDER.absolute() / ".dagster"
-    with _keeping_records(home), closed_to_others():
-        home.mkdir(mode=0o750, parents=True, exist_ok=True)
-        if not target.exists() or (ours and target.read_bytes() != DAGSTER_YAML.read_bytes()):
-            # A file half written would be there for good, and say nothing of telemetry.
-            part.unlink(missing_ok=True)
-            shutil.copyfile(DAGSTER_YAML, part)
-            part.replace(target)
-        rights = stat.S_IMODE(home.stat().st_mode)
-    if rights & stat.S_IRWXO:
-        click.echo(
-            f"! Everybody on this machine may look into DAGSTER_HOME, {plain(home)} (rights {rights:04o}), which holds "
-            f"account ids and error sentences. `chmod -R o-rwx {plain(home)}` closes it.",
-            err=True,
-        )
-    environment["DAGSTER_HOME"] = str(home)
-    return home
+    from pipelines.alerts import send, verdict_of
 
-
-@contextmanager
-def closed_to_others() -> Iterator[None]:
-    """Files that are made meanwhile, by whichever library, are closed to others than owner and group."""
-    before = os.umask(0o077)
-    os.umask(before | CLOSED)
-    try:
-        yield
-    finally:
-        os.umask(before)
+    if night.exit_code and settings.alert_command:
+        sent = send(settings.alert_command, verdict_of(night.run_id, job_name, night.sentences))
+        screen.print(sent, markup=False)
+    if night.exit_code:
+        raise click.exceptions.Exit(night.exit_code)
 
 
 def run_nightly(
-    environment: Mapping[str, str], store: Store, *, only_untrusted: bool = False, job_name: str = NIGHTLY
+    environment: Mapping[str, str], store: "Store", *, only_untrusted: bool = False, job_name: str = "nightly"
 ) -> Night:
     """Run a job against `DAGSTER_HOME`'s instance, where the UI shows it.
 
@@ -134,17 +108,15 @@ def run_nightly(
     Raises:
         WarehouseError: Dagster could not write there.
     """
-    job = build_defs(environment).resolve_job_def(job_name)
-    home = Path(os.environ["DAGSTER_HOME"])
-    with _keeping_records(home), closed_to_others(), dg.DagsterInstance.get() as instance:
-        result = job.execute_in_process(
-            instance=instance,
-            raise_on_error=False,
-            tags={LAUNCHED_BY: f"cmdb {job_name}"} | ({ONLY_UNTRUSTED: "yes"} if only_untrusted else {}),
-            # The terminal shows progress and the verdict; the events are in the UI.
-            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
-        )
-    failures = [event for event in result.all_events if event.event_type == dg.DagsterEventType.STEP_FAILURE]
+    from pipelines.alerts import LAUNCHED_BY, failure_of
+    from pipelines.collection.assets import ONLY_UNTRUSTED
+    from pipelines.definitions import execute, job_of
+    from pipelines.publishing.naming import name_warning
+
+    job = job_of(environment, job_name)
+    tags = {LAUNCHED_BY: f"cmdb {job_name}"} | ({ONLY_UNTRUSTED: "yes"} if only_untrusted else {})
+    with keeping_records(Path(os.environ["DAGSTER_HOME"])), closed_to_others():
+        result = execute(job, tags)
     # Whoever keeps the working file from us has been waited for by the run itself.
     at_once = replace(store, patience=0.0)
     failed = _failed_rules(at_once, result.run_id, "ERROR")
@@ -154,31 +126,17 @@ def run_nightly(
         warnings.append(warning)
     if result.success:
         return Night(result.run_id, is_published, 0, warnings=failed + warnings)
-    # A step that its own rule ended repeats the rule; what else ended a step must not be left out.
-    ends = dict.fromkeys(failure_sentence(event) for event in failures)
-    exit_code = max((_exit_code(event) for event in failures), default=1)
-    if any(_is_interruption(event) for event in result.all_events):
-        # Between two steps no step tells of it.
-        ends = ends or {BETWEEN: None}
-        exit_code = 128 + signal.SIGINT
+    failure = failure_of(result.all_events)
     if is_published:
-        return Night(result.run_id, True, exit_code, list(ends), failed + warnings)
-    said = failed + [sentence for sentence in ends if not any(rule in sentence for rule in failed)]
-    return Night(result.run_id, False, exit_code, said, warnings)
+        return Night(result.run_id, True, failure.exit_code, failure.sentences, failed + warnings)
+    # A step that its own rule ended repeats the rule; what else ended a step must not be left out.
+    said = failed + [sentence for sentence in failure.sentences if not any(rule in sentence for rule in failed)]
+    return Night(result.run_id, False, failure.exit_code, said, warnings)
 
 
-def _is_interruption(event: dg.DagsterEvent) -> bool:
-    """Whether a run ended so: by Ctrl+C, or by SIGTERM, which Dagster takes for the same during a run."""
-    return event.event_type == dg.DagsterEventType.RUN_FAILURE and is_interruption(event.job_failure_data.error)
+def _failed_rules(store: "Store", run_id: str, severity: str) -> list[str]:
+    from resources.store.store import WarehouseError
 
-
-def _exit_code(event: dg.DagsterEvent) -> int:
-    data = event.step_failure_data.user_failure_data
-    code = data.metadata.get(EXIT_CODE) if data is not None else None
-    return int(code.value) if isinstance(code, dg.IntMetadataValue) and code.value is not None else 1
-
-
-def _failed_rules(store: Store, run_id: str, severity: str) -> list[str]:
     try:
         with store.read() as connection:
             return [sentence for *_, sentence in _failed(connection, run_id, severity)]
@@ -187,8 +145,12 @@ def _failed_rules(store: Store, run_id: str, severity: str) -> list[str]:
         return []
 
 
-def _warnings(store: Store, run_id: str) -> list[str]:
+def _warnings(store: "Store", run_id: str) -> list[str]:
     """What the rules warn of: of untrusted cells one sentence for each cause, not one for each listing."""
+    from pipelines.collection.storing import NO_SILENT_ZERO
+    from pipelines.trust import untrusted
+    from resources.store.store import WarehouseError
+
     try:
         with store.read() as connection:
             rows = _failed(connection, run_id, "WARN")
@@ -215,83 +177,3 @@ def _failed(connection: "duckdb.DuckDBPyConnection", run_id: str, severity: str)
         """,
         {"run_id": run_id, "severity": severity},
     ).fetchall()
-
-
-@dataclass(frozen=True)
-class Summary:
-    """The published dataset in a few figures."""
-
-    accounts: int
-    active_accounts: int
-    resources: int
-    resource_accounts: int
-    month_to_date: Decimal
-    currency: str
-    through: str
-    cells: dict[str, int]
-    requests: int
-    api_cost_usd: Decimal
-    stale: int
-
-
-def summarise(store: Store) -> Summary:
-    """Read the figures from the published file.
-
-    Raises:
-        WarehouseError: nothing is published yet.
-    """
-    store.require_current_schema()
-    with store.published() as connection:
-
-        def one(sql: str) -> tuple[Any, ...]:
-            row = connection.execute(sql).fetchone()
-            assert row is not None, "an aggregate always has a row"
-            return tuple(row)
-
-        accounts = one("select count(*), count(*) filter (state = 'ACTIVE') from org.account where state <> 'LEFT'")
-        resources = one(
-            """
-            select count(*), count(distinct account_id), count(*) filter (is_stale)
-            from cmdb.resource where status <> 'retired'
-            """
-        )
-        cost = one(
-            """
-            select sum(unblended_cost), any_value(currency), max(usage_date)
-            from cost.daily
-            where
-                slice = 'service'
-                and usage_date >= (select date_trunc('month', max(usage_date)) from cost.daily)
-            """
-        )
-        run = one("select request_count, api_cost_usd from audit.run order by started_at desc limit 1")
-        cells = connection.execute(
-            "select outcome, count(*) from audit.coverage group by outcome order by outcome"
-        ).fetchall()
-    return Summary(
-        accounts=accounts[0],
-        active_accounts=accounts[1],
-        resources=resources[0],
-        resource_accounts=resources[1],
-        month_to_date=cost[0] or Decimal(0),
-        currency=cost[1] or "",
-        through=str(cost[2] or "never"),
-        cells=dict(cells),
-        requests=run[0],
-        api_cost_usd=run[1],
-        stale=resources[2],
-    )
-
-
-def as_facts(night: Night, summary: Summary | None, database: str, next_command: str) -> dict[str, Any]:
-    """What the last screen says, for programs; money stays text, so that no digit is lost."""
-    facts: dict[str, Any] = {
-        "run_id": night.run_id,
-        "published": night.published,
-        "exit_code": night.exit_code,
-        "database": database,
-        "sentences": night.sentences,
-        "warnings": night.warnings,
-        "next": next_command,
-    }
-    return facts if summary is None else facts | {"summary": asdict(summary)}

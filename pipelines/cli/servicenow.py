@@ -1,4 +1,4 @@
-"""Configuration items and their relations as two CSV files that ServiceNow takes in: `cmdb export servicenow DIR`."""
+"""`cmdb export servicenow`: configuration items and their relations as two CSV files that ServiceNow takes in."""
 
 import csv
 import os
@@ -8,10 +8,25 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import click
+
+from pipelines.cli.command import (
+    Command,
+    Group,
+    Misused,
+    demo_option,
+    json_option,
+    plainly,
+    print_json,
+    say,
+    store_of,
+)
 from pipelines.plain_text import as_csv_cell
-from resources.store.store import Store, make_folder
+
+if TYPE_CHECKING:
+    from resources.store.store import Store
 
 FILES = {
     "servicenow_ci.csv": "select * from cmdb.servicenow_ci order by correlation_id",
@@ -22,7 +37,7 @@ FILES = {
 ROWS_AT_ONCE = 10_000
 
 
-class ExportError(Exception):
+class ExportError(Misused):
     """The files could not be written. The message is one sentence and says that nothing was."""
 
 
@@ -38,7 +53,34 @@ class Exported:
         return "\n".join(f"{self.folder / name}  {count:,} rows" for name, count in self.rows.items())
 
 
-def export_to(folder: Path, store: Store) -> Exported:
+@click.group(cls=Group)
+def export() -> None:
+    """What other systems take in."""
+
+
+@export.command(name="servicenow", cls=Command)
+@click.argument("dir", type=click.Path(path_type=Path))
+@demo_option
+@json_option
+@plainly
+def export_servicenow(dir: Path, demo: bool, as_json: bool) -> None:
+    """Write the published configuration items and their relations as CSV files for ServiceNow's import sets.
+
+    DIR gets servicenow_ci.csv (coalesce on correlation_id) and servicenow_relationship.csv (parent, type, child), each
+    whole or not at all.
+
+    Example: cmdb export servicenow exports
+    """
+    store = store_of(demo=demo)
+    store.require_current_schema()
+    exported = export_to(dir, store)
+    if as_json:
+        print_json([{"file": str(exported.folder / name), "rows": count} for name, count in exported.rows.items()])
+        return
+    say(str(exported))
+
+
+def export_to(folder: Path, store: "Store") -> Exported:
     """Write both files from the published file, each whole or not at all.
 
     They are written beside their places under names of their own and renamed when both are complete: whoever reads the
@@ -49,6 +91,8 @@ def export_to(folder: Path, store: Store) -> Exported:
         ExportError: the folder cannot be written to. What stood there stands.
         WarehouseError: nothing is published yet.
     """
+    from resources.store.store import make_folder
+
     try:
         with store.published() as connection, ExitStack() as written:
             make_folder(folder)

@@ -11,7 +11,7 @@ from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
-from pipelines.cli.run import Night, Summary
+from pipelines.cli.summary import Night, Summary
 from pipelines.collection.progress import Report, watching
 from pipelines.plain_text import plain
 from resources.check_result import CheckResult

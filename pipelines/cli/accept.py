@@ -1,0 +1,107 @@
+"""`cmdb accept`: a zero that somebody vouches for."""
+
+import getpass
+import uuid
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import click
+
+from pipelines.cli.command import (
+    Command,
+    NoSuchQuestion,
+    demo_option,
+    json_option,
+    offering,
+    plainly,
+    print_json,
+    say,
+    store_of,
+)
+
+if TYPE_CHECKING:
+    from resources.store.store import Store
+
+
+@click.command(cls=Command)
+@click.argument("account", shell_complete=offering("account"))
+@click.argument("region", shell_complete=offering("region"))
+@click.argument("listing", shell_complete=offering("cell"))
+@click.option("--reason", required=True, help="Why this zero is right; kept with your name.")
+@demo_option
+@json_option
+@plainly
+def accept(account: str, region: str, listing: str, reason: str, demo: bool, as_json: bool) -> None:
+    """Accept one zero, suspect or not confirmed, until the cell is found again.
+
+    Example: cmdb accept 111122223333 us-east-1 ec2_instance --reason "decommissioned, CHG-1234"
+    """
+    who = getpass.getuser()
+    sentence = accept_zero(store_of(demo=demo), account, region, listing, reason, who)
+    if as_json:
+        cell = {"account_id": account, "region": region, "listing": listing}
+        print_json({**cell, "accepted_by": who, "accepted_reason": reason, "said": sentence})
+        return
+    say(sentence)
+
+
+def accept_zero(store: "Store", account: str, region: str, listing: str, reason: str, who: str) -> str:
+    """Mark the newest zero of a cell as accepted, which is suspect or was not confirmed, and say so.
+
+    Raises:
+        NoSuchQuestion: the newest cell of that key is no such zero.
+    """
+    from resources.audit import evidence
+
+    run_id = f"accept-{uuid.uuid4()}"
+    if not reason.strip():
+        raise NoSuchQuestion("A zero is accepted for a reason: give one with --reason. Nothing was changed.")
+    with store.holding(run_id, "cmdb accept"), store.transaction() as connection:
+        rows = connection.execute(
+            """
+            select outcome, run_id, role, ended_at, zero_sense from audit.coverage
+            where account_id = $account and region = $region and listing = $listing
+            -- Where two roles asked it, the zero is meant.
+            order by outcome in ('empty_suspect', 'empty_unconfirmed') desc, ended_at desc
+            """,
+            {"account": account, "region": region, "listing": listing},
+        ).fetchall()
+        if not rows:
+            raise NoSuchQuestion(
+                f"No cell {account} {region} {listing} is known. `cmdb coverage --blocked` lists the untrusted ones."
+            )
+        outcome, cell_run, role, ended_at, zero_sense = rows[0]
+        if zero_sense == "impossible":
+            raise NoSuchQuestion(
+                f"{listing} is never empty, so no zero of it can be accepted. Nothing was changed. "
+                f"`cmdb ask {role} {listing} --verbose` shows what AWS says."
+            )
+        if outcome not in ("empty_suspect", "empty_unconfirmed"):
+            raise NoSuchQuestion(
+                f"{account} {region} {listing} is {outcome}; only empty_suspect and empty_unconfirmed can be accepted. "
+                "Nothing was changed."
+            )
+        connection.execute(
+            """
+            update audit.collection
+            set accepted_by = $who, accepted_reason = $reason, accepted_at = $now
+            where
+                run_id = $run_id and role = $role and account_id = $account and region = $region
+                and listing = $listing
+            """,
+            {
+                "who": who,
+                "reason": reason,
+                "now": datetime.now(UTC),
+                "run_id": cell_run,
+                "role": role,
+                "account": account,
+                "region": region,
+                "listing": listing,
+            },
+        )
+        evidence.renew_coverage(connection, listing)
+    return (
+        f"Accepted: {account} {region} {listing} is empty, says {who} ({reason}), until it is found again. "
+        f"It was asked at {ended_at:%Y-%m-%d %H:%M} UTC. Next: cmdb nightly"
+    )

@@ -1,0 +1,64 @@
+"""`cmdb confirm`: look up in CloudTrail the zeros that it had not recorded when they were found."""
+
+import os
+from typing import TYPE_CHECKING
+
+import click
+
+from pipelines.cli.command import Command, Misused, demo_option, json_option, plainly, print_json, settings_of
+from pipelines.cli.dagster_home import prepare_dagster_home
+from pipelines.cli.run import end, run_with_progress
+
+if TYPE_CHECKING:
+    from resources.store.store import Store
+
+
+@click.command(cls=Command)
+@demo_option
+@json_option
+@plainly
+def confirm(demo: bool, as_json: bool) -> None:
+    """Look up in CloudTrail the zeros that it had not recorded yet, then build and publish.
+
+    CloudTrail records a call minutes after it. Run it half an hour after `cmdb nightly`; the next night does it too.
+
+    Example: cmdb confirm
+    """
+    from pipelines.cli.terminal import console, marked
+    from pipelines.collection.confirmation import waits
+    from pipelines.collection.confirmation_assets import CONFIRM
+    from resources.store.store import Store
+
+    settings = settings_of(demo=demo)
+    prepare_dagster_home(os.environ)
+    store = Store(settings.database)
+    if not store.working.exists():
+        raise Misused(f"{store.working} does not exist: no night has run yet. Nothing was looked up. Run cmdb nightly.")
+    if not waits(store):
+        nothing = f"No zero waits for CloudTrail. {settings.database} is as it was."
+        if as_json:
+            print_json({"published": False, "exit_code": 0, "said": nothing})
+        else:
+            console().print(nothing, markup=False)
+        return
+    run = run_with_progress(store, CONFIRM, on_stderr=as_json)
+    said = zeros_sentence(store, run.run_id)
+    if as_json:
+        facts = {"run_id": run.run_id, "published": run.published, "exit_code": run.exit_code, "said": said}
+        print_json(facts | {"sentences": run.sentences, "warnings": run.warnings})
+    else:
+        screen = console()
+        state = f"Published {settings.database}" if run.published else f"{settings.database} is as it was."
+        for line in (*filter(None, [said]), *(f"✗ {s}" for s in run.sentences), state):
+            screen.print(marked(line))
+    end(run, CONFIRM, settings, console(on_stderr=True))
+
+
+def zeros_sentence(store: "Store", run_id: str) -> str:
+    """What a run's look into CloudTrail came to; empty where it came to none."""
+    with store.read() as connection:
+        row = connection.execute(
+            "select observed from audit.check_result where run_id = $run_id and check_name = 'zeros_are_confirmed'",
+            {"run_id": run_id},
+        ).fetchone()
+    return "" if row is None else str(row[0])

@@ -1,0 +1,68 @@
+"""`cmdb preflight`: who the three central profiles are, and whether they may be used."""
+
+import uuid
+from typing import TYPE_CHECKING
+
+import click
+
+from pipelines.cli.command import Command, json_option, plainly, print_json, settings_of
+from pipelines.settings import Settings
+from resources.check_result import CheckResult
+
+if TYPE_CHECKING:
+    pass
+
+
+@click.command(cls=Command)
+@json_option
+@plainly
+def preflight(as_json: bool) -> None:
+    """Ask who the three central profiles are, and whether they may be used.
+
+    Example: cmdb preflight
+    """
+    from pipelines.cli.terminal import console, facts_table
+
+    facts, recorded = judge_identities(settings_of())
+    if as_json:
+        print_json(
+            [
+                {"fact": f.name, "passed": f.passed, "severity": f.severity, "said": f.sentence, "cure": f.hint}
+                for f in facts
+            ]
+        )
+    else:
+        screen = console()
+        screen.print(facts_table(facts))
+        screen.print(recorded, markup=False)
+    if any(fact.blocks for fact in facts):
+        raise click.exceptions.Exit(1)
+
+
+def judge_identities(settings: Settings) -> tuple[tuple[CheckResult, ...], str]:
+    """Ask and judge the five facts; returns them and a sentence on whether they were recorded."""
+    from pipelines.preflight_assets import record
+    from pipelines.roles import aws_roles, code_version
+    from resources.audit import evidence
+    from resources.roles import Management
+    from resources.store.store import Store, WarehouseError
+
+    management = aws_roles(settings)["management"]
+    assert isinstance(management, Management), "the resource of the role management"
+    callers, organization, facts = management.preflight()
+    store = Store(settings.database)
+    run_id = f"preflight-{uuid.uuid4()}"
+    try:
+        with store.holding(run_id, "cmdb preflight"):
+            published = [version.run_id for version in store.versions()]
+            with store.transaction() as connection:
+                evidence.begin_run(connection, run_id, code_version(), published)
+            record(store, run_id, management, settings, callers, organization, facts)
+            with store.transaction() as connection:
+                outcome = "refused" if any(fact.blocks for fact in facts) else "preflight"
+                evidence.finish_run(connection, run_id, outcome)
+    except WarehouseError as error:
+        if error.exit_code == 2:
+            raise
+        return facts, f"Not recorded: {error}"
+    return facts, f"Recorded in {store.working} as run {run_id}."

@@ -1,0 +1,106 @@
+"""How a run ended, and the published dataset in a few figures: for people and for programs."""
+
+from dataclasses import asdict, dataclass, field
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from resources.store.store import Store
+
+
+@dataclass(frozen=True)
+class Night:
+    """How a night ended.
+
+    Attributes:
+        sentences: why it was refused, the rules first; or what failed after it had published.
+        warnings: what was published stale, or should be mended.
+        exit_code: 0 published, 1 a rule failed, 2 the configuration is wrong, 130 it was interrupted. What fails after
+            publishing, the report alone, takes nothing back, but it is not good either.
+    """
+
+    run_id: str
+    published: bool
+    exit_code: int
+    sentences: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The published dataset in a few figures."""
+
+    accounts: int
+    active_accounts: int
+    resources: int
+    resource_accounts: int
+    month_to_date: Decimal
+    currency: str
+    through: str
+    cells: dict[str, int]
+    requests: int
+    api_cost_usd: Decimal
+    stale: int
+
+
+def summarise(store: "Store") -> Summary:
+    """Read the figures from the published file.
+
+    Raises:
+        WarehouseError: nothing is published yet.
+    """
+    store.require_current_schema()
+    with store.published() as connection:
+
+        def one(sql: str) -> tuple[Any, ...]:
+            row = connection.execute(sql).fetchone()
+            assert row is not None, "an aggregate always has a row"
+            return tuple(row)
+
+        accounts = one("select count(*), count(*) filter (state = 'ACTIVE') from org.account where state <> 'LEFT'")
+        resources = one(
+            """
+            select count(*), count(distinct account_id), count(*) filter (is_stale)
+            from cmdb.resource where status <> 'retired'
+            """
+        )
+        cost = one(
+            """
+            select sum(unblended_cost), any_value(currency), max(usage_date)
+            from cost.daily
+            where
+                slice = 'service'
+                and usage_date >= (select date_trunc('month', max(usage_date)) from cost.daily)
+            """
+        )
+        run = one("select request_count, api_cost_usd from audit.run order by started_at desc limit 1")
+        cells = connection.execute(
+            "select outcome, count(*) from audit.coverage group by outcome order by outcome"
+        ).fetchall()
+    return Summary(
+        accounts=accounts[0],
+        active_accounts=accounts[1],
+        resources=resources[0],
+        resource_accounts=resources[1],
+        month_to_date=cost[0] or Decimal(0),
+        currency=cost[1] or "",
+        through=str(cost[2] or "never"),
+        cells=dict(cells),
+        requests=run[0],
+        api_cost_usd=run[1],
+        stale=resources[2],
+    )
+
+
+def as_facts(night: Night, summary: Summary | None, database: str, next_command: str) -> dict[str, Any]:
+    """What the last screen says, for programs; money stays text, so that no digit is lost."""
+    facts: dict[str, Any] = {
+        "run_id": night.run_id,
+        "published": night.published,
+        "exit_code": night.exit_code,
+        "database": database,
+        "sentences": night.sentences,
+        "warnings": night.warnings,
+        "next": next_command,
+    }
+    return facts if summary is None else facts | {"summary": asdict(summary)}
