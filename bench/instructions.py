@@ -29,7 +29,7 @@ from bench.canned import LISTINGS, World, workload_accounts
 from pipelines.catalogue import registry as catalogue
 from pipelines.collection.landing import LandingWriter
 from resources.aws.fast.parsers import FastParsers
-from resources.aws.fast.transport import Made, SigningKeys, signed
+from resources.aws.fast.sigv4 import SigningKeys, UnsignedRequest, signed
 from resources.aws.records import Pages
 from resources.aws.service_models import ContractLoader
 
@@ -66,7 +66,7 @@ def work(rounds: int) -> int:
                 parser = parsers.create_parser(models[canned.service].resolved_protocol)
                 for account in asked:
                     body = f"Action={canned.action}".encode()
-                    made = Made(
+                    made = UnsignedRequest(
                         f"https://{canned.service}.{REGION}.amazonaws.com/", f"{canned.service}.{REGION}.amazonaws.com",
                         (("Content-Type", "application/x-www-form-urlencoded"), ("User-Agent", "x")), body,
                         hashlib.sha256(body).hexdigest(), canned.service, REGION,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import socket
 import ssl
 import threading
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from botocore.awsrequest import AWSHTTPConnection, AWSPreparedRequest, HeadersDict
+from botocore.awsrequest import AWSPreparedRequest, HeadersDict
 from botocore.exceptions import (
     ConnectionClosedError,
     EndpointConnectionError,
@@ -23,8 +24,8 @@ from botocore.httpsession import URLLib3Session
 
 from bench import certificate
 from bench.stage import staged
-from resources.aws.fast import connections
-from resources.aws.fast.connections import Connections, Headers, RequestIds, UnclearResponse
+from resources.aws.fast import connections, http_response
+from resources.aws.fast.connections import Connections, RequestIds, Settings, UnclearResponse
 
 BODY = b"Action=DescribeVpcs"
 SENT = {"Host": "aws.test", "Accept-Encoding": "identity", "Content-Length": str(len(BODY)), "User-Agent": "us"}
@@ -65,6 +66,21 @@ UNCLEAR: dict[str, list[bytes]] = {
     "other protocol": [b"HTTP/1.1 101 Switching Protocols\r\n\r\n"],
 }  # fmt: skip
 """Where a response ends is not certain, or something follows that nobody asked for."""
+
+
+class Ours:
+    """The connections of one role, with the settings of one session."""
+
+    def __init__(self, connections: Connections | None = None, **settings: Any) -> None:
+        self.connections = connections or Connections()
+        self.settings = Settings(**{"connect_seconds": 2, "read_seconds": 2, **settings})
+
+    def post(self, url: str, headers: dict[str, str] = SENT, body: bytes = BODY) -> tuple[int, dict[str, str], bytes]:
+        with self.connections.exchange("POST", url, headers, body, self.settings) as response:
+            return response.status, response.headers, response.content
+
+    def send(self, request: Any) -> Any:
+        return self.connections.send(request, self.settings)
 
 
 class Server:
@@ -141,9 +157,9 @@ def said(send: Callable[[], Any]) -> Any:
 def test_an_answer_is_what_botocore_reads(form: str, server: Server) -> None:
     server.pieces = ANSWERS[form]
     like = URLLib3Session(timeout=(2, 2))
-    ours = Connections(like)
+    ours = Ours()
     for _ in range(2):
-        own = said(lambda: ours.post(server.url, Headers(SENT), BODY))
+        own = said(lambda: ours.post(server.url))
         theirs = said(lambda: like.send(AWSPreparedRequest("POST", server.url, HeadersDict(SENT), BODY, False)))
         assert own == theirs
     # What may be used again is, by us as by them.
@@ -151,15 +167,15 @@ def test_an_answer_is_what_botocore_reads(form: str, server: Server) -> None:
     assert server.accepted == (4 if closes else 2)
 
 
-Way = Callable[[Connections, str], tuple[int, bytes]]
+Way = Callable[[Ours, str], tuple[int, bytes]]
 
 
-def own_way(ours: Connections, url: str) -> tuple[int, bytes]:
-    status, _, content = ours.post(url, Headers(SENT), BODY)
+def own_way(ours: Ours, url: str) -> tuple[int, bytes]:
+    status, _, content = ours.post(url)
     return status, content
 
 
-def botocores_way(ours: Connections, url: str, method: str = "POST") -> tuple[int, bytes]:
+def botocores_way(ours: Ours, url: str, method: str = "POST") -> tuple[int, bytes]:
     answer = ours.send(AWSPreparedRequest(method, url, HeadersDict(SENT), BODY, False))
     return answer.status_code, answer.content
 
@@ -176,7 +192,7 @@ def whole(content: bytes, *headers: bytes) -> bytes:
 @pytest.mark.parametrize("form", UNCLEAR)
 def test_what_may_be_anothers_is_refused_with_its_connection(form: str, way: Way, server: Server) -> None:
     server.pieces = UNCLEAR[form]
-    ours = Connections(URLLib3Session(timeout=(2, 2)))
+    ours = Ours()
     for accepted in (1, 2):
         with pytest.raises(UnclearResponse, match=r"may belong to another request: .*It was not used"):
             way(ours, server.url)
@@ -200,7 +216,7 @@ WITH_ID = {
 @pytest.mark.parametrize("first", WITH_ID)
 @pytest.mark.parametrize("form", WITH_ID)
 def test_a_request_id_comes_once(form: str, first: str, way: Way, server: Server) -> None:
-    ours = Connections(URLLib3Session(timeout=(2, 2)))
+    ours = Ours()
     server.script = [[WITH_ID[first]], [WITH_ID[form]], [WITH_ID[form].replace(b"7d7b", b"7d7c")]]
     way(ours, server.url)
     with pytest.raises(UnclearResponse, match="request id 7d7b came with an earlier response"):
@@ -212,11 +228,12 @@ def test_a_request_id_comes_once(form: str, first: str, way: Way, server: Server
 
 
 def test_a_request_id_comes_once_on_all_connections_of_a_role(server: Server) -> None:
-    ids = RequestIds()
+    role = Connections()
     server.pieces = [WITH_ID["header"]]
-    own_way(Connections(URLLib3Session(), ids), server.url)
+    own_way(Ours(role, pool_size=1), server.url)
     with pytest.raises(UnclearResponse):
-        own_way(Connections(URLLib3Session(), ids), server.url)
+        own_way(Ours(role, pool_size=2), server.url)
+    assert server.accepted == 2
 
 
 def test_request_ids_are_remembered_for_a_while() -> None:
@@ -233,7 +250,7 @@ def test_request_ids_are_remembered_for_a_while() -> None:
 @WAYS
 @pytest.mark.parametrize("late", [whole(b"stray"), b"\r\n", b"x", b""])
 def test_a_connection_with_something_to_read_is_not_used(late: bytes, way: Way, server: Server) -> None:
-    ours = Connections(URLLib3Session(timeout=(2, 2)))
+    ours = Ours()
     server.script = [[whole(b"first"), late]]
     server.pieces = [whole(b"second")]
     assert way(ours, server.url) == (200, b"first")
@@ -248,7 +265,7 @@ def test_what_tls_has_decrypted_beyond_the_end_is_seen(way: Way, tmp_path: Path)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate_file, key)
     served = Server(context)
-    ours = Connections(URLLib3Session(verify=str(certificate_file), timeout=(2, 2)))
+    ours = Ours(verify=str(certificate_file))
     try:
         # Of 20,000 bytes the second record has the last few, and the stray as well.
         served.script = [[whole(b"x" * 20_000) + whole(b"stray")]]
@@ -264,7 +281,7 @@ def test_what_tls_has_decrypted_beyond_the_end_is_seen(way: Way, tmp_path: Path)
 
 @WAYS
 def test_what_comes_after_patience_has_ended_is_nobodys(way: Way, server: Server) -> None:
-    ours = Connections(URLLib3Session(timeout=(2, 0.05)))
+    ours = Ours(read_seconds=0.05)
     pieces = [[b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n"], [b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhe"]]
     for accepted, begun in enumerate(pieces, start=1):
         server.script = [begun]
@@ -276,19 +293,19 @@ def test_what_comes_after_patience_has_ended_is_nobodys(way: Way, server: Server
     assert server.accepted == 3
 
 
-@pytest.mark.parametrize("where", ["getresponse", "_usual"])
+@pytest.mark.parametrize("where", [(connections, "read_response"), (http_response, "_usual")])
 @pytest.mark.parametrize("what", [KeyboardInterrupt, SystemExit, MemoryError])
 def test_a_read_that_is_interrupted_is_the_last_of_its_connection(
-    what: type[BaseException], where: str, server: Server, monkeypatch: pytest.MonkeyPatch
+    what: type[BaseException], where: tuple[Any, str], server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ours = Connections(URLLib3Session(timeout=(2, 2)))
+    ours = Ours()
     server.pieces = [whole(b"good")]
 
     def interrupted(*_: Any) -> Any:
         raise what
 
     with monkeypatch.context() as patched:
-        patched.setattr(connections._InOnePiece, where, interrupted)
+        patched.setattr(*where, interrupted)
         with pytest.raises((what, HTTPClientError)):
             own_way(ours, server.url)
     assert own_way(ours, server.url) == (200, b"good")
@@ -296,7 +313,7 @@ def test_a_read_that_is_interrupted_is_the_last_of_its_connection(
 
 
 def test_a_head_has_no_body(server: Server) -> None:
-    ours = Connections(URLLib3Session(timeout=(2, 2)))
+    ours = Ours()
     server.script = [[b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"]] * 2
     for _ in range(2):
         assert botocores_way(ours, server.url, "HEAD") == (200, b"")
@@ -311,14 +328,14 @@ def test_a_head_has_no_body(server: Server) -> None:
 def test_what_came_before_the_request_was_sent_is_not_read(
     error: OSError, way: Way, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ours = Connections(URLLib3Session(timeout=(2, 2)))
+    ours = Ours()
     server.pieces = [whole(b"good")]
 
     def broken(*_: Any) -> None:
         raise error
 
     with monkeypatch.context() as patched:
-        patched.setattr(AWSHTTPConnection, "send", broken)
+        patched.setattr(http.client.HTTPConnection, "send", broken)
         with pytest.raises(ConnectionClosedError):
             way(ours, server.url)
     assert way(ours, server.url) == (200, b"good")
@@ -331,7 +348,7 @@ def test_certificates_that_cannot_be_read_are_said_where_a_request_fails(kind: s
         bundle.mkdir()
     elif kind != "missing":
         bundle.write_text("" if kind == "empty" else "garbage")
-    ours = Connections(URLLib3Session(verify=str(bundle)))
+    ours = Ours(verify=str(bundle))
     with pytest.raises(SSLError, match=r"127\.0\.0\.1"):
         own_way(ours, "https://127.0.0.1:1/")
 
@@ -339,7 +356,7 @@ def test_certificates_that_cannot_be_read_are_said_where_a_request_fails(kind: s
 def test_the_request_is_what_botocore_sends(server: Server) -> None:
     server.pieces = ANSWERS["usual"]
     like = URLLib3Session()
-    Connections(like).post(server.url, Headers(SENT), BODY)
+    Ours().post(server.url)
     like.send(AWSPreparedRequest("POST", server.url, HeadersDict(SENT), BODY, False))
     own, theirs = ({*head.split(b"\r\n")} for head in server.heads)
     assert own == theirs
@@ -350,7 +367,7 @@ def test_the_request_is_what_botocore_sends(server: Server) -> None:
 def test_half_a_body_is_none(half: bytes, way: Way, server: Server) -> None:
     server.pieces = [b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n" + half, b""]
     with pytest.raises(ConnectionClosedError):
-        way(Connections(URLLib3Session()), server.url)
+        way(Ours(), server.url)
 
 
 def test_patience_ends(server: Server) -> None:
@@ -358,13 +375,13 @@ def test_patience_ends(server: Server) -> None:
     for pieces in ([], server.pieces):
         server.pieces = pieces
         with pytest.raises(ReadTimeoutError):
-            Connections(URLLib3Session(timeout=(5, 0.1))).post(server.url, Headers(SENT), BODY)
+            Ours(read_seconds=0.1).post(server.url)
 
 
 @pytest.mark.parametrize("value", ["a\r\nX-Amz-Security-Token: b", "a\nb", "a\rb"])
 def test_a_header_is_one_line(value: str, server: Server) -> None:
     with pytest.raises(HTTPClientError, match="end of a line"):
-        Connections(URLLib3Session()).post(server.url, Headers(SENT | {"X": value}), BODY)
+        Ours().post(server.url, SENT | {"X": value})
     assert not server.heads
 
 
@@ -372,13 +389,13 @@ def test_nobody_there_is_what_botocore_calls_it() -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
     with pytest.raises(EndpointConnectionError):
-        Connections(URLLib3Session(timeout=(2, 2))).post(f"http://127.0.0.1:{port}/", Headers(SENT), BODY)
+        Ours().post(f"http://127.0.0.1:{port}/")
 
 
 def test_a_proxy_is_told_the_whole_address(server: Server) -> None:
     server.pieces = ANSWERS["usual"]
-    proxied = Connections(URLLib3Session(proxies={"http": server.url.replace("//", "//me:secret@")}))
-    assert proxied.post("http://aws.invalid/", Headers(SENT), BODY)[2] == b"hello"
+    proxied = Ours(proxies=(("http", server.url.replace("//", "//me:secret@")),))
+    assert proxied.post("http://aws.invalid/")[2] == b"hello"
     (head,) = server.heads
     assert head.startswith(b"POST http://aws.invalid/ HTTP/1.1\r\nHost: aws.test\r\n")
     assert b"\r\nProxy-Authorization: Basic " in head
@@ -386,18 +403,18 @@ def test_a_proxy_is_told_the_whole_address(server: Server) -> None:
 
 def test_pools_that_were_closed_are_opened_again(server: Server) -> None:
     server.pieces = ANSWERS["usual"]
-    ours = Connections(URLLib3Session())
+    ours = Ours()
     for accepted in (1, 2):
         for _ in range(2):
-            assert ours.post(server.url, Headers(SENT), BODY)[0] == 200
+            assert ours.post(server.url)[0] == 200
         assert server.accepted == accepted
-        ours.close()
+        ours.connections.close()
 
 
 def test_a_certificate_that_nobody_vouches_for_is_refused(tmp_path: Path) -> None:
     known = certificate.make(tmp_path)
     with staged(tmp_path / "stage", known, 1, ["us-east-1"], 0.0) as stage:
-        trusting = Connections(URLLib3Session(verify=str(stage.certificate)))
-        assert trusting.post(stage.url + "/", Headers(SENT), BODY)[0] >= 400
+        trusting = Ours(verify=str(stage.certificate))
+        assert trusting.post(stage.url + "/")[0] >= 400
         with pytest.raises(SSLError):
-            Connections(URLLib3Session()).post(stage.url + "/", Headers(SENT), BODY)
+            Ours().post(stage.url + "/")

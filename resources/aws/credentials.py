@@ -59,7 +59,6 @@ from botocore.utils import (
 
 from resources.aws.clock import SET_THE_CLOCK, clock_error
 from resources.aws.errors import EXPIRED_CODES, UNKNOWN_KEY_CODES, UNREADABLE
-from resources.aws.fast.connections import Connections
 from resources.aws.redaction import without_secrets
 from resources.aws.service_models import ContractLoader, OnceLoader
 from resources.contract import CONTRACT, Role
@@ -312,8 +311,6 @@ class _NestedClients(ConfiguredSession):
                 return super().create_client(service_name, *args, **settings)
             if key not in self._kept:
                 client = super().create_client(service_name, **settings)
-                # It fetches the sessions of many accounts: what answers one must never be another's.
-                client._endpoint.http_session = Connections(client._endpoint.http_session)
                 self._kept[key] = client
                 if len(self._kept) > _NESTED_CLIENTS_KEPT:
                     self._kept.popitem(last=False)
@@ -473,7 +470,7 @@ class Credentials:
         role: for the sentences.
         region: where STS is asked for assumed roles.
         client_config: time-outs and retries of the clients that resolve credentials.
-        register: given each private session, to count what it sends.
+        register: given each private session, to count and to carry what it sends.
     """
 
     def __init__(self, role: Role, region: str, client_config: Config, register: Callable[[Any], None]) -> None:

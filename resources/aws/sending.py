@@ -3,22 +3,21 @@
 Everything that the client knows of the transport stands here. Patience, pages and what an answer is worth do not.
 """
 
+import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from botocore import xform_name
-
-from resources.aws.fast.parsers import FastParsers
-from resources.aws.fast.transport import Wire
+from resources.aws.fast import fast_transport
+from resources.aws.transport import BotocoreTransport, OperationModels, SessionTransport
 from resources.aws.value_text import blob_text, iso_text
 
 
 class Sender:
-    """Sends the requests of one role: by the fast transport where it can, else by botocore.
+    """Sends the requests of one role: by the fast transport where it suits, else by botocore.
 
     Args:
         allow: refuses what the role may not do: given the signing name and the operation, before anything is signed.
-        sent: told of each request that the fast transport sends; botocore's are counted by its own events.
+        sent: told of each request that the fast transport signs; botocore's are counted by its own events.
         answered: given each answer to those, as parsed.
     """
 
@@ -28,25 +27,25 @@ class Sender:
         sent: Callable[[], None],
         answered: Callable[[dict[str, Any]], None],
     ) -> None:
-        self._wire = Wire(allow, sent, answered)
+        self._told = (allow, sent, answered)
+        self._models = OperationModels()
+        self._lock = threading.Lock()
+        self._chosen: SessionTransport | None = None
 
     def watch(self, session: Any) -> None:
         """Set up a botocore session whose clients are to send through here."""
-        session.register_component(
-            "response_parser_factory", FastParsers(timestamp_parser=iso_text, blob_parser=blob_text)
-        )
-        self._wire.watch(session)
+        self._transport(session).watch(session)
 
-    def adopt(self, client: Any) -> None:
-        """Let a client of such a session use the connections of those before it."""
-        self._wire.share_connections(client)
+    def carry(self, session: Any) -> None:
+        """Set up a botocore session whose clients send by themselves, such as those that ask for credentials."""
+        self._transport(session).carry(session)
 
     def model(self, client: Any, operation: str) -> Any:
         """Botocore's model of an operation, the same one for the clients of all regions."""
-        return self._wire.model(client, operation)
+        return self._models.of(client, operation)
 
     def send(self, client: Any, operation: str, parameters: Mapping[str, Any], credentials: Any) -> dict[str, Any]:
-        """One request and its answer, as parsed.
+        """One request and its answer, as parsed. The client is of a session that `watch` was given.
 
         Args:
             credentials: whose signature, frozen. Where botocore sends it, it takes those of the signing context.
@@ -57,12 +56,22 @@ class Sender:
             botocore.exceptions.BotoCoreError: nothing came back, or the parameters are not the operation's.
             botocore.parsers.ResponseParserError: what came back is no answer.
         """
-        made = self._wire.make(client, operation, parameters)
-        if made is not None:
-            return self._wire.send(client, operation, made, credentials)
-        answer: dict[str, Any] = getattr(client, xform_name(operation))(**parameters)
-        return answer
+        transport = self._chosen
+        assert transport is not None, "A client sends after its session was watched."
+        return transport.send(transport.prepare(client, operation, parameters), credentials)
 
     def close(self) -> None:
         """Close the connections and forget requests and keys. May be used again."""
-        self._wire.close()
+        if self._chosen is not None:
+            self._chosen.close()
+        self._models.forget()
+
+    def _transport(self, session: Any) -> SessionTransport:
+        """The transport, chosen when the first session comes: comparing the two reads botocore's models."""
+        with self._lock:
+            if self._chosen is None:
+                settings: dict[str, Any] = {"timestamp_parser": iso_text, "blob_parser": blob_text}
+                loader = session.get_component("data_loader")
+                fast = fast_transport(loader, *self._told, self._models, **settings)
+                self._chosen = fast or BotocoreTransport(**settings)
+            return self._chosen

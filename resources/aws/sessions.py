@@ -62,7 +62,7 @@ class Sessions:
                 made = self._credentials
                 if made is None:
                     config = self._config(attempts=5)
-                    made = Credentials(self.role, self.home_region, config, self._counter.watch)
+                    made = Credentials(self.role, self.home_region, config, self._carry)
                     self._credentials = made
         return made
 
@@ -108,7 +108,6 @@ class Sessions:
                     if service == "s3":
                         # Before botocore's own, which asks HeadBucket where the bucket is and goes there.
                         client.meta.events.register_first("needs-retry.s3", _follow_nobody)
-                    self._sender.adopt(client)
                     self._clients[key] = client
         return client
 
@@ -156,6 +155,11 @@ class Sessions:
             if xform_name(operation) == method:
                 return lambda *_, **__: check(self.role, model.signing_name, operation)
         return None
+
+    def _carry(self, session: Any) -> None:
+        """Set up a session that credentials are asked for with: what answers one account must never be another's."""
+        self._counter.watch(session)
+        self._sender.carry(session)
 
     def _guarded(self, profile: str, credentials: Any, config: Config) -> Any:
         session = ConfiguredSession(self.credentials.config, profile, self.home_region, config)

@@ -1,1 +1,68 @@
-"""A quicker way for requests and answers than botocore's own, held to it by tests."""
+"""A quicker way for requests and responses than botocore's own: optional, and compared with it at start."""
+
+import logging
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from resources.aws.transport import OperationModels, SessionTransport
+
+_logger = logging.getLogger(__name__)
+
+
+def fast_transport(
+    loader: Any,
+    allow: Callable[[str, str], None],
+    sent: Callable[[], None],
+    answered: Callable[[dict[str, Any]], None],
+    models: OperationModels,
+    **settings: Any,
+) -> SessionTransport | None:
+    """The fast transport; None, with one warning a process, where it does not suit the botocore that is installed.
+
+    Args:
+        loader: of botocore's models, for the comparison.
+        allow: refuses what the role may not do: given the signing name and the operation, before anything is signed.
+        sent: told of each request that the fast transport signs; botocore's are counted by its own events.
+        answered: given each response to those, as parsed.
+        models: of operations.
+        settings: of botocore's parsers, such as `timestamp_parser`.
+    """
+    if not suits(loader):
+        return None
+    from resources.aws.fast.transport import FastTransport
+
+    return FastTransport(allow, sent, answered, models, **settings)
+
+
+@cache
+def suits(loader: Any) -> bool:
+    """Whether the fast transport does the same as the botocore that is installed."""
+    reason = _difference(loader)
+    if reason is not None:
+        _warn(reason)
+    return reason is None
+
+
+def _difference(loader: Any) -> str | None:
+    # What breaks here, in names that botocore no longer has or calls that it refuses, breaks nothing else.
+    try:
+        from resources.aws.fast.self_test import difference
+
+        return difference(loader)
+    except (ImportError, AttributeError, TypeError, LookupError, ValueError, BotoCoreError, ClientError) as error:
+        return f"{type(error).__name__}: {error}"
+
+
+@cache
+def _warn(reason: str) -> None:
+    from botocore import __version__
+
+    _logger.warning(
+        "The fast transport (resources/aws/fast) does not suit botocore %s: %s. Requests go botocore's own way: "
+        "the same results, but more CPU a request, and a response that a proxy sends twice is not noticed.",
+        __version__,
+        reason,
+    )

@@ -1,9 +1,6 @@
-"""botocore's connections, for many hosts and many small answers.
+"""Connections of the standard library, kept by host, for many hosts and many small responses.
 
-botocore decides how a host is reached, with its proxies, certificates and timeouts, and what its exceptions are called.
-What is sent from here is written in one piece, and an answer of the usual form (HTTP/1.1, with its length) is read in
-one; every other one is the standard library's to read. That spares a third of a call: each header was looked up by its
-name a dozen times, and those of an answer went through the parser of electronic mail.
+Settings, proxies, certificates and the names of exceptions are botocore's. A request is written in one piece.
 
 One connection serves many accounts in turn, and HTTP has nothing that ties a response to its request but their order.
 A response that comes twice or late would be the next account's. Three rules prevent that. A connection is used again
@@ -12,25 +9,30 @@ closed. A response whose AWS request id was seen before is refused, and its conn
 """
 
 import http.client
-import io
-import json
-import re
+import select
+import socket
+import ssl
 import threading
-from collections.abc import Iterable, Iterator
-from types import TracebackType
-from typing import Any, Self
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
 
-from botocore.awsrequest import (
-    AWSHTTPConnection,
-    AWSHTTPConnectionPool,
-    AWSHTTPSConnection,
-    AWSHTTPSConnectionPool,
-    AWSPreparedRequest,
-    AWSResponse,
+from botocore.awsrequest import AWSResponse
+from botocore.exceptions import (
+    ConnectionClosedError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    HTTPClientError,
+    ProxyConnectionError,
+    ReadTimeoutError,
+    SSLError,
 )
-from botocore.exceptions import ConnectionClosedError, HTTPClientError, SSLError
-from botocore.httpsession import URLLib3Session, create_urllib3_context, get_cert_path
-from urllib3.exceptions import InvalidHeader
+from botocore.httpsession import ProxyConfiguration, create_urllib3_context, get_cert_path, mask_proxy_url
+from botocore.utils import get_environ_proxies
+
+from resources.aws.fast.http_response import HttpResponse, UnclearEnd, read_response
 
 HOSTS_KEPT = 1_000
 """Connections are kept to so many hosts: one a service and region."""
@@ -42,17 +44,7 @@ A response can take another's place for a minute at most, the read timeout. Mean
 receive 48,000.
 """
 
-_FIRST_BYTES = 16_384
-_MORE_BYTES = 65_536
-
-_USUAL = re.compile(rb"HTTP/1\.1 ([2-5]\d\d)[ \r]")
-_BODILESS = (b"204", b"304")
-_HEADER = re.compile(rb"([!-9;-~]+):[ \t]*(.*)")
-_FOLD = re.compile(r"\r?\n[ \t]+")
-_ID_HEADERS = ("x-amzn-requestid", "x-amz-request-id")
-_ID_IN_XML = re.compile(rb"<[Rr]equestI[dD]>([^<]+)</")
-_ID_WITHIN = 512
-"""The request id of an XML body stands this near to its beginning or end."""
+_PORTS = {"http": 80, "https": 443}
 
 
 class UnclearResponse(ConnectionClosedError):  # type: ignore[misc]  # botocore publishes no types
@@ -62,10 +54,6 @@ class UnclearResponse(ConnectionClosedError):  # type: ignore[misc]  # botocore 
         "The response from {endpoint_url} may belong to another request: {error}. "
         "It was not used, and its connection was closed."
     )
-
-
-class _Unclear(Exception):
-    """Why a response may belong to another request. Raised while reading, it makes urllib3 close the connection."""
 
 
 class RequestIds:
@@ -103,413 +91,356 @@ class RequestIds:
         return len(self._newer) + len(self._older)
 
 
-class Headers(dict[str, str]):
-    """The headers of a request that is written as it stands, by names that differ by more than their case.
+@dataclass(frozen=True)
+class Settings:
+    """How the clients of a session reach the network.
 
-    They name the host, and how long the body is.
+    Attributes:
+        verify: the file of the certificates to trust; True for botocore's own.
+        connect_seconds: what opening a connection may take.
+        read_seconds: what may pass without a byte of a response.
+        pool_size: connections kept a host.
+        is_kept_alive: whether TCP asks for a sign of life on idle connections.
+        proxies: address by scheme; None for those of the environment.
     """
 
-    def copy(self) -> "Headers":
-        """The same, to be added to."""
-        return Headers(self)
+    verify: str | bool = True
+    connect_seconds: float = 60
+    read_seconds: float = 60
+    pool_size: int = 10
+    is_kept_alive: bool = False
+    proxies: tuple[tuple[str, str], ...] | None = None
+
+    @classmethod
+    def of(cls, session: Any) -> "Settings | None":
+        """The settings of a session; None where it has some that only botocore's connections know."""
+        config = session.get_default_client_config()
+        if config is None or config.proxies_config or config.client_cert:
+            return None
+        # botocore asks the environment for it where nothing else is said.
+        session.session_var_map["requests_ca_bundle"] = (None, "REQUESTS_CA_BUNDLE", True, None)
+        bundle = session.get_config_variable("ca_bundle")
+        return cls(
+            verify=session.get_config_variable("requests_ca_bundle") if bundle is None else bundle,
+            connect_seconds=config.connect_timeout,
+            read_seconds=config.read_timeout,
+            pool_size=config.max_pool_connections,
+            is_kept_alive=bool(config.tcp_keepalive),
+            proxies=None if config.proxies is None else tuple(sorted(config.proxies.items())),
+        )
 
 
-class _Answer:
-    """A whole response, as urllib3 and botocore ask for it. Its connection waits for `keep` or `drop`.
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a request goes."""
 
-    As a context, it keeps the connection unless something is raised inside.
-    """
-
-    version_string = "HTTP/1.1"
-    length_remaining = 0
-
-    def __init__(self, status: int, headers: dict[str, str], content: bytes) -> None:
-        self.status = status
-        self.headers = headers
-        self.content = content
-        # urllib3 says whose it is.
-        self._pool: Any = None
-        self._connection: Any = None
-        self.retries: Any = None
+    scheme: str
+    host: str
+    port: int
+    proxy: str | None
+    proxy_headers: tuple[tuple[str, str], ...]
 
     @property
-    def request_id(self) -> str:
-        """AWS's id of the request: from the headers, else from the XML; empty where the response has none."""
-        for name in _ID_HEADERS:
-            if request_id := self.headers.get(name):
-                return request_id
-        found = _ID_IN_XML.search(self.content, 0, _ID_WITHIN) or _ID_IN_XML.search(
-            self.content, max(0, len(self.content) - _ID_WITHIN)
-        )
-        return found[1].decode("latin-1") if found else ""
-
-    def keep(self) -> None:
-        """Give the connection back for the next request."""
-        self._pool._put_conn(self._connection)
-
-    def drop(self) -> None:
-        """Close the connection."""
-        self._connection.close()
-        self._pool._put_conn(self._connection)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        if kind is None:
-            self.keep()
-        else:
-            self.drop()
-
-    def get_redirect_location(self) -> bool:
-        """Nobody is followed elsewhere with a signature that is for here."""
-        return False
-
-    def stream(self) -> Iterator[bytes]:
-        """All of it."""
-        yield self.content
+    def is_tunnelled(self) -> bool:
+        """Whether the proxy sees nothing of it."""
+        return self.proxy is not None and self.scheme == "https"
 
 
-class _InOnePiece:
-    """A connection that writes a request with `Headers` in one piece and reads its answer in one; beside botocore's."""
+class _Connection:
+    """One connection, for one request after another."""
 
-    sock: Any
-    timeout: Any
-    _is_own = False
+    def __init__(self, place: _Place) -> None:
+        self._place = place
+        host, port = place.host, place.port
+        if place.proxy is not None:
+            proxy = urlsplit(place.proxy)
+            host, port = proxy.hostname or "", proxy.port or _PORTS["http"]
+        # TLS comes after it: the standard library's own connection would take the host's name as it is written.
+        self._http = http.client.HTTPConnection(host, port)
+        if place.is_tunnelled:
+            named = f"[{place.host}]" if ":" in place.host else place.host
+            self._http.set_tunnel(named, place.port, dict(place.proxy_headers))
 
-    def request(self, method: str, url: str, body: Any = None, headers: Any = None, *args: Any, **more: Any) -> None:
-        """Send a request."""
-        self._is_own = isinstance(headers, Headers) and isinstance(body, bytes)
-        if not self._is_own:
-            super().request(method, url, body, headers, *args, **more)  # type: ignore[misc]  # of botocore's class
-            return
-        if self.sock is not None:
-            self.sock.settimeout(self.timeout)
-        head = "\r\n".join([f"{method} {url} HTTP/1.1", *[f"{name}: {value}" for name, value in headers.items()]])
-        # A line more would be a header that nobody signed.
-        if head.count("\n") != len(headers) or head.count("\r") != len(headers):
-            raise ValueError("A header of the request holds the end of a line.")
-        self.send(head.encode("latin-1") + b"\r\n\r\n" + body)
+    def open(self, seconds: float) -> None:
+        """Connect, and through a proxy where there is one."""
+        self._http.timeout = seconds
+        self._http.connect()
 
-    def send(self, data: Any) -> None:
-        """Write bytes of a request.
+    def secure(self, context: ssl.SSLContext) -> None:
+        """Speak TLS from now on."""
+        host = self._place.host.rstrip(".")
+        self._http.sock = context.wrap_socket(self._http.sock, server_hostname=host)
+
+    def settle(self, settings: Settings) -> None:
+        """Be ready for requests."""
+        sock = self._http.sock
+        sock.settimeout(settings.read_seconds)
+        if settings.is_kept_alive:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether there is something to read, or the other side has closed: not to be used for a request."""
+        if self._http.sock is None:
+            return True
+        look = select.poll()
+        look.register(self._http.sock, select.POLLIN)
+        return bool(look.poll(0))
+
+    def exchange(self, request: bytes, method: str) -> HttpResponse:
+        """Send a request and read its response.
 
         Raises:
-            http.client.RemoteDisconnected: the connection is closed. urllib3 would pass over that and read on, but
-                what can still be read was written before the request arrived.
+            UnclearEnd: the response may belong to another request.
+            OSError: the connection broke, or time is over.
+            http.client.HTTPException: the response is none.
         """
         try:
-            super().send(data)  # type: ignore[misc]  # of botocore's class
+            self._http.send(request)
         except (BrokenPipeError, ConnectionResetError) as error:
+            # What can still be read was written before the request arrived.
             raise http.client.RemoteDisconnected("The connection was closed before the request was sent.") from error
-
-    def getresponse(self) -> Any:
-        """Read the response to its end.
-
-        Raises:
-            _Unclear: it may belong to another request.
-        """
-        if not self._is_own:
-            # Closes what it reads when nobody holds it any more.
-            held = super().getresponse()  # type: ignore[misc]  # of botocore's class
-            return self._whole(held._original_response)
-        self.sock.settimeout(self.timeout)
-        begun = self.sock.recv(_FIRST_BYTES)
-        answer = self._usual(begun)
-        if answer is not None:
-            return answer
-        said = _Said(self.sock, method="POST", begun=begun)
-        try:
-            said.begin()
-        except BaseException:
-            said.end()
-            raise
-        return self._whole(said)
-
-    def _usual(self, begun: bytes) -> _Answer | None:
-        """A response of the usual form; None for any other, of which nothing more has been read."""
-        status, end = _USUAL.match(begun), begun.find(b"\r\n\r\n")
-        if status is None or end < 0 or status[1] in _BODILESS:
-            return None
-        found = []
-        for line in begun[begun.index(b"\r\n") + 2 : end].split(b"\r\n"):
-            header = _HEADER.fullmatch(line)
-            if header is None:
-                return None
-            found.append((header[1].decode("latin-1"), header[2].decode("latin-1")))
-        headers = _joined(found)
-        length = headers.get("content-length", "")
-        if not (length.isascii() and length.isdigit()) or "transfer-encoding" in headers or "connection" in headers:
-            return None
-        content = begun[end + 4 :]
-        missing = int(length) - len(content)
-        if missing > 0:
-            content = self._more(content, missing)
-        self._end(is_surplus=missing < 0)
-        return _Answer(int(status[1]), headers, content)
-
-    def _more(self, content: bytes, missing: int) -> bytes:
-        pieces = [content]
-        while missing:
-            # Never more than is missing: what comes after it stays where the next look finds it.
-            piece = self.sock.recv(min(missing, _MORE_BYTES))
-            if not piece:
-                raise http.client.IncompleteRead(b"".join(pieces), missing)
-            pieces.append(piece)
-            missing -= len(piece)
-        return b"".join(pieces)
-
-    def _whole(self, said: "_Said") -> _Answer:
-        """What the standard library reads, after its head was read."""
-        try:
-            if said.status < 200:
-                raise _Unclear(f"it is preliminary (status {said.status})")
-            _check_length(said.headers)
-            content = said.read()
-        finally:
-            surplus = said.end()
-        if said.will_close:
-            self.close()  # type: ignore[attr-defined]  # of botocore's class
-        self._end(is_surplus=bool(surplus))
-        headers = [(name, _FOLD.sub(" ", value)) for name, value in said.headers.items()]
-        return _Answer(said.status, _joined(headers), content)
-
-    def _end(self, is_surplus: bool) -> None:
-        """That nothing has been read beyond the end of a response, by us or by TLS.
-
-        What has arrived but was not read yet is found before the next request is sent, by urllib3.
-        """
-        # What TLS has decrypted already is no longer to be seen at the socket.
-        pending = getattr(self.sock, "pending", None)
-        if is_surplus or (pending is not None and pending()):
-            raise _Unclear("more bytes came than its length says")
-
-
-class _Bytes(io.RawIOBase):
-    """What a socket sends, after what was read of it before."""
-
-    def __init__(self, sock: Any, begun: bytes) -> None:
-        self._sock = sock.makefile("rb", buffering=0)
-        self._begun = begun
-
-    def readable(self) -> bool:
-        """It is."""
-        return True
-
-    def readinto(self, buffer: Any) -> int | None:
-        """Some bytes; none after `end`."""
-        if self._begun:
-            some = self._begun[: len(buffer)]
-            buffer[: len(some)] = some
-            self._begun = self._begun[len(some) :]
-            return len(some)
-        if self._sock.closed:
-            return 0
-        count: int | None = self._sock.readinto(buffer)
-        return count
-
-    def end(self) -> None:
-        """Read nothing more from the socket."""
-        self._sock.close()
-
-
-class _Reader(io.BufferedReader):
-    """Is not closed by who has read enough: what is left tells of surplus bytes."""
+        return read_response(self._http.sock, method)
 
     def close(self) -> None:
-        """Stay open."""
+        """Close it."""
+        self._http.close()
 
 
-class _Said(http.client.HTTPResponse):
-    """A response as the standard library reads it, which can say what came after it."""
+class Connections:
+    """The connections of one role: one pool a host, one TLS context for each file of certificates. Safe for threads."""
 
-    def __init__(self, sock: Any, *args: Any, begun: bytes = b"", **more: Any) -> None:
-        self._bytes = _Bytes(sock, begun)
-        self._reader = _Reader(self._bytes)
-        super().__init__(self, *args, **more)  # type: ignore[arg-type]  # it only asks for the file
+    def __init__(self) -> None:
+        self._request_ids = RequestIds()
+        self._lock = threading.Lock()
+        self._contexts: dict[str | bool, ssl.SSLContext] = {}
+        self._places: dict[tuple[str, Settings], _Place] = {}
+        self._idle: dict[tuple[_Place, Settings], list[_Connection]] = {}
 
-    def makefile(self, _: str) -> io.BufferedReader:
-        """Where to read."""
-        return self._reader
+    def send(self, request: Any, settings: Settings) -> AWSResponse | None:
+        """Send a request of botocore's own making; None for one that only botocore's connections can carry.
 
-    def end(self) -> bytes:
-        """What was read beyond the end. Nothing more is read."""
-        self._bytes.end()
-        return self._reader.read()
+        Raises:
+            botocore.exceptions.HTTPClientError: nothing came back, or botocore's other errors of connections.
+        """
+        body = b"" if request.body is None else request.body
+        body = body.encode() if isinstance(body, str) else body
+        overridden = getattr(request, "context", None) or {}
+        is_usual = isinstance(body, bytes | bytearray) and "Transfer-Encoding" not in request.headers
+        if request.stream_output or not is_usual or "Expect" in request.headers or overridden.get("read_timeout"):
+            return None
+        if not self.reaches(request.url, settings):
+            return None
+        with self.exchange(request.method, request.url, request.headers, bytes(body), settings) as response:
+            return AWSResponse(request.url, response.status, response.headers, response)
+
+    def reaches(self, url: str, settings: Settings) -> bool:
+        """Whether the way to an address is known here: not through a proxy that itself speaks TLS."""
+        split = urlsplit(url)
+        proxy = self._place(f"{split.scheme}://{split.netloc}", settings).proxy
+        return proxy is None or proxy.startswith("http:")
+
+    @contextmanager
+    def exchange(self, method: str, url: str, headers: Any, body: bytes, settings: Settings) -> Iterator[HttpResponse]:
+        """Send a request to where `reaches` says so, and read its response.
+
+        The connection is kept where the context ends well.
+
+        Raises:
+            botocore.exceptions.HTTPClientError: nothing came back, or botocore's other errors of connections.
+        """
+        split = urlsplit(url)
+        place = self._place(f"{split.scheme}://{split.netloc}", settings)
+        target = split.path or "/"
+        target += f"?{split.query}" if split.query else ""
+        if place.proxy is not None and not place.is_tunnelled:
+            target = url
+            headers = {**dict(headers.items()), **dict(place.proxy_headers)}
+        connection = self._taken(place, settings, url)
+        try:
+            response = _exchanged(connection, method, target, split, headers, body, url)
+            self._check_id(response, url)
+            yield response
+        except BaseException:
+            connection.close()
+            raise
+        if response.is_last:
+            connection.close()
+        else:
+            self._keep(place, settings, connection)
+
+    def _check_id(self, response: HttpResponse, url: str) -> None:
+        request_id = response.request_id
+        if request_id and self._request_ids.seen(request_id):
+            raise UnclearResponse(endpoint_url=url, error=f"its request id {request_id} came with an earlier response")
+
+    def close(self) -> None:
+        """Close the connections and forget request ids and certificates. May be used again."""
+        with self._lock:
+            idle, self._idle = self._idle, {}
+            self._places.clear()
+            self._contexts.clear()
+        for connections in idle.values():
+            for connection in connections:
+                connection.close()
+        self._request_ids.forget()
+
+    # ---------------------------------------------------------------------------------------------------- places
+
+    def _place(self, origin: str, settings: Settings) -> _Place:
+        """Where an origin is reached."""
+        place = self._places.get((origin, settings))
+        if place is None:
+            split = urlsplit(origin)
+            proxies = get_environ_proxies(origin) if settings.proxies is None else dict(settings.proxies)
+            known = ProxyConfiguration(proxies)
+            proxy = known.proxy_url_for(origin)
+            authorization = known.proxy_headers_for(proxy) if proxy else {}
+            port = split.port or _PORTS[split.scheme]
+            place = _Place(split.scheme, split.hostname or "", port, proxy or None, tuple(authorization.items()))
+            if len(self._places) >= HOSTS_KEPT:
+                self._places.clear()
+            self._places[origin, settings] = place
+        return place
+
+    def _context(self, verify: str | bool) -> ssl.SSLContext:
+        """The TLS context that trusts these certificates.
+
+        Raises:
+            OSError: they cannot be read.
+        """
+        with self._lock:
+            context = self._contexts.get(verify)
+            if context is None:
+                context = create_urllib3_context()
+                # botocore leaves the name to urllib3's own check.
+                context.check_hostname = True
+                context.load_verify_locations(get_cert_path(verify))
+                self._contexts[verify] = context
+            return context
+
+    # -------------------------------------------------------------------------------------------------- the pool
+
+    def _taken(self, place: _Place, settings: Settings, url: str) -> _Connection:
+        """A connection that nobody else uses: the one that was used last, else a new one."""
+        idle = self._idle.get((place, settings))
+        while idle:
+            try:
+                connection = idle.pop()
+            except IndexError:
+                # Another thread was faster.
+                break
+            if not connection.is_stale:
+                return connection
+            connection.close()
+        return self._opened(place, settings, url)
+
+    def _keep(self, place: _Place, settings: Settings, connection: _Connection) -> None:
+        with self._lock:
+            if len(self._idle) >= HOSTS_KEPT and (place, settings) not in self._idle:
+                dropped, self._idle = self._idle, {}
+            else:
+                dropped = {}
+            idle = self._idle.setdefault((place, settings), [])
+            is_kept = len(idle) < settings.pool_size
+            if is_kept:
+                idle.append(connection)
+        if not is_kept:
+            connection.close()
+        for connections in dropped.values():
+            for each in connections:
+                each.close()
+
+    def _opened(self, place: _Place, settings: Settings, url: str) -> _Connection:
+        """A new connection.
+
+        Raises:
+            botocore.exceptions.HTTPClientError: there is none, by the class that botocore has for the reason.
+        """
+        context = None
+        if place.scheme == "https":
+            try:
+                context = self._context(settings.verify)
+            except OSError as error:
+                raise SSLError(endpoint_url=url, error=error) from error
+        connection = _Connection(place)
+        try:
+            _connect(connection, place, settings, url)
+            if context is not None:
+                _secure(connection, context, url)
+            connection.settle(settings)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
 
 
-def _check_length(headers: Any) -> None:
-    """That there is one way only to tell where a body ends.
+def _connect(connection: _Connection, place: _Place, settings: Settings, url: str) -> None:
+    try:
+        connection.open(settings.connect_seconds)
+    except (OSError, http.client.HTTPException) as error:
+        if place.proxy is not None:
+            raise ProxyConnectionError(proxy_url=mask_proxy_url(place.proxy), error=error) from error
+        if isinstance(error, TimeoutError):
+            raise ConnectTimeoutError(endpoint_url=url, error=error) from error
+        raise EndpointConnectionError(endpoint_url=url, error=error) from error
+    except ValueError as error:
+        raise HTTPClientError(error=error) from error
+
+
+def _secure(connection: _Connection, context: ssl.SSLContext, url: str) -> None:
+    try:
+        connection.secure(context)
+    except ssl.SSLError as error:
+        raise SSLError(endpoint_url=url, error=error) from error
+    except TimeoutError as error:
+        raise ReadTimeoutError(endpoint_url=url, error=error) from error
+    except OSError as error:
+        raise ConnectionClosedError(endpoint_url=url, error=error) from error
+    except ValueError as error:
+        raise HTTPClientError(error=error) from error
+
+
+def _exchanged(
+    connection: _Connection, method: str, target: str, split: Any, headers: Any, body: bytes, url: str
+) -> HttpResponse:
+    """Send a request over a connection and read its response, with botocore's exceptions."""
+    try:
+        return connection.exchange(_written(method, target, split, headers) + body, method)
+    except UnclearEnd as error:
+        raise UnclearResponse(endpoint_url=url, error=error) from error
+    except ssl.SSLError as error:
+        raise SSLError(endpoint_url=url, error=error) from error
+    except TimeoutError as error:
+        raise ReadTimeoutError(endpoint_url=url, error=error) from error
+    except (OSError, http.client.HTTPException) as error:
+        raise ConnectionClosedError(endpoint_url=url, error=error) from error
+    except ValueError as error:
+        raise HTTPClientError(error=error) from error
+
+
+def _written(method: str, target: str, split: Any, headers: Any) -> bytes:
+    """The head of a request.
 
     Raises:
-        _Unclear: there are several, or it cannot be read.
+        ValueError: a header holds the end of a line. What follows would be a header that nobody signed.
     """
-    lengths = {value.strip() for value in headers.get_all("Content-Length", ())}
-    if len(lengths) > 1:
-        raise _Unclear("it has two different lengths")
-    if lengths and "Transfer-Encoding" in headers:
-        raise _Unclear("it has a length and comes in chunks as well")
-    if not all(length.isascii() and length.isdigit() for length in lengths):
-        raise _Unclear("its length is no number")
+    lines = [f"{method} {target} HTTP/1.1"]
+    names = {name.lower() for name in headers}
+    if "host" not in names:
+        lines.append(f"Host: {host_header(split)}")
+    if "accept-encoding" not in names:
+        lines.append("Accept-Encoding: identity")
+    for name, value in headers.items():
+        lines.append(f"{name}: {value.decode('latin-1') if isinstance(value, bytes) else value}")
+    head = "\r\n".join(lines)
+    if head.count("\n") != len(lines) - 1 or head.count("\r") != len(lines) - 1:
+        raise ValueError("A header of the request holds the end of a line.")
+    return head.encode("latin-1") + b"\r\n\r\n"
 
 
-def _joined(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Headers by their names in lower case; what comes several times is one."""
-    joined: dict[str, str] = {}
-    for name, value in headers:
-        lower = name.lower()
-        joined[lower] = f"{joined[lower]}, {value}" if lower in joined else value
-    return joined
-
-
-class _Connection(_InOnePiece, AWSHTTPConnection):  # type: ignore[misc]  # botocore publishes no types
-    response_class = _Said
-
-
-class _TlsConnection(_InOnePiece, AWSHTTPSConnection):  # type: ignore[misc]  # botocore publishes no types
-    response_class = _Said
-
-
-class _Pool(AWSHTTPConnectionPool):  # type: ignore[misc]  # botocore publishes no types
-    ConnectionCls = _Connection
-
-
-class _TlsPool(AWSHTTPSConnectionPool):  # type: ignore[misc]  # botocore publishes no types
-    ConnectionCls = _TlsConnection
-
-
-class _Kept:
-    """A manager of pools that remembers which one is an address's, without taking the address apart each time."""
-
-    def __init__(self, manager: Any) -> None:
-        self._manager = manager
-        self._pools: dict[str, Any] = {}
-
-    def connection_from_url(self, url: str) -> Any:
-        """The pool of an address."""
-        pool = self._pools.get(url)
-        if pool is None:
-            if len(self._pools) >= HOSTS_KEPT:
-                self._pools.clear()
-            pool = self._pools[url] = self._manager.connection_from_url(url)
-        return pool
-
-
-class Connections(URLLib3Session):  # type: ignore[misc]  # botocore publishes no types
-    """botocore's connections, for many hosts; the certificates are read once and not for each connection.
-
-    Args:
-        like: botocore's session of connections that this one stands for.
-        request_ids: of the responses of all whose connections may get mixed up.
-    """
-
-    def __init__(self, like: Any, request_ids: RequestIds | None = None) -> None:
-        timeout = like._timeout
-        self._like = like
-        self._unreadable: OSError | None = None
-        self._request_ids = RequestIds() if request_ids is None else request_ids
-        super().__init__(
-            verify=like._verify,
-            proxies=like._proxy_config._proxies,
-            timeout=timeout if isinstance(timeout, int | float) else (timeout.connect_timeout, timeout.read_timeout),
-            max_pool_connections=like._max_pool_connections,
-            socket_options=like._socket_options,
-            client_cert=(like._cert_file, like._key_file) if like._cert_file else None,
-            proxies_config=like._proxy_config.settings,
-        )
-        self._kept: dict[str | None, _Kept] = {}
-        # Those for proxies too, which are made when one is first needed.
-        self._pool_classes_by_scheme.update({"http": _Pool, "https": _TlsPool})
-
-    @staticmethod
-    def key(like: Any) -> str:
-        """Equal for those whose connections may be shared."""
-        what = (
-            like._verify,
-            like._proxy_config._proxies,
-            like._proxy_config.settings,
-            like._cert_file,
-            like._key_file,
-        )
-        return json.dumps(what, sort_keys=True, default=str)
-
-    def post(self, url: str, headers: Headers, body: bytes) -> tuple[int, dict[str, str], bytes]:
-        """Send a request, and read its answer to its end: one that is cut off is none, where botocore hands it on.
-
-        Returns status, headers by their names in lower case, and content.
-
-        Raises:
-            botocore.exceptions.HTTPClientError: nothing came back, or botocore's other errors of connections.
-        """
-        with self.exchange(url, headers, body) as answer:
-            return answer.status, answer.headers, answer.content
-
-    def exchange(self, url: str, headers: Headers, body: bytes) -> _Answer:
-        """As `post`, for one who may not understand the response: its connection is kept where the context ends well.
-
-        Raises:
-            botocore.exceptions.HTTPClientError: nothing came back, or botocore's other errors of connections.
-        """
-        return self._checked(AWSPreparedRequest("POST", url, headers, body, False))
-
-    def send(self, request: Any) -> Any:
-        """Send a request of botocore's own making, and read its response to its end.
-
-        Raises:
-            botocore.exceptions.HTTPClientError: nothing came back, or botocore's other errors of connections.
-        """
-        if request.stream_output or "Expect" in request.headers:
-            # Read bit by bit by who asked, and nothing that the contract allows: on connections of its own.
-            return self._like.send(request)
-        answer = self._checked(request)
-        answer.keep()
-        return AWSResponse(request.url, answer.status, answer.headers, answer)
-
-    def _checked(self, request: Any) -> _Answer:
-        if self._unreadable is not None:
-            raise SSLError(endpoint_url=request.url, error=self._unreadable)
-        try:
-            answer: _Answer = super().send(request).raw
-        except HTTPClientError as error:
-            why = error.kwargs.get("error")
-            # urllib3 has a word of its own for different lengths.
-            if isinstance(why, _Unclear | InvalidHeader):
-                raise UnclearResponse(endpoint_url=request.url, error=why) from error
-            raise
-        request_id = answer.request_id
-        if request_id and self._request_ids.seen(request_id):
-            answer.drop()
-            raise UnclearResponse(
-                endpoint_url=request.url, error=f"its request id {request_id} came with an earlier response"
-            )
-        return answer
-
-    def close(self) -> None:
-        """Close the connections; a pool is closed when nobody holds it any more. May be used again."""
-        self._kept.clear()
-        self._like.close()
-        super().close()
-
-    def _get_connection_manager(self, url: str, proxy_url: str | None = None) -> "_Kept":
-        kept = self._kept.get(proxy_url)
-        if kept is None:
-            kept = self._kept[proxy_url] = _Kept(super()._get_connection_manager(url, proxy_url))
-        return kept
-
-    def _get_pool_manager_kwargs(self, **more: Any) -> dict[str, Any]:
-        settings: dict[str, Any] = super()._get_pool_manager_kwargs(num_pools=HOSTS_KEPT, **more)
-        return settings
-
-    def _get_ssl_context(self) -> Any:
-        context = create_urllib3_context()
-        if self._verify:
-            try:
-                context.load_verify_locations(get_cert_path(self._verify))
-            except OSError as error:
-                # Said where a request fails, as botocore does: who makes a client expects no file to be read.
-                self._unreadable = error
-        return context
-
-    def _setup_ssl_cert(self, conn: Any, url: str, verify: Any) -> None:
-        is_checked = bool(verify) and url.lower().startswith("https")
-        conn.cert_reqs = "CERT_REQUIRED" if is_checked else "CERT_NONE"
+def host_header(split: Any) -> str:
+    """The host of an address as the Host header has it: without a port that goes without saying."""
+    host: str = split.hostname or ""
+    host = f"[{host}]" if ":" in host else host
+    return host if split.port in (None, _PORTS.get(split.scheme)) else f"{host}:{split.port}"
