@@ -61,7 +61,6 @@ NOT_RENDERED = frozenset(
         "organizations",
         "ce",
         "budgets",
-        "invoicing",
         "cloudtrail",
         "resource-groups",
         "config",

@@ -1,4 +1,4 @@
-"""Cost Explorer and the invoices: questions about the ledger, answered and refused as AWS does.
+"""Cost Explorer: questions about the ledger, answered and refused as AWS does.
 
 An answer is cut after so many groups, wherever that is: a day may begin on one page and end on the next.
 """
@@ -113,7 +113,6 @@ class Explorer:
             ("ce", "GetCostAndUsage"): self._cost_and_usage,
             ("ce", "GetCostAndUsageWithResources"): self._with_resources,
             ("ce", "ListCostAllocationTags"): self._allocation_tags,
-            ("invoicing", "ListInvoiceSummaries"): self._invoices,
         }
 
     @property
@@ -290,44 +289,6 @@ class Explorer:
             and all(tag[name] == value for name, value in wanted.items() if value)
         ]
         return self._settings.page(call, "CostAllocationTags", found)
-
-    # ------------------------------------------------------------------ invoices
-
-    def _invoices(self, call: Call) -> Output:
-        """One invoice for each month that is closed, in cents, of an account that pays."""
-        selector = call.parameters.get("Selector") or {}
-        payer = self._world.billing
-        if call.account_id != payer or selector.get("ResourceType") != "ACCOUNT_ID" or selector.get("Value") != payer:
-            return self._settings.page(call, "InvoiceSummaries", [])
-        period = (call.parameters.get("Filter") or {}).get("BillingPeriod")
-        month = month_before(self._world.today, 13)
-        months = []
-        while next_month(month) <= first_estimated(self._world.today):
-            if period is None or (period["Year"], period["Month"]) == (month.year, month.month):
-                months.append(month)
-            month = next_month(month)
-        return self._settings.page(call, "InvoiceSummaries", months, self._invoice)
-
-    def _invoice(self, month: dt.date) -> Output:
-        payer = self._world.billing
-        whole = self._costs(payer, "invoice", [], lambda _: True, month, next_month(month))
-        without = self._costs(payer, "untaxed", [], lambda line: line.record_type != "Tax", month, next_month(month))
-        total, untaxed = ((costs[0][1].amount("UnblendedCost") + 5 * 10**7) // 10**8 for costs in (whole, without))
-        issued = dt.datetime.combine(next_month(month).replace(day=3), dt.time(), dt.UTC)
-        return {
-            "AccountId": payer,
-            "InvoiceId": f"EUINNZ{month:%y}-{int(digest(self._world.seed, month)[:8], 16) % 10**6:06d}",
-            "IssuedDate": issued,
-            "DueDate": issued,
-            "Entity": {"InvoicingEntity": LEGAL_ENTITY, "BillingEntity": "AWS"},
-            "BillingPeriod": {"Month": month.month, "Year": month.year},
-            "InvoiceType": "INVOICE",
-            "BaseCurrencyAmount": {
-                "TotalAmount": decimal(total * 10**8),
-                "TotalAmountBeforeTax": decimal(untaxed * 10**8),
-                "CurrencyCode": "USD",
-            },
-        }
 
 
 def _names(expression: Any, key: str) -> bool:

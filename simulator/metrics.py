@@ -81,7 +81,6 @@ class Metrics:
         self._databases, self._functions = databases, functions
         self.handlers: dict[tuple[str, str], Handler] = {
             ("cloudwatch", "GetMetricData"): self._get_metric_data,
-            ("cloudwatch", "ListMetrics"): self._list_metrics,
         }
 
     # ------------------------------------------------------------------ data
@@ -196,31 +195,6 @@ class Metrics:
         return rows
 
     # ------------------------------------------------------------------ answers
-
-    def _list_metrics(self, call: Call) -> Output:
-        """The metrics that had data within the last two weeks."""
-        recent = dt.datetime.combine(self._world.today, dt.time(), dt.UTC) - dt.timedelta(days=14)
-        asked = call.parameters
-        wanted = {(item["Name"], item.get("Value")) for item in asked.get("Dimensions") or []}
-        found = [
-            (subject, metric)
-            for subject in self._there(call.account_id, call.region)
-            if subject.activity != "none" and subject.end > recent.timestamp()
-            for metric in METRICS[subject.namespace]
-            if asked.get("MetricName") in {None, metric}
-            and asked.get("Namespace") in {None, subject.namespace}
-            and wanted <= {(DIMENSIONS[subject.namespace], None), (DIMENSIONS[subject.namespace], subject.name)}
-        ]
-        return self._settings.page(
-            call,
-            "Metrics",
-            found,
-            lambda item: {
-                "Namespace": item[0].namespace,
-                "MetricName": item[1],
-                "Dimensions": [{"Name": DIMENSIONS[item[0].namespace], "Value": item[0].name}],
-            },
-        )
 
     def _get_metric_data(self, call: Call) -> Output:
         queries = self._queries(call)

@@ -23,7 +23,6 @@ _TOKEN_ERRORS = {
     "organizations": "InvalidInputException",
     "resourcegroupstaggingapi": "PaginationTokenExpiredException",
     "cloudwatch": "InvalidNextToken",
-    "invoicing": "ValidationException",
 }
 
 

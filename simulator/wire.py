@@ -44,7 +44,7 @@ SERVICE_BY_SIGNING_NAME = {
 INVALID_HOST = "aws.invalid"
 """The host of the endpoint that the profiles name; it is reached through HTTP_PROXY and need not resolve."""
 
-GLOBAL_SERVICES = frozenset({"organizations", "ce", "budgets", "billing", "invoicing", "iam"})
+GLOBAL_SERVICES = frozenset({"organizations", "ce", "budgets", "billing", "iam"})
 """Their calls are recorded in us-east-1, whatever region the client names."""
 
 
