@@ -80,9 +80,9 @@ def run_night(environment: Mapping[str, str], database: Path, job_name: str = "n
     """
     from pipelines.cli.dagster_home import prepare_dagster_home
     from pipelines.cli.run import run_nightly
-    from resources.store.store import Store
+    from resources.store.store import Store, make_folder
 
-    database.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(database.parent)
     whole = {
         "CMDB_COST_MONTHS": "1",
         "CMDB_COST_REQUEST_LIMIT": MANY,

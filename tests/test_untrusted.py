@@ -60,3 +60,16 @@ def test_what_closes_cloudtrail_is_one_cause_whichever_lists_are_empty() -> None
     assert f"(Rate exceeded). {untrusted.REMEDIES[untrusted.TRAIL_UNAVAILABLE]}" in said
     denied = cell("ec2_vpc", outcome="empty_unconfirmed", error_code="TrailDenied")
     assert len(sentences([denied, cell("s3_bucket", OTHER, **waiting), cell("ec2_vpc", "777788889999")])) == 3
+
+
+def test_an_account_without_regions_is_told_so_and_not_of_each_listing_that_was_not_asked() -> None:
+    closed = [cell("ec2_region", region="aws-global"), cell("s3_bucket", region="aws-global")]
+    unasked = [
+        cell(name, region="aws-global", outcome="failed", error_code="RegionsUnknown", message="Not asked.")
+        for name in ("ec2_vpc", "ec2_volume")
+    ]
+    (said,) = sentences([*closed, *unasked])
+    assert said.startswith(f"ec2_region, s3_bucket: denied in account {CLOSED}")
+    # Where its regions are no matter of this run, that is all there is to tell.
+    (said,) = sentences(unasked)
+    assert "RegionsUnknown" in said or "Not asked" in said

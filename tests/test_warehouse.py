@@ -670,8 +670,12 @@ def test_a_warehouse_of_every_older_schema_keeps_its_rows(store: Store, migratio
             assert as_known(all_of(connection, query), rows) == rows, query
 
 
-def downgraded(night: Path, database: Path, migrations: Path, number: int) -> None:
-    """A night as an older schema would hold it: what was landed, and of every row the columns that it knew."""
+def downgraded(night: Path, database: Path, migrations: Path, number: int) -> set[str]:
+    """A night as an older schema would hold it: what was landed, and of every row the columns that it knew.
+
+    Returns:
+        The tables of the night that the schema did not have: what was in them is lost.
+    """
     shutil.copytree(night.parent / "landing", database.parent / "landing")
     older = of_schema(database, migrations, number)
     with older.holding("run-1", "nightly"), older.write() as connection:
@@ -693,7 +697,17 @@ def downgraded(night: Path, database: Path, migrations: Path, number: int) -> No
         for table, columns in tables:
             connection.execute(f"insert into {table} by name select {columns} from night.{table}")
         assert connection.execute("select count(*) > 500 from audit.collection").fetchall() == [(True,)]
+        unknown = connection.execute(
+            """
+            select schema_name || '.' || table_name from duckdb_tables()
+            where database_name = 'night' and schema_name = 'audit'
+            except
+            select schema_name || '.' || table_name from duckdb_tables() where database_name = current_database()
+            """
+        ).fetchall()
         connection.execute("detach night")
+    # The migration that brought this one fills it.
+    return {name for (name,) in unknown} - {"audit.newest_cell"}
 
 
 def published_rows(database: Path) -> dict[str, list[str]]:
@@ -713,7 +727,7 @@ def test_an_upgraded_warehouse_builds_and_publishes_what_a_new_one_does(
     truthful_night: Path, tmp_path: Path, migrations: Path, number: int
 ) -> None:
     night, upgraded = truthful_night / DATABASE, tmp_path / "upgraded" / DATABASE
-    downgraded(night, upgraded, migrations, number)
+    lost = downgraded(night, upgraded, migrations, number)
     store = Store(upgraded)
     with store.holding("given", "a test"):
         home = House(store)
@@ -722,7 +736,8 @@ def test_an_upgraded_warehouse_builds_and_publishes_what_a_new_one_does(
     expected, found = published_rows(night), published_rows(upgraded)
     assert found.keys() == expected.keys()
     assert len(expected["cmdb.resource"]) > 500
-    assert [name for name in expected if found[name] != expected[name]] == []
+    assert [name for name in expected if found[name] != expected[name] and name not in lost] == []
+    assert lost <= {"audit.check_cell", "audit.paid_request", "audit.trail_call"}
 
 
 @pytest.mark.large

@@ -8,6 +8,7 @@ from pipelines.collection.cells import Asked, key_of
 from pipelines.collection.landing import Key
 from pipelines.collection.parents import ParentCoverage, newest, parent_coverage, parents_of
 from pipelines.collection.state import StepState
+from pipelines.collection.strayed import strayed_accounts
 from pipelines.collection.trails import ListedZero, Place, lookup, trail_events
 from pipelines.trust import outcomes, zero_rule
 from pipelines.trust.zero_rule import ZeroVerdict
@@ -36,10 +37,11 @@ def doubtful(state: StepState) -> list[Question]:
 def cells(state: StepState) -> list[Cell]:
     """Every cell of the batch, judged."""
     verdicts = _zero_verdicts(state)
-    judged = [_cell(state, key, entry, verdicts.get(key)) for key, entry in state.asked.items()]
-    # Where a profile answered for another account, its empty lists prove nothing, nor does CloudTrail there.
-    strayed = {(key[0], key[1]) for key, entry in state.asked.items() if entry.answer.outcome == "wrong_account"}
-    judged = [_of_another(cell) if (cell.role, cell.account_id) in strayed else cell for cell in judged]
+    strayed = strayed_accounts(state)
+    judged = [
+        strayed.judged(_cell(state, key, entry, verdicts.get(key)), entry.answer.question.listing)
+        for key, entry in state.asked.items()
+    ]
     listings = {listing.name: listing for listing in state.listings}
     judged += state.batch.not_asked.values()
     first = parent_coverage(state, judged)
@@ -90,20 +92,6 @@ def _cell(state: StepState, key: Key, entry: Asked, verdict: ZeroVerdict | None)
         skip_reason=answer.skip_reason,
         evidence={**({} if verdict is None else verdict.evidence), **entry.notes} or None,
         raw_response=entry.raw,
-    )
-
-
-def _of_another(cell: Cell) -> Cell:
-    """A cell of a profile whose other answers are another account's: its zero is that account's too, if anybody's."""
-    if not cell.outcome.startswith("empty_"):
-        return cell
-    return replace(
-        cell,
-        outcome="wrong_account",
-        is_trusted=False,
-        record_count=0,
-        error_code="WrongAccount",
-        error_message="Empty, but other answers to this profile are those of another account.",
     )
 
 

@@ -12,6 +12,7 @@ from pipelines.trust.organization_policies import SCP, PolicySkips, StoredPolici
 from resources.audit import evidence
 from resources.aws.listing import Listing
 from resources.aws.messages import DENIED_BY_POLICY, Outcome
+from resources.contract import Role
 from resources.store.store import Store
 
 if TYPE_CHECKING:
@@ -89,6 +90,20 @@ def captures(
             | {f"path_{index}": f'$."{name}"' for index, name in enumerate(fields)},
         ).fetchall()
     return [Capture((r[0], r[1], r[2], r[3]), dict(zip(fields, r[4:], strict=True))) for r in rows]
+
+
+def wrong_accounts(store: Store, run_id: str, accounts: evidence.Accounts) -> set[tuple[Role, str, str]]:
+    """Role, account and region of the cells that this run has stored as `wrong_account`, of these accounts."""
+    with store.read() as connection:
+        rows = connection.execute(
+            """
+            select distinct role, account_id, region from audit.coverage
+            where run_id = $run and outcome = 'wrong_account'
+                and account_id >= $since_account and account_id < $before_account
+            """,
+            {"run": run_id, **accounts.parameters},
+        ).fetchall()
+    return set(rows)
 
 
 def stored_policies(store: Store) -> StoredPolicies:

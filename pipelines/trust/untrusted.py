@@ -20,7 +20,12 @@ NAMED = 3
 TRAIL_UNAVAILABLE = "TrailUnavailable"
 """Cause of a zero whose look-up in CloudTrail got no answer in this run, and may get one in the next."""
 
-KEPT = "Their last trusted rows are kept, marked stale."
+REGIONS_UNKNOWN = "RegionsUnknown"
+"""Error code of a cell that was not asked, since the account's regions could not be listed."""
+
+REGIONS = "ec2_region"
+
+KEPT = "Rows that are known of them are kept, marked stale."
 
 REMEDIES: Mapping[str, str] = {
     "denied": (
@@ -81,9 +86,13 @@ def read(connection: "duckdb.DuckDBPyConnection", run_id: str) -> list[Untrusted
 
 def sentences(cells: Iterable[UntrustedCell]) -> list[str]:
     """One sentence for each cause: for each account, or for all accounts in which it is the same."""
+    cells = list(cells)
+    # Whose regions are unknown is told of that, not of each listing that could not be asked for want of them.
+    unlisted = {(cell.role, cell.account_id) for cell in cells if cell.listing == REGIONS}
     of_account: dict[tuple[str, str, str], list[UntrustedCell]] = defaultdict(list)
     for cell in cells:
-        of_account[cell.cause, cell.role, cell.account_id].append(cell)
+        if cell.error_code != REGIONS_UNKNOWN or (cell.role, cell.account_id) not in unlisted:
+            of_account[cell.cause, cell.role, cell.account_id].append(cell)
     alike: dict[tuple[str, str, frozenset[str]], list[UntrustedCell]] = defaultdict(list)
     for (cause, role, account), own in of_account.items():
         # Which lists happen to be empty says nothing of why CloudTrail is closed; what is refused says what to grant.

@@ -136,6 +136,11 @@ class Listing:
         """The members without which a page is no answer."""
         return self.required or tuple(name for name in (self.records.partition("[]")[0].split(".")[0],) if name != "@")
 
+    @property
+    def proves_account(self) -> bool:
+        """Whether every record names its account, so that an answer of another account is found out by itself."""
+        return self.owner is not None and not self.is_owner_optional
+
     def sense(self, suffix: str) -> ZeroSense:
         """What an empty answer means for one parameter; "" where the listing has none."""
         return self.zero_of.get(suffix, self.zero)

@@ -115,7 +115,7 @@ Every question is a cell: a run, a role, an account, a region and a listing. It 
 | `empty_unconfirmed` | nothing there, and CloudTrail has not recorded the call yet | no, nor counted |
 | `empty_suspect` | nothing there, and evidence speaks against it | no |
 | `denied` | AWS refused the action | no |
-| `wrong_account` | the answer is from another account than the one asked about | no |
+| `wrong_account` | the answer is from another account than the one asked about, or an answer beside it was | no |
 | `failed` | it could not be read to its end (throttled, timed out), or lists one record in two versions | no |
 | `skipped` | not asked, for a reason that is recorded | no, nor counted against the run |
 
