@@ -6,6 +6,7 @@ night publishes, and what is published then has to be tonight's truth, row for r
 
 import contextlib
 import functools
+import importlib
 import json
 import os
 import random
@@ -14,12 +15,15 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from faults.ground import Ended, Ground, NotHere, copy_of, fingerprint, served_run
 from faults.history import Case, Known, must_be_tonight, must_show_tonight
-from resources.store.store import Store, _Migration
+from resources.store.migrations import Migration, Migrator
+from resources.store.process import PROCESS, hook_at, require_fault_point
+from resources.store.store import Store
 
 SEED = 20261125
 
@@ -47,62 +51,92 @@ def _once(times: int, hook: Hook) -> Hook:
     return due
 
 
-def _around(module: str, name: str, times: int, *, after: bool) -> Point:
-    """Around the n-th call of a function, or method `Class.method`, of a module."""
+class UnknownHook(Exception):
+    """A point names a function that the product does not have, so that nothing would happen there."""
 
-    def prepare(hook: Hook) -> None:
-        import importlib
 
-        owner: Any = importlib.import_module(module)
-        *classes, function = name.split(".")
-        for part in classes:
-            owner = getattr(owner, part)
-        plain, due = getattr(owner, function), _once(times, hook)
+@dataclass(frozen=True)
+class Around:
+    """A point around the n-th call of a function of the product.
+
+    Attributes:
+        name: of a function of the module, or of a method, `Class.method`.
+        after: whether the hook is called when the function has done its work, else before it.
+    """
+
+    module: str
+    name: str
+    times: int
+    after: bool
+
+    def owner(self) -> Any:
+        """The module or class that has the function.
+
+        Raises:
+            UnknownHook: there is none such.
+        """
+        *classes, function = self.name.split(".")
+        try:
+            owner: Any = importlib.import_module(self.module)
+            for part in classes:
+                owner = getattr(owner, part)
+            getattr(owner, function)
+        except (ImportError, AttributeError) as error:
+            raise UnknownHook(
+                f"The product has no {self.module}.{self.name} ({error}), so nothing would happen there. Name what "
+                "took its place in faults/broken_nights.py."
+            ) from error
+        return owner
+
+    def __call__(self, hook: Hook) -> None:
+        """See to it that the hook is called there."""
+        owner, function = self.owner(), self.name.rpartition(".")[2]
+        plain, due = getattr(owner, function), _once(self.times, hook)
 
         @functools.wraps(plain)
         def wrapped(*args: Any, **kwargs: Any) -> Any:
-            if not after:
+            if not self.after:
                 due()
             value = plain(*args, **kwargs)
-            if after:
+            if self.after:
                 due()
             return value
 
         setattr(owner, function, wrapped)
 
-    return prepare
 
+def at(point: str) -> Point:
+    """At a named point of the warehouse.
 
-def _at(point: str) -> Point:
-    """At a named point of the warehouse."""
+    Raises:
+        UnknownFaultPoint: the warehouse has no such point.
+    """
+    require_fault_point(point)
 
     def prepare(hook: Hook) -> None:
-        from resources.store import store as warehouse
-
-        due = _once(1, hook)
-        warehouse.fault_point = lambda passed: due() if passed == point else None
+        PROCESS.fault_hook = hook_at(point, _once(1, hook))
 
     return prepare
 
 
 BEGINNING: dict[str, Point] = {
     "before it begins": lambda hook: hook(),
-    "while the pre-flight is recorded": _around("resources.audit.evidence", "record_callers", 1, after=False),
+    "while the pre-flight is recorded": Around("resources.audit.evidence", "record_callers", 1, after=False),
 }
 """What comes before AWS is asked."""
 
 NIGHT: dict[str, Point] = {
-    "while AWS is asked": _around("pipelines.collection.landing", "LandingWriter.append", 40, after=True),
-    "while answers are landed": _around("pipelines.collection.landing", "cell_line", 60, after=False),
-    "while cells are loaded": _around("resources.audit.evidence", "load_cells", 6, after=True),
-    "while a table is built": _around("resources.audit.evidence", "record_build", 20, after=False),
-    "while a rule is checked": _around("pipelines.models.checks", "run", 30, after=True),
+    "while AWS is asked": Around("pipelines.collection.landing", "LandingWriter.append", 40, after=True),
+    "while answers are landed": Around("pipelines.collection.landing", "cell_line", 60, after=False),
+    "while cells are loaded": Around("resources.audit.evidence", "load_cells", 6, after=True),
+    "while a table is built": Around("resources.audit.evidence", "record_build", 20, after=False),
+    "while a rule is checked": Around("pipelines.models.checks", "run", 30, after=True),
 }
 """The phases of a night before it publishes."""
 
 
 def _named(*points: str) -> dict[str, Point]:
-    return {point: _at(point) for point in points}
+    return {point: at(point) for point in points}
 
 
 MIGRATING = _named("migration.begun", "migration.applied", "migration.committed")
@@ -115,8 +149,8 @@ COPYING = _named("publish.begun", "publish.checkpointed", "publish.detached", "p
 SWAPPING = _named("publish.copied", "publish.sealed", "publish.verified", "publish.versioned", "publish.linked")
 
 SWAPPED = _named("publish.swapped", "publish.followed", "publish.pruned") | {
-    "while what is old is forgotten": _around("pipelines.collection.landing", "prune", 1, after=False),
-    "while the report is written": _around("pipelines.report.writing", "_replace", 1, after=False),
+    "while what is old is forgotten": Around("pipelines.collection.landing", "prune", 1, after=False),
+    "while the report is written": Around("pipelines.report.writing", "_replace", 1, after=False),
 }
 
 
@@ -167,15 +201,15 @@ def killed_after_the_swap(ground: Ground, known: Known) -> str:
 
 def _newer_release() -> None:
     """Give the product of this process a migration more."""
-    known = Store._migrations
+    known = Migrator.known
 
-    def migrations(self: Store) -> list[_Migration]:
+    def migrations(self: Migrator) -> list[Migration]:
         found = known(self)
         number = len(found) + 1
         sql = "alter table audit.run add column weather varchar"
-        return [*found, _Migration(number, f"{number:04}_weather.sql", sql, "of a newer release")]
+        return [*found, Migration(number, f"{number:04}_weather.sql", sql, "of a newer release")]
 
-    Store._migrations = migrations  # type: ignore[method-assign]  # until the process ends
+    Migrator.known = migrations  # type: ignore[method-assign]  # until the process ends
 
 
 def _newer(point: Point, hook: Hook) -> Callable[[], None]:
@@ -294,7 +328,7 @@ def full_disk_in_migrations(ground: Ground, known: Known) -> str:
         database = copy_of(known.database, disk / "warehouse")
         sentence = ""
         migrated = _named("migration.begun", "migration.applied")
-        made = {"while the published file is copied": _at("publish.copying")} | migrated
+        made = {"while the published file is copied": at("publish.copying")} | migrated
         for points in (migrated, made):
             if points is made:
                 Store(database).working.unlink()

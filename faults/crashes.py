@@ -21,6 +21,7 @@ import duckdb
 
 from faults.ground import DATABASE, apart, begin, shown
 from faults.report import Shown
+from resources.store.process import PROCESS
 from resources.store.store import Store
 
 SEED = 20261125
@@ -60,10 +61,8 @@ def _check_whole(connection: duckdb.DuckDBPyConnection) -> None:
 
 def _nights_for_ever(database: Path, number: int, tell: Callable[..., None]) -> None:
     """Small nights, one after the other; what has been committed and published is told as soon as it is."""
-    from resources.store import store as warehouse
-
     store = Store(database)
-    warehouse.fault_point = lambda point: tell(at=point)
+    PROCESS.fault_hook = lambda point: tell(at=point)
     while True:
         run_id = f"run-{number:06}"
         with store.holding(run_id, "nightly"):

@@ -37,7 +37,7 @@ from faults.live import (
 )
 from faults.report import Shown
 from pipelines.definitions import NIGHTLY, build_defs
-from resources.store.store import WarehouseError
+from resources.store.errors import WarehouseError
 
 GRAPH = "__ASSET_JOB"
 """Dagster's name of the job behind every button of the asset graph."""

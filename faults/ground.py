@@ -27,7 +27,8 @@ import psutil
 
 from faults.report import Shown
 from resources.contract import ROLES, policy
-from resources.store.store import Store, WarehouseError
+from resources.store.errors import WarehouseError
+from resources.store.store import Store
 from simulator.client import Simulator, is_foreign, start
 
 T = TypeVar("T")

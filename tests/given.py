@@ -23,7 +23,8 @@ from pipelines.models.build import Model, build, read_models
 from resources.audit import evidence
 from resources.audit.evidence import Cell
 from resources.aws.listing import GLOBAL_REGION
-from resources.store.store import PUBLISHED_NAME, Store
+from resources.store.paths import PUBLISHED_NAME
+from resources.store.store import Store
 
 if TYPE_CHECKING:
     import duckdb

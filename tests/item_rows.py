@@ -19,7 +19,8 @@ from given import FIRST_NIGHT, House, hours
 from pipelines.models.build import Model, build, read_models
 from pipelines.models.sql_files import literal
 from pipelines.settings import WAREHOUSE_FOLDER
-from resources.store.store import MIGRATIONS, Store
+from resources.store.migrations import MIGRATIONS
+from resources.store.store import Store
 
 
 def _models() -> dict[str, Model]:

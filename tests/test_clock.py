@@ -9,7 +9,8 @@ import dagster as dg
 import pytest
 
 from resources.audit import evidence
-from resources.store.store import Store, WarehouseError
+from resources.store.errors import WarehouseError
+from resources.store.store import Store
 from resources.warehouse import Warehouse
 
 

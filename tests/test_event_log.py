@@ -22,7 +22,8 @@ from pipelines.cli.dagster_home import DAGSTER_YAML, closed_to_others, prepare_d
 from pipelines.cli.run import run_nightly
 from pipelines.definitions import NIGHTLY
 from pipelines.event_log import KEPT, EventLog
-from resources.store.store import Store, WarehouseError
+from resources.store.errors import WarehouseError
+from resources.store.store import Store
 from resources.warehouse import Warehouse
 
 

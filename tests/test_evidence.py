@@ -17,7 +17,8 @@ from resources.audit import evidence
 from resources.audit.evidence import CELL_COLUMNS, COVERAGE_COLUMNS, Accounts, Cell
 from resources.check_result import CheckResult
 from resources.identity_rules import Caller, Expectation
-from resources.store.store import MIGRATIONS, WarehouseError
+from resources.store.errors import WarehouseError
+from resources.store.migrations import MIGRATIONS
 
 RUN = "run-1"
 AT = datetime(2026, 11, 25, 3, 30, tzinfo=UTC)

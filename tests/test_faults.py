@@ -16,7 +16,7 @@ from nights import REPOSITORY, apart
 from faults import broken_nights, held, kit, lies, streams
 from faults.ground import Ended, NotHere, Row, Tables, difference
 from faults.report import NEVER, Part, Shown, dates, kept, renewed
-from resources.store.store import FAULT_POINTS
+from resources.store.process import FAULT_POINTS, UnknownFaultPoint, fault_point, hook_at
 
 FEW = """
 import sys, time
@@ -507,6 +507,39 @@ def test_a_promise_counts_what_passed_and_says_what_did_not(
 def test_whole_nights_are_killed_at_every_named_point() -> None:
     points = broken_nights.MAKING | broken_nights.COPYING | broken_nights.SWAPPING | broken_nights.SWAPPED
     assert [point for point in points if "." in point] == list(FAULT_POINTS)
+
+
+def test_every_other_point_of_a_night_is_around_a_function_that_the_product_has() -> None:
+    points = broken_nights.BEGINNING | broken_nights.NIGHT | broken_nights.SWAPPED
+    around = [point for point in points.values() if isinstance(point, broken_nights.Around)]
+    assert len(around) == 8
+    for point in around:
+        point.owner()
+
+
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [
+        ("pipelines.gone", "prune"),
+        ("pipelines.collection.landing", "gone"),
+        ("pipelines.collection.landing", "LandingWriter.gone"),
+        ("pipelines.collection.landing", "Gone.append"),
+    ],
+)
+def test_a_point_around_what_the_product_does_not_have_fails(module: str, name: str) -> None:
+    with pytest.raises(broken_nights.UnknownHook, match=f"^The product has no {module}.{name} .* nothing would happen"):
+        broken_nights.Around(module, name, 1, after=False)(lambda: None)
+
+
+def test_a_named_point_that_the_warehouse_does_not_have_fails() -> None:
+    with pytest.raises(
+        UnknownFaultPoint, match=r"^The store has no fault point 'publish\.gone'; it has migration\.begun, "
+    ):
+        broken_nights.at("publish.gone")
+    with pytest.raises(UnknownFaultPoint, match=r"no fault point 'publish\.gone'"):
+        hook_at("publish.gone", lambda: None)
+    with pytest.raises(UnknownFaultPoint, match=r"no fault point 'publish\.gone'"):
+        fault_point("publish.gone")
 
 
 def test_a_night_that_counts_as_published_and_was_not_is_seen(tmp_path: Path) -> None:

@@ -24,7 +24,8 @@ from resources.check_result import CheckResult, Severity
 from resources.contract import ContractViolation
 from resources.identity_rules import CENTRAL_ROLES, FACTS, Caller, Expectation
 from resources.roles import IdentityRefused
-from resources.store.store import LockHeld, Store, WarehouseError
+from resources.store.errors import LockHeld, WarehouseError
+from resources.store.store import Store
 from resources.warehouse import Warehouse
 
 SETTINGS = Settings()

@@ -24,7 +24,7 @@ from pipelines.models.build import read_models
 from pipelines.report.figures import read_queries
 from pipelines.settings import DEMO_DATABASE, read_settings
 from resources.installation import PRODUCT_FOLDER
-from resources.store.store import MIGRATIONS
+from resources.store.migrations import MIGRATIONS
 
 print(json.dumps({
     "models": sorted(read_models()),

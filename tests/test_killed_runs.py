@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from nights import apart
 
-from resources.store.store import FAULT_POINTS
+from resources.store.process import FAULT_POINTS
 
 PUBLISHING = tuple(point for point in FAULT_POINTS if point.startswith("publish."))
 WORKING, CONFIRMING = "while it works", "before it confirms"
@@ -21,7 +21,8 @@ from types import SimpleNamespace
 from faults.ground import apart, begin, copy_of
 from pipelines.publishing import assets as publish
 from pipelines.report.figures import QUERIES
-from resources.audit import evidence; from resources.store import store as warehouse
+from resources.audit import evidence
+from resources.store.process import PROCESS
 from resources.store.store import Store
 from resources.warehouse import Warehouse
 
@@ -30,7 +31,7 @@ def night(database, run, point=""):
         if passed == point:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    warehouse.fault_point = kill
+    PROCESS.fault_hook = kill
     bound = Warehouse(database=str(database))
     bound.setup_for_execution(SimpleNamespace(run_id=run))
     store = bound.begin("a test")

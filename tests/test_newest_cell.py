@@ -20,7 +20,8 @@ from pipelines.publishing import retention
 from resources.audit import evidence
 from resources.audit.evidence import Cell
 from resources.aws.messages import Outcome
-from resources.store.store import MIGRATIONS, Store
+from resources.store.migrations import MIGRATIONS
+from resources.store.store import Store
 
 if TYPE_CHECKING:
     import duckdb

@@ -29,7 +29,8 @@ from resources.audit.paid_requests import DailyLimit, DailyLimitReached, PaidReq
 from resources.aws.errors import Failed
 from resources.aws.messages import REQUEST_LIMIT
 from resources.aws.meter import PRICES_USD
-from resources.store.store import Store, WarehouseError
+from resources.store.errors import WarehouseError
+from resources.store.store import Store
 from simulator.client import Simulator, is_foreign, start
 
 NOON = dt.datetime(2026, 11, 25, 12, tzinfo=dt.UTC)

@@ -18,11 +18,15 @@ import duckdb
 import pytest
 
 from pipelines.collection.landing import Key, LandingWriter, records_path
-from resources.store import store as warehouse
-from resources.store.store import FAULT_POINTS, FORMER_NAME, PUBLISHED_NAME, LockHeld, Store, Version, WarehouseError
+from resources.store.errors import LockHeld, WarehouseError
+from resources.store.migrations import MIGRATIONS
+from resources.store.paths import FORMER_NAME, PUBLISHED_NAME
+from resources.store.process import FAULT_POINTS, PROCESS, hook_at
+from resources.store.store import Store
+from resources.store.versions import Links, Version
 
 ROOT = Path(__file__).resolve().parent.parent
-NEWEST = len(list(warehouse.MIGRATIONS.glob("*.sql")))
+NEWEST = len(list(MIGRATIONS.glob("*.sql")))
 ROWS = 2000
 RUNS = [f"run-{number}" for number in range(1, 7)]
 
@@ -104,7 +108,7 @@ def test_a_version_is_a_file_of_its_own_behind_a_relative_symlink(store: Store) 
 
 def test_the_fault_points_are_the_steps_that_are_taken(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     passed: list[str] = []
-    monkeypatch.setattr(warehouse, "fault_point", passed.append)
+    monkeypatch.setattr(PROCESS, "fault_hook", passed.append)
     night(store, "run-1")
     assert tuple(dict.fromkeys(passed)) == FAULT_POINTS
 
@@ -174,7 +178,7 @@ def test_what_only_the_log_of_the_working_file_holds_is_published_too(store: Sto
 
 def test_a_working_file_of_an_older_schema_is_brought_up_to_date(store: Store, tmp_path: Path) -> None:
     night(store, "run-1")
-    migrations = Path(shutil.copytree(warehouse.MIGRATIONS, tmp_path / "migrations"))
+    migrations = Path(shutil.copytree(MIGRATIONS, tmp_path / "migrations"))
     (migrations / f"{NEWEST + 1:04}_added.sql").write_text("create table ref.colour (name varchar);")
     newer = Store(store.database, migrations)
     with newer.holding("run-2", "nightly"):
@@ -228,7 +232,7 @@ def test_each_step_is_on_the_disk_before_the_next_one(store: Store, monkeypatch:
     with store.holding("run-1", "nightly"):
         fill(store, "run-1")
         monkeypatch.setattr(os, "fsync", fsync)
-        monkeypatch.setattr(warehouse, "fault_point", synced.append)
+        monkeypatch.setattr(PROCESS, "fault_hook", synced.append)
         version = store.publish("run-1", verify)
         monkeypatch.undo()
     names = {path.stat().st_ino: name for path, name in (
@@ -263,7 +267,7 @@ def test_the_copy_and_its_mark_are_closed_to_others_whatever_the_umask(
         for path in store.versions_folder.glob(".*"):
             modes.setdefault(path.name, path.stat().st_mode & 0o777)
 
-    monkeypatch.setattr(warehouse, "fault_point", look)
+    monkeypatch.setattr(PROCESS, "fault_hook", look)
     before = os.umask(0)
     try:
         night(store, "run-1")
@@ -365,11 +369,10 @@ def test_a_version_that_the_link_never_pointed_to_is_none(
 ) -> None:
     night(store, "run-1")
 
-    def full(passed: str) -> None:
-        if passed == point:
-            raise OSError(errno.ENOSPC, "no room")
+    def full() -> None:
+        raise OSError(errno.ENOSPC, "no room")
 
-    monkeypatch.setattr(warehouse, "fault_point", full)
+    monkeypatch.setattr(PROCESS, "fault_hook", hook_at(point, full))
     with pytest.raises(WarehouseError, match="is full"):
         night(store, "run-2")
     monkeypatch.undo()
@@ -459,7 +462,7 @@ def test_a_file_put_there_before_it_publishes_is_seen_before_anything_is_done(
     fill(store, "run-1")
     store.database.write_text("mine", encoding="utf-8")
     passed: list[str] = []
-    monkeypatch.setattr(warehouse, "fault_point", passed.append)
+    monkeypatch.setattr(PROCESS, "fault_hook", passed.append)
     with pytest.raises(WarehouseError, match="not the symlink to a published version"):
         store.publish("run-1", verify)
     assert passed == []
@@ -470,11 +473,10 @@ def test_a_working_file_that_gets_shorter_while_it_is_copied_stops_it(
 ) -> None:
     begin_second(store)
 
-    def shorten(point: str) -> None:
-        if point == "publish.copying":
-            os.truncate(store.working, 4096)
+    def shorten() -> None:
+        os.truncate(store.working, 4096)
 
-    monkeypatch.setattr(warehouse, "fault_point", shorten)
+    monkeypatch.setattr(PROCESS, "fault_hook", hook_at("publish.copying", shorten))
     with pytest.raises(WarehouseError, match="changed while it was copied"):
         store.publish("run-2", verify)
     assert served(store) == "run-1"
@@ -485,7 +487,7 @@ def test_a_log_that_stays_behind_stops_it(store: Store, monkeypatch: pytest.Monk
     begin_second(store)
     file = store.working if at == "publish.detached" else store.versions_folder / ".cmdb-run-2.part"
     log = Path(f"{file}.wal")
-    monkeypatch.setattr(warehouse, "fault_point", lambda point: log.touch() if point == at else None)
+    monkeypatch.setattr(PROCESS, "fault_hook", hook_at(at, log.touch))
     with pytest.raises(WarehouseError, match="still there after the checkpoint"):
         store.publish("run-2", verify, seal)
     assert served(store) == "run-1"
@@ -543,7 +545,7 @@ def test_where_no_version_is_the_sentence_says_so(store: Store) -> None:
 def test_others_are_told_that_somebody_rolls_back(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     night(store, "run-1")
     told: list[str] = []
-    monkeypatch.setattr(Store, "_point_at", lambda *_: told.append(json.loads(store.lock_file.read_text())["what"]))
+    monkeypatch.setattr(Links, "point_at", lambda *_: told.append(json.loads(store.lock_file.read_text())["what"]))
     store.rollback("run-1")
     assert told == ["rollback"]
 
@@ -591,17 +593,14 @@ def test_rollback_waits_for_nobody(store: Store) -> None:
 KILLED = """
 import os, sys
 from pathlib import Path
-from resources.store import store as warehouse
+from resources.store.process import PROCESS, hook_at
+from resources.store.store import Store
 from tests_of_publish import fill, verify
 
 database, migrations, point = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
 
-def kill(passed):
-    if passed == point:
-        os.kill(os.getpid(), 9)
-
-warehouse.fault_point = kill
-store = warehouse.Store(database, migrations)
+PROCESS.fault_hook = hook_at(point, lambda: os.kill(os.getpid(), 9))
+store = Store(database, migrations)
 store.hold("run-2", "nightly")
 fill(store, "run-2")
 store.publish("run-2", verify)
@@ -650,7 +649,7 @@ def test_a_first_night_killed_at_any_point_publishes_all_or_nothing(store: Store
 def test_a_night_killed_at_any_point_leaves_the_old_version_or_the_new_one(
     store: Store, tmp_path: Path, point: str
 ) -> None:
-    migrations = Path(shutil.copytree(warehouse.MIGRATIONS, tmp_path / "migrations"))
+    migrations = Path(shutil.copytree(MIGRATIONS, tmp_path / "migrations"))
     night(store, "run-1")
     before = digest(store.database)
     (migrations / f"{NEWEST + 1:04}_added.sql").write_text("alter table audit.run add column weather varchar;")
@@ -840,17 +839,16 @@ def test_a_working_file_opened_between_checkpoint_and_copy_stops_it(
     begin_second(store)
     analysts: list[subprocess.Popen[str]] = []
 
-    def open_it(point: str) -> None:
-        if point == "publish.detached":
-            code = f"import duckdb\nc = duckdb.connect({str(store.working)!r})\nprint(1, flush=True)\ninput()"
-            analyst = subprocess.Popen(
-                [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-            )
-            analysts.append(analyst)
-            assert analyst.stdout is not None
-            analyst.stdout.readline()
+    def open_it() -> None:
+        code = f"import duckdb\nc = duckdb.connect({str(store.working)!r})\nprint(1, flush=True)\ninput()"
+        analyst = subprocess.Popen(
+            [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        analysts.append(analyst)
+        assert analyst.stdout is not None
+        analyst.stdout.readline()
 
-    monkeypatch.setattr(warehouse, "fault_point", open_it)
+    monkeypatch.setattr(PROCESS, "fault_hook", hook_at("publish.detached", open_it))
     try:
         with pytest.raises(WarehouseError, match="Another process opened"):
             store.publish("run-2", verify)
@@ -865,15 +863,15 @@ def test_a_working_file_opened_between_checkpoint_and_copy_stops_it(
 def test_nobody_can_write_the_working_file_while_it_is_copied(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str] = []
 
-    def try_to_write(point: str) -> None:
-        if point == "publish.copying" and not said:
+    def try_to_write() -> None:
+        if not said:
             code = f"import duckdb\nduckdb.connect({str(store.working)!r})"
             child = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
             said.append(child.stderr)
 
     store.hold("run-1", "nightly")
     fill(store, "run-1")
-    monkeypatch.setattr(warehouse, "fault_point", try_to_write)
+    monkeypatch.setattr(PROCESS, "fault_hook", hook_at("publish.copying", try_to_write))
     store.publish("run-1", verify)
     assert said
     assert all("Could not set lock on file" in text for text in said)
@@ -909,7 +907,7 @@ def test_a_damaged_version(store: Store) -> None:
 def test_an_older_version_can_be_read_and_a_command_that_needs_more_says_so(store: Store, tmp_path: Path) -> None:
     night(store, "run-1")
     store.require_current_schema()
-    migrations = Path(shutil.copytree(warehouse.MIGRATIONS, tmp_path / "migrations"))
+    migrations = Path(shutil.copytree(MIGRATIONS, tmp_path / "migrations"))
     (migrations / f"{NEWEST + 1:04}_added.sql").write_text("create table ref.colour (name varchar);")
     newer = Store(store.database, migrations)
     assert served(newer) == "run-1"

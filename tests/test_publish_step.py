@@ -31,7 +31,9 @@ from resources.audit import evidence
 from resources.audit.evidence import Cell
 from resources.check_result import CheckResult
 from resources.identity_rules import FACTS, Caller, Expectation
-from resources.store.store import MIGRATIONS, Store, WarehouseError
+from resources.store.errors import WarehouseError
+from resources.store.migrations import MIGRATIONS
+from resources.store.store import Store
 
 RUN = "run-1"
 SETTINGS = Settings()

@@ -12,8 +12,10 @@ from pipelines.models.build import SCHEMAS
 from pipelines.publishing.naming import CATALOG_CLASHES, name_warning
 from pipelines.report.writing import report_path
 from pipelines.settings import DEMO_DATABASE, Settings
-from resources.store import store as warehouse
-from resources.store.store import CARRY_ON_POINTS, FAULT_POINTS, FORMER_NAME, PUBLISHED_NAME, Store, WarehouseError
+from resources.store.errors import WarehouseError
+from resources.store.paths import FORMER_NAME, PUBLISHED_NAME
+from resources.store.process import CARRY_ON_POINTS, FAULT_POINTS, PROCESS
+from resources.store.store import Store
 
 SWAPPED = FAULT_POINTS.index("publish.swapped")
 PUBLISHING = tuple(point for point in FAULT_POINTS if point.startswith("publish."))
@@ -103,7 +105,7 @@ def test_at_no_point_of_publishing_or_rollback_the_names_lead_to_different_versi
         assert one == other, point
         seen.append((point, one))
 
-    monkeypatch.setattr(warehouse, "fault_point", look)
+    monkeypatch.setattr(PROCESS, "fault_hook", look)
     night(store, "run-2")
     store.rollback()
     assert ("publish.linked", "cmdb-run-1.duckdb") in seen

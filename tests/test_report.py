@@ -31,7 +31,8 @@ from pipelines.report.assets import report
 from pipelines.report.figures import QUERIES, Figure, ask, read_queries
 from pipelines.report.writing import MOST_BYTES, report_path, write_report
 from pipelines.settings import Settings
-from resources.store.store import Store, WarehouseError
+from resources.store.errors import WarehouseError
+from resources.store.store import Store
 from resources.warehouse import Warehouse
 
 pytestmark = pytest.mark.large

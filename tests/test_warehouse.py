@@ -25,13 +25,15 @@ from faults.ground import DATABASE
 from pipelines.cli.servicenow import export_to
 from pipelines.collection.landing import LandingWriter
 from pipelines.models.build import read_models
-from resources.store import rollback_journal
-from resources.store import store as warehouse
-from resources.store.store import LockHeld, Store, WarehouseError
+from resources.store import lock, rollback_journal
+from resources.store.engine import STORAGE_VERSION
+from resources.store.errors import LockHeld, WarehouseError
+from resources.store.migrations import MIGRATIONS
+from resources.store.store import Store
 from simulator.client import Simulator
 
 ROOT = Path(__file__).resolve().parent.parent
-NEWEST = len(list(warehouse.MIGRATIONS.glob("*.sql")))
+NEWEST = len(list(MIGRATIONS.glob("*.sql")))
 
 
 @pytest.fixture
@@ -128,7 +130,7 @@ def test_another_process_of_the_same_run_is_waited_for(store: Store) -> None:
 
 
 def test_the_wait_for_the_same_run_ends(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(warehouse, "SAME_RUN_WAIT", 0.3)
+    monkeypatch.setattr(lock, "SAME_RUN_WAIT", 0.3)
     with process(HOLDER, str(store.database), "run-1"), pytest.raises(LockHeld, match="run-1"):
         store.hold("run-1", "nightly")
 
@@ -339,7 +341,7 @@ def test_folders_of_a_group_and_ones_like_tmp_are_ordinary(store: Store, rights:
 def test_a_file_system_without_rights_is_ordinary(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     store.folder.mkdir()
     store.folder.chmod(0o777)
-    monkeypatch.setattr(warehouse, "_keeps_rights", lambda folder: False)
+    monkeypatch.setattr(lock, "keeps_rights", lambda folder: False)
     store.hold("run-1", "nightly")
 
 
@@ -449,7 +451,7 @@ def broken_off(store: Store, pages: int) -> bytes:
     for ending in ("", ".wal"):
         shutil.copyfile(f"{store.working}{ending}", f"{aside}{ending}")
     with duckdb.connect() as connection:
-        connection.execute(f"attach '{aside}' as aside (storage_version '{warehouse.STORAGE_VERSION}')")
+        connection.execute(f"attach '{aside}' as aside (storage_version '{STORAGE_VERSION}')")
         connection.execute("detach aside")
     after = aside.read_bytes()
     aside.unlink()
@@ -486,7 +488,7 @@ def test_blocks_are_not_put_back_into_a_file_that_has_gone_on(store: Store) -> N
     kept = store.folder / ".cmdb.work.journal"
     assert kept.exists()
     with duckdb.connect() as connection:
-        connection.execute(f"attach '{store.working}' as other (storage_version '{warehouse.STORAGE_VERSION}')")
+        connection.execute(f"attach '{store.working}' as other (storage_version '{STORAGE_VERSION}')")
         connection.execute("delete from other.audit.run")
         connection.execute("detach other")
     after = store.working.read_bytes()
@@ -513,7 +515,7 @@ def test_a_name_in_our_sql_is_never_a_python_variable(store: Store) -> None:
 @pytest.fixture
 def migrations(tmp_path: Path) -> Path:
     """A copy of the real migrations, to change."""
-    return Path(shutil.copytree(warehouse.MIGRATIONS, tmp_path / "migrations"))
+    return Path(shutil.copytree(MIGRATIONS, tmp_path / "migrations"))
 
 
 def add(folder: Path, sql: str, number: int = NEWEST + 1) -> Path:
@@ -549,7 +551,7 @@ def test_migrations_are_recorded_with_their_hash(store: Store) -> None:
     store.hold("run-1", "nightly")
     with store.read() as connection:
         rows = connection.execute("select number, name, sha256 from audit.schema_migration order by number").fetchall()
-    files = sorted(warehouse.MIGRATIONS.glob("*.sql"))
+    files = sorted(MIGRATIONS.glob("*.sql"))
     assert rows == [
         (number, path.name, hashlib.sha256(path.read_bytes()).hexdigest()) for number, path in enumerate(files, start=1)
     ]
@@ -892,7 +894,7 @@ def test_an_empty_folder_of_migrations_is_refused(store: Store, tmp_path: Path) 
     assert refused.value.exit_code == 2
 
 
-@pytest.mark.parametrize("path", sorted(warehouse.MIGRATIONS.glob("*.sql")), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", sorted(MIGRATIONS.glob("*.sql")), ids=lambda path: path.name)
 def test_migrations_leave_the_transaction_to_us(path: Path) -> None:
     statements = re.sub(r"--.*|'(?:[^']|'')*'", "", path.read_text(encoding="utf-8"))
     assert not re.search(r"\b(begin|commit|rollback|checkpoint)\b", statements, re.IGNORECASE)
@@ -1060,7 +1062,7 @@ def is_harmless(name: str) -> bool:
 
 
 def fault(node: ast.AST) -> str:
-    """What only `resources.store.store` may do: open DuckDB, or read or copy its files."""
+    """What only `resources.store` may do: open DuckDB, or read or copy its files."""
     match node:
         case ast.Attribute(value=ast.Name(id="duckdb"), attr=name):
             return "" if is_harmless(name) else f"duckdb.{name}"
@@ -1114,13 +1116,21 @@ def test_the_scan_lets_types_and_errors_pass() -> None:
     assert not faults("shutil.copyfile(REPOSITORY / 'dagster.yaml', home / 'dagster.yaml')")
 
 
+STORE = ROOT / "resources" / "store"
+
+
 def test_only_the_warehouse_opens_or_copies_database_files() -> None:
     modules = [
         path
         for folder in ("resources", "pipelines", "simulator")
         for path in (ROOT / folder).rglob("*.py")
-        if path != ROOT / "resources" / "store" / "store.py"
+        if not path.is_relative_to(STORE)
     ]
     assert modules
     found = {str(path.relative_to(ROOT)): faults(path.read_text(encoding="utf-8")) for path in modules}
     assert {path: lines for path, lines in found.items() if lines} == {}
+
+
+def test_in_the_warehouse_one_module_opens_duckdb() -> None:
+    opening = {path.name for path in STORE.glob("*.py") if "duckdb.connect" in faults(path.read_text(encoding="utf-8"))}
+    assert opening == {"engine.py"}

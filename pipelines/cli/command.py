@@ -76,7 +76,7 @@ def plainly(command: Callable[P, None]) -> Callable[P, None]:
         # Imported here: it loads Dagster and DuckDB, which `cmdb policy` and `cmdb --help` do not need.
         from resources.aws.credentials import AwsConfigError
         from resources.roles import IdentityRefused
-        from resources.store.store import WarehouseError
+        from resources.store.errors import WarehouseError
 
         try:
             command(*args, **kwargs)

@@ -29,7 +29,7 @@ def keeping_records(home: Path) -> Iterator[None]:
     # Imported here: the commands that need no Dagster come by, too.
     from sqlalchemy.exc import DBAPIError
 
-    from resources.store.store import WarehouseError
+    from resources.store.errors import WarehouseError
 
     try:
         yield

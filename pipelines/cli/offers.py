@@ -10,7 +10,8 @@ from click.shell_completion import CompletionItem
 
 from pipelines.catalogue.registry import listings
 from pipelines.plain_text import plain
-from resources.store.store import Store, WarehouseError
+from resources.store.errors import WarehouseError
+from resources.store.store import Store
 
 OFFERED = 60
 """So many rows of the published file at most: more than a screen of them helps nobody."""

@@ -45,7 +45,8 @@ def judge_identities(settings: Settings) -> tuple[tuple[CheckResult, ...], str]:
     from pipelines.roles import aws_roles, code_version
     from resources.audit import evidence
     from resources.roles import Management
-    from resources.store.store import Store, WarehouseError
+    from resources.store.errors import WarehouseError
+    from resources.store.store import Store
 
     management = aws_roles(settings)["management"]
     assert isinstance(management, Management), "the resource of the role management"

@@ -7,7 +7,7 @@ import click
 from pipelines.cli.command import Command, demo_option, json_option, offering, plainly, print_json, say, store_of
 
 if TYPE_CHECKING:
-    from resources.store.store import Version
+    from resources.store.versions import Version
 
 
 @click.command(cls=Command)

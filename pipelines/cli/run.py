@@ -135,7 +135,7 @@ def run_nightly(
 
 
 def _failed_rules(store: "Store", run_id: str, severity: str) -> list[str]:
-    from resources.store.store import WarehouseError
+    from resources.store.errors import WarehouseError
 
     try:
         with store.read() as connection:
@@ -149,7 +149,7 @@ def _warnings(store: "Store", run_id: str) -> list[str]:
     """What the rules warn of: of untrusted cells one sentence for each cause, not one for each listing."""
     from pipelines.collection.storing import NO_SILENT_ZERO
     from pipelines.trust import untrusted
-    from resources.store.store import WarehouseError
+    from resources.store.errors import WarehouseError
 
     try:
         with store.read() as connection:

@@ -91,7 +91,7 @@ def export_to(folder: Path, store: "Store") -> Exported:
         ExportError: the folder cannot be written to. What stood there stands.
         WarehouseError: nothing is published yet.
     """
-    from resources.store.store import make_folder
+    from resources.store.files import make_folder
 
     try:
         with store.published() as connection, ExitStack() as written:

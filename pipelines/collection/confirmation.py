@@ -25,7 +25,9 @@ from resources.aws.listing import Listing
 from resources.aws.messages import Identity, TrailEvents
 from resources.contract import Role
 from resources.roles import AwsRole, Workload
-from resources.store.store import Store, explained, make_folder
+from resources.store.errors import explained
+from resources.store.files import make_folder
+from resources.store.store import Store
 
 TRAIL_KEEPS = timedelta(days=89)
 """How far back CloudTrail's event history is asked; it keeps ninety days."""

@@ -21,7 +21,8 @@ from resources.aws.distinct import EachOnce
 from resources.aws.errors import Failed
 from resources.aws.listing import Listing
 from resources.contract import Role
-from resources.store.store import explained, make_folder
+from resources.store.errors import explained
+from resources.store.files import make_folder
 
 RECORDS = "records.ndjson"
 CELLS = "cells.ndjson"

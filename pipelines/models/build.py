@@ -48,7 +48,8 @@ from pipelines.trust import ages, outcomes
 from pipelines.trust.gate import GATE_TAG, open_gate, refusing, stop_where_blocked
 from resources import release
 from resources.audit import evidence
-from resources.store.store import Store, make_folder
+from resources.store.files import make_folder
+from resources.store.store import Store
 from resources.warehouse import Warehouse
 
 Materialization = Literal["collected", "accumulated", "table", "state", "history", "log", "view"]

@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from pipelines.settings import WAREHOUSE_FOLDER
-from resources.store.store import Store, permitted
+from resources.store.files import permitted
+from resources.store.store import Store
 
 SEED = WAREHOUSE_FOLDER / "ref" / "fx_rate.csv"
 

@@ -22,7 +22,8 @@ from pipelines.settings import Settings
 from pipelines.trust import ages, publish_rules
 from pipelines.trust.gate import GATE_TAG, cell_states, open_gate, refuse, refusing
 from resources.audit import evidence, paid_requests
-from resources.store.store import Store, WarehouseError
+from resources.store.errors import WarehouseError
+from resources.store.store import Store
 from resources.warehouse import Warehouse
 
 RUN_RECORDS_KEPT = timedelta(days=30)

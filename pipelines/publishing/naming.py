@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from pipelines.models.build import SCHEMAS
-from resources.store.store import FORMER_NAME, PUBLISHED_NAME, Store
+from resources.store.paths import FORMER_NAME, PUBLISHED_NAME
+from resources.store.store import Store
 
 CATALOG_CLASHES = {*SCHEMAS, "audit", "information_schema"}
 """Schemas of a published file. DuckDB's clients refuse to query one of these in a file of the same name."""

@@ -10,7 +10,8 @@ import duckdb
 from pipelines.errors import SqlFileError
 from pipelines.models.sql_files import read_header
 from resources import release
-from resources.store.store import Store, WarehouseError
+from resources.store.errors import WarehouseError
+from resources.store.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,7 +10,10 @@ from pathlib import Path
 from pipelines.charts.drawing import DrawingError
 from pipelines.report.figures import ask
 from pipelines.report.page import render
-from resources.store.store import Store, WarehouseError, permitted, release_memory
+from resources.store.engine import release_memory
+from resources.store.errors import WarehouseError
+from resources.store.files import permitted
+from resources.store.store import Store
 
 MOST_BYTES = 2_000_000
 

@@ -24,7 +24,8 @@ from resources.check_result import CheckResult, Severity
 from resources.contract import ContractViolation
 from resources.release import ProductFileError
 from resources.roles import AwsRole, IdentityRefused
-from resources.store.store import Store, WarehouseError
+from resources.store.errors import WarehouseError
+from resources.store.store import Store
 from resources.warehouse import Warehouse
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from resources.aws.listing import ZeroSense
 from resources.check_result import CheckResult
 from resources.contract import Role
 from resources.identity_rules import Caller, Expectation
-from resources.store.store import WarehouseError
+from resources.store.errors import WarehouseError
 
 if TYPE_CHECKING:
     import duckdb

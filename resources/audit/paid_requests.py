@@ -23,7 +23,9 @@ from pathlib import Path
 from resources.aws.errors import Failed
 from resources.aws.messages import REQUEST_LIMIT
 from resources.aws.meter import PRICES_USD
-from resources.store.store import Store, WarehouseError, explained, make_folder, permitted
+from resources.store.errors import WarehouseError, explained
+from resources.store.files import make_folder, permitted
+from resources.store.store import Store
 
 FOLDER = "paid_requests"
 

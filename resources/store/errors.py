@@ -1,0 +1,125 @@
+"""What can go wrong with a warehouse, as sentences: which file, what stays as it was, and what to do.
+
+Knows how DuckDB and the file system word their errors; opens nothing.
+"""
+
+import errno
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+
+LOCK_CONFLICT = "Could not set lock on file"
+"""How DuckDB's error begins where another process has a file open."""
+
+
+class WarehouseError(Exception):
+    """The warehouse cannot be used: what is wrong, and what to do.
+
+    Attributes:
+        exit_code: 2 where a setting or the installation has to change, else 1.
+    """
+
+    def __init__(self, message: str, exit_code: int = 1):
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+class LockHeld(WarehouseError):
+    """Another run works on this warehouse."""
+
+
+def sentence_of(error: Exception, path: Path) -> WarehouseError | None:
+    """What an error of DuckDB or the file system means to the reader; None where it is not about the file."""
+    text = str(error)
+    if LOCK_CONFLICT in text:
+        pid = re.search(r"\(PID (\d+)\)", text)
+        who = f"Process {pid.group(1)}" if pid else "Another process"
+        return WarehouseError(
+            f"{who} has {path} open, and DuckDB allows one writer or many readers. Nothing was changed. "
+            "Close it there (to look at data, open the published file instead: it is never locked), then run "
+            "again."
+        )
+    code = error.errno if isinstance(error, OSError) else None
+    if code in (errno.ENOSPC, errno.EDQUOT) or "No space left on device" in text or "Disk quota" in text:
+        return WarehouseError(
+            f"The disk of {path.parent} is full. What is published stays as it was. Make room there, then run again."
+        )
+    if code in (errno.EROFS, errno.EACCES, errno.EPERM) or "Read-only file system" in text:
+        return WarehouseError(
+            f"{path.parent} cannot be written. Nothing was changed. Give this user the right to write there, "
+            "or set CMDB_DATABASE to a file in a folder that can be written.",
+            exit_code=2,
+        )
+    if code in (errno.ENOTDIR, errno.EEXIST, errno.EISDIR, errno.ELOOP):
+        return WarehouseError(
+            f"{path.parent} is not a folder. Set CMDB_DATABASE to a file in a folder that can be written.",
+            exit_code=2,
+        )
+    if code is not None:
+        return WarehouseError(f"{path} cannot be used: {os.strerror(code)}. What is published stays as it was.")
+    damaged = ("not a valid DuckDB database", "Corrupt database", "checksum", "database has been invalidated")
+    if any(words in text for words in damaged):
+        return WarehouseError(
+            f"{path} is damaged or not a DuckDB file ({first_line(text)}). What is published stays as it "
+            "was. Move the damaged file away: where a version is published, the next run starts from that."
+        )
+    if "newer version of DuckDB" in text or "storage version" in text:
+        return WarehouseError(
+            f"{path} was written for a newer DuckDB than {duckdb.__version__}. Nothing was changed. Install "
+            "the pinned requirements, then run again.",
+            exit_code=2,
+        )
+    if re.search(r"Cannot open file|Permission denied", text) and str(path) in text:
+        return WarehouseError(f"{path} cannot be opened: {first_line(text)}.", exit_code=2)
+    return None
+
+
+def first_line(text: str) -> str:
+    """What an error of DuckDB says in its first line, to stand inside a sentence."""
+    return text.strip().splitlines()[0].removeprefix("IO Error: ").rstrip(".!") if text.strip() else "no reason given"
+
+
+@contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """Around work on a file or folder of the warehouse: what the disk or DuckDB says of it is put into our words.
+
+    Raises:
+        WarehouseError: the disk is full or cannot be written, or the file is damaged, locked or too new.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        _raise_interruption(error)
+        raise
+    except (OSError, duckdb.Error) as error:
+        sentence = sentence_of(error, path)
+        if sentence is None:
+            raise
+        raise sentence from error
+
+
+def _raise_interruption(error: RuntimeError) -> None:
+    """Raise what Python itself raises when somebody interrupts, where DuckDB was at a query."""
+    if "Query interrupted" in str(error):
+        raise KeyboardInterrupt from None
+
+
+@contextmanager
+def own_statements(path: Path) -> Iterator[None]:
+    """Around the caller's own statements: only what DuckDB says about the file is put into our words."""
+    try:
+        yield
+    except RuntimeError as error:
+        _raise_interruption(error)
+        raise
+    except duckdb.Error as error:
+        text = str(error)
+        if "No space left" in text or "Corrupt database" in text or "has been invalidated" in text:
+            sentence = sentence_of(error, path)
+            if sentence is not None:
+                raise sentence from error
+        raise

@@ -1,0 +1,124 @@
+"""The schema of a warehouse: numbered SQL files, each applied once, in order, whole or not at all."""
+
+import hashlib
+import re
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from resources import release
+from resources.installation import SQL_FOLDER
+from resources.store.errors import WarehouseError, first_line, sentence_of
+from resources.store.paths import Paths
+from resources.store.process import fault_point
+
+MIGRATIONS = SQL_FOLDER / "migrations"
+
+_MIGRATION_NAME = re.compile(r"(\d{4})_[a-z0-9_]+\.sql")
+
+
+@dataclass(frozen=True)
+class Migration:
+    """One SQL file, with the hash by which a later change of it is noticed."""
+
+    number: int
+    name: str
+    sql: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Migrator:
+    """Brings files of one warehouse up to the schema of this version of the product."""
+
+    paths: Paths
+    migrations: Path = MIGRATIONS
+
+    def known(self) -> list[Migration]:
+        """The migrations of this version of the product, in order.
+
+        Raises:
+            WarehouseError: the folder lacks some of them (exit code 2).
+        """
+        if self.migrations == MIGRATIONS:
+            try:
+                release.require("warehouse/migrations")
+            except release.ProductFileError as error:
+                raise WarehouseError(str(error), exit_code=2) from error
+        found: list[Migration] = []
+        for path in sorted(self.migrations.glob("[!.]*.sql")):
+            match = _MIGRATION_NAME.fullmatch(path.name)
+            if match is None or int(match.group(1)) != len(found) + 1:
+                raise WarehouseError(
+                    f"{path} is not migration {len(found) + 1:04}: the files are numbered from 0001 without "
+                    "gaps, as in 0001_name.sql. Nothing was changed. Restore the folder from the repository.",
+                    exit_code=2,
+                )
+            data = path.read_bytes()
+            found.append(Migration(len(found) + 1, path.name, data.decode(), hashlib.sha256(data).hexdigest()))
+        if not found:
+            raise WarehouseError(
+                f"{self.migrations} holds no migrations, so the schema is unknown. Nothing was changed. Run "
+                "from a complete checkout.",
+                exit_code=2,
+            )
+        return found
+
+    def pending(self, connection: duckdb.DuckDBPyConnection) -> list[Migration]:
+        """Migrations that this file has not had.
+
+        Raises:
+            WarehouseError: the file had others than this version of the product knows.
+        """
+        migrations = self.known()
+        had = applied(connection)
+        if len(had) > len(migrations):
+            raise WarehouseError(
+                f"{self.paths.database} has schema {len(had)}, and this version of the product knows "
+                f"{len(migrations)}. Nothing was changed. Use the newer version that made it, or roll back "
+                "to a version published before.",
+                exit_code=2,
+            )
+        for (name, sha256), migration in zip(had, migrations, strict=False):
+            if (name, sha256) != (migration.name, migration.sha256):
+                what = "was changed after it was applied" if name == migration.name else "is missing"
+                raise WarehouseError(
+                    f"Migration {name} {what}: {self.paths.database} was made by another text of it. Nothing was "
+                    f"changed. Restore {name} in {self.migrations} from the repository, and put changes into "
+                    "a new migration.",
+                    exit_code=2,
+                )
+        return migrations[len(had) :]
+
+    def migrate(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Apply what an attached file has not had."""
+        for migration in self.pending(connection):
+            fault_point("migration.begun")
+            connection.execute("begin")
+            try:
+                connection.execute(migration.sql)
+                connection.execute(
+                    "insert into audit.schema_migration (number, name, sha256, applied_at) values (?, ?, ?, now())",
+                    [migration.number, migration.name, migration.sha256],
+                )
+                fault_point("migration.applied")
+                connection.execute("commit")
+            except duckdb.Error as error:
+                with suppress(duckdb.Error):
+                    connection.execute("rollback")
+                raise sentence_of(error, self.paths.working) or WarehouseError(
+                    f"Migration {migration.name} failed and was taken back: {first_line(str(error))}. The "
+                    "file is as it was before it. Correct the migration, then run again.",
+                    exit_code=2,
+                ) from error
+            fault_point("migration.committed")
+
+
+def applied(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, str]]:
+    """Name and SHA-256 of the migrations that a file has had, in order; none in an empty file."""
+    try:
+        return connection.execute("select name, sha256 from audit.schema_migration order by number").fetchall()
+    except duckdb.CatalogException:
+        return []

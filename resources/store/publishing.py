@@ -1,0 +1,210 @@
+"""Publishing: what the working file holds becomes a version of its own that analysts read, whole or not at all."""
+
+import glob
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from resources.store.engine import CATALOG, as_one, close_read_only, open_read_only
+from resources.store.errors import WarehouseError, explained, own_statements
+from resources.store.files import (
+    copy,
+    make_folder,
+    not_open_here,
+    permitted,
+    private_files,
+    refuse_log_of,
+    remove,
+    sync,
+)
+from resources.store.lock import Lock
+from resources.store.migrations import Migrator, applied
+from resources.store.paths import Paths, with_wal
+from resources.store.process import fault_point
+from resources.store.versions import Links, Version, Versions
+from resources.store.working import WorkingFile
+
+
+@dataclass(frozen=True)
+class Publisher:
+    """Makes versions of one warehouse and removes old ones, under its lock."""
+
+    paths: Paths
+    lock: Lock
+    working: WorkingFile
+    links: Links
+    versions: Versions
+
+    def publish(
+        self,
+        run_id: str,
+        verify: Callable[[duckdb.DuckDBPyConnection], None],
+        seal: Callable[[duckdb.DuckDBPyConnection], None] | None = None,
+    ) -> Version:
+        """Make what the working file holds the published version, whole or not at all.
+
+        Args:
+            run_id: the run, which holds the lock.
+            verify: gets a read-only connection to the copy, which cannot read anything else; what it raises
+                stops the publishing and is raised here.
+            seal: gets a connection that writes the copy before that, in one transaction: for what is true of it
+                only when it is published, so that the working file never says so of a run that was killed.
+
+        Raises:
+            WarehouseError: the lock is not held, a connection is open, the disk is full, or a plain file
+                stands where the symlink belongs. The published version is as it was.
+        """
+        self.lock.require_held(run_id)
+        name = f"{self.paths.stem}-{run_id}.duckdb"
+        part = self.paths.versions_folder / f".{self.paths.stem}-{run_id}.part"
+        with self.working.door(wait=False), private_files():
+            try:
+                with explained(self.paths.working):
+                    self.links.refuse_plain_file()
+                    fault_point("publish.begun")
+                    self._checkpoint()
+                with explained(part):
+                    make_folder(self.paths.versions_folder)
+                    for path in with_wal(part):
+                        remove(path)
+                    copy(self.paths.working, part)
+                    fault_point("publish.copied")
+                if seal is not None:
+                    self._seal(part, seal)
+                fault_point("publish.sealed")
+                refuse_log_of(part)
+                self._verify(part, verify)
+                fault_point("publish.verified")
+                with explained(part):
+                    part.chmod(permitted(0o440))
+                    sync(part)
+                    version = self.paths.versions_folder / name
+                    self.versions.pending_mark(version).touch()
+                    with not_open_here(version):
+                        part.rename(version)
+                    sync(self.paths.versions_folder)
+                    fault_point("publish.versioned")
+                    self.links.point_at(name)
+                    self.versions.settle(version)
+            except BaseException:
+                with suppress(OSError):
+                    for path in with_wal(part):
+                        remove(path)
+                    self.versions.settle(self.paths.versions_folder / name)
+                raise
+        self.versions.prune()
+        fault_point("publish.pruned")
+        return self.versions.named(name)
+
+    def _checkpoint(self) -> None:
+        """Bring everything into the one file that is copied."""
+        with self.working.attached(writable=True) as connection:
+            self.working.migrator.migrate(connection)
+            connection.execute(f"checkpoint {CATALOG}")
+            fault_point("publish.checkpointed")
+        fault_point("publish.detached")
+        refuse_log_of(self.paths.working)
+
+    def _seal(self, part: Path, seal: Callable[[duckdb.DuckDBPyConnection], None]) -> None:
+        with self.working.attached(writable=True, file=part) as connection, own_statements(part), as_one(connection):
+            seal(connection)
+
+    def _verify(self, part: Path, verify: Callable[[duckdb.DuckDBPyConnection], None]) -> None:
+        with explained(part):
+            connection = open_read_only(part, self.paths.spill)
+        try:
+            verify(connection)
+        finally:
+            close_read_only(part, connection)
+
+    def tidy(self) -> None:
+        """Remove what a killed run left half done. Only under the lock: what is found belongs to nobody."""
+        self.links.carry_on()
+        stem = glob.escape(self.paths.stem)
+        for mark in self.paths.versions_folder.glob(f".{stem}-*.duckdb.pending"):
+            self.versions.settle(mark.with_name(mark.name.removeprefix(".").removesuffix(".pending")))
+        left = [
+            *self.paths.versions_folder.glob(f".{stem}-*.part*"),
+            # A file that never changes has no log; one beside it would break everybody who opens it.
+            *self.paths.versions_folder.glob(f"{stem}-*.duckdb.wal"),
+            *self.paths.folder.glob(f".{stem}.work.part*"),
+            *self.paths.folder.glob(f".{stem}.work.journal.part"),
+            *self.paths.folder.glob(f".{stem}.link-*"),
+            *self.paths.folder.glob(f".{stem}.spill*"),
+        ]
+        for path in left:
+            remove(path)
+
+
+@dataclass(frozen=True)
+class PublishedFile:
+    """What analysts read of one warehouse, opened so that it cannot be changed."""
+
+    paths: Paths
+    migrator: Migrator
+
+    @contextmanager
+    def opened(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A read-only connection to the published version, safe to hand to a person's SQL, in UTC.
+
+        It can read that one file and nothing else of the machine, and stays on it when another version is
+        published meanwhile.
+
+        Raises:
+            WarehouseError: nothing is published yet, or the version is missing or damaged.
+        """
+        path, connection = self._open()
+        try:
+            with own_statements(path):
+                yield connection
+        finally:
+            close_read_only(path, connection)
+
+    def _open(self) -> tuple[Path, duckdb.DuckDBPyConnection]:
+        for attempt in range(3):
+            serving = self.paths.serving
+            if not os.path.lexists(serving):
+                raise WarehouseError(f"Nothing is published at {self.paths.database} yet. Run `cmdb nightly` first.")
+            path = serving.resolve()
+            with explained(path):
+                try:
+                    return path, open_read_only(path)
+                except duckdb.IOException:
+                    # Pruned between the look and the opening: the symlink points to a newer one by now.
+                    if path.exists() or attempt == 2:
+                        if path.exists():
+                            raise
+                        break
+        raise WarehouseError(
+            f"{self.paths.database} points to {path.name}, which is missing. Choose another version with `cmdb "
+            "rollback VERSION`, or run `cmdb nightly`."
+        )
+
+    def schema(self) -> int:
+        """Number of the newest migration in the published version."""
+        with self.opened() as connection:
+            return len(applied(connection))
+
+    def require_current_schema(self) -> None:
+        """Refuse to go on where the published version has another schema than this version of the product.
+
+        Raises:
+            WarehouseError: it has.
+        """
+        schema, known = self.schema(), len(self.migrator.known())
+        if schema < known:
+            raise WarehouseError(
+                f"The published version of {self.paths.database} has schema {schema}, and this version of the "
+                f"product needs {known}. Nothing was changed. Run `cmdb nightly`, which brings it up to date "
+                "and publishes."
+            )
+        if schema > known:
+            raise WarehouseError(
+                f"The published version of {self.paths.database} has schema {schema}, and this version of the "
+                f"product knows {known}. Use the newer version of the product, or `cmdb rollback`.",
+                exit_code=2,
+            )

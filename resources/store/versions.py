@@ -1,0 +1,169 @@
+"""The published versions of a warehouse, and the links by which analysts find the current one.
+
+A published file never changes: a new night is a new file, and a symlink swapped onto it.
+"""
+
+import glob
+import hashlib
+import os
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from resources.store.errors import WarehouseError, explained
+from resources.store.files import not_open_here, remove, sync
+from resources.store.paths import FORMER_NAME, PUBLISHED_NAME, Paths, is_link_to
+from resources.store.process import fault_point
+
+KEEP = 3
+"""Published versions that stay on disk."""
+
+
+@dataclass(frozen=True)
+class Version:
+    """One published file.
+
+    Attributes:
+        name: its file name, `cmdb-<run>.duckdb`.
+        published_at: when it was copied from the working file.
+        is_current: whether analysts read it when they open the warehouse now.
+    """
+
+    name: str
+    path: Path
+    run_id: str
+    published_at: datetime
+    is_current: bool
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of the file, hexadecimal; read anew at every call.
+
+        Raises:
+            WarehouseError: this process has the file open in DuckDB.
+        """
+        with not_open_here(self.path), self.path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@dataclass(frozen=True)
+class Links:
+    """The names of what is published; only a run that holds the lock may change them."""
+
+    paths: Paths
+
+    def refuse_plain_file(self) -> None:
+        """Only a symlink is ever replaced: a file there was put by somebody, and may be the only one."""
+        for link in (self.paths.link, self.paths.folder / self.paths.database.name):
+            if link.exists() and not link.is_symlink():
+                raise WarehouseError(
+                    f"{link} is a file of its own, not the symlink to a published version: somebody put it "
+                    "there, and it is not overwritten. Nothing was published. Move it away, then run again.",
+                    exit_code=2,
+                )
+
+    def point_at(self, name: str, during: str = "publish") -> None:
+        """Swap the symlink, then let the former name follow it, which does nothing but the first time."""
+        self.refuse_plain_file()
+        self._swap(self.paths.link, Path(self.paths.versions_folder.name) / name, during)
+        former = self.paths.folder / FORMER_NAME
+        # A plain file of that name was put by somebody, and nothing needs its place.
+        is_free = former.is_symlink() or not former.exists()
+        if self.paths.has_two_names and is_free and not is_link_to(former, PUBLISHED_NAME):
+            self._swap(former, Path(PUBLISHED_NAME))
+        fault_point(f"{during}.followed")
+
+    def _swap(self, link: Path, target: Path, during: str = "") -> None:
+        """Make a symlink, or put it in the place of one, at once; relative, so that the folder can be moved.
+
+        On disk when this returns: the former name must never outlive a power cut that the present one did not.
+        """
+        temporary = self.paths.folder / f".{self.paths.stem}.link-{os.getpid()}"
+        remove(temporary)
+        temporary.symlink_to(target)
+        if during:
+            fault_point(f"{during}.linked")
+        temporary.replace(link)
+        if during:
+            fault_point(f"{during}.swapped")
+        sync(self.paths.folder)
+
+    def carry_on(self) -> None:
+        """Bring both names in step where an older release swapped the former one, before or since.
+
+        Killed anywhere in it, both names lead to that release's version, and the next run does it again.
+        """
+        if self.paths.serving != self.paths.link:
+            self.point_at(self.paths.serving.resolve().name, "carry_on")
+
+
+@dataclass(frozen=True)
+class Versions:
+    """The published files of one warehouse."""
+
+    paths: Paths
+
+    @staticmethod
+    def pending_mark(version: Path) -> Path:
+        """Stands beside a version from before it has its name until the link has been swapped onto it."""
+        return version.with_name(f".{version.name}.pending")
+
+    def settle(self, version: Path) -> None:
+        """Keep a version that the link was swapped onto; remove one that it was not, which nobody ever read."""
+        if self.pending_mark(version).exists():
+            if self.paths.link.resolve() != version.resolve():
+                remove(version)
+            remove(self.pending_mark(version))
+            # A mark that came back with a power cut would speak against a version that was rolled back since.
+            sync(self.paths.versions_folder)
+
+    def all(self) -> list[Version]:
+        """The published versions on disk, newest first; one that a killed run left without the link is none."""
+        current = self.paths.serving.resolve()
+        prefix = f"{self.paths.stem}-"
+        found = []
+        for path in self.paths.versions_folder.glob(f"{glob.escape(prefix)}*.duckdb"):
+            is_current = path.resolve() == current
+            if is_current or not self.pending_mark(path).exists():
+                # Another run may be pruning.
+                with suppress(FileNotFoundError):
+                    at = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+                    run_id = path.name.removeprefix(prefix).removesuffix(".duckdb")
+                    found.append(Version(path.name, path, run_id, at, is_current))
+        return sorted(found, key=lambda version: (version.published_at, version.name), reverse=True)
+
+    def named(self, name: str) -> Version:
+        """The version of a file's name."""
+        return next(version for version in self.all() if version.name == name)
+
+    def prune(self, keep: int = KEEP) -> None:
+        """Remove all but the newest versions, never the current one; it counts as one of those kept."""
+        others = [version for version in self.all() if not version.is_current]
+        with explained(self.paths.versions_folder):
+            for version in others[max(keep - 1, 0) :]:
+                version.path.unlink(missing_ok=True)
+
+    def choose(self, version: str | None) -> Version:
+        """The version to roll back to, by its name or its run; the one before the current where None.
+
+        Raises:
+            WarehouseError: there is no such version.
+        """
+        found = self.all()
+        names = ", ".join(v.name for v in found) or "none"
+        if version is None:
+            current = next((index for index, v in enumerate(found) if v.is_current), None)
+            if current is None or current + 1 >= len(found):
+                raise WarehouseError(
+                    f"There is no version before the current one of {self.paths.database}. Nothing was "
+                    f"changed. Versions on disk: {names}."
+                )
+            return found[current + 1]
+        match = [v for v in found if version in (v.name, v.run_id)]
+        if not match:
+            raise WarehouseError(
+                f"{self.paths.database} has no version {version}. Nothing was changed. Versions on disk: {names}.",
+                exit_code=2,
+            )
+        return match[0]
