@@ -26,6 +26,7 @@ from typing import Literal
 
 from faults import trials
 from faults.mutations import Mutant, numbered, python_mutants
+from faults.names import unknown_places, unknown_tests
 from faults.sql_mutations import embedded_mutants, rewritten, sql_mutants
 
 REPOSITORY = trials.REPOSITORY
@@ -80,6 +81,25 @@ class Target:
     what: str
     sources: tuple[Source, ...]
     tests: tuple[str, ...]
+
+    def require_names(self) -> None:
+        """Refuse a target that names what is not there: nothing of it would be changed, or nobody would notice.
+
+        Raises:
+            trials.TrialError: it does.
+        """
+        wrong = [
+            sentence
+            for source in self.sources
+            for sentence in (
+                *unknown_places(REPOSITORY, source.path, source.only),
+                *unknown_tests(REPOSITORY, source.tests or self.tests, source.once),
+            )
+        ]
+        if wrong:
+            raise trials.TrialError(
+                f"{' '.join(dict.fromkeys(wrong))} Nothing was tried. Correct the target in faults/mutants.py."
+            )
 
 
 TARGETS: Mapping[str, Target] = {
@@ -331,7 +351,11 @@ def judge(
         how: try all of which nothing current is known, only what survived until now, or none.
         every: try only each so-manieth of the file; of the others what is known counts.
         jobs: how many to try at once.
+
+    Raises:
+        trials.TrialError: the target names what is not there, or its tests fail over the unchanged product.
     """
+    target.require_names()
     began = time.monotonic()
     result = Result(name)
     alive: set[str] = set()
@@ -370,6 +394,12 @@ def judge(
         print(f"  explained without need, since it {what}: {key}", flush=True)
     result.seconds = time.monotonic() - began
     return result
+
+
+def unknown_explanations(explanations: Mapping[str, str]) -> list[str]:
+    """The files whose mutants are explained though no target changes them."""
+    changed = {source.path for target in TARGETS.values() for source in target.sources}
+    return sorted({key.partition(" ")[0] for key in explanations} - changed)
 
 
 def _elsewhere(name: str, key: str) -> bool:
@@ -486,6 +516,8 @@ def main() -> int:
         parser.error(f"There is no target {', '.join(unknown)}; there are {', '.join(TARGETS)}. Nothing was run.")
     with SURVIVORS.open("rb") as file:
         explanations: dict[str, str] = tomllib.load(file)
+    if unknown := unknown_explanations(explanations):
+        parser.error(f"faults/survivors.toml explains mutants that no target makes: {', '.join(unknown)}.")
     results = []
     with tempfile.TemporaryDirectory(prefix="cmdb-mutants-", ignore_cleanup_errors=True) as folder:
         os.environ["HOME"] = folder

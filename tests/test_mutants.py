@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -196,6 +197,7 @@ def target(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Target:
     monkeypatch.setattr(mutants, "STATE", tmp_path / "state")
     monkeypatch.setattr(mutants, "REPOSITORY", tmp_path)
     (tmp_path / "test_small.py").write_text("def test_it():\n    assert f()\n\ndef test_other():\n    pass\n")
+    (tmp_path / "small.py").write_text("def f():\n    a, c\n")
     monkeypatch.setattr(Source, "mutants", lambda self: [KILLED, ALIVE])
     monkeypatch.setattr(Source, "rewritten", lambda self: None)
     known = trials.Known({"test_small.py::test_it": 0.1}, {"test_small.py::test_it": {"small.py:f"}})
@@ -259,6 +261,45 @@ def test_only_each_so_manieth_is_tried_where_that_is_wanted(target: Target, tmp_
     assert (found.count, found.killed, found.untried, found.survivors) == (2, 1, 1, [])
     assert judge("small", target, {}, tmp_path).survivors == [ALIVE]
     assert judge("small", target, {}, tmp_path, every=2).survivors == [ALIVE]
+
+
+NAMED = {
+    "a file": (Source("gone.py"), "There is no file gone.py."),
+    "a function": (Source("small.py", ("f", "gone")), "small.py has no function or class gone."),
+    "a method": (Source("small.py", ("A.g", "A.gone")), "small.py has no function or class A.gone."),
+    "a column": (
+        Source("q.sql", ("told.b", "told.gone")),
+        "q.sql has no column or query told.gone that could be changed.",
+    ),
+    "a file of tests": (Source("small.py", tests=("test_gone.py",)), "There is no file test_gone.py."),
+    "a test": (
+        Source("small.py", tests=("test_small.py::test_it[a-1]", "test_small.py::test_gone[a]")),
+        "test_small.py has no function or class test_gone.",
+    ),
+    "what is kept": (Source("small.py", once="test_small:ready"), "test_small.py has no function or class ready."),
+    "where it is kept": (Source("small.py", once="gone:ready"), "There is no file gone.py."),
+}
+
+
+@pytest.mark.parametrize("what", NAMED)
+def test_a_target_that_names_what_is_not_there_fails(target: Target, tmp_path: Path, what: str) -> None:
+    (tmp_path / "small.py").write_text("def f():\n    a, c\n\nclass A:\n    def g(self):\n        pass\n")
+    (tmp_path / "q.sql").write_text("with told as (select a = 1 as b from t) select b from told")
+    source, sentence = NAMED[what]
+    with pytest.raises(trials.TrialError) as raised:
+        judge("small", Target("what is small", (source,), target.tests), {}, tmp_path, "none")
+    assert str(raised.value) == f"{sentence} Nothing was tried. Correct the target in faults/mutants.py."
+
+
+@pytest.mark.parametrize("name", mutants.TARGETS)
+def test_what_the_targets_name_is_there(name: str) -> None:
+    mutants.TARGETS[name].require_names()
+
+
+def test_no_explanation_is_of_a_file_that_no_target_changes() -> None:
+    explained = tomllib.loads(mutants.SURVIVORS.read_text(encoding="utf-8"))
+    assert mutants.unknown_explanations(explained) == []
+    assert mutants.unknown_explanations({"pipelines/gone.py f: a → b": "so", **explained}) == ["pipelines/gone.py"]
 
 
 def test_the_page_counts_and_gives_every_reason() -> None:
