@@ -27,8 +27,8 @@ from pipelines.models.build import believed_cells
 from pipelines.publishing.retention import prune
 from pipelines.settings import Settings
 from pipelines.trust.gate import listing_verdicts
-from resources.audit import evidence
-from resources.audit.evidence import Accounts, Cell
+from resources.audit.cells import Cell, cell_line, load_cells
+from resources.audit.coverage import Accounts, standing
 from resources.store.store import Store
 
 REGIONS = 17
@@ -105,7 +105,7 @@ def ask(store: Store) -> dict[str, float]:
     return {
         "a gate of one listing": least(reading(lambda c: listing_verdicts(c, NAMES[:1], settings))),
         "a gate of all listings": least(reading(lambda c: listing_verdicts(c, NAMES, settings))),
-        "publishing: how old the answers are": least(reading(lambda c: evidence.standing(c, NAMES))),
+        "publishing: how old the answers are": least(reading(lambda c: standing(c, NAMES))),
         "a model: the cells whose rows it holds": least(reading(lambda c: believed_cells(c, NAMES[:1]))),
         "collection: what is known of a part": least(lambda: previous.earlier_cells(store, known, part)),
         "collection: which accounts were asked": least(lambda: previous.asked_accounts(store, known)),
@@ -116,7 +116,7 @@ def ask(store: Store) -> dict[str, float]:
 def nights_of(cells: int, folder: Path) -> Iterator[Callable[[Store, int], float]]:
     """Loads a night into a store, by its number; gives back seconds of CPU."""
     texts = {
-        name: "".join(json.dumps(evidence.cell_line(cell)) + "\n" for cell in made)
+        name: "".join(json.dumps(cell_line(cell)) + "\n" for cell in made)
         for name, made in night_of_cells(cells).items()
     }
     path = folder / "cells.ndjson"
@@ -131,7 +131,7 @@ def nights_of(cells: int, folder: Path) -> Iterator[Callable[[Store, int], float
             began = time.process_time()
             memory = LOADING_MEMORY + 8 * longest if len(written) > LOADED_AT_ONCE else None
             with store.transaction(memory) as connection:
-                evidence.load_cells(connection, [path], longest)
+                load_cells(connection, [path], longest)
             took += time.process_time() - began
         return took
 

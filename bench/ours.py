@@ -23,8 +23,8 @@ from pipelines.collection.state import StepState
 from pipelines.collection.step import ask
 from pipelines.roles import aws_roles, code_version
 from pipelines.settings import Settings, read_settings
-from resources.audit import evidence
-from resources.audit.evidence import Cell
+from resources.audit.cells import Cell
+from resources.audit.runs import record_run
 from resources.aws.listing import Listing
 from resources.contract import Role
 from resources.roles import AwsRole
@@ -91,7 +91,7 @@ def main() -> int:
     took: dict[str, float] = {}
     with store.holding(RUN, "bench"):
         with store.transaction() as connection:
-            evidence.record_run(connection, RUN, code_version())
+            record_run(connection, RUN, code_version())
         for listings in steps(wanted):
             began = time.monotonic()
             collect(store, roles, settings, listings, spoken, count)

@@ -35,8 +35,8 @@ from bench.work import Result
 from pipelines.collection.landing import LandingWriter
 from pipelines.models.build import Model, build, read_models
 from pipelines.publishing.retention import prune
-from resources.audit import evidence
-from resources.audit.evidence import Cell
+from resources.audit.cells import Cell, load_cells
+from resources.audit.runs import record_run
 from resources.aws.listing import GLOBAL_REGION
 from resources.store.store import Store
 
@@ -163,8 +163,8 @@ class Warehouse:
                 )  # fmt: skip
             path = writer.commit(cells)
         with self.store.transaction() as connection:
-            evidence.record_run(connection, run_id, "bench")
-            evidence.load_cells(connection, [str(path)])
+            record_run(connection, run_id, "bench")
+            load_cells(connection, [str(path)])
 
     def build(self, *relations: str) -> None:
         """Build relations, in the order of the models."""
@@ -329,8 +329,8 @@ def window(rows: int) -> tuple[str, list[Target]]:
                     )  # fmt: skip
                 path = writer.commit(cells)
             with house.store.transaction() as connection:
-                evidence.record_run(connection, run_id, "bench")
-                evidence.load_cells(connection, [str(path)])
+                record_run(connection, run_id, "bench")
+                load_cells(connection, [str(path)])
             wall, cpu = timed(house.build, "cost.daily")
             size = house.store.working.stat().st_size / MEGABYTE
             loaded = sum(cell.record_count for cell in cells)

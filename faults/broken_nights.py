@@ -121,15 +121,15 @@ def at(point: str) -> Point:
 
 BEGINNING: dict[str, Point] = {
     "before it begins": lambda hook: hook(),
-    "while the pre-flight is recorded": Around("resources.audit.evidence", "record_callers", 1, after=False),
+    "while the pre-flight is recorded": Around("pipelines.preflight_assets", "record_callers", 1, after=False),
 }
 """What comes before AWS is asked."""
 
 NIGHT: dict[str, Point] = {
     "while AWS is asked": Around("pipelines.collection.landing", "LandingWriter.append", 40, after=True),
     "while answers are landed": Around("pipelines.collection.landing", "cell_line", 60, after=False),
-    "while cells are loaded": Around("resources.audit.evidence", "load_cells", 6, after=True),
-    "while a table is built": Around("resources.audit.evidence", "record_build", 20, after=False),
+    "while cells are loaded": Around("pipelines.collection.storing", "load_cells", 6, after=True),
+    "while a table is built": Around("pipelines.models.build", "record_build", 20, after=False),
     "while a rule is checked": Around("pipelines.models.checks", "run", 30, after=True),
 }
 """The phases of a night before it publishes."""

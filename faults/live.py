@@ -29,7 +29,7 @@ from dagster_graphql.client.query import (
 from faults.ground import environment_of, fingerprint
 from pipelines.catalogue.registry import ACCOUNT
 from pipelines.models.build import SCHEMAS, read_models
-from resources.audit import evidence
+from resources.audit.cells import renew_coverage
 from resources.store.store import Store
 from simulator.client import is_foreign
 
@@ -65,7 +65,7 @@ class World:
         store = Store(self.database)
         with store.holding(f"test-{uuid.uuid4()}", "a test"), store.transaction() as connection:
             connection.execute(sql)
-            evidence.renew_coverage(connection)
+            renew_coverage(connection)
 
     def mark(self) -> None:
         """Write into the target what only a rebuild takes out again."""

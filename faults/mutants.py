@@ -186,7 +186,12 @@ TARGETS: Mapping[str, Target] = {
     "cells": Target(
         "what is written of a run and its cells, and how a cell stands after all its nights",
         (
-            Source("resources/audit/evidence.py"),
+            Source("resources/audit/runs.py"),
+            Source("resources/audit/identities.py"),
+            Source("resources/audit/cells.py"),
+            Source("resources/audit/zeros.py"),
+            Source("resources/audit/coverage.py"),
+            Source("resources/audit/checks.py"),
             Source("warehouse/migrations/0015_newest_cell.sql", tests=("tests/test_newest_cell.py",)),
         ),
         ("tests/test_evidence.py", "tests/test_newest_cell.py"),

@@ -12,7 +12,9 @@ from pipelines.dagster_metadata import rows_table
 from pipelines.plain_text import as_markdown
 from pipelines.settings import Settings
 from pipelines.trust.gate import begin, refuse, refusing
-from resources.audit import evidence
+from resources.audit.checks import record_facts
+from resources.audit.identities import record_callers
+from resources.audit.runs import count_requests
 from resources.check_result import CheckResult
 from resources.contract import Role
 from resources.identity_rules import FACTS, Caller, Organization
@@ -48,7 +50,7 @@ def record(
     if organization.organization_id is not None and not any(fact.blocks for fact in facts):
         store.stamp(organization.organization_id, organization.management_account_id)
     with store.transaction() as connection:
-        evidence.record_callers(
+        record_callers(
             connection,
             run_id,
             callers.values(),
@@ -57,8 +59,8 @@ def record(
             organization_id=organization.organization_id,
             config_hash=settings.config_hash,
         )
-        evidence.count_requests(connection, run_id, management.take_request_count())
-        evidence.record_facts(connection, run_id, facts, settings.config_hash)
+        count_requests(connection, run_id, management.take_request_count())
+        record_facts(connection, run_id, facts, settings.config_hash)
 
 
 @dg.asset(

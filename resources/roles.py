@@ -17,7 +17,7 @@ from weakref import WeakValueDictionary
 import dagster as dg
 from pydantic import Field, PrivateAttr
 
-from resources.audit import evidence
+from resources.audit.identities import record_callers_where_held
 from resources.aws.client import Reach
 from resources.aws.credentials import ProfileError, available_profiles
 from resources.aws.dispatch import Processes
@@ -258,21 +258,16 @@ class AwsRole(dg.ConfigurableResource):  # type: ignore[type-arg]  # as in wareh
             found.append(is_expected(self.role, callers[self.role], Organization(), expectation))
         return found
 
-    def record(self, callers: Iterable[Caller], organization_id: str | None = None) -> None:
+    def record(self, callers: Iterable[Caller]) -> None:
         """Write identity rows into the run's working file, where this run holds it."""
-        store = Store(Path(self.database))
-        if not self._run_id or not store.is_held_by(self._run_id):
-            return
-        with store.transaction() as connection:
-            evidence.record_callers(
-                connection,
-                self._run_id,
-                callers,
-                expectation=self.central.expectation,
-                waiver=",".join(self.central.shared_accounts) or None,
-                organization_id=organization_id,
-                config_hash=self.config_hash,
-            )
+        record_callers_where_held(
+            Store(Path(self.database)),
+            self._run_id,
+            callers,
+            expectation=self.central.expectation,
+            waiver=",".join(self.central.shared_accounts) or None,
+            config_hash=self.config_hash,
+        )
 
 
 class Management(AwsRole):

@@ -6,7 +6,8 @@ from pathlib import Path
 import dagster as dg
 from pydantic import PrivateAttr
 
-from resources.audit import evidence, paid_requests
+from resources.audit import paid_requests
+from resources.audit.runs import begin_run, finish_run, record_paid_requests
 from resources.store.store import Store
 
 
@@ -36,7 +37,7 @@ class Warehouse(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dagster's
         try:
             with store.transaction() as connection:
                 # Of a step that failed before it counted them.
-                evidence.record_paid_requests(connection, paid_requests.all_counts(store))
+                record_paid_requests(connection, paid_requests.all_counts(store))
                 row = connection.execute(
                     """
                     select
@@ -50,7 +51,7 @@ class Warehouse(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dagster's
                     {"run_id": self._run_id},
                 ).fetchone()
                 if row is not None and row[0] == "running":
-                    evidence.finish_run(connection, self._run_id, "refused" if row[1] else "incomplete")
+                    finish_run(connection, self._run_id, "refused" if row[1] else "incomplete")
         finally:
             store.release(self._run_id)
 
@@ -77,9 +78,9 @@ class Warehouse(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dagster's
             self._begun = True
             published = [version.run_id for version in store.versions()]
             with store.transaction() as connection:
-                evidence.begin_run(connection, self._run_id, self.code_version, published)
+                begin_run(connection, self._run_id, self.code_version, published)
                 # Of runs that died too, and of `cmdb ask`, which does not take the lock.
-                evidence.record_paid_requests(connection, paid_requests.all_counts(store))
+                record_paid_requests(connection, paid_requests.all_counts(store))
         return store
 
     def now(self) -> datetime:

@@ -12,7 +12,7 @@ from pipelines.collection.collector import Collector
 from pipelines.collection.plan import central_plan
 from pipelines.collection.state import StepState
 from pipelines.settings import read_settings
-from resources.audit import evidence
+from resources.audit.runs import record_run
 from resources.aws.client import Reach
 from resources.aws.listing import Listing
 from resources.aws.messages import Identity
@@ -58,7 +58,7 @@ def collect(
     state = StepState(home.store, run_id, {"management": resource}, listings, read_settings({}), lambda _: None)
     collector = Collector(state)
     with home.store.transaction() as connection:
-        evidence.record_run(connection, run_id, "test")
+        record_run(connection, run_id, "test")
     try:
         collector.ask_plans([(entry, central_plan(state, entry, "management")) for entry in listings])
         collector.settle()

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any
 from pipelines.catalogue.registry import listings
 from pipelines.collection.landing import LandingWriter
 from pipelines.models.build import Model, build, read_models
-from resources.audit import evidence
-from resources.audit.evidence import Cell
+from resources.audit.cells import Cell, load_cells, renew_coverage
+from resources.audit.runs import record_run
 from resources.aws.listing import GLOBAL_REGION
 from resources.store.paths import PUBLISHED_NAME
 from resources.store.store import Store
@@ -132,9 +132,9 @@ class House:
                         writer.append(key, [dict(record) for record in given.records])
                 paths.append(writer.commit(made))
         with self.store.transaction() as connection:
-            evidence.record_run(connection, run_id, "test")
+            record_run(connection, run_id, "test")
             for path in paths:
-                evidence.load_cells(connection, [str(path)])
+                load_cells(connection, [str(path)])
             for given in (given for group in by_listing.values() for given in group if given.accepted):
                 cell = given.cell(run_id, at)
                 connection.execute(
@@ -152,7 +152,7 @@ class House:
                         "listing": cell.listing,
                     },
                 )
-                evidence.renew_coverage(connection, cell.listing)
+                renew_coverage(connection, cell.listing)
 
     def needed(self, *relations: str) -> set[str]:
         """The relations and everything that they read."""
@@ -180,7 +180,7 @@ class House:
         with self.store.transaction() as connection:
             for statement in statements:
                 connection.execute(statement)
-            evidence.renew_coverage(connection)
+            renew_coverage(connection)
 
 
 @functools.cache

@@ -13,8 +13,8 @@ from pipelines.collection.state import StepState
 from pipelines.collection.step import ask
 from pipelines.roles import aws_roles
 from pipelines.settings import read_settings
-from resources.audit import evidence
-from resources.audit.evidence import Cell
+from resources.audit.cells import Cell
+from resources.audit.runs import record_run
 from resources.aws.listing import Listing
 from resources.store.store import Store
 from simulator.client import Simulator
@@ -37,7 +37,7 @@ def asked(
     }
     with store.holding(RUN, "test"):
         with store.transaction() as connection:
-            evidence.record_run(connection, RUN, "test")
+            record_run(connection, RUN, "test")
         state = StepState(store, RUN, resources, wanted, read, lambda _: None, only_untrusted=only_untrusted)
         collector = Collector(state)
         try:

@@ -24,8 +24,8 @@ from pipelines.collection.seeds import services_of_listings, tag_keys
 from pipelines.collection.state import StepState
 from pipelines.models.model_metadata import cost_metadata
 from pipelines.settings import read_settings
-from resources.audit import evidence
 from resources.audit.paid_requests import PaidRequests
+from resources.audit.runs import record_run
 from resources.aws.client import Reach
 from resources.aws.retry import Retry
 from simulator.client import Simulator, start
@@ -87,7 +87,7 @@ def collect(
     )
     collector = Collector(state)
     with home.store.transaction() as connection:
-        evidence.record_run(connection, run_id, "test")
+        record_run(connection, run_id, "test")
     try:
         ask_costs(collector, COST.listings)
         asked = BUDGET.listings if budgets else ()

@@ -8,7 +8,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from resources.audit import evidence
+from resources.audit.runs import record_run, require_clock
 from resources.store.errors import WarehouseError
 from resources.store.store import Store
 from resources.warehouse import Warehouse
@@ -22,7 +22,7 @@ def store(tmp_path: Path) -> Store:
 def worked(store: Store, started_at: datetime, ended_at: datetime) -> None:
     """An earlier run that asked one question."""
     with store.holding("earlier", "test"), store.transaction() as connection:
-        evidence.record_run(connection, "earlier", "test")
+        record_run(connection, "earlier", "test")
         connection.execute("update audit.run set started_at = ?", [started_at])
         connection.execute(
             """
@@ -65,7 +65,7 @@ def test_no_run_begins_before_one_that_was_before_it(store: Store, started: int)
     with store.read() as connection:
         assert connection.execute("select run_id from audit.run").fetchall() == [("earlier",)]
         with pytest.raises(WarehouseError, match="set back") as refused:
-            evidence.require_clock(connection, "later")
+            require_clock(connection, "later")
         assert refused.value.exit_code == 2
         # Its own answers are no witness: a clock that is corrected by a second stops no night in its middle.
-        evidence.require_clock(connection, "earlier")
+        require_clock(connection, "earlier")

@@ -17,7 +17,7 @@ from pipelines.cli import servicenow
 from pipelines.models.build import build
 from pipelines.models.checks import read_checks, run
 from pipelines.plain_text import FORMULA
-from resources.audit import evidence
+from resources.audit.cells import renew_coverage
 
 OTHER = "111122223333"
 REGION = "ap-southeast-2"
@@ -367,7 +367,7 @@ def test_what_costs_and_is_not_listed_is_found_only_where_the_answers_can_be_bel
             """,
             {"account": WORKLOAD, "region": REGION},
         )
-        evidence.renew_coverage(connection)
+        renew_coverage(connection)
     change(home)
     found = home.rows("select account_id, service, verdict from stage.inventoried_spend")
     assert found == ([{"account_id": WORKLOAD, "service": service, "verdict": verdict}] if verdict else [])

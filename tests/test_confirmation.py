@@ -11,7 +11,7 @@ from pipelines.collection import decisions
 from pipelines.collection.decisions import Confirmation, Decision, decide, portions
 from pipelines.trust import ages
 from pipelines.trust.zero_rule import NO_REQUEST_ID, TRAIL_DENIED, ZeroVerdict
-from resources.audit.evidence import Accounts
+from resources.audit.coverage import Accounts
 from resources.aws.messages import Outcome, TrailEvents
 
 NOW = datetime(2026, 11, 25, 14, 0, tzinfo=UTC)

@@ -26,7 +26,7 @@ from nights import query
 from pipelines.charts import charts, drawing
 from pipelines.collection import cost_slices, previous
 from pipelines.models.build import build
-from resources.audit import evidence
+from resources.audit.cells import renew_coverage
 from resources.store.store import Store
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def billed(home: House, lines: Iterable[Line], *, open_from: str = "2026-11-01",
                 """,
                 {"payer": PAYER, "listing": listing, "asked": asked},
             )
-        evidence.renew_coverage(connection)
+        renew_coverage(connection)
 
 
 def days(first: str, last: str) -> list[str]:

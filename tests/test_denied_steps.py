@@ -14,7 +14,7 @@ from steps import RUN, asked
 from pipelines.catalogue.registry import listings
 from pipelines.settings import read_settings
 from pipelines.trust.gate import listing_verdicts
-from resources.audit.evidence import Cell
+from resources.audit.cells import Cell
 from resources.check_result import CheckResult
 from resources.store.store import Store
 from simulator.client import Simulator

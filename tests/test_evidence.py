@@ -13,8 +13,22 @@ from typing import Any
 import duckdb
 import pytest
 
-from resources.audit import evidence
-from resources.audit.evidence import CELL_COLUMNS, COVERAGE_COLUMNS, Accounts, Cell
+from resources.audit import runs
+from resources.audit.cells import CELL_COLUMNS, LONGEST_LINE, Cell, cell_line, load_cells, renew_coverage
+from resources.audit.checks import PREFLIGHT_SCOPE, newest_preflight, record_check, record_facts
+from resources.audit.coverage import COVERAGE_COLUMNS, EVERY_ACCOUNT, NO_ACCOUNT, Accounts, Standing, coverage, standing
+from resources.audit.identities import identities_checked_at, record_callers
+from resources.audit.runs import (
+    begin_run,
+    builds,
+    built_from,
+    count_requests,
+    finish_run,
+    record_build,
+    record_run,
+    require_clock,
+    settle_run,
+)
 from resources.check_result import CheckResult
 from resources.identity_rules import Caller, Expectation
 from resources.store.errors import WarehouseError
@@ -64,8 +78,8 @@ def rows(connection: duckdb.DuckDBPyConnection, sql: str) -> list[dict[str, Any]
 def land(connection: duckdb.DuckDBPyConnection, folder: Path, *cells: Cell, **options: int) -> None:
     """Load cells from a file, as a collection lands them."""
     path = folder / "cells.ndjson"
-    path.write_text("".join(json.dumps(evidence.cell_line(cell)) + "\n" for cell in cells), encoding="utf-8")
-    evidence.load_cells(connection, [path], **options)
+    path.write_text("".join(json.dumps(cell_line(cell)) + "\n" for cell in cells), encoding="utf-8")
+    load_cells(connection, [path], **options)
 
 
 # ------------------------------------------------------------------------------------------------------- the runs
@@ -74,10 +88,10 @@ def land(connection: duckdb.DuckDBPyConnection, folder: Path, *cells: Cell, **op
 def test_a_run_is_opened_once_counts_what_it_asks_and_is_closed(audit: duckdb.DuckDBPyConnection) -> None:
     began = datetime.now(UTC)
     for run in (RUN, RUN, "run-2"):
-        evidence.record_run(audit, run, "1.0")
+        record_run(audit, run, "1.0")
     for _ in range(2):
-        evidence.count_requests(audit, RUN, 3)
-    evidence.finish_run(audit, RUN, "published")
+        count_requests(audit, RUN, 3)
+    finish_run(audit, RUN, "published")
     ended = datetime.now(UTC)
     first, second = rows(audit, "select * from audit.run order by run_id")
     assert began <= first.pop("started_at") <= first.pop("finished_at") <= ended
@@ -102,13 +116,13 @@ def test_a_run_is_opened_once_counts_what_it_asks_and_is_closed(audit: duckdb.Du
 def test_whoever_begins_closes_the_rows_of_those_that_died(audit: duckdb.DuckDBPyConnection) -> None:
     begun = ("running", "swapped", "broken off", "refused", RUN)
     for run in begun:
-        evidence.record_run(audit, run, "1.0")
+        record_run(audit, run, "1.0")
     for run, outcome in (("swapped", "publishing"), ("broken off", "publishing"), ("refused", "refused")):
-        evidence.finish_run(audit, run, outcome)
+        finish_run(audit, run, outcome)
     ended = dict(audit.execute("select run_id, finished_at from audit.run").fetchall())
     # What has a version and was only running had one of an earlier time.
-    evidence.begin_run(audit, RUN, "1.0", ["swapped", "running"])
-    evidence.begin_run(audit, "run-2", "1.0", [])
+    begin_run(audit, RUN, "1.0", ["swapped", "running"])
+    begin_run(audit, "run-2", "1.0", [])
     assert audit.execute("select run_id, outcome, finished_at from audit.run order by started_at").fetchall() == [
         ("running", "died", None),
         ("swapped", "published", ended["swapped"]),
@@ -127,15 +141,15 @@ def test_a_run_of_the_future_is_told_by_name_and_time(
     audit: duckdb.DuckDBPyConnection, tmp_path: Path, run: str, started: int, ended: int | None
 ) -> None:
     now = datetime.now(UTC)
-    evidence.require_clock(audit, RUN)
+    require_clock(audit, RUN)
     land(audit, tmp_path, replace(CELL, run_id="c", ended_at=now + HOUR))
     for name, hours in ((run, started), ("d", -1)):
-        evidence.record_run(audit, name, "1.0")
+        record_run(audit, name, "1.0")
         audit.execute("update audit.run set started_at = ? where run_id = ?", [now + hours * HOUR, name])
     if ended is not None:
         land(audit, tmp_path, replace(CELL, run_id=run, ended_at=now + ended * HOUR))
     with pytest.raises(WarehouseError) as refused:
-        evidence.require_clock(audit, RUN)
+        require_clock(audit, RUN)
     assert str(refused.value).startswith(f"The clock of this machine says {now:%Y-%m-%d %H:}")
     assert f", and run {run} worked here at {now + 2 * HOUR:%Y-%m-%d %H:%M:%S} UTC: " in str(refused.value)
     assert refused.value.exit_code == 2
@@ -143,22 +157,22 @@ def test_a_run_of_the_future_is_told_by_name_and_time(
 
 def test_of_two_runs_of_one_moment_the_first_by_name_is_told(audit: duckdb.DuckDBPyConnection) -> None:
     for run in ("b", "a", "c"):
-        evidence.record_run(audit, run, "1.0")
+        record_run(audit, run, "1.0")
     audit.execute("update audit.run set started_at = ?", [datetime.now(UTC) + HOUR])
     with pytest.raises(WarehouseError, match="and run a worked here"):
-        evidence.require_clock(audit, RUN)
+        require_clock(audit, RUN)
     with pytest.raises(WarehouseError, match="and run a worked here"):
-        evidence.begin_run(audit, RUN, "1.0", [])
+        begin_run(audit, RUN, "1.0", [])
 
 
 def test_how_a_run_that_published_ended_is_said_of_it_alone_and_its_time_stays(
     audit: duckdb.DuckDBPyConnection,
 ) -> None:
     for run in ("a", "b"):
-        evidence.record_run(audit, run, "1.0")
-        evidence.finish_run(audit, run, "publishing")
+        record_run(audit, run, "1.0")
+        finish_run(audit, run, "publishing")
     ended = dict(audit.execute("select run_id, finished_at from audit.run").fetchall())
-    evidence.settle_run(audit, "a", "published")
+    settle_run(audit, "a", "published")
     assert audit.execute("select run_id, outcome, finished_at from audit.run order by all").fetchall() == [
         ("a", "published", ended["a"]),
         ("b", "publishing", ended["b"]),
@@ -174,16 +188,16 @@ def test_a_run_of_this_very_moment_is_not_of_the_future(
             return cls(2026, 11, 25, 4, 30, tzinfo=tz)
 
     land(audit, tmp_path, replace(CELL, run_id="run-0"))
-    monkeypatch.setattr(evidence, "datetime", Still)
+    monkeypatch.setattr(runs, "datetime", Still)
     assert Still.now(UTC) == CELL.ended_at
-    evidence.require_clock(audit, RUN)
+    require_clock(audit, RUN)
 
 
 def test_its_own_answers_and_those_of_the_past_are_no_witness(audit: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
     now = datetime.now(UTC)
     land(audit, tmp_path, replace(CELL, ended_at=now + HOUR), replace(CELL, run_id="run-0", ended_at=now - HOUR))
-    evidence.record_run(audit, "run-0", "1.0")
-    evidence.require_clock(audit, RUN)
+    record_run(audit, "run-0", "1.0")
+    require_clock(audit, RUN)
 
 
 # -------------------------------------------------------------------------------------------------- who was asked
@@ -191,7 +205,7 @@ def test_its_own_answers_and_those_of_the_past_are_no_witness(audit: duckdb.Duck
 
 def callers(connection: duckdb.DuckDBPyConnection, *found: Caller, **other: Any) -> None:
     given = {"expectation": Expectation(), "waiver": None, "organization_id": None, "config_hash": "c"}
-    evidence.record_callers(connection, RUN, found, **{**given, **other})
+    record_callers(connection, RUN, found, **{**given, **other})
 
 
 def test_who_was_asked_is_kept_with_whom_it_should_have_been(audit: duckdb.DuckDBPyConnection) -> None:
@@ -231,16 +245,16 @@ def test_who_is_asked_again_in_the_run_has_one_row(audit: duckdb.DuckDBPyConnect
 
 
 def test_the_identities_are_as_old_as_the_oldest_of_the_three(audit: duckdb.DuckDBPyConnection) -> None:
-    assert evidence.identities_checked_at(audit, RUN) is None
+    assert identities_checked_at(audit, RUN) is None
     callers(audit, Caller("management", "m", AT + HOUR, "1"), Caller("operations", "o", AT, "2"))
     callers(audit, Caller("billing", "b", AT), Caller("workload", "w", AT - HOUR, "4"))
-    assert evidence.identities_checked_at(audit, RUN) is None
+    assert identities_checked_at(audit, RUN) is None
     callers(audit, Caller("billing", "b", AT + 2 * HOUR, "3"))
-    assert evidence.identities_checked_at(audit, RUN) == AT
-    assert evidence.identities_checked_at(audit, "run-2") is None
+    assert identities_checked_at(audit, RUN) == AT
+    assert identities_checked_at(audit, "run-2") is None
     # A profile of before, where the settings name another now.
     callers(audit, Caller("billing", "another", AT + HOUR, "3"))
-    assert evidence.identities_checked_at(audit, RUN) == AT
+    assert identities_checked_at(audit, RUN) == AT
 
 
 # ------------------------------------------------------------------------------------------------ what was judged
@@ -249,13 +263,11 @@ def test_the_identities_are_as_old_as_the_oldest_of_the_three(audit: duckdb.Duck
 def test_facts_are_kept_as_the_rules_of_the_pre_flight_of_which_the_newest_run_counts(
     audit: duckdb.DuckDBPyConnection,
 ) -> None:
-    evidence.record_facts(audit, "run-0", [CheckResult(True, "It was.", name="old")], "c")
+    record_facts(audit, "run-0", [CheckResult(True, "It was.", name="old")], "c")
     fact = CheckResult(False, "They are one.", name="accounts_are_distinct", hint="Declare it.", severity="WARN")
-    evidence.record_facts(
-        audit, RUN, [replace(fact, sentence="Once."), fact, CheckResult(True, "So.", name="other")], "d"
-    )
-    evidence.record_check(audit, "run-2", "no_silent_zero", "ec2_instance", severity="ERROR", passed=True, observed="")
-    found = sorted(evidence.newest_preflight(audit))
+    record_facts(audit, RUN, [replace(fact, sentence="Once."), fact, CheckResult(True, "So.", name="other")], "d")
+    record_check(audit, "run-2", "no_silent_zero", "ec2_instance", severity="ERROR", passed=True, observed="")
+    found = sorted(newest_preflight(audit))
     now = datetime.now(UTC)
     assert all(now - HOUR < row[-1] <= now for row in found)
     assert [row[:-1] for row in found] == [
@@ -264,12 +276,12 @@ def test_facts_are_kept_as_the_rules_of_the_pre_flight_of_which_the_newest_run_c
     ]
     (row,) = rows(audit, "select * from audit.check_result where check_name = 'accounts_are_distinct'")
     assert (row["scope"], row["expected"], row["tolerance"], row["detail"]) == (
-        evidence.PREFLIGHT_SCOPE,
+        PREFLIGHT_SCOPE,
         "Declare it.",
         None,
         None,
     )
-    assert evidence.PREFLIGHT_SCOPE == "pre-flight"
+    assert PREFLIGHT_SCOPE == "pre-flight"
 
 
 def test_what_a_rule_said_is_kept_whole(audit: duckdb.DuckDBPyConnection) -> None:
@@ -281,10 +293,8 @@ def test_what_a_rule_said_is_kept_whole(audit: duckdb.DuckDBPyConnection) -> Non
         "tolerance": "0.01 USD",
         "config_hash": "c",
     }
-    evidence.record_check(
-        audit, RUN, "slices_agree", "cost.daily", **said, detail=[{"day": AT, "cost": Decimal("1.5")}]
-    )
-    evidence.record_check(audit, RUN, "slices_agree", "", severity="ERROR", passed=True, observed="o")
+    record_check(audit, RUN, "slices_agree", "cost.daily", **said, detail=[{"day": AT, "cost": Decimal("1.5")}])
+    record_check(audit, RUN, "slices_agree", "", severity="ERROR", passed=True, observed="o")
     bare, found = rows(audit, "select * exclude (checked_at) from audit.check_result order by scope")
     key = {"run_id": RUN, "check_name": "slices_agree"}
     assert json.loads(found.pop("detail")) == [{"day": str(AT), "cost": "1.5"}]
@@ -297,15 +307,15 @@ def test_what_a_rule_said_is_kept_whole(audit: duckdb.DuckDBPyConnection) -> Non
 
 
 def test_what_was_built_is_known_with_its_time_and_its_query(audit: duckdb.DuckDBPyConnection) -> None:
-    assert evidence.builds(audit) == {}
-    assert evidence.built_from(audit, "org.account") is None
+    assert builds(audit) == {}
+    assert built_from(audit, "org.account") is None
     began = datetime.now(UTC)
-    evidence.record_build(audit, "run-0", {"org.account": "old"})
-    evidence.record_build(audit, RUN, {"org.account": "a", "cmdb.resource": "b"})
-    found = evidence.builds(audit)
+    record_build(audit, "run-0", {"org.account": "old"})
+    record_build(audit, RUN, {"org.account": "a", "cmdb.resource": "b"})
+    found = builds(audit)
     assert found.keys() == {"org.account", "cmdb.resource"}
     assert all(began <= at <= datetime.now(UTC) for at in found.values())
-    assert [evidence.built_from(audit, name) for name in ("org.account", "cmdb.resource")] == ["a", "b"]
+    assert [built_from(audit, name) for name in ("org.account", "cmdb.resource")] == ["a", "b"]
     assert rows(audit, "select distinct run_id from audit.relation_build") == [{"run_id": RUN}]
 
 
@@ -376,7 +386,7 @@ def test_only_the_same_cell_of_the_same_run_is_replaced(
 
 
 def test_a_line_may_be_longer_than_duckdb_takes_by_itself(audit: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
-    assert evidence.LONGEST_LINE == 64 * 1024 * 1024
+    assert LONGEST_LINE == 64 * 1024 * 1024
     long = replace(CELL, raw_response=json.dumps("x" * (33 << 20)))
     land(audit, tmp_path, long)
     with pytest.raises(duckdb.Error, match="maximum_object_size"):
@@ -387,9 +397,9 @@ def test_accounts_reach_from_one_to_before_another() -> None:
     some = Accounts("2", "4")
     assert [account in some for account in ("1", "2", "3", "4")] == [False, True, True, False]
     assert some.parameters == {"since_account": "2", "before_account": "4"}
-    assert "999999999999" in evidence.EVERY_ACCOUNT
-    assert "" in evidence.EVERY_ACCOUNT
-    assert "000000000000" not in evidence.NO_ACCOUNT
+    assert "999999999999" in EVERY_ACCOUNT
+    assert "" in EVERY_ACCOUNT
+    assert "000000000000" not in NO_ACCOUNT
 
 
 def keys(found: list[dict[str, Any]]) -> list[tuple[str, str, str]]:
@@ -408,7 +418,7 @@ def test_the_newest_cells_of_the_listings_that_are_asked_for_in_their_order(
     central = replace(CELL, role="management", account_id="1", region="r", listing="c", is_trusted=False)
     land(audit, tmp_path, *cells, central)
     land(audit, tmp_path, replace(CELL, run_id="run-0", listing="a", account_id="2", region="r", ended_at=AT))
-    found = evidence.coverage(audit, ["b", "a"])
+    found = coverage(audit, ["b", "a"])
     assert keys(found) == [
         (account, region, listing) for listing in ("a", "b", "b:x") for account in "23" for region in "rs"
     ]
@@ -430,26 +440,24 @@ def test_the_newest_cells_of_the_listings_that_are_asked_for_in_their_order(
     }
     assert all(tuple(row) == COVERAGE_COLUMNS for row in found)
     assert {(row["run_id"], row["ended_at"]) for row in found} == {(RUN, AT + HOUR)}
-    assert keys(evidence.coverage(audit, ["a"], accounts=Accounts("3"))) == [("3", "r", "a"), ("3", "s", "a")]
-    assert keys(evidence.coverage(audit, ["a"], accounts=Accounts("2", "3"))) == [("2", "r", "a"), ("2", "s", "a")]
-    assert keys(evidence.coverage(audit, ["a"], without_quiet=True)) == [("2", "r", "a"), ("2", "s", "a")]
-    assert keys(evidence.coverage(audit, ["a", "c"]))[0] == ("1", "r", "c")
-    assert keys(evidence.coverage(audit, ["c"], without_workload=True)) == [("1", "r", "c")]
-    assert keys(evidence.coverage(audit, ["c"], without_workload=True, without_quiet=True)) == [("1", "r", "c")]
+    assert keys(coverage(audit, ["a"], accounts=Accounts("3"))) == [("3", "r", "a"), ("3", "s", "a")]
+    assert keys(coverage(audit, ["a"], accounts=Accounts("2", "3"))) == [("2", "r", "a"), ("2", "s", "a")]
+    assert keys(coverage(audit, ["a"], without_quiet=True)) == [("2", "r", "a"), ("2", "s", "a")]
+    assert keys(coverage(audit, ["a", "c"]))[0] == ("1", "r", "c")
+    assert keys(coverage(audit, ["c"], without_workload=True)) == [("1", "r", "c")]
+    assert keys(coverage(audit, ["c"], without_workload=True, without_quiet=True)) == [("1", "r", "c")]
 
 
 def test_how_the_newest_cells_of_a_listing_stand(audit: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
     other = replace(CELL, listing="ec2_instance:x", region="r", is_trusted=False, ended_at=AT + 2 * HOUR)
     land(audit, tmp_path, CELL, other, replace(CELL, listing="s3_bucket"))
     land(audit, tmp_path, replace(CELL, run_id="run-0", ended_at=AT, is_trusted=False), replace(CELL, listing="ec2"))
-    assert evidence.standing(audit, ["ec2"]) == {"ec2": evidence.Standing(1, 0, AT + HOUR)}
-    assert evidence.standing(audit, ["ec2_instance", "never"]) == {
-        "ec2_instance": evidence.Standing(1, 0, AT + 2 * HOUR)
-    }
+    assert standing(audit, ["ec2"]) == {"ec2": Standing(1, 0, AT + HOUR)}
+    assert standing(audit, ["ec2_instance", "never"]) == {"ec2_instance": Standing(1, 0, AT + 2 * HOUR)}
     waits = replace(CELL, listing="ec2", region="w", outcome="empty_unconfirmed", is_trusted=False)
     land(audit, tmp_path, waits, replace(waits, region="x", error_code="TrailDenied"))
-    assert evidence.standing(audit, ["ec2"]) == {"ec2": evidence.Standing(1, 1, AT + HOUR)}
-    assert keys(evidence.coverage(audit, ["ec2"], without_quiet=True)) == [(CELL.account_id, "x", "ec2")]
+    assert standing(audit, ["ec2"]) == {"ec2": Standing(1, 1, AT + HOUR)}
+    assert keys(coverage(audit, ["ec2"], without_quiet=True)) == [(CELL.account_id, "x", "ec2")]
 
 
 # ------------------------------------------------------------------------------------- how a cell stands (the view)
@@ -487,7 +495,7 @@ def cover(
                 AT if is_accepted else None,
             ],
         )
-    evidence.renew_coverage(connection)
+    renew_coverage(connection)
     (row,) = rows(connection, "select * from audit.coverage")
     trusted = row["last_trusted_at"]
     return row | {"last_trusted_at": None if trusted is None else (trusted - AT) // HOUR}

@@ -18,7 +18,7 @@ from pipelines.catalogue.registry import listings
 from pipelines.cli.explain import SKIPPED
 from pipelines.cli.profiles import Unreached, stanzas
 from pipelines.trust import outcomes
-from resources.audit import evidence
+from resources.audit.cells import renew_coverage
 from resources.contract import policy
 from resources.store.store import Store
 from simulator.client import Simulator
@@ -40,7 +40,7 @@ def spoil(database: Path, cell: tuple[str, str, str], **columns: Any) -> None:
             "where account_id = $account and region = $region and listing = $listing",
             {"account": cell[0], "region": cell[1], "listing": cell[2], **columns},
         )
-        evidence.renew_coverage(connection)
+        renew_coverage(connection)
 
 
 def some_cell(database: Path, outcome: str = "found", listing: str = "ec2_instance") -> tuple[str, str, str]:
@@ -124,7 +124,7 @@ def test_every_gap_ends_in_what_to_do(database: Path, spoilt: dict[str, str], cu
                 "where account_id = $a and region = $r and listing = $l",
                 {"trusted": trusted, "count": count, **dict(zip("arl", cell, strict=True))},
             )
-            evidence.renew_coverage(connection)
+            renew_coverage(connection)
 
 
 def test_what_is_not_there_is_told_from_the_cells_that_would_hold_it(database: Path) -> None:

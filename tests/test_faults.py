@@ -31,7 +31,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from faults.ground import Ground, apart, tables
 from faults.history import Known, must_show_tonight
-from resources.audit import evidence
+from resources.audit.runs import finish_run, record_run
 from resources.store.store import Store
 
 scratch = Path(sys.argv[1])
@@ -43,8 +43,8 @@ def publish(run, **runs):
     with store.holding(run, "a test"):
         with store.transaction() as connection:
             for name, outcome in {run.replace("-", "_"): "published", **runs}.items():
-                evidence.record_run(connection, name.replace("_", "-"), "test")
-                evidence.finish_run(connection, name.replace("_", "-"), outcome)
+                record_run(connection, name.replace("_", "-"), "test")
+                finish_run(connection, name.replace("_", "-"), outcome)
         store.publish(run, lambda connection: None)
 
 def seen(**options):

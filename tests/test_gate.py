@@ -49,7 +49,7 @@ from pipelines.models.build import read_models
 from pipelines.roles import aws_roles
 from pipelines.settings import read_settings
 from resources import roles
-from resources.audit import evidence
+from resources.audit.cells import renew_coverage
 from resources.aws import identity
 from resources.roles import AwsRole, IdentityRefused, Workload
 from resources.store.store import Store
@@ -305,7 +305,7 @@ def test_the_evidence_is_asked_by_each_step_and_not_when_the_run_begins(world: W
         store: Store = context.resources.warehouse.begin("a test")
         with store.transaction() as connection:
             connection.execute(SILENT)
-            evidence.renew_coverage(connection)
+            renew_coverage(connection)
 
     with environment_of(world.environment), dg.DagsterInstance.ephemeral() as instance:
         how = ended(

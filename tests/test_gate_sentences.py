@@ -17,7 +17,9 @@ from pipelines.catalogue.registry import ACCOUNT
 from pipelines.errors import SqlFileError
 from pipelines.settings import Settings
 from pipelines.trust import gate
-from resources.audit import evidence
+from resources.audit.checks import record_facts
+from resources.audit.coverage import coverage
+from resources.audit.identities import record_callers
 from resources.aws.credentials import AwsConfigError
 from resources.aws.dispatch import ProcessEnded
 from resources.check_result import CheckResult, Severity
@@ -66,7 +68,7 @@ class Verified:
             raise self.error
         callers = [Caller(role, role, self.bound.at, "000000000001") for role in CENTRAL_ROLES]
         with self.bound.store.transaction() as connection:
-            evidence.record_callers(
+            record_callers(
                 connection,
                 self.bound.run_id,
                 callers,
@@ -90,7 +92,7 @@ def bound(warehouse: House) -> Bound:
         "delete from audit.check_result", "delete from audit.collection", "delete from audit.caller_identity"
     )
     with warehouse.store.transaction() as connection:
-        evidence.record_facts(
+        record_facts(
             connection, RUN, [CheckResult(True, "As it is.", name=name) for name in FACTS], SETTINGS.config_hash
         )
     warehouse.night(RUN, [Given(ACCOUNT, [{"Id": "1"}]), Given("ec2_instance", [{"InstanceId": "i-1"}])])
@@ -210,7 +212,7 @@ def test_no_role_is_verified_while_another_run_holds_the_warehouse(bound: Bound)
 def test_only_a_warning_lets_what_failed_pass(warehouse: House, bound: Bound, severity: str, is_open: bool) -> None:
     fact = CheckResult(False, "They are one account.", name=FACTS[-1], severity=cast(Severity, severity))
     with warehouse.store.transaction() as connection:
-        evidence.record_facts(connection, RUN, [fact], SETTINGS.config_hash)
+        record_facts(connection, RUN, [fact], SETTINGS.config_hash)
     if is_open:
         assert opened(bound) is bound.store
     else:
@@ -288,7 +290,6 @@ def test_a_gate_asks_once_and_holds_what_is_not_trusted(
     warehouse.night("run-0", [Given("ec2_instance", [{"InstanceId": "i-1"}]), Given("s3_bucket", outcome="denied")])
     warehouse.night(RUN, [Given("ec2_volume", [{"VolumeId": "vol-1"}])])
     asked: list[list[str]] = []
-    coverage = evidence.coverage
 
     def watched(connection: Any, names: Sequence[str], **options: Any) -> list[dict[str, Any]]:
         asked.append(list(names))
@@ -296,7 +297,7 @@ def test_a_gate_asks_once_and_holds_what_is_not_trusted(
         assert [row["listing"] for row in found] == ["s3_bucket"] * ("s3_bucket" in names)
         return found
 
-    monkeypatch.setattr(evidence, "coverage", watched)
+    monkeypatch.setattr(gate, "coverage", watched)
     with warehouse.store.read() as connection:
         found = gate.listing_verdicts(connection, ["ec2_instance", "ec2_volume", "s3_bucket"], SETTINGS)
     assert asked == [["ec2_instance", "ec2_volume", "s3_bucket"]]

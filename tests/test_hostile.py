@@ -34,7 +34,8 @@ from pipelines.models.checks import SqlCheck, SqlResult
 from pipelines.plain_text import as_csv_cell, as_markdown
 from pipelines.report.writing import MOST_BYTES, write_report
 from pipelines.trust.gate import refuse
-from resources.audit import evidence
+from resources.audit.cells import renew_coverage
+from resources.audit.checks import record_check
 from resources.aws.client import Reach
 from resources.roles import Central, Workload
 from simulator.client import Simulator
@@ -150,9 +151,9 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
         with made.store.transaction() as connection:
             said = {"said": " ".join((*TERMINAL, *MARKDOWN))}
             connection.execute("update audit.collection set error_message = $said where outcome = 'denied'", said)
-            evidence.renew_coverage(connection, "ec2_volume")
+            renew_coverage(connection, "ec2_volume")
             for name, text in zip("abcdefghi", (*TERMINAL, *MARKDOWN), strict=False):
-                evidence.record_check(
+                record_check(
                     *(connection, "night-1", name, "org.account"),
                     **{"severity": "ERROR", "passed": False, "observed": text, "expected": text},
                     **{"detail": [], "config_hash": ""},

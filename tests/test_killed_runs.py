@@ -21,7 +21,7 @@ from types import SimpleNamespace
 from faults.ground import apart, begin, copy_of
 from pipelines.publishing import assets as publish
 from pipelines.report.figures import QUERIES
-from resources.audit import evidence
+
 from resources.store.process import PROCESS
 from resources.store.store import Store
 from resources.warehouse import Warehouse

@@ -14,7 +14,7 @@ import orjson
 import pytest
 
 from pipelines.collection.landing import CELLS, RECORDS, Key, LandingWriter, prune, records_path
-from resources.audit.evidence import CELL_COLUMNS, Cell
+from resources.audit.cells import CELL_COLUMNS, Cell
 from resources.aws.errors import Failed
 
 NOW = datetime(2026, 11, 25, 14, 0, tzinfo=UTC)

@@ -17,7 +17,7 @@ from pipelines.cli.accept import accept_zero
 from pipelines.cli.command import NoSuchQuestion
 from pipelines.collection import cost_slices
 from pipelines.collection.seeds import tag_keys
-from resources.audit import evidence
+from resources.audit.cells import renew_coverage
 from resources.aws.client import Reach
 from resources.aws.errors import AwsError
 from resources.aws.retry import Retry
@@ -98,7 +98,7 @@ def half_a_day_passes(database: Path) -> None:
             "update audit.collection set "
             "started_at = started_at - interval 13 hours, ended_at = ended_at - interval 13 hours"
         )
-        evidence.renew_coverage(connection)
+        renew_coverage(connection)
 
 
 # ------------------------------------------------------------------------------- lies that have to be refused

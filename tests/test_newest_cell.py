@@ -17,8 +17,8 @@ import pytest
 from pipelines.cli.accept import accept_zero
 from pipelines.cli.command import NoSuchQuestion
 from pipelines.publishing import retention
-from resources.audit import evidence
-from resources.audit.evidence import Cell
+from resources.audit.cells import Cell, cell_line, load_cells, renew_coverage
+from resources.audit.runs import record_run
 from resources.aws.messages import Outcome
 from resources.store.migrations import MIGRATIONS
 from resources.store.store import Store
@@ -118,11 +118,11 @@ class Nights:
     def write(self, cells: Iterable[Cell], *, killed: bool = False) -> None:
         """Load cells as a step does; one that is killed before its end leaves nothing."""
         path = self.folder / "cells.ndjson"
-        path.write_text("".join(json.dumps(evidence.cell_line(cell)) + "\n" for cell in cells), encoding="utf-8")
+        path.write_text("".join(json.dumps(cell_line(cell)) + "\n" for cell in cells), encoding="utf-8")
         run = f"run-{self.run:03}"
         with self.store.holding(run, "a night"), suppress(InterruptedError), self.store.transaction() as connection:
-            evidence.record_run(connection, run, "test")
-            evidence.load_cells(connection, [path])
+            record_run(connection, run, "test")
+            load_cells(connection, [path])
             if killed:
                 raise InterruptedError
 
@@ -220,7 +220,7 @@ def migrated(store: Store, folder: Path) -> None:
     """
     with store.holding("older-outcomes", "test"), store.transaction() as connection:
         connection.execute("update audit.collection set outcome = 'empty_suspect' where outcome = 'empty_unconfirmed'")
-        evidence.renew_coverage(connection)
+        renew_coverage(connection)
     before = older(store, folder)
     with before.read() as connection:
         told = covered(connection, "select * from audit.coverage")
@@ -251,7 +251,7 @@ def test_what_somebody_changes_by_hand_shows_when_it_is_told_anew(
         with pytest.raises(AssertionError):
             same(store)
         with store.transaction() as connection:
-            evidence.renew_coverage(connection)
+            renew_coverage(connection)
         assert {row[2] for row in same(store)} == {"eu-west-1"}
 
 
@@ -294,7 +294,7 @@ def test_an_acceptance_that_ended_stays_ended_when_what_ended_it_is_old(
     with nights.store.holding("prune", "test"):
         assert retention.prune(nights.store)["cells_removed"] > 0
         with nights.store.transaction() as connection:
-            evidence.renew_coverage(connection)
+            renew_coverage(connection)
         with nights.store.read() as connection:
             told = connection.execute("select is_trusted, accepted_by from audit.coverage").fetchall()
     assert told == [(False, None)]
@@ -363,7 +363,7 @@ def test_only_the_listing_that_is_named_is_told_anew(tmp_path: Path) -> None:
     with nights.store.holding("hand", "test"), nights.store.transaction() as connection:
         connection.execute("update audit.collection set run_id = 'another'")
         connection.execute("update audit.collection set account_id = '999999999999' where region = 'us-east-1'")
-        evidence.renew_coverage(connection, "ec2_vpc")
+        renew_coverage(connection, "ec2_vpc")
     assert told("ec2_vpc") == [
         *(("000000000001", "eu-west-1", "another"), ("000000000002", "eu-west-1", "another")),
         *[("999999999999", "us-east-1", "another")],

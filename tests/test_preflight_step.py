@@ -14,7 +14,7 @@ from given import House, house
 
 from pipelines.preflight_assets import DESCRIPTIONS, caller_identity
 from pipelines.settings import Settings
-from resources.audit import evidence
+from resources.audit.runs import record_run
 from resources.check_result import CheckResult
 from resources.contract import Role
 from resources.identity_rules import FACTS, Caller, Expectation, Organization
@@ -72,7 +72,7 @@ def home(warehouse: House) -> House:
     tables = ("run", "check_result", "caller_identity", "organization")
     warehouse.execute(*(f"delete from audit.{table}" for table in tables))
     with warehouse.store.transaction() as connection:
-        evidence.record_run(connection, RUN, "test")
+        record_run(connection, RUN, "test")
     return warehouse
 
 

@@ -27,8 +27,10 @@ from pipelines.publishing import assets as publish
 from pipelines.publishing import retention
 from pipelines.publishing.assets import published_asset
 from pipelines.settings import Settings
-from resources.audit import evidence
-from resources.audit.evidence import Cell
+from resources.audit.cells import Cell, cell_line, load_cells, renew_coverage
+from resources.audit.checks import record_check, record_facts
+from resources.audit.identities import record_callers
+from resources.audit.runs import record_run, settle_run
 from resources.check_result import CheckResult
 from resources.identity_rules import FACTS, Caller, Expectation
 from resources.store.errors import WarehouseError
@@ -112,9 +114,9 @@ def cells(at: datetime) -> list[Cell]:
 
 def land(store: Store, made: Sequence[Cell]) -> None:
     path = store.folder / "cells.ndjson"
-    path.write_text("".join(json.dumps(evidence.cell_line(cell)) + "\n" for cell in made), encoding="utf-8")
+    path.write_text("".join(json.dumps(cell_line(cell)) + "\n" for cell in made), encoding="utf-8")
     with store.transaction() as connection:
-        evidence.load_cells(connection, [path])
+        load_cells(connection, [path])
     path.unlink()
 
 
@@ -172,10 +174,8 @@ def night(tmp_path_factory: pytest.TempPathFactory, models: dict[str, Model]) ->
         store = home.store
         land(store, cells(datetime.now(UTC)))
         with store.transaction() as connection:
-            evidence.record_run(connection, RUN, "test")
-            evidence.record_facts(
-                connection, RUN, [CheckResult(True, "So.", name=name) for name in FACTS], SETTINGS.config_hash
-            )
+            record_run(connection, RUN, "test")
+            record_facts(connection, RUN, [CheckResult(True, "So.", name=name) for name in FACTS], SETTINGS.config_hash)
             connection.execute("create table org.account (account_id varchar, account_name varchar)")
         for model in models.values():
             build(store, model)
@@ -365,16 +365,15 @@ def test_what_cannot_be_written_is_a_sentence_and_the_run_did_not_publish(world:
 def test_what_was_swapped_in_is_published_where_the_working_file_cannot_say_so(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settle = evidence.settle_run
     told: list[str] = []
 
     def fails_after_the_copy(connection: duckdb.DuckDBPyConnection, run_id: str, outcome: str) -> None:
         told.append(outcome)
         if len(told) == 2:
             raise WarehouseError("The disk is full.")
-        settle(connection, run_id, outcome)
+        settle_run(connection, run_id, outcome)
 
-    monkeypatch.setattr(evidence, "settle_run", fails_after_the_copy)
+    monkeypatch.setattr(publish, "settle_run", fails_after_the_copy)
     assert world.step()[1] is None
     assert told == ["published", "published"]
     assert world.outcome() == "publishing"
@@ -473,7 +472,7 @@ class Nights:
         made = given.cell(f"night-{night}", START + night * DAY)
         accepted = other.pop("accepted", False)
         made = replace(made, raw_response='{"a": 1}', **other)
-        line = evidence.cell_line(made)
+        line = cell_line(made)
         names = ", ".join(line)
         self.store.connection.execute(
             f"insert into audit.collection ({names}) values ({', '.join('?' for _ in line)})", list(line.values())
@@ -485,17 +484,17 @@ class Nights:
             )
 
     def run(self, name: str, at: datetime) -> None:
-        evidence.record_run(self.store.connection, name, "test")
+        record_run(self.store.connection, name, "test")
         self.store.connection.execute("update audit.run set started_at = ? where run_id = ?", [at, name])
 
     def rule(self, run: str, at: datetime) -> None:
-        evidence.record_check(self.store.connection, run, "c", str(at), severity="WARN", passed=True, observed="")
+        record_check(self.store.connection, run, "c", str(at), severity="WARN", passed=True, observed="")
         self.store.connection.execute(
             "update audit.check_result set checked_at = ? where scope = ? and run_id = ?", [at, str(at), run]
         )
 
     def caller(self, night: int, profile: str, account: str | None, role: Any = "workload") -> None:
-        evidence.record_callers(
+        record_callers(
             self.store.connection,
             f"night-{night}",
             [Caller(role, profile, START + night * DAY, account)],
@@ -506,7 +505,7 @@ class Nights:
         )
 
     def prune(self) -> dict[str, int]:
-        evidence.renew_coverage(self.store.connection)
+        renew_coverage(self.store.connection)
         return retention.prune(self.store)
 
     def left(self, sql: str) -> list[Any]:
@@ -651,7 +650,7 @@ def test_landings_are_kept_for_so_many_runs_and_where_the_next_night_reads_them_
                 writer.append(key, [{"a": 1}])
                 path = writer.commit([cell])
             with home.store.transaction() as connection:
-                evidence.load_cells(connection, [path])
+                load_cells(connection, [path])
         assert retention.prune(home.store)["landings_removed"] == 2
         assert sorted(folder.name for folder in home.store.landing.iterdir()) == [
             "night-1",

@@ -23,7 +23,7 @@ from pipelines.collection.previous import earlier_cells
 from pipelines.errors import SqlFileError
 from pipelines.models import checks
 from pipelines.models.build import key_checks, read_models
-from resources.audit.evidence import EVERY_ACCOUNT
+from resources.audit.coverage import EVERY_ACCOUNT
 from resources.aws.client import Reach
 from resources.aws.distinct import CONFLICT, distinct, identity_of
 from resources.aws.errors import Failed

@@ -14,8 +14,7 @@ from steps import RUN, asked
 from pipelines.catalogue.registry import METRIC, REGION, listings
 from pipelines.collection import metrics
 from pipelines.collection.landing import records_path
-from resources.audit import evidence
-from resources.audit.evidence import Cell
+from resources.audit.cells import Cell, renew_coverage
 from resources.aws.errors import Failed
 from resources.aws.listing import Each, Listing
 from resources.aws.messages import OPTIONAL_GRANT
@@ -52,7 +51,7 @@ def test_the_operations_account_is_collected_once_though_a_workload_profile_reac
             """,
             {"hub": hub, "region": region},
         )
-        evidence.renew_coverage(connection)
+        renew_coverage(connection)
     both = "acme-*,acmeOperations"
     with asked(organisation, database, REGION, "ec2_vpc", CMDB_WORKLOAD_PROFILES=both) as cells:
         found = of(cells, "ec2_vpc")
@@ -206,7 +205,7 @@ def test_what_was_trusted_too_long_ago_is_asked_again_too(
             "update audit.collection set started_at = started_at - interval 21 hours, "
             "ended_at = ended_at - interval 21 hours where listing = 'ec2_vpc'"
         )
-        evidence.renew_coverage(connection)
+        renew_coverage(connection)
     with asked(organisation, database, REGION, "ec2_vpc", only_untrusted=True) as cells:
         assert {cell.listing for cell in cells if cell.outcome == "found"} == {"ec2_vpc"}
 
@@ -323,7 +322,7 @@ def test_what_was_known_is_measured_on_where_its_listing_is_refused(
                 """,
                 place,
             )
-            evidence.renew_coverage(connection)
+            renew_coverage(connection)
     names = ("rds_db_instance", METRIC) if in_this_step else (METRIC,)
     with asked(organisation, database, *names, CMDB_WORKLOAD_PROFILES=profile) as cells:
         outcomes = {c.listing: c.outcome for c in cells if (c.account_id, c.region) == (account, region)}

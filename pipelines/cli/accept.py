@@ -51,7 +51,7 @@ def accept_zero(store: "Store", account: str, region: str, listing: str, reason:
     Raises:
         NoSuchQuestion: the newest cell of that key is no such zero.
     """
-    from resources.audit import evidence
+    from resources.audit.cells import renew_coverage
 
     run_id = f"accept-{uuid.uuid4()}"
     if not reason.strip():
@@ -100,7 +100,7 @@ def accept_zero(store: "Store", account: str, region: str, listing: str, reason:
                 "listing": listing,
             },
         )
-        evidence.renew_coverage(connection, listing)
+        renew_coverage(connection, listing)
     return (
         f"Accepted: {account} {region} {listing} is empty, says {who} ({reason}), until it is found again. "
         f"It was asked at {ended_at:%Y-%m-%d %H:%M} UTC. Next: cmdb nightly"

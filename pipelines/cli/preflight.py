@@ -43,7 +43,7 @@ def judge_identities(settings: Settings) -> tuple[tuple[CheckResult, ...], str]:
     """Ask and judge the five facts; returns them and a sentence on whether they were recorded."""
     from pipelines.preflight_assets import record
     from pipelines.roles import aws_roles, code_version
-    from resources.audit import evidence
+    from resources.audit.runs import begin_run, finish_run
     from resources.roles import Management
     from resources.store.errors import WarehouseError
     from resources.store.store import Store
@@ -57,11 +57,11 @@ def judge_identities(settings: Settings) -> tuple[tuple[CheckResult, ...], str]:
         with store.holding(run_id, "cmdb preflight"):
             published = [version.run_id for version in store.versions()]
             with store.transaction() as connection:
-                evidence.begin_run(connection, run_id, code_version(), published)
+                begin_run(connection, run_id, code_version(), published)
             record(store, run_id, management, settings, callers, organization, facts)
             with store.transaction() as connection:
                 outcome = "refused" if any(fact.blocks for fact in facts) else "preflight"
-                evidence.finish_run(connection, run_id, outcome)
+                finish_run(connection, run_id, outcome)
     except WarehouseError as error:
         if error.exit_code == 2:
             raise

@@ -21,7 +21,7 @@ from pipelines.plain_text import as_markdown, plain
 from pipelines.settings import Settings
 from pipelines.trust import ages
 from pipelines.trust.gate import GATE_TAG, open_gate, refusing, stop_where_blocked
-from resources.audit.evidence import Cell
+from resources.audit.cells import Cell
 from resources.aws.listing import Listing
 from resources.check_result import CheckResult
 from resources.contract import Role

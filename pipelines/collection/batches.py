@@ -10,7 +10,7 @@ from pipelines.collection.accounts import Member, Reached, match
 from pipelines.collection.progress import Part
 from pipelines.collection.regions import enabled_regions
 from pipelines.collection.state import StepState
-from resources.audit.evidence import EVERY_ACCOUNT, Accounts
+from resources.audit.coverage import EVERY_ACCOUNT, Accounts
 from resources.roles import Workload
 
 PART_CELLS = 15_000

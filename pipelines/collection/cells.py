@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from pipelines.collection.landing import Key
 from pipelines.trust.organization_policies import PolicyDenial
-from resources.audit.evidence import Cell
+from resources.audit.cells import Cell
 from resources.aws.messages import DENIED_BY_POLICY, Answer, Question
 
 

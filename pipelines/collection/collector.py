@@ -20,7 +20,8 @@ from pipelines.collection.previous import Capture
 from pipelines.collection.progress import Reporter, Reports
 from pipelines.collection.retiring import retired
 from pipelines.collection.state import StepState
-from resources.audit.evidence import NO_ACCOUNT, Cell
+from resources.audit.cells import Cell
+from resources.audit.coverage import NO_ACCOUNT
 from resources.aws.dispatch import ask_all
 from resources.aws.errors import Failed
 from resources.aws.listing import Listing

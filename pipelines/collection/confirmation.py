@@ -19,8 +19,15 @@ from pipelines.collection.decisions import Confirmation, decide, portions
 from pipelines.collection.trails import HORIZON, ListedZero, Place, lookup, trail_events
 from pipelines.settings import Settings
 from pipelines.trust import outcomes, zero_rule
-from resources.audit import evidence
-from resources.audit.evidence import Accounts, PendingZero
+from resources.audit.coverage import Accounts
+from resources.audit.zeros import (
+    PendingZero,
+    pending_accounts,
+    pending_zeros,
+    record_trail_calls,
+    settle_zeros,
+    unrecorded_calls,
+)
 from resources.aws.listing import Listing
 from resources.aws.messages import Identity, TrailEvents
 from resources.contract import Role
@@ -82,8 +89,8 @@ class Confirmer:
         if self._settings.zero_evidence != "cloudtrail":
             return self.found
         with self._store.read() as connection:
-            counts = evidence.pending_accounts(connection, self._since)
-            self._unrecorded = evidence.unrecorded_calls(connection)
+            counts = pending_accounts(connection, self._since)
+            self._unrecorded = unrecorded_calls(connection)
         if not counts:
             return self.found
         self._profiles = self._reached()
@@ -110,7 +117,7 @@ class Confirmer:
 
     def _decide(self, accounts: Accounts) -> None:
         with self._store.read() as connection:
-            pending = evidence.pending_zeros(connection, self._since, accounts)
+            pending = pending_zeros(connection, self._since, accounts)
         found = self._readable(pending)
         trails = self._look_up(found)
         now = datetime.now(UTC)
@@ -128,7 +135,7 @@ class Confirmer:
     def _learn(self) -> None:
         """Remember which kinds of call CloudTrail records; those that it was found not to are said once."""
         with self._store.transaction() as connection:
-            unrecorded = evidence.record_trail_calls(
+            unrecorded = record_trail_calls(
                 connection,
                 self._recorded,
                 self._missed - self._recorded,
@@ -204,7 +211,7 @@ class Confirmer:
                 with os.fdopen(handle, "wb") as file:
                     file.writelines(orjson.dumps(line) + b"\n" for line in lines)
                 with self._store.transaction() as connection:
-                    evidence.settle_zeros(connection, path)
+                    settle_zeros(connection, path)
             finally:
                 path.unlink()
 
@@ -212,4 +219,4 @@ class Confirmer:
 def waits(store: Store) -> bool:
     """Whether CloudTrail may still decide on any zero."""
     with store.read() as connection:
-        return bool(evidence.pending_accounts(connection, datetime.now(UTC) - TRAIL_KEEPS))
+        return bool(pending_accounts(connection, datetime.now(UTC) - TRAIL_KEEPS))

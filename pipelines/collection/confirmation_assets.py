@@ -16,7 +16,8 @@ from pipelines.dagster_metadata import rows_table
 from pipelines.settings import Settings
 from pipelines.trust import ages
 from pipelines.trust.gate import GATE_TAG, listing_verdicts, open_gate, refusing, stop_where_blocked
-from resources.audit import evidence
+from resources.audit.checks import record_check
+from resources.audit.runs import count_requests
 from resources.contract import ROLES, Role
 from resources.identity_rules import CENTRAL_ROLES
 from resources.roles import AwsRole
@@ -78,8 +79,8 @@ def _recorded(
     """Write what the listings' rule says now where a zero changed; the sentences of those that block."""
     with store.transaction() as connection:
         requests = sum(resource.take_request_count() for resource in resources.values())
-        evidence.count_requests(connection, run_id, requests)
-        evidence.record_check(
+        count_requests(connection, run_id, requests)
+        record_check(
             connection,
             run_id,
             ZEROS_ARE_CONFIRMED,
@@ -92,7 +93,7 @@ def _recorded(
         )
         verdicts = listing_verdicts(connection, sorted(found.listings), settings)
         for name, verdict in verdicts.items():
-            evidence.record_check(
+            record_check(
                 connection,
                 run_id,
                 NO_SILENT_ZERO,

@@ -8,7 +8,7 @@ from typing import Literal
 
 from pipelines.trust import ages
 from pipelines.trust.zero_rule import ZeroVerdict
-from resources.audit.evidence import Accounts
+from resources.audit.coverage import Accounts
 from resources.aws.messages import Outcome, TrailEvents
 
 ZEROS_AT_ONCE = 20_000

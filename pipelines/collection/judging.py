@@ -12,8 +12,8 @@ from pipelines.collection.strayed import strayed_accounts
 from pipelines.collection.trails import ListedZero, Place, lookup, trail_events
 from pipelines.trust import outcomes, zero_rule
 from pipelines.trust.zero_rule import ZeroVerdict
-from resources.audit import evidence
-from resources.audit.evidence import Cell
+from resources.audit.cells import Cell
+from resources.audit.zeros import unrecorded_calls
 from resources.aws.listing import GLOBAL_REGION, Listing
 from resources.aws.messages import DENIED_BY_POLICY, Outcome, Question, TrailEvents
 
@@ -179,7 +179,7 @@ def _trails(
         together[place].append(zero)
     state.log(f"Looking in CloudTrail for the zeros of {len(together)} account-region(s).")
     with state.store.read() as connection:
-        unrecorded = evidence.unrecorded_calls(connection)
+        unrecorded = unrecorded_calls(connection)
     found = trail_events(state.resources, [lookup(place, own) for place, own in together.items()])
     return dict(zip(together, found, strict=True)), unrecorded
 

@@ -16,7 +16,7 @@ from typing import IO, Any, Self
 
 import orjson
 
-from resources.audit.evidence import Cell, cell_line
+from resources.audit.cells import Cell, cell_line
 from resources.aws.distinct import EachOnce
 from resources.aws.errors import Failed
 from resources.aws.listing import Listing

@@ -7,8 +7,8 @@ from typing import NamedTuple
 from pipelines.catalogue import registry as catalogue
 from pipelines.collection.state import StepState
 from pipelines.trust import outcomes
-from resources.audit import evidence
-from resources.audit.evidence import Cell
+from resources.audit.cells import Cell
+from resources.audit.coverage import coverage
 from resources.aws.listing import GLOBAL_REGION, Each
 from resources.aws.messages import DENIED_BY_POLICY
 from resources.contract import Role
@@ -96,23 +96,23 @@ def parent_coverage(state: StepState, cells: Iterable[Cell]) -> ParentCoverage:
     """
     own = {listing.name for listing in state.listings}
     parents = {name for listing in state.listings if listing.each for name in listing.each.of}
-    coverage = ParentCoverage()
+    known = ParentCoverage()
     for cell in cells:
         if cell.listing.partition(":")[0] in parents:
-            coverage.add(newest(state, cell))
+            known.add(newest(state, cell))
     for key in state.batch.kept:
         if key[3].partition(":")[0] in parents:
             kept = state.earlier[key]
-            coverage.add(
+            known.add(
                 NewestCell(
                     key[3], key[1], key[2], kept.outcome, kept.is_trusted, kept.skip_reason, kept.last_trusted_count
                 )
             )
     if parents - own:
         with state.store.read() as connection:
-            rows = evidence.coverage(connection, sorted(parents - own), accounts=state.batch.accounts)
+            rows = coverage(connection, sorted(parents - own), accounts=state.batch.accounts)
         for row in rows:
-            coverage.add(
+            known.add(
                 NewestCell(
                     row["listing"],
                     row["account_id"],
@@ -123,7 +123,7 @@ def parent_coverage(state: StepState, cells: Iterable[Cell]) -> ParentCoverage:
                     row["previous_record_count"],
                 )
             )
-    return coverage
+    return known
 
 
 def newest(state: StepState, cell: Cell) -> NewestCell:

@@ -9,7 +9,7 @@ from pipelines.catalogue.registry import listings as known_listings
 from pipelines.collection.landing import Key, records_path
 from pipelines.trust.ages import ONE_NIGHT
 from pipelines.trust.organization_policies import SCP, PolicySkips, StoredPolicies
-from resources.audit import evidence
+from resources.audit.coverage import EVERY_ACCOUNT, Accounts
 from resources.aws.listing import Listing
 from resources.aws.messages import DENIED_BY_POLICY, Outcome
 from resources.contract import Role
@@ -45,9 +45,7 @@ class Earlier:
     is_disputed: bool = False
 
 
-def captures(
-    store: Store, listing: str, fields: Sequence[str], accounts: evidence.Accounts = evidence.EVERY_ACCOUNT
-) -> list[Capture]:
+def captures(store: Store, listing: str, fields: Sequence[str], accounts: Accounts = EVERY_ACCOUNT) -> list[Capture]:
     """Fields of every record in the newest trusted cells of a listing, of these accounts.
 
     Raises:
@@ -92,7 +90,7 @@ def captures(
     return [Capture((r[0], r[1], r[2], r[3]), dict(zip(fields, r[4:], strict=True))) for r in rows]
 
 
-def wrong_accounts(store: Store, run_id: str, accounts: evidence.Accounts) -> set[tuple[Role, str, str]]:
+def wrong_accounts(store: Store, run_id: str, accounts: Accounts) -> set[tuple[Role, str, str]]:
     """Role, account and region of the cells that this run has stored as `wrong_account`, of these accounts."""
     with store.read() as connection:
         rows = connection.execute(
@@ -225,7 +223,7 @@ def policy_skips(connection: "duckdb.DuckDBPyConnection", run_id: str, billed_si
     ]
 
 
-def earlier_cells(store: Store, listings: Iterable[Listing], accounts: evidence.Accounts) -> dict[Key, Earlier]:
+def earlier_cells(store: Store, listings: Iterable[Listing], accounts: Accounts) -> dict[Key, Earlier]:
     """The newest cells of the given listings before this run, by key, of these accounts.
 
     `confirmed`: an earlier night found the cell empty too, asked twice, with only the bill against it.

@@ -8,7 +8,7 @@ from pipelines.catalogue.registry import REGION
 from pipelines.collection.landing import Key
 from pipelines.collection.state import StepState
 from pipelines.trust import outcomes
-from resources.audit.evidence import EVERY_ACCOUNT
+from resources.audit.coverage import EVERY_ACCOUNT
 from resources.aws.listing import GLOBAL_REGION, Listing
 from resources.contract import Role
 

@@ -9,7 +9,7 @@ from pipelines.collection.parents import ParentCoverage, parent_coverage, parent
 from pipelines.collection.previous import Earlier
 from pipelines.collection.state import StepState
 from pipelines.trust import outcomes
-from resources.audit.evidence import Cell
+from resources.audit.cells import Cell
 from resources.aws.listing import GLOBAL_REGION, Listing
 from resources.aws.messages import DENIED_BY_POLICY
 from resources.contract import Role

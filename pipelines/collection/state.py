@@ -19,8 +19,8 @@ from pipelines.collection.progress import Part
 from pipelines.settings import Settings
 from pipelines.trust.gate import refuse
 from pipelines.trust.organization_policies import StoredPolicies
-from resources.audit import evidence
-from resources.audit.evidence import EVERY_ACCOUNT, Accounts, Cell
+from resources.audit.cells import Cell
+from resources.audit.coverage import EVERY_ACCOUNT, Accounts, coverage
 from resources.audit.paid_requests import PaidRequests
 from resources.aws.client import Reach
 from resources.aws.dispatch import Processes
@@ -256,7 +256,7 @@ class StepState:
         if self.batch.without_regions is None:
             own = {key[1] for key, entry in self.asked.items() if key[3] == REGION and entry.denial is not None}
             with self.store.read() as connection:
-                rows = evidence.coverage(connection, [REGION], accounts=self.batch.accounts, without_quiet=True)
+                rows = coverage(connection, [REGION], accounts=self.batch.accounts, without_quiet=True)
             stored = {row["account_id"] for row in rows if row["skip_reason"] == DENIED_BY_POLICY}
             self.batch.without_regions = frozenset(own | stored)
         return self.batch.without_regions

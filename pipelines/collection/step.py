@@ -15,7 +15,7 @@ from pipelines.collection.collector import Collector
 from pipelines.collection.cost_collector import ask_costs
 from pipelines.collection.plan import Plan, central_plan, workload_plan
 from pipelines.trust.gate import refuse
-from resources.audit.evidence import Cell
+from resources.audit.cells import Cell
 from resources.aws.listing import Listing
 from resources.check_result import CheckResult
 from resources.roles import Workload

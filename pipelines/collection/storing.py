@@ -10,7 +10,10 @@ from pipelines.collection import cost_slices, previous
 from pipelines.collection.state import StepState
 from pipelines.trust.gate import listing_verdicts
 from pipelines.trust.organization_policies import PolicySkips
-from resources.audit import evidence
+from resources.audit.cells import load_cells
+from resources.audit.checks import forget_check, record_check
+from resources.audit.runs import count_requests, record_paid_requests
+from resources.audit.zeros import record_trail_calls
 from resources.check_result import CheckResult
 
 if TYPE_CHECKING:
@@ -37,13 +40,13 @@ def commit(state: StepState, also: Mapping[str, CheckResult] = MappingProxyType(
     names = [listing.name for listing in state.listings]
     _load(state, [state.writer(listing).commit() for listing in state.listings])
     with state.store.transaction() as connection:
-        evidence.count_requests(
+        count_requests(
             connection,
             state.run_id,
             sum(resource.take_request_count() for resource in state.resources.values()),
         )
-        evidence.record_trail_calls(connection, state.recorded, now=datetime.now(UTC))
-        evidence.record_paid_requests(connection, state.paid_requests.counts(), counted=state.run_id)
+        record_trail_calls(connection, state.recorded, now=datetime.now(UTC))
+        record_paid_requests(connection, state.paid_requests.counts(), counted=state.run_id)
         verdicts = listing_verdicts(connection, names, state.settings)
         said = [(NO_SILENT_ZERO, name, verdict) for name, verdict in verdicts.items()]
         said += [(rule, "workload", verdict) for rule, verdict in also.items()]
@@ -52,7 +55,7 @@ def commit(state: StepState, also: Mapping[str, CheckResult] = MappingProxyType(
             for skips, verdict in _closed(state, connection)
         ]
         for rule, scope, verdict in said:
-            evidence.record_check(
+            record_check(
                 connection,
                 state.run_id,
                 rule,
@@ -69,7 +72,7 @@ def commit(state: StepState, also: Mapping[str, CheckResult] = MappingProxyType(
 
 def _closed(state: StepState, connection: "duckdb.DuckDBPyConnection") -> list[tuple[PolicySkips, CheckResult]]:
     """What each policy of the organisation closes in the run so far, in place of what earlier steps said of it."""
-    before = evidence.forget_check(connection, state.run_id, POLICIES_DENY_NOTHING)
+    before = forget_check(connection, state.run_id, POLICIES_DENY_NOTHING)
     found = previous.policy_skips(connection, state.run_id, cost_slices.final_days_since(datetime.now(UTC).date()))
     for skips in found:
         if skips.sentence() not in before:
@@ -88,5 +91,5 @@ def _load(state: StepState, paths: Sequence[Path]) -> None:
         together.append(path)
         if sum(sizes[one] for one in together) >= LOADED_AT_ONCE or path is paths[-1]:
             with state.store.transaction(memory) as connection:
-                evidence.load_cells(connection, together, longest)
+                load_cells(connection, together, longest)
             together = []

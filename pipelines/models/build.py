@@ -47,7 +47,7 @@ from pipelines.settings import WAREHOUSE_FOLDER, Settings
 from pipelines.trust import ages, outcomes
 from pipelines.trust.gate import GATE_TAG, open_gate, refusing, stop_where_blocked
 from resources import release
-from resources.audit import evidence
+from resources.audit.runs import built_from, record_build
 from resources.store.files import make_folder
 from resources.store.store import Store
 from resources.warehouse import Warehouse
@@ -279,7 +279,7 @@ def _build(store: Store, model: Model, logs: Sequence[Model], run_id: str, curre
             _replace_cells(connection, store, model, logs)
         for documented in (model, *logs):
             _comment(connection, documented)
-        evidence.record_build(connection, run_id, {built.relation: fingerprint(built) for built in (model, *logs)})
+        record_build(connection, run_id, {built.relation: fingerprint(built) for built in (model, *logs)})
         if kind == "view":
             return 0
         row = connection.execute(f"select count(*) from {model.quoted}").fetchone()
@@ -406,7 +406,7 @@ def _replace_cells(connection: duckdb.DuckDBPyConnection, store: Store, model: M
 
 def _leave_what_stands(connection: duckdb.DuckDBPyConnection, model: Model) -> None:
     """Take the answers out of `landed_cell` that the table holds already, as this very query made them."""
-    if not _exists(connection, model) or evidence.built_from(connection, model.relation) != fingerprint(model):
+    if not _exists(connection, model) or built_from(connection, model.relation) != fingerprint(model):
         return
     connection.execute(
         f"""

@@ -21,7 +21,7 @@ from pipelines.models.sql_files import literal, read_header, reads
 from pipelines.plain_text import as_markdown
 from pipelines.settings import WAREHOUSE_FOLDER
 from resources import release
-from resources.audit import evidence
+from resources.audit.checks import record_check
 from resources.store.store import Store
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ def ask(store: Store, checks: Iterable[SqlCheck], run_id: str, config_hash: str)
     with store.transaction() as connection:
         results = [_with_cells(connection, run(connection, check), run_id) for check in checks]
         for result in results:
-            evidence.record_check(
+            record_check(
                 connection,
                 run_id,
                 result.check.name,

@@ -21,7 +21,9 @@ from pipelines.publishing.naming import name_warning
 from pipelines.settings import Settings
 from pipelines.trust import ages, publish_rules
 from pipelines.trust.gate import GATE_TAG, cell_states, open_gate, refuse, refusing
-from resources.audit import evidence, paid_requests
+from resources.audit import paid_requests
+from resources.audit.coverage import coverage, standing
+from resources.audit.runs import builds, finish_run, settle_run
 from resources.store.errors import WarehouseError
 from resources.store.store import Store
 from resources.warehouse import Warehouse
@@ -101,7 +103,7 @@ def _require_fresh(store: Store, warehouse: Warehouse) -> None:
     """What the central roles list is younger than a day, or nothing is published."""
     central = [name for name, listing in listings().items() if listing.roles != ("workload",)]
     with store.read() as connection:
-        cells = cell_states(evidence.coverage(connection, central, without_workload=True))
+        cells = cell_states(coverage(connection, central, without_workload=True))
     for listing in central:
         verdict = publish_rules.freshness_verdict(listing, cells.get(listing, []), now=warehouse.now())
         if verdict.blocks:
@@ -112,8 +114,8 @@ def _require_built(store: Store, models: Mapping[str, Model]) -> None:
     """Every table shows the newest evidence, or nothing is published."""
     listings = sorted({listing for model in models.values() for listing in model.listings})
     with store.read() as connection:
-        built = evidence.builds(connection)
-        answered = {name: found.answered_at for name, found in evidence.standing(connection, listings).items()}
+        built = builds(connection)
+        answered = {name: found.answered_at for name, found in standing(connection, listings).items()}
     verdict = publish_rules.builds_verdict(
         {
             # A view shows what its tables hold now, and a log is written with the table that it logs.
@@ -143,10 +145,10 @@ def publish(store: Store, run_id: str, everything: Sequence[checks.SqlCheck]) ->
                 raise NotPublishable(f"{check.on}: {check.name}. {result.sentence}")
 
     def seal(connection: duckdb.DuckDBPyConnection) -> None:
-        evidence.settle_run(connection, run_id, "published")
+        settle_run(connection, run_id, "published")
 
     with store.transaction() as connection:
-        evidence.finish_run(connection, run_id, "publishing")
+        finish_run(connection, run_id, "publishing")
     try:
         return store.publish(run_id, verify, seal)
     except NotPublishable as error:
@@ -155,7 +157,7 @@ def publish(store: Store, run_id: str, everything: Sequence[checks.SqlCheck]) ->
         is_published = any(version.run_id == run_id for version in store.versions())
         # Where this fails too, the next run does it; what ended the publishing is the sentence to be read.
         with suppress(WarehouseError), store.transaction() as connection:
-            evidence.settle_run(connection, run_id, "published" if is_published else "refused")
+            settle_run(connection, run_id, "published" if is_published else "refused")
 
 
 def _contents(store: Store) -> dict[str, Any]:

@@ -17,7 +17,9 @@ from pipelines.errors import SqlFileError
 from pipelines.plain_text import plain
 from pipelines.settings import Settings
 from pipelines.trust import listing_rule, preflight_rules
-from resources.audit import evidence
+from resources.audit.checks import newest_preflight
+from resources.audit.coverage import Standing, coverage, standing
+from resources.audit.identities import identities_checked_at
 from resources.aws.credentials import AwsConfigError
 from resources.aws.dispatch import ProcessEnded
 from resources.check_result import CheckResult, Severity
@@ -143,13 +145,13 @@ def verdicts(
                     config_hash=config,
                     checked_at=checked_at,
                 )
-                for name, passed, severity, sentence, run, config, checked_at in evidence.newest_preflight(connection)
+                for name, passed, severity, sentence, run, config, checked_at in newest_preflight(connection)
             ],
             now=warehouse.now(),
             max_age=max_age,
             config_hash=settings.config_hash,
             run_id=warehouse.run_id,
-            identities_checked_at=evidence.identities_checked_at(connection, warehouse.run_id),
+            identities_checked_at=identities_checked_at(connection, warehouse.run_id),
         )
         found = listing_verdicts(connection, wanted, settings)
     return [preflight, *found.values()]
@@ -159,26 +161,26 @@ def listing_verdicts(
     connection: "duckdb.DuckDBPyConnection", listings: Sequence[str], settings: Settings
 ) -> dict[str, CheckResult]:
     """What the silent-zero rule says to each listing now."""
-    cells = cell_states(evidence.coverage(connection, listings, without_quiet=True))
-    standing = evidence.standing(connection, listings)
-    nothing = evidence.Standing()
+    cells = cell_states(coverage(connection, listings, without_quiet=True))
+    stands = standing(connection, listings)
+    nothing = Standing()
     return {
         name: listing_rule.listing_verdict(
             name,
             cells.get(name, []),
             settings.untrusted_tolerance,
-            trusted=standing.get(name, nothing).trusted,
-            waiting=standing.get(name, nothing).waiting,
+            trusted=stands.get(name, nothing).trusted,
+            waiting=stands.get(name, nothing).waiting,
         )
         for name in listings
     }
 
 
-def cell_states(coverage: list[dict[str, object]]) -> dict[str, list[listing_rule.CellState]]:
+def cell_states(rows: list[dict[str, object]]) -> dict[str, list[listing_rule.CellState]]:
     """Rows of `audit.coverage` by listing (without its parameter)."""
     names = listing_rule.CellState.__dataclass_fields__
     found: dict[str, list[listing_rule.CellState]] = {}
-    for row in coverage:
+    for row in rows:
         state = listing_rule.CellState(**{name: row[name] for name in names})  # type: ignore[arg-type]  # a database row is untyped
         found.setdefault(state.listing.partition(":")[0], []).append(state)
     return found

@@ -1,0 +1,211 @@
+"""The cells of a run, and the newest of each key: the rows of `audit.collection` and `audit.newest_cell`.
+
+A cell is one question put to one account and region; its key is role, account, region and listing.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from resources.aws.listing import ZeroSense
+from resources.contract import Role
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from resources.aws.messages import Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One question put to AWS and what came of it: a row of `audit.collection`.
+
+    Attributes:
+        listing: with its parameter where it has one, `organizations_account_parent:ou-1234-abcd`.
+        raw_response: the verbatim answer as JSON text, for zeros and refusals.
+    """
+
+    run_id: str
+    role: Role
+    account_id: str
+    region: str
+    listing: str
+    outcome: "Outcome"
+    is_trusted: bool
+    zero_sense: ZeroSense
+    started_at: datetime
+    ended_at: datetime
+    profile: str | None = None
+    caller_account_id: str | None = None
+    record_count: int = field(default=0, metadata={"sql": "BIGINT"})
+    page_count: int = 0
+    request_count: int = 0
+    throttle_count: int = 0
+    attempt_count: int = 1
+    error_code: str | None = None
+    error_message: str | None = None
+    skip_reason: str | None = None
+    evidence: Mapping[str, Any] | None = None
+    raw_response: str | None = None
+
+
+_SQL_TYPES: Mapping[object, str] = {bool: "BOOLEAN", int: "INTEGER", datetime: "TIMESTAMPTZ"}
+
+CELL_COLUMNS: Mapping[str, str] = {
+    column.name: column.metadata.get("sql") or _SQL_TYPES.get(column.type, "VARCHAR") for column in fields(Cell)
+}
+"""The columns of a cell in `audit.collection`, with the type that each has in the landing's `cells.ndjson`."""
+
+
+def cell_line(cell: Cell) -> dict[str, Any]:
+    """A cell as one line of the landing's `cells.ndjson`."""
+    line: dict[str, Any] = {name: getattr(cell, name) for name in CELL_COLUMNS}
+    line["evidence"] = None if line["evidence"] is None else json.dumps(line["evidence"], default=str)
+    for name in ("started_at", "ended_at"):
+        line[name] = line[name].isoformat()
+    return line
+
+
+LONGEST_LINE = 64 << 20
+
+
+def load_cells(
+    connection: "duckdb.DuckDBPyConnection", paths: Sequence[str | Path], longest: int = LONGEST_LINE
+) -> None:
+    """Load the cells that a collection has landed in files; a cell of the same key and run is replaced.
+
+    Args:
+        longest: bytes of the longest line: DuckDB reserves memory for several such lines.
+    """
+    columns = ", ".join(CELL_COLUMNS)
+    types = "{" + ", ".join(f"{name}: '{kind}'" for name, kind in CELL_COLUMNS.items()) + "}"
+    connection.execute(
+        f"""
+        create or replace temp table landed_line as
+        select *
+        from read_json(
+            $paths,
+            format = 'newline_delimited',
+            maximum_object_size = $longest,
+            columns = {types}
+        )
+        """,
+        {"paths": [str(path) for path in paths], "longest": max(longest, 1 << 20)},
+    )
+    replaced = connection.execute(
+        """
+        delete from audit.collection as c using landed_line as l
+        where
+            c.run_id = l.run_id and c.role = l.role and c.account_id = l.account_id and c.region = l.region
+            and c.listing = l.listing
+        """
+    ).fetchall()
+    connection.execute(f"insert into audit.collection ({columns}) select {columns} from landed_line")
+    if replaced[0][0]:
+        connection.execute("create or replace temp table affected_key as select * from landed_line")
+        rebuild_newest_cells(connection)
+        return
+    connection.execute(
+        """
+        create or replace temp view merged_cell as
+        select
+            *, null::varchar as accepted_by, null::varchar as accepted_reason, null::timestamptz as accepted_at,
+            null::timestamptz as confirmed_at
+        from landed_line
+        """
+    )
+    _merge_newest_cells(connection)
+
+
+def renew_coverage(connection: "duckdb.DuckDBPyConnection", listing: str = "") -> None:
+    """Make the newest cells anew from the cells of all runs, after anything but `load_cells` changed some.
+
+    Args:
+        listing: whose, with its parameter; of all where none is named.
+    """
+    connection.execute(
+        """
+        create or replace temp table affected_key as
+        select role, account_id, region, listing from audit.collection where listing = $listing or $listing = ''
+        union
+        select role, account_id, region, listing from audit.newest_cell where listing = $listing or $listing = ''
+        """,
+        {"listing": listing},
+    )
+    rebuild_newest_cells(connection)
+
+
+def rebuild_newest_cells(connection: "duckdb.DuckDBPyConnection") -> None:
+    """Make the newest cells anew, of the keys in the temporary table `affected_key`, from the cells of all runs."""
+    connection.execute(
+        """
+        delete from audit.newest_cell as n using affected_key as k
+        where
+            n.role = k.role and n.account_id = k.account_id and n.region = k.region and n.listing = k.listing
+        """
+    )
+    connection.execute(
+        """
+        create or replace temp view merged_cell as
+        select * from audit.collection semi join affected_key using (role, account_id, region, listing)
+        """
+    )
+    _merge_newest_cells(connection)
+
+
+def _merge_newest_cells(connection: "duckdb.DuckDBPyConnection") -> None:
+    """Merge the cells in the temporary view `merged_cell` into `audit.newest_cell`.
+
+    For each key the latest `ended_at` wins, whatever the order of writing.
+    """
+    connection.execute(
+        """
+        create or replace temp table merged as
+        with added as (
+            select
+                role, account_id, region, listing,
+                max({
+                    'ended_at': ended_at, 'run_id': run_id, 'profile': profile, 'outcome': outcome,
+                    'is_trusted': is_trusted, 'record_count': record_count, 'skip_reason': skip_reason,
+                    'error_code': error_code, 'error_message': error_message, 'zero_sense': zero_sense,
+                    'attempt_count': attempt_count, 'confirmed_at': confirmed_at
+                }) as newest,
+                max(ended_at) filter (outcome = 'found') as found_at,
+                -- An acceptance holds for what came back empty and was not trusted by itself.
+                max(ended_at) filter (outcome in ('empty_suspect', 'empty_unconfirmed')) as suspected_at,
+                max(ended_at) filter (is_trusted) as trusted_at,
+                max({'ended_at': ended_at, 'run_id': run_id, 'record_count': record_count}, 2)
+                    filter (is_trusted and record_count is not null) as trusted,
+                max({
+                    'ended_at': ended_at, 'run_id': run_id, 'who': accepted_by, 'reason': accepted_reason,
+                    'since': accepted_at
+                }) filter (accepted_at is not null) as acceptance
+            from merged_cell
+            group by all
+        )
+
+        select
+            role, account_id, region, listing, max(newest) as newest, max(found_at) as found_at,
+            max(suspected_at) as suspected_at, max(trusted_at) as trusted_at,
+            list_slice(list_reverse_sort(flatten(list(trusted))), 1, 2) as trusted,
+            max(acceptance) as acceptance
+        from (
+            from added
+            union all by name
+            from audit.newest_cell semi join added using (role, account_id, region, listing)
+        )
+        group by all
+        order by listing, role, account_id, region
+        """
+    )
+    connection.execute(
+        """
+        delete from audit.newest_cell as n using merged as m
+        where
+            n.role = m.role and n.account_id = m.account_id and n.region = m.region and n.listing = m.listing
+        """
+    )
+    connection.execute("insert into audit.newest_cell by name from merged")

@@ -1,0 +1,91 @@
+"""What the rules said of a run: the rows of `audit.check_result`, those of the pre-flight among them."""
+
+import json
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from resources.check_result import CheckResult
+
+if TYPE_CHECKING:
+    import duckdb
+
+PREFLIGHT_SCOPE = "pre-flight"
+"""The scope of the pre-flight's rows in `audit.check_result`."""
+
+
+def record_facts(
+    connection: "duckdb.DuckDBPyConnection", run_id: str, facts: Iterable[CheckResult], config_hash: str
+) -> None:
+    """Write the pre-flight's facts."""
+    for fact in facts:
+        record_check(
+            connection,
+            run_id,
+            fact.name,
+            PREFLIGHT_SCOPE,
+            severity=fact.severity,
+            passed=fact.passed,
+            observed=fact.sentence,
+            expected=fact.hint,
+            config_hash=config_hash,
+        )
+
+
+def record_check(
+    connection: "duckdb.DuckDBPyConnection",
+    run_id: str,
+    check_name: str,
+    scope: str,
+    *,
+    severity: str,
+    passed: bool,
+    observed: str,
+    expected: str = "",
+    tolerance: str | None = None,
+    detail: object = None,
+    config_hash: str = "",
+) -> None:
+    """Write or renew what a rule said in a run."""
+    connection.execute(
+        """
+        insert or replace into audit.check_result (
+            run_id, check_name, scope, severity, passed, observed, expected, tolerance, detail, config_hash,
+            checked_at
+        ) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        """,
+        [
+            run_id,
+            check_name,
+            scope,
+            severity,
+            passed,
+            observed,
+            expected,
+            tolerance,
+            None if detail is None else json.dumps(detail, default=str),
+            config_hash,
+            datetime.now(UTC),
+        ],
+    )
+
+
+def forget_check(connection: "duckdb.DuckDBPyConnection", run_id: str, check_name: str) -> set[str]:
+    """Remove what a rule said in a run, of every scope; returns its sentences."""
+    rows = connection.execute(
+        "delete from audit.check_result where run_id = ? and check_name = ? returning observed", [run_id, check_name]
+    ).fetchall()
+    return {str(sentence) for (sentence,) in rows}
+
+
+def newest_preflight(connection: "duckdb.DuckDBPyConnection") -> list[tuple[Any, ...]]:
+    """The facts of the newest pre-flight: name, passed, severity, sentence, run, configuration, when."""
+    return connection.execute(
+        """
+        select check_name, passed, severity, observed, run_id, config_hash, checked_at
+        from audit.check_result
+        where scope = $scope
+        qualify run_id = first_value(run_id) over (order by checked_at desc)
+        """,
+        {"scope": PREFLIGHT_SCOPE},
+    ).fetchall()

@@ -1,0 +1,122 @@
+"""How the listings stand: the newest cell of every key, read from `audit.coverage`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import duckdb
+
+NEVER = datetime.min.replace(tzinfo=UTC)
+
+COVERAGE_COLUMNS = (
+    "role",
+    "account_id",
+    "region",
+    "listing",
+    "outcome",
+    "is_trusted",
+    "run_id",
+    "ended_at",
+    "error_code",
+    "error_message",
+    "skip_reason",
+    "record_count",
+    "last_trusted_at",
+    "previous_record_count",
+)
+
+
+@dataclass(frozen=True)
+class Accounts:
+    """The accounts from one id on and before another: a part of an organisation, which the database finds fast."""
+
+    since: str = ""
+    before: str = "~"
+
+    def __contains__(self, account_id: str) -> bool:
+        return self.since <= account_id < self.before
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        """For SQL that says `account_id >= $since_account and account_id < $before_account`."""
+        return {"since_account": self.since, "before_account": self.before}
+
+
+EVERY_ACCOUNT = Accounts()
+
+NO_ACCOUNT = Accounts(before="")
+
+
+def coverage(
+    connection: "duckdb.DuckDBPyConnection",
+    listings: Sequence[str],
+    *,
+    accounts: Accounts = EVERY_ACCOUNT,
+    without_quiet: bool = False,
+    without_workload: bool = False,
+) -> list[dict[str, Any]]:
+    """The newest cell of every key of the given listings, with or without a parameter behind the name.
+
+    Args:
+        accounts: whose.
+        without_quiet: neither the trusted cells nor the zeros that wait for CloudTrail: of a large organisation, that
+            leaves a few of hundreds of thousands.
+        without_workload: only the cells of the central roles.
+    """
+    columns = ", ".join(COVERAGE_COLUMNS)
+    rows = connection.execute(
+        f"""
+        select {columns}
+        from audit.coverage
+        where
+            list_contains($listings, split_part(listing, ':', 1))
+            and account_id >= $since_account and account_id < $before_account
+            and not (
+                $without_quiet and (is_trusted or (outcome = 'empty_unconfirmed' and error_code is null))
+            )
+            and not ($without_workload and role = 'workload')
+        order by role, listing, account_id, region
+        """,
+        {
+            "listings": list(listings),
+            "without_quiet": without_quiet,
+            "without_workload": without_workload,
+            **accounts.parameters,
+        },
+    ).fetchall()
+    return [dict(zip(COVERAGE_COLUMNS, row, strict=True)) for row in rows]
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What the newest cells of a listing come to.
+
+    Attributes:
+        trusted: how many are.
+        waiting: how many are zeros that wait for CloudTrail's record of the call.
+        answered_at: when the last one was answered, or confirmed after that.
+    """
+
+    trusted: int = 0
+    waiting: int = 0
+    answered_at: datetime = NEVER
+
+
+def standing(connection: "duckdb.DuckDBPyConnection", listings: Sequence[str]) -> dict[str, Standing]:
+    """How each listing that was ever asked stands, by its name without a parameter."""
+    rows = connection.execute(
+        """
+        select
+            split_part(listing, ':', 1) as name,
+            count(*) filter (is_trusted),
+            count(*) filter (not is_trusted and outcome = 'empty_unconfirmed' and error_code is null),
+            max(greatest(ended_at, confirmed_at))
+        from audit.coverage
+        where list_contains($listings, name)
+        group by name
+        """,
+        {"listings": list(listings)},
+    ).fetchall()
+    return {name: Standing(trusted, waiting, answered_at) for name, trusted, waiting, answered_at in rows}

@@ -1,0 +1,171 @@
+"""Zeros that wait for CloudTrail: which there are, what was decided on them, and which calls it never records."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from resources.audit.cells import rebuild_newest_cells
+from resources.audit.coverage import EVERY_ACCOUNT, Accounts
+from resources.contract import Role
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from resources.aws.messages import Outcome
+
+PENDING_NIGHTS = 2
+"""Of a zero that was never confirmed, so many newest answers are looked up: each look-up costs half a second."""
+
+
+@dataclass(frozen=True, slots=True)
+class PendingZero:
+    """A zero that CloudTrail has not decided on.
+
+    Attributes:
+        evidence: as the cell keeps it.
+    """
+
+    run_id: str
+    role: Role
+    account_id: str
+    region: str
+    listing: str
+    outcome: "Outcome"
+    ended_at: datetime
+    evidence: Mapping[str, Any]
+
+
+_PENDING = f"""
+    select {", ".join(f"c.{column.name}" for column in fields(PendingZero))}
+    from audit.collection as c
+    join audit.newest_cell as n using (role, account_id, region, listing)
+    where
+        c.account_id >= $since_account and c.account_id < $before_account
+        and c.ended_at >= $since
+        and c.ended_at > coalesce(n.trusted_at, '-infinity'::timestamptz)
+        and (
+            c.outcome = 'empty_unconfirmed'
+            -- The bill alone speaks against it: whether CloudTrail bears it out is history for the next night.
+            or (c.outcome = 'empty_suspect' and json_extract_string(c.evidence, '$.confirmed') = 'false')
+        )
+        and json_extract(c.evidence, '$.trail_region') is not null
+        and c.error_code is distinct from 'NoRequestId'
+    qualify row_number() over (
+        partition by c.role, c.account_id, c.region, c.listing order by c.ended_at desc
+    ) <= $nights
+"""
+
+
+def pending_accounts(connection: "duckdb.DuckDBPyConnection", since: datetime) -> dict[str, int]:
+    """How many zeros of each account CloudTrail may still decide on, as `pending_zeros` reads them."""
+    rows = connection.execute(
+        f"select account_id, count(*) from ({_PENDING}) group by account_id order by account_id",
+        {"since": since, "nights": PENDING_NIGHTS, **EVERY_ACCOUNT.parameters},
+    ).fetchall()
+    return dict(rows)
+
+
+def pending_zeros(connection: "duckdb.DuckDBPyConnection", since: datetime, accounts: Accounts) -> list[PendingZero]:
+    """The zeros that CloudTrail may still decide on: newer than the last trusted answer to their question.
+
+    Args:
+        since: what was asked before is left out: CloudTrail keeps events for ninety days.
+        accounts: whose.
+    """
+    rows = connection.execute(
+        f"{_PENDING} order by all", {"since": since, "nights": PENDING_NIGHTS, **accounts.parameters}
+    ).fetchall()
+    names = [column.name for column in fields(PendingZero)]
+    return [PendingZero(**dict(zip(names, (*row[:-1], json.loads(row[-1])), strict=True))) for row in rows]
+
+
+def settle_zeros(connection: "duckdb.DuckDBPyConnection", path: str | Path) -> None:
+    """Write what CloudTrail decided on zeros.
+
+    Args:
+        path: newline-delimited JSON of run_id, role, account_id, region, listing, outcome, is_trusted, error_code,
+            error_message, evidence (as text) and confirmed_at.
+    """
+    connection.execute(
+        """
+        create or replace temp table affected_key as
+        select *
+        from read_json(
+            $path,
+            format = 'newline_delimited',
+            columns = {
+                run_id: 'VARCHAR', role: 'VARCHAR', account_id: 'VARCHAR', region: 'VARCHAR', listing: 'VARCHAR',
+                outcome: 'VARCHAR', is_trusted: 'BOOLEAN', error_code: 'VARCHAR', error_message: 'VARCHAR',
+                evidence: 'VARCHAR', confirmed_at: 'TIMESTAMPTZ'
+            }
+        )
+        """,
+        {"path": str(path)},
+    )
+    connection.execute(
+        """
+        update audit.collection as c
+        set
+            outcome = t.outcome, is_trusted = t.is_trusted, error_code = t.error_code,
+            error_message = t.error_message, evidence = t.evidence, confirmed_at = t.confirmed_at
+        from affected_key as t
+        where
+            c.run_id = t.run_id and c.role = t.role and c.account_id = t.account_id and c.region = t.region
+            and c.listing = t.listing
+        """
+    )
+    rebuild_newest_cells(connection)
+
+
+def unrecorded_calls(connection: "duckdb.DuckDBPyConnection") -> frozenset[str]:
+    """The kinds of call that CloudTrail was found never to record, such as `cloudwatch:GetMetricData`."""
+    rows = connection.execute("select call from audit.trail_call where unrecorded_since is not null").fetchall()
+    return frozenset(call for (call,) in rows)
+
+
+def record_trail_calls(
+    connection: "duckdb.DuckDBPyConnection",
+    recorded: Iterable[str],
+    missed: Iterable[str] = (),
+    *,
+    now: datetime,
+    patience: timedelta = timedelta(days=1),
+) -> list[str]:
+    """Remember which kinds of call CloudTrail showed, and which it lacked though it should have had them.
+
+    Args:
+        patience: how long a kind must be missed, and never seen anywhere, until it counts as one that CloudTrail does
+            not record.
+
+    Returns:
+        The kinds that count so from now on.
+    """
+    connection.execute(
+        """
+        insert into audit.trail_call (call, recorded_at, missed_since)
+        select
+            call,
+            case when list_contains($recorded::varchar[], call) then $now::timestamptz end,
+            case when list_contains($missed::varchar[], call) then $now::timestamptz end
+        from (select distinct unnest($recorded::varchar[] || $missed::varchar[]) as call)
+        on conflict (call) do update set
+            recorded_at = coalesce(excluded.recorded_at, recorded_at),
+            missed_since = coalesce(missed_since, excluded.missed_since)
+        """,
+        {"recorded": sorted(recorded), "missed": sorted(missed), "now": now},
+    )
+    connection.execute("update audit.trail_call set unrecorded_since = null where recorded_at is not null")
+    rows = connection.execute(
+        """
+        update audit.trail_call set unrecorded_since = $now
+        where
+            unrecorded_since is null and recorded_at is null and missed_since <= $since
+            and list_contains($missed::varchar[], call)
+        returning call
+        """,
+        {"now": now, "since": now - patience, "missed": sorted(missed)},
+    ).fetchall()
+    return sorted(call for (call,) in rows)
