@@ -150,7 +150,7 @@ SWAPPING = _named("publish.copied", "publish.sealed", "publish.verified", "publi
 
 SWAPPED = _named("publish.swapped", "publish.followed", "publish.pruned") | {
     "while what is old is forgotten": Around("pipelines.collection.landing", "prune", 1, after=False),
-    "while the report is written": Around("pipelines.report.writing", "_replace", 1, after=False),
+    "while the report is written": Around("pipelines.report.writing", "atomic_write", 1, after=False),
 }
 
 

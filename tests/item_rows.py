@@ -17,9 +17,9 @@ import duckdb
 from given import FIRST_NIGHT, House, hours
 
 from pipelines.models.build import Model, build, read_models
-from pipelines.models.sql_files import literal
 from pipelines.settings import WAREHOUSE_FOLDER
 from resources.store.migrations import MIGRATIONS
+from resources.store.sql import literal
 from resources.store.store import Store
 
 

@@ -80,7 +80,8 @@ def run_night(environment: Mapping[str, str], database: Path, job_name: str = "n
     """
     from pipelines.cli.dagster_home import prepare_dagster_home
     from pipelines.cli.run import run_nightly
-    from resources.store.store import Store, make_folder
+    from resources.store.files import make_folder
+    from resources.store.store import Store
 
     make_folder(database.parent)
     whole = {

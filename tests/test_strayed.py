@@ -9,7 +9,7 @@ import pytest
 from nights import copy_of, query
 from steps import RUN, asked
 
-from resources.audit.evidence import Cell
+from resources.audit.cells import Cell
 from simulator.client import Simulator
 
 HERE, OTHER_REGION = "us-east-1", "eu-west-1"

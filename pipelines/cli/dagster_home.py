@@ -57,17 +57,18 @@ def prepare_dagster_home(environment: MutableMapping[str, str]) -> Path:
     Raises:
         WarehouseError: it cannot be written.
     """
+    # Imported here: as above.
+    from resources.store.files import atomic_write
+
     home = Path(environment.get("DAGSTER_HOME") or WORKING_FOLDER / ".dagster").absolute()
     target = home / "dagster.yaml"
-    part = home / ".dagster.yaml.part"
     ours = home == WORKING_FOLDER.absolute() / ".dagster"
     with keeping_records(home), closed_to_others():
         home.mkdir(mode=0o750, parents=True, exist_ok=True)
         if not target.exists() or (ours and target.read_bytes() != DAGSTER_YAML.read_bytes()):
             # A file half written would be there for good, and say nothing of telemetry.
-            part.unlink(missing_ok=True)
-            shutil.copyfile(DAGSTER_YAML, part)
-            part.replace(target)
+            with atomic_write(target) as file:
+                file.write(DAGSTER_YAML.read_bytes().decode())
         rights = stat.S_IMODE(home.stat().st_mode)
     if rights & stat.S_IRWXO:
         click.echo(

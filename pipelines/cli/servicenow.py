@@ -1,14 +1,11 @@
 """`cmdb export servicenow`: configuration items and their relations as two CSV files that ServiceNow takes in."""
 
 import csv
-import os
-import secrets
 from collections.abc import Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
@@ -91,21 +88,16 @@ def export_to(folder: Path, store: "Store") -> Exported:
         ExportError: the folder cannot be written to. What stood there stands.
         WarehouseError: nothing is published yet.
     """
-    from resources.store.files import make_folder
+    from resources.store.files import atomic_writes, make_folder
 
     try:
-        with store.published() as connection, ExitStack() as written:
+        with store.published() as connection:
             make_folder(folder)
-            new: dict[Path, Path] = {}
             rows = {}
-            for name, sql in FILES.items():
-                temporary = folder / f".{name}.{secrets.token_hex(4)}"
-                written.callback(temporary.unlink, missing_ok=True)
-                cursor = connection.execute(sql)
-                rows[name] = _write(temporary, [column[0] for column in cursor.description or ()], _rows(cursor))
-                new[temporary] = folder / name
-            for temporary, place in new.items():
-                temporary.replace(place)
+            with atomic_writes([folder / name for name in FILES]) as files:
+                for file, (name, sql) in zip(files, FILES.items(), strict=True):
+                    cursor = connection.execute(sql)
+                    rows[name] = _write(file, [column[0] for column in cursor.description or ()], _rows(cursor))
     except OSError as error:
         reason = error.strerror or str(error)
         raise ExportError(
@@ -119,17 +111,13 @@ def _rows(cursor: Any) -> Iterator[tuple[Any, ...]]:
         yield from rows
 
 
-def _write(path: Path, names: list[str], rows: Iterator[tuple[Any, ...]]) -> int:
+def _write(file: TextIO, names: list[str], rows: Iterator[tuple[Any, ...]]) -> int:
     count = 0
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o640)
-    with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(names)
-        for row in rows:
-            writer.writerow([_cell(value) for value in row])
-            count += 1
-        file.flush()
-        os.fsync(file.fileno())
+    writer = csv.writer(file)
+    writer.writerow(names)
+    for row in rows:
+        writer.writerow([_cell(value) for value in row])
+        count += 1
     return count
 
 

@@ -13,6 +13,7 @@ from resources.audit.coverage import EVERY_ACCOUNT, Accounts
 from resources.aws.listing import Listing
 from resources.aws.messages import DENIED_BY_POLICY, Outcome
 from resources.contract import Role
+from resources.store.sql import exists
 from resources.store.store import Store
 
 if TYPE_CHECKING:
@@ -185,7 +186,7 @@ def policy_skips(connection: "duckdb.DuckDBPyConnection", run_id: str, billed_si
         """
     ).fetchall()
     billed: dict[str, list[tuple[str, str]]] = {}
-    if found and _exists(connection, "cost", "daily"):
+    if found and exists(connection, "cost", "daily"):
         for policy, account, region in connection.execute(
             """
             with final_day as (
@@ -302,7 +303,7 @@ def billed_services(store: Store, since: date) -> dict[tuple[str, str], tuple[st
     loaded yet.
     """
     with store.read() as connection:
-        if not all(_exists(connection, "ref", name) for name in ("service_listing", "usage_type_listing")):
+        if not all(exists(connection, "ref", name) for name in ("service_listing", "usage_type_listing")):
             return {}
         rows = connection.execute(
             """
@@ -343,7 +344,7 @@ def last_measured(
         refused: account, region and listing of those of them that got no answer.
     """
     with store.read() as connection:
-        if not _exists(connection, "stage", "cloudwatch_metric_asked"):
+        if not exists(connection, "stage", "cloudwatch_metric_asked"):
             return []
         return connection.execute(
             """
@@ -374,7 +375,7 @@ def last_measured(
 def disputed_months(store: Store) -> set[str]:
     """Months whose days do not add up to what AWS said last that they came to, such as 2026-09."""
     with store.read() as connection:
-        if not _exists(connection, "cost", "reconciliation"):
+        if not exists(connection, "cost", "reconciliation"):
             return set()
         rows = connection.execute(
             """
@@ -399,12 +400,3 @@ def unreached_spend(store: Store, accounts: Sequence[str]) -> float | None:
             {"accounts": list(accounts)},
         ).fetchone()
     return row[0] if row is not None else None
-
-
-def _exists(connection: "duckdb.DuckDBPyConnection", schema: str, table: str) -> bool:
-    return bool(
-        connection.execute(
-            "select 1 from information_schema.tables where table_schema = ? and table_name = ?",
-            [schema, table],
-        ).fetchall()
-    )

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 
 from pipelines.collection import previous
 from pipelines.collection.state import StepState
-from resources.audit.evidence import Cell
+from resources.audit.cells import Cell
 from resources.aws.listing import Listing
 from resources.contract import Role
 

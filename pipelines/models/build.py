@@ -41,7 +41,7 @@ from pipelines.errors import SqlFileError
 from pipelines.models import checks, fx_rates
 from pipelines.models.lineage import Lineage, Sources
 from pipelines.models.model_metadata import cost_metadata, lineage_metadata
-from pipelines.models.sql_files import Header, identifier, literal, read_header, reads
+from pipelines.models.sql_files import Header, read_header, reads
 from pipelines.plain_text import as_markdown
 from pipelines.settings import WAREHOUSE_FOLDER, Settings
 from pipelines.trust import ages, outcomes
@@ -49,6 +49,7 @@ from pipelines.trust.gate import GATE_TAG, open_gate, refusing, stop_where_block
 from resources import release
 from resources.audit.runs import built_from, record_build
 from resources.store.files import make_folder
+from resources.store.sql import exists, identifier, literal
 from resources.store.store import Store
 from resources.warehouse import Warehouse
 
@@ -406,7 +407,7 @@ def _replace_cells(connection: duckdb.DuckDBPyConnection, store: Store, model: M
 
 def _leave_what_stands(connection: duckdb.DuckDBPyConnection, model: Model) -> None:
     """Take the answers out of `landed_cell` that the table holds already, as this very query made them."""
-    if not _exists(connection, model) or built_from(connection, model.relation) != fingerprint(model):
+    if not exists(connection, model.schema, model.name) or built_from(connection, model.relation) != fingerprint(model):
         return
     connection.execute(
         f"""
@@ -476,7 +477,7 @@ def _ensure_table(connection: duckdb.DuckDBPyConnection, model: Model, source: s
     Raises:
         ModelError: a column has another type than the table's: that is a migration's business.
     """
-    if not _exists(connection, model):
+    if not exists(connection, model.schema, model.name):
         connection.execute(f"create table {model.quoted} as select * from {source} limit 0")
         return
     have = dict(_columns(connection, model.quoted))
@@ -488,14 +489,6 @@ def _ensure_table(connection: duckdb.DuckDBPyConnection, model: Model, source: s
                 f"warehouse/{model.schema}/{model.name}.sql gives {name} as {kind}, but the table holds {have[name]}. "
                 "Nothing was changed. Cast it in the query, or write a migration."
             )
-
-
-def _exists(connection: duckdb.DuckDBPyConnection, model: Model) -> bool:
-    found = connection.execute(
-        "select 1 from information_schema.tables where table_schema = ? and table_name = ?",
-        [model.schema, model.name],
-    ).fetchall()
-    return bool(found)
 
 
 def _columns(connection: duckdb.DuckDBPyConnection, relation: str) -> list[tuple[str, str]]:

@@ -17,11 +17,12 @@ import sqlglot
 from pipelines.catalogue.registry import listings
 from pipelines.dagster_metadata import cells_table
 from pipelines.errors import SqlFileError
-from pipelines.models.sql_files import literal, read_header, reads
+from pipelines.models.sql_files import read_header, reads
 from pipelines.plain_text import as_markdown
 from pipelines.settings import WAREHOUSE_FOLDER
 from resources import release
 from resources.audit.checks import record_check
+from resources.store.sql import literal
 from resources.store.store import Store
 
 if TYPE_CHECKING:

@@ -8,7 +8,6 @@ how much of it one unit of the bank's own currency buys. It is turned round, sin
 import csv
 import os
 import re
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -17,7 +16,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from pipelines.settings import WAREHOUSE_FOLDER
-from resources.store.files import permitted
+from resources.store.files import atomic_write
 from resources.store.store import Store
 
 SEED = WAREHOUSE_FOLDER / "ref" / "fx_rate.csv"
@@ -277,16 +276,7 @@ def _write(target: Path, rates: Mapping[RateKey, Rate]) -> None:
         (key.from_currency, key.to_currency, key.kind, key.valid_from, f"{rate.rate:f}", rate.source)
         for key, rate in sorted(rates.items())
     )
-    descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    part = Path(name)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(COLUMNS)
-            writer.writerows(rows)
-            file.flush()
-            os.fsync(file.fileno())
-        part.chmod(permitted(0o640))
-        part.replace(target)
-    finally:
-        part.unlink(missing_ok=True)
+    with atomic_write(target) as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        writer.writerows(rows)

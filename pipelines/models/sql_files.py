@@ -1,4 +1,4 @@
-"""How the SQL files below `warehouse/` are read, and how names and text are quoted for SQL."""
+"""How the SQL files below `warehouse/` are read."""
 
 import functools
 from collections.abc import Mapping
@@ -6,16 +6,6 @@ from dataclasses import dataclass
 
 import sqlglot
 from sqlglot import exp
-
-
-def identifier(name: str) -> str:
-    """A quoted SQL identifier."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def literal(text: str) -> str:
-    """A quoted SQL string, for statements that take no bound parameters (COMMENT ON)."""
-    return "'" + text.replace("'", "''") + "'"
 
 
 @dataclass(frozen=True)

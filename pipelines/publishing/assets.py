@@ -14,7 +14,6 @@ from pipelines.charts import sketches
 from pipelines.dagster_metadata import PUBLISHED_KEY, rows_table
 from pipelines.models import checks
 from pipelines.models.build import Model, key_checks
-from pipelines.models.sql_files import identifier
 from pipelines.plain_text import plain
 from pipelines.publishing import retention
 from pipelines.publishing.naming import name_warning
@@ -25,6 +24,7 @@ from resources.audit import paid_requests
 from resources.audit.coverage import coverage, standing
 from resources.audit.runs import builds, finish_run, settle_run
 from resources.store.errors import WarehouseError
+from resources.store.sql import identifier
 from resources.store.store import Store
 from resources.warehouse import Warehouse
 

@@ -1,8 +1,5 @@
 """The page on disk: whole or not at all, and never larger than a mail takes."""
 
-import os
-import tempfile
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -12,7 +9,7 @@ from pipelines.report.figures import ask
 from pipelines.report.page import render
 from resources.store.engine import release_memory
 from resources.store.errors import WarehouseError
-from resources.store.files import permitted
+from resources.store.files import atomic_write
 from resources.store.store import Store
 
 MOST_BYTES = 2_000_000
@@ -46,40 +43,25 @@ def write_report(store: Store, path: Path, now: datetime) -> Written:
     # Nothing is queried any more, and drawing takes what there is.
     release_memory()
     try:
-        page = render(figures, now).encode()
+        page = render(figures, now)
     except DrawingError as error:
         raise WarehouseError(f"The report was not written. {error} What was published is as it was.") from error
-    if len(page) > MOST_BYTES:
+    size = len(page.encode())
+    if size > MOST_BYTES:
         raise WarehouseError(
-            f"The report would have {len(page):,} bytes, more than the {MOST_BYTES:,} that a mail takes. It was not "
+            f"The report would have {size:,} bytes, more than the {MOST_BYTES:,} that a mail takes. It was not "
             "written, and what was published is as it was. Every list in it is cut, so this is a fault of the product: "
             "please report it."
         )
     night = figures["night"].first
     assert night is not None, "what is published was published by a run"
     try:
-        _replace(path, page)
+        with atomic_write(path) as file:
+            file.write(page)
     except OSError as error:
         raise WarehouseError(
             f"The report cannot be written to {path}: {error.strerror or error}. What was published is as it was. Name "
             "another place with `cmdb report --output FILE`.",
             exit_code=2,
         ) from error
-    return Written(path, len(page), str(night["run_id"]))
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Put a file in the place of another, so that a reader sees the one or the other."""
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-    part = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        part.chmod(permitted(0o640))
-        part.replace(path)
-    except BaseException:
-        with suppress(OSError):
-            part.unlink()
-        raise
+    return Written(path, size, str(night["run_id"]))
