@@ -9,10 +9,10 @@ import boto3
 from botocore import xform_name
 from botocore.config import Config
 from botocore.credentials import CredentialResolver
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from resources.aws.credentials import ConfiguredSession, Credentials
-from resources.aws.errors import ELSEWHERE_CODES
+from resources.aws.errors import ELSEWHERE_CODES, Failed
 from resources.aws.guard import Guard
 from resources.aws.meter import Meter
 from resources.aws.request_counter import RequestCounter
@@ -95,6 +95,7 @@ class Sessions:
 
         Raises:
             ProfileError: the profile is not named, or there is none of that name.
+            Failed: botocore makes no client with the settings of profile and environment.
         """
         settings = self.credentials.settings_key(profile)
         key = (settings, service, region)
@@ -104,7 +105,7 @@ class Sessions:
             with self._making:
                 client = self._clients.get(key)
                 if client is None:
-                    client = self._shared_session(settings, profile).client(service, region_name=region)
+                    client = self._new_client(settings, profile, service, region)
                     if service == "s3":
                         # Before botocore's own, which asks HeadBucket where the bucket is and goes there.
                         client.meta.events.register_first("needs-retry.s3", _follow_nobody)
@@ -136,6 +137,14 @@ class Sessions:
             if self._credentials is not None:
                 self._credentials.close()
             self._credentials = self._models = None
+
+    def _new_client(self, settings: str, profile: str, service: str, region: str) -> Any:
+        session = self._shared_session(settings, profile)
+        try:
+            return session.client(service, region_name=region)
+        except (BotoCoreError, ValueError) as error:
+            # An address that is none, a bundle of certificates without a name.
+            raise Failed("failed", type(error).__name__, str(error)) from error
 
     def _shared_session(self, settings: str, profile: str) -> Any:
         if settings not in self._shared:

@@ -37,7 +37,6 @@ BODY_KEPT = 2_000
 """Bytes of the longest body that is kept: what is longer, such as five hundred metrics, is asked of one account."""
 
 _PAGE_TOKEN = re.compile(r"(token|marker)$", re.IGNORECASE)
-"""Parameters that say where a page begins: such a request is sent once."""
 
 _OF_AN_ACCOUNT = "AWS::Auth::AccountId"
 """What the rules of an endpoint call the account that asks."""
@@ -165,9 +164,7 @@ class FastTransport:
             request = self._requests[key]
         else:
             request = self._prepared(client, operation, parameters)
-            if not any(_PAGE_TOKEN.search(name) for name in parameters) and (
-                request is None or len(request.unsigned.body) <= BODY_KEPT
-            ):
+            if not any(map(is_page_token, parameters)) and (request is None or len(request.unsigned.body) <= BODY_KEPT):
                 if len(self._requests) >= REQUESTS_KEPT:
                     self._requests.clear()
                 self._requests[key] = request
@@ -220,6 +217,11 @@ class FastTransport:
         self._connections.close()
         self._requests.clear()
         self._keys.forget()
+
+
+def is_page_token(parameter: str) -> bool:
+    """Whether a parameter says where a page begins: such a request is sent once, so it is not kept."""
+    return _PAGE_TOKEN.search(parameter) is not None
 
 
 def unsigned_request(request: dict[str, Any], signer: Any) -> UnsignedRequest | None:
