@@ -33,7 +33,7 @@ MANY = "100000"
 """More paid requests than all nights of a test together send: the limit is one of a day."""
 
 
-def apart(script: str, folder: Path, *more: str, timeout: float = 120) -> str:
+def apart(script: str, folder: Path, *more: str, timeout: float = 600) -> str:
     """What a script prints that forks: it wants a parent without threads, and pytest has some."""
     done = subprocess.run(
         [sys.executable, "-c", script, str(folder), *more],
@@ -167,7 +167,7 @@ def query(
 
 
 def cmdb(
-    environment: Mapping[str, str], *arguments: str, timeout: float = 120, cwd: Path | None = None
+    environment: Mapping[str, str], *arguments: str, timeout: float = 600, cwd: Path | None = None
 ) -> subprocess.CompletedProcess[str]:
     """The command line, with `environment` in place of everything that leads elsewhere."""
     kept = {name: value for name, value in os.environ.items() if not is_foreign(name) and name != "DAGSTER_HOME"}

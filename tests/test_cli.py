@@ -297,7 +297,7 @@ def analyst_on_the_working_file(house: Path) -> Iterator[int]:
     assert process.stdout is not None
     assert process.stdout.readline() == "open\n"
     yield process.pid
-    process.communicate(timeout=20)
+    process.communicate(timeout=300)
 
 
 def test_a_working_file_that_someone_opened_is_named_with_the_process(
@@ -467,7 +467,7 @@ def test_a_reader_that_goes_away_is_nobodys_error(house: Path) -> None:
         cwd=REPOSITORY,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         check=False,
     )
     assert done.stdout == "range\n"
@@ -660,7 +660,7 @@ def test_a_night_that_is_interrupted_frees_the_warehouse_and_loses_nothing(
             assert process.poll() is None
             time.sleep(0.2)
         process.send_signal(ended_by)
-        said = process.communicate(timeout=30)[0]
+        said = process.communicate(timeout=300)[0]
     finally:
         process.kill()
         process.wait()

@@ -50,7 +50,7 @@ def demo(checkout: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         cwd=checkout,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=1200,
         check=False,
     )
 
