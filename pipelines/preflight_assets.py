@@ -14,6 +14,7 @@ from pipelines.settings import Settings
 from pipelines.trust.gate import begin, refuse, refusing
 from resources.audit.checks import record_facts
 from resources.audit.identities import record_callers
+from resources.audit.organization import stamp
 from resources.audit.runs import count_requests
 from resources.check_result import CheckResult
 from resources.contract import Role
@@ -48,7 +49,7 @@ def record(
         WarehouseError: the warehouse belongs to another organisation.
     """
     if organization.organization_id is not None and not any(fact.blocks for fact in facts):
-        store.stamp(organization.organization_id, organization.management_account_id)
+        stamp(store, organization.organization_id, organization.management_account_id)
     with store.transaction() as connection:
         record_callers(
             connection,

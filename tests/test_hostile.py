@@ -36,6 +36,7 @@ from pipelines.report.writing import MOST_BYTES, write_report
 from pipelines.trust.gate import refuse
 from resources.audit.cells import renew_coverage
 from resources.audit.checks import record_check
+from resources.audit.organization import stamp
 from resources.aws.client import Reach
 from resources.roles import Central, Workload
 from simulator.client import Simulator
@@ -146,7 +147,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
                 Given("ec2_volume", outcome="denied"),
             ],
         )
-        made.store.stamp("o-ab12345678", MANAGEMENT)
+        stamp(made.store, "o-ab12345678", MANAGEMENT)
         made.build(*(name for name, model in made.models.items() if model.materialized != "log"))
         with made.store.transaction() as connection:
             said = {"said": " ".join((*TERMINAL, *MARKDOWN))}

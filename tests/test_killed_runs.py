@@ -22,6 +22,7 @@ from faults.ground import apart, begin, copy_of
 from pipelines.publishing import assets as publish
 from pipelines.report.figures import QUERIES
 
+from resources.audit.organization import stamp
 from resources.store.process import PROCESS
 from resources.store.store import Store
 from resources.warehouse import Warehouse
@@ -35,7 +36,7 @@ def night(database, run, point=""):
     bound = Warehouse(database=str(database))
     bound.setup_for_execution(SimpleNamespace(run_id=run))
     store = bound.begin("a test")
-    store.stamp("o-1", "1")
+    stamp(store, "o-1", "1")
     with store.transaction() as connection:
         connection.execute("create table if not exists ref.setting as select 'NZD' as reporting_currency")
         connection.execute("insert into cmdb.resource_version select 'arn:' || $run, now(), null, true, 'type', '1', "

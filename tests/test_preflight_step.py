@@ -14,6 +14,7 @@ from given import House, house
 
 from pipelines.preflight_assets import DESCRIPTIONS, caller_identity
 from pipelines.settings import Settings
+from resources.audit.organization import stamp
 from resources.audit.runs import record_run
 from resources.check_result import CheckResult
 from resources.contract import Role
@@ -199,7 +200,7 @@ def test_an_organisation_that_nobody_knows_is_unknown_and_stamps_nothing(home: H
 
 
 def test_a_warehouse_of_another_organisation_is_refused_in_a_sentence(home: House) -> None:
-    home.store.stamp("o-2", None)
+    stamp(home.store, "o-2", None)
     shown, failure = step(home)
     assert shown == []
     assert failure is not None

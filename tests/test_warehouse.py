@@ -25,6 +25,7 @@ from faults.ground import DATABASE
 from pipelines.cli.servicenow import export_to
 from pipelines.collection.landing import LandingWriter
 from pipelines.models.build import read_models
+from resources.audit.organization import stamp
 from resources.store import lock, rollback_journal
 from resources.store.engine import STORAGE_VERSION
 from resources.store.errors import LockHeld, WarehouseError
@@ -932,10 +933,10 @@ def test_every_table_and_column_says_what_it_is(store: Store) -> None:
 
 def test_a_warehouse_belongs_to_one_organisation(store: Store) -> None:
     store.hold("run-1", "nightly")
-    store.stamp("o-ours", "012345678901")
-    store.stamp("o-ours", "012345678901")
+    stamp(store, "o-ours", "012345678901")
+    stamp(store, "o-ours", "012345678901")
     with pytest.raises(WarehouseError, match="belongs to organisation o-ours, and the profiles reach o-other") as e:
-        store.stamp("o-other")
+        stamp(store, "o-other")
     assert e.value.exit_code == 2
     with store.read() as connection:
         rows = connection.execute("select organization_id, management_account_id from audit.organization").fetchall()
@@ -993,12 +994,12 @@ def test_a_damaged_working_file_says_so_and_is_kept(store: Store, damage: str) -
 
 def test_a_lost_working_file_is_made_anew_from_the_published_version(store: Store) -> None:
     store.hold("run-1", "nightly")
-    store.stamp("o-ours")
+    stamp(store, "o-ours")
     store.publish("run-1", lambda _: None)
     store.working.write_bytes(b"damaged")
     store.working.rename(store.working.with_suffix(".away"))
     with pytest.raises(WarehouseError, match="belongs to organisation o-ours"):
-        store.stamp("o-other")
+        stamp(store, "o-other")
     assert store.working.stat().st_mode & 0o777 == 0o640
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 import duckdb
 
 from resources.store.engine import as_one
-from resources.store.errors import WarehouseError, explained
+from resources.store.errors import explained
 from resources.store.lock import Lock, check_run_id
 from resources.store.migrations import MIGRATIONS, Migrator
 from resources.store.paths import Paths
@@ -185,30 +185,6 @@ class Store:
                 another schema.
         """
         return self._working.read()
-
-    def stamp(self, organisation_id: str, management_account_id: str | None = None) -> None:
-        """Say whose warehouse this is: written the first time, compared every other time.
-
-        Raises:
-            WarehouseError: it belongs to another organisation (exit code 2). Nothing was written.
-        """
-        with self.transaction() as connection:
-            row = connection.execute("select organization_id from audit.organization").fetchone()
-            if row is None:
-                connection.execute(
-                    """
-                    insert into audit.organization (organization_id, management_account_id, first_seen_at)
-                    values (?, ?, now())
-                    """,
-                    [organisation_id, management_account_id],
-                )
-            elif row[0] != organisation_id:
-                raise WarehouseError(
-                    f"{self.database} belongs to organisation {row[0]}, and the profiles reach "
-                    f"{organisation_id}. Nothing was collected. Set CMDB_DATABASE to another file for this "
-                    "organisation, or use the profiles of the other.",
-                    exit_code=2,
-                )
 
     # --------------------------------------------------------------------------------------------- publishing
 
