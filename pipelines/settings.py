@@ -6,26 +6,25 @@ Pure: `definitions.py` and `cli/` hand in the environment; nothing else reads it
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
-from decimal import Decimal, InvalidOperation
+from dataclasses import asdict
+from decimal import Decimal
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from resources.contract import CONTRACT, Role
 from resources.identity_rules import CENTRAL_ROLES, Expectation
 from resources.installation import PRODUCT_FOLDER, SQL_FOLDER, WORKING_FOLDER
 
-T = TypeVar("T")
-
 REPOSITORY = PRODUCT_FOLDER
 WAREHOUSE_FOLDER = SQL_FOLDER
 DEMO_DATABASE = WORKING_FOLDER / "warehouse" / "demo" / "aws_org.duckdb"
 
-ZeroEvidence = Literal["cloudtrail", "identity"]
-
 MAX_UNTRUSTED_TOLERANCE = Decimal("0.25")
-
+CURRENCY = "NZD"
 
 AWS_SOURCES = (
     "AWS_CONFIG_FILE",
@@ -39,16 +38,82 @@ AWS_SERVICE_SOURCE = "AWS_ENDPOINT_URL_"
 """What the variables begin with that do so for one service."""
 
 
-ON_REQUEST = ("CMDB_BUCKET_CONTENT",)
-"""Settings of yes or no for what costs a call a resource."""
-
-
 class SettingsError(Exception):
     """One or more environment variables hold what cannot be used. The message is a sentence for each."""
 
 
-@dataclass(frozen=True)
-class Settings:
+def _from_text(parse: Callable[[str], Any]) -> BeforeValidator:
+    """Reads a variable's text; a value that code hands in is taken as it is."""
+    return BeforeValidator(lambda value: parse(value) if isinstance(value, str) else value)
+
+
+def _words(text: str) -> tuple[str, ...]:
+    words = tuple(word.strip() for word in text.split(",") if word.strip())
+    if not words:
+        raise ValueError(text)
+    return words
+
+
+def _database(text: str) -> Path:
+    try:
+        path = Path(text).expanduser()
+    except RuntimeError as error:
+        # A home of somebody whom this machine does not know.
+        raise ValueError(text) from error
+    if path.suffix != ".duckdb":
+        raise ValueError(text)
+    return path if path.is_absolute() else WORKING_FOLDER / path
+
+
+def _pairs(text: str) -> frozenset[frozenset[Role]]:
+    pairs: set[frozenset[Role]] = set()
+    for word in _words(text):
+        named = [part.strip() for part in word.split("+")]
+        pair = frozenset(role for role in CENTRAL_ROLES if role in named)
+        if len(named) != 2 or len(pair) != 2:
+            raise ValueError(word)
+        pairs.add(pair)
+    return frozenset(pairs)
+
+
+def _yes(text: str) -> bool:
+    if text.lower() not in ("yes", "no"):
+        raise ValueError(text)
+    return text.lower() == "yes"
+
+
+def _cron(text: str) -> str:
+    # Imported here: only who sets it waits for it.
+    from croniter import croniter
+
+    if len(text.split()) != 5 or not croniter.is_valid(text):
+        raise ValueError(text)
+    days, months = croniter.expand(text)[0][2:4]
+    if months == [2] and days in ([30], [31]):
+        raise ValueError(text)
+    return text
+
+
+def _timezone(text: str) -> str:
+    try:
+        ZoneInfo(text)
+    except (ZoneInfoNotFoundError, OSError) as error:
+        raise ValueError(text) from error
+    return text
+
+
+Account = Annotated[str, Field(pattern="^[0-9]{12}$")]
+Region = Annotated[str, Field(pattern="^[a-z0-9-]*[a-z][a-z0-9-]*-[0-9]+$")]
+Whole = Annotated[int, _from_text(int)]
+Words = Annotated[tuple[str, ...], _from_text(_words)]
+
+
+def _set_by(variable: str, default: Any, expects: str = "any text", **limits: Any) -> Any:
+    """A setting of an environment variable; `expects` ends the sentence that refuses what cannot be used."""
+    return Field(default, validation_alias=variable, description=expects, **limits)
+
+
+class Settings(BaseSettings):
     """Everything that the environment decides. Names and defaults stand in docs/operations.md.
 
     Attributes:
@@ -56,36 +121,87 @@ class Settings:
         regions: asked for workload listings; empty means each account's enabled regions.
         untrusted_tolerance: share of the asked workload cells of a listing that may fail loudly.
         cost_request_limit: Cost Explorer requests a day (UTC), of all runs and of `cmdb ask`, each US$0.01.
-        requested: names of the settings that ask for more than a night asks anyway (`Listing.on_request`).
         aws_sources: where botocore looks for profiles and endpoints, as far as the environment says.
         problem: why the settings cannot be used; empty when they can. Every gate refuses while it stands,
             so that a bad value shows in the Dagster UI as a sentence instead of a code location that
             does not load.
     """
 
-    management_profile: str = ""
-    operations_profile: str = ""
-    billing_profile: str = ""
-    aws_profile: str = ""
-    home_region: str = "us-east-1"
-    workload_profiles: tuple[str, ...] = ()
-    regions: tuple[str, ...] = ()
-    database: Path = WORKING_FOLDER / "warehouse" / "aws_org.duckdb"
-    expectation: Expectation = field(default_factory=Expectation)
-    zero_evidence: ZeroEvidence = "cloudtrail"
-    untrusted_tolerance: Decimal = Decimal("0.05")
-    currency: str = "NZD"
-    cost_months: int = 13
-    cost_request_limit: int = 100
-    concurrency: int = 64
-    processes: int = 1
-    alert_command: str = ""
-    docs_url: str = ""
-    schedule: str = "30 3 * * *"
-    timezone: str = "Pacific/Auckland"
-    requested: frozenset[str] = frozenset()
+    model_config = SettingsConfigDict(frozen=True, extra="forbid", populate_by_name=True, validate_default=False)
+
+    management_profile: str = _set_by(CONTRACT["management"].profile_env, "")
+    operations_profile: str = _set_by(CONTRACT["operations"].profile_env, "")
+    billing_profile: str = _set_by(CONTRACT["billing"].profile_env, "")
+    aws_profile: str = _set_by(CONTRACT["workload"].profile_env, "")
+    home_region: str = _set_by("AWS_DEFAULT_REGION", "us-east-1")
+    workload_profiles: Words = _set_by("CMDB_WORKLOAD_PROFILES", (), "names or globs, separated by commas")
+    regions: Annotated[tuple[Region, ...], _from_text(_words)] = _set_by(
+        "CMDB_REGIONS", (), "region names such as ap-southeast-2, separated by commas"
+    )
+    database: Annotated[Path, _from_text(_database)] = _set_by(
+        "CMDB_DATABASE", WORKING_FOLDER / "warehouse" / "aws_org.duckdb", "the path of a file that ends in .duckdb"
+    )
+    operations_account: Account = _set_by("CMDB_OPERATIONS_ACCOUNT", "", "an account id of 12 digits")
+    billing_account: Account = _set_by("CMDB_BILLING_ACCOUNT", "", "an account id of 12 digits")
+    shared_accounts: Annotated[frozenset[frozenset[Role]], _from_text(_pairs)] = _set_by(
+        "CMDB_SHARED_ACCOUNTS",
+        frozenset(),
+        "pairs of management, operations and billing such as management+billing, separated by commas",
+    )
+    zero_evidence: Literal["cloudtrail", "identity"] = _set_by(
+        "CMDB_ZERO_EVIDENCE", "cloudtrail", "cloudtrail or identity"
+    )
+    untrusted_tolerance: Decimal = _set_by(
+        "CMDB_UNTRUSTED_TOLERANCE",
+        Decimal("0.05"),
+        f"a share between 0 and {MAX_UNTRUSTED_TOLERANCE}",
+        ge=0,
+        le=MAX_UNTRUSTED_TOLERANCE,
+    )
+    currency: str = _set_by("CMDB_CURRENCY", CURRENCY, "a currency of three capitals such as NZD", pattern="^[A-Z]{3}$")
+    cost_months: Whole = _set_by(
+        "CMDB_COST_MONTHS", 13, "a whole number of months from 1 to 13, as far back as AWS keeps days", ge=1, le=13
+    )
+    cost_request_limit: Whole = _set_by(
+        "CMDB_COST_REQUEST_LIMIT", 100, "a whole number from 1 to 100000", ge=1, le=100_000
+    )
+    concurrency: Whole = _set_by("CMDB_CONCURRENCY", 64, "a whole number from 1 to 512", ge=1, le=512)
+    processes: Whole = _set_by("CMDB_PROCESSES", 1, "a whole number from 1 to 16", ge=1, le=16)
+    alert_command: str = _set_by("CMDB_ALERT_COMMAND", "")
+    docs_url: str = _set_by(
+        "CMDB_DOCS_URL", "", "an address that begins with http:// or https://", pattern=r"^https?://\S*$"
+    )
+    schedule: Annotated[str, AfterValidator(_cron)] = _set_by(
+        "CMDB_SCHEDULE", "30 3 * * *", "a cron line of five fields that some day fulfils"
+    )
+    bucket_content: Annotated[bool, _from_text(_yes)] = _set_by("CMDB_BUCKET_CONTENT", False, "yes or no")
+    timezone: Annotated[str, AfterValidator(_timezone)] = _set_by(
+        "CMDB_TIMEZONE", "Pacific/Auckland", "a time zone such as Pacific/Auckland"
+    )
     aws_sources: tuple[str, ...] = ()
     problem: str = ""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """What is handed in, and nothing of this process's own environment, nor of any file."""
+        return (init_settings,)
+
+    @property
+    def expectation(self) -> Expectation:
+        """What is said of the central accounts."""
+        return Expectation(self.operations_account, self.billing_account, self.shared_accounts)
+
+    @property
+    def requested(self) -> frozenset[str]:
+        """Names of the settings that ask for more than a night asks anyway (`Listing.on_request`)."""
+        return frozenset({"CMDB_BUCKET_CONTENT"} if self.bucket_content else ())
 
     @property
     def config_hash(self) -> str:
@@ -106,68 +222,16 @@ class Settings:
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
     """The settings, or a `SettingsError` with a sentence for each variable that cannot be used."""
-    problems: list[str] = []
-
-    def value(name: str, default: T, parse: Callable[[str], T], expects: str) -> T:
-        text = environment.get(name, "").strip()
-        if not text:
-            return default
-        try:
-            return parse(text)
-        except (ValueError, InvalidOperation, ZoneInfoNotFoundError, OSError):
-            problems.append(f"{name}={text!r} cannot be used: it must be {expects}. Correct or unset it.")
-            return default
-
-    def text(name: str, default: str = "") -> str:
-        return environment.get(name, "").strip() or default
-
-    names = {role: text(CONTRACT[role].profile_env) for role in CENTRAL_ROLES}
-    settings = Settings(
-        management_profile=names["management"],
-        operations_profile=names["operations"],
-        billing_profile=names["billing"],
-        aws_profile=text(CONTRACT["workload"].profile_env),
-        home_region=text("AWS_DEFAULT_REGION", "us-east-1"),
-        workload_profiles=value("CMDB_WORKLOAD_PROFILES", (), _words, "names or globs, separated by commas"),
-        regions=value("CMDB_REGIONS", (), _regions, "region names such as ap-southeast-2, separated by commas"),
-        database=value("CMDB_DATABASE", Settings.database, _database, "the path of a file that ends in .duckdb"),
-        expectation=Expectation(
-            operations_account=value("CMDB_OPERATIONS_ACCOUNT", "", _account, "an account id of 12 digits"),
-            billing_account=value("CMDB_BILLING_ACCOUNT", "", _account, "an account id of 12 digits"),
-            shared=value(
-                "CMDB_SHARED_ACCOUNTS",
-                frozenset(),
-                _pairs,
-                "pairs of management, operations and billing such as management+billing, separated by commas",
-            ),
-        ),
-        zero_evidence=value("CMDB_ZERO_EVIDENCE", "cloudtrail", _zero_evidence, "cloudtrail or identity"),
-        untrusted_tolerance=value(
-            "CMDB_UNTRUSTED_TOLERANCE",
-            Settings.untrusted_tolerance,
-            _tolerance,
-            f"a share between 0 and {MAX_UNTRUSTED_TOLERANCE}",
-        ),
-        currency=value("CMDB_CURRENCY", "NZD", _currency, "a currency of three capitals such as NZD"),
-        cost_months=value(
-            "CMDB_COST_MONTHS",
-            13,
-            _whole(1, 13),
-            "a whole number of months from 1 to 13, as far back as AWS keeps days",
-        ),
-        cost_request_limit=value("CMDB_COST_REQUEST_LIMIT", 100, _whole(1, 100_000), "a whole number from 1 to 100000"),
-        concurrency=value("CMDB_CONCURRENCY", 64, _whole(1, 512), "a whole number from 1 to 512"),
-        processes=value("CMDB_PROCESSES", 1, _whole(1, 16), "a whole number from 1 to 16"),
-        alert_command=text("CMDB_ALERT_COMMAND"),
-        docs_url=value("CMDB_DOCS_URL", "", _address, "an address that begins with http:// or https://"),
-        schedule=value("CMDB_SCHEDULE", "30 3 * * *", _cron, "a cron line of five fields that some day fulfils"),
-        requested=frozenset(name for name in ON_REQUEST if value(name, False, _yes, "yes or no")),
-        aws_sources=_aws_sources(environment),
-        timezone=value("CMDB_TIMEZONE", "Pacific/Auckland", _timezone, "a time zone such as Pacific/Auckland"),
-    )
-    if problems:
-        raise SettingsError(" ".join(problems) + " Nothing was asked.")
-    return settings
+    expected = {str(field.validation_alias): field.description for field in Settings.model_fields.values()}
+    given: dict[str, Any] = {name: text for name in expected if (text := environment.get(name, "").strip())}
+    try:
+        return Settings(**given, aws_sources=_aws_sources(environment))
+    except ValidationError as error:
+        refused = dict.fromkeys(str(problem["loc"][0]) for problem in error.errors())
+    problems = [
+        f"{name}={given[name]!r} cannot be used: it must be {expected[name]}. Correct or unset it." for name in refused
+    ]
+    raise SettingsError(" ".join([*problems, "Nothing was asked."]))
 
 
 def _aws_sources(environment: Mapping[str, str]) -> tuple[str, ...]:
@@ -175,105 +239,3 @@ def _aws_sources(environment: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(
         f"{name}={environment[name]}" for name in (*AWS_SOURCES, *services) if environment.get(name, "").strip()
     )
-
-
-def _words(text: str) -> tuple[str, ...]:
-    words = tuple(word.strip() for word in text.split(",") if word.strip())
-    if not words:
-        raise ValueError(text)
-    return words
-
-
-def _regions(text: str) -> tuple[str, ...]:
-    regions = _words(text)
-    for region in regions:
-        area, _, number = region.rpartition("-")
-        is_plain = region.isascii() and region.islower() and region.replace("-", "").isalnum()
-        if not (area and number.isdigit() and is_plain):
-            raise ValueError(region)
-    return regions
-
-
-def _database(text: str) -> Path:
-    try:
-        path = Path(text).expanduser()
-    except RuntimeError as error:
-        # A home of somebody whom this machine does not know.
-        raise ValueError(text) from error
-    if path.suffix != ".duckdb":
-        raise ValueError(text)
-    return path if path.is_absolute() else WORKING_FOLDER / path
-
-
-def _account(text: str) -> str:
-    if not (len(text) == 12 and text.isascii() and text.isdigit()):
-        raise ValueError(text)
-    return text
-
-
-def _pairs(text: str) -> frozenset[frozenset[Role]]:
-    pairs: set[frozenset[Role]] = set()
-    for word in _words(text):
-        named = [part.strip() for part in word.split("+")]
-        pair = frozenset(role for role in CENTRAL_ROLES if role in named)
-        if len(named) != 2 or len(pair) != 2:
-            raise ValueError(word)
-        pairs.add(pair)
-    return frozenset(pairs)
-
-
-def _currency(text: str) -> str:
-    if not (len(text) == 3 and text.isascii() and text.isalpha() and text.isupper()):
-        raise ValueError(text)
-    return text
-
-
-def _zero_evidence(text: str) -> ZeroEvidence:
-    if text == "cloudtrail":
-        return "cloudtrail"
-    if text == "identity":
-        return "identity"
-    raise ValueError(text)
-
-
-def _tolerance(text: str) -> Decimal:
-    share = Decimal(text)
-    if not 0 <= share <= MAX_UNTRUSTED_TOLERANCE:
-        raise ValueError(text)
-    return share
-
-
-def _whole(low: int, high: int) -> Callable[[str], int]:
-    def parse(text: str) -> int:
-        number = int(text)
-        if not low <= number <= high:
-            raise ValueError(text)
-        return number
-
-    return parse
-
-
-def _address(text: str) -> str:
-    if not text.startswith(("http://", "https://")) or any(letter.isspace() for letter in text):
-        raise ValueError(text)
-    return text
-
-
-def _yes(text: str) -> bool:
-    if text.lower() not in ("yes", "no"):
-        raise ValueError(text)
-    return text.lower() == "yes"
-
-
-def _cron(text: str) -> str:
-    # Imported here: only who sets it waits for Dagster, which loads no schedule whose line it does not understand.
-    from dagster._utils.schedules import is_valid_cron_string
-
-    if len(text.split()) != 5 or not is_valid_cron_string(text):
-        raise ValueError(text)
-    return text
-
-
-def _timezone(text: str) -> str:
-    ZoneInfo(text)
-    return text

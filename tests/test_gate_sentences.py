@@ -167,7 +167,7 @@ def test_loud_failures_are_let_pass_as_far_as_the_settings_say(warehouse: House,
     refused = Given("ec2_instance", outcome="denied", account_id="111122223333")
     warehouse.night(RUN, [Given("ec2_instance", [{"InstanceId": "i-1"}]), refused])
     assert "more than CMDB_UNTRUSTED_TOLERANCE=0.05 allows" in refusal(bound)[0]
-    assert opened(bound, Settings(untrusted_tolerance=Decimal("0.5"))) is bound.store
+    assert opened(bound, Settings.model_construct(untrusted_tolerance=Decimal("0.5"))) is bound.store
 
 
 def test_evidence_of_another_configuration_or_age_keeps_it_shut(bound: Bound) -> None:

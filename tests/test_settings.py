@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -51,24 +51,21 @@ def test_an_unset_profile_is_empty_and_never_another_one() -> None:
         ("CMDB_CONCURRENCY", "512", "concurrency", 512),
         ("CMDB_SCHEDULE", "0 4 * * 1", "schedule", "0 4 * * 1"),
         ("CMDB_TIMEZONE", "UTC", "timezone", "UTC"),
-        (
-            "CMDB_OPERATIONS_ACCOUNT",
-            "000000000042",
-            "expectation",
-            Expectation(operations_account="000000000042"),
-        ),
-        ("CMDB_BILLING_ACCOUNT", "000000000042", "expectation", Expectation(billing_account="000000000042")),
+        ("CMDB_OPERATIONS_ACCOUNT", "000000000042", "operations_account", "000000000042"),
+        ("CMDB_BILLING_ACCOUNT", "000000000042", "billing_account", "000000000042"),
+        ("CMDB_CURRENCY", "USD", "currency", "USD"),
+        ("CMDB_DOCS_URL", "https://wiki.example/cmdb", "docs_url", "https://wiki.example/cmdb"),
+        ("CMDB_BUCKET_CONTENT", "Yes", "bucket_content", True),
         (
             "CMDB_SHARED_ACCOUNTS",
             "management+billing, billing+operations",
-            "expectation",
-            Expectation(shared=frozenset({frozenset({"management", "billing"}), frozenset({"operations", "billing"})})),
+            "shared_accounts",
+            frozenset({frozenset({"management", "billing"}), frozenset({"operations", "billing"})}),
         ),
     ],
 )
 def test_a_variable_decides_its_own_setting_and_no_other(variable: str, text: str, field: str, value: Any) -> None:
-    changes: dict[str, Any] = {field: value}
-    assert read_settings({variable: text}) == replace(Settings(), **changes)
+    assert read_settings({variable: text}) == Settings().model_copy(update={field: value})
 
 
 @pytest.mark.parametrize(
@@ -96,11 +93,21 @@ def test_a_variable_decides_its_own_setting_and_no_other(variable: str, text: st
         ("CMDB_COST_MONTHS", "14"),
         ("CMDB_COST_REQUEST_LIMIT", "0"),
         ("CMDB_CONCURRENCY", "many"),
+        ("CMDB_CONCURRENCY", "8.0"),
+        ("CMDB_PROCESSES", "17"),
+        ("CMDB_CURRENCY", "nzd"),
+        ("CMDB_DOCS_URL", "wiki.example/cmdb"),
+        ("CMDB_DOCS_URL", "https://wiki.example/our cmdb"),
+        ("CMDB_BUCKET_CONTENT", "true"),
+        ("CMDB_REGIONS", "1-1"),
         ("CMDB_REGIONS", "Sydney"),
         ("CMDB_REGIONS", "us-east-1, ap-southeast"),
         ("CMDB_REGIONS", "us-east-1;ap-southeast-2"),
         ("CMDB_DATABASE", "/data/house.db"),
         ("CMDB_SCHEDULE", "03:30"),
+        ("CMDB_SCHEDULE", "0 4 30 2 *"),
+        ("CMDB_SCHEDULE", "0 4 * * * 30"),
+        ("CMDB_SCHEDULE", "@daily"),
         ("CMDB_TIMEZONE", "Pacific/Wellington"),
         ("CMDB_TIMEZONE", "Pacific"),
         ("CMDB_TIMEZONE", "../../etc/passwd"),
@@ -121,6 +128,29 @@ def test_every_variable_that_cannot_be_used_is_named_at_once() -> None:
     assert "CMDB_COST_MONTHS" in str(refused.value)
     assert "CMDB_BILLING_ACCOUNT" in str(refused.value)
     assert "CMDB_CONCURRENCY" not in str(refused.value)
+
+
+def test_the_pieces_of_an_expectation_are_put_together() -> None:
+    pair = frozenset({"management", "billing"})
+    named = {"CMDB_OPERATIONS_ACCOUNT": "000000000042", "CMDB_SHARED_ACCOUNTS": "management+billing"}
+    assert read_settings(named).expectation == Expectation("000000000042", "", frozenset({pair}))
+
+
+@pytest.mark.parametrize(
+    "line", ["30 3 * * *", "0 4 * * 1", "*/5 0-6,20 1,15 jan-mar mon", "0 4 L * *", "0 4 29 2 *", "0 4 * * sun#1"]
+)
+def test_a_schedule_that_is_taken_is_one_that_dagster_takes(line: str) -> None:
+    schedule = read_settings({"CMDB_SCHEDULE": line}).schedule
+    assert dg.ScheduleDefinition(job_name="nightly", cron_schedule=schedule).cron_schedule == line
+
+
+def test_the_process_own_environment_is_not_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("CMDB_CONCURRENCY", "many")
+    monkeypatch.setenv("AWS_BILLING_PROFILE", "acmeBilling")
+    (tmp_path / ".env").write_text("CMDB_COST_MONTHS=2")
+    monkeypatch.chdir(tmp_path)
+    assert read_settings({}) == Settings()
+    assert (Settings().concurrency, Settings().billing_profile, Settings().cost_months) == (64, "", 13)
 
 
 @given(text=st.one_of(st.text(max_size=8), st.decimals().map(str), st.floats().map(str)))

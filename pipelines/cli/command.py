@@ -13,11 +13,11 @@ import click
 from click.shell_completion import CompletionItem
 
 from pipelines.plain_text import as_json, plain
-from pipelines.settings import DEMO_DATABASE, Settings, SettingsError, read_settings
 from resources.contract import ContractViolation
 from resources.release import ProductFileError
 
 if TYPE_CHECKING:
+    from pipelines.settings import Settings
     from resources.store.store import Store
 
 P = ParamSpec("P")
@@ -74,6 +74,7 @@ def plainly(command: Callable[P, None]) -> Callable[P, None]:
     @wraps(command)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> None:
         # Imported here: it loads Dagster and DuckDB, which `cmdb policy` and `cmdb --help` do not need.
+        from pipelines.settings import SettingsError
         from resources.aws.credentials import AwsConfigError
         from resources.roles import IdentityRefused
         from resources.store.errors import WarehouseError
@@ -93,12 +94,14 @@ def plainly(command: Callable[P, None]) -> Callable[P, None]:
     return wrapped
 
 
-def settings_of(*, demo: bool = False) -> Settings:
+def settings_of(*, demo: bool = False) -> "Settings":
     """The settings of this process's environment.
 
     Raises:
         SettingsError: a variable cannot be used.
     """
+    from pipelines.settings import DEMO_DATABASE, read_settings
+
     environment = dict(os.environ)
     if demo:
         environment["CMDB_DATABASE"] = str(DEMO_DATABASE)
@@ -121,6 +124,7 @@ def offering(what: str) -> Callable[[click.Context, click.Parameter, str], list[
 
     def complete(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
         from pipelines.cli.offers import OFFERS
+        from pipelines.settings import SettingsError
 
         try:
             store = store_of(demo=bool(context.params.get("demo")))

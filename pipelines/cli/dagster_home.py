@@ -10,13 +10,12 @@ from pathlib import Path
 import click
 
 from pipelines.plain_text import plain
-from pipelines.settings import REPOSITORY
-from resources.installation import WORKING_FOLDER
+from resources.installation import PRODUCT_FOLDER, WORKING_FOLDER
 
 CLOSED = 0o027
 """Rights that no file of Dagster's has: they would be 0644 otherwise."""
 
-DAGSTER_YAML = REPOSITORY / "pipelines" / "dagster.yaml"
+DAGSTER_YAML = PRODUCT_FOLDER / "pipelines" / "dagster.yaml"
 
 
 @contextmanager

@@ -19,7 +19,6 @@ import click
 from pipelines.cli.command import Command, Misused, plainly
 from pipelines.cli.dagster_home import closed_to_others, prepare_dagster_home
 from pipelines.cli.lies import LIES
-from pipelines.settings import DEMO_DATABASE
 from resources.contract import CONTRACT, ROLES, policy
 from resources.identity_rules import CENTRAL_ROLES
 from resources.installation import IS_CHECKOUT, WORKING_FOLDER
@@ -100,6 +99,8 @@ def simulated(environment: Mapping[str, str]) -> Iterator[tuple["Simulator", dic
         from simulator import client
     except ImportError as error:
         raise NoSimulator(f"The simulator cannot be loaded ({error}). Nothing was run.") from error
+    from pipelines.settings import DEMO_DATABASE
+
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cmdb-demo-")))
         policies: dict[str, dict[str, Any]] = {role: policy(role, optional=True) for role in ROLES}
@@ -117,6 +118,7 @@ def simulated(environment: Mapping[str, str]) -> Iterator[tuple["Simulator", dic
 
 def run_demo(lie: str, environment: MutableMapping[str, str]) -> int:
     """One truthful night, or after it one in which AWS lies; returns the exit code."""
+    from pipelines.settings import DEMO_DATABASE
     from resources.store.store import Store
 
     require_simulator()

@@ -17,12 +17,12 @@ from pipelines.cli.command import (
     settings_of,
 )
 from pipelines.collection import metrics
-from pipelines.settings import Settings
 from resources.aws.listing import GLOBAL_REGION, Listing
 from resources.aws.messages import Identity, Question
 from resources.contract import ROLES, Role
 
 if TYPE_CHECKING:
+    from pipelines.settings import Settings
     from resources.roles import Workload
 
 
@@ -58,7 +58,7 @@ def ask(role: Role, listing: str, account: str, region: str, parameter: str, ver
 
 
 def ask_again(
-    settings: Settings, role: Role, listing_name: str, account: str, region: str, parameter: str
+    settings: "Settings", role: Role, listing_name: str, account: str, region: str, parameter: str
 ) -> tuple[dict[str, Any], bool]:
     """Put one question; returns what to print, and whether the answer holds records.
 

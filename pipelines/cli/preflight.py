@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING
 import click
 
 from pipelines.cli.command import Command, json_option, plainly, print_json, settings_of
-from pipelines.settings import Settings
 from resources.check_result import CheckResult
 
 if TYPE_CHECKING:
-    pass
+    from pipelines.settings import Settings
 
 
 @click.command(cls=Command)
@@ -39,7 +38,7 @@ def preflight(as_json: bool) -> None:
         raise click.exceptions.Exit(1)
 
 
-def judge_identities(settings: Settings) -> tuple[tuple[CheckResult, ...], str]:
+def judge_identities(settings: "Settings") -> tuple[tuple[CheckResult, ...], str]:
     """Ask and judge the five facts; returns them and a sentence on whether they were recorded."""
     from pipelines.preflight_assets import record
     from pipelines.roles import aws_roles, code_version

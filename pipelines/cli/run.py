@@ -12,12 +12,12 @@ import click
 from pipelines.cli.command import Command, demo_option, json_option, plainly, print_json, settings_of
 from pipelines.cli.dagster_home import closed_to_others, keeping_records, prepare_dagster_home
 from pipelines.cli.summary import Night, as_facts, summarise
-from pipelines.settings import Settings
 
 if TYPE_CHECKING:
     import duckdb
     from rich.console import Console
 
+    from pipelines.settings import Settings
     from resources.store.store import Store
 
 
@@ -81,7 +81,7 @@ def run_with_progress(store: "Store", job_name: str, *, only_untrusted: bool = F
         return run_nightly(environment, store, only_untrusted=only_untrusted, job_name=job_name)
 
 
-def end(night: Night, job_name: str, settings: Settings, screen: "Console") -> None:
+def end(night: Night, job_name: str, settings: "Settings", screen: "Console") -> None:
     """Hand the verdict of a run that failed to the alert command, and end with its exit code.
 
     Args:

@@ -43,7 +43,7 @@ from pipelines.models.lineage import Lineage, Sources
 from pipelines.models.model_metadata import cost_metadata, lineage_metadata
 from pipelines.models.sql_files import Header, read_header, reads
 from pipelines.plain_text import as_markdown
-from pipelines.settings import WAREHOUSE_FOLDER, Settings
+from pipelines.settings import CURRENCY, WAREHOUSE_FOLDER, Settings
 from pipelines.trust import ages, outcomes
 from pipelines.trust.gate import GATE_TAG, open_gate, refusing, stop_where_blocked
 from resources import release
@@ -239,7 +239,7 @@ def build(
     model: Model,
     logs: Sequence[Model] = (),
     run_id: str = "",
-    currency: str = Settings.currency,
+    currency: str = CURRENCY,
 ) -> int:
     """Build one relation in one transaction and return its number of rows (0 for a view).
 
