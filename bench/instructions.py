@@ -30,6 +30,7 @@ from pipelines.catalogue import registry as catalogue
 from pipelines.collection.landing import LandingWriter
 from resources.aws.fast.parsers import FastParsers
 from resources.aws.fast.sigv4 import SigningKeys, UnsignedRequest, signed
+from resources.aws.messages import CellKey
 from resources.aws.records import Pages
 from resources.aws.service_models import ContractLoader
 
@@ -79,7 +80,7 @@ def work(rounds: int) -> int:
                     records: list[dict[str, Any]] = []
                     pages = Pages(listing, account, records.append)
                     pages.take(parser.parse(answer, model.output_shape), model, {})
-                    writer.append(("workload", account, REGION, canned.name), records)
+                    writer.append(CellKey("workload", account, REGION, canned.name), records)
                     calls += 1
     return calls
 

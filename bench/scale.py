@@ -38,6 +38,7 @@ from pipelines.publishing.retention import prune
 from resources.audit.cells import Cell, load_cells
 from resources.audit.runs import record_run
 from resources.aws.listing import GLOBAL_REGION
+from resources.aws.messages import CellKey
 from resources.store.store import Store
 
 REGIONS = (
@@ -153,7 +154,7 @@ class Warehouse:
             for place, (account, region) in enumerate(self.places):
                 count = min(100, self.resources - place * 100)
                 records = [volume(account, region, number, night, place * 100 + number) for number in range(count)]
-                writer.append(("workload", account, region, "ec2_volume"), records)
+                writer.append(CellKey("workload", account, region, "ec2_volume"), records)
                 cells.append(
                     Cell(
                         run_id=run_id, role="workload", account_id=account, region=region, listing="ec2_volume",
@@ -319,7 +320,7 @@ def window(rows: int) -> tuple[str, list[Target]]:
                 for month in asked:
                     name = f"cost_daily:service:{month[0]:%Y-%m}"
                     for day in month:
-                        writer.append(("billing", BILLING, GLOBAL_REGION, name), bill(accounts, day, night))
+                        writer.append(CellKey("billing", BILLING, GLOBAL_REGION, name), bill(accounts, day, night))
                     cells.append(
                         Cell(
                             run_id=run_id, role="billing", account_id=BILLING, region=GLOBAL_REGION, listing=name,

@@ -23,6 +23,7 @@ from pipelines.models.build import Model, build, read_models
 from resources.audit.cells import Cell, load_cells, renew_coverage
 from resources.audit.runs import record_run
 from resources.aws.listing import GLOBAL_REGION
+from resources.aws.messages import CellKey
 from resources.store.paths import PUBLISHED_NAME
 from resources.store.store import Store
 
@@ -128,7 +129,7 @@ class House:
             with LandingWriter(self.store.landing, run_id, name) as writer:
                 for given, cell in zip(group, made, strict=True):
                     if cell.outcome == "found":
-                        key = (cell.role, cell.account_id, cell.region, cell.listing)
+                        key = CellKey(cell.role, cell.account_id, cell.region, cell.listing)
                         writer.append(key, [dict(record) for record in given.records])
                 paths.append(writer.commit(made))
         with self.store.transaction() as connection:

@@ -13,12 +13,13 @@ from typing import Any
 import orjson
 import pytest
 
-from pipelines.collection.landing import CELLS, RECORDS, Key, LandingWriter, prune, records_path
+from pipelines.collection.landing import CELLS, RECORDS, LandingWriter, prune, records_path
 from resources.audit.cells import CELL_COLUMNS, Cell
 from resources.aws.errors import Failed
+from resources.aws.messages import CellKey
 
 NOW = datetime(2026, 11, 25, 14, 0, tzinfo=UTC)
-KEY: Key = ("workload", "000000000042", "eu-north-1", "ec2_instance")
+KEY = CellKey("workload", "000000000042", "eu-north-1", "ec2_instance")
 
 
 def lines(path: Path) -> list[dict[str, Any]]:
@@ -68,7 +69,7 @@ def test_records_land_verbatim_with_the_cell_that_they_came_in(tmp_path: Path) -
 
 def test_a_listing_that_is_asked_with_a_parameter_carries_it_apart(tmp_path: Path) -> None:
     with LandingWriter(tmp_path, "run-1", "cost_daily") as writer:
-        writer.append(("billing", "1" * 12, "aws-global", "cost_daily:service:2026-10"), [{}])
+        writer.append(CellKey("billing", "1" * 12, "aws-global", "cost_daily:service:2026-10"), [{}])
         writer.commit([])
     (line,) = lines(records_path(tmp_path, "run-1", "cost_daily"))
     assert (line["listing"], line["parameter"]) == ("cost_daily:service:2026-10", "service:2026-10")
@@ -148,7 +149,7 @@ def test_threads_never_tear_each_others_lines(tmp_path: Path) -> None:
     with LandingWriter(tmp_path, "run-1", "ec2_instance") as writer:
 
         def land(number: int) -> None:
-            key: Key = ("workload", f"{number:012}", "eu-north-1", "ec2_instance")
+            key = CellKey("workload", f"{number:012}", "eu-north-1", "ec2_instance")
             writer.append(key, ({"Id": f"{number}-{n}", "Filler": "x" * 500} for n in range(records)))
 
         with ThreadPoolExecutor(16) as pool:

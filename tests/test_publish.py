@@ -17,7 +17,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from pipelines.collection.landing import Key, LandingWriter, records_path
+from pipelines.collection.landing import LandingWriter, records_path
+from resources.aws.messages import CellKey
 from resources.store.errors import LockHeld, WarehouseError
 from resources.store.migrations import MIGRATIONS
 from resources.store.paths import FORMER_NAME, PUBLISHED_NAME
@@ -789,7 +790,7 @@ def test_a_disk_that_is_full_from_the_start_says_so(small_disk: Path) -> None:
 @pytest.mark.parametrize("large", [False, True], ids=["cell", "large cell"])
 @pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning")
 def test_a_full_disk_while_landing_says_so(small_disk: Path, large: bool) -> None:
-    key: Key = ("workload", "000000000042", "eu-north-1", "ec2_instance")
+    key = CellKey("workload", "000000000042", "eu-north-1", "ec2_instance")
     record = {"Id": "i-1", "Filler": "x" * 1000}
     writer = LandingWriter(small_disk / "landing", "run-1", "ec2_instance")
     filler = fill_disk(small_disk, 300 * 1024 if large else 0)

@@ -19,7 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from pipelines.catalogue.registry import listings, read_back
 from pipelines.charts import sketches
-from pipelines.collection.landing import Key, LandingWriter
+from pipelines.collection.landing import LandingWriter
 from pipelines.dagster_metadata import PUBLISHED_KEY
 from pipelines.models.build import Model, build, read_models
 from pipelines.models.checks import SqlCheck, read_checks
@@ -31,6 +31,7 @@ from resources.audit.cells import Cell, cell_line, load_cells, renew_coverage
 from resources.audit.checks import record_check, record_facts
 from resources.audit.identities import record_callers
 from resources.audit.runs import record_run, settle_run
+from resources.aws.messages import CellKey
 from resources.check_result import CheckResult
 from resources.identity_rules import FACTS, Caller, Expectation
 from resources.store.errors import WarehouseError
@@ -646,7 +647,7 @@ def test_landings_are_kept_for_so_many_runs_and_where_the_next_night_reads_them_
             account = "111122223333" if number == 3 else ""
             cell = Given(f"{name}:x", outcome=outcome, account_id=account).cell(run, START + number * DAY)
             with LandingWriter(home.store.landing, run, name) as writer:
-                key: Key = (cell.role, cell.account_id, cell.region, cell.listing)
+                key = CellKey(cell.role, cell.account_id, cell.region, cell.listing)
                 writer.append(key, [{"a": 1}])
                 path = writer.commit([cell])
             with home.store.transaction() as connection:

@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import botocore.session
 import pytest
@@ -28,14 +28,11 @@ from resources.aws.client import Reach
 from resources.aws.distinct import CONFLICT, distinct, identity_of
 from resources.aws.errors import Failed
 from resources.aws.listing import Listing
-from resources.aws.messages import Answer, Question
+from resources.aws.messages import Answer, CellKey, Question
 from resources.aws.records import record_path
 from resources.aws.retry import Retry
 from resources.store.store import Store
 from simulator.client import Simulator
-
-if TYPE_CHECKING:
-    from resources.contract import Role
 
 ONE = "000000000001"
 PLACE = "us-east-1"
@@ -145,7 +142,7 @@ def test_pieces_of_one_metric_are_no_duplicates() -> None:
 
 @pytest.mark.parametrize("count", [2, 500, 5_000])
 def test_a_spooled_answer_lands_each_record_once_or_nothing(tmp_path: Path, count: int) -> None:
-    key: tuple[Role, str, str, str] = ("workload", ONE, PLACE, "ec2_instance")
+    key = CellKey("workload", ONE, PLACE, "ec2_instance")
     some = [instance(f"i-{number}", Text="x" * 200) for number in range(count)]
 
     def landed(listing: Listing | None, *more: Record) -> tuple[int, list[Record]]:
@@ -177,7 +174,8 @@ def test_what_decides_is_the_record_and_not_its_hash(tmp_path: Path, monkeypatch
     assert told is not None
     monkeypatch.setattr("resources.aws.distinct.identity_of", lambda _: lambda record: Same(told(record)))
     some = [instance(f"i-{number}") for number in range(9)]
-    with LandingWriter(tmp_path, "run", "x") as writer, writer.spool(("workload", ONE, PLACE, "x"), INSTANCES) as spool:
+    key = CellKey("workload", ONE, PLACE, "x")
+    with LandingWriter(tmp_path, "run", "x") as writer, writer.spool(key, INSTANCES) as spool:
         for record in some:
             spool.keep(record)
         assert spool.land() == 9

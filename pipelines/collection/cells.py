@@ -5,16 +5,9 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import ClassVar
 
-from pipelines.collection.landing import Key
 from pipelines.trust.organization_policies import PolicyDenial
 from resources.audit.cells import Cell
-from resources.aws.messages import DENIED_BY_POLICY, Answer, Question
-
-
-def key_of(question: Question) -> Key:
-    """The key of the cell that a question fills."""
-    name = question.listing.name + (f":{question.suffix}" if question.suffix else "")
-    return (question.listing_role, question.account_id, question.region, name)
+from resources.aws.messages import DENIED_BY_POLICY, Answer
 
 
 @dataclass(slots=True)

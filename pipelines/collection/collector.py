@@ -13,7 +13,7 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from pipelines.collection import judging, storing
-from pipelines.collection.cells import Asked, key_of
+from pipelines.collection.cells import Asked
 from pipelines.collection.denials import skip_denied
 from pipelines.collection.plan import Plan
 from pipelines.collection.previous import Capture
@@ -40,12 +40,12 @@ class Collector:
         state = self.state
         questions = [question for question in questions if not state.keep(question)]
         self._ask_once(questions)
-        failed = [question for question in questions if state.asked[key_of(question)].answer.outcome == "failed"]
+        failed = [question for question in questions if state.asked[question.key].answer.outcome == "failed"]
         if failed:
             for name, count in Counter(question.listing.name for question in failed).items():
                 state.log(f"{name}: asking {count} failed cell(s) a second time.")
             self._ask_once(failed)
-        skip_denied(state, map(key_of, questions))
+        skip_denied(state, (question.key for question in questions))
 
     def ask_plans(self, plans: Sequence[tuple[Listing, Plan]]) -> None:
         """Put the questions of several listings, together where none of them needs what another one finds."""
@@ -72,7 +72,7 @@ class Collector:
         done: Counter[str] = Counter()
         began = time.monotonic()
         for question in plan:
-            listing, key = question.listing, key_of(question)
+            listing, key = question.listing, question.key
             # A month of a large organisation's bill does not fit into memory, nor does all that Config knows.
             with state.writer(listing).spool(key, listing) as spool:
                 answer = state.reach(question.listing_role).ask(question, keep=spool.keep, meter=state.paid_requests)
@@ -102,7 +102,7 @@ class Collector:
         for name, count in Counter(question.listing.name for question in again).items():
             self.state.log(f"{name}: asking {count} unlikely zero(s) a second time.")
         self._ask_once(again)
-        skip_denied(self.state, map(key_of, again))
+        skip_denied(self.state, (question.key for question in again))
 
     def judge(self) -> list[Cell]:
         """End a batch: its cells, judged and landed. Nothing more of it is held."""
@@ -158,7 +158,7 @@ class Collector:
         state = self.state
         listing = answer.question.listing
         fields = state.wanted_fields.get(listing.name, ())
-        key = key_of(answer.question)
+        key = answer.question.key
         try:
             if answer.outcome == "found":
                 state.writer(listing).append(key, answer.records)

@@ -12,14 +12,12 @@ from typing import Any
 
 from pipelines.catalogue.registry import COST_RESOURCE, COST_TAG
 from pipelines.collection import cost_slices, previous
-from pipelines.collection.cells import key_of
 from pipelines.collection.collector import Collector
-from pipelines.collection.landing import Key
 from pipelines.collection.seeds import services_of_listings, tag_keys
 from pipelines.trust.outcomes import FOR_LATER, TOO_MANY_PAGES
 from resources.aws.errors import THROTTLE_CODES
 from resources.aws.listing import GLOBAL_REGION, Listing
-from resources.aws.messages import DENIED_BY_POLICY, OPTIONAL_GRANT, REQUEST_LIMIT, Answer, Outcome, Question
+from resources.aws.messages import DENIED_BY_POLICY, OPTIONAL_GRANT, REQUEST_LIMIT, Answer, CellKey, Outcome, Question
 
 REFUSED_CODES = frozenset({"AccessDenied", "AccessDeniedException", "ValidationException"})
 """How Cost Explorer says that it does not know, or does not give, what a question asks for."""
@@ -93,10 +91,10 @@ class _Bill:
         """The months of a slice that this payer answered, trusted, when they did not change any more."""
         known = set()
         for key, earlier in self._state.earlier.items():
-            name, _, month = key[3].rpartition(":")
+            name, _, month = key.listing.rpartition(":")
             if (
                 name == f"{cut.listing}:{cut.name}"
-                and key[1] == self._identity.account_id
+                and key.account_id == self._identity.account_id
                 and earlier.is_trusted
                 and cost_slices.is_final(month, earlier.ended_at.astimezone(UTC).date())
                 and month not in self._disputed
@@ -138,7 +136,7 @@ class _Bill:
         """Questions of an optional grant, as far as it was given and the limit allows."""
         refused: str | None = None
         for question in questions:
-            key = key_of(question)
+            key = question.key
             if refused is not None:
                 self._state.set_outcome(key, "skipped", refused, profile=question.profile)
             elif self._left < 1:
@@ -156,7 +154,7 @@ class _Bill:
 
     def _is_left_out(self, cut: cost_slices.Slice, month: cost_slices.Month) -> bool:
         """Whether a cell is not asked, by what was learnt so far; then it has its outcome."""
-        key = key_of(self._question(cut, month))
+        key = self._question(cut, month).key
         profile = self._identity.profile
         needed = max(1, self._pages[cut])
         if cut in self._not_offered:
@@ -170,7 +168,7 @@ class _Bill:
             return False
         return True
 
-    def _wait(self, key: Key, needed: int) -> None:
+    def _wait(self, key: CellKey, needed: int) -> None:
         """Leave a cell to a later run, since today's limit is reached."""
         self._state.set_outcome(
             key,
@@ -184,7 +182,7 @@ class _Bill:
     def _asked_until_settled(self, cut: cost_slices.Slice, month: cost_slices.Month) -> Iterator[Question]:
         """The questions for one cell: again where the newer metrics may be what is refused, or after a failure."""
         question = self._question(cut, month)
-        key = key_of(question)
+        key = question.key
         yield question
         answer = self._state.asked[key].answer
         if _is_refused(answer) and not self._metrics_are_known and self._metrics == cost_slices.METRICS and self._left:
@@ -201,7 +199,7 @@ class _Bill:
             answer = self._state.asked[key].answer
         self._learn(cut, answer, key)
 
-    def _learn(self, cut: cost_slices.Slice, answer: Answer, key: Key) -> None:
+    def _learn(self, cut: cost_slices.Slice, answer: Answer, key: CellKey) -> None:
         """What an answer says about the questions that follow."""
         if answer.outcome in ("found", "empty_unconfirmed"):
             self._metrics_are_known = True

@@ -3,22 +3,22 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
-from pipelines.collection.landing import Key
 from pipelines.collection.state import StepState
 from pipelines.trust import organization_policies
 from pipelines.trust.organization_policies import BY_DOCUMENT, DeniedRequest, PolicyDenial
+from resources.aws.messages import CellKey
 
 
-def skip_denied(state: StepState, keys: Iterable[Key]) -> None:
+def skip_denied(state: StepState, keys: Iterable[CellKey]) -> None:
     """Skip those of the cells that were refused for a policy of the organisation.
 
     No such policy binds the management account, so that what it is refused is never excused. A stored policy that
     denies what AWS has answered the account is not in force there as it is known here, and is no evidence.
     """
-    bare: list[Key] = []
+    bare: list[CellKey] = []
     for key in keys:
         answer = state.asked[key].answer
-        if key[0] == "management" or not organization_policies.is_refusal(answer):
+        if key.role == "management" or not organization_policies.is_refusal(answer):
             continue
         denial = organization_policies.named_in(answer.error_message)
         if denial is not None:
@@ -28,16 +28,16 @@ def skip_denied(state: StepState, keys: Iterable[Key]) -> None:
             bare.append(key)
     if not bare or not state.policies.attached:
         return
-    refuted = _refuted(state, {key[1] for key in bare})
+    refuted = _refuted(state, {key.account_id for key in bare})
     for key in bare:
         for denial in state.policies.denials(_denied_request(state, key)):
-            if (key[1], denial.policy_id) not in refuted:
+            if (key.account_id, denial.policy_id) not in refuted:
                 state.asked[key].deny(denial)
                 break
     _take_back(state, refuted)
 
 
-def _likely(state: StepState, key: Key, denial: PolicyDenial) -> PolicyDenial:
+def _likely(state: StepState, key: CellKey, denial: PolicyDenial) -> PolicyDenial:
     """The stored policy that denies what AWS says one denies, without saying which."""
     stored = state.policies.denials(_denied_request(state, key))
     return next((replace(one, known_by=denial.known_by) for one in stored if one.kind == denial.kind), denial)
@@ -46,9 +46,9 @@ def _likely(state: StepState, key: Key, denial: PolicyDenial) -> PolicyDenial:
 def _refuted(state: StepState, accounts: set[str]) -> set[tuple[str, str]]:
     """Account and policy where AWS has answered what the policy, as it is known here, denies."""
     return {
-        (key[1], denial.policy_id)
+        (key.account_id, denial.policy_id)
         for key, entry in state.asked.items()
-        if key[1] in accounts and entry.answer.outcome == "found"
+        if key.account_id in accounts and entry.answer.outcome == "found"
         for denial in state.policies.denials(_denied_request(state, key))
     }
 
@@ -58,13 +58,15 @@ def _take_back(state: StepState, refuted: set[tuple[str, str]]) -> None:
     for key, entry in state.asked.items():
         denial = entry.denial
         by_document = denial is not None and denial.known_by == BY_DOCUMENT
-        if denial and entry.refusal and by_document and (key[1], denial.policy_id) in refuted:
+        if denial and entry.refusal and by_document and (key.account_id, denial.policy_id) in refuted:
             entry.answer = entry.refusal
             entry.forget_denial()
 
 
-def _denied_request(state: StepState, key: Key) -> DeniedRequest:
+def _denied_request(state: StepState, key: CellKey) -> DeniedRequest:
     answer = state.asked[key].answer
-    reach = state.reach(key[0])
+    reach = state.reach(key.role)
     listing = answer.question.listing
-    return DeniedRequest(key[1], reach.action_of(listing), reach.region_of(listing, key[2]), answer.caller_arn or "")
+    return DeniedRequest(
+        key.account_id, reach.action_of(listing), reach.region_of(listing, key.region), answer.caller_arn or ""
+    )

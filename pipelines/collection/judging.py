@@ -4,8 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from pipelines.collection.cells import Asked, key_of
-from pipelines.collection.landing import Key
+from pipelines.collection.cells import Asked
 from pipelines.collection.parents import ParentCoverage, newest, parent_coverage, parents_of
 from pipelines.collection.state import StepState
 from pipelines.collection.strayed import strayed_accounts
@@ -15,7 +14,7 @@ from pipelines.trust.zero_rule import ZeroVerdict
 from resources.audit.cells import Cell
 from resources.audit.zeros import unrecorded_calls
 from resources.aws.listing import GLOBAL_REGION, Listing
-from resources.aws.messages import DENIED_BY_POLICY, Outcome, Question, TrailEvents
+from resources.aws.messages import DENIED_BY_POLICY, CellKey, Outcome, Question, TrailEvents
 
 Billed = Mapping[tuple[str, str], tuple[str, ...]]
 """By account and listing, the services on the bill."""
@@ -58,7 +57,7 @@ def cells(state: StepState) -> list[Cell]:
 # ------------------------------------------------------------------------------------------ what was asked
 
 
-def _cell(state: StepState, key: Key, entry: Asked, verdict: ZeroVerdict | None) -> Cell:
+def _cell(state: StepState, key: CellKey, entry: Asked, verdict: ZeroVerdict | None) -> Cell:
     """The cell of a question that was asked.
 
     Args:
@@ -71,10 +70,10 @@ def _cell(state: StepState, key: Key, entry: Asked, verdict: ZeroVerdict | None)
         code, message = verdict.error_code, None if outcome in outcomes.TRUSTED else verdict.sentence
     return Cell(
         run_id=state.run_id,
-        role=key[0],
-        account_id=key[1],
-        region=key[2],
-        listing=key[3],
+        role=key.role,
+        account_id=key.account_id,
+        region=key.region,
+        listing=key.listing,
         outcome=outcome,
         is_trusted=outcome in outcomes.TRUSTED,
         zero_sense=answer.question.listing.sense(answer.question.suffix),
@@ -122,16 +121,16 @@ def _childless(state: StepState, question: Question, coverage: ParentCoverage) -
         reason = DENIED_BY_POLICY
     elif parents and coverage.is_whole(parents, question.account_id, or_waiting=True):
         reason = "parents_unconfirmed"
-    return state.cell_not_asked(key_of(question), "skipped", reason, profile=question.profile)
+    return state.cell_not_asked(question.key, "skipped", reason, profile=question.profile)
 
 
 # --------------------------------------------------------------------------------------------------- zeros
 
 
-def _zero_verdicts(state: StepState) -> dict[Key, ZeroVerdict]:
+def _zero_verdicts(state: StepState) -> dict[CellKey, ZeroVerdict]:
     """What is made of every answer without records, by what CloudTrail shows of it already."""
     billed = _billed(state)
-    zeros: dict[Key, tuple[Place, ListedZero]] = {}
+    zeros: dict[CellKey, tuple[Place, ListedZero]] = {}
     for key, entry in state.asked.items():
         question = entry.answer.question
         if entry.answer.outcome == "empty_unconfirmed":
@@ -192,11 +191,11 @@ def _place(state: StepState, question: Question) -> Place:
     return Place(role, question.profile, question.account_id, region)
 
 
-def _witness(state: StepState, key: Key, listing: Listing, billed: Billed) -> zero_rule.Witness:
+def _witness(state: StepState, key: CellKey, listing: Listing, billed: Billed) -> zero_rule.Witness:
     earlier = state.earlier.get(key)
     return zero_rule.Witness(
         last_count=earlier.last_trusted_count if earlier else None,
-        billed=billed.get((key[1], listing.name), ()),
+        billed=billed.get((key.account_id, listing.name), ()),
         earlier_confirmed=earlier.confirmed if earlier else False,
     )
 
@@ -209,14 +208,14 @@ def _billed(state: StepState) -> Billed:
     if not any("witnessed" in (listing.zero, *listing.zero_of.values()) for listing in state.listings):
         return {}
     found = {
-        (key[1], entry.answer.question.listing.name)
+        (key.account_id, entry.answer.question.listing.name)
         for key, entry in state.asked.items()
         if entry.answer.outcome in ("found", *outcomes.FAILURES) or entry.answer.skip_reason in outcomes.CLOSED
     }
     closed = [key for key, cell in state.batch.not_asked.items() if cell.skip_reason in outcomes.CLOSED]
     # What was kept from an earlier run explains the bill too.
     kept = [key for key in state.batch.kept if state.earlier[key].outcome == "found"]
-    found |= {(key[1], key[3].partition(":")[0]) for key in (*closed, *kept)}
+    found |= {(key.account_id, key.name) for key in (*closed, *kept)}
     return unexplained(state.billed_services, found)
 
 

@@ -20,7 +20,7 @@ from resources.audit.cells import Cell, cell_line
 from resources.aws.distinct import EachOnce
 from resources.aws.errors import Failed
 from resources.aws.listing import Listing
-from resources.contract import Role
+from resources.aws.messages import CellKey
 from resources.store.errors import explained
 from resources.store.files import make_folder
 
@@ -28,9 +28,6 @@ RECORDS = "records.ndjson"
 CELLS = "cells.ndjson"
 CHUNK = 256 * 1024
 """Bytes that are written at a time."""
-
-Key = tuple[Role, str, str, str]
-"""Role, account, region, listing with its parameter: what identifies a cell within a run."""
 
 
 def _private(path: Path) -> IO[bytes]:
@@ -78,7 +75,7 @@ class LandingWriter:
         self._file.close()
         self._cells.close()
 
-    def append(self, key: Key, records: Iterable[dict[str, Any]]) -> None:
+    def append(self, key: CellKey, records: Iterable[dict[str, Any]]) -> None:
         """Write the records of one cell, or none of them.
 
         Raises:
@@ -89,7 +86,7 @@ class LandingWriter:
             _write(self._file, lines)
 
     @contextmanager
-    def spool(self, key: Key, listing: Listing | None = None) -> Iterator["Spool"]:
+    def spool(self, key: CellKey, listing: Listing | None = None) -> Iterator["Spool"]:
         """A place on disk for the records of one large cell, until it is known whether they count.
 
         Args:
@@ -101,26 +98,25 @@ class LandingWriter:
         with file:
             yield Spool(self, key, file, EachOnce.of(listing))
 
-    def line(self, key: Key, record: dict[str, Any]) -> bytes:
+    def line(self, key: CellKey, record: dict[str, Any]) -> bytes:
         """A record as it lands.
 
         Raises:
             Failed: it holds what no file of JSON can, such as half a surrogate pair.
         """
-        role, account_id, region, listing = key
         line = {
             "run_id": self._run_id,
-            "role": role,
-            "account_id": account_id,
-            "region": region,
-            "listing": listing,
-            "parameter": listing.partition(":")[2],
+            "role": key.role,
+            "account_id": key.account_id,
+            "region": key.region,
+            "listing": key.listing,
+            "parameter": key.suffix,
             "item": record,
         }
         try:
             return orjson.dumps(line) + b"\n"
         except orjson.JSONEncodeError as error:
-            message = f"{listing} was answered with what cannot be kept: {error}."
+            message = f"{key.listing} was answered with what cannot be kept: {error}."
             raise Failed("failed", "UnreadableAnswer", message) from error
 
     def spill(self, file: IO[bytes], lines: bytes) -> None:
@@ -159,7 +155,7 @@ class Spool:
     again.
     """
 
-    def __init__(self, writer: LandingWriter, key: Key, file: IO[bytes], once: EachOnce | None) -> None:
+    def __init__(self, writer: LandingWriter, key: CellKey, file: IO[bytes], once: EachOnce | None) -> None:
         self._writer = writer
         self._key = key
         self._file = file

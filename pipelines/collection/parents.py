@@ -10,7 +10,7 @@ from pipelines.trust import outcomes
 from resources.audit.cells import Cell
 from resources.audit.coverage import coverage
 from resources.aws.listing import GLOBAL_REGION, Each
-from resources.aws.messages import DENIED_BY_POLICY
+from resources.aws.messages import DENIED_BY_POLICY, CellKey
 from resources.contract import Role
 
 
@@ -101,11 +101,17 @@ def parent_coverage(state: StepState, cells: Iterable[Cell]) -> ParentCoverage:
         if cell.listing.partition(":")[0] in parents:
             known.add(newest(state, cell))
     for key in state.batch.kept:
-        if key[3].partition(":")[0] in parents:
+        if key.name in parents:
             kept = state.earlier[key]
             known.add(
                 NewestCell(
-                    key[3], key[1], key[2], kept.outcome, kept.is_trusted, kept.skip_reason, kept.last_trusted_count
+                    key.listing,
+                    key.account_id,
+                    key.region,
+                    kept.outcome,
+                    kept.is_trusted,
+                    kept.skip_reason,
+                    kept.last_trusted_count,
                 )
             )
     if parents - own:
@@ -128,7 +134,7 @@ def parent_coverage(state: StepState, cells: Iterable[Cell]) -> ParentCoverage:
 
 def newest(state: StepState, cell: Cell) -> NewestCell:
     """A cell of this step, as what follows goes by it."""
-    earlier = state.earlier.get((cell.role, cell.account_id, cell.region, cell.listing))
+    earlier = state.earlier.get(CellKey(cell.role, cell.account_id, cell.region, cell.listing))
     return NewestCell(
         cell.listing,
         cell.account_id,

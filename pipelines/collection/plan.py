@@ -12,11 +12,10 @@ from typing import Any
 from pipelines.catalogue.registry import MEASURED, METRIC
 from pipelines.collection import metrics, previous
 from pipelines.collection.accounts import Reached
-from pipelines.collection.cells import key_of
 from pipelines.collection.regions import known_regions, leave_out, regions_to_ask
 from pipelines.collection.state import StepState
 from resources.aws.listing import GLOBAL_REGION, Listing
-from resources.aws.messages import DENIED_BY_POLICY, OPTIONAL_GRANT, Outcome, Question
+from resources.aws.messages import DENIED_BY_POLICY, OPTIONAL_GRANT, CellKey, Outcome, Question
 from resources.contract import Role
 
 Plan = Iterator[Sequence[Question]]
@@ -62,7 +61,7 @@ def _places(state: StepState, listing: Listing, role: Role, profile_of: Mapping[
     """A listing of accounts: once, in each of their regions, or for each record of its parents there."""
     if listing.on_request and listing.on_request not in state.settings.requested:
         for account, profile in profile_of.items():
-            key = (role, account, GLOBAL_REGION, listing.name)
+            key = CellKey(role, account, GLOBAL_REGION, listing.name)
             state.set_outcome(key, "skipped", "not_requested", profile=profile)
         return
     if listing.name == METRIC:
@@ -88,7 +87,7 @@ def _metrics(state: StepState, listing: Listing, role: Role, profile_of: Mapping
     resources: dict[tuple[str, str], list[tuple[str, str]]] = defaultdict(list)
     for source, measured in MEASURED.items():
         for capture in state.records_of(source):
-            resources[capture.key[1], capture.key[2]].append((source, str(capture.fields[measured.field])))
+            resources[capture.key.account_id, capture.key.region].append((source, str(capture.fields[measured.field])))
     namespaces = {source: measured.namespace for source, measured in MEASURED.items()}
     own = [entry.name for entry in state.listings]
     refused = [
@@ -133,7 +132,7 @@ def _for_parents(state: StepState, listing: Listing, role: Role, profile_of: Map
                 continue
             wanted = state.settings.regions
             if wanted and region not in (*wanted, GLOBAL_REGION):
-                leave_out(state, (role, account, region, listing.name), [region], profile_of[account])
+                leave_out(state, CellKey(role, account, region, listing.name), [region], profile_of[account])
                 continue
             ask = _asker(listing, role, profile_of[account], account)
             if each.in_one_cell:
@@ -158,14 +157,14 @@ def _rounds(state: StepState, listing: Listing, role: Role, questions: Sequence[
     probes = {question.account_id: question for question in reversed(questions)}
     yield list(probes.values())
     refused = {
-        account for account, probe in probes.items() if state.asked[key_of(probe)].answer.skip_reason == OPTIONAL_GRANT
+        account for account, probe in probes.items() if state.asked[probe.key].answer.skip_reason == OPTIONAL_GRANT
     }
     rest: list[Question] = []
     for question in questions:
         if question is probes[question.account_id]:
             continue
         if question.account_id in refused:
-            state.set_outcome(key_of(question), "skipped", OPTIONAL_GRANT, profile=question.profile)
+            state.set_outcome(question.key, "skipped", OPTIONAL_GRANT, profile=question.profile)
         else:
             rest.append(question)
     yield rest
@@ -178,14 +177,14 @@ def workload_plan(state: StepState, listing: Listing, reached: Reached) -> Plan:
     regions_before = known_regions(state, listing, role)
     for account, reason in reached.skipped.items():
         if account != elsewhere:
-            state.set_outcome((role, account, GLOBAL_REGION, listing.name), "skipped", reason)
+            state.set_outcome(CellKey(role, account, GLOBAL_REGION, listing.name), "skipped", reason)
     for account, broken in reached.broken.items():
         if account == elsewhere:
             continue
         outcome: Outcome = "denied" if broken.error.reason in ("refused", "expired") else "failed"
         for region in sorted(regions_before[account]) or [GLOBAL_REGION]:
             state.set_outcome(
-                (role, account, region, listing.name),
+                CellKey(role, account, region, listing.name),
                 outcome,
                 broken.error.reason,
                 f"{broken.error} {broken.error.cure}",

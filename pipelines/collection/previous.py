@@ -6,12 +6,12 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
 from pipelines.catalogue.registry import listings as known_listings
-from pipelines.collection.landing import Key, records_path
+from pipelines.collection.landing import records_path
 from pipelines.trust.ages import ONE_NIGHT
 from pipelines.trust.organization_policies import SCP, PolicySkips, StoredPolicies
 from resources.audit.coverage import EVERY_ACCOUNT, Accounts
 from resources.aws.listing import Listing
-from resources.aws.messages import DENIED_BY_POLICY, Outcome
+from resources.aws.messages import DENIED_BY_POLICY, CellKey, Outcome
 from resources.contract import Role
 from resources.store.sql import exists
 from resources.store.store import Store
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 class Capture:
     """A few fields of one landed record, with the cell that it came in."""
 
-    key: Key
+    key: CellKey
     fields: dict[str, Any]
 
 
@@ -88,7 +88,7 @@ def captures(store: Store, listing: str, fields: Sequence[str], accounts: Accoun
             {"files": [str(file) for file in files], **accounts.parameters}
             | {f"path_{index}": f'$."{name}"' for index, name in enumerate(fields)},
         ).fetchall()
-    return [Capture((r[0], r[1], r[2], r[3]), dict(zip(fields, r[4:], strict=True))) for r in rows]
+    return [Capture(CellKey(*r[:4]), dict(zip(fields, r[4:], strict=True))) for r in rows]
 
 
 def wrong_accounts(store: Store, run_id: str, accounts: Accounts) -> set[tuple[Role, str, str]]:
@@ -119,15 +119,13 @@ def stored_policies(store: Store) -> StoredPolicies:
         members = captures(store, "organizations_account_parent", ("Id",))
     except LookupError:
         return StoredPolicies()
-    names = {str(one.fields["Id"]): str(one.fields["Name"]) for one in policies if one.key[3].partition(":")[2] == SCP}
+    names = {str(one.fields["Id"]): str(one.fields["Name"]) for one in policies if one.key.suffix == SCP}
     attached: dict[str, set[str]] = {}
     for one in targets:
-        policy = one.key[3].partition(":")[2]
+        policy = one.key.suffix
         if policy in names:
             attached.setdefault(str(one.fields["TargetId"]), set()).add(policy)
-    documents = {
-        policy: str(one.fields["Content"]) for one in contents if (policy := one.key[3].partition(":")[2]) in names
-    }
+    documents = {policy: str(one.fields["Content"]) for one in contents if (policy := one.key.suffix) in names}
     wanted = [f"organizations_policy_target:{policy}" for policy in names]
     with store.read() as connection:
         row = connection.execute(
@@ -141,7 +139,7 @@ def stored_policies(store: Store) -> StoredPolicies:
         documents=documents,
         names=names,
         attached={target: frozenset(own) for target, own in attached.items()},
-        parent_of={str(one.fields["Id"]): one.key[3].partition(":")[2] for one in (*units, *members)},
+        parent_of={str(one.fields["Id"]): one.key.suffix for one in (*units, *members)},
         management_account=str(roots[0].fields["Arn"]).split(":")[4] if roots else "",
         is_complete=documents.keys() == names.keys() and row is not None and row[0] == len(wanted),
     )
@@ -224,7 +222,7 @@ def policy_skips(connection: "duckdb.DuckDBPyConnection", run_id: str, billed_si
     ]
 
 
-def earlier_cells(store: Store, listings: Iterable[Listing], accounts: Accounts) -> dict[Key, Earlier]:
+def earlier_cells(store: Store, listings: Iterable[Listing], accounts: Accounts) -> dict[CellKey, Earlier]:
     """The newest cells of the given listings before this run, by key, of these accounts.
 
     `confirmed`: an earlier night found the cell empty too, asked twice, with only the bill against it.
@@ -264,7 +262,7 @@ def earlier_cells(store: Store, listings: Iterable[Listing], accounts: Accounts)
             """,
             {"names": names, "a_night_ago": datetime.now(UTC) - ONE_NIGHT, **accounts.parameters},
         ).fetchall()
-    return {(role, account, region, listing): Earlier(*known) for role, account, region, listing, *known in rows}
+    return {CellKey(role, account, region, listing): Earlier(*known) for role, account, region, listing, *known in rows}
 
 
 def asked_accounts(store: Store, listings: Iterable[Listing]) -> dict[str, bool]:

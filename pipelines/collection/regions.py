@@ -5,11 +5,11 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 from pipelines.catalogue.registry import REGION
-from pipelines.collection.landing import Key
 from pipelines.collection.state import StepState
 from pipelines.trust import outcomes
 from resources.audit.coverage import EVERY_ACCOUNT
 from resources.aws.listing import GLOBAL_REGION, Listing
+from resources.aws.messages import CellKey
 from resources.contract import Role
 
 REGIONS_UNKNOWN = (
@@ -36,10 +36,10 @@ def regions_to_ask(
             regions_of[account] = sorted(known[account] | state.usual_regions)
         left_out = state.regions_left_out.get(account)
         if left_out:
-            leave_out(state, (role, account, GLOBAL_REGION, listing.name), left_out, profile)
+            leave_out(state, CellKey(role, account, GLOBAL_REGION, listing.name), left_out, profile)
         if account not in enabled and not regions_of[account]:
             state.set_outcome(
-                (role, account, GLOBAL_REGION, listing.name),
+                CellKey(role, account, GLOBAL_REGION, listing.name),
                 "failed",
                 "RegionsUnknown",
                 f"Not asked, because the enabled regions of {account} could not be listed. {REGIONS_UNKNOWN}",
@@ -47,10 +47,10 @@ def regions_to_ask(
             )
         for region in state.settings.regions:
             if account in enabled and region not in enabled[account]:
-                state.set_outcome((role, account, region, listing.name), "skipped", "region_not_enabled")
+                state.set_outcome(CellKey(role, account, region, listing.name), "skipped", "region_not_enabled")
         for region in regions_of[account]:
             if not offers(listing.service, region):
-                state.set_outcome((role, account, region, listing.name), "skipped", "not_offered")
+                state.set_outcome(CellKey(role, account, region, listing.name), "skipped", "not_offered")
         regions_of[account] = [region for region in regions_of[account] if offers(listing.service, region)]
     return regions_of
 
@@ -59,8 +59,8 @@ def known_regions(state: StepState, listing: Listing, role: Role) -> dict[str, s
     """Where earlier nights asked a listing, by account."""
     known: dict[str, set[str]] = defaultdict(set)
     for key, earlier in state.earlier.items():
-        if key[0] == role and key[3] == listing.name and earlier.outcome != "skipped":
-            known[key[1]].add(key[2])
+        if key.role == role and key.listing == listing.name and earlier.outcome != "skipped":
+            known[key.account_id].add(key.region)
     return known
 
 
@@ -75,11 +75,11 @@ def enabled_regions(state: StepState) -> Mapping[str, list[str]]:
     for capture in state.records_of(REGION, EVERY_ACCOUNT):
         name = sys.intern(str(capture.fields["RegionName"]))
         status = capture.fields["OptInStatus"]
-        listed = regions.setdefault(capture.key[1], [])
+        listed = regions.setdefault(capture.key.account_id, [])
         if status == "not-opted-in":
             continue
         if wanted and name not in wanted:
-            left_out[capture.key[1]].append(name)
+            left_out[capture.key.account_id].append(name)
             continue
         listed.append(name)
         if status == "opt-in-not-required":
@@ -91,7 +91,7 @@ def enabled_regions(state: StepState) -> Mapping[str, list[str]]:
     return regions
 
 
-def leave_out(state: StepState, key: Key, regions: Sequence[str], profile: str) -> None:
+def leave_out(state: StepState, key: CellKey, regions: Sequence[str], profile: str) -> None:
     """Record in one cell which regions CMDB_REGIONS leaves out: a cell each would be as many as are asked."""
     where = ", ".join(regions)
     reason = outcomes.REGION_NOT_SELECTED

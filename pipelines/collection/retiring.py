@@ -4,14 +4,13 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 from pipelines.catalogue.registry import COST_BY_MONTH
-from pipelines.collection.landing import Key
 from pipelines.collection.parents import ParentCoverage, parent_coverage, parents_of
 from pipelines.collection.previous import Earlier
 from pipelines.collection.state import StepState
 from pipelines.trust import outcomes
 from resources.audit.cells import Cell
 from resources.aws.listing import GLOBAL_REGION, Listing
-from resources.aws.messages import DENIED_BY_POLICY
+from resources.aws.messages import DENIED_BY_POLICY, CellKey
 from resources.contract import Role
 
 Answered = Mapping[tuple[str, str], set[tuple[Role, str]]]
@@ -34,7 +33,7 @@ def retired(state: StepState, cells: Sequence[Cell]) -> list[Cell]:
     found = []
     for listing in state.listings:
         for key, earlier in state.earlier.items():
-            if key[3].partition(":")[0] != listing.name or key in current or key[0] not in state.resources:
+            if key.name != listing.name or key in current or key.role not in state.resources:
                 continue
             reason = _reason(state, listing, key, earlier, answered, coverage)
             if reason is not None:
@@ -57,7 +56,7 @@ def _answered(state: StepState, cells: Sequence[Cell]) -> Answered:
 
 
 def _reason(
-    state: StepState, listing: Listing, key: Key, earlier: Earlier, answered: Answered, coverage: ParentCoverage
+    state: StepState, listing: Listing, key: CellKey, earlier: Earlier, answered: Answered, coverage: ParentCoverage
 ) -> str | None:
     """Why a key is not asked any more; None where its last cell says so already, or stands."""
     role, account, region, _ = key
@@ -81,7 +80,7 @@ def _reason(
     return None if is_known else why
 
 
-def _is_answered_by_another(key: Key, answered: Answered) -> bool:
+def _is_answered_by_another(key: CellKey, answered: Answered) -> bool:
     """Whether the same question was answered to another caller.
 
     A workload account is asked by itself or by a central role; a central role speaks for one account.
@@ -93,5 +92,5 @@ def _is_answered_by_another(key: Key, answered: Answered) -> bool:
     )
 
 
-def _key(cell: Cell) -> Key:
-    return (cell.role, cell.account_id, cell.region, cell.listing)
+def _key(cell: Cell) -> CellKey:
+    return CellKey(cell.role, cell.account_id, cell.region, cell.listing)

@@ -12,8 +12,8 @@ from datetime import UTC, datetime, timedelta
 
 from pipelines.catalogue.registry import MEASURED, METRIC, REGION
 from pipelines.collection import cost_slices, previous
-from pipelines.collection.cells import Asked, Tally, key_of
-from pipelines.collection.landing import Key, LandingWriter
+from pipelines.collection.cells import Asked, Tally
+from pipelines.collection.landing import LandingWriter
 from pipelines.collection.previous import Capture, Earlier
 from pipelines.collection.progress import Part
 from pipelines.settings import Settings
@@ -25,7 +25,7 @@ from resources.audit.paid_requests import PaidRequests
 from resources.aws.client import Reach
 from resources.aws.dispatch import Processes
 from resources.aws.listing import GLOBAL_REGION, Listing
-from resources.aws.messages import DENIED_BY_POLICY, Identity, Outcome, Question
+from resources.aws.messages import DENIED_BY_POLICY, CellKey, Identity, Outcome, Question
 from resources.contract import Role
 from resources.roles import AwsRole
 from resources.store.store import Store
@@ -52,12 +52,12 @@ class BatchState:
 
     accounts: Accounts = EVERY_ACCOUNT
     part: Part | None = None
-    asked: dict[Key, Asked] = field(default_factory=dict)
-    not_asked: dict[Key, Cell] = field(default_factory=dict)
+    asked: dict[CellKey, Asked] = field(default_factory=dict)
+    not_asked: dict[CellKey, Cell] = field(default_factory=dict)
     captured: dict[str, list[Capture]] = field(default_factory=lambda: defaultdict(list))
     childless: list[Question] = field(default_factory=list)
-    kept: set[Key] = field(default_factory=set)
-    earlier: dict[Key, Earlier] | None = None
+    kept: set[CellKey] = field(default_factory=set)
+    earlier: dict[CellKey, Earlier] | None = None
     without_regions: frozenset[str] | None = None
 
 
@@ -149,18 +149,18 @@ class StepState:
     # ----------------------------------------------------------------------------------------- the cells
 
     @property
-    def asked(self) -> dict[Key, Asked]:
+    def asked(self) -> dict[CellKey, Asked]:
         """What was asked of the batch's accounts, and what came of it."""
         return self.batch.asked
 
     def set_outcome(
-        self, key: Key, outcome: Outcome, reason: str, message: str | None = None, profile: str | None = None
+        self, key: CellKey, outcome: Outcome, reason: str, message: str | None = None, profile: str | None = None
     ) -> None:
         """Give a cell its outcome without a question; the arguments are those of `cell_not_asked`."""
         self.batch.not_asked[key] = self.cell_not_asked(key, outcome, reason, message, profile)
 
     def cell_not_asked(
-        self, key: Key, outcome: Outcome, reason: str, message: str | None = None, profile: str | None = None
+        self, key: CellKey, outcome: Outcome, reason: str, message: str | None = None, profile: str | None = None
     ) -> Cell:
         """A cell that gets its outcome now and without a question.
 
@@ -198,7 +198,7 @@ class StepState:
 
         What a refusal named is asked again: the answer was whole, and did not fit what else is known.
         """
-        key = key_of(question)
+        key = question.key
         earlier = self.earlier.get(key)
         if not self._only_untrusted or earlier is None or earlier.is_disputed:
             return False
@@ -229,7 +229,7 @@ class StepState:
     # ------------------------------------------------------------------------------- what was known before
 
     @property
-    def earlier(self) -> dict[Key, Earlier]:
+    def earlier(self) -> dict[CellKey, Earlier]:
         """The newest cells before this run, of the batch's accounts."""
         if self.batch.earlier is None:
             self.batch.earlier = previous.earlier_cells(self.store, self.listings, self.batch.accounts)
@@ -254,7 +254,11 @@ class StepState:
     def without_regions(self) -> frozenset[str]:
         """Accounts of the batch whose list of regions a policy of the organisation denies."""
         if self.batch.without_regions is None:
-            own = {key[1] for key, entry in self.asked.items() if key[3] == REGION and entry.denial is not None}
+            own = {
+                key.account_id
+                for key, entry in self.asked.items()
+                if key.listing == REGION and entry.denial is not None
+            }
             with self.store.read() as connection:
                 rows = coverage(connection, [REGION], accounts=self.batch.accounts, without_quiet=True)
             stored = {row["account_id"] for row in rows if row["skip_reason"] == DENIED_BY_POLICY}
@@ -270,7 +274,7 @@ class StepState:
             accounts: of the newest collection; those of the batch where none are given.
         """
         own = any(entry.name == listing for entry in self.listings)
-        kept = {key for key in self.batch.kept if key[3].partition(":")[0] == listing}
+        kept = {key for key in self.batch.kept if key.name == listing}
         captured = self.batch.captured[listing]
         if own and not kept:
             return captured
@@ -292,8 +296,8 @@ class StepState:
             return named
         for source in each.of:
             for capture in self.records_of(source):
-                region = str(capture.fields[each.region_field] if each.region_field else capture.key[2])
-                place = (capture.key[1], GLOBAL_REGION if listing.scope == "global" else region)
+                region = str(capture.fields[each.region_field] if each.region_field else capture.key.region)
+                place = (capture.key.account_id, GLOBAL_REGION if listing.scope == "global" else region)
                 named[place].add(each.value(str(capture.fields[each.field]), region))
         return named
 

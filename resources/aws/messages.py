@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 from resources.aws.listing import Listing
 from resources.contract import Role
@@ -45,6 +45,29 @@ class Identity:
     access_key: str = field(default="", repr=False)
 
 
+class CellKey(NamedTuple):
+    """What identifies a cell within a run.
+
+    Attributes:
+        listing: with its parameter where it has one, `organizations_account_parent:ou-1234-abcd`.
+    """
+
+    role: Role
+    account_id: str
+    region: str
+    listing: str
+
+    @property
+    def name(self) -> str:
+        """The listing without its parameter."""
+        return self.listing.partition(":")[0]
+
+    @property
+    def suffix(self) -> str:
+        """The listing's parameter; empty where it has none."""
+        return self.listing.partition(":")[2]
+
+
 @dataclass(frozen=True, slots=True)
 class Question:
     """One cell to ask: a listing, in an account and region.
@@ -69,6 +92,12 @@ class Question:
     batches: Sequence[Mapping[str, Any]] = ()
     suffix: str = ""
     verbatim: bool = False
+
+    @property
+    def key(self) -> CellKey:
+        """The key of the cell that the question fills."""
+        name = f"{self.listing.name}:{self.suffix}" if self.suffix else self.listing.name
+        return CellKey(self.listing_role, self.account_id, self.region, name)
 
 
 @dataclass(frozen=True, slots=True)
