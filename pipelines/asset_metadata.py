@@ -4,6 +4,7 @@ Facts that a run finds (rows, columns, cells, pictures) belong to the step that 
 before any run, and is the same for all assets of a group or kind.
 """
 
+import warnings
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
@@ -11,9 +12,15 @@ from typing import Any
 import dagster as dg
 
 from pipelines.catalogue.registry import listings
-from pipelines.models.build import Model
-from pipelines.settings import REPOSITORY
+from pipelines.models.build import Model, fingerprint
+from pipelines.roles import code_version
+from pipelines.settings import REPOSITORY, WAREHOUSE_FOLDER
 from resources.installation import IS_CHECKOUT
+
+# Dagster warns of code references and virtual assets, which it may still change, once for each asset and each time it
+# copies one. Its release is pinned, and tests hold what we use of them.
+for category in (dg.BetaWarning, dg.PreviewWarning):
+    warnings.filterwarnings("ignore", category=category)
 
 OWNERS: Mapping[str, str] = {
     "preflight": "team:cloud_platform",
@@ -50,6 +57,9 @@ FRESHNESS = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=26), warn
 DOCS = "docs"
 """Metadata: the page of documentation."""
 
+SOURCE = "dagster/code_references"
+"""Metadata, named by Dagster: where the code of an asset stands."""
+
 LINE = dg.TableSchema(
     [
         dg.TableColumn("run_id", "VARCHAR", description="The run that asked."),
@@ -75,7 +85,9 @@ PAGES: Mapping[str, str] = {
 
 
 def with_facts(spec: dg.AssetSpec, models: Mapping[str, Model], docs_url: str) -> dg.AssetSpec:
-    """The spec with owner, freshness policy and page of documentation.
+    """The spec with owner, freshness policy, page of documentation, version of its code and place of its SQL.
+
+    A view is virtual to Dagster: it is as new as what it reads, and whatever reads it looks through it.
 
     Args:
         docs_url: where the repository's files are read by people, such as a web page of its host; empty where nowhere:
@@ -90,11 +102,27 @@ def with_facts(spec: dg.AssetSpec, models: Mapping[str, Model], docs_url: str) -
     }
     if spec.key.path[0] == "landing":
         metadata["dagster/column_schema"] = LINE
+    model = models.get(".".join(spec.key.path))
+    if model is not None:
+        metadata[SOURCE] = source_of(model, docs_url)
     return spec.replace_attributes(
+        code_version=code_version() if model is None else fingerprint(model),
+        is_virtual=model is not None and model.materialized == "view",
         owners=[owner_of(spec)],
         freshness_policy=FRESHNESS,
         metadata={**spec.metadata, **metadata},
     )
+
+
+def source_of(model: Model, docs_url: str) -> dg.CodeReferencesMetadataValue:
+    """The SQL file of a model: in the checkout or the installation, and where people read it, if anywhere."""
+    file = f"{model.schema}/{model.name}.sql"
+    references: list[dg.LocalFileCodeReference | dg.UrlCodeReference] = [
+        dg.LocalFileCodeReference(file_path=str(WAREHOUSE_FOLDER / file), label=f"warehouse/{file}")
+    ]
+    if docs_url:
+        references.append(dg.UrlCodeReference(url=f"{docs_url.rstrip('/')}/warehouse/{file}"))
+    return dg.CodeReferencesMetadataValue(code_references=references)
 
 
 def owner_of(spec: dg.AssetSpec) -> str:

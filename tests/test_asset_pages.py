@@ -6,7 +6,10 @@ import base64
 import functools
 import os
 import re
+import subprocess
+import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -21,7 +24,7 @@ from pipelines import asset_metadata
 from pipelines.catalogue.registry import listings
 from pipelines.charts import sketches
 from pipelines.definitions import build_defs
-from pipelines.models.build import CELL_COLUMNS, read_models
+from pipelines.models.build import CELL_COLUMNS, fingerprint, read_models
 from pipelines.models.lineage import Lineage, Source, as_text
 from pipelines.plain_text import as_markdown
 from pipelines.settings import REPOSITORY, SettingsError, read_settings
@@ -335,3 +338,33 @@ def test_what_a_cell_gives_a_row_comes_from_no_column_of_aws() -> None:
     found = lineage().of("aws.ec2_instance")
     assert {found[name] for name in CELL_COLUMNS} == {frozenset()}
     assert Source(("landing", "ec2_instance"), "InstanceId") in found["instance_id"]
+
+
+def test_a_model_leads_to_its_sql_file_and_changes_its_version_with_it() -> None:
+    found = {name: spec for name, spec in specs().items() if asset_metadata.SOURCE in spec.metadata}
+    files = {name: spec.metadata[asset_metadata.SOURCE].code_references[0].file_path for name, spec in found.items()}
+    models = read_models()
+    assert {name.replace("/", ".") for name in found} == set(models)
+    assert [name for name, file in files.items() if not Path(file).is_file()] == []
+    assert files["cost/daily"].endswith("warehouse/cost/daily.sql")
+    daily = models["cost.daily"]
+    changed = replace(daily, sql=f"{daily.sql} ")
+    assert specs()["cost/daily"].code_version == fingerprint(daily) != fingerprint(changed)
+
+
+def test_a_page_of_the_repository_that_people_read_is_offered_beside_the_file() -> None:
+    found = build_defs({"CMDB_DOCS_URL": "https://code.example/cmdb/"}).resolve_asset_graph()
+    references = found.get(dg.AssetKey(["cost", "daily"])).metadata[asset_metadata.SOURCE].code_references
+    assert references[1].url == "https://code.example/cmdb/warehouse/cost/daily.sql"
+
+
+def test_every_asset_has_a_version_of_its_code_and_the_views_are_virtual() -> None:
+    assert [name for name, spec in specs().items() if not spec.code_version] == []
+    views = {name.replace(".", "/") for name, model in read_models().items() if model.materialized == "view"}
+    assert {name for name, spec in specs().items() if spec.is_virtual} == views != set()
+
+
+def test_loading_says_nothing_on_a_terminal() -> None:
+    program = "from pipelines.definitions import build_defs; build_defs({}).resolve_job_def('nightly')"
+    done = subprocess.run([sys.executable, "-c", program], cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("", "")

@@ -139,9 +139,7 @@ class World:
             resources=SimpleNamespace(warehouse=self.bound, settings=SETTINGS),
             instance=self.instance,
             log=SimpleNamespace(warning=self.said.append),
-            op_execution_context=SimpleNamespace(
-                selected_asset_check_keys={dg.AssetCheckKey(PUBLISHED_KEY, name) for name in selected}
-            ),
+            selected_asset_check_keys={dg.AssetCheckKey(PUBLISHED_KEY, name) for name in selected},
         )
         shown: list[Any] = []
         try:

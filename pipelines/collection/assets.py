@@ -92,11 +92,7 @@ def family_asset(family: Family) -> dg.AssetsDefinition:
         op_tags={"dagster/priority": str(family.priority)},
     )
     def collect(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any]]:
-        selected = [
-            listing
-            for listing in family.listings
-            if landing_key(listing.name) in context.op_execution_context.selected_asset_keys
-        ]
+        selected = [listing for listing in family.listings if landing_key(listing.name) in context.selected_asset_keys]
         yield from _collect(context, family, selected)
 
     return collect
@@ -156,7 +152,7 @@ def _results(
     verdicts: Mapping[str, CheckResult],
     coverage: CheckResult | None,
 ) -> Iterator[dg.MaterializeResult[Any]]:
-    selected = context.op_execution_context.selected_asset_check_keys
+    selected = context.selected_asset_check_keys
     for listing in state.listings:
         shown = {NO_SILENT_ZERO: verdicts[listing.name]}
         if coverage is not None and listing.name == REGION:

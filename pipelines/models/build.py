@@ -564,19 +564,19 @@ def model_asset(
             rows = build(store, model, logs, warehouse.run_id, settings.currency)
             found = [_key_check(model), *on_it] if model.key and model.materialized != "view" else list(on_it)
             results = checks.ask(store, found, warehouse.run_id, settings.config_hash)
-        steps = context.op_execution_context.job_def.nodes
+        steps = context.job_def.nodes
         loading.built(warehouse.run_id, rows, sum(step.name.startswith(STEP) for step in steps))
-        selected = context.op_execution_context.selected_asset_check_keys
+        selected = context.selected_asset_check_keys
         seen = [
             result.as_dagster(model.asset_key)
             for result in results
             if dg.AssetCheckKey(model.asset_key, result.check.name) in selected
         ]
-        if model.asset_key not in context.op_execution_context.selected_asset_keys:
+        if model.asset_key not in context.selected_asset_keys:
             # Somebody launched checks alone: what they found is shown all the same.
             yield from seen
         for built in (model, *logs):
-            if built.asset_key not in context.op_execution_context.selected_asset_keys:
+            if built.asset_key not in context.selected_asset_keys:
                 continue
             yield dg.MaterializeResult(
                 asset_key=built.asset_key,

@@ -79,7 +79,7 @@ def published_asset(models: Mapping[str, Model], sql_checks: Sequence[checks.Sql
             context.log.warning(warning)
         contents = _contents(store)
         counts = _tidy(context, store, warehouse)
-        selected = context.op_execution_context.selected_asset_check_keys
+        selected = context.selected_asset_check_keys
         yield dg.MaterializeResult(
             asset_key=PUBLISHED_KEY,
             metadata={
