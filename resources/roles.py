@@ -19,10 +19,11 @@ from pydantic import Field, PrivateAttr
 
 from resources.audit.identities import record_callers_where_held
 from resources.aws.client import Reach
-from resources.aws.credentials import ProfileError, available_profiles
-from resources.aws.dispatch import Processes
 from resources.aws.errors import AwsError
 from resources.aws.messages import Identity
+from resources.aws.profile_errors import ProfileError
+from resources.aws.profiles import available_profiles
+from resources.aws.workers import Processes
 from resources.check_result import CheckResult
 from resources.contract import CONTRACT, Role
 from resources.identity_rules import (

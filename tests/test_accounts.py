@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.collection.accounts import Member, Reached, match
-from resources.aws.credentials import ProfileError
 from resources.aws.messages import Identity
+from resources.aws.profile_errors import ProfileError
 from resources.roles import Central, Workload
 
 NOW = datetime(2026, 11, 25, 14, 0, tzinfo=UTC)

@@ -22,10 +22,10 @@ from scripted_aws import Call, Reply, ScriptedAws, as_json, query_error, scripte
 from pipelines.catalogue.registry import listings
 from resources.aws.client import Reach
 from resources.aws.clock import clock_error
-from resources.aws.credentials import ProfileError
 from resources.aws.errors import AwsError
 from resources.aws.listing import GLOBAL_REGION, Listing
 from resources.aws.messages import OPTIONAL_GRANT, Answer, Lookup, Question
+from resources.aws.profile_errors import ProfileError
 from resources.aws.responses import ROOTS
 from resources.aws.retry import Retry
 from resources.contract import Role

@@ -17,11 +17,12 @@ from typing import Any
 
 import psutil
 import pytest
+from resources.aws.workers import ProcessEnded, Processes
 from scripted_aws import INSTANCES, Reply, ScriptedAws, as_json, reservations, scripted, static, write_profiles
 
 from resources.aws import dispatch
 from resources.aws.client import Reach
-from resources.aws.dispatch import ProcessEnded, Processes, ask_all, look_up_all
+from resources.aws.dispatch import ask_all, look_up_all
 from resources.aws.listing import Listing
 from resources.aws.messages import Answer, Lookup, Question
 from resources.contract import ContractViolation

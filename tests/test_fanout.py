@@ -20,10 +20,10 @@ import scripted_aws
 from scripted_aws import Call, Reply, ScriptedAws, reservations, scripted, static, write_profiles
 
 from resources.aws.client import Reach
-from resources.aws.credentials import available_profiles
 from resources.aws.dispatch import ask_all
 from resources.aws.listing import Listing
 from resources.aws.messages import Answer, Identity, Progress, Question
+from resources.aws.profiles import available_profiles
 from resources.aws.retry import Retry
 from resources.aws.thread_pool import FanOut
 from resources.contract import ContractViolation
@@ -357,7 +357,7 @@ sys.path[:0] = [{tests!r}, {root!r}]
 import gc, psutil
 from test_fanout import HASTE, REGIONS, question
 from resources.aws.dispatch import ask_all
-from resources.aws.credentials import available_profiles
+from resources.aws.profiles import available_profiles
 from resources.aws.client import Reach
 reach = Reach("workload", home_region=REGIONS[0], concurrency=16, retry=HASTE)
 process = psutil.Process()

@@ -12,6 +12,7 @@ from typing import Any, cast
 import dagster as dg
 import pytest
 from given import FIRST_NIGHT, Given, House, house
+from resources.aws.workers import ProcessEnded
 
 from pipelines.catalogue.registry import ACCOUNT
 from pipelines.errors import SqlFileError
@@ -20,8 +21,7 @@ from pipelines.trust import gate
 from resources.audit.checks import record_facts
 from resources.audit.coverage import coverage
 from resources.audit.identities import record_callers
-from resources.aws.credentials import AwsConfigError
-from resources.aws.dispatch import ProcessEnded
+from resources.aws.profiles import AwsConfigError
 from resources.check_result import CheckResult, Severity
 from resources.contract import ContractViolation
 from resources.identity_rules import CENTRAL_ROLES, FACTS, Caller, Expectation

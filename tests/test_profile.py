@@ -37,11 +37,12 @@ from scripted_aws import (
 
 from pipelines.catalogue.registry import listings
 from resources.aws.client import Reach
-from resources.aws.credentials import AwsConfigError, ProfileError, available_profiles
 from resources.aws.errors import EXPIRED_CODES, UNKNOWN_KEY_CODES, AwsError, Failed, is_throttle
 from resources.aws.listing import GLOBAL_REGION, Listing
 from resources.aws.messages import OPTIONAL_GRANT, REQUEST_LIMIT, Answer, Lookup, Question
 from resources.aws.meter import Unmetered
+from resources.aws.profile_errors import ProfileError
+from resources.aws.profiles import AwsConfigError, available_profiles
 from resources.aws.records import record_path
 from resources.aws.retry import Retry
 from resources.aws.value_text import iso_text

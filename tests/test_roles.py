@@ -9,7 +9,7 @@ from typing import TypeVar
 import pytest
 from scripted_aws import ScriptedAws, scripted, static, write_profiles
 
-from resources.aws.credentials import AwsConfig
+from resources.aws.profiles import AwsConfig
 from resources.roles import AwsRole, Billing, Central, IdentityRefused, Management, Operations
 
 ACCOUNTS = {"acmeManagement": "111111111111", "acmeOps": "222222222222", "acmeBilling": "333333333333"}

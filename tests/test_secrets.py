@@ -17,8 +17,8 @@ from scripted_aws import INSTANCES, ScriptedAws, ec2_error, query_error, scripte
 from test_managed import CREDENTIALS, keeping
 
 from resources.aws.client import Reach
-from resources.aws.credentials import ProfileError
 from resources.aws.messages import Question
+from resources.aws.profile_errors import ProfileError
 from simulator.client import Simulator, is_foreign
 
 ACCOUNT = "011122223333"

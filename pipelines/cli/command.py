@@ -75,7 +75,7 @@ def plainly(command: Callable[P, None]) -> Callable[P, None]:
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> None:
         # Imported here: it loads Dagster and DuckDB, which `cmdb policy` and `cmdb --help` do not need.
         from pipelines.settings import SettingsError
-        from resources.aws.credentials import AwsConfigError
+        from resources.aws.profiles import AwsConfigError
         from resources.roles import IdentityRefused
         from resources.store.errors import WarehouseError
 

@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from resources.aws.credentials import ProfileError
 from resources.aws.messages import Identity
+from resources.aws.profile_errors import ProfileError
 from resources.check_result import CheckResult
 
 

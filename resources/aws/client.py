@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from resources.aws.cloudtrail import CloudTrail
-from resources.aws.credentials import ProfileError
 from resources.aws.distinct import distinct
 from resources.aws.errors import EXPIRED_CODES, UNKNOWN_KEY_CODES, AwsError, Failed
 from resources.aws.identity import Identities
@@ -28,6 +27,7 @@ from resources.aws.messages import (
 )
 from resources.aws.meter import Meter
 from resources.aws.paging import Pager
+from resources.aws.profile_errors import ProfileError
 from resources.aws.records import Pages, record_path
 from resources.aws.request_counter import RequestCounter
 from resources.aws.retry import Retry, RetryingSender, outcome_of

@@ -9,11 +9,11 @@ from collections.abc import Container, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from resources.aws.credentials import ProfileError
 from resources.aws.errors import EXPIRED_CODES, REFUSAL_CODES, UNKNOWN_KEY_CODES, UNREADABLE, Failed
 from resources.aws.identity import Identities
 from resources.aws.listing import GLOBAL_REGION
 from resources.aws.messages import Lookup, TrailEvents
+from resources.aws.profile_errors import ProfileError
 from resources.aws.retry import RetryingSender
 from resources.aws.sessions import Sessions
 from resources.aws.signing_context import SigningContext

@@ -1,24 +1,18 @@
-"""Credentials of named profiles of the AWS config file, and the sentence that says why there are none.
+"""Credentials of named profiles of the AWS config file, each renewed when it has to be.
 
 Only the named profile speaks: no environment variables, no container or instance metadata, no `AWS_PROFILE`
 (`credential_source` of an assumed role may mean those, since then the profile itself says so).
 Nothing here asks AWS about resources; that is `resources.aws.client`, which keeps these sessions to itself.
 """
 
-import difflib
-import json
 import logging
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import cache, cached_property, lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-import botocore.configloader
-import botocore.loaders
-import botocore.session
 from botocore.config import Config
 from botocore.credentials import (
     AssumeRoleProvider,
@@ -32,24 +26,6 @@ from botocore.credentials import (
     RefreshableCredentials,
     SharedCredentialProvider,
 )
-from botocore.exceptions import (
-    BotoCoreError,
-    ClientError,
-    ConfigParseError,
-    ConnectionError,
-    CredentialRetrievalError,
-    HTTPClientError,
-    InfiniteLoopConfigError,
-    InvalidConfigError,
-    LoginError,
-    MissingDependencyException,
-    PartialCredentialsError,
-    SSLError,
-    SSOError,
-    TokenRetrievalError,
-    UnauthorizedSSOTokenError,
-)
-from botocore.parsers import ResponseParserError
 from botocore.utils import (
     InstanceMetadataFetcher,
     JSONFileCache,
@@ -57,230 +33,11 @@ from botocore.utils import (
     get_login_token_cache_directory,
 )
 
-from resources.aws.clock import SET_THE_CLOCK, clock_error
-from resources.aws.errors import EXPIRED_CODES, UNKNOWN_KEY_CODES, UNREADABLE
-from resources.aws.redaction import without_secrets
-from resources.aws.service_models import ContractLoader, OnceLoader
-from resources.contract import CONTRACT, Role
-
-Reason = Literal[
-    "not_named",
-    "no_config_file",
-    "unknown_profile",
-    "no_credentials",
-    "expired",
-    "refused",
-    "unreachable",
-    "wrong_endpoint",
-    "wrong_clock",
-    "failed",
-]
-
-_CREDENTIAL_SETTINGS = frozenset(
-    {
-        "aws_access_key_id",
-        "aws_secret_access_key",
-        "aws_session_token",
-        "aws_security_token",
-        "aws_account_id",
-        "credential_process",
-        "credential_source",
-        "duration_seconds",
-        "external_id",
-        "login_session",
-        "mfa_serial",
-        "output",
-        "region",
-        "role_arn",
-        "role_session_name",
-        "source_profile",
-        "sso_account_id",
-        "sso_account_name",
-        "sso_region",
-        "sso_registration_scopes",
-        "sso_role_name",
-        "sso_session",
-        "sso_start_url",
-        "web_identity_token_file",
-    }
-)
-"""Settings of a profile that its clients do not depend on. Whatever else differs gets clients of its own."""
+from resources.aws.profile_errors import FAILURES, MfaNeeded, ProfileError, explained, no_credentials, refuse_unknown
+from resources.aws.profiles import AwsConfig, ConfiguredSession
+from resources.contract import Role
 
 _NESTED_CLIENTS_KEPT = 16
-
-
-class ProfileError(Exception):
-    """A named profile does not lead to an AWS account. `str()` says what and why; `cure` what to do about it.
-
-    Attributes:
-        reason: the kind of failure, one word.
-        error_code: AWS's own, where AWS answered.
-    """
-
-    def __init__(
-        self,
-        sentence: str,
-        reason: Reason,
-        profile: str,
-        role: Role,
-        cure: str,
-        error_code: str | None = None,
-    ) -> None:
-        super().__init__(sentence, reason, profile, role, cure, error_code)
-        self.sentence = sentence
-        self.reason: Reason = reason
-        self.profile = profile
-        self.role: Role = role
-        self.cure = cure
-        self.error_code = error_code
-
-    def __str__(self) -> str:
-        return self.sentence
-
-    def again(self) -> "ProfileError":
-        """The same error without the traceback that this one has gathered."""
-        return ProfileError(self.sentence, self.reason, self.profile, self.role, self.cure, self.error_code)
-
-
-class AwsConfigError(Exception):
-    """The AWS config or credentials file is there and cannot be read. The message names it."""
-
-
-class _MfaNeeded(Exception):
-    """A profile wants a code from a person."""
-
-
-@cache
-def _loader(data_path: str | None) -> Any:
-    """What reads botocore's models, and keeps them: one for all roles, since those of EC2 alone take 15 MB."""
-    paths = botocore.loaders.create_loader(data_path).search_paths
-    return OnceLoader(extra_search_paths=list(paths), include_default_search_paths=False)
-
-
-@cache
-def _contract_loader(data_path: str | None) -> ContractLoader:
-    return ContractLoader(_loader(data_path))
-
-
-@cache
-def _environment() -> Any:
-    """What looks up botocore's own variables."""
-    return botocore.session.Session()
-
-
-@lru_cache(maxsize=2)
-def _config(config_file: Path, credentials_file: Path, data_path: str | None, _: tuple[Any, ...]) -> "AwsConfig":
-    return AwsConfig(config_file, credentials_file, data_path)
-
-
-def _state(file: Path) -> tuple[int, ...]:
-    """What changes when a file does; empty where there is none that can be looked at."""
-    try:
-        found = file.stat()
-    except OSError:
-        return ()
-    return (found.st_mtime_ns, found.st_size, found.st_ino, found.st_mode)
-
-
-class AwsConfig:
-    """The AWS config and credentials files, found as every AWS tool finds them and parsed once."""
-
-    def __init__(self, config_file: Path, credentials_file: Path, data_path: str | None) -> None:
-        self.config_file = config_file
-        self.credentials_file = credentials_file
-        self.loader = _loader(data_path)
-        self.contract_loader = _contract_loader(data_path)
-        self._settings_keys: dict[str, str] = {}
-
-    @classmethod
-    def now(cls) -> "AwsConfig":
-        """The files as they are now: parsed once in a process, and again when one of them has changed."""
-        variable = _environment().get_config_variable
-        files = [Path(variable(name)).expanduser() for name in ("config_file", "credentials_file")]
-        # By the environment alone: the profile's own setting would mean parsing the files here.
-        return _config(*files, variable("data_path", methods=("env",)), tuple(_state(file) for file in files))
-
-    @cached_property
-    def whole(self) -> dict[str, Any]:
-        """Both files as one.
-
-        Raises:
-            AwsConfigError: one of them cannot be read.
-        """
-        try:
-            session = botocore.session.Session()
-            session.set_config_variable("config_file", str(self.config_file))
-            session.set_config_variable("credentials_file", str(self.credentials_file))
-            whole: dict[str, Any] = session.full_config
-        except (ConfigParseError, OSError) as error:
-            raise AwsConfigError(
-                f"The AWS config cannot be read: {self.config_file} or {self.credentials_file} is malformed."
-            ) from error
-        return whole
-
-    @property
-    def profiles(self) -> dict[str, dict[str, Any]]:
-        """Settings by profile."""
-        profiles: dict[str, dict[str, Any]] = self.whole["profiles"]
-        return profiles
-
-    @property
-    def exists(self) -> bool:
-        """Whether there is anything to read."""
-        return self.config_file.is_file() or self.credentials_file.is_file()
-
-    @cached_property
-    def _config_alone(self) -> Any:
-        return botocore.configloader.load_config(str(self.config_file))
-
-    @cached_property
-    def _credentials_alone(self) -> Any:
-        return botocore.configloader.raw_config_parse(str(self.credentials_file))
-
-    def parse_config(self, _: str) -> Any:
-        """For botocore's providers, which would parse the file again for each profile."""
-        return self._config_alone
-
-    def parse_credentials(self, _: str) -> Any:
-        """For botocore's providers, which would parse the file again for each profile."""
-        return self._credentials_alone
-
-    def settings_key(self, profile: str) -> str:
-        """Equal for profiles whose clients may be shared."""
-        key = self._settings_keys.get(profile)
-        if key is None:
-            settings = {k: v for k, v in self.profiles[profile].items() if k not in _CREDENTIAL_SETTINGS}
-            key = self._settings_keys[profile] = json.dumps(settings, sort_keys=True, default=str)
-        return key
-
-    def signs_in_with(self, profile: str) -> tuple[str, str]:
-        """The profile at the end of the chain of `source_profile`s, and the command that signs it in."""
-        seen: set[str] = set()
-        while (source := self.profiles.get(profile, {}).get("source_profile")) and profile not in seen:
-            seen.add(profile)
-            profile = source
-        settings = self.profiles.get(profile, {})
-        if "login_session" in settings:
-            return profile, f"aws login --profile {profile}"
-        if any(name.startswith("sso_") for name in settings):
-            return profile, f"aws sso login --profile {profile}"
-        return profile, ""
-
-
-class ConfiguredSession(botocore.session.Session):  # type: ignore[misc]  # botocore publishes no types
-    """A botocore session over a config that is parsed already, with the models that others have loaded."""
-
-    def __init__(self, config: AwsConfig, profile: str, region: str, client_config: Config) -> None:
-        self._shared_config = config
-        super().__init__(profile=profile)
-        self.register_component("data_loader", config.loader)
-        self.set_config_variable("region", region)
-        self.set_default_client_config(client_config)
-
-    @property
-    def full_config(self) -> dict[str, Any]:
-        """The parsed files."""
-        return self._shared_config.whole
 
 
 class _NestedClients(ConfiguredSession):
@@ -460,7 +217,7 @@ def _now() -> datetime:
 
 
 def _refuse_to_prompt(_: str) -> str:
-    raise _MfaNeeded
+    raise MfaNeeded
 
 
 class Credentials:
@@ -490,7 +247,7 @@ class Credentials:
         Raises:
             ProfileError: the profile is not named, or there is none of that name.
         """
-        self._require(profile)
+        refuse_unknown(profile, self.role, self.config)
         return self.config.settings_key(profile)
 
     def of(self, profile: str) -> Any:
@@ -499,19 +256,13 @@ class Credentials:
         Raises:
             ProfileError: there are none.
         """
-        self._require(profile)
+        refuse_unknown(profile, self.role, self.config)
         try:
             credentials = self._credentials(profile)
         except FAILURES as error:
             raise self.explain(error, profile) from None
         if credentials is None:
-            raise ProfileError(
-                f"Profile {profile} has no credentials.",
-                "no_credentials",
-                profile,
-                self.role,
-                f"Give it a role_arn, an SSO session, a credential_process or keys, in {self.config.config_file}.",
-            )
+            raise no_credentials(profile, self.role, self.config)
         return credentials
 
     def frozen(self, profile: str) -> Any:
@@ -543,176 +294,6 @@ class Credentials:
             group = self._groups[key]
         return group.load(profile)
 
-    def _require(self, profile: str) -> None:
-        if not profile:
-            variable = CONTRACT[self.role].profile_env
-            raise ProfileError(
-                f"No profile is named for {self.role}: {variable} is not set, "
-                "and no other profile is ever used in its place.",
-                "not_named",
-                profile,
-                self.role,
-                f"Set {variable} to the name of a profile in the AWS config file.",
-            )
-        try:
-            profiles = self.config.profiles
-        except AwsConfigError as error:
-            raise ProfileError(
-                str(error),
-                "failed",
-                profile,
-                self.role,
-                "Mend the file; `aws configure list-profiles` says where it breaks.",
-            ) from None
-        if profile in profiles:
-            return
-        if not self.config.exists:
-            raise ProfileError(
-                f"Profile {profile} is nowhere: there is no AWS config file at {self.config.config_file}.",
-                "no_config_file",
-                profile,
-                self.role,
-                "Run `aws configure sso`, or set AWS_CONFIG_FILE to the file that has the profile.",
-            )
-        near = difflib.get_close_matches(profile, profiles, n=3)
-        raise ProfileError(
-            f"There is no profile {profile} in {self.config.config_file}.",
-            "unknown_profile",
-            profile,
-            self.role,
-            f"Did you mean {' or '.join(near)}?" if near else "Add it there, or name another.",
-        )
-
     def explain(self, error: BaseException, profile: str) -> ProfileError:
         """The sentence for what botocore raised. Never quotes what a process printed, nor a secret."""
-
-        def say(sentence: str, reason: Reason, cure: str, code: str | None = None) -> ProfileError:
-            return ProfileError(sentence, reason, profile, self.role, cure, code)
-
-        source, sign_in = self.config.signs_in_with(profile)
-        renew = f"Run `{sign_in}`." if sign_in else f"Put fresh credentials into profile {source}."
-        match error:
-            case ClientError():
-                return self._explain_answer(error, profile, renew)
-            case SSOError() | TokenRetrievalError() | LoginError():
-                never = "" if isinstance(error, UnauthorizedSSOTokenError) else " or was never made"
-                return say(f"The sign-in of profile {profile} has expired{never}.", "expired", renew)
-            case _MfaNeeded():
-                return say(
-                    f"Profile {profile} wants an MFA code, which nobody is there to type.",
-                    "no_credentials",
-                    "Use SSO, or a role without mfa_serial, for unattended work.",
-                )
-            case MissingDependencyException():
-                return say(
-                    f"Profile {profile} uses `aws login`, which this Python environment cannot read.",
-                    "failed",
-                    "Install botocore[crt], or use an SSO profile.",
-                )
-            case PartialCredentialsError() | InvalidConfigError() | InfiniteLoopConfigError():
-                return say(
-                    f"Profile {profile} is not complete: {error}",
-                    "no_credentials",
-                    f"Mend it in {self.config.config_file}.",
-                )
-            case SSLError():
-                return say(
-                    f"The TLS certificate of the endpoint of profile {profile} is not trusted.",
-                    "wrong_endpoint",
-                    "Check endpoint_url, or set ca_bundle in the profile (AWS_CA_BUNDLE) to your proxy's CA.",
-                )
-            case ConnectionError() | HTTPClientError():
-                return say(
-                    f"AWS cannot be reached with profile {profile}: {_network(error)}.",
-                    "unreachable",
-                    "Check the network, HTTPS_PROXY, and endpoint_url of the profile.",
-                )
-            case CredentialRetrievalError() if "credential_process" not in self._chain_settings(profile):
-                return say(
-                    f"The credential_source of profile {profile} has no credentials.",
-                    "no_credentials",
-                    "Run this where that source exists, or give the profile a source_profile.",
-                )
-            case (
-                CredentialRetrievalError()
-                | OSError()
-                | ValueError()
-                | TypeError()
-                | AttributeError()
-                | RecursionError()
-            ):
-                return say(
-                    f"The credential_process of profile {profile} failed ({type(error).__name__}).",
-                    "failed",
-                    f"Run it by hand: `aws configure get credential_process --profile {source}` shows it.",
-                )
-            case RuntimeError():
-                return say(f"The credentials of profile {profile} came expired.", "expired", renew)
-        return say(
-            f"The credentials of profile {profile} cannot be had: {type(error).__name__}.",
-            "failed",
-            f"`aws sts get-caller-identity --profile {profile}` shows the same.",
-        )
-
-    def _explain_answer(self, error: Any, profile: str, renew: str) -> ProfileError:
-        code = str(error.response.get("Error", {}).get("Code", ""))
-        message = str(without_secrets(error.response.get("Error", {}).get("Message", "")))
-        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        what = f"{error.operation_name} with profile {profile}"
-
-        def say(sentence: str, reason: Reason, cure: str) -> ProfileError:
-            return ProfileError(sentence, reason, profile, self.role, cure, code)
-
-        clock = clock_error(error.response, _now())
-        if clock is not None:
-            return say(f"{what} failed ({code}). {clock} AWS said: {message}", "wrong_clock", SET_THE_CLOCK)
-        if code in EXPIRED_CODES:
-            return say(f"The credentials of profile {profile} have expired ({code}).", "expired", renew)
-        if code in UNKNOWN_KEY_CODES:
-            return say(f"AWS does not accept the keys of profile {profile} ({code}).", "refused", renew)
-        if error.operation_name.startswith("AssumeRole") and status in (400, 403):
-            return say(
-                f"AWS refused {what}: {message}",
-                "refused",
-                "Check the role_arn, the role's trust policy and the rights of its source_profile.",
-            )
-        if status in (401, 403):
-            return say(f"AWS refused {what} ({code}): {message}", "refused", "Check the profile's permissions.")
-        if 300 <= status < 400:
-            return say(message, "wrong_endpoint", "Check endpoint_url of the profile, and the proxy.")
-        if status == 404 or code in ("UnknownOperationException", "InvalidAction"):
-            return say(
-                f"What answered {what} is not AWS ({code}).",
-                "wrong_endpoint",
-                "Check endpoint_url of the profile.",
-            )
-        return say(f"{what} failed ({code}): {message}", "failed", "Try again; the service may be down.")
-
-    def _chain_settings(self, profile: str) -> Mapping[str, Any]:
-        source, _ = self.config.signs_in_with(profile)
-        return {**self.config.profiles.get(source, {}), **self.config.profiles.get(profile, {})}
-
-
-FAILURES = (BotoCoreError, ClientError, ResponseParserError, _MfaNeeded, RuntimeError, OSError, *UNREADABLE)
-"""What resolving credentials is known to raise."""
-
-
-def _network(error: BaseException) -> str:
-    words = {
-        "EndpointConnectionError": "nothing answers at the endpoint",
-        "ProxyConnectionError": "the proxy does not answer",
-        "ConnectTimeoutError": "the endpoint did not answer in time",
-        "ReadTimeoutError": "the endpoint did not answer in time",
-        "ConnectionClosedError": "the connection was closed",
-        "UnclearResponse": "what came back may belong to another request",
-    }
-    return words.get(type(error).__name__, type(error).__name__)
-
-
-def available_profiles() -> list[str]:
-    """The profiles of the AWS config and credentials files, in their order; none where there is no file.
-
-    Raises:
-        AwsConfigError: a file cannot be read.
-    """
-    return list(AwsConfig.now().profiles)
+        return explained(error, profile, self.role, self.config)

@@ -6,9 +6,9 @@ import threading
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
-from resources.aws.credentials import ProfileError
 from resources.aws.errors import UNREADABLE, Failed
 from resources.aws.messages import Identity
+from resources.aws.profile_errors import ProfileError
 from resources.aws.retry import RetryingSender
 from resources.aws.sessions import Sessions
 from resources.aws.signing_context import SigningContext

@@ -11,10 +11,10 @@ from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as AwsConnectionError
 
 from resources.aws.clock import SET_THE_CLOCK, clock_error
-from resources.aws.credentials import ProfileError
 from resources.aws.errors import REFUSAL_CODES, TRANSIENT_CODES, UNREADABLE, Failed, is_throttle
 from resources.aws.messages import Outcome
 from resources.aws.meter import PRICES_USD, Unmetered
+from resources.aws.profile_errors import ProfileError
 from resources.aws.redaction import without_secrets
 from resources.aws.responses import ForeignAnswer
 from resources.aws.sending import Sender

@@ -11,10 +11,11 @@ from botocore.config import Config
 from botocore.credentials import CredentialResolver
 from botocore.exceptions import BotoCoreError, ClientError
 
-from resources.aws.credentials import ConfiguredSession, Credentials
+from resources.aws.credentials import Credentials
 from resources.aws.errors import ELSEWHERE_CODES, Failed
 from resources.aws.guard import Guard
 from resources.aws.meter import Meter
+from resources.aws.profiles import ConfiguredSession
 from resources.aws.request_counter import RequestCounter
 from resources.aws.sending import Sender
 from resources.aws.service_models import ServiceModels, service_models

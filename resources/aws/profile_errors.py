@@ -1,0 +1,284 @@
+"""Why a named profile leads to no AWS account: one sentence, and what to do about it.
+
+Never quotes what a credential_process printed, nor a secret.
+"""
+
+import difflib
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectionError,
+    CredentialRetrievalError,
+    HTTPClientError,
+    InfiniteLoopConfigError,
+    InvalidConfigError,
+    LoginError,
+    MissingDependencyException,
+    PartialCredentialsError,
+    SSLError,
+    SSOError,
+    TokenRetrievalError,
+    UnauthorizedSSOTokenError,
+)
+from botocore.parsers import ResponseParserError
+
+from resources.aws.clock import SET_THE_CLOCK, clock_error
+from resources.aws.errors import EXPIRED_CODES, UNKNOWN_KEY_CODES, UNREADABLE
+from resources.aws.profiles import AwsConfig, AwsConfigError
+from resources.aws.redaction import without_secrets
+from resources.contract import CONTRACT, Role
+
+Reason = Literal[
+    "not_named",
+    "no_config_file",
+    "unknown_profile",
+    "no_credentials",
+    "expired",
+    "refused",
+    "unreachable",
+    "wrong_endpoint",
+    "wrong_clock",
+    "failed",
+]
+
+
+class ProfileError(Exception):
+    """A named profile does not lead to an AWS account. `str()` says what and why; `cure` what to do about it.
+
+    Attributes:
+        reason: the kind of failure, one word.
+        error_code: AWS's own, where AWS answered.
+    """
+
+    def __init__(
+        self,
+        sentence: str,
+        reason: Reason,
+        profile: str,
+        role: Role,
+        cure: str,
+        error_code: str | None = None,
+    ) -> None:
+        super().__init__(sentence, reason, profile, role, cure, error_code)
+        self.sentence = sentence
+        self.reason: Reason = reason
+        self.profile = profile
+        self.role: Role = role
+        self.cure = cure
+        self.error_code = error_code
+
+    def __str__(self) -> str:
+        return self.sentence
+
+    def again(self) -> "ProfileError":
+        """The same error without the traceback that this one has gathered."""
+        return ProfileError(self.sentence, self.reason, self.profile, self.role, self.cure, self.error_code)
+
+
+class MfaNeeded(Exception):
+    """A profile wants a code from a person."""
+
+
+FAILURES = (BotoCoreError, ClientError, ResponseParserError, MfaNeeded, RuntimeError, OSError, *UNREADABLE)
+"""What resolving credentials is known to raise."""
+
+
+@dataclass(frozen=True)
+class _Explanation:
+    """What is said of some exceptions.
+
+    Attributes:
+        of: the exceptions.
+        sentence, hint: may name `{profile}`, the `{source}` at the end of its chain, the `{config_file}`, `{error}`,
+            its `{kind}`, what it means for the `{network}`, and how to `{renew}` the credentials.
+        lacking: a setting; it is said only where no profile of the chain has it.
+    """
+
+    of: tuple[type[BaseException], ...]
+    sentence: str
+    reason: Reason
+    hint: str
+    lacking: str = ""
+
+
+_EXPLANATIONS = (
+    _Explanation((UnauthorizedSSOTokenError,), "The sign-in of profile {profile} has expired.", "expired", "{renew}"),
+    _Explanation(
+        (SSOError, TokenRetrievalError, LoginError),
+        "The sign-in of profile {profile} has expired or was never made.",
+        "expired",
+        "{renew}",
+    ),
+    _Explanation(
+        (MfaNeeded,),
+        "Profile {profile} wants an MFA code, which nobody is there to type.",
+        "no_credentials",
+        "Use SSO, or a role without mfa_serial, for unattended work.",
+    ),
+    _Explanation(
+        (MissingDependencyException,),
+        "Profile {profile} uses `aws login`, which this Python environment cannot read.",
+        "failed",
+        "Install botocore[crt], or use an SSO profile.",
+    ),
+    _Explanation(
+        (PartialCredentialsError, InvalidConfigError, InfiniteLoopConfigError),
+        "Profile {profile} is not complete: {error}",
+        "no_credentials",
+        "Mend it in {config_file}.",
+    ),
+    _Explanation(
+        (SSLError,),
+        "The TLS certificate of the endpoint of profile {profile} is not trusted.",
+        "wrong_endpoint",
+        "Check endpoint_url, or set ca_bundle in the profile (AWS_CA_BUNDLE) to your proxy's CA.",
+    ),
+    _Explanation(
+        (ConnectionError, HTTPClientError),
+        "AWS cannot be reached with profile {profile}: {network}.",
+        "unreachable",
+        "Check the network, HTTPS_PROXY, and endpoint_url of the profile.",
+    ),
+    _Explanation(
+        (CredentialRetrievalError,),
+        "The credential_source of profile {profile} has no credentials.",
+        "no_credentials",
+        "Run this where that source exists, or give the profile a source_profile.",
+        lacking="credential_process",
+    ),
+    _Explanation(
+        (CredentialRetrievalError, OSError, ValueError, TypeError, AttributeError, RecursionError),
+        "The credential_process of profile {profile} failed ({kind}).",
+        "failed",
+        "Run it by hand: `aws configure get credential_process --profile {source}` shows it.",
+    ),
+    _Explanation((RuntimeError,), "The credentials of profile {profile} came expired.", "expired", "{renew}"),
+    _Explanation(
+        (BaseException,),
+        "The credentials of profile {profile} cannot be had: {kind}.",
+        "failed",
+        "`aws sts get-caller-identity --profile {profile}` shows the same.",
+    ),
+)
+"""The first that fits is said. The order counts: some of these exceptions are kinds of others."""
+
+_NETWORK = {
+    "EndpointConnectionError": "nothing answers at the endpoint",
+    "ProxyConnectionError": "the proxy does not answer",
+    "ConnectTimeoutError": "the endpoint did not answer in time",
+    "ReadTimeoutError": "the endpoint did not answer in time",
+    "ConnectionClosedError": "the connection was closed",
+    "UnclearResponse": "what came back may belong to another request",
+}
+
+
+def explained(error: BaseException, profile: str, role: Role, config: AwsConfig) -> ProfileError:
+    """The error of a profile for what botocore raised."""
+    source, sign_in = config.signs_in_with(profile)
+    renew = f"Run `{sign_in}`." if sign_in else f"Put fresh credentials into profile {source}."
+    if isinstance(error, ClientError):
+        return _explained_response(error, profile, role, renew)
+    settings = config.chain_settings(profile)
+    found = next(
+        entry
+        for entry in _EXPLANATIONS
+        if isinstance(error, entry.of) and not (entry.lacking and entry.lacking in settings)
+    )
+    kind = type(error).__name__
+    words = {
+        "profile": profile,
+        "source": source,
+        "config_file": config.config_file,
+        "error": error,
+        "kind": kind,
+        "network": _NETWORK.get(kind, kind),
+        "renew": renew,
+    }
+    return ProfileError(found.sentence.format(**words), found.reason, profile, role, found.hint.format(**words))
+
+
+def _explained_response(error: Any, profile: str, role: Role, renew: str) -> ProfileError:
+    code = str(error.response.get("Error", {}).get("Code", ""))
+    message = str(without_secrets(error.response.get("Error", {}).get("Message", "")))
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    what = f"{error.operation_name} with profile {profile}"
+
+    def say(sentence: str, reason: Reason, hint: str) -> ProfileError:
+        return ProfileError(sentence, reason, profile, role, hint, code)
+
+    clock = clock_error(error.response, datetime.now(UTC))
+    if clock is not None:
+        return say(f"{what} failed ({code}). {clock} AWS said: {message}", "wrong_clock", SET_THE_CLOCK)
+    if code in EXPIRED_CODES:
+        return say(f"The credentials of profile {profile} have expired ({code}).", "expired", renew)
+    if code in UNKNOWN_KEY_CODES:
+        return say(f"AWS does not accept the keys of profile {profile} ({code}).", "refused", renew)
+    if error.operation_name.startswith("AssumeRole") and status in (400, 403):
+        return say(
+            f"AWS refused {what}: {message}",
+            "refused",
+            "Check the role_arn, the role's trust policy and the rights of its source_profile.",
+        )
+    if status in (401, 403):
+        return say(f"AWS refused {what} ({code}): {message}", "refused", "Check the profile's permissions.")
+    if 300 <= status < 400:
+        return say(message, "wrong_endpoint", "Check endpoint_url of the profile, and the proxy.")
+    if status == 404 or code in ("UnknownOperationException", "InvalidAction"):
+        return say(f"What answered {what} is not AWS ({code}).", "wrong_endpoint", "Check endpoint_url of the profile.")
+    return say(f"{what} failed ({code}): {message}", "failed", "Try again; the service may be down.")
+
+
+def no_credentials(profile: str, role: Role, config: AwsConfig) -> ProfileError:
+    """The error of a profile that says nothing of where its credentials are."""
+    return ProfileError(
+        f"Profile {profile} has no credentials.",
+        "no_credentials",
+        profile,
+        role,
+        f"Give it a role_arn, an SSO session, a credential_process or keys, in {config.config_file}.",
+    )
+
+
+def refuse_unknown(profile: str, role: Role, config: AwsConfig) -> None:
+    """Let nobody ask as a profile that is not there.
+
+    Raises:
+        ProfileError: none is named, the files cannot be read, or they have none of that name.
+    """
+    if not profile:
+        variable = CONTRACT[role].profile_env
+        raise ProfileError(
+            f"No profile is named for {role}: {variable} is not set, and no other profile is ever used in its place.",
+            "not_named",
+            profile,
+            role,
+            f"Set {variable} to the name of a profile in the AWS config file.",
+        )
+    try:
+        profiles = config.profiles
+    except AwsConfigError as error:
+        raise ProfileError(
+            str(error), "failed", profile, role, "Mend the file; `aws configure list-profiles` says where it breaks."
+        ) from None
+    if profile in profiles:
+        return
+    if not config.exists:
+        raise ProfileError(
+            f"Profile {profile} is nowhere: there is no AWS config file at {config.config_file}.",
+            "no_config_file",
+            profile,
+            role,
+            "Run `aws configure sso`, or set AWS_CONFIG_FILE to the file that has the profile.",
+        )
+    near = difflib.get_close_matches(profile, profiles, n=3)
+    raise ProfileError(
+        f"There is no profile {profile} in {config.config_file}.",
+        "unknown_profile",
+        profile,
+        role,
+        f"Did you mean {' or '.join(near)}?" if near else "Add it there, or name another.",
+    )

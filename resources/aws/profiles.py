@@ -1,0 +1,196 @@
+"""The AWS config and credentials files, parsed once, and what their profiles say. Asks nobody."""
+
+import json
+from collections.abc import Mapping
+from functools import cache, cached_property, lru_cache
+from pathlib import Path
+from typing import Any
+
+import botocore.configloader
+import botocore.loaders
+import botocore.session
+from botocore.config import Config
+from botocore.exceptions import ConfigParseError
+
+from resources.aws.service_models import ContractLoader, OnceLoader
+
+_CREDENTIAL_SETTINGS = frozenset(
+    {
+        "aws_access_key_id",
+        "aws_secret_access_key",
+        "aws_session_token",
+        "aws_security_token",
+        "aws_account_id",
+        "credential_process",
+        "credential_source",
+        "duration_seconds",
+        "external_id",
+        "login_session",
+        "mfa_serial",
+        "output",
+        "region",
+        "role_arn",
+        "role_session_name",
+        "source_profile",
+        "sso_account_id",
+        "sso_account_name",
+        "sso_region",
+        "sso_registration_scopes",
+        "sso_role_name",
+        "sso_session",
+        "sso_start_url",
+        "web_identity_token_file",
+    }
+)
+"""Settings of a profile that its clients do not depend on. Whatever else differs gets clients of its own."""
+
+
+class AwsConfigError(Exception):
+    """The AWS config or credentials file is there and cannot be read. The message names it."""
+
+
+@cache
+def _loader(data_path: str | None) -> Any:
+    """What reads botocore's models, and keeps them: one for all roles, since those of EC2 alone take 15 MB."""
+    paths = botocore.loaders.create_loader(data_path).search_paths
+    return OnceLoader(extra_search_paths=list(paths), include_default_search_paths=False)
+
+
+@cache
+def _contract_loader(data_path: str | None) -> ContractLoader:
+    return ContractLoader(_loader(data_path))
+
+
+@cache
+def _environment() -> Any:
+    """What looks up botocore's own variables."""
+    return botocore.session.Session()
+
+
+@lru_cache(maxsize=2)
+def _config(config_file: Path, credentials_file: Path, data_path: str | None, _: tuple[Any, ...]) -> "AwsConfig":
+    return AwsConfig(config_file, credentials_file, data_path)
+
+
+def _state(file: Path) -> tuple[int, ...]:
+    """What changes when a file does; empty where there is none that can be looked at."""
+    try:
+        found = file.stat()
+    except OSError:
+        return ()
+    return (found.st_mtime_ns, found.st_size, found.st_ino, found.st_mode)
+
+
+class AwsConfig:
+    """The AWS config and credentials files, found as every AWS tool finds them and parsed once."""
+
+    def __init__(self, config_file: Path, credentials_file: Path, data_path: str | None) -> None:
+        self.config_file = config_file
+        self.credentials_file = credentials_file
+        self.loader = _loader(data_path)
+        self.contract_loader = _contract_loader(data_path)
+        self._settings_keys: dict[str, str] = {}
+
+    @classmethod
+    def now(cls) -> "AwsConfig":
+        """The files as they are now: parsed once in a process, and again when one of them has changed."""
+        variable = _environment().get_config_variable
+        files = [Path(variable(name)).expanduser() for name in ("config_file", "credentials_file")]
+        # By the environment alone: the profile's own setting would mean parsing the files here.
+        return _config(*files, variable("data_path", methods=("env",)), tuple(_state(file) for file in files))
+
+    @cached_property
+    def whole(self) -> dict[str, Any]:
+        """Both files as one.
+
+        Raises:
+            AwsConfigError: one of them cannot be read.
+        """
+        try:
+            session = botocore.session.Session()
+            session.set_config_variable("config_file", str(self.config_file))
+            session.set_config_variable("credentials_file", str(self.credentials_file))
+            whole: dict[str, Any] = session.full_config
+        except (ConfigParseError, OSError) as error:
+            raise AwsConfigError(
+                f"The AWS config cannot be read: {self.config_file} or {self.credentials_file} is malformed."
+            ) from error
+        return whole
+
+    @property
+    def profiles(self) -> dict[str, dict[str, Any]]:
+        """Settings by profile."""
+        profiles: dict[str, dict[str, Any]] = self.whole["profiles"]
+        return profiles
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is anything to read."""
+        return self.config_file.is_file() or self.credentials_file.is_file()
+
+    @cached_property
+    def _config_alone(self) -> Any:
+        return botocore.configloader.load_config(str(self.config_file))
+
+    @cached_property
+    def _credentials_alone(self) -> Any:
+        return botocore.configloader.raw_config_parse(str(self.credentials_file))
+
+    def parse_config(self, _: str) -> Any:
+        """For botocore's providers, which would parse the file again for each profile."""
+        return self._config_alone
+
+    def parse_credentials(self, _: str) -> Any:
+        """For botocore's providers, which would parse the file again for each profile."""
+        return self._credentials_alone
+
+    def settings_key(self, profile: str) -> str:
+        """Equal for profiles whose clients may be shared."""
+        key = self._settings_keys.get(profile)
+        if key is None:
+            settings = {k: v for k, v in self.profiles[profile].items() if k not in _CREDENTIAL_SETTINGS}
+            key = self._settings_keys[profile] = json.dumps(settings, sort_keys=True, default=str)
+        return key
+
+    def signs_in_with(self, profile: str) -> tuple[str, str]:
+        """The profile at the end of the chain of `source_profile`s, and the command that signs it in."""
+        seen: set[str] = set()
+        while (source := self.profiles.get(profile, {}).get("source_profile")) and profile not in seen:
+            seen.add(profile)
+            profile = source
+        settings = self.profiles.get(profile, {})
+        if "login_session" in settings:
+            return profile, f"aws login --profile {profile}"
+        if any(name.startswith("sso_") for name in settings):
+            return profile, f"aws sso login --profile {profile}"
+        return profile, ""
+
+    def chain_settings(self, profile: str) -> Mapping[str, Any]:
+        """The settings of a profile, and beneath them those of the profile at the end of its chain."""
+        source, _ = self.signs_in_with(profile)
+        return {**self.profiles.get(source, {}), **self.profiles.get(profile, {})}
+
+
+class ConfiguredSession(botocore.session.Session):  # type: ignore[misc]  # botocore publishes no types
+    """A botocore session over a config that is parsed already, with the models that others have loaded."""
+
+    def __init__(self, config: AwsConfig, profile: str, region: str, client_config: Config) -> None:
+        self._shared_config = config
+        super().__init__(profile=profile)
+        self.register_component("data_loader", config.loader)
+        self.set_config_variable("region", region)
+        self.set_default_client_config(client_config)
+
+    @property
+    def full_config(self) -> dict[str, Any]:
+        """The parsed files."""
+        return self._shared_config.whole
+
+
+def available_profiles() -> list[str]:
+    """The profiles of the AWS config and credentials files, in their order; none where there is no file.
+
+    Raises:
+        AwsConfigError: a file cannot be read.
+    """
+    return list(AwsConfig.now().profiles)
