@@ -6,13 +6,11 @@ and records what it saw. None can be made to ask without that.
 
 import fnmatch
 import glob
-import threading
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import ClassVar
-from weakref import WeakValueDictionary
 
 import dagster as dg
 from pydantic import Field, PrivateAttr
@@ -23,6 +21,7 @@ from resources.aws.errors import AwsError
 from resources.aws.messages import Identity
 from resources.aws.profile_errors import ProfileError
 from resources.aws.profiles import available_profiles
+from resources.aws.shared_clients import SharedClients
 from resources.aws.workers import Processes
 from resources.check_result import CheckResult
 from resources.contract import CONTRACT, Role
@@ -78,58 +77,6 @@ class Central(dg.Config):
         )
 
 
-class _Ways:
-    """The ways to AWS that the resources of one run share, so that clients and identities are made once.
-
-    Each resource verifies the identities by itself all the same: what it shares is how to ask.
-    """
-
-    # A run that was broken off leaves nothing here.
-    _open: ClassVar[WeakValueDictionary[tuple[str, ...], "_Ways"]] = WeakValueDictionary()
-    _lock: ClassVar[threading.Lock] = threading.Lock()
-
-    def __init__(self, key: tuple[str, ...]) -> None:
-        self._key = key
-        self.users = 0
-        self.reaches: dict[Role, Reach] = {}
-        self._processes: Processes | None = None
-
-    @classmethod
-    def join(cls, key: tuple[str, ...], *, shared: bool) -> "_Ways":
-        """Those of a run, for one more resource."""
-        with cls._lock:
-            ways = cls._open.setdefault(key, cls(key)) if shared else cls(key)
-            ways.users += 1
-            return ways
-
-    def reach(self, role: Role, home_region: str, concurrency: int) -> Reach:
-        """The way of one role."""
-        with self._lock:
-            if role not in self.reaches:
-                self.reaches[role] = Reach(role, home_region=home_region, concurrency=concurrency)
-            return self.reaches[role]
-
-    def processes(self, count: int, home_region: str, concurrency: int) -> Processes | None:
-        """The further processes that ask; None where there is to be one process only."""
-        with self._lock:
-            if count > 1 and self._processes is None:
-                self._processes = Processes(count, home_region=home_region, concurrency=concurrency)
-            return self._processes
-
-    def leave(self) -> None:
-        """Close the connections with the last resource that uses them."""
-        with self._lock:
-            self.users -= 1
-            if self.users:
-                return
-            if self._open.get(self._key) is self:
-                del self._open[self._key]
-        if self._processes is not None:
-            self._processes.close()
-        for reach in self.reaches.values():
-            reach.close()
-
-
 class AwsRole(dg.ConfigurableResource):  # type: ignore[type-arg]  # as in warehouse_resource
     """One role of the contract.
 
@@ -149,7 +96,7 @@ class AwsRole(dg.ConfigurableResource):  # type: ignore[type-arg]  # as in wareh
     config_hash: str = ""
 
     _run_id: str = PrivateAttr(default="")
-    _ways: _Ways | None = PrivateAttr(default=None)
+    _clients: SharedClients | None = PrivateAttr(default=None)
     _verified: tuple[datetime, Identity | None] | None = PrivateAttr(default=None)
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
@@ -167,9 +114,9 @@ class AwsRole(dg.ConfigurableResource):  # type: ignore[type-arg]  # as in wareh
 
     def close(self) -> None:
         """Close the connections, with the run's other resources. The resource may be used again."""
-        if self._ways is not None:
-            self._ways.leave()
-        self._ways = None
+        if self._clients is not None:
+            self._clients.leave()
+        self._clients = None
         self._verified = None
 
     @property
@@ -182,11 +129,11 @@ class AwsRole(dg.ConfigurableResource):  # type: ignore[type-arg]  # as in wareh
         self.verify()
         return self._reach(self.role)
 
-    def _joined(self) -> _Ways:
-        if self._ways is None:
+    def _joined(self) -> SharedClients:
+        if self._clients is None:
             key = (self._run_id, self.home_region, str(self.concurrency), repr(self.central))
-            self._ways = _Ways.join(key, shared=bool(self._run_id))
-        return self._ways
+            self._clients = SharedClients.join(key, shared=bool(self._run_id))
+        return self._clients
 
     def _reach(self, role: Role) -> Reach:
         return self._joined().reach(role, self.home_region, self.concurrency)

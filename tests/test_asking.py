@@ -17,7 +17,6 @@ from typing import Any
 
 import psutil
 import pytest
-from resources.aws.workers import ProcessEnded, Processes
 from scripted_aws import INSTANCES, Reply, ScriptedAws, as_json, reservations, scripted, static, write_profiles
 
 from resources.aws import dispatch
@@ -25,6 +24,7 @@ from resources.aws.client import Reach
 from resources.aws.dispatch import ask_all, look_up_all
 from resources.aws.listing import Listing
 from resources.aws.messages import Answer, Lookup, Question
+from resources.aws.workers import ProcessEnded, Processes
 from resources.contract import ContractViolation
 
 REGIONS = ("us-east-1", "eu-west-1")
@@ -73,7 +73,7 @@ def plain(answer: Answer) -> Any:
 
 def children() -> list[psutil.Process]:
     found = psutil.Process().children(recursive=True)
-    return [child for child in found if "resources.aws.dispatch" in child.cmdline()]
+    return [child for child in found if "resources.aws.workers" in child.cmdline()]
 
 
 def until(holds: Callable[[], bool], seconds: float = 10) -> bool:
@@ -143,7 +143,7 @@ def test_another_process_is_guarded_by_itself(aws: ScriptedAws, reach: Reach, pr
     items = [replace(question, listing=VETOED) for question in questions()]
     with pytest.raises(ContractViolation):
         # Past the check that comes before anything is handed out.
-        dispatch._spread({"workload": reach}, items[2:4], lambda *_: None, lambda _: None, _only_elsewhere(processes))
+        dispatch.spread({"workload": reach}, items[2:4], lambda *_: None, lambda _: None, _only_elsewhere(processes))
     assert aws.log == []
 
 

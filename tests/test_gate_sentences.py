@@ -12,7 +12,6 @@ from typing import Any, cast
 import dagster as dg
 import pytest
 from given import FIRST_NIGHT, Given, House, house
-from resources.aws.workers import ProcessEnded
 
 from pipelines.catalogue.registry import ACCOUNT
 from pipelines.errors import SqlFileError
@@ -22,6 +21,7 @@ from resources.audit.checks import record_facts
 from resources.audit.coverage import coverage
 from resources.audit.identities import record_callers
 from resources.aws.profiles import AwsConfigError
+from resources.aws.workers import ProcessEnded
 from resources.check_result import CheckResult, Severity
 from resources.contract import ContractViolation
 from resources.identity_rules import CENTRAL_ROLES, FACTS, Caller, Expectation

@@ -23,9 +23,9 @@ from resources.audit.cells import Cell
 from resources.audit.coverage import EVERY_ACCOUNT, Accounts, coverage
 from resources.audit.paid_requests import PaidRequests
 from resources.aws.client import Reach
-from resources.aws.dispatch import Processes
 from resources.aws.listing import GLOBAL_REGION, Listing
 from resources.aws.messages import DENIED_BY_POLICY, CellKey, Identity, Outcome, Question
+from resources.aws.workers import Processes
 from resources.contract import Role
 from resources.roles import AwsRole
 from resources.store.store import Store

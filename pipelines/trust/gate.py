@@ -20,8 +20,8 @@ from pipelines.trust import listing_rule, preflight_rules
 from resources.audit.checks import newest_preflight
 from resources.audit.coverage import Standing, coverage, standing
 from resources.audit.identities import identities_checked_at
-from resources.aws.dispatch import ProcessEnded
 from resources.aws.profiles import AwsConfigError
+from resources.aws.workers import ProcessEnded
 from resources.check_result import CheckResult, Severity
 from resources.contract import ContractViolation
 from resources.release import ProductFileError

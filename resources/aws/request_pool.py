@@ -1,0 +1,38 @@
+"""The threads of a process that put questions to AWS."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from resources.aws.client import Reach
+from resources.aws.messages import Lookup, Question
+from resources.aws.thread_pool import FanOut
+from resources.contract import Role
+
+Item = Question | Lookup
+
+
+def request_pool(
+    reaches: Mapping[Role, Reach], items: Mapping[int, Item], deliver: Callable[[int, Any], None]
+) -> FanOut[int, tuple[int, Any]]:
+    """The threads that put these questions, each to the reach of its role.
+
+    Args:
+        deliver: given the index of each question and what came of it, in the thread that asked.
+    """
+
+    def work(index: int) -> tuple[int, Any]:
+        item = items[index]
+        reach = reaches[item.listing_role]
+        if isinstance(item, Question):
+            return index, reach.ask(item, stopping=pool.stopping)
+        return index, reach.trail_events(item)
+
+    pool = FanOut(
+        list(items),
+        place=lambda index: (items[index].region, items[index].account_id),
+        work=work,
+        deliver=lambda result: deliver(*result),
+        threads=max((reach.concurrency for reach in reaches.values()), default=1),
+        per_account=max((reach.per_account for reach in reaches.values()), default=1),
+    )
+    return pool

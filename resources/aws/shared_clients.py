@@ -1,0 +1,61 @@
+"""The clients of AWS that the resources of one run share, so that connections and identities are made once."""
+
+import threading
+from typing import ClassVar
+from weakref import WeakValueDictionary
+
+from resources.aws.client import Reach
+from resources.aws.workers import Processes
+from resources.contract import Role
+
+
+class SharedClients:
+    """One client a role, and the further processes, for all resources of a run.
+
+    Each resource verifies the identities by itself all the same: what it shares is how to ask.
+    """
+
+    # A run that was broken off leaves nothing here.
+    _open: ClassVar[WeakValueDictionary[tuple[str, ...], "SharedClients"]] = WeakValueDictionary()
+    _lock: ClassVar[threading.Lock] = threading.Lock()
+
+    def __init__(self, key: tuple[str, ...]) -> None:
+        self._key = key
+        self.users = 0
+        self.reaches: dict[Role, Reach] = {}
+        self._processes: Processes | None = None
+
+    @classmethod
+    def join(cls, key: tuple[str, ...], *, shared: bool) -> "SharedClients":
+        """Those of a run, for one more resource."""
+        with cls._lock:
+            clients = cls._open.setdefault(key, cls(key)) if shared else cls(key)
+            clients.users += 1
+            return clients
+
+    def reach(self, role: Role, home_region: str, concurrency: int) -> Reach:
+        """The client of one role."""
+        with self._lock:
+            if role not in self.reaches:
+                self.reaches[role] = Reach(role, home_region=home_region, concurrency=concurrency)
+            return self.reaches[role]
+
+    def processes(self, count: int, home_region: str, concurrency: int) -> Processes | None:
+        """The further processes that ask; None where there is to be one process only."""
+        with self._lock:
+            if count > 1 and self._processes is None:
+                self._processes = Processes(count, home_region=home_region, concurrency=concurrency)
+            return self._processes
+
+    def leave(self) -> None:
+        """Close the connections with the last resource that uses them."""
+        with self._lock:
+            self.users -= 1
+            if self.users:
+                return
+            if self._open.get(self._key) is self:
+                del self._open[self._key]
+        if self._processes is not None:
+            self._processes.close()
+        for reach in self.reaches.values():
+            reach.close()
