@@ -21,12 +21,13 @@ from pipelines.catalogue.registry import ACCOUNT, FAMILIES, REGION
 from pipelines.collection.collector import Collector
 from pipelines.collection.state import StepState
 from pipelines.collection.step import ask
-from pipelines.roles import aws_roles, code_version
 from pipelines.settings import Settings, read_settings
+from pipelines.trust.role_resources import aws_roles
 from resources.audit.cells import Cell
 from resources.audit.runs import record_run
 from resources.aws.listing import Listing
 from resources.contract import Role
+from resources.installation import code_version
 from resources.roles import AwsRole
 from resources.store.store import Store
 

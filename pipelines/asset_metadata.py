@@ -13,9 +13,8 @@ import dagster as dg
 
 from pipelines.catalogue.registry import listings
 from pipelines.models.build import Model, fingerprint
-from pipelines.roles import code_version
 from pipelines.settings import REPOSITORY, WAREHOUSE_FOLDER
-from resources.installation import IS_CHECKOUT
+from resources.installation import IS_CHECKOUT, code_version
 
 # Dagster warns of code references and virtual assets, which it may still change, once for each asset and each time it
 # copies one. Its release is pinned, and tests hold what we use of them.

@@ -16,9 +16,10 @@ from pipelines.models.checks import read_checks
 from pipelines.preflight_assets import PREFLIGHT_KEY, caller_identity
 from pipelines.publishing.assets import published_asset
 from pipelines.report.assets import report
-from pipelines.roles import aws_roles, code_version
 from pipelines.settings import Settings, SettingsError, read_settings
+from pipelines.trust.role_resources import aws_roles
 from resources import release
+from resources.installation import code_version
 from resources.warehouse import Warehouse
 
 NIGHTLY = "nightly"

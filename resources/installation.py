@@ -4,6 +4,7 @@ In a checkout both are the checkout. Installed from a wheel the product's files 
 that belongs to the installer: nothing is ever written there, and a command works in the folder it was started in.
 """
 
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 PRODUCT_FOLDER = Path(__file__).resolve().parent.parent
@@ -29,3 +30,11 @@ def working_folder() -> Path:
 
 WORKING_FOLDER = working_folder()
 """The same, as it was when the process began: a later `chdir` leads nobody to another warehouse."""
+
+
+def code_version() -> str:
+    """The version of the installed product, which a run is recorded under."""
+    try:
+        return version("aws-org-cmdb")
+    except PackageNotFoundError:
+        return "unknown"

@@ -11,8 +11,8 @@ from pipelines.catalogue.registry import listings
 from pipelines.collection.collector import Collector
 from pipelines.collection.state import StepState
 from pipelines.collection.step import ask
-from pipelines.roles import aws_roles
 from pipelines.settings import read_settings
+from pipelines.trust.role_resources import aws_roles
 from resources.audit.cells import Cell
 from resources.audit.runs import record_run
 from resources.aws.listing import Listing

@@ -46,8 +46,8 @@ from pipelines.alerts import failure_sentence
 from pipelines.catalogue.registry import FAMILIES
 from pipelines.definitions import NIGHTLY, build_defs
 from pipelines.models.build import read_models
-from pipelines.roles import aws_roles
 from pipelines.settings import read_settings
+from pipelines.trust.role_resources import aws_roles
 from resources import roles
 from resources.audit.cells import renew_coverage
 from resources.aws import identity

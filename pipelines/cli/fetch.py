@@ -68,7 +68,7 @@ def ask_again(
         DailyLimitReached: AWS charges for the listing, and the day allows no further request; nothing was asked.
     """
     from pipelines.collection.cost_slices import daily_limits
-    from pipelines.roles import aws_roles
+    from pipelines.trust.role_resources import aws_roles
     from resources.audit.paid_requests import PaidRequests
     from resources.roles import Workload
     from resources.store.store import Store

@@ -41,8 +41,9 @@ def preflight(as_json: bool) -> None:
 def judge_identities(settings: "Settings") -> tuple[tuple[CheckResult, ...], str]:
     """Ask and judge the five facts; returns them and a sentence on whether they were recorded."""
     from pipelines.preflight_assets import record
-    from pipelines.roles import aws_roles, code_version
+    from pipelines.trust.role_resources import aws_roles
     from resources.audit.runs import begin_run, finish_run
+    from resources.installation import code_version
     from resources.roles import Management
     from resources.store.errors import WarehouseError
     from resources.store.store import Store

@@ -1,18 +1,12 @@
-"""The four resources of the contract, made from the settings, and the version that a run is recorded under."""
+"""Whom a run asks AWS as: the four resources of the contract, made from the settings.
 
-from importlib.metadata import PackageNotFoundError, version
+Each of them verifies who its profile is before its first call.
+"""
+
 from typing import Any
 
 from pipelines.settings import Settings
 from resources.roles import AwsRole, Billing, Central, Management, Operations, Workload
-
-
-def code_version() -> str:
-    """The version of the installed product."""
-    try:
-        return version("aws-org-cmdb")
-    except PackageNotFoundError:
-        return "unknown"
 
 
 def aws_roles(settings: Settings) -> dict[str, AwsRole]:
