@@ -33,7 +33,8 @@ from bench.side_by_side import MEGABYTE, Refused, Target
 from bench.stage import staged
 from bench.work import Result
 from pipelines.collection.landing import LandingWriter
-from pipelines.models.build import Model, build, read_models
+from pipelines.models.build import build
+from pipelines.models.model import Model, read_models
 from pipelines.publishing.retention import prune
 from resources.audit.cells import Cell, load_cells
 from resources.audit.runs import record_run

@@ -148,7 +148,7 @@ TARGETS: Mapping[str, Target] = {
         "which items there are, and what is a version of one (SCD type 2)",
         (
             Source("warehouse/cmdb/resource_version.sql"),
-            Source("pipelines/models/build.py", ("_open_versions",)),
+            Source("pipelines/models/history.py", ("open_versions",)),
             Source("warehouse/cmdb/resource.sql", tests=("tests/test_items.py",)),
         ),
         ("tests/test_item_versions.py",),

@@ -12,7 +12,8 @@ from typing import Any
 import dagster as dg
 
 from pipelines.catalogue.registry import listings
-from pipelines.models.build import Model, fingerprint
+from pipelines.models.build import fingerprint
+from pipelines.models.model import Model
 from pipelines.settings import REPOSITORY, WAREHOUSE_FOLDER
 from resources.installation import IS_CHECKOUT, code_version
 

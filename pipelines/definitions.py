@@ -11,8 +11,9 @@ from pipelines.asset_metadata import with_facts
 from pipelines.collection.assets import collection_assets
 from pipelines.collection.confirmation_assets import CONFIRM, CONFIRMATION_KEY, zero_confirmation
 from pipelines.dagster_metadata import PUBLISHED_KEY
-from pipelines.models.build import model_assets, read_models
+from pipelines.models.assets import asset_key, model_assets
 from pipelines.models.checks import read_checks
+from pipelines.models.model import read_models
 from pipelines.preflight_assets import PREFLIGHT_KEY, caller_identity
 from pipelines.publishing.assets import published_asset
 from pipelines.report.assets import report
@@ -57,7 +58,7 @@ def build_defs(environment: Mapping[str, str]) -> dg.Definitions:
     confirm = dg.define_asset_job(
         CONFIRM,
         selection=dg.AssetSelection.assets(
-            PREFLIGHT_KEY, CONFIRMATION_KEY, *(model.asset_key for model in models.values()), PUBLISHED_KEY, report.key
+            PREFLIGHT_KEY, CONFIRMATION_KEY, *(asset_key(model) for model in models.values()), PUBLISHED_KEY, report.key
         ),
         description="Look up in CloudTrail the zeros that it had not recorded, then build and publish.",
         executor_def=dg.in_process_executor,

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines.catalogue.registry import listings
 from pipelines.collection.landing import LandingWriter
-from pipelines.models.build import Model, build, read_models
+from pipelines.models.build import build
+from pipelines.models.model import Model, read_models
 from resources.audit.cells import Cell, load_cells, renew_coverage
 from resources.audit.runs import record_run
 from resources.aws.listing import GLOBAL_REGION

@@ -16,7 +16,8 @@ from typing import Any
 import duckdb
 from given import FIRST_NIGHT, House, hours
 
-from pipelines.models.build import Model, build, read_models
+from pipelines.models.build import build
+from pipelines.models.model import Model, read_models
 from pipelines.settings import WAREHOUSE_FOLDER
 from resources.store.migrations import MIGRATIONS
 from resources.store.sql import literal

@@ -24,8 +24,10 @@ from pipelines import asset_metadata
 from pipelines.catalogue.registry import listings
 from pipelines.charts import sketches
 from pipelines.definitions import build_defs
-from pipelines.models.build import CELL_COLUMNS, fingerprint, read_models
+from pipelines.models.assets import asset_key
+from pipelines.models.build import fingerprint
 from pipelines.models.lineage import Lineage, Source, as_text
+from pipelines.models.model import CELL_COLUMNS, read_models
 from pipelines.plain_text import as_markdown
 from pipelines.settings import REPOSITORY, SettingsError, read_settings
 
@@ -182,7 +184,7 @@ def test_every_table_shows_which_columns_its_columns_come_from(shown: Shown, tru
         if "dagster/column_lineage" not in shown[name]:
             without.add(name)
             continue
-        above = {parent.to_user_string() for parent in graph.get(model.asset_key).parent_keys} | {name}
+        above = {parent.to_user_string() for parent in graph.get(asset_key(model)).parent_keys} | {name}
         for column, deps in shown[name]["dagster/column_lineage"].value.deps_by_column.items():
             assert (name, column) in columns
             for dep in deps:

@@ -15,8 +15,8 @@ from nights import copy_of, environment_of, night_environment
 
 from faults.ground import fingerprint
 from pipelines.models import checks
-from pipelines.models.build import KEY_IS_UNIQUE, key_checks, read_models
-from pipelines.models.checks import ROWS_KEPT, SqlCheck, read_checks
+from pipelines.models.checks import KEY_IS_UNIQUE, ROWS_KEPT, SqlCheck, key_checks, read_checks
+from pipelines.models.model import read_models
 from resources.store.store import Store
 
 if TYPE_CHECKING:

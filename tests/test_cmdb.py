@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from given import FIRST_NIGHT, WORKLOAD, Given, House, hours, house
 
-from pipelines.models.build import ModelError, build, read_models
+from pipelines.models.build import build
 from pipelines.models.checks import read_checks, run
+from pipelines.models.model import ModelError, read_models
 
 if TYPE_CHECKING:
     from resources.aws.messages import Outcome

@@ -19,7 +19,7 @@ import pytest
 
 from pipelines.cli.main import main
 from pipelines.definitions import build_defs
-from pipelines.models.build import read_models
+from pipelines.models.model import read_models
 from pipelines.settings import read_settings
 from resources.contract import ROLES
 from resources.store.store import Store

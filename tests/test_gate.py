@@ -45,7 +45,7 @@ from faults.live import (
 from pipelines.alerts import failure_sentence
 from pipelines.catalogue.registry import FAMILIES
 from pipelines.definitions import NIGHTLY, build_defs
-from pipelines.models.build import read_models
+from pipelines.models.model import read_models
 from pipelines.settings import read_settings
 from pipelines.trust.role_resources import aws_roles
 from resources import roles

@@ -30,6 +30,7 @@ from pipelines.cli.terminal import console, marked, rows_table
 from pipelines.collection.cells import Tally
 from pipelines.collection.landing import LandingWriter, records_path
 from pipelines.collection.listing_metadata import listing_metadata
+from pipelines.models.assets import check_result
 from pipelines.models.checks import SqlCheck, SqlResult
 from pipelines.plain_text import as_csv_cell, as_markdown
 from pipelines.report.writing import MOST_BYTES, write_report
@@ -529,7 +530,7 @@ def test_what_is_to_be_mended_and_what_a_rule_found_are_shown_as_text() -> None:
     assert "evil.invalid" in str(shown.records[0].data["finding"])
     assert OBEYED.findall(str(shown.records[0].data["finding"])) == []
     rule = SqlCheck("rule", "org.account", blocking=True, description="Holds.", sql="")
-    result = SqlResult(rule, 1, ({"name": finding},)).as_dagster(dg.AssetKey(["org", "account"]))
+    result = check_result(SqlResult(rule, 1, ({"name": finding},)), dg.AssetKey(["org", "account"]))
     assert "evil.invalid" in str(result.description) and LINKS.search(str(result.description)) is None
     assert OBEYED.findall(f"{result.description}{refuse(finding).description}") == []
 

@@ -20,7 +20,7 @@ from simulator.client import is_foreign
 COUNT = """
 import json
 from pipelines.models.checks import read_checks
-from pipelines.models.build import read_models
+from pipelines.models.model import read_models
 from pipelines.report.figures import read_queries
 from pipelines.settings import DEMO_DATABASE, read_settings
 from resources.installation import PRODUCT_FOLDER

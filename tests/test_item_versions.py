@@ -10,7 +10,8 @@ import pytest
 from given import WORKLOAD, House
 from item_rows import MODELS, Row, at, empty, make, put, said
 
-from pipelines.models.build import ModelError, build
+from pipelines.models.build import build
+from pipelines.models.model import ModelError
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ import pytest
 from given import FIRST_NIGHT, Given, House, hours, house
 
 from pipelines.collection import landing
-from pipelines.models.build import Model, ModelError, read_models
+from pipelines.models.model import Model, ModelError, read_models
 from pipelines.settings import WAREHOUSE_FOLDER
 
 if TYPE_CHECKING:

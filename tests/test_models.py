@@ -22,7 +22,7 @@ from sqlglot import exp
 
 from pipelines.catalogue.registry import listings
 from pipelines.collection import landing
-from pipelines.models.build import CELL_COLUMNS, Model, ModelError, read_models
+from pipelines.models.model import CELL_COLUMNS, Model, ModelError, read_models
 from pipelines.models.sql_files import read_header, reads
 from pipelines.trust import outcomes
 from tools.docs.dictionary import empty_warehouse

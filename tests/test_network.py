@@ -10,7 +10,7 @@ import pytest
 from given import FIRST_NIGHT, WORKLOAD, Given, House, hours, house, rows
 from nights import Witness
 
-from pipelines.models.build import key_checks
+from pipelines.models.checks import key_checks
 from resources.store.store import Store
 
 Row = dict[str, Any]

@@ -27,7 +27,7 @@ from test_cmdb import DENIED, EVENTS, LEFT, Event, instance
 
 from pipelines.catalogue.registry import listings
 from pipelines.collection import cost_slices as cost
-from pipelines.models.build import read_models
+from pipelines.models.model import read_models
 from pipelines.settings import SettingsError, read_settings
 from resources.aws.errors import Failed
 from resources.aws.fast.parsers import FastParsers

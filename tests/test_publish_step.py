@@ -21,8 +21,9 @@ from pipelines.catalogue.registry import listings, read_back
 from pipelines.charts import sketches
 from pipelines.collection.landing import LandingWriter
 from pipelines.dagster_metadata import PUBLISHED_KEY
-from pipelines.models.build import Model, build, read_models
+from pipelines.models.build import build
 from pipelines.models.checks import SqlCheck, read_checks
+from pipelines.models.model import Model, read_models
 from pipelines.publishing import assets as publish
 from pipelines.publishing import retention
 from pipelines.publishing.assets import published_asset

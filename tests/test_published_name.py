@@ -8,7 +8,7 @@ import duckdb
 import pytest
 from test_publish import RUNS, digest, fill, killed_at, night, served, strangers, verify, whole
 
-from pipelines.models.build import SCHEMAS
+from pipelines.models.model import SCHEMAS
 from pipelines.publishing.naming import CATALOG_CLASHES, name_warning
 from pipelines.report.writing import report_path
 from pipelines.settings import DEMO_DATABASE, Settings

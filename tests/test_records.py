@@ -22,7 +22,8 @@ from pipelines.collection.landing import LandingWriter
 from pipelines.collection.previous import earlier_cells
 from pipelines.errors import SqlFileError
 from pipelines.models import checks
-from pipelines.models.build import key_checks, read_models
+from pipelines.models.checks import key_checks
+from pipelines.models.model import read_models
 from resources.audit.coverage import EVERY_ACCOUNT
 from resources.aws.client import Reach
 from resources.aws.distinct import CONFLICT, distinct, identity_of

@@ -14,8 +14,9 @@ import relations
 from given import FIRST_NIGHT, WORKLOAD, Given, House, hours, house
 from nights import Witness, query
 
-from pipelines.models.build import build, read_models
+from pipelines.models.build import build
 from pipelines.models.checks import read_checks, run
+from pipelines.models.model import read_models
 from resources.aws.messages import Outcome
 
 OTHER = "111122223333"

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from pipelines.errors import SqlFileError
-from pipelines.models.build import SCHEMAS, ModelError, read_models
 from pipelines.models.checks import read_checks
+from pipelines.models.model import SCHEMAS, ModelError, read_models
 from pipelines.report import figures
 from resources import release
 from resources.release import FILES, FOLDERS, ROOT, ProductFileError, require

@@ -9,7 +9,7 @@ import pytest
 from given import rows
 from nights import Witness, query
 
-from pipelines.models.build import CELL_COLUMNS, read_models
+from pipelines.models.model import CELL_COLUMNS, read_models
 from resources.store.store import Store
 
 Row = dict[str, Any]

@@ -24,7 +24,7 @@ from faults import versions
 from faults.ground import DATABASE
 from pipelines.cli.servicenow import export_to
 from pipelines.collection.landing import LandingWriter
-from pipelines.models.build import read_models
+from pipelines.models.model import read_models
 from resources.audit.organization import stamp
 from resources.store import lock, rollback_journal
 from resources.store.engine import STORAGE_VERSION

@@ -11,24 +11,25 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import dagster as dg
 import sqlglot
 
 from pipelines.catalogue.registry import listings
-from pipelines.dagster_metadata import cells_table
 from pipelines.errors import SqlFileError
+from pipelines.models.model import Model
 from pipelines.models.sql_files import read_header, reads
-from pipelines.plain_text import as_markdown
 from pipelines.settings import WAREHOUSE_FOLDER
 from resources import release
 from resources.audit.checks import record_check
-from resources.store.sql import literal
+from resources.store.sql import identifier, literal
 from resources.store.store import Store
 
 if TYPE_CHECKING:
     import duckdb
 
 FOLDER = WAREHOUSE_FOLDER / "checks"
+
+KEY_IS_UNIQUE = "key_is_unique"
+"""The rule of every table that names its key."""
 
 ROWS_KEPT = 100
 """Rows at fault that are kept as evidence; all of them are counted."""
@@ -63,10 +64,6 @@ class SqlCheck:
     def at_fault(self) -> str:
         """The query for the rows at fault as their relation holds them, where `sql` counts them only."""
         return self.rows or self.sql
-
-    def spec(self, asset: dg.AssetKey) -> dg.AssetCheckSpec:
-        """The rule as Dagster shows it."""
-        return dg.AssetCheckSpec(self.name, asset=asset, blocking=self.blocking, description=self.description)
 
 
 @dataclass(frozen=True)
@@ -110,17 +107,6 @@ class SqlResult:
         return (
             f"{said} It rests on {self.cell_count} answer(s): {named}{more}. "
             "`cmdb nightly --only-untrusted` asks them again."
-        )
-
-    def as_dagster(self, asset: dg.AssetKey) -> dg.AssetCheckResult:
-        """The result with its rows as a table."""
-        return dg.AssetCheckResult(
-            check_name=self.check.name,
-            asset_key=asset,
-            passed=self.passed,
-            severity=dg.AssetCheckSeverity(self.severity),
-            description=as_markdown(self.sentence),
-            metadata=cells_table(self.rows),
         )
 
 
@@ -251,3 +237,20 @@ def _read(path: Path, relations: Collection[str]) -> SqlCheck:
     except sqlglot.errors.SqlglotError as error:
         raise wrong(f"it does not parse: {error}") from error
     return SqlCheck(path.stem, about, severity == "error", header.description, sql, uses, asks)
+
+
+def key_checks(models: Iterable[Model]) -> list[SqlCheck]:
+    """The uniqueness rule of every model that names its key."""
+    return [_key_check(model) for model in models if model.key and model.materialized != "view"]
+
+
+def _key_check(model: Model) -> SqlCheck:
+    columns = ", ".join(identifier(name) for name in model.key)
+    return SqlCheck(
+        name=KEY_IS_UNIQUE,
+        on=model.relation,
+        blocking=True,
+        description=f"No two rows of {model.relation} have the same {', '.join(model.key)}.",
+        sql=f"select {columns}, count(*) as row_count from {model.quoted} group by all having count(*) > 1",
+        rows=f"select * from {model.quoted} qualify count(*) over (partition by {columns}) > 1",
+    )

@@ -7,14 +7,12 @@ source of a value. What is read of `landing(listing, type)` is named by its path
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import sqlglot
 from sqlglot import exp
 from sqlglot.optimizer.scope import Scope, build_scope
 
-if TYPE_CHECKING:
-    from pipelines.models.build import Model
+from pipelines.models.model import Model
 
 LANDING = "landing"
 
@@ -42,7 +40,7 @@ NONE: Sources = frozenset()
 class Lineage:
     """The lineage of all models, each worked out once, when it is first asked for."""
 
-    def __init__(self, models: Mapping[str, "Model"]):
+    def __init__(self, models: Mapping[str, Model]):
         self._models = models
         self._given: dict[str, dict[str, Sources]] = {}
 

@@ -13,7 +13,9 @@ from pipelines.catalogue.registry import listings
 from pipelines.charts import sketches
 from pipelines.dagster_metadata import PUBLISHED_KEY, rows_table
 from pipelines.models import checks
-from pipelines.models.build import Model, key_checks
+from pipelines.models.assets import asset_key, check_result, check_spec
+from pipelines.models.checks import key_checks
+from pipelines.models.model import Model
 from pipelines.plain_text import plain
 from pipelines.publishing import retention
 from pipelines.publishing.naming import name_warning
@@ -46,7 +48,7 @@ def published_asset(models: Mapping[str, Model], sql_checks: Sequence[checks.Sql
         specs=[
             dg.AssetSpec(
                 PUBLISHED_KEY,
-                deps=[model.asset_key for model in models.values()],
+                deps=[asset_key(model) for model in models.values()],
                 description="The file that analysts read: a verified copy of the working file, swapped in by a "
                 "symbolic link.",
                 group_name="published",
@@ -54,7 +56,7 @@ def published_asset(models: Mapping[str, Model], sql_checks: Sequence[checks.Sql
                 tags=GATE_TAG,
             )
         ],
-        check_specs=[check.spec(PUBLISHED_KEY) for check in own],
+        check_specs=[check_spec(check, PUBLISHED_KEY) for check in own],
         # A check can be left out of a selection; its rule is asked all the same.
         can_subset=True,
         required_resource_keys={"warehouse", "settings"},
@@ -90,7 +92,7 @@ def published_asset(models: Mapping[str, Model], sql_checks: Sequence[checks.Sql
                 **counts,
             },
             check_results=[
-                result.as_dagster(PUBLISHED_KEY)
+                check_result(result, PUBLISHED_KEY)
                 for result in results
                 if dg.AssetCheckKey(PUBLISHED_KEY, result.check.name) in selected
             ],

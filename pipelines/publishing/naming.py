@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pipelines.models.build import SCHEMAS
+from pipelines.models.model import SCHEMAS
 from resources.store.paths import FORMER_NAME, PUBLISHED_NAME
 from resources.store.store import Store
 

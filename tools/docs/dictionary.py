@@ -7,7 +7,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from pipelines.models.build import build, read_models
+from pipelines.models.build import build
+from pipelines.models.model import read_models
 from pipelines.settings import REPOSITORY
 from resources.store.store import Store
 

@@ -1,0 +1,217 @@
+"""Models as assets: the step that builds a relation, its logs, and asks the checks about it."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+import dagster as dg
+
+from pipelines.catalogue.registry import ACCOUNT, POLICY, family_of, listings
+from pipelines.charts import charts, drawing, sketches
+from pipelines.collection.assets import landing_key
+from pipelines.collection.confirmation_assets import CONFIRMATION_KEY
+from pipelines.collection.progress import Load
+from pipelines.dagster_metadata import cells_table
+from pipelines.models import checks
+from pipelines.models.build import build, columns_of
+from pipelines.models.lineage import Lineage, Sources
+from pipelines.models.model import Model
+from pipelines.models.model_metadata import cost_metadata, lineage_metadata
+from pipelines.plain_text import as_markdown
+from pipelines.settings import Settings
+from pipelines.trust import ages
+from pipelines.trust.gate import GATE_TAG, open_gate, refusing, stop_where_blocked
+from resources.store.store import Store
+from resources.warehouse import Warehouse
+
+GROUPS = {"org": "organization"}
+"""The Dagster group of a schema that is not called like it; what is collected is of the family that lands it."""
+
+STEP = "build_"
+"""What the name of a step that builds begins with."""
+
+
+def asset_key(model: Model) -> dg.AssetKey:
+    """`[schema, table]`."""
+    return dg.AssetKey([model.schema, model.name])
+
+
+def check_spec(check: checks.SqlCheck, asset: dg.AssetKey) -> dg.AssetCheckSpec:
+    """A rule as Dagster shows it."""
+    return dg.AssetCheckSpec(check.name, asset=asset, blocking=check.blocking, description=check.description)
+
+
+def check_result(result: checks.SqlResult, asset: dg.AssetKey) -> dg.AssetCheckResult:
+    """What a rule found, with the rows at fault as a table."""
+    return dg.AssetCheckResult(
+        check_name=result.check.name,
+        asset_key=asset,
+        passed=result.passed,
+        severity=dg.AssetCheckSeverity(result.severity),
+        description=as_markdown(result.sentence),
+        metadata=cells_table(result.rows),
+    )
+
+
+def model_asset(
+    model: Model,
+    models: Mapping[str, Model],
+    on_it: Sequence[checks.SqlCheck],
+    load: Load | None = None,
+    lineage: Lineage | None = None,
+) -> dg.AssetsDefinition:
+    """The step that builds a model, its logs, and asks its checks."""
+    lines = lineage or Lineage(models)
+    loading = load or Load()
+    logs = [log for log in models.values() if log.materialized == "log" and log.logs == model.relation]
+    rules_of_it = [*checks.key_checks([model]), *on_it]
+
+    @dg.multi_asset(
+        name=f"{STEP}{model.schema}_{model.name}",
+        specs=[_spec(built, models, on_it if built is model else ()) for built in (model, *logs)],
+        check_specs=[check_spec(check, asset_key(model)) for check in rules_of_it],
+        # A log can be left out of a selection, and so can a check: the log is written and the rule asked all the same.
+        can_subset=True,
+        required_resource_keys={"warehouse", "settings"},
+        # The bill before the inventory: see catalogue.COST.
+        op_tags={"dagster/priority": "0" if model.schema in ("aws", "cmdb") else "10"},
+    )
+    def build_model(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
+        warehouse: Warehouse = context.resources.warehouse
+        settings: Settings = context.resources.settings
+        store = open_gate(
+            warehouse,
+            settings,
+            model.relation,
+            max_age=ages.MODEL_MAX_AGE,
+            listings=sorted(model.sources),
+        )
+        with refusing():
+            rows = build(store, model, logs, warehouse.run_id, settings.currency)
+            results = checks.ask(store, rules_of_it, warehouse.run_id, settings.config_hash)
+        steps = context.job_def.nodes
+        loading.built(warehouse.run_id, rows, sum(step.name.startswith(STEP) for step in steps))
+        selected = context.selected_asset_check_keys
+        seen = [
+            check_result(result, asset_key(model))
+            for result in results
+            if dg.AssetCheckKey(asset_key(model), result.check.name) in selected
+        ]
+        if asset_key(model) not in context.selected_asset_keys:
+            # Somebody launched checks alone: what they found is shown all the same.
+            yield from seen
+        for built in (model, *logs):
+            if asset_key(built) not in context.selected_asset_keys:
+                continue
+            yield dg.MaterializeResult(
+                asset_key=asset_key(built),
+                metadata=_metadata(store, built, rows if built is model else None, lines.of(built.relation)),
+                check_results=seen if built is model else [],
+            )
+        stop_where_blocked(
+            model.relation,
+            [result.sentence for result in results if not result.passed and result.check.blocking],
+        )
+
+    return build_model
+
+
+def _spec(model: Model, models: Mapping[str, Model], on_it: Sequence[checks.SqlCheck]) -> dg.AssetSpec:
+    internal = {log.relation for log in models.values() if log.materialized == "log" and log.logs == model.relation}
+    # A rule about the model may read other tables: those have to stand too.
+    uses = model.uses.union(*(check.uses for check in on_it)) - {model.relation}
+    deps = [
+        *(landing_key(listing) for listing in model.listings),
+        *(asset_key(models[name]) for name in sorted(uses) if name in models),
+        *([landing_key(name) for name in models[model.logs].listings] if model.logs in models else []),
+    ]
+    if not deps:
+        # A seed reads nothing, but nothing is built before the list of accounts is trusted.
+        deps = [landing_key(ACCOUNT)]
+    if model.listings or not any(name in models for name in uses):
+        # The job `confirm` lands nothing: there, what reads the landing waits for what CloudTrail decided.
+        deps.append(CONFIRMATION_KEY)
+    known = listings()
+    roles = sorted({role for name in model.sources for role in known[name].roles})
+    return dg.AssetSpec(
+        asset_key(model),
+        deps=[dep for dep in deps if "/".join(dep.path).replace("/", ".") not in internal],
+        description=as_markdown(model.header.description),
+        group_name=_group(model, models),
+        kinds={"duckdb", "sql"},
+        tags=GATE_TAG | ({"aws/role": roles[0]} if len(roles) == 1 else {}),
+    )
+
+
+def _group(model: Model, models: Mapping[str, Model]) -> str:
+    """The domain of a model, so that groups rest on each other in one direction wherever they can."""
+    if model.schema == "stage" and _rests_on_items(model, models):
+        return "cmdb"
+    families = {family_of(listing).group for listing in model.sources}
+    if model.schema in ("stage", "aws") and model.sources:
+        return family_of(min(model.sources)).group
+    if model.schema == "org" and POLICY.group in families:
+        return POLICY.group
+    if model.schema == "stage":
+        # What rests on the evidence alone is about the bill's own cells.
+        return "cost"
+    return GROUPS.get(model.schema, model.schema)
+
+
+def _rests_on_items(model: Model, models: Mapping[str, Model]) -> bool:
+    return any(
+        name.startswith(("aws.", "cmdb.")) or (name.startswith("stage.") and _rests_on_items(models[name], models))
+        for name in model.uses
+        if name in models and name != model.relation
+    )
+
+
+def _metadata(store: Store, model: Model, rows: int | None, lineage: Mapping[str, Sources]) -> dict[str, Any]:
+    # What is staged may take as long to count as to build; people do not look there.
+    counted = model.schema != "stage" and (model.materialized == "view" or rows is None)
+    with store.read() as connection:
+        described = columns_of(connection, model.quoted)
+        money = (
+            cost_metadata(connection, model.relation, model.sources, datetime.now(UTC))
+            if model.schema == "cost"
+            else {}
+        )
+        picture = sketches.spend(connection) if model.relation == "cost.daily" else None
+        budgets = charts.newest_budgets(connection) if model.relation == "cost.spend_vs_budget" else []
+        if counted:
+            (rows,) = connection.execute(f"select count(*) from {model.quoted}").fetchone() or (None,)
+    shown: dict[str, Any] = (
+        money
+        | {
+            "dagster/column_schema": dg.TableSchema(
+                [
+                    dg.TableColumn(name, kind, description=as_markdown(model.columns.get(name, "")))
+                    for name, kind in described
+                ]
+            ),
+            "dagster/relation_identifier": model.relation,
+        }
+        | lineage_metadata({name: lineage[name] for name, _ in described if lineage.get(name)})
+    )
+    if rows is not None and (counted or model.materialized != "view"):
+        shown["dagster/row_count"] = rows
+    if budgets:
+        # The table stands whether its picture does or not.
+        try:
+            picture = drawing.as_markdown(partial(charts.spend_against_budget, budgets), "spend against budget")
+        except drawing.DrawingError as error:
+            picture = str(error)
+    if picture is not None:
+        shown["picture"] = dg.MetadataValue.md(picture)
+    return shown
+
+
+def model_assets(models: Mapping[str, Model], sql_checks: Sequence[checks.SqlCheck]) -> list[dg.AssetsDefinition]:
+    """Every SQL file as an asset; a log belongs to the step of the table that it logs."""
+    load, lineage = Load(), Lineage(models)
+    return [
+        model_asset(model, models, [check for check in sql_checks if check.on == model.relation], load, lineage)
+        for model in models.values()
+        if model.materialized != "log"
+    ]

@@ -1,0 +1,161 @@
+"""SQL files as models: `warehouse/<schema>/<table>.sql` is the relation `<schema>.<table>`. Written once for all.
+
+The header of a file is its documentation: a description, then `name: text` lines. `key` names the columns that
+identify a row, `materialized` says how the query becomes a relation, `owner` names the column with the account of a
+row that several accounts list, every other name is a column. What a file reads is found in its query. Beside
+`landing(listing, type)` a query may use the macros `aws_arn(service, region, account_id, resource)`,
+`aws_partition(region)` and `tag_map(tags)`. Kinds of materialisation:
+
+collected    reads `landing(listing, type)`; rows are replaced cell by cell, and only by trusted cells.
+accumulated  as `collected`, but an answer whose rows the table holds is not read again: for queries whose rows come
+             from one record each, where a night asks a part only, such as the newest months of a bill.
+table        the query's rows replace the table's.
+state        as `table`, but the query also reads the table's own rows of the last night.
+history      the query's rows are versions, keyed by what they are versions of and `valid_from`: each closes the
+             current version of its own that began before it, and takes the place of the one that began with it.
+             Nothing else is touched, so a query without rows changes nothing.
+log          the query's rows are appended; it is run while the table that it logs (`logs`) is being replaced, and
+             sees the rows that come in as `incoming`.
+view         a view.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Literal, get_args
+
+import sqlglot
+
+from pipelines.errors import SqlFileError
+from pipelines.models.sql_files import Header, read_header, reads
+from pipelines.settings import WAREHOUSE_FOLDER
+from resources import release
+from resources.store.sql import identifier
+
+Materialization = Literal["collected", "accumulated", "table", "state", "history", "log", "view"]
+
+SCHEMAS = ("ref", "stage", "org", "aws", "cost", "cmdb")
+"""Folders of SQL files, in the order in which they build on each other."""
+
+CELL_COLUMNS = {
+    "run_id": "The run that collected this row; leads to audit.collection.",
+    "role": "The role of the contract that asked: management, operations, billing or workload.",
+    "caller_account_id": "The AWS account that was asked, 12 digits: the account of the cell in audit.collection.",
+    "cell_region": "The region of the cell in audit.collection; aws-global where the service has none.",
+    "listing": "The listing that this row came in, with its parameter; leads to audit.collection.",
+    "collected_at": "When AWS answered the cell that this row came in, UTC.",
+    "is_stale": "True when the newest cell of this key is not trusted: the row is the last that was.",
+}
+"""What every collected row carries through `cell.*`, and how it is documented."""
+
+
+class ModelError(SqlFileError):
+    """A model's file is not what this module reads, or does not fit its table."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """One SQL file: a relation and its documentation."""
+
+    schema: str
+    name: str
+    sql: str
+    header: Header
+    uses: frozenset[str] = frozenset()
+    listings: tuple[str, ...] = ()
+    sources: frozenset[str] = field(default_factory=frozenset)
+
+    @property
+    def relation(self) -> str:
+        """`org.account`."""
+        return f"{self.schema}.{self.name}"
+
+    @property
+    def quoted(self) -> str:
+        """The relation, quoted for SQL."""
+        return f"{identifier(self.schema)}.{identifier(self.name)}"
+
+    @property
+    def materialized(self) -> Materialization:
+        """How the query becomes a relation."""
+        kind = self.header.entries.get("materialized", "collected" if self.listings else "table")
+        for known in get_args(Materialization):
+            if kind == known:
+                return known  # type: ignore[no-any-return]  # get_args is untyped
+        raise ModelError(
+            f"warehouse/{self.schema}/{self.name}.sql: materialized: {kind} is unknown; "
+            f"write one of {', '.join(get_args(Materialization))}."
+        )
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """The columns that identify a row; empty where the file names none."""
+        return tuple(word.strip() for word in self.header.entries.get("key", "").split(",") if word.strip())
+
+    @property
+    def logs(self) -> str:
+        """The relation whose replacement a `log` records."""
+        return self.header.entries.get("logs", "")
+
+    @property
+    def owner(self) -> str:
+        """The column that names the account of a row, where what is shared is listed by other accounts too."""
+        return self.header.entries.get("owner", "") if self.listings else ""
+
+    @cached_property
+    def columns(self) -> dict[str, str]:
+        """The documentation of each column."""
+        # Of a table that is not collected, an owner is a column: whom to ask.
+        reserved = ("key", "materialized", "logs", *(("owner",) if self.listings else ()))
+        named = {name: text for name, text in self.header.entries.items() if name not in reserved}
+        return {**CELL_COLUMNS, **named}
+
+
+def read_models(folder: Path = WAREHOUSE_FOLDER) -> dict[str, Model]:
+    """Every SQL file below the schema folders, by relation, in an order in which each can be built.
+
+    Raises:
+        ProductFileError: a file that this release ships is missing, or another folder holds no models.
+        ModelError: a file does not parse, or files depend on each other in a circle.
+    """
+    if folder == WAREHOUSE_FOLDER:
+        release.require(*(f"warehouse/{schema}" for schema in SCHEMAS))
+    found: dict[str, Model] = {}
+    for schema in SCHEMAS:
+        for path in sorted((folder / schema).glob("[!.]*.sql")):
+            found[f"{schema}.{path.stem}"] = _read(path, schema)
+    if not found:
+        raise ModelError(f"{folder} holds no models in {', '.join(SCHEMAS)}. Nothing was loaded. Name another folder.")
+    ordered: dict[str, Model] = {}
+    while len(ordered) < len(found):
+        ready = [
+            model
+            for model in found.values()
+            if model.relation not in ordered
+            and all(name in ordered for name in model.uses & found.keys() if name != model.relation)
+        ]
+        if not ready:
+            circle = ", ".join(sorted(found.keys() - ordered.keys()))
+            raise ModelError(f"These SQL files depend on each other in a circle: {circle}.")
+        for model in ready:
+            ordered[model.relation] = _with_sources(model, ordered)
+    return ordered
+
+
+def _read(path: Path, schema: str) -> Model:
+    sql = path.read_text(encoding="utf-8")
+    try:
+        found = reads(sql)
+    except sqlglot.errors.SqlglotError as error:
+        raise ModelError(f"warehouse/{schema}/{path.name} does not parse: {error}") from error
+    return Model(schema, path.stem, sql, read_header(sql), found.relations, found.listings)
+
+
+def _with_sources(model: Model, earlier: Mapping[str, Model]) -> Model:
+    """The model with every listing that it rests on, however far away."""
+    sources = set(model.listings)
+    for name in model.uses:
+        if name in earlier:
+            sources |= earlier[name].sources
+    return Model(model.schema, model.name, model.sql, model.header, model.uses, model.listings, frozenset(sources))
