@@ -17,7 +17,8 @@ from pathlib import Path
 
 from bench.canned import LISTINGS
 from bench.work import Result, Work
-from pipelines.catalogue.registry import ACCOUNT, FAMILIES, REGION
+from pipelines.catalogue.names import ACCOUNT, REGION
+from pipelines.catalogue.registry import FAMILIES
 from pipelines.collection.collector import Collector
 from pipelines.collection.state import StepState
 from pipelines.collection.step import ask

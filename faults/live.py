@@ -27,7 +27,7 @@ from dagster_graphql.client.query import (
 )
 
 from faults.ground import environment_of, fingerprint
-from pipelines.catalogue.registry import ACCOUNT
+from pipelines.catalogue.names import ACCOUNT
 from pipelines.models.model import SCHEMAS, read_models
 from resources.audit.cells import renew_coverage
 from resources.store.store import Store

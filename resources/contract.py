@@ -210,7 +210,7 @@ def _refusal(role: Role, call: str, action: str) -> str:
     if others:
         return (
             f"{role} may not call {asked}: the contract gives it to {others}.\n"
-            "Nothing was sent. Change the listing's role in pipelines/catalogue/registry.py, "
+            "Nothing was sent. Change the listing's role in pipelines/catalogue/, "
             "or amend CONTRACT in resources/contract.py."
         )
     return (

@@ -7,7 +7,7 @@ from typing import Any
 
 from given import House
 
-from pipelines.catalogue.registry import DELEGATION, ORGANIZATION, POLICY
+from pipelines.catalogue.organization import DELEGATION, ORGANIZATION, POLICY
 from pipelines.collection.collector import Collector
 from pipelines.collection.plan import central_plan
 from pipelines.collection.state import StepState

@@ -15,7 +15,8 @@ from conftest import lead_to, policies
 from given import House, house
 from nights import MANY
 
-from pipelines.catalogue.registry import BUDGET, COST, COST_RESOURCE, COST_TAG
+from pipelines.catalogue.cost import BUDGET, COST
+from pipelines.catalogue.names import COST_RESOURCE, COST_TAG
 from pipelines.collection import cost_slices
 from pipelines.collection.collector import Collector
 from pipelines.collection.cost_collector import ask_costs

@@ -325,7 +325,7 @@ def test_roles_that_may() -> None:
             "organizations",
             "ListAccounts",
             "operations may not call organizations:ListAccounts: the contract gives it to management.\n"
-            "Nothing was sent. Change the listing's role in pipelines/catalogue/registry.py, "
+            "Nothing was sent. Change the listing's role in pipelines/catalogue/, "
             "or amend CONTRACT in resources/contract.py.",
         ),
         (
@@ -334,7 +334,7 @@ def test_roles_that_may() -> None:
             "ListBuckets",
             "billing may not call s3:ListBuckets (IAM action s3:ListAllMyBuckets): "
             "the contract gives it to workload.\n"
-            "Nothing was sent. Change the listing's role in pipelines/catalogue/registry.py, "
+            "Nothing was sent. Change the listing's role in pipelines/catalogue/, "
             "or amend CONTRACT in resources/contract.py.",
         ),
         (
@@ -343,7 +343,7 @@ def test_roles_that_may() -> None:
             "DescribeInstances",
             "management may not call ec2:DescribeInstances: "
             "the contract gives it to operations and workload.\n"
-            "Nothing was sent. Change the listing's role in pipelines/catalogue/registry.py, "
+            "Nothing was sent. Change the listing's role in pipelines/catalogue/, "
             "or amend CONTRACT in resources/contract.py.",
         ),
         (

@@ -13,7 +13,7 @@ import dagster as dg
 import pytest
 from given import FIRST_NIGHT, Given, House, house
 
-from pipelines.catalogue.registry import ACCOUNT
+from pipelines.catalogue.names import ACCOUNT
 from pipelines.errors import SqlFileError
 from pipelines.settings import Settings
 from pipelines.trust import gate

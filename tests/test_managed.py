@@ -15,7 +15,9 @@ from given import WORKLOAD, house
 from nights import DATABASE, Witness, cmdb_here, copy_of, dagster_home, night_environment, query
 from steps import asked
 
-from pipelines.catalogue.registry import FUNCTION, MANAGED, REGION, listings
+from pipelines.catalogue import lambda_, rds, s3
+from pipelines.catalogue.names import FUNCTION, REGION
+from pipelines.catalogue.registry import listings
 from pipelines.collection.judging import unexplained
 from pipelines.collection.landing import records_path
 from pipelines.collection.previous import billed_services
@@ -27,6 +29,7 @@ from simulator.access import session_token
 from simulator.client import Simulator
 
 CATALOGUE = listings()
+MANAGED = (*rds.LISTINGS, *s3.LISTINGS, *lambda_.LISTINGS)
 CANARIES = (b"canary-function", b"canary-database", b"confidential/")
 CREDENTIALS = (b"canary-secret-key", b"canary-sso-token", session_token("1", "r", "s", 1)[:16].encode())
 """What stands in every credential of the simulated organisation; a session token is a record that begins alike."""
@@ -88,7 +91,7 @@ def test_each_is_a_configuration_item_but_the_snapshots_that_come_and_go(witness
     for arn, row in reachable(truth, "db_snapshots").items():
         if row["snapshot_type"] != "automated":
             expected[arn] = ("DBClusterSnapshot" if row["is_of_cluster"] else "DBSnapshot", row)
-    listed = {listing.name for listing in MANAGED}
+    listed = {"rds_db_instance", "rds_db_cluster", "rds_db_snapshot", "rds_db_cluster_snapshot", "s3_bucket", FUNCTION}
     assert {arn for arn, item in items.items() if item["listing"] in listed} == expected.keys()
     for arn, (kind, row) in expected.items():
         item = items[arn]

@@ -10,7 +10,7 @@ import pytest
 from nights import copy_of, query
 from steps import RUN, asked
 
-from pipelines.catalogue.registry import METRIC
+from pipelines.catalogue.names import METRIC
 from pipelines.collection import batches
 from resources.store.store import Store
 from simulator.client import Simulator

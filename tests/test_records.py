@@ -16,7 +16,8 @@ from nights import cmdb_here, copy_of, query, run_night
 from scripted_aws import Call, Reply, as_json, reservations, scripted, static, write_profiles, xml
 from steps import RUN, asked
 
-from pipelines.catalogue.registry import ACCOUNT, COST_DAILY, REGION, listings
+from pipelines.catalogue.names import ACCOUNT, COST_DAILY, REGION
+from pipelines.catalogue.registry import listings
 from pipelines.cli.coverage import read_coverage
 from pipelines.collection.landing import LandingWriter
 from pipelines.collection.previous import earlier_cells

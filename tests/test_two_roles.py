@@ -11,7 +11,8 @@ import pytest
 from nights import copy_of, query
 from steps import RUN, asked
 
-from pipelines.catalogue.registry import METRIC, REGION, listings
+from pipelines.catalogue.names import METRIC, REGION
+from pipelines.catalogue.registry import listings
 from pipelines.collection import metrics
 from pipelines.collection.landing import records_path
 from resources.audit.cells import Cell, renew_coverage

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipelines.catalogue.registry import COST_BY_MONTH, COST_MONTHLY, COST_RESOURCE, MEASURED, METRIC, listings
+from pipelines.catalogue.metrics import MEASURED
+from pipelines.catalogue.names import COST_BY_MONTH, COST_MONTHLY, COST_RESOURCE, METRIC
+from pipelines.catalogue.registry import listings
 from pipelines.cli.command import (
     Command,
     NoSuchQuestion,

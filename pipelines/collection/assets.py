@@ -9,7 +9,9 @@ from typing import Any
 
 import dagster as dg
 
-from pipelines.catalogue.registry import FAMILIES, REGION, Family
+from pipelines.catalogue.family import Family
+from pipelines.catalogue.names import REGION
+from pipelines.catalogue.registry import FAMILIES
 from pipelines.collection.collector import Collector
 from pipelines.collection.confirmation_assets import CONFIRMATION_KEY
 from pipelines.collection.listing_metadata import listing_metadata

@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from pipelines.catalogue.registry import ACCOUNT
+from pipelines.catalogue.names import ACCOUNT
 from pipelines.collection import previous
 from pipelines.collection.accounts import Member, Reached, match
 from pipelines.collection.progress import Part

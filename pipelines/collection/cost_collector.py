@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from itertools import chain
 from typing import Any
 
-from pipelines.catalogue.registry import COST_RESOURCE, COST_TAG
+from pipelines.catalogue.names import COST_RESOURCE, COST_TAG
 from pipelines.collection import cost_slices, previous
 from pipelines.collection.collector import Collector
 from pipelines.collection.seeds import services_of_listings, tag_keys

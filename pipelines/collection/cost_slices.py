@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
-from pipelines.catalogue.registry import COST_DAILY, COST_MONTHLY, COST_TAG_SERVICE
+from pipelines.catalogue.names import COST_DAILY, COST_MONTHLY, COST_TAG_SERVICE
 from resources.audit.paid_requests import DailyLimit
 from resources.aws.meter import PRICES_USD
 

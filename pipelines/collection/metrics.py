@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-from pipelines.catalogue.registry import MEASURED
+from pipelines.catalogue.metrics import MEASURED
 
 QUERIES_A_REQUEST = 500
 """As many as GetMetricData takes."""

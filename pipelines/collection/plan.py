@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from pipelines.catalogue.registry import MEASURED, METRIC
+from pipelines.catalogue.metrics import MEASURED
+from pipelines.catalogue.names import METRIC
 from pipelines.collection import metrics, previous
 from pipelines.collection.accounts import Reached
 from pipelines.collection.regions import known_regions, leave_out, regions_to_ask

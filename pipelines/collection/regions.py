@@ -4,7 +4,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
-from pipelines.catalogue.registry import REGION
+from pipelines.catalogue.names import REGION
 from pipelines.collection.state import StepState
 from pipelines.trust import outcomes
 from resources.audit.coverage import EVERY_ACCOUNT

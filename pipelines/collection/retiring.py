@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
-from pipelines.catalogue.registry import COST_BY_MONTH
+from pipelines.catalogue.names import COST_BY_MONTH
 from pipelines.collection.parents import ParentCoverage, parent_coverage, parents_of
 from pipelines.collection.previous import Earlier
 from pipelines.collection.state import StepState

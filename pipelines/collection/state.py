@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from pipelines.catalogue.registry import MEASURED, METRIC, REGION
+from pipelines.catalogue.metrics import MEASURED
+from pipelines.catalogue.names import METRIC, REGION
 from pipelines.collection import cost_slices, previous
 from pipelines.collection.cells import Asked, Tally
 from pipelines.collection.landing import LandingWriter

@@ -7,7 +7,7 @@ account and region that has a zero, and every cell is judged. What is landed is 
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from pipelines.catalogue.registry import REGION
+from pipelines.catalogue.names import REGION
 from pipelines.collection import previous
 from pipelines.collection.accounts import Reached, account_coverage, too_many_unplaced
 from pipelines.collection.batches import match_accounts, shares

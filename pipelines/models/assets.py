@@ -7,7 +7,9 @@ from typing import Any
 
 import dagster as dg
 
-from pipelines.catalogue.registry import ACCOUNT, POLICY, family_of, listings
+from pipelines.catalogue.names import ACCOUNT
+from pipelines.catalogue.organization import POLICY
+from pipelines.catalogue.registry import family_of, listings
 from pipelines.charts import charts, drawing, sketches
 from pipelines.collection.assets import landing_key
 from pipelines.collection.confirmation_assets import CONFIRMATION_KEY
@@ -74,7 +76,7 @@ def model_asset(
         # A log can be left out of a selection, and so can a check: the log is written and the rule asked all the same.
         can_subset=True,
         required_resource_keys={"warehouse", "settings"},
-        # The bill before the inventory: see catalogue.COST.
+        # The bill before the inventory: see catalogue.cost.
         op_tags={"dagster/priority": "0" if model.schema in ("aws", "cmdb") else "10"},
     )
     def build_model(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from pipelines.catalogue.registry import ACCOUNT
+from pipelines.catalogue.names import ACCOUNT
 from pipelines.errors import SqlFileError
 from pipelines.plain_text import plain
 from pipelines.settings import Settings

@@ -1,6 +1,6 @@
 """What one AWS listing is: the question, in data.
 
-The entries stand in `pipelines/catalogue/registry.py`; here is only their type, so that `resources.aws.client`
+The entries stand in `pipelines/catalogue/`; here is only their type, so that `resources.aws.client`
 can ask a listing without knowing which ones exist.
 """
 

@@ -3,7 +3,7 @@
 -- traffic alone. Seed: warehouse/ref/service_listing.csv.
 -- key: service, listing
 -- service: The service's name in the bill, as Cost Explorer spells it (dimension SERVICE).
--- listing: The listing of pipelines/catalogue/registry.py whose resources cause that usage.
+-- listing: The listing of pipelines/catalogue/ whose resources cause that usage.
 select
     service,
     listing

@@ -3,7 +3,7 @@
 -- empty there. Seed: warehouse/ref/usage_type_listing.csv.
 -- key: part, listing
 -- part: What the usage type in the bill contains, behind the prefix of its region.
--- listing: The listing of pipelines/catalogue/registry.py whose resources cause that usage.
+-- listing: The listing of pipelines/catalogue/ whose resources cause that usage.
 select
     part,
     listing

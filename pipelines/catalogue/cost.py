@@ -1,0 +1,105 @@
+"""What the payer account is asked: the bill, slice by slice, and the budgets."""
+
+from dataclasses import replace
+
+from pipelines.catalogue.family import Family
+from pipelines.catalogue.names import ACCOUNT, COST_DAILY, COST_MONTHLY, COST_RESOURCE, COST_TAG, COST_TAG_SERVICE
+from resources.aws.listing import Each, Listing
+from resources.aws.messages import REQUEST_LIMIT
+
+_COST_BY_DAY = Listing(
+    COST_DAILY,
+    "ce:GetCostAndUsage",
+    roles=("billing",),
+    zero="witnessed",
+    records="ResultsByTime[].Groups",
+    carry=("TimePeriod", "Estimated"),
+    key=("TimePeriod.Start", "Keys"),
+    scope="global",
+    token=("NextPageToken", "NextPageToken"),
+    skip_codes={REQUEST_LIMIT: "request_limit"},
+)
+
+COST = Family(
+    name="cost",
+    group="cost",
+    after=(ACCOUNT,),
+    # Before the inventory, so that tonight's bill can bear witness against tonight's zeros.
+    priority=10,
+    listings=(
+        _COST_BY_DAY,
+        # The same question, cut another way.
+        replace(_COST_BY_DAY, name=COST_TAG_SERVICE),
+        Listing(
+            COST_TAG,
+            "ce:ListCostAllocationTags",
+            roles=("billing",),
+            zero="ordinary",
+            records="CostAllocationTags",
+            key=("TagKey", "Type"),
+            scope="global",
+            parameters={"MaxResults": 1000},
+            # Only the payer knows them.
+            skip_codes={REQUEST_LIMIT: "request_limit", "ValidationException": "not_offered"},
+        ),
+        Listing(
+            COST_RESOURCE,
+            "ce:GetCostAndUsageWithResources",
+            roles=("billing",),
+            zero="ordinary",
+            records="ResultsByTime[].Groups",
+            carry=("TimePeriod", "Estimated"),
+            key=("TimePeriod.Start", "Keys"),
+            scope="global",
+            token=("NextPageToken", "NextPageToken"),
+            # Resource-level data is switched on in the console, apart from the grant.
+            skip_codes={REQUEST_LIMIT: "request_limit", "DataUnavailableException": "not_offered"},
+        ),
+        Listing(
+            COST_MONTHLY,
+            "ce:GetCostAndUsage",
+            roles=("billing",),
+            # Each month that was asked for is answered, if with nothing.
+            zero="impossible",
+            records="ResultsByTime",
+            key=("TimePeriod.Start",),
+            scope="global",
+            token=("NextPageToken", "NextPageToken"),
+            skip_codes={REQUEST_LIMIT: "request_limit"},
+        ),
+    ),
+)
+
+BUDGET = Family(
+    name="budget",
+    group="cost",
+    after=(ACCOUNT,),
+    priority=10,
+    listings=(
+        Listing(
+            "budget",
+            "budgets:DescribeBudgets",
+            roles=("billing",),
+            zero="witnessed",
+            records="Budgets",
+            key=("BudgetName",),
+            scope="global",
+            account_parameter="AccountId",
+            parameters={"MaxResults": 100, "ShowFilterExpression": True},
+        ),
+        Listing(
+            "budget_notification",
+            "budgets:DescribeNotificationsForBudget",
+            roles=("billing",),
+            zero="ordinary",
+            records="Notifications",
+            key=("BudgetName", "NotificationType", "ComparisonOperator", "Threshold", "ThresholdType"),
+            scope="global",
+            account_parameter="AccountId",
+            echo=("BudgetName",),
+            parameters={"MaxResults": 100},
+            each=Each("BudgetName", of=("budget",), field="BudgetName", in_one_cell=True),
+            skip_codes={"NotFoundException": "parent_gone"},
+        ),
+    ),
+)

@@ -1,0 +1,159 @@
+"""EC2: regions, instances, the network, volumes and what they are made of."""
+
+from types import MappingProxyType
+
+from pipelines.catalogue.family import Family
+from pipelines.catalogue.names import ACCOUNT, INSTANCE, REGION
+from resources.aws.listing import Listing
+
+# Without a size of the page EC2 answers everything at once, for as long as that takes.
+WHOLE_PAGES = MappingProxyType({"MaxResults": 1000})
+
+REGIONS = Family(
+    name="region",
+    group="inventory",
+    after=(ACCOUNT,),
+    listings=(
+        Listing(
+            REGION,
+            "ec2:DescribeRegions",
+            roles=("operations", "workload"),
+            zero="impossible",
+            records="Regions",
+            key=("RegionName",),
+            scope="global",
+            parameters={"AllRegions": True},
+        ),
+    ),
+)
+
+COMPUTE: tuple[Listing, ...] = (
+    Listing(
+        INSTANCE,
+        "ec2:DescribeInstances",
+        roles=("operations", "workload"),
+        zero="witnessed",
+        records="Reservations[].Instances",
+        carry=("OwnerId",),
+        key=("InstanceId",),
+        owner="OwnerId",
+        parameters=WHOLE_PAGES,
+    ),
+)
+
+# What is shared with an account is listed there too, under its owner's id, and who shares a VPC sees the interfaces of
+# others in it: no owner is demanded of a VPC and its parts.
+NETWORK: tuple[Listing, ...] = (
+    Listing(
+        "ec2_vpc",
+        "ec2:DescribeVpcs",
+        roles=("operations", "workload"),
+        zero="witnessed",
+        records="Vpcs",
+        key=("VpcId",),
+        parameters=WHOLE_PAGES,
+    ),
+    Listing(
+        "ec2_subnet",
+        "ec2:DescribeSubnets",
+        roles=("operations", "workload"),
+        zero="witnessed",
+        records="Subnets",
+        key=("SubnetId",),
+        parameters=WHOLE_PAGES,
+    ),
+    Listing(
+        "ec2_security_group",
+        "ec2:DescribeSecurityGroups",
+        roles=("operations", "workload"),
+        zero="witnessed",
+        records="SecurityGroups",
+        key=("GroupId",),
+        parameters=WHOLE_PAGES,
+    ),
+    Listing(
+        "ec2_security_group_rule",
+        "ec2:DescribeSecurityGroupRules",
+        roles=("operations", "workload"),
+        zero="witnessed",
+        records="SecurityGroupRules",
+        key=("SecurityGroupRuleId",),
+        parameters=WHOLE_PAGES,
+    ),
+    Listing(
+        "ec2_flow_log",
+        "ec2:DescribeFlowLogs",
+        roles=("operations", "workload"),
+        # Losing them in silence would make a finding of every VPC.
+        zero="witnessed",
+        records="FlowLogs",
+        key=("FlowLogId",),
+        parameters=WHOLE_PAGES,
+    ),
+    Listing(
+        "ec2_network_interface",
+        "ec2:DescribeNetworkInterfaces",
+        roles=("operations", "workload"),
+        zero="witnessed",
+        records="NetworkInterfaces",
+        key=("NetworkInterfaceId",),
+        parameters=WHOLE_PAGES,
+    ),
+    Listing(
+        "ec2_address",
+        "ec2:DescribeAddresses",
+        roles=("operations", "workload"),
+        # AWS answers all at once: there are no pages.
+        zero="witnessed",
+        records="Addresses",
+        key=("AllocationId",),
+    ),
+    Listing(
+        "ec2_nat_gateway",
+        "ec2:DescribeNatGateways",
+        roles=("operations", "workload"),
+        zero="witnessed",
+        records="NatGateways",
+        key=("NatGatewayId",),
+        parameters=WHOLE_PAGES,
+    ),
+)
+
+# What the bill calls EC2 - Other is volumes, snapshots, gateways, addresses and traffic in one: it bears no witness to
+# any of them. Losing one of these listings in silence would make savings of all that it held, so that the last count
+# does.
+STORAGE: tuple[Listing, ...] = (
+    Listing(
+        "ec2_volume",
+        "ec2:DescribeVolumes",
+        roles=("operations", "workload"),
+        zero="witnessed",
+        records="Volumes",
+        key=("VolumeId",),
+        owner="OwnerId",
+        is_owner_optional=True,
+        parameters=WHOLE_PAGES,
+    ),
+    Listing(
+        "ec2_snapshot",
+        "ec2:DescribeSnapshots",
+        roles=("operations", "workload"),
+        zero="witnessed",
+        records="Snapshots",
+        key=("SnapshotId",),
+        owner="OwnerId",
+        # Those of everybody else would come too.
+        parameters={**WHOLE_PAGES, "OwnerIds": ["self"]},
+    ),
+    Listing(
+        "ec2_image",
+        "ec2:DescribeImages",
+        roles=("operations", "workload"),
+        zero="witnessed",
+        records="Images",
+        key=("ImageId",),
+        owner="OwnerId",
+        # A disabled image keeps its snapshots, and they cost.
+        parameters={**WHOLE_PAGES, "Owners": ["self"], "IncludeDisabled": True},
+    ),
+)

@@ -1,0 +1,110 @@
+"""What the hub is asked alone: groups of resources, and what AWS Config recorded of all accounts."""
+
+from pipelines.catalogue.family import Family
+from pipelines.catalogue.names import ACCOUNT
+from resources.aws.listing import Each, Listing
+
+HUB = Family(
+    name="hub",
+    group="resource_group",
+    after=(ACCOUNT,),
+    listings=(
+        Listing(
+            "resource_group",
+            "resource-groups:ListGroups",
+            roles=("operations",),
+            zero="ordinary",
+            records="GroupIdentifiers",
+            key=("GroupArn",),
+            owner="GroupArn",
+            parameters={"MaxResults": 50},
+        ),
+        Listing(
+            "resource_group_member",
+            "resource-groups:ListGroupResources",
+            roles=("operations",),
+            zero="ordinary",
+            records="ResourceIdentifiers",
+            key=("ResourceArn",),
+            errors="QueryErrors",
+            parameters={"MaxResults": 50},
+            each=Each("Group", of=("resource_group",), field="GroupName"),
+            skip_codes={
+                "NotFoundException": "parent_gone",
+                # The group's stack cannot be read, so what it holds is not known, whatever the list says.
+                "CLOUDFORMATION_STACK_INACTIVE": "group_unresolved",
+                "CLOUDFORMATION_STACK_NOT_EXISTING": "group_unresolved",
+                "CLOUDFORMATION_STACK_UNASSUMABLE_ROLE": "group_unresolved",
+                "RESOURCE_TYPE_NOT_SUPPORTED": "group_unresolved",
+            },
+        ),
+        Listing(
+            "resource_group_query",
+            "resource-groups:GetGroupQuery",
+            roles=("operations",),
+            zero="impossible",
+            records="GroupQuery",
+            key=("Group",),
+            echo=("Group",),
+            each=Each("Group", of=("resource_group",), field="GroupName", in_one_cell=True),
+            skip_codes={"NotFoundException": "parent_gone"},
+        ),
+        Listing(
+            "resource_group_tag",
+            "resource-groups:GetTags",
+            roles=("operations",),
+            zero="impossible",
+            records="Tags",
+            key=("Arn",),
+            echo=("Arn",),
+            each=Each("Arn", of=("resource_group",), field="GroupArn", in_one_cell=True),
+            skip_codes={"NotFoundException": "parent_gone"},
+        ),
+        Listing(
+            "tagged_resource",
+            "resourcegroupstaggingapi:GetResources",
+            roles=("operations",),
+            zero="witnessed",
+            records="ResourceTagMappingList",
+            key=("ResourceARN",),
+            owner="ResourceARN",
+            parameters={"ResourcesPerPage": 100},
+        ),
+    ),
+)
+
+AGGREGATION = Family(
+    name="aggregation",
+    group="inventory",
+    after=(ACCOUNT,),
+    listings=(
+        Listing(
+            "config_aggregator",
+            "config:DescribeConfigurationAggregators",
+            roles=("operations",),
+            zero="ordinary",
+            records="ConfigurationAggregators",
+            key=("ConfigurationAggregatorArn",),
+            owner="ConfigurationAggregatorArn",
+            parameters={"Limit": 100},
+        ),
+        Listing(
+            "config_resource",
+            "config:SelectAggregateResourceConfig",
+            roles=("operations",),
+            zero="witnessed",
+            records="Results",
+            no_key="An aggregator lists a global resource once for each region that records it, and what is recorded "
+            "anew while it is read twice: the table takes the newest.",
+            json_text=True,
+            is_large=True,
+            parameters={
+                "Expression": "SELECT accountId, awsRegion, arn, resourceType, resourceId, resourceName, "
+                "availabilityZone, resourceCreationTime, configurationItemCaptureTime, configurationItemStatus, tags",
+                "Limit": 100,
+            },
+            each=Each("ConfigurationAggregatorName", of=("config_aggregator",), field="ConfigurationAggregatorName"),
+            skip_codes={"NoSuchConfigurationAggregatorException": "parent_gone"},
+        ),
+    ),
+)

@@ -1,0 +1,56 @@
+"""RDS: databases, clusters and their snapshots."""
+
+from types import MappingProxyType
+
+from pipelines.catalogue.names import DATABASE
+from resources.aws.listing import Listing
+
+RDS_PAGES = MappingProxyType({"MaxRecords": 100})
+
+# The operations role has no part in RDS: where the hub has such resources, a workload profile of its own asks.
+LISTINGS: tuple[Listing, ...] = (
+    Listing(
+        DATABASE,
+        "rds:DescribeDBInstances",
+        roles=("workload",),
+        # The bill speaks for these four together, since what is left of a database costs too.
+        zero="witnessed",
+        records="DBInstances",
+        key=("DBInstanceArn",),
+        owner="DBInstanceArn",
+        parameters=RDS_PAGES,
+        redact=("MasterUserPassword",),
+    ),
+    Listing(
+        "rds_db_cluster",
+        "rds:DescribeDBClusters",
+        roles=("workload",),
+        zero="witnessed",
+        records="DBClusters",
+        key=("DBClusterArn",),
+        owner="DBClusterArn",
+        parameters={**RDS_PAGES, "IncludeShared": False},
+        redact=("MasterUserPassword",),
+    ),
+    Listing(
+        "rds_db_snapshot",
+        "rds:DescribeDBSnapshots",
+        roles=("workload",),
+        # Losing them in silence would hide what is left of deleted databases.
+        zero="witnessed",
+        records="DBSnapshots",
+        key=("DBSnapshotArn",),
+        owner="DBSnapshotArn",
+        parameters={**RDS_PAGES, "IncludeShared": False, "IncludePublic": False},
+    ),
+    Listing(
+        "rds_db_cluster_snapshot",
+        "rds:DescribeDBClusterSnapshots",
+        roles=("workload",),
+        zero="witnessed",
+        records="DBClusterSnapshots",
+        key=("DBClusterSnapshotArn",),
+        owner="DBClusterSnapshotArn",
+        parameters={**RDS_PAGES, "IncludeShared": False, "IncludePublic": False},
+    ),
+)
