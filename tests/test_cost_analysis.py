@@ -743,7 +743,7 @@ def test_drawing_leaves_nothing_behind_in_the_process_that_wants_a_picture() -> 
     """Altair and vl-convert hold 150 MB for as long as the process lives that loaded them."""
     code = (
         "import sys; from decimal import Decimal; from functools import partial; "
-        "from pipelines.charts.charts import charts; from pipelines.charts.charts import drawing; "
+        "from pipelines.charts import charts, drawing; "
         "bar = charts.Bar('b', Decimal(1), Decimal(2), None, 'green', 'NZD'); "
         "assert '<svg' in drawing.svgs([partial(charts.spend_against_budget, [bar])])[0]; "
         "print(sorted({'altair', 'vl_convert'} & sys.modules.keys()))"

@@ -16,8 +16,8 @@ from nights import DATABASE, query
 
 from pipelines.report import sections, service_map
 from pipelines.report.figures import Figure, ask
-from pipelines.report.page import plain
 from pipelines.report.service_map import BOX, HEIGHT, Line, Node
+from pipelines.report.text import plain
 from pipelines.settings import WAREHOUSE_FOLDER
 from resources.store.store import Store
 

@@ -39,8 +39,8 @@ def svgs(wanted: Sequence[Chart], *, background: str = "transparent") -> list[st
     """
     if not wanted:
         return []
-    specified = json.loads(_run(__name__, pickle.dumps((list(wanted), background))))
-    drawn = [_run("pipelines.charts.vega", json.dumps(one).encode()).decode() for one in specified]
+    specified = json.loads(_run("specify", pickle.dumps((list(wanted), background))))
+    drawn = [_run("draw", json.dumps(one).encode()).decode() for one in specified]
     # What XML has no way to say, and what turns the text around it round: a name may have it all the same.
     return [_UNSPEAKABLE.sub("\ufffd", svg) for svg in drawn]
 
@@ -55,10 +55,10 @@ def as_markdown(chart: Chart, title: str) -> str:
     return charts.in_markdown(svg, title)
 
 
-def _run(module: str, given: bytes) -> bytes:
+def _run(what: str, given: bytes) -> bytes:
     try:
         done = subprocess.run(
-            [sys.executable, "-m", module],
+            [sys.executable, "-m", __name__, what],
             input=given,
             capture_output=True,
             cwd=PRODUCT_FOLDER,
@@ -74,11 +74,20 @@ def _run(module: str, given: bytes) -> bytes:
     return done.stdout
 
 
-def main() -> None:
-    """The process that makes the specifications."""
+def _specify() -> None:
+    """The process that makes the specifications: it holds Altair."""
     wanted, background = pickle.load(sys.stdin.buffer)
     json.dump([charts.specification(chart(), background) for chart in wanted], sys.stdout)
 
 
+def _draw() -> None:
+    """The process that makes one specification of Vega-Lite an SVG, without browser or network."""
+    import vl_convert
+
+    # No base URL: what a specification may name is in it, and nothing is fetched.
+    svg = vl_convert.vegalite_to_svg(sys.stdin.buffer.read().decode(), allowed_base_urls=[])
+    sys.stdout.buffer.write(svg.encode())
+
+
 if __name__ == "__main__":
-    main()
+    {"specify": _specify, "draw": _draw}[sys.argv[1]]()

@@ -1,21 +1,21 @@
-"""How the figures become a page: text that cannot do harm, pictures, and what is to be known before one is believed."""
+"""How the figures become a page: charts, tables and one template that takes only what was made here as HTML."""
 
 import base64
 import functools
 import hashlib
 from calendar import monthrange
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
-from decimal import ROUND_HALF_UP, Decimal
+from datetime import date, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipelines import plain_text
 from pipelines.charts import charts, drawing
 from pipelines.report import sections
+from pipelines.report.caveats import caveats
 from pipelines.report.figures import Figure
+from pipelines.report.text import LONGEST_SENTENCE, NUMERIC, bar, plain, text_of, value_of
 
 if TYPE_CHECKING:
     import jinja2
@@ -24,11 +24,6 @@ if TYPE_CHECKING:
 FOLDER = Path(__file__).parent
 TEMPLATE = "page.html.j2"
 STYLE = FOLDER / "page.css"
-
-FRESH = timedelta(hours=26)
-"""How old a night may be before the page says that it is old."""
-
-LONGEST_TEXT, LONGEST_SENTENCE = 140, 1000
 
 DARK = {
     "#2f7d4f": "#56b37f",
@@ -51,204 +46,6 @@ DARK = {
     "#fdfefe": "#1b2127",
 }
 """What each colour of the charts is on a dark screen."""
-
-
-@dataclass(frozen=True)
-class Caveat:
-    """What is missing, stale or not to be taken at its word, said in the banner and again where it matters.
-
-    Attributes:
-        section: the id of the section that it concerns.
-        kind: missing, stale, example or note.
-        figure: the query that it comes from.
-    """
-
-    section: str
-    kind: str
-    sentence: str
-    figure: str
-
-
-# ----------------------------------------------------------------------------------------------- the words
-
-
-def plain(value: object, longest: int = LONGEST_TEXT) -> str:
-    """A value as one line of text of a length that a page bears."""
-    return plain_text.plain(value, longest)
-
-
-def rounded(value: Decimal, places: int) -> str:
-    """A number with thousands separated; half is rounded up, as on an invoice."""
-    step = Decimal(1).scaleb(-places)
-    amount = value.quantize(step, rounding=ROUND_HALF_UP)
-    if not amount and value:
-        return f"{'−' if value < 0 else ''}<{step}"
-    return f"{amount:,}".replace("-", "−")
-
-
-def places_of(figure: Figure) -> int:
-    """Cents only where no amount of the figure is large."""
-    amounts = [
-        abs(amount)
-        for row in figure
-        for column, amount in row.items()
-        if isinstance(amount, Decimal) and not column.endswith(("rate", "pct"))
-    ]
-    return 0 if amounts and max(amounts) >= 100 else 2
-
-
-def text_of(value: Any, kind: str, places: int = 0) -> str:
-    """A value as the page shows it."""
-    match kind:
-        case "money":
-            return rounded(Decimal(value), places)
-        case "change":
-            amount = rounded(Decimal(value), places)
-            return amount if value <= 0 or amount.startswith("<") else f"+{amount}"
-        case "percent":
-            return f"{rounded(Decimal(str(value)), 1)} %"
-        case "rate":
-            return rounded(Decimal(value), 4)
-        case "count":
-            return f"{int(value):,}"
-        case "month":
-            return f"{value:%b %Y}"
-        case "date":
-            return f"{value:%Y-%m-%d}"
-        case "sentence":
-            return plain(value, LONGEST_SENTENCE)
-        case "word":
-            return plain(value).replace("_", " ")
-        case "time":
-            return f"{value.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
-        case _:
-            return plain(value)
-
-
-NUMERIC = frozenset({"money", "change", "percent", "rate", "count"})
-
-
-def value_of(figure: Figure, index: int, column: str, kind: str = "text", null: str = "unknown") -> "Markup":
-    """One value of a figure, with where it comes from.
-
-    Args:
-        null: what stands where there is none: what is not known is never shown as nothing.
-    """
-    from markupsafe import Markup
-
-    value = figure.rows[index][column]
-    where = Markup('data-figure="{}" data-row="{}" data-column="{}"').format(figure.name, index, column)
-    if value is None:
-        return Markup('<span class="unknown" {}>{}</span>').format(where, null)
-    shown = text_of(value, kind, places_of(figure) if kind in ("money", "change") else 0)
-    if kind in NUMERIC:
-        return Markup('<data value="{}" {}>{}</data>').format(f"{value}", where, shown)
-    if kind in ("month", "date", "time"):
-        return Markup('<time datetime="{}" {}>{}</time>').format(value.isoformat(), where, shown)
-    return Markup("<bdi {}>{}</bdi>").format(where, shown)
-
-
-def bar(parts: Sequence[tuple[Any, str]], total: Any) -> "Markup":
-    """A line of coloured lengths, 100 wide where the parts are the total."""
-    from markupsafe import Markup
-
-    drawn, at = [], 0.0
-    for amount, kind in parts:
-        width = 0.0 if not total or amount is None else max(min(float(amount) / float(total) * 100, 100.0 - at), 0.0)
-        drawn.append(
-            Markup('<rect class="{}" x="{}" width="{}" height="10"/>').format(kind, f"{at:.2f}", f"{width:.2f}")
-        )
-        at += width
-    return Markup(
-        '<svg class="bar" viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true">{}</svg>'
-    ).format(Markup("").join(drawn))
-
-
-# --------------------------------------------------------------------------------------------- the caveats
-
-
-def caveats(figures: Mapping[str, Figure], now: datetime) -> list[Caveat]:
-    """Everything that a reader has to know before a figure is believed."""
-    found: list[Caveat] = []
-
-    def say(section: str, kind: str, sentence: str, figure: str) -> None:
-        found.append(Caveat(section, kind, sentence, figure))
-
-    night = figures["night"].first or {}
-    if night and now - night["finished_at"] > FRESH:
-        hours = (now - night["finished_at"]) / timedelta(hours=1)
-        say("top", "stale", f"The newest published night is {hours:,.0f} hours old.", "night")
-    for row in figures["stale"]:
-        if row["stale_count"]:
-            section = "health" if row["what"] == "configuration items" else "spend"
-            say(
-                section,
-                "stale",
-                f"{row['stale_count']:,} {row['what']} of {row['account_count']:,} account(s) are shown as they were "
-                f"at {text_of(row['true_at'], 'time')} or later: this night's answer could not be believed.",
-                "stale",
-            )
-    for row in figures["months"]:
-        if row["state"] in ("not read", "stale", "days missing"):
-            known = "is not in any figure" if row["state"] == "not read" else f"has {row['day_count']} day(s)"
-            say("months", "missing", f"{row['month']:%B %Y}: {row['state']}; it {known}.", "months")
-        elif row["cost"] is None:
-            say("months", "missing", f"{row['month']:%B %Y} has a day without an exchange rate: unknown.", "months")
-    for row in figures["allocation_by_key"]:
-        if row["why_unknown"]:
-            say(
-                "allocation",
-                "missing",
-                f"{plain(row['tag_key'])} says nothing about {row['month']:%B %Y}: {row['why_unknown']}.",
-                "allocation_by_key",
-            )
-    found += _of_coverage(figures)
-    found += [Caveat(*caveat) for caveat in sections.caveats(figures)]
-    for row in figures["examples"]:
-        if row["example_count"]:
-            say(
-                "spend",
-                "example",
-                f"{row['example_count']:,} {row['what']} are the product's examples, nobody's own figures.",
-                "examples",
-            )
-    if not figures["spend_total"]:
-        say("spend", "missing", "No budget is set for this month in ref.budget, so nothing is judged.", "spend_total")
-    return found
-
-
-def _of_coverage(figures: Mapping[str, Figure]) -> Iterable[Caveat]:
-    unreached = figures["unreached"]
-    if unreached:
-        shares = [row["share_pct"] for row in unreached if row["share_pct"] is not None]
-        names = ", ".join(f"{plain(row['account_name'])} ({row['account_id']})" for row in unreached.rows[:5])
-        yield Caveat(
-            "coverage",
-            "missing",
-            f"No profile reaches {len(unreached):,} account(s), {float(sum(shares)):.1f} % of the last thirty days' "
-            f"spend: {names}{', …' if len(unreached) > 5 else ''}. What they hold is unknown; what they cost is in the "
-            "bill.",
-            "unreached",
-        )
-    wrong = [row for row in figures["untrusted"] if row["outcome"] != "skipped"]
-    if wrong:
-        yield Caveat(
-            "coverage",
-            "stale",
-            f"{sum(row['question_count'] for row in wrong):,} answer(s) of AWS cannot be believed "
-            f"({', '.join(sorted({row['outcome'] for row in wrong}))}): what rests on them is as it was before.",
-            "untrusted",
-        )
-    limited = sum(row["question_count"] for row in figures["untrusted"] if row["reason"] == "request_limit")
-    if limited:
-        yield Caveat(
-            "months",
-            "missing",
-            f"{limited:,} part(s) of the bill were not asked, since CMDB_COST_REQUEST_LIMIT was reached; the next "
-            "nights go on.",
-            "untrusted",
-        )
-
 
 # ---------------------------------------------------------------------------------------------- the charts
 

@@ -1,0 +1,111 @@
+"""What is to be known before a figure is believed."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from pipelines.report import sections
+from pipelines.report.figures import Figure
+from pipelines.report.text import plain, text_of
+
+FRESH = timedelta(hours=26)
+"""How old a night may be before the page says that it is old."""
+
+
+@dataclass(frozen=True)
+class Caveat:
+    """What is missing, stale or not to be taken at its word, said in the banner and again where it matters.
+
+    Attributes:
+        section: the id of the section that it concerns.
+        kind: missing, stale, example or note.
+        figure: the query that it comes from.
+    """
+
+    section: str
+    kind: str
+    sentence: str
+    figure: str
+
+
+def caveats(figures: Mapping[str, Figure], now: datetime) -> list[Caveat]:
+    """Everything that a reader has to know before a figure is believed."""
+    found: list[Caveat] = []
+
+    def say(section: str, kind: str, sentence: str, figure: str) -> None:
+        found.append(Caveat(section, kind, sentence, figure))
+
+    night = figures["night"].first or {}
+    if night and now - night["finished_at"] > FRESH:
+        hours = (now - night["finished_at"]) / timedelta(hours=1)
+        say("top", "stale", f"The newest published night is {hours:,.0f} hours old.", "night")
+    for row in figures["stale"]:
+        if row["stale_count"]:
+            section = "health" if row["what"] == "configuration items" else "spend"
+            say(
+                section,
+                "stale",
+                f"{row['stale_count']:,} {row['what']} of {row['account_count']:,} account(s) are shown as they were "
+                f"at {text_of(row['true_at'], 'time')} or later: this night's answer could not be believed.",
+                "stale",
+            )
+    for row in figures["months"]:
+        if row["state"] in ("not read", "stale", "days missing"):
+            known = "is not in any figure" if row["state"] == "not read" else f"has {row['day_count']} day(s)"
+            say("months", "missing", f"{row['month']:%B %Y}: {row['state']}; it {known}.", "months")
+        elif row["cost"] is None:
+            say("months", "missing", f"{row['month']:%B %Y} has a day without an exchange rate: unknown.", "months")
+    for row in figures["allocation_by_key"]:
+        if row["why_unknown"]:
+            say(
+                "allocation",
+                "missing",
+                f"{plain(row['tag_key'])} says nothing about {row['month']:%B %Y}: {row['why_unknown']}.",
+                "allocation_by_key",
+            )
+    found += _of_coverage(figures)
+    found += [Caveat(*caveat) for caveat in sections.caveats(figures)]
+    for row in figures["examples"]:
+        if row["example_count"]:
+            say(
+                "spend",
+                "example",
+                f"{row['example_count']:,} {row['what']} are the product's examples, nobody's own figures.",
+                "examples",
+            )
+    if not figures["spend_total"]:
+        say("spend", "missing", "No budget is set for this month in ref.budget, so nothing is judged.", "spend_total")
+    return found
+
+
+def _of_coverage(figures: Mapping[str, Figure]) -> Iterable[Caveat]:
+    unreached = figures["unreached"]
+    if unreached:
+        shares = [row["share_pct"] for row in unreached if row["share_pct"] is not None]
+        names = ", ".join(f"{plain(row['account_name'])} ({row['account_id']})" for row in unreached.rows[:5])
+        yield Caveat(
+            "coverage",
+            "missing",
+            f"No profile reaches {len(unreached):,} account(s), {float(sum(shares)):.1f} % of the last thirty days' "
+            f"spend: {names}{', …' if len(unreached) > 5 else ''}. What they hold is unknown; what they cost is in the "
+            "bill.",
+            "unreached",
+        )
+    wrong = [row for row in figures["untrusted"] if row["outcome"] != "skipped"]
+    if wrong:
+        yield Caveat(
+            "coverage",
+            "stale",
+            f"{sum(row['question_count'] for row in wrong):,} answer(s) of AWS cannot be believed "
+            f"({', '.join(sorted({row['outcome'] for row in wrong}))}): what rests on them is as it was before.",
+            "untrusted",
+        )
+    limited = sum(row["question_count"] for row in figures["untrusted"] if row["reason"] == "request_limit")
+    if limited:
+        yield Caveat(
+            "months",
+            "missing",
+            f"{limited:,} part(s) of the bill were not asked, since CMDB_COST_REQUEST_LIMIT was reached; the next "
+            "nights go on.",
+            "untrusted",
+        )

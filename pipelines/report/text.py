@@ -1,0 +1,105 @@
+"""Values as text that cannot do harm, each with the figure, row and column that it comes from."""
+
+from collections.abc import Sequence
+from datetime import UTC
+from decimal import ROUND_HALF_UP, Decimal
+from typing import TYPE_CHECKING, Any
+
+from pipelines import plain_text
+from pipelines.report.figures import Figure
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
+
+LONGEST_TEXT, LONGEST_SENTENCE = 140, 1000
+
+NUMERIC = frozenset({"money", "change", "percent", "rate", "count"})
+
+
+def plain(value: object, longest: int = LONGEST_TEXT) -> str:
+    """A value as one line of text of a length that a page bears."""
+    return plain_text.plain(value, longest)
+
+
+def rounded(value: Decimal, places: int) -> str:
+    """A number with thousands separated; half is rounded up, as on an invoice."""
+    step = Decimal(1).scaleb(-places)
+    amount = value.quantize(step, rounding=ROUND_HALF_UP)
+    if not amount and value:
+        return f"{'−' if value < 0 else ''}<{step}"
+    return f"{amount:,}".replace("-", "−")
+
+
+def places_of(figure: Figure) -> int:
+    """Cents only where no amount of the figure is large."""
+    amounts = [
+        abs(amount)
+        for row in figure
+        for column, amount in row.items()
+        if isinstance(amount, Decimal) and not column.endswith(("rate", "pct"))
+    ]
+    return 0 if amounts and max(amounts) >= 100 else 2
+
+
+def text_of(value: Any, kind: str, places: int = 0) -> str:
+    """A value as the page shows it."""
+    match kind:
+        case "money":
+            return rounded(Decimal(value), places)
+        case "change":
+            amount = rounded(Decimal(value), places)
+            return amount if value <= 0 or amount.startswith("<") else f"+{amount}"
+        case "percent":
+            return f"{rounded(Decimal(str(value)), 1)} %"
+        case "rate":
+            return rounded(Decimal(value), 4)
+        case "count":
+            return f"{int(value):,}"
+        case "month":
+            return f"{value:%b %Y}"
+        case "date":
+            return f"{value:%Y-%m-%d}"
+        case "sentence":
+            return plain(value, LONGEST_SENTENCE)
+        case "word":
+            return plain(value).replace("_", " ")
+        case "time":
+            return f"{value.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+        case _:
+            return plain(value)
+
+
+def value_of(figure: Figure, index: int, column: str, kind: str = "text", null: str = "unknown") -> "Markup":
+    """One value of a figure, with where it comes from.
+
+    Args:
+        null: what stands where there is none: what is not known is never shown as nothing.
+    """
+    from markupsafe import Markup
+
+    value = figure.rows[index][column]
+    where = Markup('data-figure="{}" data-row="{}" data-column="{}"').format(figure.name, index, column)
+    if value is None:
+        return Markup('<span class="unknown" {}>{}</span>').format(where, null)
+    shown = text_of(value, kind, places_of(figure) if kind in ("money", "change") else 0)
+    if kind in NUMERIC:
+        return Markup('<data value="{}" {}>{}</data>').format(f"{value}", where, shown)
+    if kind in ("month", "date", "time"):
+        return Markup('<time datetime="{}" {}>{}</time>').format(value.isoformat(), where, shown)
+    return Markup("<bdi {}>{}</bdi>").format(where, shown)
+
+
+def bar(parts: Sequence[tuple[Any, str]], total: Any) -> "Markup":
+    """A line of coloured lengths, 100 wide where the parts are the total."""
+    from markupsafe import Markup
+
+    drawn, at = [], 0.0
+    for amount, kind in parts:
+        width = 0.0 if not total or amount is None else max(min(float(amount) / float(total) * 100, 100.0 - at), 0.0)
+        drawn.append(
+            Markup('<rect class="{}" x="{}" width="{}" height="10"/>').format(kind, f"{at:.2f}", f"{width:.2f}")
+        )
+        at += width
+    return Markup(
+        '<svg class="bar" viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true">{}</svg>'
+    ).format(Markup("").join(drawn))
