@@ -224,7 +224,6 @@ FILES = (
     "warehouse/stage/lambda_function.sql",
     "warehouse/stage/lambda_function_tag.sql",
     "warehouse/stage/observed_relationship.sql",
-    "warehouse/stage/observed_resource.sql",
     "warehouse/stage/organizations_account.sql",
     "warehouse/stage/organizations_account_parent.sql",
     "warehouse/stage/organizations_account_tag.sql",

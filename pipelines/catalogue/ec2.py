@@ -31,6 +31,7 @@ COMPUTE: tuple[Listing, ...] = (
     Listing(
         INSTANCE,
         "ec2:DescribeInstances",
+        resource_type="AWS::EC2::Instance",
         roles=("operations", "workload"),
         zero="witnessed",
         records="Reservations[].Instances",
@@ -47,6 +48,7 @@ NETWORK: tuple[Listing, ...] = (
     Listing(
         "ec2_vpc",
         "ec2:DescribeVpcs",
+        resource_type="AWS::EC2::VPC",
         roles=("operations", "workload"),
         zero="witnessed",
         records="Vpcs",
@@ -56,6 +58,7 @@ NETWORK: tuple[Listing, ...] = (
     Listing(
         "ec2_subnet",
         "ec2:DescribeSubnets",
+        resource_type="AWS::EC2::Subnet",
         roles=("operations", "workload"),
         zero="witnessed",
         records="Subnets",
@@ -65,6 +68,7 @@ NETWORK: tuple[Listing, ...] = (
     Listing(
         "ec2_security_group",
         "ec2:DescribeSecurityGroups",
+        resource_type="AWS::EC2::SecurityGroup",
         roles=("operations", "workload"),
         zero="witnessed",
         records="SecurityGroups",
@@ -83,6 +87,7 @@ NETWORK: tuple[Listing, ...] = (
     Listing(
         "ec2_flow_log",
         "ec2:DescribeFlowLogs",
+        resource_type="AWS::EC2::FlowLog",
         roles=("operations", "workload"),
         # Losing them in silence would make a finding of every VPC.
         zero="witnessed",
@@ -93,6 +98,7 @@ NETWORK: tuple[Listing, ...] = (
     Listing(
         "ec2_network_interface",
         "ec2:DescribeNetworkInterfaces",
+        resource_type="AWS::EC2::NetworkInterface",
         roles=("operations", "workload"),
         zero="witnessed",
         records="NetworkInterfaces",
@@ -102,6 +108,7 @@ NETWORK: tuple[Listing, ...] = (
     Listing(
         "ec2_address",
         "ec2:DescribeAddresses",
+        resource_type="AWS::EC2::EIP",
         roles=("operations", "workload"),
         # AWS answers all at once: there are no pages.
         zero="witnessed",
@@ -111,6 +118,7 @@ NETWORK: tuple[Listing, ...] = (
     Listing(
         "ec2_nat_gateway",
         "ec2:DescribeNatGateways",
+        resource_type="AWS::EC2::NatGateway",
         roles=("operations", "workload"),
         zero="witnessed",
         records="NatGateways",
@@ -126,6 +134,7 @@ STORAGE: tuple[Listing, ...] = (
     Listing(
         "ec2_volume",
         "ec2:DescribeVolumes",
+        resource_type="AWS::EC2::Volume",
         roles=("operations", "workload"),
         zero="witnessed",
         records="Volumes",
@@ -137,6 +146,7 @@ STORAGE: tuple[Listing, ...] = (
     Listing(
         "ec2_snapshot",
         "ec2:DescribeSnapshots",
+        resource_type="AWS::EC2::Snapshot",
         roles=("operations", "workload"),
         zero="witnessed",
         records="Snapshots",
@@ -148,6 +158,7 @@ STORAGE: tuple[Listing, ...] = (
     Listing(
         "ec2_image",
         "ec2:DescribeImages",
+        resource_type="AWS::EC2::Image",
         roles=("operations", "workload"),
         zero="witnessed",
         records="Images",

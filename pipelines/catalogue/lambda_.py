@@ -8,6 +8,7 @@ LISTINGS: tuple[Listing, ...] = (
     Listing(
         FUNCTION,
         "lambda:ListFunctions",
+        resource_type="AWS::Lambda::Function",
         roles=("workload",),
         zero="witnessed",
         records="Functions",

@@ -12,6 +12,7 @@ HUB = Family(
         Listing(
             "resource_group",
             "resource-groups:ListGroups",
+            resource_type="AWS::ResourceGroups::Group",
             roles=("operations",),
             zero="ordinary",
             records="GroupIdentifiers",

@@ -12,6 +12,7 @@ LISTINGS: tuple[Listing, ...] = (
     Listing(
         DATABASE,
         "rds:DescribeDBInstances",
+        resource_type="AWS::RDS::DBInstance",
         roles=("workload",),
         # The bill speaks for these four together, since what is left of a database costs too.
         zero="witnessed",
@@ -24,6 +25,7 @@ LISTINGS: tuple[Listing, ...] = (
     Listing(
         "rds_db_cluster",
         "rds:DescribeDBClusters",
+        resource_type="AWS::RDS::DBCluster",
         roles=("workload",),
         zero="witnessed",
         records="DBClusters",
@@ -35,6 +37,7 @@ LISTINGS: tuple[Listing, ...] = (
     Listing(
         "rds_db_snapshot",
         "rds:DescribeDBSnapshots",
+        resource_type="AWS::RDS::DBSnapshot",
         roles=("workload",),
         # Losing them in silence would hide what is left of deleted databases.
         zero="witnessed",
@@ -46,6 +49,7 @@ LISTINGS: tuple[Listing, ...] = (
     Listing(
         "rds_db_cluster_snapshot",
         "rds:DescribeDBClusterSnapshots",
+        resource_type="AWS::RDS::DBClusterSnapshot",
         roles=("workload",),
         zero="witnessed",
         records="DBClusterSnapshots",

@@ -8,6 +8,7 @@ LISTINGS: tuple[Listing, ...] = (
     Listing(
         BUCKET,
         "s3:ListBuckets",
+        resource_type="AWS::S3::Bucket",
         roles=("workload",),
         # Storage that is billed lies in a bucket.
         zero="witnessed",

@@ -38,9 +38,7 @@ def build(
     except duckdb.Error as error:
         # DuckDB's further lines advise to ignore errors, which would lose data.
         said = str(error).strip().splitlines()[0]
-        raise ModelError(
-            f"warehouse/{model.schema}/{model.name}.sql could not be built: {said} Nothing was changed."
-        ) from error
+        raise ModelError(f"{model.place} could not be built: {said} Nothing was changed.") from error
 
 
 def _build(store: Store, model: Model, logs: Sequence[Model], run_id: str, currency: str) -> int:
@@ -244,7 +242,7 @@ def _ensure_table(connection: duckdb.DuckDBPyConnection, model: Model, source: s
             connection.execute(f"alter table {model.quoted} add column {identifier(name)} {kind}")
         elif have[name] != kind:
             raise ModelError(
-                f"warehouse/{model.schema}/{model.name}.sql gives {name} as {kind}, but the table holds {have[name]}. "
+                f"{model.place} gives {name} as {kind}, but the table holds {have[name]}. "
                 "Nothing was changed. Cast it in the query, or write a migration."
             )
 

@@ -18,7 +18,7 @@ def open_versions(connection: duckdb.DuckDBPyConnection, model: Model) -> None:
     *subject, begin = model.key or ("",)
     if begin != VALID_FROM or not subject:
         raise ModelError(
-            f"warehouse/{model.schema}/{model.name}.sql is a history, and its key does not end with {VALID_FROM}. "
+            f"{model.place} is a history, and its key does not end with {VALID_FROM}. "
             f"Nothing was changed. Write what a version is of, then {VALID_FROM}."
         )
     same = " and ".join(f"t.{identifier(name)} = i.{identifier(name)}" for name in subject)

@@ -20,14 +20,16 @@ view         a view.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Literal, get_args
 
 import sqlglot
 
+from pipelines.catalogue.registry import listings
 from pipelines.errors import SqlFileError
+from pipelines.models import resource_union
 from pipelines.models.sql_files import Header, read_header, reads
 from pipelines.settings import WAREHOUSE_FOLDER
 from resources import release
@@ -56,7 +58,14 @@ class ModelError(SqlFileError):
 
 @dataclass(frozen=True)
 class Model:
-    """One SQL file: a relation and its documentation."""
+    """One SQL file: a relation and its documentation.
+
+    Attributes:
+        uses: the relations that its query reads.
+        listings: the listings that its query reads of the landing.
+        sources: every listing that it rests on, however far away.
+        place: where its query is written, for people.
+    """
 
     schema: str
     name: str
@@ -65,6 +74,7 @@ class Model:
     uses: frozenset[str] = frozenset()
     listings: tuple[str, ...] = ()
     sources: frozenset[str] = field(default_factory=frozenset)
+    place: str = ""
 
     @property
     def relation(self) -> str:
@@ -84,8 +94,7 @@ class Model:
             if kind == known:
                 return known  # type: ignore[no-any-return]  # get_args is untyped
         raise ModelError(
-            f"warehouse/{self.schema}/{self.name}.sql: materialized: {kind} is unknown; "
-            f"write one of {', '.join(get_args(Materialization))}."
+            f"{self.place}: materialized: {kind} is unknown; write one of {', '.join(get_args(Materialization))}."
         )
 
     @property
@@ -107,7 +116,7 @@ class Model:
     def columns(self) -> dict[str, str]:
         """The documentation of each column."""
         # Of a table that is not collected, an owner is a column: whom to ask.
-        reserved = ("key", "materialized", "logs", *(("owner",) if self.listings else ()))
+        reserved = ("key", "materialized", "logs", resource_union.ENTRY, *(("owner",) if self.listings else ()))
         named = {name: text for name, text in self.header.entries.items() if name not in reserved}
         return {**CELL_COLUMNS, **named}
 
@@ -125,6 +134,8 @@ def read_models(folder: Path = WAREHOUSE_FOLDER) -> dict[str, Model]:
     for schema in SCHEMAS:
         for path in sorted((folder / schema).glob("[!.]*.sql")):
             found[f"{schema}.{path.stem}"] = _read(path, schema)
+    if items := _items(found, is_whole=folder == WAREHOUSE_FOLDER):
+        found[items.relation] = items
     if not found:
         raise ModelError(f"{folder} holds no models in {', '.join(SCHEMAS)}. Nothing was loaded. Name another folder.")
     ordered: dict[str, Model] = {}
@@ -144,12 +155,32 @@ def read_models(folder: Path = WAREHOUSE_FOLDER) -> dict[str, Model]:
 
 
 def _read(path: Path, schema: str) -> Model:
-    sql = path.read_text(encoding="utf-8")
+    return _model(schema, path.stem, path.read_text(encoding="utf-8"), f"warehouse/{schema}/{path.name}")
+
+
+def _model(schema: str, name: str, sql: str, place: str) -> Model:
     try:
         found = reads(sql)
     except sqlglot.errors.SqlglotError as error:
-        raise ModelError(f"warehouse/{schema}/{path.name} does not parse: {error}") from error
-    return Model(schema, path.stem, sql, read_header(sql), found.relations, found.listings)
+        raise ModelError(f"{place} does not parse: {error}") from error
+    return Model(schema, name, sql, read_header(sql), found.relations, found.listings, place=place)
+
+
+def _items(models: Mapping[str, Model], *, is_whole: bool) -> Model | None:
+    """The union of all items, generated from the headers of the tables; None where no table has any."""
+    sql = resource_union.observed_resource(
+        [
+            resource_union.Table(model.name, model.header, model.listings)
+            for model in models.values()
+            if model.schema == "aws"
+        ],
+        {name: listing.resource_type for name, listing in listings().items() if listing.resource_type},
+        is_whole=is_whole,
+    )
+    if not sql:
+        return None
+    place = "the query that pipelines/models/resource_union.py makes of the headers of warehouse/aws"
+    return _model(resource_union.SCHEMA, resource_union.NAME, sql, place)
 
 
 def _with_sources(model: Model, earlier: Mapping[str, Model]) -> Model:
@@ -158,4 +189,4 @@ def _with_sources(model: Model, earlier: Mapping[str, Model]) -> Model:
     for name in model.uses:
         if name in earlier:
             sources |= earlier[name].sources
-    return Model(model.schema, model.name, model.sql, model.header, model.uses, model.listings, frozenset(sources))
+    return replace(model, sources=frozenset(sources))

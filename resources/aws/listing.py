@@ -102,6 +102,8 @@ class Listing:
         is_large: an answer does not fit into memory; asked one question at a time.
         each: asked once for each record of other listings.
         token: request and response field of the page token, where botocore knows no paginator.
+        resource_type: AWS's name of the type of what it lists, such as `AWS::EC2::Instance`, where that is a
+            configuration item.
         skip_codes: error codes that mean "not offered here", with the reason to record: the cell is `skipped`.
     """
 
@@ -129,6 +131,7 @@ class Listing:
     each: Each | None = None
     zero_of: Mapping[str, ZeroSense] = field(default_factory=lambda: MappingProxyType({}))
     token: tuple[str, str] | None = None
+    resource_type: str = ""
     skip_codes: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
     @property

@@ -1,5 +1,8 @@
 -- One row per Elastic IP address, associated or not.
 -- key: arn
+-- resource: id=allocation_id attributes=public_ip, association_id, instance_id, network_interface_id,
+--   network_interface_owner_id, private_ip_address, service_managed, public_ipv4_pool,
+--   network_border_group, domain
 -- arn: Amazon Resource Name, built from account, region and allocation, since EC2 returns none.
 -- account_id: The AWS account that was allocated the address: 12 digits, text because some begin with 0.
 -- region: AWS region.

@@ -1,6 +1,8 @@
 -- One row per flow log: of a VPC, a subnet, a network interface or a transit gateway. AWS shows it to the account that
 -- made it alone.
 -- key: arn
+-- resource: id=flow_log_id state=state created=created_at attributes=target_id, traffic_type,
+--   delivery_status, destination_type, destination
 -- arn: Amazon Resource Name, built from account, region and id, since EC2 returns none.
 -- account_id: The AWS account that made the flow log: 12 digits, text because some begin with 0.
 -- region: AWS region.

@@ -1,5 +1,8 @@
 -- One row per machine image (AMI) that the account owns, disabled ones included; public and shared ones are not asked for.
 -- key: arn
+-- resource: id=image_id state=state created=created_at gone=deregistered attributes=description,
+--   state_reason, is_public, platform, platform_details, architecture, root_device_type, root_device_name,
+--   snapshot_ids, source_instance_id, source_image_id, deprecated_at, last_launched_at
 -- arn: Amazon Resource Name, built from owner, region and id, since EC2 returns none.
 -- account_id: The AWS account that owns the image: 12 digits, text because some begin with 0.
 -- region: AWS region.

@@ -1,5 +1,8 @@
 -- One row per EC2 instance, terminated ones included for as long as AWS lists them.
 -- key: arn
+-- resource: id=instance_id state=state created=launched_at zone=availability_zone gone=terminated
+--   attributes=instance_type, image_id, vpc_id, subnet_id, private_ip_address, public_ip_address,
+--   platform_details, architecture, lifecycle, volume_ids, security_group_ids
 -- arn: Amazon Resource Name, built from owner, region and id, since EC2 returns none.
 -- account_id: The AWS account that owns the instance: 12 digits, text because some begin with 0.
 -- region: AWS region.

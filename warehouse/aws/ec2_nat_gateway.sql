@@ -1,5 +1,8 @@
 -- One row per NAT gateway, deleted ones included for as long as AWS lists them (about an hour).
 -- key: arn
+-- resource: id=nat_gateway_id state=state created=created_at gone=deleted, failed attributes=failure_code,
+--   failure_message, connectivity_type, availability_mode, vpc_id, subnet_id, addresses, allocation_ids,
+--   network_interface_ids, deleted_at
 -- arn: Amazon Resource Name, built from account, region and id, since EC2 returns none.
 -- account_id: The AWS account that has the gateway: 12 digits, text because some begin with 0.
 -- region: AWS region.

@@ -1,6 +1,9 @@
 -- One row per network interface: of instances, load balancers, endpoints, functions, databases. The owner of a shared
 -- VPC sees the interfaces of other accounts in it too: each stands here once, under its own account.
 -- key: arn
+-- resource: id=network_interface_id state=state zone=availability_zone attributes=vpc_id, subnet_id,
+--   interface_type, description, private_ip_address, public_ip_address, security_group_ids, instance_id,
+--   is_requester_managed
 -- owner: account_id
 -- arn: Amazon Resource Name, built from owner, region and id, since EC2 returns none.
 -- account_id: The AWS account that owns the interface: 12 digits, text because some begin with 0.

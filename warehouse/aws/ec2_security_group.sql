@@ -1,6 +1,7 @@
 -- One row per security group, the default group of each VPC included. What other accounts see of it, they list too: it
 -- stands here once, under its owner. Its rules are aws.ec2_security_group_rule.
 -- key: arn
+-- resource: id=security_group_id attributes=vpc_id, description, is_default
 -- owner: account_id
 -- arn: Amazon Resource Name, built from owner, region and id.
 -- account_id: The AWS account that owns the group: 12 digits, text because some begin with 0.

@@ -1,5 +1,8 @@
 -- One row per EBS snapshot that the account owns; those that others share with it or with everybody are not asked for.
 -- key: arn
+-- resource: id=snapshot_id state=state created=started_at attributes=volume_id, volume_size_gb,
+--   full_snapshot_size_bytes, state_message, progress_pct, storage_tier, is_encrypted, kms_key_id,
+--   description, started_at, completed_at, restore_expires_at
 -- arn: Amazon Resource Name, built from owner, region and id, since EC2 returns none.
 -- account_id: The AWS account that owns the snapshot: 12 digits, text because some begin with 0.
 -- region: AWS region.

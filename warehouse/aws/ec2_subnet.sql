@@ -1,6 +1,8 @@
 -- One row per subnet. A subnet that is shared with other accounts is listed there too: it stands here once, under its
 -- owner.
 -- key: arn
+-- resource: id=subnet_id state=state zone=availability_zone attributes=vpc_id, cidr_block, is_default,
+--   has_public_ip_on_launch
 -- owner: account_id
 -- arn: Amazon Resource Name, built from owner, region and id.
 -- account_id: The AWS account that owns the subnet: 12 digits, text because some begin with 0.

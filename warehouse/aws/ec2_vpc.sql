@@ -1,6 +1,7 @@
 -- One row per VPC, the default VPCs of each region included. A VPC of which subnets are shared with other accounts is
 -- listed there too: it stands here once, under its owner.
 -- key: arn
+-- resource: id=vpc_id state=state attributes=cidr_block, cidr_blocks, ipv6_cidr_blocks, is_default
 -- owner: account_id
 -- arn: Amazon Resource Name, built from owner, region and id, since EC2 returns none.
 -- account_id: The AWS account that owns the VPC: 12 digits, text because some begin with 0.

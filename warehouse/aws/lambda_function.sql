@@ -2,6 +2,8 @@
 -- never read, since they hold secrets.
 -- materialized: table
 -- key: arn
+-- resource: id=name attributes=package_type, runtime, architectures, role_arn, memory_mb, timeout_seconds,
+--   code_size_bytes, layer_arns, code_sha256, vpc_id, subnet_ids, security_group_ids
 -- arn: Amazon Resource Name, without a version.
 -- account_id: The AWS account that owns it: 12 digits, text because some begin with 0.
 -- region: AWS region.

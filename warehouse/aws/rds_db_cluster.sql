@@ -1,6 +1,9 @@
 -- One row per DB cluster: of Aurora and RDS Multi-AZ, and of DocumentDB and Neptune, which answer the same call. Its VPC
 -- is that of its members.
 -- key: arn
+-- resource: id=resource_id state=status created=created_at attributes=engine, engine_version, engine_mode,
+--   is_multi_az, is_encrypted, has_deletion_protection, backup_retention_days, endpoint_address,
+--   db_subnet_group, security_group_ids, member_names
 -- arn: Amazon Resource Name.
 -- account_id: The AWS account that owns it: 12 digits, text because some begin with 0.
 -- region: AWS region.

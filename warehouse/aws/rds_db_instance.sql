@@ -1,5 +1,9 @@
 -- One row per DB instance: of Amazon RDS and Aurora, and of DocumentDB and Neptune, which answer the same call.
 -- key: arn
+-- resource: id=resource_id state=status created=created_at zone=availability_zone attributes=engine,
+--   engine_version, instance_class, allocated_storage_gb, storage_type, is_multi_az, is_encrypted,
+--   is_publicly_accessible, has_deletion_protection, backup_retention_days, endpoint_address,
+--   db_subnet_group, vpc_id, subnet_ids, security_group_ids, cluster_name
 -- arn: Amazon Resource Name.
 -- account_id: The AWS account that owns it: 12 digits, text because some begin with 0.
 -- region: AWS region.

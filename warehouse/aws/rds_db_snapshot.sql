@@ -1,5 +1,8 @@
 -- One row per snapshot of a DB instance or DB cluster that the account itself owns: none that others share with it.
 -- key: arn
+-- resource: id=name state=status created=created_at zone=availability_zone without=snapshot_type:automated
+--   attributes=snapshot_type, source_name, source_resource_id, engine, engine_version,
+--   allocated_storage_gb, is_encrypted, vpc_id
 -- arn: Amazon Resource Name.
 -- account_id: The AWS account that owns it: 12 digits, text because some begin with 0.
 -- region: AWS region.
@@ -106,4 +109,5 @@ select
         list_transform(coalesce(tag_list, []), lambda tag: { 'k': tag."Key", 'v': tag."Value" })
     ) as tags,
     cell.*
+-- Automated ones come and go each night with their database: they are no items of their own (`without` above).
 from snapshot

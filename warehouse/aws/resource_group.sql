@@ -1,5 +1,6 @@
 -- One row per resource group of the operations account. What it holds is aws.resource_group_member.
 -- key: arn
+-- resource: id=name attributes=description, query_type
 -- arn: ARN of the group.
 -- account_id: The AWS account of the group, 12 digits, text because some begin with 0.
 -- region: AWS region.

@@ -1,6 +1,7 @@
 -- One row per S3 bucket, in the region that it lies in, whatever region was asked.
 -- materialized: table
 -- key: arn
+-- resource: id=name created=created_at attributes=has_objects
 -- arn: Amazon Resource Name, built from the name, since S3 returns none.
 -- account_id: The AWS account that owns it: 12 digits, text because some begin with 0.
 -- region: AWS region of the bucket.
