@@ -200,47 +200,22 @@ def frozen(
 
 SILENT = "silent-zero"
 
-REGIONAL = (
-    "ec2_address",
-    "ec2_flow_log",
-    "ec2_image",
-    "ec2_instance",
-    "ec2_nat_gateway",
-    "ec2_network_interface",
-    "ec2_security_group",
-    "ec2_security_group_rule",
-    "ec2_snapshot",
-    "ec2_subnet",
-    "ec2_volume",
-    "ec2_vpc",
-    "lambda_function",
-    "rds_db_cluster",
-    "rds_db_cluster_snapshot",
-    "rds_db_instance",
-    "rds_db_snapshot",
+REGIONAL = tuple(
+    sorted(
+        name
+        for name, listing in listings().items()
+        if "workload" in listing.roles and listing.scope == "regional" and listing.each is None
+    )
 )
 """Listings that a workload account is asked for in each region."""
 
 ZEROS: Mapping[str, tuple[str, ...]] = {
     "management": ("organizations_account_parent", "organizations_account_tag", "organizations_organizational_unit"),
     "operations": ("config_aggregator", "ec2_image", "ec2_snapshot", "resource_group", "resource_group_member"),
-    "workload": tuple(
-        name for name in REGIONAL if not name.startswith(("ec2_security_group", "ec2_subnet", "ec2_vpc"))
-    ),
 }
 """Listings of which some cells are empty in truth, by role; of the management's, those that come before policies."""
 
-OWNED = (
-    "ec2_image",
-    "ec2_instance",
-    "ec2_snapshot",
-    "ec2_volume",
-    "lambda_function",
-    "rds_db_cluster",
-    "rds_db_cluster_snapshot",
-    "rds_db_instance",
-    "rds_db_snapshot",
-)
+OWNED = tuple(name for name in REGIONAL if listings()[name].owner is not None)
 """Listings of the workload accounts whose records name their account."""
 
 ALONE: tuple[Lie, ...] = (

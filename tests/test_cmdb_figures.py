@@ -255,7 +255,7 @@ def test_every_figure_of_health_can_fall_and_what_is_unknown_counts_on_no_side(h
     relate(home, "i-1", "attached_to", "i-2")
     relate(home, "i-1", "attached_to", "i-6")
     relate(home, "i-1", "attached_to", "nowhere")
-    relate(home, "i-1", "hosted_on", "arn:aws:rds:x:1:subgrp:g", to_resource_type="AWS::RDS::DBSubnetGroup")
+    relate(home, "i-1", "hosted_on", "arn:aws:new:x:1:group:g", to_resource_type="AWS::New::Group")
     relate(home, "i-1", "attached_to", "elsewhere", ended_at="2026-11-25T14:00:00Z")
     found = health(home)
     assert found["completeness"] == ("75.00", 1, 4, 1)

@@ -195,7 +195,7 @@ def recorded(name: str, **other: Any) -> Row:
         ),
         (
             Given("ec2_vpc", [{"OwnerId": WORKLOAD, "VpcId": "vpc-1"}]),
-            recorded("vpc-2", resourceType="AWS::EC2::RouteTable"),
+            recorded("vpc-2", resourceType="AWS::EC2::NobodysThing"),
             [],
         ),
         (Given("ec2_vpc", outcome="denied"), recorded("vpc-2"), []),

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import pytest
 import sqlglot
-from given import FIRST_NIGHT, MANAGEMENT, WORKLOAD, Given, House, cases, hours, house
+from given import CASES, FIRST_NIGHT, MANAGEMENT, WORKLOAD, Given, House, cases, hours, house
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from sqlglot import exp
@@ -32,68 +32,8 @@ if TYPE_CHECKING:
     from resources.store.store import Store
 
 MODELS = read_models()
-RESERVED = {"key", "materialized", "logs", "owner"}
-WITH_CASES = [
-    "stage.organizations_account",
-    "stage.organizations_root",
-    "stage.organizations_organizational_unit",
-    "stage.organizations_account_parent",
-    "stage.organizations_account_tag",
-    "stage.organizations_root_policy_type",
-    "stage.organizations_policy",
-    "stage.organizations_policy_content",
-    "stage.organizations_policy_target",
-    "stage.organizations_delegated_administrator",
-    "stage.organizations_delegated_service",
-    "org.organizational_unit",
-    "org.account",
-    "org.root",
-    "org.policy",
-    "org.policy_target",
-    "org.account_policy",
-    "org.enabled_service",
-    "org.delegated_administrator",
-    "org.delegation_policy",
-    "aws.ec2_instance",
-    "aws.ec2_vpc",
-    "aws.ec2_subnet",
-    "aws.ec2_security_group",
-    "aws.ec2_security_group_rule",
-    "aws.ec2_flow_log",
-    "aws.ec2_network_interface",
-    "aws.rds_db_instance",
-    "aws.rds_db_cluster",
-    "aws.rds_db_snapshot",
-    "stage.s3_bucket",
-    "stage.s3_bucket_tag",
-    "stage.s3_bucket_content",
-    "stage.cloudwatch_metric_asked",
-    "aws.s3_bucket",
-    "stage.lambda_function",
-    "stage.lambda_function_tag",
-    "aws.lambda_function",
-    "aws.ec2_volume",
-    "aws.ec2_snapshot",
-    "aws.ec2_image",
-    "aws.ec2_address",
-    "aws.ec2_nat_gateway",
-    "stage.resource_group_query",
-    "stage.resource_group_tag",
-    "aws.resource_group",
-    "aws.resource_group_member",
-    "aws.tagged_resource",
-    "aws.config_aggregator",
-    "aws.config_resource",
-    "aws.cloudwatch_metric_daily",
-    "cost.daily",
-    "stage.cost_monthly",
-    "cost.tag_service_daily",
-    "stage.budget",
-    "cost.budget",
-    "cost.budget_alert",
-    "stage.cost_allocation_tag",
-    "stage.cost_resource_daily",
-]
+RESERVED = {"key", "materialized", "logs", "owner", "resource"}
+WITH_CASES = sorted(path.stem for path in CASES.glob("*.json"))
 
 every_model = pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
 

@@ -17,6 +17,7 @@ from typing import Any
 
 import duckdb
 import pytest
+from derived import HUB_AND_WORKLOADS, IN_EVERY_ACCOUNT, INVENTORIED, OF_WORKLOADS
 from nights import DATABASE, Witness, cmdb, copy_of, night_environment, query, run_night
 
 from pipelines.collection import cost_slices
@@ -54,18 +55,7 @@ PUBLIC = {
     "org.delegated_administrator": ("account_id", "service_principal"),
     "org.delegation_policy": ("policy_id",),
     "org.governance_kpi": ("as_of_date", "kpi"),
-    "aws.ec2_instance": ("arn",),
-    "aws.ec2_vpc": ("arn",),
-    "aws.ec2_subnet": ("arn",),
-    "aws.ec2_security_group": ("arn",),
-    "aws.ec2_security_group_rule": ("arn",),
-    "aws.ec2_flow_log": ("arn",),
-    "aws.ec2_network_interface": ("arn",),
-    "aws.ec2_volume": ("arn",),
-    "aws.ec2_snapshot": ("arn",),
-    "aws.ec2_image": ("arn",),
-    "aws.ec2_address": ("arn",),
-    "aws.ec2_nat_gateway": ("arn",),
+    **{f"aws.{name}": ("arn",) for name, listing in INVENTORIED.items() if listing.roles == HUB_AND_WORKLOADS},
     "cmdb.resource": ("arn",),
     "cmdb.resource_version": ("arn", "valid_from"),
     "cmdb.relationship": ("from_arn", "relation", "to_arn"),
@@ -303,30 +293,6 @@ def test_the_bill_equals_the_ledger_to_the_last_digit(
 def months(since: dt.date, today: dt.date) -> list[str]:
     return sorted({f"{since + dt.timedelta(days=n):%Y-%m}" for n in range((today - since).days)})
 
-
-IN_EVERY_ACCOUNT = {
-    "ec2_instance": "instances",
-    "ec2_vpc": "vpcs",
-    "ec2_subnet": "subnets",
-    "ec2_security_group": "security_groups",
-    "ec2_security_group_rule": "security_group_rules",
-    "ec2_flow_log": "flow_logs",
-    "ec2_volume": "volumes",
-    "ec2_snapshot": "snapshots",
-    "ec2_image": "images",
-    "ec2_address": "addresses",
-    "ec2_nat_gateway": "nat_gateways",
-}
-"""Listings that are asked of every account and region, and what the simulator's truth calls their records."""
-
-OF_WORKLOADS = {
-    "rds_db_instance": "db_instances",
-    "rds_db_cluster": "db_clusters",
-    "rds_db_snapshot": "db_snapshots",
-    "rds_db_cluster_snapshot": "db_snapshots",
-    "lambda_function": "functions",
-}
-"""The same that only workload profiles may ask."""
 
 IN_THE_HUB = {
     "resource_group": "resource_groups",

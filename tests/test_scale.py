@@ -19,6 +19,7 @@ import psutil
 import pytest
 import relations
 from conftest import policies, sign_in
+from derived import ITEMS
 from nights import REPOSITORY, night_environment, query, run_night
 from test_night import PUBLIC, everything, lasting
 
@@ -37,26 +38,6 @@ INSTANCES = 8
 
 KINDS = ("network", "storage", "addressing", "databases", "buckets", "functions", "hub")
 """The parts of the truth that hold configuration items, beside the instances."""
-
-ITEMS = {
-    "instances": "AWS::EC2::Instance",
-    "vpcs": "AWS::EC2::VPC",
-    "subnets": "AWS::EC2::Subnet",
-    "security_groups": "AWS::EC2::SecurityGroup",
-    "network_interfaces": "AWS::EC2::NetworkInterface",
-    "flow_logs": "AWS::EC2::FlowLog",
-    "volumes": "AWS::EC2::Volume",
-    "snapshots": "AWS::EC2::Snapshot",
-    "images": "AWS::EC2::Image",
-    "addresses": "AWS::EC2::EIP",
-    "nat_gateways": "AWS::EC2::NatGateway",
-    "db_instances": "AWS::RDS::DBInstance",
-    "db_clusters": "AWS::RDS::DBCluster",
-    "db_snapshots": "AWS::RDS::DBSnapshot",
-    "buckets": "AWS::S3::Bucket",
-    "functions": "AWS::Lambda::Function",
-}
-"""The type of each part's items. A snapshot of a cluster has one of its own."""
 
 DERIVED = {"network_interface_ids", "referenced_by", "is_unused", "flow_log_ids"}
 """What the truth says of an item because of another one."""

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import duckdb
 
+from pipelines.catalogue.registry import listings
 from pipelines.collection.landing import records_path
 from pipelines.models import fx_rates
 from pipelines.models.history import open_versions
@@ -77,6 +78,8 @@ def fingerprint(model: Model) -> str:
 def _prepare(connection: duckdb.DuckDBPyConnection, store: Store, currency: str) -> None:
     connection.execute("set variable reporting_currency = $currency", {"currency": currency})
     connection.execute("set variable ref_folder = $folder", {"folder": str(WAREHOUSE_FOLDER / "ref")})
+    types = sorted({listing.resource_type for listing in listings().values() if listing.resource_type})
+    connection.execute("set variable resource_types = $types", {"types": types})
     connection.execute("set variable fx_rate_files = $files", {"files": [str(path) for path in fx_rates.files(store)]})
     for macro in MACROS:
         connection.execute(macro)

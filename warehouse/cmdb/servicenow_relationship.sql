@@ -1,6 +1,6 @@
 -- One row per relation between two rows of cmdb.servicenow_ci as ServiceNow takes it in: parent, type, child. Only relations
--- that hold, and only between items that are there: ServiceNow can take in no end that it does not know. Subnet groups are no
--- items, so a database is shown hosted on the VPC of its group.
+-- that hold, and only between items that are there: ServiceNow can take in no end that it does not know. Where a
+-- database's subnet group is no item, the database is shown hosted on the VPC of the group.
 -- materialized: view
 -- key: parent, type, child
 -- parent: correlation_id of the parent.
@@ -9,7 +9,13 @@
 -- relation: The relation of cmdb.relationship that it stands for.
 -- first_seen_at: When it was stated first, UTC.
 -- last_seen_at: When it was stated last, UTC.
-with held as (
+with there as (
+    select correlation_id
+    from cmdb.servicenow_ci
+    where install_status <> 'Retired'
+),
+
+held as (
     select
         relationship.from_arn,
         relationship.relation,
@@ -31,12 +37,7 @@ with held as (
         database.ended_at is null
         and subnet_group.ended_at is null
         and database.to_resource_type = 'AWS::RDS::DBSubnetGroup'
-),
-
-there as (
-    select correlation_id
-    from cmdb.servicenow_ci
-    where install_status <> 'Retired'
+        and database.to_arn not in (select known.correlation_id from there as known)
 )
 
 select
