@@ -1,5 +1,5 @@
 # Every target sets up .venv itself. Needs Python 3.11-3.13 and make (3.81 is enough).
-.PHONY: demo test test-large dev check docs screenshots lock bench bench-scale compare-rows focus-check setup-demo setup-test setup-node faults mutants
+.PHONY: demo test test-large dev check docs screenshots lock bench bench-scale compare-rows focus-check setup-demo setup-test setup-node faults mutants new-listing
 
 demo: setup-demo
 	.venv/bin/cmdb demo
@@ -32,6 +32,10 @@ docs: setup-test
 	.venv/bin/python -m tools.docs.contract
 	.venv/bin/python -m tools.docs.dictionary
 	.venv/bin/python -m tools.docs.questions
+
+# Drafts of the four places of a new type of resource: make new-listing NAME=ec2_route_table CALL=ec2:DescribeRouteTables
+new-listing: setup-test
+	@.venv/bin/python -m tools.new_listing "$(NAME)" "$(CALL)"
 
 # Pictures of report, UI and a refused run, with Debian's Chromium: two nights, a few minutes.
 screenshots: setup-test

@@ -29,6 +29,7 @@ from simulator.functions import Functions
 from simulator.governance import Governance
 from simulator.hub import Hub
 from simulator.ledger import Ledger, decimal
+from simulator.listings import Listings
 from simulator.metrics import Metrics
 from simulator.organizations import PolicyApis
 from simulator.pages import DisabledTypes, OrgMode, PolicyState, Settings
@@ -181,6 +182,7 @@ class Simulation:
         self.lies: list[Lie] = []
         self.governance = Governance(self.world, enumeration("organizations", "PolicyType"), self.settings)
         self.access.governance = self.governance
+        self.listings = Listings(self.seeder.network, self.settings)
         storage, addressing = self.seeder.storage, self.seeder.addressing
         self.hub = Hub(self.seeder.network, self.settings, (storage, addressing))
         self.aggregation = Aggregation(self.seeder.network, self.settings)
@@ -198,6 +200,7 @@ class Simulation:
                 self.databases,
                 self.buckets,
                 self.functions,
+                self.listings,
                 storage,
                 addressing,
                 self.explorer,
@@ -428,6 +431,7 @@ class Simulation:
             "databases": self.databases.truth,
             "buckets": self.buckets.truth,
             "functions": self.functions.truth,
+            "listings": self.listings.truth,
         }
         wanted = data["parts"].split(",") if data.get("parts") else [*parts]
         if unknown := {*wanted} - {*parts}:

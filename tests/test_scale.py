@@ -36,7 +36,7 @@ REGIONS = ("ap-southeast-2", "eu-north-1", "us-east-1")
 INSTANCES = 8
 """For each account and region: two pages of five."""
 
-KINDS = ("network", "storage", "addressing", "databases", "buckets", "functions", "hub")
+KINDS = ("network", "storage", "addressing", "databases", "buckets", "functions", "listings", "hub")
 """The parts of the truth that hold configuration items, beside the instances."""
 
 DERIVED = {"network_interface_ids", "referenced_by", "is_unused", "flow_log_ids"}

@@ -1,0 +1,70 @@
+"""Types of resources that are no more than what is listed of them: one module a listing.
+
+A module has `CALL` (service and operation), `RESULT` (the member of the answer that holds the records), `TRUTH` (what
+the truth calls its rows), `rows(network, account_id, region)` and `shown(row)`, a row as AWS writes it. The modules
+are found here, so nothing else names them.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from functools import cache, partial
+from typing import Any, Protocol, cast
+
+from simulator.network import Network
+from simulator.pages import Handler, Output, Settings, bad_request
+from simulator.wire import Call
+
+Row = dict[str, Any]
+
+
+class Listed(Protocol):
+    """What a module of this package has."""
+
+    CALL: tuple[str, str]
+    RESULT: str
+    TRUTH: str
+
+    def rows(self, network: Network, account_id: str, region: str) -> list[Row]:
+        """What lies in an account and region, as the truth has it: arn, account_id, region, tags, and its own."""
+
+    def shown(self, row: Row) -> Output:
+        """A row as AWS writes it."""
+
+
+@cache
+def listed() -> tuple[Listed, ...]:
+    """Every module of this package."""
+    names = sorted(found.name for found in pkgutil.iter_modules(__path__))
+    return tuple(cast(Listed, importlib.import_module(f"{__name__}.{name}")) for name in names)
+
+
+class Listings:
+    """The handlers of all of them, and their truth."""
+
+    def __init__(self, network: Network, settings: Settings) -> None:
+        self._network, self._settings = network, settings
+        self.handlers: dict[tuple[str, str], Handler] = {one.CALL: partial(self._describe, one) for one in listed()}
+
+    def _describe(self, one: Listed, call: Call) -> Output:
+        asked = {name for name, value in call.parameters.items() if value}
+        if unknown := asked - {"MaxResults", "NextToken", "MaxRecords", "Marker"}:
+            raise bad_request(
+                "InvalidParameterValue", f"the simulated {call.operation} knows no {', '.join(sorted(unknown))}"
+            )
+        rows = one.rows(self._network, call.account_id, call.region)
+        return self._settings.page(call, one.RESULT, rows, one.shown)
+
+    def truth(self) -> dict[str, Any]:
+        """Everything, one list for each type of resource, as JSON data."""
+        world = self._network.world
+        return {
+            one.TRUTH: [
+                row
+                for account_id, account in world.accounts.items()
+                for region in (world.regions if account.left_on is None else ())
+                for row in one.rows(self._network, account_id, region)
+            ]
+            for one in listed()
+        }
