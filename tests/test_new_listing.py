@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.models.model import CELL_COLUMNS
 from pipelines.models.resource_union import Table, observed_resource
 from pipelines.models.sql_files import read_header, reads
 from pipelines.settings import REPOSITORY
@@ -56,7 +57,7 @@ def test_the_four_places_are_drafted(
     (case,) = json.loads(after[made[2]])
     assert [given["listing"] for given in case["given"]] == [name]
     named = set(table.header.entries) - {"key", "owner", "resource"}
-    assert case["expect"][0].keys() == named
+    assert case["expect"][0].keys() == named | CELL_COLUMNS.keys()
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ TYPES: Mapping[str, tuple[str, Any, Any]] = {
     "float": ("DOUBLE", 0.5, 0.5),
     "double": ("DOUBLE", 0.5, 0.5),
     "boolean": ("BOOLEAN", True, True),
-    "timestamp": ("TIMESTAMPTZ", "2026-11-20T09:30:00+13:00", "2026-11-19T20:30:00+00:00"),
+    "timestamp": ("TIMESTAMPTZ", "2026-11-20T09:30:00+13:00", "2026-11-19T20:30:00Z"),
 }
 """Of each plain type of botocore: DuckDB's, a value as AWS gives it, and the same as the table has it."""
 
@@ -288,6 +288,13 @@ def case(known: Known) -> str:
         **{field.column: field.expected for field in known.fields},
         "name": "main" if known.tags else record[known.identifier],
         "tags": {"Name": "main"} if known.tags else None,
+        "run_id": "night-1",
+        "role": "workload",
+        "caller_account_id": ACCOUNT,
+        "cell_region": REGION,
+        "collected_at": "2026-11-24T14:00:00Z",
+        "is_stale": False,
+        "listing": known.name,
     }
     given = [{"listing": known.name, "records": [record]}]
     cases = [{"name": f"{DRAFT}: every field has its column", "given": given, "expect": [expected]}]
