@@ -125,6 +125,17 @@ NETWORK: tuple[Listing, ...] = (
         key=("NatGatewayId",),
         parameters=WHOLE_PAGES,
     ),
+    Listing(
+        "ec2_route_table",
+        "ec2:DescribeRouteTables",
+        resource_type="AWS::EC2::RouteTable",
+        roles=("operations", "workload"),
+        # Every VPC has one: losing them in silence would retire all.
+        zero="witnessed",
+        records="RouteTables",
+        key=("RouteTableId",),
+        parameters=WHOLE_PAGES,
+    ),
 )
 
 # What the bill calls EC2 - Other is volumes, snapshots, gateways, addresses and traffic in one: it bears no witness to
