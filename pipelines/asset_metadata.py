@@ -14,8 +14,8 @@ import dagster as dg
 from pipelines.catalogue.registry import listings
 from pipelines.models.build import fingerprint
 from pipelines.models.model import Model
-from pipelines.settings import REPOSITORY, WAREHOUSE_FOLDER
-from resources.installation import IS_CHECKOUT, code_version
+from pipelines.settings import REPOSITORY
+from resources.installation import IS_CHECKOUT, PRODUCT_FOLDER, code_version
 
 # Dagster warns of code references and virtual assets, which it may still change, once for each asset and each time it
 # copies one. Its release is pinned, and tests hold what we use of them.
@@ -115,13 +115,12 @@ def with_facts(spec: dg.AssetSpec, models: Mapping[str, Model], docs_url: str) -
 
 
 def source_of(model: Model, docs_url: str) -> dg.CodeReferencesMetadataValue:
-    """The SQL file of a model: in the checkout or the installation, and where people read it, if anywhere."""
-    file = f"{model.schema}/{model.name}.sql"
+    """The file of a model's query: in the checkout or the installation, and where people read it, if anywhere."""
     references: list[dg.LocalFileCodeReference | dg.UrlCodeReference] = [
-        dg.LocalFileCodeReference(file_path=str(WAREHOUSE_FOLDER / file), label=f"warehouse/{file}")
+        dg.LocalFileCodeReference(file_path=str(PRODUCT_FOLDER / model.place), label=model.place)
     ]
     if docs_url:
-        references.append(dg.UrlCodeReference(url=f"{docs_url.rstrip('/')}/warehouse/{file}"))
+        references.append(dg.UrlCodeReference(url=f"{docs_url.rstrip('/')}/{model.place}"))
     return dg.CodeReferencesMetadataValue(code_references=references)
 
 

@@ -64,7 +64,7 @@ class Model:
         uses: the relations that its query reads.
         listings: the listings that its query reads of the landing.
         sources: every listing that it rests on, however far away.
-        place: where its query is written, for people.
+        place: the file that its query is written in, or made by, below the product's folder.
     """
 
     schema: str
@@ -179,8 +179,7 @@ def _items(models: Mapping[str, Model], *, is_whole: bool) -> Model | None:
     )
     if not sql:
         return None
-    place = "the query that pipelines/models/resource_union.py makes of the headers of warehouse/aws"
-    return _model(resource_union.SCHEMA, resource_union.NAME, sql, place)
+    return _model(resource_union.SCHEMA, resource_union.NAME, sql, "pipelines/models/resource_union.py")
 
 
 def _with_sources(model: Model, earlier: Mapping[str, Model]) -> Model:
