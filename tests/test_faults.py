@@ -16,6 +16,7 @@ from nights import REPOSITORY, apart
 from faults import broken_nights, held, kit, lies, streams
 from faults.ground import Ended, NotHere, Row, Tables, difference
 from faults.report import NEVER, Part, Shown, dates, kept, renewed
+from resources.aws import client, retry, sessions
 from resources.store.process import FAULT_POINTS, UnknownFaultPoint, fault_point, hook_at
 
 FEW = """
@@ -90,6 +91,22 @@ found = [run(pieces, Path(sys.argv[1]) / "now", time.monotonic() + 60),
          run([pieces[0], piece("does not end", endless)], Path(sys.argv[1]) / "long", time.monotonic() + 2, 1)]
 print(json.dumps([[asdict(case) for cases in run for case in cases] for run in found]))
 """
+
+
+def test_a_preparation_of_a_name_that_no_module_has_fails() -> None:
+    with pytest.raises(AttributeError, match="NO_SUCH_SECONDS"):
+        lies.replace(sessions, "NO_SUCH_SECONDS", 4)
+
+
+def test_the_preparations_reach_what_the_client_is_made_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sessions, "READ_SECONDS", sessions.READ_SECONDS)
+    monkeypatch.setattr(client, "Retry", retry.Retry)
+    made: list[object] = []
+    monkeypatch.setattr(client, "RetryingSender", lambda patience, *_: made.append(patience))
+    lies.impatient()
+    lies.soon_tired()
+    client.Reach("workload", home_region="us-east-1")
+    assert (sessions.READ_SECONDS, made) == (4, [retry.Retry(seconds=10.0)])
 
 
 def test_ten_kills_lose_nothing(tmp_path: Path) -> None:

@@ -88,7 +88,7 @@ FAILURES = (BotoCoreError, ClientError, ResponseParserError, MfaNeeded, RuntimeE
 
 
 @dataclass(frozen=True)
-class _Explanation:
+class Explanation:
     """What is said of some exceptions.
 
     Attributes:
@@ -105,59 +105,59 @@ class _Explanation:
     lacking: str = ""
 
 
-_EXPLANATIONS = (
-    _Explanation((UnauthorizedSSOTokenError,), "The sign-in of profile {profile} has expired.", "expired", "{renew}"),
-    _Explanation(
+EXPLANATIONS = (
+    Explanation((UnauthorizedSSOTokenError,), "The sign-in of profile {profile} has expired.", "expired", "{renew}"),
+    Explanation(
         (SSOError, TokenRetrievalError, LoginError),
         "The sign-in of profile {profile} has expired or was never made.",
         "expired",
         "{renew}",
     ),
-    _Explanation(
+    Explanation(
         (MfaNeeded,),
         "Profile {profile} wants an MFA code, which nobody is there to type.",
         "no_credentials",
         "Use SSO, or a role without mfa_serial, for unattended work.",
     ),
-    _Explanation(
+    Explanation(
         (MissingDependencyException,),
         "Profile {profile} uses `aws login`, which this Python environment cannot read.",
         "failed",
         "Install botocore[crt], or use an SSO profile.",
     ),
-    _Explanation(
+    Explanation(
         (PartialCredentialsError, InvalidConfigError, InfiniteLoopConfigError),
         "Profile {profile} is not complete: {error}",
         "no_credentials",
         "Mend it in {config_file}.",
     ),
-    _Explanation(
+    Explanation(
         (SSLError,),
         "The TLS certificate of the endpoint of profile {profile} is not trusted.",
         "wrong_endpoint",
         "Check endpoint_url, or set ca_bundle in the profile (AWS_CA_BUNDLE) to your proxy's CA.",
     ),
-    _Explanation(
+    Explanation(
         (ConnectionError, HTTPClientError),
         "AWS cannot be reached with profile {profile}: {network}.",
         "unreachable",
         "Check the network, HTTPS_PROXY, and endpoint_url of the profile.",
     ),
-    _Explanation(
+    Explanation(
         (CredentialRetrievalError,),
         "The credential_source of profile {profile} has no credentials.",
         "no_credentials",
         "Run this where that source exists, or give the profile a source_profile.",
         lacking="credential_process",
     ),
-    _Explanation(
+    Explanation(
         (CredentialRetrievalError, OSError, ValueError, TypeError, AttributeError, RecursionError),
         "The credential_process of profile {profile} failed ({kind}).",
         "failed",
         "Run it by hand: `aws configure get credential_process --profile {source}` shows it.",
     ),
-    _Explanation((RuntimeError,), "The credentials of profile {profile} came expired.", "expired", "{renew}"),
-    _Explanation(
+    Explanation((RuntimeError,), "The credentials of profile {profile} came expired.", "expired", "{renew}"),
+    Explanation(
         (BaseException,),
         "The credentials of profile {profile} cannot be had: {kind}.",
         "failed",
@@ -185,7 +185,7 @@ def explained(error: BaseException, profile: str, role: Role, config: AwsConfig)
     settings = config.chain_settings(profile)
     found = next(
         entry
-        for entry in _EXPLANATIONS
+        for entry in EXPLANATIONS
         if isinstance(error, entry.of) and not (entry.lacking and entry.lacking in settings)
     )
     kind = type(error).__name__
