@@ -452,7 +452,7 @@ def test_what_breaks_off_leaves_both_files_as_they_were(
         if count == 2:
             raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("pipelines.cli.servicenow.os.fsync", full)
+    monkeypatch.setattr("resources.store.files.os.fsync", full)
     done = cmdb_here(environment, "export", "servicenow", str(folder))
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1 and "No space left on device. Nothing was exported." in done.stderr
