@@ -13,7 +13,7 @@ from scripted_aws import Call, Reply, ScriptedAws, as_json, json_error, scripted
 
 from pipelines.catalogue.registry import listings
 from pipelines.settings import read_settings
-from pipelines.trust.gate import cell_states
+from pipelines.trust.gate import by_listing
 from pipelines.trust.listing_rule import listing_verdict
 from pipelines.trust.publish_rules import freshness_verdict
 from resources.audit.coverage import coverage
@@ -118,7 +118,7 @@ def collect(home: House, run_id: str, *asked: Listing) -> dict[str, tuple[str, s
 def verdict(home: House, listing: Listing) -> bool:
     """Whether publishing accepts a listing: models may be built from it, and it is fresh."""
     with home.store.read() as connection:
-        cells = cell_states(coverage(connection, [listing.name])).get(listing.name, [])
+        cells = by_listing(coverage(connection, [listing.name])).get(listing.name, [])
     settings = read_settings({})
     may_build = not listing_verdict(listing.name, cells, settings.untrusted_tolerance).blocks
     now = max((cell.ended_at for cell in cells), default=FIRST_NIGHT)

@@ -14,9 +14,9 @@ import duckdb
 import pytest
 
 from resources.audit import runs
-from resources.audit.cells import CELL_COLUMNS, LONGEST_LINE, Cell, cell_line, load_cells, renew_coverage
+from resources.audit.cells import CELL_COLUMNS, LONGEST_LINE, Cell, NewestCell, cell_line, load_cells, renew_coverage
 from resources.audit.checks import PREFLIGHT_SCOPE, newest_preflight, record_check, record_facts
-from resources.audit.coverage import COVERAGE_COLUMNS, EVERY_ACCOUNT, NO_ACCOUNT, Accounts, Standing, coverage, standing
+from resources.audit.coverage import EVERY_ACCOUNT, NO_ACCOUNT, Accounts, Standing, coverage, standing
 from resources.audit.identities import identities_checked_at, record_callers
 from resources.audit.runs import (
     begin_run,
@@ -38,16 +38,16 @@ RUN = "run-1"
 AT = datetime(2026, 11, 25, 3, 30, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 CELL = Cell(
-    RUN,
-    "workload",
-    "012345678901",
-    "eu-west-1",
-    "ec2_instance",
-    "found",
-    True,
-    "witnessed",
-    AT,
-    AT + HOUR,
+    run_id=RUN,
+    role="workload",
+    account_id="012345678901",
+    region="eu-west-1",
+    listing="ec2_instance",
+    outcome="found",
+    is_trusted=True,
+    zero_sense="witnessed",
+    started_at=AT,
+    ended_at=AT + HOUR,
     record_count=7,
 )
 
@@ -365,7 +365,22 @@ def test_a_cell_is_kept_whole(audit: duckdb.DuckDBPyConnection, tmp_path: Path) 
 
 
 def test_a_cell_that_was_only_begun_has_nothing_to_say(audit: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
-    land(audit, tmp_path, Cell(RUN, "workload", "1", "r", "l", "skipped", False, "ordinary", AT, AT))
+    land(
+        audit,
+        tmp_path,
+        Cell(
+            role="workload",
+            account_id="1",
+            region="r",
+            listing="l",
+            outcome="skipped",
+            is_trusted=False,
+            run_id=RUN,
+            ended_at=AT,
+            started_at=AT,
+            zero_sense="ordinary",
+        ),
+    )
     (found,) = rows(audit, "select * from audit.collection")
     counted = {name: value for name, value in found.items() if name.endswith("_count")}
     assert counted == {name: int(name == "attempt_count") for name in counted}
@@ -409,8 +424,31 @@ def test_accounts_reach_from_one_to_before_another() -> None:
     assert "000000000000" not in NO_ACCOUNT
 
 
-def keys(found: list[dict[str, Any]]) -> list[tuple[str, str, str]]:
-    return [(row["account_id"], row["region"], row["listing"]) for row in found]
+def keys(found: list[NewestCell]) -> list[tuple[str, str, str]]:
+    return [cell.key[1:] for cell in found]
+
+
+def test_a_cell_names_its_key_and_its_listing_and_says_why_it_came_to_what_it_did() -> None:
+    cell = replace(CELL, listing="cost_daily:2026-11", outcome="denied", skip_reason="a reason")
+    assert (cell.key, cell.name) == (("workload", "012345678901", "eu-west-1", "cost_daily:2026-11"), "cost_daily")
+    assert (cell.key.name, cell.key.suffix, CELL.key.name, CELL.key.suffix) == (
+        "cost_daily",
+        "2026-11",
+        "ec2_instance",
+        "",
+    )
+    row = {"role": "workload", "account_id": "012345678901", "region": "eu-west-1", "listing": "cost_daily:2026-11"}
+    assert cell.as_row() == row | {"outcome": "denied", "why": "a reason"}
+    assert replace(cell, error_message="AWS's words").as_row()["why"] == "AWS's words"
+    assert CELL.as_row()["why"] == ""
+
+
+@pytest.mark.parametrize(("is_trusted", "previous", "count"), [(True, 3, 7), (False, 3, 3), (False, None, None)])
+def test_the_last_trusted_count_is_of_the_cell_itself_or_of_the_one_before(
+    is_trusted: bool, previous: int | None, count: int | None
+) -> None:
+    cell = NewestCell("workload", "1", "r", "l", "found", is_trusted, RUN, AT, record_count=7)
+    assert replace(cell, previous_record_count=previous).last_trusted_count == count
 
 
 def test_the_newest_cells_of_the_listings_that_are_asked_for_in_their_order(
@@ -429,24 +467,9 @@ def test_the_newest_cells_of_the_listings_that_are_asked_for_in_their_order(
     assert keys(found) == [
         (account, region, listing) for listing in ("a", "b", "b:x") for account in "23" for region in "rs"
     ]
-    assert set(COVERAGE_COLUMNS) == {
-        "role",
-        "account_id",
-        "region",
-        "listing",
-        "outcome",
-        "is_trusted",
-        "run_id",
-        "ended_at",
-        "error_code",
-        "error_message",
-        "skip_reason",
-        "record_count",
-        "last_trusted_at",
-        "previous_record_count",
-    }
-    assert all(tuple(row) == COVERAGE_COLUMNS for row in found)
-    assert {(row["run_id"], row["ended_at"]) for row in found} == {(RUN, AT + HOUR)}
+    assert {(cell.run_id, cell.ended_at) for cell in found} == {(RUN, AT + HOUR)}
+    state = ("workload", "2", "r", "a", "found", False, RUN, AT + HOUR, None, None, None, 7)
+    assert found[0] == NewestCell(*state, last_trusted_at=AT, previous_record_count=7)
     assert keys(coverage(audit, ["a"], accounts=Accounts("3"))) == [("3", "r", "a"), ("3", "s", "a")]
     assert keys(coverage(audit, ["a"], accounts=Accounts("2", "3"))) == [("2", "r", "a"), ("2", "s", "a")]
     assert keys(coverage(audit, ["a"], without_quiet=True)) == [("2", "r", "a"), ("2", "s", "a")]

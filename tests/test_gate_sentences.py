@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, cast
@@ -17,6 +17,7 @@ from pipelines.catalogue.names import ACCOUNT
 from pipelines.errors import SqlFileError
 from pipelines.settings import Settings
 from pipelines.trust import gate
+from resources.audit.cells import NewestCell
 from resources.audit.checks import record_facts
 from resources.audit.coverage import coverage
 from resources.audit.identities import record_callers
@@ -291,10 +292,10 @@ def test_a_gate_asks_once_and_holds_what_is_not_trusted(
     warehouse.night(RUN, [Given("ec2_volume", [{"VolumeId": "vol-1"}])])
     asked: list[list[str]] = []
 
-    def watched(connection: Any, names: Sequence[str], **options: Any) -> list[dict[str, Any]]:
+    def watched(connection: Any, names: Sequence[str], **options: Any) -> list[NewestCell]:
         asked.append(list(names))
         found = coverage(connection, names, **options)
-        assert [row["listing"] for row in found] == ["s3_bucket"] * ("s3_bucket" in names)
+        assert [cell.listing for cell in found] == ["s3_bucket"] * ("s3_bucket" in names)
         return found
 
     monkeypatch.setattr(gate, "coverage", watched)
@@ -309,21 +310,9 @@ def test_a_gate_asks_once_and_holds_what_is_not_trusted(
 
 
 def test_cells_are_kept_by_their_listing_whatever_its_parameter() -> None:
-    row = {
-        "role": "billing",
-        "account_id": "000000000001",
-        "region": "aws-global",
-        "outcome": "found",
-        "is_trusted": True,
-        "run_id": RUN,
-        "ended_at": FIRST_NIGHT,
-        "error_code": None,
-        "error_message": None,
-        "skip_reason": None,
-        "record_count": 3,
-    }
+    cell = NewestCell("billing", "000000000001", "aws-global", "", "found", True, RUN, FIRST_NIGHT, record_count=3)
     names = ["cost_daily:2026-10", "cost_daily:2026-11:service", "budget"]
-    found = gate.cell_states([row | {"listing": name} for name in names])
+    found = gate.by_listing([replace(cell, listing=name) for name in names])
     assert {name: [cell.listing for cell in cells] for name, cells in found.items()} == {
         "cost_daily": names[:2],
         "budget": names[2:],

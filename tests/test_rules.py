@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.trust.ages import COLLECTION_MAX_AGE, MODEL_MAX_AGE, ONE_NIGHT, PUBLISH_MAX_AGE
-from pipelines.trust.listing_rule import CellState, listing_verdict
+from pipelines.trust.listing_rule import listing_verdict
 from pipelines.trust.outcomes import RETIRING
 from pipelines.trust.preflight_rules import StoredCheckResult, preflight_verdict
 from pipelines.trust.publish_rules import builds_verdict, freshness_verdict
@@ -27,6 +27,7 @@ from pipelines.trust.zero_rule import (
     must_ask_again,
     zero_verdict,
 )
+from resources.audit.cells import CellState
 from resources.aws.listing import ZeroSense
 from resources.aws.messages import Outcome, TrailEvents
 from resources.check_result import CheckResult

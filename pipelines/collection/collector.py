@@ -84,7 +84,7 @@ class Collector:
             self._take(answer)
             skip_denied(state, [key])
             done[listing.name] += 1
-            entries = [e for k, e in state.asked.items() if k[3].partition(":")[0] == listing.name]
+            entries = [e for k, e in state.asked.items() if k.name == listing.name]
             reports[listing.name](
                 Progress(
                     done=min(done[listing.name], totals[listing.name]),
@@ -110,11 +110,11 @@ class Collector:
         cells = judging.cells(state)
         by_listing: dict[str, list[Cell]] = defaultdict(list)
         for cell in [*cells, *retired(state, cells)]:
-            by_listing[cell.listing.partition(":")[0]].append(cell)
+            by_listing[cell.name].append(cell)
         for listing in state.listings:
             state.writer(listing).keep(by_listing[listing.name])
         for cell in cells:
-            state.tallies[cell.listing.partition(":")[0]].take(cell)
+            state.tallies[cell.name].take(cell)
         state.begin(NO_ACCOUNT)
         return cells
 

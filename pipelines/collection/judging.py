@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from pipelines.collection.cells import Asked
-from pipelines.collection.parents import ParentCoverage, newest, parent_coverage, parents_of
+from pipelines.collection.parents import ParentCoverage, last_trusted_count, parent_coverage, parents_of
 from pipelines.collection.state import StepState
 from pipelines.collection.strayed import strayed_accounts
 from pipelines.collection.trails import ListedZero, Place, lookup, trail_events
@@ -44,12 +44,12 @@ def cells(state: StepState) -> list[Cell]:
     listings = {listing.name: listing for listing in state.listings}
     judged += state.batch.not_asked.values()
     first = parent_coverage(state, judged)
-    judged = [_unlisted(state, cell, listings[cell.listing.partition(":")[0]], first) for cell in judged]
+    judged = [_unlisted(state, cell, listings[cell.name], first) for cell in judged]
     coverage = parent_coverage(state, judged)
     for question in state.batch.childless:
         cell = _childless(state, question, coverage)
         # Others may be asked for what this one would have had.
-        coverage.add(newest(state, cell))
+        coverage.add(cell, last_trusted_count(state, cell.key))
         judged.append(cell)
     return judged
 
@@ -101,7 +101,7 @@ def _unlisted(state: StepState, cell: Cell, listing: Listing, coverage: ParentCo
         each is None
         or not each.unlisted
         or not cell.outcome.startswith("empty_")
-        or cell.listing.partition(":")[2] in state.named_by_parents(listing)[cell.account_id, cell.region]
+        or cell.key.suffix in state.named_by_parents(listing)[cell.account_id, cell.region]
         or not coverage.is_whole(each.of, cell.account_id, cell.region)
     ):
         return cell

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from pipelines.catalogue import registry as catalogue
 from pipelines.collection.state import StepState
 from pipelines.trust import outcomes
-from resources.audit.cells import Cell
+from resources.audit.cells import Cell, CellState
 from resources.audit.coverage import coverage
 from resources.aws.listing import GLOBAL_REGION, Each
 from resources.aws.messages import DENIED_BY_POLICY, CellKey
@@ -18,22 +18,6 @@ def parents_of(role: Role, each: Each) -> tuple[str, ...]:
     """The parents that a role asks for: the hub's databases are no business of operations."""
     known = catalogue.listings()
     return tuple(name for name in each.of if role in known[name].roles) or each.of
-
-
-class NewestCell(NamedTuple):
-    """What the newest cell of a parent says, whatever run it is of.
-
-    Attributes:
-        last_trusted_count: records in the last trusted cell before it; None without one.
-    """
-
-    listing: str
-    account_id: str
-    region: str
-    outcome: str
-    is_trusted: bool
-    skip_reason: str | None
-    last_trusted_count: int | None
 
 
 class _Known(NamedTuple):
@@ -54,14 +38,18 @@ class ParentCoverage:
     def __init__(self) -> None:
         self._cells: dict[tuple[str, str], list[_Known]] = defaultdict(list)
 
-    def add(self, cell: NewestCell) -> None:
-        """Take in one newest cell."""
+    def add(self, cell: CellState, last_trusted_count: int | None) -> None:
+        """Take in one newest cell.
+
+        Args:
+            last_trusted_count: records in the last trusted cell of its key; None without one.
+        """
         if cell.skip_reason in ("region_not_enabled", outcomes.REGION_NOT_SELECTED):
             return
         waits = cell.outcome == "empty_unconfirmed" or cell.skip_reason in outcomes.WAITING_SKIPS
-        settled = cell.is_trusted or cell.skip_reason in self._SETTLED or (waits and cell.last_trusted_count == 0)
+        settled = cell.is_trusted or cell.skip_reason in self._SETTLED or (waits and last_trusted_count == 0)
         known = _Known(cell.region, settled, settled or waits, cell.skip_reason == DENIED_BY_POLICY)
-        self._cells[cell.listing.partition(":")[0], cell.account_id].append(known)
+        self._cells[cell.name, cell.account_id].append(known)
 
     def is_whole(
         self, listings: Iterable[str], account: str, region: str = GLOBAL_REGION, *, or_waiting: bool = False
@@ -98,49 +86,20 @@ def parent_coverage(state: StepState, cells: Iterable[Cell]) -> ParentCoverage:
     parents = {name for listing in state.listings if listing.each for name in listing.each.of}
     known = ParentCoverage()
     for cell in cells:
-        if cell.listing.partition(":")[0] in parents:
-            known.add(newest(state, cell))
+        if cell.name in parents:
+            known.add(cell, last_trusted_count(state, cell.key))
     for key in state.batch.kept:
         if key.name in parents:
-            kept = state.earlier[key]
-            known.add(
-                NewestCell(
-                    key.listing,
-                    key.account_id,
-                    key.region,
-                    kept.outcome,
-                    kept.is_trusted,
-                    kept.skip_reason,
-                    kept.last_trusted_count,
-                )
-            )
+            known.add(state.earlier[key], last_trusted_count(state, key))
     if parents - own:
         with state.store.read() as connection:
-            rows = coverage(connection, sorted(parents - own), accounts=state.batch.accounts)
-        for row in rows:
-            known.add(
-                NewestCell(
-                    row["listing"],
-                    row["account_id"],
-                    row["region"],
-                    row["outcome"],
-                    row["is_trusted"],
-                    row["skip_reason"],
-                    row["previous_record_count"],
-                )
-            )
+            stored = coverage(connection, sorted(parents - own), accounts=state.batch.accounts)
+        for newest in stored:
+            known.add(newest, newest.last_trusted_count)
     return known
 
 
-def newest(state: StepState, cell: Cell) -> NewestCell:
-    """A cell of this step, as what follows goes by it."""
-    earlier = state.earlier.get(CellKey(cell.role, cell.account_id, cell.region, cell.listing))
-    return NewestCell(
-        cell.listing,
-        cell.account_id,
-        cell.region,
-        cell.outcome,
-        cell.is_trusted,
-        cell.skip_reason,
-        None if earlier is None else earlier.last_trusted_count,
-    )
+def last_trusted_count(state: StepState, key: CellKey) -> int | None:
+    """Records in the last trusted cell of a key before this run; None without one."""
+    earlier = state.earlier.get(key)
+    return None if earlier is None else earlier.last_trusted_count

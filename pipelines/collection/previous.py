@@ -1,7 +1,7 @@
 """What earlier collections have landed and what is known of their cells: read back from the working file."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -9,9 +9,10 @@ from pipelines.catalogue.registry import listings as known_listings
 from pipelines.collection.landing import records_path
 from pipelines.trust.ages import ONE_NIGHT
 from pipelines.trust.organization_policies import SCP, PolicySkips, StoredPolicies
+from resources.audit.cells import NewestCell
 from resources.audit.coverage import EVERY_ACCOUNT, Accounts
 from resources.aws.listing import Listing
-from resources.aws.messages import DENIED_BY_POLICY, CellKey, Outcome
+from resources.aws.messages import DENIED_BY_POLICY, CellKey
 from resources.contract import Role
 from resources.store.sql import exists
 from resources.store.store import Store
@@ -29,20 +30,15 @@ class Capture:
 
 
 @dataclass(frozen=True, slots=True)
-class Earlier:
+class PreviousCell(NewestCell):
     """The newest cell of a key before this run.
 
     Attributes:
+        confirmed: an earlier night found it empty too, asked twice, with only the bill against it.
         is_disputed: a rule refused what was built of this answer, and named it.
     """
 
-    outcome: Outcome
-    is_trusted: bool
-    last_trusted_count: int | None
-    confirmed: bool
-    ended_at: datetime
-    skip_reason: str | None = None
-    error_code: str | None = None
+    confirmed: bool = False
     is_disputed: bool = False
 
 
@@ -222,15 +218,13 @@ def policy_skips(connection: "duckdb.DuckDBPyConnection", run_id: str, billed_si
     ]
 
 
-def earlier_cells(store: Store, listings: Iterable[Listing], accounts: Accounts) -> dict[CellKey, Earlier]:
-    """The newest cells of the given listings before this run, by key, of these accounts.
-
-    `confirmed`: an earlier night found the cell empty too, asked twice, with only the bill against it.
-    """
+def earlier_cells(store: Store, listings: Iterable[Listing], accounts: Accounts) -> dict[CellKey, PreviousCell]:
+    """The newest cells of the given listings before this run, by key, of these accounts."""
+    columns = ", ".join(f"v.{column.name}" for column in fields(NewestCell))
     names = [listing.name for listing in listings]
     with store.read() as connection:
         rows = connection.execute(
-            """
+            f"""
             with confirmed as (
                 -- Since it was last found: an empty answer of an earlier night that nothing but the bill spoke against.
                 select c.role, c.account_id, c.region, c.listing, true as is_confirmed
@@ -248,9 +242,7 @@ def earlier_cells(store: Store, listings: Iterable[Listing], accounts: Accounts)
             )
 
             select
-                v.role, v.account_id, v.region, v.listing, v.outcome, v.is_trusted,
-                if(v.is_trusted, v.record_count, v.previous_record_count) as last_trusted_count,
-                coalesce(confirmed.is_confirmed, false) as confirmed, v.ended_at, v.skip_reason, v.error_code,
+                {columns}, coalesce(confirmed.is_confirmed, false) as confirmed,
                 disputed.listing is not null as is_disputed
             from audit.coverage as v
             left join confirmed using (role, account_id, region, listing)
@@ -262,7 +254,7 @@ def earlier_cells(store: Store, listings: Iterable[Listing], accounts: Accounts)
             """,
             {"names": names, "a_night_ago": datetime.now(UTC) - ONE_NIGHT, **accounts.parameters},
         ).fetchall()
-    return {CellKey(role, account, region, listing): Earlier(*known) for role, account, region, listing, *known in rows}
+    return {CellKey(*row[:4]): PreviousCell(*row) for row in rows}
 
 
 def asked_accounts(store: Store, listings: Iterable[Listing]) -> dict[str, bool]:

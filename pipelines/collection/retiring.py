@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from pipelines.catalogue.names import COST_BY_MONTH
 from pipelines.collection.parents import ParentCoverage, parent_coverage, parents_of
-from pipelines.collection.previous import Earlier
+from pipelines.collection.previous import PreviousCell
 from pipelines.collection.state import StepState
 from pipelines.trust import outcomes
 from resources.audit.cells import Cell
@@ -29,13 +29,13 @@ def retired(state: StepState, cells: Sequence[Cell]) -> list[Cell]:
     """
     coverage = parent_coverage(state, cells)
     answered = _answered(state, cells)
-    current = state.batch.kept | {_key(cell) for cell in cells}
+    current = state.batch.kept | {cell.key for cell in cells}
     found = []
     for listing in state.listings:
         for key, earlier in state.earlier.items():
             if key.name != listing.name or key in current or key.role not in state.resources:
                 continue
-            reason = _reason(state, listing, key, earlier, answered, coverage)
+            reason = _reason(state, listing, earlier, answered, coverage)
             if reason is not None:
                 found.append(state.cell_not_asked(key, "skipped", reason))
     return found
@@ -45,7 +45,7 @@ def _answered(state: StepState, cells: Sequence[Cell]) -> Answered:
     """Who has answered in this batch; of central accounts also who has in an earlier one."""
     answered: dict[tuple[str, str], set[tuple[Role, str]]] = defaultdict(set)
     for cell in cells:
-        earlier = state.earlier.get(_key(cell))
+        earlier = state.earlier.get(cell.key)
         was_empty = earlier is not None and earlier.last_trusted_count == 0
         if cell.is_trusted or (cell.outcome == "empty_unconfirmed" and was_empty):
             places = state.central_answers if cell.role != "workload" else answered
@@ -56,11 +56,15 @@ def _answered(state: StepState, cells: Sequence[Cell]) -> Answered:
 
 
 def _reason(
-    state: StepState, listing: Listing, key: CellKey, earlier: Earlier, answered: Answered, coverage: ParentCoverage
+    state: StepState,
+    listing: Listing,
+    earlier: PreviousCell,
+    answered: Answered,
+    coverage: ParentCoverage,
 ) -> str | None:
     """Why a key is not asked any more; None where its last cell says so already, or stands."""
-    role, account, region, _ = key
-    if _is_answered_by_another(key, answered):
+    role, account, region, _ = earlier.key
+    if _is_answered_by_another(earlier.key, answered):
         why = "caller_changed"
     elif listing.name in COST_BY_MONTH and (earlier.is_trusted or account in state.left):
         return None
@@ -90,7 +94,3 @@ def _is_answered_by_another(key: CellKey, answered: Answered) -> bool:
         other == account if by != role else role != "workload" and other != account
         for by, other in answered.get((region, name), ())
     )
-
-
-def _key(cell: Cell) -> CellKey:
-    return CellKey(cell.role, cell.account_id, cell.region, cell.listing)

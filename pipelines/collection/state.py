@@ -15,7 +15,7 @@ from pipelines.catalogue.names import METRIC, REGION
 from pipelines.collection import cost_slices, previous
 from pipelines.collection.cells import Asked, Tally
 from pipelines.collection.landing import LandingWriter
-from pipelines.collection.previous import Capture, Earlier
+from pipelines.collection.previous import Capture, PreviousCell
 from pipelines.collection.progress import Part
 from pipelines.settings import Settings
 from pipelines.trust.gate import refuse
@@ -58,7 +58,7 @@ class BatchState:
     captured: dict[str, list[Capture]] = field(default_factory=lambda: defaultdict(list))
     childless: list[Question] = field(default_factory=list)
     kept: set[CellKey] = field(default_factory=set)
-    earlier: dict[CellKey, Earlier] | None = None
+    earlier: dict[CellKey, PreviousCell] | None = None
     without_regions: frozenset[str] | None = None
 
 
@@ -230,7 +230,7 @@ class StepState:
     # ------------------------------------------------------------------------------- what was known before
 
     @property
-    def earlier(self) -> dict[CellKey, Earlier]:
+    def earlier(self) -> dict[CellKey, PreviousCell]:
         """The newest cells before this run, of the batch's accounts."""
         if self.batch.earlier is None:
             self.batch.earlier = previous.earlier_cells(self.store, self.listings, self.batch.accounts)
@@ -262,7 +262,7 @@ class StepState:
             }
             with self.store.read() as connection:
                 rows = coverage(connection, [REGION], accounts=self.batch.accounts, without_quiet=True)
-            stored = {row["account_id"] for row in rows if row["skip_reason"] == DENIED_BY_POLICY}
+            stored = {row.account_id for row in rows if row.skip_reason == DENIED_BY_POLICY}
             self.batch.without_regions = frozenset(own | stored)
         return self.batch.without_regions
 

@@ -21,7 +21,7 @@ from pipelines.publishing import retention
 from pipelines.publishing.naming import name_warning
 from pipelines.settings import Settings
 from pipelines.trust import ages, publish_rules
-from pipelines.trust.gate import GATE_TAG, cell_states, open_gate, refuse, refusing
+from pipelines.trust.gate import GATE_TAG, by_listing, open_gate, refuse, refusing
 from resources.audit import paid_requests
 from resources.audit.coverage import coverage, standing
 from resources.audit.runs import builds, finish_run, settle_run
@@ -105,7 +105,7 @@ def _require_fresh(store: Store, warehouse: Warehouse) -> None:
     """What the central roles list is younger than a day, or nothing is published."""
     central = [name for name, listing in listings().items() if listing.roles != ("workload",)]
     with store.read() as connection:
-        cells = cell_states(coverage(connection, central, without_workload=True))
+        cells = by_listing(coverage(connection, central, without_workload=True))
     for listing in central:
         verdict = publish_rules.freshness_verdict(listing, cells.get(listing, []), now=warehouse.now())
         if verdict.blocks:

@@ -17,6 +17,7 @@ from pipelines.errors import SqlFileError
 from pipelines.plain_text import plain
 from pipelines.settings import Settings
 from pipelines.trust import listing_rule, preflight_rules
+from resources.audit.cells import NewestCell
 from resources.audit.checks import newest_preflight
 from resources.audit.coverage import Standing, coverage, standing
 from resources.audit.identities import identities_checked_at
@@ -161,7 +162,7 @@ def listing_verdicts(
     connection: "duckdb.DuckDBPyConnection", listings: Sequence[str], settings: Settings
 ) -> dict[str, CheckResult]:
     """What the silent-zero rule says to each listing now."""
-    cells = cell_states(coverage(connection, listings, without_quiet=True))
+    cells = by_listing(coverage(connection, listings, without_quiet=True))
     stands = standing(connection, listings)
     nothing = Standing()
     return {
@@ -176,13 +177,11 @@ def listing_verdicts(
     }
 
 
-def cell_states(rows: list[dict[str, object]]) -> dict[str, list[listing_rule.CellState]]:
-    """Rows of `audit.coverage` by listing (without its parameter)."""
-    names = listing_rule.CellState.__dataclass_fields__
-    found: dict[str, list[listing_rule.CellState]] = {}
-    for row in rows:
-        state = listing_rule.CellState(**{name: row[name] for name in names})  # type: ignore[arg-type]  # a database row is untyped
-        found.setdefault(state.listing.partition(":")[0], []).append(state)
+def by_listing(cells: Iterable[NewestCell]) -> dict[str, list[NewestCell]]:
+    """Cells by their listing, whatever its parameter."""
+    found: dict[str, list[NewestCell]] = {}
+    for cell in cells:
+        found.setdefault(cell.name, []).append(cell)
     return found
 
 

@@ -1,8 +1,7 @@
 """The silent-zero rule: whether models may be built from the newest cells of a listing. Pure."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -18,37 +17,8 @@ from pipelines.trust.outcomes import (
     UNREACHED,
     WAITING_SKIPS,
 )
-from resources.aws.messages import Outcome
+from resources.audit.cells import CellState
 from resources.check_result import CheckResult
-from resources.contract import Role
-
-
-@dataclass(frozen=True)
-class CellState:
-    """The newest cell of a key, as `audit.coverage` has it."""
-
-    role: Role
-    account_id: str
-    region: str
-    listing: str
-    outcome: Outcome
-    is_trusted: bool
-    run_id: str
-    ended_at: datetime
-    error_code: str | None = None
-    error_message: str | None = None
-    skip_reason: str | None = None
-
-    def as_row(self) -> dict[str, Any]:
-        """For a table in the Dagster UI or the terminal."""
-        return {
-            "role": self.role,
-            "account_id": self.account_id,
-            "region": self.region,
-            "listing": self.listing,
-            "outcome": self.outcome,
-            "why": self.error_message or self.skip_reason or "",
-        }
 
 
 def listing_verdict(

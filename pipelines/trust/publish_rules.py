@@ -4,8 +4,8 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from pipelines.trust.ages import PUBLISH_MAX_AGE, duration
-from pipelines.trust.listing_rule import CellState
 from pipelines.trust.outcomes import ANSWERED_SKIPS, CLOSED, FOR_LATER, WAITING_SKIPS
+from resources.audit.cells import CellState
 from resources.check_result import CheckResult
 
 

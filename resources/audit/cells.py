@@ -11,45 +11,92 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from resources.aws.listing import ZeroSense
+from resources.aws.messages import CellKey, Outcome
 from resources.contract import Role
 
 if TYPE_CHECKING:
     import duckdb
 
-    from resources.aws.messages import Outcome
-
 
 @dataclass(frozen=True, slots=True)
-class Cell:
-    """One question put to AWS and what came of it: a row of `audit.collection`.
+class CellState:
+    """What a cell came to: what is known of it at every stage, from its judgement to the newest cell of its key.
 
     Attributes:
         listing: with its parameter where it has one, `organizations_account_parent:ou-1234-abcd`.
-        raw_response: the verbatim answer as JSON text, for zeros and refusals.
     """
 
-    run_id: str
     role: Role
     account_id: str
     region: str
     listing: str
-    outcome: "Outcome"
+    outcome: Outcome
     is_trusted: bool
+    run_id: str
+    ended_at: datetime
+    error_code: str | None = None
+    error_message: str | None = None
+    skip_reason: str | None = None
+    record_count: int = field(default=0, metadata={"sql": "BIGINT"})
+
+    @property
+    def key(self) -> CellKey:
+        """What identifies it within its run."""
+        return CellKey(self.role, self.account_id, self.region, self.listing)
+
+    @property
+    def name(self) -> str:
+        """The listing without its parameter."""
+        return self.listing.partition(":")[0]
+
+    def as_row(self) -> dict[str, Any]:
+        """For a table in the Dagster UI or the terminal."""
+        return {
+            "role": self.role,
+            "account_id": self.account_id,
+            "region": self.region,
+            "listing": self.listing,
+            "outcome": self.outcome,
+            "why": self.error_message or self.skip_reason or "",
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell(CellState):
+    """One question put to AWS and what came of it: a row of `audit.collection`.
+
+    Attributes:
+        raw_response: the verbatim answer as JSON text, for zeros and refusals.
+    """
+
     zero_sense: ZeroSense
     started_at: datetime
-    ended_at: datetime
     profile: str | None = None
     caller_account_id: str | None = None
-    record_count: int = field(default=0, metadata={"sql": "BIGINT"})
     page_count: int = 0
     request_count: int = 0
     throttle_count: int = 0
     attempt_count: int = 1
-    error_code: str | None = None
-    error_message: str | None = None
-    skip_reason: str | None = None
     evidence: Mapping[str, Any] | None = None
     raw_response: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NewestCell(CellState):
+    """The newest cell of its key, whatever run it is of: a row of `audit.coverage`.
+
+    Attributes:
+        last_trusted_at: when the key was last trusted; None where it never was.
+        previous_record_count: records in the last trusted cell before it; None without one.
+    """
+
+    last_trusted_at: datetime | None = None
+    previous_record_count: int | None = None
+
+    @property
+    def last_trusted_count(self) -> int | None:
+        """Records in the last trusted cell of the key, this one included; None without one."""
+        return self.record_count if self.is_trusted else self.previous_record_count
 
 
 _SQL_TYPES: Mapping[object, str] = {bool: "BOOLEAN", int: "INTEGER", datetime: "TIMESTAMPTZ"}

@@ -1,31 +1,16 @@
 """How the listings stand: the newest cell of every key, read from `audit.coverage`."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from resources.audit.cells import NewestCell
 
 if TYPE_CHECKING:
     import duckdb
 
 NEVER = datetime.min.replace(tzinfo=UTC)
-
-COVERAGE_COLUMNS = (
-    "role",
-    "account_id",
-    "region",
-    "listing",
-    "outcome",
-    "is_trusted",
-    "run_id",
-    "ended_at",
-    "error_code",
-    "error_message",
-    "skip_reason",
-    "record_count",
-    "last_trusted_at",
-    "previous_record_count",
-)
 
 
 @dataclass(frozen=True)
@@ -56,7 +41,7 @@ def coverage(
     accounts: Accounts = EVERY_ACCOUNT,
     without_quiet: bool = False,
     without_workload: bool = False,
-) -> list[dict[str, Any]]:
+) -> list[NewestCell]:
     """The newest cell of every key of the given listings, with or without a parameter behind the name.
 
     Args:
@@ -65,7 +50,7 @@ def coverage(
             leaves a few of hundreds of thousands.
         without_workload: only the cells of the central roles.
     """
-    columns = ", ".join(COVERAGE_COLUMNS)
+    columns = ", ".join(column.name for column in fields(NewestCell))
     rows = connection.execute(
         f"""
         select {columns}
@@ -86,7 +71,7 @@ def coverage(
             **accounts.parameters,
         },
     ).fetchall()
-    return [dict(zip(COVERAGE_COLUMNS, row, strict=True)) for row in rows]
+    return [NewestCell(*row) for row in rows]
 
 
 @dataclass(frozen=True)
