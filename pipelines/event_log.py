@@ -1,108 +1,62 @@
-"""Dagster's own event log on disk, with its connections kept: `dagster.yaml` names it.
+"""Dagster's event log, as `dagster.yaml` names it: ours, or Dagster's own where it is not the Dagster that we know.
 
-Dagster makes a new engine, a new connection and a checkpoint for each of the thousand events of a night, which is most
-of what Dagster costs. The files are Dagster's, and are read by it with or without this.
+Ours rests on private names of Dagster, which a release may change. It is tried out once a process, in a folder of its
+own; what fails there costs speed, never a run. The files are the same with both.
 """
 
-import sqlite3
-from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+import logging
+import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import sqlalchemy
-from dagster._core.storage.event_log.sqlite.sqlite_event_log import (
-    SqliteEventLogStorage,
-    SqliteEventLogStorageWatchdog,
-)
-from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
-from dagster._serdes import ConfigurableClassData
-from watchdog.observers import Observer
+import dagster as dg
+import sqlalchemy.exc
 
-KEPT = 4
-"""Files that stay open: the index, the run at work, and what is looked at meanwhile."""
+REASONS = (
+    ImportError, AttributeError, TypeError, LookupError, ValueError, RuntimeError, OSError, dg.DagsterError,
+    sqlalchemy.exc.SQLAlchemyError,
+)  # fmt: skip
+"""What a name that is gone, or that means something else now, may raise."""
 
 
-class EventLog(SqliteEventLogStorage):
-    """The log of `DAGSTER_HOME`, where Dagster has it by default."""
-
-    _obs: Any
-
-    def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
-        self._engines: OrderedDict[str, sqlalchemy.Engine] = OrderedDict()
-        self._tables: set[str] = set()
-        self._indexes: set[str] = set()
-        super().__init__(base_dir, inst_data)
-
-    @classmethod
-    def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]) -> "EventLog":
-        """The log below the folder that `dagster.yaml` gives: `DAGSTER_HOME`."""
-        return cls(str(Path(config_value["base_dir"], "history", "runs")), inst_data)
-
-    @contextmanager
-    def _connect(self, shard: str) -> Iterator[sqlalchemy.Connection]:
-        with self._db_lock:
-            engine = self._engine(shard)
-            if shard not in self._initialized_dbs:
-                self._initdb(engine)
-                self._initialized_dbs.add(shard)
-            with engine.begin() as connection:
-                yield connection
-
-    def _engine(self, shard: str) -> sqlalchemy.Engine:
-        engine = self._engines.get(shard)
-        if engine is None:
-            engine = sqlalchemy.create_engine(
-                self.conn_string_for_shard(shard), connect_args={"timeout": SQLITE_BUSY_TIMEOUT_SECONDS}
-            )
-            sqlalchemy.event.listen(engine, "connect", _write_through_at_checkpoints)
-            self._engines[shard] = engine
-        self._engines.move_to_end(shard)
-        while len(self._engines) > KEPT:
-            self._engines.popitem(last=False)[1].dispose()
-        return engine
-
-    def watch(self, run_id: str, cursor: str | None, callback: Any) -> None:
-        """Call back on every event of a run: it is in SQLite's journal first, while the file is kept open."""
-        if not self._obs:
-            self._obs = Observer()
-            self._obs.start()
-        watchdog = _Watchdog(self, run_id, callback, cursor)
-        self._watchers[run_id][callback] = (watchdog, self._obs.schedule(watchdog, self._base_dir, recursive=True))
-
-    def has_table(self, table_name: str) -> bool:
-        """Whether the log has a table: asked for most events, with a connection of its own, of what never goes."""
-        return _remembered(self._tables, table_name, super().has_table)
-
-    def has_secondary_index(self, name: str) -> bool:
-        """Whether a table that sums up others is complete, which it stays."""
-        return _remembered(self._indexes, name, super().has_secondary_index)
-
-    def dispose(self) -> None:
-        """Close every file."""
-        super().dispose()
-        with self._db_lock:
-            while self._engines:
-                self._engines.popitem()[1].dispose()
+def chosen() -> Any:
+    """The class of the log: ours if it works with the installed Dagster."""
+    try:
+        from pipelines.kept_event_log import KeptEventLog, UnfitError, require_fit
+    except REASONS as error:
+        return _dagsters_own(error)
+    try:
+        require_fit()
+    except (*REASONS, UnfitError) as error:
+        return _dagsters_own(error)
+    return KeptEventLog
 
 
-def _remembered(known: set[str], name: str, ask: Callable[[str], bool]) -> bool:
-    """What is there, once it is; what is not there yet is looked for each time."""
-    if name not in known and ask(name):
-        known.add(name)
-    return name in known
+def _dagsters_own(error: Exception) -> Any:
+    """The class of Dagster's own log, with the folder that it has by default; found without any private name."""
+    logging.getLogger(__name__).warning(
+        "Dagster %s is not the one that our event log knows (%s: %s). Dagster's own is used: runs are recorded as "
+        "always, and a night takes about a tenth more CPU. requirements/run.txt names the Dagster that was tested.",
+        dg.__version__,
+        type(error).__name__,
+        error,
+    )
+    with tempfile.TemporaryDirectory(prefix="cmdb-event-log-") as folder:
+        # Without one Dagster says at length that there is none.
+        Path(folder, "dagster.yaml").write_text("telemetry: {enabled: false}", encoding="utf-8")
+        with dg.DagsterInstance.local_temp(folder) as instance:
+            base: Any = type(instance.event_log_storage)
+
+    class PlainEventLog(base):  # type: ignore[misc]  # known at run time
+        """Dagster's own, below `DAGSTER_HOME`."""
+
+        @classmethod
+        def from_config_value(cls, inst_data: Any, config_value: Mapping[str, Any]) -> Any:
+            """The log below the folder that `dagster.yaml` gives."""
+            return base(str(Path(config_value["base_dir"], "history", "runs")), inst_data)
+
+    return PlainEventLog
 
 
-def _write_through_at_checkpoints(connection: sqlite3.Connection, _: Any) -> None:
-    """A power cut may take the log's last lines, never the log; what a night found is in the warehouse."""
-    connection.execute("pragma synchronous = normal")
-
-
-class _Watchdog(SqliteEventLogStorageWatchdog):
-    def __init__(self, log: EventLog, run_id: str, callback: Any, cursor: str | None) -> None:
-        super().__init__(log, run_id, callback, cursor)
-        self._patterns = [self._log_path, f"{self._log_path}-wal"]
-
-    def on_modified(self, event: Any) -> None:
-        self._process_log()
+EventLog = chosen()

@@ -6,6 +6,7 @@ import errno
 import os
 import sqlite3
 import subprocess
+import sys
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -17,11 +18,11 @@ import sqlalchemy
 from dagster._core.storage.event_log import SqliteEventLogStorage
 from nights import REPOSITORY, dagster_home, environment_of
 
-from pipelines import event_log
+from pipelines import kept_event_log
 from pipelines.cli.dagster_home import DAGSTER_YAML, closed_to_others, prepare_dagster_home
 from pipelines.cli.run import run_nightly
 from pipelines.definitions import NIGHTLY
-from pipelines.event_log import KEPT, EventLog
+from pipelines.kept_event_log import KEPT, KeptEventLog, UnfitError, require_fit
 from resources.store.errors import WarehouseError
 from resources.store.store import Store
 from resources.warehouse import Warehouse
@@ -43,9 +44,9 @@ def run(instance: dg.DagsterInstance) -> str:
     return dg.materialize([colour], instance=instance).run_id
 
 
-def log_of(instance: dg.DagsterInstance) -> EventLog:
+def log_of(instance: dg.DagsterInstance) -> KeptEventLog:
     log = instance.event_log_storage
-    assert isinstance(log, EventLog)
+    assert isinstance(log, KeptEventLog)
     return log
 
 
@@ -58,12 +59,36 @@ def test_dagster_reads_the_same_files_without_it(home: Path) -> None:
     without = ours[: ours.index("event_log_storage:")] + ours[ours.index("run_queue:") :]
     (home / "dagster.yaml").write_text(without)
     with dg.DagsterInstance.get() as instance:
-        assert type(instance.event_log_storage) is not EventLog
+        assert type(instance.event_log_storage) is not KeptEventLog
         assert instance.event_log_storage.get_logs_for_run(run_id) == written
         assert instance.get_latest_materialization_event(colour.key) is not None
     assert len(written) > 5
     plain = SqliteEventLogStorage(str(home / "history" / "runs"))
     assert plain.get_logs_for_run(run_id) == written
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["_initialized_dbs", "_initdb", "_watchers", "SqliteEventLogStorageWatchdog"],
+)
+def test_a_dagster_with_another_private_name_records_the_run_with_its_own_log_and_one_warning(
+    name: str, home: Path
+) -> None:
+    program = Path(__file__).parent / "programs" / "renamed_dagster.py"
+    done = subprocess.run(
+        [sys.executable, str(program), name], cwd=REPOSITORY, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.split() == ["PlainEventLog", "SqliteEventLogStorage", "True", "True"]
+    said = [line for line in done.stderr.splitlines() if "our event log knows" in line]
+    assert len(said) == 1 and "Dagster's own is used" in said[0]
+    assert list((home / "history" / "runs").glob("*.db"))
+
+
+def test_what_does_not_come_back_is_unfit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(KeptEventLog, "get_logs_for_run", lambda *_: [])
+    with pytest.raises(UnfitError, match="read \\[\\]"):
+        require_fit()
 
 
 @pytest.mark.usefixtures("home")
@@ -76,7 +101,7 @@ def test_a_file_is_opened_once_a_run_and_few_stay_open(monkeypatch: pytest.Monke
         return engine
 
     create = sqlalchemy.create_engine
-    monkeypatch.setattr(event_log.sqlalchemy, "create_engine", counted)
+    monkeypatch.setattr(kept_event_log.sqlalchemy, "create_engine", counted)
     with dg.DagsterInstance.get() as instance:
         runs = [run(instance) for _ in range(KEPT)]
         log = log_of(instance)
@@ -133,12 +158,11 @@ def test_a_table_that_is_there_is_looked_for_once_and_one_that_is_not_each_time(
 def test_a_home_without_room_is_a_sentence_and_no_half_of_our_settings_stays(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(_: Path, target: Path) -> None:
-        target.write_text("half", encoding="utf-8")
+    def full(_: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     environment = {"DAGSTER_HOME": str(tmp_path / "new")}
-    monkeypatch.setattr("shutil.copyfile", full)
+    monkeypatch.setattr("os.fsync", full)
     with pytest.raises(
         WarehouseError, match=r"records in .*new, .* MB are free: No space left on device\. The night was"
     ):
@@ -162,15 +186,15 @@ def test_records_that_cannot_be_written_end_the_night_with_a_sentence_and_free_t
         jobs=[dg.define_asset_job(NIGHTLY, executor_def=dg.in_process_executor)],
         resources={"warehouse": Warehouse(database=str(database))},
     )
-    store_event = EventLog.store_event
+    store_event = KeptEventLog.store_event
 
-    def full(self: EventLog, event: dg.EventLogEntry) -> None:
+    def full(self: KeptEventLog, event: dg.EventLogEntry) -> None:
         if database.parent.joinpath("landing").exists():
             raise sqlalchemy.exc.OperationalError("insert", {}, sqlite3.OperationalError("database or disk is full"))
         store_event(self, event)
 
     monkeypatch.setattr("pipelines.definitions.build_defs", lambda _: defs)
-    monkeypatch.setattr(EventLog, "store_event", full)
+    monkeypatch.setattr(KeptEventLog, "store_event", full)
     with environment_of({"DAGSTER_HOME": str(dagster_home())}):
         prepare_dagster_home(os.environ)
         with pytest.raises(WarehouseError, match=r"Dagster cannot keep its records .*: database or disk is full\. The"):

@@ -185,4 +185,4 @@ def test_what_is_ones_own_is_no_private_name(source: str) -> None:
 
 
 def test_what_a_class_of_ours_replaces_of_another_package_is_found() -> None:
-    assert Use("_initdb", "pipelines/event_log.py") in set(inherited_names("pipelines.event_log"))
+    assert Use("_initdb", "pipelines/kept_event_log.py") in set(inherited_names("pipelines.kept_event_log"))
