@@ -90,8 +90,13 @@ def test_a_line_that_says_something_else_is_refused_by_name(line: str, says: str
 
 
 def test_a_table_without_what_every_item_has_is_refused() -> None:
-    with pytest.raises(SqlFileError, match="describes no column tags, which an item needs"):
-        made(table("id=thing_id", columns=[column for column in COLUMNS if column != "tags"]))
+    with pytest.raises(SqlFileError, match="describes no column region, which an item needs"):
+        made(table("id=thing_id", columns=[column for column in COLUMNS if column != "region"]))
+
+
+def test_the_tags_of_a_type_whose_listing_gives_none_are_unknown() -> None:
+    assert "item.tags as tags" in made(table("id=thing_id"))
+    assert "null as tags" in made(table("id=thing_id", columns=[column for column in COLUMNS if column != "tags"]))
 
 
 def test_a_table_without_a_type_and_a_type_without_a_table_are_refused() -> None:

@@ -184,8 +184,8 @@ def sql(known: Known) -> str:
     names = [field.column for field in known.fields if field.member != known.identifier]
     named = f"attributes={', '.join(names)}" if names else ""
     name = f"tag_map(item.{known.tags})['Name']" if known.tags else f"item.{known.identifier}"
-    tags = f"tag_map(item.{known.tags})" if known.tags else "null::map(varchar, varchar)"
-    shared = f"if(item.{known.owner} = cell.caller_account_id, {tags}, null)" if known.owner and known.tags else tags
+    tags = f"tag_map(item.{known.tags})"
+    tags = f"if(item.{known.owner} = cell.caller_account_id, {tags}, null)" if known.owner else tags
     header = [
         f"One row per {path.replace('-', ' ')}. {DRAFT}: what belongs to it, and what does not.",
         "key: arn",
@@ -196,7 +196,7 @@ def sql(known: Known) -> str:
         "region: AWS region.",
         *(f"{field.column}: {DRAFT}." for field in known.fields),
         "name: Value of the tag Name; NULL where there is none." if known.tags else "name: The same.",
-        "tags: Tags; an empty map where it has none." if known.tags else f"tags: NULL. {DRAFT}: where they are listed.",
+        *(["tags: Tags; an empty map where it has none."] if known.tags else []),
     ]
     columns = [
         f"{arn} as arn",
@@ -204,7 +204,7 @@ def sql(known: Known) -> str:
         "region",
         *(f"item.{_quoted(field.member)} as {field.column}" for field in known.fields),
         f"{name} as name",
-        f"{shared} as tags",
+        *([f"{tags} as tags"] if known.tags else []),
         "cell.*",
     ]
     read = [f"{_quoted(member)} VARCHAR" for member in (known.owner, known.arn) if member]
@@ -287,7 +287,7 @@ def case(known: Known) -> str:
         "region": REGION,
         **{field.column: field.expected for field in known.fields},
         "name": "main" if known.tags else record[known.identifier],
-        "tags": {"Name": "main"} if known.tags else None,
+        **({"tags": {"Name": "main"}} if known.tags else {}),
         "run_id": "night-1",
         "role": "workload",
         "caller_account_id": ACCOUNT,

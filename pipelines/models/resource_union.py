@@ -2,8 +2,9 @@
 
     resource: id=nat_gateway_id state=state created=created_at gone=deleted, failed attributes=vpc_id, subnet_id
 
-Every such table has arn, name, account_id, region, tags and the columns of lineage. AWS's name of its type is that of
-its listing in the catalogue (`resource_type`). What else the line may say, each a column but for two:
+Every such table has arn, name, account_id, region and the columns of lineage; tags where its listing gives any. AWS's
+name of its type is that of its listing in the catalogue (`resource_type`). What else the line may say, each a column
+but for two:
 
 id          the service's own id; the one word that is not optional.
 state       the state in the service's own words.
@@ -48,7 +49,7 @@ HEADER = """\
 -- run_id: The run that collected it.
 """
 
-SHARED = ("arn", "name", "account_id", "region", "tags")
+SHARED = ("arn", "name", "account_id", "region")
 """Columns that every table of items documents."""
 
 
@@ -123,7 +124,7 @@ def _branch(table: Table, types: Mapping[str, str]) -> str:
     {column("zone")} as availability_zone,
     {column("state")} as state,
     {column("created")} as created_at,
-    item.tags,
+    {"item.tags" if "tags" in table.header.entries else "null"} as tags,
     {f"coalesce({column('state')} in ({gone}), false)" if gone else "false"} as is_terminated,
     {f"to_json({{{chr(10)}{attributes}{chr(10)}    }})" if attributes else "'{}'::json"} as attributes,
     item.is_stale,
