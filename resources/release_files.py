@@ -61,6 +61,7 @@ FILES = (
     "warehouse/aws/rds_db_cluster.sql",
     "warehouse/aws/rds_db_instance.sql",
     "warehouse/aws/rds_db_snapshot.sql",
+    "warehouse/aws/rds_db_subnet_group.sql",
     "warehouse/aws/resource_group.sql",
     "warehouse/aws/resource_group_member.sql",
     "warehouse/aws/s3_bucket.sql",

@@ -57,4 +57,16 @@ LISTINGS: tuple[Listing, ...] = (
         owner="DBClusterSnapshotArn",
         parameters={**RDS_PAGES, "IncludeShared": False, "IncludePublic": False},
     ),
+    Listing(
+        "rds_db_subnet_group",
+        "rds:DescribeDBSubnetGroups",
+        resource_type="AWS::RDS::DBSubnetGroup",
+        roles=("workload",),
+        # Whoever has no database may have none; losing them in silence would retire all.
+        zero="witnessed",
+        records="DBSubnetGroups",
+        key=("DBSubnetGroupArn",),
+        owner="DBSubnetGroupArn",
+        parameters=RDS_PAGES,
+    ),
 )
