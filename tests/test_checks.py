@@ -338,6 +338,18 @@ def test_every_table_with_a_key_has_the_rule_that_it_is_unique() -> None:
         pytest.param("-- R.\n-- about: org.account\n-- severity: warning\nselect 1 as a", "severity", id="warning"),
         pytest.param("-- R.\nselect 1 as a", "about", id="no about"),
         pytest.param("-- R.\n-- about: org.account\nselect 'open", "parse", id="no query"),
+        pytest.param("-- R.\n-- about: org.account", "parse", id="nothing but a header"),
+        pytest.param(
+            "-- R.\n-- about: cost.reconciliation\n-- reconciles: a_rule shut", "reconciles: a_rule shut", id="months"
+        ),
+        pytest.param(
+            "-- R.\n-- about: cost.reconciliation\n-- reconciles: a'; --", "reconciles: a'; --", id="no rule's name"
+        ),
+        pytest.param(
+            "-- R.\n-- about: cost.reconciliation\n-- reconciles: a_rule\nselect 1 as a",
+            "a query of its own",
+            id="two queries",
+        ),
     ],
 )
 def test_a_rule_whose_file_is_wrong_is_refused_with_its_name_and_not_made_harmless(

@@ -2,7 +2,9 @@
 
 The header names the relation that the rule is about (`about`) and, where its failure is a warning, `severity: warn`.
 `asks` names the listings that are asked again where the rule refuses and its rows do not lead to their cells
-themselves; `nothing` where asking again mends nothing. A rule is asked by its asset check when its relation has been
+themselves; `nothing` where asking again mends nothing. `reconciles: RULE` stands for the query of a rule of
+`cost.reconciliation`; `RULE closed` and `RULE open` are about the months that AWS has closed, and may still change. A
+rule is asked by its asset check when its relation has been
 built, and once more by publishing, on the very copy that would be published.
 """
 
@@ -30,6 +32,9 @@ FOLDER = WAREHOUSE_FOLDER / "checks"
 
 KEY_IS_UNIQUE = "key_is_unique"
 """The rule of every table that names its key."""
+
+MONTHS = {"": "", "closed": " and not is_estimated", "open": " and is_estimated"}
+"""Which months a rule of `cost.reconciliation` is about, by the word behind its name."""
 
 ROWS_KEPT = 100
 """Rows at fault that are kept as evidence; all of them are counted."""
@@ -232,11 +237,29 @@ def _read(path: Path, relations: Collection[str]) -> SqlCheck:
     unknown = [name for name in asks if name not in listings() and asks != (NOTHING,)]
     if unknown:
         raise wrong(f"asks: {unknown[0]} is no listing of the catalogue; write listings, or {NOTHING}.")
+    if reconciles := header.entries.get("reconciles", ""):
+        query = _reconciliation(reconciles)
+        if not query:
+            raise wrong(f"reconciles: {reconciles} is no rule's name, alone or with closed or open behind it.")
+        if any(line.strip() and not line.startswith("--") for line in sql.splitlines()):
+            raise wrong("it says what it reconciles, and has a query of its own; leave one of the two out.")
+        sql += query
     try:
         uses = reads(sql).relations
     except sqlglot.errors.SqlglotError as error:
         raise wrong(f"it does not parse: {error}") from error
     return SqlCheck(path.stem, about, severity == "error", header.description, sql, uses, asks)
+
+
+def _reconciliation(said: str) -> str:
+    """The query for what a rule of `cost.reconciliation` finds at fault; empty where none is named."""
+    name, _, months = said.partition(" ")
+    if not name.isidentifier() or months not in MONTHS:
+        return ""
+    return (
+        "select scope, expected, observed, difference, tolerance, unit\nfrom cost.reconciliation\n"
+        f"where rule = {literal(name)} and not passed{MONTHS[months]}\n"
+    )
 
 
 def key_checks(models: Iterable[Model]) -> list[SqlCheck]:

@@ -2,12 +2,4 @@
 -- digit.
 -- about: cost.reconciliation
 -- asks: nothing
-select
-    scope,
-    expected,
-    observed,
-    difference,
-    tolerance,
-    unit
-from cost.reconciliation
-where rule = 'allocation_adds_up_to_the_bill' and not passed
+-- reconciles: allocation_adds_up_to_the_bill

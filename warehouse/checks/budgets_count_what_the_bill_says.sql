@@ -2,12 +2,4 @@
 -- the last three days: budgets lag.
 -- about: cost.reconciliation
 -- severity: warn
-select
-    scope,
-    expected,
-    observed,
-    difference,
-    tolerance,
-    unit
-from cost.reconciliation
-where rule = 'budgets_count_what_the_bill_says' and not passed
+-- reconciles: budgets_count_what_the_bill_says

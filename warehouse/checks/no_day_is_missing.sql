@@ -2,12 +2,4 @@
 -- before the answer.
 -- about: cost.reconciliation
 -- asks: cost_daily, cost_tag_service_daily
-select
-    scope,
-    expected,
-    observed,
-    difference,
-    tolerance,
-    unit
-from cost.reconciliation
-where rule = 'no_day_is_missing' and not passed
+-- reconciles: no_day_is_missing
