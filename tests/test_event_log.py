@@ -15,7 +15,11 @@ from pathlib import Path
 import dagster as dg
 import pytest
 import sqlalchemy
+from dagster._core.code_pointer import ModuleCodePointer
+from dagster._core.origin import JobPythonOrigin, RepositoryPythonOrigin
+from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
 from dagster._core.storage.event_log import SqliteEventLogStorage
+from dagster._daemon.run_coordinator.queued_run_coordinator_daemon import QueuedRunCoordinatorDaemon
 from nights import REPOSITORY, dagster_home, environment_of
 
 from pipelines import kept_event_log
@@ -234,3 +238,26 @@ def test_what_dagster_writes_is_closed_to_others_and_the_umask_is_given_back(tmp
     made = [home.parent, home, *home.rglob("*")]
     assert len(made) > 5
     assert [(path, oct(path.stat().st_mode)) for path in made if path.stat().st_mode & 0o027] == []
+
+
+@pytest.mark.usefixtures("home")
+def test_a_run_that_is_queued_waits_until_the_one_at_work_has_ended() -> None:
+    job = dg.Definitions(assets=[colour]).resolve_implicit_global_asset_job_def()
+    daemon = QueuedRunCoordinatorDaemon(interval_seconds=1)
+    with dg.DagsterInstance.get() as instance:
+        # As `cmdb nightly` has one, which goes through no queue.
+        at_work = instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED)
+        origin = RemoteJobOrigin(RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("cmdb"), "cmdb"), job.name)
+        code = JobPythonOrigin(job.name, RepositoryPythonOrigin(sys.executable, ModuleCodePointer("cmdb", "defs")))
+        waiting = instance.create_run_for_job(
+            job, status=dg.DagsterRunStatus.QUEUED, remote_job_origin=origin, job_code_origin=code
+        )
+
+        def ready() -> list[str]:
+            return [
+                run.run_id for run in daemon._get_runs_to_dequeue(instance, instance.get_concurrency_config(), None)
+            ]
+
+        assert ready() == []
+        instance.report_run_failed(at_work)
+        assert ready() == [waiting.run_id]
