@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -18,6 +18,7 @@ from resources.audit.cells import CELL_COLUMNS, LONGEST_LINE, Cell, NewestCell, 
 from resources.audit.checks import PREFLIGHT_SCOPE, newest_preflight, record_check, record_facts
 from resources.audit.coverage import EVERY_ACCOUNT, NO_ACCOUNT, Accounts, Standing, coverage, standing
 from resources.audit.identities import identities_checked_at, record_callers
+from resources.audit.paid_requests import PaidRequestCount
 from resources.audit.runs import (
     begin_run,
     builds,
@@ -25,6 +26,7 @@ from resources.audit.runs import (
     count_requests,
     finish_run,
     record_build,
+    record_paid_requests,
     record_run,
     require_clock,
     settle_run,
@@ -675,3 +677,19 @@ def test_each_cell_stands_by_itself(audit: duckdb.DuckDBPyConnection, tmp_path: 
     others = [replace(CELL, **{name: "x"}) for name in ("role", "account_id", "region", "listing")]
     land(audit, tmp_path, CELL, *others)
     assert len(rows(audit, "select * from audit.coverage")) == 5
+
+
+def test_what_the_ledger_says_is_written_and_renewed_and_the_run_knows_what_it_cost(
+    audit: duckdb.DuckDBPyConnection,
+) -> None:
+    first = PaidRequestCount(AT.date(), "run-0", "ce:GetCostAndUsage", 3, 1, Decimal("0.03"))
+    other = PaidRequestCount(AT.date(), RUN, "cloudwatch:GetMetricData", 2, 0, Decimal("0.00002"))
+    record_run(audit, "run-0", "")
+    record_run(audit, RUN, "")
+    record_paid_requests(audit, [])
+    record_paid_requests(audit, [first, other], counted=RUN)
+    more = replace(first, request_count=5, throttle_count=2, cost_usd=Decimal("0.05"))
+    record_paid_requests(audit, [more])
+    assert rows(audit, "select * from audit.paid_request order by run_id") == [asdict(more), asdict(other)]
+    runs_now = rows(audit, "select run_id, request_count, api_cost_usd from audit.run order by run_id")
+    assert [tuple(row.values()) for row in runs_now] == [("run-0", 5, Decimal("0.05")), (RUN, 0, Decimal("0.00002"))]
