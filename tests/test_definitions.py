@@ -337,18 +337,16 @@ def test_the_night_holds_every_asset_and_every_check() -> None:
     assert selected == {*graph().get_all_asset_keys(), *graph().asset_check_keys}
 
 
-def test_the_instance_sends_no_telemetry_runs_one_night_at_a_time_and_does_not_retry_a_refusal(
+def test_the_instance_sends_no_telemetry_runs_one_run_at_a_time_and_does_not_retry_a_refusal(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DAGSTER_HOME", str(dagster_home(tmp_path)))
     with dg.DagsterInstance.get() as instance:
         coordinator = instance.run_coordinator
         assert isinstance(coordinator, QueuedRunCoordinator)
-        limits = coordinator.get_run_queue_config().tag_concurrency_limits or []
-
         assert not instance.telemetry_enabled
         assert not instance.nux_enabled
-        assert {"key": "dagster/job_name", "value": NIGHTLY, "limit": 1} in limits
+        assert coordinator.get_run_queue_config().max_concurrent_runs == 1
         assert instance.run_retries_enabled
         assert not instance.run_retries_retry_on_asset_or_op_failure
         assert instance.run_monitoring_enabled
