@@ -503,7 +503,8 @@ def test_a_refusal_in_cloudtrail_makes_a_zero_suspect_if_it_is_of_this_very_call
     assert cells(database, "ec2_instance")[account, "eu-west-1"] == ("empty_verified", True, None)
 
 
-@pytest.mark.parametrize(("tolerance", "is_frozen"), [("0.05", True), ("0", False)])
+# Beside it, what does not name its account is in doubt in that region: one cell of 18 of some listings.
+@pytest.mark.parametrize(("tolerance", "is_frozen"), [("0.06", True), ("0", False)])
 def test_a_record_of_another_account_freezes_its_cell_within_the_tolerance(
     organisation: Simulator, truthful_night: Path, tmp_path: Path, tolerance: str, is_frozen: bool
 ) -> None:

@@ -1,5 +1,7 @@
 """Accounts for which another account answered, and what that says of the other answers to the same profile."""
 
+from collections import defaultdict
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
 from pipelines.collection import previous
@@ -14,11 +16,11 @@ class Strayed:
     """Where another account answered, and what that says of the other answers to the same profile.
 
     Attributes:
-        places: role, account and region of every cell that is `wrong_account`.
+        regions: by role and account, the regions of the cells that are `wrong_account`.
         proven: role and account of which records were found that name the account itself.
     """
 
-    places: set[tuple[Role, str, str]]
+    regions: Mapping[tuple[Role, str], Collection[str]]
     proven: set[tuple[Role, str]] = field(default_factory=set)
 
     def judged(self, cell: Cell, listing: Listing) -> Cell:
@@ -26,19 +28,17 @@ class Strayed:
 
         Its zero is that other account's too, if anybody's, and CloudTrail there proves nothing. So is a refusal, and
         so are records that do not name their account: everywhere, unless other records prove the account itself. Then
-        only such records in the region that strayed are in doubt.
+        only the region that strayed is in doubt, and what is refused there may well be this account's refusal.
         """
         account = (cell.role, cell.account_id)
-        if not any(place[:2] == account for place in self.places):
-            return cell
         is_proven = account in self.proven
+        if account not in self.regions or (is_proven and cell.region not in self.regions[account]):
+            return cell
         if cell.outcome.startswith("empty_"):
             how = "Empty"
         elif cell.outcome == "denied" and not is_proven:
             how = "Refused"
         elif cell.outcome == "found" and not listing.proves_account:
-            if is_proven and (*account, cell.region) not in self.places:
-                return cell
             how = "Its records do not name their account"
         else:
             return cell
@@ -54,10 +54,13 @@ class Strayed:
 
 def strayed_accounts(state: StepState) -> Strayed:
     """The accounts of the batch for which another account answered in this run, in this step or in an earlier one."""
-    strayed = Strayed(previous.wrong_accounts(state.store, state.run_id, state.batch.accounts))
+    regions: dict[tuple[Role, str], set[str]] = defaultdict(set)
+    for role, account, region in previous.wrong_accounts(state.store, state.run_id, state.batch.accounts):
+        regions[role, account].add(region)
+    proven: set[tuple[Role, str]] = set()
     for key, entry in state.asked.items():
         if entry.answer.outcome == "wrong_account":
-            strayed.places.add(key[:3])
+            regions[key.role, key.account_id].add(key.region)
         elif entry.answer.outcome == "found" and entry.answer.question.listing.proves_account:
-            strayed.proven.add(key[:2])
-    return strayed
+            proven.add((key.role, key.account_id))
+    return Strayed(regions, proven)
