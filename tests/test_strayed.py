@@ -90,3 +90,14 @@ def test_what_a_step_before_found_out_counts_in_the_next(organisation: Simulator
         pass
     with asked(organisation, database, *PLAIN) as cells:
         assert set(of_account(cells, account, *PLAIN).values()) == {"wrong_account"}
+
+
+def test_what_a_step_before_has_proved_counts_in_the_next(organisation: Simulator, database: Path) -> None:
+    """The wrong world: no listing of this step names its account, so that all of it would be in doubt."""
+    account, _ = misroute(organisation, region=HERE)
+    with asked(organisation, database, *OWNED):
+        pass
+    with asked(organisation, database, *PLAIN) as cells:
+        outcomes = of_account(cells, account, *PLAIN)
+        assert "found" in {outcome for (_, region), outcome in outcomes.items() if region == OTHER_REGION}
+        assert {outcome for (_, region), outcome in outcomes.items() if region == HERE} == {"wrong_account"}

@@ -87,18 +87,30 @@ def captures(store: Store, listing: str, fields: Sequence[str], accounts: Accoun
     return [Capture(CellKey(*r[:4]), dict(zip(fields, r[4:], strict=True))) for r in rows]
 
 
-def wrong_accounts(store: Store, run_id: str, accounts: Accounts) -> set[tuple[Role, str, str]]:
+def wrong_accounts(store: Store, run_id: str, accounts: Accounts) -> list[tuple[Role, str, str]]:
     """Role, account and region of the cells that this run has stored as `wrong_account`, of these accounts."""
+    return _stored(store, run_id, accounts, "outcome = 'wrong_account'", [])
+
+
+def proven_accounts(store: Store, run_id: str, accounts: Accounts) -> list[tuple[Role, str, str]]:
+    """The same of the cells whose records name the account itself."""
+    proving = [listing.name for listing in known_listings().values() if listing.proves_account]
+    known = "outcome = 'found' and list_contains($listings, split_part(listing, ':', 1))"
+    return _stored(store, run_id, accounts, known, proving)
+
+
+def _stored(
+    store: Store, run_id: str, accounts: Accounts, condition: str, listings: list[str]
+) -> list[tuple[Role, str, str]]:
     with store.read() as connection:
-        rows = connection.execute(
-            """
+        return connection.execute(
+            f"""
             select distinct role, account_id, region from audit.coverage
-            where run_id = $run and outcome = 'wrong_account'
+            where run_id = $run and {condition}
                 and account_id >= $since_account and account_id < $before_account
             """,
-            {"run": run_id, **accounts.parameters},
+            {"run": run_id, **accounts.parameters} | ({"listings": listings} if listings else {}),
         ).fetchall()
-    return set(rows)
 
 
 def stored_policies(store: Store) -> StoredPolicies:

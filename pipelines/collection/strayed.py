@@ -63,4 +63,6 @@ def strayed_accounts(state: StepState) -> Strayed:
             regions[key.role, key.account_id].add(key.region)
         elif entry.answer.outcome == "found" and entry.answer.question.listing.proves_account:
             proven.add((key.role, key.account_id))
+    if regions:
+        proven |= {found[:2] for found in previous.proven_accounts(state.store, state.run_id, state.batch.accounts)}
     return Strayed(regions, proven)
