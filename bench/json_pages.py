@@ -16,7 +16,7 @@ from botocore.model import ServiceModel
 from botocore.parsers import ResponseParserFactory
 
 from resources.aws.fast.parsers import FastParsers
-from resources.aws.responses import Parsers
+from resources.aws.response_parsers import Parsers
 from resources.aws.value_text import blob_text, iso_text
 
 READINGS = 25

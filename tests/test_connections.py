@@ -25,7 +25,8 @@ from botocore.httpsession import URLLib3Session
 from bench import certificate
 from bench.stage import staged
 from resources.aws.fast import connections, http_response
-from resources.aws.fast.connections import Connections, RequestIds, Settings, UnclearResponse
+from resources.aws.fast.connections import Connections, Settings
+from resources.aws.fast.request_ids import RequestIds, UnclearResponse
 
 BODY = b"Action=DescribeVpcs"
 SENT = {"Host": "aws.test", "Accept-Encoding": "identity", "Content-Length": str(len(BODY)), "User-Agent": "us"}

@@ -14,7 +14,8 @@ from botocore.parsers import ResponseParserError, create_parser
 
 from pipelines.catalogue import registry as catalogue
 from resources.aws.fast.parsers import FastParsers
-from resources.aws.responses import ForeignAnswer, Parsers
+from resources.aws.response_parsers import Parsers
+from resources.aws.responses import ForeignAnswer
 from resources.aws.service_models import ContractLoader
 from resources.aws.value_text import iso_text
 

@@ -30,7 +30,8 @@ from resources.aws.fast import http_response, self_test, sigv4, xml_parser
 from resources.aws.fast.parsers import FastParsers
 from resources.aws.fast.transport import FastTransport
 from resources.aws.messages import Question
-from resources.aws.responses import ForeignAnswer, Parsers
+from resources.aws.response_parsers import Parsers
+from resources.aws.responses import ForeignAnswer
 from resources.aws.retry import Retry
 from resources.aws.transport import BotocoreTransport
 

@@ -16,7 +16,8 @@ from botocore.parsers import ResponseParserError, create_parser
 from pipelines.catalogue import registry as catalogue
 from resources.aws.fast.parsers import FastParsers
 from resources.aws.listing import Listing
-from resources.aws.responses import ROOTS, ForeignAnswer, Parsers
+from resources.aws.response_parsers import Parsers
+from resources.aws.responses import ROOTS, ForeignAnswer
 
 PROTOCOLS = ("ec2", "query")
 

@@ -13,7 +13,6 @@ from resources.audit.cells import NewestCell
 from resources.audit.coverage import EVERY_ACCOUNT, Accounts
 from resources.aws.listing import Listing
 from resources.aws.messages import DENIED_BY_POLICY, CellKey
-from resources.contract import Role
 from resources.store.sql import exists
 from resources.store.store import Store
 
@@ -85,32 +84,6 @@ def captures(store: Store, listing: str, fields: Sequence[str], accounts: Accoun
             | {f"path_{index}": f'$."{name}"' for index, name in enumerate(fields)},
         ).fetchall()
     return [Capture(CellKey(*r[:4]), dict(zip(fields, r[4:], strict=True))) for r in rows]
-
-
-def wrong_accounts(store: Store, run_id: str, accounts: Accounts) -> list[tuple[Role, str, str]]:
-    """Role, account and region of the cells that this run has stored as `wrong_account`, of these accounts."""
-    return _stored(store, run_id, accounts, "outcome = 'wrong_account'", [])
-
-
-def proven_accounts(store: Store, run_id: str, accounts: Accounts) -> list[tuple[Role, str, str]]:
-    """The same of the cells whose records name the account itself."""
-    proving = [listing.name for listing in known_listings().values() if listing.proves_account]
-    known = "outcome = 'found' and list_contains($listings, split_part(listing, ':', 1))"
-    return _stored(store, run_id, accounts, known, proving)
-
-
-def _stored(
-    store: Store, run_id: str, accounts: Accounts, condition: str, listings: list[str]
-) -> list[tuple[Role, str, str]]:
-    with store.read() as connection:
-        return connection.execute(
-            f"""
-            select distinct role, account_id, region from audit.coverage
-            where run_id = $run and {condition}
-                and account_id >= $since_account and account_id < $before_account
-            """,
-            {"run": run_id, **accounts.parameters} | ({"listings": listings} if listings else {}),
-        ).fetchall()
 
 
 def stored_policies(store: Store) -> StoredPolicies:

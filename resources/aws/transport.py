@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from botocore import xform_name
 
-from resources.aws.responses import Parsers
+from resources.aws.response_parsers import Parsers
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,8 @@ from typing import Any
 
 from resources.aws.fast.json_parser import FastJsonParser
 from resources.aws.fast.xml_parser import FastXmlParser
-from resources.aws.responses import BodyParser, Parsers
+from resources.aws.response_parsers import Parsers
+from resources.aws.responses import BodyParser
 
 PROTOCOLS = ("ec2", "json", "query")
 
