@@ -50,7 +50,7 @@ BUCKETS = (
 
 XML, JSON = b"text/xml", b"application/x-amz-json-1.1"
 
-Answer = tuple[int, bytes, bytes]
+Response = tuple[int, bytes, bytes]
 """Status, content type, body."""
 
 
@@ -162,7 +162,7 @@ class Stub:
         known = REST.get((service, method, path.rstrip(b"/") or b"/"))
         return known or path.rpartition(b"/")[2].decode(errors="replace")
 
-    def _said(self, operation: str, account: str, region: str, service: bytes, body: bytes) -> Answer:
+    def _said(self, operation: str, account: str, region: str, service: bytes, body: bytes) -> Response:
         listing = BY_ACTION.get(operation)
         if listing is not None:
             return 200, XML, self.world.answer(listing, account, region, *asked_page(body))
@@ -185,7 +185,7 @@ class Stub:
         )
         return f"<regionInfo>{items}</regionInfo>"
 
-    def _sts(self, operation: str, account: str, body: bytes) -> Answer:
+    def _sts(self, operation: str, account: str, body: bytes) -> Response:
         if operation == "AssumeRole":
             arn = ROLE_ARN.search(body)
             if arn is None:
@@ -239,7 +239,7 @@ def _ec2(operation: str, inner: str) -> bytes:
     ).encode()
 
 
-def _error(service: bytes, status: int, code: str) -> Answer:
+def _error(service: bytes, status: int, code: str) -> Response:
     if service == b"ec2":
         text = f"<Response><Errors><Error><Code>{code}</Code><Message>.</Message></Error></Errors></Response>"
         return status, XML, text.encode()

@@ -168,7 +168,7 @@ TARGETS: Mapping[str, Target] = {
         (
             Source(
                 "resources/aws/client.py",
-                ("_Pending", "Reach.ask", "Reach._skip_reason", "Reach.is_optional"),
+                ("_Pending", "AwsClient.ask", "AwsClient._skip_reason", "AwsClient.is_optional"),
             ),
             Source("resources/aws/paging.py", ("Pager", "_loop")),
             Source("resources/aws/retry.py", ("RetryingSender", "outcome_of", "_classified")),

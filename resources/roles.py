@@ -16,13 +16,13 @@ import dagster as dg
 from pydantic import Field, PrivateAttr
 
 from resources.audit.identities import record_callers_where_held
-from resources.aws.client import Reach
+from resources.aws.client import AwsClient
 from resources.aws.errors import AwsError
 from resources.aws.messages import Identity
 from resources.aws.profile_errors import ProfileError
 from resources.aws.profiles import available_profiles
 from resources.aws.shared_clients import SharedClients
-from resources.aws.workers import Processes
+from resources.aws.workers import WorkerPool
 from resources.check_result import CheckResult
 from resources.contract import CONTRACT, Role
 from resources.identity_rules import (
@@ -120,7 +120,7 @@ class AwsRole(dg.ConfigurableResource):  # type: ignore[type-arg]  # as in wareh
         self._verified = None
 
     @property
-    def reach(self) -> Reach:
+    def reach(self) -> AwsClient:
         """The way to AWS for this role, once `verify` has passed.
 
         Raises:
@@ -135,11 +135,11 @@ class AwsRole(dg.ConfigurableResource):  # type: ignore[type-arg]  # as in wareh
             self._clients = SharedClients.join(key, shared=bool(self._run_id))
         return self._clients
 
-    def _reach(self, role: Role) -> Reach:
+    def _reach(self, role: Role) -> AwsClient:
         return self._joined().reach(role, self.home_region, self.concurrency)
 
     @property
-    def processes(self) -> Processes | None:
+    def processes(self) -> WorkerPool | None:
         """The run's further processes that ask, begun when first needed; None where one asks everything."""
         return self._joined().processes(self.process_count, self.home_region, self.concurrency)
 

@@ -13,7 +13,7 @@ from pipelines.collection.plan import central_plan
 from pipelines.collection.state import StepState
 from pipelines.settings import read_settings
 from resources.audit.runs import record_run
-from resources.aws.client import Reach
+from resources.aws.client import AwsClient
 from resources.aws.listing import Listing
 from resources.aws.messages import Identity
 from resources.aws.retry import Retry
@@ -41,7 +41,7 @@ class Management:
 
     def __init__(self, profile: str, retry: Retry) -> None:
         self.profile = profile
-        self.reach = Reach("management", home_region="us-east-1", concurrency=16, retry=retry)
+        self.reach = AwsClient("management", home_region="us-east-1", concurrency=16, retry=retry)
 
     def verify(self) -> Identity:
         return self.reach.identify(self.profile)

@@ -20,11 +20,11 @@ import pytest
 from scripted_aws import Call, Reply, ScriptedAws, as_json, query_error, scripted, static, write_profiles
 
 from pipelines.catalogue.registry import listings
-from resources.aws.client import Reach
+from resources.aws.client import AwsClient
 from resources.aws.clock import clock_error
 from resources.aws.errors import AwsError
 from resources.aws.listing import GLOBAL_REGION, Listing
-from resources.aws.messages import OPTIONAL_GRANT, Answer, Lookup, Question
+from resources.aws.messages import OPTIONAL_GRANT, Lookup, Request, Response
 from resources.aws.profile_errors import ProfileError
 from resources.aws.responses import ROOTS
 from resources.aws.retry import Retry
@@ -57,16 +57,16 @@ def aws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedAws
         yield server
 
 
-MakeReach = Callable[..., Reach]
+MakeReach = Callable[..., AwsClient]
 
 
 @pytest.fixture
 def make_reach() -> Iterator[MakeReach]:
-    made: dict[tuple[Role, Retry], Reach] = {}
+    made: dict[tuple[Role, Retry], AwsClient] = {}
 
-    def make(role: Role, retry: Retry = HASTE) -> Reach:
+    def make(role: Role, retry: Retry = HASTE) -> AwsClient:
         if (role, retry) not in made:
-            made[role, retry] = Reach(role, home_region=REGION, retry=retry)
+            made[role, retry] = AwsClient(role, home_region=REGION, retry=retry)
         return made[role, retry]
 
     yield make
@@ -102,7 +102,7 @@ def sample(shape: Any, name: str = "") -> Any:
     return next(iter(getattr(shape, "enum", ())), "x" * max(1, shape.metadata.get("min", 1)))
 
 
-def question(listing: Listing) -> Question:
+def question(listing: Listing) -> Request:
     """The question of a listing, with whatever its operation wants."""
     wanted = sample(model(listing).input_shape) if model(listing).input_shape is not None else {}
     if listing.each is not None:
@@ -110,7 +110,7 @@ def question(listing: Listing) -> Question:
     one_each = listing.each is not None and listing.each.in_one_cell
     region = GLOBAL_REGION if listing.scope == "global" else REGION
     how: dict[str, Any] = {"batches": [wanted]} if one_each else {"parameters": wanted}
-    return Question("one", ACCOUNT, region, listing, listing.roles[0], **how)
+    return Request("one", ACCOUNT, region, listing, listing.roles[0], **how)
 
 
 class Allowance:
@@ -123,7 +123,7 @@ class Allowance:
         pass
 
 
-def ask(aws: ScriptedAws, reach: Reach, listing: Listing, reply: Reply) -> Answer:
+def ask(aws: ScriptedAws, reach: AwsClient, listing: Listing, reply: Reply) -> Response:
     aws.script = lambda call: None if call.service == "sts" else reply
     before = len(aws.log)
     answer = reach.ask(question(listing), meter=Allowance())
@@ -333,7 +333,7 @@ class _Reached:
     class central:
         management_profile = "one"
 
-    def __init__(self, reach: Reach) -> None:
+    def __init__(self, reach: AwsClient) -> None:
         self._reach = lambda role: reach
 
 

@@ -20,11 +20,11 @@ import pytest
 from scripted_aws import INSTANCES, Reply, ScriptedAws, as_json, reservations, scripted, static, write_profiles
 
 from resources.aws import dispatch
-from resources.aws.client import Reach
+from resources.aws.client import AwsClient
 from resources.aws.dispatch import ask_all, look_up_all
 from resources.aws.listing import Listing
-from resources.aws.messages import Answer, Lookup, Question
-from resources.aws.workers import ProcessEnded, Processes
+from resources.aws.messages import Lookup, Request, Response
+from resources.aws.workers import ProcessEnded, WorkerPool
 from resources.contract import ContractViolation
 
 REGIONS = ("us-east-1", "eu-west-1")
@@ -41,29 +41,29 @@ def aws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedAws
 
 
 @pytest.fixture
-def reach() -> Iterator[Reach]:
-    reach = Reach("workload", home_region=REGIONS[0], concurrency=8)
+def reach() -> Iterator[AwsClient]:
+    reach = AwsClient("workload", home_region=REGIONS[0], concurrency=8)
     yield reach
     reach.close()
 
 
 @pytest.fixture
-def processes() -> Iterator[Processes]:
-    made = Processes(2, home_region=REGIONS[0], concurrency=8)
+def processes() -> Iterator[WorkerPool]:
+    made = WorkerPool(2, home_region=REGIONS[0], concurrency=8)
     yield made
     made.close()
 
 
-def questions(*listings: Listing) -> list[Question]:
+def questions(*listings: Listing) -> list[Request]:
     return [
-        Question(f"p-{n}", f"{n:012}", region, listing, "workload")
+        Request(f"p-{n}", f"{n:012}", region, listing, "workload")
         for n in range(ACCOUNTS)
         for region in REGIONS
         for listing in listings or (INSTANCES,)
     ]
 
 
-def plain(answer: Answer) -> Any:
+def plain(answer: Response) -> Any:
     """An answer without what differs from one asking to the next: its times, and its request ids but their number."""
     then = datetime(2026, 1, 1, tzinfo=UTC)
     return replace(
@@ -96,18 +96,18 @@ def by_account(call: Any) -> Reply | None:
 
 
 def test_two_processes_answer_what_one_does_and_ask_each_account_from_one(
-    aws: ScriptedAws, reach: Reach, processes: Processes
+    aws: ScriptedAws, reach: AwsClient, processes: WorkerPool
 ) -> None:
     aws.script = by_account
-    alone: list[Answer] = []
+    alone: list[Response] = []
     ask_all({"workload": reach}, questions(), alone.append)
     requests = reach.counter.requests
     aws.log.clear()
 
-    together: list[Answer] = []
+    together: list[Response] = []
     ask_all({"workload": reach}, questions(), together.append, processes=processes)
 
-    def key(answer: Answer) -> tuple[str, str]:
+    def key(answer: Response) -> tuple[str, str]:
         return (answer.question.account_id, answer.question.region)
 
     assert [plain(answer) for answer in sorted(together, key=key)] == [
@@ -128,7 +128,7 @@ def test_two_processes_answer_what_one_does_and_ask_each_account_from_one(
 
 
 def test_cloudtrail_is_asked_by_the_process_that_has_the_account(
-    aws: ScriptedAws, reach: Reach, processes: Processes
+    aws: ScriptedAws, reach: AwsClient, processes: WorkerPool
 ) -> None:
     aws.script = lambda call: as_json({"Events": []}) if call.service == "cloudtrail" else None
     calls = {("ec2.amazonaws.com", "DescribeInstances"): "ec2:DescribeInstances"}
@@ -139,7 +139,7 @@ def test_cloudtrail_is_asked_by_the_process_that_has_the_account(
     assert asked == {f"{n:012}": 1 for n in range(ACCOUNTS)}
 
 
-def test_another_process_is_guarded_by_itself(aws: ScriptedAws, reach: Reach, processes: Processes) -> None:
+def test_another_process_is_guarded_by_itself(aws: ScriptedAws, reach: AwsClient, processes: WorkerPool) -> None:
     items = [replace(question, listing=VETOED) for question in questions()]
     with pytest.raises(ContractViolation):
         # Past the check that comes before anything is handed out.
@@ -147,19 +147,19 @@ def test_another_process_is_guarded_by_itself(aws: ScriptedAws, reach: Reach, pr
     assert aws.log == []
 
 
-def _only_elsewhere(processes: Processes) -> Processes:
+def _only_elsewhere(processes: WorkerPool) -> WorkerPool:
     for n in range(ACCOUNTS):
         processes._process_of[f"{n:012}"] = 1
     return processes
 
 
 def test_a_process_that_is_killed_ends_the_asking_in_a_sentence(
-    aws: ScriptedAws, reach: Reach, processes: Processes
+    aws: ScriptedAws, reach: AwsClient, processes: WorkerPool
 ) -> None:
     aws.delay = 0.05
-    answers: list[Answer] = []
+    answers: list[Response] = []
 
-    def each(answer: Answer) -> None:
+    def each(answer: Response) -> None:
         answers.append(answer)
         if len(answers) == 10:
             os.kill(children()[0].pid, signal.SIGKILL)
@@ -175,10 +175,12 @@ def test_a_process_that_is_killed_ends_the_asking_in_a_sentence(
     assert len(answers) == count + len(questions())
 
 
-def test_what_each_raises_ends_the_other_processes_too(aws: ScriptedAws, reach: Reach, processes: Processes) -> None:
+def test_what_each_raises_ends_the_other_processes_too(
+    aws: ScriptedAws, reach: AwsClient, processes: WorkerPool
+) -> None:
     aws.delay = 0.05
 
-    def each(answer: Answer) -> None:
+    def each(answer: Response) -> None:
         raise OSError("disk full")
 
     with pytest.raises(OSError, match="disk full"):

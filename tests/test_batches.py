@@ -23,9 +23,9 @@ from scripted_aws import (
 )
 
 from pipelines.catalogue.registry import listings
-from resources.aws.client import Reach
+from resources.aws.client import AwsClient
 from resources.aws.listing import GLOBAL_REGION, Each, Listing
-from resources.aws.messages import Answer, Question
+from resources.aws.messages import Request, Response
 from resources.aws.retry import Retry
 
 if TYPE_CHECKING:
@@ -45,11 +45,11 @@ def aws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedAws
         yield server
 
 
-def ask(listing: Listing, *batches: dict[str, Any], region: str = "us-east-1", **more: Any) -> Answer:
+def ask(listing: Listing, *batches: dict[str, Any], region: str = "us-east-1", **more: Any) -> Response:
     role: Role = listing.roles[0]
-    reach = Reach(role, home_region="us-east-1", retry=Retry(0.2, 1, 0.01, 0.01))
+    reach = AwsClient(role, home_region="us-east-1", retry=Retry(0.2, 1, 0.01, 0.01))
     try:
-        return reach.ask(Question("one", ONE, region, listing, role, batches=batches, **more))
+        return reach.ask(Request("one", ONE, region, listing, role, batches=batches, **more))
     finally:
         reach.close()
 
@@ -68,7 +68,7 @@ def notification(threshold: int) -> Reply:
     return as_json({"Notifications": [{"Threshold": threshold}]})
 
 
-def notifications(*names: str) -> Answer:
+def notifications(*names: str) -> Response:
     return ask(NOTIFICATION, *({"BudgetName": name} for name in names), region=GLOBAL_REGION)
 
 
@@ -137,7 +137,7 @@ def of_functions(**replies: Reply) -> Callable[[Call], Reply | None]:
     return script
 
 
-def tags(listing: Listing, *names: str) -> Answer:
+def tags(listing: Listing, *names: str) -> Response:
     return ask(listing, *({"Resource": function(name)} for name in names))
 
 
@@ -145,7 +145,7 @@ REFUSED, NONE, OTHER = json_error("AccessDeniedException", status=403), json_err
 TAGGED = as_json({"Tags": {"team": "core"}})
 
 
-def said(answer: Answer) -> dict[str, str]:
+def said(answer: Response) -> dict[str, str]:
     """What became of each function, by its name."""
     return {
         record["Resource"].rpartition(":")[2]: record.get("ErrorCode") or record["Tags"]["team"]

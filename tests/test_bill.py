@@ -27,7 +27,7 @@ from pipelines.models.model_metadata import cost_metadata
 from pipelines.settings import read_settings
 from resources.audit.paid_requests import PaidRequests
 from resources.audit.runs import record_run
-from resources.aws.client import Reach
+from resources.aws.client import AwsClient
 from resources.aws.retry import Retry
 from simulator.client import Simulator, start
 
@@ -60,7 +60,7 @@ class Billing(Management):
 
     def __init__(self) -> None:
         super().__init__("acmeBilling", Retry())
-        self.reach = Reach("billing", home_region="us-east-1", concurrency=4, retry=Retry())
+        self.reach = AwsClient("billing", home_region="us-east-1", concurrency=4, retry=Retry())
 
 
 def collect(

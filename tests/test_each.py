@@ -17,7 +17,7 @@ from pipelines.trust.gate import by_listing
 from pipelines.trust.listing_rule import listing_verdict
 from pipelines.trust.publish_rules import freshness_verdict
 from resources.audit.coverage import coverage
-from resources.aws.client import Reach
+from resources.aws.client import AwsClient
 from resources.aws.errors import Failed
 from resources.aws.listing import Listing
 from resources.aws.records import Pages
@@ -130,7 +130,7 @@ def verdict(home: House, listing: Listing) -> bool:
 
 
 def test_an_enum_is_read_from_botocores_model_and_nobody_is_asked(aws: ScriptedAws) -> None:
-    reach = Reach("management", home_region="us-east-1")
+    reach = AwsClient("management", home_region="us-east-1")
     values = reach.enum_values("organizations", "PolicyType")
     assert {SCP, "TAG_POLICY", "RESOURCE_CONTROL_POLICY"} <= set(values)
     assert len(values) >= 15
@@ -140,12 +140,12 @@ def test_an_enum_is_read_from_botocores_model_and_nobody_is_asked(aws: ScriptedA
 @pytest.mark.parametrize(("service", "shape"), [("organisations", "PolicyType"), ("organizations", "PolicyTypo")])
 def test_an_enum_that_does_not_exist_is_a_mistake(aws: ScriptedAws, service: str, shape: str) -> None:
     with pytest.raises(ValueError, match="botocore knows no"):
-        Reach("management", home_region="us-east-1").enum_values(service, shape)
+        AwsClient("management", home_region="us-east-1").enum_values(service, shape)
 
 
 def test_policies_are_asked_once_for_every_type_that_there_is(home: House, aws: ScriptedAws) -> None:
     cells = collect(home, "night-1", TYPES, POLICY)
-    types = Reach("management", home_region="us-east-1").enum_values("organizations", "PolicyType")
+    types = AwsClient("management", home_region="us-east-1").enum_values("organizations", "PolicyType")
     asked = [call.parameters["Filter"] for call in aws.operations("organizations") if call.operation == "ListPolicies"]
     assert sorted(asked) == sorted(types)
     assert {name for name in cells if ":" in name} == {f"organizations_policy:{name}" for name in types}

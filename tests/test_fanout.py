@@ -19,10 +19,10 @@ import pytest
 import scripted_aws
 from scripted_aws import Call, Reply, ScriptedAws, reservations, scripted, static, write_profiles
 
-from resources.aws.client import Reach
+from resources.aws.client import AwsClient
 from resources.aws.dispatch import ask_all
 from resources.aws.listing import Listing
-from resources.aws.messages import Answer, Identity, Progress, Question
+from resources.aws.messages import Identity, Progress, Request, Response
 from resources.aws.profiles import available_profiles
 from resources.aws.retry import Retry
 from resources.aws.thread_pool import FanOut
@@ -34,8 +34,8 @@ HASTE = Retry(seconds=2.0, transient_attempts=3, first_delay=0.01, longest_delay
 INSTANCES = replace(scripted_aws.INSTANCES, parameters={"MaxResults": 1000})
 
 
-def question(profile: str, account: str, region: str = REGIONS[0], listing: Listing = INSTANCES) -> Question:
-    return Question(profile, account, region, listing, "workload")
+def question(profile: str, account: str, region: str = REGIONS[0], listing: Listing = INSTANCES) -> Request:
+    return Request(profile, account, region, listing, "workload")
 
 
 # ------------------------------------------------------------------------------------------ the crew
@@ -218,19 +218,19 @@ def own_instance(call: Call) -> Reply | None:
 
 
 @pytest.fixture
-def reach(aws: ScriptedAws) -> Iterator[Reach]:
-    reach = Reach("workload", home_region=REGIONS[0], concurrency=16, retry=HASTE)
+def reach(aws: ScriptedAws) -> Iterator[AwsClient]:
+    reach = AwsClient("workload", home_region=REGIONS[0], concurrency=16, retry=HASTE)
     yield reach
     reach.close()
 
 
-def answers_to(reach: Reach, questions: list[Question]) -> list[Answer]:
-    answers: list[Answer] = []
+def answers_to(reach: AwsClient, questions: list[Request]) -> list[Response]:
+    answers: list[Response] = []
     ask_all({reach.role: reach}, questions, answers.append)
     return answers
 
 
-def test_interleaved_accounts_never_sign_as_each_other(reach: Reach, aws: ScriptedAws) -> None:
+def test_interleaved_accounts_never_sign_as_each_other(reach: AwsClient, aws: ScriptedAws) -> None:
     aws.delay = 0.002
     questions = [question(f"p-{n % 2}", f"{n % 2:012}") for n in range(200)]
     answers = answers_to(reach, questions)
@@ -241,7 +241,7 @@ def test_interleaved_accounts_never_sign_as_each_other(reach: Reach, aws: Script
     assert Counter(call.account for call in aws.operations("ec2")) == {"0" * 12: 100, "0" * 11 + "1": 100}
 
 
-def test_a_server_that_mixes_accounts_up_is_found_out(reach: Reach, aws: ScriptedAws) -> None:
+def test_a_server_that_mixes_accounts_up_is_found_out(reach: AwsClient, aws: ScriptedAws) -> None:
     def mixed_up(call: Call) -> Reply | None:
         if call.service != "ec2":
             return None
@@ -254,13 +254,13 @@ def test_a_server_that_mixes_accounts_up_is_found_out(reach: Reach, aws: Scripte
     assert set(outcomes.values()) == {"found"}
 
 
-def test_one_bad_account_does_not_spoil_the_others(reach: Reach) -> None:
+def test_one_bad_account_does_not_spoil_the_others(reach: AwsClient) -> None:
     questions = [question(f"p-{n}", f"{n:012}") for n in range(5)] + [question("nobody", "000000000099")]
     outcomes = Counter(answer.outcome for answer in answers_to(reach, questions))
     assert outcomes == {"found": 5, "failed": 1}
 
 
-def test_a_refused_listing_is_refused_before_anything_is_sent(reach: Reach, aws: ScriptedAws) -> None:
+def test_a_refused_listing_is_refused_before_anything_is_sent(reach: AwsClient, aws: ScriptedAws) -> None:
     vetoed = Listing("x", "organizations:ListAccounts", roles=("management",), zero="ordinary", records="A")
     questions = [question(f"p-{n % 40}", f"{n % 40:012}") for n in range(400)]
     with pytest.raises(ContractViolation):
@@ -268,10 +268,10 @@ def test_a_refused_listing_is_refused_before_anything_is_sent(reach: Reach, aws:
     assert aws.log == []
 
 
-def test_an_exception_in_each_stops_the_asking(reach: Reach, aws: ScriptedAws) -> None:
-    answers: list[Answer] = []
+def test_an_exception_in_each_stops_the_asking(reach: AwsClient, aws: ScriptedAws) -> None:
+    answers: list[Response] = []
 
-    def each(answer: Answer) -> None:
+    def each(answer: Response) -> None:
         answers.append(answer)
         if len(answers) == 5:
             raise OSError("disk full")
@@ -288,7 +288,7 @@ def test_an_exception_in_each_stops_the_asking(reach: Reach, aws: ScriptedAws) -
 def test_an_interruption_does_not_wait_for_patience(aws: ScriptedAws) -> None:
     aws.script = lambda call: Reply("", 503) if call.service == "ec2" else None
     patience = Retry(seconds=600, transient_attempts=1000, first_delay=60, longest_delay=60)
-    reach = Reach("workload", home_region=REGIONS[0], concurrency=16, retry=patience)
+    reach = AwsClient("workload", home_region=REGIONS[0], concurrency=16, retry=patience)
     threading.Timer(0.5, _thread.interrupt_main).start()
     began = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
@@ -300,7 +300,7 @@ def test_an_interruption_does_not_wait_for_patience(aws: ScriptedAws) -> None:
     assert [thread for thread in threading.enumerate() if thread.name.startswith("ask-")] == []
 
 
-def test_progress_is_told_and_ends_complete(reach: Reach, aws: ScriptedAws) -> None:
+def test_progress_is_told_and_ends_complete(reach: AwsClient, aws: ScriptedAws) -> None:
     aws.delay = 0.05
     told: list[Progress] = []
     reach.identify("p-0")
@@ -316,7 +316,7 @@ def test_progress_is_told_and_ends_complete(reach: Reach, aws: ScriptedAws) -> N
 
 def test_an_organisation_of_sixty_accounts(make_organisation: Callable[..., Simulator]) -> None:
     organisation = make_organisation(accounts=60, resources=2)
-    reach = Reach("workload", home_region=REGIONS[0], retry=HASTE)
+    reach = AwsClient("workload", home_region=REGIONS[0], retry=HASTE)
     known = reach.identify_all(name for name in available_profiles() if name.startswith("acme-"))
     accounts = {who.profile: who.account_id for who in known.values() if isinstance(who, Identity)}
     assert len(accounts) >= 58

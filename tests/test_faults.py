@@ -105,7 +105,7 @@ def test_the_preparations_reach_what_the_client_is_made_with(monkeypatch: pytest
     monkeypatch.setattr(client, "RetryingSender", lambda patience, *_: made.append(patience))
     lies.impatient()
     lies.soon_tired()
-    client.Reach("workload", home_region="us-east-1")
+    client.AwsClient("workload", home_region="us-east-1")
     assert (sessions.READ_SECONDS, made) == (4, [retry.Retry(seconds=10.0)])
 
 

@@ -14,7 +14,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from scripted_aws import ScriptedAws, ec2_error, scripted, static, write_profiles
 
-from resources.aws.client import Reach
+from resources.aws.client import AwsClient
 from resources.aws.guard import Guard
 from resources.aws.signing_context import NobodyAsks
 from resources.contract import ROLES, ContractViolation, Role, allows, iam_action
@@ -30,14 +30,14 @@ def aws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedAws
 
 
 @pytest.fixture
-def reach(aws: ScriptedAws) -> Iterator[Reach]:
-    reach = Reach("workload", home_region="us-east-1")
+def reach(aws: ScriptedAws) -> Iterator[AwsClient]:
+    reach = AwsClient("workload", home_region="us-east-1")
     yield reach
     reach.close()
 
 
 @pytest.fixture
-def session(reach: Reach) -> Any:
+def session(reach: AwsClient) -> Any:
     """What code that is not ours is given."""
     return reach.session("one")
 
@@ -137,7 +137,7 @@ def test_what_the_clause_covers_is_sent(session: Any, aws: ScriptedAws) -> None:
     assert [(call.operation, call.account) for call in aws.log] == [("DescribeVpcs", ACCOUNT)]
 
 
-def test_one_call_through_reach_is_guarded_before_credentials_are_touched(reach: Reach, aws: ScriptedAws) -> None:
+def test_one_call_through_reach_is_guarded_before_credentials_are_touched(reach: AwsClient, aws: ScriptedAws) -> None:
     with pytest.raises(ContractViolation):
         reach.call("one", "ec2", "RunInstances", "us-east-1", ImageId="i", MinCount=1, MaxCount=1)
     with pytest.raises(ContractViolation):
@@ -145,7 +145,7 @@ def test_one_call_through_reach_is_guarded_before_credentials_are_touched(reach:
     assert aws.log == []
 
 
-def test_the_shared_clients_are_guarded_too(reach: Reach, aws: ScriptedAws) -> None:
+def test_the_shared_clients_are_guarded_too(reach: AwsClient, aws: ScriptedAws) -> None:
     reach.identify("one")
     shared = reach.sessions.client("one", "ec2", "us-east-1")
     before = len(aws.log)
@@ -159,7 +159,7 @@ def test_the_shared_clients_are_guarded_too(reach: Reach, aws: ScriptedAws) -> N
     assert len(aws.log) == before
 
 
-def test_a_shared_client_outside_of_a_question_signs_for_nobody(reach: Reach, aws: ScriptedAws) -> None:
+def test_a_shared_client_outside_of_a_question_signs_for_nobody(reach: AwsClient, aws: ScriptedAws) -> None:
     reach.identify("one")
     shared = reach.sessions.client("one", "ec2", "us-east-1")
     before = len(aws.log)
@@ -179,7 +179,7 @@ def _stop(**_: Any) -> None:
 @pytest.mark.parametrize("role", ROLES)
 def test_every_operation_of_these_services_meets_the_guard(role: Role, aws: ScriptedAws) -> None:
     """Through real clients; `tests/test_contract.py` has every service there is, without them."""
-    reach = Reach(role, home_region="us-east-1")
+    reach = AwsClient(role, home_region="us-east-1")
     session = reach.session("one")
     # Services whose operations or signing names are not their IAM actions', and some that none may use.
     services = (

@@ -27,7 +27,7 @@ from pipelines.catalogue.registry import listings
 from pipelines.cli.offers import OFFERS
 from pipelines.cli.servicenow import export_to
 from pipelines.cli.terminal import console, marked, rows_table
-from pipelines.collection.cells import Tally
+from pipelines.collection.cells import ListingStats
 from pipelines.collection.landing import LandingWriter, records_path
 from pipelines.collection.listing_metadata import listing_metadata
 from pipelines.models.assets import check_result
@@ -38,7 +38,7 @@ from pipelines.trust.gate import refuse
 from resources.audit.cells import renew_coverage
 from resources.audit.checks import record_check
 from resources.audit.organization import stamp
-from resources.aws.client import Reach
+from resources.aws.client import AwsClient
 from resources.roles import Central, Workload
 from simulator.client import Simulator
 
@@ -518,14 +518,14 @@ def test_profiles_of_odd_names_are_found_asked_and_told_apart() -> None:
     assert workload(["acme-[x]"]) == ["acme-[x]", "acme-x"]
     assert workload([], aws_profile="acme-[nobody]") == ["acme-[nobody]"]
     assert workload([], management="acme[X]Management") == []
-    reach = Reach("workload", home_region="us-east-1")
+    reach = AwsClient("workload", home_region="us-east-1")
     assert [reach.identify(name).account_id for name in ODD] == [f"0{number:011}" for number in range(len(ODD))]
     reach.close()
 
 
 def test_what_is_to_be_mended_and_what_a_rule_found_are_shown_as_text() -> None:
     finding = " ".join((*MARKDOWN, *TERMINAL))
-    shown = listing_metadata(Tally(), [finding])["to_mend"]
+    shown = listing_metadata(ListingStats(), [finding])["to_mend"]
     assert isinstance(shown, dg.TableMetadataValue)
     assert "evil.invalid" in str(shown.records[0].data["finding"])
     assert OBEYED.findall(str(shown.records[0].data["finding"])) == []

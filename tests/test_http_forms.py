@@ -23,10 +23,10 @@ from botocore.exceptions import ClientError
 from botocore.parsers import ResponseParserFactory
 from scripted_aws import static, write_profiles
 
-from resources.aws.client import Reach
+from resources.aws.client import AwsClient
 from resources.aws.fast.transport import FastTransport
 from resources.aws.listing import Listing
-from resources.aws.messages import Question
+from resources.aws.messages import Request
 from resources.aws.retry import Retry
 from resources.aws.transport import OperationModels
 from resources.aws.value_text import blob_text, iso_text
@@ -178,8 +178,8 @@ OTHERWISE: dict[str, set[str]] = {
     "length of 23 digits": UNCLEAR,
     "two at once": UNCLEAR,
     "205": {"ResponseParserError"},
-    "200 with a page": {"ForeignAnswer"},
-    "200 with an error": {"ForeignAnswer"},
+    "200 with a page": {"ForeignResponse"},
+    "200 with an error": {"ForeignResponse"},
     "120 headers": {"found"},
     "301": {"Redirected"},
     "302": {"Redirected"},
@@ -325,7 +325,7 @@ def test_a_response_of_any_form_is_what_botocore_reads_or_is_refused(
 
 
 @pytest.fixture(scope="module")
-def reach(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Reach]]:
+def reach(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, AwsClient]]:
     """Ways to AWS by role, which know already who they are."""
     folder = tmp_path_factory.mktemp("profiles")
     with pytest.MonkeyPatch.context() as patched:
@@ -334,9 +334,9 @@ def reach(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         patched.setenv("AWS_SHARED_CREDENTIALS_FILE", str(folder / "credentials"))
         write_profiles(folder, server.url, {"w": static(OWN)})
         once = Retry(transient_attempts=1)
-        made: dict[str, Reach] = {
-            "workload": Reach("workload", home_region="us-east-1", retry=once),
-            "management": Reach("management", home_region="us-east-1", retry=once),
+        made: dict[str, AwsClient] = {
+            "workload": AwsClient("workload", home_region="us-east-1", retry=once),
+            "management": AwsClient("management", home_region="us-east-1", retry=once),
         }
         for each in made.values():
             server.pieces = [whole(IDENTITY)]
@@ -347,9 +347,9 @@ def reach(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 @pytest.mark.parametrize("name", FORMS)
-def test_a_cell_has_its_records_or_a_reason(name: str, server: Server, reach: dict[str, Reach]) -> None:
+def test_a_cell_has_its_records_or_a_reason(name: str, server: Server, reach: dict[str, AwsClient]) -> None:
     server.pieces = list(FORMS[name])
-    answer = reach["workload"].ask(Question("w", OWN, "us-east-1", VPCS, "workload"))
+    answer = reach["workload"].ask(Request("w", OWN, "us-east-1", VPCS, "workload"))
     server.pieces = []
     if answer.outcome == "found":
         assert [record["VpcId"][:4] for record in answer.records] == ["vpc-"]
@@ -373,8 +373,8 @@ NO_DOCUMENTS: dict[str, list[Piece]] = {
 
 
 @pytest.mark.parametrize("name", NO_DOCUMENTS)
-def test_half_a_document_is_never_an_empty_one(name: str, server: Server, reach: dict[str, Reach]) -> None:
+def test_half_a_document_is_never_an_empty_one(name: str, server: Server, reach: dict[str, AwsClient]) -> None:
     server.pieces = list(NO_DOCUMENTS[name])
-    answer = reach["management"].ask(Question("w", OWN, "us-east-1", ACCOUNTS, "management"))
+    answer = reach["management"].ask(Request("w", OWN, "us-east-1", ACCOUNTS, "management"))
     server.pieces = []
     assert (answer.outcome, answer.records) == ("failed", [])

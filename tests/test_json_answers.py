@@ -15,7 +15,7 @@ from botocore.parsers import ResponseParserError, create_parser
 from pipelines.catalogue import registry as catalogue
 from resources.aws.fast.parsers import FastParsers
 from resources.aws.response_parsers import Parsers
-from resources.aws.responses import ForeignAnswer
+from resources.aws.responses import ForeignResponse
 from resources.aws.service_models import ContractLoader
 from resources.aws.value_text import iso_text
 
@@ -217,7 +217,7 @@ def test_errors_and_nonsense_are_what_they_are_for_botocore(parsers: Any, body: 
 )  # fmt: skip
 def test_what_is_no_answer_is_said_to_be_none(parsers: Any, protocol: str, body: bytes, how: str) -> None:
     shape = model("ce:GetCostAndUsage").output_shape
-    with pytest.raises(ForeignAnswer) as caught:
+    with pytest.raises(ForeignResponse) as caught:
         parsers().create_parser(protocol).parse(response(body, operation="GetCostAndUsage"), shape)
     assert how in str(caught.value)
 
@@ -228,7 +228,7 @@ def test_more_than_plain_values_in_a_list_or_map_of_them_is_no_answer(parsers: A
     shape = model("ce:GetCostAndUsage").output_shape
     for group in ({"Keys": ["a", ["b"]]}, {"Metrics": {"a": {"Amount": {}}}}, {"Keys": [{}]}):
         body = json.dumps({"ResultsByTime": [{"Groups": [{"Keys": ["a"]}, group]}]}).encode()
-        assert read(parsers().create_parser(protocol), body, shape) is ForeignAnswer
+        assert read(parsers().create_parser(protocol), body, shape) is ForeignResponse
 
 
 @WAYS
@@ -238,7 +238,7 @@ def test_an_error_that_only_a_header_names_is_no_answer(parsers: Any) -> None:
         said = read(
             parsers().create_parser(protocol), b'{"ResultsByTime": []}', shape, **{"x-amzn-errortype": "Denied"}
         )
-        assert said is ForeignAnswer
+        assert said is ForeignResponse
 
 
 @WAYS

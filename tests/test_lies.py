@@ -14,11 +14,11 @@ from nights import DATABASE, copy_of, environment_of, query, run_night
 
 from faults.ground import fingerprint
 from pipelines.cli.accept import accept_zero
-from pipelines.cli.command import NoSuchQuestion
+from pipelines.cli.command import InvalidRequest
 from pipelines.collection import cost_slices
 from pipelines.collection.seeds import tag_keys
 from resources.audit.cells import renew_coverage
-from resources.aws.client import Reach
+from resources.aws.client import AwsClient
 from resources.aws.errors import AwsError
 from resources.aws.retry import Retry
 from resources.store.store import Store
@@ -495,7 +495,7 @@ def test_a_refusal_in_cloudtrail_makes_a_zero_suspect_if_it_is_of_this_very_call
     organisation.control("DELETE", "/faults")
     organisation.faults([{"action": "denied", "times": 1, **place}])
     with environment_of(organisation.env):
-        reach = Reach("workload", home_region="us-east-1")
+        reach = AwsClient("workload", home_region="us-east-1")
         with pytest.raises(AwsError):
             reach.call("acme-sandbox", "ec2", "DescribeInstances", "eu-west-1")
         reach.close()
@@ -532,7 +532,7 @@ def test_an_accepted_zero_passes_until_something_is_found_there_again(
     database = copy_of(original.parent, tmp_path)
     organisation.lie("silent_zero")
     store = Store(database)
-    with pytest.raises(NoSuchQuestion, match="only empty_suspect and empty_unconfirmed can be accepted"):
+    with pytest.raises(InvalidRequest, match="only empty_suspect and empty_unconfirmed can be accepted"):
         accept_zero(store, account_named(organisation, "sandbox"), "us-east-1", "ec2_instance", "no", "a test")
     for region in organisation.truth()["regions"]:
         said = accept_zero(store, victim, region, "ec2_instance", "decommissioned, CHG-1", "a test")

@@ -21,7 +21,7 @@ from pipelines.catalogue.registry import listings
 from pipelines.collection.judging import unexplained
 from pipelines.collection.landing import records_path
 from pipelines.collection.previous import billed_services
-from resources.aws.client import Reach
+from resources.aws.client import AwsClient
 from resources.aws.listing import Each, partition_of
 from resources.aws.redaction import redacted
 from resources.store.store import Store
@@ -377,7 +377,7 @@ def test_a_service_that_a_region_does_not_have_is_not_asked_there(
     organisation: Simulator, truthful_night: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     without = organisation.truth()["regions"][1]
-    monkeypatch.setattr(Reach, "offers", lambda _, service, region: (service, region) != ("lambda", without))
+    monkeypatch.setattr(AwsClient, "offers", lambda _, service, region: (service, region) != ("lambda", without))
     organisation.clear_log()
     with asked(organisation, copy_of(truthful_night, tmp_path), REGION, FUNCTION, "ec2_vpc") as cells:
         there = [
@@ -389,7 +389,7 @@ def test_a_service_that_a_region_does_not_have_is_not_asked_there(
 
 
 def test_what_botocore_does_not_know_may_be_there() -> None:
-    reach = Reach("workload", home_region="us-east-1")
+    reach = AwsClient("workload", home_region="us-east-1")
     offered = [reach.offers(listing.service, "ap-southeast-6") for listing in MANAGED]
     assert all(offered)
     assert not reach.offers("apprunner", "af-south-1")

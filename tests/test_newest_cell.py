@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pipelines.cli.accept import accept_zero
-from pipelines.cli.command import NoSuchQuestion
+from pipelines.cli.command import InvalidRequest
 from pipelines.publishing import retention
 from resources.audit.cells import Cell, cell_line, load_cells, renew_coverage
 from resources.audit.runs import record_run
@@ -160,7 +160,7 @@ class Nights:
         account, region = self.chance.choice(PLACES)
         try:
             accept_zero(self.store, account, region, self.chance.choice(LISTINGS), "It moved.", "kim")
-        except NoSuchQuestion:
+        except InvalidRequest:
             self.a_night()
 
     def what_is_old_is_forgotten(self) -> None:

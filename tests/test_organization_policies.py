@@ -20,7 +20,7 @@ from pipelines.trust.organization_policies import (
     is_refusal,
     named_in,
 )
-from resources.aws.messages import OPTIONAL_GRANT, Answer, Question
+from resources.aws.messages import OPTIONAL_GRANT, Request, Response
 
 ACCOUNT, MANAGEMENT, UNIT, ROOT = "111122223333", "999988887777", "ou-1", "r-1"
 READER = f"arn:aws:sts::{ACCOUNT}:assumed-role/CMDBReader/cmdb"
@@ -125,11 +125,11 @@ def test_a_refusal_that_names_nothing_may_have_a_policy_behind_it(code: str, mes
     assert is_bare(code, message) is bare
 
 
-def answered(outcome: Any = "denied", **what: Any) -> Answer:
+def answered(outcome: Any = "denied", **what: Any) -> Response:
     now = datetime.now(UTC)
-    asked = Question("reader", ACCOUNT, "eu-west-1", INSTANCES, "workload")
+    asked = Request("reader", ACCOUNT, "eu-west-1", INSTANCES, "workload")
     known = {"error_code": "AccessDenied", "error_message": "Access Denied", "caller_account_id": ACCOUNT}
-    return Answer(asked, outcome, now, now, **(known | what))
+    return Response(asked, outcome, now, now, **(known | what))
 
 
 def test_only_a_refusal_of_the_request_itself_is_one() -> None:

@@ -36,10 +36,10 @@ from scripted_aws import (
 )
 
 from pipelines.catalogue.registry import listings
-from resources.aws.client import Reach
+from resources.aws.client import AwsClient
 from resources.aws.errors import EXPIRED_CODES, UNKNOWN_KEY_CODES, AwsError, Failed, is_throttle
 from resources.aws.listing import GLOBAL_REGION, Listing
-from resources.aws.messages import OPTIONAL_GRANT, REQUEST_LIMIT, Answer, Lookup, Question
+from resources.aws.messages import OPTIONAL_GRANT, REQUEST_LIMIT, Lookup, Request, Response
 from resources.aws.meter import Unmetered
 from resources.aws.profile_errors import ProfileError
 from resources.aws.profiles import AwsConfigError, available_profiles
@@ -84,15 +84,15 @@ def aws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedAws
         yield server
 
 
-MakeReach = Callable[..., Reach]
+MakeReach = Callable[..., AwsClient]
 
 
 @pytest.fixture
 def make_reach() -> Iterator[MakeReach]:
-    made: list[Reach] = []
+    made: list[AwsClient] = []
 
-    def make(role: Role = "workload", retry: Retry = HASTE, **settings: Any) -> Reach:
-        made.append(Reach(role, home_region=REGION, retry=retry, **settings))
+    def make(role: Role = "workload", retry: Retry = HASTE, **settings: Any) -> AwsClient:
+        made.append(AwsClient(role, home_region=REGION, retry=retry, **settings))
         return made[-1]
 
     yield make
@@ -102,8 +102,8 @@ def make_reach() -> Iterator[MakeReach]:
 
 def question(
     listing: Listing = INSTANCES, profile: str = "one", account: str = ONE, region: str = REGION, **more: Any
-) -> Question:
-    return Question(profile, account, region, listing, listing.roles[0], **more)
+) -> Request:
+    return Request(profile, account, region, listing, listing.roles[0], **more)
 
 
 def pages(*replies: Reply) -> Callable[[Call], Reply | None]:
@@ -118,7 +118,7 @@ def pages(*replies: Reply) -> Callable[[Call], Reply | None]:
     return script
 
 
-def refused(reach: Reach, profile: str) -> ProfileError:
+def refused(reach: AwsClient, profile: str) -> ProfileError:
     with pytest.raises(ProfileError) as caught:
         reach.identify(profile)
     error = caught.value
@@ -234,7 +234,7 @@ def of_short_sessions(aws: ScriptedAws, folder: Path) -> None:
 
 def answered_once(
     aws: ScriptedAws, make_reach: MakeReach, folder: Path, listing: Listing = INSTANCES
-) -> tuple[Reach, Question]:
+) -> tuple[AwsClient, Request]:
     """A question to a profile of short sessions, after it has been answered with one instance."""
     of_short_sessions(aws, folder)
     aws.script = pages(reservations(TWO, "i-1"))
@@ -1122,12 +1122,12 @@ def test_where_a_global_listing_is_asked(aws: ScriptedAws) -> None:
         records="Regions",
         scope="global",
     )
-    reach = Reach("workload", home_region="ap-southeast-2", retry=HASTE)
+    reach = AwsClient("workload", home_region="ap-southeast-2", retry=HASTE)
     aws.script = pages(xml("DescribeRegions", "<regionInfo><item><regionName>x</regionName></item></regionInfo>"))
     assert reach.ask(question(regions, region=GLOBAL_REGION)).outcome == "found"
     assert [call.region for call in aws.log] == ["ap-southeast-2", "ap-southeast-2"]
     aws.log.clear()
-    management = Reach("management", home_region="ap-southeast-2", retry=HASTE)
+    management = AwsClient("management", home_region="ap-southeast-2", retry=HASTE)
     aws.script = pages(as_json({"Accounts": []}))
     management.ask(question(ACCOUNTS, region=GLOBAL_REGION))
     assert [(call.service, call.region) for call in aws.log] == [
@@ -1389,9 +1389,9 @@ def test_the_pace_of_cloudtrail_is_kept_from_its_answers_on(aws: ScriptedAws, ma
 # ------------------------------------------------------------------------------- the simulated organisation
 
 
-def ask_instances(organisation: Simulator, retry: Retry = HASTE) -> tuple[Reach, Answer, dict[str, Any]]:
+def ask_instances(organisation: Simulator, retry: Retry = HASTE) -> tuple[AwsClient, Response, dict[str, Any]]:
     profile = organisation.env["AWS_PROFILE"]
-    reach = Reach("workload", home_region=REGION, retry=retry)
+    reach = AwsClient("workload", home_region=REGION, retry=retry)
     account = reach.identify(profile).account_id
     answer = reach.ask(question(profile=profile, account=account))
     return reach, answer, {"profile": profile, "account": account}
@@ -1400,7 +1400,7 @@ def ask_instances(organisation: Simulator, retry: Retry = HASTE) -> tuple[Reach,
 def test_the_organisations_three_kinds_of_identity(organisation: Simulator) -> None:
     for role in ("management", "operations", "billing"):
         profile = organisation.env[CONTRACT[role].profile_env]
-        identity = Reach(role, home_region=REGION, retry=HASTE).identify(profile)
+        identity = AwsClient(role, home_region=REGION, retry=HASTE).identify(profile)
         assert f":{identity.account_id}:" in identity.arn
 
 

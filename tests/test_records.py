@@ -26,11 +26,11 @@ from pipelines.models import checks
 from pipelines.models.checks import key_checks
 from pipelines.models.model import read_models
 from resources.audit.coverage import EVERY_ACCOUNT
-from resources.aws.client import Reach
+from resources.aws.client import AwsClient
 from resources.aws.distinct import CONFLICT, distinct, identity_of
 from resources.aws.errors import Failed
 from resources.aws.listing import Listing
-from resources.aws.messages import Answer, CellKey, Question
+from resources.aws.messages import CellKey, Request, Response
 from resources.aws.records import record_path
 from resources.aws.retry import Retry
 from resources.store.store import Store
@@ -187,15 +187,15 @@ def test_what_decides_is_the_record_and_not_its_hash(tmp_path: Path, monkeypatch
 
 
 @pytest.fixture
-def ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Answer]]:
+def ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Response]]:
     """Asks a listing of an AWS that says what a script says."""
     with scripted(tmp_path, monkeypatch) as aws:
         write_profiles(tmp_path, aws.url, {"one": static(ONE)})
-        reach = Reach("workload", home_region=PLACE, retry=Retry())
+        reach = AwsClient("workload", home_region=PLACE, retry=Retry())
 
-        def put(script: Callable[[Call], Reply | None], listing: Listing = INSTANCES, **more: Any) -> Answer:
+        def put(script: Callable[[Call], Reply | None], listing: Listing = INSTANCES, **more: Any) -> Response:
             aws.script = script
-            return reach.ask(Question("one", ONE, PLACE, listing, "workload", **more))
+            return reach.ask(Request("one", ONE, PLACE, listing, "workload", **more))
 
         yield put
         reach.close()
@@ -206,7 +206,7 @@ def in_turn(*replies: Reply) -> Callable[[Call], Reply | None]:
     return lambda call: None if call.service == "sts" else left.pop(0)
 
 
-def test_the_same_instance_on_one_page_or_two_is_found_once(ask: Callable[..., Answer]) -> None:
+def test_the_same_instance_on_one_page_or_two_is_found_once(ask: Callable[..., Response]) -> None:
     for replies in (
         [reservations(ONE, "i-1", "i-2", "i-1")],
         [reservations(ONE, "i-1", "i-2", token="t"), reservations(ONE, "i-2", "i-3")],
@@ -218,14 +218,14 @@ def test_the_same_instance_on_one_page_or_two_is_found_once(ask: Callable[..., A
         assert len(names) == len(set(names)) == answer.record_count
 
 
-def test_an_instance_that_changes_between_two_pages_makes_no_answer(ask: Callable[..., Answer]) -> None:
+def test_an_instance_that_changes_between_two_pages_makes_no_answer(ask: Callable[..., Response]) -> None:
     second = str(reservations(ONE, "i-1").body).replace("11:40:53", "11:40:54")
     answer = ask(in_turn(reservations(ONE, "i-1", "i-2", token="t"), Reply(second)))
     assert (answer.outcome, answer.error_code, answer.records, answer.record_count) == ("failed", CONFLICT, [], 0)
     assert "LaunchTime differ" in (answer.error_message or "")
 
 
-def test_a_rule_of_a_security_group_on_two_pages_is_found_once(ask: Callable[..., Answer]) -> None:
+def test_a_rule_of_a_security_group_on_two_pages_is_found_once(ask: Callable[..., Response]) -> None:
     def page(*names: str, token: str = "") -> Reply:
         rules = "".join(f"<item><securityGroupRuleId>{name}</securityGroupRuleId></item>" for name in names)
         return xml(
@@ -238,7 +238,7 @@ def test_a_rule_of_a_security_group_on_two_pages_is_found_once(ask: Callable[...
     assert [record["SecurityGroupRuleId"] for record in answer.records] == ["sgr-1", "sgr-2"]
 
 
-def test_the_same_record_of_two_batches_of_a_cell_is_found_once(ask: Callable[..., Answer]) -> None:
+def test_the_same_record_of_two_batches_of_a_cell_is_found_once(ask: Callable[..., Response]) -> None:
     listing = CATALOGUE["lambda_function_tag"]
     batches = (
         {"Resource": "arn:aws:lambda:us-east-1:1:function:a"},

@@ -16,8 +16,8 @@ from nights import REPOSITORY, night_environment
 from scripted_aws import INSTANCES, ScriptedAws, ec2_error, query_error, scripted, static, write_profiles
 from test_managed import CREDENTIALS, keeping
 
-from resources.aws.client import Reach
-from resources.aws.messages import Question
+from resources.aws.client import AwsClient
+from resources.aws.messages import Request
 from resources.aws.profile_errors import ProfileError
 from simulator.client import Simulator, is_foreign
 
@@ -33,8 +33,8 @@ def aws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedAws
 
 
 @pytest.fixture
-def reach(aws: ScriptedAws) -> Iterator[Reach]:
-    made = Reach("workload", home_region="us-east-1")
+def reach(aws: ScriptedAws) -> Iterator[AwsClient]:
+    made = AwsClient("workload", home_region="us-east-1")
     yield made
     made.close()
 
@@ -54,11 +54,13 @@ def told(error: BaseException) -> str:
 
 
 @pytest.mark.parametrize("status", [400, 403, 500])
-def test_a_token_that_aws_repeats_is_in_no_answer_and_no_exception(aws: ScriptedAws, reach: Reach, status: int) -> None:
+def test_a_token_that_aws_repeats_is_in_no_answer_and_no_exception(
+    aws: ScriptedAws, reach: AwsClient, status: int
+) -> None:
     reach.identify("one")
     aws.script = lambda call: ec2_error("SignatureDoesNotMatch", f"{REPEATED} and {TOKEN}", status)
 
-    answer = reach.ask(Question("one", ACCOUNT, "us-east-1", INSTANCES, "workload"))
+    answer = reach.ask(Request("one", ACCOUNT, "us-east-1", INSTANCES, "workload"))
     assert answer.error_code == "SignatureDoesNotMatch"
     assert "The request signature we calculated does not match" in (answer.error_message or "")
     assert not [secret for secret in SECRETS if secret in repr(answer)]
@@ -75,7 +77,7 @@ def test_a_token_that_aws_repeats_is_in_no_answer_and_no_exception(aws: Scripted
     assert seen[-1] == "ClientError"
 
 
-def test_a_token_that_sts_repeats_is_in_no_sentence(aws: ScriptedAws, reach: Reach, tmp_path: Path) -> None:
+def test_a_token_that_sts_repeats_is_in_no_sentence(aws: ScriptedAws, reach: AwsClient, tmp_path: Path) -> None:
     role = {"role_arn": f"arn:aws:iam::{ACCOUNT}:role/R", "source_profile": "one"}
     write_profiles(tmp_path, aws.url, {"one": static(ACCOUNT) | {"aws_session_token": TOKEN}, "role": role})
     aws.script = lambda call: query_error("AccessDenied", REPEATED.rpartition(" with ")[0], 403)

@@ -1,4 +1,4 @@
-"""A response that comes twice, and late, is never another account's: asked through `Reach`, of a server that strays."""
+"""A response that comes twice, and late, is never another account's: `AwsClient` asks a server that strays."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from urllib.parse import parse_qs
 import pytest
 from scripted_aws import static, write_profiles
 
-from resources.aws.client import Reach
+from resources.aws.client import AwsClient
 from resources.aws.listing import Listing
-from resources.aws.messages import Answer, Question
+from resources.aws.messages import Request, Response
 from resources.aws.retry import Retry
 
 ACCOUNTS = [f"{200000000000 + number}" for number in range(40)]
@@ -154,11 +154,11 @@ def profiles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     yield tmp_path
 
 
-def asked_of_all(listing: Listing, url: str, profiles: Path, retry: Retry, rounds: int = 2) -> list[Answer]:
+def asked_of_all(listing: Listing, url: str, profiles: Path, retry: Retry, rounds: int = 2) -> list[Response]:
     write_profiles(profiles, url, {f"p{account}": static(account) for account in ACCOUNTS})
-    reach = Reach("workload", home_region="eu-west-1", retry=retry)
+    reach = AwsClient("workload", home_region="eu-west-1", retry=retry)
     questions = [
-        Question(f"p{account}", account, region, listing, "workload")
+        Request(f"p{account}", account, region, listing, "workload")
         for _ in range(rounds)
         for account in ACCOUNTS
         for region in REGIONS
@@ -170,7 +170,7 @@ def asked_of_all(listing: Listing, url: str, profiles: Path, retry: Retry, round
         reach.close()
 
 
-def foreign(answers: list[Answer]) -> int:
+def foreign(answers: list[Response]) -> int:
     """Records that say another account or region than was asked, or a page that was not."""
     count = 0
     for answer in answers:
@@ -207,7 +207,7 @@ def test_no_profile_has_the_session_of_another(profiles: Path) -> None:
     roles = {account: f"arn:aws:iam::{account}:role/Reader" for account in ACCOUNTS}
     assumed = {f"p{account}": {"role_arn": arn, "source_profile": "base"} for account, arn in roles.items()}
     write_profiles(profiles, straying.url, {"base": static("1" * 12), **assumed})
-    reach = Reach("workload", home_region="eu-west-1", concurrency=4, retry=Retry(first_delay=0.01))
+    reach = AwsClient("workload", home_region="eu-west-1", concurrency=4, retry=Retry(first_delay=0.01))
     try:
         found = reach.identify_all(assumed)
     finally:
@@ -223,9 +223,9 @@ def test_where_every_response_was_seen_before_there_is_none(profiles: Path) -> N
     replaying.ids = itertools.repeat(1)
     one, two = ACCOUNTS[:2]
     write_profiles(profiles, replaying.url, {one: static(one), two: static(two)})
-    reach = Reach("workload", home_region="eu-west-1", retry=Retry(first_delay=0.01))
+    reach = AwsClient("workload", home_region="eu-west-1", retry=Retry(first_delay=0.01))
     try:
-        answers = [reach.ask(Question(account, account, "eu-west-1", SUBNETS, "workload")) for account in (one, two)]
+        answers = [reach.ask(Request(account, account, "eu-west-1", SUBNETS, "workload")) for account in (one, two)]
     finally:
         reach.close()
         replaying.close()

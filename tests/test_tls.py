@@ -24,10 +24,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from scripted_aws import static, write_profiles
 
-from resources.aws.client import Reach
+from resources.aws.client import AwsClient
 from resources.aws.fast.transport import FastTransport
 from resources.aws.listing import Listing
-from resources.aws.messages import Answer, Question
+from resources.aws.messages import Request, Response
 from resources.aws.retry import Retry
 from resources.aws.transport import OperationModels
 from simulator.client import is_foreign
@@ -272,10 +272,10 @@ def ways(url: str) -> tuple[str, str]:
     return made[0], made[1]
 
 
-def asked() -> Answer:
-    reach = Reach("workload", home_region="us-east-1", retry=Retry(transient_attempts=1))
+def asked() -> Response:
+    reach = AwsClient("workload", home_region="us-east-1", retry=Retry(transient_attempts=1))
     try:
-        return reach.ask(Question("w", OWN, "us-east-1", VPCS, "workload"))
+        return reach.ask(Request("w", OWN, "us-east-1", VPCS, "workload"))
     finally:
         reach.close()
 

@@ -25,13 +25,13 @@ from test_json_answers import operations as json_operations
 from test_xml_answers import service as xml_service
 
 from resources.aws import fast
-from resources.aws.client import Reach
+from resources.aws.client import AwsClient
 from resources.aws.fast import http_response, self_test, sigv4, xml_parser
 from resources.aws.fast.parsers import FastParsers
 from resources.aws.fast.transport import FastTransport
-from resources.aws.messages import Question
+from resources.aws.messages import Request
 from resources.aws.response_parsers import Parsers
-from resources.aws.responses import ForeignAnswer
+from resources.aws.responses import ForeignResponse
 from resources.aws.retry import Retry
 from resources.aws.transport import BotocoreTransport
 
@@ -101,7 +101,7 @@ def afresh() -> Iterator[None]:
         known.cache_clear()
 
 
-def night(aws: ScriptedAws, folder: Path) -> Reach:
+def night(aws: ScriptedAws, folder: Path) -> AwsClient:
     """Ask two accounts, twice."""
     write_profiles(folder, aws.url, {"one": static(ONE), "two": static(TWO)})
 
@@ -109,16 +109,16 @@ def night(aws: ScriptedAws, folder: Path) -> Reach:
         return None if call.service == "sts" else reservations(call.account, f"i-{call.account}")
 
     aws.script = answer
-    reach = Reach("workload", home_region="eu-west-1", retry=Retry(transient_attempts=1))
+    reach = AwsClient("workload", home_region="eu-west-1", retry=Retry(transient_attempts=1))
     asked = [("one", ONE), ("two", TWO), ("one", ONE)]
-    answers = [reach.ask(Question(name, account, "eu-west-1", INSTANCES, "workload")) for name, account in asked]
+    answers = [reach.ask(Request(name, account, "eu-west-1", INSTANCES, "workload")) for name, account in asked]
     assert [answer.records[0]["InstanceId"] for answer in answers] == [f"i-{account}" for _, account in asked]
     assert [call.account for call in aws.log if call.service == "ec2"] == [ONE, TWO, ONE]
     assert [answer.request_count for answer in answers] == [1, 1, 1]
     return reach
 
 
-def chosen(reach: Reach) -> Any:
+def chosen(reach: AwsClient) -> Any:
     return reach.sessions._sender._chosen
 
 
@@ -163,7 +163,7 @@ NO_DOCUMENTS = [b"", b"{", b'{"Accounts": [', b"null", b"[]", b"<html/>"]
 def test_no_way_takes_half_a_document_for_an_empty_one(parsers: type[Parsers], body: bytes) -> None:
     shape = json_model("organizations:ListAccounts").output_shape
     response = {"headers": {}, "status_code": 200, "body": body, "context": {"operation_name": "ListAccounts"}}
-    with pytest.raises(ForeignAnswer):
+    with pytest.raises(ForeignResponse):
         parsers().create_parser("json").parse(response, shape)
 
 

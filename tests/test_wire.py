@@ -18,11 +18,11 @@ from botocore.credentials import ReadOnlyCredentials
 from botocore.exceptions import ParamValidationError
 from scripted_aws import INSTANCES, Call, Reply, ScriptedAws, reservations, scripted, static, write_profiles
 
-from resources.aws.client import Reach
+from resources.aws.client import AwsClient
 from resources.aws.fast import transport
 from resources.aws.fast.sigv4 import SigningKeys, UnsignedRequest, signed
 from resources.aws.fast.transport import FastTransport, PreparedRequest, Settings
-from resources.aws.messages import Question
+from resources.aws.messages import Request
 from resources.aws.retry import Retry
 from resources.aws.transport import Call as PlainCall
 from resources.aws.transport import OperationModels
@@ -125,10 +125,10 @@ def test_each_account_signs_for_itself_what_was_made_once(
         "unsigned_request",
         lambda *what, really=transport.unsigned_request: made.append(really(*what)) or made[-1],
     )
-    reach = Reach("workload", home_region="eu-west-1")
+    reach = AwsClient("workload", home_region="eu-west-1")
     try:
         answers = [
-            reach.ask(Question(profile, account, "eu-west-1", INSTANCES, "workload"))
+            reach.ask(Request(profile, account, "eu-west-1", INSTANCES, "workload"))
             for profile, account in (("one", ONE), ("two", TWO), ("one", ONE))
         ]
     finally:
@@ -156,9 +156,9 @@ def test_a_connection_that_brought_nonsense_is_not_used_again(
     monkeypatch.setattr(aws, "answer", answer)
     replies = iter([reservations(ONE, "i-1"), Reply(nonsense), reservations(ONE, "i-1"), reservations(ONE, "i-1")])
     aws.script = lambda call: None if call.service == "sts" else next(replies)
-    reach = Reach("workload", home_region="eu-west-1", retry=Retry(first_delay=0.01))
+    reach = AwsClient("workload", home_region="eu-west-1", retry=Retry(first_delay=0.01))
     try:
-        answers = [reach.ask(Question("one", ONE, "eu-west-1", INSTANCES, "workload")) for _ in range(3)]
+        answers = [reach.ask(Request("one", ONE, "eu-west-1", INSTANCES, "workload")) for _ in range(3)]
     finally:
         reach.close()
     assert [answer.outcome for answer in answers] == ["found"] * 3

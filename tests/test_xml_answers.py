@@ -17,7 +17,7 @@ from pipelines.catalogue import registry as catalogue
 from resources.aws.fast.parsers import FastParsers
 from resources.aws.listing import Listing
 from resources.aws.response_parsers import Parsers
-from resources.aws.responses import ROOTS, ForeignAnswer
+from resources.aws.responses import ROOTS, ForeignResponse
 
 PROTOCOLS = ("ec2", "query")
 
@@ -120,7 +120,7 @@ def test_what_comes_of_an_answer_is_what_botocore_makes_of_it(parsers: Any, list
         writer = Writer(seed, 0.0 if seed < 4 else 0.05)
         body = answer(listing, writer)
         expected, found = read(theirs, body, shape), read(ours, body, shape, operation=listing.operation)
-        if found is ForeignAnswer:
+        if found is ForeignResponse:
             assert writer.has_list_twice, body
             continue
         assert json.dumps(found) == json.dumps(expected), body
@@ -182,7 +182,7 @@ def test_what_is_no_answer_is_said_to_be_none(parsers: Any, name: str, operation
     context = {"operation_name": operation}
     said = {"headers": {}, "status_code": 200, "body": body, "context": context}
     parser = parsers(**SETTINGS).create_parser(model.resolved_protocol)
-    with pytest.raises(ForeignAnswer) as caught:
+    with pytest.raises(ForeignResponse) as caught:
         parser.parse(said, model.operation_model(operation).output_shape)
     assert how in str(caught.value)
 

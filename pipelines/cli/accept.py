@@ -9,7 +9,7 @@ import click
 
 from pipelines.cli.command import (
     Command,
-    NoSuchQuestion,
+    InvalidRequest,
     demo_option,
     json_option,
     offering,
@@ -55,7 +55,7 @@ def accept_zero(store: "Store", account: str, region: str, listing: str, reason:
 
     run_id = f"accept-{uuid.uuid4()}"
     if not reason.strip():
-        raise NoSuchQuestion("A zero is accepted for a reason: give one with --reason. Nothing was changed.")
+        raise InvalidRequest("A zero is accepted for a reason: give one with --reason. Nothing was changed.")
     with store.holding(run_id, "cmdb accept"), store.transaction() as connection:
         rows = connection.execute(
             """
@@ -67,17 +67,17 @@ def accept_zero(store: "Store", account: str, region: str, listing: str, reason:
             {"account": account, "region": region, "listing": listing},
         ).fetchall()
         if not rows:
-            raise NoSuchQuestion(
+            raise InvalidRequest(
                 f"No cell {account} {region} {listing} is known. `cmdb coverage --blocked` lists the untrusted ones."
             )
         outcome, cell_run, role, ended_at, zero_sense = rows[0]
         if zero_sense == "impossible":
-            raise NoSuchQuestion(
+            raise InvalidRequest(
                 f"{listing} is never empty, so no zero of it can be accepted. Nothing was changed. "
                 f"`cmdb ask {role} {listing} --verbose` shows what AWS says."
             )
         if outcome not in ("empty_suspect", "empty_unconfirmed"):
-            raise NoSuchQuestion(
+            raise InvalidRequest(
                 f"{account} {region} {listing} is {outcome}; only empty_suspect and empty_unconfirmed can be accepted. "
                 "Nothing was changed."
             )

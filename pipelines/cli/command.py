@@ -64,7 +64,7 @@ class Misused(Refused):
     exit_code = 2
 
 
-class NoSuchQuestion(Misused):
+class InvalidRequest(Misused):
     """What was asked for does not exist. The message says what does."""
 
 

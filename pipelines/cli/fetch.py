@@ -11,7 +11,7 @@ from pipelines.catalogue.names import COST_BY_MONTH, COST_MONTHLY, COST_RESOURCE
 from pipelines.catalogue.registry import listings
 from pipelines.cli.command import (
     Command,
-    NoSuchQuestion,
+    InvalidRequest,
     always_json_option,
     offering,
     plainly,
@@ -20,7 +20,7 @@ from pipelines.cli.command import (
 )
 from pipelines.collection import metrics
 from resources.aws.listing import GLOBAL_REGION, Listing
-from resources.aws.messages import Identity, Question
+from resources.aws.messages import Identity, Request
 from resources.contract import ROLES, Role
 
 if TYPE_CHECKING:
@@ -82,9 +82,9 @@ def ask_again(
     listing = known.get(listing_name)
     if listing is None or role not in listing.roles:
         asked = ", ".join(sorted(name for name, entry in known.items() if role in entry.roles))
-        raise NoSuchQuestion(f"{role} asks no listing {listing_name!r}. It asks: {asked or 'none'}.")
+        raise InvalidRequest(f"{role} asks no listing {listing_name!r}. It asks: {asked or 'none'}.")
     if listing.each is not None and not parameter:
-        raise NoSuchQuestion(
+        raise InvalidRequest(
             f"{listing_name} is asked once for each {listing.each.parameter}. Name one with --parameter."
         )
     paid_requests = PaidRequests(
@@ -97,10 +97,10 @@ def ask_again(
         identity = _workload_identity(resource, account)
     assert identity is not None, "a central role has one identity"
     if account and account != identity.account_id:
-        raise NoSuchQuestion(f"{role} is account {identity.account_id}, not {account}. Nothing was asked.")
+        raise InvalidRequest(f"{role} is account {identity.account_id}, not {account}. Nothing was asked.")
     where = GLOBAL_REGION if listing.scope == "global" else region or settings.home_region
     answer = resource.reach.ask(
-        Question(
+        Request(
             profile=identity.profile,
             account_id=identity.account_id,
             region=where,
@@ -146,7 +146,7 @@ def _parameters(listing: Listing, parameter: str) -> dict[str, Any]:
     if listing.name == METRIC:
         source, _, resource = parameter.partition(":")
         if source not in MEASURED or not resource:
-            raise NoSuchQuestion(
+            raise InvalidRequest(
                 f"{METRIC} is asked about a resource. Name one with --parameter LISTING:ID, such as "
                 f"{next(iter(MEASURED))}:i-0123456789abcdef0. Nothing was asked."
             )
@@ -166,7 +166,7 @@ def _parameters(listing: Listing, parameter: str) -> dict[str, Any]:
     month = months.get(month_name or newest)
     cut = cuts.get(slice_name or next(iter(cuts)))
     if month is None or cut is None:
-        raise NoSuchQuestion(
+        raise InvalidRequest(
             f"The bill has no {parameter!r}. Write {listing.name}:SLICE:MONTH with a slice of {', '.join(cuts)} and a "
             f"month from {oldest} to {newest}. Nothing was asked."
         )
@@ -179,7 +179,7 @@ def _workload_identity(resource: "Workload", account: str) -> Identity:
         if identity.account_id == account:
             return identity
     reached = ", ".join(sorted(identity.account_id for identity in found)) or "none"
-    raise NoSuchQuestion(
+    raise InvalidRequest(
         f"No workload profile reaches account {account or '(none named)'}. Name one with --account; reached are: "
         f"{reached}."
     )

@@ -7,8 +7,8 @@ import click
 
 from pipelines.cli.command import (
     Command,
+    InvalidRequest,
     Misused,
-    NoSuchQuestion,
     demo_option,
     json_option,
     plainly,
@@ -72,7 +72,7 @@ def answer_sql(store: "Store", query: str, output: str, *, raw: bool = False) ->
             names = [column[0] for column in cursor.description or ()]
             rows = cursor.fetchall()
         except duckdb.Error as error:
-            raise NoSuchQuestion(f"DuckDB refused the query: {error} Nothing was changed.") from error
+            raise InvalidRequest(f"DuckDB refused the query: {error} Nothing was changed.") from error
     if output == "csv":
         names = names if raw else [_csv_cell(name) for name in names]
         cells = rows if raw else [[_csv_cell(value) for value in row] for row in rows]

@@ -7,11 +7,11 @@ from typing import ClassVar
 
 from pipelines.trust.organization_policies import PolicyDenial
 from resources.audit.cells import Cell
-from resources.aws.messages import DENIED_BY_POLICY, Answer
+from resources.aws.messages import DENIED_BY_POLICY, Response
 
 
 @dataclass(slots=True)
-class Asked:
+class Attempt:
     """A question and what came of it so far; the records are in the landing already.
 
     Attributes:
@@ -19,7 +19,7 @@ class Asked:
         refusal: AWS's answer before it was skipped for a policy.
     """
 
-    answer: Answer
+    answer: Response
     attempts: int = 1
     zeros: int = 0
     raw: str | None = None
@@ -29,9 +29,9 @@ class Asked:
     notes: dict[str, str] = field(default_factory=dict)
     first_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     denial: PolicyDenial | None = None
-    refusal: Answer | None = None
+    refusal: Response | None = None
 
-    def take(self, answer: Answer, raw: str | None) -> None:
+    def take(self, answer: Response, raw: str | None) -> None:
         """Let an answer take the place of the one before, and count what it took. Its records are not kept.
 
         Args:
@@ -63,7 +63,7 @@ class Asked:
 
 
 @dataclass(slots=True)
-class Tally:
+class ListingStats:
     """What the cells of a listing come to.
 
     Attributes:

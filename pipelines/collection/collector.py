@@ -13,10 +13,10 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from pipelines.collection import judging, storing
-from pipelines.collection.cells import Asked
+from pipelines.collection.cells import Attempt
 from pipelines.collection.denials import skip_denied
 from pipelines.collection.plan import Plan
-from pipelines.collection.previous import Capture
+from pipelines.collection.previous import ParentRecord
 from pipelines.collection.progress import Reporter, Reports
 from pipelines.collection.retiring import retired
 from pipelines.collection.state import StepState
@@ -25,7 +25,7 @@ from resources.audit.coverage import NO_ACCOUNT
 from resources.aws.dispatch import ask_all
 from resources.aws.errors import Failed
 from resources.aws.listing import Listing
-from resources.aws.messages import Answer, Progress, Question
+from resources.aws.messages import Progress, Request, Response
 from resources.check_result import CheckResult
 
 
@@ -35,7 +35,7 @@ class Collector:
     def __init__(self, state: StepState) -> None:
         self.state = state
 
-    def ask(self, questions: Sequence[Question]) -> None:
+    def ask(self, questions: Sequence[Request]) -> None:
         """Put questions, land what they find; what failed is asked once more at the end."""
         state = self.state
         questions = [question for question in questions if not state.keep(question)]
@@ -61,7 +61,7 @@ class Collector:
                 going = [plan for plan, questions in rounds if questions is not None]
                 self.ask([question for _, questions in rounds for question in questions or ()])
 
-    def ask_in_turn(self, plan: Iterable[Question], totals: Mapping[str, int]) -> None:
+    def ask_in_turn(self, plan: Iterable[Request], totals: Mapping[str, int]) -> None:
         """Put questions one after the other, as long as `plan` gives any; it sees what came of those before.
 
         Args:
@@ -130,10 +130,10 @@ class Collector:
         """Close the landing files; those of an interrupted step keep their temporary names."""
         self.state.close()
 
-    def _ask_once(self, questions: Sequence[Question]) -> None:
+    def _ask_once(self, questions: Sequence[Request]) -> None:
         """Put questions of any listings together; what does not fit into memory one after the other."""
         state = self.state
-        large: dict[str, list[Question]] = defaultdict(list)
+        large: dict[str, list[Request]] = defaultdict(list)
         for question in questions:
             # Before threads want it.
             state.writer(question.listing)
@@ -146,14 +146,14 @@ class Collector:
             return
         reports = Reports(Counter(question.listing.name for question in together), state.log, state.batch.part)
 
-        def take(answer: Answer) -> None:
+        def take(answer: Response) -> None:
             self._take(answer)
             reports.count(answer.question.listing.name, answer)
 
         reaches = {role: state.reach(role) for role in {question.listing_role for question in together}}
         ask_all(reaches, together, take, progress=reports, processes=state.processes)
 
-    def _take(self, answer: Answer) -> None:
+    def _take(self, answer: Response) -> None:
         """Land an answer and keep what will be judged; called from any thread."""
         state = self.state
         listing = answer.question.listing
@@ -165,7 +165,8 @@ class Collector:
         except Failed as failure:
             answer = _unusable(answer, failure)
         captures = [
-            Capture(key, {name: record.get(name) for name in fields}) for record in (answer.records if fields else ())
+            ParentRecord(key, {name: record.get(name) for name in fields})
+            for record in (answer.records if fields else ())
         ]
         # As text: tens of thousands of parsed answers would take a hundred megabytes.
         raw = None if answer.raw_response is None else json.dumps(answer.raw_response, default=str, ensure_ascii=False)
@@ -173,11 +174,11 @@ class Collector:
             state.batch.captured[listing.name] += captures
             entry = state.asked.get(key)
             if entry is None:
-                entry = state.asked[key] = Asked(answer, attempts=0, first_at=answer.started_at)
+                entry = state.asked[key] = Attempt(answer, attempts=0, first_at=answer.started_at)
             entry.take(answer, raw)
 
 
-def _unusable(answer: Answer, failure: Failed) -> Answer:
+def _unusable(answer: Response, failure: Failed) -> Response:
     """An answer that was whole, and cannot be landed."""
     return replace(
         answer,

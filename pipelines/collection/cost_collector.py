@@ -17,7 +17,7 @@ from pipelines.collection.seeds import services_of_listings, tag_keys
 from pipelines.trust.outcomes import FOR_LATER, TOO_MANY_PAGES
 from resources.aws.errors import THROTTLE_CODES
 from resources.aws.listing import GLOBAL_REGION, Listing
-from resources.aws.messages import DENIED_BY_POLICY, OPTIONAL_GRANT, REQUEST_LIMIT, Answer, CellKey, Outcome, Question
+from resources.aws.messages import DENIED_BY_POLICY, OPTIONAL_GRANT, REQUEST_LIMIT, CellKey, Outcome, Request, Response
 
 REFUSED_CODES = frozenset({"AccessDenied", "AccessDeniedException", "ValidationException"})
 """How Cost Explorer says that it does not know, or does not give, what a question asks for."""
@@ -102,8 +102,8 @@ class _Bill:
                 known.add(month)
         return known
 
-    def _question(self, cut: cost_slices.Slice, month: cost_slices.Month) -> Question:
-        return Question(
+    def _question(self, cut: cost_slices.Slice, month: cost_slices.Month) -> Request:
+        return Request(
             profile=self._identity.profile,
             account_id=self._identity.account_id,
             region=GLOBAL_REGION,
@@ -113,13 +113,13 @@ class _Bill:
             suffix=cost_slices.cell(cut, month),
         )
 
-    def _whole_listing(self, name: str, parts: Iterable[tuple[str, Mapping[str, Any]]]) -> list[Question]:
+    def _whole_listing(self, name: str, parts: Iterable[tuple[str, Mapping[str, Any]]]) -> list[Request]:
         """The questions of a listing that has no months: its parts by name, each with what is sent."""
         listing = self._listings.get(name)
         if listing is None:
             return []
         questions = [
-            Question(
+            Request(
                 profile=self._identity.profile,
                 account_id=self._identity.account_id,
                 region=GLOBAL_REGION,
@@ -132,7 +132,7 @@ class _Bill:
         ]
         return [question for question in questions if not self._state.keep(question)]
 
-    def _put(self, questions: Sequence[Question]) -> Iterator[Question]:
+    def _put(self, questions: Sequence[Request]) -> Iterator[Request]:
         """Questions of an optional grant, as far as it was given and the limit allows."""
         refused: str | None = None
         for question in questions:
@@ -146,7 +146,7 @@ class _Bill:
                 reason = self._state.asked[key].answer.skip_reason
                 refused = reason if reason in (OPTIONAL_GRANT, DENIED_BY_POLICY) else None
 
-    def _bill(self, wanted: Sequence[tuple[cost_slices.Slice, cost_slices.Month]]) -> Iterator[Question]:
+    def _bill(self, wanted: Sequence[tuple[cost_slices.Slice, cost_slices.Month]]) -> Iterator[Request]:
         self._most = self._limit - self._sent
         for cut, month in wanted:
             if not self._is_left_out(cut, month):
@@ -179,7 +179,7 @@ class _Bill:
             self._identity.profile,
         )
 
-    def _asked_until_settled(self, cut: cost_slices.Slice, month: cost_slices.Month) -> Iterator[Question]:
+    def _asked_until_settled(self, cut: cost_slices.Slice, month: cost_slices.Month) -> Iterator[Request]:
         """The questions for one cell: again where the newer metrics may be what is refused, or after a failure."""
         question = self._question(cut, month)
         key = question.key
@@ -199,7 +199,7 @@ class _Bill:
             answer = self._state.asked[key].answer
         self._learn(cut, answer, key)
 
-    def _learn(self, cut: cost_slices.Slice, answer: Answer, key: CellKey) -> None:
+    def _learn(self, cut: cost_slices.Slice, answer: Response, key: CellKey) -> None:
         """What an answer says about the questions that follow."""
         if answer.outcome in ("found", "empty_unconfirmed"):
             self._metrics_are_known = True
@@ -231,9 +231,9 @@ class _Bill:
             )
 
 
-def _is_refused(answer: Answer) -> bool:
+def _is_refused(answer: Response) -> bool:
     return answer.outcome in ("failed", "denied") and answer.error_code in REFUSED_CODES
 
 
-def _may_pass(answer: Answer) -> bool:
+def _may_pass(answer: Response) -> bool:
     return answer.outcome == "failed" and answer.error_code not in REFUSED_CODES | THROTTLE_CODES

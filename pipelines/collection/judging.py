@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from pipelines.collection.cells import Asked
+from pipelines.collection.cells import Attempt
 from pipelines.collection.parents import ParentCoverage, last_trusted_count, parent_coverage, parents_of
 from pipelines.collection.state import StepState
 from pipelines.collection.strayed import strayed_accounts
@@ -14,16 +14,16 @@ from pipelines.trust.zero_rule import ZeroVerdict
 from resources.audit.cells import Cell
 from resources.audit.zeros import unrecorded_calls
 from resources.aws.listing import GLOBAL_REGION, Listing
-from resources.aws.messages import DENIED_BY_POLICY, CellKey, Outcome, Question, TrailEvents
+from resources.aws.messages import DENIED_BY_POLICY, CellKey, Outcome, Request, TrailEvents
 
 Billed = Mapping[tuple[str, str], tuple[str, ...]]
 """By account and listing, the services on the bill."""
 
 
-def doubtful(state: StepState) -> list[Question]:
+def doubtful(state: StepState) -> list[Request]:
     """The questions that came back empty though something speaks against it: they are asked a second time."""
     billed = _billed(state)
-    again: list[Question] = []
+    again: list[Request] = []
     for key, entry in state.asked.items():
         question = entry.answer.question
         if entry.answer.outcome == "empty_unconfirmed" and zero_rule.must_ask_again(
@@ -57,7 +57,7 @@ def cells(state: StepState) -> list[Cell]:
 # ------------------------------------------------------------------------------------------ what was asked
 
 
-def _cell(state: StepState, key: CellKey, entry: Asked, verdict: ZeroVerdict | None) -> Cell:
+def _cell(state: StepState, key: CellKey, entry: Attempt, verdict: ZeroVerdict | None) -> Cell:
     """The cell of a question that was asked.
 
     Args:
@@ -110,7 +110,7 @@ def _unlisted(state: StepState, cell: Cell, listing: Listing, coverage: ParentCo
     )
 
 
-def _childless(state: StepState, question: Question, coverage: ParentCoverage) -> Cell:
+def _childless(state: StepState, question: Request, coverage: ParentCoverage) -> Cell:
     """The cell of a listing whose parents have no records: known where they are trusted, else not."""
     each = question.listing.each
     parents = () if each is None else parents_of(question.listing_role, each)
@@ -155,7 +155,7 @@ def _zero_verdicts(state: StepState) -> dict[CellKey, ZeroVerdict]:
     return verdicts
 
 
-def _zero(entry: Asked, place: Place, witness: zero_rule.Witness) -> zero_rule.Zero:
+def _zero(entry: Attempt, place: Place, witness: zero_rule.Witness) -> zero_rule.Zero:
     question = entry.answer.question
     return zero_rule.Zero(
         sense=question.listing.sense(question.suffix),
@@ -183,7 +183,7 @@ def _trails(
     return dict(zip(together, found, strict=True)), unrecorded
 
 
-def _place(state: StepState, question: Question) -> Place:
+def _place(state: StepState, question: Request) -> Place:
     """Where CloudTrail keeps the events of a question."""
     role, region = question.listing_role, question.region
     if region == GLOBAL_REGION:

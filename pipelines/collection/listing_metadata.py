@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
-from pipelines.collection.cells import Tally
+from pipelines.collection.cells import ListingStats
 from pipelines.dagster_metadata import rows_table
 
 
-def listing_metadata(tally: Tally, findings: Sequence[str]) -> dict[str, Any]:
+def listing_metadata(tally: ListingStats, findings: Sequence[str]) -> dict[str, Any]:
     """The metadata of a raw asset."""
     shown: dict[str, Any] = {
         "dagster/row_count": tally.record_count,

@@ -16,10 +16,10 @@ from pipelines.collection.accounts import Reached
 from pipelines.collection.regions import known_regions, leave_out, regions_to_ask
 from pipelines.collection.state import StepState
 from resources.aws.listing import GLOBAL_REGION, Listing
-from resources.aws.messages import DENIED_BY_POLICY, OPTIONAL_GRANT, CellKey, Outcome, Question
+from resources.aws.messages import DENIED_BY_POLICY, OPTIONAL_GRANT, CellKey, Outcome, Request
 from resources.contract import Role
 
-Plan = Iterator[Sequence[Question]]
+Plan = Iterator[Sequence[Request]]
 """Questions to put at once, again and again; what came of them is known when the next are wanted."""
 
 
@@ -35,7 +35,7 @@ def central_plan(state: StepState, listing: Listing, role: Role) -> Plan:
     yield from _places(state, listing, role, {account: identity.profile})
 
 
-def _asker(listing: Listing, role: Role, profile: str, account: str) -> Callable[..., Question]:
+def _asker(listing: Listing, role: Role, profile: str, account: str) -> Callable[..., Request]:
     """What makes the questions of a listing to one account."""
 
     def ask(
@@ -43,8 +43,8 @@ def _asker(listing: Listing, role: Role, profile: str, account: str) -> Callable
         parameters: Mapping[str, Any] | None = None,
         suffix: str = "",
         batches: Sequence[Mapping[str, Any]] = (),
-    ) -> Question:
-        return Question(
+    ) -> Request:
+        return Request(
             profile=profile,
             account_id=account,
             region=region,
@@ -71,7 +71,7 @@ def _places(state: StepState, listing: Listing, role: Role, profile_of: Mapping[
     if listing.each is not None:
         yield from _for_parents(state, listing, role, profile_of)
         return
-    questions: list[Question] = []
+    questions: list[Request] = []
     regions_of = regions_to_ask(state, listing, role, profile_of)
     for account, profile in profile_of.items():
         ask = _asker(listing, role, profile, account)
@@ -125,7 +125,7 @@ def _for_parents(state: StepState, listing: Listing, role: Role, profile_of: Map
     assert each is not None, "only a listing with parents comes here"
     done: dict[tuple[str, str], set[str]] = defaultdict(set)
     while True:
-        questions: list[Question] = []
+        questions: list[Request] = []
         for (account, region), named in state.named_by_parents(listing).items():
             fresh = sorted(named - done[account, region])
             done[account, region] |= named
@@ -149,7 +149,7 @@ def _for_parents(state: StepState, listing: Listing, role: Role, profile_of: Map
             state.skip_childless(_asker(listing, role, profile, account)(GLOBAL_REGION))
 
 
-def _rounds(state: StepState, listing: Listing, role: Role, questions: Sequence[Question]) -> Plan:
+def _rounds(state: StepState, listing: Listing, role: Role, questions: Sequence[Request]) -> Plan:
     """The questions; of an optional grant first one to each account, the others where it was given."""
     questions = [question for question in questions if not state.keep(question)]
     if not state.reach(role).is_optional(listing):
@@ -160,7 +160,7 @@ def _rounds(state: StepState, listing: Listing, role: Role, questions: Sequence[
     refused = {
         account for account, probe in probes.items() if state.asked[probe.key].answer.skip_reason == OPTIONAL_GRANT
     }
-    rest: list[Question] = []
+    rest: list[Request] = []
     for question in questions:
         if question is probes[question.account_id]:
             continue

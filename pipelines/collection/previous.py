@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Capture:
+class ParentRecord:
     """A few fields of one landed record, with the cell that it came in."""
 
     key: CellKey
@@ -41,7 +41,9 @@ class PreviousCell(NewestCell):
     is_disputed: bool = False
 
 
-def captures(store: Store, listing: str, fields: Sequence[str], accounts: Accounts = EVERY_ACCOUNT) -> list[Capture]:
+def captures(
+    store: Store, listing: str, fields: Sequence[str], accounts: Accounts = EVERY_ACCOUNT
+) -> list[ParentRecord]:
     """Fields of every record in the newest trusted cells of a listing, of these accounts.
 
     Raises:
@@ -83,7 +85,7 @@ def captures(store: Store, listing: str, fields: Sequence[str], accounts: Accoun
             {"files": [str(file) for file in files], **accounts.parameters}
             | {f"path_{index}": f'$."{name}"' for index, name in enumerate(fields)},
         ).fetchall()
-    return [Capture(CellKey(*r[:4]), dict(zip(fields, r[4:], strict=True))) for r in rows]
+    return [ParentRecord(CellKey(*r[:4]), dict(zip(fields, r[4:], strict=True))) for r in rows]
 
 
 def stored_policies(store: Store) -> StoredPolicies:

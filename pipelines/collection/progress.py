@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
-from resources.aws.messages import Answer, Progress
+from resources.aws.messages import Progress, Response
 
 LOG_EVERY_SECONDS = 5.0
 
@@ -121,7 +121,7 @@ class Reports:
         self._counted = {name: [0, 0, 0, 0] for name in totals}
         self._told: dict[str, int] = {}
 
-    def count(self, listing: str, answer: Answer) -> None:
+    def count(self, listing: str, answer: Response) -> None:
         """Take an answer into account; called from worker threads."""
         with self._lock:
             counted = self._counted[listing]

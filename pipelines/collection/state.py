@@ -13,9 +13,9 @@ from datetime import UTC, datetime, timedelta
 from pipelines.catalogue.metrics import MEASURED
 from pipelines.catalogue.names import METRIC, REGION
 from pipelines.collection import cost_slices, previous
-from pipelines.collection.cells import Asked, Tally
+from pipelines.collection.cells import Attempt, ListingStats
 from pipelines.collection.landing import LandingWriter
-from pipelines.collection.previous import Capture, PreviousCell
+from pipelines.collection.previous import ParentRecord, PreviousCell
 from pipelines.collection.progress import Part
 from pipelines.settings import Settings
 from pipelines.trust.gate import refuse
@@ -23,10 +23,10 @@ from pipelines.trust.organization_policies import StoredPolicies
 from resources.audit.cells import Cell
 from resources.audit.coverage import EVERY_ACCOUNT, Accounts, coverage
 from resources.audit.paid_requests import PaidRequests
-from resources.aws.client import Reach
+from resources.aws.client import AwsClient
 from resources.aws.listing import GLOBAL_REGION, Listing
-from resources.aws.messages import DENIED_BY_POLICY, CellKey, Identity, Outcome, Question
-from resources.aws.workers import Processes
+from resources.aws.messages import DENIED_BY_POLICY, CellKey, Identity, Outcome, Request
+from resources.aws.workers import WorkerPool
 from resources.contract import Role
 from resources.roles import AwsRole
 from resources.store.store import Store
@@ -53,10 +53,10 @@ class BatchState:
 
     accounts: Accounts = EVERY_ACCOUNT
     part: Part | None = None
-    asked: dict[CellKey, Asked] = field(default_factory=dict)
+    asked: dict[CellKey, Attempt] = field(default_factory=dict)
     not_asked: dict[CellKey, Cell] = field(default_factory=dict)
-    captured: dict[str, list[Capture]] = field(default_factory=lambda: defaultdict(list))
-    childless: list[Question] = field(default_factory=list)
+    captured: dict[str, list[ParentRecord]] = field(default_factory=lambda: defaultdict(list))
+    childless: list[Request] = field(default_factory=list)
     kept: set[CellKey] = field(default_factory=set)
     earlier: dict[CellKey, PreviousCell] | None = None
     without_regions: frozenset[str] | None = None
@@ -108,7 +108,7 @@ class StepState:
         self.regions_of: Mapping[str, list[str]] | None = None
         self.regions_left_out: Mapping[str, list[str]] = {}
         self.usual_regions: frozenset[str] = frozenset()
-        self.tallies: dict[str, Tally] = {listing.name: Tally() for listing in listings}
+        self.tallies: dict[str, ListingStats] = {listing.name: ListingStats() for listing in listings}
         self.writers: dict[str, LandingWriter] = {}
         self.recorded: set[str] = set()
         self.central_answers: dict[tuple[str, str], set[tuple[Role, str]]] = defaultdict(set)
@@ -131,7 +131,7 @@ class StepState:
 
     # ------------------------------------------------------------------------------------ the way to AWS
 
-    def reach(self, role: Role) -> Reach:
+    def reach(self, role: Role) -> AwsClient:
         """The way to AWS as one of the step's roles, which has been verified."""
         return self.resources[role].reach
 
@@ -142,7 +142,7 @@ class StepState:
         return identity
 
     @property
-    def processes(self) -> Processes | None:
+    def processes(self) -> WorkerPool | None:
         """Further processes that ask, where the workload role has any."""
         workload = self.resources.get("workload")
         return None if workload is None else workload.processes
@@ -150,7 +150,7 @@ class StepState:
     # ----------------------------------------------------------------------------------------- the cells
 
     @property
-    def asked(self) -> dict[CellKey, Asked]:
+    def asked(self) -> dict[CellKey, Attempt]:
         """What was asked of the batch's accounts, and what came of it."""
         return self.batch.asked
 
@@ -190,11 +190,11 @@ class StepState:
             error_message=message,
         )
 
-    def skip_childless(self, question: Question) -> None:
+    def skip_childless(self, question: Request) -> None:
         """Skip a listing whose parents returned no records; the reason is set later, from the parents' outcomes."""
         self.batch.childless.append(question)
 
-    def keep(self, question: Question) -> bool:
+    def keep(self, question: Request) -> bool:
         """Whether a question is left out because its last answer is trusted and only others are asked again.
 
         What a refusal named is asked again: the answer was whole, and did not fit what else is known.
@@ -268,7 +268,7 @@ class StepState:
 
     # ---------------------------------------------------------------------------------- what parents name
 
-    def records_of(self, listing: str, accounts: Accounts | None = None) -> list[Capture]:
+    def records_of(self, listing: str, accounts: Accounts | None = None) -> list[ParentRecord]:
         """Captured fields of a listing: of this step, or of its newest collection where it was not selected.
 
         Args:

@@ -12,7 +12,7 @@ from functools import cache
 from typing import Any
 
 from resources.aws.errors import EXPIRED_CODES
-from resources.aws.messages import OPTIONAL_GRANT, Answer
+from resources.aws.messages import OPTIONAL_GRANT, Response
 
 SCP = "SERVICE_CONTROL_POLICY"
 
@@ -81,7 +81,7 @@ class DeniedRequest:
     caller_arn: str
 
 
-def is_refusal(answer: Answer) -> bool:
+def is_refusal(answer: Response) -> bool:
     """Whether AWS refused the request itself, with credentials that are good; not the way to them."""
     refused = answer.outcome == "denied" or answer.skip_reason == OPTIONAL_GRANT
     return (

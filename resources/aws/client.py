@@ -1,7 +1,7 @@
 """Asks AWS as one role, through named profiles, and says what came of it. The only way to AWS there is.
 
 Every session is guarded: an operation outside the role's clause raises before anything is serialised or sent.
-What AWS does never raises here; it becomes the outcome of an `Answer`. What counts as nothing is decided
+What AWS does never raises here; it becomes the outcome of a `Response`. What counts as nothing is decided
 elsewhere: here a zero is unconfirmed.
 """
 
@@ -18,11 +18,11 @@ from resources.aws.identity import Identities
 from resources.aws.listing import GLOBAL_REGION, Listing
 from resources.aws.messages import (
     OPTIONAL_GRANT,
-    Answer,
     Identity,
     Lookup,
     Outcome,
-    Question,
+    Request,
+    Response,
     TrailEvents,
 )
 from resources.aws.meter import Meter
@@ -41,13 +41,13 @@ from resources.contract import Role, check, iam_action, is_optional
 class _Pending:
     """A question on its way: what is known of it so far, and the answers that it may end in."""
 
-    question: Question
+    question: Request
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     context: SigningContext | None = None
     identity: Identity | None = None
 
-    def answer(self, outcome: Outcome, **what: Any) -> Answer:
-        return Answer(
+    def answer(self, outcome: Outcome, **what: Any) -> Response:
+        return Response(
             question=self.question,
             outcome=outcome,
             started_at=self.started_at,
@@ -59,11 +59,11 @@ class _Pending:
             **what,
         )
 
-    def nobody(self, error: ProfileError) -> Answer:
+    def nobody(self, error: ProfileError) -> Response:
         """The profile leads nowhere."""
         return self.answer(outcome_of(error), error_code=error.error_code or error.reason, error_message=str(error))
 
-    def failed(self, failure: Failed, page_count: int) -> Answer:
+    def failed(self, failure: Failed, page_count: int) -> Response:
         """What was read does not count."""
         return self.answer(
             failure.outcome,
@@ -73,7 +73,7 @@ class _Pending:
             raw_response=failure.raw,
         )
 
-    def somebody_else(self, what: str) -> Answer | None:
+    def somebody_else(self, what: str) -> Response | None:
         """The profile leads to another account; None where it is the one that was meant."""
         question, identity = self.question, self.identity
         if identity is None or identity.account_id == question.account_id:
@@ -85,7 +85,7 @@ class _Pending:
         )
 
 
-class Reach:
+class AwsClient:
     """Asks AWS as one role, through any number of profiles that share one client per region and service.
 
     Safe for threads. Identities, outcomes and counts are per question; connections and models are shared.
@@ -149,18 +149,18 @@ class Reach:
 
     def ask(
         self,
-        question: Question,
+        question: Request,
         keep: Callable[[dict[str, Any]], None] | None = None,
         stopping: threading.Event | None = None,
         meter: Meter | None = None,
-    ) -> Answer:
+    ) -> Response:
         """Every record of a question, all pages of it, or the reason why there are none. Never half of them.
 
         Never raises for what AWS or the network does.
 
         Args:
             question: what to ask, of whom.
-            keep: is given each record as its page arrives, and `Answer.records` stays empty: for answers that are
+            keep: is given each record as its page arrives, and `Response.records` stays empty: for answers that are
                 too large to hold. What it was given counts only if the outcome is `found`, and holds a record that
                 AWS lists twice twice.
             stopping: once it is set, patience ends: nothing is tried again.

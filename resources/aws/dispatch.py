@@ -5,29 +5,29 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from resources.aws.client import Reach
-from resources.aws.messages import Answer, Lookup, Progress, Question, TrailEvents
+from resources.aws.client import AwsClient
+from resources.aws.messages import Lookup, Progress, Request, Response, TrailEvents
 from resources.aws.request_pool import Item, request_pool
 from resources.aws.thread_pool import TICK_SECONDS
-from resources.aws.workers import END_SECONDS, Processes
+from resources.aws.workers import END_SECONDS, WorkerPool
 from resources.contract import Role
 
 
 def ask_all(
-    reaches: Mapping[Role, Reach],
-    questions: Sequence[Question],
-    each: Callable[[Answer], None],
+    reaches: Mapping[Role, AwsClient],
+    questions: Sequence[Request],
+    each: Callable[[Response], None],
     *,
     progress: Callable[[Progress], None] | None = None,
-    processes: Processes | None = None,
+    processes: WorkerPool | None = None,
 ) -> None:
     """Ask many questions, each by the reach of its role; `each` is given the answers one by one, in the threads.
 
     An exception in `each` and an interruption stop everything: `each` is not called again after that.
 
     Raises:
-        ContractViolation: as `Reach.ask`, before any question was sent.
-        ValueError: as `Reach.ask`.
+        ContractViolation: as `AwsClient.ask`, before any question was sent.
+        ValueError: as `AwsClient.ask`.
         ProcessEnded: a further process ended by itself.
     """
     for role, listing in {(q.listing_role, id(q.listing)): (q.listing_role, q.listing) for q in questions}.values():
@@ -63,7 +63,7 @@ def ask_all(
 
 
 def look_up_all(
-    reaches: Mapping[Role, Reach], lookups: Sequence[Lookup], *, processes: Processes | None = None
+    reaches: Mapping[Role, AwsClient], lookups: Sequence[Lookup], *, processes: WorkerPool | None = None
 ) -> list[TrailEvents]:
     """Put many questions to CloudTrail; the answers in their order.
 
@@ -75,7 +75,7 @@ def look_up_all(
     return [found[index] for index in range(len(lookups))]
 
 
-def _sent(reaches: Mapping[Role, Reach]) -> tuple[int, int]:
+def _sent(reaches: Mapping[Role, AwsClient]) -> tuple[int, int]:
     return (
         sum(reach.counter.requests for reach in reaches.values()),
         sum(reach.counter.throttles for reach in reaches.values()),
@@ -83,11 +83,11 @@ def _sent(reaches: Mapping[Role, Reach]) -> tuple[int, int]:
 
 
 def spread(
-    reaches: Mapping[Role, Reach],
+    reaches: Mapping[Role, AwsClient],
     items: Sequence[Item],
     deliver: Callable[[int, Any], None],
     tell: Callable[[int], None],
-    processes: Processes | None,
+    processes: WorkerPool | None,
 ) -> None:
     """Put questions here and in further processes, and wait for the end of all of them.
 

@@ -69,7 +69,7 @@ class CellKey(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class Request:
     """One cell to ask: a listing, in an account and region.
 
     Attributes:
@@ -79,7 +79,7 @@ class Question:
         batches: further parameters, one request (with all its pages) for each; the answer has the records of all of
             them or none.
         suffix: the parameter's part of the cell's name, `listing:suffix`.
-        verbatim: keep every page as AWS sent it in `Answer.raw_response`, for people who look.
+        verbatim: keep every page as AWS sent it in `Response.raw_response`, for people who look.
     """
 
     profile: str
@@ -101,7 +101,7 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Response:
     """What came of a question: all the records there are, or the reason why there are none.
 
     Attributes:
@@ -114,7 +114,7 @@ class Answer:
         request_ids: of a zero, the request id of each page; empty text where AWS sent none.
     """
 
-    question: Question
+    question: Request
     outcome: Outcome
     started_at: datetime
     ended_at: datetime

@@ -10,7 +10,7 @@ from botocore.paginate import Paginator
 
 from resources.aws.errors import Failed
 from resources.aws.listing import Listing
-from resources.aws.messages import Question
+from resources.aws.messages import Request
 from resources.aws.records import TOKEN_FIELDS, Pages
 from resources.aws.redaction import redacted
 from resources.aws.retry import Retry, RetryingSender
@@ -38,7 +38,7 @@ class Pager:
         self._sender = sender
         self._requests = requests
 
-    def pages(self, context: SigningContext, question: Question, region: str, taken: Pages) -> Iterator[Page]:
+    def pages(self, context: SigningContext, question: Request, region: str, taken: Pages) -> Iterator[Page]:
         """The pages of a question.
 
         Args:

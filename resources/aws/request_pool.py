@@ -3,16 +3,16 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from resources.aws.client import Reach
-from resources.aws.messages import Lookup, Question
+from resources.aws.client import AwsClient
+from resources.aws.messages import Lookup, Request
 from resources.aws.thread_pool import FanOut
 from resources.contract import Role
 
-Item = Question | Lookup
+Item = Request | Lookup
 
 
 def request_pool(
-    reaches: Mapping[Role, Reach], items: Mapping[int, Item], deliver: Callable[[int, Any], None]
+    reaches: Mapping[Role, AwsClient], items: Mapping[int, Item], deliver: Callable[[int, Any], None]
 ) -> FanOut[int, tuple[int, Any]]:
     """The threads that put these questions, each to the reach of its role.
 
@@ -23,7 +23,7 @@ def request_pool(
     def work(index: int) -> tuple[int, Any]:
         item = items[index]
         reach = reaches[item.listing_role]
-        if isinstance(item, Question):
+        if isinstance(item, Request):
             return index, reach.ask(item, stopping=pool.stopping)
         return index, reach.trail_events(item)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from botocore.parsers import ResponseParserError, ResponseParserFactory
 
-from resources.aws.responses import BodyParser, ForeignAnswer, JsonParser, RestXmlParser, XmlParser, operation_of
+from resources.aws.responses import BodyParser, ForeignResponse, JsonParser, RestXmlParser, XmlParser, operation_of
 
 DEEPEST = 100
 """Levels of nesting in an error, which is kept as it is: no error of AWS's has ten."""
@@ -38,9 +38,9 @@ class Parser:
                 return self._redirect(response, shape)
             parsed = self._inner.parse(response, shape)
         except RecursionError:
-            raise ForeignAnswer("with something that is nested too deep to be AWS's") from None
+            raise ForeignResponse("with something that is nested too deep to be AWS's") from None
         if status >= 300 and _is_deeper(parsed, DEEPEST):
-            raise ForeignAnswer("with an error that is nested too deep to be AWS's")
+            raise ForeignResponse("with an error that is nested too deep to be AWS's")
         return parsed
 
     def _redirect(self, response: dict[str, Any], shape: Any) -> dict[str, Any]:

@@ -33,7 +33,7 @@ _SUFFIXES = ("", "Output", "Response", "Result")
 """What AWS adds to an operation's name to name its output."""
 
 
-class ForeignAnswer(ResponseParserError):  # type: ignore[misc]  # botocore publishes no types
+class ForeignResponse(ResponseParserError):  # type: ignore[misc]  # botocore publishes no types
     """A body with status 200 that is no answer to what was asked. The message says what it is, after `answered`."""
 
 
@@ -79,30 +79,30 @@ def json_object(response: dict[str, Any], shape: Any) -> dict[str, Any]:
     """
     text = response["body"].decode()
     if not text:
-        raise ForeignAnswer("with an empty body")
+        raise ForeignResponse("with an empty body")
     try:
         body = decoded_json(text)
     except ValueError:
-        raise ForeignAnswer("with something that is no JSON") from None
+        raise ForeignResponse("with something that is no JSON") from None
     if type(body) is not dict:
-        raise ForeignAnswer("with JSON that is no object")
+        raise ForeignResponse("with JSON that is no object")
     named = body.get("__type")
     if named is not None:
         name = str(named).rpartition("#")[2].partition(":")[0]
         operation = operation_of(response)
         if name not in (shape.name, *[operation + suffix for suffix in _SUFFIXES]):
-            raise ForeignAnswer(f"with a body that calls itself {name[:100]}")
+            raise ForeignResponse(f"with a body that calls itself {name[:100]}")
     refused = response["headers"].get("x-amzn-errortype")
     if refused:
-        raise ForeignAnswer(f"with status {response['status_code']} and the error {refused[:100]}")
+        raise ForeignResponse(f"with status {response['status_code']} and the error {refused[:100]}")
     return body
 
 
-def other_kind(shape: Any, node: Any) -> ForeignAnswer:
+def other_kind(shape: Any, node: Any) -> ForeignResponse:
     """What to raise for a value of another kind than its shape."""
     expected = {"list": "a list", "map": "an object", "structure": "an object"}.get(shape.type_name, "a plain value")
     found = "an object" if isinstance(node, dict) else "a list" if isinstance(node, list) else "a plain value"
-    return ForeignAnswer(f"with {found} where {expected} belongs ({shape.name})")
+    return ForeignResponse(f"with {found} where {expected} belongs ({shape.name})")
 
 
 def has_containers(values: Iterable[Any]) -> bool:
@@ -172,7 +172,7 @@ def check_root(root: Any, *names: str) -> None:
     """
     found = local_name(root)
     if found not in names:
-        raise ForeignAnswer(f"with <{found[:100]}> in place of <{names[0]}>")
+        raise ForeignResponse(f"with <{found[:100]}> in place of <{names[0]}>")
 
 
 def check_list(shape: Any, node: Any) -> None:
@@ -182,12 +182,12 @@ def check_list(shape: Any, node: Any) -> None:
         ForeignAnswer: it holds text.
     """
     if not len(node) and (node.text or "").strip():
-        raise ForeignAnswer(f"with text in place of a list ({shape.name})")
+        raise ForeignResponse(f"with text in place of a list ({shape.name})")
 
 
-def list_given_twice(shape: Any) -> ForeignAnswer:
+def list_given_twice(shape: Any) -> ForeignResponse:
     """What to raise for a list that comes twice: which of the two counts is not known."""
-    return ForeignAnswer(f"with a list given twice ({shape.name})")
+    return ForeignResponse(f"with a list given twice ({shape.name})")
 
 
 def check_lists(shape: Any, node: Any) -> None:
@@ -267,11 +267,11 @@ class RestXmlParser:
             return self._inner.parse(response, shape)
         operation = operation_of(response)
         if operation not in ROOTS:
-            raise ForeignAnswer(
+            raise ForeignResponse(
                 "with something that cannot be told: its root is not in resources/aws/responses.py ROOTS"
             )
         if not response["body"]:
-            raise ForeignAnswer("with an empty body")
+            raise ForeignResponse("with an empty body")
         root = xml_root(response["body"])
         if root is not None:
             check_root(root, *ROOTS[operation])

@@ -16,7 +16,7 @@ from resources.aws.messages import Outcome
 from resources.aws.meter import PRICES_USD, Unmetered
 from resources.aws.profile_errors import ProfileError
 from resources.aws.redaction import without_secrets
-from resources.aws.responses import ForeignAnswer
+from resources.aws.responses import ForeignResponse
 from resources.aws.sending import Sender
 from resources.aws.sessions import Sessions
 from resources.aws.signing_context import SigningContext
@@ -131,7 +131,7 @@ class RetryingSender:
         elif service in PRICES_USD:
             raise Unmetered(
                 f"{self._sessions.role} was about to send {service}:{operation}, which AWS charges for, where nobody "
-                "counts it. Nothing was sent. Hand a meter to Reach.ask, as the collector does for large listings."
+                "counts it. Nothing was sent. Hand a meter to AwsClient.ask, as the collector does for large listings."
             )
         try:
             return self._sender.send(client, operation, parameters, credentials)
@@ -147,7 +147,7 @@ class RetryingSender:
             raise _Unsettled(failure, throttled=False) from error
         except BotoCoreError as error:
             raise Failed("failed", type(error).__name__, str(error)) from error
-        except ForeignAnswer as error:
+        except ForeignResponse as error:
             raise Failed("failed", "UnreadableAnswer", f"{operation} was answered {error}.") from error
         except UNREADABLE as error:
             failure = Failed("failed", "UnreadableAnswer", f"{operation} was answered with nonsense.")

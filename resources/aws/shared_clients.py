@@ -4,8 +4,8 @@ import threading
 from typing import ClassVar
 from weakref import WeakValueDictionary
 
-from resources.aws.client import Reach
-from resources.aws.workers import Processes
+from resources.aws.client import AwsClient
+from resources.aws.workers import WorkerPool
 from resources.contract import Role
 
 
@@ -22,8 +22,8 @@ class SharedClients:
     def __init__(self, key: tuple[str, ...]) -> None:
         self._key = key
         self.users = 0
-        self.reaches: dict[Role, Reach] = {}
-        self._processes: Processes | None = None
+        self.reaches: dict[Role, AwsClient] = {}
+        self._processes: WorkerPool | None = None
 
     @classmethod
     def join(cls, key: tuple[str, ...], *, shared: bool) -> "SharedClients":
@@ -33,18 +33,18 @@ class SharedClients:
             clients.users += 1
             return clients
 
-    def reach(self, role: Role, home_region: str, concurrency: int) -> Reach:
+    def reach(self, role: Role, home_region: str, concurrency: int) -> AwsClient:
         """The client of one role."""
         with self._lock:
             if role not in self.reaches:
-                self.reaches[role] = Reach(role, home_region=home_region, concurrency=concurrency)
+                self.reaches[role] = AwsClient(role, home_region=home_region, concurrency=concurrency)
             return self.reaches[role]
 
-    def processes(self, count: int, home_region: str, concurrency: int) -> Processes | None:
+    def processes(self, count: int, home_region: str, concurrency: int) -> WorkerPool | None:
         """The further processes that ask; None where there is to be one process only."""
         with self._lock:
             if count > 1 and self._processes is None:
-                self._processes = Processes(count, home_region=home_region, concurrency=concurrency)
+                self._processes = WorkerPool(count, home_region=home_region, concurrency=concurrency)
             return self._processes
 
     def leave(self) -> None:

@@ -1,8 +1,8 @@
 """Further processes that ask AWS: what each is given, and what comes back.
 
-One interpreter uses one core, however many threads it has. A further process has a `Reach` of its own for each role: it
-reads the same AWS files, guards itself by the same contract and identifies every account by itself. It is given
-questions and sends back answers; it opens no warehouse and writes nothing. An account stays with its process, so that
+One interpreter uses one core, however many threads it has. A further process has an `AwsClient` of its own for each
+role: it reads the same AWS files, guards itself by the same contract and identifies every account by itself. It is
+given requests and sends back responses; it opens no warehouse and writes nothing. An account stays with its process, so that
 it is identified once and its pace is kept.
 
     python -m resources.aws.workers DESCRIPTOR
@@ -25,8 +25,8 @@ from multiprocessing.reduction import ForkingPickler
 from types import MappingProxyType
 from typing import Any
 
-from resources.aws.client import Reach
-from resources.aws.messages import Answer, Question
+from resources.aws.client import AwsClient
+from resources.aws.messages import Request, Response
 from resources.aws.request_pool import Item, request_pool
 from resources.contract import Role
 
@@ -44,7 +44,7 @@ def _read_only(values: dict[Any, Any]) -> MappingProxyType[Any, Any]:
 # Listings are made of read-only mappings, which pickle does not know by itself.
 ForkingPickler.register(MappingProxyType, lambda mapping: (_read_only, (dict(mapping),)))
 
-_SENT = tuple(entry.name for entry in fields(Answer) if entry.name != "question")
+_SENT = tuple(entry.name for entry in fields(Response) if entry.name != "question")
 
 
 class ProcessEnded(Exception):
@@ -54,12 +54,12 @@ class ProcessEnded(Exception):
 # --------------------------------------------------------------------------------------- from this process
 
 
-class Processes:
+class WorkerPool:
     """The further processes of a run, begun when first needed.
 
     Args:
         count: of all processes, this one included.
-        home_region, concurrency: as of `Reach`; each process has so many threads.
+        home_region, concurrency: as of `AwsClient`; each process has so many threads.
     """
 
     def __init__(self, count: int, *, home_region: str, concurrency: int) -> None:
@@ -93,7 +93,7 @@ class Processes:
     def hand_out(
         self,
         shares: Sequence[Mapping[int, Item]],
-        reaches: Mapping[Role, Reach],
+        reaches: Mapping[Role, AwsClient],
         deliver: Callable[[int, Any], None],
         stopped: threading.Event,
     ) -> "list[RemoteShare]":
@@ -158,7 +158,7 @@ class _Process:
 
 
 @dataclass
-class _Parcel:
+class _Batch:
     """What a process sends: answers, what they took, and whether there will be more.
 
     Attributes:
@@ -179,7 +179,7 @@ class RemoteShare:
         self,
         process: _Process,
         items: Mapping[int, Item],
-        reaches: Mapping[Role, Reach],
+        reaches: Mapping[Role, AwsClient],
         deliver: Callable[[int, Any], None],
         stopped: threading.Event,
     ) -> None:
@@ -212,7 +212,7 @@ class RemoteShare:
         except BaseException as error:  # noqa: BLE001  # whatever it is, the asking thread raises it
             self.error = error
 
-    def _take(self, parcel: _Parcel) -> bool:
+    def _take(self, parcel: _Batch) -> bool:
         """Hand on what a parcel holds; whether it is the last one."""
         for role, (requests, throttles) in parcel.requests.items():
             self._reaches[role].counter.add(requests, throttles)
@@ -228,12 +228,12 @@ class RemoteShare:
 
 def _packed(result: Any) -> Any:
     """An answer without its question, which the other side has."""
-    return tuple(getattr(result, name) for name in _SENT) if isinstance(result, Answer) else result
+    return tuple(getattr(result, name) for name in _SENT) if isinstance(result, Response) else result
 
 
 def _unpacked(item: Item, result: Any) -> Any:
-    if isinstance(item, Question):
-        return Answer(question=item, **dict(zip(_SENT, result, strict=True)))
+    if isinstance(item, Request):
+        return Response(question=item, **dict(zip(_SENT, result, strict=True)))
     return result
 
 
@@ -243,11 +243,11 @@ def _unpacked(item: Item, result: Any) -> Any:
 class _Sender:
     """Sends what comes, in parcels."""
 
-    def __init__(self, connection: Connection, reaches: Mapping[Role, Reach]) -> None:
+    def __init__(self, connection: Connection, reaches: Mapping[Role, AwsClient]) -> None:
         self._connection = connection
         self._reaches = reaches
         self._lock = threading.Lock()
-        self._parcel = _Parcel()
+        self._parcel = _Batch()
         self._records = 0
         self._told: dict[Role, tuple[int, int]] = {}
 
@@ -276,7 +276,7 @@ class _Sender:
             self._parcel.requests[role] = (now[0] - told[0], now[1] - told[1])
             self._told[role] = now
         self._connection.send(self._parcel)
-        self._parcel, self._records = _Parcel(), 0
+        self._parcel, self._records = _Batch(), 0
 
 
 def serve(connection: Connection) -> None:
@@ -284,14 +284,14 @@ def serve(connection: Connection) -> None:
     # Who started it is interrupted too, and decides what becomes of it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     gc.freeze()
-    reaches: dict[Role, Reach] = {}
+    reaches: dict[Role, AwsClient] = {}
     try:
         home_region, concurrency = connection.recv()
         sender = _Sender(connection, reaches)
         while True:
             items: dict[int, Item] = connection.recv()
             for role in {item.listing_role for item in items.values()} - reaches.keys():
-                reaches[role] = Reach(role, home_region=home_region, concurrency=concurrency)
+                reaches[role] = AwsClient(role, home_region=home_region, concurrency=concurrency)
             try:
                 request_pool(reaches, items, sender.deliver).run(sender.flush)
             except OSError:

@@ -13,7 +13,7 @@ from typing import Any
 from botocore.utils import parse_timestamp
 
 from resources.aws.fast.shape_readers import SPELLINGS_KEPT, ByShape, Rare, Reader, metadata_of
-from resources.aws.responses import BodyParser, ForeignAnswer, has_containers, json_object, other_kind
+from resources.aws.responses import BodyParser, ForeignResponse, has_containers, json_object, other_kind
 
 _AS_DECODED = frozenset(
     {"bigdecimal", "biginteger", "boolean", "character", "double", "float", "integer", "long", "string"}
@@ -89,7 +89,7 @@ class FastJsonParser(ByShape):
                 read = self.reader(shape.member)
             if read is _as_decoded:
                 if shape.member.type_name in _AS_DECODED and has_containers(node):
-                    raise ForeignAnswer(f"with more than plain values in a list of them ({shape.name})")
+                    raise ForeignResponse(f"with more than plain values in a list of them ({shape.name})")
                 return node
             return [None if item is None else read(item) for item in node]
 
@@ -108,7 +108,7 @@ class FastJsonParser(ByShape):
                 for key, value in node.items():
                     node[key] = read(value)
             elif shape.value.type_name in _AS_DECODED and has_containers(node.values()):
-                raise ForeignAnswer(f"with more than plain values in a map of them ({shape.name})")
+                raise ForeignResponse(f"with more than plain values in a map of them ({shape.name})")
             return node
 
         return read_map
