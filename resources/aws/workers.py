@@ -2,8 +2,8 @@
 
 One interpreter uses one core, however many threads it has. A further process has an `AwsClient` of its own for each
 role: it reads the same AWS files, guards itself by the same contract and identifies every account by itself. It is
-given requests and sends back responses; it opens no warehouse and writes nothing. An account stays with its process, so that
-it is identified once and its pace is kept.
+given requests and sends back responses; it opens no warehouse and writes nothing. An account stays with its process,
+so that it is identified once and its pace is kept.
 
     python -m resources.aws.workers DESCRIPTOR
 
