@@ -418,6 +418,8 @@ def test_a_night_becomes_two_files_that_fit_together(witnessed_night: Witness, t
     vpcs = {row["correlation_id"] for row in items if row["sys_class_name"] == "cmdb_ci_network"}
     databases = {row["correlation_id"] for row in items if row["short_description"] == "RDS instance"}
     hosted = {row["parent"] for row in relations if row["type"] == "Hosted on::Hosts" and row["child"] in vpcs}
+    # A database is hosted on its subnet group, which lies in a network.
+    hosted |= {row["parent"] for row in relations if row["type"] == "Hosted on::Hosts" and "subgrp" in row["child"]}
     assert databases <= hosted
     # The VPC is the parent of its subnets, the volume of its instance.
     contains = [row for row in relations if row["type"] == "Contains::Contained by" and ":vpc/" in row["parent"]]

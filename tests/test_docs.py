@@ -106,6 +106,7 @@ def test_the_dictionary_has_every_table_and_every_column() -> None:
             "key",
             "materialized",
             "logs",
+            "resource",
             *(["owner"] if model.listings else []),
         }:
             assert f"| `{name}` |" in part, f"{model.relation}.{name}"

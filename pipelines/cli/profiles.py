@@ -63,6 +63,8 @@ def profiles(
             )
         say(reader_template(trusted, role_name=role_name, optional=optional))
         return
+    from resources.store.store import Store
+
     accounts = unreached(Store(settings.database))
     if as_json:
         print_json(as_rows(accounts))
