@@ -222,7 +222,11 @@ class Settings(BaseSettings):
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
     """The settings, or a `SettingsError` with a sentence for each variable that cannot be used."""
-    expected = {str(field.validation_alias): field.description for field in Settings.model_fields.values()}
+    expected = {
+        str(field.validation_alias): field.description
+        for field in Settings.model_fields.values()
+        if field.validation_alias
+    }
     given: dict[str, Any] = {name: text for name in expected if (text := environment.get(name, "").strip())}
     try:
         return Settings(**given, aws_sources=_aws_sources(environment))
