@@ -421,9 +421,10 @@ def test_a_night_becomes_two_files_that_fit_together(witnessed_night: Witness, t
     # A database is hosted on its subnet group, which lies in a network.
     hosted |= {row["parent"] for row in relations if row["type"] == "Hosted on::Hosts" and "subgrp" in row["child"]}
     assert databases <= hosted
-    # The VPC is the parent of its subnets, the volume of its instance.
+    # The VPC is the parent of what lies in it.
     contains = [row for row in relations if row["type"] == "Contains::Contained by" and ":vpc/" in row["parent"]]
-    assert contains and all(":subnet/" in row["child"] or ":security-group/" in row["child"] for row in contains)
+    inside = (":subnet/", ":security-group/", ":route-table/", ":subgrp:")
+    assert contains and all(any(kind in row["child"] for kind in inside) for row in contains)
 
 
 @pytest.fixture
