@@ -198,8 +198,8 @@ def test_no_process_outlives_the_one_that_began_it(aws: ScriptedAws, tmp_path: P
         import sys
         sys.path[:0] = [{str(Path(__file__).parent)!r}]
         from test_asking import *
-        reach = Reach("workload", home_region=REGIONS[0], concurrency=8)
-        made = Processes(2, home_region=REGIONS[0], concurrency=8)
+        reach = AwsClient("workload", home_region=REGIONS[0], concurrency=8)
+        made = WorkerPool(2, home_region=REGIONS[0], concurrency=8)
         ask_all({{"workload": reach}}, questions() * 400, lambda answer: print("asked", flush=True), processes=made)
         """
     )

@@ -358,8 +358,8 @@ import gc, psutil
 from test_fanout import HASTE, REGIONS, question
 from resources.aws.dispatch import ask_all
 from resources.aws.profiles import available_profiles
-from resources.aws.client import Reach
-reach = Reach("workload", home_region=REGIONS[0], concurrency=16, retry=HASTE)
+from resources.aws.client import AwsClient
+reach = AwsClient("workload", home_region=REGIONS[0], concurrency=16, retry=HASTE)
 process = psutil.Process()
 sizes = []
 def ask(first, count):

@@ -49,7 +49,7 @@ def accept_zero(store: "Store", account: str, region: str, listing: str, reason:
     """Mark the newest zero of a cell as accepted, which is suspect or was not confirmed, and say so.
 
     Raises:
-        NoSuchQuestion: the newest cell of that key is no such zero.
+        InvalidRequest: the newest cell of that key is no such zero.
     """
     from resources.audit.cells import renew_coverage
 

@@ -65,7 +65,7 @@ def ask_again(
     """Put one question; returns what to print, and whether the answer holds records.
 
     Raises:
-        NoSuchQuestion: the listing, the account or the parameter does not fit; nothing was asked.
+        InvalidRequest: the listing, the account or the parameter does not fit; nothing was asked.
         IdentityRefused: the role is not who it should be; nothing was asked.
         DailyLimitReached: AWS charges for the listing, and the day allows no further request; nothing was asked.
     """

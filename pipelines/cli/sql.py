@@ -60,7 +60,7 @@ def answer_sql(store: "Store", query: str, output: str, *, raw: bool = False) ->
         raw: give a CSV's values as they are stored: for programs, never for a terminal or a spreadsheet.
 
     Raises:
-        NoSuchQuestion: DuckDB refused the query; the message is its own.
+        InvalidRequest: DuckDB refused the query; the message is its own.
     """
     import duckdb
     import pandas as pd

@@ -75,7 +75,7 @@ def json_object(response: dict[str, Any], shape: Any) -> dict[str, Any]:
     """The object that a response with status 200 is.
 
     Raises:
-        ForeignAnswer: it is something else.
+        ForeignResponse: it is something else.
     """
     text = response["body"].decode()
     if not text:
@@ -114,7 +114,7 @@ def check_kinds(shape: Any, node: Any) -> None:
     """Check that lists, objects and plain values stand where the model has them.
 
     Raises:
-        ForeignAnswer: they do not.
+        ForeignResponse: they do not.
     """
     if node is None or (shape.type_name == "structure" and shape.is_document_type):
         return
@@ -147,7 +147,7 @@ class JsonParser:
         """The response as botocore parses it.
 
         Raises:
-            ForeignAnswer: the body is not what the model says.
+            ForeignResponse: the body is not what the model says.
         """
         is_checked = response["status_code"] <= 300 and shape is not None and not shape.event_stream_name
         if is_checked and "payload" not in shape.serialization:
@@ -168,7 +168,7 @@ def check_root(root: Any, *names: str) -> None:
     """Check that the root of a response is one of these.
 
     Raises:
-        ForeignAnswer: it is another one.
+        ForeignResponse: it is another one.
     """
     found = local_name(root)
     if found not in names:
@@ -179,7 +179,7 @@ def check_list(shape: Any, node: Any) -> None:
     """Check that an element of a list holds elements, or nothing.
 
     Raises:
-        ForeignAnswer: it holds text.
+        ForeignResponse: it holds text.
     """
     if not len(node) and (node.text or "").strip():
         raise ForeignResponse(f"with text in place of a list ({shape.name})")
@@ -194,7 +194,7 @@ def check_lists(shape: Any, node: Any) -> None:
     """Check that below an element each list comes once, and holds elements or nothing.
 
     Raises:
-        ForeignAnswer: a list does not.
+        ForeignResponse: a list does not.
     """
     kind = shape.type_name
     if kind == "list" and not shape.serialization.get("flattened"):
@@ -229,7 +229,7 @@ class XmlParser:
         """The response as botocore parses it.
 
         Raises:
-            ForeignAnswer: the body is not what the model says.
+            ForeignResponse: the body is not what the model says.
         """
         if response["status_code"] <= 300:
             self._check(response, shape)
@@ -261,7 +261,7 @@ class RestXmlParser:
         """The response as botocore parses it.
 
         Raises:
-            ForeignAnswer: the body is not what the operation sends.
+            ForeignResponse: the body is not what the operation sends.
         """
         if response["status_code"] > 300:
             return self._inner.parse(response, shape)

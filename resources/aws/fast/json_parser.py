@@ -47,7 +47,7 @@ class FastJsonParser(ByShape):
         """The response, as the strict parser gives it.
 
         Raises:
-            ForeignAnswer: the body is not what the model says.
+            ForeignResponse: the body is not what the model says.
         """
         is_usual = response["status_code"] < 300 and shape is not None and not shape.event_stream_name
         if is_usual and not response["context"].get("checksum"):

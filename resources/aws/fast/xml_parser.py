@@ -45,7 +45,7 @@ class FastXmlParser(ByShape):
         """The response, as the strict parser gives it.
 
         Raises:
-            ForeignAnswer: the body is not what the model says.
+            ForeignResponse: the body is not what the model says.
         """
         if response["status_code"] < 300 and shape is not None and not response["context"].get("checksum"):
             root = xml_root(response["body"])
