@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import socket
 import ssl
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,6 +20,7 @@ from botocore.exceptions import (
     SSLError,
 )
 from botocore.httpsession import URLLib3Session
+from listeners import Listener
 
 from bench import certificate
 from bench.stage import staged
@@ -84,7 +84,7 @@ class Ours:
         return self.connections.send(request, self.settings)
 
 
-class Server:
+class Server(Listener):
     """Answers every request with the same pieces; an empty one closes the connection.
 
     Attributes:
@@ -96,22 +96,10 @@ class Server:
         self._context = context
         self.pieces: list[bytes] = []
         self.heads: list[bytes] = []
-        self.accepted = 0
-        self._socket = socket.create_server(("127.0.0.1", 0))
-        scheme = "https" if context else "http"
-        self.url = f"{scheme}://127.0.0.1:{self._socket.getsockname()[1]}/"
-        threading.Thread(target=self._accept, daemon=True).start()
+        super().__init__(self._answer)
+        self.url = f"{'https' if context else 'http'}://127.0.0.1:{self.port}/"
 
-    def _accept(self) -> None:
-        while True:
-            try:
-                connection, _ = self._socket.accept()
-            except OSError:
-                return
-            self.accepted += 1
-            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
-
-    def _serve(self, plain: socket.socket) -> None:
+    def _answer(self, plain: socket.socket) -> None:
         with plain if self._context is None else self._context.wrap_socket(plain, server_side=True) as connection:
             got = b""
             while True:
@@ -132,9 +120,6 @@ class Server:
                     connection.sendall(piece)
                     if piece is not pieces[-1]:
                         time.sleep(0.02)
-
-    def close(self) -> None:
-        self._socket.close()
 
 
 @pytest.fixture

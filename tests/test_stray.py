@@ -17,6 +17,7 @@ from typing import Literal
 from urllib.parse import parse_qs
 
 import pytest
+from listeners import Listener, requests_of
 from scripted_aws import static, write_profiles
 
 from resources.aws.client import AwsClient
@@ -33,10 +34,9 @@ FUNCTIONS = Listing("function", "lambda:ListFunctions", roles=("workload",), zer
 """Neither names an owner, so a record of another account is not noticed by what it says. botocore sends the second."""
 
 _SIGNED = re.compile(rb"Credential=AKIA(\d{12})/\d+/([^/]+)/([^/]+)/aws4_request")
-_LENGTH = re.compile(rb"\r\nContent-Length: *(\d+)", re.IGNORECASE)
 
 
-class StrayingAws:
+class StrayingAws(Listener):
     """Sends some of its responses twice, the second time a moment later.
 
     Args:
@@ -52,22 +52,10 @@ class StrayingAws:
         self._late = late
         self._id_in = id_in
         self._random = random.Random(16)
-        self._socket = socket.create_server(("127.0.0.1", 0), backlog=256)
-        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
-        threading.Thread(target=self._accept, daemon=True).start()
+        super().__init__(self._answer)
+        self.url = f"http://127.0.0.1:{self.port}"
 
-    def close(self) -> None:
-        self._socket.close()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                connection, _ = self._socket.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
-
-    def _serve(self, connection: socket.socket) -> None:
+    def _answer(self, connection: socket.socket) -> None:
         writing = threading.Lock()
 
         def send(said: bytes) -> None:
@@ -80,28 +68,14 @@ class StrayingAws:
             except OSError:
                 return
 
-        got = b""
-        try:
-            while True:
-                head, found, body = got.partition(b"\r\n\r\n")
-                declared = _LENGTH.search(head)
-                length = int(declared[1]) if declared else 0
-                if not found or len(body) < length:
-                    more = connection.recv(65536)
-                    if not more:
-                        return
-                    got += more
-                    continue
-                # Who has taken a stray for its answer sends the next request before this one is answered.
-                got = body[length:]
-                said = self._said(head, body[:length])
-                time.sleep(self._random.uniform(0, 0.004))
-                send(said)
-                if self._random.random() < self.share:
-                    self.strays += 1
-                    threading.Timer(self._random.uniform(0, self._late), send_again, [said]).start()
-        except OSError:
-            return
+        # Who has taken a stray for its answer sends the next request before this one is answered.
+        for head, body in requests_of(connection):
+            said = self._said(head, body)
+            time.sleep(self._random.uniform(0, 0.004))
+            send(said)
+            if self._random.random() < self.share:
+                self.strays += 1
+                threading.Timer(self._random.uniform(0, self._late), send_again, [said]).start()
 
     def _said(self, head: bytes, body: bytes) -> bytes:
         signed = _SIGNED.search(head)

@@ -22,6 +22,7 @@ from botocore.exceptions import BotoCoreError
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from listeners import Listener, requests_of
 from scripted_aws import static, write_profiles
 
 from resources.aws.client import AwsClient
@@ -94,46 +95,6 @@ def certificate(
     return Signed(key, made, file)
 
 
-class Listener:
-    """Serves each connection in a thread of its own."""
-
-    def __init__(self, serve: Callable[[socket.socket], None]) -> None:
-        self._serve = serve
-        self._socket = socket.create_server(("127.0.0.1", 0))
-        self.port = self._socket.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                connection, _ = self._socket.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._served, args=(connection,), daemon=True).start()
-
-    def _served(self, connection: socket.socket) -> None:
-        try:
-            with connection:
-                self._serve(connection)
-        except OSError:
-            return
-
-    def close(self) -> None:
-        self._socket.close()
-
-
-def head_of(connection: socket.socket) -> tuple[bytes, bytes]:
-    """The head of a request, and what came after it; both empty where nothing comes any more."""
-    got = b""
-    while b"\r\n\r\n" not in got:
-        more = connection.recv(65_536)
-        if not more:
-            return b"", b""
-        got += more
-    head, _, rest = got.partition(b"\r\n\r\n")
-    return head, rest
-
-
 class Aws(Listener):
     """Answers over TLS."""
 
@@ -156,15 +117,9 @@ class Aws(Listener):
 
     def _answer(self, plain: socket.socket) -> None:
         with self.context.wrap_socket(plain, server_side=True) as connection:
-            while True:
-                head, rest = head_of(connection)
-                if not head:
-                    return
+            for head, asked in requests_of(connection):
                 self.heads.append(head)
-                declared = re.search(rb"(?i)content-length: *(\d+)", head)
-                while declared and len(rest) < int(declared[1]):
-                    rest += connection.recv(65_536)
-                body = IDENTITY if b"GetCallerIdentity" in rest else XML
+                body = IDENTITY if b"GetCallerIdentity" in asked else XML
                 connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
 
 
@@ -177,7 +132,7 @@ class Proxy(Listener):
         super().__init__(self._tunnel)
 
     def _tunnel(self, connection: socket.socket) -> None:
-        head, _ = head_of(connection)
+        head, _ = next(requests_of(connection), (b"", b""))
         self.heads.append(head)
         is_known = not self.word or b"Basic " + base64.b64encode(self.word) in head
         status = self.status if is_known else b"407 Proxy Authentication Required"
