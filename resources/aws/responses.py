@@ -44,6 +44,35 @@ class BodyParser(Protocol):
         """The response, given status, headers, body and the shape of the operation's output."""
 
 
+class StrictParser:
+    """botocore's parser of a protocol, for bodies that are what the model says.
+
+    Args:
+        inner: botocore's parser.
+    """
+
+    def __init__(self, inner: BodyParser) -> None:
+        self._inner = inner
+
+    def parse(self, response: dict[str, Any], shape: Any) -> dict[str, Any]:
+        """The response as botocore parses it.
+
+        Raises:
+            ForeignResponse: the body is not what the model says.
+        """
+        if response["status_code"] <= 300:
+            self.check(response, shape)
+        return self._inner.parse(response, shape)
+
+    def check(self, response: dict[str, Any], shape: Any) -> None:
+        """Look at the body of a success before botocore does.
+
+        Raises:
+            ForeignResponse: it is not what the model says.
+        """
+        raise NotImplementedError
+
+
 def operation_of(response: dict[str, Any]) -> str:
     """The operation that a response is parsed for."""
     return str(response["context"]["operation_name"])
@@ -133,26 +162,13 @@ def check_kinds(shape: Any, node: Any) -> None:
             check_kinds(member, node.get(member.serialization.get("name", name)))
 
 
-class JsonParser:
-    """botocore's parser of a JSON protocol, for bodies that are what the model says.
+class JsonParser(StrictParser):
+    """botocore's parser of a JSON protocol."""
 
-    Args:
-        inner: botocore's parser.
-    """
-
-    def __init__(self, inner: BodyParser) -> None:
-        self._inner = inner
-
-    def parse(self, response: dict[str, Any], shape: Any) -> dict[str, Any]:
-        """The response as botocore parses it.
-
-        Raises:
-            ForeignResponse: the body is not what the model says.
-        """
-        is_checked = response["status_code"] <= 300 and shape is not None and not shape.event_stream_name
-        if is_checked and "payload" not in shape.serialization:
+    def check(self, response: dict[str, Any], shape: Any) -> None:
+        """Take a JSON object with lists, maps and values where the model has them; an output without a body passes."""
+        if shape is not None and not shape.event_stream_name and "payload" not in shape.serialization:
             check_kinds(shape, json_object(response, shape))
-        return self._inner.parse(response, shape)
 
 
 # ------------------------------------------------------------------------------------------------------------- XML
@@ -215,27 +231,11 @@ def check_lists(shape: Any, node: Any) -> None:
             check_lists(member, child)
 
 
-class XmlParser:
-    """botocore's parser of the query protocol or EC2's, for bodies that are what the model says.
+class XmlParser(StrictParser):
+    """botocore's parser of the query protocol or EC2's."""
 
-    Args:
-        inner: botocore's parser.
-    """
-
-    def __init__(self, inner: BodyParser) -> None:
-        self._inner = inner
-
-    def parse(self, response: dict[str, Any], shape: Any) -> dict[str, Any]:
-        """The response as botocore parses it.
-
-        Raises:
-            ForeignResponse: the body is not what the model says.
-        """
-        if response["status_code"] <= 300:
-            self._check(response, shape)
-        return self._inner.parse(response, shape)
-
-    def _check(self, response: dict[str, Any], shape: Any) -> None:
+    def check(self, response: dict[str, Any], shape: Any) -> None:
+        """Take the operation's root with one list of each name; of what is no XML botocore's parser says why."""
         root = xml_root(response["body"])
         if root is None:
             return
@@ -247,15 +247,8 @@ class XmlParser:
             check_lists(shape, start)
 
 
-class RestXmlParser:
-    """botocore's parser of REST with XML, for bodies that are what the operation sends.
-
-    Args:
-        inner: botocore's parser.
-    """
-
-    def __init__(self, inner: BodyParser) -> None:
-        self._inner = inner
+class RestXmlParser(StrictParser):
+    """botocore's parser of REST with XML; an empty root says of some lists that they are empty."""
 
     def parse(self, response: dict[str, Any], shape: Any) -> dict[str, Any]:
         """The response as botocore parses it.
