@@ -17,10 +17,9 @@ from botocore.parsers import ResponseParserFactory
 
 from resources.aws.fast.parsers import FastParsers
 from resources.aws.response_parsers import Parsers
-from resources.aws.value_text import blob_text, iso_text
+from resources.aws.value_text import AS_TEXT
 
 READINGS = 25
-SETTINGS: dict[str, Any] = {"timestamp_parser": iso_text, "blob_parser": blob_text}
 METRICS = ("UnblendedCost", "AmortizedCost", "UsageQuantity")
 
 
@@ -73,11 +72,11 @@ def least(work: Callable[[], Any]) -> float:
 def main() -> None:
     """Measure, and print a line a page."""
     plain = ResponseParserFactory()
-    plain.set_parser_defaults(**SETTINGS)
+    plain.set_parser_defaults(**AS_TEXT)
     parsers = {
         "botocore": plain.create_parser("json"),
-        "strict": Parsers(**SETTINGS).create_parser("json"),
-        "fast": FastParsers(**SETTINGS).create_parser("json"),
+        "strict": Parsers(**AS_TEXT).create_parser("json"),
+        "fast": FastParsers(**AS_TEXT).create_parser("json"),
     }
     for (service, operation), page in pages().items():
         model = ServiceModel(Loader().load_service_model(service, "service-2"), service)

@@ -14,6 +14,7 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ from resources.aws.fast.transport import FastTransport
 from resources.aws.guard import Guard
 from resources.aws.service_models import ContractLoader
 from resources.aws.transport import BotocoreTransport, OperationModels, SessionTransport
-from resources.aws.value_text import blob_text, iso_text
+from resources.aws.value_text import AS_TEXT
 from resources.contract import check
 
 Call = tuple[str, str, str, str, dict[str, Any]]
@@ -93,15 +94,14 @@ class Way:
 
 def ways() -> dict[str, Way]:
     """Both."""
-    settings: dict[str, Any] = {"timestamp_parser": iso_text, "blob_parser": blob_text}
     fast = FastTransport(
         lambda name, operation: check("workload", name, operation),
         lambda: None,
         lambda _: None,
         OperationModels(),
-        **settings,
+        **AS_TEXT,
     )
-    return {"fast": Way(fast), "plain": Way(BotocoreTransport(**settings))}
+    return {"fast": Way(fast), "plain": Way(BotocoreTransport(**AS_TEXT))}
 
 
 def calls(accounts: int, regions: list[str]) -> list[Call]:
@@ -140,8 +140,9 @@ def measure(sent: list[Call], rounds: int) -> dict[str, float]:
     return {name: sum(seconds) / len(sent) for name, seconds in least.items()}
 
 
+@contextmanager
 def stub(accounts: int) -> Iterator[None]:
-    """Lead this process to a stub of AWS, for as long as it is iterated."""
+    """Lead this process to a stub of AWS, for as long as it is entered."""
     with tempfile.TemporaryDirectory(prefix="cmdb-bench-") as name:
         folder = Path(name)
         with staged(folder / "stage", certificate.make(folder), accounts, SMALL_REGIONS, 0.0) as stage:
@@ -158,8 +159,7 @@ def main() -> None:
     parser.add_argument("--served", action="store_true", help="the environment leads to a stub already")
     asked = parser.parse_args()
     sent = calls(asked.accounts, SMALL_REGIONS)
-    serving = iter([None]) if asked.served else stub(asked.accounts)
-    for _ in serving:
+    with nullcontext() if asked.served else stub(asked.accounts):
         took = measure(sent, asked.rounds)
     figures = {f"{name}_us": round(seconds * 1e6, 1) for name, seconds in took.items()}
     print(json.dumps({"calls": len(sent), **figures, "plain_to_fast": round(took["plain"] / took["fast"], 2)}))

@@ -4,6 +4,7 @@ In a checkout both are the checkout. Installed from a wheel the product's files 
 that belongs to the installer: nothing is ever written there, and a command works in the folder it was started in.
 """
 
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -32,6 +33,7 @@ WORKING_FOLDER = working_folder()
 """The same, as it was when the process began: a later `chdir` leads nobody to another warehouse."""
 
 
+@cache
 def code_version() -> str:
     """The version of the installed product, which a run is recorded under."""
     try:

@@ -16,6 +16,7 @@ class Listener:
     Attributes:
         accepted: how many connections there were.
         port: on 127.0.0.1.
+        url: over HTTP.
     """
 
     def __init__(self, serve: Callable[[socket.socket], None]) -> None:
@@ -23,6 +24,7 @@ class Listener:
         self._serve = serve
         self._socket = socket.create_server(("127.0.0.1", 0), backlog=256)
         self.port = self._socket.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
         threading.Thread(target=self._accept, daemon=True).start()
 
     def _accept(self) -> None:

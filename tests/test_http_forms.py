@@ -202,7 +202,6 @@ class Server(Listener):
         self._numbers = itertools.count(1)
         self._later = later
         super().__init__(self._answer)
-        self.url = f"http://127.0.0.1:{self.port}"
 
     def _answer(self, connection: socket.socket) -> None:
         for _ in requests_of(connection):

@@ -53,7 +53,6 @@ class StrayingAws(Listener):
         self._id_in = id_in
         self._random = random.Random(16)
         super().__init__(self._answer)
-        self.url = f"http://127.0.0.1:{self.port}"
 
     def _answer(self, connection: socket.socket) -> None:
         writing = threading.Lock()

@@ -13,9 +13,9 @@ from typing import Any
 
 from resources.aws.cloudtrail import CloudTrail
 from resources.aws.distinct import distinct
-from resources.aws.errors import EXPIRED_CODES, UNKNOWN_KEY_CODES, AwsError, Failed
+from resources.aws.errors import CREDENTIAL_CODES, AwsError, Failed
 from resources.aws.identity import Identities
-from resources.aws.listing import GLOBAL_REGION, Listing
+from resources.aws.listing import Listing
 from resources.aws.messages import (
     OPTIONAL_GRANT,
     Identity,
@@ -293,7 +293,7 @@ class AwsClient:
     def _skip_reason(self, listing: Listing, failure: Failed) -> str | None:
         """Why a failure counts as not asked; None where it is one."""
         reason = listing.skip_codes.get(failure.code)
-        refused = failure.outcome == "denied" and failure.code not in EXPIRED_CODES | UNKNOWN_KEY_CODES
+        refused = failure.outcome == "denied" and failure.code not in CREDENTIAL_CODES
         if reason is None and refused and self.is_optional(listing):
             return OPTIONAL_GRANT
         return reason
@@ -303,9 +303,7 @@ class AwsClient:
 
         A service without regions has one place, one with regions is asked for its global listings at home.
         """
-        if region != GLOBAL_REGION:
-            return region
-        return self.sessions.models.home_of(listing.service, self.home_region)
+        return self.sessions.region_of(listing.service, region)
 
     def enum_values(self, service: str, shape: str) -> tuple[str, ...]:
         """The values of an enum of a service, as botocore's model has them; nobody is asked.

@@ -8,7 +8,7 @@ from typing import Any
 
 from botocore.utils import parse_timestamp
 
-from resources.aws.errors import EXPIRED_CODES, UNKNOWN_KEY_CODES
+from resources.aws.errors import CREDENTIAL_CODES
 
 CLOCK_CODES = frozenset({"RequestInTheFuture", "RequestTimeTooSkewed"})
 """AWS says that a signature is of another time. Mostly it says so in a sentence alone: `_CLOCK_SENTENCE`."""
@@ -40,7 +40,7 @@ def clock_error(response: Mapping[str, Any], now: datetime) -> str | None:
         signed_at = _time(times[0], parse_timestamp)
         difference = _difference(times[-1], signed_at, parse_timestamp) if signed_at is not None else None
         difference = difference or by_date
-    elif code in EXPIRED_CODES | UNKNOWN_KEY_CODES and by_date is not None and abs(by_date) > CLOCK_TOLERANCE:
+    elif code in CREDENTIAL_CODES and by_date is not None and abs(by_date) > CLOCK_TOLERANCE:
         difference = by_date
     else:
         return None

@@ -9,9 +9,8 @@ from collections.abc import Container, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from resources.aws.errors import EXPIRED_CODES, REFUSAL_CODES, UNKNOWN_KEY_CODES, UNREADABLE, Failed
+from resources.aws.errors import CREDENTIAL_CODES, REFUSAL_CODES, UNREADABLE, Failed
 from resources.aws.identity import Identities
-from resources.aws.listing import GLOBAL_REGION
 from resources.aws.messages import Lookup, TrailEvents
 from resources.aws.profile_errors import ProfileError
 from resources.aws.retry import RetryingSender
@@ -76,8 +75,7 @@ class CloudTrail:
                 "EndTime": until,
                 "MaxResults": 50,
             }
-            place = self._sessions.models.home_of("organizations", self._sessions.home_region)
-            place = place if region == GLOBAL_REGION else region
+            place = self._sessions.region_of("organizations", region)
             with self._sessions.signing_as(profile) as context:
                 for _ in range(TRAIL_PAGES):
                     self._pace.wait(account_id, place)
@@ -110,7 +108,7 @@ class CloudTrail:
             return found(str(error))
         except Failed as failure:
             reason = f"cloudtrail:LookupEvents said {failure.code}: {failure.message}"
-            is_passing = failure.code in EXPIRED_CODES | UNKNOWN_KEY_CODES
+            is_passing = failure.code in CREDENTIAL_CODES
             return found(reason, is_denied=failure.outcome == "denied" and not is_passing)
         except UNREADABLE as error:
             return found(f"CloudTrail's answer could not be read ({type(error).__name__}).")

@@ -41,6 +41,9 @@ THROTTLE_CODES = frozenset(
 )
 """AWS asks for patience; `LimitExceededException` is how Cost Explorer says it."""
 
+CREDENTIAL_CODES = EXPIRED_CODES | UNKNOWN_KEY_CODES
+"""The credentials are refused, not what they may do."""
+
 REFUSAL_CODES = (
     frozenset(
         {
@@ -56,8 +59,7 @@ REFUSAL_CODES = (
             "UnauthorizedOperation",
         }
     )
-    | EXPIRED_CODES
-    | UNKNOWN_KEY_CODES
+    | CREDENTIAL_CODES
 )
 
 TRANSIENT_CODES = frozenset(

@@ -28,7 +28,7 @@ EMPTY_MEANS_NONE: Mapping[str, tuple[str, ...]] = MappingProxyType({"ListTagsFor
 """Lists that a response without any element is known to have none of, since its root says which response it is: whether
 S3 sends an empty list for a bucket without tags is written nowhere."""
 
-_CONTAINERS = frozenset({dict, list})
+CONTAINERS = frozenset({dict, list})
 _SUFFIXES = ("", "Output", "Response", "Result")
 """What AWS adds to an operation's name to name its output."""
 
@@ -136,7 +136,7 @@ def other_kind(shape: Any, node: Any) -> ForeignResponse:
 
 def has_containers(values: Iterable[Any]) -> bool:
     """Whether an object or a list is among these values."""
-    return not _CONTAINERS.isdisjoint(map(type, values))
+    return not CONTAINERS.isdisjoint(map(type, values))
 
 
 def check_kinds(shape: Any, node: Any) -> None:
@@ -149,7 +149,7 @@ def check_kinds(shape: Any, node: Any) -> None:
         return
     kind = shape.type_name
     expected = {"list": list, "map": dict, "structure": dict}.get(kind)
-    if type(node) is not expected if expected else type(node) in _CONTAINERS:
+    if type(node) is not expected if expected else type(node) in CONTAINERS:
         raise other_kind(shape, node)
     if kind == "list":
         for item in node:

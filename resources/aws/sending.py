@@ -9,7 +9,7 @@ from typing import Any
 
 from resources.aws.fast import fast_transport
 from resources.aws.transport import BotocoreTransport, OperationModels, SessionTransport
-from resources.aws.value_text import blob_text, iso_text
+from resources.aws.value_text import AS_TEXT
 
 
 class Sender:
@@ -70,8 +70,7 @@ class Sender:
         """The transport, chosen when the first session comes: comparing the two reads botocore's models."""
         with self._lock:
             if self._chosen is None:
-                settings: dict[str, Any] = {"timestamp_parser": iso_text, "blob_parser": blob_text}
                 loader = session.get_component("data_loader")
-                fast = fast_transport(loader, *self._told, self._models, **settings)
-                self._chosen = fast or BotocoreTransport(**settings)
+                fast = fast_transport(loader, *self._told, self._models, **AS_TEXT)
+                self._chosen = fast or BotocoreTransport(**AS_TEXT)
             return self._chosen

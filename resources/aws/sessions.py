@@ -14,6 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from resources.aws.credentials import Credentials
 from resources.aws.errors import ELSEWHERE_CODES, Failed
 from resources.aws.guard import Guard
+from resources.aws.listing import GLOBAL_REGION
 from resources.aws.meter import Meter
 from resources.aws.profiles import ConfiguredSession
 from resources.aws.request_counter import RequestCounter
@@ -53,6 +54,10 @@ class Sessions:
         self._shared: dict[str, Any] = {}
         self._clients: dict[tuple[str, str, str], Any] = {}
         self._foreign: dict[str, Any] = {}
+
+    def region_of(self, service: str, region: str) -> str:
+        """Where a service is sent what has no region: to its one place, or home."""
+        return region if region != GLOBAL_REGION else self.models.home_of(service, self.home_region)
 
     @property
     def credentials(self) -> Credentials:

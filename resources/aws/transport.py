@@ -24,6 +24,11 @@ class Call:
     operation: str
     parameters: Mapping[str, Any]
 
+    def send(self) -> dict[str, Any]:
+        """The response, as the client's method returns it."""
+        answer: dict[str, Any] = getattr(self.client, xform_name(self.operation))(**self.parameters)
+        return answer
+
 
 class Transport(Protocol):
     """Prepares requests and sends them. Safe for threads."""
@@ -80,8 +85,7 @@ class BotocoreTransport:
 
     def send(self, request: Call, credentials: Any) -> dict[str, Any]:
         """The response to a call, as `Transport.send`."""
-        answer: dict[str, Any] = getattr(request.client, xform_name(request.operation))(**request.parameters)
-        return answer
+        return request.send()
 
     def watch(self, session: Any) -> None:
         """Have the clients of a session read responses strictly."""

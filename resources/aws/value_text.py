@@ -1,7 +1,9 @@
 """Timestamps and blobs of AWS's answers as text: what AWS sent is what lands, and the warehouse types it."""
 
 import base64
+from collections.abc import Mapping
 from datetime import UTC
+from types import MappingProxyType
 from typing import Any
 
 from botocore.utils import parse_timestamp
@@ -22,3 +24,7 @@ def iso_text(value: Any) -> str:
 def blob_text(value: Any) -> str:
     """A blob as AWS sent it, in Base64."""
     return base64.b64encode(value).decode() if isinstance(value, bytes) else str(value)
+
+
+AS_TEXT: Mapping[str, Any] = MappingProxyType({"timestamp_parser": iso_text, "blob_parser": blob_text})
+"""The settings of botocore's parsers by which timestamps and blobs stay as AWS sent them."""

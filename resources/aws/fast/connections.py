@@ -13,7 +13,7 @@ import select
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -341,14 +341,8 @@ def _connect(connection: _Connection, place: _Place, settings: Settings, url: st
 def _secure(connection: _Connection, context: ssl.SSLContext, url: str) -> None:
     try:
         connection.secure(context)
-    except ssl.SSLError as error:
-        raise SSLError(endpoint_url=url, error=error) from error
-    except TimeoutError as error:
-        raise ReadTimeoutError(endpoint_url=url, error=error) from error
-    except OSError as error:
-        raise ConnectionClosedError(endpoint_url=url, error=error) from error
-    except ValueError as error:
-        raise HTTPClientError(error=error) from error
+    except _BROKEN as error:
+        raise _botocores(error, url) from error
 
 
 def _exchanged(
@@ -357,16 +351,24 @@ def _exchanged(
     """Send a request over a connection and read its response, with botocore's exceptions."""
     try:
         return connection.exchange(_written(method, target, split, headers) + body, method)
-    except UnclearEnd as error:
-        raise UnclearResponse(endpoint_url=url, error=error) from error
-    except ssl.SSLError as error:
-        raise SSLError(endpoint_url=url, error=error) from error
-    except TimeoutError as error:
-        raise ReadTimeoutError(endpoint_url=url, error=error) from error
-    except (OSError, http.client.HTTPException) as error:
-        raise ConnectionClosedError(endpoint_url=url, error=error) from error
-    except ValueError as error:
-        raise HTTPClientError(error=error) from error
+    except _BROKEN as error:
+        raise _botocores(error, url) from error
+
+
+_BROKEN = (UnclearEnd, OSError, http.client.HTTPException, ValueError)
+_ERRORS: tuple[tuple[type[Exception] | tuple[type[Exception], ...], Callable[..., Exception]], ...] = (
+    (UnclearEnd, UnclearResponse),
+    (ssl.SSLError, SSLError),
+    (TimeoutError, ReadTimeoutError),
+    ((OSError, http.client.HTTPException), ConnectionClosedError),
+    (ValueError, HTTPClientError),
+)
+
+
+def _botocores(error: Exception, url: str) -> Exception:
+    """The error as botocore has it. The order counts: those of TLS and of time are kinds of OSError."""
+    theirs = next(theirs for ours, theirs in _ERRORS if isinstance(error, ours))
+    return theirs(endpoint_url=url, error=error)
 
 
 def _written(method: str, target: str, split: Any, headers: Any) -> bytes:

@@ -7,20 +7,16 @@ the same, to the order of the fields; tests compare each with botocore's. A body
 union) goes to the strict parser as a whole. `python -m bench.json_pages` measures what that spares.
 """
 
-import base64
 from typing import Any
 
-from botocore.utils import parse_timestamp
-
-from resources.aws.fast.shape_readers import SPELLINGS_KEPT, ByShape, Rare, Reader, metadata_of
-from resources.aws.responses import BodyParser, ForeignResponse, has_containers, json_object, other_kind
+from resources.aws.fast.shape_readers import SPELLINGS_KEPT, ByShape, Reader, refuse
+from resources.aws.responses import CONTAINERS, ForeignResponse, has_containers, json_object, other_kind
 
 _AS_DECODED = frozenset(
     {"bigdecimal", "biginteger", "boolean", "character", "double", "float", "integer", "long", "string"}
 )
 _DESCENDED = frozenset({"list", "map", "structure"})
-_CONTAINERS = frozenset({dict, list})
-_NOT_PLAIN = _CONTAINERS | {type(None)}
+_NOT_PLAIN = CONTAINERS | {type(None)}
 
 _Plan = tuple[bool, tuple[tuple[str, str, Reader], ...], tuple[str, ...]]
 """Of the members that were sent: whether they stand as they are to come out, which are to be read, which are plain."""
@@ -30,35 +26,13 @@ class FastJsonParser(ByShape):
     """Reads bodies with a reader for each shape.
 
     What has been decoded belongs to nobody else, so it is changed in its place where something has to be.
-
-    Args:
-        strict: the strict parser of the same protocol.
-        timestamp_parser: as botocore's parsers have it.
-        blob_parser: as botocore's parsers have it.
     """
 
-    def __init__(self, strict: BodyParser, *, timestamp_parser: Any = None, blob_parser: Any = None) -> None:
-        super().__init__()
-        self._strict = strict
-        self._timestamp = timestamp_parser or parse_timestamp
-        self._blob = blob_parser or base64.b64decode
-
-    def parse(self, response: dict[str, Any], shape: Any) -> dict[str, Any]:
-        """The response, as the strict parser gives it.
-
-        Raises:
-            ForeignResponse: the body is not what the model says.
-        """
-        is_usual = response["status_code"] < 300 and shape is not None and not shape.event_stream_name
-        if is_usual and not response["context"].get("checksum"):
-            try:
-                parsed: dict[str, Any] = self.reader(shape)(json_object(response, shape))
-            except Rare:
-                return self._strict.parse(response, shape)
-            request_id = response["headers"].get("x-amzn-requestid")
-            parsed["ResponseMetadata"] = metadata_of(response, {} if request_id is None else {"RequestId": request_id})
-            return parsed
-        return self._strict.parse(response, shape)
+    def read(self, response: dict[str, Any], shape: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The output, and the request id of the headers."""
+        request_id = response["headers"].get("x-amzn-requestid")
+        parsed: dict[str, Any] = self.reader(shape)(json_object(response, shape))
+        return parsed, {} if request_id is None else {"RequestId": request_id}
 
     def made(self, shape: Any) -> Reader:
         """A reader of decoded values of a shape."""
@@ -75,7 +49,7 @@ class FastJsonParser(ByShape):
             return self._map(shape)
         if kind == "structure" and not shape.is_tagged_union:
             return self._structure(shape)
-        return _refuse
+        return refuse
 
     def _list(self, shape: Any) -> Reader:
         # Not before it is needed, here and below: a shape may hold itself.
@@ -116,7 +90,7 @@ class FastJsonParser(ByShape):
     def _structure(self, shape: Any) -> Reader:
         members = {member.serialization.get("name", name): (name, member) for name, member in shape.members.items()}
         if len(members) < len(shape.members):
-            return _refuse
+            return refuse
         plain = {key: member for key, (_, member) in members.items() if member.type_name not in _DESCENDED}
         plans: dict[tuple[str, ...], _Plan] = {}
 
@@ -143,7 +117,7 @@ class FastJsonParser(ByShape):
             stands, wanted, must_be_plain = plans.get(spelling) or planned(spelling)
             if not are_plain:
                 for key in must_be_plain:
-                    if type(node[key]) in _CONTAINERS:
+                    if type(node[key]) in CONTAINERS:
                         raise other_kind(plain[key], node[key])
             if not stands:
                 return {name: read(node[key]) for name, key, read in wanted}
@@ -160,12 +134,8 @@ def _as_decoded(node: Any) -> Any:
 
 def _plain_value(shape: Any, read: Reader) -> Reader:
     def read_plain(node: Any) -> Any:
-        if type(node) in _CONTAINERS:
+        if type(node) in CONTAINERS:
             raise other_kind(shape, node)
         return read(node)
 
     return read_plain
-
-
-def _refuse(node: Any) -> Any:
-    raise Rare

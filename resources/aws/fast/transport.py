@@ -21,14 +21,13 @@ from functools import cached_property
 from typing import Any
 from urllib.parse import urlsplit
 
-from botocore import xform_name
 from botocore.awsrequest import create_request_object
 from botocore.exceptions import ClientError, DataNotFoundError
 
 from resources.aws.fast.connections import Connections, Settings, host_header
 from resources.aws.fast.parsers import PROTOCOLS, FastParsers
 from resources.aws.fast.sigv4 import SigningKeys, UnsignedRequest, signed
-from resources.aws.transport import BotocoreTransport, Call, OperationModels
+from resources.aws.transport import Call, OperationModels
 
 REQUESTS_KEPT = 2_000
 """Prepared requests are kept up to so many: more than a night has listings times regions."""
@@ -128,7 +127,6 @@ class FastTransport:
         self._sent = sent
         self._answered = answered
         self._models = models
-        self._plain = BotocoreTransport(**settings)
         self._parsers = FastParsers(**settings)
         self._keys = SigningKeys()
         self._requests: dict[tuple[Any, str, str], PreparedRequest | None] = {}
@@ -158,7 +156,7 @@ class FastTransport:
             botocore.exceptions.ParamValidationError: the parameters are not the operation's.
         """
         if client.meta.service_model.resolved_protocol not in PROTOCOLS:
-            return self._plain.prepare(client, operation, parameters)
+            return Call(client, operation, parameters)
         key = (client, operation, json.dumps(parameters, sort_keys=True, default=str))
         if key in self._requests:
             request = self._requests[key]
@@ -168,12 +166,12 @@ class FastTransport:
                 if len(self._requests) >= REQUESTS_KEPT:
                     self._requests.clear()
                 self._requests[key] = request
-        return self._plain.prepare(client, operation, parameters) if request is None else request
+        return Call(client, operation, parameters) if request is None else request
 
     def _prepared(self, client: Any, operation: str, parameters: Mapping[str, Any]) -> PreparedRequest | None:
         token = _PREPARING.set(True)
         try:
-            getattr(client, xform_name(operation))(**parameters)
+            Call(client, operation, parameters).send()
         except _Prepared as stopped:
             session, service = stopped.session, client.meta.service_model
             unsigned = unsigned_request(stopped.request, stopped.signer)
@@ -190,7 +188,7 @@ class FastTransport:
     def send(self, request: PreparedRequest | Call, credentials: Any) -> dict[str, Any]:
         """Sign one request, send it, and return its response, as `Transport.send`."""
         if isinstance(request, Call):
-            return self._plain.send(request, credentials)
+            return request.send()
         unsigned = request.unsigned
         self._allow(unsigned.service, request.operation)
         headers = signed(unsigned, credentials, self._keys, datetime.now(UTC))

@@ -5,12 +5,9 @@ members there are. The result is the same, to the order of the fields; tests com
 anything rare in it (a repeated element, a flattened list, a union) goes to the strict parser as a whole.
 """
 
-import base64
 from typing import Any
 
-from botocore.utils import parse_timestamp
-
-from resources.aws.fast.shape_readers import SPELLINGS_KEPT, ByShape, Rare, Reader, metadata_of
+from resources.aws.fast.shape_readers import SPELLINGS_KEPT, ByShape, Rare, Reader, refuse
 from resources.aws.responses import (
     BodyParser,
     check_list,
@@ -28,37 +25,21 @@ class FastXmlParser(ByShape):
     Args:
         strict: the strict parser of the same protocol.
         is_ec2: whether the request id is the root's own, as EC2 has it.
-        timestamp_parser: as botocore's parsers have it.
-        blob_parser: as botocore's parsers have it.
+        settings: as `ByShape` has them.
     """
 
-    def __init__(
-        self, strict: BodyParser, *, is_ec2: bool, timestamp_parser: Any = None, blob_parser: Any = None
-    ) -> None:
-        super().__init__()
-        self._strict = strict
+    def __init__(self, strict: BodyParser, *, is_ec2: bool, **settings: Any) -> None:
+        super().__init__(strict, **settings)
         self._is_ec2 = is_ec2
-        self._timestamp = timestamp_parser or parse_timestamp
-        self._blob = blob_parser or base64.b64decode
 
-    def parse(self, response: dict[str, Any], shape: Any) -> dict[str, Any]:
-        """The response, as the strict parser gives it.
-
-        Raises:
-            ForeignResponse: the body is not what the model says.
-        """
-        if response["status_code"] < 300 and shape is not None and not response["context"].get("checksum"):
-            root = xml_root(response["body"])
-            if root is not None:
-                check_root(root, f"{operation_of(response)}Response")
-                try:
-                    parsed: dict[str, Any] = self.reader(shape)(_result(root, shape))
-                    parsed["ResponseMetadata"] = metadata_of(response, self._told(root))
-                except Rare:
-                    pass
-                else:
-                    return parsed
-        return self._strict.parse(response, shape)
+    def read(self, response: dict[str, Any], shape: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The output, and what the body tells beside it."""
+        root = xml_root(response["body"])
+        if root is None:
+            raise Rare
+        check_root(root, f"{operation_of(response)}Response")
+        parsed: dict[str, Any] = self.reader(shape)(_result(root, shape))
+        return parsed, self._told(root)
 
     def _told(self, root: Any) -> dict[str, Any]:
         """The metadata in a body: the request id, and whatever else a service of the query protocol puts beside it."""
@@ -94,7 +75,7 @@ class FastXmlParser(ByShape):
             return self._list(shape)
         if kind == "structure" and not _is_rare(shape):
             return self._structure(shape)
-        return _refuse
+        return refuse
 
     def _list(self, shape: Any) -> Reader:
         # Not before it is needed: a shape may hold itself.
@@ -117,7 +98,7 @@ class FastXmlParser(ByShape):
             for rank, (name, member) in enumerate(shape.members.items())
         }
         if len(members) < len(shape.members):
-            return _refuse
+            return refuse
         ranks = {name: rank for rank, name in enumerate(shape.members)}
         by_tag: dict[str, tuple[int, str, Reader]] = {}
 
@@ -178,10 +159,6 @@ def _is_rare(shape: Any) -> bool:
             for how in ("flattened", "xmlAttribute", "location", "eventheader")
         )
     )
-
-
-def _refuse(node: Any) -> Any:
-    raise Rare
 
 
 def _text(node: Any) -> str:
