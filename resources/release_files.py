@@ -128,6 +128,7 @@ FILES = (
     "warehouse/cost/daily.sql",
     "warehouse/cost/exchange_rate.sql",
     "warehouse/cost/focus_cost_and_usage.sql",
+    "warehouse/cost/month_coverage.sql",
     "warehouse/cost/movement.sql",
     "warehouse/cost/reconciliation.sql",
     "warehouse/cost/resource_cost.sql",

@@ -6,40 +6,32 @@ Small bills written down here, and the session's truthful night held against the
 from __future__ import annotations
 
 import base64
-import dataclasses
 import datetime as dt
 import re
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from decimal import ROUND_HALF_UP, Decimal
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from bills import ACCOUNT, ASKED, OTHER, PAYER, SPOT, billed, days, seed, service, weekly
 from given import House, house
 from nights import query
 
 from pipelines.charts import charts, drawing
 from pipelines.collection import cost_slices, previous
 from pipelines.models.build import build
-from resources.audit.cells import renew_coverage
 from resources.store.store import Store
 
 if TYPE_CHECKING:
     from simulator.client import Simulator
 
-PAYER, ACCOUNT, OTHER = "000000000042", "012345678901", "098765432109"
-ASKED = "2026-11-24T14:00:00Z"
 UNIT = Decimal("0.0000000001")
-
-SPOT = ("USD", "NZD", "spot")
-
-Line = tuple[str, str, str, str, str]
-"""Day, slice, account, value, amount."""
 
 
 @pytest.fixture
@@ -47,71 +39,6 @@ def home(tmp_path: Path) -> Iterator[House]:
     with house(tmp_path) as made:
         seed(made, "ref.fx_rate", [(*SPOT, "2020-01-01", "2")])
         yield made
-
-
-SEEDS = {
-    "ref.fx_rate": "from_currency varchar, to_currency varchar, kind varchar, valid_from date, rate decimal(18, 10)",
-    "ref.budget": "scope varchar, budget_name varchar, month date, amount decimal(28, 10), currency varchar",
-    "ref.tag_value_alias": "tag_key varchar, alias varchar, tag_value varchar",
-    "ref.shared_cost": "kind varchar, value varchar",
-    "ref.anomaly_threshold": (
-        "slice varchar, min_score decimal(18, 2), money_floor decimal(28, 10), relative_floor decimal(18, 4)"
-    ),
-}
-
-
-def seed(home: House, relation: str, rows: Iterable[tuple[str, ...]]) -> None:
-    """Let a seed hold these rows instead of its file's."""
-    columns = [column.strip().split(" ", 1) for column in re.split(r",(?![^(]*\))", SEEDS[relation])]
-    selects = [
-        "select " + ", ".join(f"'{value}'::{kind} as {name}" for value, (name, kind) in zip(row, columns, strict=True))
-        for row in rows
-    ]
-    empty = "select " + ", ".join(f"null::{kind} as {name}" for name, kind in columns) + " where false"
-    sql = " union all ".join([*selects, empty])
-    home.models[relation] = dataclasses.replace(home.models[relation], sql=sql)
-
-
-def billed(home: House, lines: Iterable[Line], *, open_from: str = "2026-11-01", asked: str = ASKED) -> None:
-    """Put lines into the bill as a trusted answer would have; days from `open_from` on are estimated."""
-    rows = [
-        (day, cut, account, value, amount, day >= open_from, PAYER, f"cost_daily:{cut}:{day[:7]}", asked)
-        for day, cut, account, value, amount in lines
-    ]
-    with home.store.transaction() as connection:
-        connection.executemany(
-            """
-            insert into cost.daily by name
-            select
-                $1::date as usage_date, $2 as slice, $3 as account_id, $4 as dimension_value,
-                $5::decimal(28, 10) as unblended_cost, $5::decimal(28, 10) as amortized_cost, 'USD' as currency,
-                $6::boolean as is_estimated, 'night-1' as run_id, 'billing' as role, $7 as caller_account_id,
-                'aws-global' as cell_region, $8 as listing, $9::timestamptz as collected_at, false as is_stale
-            """,
-            rows,
-        )
-        for listing in sorted({row[7] for row in rows}):
-            connection.execute("delete from audit.collection where listing = $listing", {"listing": listing})
-            connection.execute(
-                """
-                insert into audit.collection by name
-                select
-                    'night-1' as run_id, 'billing' as role, $payer as account_id, 'aws-global' as region,
-                    $listing as listing, 'found' as outcome, true as is_trusted, 'witnessed' as zero_sense,
-                    1 as record_count, $asked::timestamptz as started_at, $asked::timestamptz as ended_at
-                """,
-                {"payer": PAYER, "listing": listing, "asked": asked},
-            )
-        renew_coverage(connection)
-
-
-def days(first: str, last: str) -> list[str]:
-    start, end = dt.date.fromisoformat(first), dt.date.fromisoformat(last)
-    return [(start + dt.timedelta(days=n)).isoformat() for n in range((end - start).days + 1)]
-
-
-def service(first: str, last: str, amount: str, name: str = "A") -> list[Line]:
-    return [(day, "service", ACCOUNT, name, amount) for day in days(first, last)]
 
 
 # ------------------------------------------------------------------------------------------------------ rates
@@ -228,7 +155,7 @@ def test_the_running_month_is_compared_with_as_many_days_of_the_month_before(hom
 
 def test_a_movement_over_a_day_without_a_rate_is_unknown_in_the_reporting_currency(home: House) -> None:
     seed(home, "ref.fx_rate", [(*SPOT, "2026-10-02", "2")])
-    billed(home, [*service("2026-10-01", "2026-10-31", "1"), *service("2026-11-01", "2026-11-30", "1")])
+    billed(home, service("2026-10-01", "2026-11-30", "1"), asked="2026-12-02T14:00:00Z")
     home.build("cost.movement")
     assert home.rows("select cost, reporting_cost, change, usage_effect, rate_effect from cost.movement") == [
         {"cost": "30.0000000000", "reporting_cost": None, "change": None, "usage_effect": None, "rate_effect": None}
@@ -359,6 +286,7 @@ def test_a_day_far_from_its_four_weeks_is_told_with_what_was_expected(home: Hous
             ("2026-11-01", "service", ACCOUNT, "monthly", "510"),
             ("2026-11-15", "service", ACCOUNT, "monthly", "900"),
         ],
+        asked="2026-11-25T14:00:00Z",
     )
     seed(home, "ref.anomaly_threshold", [("service", "4", "25", "0.05")])
     assert anomalies(home) == [
@@ -389,14 +317,6 @@ def standing(home: House, *columns: str) -> list[tuple[Any, ...]]:
     home.build("cost.spend_vs_budget")
     selected = ", ".join(("scope", "budget_name", *columns))
     return [tuple(row.values()) for row in home.rows(f"select {selected} from cost.spend_vs_budget order by all")]
-
-
-def weekly(first: str, last: str, workday: str, weekend: str, *key: str) -> list[Line]:
-    cut, account, value = key
-    return [
-        (day, cut, account, value, weekend if dt.date.fromisoformat(day).weekday() >= 5 else workday)
-        for day in days(first, last)
-    ]
 
 
 def test_spend_is_held_against_budgets_day_by_day_and_goes_on_as_its_weekdays_do(home: House) -> None:
@@ -708,10 +628,15 @@ def test_movements_allocations_and_month_to_date_are_the_ledgers(truthful_night:
     database = truthful_night / "aws_org.duckdb"
     rates = dict(query(database, "select usage_date, rate from cost.exchange_rate"))
     by_month: dict[dt.date, Decimal] = defaultdict(Decimal)
+    ((until, to_date, as_of),) = query(
+        database, "select last_complete_date, month_to_date, as_of_date from cost.spend_vs_budget where scope = 'total'"
+    )
+    assert until == as_of - dt.timedelta(days=2)
     by_service: dict[tuple[dt.date, str], Decimal] = defaultdict(Decimal)
     for day, _, name, amount in ledger:
         by_month[day.replace(day=1)] += amount
-        by_service[day.replace(day=1), name] += amount
+        if day <= until:
+            by_service[day.replace(day=1), name] += amount
     allocations = query(
         database, "select month, tag_key, sum(unblended_cost) from cost.allocation group by month, tag_key"
     )
@@ -721,9 +646,6 @@ def test_movements_allocations_and_month_to_date_are_the_ledgers(truthful_night:
     assert moved
     assert all(amount == by_service[month, name] for month, name, amount in moved)
     assert query(database, "select count(*) from cost.movement where change <> usage_effect + rate_effect") == [(0,)]
-    ((until, to_date),) = query(
-        database, "select last_complete_date, month_to_date from cost.spend_vs_budget where scope = 'total'"
-    )
     assert to_date == sum(
         rounded(amount * rates[day]) for day, _, _, amount in ledger if until.replace(day=1) <= day <= until
     )

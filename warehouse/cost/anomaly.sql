@@ -19,14 +19,14 @@
 -- explanation: What it rests on, in words.
 with judged_range as (
     select
-        min(usage_date) as data_from,
-        max(usage_date) as last_date,
+        min(first_date) as data_from,
+        max(through_date) as last_date,
         -- What AWS may still change: this month and the one before.
         greatest(
-            (date_trunc('month', max(usage_date)) - interval 1 month)::date,
-            min(usage_date) + 28
+            (date_trunc('month', max(through_date)) - interval 1 month)::date,
+            min(first_date) + 28
         ) as judged_from
-    from cost.daily
+    from cost.month_coverage
     where slice = 'service'
 ),
 

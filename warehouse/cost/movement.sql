@@ -1,11 +1,12 @@
 -- How each value of each slice moved from one month to the next, and how much of that is due to what was used and how much
--- to the exchange rate, which together are the difference to the last digit. The running month is compared with as many
--- days of the month before. The same money once more in each slice: never add slices.
+-- to the exchange rate, which together are the difference to the last digit. The running month is counted up to its last
+-- complete day (cost.month_coverage) and compared with as many days of the month before. The same money once more in each
+-- slice: never add slices.
 -- key: month, slice, dimension_value
 -- month: First day of the month.
 -- slice: Which cut of the money, as in cost.daily.
 -- dimension_value: Value of the slice's dimension; of a tag slice the value that counts, as in cost.by_tag.
--- through_date: Last day of the month that is counted.
+-- through_date: Last day of the month that is counted: the last complete one of the slice.
 -- previous_through_date: Last day of the month before that is counted.
 -- cost: Unblended cost of the month, in the billing currency.
 -- previous_cost: Unblended cost of the month before, in the billing currency.
@@ -18,6 +19,8 @@
 -- reporting_currency: The currency of CMDB_CURRENCY, ISO 4217.
 -- rate: Average of the rates of the month's days that are counted.
 -- previous_rate: Average of the rates of the days of the month before that are counted.
+-- days_missing: Days of both months, up to through_date and previous_through_date, of which the slice has no row: the difference may be due to them.
+-- is_final: True where both months are whole and AWS does not change them any more.
 with bill as (
     select
         usage_date,
@@ -43,76 +46,103 @@ with bill as (
     from cost.by_tag
 ),
 
-counted_month as (
-    select
-        date_trunc('month', usage_date)::date as bill_month,
-        currency,
-        max(usage_date) as through_date
-    from cost.daily
-    where slice = 'service'
-    group by date_trunc('month', usage_date), currency
-),
-
 compared as (
     select
-        this.bill_month,
-        this.currency,
+        this.month as bill_month,
+        this.slice,
         this.through_date,
-        before.bill_month as previous_month,
+        before.month as previous_month,
         -- A month that is over is compared whole, whichever of the two is longer.
         if(
-            this.through_date = last_day(this.bill_month),
+            this.through_date = last_day(this.month),
             before.through_date,
             least(
                 before.through_date,
-                before.bill_month + datediff('day', this.bill_month, this.through_date)::integer
+                before.month + datediff('day', this.month, this.through_date)::integer
             )
-        ) as previous_through_date
-    from counted_month as this
-    inner join counted_month as before
-        on this.currency = before.currency and this.bill_month = before.bill_month + interval 1 month
+        ) as previous_through_date,
+        this.is_final and before.is_final as is_final
+    from cost.month_coverage as this
+    inner join cost.month_coverage as before
+        on this.slice = before.slice and this.month = before.month + interval 1 month
+    where this.through_date is not null and before.through_date is not null
+),
+
+counted_month as (
+    select
+        bill_month,
+        slice,
+        true as is_current,
+        bill_month as counted_month,
+        through_date
+    from compared
+    union all
+    select
+        bill_month,
+        slice,
+        false as is_current,
+        previous_month as counted_month,
+        previous_through_date as through_date
+    from compared
+),
+
+counted as (
+    select
+        counted_month.bill_month,
+        counted_month.slice,
+        counted_month.is_current,
+        bill.usage_date,
+        bill.dimension_value,
+        bill.unblended_cost,
+        bill.reporting_unblended_cost,
+        bill.currency
+    from counted_month
+    inner join bill
+        on
+            counted_month.slice = bill.slice
+            and counted_month.counted_month = bill.bill_month
+            and counted_month.through_date >= bill.usage_date
+),
+
+present as (
+    select
+        bill_month,
+        slice,
+        count(distinct usage_date) as day_count
+    from counted
+    group by bill_month, slice
 ),
 
 priced as (
     select
         compared.bill_month,
-        compared.currency,
+        compared.slice,
+        rate.currency,
         avg(rate.rate) filter (where rate.usage_date >= compared.bill_month)::decimal(18, 10) as rate,
         avg(rate.rate) filter (
             where rate.usage_date < compared.bill_month and rate.usage_date <= compared.previous_through_date
         )::decimal(18, 10) as previous_rate
     from compared
     inner join cost.exchange_rate as rate
-        on
-            compared.currency = rate.currency
-            and rate.usage_date between compared.previous_month and compared.through_date
-    group by compared.bill_month, compared.currency
+        on rate.usage_date between compared.previous_month and compared.through_date
+    group by compared.bill_month, compared.slice, rate.currency
 ),
 
 summed as (
     select
-        compared.bill_month,
-        compared.currency,
-        bill.slice,
-        bill.dimension_value,
-        coalesce(sum(bill.unblended_cost) filter (where bill.bill_month = compared.bill_month), 0)
-        ::decimal(28, 10) as cost,
-        coalesce(sum(bill.unblended_cost) filter (where bill.bill_month = compared.previous_month), 0)
-        ::decimal(28, 10) as previous_cost,
-        coalesce(sum(bill.reporting_unblended_cost) filter (where bill.bill_month = compared.bill_month), 0)
-        ::decimal(28, 10) as reporting_cost,
-        coalesce(
-            sum(bill.reporting_unblended_cost) filter (where bill.bill_month = compared.previous_month), 0
-        )
-        ::decimal(28, 10) as previous_reporting_cost,
-        bool_or(bill.reporting_unblended_cost is null) as lacks_rate
-    from compared
-    inner join bill
-        on
-            compared.currency = bill.currency
-            and bill.bill_month in (compared.bill_month, compared.previous_month)
-            and (compared.bill_month = bill.bill_month or compared.previous_through_date >= bill.usage_date)
-    group by compared.bill_month, compared.currency, bill.slice, bill.dimension_value
+        bill_month,
+        slice,
+        currency,
+        dimension_value,
+        coalesce(sum(unblended_cost) filter (where is_current), 0)::decimal(28, 10) as cost,
+        coalesce(sum(unblended_cost) filter (where not is_current), 0)::decimal(28, 10) as previous_cost,
+        coalesce(sum(reporting_unblended_cost) filter (where is_current), 0)::decimal(28, 10)
+            as reporting_cost,
+        coalesce(sum(reporting_unblended_cost) filter (where not is_current), 0)::decimal(28, 10)
+            as previous_reporting_cost,
+        bool_or(reporting_unblended_cost is null) as lacks_rate
+    from counted
+    group by bill_month, slice, currency, dimension_value
 ),
 
 effect as (
@@ -129,7 +159,7 @@ effect as (
         )
         ::decimal(28, 10) as usage_effect
     from summed
-    inner join priced using (bill_month, currency)
+    inner join priced using (bill_month, slice, currency)
 )
 
 select
@@ -148,7 +178,12 @@ select
     (effect.change - effect.usage_effect)::decimal(28, 10) as rate_effect,
     setting.reporting_currency,
     effect.rate,
-    effect.previous_rate
+    effect.previous_rate,
+    datediff('day', compared.bill_month, compared.through_date) + 1
+    + datediff('day', compared.previous_month, compared.previous_through_date) + 1
+    - present.day_count as days_missing,
+    compared.is_final
 from effect
-inner join compared using (bill_month, currency)
+inner join compared using (bill_month, slice)
+inner join present using (bill_month, slice)
 cross join ref.setting as setting

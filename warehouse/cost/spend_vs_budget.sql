@@ -8,7 +8,7 @@
 -- budget_name: Name of AWS's budget; or the value of the tag; or the tag key whose budgets are added up.
 -- period_start: First day of the period that is running: a month, but for AWS budgets of another length.
 -- period_end: Day after the last of that period.
--- last_complete_date: Last day of the bill that ended a day or more before it was asked; AWS refreshes within a day, and does not say when it did. Spend is counted up to it; of AWS's budgets AWS counts, up to a moment that it does not tell.
+-- last_complete_date: Last complete day of the bill, by cost.month_coverage. Spend is counted up to it; of AWS's budgets AWS counts, up to a moment that it does not tell.
 -- month_to_date: What was spent since period_start, in the reporting currency; NULL where a rate is missing.
 -- budget: What may be spent in the period, in the reporting currency; NULL where there is no limit or no rate.
 -- currency: The reporting currency, ISO 4217.
@@ -29,9 +29,11 @@
 with as_of as (
     select
         max(cost.collected_at) as fetched_at,
-        max(cost.collected_at)::date as as_of_date,
-        max(cost.usage_date) filter (
-            where cost.usage_date <= cost.collected_at::date - 2
+        (max(cost.collected_at) at time zone 'UTC')::date as as_of_date,
+        (
+            select max(coverage.through_date)
+            from cost.month_coverage as coverage
+            where coverage.slice = 'service'
         ) as last_complete_date,
         min(cost.usage_date) as data_from,
         -- One bill has one currency; a check says so.

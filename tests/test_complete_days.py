@@ -1,0 +1,108 @@
+"""A day that AWS has not counted whole is judged by nothing, whatever it costs so far."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from bills import ACCOUNT, SPOT, billed, days, seed, service
+from given import House, house
+
+SPEND = [*service("2026-09-01", "2026-11-22", "1000"), ("2026-11-23", "service", ACCOUNT, "A", "300")]
+"""A thousand a day, and a tenth of November the 23rd, of which AWS had counted a part when it was asked on the 24th."""
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[House]:
+    with house(tmp_path) as made:
+        seed(made, "ref.fx_rate", [(*SPOT, "2020-01-01", "2")])
+        seed(made, "ref.budget", [])
+        seed(made, "ref.anomaly_threshold", [("service", "4", "25", "0.05"), ("region", "4", "25", "0.05")])
+        yield made
+
+
+def test_a_day_is_complete_a_day_after_it_ended_in_each_slice_by_itself(home: House) -> None:
+    billed(home, SPEND, open_from="2026-10-01")
+    billed(
+        home,
+        [(day, "region", ACCOUNT, "r", "1000") for day in days("2026-11-02", "2026-11-20") if day != "2026-11-09"],
+        asked="2026-11-21T00:30:00Z",
+    )
+    home.build("cost.month_coverage")
+    found = home.rows(
+        """
+        select slice, month, first_date, through_date, day_count, days_missing, is_estimated, is_final
+        from cost.month_coverage order by slice, month
+        """
+    )
+    assert [tuple(row.values()) for row in found] == [
+        # Asked half an hour into the 21st: the 20th has just ended. The 1st and the 9th never came.
+        ("region", "2026-11-01", "2026-11-01", "2026-11-19", 17, 2, True, False),
+        ("service", "2026-09-01", "2026-09-01", "2026-09-30", 30, 0, False, True),
+        ("service", "2026-10-01", "2026-10-01", "2026-10-31", 31, 0, True, False),
+        ("service", "2026-11-01", "2026-11-01", "2026-11-22", 22, 0, True, False),
+    ]
+
+
+def test_the_session_of_the_reader_does_not_move_the_last_complete_day(home: House) -> None:
+    billed(home, service("2026-10-01", "2026-11-23", "1"), asked="2026-11-24T23:30:00Z")
+    for zone in ("Pacific/Auckland", "America/Los_Angeles", "UTC"):
+        with home.store.transaction() as connection:
+            connection.execute(f"set TimeZone = '{zone}'")
+        home.build("cost.month_coverage")
+        assert home.rows("select max(through_date) as day from cost.month_coverage") == [{"day": "2026-11-22"}], zone
+
+
+def test_a_day_that_aws_has_counted_in_part_is_no_movement_and_no_anomaly(home: House) -> None:
+    billed(home, SPEND)
+    home.build("cost.movement", "cost.anomaly")
+    assert home.rows(
+        "select through_date, previous_through_date, change from cost.movement where month > '2026-10-31'"
+    ) == [{"through_date": "2026-11-22", "previous_through_date": "2026-10-22", "change": "0.0000000000"}]
+    assert home.rows("select * from cost.anomaly") == []
+    # Asked a day later, and still no more: now it is judged.
+    home.execute("update cost.daily set collected_at = timestamptz '2026-11-25 14:00:00+00'")
+    home.build("cost.movement", "cost.anomaly")
+    assert home.rows("select change from cost.movement where month > '2026-10-31'") == [{"change": "-1400.0000000000"}]
+    assert [row["usage_date"] for row in home.rows("select usage_date from cost.anomaly")] == ["2026-11-23"]
+
+
+def test_a_month_of_which_no_day_is_complete_has_not_fallen(home: House) -> None:
+    billed(
+        home,
+        [*service("2026-10-01", "2026-11-01", "1000"), ("2026-11-02", "service", ACCOUNT, "A", "300")],
+        asked="2026-11-02T14:00:00Z",
+    )
+    home.build("cost.movement")
+    assert home.rows("select month from cost.movement") == []
+
+
+def test_each_slice_is_compared_as_far_as_it_was_fetched_and_says_which_days_it_lacks(home: House) -> None:
+    billed(home, service("2026-10-01", "2026-11-22", "10"))
+    billed(home, [(day, "region", ACCOUNT, "r", "10") for day in days("2026-10-01", "2026-10-31")])
+    billed(
+        home,
+        [(day, "region", ACCOUNT, "r", "10") for day in days("2026-11-01", "2026-11-14") if day != "2026-11-05"],
+        asked="2026-11-15T14:00:00Z",
+    )
+    home.build("cost.movement")
+    found = home.rows(
+        """
+        select slice, through_date, previous_through_date, cost, previous_cost, days_missing, is_final
+        from cost.movement order by slice
+        """
+    )
+    assert [tuple(row.values()) for row in found] == [
+        ("region", "2026-11-13", "2026-10-13", "120.0000000000", "130.0000000000", 1, False),
+        ("service", "2026-11-22", "2026-10-22", "220.0000000000", "220.0000000000", 0, False),
+    ]
+
+
+def test_two_closed_months_that_are_whole_are_final(home: House) -> None:
+    billed(home, service("2026-09-01", "2026-11-22", "10"))
+    home.build("cost.movement")
+    assert home.rows("select month, is_final from cost.movement order by month") == [
+        {"month": "2026-10-01", "is_final": True},
+        {"month": "2026-11-01", "is_final": False},
+    ]

@@ -1,0 +1,65 @@
+-- How much of each month each slice of the bill holds, and up to which day: the one definition of a complete day. AWS refreshes
+-- the bill at least once in 24 hours and a day grows after it ended, so a day is complete once it ended 24 hours before it was
+-- fetched. cost.movement, cost.anomaly, cost.spend_vs_budget and cost.resource_cost judge no later day.
+-- key: slice, month
+-- slice: Which cut of the money, as in cost.daily.
+-- month: First day of the month.
+-- first_date: First day that is expected: of the month, or of the whole bill where that begins later.
+-- through_date: Last complete day (UTC) that the slice holds of the month; NULL where no day is complete.
+-- day_count: Days from first_date to through_date that have a row.
+-- days_missing: Days from first_date to through_date without a row; what is summed over them may be too small.
+-- is_estimated: True while AWS may still change an amount of the month.
+-- is_final: True where every day of the month is complete and there, and AWS does not change any amount of it.
+-- is_stale: True where the newest response about a part of the month is not trusted.
+-- collected_at: When AWS gave the newest row of the month, UTC.
+with bill as (
+    select
+        slice,
+        date_trunc('month', usage_date)::date as bill_month,
+        usage_date,
+        usage_date <= (collected_at at time zone 'UTC')::date - 2 as is_complete,
+        is_estimated,
+        is_stale,
+        collected_at
+    from cost.daily
+),
+
+counted as (
+    select
+        slice,
+        bill_month,
+        greatest(bill_month, (select min(first_day.usage_date) from bill as first_day)) as first_date,
+        max(usage_date) filter (where is_complete) as through_date,
+        count(distinct usage_date) filter (where is_complete) as day_count,
+        bool_or(is_estimated) as is_estimated,
+        bool_or(is_stale) as is_stale,
+        max(collected_at) as collected_at
+    from bill
+    group by slice, bill_month
+),
+
+expected as (
+    select
+        *,
+        coalesce(datediff('day', first_date, through_date) + 1, 0) - day_count as days_missing
+    from counted
+)
+
+select
+    slice,
+    bill_month as "month",
+    first_date,
+    through_date,
+    day_count,
+    days_missing,
+    is_estimated,
+    coalesce(
+        first_date = bill_month
+        and through_date = last_day(bill_month)
+        and days_missing = 0
+        and not is_estimated,
+        false
+    ) as is_final,
+    is_stale,
+    collected_at
+from expected
