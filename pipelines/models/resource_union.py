@@ -10,7 +10,8 @@ id          the service's own id; the one word that is not optional.
 state       the state in the service's own words.
 created     when AWS made it.
 zone        its availability zone.
-attributes  columns that its further attributes are made of, in this order.
+attributes  columns that its further attributes are made of, in this order; `column.field` of a list of structures
+            whose field is a time.
 gone        states in which AWS still lists it, although it is gone for good.
 without     `column:value`: rows of this value are no items of their own.
 """
@@ -110,7 +111,7 @@ def _branch(table: Table, types: Mapping[str, str]) -> str:
             raise _wrong(table, f"{word} is one column, and there are {len(named)}.")
         return f"item.{identifier(named[0])}" if named else "null"
 
-    attributes = ",\n".join(f"        {literal(name)}: item.{identifier(name)}" for name in words.get("attributes", ()))
+    attributes = ",\n".join(f"        {_attribute(name)}" for name in words.get("attributes", ()))
     gone = ", ".join(literal(state) for state in words.get("gone", ()))
     if gone and "state" not in words:
         raise _wrong(table, "gone names states, and state names no column.")
@@ -136,6 +137,22 @@ def _branch(table: Table, types: Mapping[str, str]) -> str:
     item.collected_at
 from aws.{identifier(table.name)} as item
 {_condition(words)}"""
+
+
+def _attribute(said: str) -> str:
+    """A member of the attributes. Times become text in UTC: DuckDB writes them into JSON in the zone of the reader."""
+    name, _, field = said.partition(".")
+    column = f"item.{identifier(name)}"
+    if field:
+        time = _text_in_utc(f"of_list.{identifier(field)}")
+        value = f"list_transform({column}, lambda of_list: struct_update(of_list, {identifier(field)} := {time}))"
+    else:
+        value = _text_in_utc(column) if name.endswith("_at") else column
+    return f"{literal(name)}: {value}"
+
+
+def _text_in_utc(time: str) -> str:
+    return f"({time} at time zone 'UTC')::varchar || '+00'"
 
 
 def _type(types: Mapping[str, str]) -> str:
@@ -178,7 +195,8 @@ def _words(table: Table) -> dict[str, tuple[str, ...]]:
         raise _wrong(table, f"{empty[0]} names nothing.")
     columns = [
         *SHARED,
-        *(name for word in ("id", "state", "created", "zone", "attributes") for name in found.get(word, ())),
+        *(name for word in ("id", "state", "created", "zone") for name in found.get(word, ())),
+        *(said.partition(".")[0] for said in found.get("attributes", ())),
         *(said.partition(":")[0] for said in found.get("without", ())),
     ]
     missing = [name for name in columns if name not in table.header.entries or name == ENTRY]

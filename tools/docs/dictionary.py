@@ -29,6 +29,9 @@ INTRODUCTION = """# Data dictionary
 
 Generated from the comments in the file itself by `make docs`; do not edit.
 
+Write `set TimeZone = 'UTC';` before the first query: DuckDB shows every `*_at`, and cuts it to a day, in the time zone
+of your session. What the file's own views compute is the same in every time zone.
+
 Open `warehouse/aws_org.duckdb` read-only with DuckDB 1.5.5 or later, or ask `cmdb sql`. (DuckDB 1.4 loses rows of long
 unions where it keeps their order; there write `set preserve_insertion_order = false;` before the first query.)
 

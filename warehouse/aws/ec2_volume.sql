@@ -2,7 +2,7 @@
 -- key: arn
 -- resource: id=volume_id state=state created=created_at zone=availability_zone gone=deleting, deleted
 --   attributes=size_gb, volume_type, iops, throughput_mibps, is_encrypted, kms_key_id, is_multi_attach,
---   attachments, instance_ids, attached_at, snapshot_id
+--   attachments.attached_at, instance_ids, attached_at, snapshot_id
 -- arn: Amazon Resource Name, built from account, region and id.
 -- account_id: The AWS account that owns the volume: 12 digits, text because some begin with 0.
 -- region: AWS region.

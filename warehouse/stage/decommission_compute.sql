@@ -152,8 +152,8 @@ instance_use as (
     inner join instance_day as measured
         on
             item.arn = measured.arn
-            and measured.usage_date >= item.collected_at::date - rule.min_days
-            and measured.usage_date < item.collected_at::date
+            and measured.usage_date >= (item.collected_at at time zone 'UTC')::date - rule.min_days
+            and measured.usage_date < (item.collected_at at time zone 'UTC')::date
     group by item.arn
 ),
 
@@ -188,14 +188,15 @@ select -- noqa: AM07
             or volume.collected_at - volume.created_at < to_days(rule.min_days)
             then false
     end as is_flagged,
-    'it has been seen unattached since ' || coalesce(strftime(history.since, '%Y-%m-%d'), 'tonight')
+    'it has been seen unattached since '
+    || coalesce(strftime(history.since at time zone 'UTC', '%Y-%m-%d'), 'tonight')
     || ', and AWS does not say since when it is' as unknown_reason,
     history.since,
     to_json({
         'state': volume.state,
         'size_gb': volume.size_gb,
         'volume_type': volume.volume_type,
-        'created_at': volume.created_at,
+        'created_at': (volume.created_at at time zone 'UTC')::varchar || '+00',
         'is_beginning_seen': history.is_beginning_seen
     }) as evidence,
     volume.volume_parts as parts,
@@ -301,13 +302,14 @@ select
             or instance.collected_at - instance.launched_at < to_days(rule.min_days)
             then false
     end as is_flagged,
-    'it has been seen stopped since ' || coalesce(strftime(instance.since, '%Y-%m-%d'), 'tonight')
+    'it has been seen stopped since '
+    || coalesce(strftime(instance.since at time zone 'UTC', '%Y-%m-%d'), 'tonight')
     || ', and AWS does not say since when it is' as unknown_reason,
     instance.since,
     to_json({
         'state': instance.state,
-        'launched_at': instance.launched_at,
-        'state_changed_at': instance.state_changed_at,
+        'launched_at': (instance.launched_at at time zone 'UTC')::varchar || '+00',
+        'state_changed_at': (instance.state_changed_at at time zone 'UTC')::varchar || '+00',
         'instance_type': instance.instance_type,
         'volume_ids': instance.volume_ids
     }) as evidence,
@@ -343,7 +345,7 @@ select
                 || ' are needed'
         else 'CloudWatch did not answer: ' || coalesce(place.why, 'not asked')
     end as unknown_reason,
-    measured.first_date::timestamptz as since,
+    measured.first_date::timestamp at time zone 'UTC' as since,
     to_json({
         'state': instance.state,
         'days': rule.min_days,
@@ -439,7 +441,7 @@ select
     'the images that may need it could not be listed: ' || coalesce(place.why, 'not asked') as unknown_reason,
     snapshot.started_at as since,
     to_json({
-        'started_at': snapshot.started_at,
+        'started_at': (snapshot.started_at at time zone 'UTC')::varchar || '+00',
         'volume_id': snapshot.volume_id,
         'is_volume_there': volume.volume_id is not null,
         'volume_size_gb': snapshot.volume_size_gb,

@@ -13,7 +13,7 @@ with part as (
         found.arn,
         found.rule,
         found.region,
-        found.collected_at::date as as_of_date,
+        (found.collected_at at time zone 'UTC')::date as as_of_date,
         unnest(found.parts) as part
     from stage.decommission_finding as found
     where found.is_flagged and found.size_gap is null

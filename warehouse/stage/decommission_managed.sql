@@ -76,8 +76,8 @@ connection as (
             and measured.metric = 'DatabaseConnections'
             and measured.statistic = 'Maximum'
             and not measured.is_stale
-            and measured.usage_date >= item.collected_at::date - rule.min_days
-            and measured.usage_date < item.collected_at::date
+            and measured.usage_date >= (item.collected_at at time zone 'UTC')::date - rule.min_days
+            and measured.usage_date < (item.collected_at at time zone 'UTC')::date
     group by item.arn
 ),
 
@@ -133,7 +133,7 @@ select -- noqa: AM07
     history.since,
     to_json({
         'status': database.status,
-        'restarts_at': database.restarts_at,
+        'restarts_at': (database.restarts_at at time zone 'UTC')::varchar || '+00',
         'engine': database.engine,
         'instance_class': database.instance_class,
         'allocated_storage_gb': database.allocated_storage_gb,
@@ -169,7 +169,7 @@ select
                 || rule.min_days || ' are needed'
         else 'CloudWatch did not answer: ' || coalesce(place.why, 'not asked')
     end as unknown_reason,
-    connection.first_date::timestamptz as since,
+    connection.first_date::timestamp at time zone 'UTC' as since,
     to_json({
         'status': database.status,
         'days': rule.min_days,
@@ -260,7 +260,7 @@ select
     to_json({
         'source_name': snapshot.source_name,
         'source_resource_id': snapshot.source_resource_id,
-        'created_at': snapshot.created_at,
+        'created_at': (snapshot.created_at at time zone 'UTC')::varchar || '+00',
         'allocated_storage_gb': snapshot.allocated_storage_gb,
         'engine': snapshot.engine
     }) as evidence,
@@ -317,8 +317,8 @@ select
     end as unknown_reason,
     to_json({
         'has_objects': bucket.has_objects,
-        'content_seen_at': bucket.content_seen_at,
-        'created_at': bucket.created_at
+        'content_seen_at': (bucket.content_seen_at at time zone 'UTC')::varchar || '+00',
+        'created_at': (bucket.created_at at time zone 'UTC')::varchar || '+00'
     }) as evidence,
     [] as parts
 from aws.s3_bucket as bucket
@@ -353,7 +353,7 @@ select
     case
         when not coalesce(place.is_known, false) or coalesce(asked.is_stale, true) then null
         when asked.data_points > 0 then false
-        when item.modified_at >= asked.end_date - to_days(rule.min_days) then false
+        when item.modified_at at time zone 'UTC' >= asked.end_date - to_days(rule.min_days) then false
         -- Silence is the word of CloudWatch only where it has spoken.
         when
             asked.is_complete and asked.is_heard and asked.end_date - asked.first_date >= rule.min_days
@@ -368,14 +368,14 @@ select
         else 'CloudWatch sent no sample of anything in the account and region, '
             || 'so that its silence says nothing'
     end as unknown_reason,
-    asked.first_date::timestamptz as since,
+    asked.first_date::timestamp at time zone 'UTC' as since,
     to_json({
         'asked_from': asked.first_date,
         'asked_until': asked.end_date,
         'data_points': asked.data_points,
         'invocations': coalesce(asked.invocation_count, 0),
         'is_heard': asked.is_heard,
-        'modified_at': item.modified_at
+        'modified_at': (item.modified_at at time zone 'UTC')::varchar || '+00'
     }) as evidence,
     [] as parts
 from aws.lambda_function as item

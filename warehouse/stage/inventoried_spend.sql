@@ -76,7 +76,7 @@ explained as (
         on
             spent.account_id = held.account_id
             and mapped.listing = held.listing
-            and (held.status <> 'retired' or spent.first_date <= held.last_seen_at)
+            and (held.status <> 'retired' or held.last_seen_at at time zone 'UTC' >= spent.first_date)
     group by all
 )
 

@@ -8,7 +8,7 @@
 select
     regexp_extract(listing, '^cost_daily:(.*):[^:]*$', 1) as slice,
     (regexp_extract(listing, '[^:]*$') || '-01')::date as "month",
-    max(ended_at)::date as answered_date
+    max(ended_at at time zone 'UTC')::date as answered_date
 from audit.coverage
 where starts_with(listing, 'cost_daily:') and is_trusted and outcome = 'found'
 group by all
