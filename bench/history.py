@@ -23,10 +23,10 @@ from pipelines.catalogue.registry import listings
 from pipelines.collection import previous
 from pipelines.collection.batches import PART_CELLS
 from pipelines.collection.storing import LOADED_AT_ONCE, LOADING_MEMORY
-from pipelines.models.build import believed_cells
+from pipelines.models.build import trusted_cells
 from pipelines.publishing.retention import prune
 from pipelines.settings import Settings
-from pipelines.trust.gate import listing_verdicts
+from pipelines.trust.gate import listing_checks
 from resources.audit.cells import Cell, cell_line, load_cells
 from resources.audit.coverage import Accounts, standing
 from resources.store.store import Store
@@ -103,12 +103,12 @@ def ask(store: Store) -> dict[str, float]:
     known = [listings()[name] for name in NAMES]
     part = Accounts(before=workload_accounts(max(1, PART_CELLS // (REGIONS * len(NAMES))))[-1])
     return {
-        "a gate of one listing": least(reading(lambda c: listing_verdicts(c, NAMES[:1], settings))),
-        "a gate of all listings": least(reading(lambda c: listing_verdicts(c, NAMES, settings))),
+        "a gate of one listing": least(reading(lambda c: listing_checks(c, NAMES[:1], settings))),
+        "a gate of all listings": least(reading(lambda c: listing_checks(c, NAMES, settings))),
         "publishing: how old the answers are": least(reading(lambda c: standing(c, NAMES))),
-        "a model: the cells whose rows it holds": least(reading(lambda c: believed_cells(c, NAMES[:1]))),
+        "a model: the cells whose rows it holds": least(reading(lambda c: trusted_cells(c, NAMES[:1]))),
         "collection: what is known of a part": least(lambda: previous.earlier_cells(store, known, part)),
-        "collection: which accounts were asked": least(lambda: previous.asked_accounts(store, known)),
+        "collection: which accounts were asked": least(lambda: previous.requested_accounts(store, known)),
     }
 
 

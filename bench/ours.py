@@ -21,7 +21,7 @@ from pipelines.catalogue.names import ACCOUNT, REGION
 from pipelines.catalogue.registry import FAMILIES
 from pipelines.collection.collector import Collector
 from pipelines.collection.state import StepState
-from pipelines.collection.step import ask
+from pipelines.collection.step import collect as collect_step
 from pipelines.settings import Settings, read_settings
 from pipelines.trust.role_resources import aws_roles
 from resources.audit.cells import Cell
@@ -52,7 +52,7 @@ def collect(
     log = (lambda line: print(line, file=sys.stderr, flush=True)) if spoken else (lambda line: None)
     collector = Collector(StepState(store, RUN, needed, listings, settings, log))
     try:
-        ask(collector, "bench", judged)
+        collect_step(collector, "bench", judged)
         collector.commit()
     finally:
         collector.close()

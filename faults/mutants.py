@@ -158,7 +158,7 @@ TARGETS: Mapping[str, Target] = {
         (
             Source(
                 "pipelines/models/build.py",
-                ("believed_cells", "_replace_cells", "_leave_what_stands", "_keep_one_of_each"),
+                ("trusted_cells", "_replace_cells", "_leave_what_stands", "_keep_one_of_each"),
             ),
         ),
         ("tests/test_kept_rows.py",),
@@ -168,7 +168,7 @@ TARGETS: Mapping[str, Target] = {
         (
             Source(
                 "resources/aws/client.py",
-                ("_Pending", "AwsClient.ask", "AwsClient._skip_reason", "AwsClient.is_optional"),
+                ("_Pending", "AwsClient.fetch", "AwsClient._skip_reason", "AwsClient.is_optional"),
             ),
             Source("resources/aws/paging.py", ("Pager", "_loop")),
             Source("resources/aws/retry.py", ("RetryingSender", "outcome_of", "_classified")),

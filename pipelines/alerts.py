@@ -20,7 +20,7 @@ LAUNCHED_BY = "cmdb/launched_by"
 """Tag of the runs that a command waits for."""
 
 
-def verdict_of(run_id: str, job: str, sentences: list[str]) -> dict[str, Any]:
+def result_of(run_id: str, job: str, sentences: list[str]) -> dict[str, Any]:
     """What the alert command reads on its standard input, as JSON."""
     return {"run_id": run_id, "job": job, "status": "failed", "sentences": sentences}
 
@@ -84,12 +84,12 @@ def _exit_code(event: dg.DagsterEvent) -> int:
     return int(code.value) if isinstance(code, dg.IntMetadataValue) and code.value is not None else 1
 
 
-def send(command: str, verdict: dict[str, Any]) -> str:
+def send(command: str, result: dict[str, Any]) -> str:
     """Run the alert command and say how it ended. It never makes a run fail."""
     try:
         done = subprocess.run(
             shlex.split(command),
-            input=json.dumps(verdict).encode(),
+            input=json.dumps(result).encode(),
             capture_output=True,
             timeout=ALERT_SECONDS,
             check=False,
@@ -97,8 +97,8 @@ def send(command: str, verdict: dict[str, Any]) -> str:
     except (OSError, ValueError, subprocess.TimeoutExpired) as error:
         return f"CMDB_ALERT_COMMAND could not be run: {error}. The verdict is in the run's log."
     if done.returncode:
-        said = done.stderr.decode(errors="replace").strip()[:300]
-        return f"CMDB_ALERT_COMMAND ended with {done.returncode}: {said}. The verdict is in the run's log."
+        output = done.stderr.decode(errors="replace").strip()[:300]
+        return f"CMDB_ALERT_COMMAND ended with {done.returncode}: {output}. The verdict is in the run's log."
     return "CMDB_ALERT_COMMAND was given the verdict."
 
 
@@ -122,7 +122,7 @@ def nightly_failure_sensor(settings: Settings) -> dg.SensorDefinition:
             context.log.info(
                 send(
                     settings.alert_command,
-                    verdict_of(run.run_id, run.job_name, sentences),
+                    result_of(run.run_id, run.job_name, sentences),
                 )
             )
 

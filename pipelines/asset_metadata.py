@@ -84,7 +84,7 @@ PAGES: Mapping[str, str] = {
 """The page of the assets that neither a SQL file nor a listing makes."""
 
 
-def with_facts(spec: dg.AssetSpec, models: Mapping[str, Model], docs_url: str) -> dg.AssetSpec:
+def with_metadata(spec: dg.AssetSpec, models: Mapping[str, Model], docs_url: str) -> dg.AssetSpec:
     """The spec with owner, freshness policy, page of documentation, version of its code and place of its SQL.
 
     A view is virtual to Dagster: it is as new as what it reads, and whatever reads it looks through it.

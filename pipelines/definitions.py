@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 
 from pipelines.alerts import nightly_failure_sensor
-from pipelines.asset_metadata import with_facts
+from pipelines.asset_metadata import with_metadata
 from pipelines.collection.assets import collection_assets
 from pipelines.collection.confirmation_assets import CONFIRM, CONFIRMATION_KEY, zero_confirmation
 from pipelines.dagster_metadata import PUBLISHED_KEY
@@ -67,7 +67,7 @@ def build_defs(environment: Mapping[str, str]) -> dg.Definitions:
     can_run = bool(settings.management_profile and settings.operations_profile and settings.billing_profile)
     return dg.Definitions(
         assets=dg.map_asset_specs(
-            lambda spec: with_facts(spec, models, settings.docs_url),
+            lambda spec: with_metadata(spec, models, settings.docs_url),
             [
                 caller_identity,
                 zero_confirmation,

@@ -129,9 +129,9 @@ def require_fit() -> None:
             log.dispose()
 
 
-def _remembered(known: set[str], name: str, ask: Callable[[str], bool]) -> bool:
+def _remembered(known: set[str], name: str, exists: Callable[[str], bool]) -> bool:
     """What is there, once it is; what is not there yet is looked for each time."""
-    if name not in known and ask(name):
+    if name not in known and exists(name):
         known.add(name)
     return name in known
 

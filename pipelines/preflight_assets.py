@@ -12,13 +12,13 @@ from pipelines.dagster_metadata import rows_table
 from pipelines.plain_text import as_markdown
 from pipelines.settings import Settings
 from pipelines.trust.gate import begin, refuse, refusing
-from resources.audit.checks import record_facts
+from resources.audit.checks import record_preflight
 from resources.audit.identities import record_callers
 from resources.audit.organization import stamp
 from resources.audit.runs import count_requests
 from resources.check_result import CheckResult
 from resources.contract import Role
-from resources.identity_rules import FACTS, Caller, Organization
+from resources.identity_rules import CHECKS, Caller, Organization
 from resources.roles import Management
 from resources.store.store import Store
 from resources.warehouse import Warehouse
@@ -41,14 +41,14 @@ def record(
     settings: Settings,
     callers: Mapping[Role, Caller],
     organization: Organization,
-    facts: Sequence[CheckResult],
+    check_results: Sequence[CheckResult],
 ) -> None:
     """Store what was asked and judged. The lock must be held.
 
     Raises:
         WarehouseError: the warehouse belongs to another organisation.
     """
-    if organization.organization_id is not None and not any(fact.blocks for fact in facts):
+    if organization.organization_id is not None and not any(result.blocks for result in check_results):
         stamp(store, organization.organization_id, organization.management_account_id)
     with store.transaction() as connection:
         record_callers(
@@ -61,7 +61,7 @@ def record(
             config_hash=settings.config_hash,
         )
         count_requests(connection, run_id, management.take_request_count())
-        record_facts(connection, run_id, facts, settings.config_hash)
+        record_preflight(connection, run_id, check_results, settings.config_hash)
 
 
 @dg.asset(
@@ -71,7 +71,7 @@ def record(
     group_name="preflight",
     kinds={"aws", "duckdb"},
     check_specs=[
-        dg.AssetCheckSpec(name, asset=PREFLIGHT_KEY, blocking=True, description=DESCRIPTIONS[name]) for name in FACTS
+        dg.AssetCheckSpec(name, asset=PREFLIGHT_KEY, blocking=True, description=DESCRIPTIONS[name]) for name in CHECKS
     ],
     required_resource_keys={"warehouse", "settings", "management"},
     op_tags={"dagster/priority": "100"},
@@ -82,9 +82,9 @@ def caller_identity(context: dg.AssetExecutionContext) -> Iterator[Any]:
     settings: Settings = context.resources.settings
     management: Management = context.resources.management
     store = begin(warehouse, settings, "audit/caller_identity")
-    callers, organization, facts = management.preflight()
+    callers, organization, check_results = management.preflight()
     with refusing():
-        record(store, warehouse.run_id, management, settings, callers, organization, facts)
+        record(store, warehouse.run_id, management, settings, callers, organization, check_results)
     table = rows_table(
         [
             {
@@ -106,14 +106,14 @@ def caller_identity(context: dg.AssetExecutionContext) -> Iterator[Any]:
         },
         check_results=[
             dg.AssetCheckResult(
-                check_name=fact.name,
-                passed=fact.passed,
-                severity=dg.AssetCheckSeverity(fact.severity),
-                description=as_markdown(f"{fact.sentence} {fact.hint}".strip()),
+                check_name=result.name,
+                passed=result.passed,
+                severity=dg.AssetCheckSeverity(result.severity),
+                description=as_markdown(f"{result.sentence} {result.hint}".strip()),
             )
-            for fact in facts
+            for result in check_results
         ],
     )
-    said = [f"{fact.sentence} {fact.hint}".strip() for fact in facts if fact.blocks]
-    if said:
-        raise refuse(f"Nothing is collected. {' '.join(said)} `cmdb preflight` asks again.")
+    summary = [f"{result.sentence} {result.hint}".strip() for result in check_results if result.blocks]
+    if summary:
+        raise refuse(f"Nothing is collected. {' '.join(summary)} `cmdb preflight` asks again.")

@@ -206,7 +206,7 @@ class Settings(BaseSettings):
     @property
     def config_hash(self) -> str:
         """Changes when other accounts, regions or identities would be asked: evidence of another hash is void."""
-        asked = {
+        scope = {
             "profiles": [self.management_profile, self.operations_profile, self.billing_profile],
             "workload": [self.aws_profile, *self.workload_profiles],
             "regions": list(self.regions),
@@ -217,7 +217,7 @@ class Settings(BaseSettings):
                 "shared": sorted("+".join(sorted(pair)) for pair in self.expectation.shared),
             },
         }
-        return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:16]
+        return hashlib.sha256(json.dumps(scope, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:

@@ -205,15 +205,15 @@ def _refusal(role: Role, call: str, action: str) -> str:
             f"{role} may not call {call}: AWS publishes no IAM action for it that the contract could give.\n"
             "Nothing was sent. If AWS names its action by now, put it into RENAMED in resources/contract.py."
         )
-    asked = call if action == call else f"{call} (IAM action {action})"
+    requested = call if action == call else f"{call} (IAM action {action})"
     others = " and ".join(roles_allowing(action))
     if others:
         return (
-            f"{role} may not call {asked}: the contract gives it to {others}.\n"
+            f"{role} may not call {requested}: the contract gives it to {others}.\n"
             "Nothing was sent. Change the listing's role in pipelines/catalogue/, "
             "or amend CONTRACT in resources/contract.py."
         )
     return (
-        f"{role} may not call {asked}: the contract gives it to no role.\n"
+        f"{role} may not call {requested}: the contract gives it to no role.\n"
         "Nothing was sent. Leave the call out, or amend CONTRACT in resources/contract.py."
     )

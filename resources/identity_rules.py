@@ -21,7 +21,7 @@ OPERATIONS_IS_EXPECTED = "operations_is_the_expected_account"
 BILLING_IS_EXPECTED = "billing_is_the_expected_account"
 ACCOUNTS_ARE_DISTINCT = "accounts_are_distinct"
 
-FACTS = (
+CHECKS = (
     EVERY_ROLE_ANSWERS,
     MANAGEMENT_IS_MASTER,
     OPERATIONS_IS_EXPECTED,
@@ -49,7 +49,7 @@ class Caller:
     arn: str | None = None
     error_code: str | None = None
     error_message: str | None = None
-    cure: str | None = None
+    hint: str | None = None
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class Expectation:
         return {"operations": self.operations_account, "billing": self.billing_account}.get(role, "")
 
 
-def facts(
+def check_results(
     callers: Mapping[Role, Caller], organization: Organization, expectation: Expectation
 ) -> tuple[CheckResult, ...]:
     """The five facts, in the order of `FACTS`. What could not be evaluated fails and says so."""
@@ -107,7 +107,7 @@ def every_role_answers(callers: Mapping[Role, Caller]) -> CheckResult:
             False,
             " ".join(f"{c.role}: {c.error_message}" for c in silent),
             name=EVERY_ROLE_ANSWERS,
-            hint=" ".join(dict.fromkeys(c.cure for c in silent if c.cure)),
+            hint=" ".join(dict.fromkeys(c.hint for c in silent if c.hint)),
         )
     named = ", ".join(f"{c.role} is {c.account_id}" for c in callers.values())
     return CheckResult(True, f"STS answered every profile: {named}.", name=EVERY_ROLE_ANSWERS)

@@ -68,7 +68,7 @@ def require(*folders: str, root: Path = ROOT) -> None:
         ProductFileError: something is missing or misplaced; the sentence names it.
     """
     read = folders or tuple(FOLDERS)
-    missing = {folder: said for folder in read if (said := _missing(root, folder))}
+    missing = {folder: problem for folder in read if (problem := _missing(root, folder))}
     if missing:
         raise ProductFileError(
             f"This installation is not complete: {'; '.join(missing.values())}. A rule or a table that is missing "

@@ -31,8 +31,8 @@ from resources.identity_rules import (
     Expectation,
     Organization,
     accounts_are_distinct,
+    check_results,
     every_role_answers,
-    facts,
     is_expected,
 )
 from resources.store.store import Store
@@ -120,14 +120,14 @@ class AwsRole(dg.ConfigurableResource):  # type: ignore[type-arg]  # as in wareh
         self._verified = None
 
     @property
-    def reach(self) -> AwsClient:
+    def client(self) -> AwsClient:
         """The way to AWS for this role, once `verify` has passed.
 
         Raises:
             IdentityRefused: nobody has verified this role yet, or too long ago.
         """
         self.verify()
-        return self._reach(self.role)
+        return self._client(self.role)
 
     def _joined(self) -> SharedClients:
         if self._clients is None:
@@ -135,8 +135,8 @@ class AwsRole(dg.ConfigurableResource):  # type: ignore[type-arg]  # as in wareh
             self._clients = SharedClients.join(key, shared=bool(self._run_id))
         return self._clients
 
-    def _reach(self, role: Role) -> AwsClient:
-        return self._joined().reach(role, self.home_region, self.concurrency)
+    def _client(self, role: Role) -> AwsClient:
+        return self._joined().client(role, self.home_region, self.concurrency)
 
     @property
     def processes(self) -> WorkerPool | None:
@@ -145,7 +145,7 @@ class AwsRole(dg.ConfigurableResource):  # type: ignore[type-arg]  # as in wareh
 
     def take_request_count(self) -> int:
         """Requests that the run's resources have sent since one was last asked, retries and STS included."""
-        return sum(reach.counter.take() for reach in self._joined().reaches.values())
+        return sum(client.counter.take() for client in self._joined().clients.values())
 
     def callers(self) -> dict[Role, Caller]:
         """Who the three central profiles are, by STS. Never raises for what a profile lacks."""
@@ -163,12 +163,12 @@ class AwsRole(dg.ConfigurableResource):  # type: ignore[type-arg]  # as in wareh
                 now,
                 error_code="not_named",
                 error_message=f"{variable} is not set, and no other profile is ever used in its place.",
-                cure=f"Set {variable} to the name of a profile in the AWS config file.",
+                hint=f"Set {variable} to the name of a profile in the AWS config file.",
             )
         try:
-            identity = self._reach(role).identify(profile)
+            identity = self._client(role).identify(profile)
         except ProfileError as error:
-            return Caller(role, profile, now, error_code=error.reason, error_message=str(error), cure=error.cure)
+            return Caller(role, profile, now, error_code=error.reason, error_message=str(error), hint=error.hint)
         return Caller(role, profile, identity.checked_at, identity.account_id, identity.arn)
 
     def verify(self) -> Identity | None:
@@ -186,10 +186,10 @@ class AwsRole(dg.ConfigurableResource):  # type: ignore[type-arg]  # as in wareh
             return self._verified[1]
         callers = self.callers()
         self.record(callers.values())
-        problems = [fact for fact in self._own_facts(callers) if fact.blocks]
+        problems = [result for result in self._own_checks(callers) if result.blocks]
         if problems:
-            said = " ".join(f"{fact.sentence} {fact.hint}".strip() for fact in problems)
-            raise IdentityRefused(f"{self.role} may not be asked: {said} Nothing was sent.")
+            summary = " ".join(f"{result.sentence} {result.hint}".strip() for result in problems)
+            raise IdentityRefused(f"{self.role} may not be asked: {summary} Nothing was sent.")
         own = callers.get(self.role)
         identity = (
             Identity(self.role, own.profile, own.account_id, own.arn or "", own.checked_at)
@@ -199,7 +199,7 @@ class AwsRole(dg.ConfigurableResource):  # type: ignore[type-arg]  # as in wareh
         self._verified = (now, identity)
         return identity
 
-    def _own_facts(self, callers: Mapping[Role, Caller]) -> list[CheckResult]:
+    def _own_checks(self, callers: Mapping[Role, Caller]) -> list[CheckResult]:
         expectation = self.central.expectation
         found = [every_role_answers(callers), accounts_are_distinct(callers, expectation.shared)]
         if self.role in ("operations", "billing") and expectation.account(self.role):
@@ -226,9 +226,9 @@ class Management(AwsRole):
     def organization(self, accounts: tuple[str, ...] = ()) -> Organization:
         """The organisation that the management profile sees, and which of `accounts` are its members."""
         profile = self.central.management_profile
-        reach = self._reach("management")
+        client = self._client("management")
         try:
-            described = reach.call(profile, "organizations", "DescribeOrganization", "us-east-1")["Organization"]
+            described = client.call(profile, "organizations", "DescribeOrganization", "us-east-1")["Organization"]
         except (AwsError, ProfileError) as error:
             return Organization(error_message=f"organizations:DescribeOrganization said: {error}")
         if not {"Id", "MasterAccountId"} <= described.keys():
@@ -236,12 +236,12 @@ class Management(AwsRole):
         members = set()
         for account in accounts:
             try:
-                answer = reach.call(profile, "organizations", "DescribeAccount", "us-east-1", AccountId=account)
+                response = client.call(profile, "organizations", "DescribeAccount", "us-east-1", AccountId=account)
             except AwsError as error:
                 if error.code != "AccountNotFoundException":
                     return Organization(error_message=f"organizations:DescribeAccount said: {error}")
             else:
-                if answer["Account"].get("Id") != account:
+                if response["Account"].get("Id") != account:
                     return Organization(
                         error_message=f"organizations:DescribeAccount was answered with another account than {account}."
                     )
@@ -253,15 +253,15 @@ class Management(AwsRole):
         callers = self.callers()
         organization = Organization(error_message="the management profile did not answer")
         if callers["management"].account_id is not None:
-            asked = tuple(
+            listed_accounts = tuple(
                 dict.fromkeys(
                     caller.account_id
                     for role, caller in callers.items()
                     if role != "management" and caller.account_id is not None
                 )
             )
-            organization = self.organization(asked)
-        return callers, organization, facts(callers, organization, self.central.expectation)
+            organization = self.organization(listed_accounts)
+        return callers, organization, check_results(callers, organization, self.central.expectation)
 
 
 class Operations(AwsRole):
@@ -308,22 +308,22 @@ class Workload(AwsRole):
 
     def reached(self) -> dict[str, Identity | ProfileError]:
         """Who each workload profile is, by STS, recorded; a profile that does not answer keeps its error."""
-        reach = self.reach
-        found = reach.identify_all(self.profile_names())
+        client = self.client
+        found = client.identify_all(self.profile_names())
         now = datetime.now(UTC)
         self.record(
             [
-                Caller("workload", profile, answer.checked_at, answer.account_id, answer.arn)
-                if isinstance(answer, Identity)
+                Caller("workload", profile, response.checked_at, response.account_id, response.arn)
+                if isinstance(response, Identity)
                 else Caller(
                     "workload",
                     profile,
                     now,
-                    error_code=answer.reason,
-                    error_message=str(answer),
-                    cure=answer.cure,
+                    error_code=response.reason,
+                    error_message=str(response),
+                    hint=response.hint,
                 )
-                for profile, answer in found.items()
+                for profile, response in found.items()
             ]
         )
         return found

@@ -175,7 +175,7 @@ class Lie:
         }
 
 
-LIES = (
+FAULT_NAMES = (
     "silent_zero",
     "denied",
     "same_account_twice",
@@ -243,8 +243,8 @@ LIES = (
 
 def make_lie(name: str, world: World, account_id: str | None = None) -> Lie:
     """The lie of a name, about a given account where one may be chosen."""
-    if name not in LIES:
-        raise FaultError(f"there is no lie {name}; there are {', '.join(LIES)}")
+    if name not in FAULT_NAMES:
+        raise FaultError(f"there is no lie {name}; there are {', '.join(FAULT_NAMES)}")
     lie: Lie = globals()[f"_{name}"](world, account_id)
     return lie
 

@@ -41,13 +41,13 @@ class Management:
 
     def __init__(self, profile: str, retry: Retry) -> None:
         self.profile = profile
-        self.reach = AwsClient("management", home_region="us-east-1", concurrency=16, retry=retry)
+        self.client = AwsClient("management", home_region="us-east-1", concurrency=16, retry=retry)
 
     def verify(self) -> Identity:
-        return self.reach.identify(self.profile)
+        return self.client.identify(self.profile)
 
     def take_request_count(self) -> int:
-        return self.reach.counter.requests
+        return self.client.counter.requests
 
 
 def collect(
@@ -60,13 +60,13 @@ def collect(
     with home.store.transaction() as connection:
         record_run(connection, run_id, "test")
     try:
-        collector.ask_plans([(entry, central_plan(state, entry, "management")) for entry in listings])
+        collector.fetch_plans([(entry, central_plan(state, entry, "management")) for entry in listings])
         collector.settle()
         collector.judge()
         collector.commit()
     finally:
         collector.close()
-        resource.reach.close()
+        resource.client.close()
     found = home.rows("select listing, outcome, skip_reason from audit.collection where run_id = $run", {"run": run_id})
     return {row["listing"]: (row["outcome"], row["skip_reason"]) for row in found}
 

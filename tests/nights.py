@@ -25,7 +25,7 @@ from simulator.client import Simulator, is_foreign
 
 # The pipeline loads Dagster, which takes seconds: only tests that run nights should wait for it.
 if TYPE_CHECKING:
-    from pipelines.cli.summary import Night
+    from pipelines.cli.summary import RunSummary
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -69,7 +69,7 @@ def night_environment(simulator: Simulator, database: Path, **settings: str) -> 
     }
 
 
-def run_night(environment: Mapping[str, str], database: Path, job_name: str = "nightly") -> Night:
+def run_night(environment: Mapping[str, str], database: Path, job_name: str = "nightly") -> RunSummary:
     """The job `nightly` in this process, as `cmdb nightly` runs it; or `confirm`, as `cmdb confirm` does.
 
     Args:
@@ -114,7 +114,7 @@ class Witness:
     """
 
     folder: Path
-    night: Night
+    night: RunSummary
     truth: dict[str, Any]
     calls: list[dict[str, Any]]
     said: list[str]

@@ -10,7 +10,7 @@ from typing import Any
 from pipelines.catalogue.registry import listings
 from pipelines.collection.collector import Collector
 from pipelines.collection.state import StepState
-from pipelines.collection.step import ask
+from pipelines.collection.step import collect
 from pipelines.settings import read_settings
 from pipelines.trust.role_resources import aws_roles
 from resources.audit.cells import Cell
@@ -42,7 +42,7 @@ def asked(
         collector = Collector(state)
         try:
             cells: list[Cell] = []
-            ask(collector, "test", cells.extend)
+            collect(collector, "test", cells.extend)
             yield cells
             collector.commit()
         finally:

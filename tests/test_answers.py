@@ -126,7 +126,7 @@ class Allowance:
 def ask(aws: ScriptedAws, reach: AwsClient, listing: Listing, reply: Reply) -> Response:
     aws.script = lambda call: None if call.service == "sts" else reply
     before = len(aws.log)
-    answer = reach.ask(question(listing), meter=Allowance())
+    answer = reach.fetch(question(listing), meter=Allowance())
     assert any(call.service != "sts" for call in aws.log[before:]), "nothing was asked"
     return answer
 
@@ -278,7 +278,7 @@ def test_a_listing_that_requires_nothing_is_a_mistake_and_nobody_is_asked(
 ) -> None:
     listing = replace(listings()["s3_bucket_content"], records=records, required=required)
     with pytest.raises(ValueError, match=message):
-        make_reach("workload").ask(question(listing))
+        make_reach("workload").fetch(question(listing))
     assert aws.log == []
 
 
@@ -525,7 +525,7 @@ def vpcs(number: int, *ids: str, more: bool = True) -> Reply:
 def test_empty_pages_without_end_have_one(aws: ScriptedAws, make_reach: MakeReach) -> None:
     vpc = listings()["ec2_vpc"]
     pages_without_end(aws, vpcs)
-    answer = make_reach("operations", replace(HASTE, empty_pages=7)).ask(question(vpc))
+    answer = make_reach("operations", replace(HASTE, empty_pages=7)).fetch(question(vpc))
     assert (answer.outcome, answer.error_code) == ("failed", "EndlessPages")
     assert answer.request_count == 7
     assert "7 pages in a row without a record" in (answer.error_message or "")
@@ -536,7 +536,7 @@ def test_as_many_empty_pages_as_aws_sends_are_no_end(aws: ScriptedAws, make_reac
     vpc = listings()["ec2_vpc"]
     # Six empty ones, a full one, six empty ones, and so on: never seven in a row.
     pages_without_end(aws, lambda n: vpcs(n, *([f"vpc-{n}"] if n % 7 == 0 else []), more=n < 28))
-    answer = make_reach("operations", replace(HASTE, empty_pages=7)).ask(question(vpc))
+    answer = make_reach("operations", replace(HASTE, empty_pages=7)).fetch(question(vpc))
     assert (answer.outcome, answer.record_count, answer.page_count) == ("found", 4, 28)
     assert Retry().empty_pages >= 500
 
@@ -545,14 +545,14 @@ def test_empty_pages_of_one_parent_are_not_those_of_another(aws: ScriptedAws, ma
     notification = listings()["budget_notification"]
     aws.script = lambda call: None if call.service == "sts" else as_json({"Notifications": []})
     asked = replace(question(notification), batches=[{"BudgetName": f"b-{n}"} for n in range(20)])
-    answer = make_reach("billing", replace(HASTE, empty_pages=3)).ask(asked)
+    answer = make_reach("billing", replace(HASTE, empty_pages=3)).fetch(asked)
     assert (answer.outcome, answer.page_count) == ("empty_unconfirmed", 20)
 
 
 def test_pages_that_are_full_end_with_the_time_of_a_question(aws: ScriptedAws, make_reach: MakeReach) -> None:
     vpc = listings()["ec2_vpc"]
     pages_without_end(aws, lambda n: vpcs(n, f"vpc-{n}"))
-    answer = make_reach("operations", replace(HASTE, question_seconds=0.2)).ask(question(vpc))
+    answer = make_reach("operations", replace(HASTE, request_seconds=0.2)).fetch(question(vpc))
     assert (answer.outcome, answer.error_code, answer.records) == ("failed", "EndlessPages", [])
     assert answer.request_count > 1
     assert "no end is in sight" in (answer.error_message or "")
@@ -630,7 +630,7 @@ def test_a_wrong_clock_is_no_wrong_key_of_a_profile(
     assert (error.reason, error.error_code) == ("wrong_clock", "SignatureDoesNotMatch")
     assert "The clock of this machine differs from AWS's by about 16 minutes: it is slow." in str(error)
     assert "Signature expired" in str(error) and "t0ps3cret" not in str(error)
-    assert "NTP" in error.cure
+    assert "NTP" in error.hint
 
 
 NOW = datetime(2026, 11, 17, 10, tzinfo=UTC)

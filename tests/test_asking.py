@@ -21,7 +21,7 @@ from scripted_aws import INSTANCES, Reply, ScriptedAws, as_json, reservations, s
 
 from resources.aws import dispatch
 from resources.aws.client import AwsClient
-from resources.aws.dispatch import ask_all, look_up_all
+from resources.aws.dispatch import fetch_all, look_up_all
 from resources.aws.listing import Listing
 from resources.aws.messages import Lookup, Request, Response
 from resources.aws.workers import ProcessEnded, WorkerPool
@@ -100,15 +100,15 @@ def test_two_processes_answer_what_one_does_and_ask_each_account_from_one(
 ) -> None:
     aws.script = by_account
     alone: list[Response] = []
-    ask_all({"workload": reach}, questions(), alone.append)
+    fetch_all({"workload": reach}, questions(), alone.append)
     requests = reach.counter.requests
     aws.log.clear()
 
     together: list[Response] = []
-    ask_all({"workload": reach}, questions(), together.append, processes=processes)
+    fetch_all({"workload": reach}, questions(), together.append, processes=processes)
 
     def key(answer: Response) -> tuple[str, str]:
-        return (answer.question.account_id, answer.question.region)
+        return (answer.request.account_id, answer.request.region)
 
     assert [plain(answer) for answer in sorted(together, key=key)] == [
         plain(answer) for answer in sorted(alone, key=key)
@@ -122,7 +122,7 @@ def test_two_processes_answer_what_one_does_and_ask_each_account_from_one(
     assert reach.counter.requests - requests == len(aws.log)
 
     aws.log.clear()
-    ask_all({"workload": reach}, questions(), lambda answer: None, processes=processes)
+    fetch_all({"workload": reach}, questions(), lambda answer: None, processes=processes)
     assert aws.operations("sts") == [], "an account stays with its process"
     assert children() == [child]
 
@@ -165,13 +165,13 @@ def test_a_process_that_is_killed_ends_the_asking_in_a_sentence(
             os.kill(children()[0].pid, signal.SIGKILL)
 
     with pytest.raises(ProcessEnded, match=r"exit code -9.*CMDB_PROCESSES=1"):
-        ask_all({"workload": reach}, questions() * 40, each, processes=processes)
+        fetch_all({"workload": reach}, questions() * 40, each, processes=processes)
     count = len(answers)
     time.sleep(0.3)
     assert len(answers) == count, "nothing is handed on after the end"
     assert children() == []
     # The next asking begins another one.
-    ask_all({"workload": reach}, questions(), answers.append, processes=processes)
+    fetch_all({"workload": reach}, questions(), answers.append, processes=processes)
     assert len(answers) == count + len(questions())
 
 
@@ -184,7 +184,7 @@ def test_what_each_raises_ends_the_other_processes_too(
         raise OSError("disk full")
 
     with pytest.raises(OSError, match="disk full"):
-        ask_all({"workload": reach}, questions() * 40, each, processes=processes)
+        fetch_all({"workload": reach}, questions() * 40, each, processes=processes)
     assert children() == []
     asked = len(aws.log)
     time.sleep(0.3)
@@ -200,7 +200,7 @@ def test_no_process_outlives_the_one_that_began_it(aws: ScriptedAws, tmp_path: P
         from test_asking import *
         reach = AwsClient("workload", home_region=REGIONS[0], concurrency=8)
         made = WorkerPool(2, home_region=REGIONS[0], concurrency=8)
-        ask_all({{"workload": reach}}, questions() * 400, lambda answer: print("asked", flush=True), processes=made)
+        fetch_all({{"workload": reach}}, questions() * 400, lambda answer: print("asked", flush=True), processes=made)
         """
     )
     parent = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)

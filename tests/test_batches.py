@@ -49,7 +49,7 @@ def ask(listing: Listing, *batches: dict[str, Any], region: str = "us-east-1", *
     role: Role = listing.roles[0]
     reach = AwsClient(role, home_region="us-east-1", retry=Retry(0.2, 1, 0.01, 0.01))
     try:
-        return reach.ask(Request("one", ONE, region, listing, role, batches=batches, **more))
+        return reach.fetch(Request("one", ONE, region, listing, role, batches=batches, **more))
     finally:
         reach.close()
 

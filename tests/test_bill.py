@@ -19,7 +19,7 @@ from pipelines.catalogue.cost import BUDGET, COST
 from pipelines.catalogue.names import COST_RESOURCE, COST_TAG
 from pipelines.collection import cost_slices
 from pipelines.collection.collector import Collector
-from pipelines.collection.cost_collector import ask_costs
+from pipelines.collection.cost_collector import collect_costs
 from pipelines.collection.plan import central_plan
 from pipelines.collection.seeds import services_of_listings, tag_keys
 from pipelines.collection.state import StepState
@@ -60,7 +60,7 @@ class Billing(Management):
 
     def __init__(self) -> None:
         super().__init__("acmeBilling", Retry())
-        self.reach = AwsClient("billing", home_region="us-east-1", concurrency=4, retry=Retry())
+        self.client = AwsClient("billing", home_region="us-east-1", concurrency=4, retry=Retry())
 
 
 def collect(
@@ -90,15 +90,15 @@ def collect(
     with home.store.transaction() as connection:
         record_run(connection, run_id, "test")
     try:
-        ask_costs(collector, COST.listings)
+        collect_costs(collector, COST.listings)
         asked = BUDGET.listings if budgets else ()
-        collector.ask_plans([(listing, central_plan(state, listing, "billing")) for listing in asked])
+        collector.fetch_plans([(listing, central_plan(state, listing, "billing")) for listing in asked])
         collector.settle()
         collector.judge()
         return dict(collector.commit())
     finally:
         collector.close()
-        resource.reach.close()
+        resource.client.close()
 
 
 def cells(home: House, run_id: str) -> dict[str, Row]:
@@ -143,7 +143,7 @@ def home(tmp_path: Path) -> Iterator[House]:
 def ledger(simulator_process: Simulator) -> list[Row]:
     """Every line of the months that a night asks."""
     today = dt.date.fromisoformat(simulator_process.truth()["today"])
-    lines: list[Row] = simulator_process.ledger(cost_slices.months_to_ask(today, 1, ())[-1].start, today)
+    lines: list[Row] = simulator_process.ledger(cost_slices.months_to_fetch(today, 1, ())[-1].start, today)
     return lines
 
 
@@ -204,7 +204,7 @@ def test_thirteen_months_of_sixty_accounts_equal_the_ledger(tmp_path: Path, monk
         collect(made, "night-1", budgets=False, CMDB_COST_MONTHS="13", CMDB_COST_REQUEST_LIMIT="100000")
         made.build("cost.daily")
         today = dt.date.fromisoformat(large.truth("budgets")["today"])
-        months = cost_slices.months_to_ask(today, 13, ())
+        months = cost_slices.months_to_fetch(today, 13, ())
         since = months[-1].start
         for cut in [cut for cut in CUTS if cut.listing == "cost_daily"]:
             sums = large.ledger_sums(since, today, "month", "account_id", cut.name)
@@ -219,7 +219,7 @@ def test_thirteen_months_of_sixty_accounts_equal_the_ledger(tmp_path: Path, monk
 
 
 def test_tags_by_service_equal_the_ledger(billed: tuple[House, list[Row]], ledger: list[Row]) -> None:
-    (key,) = {tag.key for tag in tag_keys() if tag.is_cut_by_service}
+    (key,) = {tag.key for tag in tag_keys() if tag.is_grouped_by_service}
     truth: dict[tuple[str, str, str], Decimal] = defaultdict(Decimal)
     for line in ledger:
         truth[line["usage_date"], line["tags"].get(key, ""), line["service"]] += Decimal(line["unblended_cost"])
@@ -423,7 +423,7 @@ def test_the_limit_ends_the_asking_before_it_is_exceeded_and_says_what_is_missin
 
 def months(simulator: Simulator) -> Sequence[str]:
     today = dt.date.fromisoformat(simulator.truth()["today"])
-    return [month.name for month in cost_slices.months_to_ask(today, 1, ())]
+    return [month.name for month in cost_slices.months_to_fetch(today, 1, ())]
 
 
 def test_a_limit_that_was_reached_warns_with_the_price_and_blocks_nothing(home: House, small: Simulator) -> None:

@@ -515,7 +515,7 @@ def test_what_a_rule_said_is_recorded_with_the_rows_at_fault(truthful_night: Pat
         store.holding("run-1", "a test"),
     ):
         warns = dataclasses.replace(RULES[name], name="warns", blocking=False)
-        checks.ask(store, [RULES[name], warns, KEYS["cost.daily"]], "run-1", "hash")
+        checks.run_checks(store, [RULES[name], warns, KEYS["cost.daily"]], "run-1", "hash")
         with store.read() as connection:
             rows = connection.execute(
                 """

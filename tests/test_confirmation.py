@@ -10,7 +10,7 @@ import pytest
 from pipelines.collection import decisions
 from pipelines.collection.decisions import Confirmation, Decision, decide, portions
 from pipelines.trust import ages
-from pipelines.trust.zero_rule import NO_REQUEST_ID, TRAIL_DENIED, ZeroVerdict
+from pipelines.trust.zero_rule import NO_REQUEST_ID, TRAIL_DENIED, ZeroJudgement
 from resources.audit.coverage import Accounts
 from resources.aws.messages import Outcome, TrailEvents
 
@@ -33,26 +33,33 @@ UNAVAILABLE = {"cloudtrail": "not available: no"}
 @pytest.mark.parametrize(
     ("verdict", "shown", "before", "decision"),
     [
-        (ZeroVerdict("empty_verified", "", evidence()), trail(), "empty_unconfirmed", "confirmed"),
-        (ZeroVerdict("empty_verified", "", NOT_RECORDED), trail(), "empty_unconfirmed", "not_recorded"),
-        (ZeroVerdict("empty_suspect", "", evidence()), trail(), "empty_unconfirmed", "suspect"),
+        (ZeroJudgement("empty_verified", "", evidence()), trail(), "empty_unconfirmed", "confirmed"),
+        (ZeroJudgement("empty_verified", "", NOT_RECORDED), trail(), "empty_unconfirmed", "not_recorded"),
+        (ZeroJudgement("empty_suspect", "", evidence()), trail(), "empty_unconfirmed", "suspect"),
         # It was suspect before: new is only what CloudTrail says for or against what the bill speaks against.
-        (ZeroVerdict("empty_suspect", "", evidence()), trail(), "empty_suspect", "waiting"),
-        (ZeroVerdict("empty_suspect", "", evidence(confirmed=False)), trail(), "empty_suspect", "waiting"),
-        (ZeroVerdict("empty_suspect", "", UNAVAILABLE), trail("no"), "empty_suspect", "waiting"),
-        (ZeroVerdict("empty_suspect", "", evidence(confirmed=True)), trail(), "empty_suspect", "suspect"),
-        (ZeroVerdict("empty_suspect", "", REFUSED), trail(), "empty_suspect", "suspect"),
-        (ZeroVerdict("empty_unconfirmed", "", evidence()), trail(), "empty_unconfirmed", "waiting"),
+        (ZeroJudgement("empty_suspect", "", evidence()), trail(), "empty_suspect", "waiting"),
+        (ZeroJudgement("empty_suspect", "", evidence(confirmed=False)), trail(), "empty_suspect", "waiting"),
+        (ZeroJudgement("empty_suspect", "", UNAVAILABLE), trail("no"), "empty_suspect", "waiting"),
+        (ZeroJudgement("empty_suspect", "", evidence(confirmed=True)), trail(), "empty_suspect", "suspect"),
+        (ZeroJudgement("empty_suspect", "", REFUSED), trail(), "empty_suspect", "suspect"),
+        (ZeroJudgement("empty_unconfirmed", "", evidence()), trail(), "empty_unconfirmed", "waiting"),
         (
-            ZeroVerdict("empty_unconfirmed", "", UNAVAILABLE, TRAIL_DENIED),
+            ZeroJudgement("empty_unconfirmed", "", UNAVAILABLE, TRAIL_DENIED),
             trail("no"),
             "empty_unconfirmed",
             "unavailable",
         ),
-        (ZeroVerdict("empty_unconfirmed", "", UNAVAILABLE, NO_REQUEST_ID), trail(), "empty_unconfirmed", "unavailable"),
+        (
+            ZeroJudgement("empty_unconfirmed", "", UNAVAILABLE, NO_REQUEST_ID),
+            trail(),
+            "empty_unconfirmed",
+            "unavailable",
+        ),
     ],
 )
-def test_what_a_look_up_comes_to(verdict: ZeroVerdict, shown: TrailEvents, before: Outcome, decision: Decision) -> None:
+def test_what_a_look_up_comes_to(
+    verdict: ZeroJudgement, shown: TrailEvents, before: Outcome, decision: Decision
+) -> None:
     assert decide(verdict, shown, before) == decision
 
 
@@ -68,9 +75,9 @@ def test_the_sentence_counts_each_decision_once() -> None:
 @pytest.mark.parametrize("decision", get_args(Decision))
 def test_what_still_waits_after_a_night_is_overdue(decision: Decision) -> None:
     found = Confirmation()
-    found.count(decision, NOW - ages.ONE_NIGHT + timedelta(seconds=1), NOW)
+    found.count(decision, NOW - ages.HALF_A_DAY + timedelta(seconds=1), NOW)
     assert (found.decisions, found.overdue) == ({decision: 1}, 0)
-    found.count(decision, NOW - ages.ONE_NIGHT, NOW)
+    found.count(decision, NOW - ages.HALF_A_DAY, NOW)
     waits = decision in ("waiting", "unavailable", "unreached")
     assert (found.decisions, found.overdue) == ({decision: 2}, int(waits))
 

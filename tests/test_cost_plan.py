@@ -19,7 +19,7 @@ from pipelines.collection.cost_slices import (
     final_days_since,
     first_of,
     is_final,
-    months_to_ask,
+    months_to_fetch,
     parameters,
     plan,
     slices,
@@ -55,17 +55,17 @@ def asked_days(months: list[Month]) -> list[date]:
 def test_a_night_reads_again_what_is_restated_and_until_the_tenth_the_month_before_it(
     today: date, names: list[str]
 ) -> None:
-    assert [month.name for month in months_to_ask(today, 13, known_before(today))] == names
+    assert [month.name for month in months_to_fetch(today, 13, known_before(today))] == names
 
 
 def test_the_last_day_asked_is_yesterday_and_a_month_is_half_open() -> None:
-    this, before = months_to_ask(date(2026, 3, 15), 13, known_before(date(2026, 3, 15)))
+    this, before = months_to_fetch(date(2026, 3, 15), 13, known_before(date(2026, 3, 15)))
     assert this == Month(date(2026, 3, 1), date(2026, 3, 15))
     assert before == Month(date(2026, 2, 1), date(2026, 3, 1))
 
 
 def test_a_first_load_asks_thirteen_months_of_history_newest_first() -> None:
-    months = months_to_ask(date(2026, 11, 25), 13, set())
+    months = months_to_fetch(date(2026, 11, 25), 13, set())
     assert [months[0].name, months[1].name, months[-1].name] == ["2026-11", "2026-10", "2025-10"]
     assert len(months) == 14
 
@@ -73,7 +73,7 @@ def test_a_first_load_asks_thirteen_months_of_history_newest_first() -> None:
 def test_an_interrupted_first_load_goes_on_with_the_months_that_are_missing() -> None:
     today = date(2026, 11, 25)
     known = known_before(today) - {"2026-02", "2025-12"}
-    assert [m.name for m in months_to_ask(today, 13, known)] == ["2026-11", "2026-10", "2026-02", "2025-12"]
+    assert [m.name for m in months_to_fetch(today, 13, known)] == ["2026-11", "2026-10", "2026-02", "2025-12"]
 
 
 @given(today=DAYS, history=HISTORY, forgotten=st.sets(st.integers(0, 15)))
@@ -81,7 +81,7 @@ def test_every_day_of_the_restatement_window_is_asked_exactly_once_and_today_nev
     today: date, history: int, forgotten: set[int]
 ) -> None:
     known = known_before(today) - {f"{first_of(today, back):%Y-%m}" for back in forgotten}
-    days = asked_days(months_to_ask(today, history, known))
+    days = asked_days(months_to_fetch(today, history, known))
     start = first_of(today, 2 if today.day <= 10 else 1)
     window = {start + timedelta(days=n) for n in range((today - start).days)}
     assert len(days) == len(set(days))
@@ -94,7 +94,7 @@ def test_together_with_what_is_known_the_whole_history_is_covered_without_a_gap(
     today: date, history: int, known: set[int]
 ) -> None:
     names = {f"{first_of(today, back):%Y-%m}" for back in known}
-    asked = set(asked_days(months_to_ask(today, history, names)))
+    asked = set(asked_days(months_to_fetch(today, history, names)))
     day = first_of(today, history)
     while day < today:
         assert day in asked or f"{day:%Y-%m}" in names
@@ -103,7 +103,7 @@ def test_together_with_what_is_known_the_whole_history_is_covered_without_a_gap(
 
 @given(today=DAYS, history=HISTORY)
 def test_a_trusted_month_outside_the_window_is_never_paid_for_again(today: date, history: int) -> None:
-    assert len(months_to_ask(today, history, known_before(today))) <= 3
+    assert len(months_to_fetch(today, history, known_before(today))) <= 3
 
 
 @given(day=DAYS, back=st.integers(0, 40))
@@ -128,7 +128,7 @@ def test_the_metrics_that_every_payer_is_granted_are_a_question_of_their_own() -
     assert sent["Metrics"] == ["UnblendedCost", "AmortizedCost", "NetUnblendedCost", "NetAmortizedCost"]
 
 
-CUTS = slices([TagKey("bc:project"), TagKey("bc:business-service", is_cut_by_service=True), TagKey("bc")])
+CUTS = slices([TagKey("bc:project"), TagKey("bc:business-service", is_grouped_by_service=True), TagKey("bc")])
 
 
 def test_slices_have_names_of_their_own_and_ask_no_more_than_aws_allows() -> None:
@@ -180,7 +180,7 @@ def test_an_ordinary_night_asks_every_slice_for_the_months_that_are_open_and_not
     today: date, history: int
 ) -> None:
     asked = plan(today, history, CUTS, lambda _: known_before(today))
-    open_months = months_to_ask(today, history, known_before(today))
+    open_months = months_to_fetch(today, history, known_before(today))
     by_month = [month for cut, month in asked if cut != TOTAL]
     assert len(by_month) == (len(CUTS) - 1) * len(open_months)
     assert set(by_month) == set(open_months)
@@ -190,7 +190,7 @@ def test_an_ordinary_night_asks_every_slice_for_the_months_that_are_open_and_not
 def test_a_first_load_takes_so_many_requests_at_least_as_the_documentation_says() -> None:
     """docs/operations.md has these figures: six tag keys, of which one is cut by service."""
     keys = tag_keys()
-    assert (len(keys), sum(tag.is_cut_by_service for tag in keys)) == (6, 1)
+    assert (len(keys), sum(tag.is_grouped_by_service for tag in keys)) == (6, 1)
     cuts = slices(keys)
     assert len(plan(date(2026, 11, 25), 13, cuts, lambda _: ())) == 155
     assert len(plan(date(2026, 11, 25), 13, cuts, lambda _: known_before(date(2026, 11, 25)))) == 23
@@ -225,6 +225,6 @@ def test_a_month_stands_only_if_it_was_read_when_it_had_stopped_changing(read_on
 def test_a_month_that_a_pause_left_half_read_is_asked_again() -> None:
     read = {"2026-10": date(2026, 10, 5), "2026-09": date(2026, 10, 5), "2026-08": date(2026, 10, 5)}
     known = {month for month, day in read.items() if is_final(month, day)}
-    asked = {month.name for month in months_to_ask(date(2026, 12, 15), 4, known)}
+    asked = {month.name for month in months_to_fetch(date(2026, 12, 15), 4, known)}
     assert {"2026-10", "2026-09"} <= asked
     assert "2026-08" not in asked

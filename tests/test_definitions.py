@@ -535,7 +535,7 @@ def test_an_alert_command_that_fails_is_logged_and_fails_nothing(
 
     alert(failed_run, command)
 
-    assert said in alerts.send(command, alerts.verdict_of("run", "nightly", ["x" * 1_000_000]))
+    assert said in alerts.send(command, alerts.result_of("run", "nightly", ["x" * 1_000_000]))
     assert time.monotonic() - started < 10
 
 

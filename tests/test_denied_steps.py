@@ -13,7 +13,7 @@ from steps import RUN, asked
 
 from pipelines.catalogue.registry import listings
 from pipelines.settings import read_settings
-from pipelines.trust.gate import listing_verdicts
+from pipelines.trust.gate import listing_checks
 from resources.audit.cells import Cell
 from resources.check_result import CheckResult
 from resources.store.store import Store
@@ -40,7 +40,7 @@ def by_reason(cells: list[Cell], listing: str) -> dict[tuple[str, str | None], s
 def verdict(database: Path, listing: str) -> CheckResult:
     store = Store(database)
     with store.read() as connection:
-        return listing_verdicts(connection, [listing], read_settings({}))[listing]
+        return listing_checks(connection, [listing], read_settings({}))[listing]
 
 
 def sentences(database: Path) -> list[str]:

@@ -14,8 +14,8 @@ from scripted_aws import Call, Reply, ScriptedAws, as_json, json_error, scripted
 from pipelines.catalogue.registry import listings
 from pipelines.settings import read_settings
 from pipelines.trust.gate import by_listing
-from pipelines.trust.listing_rule import listing_verdict
-from pipelines.trust.publish_rules import freshness_verdict
+from pipelines.trust.listing_rule import listing_check
+from pipelines.trust.publish_rules import freshness_check
 from resources.audit.coverage import coverage
 from resources.aws.client import AwsClient
 from resources.aws.errors import Failed
@@ -120,9 +120,9 @@ def verdict(home: House, listing: Listing) -> bool:
     with home.store.read() as connection:
         cells = by_listing(coverage(connection, [listing.name])).get(listing.name, [])
     settings = read_settings({})
-    may_build = not listing_verdict(listing.name, cells, settings.untrusted_tolerance).blocks
+    may_build = not listing_check(listing.name, cells, settings.untrusted_tolerance).blocks
     now = max((cell.ended_at for cell in cells), default=FIRST_NIGHT)
-    is_fresh = not freshness_verdict(listing.name, cells, now=now).blocks
+    is_fresh = not freshness_check(listing.name, cells, now=now).blocks
     return may_build and is_fresh
 
 
@@ -186,8 +186,8 @@ def test_an_empty_answer_retires_nothing_while_nobody_knows_which_types_are_enab
 
 
 def test_the_sense_of_a_zero_may_differ_by_parameter() -> None:
-    assert POLICY.sense(SCP) == "impossible"
-    assert POLICY.sense("TAG_POLICY") == POLICY.sense("") == "ordinary"
+    assert POLICY.empty_policy(SCP) == "impossible"
+    assert POLICY.empty_policy("TAG_POLICY") == POLICY.empty_policy("") == "ordinary"
 
 
 def test_one_type_that_fails_loses_no_other(home: House, world: Organisation) -> None:

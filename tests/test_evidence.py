@@ -15,7 +15,7 @@ import pytest
 
 from resources.audit import runs
 from resources.audit.cells import CELL_COLUMNS, LONGEST_LINE, Cell, NewestCell, cell_line, load_cells, renew_coverage
-from resources.audit.checks import PREFLIGHT_SCOPE, newest_preflight, record_check, record_facts
+from resources.audit.checks import PREFLIGHT_SCOPE, newest_preflight, record_check, record_preflight
 from resources.audit.coverage import EVERY_ACCOUNT, NO_ACCOUNT, Accounts, Standing, coverage, standing
 from resources.audit.identities import identities_checked_at, record_callers
 from resources.audit.paid_requests import PaidRequestCount
@@ -265,9 +265,9 @@ def test_the_identities_are_as_old_as_the_oldest_of_the_three(audit: duckdb.Duck
 def test_facts_are_kept_as_the_rules_of_the_pre_flight_of_which_the_newest_run_counts(
     audit: duckdb.DuckDBPyConnection,
 ) -> None:
-    record_facts(audit, "run-0", [CheckResult(True, "It was.", name="old")], "c")
+    record_preflight(audit, "run-0", [CheckResult(True, "It was.", name="old")], "c")
     fact = CheckResult(False, "They are one.", name="accounts_are_distinct", hint="Declare it.", severity="WARN")
-    record_facts(audit, RUN, [replace(fact, sentence="Once."), fact, CheckResult(True, "So.", name="other")], "d")
+    record_preflight(audit, RUN, [replace(fact, sentence="Once."), fact, CheckResult(True, "So.", name="other")], "d")
     record_check(audit, "run-2", "no_silent_zero", "ec2_instance", severity="ERROR", passed=True, observed="")
     found = sorted(newest_preflight(audit))
     now = datetime.now(UTC)

@@ -20,7 +20,7 @@ import scripted_aws
 from scripted_aws import Call, Reply, ScriptedAws, reservations, scripted, static, write_profiles
 
 from resources.aws.client import AwsClient
-from resources.aws.dispatch import ask_all
+from resources.aws.dispatch import fetch_all
 from resources.aws.listing import Listing
 from resources.aws.messages import Identity, Progress, Request, Response
 from resources.aws.profiles import available_profiles
@@ -226,7 +226,7 @@ def reach(aws: ScriptedAws) -> Iterator[AwsClient]:
 
 def answers_to(reach: AwsClient, questions: list[Request]) -> list[Response]:
     answers: list[Response] = []
-    ask_all({reach.role: reach}, questions, answers.append)
+    fetch_all({reach.role: reach}, questions, answers.append)
     return answers
 
 
@@ -237,7 +237,7 @@ def test_interleaved_accounts_never_sign_as_each_other(reach: AwsClient, aws: Sc
     assert reach.sessions.client_count == 2
     for answer in answers:
         assert answer.outcome == "found"
-        assert answer.records[0]["InstanceId"] == f"i-{answer.question.account_id}-{REGIONS[0]}"
+        assert answer.records[0]["InstanceId"] == f"i-{answer.request.account_id}-{REGIONS[0]}"
     assert Counter(call.account for call in aws.operations("ec2")) == {"0" * 12: 100, "0" * 11 + "1": 100}
 
 
@@ -249,7 +249,7 @@ def test_a_server_that_mixes_accounts_up_is_found_out(reach: AwsClient, aws: Scr
 
     aws.script = mixed_up
     answers = answers_to(reach, [question(f"p-{n}", f"{n:012}") for n in range(10)])
-    outcomes = {answer.question.profile: answer.outcome for answer in answers}
+    outcomes = {answer.request.profile: answer.outcome for answer in answers}
     assert outcomes.pop("p-3") == "wrong_account"
     assert set(outcomes.values()) == {"found"}
 
@@ -264,7 +264,7 @@ def test_a_refused_listing_is_refused_before_anything_is_sent(reach: AwsClient, 
     vetoed = Listing("x", "organizations:ListAccounts", roles=("management",), zero="ordinary", records="A")
     questions = [question(f"p-{n % 40}", f"{n % 40:012}") for n in range(400)]
     with pytest.raises(ContractViolation):
-        ask_all({reach.role: reach}, [*questions, question("p-39", f"{39:012}", listing=vetoed)], lambda answer: None)
+        fetch_all({reach.role: reach}, [*questions, question("p-39", f"{39:012}", listing=vetoed)], lambda answer: None)
     assert aws.log == []
 
 
@@ -278,7 +278,7 @@ def test_an_exception_in_each_stops_the_asking(reach: AwsClient, aws: ScriptedAw
 
     questions = [question(f"p-{n % 40}", f"{n % 40:012}") for n in range(2000)]
     with pytest.raises(OSError, match="disk full"):
-        ask_all({reach.role: reach}, questions, each)
+        fetch_all({reach.role: reach}, questions, each)
     asked = len(aws.operations("ec2"))
     assert asked < 200
     time.sleep(0.2)
@@ -292,7 +292,7 @@ def test_an_interruption_does_not_wait_for_patience(aws: ScriptedAws) -> None:
     threading.Timer(0.5, _thread.interrupt_main).start()
     began = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
-        ask_all({reach.role: reach}, [question("p-0", "0" * 12)] * 20, lambda answer: None)
+        fetch_all({reach.role: reach}, [question("p-0", "0" * 12)] * 20, lambda answer: None)
     assert time.monotonic() - began < 3
     reach.close()
     # Nor does the crew: none of them sleeps on, to ask once more after the end.
@@ -305,7 +305,7 @@ def test_progress_is_told_and_ends_complete(reach: AwsClient, aws: ScriptedAws) 
     told: list[Progress] = []
     reach.identify("p-0")
     questions = [question(f"p-{n}", f"{n:012}", region) for n in range(40) for region in REGIONS]
-    ask_all({reach.role: reach}, questions, lambda answer: None, progress=told.append)
+    fetch_all({reach.role: reach}, questions, lambda answer: None, progress=told.append)
     last = told[-1]
     assert len(told) > 1
     assert [reading.done for reading in told] == sorted(reading.done for reading in told)
@@ -328,12 +328,12 @@ def test_an_organisation_of_sixty_accounts(make_organisation: Callable[..., Simu
     log = organisation.log()
 
     # Whoever signed is whom the question was about: the server's word for each and every call.
-    asked = Counter((answer.question.account_id, answer.question.region) for answer in answers)
+    asked = Counter((answer.request.account_id, answer.request.region) for answer in answers)
     assert set(asked.values()) == {1}
     signed: Counter[tuple[str, str]] = Counter()
     for call in log:
         signed[call["account_id"], call["region"]] += 1
-    expected = Counter({(a.question.account_id, a.question.region): a.request_count for a in answers})
+    expected = Counter({(a.request.account_id, a.request.region): a.request_count for a in answers})
     assert signed == expected
     assert len(log) == reach.counter.requests - before == sum(answer.request_count for answer in answers)
 

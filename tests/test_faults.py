@@ -474,10 +474,10 @@ def test_a_row_of_a_central_role_is_frozen_where_its_listing_is_named() -> None:
 
 
 def test_every_lie_that_the_simulator_knows_is_told() -> None:
-    from simulator.faults import LIES
+    from simulator.faults import FAULT_NAMES
 
     told = {name.partition("@")[0] for lie in (*lies.ALONE, *lies.PAIRS) for name in lie.told}
-    assert told == set(LIES)
+    assert told == set(FAULT_NAMES)
     names = [case.name for case in lies.CASES]
     assert len(set(names)) == len(names)
 

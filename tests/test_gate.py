@@ -578,7 +578,7 @@ def test_a_role_refuses_by_itself_where_two_profiles_reach_one_account(
     organisation.clear_log()
 
     with pytest.raises(IdentityRefused, match=f"^{role} may not be asked: .* Nothing was sent.$"):
-        resource.reach  # noqa: B018  # reading it is the use
+        resource.client  # noqa: B018  # reading it is the use
 
     assert ("sts", "GetCallerIdentity") in asked_of(organisation)
     assert {service for service, _ in asked_of(organisation)} <= SIGN_IN
@@ -626,7 +626,7 @@ def test_a_role_that_was_verified_is_not_verified_again_for_five_minutes(
     first = resource.verify()
     sent = asked_of(organisation)
     assert sent.count(("sts", "GetCallerIdentity")) == 3
-    assert resource.reach.role == role
+    assert resource.client.role == role
     assert resource.verify() == first
     assert asked_of(organisation) == sent
     resource.close()
@@ -642,7 +642,7 @@ def test_after_five_minutes_a_role_is_verified_again(
     organisation.lie("same_account_twice")
 
     with pytest.raises(IdentityRefused):
-        resource.reach  # noqa: B018  # reading it is the use
+        resource.client  # noqa: B018  # reading it is the use
     resource.close()
 
 

@@ -18,14 +18,14 @@ from pipelines.errors import SqlFileError
 from pipelines.settings import Settings
 from pipelines.trust import gate
 from resources.audit.cells import NewestCell
-from resources.audit.checks import record_facts
+from resources.audit.checks import record_preflight
 from resources.audit.coverage import coverage
 from resources.audit.identities import record_callers
 from resources.aws.profiles import AwsConfigError
 from resources.aws.workers import ProcessEnded
 from resources.check_result import CheckResult, Severity
 from resources.contract import ContractViolation
-from resources.identity_rules import CENTRAL_ROLES, FACTS, Caller, Expectation
+from resources.identity_rules import CENTRAL_ROLES, CHECKS, Caller, Expectation
 from resources.roles import IdentityRefused
 from resources.store.errors import LockHeld, WarehouseError
 from resources.store.store import Store
@@ -93,8 +93,8 @@ def bound(warehouse: House) -> Bound:
         "delete from audit.check_result", "delete from audit.collection", "delete from audit.caller_identity"
     )
     with warehouse.store.transaction() as connection:
-        record_facts(
-            connection, RUN, [CheckResult(True, "As it is.", name=name) for name in FACTS], SETTINGS.config_hash
+        record_preflight(
+            connection, RUN, [CheckResult(True, "As it is.", name=name) for name in CHECKS], SETTINGS.config_hash
         )
     warehouse.night(RUN, [Given(ACCOUNT, [{"Id": "1"}]), Given("ec2_instance", [{"InstanceId": "i-1"}])])
     return Bound(warehouse.store, datetime.now(UTC))
@@ -157,7 +157,7 @@ def test_what_is_not_built_from_is_not_asked(warehouse: House, bound: Bound) -> 
 
 
 def test_each_rule_is_asked_once_the_pre_flight_first_and_then_the_accounts(bound: Bound) -> None:
-    said = gate.verdicts(
+    said = gate.check_results(
         bound.store, bound.typed(), SETTINGS, HOUR, ["ec2_instance", ACCOUNT, "ec2_instance"], account_list=True
     )
     assert [verdict.sentence.split()[0] for verdict in said] == ["The", f"{ACCOUNT}:", "ec2_instance:"]
@@ -211,13 +211,13 @@ def test_no_role_is_verified_while_another_run_holds_the_warehouse(bound: Bound)
 
 @pytest.mark.parametrize(("severity", "is_open"), [("WARN", True), ("ERROR", False), ("another word", False)])
 def test_only_a_warning_lets_what_failed_pass(warehouse: House, bound: Bound, severity: str, is_open: bool) -> None:
-    fact = CheckResult(False, "They are one account.", name=FACTS[-1], severity=cast(Severity, severity))
+    fact = CheckResult(False, "They are one account.", name=CHECKS[-1], severity=cast(Severity, severity))
     with warehouse.store.transaction() as connection:
-        record_facts(connection, RUN, [fact], SETTINGS.config_hash)
+        record_preflight(connection, RUN, [fact], SETTINGS.config_hash)
     if is_open:
         assert opened(bound) is bound.store
     else:
-        assert f"{FACTS[-1]}: They are one account." in refusal(bound)[0]
+        assert f"{CHECKS[-1]}: They are one account." in refusal(bound)[0]
 
 
 def test_settings_that_cannot_be_used_start_nothing(bound: Bound) -> None:
@@ -300,7 +300,7 @@ def test_a_gate_asks_once_and_holds_what_is_not_trusted(
 
     monkeypatch.setattr(gate, "coverage", watched)
     with warehouse.store.read() as connection:
-        found = gate.listing_verdicts(connection, ["ec2_instance", "ec2_volume", "s3_bucket"], SETTINGS)
+        found = gate.listing_checks(connection, ["ec2_instance", "ec2_volume", "s3_bucket"], SETTINGS)
     assert asked == [["ec2_instance", "ec2_volume", "s3_bucket"]]
     assert {name: verdict.passed for name, verdict in found.items()} == {
         "ec2_instance": True,

@@ -16,7 +16,7 @@ from scripted_aws import ScriptedAws, ec2_error, scripted, static, write_profile
 
 from resources.aws.client import AwsClient
 from resources.aws.guard import Guard
-from resources.aws.signing_context import NobodyAsks
+from resources.aws.signing_context import NoSigningContext
 from resources.contract import ROLES, ContractViolation, Role, allows, iam_action
 
 ACCOUNT = "011122223333"
@@ -163,7 +163,7 @@ def test_a_shared_client_outside_of_a_question_signs_for_nobody(reach: AwsClient
     reach.identify("one")
     shared = reach.sessions.client("one", "ec2", "us-east-1")
     before = len(aws.log)
-    with pytest.raises(NobodyAsks, match="Nothing was sent"):
+    with pytest.raises(NoSigningContext, match="Nothing was sent"):
         shared.describe_vpcs()
     assert len(aws.log) == before
 

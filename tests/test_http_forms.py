@@ -319,7 +319,7 @@ def reach(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 @pytest.mark.parametrize("name", FORMS)
 def test_a_cell_has_its_records_or_a_reason(name: str, server: Server, reach: dict[str, AwsClient]) -> None:
     server.pieces = list(FORMS[name])
-    answer = reach["workload"].ask(Request("w", OWN, "us-east-1", VPCS, "workload"))
+    answer = reach["workload"].fetch(Request("w", OWN, "us-east-1", VPCS, "workload"))
     server.pieces = []
     if answer.outcome == "found":
         assert [record["VpcId"][:4] for record in answer.records] == ["vpc-"]
@@ -345,6 +345,6 @@ NO_DOCUMENTS: dict[str, list[Piece]] = {
 @pytest.mark.parametrize("name", NO_DOCUMENTS)
 def test_half_a_document_is_never_an_empty_one(name: str, server: Server, reach: dict[str, AwsClient]) -> None:
     server.pieces = list(NO_DOCUMENTS[name])
-    answer = reach["management"].ask(Request("w", OWN, "us-east-1", ACCOUNTS, "management"))
+    answer = reach["management"].fetch(Request("w", OWN, "us-east-1", ACCOUNTS, "management"))
     server.pieces = []
     assert (answer.outcome, answer.records) == ("failed", [])

@@ -172,12 +172,12 @@ def test_each_listing_is_asked_in_the_regions_and_once_where_it_has_none(witness
         (f["account_id"], f["region"]) for f in reachable(truth, "functions").values()
     }
     # Each bucket was asked about where it lies.
-    asked_at = {
+    requested_at = {
         call["parameters"]["ResourceArn"]: call["region"]
         for call in witnessed_night.calls
         if (call["service"], call["operation"]) == ("s3control", "ListTagsForResource")
     }
-    assert asked_at == {arn: bucket["region"] for arn, bucket in reachable(truth, "buckets").items()}
+    assert requested_at == {arn: bucket["region"] for arn, bucket in reachable(truth, "buckets").items()}
 
 
 # ------------------------------------------------------------------------------------------------- secrets
@@ -384,8 +384,8 @@ def test_a_service_that_a_region_does_not_have_is_not_asked_there(
             cell for cell in cells if cell.region == without and cell.account_id in organisation.truth()["reachable"]
         ]
         assert {(cell.listing, cell.skip_reason) for cell in there} == {(FUNCTION, "not_offered"), ("ec2_vpc", None)}
-    asked_at = {call["region"] for call in organisation.log() if call["operation"] == "ListFunctions"}
-    assert asked_at == {*organisation.truth()["regions"]} - {without}
+    requested_at = {call["region"] for call in organisation.log() if call["operation"] == "ListFunctions"}
+    assert requested_at == {*organisation.truth()["regions"]} - {without}
 
 
 def test_what_botocore_does_not_know_may_be_there() -> None:

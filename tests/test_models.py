@@ -233,7 +233,7 @@ def test_files_that_depend_on_each_other_in_a_circle_are_refused_by_name(tmp_pat
 
 
 def test_a_file_may_read_its_own_rows_of_the_night_before(tmp_path: Path) -> None:
-    folder = written(tmp_path, cmdb__one="-- One.\n-- materialized: state\nselect * from cmdb.one")
+    folder = written(tmp_path, cmdb__one="-- One.\n-- materialized: full_from_previous\nselect * from cmdb.one")
     assert list(read_models(folder)) == ["cmdb.one"]
 
 
@@ -258,7 +258,7 @@ def test_an_unknown_materialisation_is_refused_with_those_that_exist(tmp_path: P
         _ = read_models(folder)["org.odd"].materialized
     assert str(refused.value) == (
         "warehouse/org/odd.sql: materialized: incremental is unknown; "
-        "write one of collected, accumulated, table, state, history, log, view."
+        "write one of incremental_by_cell, append_by_cell, full, full_from_previous, scd_type_2, log, view."
     )
 
 
@@ -281,7 +281,7 @@ def test_every_collected_table_has_given_rows_and_every_column_is_expected_with_
     """A new SQL file comes with a data file below tests/cases, a new column with a value in it."""
     missing = []
     for model in MODELS.values():
-        if model.materialized in ("collected", "accumulated"):
+        if model.materialized in ("incremental_by_cell", "append_by_cell"):
             expected = {
                 name
                 for case_of, case in CASE_LIST
@@ -551,7 +551,7 @@ def everything(home: House) -> dict[str, list[dict[str, Any]]]:
 
 def test_only_rows_of_one_record_each_are_left_standing() -> None:
     """Where a row is of several records, of records of other tables or of other accounts, all must be read together."""
-    accumulated = [model for model in MODELS.values() if model.materialized == "accumulated"]
+    accumulated = [model for model in MODELS.values() if model.materialized == "append_by_cell"]
     assert [model.relation for model in accumulated] == ["cost.daily", "cost.tag_service_daily"]
     for model in accumulated:
         assert len(model.listings) == 1
@@ -723,7 +723,7 @@ def lived(
 
 
 @pytest.mark.large
-@pytest.mark.parametrize("materialized", ["collected", "accumulated"])
+@pytest.mark.parametrize("materialized", ["incremental_by_cell", "append_by_cell"])
 @pytest.mark.parametrize("pruned", [False, True], ids=["landings kept", "landings pruned"])
 @pytest.mark.parametrize(
     "built",
@@ -759,7 +759,7 @@ def many_nights(draw: st.DrawFn) -> tuple[list[History], Plan]:
     phases=[Phase.generate],
     suppress_health_check=list(HealthCheck),
 )
-@given(many_nights(), st.sampled_from(["collected", "accumulated"]))
+@given(many_nights(), st.sampled_from(["incremental_by_cell", "append_by_cell"]))
 def test_whatever_the_nights_bring_a_cell_holds_the_records_of_its_newest_trusted_answer(
     tmp_path_factory: pytest.TempPathFactory, nights: tuple[list[History], Plan], materialized: str
 ) -> None:

@@ -83,10 +83,10 @@ def test_nothing_differs(
     settings: dict[str, str],
 ) -> None:
     made: list[int] = []
-    plain = batches.shares
+    plain = batches.account_batches
     monkeypatch.setattr(batches, "PART_CELLS", cells)
     monkeypatch.setattr(
-        "pipelines.collection.step.shares", lambda *given: made.append(len(plain(*given))) or plain(*given)
+        "pipelines.collection.step.account_batches", lambda *given: made.append(len(plain(*given))) or plain(*given)
     )
 
     found = everything(organisation, copy_of(truthful_night, tmp_path / "other"), **settings)

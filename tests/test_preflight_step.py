@@ -18,13 +18,13 @@ from resources.audit.organization import stamp
 from resources.audit.runs import record_run
 from resources.check_result import CheckResult
 from resources.contract import Role
-from resources.identity_rules import FACTS, Caller, Expectation, Organization
+from resources.identity_rules import CHECKS, Caller, Expectation, Organization
 from resources.store.store import Store
 
 RUN = "run-1"
 NOW = datetime(2026, 11, 25, 14, 0, tzinfo=UTC)
 ROLES: tuple[Role, ...] = ("management", "operations", "billing")
-PASSED = tuple(CheckResult(True, f"{name} holds.", name=name) for name in FACTS)
+PASSED = tuple(CheckResult(True, f"{name} holds.", name=name) for name in CHECKS)
 CALLERS = {role: Caller(role, f"acme-{role}", NOW, f"00000000000{n}", f"arn:{n}") for n, role in enumerate(ROLES)}
 ORGANIZATION = Organization("o-1", "000000000000", frozenset({"000000000000"}))
 SETTINGS = Settings()
@@ -100,7 +100,7 @@ def step(
 
 
 def with_fact(number: int, fact: CheckResult) -> tuple[CheckResult, ...]:
-    return tuple(replace(fact, name=name) if at == number else PASSED[at] for at, name in enumerate(FACTS))
+    return tuple(replace(fact, name=name) if at == number else PASSED[at] for at, name in enumerate(CHECKS))
 
 
 def stamps(home: House) -> list[dict[str, Any]]:
@@ -129,7 +129,7 @@ def test_what_was_answered_is_stored_with_what_was_expected(home: House) -> None
         "select check_name, passed, observed, config_hash from audit.check_result order by check_name"
     ) == [
         {"check_name": name, "passed": True, "observed": f"{name} holds.", "config_hash": SETTINGS.config_hash}
-        for name in sorted(FACTS)
+        for name in sorted(CHECKS)
     ]
     assert home.rows("select request_count, api_cost_usd from audit.run") == [
         {"request_count": 4, "api_cost_usd": "0.0000000000"}
@@ -155,7 +155,7 @@ def test_what_was_answered_is_shown(home: House) -> None:
     ]
     assert [
         (check.check_name, check.passed, check.severity.value, check.description) for check in result.check_results
-    ] == [(name, True, "ERROR", f"{name} holds.") for name in FACTS]
+    ] == [(name, True, "ERROR", f"{name} holds.") for name in CHECKS]
 
 
 def test_a_fact_that_blocks_is_shown_stored_and_ends_the_step(home: House) -> None:
@@ -169,14 +169,14 @@ def test_a_fact_that_blocks_is_shown_stored_and_ends_the_step(home: House) -> No
     )
     assert not failure.allow_retries
     assert stamps(home) == []
-    assert home.rows("select check_name from audit.check_result where not passed") == [{"check_name": FACTS[2]}]
+    assert home.rows("select check_name from audit.check_result where not passed") == [{"check_name": CHECKS[2]}]
 
 
 def test_every_fact_that_blocks_is_said(home: House) -> None:
     facts = (
-        CheckResult(False, "One.", name=FACTS[0], hint="Cure."),
+        CheckResult(False, "One.", name=CHECKS[0], hint="Cure."),
         *PASSED[1:4],
-        CheckResult(False, "Two.", name=FACTS[4]),
+        CheckResult(False, "Two.", name=CHECKS[4]),
     )
     failure = step(home, facts=facts)[1]
     assert failure is not None
@@ -218,9 +218,9 @@ def test_settings_that_cannot_be_used_ask_nobody(home: House) -> None:
 def test_its_checks_block_are_described_and_belong_to_the_step_which_comes_first() -> None:
     specs = list(caller_identity.check_specs)
     assert [(spec.name, spec.blocking, spec.asset_key) for spec in specs] == [
-        (name, True, dg.AssetKey(["audit", "caller_identity"])) for name in FACTS
+        (name, True, dg.AssetKey(["audit", "caller_identity"])) for name in CHECKS
     ]
-    assert [spec.description for spec in specs] == [DESCRIPTIONS[name] for name in FACTS]
+    assert [spec.description for spec in specs] == [DESCRIPTIONS[name] for name in CHECKS]
     (spec,) = caller_identity.specs
     assert (spec.description or "").startswith("Who each central profile really is, by STS")
     assert spec.group_name == "preflight"

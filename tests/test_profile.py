@@ -124,8 +124,8 @@ def refused(reach: AwsClient, profile: str) -> ProfileError:
     error = caught.value
     sentence = str(error)
     assert sentence.endswith((".", ")")) or error.error_code or error.reason in ("refused", "no_credentials")
-    assert error.cure
-    assert "secret-" not in sentence + error.cure
+    assert error.hint
+    assert "secret-" not in sentence + error.hint
     assert error.profile == profile
     return error
 
@@ -239,13 +239,13 @@ def answered_once(
     of_short_sessions(aws, folder)
     aws.script = pages(reservations(TWO, "i-1"))
     reach, asked = make_reach(), question(listing, profile="role", account=TWO)
-    assert reach.ask(asked).outcome == "found"
+    assert reach.fetch(asked).outcome == "found"
     return reach, asked
 
 
 def test_credentials_are_renewed_when_they_expire(aws: ScriptedAws, make_reach: MakeReach, tmp_path: Path) -> None:
     reach, asked = answered_once(aws, make_reach, tmp_path)
-    assert reach.ask(asked).outcome == "found"
+    assert reach.fetch(asked).outcome == "found"
     keys = [call.key for call in aws.operations("ec2")]
     assert len(set(keys)) == 2
     assert {call.account for call in aws.operations("ec2")} == {TWO}
@@ -257,7 +257,7 @@ def test_renewed_credentials_of_another_account_are_found_out_though_no_record_n
     reach, asked = answered_once(aws, make_reach, tmp_path, replace(INSTANCES, owner=None))
     aws.renewed_account = ONE
     for what in ("Its answer does not count.", "Nothing was asked."):
-        answer = reach.ask(asked)
+        answer = reach.fetch(asked)
         assert (answer.outcome, answer.caller_account_id, answer.records) == ("wrong_account", ONE, [])
         assert answer.error_message == f"Profile role is {ONE}, not {TWO}. {what}"
 
@@ -273,7 +273,7 @@ def test_renewed_credentials_that_sts_refuses_spoil_the_answer(
         return query_error("ExpiredToken", status=403) if refuses else first(call)
 
     aws.script = script
-    answer = reach.ask(asked)
+    answer = reach.fetch(asked)
     assert (answer.outcome, answer.error_code, answer.records) == ("denied", "ExpiredToken", [])
 
 
@@ -282,7 +282,7 @@ def test_credentials_that_last_are_not_asked_for_again(aws: ScriptedAws, make_re
     aws.script = pages(reservations(TWO, "i-1"))
     reach = make_reach()
     for _ in range(3):
-        reach.ask(question(profile="role", account=TWO))
+        reach.fetch(question(profile="role", account=TWO))
     assert [call.operation for call in aws.operations("sts")] == ["AssumeRole", "GetCallerIdentity"]
 
 
@@ -325,7 +325,7 @@ def test_no_config_file(aws: ScriptedAws, make_reach: MakeReach, tmp_path: Path)
 def test_an_unknown_profile_names_its_neighbours(aws: ScriptedAws, make_reach: MakeReach) -> None:
     error = refused(make_reach(), "onne")
     assert error.reason == "unknown_profile"
-    assert "Did you mean one?" in error.cure
+    assert "Did you mean one?" in error.hint
 
 
 def test_a_malformed_config_file(aws: ScriptedAws, make_reach: MakeReach, tmp_path: Path) -> None:
@@ -367,7 +367,7 @@ def test_an_sso_session_that_has_ended(
     error = refused(make_reach(), profile)
     assert error.reason == "expired"
     # A role's own profile cannot sign in: its source can.
-    assert "`aws sso login --profile signed-in`" in error.cure
+    assert "`aws sso login --profile signed-in`" in error.hint
 
 
 def test_an_sso_session_that_is_good(aws: ScriptedAws, make_reach: MakeReach, tmp_path: Path) -> None:
@@ -389,7 +389,7 @@ def test_expired_keys(code: str, aws: ScriptedAws, make_reach: MakeReach) -> Non
     aws.script = lambda call: query_error(code, status=403)
     error = refused(make_reach(), "one")
     assert (error.reason, error.error_code) == ("expired", code)
-    assert "profile one" in error.cure
+    assert "profile one" in error.hint
 
 
 @pytest.mark.parametrize("code", sorted(UNKNOWN_KEY_CODES))
@@ -405,14 +405,14 @@ def test_a_role_that_may_not_be_assumed(aws: ScriptedAws, make_reach: MakeReach,
     assert error.reason == "refused"
     assert "AssumeRole" in str(error)
     assert "is not authorized" in str(error)
-    assert "trust policy" in error.cure
+    assert "trust policy" in error.hint
 
 
 def test_an_endpoint_that_nobody_answers(aws: ScriptedAws, make_reach: MakeReach, tmp_path: Path) -> None:
     write_profiles(tmp_path, "http://127.0.0.1:1", {"one": static(ONE)})
     error = refused(make_reach(), "one")
     assert error.reason == "unreachable"
-    assert "endpoint_url" in error.cure
+    assert "endpoint_url" in error.hint
 
 
 def test_a_proxy_that_does_not_answer(
@@ -509,7 +509,7 @@ def test_a_profile_that_is_not_complete(
 def test_a_profile_error_survives_pickling(aws: ScriptedAws, make_reach: MakeReach) -> None:
     error = refused(make_reach(), "nobody")
     again = pickle.loads(pickle.dumps(error))
-    assert (str(again), again.reason, again.cure) == (str(error), error.reason, error.cure)
+    assert (str(again), again.reason, again.hint) == (str(error), error.reason, error.hint)
 
 
 # ---------------------------------------------------------------------------------------------- identity
@@ -560,7 +560,7 @@ def test_every_page_is_read_and_an_empty_one_is_not_the_end(aws: ScriptedAws, ma
         reservations(ONE, token="c"),
         reservations(ONE, "i-2", "i-3"),
     )
-    answer = make_reach().ask(question())
+    answer = make_reach().fetch(question())
     assert answer.outcome == "found"
     assert [record["InstanceId"] for record in answer.records] == ["i-1", "i-2", "i-3"]
     assert {record["OwnerId"] for record in answer.records} == {ONE}
@@ -575,7 +575,7 @@ def test_every_page_is_read_and_an_empty_one_is_not_the_end(aws: ScriptedAws, ma
 
 def test_a_zero_is_suspect_and_keeps_the_answer(aws: ScriptedAws, make_reach: MakeReach) -> None:
     aws.script = pages(reservations(ONE))
-    answer = make_reach().ask(question())
+    answer = make_reach().fetch(question())
     assert answer.outcome == "empty_unconfirmed"
     assert answer.raw_response is not None
     assert answer.raw_response["Reservations"] == []
@@ -586,14 +586,14 @@ def test_a_zero_is_suspect_and_keeps_the_answer(aws: ScriptedAws, make_reach: Ma
 def test_records_may_be_taken_as_they_come_and_are_not_held_then(aws: ScriptedAws, make_reach: MakeReach) -> None:
     aws.script = pages(reservations(ONE, "i-1", token="a"), reservations(ONE, "i-2"))
     taken: list[dict[str, Any]] = []
-    answer = make_reach().ask(question(), taken.append)
+    answer = make_reach().fetch(question(), taken.append)
     assert [record["InstanceId"] for record in taken] == ["i-1", "i-2"]
     assert (answer.outcome, answer.records, answer.record_count) == ("found", [], 2)
 
 
 def test_pages_are_kept_verbatim_for_those_who_ask_so(aws: ScriptedAws, make_reach: MakeReach) -> None:
     aws.script = pages(reservations(ONE, "i-1", token="a"), reservations(ONE, "i-2"))
-    answer = make_reach().ask(question(verbatim=True))
+    answer = make_reach().fetch(question(verbatim=True))
     assert answer.raw_response is not None
     assert list(answer.raw_response) == ["pages"]
     kept = answer.raw_response["pages"]
@@ -604,7 +604,7 @@ def test_pages_are_kept_verbatim_for_those_who_ask_so(aws: ScriptedAws, make_rea
 @pytest.mark.parametrize("tokens", ["a", "ab", "abc"])
 def test_a_token_that_comes_again_is_a_loop(tokens: str, aws: ScriptedAws, make_reach: MakeReach) -> None:
     aws.script = pages(*(reservations(ONE, "i-1", token=token) for token in tokens * 10))
-    answer = make_reach().ask(question())
+    answer = make_reach().fetch(question())
     assert (answer.outcome, answer.error_code, answer.records) == ("failed", "Loop", [])
     assert len(aws.operations("ec2")) == len(tokens) + 1
 
@@ -616,7 +616,7 @@ def test_pages_that_botocore_knows_nothing_of(aws: ScriptedAws, make_reach: Make
         return as_json({"ResultsByTime": [{"TimePeriod": period, "Estimated": True, "Groups": groups}], **more})
 
     aws.script = pages(day(1, NextPageToken="x"), day(2))
-    answer = make_reach("billing").ask(question(COSTS, region=GLOBAL_REGION, parameters=PERIOD), meter=Counting())
+    answer = make_reach("billing").fetch(question(COSTS, region=GLOBAL_REGION, parameters=PERIOD), meter=Counting())
     assert [record["TimePeriod"]["Start"] for record in answer.records] == ["2026-10-01", "2026-10-02"]
     assert answer.records[0]["Metrics"]["UnblendedCost"]["Amount"] == "1.10"
     assert [call.parameters.get("NextPageToken") for call in aws.operations("ce")] == [None, "x"]
@@ -633,13 +633,13 @@ def test_more_pages_without_a_known_token_are_not_overlooked(aws: ScriptedAws, m
         parameters=COSTS.parameters,
     )
     aws.script = pages(as_json({"ResultsByTime": [{"Groups": []}], "NextPageToken": "x"}))
-    answer = make_reach("billing").ask(question(untold, parameters=PERIOD), meter=Counting())
+    answer = make_reach("billing").fetch(question(untold, parameters=PERIOD), meter=Counting())
     assert (answer.outcome, answer.error_code) == ("failed", "UnreadPages")
 
 
 def test_where_one_page_answers_the_question_no_other_is_asked_for(aws: ScriptedAws, make_reach: MakeReach) -> None:
     aws.script = pages(reservations(ONE, "i-1", token="a"), reservations(ONE, "i-2"))
-    answer = make_reach().ask(question(replace(INSTANCES, first_page_only=True)))
+    answer = make_reach().fetch(question(replace(INSTANCES, first_page_only=True)))
     assert [record["InstanceId"] for record in answer.records] == ["i-1"]
     assert (answer.outcome, answer.request_count) == ("found", 1)
 
@@ -661,7 +661,7 @@ def test_a_page_may_be_asked_for_with_times_too(aws: ScriptedAws, make_reach: Ma
         for price, more in (("0.1", "<nextToken>a</nextToken>"), ("0.2", ""))
     ]
     aws.script = pages(*replies)
-    answer = make_reach().ask(question(prices))
+    answer = make_reach().fetch(question(prices))
     assert [record["SpotPrice"] for record in answer.records] == ["0.1", "0.2"]
 
 
@@ -686,12 +686,12 @@ def test_a_meter_is_told_of_each_request_before_it_is_sent_and_can_end_the_quest
     aws: ScriptedAws, make_reach: MakeReach
 ) -> None:
     aws.script = pages(reservations(ONE, "i-1", token="a"), reservations(ONE, "i-2", token="b"), reservations(ONE))
-    limited = make_reach().ask(question(), meter=Counting(2))
+    limited = make_reach().fetch(question(), meter=Counting(2))
     assert (limited.outcome, limited.error_code, limited.records) == ("failed", REQUEST_LIMIT, [])
     assert len(aws.operations("ec2")) == 2
     skipping = Listing(**{**vars(INSTANCES), "skip_codes": {REQUEST_LIMIT: "request_limit"}})
     aws.script = pages(reservations(ONE, "i-1", token="a"), reservations(ONE, "i-2", token="b"), reservations(ONE))
-    skipped = make_reach().ask(question(skipping), meter=Counting(2))
+    skipped = make_reach().fetch(question(skipping), meter=Counting(2))
     assert (skipped.outcome, skipped.skip_reason, skipped.records) == ("skipped", "request_limit", [])
     assert skipped.error_message == "Two it was."
 
@@ -699,7 +699,7 @@ def test_a_meter_is_told_of_each_request_before_it_is_sent_and_can_end_the_quest
 def test_a_meter_counts_retries_and_is_told_which_were_throttled(aws: ScriptedAws, make_reach: MakeReach) -> None:
     aws.script = pages(ec2_error("RequestLimitExceeded", "slowly", 503), reservations(ONE, "i-1"))
     meter = Counting()
-    answer = make_reach().ask(question(), meter=meter)
+    answer = make_reach().fetch(question(), meter=meter)
     assert (answer.outcome, answer.request_count, answer.throttle_count) == ("found", 2, 1)
     assert (meter.reserved, meter.throttled) == (["ec2:DescribeInstances"] * 2, ["ec2:DescribeInstances"])
 
@@ -708,7 +708,7 @@ def test_what_aws_charges_for_is_not_sent_where_nobody_counts_it(aws: ScriptedAw
     aws.script = pages(as_json({"ResultsByTime": []}))
     reach = make_reach("billing")
     with pytest.raises(Unmetered, match=r"Nothing was sent"):
-        reach.ask(question(COSTS, region=GLOBAL_REGION, parameters=PERIOD))
+        reach.fetch(question(COSTS, region=GLOBAL_REGION, parameters=PERIOD))
     with pytest.raises(Unmetered, match=r"billing was about to send ce:GetCostAndUsage"):
         reach.call("one", "ce", "GetCostAndUsage", "us-east-1", **PERIOD)
     assert aws.operations("ce") == []
@@ -718,13 +718,13 @@ def test_a_code_that_means_not_offered_skips(aws: ScriptedAws, make_reach: MakeR
     listing = Listing(**{**vars(INSTANCES), "skip_codes": {"OptInRequired": "region_not_enabled"}})
     aws.script = pages(ec2_error("OptInRequired", "not subscribed", 401))
     reach = make_reach()
-    answer = reach.ask(question(listing))
+    answer = reach.fetch(question(listing))
     assert (answer.outcome, answer.skip_reason, answer.error_code) == (
         "skipped",
         "region_not_enabled",
         "OptInRequired",
     )
-    assert reach.ask(question()).outcome == "denied"
+    assert reach.fetch(question()).outcome == "denied"
 
 
 AGGREGATOR = listings()["config_aggregator"]
@@ -734,11 +734,11 @@ AGGREGATOR = listings()["config_aggregator"]
 def test_a_refusal_of_what_only_an_optional_grant_covers_is_no_failure(aws: ScriptedAws, make_reach: MakeReach) -> None:
     reach = make_reach("operations")
     aws.script = pages(json_error("AccessDeniedException", "no"))
-    answer = reach.ask(question(AGGREGATOR))
+    answer = reach.fetch(question(AGGREGATOR))
     assert (answer.outcome, answer.skip_reason) == ("skipped", OPTIONAL_GRANT)
     # A listing that has a word of its own for the refusal keeps it.
     aware = replace(AGGREGATOR, skip_codes={"AccessDeniedException": "not_offered"})
-    assert reach.ask(question(aware)).skip_reason == "not_offered"
+    assert reach.fetch(question(aware)).skip_reason == "not_offered"
 
 
 @pytest.mark.parametrize(
@@ -749,12 +749,12 @@ def test_credentials_that_are_not_good_any_more_and_failures_are_no_missing_gran
     code: str, outcome: str, aws: ScriptedAws, make_reach: MakeReach
 ) -> None:
     aws.script = pages(json_error(code, "no"))
-    answer = make_reach("operations").ask(question(AGGREGATOR))
+    answer = make_reach("operations").fetch(question(AGGREGATOR))
     assert (answer.outcome, answer.skip_reason, answer.error_code) == (outcome, None, code)
 
 
 def test_another_account_than_the_cells_is_not_asked(aws: ScriptedAws, make_reach: MakeReach) -> None:
-    answer = make_reach().ask(question(account=TWO))
+    answer = make_reach().fetch(question(account=TWO))
     assert answer.outcome == "wrong_account"
     assert answer.caller_account_id == ONE
     assert answer.error_code == "WrongAccount"
@@ -765,7 +765,7 @@ def test_another_account_than_the_cells_is_not_asked(aws: ScriptedAws, make_reac
 
 def test_a_record_of_another_account_spoils_the_cell(aws: ScriptedAws, make_reach: MakeReach) -> None:
     aws.script = pages(reservations(ONE, "i-1", token="a"), reservations(TWO, "i-2"))
-    answer = make_reach().ask(question())
+    answer = make_reach().fetch(question())
     assert (answer.outcome, answer.error_code, answer.records) == ("wrong_account", "ForeignRecord", [])
     assert TWO in str(answer.error_message)
 
@@ -773,7 +773,7 @@ def test_a_record_of_another_account_spoils_the_cell(aws: ScriptedAws, make_reac
 def test_a_record_that_names_no_owner_is_not_believed(aws: ScriptedAws, make_reach: MakeReach) -> None:
     anonymous = "<item><instancesSet><item><instanceId>i-1</instanceId></item></instancesSet></item>"
     aws.script = pages(xml("DescribeInstances", f"<reservationSet>{anonymous}</reservationSet>"))
-    answer = make_reach().ask(question())
+    answer = make_reach().fetch(question())
     assert (answer.outcome, answer.error_code) == ("failed", "OwnerUnknown")
 
 
@@ -800,7 +800,7 @@ def test_a_record_may_lack_its_owner_where_the_listing_says_so_but_not_name_anot
         ("<ownerId>nobody</ownerId>", "failed"),
     ):
         aws.script = pages(volumes(owner))
-        assert reach.ask(question(listing)).outcome == outcome, owner
+        assert reach.fetch(question(listing)).outcome == outcome, owner
 
 
 def test_an_owner_within_an_arn(aws: ScriptedAws, make_reach: MakeReach) -> None:
@@ -809,15 +809,15 @@ def test_an_owner_within_an_arn(aws: ScriptedAws, make_reach: MakeReach) -> None
 
     aws.script = pages(as_json({"Accounts": [account(ONE)]}))
     reach = make_reach("management")
-    assert reach.ask(question(ACCOUNTS, region=GLOBAL_REGION)).outcome == "found"
+    assert reach.fetch(question(ACCOUNTS, region=GLOBAL_REGION)).outcome == "found"
     aws.script = pages(as_json({"Accounts": [account(ONE), account(TWO)]}))
-    assert reach.ask(question(ACCOUNTS, region=GLOBAL_REGION)).outcome == "wrong_account"
+    assert reach.fetch(question(ACCOUNTS, region=GLOBAL_REGION)).outcome == "wrong_account"
 
 
 @pytest.mark.parametrize("body", [{}, {"Accounts": None}, {"Message": "hello"}, {"Accounts": [], "x": 1}])
 def test_a_list_that_is_missing_is_no_zero(body: dict[str, Any], aws: ScriptedAws, make_reach: MakeReach) -> None:
     aws.script = pages(as_json(body))
-    answer = make_reach("management").ask(question(ACCOUNTS, region=GLOBAL_REGION))
+    answer = make_reach("management").fetch(question(ACCOUNTS, region=GLOBAL_REGION))
     there = body.get("Accounts") is not None
     assert answer.outcome == ("empty_unconfirmed" if there else "failed")
     assert answer.error_code == (None if there else "UnreadableAnswer")
@@ -831,7 +831,7 @@ def test_the_same_for_costs(aws: ScriptedAws, make_reach: MakeReach) -> None:
         ({"ResultsByTime": [{"Groups": []}]}, "empty_unconfirmed"),
     ):
         aws.script = pages(as_json(body))
-        assert make_reach("billing").ask(question(COSTS, parameters=PERIOD), meter=Counting()).outcome == outcome
+        assert make_reach("billing").fetch(question(COSTS, parameters=PERIOD), meter=Counting()).outcome == outcome
 
 
 def test_a_flattened_list_has_no_element_when_it_is_empty(aws: ScriptedAws, make_reach: MakeReach) -> None:
@@ -846,9 +846,9 @@ def test_a_flattened_list_has_no_element_when_it_is_empty(aws: ScriptedAws, make
     )
     reach = make_reach()
     aws.script = pages(Reply("<ListBucketResult><Name>b</Name><KeyCount>0</KeyCount></ListBucketResult>"))
-    assert reach.ask(question(objects)).outcome == "empty_unconfirmed"
+    assert reach.fetch(question(objects)).outcome == "empty_unconfirmed"
     aws.script = pages(Reply("<html><p>hello</p></html>"))
-    assert reach.ask(question(objects)).outcome == "failed"
+    assert reach.fetch(question(objects)).outcome == "failed"
 
 
 @pytest.mark.parametrize(
@@ -866,7 +866,7 @@ def test_half_an_answer_keeps_nothing(
     reply: Reply, code: str, tries: int, aws: ScriptedAws, make_reach: MakeReach
 ) -> None:
     aws.script = pages(reservations(ONE, "i-1", token="a"), reply)
-    answer = make_reach(retry=replace(HASTE, seconds=60.0)).ask(question())
+    answer = make_reach(retry=replace(HASTE, seconds=60.0)).fetch(question())
     assert (answer.outcome, answer.records, answer.record_count) == ("failed", [], 0)
     assert answer.error_code == code
     assert answer.request_count == 1 + tries
@@ -879,7 +879,7 @@ def test_an_outage_that_passes_is_not_noticed(aws: ScriptedAws, make_reach: Make
         reservations(ONE, "i-1", token="a"),
         reservations(ONE),
     )
-    answer = make_reach().ask(question())
+    answer = make_reach().fetch(question())
     assert (answer.outcome, answer.request_count, answer.page_count) == ("found", 4, 2)
 
 
@@ -888,7 +888,7 @@ def test_nobody_answers(aws: ScriptedAws, make_reach: MakeReach) -> None:
     reach.identify("one")
     aws.stop()
     reach.close()
-    answer = reach.ask(question())
+    answer = reach.fetch(question())
     assert (answer.outcome, answer.error_code) == ("failed", "unreachable")
 
 
@@ -916,14 +916,14 @@ def test_throttled_twice_then_found(
     aws.script = pages(throttle, throttle, good)
     parameters = PERIOD if listing is COSTS else {}
     reach = make_reach(role)
-    answer = reach.ask(question(listing, parameters=parameters), meter=Counting())
+    answer = reach.fetch(question(listing, parameters=parameters), meter=Counting())
     assert (answer.outcome, answer.request_count) == ("found", 3)
     assert (answer.throttle_count, reach.counter.throttles) == (2, 2)
 
 
 def test_a_throttle_that_cannot_be_read_is_tried_again(aws: ScriptedAws, make_reach: MakeReach) -> None:
     aws.script = pages(Reply("", 429), Reply("", 429), reservations(ONE, "i-1"))
-    answer = make_reach().ask(question())
+    answer = make_reach().fetch(question())
     assert (answer.outcome, answer.request_count, answer.throttle_count) == ("found", 3, 0)
 
 
@@ -945,7 +945,7 @@ def test_a_good_answer_with_a_field_that_is_called_error_is_no_throttle(error: A
 )
 def test_only_what_may_pass_is_tried_again(error: Reply, tries: int, aws: ScriptedAws, make_reach: MakeReach) -> None:
     aws.script = pages(error)
-    answer = make_reach(retry=replace(HASTE, seconds=60.0)).ask(question())
+    answer = make_reach(retry=replace(HASTE, seconds=60.0)).fetch(question())
     assert (answer.outcome, answer.request_count, answer.throttle_count) == ("failed", tries, 0)
 
 
@@ -953,7 +953,7 @@ def test_what_answers_slowly_uses_up_patience_too(aws: ScriptedAws, make_reach: 
     aws.script = pages(ec2_error("InternalError", status=500))
     aws.delay = 0.4
     reach = make_reach(retry=Retry(seconds=5.0, transient_attempts=50, first_delay=0.001, longest_delay=0.001))
-    answer = reach.ask(question())
+    answer = reach.fetch(question())
     assert answer.outcome == "failed"
     assert 1 < answer.request_count < 20
 
@@ -961,14 +961,14 @@ def test_what_answers_slowly_uses_up_patience_too(aws: ScriptedAws, make_reach: 
 def test_nobody_waits_for_what_there_is_no_patience_left_for(aws: ScriptedAws, make_reach: MakeReach) -> None:
     aws.script = pages(ec2_error("RequestLimitExceeded", status=503))
     reach = make_reach(retry=Retry(seconds=2.0, first_delay=10.0, longest_delay=10.0))
-    assert reach.ask(question()).request_count == 1
+    assert reach.fetch(question()).request_count == 1
 
 
 def test_patience_ends_when_the_night_is_stopped(aws: ScriptedAws, make_reach: MakeReach) -> None:
     aws.script = pages(ec2_error("RequestLimitExceeded", status=503))
     stopping = threading.Event()
     stopping.set()
-    answer = make_reach().ask(question(), stopping=stopping)
+    answer = make_reach().fetch(question(), stopping=stopping)
     assert (answer.outcome, answer.error_code, answer.request_count) == ("failed", "RequestLimitExceeded", 1)
 
 
@@ -978,14 +978,14 @@ def test_a_service_that_nobody_answers_for_is_tried_again(
     write_profiles(tmp_path, aws.url, {"one": {**static(ONE), "services": "away"}})
     with (tmp_path / "config").open("a") as config:
         config.write("[services away]\nec2 =\n  endpoint_url = http://127.0.0.1:1\n")
-    answer = make_reach(retry=replace(HASTE, seconds=60.0)).ask(question())
+    answer = make_reach(retry=replace(HASTE, seconds=60.0)).fetch(question())
     assert (answer.outcome, answer.error_code, answer.request_count) == ("failed", "EndpointConnectionError", 3)
 
 
 def test_throttled_for_ever_ends(aws: ScriptedAws, make_reach: MakeReach) -> None:
     aws.script = pages(ec2_error("RequestLimitExceeded", "slow down", 503))
     began = time.monotonic()
-    answer = make_reach(retry=Retry(seconds=1.0, first_delay=0.05, longest_delay=0.2)).ask(question())
+    answer = make_reach(retry=Retry(seconds=1.0, first_delay=0.05, longest_delay=0.2)).fetch(question())
     assert 0.5 < time.monotonic() - began < 5
     assert (answer.outcome, answer.error_code) == ("failed", "RequestLimitExceeded")
     assert answer.error_message == "slow down"
@@ -1014,7 +1014,7 @@ def test_a_refusal_in_the_middle_is_denied_and_keeps_nothing(
 ) -> None:
     message = "with an explicit deny in a service control policy: arn:aws:organizations::1:policy/o/p"
     aws.script = pages(reservations(ONE, "i-1", token="a"), ec2_error(code, message, 401 if "401" in code else 403))
-    answer = make_reach().ask(question())
+    answer = make_reach().fetch(question())
     assert (answer.outcome, answer.error_code, answer.error_message) == ("denied", code, message)
     assert (answer.records, answer.page_count, answer.request_count) == ([], 1, 2)
     assert answer.raw_response is not None
@@ -1023,12 +1023,12 @@ def test_a_refusal_in_the_middle_is_denied_and_keeps_nothing(
 
 def test_an_error_that_is_no_refusal_is_failed(aws: ScriptedAws, make_reach: MakeReach) -> None:
     aws.script = pages(ec2_error("InvalidParameterValue", "no"))
-    answer = make_reach().ask(question())
+    answer = make_reach().fetch(question())
     assert (answer.outcome, answer.error_code, answer.request_count) == ("failed", "InvalidParameterValue", 1)
 
 
 def test_parameters_that_do_not_fit_are_failed_and_not_sent(aws: ScriptedAws, make_reach: MakeReach) -> None:
-    answer = make_reach().ask(question(parameters={"NoSuch": 1}))
+    answer = make_reach().fetch(question(parameters={"NoSuch": 1}))
     assert (answer.outcome, answer.error_code) == ("failed", "ParamValidationError")
     assert aws.operations("ec2") == []
 
@@ -1042,7 +1042,7 @@ def test_credentials_that_end_in_the_middle(aws: ScriptedAws, make_reach: MakeRe
         return reservations(TWO, "i-1", token="a") if call.service == "ec2" else None
 
     aws.script = script
-    answer = make_reach().ask(question(profile="role", account=TWO))
+    answer = make_reach().fetch(question(profile="role", account=TWO))
     assert (answer.outcome, answer.error_code, answer.records) == ("denied", "ExpiredToken", [])
 
 
@@ -1066,7 +1066,7 @@ def test_credentials_that_cannot_be_renewed_in_the_middle(
         return reservations(ONE, "i-1", token="a")
 
     aws.script = script
-    answer = make_reach().ask(question())
+    answer = make_reach().fetch(question())
     assert (answer.outcome, answer.error_code, answer.records) == ("failed", "failed", [])
     assert "credential_process" in str(answer.error_message)
 
@@ -1074,12 +1074,12 @@ def test_credentials_that_cannot_be_renewed_in_the_middle(
 def test_a_role_that_may_not_be_assumed_is_a_refusal(aws: ScriptedAws, make_reach: MakeReach, tmp_path: Path) -> None:
     of_a_role(aws, tmp_path)
     aws.script = lambda call: query_error("AccessDenied", "is not authorized", 403)
-    answer = make_reach().ask(question(profile="role", account=TWO))
+    answer = make_reach().fetch(question(profile="role", account=TWO))
     assert (answer.outcome, answer.error_code) == ("denied", "AccessDenied")
 
 
 def test_a_profile_that_leads_nowhere_is_an_answer(aws: ScriptedAws, make_reach: MakeReach) -> None:
-    answer = make_reach().ask(question(profile="nobody"))
+    answer = make_reach().fetch(question(profile="nobody"))
     assert (answer.outcome, answer.error_code, answer.caller_account_id) == (
         "failed",
         "unknown_profile",
@@ -1087,19 +1087,19 @@ def test_a_profile_that_leads_nowhere_is_an_answer(aws: ScriptedAws, make_reach:
     )
     assert "nobody" in str(answer.error_message)
     aws.script = lambda call: query_error("ExpiredToken", status=403)
-    answer = make_reach().ask(question())
+    answer = make_reach().fetch(question())
     assert (answer.outcome, answer.error_code) == ("denied", "ExpiredToken")
 
 
 def test_a_question_to_the_wrong_role_is_a_mistake(aws: ScriptedAws, make_reach: MakeReach) -> None:
     with pytest.raises(ValueError, match="was put to billing"):
-        make_reach("billing").ask(question())
+        make_reach("billing").fetch(question())
 
 
 @pytest.mark.parametrize("call", ["ec3:DescribeInstances", "ec2:DescribeNonsense"])
 def test_a_call_that_does_not_exist_is_a_mistake(call: str, aws: ScriptedAws, make_reach: MakeReach) -> None:
     with pytest.raises(ValueError, match="botocore knows no"):
-        make_reach().ask(question(Listing(**{**vars(INSTANCES), "call": call})))
+        make_reach().fetch(question(Listing(**{**vars(INSTANCES), "call": call})))
 
 
 @pytest.mark.parametrize("records", ["", "A[]", "A[].B[].C", "A | B", "[].A", "A..B"])
@@ -1124,12 +1124,12 @@ def test_where_a_global_listing_is_asked(aws: ScriptedAws) -> None:
     )
     reach = AwsClient("workload", home_region="ap-southeast-2", retry=HASTE)
     aws.script = pages(xml("DescribeRegions", "<regionInfo><item><regionName>x</regionName></item></regionInfo>"))
-    assert reach.ask(question(regions, region=GLOBAL_REGION)).outcome == "found"
+    assert reach.fetch(question(regions, region=GLOBAL_REGION)).outcome == "found"
     assert [call.region for call in aws.log] == ["ap-southeast-2", "ap-southeast-2"]
     aws.log.clear()
     management = AwsClient("management", home_region="ap-southeast-2", retry=HASTE)
     aws.script = pages(as_json({"Accounts": []}))
-    management.ask(question(ACCOUNTS, region=GLOBAL_REGION))
+    management.fetch(question(ACCOUNTS, region=GLOBAL_REGION))
     assert [(call.service, call.region) for call in aws.log] == [
         ("sts", "ap-southeast-2"),
         ("organizations", "us-east-1"),
@@ -1172,10 +1172,10 @@ def test_timestamps_are_text_that_duckdb_reads(sent: Any, text: str) -> None:
 
 def test_timestamps_in_xml_and_json_records(aws: ScriptedAws, make_reach: MakeReach) -> None:
     aws.script = pages(reservations(ONE, "i-1"))
-    assert make_reach().ask(question()).records[0]["LaunchTime"] == "2025-01-06T11:40:53.000Z"
+    assert make_reach().fetch(question()).records[0]["LaunchTime"] == "2025-01-06T11:40:53.000Z"
     account = {"Arn": f"arn:aws:organizations::{ONE}:account/o/1", "JoinedTimestamp": 1736163653.25}
     aws.script = pages(as_json({"Accounts": [account]}))
-    joined = make_reach("management").ask(question(ACCOUNTS)).records[0]["JoinedTimestamp"]
+    joined = make_reach("management").fetch(question(ACCOUNTS)).records[0]["JoinedTimestamp"]
     assert joined == "2025-01-06T11:40:53.250000Z"
 
 
@@ -1393,7 +1393,7 @@ def ask_instances(organisation: Simulator, retry: Retry = HASTE) -> tuple[AwsCli
     profile = organisation.env["AWS_PROFILE"]
     reach = AwsClient("workload", home_region=REGION, retry=retry)
     account = reach.identify(profile).account_id
-    answer = reach.ask(question(profile=profile, account=account))
+    answer = reach.fetch(question(profile=profile, account=account))
     return reach, answer, {"profile": profile, "account": account}
 
 

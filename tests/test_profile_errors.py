@@ -38,8 +38,8 @@ def test_each_sentence_names_the_profile_and_is_whole(entry: Explanation, tmp_pa
         said = explained(error, "of-{mine}", "workload", config)
         assert "of-{mine}" in said.sentence
         assert said.sentence.endswith(".") or said.sentence.endswith(str(error))
-        assert said.cure.endswith(".")
-        assert "{" not in (said.sentence + said.cure).replace("of-{mine}", "")
+        assert said.hint.endswith(".")
+        assert "{" not in (said.sentence + said.hint).replace("of-{mine}", "")
 
 
 def test_whatever_resolving_credentials_raises_has_a_sentence() -> None:

@@ -360,7 +360,7 @@ def test_the_months_that_are_asked_are_whole_disjoint_and_end_before_today(
     today: date, history: int, known_back: set[int]
 ) -> None:
     known = {f"{cost.first_of(today, back):%Y-%m}" for back in known_back}
-    asked = cost.months_to_ask(today, history, known)
+    asked = cost.months_to_fetch(today, history, known)
 
     assert [month.start for month in asked] == sorted({month.start for month in asked}, reverse=True)
     for month in asked:
@@ -396,7 +396,7 @@ def test_a_month_that_aws_may_still_change_is_asked_again(day: date, later: int)
     month = f"{day:%Y-%m}"
 
     if not cost.is_final(month, read_on):
-        names = {found.name for found in cost.months_to_ask(read_on, 1, {month})}
+        names = {found.name for found in cost.months_to_fetch(read_on, 1, {month})}
         assert month in names or read_on.day == 1
     else:
         assert read_on > cost.first_of(day, -1)

@@ -29,12 +29,12 @@ from pipelines.publishing import retention
 from pipelines.publishing.assets import published_asset
 from pipelines.settings import Settings
 from resources.audit.cells import Cell, cell_line, load_cells, renew_coverage
-from resources.audit.checks import record_check, record_facts
+from resources.audit.checks import record_check, record_preflight
 from resources.audit.identities import record_callers
 from resources.audit.runs import record_run, settle_run
 from resources.aws.messages import CellKey
 from resources.check_result import CheckResult
-from resources.identity_rules import FACTS, Caller, Expectation
+from resources.identity_rules import CHECKS, Caller, Expectation
 from resources.store.errors import WarehouseError
 from resources.store.migrations import MIGRATIONS
 from resources.store.store import Store
@@ -175,7 +175,9 @@ def night(tmp_path_factory: pytest.TempPathFactory, models: dict[str, Model]) ->
         land(store, cells(datetime.now(UTC)))
         with store.transaction() as connection:
             record_run(connection, RUN, "test")
-            record_facts(connection, RUN, [CheckResult(True, "So.", name=name) for name in FACTS], SETTINGS.config_hash)
+            record_preflight(
+                connection, RUN, [CheckResult(True, "So.", name=name) for name in CHECKS], SETTINGS.config_hash
+            )
             connection.execute("create table org.account (account_id varchar, account_name varchar)")
         for model in models.values():
             build(store, model)

@@ -195,7 +195,7 @@ def ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..
 
         def put(script: Callable[[Call], Reply | None], listing: Listing = INSTANCES, **more: Any) -> Response:
             aws.script = script
-            return reach.ask(Request("one", ONE, PLACE, listing, "workload", **more))
+            return reach.fetch(Request("one", ONE, PLACE, listing, "workload", **more))
 
         yield put
         reach.close()
@@ -270,7 +270,7 @@ def instances(place: str, *names: str, **more: Any) -> Given:
 def judged(home: House, relation: str, run_id: str) -> checks.SqlResult:
     home.build(relation)
     rules = [rule for rule in key_checks(home.models.values()) if rule.on == relation]
-    (result,) = checks.ask(home.store, rules, run_id, "")
+    (result,) = checks.run_checks(home.store, rules, run_id, "")
     return result
 
 
@@ -291,7 +291,7 @@ def clash(home: House) -> checks.SqlResult:
     home.build("aws.ec2_instance")
     home.execute("update aws.ec2_instance set arn = 'arn:same' where instance_id in ('i-1', 'i-3')")
     rules = [rule for rule in key_checks(home.models.values()) if rule.on == "aws.ec2_instance"]
-    (result,) = checks.ask(home.store, rules, "night-1", "")
+    (result,) = checks.run_checks(home.store, rules, "night-1", "")
     return result
 
 
@@ -342,18 +342,20 @@ def test_a_table_that_holds_only_run_listing_and_time_leads_to_the_cell_too(home
         "('night-1', 'ec2_instance', timestamptz '2026-11-24 14:00:00+00')) as t(run_id, listing, collected_at)"
     )
     rule = checks.SqlCheck("never", "aws.copy", True, "Never.", "select * from aws.copy")
-    (result,) = checks.ask(home.store, [rule], "night-1", "")
+    (result,) = checks.run_checks(home.store, [rule], "night-1", "")
     assert result.cell_count == 2
 
 
 def test_a_rule_that_names_listings_has_their_cells_asked_again_and_a_warning_has_none(home: House) -> None:
     home.night("night-1", [instances("us-east-1", "i-1"), Given("organizations_account", [{"Id": ONE}])])
-    rule = checks.SqlCheck("never", "org.account", True, "Never.", "select 1 as one", asks=("organizations_account",))
-    (result,) = checks.ask(home.store, [rule], "night-1", "")
+    rule = checks.SqlCheck(
+        "never", "org.account", True, "Never.", "select 1 as one", refetch=("organizations_account",)
+    )
+    (result,) = checks.run_checks(home.store, [rule], "night-1", "")
     assert [cell[3] for cell in result.cells] == ["organizations_account"]
-    checks.ask(home.store, [replace(rule, blocking=False)], "night-1", "")
+    checks.run_checks(home.store, [replace(rule, blocking=False)], "night-1", "")
     assert disputed(home) == []
-    (result,) = checks.ask(home.store, [replace(rule, asks=("nothing",))], "night-1", "")
+    (result,) = checks.run_checks(home.store, [replace(rule, refetch=("nothing",))], "night-1", "")
     assert (result.cells, disputed(home)) == ((), [])
 
 
@@ -364,8 +366,8 @@ def test_every_rule_that_blocks_says_what_is_asked_again() -> None:
 
 
 def test_an_unknown_listing_is_no_rule(tmp_path: Path) -> None:
-    (tmp_path / "a.sql").write_text("-- True.\n-- about: published\n-- asks: ec2_instances\nselect 1\n")
-    with pytest.raises(SqlFileError, match="asks: ec2_instances is no listing of the catalogue"):
+    (tmp_path / "a.sql").write_text("-- True.\n-- about: published\n-- refetch: ec2_instances\nselect 1\n")
+    with pytest.raises(SqlFileError, match="refetch: ec2_instances is no listing of the catalogue"):
         checks.read_checks(tmp_path)
 
 
@@ -452,7 +454,7 @@ def test_what_a_refusal_named_is_asked_again_though_it_was_trusted(
             "select role, account_id as caller_account_id, region as cell_region, listing from audit.coverage "
             f"where account_id = '{account}' and listing = 'ec2_vpc' and region in ({places})",
         )
-        checks.ask(store, [rule], "another-night", "")
+        checks.run_checks(store, [rule], "another-night", "")
     with asked(organisation, database, REGION, "ec2_vpc", only_untrusted=True) as cells:
         assert {(cell.account_id, cell.region) for cell in cells if cell.outcome != "skipped"} == {
             (account, cell.region) for cell in named

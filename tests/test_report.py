@@ -28,7 +28,7 @@ from pipelines.cli.run import run_nightly
 from pipelines.definitions import NIGHTLY
 from pipelines.report import page as pages
 from pipelines.report.assets import report
-from pipelines.report.figures import QUERIES, Figure, ask, read_queries
+from pipelines.report.figures import QUERIES, Figure, query_figures, read_queries
 from pipelines.report.writing import MOST_BYTES, report_path, write_report
 from pipelines.settings import Settings
 from resources.store.errors import WarehouseError
@@ -51,7 +51,7 @@ Figures = Mapping[str, Figure]
 @pytest.fixture(scope="module")
 def figures(truthful_night: Path) -> Figures:
     """What the session's night published."""
-    return ask(Store(truthful_night / DATABASE))
+    return query_figures(Store(truthful_night / DATABASE))
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ import pytest
 from nights import DATABASE, query
 
 from pipelines.report import sections, service_map
-from pipelines.report.figures import Figure, ask
+from pipelines.report.figures import Figure, query_figures
 from pipelines.report.service_map import BOX, HEIGHT, Line, Node
 from pipelines.report.text import plain
 from pipelines.settings import WAREHOUSE_FOLDER
@@ -26,7 +26,7 @@ Figures = Mapping[str, Figure]
 
 @pytest.fixture(scope="module")
 def figures(truthful_night: Path) -> Figures:
-    return ask(Store(truthful_night / DATABASE))
+    return query_figures(Store(truthful_night / DATABASE))
 
 
 def other(figures: Figures, name: str, **changes: Any) -> Figures:
@@ -61,14 +61,14 @@ def test_the_top_is_by_size_and_each_has_a_question_for_somebody(figures: Figure
     savings = [row["monthly_saving"] for row in top]
     assert len(top) == 20
     assert savings == sorted(savings, reverse=True)
-    assert all(sections.question(row["rule"]) for row in top)
+    assert all(sections.request(row["rule"]) for row in top)
 
 
 def test_there_is_a_question_for_every_rule_and_for_rules_of_ones_own() -> None:
     with (WAREHOUSE_FOLDER / "ref" / "decommission_rule.csv").open(encoding="utf-8", newline="") as file:
         rules = {row["rule"] for row in csv.DictReader(file)}
     assert rules == sections.ASK.keys()
-    assert sections.question("a_rule_of_our_own") == "Is it still needed as it is?"
+    assert sections.request("a_rule_of_our_own") == "Is it still needed as it is?"
 
 
 def test_candidates_and_unknowns_stand_side_by_side_and_are_all_that_is_open(

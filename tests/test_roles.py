@@ -40,7 +40,7 @@ def test_the_resources_of_a_run_ask_once_who_the_central_profiles_are(aws: Scrip
     # Counted once, whoever is asked.
     assert [resource.take_request_count() for resource in roles] == [3, 0, 0]
     roles[0].close()
-    assert roles[1].reach.identify("acmeOps").account_id == ACCOUNTS["acmeOps"]
+    assert roles[1].client.identify("acmeOps").account_id == ACCOUNTS["acmeOps"]
     assert len(aws.log) == 3, "the others still have what they share"
     for resource in roles[1:]:
         resource.close()

@@ -12,31 +12,31 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.trust.ages import COLLECTION_MAX_AGE, MODEL_MAX_AGE, ONE_NIGHT, PUBLISH_MAX_AGE
-from pipelines.trust.listing_rule import listing_verdict
+from pipelines.trust.ages import COLLECTION_MAX_AGE, HALF_A_DAY, MODEL_MAX_AGE, PUBLISH_MAX_AGE
+from pipelines.trust.listing_rule import listing_check
 from pipelines.trust.outcomes import RETIRING
-from pipelines.trust.preflight_rules import StoredCheckResult, preflight_verdict
-from pipelines.trust.publish_rules import builds_verdict, freshness_verdict
+from pipelines.trust.preflight_rules import StoredCheckResult, preflight_check
+from pipelines.trust.publish_rules import builds_check, freshness_check
 from pipelines.trust.zero_rule import (
     NO_REQUEST_ID,
     TRAIL_DENIED,
     Witness,
     Zero,
-    ZeroVerdict,
+    ZeroJudgement,
     is_missed,
-    must_ask_again,
-    zero_verdict,
+    judge_zero,
+    must_fetch_again,
 )
 from resources.audit.cells import CellState
-from resources.aws.listing import ZeroSense
+from resources.aws.listing import EmptyPolicy
 from resources.aws.messages import Outcome, TrailEvents
 from resources.check_result import CheckResult
 from resources.contract import Role
-from resources.identity_rules import ACCOUNTS_ARE_DISTINCT, FACTS
+from resources.identity_rules import ACCOUNTS_ARE_DISTINCT, CHECKS
 
 NOW = datetime(2026, 11, 25, 14, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
-SENSES: tuple[ZeroSense, ...] = get_args(ZeroSense)
+SENSES: tuple[EmptyPolicy, ...] = get_args(EmptyPolicy)
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 
 # ---------------------------------------------------------------------------------------- the pre-flight
@@ -45,11 +45,11 @@ OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 def stored(age: timedelta = MINUTE, **changes: Any) -> list[StoredCheckResult]:
     """A whole pre-flight that passed."""
     fact = StoredCheckResult(True, "As it should be.", run_id="run-1", config_hash="hash-1", checked_at=NOW - age)
-    return [replace(fact, name=name, **changes) for name in FACTS]
+    return [replace(fact, name=name, **changes) for name in CHECKS]
 
 
 def preflight(facts: list[StoredCheckResult], *, max_age: timedelta = COLLECTION_MAX_AGE, **other: Any) -> CheckResult:
-    return preflight_verdict(facts, now=NOW, max_age=max_age, config_hash="hash-1", **other)
+    return preflight_check(facts, now=NOW, max_age=max_age, config_hash="hash-1", **other)
 
 
 def with_fact(name: str, **changes: Any) -> list[StoredCheckResult]:
@@ -66,7 +66,7 @@ def test_without_a_preflight_nothing_may_begin_and_the_sentence_says_how_to_run_
     assert "cmdb preflight" in verdict.sentence
 
 
-@pytest.mark.parametrize("name", FACTS)
+@pytest.mark.parametrize("name", CHECKS)
 def test_each_fact_that_is_missing_failed_or_of_another_configuration_blocks(name: str) -> None:
     missing = preflight([fact for fact in stored() if fact.name != name])
     assert missing.blocks
@@ -92,7 +92,7 @@ def test_the_ages_are_those_of_the_contract() -> None:
     assert timedelta(minutes=60) == COLLECTION_MAX_AGE
     assert timedelta(hours=26) == MODEL_MAX_AGE
     assert timedelta(hours=24) == PUBLISH_MAX_AGE
-    assert timedelta(hours=12) == ONE_NIGHT
+    assert timedelta(hours=12) == HALF_A_DAY
 
 
 def test_evidence_from_the_future_blocks_but_clocks_may_differ_by_five_minutes() -> None:
@@ -107,7 +107,7 @@ CURE = "Run the pre-flight first (`cmdb preflight`, or materialise audit/caller_
     ("facts", "said"),
     [
         pytest.param([], f"No pre-flight is recorded. {CURE}", id="none"),
-        pytest.param(stored()[2:], f"The pre-flight lacks {FACTS[0]}, {FACTS[1]}. {CURE}", id="a part of one"),
+        pytest.param(stored()[2:], f"The pre-flight lacks {CHECKS[0]}, {CHECKS[1]}. {CURE}", id="a part of one"),
         pytest.param(
             stored(119 * MINUTE),
             f"The last pre-flight is 1 h 59 min old; at most 1 h 0 min is allowed here. {CURE}",
@@ -158,9 +158,9 @@ def test_in_its_own_run_a_preflight_lasts_as_long_as_the_identities_are_verified
 
 
 @given(
-    kept=st.sets(st.sampled_from(FACTS)),
-    failed=st.sets(st.sampled_from(FACTS)),
-    foreign=st.sets(st.sampled_from(FACTS)),
+    kept=st.sets(st.sampled_from(CHECKS)),
+    failed=st.sets(st.sampled_from(CHECKS)),
+    foreign=st.sets(st.sampled_from(CHECKS)),
     age=st.timedeltas(timedelta(0), timedelta(days=3)),
     max_age=st.sampled_from([COLLECTION_MAX_AGE, MODEL_MAX_AGE]),
     run_id=st.sampled_from(["", "run-1", "run-2"]),
@@ -191,7 +191,7 @@ def test_the_preflight_fails_closed_whatever_is_missing(
         identities_checked_at=None if verified is None else NOW - verified,
     )
     renewed = run_id == "run-1" and verified is not None and verified <= max_age and age <= MODEL_MAX_AGE
-    right = kept == set(FACTS) and not failed and not foreign and (age <= max_age or renewed)
+    right = kept == set(CHECKS) and not failed and not foreign and (age <= max_age or renewed)
     assert verdict.passed == right
     assert verdict.blocks != right
 
@@ -231,24 +231,24 @@ BILLED_AND_KNOWN = replace(BILLED, earlier_confirmed=True)
 
 
 def zero(
-    sense: ZeroSense = "ordinary",
+    sense: EmptyPolicy = "ordinary",
     witness: Witness = NO_WITNESS,
     trail: TrailEvents | None = CLEAN,
     *,
     zero_evidence: str = "cloudtrail",
     is_recorded: bool = True,
     **other: Any,
-) -> ZeroVerdict:
+) -> ZeroJudgement:
     """The verdict on a zero in the right world, asked as often as the rule wants, but for what is named."""
     right: dict[str, Any] = {
-        "asked": 2 if must_ask_again(sense, witness) else 1,
+        "asked": 2 if must_fetch_again(sense, witness) else 1,
         "asked_from": NOW,
         "request_ids": ("r-1",),
         "call": "ec2:DescribeInstances",
         "caller_arn": "arn:aws:sts::111122223333:assumed-role/Reader/cmdb",
         "trail_region": "us-east-1",
     }
-    return zero_verdict(
+    return judge_zero(
         Zero(sense, witness=witness, **right | other), trail, zero_evidence=zero_evidence, is_recorded=is_recorded
     )
 
@@ -275,13 +275,15 @@ def zero(
         ),
     ],
 )
-def test_a_zero_is_judged_by_the_listings_own_sense_of_it(sense: ZeroSense, witness: Witness, outcome: Outcome) -> None:
+def test_a_zero_is_judged_by_the_listings_own_sense_of_it(
+    sense: EmptyPolicy, witness: Witness, outcome: Outcome
+) -> None:
     assert zero(sense, witness).outcome == outcome
 
 
 @pytest.mark.parametrize("witness", [HAD_SOME, BILLED, BILLED_AND_KNOWN], ids=["count", "bill", "history"])
 def test_a_witness_against_a_zero_has_it_asked_a_second_time_in_the_same_run(witness: Witness) -> None:
-    assert must_ask_again("witnessed", witness)
+    assert must_fetch_again("witnessed", witness)
     assert zero("witnessed", witness, asked=1).outcome == "empty_suspect"
 
 
@@ -295,8 +297,8 @@ def test_a_witness_against_a_zero_has_it_asked_a_second_time_in_the_same_run(wit
         ("witnessed", Witness(last_count=0)),
     ],
 )
-def test_without_a_witness_a_zero_is_asked_once(sense: ZeroSense, witness: Witness) -> None:
-    assert not must_ask_again(sense, witness)
+def test_without_a_witness_a_zero_is_asked_once(sense: EmptyPolicy, witness: Witness) -> None:
+    assert not must_fetch_again(sense, witness)
 
 
 EVERY_SENSE = pytest.mark.parametrize(
@@ -325,7 +327,7 @@ EVERY_SENSE = pytest.mark.parametrize(
     ],
 )
 def test_a_zero_whose_evidence_is_missing_is_not_confirmed_and_says_what_is_missing(
-    sense: ZeroSense, witness: Witness, missing: dict[str, Any], code: str | None, why: str
+    sense: EmptyPolicy, witness: Witness, missing: dict[str, Any], code: str | None, why: str
 ) -> None:
     verdict = zero(sense, witness, **missing)
     assert (verdict.outcome, verdict.error_code) == ("empty_unconfirmed", code)
@@ -351,7 +353,7 @@ def test_a_zero_whose_evidence_is_missing_is_not_confirmed_and_says_what_is_miss
     ],
 )
 def test_a_refusal_in_cloudtrail_makes_a_zero_suspect(
-    sense: ZeroSense, witness: Witness, trail: TrailEvents, said: str
+    sense: EmptyPolicy, witness: Witness, trail: TrailEvents, said: str
 ) -> None:
     verdict = zero(sense, witness, trail)
     assert verdict.outcome == "empty_suspect"
@@ -393,22 +395,25 @@ def test_a_call_that_cloudtrail_never_records_is_judged_without_it_and_says_so()
 @pytest.mark.parametrize(
     ("trail", "age", "missed"),
     [
-        pytest.param(LATE, ONE_NIGHT, True, id="a night ago, others are there"),
-        pytest.param(LATE, ONE_NIGHT - MINUTE, False, id="less than a night ago"),
-        pytest.param(NEVER, ONE_NIGHT, False, id="nothing of the caller is there"),
+        pytest.param(LATE, HALF_A_DAY, True, id="a night ago, others are there"),
+        pytest.param(LATE, HALF_A_DAY - MINUTE, False, id="less than a night ago"),
+        pytest.param(NEVER, HALF_A_DAY, False, id="nothing of the caller is there"),
         pytest.param(
             replace(LATE, kinds=frozenset({"ec2:DescribeInstances"})),
-            ONE_NIGHT,
+            HALF_A_DAY,
             False,
             id="another of its kind is there",
         ),
         pytest.param(
-            replace(LATE, kinds=frozenset({"ec2:DescribeVpcs"})), ONE_NIGHT, True, id="others of another kind are there"
+            replace(LATE, kinds=frozenset({"ec2:DescribeVpcs"})),
+            HALF_A_DAY,
+            True,
+            id="others of another kind are there",
         ),
-        pytest.param(CLEAN, ONE_NIGHT, False, id="it is there"),
-        pytest.param(OWN_ERROR, ONE_NIGHT, False, id="it is there, refused"),
-        pytest.param(THROTTLED, ONE_NIGHT, False, id="not answered"),
-        pytest.param(replace(LATE, available=False), ONE_NIGHT, False, id="not answered to its end"),
+        pytest.param(CLEAN, HALF_A_DAY, False, id="it is there"),
+        pytest.param(OWN_ERROR, HALF_A_DAY, False, id="it is there, refused"),
+        pytest.param(THROTTLED, HALF_A_DAY, False, id="not answered"),
+        pytest.param(replace(LATE, available=False), HALF_A_DAY, False, id="not answered to its end"),
     ],
 )
 def test_a_call_is_missed_where_cloudtrail_shows_others_of_its_caller_a_night_later(
@@ -468,7 +473,7 @@ def test_the_evidence_of_a_zero_is_whole() -> None:
         Zero,
         sense=st.sampled_from(SENSES),
         asked=st.integers(1, 3),
-        asked_from=st.just(NOW),
+        requested_from=st.just(NOW),
         request_ids=st.lists(st.sampled_from(["", "r-1", "r-2"]), max_size=2).map(tuple),
         call=st.just("ec2:DescribeInstances"),
         caller_arn=st.just("arn"),
@@ -510,7 +515,7 @@ def test_zeros_by_identity_waive_nothing_but_cloudtrail() -> None:
     assert (without.outcome, without.error_code) == ("empty_unconfirmed", NO_REQUEST_ID)
 
 
-def night_after(verdict: ZeroVerdict, witness: Witness) -> ZeroVerdict:
+def night_after(verdict: ZeroJudgement, witness: Witness) -> ZeroJudgement:
     """The next night's verdict on the same cell, which knows this one's evidence."""
     return zero("witnessed", replace(witness, earlier_confirmed=verdict.evidence.get("confirmed", False) is True))
 
@@ -540,7 +545,7 @@ def test_a_zero_against_the_bill_stays_suspect_for_one_night_and_is_then_verifie
     ],
 )
 def test_an_earlier_zero_is_no_history_against_the_bill_unless_all_but_the_bill_confirmed_it(
-    before: ZeroVerdict,
+    before: ZeroJudgement,
 ) -> None:
     assert night_after(before, BILLED).outcome == "empty_suspect"
 
@@ -548,7 +553,7 @@ def test_an_earlier_zero_is_no_history_against_the_bill_unless_all_but_the_bill_
 def test_a_late_trail_is_no_history_against_the_bill_until_it_has_been_looked_up_again() -> None:
     first = zero("witnessed", BILLED, LATE)
     assert (first.outcome, first.evidence["confirmed"]) == ("empty_suspect", False)
-    looked_up = zero_verdict(Zero.from_evidence(first.evidence), CLEAN)
+    looked_up = judge_zero(Zero.from_evidence(first.evidence), CLEAN)
     assert (looked_up.outcome, looked_up.evidence["confirmed"]) == ("empty_suspect", True)
     assert night_after(looked_up, BILLED).outcome == "empty_verified"
     # The second night's own call has to be in the trail too.
@@ -567,7 +572,7 @@ def test_a_late_trail_is_no_history_against_the_bill_until_it_has_been_looked_up
     earlier=st.booleans(),
 )
 def test_a_zero_is_verified_when_all_the_evidence_is_there_and_suspect_when_some_speaks_against_it(
-    sense: ZeroSense,
+    sense: EmptyPolicy,
     asked: int,
     request_ids: tuple[str, ...],
     trail: TrailEvents | None,
@@ -624,7 +629,7 @@ def fleet(found: int, *, role: Role = "workload", **others: int) -> list[CellSta
 
 
 def judge(cells: list[CellState], tolerance: Decimal = TOLERANCE) -> CheckResult:
-    return listing_verdict("ec2_instance", cells, tolerance)
+    return listing_check("ec2_instance", cells, tolerance)
 
 
 UNPROVABLE = cell("empty_unconfirmed", error_code=TRAIL_DENIED)
@@ -690,7 +695,7 @@ def test_a_listing_is_judged_by_its_cells(cells: list[CellState], said: str) -> 
 def test_trusted_cells_of_which_only_the_number_is_known_count_among_those_asked(
     counted: int, cells: list[CellState], said: str, sentence: str
 ) -> None:
-    verdict = listing_verdict("ec2_instance", cells, TOLERANCE, trusted=counted)
+    verdict = listing_check("ec2_instance", cells, TOLERANCE, trusted=counted)
     assert word(verdict) == said
     assert sentence in verdict.sentence
 
@@ -846,7 +851,7 @@ LIMIT, PAGES = "request_limit", "more_pages_than_the_limit"
 def test_what_the_limit_left_out_is_named_and_blocks_only_where_nothing_ever_comes(
     cells: list[CellState], said: str, sentence: str
 ) -> None:
-    verdict = listing_verdict("cost_daily", cells, TOLERANCE)
+    verdict = listing_check("cost_daily", cells, TOLERANCE)
     assert word(verdict) == said
     assert verdict.sentence == sentence
     if "parents_unknown" not in sentence:
@@ -976,7 +981,7 @@ def test_a_refused_central_role_is_told_of_policies_too() -> None:
 
 def test_a_central_listing_that_a_policy_denies_is_as_fresh_as_an_answer() -> None:
     cells = [cell("skipped", "operations", skip_reason=DENIED)]
-    assert freshness_verdict("resource_group", cells, now=cells[0].ended_at).passed
+    assert freshness_check("resource_group", cells, now=cells[0].ended_at).passed
 
 
 @pytest.mark.parametrize("outcome", ["denied", "failed"])
@@ -1022,7 +1027,7 @@ def test_zeros_that_wait_for_cloudtrail_never_block_and_count_among_those_asked(
     cells = fleet(trusted, role=role, empty_unconfirmed=waiting)
     verdict = judge(cells, tolerance)
     assert verdict.passed == (trusted + waiting > 0)
-    counted = listing_verdict("ec2_instance", fleet(trusted, role=role), tolerance, waiting=waiting)
+    counted = listing_check("ec2_instance", fleet(trusted, role=role), tolerance, waiting=waiting)
     assert counted == verdict
     if waiting:
         assert f"{waiting} zero(s) wait" in verdict.sentence
@@ -1066,7 +1071,7 @@ def test_loud_workload_failures_freeze_their_cells_up_to_the_tolerance_of_those_
 def test_a_central_listing_is_published_only_when_it_was_asked_within_a_day(
     cells: list[CellState], passed: bool
 ) -> None:
-    verdict = freshness_verdict("cost_daily", cells, now=NOW)
+    verdict = freshness_check("cost_daily", cells, now=NOW)
     assert verdict.passed == passed
     assert verdict.blocks != passed
 
@@ -1103,7 +1108,7 @@ def test_a_central_listing_is_published_only_when_it_was_asked_within_a_day(
     ],
 )
 def test_the_age_of_a_listing_is_said(cells: list[CellState], said: str) -> None:
-    assert freshness_verdict("cost_daily", cells, now=NOW).sentence == said
+    assert freshness_check("cost_daily", cells, now=NOW).sentence == said
 
 
 # -------------------------------------------------------------------------------------- what was built
@@ -1135,7 +1140,7 @@ def test_nothing_is_published_that_was_built_before_what_it_shows(late: dict[str
         for name in ("cmdb.resource", "aws.ec2_instance", "ec2_instance", "ec2_image")
     }
     built = {name: at[name] for name in USES}
-    verdict = builds_verdict(USES, SOURCES, built, {name: at[name] for name in ("ec2_instance", "ec2_image")})
+    verdict = builds_check(USES, SOURCES, built, {name: at[name] for name in ("ec2_instance", "ec2_image")})
     assert word(verdict) == (BLOCKED if said else PASSED)
     assert verdict.sentence == (
         f"{said} last renewed, so it does not show what is known. Materialise it again, and what is built from it."
@@ -1145,7 +1150,7 @@ def test_nothing_is_published_that_was_built_before_what_it_shows(late: dict[str
 
 
 def test_what_was_never_built_is_not_published_and_what_was_never_asked_is_not_newer() -> None:
-    verdict = builds_verdict(USES, SOURCES, {"aws.ec2_instance": NOW}, {})
+    verdict = builds_check(USES, SOURCES, {"aws.ec2_instance": NOW}, {})
     assert verdict.blocks
     assert verdict.sentence == "cmdb.resource was never built. Materialise it first."
-    assert builds_verdict(USES, SOURCES, dict.fromkeys(USES, NOW), {}).passed
+    assert builds_check(USES, SOURCES, dict.fromkeys(USES, NOW), {}).passed

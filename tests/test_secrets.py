@@ -60,7 +60,7 @@ def test_a_token_that_aws_repeats_is_in_no_answer_and_no_exception(
     reach.identify("one")
     aws.script = lambda call: ec2_error("SignatureDoesNotMatch", f"{REPEATED} and {TOKEN}", status)
 
-    answer = reach.ask(Request("one", ACCOUNT, "us-east-1", INSTANCES, "workload"))
+    answer = reach.fetch(Request("one", ACCOUNT, "us-east-1", INSTANCES, "workload"))
     assert answer.error_code == "SignatureDoesNotMatch"
     assert "The request signature we calculated does not match" in (answer.error_message or "")
     assert not [secret for secret in SECRETS if secret in repr(answer)]

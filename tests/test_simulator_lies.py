@@ -13,13 +13,13 @@ from werkzeug.test import create_environ
 from simulator.access import ROLE_NAMES, Policy, session_token
 from simulator.app import Simulation, _without
 from simulator.client import Simulator
-from simulator.faults import LIES, FaultError, Rule, make_lie
+from simulator.faults import FAULT_NAMES, FaultError, Rule, make_lie
 from simulator.world import KINDS, World
 
 pytestmark = pytest.mark.large
 
 
-@pytest.mark.parametrize("name", LIES)
+@pytest.mark.parametrize("name", FAULT_NAMES)
 def test_a_lie_says_who_is_lied_about_and_how(name: str) -> None:
     world = World()
     lie = make_lie(name, world)

@@ -138,7 +138,7 @@ def asked_of_all(listing: Listing, url: str, profiles: Path, retry: Retry, round
     ]
     try:
         with ThreadPoolExecutor(8) as threads:
-            return list(threads.map(reach.ask, questions))
+            return list(threads.map(reach.fetch, questions))
     finally:
         reach.close()
 
@@ -148,7 +148,7 @@ def foreign(answers: list[Response]) -> int:
     count = 0
     for answer in answers:
         names = [str(record.get("SubnetId") or record.get("FunctionName")) for record in answer.records]
-        own = [f"{answer.question.account_id}:{answer.question.region}:{page}" for page in range(PAGES)]
+        own = [f"{answer.request.account_id}:{answer.request.region}:{page}" for page in range(PAGES)]
         count += sum(name not in own for name in names)
         if answer.outcome == "found" and not count:
             assert names == own
@@ -198,7 +198,7 @@ def test_where_every_response_was_seen_before_there_is_none(profiles: Path) -> N
     write_profiles(profiles, replaying.url, {one: static(one), two: static(two)})
     reach = AwsClient("workload", home_region="eu-west-1", retry=Retry(first_delay=0.01))
     try:
-        answers = [reach.ask(Request(account, account, "eu-west-1", SUBNETS, "workload")) for account in (one, two)]
+        answers = [reach.fetch(Request(account, account, "eu-west-1", SUBNETS, "workload")) for account in (one, two)]
     finally:
         reach.close()
         replaying.close()

@@ -17,7 +17,7 @@ from simulator.access import ROLE_NAMES
 from simulator.client import Simulator
 
 if TYPE_CHECKING:
-    from pipelines.cli.summary import Night
+    from pipelines.cli.summary import RunSummary
 
 OPEN, CLOSED = REGIONS = ("us-east-1", "eu-west-1")
 
@@ -183,7 +183,7 @@ def check_cells(world: World, database: Path, *, reached_before: bool) -> None:
     assert {outcome for outcome, _ in cells(database, of["healthy"])} <= {"found", "empty_verified"}
 
 
-def check_sentences(world: World, night: Night, database: Path, *, reached_before: bool) -> dict[str, str]:
+def check_sentences(world: World, night: RunSummary, database: Path, *, reached_before: bool) -> dict[str, str]:
     """One sentence for each state, by state, as it is told."""
     of, warned = world.of, night.warnings
     log = said_in(night.run_id)

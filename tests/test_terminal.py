@@ -18,16 +18,16 @@ from nights import DATABASE, REPOSITORY, cmdb_here, copy_of, environment_of, que
 from rich.cells import cell_len
 
 from pipelines.cli.main import main
-from pipelines.cli.summary import Night
-from pipelines.cli.terminal import console, marked, night_lines, progress_bars
+from pipelines.cli.summary import RunSummary
+from pipelines.cli.terminal import console, marked, progress_bars, summary_lines
 from pipelines.collection.progress import Load, Part, Report, Reporter, watching
 from resources.aws.messages import Progress
 
 # -------------------------------------------------------------------------------------------------- the last screen
 
 
-def refused(sentences: Sequence[str], warnings: Sequence[str] = ()) -> Night:
-    return Night("0" * 36, False, 1, list(sentences), list(warnings))
+def refused(sentences: Sequence[str], warnings: Sequence[str] = ()) -> RunSummary:
+    return RunSummary("0" * 36, False, 1, list(sentences), list(warnings))
 
 
 def rows(lines: Sequence[str], width: int) -> int:
@@ -37,7 +37,7 @@ def rows(lines: Sequence[str], width: int) -> int:
 @pytest.mark.parametrize("width", [40, 80, 200])
 @pytest.mark.parametrize("text", ["word " * 200, "口" * 500, "one\nsentence\nover lines " * 20])
 def test_the_last_screen_of_a_night_fits_24_rows_however_much_is_to_be_said(text: str, width: int) -> None:
-    lines = night_lines(refused([text] * 30, [text] * 5), None, "warehouse/cmdb.duckdb", "cmdb coverage", width)
+    lines = summary_lines(refused([text] * 30, [text] * 5), None, "warehouse/cmdb.duckdb", "cmdb coverage", width)
     assert rows(lines, width) <= 24
     assert lines[0].startswith("Refused: run ")
     assert lines[-1] == "Next: cmdb coverage"
@@ -47,7 +47,7 @@ def test_the_last_screen_of_a_night_fits_24_rows_however_much_is_to_be_said(text
 
 
 def test_what_fits_is_shown_whole() -> None:
-    lines = night_lines(refused(["A first rule.", "A second rule."], ["A warning."]), None, "x", "y", 80)
+    lines = summary_lines(refused(["A first rule.", "A second rule."], ["A warning."]), None, "x", "y", 80)
     assert lines[1:-1] == ["✗ A first rule.", "✗ A second rule.", "! A warning."]
 
 

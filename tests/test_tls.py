@@ -230,7 +230,7 @@ def ways(url: str) -> tuple[str, str]:
 def asked() -> Response:
     reach = AwsClient("workload", home_region="us-east-1", retry=Retry(transient_attempts=1))
     try:
-        return reach.ask(Request("w", OWN, "us-east-1", VPCS, "workload"))
+        return reach.fetch(Request("w", OWN, "us-east-1", VPCS, "workload"))
     finally:
         reach.close()
 

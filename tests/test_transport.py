@@ -111,7 +111,7 @@ def night(aws: ScriptedAws, folder: Path) -> AwsClient:
     aws.script = answer
     reach = AwsClient("workload", home_region="eu-west-1", retry=Retry(transient_attempts=1))
     asked = [("one", ONE), ("two", TWO), ("one", ONE)]
-    answers = [reach.ask(Request(name, account, "eu-west-1", INSTANCES, "workload")) for name, account in asked]
+    answers = [reach.fetch(Request(name, account, "eu-west-1", INSTANCES, "workload")) for name, account in asked]
     assert [answer.records[0]["InstanceId"] for answer in answers] == [f"i-{account}" for _, account in asked]
     assert [call.account for call in aws.log if call.service == "ec2"] == [ONE, TWO, ONE]
     assert [answer.request_count for answer in answers] == [1, 1, 1]

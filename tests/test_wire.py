@@ -128,7 +128,7 @@ def test_each_account_signs_for_itself_what_was_made_once(
     reach = AwsClient("workload", home_region="eu-west-1")
     try:
         answers = [
-            reach.ask(Request(profile, account, "eu-west-1", INSTANCES, "workload"))
+            reach.fetch(Request(profile, account, "eu-west-1", INSTANCES, "workload"))
             for profile, account in (("one", ONE), ("two", TWO), ("one", ONE))
         ]
     finally:
@@ -158,7 +158,7 @@ def test_a_connection_that_brought_nonsense_is_not_used_again(
     aws.script = lambda call: None if call.service == "sts" else next(replies)
     reach = AwsClient("workload", home_region="eu-west-1", retry=Retry(first_delay=0.01))
     try:
-        answers = [reach.ask(Request("one", ONE, "eu-west-1", INSTANCES, "workload")) for _ in range(3)]
+        answers = [reach.fetch(Request("one", ONE, "eu-west-1", INSTANCES, "workload")) for _ in range(3)]
     finally:
         reach.close()
     assert [answer.outcome for answer in answers] == ["found"] * 3

@@ -19,12 +19,12 @@ DAYS_SHOWN = 62
 ACCOUNTS_SHOWN = 40
 REGIONS_SHOWN = 34
 
-TRUSTED, PARTLY, UNTRUSTED, NOT_ASKED = "trusted", "partly", "untrusted", "not asked"
+TRUSTED, PARTLY, UNTRUSTED, NOT_REQUESTED = "trusted", "partly", "untrusted", "not asked"
 COLOURS: Mapping[str, str] = {
     TRUSTED: charts.COLOURS["green"],
     PARTLY: charts.COLOURS["amber"],
     UNTRUSTED: charts.COLOURS["red"],
-    NOT_ASKED: charts.TRACK,
+    NOT_REQUESTED: charts.TRACK,
 }
 
 
@@ -43,15 +43,15 @@ class Square:
 
     account: str
     region: str
-    asked: int
+    requested: int
     trusted: int
 
     @property
     def kind(self) -> str:
         """How far its answers can be believed."""
-        if not self.asked:
-            return NOT_ASKED
-        return TRUSTED if self.trusted == self.asked else PARTLY if self.trusted else UNTRUSTED
+        if not self.requested:
+            return NOT_REQUESTED
+        return TRUSTED if self.trusted == self.requested else PARTLY if self.trusted else UNTRUSTED
 
 
 def spend(connection: "duckdb.DuckDBPyConnection") -> str | None:
@@ -142,7 +142,8 @@ def grid(squares: Sequence[Square]) -> str:
             x, y = left + regions.index(square.region) * size, top + accounts.index(square.account) * size
             drawn.append(
                 f'<rect x="{x}" y="{y}" width="{size - 2}" height="{size - 2}" fill="{COLOURS[square.kind]}">'
-                f"<title>{_said(square.account)} {_said(square.region)}: {square.trusted} of {square.asked}</title>"
+                f"<title>{_escaped(square.account)} {_escaped(square.region)}: "
+                f"{square.trusted} of {square.requested}</title>"
                 "</rect>"
             )
     foot = top + len(accounts) * size + 18
@@ -161,10 +162,10 @@ def _short(name: str) -> str:
 
 
 def _text(x: float, y: float, words: str, anchor: str = "start") -> str:
-    return f'<text x="{x}" y="{y}" text-anchor="{anchor}" fill="{charts.MUTED}">{_said(words)}</text>'
+    return f'<text x="{x}" y="{y}" text-anchor="{anchor}" fill="{charts.MUTED}">{_escaped(words)}</text>'
 
 
-def _said(words: str) -> str:
+def _escaped(words: str) -> str:
     """Words as XML; what XML has no way to say must not make the whole picture unreadable."""
     return escape("".join(letter if letter.isprintable() else "\ufffd" for letter in words))
 

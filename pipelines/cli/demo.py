@@ -18,7 +18,7 @@ import click
 
 from pipelines.cli.command import Command, Misused, plainly
 from pipelines.cli.dagster_home import closed_to_others, prepare_dagster_home
-from pipelines.cli.lies import LIES
+from pipelines.cli.faults import FAULT_NAMES
 from resources.contract import CONTRACT, ROLES, policy
 from resources.identity_rules import CENTRAL_ROLES
 from resources.installation import IS_CHECKOUT, WORKING_FOLDER
@@ -38,10 +38,10 @@ class NoSimulator(Misused):
     default="",
     metavar="NAME",
     help="Let the simulated AWS lie in a second night.",
-    shell_complete=lambda context, parameter, typed: [name for name in LIES if name.startswith(typed)],
+    shell_complete=lambda context, parameter, typed: [name for name in FAULT_NAMES if name.startswith(typed)],
 )
 @plainly
-def demo(lie: str) -> None:
+def demo(fault: str) -> None:
     """Run a night on a simulated organisation, in warehouse/demo/; nothing real is touched.
 
     Lies that must be refused: silent_zero, denied, same_account_twice, expired, throttle_forever.
@@ -49,7 +49,7 @@ def demo(lie: str) -> None:
 
     Example: cmdb demo --lie silent_zero
     """
-    code = run_demo(lie, os.environ)
+    code = run_demo(fault, os.environ)
     if code:
         raise click.exceptions.Exit(code)
 
@@ -116,34 +116,34 @@ def simulated(environment: Mapping[str, str]) -> Iterator[tuple["Simulator", dic
         yield organisation, child
 
 
-def run_demo(lie: str, environment: MutableMapping[str, str]) -> int:
+def run_demo(fault: str, environment: MutableMapping[str, str]) -> int:
     """One truthful night, or after it one in which AWS lies; returns the exit code."""
     from pipelines.settings import DEMO_DATABASE
     from resources.store.store import Store
 
     require_simulator()
-    if lie and lie not in LIES:
-        click.echo(f"There is no lie {lie!r}. There are: {', '.join(LIES)}. Nothing was run.", err=True)
+    if fault and fault not in FAULT_NAMES:
+        click.echo(f"There is no lie {fault!r}. There are: {', '.join(FAULT_NAMES)}. Nothing was run.", err=True)
         return 2
     prepare_dagster_home(environment)
     DEMO_DATABASE.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
     store = Store(DEMO_DATABASE)
     with simulated(environment) as (organisation, child):
-        if not lie:
-            return _night(child)
+        if not fault:
+            return _run(child)
         if not any(version.is_current for version in store.versions()):
             click.echo("Nothing is published yet: first a truthful night.")
-            code = _night(child)
+            code = _run(child)
             if code:
                 return code
         before = _fingerprint(store)
-        told = organisation.lie(lie)
-        click.echo(f"\nThe lie {lie}: {told['description']}")
-        code = _night(child)
+        described = organisation.lie(fault)
+        click.echo(f"\nThe lie {fault}: {described['description']}")
+        code = _run(child)
         after = _fingerprint(store)
         click.echo(
-            f"Lied about: role {told['role']}, account {told['account_id']}, "
-            f"{told.get('listing') or told.get('operation')}."
+            f"Lied about: role {described['role']}, account {described['account_id']}, "
+            f"{described.get('listing') or described.get('operation')}."
         )
         if before == after:
             click.echo(f"The published file is as it was: {after[0]}, SHA-256 {after[1]}.")
@@ -152,7 +152,7 @@ def run_demo(lie: str, environment: MutableMapping[str, str]) -> int:
         return code
 
 
-def _night(environment: Mapping[str, str]) -> int:
+def _run(environment: Mapping[str, str]) -> int:
     return subprocess.run(
         [sys.executable, "-m", "pipelines.cli.main", "nightly", "--demo"],
         env=dict(environment),

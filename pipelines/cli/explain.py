@@ -76,9 +76,9 @@ class Explanation:
     """Facts in the order in which they are told: `lines` for people, `facts` for programs."""
 
     lines: list[tuple[str, str]] = field(default_factory=list)
-    facts: dict[str, Any] = field(default_factory=dict)
+    data: dict[str, Any] = field(default_factory=dict)
 
-    def say(self, topic: str, text: str) -> None:
+    def add(self, topic: str, text: str) -> None:
         """Add a line."""
         if text:
             self.lines.append((topic, text))
@@ -108,15 +108,15 @@ def explain(subject: tuple[str, ...], blocked: bool, demo: bool, as_json: bool) 
         store.require_current_schema()
     match subject:
         case (arn,):
-            told = explain_resource(store, arn, blocked=blocked)
+            explanation = explain_resource(store, arn, blocked=blocked)
         case (account, region, listing):
-            told = explain_cell(store, account, region, listing, blocked=blocked)
+            explanation = explain_cell(store, account, region, listing, blocked=blocked)
         case _:
             raise Misused("Name a resource by its ARN, or a cell by account, region and listing.")
     if as_json:
-        print_json(told.facts)
+        print_json(explanation.data)
     else:
-        console().print(rows_table(("", ""), told.lines))
+        console().print(rows_table(("", ""), explanation.lines))
 
 
 def explain_resource(store: "Store", arn: str, *, blocked: bool = False) -> Explanation:
@@ -133,28 +133,30 @@ def explain_resource(store: "Store", arn: str, *, blocked: bool = False) -> Expl
         if not rows:
             raise NothingKnown(f"cmdb.resource has no {arn}. {_where_it_would_be(connection, arn)}")
         item = rows[0]
-        told = Explanation(facts={"resource": item})
+        explanation = Explanation(data={"resource": item})
         named = f" ({item['name']})" if item["name"] else ""
-        told.say("resource", f"{item['resource_type']} {item['resource_id']}{named}")
+        explanation.add("resource", f"{item['resource_type']} {item['resource_id']}{named}")
         account = _rows(
             connection,
             "select account_name from org.account where account_id = $account_id",
             {"account_id": item["account_id"]},
         )
         called = f" ({account[0]['account_name']})" if account else ""
-        told.say("where", f"account {item['account_id']}{called}, {item['region']}")
-        told.say("status", _status(item))
-        told.say(
+        explanation.add("where", f"account {item['account_id']}{called}, {item['region']}")
+        explanation.add("status", _status(item))
+        explanation.add(
             "source",
             f"run {item['run_id']} asked {item['listing']} as {item['role']} on {_at(item['collected_at'])}",
         )
         cells = _cells(connection, item["caller_account_id"], item["cell_region"], item["listing"], item["role"])
-        told.facts["cells"] = [cell.facts for cell in cells]
+        explanation.data["cells"] = [cell.data for cell in cells]
         if item["is_stale"]:
-            told.say("stale", "the newest answer of its cell cannot be trusted, so this is what was true before:")
+            explanation.add(
+                "stale", "the newest answer of its cell cannot be trusted, so this is what was true before:"
+            )
         for cell in cells:
-            told.take(cell)
-    return told
+            explanation.take(cell)
+    return explanation
 
 
 def explain_cell(store: "Store", account: str, region: str, listing: str, *, blocked: bool = False) -> Explanation:
@@ -180,10 +182,10 @@ def explain_cell(store: "Store", account: str, region: str, listing: str, *, blo
                 f"No cell {account} {region} {listing} is known. "
                 + (f"This account has, among others, {known}." if known else "This account was never asked.")
             )
-        told = Explanation(facts={"cells": [cell.facts for cell in cells]})
+        explanation = Explanation(data={"cells": [cell.data for cell in cells]})
         for cell in cells:
-            told.take(cell)
-    return told
+            explanation.take(cell)
+    return explanation
 
 
 # ------------------------------------------------------------------------------------------------ a cell
@@ -215,19 +217,19 @@ def _cells(
 def _cell(row: dict[str, Any]) -> Explanation:
     evidence = json.loads(row["evidence"]) if row["evidence"] else {}
     row = row | {"evidence": evidence}
-    told = Explanation(facts=row)
-    told.say("cell", f"{row['account_id']} {row['region']} {row['listing']}, asked by {row['role']}")
-    told.say("outcome", _outcome(row))
+    explanation = Explanation(data=row)
+    explanation.add("cell", f"{row['account_id']} {row['region']} {row['listing']}, asked by {row['role']}")
+    explanation.add("outcome", _outcome(row))
     entry = listings().get(row["listing"].partition(":")[0])
     if row["outcome"] != "skipped":
         call = entry.call if entry is not None else "a call that the catalogue no longer has"
         throttled = f", {row['throttle_count']} of them throttled" if row["throttle_count"] else ""
-        told.say(
+        explanation.add(
             "request",
             f"{call} on {_at(row['ended_at'])}, run {row['run_id']}: "
             f"{row['request_count'] or 0} request(s){throttled}, {row['page_count'] or 0} page(s)",
         )
-        told.say(
+        explanation.add(
             "identity",
             f"profile {row['profile']} is account {row['caller_account_id'] or 'unknown'}"
             + (f", {row['caller_arn']}" if row["caller_arn"] else ""),
@@ -235,29 +237,33 @@ def _cell(row: dict[str, Any]) -> Explanation:
     trusted = f"yes, as of {_at(row['ended_at'])}" if row["is_trusted"] else "no"
     if not row["is_trusted"]:
         trusted += f"; last trusted {_at(row['last_trusted_at'])}" if row["last_trusted_at"] else "; never was"
-    told.say("trusted", trusted)
+    explanation.add("trusted", trusted)
     if row["accepted_by"]:
-        told.say("accepted", f"by {row['accepted_by']} on {_at(row['accepted_at'])}: {row['accepted_reason']}")
+        explanation.add("accepted", f"by {row['accepted_by']} on {_at(row['accepted_at'])}: {row['accepted_reason']}")
     for topic, found in evidence.items():
-        told.say("evidence", f"{topic.replace('_', ' ')}: {_plain(found)}")
-    told.facts["cure"] = cure = _cure(row)
-    told.say("cure", cure)
-    return told
+        explanation.add("evidence", f"{topic.replace('_', ' ')}: {_plain(found)}")
+    explanation.data["cure"] = hint = _hint(row)
+    explanation.add("cure", hint)
+    return explanation
 
 
 def _outcome(row: Mapping[str, Any]) -> str:
-    said = row["outcome"]
-    if said == "found":
+    outcome_text = row["outcome"]
+    if outcome_text == "found":
         return f"found, {row['record_count']:,} record(s)"
-    if said == "skipped":
+    if outcome_text == "skipped":
         meaning = SKIPPED.get(row["skip_reason"] or "")
-        told = f"skipped ({row['skip_reason']}): {meaning[0]}" if meaning else f"skipped ({row['skip_reason']})"
-        return f"{told}. {row['error_message']}" if row["skip_reason"] in CLOSED and row["error_message"] else told
+        explanation = f"skipped ({row['skip_reason']}): {meaning[0]}" if meaning else f"skipped ({row['skip_reason']})"
+        return (
+            f"{explanation}. {row['error_message']}"
+            if row["skip_reason"] in CLOSED and row["error_message"]
+            else explanation
+        )
     why = row["error_message"] or row["error_code"]
-    return f"{said}: {why}" if why else str(said)
+    return f"{outcome_text}: {why}" if why else str(outcome_text)
 
 
-def _cure(row: Mapping[str, Any]) -> str:
+def _hint(row: Mapping[str, Any]) -> str:
     """The next thing to do about a cell that is not trusted; empty where nothing is to be done."""
     role, account, region, listing = row["role"], row["account_id"], row["region"], row["listing"]
     again = f"`cmdb ask {role} {listing} --account {account} --region {region} --verbose`"
@@ -302,12 +308,12 @@ def _cure(row: Mapping[str, Any]) -> str:
 
 
 def _status(item: Mapping[str, Any]) -> str:
-    said = f"{item['status']}, first seen {_at(item['first_seen_at'])}, last seen {_at(item['last_seen_at'])}"
+    outcome_text = f"{item['status']}, first seen {_at(item['first_seen_at'])}, last seen {_at(item['last_seen_at'])}"
     if item["retired_at"]:
-        return f"{said}, retired {_at(item['retired_at'])} ({item['retired_reason']})"
+        return f"{outcome_text}, retired {_at(item['retired_at'])} ({item['retired_reason']})"
     if item["missing_since"]:
-        return f"{said}, missing since {_at(item['missing_since'])}; a second trusted answer will retire it"
-    return said
+        return f"{outcome_text}, missing since {_at(item['missing_since'])}; a second trusted answer will retire it"
+    return outcome_text
 
 
 def _where_it_would_be(connection: "duckdb.DuckDBPyConnection", arn: str) -> str:
@@ -316,11 +322,11 @@ def _where_it_would_be(connection: "duckdb.DuckDBPyConnection", arn: str) -> str
     if len(parts) < 6 or parts[0] != "arn":
         return "That is no ARN: arn:PARTITION:SERVICE:REGION:ACCOUNT:RESOURCE."
     _, _, service, region, account, _ = parts
-    asked = {entry.name for entry in listings().values() if entry.call.partition(":")[0] == service}
-    if not asked:
+    listed = {entry.name for entry in listings().values() if entry.call.partition(":")[0] == service}
+    if not listed:
         return f"Nothing of {service} is collected."
     if not account:
-        return f"Its account is not in the ARN; {', '.join(sorted(asked))} would hold it."
+        return f"Its account is not in the ARN; {', '.join(sorted(listed))} would hold it."
     rows = _rows(
         connection,
         """
@@ -329,7 +335,7 @@ def _where_it_would_be(connection: "duckdb.DuckDBPyConnection", arn: str) -> str
             and list_contains($asked, split_part(listing, ':', 1))
         order by is_trusted, listing
         """,
-        {"account": account, "region": region, "asked": sorted(asked)},
+        {"account": account, "region": region, "asked": sorted(listed)},
     )
     if not rows:
         return f"Account {account} was never asked about {service} in {region or 'any region'}."

@@ -51,7 +51,7 @@ def ask(role: Role, listing: str, account: str, region: str, parameter: str, ver
 
     Example: cmdb ask workload ec2_instance --account 111122223333 --region ap-southeast-2 --verbose
     """
-    shown, trusted = ask_again(settings_of(), role, listing, account, region, parameter)
+    shown, trusted = fetch_once(settings_of(), role, listing, account, region, parameter)
     if not verbose:
         shown.pop("response", None)
     print_json(shown)
@@ -59,7 +59,7 @@ def ask(role: Role, listing: str, account: str, region: str, parameter: str, ver
         raise click.exceptions.Exit(1)
 
 
-def ask_again(
+def fetch_once(
     settings: "Settings", role: Role, listing_name: str, account: str, region: str, parameter: str
 ) -> tuple[dict[str, Any], bool]:
     """Put one question; returns what to print, and whether the answer holds records.
@@ -81,8 +81,8 @@ def ask_again(
     parameter = parameter or suffix
     listing = known.get(listing_name)
     if listing is None or role not in listing.roles:
-        asked = ", ".join(sorted(name for name, entry in known.items() if role in entry.roles))
-        raise InvalidRequest(f"{role} asks no listing {listing_name!r}. It asks: {asked or 'none'}.")
+        own = ", ".join(sorted(name for name, entry in known.items() if role in entry.roles))
+        raise InvalidRequest(f"{role} asks no listing {listing_name!r}. It asks: {own or 'none'}.")
     if listing.each is not None and not parameter:
         raise InvalidRequest(
             f"{listing_name} is asked once for each {listing.each.parameter}. Name one with --parameter."
@@ -99,7 +99,7 @@ def ask_again(
     if account and account != identity.account_id:
         raise InvalidRequest(f"{role} is account {identity.account_id}, not {account}. Nothing was asked.")
     where = GLOBAL_REGION if listing.scope == "global" else region or settings.home_region
-    answer = resource.reach.ask(
+    response = resource.client.fetch(
         Request(
             profile=identity.profile,
             account_id=identity.account_id,
@@ -116,26 +116,26 @@ def ask_again(
         "request": {
             "call": listing.call,
             "region": where,
-            "parameters": {**listing.parameters, **answer.question.parameters},
+            "parameters": {**listing.parameters, **response.request.parameters},
         },
         "identity": {
             "role": role,
             "profile": identity.profile,
-            "account_id": answer.caller_account_id,
-            "arn": answer.caller_arn,
+            "account_id": response.caller_account_id,
+            "arn": response.caller_arn,
         },
-        "outcome": answer.outcome,
-        "records": answer.record_count,
-        "pages": answer.page_count,
-        "requests": answer.request_count,
-        "throttled": answer.throttle_count,
-        "error_code": answer.error_code,
-        "error_message": answer.error_message,
-        "asked_at": answer.started_at.isoformat(),
-        "response": answer.raw_response,
+        "outcome": response.outcome,
+        "records": response.record_count,
+        "pages": response.page_count,
+        "requests": response.request_count,
+        "throttled": response.throttle_count,
+        "error_code": response.error_code,
+        "error_message": response.error_message,
+        "asked_at": response.started_at.isoformat(),
+        "response": response.raw_response,
     }
     resource.close()
-    return shown, answer.outcome == "found"
+    return shown, response.outcome == "found"
 
 
 def _parameters(listing: Listing, parameter: str) -> dict[str, Any]:
@@ -158,23 +158,27 @@ def _parameters(listing: Listing, parameter: str) -> dict[str, Any]:
     today = datetime.now(UTC).date()
     if listing.name == COST_MONTHLY:
         return cost_slices.parameters(cost_slices.TOTAL, cost_slices.whole_history(today, cost_slices.MAX_MONTHS))
-    months = {month.name: month for month in cost_slices.months_to_ask(today, cost_slices.MAX_MONTHS, ())}
+    months = {month.name: month for month in cost_slices.months_to_fetch(today, cost_slices.MAX_MONTHS, ())}
     newest, *_, oldest = months
-    cuts = {cut.name: cut for cut in cost_slices.slices(tag_keys()) if cut.listing == listing.name}
+    bill_slices = {
+        bill_slice.name: bill_slice
+        for bill_slice in cost_slices.slices(tag_keys())
+        if bill_slice.listing == listing.name
+    }
     # The key of a tag may hold colons.
-    slice_name, _, month_name = parameter.rpartition(":") if parameter not in cuts else (parameter, "", "")
+    slice_name, _, month_name = parameter.rpartition(":") if parameter not in bill_slices else (parameter, "", "")
     month = months.get(month_name or newest)
-    cut = cuts.get(slice_name or next(iter(cuts)))
-    if month is None or cut is None:
+    bill_slice = bill_slices.get(slice_name or next(iter(bill_slices)))
+    if month is None or bill_slice is None:
         raise InvalidRequest(
-            f"The bill has no {parameter!r}. Write {listing.name}:SLICE:MONTH with a slice of {', '.join(cuts)} and a "
-            f"month from {oldest} to {newest}. Nothing was asked."
+            f"The bill has no {parameter!r}. Write {listing.name}:SLICE:MONTH with a slice of {', '.join(bill_slices)} "
+            f"and a month from {oldest} to {newest}. Nothing was asked."
         )
-    return cost_slices.parameters(cut, month)
+    return cost_slices.parameters(bill_slice, month)
 
 
 def _workload_identity(resource: "Workload", account: str) -> Identity:
-    found = [answer for answer in resource.reached().values() if isinstance(answer, Identity)]
+    found = [response for response in resource.reached().values() if isinstance(response, Identity)]
     for identity in found:
         if identity.account_id == account:
             return identity

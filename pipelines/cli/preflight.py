@@ -20,21 +20,21 @@ def preflight(as_json: bool) -> None:
 
     Example: cmdb preflight
     """
-    from pipelines.cli.terminal import console, facts_table
+    from pipelines.cli.terminal import check_table, console
 
-    facts, recorded = judge_identities(settings_of())
+    check_results, recorded = judge_identities(settings_of())
     if as_json:
         print_json(
             [
                 {"fact": f.name, "passed": f.passed, "severity": f.severity, "said": f.sentence, "cure": f.hint}
-                for f in facts
+                for f in check_results
             ]
         )
     else:
         screen = console()
-        screen.print(facts_table(facts))
+        screen.print(check_table(check_results))
         screen.print(recorded, markup=False)
-    if any(fact.blocks for fact in facts):
+    if any(result.blocks for result in check_results):
         raise click.exceptions.Exit(1)
 
 
@@ -50,7 +50,7 @@ def judge_identities(settings: "Settings") -> tuple[tuple[CheckResult, ...], str
 
     management = aws_roles(settings)["management"]
     assert isinstance(management, Management), "the resource of the role management"
-    callers, organization, facts = management.preflight()
+    callers, organization, check_results = management.preflight()
     store = Store(settings.database)
     run_id = f"preflight-{uuid.uuid4()}"
     try:
@@ -58,12 +58,12 @@ def judge_identities(settings: "Settings") -> tuple[tuple[CheckResult, ...], str
             published = [version.run_id for version in store.versions()]
             with store.transaction() as connection:
                 begin_run(connection, run_id, code_version(), published)
-            record(store, run_id, management, settings, callers, organization, facts)
+            record(store, run_id, management, settings, callers, organization, check_results)
             with store.transaction() as connection:
-                outcome = "refused" if any(fact.blocks for fact in facts) else "preflight"
+                outcome = "refused" if any(result.blocks for result in check_results) else "preflight"
                 finish_run(connection, run_id, outcome)
     except WarehouseError as error:
         if error.exit_code == 2:
             raise
-        return facts, f"Not recorded: {error}"
-    return facts, f"Recorded in {store.working} as run {run_id}."
+        return check_results, f"Not recorded: {error}"
+    return check_results, f"Recorded in {store.working} as run {run_id}."

@@ -23,7 +23,7 @@ def rollback(version: str | None, listing: bool, demo: bool, as_json: bool) -> N
     """
     store = store_of(demo=demo)
     if listing and as_json:
-        print_json([_version_facts(kept) for kept in store.versions()])
+        print_json([_version_data(kept) for kept in store.versions()])
         return
     if listing:
         for kept in store.versions():
@@ -34,7 +34,7 @@ def rollback(version: str | None, listing: bool, demo: bool, as_json: bool) -> N
     now = store.rollback(version)
     was = next((kept.name for kept in before if kept.is_current), "nothing")
     if as_json:
-        print_json(_version_facts(now) | {"was": was})
+        print_json(_version_data(now) | {"was": was})
         return
     say(
         f"{store.database} is {now.name} again; it was {was}. The next night publishes as always; "
@@ -42,7 +42,7 @@ def rollback(version: str | None, listing: bool, demo: bool, as_json: bool) -> N
     )
 
 
-def _version_facts(kept: "Version") -> dict[str, Any]:
+def _version_data(kept: "Version") -> dict[str, Any]:
     return {
         "version": kept.name,
         "run_id": kept.run_id,

@@ -11,7 +11,7 @@ import click
 
 from pipelines.cli.command import Command, demo_option, json_option, plainly, print_json, settings_of
 from pipelines.cli.dagster_home import closed_to_others, keeping_records, prepare_dagster_home
-from pipelines.cli.summary import Night, as_facts, summarise
+from pipelines.cli.summary import RunSummary, run_as_json, summarise
 
 if TYPE_CHECKING:
     import duckdb
@@ -38,7 +38,7 @@ def nightly(demo: bool, only_untrusted: bool, as_json: bool) -> None:
 
     Example: cmdb nightly --only-untrusted
     """
-    from pipelines.cli.terminal import console, marked, night_lines
+    from pipelines.cli.terminal import console, marked, summary_lines
     from pipelines.definitions import NIGHTLY
     from pipelines.report.writing import report_path
     from resources.store.store import Store
@@ -46,27 +46,27 @@ def nightly(demo: bool, only_untrusted: bool, as_json: bool) -> None:
     settings = settings_of(demo=demo)
     prepare_dagster_home(os.environ)
     store = Store(settings.database)
-    night = run_with_progress(store, NIGHTLY, only_untrusted=only_untrusted, on_stderr=as_json)
-    summary = summarise(store) if night.published else None
+    ended = run_with_progress(store, NIGHTLY, only_untrusted=only_untrusted, on_stderr=as_json)
+    summary = summarise(store) if ended.published else None
     where = " --demo" if demo else ""
     mends = {1: f"coverage --blocked{where}", 2: "preflight"}
     next_step = (
         f'sql{where} "select account_id, account_name, ou_path from org.account"'
-        if night.published
-        else mends.get(night.exit_code, f"nightly{where}")
+        if ended.published
+        else mends.get(ended.exit_code, f"nightly{where}")
     )
     next_command = f".venv/bin/cmdb {next_step}"
-    report = "" if night.exit_code else str(report_path(settings.database))
+    report = "" if ended.exit_code else str(report_path(settings.database))
     if as_json:
-        print_json(as_facts(night, summary, str(settings.database), next_command) | {"report": report or None})
+        print_json(run_as_json(ended, summary, str(settings.database), next_command) | {"report": report or None})
     screen = console(on_stderr=as_json)
     if not as_json:
-        for line in night_lines(night, summary, str(settings.database), next_command, screen.width, report):
+        for line in summary_lines(ended, summary, str(settings.database), next_command, screen.width, report):
             screen.print(marked(line))
-    end(night, NIGHTLY, settings, screen)
+    end(ended, NIGHTLY, settings, screen)
 
 
-def run_with_progress(store: "Store", job_name: str, *, only_untrusted: bool = False, on_stderr: bool) -> Night:
+def run_with_progress(store: "Store", job_name: str, *, only_untrusted: bool = False, on_stderr: bool) -> RunSummary:
     """Run a job on a warehouse, and show what it collects and loads.
 
     Raises:
@@ -81,24 +81,24 @@ def run_with_progress(store: "Store", job_name: str, *, only_untrusted: bool = F
         return run_nightly(environment, store, only_untrusted=only_untrusted, job_name=job_name)
 
 
-def end(night: Night, job_name: str, settings: "Settings", screen: "Console") -> None:
+def end(ended: RunSummary, job_name: str, settings: "Settings", screen: "Console") -> None:
     """Hand the verdict of a run that failed to the alert command, and end with its exit code.
 
     Args:
         screen: where is said what became of the alert.
     """
-    from pipelines.alerts import send, verdict_of
+    from pipelines.alerts import result_of, send
 
-    if night.exit_code and settings.alert_command:
-        sent = send(settings.alert_command, verdict_of(night.run_id, job_name, night.sentences))
+    if ended.exit_code and settings.alert_command:
+        sent = send(settings.alert_command, result_of(ended.run_id, job_name, ended.sentences))
         screen.print(sent, markup=False)
-    if night.exit_code:
-        raise click.exceptions.Exit(night.exit_code)
+    if ended.exit_code:
+        raise click.exceptions.Exit(ended.exit_code)
 
 
 def run_nightly(
     environment: Mapping[str, str], store: "Store", *, only_untrusted: bool = False, job_name: str = "nightly"
-) -> Night:
+) -> RunSummary:
     """Run a job against `DAGSTER_HOME`'s instance, where the UI shows it.
 
     Args:
@@ -125,13 +125,13 @@ def run_nightly(
     if warning := name_warning(store.database):
         warnings.append(warning)
     if result.success:
-        return Night(result.run_id, is_published, 0, warnings=failed + warnings)
+        return RunSummary(result.run_id, is_published, 0, warnings=failed + warnings)
     failure = failure_of(result.all_events)
     if is_published:
-        return Night(result.run_id, True, failure.exit_code, failure.sentences, failed + warnings)
+        return RunSummary(result.run_id, True, failure.exit_code, failure.sentences, failed + warnings)
     # A step that its own rule ended repeats the rule; what else ended a step must not be left out.
-    said = failed + [sentence for sentence in failure.sentences if not any(rule in sentence for rule in failed)]
-    return Night(result.run_id, False, failure.exit_code, said, warnings)
+    output = failed + [sentence for sentence in failure.sentences if not any(rule in sentence for rule in failed)]
+    return RunSummary(result.run_id, False, failure.exit_code, output, warnings)
 
 
 def _failed_rules(store: "Store", run_id: str, severity: str) -> list[str]:

@@ -45,12 +45,12 @@ def sql(query: str, output: str, as_json: bool, raw: bool, demo: bool) -> None:
         raise Misused(
             "--raw is for --format csv: nothing else changes a value that a program reads. Nothing was asked."
         )
-    answer = answer_sql(store_of(demo=demo), query, "json" if as_json else output, raw=raw)
+    output_text = run_query(store_of(demo=demo), query, "json" if as_json else output, raw=raw)
     # Without colour click would drop escape sequences from a pipe, which are then part of a value.
-    click.echo(answer, color=True if raw else None)
+    click.echo(output_text, color=True if raw else None)
 
 
-def answer_sql(store: "Store", query: str, output: str, *, raw: bool = False) -> str:
+def run_query(store: "Store", query: str, output: str, *, raw: bool = False) -> str:
     """The answer of the published file, as text.
 
     Money stays decimal: the frame holds Python objects, not pandas' floats.

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Night:
+class RunSummary:
     """How a night ended.
 
     Attributes:
@@ -92,15 +92,15 @@ def summarise(store: "Store") -> Summary:
     )
 
 
-def as_facts(night: Night, summary: Summary | None, database: str, next_command: str) -> dict[str, Any]:
+def run_as_json(ended: RunSummary, summary: Summary | None, database: str, next_command: str) -> dict[str, Any]:
     """What the last screen says, for programs; money stays text, so that no digit is lost."""
     facts: dict[str, Any] = {
-        "run_id": night.run_id,
-        "published": night.published,
-        "exit_code": night.exit_code,
+        "run_id": ended.run_id,
+        "published": ended.published,
+        "exit_code": ended.exit_code,
         "database": database,
-        "sentences": night.sentences,
-        "warnings": night.warnings,
+        "sentences": ended.sentences,
+        "warnings": ended.warnings,
         "next": next_command,
     }
     return facts if summary is None else facts | {"summary": asdict(summary)}

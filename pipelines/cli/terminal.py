@@ -11,7 +11,7 @@ from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
-from pipelines.cli.summary import Night, Summary
+from pipelines.cli.summary import RunSummary, Summary
 from pipelines.collection.progress import Report, watching
 from pipelines.plain_text import plain
 from resources.check_result import CheckResult
@@ -35,15 +35,15 @@ def console(*, on_stderr: bool = False) -> Console:
     return screen
 
 
-def facts_table(facts: Sequence[CheckResult]) -> Table:
+def check_table(check_results: Sequence[CheckResult]) -> Table:
     """The pre-flight's facts with ✓ or ✗ and the cure of each ✗; ! where a failure is declared."""
     table = Table(show_header=False, box=None, padding=(0, 1))
-    for fact in facts:
-        mark = "✓" if fact.passed else "!" if fact.severity == "WARN" else "✗"
-        style = "green" if fact.passed else "yellow" if mark == "!" else "red"
-        table.add_row(Text(mark, style=style), Text(fact.name), Text(plain(fact.sentence)))
-        if not fact.passed and fact.hint:
-            table.add_row("", "", Text(plain(f"→ {fact.hint}")))
+    for result in check_results:
+        mark = "✓" if result.passed else "!" if result.severity == "WARN" else "✗"
+        style = "green" if result.passed else "yellow" if mark == "!" else "red"
+        table.add_row(Text(mark, style=style), Text(result.name), Text(plain(result.sentence)))
+        if not result.passed and result.hint:
+            table.add_row("", "", Text(plain(f"→ {result.hint}")))
     return table
 
 
@@ -66,11 +66,11 @@ def progress_bars(*, on_stderr: bool = False) -> Iterator[None]:
     screen = console(on_stderr=on_stderr)
     if not screen.is_terminal:
 
-        def tell(report: Report) -> None:
+        def print_report(report: Report) -> None:
             if report.is_done:
                 screen.print(report.sentence(), markup=False)
 
-        with watching(tell):
+        with watching(print_report):
             yield
         return
     columns = (
@@ -105,8 +105,8 @@ SENTENCE_ROWS = 4
 """What one sentence of it may take; the whole of it stands in audit.check_result."""
 
 
-def night_lines(
-    night: Night,
+def summary_lines(
+    ended: RunSummary,
     summary: Summary | None,
     database: str,
     next_command: str,
@@ -118,7 +118,7 @@ def night_lines(
     Args:
         report: where the night's report lies; empty where none was made.
     """
-    if night.published and summary is not None:
+    if ended.published and summary is not None:
         head = [
             f"Published {database}",
             f"  accounts       {summary.accounts:,} ({summary.active_accounts:,} active)",
@@ -130,19 +130,22 @@ def night_lines(
         ]
         head += [f"  report         {report}"] if report else []
     else:
-        head = [f"Refused: run {night.run_id} did not publish. {database} is as it was."]
+        head = [f"Refused: run {ended.run_id} did not publish. {database} is as it was."]
     last = f"Next: {next_command}"
     more = "  and {} more, in audit.check_result"
-    room = SCREEN_ROWS - sum(_rows(line, width) for line in (*head, last, more))
-    said = [*(f"✗ {sentence}" for sentence in night.sentences), *(f"! {sentence}" for sentence in night.warnings)]
+    rows_left = SCREEN_ROWS - sum(_rows(line, width) for line in (*head, last, more))
+    sentences = [
+        *(f"✗ {sentence}" for sentence in ended.sentences),
+        *(f"! {sentence}" for sentence in ended.warnings),
+    ]
     shown: list[str] = []
-    for sentence in said:
-        line = _cut(plain(" ".join(sentence.split())), SENTENCE_ROWS * width)
-        room -= _rows(line, width)
-        if room < 0:
+    for sentence in sentences:
+        line = _truncate(plain(" ".join(sentence.split())), SENTENCE_ROWS * width)
+        rows_left -= _rows(line, width)
+        if rows_left < 0:
             break
         shown.append(line)
-    left = len(said) - len(shown)
+    left = len(sentences) - len(shown)
     return [*head, *shown, *([more.format(left)] if left else []), last]
 
 
@@ -159,7 +162,7 @@ def _rows(line: str, width: int) -> int:
     return max(1, -(-cell_len(line) // width))
 
 
-def _cut(line: str, cells: int) -> str:
+def _truncate(line: str, cells: int) -> str:
     return line if cell_len(line) <= cells else f"{set_cell_size(line, cells - 1).rstrip()}…"
 
 

@@ -52,7 +52,7 @@ ASKABLE = frozenset({"ACTIVE"})
 
 
 def match(
-    answers: Mapping[str, Identity | ProfileError],
+    responses: Mapping[str, Identity | ProfileError],
     members: Sequence[Member],
     central: Mapping[str, str],
     earlier: Mapping[str, str],
@@ -68,16 +68,16 @@ def match(
     """
     reached = Reached(central=frozenset(central))
     known = {member.account_id: member for member in members}
-    for profile, answer in answers.items():
-        if isinstance(answer, ProfileError):
-            reached.findings.append(f"Profile {profile} does not answer: {answer} {answer.cure}".rstrip())
+    for profile, response in responses.items():
+        if isinstance(response, ProfileError):
+            reached.findings.append(f"Profile {profile} does not answer: {response} {response.hint}".rstrip())
             account = earlier.get(profile)
             if account in known and account is not None:
-                reached.broken.setdefault(account, Broken(profile, answer))
+                reached.broken.setdefault(account, Broken(profile, response))
             elif account is None:
                 reached.unplaced.append(profile)
             continue
-        account = answer.account_id
+        account = response.account_id
         if account not in known:
             reached.findings.append(
                 f"Profile {profile} reaches account {account}, which is not of the organisation; it is not asked."
@@ -115,24 +115,24 @@ def match(
     return reached
 
 
-def too_many_unplaced(reached: Reached, asked: int, tolerance: Decimal) -> str | None:
+def too_many_unplaced(reached: Reached, profile_count: int, tolerance: Decimal) -> str | None:
     """Why the collection must not begin, where more profiles than the tolerance fail and no account can be told.
 
     Their accounts would pass for accounts without a profile, which are skipped and count as no failure. As many as
     there are suspended accounts may belong to those.
     """
     suspended = sum(reason == "account_suspended" for reason in reached.skipped.values())
-    if len(reached.unplaced) - suspended <= tolerance * asked:
+    if len(reached.unplaced) - suspended <= tolerance * profile_count:
         return None
     return (
-        f"{len(reached.unplaced)} of {asked} workload profiles do not answer, and which accounts they reach is not "
-        f"known: {', '.join(reached.unplaced[:5])}. That is more than CMDB_UNTRUSTED_TOLERANCE={tolerance} allows. "
+        f"{len(reached.unplaced)} of {profile_count} workload profiles do not answer, and which accounts they reach is "
+        f"not known: {', '.join(reached.unplaced[:5])}. That is more than CMDB_UNTRUSTED_TOLERANCE={tolerance} allows. "
         f"{reached.findings[0]}"
     )
 
 
 def account_coverage(
-    reached: Reached, asked_before: Mapping[str, bool], spend_of: Callable[[Sequence[str]], float | None]
+    reached: Reached, requested_before: Mapping[str, bool], spend_of: Callable[[Sequence[str]], float | None]
 ) -> CheckResult:
     """Accounts and spend that no profile reaches: warns; fails when an account is lost from one night to the next.
 
@@ -146,7 +146,7 @@ def account_coverage(
         # The central accounts take part only where a workload profile is configured for them.
         if reason == "no_profile" and account not in reached.central
     )
-    lost = [account for account in missing if asked_before.get(account, False)]
+    lost = [account for account in missing if requested_before.get(account, False)]
     if not missing:
         return CheckResult(True, f"A profile reaches each of the {len(reached.profile_of)} active accounts.")
     share = spend_of(missing)

@@ -16,7 +16,7 @@ from pipelines.collection.collector import Collector
 from pipelines.collection.confirmation_assets import CONFIRMATION_KEY
 from pipelines.collection.listing_metadata import listing_metadata
 from pipelines.collection.state import StepState
-from pipelines.collection.step import ask
+from pipelines.collection.step import collect
 from pipelines.collection.storing import NO_SILENT_ZERO
 from pipelines.dagster_metadata import cells_table
 from pipelines.plain_text import as_markdown, plain
@@ -63,7 +63,7 @@ def family_asset(family: Family) -> dg.AssetsDefinition:
             kinds={"aws", "json"},
             tags=GATE_TAG | {"aws/role": "_".join(listing.roles)},
             metadata={"call": listing.call, "zero_sense": listing.zero}
-            | {f"zero_sense:{name}": sense for name, sense in listing.zero_of.items()},
+            | {f"zero_sense:{name}": empty_policy for name, empty_policy in listing.zero_of.items()},
         )
         for listing in family.listings
     ]
@@ -131,15 +131,15 @@ def _collect(
     collector = Collector(state)
     try:
         with refusing():
-            coverage = ask(collector, what, _forget)
-            verdicts = collector.commit({} if coverage is None else {ACCOUNT_COVERAGE: coverage})
+            coverage = collect(collector, what, _forget)
+            results = collector.commit({} if coverage is None else {ACCOUNT_COVERAGE: coverage})
     finally:
         collector.close()
     if coverage is not None:
         for finding in state.findings:
             context.log.warning(plain(finding))
-    yield from _results(context, state, verdicts, coverage)
-    stop_where_blocked(what, [verdict.sentence for verdict in verdicts.values() if verdict.blocks])
+    yield from _results(context, state, results, coverage)
+    stop_where_blocked(what, [result.sentence for result in results.values() if result.blocks])
 
 
 def _forget(cells: Sequence[Cell]) -> None:
@@ -151,28 +151,28 @@ def _forget(cells: Sequence[Cell]) -> None:
 def _results(
     context: dg.AssetExecutionContext,
     state: StepState,
-    verdicts: Mapping[str, CheckResult],
+    results: Mapping[str, CheckResult],
     coverage: CheckResult | None,
 ) -> Iterator[dg.MaterializeResult[Any]]:
     selected = context.selected_asset_check_keys
     for listing in state.listings:
-        shown = {NO_SILENT_ZERO: verdicts[listing.name]}
+        shown = {NO_SILENT_ZERO: results[listing.name]}
         if coverage is not None and listing.name == REGION:
             shown[ACCOUNT_COVERAGE] = coverage
         key = landing_key(listing.name)
         yield dg.MaterializeResult(
             asset_key=key,
-            metadata=listing_metadata(state.tallies[listing.name], state.findings),
+            metadata=listing_metadata(state.stats[listing.name], state.findings),
             check_results=[
                 dg.AssetCheckResult(
                     check_name=name,
                     asset_key=key,
-                    passed=verdict.passed,
-                    severity=dg.AssetCheckSeverity(verdict.severity),
-                    description=as_markdown(verdict.sentence),
-                    metadata=cells_table(verdict.at_fault),
+                    passed=result.passed,
+                    severity=dg.AssetCheckSeverity(result.severity),
+                    description=as_markdown(result.sentence),
+                    metadata=cells_table(result.at_fault),
                 )
-                for name, verdict in shown.items()
+                for name, result in shown.items()
                 if dg.AssetCheckKey(key, name) in selected
             ],
         )

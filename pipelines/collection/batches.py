@@ -18,7 +18,7 @@ PART_CELLS = 15_000
 
 
 @dataclass(frozen=True)
-class Share:
+class AccountBatch:
     """Some of a step's accounts, asked together.
 
     Attributes:
@@ -32,14 +32,14 @@ class Share:
     part: Part | None = None
 
 
-def shares(state: StepState, reached: Reached | None) -> list[Share]:
+def account_batches(state: StepState, reached: Reached | None) -> list[AccountBatch]:
     """A step's accounts, so many at a time that what is held of them does not grow with the organisation.
 
     What central roles are asked is in the part of their account, and that part comes first: whoever answered for
     an account last night may be another one tonight.
     """
     if reached is None:
-        return [Share(EVERY_ACCOUNT, None)]
+        return [AccountBatch(EVERY_ACCOUNT, None)]
     listings = [listing for listing in state.listings if "workload" in listing.roles]
     widest = 1
     if any(listing.scope == "regional" for listing in listings):
@@ -50,23 +50,23 @@ def shares(state: StepState, reached: Reached | None) -> list[Share]:
     # Evenly, so that the last part keeps all threads at work too.
     size = max(1, -(-len(named) // count))
     bounds = [EVERY_ACCOUNT.since, *named[size::size], EVERY_ACCOUNT.before]
-    pieces = sorted(
+    intervals = sorted(
         (Accounts(since, before) for since, before in pairwise(bounds)),
-        key=lambda piece: not any(account in piece for account in reached.central),
+        key=lambda interval: not any(account in interval for account in reached.central),
     )
     began = time.monotonic()
     return [
-        Share(
-            piece,
+        AccountBatch(
+            interval,
             replace(
                 reached,
-                profile_of={account: name for account, name in reached.profile_of.items() if account in piece},
-                broken={account: why for account, why in reached.broken.items() if account in piece},
-                skipped={account: why for account, why in reached.skipped.items() if account in piece},
+                profile_of={account: name for account, name in reached.profile_of.items() if account in interval},
+                broken={account: why for account, why in reached.broken.items() if account in interval},
+                skipped={account: why for account, why in reached.skipped.items() if account in interval},
             ),
-            Part(number, len(pieces), began) if len(pieces) > 1 else None,
+            Part(number, len(intervals), began) if len(intervals) > 1 else None,
         )
-        for number, piece in enumerate(pieces, 1)
+        for number, interval in enumerate(intervals, 1)
     ]
 
 
@@ -74,17 +74,17 @@ def match_accounts(state: StepState, resource: Workload) -> Reached:
     """Ask STS who every workload profile is and match the answers with the organisation's accounts."""
     members = [
         Member(
-            str(capture.fields["Id"]),
-            str(capture.fields["Name"]),
-            str(capture.fields["State"] or capture.fields["Status"]),
+            str(record.fields["Id"]),
+            str(record.fields["Name"]),
+            str(record.fields["State"] or record.fields["Status"]),
         )
-        for capture in previous.captures(state.store, ACCOUNT, ("Id", "Name", "State", "Status"))
+        for record in previous.records(state.store, ACCOUNT, ("Id", "Name", "State", "Status"))
     ]
     central = {caller.account_id: role for role, caller in resource.callers().items() if caller.account_id is not None}
     earlier = previous.earlier_accounts(state.store)
     reached = match(resource.reached(), members, central, earlier)
     in_organisation = {member.account_id for member in members if member.state != "CLOSED"}
-    state.asked_before = previous.asked_accounts(state.store, state.listings)
-    state.left = frozenset(state.asked_before.keys() - in_organisation)
+    state.requested_before = previous.requested_accounts(state.store, state.listings)
+    state.left = frozenset(state.requested_before.keys() - in_organisation)
     state.findings = reached.findings
     return reached

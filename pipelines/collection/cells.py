@@ -19,7 +19,7 @@ class Attempt:
         refusal: AWS's answer before it was skipped for a policy.
     """
 
-    answer: Response
+    response: Response
     attempts: int = 1
     zeros: int = 0
     raw: str | None = None
@@ -31,28 +31,30 @@ class Attempt:
     denial: PolicyDenial | None = None
     refusal: Response | None = None
 
-    def take(self, answer: Response, raw: str | None) -> None:
+    def take(self, response: Response, raw: str | None) -> None:
         """Let an answer take the place of the one before, and count what it took. Its records are not kept.
 
         Args:
             raw: its verbatim response as text.
         """
-        self.answer = replace(answer, records=[], raw_response=None, error_message=_writable(answer.error_message))
-        self.raw, self.request_ids = _writable(raw), answer.request_ids
+        self.response = replace(
+            response, records=[], raw_response=None, error_message=_writable(response.error_message)
+        )
+        self.raw, self.request_ids = _writable(raw), response.request_ids
         self.forget_denial()
         self.attempts += 1
-        self.zeros += answer.outcome == "empty_unconfirmed"
-        self.requests += answer.request_count
-        self.throttles += answer.throttle_count
+        self.zeros += response.outcome == "empty_unconfirmed"
+        self.requests += response.request_count
+        self.throttles += response.throttle_count
 
     def skip(self, reason: str, message: str | None) -> None:
         """Take a refusal for what it says: that there is nothing to ask there, or that it may not be asked."""
-        self.answer = replace(self.answer, outcome="skipped", skip_reason=reason, error_message=message)
+        self.response = replace(self.response, outcome="skipped", skip_reason=reason, error_message=message)
 
     def deny(self, denial: PolicyDenial) -> None:
         """Skip it for a policy of the organisation."""
-        self.refusal, self.denial = self.answer, denial
-        self.skip(DENIED_BY_POLICY, self.answer.error_message)
+        self.refusal, self.denial = self.response, denial
+        self.skip(DENIED_BY_POLICY, self.response.error_message)
         self.notes |= denial.as_evidence()
 
     def forget_denial(self) -> None:

@@ -22,7 +22,7 @@ from pipelines.collection.retiring import retired
 from pipelines.collection.state import StepState
 from resources.audit.cells import Cell
 from resources.audit.coverage import NO_ACCOUNT
-from resources.aws.dispatch import ask_all
+from resources.aws.dispatch import fetch_all
 from resources.aws.errors import Failed
 from resources.aws.listing import Listing
 from resources.aws.messages import Progress, Request, Response
@@ -35,19 +35,19 @@ class Collector:
     def __init__(self, state: StepState) -> None:
         self.state = state
 
-    def ask(self, questions: Sequence[Request]) -> None:
+    def fetch(self, requests: Sequence[Request]) -> None:
         """Put questions, land what they find; what failed is asked once more at the end."""
         state = self.state
-        questions = [question for question in questions if not state.keep(question)]
-        self._ask_once(questions)
-        failed = [question for question in questions if state.asked[question.key].answer.outcome == "failed"]
+        requests = [request for request in requests if not state.keep(request)]
+        self._fetch_once(requests)
+        failed = [request for request in requests if state.attempts[request.key].response.outcome == "failed"]
         if failed:
-            for name, count in Counter(question.listing.name for question in failed).items():
+            for name, count in Counter(request.listing.name for request in failed).items():
                 state.log(f"{name}: asking {count} failed cell(s) a second time.")
-            self._ask_once(failed)
-        skip_denied(state, (question.key for question in questions))
+            self._fetch_once(failed)
+        skip_denied(state, (request.key for request in requests))
 
-    def ask_plans(self, plans: Sequence[tuple[Listing, Plan]]) -> None:
+    def fetch_plans(self, plans: Sequence[tuple[Listing, Plan]]) -> None:
         """Put the questions of several listings, together where none of them needs what another one finds."""
         waiting = list(plans)
         while waiting:
@@ -58,10 +58,10 @@ class Collector:
             waiting = later
             while going:
                 rounds = [(plan, next(plan, None)) for plan in going]
-                going = [plan for plan, questions in rounds if questions is not None]
-                self.ask([question for _, questions in rounds for question in questions or ()])
+                going = [plan for plan, requests in rounds if requests is not None]
+                self.fetch([request for _, requests in rounds for request in requests or ()])
 
-    def ask_in_turn(self, plan: Iterable[Request], totals: Mapping[str, int]) -> None:
+    def fetch_in_turn(self, plan: Iterable[Request], totals: Mapping[str, int]) -> None:
         """Put questions one after the other, as long as `plan` gives any; it sees what came of those before.
 
         Args:
@@ -71,25 +71,25 @@ class Collector:
         reports = {name: Reporter(name, state.log) for name in totals}
         done: Counter[str] = Counter()
         began = time.monotonic()
-        for question in plan:
-            listing, key = question.listing, question.key
+        for request in plan:
+            listing, key = request.listing, request.key
             # A month of a large organisation's bill does not fit into memory, nor does all that Config knows.
             with state.writer(listing).spool(key, listing) as spool:
-                answer = state.reach(question.listing_role).ask(question, keep=spool.keep, meter=state.paid_requests)
-                if answer.outcome == "found":
+                response = state.client(request.listing_role).fetch(request, keep=spool.keep, meter=state.paid_requests)
+                if response.outcome == "found":
                     try:
-                        answer = replace(answer, record_count=spool.land())
+                        response = replace(response, record_count=spool.land())
                     except Failed as failure:
-                        answer = _unusable(answer, failure)
-            self._take(answer)
+                        response = _unusable(response, failure)
+            self._take(response)
             skip_denied(state, [key])
             done[listing.name] += 1
-            entries = [e for k, e in state.asked.items() if k.name == listing.name]
+            entries = [e for k, e in state.attempts.items() if k.name == listing.name]
             reports[listing.name](
                 Progress(
                     done=min(done[listing.name], totals[listing.name]),
                     total=totals[listing.name],
-                    records=sum(entry.answer.record_count for entry in entries),
+                    records=sum(entry.response.record_count for entry in entries),
                     requests=sum(entry.requests for entry in entries),
                     throttles=sum(entry.throttles for entry in entries),
                     elapsed=time.monotonic() - began,
@@ -99,10 +99,10 @@ class Collector:
     def settle(self) -> None:
         """Ask once more the zeros that something speaks against."""
         again = judging.doubtful(self.state)
-        for name, count in Counter(question.listing.name for question in again).items():
+        for name, count in Counter(request.listing.name for request in again).items():
             self.state.log(f"{name}: asking {count} unlikely zero(s) a second time.")
-        self._ask_once(again)
-        skip_denied(self.state, (question.key for question in again))
+        self._fetch_once(again)
+        skip_denied(self.state, (request.key for request in again))
 
     def judge(self) -> list[Cell]:
         """End a batch: its cells, judged and landed. Nothing more of it is held."""
@@ -114,7 +114,7 @@ class Collector:
         for listing in state.listings:
             state.writer(listing).keep(by_listing[listing.name])
         for cell in cells:
-            state.tallies[cell.name].take(cell)
+            state.stats[cell.name].take(cell)
         state.begin(NO_ACCOUNT)
         return cells
 
@@ -130,58 +130,62 @@ class Collector:
         """Close the landing files; those of an interrupted step keep their temporary names."""
         self.state.close()
 
-    def _ask_once(self, questions: Sequence[Request]) -> None:
+    def _fetch_once(self, requests: Sequence[Request]) -> None:
         """Put questions of any listings together; what does not fit into memory one after the other."""
         state = self.state
         large: dict[str, list[Request]] = defaultdict(list)
-        for question in questions:
+        for request in requests:
             # Before threads want it.
-            state.writer(question.listing)
-            if question.listing.is_large:
-                large[question.listing.name].append(question)
+            state.writer(request.listing)
+            if request.listing.is_large:
+                large[request.listing.name].append(request)
         for name, own in large.items():
-            self.ask_in_turn(own, {name: len(own)})
-        together = [question for question in questions if not question.listing.is_large]
+            self.fetch_in_turn(own, {name: len(own)})
+        together = [request for request in requests if not request.listing.is_large]
         if not together:
             return
-        reports = Reports(Counter(question.listing.name for question in together), state.log, state.batch.part)
+        reports = Reports(Counter(request.listing.name for request in together), state.log, state.batch.part)
 
-        def take(answer: Response) -> None:
-            self._take(answer)
-            reports.count(answer.question.listing.name, answer)
+        def take(response: Response) -> None:
+            self._take(response)
+            reports.count(response.request.listing.name, response)
 
-        reaches = {role: state.reach(role) for role in {question.listing_role for question in together}}
-        ask_all(reaches, together, take, progress=reports, processes=state.processes)
+        clients = {role: state.client(role) for role in {request.listing_role for request in together}}
+        fetch_all(clients, together, take, progress=reports, processes=state.processes)
 
-    def _take(self, answer: Response) -> None:
+    def _take(self, response: Response) -> None:
         """Land an answer and keep what will be judged; called from any thread."""
         state = self.state
-        listing = answer.question.listing
+        listing = response.request.listing
         fields = state.wanted_fields.get(listing.name, ())
-        key = answer.question.key
+        key = response.request.key
         try:
-            if answer.outcome == "found":
-                state.writer(listing).append(key, answer.records)
+            if response.outcome == "found":
+                state.writer(listing).append(key, response.records)
         except Failed as failure:
-            answer = _unusable(answer, failure)
-        captures = [
+            response = _unusable(response, failure)
+        records = [
             ParentRecord(key, {name: record.get(name) for name in fields})
-            for record in (answer.records if fields else ())
+            for record in (response.records if fields else ())
         ]
         # As text: tens of thousands of parsed answers would take a hundred megabytes.
-        raw = None if answer.raw_response is None else json.dumps(answer.raw_response, default=str, ensure_ascii=False)
+        raw = (
+            None
+            if response.raw_response is None
+            else json.dumps(response.raw_response, default=str, ensure_ascii=False)
+        )
         with state.lock:
-            state.batch.captured[listing.name] += captures
-            entry = state.asked.get(key)
+            state.batch.parent_records[listing.name] += records
+            entry = state.attempts.get(key)
             if entry is None:
-                entry = state.asked[key] = Attempt(answer, attempts=0, first_at=answer.started_at)
-            entry.take(answer, raw)
+                entry = state.attempts[key] = Attempt(response, attempts=0, first_at=response.started_at)
+            entry.take(response, raw)
 
 
-def _unusable(answer: Response, failure: Failed) -> Response:
+def _unusable(response: Response, failure: Failed) -> Response:
     """An answer that was whole, and cannot be landed."""
     return replace(
-        answer,
+        response,
         outcome=failure.outcome,
         records=[],
         record_count=0,

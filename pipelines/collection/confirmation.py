@@ -182,8 +182,8 @@ class Confirmer:
     def _judged(self, entry: _Found, trail: TrailEvents, now: datetime) -> dict[str, Any] | None:
         """The line that writes what was decided on a zero; None where nothing was."""
         pending = entry.pending
-        verdict = zero_rule.zero_verdict(entry.zero, trail, is_recorded=entry.zero.call not in self._unrecorded)
-        decision = decide(verdict, trail, pending.outcome)
+        result = zero_rule.judge_zero(entry.zero, trail, is_recorded=entry.zero.call not in self._unrecorded)
+        decision = decide(result, trail, pending.outcome)
         self.found.count(decision, pending.ended_at, now)
         if decision == "waiting":
             return None
@@ -194,11 +194,11 @@ class Confirmer:
             "account_id": pending.account_id,
             "region": pending.region,
             "listing": pending.listing,
-            "outcome": verdict.outcome,
-            "is_trusted": verdict.outcome in outcomes.TRUSTED,
-            "error_code": verdict.error_code,
-            "error_message": None if verdict.outcome in outcomes.TRUSTED else verdict.sentence,
-            "evidence": orjson.dumps(verdict.evidence).decode(),
+            "outcome": result.outcome,
+            "is_trusted": result.outcome in outcomes.TRUSTED,
+            "error_code": result.error_code,
+            "error_message": None if result.outcome in outcomes.TRUSTED else result.sentence,
+            "evidence": orjson.dumps(result.evidence).decode(),
             "confirmed_at": now.isoformat() if decision != "unavailable" else None,
         }
 

@@ -15,7 +15,7 @@ from pipelines.collection.storing import NO_SILENT_ZERO
 from pipelines.dagster_metadata import rows_table
 from pipelines.settings import Settings
 from pipelines.trust import ages
-from pipelines.trust.gate import GATE_TAG, listing_verdicts, open_gate, refusing, stop_where_blocked
+from pipelines.trust.gate import GATE_TAG, listing_checks, open_gate, refusing, stop_where_blocked
 from resources.audit.checks import record_check
 from resources.audit.runs import count_requests
 from resources.contract import ROLES, Role
@@ -91,18 +91,18 @@ def _recorded(
             detail=dict(found.decisions),
             config_hash=settings.config_hash,
         )
-        verdicts = listing_verdicts(connection, sorted(found.listings), settings)
-        for name, verdict in verdicts.items():
+        results = listing_checks(connection, sorted(found.listings), settings)
+        for name, result in results.items():
             record_check(
                 connection,
                 run_id,
                 NO_SILENT_ZERO,
                 name,
-                severity=verdict.severity,
-                passed=verdict.passed,
-                observed=verdict.sentence,
+                severity=result.severity,
+                passed=result.passed,
+                observed=result.sentence,
                 tolerance=str(settings.untrusted_tolerance),
-                detail=verdict.at_fault[:100],
+                detail=result.at_fault[:100],
                 config_hash=settings.config_hash,
             )
-    return [verdict.sentence for verdict in verdicts.values() if verdict.blocks]
+    return [result.sentence for result in results.values() if result.blocks]

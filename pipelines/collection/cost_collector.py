@@ -23,12 +23,12 @@ REFUSED_CODES = frozenset({"AccessDenied", "AccessDeniedException", "ValidationE
 """How Cost Explorer says that it does not know, or does not give, what a question asks for."""
 
 
-def ask_costs(collector: Collector, listings: Sequence[Listing]) -> None:
+def collect_costs(collector: Collector, listings: Sequence[Listing]) -> None:
     """Ask all that Cost Explorer is asked, most needed first, and stop before the day's limit.
 
     First which tags are cost allocation tags, then slices and months of the bill, last what single resources cost.
     """
-    _Bill(collector, listings).ask()
+    _Bill(collector, listings).fetch()
 
 
 class _Bill:
@@ -50,12 +50,16 @@ class _Bill:
         # What AWS changed after it had closed it is read again, and recorded as restated.
         self._disputed = previous.disputed_months(state.store)
 
-    def ask(self) -> None:
+    def fetch(self) -> None:
         """Put the questions; every cell that was wanted gets its outcome."""
         state = self._state
-        cuts = [cut for cut in cost_slices.slices(tag_keys()) if cut.listing in self._listings]
-        planned = cost_slices.plan(self._today, state.settings.cost_months, cuts, self._known_months)
-        months = [(cut, month) for cut, month in planned if not state.keep(self._question(cut, month))]
+        bill_slices = [
+            bill_slice for bill_slice in cost_slices.slices(tag_keys()) if bill_slice.listing in self._listings
+        ]
+        planned = cost_slices.plan(self._today, state.settings.cost_months, bill_slices, self._known_months)
+        months = [
+            (bill_slice, month) for bill_slice, month in planned if not state.keep(self._request(bill_slice, month))
+        ]
         tags = self._whole_listing(COST_TAG, [("", {})])
         resources = self._whole_listing(
             COST_RESOURCE,
@@ -66,10 +70,10 @@ class _Bill:
             f"Cost Explorer: {count} questions, at least as many requests of US${cost_slices.REQUEST_PRICE_USD} each; "
             f"CMDB_COST_REQUEST_LIMIT={self._limit}."
         )
-        totals = Counter(cut.listing for cut, _ in months)
-        totals.update(question.listing.name for question in (*tags, *resources))
-        self._collector.ask_in_turn(chain(self._put(tags), self._bill(months), self._put(resources)), totals)
-        waiting = sum(cell.skip_reason == FOR_LATER for cell in state.batch.not_asked.values())
+        totals = Counter(bill_slice.listing for bill_slice, _ in months)
+        totals.update(request.listing.name for request in (*tags, *resources))
+        self._collector.fetch_in_turn(chain(self._granted(tags), self._bill(months), self._granted(resources)), totals)
+        waiting = sum(cell.skip_reason == FOR_LATER for cell in state.batch.unrequested.values())
         later = f", {waiting} questions wait for the next night" if waiting else ""
         state.log(f"Cost Explorer: {self._sent} requests{later}. {self._price}")
 
@@ -87,13 +91,13 @@ class _Bill:
     def _price(self) -> str:
         return f"Today's requests cost US${self._state.paid_requests.cost_today('ce')}."
 
-    def _known_months(self, cut: cost_slices.Slice) -> set[str]:
+    def _known_months(self, bill_slice: cost_slices.Slice) -> set[str]:
         """The months of a slice that this payer answered, trusted, when they did not change any more."""
         known = set()
         for key, earlier in self._state.earlier.items():
             name, _, month = key.listing.rpartition(":")
             if (
-                name == f"{cut.listing}:{cut.name}"
+                name == f"{bill_slice.listing}:{bill_slice.name}"
                 and key.account_id == self._identity.account_id
                 and earlier.is_trusted
                 and cost_slices.is_final(month, earlier.ended_at.astimezone(UTC).date())
@@ -102,15 +106,15 @@ class _Bill:
                 known.add(month)
         return known
 
-    def _question(self, cut: cost_slices.Slice, month: cost_slices.Month) -> Request:
+    def _request(self, bill_slice: cost_slices.Slice, month: cost_slices.Month) -> Request:
         return Request(
             profile=self._identity.profile,
             account_id=self._identity.account_id,
             region=GLOBAL_REGION,
-            listing=self._listings[cut.listing],
+            listing=self._listings[bill_slice.listing],
             listing_role="billing",
-            parameters=cost_slices.parameters(cut, month, self._metrics),
-            suffix=cost_slices.cell(cut, month),
+            parameters=cost_slices.parameters(bill_slice, month, self._metrics),
+            suffix=cost_slices.cell(bill_slice, month),
         )
 
     def _whole_listing(self, name: str, parts: Iterable[tuple[str, Mapping[str, Any]]]) -> list[Request]:
@@ -118,7 +122,7 @@ class _Bill:
         listing = self._listings.get(name)
         if listing is None:
             return []
-        questions = [
+        requests = [
             Request(
                 profile=self._identity.profile,
                 account_id=self._identity.account_id,
@@ -130,34 +134,34 @@ class _Bill:
             )
             for suffix, parameters in parts
         ]
-        return [question for question in questions if not self._state.keep(question)]
+        return [request for request in requests if not self._state.keep(request)]
 
-    def _put(self, questions: Sequence[Request]) -> Iterator[Request]:
+    def _granted(self, requests: Sequence[Request]) -> Iterator[Request]:
         """Questions of an optional grant, as far as it was given and the limit allows."""
         refused: str | None = None
-        for question in questions:
-            key = question.key
+        for request in requests:
+            key = request.key
             if refused is not None:
-                self._state.set_outcome(key, "skipped", refused, profile=question.profile)
+                self._state.set_outcome(key, "skipped", refused, profile=request.profile)
             elif self._left < 1:
                 self._wait(key, 1)
             else:
-                yield question
-                reason = self._state.asked[key].answer.skip_reason
+                yield request
+                reason = self._state.attempts[key].response.skip_reason
                 refused = reason if reason in (OPTIONAL_GRANT, DENIED_BY_POLICY) else None
 
     def _bill(self, wanted: Sequence[tuple[cost_slices.Slice, cost_slices.Month]]) -> Iterator[Request]:
         self._most = self._limit - self._sent
-        for cut, month in wanted:
-            if not self._is_left_out(cut, month):
-                yield from self._asked_until_settled(cut, month)
+        for bill_slice, month in wanted:
+            if not self._is_left_out(bill_slice, month):
+                yield from self._fetched_until_settled(bill_slice, month)
 
-    def _is_left_out(self, cut: cost_slices.Slice, month: cost_slices.Month) -> bool:
+    def _is_left_out(self, bill_slice: cost_slices.Slice, month: cost_slices.Month) -> bool:
         """Whether a cell is not asked, by what was learnt so far; then it has its outcome."""
-        key = self._question(cut, month).key
+        key = self._request(bill_slice, month).key
         profile = self._identity.profile
-        needed = max(1, self._pages[cut])
-        if cut in self._not_offered:
+        needed = max(1, self._pages[bill_slice])
+        if bill_slice in self._not_offered:
             message = "Cost Explorer does not cut the bill so."
             self._state.set_outcome(key, "skipped", "not_offered", message, profile)
         elif self._gave_up is not None:
@@ -179,61 +183,66 @@ class _Bill:
             self._identity.profile,
         )
 
-    def _asked_until_settled(self, cut: cost_slices.Slice, month: cost_slices.Month) -> Iterator[Request]:
+    def _fetched_until_settled(self, bill_slice: cost_slices.Slice, month: cost_slices.Month) -> Iterator[Request]:
         """The questions for one cell: again where the newer metrics may be what is refused, or after a failure."""
-        question = self._question(cut, month)
-        key = question.key
-        yield question
-        answer = self._state.asked[key].answer
-        if _is_refused(answer) and not self._metrics_are_known and self._metrics == cost_slices.METRICS and self._left:
+        request = self._request(bill_slice, month)
+        key = request.key
+        yield request
+        response = self._state.attempts[key].response
+        if (
+            _is_refused(response)
+            and not self._metrics_are_known
+            and self._metrics == cost_slices.METRICS
+            and self._left
+        ):
             # Payers without the newer metrics refuse the whole question.
             self._metrics = cost_slices.CLASSIC_METRICS
-            yield self._question(cut, month)
-            answer = self._state.asked[key].answer
-            if _is_refused(answer):
+            yield self._request(bill_slice, month)
+            response = self._state.attempts[key].response
+            if _is_refused(response):
                 self._metrics = cost_slices.METRICS
             else:
                 self._state.log("Cost Explorer refused the newer metrics; going on with the classic four.")
-        elif self._left and _may_pass(answer):
-            yield self._question(cut, month)
-            answer = self._state.asked[key].answer
-        self._learn(cut, answer, key)
+        elif self._left and _may_pass(response):
+            yield self._request(bill_slice, month)
+            response = self._state.attempts[key].response
+        self._learn(bill_slice, response, key)
 
-    def _learn(self, cut: cost_slices.Slice, answer: Response, key: CellKey) -> None:
+    def _learn(self, bill_slice: cost_slices.Slice, response: Response, key: CellKey) -> None:
         """What an answer says about the questions that follow."""
-        if answer.outcome in ("found", "empty_unconfirmed"):
+        if response.outcome in ("found", "empty_unconfirmed"):
             self._metrics_are_known = True
-            self._pages[cut] = max(self._pages[cut], answer.page_count)
+            self._pages[bill_slice] = max(self._pages[bill_slice], response.page_count)
             if self._metrics != cost_slices.METRICS:
-                self._state.asked[key].notes |= {"metrics": "the classic four: Cost Explorer refused the newer ones"}
-        elif answer.error_code == REQUEST_LIMIT and answer.request_count >= self._most:
-            self._state.asked[key].skip(
+                self._state.attempts[key].notes |= {"metrics": "the classic four: Cost Explorer refused the newer ones"}
+        elif response.error_code == REQUEST_LIMIT and response.request_count >= self._most:
+            self._state.attempts[key].skip(
                 TOO_MANY_PAGES,
                 f"It has more pages than CMDB_COST_REQUEST_LIMIT={self._limit} by itself, so it is never loaded "
                 f"until the limit is raised. {self._price}",
             )
-        elif answer.error_code == "ValidationException" and cut.is_probed:
-            self._not_offered.add(cut)
-            self._state.asked[key].skip("not_offered", answer.error_message)
-        elif answer.skip_reason == DENIED_BY_POLICY:
-            self._gave_up = ("skipped", DENIED_BY_POLICY, f"Not asked again: {answer.error_message}")
-        elif answer.outcome == "denied":
+        elif response.error_code == "ValidationException" and bill_slice.is_probed:
+            self._not_offered.add(bill_slice)
+            self._state.attempts[key].skip("not_offered", response.error_message)
+        elif response.skip_reason == DENIED_BY_POLICY:
+            self._gave_up = ("skipped", DENIED_BY_POLICY, f"Not asked again: {response.error_message}")
+        elif response.outcome == "denied":
             self._gave_up = (
                 "denied",
-                answer.error_code or "",
-                f"Not asked: Cost Explorer refused the question before. {answer.error_message}",
+                response.error_code or "",
+                f"Not asked: Cost Explorer refused the question before. {response.error_message}",
             )
-        elif answer.error_code in THROTTLE_CODES:
+        elif response.error_code in THROTTLE_CODES:
             self._gave_up = (
                 "failed",
-                answer.error_code or "",
+                response.error_code or "",
                 "Not asked: Cost Explorer throttled the question before to the end.",
             )
 
 
-def _is_refused(answer: Response) -> bool:
-    return answer.outcome in ("failed", "denied") and answer.error_code in REFUSED_CODES
+def _is_refused(response: Response) -> bool:
+    return response.outcome in ("failed", "denied") and response.error_code in REFUSED_CODES
 
 
-def _may_pass(answer: Response) -> bool:
-    return answer.outcome == "failed" and answer.error_code not in REFUSED_CODES | THROTTLE_CODES
+def _may_pass(response: Response) -> bool:
+    return response.outcome == "failed" and response.error_code not in REFUSED_CODES | THROTTLE_CODES

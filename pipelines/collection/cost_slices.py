@@ -49,7 +49,7 @@ class TagKey:
     """A key of `ref.tag_key`: a slice of the bill, and where it is marked so, one that is cut by service too."""
 
     key: str
-    is_cut_by_service: bool = False
+    is_grouped_by_service: bool = False
 
 
 Group = tuple[str, str]
@@ -92,7 +92,11 @@ def slices(tag_keys: Iterable[TagKey]) -> tuple[Slice, ...]:
         *(Slice(COST_DAILY, f"tag:{tag.key}", (BY_ACCOUNT, ("TAG", tag.key))) for tag in keys),
         Slice(COST_DAILY, "region", (BY_ACCOUNT, ("DIMENSION", "REGION")), is_probed=True),
         Slice(COST_DAILY, "usage_type", (BY_ACCOUNT, ("DIMENSION", "USAGE_TYPE"))),
-        *(Slice(COST_TAG_SERVICE, tag.key, (("TAG", tag.key), BY_SERVICE)) for tag in keys if tag.is_cut_by_service),
+        *(
+            Slice(COST_TAG_SERVICE, tag.key, (("TAG", tag.key), BY_SERVICE))
+            for tag in keys
+            if tag.is_grouped_by_service
+        ),
         TOTAL,
     )
 
@@ -116,7 +120,7 @@ def first_of(day: date, months_back: int) -> date:
     return date(number // 12, number % 12 + 1, 1)
 
 
-def months_to_ask(today: date, history: int, known: Collection[str]) -> list[Month]:
+def months_to_fetch(today: date, history: int, known: Collection[str]) -> list[Month]:
     """The months that tonight must be asked, newest first.
 
     Args:
@@ -125,14 +129,14 @@ def months_to_ask(today: date, history: int, known: Collection[str]) -> list[Mon
         known: names of the months that stand final in the warehouse.
     """
     restated = _restated_months(today)
-    asked = []
+    wanted_months = []
     for back in range(max(history, restated) + 1):
         start = first_of(today, back)
         end = min(first_of(today, back - 1), today)
         month = Month(start, end)
         if start < end and (back <= restated or month.name not in known):
-            asked.append(month)
-    return asked
+            wanted_months.append(month)
+    return wanted_months
 
 
 def _restated_months(today: date) -> int:
@@ -141,7 +145,7 @@ def _restated_months(today: date) -> int:
 
 
 def plan(
-    today: date, history: int, cuts: Sequence[Slice], known: Callable[[Slice], Collection[str]]
+    today: date, history: int, bill_slices: Sequence[Slice], known: Callable[[Slice], Collection[str]]
 ) -> list[tuple[Slice, Month]]:
     """What a night asks, most needed first, since the limit of requests may end it anywhere.
 
@@ -151,9 +155,14 @@ def plan(
         known: names of the months of a slice that stand final in the warehouse.
     """
     open_since = first_of(today, _restated_months(today))
-    wanted = [(cut, month) for cut in cuts if cut != TOTAL for month in months_to_ask(today, history, known(cut))]
+    wanted = [
+        (bill_slice, month)
+        for bill_slice in bill_slices
+        if bill_slice != TOTAL
+        for month in months_to_fetch(today, history, known(bill_slice))
+    ]
     wanted.sort(key=lambda cell: (cell[1].start < open_since, cell[0] != SERVICE, -cell[1].start.toordinal()))
-    if TOTAL in cuts:
+    if TOTAL in bill_slices:
         # One request tells all months, those too that are not read again: whether AWS changed one after it was closed.
         place = sum(month.start >= open_since for _, month in wanted)
         wanted.insert(place, (TOTAL, whole_history(today, history)))
@@ -165,9 +174,9 @@ def whole_history(today: date, history: int) -> Month:
     return Month(first_of(today, max(history, _restated_months(today))), today)
 
 
-def cell(cut: Slice, month: Month) -> str:
+def cell(bill_slice: Slice, month: Month) -> str:
     """What a cell's listing is named by after the listing itself; the total has one cell for all months."""
-    return cut.name if cut == TOTAL else f"{cut.name}:{month.name}"
+    return bill_slice.name if bill_slice == TOTAL else f"{bill_slice.name}:{month.name}"
 
 
 def is_final(month: str, read_on: date) -> bool:
@@ -177,13 +186,13 @@ def is_final(month: str, read_on: date) -> bool:
     return read_on > following.replace(day=RESTATED_UNTIL_DAY)
 
 
-def parameters(cut: Slice, month: Month, metrics: tuple[str, ...] = METRICS) -> dict[str, Any]:
+def parameters(bill_slice: Slice, month: Month, metrics: tuple[str, ...] = METRICS) -> dict[str, Any]:
     """What GetCostAndUsage is sent for one cell."""
     return {
         "TimePeriod": {"Start": month.start.isoformat(), "End": month.end.isoformat()},
-        "Granularity": "MONTHLY" if cut == TOTAL else "DAILY",
+        "Granularity": "MONTHLY" if bill_slice == TOTAL else "DAILY",
         "Metrics": list(metrics),
-        **({"GroupBy": [{"Type": kind, "Key": key} for kind, key in cut.groups]} if cut.groups else {}),
+        **({"GroupBy": [{"Type": kind, "Key": key} for kind, key in bill_slice.groups]} if bill_slice.groups else {}),
     }
 
 

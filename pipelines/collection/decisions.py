@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Literal
 
 from pipelines.trust import ages
-from pipelines.trust.zero_rule import ZeroVerdict
+from pipelines.trust.zero_rule import ZeroJudgement
 from resources.audit.coverage import Accounts
 from resources.aws.messages import Outcome, TrailEvents
 
@@ -46,29 +46,27 @@ class Confirmation:
             f"{self.decisions['suspect']:,} suspect, {waiting:,} still wait."
         )
 
-    def count(self, decision: Decision, asked_at: datetime, now: datetime) -> None:
+    def count(self, decision: Decision, requested_at: datetime, now: datetime) -> None:
         """Count one zero, and whether it is overdue: it still waits a night after it was asked."""
         self.decisions[decision] += 1
-        is_old = now - asked_at >= ages.ONE_NIGHT
+        is_old = now - requested_at >= ages.HALF_A_DAY
         self.overdue += is_old and decision in ("waiting", "unavailable", "unreached")
 
 
-def decide(verdict: ZeroVerdict, trail: TrailEvents, before: Outcome) -> Decision:
+def decide(result: ZeroJudgement, trail: TrailEvents, before: Outcome) -> Decision:
     """What a look-up came to for a zero.
 
     Args:
         before: the outcome that the zero had until now.
     """
-    shown = verdict.evidence["cloudtrail"]
-    if verdict.outcome == "empty_verified":
+    shown = result.evidence["cloudtrail"]
+    if result.outcome == "empty_verified":
         return "not_recorded" if "not_recorded" in shown else "confirmed"
-    if verdict.outcome == "empty_suspect":
+    if result.outcome == "empty_suspect":
         # The bill spoke against it before: new is only what CloudTrail says for or against it.
-        is_new = (
-            before != "empty_suspect" or verdict.evidence.get("confirmed") or (trail.available and shown["refused"])
-        )
+        is_new = before != "empty_suspect" or result.evidence.get("confirmed") or (trail.available and shown["refused"])
         return "suspect" if is_new else "waiting"
-    return "unavailable" if verdict.error_code else "waiting"
+    return "unavailable" if result.error_code else "waiting"
 
 
 def portions(counts: Mapping[str, int]) -> Iterator[Accounts]:

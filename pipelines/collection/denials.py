@@ -17,14 +17,14 @@ def skip_denied(state: StepState, keys: Iterable[CellKey]) -> None:
     """
     bare: list[CellKey] = []
     for key in keys:
-        answer = state.asked[key].answer
-        if key.role == "management" or not organization_policies.is_refusal(answer):
+        response = state.attempts[key].response
+        if key.role == "management" or not organization_policies.is_refusal(response):
             continue
-        denial = organization_policies.named_in(answer.error_message)
+        denial = organization_policies.named_in(response.error_message)
         if denial is not None:
             known = state.policies.named(denial) if denial.policy_id else _likely(state, key, denial)
-            state.asked[key].deny(known)
-        elif organization_policies.is_bare(answer.error_code, answer.error_message):
+            state.attempts[key].deny(known)
+        elif organization_policies.is_bare(response.error_code, response.error_message):
             bare.append(key)
     if not bare or not state.policies.attached:
         return
@@ -32,7 +32,7 @@ def skip_denied(state: StepState, keys: Iterable[CellKey]) -> None:
     for key in bare:
         for denial in state.policies.denials(_denied_request(state, key)):
             if (key.account_id, denial.policy_id) not in refuted:
-                state.asked[key].deny(denial)
+                state.attempts[key].deny(denial)
                 break
     _take_back(state, refuted)
 
@@ -47,26 +47,26 @@ def _refuted(state: StepState, accounts: set[str]) -> set[tuple[str, str]]:
     """Account and policy where AWS has answered what the policy, as it is known here, denies."""
     return {
         (key.account_id, denial.policy_id)
-        for key, entry in state.asked.items()
-        if key.account_id in accounts and entry.answer.outcome == "found"
+        for key, entry in state.attempts.items()
+        if key.account_id in accounts and entry.response.outcome == "found"
         for denial in state.policies.denials(_denied_request(state, key))
     }
 
 
 def _take_back(state: StepState, refuted: set[tuple[str, str]]) -> None:
     """Let what was skipped for a policy that is refuted since be the refusal that it was."""
-    for key, entry in state.asked.items():
+    for key, entry in state.attempts.items():
         denial = entry.denial
         by_document = denial is not None and denial.known_by == BY_DOCUMENT
         if denial and entry.refusal and by_document and (key.account_id, denial.policy_id) in refuted:
-            entry.answer = entry.refusal
+            entry.response = entry.refusal
             entry.forget_denial()
 
 
 def _denied_request(state: StepState, key: CellKey) -> DeniedRequest:
-    answer = state.asked[key].answer
-    reach = state.reach(key.role)
-    listing = answer.question.listing
+    response = state.attempts[key].response
+    client = state.client(key.role)
+    listing = response.request.listing
     return DeniedRequest(
-        key.account_id, reach.action_of(listing), reach.region_of(listing, key.region), answer.caller_arn or ""
+        key.account_id, client.action_of(listing), client.region_of(listing, key.region), response.caller_arn or ""
     )

@@ -10,7 +10,7 @@ from pipelines.collection.state import StepState
 from pipelines.collection.strayed import strayed_accounts
 from pipelines.collection.trails import ListedZero, Place, lookup, trail_events
 from pipelines.trust import outcomes, zero_rule
-from pipelines.trust.zero_rule import ZeroVerdict
+from pipelines.trust.zero_rule import ZeroJudgement
 from resources.audit.cells import Cell
 from resources.audit.zeros import unrecorded_calls
 from resources.aws.listing import GLOBAL_REGION, Listing
@@ -24,30 +24,30 @@ def doubtful(state: StepState) -> list[Request]:
     """The questions that came back empty though something speaks against it: they are asked a second time."""
     billed = _billed(state)
     again: list[Request] = []
-    for key, entry in state.asked.items():
-        question = entry.answer.question
-        if entry.answer.outcome == "empty_unconfirmed" and zero_rule.must_ask_again(
-            question.listing.sense(question.suffix), _witness(state, key, question.listing, billed)
+    for key, entry in state.attempts.items():
+        request = entry.response.request
+        if entry.response.outcome == "empty_unconfirmed" and zero_rule.must_fetch_again(
+            request.listing.empty_policy(request.suffix), _witness(state, key, request.listing, billed)
         ):
-            again.append(question)
+            again.append(request)
     return again
 
 
 def cells(state: StepState) -> list[Cell]:
     """Every cell of the batch, judged."""
-    verdicts = _zero_verdicts(state)
+    results = _judged_zeros(state)
     strayed = strayed_accounts(state)
     judged = [
-        strayed.judged(_cell(state, key, entry, verdicts.get(key)), entry.answer.question.listing)
-        for key, entry in state.asked.items()
+        strayed.judged(_cell(state, key, entry, results.get(key)), entry.response.request.listing)
+        for key, entry in state.attempts.items()
     ]
     listings = {listing.name: listing for listing in state.listings}
-    judged += state.batch.not_asked.values()
+    judged += state.batch.unrequested.values()
     first = parent_coverage(state, judged)
     judged = [_unlisted(state, cell, listings[cell.name], first) for cell in judged]
     coverage = parent_coverage(state, judged)
-    for question in state.batch.childless:
-        cell = _childless(state, question, coverage)
+    for request in state.batch.childless:
+        cell = _childless(state, request, coverage)
         # Others may be asked for what this one would have had.
         coverage.add(cell, last_trusted_count(state, cell.key))
         judged.append(cell)
@@ -57,17 +57,17 @@ def cells(state: StepState) -> list[Cell]:
 # ------------------------------------------------------------------------------------------ what was asked
 
 
-def _cell(state: StepState, key: CellKey, entry: Attempt, verdict: ZeroVerdict | None) -> Cell:
+def _cell(state: StepState, key: CellKey, entry: Attempt, result: ZeroJudgement | None) -> Cell:
     """The cell of a question that was asked.
 
     Args:
         verdict: what was made of an answer without records.
     """
-    answer = entry.answer
-    outcome: Outcome = answer.outcome if verdict is None else verdict.outcome
-    code, message = answer.error_code, answer.error_message
-    if verdict is not None:
-        code, message = verdict.error_code, None if outcome in outcomes.TRUSTED else verdict.sentence
+    response = entry.response
+    outcome: Outcome = response.outcome if result is None else result.outcome
+    code, message = response.error_code, response.error_message
+    if result is not None:
+        code, message = result.error_code, None if outcome in outcomes.TRUSTED else result.sentence
     return Cell(
         run_id=state.run_id,
         role=key.role,
@@ -76,20 +76,20 @@ def _cell(state: StepState, key: CellKey, entry: Attempt, verdict: ZeroVerdict |
         listing=key.listing,
         outcome=outcome,
         is_trusted=outcome in outcomes.TRUSTED,
-        zero_sense=answer.question.listing.sense(answer.question.suffix),
+        zero_sense=response.request.listing.empty_policy(response.request.suffix),
         started_at=entry.first_at,
-        ended_at=answer.ended_at,
-        profile=answer.question.profile,
-        caller_account_id=answer.caller_account_id,
-        record_count=answer.record_count,
-        page_count=answer.page_count,
+        ended_at=response.ended_at,
+        profile=response.request.profile,
+        caller_account_id=response.caller_account_id,
+        record_count=response.record_count,
+        page_count=response.page_count,
         request_count=entry.requests,
         throttle_count=entry.throttles,
         attempt_count=entry.attempts,
         error_code=code,
         error_message=message,
-        skip_reason=answer.skip_reason,
-        evidence={**({} if verdict is None else verdict.evidence), **entry.notes} or None,
+        skip_reason=response.skip_reason,
+        evidence={**({} if result is None else result.evidence), **entry.notes} or None,
         raw_response=entry.raw,
     )
 
@@ -110,60 +110,60 @@ def _unlisted(state: StepState, cell: Cell, listing: Listing, coverage: ParentCo
     )
 
 
-def _childless(state: StepState, question: Request, coverage: ParentCoverage) -> Cell:
+def _childless(state: StepState, request: Request, coverage: ParentCoverage) -> Cell:
     """The cell of a listing whose parents have no records: known where they are trusted, else not."""
-    each = question.listing.each
-    parents = () if each is None else parents_of(question.listing_role, each)
+    each = request.listing.each
+    parents = () if each is None else parents_of(request.listing_role, each)
     reason = "parents_unknown"
-    if parents and coverage.is_whole(parents, question.account_id):
+    if parents and coverage.is_whole(parents, request.account_id):
         reason = "no_parents"
-    elif parents and coverage.is_denied(parents, question.account_id):
+    elif parents and coverage.is_denied(parents, request.account_id):
         reason = DENIED_BY_POLICY
-    elif parents and coverage.is_whole(parents, question.account_id, or_waiting=True):
+    elif parents and coverage.is_whole(parents, request.account_id, or_waiting=True):
         reason = "parents_unconfirmed"
-    return state.cell_not_asked(question.key, "skipped", reason, profile=question.profile)
+    return state.unrequested_cell(request.key, "skipped", reason, profile=request.profile)
 
 
 # --------------------------------------------------------------------------------------------------- zeros
 
 
-def _zero_verdicts(state: StepState) -> dict[CellKey, ZeroVerdict]:
+def _judged_zeros(state: StepState) -> dict[CellKey, ZeroJudgement]:
     """What is made of every answer without records, by what CloudTrail shows of it already."""
     billed = _billed(state)
     zeros: dict[CellKey, tuple[Place, ListedZero]] = {}
-    for key, entry in state.asked.items():
-        question = entry.answer.question
-        if entry.answer.outcome == "empty_unconfirmed":
-            place = _place(state, question)
-            witness = _witness(state, key, question.listing, billed)
-            zeros[key] = (place, ListedZero(_zero(entry, place, witness), question.listing))
+    for key, entry in state.attempts.items():
+        request = entry.response.request
+        if entry.response.outcome == "empty_unconfirmed":
+            place = _place(state, request)
+            witness = _witness(state, key, request.listing, billed)
+            zeros[key] = (place, ListedZero(_zero(entry, place, witness), request.listing))
     trails: dict[Place, TrailEvents] = {}
     unrecorded: frozenset[str] = frozenset()
     if zeros and state.settings.zero_evidence == "cloudtrail":
         trails, unrecorded = _trails(state, zeros.values())
-    verdicts = {}
+    results = {}
     for key, (place, found) in zeros.items():
         trail = trails.get(place)
         if trail is not None:
             state.recorded |= trail.kinds
-        verdicts[key] = zero_rule.zero_verdict(
+        results[key] = zero_rule.judge_zero(
             found.zero,
             trail,
             zero_evidence=state.settings.zero_evidence,
             is_recorded=found.listing.call not in unrecorded,
         )
-    return verdicts
+    return results
 
 
 def _zero(entry: Attempt, place: Place, witness: zero_rule.Witness) -> zero_rule.Zero:
-    question = entry.answer.question
+    request = entry.response.request
     return zero_rule.Zero(
-        sense=question.listing.sense(question.suffix),
-        asked=entry.zeros,
-        asked_from=entry.first_at,
+        empty_policy=request.listing.empty_policy(request.suffix),
+        attempt_count=entry.zeros,
+        requested_from=entry.first_at,
         request_ids=entry.request_ids,
-        call=question.listing.call,
-        caller_arn=entry.answer.caller_arn or "",
+        call=request.listing.call,
+        caller_arn=entry.response.caller_arn or "",
         trail_region=place.region,
         witness=witness,
     )
@@ -183,12 +183,12 @@ def _trails(
     return dict(zip(together, found, strict=True)), unrecorded
 
 
-def _place(state: StepState, question: Request) -> Place:
+def _place(state: StepState, request: Request) -> Place:
     """Where CloudTrail keeps the events of a question."""
-    role, region = question.listing_role, question.region
+    role, region = request.listing_role, request.region
     if region == GLOBAL_REGION:
-        region = state.reach(role).region_of(question.listing, region)
-    return Place(role, question.profile, question.account_id, region)
+        region = state.client(role).region_of(request.listing, region)
+    return Place(role, request.profile, request.account_id, region)
 
 
 def _witness(state: StepState, key: CellKey, listing: Listing, billed: Billed) -> zero_rule.Witness:
@@ -208,11 +208,11 @@ def _billed(state: StepState) -> Billed:
     if not any("witnessed" in (listing.zero, *listing.zero_of.values()) for listing in state.listings):
         return {}
     found = {
-        (key.account_id, entry.answer.question.listing.name)
-        for key, entry in state.asked.items()
-        if entry.answer.outcome in ("found", *outcomes.FAILURES) or entry.answer.skip_reason in outcomes.CLOSED
+        (key.account_id, entry.response.request.listing.name)
+        for key, entry in state.attempts.items()
+        if entry.response.outcome in ("found", *outcomes.FAILURES) or entry.response.skip_reason in outcomes.CLOSED
     }
-    closed = [key for key, cell in state.batch.not_asked.items() if cell.skip_reason in outcomes.CLOSED]
+    closed = [key for key, cell in state.batch.unrequested.items() if cell.skip_reason in outcomes.CLOSED]
     # What was kept from an earlier run explains the bill too.
     kept = [key for key in state.batch.kept if state.earlier[key].outcome == "found"]
     found |= {(key.account_id, key.name) for key in (*closed, *kept)}

@@ -7,15 +7,15 @@ from pipelines.collection.cells import ListingStats
 from pipelines.dagster_metadata import rows_table
 
 
-def listing_metadata(tally: ListingStats, findings: Sequence[str]) -> dict[str, Any]:
+def listing_metadata(stats: ListingStats, findings: Sequence[str]) -> dict[str, Any]:
     """The metadata of a raw asset."""
     shown: dict[str, Any] = {
-        "dagster/row_count": tally.record_count,
-        "cells": tally.cells,
-        "requests": tally.requests,
-        "throttled": tally.throttles,
+        "dagster/row_count": stats.record_count,
+        "cells": stats.cells,
+        "requests": stats.requests,
+        "throttled": stats.throttles,
     }
-    shown |= {f"cells_{outcome}": count for outcome, count in sorted(tally.outcomes.items())}
+    shown |= {f"cells_{outcome}": count for outcome, count in sorted(stats.outcomes.items())}
     table = rows_table(
         [
             {
@@ -25,7 +25,7 @@ def listing_metadata(tally: ListingStats, findings: Sequence[str]) -> dict[str, 
                 "outcome": cell.outcome,
                 "why": cell.error_message or cell.skip_reason,
             }
-            for cell in tally.untrusted
+            for cell in stats.untrusted
         ]
     )
     if table is not None:

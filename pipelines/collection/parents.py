@@ -33,7 +33,7 @@ class ParentCoverage:
     A zero that waits for CloudTrail leaves nothing open where the last trusted answer was a zero too.
     """
 
-    _SETTLED = outcomes.ANSWERED_SKIPS | outcomes.RETIRING | {outcomes.NO_LONGER_ASKED}
+    _SETTLED = outcomes.CONCLUSIVE_SKIPS | outcomes.RETIRING | {outcomes.NO_LONGER_REQUESTED}
 
     def __init__(self) -> None:
         self._cells: dict[tuple[str, str], list[_Known]] = defaultdict(list)

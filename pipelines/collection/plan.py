@@ -13,7 +13,7 @@ from pipelines.catalogue.metrics import MEASURED
 from pipelines.catalogue.names import METRIC
 from pipelines.collection import metrics, previous
 from pipelines.collection.accounts import Reached
-from pipelines.collection.regions import known_regions, leave_out, regions_to_ask
+from pipelines.collection.regions import known_regions, leave_out, regions_to_fetch
 from pipelines.collection.state import StepState
 from resources.aws.listing import GLOBAL_REGION, Listing
 from resources.aws.messages import DENIED_BY_POLICY, OPTIONAL_GRANT, CellKey, Outcome, Request
@@ -28,17 +28,17 @@ def central_plan(state: StepState, listing: Listing, role: Role) -> Plan:
     identity = state.identity(role)
     account = identity.account_id
     if listing.each is not None and listing.each.enum:
-        values = state.reach(role).enum_values(listing.service, listing.each.enum)
-        ask = _asker(listing, role, identity.profile, account)
-        yield [ask(GLOBAL_REGION, {listing.each.parameter: value}, value) for value in values]
+        values = state.client(role).enum_values(listing.service, listing.each.enum)
+        make_request = _request_factory(listing, role, identity.profile, account)
+        yield [make_request(GLOBAL_REGION, {listing.each.parameter: value}, value) for value in values]
         return
     yield from _places(state, listing, role, {account: identity.profile})
 
 
-def _asker(listing: Listing, role: Role, profile: str, account: str) -> Callable[..., Request]:
+def _request_factory(listing: Listing, role: Role, profile: str, account: str) -> Callable[..., Request]:
     """What makes the questions of a listing to one account."""
 
-    def ask(
+    def make_request(
         region: str,
         parameters: Mapping[str, Any] | None = None,
         suffix: str = "",
@@ -55,7 +55,7 @@ def _asker(listing: Listing, role: Role, profile: str, account: str) -> Callable
             suffix=suffix,
         )
 
-    return ask
+    return make_request
 
 
 def _places(state: StepState, listing: Listing, role: Role, profile_of: Mapping[str, str]) -> Plan:
@@ -71,12 +71,12 @@ def _places(state: StepState, listing: Listing, role: Role, profile_of: Mapping[
     if listing.each is not None:
         yield from _for_parents(state, listing, role, profile_of)
         return
-    questions: list[Request] = []
-    regions_of = regions_to_ask(state, listing, role, profile_of)
+    requests: list[Request] = []
+    regions_of = regions_to_fetch(state, listing, role, profile_of)
     for account, profile in profile_of.items():
-        ask = _asker(listing, role, profile, account)
-        questions += [ask(region) for region in regions_of[account]]
-    yield from _rounds(state, listing, role, questions)
+        make_request = _request_factory(listing, role, profile, account)
+        requests += [make_request(region) for region in regions_of[account]]
+    yield from _rounds(state, listing, role, requests)
 
 
 def _metrics(state: StepState, listing: Listing, role: Role, profile_of: Mapping[str, str]) -> Plan:
@@ -87,17 +87,17 @@ def _metrics(state: StepState, listing: Listing, role: Role, profile_of: Mapping
     """
     resources: dict[tuple[str, str], list[tuple[str, str]]] = defaultdict(list)
     for source, measured in MEASURED.items():
-        for capture in state.records_of(source):
-            resources[capture.key.account_id, capture.key.region].append((source, str(capture.fields[measured.field])))
+        for record in state.records_of(source):
+            resources[record.key.account_id, record.key.region].append((source, str(record.fields[measured.field])))
     namespaces = {source: measured.namespace for source, measured in MEASURED.items()}
     own = [entry.name for entry in state.listings]
     refused = [
         (account, region, name)
-        for (_, account, region, name), entry in state.asked.items()
+        for (_, account, region, name), entry in state.attempts.items()
         if name in MEASURED
         and (
-            entry.answer.outcome in ("denied", "failed", "wrong_account")
-            or entry.answer.skip_reason == DENIED_BY_POLICY
+            entry.response.outcome in ("denied", "failed", "wrong_account")
+            or entry.response.skip_reason == DENIED_BY_POLICY
         )
     ]
     for account, region, source, resource in previous.last_measured(state.store, namespaces, own, refused):
@@ -108,7 +108,9 @@ def _metrics(state: StepState, listing: Listing, role: Role, profile_of: Mapping
         listing,
         role,
         [
-            _asker(listing, role, profile_of[account], account)(region, batches=metrics.requests(found, today))
+            _request_factory(listing, role, profile_of[account], account)(
+                region, batches=metrics.requests(found, today)
+            )
             for (account, region), found in resources.items()
             if account in profile_of
         ],
@@ -116,7 +118,7 @@ def _metrics(state: StepState, listing: Listing, role: Role, profile_of: Mapping
     measured_accounts = {account for account, _ in resources}
     for account, profile in profile_of.items():
         if account not in measured_accounts:
-            state.skip_childless(_asker(listing, role, profile, account)(GLOBAL_REGION))
+            state.skip_childless(_request_factory(listing, role, profile, account)(GLOBAL_REGION))
 
 
 def _for_parents(state: StepState, listing: Listing, role: Role, profile_of: Mapping[str, str]) -> Plan:
@@ -125,7 +127,7 @@ def _for_parents(state: StepState, listing: Listing, role: Role, profile_of: Map
     assert each is not None, "only a listing with parents comes here"
     done: dict[tuple[str, str], set[str]] = defaultdict(set)
     while True:
-        questions: list[Request] = []
+        requests: list[Request] = []
         for (account, region), named in state.named_by_parents(listing).items():
             fresh = sorted(named - done[account, region])
             done[account, region] |= named
@@ -135,52 +137,52 @@ def _for_parents(state: StepState, listing: Listing, role: Role, profile_of: Map
             if wanted and region not in (*wanted, GLOBAL_REGION):
                 leave_out(state, CellKey(role, account, region, listing.name), [region], profile_of[account])
                 continue
-            ask = _asker(listing, role, profile_of[account], account)
+            make_request = _request_factory(listing, role, profile_of[account], account)
             if each.in_one_cell:
-                questions.append(ask(region, batches=[{each.parameter: value} for value in fresh]))
+                requests.append(make_request(region, batches=[{each.parameter: value} for value in fresh]))
             else:
-                questions += [ask(region, {each.parameter: value}, value) for value in fresh]
-        if not questions:
+                requests += [make_request(region, {each.parameter: value}, value) for value in fresh]
+        if not requests:
             break
-        yield from _rounds(state, listing, role, questions)
+        yield from _rounds(state, listing, role, requests)
     asked = {account for account, _ in done}
     for account, profile in profile_of.items():
         if account not in asked:
-            state.skip_childless(_asker(listing, role, profile, account)(GLOBAL_REGION))
+            state.skip_childless(_request_factory(listing, role, profile, account)(GLOBAL_REGION))
 
 
-def _rounds(state: StepState, listing: Listing, role: Role, questions: Sequence[Request]) -> Plan:
+def _rounds(state: StepState, listing: Listing, role: Role, requests: Sequence[Request]) -> Plan:
     """The questions; of an optional grant first one to each account, the others where it was given."""
-    questions = [question for question in questions if not state.keep(question)]
-    if not state.reach(role).is_optional(listing):
-        yield questions
+    requests = [request for request in requests if not state.keep(request)]
+    if not state.client(role).is_optional(listing):
+        yield requests
         return
-    probes = {question.account_id: question for question in reversed(questions)}
+    probes = {request.account_id: request for request in reversed(requests)}
     yield list(probes.values())
     refused = {
-        account for account, probe in probes.items() if state.asked[probe.key].answer.skip_reason == OPTIONAL_GRANT
+        account for account, probe in probes.items() if state.attempts[probe.key].response.skip_reason == OPTIONAL_GRANT
     }
     rest: list[Request] = []
-    for question in questions:
-        if question is probes[question.account_id]:
+    for request in requests:
+        if request is probes[request.account_id]:
             continue
-        if question.account_id in refused:
-            state.set_outcome(question.key, "skipped", OPTIONAL_GRANT, profile=question.profile)
+        if request.account_id in refused:
+            state.set_outcome(request.key, "skipped", OPTIONAL_GRANT, profile=request.profile)
         else:
-            rest.append(question)
+            rest.append(request)
     yield rest
 
 
 def workload_plan(state: StepState, listing: Listing, reached: Reached) -> Plan:
     """A listing of every reached account but the one that the operations role asks it of."""
     role: Role = "workload"
-    elsewhere = state.identity("operations").account_id if "operations" in listing.roles else ""
+    operations_account = state.identity("operations").account_id if "operations" in listing.roles else ""
     regions_before = known_regions(state, listing, role)
     for account, reason in reached.skipped.items():
-        if account != elsewhere:
+        if account != operations_account:
             state.set_outcome(CellKey(role, account, GLOBAL_REGION, listing.name), "skipped", reason)
     for account, broken in reached.broken.items():
-        if account == elsewhere:
+        if account == operations_account:
             continue
         outcome: Outcome = "denied" if broken.error.reason in ("refused", "expired") else "failed"
         for region in sorted(regions_before[account]) or [GLOBAL_REGION]:
@@ -188,8 +190,8 @@ def workload_plan(state: StepState, listing: Listing, reached: Reached) -> Plan:
                 CellKey(role, account, region, listing.name),
                 outcome,
                 broken.error.reason,
-                f"{broken.error} {broken.error.cure}",
+                f"{broken.error} {broken.error.hint}",
                 broken.profile,
             )
-    own = {account: profile for account, profile in reached.profile_of.items() if account != elsewhere}
+    own = {account: profile for account, profile in reached.profile_of.items() if account != operations_account}
     yield from _places(state, listing, role, own)

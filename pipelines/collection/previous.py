@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines.catalogue.registry import listings as known_listings
 from pipelines.collection.landing import records_path
-from pipelines.trust.ages import ONE_NIGHT
+from pipelines.trust.ages import HALF_A_DAY
 from pipelines.trust.organization_policies import SCP, PolicySkips, StoredPolicies
 from resources.audit.cells import NewestCell
 from resources.audit.coverage import EVERY_ACCOUNT, Accounts
@@ -41,7 +41,7 @@ class PreviousCell(NewestCell):
     is_disputed: bool = False
 
 
-def captures(
+def records(
     store: Store, listing: str, fields: Sequence[str], accounts: Accounts = EVERY_ACCOUNT
 ) -> list[ParentRecord]:
     """Fields of every record in the newest trusted cells of a listing, of these accounts.
@@ -94,12 +94,12 @@ def stored_policies(store: Store) -> StoredPolicies:
     From the landing, not from the tables of `org`: the same run may have listed them a moment ago.
     """
     try:
-        roots = captures(store, "organizations_root", ("Id", "Arn"))
-        policies = captures(store, "organizations_policy", ("Id", "Name"))
-        contents = captures(store, "organizations_policy_content", ("Content",))
-        targets = captures(store, "organizations_policy_target", ("TargetId",))
-        units = captures(store, "organizations_organizational_unit", ("Id",))
-        members = captures(store, "organizations_account_parent", ("Id",))
+        roots = records(store, "organizations_root", ("Id", "Arn"))
+        policies = records(store, "organizations_policy", ("Id", "Name"))
+        contents = records(store, "organizations_policy_content", ("Content",))
+        targets = records(store, "organizations_policy_target", ("TargetId",))
+        units = records(store, "organizations_organizational_unit", ("Id",))
+        members = records(store, "organizations_account_parent", ("Id",))
     except LookupError:
         return StoredPolicies()
     names = {str(one.fields["Id"]): str(one.fields["Name"]) for one in policies if one.key.suffix == SCP}
@@ -239,12 +239,12 @@ def earlier_cells(store: Store, listings: Iterable[Listing], accounts: Accounts)
                 list_contains($names, split_part(v.listing, ':', 1))
                 and v.account_id >= $since_account and v.account_id < $before_account
             """,
-            {"names": names, "a_night_ago": datetime.now(UTC) - ONE_NIGHT, **accounts.parameters},
+            {"names": names, "a_night_ago": datetime.now(UTC) - HALF_A_DAY, **accounts.parameters},
         ).fetchall()
     return {CellKey(*row[:4]): PreviousCell(*row) for row in rows}
 
 
-def asked_accounts(store: Store, listings: Iterable[Listing]) -> dict[str, bool]:
+def requested_accounts(store: Store, listings: Iterable[Listing]) -> dict[str, bool]:
     """The accounts that have a cell of these listings, and whether the newest of any was asked."""
     with store.read() as connection:
         rows = connection.execute(

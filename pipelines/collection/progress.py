@@ -121,14 +121,14 @@ class Reports:
         self._counted = {name: [0, 0, 0, 0] for name in totals}
         self._told: dict[str, int] = {}
 
-    def count(self, listing: str, answer: Response) -> None:
+    def count(self, listing: str, response: Response) -> None:
         """Take an answer into account; called from worker threads."""
         with self._lock:
             counted = self._counted[listing]
             counted[0] += 1
-            counted[1] += answer.record_count
-            counted[2] += answer.request_count
-            counted[3] += answer.throttle_count
+            counted[1] += response.record_count
+            counted[2] += response.request_count
+            counted[3] += response.throttle_count
 
     def __call__(self, whole: Progress) -> None:
         """Tell, where something has moved on."""

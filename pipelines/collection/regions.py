@@ -18,7 +18,7 @@ REGIONS_UNKNOWN = (
 )
 
 
-def regions_to_ask(
+def regions_to_fetch(
     state: StepState, listing: Listing, role: Role, profile_of: Mapping[str, str]
 ) -> dict[str, list[str]]:
     """The regions to ask by account; what is not asked, and why, is recorded."""
@@ -26,7 +26,7 @@ def regions_to_ask(
         return {account: [GLOBAL_REGION] for account in profile_of}
     enabled = enabled_regions(state)
     known = known_regions(state, listing, role)
-    offers = state.reach(role).offers
+    offers = state.client(role).offers
     regions_of: dict[str, list[str]] = {}
     for account, profile in profile_of.items():
         # Where its regions could not be listed, what is known of it is asked, so that each cell says why it fails.
@@ -72,14 +72,14 @@ def enabled_regions(state: StepState) -> Mapping[str, list[str]]:
     regions: dict[str, list[str]] = {}
     left_out: dict[str, list[str]] = defaultdict(list)
     usual = set(wanted)
-    for capture in state.records_of(REGION, EVERY_ACCOUNT):
-        name = sys.intern(str(capture.fields["RegionName"]))
-        status = capture.fields["OptInStatus"]
-        listed = regions.setdefault(capture.key.account_id, [])
+    for record in state.records_of(REGION, EVERY_ACCOUNT):
+        name = sys.intern(str(record.fields["RegionName"]))
+        status = record.fields["OptInStatus"]
+        listed = regions.setdefault(record.key.account_id, [])
         if status == "not-opted-in":
             continue
         if wanted and name not in wanted:
-            left_out[capture.key.account_id].append(name)
+            left_out[record.key.account_id].append(name)
             continue
         listed.append(name)
         if status == "opt-in-not-required":

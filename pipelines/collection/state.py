@@ -53,9 +53,9 @@ class BatchState:
 
     accounts: Accounts = EVERY_ACCOUNT
     part: Part | None = None
-    asked: dict[CellKey, Attempt] = field(default_factory=dict)
-    not_asked: dict[CellKey, Cell] = field(default_factory=dict)
-    captured: dict[str, list[ParentRecord]] = field(default_factory=lambda: defaultdict(list))
+    attempts: dict[CellKey, Attempt] = field(default_factory=dict)
+    unrequested: dict[CellKey, Cell] = field(default_factory=dict)
+    parent_records: dict[str, list[ParentRecord]] = field(default_factory=lambda: defaultdict(list))
     childless: list[Request] = field(default_factory=list)
     kept: set[CellKey] = field(default_factory=set)
     earlier: dict[CellKey, PreviousCell] | None = None
@@ -103,15 +103,15 @@ class StepState:
             store, run_id, cost_slices.daily_limits(settings.cost_request_limit)
         )
         self.findings: list[str] = []
-        self.asked_before: Mapping[str, bool] = {}
+        self.requested_before: Mapping[str, bool] = {}
         self.left: frozenset[str] = frozenset()
         self.regions_of: Mapping[str, list[str]] | None = None
         self.regions_left_out: Mapping[str, list[str]] = {}
         self.usual_regions: frozenset[str] = frozenset()
-        self.tallies: dict[str, ListingStats] = {listing.name: ListingStats() for listing in listings}
+        self.stats: dict[str, ListingStats] = {listing.name: ListingStats() for listing in listings}
         self.writers: dict[str, LandingWriter] = {}
         self.recorded: set[str] = set()
-        self.central_answers: dict[tuple[str, str], set[tuple[Role, str]]] = defaultdict(set)
+        self.central_responses: dict[tuple[str, str], set[tuple[Role, str]]] = defaultdict(set)
         self.lock = threading.Lock()
         self.wanted_fields = _wanted_fields(listings)
         self.batch = BatchState()
@@ -131,9 +131,9 @@ class StepState:
 
     # ------------------------------------------------------------------------------------ the way to AWS
 
-    def reach(self, role: Role) -> AwsClient:
+    def client(self, role: Role) -> AwsClient:
         """The way to AWS as one of the step's roles, which has been verified."""
-        return self.resources[role].reach
+        return self.resources[role].client
 
     def identity(self, role: Role) -> Identity:
         """Who a central role is, verified."""
@@ -150,17 +150,17 @@ class StepState:
     # ----------------------------------------------------------------------------------------- the cells
 
     @property
-    def asked(self) -> dict[CellKey, Attempt]:
+    def attempts(self) -> dict[CellKey, Attempt]:
         """What was asked of the batch's accounts, and what came of it."""
-        return self.batch.asked
+        return self.batch.attempts
 
     def set_outcome(
         self, key: CellKey, outcome: Outcome, reason: str, message: str | None = None, profile: str | None = None
     ) -> None:
-        """Give a cell its outcome without a question; the arguments are those of `cell_not_asked`."""
-        self.batch.not_asked[key] = self.cell_not_asked(key, outcome, reason, message, profile)
+        """Give a cell its outcome without a question; the arguments are those of `unrequested_cell`."""
+        self.batch.unrequested[key] = self.unrequested_cell(key, outcome, reason, message, profile)
 
-    def cell_not_asked(
+    def unrequested_cell(
         self, key: CellKey, outcome: Outcome, reason: str, message: str | None = None, profile: str | None = None
     ) -> Cell:
         """A cell that gets its outcome now and without a question.
@@ -180,7 +180,7 @@ class StepState:
             listing=name,
             outcome=outcome,
             is_trusted=False,
-            zero_sense=self._by_name[listing].sense(suffix),
+            zero_sense=self._by_name[listing].empty_policy(suffix),
             started_at=now,
             ended_at=now,
             profile=profile,
@@ -190,16 +190,16 @@ class StepState:
             error_message=message,
         )
 
-    def skip_childless(self, question: Request) -> None:
+    def skip_childless(self, request: Request) -> None:
         """Skip a listing whose parents returned no records; the reason is set later, from the parents' outcomes."""
-        self.batch.childless.append(question)
+        self.batch.childless.append(request)
 
-    def keep(self, question: Request) -> bool:
+    def keep(self, request: Request) -> bool:
         """Whether a question is left out because its last answer is trusted and only others are asked again.
 
         What a refusal named is asked again: the answer was whole, and did not fit what else is known.
         """
-        key = question.key
+        key = request.key
         earlier = self.earlier.get(key)
         if not self._only_untrusted or earlier is None or earlier.is_disputed:
             return False
@@ -214,7 +214,7 @@ class StepState:
 
     def requests_to(self, service: str) -> int:
         """Requests that went out for the batch's questions to a service, retries included."""
-        return sum(e.requests for e in self.asked.values() if e.answer.question.listing.service == service)
+        return sum(e.requests for e in self.attempts.values() if e.response.request.listing.service == service)
 
     def writer(self, listing: Listing) -> LandingWriter:
         """What writes a listing of this run to the landing; opened when it is first wanted."""
@@ -257,7 +257,7 @@ class StepState:
         if self.batch.without_regions is None:
             own = {
                 key.account_id
-                for key, entry in self.asked.items()
+                for key, entry in self.attempts.items()
                 if key.listing == REGION and entry.denial is not None
             }
             with self.store.read() as connection:
@@ -276,13 +276,13 @@ class StepState:
         """
         own = any(entry.name == listing for entry in self.listings)
         kept = {key for key in self.batch.kept if key.name == listing}
-        captured = self.batch.captured[listing]
+        parent_records = self.batch.parent_records[listing]
         if own and not kept:
-            return captured
+            return parent_records
         try:
             fields = self.wanted_fields[listing]
-            stored = previous.captures(self.store, listing, fields, accounts or self.batch.accounts)
-            return captured + [capture for capture in stored if capture.key in kept] if own else stored
+            stored = previous.records(self.store, listing, fields, accounts or self.batch.accounts)
+            return parent_records + [record for record in stored if record.key in kept] if own else stored
         except LookupError as error:
             raise refuse(f"{error} Materialise landing/{listing} first. Nothing was asked.") from error
 
@@ -296,10 +296,10 @@ class StepState:
         if each is None:
             return named
         for source in each.of:
-            for capture in self.records_of(source):
-                region = str(capture.fields[each.region_field] if each.region_field else capture.key.region)
-                place = (capture.key.account_id, GLOBAL_REGION if listing.scope == "global" else region)
-                named[place].add(each.value(str(capture.fields[each.field]), region))
+            for record in self.records_of(source):
+                region = str(record.fields[each.region_field] if each.region_field else record.key.region)
+                place = (record.key.account_id, GLOBAL_REGION if listing.scope == "global" else region)
+                named[place].add(each.value(str(record.fields[each.field]), region))
         return named
 
 

@@ -10,9 +10,9 @@ from functools import partial
 from pipelines.catalogue.names import REGION
 from pipelines.collection import previous
 from pipelines.collection.accounts import Reached, account_coverage, too_many_unplaced
-from pipelines.collection.batches import match_accounts, shares
+from pipelines.collection.batches import account_batches, match_accounts
 from pipelines.collection.collector import Collector
-from pipelines.collection.cost_collector import ask_costs
+from pipelines.collection.cost_collector import collect_costs
 from pipelines.collection.plan import Plan, central_plan, workload_plan
 from pipelines.trust.gate import refuse
 from resources.audit.cells import Cell
@@ -21,7 +21,7 @@ from resources.check_result import CheckResult
 from resources.roles import Workload
 
 
-def ask(collector: Collector, what: str, judged: Callable[[Sequence[Cell]], None]) -> CheckResult | None:
+def collect(collector: Collector, what: str, judged: Callable[[Sequence[Cell]], None]) -> CheckResult | None:
     """Put every question of a step, and again where something speaks against the answer; land what comes of it.
 
     Returns the verdict on the reach of the workload profiles where the step lists regions.
@@ -42,11 +42,11 @@ def ask(collector: Collector, what: str, judged: Callable[[Sequence[Cell]], None
         if stop is not None:
             raise refuse(f"{what} was not asked. {stop}")
     bill = [listing for listing in state.listings if listing.service == "ce"]
-    portions = shares(state, reached)
+    portions = account_batches(state, reached)
     for share in portions:
         state.begin(share.whose, share.part)
         if bill:
-            ask_costs(collector, bill)
+            collect_costs(collector, bill)
         plans: list[tuple[Listing, Plan]] = []
         for listing in state.listings:
             for role in listing.roles:
@@ -55,13 +55,13 @@ def ask(collector: Collector, what: str, judged: Callable[[Sequence[Cell]], None
                         plans.append((listing, workload_plan(state, listing, share.reached)))
                 elif listing not in bill and state.identity(role).account_id in share.whose:
                     plans.append((listing, central_plan(state, listing, role)))
-        collector.ask_plans(plans)
+        collector.fetch_plans(plans)
         collector.settle()
         judged(collector.judge())
     if len(portions) > 1:
-        for name, tally in state.tallies.items():
-            state.log(f"{name}: {tally.sentence()}")
+        for name, stats in state.stats.items():
+            state.log(f"{name}: {stats.sentence()}")
     lists_regions = any(listing.name == REGION for listing in state.listings)
     if reached is None or not lists_regions:
         return None
-    return account_coverage(reached, state.asked_before, partial(previous.unreached_spend, state.store))
+    return account_coverage(reached, state.requested_before, partial(previous.unreached_spend, state.store))

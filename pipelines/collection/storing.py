@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pipelines.collection import cost_slices, previous
 from pipelines.collection.state import StepState
-from pipelines.trust.gate import listing_verdicts
+from pipelines.trust.gate import listing_checks
 from pipelines.trust.organization_policies import PolicySkips
 from resources.audit.cells import load_cells
 from resources.audit.checks import forget_check, record_check
@@ -47,27 +47,27 @@ def commit(state: StepState, also: Mapping[str, CheckResult] = MappingProxyType(
         )
         record_trail_calls(connection, state.recorded, now=datetime.now(UTC))
         record_paid_requests(connection, state.paid_requests.counts(), counted=state.run_id)
-        verdicts = listing_verdicts(connection, names, state.settings)
-        said = [(NO_SILENT_ZERO, name, verdict) for name, verdict in verdicts.items()]
-        said += [(rule, "workload", verdict) for rule, verdict in also.items()]
-        said += [
-            (POLICIES_DENY_NOTHING, skips.policy_id or skips.kind, verdict)
-            for skips, verdict in _closed(state, connection)
+        results = listing_checks(connection, names, state.settings)
+        output = [(NO_SILENT_ZERO, name, result) for name, result in results.items()]
+        output += [(rule, "workload", result) for rule, result in also.items()]
+        output += [
+            (POLICIES_DENY_NOTHING, skips.policy_id or skips.kind, result)
+            for skips, result in _closed(state, connection)
         ]
-        for rule, scope, verdict in said:
+        for rule, scope, result in output:
             record_check(
                 connection,
                 state.run_id,
                 rule,
                 scope,
-                severity=verdict.severity,
-                passed=verdict.passed,
-                observed=verdict.sentence,
+                severity=result.severity,
+                passed=result.passed,
+                observed=result.sentence,
                 tolerance=str(state.settings.untrusted_tolerance) if rule == NO_SILENT_ZERO else None,
-                detail=verdict.at_fault[:100],
+                detail=result.at_fault[:100],
                 config_hash=state.settings.config_hash,
             )
-    return verdicts
+    return results
 
 
 def _closed(state: StepState, connection: "duckdb.DuckDBPyConnection") -> list[tuple[PolicySkips, CheckResult]]:

@@ -60,10 +60,10 @@ def strayed_accounts(state: StepState) -> Strayed:
     for role, account, region in _wrong_accounts(state.store, state.run_id, state.batch.accounts):
         regions[role, account].add(region)
     proven: set[tuple[Role, str]] = set()
-    for key, entry in state.asked.items():
-        if entry.answer.outcome == "wrong_account":
+    for key, entry in state.attempts.items():
+        if entry.response.outcome == "wrong_account":
             regions[key.role, key.account_id].add(key.region)
-        elif entry.answer.outcome == "found" and entry.answer.question.listing.proves_account:
+        elif entry.response.outcome == "found" and entry.response.request.listing.proves_account:
             proven.add((key.role, key.account_id))
     if regions:
         proven |= {found[:2] for found in _proven_accounts(state.store, state.run_id, state.batch.accounts)}

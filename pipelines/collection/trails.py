@@ -43,7 +43,7 @@ def lookup(place: Place, zeros: Sequence[ListedZero], *, until: datetime | None 
         place.profile,
         place.account_id,
         place.region,
-        min(entry.zero.asked_from for entry in zeros) - HORIZON,
+        min(entry.zero.requested_from for entry in zeros) - HORIZON,
         {entry.listing.trail_name: entry.listing.call for entry in zeros},
         request_ids=frozenset(name for entry in zeros for name in entry.zero.request_ids if name),
         until=until,
@@ -53,6 +53,6 @@ def lookup(place: Place, zeros: Sequence[ListedZero], *, until: datetime | None 
 
 def trail_events(resources: Mapping[Role, AwsRole], lookups: Sequence[Lookup]) -> list[TrailEvents]:
     """What CloudTrail shows for each look-up, in their order."""
-    reaches = {role: resources[role].reach for role in {lookup.listing_role for lookup in lookups}}
+    clients = {role: resources[role].client for role in {lookup.listing_role for lookup in lookups}}
     workload = resources.get("workload")
-    return look_up_all(reaches, lookups, processes=None if workload is None else workload.processes)
+    return look_up_all(clients, lookups, processes=None if workload is None else workload.processes)

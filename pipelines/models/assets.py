@@ -91,7 +91,7 @@ def model_asset(
         )
         with refusing():
             rows = build(store, model, logs, warehouse.run_id, settings.currency)
-            results = checks.ask(store, rules_of_it, warehouse.run_id, settings.config_hash)
+            results = checks.run_checks(store, rules_of_it, warehouse.run_id, settings.config_hash)
         steps = context.job_def.nodes
         loading.built(warehouse.run_id, rows, sum(step.name.startswith(STEP) for step in steps))
         selected = context.selected_asset_check_keys

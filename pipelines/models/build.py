@@ -38,8 +38,8 @@ def build(
         return _build(store, model, logs, run_id, currency)
     except duckdb.Error as error:
         # DuckDB's further lines advise to ignore errors, which would lose data.
-        said = str(error).strip().splitlines()[0]
-        raise ModelError(f"{model.place} could not be built: {said} Nothing was changed.") from error
+        sentence = str(error).strip().splitlines()[0]
+        raise ModelError(f"{model.place} could not be built: {sentence} Nothing was changed.") from error
 
 
 def _build(store: Store, model: Model, logs: Sequence[Model], run_id: str, currency: str) -> int:
@@ -48,14 +48,14 @@ def _build(store: Store, model: Model, logs: Sequence[Model], run_id: str, curre
         kind = model.materialized
         if kind == "view":
             connection.execute(f"create or replace view {model.quoted} as {model.sql}")
-        elif kind == "table":
+        elif kind == "full":
             connection.execute(f"create or replace table {model.quoted} as {model.sql}")
-        elif kind == "state":
+        elif kind == "full_from_previous":
             connection.execute(f"create or replace temp table incoming as {model.sql}")
             _ensure_table(connection, model)
             connection.execute(f"delete from {model.quoted}")
             connection.execute(f"insert into {model.quoted} by name select * from incoming")
-        elif kind == "history":
+        elif kind == "scd_type_2":
             connection.execute(f"create or replace temp table incoming as {model.sql}")
             _ensure_table(connection, model)
             open_versions(connection, model)
@@ -85,7 +85,7 @@ def _prepare(connection: duckdb.DuckDBPyConnection, store: Store, currency: str)
         connection.execute(macro)
 
 
-def believed_cells(connection: duckdb.DuckDBPyConnection, listings: Sequence[str]) -> None:
+def trusted_cells(connection: duckdb.DuckDBPyConnection, listings: Sequence[str]) -> None:
     """Write into `landed_cell` the newest cell of each key that may be believed, or says that nothing is left."""
     connection.execute(
         """
@@ -131,8 +131,8 @@ def believed_cells(connection: duckdb.DuckDBPyConnection, listings: Sequence[str
 
 def _replace_cells(connection: duckdb.DuckDBPyConnection, store: Store, model: Model, logs: Sequence[Model]) -> None:
     """Replace the rows of every cell whose newest knowledge is at hand; freeze and flag the others."""
-    believed_cells(connection, model.listings)
-    if model.materialized == "accumulated":
+    trusted_cells(connection, model.listings)
+    if model.materialized == "append_by_cell":
         _leave_what_stands(connection, model)
     empty = store.landing / ".empty.ndjson"
     make_folder(store.landing)

@@ -1,7 +1,7 @@
 """SQL files as rules: `warehouse/checks/<rule>.sql` returns the rows at fault. Written once for all.
 
 The header names the relation that the rule is about (`about`) and, where its failure is a warning, `severity: warn`.
-`asks` names the listings that are asked again where the rule refuses and its rows do not lead to their cells
+`refetch` names the listings that are asked again where the rule refuses and its rows do not lead to their cells
 themselves; `nothing` where asking again mends nothing. `reconciles: RULE` stands for the query of a rule of
 `cost.reconciliation`; `RULE closed` and `RULE open` are about the months that AWS has closed, and may still change. A
 rule is asked by its asset check when its relation has been
@@ -43,12 +43,12 @@ CELLS_NAMED = 3
 """Cells behind the rows at fault that the sentence names; all of them are stored."""
 
 NOTHING = "nothing"
-"""Of a rule's `asks`: what it finds at fault was not collected."""
+"""Of a rule's `refetch`: what it finds at fault was not collected."""
 
 _CELL = {"role": "role", "account_id": "caller_account_id", "region": "cell_region", "listing": "listing"}
 """The key of a cell, and the columns of a row that came in it."""
 
-_ANSWER = {"run_id": "run_id", "listing": "listing", "ended_at": "collected_at"}
+_RESPONSE = {"run_id": "run_id", "listing": "listing", "ended_at": "collected_at"}
 """What leads to a cell where a row does not hold all of its key."""
 
 
@@ -62,7 +62,7 @@ class SqlCheck:
     description: str
     sql: str
     uses: frozenset[str] = frozenset()
-    asks: tuple[str, ...] = ()
+    refetch: tuple[str, ...] = ()
     rows: str = ""
 
     @property
@@ -101,16 +101,16 @@ class SqlResult:
         if self.passed:
             return self.check.description
         first = ", ".join(f"{name}={value}" for name, value in self.rows[0].items())
-        said = f"Broken by {self.count} row(s): {self.check.description} The first is {first}."
+        text = f"Broken by {self.count} row(s): {self.check.description} The first is {first}."
         if not self.cells:
-            return said
+            return text
         named = "; ".join(
             f"{listing} in account {account}, region {region}, asked by {role}"
             for role, account, region, listing in self.cells
         )
         more = f"; and {self.cell_count - len(self.cells)} more" if self.cell_count > len(self.cells) else ""
         return (
-            f"{said} It rests on {self.cell_count} answer(s): {named}{more}. "
+            f"{text} It rests on {self.cell_count} answer(s): {named}{more}. "
             "`cmdb nightly --only-untrusted` asks them again."
         )
 
@@ -126,7 +126,7 @@ def run(connection: "duckdb.DuckDBPyConnection", check: SqlCheck) -> SqlResult:
     return SqlResult(check, count, tuple(dict(zip(names, row, strict=True)) for row in rows))
 
 
-def ask(store: Store, checks: Iterable[SqlCheck], run_id: str, config_hash: str) -> list[SqlResult]:
+def run_checks(store: Store, checks: Iterable[SqlCheck], run_id: str, config_hash: str) -> list[SqlResult]:
     """Ask rules of the working file and record what they say, and which cells it is about."""
     with store.transaction() as connection:
         results = [_with_cells(connection, run(connection, check), run_id) for check in checks]
@@ -181,10 +181,10 @@ def _with_cells(connection: "duckdb.DuckDBPyConnection", result: SqlResult, run_
 
 def _cells_behind(connection: "duckdb.DuckDBPyConnection", check: SqlCheck) -> str | None:
     """A query for the keys of the cells that the rows at fault came in; None where nothing leads to them."""
-    if check.asks == (NOTHING,):
+    if check.refetch == (NOTHING,):
         return None
-    if check.asks:
-        names = ", ".join(literal(name) for name in check.asks)
+    if check.refetch:
+        names = ", ".join(literal(name) for name in check.refetch)
         return f"select * from audit.coverage where split_part(listing, ':', 1) in ({names})"
     columns = {row[0] for row in connection.execute(f"describe {check.at_fault}").fetchall()}
     # On lines of its own: a rule may end in a comment.
@@ -192,8 +192,8 @@ def _cells_behind(connection: "duckdb.DuckDBPyConnection", check: SqlCheck) -> s
     if columns >= set(_CELL.values()):
         key = ", ".join(f"fault.{column} as {name}" for name, column in _CELL.items())
         return f"select {key} {fault}"
-    if columns >= set(_ANSWER.values()):
-        same = " and ".join(f"answer.{name} = fault.{column}" for name, column in _ANSWER.items())
+    if columns >= set(_RESPONSE.values()):
+        same = " and ".join(f"answer.{name} = fault.{column}" for name, column in _RESPONSE.items())
         return f"select answer.* {fault} inner join audit.collection as answer on {same}"
     return None
 
@@ -233,10 +233,10 @@ def _read(path: Path, relations: Collection[str]) -> SqlCheck:
         raise wrong(f"about: {about} is no table of the warehouse; write one that a SQL file makes.")
     if severity not in ("error", "warn"):
         raise wrong(f"severity: {severity} is unknown; write error or warn.")
-    asks = tuple(name.strip() for name in header.entries.get("asks", "").split(",") if name.strip())
-    unknown = [name for name in asks if name not in listings() and asks != (NOTHING,)]
+    refetch = tuple(name.strip() for name in header.entries.get("refetch", "").split(",") if name.strip())
+    unknown = [name for name in refetch if name not in listings() and refetch != (NOTHING,)]
     if unknown:
-        raise wrong(f"asks: {unknown[0]} is no listing of the catalogue; write listings, or {NOTHING}.")
+        raise wrong(f"refetch: {unknown[0]} is no listing of the catalogue; write listings, or {NOTHING}.")
     if reconciles := header.entries.get("reconciles", ""):
         query = _reconciliation(reconciles)
         if not query:
@@ -248,12 +248,12 @@ def _read(path: Path, relations: Collection[str]) -> SqlCheck:
         uses = reads(sql).relations
     except sqlglot.errors.SqlglotError as error:
         raise wrong(f"it does not parse: {error}") from error
-    return SqlCheck(path.stem, about, severity == "error", header.description, sql, uses, asks)
+    return SqlCheck(path.stem, about, severity == "error", header.description, sql, uses, refetch)
 
 
-def _reconciliation(said: str) -> str:
+def _reconciliation(text: str) -> str:
     """The query for what a rule of `cost.reconciliation` finds at fault; empty where none is named."""
-    name, _, months = said.partition(" ")
+    name, _, months = text.partition(" ")
     if not name.isidentifier() or months not in MONTHS:
         return ""
     return (

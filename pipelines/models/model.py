@@ -6,17 +6,18 @@ row that several accounts list, every other name is a column. What a file reads 
 `landing(listing, type)` a query may use the macros `aws_arn(service, region, account_id, resource)`,
 `aws_partition(region)` and `tag_map(tags)`. Kinds of materialisation:
 
-collected    reads `landing(listing, type)`; rows are replaced cell by cell, and only by trusted cells.
-accumulated  as `collected`, but an answer whose rows the table holds is not read again: for queries whose rows come
-             from one record each, where a night asks a part only, such as the newest months of a bill.
-table        the query's rows replace the table's.
-state        as `table`, but the query also reads the table's own rows of the last night.
-history      the query's rows are versions, keyed by what they are versions of and `valid_from`: each closes the
-             current version of its own that began before it, and takes the place of the one that began with it.
-             Nothing else is touched, so a query without rows changes nothing.
-log          the query's rows are appended; it is run while the table that it logs (`logs`) is being replaced, and
-             sees the rows that come in as `incoming`.
-view         a view.
+incremental_by_cell  reads `landing(listing, type)`; rows are replaced cell by cell, and only by trusted cells.
+append_by_cell       as `incremental_by_cell`, but a response whose rows the table holds is not read again: for
+                     queries whose rows come from one record each, where a run requests a part only, such as the
+                     newest months of a bill.
+full                 the query's rows replace the table's.
+full_from_previous   as `full`, but the query also reads the table's own rows of the last run.
+scd_type_2           the query's rows are versions, keyed by what they are versions of and `valid_from`: each closes
+                     the current version of its own that began before it, and takes the place of the one that began
+                     with it. Nothing else is touched, so a query without rows changes nothing.
+log                  the query's rows are appended; it is run while the table that it logs (`logs`) is being replaced,
+                     and sees the rows that come in as `incoming`.
+view                 a view.
 """
 
 from collections.abc import Mapping
@@ -35,7 +36,9 @@ from pipelines.settings import WAREHOUSE_FOLDER
 from resources import release
 from resources.store.sql import identifier
 
-Materialization = Literal["collected", "accumulated", "table", "state", "history", "log", "view"]
+Materialization = Literal[
+    "incremental_by_cell", "append_by_cell", "full", "full_from_previous", "scd_type_2", "log", "view"
+]
 
 SCHEMAS = ("ref", "stage", "org", "aws", "cost", "cmdb")
 """Folders of SQL files, in the order in which they build on each other."""
@@ -89,7 +92,7 @@ class Model:
     @property
     def materialized(self) -> Materialization:
         """How the query becomes a relation."""
-        kind = self.header.entries.get("materialized", "collected" if self.listings else "table")
+        kind = self.header.entries.get("materialized", "incremental_by_cell" if self.listings else "full")
         for known in get_args(Materialization):
             if kind == known:
                 return known  # type: ignore[no-any-return]  # get_args is untyped

@@ -165,8 +165,8 @@ def _type(types: Mapping[str, str]) -> str:
 
 def _condition(words: Mapping[str, tuple[str, ...]]) -> str:
     conditions = []
-    for said in words.get("without", ()):
-        column, _, value = said.partition(":")
+    for entry_text in words.get("without", ()):
+        column, _, value = entry_text.partition(":")
         conditions.append(f"item.{identifier(column)} is distinct from {literal(value)}")
     return f"where {' and '.join(conditions)}\n" if conditions else ""
 
@@ -195,9 +195,14 @@ def _words(table: Table) -> dict[str, tuple[str, ...]]:
         raise _wrong(table, f"{empty[0]} names nothing.")
     columns = [
         *SHARED,
+<<<<<<< HEAD
         *(name for word in ("id", "state", "created", "zone") for name in found.get(word, ())),
         *(said.partition(".")[0] for said in found.get("attributes", ())),
         *(said.partition(":")[0] for said in found.get("without", ())),
+=======
+        *(name for word in ("id", "state", "created", "zone", "attributes") for name in found.get(word, ())),
+        *(entry_text.partition(":")[0] for entry_text in found.get("without", ())),
+>>>>>>> 75c6c55 (words: name functions and variables as the field does)
     ]
     missing = [name for name in columns if name not in table.header.entries or name == ENTRY]
     if missing:

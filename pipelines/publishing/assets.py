@@ -75,7 +75,7 @@ def published_asset(models: Mapping[str, Model], sql_checks: Sequence[checks.Sql
         _require_fresh(store, warehouse)
         _require_built(store, models)
         with refusing():
-            results = checks.ask(store, own, warehouse.run_id, settings.config_hash)
+            results = checks.run_checks(store, own, warehouse.run_id, settings.config_hash)
             version = publish(store, warehouse.run_id, everything)
         if warning := name_warning(store.database):
             context.log.warning(warning)
@@ -107,9 +107,9 @@ def _require_fresh(store: Store, warehouse: Warehouse) -> None:
     with store.read() as connection:
         cells = by_listing(coverage(connection, central, without_workload=True))
     for listing in central:
-        verdict = publish_rules.freshness_verdict(listing, cells.get(listing, []), now=warehouse.now())
-        if verdict.blocks:
-            raise refuse(f"Nothing was published. {verdict.sentence} The published file is as it was.")
+        result = publish_rules.freshness_check(listing, cells.get(listing, []), now=warehouse.now())
+        if result.blocks:
+            raise refuse(f"Nothing was published. {result.sentence} The published file is as it was.")
 
 
 def _require_built(store: Store, models: Mapping[str, Model]) -> None:
@@ -117,8 +117,8 @@ def _require_built(store: Store, models: Mapping[str, Model]) -> None:
     listings = sorted({listing for model in models.values() for listing in model.listings})
     with store.read() as connection:
         built = builds(connection)
-        answered = {name: found.answered_at for name, found in standing(connection, listings).items()}
-    verdict = publish_rules.builds_verdict(
+        answered_at_of = {name: found.answered_at for name, found in standing(connection, listings).items()}
+    result = publish_rules.builds_check(
         {
             # A view shows what its tables hold now, and a log is written with the table that it logs.
             name: model.uses
@@ -127,10 +127,10 @@ def _require_built(store: Store, models: Mapping[str, Model]) -> None:
         },
         {name: model.listings for name, model in models.items()},
         built,
-        answered,
+        answered_at_of,
     )
-    if verdict.blocks:
-        raise refuse(f"Nothing was published. {verdict.sentence} The published file is as it was.")
+    if result.blocks:
+        raise refuse(f"Nothing was published. {result.sentence} The published file is as it was.")
 
 
 def publish(store: Store, run_id: str, everything: Sequence[checks.SqlCheck]) -> Any:

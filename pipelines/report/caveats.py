@@ -35,9 +35,9 @@ def caveats(figures: Mapping[str, Figure], now: datetime) -> list[Caveat]:
     def say(section: str, kind: str, sentence: str, figure: str) -> None:
         found.append(Caveat(section, kind, sentence, figure))
 
-    night = figures["night"].first or {}
-    if night and now - night["finished_at"] > FRESH:
-        hours = (now - night["finished_at"]) / timedelta(hours=1)
+    run = figures["night"].first or {}
+    if run and now - run["finished_at"] > FRESH:
+        hours = (now - run["finished_at"]) / timedelta(hours=1)
         say("top", "stale", f"The newest published night is {hours:,.0f} hours old.", "night")
     for row in figures["stale"]:
         if row["stale_count"]:

@@ -76,7 +76,7 @@ def _read(path: Path) -> Figure:
     return figure
 
 
-def ask(store: Store) -> dict[str, Figure]:
+def query_figures(store: Store) -> dict[str, Figure]:
     """Every figure, from one look into the published file.
 
     Raises:

@@ -205,10 +205,10 @@ def _environment() -> "jinja2.Environment":
 
 def style() -> str:
     """The style sheet, with the charts' colours of the night."""
-    night = "\n".join(
+    run = "\n".join(
         f'svg [{what}="{light}"] {{ {what}: {dark}; }}' for light, dark in DARK.items() for what in ("fill", "stroke")
     )
-    return f"{STYLE.read_text(encoding='utf-8')}\n@media screen and (prefers-color-scheme: dark) {{\n{night}\n}}\n"
+    return f"{STYLE.read_text(encoding='utf-8')}\n@media screen and (prefers-color-scheme: dark) {{\n{run}\n}}\n"
 
 
 def render(figures: Mapping[str, Figure], now: datetime) -> str:
@@ -222,7 +222,7 @@ def render(figures: Mapping[str, Figure], now: datetime) -> str:
         .get_template(TEMPLATE)
         .render(
             q=figures,
-            night=figures["night"].first,
+            run=figures["night"].first,
             caveats=caveats(figures, now),
             charts=pictures(figures),
             maps=sections.maps(figures, plain),

@@ -60,7 +60,7 @@ class Line:
     start: str
     end: str
     count: int
-    told: str = ""
+    description: str = ""
     is_stale: bool = False
 
 
@@ -91,7 +91,7 @@ def condensed(nodes: Sequence[Node], lines: Sequence[Line], most: int = MOST_NOD
             start,
             end,
             sum(line.count for line in same),
-            same[0].told if len(same) == 1 else "",
+            same[0].description if len(same) == 1 else "",
             all(line.is_stale for line in same),
         )
         for (start, end), same in merged.items()
@@ -227,7 +227,7 @@ def _line(line: Line, places: Mapping[str, Place], names: Mapping[str, str]) -> 
     bend = max(abs(x2 - x1) // 2, 30)
     towards = -1 if end.x < start.x else 1
     back = towards if x1 == x2 else -towards
-    told = f"{names[line.start]} → {names[line.end]}: {line.count:,} relation(s)"
+    description = f"{names[line.start]} → {names[line.end]}: {line.count:,} relation(s)"
     return Markup('<path class="{}" d="M{} {}C{} {} {} {} {} {}" stroke-width="{}"><title>{}</title></path>').format(
         "line stale" if line.is_stale else "line",
         x1,
@@ -239,7 +239,7 @@ def _line(line: Line, places: Mapping[str, Place], names: Mapping[str, str]) -> 
         x2,
         y2,
         f"{min(1 + math.log10(max(line.count, 1)), 4):.1f}",
-        f"{told} ({line.told})" if line.told else told,
+        f"{description} ({line.description})" if line.description else description,
     )
 
 
@@ -261,10 +261,10 @@ def _box(node: Node, place: Place) -> "Markup":
         node.note,
         BOX - 1,
         HEIGHT - 1,
-        _cut(node.label, LETTERS),
-        _cut(node.note, NOTE_LETTERS),
+        _truncate(node.label, LETTERS),
+        _truncate(node.note, NOTE_LETTERS),
     )
 
 
-def _cut(words: str, longest: int) -> str:
+def _truncate(words: str, longest: int) -> str:
     return words if len(words) <= longest else f"{words[: longest - 1]}…"

@@ -5,7 +5,7 @@ from datetime import datetime
 from pathlib import Path
 
 from pipelines.charts.drawing import DrawingError
-from pipelines.report.figures import ask
+from pipelines.report.figures import query_figures
 from pipelines.report.page import render
 from resources.store.engine import release_memory
 from resources.store.errors import WarehouseError
@@ -39,7 +39,7 @@ def write_report(store: Store, path: Path, now: datetime) -> Written:
     Raises:
         WarehouseError: there is nothing to report, or it cannot be written. What was at the path is as it was.
     """
-    figures = ask(store)
+    figures = query_figures(store)
     # Nothing is queried any more, and drawing takes what there is.
     release_memory()
     try:
@@ -53,8 +53,8 @@ def write_report(store: Store, path: Path, now: datetime) -> Written:
             "written, and what was published is as it was. Every list in it is cut, so this is a fault of the product: "
             "please report it."
         )
-    night = figures["night"].first
-    assert night is not None, "what is published was published by a run"
+    run = figures["night"].first
+    assert run is not None, "what is published was published by a run"
     try:
         with atomic_write(path) as file:
             file.write(page)
@@ -64,4 +64,4 @@ def write_report(store: Store, path: Path, now: datetime) -> Written:
             "another place with `cmdb report --output FILE`.",
             exit_code=2,
         ) from error
-    return Written(path, size, str(night["run_id"]))
+    return Written(path, size, str(run["run_id"]))

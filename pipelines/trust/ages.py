@@ -11,7 +11,7 @@ MODEL_MAX_AGE = timedelta(hours=26)
 PUBLISH_MAX_AGE = timedelta(hours=24)
 """How old a central listing may be when the dataset is published."""
 
-ONE_NIGHT = timedelta(hours=12)
+HALF_A_DAY = timedelta(hours=12)
 """How far apart two answers have to be to count as two nights."""
 
 

@@ -78,8 +78,8 @@ def stop_where_blocked(what: str, sentences: Sequence[str]) -> None:
         dagster.Failure: there is a sentence.
     """
     if sentences:
-        said = " ".join(sentences)
-        raise refuse(f"{what} may not be built upon. {said} What is published is as it was. {NEXT_STEP}")
+        text = " ".join(sentences)
+        raise refuse(f"{what} may not be built upon. {text} What is published is as it was. {NEXT_STEP}")
 
 
 def open_gate(
@@ -109,9 +109,9 @@ def open_gate(
     with refusing():
         for role in verify:
             role.verify()
-    for verdict in verdicts(store, warehouse, settings, max_age, listings, account_list=account_list):
-        if verdict.blocks:
-            raise refuse(f"{what} was not built. {verdict.sentence} Nothing was changed.")
+    for result in results(store, warehouse, settings, max_age, listings, account_list=account_list):
+        if result.blocks:
+            raise refuse(f"{what} was not built. {result.sentence} Nothing was changed.")
     return store
 
 
@@ -123,7 +123,7 @@ def begin(warehouse: Warehouse, settings: Settings, what: str) -> Store:
         return warehouse.begin(what)
 
 
-def verdicts(
+def results(
     store: Store,
     warehouse: Warehouse,
     settings: Settings,
@@ -135,7 +135,7 @@ def verdicts(
     """What the rules say to building something from these listings now."""
     wanted = list(dict.fromkeys([*([ACCOUNT] if account_list else []), *listings]))
     with store.read() as connection:
-        preflight = preflight_rules.preflight_verdict(
+        preflight = preflight_rules.preflight_check(
             [
                 preflight_rules.StoredCheckResult(
                     passed,
@@ -154,11 +154,11 @@ def verdicts(
             run_id=warehouse.run_id,
             identities_checked_at=identities_checked_at(connection, warehouse.run_id),
         )
-        found = listing_verdicts(connection, wanted, settings)
+        found = listing_checks(connection, wanted, settings)
     return [preflight, *found.values()]
 
 
-def listing_verdicts(
+def listing_checks(
     connection: "duckdb.DuckDBPyConnection", listings: Sequence[str], settings: Settings
 ) -> dict[str, CheckResult]:
     """What the silent-zero rule says to each listing now."""
@@ -166,7 +166,7 @@ def listing_verdicts(
     stands = standing(connection, listings)
     nothing = Standing()
     return {
-        name: listing_rule.listing_verdict(
+        name: listing_rule.listing_check(
             name,
             cells.get(name, []),
             settings.untrusted_tolerance,

@@ -7,11 +7,11 @@ from typing import Any
 
 from pipelines.trust.organization_policies import is_bare
 from pipelines.trust.outcomes import (
-    ANSWERED_SKIPS,
     CLOSED,
+    CONCLUSIVE_SKIPS,
     FAILURES,
     FOR_LATER,
-    NO_LONGER_ASKED,
+    NO_LONGER_REQUESTED,
     REGION_NOT_SELECTED,
     TOO_MANY_PAGES,
     UNREACHED,
@@ -21,7 +21,7 @@ from resources.audit.cells import CellState
 from resources.check_result import CheckResult
 
 
-def listing_verdict(
+def listing_check(
     listing: str, cells: Sequence[CellState], tolerance: Decimal, *, trusted: int = 0, waiting: int = 0
 ) -> CheckResult:
     """The silent-zero rule for one listing: whether models may be built from its cells.
@@ -34,15 +34,15 @@ def listing_verdict(
         trusted: how many trusted cells there are beside `cells`: of hundreds of thousands only the number matters.
         waiting: how many zeros beside `cells` wait for CloudTrail's record of the call.
     """
-    asked = [cell for cell in cells if cell.outcome != "skipped"]
-    asked_count = len(asked) + trusted + waiting
+    requested = [cell for cell in cells if cell.outcome != "skipped"]
+    requested_count = len(requested) + trusted + waiting
     if not cells and not trusted and not waiting:
         return CheckResult(False, f"{listing} has never been asked. Materialise landing/{listing} first.")
-    if not asked_count:
+    if not requested_count:
         reasons = ", ".join(sorted({cell.skip_reason or "" for cell in cells}))
-        standing = [cell for cell in cells if cell.skip_reason != NO_LONGER_ASKED]
+        standing = [cell for cell in cells if cell.skip_reason != NO_LONGER_REQUESTED]
         reached = [cell for cell in standing if cell.skip_reason not in UNREACHED]
-        if reached and all(cell.skip_reason in ANSWERED_SKIPS | WAITING_SKIPS for cell in reached):
+        if reached and all(cell.skip_reason in CONCLUSIVE_SKIPS | WAITING_SKIPS for cell in reached):
             return CheckResult(True, f"{listing}: there is nothing to ask here ({reasons}).")
         if _is_closed(reached, standing):
             closed = sum(cell.skip_reason in CLOSED for cell in reached)
@@ -55,15 +55,15 @@ def listing_verdict(
             # Where the limit is too low for any of it, nothing ever comes.
             stuck = any(cell.skip_reason == TOO_MANY_PAGES for cell in standing)
             return replace(_for_later(listing, standing), severity="ERROR" if stuck else "WARN")
-        cure = (
+        hint = (
             " Name a profile for at least one account (CMDB_WORKLOAD_PROFILES), and see CMDB_REGIONS."
             if all(cell.role == "workload" for cell in cells)
             else ""
         )
         return CheckResult(
-            False, f"{listing}: all {len(cells)} cells were skipped ({reasons}), so nobody was asked.{cure}"
+            False, f"{listing}: all {len(cells)} cells were skipped ({reasons}), so nobody was asked.{hint}"
         )
-    untrusted = [cell for cell in asked if not cell.is_trusted]
+    untrusted = [cell for cell in requested if not cell.is_trusted]
     suspect = [cell for cell in untrusted if cell.outcome == "empty_suspect"]
     if suspect:
         return CheckResult(False, _sentence(listing, suspect), at_fault=_rows(suspect))
@@ -73,10 +73,10 @@ def listing_verdict(
     loud = [cell for cell in untrusted if cell.outcome != "empty_unconfirmed" or cell.error_code is not None]
     waiting += len(untrusted) - len(loud)
     counted = [cell for cell in loud if cell.role == "workload"]
-    if len(counted) > tolerance * asked_count:
+    if len(counted) > tolerance * requested_count:
         return CheckResult(
             False,
-            f"{_sentence(listing, counted)} That is {len(counted)} of {asked_count} cells, "
+            f"{_sentence(listing, counted)} That is {len(counted)} of {requested_count} cells, "
             f"more than CMDB_UNTRUSTED_TOLERANCE={tolerance} allows.{_policy_hint(counted)}",
             at_fault=_rows(counted),
         )
@@ -93,10 +93,10 @@ def listing_verdict(
     if waiting:
         return CheckResult(
             True,
-            f"{listing}: {asked_count - waiting} of {asked_count} cells are trusted, {waiting} zero(s) wait "
+            f"{listing}: {requested_count - waiting} of {requested_count} cells are trusted, {waiting} zero(s) wait "
             "for CloudTrail's record of the call; until then their last trusted rows are kept, marked stale.",
         )
-    return CheckResult(True, f"{listing}: all {asked_count} cells are trusted.")
+    return CheckResult(True, f"{listing}: all {requested_count} cells are trusted.")
 
 
 def _is_closed(reached: Sequence[CellState], standing: Sequence[CellState]) -> bool:
@@ -104,7 +104,7 @@ def _is_closed(reached: Sequence[CellState], standing: Sequence[CellState]) -> b
 
     CMDB_REGIONS that names no region which an account has enabled is a mistake, not a decision.
     """
-    allowed = ANSWERED_SKIPS | WAITING_SKIPS | CLOSED
+    allowed = CONCLUSIVE_SKIPS | WAITING_SKIPS | CLOSED
     if not reached or not all(cell.skip_reason in allowed for cell in reached):
         return False
     only_left_out = all(cell.skip_reason == REGION_NOT_SELECTED for cell in reached)
@@ -147,8 +147,8 @@ def _sentence(listing: str, cells: Sequence[CellState]) -> str:
     where = f"account {first.account_id}, region {first.region}, asked by {first.role}"
     rest = f" (and {len(cells) - 1} more)" if len(cells) > 1 else ""
     why = first.error_message or first.error_code or ""
-    said = f"{listing}: {first.outcome} in {where}{rest}. {why}".rstrip()
-    return said if said.endswith((".", "!", "?")) else f"{said}."
+    sentence = f"{listing}: {first.outcome} in {where}{rest}. {why}".rstrip()
+    return sentence if sentence.endswith((".", "!", "?")) else f"{sentence}."
 
 
 def _rows(cells: Iterable[CellState]) -> tuple[dict[str, Any], ...]:

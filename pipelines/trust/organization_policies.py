@@ -81,14 +81,14 @@ class DeniedRequest:
     caller_arn: str
 
 
-def is_refusal(answer: Response) -> bool:
+def is_refusal(response: Response) -> bool:
     """Whether AWS refused the request itself, with credentials that are good; not the way to them."""
-    refused = answer.outcome == "denied" or answer.skip_reason == OPTIONAL_GRANT
+    refused = response.outcome == "denied" or response.skip_reason == OPTIONAL_GRANT
     return (
         refused
-        and answer.caller_account_id is not None
-        and answer.error_code not in EXPIRED_CODES
-        and _OF_STS.search(answer.error_message or "") is None
+        and response.caller_account_id is not None
+        and response.error_code not in EXPIRED_CODES
+        and _OF_STS.search(response.error_message or "") is None
     )
 
 
@@ -183,10 +183,10 @@ class _Statement:
     def applies(self, request: DeniedRequest) -> bool | None:
         """Whether it speaks of a request; None where that cannot be decided."""
         if self.actions:
-            speaks = any(_matches(pattern.lower(), request.action.lower()) for pattern in self.actions)
+            matches = any(_matches(pattern.lower(), request.action.lower()) for pattern in self.actions)
         else:
-            speaks = not any(_matches(pattern.lower(), request.action.lower()) for pattern in self.not_actions)
-        if not speaks:
+            matches = not any(_matches(pattern.lower(), request.action.lower()) for pattern in self.not_actions)
+        if not matches:
             return False
         held = [_holds(operator, key, values, request) for operator, key, values in self.conditions]
         if False in held:
@@ -323,16 +323,16 @@ class PolicySkips:
             accounts += f" ({', '.join(self.accounts)})"
         cells = "1 cell is" if self.cell_count == 1 else f"{self.cell_count} cells are"
         keeps = "keeps its" if self.cell_count == 1 else "keep their"
-        said = (
+        text = (
             f"{who} denies {_some(self.services)} in {_some(self.regions)} for {accounts}: {cells} skipped and "
             f"{keeps} last rows, marked stale."
         )
         if self.trusted_before:
-            said += f" {self.trusted_before} of them had an answer before."
+            text += f" {self.trusted_before} of them had an answer before."
         if self.billed:
             places = _some([f"{account} in {region}" for account, region in self.billed])
-            said += f" The bill of the last days shows usage in {places}: what runs there is not seen."
-        return said
+            text += f" The bill of the last days shows usage in {places}: what runs there is not seen."
+        return text
 
 
 def _some(names: Iterable[str], shown: int = 20) -> str:

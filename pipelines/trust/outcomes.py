@@ -8,7 +8,7 @@ TRUSTED: frozenset[Outcome] = frozenset({"found", "empty_verified"})
 FAILURES: frozenset[Outcome] = frozenset({"denied", "failed", "wrong_account"})
 """Outcomes of a central role's cell that block what reads it; of a workload account they freeze their cell."""
 
-ANSWERED_SKIPS = frozenset(
+CONCLUSIVE_SKIPS = frozenset(
     {
         "group_unresolved",
         "no_parents",
@@ -37,7 +37,7 @@ FOR_LATER = "request_limit"
 UNREACHED = frozenset({"account_left", "account_suspended", "no_profile", "region_not_enabled"})
 """Reasons of a skipped cell that say nothing of the listing: nobody is there to be asked."""
 
-NO_LONGER_ASKED = "no_longer_asked"
+NO_LONGER_REQUESTED = "no_longer_asked"
 """Reason of a cell that only an earlier night asked: it speaks neither for the listing nor against it."""
 
 TOO_MANY_PAGES = "more_pages_than_the_limit"

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from pipelines.trust.ages import MODEL_MAX_AGE, duration
 from resources.check_result import CheckResult
-from resources.identity_rules import FACTS
+from resources.identity_rules import CHECKS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,7 +18,7 @@ class StoredCheckResult(CheckResult):
     checked_at: datetime
 
 
-def preflight_verdict(
+def preflight_check(
     stored: Collection[StoredCheckResult],
     *,
     now: datetime,
@@ -32,27 +32,27 @@ def preflight_verdict(
     A long night outlives 60 minutes. Within the run that made the pre-flight it stays good for as long as the
     resources themselves have checked the identities again (`identities_checked_at`).
     """
-    cure = "Run the pre-flight first (`cmdb preflight`, or materialise audit/caller_identity)."
-    missing = [name for name in FACTS if name not in {fact.name for fact in stored}]
+    hint = "Run the pre-flight first (`cmdb preflight`, or materialise audit/caller_identity)."
+    missing = [name for name in CHECKS if name not in {result.name for result in stored}]
     if missing:
         what = "no pre-flight is recorded" if not stored else f"the pre-flight lacks {', '.join(missing)}"
-        return CheckResult(False, f"{what[0].upper()}{what[1:]}. {cure}")
-    if any(fact.config_hash != config_hash for fact in stored):
-        return CheckResult(False, f"The last pre-flight judged another configuration than this one. {cure}")
-    failed = [fact for fact in stored if not fact.passed and fact.severity == "ERROR"]
+        return CheckResult(False, f"{what[0].upper()}{what[1:]}. {hint}")
+    if any(result.config_hash != config_hash for result in stored):
+        return CheckResult(False, f"The last pre-flight judged another configuration than this one. {hint}")
+    failed = [result for result in stored if not result.passed and result.severity == "ERROR"]
     if failed:
-        said = " ".join(f"{fact.name}: {fact.sentence}" for fact in failed)
-        return CheckResult(False, f"The pre-flight failed. {said}")
-    oldest = min(fact.checked_at for fact in stored)
-    own = run_id != "" and all(fact.run_id == run_id for fact in stored)
+        summary = " ".join(f"{result.name}: {result.sentence}" for result in failed)
+        return CheckResult(False, f"The pre-flight failed. {summary}")
+    oldest = min(result.checked_at for result in stored)
+    own = run_id != "" and all(result.run_id == run_id for result in stored)
     if own and identities_checked_at is not None and now - oldest <= MODEL_MAX_AGE:
         oldest = max(oldest, identities_checked_at)
     age = now - oldest
     if age > max_age:
         return CheckResult(
             False,
-            f"The last pre-flight is {duration(age)} old; at most {duration(max_age)} is allowed here. {cure}",
+            f"The last pre-flight is {duration(age)} old; at most {duration(max_age)} is allowed here. {hint}",
         )
     if age < -timedelta(minutes=5):
-        return CheckResult(False, f"The last pre-flight lies {duration(-age)} in the future: check the clock. {cure}")
+        return CheckResult(False, f"The last pre-flight lies {duration(-age)} in the future: check the clock. {hint}")
     return CheckResult(True, f"The pre-flight of run {next(iter(stored)).run_id} is {duration(age)} old and passed.")

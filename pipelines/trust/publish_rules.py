@@ -4,16 +4,16 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from pipelines.trust.ages import PUBLISH_MAX_AGE, duration
-from pipelines.trust.outcomes import ANSWERED_SKIPS, CLOSED, FOR_LATER, WAITING_SKIPS
+from pipelines.trust.outcomes import CLOSED, CONCLUSIVE_SKIPS, FOR_LATER, WAITING_SKIPS
 from resources.audit.cells import CellState
 from resources.check_result import CheckResult
 
 
-def builds_verdict(
+def builds_check(
     uses: Mapping[str, Collection[str]],
     sources: Mapping[str, Collection[str]],
     built: Mapping[str, datetime],
-    answered: Mapping[str, datetime],
+    answered_at_of: Mapping[str, datetime],
 ) -> CheckResult:
     """Whether every relation was built from the newest evidence there is.
 
@@ -28,7 +28,7 @@ def builds_verdict(
         if at is None:
             return CheckResult(False, f"{relation} was never built. Materialise it first.")
         older = [name for name in used if name in built and built[name] > at]
-        newer = [name for name in sources.get(relation, ()) if name in answered and answered[name] > at]
+        newer = [name for name in sources.get(relation, ()) if name in answered_at_of and answered_at_of[name] > at]
         if older or newer:
             return CheckResult(
                 False,
@@ -38,17 +38,17 @@ def builds_verdict(
     return CheckResult(True, "Every table was built from the newest evidence.")
 
 
-def freshness_verdict(
+def freshness_check(
     listing: str, cells: Sequence[CellState], *, now: datetime, max_age: timedelta = PUBLISH_MAX_AGE
 ) -> CheckResult:
     """Whether the newest collection of a central listing is young enough to be published."""
     if not cells:
         return CheckResult(False, f"{listing} has never been asked. Run `cmdb nightly`.")
-    judged = ANSWERED_SKIPS | WAITING_SKIPS | CLOSED | {FOR_LATER}
-    asked = [cell.ended_at for cell in cells if cell.outcome != "skipped" or cell.skip_reason in judged]
-    if not asked:
+    judged = CONCLUSIVE_SKIPS | WAITING_SKIPS | CLOSED | {FOR_LATER}
+    requested = [cell.ended_at for cell in cells if cell.outcome != "skipped" or cell.skip_reason in judged]
+    if not requested:
         return CheckResult(False, f"{listing} was not asked: every cell was skipped. Run `cmdb nightly`.")
-    newest = max(asked)
+    newest = max(requested)
     if now - newest > max_age:
         return CheckResult(
             False,

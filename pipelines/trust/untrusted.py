@@ -98,8 +98,8 @@ def sentences(cells: Iterable[UntrustedCell]) -> list[str]:
         # Which lists happen to be empty says nothing of why CloudTrail is closed; what is refused says what to grant.
         # Another account's profile is another mistake.
         listings = frozenset(cell.listing for cell in own)
-        told_apart = frozenset({account}) if cause == "wrong_account" else listings
-        alike[cause, role, frozenset() if own[0].outcome == "empty_unconfirmed" else told_apart] += own
+        distinct = frozenset({account}) if cause == "wrong_account" else listings
+        alike[cause, role, frozenset() if own[0].outcome == "empty_unconfirmed" else distinct] += own
     return [_sentence(own) for own in alike.values()]
 
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from pipelines.trust.ages import ONE_NIGHT
-from resources.aws.listing import ZeroSense
+from pipelines.trust.ages import HALF_A_DAY
+from resources.aws.listing import EmptyPolicy
 from resources.aws.messages import Outcome, TrailEvents
 
 TRAIL_DENIED = "TrailDenied"
@@ -52,9 +52,9 @@ class Zero:
         trail_region: the region whose trail has the call.
     """
 
-    sense: ZeroSense
-    asked: int
-    asked_from: datetime
+    empty_policy: EmptyPolicy
+    attempt_count: int
+    requested_from: datetime
     request_ids: tuple[str, ...]
     call: str
     caller_arn: str
@@ -70,9 +70,9 @@ class Zero:
             "caller_arn": self.caller_arn,
             "trail_region": self.trail_region,
             "request_ids": list(self.request_ids),
-            "asked": self.asked,
-            "asked_from": self.asked_from.isoformat(),
-            "zero_sense": self.sense,
+            "asked": self.attempt_count,
+            "asked_from": self.requested_from.isoformat(),
+            "zero_sense": self.empty_policy,
         }
         if self.witness.last_count:
             kept["last_trusted_count"] = self.witness.last_count
@@ -89,9 +89,9 @@ class Zero:
             KeyError: it was written by a release that kept no request ids.
         """
         return cls(
-            sense=evidence["zero_sense"],
-            asked=evidence["asked"],
-            asked_from=datetime.fromisoformat(evidence["asked_from"]),
+            empty_policy=evidence["zero_sense"],
+            attempt_count=evidence["asked"],
+            requested_from=datetime.fromisoformat(evidence["asked_from"]),
             request_ids=tuple(evidence["request_ids"]),
             call=evidence["call"],
             caller_arn=evidence["caller_arn"],
@@ -105,7 +105,7 @@ class Zero:
 
 
 @dataclass(frozen=True)
-class ZeroVerdict:
+class ZeroJudgement:
     """Whether a zero is trusted, why, and the evidence to keep.
 
     Attributes:
@@ -118,14 +118,14 @@ class ZeroVerdict:
     error_code: str | None = None
 
 
-def must_ask_again(sense: ZeroSense, witness: Witness) -> bool:
+def must_fetch_again(empty_policy: EmptyPolicy, witness: Witness) -> bool:
     """Whether something speaks against a zero, so that it is asked a second time in the same run."""
-    return sense == "witnessed" and bool(witness.last_count or witness.billed)
+    return empty_policy == "witnessed" and bool(witness.last_count or witness.billed)
 
 
-def zero_verdict(
+def judge_zero(
     zero: Zero, trail: TrailEvents | None, *, zero_evidence: str = "cloudtrail", is_recorded: bool = True
-) -> ZeroVerdict:
+) -> ZeroJudgement:
     """Judge an answer without records from a caller whose identity and whose pages are in order.
 
     Only evidence against a zero makes it `empty_suspect`. Evidence that is missing leaves it `empty_unconfirmed`, and
@@ -141,13 +141,13 @@ def zero_verdict(
     shown = _shown(zero, trail, zero_evidence, is_recorded)
     evidence["cloudtrail"] = shown.evidence
     against = [shown.against] if shown.against else []
-    if zero.sense == "impossible":
+    if zero.empty_policy == "impossible":
         against.append("this listing is never empty")
         evidence["sense"] = "impossible"
-    if witness.last_count and zero.sense == "witnessed" and zero.asked < 2:
+    if witness.last_count and zero.empty_policy == "witnessed" and zero.attempt_count < 2:
         against.append(f"the last trusted count was {witness.last_count} and it was not asked again")
-    if zero.sense == "witnessed" and witness.billed:
-        is_confirmed = not against and zero.asked >= 2
+    if zero.empty_policy == "witnessed" and witness.billed:
+        is_confirmed = not against and zero.attempt_count >= 2
         # For the next night: a zero that was verified before the bill spoke is no history against the bill.
         evidence["confirmed"] = is_confirmed and shown.is_proof
         if is_confirmed and witness.earlier_confirmed:
@@ -156,10 +156,10 @@ def zero_verdict(
             against.append(f"the bill of the last final days shows {', '.join(witness.billed)} in this account")
     if against:
         evidence["against"] = against
-        return ZeroVerdict("empty_suspect", f"Empty, but {'; '.join(against)}.", evidence)
+        return ZeroJudgement("empty_suspect", f"Empty, but {'; '.join(against)}.", evidence)
     if shown.is_proof:
-        return ZeroVerdict("empty_verified", "Empty, and all the evidence agrees.", evidence)
-    return ZeroVerdict("empty_unconfirmed", f"Empty, but not confirmed: {shown.missing}.", evidence, shown.error_code)
+        return ZeroJudgement("empty_verified", "Empty, and all the evidence agrees.", evidence)
+    return ZeroJudgement("empty_unconfirmed", f"Empty, but not confirmed: {shown.missing}.", evidence, shown.error_code)
 
 
 @dataclass(frozen=True)
@@ -190,7 +190,7 @@ def _shown(zero: Zero, trail: TrailEvents | None, zero_evidence: str, is_recorde
             )
         return _Shown(f"not available: {trail.reason}", missing=missing, error_code=code)
     errors = {name: trail.recorded[name] for name in zero.request_ids if trail.recorded.get(name)}
-    since = (zero.asked_from - CLOCKS_APART).isoformat()
+    since = (zero.requested_from - CLOCKS_APART).isoformat()
     # An own call that is there speaks for itself; one that is not may have been recorded under another id.
     is_there = all(name in trail.recorded for name in zero.request_ids)
     operation = zero.call.partition(":")[2]
@@ -231,7 +231,7 @@ def is_missed(zero: Zero, trail: TrailEvents, *, now: datetime) -> bool:
     return (
         trail.available
         and trail.event_count > 0
-        and now - zero.asked_from >= ONE_NIGHT
+        and now - zero.requested_from >= HALF_A_DAY
         and zero.call not in trail.kinds
         and not any(name in trail.recorded for name in zero.request_ids)
     )

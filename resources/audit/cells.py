@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from resources.aws.listing import ZeroSense
+from resources.aws.listing import EmptyPolicy
 from resources.aws.messages import CellKey, Outcome
 from resources.contract import Role
 
@@ -69,7 +69,7 @@ class Cell(CellState):
         raw_response: the verbatim answer as JSON text, for zeros and refusals.
     """
 
-    zero_sense: ZeroSense
+    zero_sense: EmptyPolicy
     started_at: datetime
     profile: str | None = None
     caller_account_id: str | None = None

@@ -14,20 +14,20 @@ PREFLIGHT_SCOPE = "pre-flight"
 """The scope of the pre-flight's rows in `audit.check_result`."""
 
 
-def record_facts(
-    connection: "duckdb.DuckDBPyConnection", run_id: str, facts: Iterable[CheckResult], config_hash: str
+def record_preflight(
+    connection: "duckdb.DuckDBPyConnection", run_id: str, check_results: Iterable[CheckResult], config_hash: str
 ) -> None:
     """Write the pre-flight's facts."""
-    for fact in facts:
+    for result in check_results:
         record_check(
             connection,
             run_id,
-            fact.name,
+            result.name,
             PREFLIGHT_SCOPE,
-            severity=fact.severity,
-            passed=fact.passed,
-            observed=fact.sentence,
-            expected=fact.hint,
+            severity=result.severity,
+            passed=result.passed,
+            observed=result.sentence,
+            expected=result.hint,
             config_hash=config_hash,
         )
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from resources.aws.messages import Outcome
 
-PENDING_NIGHTS = 2
+PENDING_RUNS = 2
 """Of a zero that was never confirmed, so many newest answers are looked up: each look-up costs half a second."""
 
 
@@ -63,7 +63,7 @@ def pending_accounts(connection: "duckdb.DuckDBPyConnection", since: datetime) -
     """How many zeros of each account CloudTrail may still decide on, as `pending_zeros` reads them."""
     rows = connection.execute(
         f"select account_id, count(*) from ({_PENDING}) group by account_id order by account_id",
-        {"since": since, "nights": PENDING_NIGHTS, **EVERY_ACCOUNT.parameters},
+        {"since": since, "nights": PENDING_RUNS, **EVERY_ACCOUNT.parameters},
     ).fetchall()
     return dict(rows)
 
@@ -76,7 +76,7 @@ def pending_zeros(connection: "duckdb.DuckDBPyConnection", since: datetime, acco
         accounts: whose.
     """
     rows = connection.execute(
-        f"{_PENDING} order by all", {"since": since, "nights": PENDING_NIGHTS, **accounts.parameters}
+        f"{_PENDING} order by all", {"since": since, "nights": PENDING_RUNS, **accounts.parameters}
     ).fetchall()
     names = [column.name for column in fields(PendingZero)]
     return [PendingZero(**dict(zip(names, (*row[:-1], json.loads(row[-1])), strict=True))) for row in rows]

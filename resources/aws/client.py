@@ -41,14 +41,14 @@ from resources.contract import Role, check, iam_action, is_optional
 class _Pending:
     """A question on its way: what is known of it so far, and the answers that it may end in."""
 
-    question: Request
+    request: Request
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     context: SigningContext | None = None
     identity: Identity | None = None
 
-    def answer(self, outcome: Outcome, **what: Any) -> Response:
+    def response(self, outcome: Outcome, **what: Any) -> Response:
         return Response(
-            question=self.question,
+            request=self.request,
             outcome=outcome,
             started_at=self.started_at,
             ended_at=datetime.now(UTC),
@@ -61,11 +61,11 @@ class _Pending:
 
     def nobody(self, error: ProfileError) -> Response:
         """The profile leads nowhere."""
-        return self.answer(outcome_of(error), error_code=error.error_code or error.reason, error_message=str(error))
+        return self.response(outcome_of(error), error_code=error.error_code or error.reason, error_message=str(error))
 
     def failed(self, failure: Failed, page_count: int) -> Response:
         """What was read does not count."""
-        return self.answer(
+        return self.response(
             failure.outcome,
             page_count=page_count,
             error_code=failure.code,
@@ -75,13 +75,13 @@ class _Pending:
 
     def somebody_else(self, what: str) -> Response | None:
         """The profile leads to another account; None where it is the one that was meant."""
-        question, identity = self.question, self.identity
-        if identity is None or identity.account_id == question.account_id:
+        request, identity = self.request, self.identity
+        if identity is None or identity.account_id == request.account_id:
             return None
-        return self.answer(
+        return self.response(
             "wrong_account",
             error_code="WrongAccount",
-            error_message=f"Profile {question.profile} is {identity.account_id}, not {question.account_id}. {what}",
+            error_message=f"Profile {request.profile} is {identity.account_id}, not {request.account_id}. {what}",
         )
 
 
@@ -147,9 +147,9 @@ class AwsClient:
 
     # ---------------------------------------------------------------------------------------- asking
 
-    def ask(
+    def fetch(
         self,
-        question: Request,
+        request: Request,
         keep: Callable[[dict[str, Any]], None] | None = None,
         stopping: threading.Event | None = None,
         meter: Meter | None = None,
@@ -171,13 +171,13 @@ class AwsClient:
             Unmetered: AWS charges for the call, and there is no meter. Nothing was sent.
             ValueError: the question is put to another role, or its listing is malformed. Nothing was sent.
         """
-        listing = question.listing
-        if question.listing_role != self.role:
-            raise ValueError(f"{listing.name} of {question.listing_role} was put to {self.role}.")
+        listing = request.listing
+        if request.listing_role != self.role:
+            raise ValueError(f"{listing.name} of {request.listing_role} was put to {self.role}.")
         self.check_listing(listing)
-        pending = _Pending(question)
+        pending = _Pending(request)
         try:
-            pending.identity = known = self.identify(question.profile)
+            pending.identity = known = self.identify(request.profile)
         except ProfileError as error:
             return pending.nobody(error)
         foreign = pending.somebody_else("Nothing was asked.")
@@ -186,21 +186,21 @@ class AwsClient:
         records: list[dict[str, Any]] = []
         request_ids: list[str] = []
         verbatim: list[dict[str, Any]] = []
-        pages = Pages(listing, question.account_id, keep or records.append)
-        region = self.region_of(listing, question.region)
+        pages = Pages(listing, request.account_id, keep or records.append)
+        region = self.region_of(listing, request.region)
         try:
-            with self.sessions.signing_as(question.profile, stopping, meter) as context:
+            with self.sessions.signing_as(request.profile, stopping, meter) as context:
                 pending.context = context
-                for page, model, parameters in self._pager.pages(context, question, region, pages):
-                    if question.verbatim:
+                for page, model, parameters in self._pager.pages(context, request, region, pages):
+                    if request.verbatim:
                         verbatim.append(page)
                     if not pages.found:
                         request_ids.append(str(page.get("ResponseMetadata", {}).get("RequestId") or ""))
                     pages.take(page, model, parameters)
         except Failed as failure:
             skip_reason = self._skip_reason(listing, failure)
-            answer = pending.failed(failure, pages.count)
-            return answer if skip_reason is None else replace(answer, outcome="skipped", skip_reason=skip_reason)
+            response = pending.failed(failure, pages.count)
+            return response if skip_reason is None else replace(response, outcome="skipped", skip_reason=skip_reason)
         try:
             pending.identity = self._identities.signer(context, known)
         except ProfileError as error:
@@ -208,11 +208,11 @@ class AwsClient:
         foreign = pending.somebody_else("Its answer does not count.")
         if foreign is not None:
             return foreign
-        if not pages.count and question.batches:
+        if not pages.count and request.batches:
             # All of what it was asked about went away meanwhile, by AWS's own word.
-            return pending.answer("skipped", skip_reason="parent_gone")
+            return pending.response("skipped", skip_reason="parent_gone")
         if not pages.found:
-            return pending.answer(
+            return pending.response(
                 "empty_unconfirmed",
                 page_count=pages.count,
                 raw_response=pages.last,
@@ -222,7 +222,7 @@ class AwsClient:
             records = distinct(listing, records)
         except Failed as failure:
             return pending.failed(failure, pages.count)
-        return pending.answer(
+        return pending.response(
             "found",
             page_count=pages.count,
             records=records,

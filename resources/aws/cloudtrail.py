@@ -80,7 +80,7 @@ class CloudTrail:
                 for _ in range(TRAIL_PAGES):
                     self._pace.wait(account_id, place)
                     page = self._requests.send_by_name(context, "cloudtrail", "LookupEvents", place, parameters)
-                    self._pace.answered(account_id, place)
+                    self._pace.responded(account_id, place)
                     for event in page["Events"]:
                         detail = json.loads(event["CloudTrailEvent"])
                         if detail.get("userIdentity", {}).get("arn") != caller:
@@ -131,7 +131,7 @@ class _Pace:
         if at > now:
             time.sleep(at - now)
 
-    def answered(self, account_id: str, region: str) -> None:
+    def responded(self, account_id: str, region: str) -> None:
         """Keep the pace from the answer on: of requests that were held up on their way, two may arrive together."""
         with self._lock:
             self._last[account_id, region] = max(self._last[account_id, region], time.monotonic())

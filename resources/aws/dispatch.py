@@ -13,9 +13,9 @@ from resources.aws.workers import END_SECONDS, WorkerPool
 from resources.contract import Role
 
 
-def ask_all(
-    reaches: Mapping[Role, AwsClient],
-    questions: Sequence[Request],
+def fetch_all(
+    clients: Mapping[Role, AwsClient],
+    requests: Sequence[Request],
     each: Callable[[Response], None],
     *,
     progress: Callable[[Progress], None] | None = None,
@@ -30,40 +30,40 @@ def ask_all(
         ValueError: as `AwsClient.ask`.
         ProcessEnded: a further process ended by itself.
     """
-    for role, listing in {(q.listing_role, id(q.listing)): (q.listing_role, q.listing) for q in questions}.values():
-        if role not in reaches:
-            raise ValueError(f"{listing.name} of {role} was put to {', '.join(reaches)}.")
-        reaches[role].check_listing(listing)
+    for role, listing in {(q.listing_role, id(q.listing)): (q.listing_role, q.listing) for q in requests}.values():
+        if role not in clients:
+            raise ValueError(f"{listing.name} of {role} was put to {', '.join(clients)}.")
+        clients[role].check_listing(listing)
     records = 0
     lock = threading.Lock()
-    before = _sent(reaches)
+    before = _sent(clients)
     began = time.monotonic()
 
-    def deliver(_: int, answer: Any) -> None:
+    def deliver(_: int, response: Any) -> None:
         nonlocal records
-        each(answer)
+        each(response)
         with lock:
-            records += answer.record_count
+            records += response.record_count
 
-    def tell(done: int) -> None:
+    def report(done: int) -> None:
         if progress is not None:
-            requests, throttles = _sent(reaches)
+            sent, throttles = _sent(clients)
             progress(
                 Progress(
                     done=done,
-                    total=len(questions),
+                    total=len(requests),
                     records=records,
-                    requests=requests - before[0],
+                    requests=sent - before[0],
                     throttles=throttles - before[1],
                     elapsed=time.monotonic() - began,
                 )
             )
 
-    spread(reaches, questions, deliver, tell, processes)
+    spread(clients, requests, deliver, report, processes)
 
 
 def look_up_all(
-    reaches: Mapping[Role, AwsClient], lookups: Sequence[Lookup], *, processes: WorkerPool | None = None
+    clients: Mapping[Role, AwsClient], lookups: Sequence[Lookup], *, processes: WorkerPool | None = None
 ) -> list[TrailEvents]:
     """Put many questions to CloudTrail; the answers in their order.
 
@@ -71,22 +71,22 @@ def look_up_all(
         ProcessEnded: a further process ended by itself.
     """
     found: dict[int, TrailEvents] = {}
-    spread(reaches, lookups, found.__setitem__, lambda _: None, processes)
+    spread(clients, lookups, found.__setitem__, lambda _: None, processes)
     return [found[index] for index in range(len(lookups))]
 
 
-def _sent(reaches: Mapping[Role, AwsClient]) -> tuple[int, int]:
+def _sent(clients: Mapping[Role, AwsClient]) -> tuple[int, int]:
     return (
-        sum(reach.counter.requests for reach in reaches.values()),
-        sum(reach.counter.throttles for reach in reaches.values()),
+        sum(client.counter.requests for client in clients.values()),
+        sum(client.counter.throttles for client in clients.values()),
     )
 
 
 def spread(
-    reaches: Mapping[Role, AwsClient],
+    clients: Mapping[Role, AwsClient],
     items: Sequence[Item],
     deliver: Callable[[int, Any], None],
-    tell: Callable[[int], None],
+    report: Callable[[int], None],
     processes: WorkerPool | None,
 ) -> None:
     """Put questions here and in further processes, and wait for the end of all of them.
@@ -98,19 +98,19 @@ def spread(
     Raises:
         ProcessEnded: a further process ended by itself.
     """
-    shares = [dict(enumerate(items))] if processes is None else processes.shares(items)
-    pool = request_pool(reaches, shares[0], deliver)
+    batches = [dict(enumerate(items))] if processes is None else processes.split(items)
+    pool = request_pool(clients, batches[0], deliver)
     if processes is None:
-        pool.run(lambda: tell(pool.done))
+        pool.run(lambda: report(pool.done))
         return
     stopped = threading.Event()
-    others = processes.hand_out(shares[1:], reaches, deliver, stopped)
+    others = processes.hand_out(batches[1:], clients, deliver, stopped)
 
     def tick() -> None:
         for other in others:
             if other.error is not None:
                 raise other.error
-        tell(pool.done + sum(other.done for other in others))
+        report(pool.done + sum(other.done for other in others))
 
     try:
         pool.run(tick)

@@ -78,7 +78,7 @@ TRANSIENT_CODES = frozenset(
     }
 )
 
-ELSEWHERE_CODES = frozenset(
+WRONG_REGION_CODES = frozenset(
     {"AuthorizationHeaderMalformed", "IllegalLocationConstraintException", "PermanentRedirect", "TemporaryRedirect"}
 )
 """S3 says that a bucket lies in another region."""

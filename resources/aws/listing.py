@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from resources.contract import Role
 
-ZeroSense = Literal["impossible", "ordinary", "witnessed"]
+EmptyPolicy = Literal["impossible", "ordinary", "witnessed"]
 """What an empty answer means: `impossible` (there is always one), `ordinary` (an account may well have
 none), `witnessed` (the last trusted count or the bill can say that there should be some)."""
 
@@ -110,7 +110,7 @@ class Listing:
     name: str
     call: str
     roles: tuple[Role, ...]
-    zero: ZeroSense
+    zero: EmptyPolicy
     records: str
     required: tuple[str, ...] = ()
     carry: tuple[str, ...] = ()
@@ -129,7 +129,7 @@ class Listing:
     on_request: str = ""
     is_large: bool = False
     each: Each | None = None
-    zero_of: Mapping[str, ZeroSense] = field(default_factory=lambda: MappingProxyType({}))
+    zero_of: Mapping[str, EmptyPolicy] = field(default_factory=lambda: MappingProxyType({}))
     token: tuple[str, str] | None = None
     resource_type: str = ""
     skip_codes: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
@@ -144,7 +144,7 @@ class Listing:
         """Whether every record names its account, so that an answer of another account is found out by itself."""
         return self.owner is not None and not self.is_owner_optional
 
-    def sense(self, suffix: str) -> ZeroSense:
+    def empty_policy(self, suffix: str) -> EmptyPolicy:
         """What an empty answer means for one parameter; "" where the listing has none."""
         return self.zero_of.get(suffix, self.zero)
 

@@ -114,7 +114,7 @@ class Response:
         request_ids: of a zero, the request id of each page; empty text where AWS sent none.
     """
 
-    question: Request
+    request: Request
     outcome: Outcome
     started_at: datetime
     ended_at: datetime

@@ -38,7 +38,7 @@ class Pager:
         self._sender = sender
         self._requests = requests
 
-    def pages(self, context: SigningContext, question: Request, region: str, taken: Pages) -> Iterator[Page]:
+    def pages(self, context: SigningContext, request: Request, region: str, taken: Pages) -> Iterator[Page]:
         """The pages of a question.
 
         Args:
@@ -48,30 +48,30 @@ class Pager:
         Raises:
             Failed: there is no answer, whatever was read of it.
         """
-        listing = question.listing
+        listing = request.listing
         client = self._sessions.client(context.profile, listing.service, region)
         model = self._sender.model(client, listing.operation)
-        given = {listing.account_parameter: question.account_id} if listing.account_parameter else {}
-        own_errors = listing.each.own_errors if listing.each is not None and question.batches else ()
-        said: list[tuple[Failed, Mapping[str, Any]]] = []
-        is_answered = False
-        for batch in question.batches or ({},):
-            parameters = {**listing.parameters, **given, **question.parameters, **batch}
+        given = {listing.account_parameter: request.account_id} if listing.account_parameter else {}
+        own_errors = listing.each.own_errors if listing.each is not None and request.batches else ()
+        content: list[tuple[Failed, Mapping[str, Any]]] = []
+        has_response = False
+        for batch in request.batches or ({},):
+            parameters = {**listing.parameters, **given, **request.parameters, **batch}
             try:
                 for page in self._pages_of(context, listing, client, model, parameters, taken):
-                    is_answered = True
+                    has_response = True
                     yield redacted(page, listing.redact), model, parameters
             except Failed as failure:
                 if failure.code in own_errors:
-                    said.append((failure, parameters))
+                    content.append((failure, parameters))
                 # What one of many was asked about went away meanwhile: it has nothing, the others have their answers.
-                elif not question.batches or listing.skip_codes.get(failure.code) != "parent_gone":
+                elif not request.batches or listing.skip_codes.get(failure.code) != "parent_gone":
                     raise
         # One that refuses among others that answer has its reasons; where all refuse, it is who asks that is refused.
-        if said and not is_answered and all(error.outcome == "denied" for error, _ in said):
-            raise said[0][0]
-        for error, asked in said:
-            taken.take_refusal(error.code, asked)
+        if content and not has_response and all(error.outcome == "denied" for error, _ in content):
+            raise content[0][0]
+        for error, seen in content:
+            taken.take_refusal(error.code, seen)
 
     def _pages_of(
         self,
@@ -89,19 +89,19 @@ class Pager:
                 raise Failed("failed", "UnreadPages", f"{listing.call} has more pages and no known token.")
             yield page
             return
-        asked: set[str] = set()
+        seen: set[str] = set()
         found, empty_pages = taken.found, 0
 
         def send(**page_parameters: Any) -> dict[str, Any]:
             if empty_pages >= self._retry.empty_pages:
                 raise _endless(listing, f"{empty_pages:,} pages in a row without a record")
             seconds = time.monotonic() - context.began
-            if seconds >= self._retry.question_seconds:
+            if seconds >= self._retry.request_seconds:
                 raise _endless(listing, f"pages for {seconds:,.0f} seconds")
             page_key = json.dumps(page_parameters, sort_keys=True, default=str)
-            if page_key in asked:
+            if page_key in seen:
                 raise _loop(listing)
-            asked.add(page_key)
+            seen.add(page_key)
             return self._requests.send(context, client, listing.operation, page_parameters)
 
         try:

@@ -60,15 +60,15 @@ class ProfileError(Exception):
         reason: Reason,
         profile: str,
         role: Role,
-        cure: str,
+        hint: str,
         error_code: str | None = None,
     ) -> None:
-        super().__init__(sentence, reason, profile, role, cure, error_code)
+        super().__init__(sentence, reason, profile, role, hint, error_code)
         self.sentence = sentence
         self.reason: Reason = reason
         self.profile = profile
         self.role: Role = role
-        self.cure = cure
+        self.hint = hint
         self.error_code = error_code
 
     def __str__(self) -> str:
@@ -76,7 +76,7 @@ class ProfileError(Exception):
 
     def again(self) -> "ProfileError":
         """The same error without the traceback that this one has gathered."""
-        return ProfileError(self.sentence, self.reason, self.profile, self.role, self.cure, self.error_code)
+        return ProfileError(self.sentence, self.reason, self.profile, self.role, self.hint, self.error_code)
 
 
 class MfaNeeded(Exception):

@@ -44,7 +44,7 @@ class Pages:
         self._listing = listing
         self._account_id = account_id
 
-    def take(self, page: dict[str, Any], model: Any, asked: Mapping[str, Any]) -> None:
+    def take(self, page: dict[str, Any], model: Any, parameters: Mapping[str, Any]) -> None:
         """Add a page's records.
 
         Args:
@@ -64,7 +64,7 @@ class Pages:
             raise Failed("failed", str(error.get("ErrorCode", "")), str(error.get("Message", "")), page)
         outer, inner = record_path(self._listing.records)
         shape = _member(model.output_shape, outer)
-        echoed = {name: asked[name] for name in self._listing.echo if name in asked}
+        echoed = {name: parameters[name] for name in self._listing.echo if name in parameters}
         if not inner:
             for record in self._records(page, outer, shape):
                 self._add({**echoed, **record})
@@ -75,11 +75,11 @@ class Pages:
             for record in self._list(group, inner, inner_shape, page):
                 self._add({**carried, **record})
 
-    def take_refusal(self, code: str, asked: Mapping[str, Any]) -> None:
+    def take_refusal(self, code: str, parameters: Mapping[str, Any]) -> None:
         """Add the record of one parent of many, about which AWS refuses to speak: `Each.own_errors`."""
         self.count += 1
         self.last = {"ErrorCode": code}
-        self._add({**{name: asked[name] for name in self._listing.echo if name in asked}, "ErrorCode": code})
+        self._add({**{name: parameters[name] for name in self._listing.echo if name in parameters}, "ErrorCode": code})
 
     def _records(self, page: dict[str, Any], path: tuple[str, ...], shape: Any) -> list[dict[str, Any]]:
         """The records at the end of a path: those of a list, or the one that a structure is."""

@@ -11,21 +11,21 @@ SHORTEST_SECRET = 16
 _REPEATED_TOKEN = re.compile(r"(x-amz-security-token\s*[:=]\s*)[^\s&'\"<]+", re.IGNORECASE)
 
 
-def without_secrets(said: Any, *secrets: str | None) -> Any:
+def without_secrets(content: Any, *secrets: str | None) -> Any:
     """What AWS said without our own secrets, however deep they stand.
 
     Where it refuses a signature AWS repeats the headers that it would have signed, the session's token among them.
     """
-    if isinstance(said, str):
+    if isinstance(content, str):
         for secret in secrets:
             if secret and len(secret) >= SHORTEST_SECRET:
-                said = said.replace(secret, "…").replace(quote(secret, safe=""), "…")
-        return _REPEATED_TOKEN.sub(r"\1…", said)
-    if isinstance(said, Mapping):
-        return {name: without_secrets(value, *secrets) for name, value in said.items()}
-    if isinstance(said, list | tuple):
-        return type(said)(without_secrets(value, *secrets) for value in said)
-    return said
+                content = content.replace(secret, "…").replace(quote(secret, safe=""), "…")
+        return _REPEATED_TOKEN.sub(r"\1…", content)
+    if isinstance(content, Mapping):
+        return {name: without_secrets(value, *secrets) for name, value in content.items()}
+    if isinstance(content, list | tuple):
+        return type(content)(without_secrets(value, *secrets) for value in content)
+    return content
 
 
 def redacted(value: Any, names: tuple[str, ...]) -> Any:

@@ -12,7 +12,7 @@ Item = Request | Lookup
 
 
 def request_pool(
-    reaches: Mapping[Role, AwsClient], items: Mapping[int, Item], deliver: Callable[[int, Any], None]
+    clients: Mapping[Role, AwsClient], items: Mapping[int, Item], deliver: Callable[[int, Any], None]
 ) -> FanOut[int, tuple[int, Any]]:
     """The threads that put these questions, each to the reach of its role.
 
@@ -22,17 +22,17 @@ def request_pool(
 
     def work(index: int) -> tuple[int, Any]:
         item = items[index]
-        reach = reaches[item.listing_role]
+        client = clients[item.listing_role]
         if isinstance(item, Request):
-            return index, reach.ask(item, stopping=pool.stopping)
-        return index, reach.trail_events(item)
+            return index, client.fetch(item, stopping=pool.stopping)
+        return index, client.trail_events(item)
 
     pool = FanOut(
         list(items),
         place=lambda index: (items[index].region, items[index].account_id),
         work=work,
         deliver=lambda result: deliver(*result),
-        threads=max((reach.concurrency for reach in reaches.values()), default=1),
-        per_account=max((reach.per_account for reach in reaches.values()), default=1),
+        threads=max((client.concurrency for client in clients.values()), default=1),
+        per_account=max((client.per_account for client in clients.values()), default=1),
     )
     return pool

@@ -46,8 +46,8 @@ class Parser:
     def _redirect(self, response: dict[str, Any], shape: Any) -> dict[str, Any]:
         status = response["status_code"]
         try:
-            said = self._inner.parse({**response, "status_code": max(status, 301)}, shape).get("Error") or {}
-            code, message = said.get("Code"), said.get("Message")
+            quoted_message = self._inner.parse({**response, "status_code": max(status, 301)}, shape).get("Error") or {}
+            code, message = quoted_message.get("Code"), quoted_message.get("Message")
         except (ResponseParserError, ValueError, TypeError, LookupError, AttributeError):
             code = message = None
         headers = {name.lower(): value for name, value in response["headers"].items()}
@@ -55,13 +55,13 @@ class Parser:
         host = _LOCATION.match(headers.get("location", ""))
         place = f" to {host[1]}" if host else ""
         region = headers.get("x-amz-bucket-region", "")
-        lies = f" The bucket lies in {region}." if re.fullmatch(r"[\w-]+", region) else ""
+        where = f" The bucket lies in {region}." if re.fullmatch(r"[\w-]+", region) else ""
         named = code if isinstance(code, str) and re.fullmatch(r"[A-Za-z]+", code) else ""
         quoted = f" It said: {message}" if named and isinstance(message, str) and message else ""
         sentence = (
             f"{operation_of(response)} was redirected{place} (status {status}). Nobody followed: a signature is for "
             "where it was asked. Check endpoint_url and the proxy, and whether the network wants a sign-in."
-            f"{lies}{quoted}"
+            f"{where}{quoted}"
         )
         metadata = {"HTTPStatusCode": status, "HTTPHeaders": headers}
         return {"Error": {"Code": named or "Redirected", "Message": sentence}, "ResponseMetadata": metadata}

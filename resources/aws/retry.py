@@ -42,7 +42,7 @@ class Retry:
     first_delay: float = 0.5
     longest_delay: float = 5.0
     empty_pages: int = 1_000
-    question_seconds: float = 4 * 3600.0
+    request_seconds: float = 4 * 3600.0
 
     def pause(self, failures: int) -> float:
         """Seconds to wait after so many failures in a row."""
@@ -162,8 +162,8 @@ def outcome_of(error: ProfileError) -> Outcome:
 def _classified(error: Any, operation: str) -> Failed | _Unsettled:
     """What an error of AWS means. Its message is kept as it is: an explicit deny names its policy there."""
     response: dict[str, Any] = error.response
-    said = response.get("Error", {})
-    code, message = str(said.get("Code", "")), str(said.get("Message", ""))
+    content = response.get("Error", {})
+    code, message = str(content.get("Code", "")), str(content.get("Message", ""))
     if error.operation_name != operation:
         message = f"{error.operation_name}: {message}"
     status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)

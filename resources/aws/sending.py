@@ -25,9 +25,9 @@ class Sender:
         self,
         allow: Callable[[str, str], None],
         sent: Callable[[], None],
-        answered: Callable[[dict[str, Any]], None],
+        on_response: Callable[[dict[str, Any]], None],
     ) -> None:
-        self._told = (allow, sent, answered)
+        self._callbacks = (allow, sent, on_response)
         self._models = OperationModels()
         self._lock = threading.Lock()
         self._chosen: SessionTransport | None = None
@@ -71,6 +71,6 @@ class Sender:
         with self._lock:
             if self._chosen is None:
                 loader = session.get_component("data_loader")
-                fast = fast_transport(loader, *self._told, self._models, **AS_TEXT)
+                fast = fast_transport(loader, *self._callbacks, self._models, **AS_TEXT)
                 self._chosen = fast or BotocoreTransport(**AS_TEXT)
             return self._chosen

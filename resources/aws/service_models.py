@@ -75,7 +75,7 @@ class ContractLoader:
                 reader = Loader(extra_search_paths=list(self._whole.search_paths))
                 model = reader.load_service_model(service_name, type_name, api_version)
                 self._operations[service_name] = frozenset(model["operations"])
-                self._models[key] = _cut(model)
+                self._models[key] = _without_documentation(model)
             return self._models[key]
 
     def operation_names(self, service_name: str) -> frozenset[str]:
@@ -88,7 +88,7 @@ class ContractLoader:
         return self._operations[service_name]
 
 
-def _cut(model: dict[str, Any]) -> dict[str, Any]:
+def _without_documentation(model: dict[str, Any]) -> dict[str, Any]:
     facts = model["metadata"]
     signing_name = facts.get("signingName") or facts["endpointPrefix"]
     operations = {

@@ -12,7 +12,7 @@ from botocore.credentials import CredentialResolver
 from botocore.exceptions import BotoCoreError, ClientError
 
 from resources.aws.credentials import Credentials
-from resources.aws.errors import ELSEWHERE_CODES, Failed
+from resources.aws.errors import WRONG_REGION_CODES, Failed
 from resources.aws.guard import Guard
 from resources.aws.listing import GLOBAL_REGION
 from resources.aws.meter import Meter
@@ -157,12 +157,12 @@ class Sessions:
             session = self._guarded(profile, SharedCredentials(), self._config(attempts=1))
             # Nothing but what the contract allows is ever asked through these clients.
             session.register_component("data_loader", self.credentials.config.contract_loader)
-            session.register("getattr", self._refuse_cut)
+            session.register("getattr", self._refuse_truncated)
             self._sender.watch(session)
             self._shared[settings] = self._boto3(session)
         return self._shared[settings]
 
-    def _refuse_cut(self, event_name: str, client: Any, **_: Any) -> Callable[..., None] | None:
+    def _refuse_truncated(self, event_name: str, client: Any, **_: Any) -> Callable[..., None] | None:
         """What a shared client has in place of an operation that was cut from its model: the guard's refusal."""
         model = client.meta.service_model
         method = event_name.rpartition(".")[2]
@@ -208,6 +208,6 @@ def _follow_nobody(operation: Any, response: Any, **_: Any) -> None:
     """
     if response is None:
         return
-    answered, parsed = response
-    if 300 <= answered.status_code < 400 or parsed.get("Error", {}).get("Code") in ELSEWHERE_CODES:
+    http_response, parsed = response
+    if 300 <= http_response.status_code < 400 or parsed.get("Error", {}).get("Code") in WRONG_REGION_CODES:
         raise ClientError(parsed, operation.name)

@@ -22,7 +22,7 @@ class SharedClients:
     def __init__(self, key: tuple[str, ...]) -> None:
         self._key = key
         self.users = 0
-        self.reaches: dict[Role, AwsClient] = {}
+        self.clients: dict[Role, AwsClient] = {}
         self._processes: WorkerPool | None = None
 
     @classmethod
@@ -33,12 +33,12 @@ class SharedClients:
             clients.users += 1
             return clients
 
-    def reach(self, role: Role, home_region: str, concurrency: int) -> AwsClient:
+    def client(self, role: Role, home_region: str, concurrency: int) -> AwsClient:
         """The client of one role."""
         with self._lock:
-            if role not in self.reaches:
-                self.reaches[role] = AwsClient(role, home_region=home_region, concurrency=concurrency)
-            return self.reaches[role]
+            if role not in self.clients:
+                self.clients[role] = AwsClient(role, home_region=home_region, concurrency=concurrency)
+            return self.clients[role]
 
     def processes(self, count: int, home_region: str, concurrency: int) -> WorkerPool | None:
         """The further processes that ask; None where there is to be one process only."""
@@ -57,5 +57,5 @@ class SharedClients:
                 del self._open[self._key]
         if self._processes is not None:
             self._processes.close()
-        for reach in self.reaches.values():
-            reach.close()
+        for client in self.clients.values():
+            client.close()

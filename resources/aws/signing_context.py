@@ -15,7 +15,7 @@ from typing import Any
 from resources.aws.meter import Meter
 
 
-class NobodyAsks(RuntimeError):
+class NoSigningContext(RuntimeError):
     """A shared client was used outside a question. Nothing was signed, so nothing was sent."""
 
 
@@ -67,7 +67,7 @@ class SharedCredentials:
     def _now(self) -> Any:
         context = current_context()
         if context is None:
-            raise NobodyAsks(
+            raise NoSigningContext(
                 "A client that all accounts share was used outside of a question, so there is no profile to "
                 "sign for. Nothing was sent. Use AwsClient.ask, AwsClient.call or AwsClient.session."
             )

@@ -26,8 +26,8 @@ class Call:
 
     def send(self) -> dict[str, Any]:
         """The response, as the client's method returns it."""
-        answer: dict[str, Any] = getattr(self.client, xform_name(self.operation))(**self.parameters)
-        return answer
+        response: dict[str, Any] = getattr(self.client, xform_name(self.operation))(**self.parameters)
+        return response
 
 
 class Transport(Protocol):

@@ -30,7 +30,7 @@ from resources.aws.messages import Request, Response
 from resources.aws.request_pool import Item, request_pool
 from resources.contract import Role
 
-PARCEL = 64
+BATCH_SIZE = 64
 """Answers that are sent together, or as many as have this many records ten times over."""
 
 END_SECONDS = 5.0
@@ -69,13 +69,13 @@ class WorkerPool:
         self._accounts = [0] * count
         self._running: list[_Process] = []
 
-    def shares(self, items: Sequence[Item]) -> list[dict[int, Item]]:
+    def split(self, items: Sequence[Item]) -> list[dict[int, Item]]:
         """Who is asked what: by process, this one first. The central roles' questions stay here."""
-        shares: list[dict[int, Item]] = [{} for _ in range(self._count)]
+        split: list[dict[int, Item]] = [{} for _ in range(self._count)]
         for index, item in enumerate(items):
             process = 0 if item.listing_role != "workload" else self._home(item.account_id)
-            shares[process][index] = item
-        return shares
+            split[process][index] = item
+        return split
 
     def _home(self, account: str) -> int:
         home = self._process_of.get(account)
@@ -92,11 +92,11 @@ class WorkerPool:
 
     def hand_out(
         self,
-        shares: Sequence[Mapping[int, Item]],
-        reaches: Mapping[Role, AwsClient],
+        split: Sequence[Mapping[int, Item]],
+        clients: Mapping[Role, AwsClient],
         deliver: Callable[[int, Any], None],
         stopped: threading.Event,
-    ) -> "list[RemoteShare]":
+    ) -> "list[RemoteBatch]":
         """Give each further process its share, where there is one.
 
         Args:
@@ -104,12 +104,12 @@ class WorkerPool:
             deliver: given the index of each question and what came of it.
             stopped: once it is set, nothing is delivered any more.
         """
-        if not any(shares):
+        if not any(split):
             return []
         return [
-            RemoteShare(process, share, reaches, deliver, stopped)
-            for process, share in zip(self._started(), shares, strict=True)
-            if share
+            RemoteBatch(process, batch, clients, deliver, stopped)
+            for process, batch in zip(self._started(), split, strict=True)
+            if batch
         ]
 
     def kill(self) -> None:
@@ -172,14 +172,14 @@ class _Batch:
     error: BaseException | None = None
 
 
-class RemoteShare:
+class RemoteBatch:
     """The questions that another process was given, and a thread that takes in its answers."""
 
     def __init__(
         self,
         process: _Process,
         items: Mapping[int, Item],
-        reaches: Mapping[Role, AwsClient],
+        clients: Mapping[Role, AwsClient],
         deliver: Callable[[int, Any], None],
         stopped: threading.Event,
     ) -> None:
@@ -187,7 +187,7 @@ class RemoteShare:
         self.error: BaseException | None = None
         self._process = process
         self._items = items
-        self._reaches = reaches
+        self._clients = clients
         self._deliver = deliver
         self._stopped = stopped
         self._thread = threading.Thread(target=self._listen, name="ask-elsewhere", daemon=True)
@@ -212,18 +212,18 @@ class RemoteShare:
         except BaseException as error:  # noqa: BLE001  # whatever it is, the asking thread raises it
             self.error = error
 
-    def _take(self, parcel: _Batch) -> bool:
+    def _take(self, batch: _Batch) -> bool:
         """Hand on what a parcel holds; whether it is the last one."""
-        for role, (requests, throttles) in parcel.requests.items():
-            self._reaches[role].counter.add(requests, throttles)
-        for index, result in parcel.results:
+        for role, (requests, throttles) in batch.requests.items():
+            self._clients[role].counter.add(requests, throttles)
+        for index, result in batch.results:
             if self._stopped.is_set():
                 return True
             self._deliver(index, _unpacked(self._items[index], result))
             self.done += 1
-        if parcel.error is not None:
-            raise parcel.error
-        return parcel.is_last
+        if batch.error is not None:
+            raise batch.error
+        return batch.is_last
 
 
 def _packed(result: Any) -> Any:
@@ -233,7 +233,7 @@ def _packed(result: Any) -> Any:
 
 def _unpacked(item: Item, result: Any) -> Any:
     if isinstance(item, Request):
-        return Response(question=item, **dict(zip(_SENT, result, strict=True)))
+        return Response(request=item, **dict(zip(_SENT, result, strict=True)))
     return result
 
 
@@ -243,20 +243,20 @@ def _unpacked(item: Item, result: Any) -> Any:
 class _Sender:
     """Sends what comes, in parcels."""
 
-    def __init__(self, connection: Connection, reaches: Mapping[Role, AwsClient]) -> None:
+    def __init__(self, connection: Connection, clients: Mapping[Role, AwsClient]) -> None:
         self._connection = connection
-        self._reaches = reaches
+        self._clients = clients
         self._lock = threading.Lock()
-        self._parcel = _Batch()
+        self._batch = _Batch()
         self._records = 0
-        self._told: dict[Role, tuple[int, int]] = {}
+        self._reported: dict[Role, tuple[int, int]] = {}
 
     def deliver(self, index: int, result: Any) -> None:
         """Take a result; send what has come together when it is enough."""
         with self._lock:
-            self._parcel.results.append((index, _packed(result)))
+            self._batch.results.append((index, _packed(result)))
             self._records += getattr(result, "record_count", 0)
-            if len(self._parcel.results) >= PARCEL or self._records >= PARCEL * 10:
+            if len(self._batch.results) >= BATCH_SIZE or self._records >= BATCH_SIZE * 10:
                 self._send()
 
     def flush(self) -> None:
@@ -267,16 +267,16 @@ class _Sender:
     def end(self, error: BaseException | None = None) -> None:
         """Send the rest, and that it is the last."""
         with self._lock:
-            self._parcel.is_last, self._parcel.error = True, error
+            self._batch.is_last, self._batch.error = True, error
             self._send()
 
     def _send(self) -> None:
-        for role, reach in self._reaches.items():
-            now, told = (reach.counter.requests, reach.counter.throttles), self._told.get(role, (0, 0))
-            self._parcel.requests[role] = (now[0] - told[0], now[1] - told[1])
-            self._told[role] = now
-        self._connection.send(self._parcel)
-        self._parcel, self._records = _Batch(), 0
+        for role, client in self._clients.items():
+            now, before = (client.counter.requests, client.counter.throttles), self._reported.get(role, (0, 0))
+            self._batch.requests[role] = (now[0] - before[0], now[1] - before[1])
+            self._reported[role] = now
+        self._connection.send(self._batch)
+        self._batch, self._records = _Batch(), 0
 
 
 def serve(connection: Connection) -> None:
@@ -284,16 +284,16 @@ def serve(connection: Connection) -> None:
     # Who started it is interrupted too, and decides what becomes of it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     gc.freeze()
-    reaches: dict[Role, AwsClient] = {}
+    clients: dict[Role, AwsClient] = {}
     try:
         home_region, concurrency = connection.recv()
-        sender = _Sender(connection, reaches)
+        sender = _Sender(connection, clients)
         while True:
             items: dict[int, Item] = connection.recv()
-            for role in {item.listing_role for item in items.values()} - reaches.keys():
-                reaches[role] = AwsClient(role, home_region=home_region, concurrency=concurrency)
+            for role in {item.listing_role for item in items.values()} - clients.keys():
+                clients[role] = AwsClient(role, home_region=home_region, concurrency=concurrency)
             try:
-                request_pool(reaches, items, sender.deliver).run(sender.flush)
+                request_pool(clients, items, sender.deliver).run(sender.flush)
             except OSError:
                 raise
             except Exception as error:  # noqa: BLE001  # it is raised where the questions came from

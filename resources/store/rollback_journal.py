@@ -31,11 +31,11 @@ def keep(journal: Path, descriptor: int, blocks: Sequence[int], block_size: int)
     Raises:
         OSError: there is no room for them.
     """
-    told = {"headers": _hash(descriptor), "blocks": list(blocks), "block_size": block_size}
+    header = {"headers": _hash(descriptor), "blocks": list(blocks), "block_size": block_size}
     part = journal.with_name(journal.name + ".part")
     try:
         with part.open("wb") as file:
-            file.write(json.dumps(told).encode() + b"\n")
+            file.write(json.dumps(header).encode() + b"\n")
             for block in blocks:
                 file.write(os.pread(descriptor, block_size, HEADERS + block * block_size))
             file.flush()
@@ -54,12 +54,12 @@ def undo(journal: Path, path: Path) -> None:
     if not journal.exists():
         return
     with suppress(FileNotFoundError), journal.open("rb") as kept:
-        told = json.loads(kept.readline())
+        header = json.loads(kept.readline())
         descriptor = os.open(path, os.O_RDWR)
         try:
-            if _hash(descriptor) == told["headers"]:
-                size = told["block_size"]
-                for block in told["blocks"]:
+            if _hash(descriptor) == header["headers"]:
+                size = header["block_size"]
+                for block in header["blocks"]:
                     was, at = kept.read(size), HEADERS + block * size
                     if os.pread(descriptor, size, at) != was:
                         _logger.warning("Block %s of %s was broken off in the middle; it is put back.", block, path)

@@ -1,6 +1,6 @@
 -- One row per Lambda function. Lambda tells neither its state nor when it was created, and its environment variables are
 -- never read, since they hold secrets.
--- materialized: table
+-- materialized: full
 -- key: arn
 -- resource: id=name attributes=package_type, runtime, architectures, role_arn, memory_mb, timeout_seconds,
 --   code_size_bytes, layer_arns, code_sha256, vpc_id, subnet_ids, security_group_ids

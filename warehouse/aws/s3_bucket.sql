@@ -1,5 +1,5 @@
 -- One row per S3 bucket, in the region that it lies in, whatever region was asked.
--- materialized: table
+-- materialized: full
 -- key: arn
 -- resource: id=name created=created_at attributes=has_objects
 -- arn: Amazon Resource Name, built from the name, since S3 returns none.

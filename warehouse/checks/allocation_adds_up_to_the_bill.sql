@@ -1,5 +1,5 @@
 -- The rows of each month and tag key in cost.allocation add up to the bill, the shared cost included, to the last
 -- digit.
 -- about: cost.reconciliation
--- asks: nothing
+-- refetch: nothing
 -- reconciles: allocation_adds_up_to_the_bill

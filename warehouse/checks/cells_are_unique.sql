@@ -1,6 +1,6 @@
 -- A cell has one row in a run.
 -- about: published
--- asks: nothing
+-- refetch: nothing
 select
     run_id,
     role,

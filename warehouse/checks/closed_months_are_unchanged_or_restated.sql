@@ -1,4 +1,4 @@
 -- A month that AWS had closed costs what it cost then, or each difference stands in cost.restatement.
 -- about: cost.reconciliation
--- asks: cost_daily, cost_tag_service_daily, cost_monthly
+-- refetch: cost_daily, cost_tag_service_daily, cost_monthly
 -- reconciles: closed_months_are_unchanged_or_restated

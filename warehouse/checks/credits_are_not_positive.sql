@@ -1,6 +1,6 @@
 -- Credits and refunds take money off the bill: none is above zero.
 -- about: cost.daily
--- asks: cost_daily
+-- refetch: cost_daily
 select
     usage_date,
     account_id,

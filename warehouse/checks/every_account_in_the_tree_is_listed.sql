@@ -1,7 +1,7 @@
 -- Every account that stands in the OU tree is in the list of accounts: a list that lost a page would retire everything
 -- that the lost accounts hold.
 -- about: stage.account
--- asks: organizations_account, organizations_account_parent
+-- refetch: organizations_account, organizations_account_parent
 select
     p.account_id,
     p.parent_id

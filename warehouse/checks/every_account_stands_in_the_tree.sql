@@ -1,6 +1,6 @@
 -- Every listed account has its place in the OU tree.
 -- about: org.account
--- asks: organizations_account, organizations_account_parent, organizations_organizational_unit, organizations_root
+-- refetch: organizations_account, organizations_account_parent, organizations_organizational_unit, organizations_root
 select
     account_id,
     account_name,

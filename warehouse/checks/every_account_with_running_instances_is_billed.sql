@@ -1,7 +1,7 @@
 -- Every active account that has had an instance running for three days or more appears in the bill: a bill of one
 -- member account, or of another organisation, is small but not empty.
 -- about: published
--- asks: cost_daily
+-- refetch: cost_daily
 select
     i.account_id,
     count(*) as running_instance_count

@@ -1,6 +1,6 @@
 -- Every day of the bill has a rate into the reporting currency.
 -- about: cost.exchange_rate
--- asks: nothing
+-- refetch: nothing
 select
     date_trunc('month', usage_date)::date as "month",
     currency,

@@ -1,6 +1,6 @@
 -- Every account that administers a service for the organisation is one of its members, and not the management account.
 -- about: org.delegated_administrator
--- asks: organizations_account, organizations_delegated_administrator, organizations_delegated_service
+-- refetch: organizations_account, organizations_delegated_administrator, organizations_delegated_service
 select
     administrator.account_id,
     administrator.account_name,

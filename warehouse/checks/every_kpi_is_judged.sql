@@ -1,6 +1,6 @@
 -- Every figure has its thresholds and its evidence, and every threshold its figure.
 -- about: org.governance_kpi
--- asks: nothing
+-- refetch: nothing
 with figure as (
     select kpi
     from org.governance_kpi

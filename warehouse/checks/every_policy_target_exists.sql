@@ -1,7 +1,7 @@
 -- Every root, OU and account that a policy is attached to is known. FullAWSAccess is attached to all of them, so this is
 -- also a second witness that none is missing from the tree. An account that came in between is known by the next run.
 -- about: org.policy_target
--- asks: organizations_account, organizations_organizational_unit, organizations_root, organizations_policy_target
+-- refetch: organizations_account, organizations_organizational_unit, organizations_root, organizations_policy_target
 select
     target.policy_id,
     target.target_id,

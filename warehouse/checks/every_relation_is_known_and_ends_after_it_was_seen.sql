@@ -1,7 +1,7 @@
 -- Every relation between configuration items is one of ref.relation, was seen when it began or later, and ended, if it did, no
 -- earlier than it was last seen.
 -- about: cmdb.relationship
--- asks: nothing
+-- refetch: nothing
 select
     held.from_arn,
     held.relation,

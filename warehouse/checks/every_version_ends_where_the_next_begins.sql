@@ -1,7 +1,7 @@
 -- Every configuration item has its versions one after the other, without gap or overlap, and the last one is current and
 -- shows the item's status.
 -- about: cmdb.resource_version
--- asks: nothing
+-- refetch: nothing
 with ordered as (
     select
         arn,

@@ -1,7 +1,7 @@
 -- Every account that the bill charges in the months that are still open belongs to the organisation, or is named in
 -- warehouse/ref/former_account.csv.
 -- about: cost.daily
--- asks: organizations_account
+-- refetch: organizations_account
 select
     d.account_id,
     min(d.usage_date) as first_date,

@@ -1,6 +1,6 @@
 -- The bill is in one currency.
 -- about: cost.daily
--- asks: cost_daily
+-- refetch: cost_daily
 select
     currency,
     count(*) as row_count

@@ -1,7 +1,7 @@
 -- Only the days of the month in which AWS answered, and of the two before, are estimated: AWS closes a month about the
 -- tenth of the next.
 -- about: cost.daily
--- asks: cost_daily
+-- refetch: cost_daily
 select
     slice,
     date_trunc('month', usage_date)::date as "month",

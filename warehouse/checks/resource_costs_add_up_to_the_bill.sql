@@ -1,6 +1,6 @@
 -- What cost.resource_cost tells by resource is what each account pays for each service in each month, to the last digit.
 -- about: cost.resource_cost
--- asks: nothing
+-- refetch: nothing
 with bill as (
     select
         date_trunc('month', usage_date)::date as "month",

@@ -1,4 +1,4 @@
 -- What each tag key costs by service is the bill, in each month that AWS has closed.
 -- about: cost.reconciliation
--- asks: cost_daily, cost_tag_service_daily
+-- refetch: cost_daily, cost_tag_service_daily
 -- reconciles: tags_by_service_are_the_bill closed

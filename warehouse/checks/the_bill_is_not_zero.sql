@@ -1,7 +1,7 @@
 -- An organisation that has had instances running for three days or more has a bill: its last seven days are not all
 -- zero. Credits may bring the sum to zero, but not each amount.
 -- about: published
--- asks: cost_daily
+-- refetch: cost_daily
 select
     count(*) as running_instance_count,
     min(instance.launched_at) as first_launched_at

@@ -2,7 +2,7 @@
 -- candidate only where every answer that it rests on is trusted; what cannot be judged is unknown, and an open row stays
 -- open for as long as it cannot. Several rules may find one resource: cost.saving counts each amount once. How it is
 -- estimated is said by docs/decisions/0007-how-savings-are-estimated.md.
--- materialized: state
+-- materialized: full_from_previous
 -- key: arn, rule, first_flagged_date
 -- arn: ARN of the resource in cmdb.resource.
 -- rule: Rule of ref.decommission_rule.

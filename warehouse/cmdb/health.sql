@@ -1,5 +1,5 @@
 -- One row per day, figure and scope: how far the configuration items can be relied on. Earlier days are kept.
--- materialized: state
+-- materialized: full_from_previous
 -- key: as_of_date, kpi, scope
 -- as_of_date: Day (UTC) of the newest answer about configuration items, trusted or not.
 -- kpi: completeness, correctness, staleness, orphan, duplicate, ownership, coverage or uninventoried_spend.

@@ -1,7 +1,7 @@
 -- One row per relation that was ever stated between two configuration items, from the records themselves. A relation ends with
 -- the first trusted answer that lacks it, and keeps its row. What is not inventoried may be an end of one: see
 -- cmdb.orphan_relationship.
--- materialized: state
+-- materialized: full_from_previous
 -- key: from_arn, relation, to_arn
 -- from_arn: ARN of the item that the record is about; application:<name> for a business service.
 -- relation: contained_in, attached_to, associated_with, hosted_on, created_from or depends_on, read from from_arn to to_arn; ref.relation has the inverse of each.

@@ -1,5 +1,5 @@
 -- One row per configuration item ever seen, as it was when it was last seen.
--- materialized: state
+-- materialized: full_from_previous
 -- key: arn
 -- arn: Amazon Resource Name; built from account, region and id where AWS returns none.
 -- resource_type: AWS's name of the type, such as AWS::EC2::Instance.

@@ -1,6 +1,6 @@
 -- One row per configuration item and time in which it was the same: SCD type 2. A version begins with an answer of AWS,
 -- never with one that is not trusted; the last one of an item has no end.
--- materialized: history
+-- materialized: scd_type_2
 -- key: arn, valid_from
 -- arn: Amazon Resource Name of the item in cmdb.resource.
 -- valid_from: The first answer that says so, UTC: what AWS did not say happened after the answer before it.

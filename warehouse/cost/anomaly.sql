@@ -2,7 +2,7 @@
 -- ref.anomaly_threshold. Usual is the median of those 28 days, a day without a row counting as zero; how far a day lies from
 -- it is measured by their median absolute deviation. Days that AWS may still change are judged anew each night, older
 -- verdicts stay. A series without history has no usual: it is told as new.
--- materialized: state
+-- materialized: full_from_previous
 -- key: usage_date, slice, account_id, dimension_value
 -- usage_date: Day of use (UTC).
 -- slice: Which cut of the money, as in cost.daily.

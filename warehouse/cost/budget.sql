@@ -1,6 +1,6 @@
 -- Every AWS budget as it stood each day. Budgets overlap and are never summed. AWS counts them again a few times a day and
 -- does not say when; collected_at is when it said what stands here.
--- materialized: state
+-- materialized: full_from_previous
 -- key: as_of_date, account_id, budget_name
 -- as_of_date: Day (UTC) on which AWS gave what the row says.
 -- account_id: The account that the budget belongs to, 12 digits: the payer.

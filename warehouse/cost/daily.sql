@@ -1,5 +1,5 @@
 -- What each account cost each day, cut in slices. A slice is the same money cut another way: never sum across slices.
--- materialized: accumulated
+-- materialized: append_by_cell
 -- key: usage_date, slice, account_id, dimension_value
 -- usage_date: Day of use; AWS's billing day is UTC.
 -- slice: Which cut of the money: service, region, record_type, usage_type or tag:<key>.

@@ -1,7 +1,7 @@
 -- What single resources cost each day, where the optional grant ce:GetCostAndUsageWithResources is given, for the services
 -- of ref.service_listing. AWS keeps 14 days; earlier ones stand as they were last read. It is a part of the bill of
 -- cost.daily once more: never sum across the two.
--- materialized: state
+-- materialized: full_from_previous
 -- key: usage_date, account_id, service, resource_id
 -- usage_date: Day of use; AWS's billing day is UTC.
 -- account_id: The linked account that used it, 12 digits.

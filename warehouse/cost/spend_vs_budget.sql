@@ -1,7 +1,7 @@
 -- Spend against budget as it stood each day, in the reporting currency: the budgets of AWS one by one, since they overlap and
 -- are never summed; the budgets of ref.budget by the value of their tag, by what the tag's values cost directly; and all
 -- budgets of a tag together against the whole bill.
--- materialized: state
+-- materialized: full_from_previous
 -- key: as_of_date, scope, budget_name
 -- as_of_date: Day (UTC) on which AWS was asked.
 -- scope: aws:<account> for a budget that AWS keeps, the tag key for one of ref.budget, total for all of a tag key together.

@@ -1,6 +1,6 @@
 -- What each value of a tag cost each day, by service: for the keys that ref.tag_key marks. AWS cuts by two things at most,
 -- so there is no account. It is the money of cost.daily once more: never sum across keys.
--- materialized: accumulated
+-- materialized: append_by_cell
 -- key: usage_date, tag_key, tag_value, service
 -- usage_date: Day of use; AWS's billing day is UTC.
 -- tag_key: The key, such as bc:business-service.

@@ -1,6 +1,6 @@
 -- Every AWS account that the organisation ever listed, put together from its answers. Not part of the public interface;
 -- read org.account.
--- materialized: state
+-- materialized: full_from_previous
 -- key: account_id
 -- account_id: 12 digits, text because some begin with 0.
 -- account_name: Name as its owner wrote it.

@@ -1,6 +1,6 @@
 -- What each month came to when AWS had closed it, by the payer that said so. A month that a new payer answers begins anew.
 -- Not part of the public interface; read cost.reconciliation.
--- materialized: state
+-- materialized: full_from_previous
 -- key: month
 -- month: First day of the month.
 -- unblended_cost: Unblended cost of the month when it was first seen closed, in the currency beside it.

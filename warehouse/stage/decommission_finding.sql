@@ -1,7 +1,7 @@
 -- What each rule of ref.decommission_rule says tonight of each resource that it judges: so, not so,
 -- or not known, and the sizes that a saving is reckoned from. A new rule is one more select in stage.decommission_compute
 -- or stage.decommission_managed. Not part of the public interface; read cmdb.decommission_signal.
--- materialized: table
+-- materialized: full
 -- key: arn, rule
 -- arn: Amazon Resource Name.
 -- rule: Name of the rule.

@@ -16,7 +16,7 @@ def fast_transport(
     loader: Any,
     allow: Callable[[str, str], None],
     sent: Callable[[], None],
-    answered: Callable[[dict[str, Any]], None],
+    on_response: Callable[[dict[str, Any]], None],
     models: OperationModels,
     **settings: Any,
 ) -> SessionTransport | None:
@@ -34,7 +34,7 @@ def fast_transport(
         return None
     from resources.aws.fast.transport import FastTransport
 
-    return FastTransport(allow, sent, answered, models, **settings)
+    return FastTransport(allow, sent, on_response, models, **settings)
 
 
 @cache

@@ -179,12 +179,12 @@ class Connections:
         is_usual = isinstance(body, bytes | bytearray) and "Transfer-Encoding" not in request.headers
         if request.stream_output or not is_usual or "Expect" in request.headers or overridden.get("read_timeout"):
             return None
-        if not self.reaches(request.url, settings):
+        if not self.clients(request.url, settings):
             return None
         with self.exchange(request.method, request.url, request.headers, bytes(body), settings) as response:
             return AWSResponse(request.url, response.status, response.headers, response)
 
-    def reaches(self, url: str, settings: Settings) -> bool:
+    def clients(self, url: str, settings: Settings) -> bool:
         """Whether the way to an address is known here: not through a proxy that itself speaks TLS."""
         split = urlsplit(url)
         proxy = self._place(f"{split.scheme}://{split.netloc}", settings).proxy

@@ -89,12 +89,12 @@ def difference(loader: Any) -> str | None:
         loader: of botocore's models, which are then there for the clients that follow.
     """
     for protocol in PROTOCOLS:
-        if _parsed_otherwise(protocol):
+        if _parses_differently(protocol):
             return f"a response of the protocol {protocol} is parsed otherwise"
-    return _sent_otherwise(loader)
+    return _sends_differently(loader)
 
 
-def _parsed_otherwise(protocol: str) -> bool:
+def _parses_differently(protocol: str) -> bool:
     output = {"shape": "ListResult"} | ({"resultWrapper": "ListResult"} if protocol == "query" else {})
     operation = {"name": "List", "http": {"method": "POST", "requestUri": "/"}, "output": output}
     metadata = {"protocol": protocol, "apiVersion": "2026-11-25", "endpointPrefix": "x", "serviceId": "X"}
@@ -123,7 +123,7 @@ class _Unconnected(Connections):
         return AWSResponse(request.url, 200, {}, HttpResponse(200, {}, _IDENTITY))
 
 
-def _sent_otherwise(loader: Any) -> str | None:
+def _sends_differently(loader: Any) -> str | None:
     session = _Session(profile="default")
     session.register_component("data_loader", loader)
     connections = _Unconnected()

@@ -28,11 +28,11 @@ def refuse(node: Any) -> Any:
     raise Rare
 
 
-def metadata_of(response: dict[str, Any], told: dict[str, Any]) -> dict[str, Any]:
+def metadata_of(response: dict[str, Any], metadata: dict[str, Any]) -> dict[str, Any]:
     """`ResponseMetadata` as botocore gives it: what the response tells, then status and headers."""
-    told["HTTPStatusCode"] = response["status_code"]
-    told["HTTPHeaders"] = {name.lower(): value for name, value in response["headers"].items()}
-    return told
+    metadata["HTTPStatusCode"] = response["status_code"]
+    metadata["HTTPHeaders"] = {name.lower(): value for name, value in response["headers"].items()}
+    return metadata
 
 
 class ByShape:
@@ -60,11 +60,11 @@ class ByShape:
         is_usual = response["status_code"] < 300 and shape is not None and not shape.event_stream_name
         if is_usual and not response["context"].get("checksum"):
             try:
-                parsed, told = self.read(response, shape)
+                parsed, metadata = self.read(response, shape)
             except Rare:
                 pass
             else:
-                parsed["ResponseMetadata"] = metadata_of(response, told)
+                parsed["ResponseMetadata"] = metadata_of(response, metadata)
                 return parsed
         return self._strict.parse(response, shape)
 

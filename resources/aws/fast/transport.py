@@ -118,14 +118,14 @@ class FastTransport:
         self,
         allow: Callable[[str, str], None],
         sent: Callable[[], None],
-        answered: Callable[[dict[str, Any]], None],
+        on_response: Callable[[dict[str, Any]], None],
         models: OperationModels,
         connections: Connections | None = None,
         **settings: Any,
     ) -> None:
         self._allow = allow
         self._sent = sent
-        self._answered = answered
+        self._on_response = on_response
         self._models = models
         self._parsers = FastParsers(**settings)
         self._keys = SigningKeys()
@@ -177,7 +177,7 @@ class FastTransport:
             unsigned = unsigned_request(stopped.request, stopped.signer)
             if unsigned is None or session.has_endpoints_of_accounts(service.service_name):
                 return None
-            if session.settings is None or not self._connections.reaches(unsigned.url, session.settings):
+            if session.settings is None or not self._connections.clients(unsigned.url, session.settings):
                 return None
             shape = self._models.of(client, operation).output_shape
             return PreparedRequest(unsigned, operation, service.resolved_protocol, shape, session.settings)
@@ -196,7 +196,7 @@ class FastTransport:
         self._sent()
         # A connection that brought what nobody can read is not used again.
         with self._connections.exchange("POST", unsigned.url, headers, unsigned.body, request.settings) as response:
-            answer = self._parsers.create_parser(request.protocol).parse(
+            parsed = self._parsers.create_parser(request.protocol).parse(
                 {
                     "headers": response.headers,
                     "status_code": response.status,
@@ -205,10 +205,10 @@ class FastTransport:
                 },
                 request.output_shape,
             )
-        self._answered(answer)
+        self._on_response(parsed)
         if response.status >= 300:
-            raise ClientError(answer, request.operation)
-        return answer
+            raise ClientError(parsed, request.operation)
+        return parsed
 
     def close(self) -> None:
         """Close the connections and forget requests and keys. May be used again."""

@@ -39,9 +39,9 @@ class FastXmlParser(ByShape):
             raise Rare
         check_root(root, f"{operation_of(response)}Response")
         parsed: dict[str, Any] = self.reader(shape)(_result(root, shape))
-        return parsed, self._told(root)
+        return parsed, self._members(root)
 
-    def _told(self, root: Any) -> dict[str, Any]:
+    def _members(self, root: Any) -> dict[str, Any]:
         """The metadata in a body: the request id, and whatever else a service of the query protocol puts beside it."""
         wanted = "requestId" if self._is_ec2 else "ResponseMetadata"
         found = [child for child in root if local_name(child) == wanted]
@@ -51,10 +51,10 @@ class FastXmlParser(ByShape):
             raise Rare
         if self._is_ec2:
             return {"RequestId": found[0].text}
-        told = {local_name(child): child.text for child in found[0]}
-        if len(told) < len(found[0]):
+        metadata = {local_name(child): child.text for child in found[0]}
+        if len(metadata) < len(found[0]):
             raise Rare
-        return told
+        return metadata
 
     def made(self, shape: Any) -> Reader:
         """A reader of elements of a shape."""

@@ -2,4 +2,4 @@
 
 REFUSED = ("silent_zero", "denied", "same_account_twice", "expired", "throttle_forever")
 SURVIVED = ("empty_page", "throttle")
-LIES = REFUSED + SURVIVED
+FAULT_NAMES = REFUSED + SURVIVED
