@@ -195,14 +195,9 @@ def _words(table: Table) -> dict[str, tuple[str, ...]]:
         raise _wrong(table, f"{empty[0]} names nothing.")
     columns = [
         *SHARED,
-<<<<<<< HEAD
         *(name for word in ("id", "state", "created", "zone") for name in found.get(word, ())),
-        *(said.partition(".")[0] for said in found.get("attributes", ())),
-        *(said.partition(":")[0] for said in found.get("without", ())),
-=======
-        *(name for word in ("id", "state", "created", "zone", "attributes") for name in found.get(word, ())),
+        *(entry_text.partition(".")[0] for entry_text in found.get("attributes", ())),
         *(entry_text.partition(":")[0] for entry_text in found.get("without", ())),
->>>>>>> 75c6c55 (words: name functions and variables as the field does)
     ]
     missing = [name for name in columns if name not in table.header.entries or name == ENTRY]
     if missing:
