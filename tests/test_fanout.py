@@ -356,7 +356,7 @@ import sys
 sys.path[:0] = [{tests!r}, {root!r}]
 import gc, psutil
 from test_fanout import HASTE, REGIONS, question
-from resources.aws.dispatch import ask_all
+from resources.aws.dispatch import fetch_all
 from resources.aws.profiles import available_profiles
 from resources.aws.client import AwsClient
 reach = AwsClient("workload", home_region=REGIONS[0], concurrency=16, retry=HASTE)
@@ -365,7 +365,7 @@ sizes = []
 def ask(first, count):
     accounts = range(first, first + count)
     questions = [question(f"p-{{n}}", f"{{n:012}}", region) for n in accounts for region in REGIONS]
-    ask_all({{reach.role: reach}}, questions, lambda answer: None)
+    fetch_all({{reach.role: reach}}, questions, lambda answer: None)
     gc.collect()
     sizes.append(process.memory_info().rss)
 ask(0, 20)

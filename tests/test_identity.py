@@ -24,8 +24,8 @@ from resources.identity_rules import (
     Expectation,
     Organization,
     accounts_are_distinct,
+    check_results,
     every_role_answers,
-    facts,
     is_expected,
 )
 
@@ -54,7 +54,7 @@ def who(**other: str | None) -> dict[Role, Caller]:
             NOW,
             error_code="expired",
             error_message=f"The token of acme{role.title()} has expired.",
-            cure=f"Run aws sso login --profile acme{role.title()}.",
+            hint=f"Run aws sso login --profile acme{role.title()}.",
         )
         for role, account in accounts.items()
     }
@@ -69,7 +69,7 @@ def judged(
     organization: Organization = ORGANIZATION,
     expectation: Expectation = EXPECTED,
 ) -> dict[str, CheckResult]:
-    return {fact.name: fact for fact in facts(callers, organization, expectation)}
+    return {fact.name: fact for fact in check_results(callers, organization, expectation)}
 
 
 def failed(found: Iterable[CheckResult]) -> set[str]:
@@ -81,13 +81,13 @@ def failed(found: Iterable[CheckResult]) -> set[str]:
 
 @pytest.mark.parametrize("expectation", [EXPECTED, Expectation()], ids=["expected", "nothing expected"])
 def test_every_fact_passes_in_the_right_world(expectation: Expectation) -> None:
-    found = facts(who(), ORGANIZATION, expectation)
+    found = check_results(who(), ORGANIZATION, expectation)
     assert failed(found) == set()
     assert not any(fact.blocks for fact in found)
 
 
 def test_the_facts_come_in_their_order_and_whether_the_profiles_answer_comes_first() -> None:
-    assert tuple(fact.name for fact in facts(who(), ORGANIZATION, EXPECTED)) == CHECKS
+    assert tuple(fact.name for fact in check_results(who(), ORGANIZATION, EXPECTED)) == CHECKS
     assert CHECKS[0] == EVERY_ROLE_ANSWERS
 
 
@@ -155,7 +155,7 @@ def test_the_facts_come_in_their_order_and_whether_the_profiles_answer_comes_fir
 def test_a_wrong_world_fails_exactly_the_facts_that_it_breaks_and_blocks(
     callers: dict[Role, Caller], organization: Organization, expectation: Expectation, wrong: set[str]
 ) -> None:
-    found = facts(callers, organization, expectation)
+    found = check_results(callers, organization, expectation)
     assert failed(found) == wrong
     assert all(fact.blocks for fact in found if fact.name in wrong)
 
@@ -183,7 +183,7 @@ def test_nothing_but_three_verified_and_differing_or_declared_accounts_lets_work
     callers = who(**dict(zip(CENTRAL_ROLES, accounts, strict=True)))
     organization = ORGANIZATION if known else Organization(error_message="denied")
     expectation = replace(expectation, shared=shared(*pairs))
-    if any(fact.blocks for fact in facts(callers, organization, expectation)):
+    if any(fact.blocks for fact in check_results(callers, organization, expectation)):
         return
     management, operations, billing = accounts
     assert known
@@ -216,7 +216,7 @@ def test_every_silent_profile_is_named_with_its_own_sentence_and_cure() -> None:
 
 def test_a_cure_that_mends_several_profiles_is_given_once() -> None:
     callers = {
-        role: replace(caller, cure="Create the AWS config file.")
+        role: replace(caller, hint="Create the AWS config file.")
         for role, caller in who(management=None, operations=None, billing=None).items()
     }
     assert every_role_answers(callers).hint == "Create the AWS config file."
@@ -299,7 +299,7 @@ def test_where_the_organisation_is_unknown_membership_is_not_evaluated_and_an_ex
 @pytest.mark.parametrize("role", EXPECTABLE)
 def test_an_expectation_of_one_role_says_nothing_of_the_other(role: Role) -> None:
     only = Expectation(operations_account=STRANGER) if role == "operations" else Expectation("", STRANGER)
-    assert failed(facts(who(), ORGANIZATION, only)) == {EXPECTED_NAME[role]}
+    assert failed(check_results(who(), ORGANIZATION, only)) == {EXPECTED_NAME[role]}
 
 
 # -------------------------------------------------------------------------------- accounts_are_distinct

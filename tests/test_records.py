@@ -361,7 +361,7 @@ def test_a_rule_that_names_listings_has_their_cells_asked_again_and_a_warning_ha
 
 def test_every_rule_that_blocks_says_what_is_asked_again() -> None:
     """By its rows or by name: where nothing is, a refused night stays refused for twenty hours."""
-    silent = [check.name for check in checks.read_checks() if check.blocking and not check.asks]
+    silent = [check.name for check in checks.read_checks() if check.blocking and not check.refetch]
     assert silent == []
 
 

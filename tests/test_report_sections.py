@@ -61,14 +61,14 @@ def test_the_top_is_by_size_and_each_has_a_question_for_somebody(figures: Figure
     savings = [row["monthly_saving"] for row in top]
     assert len(top) == 20
     assert savings == sorted(savings, reverse=True)
-    assert all(sections.request(row["rule"]) for row in top)
+    assert all(sections.question(row["rule"]) for row in top)
 
 
 def test_there_is_a_question_for_every_rule_and_for_rules_of_ones_own() -> None:
     with (WAREHOUSE_FOLDER / "ref" / "decommission_rule.csv").open(encoding="utf-8", newline="") as file:
         rules = {row["rule"] for row in csv.DictReader(file)}
     assert rules == sections.ASK.keys()
-    assert sections.request("a_rule_of_our_own") == "Is it still needed as it is?"
+    assert sections.question("a_rule_of_our_own") == "Is it still needed as it is?"
 
 
 def test_candidates_and_unknowns_stand_side_by_side_and_are_all_that_is_open(

@@ -241,8 +241,8 @@ def zero(
 ) -> ZeroJudgement:
     """The verdict on a zero in the right world, asked as often as the rule wants, but for what is named."""
     right: dict[str, Any] = {
-        "asked": 2 if must_fetch_again(sense, witness) else 1,
-        "asked_from": NOW,
+        "attempt_count": 2 if must_fetch_again(sense, witness) else 1,
+        "requested_from": NOW,
         "request_ids": ("r-1",),
         "call": "ec2:DescribeInstances",
         "caller_arn": "arn:aws:sts::111122223333:assumed-role/Reader/cmdb",
@@ -284,7 +284,7 @@ def test_a_zero_is_judged_by_the_listings_own_sense_of_it(
 @pytest.mark.parametrize("witness", [HAD_SOME, BILLED, BILLED_AND_KNOWN], ids=["count", "bill", "history"])
 def test_a_witness_against_a_zero_has_it_asked_a_second_time_in_the_same_run(witness: Witness) -> None:
     assert must_fetch_again("witnessed", witness)
-    assert zero("witnessed", witness, asked=1).outcome == "empty_suspect"
+    assert zero("witnessed", witness, attempt_count=1).outcome == "empty_suspect"
 
 
 @pytest.mark.parametrize(
@@ -471,8 +471,8 @@ def test_the_evidence_of_a_zero_is_whole() -> None:
 @given(
     zero_=st.builds(
         Zero,
-        sense=st.sampled_from(SENSES),
-        asked=st.integers(1, 3),
+        empty_policy=st.sampled_from(SENSES),
+        attempt_count=st.integers(1, 3),
         requested_from=st.just(NOW),
         request_ids=st.lists(st.sampled_from(["", "r-1", "r-2"]), max_size=2).map(tuple),
         call=st.just("ec2:DescribeInstances"),
@@ -495,7 +495,7 @@ def test_a_zero_of_a_release_that_kept_no_request_ids_cannot_be_read() -> None:
 
 
 def test_all_that_speaks_against_a_zero_is_said() -> None:
-    assert zero("witnessed", HAD_SOME, OWN_ERROR, asked=1).sentence == (
+    assert zero("witnessed", HAD_SOME, OWN_ERROR, attempt_count=1).sentence == (
         "Empty, but CloudTrail recorded this call as refused (Client.UnauthorizedOperation, request r-1); the last "
         "trusted count was 40 and it was not asked again."
     )
@@ -538,7 +538,7 @@ def test_a_zero_against_the_bill_stays_suspect_for_one_night_and_is_then_verifie
     [
         pytest.param(zero("witnessed"), id="verified on a first night, without any bill"),
         pytest.param(zero("witnessed", HAD_SOME), id="verified against the last count only"),
-        pytest.param(zero("witnessed", BILLED, asked=1), id="not asked twice"),
+        pytest.param(zero("witnessed", BILLED, attempt_count=1), id="not asked twice"),
         pytest.param(zero("witnessed", BILLED, LOOKUP_DENIED), id="CloudTrail was not available"),
         pytest.param(zero("witnessed", BILLED, LATE), id="CloudTrail was late"),
         pytest.param(zero("witnessed", BILLED, REFUSED), id="refused"),
@@ -588,7 +588,7 @@ def test_a_zero_is_verified_when_all_the_evidence_is_there_and_suspect_when_some
         trail,
         zero_evidence=zero_evidence,
         is_recorded=is_recorded,
-        asked=asked,
+        attempt_count=asked,
         request_ids=request_ids,
     )
     has_ids = bool(request_ids) and all(request_ids)

@@ -109,7 +109,7 @@ def open_gate(
     with refusing():
         for role in verify:
             role.verify()
-    for result in results(store, warehouse, settings, max_age, listings, account_list=account_list):
+    for result in check_results(store, warehouse, settings, max_age, listings, account_list=account_list):
         if result.blocks:
             raise refuse(f"{what} was not built. {result.sentence} Nothing was changed.")
     return store
@@ -123,7 +123,7 @@ def begin(warehouse: Warehouse, settings: Settings, what: str) -> Store:
         return warehouse.begin(what)
 
 
-def results(
+def check_results(
     store: Store,
     warehouse: Warehouse,
     settings: Settings,

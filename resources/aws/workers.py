@@ -44,7 +44,7 @@ def _read_only(values: dict[Any, Any]) -> MappingProxyType[Any, Any]:
 # Listings are made of read-only mappings, which pickle does not know by itself.
 ForkingPickler.register(MappingProxyType, lambda mapping: (_read_only, (dict(mapping),)))
 
-_SENT = tuple(entry.name for entry in fields(Response) if entry.name != "question")
+_SENT = tuple(entry.name for entry in fields(Response) if entry.name != "request")
 
 
 class ProcessEnded(Exception):
