@@ -39,7 +39,7 @@ class Caller:
         account_id: 12 digits; None where STS did not answer.
         error_code: the kind of trouble (`expired`, `unknown_profile`, …), None where STS answered.
         error_message: one sentence.
-        cure: what to do about it.
+        hint: what to do about it.
     """
 
     role: Role
@@ -86,7 +86,7 @@ class Expectation:
 def check_results(
     callers: Mapping[Role, Caller], organization: Organization, expectation: Expectation
 ) -> tuple[CheckResult, ...]:
-    """The five facts, in the order of `FACTS`. What could not be evaluated fails and says so."""
+    """The five facts, in the order of `CHECKS`. What could not be evaluated fails and says so."""
     return (
         every_role_answers(callers),
         _management_is_master(callers["management"], organization),

@@ -73,7 +73,7 @@ class NothingKnown(Misused):
 
 @dataclass(frozen=True)
 class Explanation:
-    """Facts in the order in which they are told: `lines` for people, `facts` for programs."""
+    """Facts in the order in which they are told: `lines` for people, `data` for programs."""
 
     lines: list[tuple[str, str]] = field(default_factory=list)
     data: dict[str, Any] = field(default_factory=dict)

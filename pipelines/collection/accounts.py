@@ -60,7 +60,7 @@ def match(
     """Match what STS said of each workload profile with the organisation's accounts.
 
     Args:
-        answers: by profile name.
+        responses: by profile name.
         members: every account that the organisation lists.
         central: role by account id of the three central accounts.
         earlier: account id that STS last gave each profile; never used to ask, only to say which account
@@ -137,7 +137,7 @@ def account_coverage(
     """Accounts and spend that no profile reaches: warns; fails when an account is lost from one night to the next.
 
     Args:
-        asked_before: the accounts that earlier runs know, and whether the newest cell of any was asked.
+        requested_before: the accounts that earlier runs know, and whether the newest cell of any was asked.
         spend_of: the share of the last thirty billed days that accounts spent; None without a bill.
     """
     missing = sorted(

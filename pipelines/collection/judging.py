@@ -61,7 +61,7 @@ def _cell(state: StepState, key: CellKey, entry: Attempt, result: ZeroJudgement 
     """The cell of a question that was asked.
 
     Args:
-        verdict: what was made of an answer without records.
+        result: what was made of an answer without records.
     """
     response = entry.response
     outcome: Outcome = response.outcome if result is None else result.outcome

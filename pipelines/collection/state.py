@@ -42,9 +42,9 @@ class BatchState:
     Attributes:
         accounts: whose cells are asked in this batch.
         part: which part of the step it is; None where there is only one.
-        asked: by key, what was asked and what came of it.
-        not_asked: by key, the cells that get their outcome without a question.
-        captured: by listing, the records that decide what else is asked.
+        attempts: by key, what was asked and what came of it.
+        unrequested: by key, the cells that get their outcome without a question.
+        parent_records: by listing, the records that decide what else is asked.
         childless: questions for which no parent has a record.
         kept: keys whose last answer stands, since only the others are asked again.
         earlier: the newest cells before this run; None until they are read.
@@ -70,13 +70,13 @@ class StepState:
 
     Attributes:
         findings: a sentence for each thing to mend.
-        asked_before: the accounts that earlier runs know, and whether the newest cell of any was asked.
+        requested_before: the accounts that earlier runs know, and whether the newest cell of any was asked.
         left: accounts that the organisation has no more.
         regions_of: the regions to ask by account, once they are known for the whole step.
         regions_left_out: enabled regions that CMDB_REGIONS leaves out, by account.
         usual_regions: regions that every account has.
         recorded: the kinds of call that CloudTrail showed.
-        central_answers: by region and listing, who has answered for a central account; it may have been asked in an
+        central_responses: by region and listing, who has answered for a central account; it may have been asked in an
             earlier batch.
         lock: held while an answer is taken in.
     """

@@ -21,7 +21,7 @@ def builds_check(
         uses: the relations that each relation reads.
         sources: the listings that each relation reads itself.
         built: when each relation was built last.
-        answered: when each listing was last answered.
+        answered_at_of: when each listing was last answered.
     """
     for relation, used in uses.items():
         at = built.get(relation)

@@ -44,8 +44,8 @@ class Zero:
     """An answer without records, as its cell's evidence keeps it: all that a later look into CloudTrail needs.
 
     Attributes:
-        asked: how often the question was put in its run, each time with no records.
-        asked_from: when it was put first, UTC.
+        attempt_count: how often the question was put in its run, each time with no records.
+        requested_from: when it was put first, UTC.
         request_ids: of the last answer's pages; empty text where AWS sent none.
         call: `service:Operation`.
         caller_arn: who asked, by STS.

@@ -159,7 +159,7 @@ class AwsClient:
         Never raises for what AWS or the network does.
 
         Args:
-            question: what to ask, of whom.
+            request: what to ask, of whom.
             keep: is given each record as its page arrives, and `Response.records` stays empty: for answers that are
                 too large to hold. What it was given counts only if the outcome is `found`, and holds a record that
                 AWS lists twice twice.

@@ -26,8 +26,8 @@ def fetch_all(
     An exception in `each` and an interruption stop everything: `each` is not called again after that.
 
     Raises:
-        ContractViolation: as `AwsClient.ask`, before any question was sent.
-        ValueError: as `AwsClient.ask`.
+        ContractViolation: as `AwsClient.fetch`, before any question was sent.
+        ValueError: as `AwsClient.fetch`.
         ProcessEnded: a further process ended by itself.
     """
     for role, listing in {(q.listing_role, id(q.listing)): (q.listing_role, q.listing) for q in requests}.values():
@@ -93,7 +93,7 @@ def spread(
 
     Args:
         deliver: given the index of each question and what came of it, in any thread.
-        tell: given the number of answers so far, every half second and at the end.
+        report: given the number of answers so far, every half second and at the end.
 
     Raises:
         ProcessEnded: a further process ended by itself.

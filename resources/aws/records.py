@@ -50,7 +50,7 @@ class Pages:
         Args:
             page: the answer as parsed.
             model: botocore's model of the operation.
-            asked: the parameters of the request, for `Listing.echo`.
+            parameters: the parameters of the request, for `Listing.echo`.
 
         Raises:
             Failed: it is not what the listing says, or a record belongs to another account.

@@ -33,7 +33,7 @@ class Retry:
         longest_delay: the ceiling of any pause.
         empty_pages: pages without a record in a row, each with a token for one more. Organizations, EC2 and tagging
             send some; nobody sends as many as these.
-        question_seconds: what a question with all its pages may take. The largest, an aggregator's or a bill's,
+        request_seconds: what a question with all its pages may take. The largest, an aggregator's or a bill's,
             take a fraction of it.
     """
 
@@ -131,7 +131,7 @@ class RetryingSender:
         elif service in PRICES_USD:
             raise Unmetered(
                 f"{self._sessions.role} was about to send {service}:{operation}, which AWS charges for, where nobody "
-                "counts it. Nothing was sent. Hand a meter to AwsClient.ask, as the collector does for large listings."
+                "counts it. Nothing was sent. hand a meter to AwsClient.fetch, as the collector does for large listings."
             )
         try:
             return self._sender.send(client, operation, parameters, credentials)

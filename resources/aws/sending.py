@@ -18,7 +18,7 @@ class Sender:
     Args:
         allow: refuses what the role may not do: given the signing name and the operation, before anything is signed.
         sent: told of each request that the fast transport signs; botocore's are counted by its own events.
-        answered: given each answer to those, as parsed.
+        on_response: given each answer to those, as parsed.
     """
 
     def __init__(

@@ -69,7 +69,7 @@ class SharedCredentials:
         if context is None:
             raise NoSigningContext(
                 "A client that all accounts share was used outside of a question, so there is no profile to "
-                "sign for. Nothing was sent. Use AwsClient.ask, AwsClient.call or AwsClient.session."
+                "sign for. Nothing was sent. Use AwsClient.fetch, AwsClient.call or AwsClient.session."
             )
         return context.credentials
 

@@ -100,7 +100,7 @@ class WorkerPool:
         """Give each further process its share, where there is one.
 
         Args:
-            shares: without that of this process.
+            split: without that of this process.
             deliver: given the index of each question and what came of it.
             stopped: once it is set, nothing is delivered any more.
         """

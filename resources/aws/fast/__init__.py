@@ -26,7 +26,7 @@ def fast_transport(
         loader: of botocore's models, for the comparison.
         allow: refuses what the role may not do: given the signing name and the operation, before anything is signed.
         sent: told of each request that the fast transport signs; botocore's are counted by its own events.
-        answered: given each response to those, as parsed.
+        on_response: given each response to those, as parsed.
         models: of operations.
         settings: of botocore's parsers, such as `timestamp_parser`.
     """

@@ -108,7 +108,7 @@ class FastTransport:
     Args:
         allow: refuses what the role may not do: given the signing name and the operation, before anything is signed.
         sent: told of each request that goes out.
-        answered: given each response, as parsed.
+        on_response: given each response, as parsed.
         models: of operations.
         connections: to send over; its own where none are given.
         settings: of botocore's parsers, such as `timestamp_parser`.
