@@ -53,7 +53,7 @@ class Line:
 
     Attributes:
         count: how many relations it stands for.
-        told: what they are.
+        description: what they are.
         is_stale: whether all of them rest on answers that are not trusted any more.
     """
 

@@ -131,7 +131,7 @@ class RetryingSender:
         elif service in PRICES_USD:
             raise Unmetered(
                 f"{self._sessions.role} was about to send {service}:{operation}, which AWS charges for, where nobody "
-                "counts it. Nothing was sent. hand a meter to AwsClient.fetch, as the collector does for large listings."
+                "counts it. Nothing was sent. Hand AwsClient.fetch a meter, as the collector does for large listings."
             )
         try:
             return self._sender.send(client, operation, parameters, credentials)
