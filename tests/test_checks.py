@@ -127,6 +127,9 @@ BILL_CORRUPTIONS = {
     "every_day_has_a_rate": [
         f"update cost.exchange_rate set rate = null, rate_kind = null where usage_date = {LAST_DAY}"
     ],
+    "every_spender_has_a_budget": [
+        "update cost.spend_vs_budget set budget = null, verdict = 'no budget' where budget_name = '001'"
+    ],
     "no_day_is_missing": [f"delete from cost.daily where usage_date = {FIRST_DAY} + 1"],
     "only_open_months_are_estimated": [
         f"""

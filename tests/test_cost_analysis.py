@@ -217,6 +217,27 @@ def test_a_shared_credit_is_spread_as_a_shared_cost_is(home: House) -> None:
     assert [(row[0], row[3]) for row in allocated(home)] == [("x", "-0.0000000002"), ("y", "-0.0000000001")]
 
 
+def test_an_account_without_a_shared_service_shares_nothing(home: House) -> None:
+    seed(home, "ref.shared_cost", [("service", "Tax")])
+    billed(
+        home,
+        [
+            # The tax of the first is no tax of the second.
+            ("2026-11-01", "service", ACCOUNT, "Tax", "2"),
+            ("2026-11-02", "service", ACCOUNT, "A", "9"),
+            ("2026-11-01", "service", OTHER, "A", "6"),
+            ("2026-11-01", "tag:k", ACCOUNT, "", "2"),
+            ("2026-11-02", "tag:k", ACCOUNT, "", "5"),
+            ("2026-11-02", "tag:k", ACCOUNT, "x", "4"),
+            ("2026-11-01", "tag:k", OTHER, "", "6"),
+        ],
+    )
+    assert [row[:4] for row in allocated(home)] == [
+        ("(unallocated)", "unallocated", "11.0000000000", "0.0000000000"),
+        ("x", "allocated", "4.0000000000", "2.0000000000"),
+    ]
+
+
 def test_a_key_that_no_cost_carries_in_a_month_is_no_key_whose_cost_is_all_untagged(home: House) -> None:
     billed(
         home,
@@ -346,6 +367,7 @@ def test_spend_is_held_against_budgets_day_by_day_and_goes_on_as_its_weekdays_do
     # to come are 6 workdays and 2 of weekends.
     spent, to_come = 2 * (15 * 10 + 7 * 4), 2 * (6 * 10 + 2 * 4)
     assert standing(home, "month_to_date", "budget", "run_rate_forecast", "variance", "verdict") == [
+        ("k", "(unallocated)", "14.0000000000", None, "14.0000000000", None, "no budget"),
         (
             "k",
             "one",
@@ -357,12 +379,11 @@ def test_spend_is_held_against_budgets_day_by_day_and_goes_on_as_its_weekdays_do
         ),
         ("k", "three", "0.0000000000", "300.0000000000", "0.0000000000", "-300.0000000000", "green"),
         ("k", "two", "60.0000000000", "10.0000000000", "60.0000000000", "50.0000000000", "red"),
-        *[
-            (
-                *("total", "k", f"{spent}.0000000000", "910.0000000000"),
-                *(f"{spent + to_come}.0000000000", "-418.0000000000", "green"),
-            )
-        ],
+        # The total is its parts, and its budgets are held against what has one.
+        (
+            *("total", "k", f"{spent + 74}.0000000000", "910.0000000000"),
+            *(f"{spent + to_come + 74}.0000000000", "-358.0000000000", "partly budgeted"),
+        ),
     ]
 
 
@@ -395,7 +416,7 @@ def test_budgets_of_aws_are_shown_one_by_one_at_the_rate_that_they_were_set_at(h
     found = home.rows(
         """
         select
-            budget_name, period_start, month_to_date, budget, pace_pct, forecast, forecast_source, verdict, rate_kind,
+            budget_name, period_start, period_to_date, budget, pace_pct, forecast, forecast_source, verdict, rate_kind,
             budget_rate_kind, scope
         from cost.spend_vs_budget order by budget_name
         """
@@ -403,15 +424,17 @@ def test_budgets_of_aws_are_shown_one_by_one_at_the_rate_that_they_were_set_at(h
     assert {row["scope"] for row in found} == {f"aws:{PAYER}"}
     assert {(row["rate_kind"], row["budget_rate_kind"]) for row in found} == {("spot", "budget")}
     assert [tuple(row.values())[:8] for row in found] == [
-        ("a day", "2026-11-24", "22.0000000000", "30.0000000000", None, None, None, None),
-        ("a part", "2026-11-01", "160.0000000000", "300.0000000000", "72.73", "220.0000000000", "aws", "green"),
+        # 11 of 10 dollars are spent, whatever a dollar is worth.
+        ("a day", "2026-11-24", "22.0000000000", "30.0000000000", None, None, None, "red"),
+        # 110 of 100 dollars will be.
+        ("a part", "2026-11-01", "160.0000000000", "300.0000000000", "104.35", "220.0000000000", "aws", "amber"),
         (
             *("a part, longer", "2026-04-01", "1200.0000000000", "3000.0000000000"),
-            *("61.86", "1800.0000000000", "aws", "green"),
+            *("92.41", "1800.0000000000", "aws", "green"),
         ),
-        # Like the whole bill, it has six workdays and two days of weekends to come: 178 becomes 246.
-        ("all", "2026-11-01", "356.0000000000", "900.0000000000", "53.94", "491.9999999964", "run_rate", "green"),
-        ("no limit yet", "2026-11-01", "2.0000000000", None, None, "2.7640449438", "run_rate", None),
+        # AWS counted it to the end of the 23rd day: 178 in 23 days are 232.17 in 30.
+        ("all", "2026-11-01", "356.0000000000", "900.0000000000", "77.39", "464.3478260870", "run_rate", "green"),
+        ("no limit yet", "2026-11-01", "2.0000000000", None, None, "2.6086956522", "run_rate", None),
     ]
 
 
@@ -646,9 +669,18 @@ def test_movements_allocations_and_month_to_date_are_the_ledgers(truthful_night:
     assert moved
     assert all(amount == by_service[month, name] for month, name, amount in moved)
     assert query(database, "select count(*) from cost.movement where change <> usage_effect + rate_effect") == [(0,)]
-    assert to_date == sum(
-        rounded(amount * rates[day]) for day, _, _, amount in ledger if until.replace(day=1) <= day <= until
-    )
+    expected = sum(amount * rates[day] for day, _, _, amount in ledger if until.replace(day=1) <= day <= until)
+    # Each row of the tag's slice is rounded by itself.
+    assert abs(to_date - expected) < 100_000 * UNIT
+    assert query(
+        database,
+        f"""
+        select sum(cost.reporting_unblended_cost) from cost.by_tag as cost
+        where
+            cost.tag_key = 'bc:cost-centre'
+            and cost.usage_date between date '{until.replace(day=1)}' and date '{until}'
+        """,
+    ) == [(to_date,)]
 
 
 def test_the_picture_of_a_night_is_an_image_that_needs_nothing_else(truthful_night: Path) -> None:

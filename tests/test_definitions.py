@@ -78,6 +78,7 @@ RULES = {
     "cmdb/relationship": {"every_relation_is_known_and_ends_after_it_was_seen"},
     "cmdb/decommission_signal": {"every_accepted_finding_is_known"},
     "cmdb/finding_spend_without_inventory": {"spend_is_inventoried"},
+    "cost/spend_vs_budget": {"every_spender_has_a_budget"},
     "cmdb/resource_version": {"every_version_ends_where_the_next_begins"},
     "published": {
         "cells_are_unique",
@@ -93,6 +94,7 @@ WARNINGS = {
     ("ref/account_default", "account_defaults_are_of_the_organisation"),
     ("landing/ec2_region", "account_coverage"),
     ("cmdb/finding_spend_without_inventory", "spend_is_inventoried"),
+    ("cost/spend_vs_budget", "every_spender_has_a_budget"),
     ("cost/reconciliation", "budgets_count_what_the_bill_says"),
     ("cost/reconciliation", "daily_cost_is_the_monthly_total_while_estimated"),
     ("cost/reconciliation", "tags_by_service_are_the_bill_while_estimated"),

@@ -22,7 +22,7 @@ def test_the_great_figures_are_those_of_the_tables_beneath(tab: Browser, page_fi
         where cost.slice = 'service'
             and cost.usage_date between
             (select date_trunc('month', max(usage_date)) from cost.daily where slice = 'service')
-            and (select max(last_complete_date) from cost.spend_vs_budget)
+            and (select max(last_complete_date) from cost.spend_vs_budget where scope = 'total')
         """,
     )
     tile = "[...document.querySelectorAll('.tiles div')].find(tile => tile.innerText.startsWith('Month to date'))"

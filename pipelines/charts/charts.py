@@ -105,12 +105,21 @@ def newest_budgets(connection: "duckdb.DuckDBPyConnection") -> list[Bar]:
     """The budgets of `cost.spend_vs_budget` as they stand, those first that are spent furthest."""
     rows = connection.execute(
         """
-        select scope || ' ' || budget_name, month_to_date, budget, forecast, verdict, currency
-        from cost.spend_vs_budget
+        with standing as (
+            select
+                *,
+                -- Budgets of a key are held against what has one.
+                (period_to_date - coalesce(unbudgeted_to_date, 0))::decimal(28, 10) as spent,
+                (budget + variance)::decimal(28, 10) as budgeted_forecast
+            from cost.spend_vs_budget
+        )
+
+        select scope || ' ' || budget_name, spent, budget, budgeted_forecast, verdict, currency
+        from standing
         where
             as_of_date = (select max(newest.as_of_date) from cost.spend_vs_budget as newest)
-            and month_to_date is not null and budget > 0
-        order by month_to_date / budget desc, 1
+            and spent is not null and budget > 0
+        order by spent / budget desc, 1
         limit $shown
         """,
         {"shown": BARS_SHOWN},

@@ -49,7 +49,7 @@ SUMMED: Mapping[str, Sum] = {
     "cost.spend_vs_budget": Sum(
         "scope = 'total' and budget_name = (select min(one.budget_name) from cost.spend_vs_budget as one "
         "where one.scope = 'total')",
-        amount="month_to_date",
+        amount="period_to_date",
         first="period_start",
         last="last_complete_date",
     ),

@@ -73,7 +73,7 @@ def caveats(figures: Mapping[str, Figure], now: datetime) -> list[Caveat]:
                 f"{row['example_count']:,} {row['what']} are the product's examples, nobody's own figures.",
                 "examples",
             )
-    if not figures["spend_total"]:
+    if all(row["verdict"] == "no budget" for row in figures["spend_total"]):
         say("spend", "missing", "No budget is set for this month in ref.budget, so nothing is judged.", "spend_total")
     return found
 

@@ -69,14 +69,14 @@ def pictures(figures: Mapping[str, Figure]) -> dict[str, "Markup"]:
     bars = [
         charts.Bar(
             plain(row["budget_name"]),
-            row["month_to_date"],
+            row["period_to_date"],
             row["budget"],
             row["forecast"],
             row["verdict"],
             row["currency"],
         )
         for row in figures["spend_by_budget"].rows[: charts.BARS_SHOWN]
-        if row["month_to_date"] is not None and row["budget"] is not None and row["budget"] > 0
+        if row["period_to_date"] is not None and row["budget"] is not None and row["budget"] > 0
     ]
     if bars:
         wanted["budgets"] = partial(charts.spend_against_budget, bars)

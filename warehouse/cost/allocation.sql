@@ -37,45 +37,17 @@ key_use as (
     group by bill_month, tag_key
 ),
 
-shared_account as (
-    select value as account_id
-    from ref.shared_cost
-    where kind = 'account'
-    union
-    -- A role stands for the account that its profile reached last.
-    select max_by(caller.caller_account_id, caller.checked_at) as account_id
-    from ref.shared_cost as shared
-    inner join audit.caller_identity as caller on shared.value = caller.role
-    where shared.kind = 'account' and caller.caller_account_id is not null
-    group by caller.role
-),
-
-shared_service as (
-    select
-        date_trunc('month', cost.usage_date)::date as bill_month,
-        cost.account_id,
-        sum(cost.unblended_cost)::decimal(28, 10) as cost
-    from cost.daily as cost
-    inner join ref.shared_cost as shared on cost.dimension_value = shared.value
-    where cost.slice = 'service' and shared.kind = 'service'
-    group by all
-),
-
 untagged as (
     select
-        tagged.bill_month,
-        tagged.tag_key,
-        tagged.currency,
-        tagged.cost,
-        case
-            when tagged.account_id in (select shared_account.account_id from shared_account) then tagged.cost
-            -- Of what is shared by its service as much as this key leaves untagged.
-            else coalesce(least(shared_service.cost, greatest(tagged.cost, 0)), 0)
-        end::decimal(28, 10) as shared_cost
-    from tagged
-    inner join key_use using (bill_month, tag_key)
-    left join shared_service using (bill_month, account_id)
-    where tagged.tag_value = '' and key_use.is_used
+        cost.tag_key,
+        cost.currency,
+        cost.cost,
+        cost.shared_cost,
+        date_trunc('month', cost.usage_date)::date as bill_month
+    from stage.untagged_cost as cost
+    inner join key_use
+        on cost.tag_key = key_use.tag_key and date_trunc('month', cost.usage_date) = key_use.bill_month
+    where key_use.is_used
 ),
 
 pool as (

@@ -5,18 +5,21 @@ select
     budget_name,
     period_start,
     period_end,
-    month_to_date as spent,
+    period_to_date as spent,
     budget,
     currency,
+    pace_pct,
     forecast,
     forecast_source,
     variance,
+    rate_effect,
     verdict,
+    unknown_reason,
     is_stale,
     fetched_at,
     count(*) over () as of_count
 from cost.spend_vs_budget
 where as_of_date = (select max(newest.as_of_date) from cost.spend_vs_budget as newest)
     and starts_with(scope, 'aws:')
-order by month_to_date / nullif(budget, 0) desc nulls last, account_id asc, budget_name asc
+order by actual_amount / nullif(limit_amount, 0) desc nulls last, account_id asc, budget_name asc
 limit 40

@@ -1,11 +1,12 @@
--- The whole bill of the running month against all budgets of a tag key, in the reporting currency.
+-- The whole bill of the running month, and all budgets of a tag key against what of it has one, in the reporting currency.
 select
     budget_name as tag_key,
     as_of_date,
     period_start,
     period_end,
     last_complete_date,
-    month_to_date,
+    period_to_date,
+    unbudgeted_to_date,
     budget,
     currency,
     pace_pct,
@@ -13,6 +14,7 @@ select
     forecast_source,
     variance,
     verdict,
+    unknown_reason,
     rate,
     rate_kind,
     rate_date,

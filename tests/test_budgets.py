@@ -1,0 +1,293 @@
+"""Verdicts on budgets: in whose currency, up to which day, and over what has none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bills import ACCOUNT, PAYER, SPOT, billed, days, seed, service
+from given import House, house
+
+from pipelines.models.build import build
+from pipelines.models.checks import read_checks
+
+RULES = {check.name: check for check in read_checks()}
+BUDGET_RATE = ("USD", "NZD", "budget", "2026-04-01", "1.70")
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[House]:
+    with house(tmp_path) as made:
+        seed(made, "ref.fx_rate", [(*SPOT, "2020-01-01", "2")])
+        seed(made, "ref.budget", [])
+        seed(made, "ref.shared_cost", [("service", "Tax")])
+        yield made
+
+
+def aws_budgets(home: House, asked: str, *budgets: tuple[str, str, str, str, str | None]) -> dict[str, dict[str, Any]]:
+    """What is made of AWS's budgets (name, time unit, limit, actual, forecast), by name."""
+    home.build("cost.spend_vs_budget")
+    with home.store.transaction() as connection:
+        for budget in budgets:
+            connection.execute(
+                """
+                insert into cost.budget by name
+                select
+                    $1::timestamptz::date as as_of_date, $2 as account_id, $3 as budget_name, 'COST' as budget_type,
+                    $4 as time_unit, date '2025-04-01' as period_start, date '2087-06-15' as period_end,
+                    $5::decimal(28, 10) as limit_amount, $6::decimal(28, 10) as actual_amount,
+                    $7::decimal(28, 10) as forecast_amount, 'USD' as currency, false as is_stale,
+                    $1::timestamptz as collected_at, 'night-1' as run_id, 'budget' as listing
+                """,
+                [asked, PAYER, *budget],
+            )
+    for name in ("stage.aws_budget", "cost.spend_vs_budget"):
+        build(home.store, home.models[name])
+    return {row["budget_name"]: row for row in home.rows("from cost.spend_vs_budget where starts_with(scope, 'aws:')")}
+
+
+def standing(home: House) -> dict[str, dict[str, Any]]:
+    home.build("cost.spend_vs_budget")
+    return {row["budget_name"]: row for row in home.rows("from cost.spend_vs_budget")}
+
+
+# ------------------------------------------------------------------------------------------ by AWS's own count
+
+
+@pytest.mark.parametrize(
+    ("day", "spent"), [("2026-11-03", "200"), ("2026-11-02", "100"), ("2026-11-15", "1400"), ("2026-11-30", "2900")]
+)
+def test_a_budget_that_is_spent_evenly_is_on_pace_on_every_day_of_the_month(home: House, day: str, spent: str) -> None:
+    asked = f"{day}T14:00:00Z"
+    billed(home, service("2026-10-01", days("2026-10-01", day)[-2], "100"), asked=asked)
+    found = aws_budgets(home, asked, ("even", "MONTHLY", "3000", spent, None))["even"]
+    assert (found["pace_pct"], found["run_rate_forecast"], found["forecast_amount"], found["verdict"]) == (
+        "100.00",
+        "6000.0000000000",
+        "3000.0000000000",
+        "green",
+    )
+
+
+def test_on_the_first_of_its_period_a_budget_has_no_pace_and_no_green(home: House) -> None:
+    asked = "2026-11-01T14:00:00Z"
+    billed(home, service("2026-10-01", "2026-10-31", "100"), asked=asked)
+    found = aws_budgets(
+        home, asked, ("begins", "MONTHLY", "3000", "12", None), ("is overrun", "MONTHLY", "10", "12", None)
+    )
+    assert (found["begins"]["pace_pct"], found["begins"]["verdict"]) == (None, None)
+    assert found["begins"]["unknown_reason"] == "AWS forecasts nothing, and no pace is known"
+    assert found["is overrun"]["verdict"] == "red"
+
+
+def test_quarters_and_years_have_a_pace_and_no_month_to_date(home: House) -> None:
+    asked = "2026-11-24T14:00:00Z"
+    billed(home, service("2026-10-01", "2026-11-23", "100"), asked=asked)
+    found = aws_budgets(
+        home, asked, ("quarter", "QUARTERLY", "9200", "5400", None), ("year", "ANNUALLY", "36500", "23700", None)
+    )
+    # 54 of 92 days, 237 of 365.
+    assert [
+        (row["period_start"], row["pace_pct"], row["forecast_amount"], row["month_to_date"], row["period_to_date"])
+        for row in found.values()
+    ] == [
+        ("2026-10-01", "100.00", "9200.0000000000", None, "10800.0000000000"),
+        ("2026-04-01", "100.00", "36500.0000000000", None, "47400.0000000000"),
+    ]
+
+
+def test_budgets_of_a_night_that_could_not_ask_for_them_stay_and_are_stale(home: House) -> None:
+    billed(home, service("2026-10-01", "2026-11-23", "100"), asked="2026-11-24T14:00:00Z")
+    aws_budgets(home, "2026-11-22T14:00:00Z", ("old", "MONTHLY", "3000", "2100", None))
+    home.execute("update cost.budget set is_stale = true")
+    build(home.store, home.models["cost.spend_vs_budget"])
+    assert home.rows("select as_of_date, pace_pct, is_stale from cost.spend_vs_budget") == [
+        {"as_of_date": "2026-11-24", "pace_pct": "100.00", "is_stale": True}
+    ]
+
+
+# ------------------------------------------------------------------------------------- in the budget's currency
+
+
+@pytest.mark.parametrize(
+    ("spot", "actual", "forecast", "verdict"),
+    [
+        ("1.64", "1020", "1020", "red"),
+        ("1.78", "970", "990", "green"),
+        ("1.78", "970", "1010", "amber"),
+        ("0.01", "1020", "1020", "red"),
+    ],
+)
+def test_a_budget_in_dollars_is_overrun_in_dollars_whatever_they_are_worth(
+    home: House, spot: str, actual: str, forecast: str, verdict: str
+) -> None:
+    seed(home, "ref.fx_rate", [(*SPOT, "2020-01-01", spot), BUDGET_RATE])
+    billed(home, service("2026-10-01", "2026-11-23", "40"))
+    found = aws_budgets(home, "2026-11-24T14:00:00Z", ("dollars", "MONTHLY", "1000", actual, forecast))["dollars"]
+    assert found["verdict"] == verdict
+    # What the reporting currency shows is parted: dollars too many at the planned rate, and the rate.
+    rate, planned = Decimal(spot), Decimal("1.70")
+    assert Decimal(found["variance"]) == Decimal(forecast) * rate - 1000 * planned
+    assert Decimal(found["usage_effect"]) == (Decimal(forecast) - 1000) * planned
+    assert Decimal(found["rate_effect"]) == Decimal(forecast) * (rate - planned)
+    assert Decimal(found["variance"]) == Decimal(found["usage_effect"]) + Decimal(found["rate_effect"])
+
+
+def test_a_seeded_budget_in_dollars_and_one_in_the_reporting_currency_are_each_judged_in_their_own(home: House) -> None:
+    seed(home, "ref.fx_rate", [(*SPOT, "2020-01-01", "1.50"), (*SPOT, "2026-11-11", "2.50"), BUDGET_RATE])
+    seed(
+        home,
+        "ref.budget",
+        [("k", "dollars", "2026-11-01", "3000", "USD"), ("k", "own", "2026-11-01", "5500", "NZD")],
+    )
+    billed(
+        home,
+        [
+            *service("2026-10-01", "2026-11-23", "200"),
+            *(
+                (day, "tag:k", ACCOUNT, name, "100")
+                for day in days("2026-10-01", "2026-11-23")
+                for name in ("dollars", "own")
+            ),
+        ],
+    )
+    found = standing(home)
+    # Ten days at 1.50 and twelve at 2.50.
+    assert found["dollars"]["period_to_date"] == found["own"]["period_to_date"] == "4500.0000000000"
+    assert (found["dollars"]["actual_amount"], found["dollars"]["forecast_amount"]) == (
+        "2200.0000000000",
+        "3000.0000000000",
+    )
+    assert found["dollars"]["verdict"] == "green"
+    assert (found["own"]["actual_amount"], found["own"]["budget_currency"]) == ("4500.0000000000", "NZD")
+    assert found["own"]["verdict"] == "amber"
+    # 3,000 dollars at the planned rate are 5,100: the plan holds, the rate breaks it.
+    assert found["own"]["usage_effect"] == "-400.0000000000"
+    assert Decimal(found["own"]["rate_effect"]) == Decimal(found["own"]["variance"]) + 400
+    # Budgets of two currencies can only be added in one.
+    assert (found["k"]["budget_currency"], found["k"]["limit_amount"]) == ("NZD", "10600.0000000000")
+
+
+def test_a_years_spend_is_shown_at_the_rates_of_its_days(home: House) -> None:
+    seed(home, "ref.fx_rate", [(*SPOT, "2020-01-01", "1"), (*SPOT, "2026-11-01", "3")])
+    billed(home, [*service("2026-03-31", "2026-10-31", "1"), *service("2026-11-01", "2026-11-22", "10")])
+    found = aws_budgets(home, "2026-11-24T14:00:00Z", ("year", "ANNUALLY", "1000", "434", "500"))["year"]
+    # 214 days of a dollar at 1, 22 days of ten at 3: a dollar of the year was 874/434.
+    assert abs(Decimal(found["period_to_date"]) - 874) < Decimal("0.0001")
+    assert (found["rate"], found["spend_rate"][:6]) == ("3.0000000000", "2.0138")
+
+
+# ------------------------------------------------------------------------------------------- what has no budget
+
+
+def without_budget(home: House) -> list[str]:
+    """The values that the check names."""
+    return sorted(row["budget_name"] for row in home.rows(RULES["every_spender_has_a_budget"].sql))
+
+
+def spenders(**daily: str) -> list[tuple[str, str, str, str, str]]:
+    """A bill by day: what each value of the tag costs; `untagged` has none."""
+    lines = []
+    for day in days("2026-10-01", "2026-11-23"):
+        lines += [(day, "tag:k", ACCOUNT, "" if name == "untagged" else name, cost) for name, cost in daily.items()]
+        lines.append((day, "service", ACCOUNT, "A", str(sum(map(Decimal, daily.values())))))
+    return lines
+
+
+def test_values_that_spend_without_a_budget_are_told_and_the_total_is_its_parts(home: House) -> None:
+    seed(home, "ref.budget", [("k", "one", "2026-11-01", "600", "NZD")])
+    billed(
+        home,
+        [
+            *spenders(one="5", stray="7.0000000001", untagged="3"),
+            ("2026-11-02", "service", ACCOUNT, "Tax", "4"),
+            ("2026-11-02", "tag:k", ACCOUNT, "", "4"),
+        ],
+    )
+    found = standing(home)
+    assert {name: (row["period_to_date"], row["budget"], row["verdict"]) for name, row in found.items()} == {
+        "one": ("220.0000000000", "600.0000000000", "green"),
+        "stray": ("308.0000000044", None, "no budget"),
+        "(unallocated)": ("132.0000000000", None, "no budget"),
+        "(shared)": ("8.0000000000", None, "no budget"),
+        "k": ("668.0000000044", "600.0000000000", "partly budgeted"),
+    }
+    assert without_budget(home) == ["stray"]
+    parts = [row for name, row in found.items() if name != "k"]
+    for column in ("period_to_date", "run_rate_forecast"):
+        assert sum(Decimal(row[column]) for row in parts) == Decimal(found["k"][column])
+    assert Decimal(found["k"]["unbudgeted_to_date"]) == Decimal("448.0000000044")
+    # The budgets are held against what has one: on pace for 300 of 600.
+    assert (found["k"]["pace_pct"], found["k"]["variance"]) == ("50.00", "-300.0000000000")
+    bill = home.rows(
+        """
+        select sum(reporting_unblended_cost) as cost from cost.by_service
+        where usage_date between date '2026-11-01' and date '2026-11-22'
+        """
+    )
+    assert bill == [{"cost": found["k"]["period_to_date"]}]
+
+
+def test_a_month_whose_budgets_were_forgotten_is_no_silence(home: House) -> None:
+    seed(
+        home,
+        "ref.budget",
+        [
+            ("k", "gone", "2026-08-01", "600", "NZD"),
+            ("k", "one", "2026-10-01", "600", "NZD"),
+            ("k", "asleep", "2026-10-01", "5", "NZD"),
+            ("k", "one", "2026-12-01", "600", "NZD"),
+        ],
+    )
+    billed(home, spenders(one="5"))
+    found = standing(home)
+    assert {name: (row["period_to_date"], row["budget"], row["verdict"]) for name, row in found.items()} == {
+        "one": ("220.0000000000", None, "no budget"),
+        "asleep": ("0.0000000000", None, "no budget"),
+        "k": ("220.0000000000", None, "no budget"),
+    }
+    assert without_budget(home) == ["one"]
+
+
+def test_a_total_whose_spend_is_all_budgeted_can_be_green(home: House) -> None:
+    seed(
+        home,
+        "ref.budget",
+        [("k", name, "2026-11-01", "600", "NZD") for name in ("one", "(unallocated)", "(shared)")],
+    )
+    billed(home, spenders(one="5", untagged="3"))
+    found = standing(home)
+    assert {row["verdict"] for row in found.values()} == {"green"}
+    assert found["k"]["unbudgeted_to_date"] == "0.0000000000"
+    assert without_budget(home) == []
+
+
+def test_no_value_is_green_under_a_tag_that_was_not_read_or_that_no_cost_carries(home: House) -> None:
+    seed(home, "ref.budget", [("k", "one", "2026-11-01", "600", "NZD"), ("other", "two", "2026-11-01", "1", "NZD")])
+    billed(home, spenders(untagged="3"))
+    found = standing(home)
+    assert {name: (row["period_to_date"], row["verdict"], row["unknown_reason"]) for name, row in found.items()} == {
+        "one": (None, None, "no cost carries this tag: it is not activated, or not used"),
+        "k": (None, None, "no cost carries this tag: it is not activated, or not used"),
+        "two": (None, None, "the bill by this tag was not read"),
+        "other": (None, None, "the bill by this tag was not read"),
+    }
+
+
+def test_a_day_that_is_missing_makes_no_green_and_hides_no_red(home: House) -> None:
+    seed(
+        home,
+        "ref.budget",
+        [("k", "one", "2026-11-01", "600", "NZD"), ("k", "two", "2026-11-01", "60", "NZD")],
+    )
+    billed(home, [line for line in spenders(one="5", two="5") if line[0] != "2026-11-09"])
+    found = standing(home)
+    assert {name: (row["days_missing"], row["verdict"]) for name, row in found.items()} == {
+        "one": (1, None),
+        "two": (1, "red"),
+        "k": (1, None),
+    }
+    assert found["one"]["unknown_reason"] == "days of the bill are missing"

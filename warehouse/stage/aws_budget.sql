@@ -1,0 +1,117 @@
+-- How each cost budget of AWS stands in the period that is running, in its own currency, by AWS's own count. Not part of the
+-- public interface; read cost.spend_vs_budget.
+-- materialized: view
+-- key: account_id, budget_name
+-- account_id: The account that the budget belongs to, 12 digits: the payer.
+-- budget_name: The name that people gave it.
+-- period_start: First day of the period; AWS begins a year or a quarter anew from the budget's own first day.
+-- period_end: Day after the last of the period.
+-- counted_date: Day before AWS was asked: the last that AWS may have counted.
+-- elapsed_days: Whole days of the period before AWS was asked.
+-- is_month: True where the period is one month.
+-- budget_currency: Currency of the amounts, ISO 4217.
+-- limit_amount: What may be spent in the period, in budget_currency; NULL where AWS gives no limit.
+-- actual_amount: What AWS has counted in the period, in budget_currency.
+-- aws_forecast_amount: What AWS expects at the period's end, in budget_currency; NULL where it forecasts nothing.
+-- run_rate_amount: actual_amount at the pace of elapsed_days to the period's end; NULL before the first day has passed, and for a period without an end.
+-- spend_rate: Rate by which actual_amount is shown: the average of the bill's rates in the period, each day weighed by what it cost; that of the last complete day where the bill does not hold the whole period, or a day has no rate.
+-- is_stale: True where the newest answer about budgets is not trusted.
+-- as_of_date: Day (UTC) on which AWS gave it.
+-- fetched_at: When AWS gave it, UTC.
+with listed as (
+    select
+        budget.*,
+        case budget.time_unit when 'MONTHLY' then 1 when 'QUARTERLY' then 3 when 'ANNUALLY' then 12 end
+            as month_count,
+        datediff('month', budget.period_start, budget.as_of_date) as months_since
+    from cost.budget as budget
+    where
+        budget.budget_type = 'COST'
+        and budget.as_of_date = (select max(newest.as_of_date) from cost.budget as newest)
+),
+
+running as (
+    select
+        * exclude (period_start, period_end),
+        case
+            when month_count is not null
+                then (
+                    date_trunc('month', period_start)
+                    + to_months((months_since // month_count * month_count)::integer)
+                )::date
+            when time_unit = 'DAILY' then as_of_date
+            else period_start
+        end as period_start,
+        case
+            when month_count is not null
+                then (
+                    date_trunc('month', period_start)
+                    + to_months(((months_since // month_count + 1) * month_count)::integer)
+                )::date
+            when time_unit = 'DAILY' then as_of_date + 1
+            else period_end
+        end as period_end
+    from listed
+),
+
+paced as (
+    select
+        *,
+        greatest(datediff('day', period_start, least(as_of_date, period_end)), 0) as elapsed_days,
+        datediff('day', period_start, period_end) as period_days,
+        -- AWS's word for a budget that has no end.
+        period_end >= date '2087-06-15' as is_endless
+    from running
+),
+
+billed as (
+    select
+        usage_date,
+        currency,
+        sum(unblended_cost)::decimal(28, 10) as cost,
+        if(bool_or(reporting_unblended_cost is null), null, sum(reporting_unblended_cost))::decimal(28, 10)
+            as reporting_cost
+    from cost.by_service
+    group by usage_date, currency
+),
+
+period_rate as (
+    select
+        period.period_start,
+        billed.currency,
+        if(
+            bool_or(billed.reporting_cost is null) or sum(billed.cost) <= 0,
+            null,
+            (sum(billed.reporting_cost) / nullif(sum(billed.cost), 0))::decimal(18, 10)
+        ) as rate
+    from (select distinct paced.period_start from paced) as period
+    inner join billed on period.period_start <= billed.usage_date
+    where period.period_start >= (select min(first_day.usage_date) from billed as first_day)
+    group by period.period_start, billed.currency
+)
+
+select
+    paced.account_id,
+    paced.budget_name,
+    paced.period_start,
+    paced.period_end,
+    paced.as_of_date - 1 as counted_date,
+    paced.elapsed_days,
+    coalesce(paced.month_count = 1, false) as is_month,
+    paced.currency as budget_currency,
+    paced.limit_amount,
+    paced.actual_amount,
+    paced.forecast_amount as aws_forecast_amount,
+    if(
+        paced.elapsed_days = 0 or paced.is_endless,
+        null,
+        paced.actual_amount * paced.period_days / paced.elapsed_days
+    )::decimal(28, 10) as run_rate_amount,
+    coalesce(period_rate.rate, rate.day_rate) as spend_rate,
+    paced.is_stale,
+    paced.as_of_date,
+    paced.collected_at as fetched_at
+from paced
+left join period_rate
+    on paced.period_start = period_rate.period_start and paced.currency = period_rate.currency
+left join stage.budget_rate as rate on paced.currency = rate.currency

@@ -1,0 +1,84 @@
+-- What each value of a tag key that has budgets cost on each day of the running month and the four weeks before, up to the last
+-- complete day. The rows of a day and scope are the whole bill. Not part of the public interface; read cost.spend_vs_budget.
+-- key: usage_date, scope, budget_name
+-- usage_date: Day of use (UTC).
+-- scope: The tag key, as in ref.budget.
+-- budget_name: The value that counts, as in cost.by_tag; (shared) for what everybody bears, (unallocated) for what nobody answers for.
+-- last_complete_date: Last day that both the tag's slice and the service's hold whole.
+-- data_from: First day of the bill.
+-- cost: Unblended cost, in the currency beside it.
+-- reporting_cost: Unblended cost in the reporting currency; NULL where the day has no rate.
+-- currency: Billing currency, ISO 4217.
+with scope as (
+    select distinct scope from ref.budget
+),
+
+-- What nobody has read for this key is no day of it.
+complete as (
+    select
+        scope.scope,
+        least(max(tagged.through_date), (
+            select max(service.through_date)
+            from cost.month_coverage as service
+            where service.slice = 'service'
+        )) as last_complete_date
+    from scope
+    inner join cost.month_coverage as tagged on 'tag:' || scope.scope = tagged.slice
+    where tagged.through_date is not null
+    group by scope.scope
+),
+
+ranged as (
+    select
+        scope,
+        last_complete_date,
+        least(last_complete_date - 27, date_trunc('month', last_complete_date)::date) as from_date,
+        (select min(cost.usage_date) from cost.daily as cost) as data_from
+    from complete
+),
+
+told as (
+    select
+        usage_date,
+        tag_key as scope,
+        tag_value as budget_name,
+        unblended_cost as cost,
+        reporting_unblended_cost as reporting_cost,
+        currency
+    from cost.by_tag
+    where tag_value <> ''
+    union all
+    select
+        usage_date,
+        tag_key as scope,
+        '(unallocated)' as budget_name,
+        cost - shared_cost as cost,
+        reporting_cost - reporting_shared_cost as reporting_cost,
+        currency
+    from stage.untagged_cost
+    union all
+    select
+        usage_date,
+        tag_key as scope,
+        '(shared)' as budget_name,
+        shared_cost as cost,
+        reporting_shared_cost as reporting_cost,
+        currency
+    from stage.untagged_cost
+)
+
+select
+    told.usage_date,
+    told.scope,
+    told.budget_name,
+    any_value(ranged.last_complete_date) as last_complete_date,
+    any_value(ranged.data_from) as data_from,
+    sum(told.cost)::decimal(28, 10) as cost,
+    if(bool_or(told.reporting_cost is null), null, sum(told.reporting_cost))::decimal(28, 10)
+        as reporting_cost,
+    -- One bill has one currency; a check says so.
+    any_value(told.currency) as currency
+from told
+inner join ranged
+    on told.scope = ranged.scope and told.usage_date between ranged.from_date and ranged.last_complete_date
+group by told.usage_date, told.scope, told.budget_name

@@ -1,0 +1,208 @@
+-- How each value of a tag key that has budgets stands in the running month, whether it has a budget of that month or not: in the
+-- billing currency, in the reporting currency, and at the month's end if it goes on as its weekdays do. Not part of the public
+-- interface; read cost.spend_vs_budget.
+-- key: scope, budget_name
+-- scope: The tag key.
+-- budget_name: The value of the tag, (shared) or (unallocated), as in stage.budget_spend.
+-- period_start: First day of the month of last_complete_date.
+-- last_complete_date: Last day that is counted.
+-- days_missing: Days from period_start on without a row of the bill; NULL where nothing was read.
+-- unknown_reason: Why what is told may be wrong; NULL where nothing is unknown.
+-- budget_currency: Currency of the budget, ISO 4217; NULL where there is none.
+-- limit_amount: What may be spent in the month, in budget_currency.
+-- budget: The same in the reporting currency; NULL where there is no rate.
+-- budget_rate: Rate of it.
+-- budget_rate_kind: Kind of that rate.
+-- spend_currency: Billing currency, ISO 4217.
+-- billed_to_date: Spent since period_start, in the billing currency.
+-- billed_forecast: With the days to come, in the billing currency.
+-- reporting_to_date: Spent since period_start, each day at its rate; NULL where one has none.
+-- reporting_forecast: With the days to come, in the reporting currency; NULL where a day has no rate.
+with whole as (
+    select
+        max(through_date) as last_complete_date,
+        (
+            select min(cost.currency)
+            from cost.daily as cost
+            where cost.slice = 'service'
+        ) as currency
+    from cost.month_coverage
+    where slice = 'service'
+),
+
+scope as (
+    select
+        named.scope,
+        coalesce(max(spend.last_complete_date), max(whole.last_complete_date)) as last_complete_date,
+        date_trunc('month', coalesce(max(spend.last_complete_date), max(whole.last_complete_date)))::date
+            as period_start,
+        max(spend.data_from) as data_from,
+        any_value(whole.currency) as spend_currency,
+        count(spend.usage_date) > 0 as is_read,
+        coalesce(bool_or(spend.budget_name not in ('(shared)', '(unallocated)')), false) as is_used
+    from (select distinct known.scope from ref.budget as known) as named
+    cross join whole
+    left join stage.budget_spend as spend using (scope)
+    group by named.scope
+),
+
+budgeted as (
+    select
+        ref_budget.scope,
+        ref_budget.budget_name,
+        ref_budget.amount as limit_amount,
+        ref_budget.currency as budget_currency,
+        (ref_budget.amount * rate.rate)::decimal(28, 10) as budget,
+        rate.rate as budget_rate,
+        rate.rate_kind as budget_rate_kind
+    from ref.budget as ref_budget
+    inner join scope on ref_budget.scope = scope.scope and ref_budget.month = scope.period_start
+    left join stage.budget_rate as rate on ref_budget.currency = rate.currency
+),
+
+-- A budget that was forgotten is told as long as it stood in the last month that had any.
+budgeted_before as (
+    select
+        ref_budget.scope,
+        ref_budget.budget_name
+    from ref.budget as ref_budget
+    inner join scope on ref_budget.scope = scope.scope and ref_budget.month < scope.period_start
+    qualify ref_budget.month = max(ref_budget.month) over (partition by ref_budget.scope)
+),
+
+part as (
+    select
+        scope,
+        budget_name
+    from budgeted
+    union
+    select
+        scope,
+        budget_name
+    from budgeted_before
+    union
+    select
+        spend.scope,
+        spend.budget_name
+    from stage.budget_spend as spend
+    inner join scope using (scope)
+    where scope.is_used and spend.cost <> 0 and spend.usage_date >= scope.period_start
+),
+
+day as (
+    select
+        scope,
+        period_start,
+        unnest(generate_series(
+            greatest(least(last_complete_date - 27, period_start), data_from),
+            last_day(last_complete_date),
+            interval 1 day
+        ))::date as usage_date,
+        last_complete_date
+    from scope
+    where is_read
+),
+
+day_read as (
+    select distinct
+        scope,
+        usage_date
+    from stage.budget_spend
+),
+
+missing as (
+    select
+        day.scope,
+        count(*) filter (where day_read.usage_date is null) as days_missing
+    from day
+    left join day_read using (scope, usage_date)
+    where day.usage_date between day.period_start and day.last_complete_date
+    group by day.scope
+),
+
+spent as (
+    select
+        part.scope,
+        part.budget_name,
+        day.usage_date,
+        day.period_start,
+        day.last_complete_date,
+        coalesce(spend.cost, 0)::decimal(28, 10) as cost,
+        if(spend.usage_date is null, 0, spend.reporting_cost)::decimal(28, 10) as reporting_cost
+    from part
+    inner join scope on part.scope = scope.scope and scope.is_used
+    inner join day on part.scope = day.scope and day.last_complete_date >= day.usage_date
+    left join stage.budget_spend as spend
+        on
+            part.scope = spend.scope
+            and part.budget_name = spend.budget_name
+            and day.usage_date = spend.usage_date
+),
+
+to_date as (
+    select
+        scope,
+        budget_name,
+        sum(cost)::decimal(28, 10) as cost,
+        if(bool_or(reporting_cost is null), null, sum(reporting_cost))::decimal(28, 10) as reporting_cost
+    from spent
+    where usage_date >= period_start
+    group by scope, budget_name
+),
+
+weekday as (
+    select
+        scope,
+        budget_name,
+        dayofweek(usage_date) as day_of_week,
+        median(cost)::decimal(28, 10) as cost,
+        if(bool_or(reporting_cost is null), null, median(reporting_cost))::decimal(28, 10)
+            as reporting_cost
+    from spent
+    where usage_date > last_complete_date - 28
+    group by scope, budget_name, dayofweek(usage_date)
+),
+
+to_come as (
+    select
+        weekday.scope,
+        weekday.budget_name,
+        sum(weekday.cost)::decimal(28, 10) as cost,
+        if(bool_or(weekday.reporting_cost is null), null, sum(weekday.reporting_cost))::decimal(28, 10)
+            as reporting_cost
+    from day
+    inner join weekday on day.scope = weekday.scope and dayofweek(day.usage_date) = weekday.day_of_week
+    where day.usage_date > day.last_complete_date
+    group by weekday.scope, weekday.budget_name
+)
+
+select
+    part.scope,
+    part.budget_name,
+    scope.period_start,
+    scope.last_complete_date,
+    missing.days_missing,
+    case
+        when not scope.is_read then 'the bill by this tag was not read'
+        when not scope.is_used then 'no cost carries this tag: it is not activated, or not used'
+        when to_date.reporting_cost is null then 'a day has no exchange rate'
+        when missing.days_missing > 0 then 'days of the bill are missing'
+    end as unknown_reason,
+    budgeted.budget_currency,
+    budgeted.limit_amount,
+    budgeted.budget,
+    budgeted.budget_rate,
+    budgeted.budget_rate_kind,
+    scope.spend_currency,
+    to_date.cost as billed_to_date,
+    -- On the last day of a month nothing is to come.
+    (to_date.cost + if(to_come.scope is null, 0, to_come.cost))::decimal(28, 10) as billed_forecast,
+    to_date.reporting_cost as reporting_to_date,
+    (to_date.reporting_cost + if(to_come.scope is null, 0, to_come.reporting_cost))::decimal(28, 10)
+        as reporting_forecast
+from part
+inner join scope using (scope)
+left join missing using (scope)
+left join budgeted using (scope, budget_name)
+left join to_date using (scope, budget_name)
+left join to_come using (scope, budget_name)
