@@ -1,7 +1,7 @@
-"""The guard that opens the body of every gated asset.
+"""The gate that opens the body of every gated asset.
 
-A blocking check stops only what is downstream of it in the same run. So each asset asks the stored evidence
-itself, by the same pure rules, whatever started it. Missing, old, foreign or failed evidence refuses.
+A blocking check stops only what is downstream of it in the same run. So each asset applies the same pure rules to the
+stored evidence itself, whatever started the asset. The gate refuses where evidence is missing, old, foreign or failed.
 """
 
 import re
@@ -35,20 +35,20 @@ if TYPE_CHECKING:
     import duckdb
 
 GATE_TAG = {"gate": "stored-evidence"}
-"""Carried by every asset but the pre-flight; a test compares."""
+"""Tag of every asset but the pre-flight; a test compares the tags with the assets."""
 
 EXIT_CODE = "exit_code"
 """Metadata of a failure: 1 where a rule failed, 2 where the usage or the configuration is wrong."""
 
 NEXT_COMMAND = "next_command"
-"""Metadata of a failure: the command that its sentence names, to be copied from the page of the run."""
+"""Metadata of a failure: the command that the failure's sentence names, to be copied from the run's page in Dagster."""
 
 NEXT_STEP = "`cmdb coverage --blocked` names the cells; docs/operations.md says what to do."
 
 
 @contextmanager
 def refusing() -> Iterator[None]:
-    """Turn what an operator can mend into one sentence in the event log, and do not retry it."""
+    """Turn an error that an operator can fix into a failure with one sentence, which Dagster does not retry."""
     try:
         yield
     except (WarehouseError, AwsConfigError) as error:
@@ -70,9 +70,10 @@ def refuse(sentence: str, *, exit_code: int = 1) -> dg.Failure:
 
 
 def stop_where_blocked(what: str, sentences: Sequence[str]) -> None:
-    """End a step whose own rules blocked, with their sentences as its last word.
+    """End a step whose own rules blocked, with their sentences as the failure's text.
 
-    Dagster would end it too, by the names of the checks only; and not where somebody deselected them.
+    Dagster would end the step too, but would name the checks only, and would not end a step whose checks were
+    deselected.
 
     Raises:
         dagster.Failure: there is a sentence.
@@ -95,15 +96,14 @@ def open_gate(
     """Take the warehouse for this run, or refuse with the rule and its sentence.
 
     Args:
-        what: the asset, for the sentence and for the holder of the lock.
-        max_age: of the pre-flight's evidence.
-        listings: whose silent-zero verdicts must allow it.
+        what: the asset's name, for the sentence and for the holder of the lock.
+        max_age: maximum age of the pre-flight's evidence.
+        listings: listings that must pass the silent-zero rule.
         account_list: whether the list of accounts must be trusted (everything but the list itself).
-        verify: roles that are verified first, so that late in a long night the gate sees identities that were checked a
-            moment ago.
+        verify: roles whose identity is verified first, so that the evidence is fresh late in a long run.
 
     Raises:
-        dagster.Failure: not retried; nothing was changed.
+        dagster.Failure: a rule refused. Dagster does not retry the step, and nothing was changed.
     """
     store = begin(warehouse, settings, what)
     with refusing():
@@ -132,7 +132,7 @@ def check_results(
     *,
     account_list: bool,
 ) -> list[CheckResult]:
-    """What the rules say to building something from these listings now."""
+    """The check results of all rules for an asset that is built from these listings now."""
     wanted = list(dict.fromkeys([*([ACCOUNT] if account_list else []), *listings]))
     with store.read() as connection:
         preflight = preflight_rules.preflight_check(
@@ -161,7 +161,7 @@ def check_results(
 def listing_checks(
     connection: "duckdb.DuckDBPyConnection", listings: Sequence[str], settings: Settings
 ) -> dict[str, CheckResult]:
-    """What the silent-zero rule says to each listing now."""
+    """The silent-zero rule's check result for each listing, from the newest cells."""
     cells = by_listing(coverage(connection, listings, without_quiet=True))
     stands = standing(connection, listings)
     nothing = Standing()
@@ -178,7 +178,7 @@ def listing_checks(
 
 
 def by_listing(cells: Iterable[NewestCell]) -> dict[str, list[NewestCell]]:
-    """Cells by their listing, whatever its parameter."""
+    """Cells grouped by listing name, without the listing's parameter."""
     found: dict[str, list[NewestCell]] = {}
     for cell in cells:
         found.setdefault(cell.name, []).append(cell)

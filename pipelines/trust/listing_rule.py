@@ -26,12 +26,14 @@ def listing_check(
 ) -> CheckResult:
     """The silent-zero rule for one listing: whether models may be built from its cells.
 
-    A zero with evidence against it always blocks. A failure blocks where a central role asked, and freezes the cell
-    where a workload role did, as long as at most `tolerance` of the asked cells failed so. A zero whose evidence is
-    only missing freezes its cell; it counts among the failures where the evidence can never come.
+    A zero with evidence against it always blocks. A failed cell of a central role blocks; a failed cell of a workload
+    role only keeps its last trusted rows. Above a ratio of `tolerance` of the requested cells, workload failures block
+    too. A zero with missing evidence keeps its last trusted rows; it counts as a failure if the evidence can never
+    arrive.
 
     Args:
-        trusted: how many trusted cells there are beside `cells`: of hundreds of thousands only the number matters.
+        tolerance: the largest ratio of untrusted workload cells to requested cells that does not block, 0 to 1.
+        trusted: how many trusted cells there are beside `cells`; of hundreds of thousands only the number matters.
         waiting: how many zeros beside `cells` wait for CloudTrail's record of the call.
     """
     requested = [cell for cell in cells if cell.outcome != "skipped"]
@@ -52,7 +54,7 @@ def listing_check(
                 f"({reasons}). What was known before stands, marked stale.",
             )
         if standing and all(cell.skip_reason in (FOR_LATER, TOO_MANY_PAGES) for cell in standing):
-            # Where the limit is too low for any of it, nothing ever comes.
+            # A cell that needs more requests than the limit completes in no run, so this blocks.
             stuck = any(cell.skip_reason == TOO_MANY_PAGES for cell in standing)
             return replace(_for_later(listing, standing), severity="ERROR" if stuck else "WARN")
         hint = (
@@ -100,9 +102,9 @@ def listing_check(
 
 
 def _is_closed(reached: Sequence[CellState], standing: Sequence[CellState]) -> bool:
-    """Whether nothing of a listing could be asked because somebody decided so, and for no other reason.
+    """Whether every reached cell was skipped because of somebody's decision.
 
-    CMDB_REGIONS that names no region which an account has enabled is a mistake, not a decision.
+    CMDB_REGIONS without any region that an account has enabled is a mistake, not a decision.
     """
     allowed = CONCLUSIVE_SKIPS | WAITING_SKIPS | CLOSED
     if not reached or not all(cell.skip_reason in allowed for cell in reached):
@@ -112,7 +114,7 @@ def _is_closed(reached: Sequence[CellState], standing: Sequence[CellState]) -> b
 
 
 def _for_later(listing: str, cells: Sequence[CellState]) -> CheckResult:
-    """What the limit of requests left out: a warning, since what stands is not harmed and the next night goes on."""
+    """A warning for cells that the limit of requests left out: their last rows stay, and the next run continues."""
     first = min(cells, key=lambda cell: cell.skip_reason == FOR_LATER)
     return CheckResult(
         False,
@@ -125,9 +127,9 @@ def _for_later(listing: str, cells: Sequence[CellState]) -> CheckResult:
 
 
 def _policy_hint(cells: Sequence[CellState]) -> str:
-    """What to do where a policy of the organisation stands behind refusals, or may and nobody knows.
+    """The hint for refusals behind which a policy of the organisation stands, or may stand.
 
-    What a policy was found to deny is skipped and does not come here.
+    Cells that a known policy denies were skipped before and are not among `cells`.
     """
     denied = [cell for cell in cells if cell.outcome == "denied"]
     named = [cell for cell in denied if "service control policy" in (cell.error_message or "")]

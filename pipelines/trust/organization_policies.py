@@ -1,7 +1,7 @@
-"""What policies of the organisation deny: by AWS's words in a refusal, or by the service control policies themselves.
+"""Which requests the organisation's policies deny, from AWS's refusal text or from the service control policies.
 
-Pure functions over texts and documents; `previous` reads the stored policies, `denials` goes by them.
-Everything here errs on one side: what cannot be decided is no evidence, and a refusal without evidence stays a refusal.
+Pure functions over texts and documents; `previous` reads the stored policies, `denials` applies them. Every function
+errs on one side: what cannot be decided is no evidence, and a refusal without evidence stays a refusal.
 """
 
 import json
@@ -33,7 +33,7 @@ BARE_CODES = frozenset(
         "UnauthorizedOperation",
     }
 )
-"""Codes of a refusal that a service control policy may stand behind without being named."""
+"""Error codes of a refusal that a service control policy may cause without being named in the message."""
 
 _WORDS = re.compile(
     r"(?:explicit deny in a|because no) (service|resource) control policy\b(?::\s*arn:\S*/(p-[0-9A-Za-z_]+))?", re.I
@@ -42,7 +42,7 @@ _ANOTHER_POLICY = re.compile(r"explicit deny in an? \w|because no [\w -]+ allows
 _OF_STS = re.compile(r"not authorized to perform: sts:", re.I)
 _ASSUMED_ROLE = re.compile(r"(arn:[\w-]+:)sts(::\d+:)assumed-role/([^/]+)/.*")
 _RESERVED_ROLES = {"aws-reserved": "AWSReservedSSO_", "aws-service-role": "AWSServiceRoleFor"}
-"""Paths that AWS keeps to itself, and how the names of the roles below them begin."""
+"""Paths of roles that AWS reserves, and the prefix of the names of the roles below each path."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class PolicyDenial:
     """A policy of the organisation that denies a request.
 
     Attributes:
-        policy_id: empty where AWS says that there is one but not which.
+        policy_id: the policy's id; empty where AWS reports that a policy denied the request but not which.
         known_by: `BY_WORDS` or `BY_DOCUMENT`.
     """
 
@@ -60,19 +60,19 @@ class PolicyDenial:
     known_by: str
 
     def as_evidence(self) -> dict[str, str]:
-        """What is kept with the cell that is skipped for it."""
+        """The evidence that is kept with the skipped cell."""
         named = {"policy_id": self.policy_id, "policy_name": self.policy_name}
         return {"policy_type": self.kind, "policy_known_by": self.known_by} | {k: v for k, v in named.items() if v}
 
 
 @dataclass(frozen=True, slots=True)
 class DeniedRequest:
-    """What a service control policy looks at.
+    """The properties of a request that a service control policy evaluates.
 
     Attributes:
         action: the IAM action, such as `ec2:DescribeInstances`.
-        region: the region that the request is sent to, also where its service has none.
-        caller_arn: as STS names the caller.
+        region: the region that the request is sent to, also for a service without regions.
+        caller_arn: the caller's ARN as STS reports it.
     """
 
     account_id: str
@@ -82,7 +82,7 @@ class DeniedRequest:
 
 
 def is_refusal(response: Response) -> bool:
-    """Whether AWS refused the request itself, with credentials that are good; not the way to them."""
+    """Whether AWS refused the request itself; a refusal of the credentials or of the assumed role does not count."""
     refused = response.outcome == "denied" or response.skip_reason == OPTIONAL_GRANT
     return (
         refused
@@ -93,10 +93,10 @@ def is_refusal(response: Response) -> bool:
 
 
 def named_in(message: str | None) -> PolicyDenial | None:
-    """The service or resource control policy that a refusal blames; None where it blames none.
+    """The service or resource control policy that a refusal names; None where it names none.
 
-    A permissions boundary, a session policy, a VPC endpoint policy and the role's own are no policies of the
-    organisation.
+    A permissions boundary, a session policy, a VPC endpoint policy and the role's own policy do not belong to the
+    organisation and give None.
     """
     words = _WORDS.search(message or "")
     if words is None:
@@ -106,7 +106,7 @@ def named_in(message: str | None) -> PolicyDenial | None:
 
 
 def is_bare(error_code: str | None, message: str | None) -> bool:
-    """Whether a refusal leaves open which policy stands behind it, so that a stored one may."""
+    """Whether a refusal names no policy, so that a stored service control policy may have caused it."""
     return error_code in BARE_CODES and _ANOTHER_POLICY.search(message or "") is None
 
 
@@ -118,12 +118,12 @@ class StoredPolicies:
     """The service control policies that the management role listed, and where they are attached.
 
     Attributes:
-        documents: content by policy id, as text.
-        names: name by policy id.
-        attached: ids of the policies by root, OU or account.
-        parent_of: what is above an account or an OU.
-        management_account: which no service control policy binds.
-        is_complete: every policy's document and attachments are known, so that what is not there is not there.
+        documents: policy document as JSON text, by policy id.
+        names: policy name by policy id.
+        attached: ids of the attached policies, by id of the root, OU or account.
+        parent_of: id of the parent, by id of the account or OU.
+        management_account: id of the management account, which no service control policy binds.
+        is_complete: whether every policy's document and attachments are known, so that an absent one does not exist.
     """
 
     documents: Mapping[str, str] = field(default_factory=dict)
@@ -134,11 +134,11 @@ class StoredPolicies:
     is_complete: bool = False
 
     def named(self, denial: PolicyDenial) -> PolicyDenial:
-        """A denial with the policy's name, where it is known."""
+        """The denial with the policy's name, where the name is known."""
         return replace(denial, policy_name=self.names.get(denial.policy_id, ""))
 
     def denials(self, request: DeniedRequest) -> Iterator[PolicyDenial]:
-        """The policies that without doubt deny a request; nothing where that cannot be decided."""
+        """The policies that certainly deny a request; nothing where that cannot be decided."""
         if not self.management_account or request.account_id == self.management_account:
             return
         for target in self._above(request.account_id):
@@ -147,7 +147,8 @@ class StoredPolicies:
             for policy, own in statements.items():
                 if any(one.effect == "Deny" and one.applies(request) for one in own or ()):
                     yield self._denial(policy)
-            # At each level of the tree one policy has to allow it; what lists what is allowed denies the rest.
+            # At each level of the tree one policy has to allow the request, so an allow list denies whatever it does
+            # not name.
             if self.is_complete and attached and not any(_may_allow(own, request) for own in statements.values()):
                 yield PolicyDenial(
                     SERVICE_CONTROL,
@@ -161,7 +162,7 @@ class StoredPolicies:
         return PolicyDenial(SERVICE_CONTROL, policy, self.names.get(policy, ""), BY_DOCUMENT)
 
     def _above(self, account: str) -> list[str]:
-        """The account and everything above it, up to the root; answers of two nights might close a circle."""
+        """The account and its ancestors up to the root; it ends at a cycle, which responses of two runs might form."""
         chain = [account]
         while (above := self.parent_of.get(chain[-1])) is not None and above not in chain:
             chain.append(above)
@@ -181,7 +182,7 @@ class _Statement:
     conditions: tuple[tuple[str, str, tuple[str, ...]], ...]
 
     def applies(self, request: DeniedRequest) -> bool | None:
-        """Whether it speaks of a request; None where that cannot be decided."""
+        """Whether the statement applies to a request; None where that cannot be decided."""
         if self.actions:
             matches = any(_matches(pattern.lower(), request.action.lower()) for pattern in self.actions)
         else:
@@ -196,7 +197,7 @@ class _Statement:
 
 @cache
 def _statements(document: str) -> tuple[_Statement, ...] | None:
-    """The statements of a policy; None where the document is not one."""
+    """The statements of a policy document; None where the text is no policy document."""
     try:
         content = json.loads(document)
         found = content["Statement"]
@@ -224,9 +225,9 @@ def _texts(value: Any) -> tuple[str, ...]:
 
 
 def _holds(operator: str, key: str, values: Sequence[str], request: DeniedRequest) -> bool | None:
-    """Whether a condition holds; None for a key, an operator or a value that is not known here.
+    """Whether a condition holds; None for a key, an operator or a value that this module does not know.
 
-    Both keys are always there and have one value: neither `IfExists` nor a set operator changes anything.
+    Both known keys are always present with one value, so neither `IfExists` nor a set operator changes the result.
     """
     name = operator.rpartition(":")[2].removesuffix("IfExists")
     is_negated = "Not" in name
@@ -254,7 +255,7 @@ def _equals(compare: str, wanted: str, value: str) -> bool | None:
             return wanted.lower() == value.lower()
         case "StringLike":
             return _matches(wanted, value)
-    # An ARN is compared part by part: a wildcard does not reach over a colon.
+    # IAM compares an ARN component by component: a wildcard does not match across a colon.
     parts, own = wanted.split(":", 5), value.split(":", 5)
     if len(parts) != len(own):
         return True if wanted == "*" else None
@@ -262,7 +263,7 @@ def _equals(compare: str, wanted: str, value: str) -> bool | None:
 
 
 def _is_principal(compare: str, wanted: str, caller_arn: str) -> bool | None:
-    """Whether an ARN pattern names the caller. STS does not tell a role's path: where that matters, it is open."""
+    """Whether an ARN pattern names the caller; None where the pattern has a role path, which STS does not report."""
     assumed = _ASSUMED_ROLE.fullmatch(caller_arn)
     if assumed is None:
         return _equals(compare, wanted, caller_arn) if caller_arn else None
@@ -286,18 +287,18 @@ def _matches(glob: str, value: str) -> bool:
     return _pattern(glob).fullmatch(value) is not None
 
 
-# ---------------------------------------------------------------------------------------------- to be told
+# --------------------------------------------------------------------------------------------- the warning
 
 
 @dataclass(frozen=True, slots=True)
 class PolicySkips:
-    """What one policy closes in a run.
+    """The cells that one policy closes in a run.
 
     Attributes:
-        services: that are refused, such as `ec2`.
-        trusted_before: cells that had a trusted answer once.
-        billed: account and region that the bill of the last days shows usage in.
-        accounts: the first accounts that it closes something in; they are named where they are few.
+        services: services whose requests are refused, such as `ec2`.
+        trusted_before: number of these cells that had a trusted response in an earlier run.
+        billed: account and region pairs in which the bill of the last days shows usage.
+        accounts: the first accounts with a closed cell; the sentence names them where they are few.
     """
 
     kind: str
@@ -312,7 +313,7 @@ class PolicySkips:
     accounts: tuple[str, ...] = ()
 
     def sentence(self) -> str:
-        """Said once a run, instead of once a cell."""
+        """The warning that a run shows once for the policy, instead of once for each cell."""
         kind = self.kind or "control policy"
         name = f" ({self.policy_name})" if self.policy_name else ""
         who = f"{kind[0].upper()}{kind[1:]} {self.policy_id}{name}"

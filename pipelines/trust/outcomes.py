@@ -1,12 +1,12 @@
-"""What outcomes and reasons of cells are worth: which count, which block, and which leave nothing open."""
+"""Sets of outcomes and skip reasons: which are trusted, which block, and which leave nothing open."""
 
 from resources.aws.messages import DENIED_BY_POLICY, Outcome
 
 TRUSTED: frozenset[Outcome] = frozenset({"found", "empty_verified"})
-"""Outcomes whose records, or whose absence of records, count."""
+"""Outcomes whose records, or whose absence of records, are trusted."""
 
 FAILURES: frozenset[Outcome] = frozenset({"denied", "failed", "wrong_account"})
-"""Outcomes of a central role's cell that block what reads it; of a workload account they freeze their cell."""
+"""Outcomes that block downstream assets for a central role; in a workload account the cell keeps its last rows."""
 
 CONCLUSIVE_SKIPS = frozenset(
     {
@@ -20,28 +20,29 @@ CONCLUSIVE_SKIPS = frozenset(
         "policy_type_not_enabled",
     }
 )
-"""Reasons of a skipped cell by which there is nothing to ask, by AWS's own word or by that of who runs this."""
+"""Skip reasons that are final: AWS's response or the configuration shows that there is nothing to request."""
 
 WAITING_SKIPS = frozenset({"parents_unconfirmed"})
-"""Reasons of a skipped cell that CloudTrail will settle: nothing was to be asked, if its parents' zero is confirmed."""
+"""Skip reasons that CloudTrail will settle: there was nothing to request if the parents' zero is confirmed."""
 
 REGION_NOT_SELECTED = "region_not_selected"
-"""Reason of a cell in regions that are enabled and that CMDB_REGIONS leaves out."""
+"""Skip reason of a cell in enabled regions that CMDB_REGIONS leaves out."""
 
 CLOSED = frozenset({DENIED_BY_POLICY, REGION_NOT_SELECTED})
-"""Reasons of a skipped cell that somebody decided: nothing blocks by it, yet it is no answer, and rows stay stale."""
+"""Skip reasons that somebody decided: they do not block, but they are no response, so the last rows stay, marked stale.
+"""
 
 FOR_LATER = "request_limit"
-"""Reason of a cell that waits for the next night, since what tonight may cost was spent on what is needed more."""
+"""Skip reason of a cell that waits for the next run, since this run spent its request limit on more urgent cells."""
 
 UNREACHED = frozenset({"account_left", "account_suspended", "no_profile", "region_not_enabled"})
-"""Reasons of a skipped cell that say nothing of the listing: nobody is there to be asked."""
+"""Skip reasons of an account or region without requests, which are no evidence about the listing."""
 
 NO_LONGER_REQUESTED = "no_longer_asked"
-"""Reason of a cell that only an earlier night asked: it speaks neither for the listing nor against it."""
+"""Skip reason of a cell that only an earlier run requested: it is evidence neither for nor against the listing."""
 
 TOO_MANY_PAGES = "more_pages_than_the_limit"
-"""Reason of a cell that takes more requests than a whole night may: it is never answered until that is changed."""
+"""Skip reason of a cell that takes more requests than the limit of a whole run: it never completes below that limit."""
 
 RETIRING = frozenset({"account_left", "caller_changed", "no_resource_policy", "parent_gone", "policy_type_not_enabled"})
-"""Reasons of a skipped cell that are knowledge, not ignorance: its rows are removed, as by a trusted zero."""
+"""Skip reasons that end a cell's rows: the rows are removed, as after a trusted zero."""

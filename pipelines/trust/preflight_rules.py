@@ -1,4 +1,4 @@
-"""The rule of the pre-flight: whether what it found allows work. Pure."""
+"""The pre-flight rule: whether the stored pre-flight allows work. Pure."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from resources.identity_rules import CHECKS
 
 @dataclass(frozen=True, kw_only=True)
 class StoredCheckResult(CheckResult):
-    """A check of the pre-flight as it stands in `audit.check_result`."""
+    """A check result of the pre-flight as `audit.check_result` stores it."""
 
     run_id: str
     config_hash: str
@@ -27,10 +27,10 @@ def preflight_check(
     run_id: str = "",
     identities_checked_at: datetime | None = None,
 ) -> CheckResult:
-    """Whether the newest pre-flight allows work: whole, of this configuration, young enough, without a failure.
+    """Whether the newest pre-flight is complete, of this configuration, young enough and without a failure.
 
-    A long night outlives 60 minutes. Within the run that made the pre-flight it stays good for as long as the
-    resources themselves have checked the identities again (`identities_checked_at`).
+    A long run outlives the 60 minutes of the pre-flight. Within the run that made the pre-flight, the limit counts from
+    the resources' latest check of the identities (`identities_checked_at`).
     """
     hint = "Run the pre-flight first (`cmdb preflight`, or materialise audit/caller_identity)."
     missing = [name for name in CHECKS if name not in {result.name for result in stored}]

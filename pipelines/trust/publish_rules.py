@@ -1,4 +1,4 @@
-"""The rules of publishing: everything is built from the newest evidence, and that is young enough. Pure."""
+"""The publish rules: every relation is built from the newest evidence, and that evidence is young enough. Pure."""
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -15,13 +15,13 @@ def builds_check(
     built: Mapping[str, datetime],
     answered_at_of: Mapping[str, datetime],
 ) -> CheckResult:
-    """Whether every relation was built from the newest evidence there is.
+    """Whether every relation was built from the newest evidence.
 
     Args:
-        uses: the relations that each relation reads.
-        sources: the listings that each relation reads itself.
-        built: when each relation was built last.
-        answered_at_of: when each listing was last answered.
+        uses: names of the relations that each relation reads.
+        sources: names of the listings that each relation reads itself.
+        built: time of each relation's latest build, UTC.
+        answered_at_of: time of each listing's latest response, UTC.
     """
     for relation, used in uses.items():
         at = built.get(relation)

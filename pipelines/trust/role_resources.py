@@ -1,6 +1,6 @@
-"""Whom a run asks AWS as: the four resources of the contract, made from the settings.
+"""The AWS roles of a run: the contract's four Dagster resources, made from the settings.
 
-Each of them verifies who its profile is before its first call.
+Each resource verifies the identity of its profile before its first request.
 """
 
 from typing import Any
@@ -10,7 +10,7 @@ from resources.roles import AwsRole, Billing, Central, Management, Operations, W
 
 
 def aws_roles(settings: Settings) -> dict[str, AwsRole]:
-    """The four resources of the contract."""
+    """The contract's four Dagster resources by role name."""
     central = Central(
         management_profile=settings.management_profile,
         operations_profile=settings.operations_profile,

@@ -1,7 +1,7 @@
-"""What a run could not find out, in one sentence for each cause.
+"""One sentence for each cause of untrusted cells in a run.
 
-The silent-zero rule judges listing by listing, so that an account which is denied everything fails in each of them. Who
-reads how a night went has one thing to mend there, and is told of it once. `audit.check_result` keeps every verdict.
+The silent-zero rule judges each listing alone, so an account without any permission fails in every listing. The
+operator has one thing to fix there and reads one sentence. `audit.check_result` keeps every check result.
 """
 
 from collections import defaultdict
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     import duckdb
 
 NAMED = 3
-"""Accounts and listings that a sentence names; the others it counts."""
+"""How many accounts and how many listings a sentence names; the sentence counts the others."""
 
 TRAIL_UNAVAILABLE = "TrailUnavailable"
-"""Cause of a zero whose look-up in CloudTrail got no answer in this run, and may get one in the next."""
+"""Cause of a zero whose CloudTrail look-up got no response in this run, and may get one in the next."""
 
 REGIONS_UNKNOWN = "RegionsUnknown"
-"""Error code of a cell that was not asked, since the account's regions could not be listed."""
+"""Error code of a cell that was not requested, since the account's regions could not be listed."""
 
 REGIONS = "ec2_region"
 
@@ -39,7 +39,7 @@ REMEDIES: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class UntrustedCell:
-    """A cell whose newest answer is no trusted one, for want of an answer or of evidence."""
+    """A cell whose newest response is not trusted, because the response or its evidence is missing."""
 
     role: str
     profile: str
@@ -52,17 +52,17 @@ class UntrustedCell:
 
     @property
     def cause(self) -> str:
-        """What has to be mended: the outcome, or why CloudTrail could not be looked up."""
+        """What has to be fixed: the outcome, or why CloudTrail could not be looked up."""
         if self.outcome != "empty_unconfirmed":
             return self.outcome
         return self.error_code or TRAIL_UNAVAILABLE
 
 
 def read(connection: "duckdb.DuckDBPyConnection", run_id: str) -> list[UntrustedCell]:
-    """The newest cells that are untrusted for a reason to be told.
+    """The newest cells that are untrusted for a reason that the operator has to know.
 
-    A zero that waits for a record which CloudTrail has not written yet is none of them; one for which a look-up of this
-    run got no answer is.
+    A zero that only waits for CloudTrail to write the record is left out. A zero whose look-up failed in this run is
+    included.
     """
     rows = connection.execute(
         """
@@ -85,9 +85,10 @@ def read(connection: "duckdb.DuckDBPyConnection", run_id: str) -> list[Untrusted
 
 
 def sentences(cells: Iterable[UntrustedCell]) -> list[str]:
-    """One sentence for each cause: for each account, or for all accounts in which it is the same."""
+    """One sentence for each cause: for each account, or for all accounts in which the cause is the same."""
     cells = list(cells)
-    # Whose regions are unknown is told of that, not of each listing that could not be asked for want of them.
+    # An account with unknown regions gets one sentence, not one for each listing that could not be requested without
+    # them.
     unlisted = {(cell.role, cell.account_id) for cell in cells if cell.listing == REGIONS}
     of_account: dict[tuple[str, str, str], list[UntrustedCell]] = defaultdict(list)
     for cell in cells:
@@ -95,8 +96,9 @@ def sentences(cells: Iterable[UntrustedCell]) -> list[str]:
             of_account[cell.cause, cell.role, cell.account_id].append(cell)
     alike: dict[tuple[str, str, frozenset[str]], list[UntrustedCell]] = defaultdict(list)
     for (cause, role, account), own in of_account.items():
-        # Which lists happen to be empty says nothing of why CloudTrail is closed; what is refused says what to grant.
-        # Another account's profile is another mistake.
+        # The empty listings do not explain why CloudTrail is closed, so a zero groups without them. A refusal groups by
+        # its listings, since they show which permission is missing. A wrong account groups by account: each one is
+        # another mistake.
         listings = frozenset(cell.listing for cell in own)
         distinct = frozenset({account}) if cause == "wrong_account" else listings
         alike[cause, role, frozenset() if own[0].outcome == "empty_unconfirmed" else distinct] += own

@@ -1,4 +1,4 @@
-"""The rule of a zero: whether an answer without records may be believed. Pure functions over evidence."""
+"""The zero rule: whether a response without records is trusted. Pure functions over evidence."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,28 +10,29 @@ from resources.aws.listing import EmptyPolicy
 from resources.aws.messages import Outcome, TrailEvents
 
 TRAIL_DENIED = "TrailDenied"
-"""Error code of an unconfirmed zero that cannot be confirmed, since AWS refuses the look-up in CloudTrail."""
+"""Error code of a zero that stays unconfirmed, since AWS refuses the look-up in CloudTrail."""
 
 NO_REQUEST_ID = "NoRequestId"
-"""Error code of an unconfirmed zero that cannot be confirmed, since its answer carried no request id."""
+"""Error code of a zero that stays unconfirmed, since its response has no request id."""
 
 TRAIL_UNAVAILABLE = "CloudTrail could not be looked up"
-"""How a zero says that a look-up got no answer, as against one that came before CloudTrail had the record."""
+"""Text of a zero whose look-up got no response, as opposed to a look-up before CloudTrail had the record."""
 
 CLOCKS_APART = timedelta(minutes=1)
-"""How far the clock of this machine and CloudTrail's may differ when a refusal is told from an earlier one."""
+"""Assumed maximum difference between this machine's clock and CloudTrail's when a refusal is dated against the request.
+"""
 
 
 @dataclass(frozen=True)
 class Witness:
-    """What is known from elsewhere about a cell that came back empty.
+    """Independent evidence about a cell with an empty response.
 
     Attributes:
-        last_count: records in the last trusted cell; None without history.
-        billed: services of the last seven final days of the bill that only this listing explains, where the
-            listing is empty in every region of the account (the bill has no region).
-        earlier_confirmed: the newest earlier cell of the same key was empty too and asked twice, and nothing
-            but the bill spoke against it.
+        last_count: number of records in the last trusted cell; None without history.
+        billed: services in the last seven final days of the bill that only this listing explains. Set only where the
+            listing is empty in every region of the account, since the bill has no region.
+        earlier_confirmed: whether the newest earlier cell of the same key was empty too, was requested twice, and had
+            only the bill against it.
     """
 
     last_count: int | None = None
@@ -41,15 +42,15 @@ class Witness:
 
 @dataclass(frozen=True)
 class Zero:
-    """An answer without records, as its cell's evidence keeps it: all that a later look into CloudTrail needs.
+    """A response without records, as its cell's evidence keeps it: everything that a later CloudTrail look-up needs.
 
     Attributes:
-        attempt_count: how often the question was put in its run, each time with no records.
-        requested_from: when it was put first, UTC.
-        request_ids: of the last answer's pages; empty text where AWS sent none.
+        attempt_count: how often the run sent the request, each time without records.
+        requested_from: time of the first attempt, UTC.
+        request_ids: request ids of the last response's pages; empty text where AWS sent none.
         call: `service:Operation`.
-        caller_arn: who asked, by STS.
-        trail_region: the region whose trail has the call.
+        caller_arn: the caller's ARN as STS reports it.
+        trail_region: the region whose trail records the call.
     """
 
     empty_policy: EmptyPolicy
@@ -86,7 +87,7 @@ class Zero:
         """The zero that a cell's evidence describes.
 
         Raises:
-            KeyError: it was written by a release that kept no request ids.
+            KeyError: a release that kept no request ids wrote the evidence.
         """
         return cls(
             empty_policy=evidence["zero_sense"],
@@ -109,7 +110,7 @@ class ZeroJudgement:
     """Whether a zero is trusted, why, and the evidence to keep.
 
     Attributes:
-        error_code: why it cannot be confirmed at all; None where the trail has only to be waited for.
+        error_code: why the zero cannot be confirmed at all; None where CloudTrail may still confirm it.
     """
 
     outcome: Outcome
@@ -119,21 +120,21 @@ class ZeroJudgement:
 
 
 def must_fetch_again(empty_policy: EmptyPolicy, witness: Witness) -> bool:
-    """Whether something speaks against a zero, so that it is asked a second time in the same run."""
+    """Whether there is evidence against a zero, so that the same run sends the request a second time."""
     return empty_policy == "witnessed" and bool(witness.last_count or witness.billed)
 
 
 def judge_zero(
     zero: Zero, trail: TrailEvents | None, *, zero_evidence: str = "cloudtrail", is_recorded: bool = True
 ) -> ZeroJudgement:
-    """Judge an answer without records from a caller whose identity and whose pages are in order.
+    """Judge a response without records whose caller is verified and whose pages are complete.
 
-    Only evidence against a zero makes it `empty_suspect`. Evidence that is missing leaves it `empty_unconfirmed`, and
-    only CloudTrail's record of this very call, without an error, makes it `empty_verified`.
+    Only evidence against a zero makes it `empty_suspect`. Missing evidence makes it `empty_unconfirmed`. Only
+    CloudTrail's record of this very call, without an error, makes it `empty_verified`.
 
     Args:
-        trail: what CloudTrail shows of the caller; None where it was not looked up.
-        zero_evidence: `cloudtrail`, or `identity` which does without CloudTrail and says so.
+        trail: CloudTrail's events of the caller; None where they were not looked up.
+        zero_evidence: `cloudtrail`, or `identity`, which trusts a zero without CloudTrail and records that.
         is_recorded: whether CloudTrail records calls of this kind at all.
     """
     evidence = zero.as_evidence()
@@ -148,7 +149,7 @@ def judge_zero(
         against.append(f"the last trusted count was {witness.last_count} and it was not asked again")
     if zero.empty_policy == "witnessed" and witness.billed:
         is_confirmed = not against and zero.attempt_count >= 2
-        # For the next night: a zero that was verified before the bill spoke is no history against the bill.
+        # The next run reads this: a zero that was verified before the bill showed usage is no history against the bill.
         evidence["confirmed"] = is_confirmed and shown.is_proof
         if is_confirmed and witness.earlier_confirmed:
             evidence["history"] = "confirmed against the bill in an earlier run too: the bill lags behind"
@@ -164,7 +165,7 @@ def judge_zero(
 
 @dataclass(frozen=True)
 class _Shown:
-    """What CloudTrail has to say of a zero: proof, or what speaks against it, or what is missing."""
+    """CloudTrail's evidence about a zero: proof, the evidence against it, or what is missing."""
 
     evidence: dict[str, Any] | str
     is_proof: bool = False
@@ -191,7 +192,8 @@ def _shown(zero: Zero, trail: TrailEvents | None, zero_evidence: str, is_recorde
         return _Shown(f"not available: {trail.reason}", missing=missing, error_code=code)
     errors = {name: trail.recorded[name] for name in zero.request_ids if trail.recorded.get(name)}
     since = (zero.requested_from - CLOCKS_APART).isoformat()
-    # An own call that is there speaks for itself; one that is not may have been recorded under another id.
+    # The record of the own call is conclusive. If it is missing, CloudTrail may have recorded the call under another
+    # id.
     is_there = all(name in trail.recorded for name in zero.request_ids)
     operation = zero.call.partition(":")[2]
     refused = [
@@ -224,9 +226,9 @@ def _shown(zero: Zero, trail: TrailEvents | None, zero_evidence: str, is_recorde
 
 
 def is_missed(zero: Zero, trail: TrailEvents, *, now: datetime) -> bool:
-    """Whether CloudTrail lacks a call that it should have by now: of a night ago, with others of its caller there.
+    """Whether CloudTrail lacks a call of half a day ago or older, although it shows other calls of the caller.
 
-    `trail.kinds` are the kinds of call that it shows: where one of this kind is among them, only this one is late.
+    Where `trail.kinds` has a call of the same kind, CloudTrail records that kind and only this record is late.
     """
     return (
         trail.available
@@ -238,5 +240,5 @@ def is_missed(zero: Zero, trail: TrailEvents, *, now: datetime) -> bool:
 
 
 def _instant(time: str) -> str:
-    """A time of CloudTrail's in the form that `datetime.isoformat` has in UTC."""
+    """A time from CloudTrail in the form of `datetime.isoformat` in UTC."""
     return datetime.fromisoformat(time).astimezone(UTC).isoformat()
