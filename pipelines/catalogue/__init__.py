@@ -1,1 +1,1 @@
-"""What is collected: a listing for each kind of thing in an account."""
+"""The listings that are collected: one for each kind of resource, cost slice or policy."""

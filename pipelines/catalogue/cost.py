@@ -1,4 +1,4 @@
-"""What the payer account is asked: the bill, slice by slice, and the budgets."""
+"""The listings of the payer account: the bill, slice by slice, and the budgets."""
 
 from dataclasses import replace
 
@@ -24,11 +24,11 @@ COST = Family(
     name="cost",
     group="cost",
     after=(ACCOUNT,),
-    # Before the inventory, so that tonight's bill can bear witness against tonight's zeros.
+    # The bill comes before the inventory, so that a run's bill can be evidence against the same run's zeros.
     priority=10,
     listings=(
         _COST_BY_DAY,
-        # The same question, cut another way.
+        # The same request, grouped differently.
         replace(_COST_BY_DAY, name=COST_TAG_SERVICE),
         Listing(
             COST_TAG,
@@ -39,7 +39,7 @@ COST = Family(
             key=("TagKey", "Type"),
             scope="global",
             parameters={"MaxResults": 1000},
-            # Only the payer knows them.
+            # Cost Explorer returns allocation tags to the payer account only.
             skip_codes={REQUEST_LIMIT: "request_limit", "ValidationException": "not_offered"},
         ),
         Listing(
@@ -52,14 +52,14 @@ COST = Family(
             key=("TimePeriod.Start", "Keys"),
             scope="global",
             token=("NextPageToken", "NextPageToken"),
-            # Resource-level data is switched on in the console, apart from the grant.
+            # Resource-level data needs a switch in the billing console, besides the permission.
             skip_codes={REQUEST_LIMIT: "request_limit", "DataUnavailableException": "not_offered"},
         ),
         Listing(
             COST_MONTHLY,
             "ce:GetCostAndUsage",
             roles=("billing",),
-            # Each month that was asked for is answered, if with nothing.
+            # Cost Explorer returns an entry for every requested month, also for a month without cost.
             zero="impossible",
             records="ResultsByTime",
             key=("TimePeriod.Start",),

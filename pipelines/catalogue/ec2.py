@@ -1,4 +1,4 @@
-"""EC2: regions, instances, the network, volumes and what they are made of."""
+"""EC2: regions, instances, network, volumes, snapshots and images."""
 
 from types import MappingProxyType
 
@@ -6,7 +6,7 @@ from pipelines.catalogue.family import Family
 from pipelines.catalogue.names import ACCOUNT, INSTANCE, REGION
 from resources.aws.listing import Listing
 
-# Without a size of the page EC2 answers everything at once, for as long as that takes.
+# Without a page size EC2 returns everything in one response, however long that takes.
 WHOLE_PAGES = MappingProxyType({"MaxResults": 1000})
 
 REGIONS = Family(
@@ -42,8 +42,8 @@ COMPUTE: tuple[Listing, ...] = (
     ),
 )
 
-# What is shared with an account is listed there too, under its owner's id, and who shares a VPC sees the interfaces of
-# others in it: no owner is demanded of a VPC and its parts.
+# No owner is required of a VPC and its resources. AWS lists shared ones in each account, under their owner's id, and
+# the owner of a shared VPC sees the network interfaces of other accounts.
 NETWORK: tuple[Listing, ...] = (
     Listing(
         "ec2_vpc",
@@ -89,7 +89,7 @@ NETWORK: tuple[Listing, ...] = (
         "ec2:DescribeFlowLogs",
         resource_type="AWS::EC2::FlowLog",
         roles=("operations", "workload"),
-        # Losing them in silence would make a finding of every VPC.
+        # Flow logs that are lost in silence would make a finding of every VPC.
         zero="witnessed",
         records="FlowLogs",
         key=("FlowLogId",),
@@ -110,7 +110,7 @@ NETWORK: tuple[Listing, ...] = (
         "ec2:DescribeAddresses",
         resource_type="AWS::EC2::EIP",
         roles=("operations", "workload"),
-        # AWS answers all at once: there are no pages.
+        # EC2 returns all addresses in one response: the operation has no pages.
         zero="witnessed",
         records="Addresses",
         key=("AllocationId",),
@@ -130,7 +130,7 @@ NETWORK: tuple[Listing, ...] = (
         "ec2:DescribeRouteTables",
         resource_type="AWS::EC2::RouteTable",
         roles=("operations", "workload"),
-        # Every VPC has one: losing them in silence would retire all.
+        # Every VPC has a route table: an empty response that is trusted wrongly would retire all of them.
         zero="witnessed",
         records="RouteTables",
         key=("RouteTableId",),
@@ -138,9 +138,8 @@ NETWORK: tuple[Listing, ...] = (
     ),
 )
 
-# What the bill calls EC2 - Other is volumes, snapshots, gateways, addresses and traffic in one: it bears no witness to
-# any of them. Losing one of these listings in silence would make savings of all that it held, so that the last count
-# does.
+# The bill's service "EC2 - Other" sums volumes, snapshots, gateways, addresses and traffic, so it is no witness for any
+# one of them. A listing that is lost in silence would count as savings, so the last count is the witness.
 STORAGE: tuple[Listing, ...] = (
     Listing(
         "ec2_volume",
@@ -163,7 +162,7 @@ STORAGE: tuple[Listing, ...] = (
         records="Snapshots",
         key=("SnapshotId",),
         owner="OwnerId",
-        # Those of everybody else would come too.
+        # Without this filter EC2 returns the public snapshots of other accounts too.
         parameters={**WHOLE_PAGES, "OwnerIds": ["self"]},
     ),
     Listing(
@@ -175,7 +174,7 @@ STORAGE: tuple[Listing, ...] = (
         records="Images",
         key=("ImageId",),
         owner="OwnerId",
-        # A disabled image keeps its snapshots, and they cost.
+        # A disabled image keeps its snapshots, and snapshots cost money.
         parameters={**WHOLE_PAGES, "Owners": ["self"], "IncludeDisabled": True},
     ),
 )

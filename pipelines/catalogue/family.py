@@ -1,4 +1,4 @@
-"""What a family of listings is: what one step collects."""
+"""The type of a family: the listings that one step collects."""
 
 from dataclasses import dataclass
 
@@ -13,8 +13,8 @@ class Family:
     Attributes:
         name: the step's name.
         group: the Dagster group, a domain.
-        listings: in an order in which each comes after those it is asked for (`Listing.each`).
-        after: landing listings that must stand before this family is asked.
+        listings: the listings; each comes after its parent listings (`Listing.each`).
+        after: landing listings that must have landed before this family is requested.
         priority: Dagster starts ready steps of higher priority first.
     """
 
@@ -26,5 +26,5 @@ class Family:
 
     @property
     def roles(self) -> tuple[Role, ...]:
-        """Who asks, in the contract's order."""
+        """The roles that send the family's requests, in the contract's order."""
         return tuple(role for role in ROLES if any(role in listing.roles for listing in self.listings))

@@ -3,7 +3,7 @@
 from pipelines.catalogue.names import FUNCTION
 from resources.aws.listing import Each, Listing
 
-# The operations role has no part in Lambda: where the hub has such resources, a workload profile of its own asks.
+# The operations role has no permissions in Lambda: if the hub account has functions, it needs a workload profile.
 LISTINGS: tuple[Listing, ...] = (
     Listing(
         FUNCTION,
@@ -14,16 +14,16 @@ LISTINGS: tuple[Listing, ...] = (
         records="Functions",
         key=("FunctionArn",),
         owner="FunctionArn",
-        # More than 50 Lambda does not put on a page.
+        # Lambda returns at most 50 functions on a page.
         parameters={"MaxItems": 50},
-        # The variables of a function's environment hold its passwords.
+        # The environment variables of a function may hold passwords.
         redact=("Environment",),
     ),
     Listing(
         "lambda_function_tag",
         "lambda:ListTags",
         roles=("workload",),
-        # Each function has its record, if one without tags.
+        # Lambda returns a record for each function, also for one without tags.
         zero="impossible",
         records="@",
         required=("Tags",),

@@ -1,4 +1,4 @@
-"""What CloudWatch is asked about the resources of other listings."""
+"""The listing of CloudWatch metrics of the resources in other listings."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,13 +11,13 @@ from resources.aws.listing import Each, Listing
 
 @dataclass(frozen=True)
 class Measured:
-    """What CloudWatch is asked about the resources of a listing.
+    """The CloudWatch metrics that are requested for the resources of one listing.
 
     Attributes:
-        namespace: CloudWatch's namespace of their metrics.
+        namespace: CloudWatch's namespace of the metrics.
         dimension: the dimension that names a resource.
         field: field of the listing's records with the dimension's value.
-        metrics: the statistics asked of each metric, beside the number of samples.
+        metrics: the statistics to request for each metric, besides the number of samples.
     """
 
     namespace: str
@@ -34,14 +34,14 @@ MEASURED: Mapping[str, Measured] = MappingProxyType(
             "InstanceId",
             {"CPUUtilization": ("Average", "Maximum"), "NetworkIn": ("Sum",), "NetworkOut": ("Sum",)},
         ),
-        # Neptune and DocumentDB answer the same listing, but send their metrics to namespaces of their own.
+        # The listing returns Neptune and DocumentDB instances too, but their metrics have namespaces of their own.
         DATABASE: Measured(
             "AWS/RDS", "DBInstanceIdentifier", "DBInstanceIdentifier", {"DatabaseConnections": ("Maximum",)}
         ),
         FUNCTION: Measured("AWS/Lambda", "FunctionName", "FunctionName", {"Invocations": ("Sum",)}),
     }
 )
-"""The metrics that tell an idle resource from a busy one, by the listing of the resources."""
+"""The metrics that distinguish an idle resource from a busy one, by the listing of the resources."""
 
 METRICS = Family(
     name="metric",
@@ -52,10 +52,10 @@ METRICS = Family(
             METRIC,
             "cloudwatch:GetMetricData",
             roles=("operations", "workload"),
-            # Every query has its result, if one without a point.
+            # CloudWatch returns a result for every query, also one without data points.
             zero="impossible",
             records="MetricDataResults",
-            # One result may come in pieces, on several pages: each has its own days.
+            # CloudWatch may split one result over several pages: each piece has days of its own.
             key=("Label", "Timestamps", "StatusCode"),
             echo=("StartTime", "EndTime"),
             parameters={"ScanBy": "TimestampAscending"},

@@ -1,10 +1,10 @@
-"""Names of listings that other modules speak of."""
+"""Names of the listings that other modules refer to."""
 
 ACCOUNT = "organizations_account"
-"""The listing that says which accounts there are: untrusted, it blocks everything."""
+"""The listing of the organisation's accounts: while it is not trusted, every other asset is blocked."""
 
 REGION = "ec2_region"
-"""The listing that says which regions an account has enabled."""
+"""The listing of the regions that an account has enabled."""
 
 COST_DAILY = "cost_daily"
 
@@ -17,7 +17,7 @@ COST_RESOURCE = "cost_resource_daily"
 COST_TAG = "cost_allocation_tag"
 
 COST_BY_MONTH = (COST_DAILY, COST_TAG_SERVICE, COST_MONTHLY)
-"""The listings of the bill that are asked slice by slice and month by month, and the sum of its months."""
+"""The bill's listings that are requested by slice and month, and the listing of the monthly totals."""
 
 INSTANCE = "ec2_instance"
 

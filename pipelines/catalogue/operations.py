@@ -1,4 +1,4 @@
-"""What the hub is asked alone: groups of resources, and what AWS Config recorded of all accounts."""
+"""Listings of the hub account alone: resource groups, and what AWS Config recorded of all accounts."""
 
 from pipelines.catalogue.family import Family
 from pipelines.catalogue.names import ACCOUNT
@@ -32,7 +32,7 @@ HUB = Family(
             each=Each("Group", of=("resource_group",), field="GroupName"),
             skip_codes={
                 "NotFoundException": "parent_gone",
-                # The group's stack cannot be read, so what it holds is not known, whatever the list says.
+                # AWS cannot read the group's stack, so its members are unknown, even if the response is an empty list.
                 "CLOUDFORMATION_STACK_INACTIVE": "group_unresolved",
                 "CLOUDFORMATION_STACK_NOT_EXISTING": "group_unresolved",
                 "CLOUDFORMATION_STACK_UNASSUMABLE_ROLE": "group_unresolved",

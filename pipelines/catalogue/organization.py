@@ -1,4 +1,4 @@
-"""What the management account lists: accounts, units, policies, delegation."""
+"""Listings of the management account: accounts, organisational units, policies, delegated administrators."""
 
 from pipelines.catalogue.family import Family
 from pipelines.catalogue.names import ACCOUNT
@@ -68,14 +68,14 @@ POLICY = Family(
     name="policy",
     group="policy",
     after=(ACCOUNT,),
-    # What the management account has to say comes before the fan-out, since it takes seconds.
+    # The management account's listings take seconds, so they come before the fan-out over all accounts.
     priority=15,
     listings=(
         Listing(
             "organizations_root_policy_type",
             "organizations:ListRoots",
             roles=("management",),
-            # An organisation of consolidated billing alone has no policies.
+            # An organisation with consolidated billing only has no policies.
             zero="ordinary",
             records="Roots[].PolicyTypes",
             carry=("Id",),
@@ -87,13 +87,14 @@ POLICY = Family(
             "organizations:ListPolicies",
             roles=("management",),
             zero="ordinary",
-            # FullAWSAccess is always there, and AWS lets nobody delete it.
+            # FullAWSAccess always exists, and AWS lets nobody delete it.
             zero_of={"SERVICE_CONTROL_POLICY": "impossible"},
             records="Policies",
             key=("Id",),
             owner="Arn",
             scope="global",
-            # A type that is not enabled answers with an empty list, although AWS has an exception of that name too.
+            # AWS returns an empty list for a policy type that is not enabled, although it documents an exception for
+            # that.
             each=Each(
                 "Filter",
                 of=("organizations_root_policy_type",),
@@ -159,7 +160,8 @@ DELEGATION = Family(
             "organizations_delegated_service",
             "organizations:ListDelegatedServicesForAccount",
             roles=("management",),
-            # An administrator administers something; one that was deregistered a moment ago is refused.
+            # A delegated administrator has at least one service; AWS refuses the request for one that was just
+            # deregistered.
             zero="impossible",
             records="DelegatedServices",
             key=("ServicePrincipal",),

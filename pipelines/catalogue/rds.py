@@ -7,14 +7,15 @@ from resources.aws.listing import Listing
 
 RDS_PAGES = MappingProxyType({"MaxRecords": 100})
 
-# The operations role has no part in RDS: where the hub has such resources, a workload profile of its own asks.
+# The operations role has no permissions in RDS: if the hub account has databases, it needs a workload profile.
 LISTINGS: tuple[Listing, ...] = (
     Listing(
         DATABASE,
         "rds:DescribeDBInstances",
         resource_type="AWS::RDS::DBInstance",
         roles=("workload",),
-        # The bill speaks for these four together, since what is left of a database costs too.
+        # The bill is the witness for these four listings together, since the snapshots of a deleted database cost money
+        # too.
         zero="witnessed",
         records="DBInstances",
         key=("DBInstanceArn",),
@@ -39,7 +40,7 @@ LISTINGS: tuple[Listing, ...] = (
         "rds:DescribeDBSnapshots",
         resource_type="AWS::RDS::DBSnapshot",
         roles=("workload",),
-        # Losing them in silence would hide what is left of deleted databases.
+        # Snapshots that are lost in silence would hide the remains of deleted databases.
         zero="witnessed",
         records="DBSnapshots",
         key=("DBSnapshotArn",),
@@ -62,7 +63,8 @@ LISTINGS: tuple[Listing, ...] = (
         "rds:DescribeDBSubnetGroups",
         resource_type="AWS::RDS::DBSubnetGroup",
         roles=("workload",),
-        # Whoever has no database may have none; losing them in silence would retire all.
+        # An account without databases may have no subnet group; an empty response that is trusted wrongly would retire
+        # all.
         zero="witnessed",
         records="DBSubnetGroups",
         key=("DBSubnetGroupArn",),

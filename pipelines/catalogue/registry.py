@@ -1,8 +1,8 @@
-"""What is collected: one entry an AWS listing, in the module of its service.
+"""The registry of all listings: one entry for each AWS listing, in the module of its service.
 
 docs/dev/adding-a-resource-type.md leads through the four places of a new type of resource. Permission, asset, checks
-and documentation follow from the entry. Of a listing's data only the question stands here; the columns it lands with
-stand in its SQL file.
+and documentation follow from the entry. An entry describes only the request; the columns of the landed records are
+declared in the listing's SQL file.
 """
 
 from collections.abc import Iterable
@@ -21,7 +21,7 @@ INVENTORY = Family(
     name="inventory",
     group="inventory",
     after=(ACCOUNT,),
-    # One step, so that CloudTrail is asked once a night for the zeros of an account and region.
+    # One step collects all of them, so that a run looks up CloudTrail once for the zeros of an account and region.
     listings=(*ec2.COMPUTE, *ec2.NETWORK, *rds.LISTINGS, *s3.LISTINGS, *lambda_.LISTINGS, *ec2.STORAGE),
 )
 
@@ -57,6 +57,6 @@ def family_of(listing: str) -> Family:
 
 
 def read_back() -> set[str]:
-    """Listings whose landed records the collection of others reads: accounts, regions, parents."""
+    """Names of the listings whose landed records other collections read: accounts, regions, parents."""
     parents = {name for listing in listings().values() if listing.each is not None for name in listing.each.of}
     return parents | {ACCOUNT, REGION}

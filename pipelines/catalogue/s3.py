@@ -1,28 +1,28 @@
-"""S3: buckets, their tags, and whether they hold anything."""
+"""S3: buckets, their tags, and whether they are empty."""
 
 from pipelines.catalogue.names import BUCKET
 from resources.aws.listing import Each, Listing
 
-# The operations role has no part in S3: where the hub has such resources, a workload profile of its own asks.
+# The operations role has no permissions in S3: if the hub account has buckets, it needs a workload profile.
 LISTINGS: tuple[Listing, ...] = (
     Listing(
         BUCKET,
         "s3:ListBuckets",
         resource_type="AWS::S3::Bucket",
         roles=("workload",),
-        # Storage that is billed lies in a bucket.
+        # The bill is a witness: storage that costs money is in a bucket.
         zero="witnessed",
         records="Buckets",
         key=("Name",),
         scope="global",
-        # S3 tells the regions of buckets only to those who ask for pages.
+        # S3 returns the regions of buckets only in a paginated request.
         parameters={"MaxBuckets": 1000},
     ),
     Listing(
         "s3_bucket_tag",
         "s3control:ListTagsForResource",
         roles=("workload",),
-        # Each bucket has its record, if one without tags.
+        # S3 returns a record for each bucket, also for one without tags.
         zero="impossible",
         records="@",
         required=("Tags",),
@@ -36,7 +36,7 @@ LISTINGS: tuple[Listing, ...] = (
             region_field="BucketRegion",
             form="arn:{partition}:s3:::{value}",
             in_one_cell=True,
-            # A bucket's own policy may refuse what the role's allows.
+            # A bucket policy may deny what the role's policy allows.
             own_errors=("AccessDenied", "NoSuchTagSet"),
         ),
         skip_codes={"NoSuchBucket": "parent_gone"},
@@ -45,7 +45,7 @@ LISTINGS: tuple[Listing, ...] = (
         "s3_bucket_content",
         "s3:ListObjectsV2",
         roles=("workload",),
-        # Each bucket has its record, if one that counts nothing.
+        # S3 returns a record for each bucket, also for one without objects.
         zero="impossible",
         records="@",
         required=("Name", "KeyCount"),
@@ -53,7 +53,7 @@ LISTINGS: tuple[Listing, ...] = (
         parameters={"MaxKeys": 1},
         account_parameter="ExpectedBucketOwner",
         echo=("Bucket",),
-        # What the objects are called is nobody's business here.
+        # The names of objects may be confidential, and only their number matters here.
         redact=("Contents", "NextContinuationToken"),
         first_page_only=True,
         on_request="CMDB_BUCKET_CONTENT",
