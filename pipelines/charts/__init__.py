@@ -1,1 +1,1 @@
-"""Charts as SVG, for the report and for Dagster's pages."""
+"""Charts as SVG, for the report and for the asset pages in Dagster."""

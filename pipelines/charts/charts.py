@@ -1,7 +1,7 @@
-"""Charts: one Vega-Lite specification each, made with Altair; `drawing` has them drawn as SVG by vl-convert.
+"""Charts: one Vega-Lite specification each, made with Altair; `drawing` renders them as SVG with vl-convert.
 
-The same chart stands on an asset's page in Dagster and in the report. Amounts become floats here and nowhere else: they
-are lengths. What is written beside them comes from the caller as text.
+The same chart appears on an asset's page in Dagster and in the report. Only here do amounts become floats, because they
+are lengths. The caller formats the text beside them.
 """
 
 import base64
@@ -23,7 +23,7 @@ SERIES = ("#2b6cb0", "#dd7f2c", "#3b8f72", "#8a5fb5", "#c2557c", "#8c7327", "#4a
 OTHERS = "#9aa5b1"
 INK, MUTED, GRID, TRACK = "#1f2933", "#52606d", "#d9dfe6", "#e4e9ef"
 PAPER = "#fdfefe"
-"""Every colour that a chart may have. The report's style sheet knows them and has another of each for dark screens."""
+"""The colours of all charts. The report's style sheet replaces each of them on dark screens."""
 
 PALETTE = (*COLOURS.values(), UNJUDGED, *SERIES, OTHERS, INK, MUTED, GRID, TRACK, PAPER)
 
@@ -72,7 +72,7 @@ _ATTRIBUTES = frozenset(
 
 @dataclass(frozen=True)
 class Bar:
-    """One budget, and what was spent of it."""
+    """A budget and the amount that was spent of it."""
 
     name: str
     spent: Decimal
@@ -84,7 +84,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Day:
-    """What the month came to by the end of a day; None where it cannot be said."""
+    """The month's cumulative cost by the end of a day; None where the cost is unknown."""
 
     day: date
     so_far: Decimal | None
@@ -93,7 +93,7 @@ class Day:
 
 @dataclass(frozen=True)
 class Part:
-    """One colour of one month's bar."""
+    """One series' segment in one month's bar."""
 
     month: date
     series: str
@@ -102,7 +102,7 @@ class Part:
 
 
 def newest_budgets(connection: "duckdb.DuckDBPyConnection") -> list[Bar]:
-    """The budgets of `cost.spend_vs_budget` as they stand, those first that are spent furthest."""
+    """The budgets of `cost.spend_vs_budget` as of their newest date, the most spent first."""
     rows = connection.execute(
         """
         with standing as (
@@ -131,10 +131,10 @@ def newest_budgets(connection: "duckdb.DuckDBPyConnection") -> list[Bar]:
 
 
 def spend_against_budget(bars: Sequence[Bar]) -> "alt.LayerChart":
-    """A bar a budget, all budgets of one length: what is spent, coloured by verdict, and a line for the forecast."""
+    """A bar chart with one bar for each budget, all of one length: the spent part, and a line for the forecast."""
     import altair as alt
 
-    # What goes beyond its budget twice over is cut off, so that one does not make the others invisible.
+    # A bar ends at twice its budget, so that one overspent budget does not make the others invisible.
     longest = min(max([Decimal(1), *(max(b.spent, b.forecast or b.spent) / b.budget for b in bars)]), Decimal(2))
 
     def length(amount: Decimal, bar: Bar) -> float:
@@ -142,7 +142,7 @@ def spend_against_budget(bars: Sequence[Bar]) -> "alt.LayerChart":
 
     rows = [
         {
-            # Two budgets may have one name.
+            # Two budgets may have the same name.
             "line": number,
             "name": _short(bar.name, 26),
             "spent": length(bar.spent, bar),
@@ -170,9 +170,11 @@ def spend_against_budget(bars: Sequence[Bar]) -> "alt.LayerChart":
 
 
 def month_so_far(days: Sequence[Day], last: date, budget: Decimal | None, forecast: Decimal | None) -> "alt.LayerChart":
-    """The running month day by day against an even pace of its budget, and where the forecast has it end.
+    """The running month's cumulative cost beside an even pace of its budget, with the forecast for the month's end.
 
     Args:
+        budget: the month's budget; None where there is none.
+        forecast: the forecast cost of the whole month; None where it is unknown.
         last: the month's last day.
     """
     import altair as alt
@@ -227,11 +229,11 @@ def month_so_far(days: Sequence[Day], last: date, budget: Decimal | None, foreca
 def monthly_stack(
     parts: Sequence[Part], months: Sequence[date], remarks: Mapping[date, str], legend_columns: int = 2
 ) -> "alt.LayerChart":
-    """A bar a month, a colour a series; what is not known of a month stands where its bar would be.
+    """A stacked bar chart with a bar for each month and a colour for each series; remarks mark incomplete months.
 
     Args:
-        months: every month of the axis, also one of which nothing is known.
-        remarks: what to write over a month that is not whole, such as `not read`; bars of such a month are pale.
+        months: every month of the axis, also months without data.
+        remarks: text above a month with incomplete data, such as `not read`; the bars of such a month are pale.
     """
     import altair as alt
 
@@ -294,7 +296,7 @@ def _data(rows: list[dict[str, Any]]) -> Any:
 
 
 def _finished(*layers: Any, height: int) -> "alt.LayerChart":
-    """One chart of several layers, in the size and the plain look that all have."""
+    """One chart of several layers, in the size and plain style that all charts have."""
     import altair as alt
 
     finished: alt.LayerChart = (
@@ -322,32 +324,32 @@ def _short(name: str, longest: int = 36) -> str:
 
 
 def in_markdown(svg: str, title: str) -> str:
-    """A picture for where Dagster shows Markdown: the image is in the text."""
+    """An SVG as an image in Markdown, for Dagster's pages: the image is embedded in the text."""
     return f"![{title}](data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()})"
 
 
 def specification(chart: "alt.LayerChart", background: str) -> dict[str, Any]:
-    """A chart in the words of Vega-Lite."""
-    # A test holds every chart against the schema; doing so every night takes longer than drawing.
+    """A chart as a Vega-Lite specification."""
+    # A test validates every chart against the schema; doing that in every run would take longer than drawing.
     made: dict[str, Any] = chart.to_dict(validate=False)
     return made | {"background": background}
 
 
 def inline(svg: str, *, name: str, title: str) -> str:
-    """An SVG made fit to stand inside an HTML page: nothing in it but shapes, text and the colours of the palette.
+    """An SVG that is safe inside an HTML page: only shapes, text and the palette's colours.
 
-    Whatever a name in the data may have smuggled past the drawing, only elements and attributes known here remain;
-    what a mark says of itself becomes its tooltip.
+    Names in the data may carry markup through the drawing, so only elements and attributes known here remain. The
+    description of a mark becomes its tooltip.
 
     Args:
-        name: goes before every id, so that two charts of a page do not share one.
-        title: what the picture shows, for those who cannot see it.
+        name: prefix of every id, so that two charts of a page do not share one.
+        title: what the picture shows, for readers who cannot see it.
     """
     source = ElementTree.fromstring(svg)
     if source.tag != f"{_SVG}svg":
         raise ValueError(f"not an SVG: {source.tag}")
     target = _cleaned(source, name)
-    # Its size is that of the place that it stands in.
+    # The surrounding HTML element determines the chart's size.
     target.attrib.pop("width", None)
     target.attrib.pop("height", None)
     target.attrib |= {"role": "img", "aria-label": title}

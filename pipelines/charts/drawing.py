@@ -1,7 +1,7 @@
-"""Draws charts in processes of their own, so that a night gives back at once what drawing holds.
+"""Draws charts in short-lived processes, so that a run frees the memory of drawing at once.
 
-Altair takes 40 MB and vl-convert 80 and more with each chart, for as long as the process that loaded them lives. One
-process makes the specifications and ends; then one draws each: they are never there together.
+Altair takes 40 MB, and vl-convert 80 MB and more with each chart, until their process ends. One process makes the
+specifications and ends; then one process for each chart draws it: the two libraries are never loaded together.
 """
 
 import json
@@ -19,37 +19,37 @@ if TYPE_CHECKING:
     import altair as alt
 
 Chart = Callable[[], "alt.LayerChart"]
-"""A function of `charts` with its arguments, as `functools.partial` has it: made in the other process."""
+"""A function of `charts` with its arguments, as a `functools.partial`, which the other process calls."""
 
 SECONDS = 120
-"""How long one process may take; it takes half a second."""
+"""Time limit of one process in seconds; it usually takes half a second."""
 
 _UNSPEAKABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
 
 
 class DrawingError(Exception):
-    """No chart was drawn: why, and what to do."""
+    """No chart was drawn. The message says why, and what to do."""
 
 
 def svgs(wanted: Sequence[Chart], *, background: str = "transparent") -> list[str]:
-    """Each chart as SVG.
+    """Each chart as SVG text, in the order of `wanted`.
 
     Raises:
-        DrawingError: none was drawn.
+        DrawingError: no chart was drawn.
     """
     if not wanted:
         return []
     specified = json.loads(_run("specify", pickle.dumps((list(wanted), background))))
     drawn = [_run("draw", json.dumps(one).encode()).decode() for one in specified]
-    # What XML has no way to say, and what turns the text around it round: a name may have it all the same.
+    # Names in the data may hold characters that XML forbids or that reverse the direction of the text around them.
     return [_UNSPEAKABLE.sub("\ufffd", svg) for svg in drawn]
 
 
 def as_markdown(chart: Chart, title: str) -> str:
-    """A chart for an asset's page in Dagster.
+    """A chart as Markdown for an asset's page in Dagster.
 
     Raises:
-        DrawingError: it was not drawn.
+        DrawingError: the chart was not drawn.
     """
     (svg,) = svgs([chart], background="white")
     return charts.in_markdown(svg, title)
@@ -75,16 +75,16 @@ def _run(what: str, given: bytes) -> bytes:
 
 
 def _specify() -> None:
-    """The process that makes the specifications: it holds Altair."""
+    """Write the specifications of pickled charts to standard output; only this process loads Altair."""
     wanted, background = pickle.load(sys.stdin.buffer)
     json.dump([charts.specification(chart(), background) for chart in wanted], sys.stdout)
 
 
 def _draw() -> None:
-    """The process that makes one specification of Vega-Lite an SVG, without browser or network."""
+    """Render one Vega-Lite specification as SVG on standard output, without browser or network."""
     import vl_convert
 
-    # No base URL: what a specification may name is in it, and nothing is fetched.
+    # No base URL: a specification holds all of its data, and nothing is loaded from the network.
     svg = vl_convert.vegalite_to_svg(sys.stdin.buffer.read().decode(), allowed_base_urls=[])
     sys.stdout.buffer.write(svg.encode())
 

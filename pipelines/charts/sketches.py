@@ -1,6 +1,6 @@
-"""Small pictures for an asset's page in Dagster, drawn without a library: what each day cost, and what can be believed.
+"""Small SVG pictures for the asset pages in Dagster, without a drawing library: daily cost, and trusted cells.
 
-They show at a glance whether something is out of the ordinary; what is to be read off belongs into the report.
+They show at a glance whether something is unusual; exact values belong into the report.
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,7 +30,7 @@ COLOURS: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class Day:
-    """What a day cost; an estimate is drawn pale."""
+    """The cost of a day; an estimate is drawn pale."""
 
     day: date
     cost: Decimal
@@ -39,7 +39,7 @@ class Day:
 
 @dataclass(frozen=True)
 class Square:
-    """The answers of an account and region."""
+    """The number of requested and of trusted cells in an account and region."""
 
     account: str
     region: str
@@ -48,14 +48,14 @@ class Square:
 
     @property
     def kind(self) -> str:
-        """How far its answers can be believed."""
+        """Whether all, some or none of the requested cells are trusted, or no cell was requested."""
         if not self.requested:
             return NOT_REQUESTED
         return TRUSTED if self.trusted == self.requested else PARTLY if self.trusted else UNTRUSTED
 
 
 def spend(connection: "duckdb.DuckDBPyConnection") -> str | None:
-    """What the newest days cost, as Markdown; None where nothing is known."""
+    """A bar chart of the newest days' cost, as Markdown; None where no cost is known."""
     rows = connection.execute(
         """
         select usage_date, sum(unblended_cost), bool_or(is_estimated), any_value(currency)
@@ -74,7 +74,7 @@ def spend(connection: "duckdb.DuckDBPyConnection") -> str | None:
 
 
 def coverage(connection: "duckdb.DuckDBPyConnection") -> str | None:
-    """What can be believed by account and region, the worst accounts first, as Markdown."""
+    """A grid of trusted cells by account and region, the worst accounts first, as Markdown; None without cells."""
     rows = connection.execute(
         """
         with square as (
@@ -107,7 +107,7 @@ def coverage(connection: "duckdb.DuckDBPyConnection") -> str | None:
 
 
 def bars(days: Sequence[Day], currency: str) -> str:
-    """A bar a day, from zero; a day of credits alone has none."""
+    """An SVG with a bar for each day, from zero; a day that has only credits has no bar."""
     width, height, head, foot = 9, 110, 18, 18
     most = max([*(day.cost for day in days), Decimal(0)])
     drawn, labelled = [], -DAYS_SHOWN
@@ -117,7 +117,7 @@ def bars(days: Sequence[Day], currency: str) -> str:
             f'<rect x="{place * width}" y="{head + height - length:.1f}" width="{width - 2}" height="{length:.1f}" '
             f'fill="{charts.SERIES[0]}" fill-opacity="{0.45 if day.is_estimated else 1}"/>'
         )
-        # The first day, and each month that has room for its name beside the label before it.
+        # Label the first day, and each first of a month that is more than 8 bars after the previous label.
         if place == 0 or (day.day.day == 1 and place - labelled > 8):
             drawn.append(_text(place * width, head + height + 14, f"{day.day:{'%b' if place else '%d %b %Y'}}"))
             labelled = place
@@ -126,7 +126,7 @@ def bars(days: Sequence[Day], currency: str) -> str:
 
 
 def grid(squares: Sequence[Square]) -> str:
-    """A square an account and region, coloured by how far its answers can be believed."""
+    """An SVG with a square for each account and region, coloured by how many of its cells are trusted."""
     size, left, top = 14, 190, 92
     accounts = list(dict.fromkeys(square.account for square in squares))
     regions = sorted({square.region for square in squares}, key=lambda region: (region != "aws-global", region))
@@ -166,7 +166,7 @@ def _text(x: float, y: float, words: str, anchor: str = "start") -> str:
 
 
 def _escaped(words: str) -> str:
-    """Words as XML; what XML has no way to say must not make the whole picture unreadable."""
+    """Text escaped for XML; a character that XML forbids would make the whole picture unreadable."""
     return escape("".join(letter if letter.isprintable() else "\ufffd" for letter in words))
 
 
