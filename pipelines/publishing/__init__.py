@@ -1,1 +1,1 @@
-"""Publishing what was built, and forgetting what is old."""
+"""Publishes the built dataset and removes old data."""

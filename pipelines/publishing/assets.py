@@ -1,4 +1,4 @@
-"""The last step: what was built and judged becomes what analysts read, whole or not at all."""
+"""The last step: publishes the built and checked dataset to analysts, completely or not at all."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -31,7 +31,7 @@ from resources.store.store import Store
 from resources.warehouse import Warehouse
 
 RUN_RECORDS_KEPT = timedelta(days=30)
-"""How long Dagster's own records of a run stay: its retention settings leave runs, a file each, for ever."""
+"""How long Dagster's own run records stay: Dagster's retention settings would keep every run, a file each."""
 
 
 class NotPublishable(Exception):
@@ -57,7 +57,7 @@ def published_asset(models: Mapping[str, Model], sql_checks: Sequence[checks.Sql
             )
         ],
         check_specs=[check_spec(check, PUBLISHED_KEY) for check in own],
-        # A check can be left out of a selection; its rule is asked all the same.
+        # A selection can leave a check out; publishing applies the check's rule all the same.
         can_subset=True,
         required_resource_keys={"warehouse", "settings"},
         op_tags={"dagster/priority": "-10"},
@@ -102,7 +102,7 @@ def published_asset(models: Mapping[str, Model], sql_checks: Sequence[checks.Sql
 
 
 def _require_fresh(store: Store, warehouse: Warehouse) -> None:
-    """What the central roles list is younger than a day, or nothing is published."""
+    """Refuse to publish unless every listing of the central roles was collected within the last day."""
     central = [name for name, listing in listings().items() if listing.roles != ("workload",)]
     with store.read() as connection:
         cells = by_listing(coverage(connection, central, without_workload=True))
@@ -113,14 +113,14 @@ def _require_fresh(store: Store, warehouse: Warehouse) -> None:
 
 
 def _require_built(store: Store, models: Mapping[str, Model]) -> None:
-    """Every table shows the newest evidence, or nothing is published."""
+    """Refuse to publish unless every table was built from the newest evidence."""
     listings = sorted({listing for model in models.values() for listing in model.listings})
     with store.read() as connection:
         built = builds(connection)
         answered_at_of = {name: found.answered_at for name, found in standing(connection, listings).items()}
     result = publish_rules.builds_check(
         {
-            # A view shows what its tables hold now, and a log is written with the table that it logs.
+            # A view shows the current rows of its tables, and a log is written together with its table.
             name: model.uses
             for name, model in models.items()
             if model.materialized not in ("view", "log")
@@ -134,7 +134,10 @@ def _require_built(store: Store, models: Mapping[str, Model]) -> None:
 
 
 def publish(store: Store, run_id: str, everything: Sequence[checks.SqlCheck]) -> Any:
-    """Copy, ask the copy every rule, and swap it in.
+    """Copy the working file, apply every check to the copy, and swap the copy in.
+
+    Args:
+        everything: all checks, of keys and of SQL files; only the blocking ones refuse.
 
     Raises:
         dagster.Failure: the copy breaks a rule. Nothing was published.
@@ -157,13 +160,13 @@ def publish(store: Store, run_id: str, everything: Sequence[checks.SqlCheck]) ->
         raise refuse(f"Nothing was published. {error} The published file is as it was.") from error
     finally:
         is_published = any(version.run_id == run_id for version in store.versions())
-        # Where this fails too, the next run does it; what ended the publishing is the sentence to be read.
+        # If settling fails too, the next run settles this one; the operator has to read the first error.
         with suppress(WarehouseError), store.transaction() as connection:
             settle_run(connection, run_id, "published" if is_published else "refused")
 
 
 def _contents(store: Store) -> dict[str, Any]:
-    """What the published file holds, and how far it can be believed, for its page in Dagster."""
+    """Metadata of the published file for its page in Dagster: tables, rows, and a picture of the trusted cells."""
     held: dict[str, list[int]] = {}
     with store.published() as connection:
         for schema, name in connection.execute(
@@ -183,7 +186,7 @@ def _contents(store: Store) -> dict[str, Any]:
 
 
 def _tidy(context: dg.AssetExecutionContext, store: Store, warehouse: Warehouse) -> dict[str, int]:
-    """Forget what is old. What is published stays published, also where this fails."""
+    """Remove old data; a failure here does not undo the publishing."""
     try:
         return retention.prune(store) | {
             "paid_request_days_removed": paid_requests.prune(store, warehouse.now().date()),
@@ -195,7 +198,7 @@ def _tidy(context: dg.AssetExecutionContext, store: Store, warehouse: Warehouse)
 
 
 def prune_runs(instance: dg.DagsterInstance, before: datetime) -> int:
-    """Remove Dagster's records of runs that ended before a time, at most a few hundred at once."""
+    """Remove Dagster's records of runs that ended before a time, at most 300 runs in one call."""
     ended = dg.RunsFilter(
         statuses=[dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED],
         updated_before=before,

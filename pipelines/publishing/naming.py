@@ -1,4 +1,4 @@
-"""How the published file may be called, so that every client of DuckDB can query it."""
+"""Which names the published file may have, so that every DuckDB client can query it."""
 
 from pathlib import Path
 
@@ -11,8 +11,8 @@ CATALOG_CLASHES = {*SCHEMAS, "audit", "information_schema"}
 
 
 def name_warning(database: Path) -> str:
-    """What is wrong with the name of the published file, and how to change it; empty where nothing is."""
-    # As DuckDB has it: up to the first dot, in any case.
+    """What is wrong with the published file's name, and how to change it; empty where the name is fine."""
+    # DuckDB names a catalog after the file: up to the first dot, case-insensitive.
     catalog = database.name.split(".")[0]
     if catalog.lower() not in CATALOG_CLASHES:
         return ""

@@ -1,23 +1,23 @@
-"""What of the past is kept, and for how long: landings, cells, verbatim zeros and what rules said."""
+"""How long the store keeps landings, cells, verbatim zeros and check results."""
 
 from pipelines.catalogue.registry import read_back
 from pipelines.collection import landing
 from resources.store.store import Store
 
 LANDINGS_KEPT = 3
-"""Runs whose landed records stay."""
+"""Number of runs whose landed records stay."""
 
 RUNS_KEPT = 30
-"""Runs whose cells stay, and what rules said in them."""
+"""Number of runs whose cells and check results stay."""
 
 ZERO_RUNS_KEPT = 7
-"""Runs whose zeros keep AWS's verbatim answer."""
+"""Number of runs whose zeros keep AWS's verbatim response."""
 
 
 def prune(store: Store) -> dict[str, int]:
-    """Forget what is older than the retention allows: landings, old cells, verbatim zeros, old verdicts."""
+    """Remove what is older than the retention: landings, cells, verbatim zeros, check results."""
     with store.transaction() as connection:
-        # What the next collection reads back must be there, however many single assets were run since.
+        # The next collection reads these landings back, so they stay, however many single assets ran since.
         needed = [
             run
             for (run,) in connection.execute(
