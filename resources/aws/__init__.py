@@ -1,1 +1,1 @@
-"""How AWS is asked: profiles, guarded sessions, requests, answers, and many of them at once."""
+"""The AWS client: profiles, guarded sessions, requests and responses, and their concurrent dispatch."""

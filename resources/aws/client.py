@@ -1,8 +1,8 @@
-"""Asks AWS as one role, through named profiles, and says what came of it. The only way to AWS there is.
+"""The AWS client of one role: guarded sessions and typed responses. Every AWS call of the product goes through here.
 
-Every session is guarded: an operation outside the role's clause raises before anything is serialised or sent.
-What AWS does never raises here; it becomes the outcome of a `Response`. What counts as nothing is decided
-elsewhere: here a zero is unconfirmed.
+Every session is guarded: an operation outside the role's clause raises before anything is serialised or sent. Failures
+of AWS and of the network do not raise; each becomes the outcome of a `Response`. The client does not judge zeros: it
+reports each as `empty_unconfirmed`, and the pipeline's rules decide.
 """
 
 import threading
@@ -39,7 +39,7 @@ from resources.contract import Role, check, iam_action, is_optional
 
 @dataclass
 class _Pending:
-    """A question on its way: what is known of it so far, and the answers that it may end in."""
+    """A request in progress: what is known of it so far, and constructors for the responses that can end it."""
 
     request: Request
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
@@ -60,11 +60,11 @@ class _Pending:
         )
 
     def nobody(self, error: ProfileError) -> Response:
-        """The profile leads nowhere."""
+        """The response where the profile leads to no account."""
         return self.response(outcome_of(error), error_code=error.error_code or error.reason, error_message=str(error))
 
     def failed(self, failure: Failed, page_count: int) -> Response:
-        """What was read does not count."""
+        """The response of a failed request; the records that were read are dropped."""
         return self.response(
             failure.outcome,
             page_count=page_count,
@@ -74,7 +74,7 @@ class _Pending:
         )
 
     def somebody_else(self, what: str) -> Response | None:
-        """The profile leads to another account; None where it is the one that was meant."""
+        """The `wrong_account` response; None where the profile leads to the account of the request."""
         request, identity = self.request, self.identity
         if identity is None or identity.account_id == request.account_id:
             return None
@@ -86,20 +86,20 @@ class _Pending:
 
 
 class AwsClient:
-    """Asks AWS as one role, through any number of profiles that share one client per region and service.
+    """Sends the requests of one role, for any number of profiles that share one client per region and service.
 
-    Safe for threads. Identities, outcomes and counts are per question; connections and models are shared.
+    The client is thread-safe. Identities, outcomes and counts are kept per request; connections and models are shared.
 
     Args:
-        role: whose clause guards every session.
-        home_region: where STS is asked, and the global listings of services that have regions.
+        role: the role whose clause guards every session.
+        home_region: region for STS, and for the global listings of services that have regions.
         concurrency: threads of a fan-out, and connections kept per client.
-        per_account: questions of one account that are asked at the same time.
-        retry: how much patience each question has.
+        per_account: requests of one account that are sent at the same time.
+        retry: limits of retries per request.
 
     Attributes:
-        counter: how many requests went out.
-        sessions: the shared clients, and what they are made with.
+        counter: counts the requests that were sent.
+        sessions: the shared clients, and the sessions and credentials behind them.
     """
 
     def __init__(
@@ -129,23 +129,23 @@ class AwsClient:
         self._trail = CloudTrail(self.sessions, self._requests, self._identities)
         self._checked: set[tuple[str, str]] = set()
 
-    # ---------------------------------------------------------------------------------------- who
+    # --------------------------------------------------------------------------------- identities
 
     def identify(self, profile: str) -> Identity:
-        """Who a profile is, by STS, with the very credentials that its questions are signed with.
+        """The identity of a profile by STS, with the credentials that also sign the profile's requests.
 
-        Kept for five minutes.
+        An identity is cached for five minutes.
 
         Raises:
-            ProfileError: it leads to no account; the error has the cure.
+            ProfileError: the profile leads to no account; the error has the hint.
         """
         return self._identities.identify(profile)
 
     def identify_all(self, profiles: Iterable[str]) -> dict[str, Identity | ProfileError]:
-        """Who each profile is; a profile that leads nowhere keeps its error."""
+        """The identity of each profile, or the error of a profile that leads to no account."""
         return self._identities.identify_all(profiles)
 
-    # ---------------------------------------------------------------------------------------- asking
+    # --------------------------------------------------------------------------------- fetching
 
     def fetch(
         self,
@@ -154,22 +154,22 @@ class AwsClient:
         stopping: threading.Event | None = None,
         meter: Meter | None = None,
     ) -> Response:
-        """Every record of a question, all pages of it, or the reason why there are none. Never half of them.
+        """All records of a request from all of its pages, or the reason why there are none. Never a part of them.
 
-        Never raises for what AWS or the network does.
+        Failures of AWS or the network never raise.
 
         Args:
-            request: what to ask, of whom.
-            keep: is given each record as its page arrives, and `Response.records` stays empty: for answers that are
-                too large to hold. What it was given counts only if the outcome is `found`, and holds a record that
-                AWS lists twice twice.
-            stopping: once it is set, patience ends: nothing is tried again.
-            meter: counts the requests that AWS charges for; one that it refuses ends the question.
+            request: the listing, account and region to fetch.
+            keep: receives each record as its page arrives, and `Response.records` stays empty: for responses that do
+                not fit into memory. Its records count only if the outcome is `found`. A record that AWS lists twice is
+                passed twice.
+            stopping: once this event is set, nothing is retried.
+            meter: counts the requests that AWS charges for; a request that the meter refuses ends the fetch.
 
         Raises:
             ContractViolation: the role's clause does not cover the call. Nothing was sent.
             Unmetered: AWS charges for the call, and there is no meter. Nothing was sent.
-            ValueError: the question is put to another role, or its listing is malformed. Nothing was sent.
+            ValueError: the request belongs to another role, or its listing is malformed. Nothing was sent.
         """
         listing = request.listing
         if request.listing_role != self.role:
@@ -209,7 +209,7 @@ class AwsClient:
         if foreign is not None:
             return foreign
         if not pages.count and request.batches:
-            # All of what it was asked about went away meanwhile, by AWS's own word.
+            # By AWS's own word every parent of this request was deleted in the meantime.
             return pending.response("skipped", skip_reason="parent_gone")
         if not pages.found:
             return pending.response(
@@ -231,12 +231,12 @@ class AwsClient:
         )
 
     def call(self, profile: str, service: str, operation: str, region: str, **parameters: Any) -> dict[str, Any]:
-        """One call, one page of answer, as parsed.
+        """The parsed response of one call, one page.
 
         Raises:
             ContractViolation: the role's clause does not cover the call. Nothing was sent.
             ProfileError: the profile leads to no account.
-            AwsError: AWS refused, or did not answer.
+            AwsError: AWS refused the call, or sent no response.
             ValueError: there is no such operation.
         """
         check(self.role, self.sessions.models.signing_name(service, operation), operation)
@@ -249,7 +249,7 @@ class AwsClient:
                 raise AwsError(failure.code, failure.message, f"{service}:{operation}") from None
 
     def session(self, profile: str) -> Any:
-        """A guarded `boto3.Session` of one profile, for code that is not ours. Retries as boto3 does.
+        """A guarded `boto3.Session` of one profile, for code outside this product. It retries as boto3 does.
 
         Raises:
             ProfileError: the profile leads to no credentials.
@@ -257,18 +257,18 @@ class AwsClient:
         return self.sessions.foreign(profile)
 
     def trail_events(self, lookup: Lookup) -> TrailEvents:
-        """What CloudTrail shows of these calls of a caller. Never raises for AWS."""
+        """The CloudTrail events of one caller's calls. Failures of AWS never raise."""
         return self._trail.events(lookup)
 
-    # ---------------------------------------------------------------------------------------- what may be asked
+    # --------------------------------------------------------------------------------- listings
 
     def check_listing(self, listing: Listing) -> None:
-        """That the role's clause covers a listing, and that it can be read.
+        """Check that the role's clause covers a listing, and that the listing can be read.
 
         Raises:
-            ContractViolation: it does not.
-            ValueError: botocore knows no such operation, the path of its records is malformed, or what it requires is
-                nothing that the operation answers.
+            ContractViolation: the clause does not cover the listing.
+            ValueError: botocore knows no such operation, the path of the records is malformed, or a required member is
+                not in every response of the operation.
         """
         if (listing.call, listing.records) in self._checked:
             return
@@ -287,11 +287,11 @@ class AwsClient:
         return iam_action(self.sessions.models.signing_name(listing.service, listing.operation), listing.operation)
 
     def is_optional(self, listing: Listing) -> bool:
-        """Whether only an optional grant covers a listing, so that a refusal says that it was not given."""
+        """Whether only an optional grant covers a listing, so that a refusal means that the grant was not given."""
         return is_optional(self.role, self.action_of(listing))
 
     def _skip_reason(self, listing: Listing, failure: Failed) -> str | None:
-        """Why a failure counts as not asked; None where it is one."""
+        """The skip reason of a failure; None for a failure that is not a skip."""
         reason = listing.skip_codes.get(failure.code)
         refused = failure.outcome == "denied" and failure.code not in CREDENTIAL_CODES
         if reason is None and refused and self.is_optional(listing):
@@ -299,27 +299,28 @@ class AwsClient:
         return reason
 
     def region_of(self, listing: Listing, region: str) -> str:
-        """Where a question is sent, and where its events are kept.
+        """The region that a request is sent to and whose CloudTrail has its events.
 
-        A service without regions has one place, one with regions is asked for its global listings at home.
+        A service without regions has one fixed region. A service with regions serves its global listings in the home
+        region.
         """
         return self.sessions.region_of(listing.service, region)
 
     def enum_values(self, service: str, shape: str) -> tuple[str, ...]:
-        """The values of an enum of a service, as botocore's model has them; nobody is asked.
+        """The values of a service's enum in botocore's model. No request is sent.
 
         Raises:
-            ValueError: botocore knows no such service, or no enum of this name in it.
+            ValueError: botocore knows no such service, or the service has no enum of this name.
         """
         return self.sessions.models.enum_values(service, shape)
 
     def offers(self, service: str, region: str) -> bool:
-        """Whether AWS has a service in a region, as botocore knows it; where it knows nothing, it may."""
+        """Whether AWS offers a service in a region, by botocore's data; True where botocore has none."""
         return self.sessions.models.offers(service, region)
 
     # ---------------------------------------------------------------------------------------- closing
 
     def close(self) -> None:
-        """Close the connections and forget identities and credentials. May be used again."""
+        """Close the connections and drop cached identities and credentials. The client may be used again."""
         self.sessions.close()
         self._identities.forget()

@@ -1,4 +1,4 @@
-"""Whether an error of AWS comes of a wrong clock of this machine, and by how much it is wrong."""
+"""Recognises AWS errors that a wrong clock of this machine causes, and measures by how much the clock is wrong."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -11,10 +11,10 @@ from botocore.utils import parse_timestamp
 from resources.aws.errors import CREDENTIAL_CODES
 
 CLOCK_CODES = frozenset({"RequestInTheFuture", "RequestTimeTooSkewed"})
-"""AWS says that a signature is of another time. Mostly it says so in a sentence alone: `_CLOCK_SENTENCE`."""
+"""Codes of a signature whose time is wrong. Most services report it in the message alone: `_CLOCK_SENTENCE`."""
 
 CLOCK_TOLERANCE = timedelta(minutes=5)
-"""What AWS takes: most services five minutes, EC2 and S3 fifteen."""
+"""The clock difference that AWS accepts: five minutes for most services, fifteen for EC2 and S3."""
 
 SET_THE_CLOCK = "Set the clock of this machine (NTP), then run again."
 
@@ -23,14 +23,14 @@ _SIGNED_AT = re.compile(r"\b\d{8}T\d{6}Z\b")
 
 
 def clock_error(response: Mapping[str, Any], now: datetime) -> str | None:
-    """The sentence for an error that comes of a wrong clock of this machine; None for any other.
+    """The sentence for an error that a wrong clock of this machine causes; None for any other error.
 
-    AWS says so by its code, or in its sentence. Some services refuse a signature of another time as they refuse wrong
-    or expired keys (EC2's `AuthFailure` and `RequestExpired`): there the date of the answer tells.
+    AWS reports a wrong clock by a code, or in the message. Some services refuse such a signature like wrong or expired
+    keys (EC2's `AuthFailure` and `RequestExpired`); there the response's Date header decides.
 
     Args:
-        response: the error as botocore has it.
-        now: what the clock of this machine says.
+        response: the error as botocore parses it.
+        now: the time by this machine's clock.
     """
     error = response.get("Error", {})
     code, message = str(error.get("Code", "")), str(error.get("Message", ""))

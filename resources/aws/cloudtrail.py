@@ -1,4 +1,4 @@
-"""What CloudTrail shows of the calls of a caller: the evidence for a zero, and against it."""
+"""Looks up a caller's events in CloudTrail: evidence for a zero, or against it."""
 
 import json
 import re
@@ -19,16 +19,16 @@ from resources.aws.signing_context import SigningContext
 
 TRAIL_PAGES = 200
 TRAIL_SECONDS = 0.5
-"""CloudTrail answers two look-ups a second in an account and region, 50 events each."""
+"""CloudTrail serves two look-ups a second per account and region, of 50 events each."""
 
 
 class CloudTrail:
-    """Looks up events for one role, no faster than CloudTrail answers.
+    """Looks up events for one role, no faster than CloudTrail's rate limit.
 
     Args:
-        sessions: whose credentials are used.
-        requests: sends for one page, with patience.
-        identities: who the caller is.
+        sessions: provides credentials and regions.
+        requests: sends one page, with retries.
+        identities: identifies the caller of a profile.
     """
 
     def __init__(self, sessions: Sessions, requests: RetryingSender, identities: Identities) -> None:
@@ -38,7 +38,7 @@ class CloudTrail:
         self._pace = _Pace()
 
     def events(self, lookup: Lookup) -> TrailEvents:
-        """What CloudTrail shows of these calls of a caller. Never raises for AWS."""
+        """The CloudTrail events of one caller's calls. Failures of AWS never raise."""
         profile, account_id, region, since = lookup.profile, lookup.account_id, lookup.region, lookup.since
         until = lookup.until or datetime.now(UTC)
         context: SigningContext | None = None
@@ -116,14 +116,14 @@ class CloudTrail:
 
 
 class _Pace:
-    """Keeps the look-ups of an account and region apart."""
+    """Spaces the look-ups of one account and region at least `TRAIL_SECONDS` apart."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._last: dict[tuple[str, str], float] = defaultdict(float)
 
     def wait(self, account_id: str, region: str) -> None:
-        """Until the next look-up may be sent."""
+        """Sleep until the next look-up may be sent."""
         with self._lock:
             now = time.monotonic()
             at = max(now, self._last[account_id, region] + TRAIL_SECONDS)
@@ -132,25 +132,25 @@ class _Pace:
             time.sleep(at - now)
 
     def responded(self, account_id: str, region: str) -> None:
-        """Keep the pace from the answer on: of requests that were held up on their way, two may arrive together."""
+        """Count the pace from the response on: requests that were delayed on their way may arrive together."""
         with self._lock:
             self._last[account_id, region] = max(self._last[account_id, region], time.monotonic())
 
 
 def _user_name(arn: str) -> str:
-    """What CloudTrail calls the caller: the session of a role, the name of a user, `root`."""
+    """CloudTrail's user name of a caller: the session name of a role, the name of a user, or `root`."""
     return arn.rpartition(":")[2].rpartition("/")[2]
 
 
 def _event_name(event: Mapping[str, Any]) -> tuple[str, str]:
-    """Source and name of an event; Lambda's carry the version of its interface."""
+    """Source and name of an event, without the API version that Lambda's event names end in."""
     return event["EventSource"], re.sub(r"20\d{6}(v\d+)?$", "", str(event["EventName"]))
 
 
 def _refusal(
     event: Mapping[str, Any], detail: Mapping[str, Any], calls: Container[tuple[str, str]]
 ) -> dict[str, Any] | None:
-    # EC2's codes carry a prefix in CloudTrail.
+    # CloudTrail prefixes the error codes of EC2.
     code = str(detail.get("errorCode", "")).removeprefix("Client.").removeprefix("Server.")
     if code not in REFUSAL_CODES or _event_name(event) not in calls:
         return None

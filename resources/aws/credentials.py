@@ -1,8 +1,8 @@
-"""Credentials of named profiles of the AWS config file, each renewed when it has to be.
+"""Credentials of named profiles of the AWS config file, renewed before they expire.
 
-Only the named profile speaks: no environment variables, no container or instance metadata, no `AWS_PROFILE`
-(`credential_source` of an assumed role may mean those, since then the profile itself says so).
-Nothing here asks AWS about resources; that is `resources.aws.client`, which keeps these sessions to itself.
+Only the named profile is used: no environment variables, no container or instance metadata, no `AWS_PROFILE`. The one
+exception is `credential_source` of an assumed role, which the profile itself names. This module requests no resources;
+`resources.aws.client` does, and keeps these sessions private.
 """
 
 import logging
@@ -41,9 +41,9 @@ _NESTED_CLIENTS_KEPT = 16
 
 
 class _NestedClients(ConfiguredSession):
-    """Makes the clients that resolving credentials needs; botocore would make one for each profile.
+    """Caches the clients that resolving credentials needs; botocore would create one for each profile.
 
-    An STS or SSO client costs CPU and a connection: with hundreds of roles that is most of the start.
+    An STS or SSO client costs CPU and a connection. With hundreds of roles such clients are most of the start-up time.
     """
 
     def __init__(self, config: AwsConfig, profile: str, region: str, client_config: Config) -> None:
@@ -52,7 +52,7 @@ class _NestedClients(ConfiguredSession):
         self._kept: OrderedDict[tuple[Any, ...], Any] = OrderedDict()
 
     def create_client(self, service_name: str, *args: Any, **settings: Any) -> Any:
-        """A client, the same one for the same service, credentials and signing."""
+        """A client, shared by calls with the same service, credentials and signature version."""
         config = settings.get("config")
         key = (
             service_name,
@@ -64,7 +64,7 @@ class _NestedClients(ConfiguredSession):
         )
         with self._making:
             if service_name not in ("sts", "sso") or args:
-                # `signin` gets handlers of its own profile: never shared.
+                # A `signin` client gets event handlers of its own profile, so it is never shared.
                 return super().create_client(service_name, *args, **settings)
             if key not in self._kept:
                 client = super().create_client(service_name, **settings)
@@ -83,7 +83,7 @@ class _NestedClients(ConfiguredSession):
 
 
 class _Memo:
-    """One value a key, made once however many threads ask; different keys do not wait for each other."""
+    """A cache with one value per key, computed once for all threads; different keys do not block each other."""
 
     def __init__(self, make: Callable[[str], Any]) -> None:
         self._make = make
@@ -101,7 +101,7 @@ class _Memo:
 
 
 class _SourceProvider:
-    """Hands botocore's AssumeRole the credentials of a source profile that is resolved already."""
+    """A botocore provider for AssumeRole that returns the already resolved credentials of a source profile."""
 
     METHOD = "shared-source-profile"
 
@@ -110,15 +110,15 @@ class _SourceProvider:
         self._profile = profile
 
     def load(self) -> Any:
-        """The source's credentials; they refresh themselves."""
+        """The credentials of the source profile; they refresh themselves."""
         return self._sources(self._profile)
 
 
 class _Chain(ProfileProviderBuilder):  # type: ignore[misc]  # botocore publishes no types
-    """botocore's providers of one profile, reading the files once."""
+    """botocore's credential providers of one profile, over files that are parsed once."""
 
     def __init__(self, session: ConfiguredSession, config: AwsConfig, region: str) -> None:
-        # Without a cache of their own two profiles of one role would share a session name.
+        # With a shared cache two profiles of one role would share a session name.
         super().__init__(
             session,
             region_name=region,
@@ -143,7 +143,7 @@ class _Chain(ProfileProviderBuilder):  # type: ignore[misc]  # botocore publishe
 
 
 class _Sources(_Chain):
-    """The same for AssumeRole's source profiles: many roles have one source."""
+    """The providers of AssumeRole's source profiles, cached because many roles share one source."""
 
     def __init__(self, session: ConfiguredSession, config: AwsConfig, region: str) -> None:
         super().__init__(session, config, region)
@@ -151,12 +151,12 @@ class _Sources(_Chain):
         self._sources = _Memo(lambda name: CredentialResolver(chain(name, disable_env_vars=True)).load_credentials())
 
     def providers(self, profile_name: str, disable_env_vars: bool = True) -> list[Any]:
-        """One provider, which has the source's credentials or resolves them."""
+        """One provider that returns the source profile's credentials, and resolves them the first time."""
         return [_SourceProvider(self._sources, profile_name)]
 
 
 class _Group:
-    """The private session of profiles with equal client settings."""
+    """The private botocore session of all profiles with equal client settings."""
 
     def __init__(
         self,
@@ -174,7 +174,7 @@ class _Group:
         self._sources = _Sources(self.session, config, region)
 
     def load(self, profile: str) -> Any:
-        """Botocore's credentials of the profile; None where it has none."""
+        """Botocore's credentials of a profile; None where the profile has none."""
         assume_role = AssumeRoleProvider(
             load_config=lambda: self._config.whole,
             client_creator=self._client,
@@ -189,7 +189,8 @@ class _Group:
         chain = self._chain.providers(profile, disable_env_vars=True)
         credentials = CredentialResolver([assume_role, *chain]).load_credentials()
         if isinstance(credentials, RefreshableCredentials):
-            # Asked before each request; botocore finds out the local time zone for it, as dateutil does that.
+            # botocore calls this before each request; its own version looks up the local time zone through dateutil
+            # each time.
             credentials._time_fetcher = _now
         return credentials
 
@@ -207,7 +208,7 @@ class _Group:
 
 
 def _without_traceback(record: logging.LogRecord) -> bool:
-    """A refresh that failed is logged by botocore with what the credential_process printed: not by us."""
+    """Drop the traceback of a failed refresh: botocore logs it with the output of the credential_process."""
     record.exc_info = None
     return True
 
@@ -221,13 +222,13 @@ def _refuse_to_prompt(_: str) -> str:
 
 
 class Credentials:
-    """The credentials of any number of profiles, for one role. Safe for threads.
+    """The credentials of any number of profiles, for one role. Thread-safe.
 
     Args:
-        role: for the sentences.
-        region: where STS is asked for assumed roles.
+        role: named in error messages.
+        region: region of STS for assumed roles.
         client_config: time-outs and retries of the clients that resolve credentials.
-        register: given each private session, to count and to carry what it sends.
+        register: called with each private session, to count its requests and set up its connections.
     """
 
     def __init__(self, role: Role, region: str, client_config: Config, register: Callable[[Any], None]) -> None:
@@ -242,19 +243,19 @@ class Credentials:
         self._credentials = _Memo(self._load)
 
     def settings_key(self, profile: str) -> str:
-        """Equal for profiles whose clients may be shared.
+        """A key that is equal for profiles that may share clients.
 
         Raises:
-            ProfileError: the profile is not named, or there is none of that name.
+            ProfileError: no profile is named, or none has this name.
         """
         refuse_unknown(profile, self.role, self.config)
         return self.config.settings_key(profile)
 
     def of(self, profile: str) -> Any:
-        """Botocore's credentials of a profile. They refresh themselves, and may be asked for over and over.
+        """Botocore's credentials of a profile, which refresh themselves. Repeated calls are cheap.
 
         Raises:
-            ProfileError: there are none.
+            ProfileError: the profile has no credentials.
         """
         refuse_unknown(profile, self.role, self.config)
         try:
@@ -266,20 +267,20 @@ class Credentials:
         return credentials
 
     def frozen(self, profile: str) -> Any:
-        """The profile's credentials as they are good to sign with now.
+        """A snapshot of the profile's credentials, valid for signing now.
 
         Raises:
-            ProfileError: they are not, and cannot be renewed.
+            ProfileError: the credentials are invalid and cannot be renewed.
         """
         credentials = self.of(profile)
         try:
             return credentials.get_frozen_credentials()
         except FAILURES as error:
-            # Without the cause: what a credential_process printed does not belong in a log.
+            # The cause is dropped: it can hold the output of a credential_process, which must not reach a log.
             raise self.explain(error, profile) from None
 
     def close(self) -> None:
-        """Close the connections and forget the credentials."""
+        """Close the connections and drop the credentials."""
         with self._lock:
             for group in self._groups.values():
                 group.session.close()
@@ -295,5 +296,5 @@ class Credentials:
         return group.load(profile)
 
     def explain(self, error: BaseException, profile: str) -> ProfileError:
-        """The sentence for what botocore raised. Never quotes what a process printed, nor a secret."""
+        """The `ProfileError` for an exception of botocore. It never quotes the output of a process, nor a secret."""
         return explained(error, profile, self.role, self.config)

@@ -1,4 +1,4 @@
-"""Many questions of any roles at once: in threads, and where that is wanted in further processes."""
+"""Runs requests of several roles concurrently: in threads, and optionally in worker processes (`CMDB_PROCESSES`)."""
 
 import threading
 import time
@@ -21,14 +21,14 @@ def fetch_all(
     progress: Callable[[Progress], None] | None = None,
     processes: WorkerPool | None = None,
 ) -> None:
-    """Ask many questions, each by the reach of its role; `each` is given the answers one by one, in the threads.
+    """Fetch many requests, each with the client of its role; `each` receives the responses one by one, in the threads.
 
-    An exception in `each` and an interruption stop everything: `each` is not called again after that.
+    An exception in `each` or an interrupt stops the fetch: `each` is not called again after that.
 
     Raises:
-        ContractViolation: as `AwsClient.fetch`, before any question was sent.
+        ContractViolation: as `AwsClient.fetch`, before any request was sent.
         ValueError: as `AwsClient.fetch`.
-        ProcessEnded: a further process ended by itself.
+        ProcessEnded: a worker process ended unexpectedly.
     """
     for role, listing in {(q.listing_role, id(q.listing)): (q.listing_role, q.listing) for q in requests}.values():
         if role not in clients:
@@ -65,10 +65,10 @@ def fetch_all(
 def look_up_all(
     clients: Mapping[Role, AwsClient], lookups: Sequence[Lookup], *, processes: WorkerPool | None = None
 ) -> list[TrailEvents]:
-    """Put many questions to CloudTrail; the answers in their order.
+    """The results of many CloudTrail look-ups, in the order of `lookups`.
 
     Raises:
-        ProcessEnded: a further process ended by itself.
+        ProcessEnded: a worker process ended unexpectedly.
     """
     found: dict[int, TrailEvents] = {}
     spread(clients, lookups, found.__setitem__, lambda _: None, processes)
@@ -89,14 +89,14 @@ def spread(
     report: Callable[[int], None],
     processes: WorkerPool | None,
 ) -> None:
-    """Put questions here and in further processes, and wait for the end of all of them.
+    """Run requests in this process and in the worker processes, and wait until all have ended.
 
     Args:
-        deliver: given the index of each question and what came of it, in any thread.
-        report: given the number of answers so far, every half second and at the end.
+        deliver: called with the index of each request and its result, in any thread.
+        report: called with the number of results so far, every half second and at the end.
 
     Raises:
-        ProcessEnded: a further process ended by itself.
+        ProcessEnded: a worker process ended unexpectedly.
     """
     batches = [dict(enumerate(items))] if processes is None else processes.split(items)
     pool = request_pool(clients, batches[0], deliver)

@@ -1,7 +1,8 @@
-"""One record a key: what an answer lists twice counts once, and what it lists in two versions counts not at all.
+"""Deduplicates the records of a response by key. Two different versions of one record make the cell `failed`.
 
-AWS's pages move while they are read, so a record may stand on two of them. Equal ones are one record. Of unequal ones
-with the same key nobody can tell which is true, so the cell is `failed`: it is asked again, and else keeps its rows.
+AWS's pages shift while they are read, so a record may stand on two pages. Equal records with one key count as one
+record. Of unequal records with one key nobody can tell which is true: the cell is `failed`, and keeps its last trusted
+rows unless a retry succeeds.
 """
 
 import io
@@ -17,14 +18,14 @@ from resources.aws.errors import Failed
 from resources.aws.listing import Listing
 
 CONFLICT = "ConflictingRecords"
-"""Error code of an answer that has two versions of one record."""
+"""Error code of a response that has two versions of one record."""
 
 Record = dict[str, Any]
 Identity = Callable[[Record], Hashable]
 
 
 def identity_of(listing: Listing) -> Identity | None:
-    """What tells a listing's records apart: a function of a record; None where the listing has no key."""
+    """A function that returns a record's key; None where the listing has no key."""
     if not listing.key:
         return None
     paths = [name.split(".") for name in listing.key]
@@ -37,7 +38,7 @@ def identity_of(listing: Listing) -> Identity | None:
                 hash(found)
             except (KeyError, TypeError):
                 return _along(paths, record)
-            # What has no name is told apart by all that it says.
+            # A record without the key field is identified by all of its content.
             return _whole(record) if found is None else found
 
         return direct
@@ -45,10 +46,10 @@ def identity_of(listing: Listing) -> Identity | None:
 
 
 def distinct(listing: Listing, records: list[Record]) -> list[Record]:
-    """The records of an answer, each once.
+    """The records of a response, each once.
 
     Raises:
-        Failed: two of them have the same key, and are not equal.
+        Failed: two records have the same key and are not equal.
     """
     identity = identity_of(listing)
     if identity is None or len(records) < 2 or len(set(map(identity, records))) == len(records):
@@ -68,39 +69,39 @@ def _each_once(listing: Listing, identity: Identity, records: Iterable[Record]) 
 
 
 class EachOnce:
-    """Finds what stands twice in an answer that does not fit into memory: eight bytes a record, until it is whole."""
+    """Finds repeated records in a response that does not fit into memory. It keeps eight bytes a record."""
 
     _PARTS = 64
 
     @classmethod
     def of(cls, listing: Listing | None) -> Self | None:
-        """For a listing's records; None where nothing tells them apart."""
+        """An instance for a listing's records; None where the listing has no key."""
         identity = None if listing is None else identity_of(listing)
         return None if listing is None or identity is None else cls(listing, identity)
 
     def __init__(self, listing: Listing, identity: Identity) -> None:
         self._listing = listing
         self._identity = identity
-        # In parts, so that looking for equal ones takes a part's memory.
+        # Split into parts, so that the search for duplicates builds a set of only one part at a time.
         self._hashes = [array("q") for _ in range(self._PARTS)]
 
     def note(self, record: Record) -> None:
-        """See a record."""
+        """Register a record."""
         number = hash(self._identity(record))
         self._hashes[number % self._PARTS].append(number)
 
     def may_repeat(self) -> bool:
-        """Whether two of the records may have the same key."""
+        """Whether two registered records may have the same key."""
         return any(len(set(part)) < len(part) for part in self._hashes)
 
     def lines(self, file: IO[bytes]) -> Iterator[bytes]:
         """The landed lines of the records, each once.
 
         Args:
-            file: all of them, in the order in which they were seen.
+            file: the lines of all records, in the order in which the records were registered.
 
         Raises:
-            Failed: two of them have the same key, and are not equal.
+            Failed: two records have the same key and are not equal.
         """
         repeated = {number for part in self._hashes for number, count in Counter(part).items() if count > 1}
         seen: dict[Hashable, Record] = {}
@@ -121,7 +122,7 @@ class EachOnce:
 
 
 def conflict(listing: Listing, first: Record, second: Record) -> Failed:
-    """Why an answer with two versions of a record is none; it names the key, and no value besides."""
+    """The failure of a response with two versions of a record. Its message names the key, and no other value."""
     named = ", ".join(f"{name}={_shown(_at(first, name.split('.')))}" for name in listing.key)
     differ = ", ".join(sorted(name for name in {*first, *second} if first.get(name) != second.get(name)))
     message = (
@@ -132,7 +133,7 @@ def conflict(listing: Listing, first: Record, second: Record) -> Failed:
 
 
 def _along(paths: Sequence[Sequence[str]], record: Record) -> Hashable:
-    """The values at the end of some paths; where a record has none of them, all that it says."""
+    """The values at the given paths of a record; where all of them are missing, the whole record."""
     found = tuple(_frozen(_at(record, path)) for path in paths)
     return _whole(record) if all(value is None for value in found) else found
 
@@ -153,7 +154,8 @@ def _frozen(value: Any) -> Hashable:
 
 
 def _whole(value: Any) -> str:
-    # What JSON cannot hold, such as half a surrogate pair, is refused when it is landed.
+    # The landing refuses a value that JSON cannot hold, such as half a surrogate pair; here such a value must not
+    # raise.
     try:
         return orjson.dumps(value, option=orjson.OPT_SORT_KEYS, default=str).decode()
     except orjson.JSONEncodeError:

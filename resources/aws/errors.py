@@ -1,4 +1,4 @@
-"""AWS's error codes by what they mean, and the errors that the client makes of them. Asks nobody."""
+"""AWS's error codes by meaning, and the exceptions that the client derives from them. No request is sent here."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -39,10 +39,10 @@ THROTTLE_CODES = frozenset(
         "TooManyRequestsException",
     }
 )
-"""AWS asks for patience; `LimitExceededException` is how Cost Explorer says it."""
+"""Codes by which AWS throttles; `LimitExceededException` is Cost Explorer's."""
 
 CREDENTIAL_CODES = EXPIRED_CODES | UNKNOWN_KEY_CODES
-"""The credentials are refused, not what they may do."""
+"""Codes that refuse the credentials themselves, not their permissions."""
 
 REFUSAL_CODES = (
     frozenset(
@@ -81,7 +81,7 @@ TRANSIENT_CODES = frozenset(
 WRONG_REGION_CODES = frozenset(
     {"AuthorizationHeaderMalformed", "IllegalLocationConstraintException", "PermanentRedirect", "TemporaryRedirect"}
 )
-"""S3 says that a bucket lies in another region."""
+"""Codes by which S3 reports that a bucket lies in another region."""
 
 UNREADABLE = (
     ResponseParserError,
@@ -92,11 +92,11 @@ UNREADABLE = (
     ArithmeticError,
     RecursionError,
 )
-"""What botocore's parsers raise when the answer is not AWS's: a time may be beyond all years, JSON too deep."""
+"""Exceptions of botocore's parsers for a response that is not AWS's: a time beyond all years, JSON nested too deep."""
 
 
 class AwsError(Exception):
-    """A single call failed. `code` is AWS's error code, or the kind of the network's failure."""
+    """A single call failed. `code` is AWS's error code, or the class of the network error."""
 
     def __init__(self, code: str, message: str, operation: str) -> None:
         super().__init__(code, message, operation)
@@ -109,10 +109,10 @@ class AwsError(Exception):
 
 
 class Failed(Exception):
-    """Why a question has no answer.
+    """Why a request has no valid response.
 
     Attributes:
-        raw: what AWS said, verbatim, where it is worth keeping.
+        raw: AWS's verbatim response, where it is worth keeping.
     """
 
     def __init__(self, outcome: Outcome, code: str, message: str, raw: dict[str, Any] | None = None) -> None:
@@ -124,8 +124,8 @@ class Failed(Exception):
 
 
 def is_throttle(response: Mapping[str, Any]) -> bool:
-    """Whether AWS asks for patience: by its code, or by the status that HTTP has for it."""
-    # A field of a good answer may be called so too.
+    """Whether AWS throttled the request, by error code or by HTTP status 429."""
+    # A valid response may have a field of this name too.
     error = response.get("Error")
     code = error.get("Code") if isinstance(error, Mapping) else None
     return code in THROTTLE_CODES or response.get("ResponseMetadata", {}).get("HTTPStatusCode") == 429

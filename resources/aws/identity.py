@@ -1,4 +1,4 @@
-"""Who the profiles of one role are, by STS, with the very credentials that their questions are signed with."""
+"""Identities of one role's profiles by STS, with the credentials that also sign the profiles' requests."""
 
 import gc
 import re
@@ -15,20 +15,20 @@ from resources.aws.signing_context import SigningContext
 from resources.aws.thread_pool import FanOut
 
 IDENTITY_AGE = timedelta(minutes=5)
-"""How long an identity, as STS gave it, is good for; a refusal is asked again sooner."""
+"""How long an identity from STS is cached; a refusal is retried sooner, after `REFUSAL_AGE`."""
 REFUSAL_AGE = timedelta(seconds=30)
 
 MANY_PROFILES = 50
-"""From so many on, what identifying them leaves behind is removed at once."""
+"""From this number of profiles on, `identify_all` collects garbage at its end."""
 
 
 class Identities:
-    """Who each profile is, asked once and kept for a while. Safe for threads.
+    """A cache of each profile's identity. Thread-safe.
 
     Args:
-        sessions: whose credentials are used.
-        requests: sends for one page, with patience.
-        concurrency: profiles that are asked at the same time.
+        sessions: provides the credentials.
+        requests: sends one page, with retries.
+        concurrency: profiles that are identified at the same time.
     """
 
     def __init__(self, sessions: Sessions, requests: RetryingSender, concurrency: int) -> None:
@@ -40,10 +40,10 @@ class Identities:
         self._identifying: dict[str, threading.Lock] = {}
 
     def identify(self, profile: str) -> Identity:
-        """Who a profile is. Kept for five minutes.
+        """The identity of a profile, cached for five minutes.
 
         Raises:
-            ProfileError: it leads to no account; the error has the cure.
+            ProfileError: the profile leads to no account; the error has the hint.
         """
         with self._one_at_a_time(profile):
             who = self._kept(profile)
@@ -60,9 +60,9 @@ class Identities:
             return identity
 
     def signer(self, context: SigningContext, known: Identity) -> Identity:
-        """Who a question was signed as: where credentials were renewed since STS was asked, it is asked again.
+        """The identity that signed a request. STS is called again if the credentials were renewed since `known`.
 
-        They may lead to another account now, and many records do not name theirs.
+        Renewed credentials may lead to another account, and many records do not name their account.
 
         Raises:
             ProfileError: as `identify`.
@@ -71,14 +71,14 @@ class Identities:
             return known
         profile = context.profile
         with self._one_at_a_time(profile):
-            # Of many questions at once only the first asks.
+            # Of many concurrent requests only the first drops the identity and calls STS again.
             kept = self._known.get(profile)
             if kept is not None and kept[1] == known:
                 del self._known[profile]
         return self.identify(profile)
 
     def identify_all(self, profiles: Iterable[str]) -> dict[str, Identity | ProfileError]:
-        """Who each profile is; a profile that leads nowhere keeps its error."""
+        """The identity of each profile, or the error of a profile that leads to no account."""
         names = list(dict.fromkeys(profiles))
         found: dict[str, Identity | ProfileError] = {}
         new = []
@@ -106,15 +106,15 @@ class Identities:
             threads=self._concurrency,
             per_account=1,
         ).run()
-        # Each assumed role leaves an STS client of botocore's own behind, and clients are cycles: thousands of them
-        # would wait for a collection that comes late, since little else is allocated meanwhile. For a few it is not
-        # worth the third of a second that it takes to go through everything that Dagster and botocore have loaded.
+        # Each assumed role leaves a botocore STS client behind, and clients are reference cycles. Thousands of them
+        # would wait for a late collection, since little else is allocated meanwhile. For a few profiles a collection is
+        # not worth its third of a second: it traverses everything that Dagster and botocore have loaded.
         if len(new) >= MANY_PROFILES:
             gc.collect()
         return {name: found[name] for name in names}
 
     def forget(self) -> None:
-        """Keep no identity any more."""
+        """Drop all cached identities."""
         self._known.clear()
 
     def _one_at_a_time(self, profile: str) -> threading.Lock:
@@ -122,7 +122,7 @@ class Identities:
             return self._identifying.setdefault(profile, threading.Lock())
 
     def _kept(self, profile: str) -> Identity | ProfileError | None:
-        """Who a profile is, where that was asked a moment ago."""
+        """The cached identity or error of a profile; None where there is none or it is too old."""
         known = self._known.get(profile)
         if known is None:
             return None

@@ -1,6 +1,7 @@
-"""A question put to AWS and what can come of it: the words that the rest of the product uses.
+"""Requests to AWS, and the responses and outcomes that they can have.
 
-Data only. `resources.aws.client` asks; what may be believed of an answer is for the pipeline's rules to say.
+This module holds data only. `resources.aws.client` sends the requests; the rules of the pipeline decide which responses
+are trusted.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,22 +20,22 @@ Outcome = Literal[
 NO_PARAMETERS: Final[Mapping[str, Any]] = MappingProxyType({})
 
 REQUEST_LIMIT: Final = "RequestLimit"
-"""The error code of a question that would have taken more paid requests than the limit of a day allows."""
+"""The error code of a request that would have exceeded the daily limit of paid requests."""
 
 
 OPTIONAL_GRANT: Final = "optional_grant_not_given"
-"""The reason of a question that was not answered because only an optional grant would allow it."""
+"""The skip reason of a request that only an optional grant would allow, where that grant was not given."""
 
 DENIED_BY_POLICY: Final = "denied_by_policy"
-"""The reason of a question that a policy of the organisation denies, whatever the role is granted."""
+"""The skip reason of a request that a policy of the organisation denies, whatever the role is granted."""
 
 
 @dataclass(frozen=True)
 class Identity:
-    """Who a profile is, by STS.
+    """The identity of a profile, by STS.
 
     Attributes:
-        access_key: the id of the key that the question to STS was signed with.
+        access_key: id of the access key that signed the request to STS.
     """
 
     role: Role
@@ -46,10 +47,10 @@ class Identity:
 
 
 class CellKey(NamedTuple):
-    """What identifies a cell within a run.
+    """The key of a cell within a run.
 
     Attributes:
-        listing: with its parameter where it has one, `organizations_account_parent:ou-1234-abcd`.
+        listing: name of the listing, with its parameter where it has one: `organizations_account_parent:ou-1234-abcd`.
     """
 
     role: Role
@@ -70,16 +71,16 @@ class CellKey(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One cell to ask: a listing, in an account and region.
+    """One cell to fetch: a listing, in an account and region.
 
     Attributes:
         region: a region, or `aws-global`.
         listing_role: the role that the cell belongs to.
-        parameters: sent beside the listing's own.
-        batches: further parameters, one request (with all its pages) for each; the answer has the records of all of
-            them or none.
+        parameters: sent in addition to the listing's own parameters.
+        batches: further parameters; each set is one request with all its pages. The response has the records of all
+            batches, or none.
         suffix: the parameter's part of the cell's name, `listing:suffix`.
-        verbatim: keep every page as AWS sent it in `Response.raw_response`, for people who look.
+        verbatim: keep every page as AWS sent it in `Response.raw_response`, for people to read.
     """
 
     profile: str
@@ -87,7 +88,7 @@ class Request:
     region: str
     listing: Listing
     listing_role: Role
-    # One for all: a night has hundreds of thousands of questions.
+    # One shared mapping saves memory: a run has hundreds of thousands of requests.
     parameters: Mapping[str, Any] = field(default_factory=lambda: NO_PARAMETERS)
     batches: Sequence[Mapping[str, Any]] = ()
     suffix: str = ""
@@ -95,23 +96,23 @@ class Request:
 
     @property
     def key(self) -> CellKey:
-        """The key of the cell that the question fills."""
+        """The key of the cell that the request fills."""
         name = f"{self.listing.name}:{self.suffix}" if self.suffix else self.listing.name
         return CellKey(self.listing_role, self.account_id, self.region, name)
 
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What came of a question: all the records there are, or the reason why there are none.
+    """The outcome of a request: all its records, or the reason why there are none.
 
     Attributes:
-        outcome: a zero is always `empty_unconfirmed`: only the rule that sees all the evidence makes it more or less.
+        outcome: a zero is always `empty_unconfirmed` here; only the rule that sees all the evidence changes that.
         records: as AWS sent them, timestamps as ISO text. Empty unless `found`.
-        request_count: everything that went out for this question, retries included.
-        error_code: AWS's own, or the kind of the failure.
-        raw_response: zeros and refusals: the last page, verbatim, with its request id. Of a verbatim question
-            that found something: `pages`, all of them.
-        request_ids: of a zero, the request id of each page; empty text where AWS sent none.
+        request_count: all HTTP requests that were sent for this request, retries included.
+        error_code: AWS's error code, or the kind of the failure.
+        raw_response: for zeros and refusals the last page, verbatim, with its request id. For a verbatim request with
+            records: `pages`, all of them.
+        request_ids: for a zero, AWS's request id of each page; empty text where AWS sent none.
     """
 
     request: Request
@@ -134,18 +135,18 @@ class Response:
 
 @dataclass(frozen=True, slots=True)
 class Lookup:
-    """What CloudTrail is asked about one caller in one account and region.
+    """One CloudTrail look-up: the events of one caller in one account and region.
 
     Attributes:
-        profile: signs the look-up.
-        account_id: the account that it must be.
-        region: whose trail; that of global services is kept in us-east-1.
-        since: events before are not read.
-        until: events from then on are not read; None reads up to now.
-        caller_arn: whose events; empty for those of the profile as it is now.
-        request_ids: the calls that are looked for. Once all of them are there, no further page is read.
-        calls: event source and event name of these calls, such as `("ec2.amazonaws.com", "DescribeInstances")`, and
-            what they are called here, `ec2:DescribeInstances`.
+        profile: the profile that signs the look-up.
+        account_id: the account that the profile must lead to.
+        region: the region whose trail is read; global services record theirs in us-east-1.
+        since: earlier events are not read.
+        until: events at or after this time are not read; None reads up to now.
+        caller_arn: the caller whose events are read; empty for the profile's present identity.
+        request_ids: AWS request ids of the calls to find. Once all are found, no further page is read.
+        calls: the product's name of each call, `ec2:DescribeInstances`, by event source and event name, such as
+            `("ec2.amazonaws.com", "DescribeInstances")`.
     """
 
     listing_role: Role
@@ -161,17 +162,17 @@ class Lookup:
 
 @dataclass(frozen=True, slots=True)
 class TrailEvents:
-    """What CloudTrail shows of one caller's calls in one account and region. An event that is late is not there yet.
+    """CloudTrail's events of one caller's calls in one account and region. An event that arrives late is missing.
 
     Attributes:
-        available: the look-up was answered to its end.
-        reason: why not.
-        is_denied: AWS refused the look-up itself, so that waiting brings nothing.
-        recorded: of the calls that were looked for, those that are there: by request id, the error code or None.
-        kinds: those of `Lookup.calls` that it shows any event of, as they are called here.
+        available: whether the look-up was completed.
+        reason: why the look-up was not completed.
+        is_denied: AWS refused the look-up itself, so that a later one would not succeed either.
+        recorded: error code or None by AWS request id, for those of the calls to find that CloudTrail has recorded.
+        kinds: the product's names of those `Lookup.calls` that have any event.
         refused: refusals of these calls under other request ids: id, time, source, name, error code.
-        event_count: events of the caller, refused or not, as far as they were read.
-        newest_event_at: the newest of them.
+        event_count: number of the caller's events that were read, refused or not.
+        newest_event_at: time of the newest of these events.
     """
 
     available: bool
@@ -189,7 +190,7 @@ class TrailEvents:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a fan-out is. `requests` and `throttles` count what has gone out, retries included."""
+    """Progress of a fan-out; `elapsed` is in seconds. `requests` and `throttles` count HTTP requests with retries."""
 
     done: int
     total: int

@@ -1,4 +1,4 @@
-"""What AWS charges for a request, and what such a request needs before it may be sent."""
+"""Prices of the AWS requests that cost money, and the meter that such a request needs before it is sent."""
 
 from collections.abc import Mapping
 from decimal import Decimal
@@ -6,10 +6,10 @@ from types import MappingProxyType
 from typing import Protocol
 
 PRICES_USD: Mapping[str, Decimal] = MappingProxyType({"ce": Decimal("0.01")})
-"""What AWS charges for a request to a service, in US dollars; each page of an answer is one.
+"""Price of one request by service, in US dollars; each page of a response is one request.
 
-A service that stands here is sent nothing without a meter. For another service with prices (CloudWatch's metrics,
-Config) a line is added here, and a meter handed to whatever sends its requests.
+A service listed here is sent nothing without a meter. To cover another priced service (CloudWatch metrics, Config), add
+a line here and pass a meter to the code that sends its requests.
 """
 
 
@@ -17,15 +17,16 @@ class Meter(Protocol):
     """Counts the requests that AWS charges for, before each is sent."""
 
     def reserve(self, service: str, operation: str) -> None:
-        """Write down that one request is about to be sent.
+        """Record that one request is about to be sent.
 
         Raises:
-            resources.aws.errors.Failed: with `REQUEST_LIMIT`, where the limit does not allow it. It must not be sent.
+            resources.aws.errors.Failed: with `REQUEST_LIMIT`, where the limit does not allow the request. It must not
+                be sent.
         """
 
     def turned_away(self, service: str, operation: str) -> None:
-        """Write down that AWS throttled the last request: it is counted, but not charged."""
+        """Record that AWS throttled the last request: it counts as a request, but AWS does not charge for it."""
 
 
 class Unmetered(RuntimeError):
-    """A service that charges for its requests was asked where nobody counts them. Nothing was sent."""
+    """A request to a priced service was about to be sent without a meter. Nothing was sent."""

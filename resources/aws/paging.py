@@ -1,4 +1,4 @@
-"""All pages of a question, in their order, to their end: never some of them."""
+"""Reads all pages of a request in order: to the end, or not at all."""
 
 import json
 import time
@@ -19,17 +19,18 @@ from resources.aws.sessions import Sessions
 from resources.aws.signing_context import SigningContext
 
 Page = tuple[dict[str, Any], Any, Mapping[str, Any]]
-"""A page without what its listing redacts, botocore's model of the operation, and the parameters of the request."""
+"""A page without the fields that its listing redacts, botocore's model of the operation, and the request's parameters.
+"""
 
 
 class Pager:
-    """Reads the pages of the questions of one role.
+    """Reads the pages of one role's requests.
 
     Args:
-        retry: how many empty pages, and how much time, a question may take.
-        sessions: whose clients are used.
-        sender: knows the models of operations.
-        requests: sends for one page, with patience.
+        retry: limits of empty pages and of seconds per request.
+        sessions: provides the clients.
+        sender: provides the models of operations.
+        requests: sends one page, with retries.
     """
 
     def __init__(self, retry: Retry, sessions: Sessions, sender: Sender, requests: RetryingSender) -> None:
@@ -39,14 +40,14 @@ class Pager:
         self._requests = requests
 
     def pages(self, context: SigningContext, request: Request, region: str, taken: Pages) -> Iterator[Page]:
-        """The pages of a question.
+        """The pages of a request.
 
         Args:
-            region: where it is sent.
-            taken: takes each page before it asks for the next, and is given the parents that AWS refuses to speak of.
+            region: the region that the request is sent to.
+            taken: takes each page before the next is fetched, and receives the parents that AWS refuses to report on.
 
         Raises:
-            Failed: there is no answer, whatever was read of it.
+            Failed: the request has no valid response, whatever pages were read.
         """
         listing = request.listing
         client = self._sessions.client(context.profile, listing.service, region)
@@ -64,10 +65,10 @@ class Pager:
             except Failed as failure:
                 if failure.code in own_errors:
                     content.append((failure, parameters))
-                # What one of many was asked about went away meanwhile: it has nothing, the others have their answers.
+                # A parent that was deleted meanwhile has no records; the responses for the other parents still count.
                 elif not request.batches or listing.skip_codes.get(failure.code) != "parent_gone":
                     raise
-        # One that refuses among others that answer has its reasons; where all refuse, it is who asks that is refused.
+        # A refusal for one of several parents is about that parent. If AWS refuses all of them, the caller is denied.
         if content and not has_response and all(error.outcome == "denied" for error, _ in content):
             raise content[0][0]
         for error, seen in content:
@@ -115,7 +116,8 @@ class Pager:
     def _pagination(self, listing: Listing) -> dict[str, Any] | None:
         if listing.token is not None:
             request, response = listing.token
-            # botocore counts by it on every page, and needs the count where a limit is set: here nobody sets one.
+            # botocore evaluates `result_key` on every page, and uses it only with a limit of items; no limit is set
+            # here.
             return {"input_token": request, "output_token": response, "result_key": listing.records}
         return self._sessions.models.pagination(listing.service, listing.operation)
 

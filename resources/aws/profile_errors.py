@@ -1,6 +1,6 @@
-"""Why a named profile leads to no AWS account: one sentence, and what to do about it.
+"""Why a named profile leads to no AWS account: one sentence, and a hint how to fix it.
 
-Never quotes what a credential_process printed, nor a secret.
+No sentence quotes the output of a credential_process, nor a secret.
 """
 
 import difflib
@@ -47,11 +47,11 @@ Reason = Literal[
 
 
 class ProfileError(Exception):
-    """A named profile does not lead to an AWS account. `str()` says what and why; `cure` what to do about it.
+    """A named profile does not lead to an AWS account. `str()` says which and why; `hint` says what to do.
 
     Attributes:
         reason: the kind of failure, one word.
-        error_code: AWS's own, where AWS answered.
+        error_code: AWS's error code, where AWS responded.
     """
 
     def __init__(
@@ -75,27 +75,27 @@ class ProfileError(Exception):
         return self.sentence
 
     def again(self) -> "ProfileError":
-        """The same error without the traceback that this one has gathered."""
+        """A copy of this error without the traceback that this one has gathered."""
         return ProfileError(self.sentence, self.reason, self.profile, self.role, self.hint, self.error_code)
 
 
 class MfaNeeded(Exception):
-    """A profile wants a code from a person."""
+    """A profile requires an MFA code from a person."""
 
 
 FAILURES = (BotoCoreError, ClientError, ResponseParserError, MfaNeeded, RuntimeError, OSError, *UNREADABLE)
-"""What resolving credentials is known to raise."""
+"""The exceptions that resolving credentials is known to raise."""
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """What is said of some exceptions.
+    """The error message and hint for a group of exceptions.
 
     Attributes:
         of: the exceptions.
-        sentence, hint: may name `{profile}`, the `{source}` at the end of its chain, the `{config_file}`, `{error}`,
-            its `{kind}`, what it means for the `{network}`, and how to `{renew}` the credentials.
-        lacking: a setting; it is said only where no profile of the chain has it.
+        sentence, hint: templates. They may name `{profile}`, the `{source}` at the end of its chain, the
+            `{config_file}`, `{error}` and its `{kind}`, the `{network}` failure, and how to `{renew}` the credentials.
+        lacking: a setting; the explanation applies only where no profile of the chain has this setting.
     """
 
     of: tuple[type[BaseException], ...]
@@ -164,7 +164,7 @@ EXPLANATIONS = (
         "`aws sts get-caller-identity --profile {profile}` shows the same.",
     ),
 )
-"""The first that fits is said. The order counts: some of these exceptions are kinds of others."""
+"""The first match applies. The order matters: some of these exceptions are subclasses of others."""
 
 _NETWORK = {
     "EndpointConnectionError": "nothing answers at the endpoint",
@@ -177,7 +177,7 @@ _NETWORK = {
 
 
 def explained(error: BaseException, profile: str, role: Role, config: AwsConfig) -> ProfileError:
-    """The error of a profile for what botocore raised."""
+    """The `ProfileError` for an exception that botocore raised."""
     source, sign_in = config.signs_in_with(profile)
     renew = f"Run `{sign_in}`." if sign_in else f"Put fresh credentials into profile {source}."
     if isinstance(error, ClientError):
@@ -233,7 +233,7 @@ def _explained_response(error: Any, profile: str, role: Role, renew: str) -> Pro
 
 
 def no_credentials(profile: str, role: Role, config: AwsConfig) -> ProfileError:
-    """The error of a profile that says nothing of where its credentials are."""
+    """The error of a profile that configures no source of credentials."""
     return ProfileError(
         f"Profile {profile} has no credentials.",
         "no_credentials",
@@ -244,10 +244,10 @@ def no_credentials(profile: str, role: Role, config: AwsConfig) -> ProfileError:
 
 
 def refuse_unknown(profile: str, role: Role, config: AwsConfig) -> None:
-    """Let nobody ask as a profile that is not there.
+    """Check that a profile is named and exists.
 
     Raises:
-        ProfileError: none is named, the files cannot be read, or they have none of that name.
+        ProfileError: no profile is named, the files cannot be read, or they have no profile of this name.
     """
     if not profile:
         variable = CONTRACT[role].profile_env

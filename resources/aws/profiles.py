@@ -1,4 +1,4 @@
-"""The AWS config and credentials files, parsed once, and what their profiles say. Asks nobody."""
+"""The AWS config and credentials files, parsed once, and the settings of their profiles. No request is sent here."""
 
 import json
 from collections.abc import Mapping
@@ -42,16 +42,17 @@ _CREDENTIAL_SETTINGS = frozenset(
         "web_identity_token_file",
     }
 )
-"""Settings of a profile that its clients do not depend on. Whatever else differs gets clients of its own."""
+"""Settings of a profile that its clients do not depend on. Profiles that differ in any other setting have separate
+clients."""
 
 
 class AwsConfigError(Exception):
-    """The AWS config or credentials file is there and cannot be read. The message names it."""
+    """The AWS config or credentials file exists but cannot be read. The message names the file."""
 
 
 @cache
 def _loader(data_path: str | None) -> Any:
-    """What reads botocore's models, and keeps them: one for all roles, since those of EC2 alone take 15 MB."""
+    """A cached loader of botocore's models. All roles share one, since the models of EC2 alone take 15 MB."""
     paths = botocore.loaders.create_loader(data_path).search_paths
     return OnceLoader(extra_search_paths=list(paths), include_default_search_paths=False)
 
@@ -63,7 +64,7 @@ def _contract_loader(data_path: str | None) -> ContractLoader:
 
 @cache
 def _environment() -> Any:
-    """What looks up botocore's own variables."""
+    """A session that looks up botocore's own environment variables."""
     return botocore.session.Session()
 
 
@@ -73,7 +74,7 @@ def _config(config_file: Path, credentials_file: Path, data_path: str | None, _:
 
 
 def _state(file: Path) -> tuple[int, ...]:
-    """What changes when a file does; empty where there is none that can be looked at."""
+    """A value that changes when the file does; empty for a file that is missing or unreadable."""
     try:
         found = file.stat()
     except OSError:
@@ -82,7 +83,7 @@ def _state(file: Path) -> tuple[int, ...]:
 
 
 class AwsConfig:
-    """The AWS config and credentials files, found as every AWS tool finds them and parsed once."""
+    """The AWS config and credentials files, located as every AWS tool locates them, and parsed once."""
 
     def __init__(self, config_file: Path, credentials_file: Path, data_path: str | None) -> None:
         self.config_file = config_file
@@ -93,15 +94,15 @@ class AwsConfig:
 
     @classmethod
     def now(cls) -> "AwsConfig":
-        """The files as they are now: parsed once in a process, and again when one of them has changed."""
+        """The present files: parsed once in a process, and again after one of them has changed."""
         variable = _environment().get_config_variable
         files = [Path(variable(name)).expanduser() for name in ("config_file", "credentials_file")]
-        # By the environment alone: the profile's own setting would mean parsing the files here.
+        # From the environment alone: reading the profile's own setting would parse the files here.
         return _config(*files, variable("data_path", methods=("env",)), tuple(_state(file) for file in files))
 
     @cached_property
     def whole(self) -> dict[str, Any]:
-        """Both files as one.
+        """Both files merged.
 
         Raises:
             AwsConfigError: one of them cannot be read.
@@ -125,7 +126,7 @@ class AwsConfig:
 
     @property
     def exists(self) -> bool:
-        """Whether there is anything to read."""
+        """Whether one of the two files exists."""
         return self.config_file.is_file() or self.credentials_file.is_file()
 
     @cached_property
@@ -137,15 +138,15 @@ class AwsConfig:
         return botocore.configloader.raw_config_parse(str(self.credentials_file))
 
     def parse_config(self, _: str) -> Any:
-        """For botocore's providers, which would parse the file again for each profile."""
+        """The parsed config file, for botocore's providers, which would parse it again for each profile."""
         return self._config_alone
 
     def parse_credentials(self, _: str) -> Any:
-        """For botocore's providers, which would parse the file again for each profile."""
+        """The parsed credentials file, for botocore's providers, which would parse it again for each profile."""
         return self._credentials_alone
 
     def settings_key(self, profile: str) -> str:
-        """Equal for profiles whose clients may be shared."""
+        """A key that is equal for profiles that may share clients."""
         key = self._settings_keys.get(profile)
         if key is None:
             settings = {k: v for k, v in self.profiles[profile].items() if k not in _CREDENTIAL_SETTINGS}
@@ -153,7 +154,7 @@ class AwsConfig:
         return key
 
     def signs_in_with(self, profile: str) -> tuple[str, str]:
-        """The profile at the end of the chain of `source_profile`s, and the command that signs it in."""
+        """The profile at the end of the `source_profile` chain, and the command that signs it in."""
         seen: set[str] = set()
         while (source := self.profiles.get(profile, {}).get("source_profile")) and profile not in seen:
             seen.add(profile)
@@ -166,13 +167,13 @@ class AwsConfig:
         return profile, ""
 
     def chain_settings(self, profile: str) -> Mapping[str, Any]:
-        """The settings of a profile, and beneath them those of the profile at the end of its chain."""
+        """The settings of a profile, completed by those of the profile at the end of its chain."""
         source, _ = self.signs_in_with(profile)
         return {**self.profiles.get(source, {}), **self.profiles.get(profile, {})}
 
 
 class ConfiguredSession(botocore.session.Session):  # type: ignore[misc]  # botocore publishes no types
-    """A botocore session over a config that is parsed already, with the models that others have loaded."""
+    """A botocore session over an already parsed config, with shared models."""
 
     def __init__(self, config: AwsConfig, profile: str, region: str, client_config: Config) -> None:
         self._shared_config = config
@@ -188,7 +189,7 @@ class ConfiguredSession(botocore.session.Session):  # type: ignore[misc]  # boto
 
 
 def available_profiles() -> list[str]:
-    """The profiles of the AWS config and credentials files, in their order; none where there is no file.
+    """Names of the profiles in the AWS config and credentials files, in their order; empty where there is no file.
 
     Raises:
         AwsConfigError: a file cannot be read.

@@ -1,4 +1,4 @@
-"""From the pages of an answer to records: where they stand, whose they are, and what is no answer at all."""
+"""Extracts records from the pages of a response, and checks that the response is valid and of the right account."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -10,15 +10,15 @@ from resources.aws.listing import Listing
 from resources.aws.responses import decoded_json
 
 TOKEN_FIELDS = ("NextToken", "nextToken", "NextPageToken", "NextMarker", "Marker", "PaginationToken")
-"""Where an answer says that there is more, for calls whose paging nobody has described."""
+"""Fields that announce a further page, for calls without a paginator."""
 
 
 @cache
 def record_path(records: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Where a listing's records stand in a page: the way to the list, and on to the inner list if any.
+    """The path of a listing's records in a page: to the list, and on to the inner list if there is one.
 
     Raises:
-        ValueError: it is neither `@`, nor `A.B`, nor `A.B[].C.D`.
+        ValueError: `records` is neither `@`, nor `A.B`, nor `A.B[].C.D`.
     """
     if records == "@":
         return (), ()
@@ -29,11 +29,11 @@ def record_path(records: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 
 class Pages:
-    """Hands on the records of one question, page by page.
+    """Extracts the records of one request, page by page, and passes them on.
 
-    A 200 without the members that the listing requires is not an answer: from Organizations and Cost Explorer as from
-    all others it is `failed`, never "none". In XML a flattened list has no element of its own, so an empty one cannot
-    be seen; there the listing requires another member.
+    A response with status 200 but without the members that the listing requires is `failed`, never empty; this holds
+    for every service. In XML a flattened list has no element of its own, so an empty one is invisible; such a listing
+    requires another member.
     """
 
     def __init__(self, listing: Listing, account_id: str, keep: Callable[[dict[str, Any]], None]) -> None:
@@ -45,15 +45,15 @@ class Pages:
         self._account_id = account_id
 
     def take(self, page: dict[str, Any], model: Any, parameters: Mapping[str, Any]) -> None:
-        """Add a page's records.
+        """Add the records of a page.
 
         Args:
-            page: the answer as parsed.
+            page: the parsed response.
             model: botocore's model of the operation.
             parameters: the parameters of the request, for `Listing.echo`.
 
         Raises:
-            Failed: it is not what the listing says, or a record belongs to another account.
+            Failed: the page does not match the listing, or a record belongs to another account.
         """
         self.count += 1
         self.last = page
@@ -76,13 +76,13 @@ class Pages:
                 self._add({**carried, **record})
 
     def take_refusal(self, code: str, parameters: Mapping[str, Any]) -> None:
-        """Add the record of one parent of many, about which AWS refuses to speak: `Each.own_errors`."""
+        """Add the record of one parent of many that AWS refuses to report on: `Each.own_errors`."""
         self.count += 1
         self.last = {"ErrorCode": code}
         self._add({**{name: parameters[name] for name in self._listing.echo if name in parameters}, "ErrorCode": code})
 
     def _records(self, page: dict[str, Any], path: tuple[str, ...], shape: Any) -> list[dict[str, Any]]:
-        """The records at the end of a path: those of a list, or the one that a structure is."""
+        """The records at the end of a path: the entries of a list, or one structure."""
         if shape is None or shape.type_name not in ("structure", "map"):
             return self._list(page, path, shape, page)
         found = _at(page, path)
@@ -90,7 +90,7 @@ class Pages:
             raise self._unreadable(f"without {self._listing.records}", page)
         if not path:
             return [{name: value for name, value in found.items() if name != "ResponseMetadata"}]
-        # The keys of a map are data, no names of fields.
+        # The keys of a map are data, not field names.
         return [{path[-1]: found} if shape.type_name == "map" else found]
 
     def _list(self, value: Any, path: tuple[str, ...], shape: Any, page: dict[str, Any]) -> list[dict[str, Any]]:
@@ -131,7 +131,7 @@ class Pages:
                 "OwnerUnknown",
                 f"A record of {self._listing.call} does not name its account at {owner}.",
             )
-        # Some services leave the account out of their ARNs: those name nobody.
+        # Some services leave the account out of their ARNs: such an ARN cannot name a wrong account.
         if named not in (self._account_id, "aws", ""):
             raise Failed(
                 "wrong_account",
@@ -153,7 +153,7 @@ def _member(shape: Any, path: tuple[str, ...]) -> Any:
 
 
 def _account_of(value: Any) -> str | None:
-    """The account that an id or an ARN names; `aws` for what AWS itself owns, empty where an ARN leaves it out."""
+    """The account that an id or ARN names; `aws` for AWS's own resources, empty where an ARN has no account."""
     if not isinstance(value, str):
         return None
     if value.startswith("arn:"):

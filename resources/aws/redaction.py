@@ -1,4 +1,4 @@
-"""What is kept of an answer or an error: without the secrets that AWS puts there or repeats."""
+"""Removes secrets from responses and errors before they are kept: those that AWS sends, and those that AWS repeats."""
 
 import re
 from collections.abc import Mapping
@@ -6,15 +6,15 @@ from typing import Any
 from urllib.parse import quote
 
 SHORTEST_SECRET = 16
-"""Characters; AWS's have 40 and more. What is shorter may be a word of a sentence."""
+"""Characters. AWS's secrets have 40 and more; a shorter text may be an ordinary word of a sentence."""
 
 _REPEATED_TOKEN = re.compile(r"(x-amz-security-token\s*[:=]\s*)[^\s&'\"<]+", re.IGNORECASE)
 
 
 def without_secrets(content: Any, *secrets: str | None) -> Any:
-    """What AWS said without our own secrets, however deep they stand.
+    """AWS's response without our own secrets, at any depth.
 
-    Where it refuses a signature AWS repeats the headers that it would have signed, the session's token among them.
+    When AWS refuses a signature, its message repeats the headers to sign, the session token among them.
     """
     if isinstance(content, str):
         for secret in secrets:
@@ -29,7 +29,7 @@ def without_secrets(content: Any, *secrets: str | None) -> Any:
 
 
 def redacted(value: Any, names: tuple[str, ...]) -> Any:
-    """The value without the fields of these names, however deep they stand in it."""
+    """The value without the fields of these names, at any depth."""
     if not names:
         return value
     if isinstance(value, dict):

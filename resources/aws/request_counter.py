@@ -1,4 +1,4 @@
-"""How many requests a role has sent: in all, since somebody last asked, and for the question that each belongs to."""
+"""Counts the requests of a role: in total, since the last reading, and for the request in progress."""
 
 import threading
 from collections.abc import Mapping
@@ -9,11 +9,11 @@ from resources.aws.signing_context import current_context
 
 
 class RequestCounter:
-    """Counts what goes out for one role. Safe for threads.
+    """Counts the HTTP requests of one role. Thread-safe.
 
     Attributes:
-        requests: everything that went out, for credentials and identities too, retries included.
-        throttles: how many of them were throttled.
+        requests: all requests that were sent, those for credentials and identities included, and retries.
+        throttles: how many of them AWS throttled.
     """
 
     def __init__(self) -> None:
@@ -23,12 +23,12 @@ class RequestCounter:
         self._lock = threading.Lock()
 
     def watch(self, session: Any) -> None:
-        """Count what the clients of a botocore session send."""
+        """Count the requests of all clients of a botocore session."""
         session.register("before-send", lambda **_: self.count_request())
         session.register("response-received", lambda parsed_response, **_: self.count_response(parsed_response))
 
     def count_request(self) -> None:
-        """Count a request that goes out now."""
+        """Count one request that is about to be sent."""
         context = current_context()
         with self._lock:
             self.requests += 1
@@ -36,10 +36,10 @@ class RequestCounter:
                 context.requests += 1
 
     def count_response(self, parsed: Mapping[str, Any] | None) -> None:
-        """Count a response where it is a throttle.
+        """Count a response if it is a throttle.
 
         Args:
-            parsed: as botocore parses it; None where nothing came back.
+            parsed: the response as botocore parses it; None where none arrived.
         """
         if is_throttle(parsed or {}):
             context = current_context()
@@ -49,13 +49,13 @@ class RequestCounter:
                     context.throttles += 1
 
     def take(self) -> int:
-        """How many have gone out since this was last asked."""
+        """The number of requests since the previous call of `take`."""
         with self._lock:
             taken, self._taken = self.requests - self._taken, self.requests
         return taken
 
     def add(self, requests: int, throttles: int) -> None:
-        """Take into account what another process has sent for this role."""
+        """Add the counts of a worker process for this role."""
         with self._lock:
             self.requests += requests
             self.throttles += throttles

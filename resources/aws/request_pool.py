@@ -1,4 +1,4 @@
-"""The threads of a process that put questions to AWS."""
+"""The thread pool of a process that sends requests to AWS."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -14,10 +14,10 @@ Item = Request | Lookup
 def request_pool(
     clients: Mapping[Role, AwsClient], items: Mapping[int, Item], deliver: Callable[[int, Any], None]
 ) -> FanOut[int, tuple[int, Any]]:
-    """The threads that put these questions, each to the reach of its role.
+    """A thread pool that runs these requests, each with the client of its role.
 
     Args:
-        deliver: given the index of each question and what came of it, in the thread that asked.
+        deliver: called with the index of each request and its result, in the thread that sent it.
     """
 
     def work(index: int) -> tuple[int, Any]:

@@ -1,4 +1,4 @@
-"""One strict parser a protocol, and what a redirection and an error that is nested too deep are told as."""
+"""One strict parser per protocol, and the errors for redirects and for errors that are nested too deep."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -10,27 +10,27 @@ from botocore.parsers import ResponseParserError, ResponseParserFactory
 from resources.aws.responses import BodyParser, ForeignResponse, JsonParser, RestXmlParser, XmlParser, operation_of
 
 DEEPEST = 100
-"""Levels of nesting in an error, which is kept as it is: no error of AWS's has ten."""
+"""Levels of nesting in an error that is kept verbatim: no error of AWS's has ten."""
 
 _LOCATION = re.compile(r"https?://(?:[^/?#@]*@)?([\w.-]{1,253})(?:[:/?#]|$)")
 
 
 class Parser:
-    """Reads responses with a parser of one protocol, and says of what is none why it is none.
+    """Parses responses of one protocol, and reports why an invalid one is invalid.
 
     Args:
-        inner: the parser.
+        inner: the parser of the bodies.
     """
 
     def __init__(self, inner: BodyParser) -> None:
         self._inner = inner
 
     def parse(self, response: dict[str, Any], shape: Any) -> dict[str, Any]:
-        """A response, or an error, as botocore gives it.
+        """A response or an error, as botocore parses it.
 
         Raises:
-            botocore.parsers.ResponseParserError: it is neither. What else botocore's parsers raise is in
-                `errors.UNREADABLE`.
+            botocore.parsers.ResponseParserError: the body is neither. `errors.UNREADABLE` has the other exceptions of
+                botocore's parsers.
         """
         status = response["status_code"]
         try:
@@ -51,7 +51,7 @@ class Parser:
         except (ResponseParserError, ValueError, TypeError, LookupError, AttributeError):
             code = message = None
         headers = {name.lower(): value for name, value in response["headers"].items()}
-        # Without the path: it may hold what somebody signed in with.
+        # Without the path: it may hold credentials of a sign-in.
         host = _LOCATION.match(headers.get("location", ""))
         place = f" to {host[1]}" if host else ""
         region = headers.get("x-amz-bucket-region", "")
@@ -68,7 +68,7 @@ class Parser:
 
 
 def _is_deeper(value: Any, levels: int) -> bool:
-    """Whether a value is nested deeper than that. Never by recursion."""
+    """Whether a value is nested deeper than this many levels. Iterative, since recursion would hit Python's limit."""
     level = [value]
     while level and levels >= 0:
         level = [
@@ -84,11 +84,11 @@ def _is_deeper(value: Any, levels: int) -> bool:
 STRICT: Mapping[str, Callable[[BodyParser], BodyParser]] = MappingProxyType(
     {"ec2": XmlParser, "json": JsonParser, "query": XmlParser, "rest-json": JsonParser, "rest-xml": RestXmlParser}
 )
-"""What checks the bodies of each protocol before botocore's parser reads them."""
+"""The check of each protocol's bodies that runs before botocore's parser."""
 
 
 class Parsers(ResponseParserFactory):  # type: ignore[misc]  # botocore publishes no types
-    """One strict parser of each protocol, for all threads.
+    """One strict parser per protocol, shared by all threads.
 
     Args:
         settings: of botocore's parsers, such as `timestamp_parser`.
@@ -103,14 +103,14 @@ class Parsers(ResponseParserFactory):  # type: ignore[misc]  # botocore publishe
         }
 
     def body_parser(self, protocol: str, strict: BodyParser) -> BodyParser:
-        """What reads the bodies of a protocol: its strict parser, or one that does the same."""
+        """The parser of a protocol's bodies: the strict parser, or one with the same results."""
         return strict
 
     def create_parser(self, protocol_name: str) -> Parser:
         """The parser of a protocol.
 
         Raises:
-            ValueError: nobody has said how to tell a response in it from anything else.
+            ValueError: there is no strict parser of this protocol.
         """
         parser = self._parsers.get(protocol_name)
         if parser is None:

@@ -1,8 +1,8 @@
-"""The parsers of AWS's responses: botocore's, which take nothing for a response that is none.
+"""Strict parsers of AWS's responses: botocore's parsers, which here refuse an invalid body.
 
-botocore reads an empty body, half a document or a sign-in page of a network as a success without records. Here each
-body with status 200 is looked at first: its root, its kind, its lists. The parsers of `resources.aws.fast` read the
-same bodies quicker, by the same rules.
+botocore parses an empty body, half a document or the sign-in page of a network as a success without records. Here each
+body with status 200 is checked first: its root, its kind, its lists. The parsers of `resources.aws.fast` parse the same
+bodies faster, by the same rules.
 """
 
 import json
@@ -17,35 +17,35 @@ ROOTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "ListBuckets": ("ListAllMyBucketsResult",),
         "ListObjectsV2": ("ListBucketResult",),
-        # The API reference has the first; what serialises by the name of the operation sends the second.
+        # The API reference documents the first; serialisers that name the root after the operation send the second.
         "ListTagsForResource": ("ListTagsForResourceResult", "ListTagsForResourceResponse"),
     }
 )
-"""Roots of the responses of REST with XML by operation, from AWS's API reference: botocore's models name none."""
+"""Root elements by operation of REST with XML, from AWS's API reference: botocore's models name none."""
 
 
 EMPTY_MEANS_NONE: Mapping[str, tuple[str, ...]] = MappingProxyType({"ListTagsForResource": ("Tags",)})
-"""Lists that a response without any element is known to have none of, since its root says which response it is: whether
-S3 sends an empty list for a bucket without tags is written nowhere."""
+"""Lists by operation that count as empty where the root has no child elements, since the root identifies the response.
+AWS does not document whether S3 sends an empty list for a bucket without tags."""
 
 CONTAINERS = frozenset({dict, list})
 _SUFFIXES = ("", "Output", "Response", "Result")
-"""What AWS adds to an operation's name to name its output."""
+"""Suffixes that AWS adds to an operation's name to name its output."""
 
 
 class ForeignResponse(ResponseParserError):  # type: ignore[misc]  # botocore publishes no types
-    """A body with status 200 that is no answer to what was asked. The message says what it is, after `answered`."""
+    """A body with status 200 that is no response to the request. The message completes a sentence after `answered`."""
 
 
 class BodyParser(Protocol):
-    """Makes a dictionary of a response, as botocore's parsers do."""
+    """Parses a response into a dictionary, as botocore's parsers do."""
 
     def parse(self, response: dict[str, Any], shape: Any) -> dict[str, Any]:
-        """The response, given status, headers, body and the shape of the operation's output."""
+        """The parsed response, from status, headers, body and the shape of the operation's output."""
 
 
 class StrictParser:
-    """botocore's parser of a protocol, for bodies that are what the model says.
+    """botocore's parser of a protocol, restricted to bodies that match the model.
 
     Args:
         inner: botocore's parser.
@@ -58,23 +58,23 @@ class StrictParser:
         """The response as botocore parses it.
 
         Raises:
-            ForeignResponse: the body is not what the model says.
+            ForeignResponse: the body does not match the model.
         """
         if response["status_code"] <= 300:
             self.check(response, shape)
         return self._inner.parse(response, shape)
 
     def check(self, response: dict[str, Any], shape: Any) -> None:
-        """Look at the body of a success before botocore does.
+        """Check the body of a success before botocore parses it.
 
         Raises:
-            ForeignResponse: it is not what the model says.
+            ForeignResponse: the body does not match the model.
         """
         raise NotImplementedError
 
 
 def operation_of(response: dict[str, Any]) -> str:
-    """The operation that a response is parsed for."""
+    """The name of the operation that a response belongs to."""
     return str(response["context"]["operation_name"])
 
 
@@ -85,26 +85,26 @@ def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is no JSON.")
 
 
-# Made once: `json.loads` makes one for each call that wants anything of its own.
+# Created once: `json.loads` creates a decoder for each call with options.
 _DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
 
 
 def decoded_json(text: str) -> Any:
-    """A text in JSON, which knows no NaN.
+    """The value of a JSON text. NaN and infinities are refused, since JSON has neither.
 
     Raises:
-        TypeError: it is no text.
-        ValueError: it is no JSON.
-        RecursionError: it is nested too deep.
+        TypeError: the argument is not text.
+        ValueError: the text is not JSON.
+        RecursionError: the JSON is nested too deep.
     """
     return _DECODER.decode(text)
 
 
 def json_object(response: dict[str, Any], shape: Any) -> dict[str, Any]:
-    """The object that a response with status 200 is.
+    """The JSON object in a response with status 200.
 
     Raises:
-        ForeignResponse: it is something else.
+        ForeignResponse: the body is something else.
     """
     text = response["body"].decode()
     if not text:
@@ -128,22 +128,22 @@ def json_object(response: dict[str, Any], shape: Any) -> dict[str, Any]:
 
 
 def other_kind(shape: Any, node: Any) -> ForeignResponse:
-    """What to raise for a value of another kind than its shape."""
+    """The exception for a value of another kind than its shape."""
     expected = {"list": "a list", "map": "an object", "structure": "an object"}.get(shape.type_name, "a plain value")
     found = "an object" if isinstance(node, dict) else "a list" if isinstance(node, list) else "a plain value"
     return ForeignResponse(f"with {found} where {expected} belongs ({shape.name})")
 
 
 def has_containers(values: Iterable[Any]) -> bool:
-    """Whether an object or a list is among these values."""
+    """Whether one of these values is an object or a list."""
     return not CONTAINERS.isdisjoint(map(type, values))
 
 
 def check_kinds(shape: Any, node: Any) -> None:
-    """Check that lists, objects and plain values stand where the model has them.
+    """Check that lists, objects and plain values are where the model has them.
 
     Raises:
-        ForeignResponse: they do not.
+        ForeignResponse: one of them is not.
     """
     if node is None or (shape.type_name == "structure" and shape.is_document_type):
         return
@@ -166,7 +166,7 @@ class JsonParser(StrictParser):
     """botocore's parser of a JSON protocol."""
 
     def check(self, response: dict[str, Any], shape: Any) -> None:
-        """Take a JSON object with lists, maps and values where the model has them; an output without a body passes."""
+        """Check that the body is a JSON object of the model's structure; an output without a body passes."""
         if shape is not None and not shape.event_stream_name and "payload" not in shape.serialization:
             check_kinds(shape, json_object(response, shape))
 
@@ -181,10 +181,10 @@ def local_name(node: Any) -> str:
 
 
 def check_root(root: Any, *names: str) -> None:
-    """Check that the root of a response is one of these.
+    """Check that the root of a response has one of these names.
 
     Raises:
-        ForeignResponse: it is another one.
+        ForeignResponse: the root has another name.
     """
     found = local_name(root)
     if found not in names:
@@ -192,22 +192,22 @@ def check_root(root: Any, *names: str) -> None:
 
 
 def check_list(shape: Any, node: Any) -> None:
-    """Check that an element of a list holds elements, or nothing.
+    """Check that a list element holds elements, or nothing.
 
     Raises:
-        ForeignResponse: it holds text.
+        ForeignResponse: the element holds text.
     """
     if not len(node) and (node.text or "").strip():
         raise ForeignResponse(f"with text in place of a list ({shape.name})")
 
 
 def list_given_twice(shape: Any) -> ForeignResponse:
-    """What to raise for a list that comes twice: which of the two counts is not known."""
+    """The exception for a list that a response has twice: nobody knows which one counts."""
     return ForeignResponse(f"with a list given twice ({shape.name})")
 
 
 def check_lists(shape: Any, node: Any) -> None:
-    """Check that below an element each list comes once, and holds elements or nothing.
+    """Check that below an element each list occurs once, and holds elements or nothing.
 
     Raises:
         ForeignResponse: a list does not.
@@ -232,10 +232,10 @@ def check_lists(shape: Any, node: Any) -> None:
 
 
 class XmlParser(StrictParser):
-    """botocore's parser of the query protocol or EC2's."""
+    """botocore's parser of the query protocol or of EC2's protocol."""
 
     def check(self, response: dict[str, Any], shape: Any) -> None:
-        """Take the operation's root with one list of each name; of what is no XML botocore's parser says why."""
+        """Check the root's name, and that each list occurs once. Malformed XML passes; botocore's parser reports it."""
         root = xml_root(response["body"])
         if root is None:
             return
@@ -248,13 +248,13 @@ class XmlParser(StrictParser):
 
 
 class RestXmlParser(StrictParser):
-    """botocore's parser of REST with XML; an empty root says of some lists that they are empty."""
+    """botocore's parser of REST with XML; for some operations an empty root means an empty list."""
 
     def parse(self, response: dict[str, Any], shape: Any) -> dict[str, Any]:
         """The response as botocore parses it.
 
         Raises:
-            ForeignResponse: the body is not what the operation sends.
+            ForeignResponse: the body is not a response of the operation.
         """
         if response["status_code"] > 300:
             return self._inner.parse(response, shape)
@@ -276,7 +276,7 @@ class RestXmlParser(StrictParser):
 
 
 def xml_root(body: bytes) -> Any:
-    """The root of a document; None where it is none, of which botocore's parsers say why."""
+    """The root of a document; None for malformed XML, which botocore's parsers report."""
     parser = ET.XMLParser(encoding="utf-8")
     try:
         parser.feed(body)

@@ -1,4 +1,4 @@
-"""Patience: one page of one call, tried again while what failed may pass, and what a failure means in the end."""
+"""Retries one page of one call while its failure may be temporary, and classifies the final failure."""
 
 import random
 import time
@@ -24,16 +24,16 @@ from resources.aws.signing_context import SigningContext
 
 @dataclass(frozen=True)
 class Retry:
-    """How much patience a question has.
+    """Limits of retries for one request.
 
     Attributes:
-        seconds: lost to throttling and outages, over all pages of one question.
-        transient_attempts: tries for one page when nothing or nonsense comes back.
-        first_delay: the ceiling of the first random pause; it doubles each time.
-        longest_delay: the ceiling of any pause.
-        empty_pages: pages without a record in a row, each with a token for one more. Organizations, EC2 and tagging
-            send some; nobody sends as many as these.
-        request_seconds: what a question with all its pages may take. The largest, an aggregator's or a bill's,
+        seconds: time lost to throttling and outages, over all pages of one request.
+        transient_attempts: attempts for one page when no response or an unreadable one arrives.
+        first_delay: upper limit of the first random pause, in seconds; it doubles with each attempt.
+        longest_delay: upper limit of any pause, in seconds.
+        empty_pages: consecutive pages without a record, each with a token for one more. Organizations, EC2 and tagging
+            send some; no service is known to send this many.
+        request_seconds: limit for a request with all its pages, in seconds. The largest, of an aggregator or a bill,
             take a fraction of it.
     """
 
@@ -45,13 +45,13 @@ class Retry:
     request_seconds: float = 4 * 3600.0
 
     def pause(self, failures: int) -> float:
-        """Seconds to wait after so many failures in a row."""
+        """Seconds to wait after this many consecutive failures."""
         ceiling = min(self.longest_delay, self.first_delay * 2.0 ** (failures - 1))
         return random.uniform(ceiling / 4, ceiling)
 
 
 class _Unsettled(Exception):
-    """One attempt failed in a way that may pass."""
+    """One attempt failed in a way that may be temporary."""
 
     def __init__(self, failure: Failed, throttled: bool) -> None:
         super().__init__(failure.code)
@@ -60,11 +60,11 @@ class _Unsettled(Exception):
 
 
 class RetryingSender:
-    """Sends for one role, with patience. What AWS does raises `Failed` here and nothing else.
+    """Sends requests for one role, with retries. Failures of AWS and the network raise only `Failed`.
 
     Args:
-        retry: how much patience each question has.
-        sessions: whose clients and credentials are used.
+        retry: limits of retries per request.
+        sessions: provides clients and credentials.
         sender: sends one request once.
     """
 
@@ -76,10 +76,10 @@ class RetryingSender:
     def send_by_name(
         self, context: SigningContext, service: str, operation: str, region: str, parameters: Mapping[str, Any]
     ) -> dict[str, Any]:
-        """One page, for what is no listing: an answer with none of its members is none.
+        """One page of a call that is not a listing. A response without any of the operation's members is invalid.
 
         Raises:
-            Failed: there is none.
+            Failed: there is no valid response.
         """
         client = self._sessions.client(context.profile, service, region)
         page = self.send(context, client, operation, parameters)
@@ -91,13 +91,13 @@ class RetryingSender:
     def send(
         self, context: SigningContext, client: Any, operation: str, parameters: Mapping[str, Any]
     ) -> dict[str, Any]:
-        """One page, with patience.
+        """One page, with retries.
 
-        botocore's own retries are off: its `standard` quota belongs to a client, which all accounts share
-        here, `legacy` knows neither a limit of time nor how to stop, and neither counts for a question.
+        botocore's own retries are off. The quota of its `standard` mode belongs to a client, which all accounts share
+        here. Its `legacy` mode has no time limit and cannot be stopped. Neither counts retries per request.
 
         Raises:
-            Failed: there is none.
+            Failed: there is no valid response.
         """
         failures = 0
         while True:
@@ -119,7 +119,7 @@ class RetryingSender:
         self, context: SigningContext, client: Any, operation: str, parameters: Mapping[str, Any]
     ) -> dict[str, Any]:
         try:
-            # Renewed here and not while signing, so that a failure says which profile to renew.
+            # Renewed here and not while signing, so that a failure names the profile to renew.
             credentials = self._sessions.credentials.frozen(context.profile)
         except ProfileError as error:
             failure = Failed(outcome_of(error), error.error_code or error.reason, str(error))
@@ -155,12 +155,12 @@ class RetryingSender:
 
 
 def outcome_of(error: ProfileError) -> Outcome:
-    """What a question comes to whose profile leads nowhere."""
+    """The outcome of a request whose profile leads to no account."""
     return "denied" if error.reason in ("expired", "refused") else "failed"
 
 
 def _classified(error: Any, operation: str) -> Failed | _Unsettled:
-    """What an error of AWS means. Its message is kept as it is: an explicit deny names its policy there."""
+    """The failure for an error of AWS. Its message is kept verbatim, since an explicit deny names its policy there."""
     response: dict[str, Any] = error.response
     content = response.get("Error", {})
     code, message = str(content.get("Code", "")), str(content.get("Message", ""))

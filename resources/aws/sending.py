@@ -1,6 +1,6 @@
-"""Sends one request of a shared client, once: the seam between the client of AWS and its transport.
+"""Sends one request of a shared client, once: the boundary between the AWS client and its transport.
 
-Everything that the client knows of the transport stands here. Patience, pages and what an answer is worth do not.
+All knowledge of the transport is here. Retries, pages and the checks of a response are elsewhere.
 """
 
 import threading
@@ -13,12 +13,13 @@ from resources.aws.value_text import AS_TEXT
 
 
 class Sender:
-    """Sends the requests of one role: by the fast transport where it suits, else by botocore.
+    """Sends the requests of one role: by the fast transport where it is compatible, else by botocore.
 
     Args:
-        allow: refuses what the role may not do: given the signing name and the operation, before anything is signed.
-        sent: told of each request that the fast transport signs; botocore's are counted by its own events.
-        on_response: given each answer to those, as parsed.
+        allow: raises for a call that the role's clause does not cover; called with signing name and operation, before
+            anything is signed.
+        sent: called for each request that the fast transport signs; botocore's events count its own.
+        on_response: called with each parsed response to those requests.
     """
 
     def __init__(
@@ -33,41 +34,42 @@ class Sender:
         self._chosen: SessionTransport | None = None
 
     def watch(self, session: Any) -> None:
-        """Set up a botocore session whose clients are to send through here."""
+        """Set up a botocore session whose clients will be passed to `send`."""
         self._transport(session).watch(session)
 
     def carry(self, session: Any) -> None:
-        """Set up a botocore session whose clients send by themselves, such as those that ask for credentials."""
+        """Set up a botocore session whose clients send by themselves, such as those that fetch credentials."""
         self._transport(session).carry(session)
 
     def model(self, client: Any, operation: str) -> Any:
-        """Botocore's model of an operation, the same one for the clients of all regions."""
+        """Botocore's model of an operation, one for the clients of all regions."""
         return self._models.of(client, operation)
 
     def send(self, client: Any, operation: str, parameters: Mapping[str, Any], credentials: Any) -> dict[str, Any]:
-        """One request and its answer, as parsed. The client is of a session that `watch` was given.
+        """The parsed response to one request. `watch` must have been called with the client's session.
 
         Args:
-            credentials: whose signature, frozen. Where botocore sends it, it takes those of the signing context.
+            credentials: frozen credentials to sign with. Where botocore sends the request, it uses those of the signing
+                context.
 
         Raises:
-            ContractViolation: the role's clause does not cover it. Nothing was signed.
+            ContractViolation: the role's clause does not cover the call. Nothing was signed.
             botocore.exceptions.ClientError: AWS refused.
-            botocore.exceptions.BotoCoreError: nothing came back, or the parameters are not the operation's.
-            botocore.parsers.ResponseParserError: what came back is no answer.
+            botocore.exceptions.BotoCoreError: no response arrived, or the parameters do not fit the operation.
+            botocore.parsers.ResponseParserError: the response is invalid.
         """
         transport = self._chosen
         assert transport is not None, "A client sends after its session was watched."
         return transport.send(transport.prepare(client, operation, parameters), credentials)
 
     def close(self) -> None:
-        """Close the connections and forget requests and keys. May be used again."""
+        """Close the connections and drop cached requests and keys. The sender may be used again."""
         if self._chosen is not None:
             self._chosen.close()
         self._models.forget()
 
     def _transport(self, session: Any) -> SessionTransport:
-        """The transport, chosen when the first session comes: comparing the two reads botocore's models."""
+        """The transport, chosen with the first session, since the comparison of the two loads botocore's models."""
         with self._lock:
             if self._chosen is None:
                 loader = session.get_component("data_loader")

@@ -1,8 +1,8 @@
-"""What botocore knows of AWS's services, cut to what the contract lets any role ask.
+"""botocore's models of AWS's services, reduced to the operations that the contract allows to any role.
 
-Of EC2's 830 operations roles may send fewer than 200, and a client carries its share of all that its model has: cut,
-and without what is written for people, the models and clients of a night take half the memory. What is cut off could
-not be sent: the guard refuses it.
+Roles may send fewer than 200 of EC2's 830 operations, and each client holds a part of its service's whole model.
+Without the other operations and the documentation texts, the models and clients of a run take half the memory. A
+removed operation could not be sent anyway: the guard refuses it.
 """
 
 import threading
@@ -20,13 +20,13 @@ from resources.contract import iam_action, roles_allowing
 GLOBAL_SERVICE_REGIONS: Mapping[str, str] = MappingProxyType(
     {"aws": "us-east-1", "aws-cn": "cn-northwest-1", "aws-us-gov": "us-gov-west-1"}
 )
-"""Where a service without regions is asked and signed for, by partition."""
+"""The region that a service without regions is called in and signed for, by partition."""
 
 
 class OnceLoader(Loader):  # type: ignore[misc]  # botocore publishes no types
-    """A loader of botocore that reads each file once, also where many threads want it at the same time.
+    """A botocore loader that reads each file once, even if many threads need it at the same time.
 
-    botocore's own lets each of them read it, and each keeps what it read: of the endpoints alone that is 7 MB.
+    With botocore's own loader each of these threads reads the file and keeps a copy: 7 MB each for the endpoints alone.
     """
 
     def __init__(self, *args: Any, **settings: Any) -> None:
@@ -34,21 +34,21 @@ class OnceLoader(Loader):  # type: ignore[misc]  # botocore publishes no types
         self._reading = threading.RLock()
 
     def load_data_with_path(self, name: str) -> Any:
-        """What a file of botocore holds, and where it lies."""
+        """The content of a botocore data file, and its path."""
         with self._reading:
             return super().load_data_with_path(name)
 
     def load_service_model(self, service_name: str, type_name: str, api_version: str | None = None) -> Any:
-        """What botocore knows of a service."""
+        """Botocore's model of a service."""
         with self._reading:
             return super().load_service_model(service_name, type_name, api_version)
 
 
 class ContractLoader:
-    """A loader of botocore, whose service models have the operations that some role may send and no others.
+    """A botocore loader whose service models contain only the operations that some role may send.
 
     Args:
-        whole: reads everything else, such as endpoints and paginators.
+        whole: loads all other data, such as endpoints and paginators.
     """
 
     def __init__(self, whole: Any) -> None:
@@ -61,7 +61,7 @@ class ContractLoader:
         return getattr(self._whole, name)
 
     def load_service_model(self, service_name: str, type_name: str, api_version: str | None = None) -> Any:
-        """What botocore knows of a service: for `service-2`, which describes its operations, what may be asked.
+        """Botocore's model of a service; for `service-2`, which describes the operations, only the allowed ones.
 
         Raises:
             botocore.exceptions.UnknownServiceError: there is no such service.
@@ -71,7 +71,7 @@ class ContractLoader:
         key = (service_name, api_version)
         with self._lock:
             if key not in self._models:
-                # By a loader of its own, so that the whole model is forgotten.
+                # A separate loader, so that the whole model is not cached.
                 reader = Loader(extra_search_paths=list(self._whole.search_paths))
                 model = reader.load_service_model(service_name, type_name, api_version)
                 self._operations[service_name] = frozenset(model["operations"])
@@ -79,7 +79,7 @@ class ContractLoader:
             return self._models[key]
 
     def operation_names(self, service_name: str) -> frozenset[str]:
-        """Every operation that a service has, whether or not it may be asked.
+        """Every operation of a service, allowed or not.
 
         Raises:
             botocore.exceptions.UnknownServiceError: there is no such service.
@@ -110,9 +110,9 @@ def _without_documentation(model: dict[str, Any]) -> dict[str, Any]:
 
 
 def _undocumented(part: Any) -> Any:
-    """A part of a model without what it says to people, which is half of it."""
+    """A part of a model without its documentation texts, which are half of it."""
     if isinstance(part, dict):
-        # A member of a shape may have that name too: what it says is then no text.
+        # A shape may have a member of this name; its value is then no text.
         return {
             name: "" if name == "documentation" and isinstance(value, str) else _undocumented(value)
             for name, value in part.items()
@@ -134,7 +134,7 @@ def _shapes_in(part: Any) -> Iterator[str]:
 
 
 class ServiceModels:
-    """What botocore knows about services. Asks nobody."""
+    """botocore's data about services. No request is sent."""
 
     def __init__(self, loader: ContractLoader) -> None:
         self._loader = loader
@@ -174,13 +174,13 @@ class ServiceModels:
         return str(model.signing_name)
 
     def lasting_members(self, service: str, operation: str) -> frozenset[str]:
-        """The members of an operation's answer, but for lists of which XML shows nothing while they are empty."""
+        """The members of an operation's response, except lists that have no XML element while they are empty."""
         shape = self._service_model(service).operation_model(operation).output_shape
         members = shape.members.items() if shape is not None else ()
         return frozenset(name for name, member in members if not member.serialization.get("flattened"))
 
     def pagination(self, service: str, operation: str) -> dict[str, Any] | None:
-        """How an operation pages; None where botocore knows of no pages."""
+        """Botocore's paginator settings of an operation; None where it has none."""
         key = (service, operation)
         if key not in self._paginations:
             try:
@@ -191,7 +191,7 @@ class ServiceModels:
         return self._paginations[key]
 
     def offers(self, service: str, region: str) -> bool:
-        """Whether a service is in a region. A region that is newer than botocore, or a service without any, may be."""
+        """Whether a service is in a region. True for a service without regions, and for regions newer than botocore."""
         key = (service, region)
         if key not in self._offers:
             partition = self._session.get_partition_for_region(region)
@@ -201,7 +201,7 @@ class ServiceModels:
         return self._offers[key]
 
     def home_of(self, service: str, home_region: str) -> str:
-        """Where a global listing is asked: at home where the service has regions, else where it is."""
+        """The region for a global listing: the home region if the service has regions, else the service's only one."""
         key = (service, home_region)
         if key not in self._homes:
             partition = self._session.get_partition_for_region(home_region)
@@ -213,5 +213,5 @@ class ServiceModels:
 
 @cache
 def service_models(loader: ContractLoader) -> ServiceModels:
-    """One for all roles: they know the same."""
+    """One instance for all roles, since each would hold the same data."""
     return ServiceModels(loader)

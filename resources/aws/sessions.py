@@ -1,4 +1,4 @@
-"""The files, credentials, botocore sessions and clients of one role: made when first needed, kept until closed."""
+"""The files, credentials, botocore sessions and clients of one role: created on first use, kept until closed."""
 
 import threading
 from collections.abc import Callable
@@ -28,16 +28,17 @@ READ_SECONDS = 60
 
 
 class Sessions:
-    """What one role asks AWS with, through any number of profiles that share one client per region and service.
+    """The guarded sessions and clients of one role, for any number of profiles.
 
-    Every session is guarded and counted. Safe for threads.
+    Profiles with equal settings share one client per region and service. Every session is guarded and counted.
+    Thread-safe.
 
     Args:
-        role: whose clause guards every session.
-        home_region: where STS is asked.
+        role: the role whose clause guards every session.
+        home_region: region of STS.
         concurrency: connections kept per client.
-        counter: counts what the sessions send.
-        sender: sends what the shared clients ask.
+        counter: counts the requests of the sessions.
+        sender: sends the requests of the shared clients.
     """
 
     def __init__(self, role: Role, home_region: str, concurrency: int, counter: RequestCounter, sender: Sender) -> None:
@@ -56,12 +57,12 @@ class Sessions:
         self._foreign: dict[str, Any] = {}
 
     def region_of(self, service: str, region: str) -> str:
-        """Where a service is sent what has no region: to its one place, or home."""
+        """The region that a request is sent to: `region` itself, or for `aws-global` the service's home."""
         return region if region != GLOBAL_REGION else self.models.home_of(service, self.home_region)
 
     @property
     def credentials(self) -> Credentials:
-        """The credentials of the profiles, over the AWS files as they were when this was first needed."""
+        """The credentials of the profiles, over the AWS files as they were at first use."""
         made = self._credentials
         if made is None:
             with self._lock:
@@ -74,7 +75,7 @@ class Sessions:
 
     @property
     def models(self) -> ServiceModels:
-        """What botocore knows about services."""
+        """Botocore's data about services."""
         made = self._models
         if made is None:
             made = self._models = service_models(self.credentials.config.contract_loader)
@@ -82,13 +83,13 @@ class Sessions:
 
     @property
     def client_count(self) -> int:
-        """How many shared clients there are."""
+        """The number of shared clients."""
         return len(self._clients)
 
     def signing_as(
         self, profile: str, stopping: threading.Event | None = None, meter: Meter | None = None
     ) -> AbstractContextManager[SigningContext]:
-        """Sign as `profile` in this thread, for the length of one question.
+        """A context in which this thread signs as `profile`, for one request.
 
         Raises:
             ProfileError: the profile leads to no credentials.
@@ -97,29 +98,30 @@ class Sessions:
         return signing(SigningContext(profile, credentials, stopping or threading.Event(), meter))
 
     def client(self, profile: str, service: str, region: str) -> Any:
-        """The client that all profiles with the same settings share; it signs for the context of its thread.
+        """The client that all profiles with the same settings share; it signs with the signing context of the thread.
 
         Raises:
-            ProfileError: the profile is not named, or there is none of that name.
-            Failed: botocore makes no client with the settings of profile and environment.
+            ProfileError: no profile is named, or none has this name.
+            Failed: botocore creates no client with the settings of profile and environment.
         """
         settings = self.credentials.settings_key(profile)
         key = (settings, service, region)
         client = self._clients.get(key)
         if client is None:
-            # Making a client is neither cheap nor safe in threads.
+            # Creating a client is neither cheap nor thread-safe.
             with self._making:
                 client = self._clients.get(key)
                 if client is None:
                     client = self._new_client(settings, profile, service, region)
                     if service == "s3":
-                        # Before botocore's own, which asks HeadBucket where the bucket is and goes there.
+                        # Before botocore's own handler, which looks the bucket's region up by HeadBucket and redirects
+                        # the request there.
                         client.meta.events.register_first("needs-retry.s3", _follow_nobody)
                     self._clients[key] = client
         return client
 
     def foreign(self, profile: str) -> boto3.Session:
-        """A guarded session of one profile, for code that is not ours. Retries as boto3 does.
+        """A guarded boto3 session of one profile, for code outside this product. It retries as boto3 does.
 
         Raises:
             ProfileError: the profile leads to no credentials.
@@ -132,7 +134,7 @@ class Sessions:
             return self._foreign[profile]
 
     def close(self) -> None:
-        """Close the connections and forget files and credentials. May be used again."""
+        """Close the connections and drop files and credentials. The sessions may be used again."""
         with self._lock, self._making:
             for client in self._clients.values():
                 client.close()
@@ -149,13 +151,13 @@ class Sessions:
         try:
             return session.client(service, region_name=region)
         except (BotoCoreError, ValueError) as error:
-            # An address that is none, a bundle of certificates without a name.
+            # Raised for an invalid endpoint URL, or for an empty path of a CA bundle.
             raise Failed("failed", type(error).__name__, str(error)) from error
 
     def _shared_session(self, settings: str, profile: str) -> Any:
         if settings not in self._shared:
             session = self._guarded(profile, SharedCredentials(), self._config(attempts=1))
-            # Nothing but what the contract allows is ever asked through these clients.
+            # These clients never send an operation outside the contract, so they need no other models.
             session.register_component("data_loader", self.credentials.config.contract_loader)
             session.register("getattr", self._refuse_truncated)
             self._sender.watch(session)
@@ -163,7 +165,7 @@ class Sessions:
         return self._shared[settings]
 
     def _refuse_truncated(self, event_name: str, client: Any, **_: Any) -> Callable[..., None] | None:
-        """What a shared client has in place of an operation that was cut from its model: the guard's refusal."""
+        """The guard's refusal, in place of a client method whose operation was removed from its model."""
         model = client.meta.service_model
         method = event_name.rpartition(".")[2]
         for operation in self.credentials.config.contract_loader.operation_names(model.service_name):
@@ -172,7 +174,7 @@ class Sessions:
         return None
 
     def _carry(self, session: Any) -> None:
-        """Set up a session that credentials are asked for with: what answers one account must never be another's."""
+        """Set up a session that fetches credentials: a response for one account must never serve another."""
         self._counter.watch(session)
         self._sender.carry(session)
 
@@ -186,7 +188,7 @@ class Sessions:
     def _boto3(self, session: Any) -> boto3.Session:
         made = boto3.Session(botocore_session=session)
         paths = self.credentials.config.loader.search_paths
-        # Each boto3 session adds its data folder to the loader, which ours share.
+        # Each boto3 session adds its data folder to the loader, which our sessions share.
         paths[:] = dict.fromkeys(paths)
         return made
 
@@ -201,10 +203,10 @@ class Sessions:
 
 
 def _follow_nobody(operation: Any, response: Any, **_: Any) -> None:
-    """Let S3 send nobody to another region: a question is asked where its cell is.
+    """Refuse S3's redirects to another region: a request goes to the region of its cell.
 
     Raises:
-        botocore.exceptions.ClientError: it would.
+        botocore.exceptions.ClientError: S3 would redirect the request.
     """
     if response is None:
         return

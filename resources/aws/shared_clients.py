@@ -1,4 +1,4 @@
-"""The clients of AWS that the resources of one run share, so that connections and identities are made once."""
+"""The AWS clients that the resources of one run share, so that connections and identities are created once."""
 
 import threading
 from typing import ClassVar
@@ -10,12 +10,12 @@ from resources.contract import Role
 
 
 class SharedClients:
-    """One client a role, and the further processes, for all resources of a run.
+    """One client per role, and the worker processes, for all resources of a run.
 
-    Each resource verifies the identities by itself all the same: what it shares is how to ask.
+    Each resource still verifies the identities by itself; only clients and workers are shared.
     """
 
-    # A run that was broken off leaves nothing here.
+    # Weak references: an aborted run leaves nothing here.
     _open: ClassVar[WeakValueDictionary[tuple[str, ...], "SharedClients"]] = WeakValueDictionary()
     _lock: ClassVar[threading.Lock] = threading.Lock()
 
@@ -27,7 +27,7 @@ class SharedClients:
 
     @classmethod
     def join(cls, key: tuple[str, ...], *, shared: bool) -> "SharedClients":
-        """Those of a run, for one more resource."""
+        """The shared clients of a run, with one more user counted."""
         with cls._lock:
             clients = cls._open.setdefault(key, cls(key)) if shared else cls(key)
             clients.users += 1
@@ -41,14 +41,14 @@ class SharedClients:
             return self.clients[role]
 
     def processes(self, count: int, home_region: str, concurrency: int) -> WorkerPool | None:
-        """The further processes that ask; None where there is to be one process only."""
+        """The worker processes; None where `count` allows this process only."""
         with self._lock:
             if count > 1 and self._processes is None:
                 self._processes = WorkerPool(count, home_region=home_region, concurrency=concurrency)
             return self._processes
 
     def leave(self) -> None:
-        """Close the connections with the last resource that uses them."""
+        """Close the connections when the last resource leaves."""
         with self._lock:
             self.users -= 1
             if self.users:

@@ -1,7 +1,7 @@
-"""For whom the requests of this thread are signed, and what the question that they belong to has cost so far.
+"""The signing context of a thread: whose credentials sign, and what the request in progress has cost so far.
 
-The one state that every part of the client shares, so it stands below all of them: they are handed a context or read
-that of their thread, and keep nothing of it.
+It is the one state that all parts of the client share, so it is below them all. They receive a context or read that of
+their thread, and never store it.
 """
 
 import threading
@@ -16,17 +16,17 @@ from resources.aws.meter import Meter
 
 
 class NoSigningContext(RuntimeError):
-    """A shared client was used outside a question. Nothing was signed, so nothing was sent."""
+    """A shared client was used outside a signing context. Nothing was signed, so nothing was sent."""
 
 
 @dataclass
 class SigningContext:
-    """The question that this thread is at: whose credentials sign, what it has cost so far.
+    """The request that this thread works on: whose credentials sign, and its cost so far.
 
     Attributes:
         credentials: botocore's, which refresh themselves.
-        stopping: once it is set, patience ends.
-        access_keys: ids of the keys that its requests were signed with, in their order.
+        stopping: once this event is set, nothing is retried.
+        access_keys: ids of the access keys that signed its requests, in order.
     """
 
     profile: str
@@ -44,13 +44,13 @@ _CURRENT: ContextVar[SigningContext] = ContextVar("signing_context")
 
 
 def current_context() -> SigningContext | None:
-    """That of this thread; None outside a question."""
+    """The signing context of this thread; None outside a request."""
     return _CURRENT.get(None)
 
 
 @contextmanager
 def signing(context: SigningContext) -> Iterator[SigningContext]:
-    """Sign for `context` in this thread, for the length of one question."""
+    """Sign with the credentials of `context` in this thread, for one request."""
     token = _CURRENT.set(context)
     try:
         yield context
@@ -59,7 +59,7 @@ def signing(context: SigningContext) -> Iterator[SigningContext]:
 
 
 class SharedCredentials:
-    """What the shared clients sign with: looked up each time, so that nobody signs as the account before."""
+    """The credentials of the shared clients: looked up on each use, so that no client signs as the account before."""
 
     method = "named-profile"
 
@@ -74,36 +74,36 @@ class SharedCredentials:
         return context.credentials
 
     def get_frozen_credentials(self) -> Any:
-        """Botocore's name for: as they are now."""
+        """The present credentials, frozen; called by botocore."""
         return self._now.get_frozen_credentials()
 
     def get_deferred_property(self, name: str) -> Callable[[], Any]:
-        """Botocore's name for: one of them, looked up when it is needed."""
+        """A function that looks one property up when it is needed; called by botocore."""
         return lambda: getattr(self._now, name, None)
 
     @property
     def access_key(self) -> Any:
-        """The id of the key."""
+        """The id of the access key."""
         return self._now.access_key
 
     @property
     def secret_key(self) -> Any:
-        """The key."""
+        """The secret access key."""
         return self._now.secret_key
 
     @property
     def token(self) -> Any:
-        """The session's token, if any."""
+        """The session token, if there is one."""
         return self._now.token
 
     @property
     def account_id(self) -> Any:
-        """The account, if the profile knows it."""
+        """The account, if the profile's configuration names it."""
         return self._now.account_id
 
 
 class FixedCredentials:
-    """A provider of botocore's that has its credentials already."""
+    """A botocore provider that returns given credentials."""
 
     METHOD = "named-profile"
     CANONICAL_NAME = None
@@ -112,5 +112,5 @@ class FixedCredentials:
         self._credentials = credentials
 
     def load(self) -> Any:
-        """Them."""
+        """The given credentials."""
         return self._credentials

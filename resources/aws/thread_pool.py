@@ -1,7 +1,7 @@
-"""Many questions, a few threads: which one next, how many at a time, and how to stop.
+"""Runs many items in a few threads: chooses the next item, limits concurrency per account, and stops promptly.
 
-Knows nothing of AWS. A thread starts on one region, whose connections it keeps warm, then helps the others;
-no account is asked by more than a few threads at a time, so that it is never we who throttle it.
+This module knows nothing of AWS. A thread starts with one region, whose connections it keeps warm, then helps the
+others. Only a few threads work on one account at a time, so that our own load does not throttle it.
 """
 
 import threading
@@ -16,17 +16,17 @@ TICK_SECONDS = 0.5
 
 
 class FanOut(Generic[Item, Result]):
-    """Does `work` once for every item and hands on what comes of it.
+    """Calls `work` once for every item and delivers each result.
 
-    Holds the indexes of the items, never a result: memory does not grow with what is found.
+    The pool holds the indexes of the items, never a result: memory does not grow with the results.
 
     Args:
-        items: what to work on.
+        items: the items to work on.
         place: the region and the account of an item.
         work: called in one of the threads.
-        deliver: given the result, in the same thread; never again once `run` has ended.
-        threads: at most so many.
-        per_account: at most so many items of one account at a time.
+        deliver: called with the result, in the same thread; never again once `run` has ended.
+        threads: the most threads.
+        per_account: the most items of one account at a time.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class FanOut(Generic[Item, Result]):
         self._running: Counter[Hashable] = Counter()
         self._delivering = 0
         self._error: BaseException | None = None
-        # By region the accounts that have something left, in turn; by both the indexes of their items.
+        # The accounts with items left by region, in turn; the indexes of the items by region and account.
         self._turns: dict[Hashable, deque[Hashable]] = {}
         self._waiting: dict[tuple[Hashable, Hashable], deque[int]] = {}
         for index, item in enumerate(items):
@@ -65,17 +65,17 @@ class FanOut(Generic[Item, Result]):
         self._threads = min(threads, len(items), per_account * accounts)
 
     def run(self, tick: Callable[[], None] = lambda: None) -> None:
-        """Work until nothing is left. `tick` is called in this thread, every half second and at the end.
+        """Work until no item is left. `tick` is called in this thread, every half second and at the end.
 
-        What a thread raised is raised here. That, and an interruption of this thread, ends it promptly:
-        nothing is begun or delivered any more, and what waits for AWS is left to end by itself.
+        An exception of a thread is raised here. An exception or an interrupt of this thread ends the run promptly:
+        nothing is started or delivered any more, and calls that wait for AWS are left to end by themselves.
         """
         homes = list(self._turns)
         try:
             for number in range(self._threads):
                 home = homes[number % len(homes)]
                 threading.Thread(target=self._toil, args=(home,), name=f"ask-{number}", daemon=True).start()
-            # What ends before the first look has its end told too.
+            # A run that ends before the first check still calls `tick` once.
             is_over = not self._items
             while not is_over:
                 with self._lock:

@@ -1,6 +1,6 @@
-"""How one request reaches AWS and its response comes back: the protocol, and botocore's own way.
+"""The protocol by which one request reaches AWS and its response returns, and its implementation by botocore.
 
-`resources.aws.fast` has a quicker way, which is optional. `resources.aws.sending` chooses between the two.
+`resources.aws.fast` has an optional faster implementation. `resources.aws.sending` chooses between the two.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from resources.aws.response_parsers import Parsers
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A call of a client's method: what botocore prepares, signs and sends in one.
+    """A call of a client's method, which botocore prepares, signs and sends in one step.
 
     Attributes:
         operation: such as `DescribeInstances`.
@@ -31,46 +31,47 @@ class Call:
 
 
 class Transport(Protocol):
-    """Prepares requests and sends them. Safe for threads."""
+    """Prepares requests and sends them. Thread-safe."""
 
     def prepare(self, client: Any, operation: str, parameters: Mapping[str, Any]) -> Any:
-        """The request of a call, for `send`: everything but credentials and timestamp.
+        """The prepared request of a call, for `send`: everything but credentials and timestamp.
 
         Raises:
-            ContractViolation: the role's clause does not cover it.
-            botocore.exceptions.ParamValidationError: the parameters are not the operation's.
+            ContractViolation: the role's clause does not cover the call.
+            botocore.exceptions.ParamValidationError: the parameters do not fit the operation.
         """
 
     def send(self, request: Any, credentials: Any) -> dict[str, Any]:
         """Sign one request, send it, and return its response as botocore would parse it.
 
         Args:
-            request: as `prepare` gave it.
-            credentials: whose signature, frozen. Where botocore sends it, it takes those of the signing context.
+            request: a result of `prepare`.
+            credentials: frozen credentials to sign with. Where botocore sends the request, it uses those of the signing
+                context.
 
         Raises:
-            ContractViolation: the role's clause does not cover it. Nothing was signed.
+            ContractViolation: the role's clause does not cover the call. Nothing was signed.
             botocore.exceptions.ClientError: AWS refused.
-            botocore.exceptions.BotoCoreError: nothing came back, or the parameters are not the operation's.
-            botocore.parsers.ResponseParserError: what came back is no answer.
+            botocore.exceptions.BotoCoreError: no response arrived, or the parameters do not fit the operation.
+            botocore.parsers.ResponseParserError: the response is invalid.
         """
 
 
 class SessionTransport(Transport, Protocol):
-    """A transport, with what it needs of the sessions whose requests it sends."""
+    """A transport that also sets up the sessions whose requests it sends."""
 
     def watch(self, session: Any) -> None:
-        """Set up a session whose clients are to be given to `prepare`."""
+        """Set up a session whose clients will be passed to `prepare`."""
 
     def carry(self, session: Any) -> None:
-        """Set up a session whose clients send by themselves, such as those that credentials are asked for with."""
+        """Set up a session whose clients send by themselves, such as those that fetch credentials."""
 
     def close(self) -> None:
-        """Close the connections and forget requests and keys. May be used again."""
+        """Close the connections and drop cached requests and keys. The transport may be used again."""
 
 
 class BotocoreTransport:
-    """botocore's own way: its requests, signatures and connections, and its parsers behind strict checks.
+    """botocore's own requests, signatures and connections, with its parsers behind strict checks.
 
     Args:
         settings: of botocore's parsers, such as `timestamp_parser`.
@@ -88,18 +89,18 @@ class BotocoreTransport:
         return request.send()
 
     def watch(self, session: Any) -> None:
-        """Have the clients of a session read responses strictly."""
+        """Make the clients of a session parse responses strictly."""
         session.register_component("response_parser_factory", self._parsers)
 
     def carry(self, session: Any) -> None:
         """Leave a session as it is."""
 
     def close(self) -> None:
-        """Nothing to close: each client has connections of its own."""
+        """Do nothing: each client has its own connections."""
 
 
 class OperationModels:
-    """Botocore's models of operations: one for the clients of all regions, since each grows as responses are read."""
+    """botocore's models of operations: one for the clients of all regions, since each grows as responses are parsed."""
 
     def __init__(self) -> None:
         self._models: dict[tuple[str, str], Any] = {}
@@ -114,5 +115,5 @@ class OperationModels:
         return model
 
     def forget(self) -> None:
-        """Keep none."""
+        """Drop all cached models."""
         self._models.clear()

@@ -1,4 +1,4 @@
-"""Timestamps and blobs of AWS's answers as text: what AWS sent is what lands, and the warehouse types it."""
+"""Timestamps and blobs of AWS's responses as text: the landing keeps AWS's values, and the warehouse types them."""
 
 import base64
 from collections.abc import Mapping
@@ -10,13 +10,13 @@ from botocore.utils import parse_timestamp
 
 
 def iso_text(value: Any) -> str:
-    """A timestamp as ISO-8601 text: as AWS sent it, or made from the seconds that JSON protocols send."""
+    """A timestamp as ISO-8601 text: AWS's own text, or made from the seconds that JSON protocols send."""
     if isinstance(value, str) and value[4:5] == "-" and value[10:11] == "T":
         return value
     try:
         at = parse_timestamp(value)
     except RuntimeError:
-        # botocore's, for a number beyond all years.
+        # botocore raises this for a number beyond all years.
         raise ValueError(f"{value!r} is no time.") from None
     return str(at.astimezone(UTC).isoformat()).replace("+00:00", "Z")
 
@@ -27,4 +27,4 @@ def blob_text(value: Any) -> str:
 
 
 AS_TEXT: Mapping[str, Any] = MappingProxyType({"timestamp_parser": iso_text, "blob_parser": blob_text})
-"""The settings of botocore's parsers by which timestamps and blobs stay as AWS sent them."""
+"""The settings of botocore's parsers that keep timestamps and blobs as AWS sent them."""

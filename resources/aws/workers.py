@@ -1,13 +1,13 @@
-"""Further processes that ask AWS: what each is given, and what comes back.
+"""Worker processes that fetch from AWS: the batches that each receives, and the results that return.
 
-One interpreter uses one core, however many threads it has. A further process has an `AwsClient` of its own for each
-role: it reads the same AWS files, guards itself by the same contract and identifies every account by itself. It is
-given requests and sends back responses; it opens no warehouse and writes nothing. An account stays with its process,
-so that it is identified once and its pace is kept.
+One interpreter uses one core, however many threads it has. Each worker process has its own `AwsClient` for each role:
+it reads the same AWS files, applies the same contract and identifies every account by itself. It receives requests and
+sends back responses; it opens no warehouse and writes nothing. An account stays with its process, so that it is
+identified once and its rate limit is kept in one place.
 
     python -m resources.aws.workers DESCRIPTOR
 
-is such a process: it serves the connection that it inherits, until that is closed.
+starts such a process: it serves the connection that it inherits, until that connection is closed.
 """
 
 import gc
@@ -31,35 +31,35 @@ from resources.aws.request_pool import Item, request_pool
 from resources.contract import Role
 
 BATCH_SIZE = 64
-"""Answers that are sent together, or as many as have this many records ten times over."""
+"""Results that are sent together; a batch is also full with ten times as many records."""
 
 END_SECONDS = 5.0
-"""How long a process has to end by itself once nothing is wanted of it."""
+"""Seconds that a process has to end by itself once it is no longer needed."""
 
 
 def _read_only(values: dict[Any, Any]) -> MappingProxyType[Any, Any]:
     return MappingProxyType(values)
 
 
-# Listings are made of read-only mappings, which pickle does not know by itself.
+# pickle does not know the read-only mappings of listings by itself.
 ForkingPickler.register(MappingProxyType, lambda mapping: (_read_only, (dict(mapping),)))
 
 _SENT = tuple(entry.name for entry in fields(Response) if entry.name != "request")
 
 
 class ProcessEnded(Exception):
-    """A process that asked AWS is gone. Nothing of what it was asked counts. The message says what to do."""
+    """A worker process is gone. None of its requests count. The message says what to do."""
 
 
 # --------------------------------------------------------------------------------------- from this process
 
 
 class WorkerPool:
-    """The further processes of a run, begun when first needed.
+    """The worker processes of a run, started on first use.
 
     Args:
-        count: of all processes, this one included.
-        home_region, concurrency: as of `AwsClient`; each process has so many threads.
+        count: number of all processes, this one included.
+        home_region, concurrency: as of `AwsClient`; each process has this many threads.
     """
 
     def __init__(self, count: int, *, home_region: str, concurrency: int) -> None:
@@ -70,7 +70,7 @@ class WorkerPool:
         self._running: list[_Process] = []
 
     def split(self, items: Sequence[Item]) -> list[dict[int, Item]]:
-        """Who is asked what: by process, this one first. The central roles' questions stay here."""
+        """The requests of each process, this one first. Requests of the central roles stay in this process."""
         split: list[dict[int, Item]] = [{} for _ in range(self._count)]
         for index, item in enumerate(items):
             process = 0 if item.listing_role != "workload" else self._home(item.account_id)
@@ -85,7 +85,7 @@ class WorkerPool:
         return home
 
     def _started(self) -> "list[_Process]":
-        """All but this one."""
+        """All processes but this one."""
         if not self._running:
             self._running = [_Process(self._options) for _ in range(self._count - 1)]
         return self._running
@@ -97,12 +97,12 @@ class WorkerPool:
         deliver: Callable[[int, Any], None],
         stopped: threading.Event,
     ) -> "list[RemoteBatch]":
-        """Give each further process its share, where there is one.
+        """Send each worker process its batch, if it has one.
 
         Args:
-            split: without that of this process.
-            deliver: given the index of each question and what came of it.
-            stopped: once it is set, nothing is delivered any more.
+            split: the batches of the worker processes, without that of this process.
+            deliver: called with the index of each request and its result.
+            stopped: once this event is set, nothing is delivered any more.
         """
         if not any(split):
             return []
@@ -113,20 +113,20 @@ class WorkerPool:
         ]
 
     def kill(self) -> None:
-        """End them at once, whatever they are at."""
+        """End the worker processes at once, whatever they are doing."""
         running, self._running = self._running, []
         for process in running:
             process.end(0)
 
     def close(self) -> None:
-        """Let them end. They are begun again when needed."""
+        """Let the worker processes end. They are started again on the next use."""
         running, self._running = self._running, []
         for process in running:
             process.end(END_SECONDS)
 
 
 class _Process:
-    """One of them, and the connection to it."""
+    """One worker process, and the connection to it."""
 
     def __init__(self, options: tuple[str, int]) -> None:
         self.connection, theirs = Pipe()
@@ -141,13 +141,13 @@ class _Process:
 
     @property
     def code(self) -> int | None:
-        """Its exit code, once it has ended."""
+        """The exit code of the process, after at most `END_SECONDS`; None while it runs."""
         with suppress(subprocess.TimeoutExpired):
             self._popen.wait(END_SECONDS)
         return self._popen.returncode
 
     def end(self, patience: float) -> None:
-        """Let it end, or end it when it takes longer than so many seconds."""
+        """Let the process end, and kill it after this many seconds."""
         if patience:
             self.connection.close()
             with suppress(subprocess.TimeoutExpired):
@@ -159,11 +159,11 @@ class _Process:
 
 @dataclass
 class _Batch:
-    """What a process sends: answers, what they took, and whether there will be more.
+    """One message of a worker process: results, request counts, and whether it is the last one.
 
     Attributes:
-        results: index of the question and what came of it.
-        requests: requests and throttles by role since the last parcel.
+        results: index of the request and its result.
+        requests: requests and throttles by role since the previous batch.
     """
 
     results: list[tuple[int, Any]] = field(default_factory=list)
@@ -173,7 +173,7 @@ class _Batch:
 
 
 class RemoteBatch:
-    """The questions that another process was given, and a thread that takes in its answers."""
+    """The requests of one worker process, and a thread that receives its results."""
 
     def __init__(
         self,
@@ -194,7 +194,7 @@ class RemoteBatch:
         self._thread.start()
 
     def is_at_work(self, seconds: float) -> bool:
-        """Whether it still is after so many seconds."""
+        """Whether the batch is unfinished after waiting for this many seconds."""
         self._thread.join(seconds)
         return self._thread.is_alive()
 
@@ -209,11 +209,11 @@ class RemoteBatch:
                     f"A process that asked AWS ended by itself (exit code {self._process.code}), so nothing of this "
                     "step counts. Run it again; with CMDB_PROCESSES=1 there is none."
                 )
-        except BaseException as error:  # noqa: BLE001  # whatever it is, the asking thread raises it
+        except BaseException as error:  # noqa: BLE001  # whatever it is, the calling thread raises it
             self.error = error
 
     def _take(self, batch: _Batch) -> bool:
-        """Hand on what a parcel holds; whether it is the last one."""
+        """Deliver the results of a received batch; returns whether it was the last one."""
         for role, (requests, throttles) in batch.requests.items():
             self._clients[role].counter.add(requests, throttles)
         for index, result in batch.results:
@@ -227,7 +227,7 @@ class RemoteBatch:
 
 
 def _packed(result: Any) -> Any:
-    """An answer without its question, which the other side has."""
+    """A response without its request, which the other side has."""
     return tuple(getattr(result, name) for name in _SENT) if isinstance(result, Response) else result
 
 
@@ -241,7 +241,7 @@ def _unpacked(item: Item, result: Any) -> Any:
 
 
 class _Sender:
-    """Sends what comes, in parcels."""
+    """Sends results to the parent process, in batches."""
 
     def __init__(self, connection: Connection, clients: Mapping[Role, AwsClient]) -> None:
         self._connection = connection
@@ -252,7 +252,7 @@ class _Sender:
         self._reported: dict[Role, tuple[int, int]] = {}
 
     def deliver(self, index: int, result: Any) -> None:
-        """Take a result; send what has come together when it is enough."""
+        """Add a result, and send the batch when it is full."""
         with self._lock:
             self._batch.results.append((index, _packed(result)))
             self._records += getattr(result, "record_count", 0)
@@ -260,12 +260,12 @@ class _Sender:
                 self._send()
 
     def flush(self) -> None:
-        """Send what has come."""
+        """Send the results so far."""
         with self._lock:
             self._send()
 
     def end(self, error: BaseException | None = None) -> None:
-        """Send the rest, and that it is the last."""
+        """Send the remaining results, marked as the last batch."""
         with self._lock:
             self._batch.is_last, self._batch.error = True, error
             self._send()
@@ -280,8 +280,8 @@ class _Sender:
 
 
 def serve(connection: Connection) -> None:
-    """Answer what comes through a connection, until it is closed."""
-    # Who started it is interrupted too, and decides what becomes of it.
+    """Serve the requests that arrive over a connection, until it is closed."""
+    # An interrupt reaches the parent process too, which decides what happens to this one.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     gc.freeze()
     clients: dict[Role, AwsClient] = {}
@@ -296,25 +296,25 @@ def serve(connection: Connection) -> None:
                 request_pool(clients, items, sender.deliver).run(sender.flush)
             except OSError:
                 raise
-            except Exception as error:  # noqa: BLE001  # it is raised where the questions came from
+            except Exception as error:  # noqa: BLE001  # it is raised in the parent process
                 sender.end(_sendable(error))
             else:
                 sender.end()
     except (EOFError, OSError):
-        # Nobody is there any more who would want an answer.
+        # The parent process is gone, so nobody waits for a result.
         return
 
 
 def _sendable(error: Exception) -> Exception:
     try:
         pickle.loads(pickle.dumps(error))  # our own error
-    except Exception:  # noqa: BLE001  # whatever cannot be sent is told in words
+    except Exception:  # noqa: BLE001  # an error that cannot be pickled is sent as text
         return RuntimeError(f"{type(error).__name__}: {error}")
     return error
 
 
 if __name__ == "__main__":
-    # Under its own name: what is sent is named after the module that it is of.
+    # Imported by name: pickle names a class by its module, which must not be `__main__`.
     from resources.aws import workers
 
     workers.serve(Connection(int(sys.argv[1])))
