@@ -39,6 +39,7 @@ SEEDS_OF_FINANCE = frozenset(
     {
         "anomaly_threshold",
         "budget",
+        "cost_slice",
         "cost_weight",
         "fx_rate",
         "service_category",

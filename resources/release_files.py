@@ -178,6 +178,8 @@ FILES = (
     "warehouse/ref/approved_service.sql",
     "warehouse/ref/budget.csv",
     "warehouse/ref/budget.sql",
+    "warehouse/ref/cost_slice.csv",
+    "warehouse/ref/cost_slice.sql",
     "warehouse/ref/cost_weight.csv",
     "warehouse/ref/cost_weight.sql",
     "warehouse/ref/decommission_rule.csv",

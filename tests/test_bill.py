@@ -21,7 +21,7 @@ from pipelines.collection import cost_slices
 from pipelines.collection.collector import Collector
 from pipelines.collection.cost_collector import collect_costs
 from pipelines.collection.plan import central_plan
-from pipelines.collection.seeds import services_of_listings, tag_keys
+from pipelines.collection.seeds import every_slice, services_of_listings, tag_keys
 from pipelines.collection.state import StepState
 from pipelines.models.model_metadata import cost_metadata
 from pipelines.settings import read_settings
@@ -33,7 +33,7 @@ from simulator.client import Simulator, start
 
 Row = dict[str, Any]
 
-CUTS = cost_slices.slices(tag_keys())
+CUTS = every_slice()
 TABLES = (
     "cost.daily",
     "cost.tag_service_daily",

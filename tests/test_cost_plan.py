@@ -14,8 +14,10 @@ from pipelines.collection.cost_slices import (
     REQUEST_PRICE_USD,
     SERVICE,
     TOTAL,
+    Dimension,
     Month,
     TagKey,
+    cell,
     final_days_since,
     first_of,
     is_final,
@@ -24,7 +26,7 @@ from pipelines.collection.cost_slices import (
     plan,
     slices,
 )
-from pipelines.collection.seeds import tag_keys
+from pipelines.collection.seeds import cost_dimensions, every_slice, tag_keys
 
 DAYS = st.dates(date(2024, 1, 1), date(2032, 12, 31))
 HISTORY = st.integers(1, 13)
@@ -128,7 +130,9 @@ def test_the_metrics_that_every_payer_is_granted_are_a_question_of_their_own() -
     assert sent["Metrics"] == ["UnblendedCost", "AmortizedCost", "NetUnblendedCost", "NetAmortizedCost"]
 
 
-CUTS = slices([TagKey("bc:project"), TagKey("bc:business-service", is_grouped_by_service=True), TagKey("bc")])
+CUTS = slices(
+    cost_dimensions(), [TagKey("bc:project"), TagKey("bc:business-service", is_grouped_by_service=True), TagKey("bc")]
+)
 
 
 def test_slices_have_names_of_their_own_and_ask_no_more_than_aws_allows() -> None:
@@ -191,7 +195,7 @@ def test_a_first_load_takes_so_many_requests_at_least_as_the_documentation_says(
     """docs/operations.md has these figures: six tag keys, of which one is cut by service."""
     keys = tag_keys()
     assert (len(keys), sum(tag.is_grouped_by_service for tag in keys)) == (6, 1)
-    cuts = slices(keys)
+    cuts = every_slice()
     assert len(plan(date(2026, 11, 25), 13, cuts, lambda _: ())) == 155
     assert len(plan(date(2026, 11, 25), 13, cuts, lambda _: known_before(date(2026, 11, 25)))) == 23
     assert len(plan(date(2026, 11, 5), 13, cuts, lambda _: known_before(date(2026, 11, 5)))) == 34
@@ -228,3 +232,14 @@ def test_a_month_that_a_pause_left_half_read_is_asked_again() -> None:
     asked = {month.name for month in months_to_fetch(date(2026, 12, 15), 4, known)}
     assert {"2026-10", "2026-09"} <= asked
     assert "2026-08" not in asked
+
+
+def test_a_slice_more_is_a_row_more() -> None:
+    more = (*cost_dimensions(), Dimension("purchase_type", "PURCHASE_TYPE"))
+    (added,) = set(slices(more, tag_keys())) - set(every_slice())
+    month = Month(date(2026, 10, 1), date(2026, 11, 1))
+    assert cell(added, month) == "purchase_type:2026-10"
+    assert parameters(added, month)["GroupBy"] == [
+        {"Type": "DIMENSION", "Key": "LINKED_ACCOUNT"},
+        {"Type": "DIMENSION", "Key": "PURCHASE_TYPE"},
+    ]

@@ -166,6 +166,14 @@ def test_a_seed_without_its_header_is_no_seed_without_rows(tree: Path) -> None:
     assert "warehouse/ref/tag_key.csv lacks the column(s) tag_key, is_cut_by_service" in done.stderr
 
 
+def test_a_bill_whose_first_slice_is_not_by_service_is_not_requested(tree: Path) -> None:
+    seed = tree / "warehouse/ref/cost_slice.csv"
+    head, service, *others = seed.read_text().splitlines(keepends=True)
+    seed.write_text("".join([head, *others, service]))
+    done = run(tree, "-c", "from pipelines.collection.seeds import every_slice; every_slice()")
+    assert done.returncode == 1 and "does not begin with the slice service" in done.stderr
+
+
 @pytest.mark.parametrize("text", ["", "-- Only words.", "select 1 as a"])
 def test_a_report_query_without_query_or_description_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str

@@ -141,7 +141,7 @@ def fetch_once(
 def _parameters(listing: Listing, parameter: str) -> dict[str, Any]:
     """What the catalogue would send for a cell of this parameter; of the bill, the month so far where none is named."""
     from pipelines.collection import cost_slices
-    from pipelines.collection.seeds import services_of_listings, tag_keys
+    from pipelines.collection.seeds import every_slice, services_of_listings
 
     if listing.name == METRIC:
         source, _, resource = parameter.partition(":")
@@ -160,11 +160,7 @@ def _parameters(listing: Listing, parameter: str) -> dict[str, Any]:
         return cost_slices.parameters(cost_slices.TOTAL, cost_slices.whole_history(today, cost_slices.MAX_MONTHS))
     months = {month.name: month for month in cost_slices.months_to_fetch(today, cost_slices.MAX_MONTHS, ())}
     newest, *_, oldest = months
-    bill_slices = {
-        bill_slice.name: bill_slice
-        for bill_slice in cost_slices.slices(tag_keys())
-        if bill_slice.listing == listing.name
-    }
+    bill_slices = {bill_slice.name: bill_slice for bill_slice in every_slice() if bill_slice.listing == listing.name}
     # The key of a tag may hold colons.
     slice_name, _, month_name = parameter.rpartition(":") if parameter not in bill_slices else (parameter, "", "")
     month = months.get(month_name or newest)

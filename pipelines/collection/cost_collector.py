@@ -13,7 +13,7 @@ from typing import Any
 from pipelines.catalogue.names import COST_RESOURCE, COST_TAG
 from pipelines.collection import cost_slices, previous
 from pipelines.collection.collector import Collector
-from pipelines.collection.seeds import services_of_listings, tag_keys
+from pipelines.collection.seeds import every_slice, services_of_listings
 from pipelines.trust.outcomes import FOR_LATER, TOO_MANY_PAGES
 from resources.aws.errors import THROTTLE_CODES
 from resources.aws.listing import GLOBAL_REGION, Listing
@@ -53,9 +53,7 @@ class _Bill:
     def fetch(self) -> None:
         """Put the questions; every cell that was wanted gets its outcome."""
         state = self._state
-        bill_slices = [
-            bill_slice for bill_slice in cost_slices.slices(tag_keys()) if bill_slice.listing in self._listings
-        ]
+        bill_slices = [bill_slice for bill_slice in every_slice() if bill_slice.listing in self._listings]
         planned = cost_slices.plan(self._today, state.settings.cost_months, bill_slices, self._known_months)
         months = [
             (bill_slice, month) for bill_slice, month in planned if not state.keep(self._request(bill_slice, month))

@@ -45,6 +45,25 @@ def daily_limits(request_limit: int) -> dict[str, DailyLimit]:
 
 
 @dataclass(frozen=True)
+class Dimension:
+    """A row of `ref.cost_slice`: the daily bill by account and one dimension of Cost Explorer.
+
+    Attributes:
+        slice: the slice's name; `TAG_SLICE` stands for one slice for each tag key.
+        name: the dimension of GroupBy, such as `SERVICE`.
+        is_probed: whether a refusal means that this payer is not offered the slice.
+    """
+
+    slice: str
+    name: str
+    is_probed: bool = False
+
+
+TAG_SLICE = "tag"
+"""The row of `ref.cost_slice` in place of which the slices of the tag keys stand."""
+
+
+@dataclass(frozen=True)
 class TagKey:
     """A key of `ref.tag_key`: a slice of the bill, and where it is marked so, one that is cut by service too."""
 
@@ -83,15 +102,18 @@ TOTAL = Slice(COST_MONTHLY, "total", ())
 """The bill uncut, month by month: what the days of the others have to add up to."""
 
 
-def slices(tag_keys: Iterable[TagKey]) -> tuple[Slice, ...]:
-    """Every cut, in the order in which they are asked."""
+def slices(dimensions: Iterable[Dimension], tag_keys: Iterable[TagKey]) -> tuple[Slice, ...]:
+    """Return every slice of the bill, in the order in which they are requested."""
     keys = tuple(tag_keys)
+    daily: list[Slice] = []
+    for dimension in dimensions:
+        if dimension.slice == TAG_SLICE:
+            daily += [Slice(COST_DAILY, f"{TAG_SLICE}:{tag.key}", (BY_ACCOUNT, ("TAG", tag.key))) for tag in keys]
+        else:
+            groups = (BY_ACCOUNT, ("DIMENSION", dimension.name))
+            daily.append(Slice(COST_DAILY, dimension.slice, groups, dimension.is_probed))
     return (
-        SERVICE,
-        Slice(COST_DAILY, "record_type", (BY_ACCOUNT, ("DIMENSION", "RECORD_TYPE"))),
-        *(Slice(COST_DAILY, f"tag:{tag.key}", (BY_ACCOUNT, ("TAG", tag.key))) for tag in keys),
-        Slice(COST_DAILY, "region", (BY_ACCOUNT, ("DIMENSION", "REGION")), is_probed=True),
-        Slice(COST_DAILY, "usage_type", (BY_ACCOUNT, ("DIMENSION", "USAGE_TYPE"))),
+        *daily,
         *(
             Slice(COST_TAG_SERVICE, tag.key, (("TAG", tag.key), BY_SERVICE))
             for tag in keys

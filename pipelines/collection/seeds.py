@@ -2,7 +2,7 @@
 
 import csv
 
-from pipelines.collection.cost_slices import TagKey
+from pipelines.collection.cost_slices import SERVICE, Dimension, Slice, TagKey, slices
 from pipelines.settings import WAREHOUSE_FOLDER
 from resources import release
 
@@ -11,6 +11,27 @@ def tag_keys() -> tuple[TagKey, ...]:
     """The keys of `ref.tag_key`: from the file, since the bill is asked before the table is built."""
     rows = _rows("tag_key", "tag_key", "is_cut_by_service")
     return tuple(TagKey(row["tag_key"], row["is_cut_by_service"] == "true") for row in rows)
+
+
+def cost_dimensions() -> tuple[Dimension, ...]:
+    """The rows of `ref.cost_slice`, in their order.
+
+    Raises:
+        ProductFileError: the first row is not the slice by service, with which all others must agree.
+    """
+    rows = _rows("cost_slice", "slice", "dimension", "is_probed")
+    found = tuple(Dimension(row["slice"], row["dimension"], row["is_probed"] == "true") for row in rows)
+    if not found or (found[0].slice, found[0].name) != (SERVICE.name, "SERVICE"):
+        raise release.ProductFileError(
+            "warehouse/ref/cost_slice.csv does not begin with the slice service, with which all others must agree. "
+            "Nothing was asked. Put the row `service,SERVICE,false,…` first."
+        )
+    return found
+
+
+def every_slice() -> tuple[Slice, ...]:
+    """Every slice of the bill by `ref.cost_slice` and `ref.tag_key`, in the order in which they are requested."""
+    return slices(cost_dimensions(), tag_keys())
 
 
 def services_of_listings() -> tuple[str, ...]:
