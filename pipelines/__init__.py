@@ -1,1 +1,1 @@
-"""What is collected, and what must hold before anyone may read it."""
+"""The product's pipelines: collection from AWS, models, checks, publishing, report and command line."""

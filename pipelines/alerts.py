@@ -1,4 +1,4 @@
-"""A message when a run failed: Dagster's failure sensor, and the program that `CMDB_ALERT_COMMAND` names."""
+"""Alerts for a failed run: Dagster's failure sensor, and the program that `CMDB_ALERT_COMMAND` names."""
 
 import json
 import shlex
@@ -21,21 +21,21 @@ LAUNCHED_BY = "cmdb/launched_by"
 
 
 def result_of(run_id: str, job: str, sentences: list[str]) -> dict[str, Any]:
-    """What the alert command reads on its standard input, as JSON."""
+    """The JSON object that the alert command reads on its standard input."""
     return {"run_id": run_id, "job": job, "status": "failed", "sentences": sentences}
 
 
 INTERRUPTIONS = {dg.DagsterExecutionInterruptedError.__name__, KeyboardInterrupt.__name__}
-"""What is raised in the step that Dagster is at when somebody ends the run."""
+"""Names of the exceptions that Dagster's current step raises when somebody ends the run."""
 
 
 def is_interruption(error: Any) -> bool:
-    """Whether an error as Dagster's events have it, or what it came of, is that somebody ended the run."""
+    """Whether an error in Dagster's events, or one of its causes, shows that somebody ended the run."""
     return error is not None and (error.cls_name in INTERRUPTIONS or is_interruption(error.cause))
 
 
 def failure_sentence(event: dg.DagsterEvent) -> str:
-    """What a failed step said: the sentence of our own failures, the last line of anything else."""
+    """Why a step failed: the sentence of the product's own failures, the last line of any other error."""
     data = event.step_failure_data
     if data.user_failure_data is not None and data.user_failure_data.description:
         return data.user_failure_data.description
@@ -55,7 +55,7 @@ class Failure:
     """Why a run failed.
 
     Attributes:
-        sentences: one for each step that failed, none twice.
+        sentences: one for each failed step, without duplicates.
         exit_code: 1 a rule failed, 2 the configuration is wrong, 130 somebody ended the run.
     """
 
@@ -64,17 +64,17 @@ class Failure:
 
 
 def failure_of(events: Sequence[dg.DagsterEvent]) -> Failure:
-    """What the events of a run that failed say of it."""
+    """The sentences and the exit code of a failed run, from its events."""
     failed = [event for event in events if event.event_type == dg.DagsterEventType.STEP_FAILURE]
     sentences = list(dict.fromkeys(failure_sentence(event) for event in failed))
     if any(_ended_by_somebody(event) for event in events):
-        # Between two steps no step tells of it.
+        # If the run ended between two steps, no step has a failure event, so there is no sentence.
         return Failure(sentences or [BETWEEN], 128 + signal.SIGINT)
     return Failure(sentences, max((_exit_code(event) for event in failed), default=1))
 
 
 def _ended_by_somebody(event: dg.DagsterEvent) -> bool:
-    """Whether a run ended so: by Ctrl+C, or by SIGTERM, which Dagster takes for the same during a run."""
+    """Whether somebody ended the run: by Ctrl+C, or by SIGTERM, which Dagster treats alike during a run."""
     return event.event_type == dg.DagsterEventType.RUN_FAILURE and is_interruption(event.job_failure_data.error)
 
 
@@ -85,7 +85,7 @@ def _exit_code(event: dg.DagsterEvent) -> int:
 
 
 def send(command: str, result: dict[str, Any]) -> str:
-    """Run the alert command and say how it ended. It never makes a run fail."""
+    """Run the alert command; return a sentence on how the command ended. A failing command never fails a run."""
     try:
         done = subprocess.run(
             shlex.split(command),
@@ -103,7 +103,7 @@ def send(command: str, result: dict[str, Any]) -> str:
 
 
 def nightly_failure_sensor(settings: Settings) -> dg.SensorDefinition:
-    """Hands the verdict of every failed run to `CMDB_ALERT_COMMAND`; without one it only logs."""
+    """The sensor that gives every failed run to `CMDB_ALERT_COMMAND`; without the variable it only logs."""
 
     @dg.run_failure_sensor(
         name="failed_run_alert",
@@ -117,7 +117,7 @@ def nightly_failure_sensor(settings: Settings) -> dg.SensorDefinition:
         run = context.dagster_run
         for sentence in sentences:
             context.log.warning(plain(sentence, lines=True))
-        # `cmdb nightly` tells of its own runs itself, since no daemon may be running where cron starts it.
+        # `cmdb nightly` sends the alerts of its own runs itself, since no daemon may be running where cron starts it.
         if settings.alert_command and LAUNCHED_BY not in run.tags:
             context.log.info(
                 send(

@@ -1,7 +1,7 @@
-"""What every asset's page in Dagster says beside its description: whom to ask, how old it may be, where to read on.
+"""What every asset's page in Dagster shows beside its description: owner, freshness policy, documentation, source.
 
-Facts that a run finds (rows, columns, cells, pictures) belong to the step that finds them; what stands here is known
-before any run, and is the same for all assets of a group or kind.
+Results of a run (rows, columns, cells, pictures) belong to the step that has them. This module holds what is known
+before any run and is the same for all assets of a group or kind.
 """
 
 import warnings
@@ -17,8 +17,8 @@ from pipelines.models.model import Model
 from pipelines.settings import REPOSITORY
 from resources.installation import IS_CHECKOUT, PRODUCT_FOLDER, code_version
 
-# Dagster warns of code references and virtual assets, which it may still change, once for each asset and each time it
-# copies one. Its release is pinned, and tests hold what we use of them.
+# Dagster warns that code references and virtual assets may change, once for each asset and each copy of one. Dagster's
+# release is pinned, and tests cover what the product uses of both.
 for category in (dg.BetaWarning, dg.PreviewWarning):
     warnings.filterwarnings("ignore", category=category)
 
@@ -33,7 +33,7 @@ OWNERS: Mapping[str, str] = {
     "ref": "team:cmdb",
     "published": "team:cmdb",
 }
-"""Whom to ask about the assets of a group. An organisation writes its own teams, or people's addresses, here."""
+"""Owner of the assets of each group. An organisation writes its own teams or e-mail addresses here."""
 
 SEEDS_OF_FINANCE = frozenset(
     {
@@ -50,16 +50,16 @@ SEEDS_OF_FINANCE = frozenset(
         "unit_price",
     }
 )
-"""The seeds that say how money is counted."""
+"""The seeds that define how money is counted."""
 
 FRESHNESS = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=26), warn_window=timedelta(hours=25))
-"""A night is due every day; what is older than 26 hours the report calls old too."""
+"""Limits for an asset's age: a run is due every day, and the report too calls data old after 26 hours."""
 
 DOCS = "docs"
-"""Metadata: the page of documentation."""
+"""Metadata key: the documentation page."""
 
 SOURCE = "dagster/code_references"
-"""Metadata, named by Dagster: where the code of an asset stands."""
+"""Metadata key, given by Dagster: the source file of an asset."""
 
 LINE = dg.TableSchema(
     [
@@ -74,7 +74,7 @@ LINE = dg.TableSchema(
         dg.TableColumn("item", "JSON", description="The record as AWS answered it, less what is never kept."),
     ]
 )
-"""A line of a landed listing. What `item` holds is written in the SQL file that reads it."""
+"""Columns of a landed listing's rows. The SQL file that reads the listing declares the fields of `item`."""
 
 PAGES: Mapping[str, str] = {
     "audit/caller_identity": "docs/contract.md#pre-flight",
@@ -82,23 +82,23 @@ PAGES: Mapping[str, str] = {
     "published": "docs/start.md",
     "report": "docs/operations.md#the-report",
 }
-"""The page of the assets that neither a SQL file nor a listing makes."""
+"""Documentation pages of the assets that come from neither a SQL file nor a listing."""
 
 
 def with_metadata(spec: dg.AssetSpec, models: Mapping[str, Model], docs_url: str) -> dg.AssetSpec:
-    """The spec with owner, freshness policy, page of documentation, version of its code and place of its SQL.
+    """The spec with owner, freshness policy, documentation page, code version and the place of its SQL.
 
-    A view is virtual to Dagster: it is as new as what it reads, and whatever reads it looks through it.
+    A view is a virtual asset in Dagster: it is as fresh as its sources, and downstream assets look through it.
 
     Args:
-        docs_url: where the repository's files are read by people, such as a web page of its host; empty where nowhere:
-            then the page is named by its path.
+        docs_url: base URL under which people read the repository's files, such as a web page of its host; empty if
+            there is none, then the metadata holds the page's path.
     """
     page = page_of(spec.key, models)
     metadata: dict[str, Any] = {
         DOCS: dg.MetadataValue.url(f"{docs_url.rstrip('/')}/{page}")
         if docs_url
-        # An installation holds no pages: there it is known by its name alone.
+        # An installation has no documentation files, so there the page is shown by its name alone.
         else dg.MetadataValue.path(str(REPOSITORY / page) if IS_CHECKOUT else page)
     }
     if spec.key.path[0] == "landing":
@@ -116,7 +116,7 @@ def with_metadata(spec: dg.AssetSpec, models: Mapping[str, Model], docs_url: str
 
 
 def source_of(model: Model, docs_url: str) -> dg.CodeReferencesMetadataValue:
-    """The file of a model's query: in the checkout or the installation, and where people read it, if anywhere."""
+    """The source file of a model's query: its local path, and its URL below `docs_url` if there is one."""
     references: list[dg.LocalFileCodeReference | dg.UrlCodeReference] = [
         dg.LocalFileCodeReference(file_path=str(PRODUCT_FOLDER / model.place), label=model.place)
     ]
@@ -126,10 +126,10 @@ def source_of(model: Model, docs_url: str) -> dg.CodeReferencesMetadataValue:
 
 
 def owner_of(spec: dg.AssetSpec) -> str:
-    """Whom to ask about an asset.
+    """The owner of an asset.
 
     Raises:
-        KeyError: its group has no owner.
+        KeyError: the asset's group has no owner.
     """
     if spec.key.path[0] == "ref" and spec.key.path[-1] in SEEDS_OF_FINANCE:
         return OWNERS["cost"]
@@ -137,7 +137,7 @@ def owner_of(spec: dg.AssetSpec) -> str:
 
 
 def page_of(key: dg.AssetKey, models: Mapping[str, Model]) -> str:
-    """The page of documentation of an asset, below the repository, with the anchor of its heading."""
+    """The asset's documentation page: path below the repository, with the anchor of its heading."""
     name = key.to_user_string()
     if name in PAGES:
         return PAGES[name]

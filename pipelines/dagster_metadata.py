@@ -1,4 +1,4 @@
-"""What Dagster's UI shows beside an asset or a check: counts, and small tables that are cut at a limit."""
+"""Metadata for Dagster's UI beside an asset or a check: counts, and small tables with a row limit."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,7 +14,7 @@ PUBLISHED_KEY = dg.AssetKey(["published"])
 
 
 def rows_table(rows: Sequence[Mapping[str, Any]]) -> dg.TableMetadataValue | None:
-    """Rows as a table of text, cut at `ROWS_SHOWN`; None where there are none."""
+    """Rows as a table of text with at most `ROWS_SHOWN` rows; None without rows."""
     if not rows:
         return None
     columns = list(rows[0])
@@ -28,6 +28,6 @@ def rows_table(rows: Sequence[Mapping[str, Any]]) -> dg.TableMetadataValue | Non
 
 
 def cells_table(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The metadata of a check: how many rows are at fault, and the first of them."""
+    """The metadata of a check: the number of rows at fault, and the first of them."""
     table = rows_table(rows)
     return {} if table is None else {"at_fault": len(rows), "rows": table}

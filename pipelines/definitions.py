@@ -1,4 +1,4 @@
-"""The Dagster definitions, put together from the environment when they are asked for."""
+"""The Dagster definitions, built from the environment when Dagster loads them."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -25,21 +25,22 @@ from resources.warehouse import Warehouse
 
 NIGHTLY = "nightly"
 CONFIRM_UNTIL = timedelta(hours=20)
-"""How old a night may be for its zeros to be confirmed by themselves: publishing wants the lists of a day."""
+"""Maximum age of a nightly run whose zeros the sensor confirms: publishing requires listings of the last 24 hours."""
 CONFIRM_AFTER = timedelta(minutes=30)
-"""How long after a night its zeros are looked up in CloudTrail again: events arrive within some fifteen minutes."""
+"""How long after a nightly run the sensor looks its zeros up again: CloudTrail delivers events within about 15 minutes.
+"""
 SCHEDULE = "nightly_schedule"
 
 
 def build_defs(environment: Mapping[str, str]) -> dg.Definitions:
-    """Everything that Dagster runs, for one environment.
+    """Every asset, job, schedule, sensor and resource that Dagster runs, for one environment.
 
-    Settings that cannot be used do not keep the code location from loading: they stand in `Settings.problem`,
-    and every step refuses with that sentence.
+    Settings that cannot be used still let the code location load: `Settings.problem` holds the reason, and every step
+    refuses with that sentence.
 
     Raises:
-        ProductFileError: a file that this release ships is missing. The code location does not load, and shows the
-            sentence: with fewer rules everything would seem to pass.
+        ProductFileError: a file that this release ships is missing. The code location does not load and shows the
+            sentence, because with fewer rules everything would seem to pass.
     """
     release.require()
     try:
@@ -84,7 +85,7 @@ def build_defs(environment: Mapping[str, str]) -> dg.Definitions:
                 job=nightly,
                 cron_schedule=settings.schedule,
                 execution_timezone=settings.timezone,
-                # On wherever a night can be run at all: a daemon that never starts one would be silent about it.
+                # The schedule is on wherever a run is possible: a daemon that never starts a run would not report that.
                 default_status=(dg.DefaultScheduleStatus.RUNNING if can_run else dg.DefaultScheduleStatus.STOPPED),
             )
         ],
@@ -97,13 +98,13 @@ def build_defs(environment: Mapping[str, str]) -> dg.Definitions:
             "warehouse": Warehouse(database=str(settings.database), code_version=code_version()),
             "settings": settings,
         },
-        # One process: a step of its own process costs seconds, and DuckDB has one writer.
+        # All steps share one process: a process for each step costs seconds, and DuckDB allows one writing process.
         executor=dg.in_process_executor,
     )
 
 
 def _confirmation_sensor(*, is_on: bool) -> dg.SensorDefinition:
-    """Launches the job `confirm` once after each night, when CloudTrail has had time to record its calls."""
+    """The sensor that launches the job `confirm` once after each nightly run, when CloudTrail has its calls."""
 
     @dg.sensor(
         name="confirm_after_nightly",
@@ -138,18 +139,18 @@ def job_of(environment: Mapping[str, str], name: str) -> dg.JobDefinition:
 
 
 def execute(job: dg.JobDefinition, tags: Mapping[str, str]) -> dg.ExecuteInProcessResult:
-    """Run a job in this process, against the instance of `DAGSTER_HOME`, where the UI shows it."""
+    """Run a job in this process, against the instance of `DAGSTER_HOME`, so that the UI shows the run."""
     with dg.DagsterInstance.get() as instance:
         return job.execute_in_process(
             instance=instance,
             raise_on_error=False,
             tags=dict(tags),
-            # The terminal shows progress and the verdict; the events are in the UI.
+            # The terminal shows progress and outcome; Dagster's events are in the UI.
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
         )
 
 
 @dg.definitions
 def defs() -> dg.Definitions:
-    """What `workspace.yaml` and `dg` load."""
+    """The definitions that `workspace.yaml` and `dg` load."""
     return build_defs(os.environ)

@@ -1,7 +1,7 @@
-"""Exceptions that more than one package of the pipeline knows."""
+"""Exceptions that more than one package of the pipelines uses."""
 
 from resources.release import ProductFileError
 
 
 class SqlFileError(ProductFileError):
-    """A SQL file is not what its folder wants. The message names the file and what to write instead."""
+    """A SQL file breaks the rules of its folder. The message names the file and what to write instead."""

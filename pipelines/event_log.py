@@ -1,7 +1,7 @@
-"""Dagster's event log, as `dagster.yaml` names it: ours, or Dagster's own where it is not the Dagster that we know.
+"""Dagster's event log for `dagster.yaml`: `KeptEventLog`, or Dagster's own class if the installed Dagster does not fit.
 
-Ours rests on private names of Dagster, which a release may change. It is tried out once a process, in a folder of its
-own; what fails there costs speed, never a run. The files are the same with both.
+`KeptEventLog` uses private names of Dagster, which a release may change. Each process tries the class once in a
+temporary folder; a failure there costs speed, never a run. Both classes write the same files.
 """
 
 import logging
@@ -17,11 +17,11 @@ REASONS = (
     ImportError, AttributeError, TypeError, LookupError, ValueError, RuntimeError, OSError, dg.DagsterError,
     sqlalchemy.exc.SQLAlchemyError,
 )  # fmt: skip
-"""What a name that is gone, or that means something else now, may raise."""
+"""Exceptions that a removed or changed private name may raise."""
 
 
 def chosen() -> Any:
-    """The class of the log: ours if it works with the installed Dagster."""
+    """The class of the event log: `KeptEventLog` if it works with the installed Dagster."""
     try:
         from pipelines.kept_event_log import KeptEventLog, UnfitError, require_fit
     except REASONS as error:
@@ -34,7 +34,7 @@ def chosen() -> Any:
 
 
 def _dagsters_own(error: Exception) -> Any:
-    """The class of Dagster's own log, with the folder that it has by default; found without any private name."""
+    """The class of Dagster's own event log with its default folder, found without any private name."""
     logging.getLogger(__name__).warning(
         "Dagster %s is not the one that our event log knows (%s: %s). Dagster's own is used: runs are recorded as "
         "always, and a night takes about a tenth more CPU. requirements/run.txt names the Dagster that was tested.",
@@ -43,17 +43,17 @@ def _dagsters_own(error: Exception) -> Any:
         error,
     )
     with tempfile.TemporaryDirectory(prefix="cmdb-event-log-") as folder:
-        # Without one Dagster says at length that there is none.
+        # Without this file Dagster logs a long warning that there is none.
         Path(folder, "dagster.yaml").write_text("telemetry: {enabled: false}", encoding="utf-8")
         with dg.DagsterInstance.local_temp(folder) as instance:
             base: Any = type(instance.event_log_storage)
 
     class PlainEventLog(base):  # type: ignore[misc]  # known at run time
-        """Dagster's own, below `DAGSTER_HOME`."""
+        """Dagster's own event log, below `DAGSTER_HOME`."""
 
         @classmethod
         def from_config_value(cls, inst_data: Any, config_value: Mapping[str, Any]) -> Any:
-            """The log below the folder that `dagster.yaml` gives."""
+            """The event log below the folder that `dagster.yaml` gives."""
             return base(str(Path(config_value["base_dir"], "history", "runs")), inst_data)
 
     return PlainEventLog

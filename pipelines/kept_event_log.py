@@ -1,7 +1,7 @@
-"""Dagster's own event log on disk, with its connections kept.
+"""Dagster's own event log on disk, with connections that stay open.
 
-Dagster makes a new engine, a new connection and a checkpoint for each of the thousand events of a night, which is most
-of what Dagster costs. The files are Dagster's, and are read by it with or without this.
+Dagster makes a new engine, a new connection and a checkpoint for each of a run's thousand events, which is most of
+Dagster's cost. The files have Dagster's format, so Dagster reads them with or without this class.
 """
 
 import logging
@@ -25,11 +25,11 @@ from dagster._serdes import ConfigurableClassData
 from watchdog.observers import Observer
 
 KEPT = 4
-"""Files that stay open: the index, the run at work, and what is looked at meanwhile."""
+"""Number of files that stay open: the index, the current run, and the runs that somebody looks at meanwhile."""
 
 
 class KeptEventLog(SqliteEventLogStorage):
-    """The log of `DAGSTER_HOME`, where Dagster has it by default."""
+    """The event log of `DAGSTER_HOME`, in Dagster's default folder."""
 
     _obs: Any
 
@@ -43,7 +43,7 @@ class KeptEventLog(SqliteEventLogStorage):
     def from_config_value(
         cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]
     ) -> "KeptEventLog":
-        """The log below the folder that `dagster.yaml` gives: `DAGSTER_HOME`."""
+        """The event log below the folder that `dagster.yaml` gives: `DAGSTER_HOME`."""
         return cls(str(Path(config_value["base_dir"], "history", "runs")), inst_data)
 
     @contextmanager
@@ -70,7 +70,7 @@ class KeptEventLog(SqliteEventLogStorage):
         return engine
 
     def watch(self, run_id: str, cursor: str | None, callback: Any) -> None:
-        """Call back on every event of a run: it is in SQLite's journal first, while the file is kept open."""
+        """Call back on every event of a run; this watches SQLite's journal too, which has the event first."""
         if not self._obs:
             self._obs = Observer()
             self._obs.start()
@@ -78,11 +78,11 @@ class KeptEventLog(SqliteEventLogStorage):
         self._watchers[run_id][callback] = (watchdog, self._obs.schedule(watchdog, self._base_dir, recursive=True))
 
     def has_table(self, table_name: str) -> bool:
-        """Whether the log has a table: asked for most events, with a connection of its own, of what never goes."""
+        """Whether the log has a table. Dagster asks for most events with a new connection; a found table never goes."""
         return _remembered(self._tables, table_name, super().has_table)
 
     def has_secondary_index(self, name: str) -> bool:
-        """Whether a table that sums up others is complete, which it stays."""
+        """Whether a secondary index is complete; once complete it stays so."""
         return _remembered(self._indexes, name, super().has_secondary_index)
 
     def dispose(self) -> None:
@@ -93,12 +93,12 @@ class KeptEventLog(SqliteEventLogStorage):
                 self._engines.popitem()[1].dispose()
 
     def try_out(self) -> None:
-        """Store an event, follow its run, and read it back.
+        """Store an event, follow its run, and read the event back.
 
         Raises:
             UnfitError: another event came back, or none.
         """
-        # Dagster publishes no types for it.
+        # Dagster publishes no types for this constructor.
         make: Any = dg.EventLogEntry
         event: dg.EventLogEntry = make(None, logging.INFO, "a word", "a-run", time.time(), job_name="tried_out")
         heard: list[dg.EventLogEntry] = []
@@ -112,14 +112,15 @@ class KeptEventLog(SqliteEventLogStorage):
 
 
 class UnfitError(Exception):
-    """What was stored did not come back."""
+    """The stored event did not come back."""
 
 
 def require_fit() -> None:
-    """See that the installed Dagster is the one that this module knows, in a folder that goes away again.
+    """Check in a temporary folder that the installed Dagster is one that this module works with.
 
     Raises:
-        UnfitError: what was stored did not come back. Whatever else is raised, a private name is gone or has changed.
+        UnfitError: the stored event did not come back. Any other exception means that a private name is gone or
+            changed.
     """
     with tempfile.TemporaryDirectory(prefix="cmdb-event-log-") as folder:
         log = KeptEventLog(folder)
@@ -130,14 +131,14 @@ def require_fit() -> None:
 
 
 def _remembered(known: set[str], name: str, exists: Callable[[str], bool]) -> bool:
-    """What is there, once it is; what is not there yet is looked for each time."""
+    """Whether something exists; a found one is remembered, a missing one is looked up again at each call."""
     if name not in known and exists(name):
         known.add(name)
     return name in known
 
 
 def _write_through_at_checkpoints(connection: sqlite3.Connection, _: Any) -> None:
-    """A power cut may take the log's last lines, never the log; what a night found is in the warehouse."""
+    """Sync SQLite at checkpoints only: a power cut may lose the log's last lines, never the log."""
     connection.execute("pragma synchronous = normal")
 
 

@@ -1,7 +1,7 @@
-"""Text that others wrote, made harmless for where it is shown: terminals, files, spreadsheets, Markdown, JSON.
+"""Makes untrusted text harmless where it is shown: terminals, files, spreadsheets, Markdown, JSON.
 
-Names, tags and error sentences are written by whoever may tag or refuse. Stored rows keep them as they are; only what
-is shown goes through here. Depends on nothing, so that every place that shows text can use it.
+Whoever may tag a resource or refuse a request writes names, tags and error sentences. Stored rows keep such text as it
+is; only displayed text goes through here. The module imports nothing of the product, so every place can use it.
 """
 
 import json
@@ -10,13 +10,13 @@ import unicodedata
 from typing import Any
 
 HIDDEN = frozenset({"Cc", "Cf", "Co", "Cn", "Cs", "Zl", "Zp"})
-"""Categories of Unicode that move a cursor, turn their neighbours round, or cannot be seen."""
+"""Unicode categories of characters that move a cursor, reverse the text around them, or are invisible."""
 
 FORMULA = tuple("=+-@＝＋－＠﹢﹣﹦﹫")
-"""What a spreadsheet takes the rest of a cell for a formula after, also where space stands before it."""
+"""Characters that make a spreadsheet read a cell as a formula, also after leading spaces."""
 
 BLANK = "\t\r\n"
-"""What some spreadsheets drop from the front of a cell, or take for the end of it."""
+"""Characters that some spreadsheets drop from the start of a cell, or treat as the cell's end."""
 
 _NOT_ASCII_PRINTABLE = re.compile(r"[^ -~]")
 _JOINER = "\u200d"
@@ -25,12 +25,12 @@ _ADDRESS = re.compile(r"(?<=[A-Za-z]):(?=//)|(?<=www)(?=\.)|(?<=[\w.+-])(?=@)", 
 
 
 def plain(value: object, longest: int | None = None, *, lines: bool = False) -> str:
-    """A value as one line of text: what would hide or turn round its neighbours stands as its code point.
+    """A value as one line of text, in which every hidden or reversing character is replaced by its code point.
 
     Args:
         value: anything.
-        longest: cut after so many characters; never where it is None.
-        lines: whether line feeds stay, for text that has lines of its own.
+        longest: maximum length in characters; None for no limit.
+        lines: whether line feeds stay, for text that has several lines.
     """
     text = str(value)
     if _NOT_ASCII_PRINTABLE.search(text):
@@ -43,12 +43,12 @@ def _is_plain(character: str, lines: bool) -> bool:
 
 
 def _code_point(character: str) -> str:
-    # The joiner makes one picture of several; without it they stand side by side.
+    # The joiner merges several emoji into one; without it they appear side by side.
     return "" if character == _JOINER else f"⟨U+{ord(character):04X}⟩"
 
 
 def as_json(facts: Any, **how: Any) -> str:
-    """JSON whose strings hold nothing that a terminal would obey; programs read the same values."""
+    """JSON whose strings hold no terminal control characters; programs read the same values."""
     text = json.dumps(facts, indent=2, default=str, ensure_ascii=False, **how)
     return "".join(
         character if character == "\n" or unicodedata.category(character) not in HIDDEN else _escape(character)
@@ -61,15 +61,15 @@ def _escape(character: str) -> str:
 
 
 def as_markdown(text: str) -> str:
-    """Text for where Dagster shows Markdown: no link, picture or element comes of it, and little of it changes.
+    """Text for places where Dagster renders Markdown: it yields no link, image or element and stays readable.
 
-    An address stays readable, and a space keeps it from becoming a link: Dagster's Markdown links every bare one.
+    Dagster's Markdown links every bare address, so a space breaks an address without making it unreadable.
     """
     told = plain(text).replace("&", "&amp;").replace("<", "&lt;")
     return _ADDRESS.sub(lambda found: f"{found.group()} ", _ACTIVE.sub(lambda found: f"\\{found.group()}", told))
 
 
 def as_csv_cell(text: str) -> str:
-    """A cell of a CSV that no spreadsheet runs: an apostrophe stands before what it would take for a formula."""
+    """A CSV cell that no spreadsheet evaluates: an apostrophe stands before text that would become a formula."""
     first = next((one for one in text if not one.isspace() and unicodedata.category(one) not in HIDDEN), "")
     return f"'{text}" if text and (text[0] in BLANK or first in FORMULA) else text

@@ -1,6 +1,6 @@
-"""The pre-flight: who the profiles are, before anything else is asked.
+"""The pre-flight: identifies the callers behind the profiles before any other request is sent.
 
-Its five checks belong to the asset itself, so that a re-execution from failure asks again.
+Its five checks belong to the asset itself, so that a re-execution from failure sends the requests again.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -43,7 +43,7 @@ def record(
     organization: Organization,
     check_results: Sequence[CheckResult],
 ) -> None:
-    """Store what was asked and judged. The lock must be held.
+    """Store the identities and the check results. The caller must hold the lock.
 
     Raises:
         WarehouseError: the warehouse belongs to another organisation.
@@ -77,7 +77,7 @@ def record(
     op_tags={"dagster/priority": "100"},
 )
 def caller_identity(context: dg.AssetExecutionContext) -> Iterator[Any]:
-    """Ask, judge, record, show."""
+    """Request the identities, judge them, record the results, and yield them to Dagster."""
     warehouse: Warehouse = context.resources.warehouse
     settings: Settings = context.resources.settings
     management: Management = context.resources.management

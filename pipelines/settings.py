@@ -1,6 +1,6 @@
-"""The configuration, read from a mapping of environment variables and judged once.
+"""The configuration, read from a mapping of environment variables and validated once.
 
-Pure: `definitions.py` and `cli/` hand in the environment; nothing else reads it.
+Pure: `definitions.py` and `cli/` pass the environment in; no other module reads it.
 """
 
 import hashlib
@@ -32,18 +32,18 @@ AWS_SOURCES = (
     "AWS_ENDPOINT_URL",
     "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
 )
-"""Variables of botocore's that decide who a profile of the same name is."""
+"""Variables of botocore that decide which identity a profile of a given name has."""
 
 AWS_SERVICE_SOURCE = "AWS_ENDPOINT_URL_"
-"""What the variables begin with that do so for one service."""
+"""Prefix of the variables that set the endpoint of one service."""
 
 
 class SettingsError(Exception):
-    """One or more environment variables hold what cannot be used. The message is a sentence for each."""
+    """One or more environment variables hold values that cannot be used. The message has a sentence for each."""
 
 
 def _from_text(parse: Callable[[str], Any]) -> BeforeValidator:
-    """Reads a variable's text; a value that code hands in is taken as it is."""
+    """A validator that parses a variable's text; a value that code passes in stays as it is."""
     return BeforeValidator(lambda value: parse(value) if isinstance(value, str) else value)
 
 
@@ -58,7 +58,7 @@ def _database(text: str) -> Path:
     try:
         path = Path(text).expanduser()
     except RuntimeError as error:
-        # A home of somebody whom this machine does not know.
+        # The path names the home folder of a user that this machine does not know.
         raise ValueError(text) from error
     if path.suffix != ".duckdb":
         raise ValueError(text)
@@ -83,7 +83,7 @@ def _yes(text: str) -> bool:
 
 
 def _cron(text: str) -> str:
-    # Imported here: only who sets it waits for it.
+    # Imported here, so that only processes with a schedule in their environment load it.
     from croniter import croniter
 
     if len(text.split()) != 5 or not croniter.is_valid(text):
@@ -109,22 +109,21 @@ Words = Annotated[tuple[str, ...], _from_text(_words)]
 
 
 def _set_by(variable: str, default: Any, expects: str = "any text", **limits: Any) -> Any:
-    """A setting of an environment variable; `expects` ends the sentence that refuses what cannot be used."""
+    """A setting of an environment variable; `expects` ends the sentence that refuses a value that cannot be used."""
     return Field(default, validation_alias=variable, description=expects, **limits)
 
 
 class Settings(BaseSettings):
-    """Everything that the environment decides. Names and defaults stand in docs/operations.md.
+    """All settings of the environment. docs/operations.md lists the variables and their defaults.
 
     Attributes:
         workload_profiles: names or globs over the profiles of the AWS config file.
-        regions: asked for workload listings; empty means each account's enabled regions.
-        untrusted_tolerance: share of the asked workload cells of a listing that may fail loudly.
+        regions: regions of the workload listings; empty means each account's enabled regions.
+        untrusted_tolerance: ratio of failed workload cells to a listing's requested cells that does not block, 0 to 1.
         cost_request_limit: Cost Explorer requests a day (UTC), of all runs and of `cmdb ask`, each US$0.01.
-        aws_sources: where botocore looks for profiles and endpoints, as far as the environment says.
-        problem: why the settings cannot be used; empty when they can. Every gate refuses while it stands,
-            so that a bad value shows in the Dagster UI as a sentence instead of a code location that
-            does not load.
+        aws_sources: botocore's variables for profiles and endpoints, as far as the environment sets them.
+        problem: why the settings cannot be used; empty when they can. Every gate refuses while the text is not empty,
+            so that a bad value shows in the Dagster UI as a sentence instead of a code location that does not load.
     """
 
     model_config = SettingsConfigDict(frozen=True, extra="forbid", populate_by_name=True, validate_default=False)
@@ -190,22 +189,22 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """What is handed in, and nothing of this process's own environment, nor of any file."""
+        """Only the values that code passes in, and none from this process's own environment or from a file."""
         return (init_settings,)
 
     @property
     def expectation(self) -> Expectation:
-        """What is said of the central accounts."""
+        """The expected identities of the central accounts."""
         return Expectation(self.operations_account, self.billing_account, self.shared_accounts)
 
     @property
     def requested(self) -> frozenset[str]:
-        """Names of the settings that ask for more than a night asks anyway (`Listing.on_request`)."""
+        """Names of the settings that enable listings which a run does not request by default (`Listing.on_request`)."""
         return frozenset({"CMDB_BUCKET_CONTENT"} if self.bucket_content else ())
 
     @property
     def config_hash(self) -> str:
-        """Changes when other accounts, regions or identities would be asked: evidence of another hash is void."""
+        """Changes when other accounts, regions or identities would be requested: evidence of another hash is void."""
         scope = {
             "profiles": [self.management_profile, self.operations_profile, self.billing_profile],
             "workload": [self.aws_profile, *self.workload_profiles],
@@ -221,7 +220,11 @@ class Settings(BaseSettings):
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
-    """The settings, or a `SettingsError` with a sentence for each variable that cannot be used."""
+    """The settings of an environment.
+
+    Raises:
+        SettingsError: a variable cannot be used; the message has a sentence for each such variable.
+    """
     expected = {
         str(field.validation_alias): field.description
         for field in Settings.model_fields.values()
