@@ -1,4 +1,4 @@
-"""`cmdb accept`: a zero that somebody vouches for."""
+"""`cmdb accept`: accept a zero that a person vouches for."""
 
 import getpass
 import uuid
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 @json_option
 @plainly
 def accept(account: str, region: str, listing: str, reason: str, demo: bool, as_json: bool) -> None:
-    """Accept one zero, suspect or not confirmed, until the cell is found again.
+    """Accept one zero that is suspect or not confirmed, until the cell has records again.
 
     Example: cmdb accept 111122223333 us-east-1 ec2_instance --reason "decommissioned, CHG-1234"
     """
@@ -46,7 +46,7 @@ def accept(account: str, region: str, listing: str, reason: str, demo: bool, as_
 
 
 def accept_zero(store: "Store", account: str, region: str, listing: str, reason: str, who: str) -> str:
-    """Mark the newest zero of a cell as accepted, which is suspect or was not confirmed, and say so.
+    """Mark a cell's newest zero, which is suspect or not confirmed, as accepted; returns the sentence to print.
 
     Raises:
         InvalidRequest: the newest cell of that key is no such zero.

@@ -1,4 +1,4 @@
-"""What every command is made of: its example, its exit codes, the options that it shares, the settings it reads.
+"""The parts that all commands share: help text, exit codes, common options, settings.
 
 Exit code 0 good, 1 a rule failed, 2 wrong usage or configuration. Loads neither Dagster, AWS nor DuckDB.
 """
@@ -24,13 +24,13 @@ P = ParamSpec("P")
 
 
 class Command(click.Command):
-    """A command whose example stays on a line of its own, as it is typed."""
+    """A command whose help shows the example on one unwrapped line."""
 
     def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The docstring, wrapped but for its example."""
+        """Write the docstring, wrapped except for its example."""
         text = self.help
         try:
-            # A paragraph that begins with this character is click's for one that is not wrapped.
+            # click does not wrap a paragraph that begins with this character.
             self.help = text.replace("\n\nExample: ", "\n\n\b\nExample: ") if text else text
             super().format_help_text(ctx, formatter)
         finally:
@@ -38,13 +38,13 @@ class Command(click.Command):
 
 
 class Group(click.Group):
-    """Commands with examples."""
+    """A group whose help shows examples on unwrapped lines."""
 
     command_class = Command
 
 
 def say(text: str, *, err: bool = False) -> None:
-    """Print lines of text; whatever name, path or answer stands in them, a terminal obeys none of it."""
+    """Print lines of text without terminal control characters, whatever name, path or response the text contains."""
     click.echo(plain(text, lines=True), err=err)
 
 
@@ -54,7 +54,7 @@ class Refused(click.ClickException):
     exit_code = 1
 
     def show(self, file: Any = None) -> None:
-        """Print the sentence alone."""
+        """Print the sentence alone, without click's prefix."""
         say(self.message, err=True)
 
 
@@ -65,15 +65,15 @@ class Misused(Refused):
 
 
 class InvalidRequest(Misused):
-    """What was asked for does not exist. The message says what does."""
+    """The requested object does not exist. The message names those that do."""
 
 
 def plainly(command: Callable[P, None]) -> Callable[P, None]:
-    """Turn what a user can mend into one sentence and an exit code."""
+    """Turn errors that a user can fix into one sentence and an exit code."""
 
     @wraps(command)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> None:
-        # Imported here: it loads Dagster and DuckDB, which `cmdb policy` and `cmdb --help` do not need.
+        # Imported here, because it loads Dagster and DuckDB, which `cmdb policy` and `cmdb --help` do not need.
         from pipelines.settings import SettingsError
         from resources.aws.profiles import AwsConfigError
         from resources.roles import IdentityRefused
@@ -88,7 +88,7 @@ def plainly(command: Callable[P, None]) -> Callable[P, None]:
         except (IdentityRefused, ContractViolation) as error:
             raise Refused(str(error)) from error
         except BrokenPipeError:
-            # The reader of our output has gone, such as `head`: nobody is left to tell.
+            # A reader such as `head` closed the pipe; without this line Python would report an error at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
     return wrapped
@@ -120,7 +120,7 @@ def store_of(*, demo: bool) -> "Store":
 
 
 def offering(what: str) -> Callable[[click.Context, click.Parameter, str], list[CompletionItem]]:
-    """What the tab key offers for a parameter; looked up when it is pressed."""
+    """A shell completion for a parameter; it loads and reads only when somebody presses the tab key."""
 
     def complete(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
         from pipelines.cli.offers import OFFERS
@@ -136,7 +136,7 @@ def offering(what: str) -> Callable[[click.Context, click.Parameter, str], list[
 
 
 def print_json(facts: Any) -> None:
-    """Print what programs read."""
+    """Print JSON for programs."""
     click.echo(as_json(facts))
 
 

@@ -1,4 +1,4 @@
-"""`cmdb completion`: what a shell evaluates so that its tab key asks us."""
+"""`cmdb completion`: the shell code that completes commands and names with the tab key."""
 
 import click
 from click.shell_completion import get_completion_class
@@ -10,7 +10,7 @@ from pipelines.cli.command import Command
 @click.argument("shell", type=click.Choice(("bash", "zsh", "fish")))
 @click.pass_context
 def completion(context: click.Context, shell: str) -> None:
-    """Print what makes the tab key offer commands, options, accounts, regions and listings.
+    """Print shell code that completes commands, options, accounts, regions and listings.
 
     Example: cmdb completion bash > ~/.local/share/bash-completion/completions/cmdb
     """
@@ -18,11 +18,11 @@ def completion(context: click.Context, shell: str) -> None:
 
 
 def script(program: click.Command, name: str, shell: str) -> str:
-    """What a shell has to evaluate, so that its tab key asks us.
+    """The code that a shell evaluates, so that its tab key calls this program.
 
     Args:
         program: the command line.
-        name: what it is called.
+        name: the program's name in the shell.
         shell: `bash`, `zsh` or `fish`.
     """
     found = get_completion_class(shell)

@@ -1,4 +1,4 @@
-"""`cmdb confirm`: look up in CloudTrail the zeros that it had not recorded when they were found."""
+"""`cmdb confirm`: look up zeros in CloudTrail that CloudTrail had not recorded during their run."""
 
 import os
 from typing import TYPE_CHECKING
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 @json_option
 @plainly
 def confirm(demo: bool, as_json: bool) -> None:
-    """Look up in CloudTrail the zeros that it had not recorded yet, then build and publish.
+    """Look up zeros in CloudTrail that it had not recorded yet, then build and publish.
 
-    CloudTrail records a call minutes after it. Run it half an hour after `cmdb nightly`; the next night does it too.
+    CloudTrail records a call minutes after it. Run it half an hour after `cmdb nightly`; the next run does it too.
 
     Example: cmdb confirm
     """
@@ -55,7 +55,7 @@ def confirm(demo: bool, as_json: bool) -> None:
 
 
 def zeros_sentence(store: "Store", run_id: str) -> str:
-    """What a run's look into CloudTrail came to; empty where it came to none."""
+    """A sentence on the result of a run's CloudTrail look-up; empty if the run looked up nothing."""
     with store.read() as connection:
         row = connection.execute(
             "select observed from audit.check_result where run_id = $run_id and check_name = 'zeros_are_confirmed'",

@@ -1,4 +1,4 @@
-"""`cmdb coverage`: which cells can be believed."""
+"""`cmdb coverage`: show which cells are trusted."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 WORST_FIRST = (
     "wrong_account", "empty_suspect", "denied", "failed", "empty_unconfirmed", "empty_verified", "found", "skipped"
 )  # fmt: skip
-"""What is skipped shows only where nothing was asked: a listing that is not wanted hides none that answered."""
+"""Outcomes from worst to best. `skipped` comes last, so that an unused listing hides no other listing's outcome."""
 
 
 @click.command(cls=Command)
@@ -23,7 +23,7 @@ WORST_FIRST = (
 @click.option("--blocked", is_flag=True, help="Read the working file: what stopped the last night.")
 @plainly
 def coverage(demo: bool, as_json: bool, blocked: bool) -> None:
-    """Show which cells can be believed: accounts by regions, and the untrusted cells by name.
+    """Show which cells are trusted: accounts by regions, and the untrusted cells by name.
 
     Example: cmdb coverage --blocked
     """
@@ -44,10 +44,11 @@ def coverage(demo: bool, as_json: bool, blocked: bool) -> None:
 
 @dataclass(frozen=True)
 class Coverage:
-    """The newest cells, as a matrix of accounts by regions and as a list of what cannot be believed.
+    """The newest cells as a matrix of accounts by regions, and a list of the untrusted ones.
 
     Attributes:
-        untrusted: with what stopped the last night, the answers too that a rule named though each was whole.
+        untrusted: one row for each untrusted cell. Where the working file is read, also trusted cells that a failed
+            check of the last run names.
     """
 
     matrix_columns: list[str]
@@ -58,7 +59,7 @@ class Coverage:
 
 
 def read_coverage(store: "Store", *, blocked: bool) -> Coverage:
-    """Read the published file, or the working file where `blocked` asks what stopped the last night."""
+    """Read the newest cells from the published file, or from the working file if `blocked` is set."""
     import pandas as pd
 
     if not blocked:
@@ -99,7 +100,7 @@ def read_coverage(store: "Store", *, blocked: bool) -> Coverage:
             if blocked
             else []
         )
-    # The cell of the matrix shows the worst of its listings.
+    # A field of the matrix shows the worst outcome of its listings.
     frame["rank"] = frame["outcome"].map({outcome: rank for rank, outcome in enumerate(WORST_FIRST)})
     worst = frame.pivot_table(index=["role", "account_id"], columns="region", values="rank", aggfunc="min")
     rows = [

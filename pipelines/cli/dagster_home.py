@@ -1,4 +1,4 @@
-"""The folder where Dagster keeps its records: what is in it, who may look into it, what is said where it is full."""
+"""The folder with Dagster's records: its contents, its permissions, and the error where its disk is full."""
 
 import os
 import shutil
@@ -13,19 +13,19 @@ from pipelines.plain_text import plain
 from resources.installation import PRODUCT_FOLDER, WORKING_FOLDER
 
 CLOSED = 0o027
-"""Rights that no file of Dagster's has: they would be 0644 otherwise."""
+"""Permission bits that no file of Dagster's gets; the files would be 0644 otherwise."""
 
 DAGSTER_YAML = PRODUCT_FOLDER / "pipelines" / "dagster.yaml"
 
 
 @contextmanager
 def keeping_records(home: Path) -> Iterator[None]:
-    """Around what Dagster writes itself, which it explains to nobody.
+    """Turn errors of Dagster's own writes, such as a full disk, into a sentence for the operator.
 
     Raises:
-        WarehouseError: it could not.
+        WarehouseError: Dagster could not write.
     """
-    # Imported here: the commands that need no Dagster come by, too.
+    # Imported here, because commands that need no Dagster pass through here too.
     from sqlalchemy.exc import DBAPIError
 
     from resources.store.errors import WarehouseError
@@ -48,15 +48,15 @@ def _free(folder: Path) -> str:
 
 
 def prepare_dagster_home(environment: MutableMapping[str, str]) -> Path:
-    """Set `DAGSTER_HOME` where it is not, and see that it holds a `dagster.yaml`: without one telemetry is on.
+    """Set `DAGSTER_HOME` if it is unset, and ensure that it holds a `dagster.yaml`: without one telemetry is on.
 
-    What is made is closed to others: it holds account ids and error sentences. One that others may enter gets a warning
-    on standard error; whose it is decides that.
+    New files are closed to other users, since they hold account ids and error sentences. An existing folder that is
+    open to others causes a warning on standard error; its owner decides about the permissions.
 
     Raises:
-        WarehouseError: it cannot be written.
+        WarehouseError: the folder or the file cannot be written.
     """
-    # Imported here: as above.
+    # Imported here for the same reason.
     from resources.store.files import atomic_write
 
     home = Path(environment.get("DAGSTER_HOME") or WORKING_FOLDER / ".dagster").absolute()
@@ -65,7 +65,7 @@ def prepare_dagster_home(environment: MutableMapping[str, str]) -> Path:
     with keeping_records(home), closed_to_others():
         home.mkdir(mode=0o750, parents=True, exist_ok=True)
         if not target.exists() or (ours and target.read_bytes() != DAGSTER_YAML.read_bytes()):
-            # A file half written would be there for good, and say nothing of telemetry.
+            # A half-written file would stay for good, and telemetry would be on.
             with atomic_write(target) as file:
                 file.write(DAGSTER_YAML.read_bytes().decode())
         rights = stat.S_IMODE(home.stat().st_mode)
@@ -81,7 +81,7 @@ def prepare_dagster_home(environment: MutableMapping[str, str]) -> Path:
 
 @contextmanager
 def closed_to_others() -> Iterator[None]:
-    """Files that are made meanwhile, by whichever library, are closed to others than owner and group."""
+    """Close every new file to all but owner and group, whichever library makes it."""
     before = os.umask(0o077)
     os.umask(before | CLOSED)
     try:

@@ -1,6 +1,6 @@
-"""`cmdb demo` and `cmdb dev`: nights and the UI on a simulated organisation, each in a process of its own.
+"""`cmdb demo` and `cmdb dev`: runs and the UI on a simulated organisation, each in a process of its own.
 
-Nothing of it touches the real warehouse: its file, its landing and its AWS configuration lie in warehouse/demo/.
+Neither touches the real warehouse: the demo's file, landing and AWS configuration are in warehouse/demo/.
 """
 
 import importlib.util
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class NoSimulator(Misused):
-    """There is no simulated organisation to show. The message says why and what to do."""
+    """The simulated organisation cannot be started. The message says why and what to do."""
 
 
 @click.command(cls=Command)
@@ -42,10 +42,10 @@ class NoSimulator(Misused):
 )
 @plainly
 def demo(fault: str) -> None:
-    """Run a night on a simulated organisation, in warehouse/demo/; nothing real is touched.
+    """Run the nightly job on a simulated organisation, in warehouse/demo/; nothing real is touched.
 
-    Lies that must be refused: silent_zero, denied, same_account_twice, expired, throttle_forever.
-    Lies that must be survived: empty_page, throttle.
+    Faults that a run must refuse: silent_zero, denied, same_account_twice, expired, throttle_forever.
+    Faults that a run must survive: empty_page, throttle.
 
     Example: cmdb demo --lie silent_zero
     """
@@ -61,11 +61,11 @@ def dev() -> None:
 
 
 NEEDS = ("moto", "flask", "flask_cors")
-"""What the simulated organisation is made of, and an installation for real nights has no need of."""
+"""Libraries of the simulated organisation, which an installation for real runs does not need."""
 
 
 def require_simulator() -> None:
-    """See that the simulated organisation is installed, before anything is written for it.
+    """Check that the simulated organisation is installed, before anything is written for it.
 
     Raises:
         NoSimulator: a library is missing.
@@ -83,19 +83,19 @@ def _is_installed(name: str) -> bool:
     try:
         return importlib.util.find_spec(name) is not None
     except ValueError:
-        # It is among the loaded modules, as none.
+        # `sys.modules` has an entry of None for the module.
         return False
 
 
 @contextmanager
 def simulated(environment: Mapping[str, str]) -> Iterator[tuple["Simulator", dict[str, str]]]:
-    """A running simulated organisation, and the environment that leads every AWS client to it.
+    """A running simulated organisation, and the environment that directs every AWS client to it.
 
     Raises:
-        NoSimulator: it is not installed, or did not start.
+        NoSimulator: the simulated organisation is not installed, or did not start.
     """
     try:
-        # The simulator is for the demo and the tests; an installation for real nights may leave out its libraries.
+        # Only the demo and the tests need the simulator; an installation for real runs may lack its libraries.
         from simulator import client
     except ImportError as error:
         raise NoSimulator(f"The simulator cannot be loaded ({error}). Nothing was run.") from error
@@ -105,19 +105,20 @@ def simulated(environment: Mapping[str, str]) -> Iterator[tuple["Simulator", dic
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cmdb-demo-")))
         policies: dict[str, dict[str, Any]] = {role: policy(role, optional=True) for role in ROLES}
         try:
-            # Its clock passes CloudTrail's delay before each look-up, so that zeros are verified on the first screen.
+            # The simulated clock skips CloudTrail's delay before a look-up, so the first screen shows verified zeros.
             organisation = stack.enter_context(client.start(folder, policies, trail_passes=True))
         except client.SimulatorError as error:
             raise NoSimulator(f"{str(error).strip().splitlines()[-1]} Nothing was run.") from error
         child = organisation.environment(environment)
         child["CMDB_DATABASE"] = str(DEMO_DATABASE)
-        # Nobody pays for these requests, so the first night has the whole history, and the next of the day all it asks.
+        # Nobody pays for simulated requests, so the first run fetches the whole history, and each later run all it
+        # wants.
         child.setdefault("CMDB_COST_REQUEST_LIMIT", "100000")
         yield organisation, child
 
 
 def run_demo(fault: str, environment: MutableMapping[str, str]) -> int:
-    """One truthful night, or after it one in which AWS lies; returns the exit code."""
+    """Run the demo without a fault, or with one fault after such a run; returns the exit code of the last run."""
     from pipelines.settings import DEMO_DATABASE
     from resources.store.store import Store
 
@@ -156,7 +157,7 @@ def _run(environment: Mapping[str, str]) -> int:
     return subprocess.run(
         [sys.executable, "-m", "pipelines.cli.main", "nightly", "--demo"],
         env=dict(environment),
-        # Where this command was started: an installation would otherwise work where it is installed.
+        # The folder in which this command was started; an installation would otherwise use its installation folder.
         cwd=WORKING_FOLDER,
         check=False,
     ).returncode
@@ -168,7 +169,7 @@ def _fingerprint(store: "Store") -> tuple[str, str]:
 
 
 def run_dev(environment: MutableMapping[str, str]) -> int:
-    """The Dagster UI and daemon on 127.0.0.1 (port `CMDB_PORT`, 3000), over real profiles where all three are set."""
+    """Run the Dagster UI and daemon on 127.0.0.1 (port `CMDB_PORT`, 3000), with real profiles if all three are set."""
     is_real = all(environment.get(CONTRACT[role].profile_env) for role in CENTRAL_ROLES)
     if not is_real:
         require_simulator()
@@ -189,7 +190,7 @@ def _serve(environment: Mapping[str, str], port: str) -> int:
         with closed_to_others():
             return subprocess.run(
                 [program, *what, "--host", "127.0.0.1", "--port", port],
-                # dg wants to see the environment that it lies in as the active one.
+                # dg requires that the virtual environment in which it is installed is the active one.
                 env=dict(environment) | {"VIRTUAL_ENV": sys.prefix},
                 cwd=WORKING_FOLDER,
                 check=False,

@@ -1,6 +1,6 @@
-"""`cmdb explain`: where a figure or a gap comes from, told from the evidence in a warehouse. Asks nobody.
+"""`cmdb explain`: the origin of a resource or a gap, from the evidence in a warehouse. Sends no request.
 
-The same facts are for people as sentences and for programs as JSON; every gap ends in what to do about it.
+People read the result as sentences, programs as JSON; for every gap the result ends with a hint.
 """
 
 import json
@@ -64,16 +64,16 @@ SKIPPED: Mapping[str, tuple[str, str]] = {
         "the next day (UTC) goes on; raise CMDB_COST_REQUEST_LIMIT to have it sooner (US$0.01 a request)",
     ),
 }
-"""What each reason of a skipped cell means, and what to do about it where something can be done."""
+"""The meaning of each skip reason, and a hint where somebody can do something about it."""
 
 
 class NothingKnown(Misused):
-    """The warehouse has nothing under this name. The message says what was looked for and where."""
+    """The warehouse has no such resource or cell. The message says what was looked for and where."""
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """Facts in the order in which they are told: `lines` for people, `data` for programs."""
+    """The explanation in its order of presentation: `lines` for people, `data` for programs."""
 
     lines: list[tuple[str, str]] = field(default_factory=list)
     data: dict[str, Any] = field(default_factory=dict)
@@ -84,7 +84,7 @@ class Explanation:
             self.lines.append((topic, text))
 
     def take(self, other: "Explanation") -> None:
-        """Go on with another explanation."""
+        """Append the lines of another explanation."""
         self.lines.extend(other.lines)
 
 
@@ -95,7 +95,7 @@ class Explanation:
 @json_option
 @plainly
 def explain(subject: tuple[str, ...], blocked: bool, demo: bool, as_json: bool) -> None:
-    """Tell where a resource or a gap comes from: cell, identity, request, evidence, cure. Asks nobody.
+    """Explain a resource or a gap: cell, identity, request, evidence, hint. Sends no request.
 
     WHAT is the ARN of a resource, or a cell as `cmdb coverage` prints it: account, region, listing.
 
@@ -120,10 +120,10 @@ def explain(subject: tuple[str, ...], blocked: bool, demo: bool, as_json: bool) 
 
 
 def explain_resource(store: "Store", arn: str, *, blocked: bool = False) -> Explanation:
-    """A configuration item: as it is known, how it came in, and whether that can be believed now.
+    """A configuration item's known state, its source, and whether that source is trusted now.
 
     Args:
-        blocked: look into the working file instead of the published one.
+        blocked: read the working file instead of the published one.
 
     Raises:
         NothingKnown: no item has this ARN.
@@ -160,10 +160,13 @@ def explain_resource(store: "Store", arn: str, *, blocked: bool = False) -> Expl
 
 
 def explain_cell(store: "Store", account: str, region: str, listing: str, *, blocked: bool = False) -> Explanation:
-    """The newest answer of a cell: who was asked, what came, why it is trusted or not, what to do.
+    """The newest response of a cell: caller, outcome, why it is trusted or not, and a hint.
+
+    Args:
+        blocked: read the working file instead of the published one.
 
     Raises:
-        NothingKnown: the cell was never asked.
+        NothingKnown: the cell was never requested.
     """
     with store.read() if blocked else store.published() as connection:
         cells = _cells(connection, account, region, listing)
@@ -194,7 +197,7 @@ def explain_cell(store: "Store", account: str, region: str, listing: str, *, blo
 def _cells(
     connection: "duckdb.DuckDBPyConnection", account: str, region: str, listing: str, role: str = ""
 ) -> list[Explanation]:
-    """Every role's newest answer of a cell, with the row of the collection that it rests on."""
+    """The newest cell of every role for one key, with the evidence of its row in `audit.collection`."""
     rows = _rows(
         connection,
         """
@@ -264,7 +267,7 @@ def _outcome(row: Mapping[str, Any]) -> str:
 
 
 def _hint(row: Mapping[str, Any]) -> str:
-    """The next thing to do about a cell that is not trusted; empty where nothing is to be done."""
+    """The hint for an untrusted cell; empty where nothing has to be done."""
     role, account, region, listing = row["role"], row["account_id"], row["region"], row["listing"]
     again = f"`cmdb ask {role} {listing} --account {account} --region {region} --verbose`"
     if row["is_trusted"]:
@@ -317,7 +320,7 @@ def _status(item: Mapping[str, Any]) -> str:
 
 
 def _where_it_would_be(connection: "duckdb.DuckDBPyConnection", arn: str) -> str:
-    """The cells that would hold an ARN, by its account and region; where there are none, why."""
+    """The cells that would hold an ARN, by its account and region; if there are none, the reason."""
     parts = arn.split(":", 5)
     if len(parts) < 6 or parts[0] != "arn":
         return "That is no ARN: arn:PARTITION:SERVICE:REGION:ACCOUNT:RESOURCE."

@@ -1,4 +1,4 @@
-"""The lies that the demo can tell, by what has to come of them. Names only: the tab key offers them."""
+"""Names of the demo's faults, by the expected outcome. Nothing else, since shell completion loads this module."""
 
 REFUSED = ("silent_zero", "denied", "same_account_twice", "expired", "throttle_forever")
 SURVIVED = ("empty_page", "throttle")

@@ -1,4 +1,4 @@
-"""`cmdb ask`: one question to AWS again, its request, identity and answer printed."""
+"""`cmdb ask`: send one request of the catalogue again, and print request, identity and response."""
 
 import uuid
 from datetime import UTC, datetime
@@ -45,9 +45,9 @@ if TYPE_CHECKING:
 @always_json_option
 @plainly
 def ask(role: Role, listing: str, account: str, region: str, parameter: str, verbose: bool) -> None:
-    """Put one question to AWS again; print request, identity and answer. The answer is not stored.
+    """Send one request to AWS again; print request, identity and response. Nothing is stored.
 
-    A question to Cost Explorer costs US$0.01 a page and counts against CMDB_COST_REQUEST_LIMIT.
+    A request to Cost Explorer costs US$0.01 a page and counts against CMDB_COST_REQUEST_LIMIT.
 
     Example: cmdb ask workload ec2_instance --account 111122223333 --region ap-southeast-2 --verbose
     """
@@ -62,12 +62,12 @@ def ask(role: Role, listing: str, account: str, region: str, parameter: str, ver
 def fetch_once(
     settings: "Settings", role: Role, listing_name: str, account: str, region: str, parameter: str
 ) -> tuple[dict[str, Any], bool]:
-    """Put one question; returns what to print, and whether the answer holds records.
+    """Send one request; returns the data to print, and whether the response has records.
 
     Raises:
-        InvalidRequest: the listing, the account or the parameter does not fit; nothing was asked.
-        IdentityRefused: the role is not who it should be; nothing was asked.
-        DailyLimitReached: AWS charges for the listing, and the day allows no further request; nothing was asked.
+        InvalidRequest: the listing, the account or the parameter does not fit; nothing was sent.
+        IdentityRefused: the caller is not the expected one; nothing was sent.
+        DailyLimitReached: AWS charges for the listing, and the day allows no further request; nothing was sent.
     """
     from pipelines.collection.cost_slices import daily_limits
     from pipelines.trust.role_resources import aws_roles
@@ -76,7 +76,7 @@ def fetch_once(
     from resources.store.store import Store
 
     known = listings()
-    # A cell's own name, as coverage prints it, holds its parameter.
+    # A cell's name in the output of `cmdb coverage` includes its parameter.
     listing_name, _, suffix = listing_name.partition(":")
     parameter = parameter or suffix
     listing = known.get(listing_name)
@@ -139,7 +139,7 @@ def fetch_once(
 
 
 def _parameters(listing: Listing, parameter: str) -> dict[str, Any]:
-    """What the catalogue would send for a cell of this parameter; of the bill, the month so far where none is named."""
+    """The parameters that the catalogue sends for a cell; a bill listing without a month gets the current one."""
     from pipelines.collection import cost_slices
     from pipelines.collection.seeds import every_slice, services_of_listings
 
@@ -161,7 +161,7 @@ def _parameters(listing: Listing, parameter: str) -> dict[str, Any]:
     months = {month.name: month for month in cost_slices.months_to_fetch(today, cost_slices.MAX_MONTHS, ())}
     newest, *_, oldest = months
     bill_slices = {bill_slice.name: bill_slice for bill_slice in every_slice() if bill_slice.listing == listing.name}
-    # The key of a tag may hold colons.
+    # A tag key may contain colons.
     slice_name, _, month_name = parameter.rpartition(":") if parameter not in bill_slices else (parameter, "", "")
     month = months.get(month_name or newest)
     bill_slice = bill_slices.get(slice_name or next(iter(bill_slices)))

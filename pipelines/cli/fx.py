@@ -35,10 +35,10 @@ def fx() -> None:
 @json_option
 @plainly
 def fx_import(file: Path, kind: Any, base: str, currencies: tuple[str, ...], demo: bool, as_json: bool) -> None:
-    """Take in the exchange rates of a CSV, all of them or none.
+    """Import the exchange rates of a CSV file, all of them or none.
 
-    Either with the columns from_currency, to_currency, kind, valid_from and rate, or with a date and a column a
-    currency as central banks publish them: how much of it one unit of their own currency buys.
+    The file has either the columns from_currency, to_currency, kind, valid_from and rate, or a date and one column for
+    each currency. Central banks publish the second form: how much of each currency one unit of their own currency buys.
 
     Example: cmdb fx import rates.csv --kind month_average --base NZD --currency USD
     """

@@ -1,6 +1,7 @@
 """The command line, `cmdb`: one file a command. Exit code 0 good, 1 a rule failed, 2 wrong usage or configuration.
 
-Reads the environment; everything else is handed what it needs. No command loads Dagster or AWS before it is called.
+Only the command line and the definitions read the environment; other modules get what they need as arguments. No
+command loads Dagster or AWS before it is called.
 """
 
 import click

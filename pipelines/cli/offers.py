@@ -1,6 +1,6 @@
-"""What the tab key offers: names from the catalogue and from the published file; nothing where there is nothing.
+"""Shell completions: names from the catalogue and from the published file; none if nothing is published.
 
-Loads neither Dagster nor AWS: a shell waits for every answer.
+Loads neither Dagster nor AWS, since the shell waits for every completion.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,16 +14,16 @@ from resources.store.errors import WarehouseError
 from resources.store.store import Store
 
 OFFERED = 60
-"""So many rows of the published file at most: more than a screen of them helps nobody."""
+"""Maximum number of rows from the published file: more than a screen of them helps nobody."""
 
 Given = Mapping[str, Any]
-"""The parameters that stand on the line already."""
+"""The parameters that the command line already has."""
 
 Offer = Callable[[Store, Given, str], list[CompletionItem]]
 
 
 def listing_names(store: Store, given: Given, typed: str) -> list[CompletionItem]:
-    """The listings that the named role asks; all where none is named."""
+    """The listings of the named role; every listing if none is named."""
     role = given.get("role")
     return [
         CompletionItem(name, help=entry.call)
@@ -46,7 +46,7 @@ def account_ids(store: Store, given: Given, typed: str) -> list[CompletionItem]:
 
 
 def regions(store: Store, given: Given, typed: str) -> list[CompletionItem]:
-    """The regions in which the named account was asked; all where none is named."""
+    """The regions of the named account's cells; every region if no account is named."""
     return _read(
         store,
         """
@@ -59,7 +59,7 @@ def regions(store: Store, given: Given, typed: str) -> list[CompletionItem]:
 
 
 def cell_listings(store: Store, given: Given, typed: str) -> list[CompletionItem]:
-    """The listings that were asked in the named account and region, the untrusted first, and how each came out."""
+    """The listings of the cells in the named account and region with their outcomes, the untrusted first."""
     return _read(
         store,
         """
@@ -72,7 +72,7 @@ def cell_listings(store: Store, given: Given, typed: str) -> list[CompletionItem
 
 
 def subjects(store: Store, given: Given, typed: str) -> list[CompletionItem]:
-    """What `cmdb explain` takes: an ARN or an account, then a region of the account, then a listing asked there."""
+    """The arguments of `cmdb explain`: an ARN or an account, then a region of that account, then a listing."""
     match tuple(given.get("subject") or ()):
         case ():
             return arns(store, given, typed) if typed.startswith("arn:") else account_ids(store, given, typed)
@@ -110,7 +110,7 @@ OFFERS: Mapping[str, Offer] = {
     "subject": subjects,
     "version": versions,
 }
-"""What can be offered, by the name that the command line has for it."""
+"""The completions, by their name in the command line."""
 
 
 def _read(store: Store, query: str, parameters: Given) -> list[CompletionItem]:
@@ -119,10 +119,10 @@ def _read(store: Store, query: str, parameters: Given) -> list[CompletionItem]:
             rows = connection.execute(query, {**parameters, "most": OFFERED}).fetchall()
     except WarehouseError:
         return []
-    # A name is its owner's words: a line break in it would be an offer of its own.
+    # Anyone may name a resource: the shell would read a line break in the name as a completion of its own.
     return [
         CompletionItem(str(value), help=plain(" ".join(str(about or "").split())))
         for value, about in rows
-        # What holds more than plain text is not for a shell.
+        # A value with control characters is not safe in a shell.
         if str(value) == plain(value)
     ]

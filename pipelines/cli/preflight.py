@@ -1,4 +1,4 @@
-"""`cmdb preflight`: who the three central profiles are, and whether they may be used."""
+"""`cmdb preflight`: the identities of the three central profiles, and whether they may be used."""
 
 import uuid
 from typing import TYPE_CHECKING
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 @json_option
 @plainly
 def preflight(as_json: bool) -> None:
-    """Ask who the three central profiles are, and whether they may be used.
+    """Check the identities of the three central profiles, and whether they may be used.
 
     Example: cmdb preflight
     """
@@ -39,7 +39,7 @@ def preflight(as_json: bool) -> None:
 
 
 def judge_identities(settings: "Settings") -> tuple[tuple[CheckResult, ...], str]:
-    """Ask and judge the five facts; returns them and a sentence on whether they were recorded."""
+    """Request and judge the identities; returns five check results, and whether they were recorded, as a sentence."""
     from pipelines.preflight_assets import record
     from pipelines.trust.role_resources import aws_roles
     from resources.audit.runs import begin_run, finish_run

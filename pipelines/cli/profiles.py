@@ -1,6 +1,6 @@
-"""`cmdb profiles`: what an account needs so that the pipeline can ask it, an AWS profile and the role behind it.
+"""`cmdb profiles`: the AWS profile and the IAM role that an account needs, so that it can be collected.
 
-Text to look at and to use; nothing here calls AWS or writes a file.
+The commands print text to review and use; nothing here calls AWS or writes a file.
 """
 
 import json
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from resources.store.store import Store
 
 ROLE_NAME = "aws-org-cmdb-reader"
-"""What the role in each workload account is called where nobody says otherwise."""
+"""Default name of the IAM role in each workload account."""
 
 
 @dataclass(frozen=True)
 class Unreached:
-    """An active account of the organisation that no workload profile reaches."""
+    """An active account of the organisation without a workload profile."""
 
     account_id: str
     name: str
@@ -50,7 +50,7 @@ def profiles(
     demo: bool,
     as_json: bool,
 ) -> None:
-    """Print the AWS config stanzas that are missing: the organisation's accounts that no profile reaches.
+    """Print the missing AWS config stanzas: those of the organisation's accounts without a profile.
 
     Example: cmdb profiles >> ~/.aws/config
     """
@@ -113,10 +113,11 @@ def stanzas(
     source_profile: str = "",
     sso_session: str = "",
 ) -> str:
-    """Stanzas for the AWS config file, one an account.
+    """Stanzas for the AWS config file, one for each account.
 
     Args:
-        prefix: what the names begin with, so that `CMDB_WORKLOAD_PROFILES` finds them.
+        prefix: prefix of the profile names, so that `CMDB_WORKLOAD_PROFILES` can match them.
+        role_name: name of the IAM role in each account.
         source_profile: the profile that assumes the role of each account.
         sso_session: the session to sign in with instead, for people.
     """
@@ -142,7 +143,7 @@ def stanzas(
 
 
 def _profile_name(prefix: str, account: Unreached, taken: set[str]) -> str:
-    # A profile's name is typed into shells and matched by globs: nothing but letters, digits and dashes.
+    # People type a profile's name into shells and globs match it, so it has only letters, digits and dashes.
     plain = re.sub(r"[^a-z0-9]+", "-", account.name.lower()).strip("-")
     name = f"{prefix}{plain or account.account_id}"
     if name in taken:
@@ -152,7 +153,7 @@ def _profile_name(prefix: str, account: Unreached, taken: set[str]) -> str:
 
 
 def _one_line(text: str) -> str:
-    # An account's name is its owner's words: a line break in it would be a setting of the config file.
+    # An account's owner chooses its name: a line break in the name would add a setting to the config file.
     return " ".join(text.split())
 
 
@@ -160,8 +161,8 @@ def reader_template(trusted: str, *, role_name: str = ROLE_NAME, optional: bool 
     """A CloudFormation template of the workload role, for a StackSet over the organisation: JSON.
 
     Args:
-        trusted: ARN of the principal that may assume it, which is the identity that runs the night.
-        optional: with the contract's optional grants.
+        trusted: ARN of the principal that may assume the role, which is the identity of the nightly run.
+        optional: whether to include the contract's optional grants.
     """
     granted = policy("workload", optional=optional)
     template: dict[str, Any] = {
@@ -202,7 +203,7 @@ def reader_template(trusted: str, *, role_name: str = ROLE_NAME, optional: bool 
 
 
 def as_rows(accounts: Collection[Unreached]) -> list[dict[str, str]]:
-    """For programs."""
+    """The accounts as JSON rows for programs."""
     return [
         {"account_id": account.account_id, "account_name": account.name, "ou_path": account.ou_path}
         for account in accounts

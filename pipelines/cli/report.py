@@ -1,4 +1,4 @@
-"""`cmdb report`: the report of what is published."""
+"""`cmdb report`: write the report of the published dataset."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +15,7 @@ from pipelines.cli.command import Command, Misused, demo_option, plainly, say, s
 @demo_option
 @plainly
 def report(output: Path | None, demo: bool) -> None:
-    """Write the report of what is published: one HTML file that needs nothing else. Every night does so too.
+    """Write the report of the published dataset: one self-contained HTML file. Every nightly run does so too.
 
     Example: cmdb report --output ~/cost.html
     """

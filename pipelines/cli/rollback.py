@@ -1,4 +1,4 @@
-"""`cmdb rollback`: an earlier published version again."""
+"""`cmdb rollback`: publish an earlier version again."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @json_option
 @plainly
 def rollback(version: str | None, listing: bool, demo: bool, as_json: bool) -> None:
-    """Let analysts read an earlier published version again; the newest but one where none is named.
+    """Let analysts read an earlier published version again; without VERSION the one before the current.
 
     Example: cmdb rollback
     """

@@ -1,4 +1,4 @@
-"""`cmdb nightly`: run the nightly job in this process, and say in a few lines how it went."""
+"""`cmdb nightly`: run the nightly job in this process, and print its outcome in a few lines."""
 
 import gc
 import os
@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 @json_option
 @plainly
 def nightly(demo: bool, only_untrusted: bool, as_json: bool) -> None:
-    """Run the night: pre-flight, collection, models, checks, publishing.
+    """Run the nightly job: pre-flight, collection, models, checks, publishing.
 
-    With --json, progress is on standard error and the verdict on standard output.
+    With --json, progress is on standard error and the outcome on standard output.
 
     Example: cmdb nightly --only-untrusted
     """
@@ -67,7 +67,7 @@ def nightly(demo: bool, only_untrusted: bool, as_json: bool) -> None:
 
 
 def run_with_progress(store: "Store", job_name: str, *, only_untrusted: bool = False, on_stderr: bool) -> RunSummary:
-    """Run a job on a warehouse, and show what it collects and loads.
+    """Run a job on a warehouse with progress bars; returns its outcome.
 
     Raises:
         WarehouseError: Dagster could not write.
@@ -75,17 +75,17 @@ def run_with_progress(store: "Store", job_name: str, *, only_untrusted: bool = F
     from pipelines.cli.terminal import progress_bars
 
     environment = os.environ | {"CMDB_DATABASE": str(store.database)}
-    # A third of a second each time: neither a collection of garbage nor the end goes through what is loaded again.
+    # Excluding loaded objects from garbage collection saves a third of a second for each collection and at exit.
     gc.freeze()
     with progress_bars(on_stderr=on_stderr):
         return run_nightly(environment, store, only_untrusted=only_untrusted, job_name=job_name)
 
 
 def end(ended: RunSummary, job_name: str, settings: "Settings", screen: "Console") -> None:
-    """Hand the verdict of a run that failed to the alert command, and end with its exit code.
+    """Send a failed run to the alert command, and end the process with the run's exit code.
 
     Args:
-        screen: where is said what became of the alert.
+        screen: where to print the outcome of the alert command.
     """
     from pipelines.alerts import result_of, send
 
@@ -99,11 +99,11 @@ def end(ended: RunSummary, job_name: str, settings: "Settings", screen: "Console
 def run_nightly(
     environment: Mapping[str, str], store: "Store", *, only_untrusted: bool = False, job_name: str = "nightly"
 ) -> RunSummary:
-    """Run a job against `DAGSTER_HOME`'s instance, where the UI shows it.
+    """Run a job against the instance of `DAGSTER_HOME`, so that the UI shows it; returns the run's outcome.
 
     Args:
-        only_untrusted: ask again only what no trusted answer of the last hours is there for.
-        job_name: `nightly`, or `confirm`, which asks CloudTrail alone.
+        only_untrusted: request only cells without a trusted response of the last hours.
+        job_name: `nightly`, or `confirm`, which looks zeros up in CloudTrail and collects nothing.
 
     Raises:
         WarehouseError: Dagster could not write there.
@@ -117,7 +117,7 @@ def run_nightly(
     tags = {LAUNCHED_BY: f"cmdb {job_name}"} | ({ONLY_UNTRUSTED: "yes"} if only_untrusted else {})
     with keeping_records(Path(os.environ["DAGSTER_HOME"])), closed_to_others():
         result = execute(job, tags)
-    # Whoever keeps the working file from us has been waited for by the run itself.
+    # The run has already waited for other holders of the working file, so reading the outcome does not wait again.
     at_once = replace(store, patience=0.0)
     failed = _failed_rules(at_once, result.run_id, "ERROR")
     warnings = _warnings(at_once, result.run_id)
@@ -129,7 +129,7 @@ def run_nightly(
     failure = failure_of(result.all_events)
     if is_published:
         return RunSummary(result.run_id, True, failure.exit_code, failure.sentences, failed + warnings)
-    # A step that its own rule ended repeats the rule; what else ended a step must not be left out.
+    # The failure of a step that its own rule ended repeats the rule's sentence; every other failure must be shown.
     output = failed + [sentence for sentence in failure.sentences if not any(rule in sentence for rule in failed)]
     return RunSummary(result.run_id, False, failure.exit_code, output, warnings)
 
@@ -141,12 +141,12 @@ def _failed_rules(store: "Store", run_id: str, severity: str) -> list[str]:
         with store.read() as connection:
             return [sentence for *_, sentence in _failed(connection, run_id, severity)]
     except WarehouseError:
-        # The run could not even open the working file; its step's failure says why.
+        # The run could not even open the working file; the failure of its step says why.
         return []
 
 
 def _warnings(store: "Store", run_id: str) -> list[str]:
-    """What the rules warn of: of untrusted cells one sentence for each cause, not one for each listing."""
+    """The warnings of a run: one sentence for each cause of untrusted cells, not one for each listing."""
     from pipelines.collection.storing import NO_SILENT_ZERO
     from pipelines.trust import untrusted
     from resources.store.errors import WarehouseError
@@ -157,7 +157,8 @@ def _warnings(store: "Store", run_id: str) -> list[str]:
             cells = untrusted.read(connection, run_id)
     except WarehouseError:
         return []
-    # What a listing was refused for is an error's to say; of a look-up without an answer no rule complains.
+    # The errors name the cells of a refused listing already. A failed CloudTrail look-up breaks no rule, so it is added
+    # here.
     frozen = {scope for rule, scope, _ in rows if rule == NO_SILENT_ZERO}
     silent = [cell for cell in cells if cell.cause == untrusted.TRAIL_UNAVAILABLE]
     loud = [cell for cell in cells if cell.cause != untrusted.TRAIL_UNAVAILABLE and cell.listing in frozen]
@@ -167,7 +168,7 @@ def _warnings(store: "Store", run_id: str) -> list[str]:
 
 
 def _failed(connection: "duckdb.DuckDBPyConnection", run_id: str, severity: str) -> list[tuple[str, str, str]]:
-    """Rule, scope and sentence of what failed in a run, oldest first."""
+    """Rule, scope and sentence of the failed checks of a run, oldest first."""
     return connection.execute(
         """
         select check_name, scope, trim(observed || ' ' || coalesce(expected, ''))

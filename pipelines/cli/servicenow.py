@@ -1,4 +1,4 @@
-"""`cmdb export servicenow`: configuration items and their relations as two CSV files that ServiceNow takes in."""
+"""`cmdb export servicenow`: configuration items and their relations as two CSV files for ServiceNow."""
 
 import csv
 from collections.abc import Iterator
@@ -29,30 +29,30 @@ FILES = {
     "servicenow_ci.csv": "select * from cmdb.servicenow_ci order by correlation_id",
     "servicenow_relationship.csv": 'select * from cmdb.servicenow_relationship order by parent, "type", child',
 }
-"""What each file holds."""
+"""The SQL queries of the two files, by file name."""
 
 ROWS_AT_ONCE = 10_000
 
 
 class ExportError(Misused):
-    """The files could not be written. The message is one sentence and says that nothing was."""
+    """The files could not be written. The message is one sentence and says that nothing was written."""
 
 
 @dataclass(frozen=True)
 class Exported:
-    """The files that stand in the folder now, with their rows."""
+    """The exported files, with their numbers of rows."""
 
     folder: Path
     rows: dict[str, int]
 
     def __str__(self) -> str:
-        """One line a file."""
+        """One line for each file."""
         return "\n".join(f"{self.folder / name}  {count:,} rows" for name, count in self.rows.items())
 
 
 @click.group(cls=Group)
 def export() -> None:
-    """What other systems take in."""
+    """Export the dataset to other systems."""
 
 
 @export.command(name="servicenow", cls=Command)
@@ -64,7 +64,7 @@ def export_servicenow(dir: Path, demo: bool, as_json: bool) -> None:
     """Write the published configuration items and their relations as CSV files for ServiceNow's import sets.
 
     DIR gets servicenow_ci.csv (coalesce on correlation_id) and servicenow_relationship.csv (parent, type, child), each
-    whole or not at all.
+    complete or not at all.
 
     Example: cmdb export servicenow exports
     """
@@ -78,14 +78,14 @@ def export_servicenow(dir: Path, demo: bool, as_json: bool) -> None:
 
 
 def export_to(folder: Path, store: "Store") -> Exported:
-    """Write both files from the published file, each whole or not at all.
+    """Write both CSV files from the published file, each complete or not at all.
 
-    They are written beside their places under names of their own and renamed when both are complete: whoever reads the
-    folder finds of each the last one or the new one, never half of it. A cell that a spreadsheet would take for a
-    formula begins with an apostrophe.
+    Each file is written under a temporary name in the folder; both are renamed when both are complete. So a reader of
+    the folder finds the last file or the new one, never half of one. A cell that a spreadsheet would take for a formula
+    begins with an apostrophe.
 
     Raises:
-        ExportError: the folder cannot be written to. What stood there stands.
+        ExportError: the folder cannot be written to. The files of an earlier export are unchanged.
         WarehouseError: nothing is published yet.
     """
     from resources.store.files import atomic_writes, make_folder
@@ -122,7 +122,7 @@ def _write(file: TextIO, names: list[str], rows: Iterator[tuple[Any, ...]]) -> i
 
 
 def _cell(value: Any) -> str:
-    """A value as text: times in UTC as ServiceNow reads them, nothing that a spreadsheet would run."""
+    """A value as text: times in UTC in ServiceNow's format, and nothing that a spreadsheet would evaluate."""
     if value is None:
         return ""
     if isinstance(value, datetime):

@@ -1,4 +1,4 @@
-"""`cmdb sql`: what is published, asked in SQL."""
+"""`cmdb sql`: query the published file in SQL."""
 
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -34,10 +34,10 @@ if TYPE_CHECKING:
 @demo_option
 @plainly
 def sql(query: str, output: str, as_json: bool, raw: bool, demo: bool) -> None:
-    """Ask the published file in SQL; nothing can be changed through it.
+    """Query the published file in SQL; a query cannot change anything.
 
-    A terminal obeys nothing of what is printed, and a spreadsheet takes no cell of the CSV for a formula: such a cell
-    begins with an apostrophe, and what cannot be seen stands as its code point.
+    The output is safe for terminals and spreadsheets: a CSV cell that would be a formula begins with an apostrophe, and
+    an invisible character appears as its code point.
 
     Example: cmdb sql "select account_id, account_name, ou_path from org.account"
     """
@@ -46,21 +46,21 @@ def sql(query: str, output: str, as_json: bool, raw: bool, demo: bool) -> None:
             "--raw is for --format csv: nothing else changes a value that a program reads. Nothing was asked."
         )
     output_text = run_query(store_of(demo=demo), query, "json" if as_json else output, raw=raw)
-    # Without colour click would drop escape sequences from a pipe, which are then part of a value.
+    # Without colour, click would drop escape sequences from piped output, although they are part of a raw value.
     click.echo(output_text, color=True if raw else None)
 
 
 def run_query(store: "Store", query: str, output: str, *, raw: bool = False) -> str:
-    """The answer of the published file, as text.
+    """The result of a query on the published file, as text.
 
     Money stays decimal: the frame holds Python objects, not pandas' floats.
 
     Args:
         output: table, csv, json or markdown.
-        raw: give a CSV's values as they are stored: for programs, never for a terminal or a spreadsheet.
+        raw: return a CSV's values as stored: for programs, never for a terminal or a spreadsheet.
 
     Raises:
-        InvalidRequest: DuckDB refused the query; the message is its own.
+        InvalidRequest: DuckDB refused the query; the message is DuckDB's own.
     """
     import duckdb
     import pandas as pd
@@ -90,7 +90,7 @@ def run_query(store: "Store", query: str, output: str, *, raw: bool = False) -> 
 
 
 def _text(value: Any) -> Any:
-    """A value as people look at it; numbers and what stands in lists and maps keep the form that pandas gives them."""
+    """A value as displayed text; numbers, lists and maps keep the form that pandas gives them."""
     match value:
         case None | bool() | int() | float() | Decimal():
             return value
@@ -103,7 +103,7 @@ def _text(value: Any) -> Any:
 
 
 def _csv_cell(value: Any) -> Any:
-    """A value that a spreadsheet may open: a line feed stays one, a number a number."""
+    """A value that is safe in a spreadsheet: a line feed stays a line feed, a number a number."""
     if value is None or isinstance(value, bool | int | float | Decimal):
         return value
     return as_csv_cell(plain(value, lines=True))

@@ -1,4 +1,4 @@
-"""How a run ended, and the published dataset in a few figures: for people and for programs."""
+"""A run's outcome, and the published dataset in a few figures: for people and for programs."""
 
 from dataclasses import asdict, dataclass, field
 from decimal import Decimal
@@ -10,13 +10,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RunSummary:
-    """How a night ended.
+    """The outcome of a run.
 
     Attributes:
-        sentences: why it was refused, the rules first; or what failed after it had published.
-        warnings: what was published stale, or should be mended.
-        exit_code: 0 published, 1 a rule failed, 2 the configuration is wrong, 130 it was interrupted. What fails after
-            publishing, the report alone, takes nothing back, but it is not good either.
+        sentences: why the run was refused, rules first; or what failed after publishing.
+        warnings: what was published stale, or should be fixed.
+        exit_code: 0 published, 1 a rule failed, 2 the configuration is wrong, 130 it was interrupted. A failure after
+            publishing, which only the report can have, does not undo the publishing but has a code other than 0.
     """
 
     run_id: str
@@ -93,7 +93,7 @@ def summarise(store: "Store") -> Summary:
 
 
 def run_as_json(ended: RunSummary, summary: Summary | None, database: str, next_command: str) -> dict[str, Any]:
-    """What the last screen says, for programs; money stays text, so that no digit is lost."""
+    """The outcome of a run as JSON for programs; money stays text, so that no digit is lost."""
     facts: dict[str, Any] = {
         "run_id": ended.run_id,
         "published": ended.published,

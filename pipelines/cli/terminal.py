@@ -1,4 +1,4 @@
-"""What the commands print: tables, progress, the summary of a night. Colour only on a terminal."""
+"""Terminal output of the commands: tables, progress, the summary of a run. Colour only on a terminal."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -18,7 +18,7 @@ from resources.check_result import CheckResult
 
 
 class PlainConsole(Console):
-    """Prints what it is given, less what a terminal would obey: only our own colours and bars reach it."""
+    """A console that removes control characters from its input; only this program's colours and bars remain."""
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         """The segments of a renderable, with their text made plain."""
@@ -27,7 +27,7 @@ class PlainConsole(Console):
 
 
 def console(*, on_stderr: bool = False) -> Console:
-    """Where people read; rich leaves colour out where that is not a terminal or NO_COLOR is set."""
+    """The console for people; rich omits colour where the output is no terminal or NO_COLOR is set."""
     screen = PlainConsole(highlight=False, soft_wrap=True, stderr=on_stderr)
     if not screen.is_terminal:
         # A file or a pipe has no width; 80 columns would break account ids and outcomes.
@@ -36,7 +36,7 @@ def console(*, on_stderr: bool = False) -> Console:
 
 
 def check_table(check_results: Sequence[CheckResult]) -> Table:
-    """The pre-flight's facts with ✓ or ✗ and the cure of each ✗; ! where a failure is declared."""
+    """The check results of the pre-flight with ✓ or ✗ and a hint for each ✗; ! marks a declared exception."""
     table = Table(show_header=False, box=None, padding=(0, 1))
     for result in check_results:
         mark = "✓" if result.passed else "!" if result.severity == "WARN" else "✗"
@@ -48,7 +48,7 @@ def check_table(check_results: Sequence[CheckResult]) -> Table:
 
 
 def rows_table(columns: Iterable[str], rows: Iterable[Sequence[Any]]) -> Table:
-    """Rows of facts; nothing in them is read as markup."""
+    """A table of text rows; nothing in the rows is read as markup."""
     table = Table(box=None, padding=(0, 1))
     for column in columns:
         table.add_column(Text(plain(column)), overflow="fold")
@@ -59,9 +59,9 @@ def rows_table(columns: Iterable[str], rows: Iterable[Sequence[Any]]) -> Table:
 
 @contextmanager
 def progress_bars(*, on_stderr: bool = False) -> Iterator[None]:
-    """Show what this process collects and loads: as bars on a terminal, elsewhere as a line when it is done.
+    """Show what this process collects and loads: as bars on a terminal, elsewhere as one line for each finished task.
 
-    What is done leaves a line and gives its bar away: a night has more listings than a screen has lines.
+    A finished task leaves a line and frees its bar, since a run has more listings than a screen has lines.
     """
     screen = console(on_stderr=on_stderr)
     if not screen.is_terminal:
@@ -99,10 +99,10 @@ def progress_bars(*, on_stderr: bool = False) -> Iterator[None]:
 
 
 SCREEN_ROWS = 24
-"""What the last screen of a night may take, on a terminal of the oldest kind."""
+"""Maximum height in lines of a run's last screen, so that it fits a terminal of 80 by 24."""
 
 SENTENCE_ROWS = 4
-"""What one sentence of it may take; the whole of it stands in audit.check_result."""
+"""Maximum height in lines of one sentence on the last screen; audit.check_result keeps the whole sentence."""
 
 
 def summary_lines(
@@ -113,10 +113,11 @@ def summary_lines(
     width: int = 80,
     report: str = "",
 ) -> list[str]:
-    """The last screen of a night: lines that take at most 24 rows of a terminal so many columns wide.
+    """The last screen of a run: at most 24 lines on a terminal of the given width.
 
     Args:
-        report: where the night's report lies; empty where none was made.
+        width: the terminal's width in columns.
+        report: path of the run's report; empty where none was made.
     """
     if ended.published and summary is not None:
         head = [
@@ -150,7 +151,7 @@ def summary_lines(
 
 
 def marked(line: str) -> Text:
-    """A line of the last screen, coloured by how it begins."""
+    """A line of the last screen, coloured by its first characters."""
     line = plain(line)
     for mark, style in (("✗", "red"), ("Refused", "bold red"), ("!", "yellow"), ("Published", "bold green")):
         if line.startswith(mark):
