@@ -1,4 +1,4 @@
-"""A quicker way for requests and responses than botocore's own: optional, and compared with it at start."""
+"""An optional transport that is faster than botocore's own, and is compared with botocore at start."""
 
 import logging
 from collections.abc import Callable
@@ -20,13 +20,14 @@ def fast_transport(
     models: OperationModels,
     **settings: Any,
 ) -> SessionTransport | None:
-    """The fast transport; None, with one warning a process, where it does not suit the botocore that is installed.
+    """The fast transport; None, with one warning per process, where it does not match the installed botocore.
 
     Args:
         loader: of botocore's models, for the comparison.
-        allow: refuses what the role may not do: given the signing name and the operation, before anything is signed.
-        sent: told of each request that the fast transport signs; botocore's are counted by its own events.
-        on_response: given each response to those, as parsed.
+        allow: raises for a call that the role's clause does not cover; called with signing name and operation, before
+            anything is signed.
+        sent: called for each request that the fast transport signs; botocore's events count its own.
+        on_response: called with each parsed response to those requests.
         models: of operations.
         settings: of botocore's parsers, such as `timestamp_parser`.
     """
@@ -39,7 +40,7 @@ def fast_transport(
 
 @cache
 def suits(loader: Any) -> bool:
-    """Whether the fast transport does the same as the botocore that is installed."""
+    """Whether the fast transport gives the same results as the installed botocore."""
     reason = _difference(loader)
     if reason is not None:
         _warn(reason)
@@ -47,7 +48,7 @@ def suits(loader: Any) -> bool:
 
 
 def _difference(loader: Any) -> str | None:
-    # What breaks here, in names that botocore no longer has or calls that it refuses, breaks nothing else.
+    # An error here only disables the fast transport: a name that botocore no longer has, or a call that it refuses.
     try:
         from resources.aws.fast.self_test import difference
 

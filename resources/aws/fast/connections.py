@@ -1,11 +1,11 @@
-"""Connections of the standard library, kept by host, for many hosts and many small responses.
+"""A pool of the standard library's HTTP connections, for many hosts and many small responses.
 
 Settings, proxies, certificates and the names of exceptions are botocore's. A request is written in one piece.
 
-One connection serves many accounts in turn, and HTTP has nothing that ties a response to its request but their order.
-A response that comes twice or late would be the next account's. Three rules prevent that. A connection is used again
-only after one whole response and not a byte more. A connection with something to read before a request is sent is
-closed. A response whose AWS request id was seen before is refused, and its connection is closed.
+One connection serves many accounts in turn, and in HTTP only the order ties a response to its request. A response that
+comes twice or late would go to the next account. Three rules prevent that. A connection is reused only after one whole
+response and not a byte more. A connection with unread bytes before a request is closed. A response whose AWS request id
+was seen before is refused, and its connection is closed.
 """
 
 import http.client
@@ -36,7 +36,7 @@ from resources.aws.fast.http_response import HttpResponse, UnclearEnd, read_resp
 from resources.aws.fast.request_ids import RequestIds, UnclearResponse
 
 HOSTS_KEPT = 1_000
-"""Connections are kept to so many hosts: one a service and region."""
+"""The most hosts to which connections are kept: one host per service and region."""
 
 _PORTS = {"http": 80, "https": 443}
 
@@ -46,12 +46,12 @@ class Settings:
     """How the clients of a session reach the network.
 
     Attributes:
-        verify: the file of the certificates to trust; True for botocore's own.
-        connect_seconds: what opening a connection may take.
-        read_seconds: what may pass without a byte of a response.
-        pool_size: connections kept a host.
-        is_kept_alive: whether TCP asks for a sign of life on idle connections.
-        proxies: address by scheme; None for those of the environment.
+        verify: path of the CA certificates to trust; True for botocore's own.
+        connect_seconds: time limit for opening a connection.
+        read_seconds: time limit without a byte of a response.
+        pool_size: connections kept per host.
+        is_kept_alive: whether TCP keep-alive probes idle connections.
+        proxies: address by scheme; None for the proxies of the environment.
     """
 
     verify: str | bool = True
@@ -63,11 +63,11 @@ class Settings:
 
     @classmethod
     def of(cls, session: Any) -> "Settings | None":
-        """The settings of a session; None where it has some that only botocore's connections know."""
+        """The settings of a session; None where it has settings that only botocore's connections support."""
         config = session.get_default_client_config()
         if config is None or config.proxies_config or config.client_cert:
             return None
-        # botocore asks the environment for it where nothing else is said.
+        # botocore reads this variable where no other setting names a CA bundle.
         session.session_var_map["requests_ca_bundle"] = (None, "REQUESTS_CA_BUNDLE", True, None)
         bundle = session.get_config_variable("ca_bundle")
         return cls(
@@ -82,7 +82,7 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where a request goes."""
+    """The destination of a request, and the proxy on the way to it."""
 
     scheme: str
     host: str
@@ -92,12 +92,12 @@ class _Place:
 
     @property
     def is_tunnelled(self) -> bool:
-        """Whether the proxy sees nothing of it."""
+        """Whether the proxy sees only an encrypted tunnel."""
         return self.proxy is not None and self.scheme == "https"
 
 
 class _Connection:
-    """One connection, for one request after another."""
+    """One connection, which carries requests one after another."""
 
     def __init__(self, place: _Place) -> None:
         self._place = place
@@ -105,24 +105,24 @@ class _Connection:
         if place.proxy is not None:
             proxy = urlsplit(place.proxy)
             host, port = proxy.hostname or "", proxy.port or _PORTS["http"]
-        # TLS comes after it: the standard library's own connection would take the host's name as it is written.
+        # TLS is added later in `secure`: `HTTPSConnection` would verify the host name exactly as it is written.
         self._http = http.client.HTTPConnection(host, port)
         if place.is_tunnelled:
             named = f"[{place.host}]" if ":" in place.host else place.host
             self._http.set_tunnel(named, place.port, dict(place.proxy_headers))
 
     def open(self, seconds: float) -> None:
-        """Connect, and through a proxy where there is one."""
+        """Connect, through the proxy if there is one."""
         self._http.timeout = seconds
         self._http.connect()
 
     def secure(self, context: ssl.SSLContext) -> None:
-        """Speak TLS from now on."""
+        """Start TLS on the connection."""
         host = self._place.host.rstrip(".")
         self._http.sock = context.wrap_socket(self._http.sock, server_hostname=host)
 
     def settle(self, settings: Settings) -> None:
-        """Be ready for requests."""
+        """Set the read timeout and TCP keep-alive."""
         sock = self._http.sock
         sock.settimeout(settings.read_seconds)
         if settings.is_kept_alive:
@@ -130,7 +130,7 @@ class _Connection:
 
     @property
     def is_stale(self) -> bool:
-        """Whether there is something to read, or the other side has closed: not to be used for a request."""
+        """Whether there are unread bytes or the peer has closed the connection, so that it must not be reused."""
         if self._http.sock is None:
             return True
         look = select.poll()
@@ -138,27 +138,27 @@ class _Connection:
         return bool(look.poll(0))
 
     def exchange(self, request: bytes, method: str) -> HttpResponse:
-        """Send a request and read its response.
+        """The response to a request.
 
         Raises:
             UnclearEnd: the response may belong to another request.
-            OSError: the connection broke, or time is over.
-            http.client.HTTPException: the response is none.
+            OSError: the connection broke or timed out.
+            http.client.HTTPException: the response is malformed or incomplete.
         """
         try:
             self._http.send(request)
         except (BrokenPipeError, ConnectionResetError) as error:
-            # What can still be read was written before the request arrived.
+            # Bytes that are still readable were sent before the request arrived, so they are no response to it.
             raise http.client.RemoteDisconnected("The connection was closed before the request was sent.") from error
         return read_response(self._http.sock, method)
 
     def close(self) -> None:
-        """Close it."""
+        """Close the connection."""
         self._http.close()
 
 
 class Connections:
-    """The connections of one role: one pool a host, one TLS context for each file of certificates. Safe for threads."""
+    """The connections of one role: one pool per host, one TLS context per file of certificates. Thread-safe."""
 
     def __init__(self) -> None:
         self._request_ids = RequestIds()
@@ -168,10 +168,11 @@ class Connections:
         self._idle: dict[tuple[_Place, Settings], list[_Connection]] = {}
 
     def send(self, request: Any, settings: Settings) -> AWSResponse | None:
-        """Send a request of botocore's own making; None for one that only botocore's connections can carry.
+        """The response to a request that botocore made; None for a request that only botocore's connections support.
 
         Raises:
-            botocore.exceptions.HTTPClientError: nothing came back, or botocore's other errors of connections.
+            botocore.exceptions.HTTPClientError: no response arrived, or another connection error of botocore's
+                occurred.
         """
         body = b"" if request.body is None else request.body
         body = body.encode() if isinstance(body, str) else body
@@ -185,19 +186,20 @@ class Connections:
             return AWSResponse(request.url, response.status, response.headers, response)
 
     def clients(self, url: str, settings: Settings) -> bool:
-        """Whether the way to an address is known here: not through a proxy that itself speaks TLS."""
+        """Whether this pool can reach an address. It cannot reach one through a proxy that itself uses TLS."""
         split = urlsplit(url)
         proxy = self._place(f"{split.scheme}://{split.netloc}", settings).proxy
         return proxy is None or proxy.startswith("http:")
 
     @contextmanager
     def exchange(self, method: str, url: str, headers: Any, body: bytes, settings: Settings) -> Iterator[HttpResponse]:
-        """Send a request to where `reaches` says so, and read its response.
+        """The response to a request for an address that `clients` accepts.
 
-        The connection is kept where the context ends well.
+        The connection is kept if the context ends without an exception.
 
         Raises:
-            botocore.exceptions.HTTPClientError: nothing came back, or botocore's other errors of connections.
+            botocore.exceptions.HTTPClientError: no response arrived, or another connection error of botocore's
+                occurred.
         """
         split = urlsplit(url)
         place = self._place(f"{split.scheme}://{split.netloc}", settings)
@@ -225,7 +227,7 @@ class Connections:
             raise UnclearResponse(endpoint_url=url, error=f"its request id {request_id} came with an earlier response")
 
     def close(self) -> None:
-        """Close the connections and forget request ids and certificates. May be used again."""
+        """Close the connections and drop cached request ids and certificates. The pool may be used again."""
         with self._lock:
             idle, self._idle = self._idle, {}
             self._places.clear()
@@ -235,10 +237,10 @@ class Connections:
                 connection.close()
         self._request_ids.forget()
 
-    # ---------------------------------------------------------------------------------------------------- places
+    # ---------------------------------------------------------------------------------------------- destinations
 
     def _place(self, origin: str, settings: Settings) -> _Place:
-        """Where an origin is reached."""
+        """The destination and proxy for an origin."""
         place = self._places.get((origin, settings))
         if place is None:
             split = urlsplit(origin)
@@ -257,13 +259,13 @@ class Connections:
         """The TLS context that trusts these certificates.
 
         Raises:
-            OSError: they cannot be read.
+            OSError: the certificates cannot be read.
         """
         with self._lock:
             context = self._contexts.get(verify)
             if context is None:
                 context = create_urllib3_context()
-                # botocore leaves the name to urllib3's own check.
+                # botocore leaves the host name check to urllib3.
                 context.check_hostname = True
                 context.load_verify_locations(get_cert_path(verify))
                 self._contexts[verify] = context
@@ -272,13 +274,13 @@ class Connections:
     # -------------------------------------------------------------------------------------------------- the pool
 
     def _taken(self, place: _Place, settings: Settings, url: str) -> _Connection:
-        """A connection that nobody else uses: the one that was used last, else a new one."""
+        """A connection that no other thread uses: the most recently used one, else a new one."""
         idle = self._idle.get((place, settings))
         while idle:
             try:
                 connection = idle.pop()
             except IndexError:
-                # Another thread was faster.
+                # Another thread took the last one.
                 break
             if not connection.is_stale:
                 return connection
@@ -305,7 +307,7 @@ class Connections:
         """A new connection.
 
         Raises:
-            botocore.exceptions.HTTPClientError: there is none, by the class that botocore has for the reason.
+            botocore.exceptions.HTTPClientError: the connection failed; the subclass names the reason.
         """
         context = None
         if place.scheme == "https":
@@ -348,7 +350,7 @@ def _secure(connection: _Connection, context: ssl.SSLContext, url: str) -> None:
 def _exchanged(
     connection: _Connection, method: str, target: str, split: Any, headers: Any, body: bytes, url: str
 ) -> HttpResponse:
-    """Send a request over a connection and read its response, with botocore's exceptions."""
+    """The response to a request over a connection, with botocore's exceptions."""
     try:
         return connection.exchange(_written(method, target, split, headers) + body, method)
     except _BROKEN as error:
@@ -366,16 +368,16 @@ _ERRORS: tuple[tuple[type[Exception] | tuple[type[Exception], ...], Callable[...
 
 
 def _botocores(error: Exception, url: str) -> Exception:
-    """The error as botocore has it. The order counts: those of TLS and of time are kinds of OSError."""
+    """The botocore exception for an error. The order matters: TLS errors and time-outs are subclasses of OSError."""
     theirs = next(theirs for ours, theirs in _ERRORS if isinstance(error, ours))
     return theirs(endpoint_url=url, error=error)
 
 
 def _written(method: str, target: str, split: Any, headers: Any) -> bytes:
-    """The head of a request.
+    """The request line and headers of a request, as bytes.
 
     Raises:
-        ValueError: a header holds the end of a line. What follows would be a header that nobody signed.
+        ValueError: a header contains a line break, so that an unsigned header could follow it.
     """
     lines = [f"{method} {target} HTTP/1.1"]
     names = {name.lower() for name in headers}
@@ -392,7 +394,7 @@ def _written(method: str, target: str, split: Any, headers: Any) -> bytes:
 
 
 def host_header(split: Any) -> str:
-    """The host of an address as the Host header has it: without a port that goes without saying."""
+    """The value of the Host header for an address, without the scheme's default port."""
     host: str = split.hostname or ""
     host = f"[{host}]" if ":" in host else host
     return host if split.port in (None, _PORTS.get(split.scheme)) else f"{host}:{split.port}"

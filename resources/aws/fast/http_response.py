@@ -1,8 +1,8 @@
-"""Reads one HTTP response to its end, and says where the end is uncertain.
+"""Reads one HTTP response to its end, and refuses a response whose end is uncertain.
 
-A response of the usual form (HTTP/1.1, with its length) is read in one piece; every other one is the standard
-library's to read. That spares a third of a call: the parser of electronic mail, which `http.client` reads headers
-with, looks each up a dozen times.
+A response of the usual form (HTTP/1.1, with a length) is read in one piece; the standard library reads every other one.
+This saves a third of a call: `http.client` reads headers with the e-mail parser, and then looks each one up a dozen
+times.
 """
 
 import http.client
@@ -20,16 +20,16 @@ _BODILESS = (b"204", b"304")
 _HEADER = re.compile(rb"([!-9;-~]+):[ \t]*(.*)")
 _FOLD = re.compile(r"\r?\n[ \t]+")
 _LENGTH_DIGITS = 18
-"""More digits are no length that anybody can send."""
+"""A length with more digits is impossible."""
 
 _ID_HEADERS = ("x-amzn-requestid", "x-amz-request-id")
 _ID_IN_XML = re.compile(rb"<[Rr]equestI[dD]>([^<]+)</")
 _ID_WITHIN = 512
-"""The request id of an XML body stands this near to its beginning or end."""
+"""The request id of an XML body is within this many bytes of its beginning or end."""
 
 
 class UnclearEnd(Exception):
-    """Why a response may belong to another request. Its connection must not be used again."""
+    """Why a response may belong to another request. Its connection must not be reused."""
 
 
 @dataclass(slots=True)
@@ -37,8 +37,8 @@ class HttpResponse:
     """A whole response.
 
     Attributes:
-        headers: by their names in lower case.
-        is_last: whether its connection ends with it.
+        headers: by name in lower case.
+        is_last: whether the connection ends with this response.
     """
 
     status: int
@@ -48,7 +48,7 @@ class HttpResponse:
 
     @property
     def request_id(self) -> str:
-        """AWS's id of the request: from the headers, else from the XML; empty where the response has none."""
+        """AWS's request id: from the headers, else from the XML; empty where the response has none."""
         for name in _ID_HEADERS:
             if request_id := self.headers.get(name):
                 return request_id
@@ -58,17 +58,17 @@ class HttpResponse:
         return found[1].decode("latin-1") if found else ""
 
     def stream(self) -> Iterator[bytes]:
-        """All of the content, as botocore asks for it."""
+        """The whole content in one chunk, as botocore reads it."""
         yield self.content
 
 
 def read_response(sock: Any, method: str) -> HttpResponse:
-    """The response to a request that was sent over this socket, which the caller closes where this raises.
+    """The response to a request that was sent over this socket. If this raises, the caller must close the socket.
 
     Raises:
-        UnclearEnd: it may belong to another request.
-        http.client.HTTPException: it is no whole response.
-        OSError: the connection broke, or time is over.
+        UnclearEnd: the response may belong to another request.
+        http.client.HTTPException: the response is malformed or incomplete.
+        OSError: the connection broke or timed out.
     """
     begun = sock.recv(_FIRST_BYTES)
     response = None if method == "HEAD" else _usual(sock, begun)
@@ -109,7 +109,7 @@ def _usual(sock: Any, begun: bytes) -> HttpResponse | None:
 def _more(sock: Any, content: bytes, missing: int) -> bytes:
     pieces = [content]
     while missing:
-        # Never more than is missing: what comes after it stays where the next look finds it.
+        # Never more than is missing: surplus bytes stay in the socket, where the next check finds them.
         piece = sock.recv(min(missing, _MORE_BYTES))
         if not piece:
             raise http.client.IncompleteRead(b"".join(pieces), missing)
@@ -119,7 +119,7 @@ def _more(sock: Any, content: bytes, missing: int) -> bytes:
 
 
 def _whole(sock: Any, reading: "_Reading") -> HttpResponse:
-    """The response that the standard library reads, after its head was read."""
+    """The response as the standard library reads it, after its headers were read."""
     try:
         if reading.status < 200:
             raise UnclearEnd(f"it is preliminary (status {reading.status})")
@@ -133,29 +133,29 @@ def _whole(sock: Any, reading: "_Reading") -> HttpResponse:
 
 
 def _check_end(sock: Any, is_surplus: bool) -> None:
-    """Check that nothing was read beyond the end of a response, by us or by TLS.
+    """Check that neither this module nor TLS has read beyond the end of a response.
 
-    What has arrived but was not read yet is found before the next request is sent.
+    Bytes that have arrived but are still unread are found before the next request is sent.
     """
-    # What TLS has decrypted already is no longer to be seen at the socket.
+    # Bytes that TLS has already decrypted are no longer visible at the socket.
     pending = getattr(sock, "pending", None)
     if is_surplus or (pending is not None and pending()):
         raise UnclearEnd("more bytes came than its length says")
 
 
 class _Bytes(io.RawIOBase):
-    """What a socket sends, after what was read of it before."""
+    """A stream of the bytes read so far, then of the socket."""
 
     def __init__(self, sock: Any, begun: bytes) -> None:
         self._sock = sock.makefile("rb", buffering=0)
         self._begun = begun
 
     def readable(self) -> bool:
-        """It is."""
+        """Always true."""
         return True
 
     def readinto(self, buffer: Any) -> int | None:
-        """Some bytes; none after `end`."""
+        """Read some bytes; none after `end`."""
         if self._begun:
             some = self._begun[: len(buffer)]
             buffer[: len(some)] = some
@@ -167,31 +167,31 @@ class _Bytes(io.RawIOBase):
         return count
 
     def end(self) -> None:
-        """Read nothing more from the socket."""
+        """Stop reading from the socket."""
         self._sock.close()
 
 
 class _Reader(io.BufferedReader):
-    """Is not closed by who has read enough: what is left tells of surplus bytes."""
+    """A reader that `http.client` cannot close: its remaining bytes show whether there is surplus."""
 
     def close(self) -> None:
-        """Stay open."""
+        """Do nothing."""
 
 
 class _Reading(http.client.HTTPResponse):
-    """A response as the standard library reads it, which can say what came after it."""
+    """A response as the standard library reads it, which can return the bytes after its end."""
 
     def __init__(self, sock: Any, method: str, begun: bytes) -> None:
         self._bytes = _Bytes(sock, begun)
         self._reader = _Reader(self._bytes)
-        super().__init__(self, method=method)  # type: ignore[arg-type]  # it only asks for the file
+        super().__init__(self, method=method)  # type: ignore[arg-type]  # HTTPResponse only calls makefile
 
     def makefile(self, _: str) -> io.BufferedReader:
-        """Where to read."""
+        """The stream that the standard library reads."""
         return self._reader
 
     def end(self) -> bytes:
-        """What was read beyond the end. Nothing more is read."""
+        """The bytes that were read beyond the end of the response. Nothing more is read."""
         self._bytes.end()
         return self._reader.read()
 
@@ -201,10 +201,10 @@ def _is_length(text: str) -> bool:
 
 
 def _check_length(headers: Any) -> None:
-    """Check that there is one way only to tell where a body ends.
+    """Check that the headers give exactly one way to find the end of the body.
 
     Raises:
-        UnclearEnd: there are several, or it cannot be read.
+        UnclearEnd: there are several ways, or the length is not a number.
     """
     lengths = {value.strip() for value in headers.get_all("Content-Length", ())}
     if len(lengths) > 1:
@@ -216,7 +216,7 @@ def _check_length(headers: Any) -> None:
 
 
 def _joined(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Headers by their names in lower case; what comes several times is one."""
+    """Headers by name in lower case; repeated headers are joined by commas."""
     joined: dict[str, str] = {}
     for name, value in headers:
         lower = name.lower()

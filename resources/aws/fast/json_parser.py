@@ -1,10 +1,10 @@
-"""Reads bodies of the JSON protocol as botocore does, at little more than what it takes to decode them.
+"""Parses bodies of the JSON protocol as botocore does, at little more than the cost of decoding them.
 
-botocore builds each structure, list and map anew, member by member of its model. Most of a body comes out as it was
-decoded: text, numbers, lists of text. So a reader says for each shape what there is to do, which is often nothing, and
-each structure remembers by the names that were sent whether all are known and in the order of the model. The result is
-the same, to the order of the fields; tests compare each with botocore's. A body with anything rare in it (a tagged
-union) goes to the strict parser as a whole. `python -m bench.json_pages` measures what that spares.
+botocore rebuilds each structure, list and map, member by member of its model. Most of a body needs no such work: text,
+numbers, lists of text. So a reader knows for each shape what to convert, which is often nothing. Each structure caches
+by the names sent whether all are known and in the model's order. The result is the same, including the order of the
+fields; tests compare each with botocore's. A body with a rare element (a tagged union) goes to the strict parser as a
+whole. `python -m bench.json_pages` measures the gain.
 """
 
 from typing import Any
@@ -19,17 +19,18 @@ _DESCENDED = frozenset({"list", "map", "structure"})
 _NOT_PLAIN = CONTAINERS | {type(None)}
 
 _Plan = tuple[bool, tuple[tuple[str, str, Reader], ...], tuple[str, ...]]
-"""Of the members that were sent: whether they stand as they are to come out, which are to be read, which are plain."""
+"""For the members that were sent: whether their order is the model's, which ones to convert, which ones must be plain
+values."""
 
 
 class FastJsonParser(ByShape):
-    """Reads bodies with a reader for each shape.
+    """Parses bodies with one reader per shape.
 
-    What has been decoded belongs to nobody else, so it is changed in its place where something has to be.
+    The decoded values have no other owner, so readers change them in place.
     """
 
     def read(self, response: dict[str, Any], shape: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        """The output, and the request id of the headers."""
+        """The output, and the request id from the headers."""
         request_id = response["headers"].get("x-amzn-requestid")
         parsed: dict[str, Any] = self.reader(shape)(json_object(response, shape))
         return parsed, {} if request_id is None else {"RequestId": request_id}
@@ -52,7 +53,7 @@ class FastJsonParser(ByShape):
         return refuse
 
     def _list(self, shape: Any) -> Reader:
-        # Not before it is needed, here and below: a shape may hold itself.
+        # Created when first needed, here and below: a shape may contain itself.
         read: Reader | None = None
 
         def read_list(node: Any) -> Any:

@@ -1,4 +1,4 @@
-"""The parsers of the protocols that a night's many responses come in, quicker than the strict ones."""
+"""Faster parsers of the protocols that most responses of a run use."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ PROTOCOLS = ("ec2", "json", "query")
 
 
 class FastParsers(Parsers):
-    """One parser of each protocol, for all threads; those of `PROTOCOLS` have a reader for each shape.
+    """One parser per protocol, shared by all threads; those of `PROTOCOLS` have one reader per shape.
 
     Args:
         settings: of botocore's parsers, such as `timestamp_parser`.
@@ -22,7 +22,7 @@ class FastParsers(Parsers):
         super().__init__(**settings)
 
     def body_parser(self, protocol: str, strict: BodyParser) -> BodyParser:
-        """What reads the bodies of a protocol."""
+        """The parser of a protocol's bodies."""
         if protocol == "json":
             return FastJsonParser(strict, **self._settings)
         if protocol in PROTOCOLS:

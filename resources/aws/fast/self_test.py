@@ -1,7 +1,7 @@
-"""Compares the fast transport with botocore's own way, at start: one signed request, one response a protocol.
+"""Compares the fast transport with botocore's own at start: one signed request, and one response per protocol.
 
-What the fast transport builds upon may change with a release of botocore. Where the two differ, the fast one is not
-used. The tests compare far more; this is for the botocore that is installed where they did not run.
+A release of botocore may change what the fast transport builds upon. Where the results differ, the fast transport is
+not used. The tests compare far more; this check covers an installed botocore that the tests did not run with.
 """
 
 from datetime import UTC, datetime
@@ -22,7 +22,7 @@ from resources.aws.fast.transport import FastTransport
 from resources.aws.transport import Call, OperationModels
 
 NOT_COMPARED = frozenset({"user-agent", "amz-sdk-invocation-id", "amz-sdk-request", "host", "accept-encoding"})
-"""Headers that botocore makes anew for each attempt, or that the connection adds."""
+"""Headers that botocore creates anew for each attempt, or that the connection adds."""
 
 CREDENTIALS = ReadOnlyCredentials("AKIASELFTEST", "not-a-secret", "not-a-token")
 
@@ -74,19 +74,19 @@ _BODIES = {
 
 
 class _Session(botocore.session.Session):  # type: ignore[misc]  # botocore publishes no types
-    """A session that reads nobody's files."""
+    """A session that reads no configuration files."""
 
     @property
     def full_config(self) -> dict[str, Any]:
-        """No settings."""
+        """An empty default profile."""
         return {"profiles": {"default": {}}}
 
 
 def difference(loader: Any) -> str | None:
-    """What the fast transport does otherwise than botocore; None where they do the same.
+    """The first difference between the fast transport and botocore; None where the results are equal.
 
     Args:
-        loader: of botocore's models, which are then there for the clients that follow.
+        loader: of botocore's models, which it then has cached for later clients.
     """
     for protocol in PROTOCOLS:
         if _parses_differently(protocol):
@@ -111,14 +111,14 @@ def _parses_differently(protocol: str) -> bool:
 
 
 class _Unconnected(Connections):
-    """Sends nothing: keeps each request, and has a response to it."""
+    """Connections that send nothing: they keep each request, and return a fixed response."""
 
     def __init__(self) -> None:
         super().__init__()
         self.requests: list[Any] = []
 
     def send(self, request: Any, settings: Settings) -> AWSResponse:
-        """A response, as one over a connection would be."""
+        """A response, as if from a connection."""
         self.requests.append(request)
         return AWSResponse(request.url, 200, {}, HttpResponse(200, {}, _IDENTITY))
 
@@ -142,7 +142,7 @@ def _sends_differently(loader: Any) -> str | None:
     if parsed.get("Account") != "000000000000" or not seen:
         return "botocore does not take a response from its event before-send"
     if isinstance(prepared, Call):
-        # Signed otherwise here, for which the fast transport leaves it to botocore.
+        # Another signature version is configured here, and the fast transport leaves such calls to botocore.
         return None
     theirs = {name.lower(): _text(value) for name, value in seen[0].headers.items()}
     at = datetime.strptime(theirs["x-amz-date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)

@@ -1,4 +1,4 @@
-"""What XML and JSON are read with: a reader for each shape of botocore's models, made when it is first met."""
+"""The common base of the fast parsers: one reader per shape of botocore's models, created when first needed."""
 
 import base64
 from collections.abc import Callable
@@ -9,18 +9,18 @@ from botocore.utils import parse_timestamp
 from resources.aws.responses import BodyParser
 
 Reader = Callable[[Any], Any]
-"""Makes a value of what a body has for a shape."""
+"""Converts the value that a body has for a shape."""
 
 SPELLINGS_KEPT = 1_000
-"""So many spellings of its members' names a structure remembers: a body cannot make it remember without end."""
+"""The most spellings of member names that a structure caches, so that no body can grow the cache without limit."""
 
 
 class Rare(Exception):
-    """A body holds what only botocore's own parser reads. Nothing of what was read counts."""
+    """A body contains an element that only botocore's own parser reads. Values read so far must be dropped."""
 
 
 def refuse(node: Any) -> Any:
-    """The reader of what is not read here.
+    """The reader of shapes that are not supported here.
 
     Raises:
         Rare: always.
@@ -29,33 +29,34 @@ def refuse(node: Any) -> Any:
 
 
 def metadata_of(response: dict[str, Any], metadata: dict[str, Any]) -> dict[str, Any]:
-    """`ResponseMetadata` as botocore gives it: what the response tells, then status and headers."""
+    """`ResponseMetadata` as botocore builds it: the response's own metadata, then status and headers."""
     metadata["HTTPStatusCode"] = response["status_code"]
     metadata["HTTPHeaders"] = {name.lower(): value for name, value in response["headers"].items()}
     return metadata
 
 
 class ByShape:
-    """Reads bodies of a protocol with one reader a shape. Subclasses say how to make one, and where to begin.
+    """Parses bodies of a protocol with one reader per shape. Subclasses create the readers and find the output.
 
     Args:
         strict: the strict parser of the same protocol.
-        timestamp_parser: as botocore's parsers have it.
-        blob_parser: as botocore's parsers have it.
+        timestamp_parser: as in botocore's parsers.
+        blob_parser: as in botocore's parsers.
     """
 
     def __init__(self, strict: BodyParser, *, timestamp_parser: Any = None, blob_parser: Any = None) -> None:
         self._strict = strict
         self._timestamp = timestamp_parser or parse_timestamp
         self._blob = blob_parser or base64.b64decode
-        # By the identity of a shape, which is kept with its reader: shapes of one name differ by where they stand.
+        # By the identity of a shape, which is stored with its reader: two shapes of one name may differ by where they
+        # are used.
         self._readers: dict[int, tuple[Any, Reader]] = {}
 
     def parse(self, response: dict[str, Any], shape: Any) -> dict[str, Any]:
-        """The response, as the strict parser gives it.
+        """The response, as the strict parser returns it.
 
         Raises:
-            ForeignResponse: the body is not what the model says.
+            ForeignResponse: the body does not match the model.
         """
         is_usual = response["status_code"] < 300 and shape is not None and not shape.event_stream_name
         if is_usual and not response["context"].get("checksum"):
@@ -69,11 +70,11 @@ class ByShape:
         return self._strict.parse(response, shape)
 
     def read(self, response: dict[str, Any], shape: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        """The output of a success, and what its response tells of itself, such as the request id.
+        """The output of a success, and the response's own metadata, such as the request id.
 
         Raises:
-            ForeignResponse: the body is not what the model says.
-            Rare: only botocore's own parser reads it.
+            ForeignResponse: the body does not match the model.
+            Rare: only botocore's own parser reads the body.
         """
         raise NotImplementedError
 

@@ -1,4 +1,4 @@
-"""Signature Version 4, for requests that are the same for every account but for their signature."""
+"""Signature Version 4, for requests that differ between accounts only by their signature."""
 
 import hashlib
 import hmac
@@ -9,7 +9,7 @@ from typing import Any
 from botocore.auth import SIGNED_HEADERS_BLACKLIST
 
 KEYS_KEPT = 20_000
-"""Signing keys are kept up to so many: one an account, day, region and service."""
+"""The most signing keys in the cache: one per account, day, region and service."""
 
 UNSIGNED = frozenset(SIGNED_HEADERS_BLACKLIST) | {"content-length"}
 """Headers that proxies may change."""
@@ -20,7 +20,7 @@ class UnsignedRequest:
     """A POST to `/`: everything but credentials and timestamp.
 
     Attributes:
-        service: the name that it is signed for.
+        service: the signing name.
         body_hash: SHA-256 of the body, in hex.
     """
 
@@ -34,13 +34,13 @@ class UnsignedRequest:
 
 
 class SigningKeys:
-    """Keys derived from secrets, so that each is derived once a day, region and service."""
+    """A cache of signing keys: each is derived from its secret once per day, region and service."""
 
     def __init__(self) -> None:
         self._keys: dict[tuple[str, str, str, str], bytes] = {}
 
     def of(self, secret: str, day: str, region: str, service: str) -> bytes:
-        """The key of Signature Version 4."""
+        """The signing key of Signature Version 4."""
         wanted = (secret, day, region, service)
         key = self._keys.get(wanted)
         if key is None:
@@ -53,12 +53,12 @@ class SigningKeys:
         return key
 
     def forget(self) -> None:
-        """Keep no key any more."""
+        """Drop all cached keys."""
         self._keys.clear()
 
 
 def signed(request: UnsignedRequest, credentials: Any, keys: SigningKeys, now: datetime) -> dict[str, str]:
-    """The headers of a request as Signature Version 4 signs it, for frozen credentials of botocore."""
+    """The headers of a request with its Signature Version 4, for frozen credentials of botocore."""
     at = now.strftime("%Y%m%dT%H%M%SZ")
     headers = dict(request.headers)
     headers["X-Amz-Date"] = at

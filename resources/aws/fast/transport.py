@@ -1,13 +1,13 @@
-"""Sends the requests that are the same for every account without preparing each anew.
+"""Sends requests that are the same for every account, without preparing each of them anew.
 
 botocore builds a request from its model for every call: parameters, endpoint, form, headers, some thirty events. For
-one listing in one region all of that comes out the same for every account; what differs is the signature. So botocore
-prepares each request once, under the guard, and here it is signed and sent for whoever asks. What goes wrong raises
-what botocore raises.
+one listing in one region all of that is the same for every account; only the signature differs. So botocore prepares
+each request once, under the guard, and this module signs and sends it for each account. Errors raise botocore's
+exceptions.
 
-Only for what is signed with Signature Version 4, has its parameters in the body, and goes to an endpoint that no
-account has for itself. Everything else botocore prepares and signs; it too is sent over these connections, by
-botocore's event `before-send`.
+This works only for requests with Signature Version 4, with their parameters in the body, and with an endpoint that does
+not depend on the account. botocore prepares and signs all others; they too use these connections, through botocore's
+event `before-send`.
 """
 
 import hashlib
@@ -30,20 +30,20 @@ from resources.aws.fast.sigv4 import SigningKeys, UnsignedRequest, signed
 from resources.aws.transport import Call, OperationModels
 
 REQUESTS_KEPT = 2_000
-"""Prepared requests are kept up to so many: more than a night has listings times regions."""
+"""The most prepared requests in the cache: more than a run has listings times regions."""
 
 BODY_KEPT = 2_000
-"""Bytes of the longest body that is kept: what is longer, such as five hundred metrics, is asked of one account."""
+"""The longest body in the cache, in bytes. A longer one, such as five hundred metrics, is sent for one account only."""
 
 _PAGE_TOKEN = re.compile(r"(token|marker)$", re.IGNORECASE)
 
 _OF_AN_ACCOUNT = "AWS::Auth::AccountId"
-"""What the rules of an endpoint call the account that asks."""
+"""Name of the caller's account in the endpoint rules."""
 
 
 @dataclass(frozen=True, slots=True)
 class PreparedRequest:
-    """A request that lacks only credentials and timestamp, and what reads its response."""
+    """A prepared request without credentials and timestamp, and what is needed to parse its response."""
 
     unsigned: UnsignedRequest
     operation: str
@@ -53,7 +53,7 @@ class PreparedRequest:
 
 
 class _Prepared(Exception):
-    """Ends a call of botocore where its request is prepared; nothing is sent."""
+    """Stops a botocore call once its request is prepared; nothing is sent."""
 
     def __init__(self, request: dict[str, Any], signer: Any, session: "_Session") -> None:
         super().__init__()
@@ -66,7 +66,7 @@ _PREPARING: ContextVar[bool] = ContextVar("preparing", default=False)
 
 
 class _Session:
-    """What the clients of one session of botocore have in common."""
+    """What the clients of one botocore session have in common."""
 
     def __init__(self, session: Any, connections: Connections) -> None:
         self._session = session
@@ -75,20 +75,20 @@ class _Session:
 
     @cached_property
     def settings(self) -> Settings | None:
-        """How it reaches the network; None where only botocore can."""
+        """The network settings of the session; None where only botocore supports them."""
         return Settings.of(self._session)
 
     def stop_before_sending(self, params: dict[str, Any], request_signer: Any, **_: Any) -> None:
-        """For botocore's event `before-call`: take the request, where it is only to be prepared."""
+        """Handler of botocore's event `before-call`: stop a call whose request is only to be prepared."""
         if _PREPARING.get():
             raise _Prepared(params, request_signer, self)
 
     def send(self, request: Any, **_: Any) -> Any:
-        """For botocore's event `before-send`: the response, over the connections that are shared."""
+        """Handler of botocore's event `before-send`: the response, over the shared connections."""
         return None if self.settings is None else self._connections.send(request, self.settings)
 
     def has_endpoints_of_accounts(self, service: str) -> bool:
-        """Whether an endpoint of a service may depend on the account that asks."""
+        """Whether an endpoint of a service may depend on the caller's account."""
         known = self._services_of_accounts.get(service)
         if known is None:
             loader = self._session.get_component("data_loader")
@@ -103,14 +103,15 @@ class _Session:
 
 
 class FastTransport:
-    """Sends through the clients of one role.
+    """Sends requests through the clients of one role.
 
     Args:
-        allow: refuses what the role may not do: given the signing name and the operation, before anything is signed.
-        sent: told of each request that goes out.
-        on_response: given each response, as parsed.
+        allow: raises for a call that the role's clause does not cover; called with signing name and operation, before
+            anything is signed.
+        sent: called for each request that is sent.
+        on_response: called with each parsed response.
         models: of operations.
-        connections: to send over; its own where none are given.
+        connections: connections to use; new ones by default.
         settings: of botocore's parsers, such as `timestamp_parser`.
     """
 
@@ -133,27 +134,27 @@ class FastTransport:
         self._connections = connections or Connections()
 
     def watch(self, session: Any) -> None:
-        """Be able to take requests from the clients of a session, and read their responses."""
+        """Set up a session whose clients will be passed to `prepare`, with fast parsers for their responses."""
         session.register_component("response_parser_factory", self._parsers)
         watched = self._carried(session)
         session.register("before-call", watched.stop_before_sending)
 
     def carry(self, session: Any) -> None:
-        """Send what the clients of a session prepare and sign, over the connections of this transport."""
+        """Send the requests of a session's clients over the connections of this transport."""
         self._carried(session)
 
     def _carried(self, session: Any) -> _Session:
         carried = _Session(session, self._connections)
-        # Last, so that whoever counts requests hears of it before.
+        # Last, so that handlers that count requests run before.
         session.get_component("event_emitter").register_last("before-send", carried.send)
         return carried
 
     def prepare(self, client: Any, operation: str, parameters: Mapping[str, Any]) -> PreparedRequest | Call:
-        """The request of a call, prepared by botocore when it is first asked for; a call where botocore sends it.
+        """The prepared request of a call, cached; a `Call` where botocore has to send it.
 
         Raises:
-            ContractViolation: the role's clause does not cover it.
-            botocore.exceptions.ParamValidationError: the parameters are not the operation's.
+            ContractViolation: the role's clause does not cover the call.
+            botocore.exceptions.ParamValidationError: the parameters do not fit the operation.
         """
         if client.meta.service_model.resolved_protocol not in PROTOCOLS:
             return Call(client, operation, parameters)
@@ -194,7 +195,7 @@ class FastTransport:
         headers = signed(unsigned, credentials, self._keys, datetime.now(UTC))
         headers = {"Host": unsigned.host, "Accept-Encoding": "identity", **headers}
         self._sent()
-        # A connection that brought what nobody can read is not used again.
+        # A connection whose response cannot be parsed is not reused.
         with self._connections.exchange("POST", unsigned.url, headers, unsigned.body, request.settings) as response:
             parsed = self._parsers.create_parser(request.protocol).parse(
                 {
@@ -211,19 +212,19 @@ class FastTransport:
         return parsed
 
     def close(self) -> None:
-        """Close the connections and forget requests and keys. May be used again."""
+        """Close the connections and drop cached requests and keys. The transport may be used again."""
         self._connections.close()
         self._requests.clear()
         self._keys.forget()
 
 
 def is_page_token(parameter: str) -> bool:
-    """Whether a parameter says where a page begins: such a request is sent once, so it is not kept."""
+    """Whether a parameter is a page token: such a request is sent once, so it is not cached."""
     return _PAGE_TOKEN.search(parameter) is not None
 
 
 def unsigned_request(request: dict[str, Any], signer: Any) -> UnsignedRequest | None:
-    """What botocore was about to send, if it is of the kind that is sent from here."""
+    """Botocore's request in unsigned form; None where this transport cannot send it."""
     context = request["context"]
     signing = context.get("signing") or {}
     version = context.get("auth_type") or signer.signature_version

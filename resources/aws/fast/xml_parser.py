@@ -1,8 +1,8 @@
-"""Reads the XML of EC2 and of the query protocol as botocore does, without going through the whole model each time.
+"""Parses the XML of EC2 and of the query protocol as botocore does, without walking the whole model each time.
 
-botocore looks, in each element, for every member that its model has: an instance has sixty. Here an element says which
-members there are. The result is the same, to the order of the fields; tests compare each with botocore's. A body with
-anything rare in it (a repeated element, a flattened list, a union) goes to the strict parser as a whole.
+botocore looks, in each element, for every member of its model: an instance has sixty. Here the child elements select
+the members. The result is the same, including the order of the fields; tests compare each with botocore's. A body with
+a rare construct (a repeated element, a flattened list, a union) goes to the strict parser as a whole.
 """
 
 from typing import Any
@@ -20,12 +20,12 @@ from resources.aws.responses import (
 
 
 class FastXmlParser(ByShape):
-    """Reads bodies by the elements that there are.
+    """Parses bodies by the elements that they contain.
 
     Args:
         strict: the strict parser of the same protocol.
-        is_ec2: whether the request id is the root's own, as EC2 has it.
-        settings: as `ByShape` has them.
+        is_ec2: whether the request id is a child of the root, as in EC2's protocol.
+        settings: as in `ByShape`.
     """
 
     def __init__(self, strict: BodyParser, *, is_ec2: bool, **settings: Any) -> None:
@@ -33,7 +33,7 @@ class FastXmlParser(ByShape):
         self._is_ec2 = is_ec2
 
     def read(self, response: dict[str, Any], shape: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        """The output, and what the body tells beside it."""
+        """The output, and the metadata in the body."""
         root = xml_root(response["body"])
         if root is None:
             raise Rare
@@ -42,7 +42,7 @@ class FastXmlParser(ByShape):
         return parsed, self._members(root)
 
     def _members(self, root: Any) -> dict[str, Any]:
-        """The metadata in a body: the request id, and whatever else a service of the query protocol puts beside it."""
+        """The metadata in a body: the request id, and other elements that a query service puts beside it."""
         wanted = "requestId" if self._is_ec2 else "ResponseMetadata"
         found = [child for child in root if local_name(child) == wanted]
         if not found:
@@ -78,7 +78,7 @@ class FastXmlParser(ByShape):
         return refuse
 
     def _list(self, shape: Any) -> Reader:
-        # Not before it is needed: a shape may hold itself.
+        # Created when first needed: a shape may contain itself.
         read: Reader | None = None
 
         def read_list(node: Any) -> list[Any]:
@@ -139,7 +139,7 @@ class FastXmlParser(ByShape):
 
 
 def _result(root: Any, shape: Any) -> Any:
-    """The element that has the members of the output."""
+    """The element that contains the output's members."""
     wrapper = shape.serialization.get("resultWrapper")
     if not wrapper:
         return root
