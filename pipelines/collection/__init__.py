@@ -1,1 +1,1 @@
-"""Collecting: which requests a run sends, what comes back, and what of it is trusted."""
+"""The collection: which requests a run sends, what AWS responds, and which responses are trusted."""

@@ -1,4 +1,4 @@
-"""Which profile reaches which account of the organisation, and whether that is enough: pure."""
+"""Matches profiles with the organisation's accounts, and checks that enough accounts are covered. Pure."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from resources.check_result import CheckResult
 
 @dataclass(frozen=True)
 class Member:
-    """An account of the organisation, as the trusted account list has it."""
+    """An account of the organisation, from the trusted account list."""
 
     account_id: str
     name: str
@@ -20,7 +20,7 @@ class Member:
 
 @dataclass(frozen=True)
 class Broken:
-    """An account whose profile reached it before and does not answer now."""
+    """An account whose profile worked in an earlier run and fails in this one."""
 
     profile: str
     error: ProfileError
@@ -31,13 +31,14 @@ class Reached:
     """The outcome of matching profiles with accounts.
 
     Attributes:
-        profile_of: the one profile that collects an account.
-        broken: accounts known from earlier nights to belong to a profile that does not answer tonight.
-        skipped: reason an account of the organisation is not asked: `no_profile`, `account_suspended`,
-            `account_left`.
-        unplaced: profiles that do not answer and whose account nobody knows.
+        profile_of: the one profile that collects an account, by account id.
+        broken: accounts whose profile fails in this run, by account id; an earlier run showed that the profile is
+            theirs.
+        skipped: why an account of the organisation is not requested, by account id: `no_profile`, `account_suspended`
+            or `account_left`.
+        unplaced: failing profiles whose account is unknown.
         central: the accounts of the three central roles.
-        findings: a sentence for each thing to mend; none is fatal.
+        findings: a sentence for each thing to fix; none is fatal.
     """
 
     profile_of: dict[str, str] = field(default_factory=dict)
@@ -57,14 +58,14 @@ def match(
     central: Mapping[str, str],
     earlier: Mapping[str, str],
 ) -> Reached:
-    """Match what STS said of each workload profile with the organisation's accounts.
+    """Match the identity of each workload profile with the organisation's accounts.
 
     Args:
-        responses: by profile name.
+        responses: STS's identity or the error of each profile, by profile name.
         members: every account that the organisation lists.
-        central: role by account id of the three central accounts.
-        earlier: account id that STS last gave each profile; never used to ask, only to say which account
-            a profile that fails tonight belongs to.
+        central: role of each of the three central accounts, by account id.
+        earlier: account id that STS last returned for each profile. It decides no request; it only shows to which
+            account a failing profile belongs.
     """
     reached = Reached(central=frozenset(central))
     known = {member.account_id: member for member in members}
@@ -116,10 +117,14 @@ def match(
 
 
 def too_many_unplaced(reached: Reached, profile_count: int, tolerance: Decimal) -> str | None:
-    """Why the collection must not begin, where more profiles than the tolerance fail and no account can be told.
+    """Why the collection must not begin: more profiles fail than the tolerance allows, and their accounts are unknown.
 
-    Their accounts would pass for accounts without a profile, which are skipped and count as no failure. As many as
-    there are suspended accounts may belong to those.
+    Without this stop their accounts would count as accounts without a profile, which are skipped and are no failure. A
+    failing profile may belong to a suspended account, so one failure is allowed for each of these.
+
+    Args:
+        profile_count: number of workload profiles.
+        tolerance: the largest ratio of such profiles to all workload profiles, 0 to 1.
     """
     suspended = sum(reason == "account_suspended" for reason in reached.skipped.values())
     if len(reached.unplaced) - suspended <= tolerance * profile_count:
@@ -134,16 +139,16 @@ def too_many_unplaced(reached: Reached, profile_count: int, tolerance: Decimal) 
 def account_coverage(
     reached: Reached, requested_before: Mapping[str, bool], spend_of: Callable[[Sequence[str]], float | None]
 ) -> CheckResult:
-    """Accounts and spend that no profile reaches: warns; fails when an account is lost from one night to the next.
+    """The check result on accounts that no profile reaches: a warning, or an error if an earlier run reached one.
 
     Args:
-        requested_before: the accounts that earlier runs know, and whether the newest cell of any was asked.
-        spend_of: the share of the last thirty billed days that accounts spent; None without a bill.
+        requested_before: the accounts that earlier runs know, and whether the newest cell of any was requested.
+        spend_of: the ratio of the last thirty billed days' cost that accounts have, 0 to 1; None without a bill.
     """
     missing = sorted(
         account
         for account, reason in reached.skipped.items()
-        # The central accounts take part only where a workload profile is configured for them.
+        # A central account counts only if a workload profile is configured for it.
         if reason == "no_profile" and account not in reached.central
     )
     lost = [account for account in missing if requested_before.get(account, False)]

@@ -1,6 +1,6 @@
-"""The catalogue's families as steps: a raw asset and its silent-zero check for every listing.
+"""The catalogue's families as Dagster steps: a raw asset and its silent-zero check for every listing.
 
-Only once every cell of a step is judged (`step`), the landed files get their names and the cells are written.
+The landed files get their names and the cells are written only once every cell of a step is judged (`step`).
 """
 
 import gc
@@ -33,10 +33,10 @@ from resources.warehouse import Warehouse
 ACCOUNT_COVERAGE = "account_coverage"
 
 ONLY_UNTRUSTED = "cmdb/only_untrusted"
-"""Tag of a run that asks only what the last answers left open."""
+"""Tag of a run that requests only the cells without a trusted response."""
 
 MANY_CELLS = 1_000
-"""From so many on, a step's answers are removed at once: going through all objects takes a third of a second."""
+"""From this number of cells on a step collects garbage at once, which takes a third of a second."""
 
 
 def landing_key(listing: str) -> dg.AssetKey:
@@ -143,7 +143,7 @@ def _collect(
 
 
 def _forget(cells: Sequence[Cell]) -> None:
-    """The answers of a large part are cyclic garbage by now; what follows needs the room."""
+    """Free the responses of a large batch, which are cyclic garbage by now; the next batch needs the memory."""
     if len(cells) >= MANY_CELLS:
         gc.collect()
 

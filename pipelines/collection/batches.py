@@ -1,4 +1,4 @@
-"""Which accounts a step asks, and which of them together."""
+"""Splits a step's accounts into batches."""
 
 import time
 from dataclasses import dataclass, replace
@@ -14,17 +14,17 @@ from resources.audit.coverage import EVERY_ACCOUNT, Accounts
 from resources.roles import Workload
 
 PART_CELLS = 15_000
-"""Cells that are asked, judged and written before the next ones are: some 4 KB each until then."""
+"""Maximum number of cells in a batch, which a step requests, judges and writes as a whole: some 4 KB of memory each."""
 
 
 @dataclass(frozen=True)
 class AccountBatch:
-    """Some of a step's accounts, asked together.
+    """Some of a step's accounts, which are requested together.
 
     Attributes:
-        whose: whose cells are asked or known of in this part; every cell is of one part.
-        reached: the workload profiles' accounts of this part; None where the step asks none.
-        part: which part of the step it is; None where there is only one.
+        whose: the interval of account ids in this batch; every cell belongs to one batch.
+        reached: the workload profiles' accounts of this batch; None where the step requests none.
+        part: number of the batch in its step; None where there is only one.
     """
 
     whose: Accounts
@@ -33,10 +33,10 @@ class AccountBatch:
 
 
 def account_batches(state: StepState, reached: Reached | None) -> list[AccountBatch]:
-    """A step's accounts, so many at a time that what is held of them does not grow with the organisation.
+    """A step's accounts in batches, so that the memory in use does not grow with the organisation.
 
-    What central roles are asked is in the part of their account, and that part comes first: whoever answered for
-    an account last night may be another one tonight.
+    The cells of a central role are in the batch of their account, and that batch comes first: an account that a
+    workload profile covered in an earlier run may be covered by a central role in this one.
     """
     if reached is None:
         return [AccountBatch(EVERY_ACCOUNT, None)]
@@ -47,7 +47,7 @@ def account_batches(state: StepState, reached: Reached | None) -> list[AccountBa
     size = max(1, PART_CELLS // (len(listings) * max(1, widest)))
     named = sorted(reached.profile_of)
     count = max(1, -(-len(named) // size))
-    # Evenly, so that the last part keeps all threads at work too.
+    # Batches of equal size keep all threads busy in the last batch too.
     size = max(1, -(-len(named) // count))
     bounds = [EVERY_ACCOUNT.since, *named[size::size], EVERY_ACCOUNT.before]
     intervals = sorted(
@@ -71,7 +71,7 @@ def account_batches(state: StepState, reached: Reached | None) -> list[AccountBa
 
 
 def match_accounts(state: StepState, resource: Workload) -> Reached:
-    """Ask STS who every workload profile is and match the answers with the organisation's accounts."""
+    """Request the identity of every workload profile and match the identities with the organisation's accounts."""
     members = [
         Member(
             str(record.fields["Id"]),

@@ -1,4 +1,4 @@
-"""A cell before it is judged: what was asked and what came of it; and what the judged cells of a listing come to."""
+"""Cells before they are judged, and the totals of a listing's judged cells."""
 
 from collections import Counter
 from dataclasses import dataclass, field, replace
@@ -12,11 +12,11 @@ from resources.aws.messages import DENIED_BY_POLICY, Response
 
 @dataclass(slots=True)
 class Attempt:
-    """A question and what came of it so far; the records are in the landing already.
+    """A request and its latest response; the response's records are in the landing already.
 
     Attributes:
-        denial: the policy of the organisation that it is skipped for.
-        refusal: AWS's answer before it was skipped for a policy.
+        denial: the policy of the organisation because of which the cell is skipped.
+        refusal: AWS's response before the cell was skipped because of a policy.
     """
 
     response: Response
@@ -32,10 +32,11 @@ class Attempt:
     refusal: Response | None = None
 
     def take(self, response: Response, raw: str | None) -> None:
-        """Let an answer take the place of the one before, and count what it took. Its records are not kept.
+        """Replace the earlier response by a newer one and add up its counts. The records are not kept.
 
         Args:
-            raw: its verbatim response as text.
+            response: the newer response.
+            raw: the verbatim response as text.
         """
         self.response = replace(
             response, records=[], raw_response=None, error_message=_writable(response.error_message)
@@ -48,17 +49,17 @@ class Attempt:
         self.throttles += response.throttle_count
 
     def skip(self, reason: str, message: str | None) -> None:
-        """Take a refusal for what it says: that there is nothing to ask there, or that it may not be asked."""
+        """Turn a refusal into a skipped cell: there is nothing to request, or the request is not permitted."""
         self.response = replace(self.response, outcome="skipped", skip_reason=reason, error_message=message)
 
     def deny(self, denial: PolicyDenial) -> None:
-        """Skip it for a policy of the organisation."""
+        """Skip the cell because of a policy of the organisation."""
         self.refusal, self.denial = self.response, denial
         self.skip(DENIED_BY_POLICY, self.response.error_message)
         self.notes |= denial.as_evidence()
 
     def forget_denial(self) -> None:
-        """Let no policy be what it is skipped for."""
+        """Remove the policy and its evidence from the cell."""
         if self.denial is not None:
             self.notes = {name: note for name, note in self.notes.items() if name not in self.denial.as_evidence()}
         self.denial = self.refusal = None
@@ -66,11 +67,11 @@ class Attempt:
 
 @dataclass(slots=True)
 class ListingStats:
-    """What the cells of a listing come to.
+    """Totals of a listing's cells.
 
     Attributes:
-        record_count: of the trusted cells.
-        untrusted: the first cells that are not trusted, as many as are shown.
+        record_count: number of records in the trusted cells.
+        untrusted: the first untrusted cells, as many as are shown.
     """
 
     SHOWN: ClassVar[int] = 50
@@ -93,7 +94,7 @@ class ListingStats:
             self.untrusted.append(cell)
 
     def sentence(self) -> str:
-        """`480 cells, 3,204 records, 131 requests, 2 throttled`."""
+        """The totals as text: `480 cells, 3,204 records, 131 requests, 2 throttled`."""
         return (
             f"{self.cells:,} cells, {self.record_count:,} records, {self.requests:,} requests, "
             f"{self.throttles:,} throttled"
@@ -101,5 +102,5 @@ class ListingStats:
 
 
 def _writable(text: str | None) -> str | None:
-    """Text as a file takes it: half a surrogate pair, which JSON can name, is no character."""
+    """Text that can be written to a file: JSON can name half a surrogate pair, which is no character."""
     return None if text is None else text.encode(errors="replace").decode()

@@ -1,8 +1,8 @@
-"""Ask what a plan wants, land what is found, ask again what is doubtful.
+"""Sends a plan's requests, lands the records, and repeats failed and doubtful requests.
 
-A step is done in batches of accounts: what is asked of them is judged and written before the next ones are asked, so
-that memory does not grow with the organisation. Nothing here decides what to ask (`plan`), what an answer is worth
-(`judging`), or touches a table that analysts read.
+A step runs in batches of accounts: the cells of a batch are judged and written before the next batch is requested, so
+that memory does not grow with the organisation. This module decides neither what to request (`plan`) nor whether a
+response is trusted (`judging`), and it touches no table that analysts read.
 """
 
 import json
@@ -30,13 +30,13 @@ from resources.check_result import CheckResult
 
 
 class Collector:
-    """Asks for one step: the records go to the landing, all else into the step's state."""
+    """Collects for one step: records go to the landing, everything else into the step's state."""
 
     def __init__(self, state: StepState) -> None:
         self.state = state
 
     def fetch(self, requests: Sequence[Request]) -> None:
-        """Put questions, land what they find; what failed is asked once more at the end."""
+        """Send requests and land their records; failed requests are sent once more at the end."""
         state = self.state
         requests = [request for request in requests if not state.keep(request)]
         self._fetch_once(requests)
@@ -48,7 +48,7 @@ class Collector:
         skip_denied(state, (request.key for request in requests))
 
     def fetch_plans(self, plans: Sequence[tuple[Listing, Plan]]) -> None:
-        """Put the questions of several listings, together where none of them needs what another one finds."""
+        """Send the requests of several listings, concurrently where no listing needs another one's records."""
         waiting = list(plans)
         while waiting:
             names = {listing.name for listing, _ in waiting}
@@ -62,10 +62,11 @@ class Collector:
                 self.fetch([request for _, requests in rounds for request in requests or ()])
 
     def fetch_in_turn(self, plan: Iterable[Request], totals: Mapping[str, int]) -> None:
-        """Put questions one after the other, as long as `plan` gives any; it sees what came of those before.
+        """Send requests one after the other, as long as `plan` yields any; the plan sees earlier responses.
 
         Args:
-            totals: how many questions each listing has, by its name.
+            plan: the requests; the next one is taken after the response to the one before.
+            totals: number of requests of each listing, by listing name.
         """
         state = self.state
         reports = {name: Reporter(name, state.log) for name in totals}
@@ -73,7 +74,7 @@ class Collector:
         began = time.monotonic()
         for request in plan:
             listing, key = request.listing, request.key
-            # A month of a large organisation's bill does not fit into memory, nor does all that Config knows.
+            # A month of a large organisation's bill does not fit into memory, nor do all records of AWS Config.
             with state.writer(listing).spool(key, listing) as spool:
                 response = state.client(request.listing_role).fetch(request, keep=spool.keep, meter=state.paid_requests)
                 if response.outcome == "found":
@@ -97,7 +98,7 @@ class Collector:
             )
 
     def settle(self) -> None:
-        """Ask once more the zeros that something speaks against."""
+        """Repeat the requests of zeros that have evidence against them."""
         again = judging.doubtful(self.state)
         for name, count in Counter(request.listing.name for request in again).items():
             self.state.log(f"{name}: asking {count} unlikely zero(s) a second time.")
@@ -105,7 +106,7 @@ class Collector:
         skip_denied(self.state, (request.key for request in again))
 
     def judge(self) -> list[Cell]:
-        """End a batch: its cells, judged and landed. Nothing more of it is held."""
+        """End a batch: returns its cells, judged and landed, and frees its memory."""
         state = self.state
         cells = judging.cells(state)
         by_listing: dict[str, list[Cell]] = defaultdict(list)
@@ -119,10 +120,10 @@ class Collector:
         return cells
 
     def commit(self, also: Mapping[str, CheckResult] = MappingProxyType({})) -> dict[str, CheckResult]:
-        """Store what all batches have landed; the verdict of each listing.
+        """Store what all batches have landed; returns the check result of each listing.
 
         Args:
-            also: verdicts on the step as a whole by the name of their rule, to be written with them.
+            also: check results on the step as a whole by the name of their rule, to be stored too.
         """
         return storing.commit(self.state, also)
 
@@ -131,11 +132,11 @@ class Collector:
         self.state.close()
 
     def _fetch_once(self, requests: Sequence[Request]) -> None:
-        """Put questions of any listings together; what does not fit into memory one after the other."""
+        """Send requests of any listings concurrently; those of large listings one after the other."""
         state = self.state
         large: dict[str, list[Request]] = defaultdict(list)
         for request in requests:
-            # Before threads want it.
+            # Threads use the writer, so it is opened before they start.
             state.writer(request.listing)
             if request.listing.is_large:
                 large[request.listing.name].append(request)
@@ -154,7 +155,7 @@ class Collector:
         fetch_all(clients, together, take, progress=reports, processes=state.processes)
 
     def _take(self, response: Response) -> None:
-        """Land an answer and keep what will be judged; called from any thread."""
+        """Land a response and keep what has to be judged; called from any thread."""
         state = self.state
         listing = response.request.listing
         fields = state.wanted_fields.get(listing.name, ())
@@ -168,7 +169,7 @@ class Collector:
             ParentRecord(key, {name: record.get(name) for name in fields})
             for record in (response.records if fields else ())
         ]
-        # As text: tens of thousands of parsed answers would take a hundred megabytes.
+        # As text, since tens of thousands of parsed responses would take a hundred megabytes.
         raw = (
             None
             if response.raw_response is None
@@ -183,7 +184,7 @@ class Collector:
 
 
 def _unusable(response: Response, failure: Failed) -> Response:
-    """An answer that was whole, and cannot be landed."""
+    """A complete response turned into a failed one, because its records cannot be landed."""
     return replace(
         response,
         outcome=failure.outcome,

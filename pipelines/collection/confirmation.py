@@ -1,6 +1,6 @@
-"""Zeros of earlier runs that CloudTrail had not recorded yet: looked up again, and decided on.
+"""Confirms zeros of earlier runs that CloudTrail had not recorded yet.
 
-`decisions` says what a look-up comes to; here CloudTrail is asked, and the outcome written.
+`decisions` holds the rules of the outcome; this module sends the look-ups to CloudTrail and writes the outcomes.
 """
 
 import os
@@ -37,10 +37,10 @@ from resources.store.files import make_folder
 from resources.store.store import Store
 
 TRAIL_KEEPS = timedelta(days=89)
-"""How far back CloudTrail's event history is asked; it keeps ninety days."""
+"""Maximum age of events in a look-up; CloudTrail's event history keeps 90 days."""
 
 UNRECORDED_AFTER = timedelta(hours=20)
-"""How long a kind of call must be missing until CloudTrail counts as not recording it: two nights."""
+"""How long a kind of call must be missing until it counts as not recorded by CloudTrail: two nightly runs."""
 
 
 @dataclass(frozen=True)
@@ -53,10 +53,10 @@ class _Found:
 
 
 class Confirmer:
-    """Looks pending zeros up in CloudTrail and decides on them, some accounts at a time.
+    """Looks pending zeros up in CloudTrail and decides on them, in batches of accounts.
 
     Args:
-        resources: by role; each is verified before its first look-up.
+        resources: the AWS roles; each one's identity is verified before its first look-up.
     """
 
     def __init__(
@@ -80,10 +80,10 @@ class Confirmer:
         self.found = Confirmation()
 
     def confirm(self) -> Confirmation:
-        """Decide on every pending zero that CloudTrail can decide on now; write it down.
+        """Decide on every pending zero that CloudTrail can decide on now, and store the decisions.
 
         Raises:
-            IdentityRefused: a central role is not who it should be. Nothing was looked up.
+            IdentityRefused: a central role has an unexpected identity. Nothing was looked up.
             WarehouseError: the working file cannot be written.
         """
         if self._settings.zero_evidence != "cloudtrail":
@@ -102,7 +102,7 @@ class Confirmer:
         return self.found
 
     def _reached(self) -> dict[tuple[Role, str], str]:
-        """By role and account, the profile that reaches it now."""
+        """The profile that reaches an account in this run, by role and account id."""
         profiles: dict[tuple[Role, str], str] = {}
         for role, resource in self._resources.items():
             if isinstance(resource, Workload):
@@ -133,7 +133,7 @@ class Confirmer:
             self._write(lines)
 
     def _learn(self) -> None:
-        """Remember which kinds of call CloudTrail records; those that it was found not to are said once."""
+        """Store which kinds of call CloudTrail records; report each kind once when it turns out not to be recorded."""
         with self._store.transaction() as connection:
             unrecorded = record_trail_calls(
                 connection,
@@ -161,7 +161,7 @@ class Confirmer:
         return found
 
     def _look_up(self, found: Sequence[_Found]) -> list[TrailEvents]:
-        """What CloudTrail shows for each zero; one look-up for the zeros of one caller, place and run."""
+        """CloudTrail's events for each zero, with one look-up for the zeros of one caller, place and run."""
         together: dict[tuple[Place, str, str], list[int]] = defaultdict(list)
         for index, entry in enumerate(found):
             pending, zero = entry.pending, entry.zero
@@ -180,7 +180,7 @@ class Confirmer:
         return [by_index[index] for index in range(len(found))]
 
     def _judged(self, entry: _Found, trail: TrailEvents, now: datetime) -> dict[str, Any] | None:
-        """The line that writes what was decided on a zero; None where nothing was."""
+        """The line that stores the decision on a zero; None where the zero still waits."""
         pending = entry.pending
         result = zero_rule.judge_zero(entry.zero, trail, is_recorded=entry.zero.call not in self._unrecorded)
         decision = decide(result, trail, pending.outcome)

@@ -1,7 +1,7 @@
 """The step that looks up again what earlier runs could not confirm.
 
-It comes right after the pre-flight of every run. The job `confirm` runs it with the models and publishing behind it, so
-that what CloudTrail confirms takes effect; what it holds against a zero refuses.
+The step comes right after the pre-flight of every run. The job `confirm` runs the step with the models and publishing
+behind it, so that confirmed zeros take effect; a zero that CloudTrail refutes blocks.
 """
 
 from collections.abc import Iterator, Mapping
@@ -47,7 +47,7 @@ OVERDUE = (
     op_tags={"dagster/priority": "50"},
 )
 def zero_confirmation(context: dg.AssetExecutionContext) -> Iterator[Any]:
-    """Look up, decide, record, show."""
+    """Look up pending zeros, decide on them, record the check results, and yield them to Dagster."""
     warehouse: Warehouse = context.resources.warehouse
     settings: Settings = context.resources.settings
     resources: dict[Role, AwsRole] = {role: getattr(context.resources, role) for role in ROLES}
@@ -61,7 +61,8 @@ def zero_confirmation(context: dg.AssetExecutionContext) -> Iterator[Any]:
     for finding in found.findings:
         context.log.warning(finding)
     if context.run.job_name == CONFIRM:
-        # In a night the zeros are asked again after this; here nothing else would say that one was refused.
+        # The nightly job requests these zeros again after this step. The job `confirm` does not, so here the refusal
+        # must block.
         stop_where_blocked(what, blocked)
     yield dg.MaterializeResult(
         metadata={
@@ -76,7 +77,7 @@ def zero_confirmation(context: dg.AssetExecutionContext) -> Iterator[Any]:
 def _recorded(
     store: Store, run_id: str, resources: Mapping[Role, AwsRole], settings: Settings, found: Confirmation
 ) -> list[str]:
-    """Write what the listings' rule says now where a zero changed; the sentences of those that block."""
+    """Store the silent-zero rule's results for the changed listings; returns the sentences of those that block."""
     with store.transaction() as connection:
         requests = sum(resource.take_request_count() for resource in resources.values())
         count_requests(connection, run_id, requests)

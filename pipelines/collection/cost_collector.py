@@ -1,7 +1,7 @@
-"""Asks Cost Explorer: the bill slice by slice and month by month, and never more requests than a day may cost.
+"""Collects from Cost Explorer: the bill by slice and month, within the day's limit of requests.
 
-One question at a time: each costs money, the limit has to be kept exactly, and what Cost Explorer says to one month
-(that it throttles for ever, that it knows only the classic metrics) holds for the next.
+Requests go out one at a time. Each costs money, the limit must be kept exactly, and Cost Explorer's response to one
+month (throttling without end, only the classic metrics) applies to the next month too.
 """
 
 from collections import Counter
@@ -20,19 +20,19 @@ from resources.aws.listing import GLOBAL_REGION, Listing
 from resources.aws.messages import DENIED_BY_POLICY, OPTIONAL_GRANT, REQUEST_LIMIT, CellKey, Outcome, Request, Response
 
 REFUSED_CODES = frozenset({"AccessDenied", "AccessDeniedException", "ValidationException"})
-"""How Cost Explorer says that it does not know, or does not give, what a question asks for."""
+"""Error codes of Cost Explorer for a request that it does not support or does not permit."""
 
 
 def collect_costs(collector: Collector, listings: Sequence[Listing]) -> None:
-    """Ask all that Cost Explorer is asked, most needed first, and stop before the day's limit.
+    """Send all requests to Cost Explorer, most needed first, and stop before the day's limit.
 
-    First which tags are cost allocation tags, then slices and months of the bill, last what single resources cost.
+    The order is: cost allocation tags, then slices and months of the bill, then the cost of single resources.
     """
     _Bill(collector, listings).fetch()
 
 
 class _Bill:
-    """One night's questions to Cost Explorer."""
+    """The requests of one run to Cost Explorer."""
 
     def __init__(self, collector: Collector, listings: Sequence[Listing]) -> None:
         self._collector = collector
@@ -47,11 +47,11 @@ class _Bill:
         self._gave_up: tuple[Outcome, str, str] | None = None
         self._not_offered: set[cost_slices.Slice] = set()
         self._pages: Counter[cost_slices.Slice] = Counter()
-        # What AWS changed after it had closed it is read again, and recorded as restated.
+        # A month that AWS changed after its close is fetched again and recorded as restated.
         self._disputed = previous.disputed_months(state.store)
 
     def fetch(self) -> None:
-        """Put the questions; every cell that was wanted gets its outcome."""
+        """Send the requests; every wanted cell gets its outcome."""
         state = self._state
         bill_slices = [bill_slice for bill_slice in every_slice() if bill_slice.listing in self._listings]
         planned = cost_slices.plan(self._today, state.settings.cost_months, bill_slices, self._known_months)
@@ -77,12 +77,12 @@ class _Bill:
 
     @property
     def _sent(self) -> int:
-        """What went out to Cost Explorer in this step, retries and throttled requests included."""
+        """Number of requests that this step sent to Cost Explorer, including retries and throttled requests."""
         return self._state.requests_to("ce")
 
     @property
     def _left(self) -> int:
-        """How many requests today's limit allows after those of this run, of all others and of `cmdb ask`."""
+        """Number of requests that today's limit still allows, after those of all runs and of `cmdb ask`."""
         return self._state.paid_requests.left("ce")
 
     @property
@@ -90,7 +90,7 @@ class _Bill:
         return f"Today's requests cost US${self._state.paid_requests.cost_today('ce')}."
 
     def _known_months(self, bill_slice: cost_slices.Slice) -> set[str]:
-        """The months of a slice that this payer answered, trusted, when they did not change any more."""
+        """The months of a slice with a trusted response of this payer from a time when the month was final."""
         known = set()
         for key, earlier in self._state.earlier.items():
             name, _, month = key.listing.rpartition(":")
@@ -116,7 +116,12 @@ class _Bill:
         )
 
     def _whole_listing(self, name: str, parts: Iterable[tuple[str, Mapping[str, Any]]]) -> list[Request]:
-        """The questions of a listing that has no months: its parts by name, each with what is sent."""
+        """The requests of a listing without months.
+
+        Args:
+            name: the listing's name.
+            parts: the parameter of each cell, with the parameters of its request.
+        """
         listing = self._listings.get(name)
         if listing is None:
             return []
@@ -135,7 +140,7 @@ class _Bill:
         return [request for request in requests if not self._state.keep(request)]
 
     def _granted(self, requests: Sequence[Request]) -> Iterator[Request]:
-        """Questions of an optional grant, as far as it was given and the limit allows."""
+        """The requests of an optional grant, as long as the grant is given and the limit allows."""
         refused: str | None = None
         for request in requests:
             key = request.key
@@ -155,7 +160,7 @@ class _Bill:
                 yield from self._fetched_until_settled(bill_slice, month)
 
     def _is_left_out(self, bill_slice: cost_slices.Slice, month: cost_slices.Month) -> bool:
-        """Whether a cell is not asked, by what was learnt so far; then it has its outcome."""
+        """Whether earlier responses of this run settle a cell without a request; if so, the cell gets its outcome."""
         key = self._request(bill_slice, month).key
         profile = self._identity.profile
         needed = max(1, self._pages[bill_slice])
@@ -182,7 +187,7 @@ class _Bill:
         )
 
     def _fetched_until_settled(self, bill_slice: cost_slices.Slice, month: cost_slices.Month) -> Iterator[Request]:
-        """The questions for one cell: again where the newer metrics may be what is refused, or after a failure."""
+        """The requests of one cell, with a second one after a failure, or with the classic metrics after a refusal."""
         request = self._request(bill_slice, month)
         key = request.key
         yield request
@@ -193,7 +198,7 @@ class _Bill:
             and self._metrics == cost_slices.METRICS
             and self._left
         ):
-            # Payers without the newer metrics refuse the whole question.
+            # For a payer without the newer metrics Cost Explorer refuses the whole request.
             self._metrics = cost_slices.CLASSIC_METRICS
             yield self._request(bill_slice, month)
             response = self._state.attempts[key].response
@@ -207,7 +212,7 @@ class _Bill:
         self._learn(bill_slice, response, key)
 
     def _learn(self, bill_slice: cost_slices.Slice, response: Response, key: CellKey) -> None:
-        """What an answer says about the questions that follow."""
+        """Record what a response shows for the requests that follow."""
         if response.outcome in ("found", "empty_unconfirmed"):
             self._metrics_are_known = True
             self._pages[bill_slice] = max(self._pages[bill_slice], response.page_count)

@@ -1,8 +1,8 @@
-"""Which questions Cost Explorer is asked: slices, months, and what a day may cost. Pure.
+"""The requests to Cost Explorer: slices, months, and the day's limit. Pure.
 
-Cost Explorer restates recent days until about the tenth of the next month, so a night reads again from the first
-of the previous month (until the tenth, of the month before that), and whatever older month is still missing.
-One cell a slice and month keeps every answer small and lets an interrupted first load go on where it stopped.
+Cost Explorer restates recent days until about the tenth of the next month. So a run fetches again from the first of the
+previous month (until the tenth, of the month before that), and every older month that is still missing. One cell for
+each slice and month keeps responses small and lets an interrupted first load continue where it stopped.
 """
 
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -15,15 +15,15 @@ from resources.audit.paid_requests import DailyLimit
 from resources.aws.meter import PRICES_USD
 
 REQUEST_PRICE_USD = PRICES_USD["ce"]
-"""What AWS charges for a request to Cost Explorer: each page is one."""
+"""AWS's price of a request to Cost Explorer in US$; each page is one request."""
 
 RESTATED_UNTIL_DAY = 10
 
 MAX_MONTHS = 13
-"""How many months before the current one AWS keeps by day."""
+"""Number of months before the current one for which AWS keeps daily costs."""
 
 RESOURCE_DAYS = timedelta(days=14)
-"""How far back AWS knows what a single resource cost."""
+"""How far back AWS keeps the cost of single resources."""
 
 METRICS = (
     "UnblendedCost",
@@ -36,7 +36,7 @@ METRICS = (
 )
 
 CLASSIC_METRICS = METRICS[:4]
-"""What every payer is granted; the others are asked for and given up when AWS refuses them."""
+"""The metrics that every payer has; a run drops the others when AWS refuses them."""
 
 
 def daily_limits(request_limit: int) -> dict[str, DailyLimit]:
@@ -60,19 +60,19 @@ class Dimension:
 
 
 TAG_SLICE = "tag"
-"""The row of `ref.cost_slice` in place of which the slices of the tag keys stand."""
+"""The row of `ref.cost_slice` that stands for the slices of the tag keys."""
 
 
 @dataclass(frozen=True)
 class TagKey:
-    """A key of `ref.tag_key`: a slice of the bill, and where it is marked so, one that is cut by service too."""
+    """A key of `ref.tag_key`: a slice of the bill, and a second slice by service where the key is marked so."""
 
     key: str
     is_grouped_by_service: bool = False
 
 
 Group = tuple[str, str]
-"""What Cost Explorer groups by: type and key."""
+"""A group of Cost Explorer's GroupBy: type and key."""
 
 BY_ACCOUNT: Group = ("DIMENSION", "LINKED_ACCOUNT")
 BY_SERVICE: Group = ("DIMENSION", "SERVICE")
@@ -80,12 +80,13 @@ BY_SERVICE: Group = ("DIMENSION", "SERVICE")
 
 @dataclass(frozen=True)
 class Slice:
-    """One way of cutting the bill: every amount once, by at most two things, which is all that AWS allows.
+    """A slice of the bill: every amount once, grouped by at most two dimensions, which is AWS's limit.
 
     Attributes:
-        listing: whose cells hold the answers.
+        listing: the listing whose cells hold the responses.
         name: the part of the cell's name before the month.
-        is_probed: AWS does not document this cut, so a refusal means that it is not offered.
+        groups: the groups of GroupBy.
+        is_probed: AWS does not document this slice, so a refusal means that it is not offered.
     """
 
     listing: str
@@ -95,11 +96,11 @@ class Slice:
 
 
 SERVICE = Slice(COST_DAILY, "service", (BY_ACCOUNT, BY_SERVICE))
-"""The cut that bears witness against zeros, and that all others have to agree with."""
+"""The slice that is the witness against zeros; all other slices must agree with its amounts."""
 
 
 TOTAL = Slice(COST_MONTHLY, "total", ())
-"""The bill uncut, month by month: what the days of the others have to add up to."""
+"""The monthly totals of the bill, without groups; the days of the other slices must add up to them."""
 
 
 def slices(dimensions: Iterable[Dimension], tag_keys: Iterable[TagKey]) -> tuple[Slice, ...]:
@@ -125,30 +126,30 @@ def slices(dimensions: Iterable[Dimension], tag_keys: Iterable[TagKey]) -> tuple
 
 @dataclass(frozen=True)
 class Month:
-    """A calendar month as far as it has passed, or of the total all of them: half open, as Cost Explorer has it."""
+    """A calendar month up to yesterday, or for the total all months; half open, as in Cost Explorer."""
 
     start: date
     end: date
 
     @property
     def name(self) -> str:
-        """`2026-11`."""
+        """The month's name, such as `2026-11`."""
         return f"{self.start:%Y-%m}"
 
 
 def first_of(day: date, months_back: int) -> date:
-    """The first day of the month that lies `months_back` before the month of `day`."""
+    """The first day of the month that is `months_back` months before the month of `day`."""
     number = day.year * 12 + day.month - 1 - months_back
     return date(number // 12, number % 12 + 1, 1)
 
 
 def months_to_fetch(today: date, history: int, known: Collection[str]) -> list[Month]:
-    """The months that tonight must be asked, newest first.
+    """The months that a run must fetch, newest first.
 
     Args:
-        today: UTC. Its own costs are not complete, so the last day asked is yesterday.
-        history: months before the current one on a first load.
-        known: names of the months that stand final in the warehouse.
+        today: the current day, UTC. Its costs are not complete, so the last fetched day is yesterday.
+        history: number of months before the current one on a first load.
+        known: names of the months whose stored costs are final.
     """
     restated = _restated_months(today)
     wanted_months = []
@@ -162,19 +163,23 @@ def months_to_fetch(today: date, history: int, known: Collection[str]) -> list[M
 
 
 def _restated_months(today: date) -> int:
-    """How many months before the current one AWS may still change."""
+    """Number of months before the current one that AWS may still change."""
     return 2 if today.day <= RESTATED_UNTIL_DAY else 1
 
 
 def plan(
     today: date, history: int, bill_slices: Sequence[Slice], known: Callable[[Slice], Collection[str]]
 ) -> list[tuple[Slice, Month]]:
-    """What a night asks, most needed first, since the limit of requests may end it anywhere.
+    """The slices and months that a run fetches, most needed first, since the request limit may end it anywhere.
 
-    First what AWS may still change, then history; of both the service slice first, then month by month from the newest.
+    Months that AWS may still change come first, then history. In both, the service slice comes first, then each month
+    from the newest.
 
     Args:
-        known: names of the months of a slice that stand final in the warehouse.
+        today: the current day, UTC.
+        history: number of months before the current one on a first load.
+        bill_slices: the slices to fetch.
+        known: returns the names of a slice's months whose stored costs are final.
     """
     open_since = first_of(today, _restated_months(today))
     wanted = [
@@ -185,31 +190,31 @@ def plan(
     ]
     wanted.sort(key=lambda cell: (cell[1].start < open_since, cell[0] != SERVICE, -cell[1].start.toordinal()))
     if TOTAL in bill_slices:
-        # One request tells all months, those too that are not read again: whether AWS changed one after it was closed.
+        # One request returns the totals of all months, so a change by AWS after a month's close shows.
         place = sum(month.start >= open_since for _, month in wanted)
         wanted.insert(place, (TOTAL, whole_history(today, history)))
     return wanted
 
 
 def whole_history(today: date, history: int) -> Month:
-    """All months that a first load asks, as one period."""
+    """All months of a first load as one period."""
     return Month(first_of(today, max(history, _restated_months(today))), today)
 
 
 def cell(bill_slice: Slice, month: Month) -> str:
-    """What a cell's listing is named by after the listing itself; the total has one cell for all months."""
+    """The cell's suffix after the listing's name; the total has one cell for all months."""
     return bill_slice.name if bill_slice == TOTAL else f"{bill_slice.name}:{month.name}"
 
 
 def is_final(month: str, read_on: date) -> bool:
-    """Whether a month named like `2026-11` had stopped changing when it was read, so that it need not be read again."""
+    """Whether a month such as `2026-11` was final on the day of its fetch, so that no run need fetch it again."""
     year, number = (int(part) for part in month.split("-"))
     following = first_of(date(year, number, 1), -1)
     return read_on > following.replace(day=RESTATED_UNTIL_DAY)
 
 
 def parameters(bill_slice: Slice, month: Month, metrics: tuple[str, ...] = METRICS) -> dict[str, Any]:
-    """What GetCostAndUsage is sent for one cell."""
+    """The parameters of GetCostAndUsage for one cell."""
     return {
         "TimePeriod": {"Start": month.start.isoformat(), "End": month.end.isoformat()},
         "Granularity": "MONTHLY" if bill_slice == TOTAL else "DAILY",
@@ -219,7 +224,7 @@ def parameters(bill_slice: Slice, month: Month, metrics: tuple[str, ...] = METRI
 
 
 def resource_parameters(service: str, today: date) -> dict[str, Any]:
-    """What GetCostAndUsageWithResources is sent for one service: as many days as AWS keeps."""
+    """The parameters of GetCostAndUsageWithResources for one service, over the days that AWS keeps."""
     return {
         "TimePeriod": {"Start": (today - RESOURCE_DAYS).isoformat(), "End": today.isoformat()},
         "Granularity": "DAILY",
@@ -230,5 +235,5 @@ def resource_parameters(service: str, today: date) -> dict[str, Any]:
 
 
 def final_days_since(today: date) -> date:
-    """From when on the bill may still bear witness: days older than two months say nothing of today."""
+    """The first day whose bill may still be a witness: costs of more than two months ago say nothing about today."""
     return first_of(today, 2) - timedelta(days=1)

@@ -1,4 +1,4 @@
-"""What looking zeros up again comes to, and how many are looked up at once: pure."""
+"""Decisions on zeros after a look-up, and the number of zeros in one batch. Pure."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -12,21 +12,21 @@ from resources.audit.coverage import Accounts
 from resources.aws.messages import Outcome, TrailEvents
 
 ZEROS_AT_ONCE = 20_000
-"""Zeros that are read, looked up and written before the next ones are: some 3 KB each until then."""
+"""Maximum number of zeros in a batch, which is read, looked up and written as a whole: some 3 KB of memory each."""
 
 Decision = Literal["confirmed", "suspect", "not_recorded", "waiting", "unavailable", "unreached"]
-"""What a look-up came to for one zero."""
+"""The outcome of a look-up for one zero."""
 
 
 @dataclass
 class Confirmation:
-    """What looking up the pending zeros came to.
+    """The outcome of looking up the pending zeros.
 
     Attributes:
-        decisions: how many zeros came to what.
-        overdue: how many still wait after a night.
-        listings: those of which a cell changed.
-        findings: a sentence for each thing to know.
+        decisions: number of zeros by decision.
+        overdue: number of zeros that still wait after half a day.
+        listings: names of the listings with a changed cell.
+        findings: a sentence for each thing that the operator has to know.
     """
 
     decisions: Counter[Decision] = field(default_factory=Counter)
@@ -36,7 +36,7 @@ class Confirmation:
     findings: list[str] = field(default_factory=list)
 
     def sentence(self) -> str:
-        """How many zeros were decided on and how many still wait, for people."""
+        """A sentence with the number of decided and of waiting zeros, for people."""
         if not self.decisions.total():
             return "No zero waits for CloudTrail."
         confirmed = self.decisions["confirmed"] + self.decisions["not_recorded"]
@@ -47,30 +47,32 @@ class Confirmation:
         )
 
     def count(self, decision: Decision, requested_at: datetime, now: datetime) -> None:
-        """Count one zero, and whether it is overdue: it still waits a night after it was asked."""
+        """Count one zero by its decision, and as overdue if it is undecided half a day after its request."""
         self.decisions[decision] += 1
         is_old = now - requested_at >= ages.HALF_A_DAY
         self.overdue += is_old and decision in ("waiting", "unavailable", "unreached")
 
 
 def decide(result: ZeroJudgement, trail: TrailEvents, before: Outcome) -> Decision:
-    """What a look-up came to for a zero.
+    """The decision on a zero after a look-up.
 
     Args:
-        before: the outcome that the zero had until now.
+        result: the zero rule's judgement with the look-up's events.
+        trail: the look-up's events.
+        before: the outcome of the zero before the look-up.
     """
     shown = result.evidence["cloudtrail"]
     if result.outcome == "empty_verified":
         return "not_recorded" if "not_recorded" in shown else "confirmed"
     if result.outcome == "empty_suspect":
-        # The bill spoke against it before: new is only what CloudTrail says for or against it.
+        # The bill made the zero suspect before; only evidence from CloudTrail is new.
         is_new = before != "empty_suspect" or result.evidence.get("confirmed") or (trail.available and shown["refused"])
         return "suspect" if is_new else "waiting"
     return "unavailable" if result.error_code else "waiting"
 
 
 def portions(counts: Mapping[str, int]) -> Iterator[Accounts]:
-    """Accounts whose pending zeros fit into memory together."""
+    """Batches of accounts whose pending zeros fit into memory together."""
     since, held = "", 0
     for account, count in sorted(counts.items()):
         if held and held + count > ZEROS_AT_ONCE:

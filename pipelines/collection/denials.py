@@ -1,4 +1,4 @@
-"""Skip what a policy of the organisation denies: by AWS's words, or by the stored policies where it has none."""
+"""Skips cells that a policy of the organisation denies, by AWS's message or else by the stored policies."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -10,10 +10,10 @@ from resources.aws.messages import CellKey
 
 
 def skip_denied(state: StepState, keys: Iterable[CellKey]) -> None:
-    """Skip those of the cells that were refused for a policy of the organisation.
+    """Skip those of the cells that a policy of the organisation denies.
 
-    No such policy binds the management account, so that what it is refused is never excused. A stored policy that
-    denies what AWS has answered the account is not in force there as it is known here, and is no evidence.
+    No such policy binds the management account, so its refusals are never excused. A stored policy is no evidence if
+    AWS granted the account a request that the policy denies: then the policy in force differs from the stored one.
     """
     bare: list[CellKey] = []
     for key in keys:
@@ -38,13 +38,13 @@ def skip_denied(state: StepState, keys: Iterable[CellKey]) -> None:
 
 
 def _likely(state: StepState, key: CellKey, denial: PolicyDenial) -> PolicyDenial:
-    """The stored policy that denies what AWS says one denies, without saying which."""
+    """The stored policy that denies the request, where AWS's message names the kind of policy but not which."""
     stored = state.policies.denials(_denied_request(state, key))
     return next((replace(one, known_by=denial.known_by) for one in stored if one.kind == denial.kind), denial)
 
 
 def _refuted(state: StepState, accounts: set[str]) -> set[tuple[str, str]]:
-    """Account and policy where AWS has answered what the policy, as it is known here, denies."""
+    """Account and policy id pairs where AWS granted a request that the stored policy denies."""
     return {
         (key.account_id, denial.policy_id)
         for key, entry in state.attempts.items()
@@ -54,7 +54,7 @@ def _refuted(state: StepState, accounts: set[str]) -> set[tuple[str, str]]:
 
 
 def _take_back(state: StepState, refuted: set[tuple[str, str]]) -> None:
-    """Let what was skipped for a policy that is refuted since be the refusal that it was."""
+    """Restore the refusal of a cell that was skipped for a policy which a later response refuted."""
     for key, entry in state.attempts.items():
         denial = entry.denial
         by_document = denial is not None and denial.known_by == BY_DOCUMENT

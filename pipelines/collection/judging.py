@@ -1,4 +1,4 @@
-"""Judge what a batch of accounts was asked: every cell gets its outcome, and every zero its evidence."""
+"""Judges a batch of accounts: every cell gets its outcome, and every zero its evidence."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -17,11 +17,11 @@ from resources.aws.listing import GLOBAL_REGION, Listing
 from resources.aws.messages import DENIED_BY_POLICY, CellKey, Outcome, Request, TrailEvents
 
 Billed = Mapping[tuple[str, str], tuple[str, ...]]
-"""By account and listing, the services on the bill."""
+"""The services on the bill, by account and listing."""
 
 
 def doubtful(state: StepState) -> list[Request]:
-    """The questions that came back empty though something speaks against it: they are asked a second time."""
+    """The requests with an empty response that has evidence against it; the run sends them a second time."""
     billed = _billed(state)
     again: list[Request] = []
     for key, entry in state.attempts.items():
@@ -48,20 +48,20 @@ def cells(state: StepState) -> list[Cell]:
     coverage = parent_coverage(state, judged)
     for request in state.batch.childless:
         cell = _childless(state, request, coverage)
-        # Others may be asked for what this one would have had.
+        # Other listings may have this one as parent, so they must see that it has no records.
         coverage.add(cell, last_trusted_count(state, cell.key))
         judged.append(cell)
     return judged
 
 
-# ------------------------------------------------------------------------------------------ what was asked
+# ----------------------------------------------------------------------------------------- requested cells
 
 
 def _cell(state: StepState, key: CellKey, entry: Attempt, result: ZeroJudgement | None) -> Cell:
-    """The cell of a question that was asked.
+    """The cell of a request that was sent.
 
     Args:
-        result: what was made of an answer without records.
+        result: the zero rule's judgement; None for a response with records or an error.
     """
     response = entry.response
     outcome: Outcome = response.outcome if result is None else result.outcome
@@ -95,7 +95,7 @@ def _cell(state: StepState, key: CellKey, entry: Attempt, result: ZeroJudgement 
 
 
 def _unlisted(state: StepState, cell: Cell, listing: Listing, coverage: ParentCoverage) -> Cell:
-    """An empty answer for a value that the parents do not name says that it is not in use, not that it has none."""
+    """The cell, skipped if it is empty and no parent has the requested value: the value is not in use at all."""
     each = listing.each
     if (
         each is None
@@ -111,7 +111,7 @@ def _unlisted(state: StepState, cell: Cell, listing: Listing, coverage: ParentCo
 
 
 def _childless(state: StepState, request: Request, coverage: ParentCoverage) -> Cell:
-    """The cell of a listing whose parents have no records: known where they are trusted, else not."""
+    """The cell of a listing whose parents have no records; the parents' outcomes decide the skip reason."""
     each = request.listing.each
     parents = () if each is None else parents_of(request.listing_role, each)
     reason = "parents_unknown"
@@ -128,7 +128,7 @@ def _childless(state: StepState, request: Request, coverage: ParentCoverage) -> 
 
 
 def _judged_zeros(state: StepState) -> dict[CellKey, ZeroJudgement]:
-    """What is made of every answer without records, by what CloudTrail shows of it already."""
+    """The zero rule's judgement of every response without records, from CloudTrail's events so far."""
     billed = _billed(state)
     zeros: dict[CellKey, tuple[Place, ListedZero]] = {}
     for key, entry in state.attempts.items():
@@ -172,7 +172,7 @@ def _zero(entry: Attempt, place: Place, witness: zero_rule.Witness) -> zero_rule
 def _trails(
     state: StepState, zeros: Iterable[tuple[Place, ListedZero]]
 ) -> tuple[dict[Place, TrailEvents], frozenset[str]]:
-    """What CloudTrail shows by place, in one look-up each; and the kinds of call that it never records."""
+    """CloudTrail's events by place, with one look-up each, and the kinds of call that CloudTrail never records."""
     together: dict[Place, list[ListedZero]] = defaultdict(list)
     for place, zero in zeros:
         together[place].append(zero)
@@ -184,7 +184,7 @@ def _trails(
 
 
 def _place(state: StepState, request: Request) -> Place:
-    """Where CloudTrail keeps the events of a question."""
+    """The place where CloudTrail keeps the events of a request."""
     role, region = request.listing_role, request.region
     if region == GLOBAL_REGION:
         region = state.client(role).region_of(request.listing, region)
@@ -201,9 +201,10 @@ def _witness(state: StepState, key: CellKey, listing: Listing, billed: Billed) -
 
 
 def _billed(state: StepState) -> Billed:
-    """What the bill says against listings that are empty in every region of an account.
+    """The billed services that are evidence against listings which are empty in every region of an account.
 
-    Where a region did not answer, what is billed may be there: then the bill speaks against no other region.
+    The bill has no region. So where a region's request failed, the billed resources may be there, and the bill is no
+    evidence against the other regions.
     """
     if not any("witnessed" in (listing.zero, *listing.zero_of.values()) for listing in state.listings):
         return {}
@@ -213,16 +214,20 @@ def _billed(state: StepState) -> Billed:
         if entry.response.outcome in ("found", *outcomes.FAILURES) or entry.response.skip_reason in outcomes.CLOSED
     }
     closed = [key for key, cell in state.batch.unrequested.items() if cell.skip_reason in outcomes.CLOSED]
-    # What was kept from an earlier run explains the bill too.
+    # Cells that were kept from an earlier run explain the bill too.
     kept = [key for key in state.batch.kept if state.earlier[key].outcome == "found"]
     found |= {(key.account_id, key.name) for key in (*closed, *kept)}
     return unexplained(state.billed_services, found)
 
 
 def unexplained(shown: Billed, found: Iterable[tuple[str, str]]) -> dict[tuple[str, str], tuple[str, ...]]:
-    """The billed services, by account and listing, that nothing found in the account explains.
+    """The billed services, by account and listing, that no resources found in the account explain.
 
-    A service that several listings may cause is explained by any of them: what is left of databases costs too.
+    A service that several listings may cause is explained by any of them: the snapshots of a deleted database cost too.
+
+    Args:
+        shown: the billed services.
+        found: account and listing pairs with resources.
     """
     explained = {(account, service) for account, name in found for service in shown.get((account, name), ())}
     against = {

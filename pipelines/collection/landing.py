@@ -1,7 +1,7 @@
-"""The landing folder: AWS's records as they came, one folder a run and listing, newline-delimited JSON.
+"""The landing folder: AWS's verbatim records as newline-delimited JSON, one folder for each run and listing.
 
-A line is `{"run_id", "role", "account_id", "region", "listing", "parameter", "item"}`. Files are written under
-a temporary name and renamed when every cell of the listing has been judged: a file that is there is whole.
+A line is `{"run_id", "role", "account_id", "region", "listing", "parameter", "item"}`. Files have a temporary name
+until every cell of the listing has been judged, so a file with its final name is complete.
 """
 
 import os
@@ -27,29 +27,29 @@ from resources.store.files import make_folder
 RECORDS = "records.ndjson"
 CELLS = "cells.ndjson"
 CHUNK = 256 * 1024
-"""Bytes that are written at a time."""
+"""Number of bytes in one write."""
 
 
 def _private(path: Path) -> IO[bytes]:
-    """A new file that the world may not read, whatever the umask is."""
+    """A new file that other users cannot read, whatever the umask is."""
     path.unlink(missing_ok=True)
-    # Unbuffered: what a full disk leaves in a buffer is tried again when the file is let go of, with a
-    # traceback that nobody can catch.
+    # Unbuffered, since a buffer that a full disk leaves unwritten is flushed again when the file object is freed, and
+    # nobody can catch that error.
     return open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o640), "wb", buffering=0)  # noqa: PTH123
 
 
 def _write(file: IO[bytes], data: bytes) -> None:
-    """All of it: an unbuffered file may take less than it is given."""
+    """Write all of the data: a write to an unbuffered file may take only some of it."""
     left = memoryview(data)
     while left:
         left = left[file.write(left) :]
 
 
 class LandingWriter:
-    """Writes one listing of one run. Threads may call `append` at once.
+    """Writes one listing of one run. Threads may call `append` concurrently.
 
     Raises:
-        WarehouseError: of every method, where the disk is full or cannot be written.
+        WarehouseError: every method raises it where the disk is full or cannot be written.
     """
 
     def __init__(self, landing: Path, run_id: str, listing: str) -> None:
@@ -79,7 +79,7 @@ class LandingWriter:
         """Write the records of one cell, or none of them.
 
         Raises:
-            Failed: one of them holds what no file of JSON can.
+            Failed: a record holds text that JSON files cannot hold.
         """
         lines = b"".join(self.line(key, record) for record in records)
         with self._lock, explained(self._landing):
@@ -87,22 +87,23 @@ class LandingWriter:
 
     @contextmanager
     def spool(self, key: CellKey, listing: Listing | None = None) -> Iterator["Spool"]:
-        """A place on disk for the records of one large cell, until it is known whether they count.
+        """A temporary file for the records of one large cell, until it is known whether the response is complete.
 
         Args:
-            listing: whose key tells the records apart; all of them are kept where none is given.
+            key: the cell's key.
+            listing: the listing whose key identifies duplicate records; without one all records are kept.
         """
-        # In the landing's own folder, so that what it holds has the landing's rights and disk.
+        # The file is in the landing's own folder, so that it has the landing's permissions and disk.
         with explained(self._landing):
             file = tempfile.TemporaryFile(dir=self.folder, buffering=0)  # noqa: SIM115  # what is asked meanwhile may fail too
         with file:
             yield Spool(self, key, file, EachOnce.of(listing))
 
     def line(self, key: CellKey, record: dict[str, Any]) -> bytes:
-        """A record as it lands.
+        """A record as a line of the landing file.
 
         Raises:
-            Failed: it holds what no file of JSON can, such as half a surrogate pair.
+            Failed: the record holds text that JSON files cannot hold, such as half a surrogate pair.
         """
         line = {
             "run_id": self._run_id,
@@ -125,14 +126,14 @@ class LandingWriter:
             _write(file, lines)
 
     def take(self, spooled: IO[bytes]) -> None:
-        """Write lines that were kept elsewhere."""
+        """Append the lines of a spool file."""
         spooled.seek(0)
         with self._lock, explained(self._landing):
             while chunk := spooled.read(CHUNK):
                 _write(self._file, chunk)
 
     def keep(self, cells: Iterable[Cell]) -> None:
-        """Write judged cells. `longest` is the length of the longest line so far."""
+        """Write judged cells. `longest` is the length in bytes of the longest line so far."""
         lines = [orjson.dumps(cell_line(cell)) + b"\n" for cell in cells]
         self.longest = max(self.longest, max(map(len, lines), default=0))
         with explained(self._landing):
@@ -149,10 +150,10 @@ class LandingWriter:
 
 
 class Spool:
-    """Keeps the records of one cell on disk: they are landed when it is whole, or dropped.
+    """Keeps the records of one cell on disk; they are landed when the cell is complete, or dropped.
 
-    Of each record memory holds eight bytes. Only where two of them say that a key may stand twice is the disk read
-    again.
+    Memory holds eight bytes for each record. The disk is read again only where two of these hashes match, so that a key
+    may be there twice.
     """
 
     def __init__(self, writer: LandingWriter, key: CellKey, file: IO[bytes], once: EachOnce | None) -> None:
@@ -176,10 +177,10 @@ class Spool:
             self._spill()
 
     def land(self) -> int:
-        """Write the records to the landing, each once; returns how many.
+        """Write the records to the landing, each once; returns their number.
 
         Raises:
-            Failed: two of them have the same key, and are not equal. Nothing was landed.
+            Failed: two records have the same key and differ. Nothing was landed.
         """
         self._spill()
         if self._once is None or not self._once.may_repeat():
@@ -205,12 +206,18 @@ class Spool:
 
 
 def records_path(landing: Path, run_id: str, listing: str) -> Path:
-    """Where a run's records of a listing (without its parameter) lie."""
+    """The path of a run's records of a listing, which is named without its parameter."""
     return landing / run_id / listing / RECORDS
 
 
 def prune(landing: Path, keep: int, always: Iterable[str] = ()) -> list[str]:
-    """Remove the landing folders of all but the newest `keep` runs; `always` names runs to keep besides."""
+    """Remove the landing folders of all but the newest `keep` runs; returns the removed run ids.
+
+    Args:
+        landing: the landing folder.
+        keep: number of runs to keep.
+        always: ids of runs to keep besides.
+    """
     if not landing.is_dir():
         return []
     folders = sorted(

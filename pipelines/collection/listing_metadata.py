@@ -1,4 +1,4 @@
-"""What Dagster's UI shows beside a raw asset: its requests, its outcomes, and the first cells that are untrusted."""
+"""Metadata of a raw asset for Dagster's UI: requests, outcomes, and the first untrusted cells."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -30,7 +30,7 @@ def listing_metadata(stats: ListingStats, findings: Sequence[str]) -> dict[str, 
     )
     if table is not None:
         shown["untrusted_cells"] = table
-    # A table, since its cells are text: Markdown would make links and pictures of what names hold.
+    # A table shows its cells as text; Markdown would turn names into links and pictures.
     table = rows_table([{"finding": finding} for finding in findings])
     if table is not None:
         shown["to_mend"] = table

@@ -1,4 +1,4 @@
-"""What CloudWatch is asked: which metrics of which resources, in requests of at most 500. Pure."""
+"""The requests to CloudWatch: metrics of resources, at most 500 in a request. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
@@ -7,12 +7,12 @@ from typing import Any
 from pipelines.catalogue.metrics import MEASURED
 
 QUERIES_A_REQUEST = 500
-"""As many as GetMetricData takes."""
+"""GetMetricData's maximum number of queries."""
 
 DAY_SECONDS = 86400
 
 DAYS = 30
-"""Whole days before today, in UTC: long enough to call something idle. AWS charges a metric, not its days."""
+"""Whole days before today, in UTC: long enough to call a resource idle. AWS charges by metric, not by day."""
 
 SAMPLES = "SampleCount"
 
@@ -20,11 +20,11 @@ SAMPLES = "SampleCount"
 def requests(resources: Iterable[tuple[str, str]], today: date) -> list[dict[str, Any]]:
     """The parameters of the requests for some resources of one account and region.
 
-    A query's label is `namespace|dimension|resource|metric|statistic`: CloudWatch gives it back with the answer.
+    A query's label is `namespace|dimension|resource|metric|statistic`; CloudWatch returns the label in its response.
 
     Args:
-        resources: listing and id of each.
-        today: the day that is not over yet, UTC.
+        resources: listing and id of each resource.
+        today: the current day, which is not complete, UTC.
     """
     midnight = datetime.combine(today, time(), UTC)
     period = {

@@ -1,4 +1,4 @@
-"""Whether what other listings are asked for is known: for each parent listing and account, are all cells settled?"""
+"""Which parent listings are settled: for each parent and account, are all cells trusted or known to be empty?"""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ from resources.contract import Role
 
 
 def parents_of(role: Role, each: Each) -> tuple[str, ...]:
-    """The parents that a role asks for: the hub's databases are no business of operations."""
+    """The parent listings that a role requests itself: the operations role, for one, requests no databases."""
     known = catalogue.listings()
     return tuple(name for name in each.of if role in known[name].roles) or each.of
 
@@ -28,9 +28,9 @@ class _Known(NamedTuple):
 
 
 class ParentCoverage:
-    """Where the newest cells of parents leave nothing open: trusted, or by AWS's own word nothing to ask.
+    """Which parents' newest cells are settled: trusted, or skipped for a reason that AWS gave.
 
-    A zero that waits for CloudTrail leaves nothing open where the last trusted answer was a zero too.
+    A zero that waits for CloudTrail is settled if the last trusted response was a zero too.
     """
 
     _SETTLED = outcomes.CONCLUSIVE_SKIPS | outcomes.RETIRING | {outcomes.NO_LONGER_REQUESTED}
@@ -39,10 +39,11 @@ class ParentCoverage:
         self._cells: dict[tuple[str, str], list[_Known]] = defaultdict(list)
 
     def add(self, cell: CellState, last_trusted_count: int | None) -> None:
-        """Take in one newest cell.
+        """Add one newest cell.
 
         Args:
-            last_trusted_count: records in the last trusted cell of its key; None without one.
+            cell: the cell.
+            last_trusted_count: number of records in the last trusted cell of its key; None without one.
         """
         if cell.skip_reason in ("region_not_enabled", outcomes.REGION_NOT_SELECTED):
             return
@@ -54,10 +55,13 @@ class ParentCoverage:
     def is_whole(
         self, listings: Iterable[str], account: str, region: str = GLOBAL_REGION, *, or_waiting: bool = False
     ) -> bool:
-        """Whether all of these listings are known for an account: in one region, or in all for `aws-global`.
+        """Whether all of these listings are settled for an account: in one region, or in all for `aws-global`.
 
         Args:
-            or_waiting: zeros that CloudTrail has not confirmed yet count as known.
+            listings: names of the listings.
+            account: the account id.
+            region: the region.
+            or_waiting: whether zeros that CloudTrail has not confirmed yet count as settled.
         """
         for listing in listings:
             cells = self._at(listing, account, region)
@@ -66,7 +70,7 @@ class ParentCoverage:
         return True
 
     def is_denied(self, listings: Iterable[str], account: str, region: str = GLOBAL_REGION) -> bool:
-        """Whether all that is neither known of these listings nor waits for CloudTrail, a policy denies."""
+        """Whether a policy denies every cell of these listings that is neither settled nor waiting for CloudTrail."""
         cells = [self._at(listing, account, region) for listing in listings]
         unknown = [cell.is_denied for own in cells for cell in own if not cell.is_settled_or_waits]
         return all(cells) and bool(unknown) and all(unknown)
@@ -77,10 +81,10 @@ class ParentCoverage:
 
 
 def parent_coverage(state: StepState, cells: Iterable[Cell]) -> ParentCoverage:
-    """What is known of the listings that others are asked for, in this step or before it.
+    """The coverage of the parents of this step's listings, from this step's and earlier cells.
 
     Args:
-        cells: those of this step.
+        cells: the cells of this step.
     """
     own = {listing.name for listing in state.listings}
     parents = {name for listing in state.listings if listing.each for name in listing.each.of}
@@ -100,6 +104,6 @@ def parent_coverage(state: StepState, cells: Iterable[Cell]) -> ParentCoverage:
 
 
 def last_trusted_count(state: StepState, key: CellKey) -> int | None:
-    """Records in the last trusted cell of a key before this run; None without one."""
+    """Number of records in the last trusted cell of a key before this run; None without one."""
     earlier = state.earlier.get(key)
     return None if earlier is None else earlier.last_trusted_count

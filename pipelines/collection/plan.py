@@ -1,7 +1,8 @@
-"""What a step asks: which accounts, regions and parents. `collector` asks; the bill is in `cost_collector`.
+"""Plans: the accounts, regions and parents that a step requests. `collector` sends, `cost_collector` plans the bill.
 
-A plan is a generator: it gives the questions that can be put now, and goes on when all of them have their answers. So
-the questions of many plans are put together, and no listing waits for another one unless it needs what that found.
+A plan yields batches of requests. The caller sends a batch before it advances the generator, so a later batch can use
+earlier responses. The batches of many plans are sent together, so no listing waits for another one unless it needs the
+other one's records.
 """
 
 from collections import defaultdict
@@ -20,11 +21,11 @@ from resources.aws.messages import DENIED_BY_POLICY, OPTIONAL_GRANT, CellKey, Ou
 from resources.contract import Role
 
 Plan = Iterator[Sequence[Request]]
-"""Questions to put at once, again and again; what came of them is known when the next are wanted."""
+"""Batches of requests; the responses to a batch are known when the next one is taken."""
 
 
 def central_plan(state: StepState, listing: Listing, role: Role) -> Plan:
-    """A listing of a central account: in each of its regions where the listing is regional."""
+    """The plan of a listing in a central account: one request, or one for each region of a regional listing."""
     identity = state.identity(role)
     account = identity.account_id
     if listing.each is not None and listing.each.enum:
@@ -36,7 +37,7 @@ def central_plan(state: StepState, listing: Listing, role: Role) -> Plan:
 
 
 def _request_factory(listing: Listing, role: Role, profile: str, account: str) -> Callable[..., Request]:
-    """What makes the questions of a listing to one account."""
+    """A function that makes the requests of a listing to one account."""
 
     def make_request(
         region: str,
@@ -59,7 +60,7 @@ def _request_factory(listing: Listing, role: Role, profile: str, account: str) -
 
 
 def _places(state: StepState, listing: Listing, role: Role, profile_of: Mapping[str, str]) -> Plan:
-    """A listing of accounts: once, in each of their regions, or for each record of its parents there."""
+    """The plan of a listing in several accounts: one request for each account, region, or parent record."""
     if listing.on_request and listing.on_request not in state.settings.requested:
         for account, profile in profile_of.items():
             key = CellKey(role, account, GLOBAL_REGION, listing.name)
@@ -80,10 +81,10 @@ def _places(state: StepState, listing: Listing, role: Role, profile_of: Mapping[
 
 
 def _metrics(state: StepState, listing: Listing, role: Role, profile_of: Mapping[str, str]) -> Plan:
-    """CloudWatch about every resource that was found, in one cell an account and region.
+    """The plan of CloudWatch's metrics of every resource, in one cell for each account and region.
 
-    Where a list of resources cannot be believed, those that were known before are asked about: the cell's answer
-    replaces its last one whole, and what it leaves out would be gone.
+    Where a listing of resources is not trusted, the plan also includes its previous resources. The cell's response
+    replaces the previous one as a whole, so a resource that it omits would lose its metrics.
     """
     resources: dict[tuple[str, str], list[tuple[str, str]]] = defaultdict(list)
     for source, measured in MEASURED.items():
@@ -122,7 +123,7 @@ def _metrics(state: StepState, listing: Listing, role: Role, profile_of: Mapping
 
 
 def _for_parents(state: StepState, listing: Listing, role: Role, profile_of: Mapping[str, str]) -> Plan:
-    """A listing for what its parents name, and again for what the answers name where it is its own parent."""
+    """The plan of a listing with parents: a request for each parent record, also where it is its own parent."""
     each = listing.each
     assert each is not None, "only a listing with parents comes here"
     done: dict[tuple[str, str], set[str]] = defaultdict(set)
@@ -152,7 +153,7 @@ def _for_parents(state: StepState, listing: Listing, role: Role, profile_of: Map
 
 
 def _rounds(state: StepState, listing: Listing, role: Role, requests: Sequence[Request]) -> Plan:
-    """The questions; of an optional grant first one to each account, the others where it was given."""
+    """The requests in one batch. For an optional grant each account gets one first, the others only if granted."""
     requests = [request for request in requests if not state.keep(request)]
     if not state.client(role).is_optional(listing):
         yield requests
@@ -174,7 +175,7 @@ def _rounds(state: StepState, listing: Listing, role: Role, requests: Sequence[R
 
 
 def workload_plan(state: StepState, listing: Listing, reached: Reached) -> Plan:
-    """A listing of every reached account but the one that the operations role asks it of."""
+    """The plan of a listing in every reached account except the one that the operations role covers."""
     role: Role = "workload"
     operations_account = state.identity("operations").account_id if "operations" in listing.roles else ""
     regions_before = known_regions(state, listing, role)

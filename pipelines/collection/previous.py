@@ -1,4 +1,4 @@
-"""What earlier collections have landed and what is known of their cells: read back from the working file."""
+"""Reads the landed records and cells of earlier collections back from the working file."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ParentRecord:
-    """A few fields of one landed record, with the cell that it came in."""
+    """A few fields of one landed record, with the key of its cell."""
 
     key: CellKey
     fields: dict[str, Any]
@@ -33,8 +33,9 @@ class PreviousCell(NewestCell):
     """The newest cell of a key before this run.
 
     Attributes:
-        confirmed: an earlier night found it empty too, asked twice, with only the bill against it.
-        is_disputed: a rule refused what was built of this answer, and named it.
+        confirmed: whether an earlier run had an empty response too, after two requests and with only the bill against
+            it.
+        is_disputed: whether a check refused what was built from this response, and named the cell.
     """
 
     confirmed: bool = False
@@ -44,7 +45,7 @@ class PreviousCell(NewestCell):
 def records(
     store: Store, listing: str, fields: Sequence[str], accounts: Accounts = EVERY_ACCOUNT
 ) -> list[ParentRecord]:
-    """Fields of every record in the newest trusted cells of a listing, of these accounts.
+    """Fields of every record in the newest trusted cells of a listing, for an interval of accounts.
 
     Raises:
         LookupError: a cell's landing folder is gone; the listing has to be collected again.
@@ -89,9 +90,9 @@ def records(
 
 
 def stored_policies(store: Store) -> StoredPolicies:
-    """The organisation's service control policies as they were listed last; none where nobody has listed them.
+    """The organisation's service control policies from their newest listing; empty without one.
 
-    From the landing, not from the tables of `org`: the same run may have listed them a moment ago.
+    This reads the landing, not the tables of `org`, since the same run may have listed the policies a moment ago.
     """
     try:
         roots = records(store, "organizations_root", ("Id", "Arn"))
@@ -129,10 +130,10 @@ def stored_policies(store: Store) -> StoredPolicies:
 
 
 def policy_skips(connection: "duckdb.DuckDBPyConnection", run_id: str, billed_since: date) -> list[PolicySkips]:
-    """What each policy of the organisation has closed in a run so far; most cells first.
+    """What each policy of the organisation has closed in a run so far, the policy with most cells first.
 
-    Cells for which no policy is known, such as what would have been asked about parents, are those of the one that
-    closes the same account.
+    A cell without a known policy, such as one of a child listing that was never requested, counts for the policy that
+    closes other cells of its account.
     """
     connection.execute(
         """
@@ -206,7 +207,7 @@ def policy_skips(connection: "duckdb.DuckDBPyConnection", run_id: str, billed_si
 
 
 def earlier_cells(store: Store, listings: Iterable[Listing], accounts: Accounts) -> dict[CellKey, PreviousCell]:
-    """The newest cells of the given listings before this run, by key, of these accounts."""
+    """The newest cells of the given listings before this run, by key, for an interval of accounts."""
     columns = ", ".join(f"v.{column.name}" for column in fields(NewestCell))
     names = [listing.name for listing in listings]
     with store.read() as connection:
@@ -245,7 +246,7 @@ def earlier_cells(store: Store, listings: Iterable[Listing], accounts: Accounts)
 
 
 def requested_accounts(store: Store, listings: Iterable[Listing]) -> dict[str, bool]:
-    """The accounts that have a cell of these listings, and whether the newest of any was asked."""
+    """The accounts that have a cell of these listings, and whether the newest cell of any was requested."""
     with store.read() as connection:
         rows = connection.execute(
             """
@@ -260,7 +261,7 @@ def requested_accounts(store: Store, listings: Iterable[Listing]) -> dict[str, b
 
 
 def earlier_accounts(store: Store) -> dict[str, str]:
-    """The account that STS last gave each workload profile."""
+    """The account that STS last returned for each workload profile, by profile name."""
     with store.read() as connection:
         rows = connection.execute(
             """
@@ -274,10 +275,9 @@ def earlier_accounts(store: Store) -> dict[str, str]:
 
 
 def billed_services(store: Store, since: date) -> dict[tuple[str, str], tuple[str, ...]]:
-    """Services and usage types by account and listing that the last seven final days of the bill show.
+    """Services and usage types in the last seven final days of the bill, by account and listing.
 
-    Only what `ref.service_listing` and `ref.usage_type_listing` map to a listing without doubt. Empty where no bill is
-    loaded yet.
+    Only those that `ref.service_listing` and `ref.usage_type_listing` map to a single listing. Empty without a bill.
     """
     with store.read() as connection:
         if not all(exists(connection, "ref", name) for name in ("service_listing", "usage_type_listing")):
@@ -313,12 +313,12 @@ def billed_services(store: Store, since: date) -> dict[tuple[str, str], tuple[st
 def last_measured(
     store: Store, namespaces: Mapping[str, str], own: Iterable[str], refused: Iterable[tuple[str, str, str]]
 ) -> list[tuple[str, str, str, str]]:
-    """Account, region, listing and id of what CloudWatch was last asked about, where its listing is not believed now.
+    """Account, region, listing and id of the last measured resources whose listing is not trusted now.
 
     Args:
         namespaces: CloudWatch's namespace of each listing's resources.
-        own: listings that this step asks itself, so that the newest stored cells say nothing of them.
-        refused: account, region and listing of those of them that got no answer.
+        own: listings that this step requests itself, so that their stored cells are out of date.
+        refused: account, region and listing of own cells without a response.
     """
     with store.read() as connection:
         if not exists(connection, "stage", "cloudwatch_metric_asked"):
@@ -350,7 +350,7 @@ def last_measured(
 
 
 def disputed_months(store: Store) -> set[str]:
-    """Months whose days do not add up to what AWS said last that they came to, such as 2026-09."""
+    """Months, such as 2026-09, whose days do not add up to AWS's latest monthly total."""
     with store.read() as connection:
         if not exists(connection, "cost", "reconciliation"):
             return set()
@@ -364,7 +364,7 @@ def disputed_months(store: Store) -> set[str]:
 
 
 def unreached_spend(store: Store, accounts: Sequence[str]) -> float | None:
-    """Share of the last thirty billed days that these accounts spent; None without a bill."""
+    """The ratio of the last thirty billed days' cost that these accounts have, 0 to 1; None without a bill."""
     with store.read() as connection:
         row = connection.execute(
             """

@@ -1,4 +1,4 @@
-"""How far a collection or a load is: in the run's log every few seconds, and to whoever else wants to see it."""
+"""Progress of a collection or a load, for the run's log every few seconds and for other watchers."""
 
 import threading
 import time
@@ -14,7 +14,7 @@ LOG_EVERY_SECONDS = 5.0
 
 @dataclass(frozen=True)
 class Part:
-    """Which part of a step it is that is asked, from 1, and when the step began to ask (of `time.monotonic`)."""
+    """The number of the current batch in its step, from 1, and the step's start (of `time.monotonic`, seconds)."""
 
     number: int
     count: int
@@ -26,11 +26,11 @@ class Part:
 
 @dataclass(frozen=True)
 class Report:
-    """One reading: of which work, how far.
+    """One progress report.
 
     Attributes:
         unit: what is counted: the cells of a collection, or the tables of a load.
-        part: of a step that is done in several.
+        part: the batch, in a step of several batches.
     """
 
     what: str
@@ -40,7 +40,7 @@ class Report:
 
     @property
     def detail(self) -> str:
-        """What came of it so far: `3,204 records, 131 requests, 2 throttled`, or `3,204 rows`."""
+        """The totals so far: `3,204 records, 131 requests, 2 throttled`, or `3,204 rows`."""
         p = self.progress
         if self.unit == "tables":
             return f"{p.records:,} rows"
@@ -48,12 +48,12 @@ class Report:
 
     @property
     def is_done(self) -> bool:
-        """Whether nothing is left of it."""
+        """Whether everything is done."""
         return self.progress.done == self.progress.total
 
     @property
     def left(self) -> float | None:
-        """Estimated seconds until the end, of a step in parts until the end of the last; None where nothing tells."""
+        """Estimated seconds until the end, in a step of several batches until the last one's end; None if unknown."""
         p = self.progress
         if self.part is None:
             return p.elapsed / p.done * (p.total - p.done) if 0 < p.done < p.total else None
@@ -61,7 +61,7 @@ class Report:
         return (time.monotonic() - self.part.began) * (1 / share - 1) if 0 < share < 1 else None
 
     def sentence(self) -> str:
-        """`ec2_instance: 120 of 480 cells, 3,204 records, 131 requests, 2 throttled, about 14 s left`."""
+        """As text: `ec2_instance: 120 of 480 cells, 3,204 records, 131 requests, 2 throttled, about 14 s left`."""
         p = self.progress
         left = "" if self.left is None else f", about {self.left:.0f} s left"
         return f"{self.what}: {p.done:,} of {p.total:,} {self.unit}, {self.detail}{left}"
@@ -72,7 +72,7 @@ _watchers: list[Callable[[Report], None]] = []
 
 @contextmanager
 def watching(watcher: Callable[[Report], None]) -> Iterator[None]:
-    """Hand every reading of this process to `watcher`, such as a progress bar."""
+    """Give every progress report of this process to `watcher`, such as a progress bar."""
     _watchers.append(watcher)
     try:
         yield
@@ -81,7 +81,7 @@ def watching(watcher: Callable[[Report], None]) -> Iterator[None]:
 
 
 class Reporter:
-    """Passes readings on: all to the watchers, one every few seconds and the last to the log."""
+    """Passes progress reports on: all to the watchers, and to the log one every few seconds and the last."""
 
     def __init__(self, what: str, log: Callable[[str], None], part: Part | None = None) -> None:
         self._what = what if part is None else f"{what}, {part}"
@@ -91,7 +91,7 @@ class Reporter:
         self._logged_at = time.monotonic()
 
     def __call__(self, progress: Progress) -> None:
-        """Take a reading; called from worker threads."""
+        """Take a progress report; called from worker threads."""
         report = Report(self._what, progress, part=self._part)
         with self._lock:
             for watcher in _watchers:
@@ -103,13 +103,13 @@ class Reporter:
 
 
 class Reports:
-    """Says how far each of several listings is that are asked together, and what they come to.
+    """Reports the progress of each of several listings that are requested together.
 
-    Of a step in parts only all of them together: a line a listing and part would be hundreds.
+    In a step of several batches it reports all listings together: a line for each listing and batch would be hundreds.
 
     Args:
-        totals: how many questions each listing has, by its name.
-        part: which part of a step these questions are; None where there is one only.
+        totals: number of requests of each listing, by listing name.
+        part: the batch of these requests; None where there is only one.
     """
 
     def __init__(self, totals: Mapping[str, int], log: Callable[[str], None], part: Part | None = None) -> None:
@@ -122,7 +122,7 @@ class Reports:
         self._told: dict[str, int] = {}
 
     def count(self, listing: str, response: Response) -> None:
-        """Take an answer into account; called from worker threads."""
+        """Count a response; called from worker threads."""
         with self._lock:
             counted = self._counted[listing]
             counted[0] += 1
@@ -131,7 +131,7 @@ class Reports:
             counted[3] += response.throttle_count
 
     def __call__(self, whole: Progress) -> None:
-        """Tell, where something has moved on."""
+        """Report the listings that have made progress."""
         for name, reporter in self._reporters.items():
             with self._lock:
                 done, records, requests, throttles = self._counted[name]
@@ -152,7 +152,7 @@ class Reports:
 
 
 class Load:
-    """Counts what a run has built of its tables, for the watchers; a step's own log says what that step did."""
+    """Counts the tables that a run has built, for the watchers; the log of each step reports that step's own work."""
 
     def __init__(self) -> None:
         self._run_id = ""
@@ -161,7 +161,7 @@ class Load:
         self._rows = 0
 
     def built(self, run_id: str, rows: int, total: int) -> None:
-        """Take one table in, of so many that the run builds. Another run begins anew."""
+        """Count one built table of the run's `total` tables. Another run starts from zero."""
         if run_id != self._run_id:
             self._run_id, self._began, self._tables, self._rows = run_id, time.monotonic(), 0, 0
         self._tables += 1

@@ -1,4 +1,4 @@
-"""In which regions an account is asked: those that are enabled there, and wanted where CMDB_REGIONS says which."""
+"""The regions to request in an account: those that are enabled there and that CMDB_REGIONS selects."""
 
 import sys
 from collections import defaultdict
@@ -21,7 +21,7 @@ REGIONS_UNKNOWN = (
 def regions_to_fetch(
     state: StepState, listing: Listing, role: Role, profile_of: Mapping[str, str]
 ) -> dict[str, list[str]]:
-    """The regions to ask by account; what is not asked, and why, is recorded."""
+    """The regions to request by account id; every region that is left out gets a cell with the reason."""
     if listing.scope == "global":
         return {account: [GLOBAL_REGION] for account in profile_of}
     enabled = enabled_regions(state)
@@ -29,10 +29,11 @@ def regions_to_fetch(
     offers = state.client(role).offers
     regions_of: dict[str, list[str]] = {}
     for account, profile in profile_of.items():
-        # Where its regions could not be listed, what is known of it is asked, so that each cell says why it fails.
+        # If an account's regions could not be listed, its known cells are requested, so that each one records why it
+        # fails.
         regions_of[account] = enabled.get(account, sorted(known[account]))
         if account not in enabled and account in state.without_regions:
-            # A policy that denies the list in the region where it is asked for may allow others: each says so itself.
+            # A policy that denies listing the regions in one region may allow other regions, so each region is tried.
             regions_of[account] = sorted(known[account] | state.usual_regions)
         left_out = state.regions_left_out.get(account)
         if left_out:
@@ -56,7 +57,7 @@ def regions_to_fetch(
 
 
 def known_regions(state: StepState, listing: Listing, role: Role) -> dict[str, set[str]]:
-    """Where earlier nights asked a listing, by account."""
+    """The regions in which earlier runs requested a listing, by account id."""
     known: dict[str, set[str]] = defaultdict(set)
     for key, earlier in state.earlier.items():
         if key.role == role and key.listing == listing.name and earlier.outcome != "skipped":
@@ -65,7 +66,7 @@ def known_regions(state: StepState, listing: Listing, role: Role) -> dict[str, s
 
 
 def enabled_regions(state: StepState) -> Mapping[str, list[str]]:
-    """The regions to ask by account: enabled, and wanted where `CMDB_REGIONS` says which."""
+    """The regions to request by account id: enabled ones, reduced to `CMDB_REGIONS` if that is set."""
     if state.regions_of is not None:
         return state.regions_of
     wanted = state.settings.regions
@@ -86,13 +87,14 @@ def enabled_regions(state: StepState) -> Mapping[str, list[str]]:
             usual.add(name)
     state.regions_left_out, state.usual_regions = left_out, frozenset(usual)
     if not any(listing.name == REGION for listing in state.listings):
-        # Read once for all listings of the step; a step that lists the regions itself has more of them later.
+        # Cached for all listings of the step, except in the step that lists the regions: it will know more of them
+        # later.
         state.regions_of = regions
     return regions
 
 
 def leave_out(state: StepState, key: CellKey, regions: Sequence[str], profile: str) -> None:
-    """Record in one cell which regions CMDB_REGIONS leaves out: a cell each would be as many as are asked."""
+    """Record in one cell which regions CMDB_REGIONS leaves out; a cell for each could double the number of cells."""
     where = ", ".join(regions)
     reason = outcomes.REGION_NOT_SELECTED
     state.set_outcome(key, "skipped", reason, f"Not asked in {where}: not in CMDB_REGIONS.", profile)

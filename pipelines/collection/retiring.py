@@ -1,4 +1,4 @@
-"""Cells for keys that earlier runs asked and this one does not, so that none is judged for ever."""
+"""Final cells for keys that earlier runs requested and this run does not, so that no key is judged for ever."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -14,18 +14,18 @@ from resources.aws.messages import DENIED_BY_POLICY, CellKey
 from resources.contract import Role
 
 Responders = Mapping[tuple[str, str], set[tuple[Role, str]]]
-"""By region and listing, who has answered: role and account."""
+"""The role and account of every caller with a response, by region and listing."""
 
 
 def retired(state: StepState, cells: Sequence[Cell]) -> list[Cell]:
-    """Cells for keys that earlier runs asked and this one does not, so that none is judged for ever.
+    """Final cells for keys that earlier runs requested and this run does not, so that no key is judged for ever.
 
-    Only a trusted list of accounts makes an account leave, only a trusted list of parents makes a parent go, and only
-    an answer of another caller to the same question takes the place of the one before; their rows are then removed.
-    Everything else keeps its rows, stale. The months of a bill that were not asked again stand.
+    The rows of a key are removed in three cases. A trusted list of accounts lacks its account, a trusted list of
+    parents lacks its parent, or another caller has a response to the same request. Every other key keeps its rows,
+    marked stale. The months of a bill that were not requested again stay as they are.
 
     Args:
-        cells: those of this batch, judged.
+        cells: the judged cells of this batch.
     """
     coverage = parent_coverage(state, cells)
     responders = _responders(state, cells)
@@ -42,7 +42,7 @@ def retired(state: StepState, cells: Sequence[Cell]) -> list[Cell]:
 
 
 def _responders(state: StepState, cells: Sequence[Cell]) -> Responders:
-    """Who has answered in this batch; of central accounts also who has in an earlier one."""
+    """The callers with a response in this batch, and the central accounts' callers of earlier batches."""
     responders: dict[tuple[str, str], set[tuple[Role, str]]] = defaultdict(set)
     for cell in cells:
         earlier = state.earlier.get(cell.key)
@@ -62,7 +62,7 @@ def _reason(
     responders: Responders,
     coverage: ParentCoverage,
 ) -> str | None:
-    """Why a key is not asked any more; None where its last cell says so already, or stands."""
+    """Why a key is not requested any more; None where its last cell already has the reason, or stays as it is."""
     role, account, region, _ = earlier.key
     if _is_reported_by_another(earlier.key, responders):
         why = "caller_changed"
@@ -78,16 +78,16 @@ def _reason(
         why = outcomes.REGION_NOT_SELECTED
     else:
         why = outcomes.NO_LONGER_REQUESTED
-    # What was skipped already is written again only where now more is known of it.
+    # A skipped cell is written again only if the new reason is more specific.
     settled = outcomes.RETIRING | outcomes.CONCLUSIVE_SKIPS | {why}
     is_known = earlier.outcome == "skipped" and (why == outcomes.NO_LONGER_REQUESTED or earlier.skip_reason in settled)
     return None if is_known else why
 
 
 def _is_reported_by_another(key: CellKey, responders: Responders) -> bool:
-    """Whether the same question was answered to another caller.
+    """Whether another caller has a response to the same request.
 
-    A workload account is asked by itself or by a central role; a central role speaks for one account.
+    A workload account is requested through its own profile or by a central role; a central role covers one account.
     """
     role, account, region, name = key
     return any(

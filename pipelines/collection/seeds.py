@@ -1,4 +1,4 @@
-"""Seeds that the collection itself goes by. All others are read by their SQL files alone."""
+"""Seeds that the collection itself reads. Only SQL files read all others."""
 
 import csv
 
@@ -8,7 +8,7 @@ from resources import release
 
 
 def tag_keys() -> tuple[TagKey, ...]:
-    """The keys of `ref.tag_key`: from the file, since the bill is asked before the table is built."""
+    """The keys of `ref.tag_key`, from the CSV file, since the bill is requested before the table is built."""
     rows = _rows("tag_key", "tag_key", "is_cut_by_service")
     return tuple(TagKey(row["tag_key"], row["is_cut_by_service"] == "true") for row in rows)
 
@@ -43,7 +43,8 @@ def _rows(name: str, *columns: str) -> list[dict[str, str]]:
     """The rows of a seed.
 
     Raises:
-        ProductFileError: the file is missing, or lacks one of the columns: an empty file is no seed without rows.
+        ProductFileError: the file is missing, or lacks one of the columns. An empty file is an error too, not a seed
+            without rows.
     """
     release.require("warehouse/ref")
     with (WAREHOUSE_FOLDER / "ref" / f"{name}.csv").open(encoding="utf-8", newline="") as file:

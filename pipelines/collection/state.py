@@ -1,7 +1,7 @@
-"""What one step of the collection works with, and what it has found out so far.
+"""The state of one step of the collection.
 
-What plans, asks, judges and stores a step shares this, and nothing else. Here nothing is sent to AWS and nothing is
-judged.
+The modules that plan, send, judge and store a step share this state, and nothing else. This module sends nothing to AWS
+and judges nothing.
 """
 
 import threading
@@ -32,23 +32,23 @@ from resources.roles import AwsRole
 from resources.store.store import Store
 
 KEPT_FOR = timedelta(hours=20)
-"""How old a trusted answer may be to be left as it is where only the others are asked again: publishing allows 24 h."""
+"""Maximum age of a trusted response that a run with `--only-untrusted` keeps; publishing allows 24 hours."""
 
 
 @dataclass(slots=True)
 class BatchState:
-    """What is known of the accounts that are asked together: one small entry a cell.
+    """The state of one batch of accounts: one small entry for each cell.
 
     Attributes:
-        accounts: whose cells are asked in this batch.
-        part: which part of the step it is; None where there is only one.
-        attempts: by key, what was asked and what came of it.
-        unrequested: by key, the cells that get their outcome without a question.
-        parent_records: by listing, the records that decide what else is asked.
-        childless: questions for which no parent has a record.
-        kept: keys whose last answer stands, since only the others are asked again.
+        accounts: the interval of account ids in this batch.
+        part: number of the batch in its step; None where there is only one.
+        attempts: the request and its latest response, by cell key.
+        unrequested: cells that get their outcome without a request, by cell key.
+        parent_records: records that decide further requests, by listing name.
+        childless: requests of listings whose parents have no records.
+        kept: keys whose last response stays, since only the other cells are requested again.
         earlier: the newest cells before this run; None until they are read.
-        without_regions: accounts whose list of regions a policy of the organisation denies; None until that is known.
+        without_regions: accounts in which a policy of the organisation denies listing the regions; None until computed.
     """
 
     accounts: Accounts = EVERY_ACCOUNT
@@ -63,22 +63,21 @@ class BatchState:
 
 
 class StepState:
-    """One step of the collection: the listings of a family that were selected, and the roles that ask them.
+    """One step of the collection: the selected listings of a family, and the roles that request them.
 
-    Memory holds one small entry a cell of the batch of accounts that is asked at the moment, whatever the number of
-    accounts.
+    Memory holds one small entry for each cell of the current batch, whatever the number of accounts.
 
     Attributes:
-        findings: a sentence for each thing to mend.
-        requested_before: the accounts that earlier runs know, and whether the newest cell of any was asked.
-        left: accounts that the organisation has no more.
-        regions_of: the regions to ask by account, once they are known for the whole step.
-        regions_left_out: enabled regions that CMDB_REGIONS leaves out, by account.
+        findings: a sentence for each thing to fix.
+        requested_before: the accounts that earlier runs know, and whether the newest cell of any was requested.
+        left: accounts that have left the organisation.
+        regions_of: the regions to request by account id, once they are known for the whole step.
+        regions_left_out: enabled regions that CMDB_REGIONS leaves out, by account id.
         usual_regions: regions that every account has.
-        recorded: the kinds of call that CloudTrail showed.
-        central_responses: by region and listing, who has answered for a central account; it may have been asked in an
-            earlier batch.
-        lock: held while an answer is taken in.
+        recorded: the kinds of call in CloudTrail's events.
+        central_responses: the callers with a response from a central account, by region and listing; an earlier batch
+            may have sent the request.
+        lock: held while a response is added to the state.
     """
 
     def __init__(
@@ -121,29 +120,29 @@ class StepState:
         self._billed_services: dict[tuple[str, str], tuple[str, ...]] | None = None
 
     def begin(self, accounts: Accounts, part: Part | None = None) -> None:
-        """Begin with a batch of accounts; nothing of the one before is held.
+        """Start a batch of accounts; the state of the batch before is freed.
 
         Args:
-            accounts: what will be asked is theirs.
-            part: which part of the step it is; None where there is only one.
+            accounts: the accounts of the batch.
+            part: number of the batch in its step; None where there is only one.
         """
         self.batch = BatchState(accounts, part)
 
-    # ------------------------------------------------------------------------------------ the way to AWS
+    # ------------------------------------------------------------------------------------ the AWS clients
 
     def client(self, role: Role) -> AwsClient:
-        """The way to AWS as one of the step's roles, which has been verified."""
+        """The AWS client of one of the step's roles, whose identity has been verified."""
         return self.resources[role].client
 
     def identity(self, role: Role) -> Identity:
-        """Who a central role is, verified."""
+        """The verified identity of a central role."""
         identity = self.resources[role].verify()
         assert identity is not None, "a central role has one identity"
         return identity
 
     @property
     def processes(self) -> WorkerPool | None:
-        """Further processes that ask, where the workload role has any."""
+        """The worker processes that send requests too; None if the workload role has none."""
         workload = self.resources.get("workload")
         return None if workload is None else workload.processes
 
@@ -151,22 +150,26 @@ class StepState:
 
     @property
     def attempts(self) -> dict[CellKey, Attempt]:
-        """What was asked of the batch's accounts, and what came of it."""
+        """The requests of the batch and their latest responses, by cell key."""
         return self.batch.attempts
 
     def set_outcome(
         self, key: CellKey, outcome: Outcome, reason: str, message: str | None = None, profile: str | None = None
     ) -> None:
-        """Give a cell its outcome without a question; the arguments are those of `unrequested_cell`."""
+        """Give a cell its outcome without a request; the arguments are those of `unrequested_cell`."""
         self.batch.unrequested[key] = self.unrequested_cell(key, outcome, reason, message, profile)
 
     def unrequested_cell(
         self, key: CellKey, outcome: Outcome, reason: str, message: str | None = None, profile: str | None = None
     ) -> Cell:
-        """A cell that gets its outcome now and without a question.
+        """A cell that gets its outcome now and without a request.
 
         Args:
-            reason: why it is skipped; the error code where its outcome is another.
+            key: the cell's key.
+            outcome: the cell's outcome.
+            reason: the skip reason, or the error code for any outcome but `skipped`.
+            message: the error message.
+            profile: the profile of the request that is not sent.
         """
         role, account, region, name = key
         listing, _, suffix = name.partition(":")
@@ -195,15 +198,15 @@ class StepState:
         self.batch.childless.append(request)
 
     def keep(self, request: Request) -> bool:
-        """Whether a question is left out because its last answer is trusted and only others are asked again.
+        """Whether the last trusted response stays instead of a new request, in a run of untrusted cells only.
 
-        What a refusal named is asked again: the answer was whole, and did not fit what else is known.
+        A cell that a failed check named is requested again: its response was complete, but contradicts other evidence.
         """
         key = request.key
         earlier = self.earlier.get(key)
         if not self._only_untrusted or earlier is None or earlier.is_disputed:
             return False
-        # Asked again, a zero would only wait for CloudTrail anew.
+        # A new request for such a zero would only wait for CloudTrail again.
         waits = earlier.outcome == "empty_unconfirmed" and not earlier.error_code
         if not earlier.is_trusted and not waits:
             return False
@@ -213,11 +216,11 @@ class StepState:
         return True
 
     def requests_to(self, service: str) -> int:
-        """Requests that went out for the batch's questions to a service, retries included."""
+        """Number of requests that the batch sent to a service, including retries."""
         return sum(e.requests for e in self.attempts.values() if e.response.request.listing.service == service)
 
     def writer(self, listing: Listing) -> LandingWriter:
-        """What writes a listing of this run to the landing; opened when it is first wanted."""
+        """The landing writer of a listing in this run; opened at its first use."""
         if listing.name not in self.writers:
             self.writers[listing.name] = LandingWriter(self.store.landing, self.run_id, listing.name)
         return self.writers[listing.name]
@@ -227,25 +230,25 @@ class StepState:
         for writer in self.writers.values():
             writer.__exit__(None, None, None)
 
-    # ------------------------------------------------------------------------------- what was known before
+    # ----------------------------------------------------------------------------------- earlier responses
 
     @property
     def earlier(self) -> dict[CellKey, PreviousCell]:
-        """The newest cells before this run, of the batch's accounts."""
+        """The newest cells of the batch's accounts before this run, by key."""
         if self.batch.earlier is None:
             self.batch.earlier = previous.earlier_cells(self.store, self.listings, self.batch.accounts)
         return self.batch.earlier
 
     @property
     def policies(self) -> StoredPolicies:
-        """The service control policies as the management role listed them last; read when the first is needed."""
+        """The service control policies that the management role listed last; read at the first use."""
         if self._policies is None:
             self._policies = previous.stored_policies(self.store)
         return self._policies
 
     @property
     def billed_services(self) -> Mapping[tuple[str, str], tuple[str, ...]]:
-        """What the last final days of the bill show, by account and listing; read when it is first needed."""
+        """The services in the last final days of the bill, by account and listing; read at the first use."""
         if self._billed_services is None:
             since = cost_slices.final_days_since(datetime.now(UTC).date())
             self._billed_services = previous.billed_services(self.store, since)
@@ -253,7 +256,7 @@ class StepState:
 
     @property
     def without_regions(self) -> frozenset[str]:
-        """Accounts of the batch whose list of regions a policy of the organisation denies."""
+        """Accounts of the batch in which a policy of the organisation denies listing the regions."""
         if self.batch.without_regions is None:
             own = {
                 key.account_id
@@ -266,13 +269,14 @@ class StepState:
             self.batch.without_regions = frozenset(own | stored)
         return self.batch.without_regions
 
-    # ---------------------------------------------------------------------------------- what parents name
+    # ----------------------------------------------------------------------------------- parents' records
 
     def records_of(self, listing: str, accounts: Accounts | None = None) -> list[ParentRecord]:
-        """Captured fields of a listing: of this step, or of its newest collection where it was not selected.
+        """Captured fields of a listing's records, from this step or, if it lacks the listing, the newest collection.
 
         Args:
-            accounts: of the newest collection; those of the batch where none are given.
+            listing: the listing's name.
+            accounts: the accounts to read of the newest collection; those of the batch if none are given.
         """
         own = any(entry.name == listing for entry in self.listings)
         kept = {key for key in self.batch.kept if key.name == listing}
@@ -287,7 +291,7 @@ class StepState:
             raise refuse(f"{error} Materialise landing/{listing} first. Nothing was asked.") from error
 
     def named_by_parents(self, listing: Listing) -> dict[tuple[str, str], set[str]]:
-        """What the records of a listing's parents name, as far as they have been found, by account and region to ask.
+        """The values that the parents' records name so far, by account id and region of the request.
 
         The region is the parent's own, or the one that `Each.region_field` names; `aws-global` for a global listing.
         """
@@ -304,7 +308,7 @@ class StepState:
 
 
 def _wanted_fields(listings: Iterable[Listing]) -> dict[str, tuple[str, ...]]:
-    """The fields of records that decide what else is asked, by listing."""
+    """The fields of records that decide further requests, by listing name."""
     wanted: dict[str, set[str]] = defaultdict(set, {REGION: {"RegionName", "OptInStatus"}})
     for listing in listings:
         if listing.name == METRIC:

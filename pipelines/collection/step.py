@@ -1,7 +1,7 @@
-"""One step from its first question to its last cell: batch by batch, what all roles are asked.
+"""Runs one step, batch by batch, from its first request to its last cell.
 
-Every listing is asked; then again what failed or what something speaks against. CloudTrail is looked up once per
-account and region that has a zero, and every cell is judged. What is landed is stored by `Collector.commit`.
+Every listing is requested; failed and doubtful requests are sent a second time. CloudTrail is looked up once for each
+account and region with a zero, and every cell is judged. `Collector.commit` stores the landed cells.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,15 +22,17 @@ from resources.roles import Workload
 
 
 def collect(collector: Collector, what: str, judged: Callable[[Sequence[Cell]], None]) -> CheckResult | None:
-    """Put every question of a step, and again where something speaks against the answer; land what comes of it.
+    """Send all requests of a step, repeat the doubtful ones, and land the records.
 
-    Returns the verdict on the reach of the workload profiles where the step lists regions.
+    Returns the check result on the accounts that no profile reaches, in the step that lists regions; None in any other.
 
     Args:
-        judged: is given the cells of each part of the step.
+        collector: the step's collector.
+        what: the step's name, for the sentence of a refusal.
+        judged: called with the judged cells of each batch.
 
     Raises:
-        dagster.Failure: too many profiles do not answer to know whose accounts would be missing. Nothing was asked.
+        dagster.Failure: too many profiles fail to know whose accounts would be missing. Nothing was requested.
     """
     state = collector.state
     reached: Reached | None = None

@@ -1,4 +1,4 @@
-"""Store what a step has landed: name the files, write the cells of all batches and the verdict of each listing."""
+"""Stores what a step has landed: names the files, writes the cells of all batches and each listing's check result."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -22,20 +22,21 @@ if TYPE_CHECKING:
 NO_SILENT_ZERO = "no_silent_zero"
 
 POLICIES_DENY_NOTHING = "policies_deny_nothing"
-"""The rule by which each policy that closes something is named once a run; its scope is the policy."""
+"""The rule that names each denying policy once in a run; the scope of its check result is the policy."""
 
 LOADED_AT_ONCE = 16 << 20
-"""Bytes of landed cells in one transaction: until its end DuckDB holds all of them, the verbatim answers included."""
+"""Bytes of landed cells in one transaction: DuckDB holds all of them until its end, including verbatim responses."""
 
 LOADING_MEMORY = 128 << 20
-"""Bytes that DuckDB may hold while many cells are loaded: by itself it keeps what a checkpoint moves about."""
+"""DuckDB's memory limit in bytes while many cells are loaded: without a limit it keeps what a checkpoint moves."""
 
 
 def commit(state: StepState, also: Mapping[str, CheckResult] = MappingProxyType({})) -> dict[str, CheckResult]:
-    """Name the landed files, write the cells of all batches and the verdict of each listing.
+    """Name the landed files, write the cells of all batches and the check result of each listing.
 
     Args:
-        also: verdicts on the step as a whole by the name of their rule, to be written with them.
+        state: the step's state.
+        also: check results on the step as a whole by the name of their rule, to be stored too.
     """
     names = [listing.name for listing in state.listings]
     _load(state, [state.writer(listing).commit() for listing in state.listings])
@@ -71,7 +72,7 @@ def commit(state: StepState, also: Mapping[str, CheckResult] = MappingProxyType(
 
 
 def _closed(state: StepState, connection: "duckdb.DuckDBPyConnection") -> list[tuple[PolicySkips, CheckResult]]:
-    """What each policy of the organisation closes in the run so far, in place of what earlier steps said of it."""
+    """The cells that each policy of the organisation closes in the run so far; replaces earlier steps' results."""
     before = forget_check(connection, state.run_id, POLICIES_DENY_NOTHING)
     found = previous.policy_skips(connection, state.run_id, cost_slices.final_days_since(datetime.now(UTC).date()))
     for skips in found:
@@ -81,10 +82,10 @@ def _closed(state: StepState, connection: "duckdb.DuckDBPyConnection") -> list[t
 
 
 def _load(state: StepState, paths: Sequence[Path]) -> None:
-    """Load landed cells, so much at a time as memory takes, a listing as a whole or not at all."""
+    """Load landed cells in transactions of limited size; each listing is loaded completely or not at all."""
     longest = max((writer.longest for writer in state.writers.values()), default=0)
     sizes = {path: path.stat().st_size for path in paths}
-    # Of a little DuckDB holds little by itself.
+    # For few cells DuckDB needs no limit, since it uses little memory by itself.
     memory = LOADING_MEMORY + 8 * longest if sum(sizes.values()) > LOADED_AT_ONCE else None
     together: list[Path] = []
     for path in paths:

@@ -1,4 +1,4 @@
-"""Accounts for which another account answered, and what that says of the other answers to the same profile."""
+"""Profiles with responses from another account, and the trust in their other responses."""
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping
@@ -15,22 +15,22 @@ from resources.store.store import Store
 
 @dataclass
 class Strayed:
-    """Where another account answered, and what that says of the other answers to the same profile.
+    """Accounts with a response from another account, and the trust in the same profile's other responses.
 
     Attributes:
-        regions: by role and account, the regions of the cells that are `wrong_account`.
-        proven: role and account of which records were found that name the account itself.
+        regions: regions of the `wrong_account` cells, by role and account id.
+        proven: role and account id pairs with records that name the account itself.
     """
 
     regions: Mapping[tuple[Role, str], Collection[str]]
     proven: set[tuple[Role, str]] = field(default_factory=set)
 
     def judged(self, cell: Cell, listing: Listing) -> Cell:
-        """The cell as it may be trusted beside these.
+        """The cell, with outcome `wrong_account` if its response may come from another account too.
 
-        Its zero is that other account's too, if anybody's, and CloudTrail there proves nothing. So is a refusal, and
-        so are records that do not name their account: everywhere, unless other records prove the account itself. Then
-        only the region that strayed is in doubt, and what is refused there may well be this account's refusal.
+        A zero of such a profile may be the other account's, and CloudTrail there proves nothing. The same holds for a
+        refusal, and for records that do not name their account. If other records prove the account, only the regions of
+        the wrong responses are in doubt, and a refusal there counts as this account's own.
         """
         account = (cell.role, cell.account_id)
         is_proven = account in self.proven
@@ -55,7 +55,7 @@ class Strayed:
 
 
 def strayed_accounts(state: StepState) -> Strayed:
-    """The accounts of the batch for which another account answered in this run, in this step or in an earlier one."""
+    """The batch's accounts that got a response from another account in this run, in this step or an earlier one."""
     regions: dict[tuple[Role, str], set[str]] = defaultdict(set)
     for role, account, region in _wrong_accounts(state.store, state.run_id, state.batch.accounts):
         regions[role, account].add(region)
@@ -71,12 +71,12 @@ def strayed_accounts(state: StepState) -> Strayed:
 
 
 def _wrong_accounts(store: Store, run_id: str, accounts: Accounts) -> list[tuple[Role, str, str]]:
-    """Role, account and region of the cells that this run has stored as `wrong_account`, of these accounts."""
+    """Role, account id and region of the run's stored `wrong_account` cells, for an interval of accounts."""
     return _stored(store, run_id, accounts, "outcome = 'wrong_account'", [])
 
 
 def _proven_accounts(store: Store, run_id: str, accounts: Accounts) -> list[tuple[Role, str, str]]:
-    """The same of the cells whose records name the account itself."""
+    """Role, account id and region of the stored cells whose records name the account itself."""
     proving = [listing.name for listing in known_listings().values() if listing.proves_account]
     known = "outcome = 'found' and list_contains($listings, split_part(listing, ':', 1))"
     return _stored(store, run_id, accounts, known, proving)

@@ -1,4 +1,4 @@
-"""What CloudTrail is asked about zeros: one look-up for those of one caller, account and region."""
+"""The look-ups of zeros in CloudTrail: one for all zeros of one caller, account and region."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -12,11 +12,11 @@ from resources.contract import Role
 from resources.roles import AwsRole
 
 HORIZON = timedelta(minutes=5)
-"""How long before and after a question CloudTrail is searched for it: as far as clocks may differ for AWS to answer."""
+"""Margin before and after a request in its CloudTrail look-up: the largest clock difference that AWS accepts."""
 
 
 class Place(NamedTuple):
-    """Whose trail has the events of a question."""
+    """The place where CloudTrail records a request: the caller's role and profile, the account and the region."""
 
     role: Role
     profile: str
@@ -25,18 +25,20 @@ class Place(NamedTuple):
 
 
 class ListedZero(NamedTuple):
-    """An answer without records, and the listing that it is of."""
+    """A response without records, and its listing."""
 
     zero: Zero
     listing: Listing
 
 
 def lookup(place: Place, zeros: Sequence[ListedZero], *, until: datetime | None = None, caller_arn: str = "") -> Lookup:
-    """The one look-up for the zeros of a place.
+    """The one look-up for all zeros of a place.
 
     Args:
-        until: events from then on are not read; None reads up to now.
-        caller_arn: who asked, where that may be another one than the profile is now.
+        place: the place.
+        zeros: the zeros.
+        until: end of the searched time, UTC, exclusive; None reads up to now.
+        caller_arn: ARN of the caller that sent the requests, if the profile may have another caller now.
     """
     return Lookup(
         place.role,
@@ -52,7 +54,7 @@ def lookup(place: Place, zeros: Sequence[ListedZero], *, until: datetime | None 
 
 
 def trail_events(resources: Mapping[Role, AwsRole], lookups: Sequence[Lookup]) -> list[TrailEvents]:
-    """What CloudTrail shows for each look-up, in their order."""
+    """CloudTrail's events for each look-up, in the order of the look-ups."""
     clients = {role: resources[role].client for role in {lookup.listing_role for lookup in lookups}}
     workload = resources.get("workload")
     return look_up_all(clients, lookups, processes=None if workload is None else workload.processes)
