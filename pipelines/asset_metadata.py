@@ -91,8 +91,10 @@ def with_metadata(spec: dg.AssetSpec, models: Mapping[str, Model], docs_url: str
     A view is a virtual asset in Dagster: it is as fresh as its sources, and downstream assets look through it.
 
     Args:
-        docs_url: base URL under which people read the repository's files, such as a web page of its host; empty if
-            there is none, then the metadata holds the page's path.
+        spec: the asset's spec.
+        models: the models by `schema.name`.
+        docs_url: base URL under which people read the repository's files, such as a web page of its host. If it is
+            empty, the metadata holds the page's path.
     """
     page = page_of(spec.key, models)
     metadata: dict[str, Any] = {

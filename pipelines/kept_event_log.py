@@ -78,7 +78,7 @@ class KeptEventLog(SqliteEventLogStorage):
         self._watchers[run_id][callback] = (watchdog, self._obs.schedule(watchdog, self._base_dir, recursive=True))
 
     def has_table(self, table_name: str) -> bool:
-        """Whether the log has a table. Dagster asks for most events with a new connection; a found table never goes."""
+        """Whether the log has a table. Dagster checks this for most events; a found table is remembered."""
         return _remembered(self._tables, table_name, super().has_table)
 
     def has_secondary_index(self, name: str) -> bool:

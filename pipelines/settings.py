@@ -122,8 +122,8 @@ class Settings(BaseSettings):
         untrusted_tolerance: ratio of failed workload cells to a listing's requested cells that does not block, 0 to 1.
         cost_request_limit: Cost Explorer requests a day (UTC), of all runs and of `cmdb ask`, each US$0.01.
         aws_sources: botocore's variables for profiles and endpoints, as far as the environment sets them.
-        problem: why the settings cannot be used; empty when they can. Every gate refuses while the text is not empty,
-            so that a bad value shows in the Dagster UI as a sentence instead of a code location that does not load.
+        problem: why the settings cannot be used; empty when they can. With a problem every gate refuses, so the Dagster
+            UI shows the sentence. An exception here would keep the code location from loading.
     """
 
     model_config = SettingsConfigDict(frozen=True, extra="forbid", populate_by_name=True, validate_default=False)

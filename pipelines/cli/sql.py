@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 def sql(query: str, output: str, as_json: bool, raw: bool, demo: bool) -> None:
     """Query the published file in SQL; a query cannot change anything.
 
-    The output is safe for terminals and spreadsheets: a CSV cell that would be a formula begins with an apostrophe, and
+    The output is safe for terminals and spreadsheets. A CSV cell that would be a formula begins with an apostrophe, and
     an invisible character appears as its code point.
 
     Example: cmdb sql "select account_id, account_name, ou_path from org.account"

@@ -35,8 +35,8 @@ class AccountBatch:
 def account_batches(state: StepState, reached: Reached | None) -> list[AccountBatch]:
     """A step's accounts in batches, so that the memory in use does not grow with the organisation.
 
-    The cells of a central role are in the batch of their account, and that batch comes first: an account that a
-    workload profile covered in an earlier run may be covered by a central role in this one.
+    The cells of a central role are in the batch of their account, and that batch comes first. An account may change
+    from a workload profile to a central role between two runs.
     """
     if reached is None:
         return [AccountBatch(EVERY_ACCOUNT, None)]

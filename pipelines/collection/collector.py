@@ -1,7 +1,7 @@
 """Sends a plan's requests, lands the records, and repeats failed and doubtful requests.
 
-A step runs in batches of accounts: the cells of a batch are judged and written before the next batch is requested, so
-that memory does not grow with the organisation. This module decides neither what to request (`plan`) nor whether a
+A step runs in batches of accounts, so that memory does not grow with the organisation. The cells of a batch are judged
+and written before the next batch is requested. This module decides neither what to request (`plan`) nor whether a
 response is trusted (`judging`), and it touches no table that analysts read.
 """
 

@@ -1,7 +1,7 @@
 """Collects from Cost Explorer: the bill by slice and month, within the day's limit of requests.
 
-Requests go out one at a time. Each costs money, the limit must be kept exactly, and Cost Explorer's response to one
-month (throttling without end, only the classic metrics) applies to the next month too.
+Requests go out one at a time, since each costs money and the limit must be kept exactly. Cost Explorer's response to
+one month (throttling without end, only the classic metrics) applies to the next month too.
 """
 
 from collections import Counter

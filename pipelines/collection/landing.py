@@ -95,7 +95,7 @@ class LandingWriter:
         """
         # The file is in the landing's own folder, so that it has the landing's permissions and disk.
         with explained(self._landing):
-            file = tempfile.TemporaryFile(dir=self.folder, buffering=0)  # noqa: SIM115  # what is asked meanwhile may fail too
+            file = tempfile.TemporaryFile(dir=self.folder, buffering=0)  # noqa: SIM115  # a request meanwhile may fail too
         with file:
             yield Spool(self, key, file, EachOnce.of(listing))
 
