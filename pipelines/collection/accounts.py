@@ -120,7 +120,7 @@ def too_many_unplaced(reached: Reached, profile_count: int, tolerance: Decimal) 
     """Why the collection must not begin: more profiles fail than the tolerance allows, and their accounts are unknown.
 
     Without this stop their accounts would count as accounts without a profile, which are skipped and are no failure. A
-    failing profile may belong to a suspended account, so one failure is allowed for each of these.
+    failing profile may belong to a suspended account, so one failure is allowed for each such account.
 
     Args:
         profile_count: number of workload profiles.

@@ -123,7 +123,7 @@ def _metrics(state: StepState, listing: Listing, role: Role, profile_of: Mapping
 
 
 def _for_parents(state: StepState, listing: Listing, role: Role, profile_of: Mapping[str, str]) -> Plan:
-    """The plan of a listing with parents: a request for each parent record, also where it is its own parent."""
+    """The plan of a listing with parents: a request for each parent record. A listing may be its own parent."""
     each = listing.each
     assert each is not None, "only a listing with parents comes here"
     done: dict[tuple[str, str], set[str]] = defaultdict(set)

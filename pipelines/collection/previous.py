@@ -313,7 +313,7 @@ def billed_services(store: Store, since: date) -> dict[tuple[str, str], tuple[st
 def last_measured(
     store: Store, namespaces: Mapping[str, str], own: Iterable[str], refused: Iterable[tuple[str, str, str]]
 ) -> list[tuple[str, str, str, str]]:
-    """Account, region, listing and id of the last measured resources whose listing is not trusted now.
+    """Account, region, listing and id of the resources last measured whose listing is not trusted now.
 
     Args:
         namespaces: CloudWatch's namespace of each listing's resources.

@@ -21,7 +21,7 @@ REGIONS_UNKNOWN = (
 def regions_to_fetch(
     state: StepState, listing: Listing, role: Role, profile_of: Mapping[str, str]
 ) -> dict[str, list[str]]:
-    """The regions to request by account id; every region that is left out gets a cell with the reason."""
+    """The regions to request by account id; cells record which regions are left out, and why."""
     if listing.scope == "global":
         return {account: [GLOBAL_REGION] for account in profile_of}
     enabled = enabled_regions(state)
