@@ -1,1 +1,1 @@
-"""The evidence in the warehouse: runs, identities, cells and the results of rules."""
+"""The evidence in the warehouse: runs, identities, cells and check results."""

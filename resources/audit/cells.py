@@ -1,6 +1,6 @@
-"""The cells of a run, and the newest of each key: the rows of `audit.collection` and `audit.newest_cell`.
+"""The cells of a run, and the newest cell of each key: the rows of `audit.collection` and `audit.newest_cell`.
 
-A cell is one question put to one account and region; its key is role, account, region and listing.
+A cell is one listing requested in one account and region; its key is role, account, region and listing.
 """
 
 import json
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class CellState:
-    """What a cell came to: what is known of it at every stage, from its judgement to the newest cell of its key.
+    """The state of a cell: what is known of it at every stage, from its judgement to the newest cell of its key.
 
     Attributes:
-        listing: with its parameter where it has one, `organizations_account_parent:ou-1234-abcd`.
+        listing: name of the listing, with its parameter where it has one: `organizations_account_parent:ou-1234-abcd`.
     """
 
     role: Role
@@ -41,7 +41,7 @@ class CellState:
 
     @property
     def key(self) -> CellKey:
-        """What identifies it within its run."""
+        """The key of the cell within its run."""
         return CellKey(self.role, self.account_id, self.region, self.listing)
 
     @property
@@ -50,7 +50,7 @@ class CellState:
         return self.listing.partition(":")[0]
 
     def as_row(self) -> dict[str, Any]:
-        """For a table in the Dagster UI or the terminal."""
+        """The cell as a row of a table in the Dagster UI or the terminal."""
         return {
             "role": self.role,
             "account_id": self.account_id,
@@ -63,10 +63,10 @@ class CellState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cell(CellState):
-    """One question put to AWS and what came of it: a row of `audit.collection`.
+    """One request to AWS and its outcome: a row of `audit.collection`.
 
     Attributes:
-        raw_response: the verbatim answer as JSON text, for zeros and refusals.
+        raw_response: the verbatim response as JSON text, for zeros and refusals.
     """
 
     zero_sense: EmptyPolicy
@@ -83,11 +83,11 @@ class Cell(CellState):
 
 @dataclass(frozen=True, slots=True)
 class NewestCell(CellState):
-    """The newest cell of its key, whatever run it is of: a row of `audit.coverage`.
+    """The newest cell of its key, of any run: a row of `audit.coverage`.
 
     Attributes:
         last_trusted_at: when the key was last trusted; None where it never was.
-        previous_record_count: records in the last trusted cell before it; None without one.
+        previous_record_count: records in the last trusted cell before this one; None without one.
     """
 
     last_trusted_at: datetime | None = None
@@ -95,7 +95,7 @@ class NewestCell(CellState):
 
     @property
     def last_trusted_count(self) -> int | None:
-        """Records in the last trusted cell of the key, this one included; None without one."""
+        """Records in the last trusted cell of the key, which may be this one; None without one."""
         return self.record_count if self.is_trusted else self.previous_record_count
 
 
@@ -104,7 +104,7 @@ _SQL_TYPES: Mapping[object, str] = {bool: "BOOLEAN", int: "INTEGER", datetime: "
 CELL_COLUMNS: Mapping[str, str] = {
     column.name: column.metadata.get("sql") or _SQL_TYPES.get(column.type, "VARCHAR") for column in fields(Cell)
 }
-"""The columns of a cell in `audit.collection`, with the type that each has in the landing's `cells.ndjson`."""
+"""The columns of a cell in `audit.collection`, with the type of each in the landing's `cells.ndjson`."""
 
 
 def cell_line(cell: Cell) -> dict[str, Any]:
@@ -125,7 +125,7 @@ def load_cells(
     """Load the cells that a collection has landed in files; a cell of the same key and run is replaced.
 
     Args:
-        longest: bytes of the longest line: DuckDB reserves memory for several such lines.
+        longest: length of the longest line in bytes: DuckDB reserves memory for several such lines.
     """
     columns = ", ".join(CELL_COLUMNS)
     types = "{" + ", ".join(f"{name}: '{kind}'" for name, kind in CELL_COLUMNS.items()) + "}"
@@ -168,10 +168,10 @@ def load_cells(
 
 
 def renew_coverage(connection: "duckdb.DuckDBPyConnection", listing: str = "") -> None:
-    """Make the newest cells anew from the cells of all runs, after anything but `load_cells` changed some.
+    """Rebuild the newest cells from the cells of all runs, after a change by anything but `load_cells`.
 
     Args:
-        listing: whose, with its parameter; of all where none is named.
+        listing: the listing to rebuild, with its parameter; all listings where it is empty.
     """
     connection.execute(
         """
@@ -186,7 +186,7 @@ def renew_coverage(connection: "duckdb.DuckDBPyConnection", listing: str = "") -
 
 
 def rebuild_newest_cells(connection: "duckdb.DuckDBPyConnection") -> None:
-    """Make the newest cells anew, of the keys in the temporary table `affected_key`, from the cells of all runs."""
+    """Rebuild the newest cells of the keys in the temporary table `affected_key` from the cells of all runs."""
     connection.execute(
         """
         delete from audit.newest_cell as n using affected_key as k

@@ -1,4 +1,4 @@
-"""What the rules said of a run: the rows of `audit.check_result`, those of the pre-flight among them."""
+"""The check results of a run, those of the pre-flight among them: the rows of `audit.check_result`."""
 
 import json
 from collections.abc import Iterable
@@ -17,7 +17,7 @@ PREFLIGHT_SCOPE = "pre-flight"
 def record_preflight(
     connection: "duckdb.DuckDBPyConnection", run_id: str, check_results: Iterable[CheckResult], config_hash: str
 ) -> None:
-    """Write the pre-flight's facts."""
+    """Write the check results of the pre-flight."""
     for result in check_results:
         record_check(
             connection,
@@ -46,7 +46,7 @@ def record_check(
     detail: object = None,
     config_hash: str = "",
 ) -> None:
-    """Write or renew what a rule said in a run."""
+    """Write the result of a check in a run, or replace it."""
     connection.execute(
         """
         insert or replace into audit.check_result (
@@ -71,7 +71,7 @@ def record_check(
 
 
 def forget_check(connection: "duckdb.DuckDBPyConnection", run_id: str, check_name: str) -> set[str]:
-    """Remove what a rule said in a run, of every scope; returns its sentences."""
+    """Remove the results of a check in a run, of every scope; returns their sentences."""
     rows = connection.execute(
         "delete from audit.check_result where run_id = ? and check_name = ? returning observed", [run_id, check_name]
     ).fetchall()
@@ -79,7 +79,7 @@ def forget_check(connection: "duckdb.DuckDBPyConnection", run_id: str, check_nam
 
 
 def newest_preflight(connection: "duckdb.DuckDBPyConnection") -> list[tuple[Any, ...]]:
-    """The facts of the newest pre-flight: name, passed, severity, sentence, run, configuration, when."""
+    """The check results of the newest pre-flight: name, passed, severity, sentence, run, configuration, time."""
     return connection.execute(
         """
         select check_name, passed, severity, observed, run_id, config_hash, checked_at

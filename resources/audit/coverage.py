@@ -1,4 +1,4 @@
-"""How the listings stand: the newest cell of every key, read from `audit.coverage`."""
+"""The coverage of the listings: the newest cell of every key, read from `audit.coverage`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -15,7 +15,7 @@ NEVER = datetime.min.replace(tzinfo=UTC)
 
 @dataclass(frozen=True)
 class Accounts:
-    """The accounts from one id on and before another: a part of an organisation, which the database finds fast."""
+    """A range of account ids, `since` included and `before` excluded; the database reads such a range fast."""
 
     since: str = ""
     before: str = "~"
@@ -25,7 +25,7 @@ class Accounts:
 
     @property
     def parameters(self) -> dict[str, str]:
-        """For SQL that says `account_id >= $since_account and account_id < $before_account`."""
+        """Parameters for SQL with the condition `account_id >= $since_account and account_id < $before_account`."""
         return {"since_account": self.since, "before_account": self.before}
 
 
@@ -42,12 +42,12 @@ def coverage(
     without_quiet: bool = False,
     without_workload: bool = False,
 ) -> list[NewestCell]:
-    """The newest cell of every key of the given listings, with or without a parameter behind the name.
+    """The newest cell of every key of the given listings, with or without a parameter in the name.
 
     Args:
-        accounts: whose.
-        without_quiet: neither the trusted cells nor the zeros that wait for CloudTrail: of a large organisation, that
-            leaves a few of hundreds of thousands.
+        accounts: the range of accounts to read.
+        without_quiet: leave out the trusted cells and the zeros that wait for CloudTrail. Of the hundreds of thousands
+            of cells in a large organisation a few remain.
         without_workload: only the cells of the central roles.
     """
     columns = ", ".join(column.name for column in fields(NewestCell))
@@ -76,12 +76,12 @@ def coverage(
 
 @dataclass(frozen=True)
 class Standing:
-    """What the newest cells of a listing come to.
+    """A summary of the newest cells of a listing.
 
     Attributes:
-        trusted: how many are.
-        waiting: how many are zeros that wait for CloudTrail's record of the call.
-        answered_at: when the last one was answered, or confirmed after that.
+        trusted: number of trusted cells.
+        waiting: number of zeros that wait for CloudTrail's record of the call.
+        answered_at: when the latest response arrived, or was confirmed later.
     """
 
     trusted: int = 0
@@ -90,7 +90,7 @@ class Standing:
 
 
 def standing(connection: "duckdb.DuckDBPyConnection", listings: Sequence[str]) -> dict[str, Standing]:
-    """How each listing that was ever asked stands, by its name without a parameter."""
+    """The standing of each listing that was ever requested, by its name without a parameter."""
     rows = connection.execute(
         """
         select

@@ -1,4 +1,4 @@
-"""Who the profiles of a run are, as STS said: the rows of `audit.caller_identity`."""
+"""The identities of a run's profiles by STS: the rows of `audit.caller_identity`."""
 
 import json
 from collections.abc import Iterable
@@ -36,7 +36,7 @@ def record_callers(
     organization_id: str | None,
     config_hash: str,
 ) -> None:
-    """Write or renew the identity rows of a run."""
+    """Write the identity rows of a run, or replace them."""
     expected = {
         "operations": expectation.operations_account or None,
         "billing": expectation.billing_account or None,
@@ -82,7 +82,7 @@ def record_callers_where_held(
     waiver: str | None,
     config_hash: str,
 ) -> None:
-    """Write or renew the identity rows of a run that holds the warehouse; without a run nothing is written."""
+    """Write the identity rows of a run that holds the warehouse, or replace them. Without a run nothing is written."""
     if not run_id or not store.is_held_by(run_id):
         return
     with store.transaction() as connection:

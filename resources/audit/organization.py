@@ -1,14 +1,14 @@
-"""Whose warehouse this is: the one row of `audit.organization`."""
+"""The organisation that a warehouse belongs to: the one row of `audit.organization`."""
 
 from resources.store.errors import WarehouseError
 from resources.store.store import Store
 
 
 def stamp(store: Store, organisation_id: str, management_account_id: str | None = None) -> None:
-    """Say whose warehouse this is: written the first time, compared every other time.
+    """Bind a warehouse to an organisation: written the first time, compared every other time.
 
     Raises:
-        WarehouseError: it belongs to another organisation (exit code 2). Nothing was written.
+        WarehouseError: the warehouse belongs to another organisation (exit code 2). Nothing was written.
     """
     with store.transaction() as connection:
         row = connection.execute("select organization_id from audit.organization").fetchone()

@@ -1,12 +1,12 @@
-"""The ledger of paid requests: each is written down before it is sent, and counted against the limit of its day.
+"""The ledger of paid requests: each is recorded before it is sent, and counted against the limit of its day.
 
-One file a UTC day, `paid_requests/2026-11-25.ndjson` beside the working file, one line a request, of every run and of
-`cmdb ask`. The working file cannot hold the count: only the run with the lock may write it, and nobody may have it
-open while AWS is asked. A line is appended under a short `flock` of its own, so a `kill -9` loses nothing: at worst a
-request is counted that was not sent any more.
+The ledger has one file per UTC day, `paid_requests/2026-11-25.ndjson` beside the working file, with one line for each
+request of every run and of `cmdb ask`. The working file cannot hold the count: only the run with the lock may write it,
+and nobody may have it open during requests to AWS. A line is appended under a short `flock` of its own, so a `kill -9`
+loses nothing: at worst a request is counted that was never sent.
 
-A day is a UTC day, as in AWS's own bill. The last 24 hours would not do: a night that begins a minute earlier than the
-one before would find that night's requests still counted, and ask nothing.
+A day is a UTC day, as in AWS's own bill. The last 24 hours would not do: a run that starts a minute earlier than
+yesterday's would find yesterday's requests still counted, and send nothing.
 """
 
 import errno
@@ -30,22 +30,22 @@ from resources.store.store import Store
 FOLDER = "paid_requests"
 
 DAYS_KEPT = 35
-"""How long a day's file stays; `audit.paid_request` keeps the sums for ever."""
+"""Days that a day's file is kept; `audit.paid_request` keeps the sums for ever."""
 
 RUNS_NAMED = 3
-"""How many runs a sentence names."""
+"""The most runs that a sentence names."""
 
 ILLEGIBLE = ("", "")
-"""Whose request a line is that the power cut short: it counts against every limit."""
+"""The key of an incomplete line, after a power cut: it counts against every limit."""
 
 
 class DailyLimitReached(WarehouseError):
-    """The limit of a day's paid requests allows no further one. Nothing was sent."""
+    """The daily limit of paid requests is reached. Nothing was sent."""
 
 
 @dataclass(frozen=True, slots=True)
 class DailyLimit:
-    """The most requests that a service is sent on one day, and the setting that says so."""
+    """The most requests to a service in one day, and the setting that defines this limit."""
 
     setting: str
     requests: int
@@ -53,7 +53,7 @@ class DailyLimit:
 
 @dataclass(frozen=True, slots=True)
 class PaidRequestCount:
-    """What one run sent of one API on one day: a row of `audit.paid_request`."""
+    """The requests of one run to one API on one day: a row of `audit.paid_request`."""
 
     usage_date: date
     run_id: str
@@ -72,7 +72,7 @@ class _Count:
 
 @dataclass
 class _Day:
-    """One day's file as far as it has been read: it only grows."""
+    """One day's file as far as it has been read; the file only grows."""
 
     path: Path
     offset: int = 0
@@ -80,7 +80,7 @@ class _Day:
     counts: dict[tuple[str, str], _Count] = field(default_factory=dict)
 
     def read(self, descriptor: int) -> None:
-        """Take in what was added. Only under the lock."""
+        """Read the new lines. Only under the lock."""
         size = os.fstat(descriptor).st_size
         text = os.pread(descriptor, size - self.offset, self.offset)
         self.offset += len(text)
@@ -110,8 +110,8 @@ class PaidRequests:
     """The meter of one run, or of one `cmdb ask`: see `resources.aws.meter.Meter`.
 
     Args:
-        run_id: who sends.
-        limits: by service.
+        run_id: the run that sends the requests.
+        limits: daily limits by service.
         now: the clock.
     """
 
@@ -130,7 +130,7 @@ class PaidRequests:
         self._days: set[date] = set()
 
     def reserve(self, service: str, operation: str) -> None:
-        """Write down that one request is about to be sent; free ones are not counted.
+        """Record that one request is about to be sent; free requests are not counted.
 
         Raises:
             Failed: with `REQUEST_LIMIT`: the day's limit is reached. Nothing was written.
@@ -146,16 +146,16 @@ class PaidRequests:
         self._days.add(date.fromisoformat(day.path.stem))
 
     def turned_away(self, service: str, operation: str) -> None:
-        """Write down that AWS throttled the last request: it counts against the limit, but is not charged."""
+        """Record that AWS throttled the last request: it counts against the limit, but AWS does not charge for it."""
         if service in PRICES_USD:
             with self._open(writable=True) as (day, descriptor):
                 self._append(day, descriptor, service, operation, turned_away=True)
 
     def require(self, service: str) -> None:
-        """Refuse where not one request more may be sent today.
+        """Check that at least one more request may be sent today.
 
         Raises:
-            DailyLimitReached: so it is. Nothing was sent.
+            DailyLimitReached: the limit is reached. Nothing was sent.
         """
         limit = self._limits.get(service)
         with self._open() as (day, _):
@@ -163,22 +163,22 @@ class PaidRequests:
                 raise DailyLimitReached(f"{self._refusal(day, service, limit)} Nothing was sent.")
 
     def left(self, service: str) -> int:
-        """How many requests the day still allows."""
+        """The number of requests that may still be sent today."""
         with self._open() as (day, _):
             return max(0, self._limits[service].requests - _requests(day, service))
 
     def cost_today(self, service: str) -> Decimal:
-        """What today's requests of all runs cost, in US dollars."""
+        """The cost of today's requests of all runs, in US dollars."""
         with self._open() as (day, _):
             return sum((count.cost_usd for key, count in day.counts.items() if _is_of(key, service)), Decimal(0))
 
     def explanation(self, service: str) -> str:
-        """Who sent how many today, when the limit is free again, and what to set."""
+        """How many requests each run sent today, when the limit is free again, and which setting to raise."""
         with self._open() as (day, _):
             return self._refusal(day, service, self._limits[service])
 
     def counts(self) -> list[PaidRequestCount]:
-        """What the ledger says of the days on which this meter has counted anything, of all runs."""
+        """The ledger's counts of all runs, for the days on which this meter has counted a request."""
         return _counts(self._folder, self._days)
 
     def _refusal(self, day: _Day, service: str, limit: DailyLimit) -> str:
@@ -218,14 +218,14 @@ class PaidRequests:
 
     @contextmanager
     def _open(self, *, writable: bool = False) -> Iterator[tuple[_Day, int]]:
-        """Today's file, read to its end and locked for a moment; an empty day where there is none to read."""
+        """Today's file, read to its end and locked for a moment; an empty day where there is no file to read."""
         path = self._folder / f"{self._now().astimezone(UTC):%Y-%m-%d}.ndjson"
         if self._day is None or self._day.path != path:
             self._day = _Day(path)
         with explained(path):
             descriptor = _opened(path, writable=writable)
         if descriptor is None:
-            # A file that somebody removed counts no more.
+            # The counts of a removed file no longer apply.
             self._day = _Day(path)
             yield self._day, -1
             return
@@ -241,13 +241,13 @@ class PaidRequests:
 
 
 def all_counts(store: Store) -> list[PaidRequestCount]:
-    """What the whole ledger of a warehouse says, by day, run and API."""
+    """The counts of a warehouse's whole ledger, by day, run and API."""
     folder = store.folder / FOLDER
     return _counts(folder, [day for day, _ in _files(folder)])
 
 
 def prune(store: Store, today: date) -> int:
-    """Remove the files of days that are older than `DAYS_KEPT`; returns how many. Their sums are in the warehouse."""
+    """Remove the files of days before the last `DAYS_KEPT`; returns how many. The warehouse keeps their sums."""
     old = [path for day, path in _files(store.folder / FOLDER) if day < today - timedelta(days=DAYS_KEPT)]
     for path in old:
         path.unlink(missing_ok=True)
@@ -257,7 +257,7 @@ def prune(store: Store, today: date) -> int:
 def _files(folder: Path) -> list[tuple[date, Path]]:
     found = []
     for path in sorted(folder.glob("*.ndjson")):
-        # What else lies there is not ours.
+        # Other files in the folder are not ours.
         with suppress(ValueError):
             found.append((date.fromisoformat(path.stem), path))
     return found
@@ -282,7 +282,7 @@ def _counts(folder: Path, days: Collection[date]) -> list[PaidRequestCount]:
 
 
 def _opened(path: Path, *, writable: bool) -> int | None:
-    """A descriptor of a day's file, which is made where it is to be written; None where there is none to read."""
+    """A descriptor of a day's file, created if it is to be written; None where there is no file to read."""
     if not writable:
         try:
             return os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
@@ -297,9 +297,9 @@ def _opened(path: Path, *, writable: bool) -> int | None:
 
 
 def _write_whole(descriptor: int, line: bytes) -> None:
-    """Append a line and write it through to the disk."""
+    """Append a line and flush it to the disk."""
     if os.write(descriptor, line) != len(line):
-        # A disk that fills up takes a part of it.
+        # A disk that is filling up writes only a part of the line.
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     os.fsync(descriptor)
 

@@ -1,4 +1,4 @@
-"""The runs of a warehouse: when each worked, how it ended, what it sent and what that cost, and what it built."""
+"""The runs of a warehouse: their times, outcomes, requests and costs, and the relations that they built."""
 
 import json
 from collections.abc import Collection, Iterable, Mapping
@@ -21,22 +21,22 @@ _COUNT_COLUMNS = {
     "throttle_count": "BIGINT",
     "cost_usd": "DECIMAL(28, 10)",
 }
-"""Of what the ledger says: a row of `audit.paid_request`."""
+"""The columns of a row of `audit.paid_request`, with their types."""
 
 
 def begin_run(
     connection: "duckdb.DuckDBPyConnection", run_id: str, code_version: str, published: Collection[str]
 ) -> None:
-    """Open the run's row, once, and close those of runs that died. Only under the lock.
+    """Open the run's row, once, and close the rows of runs that died. Only under the lock.
 
     Args:
         published: the runs that have a version on disk.
 
     Raises:
-        WarehouseError: an earlier run lies in the future (exit code 2). Nothing was changed.
+        WarehouseError: an earlier run is dated in the future (exit code 2). Nothing was changed.
     """
     require_clock(connection, run_id)
-    # Whoever is alive holds the lock or has closed its row, so these are neither.
+    # A live run holds the lock or has closed its row, so the open rows of other runs belong to dead ones.
     connection.execute(
         """
         update audit.run set outcome = 'published'
@@ -55,10 +55,10 @@ def begin_run(
 
 
 def require_clock(connection: "duckdb.DuckDBPyConnection", run_id: str) -> None:
-    """Refuse to work where an earlier run lies in the future: the newest answer of a cell is told by its time.
+    """Refuse to work where an earlier run is dated in the future, since the newest cell of a key is found by its time.
 
     Raises:
-        WarehouseError: it does (exit code 2). Nothing was changed.
+        WarehouseError: an earlier run is dated in the future (exit code 2). Nothing was changed.
     """
     now = datetime.now(UTC)
     row = connection.execute(
@@ -88,7 +88,7 @@ def require_clock(connection: "duckdb.DuckDBPyConnection", run_id: str) -> None:
 
 
 def record_run(connection: "duckdb.DuckDBPyConnection", run_id: str, code_version: str) -> None:
-    """Open the run's row, once."""
+    """Insert the run's row, if it does not exist yet."""
     connection.execute(
         """
         insert into audit.run by name
@@ -102,7 +102,7 @@ def record_run(connection: "duckdb.DuckDBPyConnection", run_id: str, code_versio
 
 
 def finish_run(connection: "duckdb.DuckDBPyConnection", run_id: str, outcome: str) -> None:
-    """Close the run's row; `publishing` says that nothing but the verdict is missing."""
+    """Close the run's row; the outcome `publishing` means that only the result of publishing is missing."""
     connection.execute(
         "update audit.run set finished_at = $now, outcome = $outcome where run_id = $run_id",
         {"run_id": run_id, "now": datetime.now(UTC), "outcome": outcome},
@@ -110,14 +110,14 @@ def finish_run(connection: "duckdb.DuckDBPyConnection", run_id: str, outcome: st
 
 
 def settle_run(connection: "duckdb.DuckDBPyConnection", run_id: str, outcome: str) -> None:
-    """Say how a run that was publishing ended; what it wrote it had written before, so its time stays."""
+    """Set the final outcome of a run that was publishing. Its `finished_at` stays, since it wrote nothing later."""
     connection.execute(
         "update audit.run set outcome = $outcome where run_id = $run_id", {"run_id": run_id, "outcome": outcome}
     )
 
 
 def count_requests(connection: "duckdb.DuckDBPyConnection", run_id: str, requests: int) -> None:
-    """Add to what the run has sent."""
+    """Add to the number of requests that the run has sent."""
     connection.execute(
         "update audit.run set request_count = request_count + $requests where run_id = $run_id",
         {"run_id": run_id, "requests": requests},
@@ -127,12 +127,12 @@ def count_requests(connection: "duckdb.DuckDBPyConnection", run_id: str, request
 def record_paid_requests(
     connection: "duckdb.DuckDBPyConnection", counts: Iterable[PaidRequestCount], counted: str = ""
 ) -> None:
-    """Write or renew what the ledger says of paid requests, and what the runs cost by it.
+    """Write the ledger's counts of paid requests, or replace them, and update the cost of their runs.
 
     Args:
-        counts: of whole days.
-        counted: the run whose requests `count_requests` counts. To those of other runs, such as one that died, what
-            was not known before is added.
+        counts: counts of whole days.
+        counted: the run whose requests `count_requests` counts. For other runs, such as one that died, the requests
+            that were not known before are added.
     """
     rows = [asdict(count) for count in counts]
     if not rows:
@@ -167,7 +167,7 @@ def record_paid_requests(
 
 
 def record_build(connection: "duckdb.DuckDBPyConnection", run_id: str, built: Mapping[str, str]) -> None:
-    """Remember that relations were built, now, each from a query with a fingerprint."""
+    """Record that relations were built just now, each with the fingerprint of its query."""
     for relation, fingerprint in built.items():
         connection.execute(
             """
@@ -179,7 +179,7 @@ def record_build(connection: "duckdb.DuckDBPyConnection", run_id: str, built: Ma
 
 
 def built_from(connection: "duckdb.DuckDBPyConnection", relation: str) -> str | None:
-    """The fingerprint of the query that a relation was built from last."""
+    """The fingerprint of the query of a relation's last build."""
     row = connection.execute(
         "select query_sha256 from audit.relation_build where relation = $relation", {"relation": relation}
     ).fetchone()
@@ -187,5 +187,5 @@ def built_from(connection: "duckdb.DuckDBPyConnection", relation: str) -> str | 
 
 
 def builds(connection: "duckdb.DuckDBPyConnection") -> dict[str, datetime]:
-    """When each relation was built last."""
+    """When each relation was last built."""
     return dict(connection.execute("select relation, built_at from audit.relation_build").fetchall())

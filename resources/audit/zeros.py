@@ -1,4 +1,4 @@
-"""Zeros that wait for CloudTrail: which there are, what was decided on them, and which calls it never records."""
+"""Zeros that wait for CloudTrail: the pending ones, the decisions on them, and the calls that it never records."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
     from resources.aws.messages import Outcome
 
 PENDING_RUNS = 2
-"""Of a zero that was never confirmed, so many newest answers are looked up: each look-up costs half a second."""
+"""The most pending zeros per key that are looked up, newest first: each look-up takes half a second."""
 
 
 @dataclass(frozen=True, slots=True)
 class PendingZero:
-    """A zero that CloudTrail has not decided on.
+    """A zero that CloudTrail has neither confirmed nor refuted yet.
 
     Attributes:
-        evidence: as the cell keeps it.
+        evidence: the evidence in the cell.
     """
 
     run_id: str
@@ -60,7 +60,7 @@ _PENDING = f"""
 
 
 def pending_accounts(connection: "duckdb.DuckDBPyConnection", since: datetime) -> dict[str, int]:
-    """How many zeros of each account CloudTrail may still decide on, as `pending_zeros` reads them."""
+    """The number of pending zeros in each account, as `pending_zeros` reads them."""
     rows = connection.execute(
         f"select account_id, count(*) from ({_PENDING}) group by account_id order by account_id",
         {"since": since, "nights": PENDING_RUNS, **EVERY_ACCOUNT.parameters},
@@ -69,11 +69,11 @@ def pending_accounts(connection: "duckdb.DuckDBPyConnection", since: datetime) -
 
 
 def pending_zeros(connection: "duckdb.DuckDBPyConnection", since: datetime, accounts: Accounts) -> list[PendingZero]:
-    """The zeros that CloudTrail may still decide on: newer than the last trusted answer to their question.
+    """The zeros that CloudTrail may still decide: newer than the last trusted cell of their key.
 
     Args:
-        since: what was asked before is left out: CloudTrail keeps events for ninety days.
-        accounts: whose.
+        since: older cells are left out, since CloudTrail keeps events for ninety days.
+        accounts: the range of accounts to read.
     """
     rows = connection.execute(
         f"{_PENDING} order by all", {"since": since, "nights": PENDING_RUNS, **accounts.parameters}
@@ -83,7 +83,7 @@ def pending_zeros(connection: "duckdb.DuckDBPyConnection", since: datetime, acco
 
 
 def settle_zeros(connection: "duckdb.DuckDBPyConnection", path: str | Path) -> None:
-    """Write what CloudTrail decided on zeros.
+    """Write CloudTrail's decisions on zeros.
 
     Args:
         path: newline-delimited JSON of run_id, role, account_id, region, listing, outcome, is_trusted, error_code,
@@ -134,14 +134,13 @@ def record_trail_calls(
     now: datetime,
     patience: timedelta = timedelta(days=1),
 ) -> list[str]:
-    """Remember which kinds of call CloudTrail showed, and which it lacked though it should have had them.
+    """Record which kinds of call CloudTrail has recorded, and which it lacked although they were due.
 
     Args:
-        patience: how long a kind must be missed, and never seen anywhere, until it counts as one that CloudTrail does
-            not record.
+        patience: how long a kind must be missing everywhere until it counts as never recorded by CloudTrail.
 
     Returns:
-        The kinds that count so from now on.
+    The kinds that count as never recorded from now on.
     """
     connection.execute(
         """
