@@ -1,1 +1,1 @@
-"""The DuckDB files: the working file, its migrations, and what is published of it."""
+"""The DuckDB files: the working file, its migrations, and the versions published from it."""

@@ -1,7 +1,7 @@
-"""DuckDB opened: an engine in memory to attach a file to, and published files read as they are.
+"""DuckDB connections: an in-memory engine that files are attached to, and published files opened read-only.
 
-With `working` the only module that may attach a `.duckdb` file, and the only one that connects: DuckDB's lock is a
-POSIX lock, which the process loses when it closes *any* descriptor of the file.
+Besides `working` this is the only module that may attach a `.duckdb` file, and the only one that connects. DuckDB's
+lock is a POSIX lock, which the process loses when it closes *any* descriptor of the file.
 """
 
 import time
@@ -16,31 +16,31 @@ from resources.store.process import PROCESS, Engine
 from resources.store.sql import literal
 
 STORAGE_VERSION = "v1.4.0"
-"""What the files are written for: analysts' tools back to DuckDB 1.4 can read them."""
+"""The storage version of the files, so that analysts' tools from DuckDB 1.4 on can read them."""
 
 CATALOG = "warehouse"
-"""Name of the working file inside a connection. Not `cmdb`: with a schema of that name, `cmdb.resource` would
-be ambiguous."""
+"""Name of the working file inside a connection. Not `cmdb`: with a schema of that name, `cmdb.resource` would be
+ambiguous."""
 
 _THRIFT = {
-    # What a query has freed goes back to the system at once: by default DuckDB keeps up to 128 MB of it.
+    # Memory that a query has freed returns to the system at once: by default DuckDB keeps up to 128 MB of it.
     "allocator_flush_threshold": "1MB",
     "allocator_bulk_deallocation_flush_threshold": "1MB",
 }
 _SANDBOX = {
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
-    # A name in a query means a table, never a Python variable that happens to be in scope.
+    # A name in a query means a table, never a Python variable in scope.
     "python_enable_replacements": "false",
 }
 
 
 @contextmanager
 def engine(spill: Path, threads: int | None, memory: int | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection of its own to a DuckDB in memory: what was set or made in it ends with the block.
+    """A connection to an in-memory DuckDB. Its settings and temporary objects end with the block.
 
-    The last engine is kept for the next block, unless something went wrong in it, or it has spilled: what it
-    spilled is removed only when it closes.
+    The engine is kept for the next block, unless a block raised or spilled: spilled files are removed only when the
+    engine closes.
     """
     with PROCESS.lock:
         kept = PROCESS.idle.pop() if PROCESS.idle else None
@@ -68,17 +68,17 @@ def engine(spill: Path, threads: int | None, memory: int | None = None) -> Itera
 
 
 def release_memory() -> None:
-    """Close the DuckDB that is kept for the next query: for when other things need the memory more."""
+    """Close the engine that is kept for the next query, so that its memory is free for other work."""
     with PROCESS.lock:
         while PROCESS.idle:
             PROCESS.idle.pop().root.close()
 
 
 def attach(connection: duckdb.DuckDBPyConnection, path: Path, writable: bool, patience: float) -> None:
-    """Attach a file as `CATALOG`, in UTC, and use it.
+    """Attach a file as `CATALOG`, and make it the connection's default, with times in UTC.
 
     Args:
-        patience: seconds to wait for another process that has it open.
+        patience: seconds to wait for another process that has the file open.
     """
     options = f"storage_version {literal(STORAGE_VERSION)}" if writable else "read_only"
     deadline = time.monotonic() + patience
@@ -87,7 +87,7 @@ def attach(connection: duckdb.DuckDBPyConnection, path: Path, writable: bool, pa
             connection.execute(f"attach {literal(path)} as {CATALOG} ({options})")
             break
         except duckdb.IOException as error:
-            # Others of the product open it for milliseconds.
+            # Other processes of the product have the file open for milliseconds only.
             if LOCK_CONFLICT not in str(error) or time.monotonic() > deadline:
                 raise
             time.sleep(0.05)
@@ -97,12 +97,12 @@ def attach(connection: duckdb.DuckDBPyConnection, path: Path, writable: bool, pa
 
 @contextmanager
 def as_one(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    """One transaction: all of it when the block ends, nothing of it when the block raises."""
+    """A transaction: committed when the block ends, rolled back when the block raises."""
     connection.execute("begin")
     try:
         yield
     except BaseException:
-        # After some errors DuckDB has rolled back by itself.
+        # After some errors DuckDB has already rolled back.
         with suppress(duckdb.Error):
             connection.execute("rollback")
         raise
@@ -110,15 +110,15 @@ def as_one(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
 
 
 def open_read_only(path: Path, spill: Path | None = None) -> duckdb.DuckDBPyConnection:
-    """Open a file that never changes: it alone can be read, nothing written, no setting undone.
+    """A connection that can read one published file and nothing else; its settings are locked.
 
-    Opened as the database itself, not attached: DuckDB then refuses to attach anything for writing, even this
-    file.
+    The file is opened as the database itself, not attached: DuckDB then refuses to attach anything for writing, even
+    this file.
 
     Args:
         path: the file.
-        spill: where DuckDB may put what does not fit into memory; nowhere for people, so that no copy of the
-            data is left on a disk.
+        spill: folder for data that does not fit into memory; None for people's queries, so that no copy of the data
+            stays on a disk.
     """
     with PROCESS.lock:
         connection = duckdb.connect(
@@ -128,7 +128,7 @@ def open_read_only(path: Path, spill: Path | None = None) -> duckdb.DuckDBPyConn
         )
         try:
             row = connection.execute("select current_setting('lock_configuration')").fetchone()
-            # Connections to one file share one DuckDB: a further one finds all this done.
+            # Connections to one file share one DuckDB instance, so only the first has to set this.
             if row is not None and not row[0]:
                 connection.execute("set global TimeZone = 'UTC'")
                 connection.execute("set lock_configuration = true")
@@ -140,7 +140,7 @@ def open_read_only(path: Path, spill: Path | None = None) -> duckdb.DuckDBPyConn
 
 
 def close_read_only(path: Path, connection: duckdb.DuckDBPyConnection) -> None:
-    """Close what `open_read_only` has opened."""
+    """Close a connection that `open_read_only` returned."""
     with PROCESS.lock:
         connection.close()
         PROCESS.reading[path] -= 1

@@ -1,6 +1,6 @@
-"""What can go wrong with a warehouse, as sentences: which file, what stays as it was, and what to do.
+"""Errors of a warehouse as sentences: which file, what stays unchanged, and what to do.
 
-Knows how DuckDB and the file system word their errors; opens nothing.
+This module knows the error messages of DuckDB and the file system; it opens no files.
 """
 
 import errno
@@ -13,11 +13,11 @@ from pathlib import Path
 import duckdb
 
 LOCK_CONFLICT = "Could not set lock on file"
-"""How DuckDB's error begins where another process has a file open."""
+"""The beginning of DuckDB's error where another process has a file open."""
 
 
 class WarehouseError(Exception):
-    """The warehouse cannot be used: what is wrong, and what to do.
+    """The warehouse cannot be used: the message says why, and what to do.
 
     Attributes:
         exit_code: 2 where a setting or the installation has to change, else 1.
@@ -33,7 +33,7 @@ class LockHeld(WarehouseError):
 
 
 def sentence_of(error: Exception, path: Path) -> WarehouseError | None:
-    """What an error of DuckDB or the file system means to the reader; None where it is not about the file."""
+    """The explanation of an error by DuckDB or the file system; None where the error is not about the file."""
     text = str(error)
     if LOCK_CONFLICT in text:
         pid = re.search(r"\(PID (\d+)\)", text)
@@ -79,13 +79,13 @@ def sentence_of(error: Exception, path: Path) -> WarehouseError | None:
 
 
 def first_line(text: str) -> str:
-    """What an error of DuckDB says in its first line, to stand inside a sentence."""
+    """The first line of a DuckDB error, as a part of a sentence."""
     return text.strip().splitlines()[0].removeprefix("IO Error: ").rstrip(".!") if text.strip() else "no reason given"
 
 
 @contextmanager
 def explained(path: Path) -> Iterator[None]:
-    """Around work on a file or folder of the warehouse: what the disk or DuckDB says of it is put into our words.
+    """A block of work on a file or folder of the warehouse, whose errors are raised as explained sentences.
 
     Raises:
         WarehouseError: the disk is full or cannot be written, or the file is damaged, locked or too new.
@@ -103,14 +103,14 @@ def explained(path: Path) -> Iterator[None]:
 
 
 def _raise_interruption(error: RuntimeError) -> None:
-    """Raise what Python itself raises when somebody interrupts, where DuckDB was at a query."""
+    """Raise `KeyboardInterrupt`, as Python would, where an interrupt reached DuckDB during a query."""
     if "Query interrupted" in str(error):
         raise KeyboardInterrupt from None
 
 
 @contextmanager
 def own_statements(path: Path) -> Iterator[None]:
-    """Around the caller's own statements: only what DuckDB says about the file is put into our words."""
+    """A block of the caller's own statements: only errors about the file are raised as explained sentences."""
     try:
         yield
     except RuntimeError as error:

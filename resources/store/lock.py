@@ -1,4 +1,4 @@
-"""The lock of a warehouse: a `flock` that one run holds from beginning to end, and that names its holder."""
+"""The lock of a warehouse: a `flock` that one run holds from start to end. The lock file names its holder."""
 
 import fcntl
 import json
@@ -23,7 +23,7 @@ _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 
 
 def check_run_id(run_id: str) -> None:
-    """Refuse an id that could not be part of a file's name."""
+    """Check that a run id can be part of a file name."""
     if not _RUN_ID.fullmatch(run_id):
         raise WarehouseError(
             f"{run_id!r} cannot be a run id: it names a file, so letters, digits, '.', '_' and '-' only.",
@@ -33,15 +33,15 @@ def check_run_id(run_id: str) -> None:
 
 @dataclass(frozen=True)
 class Lock:
-    """The lock of one warehouse; what of it is held belongs to the process."""
+    """The lock of one warehouse; its state belongs to the process."""
 
     paths: Paths
 
     def take(self, run_id: str, what: str) -> bool:
-        """Take the lock, or once more for the run that has it here; another process of the run is waited for.
+        """Take the lock, or take it again for the run that holds it here. Another process of the run is waited for.
 
         Returns:
-            Whether this is the first time.
+        Whether the run did not hold the lock here before.
 
         Raises:
             LockHeld: another run works here; the message names it.
@@ -55,7 +55,7 @@ class Lock:
         return PROCESS.held[self.paths.lock_file].depth == 1
 
     def release(self, run_id: str) -> None:
-        """Give back one `hold` of this run; nothing happens where this process does not hold it."""
+        """Release one `hold` of this run; nothing happens where this process does not hold the lock."""
         with PROCESS.lock:
             held = PROCESS.held.get(self.paths.lock_file)
             if held is None or held.holder.run_id != run_id:
@@ -99,7 +99,7 @@ class Lock:
             return True
 
     def _open_lock(self) -> int:
-        """The lock file, as a descriptor; it is emptied later, so it must be no other file by another name."""
+        """A descriptor of the lock file. The file is truncated later, so it must not be a link to another file."""
         try:
             descriptor = os.open(self.paths.lock_file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o640)
         except OSError as error:
@@ -119,16 +119,16 @@ class Lock:
         )
 
     def make_folders(self) -> None:
-        """Make the folders of the warehouse, and refuse those in which others could change what is ours."""
+        """Create the folders of the warehouse, and refuse folders in which other users could replace our files."""
         for folder in (self.paths.folder, self.paths.versions_folder, self.paths.landing):
             make_folder(folder)
         self._refuse_folder_of_everybody()
 
     def _refuse_folder_of_everybody(self) -> None:
-        """Raise where any user of this machine could put another file in the place of ours.
+        """Raise where any user of this machine could replace our files.
 
-        A folder of a group is its members' business. Where all may add files but not touch each other's, as in /tmp,
-        what is ours must not be there from somebody else already.
+        A folder that only a group may write to is accepted. In a folder like /tmp, where all users may add files but
+        not touch each other's, none of our files may belong to another user.
         """
         for folder in (self.paths.folder, self.paths.versions_folder, self.paths.landing):
             mode = folder.stat().st_mode
@@ -156,7 +156,7 @@ class Lock:
                     )
 
     def _holder(self) -> Holder | None:
-        """Who holds the lock; the name may follow the lock by a moment."""
+        """The holder of the lock. The holder's name may be written a moment after the lock is taken."""
         for _ in range(10):
             with suppress(OSError, ValueError, TypeError):
                 return Holder(**json.loads(self.paths.lock_file.read_bytes()))
@@ -170,12 +170,12 @@ class Lock:
         )
 
     def is_held(self) -> bool:
-        """Whether this process holds the warehouse, for whatever run."""
+        """Whether this process holds the warehouse, for any run."""
         with PROCESS.lock:
             return self.paths.lock_file in PROCESS.held
 
     def require_held(self, run_id: str | None = None) -> None:
-        """Refuse to go on where this process does not hold the warehouse, or holds it for another run."""
+        """Check that this process holds the warehouse, and for this run where one is given."""
         with PROCESS.lock:
             held = PROCESS.held.get(self.paths.lock_file)
         if held is None or (run_id is not None and held.holder.run_id != run_id):

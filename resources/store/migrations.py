@@ -1,4 +1,4 @@
-"""The schema of a warehouse: numbered SQL files, each applied once, in order, whole or not at all."""
+"""The schema of a warehouse: numbered SQL files, each applied once, in order, and in one transaction."""
 
 import hashlib
 import re
@@ -21,7 +21,7 @@ _MIGRATION_NAME = re.compile(r"(\d{4})_[a-z0-9_]+\.sql")
 
 @dataclass(frozen=True)
 class Migration:
-    """One SQL file, with the hash by which a later change of it is noticed."""
+    """One SQL file, with its hash, by which a later change of the file is detected."""
 
     number: int
     name: str
@@ -31,7 +31,7 @@ class Migration:
 
 @dataclass(frozen=True)
 class Migrator:
-    """Brings files of one warehouse up to the schema of this version of the product."""
+    """Migrates the files of one warehouse to the schema of this version of the product."""
 
     paths: Paths
     migrations: Path = MIGRATIONS
@@ -67,10 +67,10 @@ class Migrator:
         return found
 
     def pending(self, connection: duckdb.DuckDBPyConnection) -> list[Migration]:
-        """Migrations that this file has not had.
+        """The migrations that a file still lacks.
 
         Raises:
-            WarehouseError: the file had others than this version of the product knows.
+            WarehouseError: the file has migrations that this version of the product does not know.
         """
         migrations = self.known()
         had = applied(connection)
@@ -93,7 +93,7 @@ class Migrator:
         return migrations[len(had) :]
 
     def migrate(self, connection: duckdb.DuckDBPyConnection) -> None:
-        """Apply what an attached file has not had."""
+        """Apply the pending migrations to an attached file."""
         for migration in self.pending(connection):
             fault_point("migration.begun")
             connection.execute("begin")
@@ -117,7 +117,7 @@ class Migrator:
 
 
 def applied(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, str]]:
-    """Name and SHA-256 of the migrations that a file has had, in order; none in an empty file."""
+    """Name and SHA-256 of the migrations applied to a file, in order; empty for an empty file."""
     try:
         return connection.execute("select name, sha256 from audit.schema_migration order by number").fetchall()
     except duckdb.CatalogException:

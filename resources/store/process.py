@@ -1,7 +1,7 @@
-"""What this process holds and has open of every warehouse, and the points at which a test may break it off.
+"""The state of this process for every warehouse: held locks, open files, and the fault points of the tests.
 
-Any number of `Store`s may stand for one warehouse, while DuckDB's locks and those of POSIX belong to the process: so
-this is kept once, here, below all parts of the store, and a forked child forgets it. Opens nothing by itself.
+Several `Store`s may exist for one warehouse, while DuckDB's locks and POSIX locks belong to the process. So this state
+is kept once, here, below all parts of the store, and a forked child drops it. This module opens no files.
 """
 
 import os
@@ -34,24 +34,24 @@ FAULT_POINTS = (
     "publish.followed",
     "publish.pruned",
 )
-"""The names that `fault_point` is called with, in the order of a first night."""
+"""The names of the fault points, in the order of a first run."""
 
 CARRY_ON_POINTS = ("carry_on.linked", "carry_on.swapped", "carry_on.followed")
-"""Its further names where a run finds the warehouse of an older release."""
+"""Further fault points, where a run finds the warehouse of an older release."""
 
 FaultHook = Callable[[str], None]
-"""Told of every fault point that is passed."""
+"""Called with the name of every fault point that is passed."""
 
 
 class UnknownFaultPoint(ValueError):
-    """A fault point is named that the store does not have."""
+    """The store has no fault point of this name."""
 
 
 def require_fault_point(point: str) -> None:
-    """Refuse a name that no step of the store has: what waits for it waits for ever, and a test of it cannot fail.
+    """Check that a fault point exists: a test that waits for an unknown one would wait for ever or never fail.
 
     Raises:
-        UnknownFaultPoint: it is none of `FAULT_POINTS` and `CARRY_ON_POINTS`.
+        UnknownFaultPoint: the name is in neither `FAULT_POINTS` nor `CARRY_ON_POINTS`.
     """
     if point not in FAULT_POINTS and point not in CARRY_ON_POINTS:
         raise UnknownFaultPoint(
@@ -61,7 +61,7 @@ def require_fault_point(point: str) -> None:
 
 
 def hook_at(point: str, action: Callable[[], None]) -> FaultHook:
-    """A hook that acts whenever one point is passed.
+    """A hook that calls `action` whenever one fault point is passed.
 
     Raises:
         UnknownFaultPoint: the store has no such point.
@@ -71,11 +71,11 @@ def hook_at(point: str, action: Callable[[], None]) -> FaultHook:
 
 
 def _no_fault(point: str) -> None:
-    """Nothing breaks by itself."""
+    """The default hook: do nothing."""
 
 
 def fault_point(point: str) -> None:
-    """Called around every step that changes a file; tests set `PROCESS.fault_hook`, to break off exactly there.
+    """Call the fault hook; called around every step that changes a file, so that tests can interrupt exactly there.
 
     Raises:
         UnknownFaultPoint: the name is missing from the lists above.
@@ -84,12 +84,12 @@ def fault_point(point: str) -> None:
     PROCESS.fault_hook(point)
 
 
-# ------------------------------------------------------------------------- what this process holds and has open
+# ------------------------------------------------------------------------- held locks and open files
 
 
 @dataclass(frozen=True)
 class Holder:
-    """Who holds the lock, as written in the lock file."""
+    """The holder of the lock, as written in the lock file."""
 
     what: str
     run_id: str
@@ -112,10 +112,9 @@ class Held:
 
 @dataclass
 class Door:
-    """Lets one connection at a time of this process to one working file.
+    """Allows one connection of this process to one working file at a time.
 
-    Two DuckDB instances of one process do not see each other's lock, and the first to close drops it for
-    both.
+    Two DuckDB instances of one process do not see each other's lock, and the first to close drops the lock for both.
     """
 
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -124,12 +123,12 @@ class Door:
 
 @dataclass(frozen=True)
 class Engine:
-    """A DuckDB in memory, which costs ten times what attaching a file to it does.
+    """An in-memory DuckDB. Starting one costs ten times as much as attaching a file to it.
 
     Attributes:
-        spill: where it puts what does not fit into memory.
-        threads: how many work on a query; None for one a core.
-        memory: bytes that it may hold; None for as many as DuckDB takes by itself.
+        spill: folder for data that does not fit into memory.
+        threads: threads of a query; None for one per core.
+        memory: memory limit in bytes; None for DuckDB's default.
     """
 
     spill: Path
@@ -140,18 +139,18 @@ class Engine:
 
 @dataclass
 class ProcessState:
-    """What the parts of the store share.
+    """The state that the parts of the store share.
 
     Attributes:
-        lock: held by whoever reads or changes the rest.
+        lock: held while the other attributes are read or changed.
         held: the locks of warehouses, by lock file.
         doors: by working file.
-        reading: how many read-only connections there are, by published file.
+        reading: number of read-only connections, by published file.
         idle: the engine that is kept for the next query, if any.
         inherited: engines of the parent of a forked child, which only the parent may close.
-        private_depth: how many blocks want the files that are made meanwhile closed to the world.
-        umask_before: the umask that stood before the first of those blocks.
-        fault_hook: told of every fault point.
+        private_depth: number of nested blocks in which new files are closed to other users.
+        umask_before: the umask before the first of those blocks.
+        fault_hook: called at every fault point.
     """
 
     lock: threading.RLock = field(default_factory=threading.RLock)
@@ -165,17 +164,17 @@ class ProcessState:
     fault_hook: FaultHook = _no_fault
 
     def forget_in_child(self) -> None:
-        """A forked child shares the lock's descriptor: unless it lets go, the lock outlives a killed parent."""
+        """Drop this state in a forked child, since its copy of the descriptor would keep the lock of a dead parent."""
         for held in self.held.values():
             with suppress(OSError):
                 os.close(held.descriptor)
         self.held.clear()
         self.doors.clear()
         self.reading.clear()
-        # Never closed here: that would wait for threads that only the parent has.
+        # Never closed here: closing would wait for threads that only the parent has.
         self.inherited.extend(self.idle)
         self.idle.clear()
-        # Another thread of the parent may have had it.
+        # Another thread of the parent may have held the lock during the fork.
         self.lock = threading.RLock()
 
 

@@ -1,4 +1,4 @@
-"""Publishing: what the working file holds becomes a version of its own that analysts read, whole or not at all."""
+"""Publishing: copies the working file into a new version for analysts, in full or not at all."""
 
 import glob
 import os
@@ -31,7 +31,7 @@ from resources.store.working import WorkingFile
 
 @dataclass(frozen=True)
 class Publisher:
-    """Makes versions of one warehouse and removes old ones, under its lock."""
+    """Creates versions of one warehouse and removes old ones, under its lock."""
 
     paths: Paths
     lock: Lock
@@ -45,18 +45,18 @@ class Publisher:
         verify: Callable[[duckdb.DuckDBPyConnection], None],
         seal: Callable[[duckdb.DuckDBPyConnection], None] | None = None,
     ) -> Version:
-        """Make what the working file holds the published version, whole or not at all.
+        """Publish the content of the working file as a new version, in full or not at all.
 
         Args:
             run_id: the run, which holds the lock.
-            verify: gets a read-only connection to the copy, which cannot read anything else; what it raises
-                stops the publishing and is raised here.
-            seal: gets a connection that writes the copy before that, in one transaction: for what is true of it
-                only when it is published, so that the working file never says so of a run that was killed.
+            verify: called with a read-only connection to the copy, which cannot read anything else. An exception stops
+                the publishing and is raised here.
+            seal: called before that with a connection that writes the copy, in one transaction. It is for rows that are
+                true only once published, so that the working file never has them for a run that was killed.
 
         Raises:
-            WarehouseError: the lock is not held, a connection is open, the disk is full, or a plain file
-                stands where the symlink belongs. The published version is as it was.
+            WarehouseError: the lock is not held, a connection is open, the disk is full, or a plain file is in the
+                place of the symlink. The published version is unchanged.
         """
         self.lock.require_held(run_id)
         name = f"{self.paths.stem}-{run_id}.duckdb"
@@ -101,7 +101,7 @@ class Publisher:
         return self.versions.named(name)
 
     def _checkpoint(self) -> None:
-        """Bring everything into the one file that is copied."""
+        """Write all changes into the one file that is copied."""
         with self.working.attached(writable=True) as connection:
             self.working.migrator.migrate(connection)
             connection.execute(f"checkpoint {CATALOG}")
@@ -122,14 +122,14 @@ class Publisher:
             close_read_only(part, connection)
 
     def tidy(self) -> None:
-        """Remove what a killed run left half done. Only under the lock: what is found belongs to nobody."""
+        """Remove what killed runs left incomplete. Only under the lock, so that no file found belongs to a live run."""
         self.links.carry_on()
         stem = glob.escape(self.paths.stem)
         for mark in self.paths.versions_folder.glob(f".{stem}-*.duckdb.pending"):
             self.versions.settle(mark.with_name(mark.name.removeprefix(".").removesuffix(".pending")))
         left = [
             *self.paths.versions_folder.glob(f".{stem}-*.part*"),
-            # A file that never changes has no log; one beside it would break everybody who opens it.
+            # A published file has no log; a log beside it would break every reader.
             *self.paths.versions_folder.glob(f"{stem}-*.duckdb.wal"),
             *self.paths.folder.glob(f".{stem}.work.part*"),
             *self.paths.folder.glob(f".{stem}.work.journal.part"),
@@ -142,17 +142,16 @@ class Publisher:
 
 @dataclass(frozen=True)
 class PublishedFile:
-    """What analysts read of one warehouse, opened so that it cannot be changed."""
+    """The published version of one warehouse, opened so that it cannot be changed."""
 
     paths: Paths
     migrator: Migrator
 
     @contextmanager
     def opened(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A read-only connection to the published version, safe to hand to a person's SQL, in UTC.
+        """A read-only connection to the published version in UTC, safe for a person's SQL.
 
-        It can read that one file and nothing else of the machine, and stays on it when another version is
-        published meanwhile.
+        The connection can read this one file and no other. It keeps reading this version when another one is published.
 
         Raises:
             WarehouseError: nothing is published yet, or the version is missing or damaged.
@@ -174,7 +173,7 @@ class PublishedFile:
                 try:
                     return path, open_read_only(path)
                 except duckdb.IOException:
-                    # Pruned between the look and the opening: the symlink points to a newer one by now.
+                    # Pruned between resolving and opening the link: the symlink points to a newer version by now.
                     if path.exists() or attempt == 2:
                         if path.exists():
                             raise
@@ -190,10 +189,10 @@ class PublishedFile:
             return len(applied(connection))
 
     def require_current_schema(self) -> None:
-        """Refuse to go on where the published version has another schema than this version of the product.
+        """Check that the published version has the schema of this version of the product.
 
         Raises:
-            WarehouseError: it has.
+            WarehouseError: the schemas differ.
         """
         schema, known = self.schema(), len(self.migrator.known())
         if schema < known:

@@ -1,10 +1,10 @@
-"""Keeps the blocks that DuckDB is about to write over, so that a checkpoint that is broken off can be taken back.
+"""Keeps copies of the blocks that DuckDB is about to overwrite, so that an interrupted checkpoint can be undone.
 
-A checkpoint of DuckDB writes into free blocks, and last the header that names them: until then the file is what it was.
-There is one exception. The blocks of its catalogue that have room left are written over where they stand, and a block
-has one checksum: whoever is killed in the middle of that leaves a block that is neither, which the header still names,
-and DuckDB refuses the file with all that was committed. So these blocks are copied before, and put back while the
-header is the one that they belong to. Seen with DuckDB 2.0.1, in one of some hundred kills on a disk that is kept busy.
+A DuckDB checkpoint writes into free blocks, and last the header that names them: until then the file is unchanged.
+There is one exception. DuckDB overwrites partly filled blocks of its catalogue in place, and a block has one checksum.
+A process killed during such a write leaves a broken block that the header still names. DuckDB then refuses the file
+with all committed data. So these blocks are copied before, and restored while the header is still the one that they
+belong to. Seen with DuckDB 2.0.1, in one of some hundred kills on a busy disk.
 """
 
 import hashlib
@@ -16,20 +16,20 @@ from contextlib import suppress
 from pathlib import Path
 
 HEADERS = 12_288
-"""Bytes before the first block: DuckDB's own header, and two that take turns."""
+"""Bytes before the first block: DuckDB's main header, and two alternating ones."""
 
 _logger = logging.getLogger(__name__)
 
 
 def keep(journal: Path, descriptor: int, blocks: Sequence[int], block_size: int) -> None:
-    """Copy blocks of a file, on disk when this returns.
+    """Copy blocks of a file to the journal; the copies are on disk when this returns.
 
     Args:
-        descriptor: of the file, opened before DuckDB opened it: to close another one takes its lock away.
-        blocks: their ids.
+        descriptor: of the file, opened before DuckDB opened it: closing another descriptor would drop DuckDB's lock.
+        blocks: ids of the blocks.
 
     Raises:
-        OSError: there is no room for them.
+        OSError: there is no space for the copies.
     """
     header = {"headers": _hash(descriptor), "blocks": list(blocks), "block_size": block_size}
     part = journal.with_name(journal.name + ".part")
@@ -47,7 +47,7 @@ def keep(journal: Path, descriptor: int, blocks: Sequence[int], block_size: int)
 
 
 def undo(journal: Path, path: Path) -> None:
-    """Put the kept blocks back, where a checkpoint wrote over them and did not come to its end; then forget them.
+    """Restore the kept blocks after an interrupted checkpoint, then remove the journal.
 
     DuckDB must not have the file open in this process.
     """

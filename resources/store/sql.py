@@ -1,4 +1,4 @@
-"""SQL that cannot bind a parameter: names and text, quoted in one place, and whether a relation is there."""
+"""SQL that cannot bind a parameter: quoted identifiers and literals, and whether a relation exists."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +18,7 @@ def literal(text: Path | str) -> str:
 
 
 def exists(connection: "duckdb.DuckDBPyConnection", schema: str, name: str) -> bool:
-    """Whether there is a table or view of this name."""
+    """Whether a table or view of this name exists."""
     found = connection.execute(
         "select 1 from information_schema.tables where table_schema = $schema and table_name = $name",
         {"schema": schema, "name": name},

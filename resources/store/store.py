@@ -1,11 +1,11 @@
 """The warehouse on disk: one working DuckDB file, short connections to it, and publishing.
 
-`Store` is what the rest of the product uses; the parts of this package do the work. Only they open or copy a `.duckdb`
-file (a test proves it), because two rules hold only if one place keeps them: DuckDB's lock is a POSIX lock, which the
-process loses when it closes *any* descriptor of the file, so nothing here reads a file as bytes while DuckDB has it
-open; and a published file never changes, so a new night is a new file and a symlink swapped onto it.
+The rest of the product uses `Store`; the other modules of this package do the work. Only they open or copy a `.duckdb`
+file, which a test proves, because two rules need one owner. First, DuckDB's lock is a POSIX lock, which the process
+loses when it closes *any* descriptor of the file. So nothing here reads a file as bytes while DuckDB has it open.
+Second, a published file never changes. So a new run publishes a new file, and a symlink is swapped onto it.
 
-Knows nothing of Dagster, of AWS, or of what stands in the tables.
+This package knows nothing of Dagster, of AWS, or of the content of the tables.
 """
 
 import os
@@ -29,20 +29,20 @@ from resources.store.working import WorkingFile
 
 @dataclass(frozen=True)
 class Store:
-    """The files of one warehouse. Make any number of these: what is held and open belongs to the process.
+    """The files of one warehouse. Several instances may exist: locks and open files belong to the process.
 
     Attributes:
-        database: where analysts find the published file; a symlink. Everything else stands beside it, and has
-            its `stem` in its name.
+        database: path of the published file for analysts; a symlink. All other files are beside it, with its `stem` in
+            their names.
         migrations: folder of the numbered SQL files.
-        patience: seconds to wait for another process that has the working file open, before the sentence.
+        patience: seconds to wait for another process that has the working file open, before `WarehouseError`.
     """
 
     database: Path
     migrations: Path = MIGRATIONS
     patience: float = 10.0
 
-    # ------------------------------------------------------------------------------------------------- parts
+    # --------------------------------------------------------------------------------------------- components
 
     @cached_property
     def _paths(self) -> Paths:
@@ -80,48 +80,48 @@ class Store:
 
     @property
     def folder(self) -> Path:
-        """The folder that everything stands in."""
+        """The folder of all files."""
         return self._paths.folder
 
     @property
     def stem(self) -> str:
-        """First part of the name of the working file, of versions and of the report."""
+        """First part of the names of the working file, of versions and of the report."""
         return self._paths.stem
 
     @property
     def working(self) -> Path:
-        """The file that runs write. Never for analysts."""
+        """The file that runs write. Not for analysts."""
         return self._paths.working
 
     @property
     def versions_folder(self) -> Path:
-        """The published files."""
+        """The folder of the published files."""
         return self._paths.versions_folder
 
     @property
     def landing(self) -> Path:
-        """What AWS answered, verbatim, by run."""
+        """The folder of AWS's verbatim responses, by run."""
         return self._paths.landing
 
     @property
     def lock_file(self) -> Path:
-        """The file whose `flock` a run holds from beginning to end."""
+        """The file whose `flock` a run holds from start to end."""
         return self._paths.lock_file
 
     # -------------------------------------------------------------------------------------------------- lock
 
     def hold(self, run_id: str, what: str) -> None:
-        """Take the warehouse for a run; again for the same run in this process is free, and needs a release.
+        """Take the warehouse for a run. The same run may take it again in this process; each `hold` needs a `release`.
 
-        Another process of the same run is waited for, up to a minute. Left-overs of killed runs are removed.
+        Another process of the same run is waited for, up to a minute. Leftovers of killed runs are removed.
 
         Args:
-            run_id: whose the lock is.
-            what: what the run does, for the sentence that another run gets: `nightly`.
+            run_id: the run that holds the lock.
+            what: what the run does, for the sentence that another run receives: `nightly`.
 
         Raises:
             LockHeld: another run works here; the message names it.
-            WarehouseError: the folder cannot be used, or a plain file stands where the symlink belongs.
+            WarehouseError: the folder cannot be used, or a plain file is in the place of the symlink.
         """
         check_run_id(run_id)
         with explained(self.lock_file):
@@ -137,7 +137,7 @@ class Store:
             raise
 
     def release(self, run_id: str) -> None:
-        """Give back one `hold` of this run; nothing happens where this process does not hold it."""
+        """Release one `hold` of this run; nothing happens where this process does not hold the lock."""
         self._lock.release(run_id)
 
     def is_held_by(self, run_id: str) -> bool:
@@ -146,7 +146,7 @@ class Store:
 
     @contextmanager
     def holding(self, run_id: str, what: str) -> Iterator[None]:
-        """`hold` and `release` around a block."""
+        """A block in which the warehouse is held: `hold` before, `release` after."""
         self.hold(run_id, what)
         try:
             yield
@@ -156,13 +156,13 @@ class Store:
     # ------------------------------------------------------------------------------------------- connections
 
     def write(self, memory: int | None = None) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
-        """A short connection to the working file, of the newest schema, in UTC; each statement commits alone.
+        """A short connection to the working file, with the newest schema, in UTC; each statement commits by itself.
 
-        The file is made when it is missing: from the published version where there is one, else empty.
-        Close it before anything slow: nobody else can open the file meanwhile.
+        A missing file is created: from the published version where there is one, else empty. Close the connection
+        before slow work: no other process can open the file meanwhile.
 
         Args:
-            memory: bytes that DuckDB may hold, of what it has read and written too; None for its own measure.
+            memory: DuckDB's memory limit in bytes, which includes its cache; None for DuckDB's default.
 
         Raises:
             WarehouseError: the lock is not held, the file is open elsewhere, damaged, or of a newer schema.
@@ -171,18 +171,18 @@ class Store:
 
     @contextmanager
     def transaction(self, memory: int | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
-        """`write` as one transaction: all of it when the block ends, nothing of it when the block raises."""
+        """`write` as one transaction: committed when the block ends, rolled back when the block raises."""
         with self.write(memory) as connection, as_one(connection):
             yield connection
 
     def read(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
         """A short read-only connection to the working file, in UTC.
 
-        Where this process holds the lock, the file is first made and migrated, as in `write`.
+        Where this process holds the lock, the file is first created and migrated, as in `write`.
 
         Raises:
-            WarehouseError: there is no working file yet, another process writes it, it is damaged or of
-                another schema.
+            WarehouseError: there is no working file yet, another process writes it, or it is damaged or of another
+                schema.
         """
         return self._working.read()
 
@@ -194,37 +194,37 @@ class Store:
         verify: Callable[[duckdb.DuckDBPyConnection], None],
         seal: Callable[[duckdb.DuckDBPyConnection], None] | None = None,
     ) -> Version:
-        """Make what the working file holds the published version, whole or not at all.
+        """Publish the content of the working file as a new version, in full or not at all.
 
         Args:
             run_id: the run, which holds the lock.
-            verify: gets a read-only connection to the copy, which cannot read anything else; what it raises
-                stops the publishing and is raised here.
-            seal: gets a connection that writes the copy before that, in one transaction: for what is true of it
-                only when it is published, so that the working file never says so of a run that was killed.
+            verify: called with a read-only connection to the copy, which cannot read anything else. An exception stops
+                the publishing and is raised here.
+            seal: called before that with a connection that writes the copy, in one transaction. It is for rows that are
+                true only once published, so that the working file never has them for a run that was killed.
 
         Raises:
-            WarehouseError: the lock is not held, a connection is open, the disk is full, or a plain file
-                stands where the symlink belongs. The published version is as it was.
+            WarehouseError: the lock is not held, a connection is open, the disk is full, or a plain file is in the
+                place of the symlink. The published version is unchanged.
         """
         return self._publisher.publish(run_id, verify, seal)
 
     def versions(self) -> list[Version]:
-        """The published versions on disk, newest first; one that a killed run left without the link is none."""
+        """The published versions on disk, newest first. Files of killed runs that were never linked are left out."""
         return self._versions.all()
 
     def prune(self, keep: int = KEEP) -> None:
-        """Remove all but the newest versions, never the current one; it counts as one of those kept."""
+        """Remove all but the newest `keep` versions. The current one counts among them and is never removed."""
         self._lock.require_held()
         self._versions.prune(keep)
 
     def rollback(self, version: str | None = None) -> Version:
-        """Let analysts read an earlier version again.
+        """Point analysts to an earlier version again.
 
-        The working file is not rolled back: it goes on from the last run, and the next night publishes anew.
+        The working file is not rolled back: it continues from the last run, and the next run publishes a new version.
 
         Args:
-            version: name or run of a version; the one published before the current one where None.
+            version: name or run of a version; None for the one published before the current one.
 
         Raises:
             WarehouseError: there is no such version. Nothing was changed.
@@ -236,13 +236,12 @@ class Store:
                 self._links.point_at(target.name)
             return self._versions.named(target.name)
 
-    # --------------------------------------------------------------------------------------------- for people
+    # --------------------------------------------------------------------------------------------- for readers
 
     def published(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
-        """A read-only connection to the published version, safe to hand to a person's SQL, in UTC.
+        """A read-only connection to the published version in UTC, safe for a person's SQL.
 
-        It can read that one file and nothing else of the machine, and stays on it when another version is
-        published meanwhile.
+        The connection can read this one file and no other. It keeps reading this version when another one is published.
 
         Raises:
             WarehouseError: nothing is published yet, or the version is missing or damaged.
@@ -254,9 +253,9 @@ class Store:
         return self._published.schema()
 
     def require_current_schema(self) -> None:
-        """Refuse to go on where the published version has another schema than this version of the product.
+        """Check that the published version has the schema of this version of the product.
 
         Raises:
-            WarehouseError: it has.
+            WarehouseError: the schemas differ.
         """
         self._published.require_current_schema()

@@ -1,6 +1,6 @@
 """The published versions of a warehouse, and the links by which analysts find the current one.
 
-A published file never changes: a new night is a new file, and a symlink swapped onto it.
+A published file never changes: a new run publishes a new file, and a symlink is swapped onto it.
 """
 
 import glob
@@ -17,7 +17,7 @@ from resources.store.paths import FORMER_NAME, PUBLISHED_NAME, Paths, is_link_to
 from resources.store.process import fault_point
 
 KEEP = 3
-"""Published versions that stay on disk."""
+"""Number of published versions that stay on disk."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Version:
     Attributes:
         name: its file name, `cmdb-<run>.duckdb`.
         published_at: when it was copied from the working file.
-        is_current: whether analysts read it when they open the warehouse now.
+        is_current: whether analysts who open the warehouse now read this version.
     """
 
     name: str
@@ -38,7 +38,7 @@ class Version:
 
     @property
     def sha256(self) -> str:
-        """SHA-256 of the file, hexadecimal; read anew at every call.
+        """SHA-256 of the file, in hex; computed anew on each access.
 
         Raises:
             WarehouseError: this process has the file open in DuckDB.
@@ -49,12 +49,12 @@ class Version:
 
 @dataclass(frozen=True)
 class Links:
-    """The names of what is published; only a run that holds the lock may change them."""
+    """The links to the published version; only a run that holds the lock may change them."""
 
     paths: Paths
 
     def refuse_plain_file(self) -> None:
-        """Only a symlink is ever replaced: a file there was put by somebody, and may be the only one."""
+        """Check that only a symlink will be replaced. A person put a plain file there, and it may be the only copy."""
         for link in (self.paths.link, self.paths.folder / self.paths.database.name):
             if link.exists() and not link.is_symlink():
                 raise WarehouseError(
@@ -64,20 +64,21 @@ class Links:
                 )
 
     def point_at(self, name: str, during: str = "publish") -> None:
-        """Swap the symlink, then let the former name follow it, which does nothing but the first time."""
+        """Swap the symlink, then make the former name a link to it, which is needed the first time only."""
         self.refuse_plain_file()
         self._swap(self.paths.link, Path(self.paths.versions_folder.name) / name, during)
         former = self.paths.folder / FORMER_NAME
-        # A plain file of that name was put by somebody, and nothing needs its place.
+        # A person put a plain file of that name there, and nothing needs its place.
         is_free = former.is_symlink() or not former.exists()
         if self.paths.has_two_names and is_free and not is_link_to(former, PUBLISHED_NAME):
             self._swap(former, Path(PUBLISHED_NAME))
         fault_point(f"{during}.followed")
 
     def _swap(self, link: Path, target: Path, during: str = "") -> None:
-        """Make a symlink, or put it in the place of one, at once; relative, so that the folder can be moved.
+        """Create a symlink or replace one atomically. The link is relative, so that the folder can be moved.
 
-        On disk when this returns: the former name must never outlive a power cut that the present one did not.
+        The change is on disk when this returns: after a power cut the former name must not be newer than the present
+        one.
         """
         temporary = self.paths.folder / f".{self.paths.stem}.link-{os.getpid()}"
         remove(temporary)
@@ -90,9 +91,9 @@ class Links:
         sync(self.paths.folder)
 
     def carry_on(self) -> None:
-        """Bring both names in step where an older release swapped the former one, before or since.
+        """Bring both names in step after an older release has swapped the former one.
 
-        Killed anywhere in it, both names lead to that release's version, and the next run does it again.
+        If this is interrupted, both names lead to that release's version, and the next run repeats the step.
         """
         if self.paths.serving != self.paths.link:
             self.point_at(self.paths.serving.resolve().name, "carry_on")
@@ -106,27 +107,28 @@ class Versions:
 
     @staticmethod
     def pending_mark(version: Path) -> Path:
-        """Stands beside a version from before it has its name until the link has been swapped onto it."""
+        """The mark of an unlinked version. It exists from before the version has its name until the link is swapped."""
         return version.with_name(f".{version.name}.pending")
 
     def settle(self, version: Path) -> None:
-        """Keep a version that the link was swapped onto; remove one that it was not, which nobody ever read."""
+        """Keep a version that the link was swapped onto; remove any other, which nobody has ever read."""
         if self.pending_mark(version).exists():
             if self.paths.link.resolve() != version.resolve():
                 remove(version)
             remove(self.pending_mark(version))
-            # A mark that came back with a power cut would speak against a version that was rolled back since.
+            # If a power cut restored the mark after a rollback, the next run would remove this version as never
+            # published.
             sync(self.paths.versions_folder)
 
     def all(self) -> list[Version]:
-        """The published versions on disk, newest first; one that a killed run left without the link is none."""
+        """The published versions on disk, newest first. Files of killed runs that were never linked are left out."""
         current = self.paths.serving.resolve()
         prefix = f"{self.paths.stem}-"
         found = []
         for path in self.paths.versions_folder.glob(f"{glob.escape(prefix)}*.duckdb"):
             is_current = path.resolve() == current
             if is_current or not self.pending_mark(path).exists():
-                # Another run may be pruning.
+                # Another run may prune the file meanwhile.
                 with suppress(FileNotFoundError):
                     at = datetime.fromtimestamp(path.stat().st_mtime, UTC)
                     run_id = path.name.removeprefix(prefix).removesuffix(".duckdb")
@@ -134,18 +136,18 @@ class Versions:
         return sorted(found, key=lambda version: (version.published_at, version.name), reverse=True)
 
     def named(self, name: str) -> Version:
-        """The version of a file's name."""
+        """The version with this file name."""
         return next(version for version in self.all() if version.name == name)
 
     def prune(self, keep: int = KEEP) -> None:
-        """Remove all but the newest versions, never the current one; it counts as one of those kept."""
+        """Remove all but the newest `keep` versions. The current one counts among them and is never removed."""
         others = [version for version in self.all() if not version.is_current]
         with explained(self.paths.versions_folder):
             for version in others[max(keep - 1, 0) :]:
                 version.path.unlink(missing_ok=True)
 
     def choose(self, version: str | None) -> Version:
-        """The version to roll back to, by its name or its run; the one before the current where None.
+        """The version to roll back to, by its name or its run; for None the one before the current version.
 
         Raises:
             WarehouseError: there is no such version.

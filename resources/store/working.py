@@ -1,4 +1,4 @@
-"""The working file of a warehouse: short connections to it, and how it is made where there is none."""
+"""The working file of a warehouse: short connections to it, and its creation where it is missing."""
 
 import os
 import threading
@@ -24,7 +24,7 @@ class WorkingFile:
     """The file that the runs of one warehouse write.
 
     Attributes:
-        patience: seconds to wait for another process that has it open, before the sentence.
+        patience: seconds to wait for another process that has the file open, before `WarehouseError`.
     """
 
     paths: Paths
@@ -34,13 +34,13 @@ class WorkingFile:
 
     @contextmanager
     def write(self, memory: int | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A short connection to the working file, of the newest schema, in UTC; each statement commits alone.
+        """A short connection to the working file, with the newest schema, in UTC; each statement commits by itself.
 
-        The file is made when it is missing: from the published version where there is one, else empty.
-        Close it before anything slow: nobody else can open the file meanwhile.
+        A missing file is created: from the published version where there is one, else empty. Close the connection
+        before slow work: no other process can open the file meanwhile.
 
         Args:
-            memory: bytes that DuckDB may hold, of what it has read and written too; None for its own measure.
+            memory: DuckDB's memory limit in bytes, which includes its cache; None for DuckDB's default.
 
         Raises:
             WarehouseError: the lock is not held, the file is open elsewhere, damaged, or of a newer schema.
@@ -50,7 +50,7 @@ class WorkingFile:
             connection = stack.enter_context(self.attached(writable=True, memory=memory))
             if self.migrator.pending(connection):
                 self.migrator.migrate(connection)
-                # What is kept of the file is of before its first checkpoint.
+                # The kept blocks are valid only until the first checkpoint, so the file is attached again.
                 stack.close()
                 connection = stack.enter_context(self.attached(writable=True, memory=memory))
             with own_statements(self.paths.working):
@@ -60,11 +60,11 @@ class WorkingFile:
     def read(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """A short read-only connection to the working file, in UTC.
 
-        Where this process holds the lock, the file is first made and migrated, as in `write`.
+        Where this process holds the lock, the file is first created and migrated, as in `write`.
 
         Raises:
-            WarehouseError: there is no working file yet, another process writes it, it is damaged or of
-                another schema.
+            WarehouseError: there is no working file yet, another process writes it, or it is damaged or of another
+                schema.
         """
         with self.door(), ExitStack() as stack:
             held = self.lock.is_held()
@@ -91,7 +91,7 @@ class WorkingFile:
 
     @contextmanager
     def door(self, *, wait: bool = True) -> Iterator[None]:
-        """The right of this thread to open or copy the working file."""
+        """The exclusive right of this thread to open or copy the working file."""
         with PROCESS.lock:
             door = PROCESS.doors.setdefault(self.paths.working, Door())
         here = threading.get_ident()
@@ -112,9 +112,10 @@ class WorkingFile:
     def attached(
         self, *, writable: bool, file: Path | None = None, memory: int | None = None
     ) -> Iterator[duckdb.DuckDBPyConnection]:
-        """The working file, attached to a DuckDB in memory.
+        """The working file, attached to an in-memory DuckDB.
 
-        So that it can be detached: only that raises when the last checkpoint fails, where closing hides it.
+        Attached, so that it can be detached: `detach` raises when the last checkpoint fails, while `close` hides the
+        failure.
         """
         path = file or self.paths.working
         with ExitStack() as stack:
@@ -126,7 +127,8 @@ class WorkingFile:
                     rollback_journal.undo(self.paths.journal, path)
             descriptor = None
             if writable and file is None:
-                # Open until DuckDB has closed it: whoever closes a file of his takes the locks of his process away.
+                # Stays open until DuckDB has closed the file: closing a descriptor earlier would drop the locks of this
+                # process.
                 with explained(path):
                     descriptor = os.open(path, os.O_RDONLY)
                 stack.callback(os.close, descriptor)
@@ -143,7 +145,7 @@ class WorkingFile:
                     self.paths.journal.unlink()
 
     def _keep_blocks(self, connection: duckdb.DuckDBPyConnection, descriptor: int) -> None:
-        """Copy what the next checkpoint may write over."""
+        """Copy the blocks that the next checkpoint may overwrite."""
         blocks = connection.execute("select block_id from pragma_metadata_info() where free_blocks > 0").fetchall()
         sizes = connection.execute(
             "select block_size from pragma_database_size() where database_name = $name", {"name": CATALOG}
@@ -151,7 +153,7 @@ class WorkingFile:
         rollback_journal.keep(self.paths.journal, descriptor, [block for (block,) in blocks], sizes[0][0])
 
     def _make_working(self) -> None:
-        """Make a working file where there is none, under another name first: DuckDB refuses one half made."""
+        """Create a missing working file under another name, then rename it: DuckDB refuses an incomplete one."""
         with explained(self.paths.working):
             if self.paths.working.exists():
                 if self.paths.working.stat().st_mode & 0o007:
@@ -169,7 +171,7 @@ class WorkingFile:
             part.chmod(permitted(0o640))
             sync(part)
             fault_point("working.created")
-            # A log without its file would be replayed into the new one.
+            # A leftover log without its file would be replayed into the new one.
             remove(with_wal(self.paths.working)[1])
             part.rename(self.paths.working)
             sync(self.paths.folder)
