@@ -129,7 +129,7 @@ class AwsClient:
         self._trail = CloudTrail(self.sessions, self._requests, self._identities)
         self._checked: set[tuple[str, str]] = set()
 
-    # --------------------------------------------------------------------------------- identities
+    # ---------------------------------------------------------------------------------------- identities
 
     def identify(self, profile: str) -> Identity:
         """The identity of a profile by STS, with the credentials that also sign the profile's requests.
@@ -145,7 +145,7 @@ class AwsClient:
         """The identity of each profile, or the error of a profile that leads to no account."""
         return self._identities.identify_all(profiles)
 
-    # --------------------------------------------------------------------------------- fetching
+    # ---------------------------------------------------------------------------------------- fetching
 
     def fetch(
         self,
@@ -260,7 +260,7 @@ class AwsClient:
         """The CloudTrail events of one caller's calls. Failures of AWS never raise."""
         return self._trail.events(lookup)
 
-    # --------------------------------------------------------------------------------- listings
+    # ---------------------------------------------------------------------------------------- listings
 
     def check_listing(self, listing: Listing) -> None:
         """Check that the role's clause covers a listing, and that the listing can be read.

@@ -120,7 +120,7 @@ class AwsConfig:
 
     @property
     def profiles(self) -> dict[str, dict[str, Any]]:
-        """Settings by profile."""
+        """The settings of each profile, by name."""
         profiles: dict[str, dict[str, Any]] = self.whole["profiles"]
         return profiles
 
@@ -184,7 +184,7 @@ class ConfiguredSession(botocore.session.Session):  # type: ignore[misc]  # boto
 
     @property
     def full_config(self) -> dict[str, Any]:
-        """The parsed files."""
+        """The parsed config, which botocore reads here."""
         return self._shared_config.whole
 
 

@@ -151,7 +151,7 @@ class ServiceModels:
             raise ValueError(f"botocore knows no service {service}.") from None
 
     def enum_values(self, service: str, shape: str) -> tuple[str, ...]:
-        """The values of an enum.
+        """The values of an enum in botocore's model.
 
         Raises:
             ValueError: there is no such service or enum.

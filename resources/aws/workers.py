@@ -51,7 +51,7 @@ class ProcessEnded(Exception):
     """A worker process is gone. None of its requests count. The message says what to do."""
 
 
-# --------------------------------------------------------------------------------------- from this process
+# --------------------------------------------------------------------------------------- in the parent process
 
 
 class WorkerPool:
@@ -237,7 +237,7 @@ def _unpacked(item: Item, result: Any) -> Any:
     return result
 
 
-# ------------------------------------------------------------------------------------------ in the other one
+# --------------------------------------------------------------------------------------- in the worker process
 
 
 class _Sender:
