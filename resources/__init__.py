@@ -1,4 +1,4 @@
-"""How the product reaches the outside: AWS through four named roles, and DuckDB.
+"""Access to the outside: AWS through four named roles, and DuckDB.
 
-Knows nothing of the pipeline: what is collected, and what must hold, lives in `pipelines`.
+This package knows nothing of the pipeline: `pipelines` decides what is collected, and which rules must hold.
 """

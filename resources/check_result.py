@@ -1,4 +1,4 @@
-"""One result of one check, whoever judged it: a rule of the pre-flight or one of the rules of trust. Data only."""
+"""The result of one check, of the pre-flight's rules and the rules of trust alike. Data only."""
 
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, Literal
@@ -8,13 +8,13 @@ Severity = Literal["ERROR", "WARN"]
 
 @dataclass(frozen=True)
 class CheckResult:
-    """A check that was judged: whether it passed, and the sentence that says so.
+    """The result of a check: whether it passed, and the sentence that explains the result.
 
     Attributes:
-        severity: of a check that did not pass; WARN does not block.
-        at_fault: the rows to show for it, such as the cells that failed.
-        name: the check, where one judgement has several; empty where the caller knows which it asked.
-        hint: what to do about it; empty where the sentence says it, or nobody knows.
+        severity: severity of a failed check; WARN does not block.
+        at_fault: the rows to show for a failure, such as the failed cells.
+        name: the check, where one function returns several results; empty where the caller knows it.
+        hint: what to do about a failure; empty where the sentence includes it, or nothing is known.
     """
 
     passed: bool
@@ -27,5 +27,5 @@ class CheckResult:
 
     @property
     def blocks(self) -> bool:
-        """Whether nothing that depends on it may be collected or built."""
+        """Whether this failure blocks everything that depends on the check."""
         return not self.passed and self.severity == "ERROR"

@@ -1,7 +1,7 @@
 """The contract: which IAM actions each role may send. Data and matching, nothing else.
 
-The one list of permissions there is. The guard, the IAM policies, the tables in the docs and the tests
-derive from it. Standard library only, so that whatever imports it can trust it to do nothing.
+It is the only list of permissions. The guard, the IAM policies, the tables in the docs and the tests derive from it. It
+uses only the standard library, so that importing it has no side effects.
 """
 
 import re
@@ -17,14 +17,14 @@ ROLES: Final[tuple[Role, ...]] = get_args(Role)
 
 @dataclass(frozen=True)
 class Clause:
-    """What the contract says of one role.
+    """The contract's entry for one role.
 
     Attributes:
-        account: the account that its profile must reach, in words.
-        profile_env: the environment variable that names its profile.
-        allow: IAM action patterns that it may send, and needs.
-        optional: IAM action patterns that it may send, and works without.
-        remark: what a reader of the patterns should know.
+        account: the account that the role's profile must lead to, in words.
+        profile_env: the environment variable that names the role's profile.
+        allow: IAM action patterns that the role may send, and needs.
+        optional: IAM action patterns that the role may send, and works without.
+        remark: a note for readers of the patterns.
     """
 
     account: str
@@ -71,7 +71,7 @@ CONTRACT: Final[Mapping[Role, Clause]] = MappingProxyType(
 )
 
 EVERY_ROLE: Final[tuple[str, ...]] = ("sts:GetCallerIdentity", "cloudtrail:LookupEvents")
-"""Who am I, and what was I refused: the evidence that an empty answer needs."""
+"""The evidence that an empty response needs: the caller's identity, and CloudTrail's record of its calls."""
 
 NO_ACTION: Final = ""
 """The action of an operation for which AWS publishes none. No clause matches it."""
@@ -81,7 +81,7 @@ RENAMED: Final[Mapping[str, str]] = MappingProxyType(
         # Signing names that are not the IAM prefix.
         "monitoring:*": "cloudwatch:*",
         "tagging:*": "tag:*",
-        # Budgets guards its older read operations with one action. Those on budget actions have their own.
+        # Budgets guards its older read operations with one action. Operations on budget actions have their own.
         "budgets:DescribeBudget": "budgets:ViewBudget",
         "budgets:DescribeBudgetNotificationsForAccount": "budgets:ViewBudget",
         "budgets:DescribeBudgetPerformanceHistory": "budgets:ViewBudget",
@@ -99,11 +99,11 @@ RENAMED: Final[Mapping[str, str]] = MappingProxyType(
         "s3:ListObjects": "s3:ListBucket",
         "s3:ListObjectsV2": "s3:ListBucket",
         "s3:ListParts": "s3:ListMultipartUploadParts",
-        # Directory buckets and Outposts sign as s3 and are guarded by other services' actions.
+        # Directory buckets and Outposts sign as s3, but other services' actions guard them.
         "s3:ListAccessPointsForDirectoryBuckets": "s3express:ListAccessPointsForDirectoryBuckets",
         "s3:ListDirectoryBuckets": "s3express:ListAllMyDirectoryBuckets",
         "s3:ListRegionalBuckets": "s3-outposts:ListRegionalBuckets",
-        # Newer than AWS's list of actions: what guards them is unknown, so nobody may send them.
+        # Newer than AWS's list of actions: the guarding action is unknown, so no role may send these operations.
         "ec2:DescribeCapacityReservationDateChangeQuotes": NO_ACTION,
         "ec2:DescribeMetricCategories": NO_ACTION,
         "ec2:DescribeNetworkingFlexCostAllocationPolicies": NO_ACTION,
@@ -115,14 +115,14 @@ RENAMED: Final[Mapping[str, str]] = MappingProxyType(
         "rds:DescribeServerlessV2PlatformVersions": NO_ACTION,
     }
 )
-"""`signing name:Operation` to IAM action, wherever AWS names them differently; `*` is the operation's name.
+"""`signing name:Operation` to IAM action, where AWS's names for the two differ; `*` is the operation's name.
 
-`tests/test_contract_iam.py` proves it complete for every operation of the pinned botocore.
+`tests/test_contract_iam.py` proves that it covers every operation of the pinned botocore.
 """
 
 
 class ContractViolation(Exception):
-    """A role was about to call what its clause does not cover. Nothing was sent."""
+    """A role was about to make a call that its clause does not cover. Nothing was sent."""
 
     def __init__(self, role: Role, call: str, action: str) -> None:
         self.role = role
@@ -131,7 +131,7 @@ class ContractViolation(Exception):
         super().__init__(_refusal(role, call, action))
 
     def __reduce__(self) -> tuple[type["ContractViolation"], tuple[Role, str, str]]:
-        """Rebuild from the three facts, not from the sentence: worker processes pickle exceptions."""
+        """Rebuild from the three arguments, not from the sentence: worker processes pickle exceptions."""
         return type(self), (self.role, self.call, self.action)
 
 
@@ -148,13 +148,13 @@ def iam_action(signing_name: str, operation: str) -> str:
 
 
 def allows(role: Role, action: str) -> bool:
-    """Whether the role may send the action: by its clause, its optional grants, or because every role may."""
+    """Whether the role may send the action, by its clause, by an optional grant, or as every role."""
     clause = CONTRACT[role]
     return _matches(action, (*clause.allow, *clause.optional, *EVERY_ROLE))
 
 
 def is_optional(role: Role, action: str) -> bool:
-    """Whether the role may send the action only by an optional grant, and must work without it."""
+    """Whether only an optional grant allows the action, so that the role must work without it."""
     clause = CONTRACT[role]
     return _matches(action, clause.optional) and not _matches(action, (*clause.allow, *EVERY_ROLE))
 
@@ -165,7 +165,7 @@ def roles_allowing(action: str) -> tuple[Role, ...]:
 
 
 def check(role: Role, signing_name: str, operation: str) -> None:
-    """Let an operation pass in silence, or refuse it.
+    """Check that a role may send an operation.
 
     Raises:
         ContractViolation: the role's clause does not cover the operation's IAM action.
@@ -185,7 +185,7 @@ def policy(role: Role, *, optional: bool = False) -> dict[str, Any]:
 
 
 def _statement(sid: str, actions: Iterable[str]) -> dict[str, Any]:
-    # Every resource: which ones there are is what the role is to find out.
+    # Every resource: the role exists to discover which resources there are.
     return {"Sid": sid, "Effect": "Allow", "Action": list(actions), "Resource": "*"}
 
 
@@ -195,7 +195,7 @@ def _matches(action: str, patterns: Iterable[str]) -> bool:
 
 @cache
 def _compiled(pattern: str) -> re.Pattern[str]:
-    """A pattern as IAM reads it, where `*` alone is special; stricter than IAM in minding the case."""
+    """A pattern as IAM interprets it, with `*` as its only wildcard; unlike IAM's it is case-sensitive."""
     return re.compile(re.escape(pattern).replace(r"\*", ".*"))
 
 

@@ -1,7 +1,7 @@
-"""Who the profiles really are, and whether that is who they should be.
+"""Rules for the identities of the central profiles: each must lead to the account that is expected.
 
-Pure: the five facts of the pre-flight as functions over what STS and Organizations answered. No AWS, no
-database; the pre-flight shows the facts, every resource asks them before its first call, and the gate asks
+The five checks of the pre-flight as pure functions over the responses of STS and Organizations, without AWS or a
+database. The pre-flight shows their results, every resource evaluates them before its first call, and the gate reads
 the stored ones.
 """
 
@@ -28,18 +28,18 @@ CHECKS = (
     BILLING_IS_EXPECTED,
     ACCOUNTS_ARE_DISTINCT,
 )
-"""The facts in the order in which they are asked."""
+"""The names of the checks, in the order of evaluation."""
 
 
 @dataclass(frozen=True)
 class Caller:
-    """What STS said of one profile, or why it said nothing.
+    """The identity of one profile by STS, or the error in its place.
 
     Attributes:
-        account_id: 12 digits; None where STS did not answer.
-        error_code: the kind of trouble (`expired`, `unknown_profile`, …), None where STS answered.
+        account_id: 12 digits; None where STS returned no identity.
+        error_code: the kind of error (`expired`, `unknown_profile`, …); None where STS returned an identity.
         error_message: one sentence.
-        hint: what to do about it.
+        hint: what to do about the error.
     """
 
     role: Role
@@ -54,10 +54,10 @@ class Caller:
 
 @dataclass(frozen=True)
 class Organization:
-    """What the management profile said of its organisation, or why it said nothing.
+    """The organisation of the management profile, or the error in its place.
 
     Attributes:
-        members: of the accounts asked about, those that are members.
+        members: those of the requested accounts that are members.
     """
 
     organization_id: str | None = None
@@ -68,10 +68,10 @@ class Organization:
 
 @dataclass(frozen=True)
 class Expectation:
-    """What the configuration says of the central accounts; an empty account id expects nothing.
+    """The configured accounts of the central roles; an empty account id expects nothing.
 
     Attributes:
-        shared: pairs of roles that are declared to live in one account (`CMDB_SHARED_ACCOUNTS`).
+        shared: pairs of roles that are declared to share one account (`CMDB_SHARED_ACCOUNTS`).
     """
 
     operations_account: str = ""
@@ -79,14 +79,14 @@ class Expectation:
     shared: frozenset[frozenset[Role]] = frozenset()
 
     def account(self, role: Role) -> str:
-        """The account that a role is expected to reach; empty where nothing is expected."""
+        """The account that a role is expected to lead to; empty where none is configured."""
         return {"operations": self.operations_account, "billing": self.billing_account}.get(role, "")
 
 
 def check_results(
     callers: Mapping[Role, Caller], organization: Organization, expectation: Expectation
 ) -> tuple[CheckResult, ...]:
-    """The five facts, in the order of `CHECKS`. What could not be evaluated fails and says so."""
+    """The five check results, in the order of `CHECKS`. A check that cannot be evaluated fails with a reason."""
     return (
         every_role_answers(callers),
         _management_is_master(callers["management"], organization),
@@ -97,7 +97,7 @@ def check_results(
 
 
 def every_role_answers(callers: Mapping[Role, Caller]) -> CheckResult:
-    """Each central profile is named, exists, and STS answers it."""
+    """The check that each central profile is named and exists, and that STS returns its identity."""
     missing = [role for role in CENTRAL_ROLES if role not in callers]
     if missing:
         return _not_evaluated(EVERY_ROLE_ANSWERS, f"{', '.join(missing)} was not asked")
@@ -140,7 +140,7 @@ def _management_is_master(caller: Caller, organization: Organization) -> CheckRe
 
 
 def is_expected(role: Role, caller: Caller, organization: Organization, expectation: Expectation) -> CheckResult:
-    """`operations` or `billing` reaches the account that is expected, or at least a member account."""
+    """The check that `operations` or `billing` leads to the expected account, or at least to a member account."""
     expected = expectation.account(role)
     name = OPERATIONS_IS_EXPECTED if role == "operations" else BILLING_IS_EXPECTED
     variable = f"CMDB_{role.upper()}_ACCOUNT"
@@ -177,10 +177,10 @@ def is_expected(role: Role, caller: Caller, organization: Organization, expectat
 def accounts_are_distinct(
     callers: Mapping[Role, Caller], shared: Collection[frozenset[Role]] = frozenset()
 ) -> CheckResult:
-    """The central profiles reach different accounts, but for pairs declared to share one.
+    """The check that the central profiles lead to different accounts, except pairs declared to share one.
 
-    A declared pair that does share an account fails with severity WARN, so that it is seen and does not
-    block; a declaration that is not true any more fails.
+    A declared pair that shares an account fails with severity WARN: the failure is visible and does not block. A
+    declared pair that no longer shares one fails.
     """
     name = ACCOUNTS_ARE_DISTINCT
     silent = [role for role in CENTRAL_ROLES if (caller := callers.get(role)) is None or caller.account_id is None]

@@ -1,7 +1,8 @@
-"""Where the product's own files are, and where it works when nobody says where.
+"""The folder of the product's own files, and the default working folder.
 
-In a checkout both are the checkout. Installed from a wheel the product's files lie beside its packages, in a folder
-that belongs to the installer: nothing is ever written there, and a command works in the folder it was started in.
+In a checkout both are the checkout. In an installation from a wheel the product's files are beside its packages, in a
+folder that belongs to the installer. Nothing is ever written there, and a command works in the folder it was started
+in.
 """
 
 from functools import cache
@@ -9,33 +10,33 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 PRODUCT_FOLDER = Path(__file__).resolve().parent.parent
-"""Holds the packages and `warehouse/` with the SQL: a checkout, or the folder of an environment's packages."""
+"""The folder with the packages and the SQL in `warehouse/`: a checkout, or an environment's site-packages."""
 
 SQL_FOLDER = PRODUCT_FOLDER / "warehouse"
 """SQL of tables, checks and migrations, and the seeds."""
 
 IS_CHECKOUT = (PRODUCT_FOLDER / "pyproject.toml").is_file()
-"""Whether this runs from a checkout, as an editable installation does too."""
+"""Whether the product runs from a checkout, as an editable installation does too."""
 
 
 def working_folder() -> Path:
-    """The folder for warehouse and Dagster's records, and what a relative `CMDB_DATABASE` is relative to."""
+    """The folder of the warehouse and of Dagster's records; a relative `CMDB_DATABASE` is relative to it."""
     if IS_CHECKOUT:
         return PRODUCT_FOLDER
     try:
         return Path.cwd()
     except FileNotFoundError:
-        # Somebody has removed it. Whoever wants to write there says so.
+        # The folder was removed. The first write there reports it.
         return Path()
 
 
 WORKING_FOLDER = working_folder()
-"""The same, as it was when the process began: a later `chdir` leads nobody to another warehouse."""
+"""The working folder at the start of the process: a later `chdir` must not lead to another warehouse."""
 
 
 @cache
 def code_version() -> str:
-    """The version of the installed product, which a run is recorded under."""
+    """The version of the installed product, which is recorded with each run."""
     try:
         return version("aws-org-cmdb")
     except PackageNotFoundError:

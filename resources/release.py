@@ -1,9 +1,9 @@
-"""The data files that this release ships, and whether all of them are there.
+"""The data files that this release ships, and the check that none of them is missing.
 
-Models, checks, migrations, seeds and report queries are found by looking into folders. A file that is missing there
-would be one rule less, unseen. So the names are written down in `resources.release_files`, and each loader compares.
-Files that the release does not ship are an operator's own: they are loaded too, and nothing is said about them.
-`python -m resources.release` writes the names down, `--check` says whether they are out of date.
+Models, checks, migrations, seeds and report queries are found by listing folders. A missing file there would silently
+be one rule less. So `resources.release_files` lists the names, and each loader compares. Files that the release does
+not ship are an operator's own: they are loaded too, without a warning. `python -m resources.release` writes the list,
+`--check` reports whether it is out of date.
 """
 
 import argparse
@@ -29,26 +29,26 @@ FOLDERS: Mapping[str, tuple[str, ...]] = {
     "pipelines/report/queries": (".sql",),
     "pipelines/report": (".j2", ".css"),
 }
-"""Every folder that a loader looks into, with the endings of the files that it takes from there."""
+"""Every folder that a loader reads, with the suffixes of the files that it loads."""
 
 NAMES_SHOWN = 5
-"""How many missing files of a folder the sentence names."""
+"""The most missing files of a folder that the sentence names."""
 
 NEARLY = 0.75
-"""How alike (difflib) two names of folders are where one is taken for the other misspelt."""
+"""The least similarity (difflib) at which one folder name counts as a misspelling of another."""
 
 _TARGET = Path(__file__).with_name("release_files.py")
 
 
 class ProductFileError(Exception):
-    """A file of the product is missing, or not what its folder wants. The message says which, and what to do."""
+    """A file of the product is missing or misplaced. The message names the file and what to do."""
 
 
 def names(folder: Path, endings: tuple[str, ...]) -> set[str]:
-    """The files of a folder that a loader takes from there; hidden ones, such as an editor's, are none.
+    """The files of a folder that a loader loads; hidden files, such as an editor's, are left out.
 
     Raises:
-        OSError: the folder is missing, is none, or cannot be read.
+        OSError: the folder is missing, is not a folder, or cannot be read.
     """
     return {
         path.name
@@ -58,14 +58,14 @@ def names(folder: Path, endings: tuple[str, ...]) -> set[str]:
 
 
 def require(*folders: str, root: Path = ROOT) -> None:
-    """Refuse to go on where a folder lacks a file that this release ships, or holds one that nothing would read.
+    """Check that folders contain every file that this release ships, and no file that no loader would read.
 
     Args:
-        folders: those of `FOLDERS` that are about to be read; all of them where none is named.
+        folders: those of `FOLDERS` that are about to be read; all of them by default.
         root: where the product is installed.
 
     Raises:
-        ProductFileError: something is missing or misplaced; the sentence names it.
+        ProductFileError: a file is missing or misplaced; the sentence names it.
     """
     read = folders or tuple(FOLDERS)
     missing = {folder: problem for folder in read if (problem := _missing(root, folder))}
@@ -84,7 +84,7 @@ def require(*folders: str, root: Path = ROOT) -> None:
 
 
 def _missing(root: Path, folder: str) -> str:
-    """What one folder lacks; empty where that is nothing."""
+    """A description of what one folder lacks; empty where nothing is missing."""
     shipped = sorted(file for file in FILES if file.rpartition("/")[0] == folder)
     try:
         there = names(root / folder, FOLDERS[folder])
@@ -104,7 +104,7 @@ def _missing(root: Path, folder: str) -> str:
 
 
 def _unread(root: Path, folder: str) -> list[str]:
-    """Files that somebody meant for a folder, and that no loader sees: too deep, or the folder or ending misspelt."""
+    """Files meant for a folder that no loader reads: nested too deep, or with a misspelt folder or suffix."""
     parent, _, wanted = folder.rpartition("/")
     endings = FOLDERS[folder]
     near = difflib.get_close_matches(wanted, _strangers(root, folder), cutoff=NEARLY)
@@ -119,17 +119,17 @@ def _unread(root: Path, folder: str) -> list[str]:
 
 
 def _strangers(root: Path, folder: str) -> list[str]:
-    """The folders beside one that no loader looks into."""
+    """The sibling folders of a folder that no loader reads."""
     parent = folder.rpartition("/")[0]
     known = {name.rpartition("/")[2] for name in FOLDERS if name.rpartition("/")[0] == parent}
     return [path.name for path in (root / parent).glob("*") if path.is_dir() and path.name not in known]
 
 
-# ---------------------------------------------------------------------------------------- writing them down
+# ---------------------------------------------------------------------------------------- writing the list
 
 
 def manifest(root: Path = ROOT) -> str:
-    """The text of `resources/release_files.py` for what stands in the folders now."""
+    """The text of `resources/release_files.py` for the files in the folders now."""
     files = sorted(f"{folder}/{name}" for folder, endings in FOLDERS.items() for name in names(root / folder, endings))
     lines = "".join(f'    "{file}",\n' for file in files)
     return (
@@ -139,7 +139,7 @@ def manifest(root: Path = ROOT) -> str:
 
 
 def main() -> int:
-    """Write the names down, or compare them (`--check`)."""
+    """Write the list, or compare it with the folders (`--check`)."""
     parser = argparse.ArgumentParser(description="Write down which data files the release ships.")
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 where the list is out of date")
     check = parser.parse_args().check

@@ -1,7 +1,7 @@
 """The four roles as Dagster resources: `management`, `operations`, `billing`, `workload`.
 
-Each speaks for one role only, verifies who it is and that the central accounts differ before its first call,
-and records what it saw. None can be made to ask without that.
+Each resource acts for one role only. Before its first call it verifies its own identity and that the central accounts
+differ, and records the identities. No request can bypass this verification.
 """
 
 import fnmatch
@@ -38,15 +38,15 @@ from resources.identity_rules import (
 from resources.store.store import Store
 
 VERIFIED_FOR = timedelta(minutes=5)
-"""How long an identity that was verified is taken as verified within one process."""
+"""How long a verified identity stays valid within one process."""
 
 
 class IdentityRefused(Exception):
-    """The role is not who it should be. Nothing was asked. The message says what to do."""
+    """The profile does not lead to the right account. Only STS was called. The message says what to do."""
 
 
 class Central(dg.Config):
-    """The three central profiles and what is expected of their accounts."""
+    """The three central profiles, and the accounts that they are expected to lead to."""
 
     management_profile: str = Field(default="", description="AWS_MANAGEMENT_PROFILE")
     operations_profile: str = Field(default="", description="AWS_OPERATIONS_PROFILE")
@@ -68,7 +68,7 @@ class Central(dg.Config):
 
     @property
     def expectation(self) -> Expectation:
-        """The same as data for the rules."""
+        """The expected accounts as data for the rules."""
         pairs = (pair.split("+") for pair in self.shared_accounts)
         return Expectation(
             operations_account=self.operations_account,
@@ -82,8 +82,8 @@ class AwsRole(dg.ConfigurableResource):  # type: ignore[type-arg]  # as in wareh
 
     Attributes:
         database: the published path; identities are recorded in the working file beside it.
-        process_count: processes that ask workload accounts, each with `concurrency` threads.
-        config_hash: of the configuration that the identities belong to.
+        process_count: processes that fetch from workload accounts, each with `concurrency` threads.
+        config_hash: hash of the configuration that the identities belong to.
     """
 
     role: ClassVar[Role]
@@ -100,11 +100,11 @@ class AwsRole(dg.ConfigurableResource):  # type: ignore[type-arg]  # as in wareh
     _verified: tuple[datetime, Identity | None] | None = PrivateAttr(default=None)
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
-        """Remember the run. Nothing is asked yet."""
+        """Remember the run. No request is sent yet."""
         self.serve(context.run_id or "")
 
     def serve(self, run_id: str) -> None:
-        """Work for a run, whose resources share what is made once."""
+        """Join a run, whose resources share clients and worker processes."""
         self.close()
         self._run_id = run_id
 
@@ -113,7 +113,7 @@ class AwsRole(dg.ConfigurableResource):  # type: ignore[type-arg]  # as in wareh
         self.close()
 
     def close(self) -> None:
-        """Close the connections, with the run's other resources. The resource may be used again."""
+        """Close the connections once the run's other resources are closed too. The resource may be used again."""
         if self._clients is not None:
             self._clients.leave()
         self._clients = None
@@ -121,10 +121,10 @@ class AwsRole(dg.ConfigurableResource):  # type: ignore[type-arg]  # as in wareh
 
     @property
     def client(self) -> AwsClient:
-        """The way to AWS for this role, once `verify` has passed.
+        """The AWS client of this role, after `verify` has passed.
 
         Raises:
-            IdentityRefused: nobody has verified this role yet, or too long ago.
+            IdentityRefused: as `verify`.
         """
         self.verify()
         return self._client(self.role)
@@ -140,15 +140,15 @@ class AwsRole(dg.ConfigurableResource):  # type: ignore[type-arg]  # as in wareh
 
     @property
     def processes(self) -> WorkerPool | None:
-        """The run's further processes that ask, begun when first needed; None where one asks everything."""
+        """The run's worker processes, started on first use; None where one process sends all requests."""
         return self._joined().processes(self.process_count, self.home_region, self.concurrency)
 
     def take_request_count(self) -> int:
-        """Requests that the run's resources have sent since one was last asked, retries and STS included."""
+        """Requests that the run's resources have sent since the previous call, retries and STS included."""
         return sum(client.counter.take() for client in self._joined().clients.values())
 
     def callers(self) -> dict[Role, Caller]:
-        """Who the three central profiles are, by STS. Never raises for what a profile lacks."""
+        """The identities of the three central profiles by STS. A profile without an identity has its error instead."""
         with ThreadPoolExecutor(len(CENTRAL_ROLES)) as pool:
             return dict(zip(CENTRAL_ROLES, pool.map(self._caller, CENTRAL_ROLES), strict=True))
 
@@ -174,12 +174,12 @@ class AwsRole(dg.ConfigurableResource):  # type: ignore[type-arg]  # as in wareh
     def verify(self) -> Identity | None:
         """The identity of this role's profile, verified now or within `VERIFIED_FOR`; None for `workload`.
 
-        The distinct-account rule is asked with it, and the identities are recorded where the run holds the
-        warehouse. Holds however the work was started.
+        The rule of distinct accounts is evaluated too. The identities are recorded where the run holds the warehouse.
+        This holds however the work was started.
 
         Raises:
-            IdentityRefused: the profile does not answer, is not the expected account, or two central profiles
-                share an account. Nothing was asked.
+            IdentityRefused: STS returns no identity for the profile, the account is not the expected one, or two
+                central profiles share an account. Nothing but STS was called.
         """
         now = datetime.now(UTC)
         if self._verified is not None and now - self._verified[0] < VERIFIED_FOR:
@@ -207,7 +207,7 @@ class AwsRole(dg.ConfigurableResource):  # type: ignore[type-arg]  # as in wareh
         return found
 
     def record(self, callers: Iterable[Caller]) -> None:
-        """Write identity rows into the run's working file, where this run holds it."""
+        """Write identity rows into the run's working file, if this run holds it."""
         record_callers_where_held(
             Store(Path(self.database)),
             self._run_id,
@@ -224,7 +224,7 @@ class Management(AwsRole):
     role: ClassVar[Role] = "management"
 
     def organization(self, accounts: tuple[str, ...] = ()) -> Organization:
-        """The organisation that the management profile sees, and which of `accounts` are its members."""
+        """The organisation of the management profile, and which of `accounts` are its members."""
         profile = self.central.management_profile
         client = self._client("management")
         try:
@@ -249,7 +249,7 @@ class Management(AwsRole):
         return Organization(described["Id"], described["MasterAccountId"], frozenset(members))
 
     def preflight(self) -> tuple[dict[Role, Caller], Organization, tuple[CheckResult, ...]]:
-        """Ask who everybody is and judge the five facts. Never raises for what a profile lacks."""
+        """The identities, the organisation and the five check results. A missing identity becomes a failed check."""
         callers = self.callers()
         organization = Organization(error_message="the management profile did not answer")
         if callers["management"].account_id is not None:
@@ -281,8 +281,8 @@ class Workload(AwsRole):
 
     Attributes:
         patterns: names or globs over the profiles of the AWS config file (`CMDB_WORKLOAD_PROFILES`).
-        aws_profile: `AWS_PROFILE`, used alone where no pattern is given and the management profile's name
-            does not end in `Management`.
+        aws_profile: `AWS_PROFILE`, the only profile where no pattern is given and the management profile's name does
+            not end in `Management`.
     """
 
     role: ClassVar[Role] = "workload"
@@ -291,7 +291,7 @@ class Workload(AwsRole):
     aws_profile: str = ""
 
     def profile_names(self) -> list[str]:
-        """The profiles that the configuration means, in the order of the AWS config file."""
+        """The profiles that the configuration selects, in the order of the AWS config file."""
         names = available_profiles()
         patterns, literal = self.patterns, [p for p in self.patterns if not any(c in p for c in "*?[")]
         if not patterns:
@@ -300,14 +300,14 @@ class Workload(AwsRole):
                 patterns = [f"{glob.escape(tenant)}-*"]
             else:
                 literal = [self.aws_profile] if self.aws_profile else []
-        # A profile may be called like a pattern: the name itself counts before what it would match.
+        # A profile's name may look like a pattern: an exact match of the name takes precedence over the glob.
         wanted = {*self.patterns, *literal}
         chosen = [name for name in names if name in wanted or any(fnmatch.fnmatchcase(name, p) for p in patterns)]
-        # A name without a wildcard that the file lacks is asked all the same: its sentence says what is missing.
+        # A name without a wildcard that the file lacks is kept: identifying it yields the sentence that reports it.
         return chosen + [name for name in literal if name not in names]
 
     def reached(self) -> dict[str, Identity | ProfileError]:
-        """Who each workload profile is, by STS, recorded; a profile that does not answer keeps its error."""
+        """The identity of each workload profile by STS, which is also recorded, or the error of the profile."""
         client = self.client
         found = client.identify_all(self.profile_names())
         now = datetime.now(UTC)

@@ -14,8 +14,8 @@ from resources.store.store import Store
 class Warehouse(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dagster's base is generic over what it hands out; this hands out itself
     """The DuckDB working file of one run.
 
-    The lock is taken when the first asset of the run opens, not when Dagster sets resources up: then a second
-    run fails in a step, with its sentence in the event log.
+    The lock is taken when the first asset of the run opens the file, not when Dagster sets resources up. A second run
+    then fails in a step, with its sentence in the event log.
     """
 
     database: str
@@ -29,14 +29,14 @@ class Warehouse(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dagster's
         self._run_id = context.run_id or ""
 
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
-        """Close the run's row where the run did not publish, and free the lock."""
+        """Close the run's row if the run did not publish, and release the lock."""
         if not self._begun:
             return
         self._begun = False
         store = self.store
         try:
             with store.transaction() as connection:
-                # Of a step that failed before it counted them.
+                # Includes the requests of a step that failed before it recorded them.
                 record_paid_requests(connection, paid_requests.all_counts(store))
                 row = connection.execute(
                     """
@@ -66,7 +66,7 @@ class Warehouse(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dagster's
         return self._run_id
 
     def begin(self, what: str) -> Store:
-        """Take the lock for this run, once, open its row in `audit.run`, and close those of runs that died.
+        """Take the lock for this run, once, open its row in `audit.run`, and close the rows of runs that died.
 
         Raises:
             LockHeld: another run works on this warehouse; the message names it.
@@ -79,10 +79,10 @@ class Warehouse(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dagster's
             published = [version.run_id for version in store.versions()]
             with store.transaction() as connection:
                 begin_run(connection, self._run_id, self.code_version, published)
-                # Of runs that died too, and of `cmdb ask`, which does not take the lock.
+                # Includes the requests of runs that died, and of `cmdb ask`, which does not take the lock.
                 record_paid_requests(connection, paid_requests.all_counts(store))
         return store
 
     def now(self) -> datetime:
-        """The time by which evidence ages."""
+        """The current time, by which the age of evidence is measured."""
         return datetime.now(UTC)
