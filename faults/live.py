@@ -45,6 +45,9 @@ STUMBLE = "somebodys/stumble"
 
 INSTANCES = "ec2_instance"
 
+READ = tuple(schema for schema in SCHEMAS if schema != "audit")
+"""The schemas of tables that people or models read; the evidence is compared apart."""
+
 MARK = "marked before the launch"
 
 WAY_TAG = "live/way"
@@ -84,7 +87,7 @@ class World:
         with Store(self.database).read() as connection:
             for schema, table in connection.execute(
                 "select table_schema, table_name from information_schema.tables where table_schema in "
-                f"({', '.join(repr(schema) for schema in schemas or SCHEMAS)}) order by all"
+                f"({', '.join(repr(schema) for schema in schemas or READ)}) order by all"
             ).fetchall():
                 rows = connection.execute(
                     f'select count(*), coalesce(sum(hash(t)::hugeint), 0) from "{schema}"."{table}" as t'

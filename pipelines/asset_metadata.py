@@ -30,6 +30,7 @@ OWNERS: Mapping[str, str] = {
     "inventory": "team:cmdb",
     "resource_group": "team:cmdb",
     "cmdb": "team:cmdb",
+    "claims": "team:cmdb",
     "ref": "team:cmdb",
     "published": "team:cmdb",
 }

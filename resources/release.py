@@ -25,6 +25,7 @@ FOLDERS: Mapping[str, tuple[str, ...]] = {
     "warehouse/aws": (".sql",),
     "warehouse/cost": (".sql",),
     "warehouse/cmdb": (".sql",),
+    "warehouse/audit": (".sql",),
     "warehouse/checks": (".sql",),
     "pipelines/report/queries": (".sql",),
     "pipelines/report": (".j2", ".css"),

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from given import FIRST_NIGHT, WORKLOAD, Given, House, hours, house, rows
+from given import FIRST_NIGHT, MANAGEMENT, WORKLOAD, Given, House, hours, house, rows
 from nights import Witness
 
 from pipelines.models.checks import key_checks
@@ -214,17 +214,65 @@ def test_groups_across_accounts_are_those_whose_rules_name_a_group_of_another_ac
     assert {row["is_in_organization"] for row in found} == {True, False}
 
 
-def test_nothing_is_unknown_on_a_night_on_which_everything_is_trusted(witnessed_night: Witness) -> None:
-    assert shown(witnessed_night, "select * from cmdb.finding_unknown") == []
+BY_LISTING = {
+    "finding_vpc_without_flow_log": {"ec2_vpc", "ec2_subnet", "ec2_flow_log", "ec2_network_interface"},
+    "finding_unused_security_group": {"ec2_security_group", "ec2_security_group_rule", "ec2_network_interface"},
+    "finding_open_rule": {"ec2_security_group", "ec2_security_group_rule", "ec2_network_interface"},
+    "finding_security_group_across_accounts": {"ec2_security_group", "ec2_security_group_rule"},
+}
+"""What is asked of accounts for each finding about the network."""
+
+
+def test_where_every_answer_is_trusted_only_those_whom_nobody_asks_are_unknown(witnessed_night: Witness) -> None:
+    truth = witnessed_night.truth
+    never = {account["account_id"] for account in truth["accounts"] if account["state"] != "CLOSED"} - asked(truth)
+    found = shown(
+        witnessed_night,
+        """
+        select finding, account_id, listing, region from cmdb.finding_unknown
+        where finding <> 'finding_spend_without_inventory'
+        """,
+    )
+    assert {tuple(row.values()) for row in found} == {
+        (finding, account, listing, "aws-global")
+        for finding, needed in BY_LISTING.items()
+        for account in never
+        for listing in needed
+    }
+    assert never
+
+
+@pytest.mark.parametrize("finding", BY_LISTING)
+@pytest.mark.parametrize("is_denied", [True, False], ids=["denied", "never asked"])
+def test_of_an_account_without_any_answer_no_finding_is_judged(home: House, finding: str, is_denied: bool) -> None:
+    cells = [Given(name, outcome="denied") for name in BY_LISTING[finding]] if is_denied else []
+    home.night("night-1", [ACCOUNT, *cells])
+    home.build(f"cmdb.{finding}", "cmdb.finding_unknown", "cost.daily")
+    assert home.rows(f"select * from cmdb.{finding}") == []
+    unknown = home.rows(
+        "select account_id, listing, outcome from cmdb.finding_unknown where finding = $finding", {"finding": finding}
+    )
+    outcome = "denied" if is_denied else None
+    assert {tuple(row.values()) for row in unknown if row["account_id"] == OWNER} == {
+        (OWNER, listing, outcome) for listing in BY_LISTING[finding]
+    }
 
 
 # ------------------------------------------------------------------------------------- findings, in wrong worlds
+
+
+ACCOUNT = Given(
+    "organizations_account",
+    [{"Id": OWNER, "Arn": f"arn:aws:organizations::{MANAGEMENT}:account/o-1/{OWNER}", "State": "ACTIVE"}],
+)
+"""The list of accounts, with one."""
 
 
 def network(**other: Given) -> dict[str, Given]:
     """One VPC with one subnet and one group that nothing uses, all of it trusted."""
     group = {"OwnerId": OWNER, "GroupId": "sg-1", "GroupName": "left over", "VpcId": "vpc-1"}
     return {
+        "account": ACCOUNT,
         "vpc": Given("ec2_vpc", [{"OwnerId": OWNER, "VpcId": "vpc-1"}]),
         "subnet": Given("ec2_subnet", [{"OwnerId": OWNER, "SubnetId": "subnet-1", "VpcId": "vpc-1"}]),
         "group": Given("ec2_security_group", [group]),
@@ -263,7 +311,12 @@ def test_a_vpc_is_a_finding_only_where_its_flow_logs_are_known(home: House, log:
     built(home, log=log)
     found = home.rows("select reason from cmdb.finding_vpc_without_flow_log")
     assert found == ([{"reason": reason}] if reason else [])
-    unknown = home.rows("select listing, outcome, resource_count from cmdb.finding_unknown")
+    unknown = home.rows(
+        """
+        select listing, outcome, resource_count from cmdb.finding_unknown
+        where finding = 'finding_vpc_without_flow_log'
+        """
+    )
     trusted = log.outcome is None
     assert unknown == ([] if trusted else [{"listing": "ec2_flow_log", "outcome": log.outcome, "resource_count": 1}])
 

@@ -27,7 +27,7 @@ from pipelines.trust.gate import GATE_TAG, open_gate, refusing, stop_where_block
 from resources.store.store import Store
 from resources.warehouse import Warehouse
 
-GROUPS = {"org": "organization"}
+GROUPS = {"org": "organization", "audit": "claims"}
 """The Dagster group of a schema that is not called like it; what is collected is of the family that lands it."""
 
 STEP = "build_"

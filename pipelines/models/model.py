@@ -30,7 +30,7 @@ import sqlglot
 
 from pipelines.catalogue.registry import listings
 from pipelines.errors import SqlFileError
-from pipelines.models import resource_union
+from pipelines.models import claims, resource_union
 from pipelines.models.sql_files import Header, read_header, reads
 from pipelines.settings import WAREHOUSE_FOLDER
 from resources import release
@@ -40,7 +40,7 @@ Materialization = Literal[
     "incremental_by_cell", "append_by_cell", "full", "full_from_previous", "scd_type_2", "log", "view"
 ]
 
-SCHEMAS = ("ref", "stage", "org", "aws", "cost", "cmdb")
+SCHEMAS = ("ref", "stage", "org", "aws", "cost", "cmdb", "audit")
 """Folders of SQL files, in the order in which they build on each other."""
 
 CELL_COLUMNS = {
@@ -119,7 +119,10 @@ class Model:
     def columns(self) -> dict[str, str]:
         """The documentation of each column."""
         # Of a table that is not collected, an owner is a column: whom to ask.
-        reserved = ("key", "materialized", "logs", resource_union.ENTRY, *(("owner",) if self.listings else ()))
+        reserved = (
+            *("key", "materialized", "logs", resource_union.ENTRY, claims.ENTRY),
+            *(("owner",) if self.listings else ()),
+        )
         named = {name: text for name, text in self.header.entries.items() if name not in reserved}
         return {**CELL_COLUMNS, **named}
 
@@ -139,6 +142,9 @@ def read_models(folder: Path = WAREHOUSE_FOLDER) -> dict[str, Model]:
             found[f"{schema}.{path.stem}"] = _read(path, schema)
     if items := _items(found, is_whole=folder == WAREHOUSE_FOLDER):
         found[items.relation] = items
+    if folder == WAREHOUSE_FOLDER:
+        for made in _claims(found):
+            found[made.relation] = made
     if not found:
         raise ModelError(f"{folder} holds no models in {', '.join(SCHEMAS)}. Nothing was loaded. Name another folder.")
     ordered: dict[str, Model] = {}
@@ -183,6 +189,15 @@ def _items(models: Mapping[str, Model], *, is_whole: bool) -> Model | None:
     if not sql:
         return None
     return _model(resource_union.SCHEMA, resource_union.NAME, sql, "pipelines/models/resource_union.py")
+
+
+def _claims(models: Mapping[str, Model]) -> list[Model]:
+    """What each table rests on, and the listings that there are."""
+    place = "pipelines/models/claims.py"
+    return [
+        _model(claims.SCHEMA, "claim_listing", claims.claim_listing(models), place),
+        _model(claims.SCHEMA, "listing", claims.catalogue(), place),
+    ]
 
 
 def _with_sources(model: Model, earlier: Mapping[str, Model]) -> Model:

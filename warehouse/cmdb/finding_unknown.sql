@@ -1,62 +1,64 @@
--- One row per finding and place that cannot be judged: there is something to judge, but an answer that the finding rests on
--- is not trusted. What stands here is in no finding, and is not in order either.
+-- One row per finding and place that it cannot judge: an answer that the finding rests on is not trusted, was refused, or was
+-- never asked for, as in an account that no profile reaches. What stands here is in no finding, and is not in order either; no
+-- row means that every place could be judged. The same of every table is audit.claim_gap.
 -- materialized: view
+-- rests_on: nothing because it says itself what is unknown
 -- key: finding, account_id, region, listing
 -- finding: The view of the finding, such as finding_vpc_without_flow_log.
--- account_id: The AWS account, 12 digits.
--- region: AWS region.
+-- account_id: The AWS account, 12 digits; NULL where a role was never asked at all.
+-- region: AWS region; aws-global where the account's regions are not known, or the listing has none.
 -- listing: The listing without a trusted answer.
--- outcome: Its newest outcome; NULL where it was never asked, as in an account that nobody asks.
--- skip_reason: Why it was not asked; NULL when it was.
+-- outcome: Its newest outcome; NULL where it was never asked.
+-- skip_reason: Why it was not asked; NULL when it was, and where nobody tried.
 -- last_trusted_at: When it was last answered in a way that may be believed, UTC; NULL if never.
--- resource_count: VPCs or groups that are not judged for it.
-with needed as (
+-- resource_count: VPCs, groups or rules known there that are not judged for it; NULL of a finding about neither. Where an account
+--    was never asked that is 0, and says nothing.
+with held as (
     select
         'finding_vpc_without_flow_log' as finding,
-        vpc.account_id,
-        vpc.region,
-        unnest(['ec2_vpc', 'ec2_subnet', 'ec2_flow_log']) as listing
-    from aws.ec2_vpc as vpc
+        account_id,
+        region
+    from aws.ec2_vpc
     union all
     select
         'finding_unused_security_group' as finding,
-        security_group.account_id,
-        security_group.region,
-        unnest(['ec2_security_group', 'ec2_network_interface', 'ec2_security_group_rule']) as listing
-    from aws.ec2_security_group as security_group
-    where not security_group.is_default
+        account_id,
+        region
+    from aws.ec2_security_group
+    where not is_default
+    union all
+    select
+        unnest(['finding_open_rule', 'finding_security_group_across_accounts']) as finding,
+        account_id,
+        region
+    from aws.ec2_security_group_rule
 ),
 
-place as (
+known as (
     select
         finding,
         account_id,
         region,
-        listing,
         count(*) as resource_count
-    from needed
+    from held
     group by all
-),
-
-trusted as (
-    select
-        account_id,
-        region,
-        listing
-    from audit.coverage
-    where is_known
 )
 
 select
-    place.finding,
-    place.account_id,
-    place.region,
-    place.listing,
-    max_by(cell.outcome, cell.ended_at) as outcome,
-    max_by(cell.skip_reason, cell.ended_at) as skip_reason,
-    max(cell.last_trusted_at) as last_trusted_at,
-    any_value(place.resource_count) as resource_count
-from place
-anti join trusted using (account_id, region, listing)
-left join audit.coverage as cell using (account_id, region, listing)
+    substr(gap.claim, length('cmdb.') + 1) as finding,
+    gap.account_id,
+    gap.region,
+    gap.listing,
+    -- A listing that both roles ask may have a cell of each.
+    max_by(gap.outcome, gap.last_trusted_at is not null) as outcome,
+    max_by(gap.skip_reason, gap.last_trusted_at is not null) as skip_reason,
+    max(gap.last_trusted_at) as last_trusted_at,
+    any_value(known.resource_count) as resource_count
+from audit.claim_gap as gap
+left join known
+    on
+        substr(gap.claim, length('cmdb.') + 1) = known.finding
+        and gap.account_id = known.account_id
+        and gap.region = known.region
+where starts_with(gap.claim, 'cmdb.finding_')
 group by all

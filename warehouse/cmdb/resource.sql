@@ -1,4 +1,5 @@
 -- One row per configuration item ever seen, as it was when it was last seen.
+-- rests_on: without=s3_bucket_content, resource_group_query because they fill attributes that are NULL where they are not known
 -- materialized: full_from_previous
 -- key: arn
 -- arn: Amazon Resource Name; built from account, region and id where AWS returns none.

@@ -2,6 +2,7 @@
 -- costs directly, its part of the shared cost, and a row for what nobody answers for. The rows of a month and key are the
 -- whole bill to the last digit. What is shared is said by ref.shared_cost, how it is spread by
 -- docs/decisions/0006-how-money-is-converted-and-shared-out.md. The same money once more for each key.
+-- rests_on: without=cost_allocation_tag because whether a key is in use the bill says itself
 -- key: month, tag_key, tag_value
 -- month: First day of the month (of use, UTC).
 -- tag_key: The key, such as bc:cost-centre.

@@ -1,6 +1,7 @@
 -- The rate by which each day of the bill is shown in the reporting currency, and of what kind it is: of a month that AWS has
 -- closed the invoice's rate; else the average of a month that is over; else the latest spot rate of that day or before,
 -- never a later one. Rates of the kind budget are for budgets alone. Without a rate the row says NULL, never 1.
+-- rests_on: slices=service because only the days of the bill are read, and every slice has the same
 -- key: usage_date, currency
 -- usage_date: Day of use (UTC).
 -- currency: Billing currency, ISO 4217.

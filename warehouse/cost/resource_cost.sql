@@ -1,6 +1,7 @@
 -- What each account pays for each service in a month, told by resource: as AWS measured it where cost.resource_daily has it,
 -- else shared out by the sizes of ref.cost_weight, the rest in a row without an ARN. The rows of a month, account and
 -- service are the bill to the last digit. How it is shared out is said by docs/decisions/0007-how-savings-are-estimated.md.
+-- rests_on: without=cost_resource_daily because attribution says what was measured
 -- key: month, account_id, service, arn
 -- month: First day of the month (of use, UTC).
 -- account_id: The linked account, 12 digits.

@@ -2,6 +2,7 @@
 -- the money of that month. The rows of months that are over stay as they were on their last night, but for what was
 -- realised in them. An amount that several rules find is counted under one of them. See
 -- docs/decisions/0007-how-savings-are-estimated.md.
+-- rests_on: without=cost_resource_daily because basis says what was measured
 -- materialized: full_from_previous
 -- key: month, arn, rule
 -- month: First day of the month.

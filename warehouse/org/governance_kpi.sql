@@ -1,5 +1,6 @@
 -- One row per day and figure by which governance judges the organisation, with the verdict of that day. The figures, their
 -- thresholds and the query that shows each one's evidence are the seed warehouse/ref/kpi_threshold.csv.
+-- rests_on: slices=service because of the others only the newest day is read
 -- materialized: full_from_previous
 -- key: as_of_date, kpi
 -- as_of_date: Day (UTC) on which AWS gave the list of accounts that the figure is about.

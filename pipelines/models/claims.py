@@ -1,0 +1,267 @@
+"""What the figures of each table rest on, generated: `audit.claim_listing`, and with it `audit.listing`.
+
+A table of org, aws, cost or cmdb makes a claim: by its rows, and by those that it has not. The claim rests on every
+listing that the table reads, however far away, and on what those are asked of. That is found in the queries. Of the
+bill only those cuts count that a query reads: `slice = 'service'` or `starts_with(slice, 'tag:')` beside a table that
+holds all of them. A header says only what differs, with the reason:
+
+    rests_on: without=s3_bucket_content because what is not known is NULL there
+    rests_on: slices=service because only its days are read
+    rests_on: nothing because it says itself what is unknown
+
+without     listings that the claim does not rest on, although the query reads them; nor does what reads the table.
+slices      cuts of the bill that it rests on, where the query does not say so itself.
+nothing     the table claims nothing.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import sqlglot
+from sqlglot import exp
+
+from pipelines.catalogue.names import ACCOUNT, COST_DAILY
+from pipelines.catalogue.registry import listings
+from pipelines.collection.cost_slices import TagKey, slices
+from pipelines.errors import SqlFileError
+from pipelines.models.sql_files import Header
+from resources.store.sql import literal
+
+ENTRY = "rests_on"
+"""The header's entry that says where a claim differs from what its query reads."""
+
+BECAUSE = " because "
+
+CLAIMING = ("org", "aws", "cost", "cmdb")
+"""The schemas whose tables people read as statements."""
+
+SCHEMA = "audit"
+
+PARTS: Mapping[str, tuple[str, ...]] = {
+    COST_DAILY: tuple(
+        dict.fromkeys(cut.name.partition(":")[0] for cut in slices([TagKey("any")]) if cut.listing == COST_DAILY)
+    )
+}
+"""The parts of a listing that are claimed apart: of the bill its cuts, all tags in one."""
+
+WHOLE_BILL = frozenset({"cost.daily", "stage.reported_cost"})
+"""Relations that hold every cut of the bill, told apart by their column `slice`."""
+
+Listed = tuple[str, str]
+"""A listing, and which part of it; the part is empty where it has none."""
+
+
+class Claiming(Protocol):
+    """What is read here of a model."""
+
+    @property
+    def schema(self) -> str: ...  # noqa: D102  # as `Model` has them
+
+    @property
+    def sql(self) -> str: ...  # noqa: D102
+
+    @property
+    def header(self) -> Header: ...  # noqa: D102
+
+    @property
+    def uses(self) -> frozenset[str]: ...  # noqa: D102
+
+    @property
+    def listings(self) -> tuple[str, ...]: ...  # noqa: D102
+
+    @property
+    def place(self) -> str: ...  # noqa: D102
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What a claim rests on.
+
+    Attributes:
+        rests_on: listings with their parts.
+        left_out: those that it does not rest on although the query reads them, with the reason.
+    """
+
+    rests_on: frozenset[Listed]
+    left_out: Mapping[Listed, str]
+
+
+def scopes(models: Mapping[str, Claiming]) -> dict[str, Scope]:
+    """What every model rests on, by relation.
+
+    Raises:
+        SqlFileError: a header's line is none, or names what the query does not read.
+    """
+    found: dict[str, Scope] = {}
+
+    def of(name: str) -> Scope:
+        if name not in found:
+            model = models[name]
+            # A table that remembers reads itself.
+            found[name] = Scope(frozenset(), {})
+            read: set[Listed] = {
+                (listing, part) for listing in _with_parents(model.listings) for part in PARTS.get(listing, ("",))
+            }
+            own_slices = _slices(model.sql)
+            for used in sorted(model.uses & models.keys()):
+                rests_on = of(used).rests_on
+                if used in WHOLE_BILL and own_slices:
+                    rests_on = frozenset(
+                        (listing, part) for listing, part in rests_on if listing != COST_DAILY or part in own_slices
+                    )
+                read |= rests_on
+            found[name] = _narrowed(model, read)
+        return found[name]
+
+    for name in models:
+        of(name)
+    return found
+
+
+def _with_parents(names: tuple[str, ...]) -> set[str]:
+    """The listings, what they are asked of, and the accounts where they are asked in every account."""
+    known = listings()
+    wanted, found = set(names), set[str]()
+    while wanted:
+        name = wanted.pop()
+        found.add(name)
+        each = known[name].each
+        own = set(each.of) if each is not None else set()
+        wanted |= (own | ({ACCOUNT} if "workload" in known[name].roles else set())) - found
+    return found
+
+
+def _narrowed(model: Claiming, read: set[Listed]) -> Scope:
+    said = model.header.entries.get(ENTRY)
+    if said is None:
+        return Scope(frozenset(read), {})
+
+    def wrong(what: str) -> SqlFileError:
+        return SqlFileError(f"{model.place}: {ENTRY}: {what}")
+
+    words, because, reason = said.partition(BECAUSE)
+    if not because or not reason.strip():
+        raise wrong("it gives no reason; write `because` and why the claim does not rest on what the query reads.")
+    if words.strip() == "nothing":
+        return Scope(frozenset(), dict.fromkeys(sorted(read), reason.strip()))
+    word, _, value = words.partition("=")
+    named = {part.strip() for part in value.split(",") if part.strip()}
+    if word == "without":
+        out = {entry for entry in read if entry[0] in named}
+        missing = named - {listing for listing, _ in out}
+    elif word == "slices":
+        out = {(listing, part) for listing, part in read if listing == COST_DAILY and part not in named}
+        missing = named - {part for listing, part in read if listing == COST_DAILY}
+    else:
+        raise wrong(f"{word.strip()} is unknown; write without=, slices= or nothing.")
+    if missing or not named:
+        raise wrong(f"{word}={', '.join(sorted(missing))} names nothing that the query reads.")
+    return Scope(frozenset(read - out), dict.fromkeys(sorted(out), reason.strip()))
+
+
+def _slices(sql: str) -> frozenset[str]:
+    """The cuts of the bill that a query reads, where each of its parts names them; else none."""
+    found: set[str] = set()
+    for select in sqlglot.parse_one(sql, dialect="duckdb").find_all(exp.Select):
+        sources = [select.args.get("from_") or select.args.get("from"), *(select.args.get("joins") or [])]
+        tables = [source.this for source in sources if source is not None]
+        if not any(isinstance(table, exp.Table) and f"{table.db}.{table.name}" in WHOLE_BILL for table in tables):
+            continue
+        conditions = [select.args.get("where"), *(join.args.get("on") for join in select.args.get("joins") or [])]
+        named = {
+            name
+            for condition in conditions
+            if condition is not None
+            for conjunct in _conjuncts(condition.this if isinstance(condition, exp.Where) else condition)
+            for name in _named_slices(conjunct)
+        }
+        if not named:
+            return frozenset()
+        found |= named
+    return frozenset(found)
+
+
+def _conjuncts(condition: "exp.Expr") -> "list[exp.Expr]":
+    return list(condition.flatten()) if isinstance(condition, exp.And) else [condition]
+
+
+def _named_slices(condition: "exp.Expr") -> set[str]:
+    """The cuts that a condition lets through; none where it is about something else."""
+    if isinstance(condition, exp.EQ | exp.StartsWith):
+        column, value = condition.this, condition.expression
+        if isinstance(value, exp.DPipe):
+            # `'tag:' || tag_key`
+            value = value.this
+        values = [value]
+    elif isinstance(condition, exp.In):
+        column, values = condition.this, condition.expressions
+    else:
+        return set()
+    is_named = isinstance(column, exp.Column) and column.name == "slice" and bool(values)
+    if not is_named or not all(isinstance(value, exp.Literal) and value.is_string for value in values):
+        return set()
+    return {str(value.this).partition(":")[0] for value in values}
+
+
+def claim_listing(models: Mapping[str, Claiming]) -> str:
+    """The query of `audit.claim_listing` with its header; empty where no model claims anything."""
+    rows = [
+        (name, listing, part, because)
+        for name, scope in sorted(scopes(models).items())
+        if models[name].schema in CLAIMING
+        for listing, part, because in sorted(
+            [(*entry, "") for entry in scope.rests_on] + [(*entry, why) for entry, why in scope.left_out.items()]
+        )
+    ]
+    values = ",\n".join(f"    ({', '.join(map(literal, row))})" for row in rows)
+    return f"{CLAIM_LISTING}{values}\n) as rested (claim, listing, part, left_out_because)\n" if rows else ""
+
+
+def catalogue() -> str:
+    """The query of `audit.listing` with its header."""
+    values = ",\n".join(
+        f"    ({literal(name)}, {_list(listing.roles)}, {'true' if listing.scope == 'regional' else 'false'}, "
+        f"{_list(listing.each.of if listing.each is not None else ())})"
+        for name, listing in sorted(listings().items())
+    )
+    return f"{LISTING}{values}\n) as known (listing, roles, is_regional, parents)\n"
+
+
+def _list(values: tuple[str, ...]) -> str:
+    return f"[{', '.join(map(literal, values))}]::varchar[]"
+
+
+CLAIM_LISTING = """\
+-- What the figures of each table and view of org, aws, cost and cmdb rest on: one row per table and listing that its
+-- query reads, however far away. Generated from the queries; their headers say only what is left out. How much of it
+-- is known is audit.claim.
+-- key: claim, listing, part
+-- claim: The table or view, such as cmdb.finding_open_rule.
+-- listing: A listing of AWS that it rests on.
+-- part: Of cost_daily the kind of cut, such as service or tag; else empty.
+-- left_out_because: Why the claim does not rest on it, although the query reads it; NULL where it does.
+select
+    claim,
+    listing,
+    part,
+    nullif(left_out_because, '') as left_out_because
+from (
+    values
+"""
+
+LISTING = """\
+-- Every listing of AWS that is collected: who asks it, and where. Generated from pipelines/catalogue.
+-- key: listing
+-- listing: Name of the listing.
+-- roles: Roles of the contract that ask it: workload in every account, the others in one account each.
+-- is_regional: Whether it is asked in every region of an account.
+-- parents: Listings whose records it is asked of, once each; empty where it is asked by itself.
+select
+    listing,
+    roles,
+    is_regional,
+    parents
+from (
+    values
+"""

@@ -1,0 +1,362 @@
+"""What was judged, and what is unknown: of every table, by what ought to have been asked."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from given import FIRST_NIGHT, MANAGEMENT, WORKLOAD, Given, House, hours, house
+
+from pipelines.catalogue.registry import listings
+from pipelines.errors import SqlFileError
+from pipelines.models import claims
+from pipelines.models.model import read_models
+from pipelines.models.sql_files import read_header, reads
+from pipelines.trust import outcomes
+from resources.aws.messages import DENIED_BY_POLICY, OPTIONAL_GRANT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from pipelines.models.model import Model
+
+OTHER = "012345678902"
+
+SECOND_NIGHT = FIRST_NIGHT + hours(24)
+
+NETWORK = ("ec2_security_group", "ec2_security_group_rule", "ec2_network_interface")
+"""What cmdb.finding_open_rule rests on, beside the list of accounts."""
+
+OPEN_RULE = "cmdb.finding_open_rule"
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[House]:
+    with house(tmp_path) as made:
+        yield made
+
+
+def members(*accounts: str, state: str = "ACTIVE") -> Given:
+    """The list of accounts."""
+    return Given(
+        "organizations_account",
+        [
+            {"Id": account, "Arn": f"arn:aws:organizations::{MANAGEMENT}:account/o-1/{account}", "State": state}
+            for account in accounts
+        ],
+    )
+
+
+def claim(home: House, name: str = OPEN_RULE) -> dict[str, Any]:
+    """The row of one claim."""
+    home.build("audit.claim")
+    (row,) = home.rows("select * from audit.claim where claim = $claim", {"claim": name})
+    return row
+
+
+def gaps(home: House, name: str = OPEN_RULE) -> set[tuple[Any, ...]]:
+    """What is unknown of one claim: account, region, listing and reason."""
+    home.build("audit.claim_gap")
+    found = home.rows(
+        "select account_id, region, listing, unknown_reason from audit.claim_gap where claim = $claim", {"claim": name}
+    )
+    return {tuple(row.values()) for row in found}
+
+
+# ----------------------------------------------------------------------------------------- what a claim rests on
+
+
+def model(sql: str, *, schema: str = "cmdb", name: str = "thing", header: str = "") -> Model:
+    """A model of a query, as a file would make it."""
+    from pipelines.models.model import Model
+
+    text = f"-- Rows.\n{header}-- a: It.\n{sql}"
+    found = reads(text)
+    return Model(schema, name, text, read_header(text), found.relations, found.listings, place="warehouse/it.sql")
+
+
+def rests_on(*models: Model) -> dict[str, set[tuple[str, str]]]:
+    return {
+        name: set(scope.rests_on) for name, scope in claims.scopes({each.relation: each for each in models}).items()
+    }
+
+
+def test_every_table_that_people_read_rests_on_something() -> None:
+    models = read_models()
+    scopes = claims.scopes(models)
+    claiming = {name for name, each in models.items() if each.schema in ("org", "cost", "cmdb")}
+    assert {name for name in claiming if not scopes[name].rests_on} == {"cmdb.finding_unknown"}
+    listed = set(re.findall(r"^    \('([a-z]+\.\w+)'", models["audit.claim_listing"].sql, flags=re.M))
+    assert claiming <= listed
+
+
+def test_a_claim_rests_on_what_its_query_reads_on_its_parents_and_on_the_accounts() -> None:
+    tags = model("select item.a from landing('s3_bucket_tag', 'STRUCT(a VARCHAR)')", schema="aws", name="tags")
+    below = model("select a from aws.tags", name="below")
+    assert rests_on(tags, below)["cmdb.below"] == {
+        ("s3_bucket_tag", ""),
+        ("s3_bucket", ""),
+        ("organizations_account", ""),
+    }
+
+
+DAILY = model("select item.a from landing('cost_daily', 'STRUCT(a VARCHAR)')", schema="cost", name="daily")
+EVERY_CUT = {"service", "record_type", "tag", "region", "usage_type"}
+
+
+@pytest.mark.parametrize(
+    ("sql", "cuts"),
+    [
+        ("select a from cost.daily", EVERY_CUT),
+        ("select a from cost.daily where slice = 'service'", {"service"}),
+        ("select a from cost.daily as d where d.a > 1 and starts_with(d.slice, 'tag:')", {"tag"}),
+        ("select a from cost.daily where slice in ('service', 'region')", {"service", "region"}),
+        ("select b.a from ref.b as b join cost.daily as d on d.slice = 'tag:' || b.key and b.a = d.a", {"tag"}),
+        ("select a from cost.daily where slice = 'service' or a = 1", EVERY_CUT),
+        ("select a from cost.daily where slice <> 'service'", EVERY_CUT),
+        ("select a from cost.daily where slice = 'service' union all select a from cost.daily", EVERY_CUT),
+        (
+            "select a from cost.daily where slice = 'service' union all "
+            "select a from cost.daily where slice = 'region'",
+            {"service", "region"},
+        ),
+        ("select a from cost.daily where slice = 'service' and a > (select max(a) from cost.daily)", EVERY_CUT),
+    ],
+)
+def test_of_the_bill_only_the_cuts_count_that_every_part_of_a_query_names(sql: str, cuts: set[str]) -> None:
+    assert rests_on(DAILY, model(sql))["cmdb.thing"] == {("cost_daily", cut) for cut in cuts}
+
+
+@pytest.mark.parametrize(
+    ("line", "left"),
+    [
+        ("slices=service because it is so", {("cost_daily", "service")}),
+        ("without=cost_daily because it is so", set()),
+        ("nothing because it is so", set()),
+    ],
+)
+def test_a_header_leaves_out_what_it_gives_a_reason_for(line: str, left: set[tuple[str, str]]) -> None:
+    made = model("select a from cost.daily", header=f"-- rests_on: {line}\n")
+    assert rests_on(DAILY, made)["cmdb.thing"] == left
+    scope = claims.scopes({each.relation: each for each in (DAILY, made)})["cmdb.thing"]
+    assert set(scope.left_out.values()) == {"it is so"}
+    # What reads the table leaves it out, too.
+    assert rests_on(DAILY, made, model("select a from cmdb.thing", name="above"))["cmdb.above"] == left
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("without=cost_daily", "no reason"),
+        ("without=cost_daily because ", "no reason"),
+        ("without=ec2_vpc because it is so", "ec2_vpc names nothing"),
+        ("slices=colour because it is so", "colour names nothing"),
+        ("without= because it is so", "names nothing"),
+        ("colour=red because it is so", "colour is unknown"),
+    ],
+)
+def test_a_header_that_leaves_out_nothing_is_refused(line: str, says: str) -> None:
+    made = model("select a from cost.daily", header=f"-- rests_on: {line}\n")
+    with pytest.raises(SqlFileError, match=f"warehouse/it.sql: rests_on: .*{says}"):
+        rests_on(DAILY, made)
+
+
+# ------------------------------------------------------------------------------------------ what a cell is worth
+
+
+def test_every_outcome_and_every_reason_is_decided(home: House) -> None:
+    home.build("ref.cell_state")
+    states = {(row["outcome"], row["skip_reason"]): row["state"] for row in home.rows("select * from ref.cell_state")}
+    reasons = {
+        *outcomes.ANSWERED_SKIPS,
+        *outcomes.WAITING_SKIPS,
+        *outcomes.CLOSED,
+        *outcomes.UNREACHED,
+        *outcomes.RETIRING,
+        *(outcomes.FOR_LATER, outcomes.NO_LONGER_ASKED, outcomes.TOO_MANY_PAGES, DENIED_BY_POLICY, OPTIONAL_GRANT),
+        *(reason for listing in listings().values() for reason in listing.skip_codes.values()),
+    }
+    assert {reason for outcome, reason in states if outcome == "skipped"} == reasons
+    assert {outcome for outcome, reason in states if not reason} == {
+        "found",
+        "empty_verified",
+        "empty_unconfirmed",
+        "empty_suspect",
+        "denied",
+        "wrong_account",
+        "failed",
+    }
+    gone = {reason for (_, reason), state in states.items() if state == "gone"}
+    assert gone == outcomes.RETIRING
+
+
+JUDGED = [Given("ec2_network_interface"), Given("ec2_network_interface", outcome="empty_suspect", accepted=True)]
+OUTSIDE = [
+    Given("ec2_network_interface", outcome="skipped", skip_reason=reason)
+    for reason in ("not_offered", "region_not_enabled", "account_left", "no_longer_asked")
+]
+UNKNOWN = [
+    *(Given("ec2_network_interface", outcome=outcome) for outcome in ("denied", "failed", "wrong_account")),
+    *(Given("ec2_network_interface", outcome=outcome) for outcome in ("empty_suspect", "empty_unconfirmed")),
+    *(
+        Given("ec2_network_interface", outcome="skipped", skip_reason=reason)
+        for reason in (
+            "no_profile",
+            "account_suspended",
+            "denied_by_policy",
+            "region_not_selected",
+            "request_limit",
+            "of_no_list",
+        )
+    ),
+]
+
+
+def named(given: Given) -> str:
+    return given.skip_reason or ("accepted" if given.accepted else given.outcome) or "empty"
+
+
+@pytest.mark.parametrize("interface", JUDGED, ids=named)
+def test_what_is_known_is_judged(home: House, interface: Given) -> None:
+    home.night("run-1", [members(WORKLOAD), *(Given(name) for name in NETWORK[:2]), interface])
+    found = claim(home)
+    assert (found["scope"], found["judged"], found["unknown"], found["unknown_reason"]) == (4, 4, 0, None)
+    assert (found["unit"], found["unknown_accounts"], found["as_of"]) == ("cell", 0, "2026-11-24T14:00:00Z")
+    assert gaps(home) == set()
+
+
+@pytest.mark.parametrize("interface", OUTSIDE, ids=named)
+def test_where_nothing_can_be_there_is_nothing_to_judge(home: House, interface: Given) -> None:
+    home.night("run-1", [members(WORKLOAD), *(Given(name) for name in NETWORK[:2]), interface])
+    found = claim(home)
+    assert (found["scope"], found["judged"], found["unknown"]) == (3, 3, 0)
+
+
+@pytest.mark.parametrize("interface", UNKNOWN, ids=named)
+def test_what_is_not_known_is_unknown_with_its_reason(home: House, interface: Given) -> None:
+    home.night("run-1", [members(WORKLOAD), *(Given(name) for name in NETWORK[:2]), interface])
+    found = claim(home)
+    reason = interface.skip_reason or interface.outcome
+    assert (found["scope"], found["judged"], found["unknown"], found["unknown_accounts"]) == (4, 3, 1, 1)
+    assert found["unknown_reason"] == f"{reason} 1"
+    assert gaps(home) == {(WORKLOAD, "ap-southeast-2", "ec2_network_interface", reason)}
+
+
+def test_rows_that_stand_where_nobody_asks_any_more_are_unknown(home: House) -> None:
+    interface = {"OwnerId": WORKLOAD, "NetworkInterfaceId": "eni-1"}
+    home.night(
+        "run-1",
+        [members(WORKLOAD), *(Given(name) for name in NETWORK[:2]), Given("ec2_network_interface", [interface])],
+    )
+    assert claim(home)["unknown"] == 0
+    home.night(
+        "run-2",
+        [Given("ec2_network_interface", outcome="skipped", skip_reason="region_not_enabled")],
+        at=SECOND_NIGHT,
+    )
+    assert claim(home)["unknown_reason"] == "region_not_enabled 1"
+
+
+# --------------------------------------------------------------------------------------------- what nobody asked
+
+
+def test_an_account_that_nobody_asked_is_unknown_in_every_listing(home: House) -> None:
+    home.night("run-1", [members(WORKLOAD, OTHER), *(Given(name) for name in NETWORK)])
+    assert gaps(home) == {(OTHER, "aws-global", name, "never_asked") for name in NETWORK}
+    found = claim(home)
+    assert (found["scope"], found["judged"], found["unknown"]) == (7, 4, 3)
+    assert found["unknown_accounts"] == 1
+
+
+@pytest.mark.parametrize(("state", "is_wanted"), [("SUSPENDED", True), ("PENDING_CLOSURE", True), ("CLOSED", False)])
+def test_of_the_accounts_only_those_that_left_are_not_wanted(home: House, state: str, is_wanted: bool) -> None:
+    home.night("run-1", [members(WORKLOAD, state=state)])
+    assert bool(gaps(home)) is is_wanted
+
+
+def test_a_region_in_which_only_other_listings_were_asked_is_unknown(home: House) -> None:
+    home.night(
+        "run-1",
+        [
+            members(WORKLOAD),
+            *(Given(name) for name in NETWORK),
+            *(Given(name, region="us-east-1") for name in NETWORK[:2]),
+            # Where it is not offered, nothing is missing.
+            *(Given(name, region="eu-west-1") for name in NETWORK[:2]),
+            Given(NETWORK[2], region="eu-west-1", outcome="skipped", skip_reason="not_offered"),
+        ],
+    )
+    assert gaps(home) == {(WORKLOAD, "us-east-1", NETWORK[2], "never_asked")}
+
+
+def test_an_account_that_answers_for_all_its_regions_at_once_is_unknown_once(home: House) -> None:
+    home.night(
+        "run-1",
+        [
+            members(WORKLOAD),
+            *(Given(name, region=region) for name in NETWORK[:2] for region in ("us-east-1", "ap-southeast-2")),
+            Given(NETWORK[2], region="aws-global", outcome="failed"),
+        ],
+    )
+    assert gaps(home) == {(WORKLOAD, "aws-global", NETWORK[2], "failed")}
+
+
+def test_the_hub_is_asked_by_its_own_role(home: House) -> None:
+    home.night("run-1", [members(WORKLOAD), *(Given(name, account_id=WORKLOAD, role="operations") for name in NETWORK)])
+    assert gaps(home) == set()
+
+
+def test_what_is_asked_of_records_is_wanted_where_there_are_some(home: House) -> None:
+    bucket = {"Name": "b", "BucketRegion": "us-east-1"}
+    home.night("run-1", [members(WORKLOAD), Given("s3_bucket")])
+    tag_gap = (WORKLOAD, "aws-global", "s3_bucket_tag", "never_asked")
+    assert tag_gap not in gaps(home, "cmdb.resource")
+    home.night("run-2", [Given("s3_bucket", [bucket])], at=SECOND_NIGHT)
+    assert tag_gap in gaps(home, "cmdb.resource")
+
+
+def test_a_central_listing_that_was_never_asked_is_unknown(home: House) -> None:
+    home.night("run-1", [members(WORKLOAD)])
+    assert gaps(home, "org.enabled_service") == {(None, "aws-global", "organizations_enabled_service", "never_asked")}
+    assert claim(home, "org.enabled_service")["scope"] == 1
+
+
+def bill(slice_name: str, month: str, **other: Any) -> Given:
+    """A trusted answer without a row, of one cut and month."""
+    return Given(f"cost_daily:{slice_name}:{month}", **other)
+
+
+def test_a_month_of_the_bill_that_is_missing_is_unknown(home: House) -> None:
+    home.night("run-1", [bill("service", "2026-08"), bill("service", "2026-10"), bill("region", "2026-11")])
+    wanted = {f"cost_daily:service:{month}" for month in ("2026-09", "2026-11")}
+    assert {listing for _, _, listing, _ in gaps(home, "cost.by_service")} == wanted
+    assert claim(home, "cost.by_region")["unknown"] == 0
+    assert claim(home, "cost.by_service")["unknown_reason"] == "never_asked 2"
+
+
+def test_a_cut_that_aws_does_not_make_is_unknown_only_where_it_is_read(home: House) -> None:
+    cells = [bill(name, "2026-11") for name in ("service", "record_type", "usage_type")]
+    home.night("run-1", [*cells, bill("region", "2026-11", outcome="skipped", skip_reason="not_offered")])
+    assert claim(home, "cost.by_region")["unknown_reason"] == "not_offered 1"
+    assert claim(home, "cost.by_service")["unknown"] == 0
+
+
+def test_the_first_day_of_a_month_wants_no_bill_of_it(home: House) -> None:
+    first = FIRST_NIGHT.replace(month=12, day=1, hour=3)
+    home.night("run-1", [bill("service", "2026-11")], at=first)
+    assert gaps(home, "cost.by_service") == set()
+    home.night("run-2", [members(WORKLOAD)], at=first + hours(24))
+    assert {gap[2] for gap in gaps(home, "cost.by_service")} == {"cost_daily:service:2026-12"}
+
+
+def test_a_claim_is_as_old_as_the_oldest_answer_that_it_rests_on_and_the_newest_bill(home: House) -> None:
+    home.night("run-1", [members(WORKLOAD), *(Given(name) for name in NETWORK), bill("service", "2026-10")])
+    home.night(
+        "run-2",
+        [members(WORKLOAD), *(Given(name) for name in NETWORK[:2]), bill("service", "2026-11")],
+        at=SECOND_NIGHT,
+    )
+    assert claim(home)["as_of"] == "2026-11-24T14:00:00Z"
+    assert claim(home, "cost.by_service")["as_of"] == "2026-11-25T14:00:00Z"

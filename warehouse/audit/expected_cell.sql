@@ -1,0 +1,295 @@
+-- One row per question that ought to have been put to AWS, whether it was or not: what every figure is judged by. Beside the
+-- newest cells it holds what nobody asked: accounts without any cell of a listing, regions in which only other listings were
+-- asked, months of the bill that are missing. Where there is nothing to ask there is no row. What the states of a cell are
+-- worth is decided in ref.cell_state.
+-- materialized: view
+-- role: Role of the contract that asked, or would have to.
+-- account_id: The AWS account that the question is about, 12 digits; NULL where a role was never asked at all.
+-- region: AWS region; aws-global where the service has none, or where nobody knows the account's regions.
+-- listing: Listing, with its parameter where it has one.
+-- listing_name: Listing without its parameter.
+-- part: Of cost_daily the kind of cut, such as service or tag; else empty.
+-- is_judged: True where the answer is known; false where it is unknown.
+-- unknown_reason: Why it is unknown: the outcome, the reason of a cell that was skipped, or never_asked; NULL where it is judged.
+-- outcome: Newest outcome; NULL where it was never asked.
+-- skip_reason: Why it was not asked; NULL when it was, and where there is no cell.
+-- known_at: When the answer that counts was given, UTC; NULL where it is unknown.
+-- last_trusted_at: When it was last answered in a way that may be believed, UTC; NULL if never.
+with asked as not materialized (
+    select
+        cell.role,
+        cell.account_id,
+        cell.region,
+        cell.listing,
+        split_part(cell.listing, ':', 1) as listing_name,
+        case
+            when starts_with(cell.listing, 'cost_daily:') then split_part(cell.listing, ':', 2)
+            else ''
+        end as part,
+        cell.outcome,
+        cell.skip_reason,
+        cell.known_at,
+        cell.last_trusted_at,
+        cell.ended_at,
+        case
+            when cell.is_known then 'judged'
+            when state.state is null then 'unknown'
+            when state.state <> 'nothing to ask' then state.state
+            -- The rows of its last answer stand, stale.
+            when cell.previous_record_count > 0 then 'unknown'
+            -- Of a service that a region has not, nothing can be there; of a bill that is not cut so, everything can.
+            when cell.role = 'billing' and cell.skip_reason = 'not_offered' then 'unknown'
+            else state.state
+        end as state
+    from audit.coverage as cell
+    left join ref.cell_state as state
+        on cell.outcome = state.outcome and coalesce(cell.skip_reason, '') = state.skip_reason
+),
+
+numbered as (
+    -- A region is a bit, so that a set of them is a number: an organisation has a million cells, and some dozens of regions.
+    select
+        region,
+        1::hugeint << (row_number() over (order by region) - 1)::hugeint as bit
+    from (select distinct asked.region from asked) as named
+    where region <> 'aws-global'
+),
+
+asked_listing as (
+    -- One pass over the cells: holes are then looked for among accounts and listings.
+    select
+        asked.account_id,
+        asked.listing_name,
+        any_value(asked.role) as role,
+        coalesce(bit_or(numbered.bit), 0) as regions,
+        coalesce(bit_or(numbered.bit) filter (asked.outcome <> 'skipped'), 0) as answered_regions,
+        bool_or(asked.outcome = 'found') as is_found,
+        -- One cell stands for all regions of an account that could not be asked.
+        bool_or(
+            asked.region = 'aws-global'
+            and asked.state = 'unknown'
+            and asked.skip_reason is distinct from 'region_not_selected'
+        ) as is_whole_account
+    from asked
+    left join numbered using (region)
+    group by all
+),
+
+member as (
+    select account_id
+    from org.account
+    where state not in ('CLOSED', 'LEFT')
+),
+
+root_listing as (
+    -- What is asked of records follows from the cells of those.
+    select
+        listing,
+        roles,
+        is_regional
+    from audit.listing
+    where len(parents) = 0
+),
+
+account_hole as (
+    select
+        'workload' as role,
+        member.account_id,
+        'aws-global' as region,
+        wanted.listing
+    from member
+    cross join root_listing as wanted
+    anti join asked_listing
+        on member.account_id = asked_listing.account_id and wanted.listing = asked_listing.listing_name
+    where list_contains(wanted.roles, 'workload')
+),
+
+place as (
+    select
+        asked_listing.role,
+        asked_listing.account_id,
+        bit_or(asked_listing.answered_regions) as regions
+    from asked_listing
+    inner join root_listing on asked_listing.listing_name = root_listing.listing
+    where root_listing.is_regional and asked_listing.role in ('operations', 'workload')
+    group by all
+),
+
+region_hole as (
+    select
+        place.role,
+        place.account_id,
+        numbered.region,
+        wanted.listing
+    from place
+    inner join root_listing as wanted on wanted.is_regional and list_contains(wanted.roles, place.role)
+    -- Who has no cell of it at all is a hole of its own.
+    inner join asked_listing
+        on place.account_id = asked_listing.account_id and wanted.listing = asked_listing.listing_name
+    inner join numbered on (place.regions & ~asked_listing.regions & numbered.bit) <> 0
+    where not asked_listing.is_whole_account and (place.regions & ~asked_listing.regions) <> 0
+),
+
+child as (
+    select
+        listing,
+        unnest(parents) as parent
+    from audit.listing
+),
+
+child_hole as (
+    select distinct
+        found.role,
+        found.account_id,
+        'aws-global' as region,
+        wanted.listing
+    from asked_listing as found
+    inner join child as wanted on found.listing_name = wanted.parent
+    anti join asked_listing
+        on found.account_id = asked_listing.account_id and wanted.listing = asked_listing.listing_name
+    where found.is_found
+),
+
+caller as (
+    select
+        role,
+        max_by(caller_account_id, checked_at) as caller_account_id
+    from audit.caller_identity
+    group by role
+),
+
+central_hole as (
+    select
+        wanted.roles[1] as role,
+        caller.caller_account_id as account_id,
+        'aws-global' as region,
+        wanted.listing
+    from root_listing as wanted
+    anti join asked_listing on wanted.listing = asked_listing.listing_name
+    left join caller on wanted.roles[1] = caller.role
+    where
+        not list_contains(wanted.roles, 'workload')
+        -- Of the bill each cut and month is wanted.
+        and wanted.listing not in ('cost_daily', 'cost_tag_service_daily')
+),
+
+billed as (
+    select
+        account_id,
+        listing_name,
+        regexp_extract(listing, '^[^:]*:(.*):[^:]*$', 1) as slice,
+        regexp_extract(listing, '[^:]*$') as month_name
+    from asked
+    where listing_name in ('cost_daily', 'cost_tag_service_daily')
+),
+
+running as (
+    -- The bill of a day can be asked the day after.
+    select date_trunc('month', (max(ended_at) at time zone 'UTC') - interval 1 day)::date as "month"
+    from asked
+),
+
+slice as (
+    select
+        listing_name,
+        slice,
+        month_name
+    from billed
+    union all
+    select
+        'cost_daily' as listing_name,
+        unnest(['service', 'record_type', 'region', 'usage_type']) as slice,
+        null as month_name
+    union all
+    select
+        'cost_daily' as listing_name,
+        'tag:' || tag_key as slice,
+        null as month_name
+    from ref.tag_key
+    union all
+    select
+        'cost_tag_service_daily' as listing_name,
+        tag_key as slice,
+        null as month_name
+    from ref.tag_key
+    where is_cut_by_service
+),
+
+wanted_slice as (
+    -- A cut that was never asked is wanted of the running month: how far back it would go only asking tells.
+    select
+        slice.listing_name,
+        slice.slice,
+        running.month as last_month,
+        coalesce(try_cast(min(slice.month_name) || '-01' as date), running.month) as first_month
+    from slice
+    cross join running
+    group by slice.listing_name, slice.slice, running.month
+),
+
+wanted_month as (
+    select
+        listing_name,
+        slice,
+        strftime(unnest(generate_series(first_month, last_month, interval 1 month)), '%Y-%m') as month_name
+    from wanted_slice
+),
+
+payer as (
+    select max(account_id) as account_id
+    from billed
+),
+
+month_hole as (
+    select
+        'billing' as role,
+        payer.account_id,
+        'aws-global' as region,
+        wanted_month.listing_name || ':' || wanted_month.slice || ':' || wanted_month.month_name as listing
+    from wanted_month
+    cross join payer
+    anti join billed using (listing_name, slice, month_name)
+),
+
+hole as (
+    select * from account_hole
+    union all
+    select * from region_hole
+    union all
+    select * from child_hole
+    union all
+    select * from central_hole
+    union all
+    select * from month_hole
+)
+
+select
+    role,
+    account_id,
+    region,
+    listing,
+    listing_name,
+    part,
+    state = 'judged' as is_judged,
+    case when state = 'unknown' then coalesce(skip_reason, outcome) end as unknown_reason,
+    outcome,
+    skip_reason,
+    known_at,
+    last_trusted_at
+from asked
+where state in ('judged', 'unknown')
+union all
+select
+    role,
+    account_id,
+    region,
+    listing,
+    split_part(listing, ':', 1) as listing_name,
+    case when starts_with(listing, 'cost_daily:') then split_part(listing, ':', 2) else '' end as part,
+    false as is_judged,
+    'never_asked' as unknown_reason,
+    null as outcome,
+    null as skip_reason,
+    null as known_at,
+    null as last_trusted_at
+from hole

@@ -1,0 +1,19 @@
+-- What the newest outcome of a cell says of its place: whether that is judged or unknown, or nothing is to be asked there. This
+-- is decided here, once for every table; a reason that stands not here is unknown. Seed: warehouse/ref/cell_state.csv.
+-- key: outcome, skip_reason
+-- outcome: Outcome of the cell, as in audit.coverage.
+-- skip_reason: Why it was not asked; empty where it was.
+-- state: judged; unknown; nothing to ask, which is unknown as long as rows of an earlier answer stand; or gone, whose rows are
+--    removed.
+-- meaning: Why the state is so.
+select
+    outcome,
+    coalesce(skip_reason, '') as skip_reason,
+    state,
+    meaning
+from
+    read_csv(
+        getvariable('ref_folder') || '/cell_state.csv',
+        header = true,
+        columns = { 'outcome': 'VARCHAR', 'skip_reason': 'VARCHAR', 'state': 'VARCHAR', 'meaning': 'VARCHAR' }
+    )
