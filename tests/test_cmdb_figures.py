@@ -335,7 +335,7 @@ def changed(*statements: str) -> Callable[[House], None]:
             id="records that are no items",
         ),
         pytest.param(changed("update cost.daily set unblended_cost = -1"), None, id="a credit"),
-        pytest.param(changed("delete from ref.service_listing"), None, id="a service without a listing"),
+        pytest.param(changed("delete from ref.service_listing"), "no listing", id="a service without a listing"),
     ],
 )
 def test_what_costs_and_is_not_listed_is_found_only_where_the_answers_can_be_believed(
@@ -372,17 +372,69 @@ def test_what_costs_and_is_not_listed_is_found_only_where_the_answers_can_be_bel
     found = home.rows("select account_id, service, verdict from stage.inventoried_spend")
     assert found == ([{"account_id": WORKLOAD, "service": service, "verdict": verdict}] if verdict else [])
     build(home.store, home.models["cmdb.finding_spend_without_inventory"])
-    told = home.rows("select service from cmdb.finding_spend_without_inventory")
-    assert told == ([{"service": service}] if verdict == "not inventoried" else [])
+    told = home.rows("select service, reason from cmdb.finding_spend_without_inventory")
+    is_finding = verdict in ("not inventoried", "no listing")
+    assert told == ([{"service": service, "reason": verdict}] if is_finding else [])
     rule = RULES["spend_is_inventoried"]
     with home.store.read() as connection:
         result = run(connection, rule)
-    assert (result.passed, rule.blocking) == (not told, False)
-    if told:
+    # What nothing lists is known before any night: no night is warned of it.
+    assert (result.passed, rule.blocking) == (verdict != "not inventoried", False)
+    if not result.passed:
         assert result.sentence.startswith(f"Broken by 1 row(s): {rule.description} The first is account_id={WORKLOAD}")
-    expected = None if verdict in (None, "unknown") else "0.00" if verdict == "not inventoried" else "100.00"
+    expected = None if verdict in (None, "unknown") else "0.00" if is_finding else "100.00"
     # Without items and answers there is no day that figures could be of.
     assert health(home).get("uninventoried_spend", (None,))[0] == expected
+
+
+def spend(home: House, costs: dict[str, str]) -> None:
+    """What services cost on the last day of the bill."""
+    with home.store.transaction() as connection:
+        connection.executemany(
+            """
+            insert into cost.daily by name
+            select
+                '2026-11-20'::date as usage_date, 'service' as slice, $account as account_id,
+                $service as dimension_value,
+                $cost::decimal(28, 10) as unblended_cost, 'USD' as currency, true as is_estimated, 'n' as run_id,
+                'billing' as role, '000000000042' as caller_account_id, 'aws-global' as cell_region, 'l' as listing,
+                now() as collected_at, false as is_stale
+            """,
+            [{"account": WORKLOAD, "service": service, "cost": cost} for service, cost in costs.items()],
+        )
+
+
+def test_spend_is_judged_by_money_and_what_nothing_lists_is_at_fault(home: House) -> None:
+    item(home, "i-1")
+    spend(
+        home,
+        {
+            "Amazon Elastic Compute Cloud - Compute": "1",
+            "Amazon DynamoDB": "9999",
+            # Never asked there.
+            "Amazon Neptune": "50",
+        },
+    )
+    rows = home.rows("select service, verdict, listings from stage.inventoried_spend order by service")
+    assert [tuple(row.values()) for row in rows] == [
+        ("Amazon DynamoDB", "no listing", []),
+        ("Amazon Elastic Compute Cloud - Compute", "inventoried", ["ec2_instance"]),
+        ("Amazon Neptune", "unknown", ["rds_db_cluster", "rds_db_cluster_snapshot", "rds_db_instance"]),
+    ]
+    assert health(home)["uninventoried_spend"] == ("0.01", 1, 2, 1)
+    (costs,) = home.rows(
+        """
+        select at_fault_cost, judged_cost, unknown_cost, currency from cmdb.health
+        where kpi = 'uninventoried_spend' and as_of_date = (select max(as_of_date) from cmdb.health)
+        """
+    )
+    assert list(costs.values()) == ["9999.0000000000", "10000.0000000000", "50.0000000000", "USD"]
+
+
+def test_what_lacks_the_least_is_no_hundred_percent(home: House) -> None:
+    item(home, "i-1")
+    spend(home, {"Amazon Elastic Compute Cloud - Compute": "1000000", "Amazon DynamoDB": "1"})
+    assert health(home)["uninventoried_spend"] == ("99.99", 1, 2, 0)
 
 
 # --------------------------------------------------------------------------------------------------- ServiceNow

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from resources.store.store import Store
 
 MODELS = read_models()
-RESERVED = {"key", "materialized", "logs", "owner", "resource"}
+RESERVED = {"key", "materialized", "logs", "owner", "resource", "rests_on"}
 WITH_CASES = sorted(path.stem for path in CASES.glob("*.json"))
 
 every_model = pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
@@ -297,7 +297,7 @@ def test_every_collected_table_has_given_rows_and_every_column_is_expected_with_
 def test_seeds_hold_what_their_files_hold_and_name_listings_of_the_catalogue(home: House) -> None:
     home.build("ref.service_listing")
     found = home.rows("select * from ref.service_listing")
-    assert {"service": "Amazon Elastic Compute Cloud - Compute", "listing": "ec2_instance"} in found
+    assert {"service": "Amazon Elastic Compute Cloud - Compute", "listing": "ec2_instance", "is_witness": True} in found
     assert {row["listing"] for row in found} <= listings().keys()
 
 

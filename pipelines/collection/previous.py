@@ -296,7 +296,7 @@ def billed_services(store: Store, since: date) -> dict[tuple[str, str], tuple[st
             from cost.daily as d
             join final_day as f using (usage_date)
             join (
-                select 'service' as slice, service as billed, listing from ref.service_listing
+                select 'service' as slice, service as billed, listing from ref.service_listing where is_witness
                 union all
                 select 'usage_type', part, listing from ref.usage_type_listing
             ) as l

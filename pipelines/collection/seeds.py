@@ -35,8 +35,9 @@ def every_slice() -> tuple[Slice, ...]:
 
 
 def services_of_listings() -> tuple[str, ...]:
-    """The billing services of `ref.service_listing`: those whose resources are collected."""
-    return tuple(dict.fromkeys(row["service"] for row in _rows("service_listing", "service")))
+    """The billing services of `ref.service_listing` that map to their listings without doubt."""
+    rows = _rows("service_listing", "service", "is_witness")
+    return tuple(dict.fromkeys(row["service"] for row in rows if row["is_witness"] == "true"))
 
 
 def _rows(name: str, *columns: str) -> list[dict[str, str]]:

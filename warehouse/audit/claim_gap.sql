@@ -2,6 +2,7 @@
 -- believed, skipped although something may be there, or never asked. What stands here is in no figure of the table, and is not in
 -- order either; audit.claim counts it.
 -- materialized: view
+-- key: claim, role, account_id, region, listing
 -- claim: The table or view, such as cmdb.finding_open_rule.
 -- role: Role of the contract that asked, or would have to.
 -- account_id: The AWS account, 12 digits; NULL where a role was never asked at all.

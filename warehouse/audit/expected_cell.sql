@@ -3,6 +3,7 @@
 -- asked, months of the bill that are missing. Where there is nothing to ask there is no row. What the states of a cell are
 -- worth is decided in ref.cell_state.
 -- materialized: view
+-- key: role, account_id, region, listing
 -- role: Role of the contract that asked, or would have to.
 -- account_id: The AWS account that the question is about, 12 digits; NULL where a role was never asked at all.
 -- region: AWS region; aws-global where the service has none, or where nobody knows the account's regions.
@@ -13,6 +14,7 @@
 -- unknown_reason: Why it is unknown: the outcome, the reason of a cell that was skipped, or never_asked; NULL where it is judged.
 -- outcome: Newest outcome; NULL where it was never asked.
 -- skip_reason: Why it was not asked; NULL when it was, and where there is no cell.
+-- record_count: Records of the answer that counts; NULL where it is unknown.
 -- known_at: When the answer that counts was given, UTC; NULL where it is unknown.
 -- last_trusted_at: When it was last answered in a way that may be believed, UTC; NULL if never.
 with asked as not materialized (
@@ -28,6 +30,7 @@ with asked as not materialized (
         end as part,
         cell.outcome,
         cell.skip_reason,
+        cell.record_count,
         cell.known_at,
         cell.last_trusted_at,
         cell.ended_at,
@@ -274,6 +277,7 @@ select
     case when state = 'unknown' then coalesce(skip_reason, outcome) end as unknown_reason,
     outcome,
     skip_reason,
+    case when state = 'judged' then record_count end as record_count,
     known_at,
     last_trusted_at
 from asked
@@ -290,6 +294,7 @@ select
     'never_asked' as unknown_reason,
     null as outcome,
     null as skip_reason,
+    null as record_count,
     null as known_at,
     null as last_trusted_at
 from hole

@@ -9,3 +9,4 @@ select
     currency,
     last_spend_date
 from cmdb.finding_spend_without_inventory
+where reason = 'not inventoried'

@@ -1,7 +1,8 @@
--- One row per account and billed service that cost money in the last seven billed days, although every listing that explains
--- that service was answered there, can be believed, and shows nothing that was there in those days. Either something is not
--- listed, or it was made and gone between two nights. What could not be asked is no finding: see the KPI uninventoried_spend
--- of cmdb.health.
+-- One row per account and billed service that cost money in the last seven billed days, and that the inventory does not
+-- explain. Either every listing that explains the service was answered there, can be believed, and shows nothing that was there in
+-- those days: then something is not listed, or it was made and gone between two nights. Or nothing that is collected explains the
+-- service. What could not be asked is no finding: cmdb.finding_unknown names it, and the KPI uninventoried_spend of cmdb.health
+-- says how much money it is.
 -- key: account_id, service
 -- account_id: The linked account, 12 digits.
 -- account_name: Name of the account.
@@ -10,8 +11,9 @@
 -- currency: Billing currency, ISO 4217.
 -- first_date: First of the seven days.
 -- last_spend_date: The last of them on which it cost anything.
--- listings: The listings that ought to show what costs.
--- answered_at: When the least recent of these was answered, UTC.
+-- reason: not inventoried, where its listings show nothing; no listing, where none explains the service.
+-- listings: The listings that ought to show what costs; empty where there is none.
+-- answered_at: When the least recent of these was answered, UTC; NULL where there is none.
 select
     spend.account_id,
     account.account_name,
@@ -20,8 +22,9 @@ select
     spend.currency,
     spend.first_date,
     spend.last_spend_date,
+    spend.verdict as reason,
     spend.listings,
     spend.answered_at
 from stage.inventoried_spend as spend
 left join org.account as account using (account_id)
-where spend.verdict = 'not inventoried'
+where spend.verdict in ('not inventoried', 'no listing')

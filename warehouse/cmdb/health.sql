@@ -4,10 +4,15 @@
 -- as_of_date: Day (UTC) of the newest answer about configuration items, trusted or not.
 -- kpi: completeness, correctness, staleness, orphan, duplicate, ownership, coverage or uninventoried_spend.
 -- scope: organisation, or the type of resource that the figure is about, such as AWS::EC2::Instance.
--- value: Percent of judged_count that is as it should be: 100 is best for every figure; NULL where nothing could be judged.
+-- value: Percent of judged_count that is as it should be, of uninventoried_spend of judged_cost: 100 is best for every figure,
+--    and is said only where nothing is at fault; NULL where nothing could be judged.
 -- at_fault_count: What is not as it should be, in the unit of the figure.
 -- judged_count: What could be judged.
 -- unknown_count: What could not, and is in no other count.
+-- at_fault_cost: Of uninventoried_spend what at_fault_count cost in the last seven billed days, in the currency beside it; else NULL.
+-- judged_cost: The same of judged_count.
+-- unknown_cost: The same of unknown_count.
+-- currency: Billing currency, ISO 4217; NULL of other figures.
 -- unit: resource, relation, account or account and service.
 -- description: What is at fault.
 with as_of as (
@@ -114,11 +119,12 @@ account_cell as (
     select
         account.account_id,
         -- Regions and services that are not there, and what nobody wants asked, are not missing.
-        coalesce(bool_and(cell.is_known) filter (
-            where cell.outcome <> 'skipped' or cell.skip_reason in ('no_profile', 'account_suspended')
+        coalesce(bool_and(cell.is_judged) filter (
+            where
+            cell.outcome is distinct from 'skipped' or cell.skip_reason in ('no_profile', 'account_suspended')
         ), false) as is_covered
     from org.account as account
-    left join audit.coverage as cell
+    left join audit.expected_cell as cell
         on account.account_id = cell.account_id and cell.role in ('operations', 'workload')
     where account.state = 'ACTIVE'
     group by account.account_id
@@ -140,7 +146,9 @@ judged as (
         unnest(['organisation', resource_type]) as scope,
         'resource' as unit,
         is_unknown,
-        is_at_fault
+        is_at_fault,
+        null::decimal(28, 10) as cost,
+        null as currency
     from judged_item
     union all
     select
@@ -148,7 +156,9 @@ judged as (
         'organisation' as scope,
         'relation' as unit,
         coalesce(not orphan.is_at_fault, false) as is_unknown,
-        coalesce(orphan.is_at_fault, false) as is_at_fault
+        coalesce(orphan.is_at_fault, false) as is_at_fault,
+        null as cost,
+        null as currency
     from cmdb.relationship as held
     left join orphan using (from_arn, relation, to_arn)
     where held.ended_at is null
@@ -158,7 +168,9 @@ judged as (
         'organisation' as scope,
         'account' as unit,
         false as is_unknown,
-        not is_covered as is_at_fault
+        not is_covered as is_at_fault,
+        null as cost,
+        null as currency
     from account_cell
     union all
     select
@@ -166,7 +178,9 @@ judged as (
         'organisation' as scope,
         'account and service' as unit,
         verdict = 'unknown' as is_unknown,
-        verdict = 'not inventoried' as is_at_fault
+        verdict in ('not inventoried', 'no listing') as is_at_fault,
+        unblended_cost as cost,
+        currency
     from stage.inventoried_spend
 ),
 
@@ -207,7 +221,7 @@ figure as (
             {
                 'kpi': 'uninventoried_spend',
                 'unit': 'account and service',
-                'description': 'Costs money, and its listings show nothing'
+                'description': 'Costs money, and its listings show nothing or nothing lists it; by money'
             }
         ],
         recursive := true
@@ -222,7 +236,11 @@ counted as (
         figure.description,
         count(*) filter (where judged.is_at_fault and not judged.is_unknown) as at_fault_count,
         count(*) filter (where not judged.is_unknown) as judged_count,
-        count(*) filter (where judged.is_unknown) as unknown_count
+        count(*) filter (where judged.is_unknown) as unknown_count,
+        sum(judged.cost) filter (where judged.is_at_fault and not judged.is_unknown) as at_fault_cost,
+        sum(judged.cost) filter (where not judged.is_unknown) as judged_cost,
+        sum(judged.cost) filter (where judged.is_unknown) as unknown_cost,
+        any_value(judged.currency) as currency
     from figure
     left join judged using (kpi)
     group by all
@@ -233,13 +251,21 @@ today as (
         as_of.as_of_date,
         counted.kpi,
         counted.scope,
-        (100.0 * (counted.judged_count - counted.at_fault_count) / nullif(counted.judged_count, 0))::decimal(
-            18, 2
-        )
-            as value,
+        case
+            when counted.judged_count = 0 then null
+            when counted.at_fault_count = 0 then 100
+            -- Rounded down: what lacks the least is no hundred percent.
+            when counted.kpi = 'uninventoried_spend'
+                then floor(10000 * (counted.judged_cost - counted.at_fault_cost) / counted.judged_cost) / 100
+            else floor(10000 * (counted.judged_count - counted.at_fault_count) / counted.judged_count) / 100
+        end::decimal(18, 2) as value,
         counted.at_fault_count,
         counted.judged_count,
         counted.unknown_count,
+        counted.at_fault_cost::decimal(28, 10) as at_fault_cost,
+        counted.judged_cost::decimal(28, 10) as judged_cost,
+        counted.unknown_cost::decimal(28, 10) as unknown_cost,
+        counted.currency,
         counted.unit,
         counted.description
     from counted

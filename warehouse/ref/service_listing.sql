@@ -1,15 +1,18 @@
--- Billing services that only these listings explain: usage of such a service in an account is a witness that not all of
--- the service's listings are empty there. Only services that map without doubt: what the bill calls EC2 - Other may be
--- traffic alone. Seed: warehouse/ref/service_listing.csv.
+-- Billing services and the listings whose resources explain what they cost. What a service costs in an account without a
+-- resource of any of its listings is not inventoried. Where the service maps without doubt its usage also is a witness that
+-- not all of its listings are empty there; what the bill calls EC2 - Other may be traffic alone. Seed:
+-- warehouse/ref/service_listing.csv.
 -- key: service, listing
 -- service: The service's name in the bill, as Cost Explorer spells it (dimension SERVICE).
--- listing: The listing of pipelines/catalogue/ whose resources cause that usage.
+-- listing: A listing of pipelines/catalogue/ whose resources cause that usage.
+-- is_witness: Whether usage of the service is a witness that not all of its listings are empty in the account.
 select
     service,
-    listing
+    listing,
+    is_witness
 from
     read_csv(
         getvariable('ref_folder') || '/service_listing.csv',
         header = true,
-        columns = { 'service': 'VARCHAR', 'listing': 'VARCHAR' }
+        columns = { 'service': 'VARCHAR', 'listing': 'VARCHAR', 'is_witness': 'BOOLEAN' }
     )

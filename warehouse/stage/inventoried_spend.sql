@@ -1,5 +1,5 @@
--- One row per account and billed service that certain listings explain (ref.service_listing), with what the inventory knows of
--- it. Not part of the public interface; read cmdb.finding_spend_without_inventory.
+-- One row per account and billed service that cost money, with what the inventory knows of it, by the listings that explain
+-- the service (ref.service_listing). Not part of the public interface; read cmdb.finding_spend_without_inventory.
 -- materialized: view
 -- key: account_id, service
 -- account_id: The linked account, 12 digits.
@@ -8,10 +8,11 @@
 -- currency: Billing currency, ISO 4217.
 -- first_date: First of these days.
 -- last_spend_date: The last of them on which it cost anything.
--- listings: The listings that explain it.
+-- listings: The listings that explain it; empty where there is none.
 -- resource_count: Configuration items of these listings in the account that were seen in these days, retired since or not.
--- answered_at: When the listings were last answered, UTC; NULL where one was never asked or is not trusted.
--- verdict: inventoried, not inventoried, or unknown: a listing was not asked there, or its answer is not trusted.
+-- answered_at: When the listings were last answered, UTC; NULL where one is unknown or there is none.
+-- verdict: inventoried; not inventoried; no listing, where nothing that is collected explains the service; or unknown: a listing
+--    was not asked there, or its answer does not count.
 with days as (
     select max(usage_date) - 6 as first_date
     from cost.daily
@@ -34,19 +35,13 @@ spent as (
 ),
 
 asked as (
-    -- A cell that is skipped because nothing can be there tells as much as a trusted one; where a policy or a setting
-    -- keeps the collection out, something may be there.
     select
         account_id,
-        split_part(listing, ':', 1) as listing,
-        bool_or(outcome <> 'skipped') and bool_and(audit.coverage.is_known) filter (
-            where outcome <> 'skipped' or skip_reason in (
-                'no_profile', 'account_suspended', 'denied_by_policy', 'region_not_selected'
-            )
-        ) as is_known,
-        max(ended_at) as answered_at,
-        coalesce(sum(record_count) filter (where audit.coverage.is_known), 0) as record_count
-    from audit.coverage
+        listing_name as listing,
+        bool_and(is_judged) as is_known,
+        min(known_at) as answered_at,
+        coalesce(sum(record_count), 0) as record_count
+    from audit.expected_cell
     where role in ('operations', 'workload')
     group by all
 ),
@@ -70,7 +65,7 @@ explained as (
         coalesce(asked.record_count, 0) as record_count,
         count(held.listing) as resource_count
     from spent
-    inner join ref.service_listing as mapped on spent.service = mapped.service
+    left join ref.service_listing as mapped on spent.service = mapped.service
     left join asked on spent.account_id = asked.account_id and mapped.listing = asked.listing
     left join held
         on
@@ -82,10 +77,12 @@ explained as (
 
 select
     spent.*,
-    list(explained.listing order by explained.listing) as listings,
+    coalesce(list(explained.listing order by explained.listing) filter (where explained.listing is not null), [])
+        as listings,
     sum(explained.resource_count)::bigint as resource_count,
     case when bool_and(explained.is_known) then min(explained.answered_at) end as answered_at,
     case
+        when count(explained.listing) = 0 then 'no listing'
         -- Records that are no items of their own, such as a database's nightly snapshots, explain a bill too.
         when sum(explained.resource_count) > 0 or sum(explained.record_count) > 0 then 'inventoried'
         when bool_and(explained.is_known) then 'not inventoried'
