@@ -156,7 +156,10 @@ def test_no_relation_of_the_warehouse_is_without_a_comment(empty: Store) -> None
             ).fetchall()
         }
     assert silent == []
-    assert built == set(MODELS), "a table without its SQL file, or a SQL file that makes none"
+    # Beside the models audit has the tables of the migrations.
+    assert built == {name for name in MODELS if not name.startswith("audit.")}, (
+        "a table without its SQL file, or a SQL file that makes none"
+    )
 
 
 # ------------------------------------------------------------------------------------------------ dependencies

@@ -77,8 +77,9 @@ explained as (
 
 select
     spent.*,
-    coalesce(list(explained.listing order by explained.listing) filter (where explained.listing is not null), [])
-        as listings,
+    coalesce(
+        list(explained.listing order by explained.listing) filter (where explained.listing is not null), []
+    ) as listings,
     sum(explained.resource_count)::bigint as resource_count,
     case when bool_and(explained.is_known) then min(explained.answered_at) end as answered_at,
     case
