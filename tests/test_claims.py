@@ -170,12 +170,12 @@ def test_every_outcome_and_every_reason_is_decided(home: House) -> None:
     home.build("ref.cell_state")
     states = {(row["outcome"], row["skip_reason"]): row["state"] for row in home.rows("select * from ref.cell_state")}
     reasons = {
-        *outcomes.ANSWERED_SKIPS,
+        *outcomes.CONCLUSIVE_SKIPS,
         *outcomes.WAITING_SKIPS,
         *outcomes.CLOSED,
         *outcomes.UNREACHED,
         *outcomes.RETIRING,
-        *(outcomes.FOR_LATER, outcomes.NO_LONGER_ASKED, outcomes.TOO_MANY_PAGES, DENIED_BY_POLICY, OPTIONAL_GRANT),
+        *(outcomes.FOR_LATER, outcomes.NO_LONGER_REQUESTED, outcomes.TOO_MANY_PAGES, DENIED_BY_POLICY, OPTIONAL_GRANT),
         *(reason for listing in listings().values() for reason in listing.skip_codes.values()),
     }
     assert {reason for outcome, reason in states if outcome == "skipped"} == reasons

@@ -14,6 +14,7 @@ slices      cuts of the bill that it rests on, where the query does not say so i
 nothing     the table claims nothing.
 """
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
@@ -23,7 +24,7 @@ from sqlglot import exp
 
 from pipelines.catalogue.names import ACCOUNT, COST_DAILY
 from pipelines.catalogue.registry import listings
-from pipelines.collection.cost_slices import TagKey, slices
+from pipelines.collection.seeds import cost_dimensions
 from pipelines.errors import SqlFileError
 from pipelines.models.sql_files import Header
 from resources.store.sql import literal
@@ -37,13 +38,6 @@ CLAIMING = ("org", "aws", "cost", "cmdb")
 """The schemas whose tables people read as statements."""
 
 SCHEMA = "audit"
-
-PARTS: Mapping[str, tuple[str, ...]] = {
-    COST_DAILY: tuple(
-        dict.fromkeys(cut.name.partition(":")[0] for cut in slices([TagKey("any")]) if cut.listing == COST_DAILY)
-    )
-}
-"""The parts of a listing that are claimed apart: of the bill its cuts, all tags in one."""
 
 WHOLE_BILL = frozenset({"cost.daily", "stage.reported_cost"})
 """Relations that hold every cut of the bill, told apart by their column `slice`."""
@@ -101,7 +95,7 @@ def scopes(models: Mapping[str, Claiming]) -> dict[str, Scope]:
             # A table that remembers reads itself.
             found[name] = Scope(frozenset(), {})
             read: set[Listed] = {
-                (listing, part) for listing in _with_parents(model.listings) for part in PARTS.get(listing, ("",))
+                (listing, part) for listing in _with_parents(model.listings) for part in parts(listing)
             }
             own_slices = _slices(model.sql)
             for used in sorted(model.uses & models.keys()):
@@ -117,6 +111,12 @@ def scopes(models: Mapping[str, Claiming]) -> dict[str, Scope]:
     for name in models:
         of(name)
     return found
+
+
+@functools.cache
+def parts(listing: str) -> tuple[str, ...]:
+    """The parts of a listing that are claimed apart: of the bill its cuts, all tags in one; else one without a name."""
+    return tuple(dimension.slice for dimension in cost_dimensions()) if listing == COST_DAILY else ("",)
 
 
 def _with_parents(names: tuple[str, ...]) -> set[str]:

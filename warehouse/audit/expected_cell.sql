@@ -201,8 +201,10 @@ slice as (
     union all
     select
         'cost_daily' as listing_name,
-        unnest(['service', 'record_type', 'region', 'usage_type']) as slice,
+        cut.slice,
         null as month_name
+    from ref.cost_slice as cut
+    where cut.slice <> 'tag'
     union all
     select
         'cost_daily' as listing_name,
