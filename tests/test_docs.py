@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import json
 import re
 import shlex
@@ -139,6 +140,15 @@ def options(command: click.Command) -> set[str]:
         for name in parameter.opts
         if name.startswith("--")
     }
+
+
+@pytest.mark.parametrize("name", BY_NAME)
+def test_every_command_takes_the_parameters_that_it_declares(name: str) -> None:
+    """click passes each by the name that it makes of the option: a renamed argument fails only when it is called."""
+    command = BY_NAME[name]
+    assert command.callback is not None
+    taken = inspect.signature(command.callback).parameters.keys() - {"context"}
+    assert taken == {parameter.name for parameter in command.params if parameter.expose_value}
 
 
 @pytest.mark.parametrize("name", SHOWN)

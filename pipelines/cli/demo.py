@@ -35,6 +35,7 @@ class NoSimulator(Misused):
 @click.command(cls=Command)
 @click.option(
     "--lie",
+    "fault",
     default="",
     metavar="NAME",
     help="Let the simulated AWS lie in a second night.",
