@@ -40,6 +40,7 @@ COMMANDS = (
     "policy",
     "sql",
     "rollback",
+    "status",
     "completion",
     "report",
 )

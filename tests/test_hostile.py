@@ -310,6 +310,8 @@ def of_instance(number: int) -> str:
         ("coverage",),
         ("coverage", "--blocked"),
         ("coverage", "--json"),
+        ("status",),
+        ("status", "--json"),
         *(("explain", of_instance(NAMES.index(name))) for name in (*TERMINAL, *MARKDOWN)),
         ("explain", of_instance(NAMES.index(TERMINAL[0])), "--json"),
         ("explain", HOSTILE_ARN),

@@ -23,6 +23,7 @@ from pipelines.cli.rollback import rollback
 from pipelines.cli.run import nightly
 from pipelines.cli.servicenow import export
 from pipelines.cli.sql import sql
+from pipelines.cli.status import status
 
 
 @click.group(
@@ -37,7 +38,7 @@ def main() -> None:
 
 for command in (
     accept, ask, completion, confirm, coverage, demo, dev, explain, export, fx, nightly, policy, preflight, profiles,
-    report, rollback, sql,
+    report, rollback, sql, status,
 ):  # fmt: skip
     main.add_command(command)
 

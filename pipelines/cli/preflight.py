@@ -42,7 +42,7 @@ def judge_identities(settings: "Settings") -> tuple[tuple[CheckResult, ...], str
     """Request and judge the identities; returns five check results, and whether they were recorded, as a sentence."""
     from pipelines.preflight_assets import record
     from pipelines.trust.role_resources import aws_roles
-    from resources.audit.runs import begin_run, finish_run
+    from resources.audit.runs import PREFLIGHT_RUN, begin_run, finish_run
     from resources.installation import code_version
     from resources.roles import Management
     from resources.store.errors import WarehouseError
@@ -52,7 +52,7 @@ def judge_identities(settings: "Settings") -> tuple[tuple[CheckResult, ...], str
     assert isinstance(management, Management), "the resource of the role management"
     callers, organization, check_results = management.preflight()
     store = Store(settings.database)
-    run_id = f"preflight-{uuid.uuid4()}"
+    run_id = f"{PREFLIGHT_RUN}{uuid.uuid4()}"
     try:
         with store.holding(run_id, "cmdb preflight"):
             published = [version.run_id for version in store.versions()]

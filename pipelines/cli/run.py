@@ -139,7 +139,7 @@ def _failed_rules(store: "Store", run_id: str, severity: str) -> list[str]:
 
     try:
         with store.read() as connection:
-            return [sentence for *_, sentence in _failed(connection, run_id, severity)]
+            return [sentence for *_, sentence in failed_checks(connection, run_id, severity)]
     except WarehouseError:
         # The run could not even open the working file; the failure of its step says why.
         return []
@@ -153,7 +153,7 @@ def _warnings(store: "Store", run_id: str) -> list[str]:
 
     try:
         with store.read() as connection:
-            rows = _failed(connection, run_id, "WARN")
+            rows = failed_checks(connection, run_id, "WARN")
             cells = untrusted.read(connection, run_id)
     except WarehouseError:
         return []
@@ -167,7 +167,7 @@ def _warnings(store: "Store", run_id: str) -> list[str]:
     return untrusted.sentences([*loud, *silent]) + others
 
 
-def _failed(connection: "duckdb.DuckDBPyConnection", run_id: str, severity: str) -> list[tuple[str, str, str]]:
+def failed_checks(connection: "duckdb.DuckDBPyConnection", run_id: str, severity: str) -> list[tuple[str, str, str]]:
     """Rule, scope and sentence of the failed checks of a run, oldest first."""
     return connection.execute(
         """

@@ -13,6 +13,9 @@ from resources.store.errors import WarehouseError
 if TYPE_CHECKING:
     import duckdb
 
+PREFLIGHT_RUN = "preflight-"
+"""How the ids of the runs of `cmdb preflight` begin; they publish nothing."""
+
 _COUNT_COLUMNS = {
     "usage_date": "DATE",
     "run_id": "VARCHAR",

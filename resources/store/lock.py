@@ -73,6 +73,29 @@ class Lock:
             held = PROCESS.held.get(self.paths.lock_file)
             return held is not None and held.holder.run_id == run_id
 
+    def holder(self) -> Holder | None:
+        """Who holds the lock now, in any process; None where nobody does. Nothing is created or changed."""
+        with PROCESS.lock:
+            held = PROCESS.held.get(self.paths.lock_file)
+        if held is not None:
+            return held.holder
+        try:
+            descriptor = os.open(self.paths.lock_file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        except OSError:
+            # A run needs a lock file that it can open, and this one is missing or no plain file.
+            return None
+        try:
+            # A free lock is empty, unless its holder was killed. An empty one is not tried: for that moment a run that
+            # begins would find the warehouse held.
+            if not os.fstat(descriptor).st_size:
+                return None
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return self._holder()
+        finally:
+            os.close(descriptor)
+        return None
+
     def _try_hold(self, run_id: str, what: str) -> bool:
         with PROCESS.lock:
             held = PROCESS.held.get(self.paths.lock_file)

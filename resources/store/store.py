@@ -22,6 +22,7 @@ from resources.store.errors import explained
 from resources.store.lock import Lock, check_run_id
 from resources.store.migrations import MIGRATIONS, Migrator
 from resources.store.paths import Paths
+from resources.store.process import Holder
 from resources.store.publishing import PublishedFile, Publisher
 from resources.store.versions import KEEP, Links, Version, Versions
 from resources.store.working import WorkingFile
@@ -143,6 +144,10 @@ class Store:
     def is_held_by(self, run_id: str) -> bool:
         """Whether this process holds the warehouse for this run."""
         return self._lock.is_held_by(run_id)
+
+    def holder(self) -> Holder | None:
+        """Who holds the warehouse now, in any process; None where nobody does. Nothing is created or changed."""
+        return self._lock.holder()
 
     @contextmanager
     def holding(self, run_id: str, what: str) -> Iterator[None]:
