@@ -278,12 +278,15 @@ def anomalies(home: House) -> list[tuple[Any, ...]]:
     return [
         tuple(row.values())
         for row in home.rows(
-            "select usage_date, dimension_value, kind, expected, score, is_estimated from cost.anomaly order by all"
+            """
+            select usage_date, end_date, dimension_value, kind, expected, score, is_estimated
+            from cost.anomaly order by all
+            """
         )
     ]
 
 
-def test_a_day_far_from_its_four_weeks_is_told_with_what_was_expected(home: House) -> None:
+def test_a_day_far_from_all_that_is_usual_is_told_with_what_was_expected(home: House) -> None:
     usual = service("2026-10-01", "2026-11-23", "100")
     wave = [
         (day, "service", ACCOUNT, "waves", str(200 + 20 * (n % 5)))
@@ -311,13 +314,12 @@ def test_a_day_far_from_its_four_weeks_is_told_with_what_was_expected(home: Hous
     )
     seed(home, "ref.anomaly_threshold", [("service", "4", "25", "0.05")])
     assert anomalies(home) == [
-        ("2026-11-10", "begins", "new", "0.0000000000", None, True),
-        ("2026-11-15", "monthly", "occasional", "510.0000000000", None, True),
+        ("2026-11-10", "2026-11-10", "begins", "new", "0.0000000000", None, True),
+        ("2026-11-15", "2026-11-15", "monthly", "occasional", "510.0000000000", None, True),
         # 60 above what never varied: its spread counts as a twentieth of it.
-        ("2026-11-20", "A", "high", "100.0000000000", "12.00", True),
-        ("2026-11-21", "stops", "low", "50.0000000000", "-20.00", True),
-        ("2026-11-22", "stops", "low", "50.0000000000", "-20.00", True),
-        ("2026-11-23", "stops", "low", "50.0000000000", "-20.00", True),
+        ("2026-11-20", "2026-11-20", "A", "high", "100.0000000000", "12.00", True),
+        # 50 on each of three days.
+        ("2026-11-21", "2026-11-23", "stops", "low", "150.0000000000", "-20.00", True),
     ]
 
 

@@ -1,4 +1,4 @@
--- How far a day's cost may lie from what is usual, by slice: cost.anomaly looks at the slices that stand here. Amounts are in
+-- How far a day's cost may lie from all that is usual for it, by slice: cost.anomaly looks at the slices that stand here. Amounts are in
 -- the billing currency. Seed: warehouse/ref/anomaly_threshold.csv, owned by finance.
 -- key: slice
 -- slice: The cut of the bill, as in cost.daily.
