@@ -1,4 +1,7 @@
-"""Alerts for a failed run: Dagster's failure sensor, and the program that `CMDB_ALERT_COMMAND` names."""
+"""Messages about runs: an alert for each failed one, a heartbeat for each nightly one that published.
+
+Each is handed to a program that a setting names, by the command line for its own runs and by a sensor for all others.
+"""
 
 import json
 import shlex
@@ -6,6 +9,7 @@ import signal
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -13,16 +17,25 @@ import dagster as dg
 from pipelines.plain_text import plain
 from pipelines.settings import Settings
 from pipelines.trust.gate import EXIT_CODE
+from resources.store.store import Store
 
 ALERT_SECONDS = 60
+
+ALERT, HEARTBEAT = "CMDB_ALERT_COMMAND", "CMDB_HEARTBEAT_COMMAND"
+"""The settings that name the programs."""
 
 LAUNCHED_BY = "cmdb/launched_by"
 """Tag of the runs that a command waits for."""
 
 
-def result_of(run_id: str, job: str, sentences: list[str]) -> dict[str, Any]:
-    """The JSON object that the alert command reads on its standard input."""
-    return {"run_id": run_id, "job": job, "status": "failed", "sentences": sentences}
+def result_of(run_id: str, job: str, sentences: list[str], status: str = "failed") -> dict[str, Any]:
+    """The JSON object that either program reads on its standard input; `status` is `failed` or `published`."""
+    return {"run_id": run_id, "job": job, "status": status, "sentences": sentences}
+
+
+def heartbeat_of(run_id: str, job: str, database: Path) -> dict[str, Any]:
+    """The JSON object of a run that published."""
+    return result_of(run_id, job, [f"Published {database}."], "published")
 
 
 INTERRUPTIONS = {dg.DagsterExecutionInterruptedError.__name__, KeyboardInterrupt.__name__}
@@ -84,8 +97,8 @@ def _exit_code(event: dg.DagsterEvent) -> int:
     return int(code.value) if isinstance(code, dg.IntMetadataValue) and code.value is not None else 1
 
 
-def send(command: str, result: dict[str, Any]) -> str:
-    """Run the alert command; return a sentence on how the command ended. A failing command never fails a run."""
+def send(command: str, result: dict[str, Any], setting: str = ALERT) -> str:
+    """Run the program of a setting; return a sentence on how it ended. A failing program never fails a run."""
     try:
         done = subprocess.run(
             shlex.split(command),
@@ -95,11 +108,11 @@ def send(command: str, result: dict[str, Any]) -> str:
             check=False,
         )
     except (OSError, ValueError, subprocess.TimeoutExpired) as error:
-        return f"CMDB_ALERT_COMMAND could not be run: {error}. The verdict is in the run's log."
+        return f"{setting} could not be run: {error}. The verdict is in the run's log."
     if done.returncode:
         output = done.stderr.decode(errors="replace").strip()[:300]
-        return f"CMDB_ALERT_COMMAND ended with {done.returncode}: {output}. The verdict is in the run's log."
-    return "CMDB_ALERT_COMMAND was given the verdict."
+        return f"{setting} ended with {done.returncode}: {output}. The verdict is in the run's log."
+    return f"{setting} was given the verdict."
 
 
 def nightly_failure_sensor(settings: Settings) -> dg.SensorDefinition:
@@ -127,3 +140,24 @@ def nightly_failure_sensor(settings: Settings) -> dg.SensorDefinition:
             )
 
     return failed_run_alert
+
+
+def heartbeat_sensor(settings: Settings, job: str) -> dg.SensorDefinition:
+    """The sensor that gives every published run of one job to `CMDB_HEARTBEAT_COMMAND`."""
+
+    @dg.run_status_sensor(
+        run_status=dg.DagsterRunStatus.SUCCESS,
+        name="published_run_heartbeat",
+        description="Tells the program that CMDB_HEARTBEAT_COMMAND names of a nightly run that published.",
+        default_status=dg.DefaultSensorStatus.RUNNING,
+    )
+    def published_run_heartbeat(context: dg.RunStatusSensorContext) -> None:
+        run = context.dagster_run
+        if not settings.heartbeat_command or run.job_name != job or LAUNCHED_BY in run.tags:
+            return
+        # A run of a part of the job may end well without publishing.
+        if any(version.run_id == run.run_id for version in Store(settings.database).versions()):
+            result = heartbeat_of(run.run_id, run.job_name, settings.database)
+            context.log.info(send(settings.heartbeat_command, result, HEARTBEAT))
+
+    return published_run_heartbeat

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
-from pipelines.alerts import nightly_failure_sensor
+from pipelines.alerts import heartbeat_sensor, nightly_failure_sensor
 from pipelines.asset_metadata import with_metadata
 from pipelines.collection.assets import collection_assets
 from pipelines.collection.confirmation_assets import CONFIRM, CONFIRMATION_KEY, zero_confirmation
@@ -91,6 +91,7 @@ def build_defs(environment: Mapping[str, str]) -> dg.Definitions:
         ],
         sensors=[
             nightly_failure_sensor(settings),
+            heartbeat_sensor(settings, NIGHTLY),
             _confirmation_sensor(is_on=can_run and settings.zero_evidence == "cloudtrail"),
         ],
         resources={

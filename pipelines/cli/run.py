@@ -38,6 +38,7 @@ def nightly(demo: bool, only_untrusted: bool, as_json: bool) -> None:
 
     Example: cmdb nightly --only-untrusted
     """
+    from pipelines.alerts import HEARTBEAT, heartbeat_of, send
     from pipelines.cli.terminal import console, marked, summary_lines
     from pipelines.definitions import NIGHTLY
     from pipelines.report.writing import report_path
@@ -63,6 +64,10 @@ def nightly(demo: bool, only_untrusted: bool, as_json: bool) -> None:
     if not as_json:
         for line in summary_lines(ended, summary, str(settings.database), next_command, screen.width, report):
             screen.print(marked(line))
+    # A run of the demo must not pass for one of the organisation.
+    if settings.heartbeat_command and ended.published and not ended.exit_code and not demo:
+        heartbeat = heartbeat_of(ended.run_id, NIGHTLY, settings.database)
+        screen.print(send(settings.heartbeat_command, heartbeat, HEARTBEAT), markup=False)
     end(ended, NIGHTLY, settings, screen)
 
 
