@@ -336,6 +336,8 @@ def test_every_unit_starts_what_there_is_as_nobody_special() -> None:
         "cmdb-daemon.service",
         "cmdb-nightly.service",
         "cmdb-nightly.timer",
+        "cmdb-status.service",
+        "cmdb-status.timer",
         "cmdb-webserver.service",
         "cmdb-webserver-readonly.service",
     }
@@ -353,6 +355,37 @@ def test_every_unit_starts_what_there_is_as_nobody_special() -> None:
             assert "-h 127.0.0.1" in text
     read_only = (DEPLOY / "systemd" / "cmdb-webserver-readonly.service").read_text(encoding="utf-8")
     assert "-p 3001 --read-only" in read_only
+
+
+def status_lines() -> dict[str, str]:
+    """What asks whether the nights still come, as a line for a shell, by the file that it stands in."""
+    unit = (DEPLOY / "systemd" / "cmdb-status.service").read_text(encoding="utf-8")
+    (started,) = re.findall(r"^ExecStart=(.*)$", unit, re.MULTILINE)
+    cron = (DEPLOY / "cron" / "cmdb").read_text(encoding="utf-8")
+    (asked,) = re.findall(r"^[\d*/, -]+ cmdb (.* cmdb status .*|.*/cmdb status .*)$", cron, re.MULTILINE)
+    return {"systemd": f"set -a; . /etc/cmdb.env; {started}", "cron": asked}
+
+
+@pytest.mark.parametrize(("where", "line"), status_lines().items(), ids=list(status_lines()))
+def test_a_night_that_never_began_is_alerted_from_outside(where: str, line: str, tmp_path: Path) -> None:
+    told = tmp_path / "told.json"
+    example = (DEPLOY / "systemd" / "cmdb.env").read_text(encoding="utf-8")
+    (tmp_path / "cmdb.env").write_text(
+        f"{example}CMDB_DATABASE={tmp_path / 'aws_org.duckdb'}\nCMDB_ALERT_COMMAND=\"/bin/sh -c 'cat > {told}'\"\n"
+    )
+    here = line.replace("/etc/cmdb.env", str(tmp_path / "cmdb.env")).replace("/srv/cmdb", str(REPOSITORY))
+    done = subprocess.run(
+        ["/bin/sh", "-c", here], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert (done.returncode, done.stderr) == (2, "CMDB_ALERT_COMMAND was given the verdict.\n")
+    assert "There is no warehouse at" in json.loads(told.read_text())["sentences"][0]
+    assert (done.stdout == "") is (where == "cron"), "cron would mail it every day"
+
+
+def test_looking_at_the_warehouse_may_not_change_it() -> None:
+    found = settings_of(DEPLOY / "systemd" / "cmdb-status.service")
+    assert found["ReadOnlyPaths"] == "/srv/cmdb/warehouse"
+    assert "ReadWritePaths" not in found
 
 
 def settings_of(unit: Path) -> dict[str, str]:
