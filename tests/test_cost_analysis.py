@@ -217,6 +217,22 @@ def test_a_shared_credit_is_spread_as_a_shared_cost_is(home: House) -> None:
     assert [(row[0], row[3]) for row in allocated(home)] == [("x", "-0.0000000002"), ("y", "-0.0000000001")]
 
 
+@pytest.mark.parametrize("amount", ["13000000000", "987654321987654"])
+def test_a_bill_in_rupiah_or_won_is_spread_to_the_last_digit(home: House, amount: str) -> None:
+    seed(home, "ref.shared_cost", [("account", OTHER)])
+    billed(
+        home,
+        [
+            ("2026-11-01", "service", OTHER, "A", amount),
+            ("2026-11-01", "tag:k", OTHER, "", f"{amount}.0000000001"),
+            *(("2026-11-01", "tag:k", ACCOUNT, value, amount) for value in ("x", "y", "z")),
+        ],
+    )
+    spread = {row[0]: Decimal(row[3]) for row in allocated(home)}
+    assert sum(spread.values()) == Decimal(amount) + UNIT
+    assert max(spread.values()) - min(spread.values()) <= UNIT
+
+
 def test_an_account_without_a_shared_service_shares_nothing(home: House) -> None:
     seed(home, "ref.shared_cost", [("service", "Tax")])
     billed(

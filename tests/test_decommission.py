@@ -277,6 +277,7 @@ BILL = [
     ("2026-12-30", OTHER, "AWS Lambda", "-1.5"),
 ]
 USAGE = [
+    ("2026-12-31", OTHER, "APS2-BoxUsage:m5.large", "100.0000000001"),
     ("2026-12-31", OTHER, "APS2-EBS:VolumeUsage.gp3", "30"),
     ("2026-12-31", OTHER, "APS2-NatGateway-Hours", "70"),
 ]
@@ -753,20 +754,20 @@ def test_a_service_is_shared_out_by_the_size_of_its_resources_to_the_last_digit(
         "i-xlarge": ("50", "allocated"),
     }
     weights = {row["weight"] for row in seen.resource_cost if row["account_id"] == OTHER and row["service"] == COMPUTE}
-    assert weights == {f"{31 * 24 * 4}.0000"}
+    assert weights == {f"{Decimal('0.12') * 31 * 24:.4f}"}, "at list price"
 
 
 def test_of_a_service_that_is_more_than_its_resources_only_their_usage_is_shared_out(seen: Seen) -> None:
     assert shares(seen, OTHER, ELSE) == {"vol-other": ("30", "allocated"), None: ("70", "unattributed")}
 
 
-def test_what_was_measured_stands_and_the_other_days_follow_in_proportion(seen: Seen) -> None:
-    # 8 of 80.0000000003 were measured, 6 of them of the bucket.
+def test_what_was_measured_stands_and_the_other_days_follow_at_its_pace(seen: Seen) -> None:
+    # Six were measured on one of the two days; what a day costs beyond that is nobody's.
     assert shares(seen, WORKLOAD, S3) == {
-        "b-full": ("60.0000000002", "measured"),
-        None: ("20.0000000001", "unattributed"),
+        "b-full": ("12", "extrapolated"),
+        None: ("68.0000000003", "unattributed"),
     }
-    (row,) = [row for row in seen.resource_cost if row["attribution"] == "measured" and row["service"] == S3]
+    (row,) = [row for row in seen.resource_cost if row["attribution"] == "extrapolated" and row["service"] == S3]
     assert (row["measured_days"], Decimal(row["measured_cost"]), row["weight"]) == (1, Decimal(6), None)
 
 

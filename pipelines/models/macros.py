@@ -35,5 +35,23 @@ MACROS = (
     create or replace temp macro tag_map(tags) as
         map_from_entries(list_transform(coalesce(tags, []), lambda tag: {'k': tag."Key", 'v': tag."Value"}))
     """,
+    # units × weight ÷ total, whole and rest, by long division in the base of a million: the product itself does not fit into
+    # 128 bits for a bill in rupiah or won. All are whole numbers below 1e31, and none is negative.
+    """
+    create or replace temp macro part_of(units, weight, total) as
+        list_reduce(
+            list_transform(
+                [null, 1000000000000000000000000, 1000000000000000000, 1000000000000, 1000000, 1]::hugeint[],
+                lambda place: {
+                    'whole': 0::hugeint,
+                    'rest': if(place is null, 0, units // place % 1000000 * weight)::hugeint
+                }
+            ),
+            lambda so_far, digit: {
+                'whole': so_far.whole * 1000000 + (so_far.rest * 1000000 + digit.rest) // total,
+                'rest': (so_far.rest * 1000000 + digit.rest) % total
+            }
+        )
+    """,
 )
 """Statements that make the macros of a connection."""

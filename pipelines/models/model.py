@@ -4,7 +4,7 @@ The header of a file is its documentation: a description, then `name: text` line
 identify a row, `materialized` says how the query becomes a relation, `owner` names the column with the account of a
 row that several accounts list, every other name is a column. What a file reads is found in its query. Beside
 `landing(listing, type)` a query may use the macros `aws_arn(service, region, account_id, resource)`,
-`aws_partition(region)` and `tag_map(tags)`. Kinds of materialisation:
+`aws_partition(region)`, `tag_map(tags)` and `part_of(units, weight, total)`. Kinds of materialisation:
 
 incremental_by_cell  reads `landing(listing, type)`; rows are replaced cell by cell, and only by trusted cells.
 append_by_cell       as `incremental_by_cell`, but a response whose rows the table holds is not read again: for

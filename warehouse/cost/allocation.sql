@@ -88,11 +88,10 @@ weighed as (
     window same_key as (partition by direct.bill_month, direct.tag_key, direct.currency)
 ),
 
-rounded as (
+parted as (
     select
         *,
-        if(total_weight = 0, 0::hugeint, (units * weight)::hugeint // total_weight::hugeint) as whole,
-        if(total_weight = 0, 0::hugeint, (units * weight)::hugeint % total_weight::hugeint) as rest
+        part_of(units, weight, greatest(total_weight, 1)::hugeint) as part
     from weighed
 ),
 
@@ -103,15 +102,15 @@ spread as (
         tag_value,
         currency,
         cost,
-        sign * (whole + if(
+        sign * (part.whole + if(
             total_weight > 0
             and row_number()
-                over (partition by bill_month, tag_key, currency order by rest desc, tag_value asc)
-            <= units - sum(whole) over (partition by bill_month, tag_key, currency),
+                over (partition by bill_month, tag_key, currency order by part.rest desc, tag_value asc)
+            <= units - sum(part.whole) over (partition by bill_month, tag_key, currency),
             1,
             0
         )) as shared_units
-    from rounded
+    from parted
 ),
 
 row_of as (

@@ -1,29 +1,50 @@
--- What each account pays for each service in a month, told by resource: as AWS measured it where cost.resource_daily has it,
--- else shared out by the sizes of ref.cost_weight, the rest in a row without an ARN. The rows of a month, account and
--- service are the bill to the last digit. How it is shared out is said by docs/decisions/0007-how-savings-are-estimated.md.
+-- What each account pays for each service in a month, told by resource: as AWS measured it where cost.resource_daily has it and
+-- at that pace on the days that it did not measure, as long as the resource was there; else shared out by list price;
+-- the rest, such as fees of reservations, tax and support, in a row without an ARN. The rows of a month, account and
+-- service are the bill to the last digit. How is said by docs/decisions/0007-how-savings-are-estimated.md.
 -- rests_on: without=cost_resource_daily because attribution says what was measured
 -- key: month, account_id, service, arn
 -- month: First day of the month (of use, UTC).
 -- account_id: The linked account, 12 digits.
 -- service: The service's name in the bill.
 -- arn: ARN of the resource, or what billing calls it where it was never collected; NULL for what is not attributed to any.
--- cost: Unblended cost, in the currency beside it.
+-- cost: Unblended cost, in the currency beside it: measured_cost and extrapolated_cost together, where AWS measured.
+-- amortized_cost: The same with the fees of commitments spread over what they cover; NULL where AWS gives it for the bill or the resource alone.
 -- currency: Billing currency, ISO 4217.
--- attribution: measured, allocated or unattributed.
--- measured_cost: What AWS measured of it on measured_days, in the currency beside it; the other days follow in proportion. NULL where nothing was measured.
+-- attribution: measured (by AWS, all of it), extrapolated (a part by AWS, the rest at its pace), allocated (by list price) or unattributed.
+-- measured_cost: What AWS measured of it on measured_days; NULL where nothing was measured.
+-- extrapolated_cost: What was added for the other days on which it was there: its cost of an average measured day, but no more on a day than the bill has; NULL where nothing was measured.
 -- measured_days: Days of the month that AWS measured of the account and service; 0 where none.
--- weight: Its size in the month, in the unit beside it; NULL where it was not shared out by size.
--- weight_unit: GiB hours, or hours of a small instance (AWS's normalization factor); NULL without a weight.
-with bill as (
+-- extrapolated_days: Other days on which the resource was there; NULL where nothing was measured.
+-- weight: What it would cost in the month at list price, in the unit beside it; NULL where it was not shared out.
+-- weight_unit: Unit of it: USD at list price; NULL without a weight.
+-- weight_basis: What the price is: price (of its type), family (of its family, by AWS's normalization factor of the size) or size (the middle of all families, by that factor, for nothing is known of its own); NULL without a weight.
+-- through_date: Last complete day of the bill in the month, by cost.month_coverage; what is after it grows.
+-- is_final: True where the month is whole and AWS does not change it any more.
+with bill_day as (
     select
         date_trunc('month', usage_date)::date as bill_month,
+        usage_date,
         account_id,
         dimension_value as service,
         any_value(currency) as currency,
-        sum(unblended_cost)::decimal(28, 10) as cost
+        sum(unblended_cost)::decimal(28, 10) as cost,
+        if(count(*) = count(amortized_cost), sum(amortized_cost), null)::decimal(28, 10) as amortized_cost
     from cost.daily
     where slice = 'service'
     group by all
+),
+
+bill as (
+    select
+        bill_month,
+        account_id,
+        service,
+        any_value(currency) as currency,
+        sum(cost)::decimal(28, 10) as cost,
+        if(count(*) = count(amortized_cost), sum(amortized_cost), null)::decimal(28, 10) as amortized_cost
+    from bill_day
+    group by bill_month, account_id, service
 ),
 
 by_name as (
@@ -36,30 +57,197 @@ by_name as (
     having count(*) = 1
 ),
 
-measured as (
+measured_day as (
     select
         date_trunc('month', daily.usage_date)::date as bill_month,
+        daily.usage_date,
         daily.account_id,
         daily.service,
         if(
             daily.resource_id = 'NoResourceId', null, coalesce(item.arn, by_name.arn, daily.resource_id)
         ) as arn,
-        sum(daily.unblended_cost)::decimal(28, 10) as cost
+        sum(daily.unblended_cost)::decimal(28, 10) as cost,
+        if(count(*) = count(daily.amortized_cost), sum(daily.amortized_cost), null)::decimal(28, 10)
+            as amortized_cost
     from cost.resource_daily as daily
     left join cmdb.resource as item on daily.resource_id = item.arn
     left join by_name on daily.account_id = by_name.account_id and daily.resource_id = by_name.resource_id
     group by all
 ),
 
-measured_place as (
+-- A place is what an account pays for a service in a month. Where AWS gives one of the two amounts for a part of it alone, that
+-- amount cannot be attributed.
+place as (
     select
-        date_trunc('month', usage_date)::date as bill_month,
+        bill_month,
         account_id,
         service,
         count(distinct usage_date) as measured_days,
-        sum(unblended_cost)::decimal(28, 10) as cost
-    from cost.resource_daily
-    group by all
+        count(*) = count(amortized_cost) as has_amortized
+    from measured_day
+    group by bill_month, account_id, service
+),
+
+measured_date as (
+    select distinct
+        bill_month,
+        account_id,
+        service,
+        usage_date
+    from measured_day
+),
+
+measured as (
+    select
+        bill_month,
+        account_id,
+        service,
+        arn,
+        sum(cost)::decimal(28, 10) as cost,
+        if(count(*) = count(amortized_cost), sum(amortized_cost), null)::decimal(28, 10) as amortized_cost
+    from measured_day
+    where arn is not null
+    group by bill_month, account_id, service, arn
+),
+
+-- On which days a resource was there, and ran where it can be stopped; AWS says of some that they were there before they
+-- were first seen.
+life as (
+    select
+        version.arn,
+        (case
+            when row_number() over (partition by version.arn order by version.valid_from) = 1
+                then least(version.valid_from, item.created_at)
+            else version.valid_from
+        end at time zone 'UTC')::date as first_date,
+        coalesce((version.valid_to at time zone 'UTC')::date, 'infinity'::date) as last_date,
+        version.status = 'active'
+        and case item.resource_type
+            when 'AWS::EC2::Instance' then version.attributes ->> '$.state' = 'running'
+            when 'AWS::RDS::DBInstance' then version.attributes ->> '$.state' <> 'stopped'
+            else true
+        end as is_there
+    from cmdb.resource_version as version
+    inner join cmdb.resource as item using (arn)
+    where version.arn in (select one.arn from measured as one)
+),
+
+-- Every day of the bill of a place that AWS measured in part, and who was there.
+alive_day as (
+    select distinct
+        bill_day.bill_month,
+        bill_day.usage_date,
+        bill_day.account_id,
+        bill_day.service,
+        measured.arn,
+        measured_date.usage_date is not null as is_measured
+    from measured
+    inner join life on measured.arn = life.arn and life.is_there
+    inner join bill_day
+        on
+            measured.bill_month = bill_day.bill_month
+            and measured.account_id = bill_day.account_id
+            and measured.service = bill_day.service
+            and bill_day.usage_date between life.first_date and life.last_date
+    left join measured_date
+        on
+            bill_day.account_id = measured_date.account_id
+            and bill_day.service = measured_date.service
+            and bill_day.usage_date = measured_date.usage_date
+),
+
+alive as (
+    select
+        bill_month,
+        account_id,
+        service,
+        arn,
+        count(*) filter (where is_measured) as measured_days,
+        count(*) filter (where not is_measured) as missing_days
+    from alive_day
+    group by bill_month, account_id, service, arn
+),
+
+pace as (
+    select
+        measured.bill_month,
+        measured.account_id,
+        measured.service,
+        measured.arn,
+        alive.missing_days,
+        -- In whole units of 1e-10, so that nothing is lost.
+        (greatest(measured.cost, 0) * 10000000000)::hugeint // alive.measured_days as units,
+        (greatest(measured.amortized_cost, 0) * 10000000000)::hugeint // alive.measured_days
+            as amortized_units
+    from measured
+    inner join alive using (bill_month, account_id, service, arn)
+    where alive.measured_days > 0
+),
+
+-- On a day that AWS did not measure no more is told than the bill has: where it has less, each gets less.
+paced_day as (
+    select
+        alive_day.bill_month,
+        alive_day.account_id,
+        alive_day.service,
+        alive_day.arn,
+        pace.units,
+        pace.amortized_units,
+        sum(pace.units) over same_day as total_units,
+        sum(pace.amortized_units) over same_day as total_amortized_units,
+        (greatest(bill_day.cost, 0) * 10000000000)::hugeint as bill_units,
+        (greatest(bill_day.amortized_cost, 0) * 10000000000)::hugeint as bill_amortized_units
+    from alive_day
+    inner join pace using (bill_month, account_id, service, arn)
+    inner join bill_day using (usage_date, account_id, service)
+    where not alive_day.is_measured
+    window same_day as (partition by alive_day.usage_date, alive_day.account_id, alive_day.service)
+),
+
+extrapolated as (
+    select
+        bill_month,
+        account_id,
+        service,
+        arn,
+        (sum(
+            if(
+                total_units <= bill_units,
+                units,
+                part_of(bill_units, units, nullif(total_units, 0)::hugeint).whole
+            )
+        )::decimal(38, 0) * 0.0000000001)::decimal(28, 10) as cost,
+        (sum(
+            if(
+                total_amortized_units <= bill_amortized_units,
+                amortized_units,
+                part_of(
+                    bill_amortized_units, amortized_units, nullif(total_amortized_units, 0)::hugeint
+                ).whole
+            )
+        )::decimal(38, 0) * 0.0000000001)::decimal(28, 10) as amortized_cost
+    from paced_day
+    group by bill_month, account_id, service, arn
+),
+
+told_by_aws as (
+    select
+        measured.bill_month,
+        measured.account_id,
+        measured.service,
+        measured.arn,
+        (measured.cost + coalesce(extrapolated.cost, 0))::decimal(28, 10) as cost,
+        if(
+            place.has_amortized, measured.amortized_cost + coalesce(extrapolated.amortized_cost, 0), null
+        )::decimal(28, 10) as amortized_cost,
+        if(coalesce(extrapolated.cost, 0) = 0, 'measured', 'extrapolated') as attribution,
+        measured.cost as measured_cost,
+        coalesce(extrapolated.cost, 0)::decimal(28, 10) as extrapolated_cost,
+        coalesce(pace.missing_days, 0) as extrapolated_days
+    from measured
+    inner join place using (bill_month, account_id, service)
+    left join extrapolated using (bill_month, account_id, service, arn)
+    left join pace using (bill_month, account_id, service, arn)
 ),
 
 -- What was billed before anybody looked belongs to resources that may be gone.
@@ -71,37 +259,46 @@ watched as (
     group by account_id
 ),
 
+-- What resources are used for is told apart from the fees of the same service by its usage types.
 by_usage as (
     select
         date_trunc('month', cost.usage_date)::date as bill_month,
         cost.account_id,
         weight.service,
-        sum(cost.unblended_cost)::decimal(28, 10) as cost
+        sum(cost.unblended_cost)::decimal(28, 10) as cost,
+        if(count(*) = count(cost.amortized_cost), sum(cost.amortized_cost), null)::decimal(28, 10)
+            as amortized_cost
     from cost.daily as cost
     inner join ref.cost_weight as weight on regexp_matches(cost.dimension_value, weight.usage_pattern)
     where cost.slice = 'usage_type'
     group by all
 ),
 
--- What is to be shared out of each bill: what AWS did not measure of it, or what its sizes explain.
+-- What is to be shared out of each bill that AWS did not measure.
 pool as (
     select
         bill.bill_month,
         bill.account_id,
         bill.service,
         case
-            when place.measured_days is not null then bill.cost - place.cost
-            when weight.service is null or watched.since is null then 0
-            when last_day(bill.bill_month) < watched.since::date then 0
             when weight.usage_pattern is null then bill.cost
             else greatest(least(coalesce(by_usage.cost, 0), bill.cost), 0)
         end::decimal(28, 10) as cost,
-        coalesce(place.measured_days, 0) as measured_days,
-        weight.weight as weight_kind
+        case
+            when bill.amortized_cost is null then null
+            when weight.usage_pattern is null then bill.amortized_cost
+            when by_usage.cost is not null and by_usage.amortized_cost is null then null
+            else greatest(least(coalesce(by_usage.amortized_cost, 0), bill.amortized_cost), 0)
+        end::decimal(28, 10) as amortized_cost
     from bill
-    left join measured_place as place using (bill_month, account_id, service)
-    left join ref.cost_weight as weight on bill.service = weight.service
-    left join watched on bill.account_id = watched.account_id
+    inner join ref.cost_weight as weight on bill.service = weight.service
+    inner join watched
+        on bill.account_id = watched.account_id and last_day(bill.bill_month) >= watched.since::date
+    anti join place
+        on
+            bill.bill_month = place.bill_month
+            and bill.account_id = place.account_id
+            and bill.service = place.service
     left join by_usage
         on
             bill.bill_month = by_usage.bill_month
@@ -110,31 +307,23 @@ pool as (
 ),
 
 sharer as (
-    select -- noqa: AM07
-        pool.*,
-        measured.arn,
-        measured.cost as measured_cost,
-        (greatest(measured.cost, 0) * 10000000000)::hugeint as weight,
-        null::decimal(28, 4) as shown_weight
-    from pool
-    inner join measured using (bill_month, account_id, service)
-    where pool.measured_days > 0
-
-    union all
-
     select
-        pool.*,
+        pool.bill_month,
+        pool.account_id,
+        pool.service,
         size.arn,
-        null as measured_cost,
         size.weight,
-        (size.weight::decimal(38, 0) / 14400)::decimal(28, 4) as shown_weight
+        size.list_cost,
+        size.basis,
+        amount.is_amortized,
+        if(amount.is_amortized, pool.amortized_cost, pool.cost) as cost
     from pool
+    cross join (values (false), (true)) as amount (is_amortized)
     inner join stage.resource_size as size
         on
             pool.bill_month = size.month
             and pool.account_id = size.account_id
             and pool.service = size.service
-    where pool.measured_days = 0 and pool.cost <> 0
 ),
 
 -- In whole units of 1e-10, so that nothing is lost: each gets its part rounded down, and those that lost most by that get
@@ -147,29 +336,49 @@ weighed as (
         if(bool_or(weight is null) over same_bill, 0::hugeint, sum(weight) over same_bill)::hugeint
             as total_weight
     from sharer
-    window same_bill as (partition by bill_month, account_id, service)
+    window same_bill as (partition by bill_month, account_id, service, is_amortized)
 ),
 
-rounded as (
+parted as (
     select
         *,
-        if(total_weight = 0, 0::hugeint, (units * coalesce(weight, 0))::hugeint // total_weight) as whole,
-        if(total_weight = 0, 0::hugeint, (units * coalesce(weight, 0))::hugeint % total_weight) as rest
+        part_of(units, weight, total_weight) as part
     from weighed
+    where total_weight > 0 and cost is not null
 ),
 
 shared as (
     select
         *,
-        sign * (whole + if(
-            total_weight > 0
-            and row_number() over (
-                partition by bill_month, account_id, service order by rest desc, arn asc nulls last
-            ) <= units - sum(whole) over (partition by bill_month, account_id, service),
-            1,
-            0
-        )) as shared_units
-    from rounded
+        (
+            sign * (part.whole + if(
+                row_number()
+                    over (
+                        partition by bill_month, account_id, service, is_amortized
+                        order by part.rest desc, arn asc
+                    )
+                <= units
+                - sum(part.whole) over (partition by bill_month, account_id, service, is_amortized),
+                1,
+                0
+            ))::decimal(38, 0) * 0.0000000001
+        )::decimal(28, 10) as shared_cost
+    from parted
+),
+
+allocated as (
+    select
+        bill_month,
+        account_id,
+        service,
+        arn,
+        max(shared_cost) filter (where not is_amortized) as cost,
+        max(shared_cost) filter (where is_amortized) as amortized_cost,
+        any_value(list_cost) as weight,
+        any_value(basis) as weight_basis
+    from shared
+    group by bill_month, account_id, service, arn
+    having bool_or(units <> 0)
 ),
 
 attributed as (
@@ -178,20 +387,28 @@ attributed as (
         account_id,
         service,
         arn,
-        (
-            coalesce(measured_cost, 0) + (shared_units::decimal(38, 0) * 0.0000000001)::decimal(28, 10)
-        )::decimal(28, 10) as cost,
-        if(measured_days > 0, 'measured', 'allocated') as attribution,
+        cost,
+        amortized_cost,
+        attribution,
         measured_cost,
-        measured_days,
-        shown_weight as weight,
-        if(
-            measured_days > 0,
-            null,
-            if(weight_kind = 'gb_hours', 'GiB hours', 'hours of a small instance')
-        ) as weight_unit
-    from shared
-    where arn is not null and (total_weight > 0 or measured_days > 0)
+        extrapolated_cost,
+        extrapolated_days
+    from told_by_aws
+
+    union all by name
+
+    select
+        bill_month,
+        account_id,
+        service,
+        arn,
+        cost,
+        amortized_cost,
+        'allocated' as attribution,
+        weight,
+        'USD at list price' as weight_unit,
+        weight_basis
+    from allocated
 ),
 
 attributed_sum as (
@@ -199,38 +416,57 @@ attributed_sum as (
         bill_month,
         account_id,
         service,
-        sum(cost)::decimal(28, 10) as cost
+        sum(cost)::decimal(28, 10) as cost,
+        if(count(*) = count(amortized_cost), sum(amortized_cost), null)::decimal(28, 10) as amortized_cost
     from attributed
     group by bill_month, account_id, service
+),
+
+every_row as (
+    select * from attributed
+
+    union all by name
+
+    select
+        bill.bill_month,
+        bill.account_id,
+        bill.service,
+        null as arn,
+        (bill.cost - coalesce(attributed_sum.cost, 0))::decimal(28, 10) as cost,
+        if(
+            attributed_sum.cost is null,
+            bill.amortized_cost,
+            bill.amortized_cost - attributed_sum.amortized_cost
+        )::decimal(28, 10) as amortized_cost,
+        'unattributed' as attribution
+    from bill
+    left join attributed_sum using (bill_month, account_id, service)
+    where
+        attributed_sum.cost is null
+        or attributed_sum.cost <> bill.cost
+        or attributed_sum.amortized_cost is distinct from bill.amortized_cost
 )
 
-select -- noqa: AM07
-    attributed.bill_month as "month",
-    attributed.account_id,
-    attributed.service,
-    attributed.arn,
-    attributed.cost,
-    bill.currency,
-    attributed.attribution,
-    attributed.measured_cost,
-    attributed.measured_days,
-    attributed.weight,
-    attributed.weight_unit
-from attributed
-inner join bill using (bill_month, account_id, service)
-
-union all by name
-
 select
-    bill.bill_month as "month",
-    bill.account_id,
-    bill.service,
-    null as arn,
-    (bill.cost - coalesce(attributed_sum.cost, 0))::decimal(28, 10) as cost,
+    every_row.bill_month as "month",
+    every_row.account_id,
+    every_row.service,
+    every_row.arn,
+    every_row.cost,
+    every_row.amortized_cost,
     bill.currency,
-    'unattributed' as attribution,
-    pool.measured_days
-from bill
-inner join pool using (bill_month, account_id, service)
-left join attributed_sum using (bill_month, account_id, service)
-where attributed_sum.cost is null or attributed_sum.cost <> bill.cost
+    every_row.attribution,
+    every_row.measured_cost,
+    every_row.extrapolated_cost,
+    coalesce(place.measured_days, 0) as measured_days,
+    every_row.extrapolated_days,
+    every_row.weight,
+    every_row.weight_unit,
+    every_row.weight_basis,
+    coverage.through_date,
+    coverage.is_final
+from every_row
+inner join bill using (bill_month, account_id, service)
+left join place using (bill_month, account_id, service)
+left join cost.month_coverage as coverage
+    on every_row.bill_month = coverage.month and coverage.slice = 'service'

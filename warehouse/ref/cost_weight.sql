@@ -4,7 +4,7 @@
 -- service: The service's name in the bill.
 -- resource_type: AWS's name of the type of the resources that it is shared over.
 -- usage_pattern: Regular expression of the usage types that are shared out, where the service is more than these resources; NULL for all of it.
--- weight: size_hours or gb_hours.
+-- weight: list_price_hours: hours × list price, by stage.resource_size.
 -- description: What the weight is, and what it leaves out.
 select
     service,
