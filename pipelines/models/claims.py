@@ -39,7 +39,7 @@ CLAIMING = ("org", "aws", "cost", "cmdb")
 
 SCHEMA = "audit"
 
-WHOLE_BILL = frozenset({"cost.daily", "stage.reported_cost"})
+WHOLE_BILL = frozenset({"cost.daily", "stage.reported_cost", "cost.month_coverage"})
 """Relations that hold every cut of the bill, told apart by their column `slice`."""
 
 Listed = tuple[str, str]

@@ -3,6 +3,7 @@
 -- eight weeks, its weekday a week before, and its day of the month (from either end) in the three months before. Days that
 -- lie a week apart or less are one event, so that a new level is told once. Where a service and its usage types tell of
 -- the same days, the service has the row. Events that began on days that AWS may still change are judged anew each run.
+-- rests_on: slices=service, usage_type because ref.anomaly_threshold names these
 -- materialized: full_from_previous
 -- key: usage_date, slice, account_id, dimension_value
 -- usage_date: First day of the event (UTC).

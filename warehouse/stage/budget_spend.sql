@@ -24,7 +24,7 @@ complete as (
         )) as last_complete_date
     from scope
     inner join cost.month_coverage as tagged on 'tag:' || scope.scope = tagged.slice
-    where tagged.through_date is not null
+    where starts_with(tagged.slice, 'tag:') and tagged.through_date is not null
     group by scope.scope
 ),
 
@@ -33,7 +33,11 @@ ranged as (
         scope,
         last_complete_date,
         least(last_complete_date - 27, date_trunc('month', last_complete_date)::date) as from_date,
-        (select min(cost.usage_date) from cost.daily as cost) as data_from
+        (
+            select min(coverage.first_date)
+            from cost.month_coverage as coverage
+            where coverage.slice = 'service'
+        ) as data_from
     from complete
 ),
 
