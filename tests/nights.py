@@ -1,14 +1,16 @@
 """Nights of the real pipeline over the simulated organisation, for every test that needs one.
 
-`truthful_night` is one published night of the default organisation, made once a session: a test that changes
-anything works on its own `copy_of` it. `run_night` is the job `nightly` in this process, on a Dagster instance on
-disk; `cmdb` is the command line in a process of its own.
+`truthful_night` is one published night of the default organisation, made once a session for all its workers, since all
+their simulators show one world: a test that changes anything works on its own `copy_of` it. `run_night` is the job
+`nightly` in this process, on a Dagster instance on disk; `cmdb` is the command line in a process of its own.
 """
 
 from __future__ import annotations
 
+import fcntl
 import functools
 import os
+import pickle
 import shutil
 import subprocess
 import sys
@@ -96,11 +98,15 @@ def run_night(environment: Mapping[str, str], database: Path, job_name: str = "n
         return run_nightly(dict(os.environ), Store(database), job_name=job_name)
 
 
-def said_in(run_id: str) -> list[str]:
-    """What a run of this session wrote into its log, oldest first: what the Dagster UI shows."""
+def said_in(run_id: str, home: Path | None = None) -> list[str]:
+    """What a run of this session wrote into its log, oldest first: what the Dagster UI shows.
+
+    Args:
+        home: the run's `DAGSTER_HOME`; the session's where none is given.
+    """
     import dagster as dg
 
-    with environment_of({"DAGSTER_HOME": str(dagster_home())}), dg.DagsterInstance.get() as instance:
+    with environment_of({"DAGSTER_HOME": str(home or dagster_home())}), dg.DagsterInstance.get() as instance:
         return [str(entry.user_message) for entry in instance.all_logs(run_id)]
 
 
@@ -111,6 +117,7 @@ class Witness:
     Attributes:
         calls: the simulator's log of the night, every call.
         said: the run's log.
+        home: the night's `DAGSTER_HOME`.
     """
 
     folder: Path
@@ -118,6 +125,7 @@ class Witness:
     truth: dict[str, Any]
     calls: list[dict[str, Any]]
     said: list[str]
+    home: Path
 
     @property
     def database(self) -> Path:
@@ -128,17 +136,28 @@ class Witness:
 def witness(simulator: Simulator, folder: Path, **settings: str) -> Witness:
     """Run a night on an organisation that tells the truth, and keep what can be compared with it."""
     simulator.clear_log()
+    home = Path(settings.get("DAGSTER_HOME", dagster_home()))
     night = run_night({**simulator.env, **settings}, folder / DATABASE)
-    return Witness(folder, night, simulator.truth(), simulator.log(), said_in(night.run_id))
+    return Witness(folder, night, simulator.truth(), simulator.log(), said_in(night.run_id, home), home)
 
 
 @pytest.fixture(scope="session")
-def witnessed_night(simulator_process: Simulator) -> Witness:
-    """The session's truthful night with its evidence. Never write into its folder."""
-    seen = witness(simulator_process, Path(_session_folder().name, "truthful"))
-    simulator_process.reset()
-    assert seen.night.published, seen.night.sentences
-    return seen
+def witnessed_night(simulator_process: Simulator, tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Witness:
+    """The session's truthful night with its evidence, run by one worker for all. Never write into its folder."""
+    base = tmp_path_factory.getbasetemp()
+    shared = (base if worker_id == "master" else base.parent) / "truthful"
+    shared.mkdir(exist_ok=True)
+    kept = shared / "witness.pickle"
+    with (shared / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not kept.exists():
+            shutil.rmtree(shared / "warehouse", ignore_errors=True)
+            seen = witness(simulator_process, shared / "warehouse", DAGSTER_HOME=str(shared / "dagster"))
+            simulator_process.reset()
+            assert seen.night.published, seen.night.sentences
+            kept.write_bytes(pickle.dumps(seen))
+    made: Witness = pickle.loads(kept.read_bytes())
+    return made
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,7 @@ from xml.etree import ElementTree
 
 import dagster as dg
 import pytest
-from nights import DATABASE, Witness, dagster_home, environment_of, query
+from nights import DATABASE, Witness, environment_of, query
 
 from pipelines import asset_metadata
 from pipelines.catalogue.registry import listings
@@ -113,7 +113,7 @@ def test_an_angle_bracket_in_a_description_is_no_element() -> None:
 @pytest.fixture(scope="module")
 def shown(witnessed_night: Witness) -> Mapping[str, Mapping[str, dg.MetadataValue[Any]]]:
     """What the night showed of each asset."""
-    with environment_of({"DAGSTER_HOME": str(dagster_home())}), dg.DagsterInstance.get() as instance:
+    with environment_of({"DAGSTER_HOME": str(witnessed_night.home)}), dg.DagsterInstance.get() as instance:
         assert os.environ["DAGSTER_HOME"]
         return {
             event.asset_materialization.asset_key.to_user_string(): event.asset_materialization.metadata

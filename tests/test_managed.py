@@ -231,7 +231,7 @@ def test_no_credential_is_kept_anywhere(truthful_night: Path, organisation: Simu
     done = cmdb_here(night_environment(organisation, refused, AWS_BILLING_PROFILE="acmeExpired"), "nightly")
     assert done.returncode == 1
     assert not [canary for canary in CREDENTIALS if canary in (done.stdout + done.stderr).encode()]
-    for folder in (truthful_night, refused.parent, dagster_home()):
+    for folder in (truthful_night, truthful_night.parent / "dagster", refused.parent, dagster_home()):
         assert any(path.is_file() for path in folder.rglob("*"))
         assert keeping(folder, CREDENTIALS) == set()
     assert cells_keeping(truthful_night / DATABASE, (*CREDENTIALS, *CANARIES)) == []

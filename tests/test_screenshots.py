@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from browser import CHROMIUM, WITHOUT
-from nights import REPOSITORY, Witness, dagster_home
+from nights import REPOSITORY, Witness
 from screenshots import IN_README, MOST_BYTES, Stage, browser, served, shots, take
 
 from pipelines.report.writing import report_path
@@ -33,7 +33,7 @@ def test_every_page_shows_what_its_picture_is_about(witnessed_night: Witness, tm
     if CHROMIUM is None:
         pytest.skip(WITHOUT)
     run = witnessed_night.night.run_id
-    environment = {"DAGSTER_HOME": str(dagster_home()), "CMDB_DATABASE": str(witnessed_night.database)}
+    environment = {"DAGSTER_HOME": str(witnessed_night.home), "CMDB_DATABASE": str(witnessed_night.database)}
     stage = Stage(environment, report_path(witnessed_night.database), run, run)
     with served(environment) as url, browser() as tab:
         # No night of this session was refused: a picture of that takes one more, which `make screenshots` runs.

@@ -180,12 +180,12 @@ class Connections:
         is_usual = isinstance(body, bytes | bytearray) and "Transfer-Encoding" not in request.headers
         if request.stream_output or not is_usual or "Expect" in request.headers or overridden.get("read_timeout"):
             return None
-        if not self.clients(request.url, settings):
+        if not self.can_reach(request.url, settings):
             return None
         with self.exchange(request.method, request.url, request.headers, bytes(body), settings) as response:
             return AWSResponse(request.url, response.status, response.headers, response)
 
-    def clients(self, url: str, settings: Settings) -> bool:
+    def can_reach(self, url: str, settings: Settings) -> bool:
         """Whether this pool can reach an address. It cannot reach one through a proxy that itself uses TLS."""
         split = urlsplit(url)
         proxy = self._place(f"{split.scheme}://{split.netloc}", settings).proxy
@@ -193,7 +193,7 @@ class Connections:
 
     @contextmanager
     def exchange(self, method: str, url: str, headers: Any, body: bytes, settings: Settings) -> Iterator[HttpResponse]:
-        """The response to a request for an address that `clients` accepts.
+        """The response to a request for an address that `can_reach` accepts.
 
         The connection is kept if the context ends without an exception.
 

@@ -178,7 +178,7 @@ class FastTransport:
             unsigned = unsigned_request(stopped.request, stopped.signer)
             if unsigned is None or session.has_endpoints_of_accounts(service.service_name):
                 return None
-            if session.settings is None or not self._connections.clients(unsigned.url, session.settings):
+            if session.settings is None or not self._connections.can_reach(unsigned.url, session.settings):
                 return None
             shape = self._models.of(client, operation).output_shape
             return PreparedRequest(unsigned, operation, service.resolved_protocol, shape, session.settings)
