@@ -205,10 +205,12 @@ def _environment() -> "jinja2.Environment":
 
 def style() -> str:
     """The style sheet, with the charts' colours of the night."""
-    run = "\n".join(
-        f'svg [{what}="{light}"] {{ {what}: {dark}; }}' for light, dark in DARK.items() for what in ("fill", "stroke")
+    dark = "\n".join(
+        f'svg [{what}="{light}"] {{ {what}: {by_night}; }}'
+        for light, by_night in DARK.items()
+        for what in ("fill", "stroke")
     )
-    return f"{STYLE.read_text(encoding='utf-8')}\n@media screen and (prefers-color-scheme: dark) {{\n{run}\n}}\n"
+    return f"{STYLE.read_text(encoding='utf-8')}\n@media screen and (prefers-color-scheme: dark) {{\n{dark}\n}}\n"
 
 
 def render(figures: Mapping[str, Figure], now: datetime) -> str:
