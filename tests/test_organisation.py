@@ -263,12 +263,13 @@ def test_every_figure_is_true_and_its_evidence_shows_it(
             else:
                 assert shown == round(Decimal(row["value"]) * len(members) / 100), name
     assert {row["verdict"] for row in found.values()} == {"green", "amber", "red"}
+    assert {(row["unknown"], row["scope"] > 0) for row in found.values()} == {(0, True)}
     assert {row["as_of_date"] for row in found.values()} == {
         max(row["collected_at"] for row in published["org.account"])[:10]
     }
 
 
-def governed(home: House, run_id: str, at: dt.datetime, strays: int) -> list[Row]:
+def governed(home: House, run_id: str, at: dt.datetime, strays: int, *more: Given) -> list[Row]:
     """The figure of accounts under the root, on a night with so many strays there."""
     accounts = [{"Id": MANAGEMENT, "State": "ACTIVE"}]
     accounts += [{"Id": f"{number:012}", "State": "ACTIVE"} for number in range(100, 100 + strays)]
@@ -278,13 +279,15 @@ def governed(home: House, run_id: str, at: dt.datetime, strays: int) -> list[Row
             Given("organizations_root", [{"Id": "r-1", "Name": "Root"}]),
             Given("organizations_account", accounts),
             Given("organizations_account_parent:r-1", accounts),
+            Given("organizations_organizational_unit:r-1"),
+            *more,
         ],
         at,
     )
     home.build("org.governance_kpi")
     return home.rows(
         """
-        select as_of_date, value, verdict, thresholds from org.governance_kpi
+        select as_of_date, value, verdict, thresholds, unknown, unknown_reason from org.governance_kpi
         where kpi = 'accounts_under_root' order by as_of_date
         """
     )
@@ -307,10 +310,69 @@ def test_figures_of_earlier_days_are_kept_and_todays_are_replaced(home: House) -
     assert [(row["as_of_date"], row["verdict"]) for row in found] == [(days[0], "red"), (days[1], "green")]
 
 
+ASKED = ["root_policy_type", "policy", "enabled_service", "delegated_administrator"]
+"""What the other figures rest on, each an answer without a record."""
+
+
+def verdicts(home: House) -> dict[str, tuple[str | None, str | None, int]]:
+    """Value, verdict and unknown cells of each figure."""
+    return {
+        row["kpi"]: (row["value"], row["verdict"], row["unknown"])
+        for row in home.rows("select kpi, value, verdict, unknown from org.governance_kpi")
+    }
+
+
 def test_a_figure_that_nothing_can_be_measured_by_has_no_verdict(home: House) -> None:
-    governed(home, "night-1", FIRST_NIGHT, 0)
-    found = home.rows("select value, verdict from org.governance_kpi where kpi = 'scp_coverage_pct'")
-    assert found == [{"value": None, "verdict": None}]
+    governed(home, "night-1", FIRST_NIGHT, 0, *(Given(f"organizations_{name}") for name in ASKED))
+    assert verdicts(home)["scp_coverage_pct"] == (None, None, 0)
+
+
+def test_a_figure_is_green_only_where_nothing_is_unknown(home: House) -> None:
+    bill = [Given(f"cost_daily:service:{month}") for month in ("2026-10", "2026-11")]
+    asked = [Given(f"organizations_{name}") for name in ASKED]
+    governed(home, "night-1", FIRST_NIGHT, 0, *asked, *bill)
+    found = verdicts(home)
+    assert found["unapproved_services"] == ("0.00", "green", 0)
+    assert found["suspended_accounts_with_cost"] == ("0.00", "green", 0)
+    assert found["delegated_administrators_security"] == ("0.00", "amber", 0)
+    refused = [Given(f"organizations_{name}", outcome="denied") for name in ASKED]
+    governed(home, "night-2", FIRST_NIGHT + hours(1), 0, *refused, Given(bill[1].listing, outcome="failed"))
+    found = verdicts(home)
+    assert found["unapproved_services"] == ("0.00", "unknown", 1)
+    assert found["suspended_accounts_with_cost"] == ("0.00", "unknown", 1)
+    assert found["delegated_administrators_security"] == ("0.00", "unknown", 1)
+    assert found["scp_coverage_pct"] == (None, "unknown", 2)
+    assert found["accounts_under_root"] == ("0.00", "green", 0)
+
+
+def test_what_is_counted_against_a_figure_stands_although_more_is_unknown(home: House) -> None:
+    denied = Given("organizations_organizational_unit:ou-1", outcome="denied")
+    (row,) = governed(home, "night-1", FIRST_NIGHT, 3, denied)
+    assert (row["value"], row["verdict"], row["unknown"], row["unknown_reason"]) == ("3.00", "red", 1, "denied 1")
+
+
+@pytest.mark.parametrize("state", ["SUSPENDED", "PENDING_CLOSURE", "CLOSED", "ACTIVE"])
+def test_an_account_that_is_closed_and_costs_is_counted(home: House, state: str) -> None:
+    closed = "000000000100"
+    home.night(
+        "night-1",
+        [
+            Given("organizations_account", [{"Id": MANAGEMENT, "State": "ACTIVE"}, {"Id": closed, "State": state}]),
+            Given(
+                "cost_daily:service:2026-11",
+                [
+                    {
+                        "TimePeriod": {"Start": "2026-11-20", "End": "2026-11-21"},
+                        "Estimated": False,
+                        "Keys": [closed, "AWS Lambda"],
+                        "Metrics": {"UnblendedCost": {"Amount": "1", "Unit": "USD"}},
+                    }
+                ],
+            ),
+        ],
+    )
+    home.build("org.governance_kpi")
+    assert verdicts(home)["suspended_accounts_with_cost"][0] == ("0.00" if state == "ACTIVE" else "1.00")
 
 
 # --------------------------------------------------------------------------------------------- how much is asked

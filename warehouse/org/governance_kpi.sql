@@ -7,7 +7,12 @@
 -- kpi: Name of the figure, such as scp_coverage_pct; ref.kpi_threshold says what it is.
 -- value: The figure, in its unit; NULL where there is nothing to measure it by.
 -- unit: account, service or percent.
--- verdict: green, amber or red; NULL where there is no value or no threshold.
+-- verdict: green, amber or red; unknown where cells that it rests on are unknown and it could change with them: faults that are
+--    counted can only become more, so amber and red stand. NULL where there is no threshold, or nothing to measure it by.
+-- scope: Cells that the figure rests on, as in audit.claim: what ought to have been asked. NULL of days before it was counted.
+-- judged: Cells of these whose answer counts.
+-- unknown: Cells of these that are unknown.
+-- unknown_reason: Why they are unknown, with how many each; NULL where none is.
 -- thresholds: What the verdict is by, in words.
 -- evidence: The query whose rows show what the value counts, or what a percentage lacks: run it with cmdb sql.
 with as_of as (
@@ -32,7 +37,8 @@ suspended_cost as (
     from cost.daily as spent
     inner join member using (account_id)
     where
-        member.state = 'SUSPENDED'
+        -- A closed account is SUSPENDED in Organizations' older Status, and CLOSED in State.
+        member.state in ('SUSPENDED', 'PENDING_CLOSURE', 'CLOSED')
         and spent.slice = 'service'
         and spent.usage_date > (select max(newest.usage_date) - 30 from cost.daily as newest)
     group by spent.account_id
@@ -104,7 +110,79 @@ measured as (
     from suspended_cost
 ),
 
-judged as (
+place as (
+    select unnest([
+        'organizations_account',
+        'organizations_account_parent',
+        'organizations_organizational_unit',
+        'organizations_root'
+    ]) as listing
+),
+
+rests_on as (
+    select
+        'delegated_administrators_' || judged_domain.domain as kpi,
+        unnest(['organizations_delegated_administrator', 'organizations_delegated_service']) as listing
+    from judged_domain
+    union all
+    select
+        unnest(['accounts_under_root', 'scp_coverage_pct']) as kpi,
+        listing
+    from place
+    union all
+    select
+        'scp_coverage_pct' as kpi,
+        unnest([
+            'organizations_root_policy_type',
+            'organizations_policy',
+            'organizations_policy_content',
+            'organizations_policy_target'
+        ]) as listing
+    union all
+    select
+        'unapproved_services' as kpi,
+        'organizations_enabled_service' as listing
+    union all
+    select
+        'accounts_without_owner_pct' as kpi,
+        unnest(['organizations_account', 'organizations_account_tag']) as listing
+    union all
+    select
+        'suspended_accounts_with_cost' as kpi,
+        unnest(['organizations_account', 'cost_daily']) as listing
+),
+
+cell as (
+    select
+        rests_on.kpi,
+        expected.unknown_reason,
+        count(*) as cells
+    from rests_on
+    inner join audit.expected_cell as expected on rests_on.listing = expected.listing_name
+    cross join as_of
+    where
+        expected.listing_name <> 'cost_daily'
+        -- The figure is about thirty days.
+        or (
+            expected.part = 'service'
+            and right(expected.listing, 7) >= strftime(as_of.as_of_date - interval 31 day, '%Y-%m')
+        )
+    group by all
+),
+
+coverage as (
+    select
+        kpi,
+        sum(cells)::bigint as scope,
+        coalesce(sum(cells) filter (where unknown_reason is null), 0)::bigint as judged,
+        coalesce(sum(cells) filter (where unknown_reason is not null), 0)::bigint as unknown,
+        string_agg(unknown_reason || ' ' || cells, ', ' order by cells desc, unknown_reason asc)
+            filter (where unknown_reason is not null) as unknown_reason
+    from cell
+    group by kpi
+),
+
+by_threshold as (
     select
         as_of.as_of_date,
         measured.kpi,
@@ -130,11 +208,33 @@ judged as (
         || coalesce(format(' from {:g}', threshold.amber_min::double), '')
         || coalesce(format(' to {:g}', threshold.amber_max::double), '')
         || ', else red' as thresholds,
-        threshold.evidence
+        threshold.evidence,
+        threshold.kpi is not null as is_judged,
+        -- More knowledge only adds to what is counted against it.
+        coalesce(threshold.unit <> 'percent' and threshold.green_min is null, false) as is_count_of_faults
     from measured
     cross join as_of
     left join ref.kpi_threshold as threshold using (kpi)
     where as_of.as_of_date is not null
+),
+
+judged as (
+    select
+        measured.* exclude (is_judged, is_count_of_faults, verdict),
+        case
+            when
+                measured.is_judged
+                and coverage.unknown > 0
+                and not (measured.is_count_of_faults and coalesce(measured.verdict in ('amber', 'red'), false))
+                then 'unknown'
+            else measured.verdict
+        end as verdict,
+        coalesce(coverage.scope, 0) as scope,
+        coalesce(coverage.judged, 0) as judged,
+        coalesce(coverage.unknown, 0) as unknown,
+        coverage.unknown_reason
+    from by_threshold as measured
+    left join coverage using (kpi)
 )
 
 select * from judged
