@@ -38,15 +38,14 @@ def home(tmp_path: Path) -> Iterator[House]:
         yield made
 
 
-def members(*accounts: str, state: str = "ACTIVE") -> Given:
-    """The list of accounts."""
-    return Given(
-        "organizations_account",
-        [
-            {"Id": account, "Arn": f"arn:aws:organizations::{MANAGEMENT}:account/o-1/{account}", "State": state}
-            for account in accounts
-        ],
-    )
+def members(*accounts: str, state: str = "ACTIVE") -> list[Given]:
+    """The list of accounts, and the regions of the first."""
+    listed = [
+        {"Id": account, "Arn": f"arn:aws:organizations::{MANAGEMENT}:account/o-1/{account}", "State": state}
+        for account in accounts
+    ]
+    regions = Given("ec2_region", [{"RegionName": "ap-southeast-2"}], account_id=accounts[0])
+    return [Given("organizations_account", listed), regions]
 
 
 def claim(home: House, name: str = OPEN_RULE) -> dict[str, Any]:
@@ -99,6 +98,7 @@ def test_a_claim_rests_on_what_its_query_reads_on_its_parents_and_on_the_account
         ("s3_bucket_tag", ""),
         ("s3_bucket", ""),
         ("organizations_account", ""),
+        ("ec2_region", ""),
     }
 
 
@@ -146,6 +146,13 @@ def test_a_header_leaves_out_what_it_gives_a_reason_for(line: str, left: set[tup
     assert rests_on(DAILY, made, model("select a from cmdb.thing", name="above"))["cmdb.above"] == left
 
 
+def test_a_header_adds_every_listing_of_a_role() -> None:
+    made = model("select a from cost.daily", header="-- rests_on: with=management because it is so\n")
+    found = rests_on(DAILY, made)["cmdb.thing"]
+    of_role = {name for name, listing in listings().items() if "management" in listing.roles}
+    assert found == {(name, "") for name in of_role} | {("cost_daily", cut) for cut in EVERY_CUT}
+
+
 @pytest.mark.parametrize(
     ("line", "says"),
     [
@@ -154,6 +161,8 @@ def test_a_header_leaves_out_what_it_gives_a_reason_for(line: str, left: set[tup
         ("without=ec2_vpc because it is so", "ec2_vpc names nothing"),
         ("slices=colour because it is so", "colour names nothing"),
         ("without= because it is so", "names nothing"),
+        ("with=nobody because it is so", "names no role"),
+        ("with= because it is so", "names no role"),
         ("colour=red because it is so", "colour is unknown"),
     ],
 )
@@ -220,26 +229,26 @@ def named(given: Given) -> str:
 
 @pytest.mark.parametrize("interface", JUDGED, ids=named)
 def test_what_is_known_is_judged(home: House, interface: Given) -> None:
-    home.night("run-1", [members(WORKLOAD), *(Given(name) for name in NETWORK[:2]), interface])
+    home.night("run-1", [*members(WORKLOAD), *(Given(name) for name in NETWORK[:2]), interface])
     found = claim(home)
-    assert (found["scope"], found["judged"], found["unknown"], found["unknown_reason"]) == (4, 4, 0, None)
+    assert (found["scope"], found["judged"], found["unknown"], found["unknown_reason"]) == (5, 5, 0, None)
     assert (found["unit"], found["unknown_accounts"], found["as_of"]) == ("cell", 0, "2026-11-24T14:00:00Z")
     assert gaps(home) == set()
 
 
 @pytest.mark.parametrize("interface", OUTSIDE, ids=named)
 def test_where_nothing_can_be_there_is_nothing_to_judge(home: House, interface: Given) -> None:
-    home.night("run-1", [members(WORKLOAD), *(Given(name) for name in NETWORK[:2]), interface])
+    home.night("run-1", [*members(WORKLOAD), *(Given(name) for name in NETWORK[:2]), interface])
     found = claim(home)
-    assert (found["scope"], found["judged"], found["unknown"]) == (3, 3, 0)
+    assert (found["scope"], found["judged"], found["unknown"]) == (4, 4, 0)
 
 
 @pytest.mark.parametrize("interface", UNKNOWN, ids=named)
 def test_what_is_not_known_is_unknown_with_its_reason(home: House, interface: Given) -> None:
-    home.night("run-1", [members(WORKLOAD), *(Given(name) for name in NETWORK[:2]), interface])
+    home.night("run-1", [*members(WORKLOAD), *(Given(name) for name in NETWORK[:2]), interface])
     found = claim(home)
     reason = interface.skip_reason or interface.outcome
-    assert (found["scope"], found["judged"], found["unknown"], found["unknown_accounts"]) == (4, 3, 1, 1)
+    assert (found["scope"], found["judged"], found["unknown"], found["unknown_accounts"]) == (5, 4, 1, 1)
     assert found["unknown_reason"] == f"{reason} 1"
     assert gaps(home) == {(WORKLOAD, "ap-southeast-2", "ec2_network_interface", reason)}
 
@@ -248,7 +257,7 @@ def test_rows_that_stand_where_nobody_asks_any_more_are_unknown(home: House) -> 
     interface = {"OwnerId": WORKLOAD, "NetworkInterfaceId": "eni-1"}
     home.night(
         "run-1",
-        [members(WORKLOAD), *(Given(name) for name in NETWORK[:2]), Given("ec2_network_interface", [interface])],
+        [*members(WORKLOAD), *(Given(name) for name in NETWORK[:2]), Given("ec2_network_interface", [interface])],
     )
     assert claim(home)["unknown"] == 0
     home.night(
@@ -263,16 +272,16 @@ def test_rows_that_stand_where_nobody_asks_any_more_are_unknown(home: House) -> 
 
 
 def test_an_account_that_nobody_asked_is_unknown_in_every_listing(home: House) -> None:
-    home.night("run-1", [members(WORKLOAD, OTHER), *(Given(name) for name in NETWORK)])
-    assert gaps(home) == {(OTHER, "aws-global", name, "never_asked") for name in NETWORK}
+    home.night("run-1", [*members(WORKLOAD, OTHER), *(Given(name) for name in NETWORK)])
+    assert gaps(home) == {(OTHER, "aws-global", name, "never_asked") for name in ("ec2_region", *NETWORK)}
     found = claim(home)
-    assert (found["scope"], found["judged"], found["unknown"]) == (7, 4, 3)
+    assert (found["scope"], found["judged"], found["unknown"]) == (9, 5, 4)
     assert found["unknown_accounts"] == 1
 
 
 @pytest.mark.parametrize(("state", "is_wanted"), [("SUSPENDED", True), ("PENDING_CLOSURE", True), ("CLOSED", False)])
 def test_of_the_accounts_only_those_that_left_are_not_wanted(home: House, state: str, is_wanted: bool) -> None:
-    home.night("run-1", [members(WORKLOAD, state=state)])
+    home.night("run-1", [*members(WORKLOAD, state=state)])
     assert bool(gaps(home)) is is_wanted
 
 
@@ -280,7 +289,7 @@ def test_a_region_in_which_only_other_listings_were_asked_is_unknown(home: House
     home.night(
         "run-1",
         [
-            members(WORKLOAD),
+            *members(WORKLOAD),
             *(Given(name) for name in NETWORK),
             *(Given(name, region="us-east-1") for name in NETWORK[:2]),
             # Where it is not offered, nothing is missing.
@@ -295,7 +304,7 @@ def test_an_account_that_answers_for_all_its_regions_at_once_is_unknown_once(hom
     home.night(
         "run-1",
         [
-            members(WORKLOAD),
+            *members(WORKLOAD),
             *(Given(name, region=region) for name in NETWORK[:2] for region in ("us-east-1", "ap-southeast-2")),
             Given(NETWORK[2], region="aws-global", outcome="failed"),
         ],
@@ -304,13 +313,15 @@ def test_an_account_that_answers_for_all_its_regions_at_once_is_unknown_once(hom
 
 
 def test_the_hub_is_asked_by_its_own_role(home: House) -> None:
-    home.night("run-1", [members(WORKLOAD), *(Given(name, account_id=WORKLOAD, role="operations") for name in NETWORK)])
+    home.night(
+        "run-1", [*members(WORKLOAD), *(Given(name, account_id=WORKLOAD, role="operations") for name in NETWORK)]
+    )
     assert gaps(home) == set()
 
 
 def test_what_is_asked_of_records_is_wanted_where_there_are_some(home: House) -> None:
     bucket = {"Name": "b", "BucketRegion": "us-east-1"}
-    home.night("run-1", [members(WORKLOAD), Given("s3_bucket")])
+    home.night("run-1", [*members(WORKLOAD), Given("s3_bucket")])
     tag_gap = (WORKLOAD, "aws-global", "s3_bucket_tag", "never_asked")
     assert tag_gap not in gaps(home, "cmdb.resource")
     home.night("run-2", [Given("s3_bucket", [bucket])], at=SECOND_NIGHT)
@@ -318,7 +329,7 @@ def test_what_is_asked_of_records_is_wanted_where_there_are_some(home: House) ->
 
 
 def test_a_central_listing_that_was_never_asked_is_unknown(home: House) -> None:
-    home.night("run-1", [members(WORKLOAD)])
+    home.night("run-1", [*members(WORKLOAD)])
     assert gaps(home, "org.enabled_service") == {(None, "aws-global", "organizations_enabled_service", "never_asked")}
     assert claim(home, "org.enabled_service")["scope"] == 1
 
@@ -347,15 +358,15 @@ def test_the_first_day_of_a_month_wants_no_bill_of_it(home: House) -> None:
     first = FIRST_NIGHT.replace(month=12, day=1, hour=3)
     home.night("run-1", [bill("service", "2026-11")], at=first)
     assert gaps(home, "cost.by_service") == set()
-    home.night("run-2", [members(WORKLOAD)], at=first + hours(24))
+    home.night("run-2", [*members(WORKLOAD)], at=first + hours(24))
     assert {gap[2] for gap in gaps(home, "cost.by_service")} == {"cost_daily:service:2026-12"}
 
 
 def test_a_claim_is_as_old_as_the_oldest_answer_that_it_rests_on_and_the_newest_bill(home: House) -> None:
-    home.night("run-1", [members(WORKLOAD), *(Given(name) for name in NETWORK), bill("service", "2026-10")])
+    home.night("run-1", [*members(WORKLOAD), *(Given(name) for name in NETWORK), bill("service", "2026-10")])
     home.night(
         "run-2",
-        [members(WORKLOAD), *(Given(name) for name in NETWORK[:2]), bill("service", "2026-11")],
+        [*members(WORKLOAD), *(Given(name) for name in NETWORK[:2]), bill("service", "2026-11")],
         at=SECOND_NIGHT,
     )
     assert claim(home)["as_of"] == "2026-11-24T14:00:00Z"

@@ -237,7 +237,7 @@ def test_where_every_answer_is_trusted_only_those_whom_nobody_asks_are_unknown(w
         (finding, account, listing, "aws-global")
         for finding, needed in BY_LISTING.items()
         for account in never
-        for listing in needed
+        for listing in (*needed, "ec2_region")
     }
     assert never
 
@@ -255,7 +255,7 @@ def test_of_an_account_without_any_answer_no_finding_is_judged(home: House, find
     outcome = "denied" if is_denied else None
     assert {tuple(row.values()) for row in unknown if row["account_id"] == OWNER} == {
         (OWNER, listing, outcome) for listing in BY_LISTING[finding]
-    }
+    } | {(OWNER, "ec2_region", None)}
 
 
 # ------------------------------------------------------------------------------------- findings, in wrong worlds
@@ -273,6 +273,7 @@ def network(**other: Given) -> dict[str, Given]:
     group = {"OwnerId": OWNER, "GroupId": "sg-1", "GroupName": "left over", "VpcId": "vpc-1"}
     return {
         "account": ACCOUNT,
+        "region": Given("ec2_region", [{"RegionName": "ap-southeast-2"}]),
         "vpc": Given("ec2_vpc", [{"OwnerId": OWNER, "VpcId": "vpc-1"}]),
         "subnet": Given("ec2_subnet", [{"OwnerId": OWNER, "SubnetId": "subnet-1", "VpcId": "vpc-1"}]),
         "group": Given("ec2_security_group", [group]),

@@ -7,10 +7,12 @@ holds all of them. A header says only what differs, with the reason:
 
     rests_on: without=s3_bucket_content because what is not known is NULL there
     rests_on: slices=service because only its days are read
+    rests_on: with=workload because its coverage counts every listing of the accounts
     rests_on: nothing because it says itself what is unknown
 
 without     listings that the claim does not rest on, although the query reads them; nor does what reads the table.
 slices      cuts of the bill that it rests on, where the query does not say so itself.
+with        a role, all of whose listings it rests on beside those that the query reads.
 nothing     the table claims nothing.
 """
 
@@ -22,11 +24,12 @@ from typing import Protocol
 import sqlglot
 from sqlglot import exp
 
-from pipelines.catalogue.names import ACCOUNT, COST_DAILY
+from pipelines.catalogue.names import ACCOUNT, COST_DAILY, REGION
 from pipelines.catalogue.registry import listings
 from pipelines.collection.seeds import cost_dimensions
 from pipelines.errors import SqlFileError
 from pipelines.models.sql_files import Header
+from resources.contract import ROLES
 from resources.store.sql import literal
 
 ENTRY = "rests_on"
@@ -120,7 +123,7 @@ def parts(listing: str) -> tuple[str, ...]:
 
 
 def _with_parents(names: tuple[str, ...]) -> set[str]:
-    """The listings, what they are asked of, and the accounts where they are asked in every account."""
+    """The listings, what they are asked of, and the accounts and their regions where they are asked in every one."""
     known = listings()
     wanted, found = set(names), set[str]()
     while wanted:
@@ -128,7 +131,9 @@ def _with_parents(names: tuple[str, ...]) -> set[str]:
         found.add(name)
         each = known[name].each
         own = set(each.of) if each is not None else set()
-        wanted |= (own | ({ACCOUNT} if "workload" in known[name].roles else set())) - found
+        if "workload" in known[name].roles:
+            own |= {ACCOUNT, REGION} if known[name].scope == "regional" else {ACCOUNT}
+        wanted |= own - found
     return found
 
 
@@ -147,6 +152,11 @@ def _narrowed(model: Claiming, read: set[Listed]) -> Scope:
         return Scope(frozenset(), dict.fromkeys(sorted(read), reason.strip()))
     word, _, value = words.partition("=")
     named = {part.strip() for part in value.split(",") if part.strip()}
+    if word == "with":
+        asked = _with_parents(tuple(name for name, listing in listings().items() if named & set(listing.roles)))
+        if not named or not named <= set(ROLES):
+            raise wrong(f"with={value.strip()} names no role, or another thing too; write roles of the contract.")
+        return Scope(frozenset(read | {(listing, part) for listing in asked for part in parts(listing)}), {})
     if word == "without":
         out = {entry for entry in read if entry[0] in named}
         missing = named - {listing for listing, _ in out}
@@ -154,7 +164,7 @@ def _narrowed(model: Claiming, read: set[Listed]) -> Scope:
         out = {(listing, part) for listing, part in read if listing == COST_DAILY and part not in named}
         missing = named - {part for listing, part in read if listing == COST_DAILY}
     else:
-        raise wrong(f"{word.strip()} is unknown; write without=, slices= or nothing.")
+        raise wrong(f"{word.strip()} is unknown; write without=, slices=, with= or nothing.")
     if missing or not named:
         raise wrong(f"{word}={', '.join(sorted(missing))} names nothing that the query reads.")
     return Scope(frozenset(read - out), dict.fromkeys(sorted(out), reason.strip()))

@@ -1,4 +1,5 @@
 -- One row per day, figure and scope: how far the configuration items can be relied on. Earlier days are kept.
+-- rests_on: with=workload because its coverage counts every listing of the accounts
 -- materialized: full_from_previous
 -- key: as_of_date, kpi, scope
 -- as_of_date: Day (UTC) of the newest answer about configuration items, trusted or not.
