@@ -176,8 +176,11 @@ coverage as (
         sum(cells)::bigint as scope,
         coalesce(sum(cells) filter (where unknown_reason is null), 0)::bigint as judged,
         coalesce(sum(cells) filter (where unknown_reason is not null), 0)::bigint as unknown,
-        string_agg(unknown_reason || ' ' || cells, ', ' order by cells desc, unknown_reason asc)
-            filter (where unknown_reason is not null) as unknown_reason
+        string_agg(
+            unknown_reason || ' ' || cells,
+            ', '
+            order by cells desc, unknown_reason asc
+        ) filter (where unknown_reason is not null) as unknown_reason
     from cell
     group by kpi
 ),
@@ -225,7 +228,7 @@ judged as (
             when
                 measured.is_judged
                 and coverage.unknown > 0
-                and not (measured.is_count_of_faults and coalesce(measured.verdict in ('amber', 'red'), false))
+                and not coalesce(measured.is_count_of_faults and measured.verdict in ('amber', 'red'), false)
                 then 'unknown'
             else measured.verdict
         end as verdict,
