@@ -28,7 +28,7 @@ FOLDERS: Mapping[str, tuple[str, ...]] = {
     "warehouse/audit": (".sql",),
     "warehouse/checks": (".sql",),
     "pipelines/report/queries": (".sql",),
-    "pipelines/report": (".j2", ".css"),
+    "pipelines/report": (".j2", ".css", ".js"),
 }
 """Every folder that a loader reads, with the suffixes of the files that it loads."""
 

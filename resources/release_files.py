@@ -1,6 +1,7 @@
 """The data files that this release ships. Written by `make docs` (python -m resources.release)."""
 
 FILES = (
+    "pipelines/report/age.js",
     "pipelines/report/applications.html.j2",
     "pipelines/report/health.html.j2",
     "pipelines/report/page.css",

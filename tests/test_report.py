@@ -87,6 +87,13 @@ class Seen(HTMLParser):
         self.text.append(data)
 
 
+def scripts(text: str) -> list[str]:
+    """The scripts of a page; one with any attribute, such as an address, is none of ours and counts as its element."""
+    seen = Seen(text)
+    assert [attributes for tag, attributes in seen.tags if tag == "script"] == [{}]
+    return re.findall(r"<script>(.*?)</script>", text, re.DOTALL)
+
+
 # ------------------------------------------------------------------------------------------- self-contained
 
 
@@ -99,7 +106,8 @@ def test_every_night_leaves_its_report_beside_the_published_file(page_file: Path
 
 def test_the_page_reaches_for_nothing_and_forbids_it_too(page: str) -> None:
     seen = Seen(page)
-    assert not {tag for tag, _ in seen.tags} & {"script", "img", "link", "iframe", "object", "embed", "form", "base"}
+    assert not {tag for tag, _ in seen.tags} & {"img", "link", "iframe", "object", "embed", "form", "base"}
+    assert scripts(page) == [pages.SCRIPT.read_text(encoding="utf-8")]
     addresses = [
         value
         for _, attributes in seen.tags
@@ -115,7 +123,11 @@ def test_the_page_reaches_for_nothing_and_forbids_it_too(page: str) -> None:
     )
     sheet = page[page.index("<style>") + 7 : page.index("</style>")]
     digest = base64.b64encode(hashlib.sha256(sheet.encode()).digest()).decode()
-    assert policy == f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+    ours = base64.b64encode(hashlib.sha256(pages.SCRIPT.read_bytes()).digest()).decode()
+    assert policy == (
+        f"default-src 'none'; style-src 'sha256-{digest}'; script-src 'sha256-{ours}'; base-uri 'none'; "
+        "form-action 'none'"
+    )
 
 
 def test_every_figure_links_to_its_query_which_stands_in_the_page(page: str) -> None:
@@ -159,7 +171,8 @@ def test_no_name_can_do_harm(figures: Figures, ended_at: datetime) -> None:
     )
     text = pages.render(hostile, ended_at)
     seen = Seen(text)
-    assert not {tag for tag, _ in seen.tags} & {"script", "img", "link", "iframe", "object", "embed", "form", "base"}
+    assert not {tag for tag, _ in seen.tags} & {"img", "link", "iframe", "object", "embed", "form", "base"}
+    assert scripts(text) == [pages.SCRIPT.read_text(encoding="utf-8")]
     assert not [name for _, attributes in seen.tags for name in attributes if name.startswith("on")]
     assert all(str(a["href"]).startswith("#") for _, a in seen.tags if "href" in a)
     shown = "".join(seen.text)
@@ -527,7 +540,8 @@ def test_a_browser_finds_no_harm_in_any_name(
     target.write_text(pages.render(hostile, ended_at), encoding="utf-8")
     tab.open(target)
     assert tab.run("window.hurt ?? null") is None
-    assert tab.run("document.querySelectorAll('script, img, iframe, object, embed, a:not([href^=\"#\"])').length") == 0
+    assert tab.run("document.querySelectorAll('img, iframe, object, embed, a:not([href^=\"#\"])').length") == 0
+    assert tab.run("document.scripts.length") == 1
     assert HOSTILE[1] in tab.run("document.body.textContent")
     assert (tab.asked(), tab.complaints()) == ([target.as_uri()], [])
 

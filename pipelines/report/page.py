@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 FOLDER = Path(__file__).parent
 TEMPLATE = "page.html.j2"
 STYLE = FOLDER / "page.css"
+SCRIPT = FOLDER / "age.js"
 
 DARK = {
     "#2f7d4f": "#56b37f",
@@ -213,12 +214,19 @@ def style() -> str:
     return f"{STYLE.read_text(encoding='utf-8')}\n@media screen and (prefers-color-scheme: dark) {{\n{dark}\n}}\n"
 
 
+def _digest(text: str) -> str:
+    """The hash by which a content security policy allows one text of a style or script."""
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
+
+
 def render(figures: Mapping[str, Figure], now: datetime) -> str:
-    """The page. It reaches for nothing: no script, no font, no other file, and its own policy forbids them."""
+    """The page. It reaches for nothing: no font, no other file, and its own policy forbids them.
+
+    Its one script says how old the file is when it is opened. The policy allows that text alone, by its hash.
+    """
     from markupsafe import Markup
 
-    sheet = style()
-    digest = base64.b64encode(hashlib.sha256(sheet.encode()).digest()).decode()
+    sheet, script = style(), SCRIPT.read_text(encoding="utf-8")
     page: str = (
         _environment()
         .get_template(TEMPLATE)
@@ -231,7 +239,9 @@ def render(figures: Mapping[str, Figure], now: datetime) -> str:
             applications=sections.applications(figures),
             now=now,
             style=Markup(sheet),
-            policy=f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'",
+            script=Markup(script),
+            policy=f"default-src 'none'; style-src '{_digest(sheet)}'; script-src '{_digest(script)}'; "
+            "base-uri 'none'; form-action 'none'",
         )
     )
     return page.lstrip()
