@@ -471,9 +471,10 @@ CANDIDATES: dict[tuple[str, str], str | None] = {
     ("vol-odd", "unattached_volume"): None,
     # beside its 10 GiB a thousand operations and 100 MiB/s more than are free
     ("vol-fast", "unattached_volume"): "11.76",
-    ("vol-gp2", "gp2_volume"): "12",
-    # as many operations on gp3 are not free
-    ("vol-large", "gp2_volume"): "30",
+    # as much throughput on gp3 is not free
+    ("vol-gp2", "gp2_volume"): "6",
+    # nor are as many operations
+    ("vol-large", "gp2_volume"): "24",
     ("vol-expired", "gp2_volume"): "2.4",
     ("eip-free", "unassociated_address"): "3.65",
     ("eip-brought", "unassociated_address"): "0",
@@ -710,9 +711,11 @@ def test_a_month_says_what_was_found_kept_and_saved(seen: Seen) -> None:
     found = savings(seen)
     assert amounts(found["i-idle", "idle_instance"]) == (Decimal("77.088"), None, None)
     assert amounts(found["vol-accepted", "gp2_volume"]) == (None, Decimal("2.4"), None)
-    assert amounts(found["vol-gp2", "gp2_volume"]) == (None, None, Decimal("12").normalize())
+    # What is gone has saved nothing before the bill shows it; tests/test_savings.py has bills that do.
+    for key in (("vol-gp2", "gp2_volume"), ("vol-idle", "unattached_volume")):
+        assert amounts(found[key]) == (None, None, None)
+        assert found[key]["unknown_reason"] == "the bill by usage type does not hold the weeks before and after"
     # AWS measured 0.30 a day: the bill is better than the list.
-    assert amounts(found["vol-idle", "unattached_volume"]) == (None, None, Decimal("9.125"))
     assert found["vol-idle", "unattached_volume"]["basis"] == "measured by AWS on 2 days before it went"
     # The instance went, and its disk, which was all that it cost, stays.
     assert amounts(found["i-stopped", "stopped_instance"]) == (None, None, Decimal(0))
@@ -732,7 +735,7 @@ def test_what_two_rules_find_is_counted_once(seen: Seen) -> None:
 def test_a_month_that_is_over_stays_as_its_last_night_left_it(seen: Seen) -> None:
     rows = seen.home.rows("select arn, rule, identified from cost.saving where \"month\" = '2026-11-01'")
     found = {(last_part(row["arn"]), row["rule"]): row["identified"] for row in rows}
-    assert Decimal(found["vol-gp2", "gp2_volume"]) == 12
+    assert Decimal(found["vol-gp2", "gp2_volume"]) == 6
     assert Decimal(found["i-stopped", "stopped_instance"]) == Decimal("2.88")
 
 

@@ -24,11 +24,22 @@
 -- currency: Currency of the prices, ISO 4217; NULL without a saving.
 -- estimate_basis: How the saving was reckoned, or why it was not.
 -- saved: What each resource adds to the saving: arn and amount; the disks of an instance are resources of their own.
+-- saved_usage: The same by usage type: arn, usage as in the bill without the code of its region, amount; negative for what takes its place. NULL of what was resolved before this was kept.
+-- reporting_monthly_saving: estimated_monthly_saving in the reporting currency, by the newest rate; NULL where there is no rate. Of what is resolved, as it was last shown.
+-- reporting_currency: The currency of CMDB_CURRENCY, ISO 4217.
 -- accepted_by: Who accepted it; NULL where nobody did.
 -- accepted_reason: Why; NULL where nobody did.
 -- accepted_until: The last day that it holds for; NULL where it is for good, or nobody did.
 -- judged_at: When AWS gave what this row was last judged by, UTC.
-with tonight as (
+with rate as (
+    select
+        currency,
+        rate
+    from cost.exchange_rate
+    qualify row_number() over (partition by currency order by usage_date desc) = 1
+),
+
+tonight as (
     select
         found.arn,
         found.rule,
@@ -40,7 +51,8 @@ with tonight as (
         estimate.estimated_monthly_saving,
         estimate.currency,
         estimate.estimate_basis,
-        estimate.saved
+        estimate.saved,
+        estimate.saved_usage
     from stage.decommission_finding as found
     left join stage.decommission_estimate as estimate
         on found.arn = estimate.arn and found.rule = estimate.rule
@@ -67,6 +79,7 @@ paired as (
         opened.currency as known_currency,
         opened.estimate_basis as known_basis,
         opened.saved as known_saved,
+        opened.saved_usage as known_saved_usage,
         opened.judged_at as known_judged_at,
         tonight.is_flagged,
         tonight.unknown_reason,
@@ -76,7 +89,8 @@ paired as (
         tonight.estimated_monthly_saving,
         tonight.currency,
         tonight.estimate_basis,
-        tonight.saved
+        tonight.saved,
+        tonight.saved_usage
     from tonight
     full outer join opened on tonight.arn = opened.arn and tonight.rule = opened.rule
 ),
@@ -167,6 +181,10 @@ made as (
             else 'not estimated: it is not known to be unused'
         end as estimate_basis,
         coalesce(if(outcome = 'flagged', saved, known_saved), []) as saved,
+        case
+            when outcome = 'flagged' or known_last is null then coalesce(saved_usage, [])
+            else known_saved_usage
+        end as saved_usage,
         if(outcome = 'flagged', accepted_by, null) as accepted_by,
         if(outcome = 'flagged', accepted_reason, null) as accepted_reason,
         if(outcome = 'flagged', accepted_until, null) as accepted_until,
@@ -176,7 +194,13 @@ made as (
     where outcome in ('flagged', 'unknown') or known_last is not null
 )
 
-select * from made
+select
+    made.*,
+    (made.estimated_monthly_saving * rate.rate)::decimal(28, 10) as reporting_monthly_saving,
+    setting.reporting_currency
+from made
+cross join ref.setting as setting
+left join rate on made.currency = rate.currency
 union all by name
 -- What was resolved stays as it is, unless the same day finds it once more.
 select before.*

@@ -238,6 +238,13 @@ select
                     'service': 'AmazonEC2',
                     'usage': 'EBS:VolumeP-IOPS.gp3',
                     'quantity': -greatest(coalesce(volume.iops, 0) - 3000, 0)::decimal(18, 4)
+                },
+                -- From 334 GiB on gp2 carries 250 MiB/s, whatever burst credits it has; gp3 carries 125 without a fee.
+                {
+                    'arn': volume.arn,
+                    'service': 'AmazonEC2',
+                    'usage': 'EBS:VolumeP-Throughput.gp3',
+                    'quantity': -case when volume.size_gb >= 334 then 125 else 0 end::decimal(18, 4)
                 }
             ],
             lambda part: part.quantity <> 0 -- noqa: RF01

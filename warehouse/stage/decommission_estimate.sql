@@ -8,6 +8,7 @@
 -- currency: Of the prices, ISO 4217; NULL where there is no saving to reckon.
 -- estimate_basis: How it was reckoned, or why it was not.
 -- saved: What each resource adds to it: arn and amount.
+-- saved_usage: The same by usage type: arn, usage as in the bill without the code of its region, amount; negative for what takes its place.
 with part as (
     select
         found.arn,
@@ -59,6 +60,26 @@ by_resource as (
         rule,
         list({ 'arn': saved_arn, 'amount': amount::decimal(28, 10) } order by saved_arn) as saved
     from saved
+    group by arn, rule
+),
+
+by_usage as (
+    select
+        arn,
+        rule,
+        list({ 'arn': saved_arn, 'usage': billed_usage, 'amount': amount } order by saved_arn, billed_usage)
+            as saved_usage
+    from (
+        select
+            arn,
+            rule,
+            saved_arn,
+            -- The bill does not tell a database's engine.
+            regexp_replace(usage_type, '^(InstanceUsage:[^/]*)/.*$', '\1') as billed_usage,
+            sum((quantity * amount)::decimal(28, 10))::decimal(28, 10) as amount
+        from priced
+        group by all
+    ) as used
     group by arn, rule
 ),
 
@@ -114,8 +135,10 @@ select
         when summed.basis is null then 'it costs nothing by itself'
         else 'list price: ' || summed.basis
     end as estimate_basis,
-    coalesce(by_resource.saved, []) as saved
+    coalesce(by_resource.saved, []) as saved,
+    coalesce(by_usage.saved_usage, []) as saved_usage
 from stage.decommission_finding as found
 left join summed on found.arn = summed.arn and found.rule = summed.rule
 left join by_resource on found.arn = by_resource.arn and found.rule = by_resource.rule
+left join by_usage on found.arn = by_usage.arn and found.rule = by_usage.rule
 where found.is_flagged

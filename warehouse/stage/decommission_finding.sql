@@ -1,5 +1,6 @@
 -- What each rule of ref.decommission_rule says tonight of each resource that it judges: so, not so,
--- or not known, and the sizes that a saving is reckoned from. A new rule is one more select in stage.decommission_compute
+-- or not known, and the sizes that a saving is reckoned from. What a lifecycle policy, AWS Backup or an auto-scaling group
+-- makes and deletes by itself is never found: somebody would have to change the policy, not the resource. A new rule is one more select in stage.decommission_compute
 -- or stage.decommission_managed. Not part of the public interface; read cmdb.decommission_signal.
 -- materialized: full
 -- key: arn, rule
@@ -19,17 +20,36 @@ with judged as (
     select * from stage.decommission_compute
     union all by name
     select * from stage.decommission_managed
+),
+
+kept_by_a_service as (
+    select arn
+    from cmdb.resource
+    where
+        len(list_filter(
+            map_keys(tags),
+            lambda tag: starts_with(tag, 'aws:dlm:')
+            or starts_with(tag, 'aws:backup:')
+            or tag = 'aws:autoscaling:groupName'
+        )) > 0
 )
 
 select
-    arn,
-    rule,
+    judged.arn,
+    judged.rule,
     resource_type,
     account_id,
     region,
     collected_at,
-    case when is_stale then null else is_flagged end as is_flagged,
     case
+        when
+            kept.arn is not null
+            or judged.evidence ->> 'description' like '%created by the AWS Backup service%'
+            then false
+        when not judged.is_stale then judged.is_flagged
+    end as is_flagged,
+    case
+        when kept.arn is not null then null
         when is_stale then 'the last answer that spoke of it is not trusted any more'
         when is_flagged is null then coalesce(unknown_reason, 'AWS does not say')
     end as unknown_reason,
@@ -38,3 +58,4 @@ select
     parts,
     size_gap
 from judged
+left join kept_by_a_service as kept on judged.arn = kept.arn

@@ -1,14 +1,5 @@
--- The twenty resources that would save most, each under the rule that counts for it, with whom to ask. Rates per month by
--- list price × size, in the reporting currency by the newest rate.
-with rate as (
-    select
-        currency,
-        reporting_currency,
-        rate
-    from cost.exchange_rate
-    qualify row_number() over (partition by currency order by usage_date desc) = 1
-)
-
+-- The twenty resources that would save most, each under the rule that counts for it, with whom to ask. Rates per month,
+-- the least of list price, what AWS measured and what the account pays, in the reporting currency by the newest rate.
 select
     saving.rule,
     coalesce(signal.name, saving.arn) as resource,
@@ -20,13 +11,13 @@ select
     signal.confidence,
     signal.unused_since,
     signal.first_flagged_date,
-    (saving.identified * rate.rate)::decimal(28, 10) as monthly_saving,
-    rate.reporting_currency as currency,
+    saving.reporting_identified as monthly_saving,
+    saving.reporting_currency as currency,
+    saving.limited_by,
     saving.basis,
     saving.arn,
     count(*) over () as of_count
 from cost.saving as saving
-left join rate on saving.currency = rate.currency
 left join cmdb.decommission_signal as signal
     on
         saving.arn = signal.arn and saving.rule = signal.rule

@@ -1,5 +1,5 @@
 -- What the newest month's findings would save a month, what somebody decided to keep of it, and what was saved: rates per
--- month by list price × size, each amount counted once, in the reporting currency by the newest rate of exchange.
+-- month, each amount counted once and held against the bill, in the reporting currency by the newest rate of exchange.
 with rate as (
     select
         currency,
@@ -13,23 +13,27 @@ with rate as (
 
 select
     saving.month,
-    count(*) filter (saving.accepted is null and saving.realised is null) as finding_count,
+    count(*) filter (
+        saving.accepted is null and saving.realised is null and saving.unknown_reason is null
+    ) as finding_count,
     count(*) filter (
         coalesce(saving.identified, saving.accepted, saving.realised) is null
+        and saving.unknown_reason is null
     ) as without_estimate_count,
+    count(*) filter (saving.unknown_reason is not null) as realised_unknown_count,
     if(
-        count(saving.identified) = count(saving.identified * rate.rate),
-        coalesce(sum(saving.identified * rate.rate), 0)::decimal(28, 10),
+        count(saving.identified) = count(saving.reporting_identified),
+        coalesce(sum(saving.reporting_identified), 0)::decimal(28, 10),
         null
     ) as identified,
     if(
-        count(saving.accepted) = count(saving.accepted * rate.rate),
-        coalesce(sum(saving.accepted * rate.rate), 0)::decimal(28, 10),
+        count(saving.accepted) = count(saving.reporting_accepted),
+        coalesce(sum(saving.reporting_accepted), 0)::decimal(28, 10),
         null
     ) as accepted,
     if(
-        count(saving.realised) = count(saving.realised * rate.rate),
-        coalesce(sum(saving.realised * rate.rate), 0)::decimal(28, 10),
+        count(saving.realised) = count(saving.reporting_realised),
+        coalesce(sum(saving.reporting_realised), 0)::decimal(28, 10),
         null
     ) as realised,
     any_value(setting.reporting_currency) as currency,

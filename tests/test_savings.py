@@ -1,0 +1,280 @@
+"""Savings against the bill: nothing is identified beyond what is paid, and nothing realised unless the bill fell.
+
+Each test is a few nights of one account, with its bill by usage type.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bills import SPOT, seed
+from given import FIRST_NIGHT, WORKLOAD, Given, House, house
+from test_decommission import cost, instance, last_part, measured_instance, snapshot, volume
+
+from pipelines.models.build import build
+
+Record = dict[str, Any]
+
+GB2, GB3, SNAPSHOT = "APS2-EBS:VolumeUsage.gp2", "APS2-EBS:VolumeUsage.gp3", "APS2-EBS:SnapshotUsage"
+BOX = "APS2-BoxUsage:t3.large"
+COMPUTE = "Amazon Elastic Compute Cloud - Compute"
+MONTH = Decimal(365) / 12
+
+
+TONIGHT = (
+    "ref.fx_rate",
+    "aws.ec2_volume",
+    "aws.ec2_instance",
+    "aws.ec2_snapshot",
+    "aws.ec2_image",
+    "aws.cloudwatch_metric_daily",
+    "cost.daily",
+    "cost.exchange_rate",
+    "stage.cost_resource_daily",
+    "cost.resource_daily",
+    "cmdb.resource",
+    "cmdb.resource_version",
+    "stage.decommission_finding",
+    "cmdb.decommission_signal",
+    "cost.saving",
+)
+"""What the nights of these tests change."""
+
+
+@pytest.fixture(scope="module")
+def built_of_nothing(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """A working file with every relation that the savings rest on."""
+    with house(tmp_path_factory.mktemp("savings")) as made:
+        made.build("cost.saving")
+        return made.store.working.read_bytes()
+
+
+@pytest.fixture
+def home(tmp_path: Path, built_of_nothing: bytes) -> Iterator[House]:
+    with house(tmp_path, working=built_of_nothing) as made:
+        seed(made, "ref.fx_rate", [(*SPOT, "2026-11-20", "2")])
+        yield made
+
+
+def bill(first: dt.date, until: dt.date, spent: dict[str, list[tuple[str, str]]]) -> list[Given]:
+    """The bill by usage type of each day up to the one before `until`: by usage type, from which day on what a day."""
+    months: dict[str, list[Record]] = {}
+    day = first
+    while day < until:
+        for usage, steps in spent.items():
+            amount = [amount for since, amount in steps if since <= day.isoformat()][-1]
+            if Decimal(amount):
+                months.setdefault(f"{day:%Y-%m}", []).append(cost(day.isoformat(), WORKLOAD, usage, amount))
+        day += timedelta(days=1)
+    return [Given(f"cost_daily:usage_type:{month}", records) for month, records in months.items()]
+
+
+def night(
+    home: House,
+    at: datetime,
+    spent: dict[str, list[tuple[str, str]]],
+    *,
+    volumes: Iterable[Record] = (),
+    instances: Iterable[Record] = (),
+    snapshots: Iterable[Record] = (),
+    more: Iterable[Given] = (),
+) -> None:
+    """One night of the account, with all that the savings read."""
+    first = FIRST_NIGHT.date() - timedelta(days=23)
+    home.night(
+        f"night-{at:%Y-%m-%d}",
+        [
+            *(
+                Given(name, list(records)) if records else Given(name, (), "empty_verified")
+                for name, records in (
+                    ("ec2_volume", list(volumes)),
+                    ("ec2_instance", list(instances)),
+                    ("ec2_snapshot", list(snapshots)),
+                )
+            ),
+            Given("ec2_image", (), "empty_verified"),
+            *bill(first, at.date(), spent),
+            *more,
+        ],
+        at,
+    )
+    for relation in TONIGHT:
+        build(home.store, home.models[relation])
+
+
+def savings(home: House) -> dict[str, Record]:
+    rows = home.rows('select * from cost.saving order by "month", rule')
+    return {last_part(row["arn"]): row for row in rows}
+
+
+def total(home: House, column: str) -> Decimal | None:
+    (row,) = home.rows(f"select sum({column})::decimal(28, 10) as total from cost.saving")
+    return None if row["total"] is None else Decimal(row["total"])
+
+
+def after(days: int) -> datetime:
+    return FIRST_NIGHT + timedelta(days=days)
+
+
+# ------------------------------------------------------------------------------------------------ identified
+
+
+def test_no_more_is_identified_than_the_account_pays_for_the_usage_type(home: House) -> None:
+    # Thirty snapshots of one volume of 1,000 GiB: each has its whole size, and what is billed are the changes.
+    snapshots = [snapshot(f"snap-{number}", VolumeSize=1000) for number in range(30)]
+    night(home, FIRST_NIGHT, {SNAPSHOT: [("2026-01-01", "0.55")]}, snapshots=snapshots)
+    paid = Decimal("0.55") * MONTH
+    identified = total(home, "identified")
+    assert identified is not None and paid - Decimal("0.001") < identified <= paid
+    assert total(home, "list_saving") == 30 * 55
+    row = savings(home)["snap-0"]
+    assert (row["limited_by"], row["measured_saving"]) == ("bill", None)
+    assert row["capped_saving"] == row["identified"]
+    assert row["basis"].endswith("; cut to what the account pays for its usage types")
+    assert Decimal(row["reporting_identified"]) == 2 * Decimal(row["identified"])
+    assert row["reporting_currency"] == "NZD"
+    (signal,) = home.rows("select * from cmdb.decommission_signal where arn like '%snap-0'")
+    assert (Decimal(signal["reporting_monthly_saving"]), signal["reporting_currency"]) == (110, "NZD")
+
+
+def test_a_region_is_capped_by_its_own_usage(home: House) -> None:
+    spent = {"EBS:SnapshotUsage": [("2026-01-01", "100")], "APS2-EBS:VolumeUsage.gp3": [("2026-01-01", "1")]}
+    night(home, FIRST_NIGHT, spent, snapshots=[snapshot("snap-1", VolumeSize=1000)])
+    assert Decimal(savings(home)["snap-1"]["identified"]) == 0
+
+
+def test_an_account_that_the_bill_by_usage_type_does_not_hold_keeps_its_list_price(home: House) -> None:
+    night(home, FIRST_NIGHT, {}, snapshots=[snapshot("snap-1", VolumeSize=1000)])
+    row = savings(home)["snap-1"]
+    assert (Decimal(row["identified"]), row["capped_saving"], row["limited_by"]) == (55, None, "list price")
+
+
+@pytest.mark.parametrize("is_measured", [True, False], ids=["measured", "by the bill"])
+def test_what_a_commitment_covers_saves_nothing(home: House, is_measured: bool) -> None:
+    # Of two idle instances one is reserved: it costs nothing unblended, and ending it saves nothing.
+    list_price = Decimal("0.1056") * 730
+    daily = list_price / MONTH
+    measured = [
+        Given(
+            f"cost_resource_daily:{COMPUTE}",
+            [
+                cost(f"2026-11-{day}", WORKLOAD, name, amount)
+                for day in (20, 21, 22)
+                for name, amount in (("i-reserved", "0"), ("i-paid", f"{daily:.10f}"))
+            ],
+        )
+    ]
+    night(
+        home,
+        FIRST_NIGHT,
+        {BOX: [("2026-01-01", f"{daily:.10f}")], "APS2-HeavyUsage:t3.large": [("2026-01-01", "9")]},
+        instances=[instance("i-reserved"), instance("i-paid")],
+        more=[
+            Given(
+                "cloudwatch_metric",
+                [row for name in ("i-reserved", "i-paid") for row in measured_instance(FIRST_NIGHT, name)],
+            ),
+            *(measured if is_measured else ()),
+        ],
+    )
+    found = savings(home)
+    identified = total(home, "identified")
+    assert identified is not None and abs(identified - list_price) < Decimal("0.00001")
+    if is_measured:
+        assert (Decimal(found["i-reserved"]["identified"]), found["i-reserved"]["limited_by"]) == (0, "measured")
+    else:
+        assert found["i-reserved"]["limited_by"] == "bill"
+
+
+@pytest.mark.parametrize(
+    ("size", "saving"),
+    [
+        pytest.param(333, "7.992", id="below 334 GiB gp3 has as much throughput without a fee"),
+        pytest.param(334, "2.016", id="334 GiB"),
+        pytest.param(1000, "18", id="1,000 GiB"),
+    ],
+)
+def test_gp3_keeps_the_throughput_of_gp2(home: House, size: int, saving: str) -> None:
+    night(home, FIRST_NIGHT, {}, volumes=[volume("vol-1", "gp2", size, at=("i-1",))])
+    assert Decimal(savings(home)["vol-1"]["identified"]) == Decimal(saving)
+
+
+# -------------------------------------------------------------------------------------- what a service keeps
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"Tags": [{"Key": "aws:dlm:lifecycle-policy-id", "Value": "policy-1"}]},
+        {"Tags": [{"Key": "aws:backup:source-resource", "Value": "vol-1"}]},
+        {"Description": "This snapshot is created by the AWS Backup service."},
+    ],
+    ids=["lifecycle policy", "AWS Backup", "AWS Backup by its description"],
+)
+def test_snapshots_that_a_policy_keeps_are_no_candidates(home: House, other: Record) -> None:
+    night(home, FIRST_NIGHT, {}, snapshots=[snapshot("snap-policy", **other), snapshot("snap-hand")])
+    assert savings(home).keys() == {"snap-hand"}
+
+
+def test_members_of_an_auto_scaling_group_are_no_candidates(home: House) -> None:
+    group = [{"Key": "aws:autoscaling:groupName", "Value": "web"}]
+    names = ("i-member", "i-alone")
+    night(
+        home,
+        FIRST_NIGHT,
+        {},
+        instances=[instance("i-member", Tags=group), instance("i-alone"), instance("i-old", "m4.large", Tags=group)],
+        more=[Given("cloudwatch_metric", [row for name in names for row in measured_instance(FIRST_NIGHT, name)])],
+    )
+    assert savings(home).keys() == {"i-alone"}
+
+
+# -------------------------------------------------------------------------------------------------- realised
+
+
+def test_what_comes_and_goes_under_a_flat_bill_saves_nothing(home: House) -> None:
+    spent = {SNAPSHOT: [("2026-01-01", "2.5")]}
+    # One is deleted a day and another comes of age; the account pays the same for ever.
+    for number in range(5):
+        old = [snapshot(f"snap-{name}", VolumeSize=1000) for name in range(number, number + 4)]
+        night(home, after(number), spent, snapshots=old)
+    night(home, after(16), spent, snapshots=[snapshot(f"snap-{name}", VolumeSize=1000) for name in range(4, 8)])
+    gone = home.rows("select * from cmdb.decommission_signal where resolution = 'gone'")
+    assert len(gone) >= 3
+    assert total(home, "realised") == 0
+    assert total(home, "reporting_realised") == 0
+
+
+def test_what_is_gone_saves_what_the_bill_fell_by(home: House) -> None:
+    # A snapshot of 1,000 GiB by its list price, of which 2 dollars a day were billed.
+    spent = {SNAPSHOT: [("2026-01-01", "10"), ("2026-11-24", "8")]}
+    kept = snapshot("snap-kept", VolumeSize=1000)
+    night(home, FIRST_NIGHT, spent, snapshots=[kept, snapshot("snap-gone", VolumeSize=10000)])
+    night(home, after(1), spent, snapshots=[kept])
+    night(home, after(2), spent, snapshots=[kept])
+    row = savings(home)["snap-gone"]
+    assert row["realised"] is None and row["unknown_reason"].endswith("the weeks before and after")
+    night(home, after(14), spent, snapshots=[kept])
+    row = savings(home)["snap-gone"]
+    assert abs(Decimal(row["realised"]) - 2 * MONTH) < Decimal("0.00001")
+    assert row["basis"].endswith("; cut to what the bill of its usage types fell by")
+    assert Decimal(row["reporting_realised"]) == 2 * Decimal(row["realised"])
+
+
+def test_of_what_was_changed_what_takes_its_place_is_subtracted(home: House) -> None:
+    # 300 GiB of gp2 at 0.12 become gp3 at 0.096: 36 a month less, 28.8 more.
+    day = f"{Decimal(36) / MONTH + Decimal('0.0001'):.10f}"
+    more = f"{Decimal('28.8') / MONTH:.10f}"
+    spent = {GB2: [("2026-01-01", day), ("2026-11-25", "0")], GB3: [("2026-01-01", "0"), ("2026-11-25", more)]}
+    night(home, FIRST_NIGHT, spent, volumes=[volume("vol-1", "gp2", 300, at=("i-1",))])
+    night(home, after(1), spent, volumes=[volume("vol-1", "gp3", 300, at=("i-1",))])
+    night(home, after(14), spent, volumes=[volume("vol-1", "gp3", 300, at=("i-1",))])
+    row = savings(home)["vol-1"]
+    assert abs(Decimal(row["realised"]) - Decimal("7.2")) < Decimal("0.00001")
+    assert row["basis"].endswith("; the bill of its usage types fell by as much")
