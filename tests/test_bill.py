@@ -223,9 +223,11 @@ def test_tags_by_service_equal_the_ledger(billed: tuple[House, list[Row]], ledge
     truth: dict[tuple[str, str, str], Decimal] = defaultdict(Decimal)
     for line in ledger:
         truth[line["usage_date"], line["tags"].get(key, ""), line["service"]] += Decimal(line["unblended_cost"])
-    rows = billed[0].rows("select usage_date, tag_value, service, tag_key, unblended_cost from cost.tag_service_daily")
+    rows = billed[0].rows(
+        "select usage_date, written_value, service, tag_key, unblended_cost from cost.tag_service_daily"
+    )
     assert {row["tag_key"] for row in rows} == {key}
-    found = {(row["usage_date"], row["tag_value"], row["service"]): Decimal(row["unblended_cost"]) for row in rows}
+    found = {(row["usage_date"], row["written_value"], row["service"]): Decimal(row["unblended_cost"]) for row in rows}
     assert found == truth
 
 

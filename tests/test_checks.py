@@ -160,11 +160,11 @@ BILL_CORRUPTIONS = {
         """
     ],
     "tags_by_service_are_the_bill": [
-        f"delete from cost.tag_service_daily where usage_date = {FIRST_DAY} and unblended_cost > 0"
+        f"delete from stage.cost_tag_service_daily where usage_date = {FIRST_DAY} and unblended_cost > 0"
     ],
     "tags_by_service_are_the_bill_while_estimated": [
         f"""
-        update cost.tag_service_daily set unblended_cost = unblended_cost + 0.0001
+        update stage.cost_tag_service_daily set unblended_cost = unblended_cost + 0.0001
         where usage_date = {LAST_DAY}
         """
     ],

@@ -178,7 +178,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
         ("aws.resource_group", "description"),
         ("aws.s3_bucket", "name"),
         ("cost.daily", "dimension_value"),
-        ("cost.tag_service_daily", "tag_value"),
+        ("cost.tag_service_daily", "written_value"),
         ("cost.tag_service_daily", "service"),
     ],
 )

@@ -68,7 +68,7 @@ PUBLIC = {
     "cost.resource_cost": ("month", "account_id", "service", "arn"),
     "cost.daily": ("usage_date", "slice", "account_id", "dimension_value"),
     "cost.restatement": ("usage_date", "slice", "account_id", "dimension_value", "run_id"),
-    "cost.tag_service_daily": ("usage_date", "tag_key", "tag_value", "service"),
+    "cost.tag_service_daily": ("usage_date", "tag_key", "written_value", "service"),
     "cost.budget": ("as_of_date", "account_id", "budget_name"),
     "cost.budget_alert": ("account_id", "budget_name", "kind", "comparison", "threshold", "threshold_type"),
     "cost.resource_daily": ("usage_date", "account_id", "service", "resource_id"),

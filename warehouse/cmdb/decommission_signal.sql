@@ -102,7 +102,7 @@ judged as (
         item.account_id,
         item.region,
         item.name,
-        coalesce(item.business_owner, nullif(account.tags['bc:business-owner'], '')) as owner,
+        coalesce(item.business_owner, nullif(trim(account.tags['bc:business-owner']), '')) as owner,
         rule.confidence,
         case
             when item.status = 'retired' then 'gone'

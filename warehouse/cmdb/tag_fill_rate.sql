@@ -4,7 +4,7 @@
 -- key: tag_key
 -- tag_key: Key of the tag.
 -- filled_count: Resources that carry it with a value.
--- empty_count: Resources that carry it without a value.
+-- empty_count: Resources that carry it without a value, or with white space alone.
 -- absent_count: Resources that do not carry it.
 -- unknown_count: Resources whose tags could not be read; in no other count.
 -- fill_rate_pct: Share of filled_count in all resources of which the tags are known; NULL where there are none.
@@ -17,8 +17,8 @@ with item as (
 counted as (
     select
         wanted.tag_key,
-        count(*) filter (where item.tags[wanted.tag_key] <> '') as filled_count,
-        count(*) filter (where item.tags[wanted.tag_key] = '') as empty_count,
+        count(*) filter (where trim(item.tags[wanted.tag_key]) <> '') as filled_count,
+        count(*) filter (where trim(item.tags[wanted.tag_key]) = '') as empty_count,
         count(*) filter (where item.tags is null) as unknown_count,
         count(item.tags) as known_count
     from ref.tag_key as wanted

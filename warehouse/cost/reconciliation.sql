@@ -158,7 +158,7 @@ tag_service as (
         count(*) as row_count,
         sum(unblended_cost)::decimal(28, 10) as cost,
         bool_or(is_estimated) as is_estimated
-    from cost.tag_service_daily
+    from stage.cost_tag_service_daily
     where not is_stale
     group by tag_key, date_trunc('month', usage_date)
 ),

@@ -18,9 +18,9 @@ with answer as (
 billed as (
     select
         substr(slice, length('tag:') + 1) as tag_key,
-        bool_or(dimension_value <> '') as is_used,
-        min(usage_date) filter (dimension_value <> '') as first_used_date,
-        max(usage_date) filter (dimension_value <> '') as last_used_date
+        bool_or(trim(dimension_value) <> '') as is_used,
+        min(usage_date) filter (trim(dimension_value) <> '') as first_used_date,
+        max(usage_date) filter (trim(dimension_value) <> '') as last_used_date
     from cost.daily
     where starts_with(slice, 'tag:')
     group by slice

@@ -1,49 +1,56 @@
--- What each value of a tag cost each day, by service: for the keys that ref.tag_key marks. AWS cuts by two things at most,
--- so there is no account. It is the money of cost.daily once more: never sum across keys.
--- materialized: append_by_cell
--- key: usage_date, tag_key, tag_value, service
+-- What each value of a tag cost each day, by service, in the billing and in the reporting currency: for the keys that
+-- ref.tag_key marks. AWS cuts by two things at most, so there is no account. It is the money of cost.daily once more: never
+-- sum across keys.
+-- materialized: view
+-- key: usage_date, tag_key, written_value, service
 -- usage_date: Day of use; AWS's billing day is UTC.
 -- tag_key: The key, such as bc:business-service.
--- tag_value: The tag's value as it was written; empty where the usage has no such tag, or an empty one.
+-- tag_value: The value that counts, as in cost.by_tag: without white space around it, and by ref.tag_value_alias; empty where the usage has no such tag.
+-- written_value: The value as somebody wrote it; empty where the usage has no such tag, or an empty one.
 -- service: The service's name in the bill.
--- unblended_cost: What the usage cost at the rate it was charged, in the currency beside it.
--- amortized_cost: The same with upfront and recurring fees of commitments spread over their term, in the currency beside it.
--- net_unblended_cost: Unblended after discounts, in the currency beside it; NULL where AWS does not give it.
--- net_amortized_cost: Amortized after discounts, in the currency beside it; NULL where AWS does not give it.
--- billed_cost: What is invoiced (FOCUS), in the currency beside it; NULL where AWS does not give it.
--- contracted_cost: Cost at negotiated rates (FOCUS), in the currency beside it; NULL where AWS does not give it.
--- list_cost: Cost at public rates (FOCUS), in the currency beside it; NULL where AWS does not give it.
+-- unblended_cost: What the usage cost at the rate it was charged, in the billing currency.
+-- amortized_cost: The same with upfront and recurring fees of commitments spread over their term, in the billing currency.
+-- net_unblended_cost: Unblended after discounts, in the billing currency; NULL where AWS does not give it.
+-- net_amortized_cost: Amortized after discounts, in the billing currency; NULL where AWS does not give it.
+-- billed_cost: What is invoiced (FOCUS), in the billing currency; NULL where AWS does not give it.
+-- contracted_cost: Cost at negotiated rates (FOCUS), in the billing currency; NULL where AWS does not give it.
+-- list_cost: Cost at public rates (FOCUS), in the billing currency; NULL where AWS does not give it.
 -- currency: Billing currency of every amount in the row, ISO 4217.
+-- reporting_unblended_cost: unblended_cost in the reporting currency, rounded to ten decimals; NULL where there is no rate.
+-- reporting_amortized_cost: amortized_cost in the reporting currency, rounded to ten decimals; NULL where there is no rate.
+-- reporting_currency: The currency of CMDB_CURRENCY, ISO 4217.
+-- rate: Units of the reporting currency for one of the billing currency on that day; NULL where there is none.
+-- rate_kind: invoice, month_average, spot, or same_currency where nothing is converted; NULL where there is no rate.
 -- is_estimated: True while AWS may still change the amounts.
 select
-    item.TimePeriod."Start" as usage_date,
-    regexp_replace(parameter, ':[^:]*$', '') as tag_key,
-    substr(item."Keys"[1], instr(item."Keys"[1], '$') + 1) as tag_value,
-    item."Keys"[2] as service,
-    item.Metrics.UnblendedCost.Amount::decimal(28, 10) as unblended_cost,
-    item.Metrics.AmortizedCost.Amount::decimal(28, 10) as amortized_cost,
-    item.Metrics.NetUnblendedCost.Amount::decimal(28, 10) as net_unblended_cost,
-    item.Metrics.NetAmortizedCost.Amount::decimal(28, 10) as net_amortized_cost,
-    item.Metrics.BilledCost.Amount::decimal(28, 10) as billed_cost,
-    item.Metrics.ContractedCost.Amount::decimal(28, 10) as contracted_cost,
-    item.Metrics.ListCost.Amount::decimal(28, 10) as list_cost,
-    item.Metrics.UnblendedCost.Unit as currency,
-    item.Estimated as is_estimated,
-    cell.*
-from landing(
-        'cost_tag_service_daily',
-        'STRUCT(
-        TimePeriod STRUCT("Start" DATE, "End" DATE),
-        Estimated BOOLEAN,
-        "Keys" VARCHAR[],
-        Metrics STRUCT(
-            UnblendedCost STRUCT(Amount VARCHAR, Unit VARCHAR),
-            AmortizedCost STRUCT(Amount VARCHAR, Unit VARCHAR),
-            NetUnblendedCost STRUCT(Amount VARCHAR, Unit VARCHAR),
-            NetAmortizedCost STRUCT(Amount VARCHAR, Unit VARCHAR),
-            BilledCost STRUCT(Amount VARCHAR, Unit VARCHAR),
-            ContractedCost STRUCT(Amount VARCHAR, Unit VARCHAR),
-            ListCost STRUCT(Amount VARCHAR, Unit VARCHAR)
-        )
-    )'
-    )
+    cost.usage_date,
+    cost.tag_key,
+    coalesce(alias.tag_value, trim(cost.written_value)) as tag_value,
+    cost.written_value,
+    cost.service,
+    cost.unblended_cost,
+    cost.amortized_cost,
+    cost.net_unblended_cost,
+    cost.net_amortized_cost,
+    cost.billed_cost,
+    cost.contracted_cost,
+    cost.list_cost,
+    cost.currency,
+    (cost.unblended_cost * exchange.rate)::decimal(28, 10) as reporting_unblended_cost,
+    (cost.amortized_cost * exchange.rate)::decimal(28, 10) as reporting_amortized_cost,
+    setting.reporting_currency,
+    exchange.rate,
+    exchange.rate_kind,
+    cost.is_estimated,
+    cost.run_id,
+    cost.role,
+    cost.caller_account_id,
+    cost.cell_region,
+    cost.listing,
+    cost.collected_at,
+    cost.is_stale
+from stage.cost_tag_service_daily as cost
+cross join ref.setting as setting
+left join ref.tag_value_alias as alias
+    on cost.tag_key = alias.tag_key and trim(cost.written_value) = alias.alias
+left join cost.exchange_rate as exchange using (usage_date, currency)

@@ -27,7 +27,7 @@ member as (
             select reaching.account_id from org.account_policy as reaching
             where reaching.policy_type = 'SERVICE_CONTROL_POLICY' and reaching.is_effective
         ) as has_scp,
-        nullif(account.tags['bc:business-owner'], '') is not null as has_owner
+        nullif(trim(account.tags['bc:business-owner']), '') is not null as has_owner
     from org.account as account
     where account.state <> 'LEFT'
 ),
