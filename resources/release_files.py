@@ -94,6 +94,7 @@ FILES = (
     "warehouse/checks/no_day_is_missing.sql",
     "warehouse/checks/one_billing_currency.sql",
     "warehouse/checks/only_open_months_are_estimated.sql",
+    "warehouse/checks/rates_are_published_and_recent.sql",
     "warehouse/checks/resource_costs_add_up_to_the_bill.sql",
     "warehouse/checks/slices_agree.sql",
     "warehouse/checks/slices_agree_while_estimated.sql",

@@ -6,9 +6,11 @@ import dataclasses
 import datetime as dt
 import re
 from collections.abc import Iterable
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from resources.audit.cells import renew_coverage
+from resources.store.sql import literal
 
 if TYPE_CHECKING:
     from given import House
@@ -22,7 +24,8 @@ Line = tuple[str, str, str, str, str]
 
 
 SEEDS = {
-    "ref.fx_rate": "from_currency varchar, to_currency varchar, kind varchar, valid_from date, rate decimal(18, 10)",
+    "ref.fx_rate": "from_currency varchar, to_currency varchar, kind varchar, valid_from date, rate decimal(18, 10), "
+    "source varchar",
     "ref.budget": "scope varchar, budget_name varchar, month date, amount decimal(28, 10), currency varchar",
     "ref.tag_value_alias": "tag_key varchar, alias varchar, tag_value varchar",
     "ref.shared_cost": "kind varchar, value varchar",
@@ -33,10 +36,14 @@ SEEDS = {
 
 
 def seed(home: House, relation: str, rows: Iterable[tuple[str, ...]]) -> None:
-    """Let a seed hold these rows instead of its file's."""
+    """Let a seed hold these rows instead of its file's; last columns that a row leaves out are NULL."""
     columns = [column.strip().split(" ", 1) for column in re.split(r",(?![^(]*\))", SEEDS[relation])]
     selects = [
-        "select " + ", ".join(f"'{value}'::{kind} as {name}" for value, (name, kind) in zip(row, columns, strict=True))
+        "select "
+        + ", ".join(
+            f"{'null' if value is None else literal(value)}::{kind} as {name}"
+            for value, (name, kind) in zip_longest(row, columns)
+        )
         for row in rows
     ]
     empty = "select " + ", ".join(f"null::{kind} as {name}" for name, kind in columns) + " where false"

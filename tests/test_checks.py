@@ -73,6 +73,9 @@ CORRUPTIONS = {
     "every_version_ends_where_the_next_begins": [
         "update cmdb.resource_version set valid_to = now() where arn = (select min(arn) from cmdb.resource_version)"
     ],
+    "rates_are_published_and_recent": [
+        "update cost.exchange_rate set is_example_rate = false, rate_kind = 'spot', rate_age_days = 8"
+    ],
     "spend_is_inventoried": [NOT_INVENTORIED],
     "linked_accounts_belong_to_the_organisation": [
         """
@@ -88,6 +91,9 @@ CORRUPTIONS = {
     ],
 }
 """What breaks each rule of `warehouse/checks`, done to a truthful warehouse."""
+
+OF_THE_SEEDS = "rates_are_published_and_recent"
+"""The rule that a truthful night breaks too: its rates are the examples that come with the product."""
 
 FIRST_DAY = "(select min(usage_date) from cost.daily)"
 LAST_DAY = "(select max(usage_date) from cost.daily)"
@@ -380,6 +386,9 @@ def test_a_rule_blocks_unless_it_says_that_it_warns(tmp_path: Path) -> None:
 @pytest.mark.parametrize("rule", [*RULES.values(), *KEYS.values()], ids=lambda rule: f"{rule.on} {rule.name}")
 def test_a_truthful_night_passes(rule: SqlCheck, truthful_night: Path) -> None:
     result = asked(Store(truthful_night / "aws_org.duckdb"), rule)
+    if rule.name == OF_THE_SEEDS:
+        assert {row["why"] for row in result.rows} == {"nobody published it"}
+        return
     assert result.passed, result.sentence
     assert result.sentence == rule.description
 
@@ -387,7 +396,7 @@ def test_a_truthful_night_passes(rule: SqlCheck, truthful_night: Path) -> None:
 @pytest.mark.parametrize("name", CORRUPTIONS)
 def test_a_corrupted_copy_fails_by_the_rule_and_by_no_other(name: str, scratch: Store) -> None:
     broken = judged(scratch, CORRUPTIONS[name], [*RULES.values(), *KEYS.values()])
-    assert {rule for rule, _ in broken} == {name, *ALSO.get(name, ())}
+    assert {rule for rule, _ in broken} - {OF_THE_SEEDS} == {name, *ALSO.get(name, ())} - {OF_THE_SEEDS}
     result = broken[name, RULES[name].on]
     assert result.sentence.startswith(f"Broken by {result.count} row(s): {RULES[name].description} The first is ")
     assert 0 < len(result.rows) == result.count

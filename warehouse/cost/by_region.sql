@@ -24,6 +24,9 @@
 -- rate: Units of the reporting currency for one of the billing currency on that day; NULL where there is none.
 -- rate_kind: invoice, month_average, spot, or same_currency where nothing is converted; NULL where there is no rate.
 -- rate_date: The first day that the rate holds for; NULL where nothing is converted.
+-- rate_source: Who published the rate; NULL where nothing is converted or nobody is named.
+-- is_example_rate: True where nobody published the rate: an example that came with the product.
+-- rate_age_days: Days from rate_date to the day of use; NULL where nothing is converted.
 -- is_estimated: True while AWS may still change the amounts.
 select * exclude (slice) rename (dimension_value as region)
 from stage.reported_cost

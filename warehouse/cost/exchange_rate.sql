@@ -9,6 +9,9 @@
 -- rate: Units of the reporting currency for one of the billing currency; NULL where there is none.
 -- rate_kind: invoice, month_average, spot, or same_currency where nothing is converted; NULL where there is no rate.
 -- rate_date: The first day that the rate holds for; NULL where nothing is converted.
+-- rate_source: Who published the rate, by ref.fx_rate; NULL where nothing is converted or nobody is named.
+-- is_example_rate: True where nobody published it: an example that came with the product. NULL where there is no rate.
+-- rate_age_days: Days from rate_date to the day of use; NULL where nothing is converted. rates_are_published_and_recent warns of a spot rate of more than 7.
 with billed_month as (
     select
         currency,
@@ -33,6 +36,7 @@ usable_rate as (
         known.kind,
         known.valid_from,
         known.rate,
+        known.source,
         date_trunc('month', known.valid_from)::date as rate_month,
         list_position(['invoice', 'month_average', 'spot'], known.kind) as preference
     from ref.fx_rate as known
@@ -46,7 +50,8 @@ chosen as (
         billed_day.currency,
         usable_rate.rate,
         usable_rate.kind,
-        usable_rate.valid_from
+        usable_rate.valid_from,
+        usable_rate.source
     from billed_day
     inner join billed_month using (currency, bill_month)
     inner join usable_rate using (currency)
@@ -69,7 +74,15 @@ select
     setting.reporting_currency,
     if(billed_day.currency = setting.reporting_currency, 1, chosen.rate)::decimal(18, 10) as rate,
     if(billed_day.currency = setting.reporting_currency, 'same_currency', chosen.kind) as rate_kind,
-    if(billed_day.currency = setting.reporting_currency, null, chosen.valid_from) as rate_date
+    if(billed_day.currency = setting.reporting_currency, null, chosen.valid_from) as rate_date,
+    if(billed_day.currency = setting.reporting_currency, null, chosen.source) as rate_source,
+    case
+        when billed_day.currency = setting.reporting_currency then false
+        when chosen.rate is not null then coalesce(chosen.source = 'example', false)
+    end as is_example_rate,
+    if(
+        billed_day.currency = setting.reporting_currency, null, billed_day.usage_date - chosen.valid_from
+    )::integer as rate_age_days
 from billed_day
 cross join ref.setting as setting
 left join chosen using (usage_date, currency)

@@ -25,6 +25,9 @@
 -- rate: Units of the reporting currency for one of the billing currency on that day; NULL where there is none.
 -- rate_kind: invoice, month_average, spot, or same_currency where nothing is converted; NULL where there is no rate.
 -- rate_date: The first day that the rate holds for; NULL where nothing is converted.
+-- rate_source: Who published the rate; NULL where nothing is converted or nobody is named.
+-- is_example_rate: True where nobody published the rate: an example that came with the product.
+-- rate_age_days: Days from rate_date to the day of use; NULL where nothing is converted.
 -- is_estimated: True while AWS may still change the amounts.
 select
     cost.usage_date,
@@ -50,6 +53,9 @@ select
     exchange.rate,
     exchange.rate_kind,
     exchange.rate_date,
+    exchange.rate_source,
+    exchange.is_example_rate,
+    exchange.rate_age_days,
     cost.is_estimated,
     cost.is_stale,
     cost.run_id,

@@ -7,6 +7,8 @@ select
     max(rate) as highest_rate,
     string_agg(distinct rate_kind, ', ' order by rate_kind) as rate_kinds,
     max(rate_date) as newest_rate_date,
+    string_agg(distinct rate_source, ', ' order by rate_source) as rate_sources,
+    max(rate_age_days) filter (rate_kind = 'spot') as oldest_spot_days,
     count(*) as day_count,
     count(*) filter (where rate is null) as days_without_rate
 from cost.exchange_rate
