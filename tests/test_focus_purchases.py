@@ -1,0 +1,97 @@
+"""Fees of commitments and support as FOCUS wants them: purchases, and how often they are paid."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from bills import ACCOUNT, OTHER, billed
+from given import House, house
+
+COMPUTE = "Amazon Elastic Compute Cloud - Compute"
+RDS = "Amazon Relational Database Service"
+PLANS = "Savings Plans for AWS Compute usage"
+FIRST, LATER = "2026-11-01", "2026-11-02"
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[House]:
+    with house(tmp_path) as made:
+        made.build("cost.focus_cost_and_usage")
+        yield made
+
+
+def charges(home: House) -> dict[tuple[str, str, str, str], Decimal]:
+    """What is billed by account, service, category and frequency."""
+    rows = home.rows('select * from cost.focus_cost_and_usage where "BilledCost" <> 0')
+    keys = ("SubAccountId", "ServiceName", "ChargeCategory", "ChargeFrequency")
+    found = {tuple(row[key] for key in keys): Decimal(row["BilledCost"]) for row in rows}
+    assert len(found) == len(rows)
+    return found  # type: ignore[return-value]
+
+
+def test_fees_of_reservations_are_purchases_of_their_service(home: House) -> None:
+    billed(
+        home,
+        [
+            (FIRST, "service", ACCOUNT, COMPUTE, "130"),
+            (FIRST, "usage_type", ACCOUNT, "APS2-HeavyUsage:m5.large", "100"),
+            (FIRST, "usage_type", ACCOUNT, "APS2-BoxUsage:t3.large", "30"),
+            (FIRST, "record_type", ACCOUNT, "RIFee", "40"),
+            (FIRST, "record_type", ACCOUNT, "Upfront", "60"),
+            (FIRST, "record_type", ACCOUNT, "Usage", "30"),
+            (FIRST, "service", OTHER, RDS, "7"),
+            (FIRST, "usage_type", OTHER, "HeavyUsage:db.m6g.large", "7"),
+            (FIRST, "record_type", OTHER, "RIFee", "7"),
+        ],
+    )
+    assert charges(home) == {
+        (ACCOUNT, COMPUTE, "Usage", "Usage-Based"): 30,
+        (ACCOUNT, COMPUTE, "Purchase", "Recurring"): 40,
+        (ACCOUNT, COMPUTE, "Purchase", "One-Time"): 60,
+        (OTHER, RDS, "Purchase", "Recurring"): 7,
+    }
+
+
+def test_savings_plans_and_support_are_purchases_by_their_name(home: House) -> None:
+    billed(
+        home,
+        [
+            (FIRST, "service", ACCOUNT, PLANS, "5"),
+            (FIRST, "service", ACCOUNT, "AWS Support (Business)", "9"),
+            (FIRST, "record_type", ACCOUNT, "SavingsPlanRecurringFee", "5"),
+            (FIRST, "service", ACCOUNT, "Tax", "2"),
+            (FIRST, "service", OTHER, PLANS, "12"),
+            (FIRST, "record_type", OTHER, "SavingsPlanUpfrontFee", "12"),
+        ],
+    )
+    assert charges(home) == {
+        (ACCOUNT, PLANS, "Purchase", "Recurring"): 5,
+        (ACCOUNT, "AWS Support (Business)", "Purchase", "Recurring"): 9,
+        (ACCOUNT, "Tax", "Tax", "One-Time"): 2,
+        (OTHER, PLANS, "Purchase", "One-Time"): 12,
+    }
+
+
+def test_what_is_paid_back_of_a_plan_is_a_credit(home: House) -> None:
+    billed(home, [(FIRST, "service", ACCOUNT, PLANS, "-5")])
+    assert charges(home) == {(ACCOUNT, PLANS, "Credit", "One-Time"): -5}
+
+
+def test_parts_add_up_to_the_bill_to_the_last_digit(home: House) -> None:
+    billed(
+        home,
+        [
+            (FIRST, "service", ACCOUNT, COMPUTE, "100.0000000001"),
+            (FIRST, "usage_type", ACCOUNT, "HeavyUsage:m5.large", "33.3333333333"),
+            (FIRST, "record_type", ACCOUNT, "RIFee", "11.1111111111"),
+            (FIRST, "record_type", ACCOUNT, "Upfront", "22.2222222222"),
+            (LATER, "service", ACCOUNT, COMPUTE, "1"),
+        ],
+    )
+    (row,) = home.rows(
+        'select sum("BilledCost") as billed, sum("EffectiveCost") as effective from cost.focus_cost_and_usage'
+    )
+    assert (Decimal(row["billed"]), Decimal(row["effective"])) == (Decimal("101.0000000001"), Decimal("101.0000000001"))
