@@ -2,7 +2,7 @@
 -- older than the day: banks publish none at weekends and on holidays. `cmdb fx import` brings newer ones.
 -- about: cost.exchange_rate
 -- severity: warn
--- asks: nothing
+-- refetch: nothing
 select
     date_trunc('month', usage_date)::date as "month",
     currency,
