@@ -175,7 +175,15 @@ class Simulation:
         self.databases = Databases(self.seeder.network, self.settings)
         self.buckets = Buckets(self.world, self.settings)
         self.functions = Functions(self.seeder.network, self.settings)
-        self.ledger = Ledger(self.world, self.settings, (self.databases.lines, self.functions.lines))
+        has: dict[str, Callable[[str, str], bool]] = {
+            "EBS:VolumeUsage.gp3": lambda account, region: bool(self.seeder.storage.volumes(account, region)),
+            "EBS:SnapshotUsage": lambda account, region: bool(self.seeder.storage.snapshots(account, region)),
+            "ElasticIP:IdleAddress": lambda account, region: any(
+                address.association_id is None for address in self.seeder.addressing.addresses(account, region)
+            ),
+            "NatGateway-Hours": lambda account, region: bool(self.seeder.addressing.gateways(account, region)),
+        }
+        self.ledger = Ledger(self.world, self.settings, (self.databases.lines, self.functions.lines), has)
         self.explorer = Explorer(self.ledger, self.settings)
         self.budgets = Budgets(self.ledger, self.settings)
         self.faults = Faults()

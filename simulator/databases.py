@@ -374,7 +374,7 @@ class Databases:
                     )
                     yield Line(
                         **line,
-                        usage_type=f"{prefix}RDS:GP2-Storage",
+                        usage_type=f"{prefix}{'Aurora:StorageUsage' if database.cluster else 'RDS:GP2-Storage'}",
                         rate=STORAGE_RATE * database.storage_gb // 100 * 100,
                         quantity=database.storage_gb,
                         end=left,

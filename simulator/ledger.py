@@ -125,9 +125,15 @@ SPELLINGS: dict[str, tuple[str, ...]] = {
 }
 
 
+TRAFFIC = "DataTransfer-Out-Bytes"
+
+
 @dataclass(frozen=True)
 class Flat:
-    """What every account pays whatever it runs: one line, of so many units a day."""
+    """What every account pays: one line, of so many units a day.
+
+    Where an account has none of what a usage type names, the same is billed as traffic.
+    """
 
     service: str
     usage_type: str
@@ -144,6 +150,7 @@ FLAT = (
     Flat(OTHER, "EBS:VolumeUsage.gp3", "CreateVolume-Gp3", 3_333_300, 40, is_tagged=True),
     Flat(OTHER, "EBS:SnapshotUsage", "CreateSnapshot", 411_100, 9, is_tagged=True),
     Flat(OTHER, "NatGateway-Hours", "NatGateway", 10_800_000_000, 24, "steady"),
+    Flat(OTHER, "ElasticIP:IdleAddress", "AssociateAddressVPC", 50_000_000, 24, "steady"),
     Flat("Amazon Simple Storage Service", "TimedStorage-ByteHrs", "StandardStorage", 1_234_500, 17, is_tagged=True),
     Flat("Amazon Simple Storage Service", "Requests-Tier1", "PutObject", 10, 1, "steady", "Usage, tiny"),
     Flat("AWS Key Management Service", "KMS-Requests", "Decrypt", 12_300, 3),
@@ -256,8 +263,15 @@ Key = Callable[[Line], str]
 class Ledger:
     """The lines of a world with those that `others` add, and what groups of them cost."""
 
-    def __init__(self, world: World, settings: Settings, others: Iterable[Callable[[], Iterator[Line]]] = ()) -> None:
+    def __init__(
+        self,
+        world: World,
+        settings: Settings,
+        others: Iterable[Callable[[], Iterator[Line]]] = (),
+        has: Mapping[str, Callable[[str, str], bool]] | None = None,
+    ) -> None:
         self.world, self._settings, self._others = world, settings, tuple(others)
+        self._has = has or {}
         self._version = -1
         self._lines: dict[str, list[Line]] = {}
         self._added: dict[str, list[Line]] = {}
@@ -321,7 +335,7 @@ class Ledger:
                 account.account_id,
                 flat.service,
                 flat.region or home,
-                flat.usage_type,
+                self._usage_type(flat, account.account_id),
                 operation=flat.operation,
                 tags=_spelt(account, number + position) if flat.is_tagged and number % 5 != 4 else {},
                 mode=flat.mode,
@@ -344,6 +358,12 @@ class Ledger:
                     first=restated.usage_date,
                     end=restated.until,
                 )
+
+    def _usage_type(self, flat: Flat, account_id: str) -> str:
+        has = self._has.get(flat.usage_type)
+        if has is None or any(has(account_id, region) for region in self.world.regions):
+            return flat.usage_type
+        return TRAFFIC
 
     def _charges(self, account: Account, number: int) -> Iterator[Line]:
         """Tax for everybody on the first of the month, support for the payer, credits and refunds for some."""

@@ -525,7 +525,7 @@ def test_coverage_of_a_blocked_night_names_the_cells_at_fault(
 ) -> None:
     database, victim, _, _ = blocked_night
     environment = {"CMDB_DATABASE": str(database)}
-    said = one_sentence(cmdb_here(environment, "coverage", "--blocked"), 0, "✗", "the bill of the last final days")
+    said = one_sentence(cmdb_here(environment, "coverage", "--blocked"), 0, "✗", "the bill of the last days")
     fault = [line for line in said.splitlines() if victim in line and "ec2_instance" in line]
     assert len([line for line in fault if line.split()[0] == "workload"]) == 3
     assert "empty_suspect" not in cmdb_here(environment, "coverage").stdout, "the published file knows no lie"

@@ -256,7 +256,7 @@ def test_tonights_bill_bears_witness_against_a_silent_zero_of_a_first_night(
     database = tmp_path / "first" / DATABASE
     night = run_night(organisation.env, database)
     assert not night.published
-    assert "the bill of the last final days shows" in " ".join(night.sentences)
+    assert "the bill of the last days shows" in " ".join(night.sentences)
 
 
 def test_a_bill_of_one_member_account_is_refused_on_a_first_night_too(organisation: Simulator, tmp_path: Path) -> None:

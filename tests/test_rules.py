@@ -453,7 +453,7 @@ def test_the_evidence_of_a_zero_is_whole() -> None:
         "sense": "impossible",
         "against": ["this listing is never empty"],
     }
-    billed = "the bill of the last final days shows Amazon Elastic Compute Cloud - Compute in this account"
+    billed = "the bill of the last days shows Amazon Elastic Compute Cloud - Compute in this account"
     assert zero("witnessed", replace(BILLED, last_count=40)).evidence == always | {
         "asked": 2,
         "zero_sense": "witnessed",

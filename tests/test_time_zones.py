@@ -91,13 +91,17 @@ def moved_to_the_end_of_a_month(source: Path, target: Path) -> None:
                 f"create table {name} as select *{f' replace ({replaced})' if replaced else ''} from source.{name}",
                 {"by": newest[0]} if replaced else {},
             )
-        for (sql,) in connection.execute(
-            "select sql from duckdb_views() where database_name = 'source' and not internal and schema_name = 'audit'"
+        modelled = {model.relation: model for model in read_models().values() if model.materialized == "view"}
+        for name, sql in connection.execute(
+            """
+            select schema_name || '.' || view_name, sql from duckdb_views()
+            where database_name = 'source' and not internal and schema_name = 'audit'
+            """
         ).fetchall():
-            connection.execute(sql)
-        for model in read_models().values():
-            if model.materialized == "view":
-                connection.execute(f"create view {model.quoted} as {model.sql}")
+            if name not in modelled:
+                connection.execute(sql)
+        for model in modelled.values():
+            connection.execute(f"create view {model.quoted} as {model.sql}")
 
 
 @pytest.mark.parametrize("at", ["as the night ran", "at the end of a month"])

@@ -294,7 +294,7 @@ def test_what_really_went_away_goes_when_the_trail_confirms_it_and_not_before(la
         assert late.confirm().published
         assert query(late.database, buckets, {"a": account}) == [(0,)]
     else:
-        assert "the bill of the last final days shows" in " ".join(night.sentences)
+        assert "the bill of the last days shows" in " ".join(night.sentences)
 
 
 def zeros_of(database: Path, listing: str) -> set[tuple[str, bool]]:

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
+from pipelines.collection.billed import BilledItem
 from pipelines.collection.cells import Attempt
 from pipelines.collection.parents import ParentCoverage, last_trusted_count, parent_coverage, parents_of
 from pipelines.collection.state import StepState
@@ -17,7 +18,7 @@ from resources.aws.listing import GLOBAL_REGION, Listing
 from resources.aws.messages import DENIED_BY_POLICY, CellKey, Outcome, Request, TrailEvents
 
 Billed = Mapping[tuple[str, str], tuple[str, ...]]
-"""The services on the bill, by account and listing."""
+"""By account and listing, the services and usage types on the bill that nothing explains."""
 
 
 def doubtful(state: StepState) -> list[Request]:
@@ -220,18 +221,24 @@ def _billed(state: StepState) -> Billed:
     return unexplained(state.billed_services, found)
 
 
-def unexplained(shown: Billed, found: Iterable[tuple[str, str]]) -> dict[tuple[str, str], tuple[str, ...]]:
-    """The billed services, by account and listing, that no resources found in the account explain.
+def unexplained(
+    shown: Mapping[tuple[str, str], tuple[BilledItem, ...]], found: Iterable[tuple[str, str]]
+) -> dict[tuple[str, str], tuple[str, ...]]:
+    """What is billed, by account and listing, that nothing found in the account explains.
 
-    A service that several listings may cause is explained by any of them: the snapshots of a deleted database cost too.
-
-    Args:
-        shown: the billed services.
-        found: account and listing pairs with resources.
+    A service that several listings may cause is explained by any of them: what is left of databases costs too. A usage
+    type is explained to each of its listings by that listing alone: an instance that runs is no VPC.
     """
-    explained = {(account, service) for account, name in found for service in shown.get((account, name), ())}
-    against = {
-        place: tuple(service for service in services if (place[0], service) not in explained)
-        for place, services in shown.items()
+    places = set(found)
+    explained = {
+        (account, item.name) for account, name in places for item in shown.get((account, name), ()) if item.is_shared
     }
-    return {place: services for place, services in against.items() if services}
+    against = {
+        place: tuple(
+            item.name
+            for item in items
+            if ((place[0], item.name) not in explained if item.is_shared else place not in places)
+        )
+        for place, items in shown.items()
+    }
+    return {place: names for place, names in against.items() if names}

@@ -274,42 +274,6 @@ def earlier_accounts(store: Store) -> dict[str, str]:
     return dict(rows)
 
 
-def billed_services(store: Store, since: date) -> dict[tuple[str, str], tuple[str, ...]]:
-    """Services and usage types in the last seven final days of the bill, by account and listing.
-
-    Only those that `ref.service_listing` and `ref.usage_type_listing` map to a single listing. Empty without a bill.
-    """
-    with store.read() as connection:
-        if not all(exists(connection, "ref", name) for name in ("service_listing", "usage_type_listing")):
-            return {}
-        rows = connection.execute(
-            """
-            with final_day as (
-                select distinct usage_date
-                from cost.daily
-                where slice = 'service' and not is_estimated and usage_date >= $since
-                order by usage_date desc
-                limit 7
-            )
-
-            select d.account_id, l.listing, list(distinct d.dimension_value order by d.dimension_value)
-            from cost.daily as d
-            join final_day as f using (usage_date)
-            join (
-                select 'service' as slice, service as billed, listing from ref.service_listing where is_witness
-                union all
-                select 'usage_type', part, listing from ref.usage_type_listing
-            ) as l
-                on d.slice = l.slice
-                and (d.dimension_value = l.billed or (l.slice = 'usage_type' and contains(d.dimension_value, l.billed)))
-            where d.unblended_cost > 0
-            group by d.account_id, l.listing
-            """,
-            {"since": since},
-        ).fetchall()
-    return {(account, listing): tuple(services) for account, listing, services in rows}
-
-
 def last_measured(
     store: Store, namespaces: Mapping[str, str], own: Iterable[str], refused: Iterable[tuple[str, str, str]]
 ) -> list[tuple[str, str, str, str]]:

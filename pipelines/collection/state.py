@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pipelines.catalogue.metrics import MEASURED
 from pipelines.catalogue.names import METRIC, REGION
 from pipelines.collection import cost_slices, previous
+from pipelines.collection.billed import BilledItem, billed_services
 from pipelines.collection.cells import Attempt, ListingStats
 from pipelines.collection.landing import LandingWriter
 from pipelines.collection.previous import ParentRecord, PreviousCell
@@ -117,7 +118,7 @@ class StepState:
         self._by_name = {listing.name: listing for listing in listings}
         self._only_untrusted = only_untrusted
         self._policies: StoredPolicies | None = None
-        self._billed_services: dict[tuple[str, str], tuple[str, ...]] | None = None
+        self._billed_services: dict[tuple[str, str], tuple[BilledItem, ...]] | None = None
 
     def begin(self, accounts: Accounts, part: Part | None = None) -> None:
         """Start a batch of accounts; the state of the batch before is freed.
@@ -247,11 +248,11 @@ class StepState:
         return self._policies
 
     @property
-    def billed_services(self) -> Mapping[tuple[str, str], tuple[str, ...]]:
-        """The services in the last final days of the bill, by account and listing; read at the first use."""
+    def billed_services(self) -> Mapping[tuple[str, str], tuple[BilledItem, ...]]:
+        """What the newest days of the bill show, by account and listing; read when it is first needed."""
         if self._billed_services is None:
             since = cost_slices.final_days_since(datetime.now(UTC).date())
-            self._billed_services = previous.billed_services(self.store, since)
+            self._billed_services = billed_services(self.store, since)
         return self._billed_services
 
     @property

@@ -28,11 +28,11 @@ class Witness:
     """Independent evidence about a cell with an empty response.
 
     Attributes:
-        last_count: number of records in the last trusted cell; None without history.
-        billed: services in the last seven final days of the bill that only this listing explains. Set only where the
-            listing is empty in every region of the account, since the bill has no region.
-        earlier_confirmed: whether the newest earlier cell of the same key was empty too, was requested twice, and had
-            only the bill against it.
+        last_count: records in the last trusted cell; None without history.
+        billed: services and usage types of the newest days of the bill that cannot be without this listing, where
+            it is empty in every region of the account.
+        earlier_confirmed: the newest earlier cell of the same key was empty too and asked twice, and nothing
+            but the bill spoke against it.
     """
 
     last_count: int | None = None
@@ -154,7 +154,7 @@ def judge_zero(
         if is_confirmed and witness.earlier_confirmed:
             evidence["history"] = "confirmed against the bill in an earlier run too: the bill lags behind"
         else:
-            against.append(f"the bill of the last final days shows {', '.join(witness.billed)} in this account")
+            against.append(f"the bill of the last days shows {', '.join(witness.billed)} in this account")
     if against:
         evidence["against"] = against
         return ZeroJudgement("empty_suspect", f"Empty, but {'; '.join(against)}.", evidence)

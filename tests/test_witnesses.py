@@ -1,0 +1,129 @@
+"""What the bill says must exist: a silent zero of a listing that it bears witness to is refused on a first night."""
+
+from __future__ import annotations
+
+import datetime as dt
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bills import ACCOUNT, billed
+from given import House, house
+from nights import copy_of, query
+from steps import asked
+
+from faults.ground import DATABASE
+from pipelines.catalogue.names import REGION
+from pipelines.catalogue.registry import listings
+from pipelines.collection.billed import BilledItem, billed_services
+from pipelines.collection.judging import unexplained
+from pipelines.collection.seeds import usage_type_listings
+from resources.store.store import Store
+from simulator.client import Simulator
+
+CATALOGUE = listings()
+WITNESSED = sorted({listing for _, listing in usage_type_listings()})
+DAY, BEFORE = "2026-11-22", "2026-11-21"
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[House]:
+    with house(tmp_path) as made:
+        made.build("cost.daily", "ref.service_listing", "ref.usage_type_listing")
+        yield made
+
+
+def shown(home: House) -> dict[tuple[str, str], tuple[BilledItem, ...]]:
+    return billed_services(home.store, dt.date(2026, 10, 1))
+
+
+def test_every_witnessed_listing_is_one_that_a_zero_is_judged_by_witnesses() -> None:
+    assert {CATALOGUE[name].zero for name in WITNESSED} == {"witnessed"}
+
+
+def test_an_estimated_day_is_a_witness(home: House) -> None:
+    billed(home, [(DAY, "usage_type", ACCOUNT, "APS2-NatGateway-Hours", "1")], open_from="2026-11-01")
+    found = shown(home)
+    assert found[ACCOUNT, "ec2_nat_gateway"] == (("APS2-NatGateway-Hours", False),)
+    assert {listing for _, listing in found} == {"ec2_nat_gateway", "ec2_vpc", "ec2_subnet", "ec2_network_interface"}
+
+
+@pytest.mark.parametrize("day", [BEFORE, "2026-11-23"], ids=["an earlier day", "a day that is not complete"])
+def test_usage_counts_on_the_newest_complete_day_alone(home: House, day: str) -> None:
+    # What was deleted since does not speak against a zero, and what may be half counted is no day to go by.
+    billed(
+        home,
+        [
+            (day, "usage_type", ACCOUNT, "EBS:VolumeUsage.gp3", "1"),
+            (DAY, "usage_type", ACCOUNT, "DataTransfer-Out-Bytes", "1"),
+        ],
+    )
+    assert (ACCOUNT, "ec2_volume") not in shown(home)
+
+
+def test_what_a_plan_covers_is_a_witness(home: House) -> None:
+    billed(home, [(DAY, "usage_type", ACCOUNT, "BoxUsage:m5.large", "0")])
+    assert (ACCOUNT, "ec2_instance") not in shown(home)
+    home.execute("update cost.daily set amortized_cost = 0.07")
+    assert shown(home)[ACCOUNT, "ec2_instance"] == (("BoxUsage:m5.large", False),)
+
+
+def test_a_usage_type_is_explained_to_each_listing_by_that_listing_alone(home: House) -> None:
+    billed(home, [(DAY, "usage_type", ACCOUNT, "BoxUsage:m5.large", "1")])
+    left = unexplained(shown(home), [(ACCOUNT, "ec2_instance"), (ACCOUNT, "ec2_vpc")])
+    assert (ACCOUNT, "ec2_instance") not in left and (ACCOUNT, "ec2_vpc") not in left
+    assert left[ACCOUNT, "ec2_subnet"] == ("BoxUsage:m5.large",)
+
+
+# ------------------------------------------------------------------------------------------------ first nights
+
+
+@pytest.fixture(scope="module")
+def night(truthful_night: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A warehouse with a bill and no history of any cell but that of the accounts: that of a first night."""
+    folder = tmp_path_factory.mktemp("first")
+    database = copy_of(truthful_night, folder)
+    store = Store(database)
+    with store.holding("first", "a test"), store.transaction() as connection:
+        for table in ("audit.newest_cell", "audit.collection"):
+            connection.execute(f"delete from {table} where list_contains($names, listing)", {"names": WITNESSED})
+    return database.parent
+
+
+def victim(database: Path, listing: str) -> str:
+    """An account of which the truth has records of the listing, and the bill a witness."""
+    shown = billed_services(Store(database), dt.date.min)
+    found = {
+        account
+        for (account,) in query(
+            database,
+            "select distinct account_id from audit.collection where listing = $listing and outcome = 'found'"
+            " and role = 'workload'",
+            {"listing": listing},
+        )
+    }
+    accounts = sorted(found & {account for account, name in shown if name == listing})
+    assert accounts, f"the bill of no account bears witness to {listing}"
+    return accounts[0]
+
+
+@pytest.mark.large
+@pytest.mark.parametrize("listing", WITNESSED)
+def test_a_silent_zero_of_a_witnessed_listing_is_refused_on_a_first_night(
+    organisation: Simulator, truthful_night: Path, night: Path, tmp_path: Path, listing: str
+) -> None:
+    account = victim(truthful_night / DATABASE, listing)
+    shutil.copytree(night, tmp_path / "warehouse", symlinks=True)
+    call: Any = CATALOGUE[listing].call
+    service, _, operation = call.partition(":")
+    organisation.faults([{"action": "empty", "service": service, "op": operation, "account": account}])
+    database = tmp_path / "warehouse" / DATABASE
+    with asked(organisation, database, REGION):
+        pass
+    with asked(organisation, database, listing) as cells:
+        outcomes = {cell.outcome for cell in cells if (cell.account_id, cell.name) == (account, listing)}
+        others = {cell.outcome for cell in cells if cell.account_id != account and cell.name == listing}
+    assert outcomes == {"empty_suspect"}, [cell.error_message for cell in cells if cell.account_id == account]
+    assert "empty_suspect" not in others
