@@ -12,7 +12,7 @@ import os
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from bench.canned import LISTINGS
@@ -20,8 +20,11 @@ from bench.work import Result, Work
 from pipelines.catalogue.names import ACCOUNT, REGION
 from pipelines.catalogue.registry import FAMILIES
 from pipelines.collection.collector import Collector
+from pipelines.collection.record_rules import RecordRule
 from pipelines.collection.state import StepState
 from pipelines.collection.step import collect as collect_step
+from pipelines.models.model import read_models
+from pipelines.models.record_requirements import record_rules_of
 from pipelines.settings import Settings, read_settings
 from pipelines.trust.role_resources import aws_roles
 from resources.audit.cells import Cell
@@ -40,6 +43,7 @@ def collect(
     roles: dict[Role, AwsRole],
     settings: Settings,
     listings: Sequence[Listing],
+    record_rules: Mapping[str, RecordRule],
     spoken: bool,
     judged: Callable[[Sequence[Cell]], None],
 ) -> None:
@@ -50,7 +54,7 @@ def collect(
     for resource in needed.values():
         resource.verify()
     log = (lambda line: print(line, file=sys.stderr, flush=True)) if spoken else (lambda line: None)
-    collector = Collector(StepState(store, RUN, needed, listings, settings, log))
+    collector = Collector(StepState(store, RUN, needed, listings, settings, log, record_rules=record_rules))
     try:
         collect_step(collector, "bench", judged)
         collector.commit()
@@ -90,13 +94,14 @@ def main() -> int:
                 counts[cell.listing] += cell.record_count
             errors += cell.outcome not in ("found", "empty_verified", "empty_unconfirmed", "skipped")
 
+    record_rules = record_rules_of(read_models())
     took: dict[str, float] = {}
     with store.holding(RUN, "bench"):
         with store.transaction() as connection:
             record_run(connection, RUN, code_version())
         for listings in steps(wanted):
             began = time.monotonic()
-            collect(store, roles, settings, listings, spoken, count)
+            collect(store, roles, settings, listings, record_rules, spoken, count)
             took[listings[0].name] = round(time.monotonic() - began, 3)
         with store.read() as connection:
             written = connection.execute("select count(*) from audit.collection").fetchone()

@@ -70,7 +70,7 @@ NOT_RENDERED = frozenset(
 )
 """Services that never look at what an account holds in a region."""
 
-ALTERING = frozenset({"truncate", "omit", "foreign", "repeat"})
+ALTERING = frozenset({"truncate", "omit", "foreign", "repeat", "strip"})
 """Actions that change an answer of AWS, and may find nothing to change."""
 
 HTML_503 = b"<html><body><b>Http/1.1 Service Unavailable</b></body></html>"
@@ -123,6 +123,18 @@ def _reworded(value: Any, item: str) -> Any:
             for name, inner in value.items()
         }
     return [_reworded(inner, item) for inner in value] if isinstance(value, list) else value
+
+
+def _stripped(output: Any, pages: Paging | None, item: str) -> Any:
+    """An answer whose first record lacks the field `item`, or holds records that do."""
+    lists = {name: output[name] for name in (pages.results if pages else ()) if output.get(name)}
+    return output | {name: [_lacking(found[0], item), *found[1:]] for name, found in lists.items()}
+
+
+def _lacking(value: Any, item: str) -> Any:
+    if isinstance(value, dict):
+        return {name: _lacking(inner, item) for name, inner in value.items() if name != item}
+    return [_lacking(inner, item) for inner in value] if isinstance(value, list) else value
 
 
 def _given_away(output: Any, own: str, other: str) -> tuple[Any, bool]:
@@ -324,6 +336,8 @@ class Simulation:
                 altered = _without(output, rule.item)
             case "repeat":
                 altered = _repeated(output, paging(call.service, call.operation), rule.item)
+            case "strip":
+                altered = _stripped(output, paging(call.service, call.operation), rule.item)
             case _:
                 altered, _ = _given_away(output, call.account_id, rule.item)
         if altered == output:

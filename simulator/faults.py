@@ -34,6 +34,7 @@ Action = Literal[
     "omit",
     "foreign",
     "repeat",
+    "strip",
     "misroute",
 ]
 
@@ -50,7 +51,8 @@ class Rule:
     calls pass, the next `times` are hit (all, where it is None), later ones pass again; `per` names what is
     counted apart, such as `("account", "region", "op")`. `omit` leaves out of an answer the records that name `item`,
     `foreign` lets the first record that names its own account name `item` instead; `repeat` lists the first record
-    again at the end of the page, and where `item` names a field, with another text in it; `misroute` makes calls those
+    again at the end of the page, and where `item` names a field, with another text in it; `strip` leaves the field
+    `item` out of the first record; `misroute` makes calls those
     of the account `item`, before any other rule looks at them; `answer` is `body` with status 200, whoever asks;
     `hidden_denial` answers a call that is refused, as CloudTrail records, with 200 and an empty list.
 

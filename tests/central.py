@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from given import House
+from given import House, record_rules
 
 from pipelines.catalogue.organization import DELEGATION, ORGANIZATION, POLICY
 from pipelines.collection.collector import Collector
@@ -55,7 +55,15 @@ def collect(
 ) -> dict[str, tuple[str, str | None]]:
     """One step of these listings: the outcome and the reason of each cell that it stored."""
     resource: Any = Management(profile, retry or Retry())
-    state = StepState(home.store, run_id, {"management": resource}, listings, read_settings({}), lambda _: None)
+    state = StepState(
+        home.store,
+        run_id,
+        {"management": resource},
+        listings,
+        read_settings({}),
+        lambda _: None,
+        record_rules=record_rules(),
+    )
     collector = Collector(state)
     with home.store.transaction() as connection:
         record_run(connection, run_id, "test")

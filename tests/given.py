@@ -21,6 +21,7 @@ from pipelines.catalogue.registry import listings
 from pipelines.collection.landing import LandingWriter
 from pipelines.models.build import build
 from pipelines.models.model import Model, read_models
+from pipelines.models.record_requirements import record_rules_of
 from resources.audit.cells import Cell, load_cells, renew_coverage
 from resources.audit.runs import record_run
 from resources.aws.listing import GLOBAL_REGION
@@ -31,6 +32,7 @@ from resources.store.store import Store
 if TYPE_CHECKING:
     import duckdb
 
+    from pipelines.collection.record_rules import RecordRule
     from resources.aws.messages import Outcome
     from resources.contract import Role
 
@@ -183,6 +185,12 @@ class House:
             for statement in statements:
                 connection.execute(statement)
             renew_coverage(connection)
+
+
+@functools.cache
+def record_rules() -> dict[str, RecordRule]:
+    """What the tables need of the records of each listing."""
+    return record_rules_of(_models())
 
 
 @functools.cache

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from given import record_rules
+
 from pipelines.catalogue.registry import listings
 from pipelines.collection.collector import Collector
 from pipelines.collection.state import StepState
@@ -38,7 +40,16 @@ def asked(
     with store.holding(RUN, "test"):
         with store.transaction() as connection:
             record_run(connection, RUN, "test")
-        state = StepState(store, RUN, resources, wanted, read, lambda _: None, only_untrusted=only_untrusted)
+        state = StepState(
+            store,
+            RUN,
+            resources,
+            wanted,
+            read,
+            lambda _: None,
+            only_untrusted=only_untrusted,
+            record_rules=record_rules(),
+        )
         collector = Collector(state)
         try:
             cells: list[Cell] = []

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from central import Management
 from conftest import lead_to, policies
-from given import House, house
+from given import House, house, record_rules
 from nights import MANY
 
 from pipelines.catalogue.cost import BUDGET, COST
@@ -85,6 +85,7 @@ def collect(
         lambda _: None,
         only_untrusted=only_untrusted,
         paid_requests=PaidRequests(home.store, run_id, cost_slices.daily_limits(read.cost_request_limit), now),
+        record_rules=record_rules(),
     )
     collector = Collector(state)
     with home.store.transaction() as connection:

@@ -4,7 +4,7 @@ The landed files get their names and the cells are written only once every cell 
 """
 
 import gc
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
@@ -15,6 +15,7 @@ from pipelines.catalogue.registry import FAMILIES
 from pipelines.collection.collector import Collector
 from pipelines.collection.confirmation_assets import CONFIRMATION_KEY
 from pipelines.collection.listing_metadata import listing_metadata
+from pipelines.collection.record_rules import RecordRule
 from pipelines.collection.state import StepState
 from pipelines.collection.step import collect
 from pipelines.collection.storing import NO_SILENT_ZERO
@@ -44,7 +45,11 @@ def landing_key(listing: str) -> dg.AssetKey:
     return dg.AssetKey(["landing", listing])
 
 
-def family_asset(family: Family) -> dg.AssetsDefinition:
+RecordRules = Callable[[], Mapping[str, RecordRule]]
+"""What the tables need of the records of each listing; worked out when a step first wants it."""
+
+
+def family_asset(family: Family, record_rules: RecordRules) -> dg.AssetsDefinition:
     """The step that collects a family: a raw asset and its silent-zero check for every listing."""
     after = [landing_key(listing) for listing in family.after]
     preflight = dg.AssetKey(["audit", "caller_identity"])
@@ -95,13 +100,16 @@ def family_asset(family: Family) -> dg.AssetsDefinition:
     )
     def collect(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any]]:
         selected = [listing for listing in family.listings if landing_key(listing.name) in context.selected_asset_keys]
-        yield from _collect(context, family, selected)
+        yield from _collect(context, family, selected, record_rules())
 
     return collect
 
 
 def _collect(
-    context: dg.AssetExecutionContext, family: Family, listings: Sequence[Listing]
+    context: dg.AssetExecutionContext,
+    family: Family,
+    listings: Sequence[Listing],
+    record_rules: Mapping[str, RecordRule],
 ) -> Iterator[dg.MaterializeResult[Any]]:
     warehouse: Warehouse = context.resources.warehouse
     settings: Settings = context.resources.settings
@@ -127,6 +135,7 @@ def _collect(
         settings,
         lambda text: context.log.info(plain(text)),
         only_untrusted=ONLY_UNTRUSTED in context.run.tags,
+        record_rules=record_rules,
     )
     collector = Collector(state)
     try:
@@ -178,6 +187,6 @@ def _results(
         )
 
 
-def collection_assets() -> list[dg.AssetsDefinition]:
+def collection_assets(record_rules: RecordRules) -> list[dg.AssetsDefinition]:
     """Every family of the catalogue as a step."""
-    return [family_asset(family) for family in FAMILIES]
+    return [family_asset(family, record_rules) for family in FAMILIES]

@@ -18,6 +18,7 @@ from pipelines.collection.denials import skip_denied
 from pipelines.collection.plan import Plan
 from pipelines.collection.previous import ParentRecord
 from pipelines.collection.progress import Reporter, Reports
+from pipelines.collection.record_rules import NO_RULE, checked, checking
 from pipelines.collection.retiring import retired
 from pipelines.collection.state import StepState
 from resources.audit.cells import Cell
@@ -76,7 +77,8 @@ class Collector:
             listing, key = request.listing, request.key
             # A month of a large organisation's bill does not fit into memory, nor do all records of AWS Config.
             with state.writer(listing).spool(key, listing) as spool:
-                response = state.client(request.listing_role).fetch(request, keep=spool.keep, meter=state.paid_requests)
+                keep = checking(state.record_rules.get(listing.name, NO_RULE), listing, spool.keep)
+                response = state.client(request.listing_role).fetch(request, keep=keep, meter=state.paid_requests)
                 if response.outcome == "found":
                     try:
                         response = replace(response, record_count=spool.land())
@@ -162,7 +164,8 @@ class Collector:
         key = response.request.key
         try:
             if response.outcome == "found":
-                state.writer(listing).append(key, response.records)
+                rule = state.record_rules.get(listing.name, NO_RULE)
+                state.writer(listing).append(key, checked(rule, listing, response.records))
         except Failed as failure:
             response = _unusable(response, failure)
         records = [

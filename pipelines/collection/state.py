@@ -18,6 +18,7 @@ from pipelines.collection.cells import Attempt, ListingStats
 from pipelines.collection.landing import LandingWriter
 from pipelines.collection.previous import ParentRecord, PreviousCell
 from pipelines.collection.progress import Part
+from pipelines.collection.record_rules import RecordRule
 from pipelines.settings import Settings
 from pipelines.trust.gate import refuse
 from pipelines.trust.organization_policies import StoredPolicies
@@ -74,6 +75,7 @@ class StepState:
         left: accounts that have left the organisation.
         regions_of: the regions to request by account id, once they are known for the whole step.
         regions_left_out: enabled regions that CMDB_REGIONS leaves out, by account id.
+        record_rules: what the tables need of the records of a listing, by its name.
         usual_regions: regions that every account has.
         recorded: the kinds of call in CloudTrail's events.
         central_responses: the callers with a response from a central account, by region and listing; an earlier batch
@@ -92,6 +94,7 @@ class StepState:
         *,
         only_untrusted: bool = False,
         paid_requests: PaidRequests | None = None,
+        record_rules: Mapping[str, RecordRule],
     ) -> None:
         self.store = store
         self.run_id = run_id
@@ -99,6 +102,7 @@ class StepState:
         self.listings = listings
         self.settings = settings
         self.log = log
+        self.record_rules = record_rules
         self.paid_requests = paid_requests or PaidRequests(
             store, run_id, cost_slices.daily_limits(settings.cost_request_limit)
         )

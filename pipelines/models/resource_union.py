@@ -102,6 +102,20 @@ def observed_resource(tables: Collection[Table], types: Mapping[str, str], *, is
     return HEADER + "\nunion all by name\n\n".join(branches) if branches else ""
 
 
+def required(table: Table, declared: Collection[str]) -> list[str]:
+    """The columns of a table that become columns of an item that no item may lack.
+
+    Args:
+        declared: the columns of an item that may not be NULL.
+    """
+    words = _words(table)
+    own = {"id": "resource_id", "state": "state", "created": "created_at", "zone": "availability_zone"}
+    return [
+        *(name for name in SHARED if name in declared),
+        *(name for word, column in own.items() if column in declared for name in words.get(word, ())),
+    ]
+
+
 def _branch(table: Table, types: Mapping[str, str]) -> str:
     words = _words(table)
 

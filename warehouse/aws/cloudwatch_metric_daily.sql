@@ -33,7 +33,7 @@ sample as (
         region,
         subject,
         usage_date,
-        max(data_points)::bigint as data_points
+        try_cast(max(data_points) as bigint) as data_points
     from (
         select
             account_id,

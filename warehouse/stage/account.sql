@@ -31,7 +31,15 @@ tag_list as (
     select
         account_id,
         map(list(tag_key), list(tag_value)) as tags
-    from stage.organizations_account_tag
+    from (
+        -- A key that stands twice would make no map.
+        select
+            account_id,
+            tag_key,
+            max_by(tag_value, collected_at) as tag_value
+        from stage.organizations_account_tag
+        group by account_id, tag_key
+    ) as tag
     group by account_id
 ),
 

@@ -37,7 +37,7 @@ whole as (
         label[3] as resource_id,
         label[4] as metric,
         bool_or(status = 'Complete') and not bool_or(status in ('Forbidden', 'InternalError')) as is_complete,
-        coalesce(sum(list_sum(sample_counts)), 0)::bigint as data_points,
+        coalesce(try_cast(sum(list_sum(sample_counts)) as bigint), 0) as data_points,
         min(first_date) as first_date,
         max(end_date) as end_date,
         any_value(cell) as cell

@@ -40,8 +40,7 @@ select
     item.CodeSize as code_size_bytes,
     item.CodeSha256 as code_sha256,
     list_transform(coalesce(item.Layers, []), lambda layer: layer.Arn) as layer_arns,
-    -- Lambda writes +0000 where others write +00:00.
-    regexp_replace(item.LastModified, '([+-]\d\d)(\d\d)$', '\1:\2')::timestamptz as modified_at,
+    item.LastModified as modified_at,
     nullif(item.VpcConfig.VpcId, '') as vpc_id,
     coalesce(item.VpcConfig.SubnetIds, []) as subnet_ids,
     coalesce(item.VpcConfig.SecurityGroupIds, []) as security_group_ids,
@@ -54,7 +53,7 @@ from landing(
         FunctionArn VARCHAR, FunctionName VARCHAR, Description VARCHAR, PackageType VARCHAR, Runtime VARCHAR,
         Architectures VARCHAR[], Handler VARCHAR, Role VARCHAR, MemorySize BIGINT, Timeout BIGINT,
         EphemeralStorage STRUCT(Size BIGINT), CodeSize BIGINT, CodeSha256 VARCHAR, Layers STRUCT(Arn VARCHAR)[],
-        LastModified VARCHAR,
+        LastModified TIMESTAMPTZ,
         VpcConfig STRUCT(VpcId VARCHAR, SubnetIds VARCHAR[], SecurityGroupIds VARCHAR[]), KMSKeyArn VARCHAR,
         DeadLetterConfig STRUCT(TargetArn VARCHAR)
     )'

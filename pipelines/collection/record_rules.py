@@ -1,0 +1,352 @@
+"""What the tables need of a record of AWS, and which record lacks it: found before the record lands.
+
+The rules are derived from the SQL of the tables (`pipelines.models.record_requirements`). A record that a table cannot
+take would end the load of the whole table; so its own answer is refused here, and the answers of all others stand.
+"""
+
+import functools
+import itertools
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from functools import cached_property
+from typing import Any
+
+from resources.aws.errors import Failed
+from resources.aws.listing import Listing
+
+UNUSABLE = "UnusableRecord"
+"""Error code of an answer with a record that a table cannot take."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """A step of a path: the parts of a text between separators."""
+
+    separator: str
+
+
+class Each:
+    """A step of a path: every element of a list."""
+
+
+EACH = Each()
+
+Record = dict[str, Any]
+
+Step = str | int | Split | Each
+Path = tuple[Step, ...]
+"""The way from a record to a value: names of members, places in a list (from 0), `EACH`, `Split`."""
+
+Fault = Callable[[Any], str]
+"""What is wrong with a value: `.Placement.Tenancy is no text`, of the value itself ` is no text`; empty where nothing
+is. It is never given None."""
+
+
+@dataclass(frozen=True)
+class Need:
+    """A column that must not be NULL, and the members that it is made of.
+
+    Attributes:
+        column: `aws.s3_bucket.region`.
+        options: in one of these all members must be there.
+    """
+
+    column: str
+    options: tuple[tuple[Path, ...], ...]
+
+    @cached_property
+    def _present(self) -> tuple[tuple[tuple[Path, Callable[[Any], bool]], ...], ...]:
+        return tuple(tuple((path, _present(path)) for path in option) for option in self.options)
+
+    def missing(self, record: Mapping[str, Any]) -> str:
+        """The first member that the record lacks; empty where it has what the column is made of."""
+        first = ""
+        for option in self._present:
+            for path, is_there in option:
+                if not is_there(record):
+                    first = first or shown(path)
+                    break
+            else:
+                return ""
+        return first
+
+
+@dataclass(frozen=True)
+class Keys:
+    """A list whose elements become the entries of a map: each has a key, and no two have the same.
+
+    Attributes:
+        column: the column with the map.
+        path: the way to the list.
+        name: the member of an element that is its key.
+    """
+
+    column: str
+    path: Path
+    name: str
+
+    def wrong(self, record: Mapping[str, Any]) -> str:
+        """What is wrong with the keys; empty where nothing is."""
+        seen = set()
+        for value in values_at(record, self.path):
+            for element in value or ():
+                key = None if element is None else element.get(self.name)
+                if key is None:
+                    return f"it has no {shown((*self.path, EACH, self.name))}"
+                if key in seen:
+                    return f"it has one {shown((*self.path, EACH, self.name))} twice"
+                seen.add(key)
+        return ""
+
+
+@dataclass(frozen=True)
+class Typed:
+    """What the members that a table reads must be.
+
+    Attributes:
+        table: the table that reads them.
+        fault: of a whole record: the member and what is wrong with it.
+    """
+
+    table: str
+    fault: Fault
+
+
+@dataclass(frozen=True)
+class RecordRule:
+    """All that the tables need of the records of one listing."""
+
+    types: tuple[Typed, ...] = ()
+    needs: tuple[Need, ...] = ()
+    keys: tuple[Keys, ...] = ()
+
+    def fault(self, record: Mapping[str, Any]) -> str:
+        """Why a table cannot take a record; empty where all can."""
+        for typed in self.types:
+            if wrong := typed.fault(record):
+                return f"{wrong.lstrip('.')}, and {typed.table} reads it"
+        for need in self.needs:
+            if missing := need.missing(record):
+                return f"it has no {missing}, which {need.column} is made of"
+        for keys in self.keys:
+            if wrong := keys.wrong(record):
+                return f"{wrong}, which {keys.column} is made of"
+        return ""
+
+    def check(self, listing: Listing, place: int, record: Mapping[str, Any]) -> None:
+        """Refuse a record that a table cannot take.
+
+        Args:
+            place: of the record in the answer, from 1: of a record without a key it is the only name.
+
+        Raises:
+            Failed: the record, and the column that needs what it lacks.
+        """
+        if fault := self.fault(record):
+            raise Failed(
+                "failed",
+                UNUSABLE,
+                f"{listing.call} answered with what cannot be used. Of {_named(listing, place, record)}: {fault}. "
+                "None of the answer was taken. Ask again: `cmdb nightly --only-untrusted`.",
+            )
+
+
+NO_RULE = RecordRule()
+"""Of a listing that no table reads."""
+
+
+def checked(rule: RecordRule, listing: Listing, records: Iterable[Record]) -> Iterator[Record]:
+    """The records, each after it was checked.
+
+    Raises:
+        Failed: a table cannot take one of them.
+    """
+    for place, record in enumerate(records, 1):
+        rule.check(listing, place, record)
+        yield record
+
+
+def checking(rule: RecordRule, listing: Listing, keep: Callable[[Record], None]) -> Callable[[Record], None]:
+    """What is given a record, checks it, and hands it on; it raises as `checked` does."""
+    places = itertools.count(1)
+
+    def take(record: Record) -> None:
+        rule.check(listing, next(places), record)
+        keep(record)
+
+    return take
+
+
+def _named(listing: Listing, place: int, record: Mapping[str, Any]) -> str:
+    """A record by its key, else by its place: nothing of it is shown besides."""
+    named = [
+        f"{name}={value}"
+        for name in listing.key
+        for value in values_at(record, tuple(name.split(".")))
+        if isinstance(value, str | int)
+    ]
+    return f"record {place}" + (f" ({', '.join(named)})" if named else "")
+
+
+def shown(path: Path) -> str:
+    """A path as people write it: `Tags[].Key`, `Keys[1]`."""
+    text = ""
+    for step in path:
+        match step:
+            case str():
+                text += f".{step}" if text else step
+            case int():
+                text += f"[{step + 1}]"
+            case Each():
+                text += "[]"
+            case Split():
+                text += f" between {step.separator}"
+    return text
+
+
+def values_at(value: Any, path: Sequence[Step]) -> Iterator[Any]:
+    """The values at the end of a path: one, or one an element; None for what is not there."""
+    for place, step in enumerate(path):
+        if isinstance(step, Each):
+            for element in value if isinstance(value, list) else ():
+                yield from values_at(element, path[place + 1 :])
+            return
+        if isinstance(step, str):
+            value = value.get(step) if isinstance(value, dict) else None
+        elif isinstance(step, Split):
+            value = value.split(step.separator) if isinstance(value, str) else None
+        else:
+            value = value[step] if isinstance(value, list) and step < len(value) else None
+    yield value
+
+
+def _present(path: Path) -> Callable[[Any], bool]:
+    """Whether a record has what is at the end of a path, in all its elements."""
+    if len(path) == 1 and isinstance(path[0], str):
+        name = path[0]
+        return lambda record: record.get(name) is not None
+    return lambda record: all(value is not None for value in values_at(record, path))
+
+
+# --------------------------------------------------------------------------------------------- types of values
+
+_TIME = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d(:?\d\d)?)?)?")
+_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
+
+
+def text(value: Any) -> str:
+    """A text, or what can be written as one."""
+    return " is no text" if isinstance(value, dict | list) else ""
+
+
+def anything(_: Any) -> str:
+    """Whatever JSON can say."""
+    return ""
+
+
+def truth(value: Any) -> str:
+    """True or false."""
+    return "" if isinstance(value, bool) or value in ("true", "false") else " is neither true nor false"
+
+
+@functools.lru_cache(4096)
+def _is_time(value: str) -> bool:
+    if _TIME.fullmatch(value) is None:
+        return False
+    try:
+        if len(value) == len("2026-11-25"):
+            date.fromisoformat(value)
+        else:
+            datetime.fromisoformat(value)
+    except ValueError:
+        return False
+    return True
+
+
+def time(value: Any) -> str:
+    """A date, with a time or without."""
+    return "" if isinstance(value, str) and _is_time(value) else " is no time"
+
+
+def _is_plain(value: str) -> bool:
+    """Whether a text is digits, with a point or without: nearly every amount of the bill, of which there are many."""
+    return value.isascii() and value.replace(".", "", 1).isdigit()
+
+
+def number(least: int, most: int, *, is_whole: bool = False) -> Fault:
+    """A number within bounds."""
+    kind = "whole number" if is_whole else "number"
+    # So many characters are within the bounds, whatever they are.
+    few = len(str(most)) - 1
+
+    def fault(value: Any) -> str:
+        if type(value) is int:
+            return "" if least <= value <= most else f" is a {kind} beyond what the column holds"
+        if not is_whole and isinstance(value, str) and _is_plain(value) and len(value) <= few:
+            return ""
+        if not isinstance(value, float | str) or (isinstance(value, str) and _NUMBER.fullmatch(value) is None):
+            return f" is no {kind}"
+        known = Decimal(value)
+        if not known.is_finite() or (is_whole and known != known.to_integral_value()):
+            return f" is no {kind}"
+        return "" if least <= known <= most else f" is a {kind} beyond what the column holds"
+
+    return fault
+
+
+def document(value: Any) -> str:
+    """A text that is JSON."""
+    try:
+        json.loads(value)
+    except (TypeError, ValueError, RecursionError):
+        return " is no JSON"
+    return ""
+
+
+def listed(of: Fault) -> Fault:
+    """A list of values."""
+
+    def fault(value: Any) -> str:
+        if not isinstance(value, list):
+            return " is no list"
+        for element in value:
+            if element is not None and (wrong := of(element)):
+                return f"[]{wrong}"
+        return ""
+
+    return fault
+
+
+def structure(members: Mapping[str, Fault]) -> Fault:
+    """Named members, each of its own type; what else there is is not looked at."""
+    own = [(name, of) for name, of in members.items() if of is not anything]
+
+    def fault(value: Any) -> str:
+        if not isinstance(value, dict):
+            return " is no structure"
+        find = value.get
+        for name, of in own:
+            member = find(name)
+            # Most are texts, and a call takes longer than the question.
+            if member is None or (of is text and type(member) is str):
+                continue
+            if wrong := of(member):
+                return f".{name}{wrong}"
+        return ""
+
+    return fault
+
+
+def mapping(of: Fault) -> Fault:
+    """Any names, with values of one type."""
+
+    def fault(value: Any) -> str:
+        if not isinstance(value, dict):
+            return " is no structure"
+        return next((wrong for member in value.values() if member is not None and (wrong := of(member))), "")
+
+    return fault
