@@ -166,7 +166,10 @@ def of_asked(truth: Row, kind: str) -> list[Row]:
 def test_vpcs_without_flow_logs_are_those_of_which_not_all_traffic_is_logged(witnessed_night: Witness) -> None:
     truth = witnessed_night.truth
     logs = of_asked(truth, "flow_logs")
-    working = {log["target_id"] for log in logs if log["delivery"] == "SUCCESS"}
+    working = [log for log in logs if log["delivery"] == "SUCCESS"]
+    kinds = [
+        {log["target_id"] for log in working if log["traffic_type"] in ("ALL", kind)} for kind in ("ACCEPT", "REJECT")
+    ]
     parts: dict[str, set[str]] = {}
     for kind, name in (("subnets", "subnet_id"), ("network_interfaces", "network_interface_id")):
         for row in of_asked(truth, kind):
@@ -174,15 +177,17 @@ def test_vpcs_without_flow_logs_are_those_of_which_not_all_traffic_is_logged(wit
     expected = {}
     for vpc in of_asked(truth, "vpcs"):
         subnets = {row["subnet_id"] for row in truth["subnets"] if row["vpc_id"] == vpc["vpc_id"]}
-        if vpc["vpc_id"] in working or (subnets and subnets <= working):
+        accepted, rejected = (vpc["vpc_id"] in kind or bool(subnets and subnets <= kind) for kind in kinds)
+        if accepted and rejected:
             continue
         failing = any(log["target_id"] == vpc["vpc_id"] for log in logs)
-        partly = bool(parts.get(vpc["vpc_id"], set()) & working)
-        expected[vpc["arn"]] = "only parts" if partly else "delivery fails" if failing else "no flow log"
+        partly = bool(parts.get(vpc["vpc_id"], set()) & (kinds[0] | kinds[1]))
+        half = "accepted only" if accepted else "rejected only" if rejected else ""
+        expected[vpc["arn"]] = half or ("only parts" if partly else "delivery fails" if failing else "no flow log")
     found = shown(witnessed_night, "select arn, reason from cmdb.finding_vpc_without_flow_log")
     assert {row["arn"]: row["reason"] for row in found} == expected
     assert len(found) == len(expected) > 10
-    assert {"no flow log", "delivery fails"} <= set(expected.values())
+    assert {"no flow log", "delivery fails", "rejected only"} <= set(expected.values())
 
 
 def test_open_rules_are_those_that_let_everybody_in_by_what_lies_behind_their_ports(witnessed_night: Witness) -> None:
@@ -292,7 +297,18 @@ def built(home: House, **other: Given) -> None:
 
 def flow_log(target: str, **other: Any) -> Given:
     """An answer with one flow log."""
-    return Given("ec2_flow_log", [{"FlowLogId": "fl-1", "ResourceId": target, "FlowLogStatus": "ACTIVE", **other}])
+    own = {"FlowLogId": "fl-1", "ResourceId": target, "FlowLogStatus": "ACTIVE", "TrafficType": "ALL"}
+    return Given("ec2_flow_log", [{**own, **other}])
+
+
+def flow_logs(*logs: tuple[str, str]) -> Given:
+    """An answer with several flow logs: what each is of, and what it logs."""
+    records = [
+        record | {"FlowLogId": f"fl-{number}", "TrafficType": kind}
+        for number, (target, kind) in enumerate(logs)
+        for record in flow_log(target).records
+    ]
+    return Given("ec2_flow_log", records)
 
 
 @pytest.mark.parametrize(
@@ -303,10 +319,32 @@ def flow_log(target: str, **other: Any) -> Given:
         (flow_log("subnet-1"), None),
         (flow_log("vpc-2"), "no flow log"),
         (flow_log("vpc-1", DeliverLogsStatus="FAILED"), "delivery fails"),
+        (flow_log("vpc-1", TrafficType="ACCEPT"), "accepted only"),
+        (flow_log("vpc-1", TrafficType="REJECT"), "rejected only"),
+        (flow_log("subnet-1", TrafficType="REJECT"), "rejected only"),
+        (flow_logs(("vpc-1", "ACCEPT"), ("vpc-1", "REJECT")), None),
+        (flow_logs(("vpc-1", "ACCEPT"), ("subnet-1", "REJECT")), None),
+        (flow_logs(("vpc-1", "ACCEPT"), ("vpc-2", "REJECT")), "accepted only"),
+        (flow_log("vpc-1", TrafficType="REJECT", DeliverLogsStatus="FAILED"), "delivery fails"),
         (Given("ec2_flow_log", outcome="denied"), None),
         (Given("ec2_flow_log", outcome="empty_suspect"), None),
     ],
-    ids=["none", "of the vpc", "of every subnet", "of another", "fails", "denied", "suspect"],
+    ids=[
+        "none",
+        "of the vpc",
+        "of every subnet",
+        "of another",
+        "fails",
+        "accepted",
+        "rejected",
+        "rejected in every subnet",
+        "in two logs",
+        "of the vpc and of every subnet",
+        "the other half of another",
+        "half, and fails",
+        "denied",
+        "suspect",
+    ],
 )
 def test_a_vpc_is_a_finding_only_where_its_flow_logs_are_known(home: House, log: Given, reason: str | None) -> None:
     built(home, log=log)
@@ -328,6 +366,12 @@ def test_a_vpc_of_which_one_subnet_is_logged_is_logged_in_parts(home: House) -> 
     assert home.rows("select reason, flow_log_ids from cmdb.finding_vpc_without_flow_log") == [
         {"reason": "only parts", "flow_log_ids": ["fl-1"]}
     ]
+
+
+def test_half_the_traffic_of_a_part_is_a_part(home: House) -> None:
+    subnets = [{"OwnerId": OWNER, "SubnetId": name, "VpcId": "vpc-1"} for name in ("subnet-1", "subnet-2")]
+    built(home, subnet=Given("ec2_subnet", subnets), log=flow_log("subnet-1", TrafficType="REJECT"))
+    assert home.rows("select reason from cmdb.finding_vpc_without_flow_log") == [{"reason": "only parts"}]
 
 
 def rule(group: str, **other: Any) -> Row:

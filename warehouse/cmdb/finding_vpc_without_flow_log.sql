@@ -1,5 +1,5 @@
--- One row per VPC of which not all traffic is logged: neither by a flow log of the VPC nor by one of each of its subnets,
--- active and delivering. A VPC of an account and region whose flow logs or subnets could not be listed is unknown, no
+-- One row per VPC of which not all traffic is logged: neither what is accepted nor what is rejected may be missing, each
+-- by a flow log of the VPC or by one of each of its subnets, active and delivering. A VPC of an account and region whose flow logs or subnets could not be listed is unknown, no
 -- finding; cmdb.finding_unknown has those.
 -- materialized: view
 -- key: arn
@@ -9,7 +9,7 @@
 -- vpc_id: Id of the VPC.
 -- name: Value of its tag Name; NULL where it has none.
 -- is_default: True for the VPC that AWS makes in each region of an account.
--- reason: no flow log; delivery fails; or only parts, where some of its subnets or interfaces are logged.
+-- reason: no flow log; delivery fails; accepted only or rejected only, where the other half of the traffic of the whole VPC is not logged; or only parts, where some of its subnets or interfaces are logged.
 -- flow_log_ids: The flow logs of the VPC and of its parts, working or not.
 -- interface_count: Network interfaces in it: 0 where nothing can send or receive, NULL where they could not be listed.
 with known as (
@@ -35,9 +35,15 @@ logged as (
     select
         flow_log_id,
         target_id,
-        coalesce(state, 'ACTIVE') = 'ACTIVE'
-        and coalesce(delivery_status, 'SUCCESS') <> 'FAILED' as is_working
-    from aws.ec2_flow_log
+        is_working and traffic_type in ('ALL', 'ACCEPT') as has_accepted,
+        is_working and traffic_type in ('ALL', 'REJECT') as has_rejected
+    from (
+        select
+            *,
+            coalesce(state, 'ACTIVE') = 'ACTIVE'
+            and coalesce(delivery_status, 'SUCCESS') <> 'FAILED' as is_working
+        from aws.ec2_flow_log
+    ) as flow_log
 ),
 
 place as (
@@ -66,7 +72,8 @@ target as (
         place.vpc_id,
         place.kind,
         place.target_id,
-        coalesce(bool_or(logged.is_working), false) as is_logged,
+        coalesce(bool_or(logged.has_accepted), false) as has_accepted,
+        coalesce(bool_or(logged.has_rejected), false) as has_rejected,
         array_agg(logged.flow_log_id) filter (where logged.flow_log_id is not null)
             as flow_log_ids
     from place
@@ -77,9 +84,11 @@ target as (
 judged as (
     select
         vpc_id,
-        bool_or(is_logged) filter (where kind = 'vpc')
-        or coalesce(bool_and(is_logged) filter (where kind = 'subnet'), false) as is_logged,
-        bool_or(is_logged) as is_partly_logged,
+        bool_or(has_accepted) filter (where kind = 'vpc')
+        or coalesce(bool_and(has_accepted) filter (where kind = 'subnet'), false) as has_accepted,
+        bool_or(has_rejected) filter (where kind = 'vpc')
+        or coalesce(bool_and(has_rejected) filter (where kind = 'subnet'), false) as has_rejected,
+        bool_or(has_accepted or has_rejected) as is_partly_logged,
         list_sort(flatten(list(flow_log_ids) filter (where flow_log_ids is not null))) as flow_log_ids
     from target
     group by vpc_id
@@ -93,6 +102,8 @@ select
     vpc.name,
     vpc.is_default,
     case
+        when judged.has_accepted then 'accepted only'
+        when judged.has_rejected then 'rejected only'
         when judged.is_partly_logged then 'only parts'
         when len(judged.flow_log_ids) > 0 then 'delivery fails'
         else 'no flow log'
@@ -103,4 +114,4 @@ from aws.ec2_vpc as vpc
 inner join judged using (vpc_id)
 inner join known on vpc.account_id = known.account_id and vpc.region = known.region
 left join interface using (vpc_id)
-where not judged.is_logged and not vpc.is_stale
+where not (judged.has_accepted and judged.has_rejected) and not vpc.is_stale
