@@ -17,7 +17,7 @@
 -- prefix_list_id: Source or destination as a prefix list; NULL where it is something else.
 -- referenced_group_id: Source or destination as a security group; NULL where it is something else.
 -- referenced_account_id: The account of that security group, 12 digits; the rule's own where AWS names none.
--- is_open_to_world: True where it lets everybody in: from 0.0.0.0/0 or ::/0. What goes out is never open in this sense.
+-- is_open_to_world: True where it lets everybody in as it is written: from 0.0.0.0/0 or ::/0. What goes out is never open in this sense. Other spellings of everybody are in cmdb.finding_open_rule.
 -- description: Description of the rule; NULL where it has none.
 -- tags: Tags; an empty map where it has none, NULL where only other accounts listed it, which AWS does not show them.
 select

@@ -1,4 +1,6 @@
--- One row per security group rule that lets everybody in, from 0.0.0.0/0 or ::/0, by what lies behind its ports.
+-- One row per security group rule that lets everybody in, by what lies behind its ports: from 0.0.0.0/0 or ::/0, from
+-- ranges that with other rules of its group come to as much, or from a wide range of public addresses. What a prefix list
+-- lets in cannot be told: cmdb.finding_open_rule_unknown.
 -- materialized: view
 -- key: arn
 -- arn: ARN of the rule.
@@ -8,40 +10,49 @@
 -- security_group_name: Name of that group; NULL where it was not listed.
 -- vpc_id: The VPC of that group; NULL where it was not listed.
 -- security_group_rule_id: Id of the rule.
--- port_class: all ports, ssh, rdp, database, web or other, by ref.port_class: the worst that the rule opens.
+-- port_class: all ports, ssh, rdp, database, web or other, by ref.port_class: the worst that the rule opens so.
 -- port_class_rank: The lower, the worse; NULL for other.
 -- protocol: tcp, udp, icmp, icmpv6 or the protocol's number; -1 for all protocols.
 -- from_port: First port; for ICMP its type; NULL where the rule is for all protocols.
 -- to_port: Last port; for ICMP its code; NULL where the rule is for all protocols.
--- cidr: 0.0.0.0/0 or ::/0.
+-- cidr: The range that it lets in.
+-- exposure: world (by itself: 0.0.0.0/0, ::/0, or all but a few of the public addresses), world in parts (together with other rules of the group, on the ports of port_class) or wide range (public addresses of /8 and more, /16 for IPv6).
 -- description: Description of the rule; NULL where it has none.
 -- interface_count: Network interfaces that the rule opens now; NULL where they could not be listed.
-with opened as (
+with opening as (
+    select distinct
+        arn,
+        exposure
+    from stage.open_rule
+),
+
+opened as (
     select
         rule.*,
-        coalesce(rule.cidr_ipv4, rule.cidr_ipv6) as cidr
+        coalesce(rule.cidr_ipv4, rule.cidr_ipv6) as cidr,
+        opening.exposure
     from aws.ec2_security_group_rule as rule
-    where rule.is_open_to_world
+    inner join opening on rule.arn = opening.arn
 ),
 
 classed as (
     select
-        opened.arn,
+        opening.arn,
         min_by(class.port_class, class.rank) as port_class,
         min(class.rank) as port_class_rank
-    from opened
+    from stage.open_rule as opening -- noqa: AL04
     inner join ref.port_class as class
         on
-            opened.protocol = '-1' and class.is_whole
+            opening.protocol = '-1' and class.is_whole
             or (
-                opened.protocol = class.protocol
+                opening.protocol = class.protocol
                 and case
                     when class.is_whole
-                        then opened.from_port <= class.from_port and opened.to_port >= class.to_port
-                    else opened.from_port <= class.to_port and opened.to_port >= class.from_port
+                        then opening.from_port <= class.from_port and opening.to_port >= class.to_port
+                    else opening.from_port <= class.to_port and opening.to_port >= class.from_port
                 end
             )
-    group by opened.arn
+    group by opening.arn
 ),
 
 interface as (
@@ -69,6 +80,7 @@ select
     opened.from_port,
     opened.to_port,
     opened.cidr,
+    opened.exposure,
     opened.description,
     case when cell.is_known then coalesce(interface.interface_count, 0) end as interface_count,
     opened.is_stale,

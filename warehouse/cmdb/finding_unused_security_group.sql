@@ -1,7 +1,8 @@
--- One row per security group that nothing uses: no network interface has it, no other group's rule names it, and it is not
--- the default group, which cannot be deleted. Groups of an account and region whose interfaces or rules could not be listed
--- are unknown, no finding: those are in cmdb.finding_unknown. Launch templates and functions that have not run yet may name a
--- group that no interface has.
+-- One row per security group that nothing uses: no network interface has it, no instance, function or database names it, no
+-- other group's rule does, and it is not the default group, which cannot be deleted. Groups of an account and region whose
+-- interfaces or rules could not be listed are unknown, no finding: those are in cmdb.finding_unknown; so are those of a VPC
+-- that an account uses which nobody asks: cmdb.finding_unused_security_group_unknown. Launch templates may name a group that
+-- nothing else does.
 -- materialized: view
 -- key: arn
 -- arn: ARN of the group.
@@ -30,15 +31,21 @@ used as (
     select referenced_group_id as security_group_id
     from aws.ec2_security_group_rule
     where referenced_group_id <> security_group_id
+    union
+    -- An item that has no interface of its own, or none yet, names its groups too. Ids are unique in the world.
+    select split_part(to_arn, ':security-group/', 2) as security_group_id
+    from cmdb.relationship
+    where to_resource_type = 'AWS::EC2::SecurityGroup' and ended_at is null
 ),
 
 ruled as (
     select
-        security_group_id,
+        rule.security_group_id,
         count(*) as rule_count,
-        count(*) filter (where is_open_to_world) as open_rule_count
-    from aws.ec2_security_group_rule
-    group by security_group_id
+        count(*) filter (where opening.exposure in ('world', 'world in parts')) as open_rule_count
+    from aws.ec2_security_group_rule as rule
+    left join cmdb.finding_open_rule as opening on rule.arn = opening.arn
+    group by rule.security_group_id
 )
 
 select
@@ -55,4 +62,5 @@ from aws.ec2_security_group as security_group
 inner join known using (account_id, region)
 left join ruled using (security_group_id)
 anti join used using (security_group_id)
+anti join cmdb.finding_unused_security_group_unknown as unjudged on security_group.arn = unjudged.arn
 where not security_group.is_default and not security_group.is_stale
