@@ -168,6 +168,7 @@ FILES = (
     "warehouse/migrations/0019_paid_request.sql",
     "warehouse/migrations/0020_savings_and_the_bill.sql",
     "warehouse/migrations/0021_tag_by_service.sql",
+    "warehouse/migrations/0020_replaced_item.sql",
     "warehouse/org/account.sql",
     "warehouse/org/account_policy.sql",
     "warehouse/org/delegated_administrator.sql",

@@ -42,7 +42,7 @@ MAP = "MAP(VARCHAR, VARCHAR)"
 CELL = "run_id VARCHAR, role VARCHAR, caller_account_id VARCHAR, cell_region VARCHAR, listing VARCHAR"
 VALUES = (
     f"arn VARCHAR, resource_type VARCHAR, account_id VARCHAR, name VARCHAR, state VARCHAR, availability_zone VARCHAR, "
-    f"tags {MAP}, attributes JSON, collected_at TIMESTAMPTZ"
+    f"resource_id VARCHAR, created_at TIMESTAMPTZ, tags {MAP}, attributes JSON, collected_at TIMESTAMPTZ"
 )
 TABLES = {
     "stage.observed_resource": f"{VALUES}, {CELL}, is_terminated BOOLEAN, is_stale BOOLEAN",
@@ -57,8 +57,8 @@ TABLES = {
     # What the items themselves remember; the version's inputs are a part of it.
     "cmdb.resource": f"{VALUES}, {CELL}, is_stale BOOLEAN, tags_source VARCHAR, business_service VARCHAR, "
     "business_owner VARCHAR, cost_centre VARCHAR, capability VARCHAR, environment VARCHAR, project VARCHAR, "
-    "owner_source VARCHAR, first_seen_at TIMESTAMPTZ, last_seen_at TIMESTAMPTZ, missing_since TIMESTAMPTZ, "
-    "retired_at TIMESTAMPTZ, status VARCHAR, retired_reason VARCHAR",
+    "owner_source VARCHAR, first_seen_at TIMESTAMPTZ, replaced_at TIMESTAMPTZ, last_seen_at TIMESTAMPTZ, "
+    "missing_since TIMESTAMPTZ, retired_at TIMESTAMPTZ, status VARCHAR, retired_reason VARCHAR",
     "cmdb.resource_version": "arn VARCHAR, resource_type VARCHAR, account_id VARCHAR, attributes JSON, "
     "valid_from TIMESTAMPTZ, valid_to TIMESTAMPTZ, is_current BOOLEAN, status VARCHAR, change VARCHAR, "
     "changed_attributes VARCHAR[], raw_hash UBIGINT, run_id VARCHAR, listing VARCHAR",

@@ -9,7 +9,7 @@
 -- first_flagged_date: The first night on which the rule found it, UTC; of what has never been judged, the first on which it could not be.
 -- last_flagged_date: The last night on which the rule found it, UTC; NULL where it never did.
 -- verdict: candidate, unknown (it cannot be judged; unknown_reason says why) or accepted (by ref.accepted_finding); of a resolved row what it was.
--- resolution: NULL while it is open; accepted, gone (the resource is retired), used again or changed (the rule does not find it any more), rule withdrawn.
+-- resolution: NULL while it is open; accepted, gone (the resource is retired, or another one has its ARN), used again or changed (the rule does not find it any more), rule withdrawn.
 -- resolved_date: The night on which it was gone or not so any more, UTC; NULL while it is open.
 -- resource_type: AWS's name of the type, such as AWS::EC2::Volume.
 -- account_id: The AWS account that owns it, 12 digits, text because some begin with 0.
@@ -58,10 +58,20 @@ tonight as (
         on found.arn = estimate.arn and found.rule = estimate.rule
 ),
 
+known as (
+    select
+        before.*,
+        -- Of a resource that another one of its ARN replaced nothing passes to that one.
+        coalesce(before.judged_at < item.replaced_at, false) as is_replaced
+    from cmdb.decommission_signal as before
+    left join cmdb.resource as item on before.arn = item.arn
+    where before.resolution is null or before.resolution = 'accepted'
+),
+
 opened as (
     select *
-    from cmdb.decommission_signal
-    where resolution is null or resolution = 'accepted'
+    from known
+    where not is_replaced
 ),
 
 paired as (
@@ -131,6 +141,12 @@ judged as (
         on
             paired.rule = accepted.rule
             and paired.arn glob accepted.arn
+            -- A resource that was accepted by name is not the one that replaced it.
+            and (
+                item.replaced_at is null
+                or paired.arn <> accepted.arn
+                or accepted.accepted_date >= (item.replaced_at at time zone 'UTC')::date
+            )
             and coalesce(paired.collected_at, item.last_seen_at)::date
             <= coalesce(accepted.until, 'infinity'::date)
     -- Of several lines the one that holds longest.
@@ -201,6 +217,26 @@ select
 from made
 cross join ref.setting as setting
 left join rate on made.currency = rate.currency
+union all by name
+select
+    known.* exclude (is_replaced) replace (
+        'gone' as resolution,
+        (item.replaced_at at time zone 'UTC')::date as resolved_date,
+        if(known.verdict = 'accepted', 'accepted', 'candidate') as verdict,
+        null as unknown_reason,
+        null as accepted_by,
+        null as accepted_reason,
+        null as accepted_until
+    )
+from known
+inner join cmdb.resource as item on known.arn = item.arn
+anti join made
+    on
+        known.arn = made.arn
+        and known.rule = made.rule
+        and known.first_flagged_date = made.first_flagged_date
+-- What never was a finding leaves no trace.
+where known.is_replaced and known.last_flagged_date is not null
 union all by name
 -- What was resolved stays as it is, unless the same day finds it once more.
 select before.*

@@ -21,7 +21,8 @@
 -- project: The value that counts (ref.tag_value_alias) of the tag bc:project; where it has none, its account's (ref.account_default); else NULL.
 -- owner_source: Where business_owner comes from: resource tag, account default or none.
 -- attributes: Further attributes of the type, JSON; the table of the type in schema aws has them in columns.
--- first_seen_at: When it was first collected, UTC.
+-- first_seen_at: When it was first collected, UTC: what replaced another one, at replaced_at.
+-- replaced_at: When AWS first listed it in the place of another one of the same ARN, UTC; NULL where none was seen. A database, snapshot or bucket that is deleted and made anew is another one by its id or its time of creation. S3 dates a bucket anew, too, when some of its settings change, so a bucket may be replaced by itself.
 -- last_seen_at: When it was last collected, UTC.
 -- missing_since: When a trusted answer first lacked it, UTC; NULL while it is seen.
 -- retired_at: When it was taken for gone, UTC: a second trusted answer half a day or more later lacked it too, or its account left.
@@ -98,17 +99,43 @@ owned as (
     left join ref.account_default as of_account on o.account_id = of_account.account_id
 ),
 
-present as (
+compared as (
     select
-        o.* exclude (is_terminated),
-        coalesce(before.first_seen_at, o.collected_at) as first_seen_at,
-        o.collected_at as last_seen_at,
-        null::timestamptz as missing_since,
-        if(o.is_terminated, coalesce(before.retired_at, o.collected_at), null) as retired_at,
-        if(o.is_terminated, 'retired', 'active') as status,
-        if(o.is_terminated, 'terminated', null) as retired_reason
+        o.*,
+        before.first_seen_at as known_first_seen_at,
+        before.retired_at as known_retired_at,
+        before.replaced_at as known_replaced_at,
+        -- What one of the two answers does not say tells nothing. What took its place was made after it was last seen.
+        coalesce(before.resource_id <> o.resource_id, false)
+        or (
+            passing.attribute is null
+            and coalesce(
+                before.created_at <> o.created_at and before.last_seen_at < o.created_at, false
+            )
+        ) as is_another
     from owned as o
     left join cmdb.resource as before using (arn)
+    left join ref.volatile_attribute as passing
+        on o.resource_type = passing.resource_type and passing.attribute = 'created_at'
+),
+
+present as (
+    select
+        o.* exclude (
+            is_terminated, is_another, known_first_seen_at, known_retired_at, known_replaced_at
+        ),
+        if(o.is_another, o.collected_at, coalesce(o.known_first_seen_at, o.collected_at)) as first_seen_at,
+        if(o.is_another, o.collected_at, o.known_replaced_at) as replaced_at,
+        o.collected_at as last_seen_at,
+        null::timestamptz as missing_since,
+        case
+            when not o.is_terminated then null
+            when o.is_another then o.collected_at
+            else coalesce(o.known_retired_at, o.collected_at)
+        end as retired_at,
+        if(o.is_terminated, 'retired', 'active') as status,
+        if(o.is_terminated, 'terminated', null) as retired_reason
+    from compared as o
 ),
 
 cell as (

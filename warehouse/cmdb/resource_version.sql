@@ -9,16 +9,16 @@
 -- resource_type: AWS's name of the type, such as AWS::EC2::Instance.
 -- account_id: The account that owns it: 12 digits, text because some begin with 0.
 -- status: active, missing or retired, as in cmdb.resource.
--- change: What began this version: discovered, changed, missing, retired or returned.
+-- change: What began this version: discovered, changed, replaced (it is another one of the same ARN: see cmdb.resource), missing, retired or returned.
 -- changed_attributes: Names of the attributes that differ from the version before; empty where none does.
--- attributes: What the item was, JSON: name, state, availability_zone, tags and the attributes of its type, without those of ref.volatile_attribute. Tags that could not be read are the last that could.
+-- attributes: What the item was, JSON: name, state, availability_zone, resource_id, created_at, tags and the attributes of its type, without those of ref.volatile_attribute. Tags that could not be read are the last that could.
 -- raw_hash: Fingerprint of the item as it was compared last, volatile attributes included: what has the same one is not compared again.
 -- run_id: The run that gave the answer that began the version, or, where it is missing or retired, that saw it last; leads to audit.collection.
 -- listing: The listing that the item came in; leads to audit.collection.
 with item as (
     select
         *,
-        hash(name, state, availability_zone, tags, attributes) as raw_hash,
+        hash(name, state, availability_zone, resource_id, created_at, tags, attributes) as raw_hash,
         case status
             when 'missing' then missing_since
             when 'retired' then retired_at
@@ -85,15 +85,42 @@ read as (
         *,
         list_concat(
             list_concat(
-                case
-                    when passing is null then own
-                    else list_filter(own, lambda entry: not list_contains(passing, entry.key))
-                end,
-                [
-                    { 'key': 'name', 'value': to_json(name) },
-                    { 'key': 'state', 'value': to_json(state) },
-                    { 'key': 'availability_zone', 'value': to_json(availability_zone) }
-                ]
+                list_concat(
+                    case
+                        when passing is null then own
+                        else list_filter(own, lambda entry: not list_contains(passing, entry.key))
+                    end,
+                    [
+                        { 'key': 'name', 'value': to_json(name) },
+                        { 'key': 'state', 'value': to_json(state) },
+                        { 'key': 'availability_zone', 'value': to_json(availability_zone) }
+                    ]
+                ),
+                -- What is not said of these, as of tags, is taken for the last that was.
+                list_concat(
+                    case
+                        when resource_id is not null
+                            then [{ 'key': 'resource_id', 'value': to_json(resource_id) }]
+                        when json_exists(known, '$.resource_id')
+                            then [{ 'key': 'resource_id', 'value': known -> '$.resource_id' }]
+                        else []
+                    end,
+                    case
+                        when list_contains(coalesce(passing, []), 'created_at') then []
+                        when created_at is not null
+                            then [
+                                    {
+                                        'key': 'created_at',
+                                        'value': to_json(
+                                            strftime(created_at at time zone 'UTC', '%Y-%m-%dT%H:%M:%S.%fZ')
+                                        )
+                                    }
+                                ]
+                        when json_exists(known, '$.created_at')
+                            then [{ 'key': 'created_at', 'value': known -> '$.created_at' }]
+                        else []
+                    end
+                )
             ),
             case
                 when tags is not null
@@ -147,7 +174,10 @@ judged as (
     select
         *,
         known_from is null
-        or (begun_at > known_from and (status <> known_status or len(differing) > 0)) as begins
+        or (
+            begun_at > known_from
+            and (status <> known_status or len(differing) > 0 or coalesce(replaced_at > known_from, false))
+        ) as begins
     from compared
 )
 
@@ -163,6 +193,7 @@ select
         when not begins and status = known_status then known_change
         when status <> 'active' then status
         when known_status is null then 'discovered'
+        when replaced_at > known_from then 'replaced'
         when known_status = 'active' then 'changed'
         else 'returned'
     end as change,

@@ -2,7 +2,7 @@
 -- cmdb.resource_version. Seed: warehouse/ref/volatile_attribute.csv.
 -- key: resource_type, attribute
 -- resource_type: AWS's name of the type, such as AWS::EC2::Instance.
--- attribute: Name in the attributes of cmdb.resource.
+-- attribute: Name in the attributes of cmdb.resource, or created_at.
 -- reason: Why it says nothing about the item.
 select
     resource_type,

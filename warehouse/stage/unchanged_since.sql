@@ -4,13 +4,15 @@
 -- key: arn
 -- arn: Amazon Resource Name.
 -- since: When its state began, UTC; where the beginning was not seen, the first answer, at which it was so already.
--- is_beginning_seen: True where it was seen in another state before.
+-- is_beginning_seen: True where it was seen in another state before, or replaced another one of its ARN.
 with version as (
     select
         seen.arn,
         seen.valid_from,
         seen.valid_to,
         seen.is_current,
+        seen.change = 'replaced' as is_replaced,
+        item.replaced_at,
         seen.status = 'active'
         and coalesce(seen.attributes ->> '$.state', '') = coalesce(item.state, '') as is_same
     from cmdb.resource_version as seen
@@ -18,10 +20,12 @@ with version as (
     where item.resource_type in ('AWS::EC2::Instance', 'AWS::EC2::Volume', 'AWS::RDS::DBInstance')
 )
 
+-- What another one of the same ARN was is not its own.
 select
     arn,
     coalesce(max(valid_to) filter (where not is_same), min(valid_from)) as since,
-    bool_or(not is_same) as is_beginning_seen
+    bool_or(not is_same or is_replaced) as is_beginning_seen
 from version
+where valid_from >= coalesce(replaced_at, valid_from)
 group by arn
 having bool_or(is_current and is_same)

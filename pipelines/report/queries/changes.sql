@@ -23,6 +23,6 @@ from cmdb.resource_version as version
 inner join night on night.place = 2 and version.valid_from > night.finished_at
 left join cmdb.resource as item using (arn)
 order by
-    list_position(['retired', 'missing', 'returned', 'discovered', 'changed'], version.change),
+    list_position(['retired', 'missing', 'replaced', 'returned', 'discovered', 'changed'], version.change),
     version.resource_type, version.arn
 limit 40

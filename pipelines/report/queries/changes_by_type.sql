@@ -11,6 +11,7 @@ select
     version.resource_type,
     count(*) filter (where version.change = 'discovered') as discovered,
     count(*) filter (where version.change = 'changed') as changed,
+    count(*) filter (where version.change = 'replaced') as replaced,
     count(*) filter (where version.change = 'missing') as missing,
     count(*) filter (where version.change = 'retired') as retired,
     count(*) filter (where version.change = 'returned') as returned,
