@@ -54,6 +54,7 @@ FILES = (
     "warehouse/aws/ec2_instance.sql",
     "warehouse/aws/ec2_nat_gateway.sql",
     "warehouse/aws/ec2_network_interface.sql",
+    "warehouse/aws/ec2_network_interface_address.sql",
     "warehouse/aws/ec2_route_table.sql",
     "warehouse/aws/ec2_security_group.sql",
     "warehouse/aws/ec2_security_group_rule.sql",

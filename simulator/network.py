@@ -128,6 +128,10 @@ class FlowLog(Owned):
     delivery: str = "SUCCESS"
 
 
+LOAD_BALANCER = "ELB "
+"""What the description of an interface of a load balancer begins with."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Interface(Owned):
     """A network interface that no instance has: of a load balancer, an endpoint, a function."""
@@ -139,6 +143,24 @@ class Interface(Owned):
     description: str
     interface_type: str = "interface"
     is_requester_managed: bool = True
+    secondary: tuple[tuple[str, str | None], ...] = ()
+    ipv6: tuple[str, ...] = ()
+
+    def addresses(self) -> list[dict[str, Any]]:
+        """All its addresses: private ones, the public ones that stand for them, IPv6."""
+        private = ((self.address, None), *self.secondary)
+        rows: list[tuple[str, str, str | None]] = [(address, "private ipv4", None) for address, _ in private]
+        rows += [(public, "public ipv4", address) for address, public in private if public]
+        rows += [(address, "ipv6", None) for address in self.ipv6]
+        return [
+            {
+                "address": address,
+                "kind": kind,
+                "is_primary": address == self.address,
+                "private_ip_address": behind,
+            }
+            for address, kind, behind in rows
+        ]
 
 
 @dataclass
@@ -349,6 +371,7 @@ class Network:
                     "group_ids": list(interface.group_ids),
                     "description": interface.description,
                     "interface_type": interface.interface_type,
+                    "addresses": interface.addresses(),
                 }
                 for interface in whole.interfaces
             ],
@@ -612,14 +635,25 @@ class _Maker:
         self, subnet: Subnet, number: int, description: str, groups: list[str], kind: str = "interface"
     ) -> None:
         base = subnet.cidr.rpartition(".")[0]
+        interface_id = self._id("eni", subnet.resource_id, number)
+        several: dict[str, Any] = {}
+        if description.startswith(LOAD_BALANCER):
+            # What the internet reaches of a load balancer is not its primary address.
+            digits = interface_id.removeprefix("eni-")
+            one, two, three = (int(digits[place : place + 2], 16) for place in (0, 2, 4))
+            several = {
+                "secondary": ((f"{base}.{110 + number}", f"54.{one}.{two}.{three}"), (f"{base}.{160 + number}", None)),
+                "ipv6": (f"2600:1f18:{digits[:4]}:{digits[4:8]}::{10 + number:x}",),
+            }
         self._place.interfaces.append(
             Interface(
-                **self._owned("network-interface", self._id("eni", subnet.resource_id, number)),
+                **self._owned("network-interface", interface_id),
                 subnet_id=subnet.resource_id,
                 vpc_id=subnet.vpc_id,
                 address=f"{base}.{10 + number}",
                 group_ids=tuple(groups),
                 description=description,
                 interface_type=kind,
+                **several,
             )
         )

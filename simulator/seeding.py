@@ -323,7 +323,13 @@ def _lay_interface(backend: EC2Backend, interface: Interface) -> None:
         interface.address,
         group_ids=list(interface.group_ids),
         description=interface.description,
+        ipv6_addresses=list(interface.ipv6),
     )
+    made.private_ip_addresses += [
+        {"Primary": False, "PrivateIpAddress": address}
+        | ({"Association": {"PublicIp": public, "IpOwnerId": "amazon-elb"}} if public else {})
+        for address, public in interface.secondary
+    ]
     if not interface.group_ids:
         # moto would take the default group.
         made._group_set = []

@@ -194,3 +194,51 @@ def test_a_group_of_a_vpc_that_an_account_uses_which_nobody_asks_is_unknown(home
     own = [Given("ec2_network_interface", [foreign], account_id=PARTICIPANT)] if is_asked else []
     unknown = [{"name": "left over", "participant_account_ids": [PARTICIPANT]}]
     assert night(home, *own, interfaces=seen) == ((["left over"], []) if is_asked else ([], unknown))
+
+
+# ------------------------------------------------------------------------------------------------- addresses
+
+
+def test_every_address_of_an_interface_is_found_and_told_public_or_not(home: House) -> None:
+    interface = {
+        "OwnerId": OWNER,
+        "NetworkInterfaceId": "eni-1",
+        "PrivateIpAddress": "10.0.0.7",
+        "PrivateIpAddresses": [
+            {"PrivateIpAddress": "10.0.0.7", "Primary": True},
+            {"PrivateIpAddress": "10.0.0.11", "Primary": False, "Association": {"PublicIp": "203.0.113.9"}},
+        ],
+        "Ipv6Addresses": [{"Ipv6Address": "2600:1f18::7"}, {"Ipv6Address": "fd00::7"}],
+        "Groups": [{"GroupId": "sg-1"}],
+    }
+    alone = {
+        "OwnerId": OWNER,
+        "NetworkInterfaceId": "eni-2",
+        "PrivateIpAddress": "10.0.0.8",
+        "Association": {"PublicIp": "203.0.113.10"},
+    }
+    inside = {"OwnerId": OWNER, "NetworkInterfaceId": "eni-3", "Groups": [{"GroupId": "sg-1"}]}
+    home.night(
+        "night-1",
+        [
+            Given("ec2_network_interface", [interface, alone, inside]),
+            Given("ec2_security_group_rule", ssh("0.0.0.0/0")),
+        ],
+    )
+    home.build("cmdb.finding_open_rule")
+    found = home.rows(
+        "select network_interface_id, address, is_public, private_ip_address from aws.ec2_network_interface_address"
+    )
+    assert {(row["network_interface_id"], row["address"], row["is_public"]) for row in found} == {
+        ("eni-1", "10.0.0.7", False),
+        ("eni-1", "10.0.0.11", False),
+        ("eni-1", "203.0.113.9", True),
+        ("eni-1", "2600:1f18::7", True),
+        ("eni-1", "fd00::7", False),
+        ("eni-2", "10.0.0.8", False),
+        ("eni-2", "203.0.113.10", True),
+    }
+    behind = {row["address"]: row["private_ip_address"] for row in found if row["private_ip_address"]}
+    assert behind == {"203.0.113.9": "10.0.0.11", "203.0.113.10": "10.0.0.8"}
+    counts = home.rows("select interface_count, public_interface_count from cmdb.finding_open_rule")
+    assert counts == [{"interface_count": 2, "public_interface_count": 1}]

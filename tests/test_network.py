@@ -112,7 +112,7 @@ AS_TOLD = {
         "port_class": None,
     },
     "aws.ec2_flow_log": {"delivery": "delivery_status"},
-    "aws.ec2_network_interface": {"group_ids": "security_group_ids"},
+    "aws.ec2_network_interface": {"group_ids": "security_group_ids", "addresses": None},
 }
 """Columns that the truth calls by another name; None where it says what is no column."""
 
@@ -144,6 +144,30 @@ def test_every_table_of_the_network_equals_the_organisation(
     assert sorted(shown, key=repr) == sorted(expected, key=repr)
     assert len(expected) > 10
     assert not any(row["is_stale"] for row in published[table])
+
+
+def test_every_address_of_the_organisation_is_found(witnessed_night: Witness) -> None:
+    found = shown(
+        witnessed_night,
+        """
+        select network_interface_id, address, kind, is_primary, private_ip_address
+        from aws.ec2_network_interface_address where instance_id is null
+        """,
+    )
+    expected = [
+        {"network_interface_id": row["network_interface_id"], **address}
+        for row in of_asked(witnessed_night.truth, "network_interfaces")
+        for address in row["addresses"]
+    ]
+    assert {row["kind"] for row in expected} == {"private ipv4", "public ipv4", "ipv6"}
+    # A gateway's public address is its elastic address, which the simulator's list of interfaces does not have.
+    gateways = shown(
+        witnessed_night,
+        "select network_interface_id from aws.ec2_network_interface where interface_type = 'nat_gateway'",
+    )
+    nat = {row["network_interface_id"] for row in gateways}
+    compared = [row for row in found if row["network_interface_id"] not in nat or row["kind"] != "public ipv4"]
+    assert sorted(compared, key=repr) == sorted(expected, key=repr)
 
 
 # -------------------------------------------------------------------------------------------- findings, in truth

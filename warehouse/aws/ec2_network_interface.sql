@@ -18,6 +18,7 @@
 -- availability_zone: Availability zone, such as ap-southeast-2a.
 -- private_ip_address: Primary private IPv4 address.
 -- public_ip_address: Public IPv4 address of the primary one; NULL where it has none.
+-- addresses: All its addresses, the primary one and those above too: address, kind, is_primary, private_ip_address that a public one stands for, and allocation_id of an Elastic IP. One a row they are in aws.ec2_network_interface_address.
 -- security_group_ids: Ids of its security groups.
 -- instance_id: The instance that it is attached to; NULL where it is attached to none.
 -- is_requester_managed: True where an AWS service made and manages it.
@@ -36,6 +37,83 @@ select
     item.AvailabilityZone as availability_zone,
     item.PrivateIpAddress as private_ip_address,
     item.Association.PublicIp as public_ip_address,
+    -- Of an interface that lists none, the primary one alone is known.
+    flatten([
+        list_transform(
+            list_filter(
+                coalesce(
+                    item.PrivateIpAddresses,
+                    [
+                        {
+                            'PrivateIpAddress': item.PrivateIpAddress,
+                            'Primary': true,
+                            'Association': item.Association
+                        }
+                    ]
+                ),
+                lambda own: own.PrivateIpAddress is not null
+            ),
+            lambda own: {
+                'address': own.PrivateIpAddress,
+                'kind': 'private ipv4',
+                'is_primary': coalesce(own."Primary", false),
+                'private_ip_address': null::varchar,
+                'allocation_id': null::varchar
+            }
+        ),
+        list_transform(
+            list_filter(
+                coalesce(
+                    item.PrivateIpAddresses,
+                    [
+                        {
+                            'PrivateIpAddress': item.PrivateIpAddress,
+                            'Primary': true,
+                            'Association': item.Association
+                        }
+                    ]
+                ),
+                lambda own: own.Association.PublicIp is not null
+            ),
+            lambda own: {
+                'address': own.Association.PublicIp,
+                'kind': 'public ipv4',
+                'is_primary': coalesce(own."Primary", false),
+                'private_ip_address': own.PrivateIpAddress,
+                'allocation_id': own.Association.AllocationId
+            }
+        ),
+        list_transform(
+            coalesce(item.Ipv6Addresses, []),
+            lambda own: {
+                'address': own.Ipv6Address,
+                'kind': 'ipv6',
+                'is_primary': coalesce(own.IsPrimaryIpv6, false),
+                'private_ip_address': null::varchar,
+                'allocation_id': null::varchar
+            }
+        ),
+        list_transform(
+            coalesce(item.Ipv4Prefixes, []),
+            lambda own: {
+                'address': own.Ipv4Prefix,
+                'kind': 'ipv4 prefix',
+                'is_primary': false,
+                'private_ip_address': null::varchar,
+                'allocation_id': null::varchar
+            }
+        ),
+        list_transform(
+            coalesce(item.Ipv6Prefixes, []),
+            lambda own: {
+                'address': own.Ipv6Prefix,
+                'kind': 'ipv6 prefix',
+                'is_primary': false,
+                'private_ip_address': null::varchar,
+                'allocation_id': null::varchar
+            }
+        )
+    ]) as addresses,
     list_transform(coalesce(item.Groups, []), lambda security_group: security_group.GroupId)
         as security_group_ids,
     item.Attachment.InstanceId as instance_id,
@@ -47,7 +125,14 @@ from landing(
         'STRUCT(
         OwnerId VARCHAR, NetworkInterfaceId VARCHAR, InterfaceType VARCHAR, Status VARCHAR, Description VARCHAR,
         VpcId VARCHAR, SubnetId VARCHAR, AvailabilityZone VARCHAR, PrivateIpAddress VARCHAR,
-        Association STRUCT(PublicIp VARCHAR), Groups STRUCT(GroupId VARCHAR)[],
+        Association STRUCT(PublicIp VARCHAR, AllocationId VARCHAR),
+        PrivateIpAddresses STRUCT(
+            PrivateIpAddress VARCHAR, "Primary" BOOLEAN,
+            Association STRUCT(PublicIp VARCHAR, AllocationId VARCHAR)
+        )[],
+        Ipv6Addresses STRUCT(Ipv6Address VARCHAR, IsPrimaryIpv6 BOOLEAN)[],
+        Ipv4Prefixes STRUCT(Ipv4Prefix VARCHAR)[], Ipv6Prefixes STRUCT(Ipv6Prefix VARCHAR)[],
+        Groups STRUCT(GroupId VARCHAR)[],
         Attachment STRUCT(InstanceId VARCHAR), RequesterManaged BOOLEAN,
         TagSet STRUCT("Key" VARCHAR, "Value" VARCHAR)[]
     )'

@@ -19,6 +19,7 @@
 -- exposure: world (by itself: 0.0.0.0/0, ::/0, or all but a few of the public addresses), world in parts (together with other rules of the group, on the ports of port_class) or wide range (public addresses of /8 and more, /16 for IPv6).
 -- description: Description of the rule; NULL where it has none.
 -- interface_count: Network interfaces that the rule opens now; NULL where they could not be listed.
+-- public_interface_count: Those among them that have an address of the internet, the primary one or another; NULL where they could not be listed.
 with opening as (
     select distinct
         arn,
@@ -55,13 +56,23 @@ classed as (
     group by opening.arn
 ),
 
+outside as (
+    select distinct arn
+    from aws.ec2_network_interface_address
+    where is_public
+),
+
 interface as (
     select
         security_group_id,
-        count(*) as interface_count
+        count(*) as interface_count,
+        count(*) filter (where attached.is_public) as public_interface_count
     from (
-        select unnest(security_group_ids) as security_group_id
-        from aws.ec2_network_interface
+        select
+            unnest(listed.security_group_ids) as security_group_id,
+            outside.arn is not null as is_public
+        from aws.ec2_network_interface as listed
+        left join outside on listed.arn = outside.arn
     ) as attached
     group by security_group_id
 )
@@ -83,6 +94,7 @@ select
     opened.exposure,
     opened.description,
     case when cell.is_known then coalesce(interface.interface_count, 0) end as interface_count,
+    case when cell.is_known then coalesce(interface.public_interface_count, 0) end as public_interface_count,
     opened.is_stale,
     opened.run_id,
     opened.listing,
