@@ -170,6 +170,7 @@ FILES = (
     "warehouse/migrations/0020_savings_and_the_bill.sql",
     "warehouse/migrations/0021_tag_by_service.sql",
     "warehouse/migrations/0020_replaced_item.sql",
+    "warehouse/migrations/0021_known_arn.sql",
     "warehouse/org/account.sql",
     "warehouse/org/account_policy.sql",
     "warehouse/org/delegated_administrator.sql",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+import shutil
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -19,6 +20,8 @@ from pipelines.models.build import build
 from pipelines.models.checks import read_checks, run
 from pipelines.models.model import read_models
 from resources.aws.messages import Outcome
+from resources.store.migrations import MIGRATIONS
+from resources.store.store import Store
 
 OTHER = "111122223333"
 REGION = "ap-southeast-2"
@@ -224,7 +227,7 @@ def test_every_record_states_its_relations(home: House) -> None:
         ("cluster:orders", "hosted_on", "subgrp:inner"),
         ("subgrp:inner", "contained_in", "vpc/vpc-1"),
         ("snapshot:kept", "created_from", "db:orders-1"),
-        ("snapshot:old", "created_from", "db:db-0"),
+        ("snapshot:old", "created_from", "AWS::RDS::DBInstance/db-0"),
         ("function:f", "attached_to", "vpc/vpc-1"),
         ("function:f", "associated_with", "security-group/sg-1"),
     }
@@ -237,6 +240,14 @@ def test_every_record_states_its_relations(home: House) -> None:
         ("AWS::RDS::DBSubnetGroup", "not inventoried" if is_collected else "type not collected"),
         ("AWS::ResourceGroups::Group", "not inventoried"),
     ]
+    # Nobody knows the ARN of a database that is gone: none is made up, and its name is kept.
+    gone = home.rows(
+        """
+        select orphan_arn, orphan_name, account_id from cmdb.orphan_relationship
+        where orphan_resource_type = 'AWS::RDS::DBInstance'
+        """
+    )
+    assert gone == [{"orphan_arn": "AWS::RDS::DBInstance/db-0", "orphan_name": "orders-1", "account_id": None}]
 
 
 def test_what_is_shared_leads_to_its_owner_whoever_uses_it(home: House) -> None:
@@ -258,6 +269,58 @@ def test_what_is_shared_leads_to_its_owner_whoever_uses_it(home: House) -> None:
         {"orphan_arn": arn("subnet/subnet-of-nobody"), "account_id": WORKLOAD},
         {"orphan_arn": arn("vpc/vpc-1", OTHER), "account_id": OTHER},
     ]
+
+
+@pytest.mark.parametrize(
+    ("listing", "record", "to"),
+    [
+        ("rds_db_snapshot", {"DbiResourceId": "db-1"}, "AWS::RDS::DBInstance/db-1"),
+        ("rds_db_snapshot", {}, "AWS::RDS::DBInstance/orders"),
+        ("rds_db_cluster_snapshot", {"DbClusterResourceId": "cluster-1"}, "AWS::RDS::DBCluster/cluster-1"),
+    ],
+    ids=["by id", "by name alone", "of a cluster"],
+)
+def test_a_snapshot_of_a_database_that_is_gone_leads_to_no_arn(
+    home: House, listing: str, record: dict[str, Any], to: str
+) -> None:
+    kind = "DBCluster" if "cluster" in listing else "DB"
+    own = {
+        f"{kind}SnapshotIdentifier": "kept",
+        f"{kind}SnapshotArn": arn("snapshot:kept", service="rds"),
+        ("DBClusterIdentifier" if kind == "DBCluster" else "DBInstanceIdentifier"): "orders",
+        "SnapshotType": "manual",
+    }
+    night(home, 0, Given(listing, [own | record]))
+    assert edges(home) == {("snapshot:kept", "created_from", to)}
+    assert home.rows("select to_name from cmdb.relationship") == [{"to_name": "orders"}]
+
+
+def test_what_an_older_release_made_up_keeps_its_history(tmp_path: Path) -> None:
+    older = Path(
+        shutil.copytree(MIGRATIONS, tmp_path / "older", ignore=lambda _, names: [n for n in names if n >= "0021"])
+    )
+    store = Store(tmp_path / "older.duckdb", older)
+    made_up = arn("db:db-0", service="rds")
+    with store.holding("older", "test"), store.transaction() as connection:
+        for relation, kind, to in [
+            ("created_from", "AWS::RDS::DBInstance", made_up),
+            ("contained_in", "AWS::EC2::Subnet", arn("subnet/subnet-1")),
+        ]:
+            connection.execute(
+                """
+                insert into cmdb.relationship by name
+                select
+                    'a' as from_arn, $relation as relation, $to as to_arn, $kind as to_resource_type, 's' as source,
+                    $at as first_seen_at, $at as began_at, $at as last_seen_at, false as is_stale, 'r' as run_id,
+                    'workload' as role, '1' as caller_account_id, 'r' as cell_region, 'l' as listing,
+                    $at as collected_at
+                """,
+                {"relation": relation, "kind": kind, "to": to, "at": FIRST_NIGHT},
+            )
+    newer = Store(store.database)
+    with newer.holding("newer", "test"), newer.transaction() as connection:
+        found = connection.execute("select to_arn, ended_at from cmdb.relationship order by all").fetchall()
+    assert found == [("AWS::RDS::DBInstance/db-0", None), (arn("subnet/subnet-1"), None)]
 
 
 # ------------------------------------------------------------------------------------------------- when it ends

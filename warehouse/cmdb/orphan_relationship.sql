@@ -3,26 +3,29 @@
 -- key: from_arn, relation, to_arn, orphan_arn
 -- from_arn: ARN of the item that the record is about; application:<name> for a business service.
 -- relation: One of ref.relation.
--- to_arn: ARN of the other item.
+-- to_arn: ARN of the other item, or its type and id where nobody knows its ARN.
 -- orphan_arn: The end that is no item: from_arn or to_arn.
+-- orphan_name: Name that the record gives it; NULL where it gives none.
 -- orphan_resource_type: AWS's name of its type; NULL where AWS does not say.
 -- reason: not inventoried, retired, or type not collected: ref.resource_class has no such type, so that nobody can tell whether it is there.
 -- source: The table of schema aws whose record says so.
--- account_id: The AWS account by the ARN of the orphan, 12 digits; empty where the ARN names none.
+-- account_id: The AWS account by the ARN of the orphan, 12 digits; empty where the ARN names none, NULL where there is no ARN.
 -- first_seen_at: When the relation was stated first, UTC.
 -- last_seen_at: When it was stated last, UTC.
 with tip as (
     select
         held.*,
         held.from_arn as orphan_arn,
-        held.from_resource_type as orphan_resource_type
+        held.from_resource_type as orphan_resource_type,
+        null as orphan_name
     from cmdb.relationship as held
     where held.ended_at is null and held.from_resource_type is distinct from 'Application'
     union all
     select
         held.*,
         held.to_arn as orphan_arn,
-        held.to_resource_type as orphan_resource_type
+        held.to_resource_type as orphan_resource_type,
+        held.to_name as orphan_name
     from cmdb.relationship as held
     where held.ended_at is null
 )
@@ -32,6 +35,7 @@ select
     tip.relation,
     tip.to_arn,
     tip.orphan_arn,
+    tip.orphan_name,
     tip.orphan_resource_type,
     case
         when item.status = 'retired' then 'retired'
@@ -39,7 +43,7 @@ select
         else 'not inventoried'
     end as reason,
     tip.source,
-    split_part(tip.orphan_arn, ':', 5) as account_id,
+    if(starts_with(tip.orphan_arn, 'arn:'), split_part(tip.orphan_arn, ':', 5), null) as account_id,
     tip.first_seen_at,
     tip.last_seen_at,
     tip.is_stale,

@@ -1,11 +1,12 @@
 -- One row per relation that a record of the newest trusted answers states, once for each record that states it, so it
 -- has no key: what cmdb.relationship is made of. Not part of the public interface. The other end is looked up in
--- cmdb.resource by its id; where it is not there, its ARN is built from the account and region of the record.
+-- cmdb.resource by its id; where it is not there, its ARN is built from the account and region of the record, unless it cannot be known.
 -- materialized: view
 -- from_arn: ARN of the item that the record is about; application:<name> for a business service.
 -- from_resource_type: AWS's name of its type; Application for a business service.
 -- relation: One of ref.relation.
--- to_arn: ARN of the other end.
+-- to_arn: ARN of the other end; of a database that is not there any more, whose ARN nobody knows, its type and id, such as AWS::RDS::DBInstance/db-ABC….
+-- to_name: Name that the record gives the other end; NULL where it gives none.
 -- to_resource_type: AWS's name of its type.
 -- source: The table that says so in schema aws; for an application resource tag or account default.
 -- run_id: The run that collected the record.
@@ -46,7 +47,7 @@ record as (
         r.collected_at
     from aws.ec2_instance as r
 
-    union all
+    union all by name
 
     select
         r.arn as from_arn,
@@ -64,7 +65,7 @@ record as (
         r.collected_at
     from aws.ec2_subnet as r
 
-    union all
+    union all by name
 
     select
         r.arn as from_arn,
@@ -82,7 +83,7 @@ record as (
         r.collected_at
     from aws.ec2_security_group as r
 
-    union all
+    union all by name
 
     select
         r.arn as from_arn,
@@ -109,7 +110,7 @@ record as (
         r.collected_at
     from aws.ec2_network_interface as r
 
-    union all
+    union all by name
 
     select
         r.arn as from_arn,
@@ -128,7 +129,7 @@ record as (
         r.collected_at
     from aws.ec2_volume as r
 
-    union all
+    union all by name
 
     select
         r.arn as from_arn,
@@ -146,7 +147,7 @@ record as (
         r.collected_at
     from aws.ec2_snapshot as r
 
-    union all
+    union all by name
 
     select
         r.arn as from_arn,
@@ -165,7 +166,7 @@ record as (
         r.collected_at
     from aws.ec2_image as r
 
-    union all
+    union all by name
 
     select
         r.arn as from_arn,
@@ -188,7 +189,7 @@ record as (
         r.collected_at
     from aws.ec2_address as r
 
-    union all
+    union all by name
 
     select
         r.arn as from_arn,
@@ -217,7 +218,7 @@ record as (
         r.collected_at
     from aws.ec2_nat_gateway as r
 
-    union all
+    union all by name
 
     select
         r.arn as from_arn,
@@ -244,7 +245,7 @@ record as (
         r.collected_at
     from aws.rds_db_instance as r
 
-    union all
+    union all by name
 
     select
         r.arn as from_arn,
@@ -270,7 +271,7 @@ record as (
         r.collected_at
     from aws.rds_db_cluster as r
 
-    union all
+    union all by name
 
     -- Nobody lists subnet groups: what is known of one is what its databases say.
     select
@@ -289,7 +290,7 @@ record as (
         r.collected_at
     from aws.rds_db_instance as r
 
-    union all
+    union all by name
 
     select
         r.arn as from_arn,
@@ -310,6 +311,7 @@ record as (
                 'to_id': coalesce(r.source_resource_id, r.source_name)
             }
         ]) as said,
+        r.source_name as to_name,
         'rds_db_snapshot' as source,
         r.is_stale,
         r.run_id,
@@ -322,7 +324,7 @@ record as (
     -- Automated snapshots are no items of their own.
     where r.snapshot_type is distinct from 'automated'
 
-    union all
+    union all by name
 
     select
         r.arn as from_arn,
@@ -348,7 +350,7 @@ record as (
         r.collected_at
     from aws.lambda_function as r
 
-    union all
+    union all by name
 
     select
         r.arn as from_arn,
@@ -376,6 +378,13 @@ stated as (
             when 'AWS::ResourceGroups::Group' then record.said.to_id
             else coalesce(
                     known.arn,
+                    -- An ARN of a database holds its name, which another one may have by now: none is made up.
+                    if(
+                        record.said.relation = 'created_from'
+                        and starts_with(record.said.to_type, 'AWS::RDS::'),
+                        record.said.to_type || '/' || record.said.to_id,
+                        null
+                    ),
                     regexp_extract(record.from_arn, '^arn:[^:]*:')
                     || case when starts_with(record.said.to_type, 'AWS::RDS::') then 'rds' else 'ec2' end
                     || ':'
