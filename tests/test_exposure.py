@@ -187,6 +187,22 @@ def test_a_group_is_used_by_whatever_names_it(home: House, user: Given, is_used:
     assert night(home, user) == ([] if is_used else ["left over"], [])
 
 
+@pytest.mark.parametrize(
+    ("cell", "is_judged"),
+    [
+        (Given("lambda_function", outcome="denied"), False),
+        (Given("ec2_instance", outcome="failed"), False),
+        (Given("rds_db_cluster", outcome="empty_suspect"), False),
+        (Given("lambda_function", outcome="skipped", skip_reason="not_offered"), True),
+        (Given("lambda_function", outcome="denied", region="us-east-1"), True),
+        (Given("lambda_function"), True),
+    ],
+    ids=["functions denied", "instances failed", "clusters suspect", "no Lambda there", "elsewhere", "none"],
+)
+def test_a_group_is_not_judged_where_what_would_name_it_is_unknown(home: House, cell: Given, is_judged: bool) -> None:
+    assert night(home, cell) == (["left over"] if is_judged else [], [])
+
+
 @pytest.mark.parametrize("is_asked", [True, False], ids=["asked", "not asked"])
 def test_a_group_of_a_vpc_that_an_account_uses_which_nobody_asks_is_unknown(home: House, is_asked: bool) -> None:
     foreign = {"OwnerId": PARTICIPANT, "NetworkInterfaceId": "eni-1", "VpcId": "vpc-1", "Groups": [{"GroupId": "sg-9"}]}

@@ -222,10 +222,27 @@ def test_open_rules_are_those_that_let_everybody_in_by_what_lies_behind_their_po
     assert {row["port_class"] for row in found} == {"all ports", "ssh", "rdp", "database", "web", "other"}
 
 
-def test_unused_groups_are_those_that_no_interface_has_and_no_other_groups_rule_names(witnessed_night: Witness) -> None:
+def test_unused_groups_are_those_that_nothing_uses_where_that_can_be_told(witnessed_night: Witness) -> None:
+    truth = witnessed_night.truth
     found = shown(witnessed_night, "select arn from cmdb.finding_unused_security_group order by arn")
-    groups = of_asked(witnessed_night.truth, "security_groups")
-    assert [row["arn"] for row in found] == sorted(row["arn"] for row in groups if row["is_unused"])
+    unknown = shown(witnessed_night, "select arn from cmdb.finding_unused_security_group_unknown order by arn")
+    named = {
+        group
+        for kind in ("functions", "db_instances")
+        for row in of_asked(truth, kind)
+        for group in row["security_group_ids"]
+    }
+    groups = of_asked(truth, "security_groups")
+    unused = [row for row in groups if row["is_unused"] and row["group_id"] not in named]
+    owners = {row["vpc_id"]: row["account_id"] for row in truth["vpcs"]}
+    # Accounts that nobody asks have interfaces in what the hub shares.
+    foreign = {
+        row["vpc_id"]
+        for row in truth["network_interfaces"]
+        if row["account_id"] not in asked(truth) and owners.get(row["vpc_id"]) in asked(truth)
+    }
+    assert [row["arn"] for row in found] == sorted(row["arn"] for row in unused if row["vpc_id"] not in foreign)
+    assert [row["arn"] for row in unknown] == sorted(row["arn"] for row in unused if row["vpc_id"] in foreign)
     assert 0 < len(found) < len(groups)
 
 
@@ -245,7 +262,11 @@ def test_groups_across_accounts_are_those_whose_rules_name_a_group_of_another_ac
 
 BY_LISTING = {
     "finding_vpc_without_flow_log": {"ec2_vpc", "ec2_subnet", "ec2_flow_log", "ec2_network_interface"},
-    "finding_unused_security_group": {"ec2_security_group", "ec2_security_group_rule", "ec2_network_interface"},
+    "finding_unused_security_group": {
+        *("ec2_security_group", "ec2_security_group_rule", "ec2_network_interface"),
+        # What names a group.
+        *("ec2_instance", "lambda_function", "rds_db_instance", "rds_db_cluster"),
+    },
     "finding_open_rule": {"ec2_security_group", "ec2_security_group_rule", "ec2_network_interface"},
     "finding_security_group_across_accounts": {"ec2_security_group", "ec2_security_group_rule"},
 }
@@ -309,6 +330,7 @@ def network(**other: Given) -> dict[str, Given]:
         "rule": Given("ec2_security_group_rule"),
         "log": Given("ec2_flow_log"),
         "interface": Given("ec2_network_interface"),
+        **{name: Given(name) for name in ("ec2_instance", "lambda_function", "rds_db_instance", "rds_db_cluster")},
         **other,
     }
 
@@ -428,8 +450,12 @@ def attached(*groups: str) -> Given:
         ),
         ({"interface": Given("ec2_network_interface", outcome="denied")}, False, True),
         ({"rule": Given("ec2_security_group_rule", outcome="failed")}, False, True),
+        ({"lambda_function": Given("lambda_function", outcome="denied")}, False, True),
     ],
-    ids=["nothing", "an interface", "another's", "another group", "itself", "interfaces denied", "rules failed"],
+    ids=[
+        *("nothing", "an interface", "another's", "another group", "itself", "interfaces denied", "rules failed"),
+        "functions denied",
+    ],
 )
 def test_a_group_is_unused_only_where_its_users_are_known(
     home: House, cells: dict[str, Given], is_finding: bool, is_unknown: bool

@@ -1,9 +1,10 @@
 -- One row per security group that nothing uses: no network interface has it, no instance, function or database names it, no
 -- other group's rule does, and it is not the default group, which cannot be deleted. Groups of an account and region whose
--- interfaces or rules could not be listed are unknown, no finding: those are in cmdb.finding_unknown; so are those of a VPC
+-- interfaces, rules, instances, functions or databases could not be listed are unknown, no finding: those are in cmdb.finding_unknown; so are those of a VPC
 -- that an account uses which nobody asks: cmdb.finding_unused_security_group_unknown. Launch templates may name a group that
 -- nothing else does.
 -- materialized: view
+-- rests_on: without=lambda_function_tag because tags of functions name no group
 -- key: arn
 -- arn: ARN of the group.
 -- account_id: The AWS account that owns the group, 12 digits.
@@ -24,6 +25,20 @@ with known as (
     having count(distinct listing) = 2
 ),
 
+-- What would name a group there was asked for, and the answer does not count.
+unheard as (
+    select
+        cell.account_id,
+        cell.region
+    from audit.coverage as cell
+    inner join ref.cell_state as state
+        on cell.outcome = state.outcome and coalesce(cell.skip_reason, '') = state.skip_reason
+    where
+        cell.listing in ('ec2_instance', 'lambda_function', 'rds_db_instance', 'rds_db_cluster')
+        and not cell.is_known
+        and state.state = 'unknown'
+),
+
 used as (
     select unnest(security_group_ids) as security_group_id
     from aws.ec2_network_interface
@@ -33,9 +48,18 @@ used as (
     where referenced_group_id <> security_group_id
     union
     -- An item that has no interface of its own, or none yet, names its groups too. Ids are unique in the world.
-    select split_part(to_arn, ':security-group/', 2) as security_group_id
-    from cmdb.relationship
-    where to_resource_type = 'AWS::EC2::SecurityGroup' and ended_at is null
+    select unnest(security_group_ids) as security_group_id
+    from aws.ec2_instance
+    where state <> 'terminated'
+    union
+    select unnest(security_group_ids) as security_group_id
+    from aws.lambda_function
+    union
+    select unnest(security_group_ids) as security_group_id
+    from aws.rds_db_instance
+    union
+    select unnest(security_group_ids) as security_group_id
+    from aws.rds_db_cluster
 ),
 
 ruled as (
@@ -60,6 +84,8 @@ select
     coalesce(ruled.open_rule_count, 0) as open_rule_count
 from aws.ec2_security_group as security_group
 inner join known using (account_id, region)
+anti join unheard
+    on security_group.account_id = unheard.account_id and security_group.region = unheard.region
 left join ruled using (security_group_id)
 anti join used using (security_group_id)
 anti join cmdb.finding_unused_security_group_unknown as unjudged on security_group.arn = unjudged.arn

@@ -1,6 +1,7 @@
 -- One row per security group that nothing is seen to use, but that lies in a VPC which an account uses that nobody asks: what
 -- that account has may use the group. Which accounts use a shared VPC is told by the interfaces that its owner sees there.
 -- materialized: view
+-- rests_on: nothing because it says itself what is unknown
 -- key: arn
 -- arn: ARN of the group.
 -- account_id: The AWS account that owns the group, 12 digits.
@@ -32,9 +33,18 @@ used as (
     select unnest(security_group_ids) as security_group_id
     from aws.ec2_network_interface
     union
-    select split_part(to_arn, ':security-group/', 2) as security_group_id
-    from cmdb.relationship
-    where to_resource_type = 'AWS::EC2::SecurityGroup' and ended_at is null
+    select unnest(security_group_ids) as security_group_id
+    from aws.ec2_instance
+    where state <> 'terminated'
+    union
+    select unnest(security_group_ids) as security_group_id
+    from aws.lambda_function
+    union
+    select unnest(security_group_ids) as security_group_id
+    from aws.rds_db_instance
+    union
+    select unnest(security_group_ids) as security_group_id
+    from aws.rds_db_cluster
 )
 
 select
