@@ -820,6 +820,7 @@ def test_a_resource_is_active_from_the_night_that_first_finds_it(home: House) ->
         "project": "Ōtautahi",
         "owner_source": "resource tag",
         "tags_source": "ec2_instance",
+        "replaced_at": None,
         "first_seen_at": "2026-11-24T14:00:00Z",
         "last_seen_at": "2026-11-25T14:00:00Z",
         "missing_since": None,
