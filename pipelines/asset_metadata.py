@@ -78,10 +78,10 @@ LINE = dg.TableSchema(
 """Columns of a landed listing's rows. The SQL file that reads the listing declares the fields of `item`."""
 
 PAGES: Mapping[str, str] = {
-    "audit/caller_identity": "docs/contract.md#pre-flight",
-    "audit/zero_confirmation": "docs/contract.md#when-nothing-comes-back",
-    "published": "docs/start.md",
-    "report": "docs/operations.md#the-report",
+    "audit/caller_identity": "docs/concepts/trust.md#pre-flight",
+    "audit/zero_confirmation": "docs/concepts/trust.md#when-nothing-comes-back",
+    "published": "docs/tutorial/analyst.md",
+    "report": "docs/reference/outputs.md#the-report",
 }
 """Documentation pages of the assets that come from neither a SQL file nor a listing."""
 
@@ -146,7 +146,8 @@ def page_of(key: dg.AssetKey, models: Mapping[str, Model]) -> str:
         return PAGES[name]
     model = models.get(".".join(key.path))
     if model is not None:
-        return f"docs/dictionary.md#{model.schema}{model.name}{'-view' if model.materialized == 'view' else ''}"
+        view = "-view" if model.materialized == "view" else ""
+        return f"docs/reference/dictionary.md#{model.schema}{model.name}{view}"
     if key.path[0] == "landing" and key.path[-1] in listings():
-        return "docs/contract.md#outcomes"
+        return "docs/concepts/trust.md#outcomes"
     raise KeyError(f"{name} has no page of documentation; name one in pipelines/asset_metadata.py.")

@@ -114,7 +114,7 @@ def _set_by(variable: str, default: Any, expects: str = "any text", **limits: An
 
 
 class Settings(BaseSettings):
-    """All settings of the environment. docs/operations.md lists the variables and their defaults.
+    """All settings of the environment. docs/reference/environment.md lists the variables and their defaults.
 
     Attributes:
         workload_profiles: names or globs over the profiles of the AWS config file.

@@ -85,7 +85,7 @@ def test_an_asset_of_a_group_that_nobody_owns_or_without_a_page_does_not_load() 
 def test_the_page_is_an_address_where_people_read_the_repository_somewhere() -> None:
     address = "https://git.example.com/cmdb/-/blob/main/"
     found = build_defs({"CMDB_DOCS_URL": address}).resolve_asset_graph().get(dg.AssetKey(["cost", "daily"])).metadata
-    assert found[asset_metadata.DOCS] == dg.MetadataValue.url(f"{address}docs/dictionary.md#costdaily")
+    assert found[asset_metadata.DOCS] == dg.MetadataValue.url(f"{address}docs/reference/dictionary.md#costdaily")
     with pytest.raises(SettingsError, match="CMDB_DOCS_URL='javascript:alert"):
         read_settings({"CMDB_DOCS_URL": "javascript:alert(1)"})
 

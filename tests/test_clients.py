@@ -23,7 +23,8 @@ CLI = Path(sysconfig.get_path("scripts")) / "duckdb"
 PATH = "warehouse/demo/aws_org.duckdb"
 FORMER_PATH = "warehouse/demo/cmdb.duckdb"
 AMBIGUOUS = 'Ambiguous reference to catalog or schema "cmdb"'
-START = REPOSITORY / "docs" / "start.md"
+ANALYST = "docs/tutorial/analyst.md"
+START = REPOSITORY / ANALYST
 
 NODE_PACKAGES = (*os.environ.get("NODE_PATH", "").split(os.pathsep), str(REPOSITORY / ".venv-node" / "node_modules"))
 
@@ -115,7 +116,7 @@ def refused_in_node(path: str, queries: list[str]) -> dict[str, str]:
 
 def test_every_page_with_queries_is_asked() -> None:
     asked = documented()
-    assert {"README.md", "docs/start.md", "docs/operations.md", "docs/commands.md"} <= asked.keys()
+    assert {"README.md", "docs/howto/failed-run.md", "docs/reference/contract-commands.md", ANALYST} <= asked.keys()
     for page in pages():
         assert len(asked[str(page.relative_to(REPOSITORY))]) >= len(list(questions_of(page))) > 0
     assert sum("cmdb." in sql for shown in asked.values() for sql in shown) > 20
@@ -143,10 +144,10 @@ def test_the_command_line_reads_the_rows_that_we_do(beside_the_demo: Path) -> No
 def test_under_the_former_name_the_command_line_refuses_the_same_queries(beside_the_demo: Path) -> None:
     refused = [
         sql
-        for sql in documented()["docs/start.md"]
+        for sql in documented()[ANALYST]
         if AMBIGUOUS in (done := in_cli(FORMER_PATH, sql)).stderr and done.returncode
     ]
-    assert [sql for sql in documented()["docs/start.md"] if "from cmdb." in sql] == refused
+    assert [sql for sql in documented()[ANALYST] if "from cmdb." in sql] == refused
     assert refused
 
 
@@ -161,7 +162,7 @@ def test_every_documented_query_runs_in_node(beside_the_demo: Path) -> None:
 
 
 def test_under_the_former_name_node_refuses_the_same_queries(beside_the_demo: Path) -> None:
-    queries = [sql for sql in documented()["docs/start.md"] if "from cmdb." in sql]
+    queries = [sql for sql in documented()[ANALYST] if "from cmdb." in sql]
     refused = refused_in_node(FORMER_PATH, queries)
     assert list(refused) == queries
     assert all(AMBIGUOUS in reason for reason in refused.values())

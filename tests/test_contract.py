@@ -510,16 +510,16 @@ def test_an_amended_contract_makes_the_documents_stale(
     capsys.readouterr()
     assert contract_docs.main(["--check"], root=checkout) == 1
     assert capsys.readouterr().err == (
-        "docs/contract.md is stale: run `python -m tools.docs.contract`.\n"
+        "docs/concepts/contract.md is stale: run `python -m tools.docs.contract`.\n"
         "README.md is stale: run `python -m tools.docs.contract`.\n"
     )
     assert contract_docs.main([], root=checkout) == 0
     assert contract_docs.main(["--check"], root=checkout) == 0
-    for name in ("README.md", "docs/contract.md"):
+    for name in ("README.md", "docs/concepts/contract.md"):
         assert "`ce:GetCostForecast`" in (checkout / name).read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("name", ["README.md", "docs/contract.md"])
+@pytest.mark.parametrize("name", ["README.md", "docs/concepts/contract.md"])
 def test_an_edited_document_is_stale_and_written_anew(checkout: Path, name: str) -> None:
     original = (checkout / name).read_text(encoding="utf-8")
     (checkout / name).write_text(original.replace("ec2:Describe*", "ec2:*"), encoding="utf-8")
@@ -540,7 +540,7 @@ def test_without_a_readme_the_page_is_written_and_nothing_is_invented(
 ) -> None:
     assert contract_docs.main([], root=tmp_path) == 1
     assert capsys.readouterr().err == "README.md does not exist, so its table was left out.\n"
-    assert (tmp_path / "docs" / "contract.md").read_text(encoding="utf-8") == contract_docs.contract_page()
+    assert (tmp_path / "docs" / "concepts" / "contract.md").read_text(encoding="utf-8") == contract_docs.contract_page()
     assert not (tmp_path / "README.md").exists()
 
 

@@ -192,7 +192,7 @@ def test_an_ordinary_night_asks_every_slice_for_the_months_that_are_open_and_not
 
 
 def test_a_first_load_takes_so_many_requests_at_least_as_the_documentation_says() -> None:
-    """docs/operations.md has these figures: six tag keys, of which one is cut by service."""
+    """docs/reference/cost-of-running.md has these figures: six tag keys, of which one is cut by service."""
     keys = tag_keys()
     assert (len(keys), sum(tag.is_grouped_by_service for tag in keys)) == (6, 1)
     cuts = every_slice()

@@ -451,7 +451,7 @@ def test_systemd_reads_every_unit(tmp_path: Path) -> None:
         pytest.skip(WITHOUT_SYSTEMD)
     for unit in UNITS:
         text = re.sub(r"^ExecStart=\S+", "ExecStart=/bin/true", unit.read_text(encoding="utf-8"), flags=re.MULTILINE)
-        (tmp_path / unit.name).write_text(text.replace("Documentation=file:/srv/cmdb/docs/deploy.md\n", ""))
+        (tmp_path / unit.name).write_text(text.replace("Documentation=file:/srv/cmdb/docs/howto/deploy.md\n", ""))
     done = subprocess.run(
         [SYSTEMD, "verify", "--man=no", "--recursive-errors=no", *(tmp_path / unit.name for unit in UNITS)],
         capture_output=True,

@@ -28,8 +28,10 @@ from tools.docs import contract as contract_docs
 from tools.docs import dictionary, questions
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-OPERATIONS = (REPOSITORY / "docs" / "operations.md").read_text(encoding="utf-8")
-COMMANDS = (REPOSITORY / "docs" / "commands.md").read_text(encoding="utf-8")
+REFERENCE = REPOSITORY / "docs" / "reference"
+CLI = (REFERENCE / "cli.md").read_text(encoding="utf-8")
+ENVIRONMENT = (REFERENCE / "environment.md").read_text(encoding="utf-8")
+COMMANDS = (REFERENCE / "contract-commands.md").read_text(encoding="utf-8")
 PAGES = sorted([*REPOSITORY.glob("*.md"), *(REPOSITORY / "docs").rglob("*.md")])
 
 every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(REPOSITORY)))
@@ -87,7 +89,7 @@ def test_a_stale_dictionary_is_told_and_left_alone(
     page = tmp_path / "dictionary.md"
     monkeypatch.setattr(dictionary, "PAGE", page)
     assert dictionary.main(["--check"]) == 1
-    assert capsys.readouterr().err == "docs/dictionary.md is stale; nothing was written. Run `make docs`.\n"
+    assert capsys.readouterr().err == "docs/reference/dictionary.md is stale; nothing was written. Run `make docs`.\n"
     assert not page.exists()
     assert dictionary.main([]) == 0
     assert dictionary.main(["--check"]) == 0
@@ -114,8 +116,7 @@ def test_the_dictionary_has_every_table_and_every_column() -> None:
 
 
 def test_the_contract_page_has_a_part_for_every_role() -> None:
-    assert contract_docs.main is not None
-    page = (REPOSITORY / "docs" / "contract.md").read_text(encoding="utf-8")
+    page = (REPOSITORY / contract_docs.PAGE).read_text(encoding="utf-8")
     assert all(f"`{role}`" in page for role in ROLES)
 
 
@@ -152,8 +153,8 @@ def test_every_command_takes_the_parameters_that_it_declares(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", SHOWN)
-def test_every_command_has_its_line_in_operations(name: str) -> None:
-    lines = [row for row in table(OPERATIONS, "## Commands") if row[0].startswith(f"`cmdb {name}")]
+def test_every_command_has_its_line_in_the_reference(name: str) -> None:
+    lines = [row for row in table(CLI, "# Commands") if row[0].startswith(f"`cmdb {name}")]
     assert len(lines) == 1
     used = codes(lines[0][0])[0]
     for parameter in SHOWN[name].params:
@@ -164,13 +165,13 @@ def test_every_command_has_its_line_in_operations(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "option"), [(name, option) for name in SHOWN for option in sorted(options(SHOWN[name]))]
 )
-def test_every_option_of_a_command_stands_in_operations(name: str, option: str) -> None:
+def test_every_option_of_a_command_stands_in_the_reference(name: str, option: str) -> None:
     """In the command's own line, or, for what several commands share, in the text below the table."""
-    part = OPERATIONS[OPERATIONS.index("## Commands") :]
-    own = " ".join(row[0] + row[1] for row in table(OPERATIONS, "## Commands") if f"`cmdb {name}" in row[0])
+    own = " ".join(row[0] + row[1] for row in table(CLI, "# Commands") if f"`cmdb {name}" in row[0])
     if re.search(rf"{option}\b", own):
         return
-    shared = [sentence for sentence in re.split(r"(?<=\.)\s", part[part.rindex("\n|") :]) if f"`{option}`" in sentence]
+    below = CLI[CLI.index("## Shared options") :]
+    shared = [sentence for sentence in re.split(r"(?<=\.)\s", below) if f"`{option}`" in sentence]
     assert any(f"`{name}`" in sentence for sentence in shared), f"cmdb {name} {option} is not documented"
 
 
@@ -236,12 +237,10 @@ def test_every_query_of_the_commands_page_runs_on_the_file_as_analysts_open_it(
         connection.execute(sql)
 
 
-def test_a_command_is_answered_or_not_fed_yet_and_never_both() -> None:
-    answered = [row[0] for row in ANSWERED]
-    waiting = re.search(r"Not fed yet, so not answered yet: ([^.]*)\.", COMMANDS)
-    assert waiting is not None
-    later = [name.strip() for name in waiting[1].replace("\n", " ").split(",")]
-    assert len({*answered, *later}) == len(answered) + len(later)
+def test_every_command_of_the_contract_is_answered_once() -> None:
+    names = [row[0] for row in ANSWERED]
+    assert len(names) == len(set(names))
+    assert "discover-rds" in names
 
 
 # ------------------------------------------------------------------------------------------------ the questions
@@ -360,7 +359,7 @@ class Reading(dict[str, str]):
         raise KeyError(name)
 
 
-VARIABLES = table(OPERATIONS, "## Environment")
+VARIABLES = table(ENVIRONMENT, "# Environment")
 DOCUMENTED = [name for row in VARIABLES for name in codes(row[0])]
 
 
@@ -370,7 +369,7 @@ def test_every_variable_that_the_settings_read_is_documented_and_every_documente
     # botocore reads these itself; the settings only want to know whether they have changed. They are named below
     # the table. CMDB_PORT belongs to `make dev`, which has no settings.
     botocore = {name for name in reading.names - set(DOCUMENTED) if name.startswith("AWS_")}
-    assert {name for name in botocore if f"`{name}`" not in OPERATIONS} == set()
+    assert {name for name in botocore if f"`{name}`" not in ENVIRONMENT} == set()
     assert reading.names - botocore == set(DOCUMENTED) - {"CMDB_PORT"}
     assert len(DOCUMENTED) == len(set(DOCUMENTED))
 
@@ -383,7 +382,7 @@ def test_every_variable_of_ours_that_the_code_names_is_documented() -> None:
         for variable in re.findall(r"\b(?:CMDB|DAGSTER)_[A-Z_]+\b", path.read_text(encoding="utf-8"))
     }
     # DAGSTER_YAML is the name of a constant.
-    assert {name for name in named - {"DAGSTER_YAML"} if f"`{name}" not in OPERATIONS} == set()
+    assert {name for name in named - {"DAGSTER_YAML"} if f"`{name}" not in ENVIRONMENT} == set()
 
 
 def test_every_variable_that_a_page_names_exists() -> None:
@@ -414,20 +413,88 @@ def test_every_link_leads_somewhere(page: Path) -> None:
             assert (page.parent / target).exists(), f"{page.name}: {target}"
 
 
-def test_every_folder_that_the_readme_shows_is_there_and_every_folder_is_shown() -> None:
-    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
-    shown = {codes(row[0])[0].rstrip("/") for row in table(readme, "## Where things are")}
+def test_every_folder_that_contributors_are_shown_is_there_and_every_folder_is_shown() -> None:
+    page = (REPOSITORY / "docs" / "dev" / "contributing.md").read_text(encoding="utf-8")
+    shown = {codes(row[0])[0].rstrip("/") for row in table(page, "## Where things are")}
     folders = {path.relative_to(REPOSITORY).parts[0] for path in tracked() if path.parent != REPOSITORY}
     assert shown <= folders
     assert {name for name in folders if not name.startswith(".")} - shown <= {"requirements", "scripts"}
 
 
-def test_decisions_are_numbered_without_gaps_and_have_context_choice_and_price() -> None:
-    pages = sorted((REPOSITORY / "docs" / "decisions").glob("*.md"))
+def test_decisions_are_numbered_without_gaps_dated_and_in_the_index() -> None:
+    folder = REPOSITORY / "docs" / "decisions"
+    index = (folder / "README.md").read_text(encoding="utf-8")
+    pages = sorted(folder.glob("0*.md"))
     assert [page.name[:4] for page in pages] == [f"{number:04}" for number in range(1, len(pages) + 1)]
     for page in pages:
         text = page.read_text(encoding="utf-8")
-        assert all(f"**{word}.**" in text for word in ("Context", "Choice", "Price")), page.name
+        parts = [line.removeprefix("## ") for line in text.splitlines() if line.startswith("## ")]
+        assert parts == ["Context", "Decision", "Consequences"], page.name
+        status = re.search(
+            r"^Status: (?:accepted|superseded by \[.+\]\(.+\)) · Date: (\d{4}-\d\d-\d\d)$", text, re.MULTILINE
+        )
+        assert status, page.name
+        title = text.partition("\n")[0].removeprefix("# ")
+        assert f"| {page.name[:4]} | [{title}]({page.name}) | {status[1]} |" in index, page.name
+
+
+TREE = {
+    "tutorial": {"demo", "analyst"},
+    "howto": {"connect-aws", "sso", "unattended", "failed-run", "exchange-rates", "servicenow", "deploy", "upgrade"},
+    "concepts": {"architecture", "trust", "contract", "glossary"},
+    "reference": {"cli", "environment", "dictionary", "cost-of-running", "retention"},
+    "dev": {"contributing", "testing", "adding-a-resource-type", "release"},
+}
+"""The pages that a reader expects where they are."""
+
+
+def test_every_page_is_where_it_is_expected_and_the_index_leads_to_it() -> None:
+    docs = REPOSITORY / "docs"
+    index = (docs / "README.md").read_text(encoding="utf-8")
+    for folder, pages in TREE.items():
+        found = {path.stem for path in (docs / folder).glob("*.md")}
+        assert pages <= found
+        assert all(f"]({folder}/{page}.md)" in index for page in found), folder
+
+
+def test_the_glossary_defines_each_term_once_and_in_one_sentence() -> None:
+    rows = table((REPOSITORY / "docs" / "concepts" / "glossary.md").read_text(encoding="utf-8"), "# Glossary")
+    assert len(rows) >= 15
+    assert len({term for term, _ in rows}) == len(rows)
+    for term, meaning in rows:
+        assert meaning.count(". ") == 0 and meaning.endswith("."), term
+
+
+def sentences(text: str) -> Iterator[str]:
+    """The sentences of a page, without code, tables, headings, quotations and addresses of links."""
+    text = re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
+    text = re.sub(r"^(?:[|>#<!].*|    .*)$", "", text, flags=re.MULTILINE)
+    text = re.sub(r"\]\([^)]*\)", "]", text)
+    text = re.sub(r"^\s*(?:[-*]|\d+\.) ", "\n\n", text, flags=re.MULTILINE)
+    for paragraph in re.split(r"\n\s*\n", text):
+        yield from (part for part in re.split(r"(?<=[.!?:])\s+(?=[A-Z`*\[])", " ".join(paragraph.split())) if part)
+
+
+WRITTEN = [
+    REPOSITORY / "README.md",
+    *(path for folder in TREE for path in sorted((REPOSITORY / "docs" / folder).glob("*.md"))),
+]
+
+
+@pytest.mark.parametrize(
+    "page",
+    [page for page in WRITTEN if page.name != "dictionary.md"],
+    ids=lambda page: str(page.relative_to(REPOSITORY)),
+)
+def test_no_sentence_is_longer_than_a_reader_can_hold(page: Path) -> None:
+    lengths = {sentence: len(sentence.split()) for sentence in sentences(page.read_text(encoding="utf-8"))}
+    assert {sentence: length for sentence, length in lengths.items() if length > 45} == {}
+    assert sorted(lengths.values())[len(lengths) // 2] <= 18
+
+
+def test_a_long_sentence_is_noticed() -> None:
+    (found,) = sentences("| a | table |\n\n" + "word " * 50 + "end.\n\n```sh\ncode\n```\n")
+    assert len(found.split()) == 51
 
 
 # Put together here, so that this file does not contain what it looks for.
@@ -472,14 +539,14 @@ def test_no_file_of_a_warehouse_is_tracked() -> None:
 
 # ------------------------------------------------------------------------------------------- for a newcomer
 
-START = REPOSITORY / "docs" / "start.md"
-NOTEBOOK = REPOSITORY / "docs" / "start.ipynb"
+START = REPOSITORY / "docs" / "tutorial" / "analyst.md"
+NOTEBOOK = REPOSITORY / "docs" / "tutorial" / "analyst.ipynb"
 
 
 @pytest.fixture
 def beside_the_demo(truthful_night: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A checkout of the newcomer's own, in which `make demo` has been run: only the published file and docs/."""
-    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "tutorial").mkdir(parents=True)
     (tmp_path / "warehouse" / "demo").mkdir(parents=True)
     (tmp_path / "warehouse" / "demo" / "aws_org.duckdb").symlink_to(truthful_night / "aws_org.duckdb")
     monkeypatch.chdir(tmp_path)
@@ -535,7 +602,7 @@ def run_cells(sources: Iterable[str]) -> list[Any]:
 
 
 def test_every_cell_of_the_notebook_runs(beside_the_demo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(beside_the_demo / "docs")
+    monkeypatch.chdir(beside_the_demo / "docs" / "tutorial")
     _, totals, picture, signals, answers, _ = run_cells(cells_of(NOTEBOOK))
     assert totals.sum() > 0
     assert picture.to_dict(validate=True)["mark"]["type"] == "area"
@@ -544,7 +611,7 @@ def test_every_cell_of_the_notebook_runs(beside_the_demo: Path, monkeypatch: pyt
 
 
 def test_a_cell_that_does_not_run_is_noticed(beside_the_demo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(beside_the_demo / "docs")
+    monkeypatch.chdir(beside_the_demo / "docs" / "tutorial")
     with pytest.raises(duckdb.CatalogException, match="no_such_table"):
         run_cells(source.replace("cost.by_service", "cost.no_such_table") for source in cells_of(NOTEBOOK))
 

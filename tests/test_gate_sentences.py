@@ -266,7 +266,7 @@ def silence() -> Iterator[None]:
         pytest.param(
             ["One.", "Two."],
             "cost.daily may not be built upon. One. Two. What is published is as it was. `cmdb coverage --blocked` "
-            "names the cells; docs/operations.md says what to do.",
+            "names the cells; docs/howto/failed-run.md says what to do.",
             id="two rules",
         ),
     ],

@@ -381,7 +381,7 @@ def test_an_account_that_is_closed_and_costs_is_counted(home: House, state: str)
 def test_the_number_of_requests_is_that_of_units_policies_and_pages(
     make_organisation: MakeOrganisation, home: House, record_property: Any
 ) -> None:
-    """What docs/operations.md explains; shown by `pytest -k number_of_requests -s`."""
+    """What docs/reference/cost-of-running.md explains; shown by `pytest -k number_of_requests -s`."""
     simulator = make_organisation(accounts=500, regions=("us-east-1",), resources=0, page_size=20)
     simulator.clear_log()
     organisation_night(home, "night-1")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import csv
+import inspect
 import re
 from collections.abc import Mapping
 from dataclasses import replace
@@ -12,9 +14,10 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+from jinja2 import meta
 from nights import DATABASE, query
 
-from pipelines.report import sections, service_map
+from pipelines.report import page, sections, service_map
 from pipelines.report.figures import Figure, query_figures
 from pipelines.report.service_map import BOX, HEIGHT, Line, Node
 from pipelines.report.text import plain
@@ -22,6 +25,17 @@ from pipelines.settings import WAREHOUSE_FOLDER
 from resources.store.store import Store
 
 Figures = Mapping[str, Figure]
+
+
+def test_the_template_reads_every_name_that_it_is_given() -> None:
+    """A name that nobody gives fails only when the report is made, which is after publishing."""
+    environment = page._environment()
+    sources = [path.read_text(encoding="utf-8") for path in page.FOLDER.glob("*.j2")]
+    wanted = set().union(*(meta.find_undeclared_variables(environment.parse(source)) for source in sources))
+    calls = [node for node in ast.walk(ast.parse(inspect.getsource(page.render))) if isinstance(node, ast.Call)]
+    given = {word.arg for call in calls if getattr(call.func, "attr", "") == "render" for word in call.keywords}
+    # The other way round jinja2 also names the parameters of `call` blocks.
+    assert given <= wanted and len(given) > 5
 
 
 @pytest.fixture(scope="module")

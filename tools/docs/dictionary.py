@@ -1,4 +1,4 @@
-"""The data dictionary, `docs/dictionary.md`: generated from the comments of an empty warehouse.
+"""The data dictionary, `docs/reference/dictionary.md`: generated from the comments of an empty warehouse.
 
 `python -m tools.docs.dictionary` writes it, `--check` fails when it is stale.
 """
@@ -12,7 +12,7 @@ from pipelines.models.model import read_models
 from pipelines.settings import REPOSITORY
 from resources.store.store import Store
 
-PAGE = REPOSITORY / "docs" / "dictionary.md"
+PAGE = REPOSITORY / "docs" / "reference" / "dictionary.md"
 
 ROOMS = {
     "audit": "Can this number be believed?",
@@ -110,7 +110,7 @@ def main(arguments: list[str]) -> int:
     """Write the page, or with `--check` say whether it is current."""
     with tempfile.TemporaryDirectory() as folder:
         wanted = page(empty_warehouse(Path(folder)))
-    return settle(PAGE, wanted, "docs/dictionary.md", check="--check" in arguments)
+    return settle(PAGE, wanted, "docs/reference/dictionary.md", check="--check" in arguments)
 
 
 if __name__ == "__main__":
