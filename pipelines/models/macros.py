@@ -35,8 +35,8 @@ MACROS = (
     create or replace temp macro tag_map(tags) as
         map_from_entries(list_transform(coalesce(tags, []), lambda tag: {'k': tag."Key", 'v': tag."Value"}))
     """,
-    # units × weight ÷ total, whole and rest, by long division in the base of a million: the product itself does not fit into
-    # 128 bits for a bill in rupiah or won. All are whole numbers below 1e31, and none is negative.
+    # units × weight ÷ total, whole and rest, by long division in the base of a million: the product itself does not
+    # fit into 128 bits for a bill in rupiah or won. All are whole numbers below 1e31, and none is negative.
     """
     create or replace temp macro part_of(units, weight, total) as
         list_reduce(
