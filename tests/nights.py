@@ -54,9 +54,15 @@ def _session_folder() -> tempfile.TemporaryDirectory[str]:
     return tempfile.TemporaryDirectory(prefix="cmdb-nights-", ignore_cleanup_errors=True)
 
 
+@functools.cache
 def dagster_home() -> Path:
-    """The session's `DAGSTER_HOME`: making a new one takes longer than running a step."""
-    return Path(_session_folder().name, "dagster")
+    """The session's `DAGSTER_HOME`, ready for use: making a new one takes longer than running a step."""
+    from pipelines.cli.dagster_home import prepare_dagster_home
+
+    home = Path(_session_folder().name, "dagster")
+    with environment_of({"DAGSTER_HOME": str(home)}):
+        prepare_dagster_home(os.environ)
+    return home
 
 
 def night_environment(simulator: Simulator, database: Path, **settings: str) -> dict[str, str]:

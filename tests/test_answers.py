@@ -334,7 +334,7 @@ class _Reached:
         management_profile = "one"
 
     def __init__(self, reach: AwsClient) -> None:
-        self._reach = lambda role: reach
+        self._client = lambda role: reach
 
 
 # ---------------------------------------------------------------------------------- nothing makes `ask` raise

@@ -369,7 +369,9 @@ def test_a_cut_that_aws_does_not_know_is_skipped_and_the_others_are_unharmed(hom
     region = {name: row for name, row in found.items() if name.startswith("cost_daily:region:")}
     assert {row["skip_reason"] for row in region.values()} == {"not_offered"}
     assert [row["request_count"] for row in region.values() if row["request_count"]] == [1]
-    assert {row["outcome"] for name, row in found.items() if name not in region} == {"found"}
+    # Nothing costs money in one of the services that are asked for their resources.
+    others = {row["outcome"] for name, row in found.items() if name not in region and not is_unused(name)}
+    assert others == {"found"}
     assert all(verdict.passed for verdict in verdicts.values())
 
 
@@ -403,6 +405,11 @@ def test_a_role_without_the_grant_is_asked_as_little_as_can_be(home: House, smal
 
 
 # ---------------------------------------------------------------------------------------------- what it may cost
+
+
+def is_unused(listing: str) -> bool:
+    """Whether a cell is of a service that the small organisation does not use: its zero waits for CloudTrail."""
+    return listing.startswith("cost_resource_daily:Amazon DocumentDB")
 
 
 def waiting(home: House, run_id: str) -> set[str]:
@@ -460,4 +467,5 @@ def test_only_untrusted_asks_no_trusted_month_of_the_last_hours_again(home: Hous
     small.clear_log()
     collect(home, "night-3", budgets=False, only_untrusted=True)
     assert asked_of(small) == []
-    assert home.rows("select listing from audit.coverage where not is_trusted and listing like 'cost_%'") == []
+    left = home.rows("select listing from audit.coverage where not is_trusted and listing like 'cost_%'")
+    assert [row for row in left if not is_unused(row["listing"])] == []

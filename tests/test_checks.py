@@ -38,7 +38,7 @@ RUNNING = """
 
 NOT_INVENTORIED = """
     insert into cmdb.finding_spend_without_inventory by name
-    select account_id, service from stage.inventoried_spend order by all limit 1
+    select account_id, service, 'not inventoried' as reason from stage.inventoried_spend order by all limit 1
 """
 
 CORRUPTIONS = {
@@ -220,7 +220,6 @@ FIRST_ROWS = {
         insert into cost.anomaly by name
         select usage_date, slice, account_id, dimension_value from cost.daily order by all limit 1
     """,
-    "cmdb.finding_spend_without_inventory": NOT_INVENTORIED,
     "ref.accepted_finding": "insert into ref.accepted_finding (arn, rule) values ('*', 'gp2_volume')",
     "ref.former_account": "insert into ref.former_account values ('999999999999', current_date, 'a test')",
     "stage.s3_bucket_content": """

@@ -62,7 +62,7 @@ RULES = {
         "only_open_months_are_estimated",
     },
     "stage/slice_difference": {"slices_agree", "slices_agree_while_estimated"},
-    "cost/exchange_rate": {"every_day_has_a_rate"},
+    "cost/exchange_rate": {"every_day_has_a_rate", "rates_are_published_and_recent"},
     "cost/resource_cost": {"resource_costs_add_up_to_the_bill"},
     "cost/reconciliation": {
         "allocation_adds_up_to_the_bill",
@@ -94,6 +94,7 @@ WARNINGS = {
     ("ref/account_default", "account_defaults_are_of_the_organisation"),
     ("landing/ec2_region", "account_coverage"),
     ("cmdb/finding_spend_without_inventory", "spend_is_inventoried"),
+    ("cost/exchange_rate", "rates_are_published_and_recent"),
     ("cost/spend_vs_budget", "every_spender_has_a_budget"),
     ("cost/reconciliation", "budgets_count_what_the_bill_says"),
     ("cost/reconciliation", "daily_cost_is_the_monthly_total_while_estimated"),

@@ -77,7 +77,8 @@ class Organisation:
             case "DescribeResourcePolicy":
                 if self.document is None:
                     return json_error("ResourcePolicyNotFoundException")
-                answer = {"ResourcePolicy": {"ResourcePolicySummary": {"Arn": arn("rp")}, "Content": self.document}}
+                summary_of_policy = {"Id": "rp-1", "Arn": arn("rp")}
+                answer = {"ResourcePolicy": {"ResourcePolicySummary": summary_of_policy, "Content": self.document}}
         return as_json(answer)
 
 

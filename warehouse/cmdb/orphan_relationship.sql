@@ -43,7 +43,7 @@ select
         else 'not inventoried'
     end as reason,
     tip.source,
-    if(starts_with(tip.orphan_arn, 'arn:'), split_part(tip.orphan_arn, ':', 5), null) as account_id,
+    case when starts_with(tip.orphan_arn, 'arn:') then split_part(tip.orphan_arn, ':', 5) end as account_id,
     tip.first_seen_at,
     tip.last_seen_at,
     tip.is_stale,

@@ -111,7 +111,7 @@ bought as (
     union all by name
     select
         * exclude (caller_account_id, currency),
-        if(starts_with(service, 'Savings Plans for '), 'savings plan', 'support') as what
+        case when starts_with(service, 'Savings Plans for ') then 'savings plan' else 'support' end as what
     from service_cost
     where
         unblended_cost >= 0
@@ -209,7 +209,7 @@ charge as (
             when unblended_cost < 0 then 'Credit'
             else 'Usage'
         end as category,
-        if(service = 'Tax' or unblended_cost < 0, 'One-Time', 'Usage-Based') as frequency,
+        case when service = 'Tax' or unblended_cost < 0 then 'One-Time' else 'Usage-Based' end as frequency,
         service as description
     from used
     where
@@ -225,7 +225,8 @@ charge as (
         whole.caller_account_id,
         whole.currency,
         'Purchase' as category,
-        purchase.service || if(purchase.what = 'reservation', ', reservation', '') as description
+        purchase.service
+        || case when purchase.what = 'reservation' then ', reservation' else '' end as description
     from purchase
     inner join service_cost as whole
         on

@@ -69,7 +69,9 @@ billed as (
         usage_date,
         currency,
         sum(unblended_cost)::decimal(28, 10) as cost,
-        if(bool_or(reporting_unblended_cost is null), null, sum(reporting_unblended_cost))::decimal(28, 10)
+        case
+            when bool_or(reporting_unblended_cost is null) then null else sum(reporting_unblended_cost)
+        end::decimal(28, 10)
             as reporting_cost
     from cost.by_service
     group by usage_date, currency
@@ -79,11 +81,10 @@ period_rate as (
     select
         period.period_start,
         billed.currency,
-        if(
-            bool_or(billed.reporting_cost is null) or sum(billed.cost) <= 0,
-            null,
-            (sum(billed.reporting_cost) / nullif(sum(billed.cost), 0))::decimal(18, 10)
-        ) as rate
+        case
+            when bool_or(billed.reporting_cost is null) or sum(billed.cost) <= 0 then null else
+                (sum(billed.reporting_cost) / nullif(sum(billed.cost), 0))::decimal(18, 10)
+        end as rate
     from (select distinct paced.period_start from paced) as period
     inner join billed on period.period_start <= billed.usage_date
     where period.period_start >= (select min(first_day.usage_date) from billed as first_day)
@@ -102,11 +103,10 @@ select
     paced.limit_amount,
     paced.actual_amount,
     paced.forecast_amount as aws_forecast_amount,
-    if(
-        paced.elapsed_days = 0 or paced.is_endless,
-        null,
-        paced.actual_amount * paced.period_days / paced.elapsed_days
-    )::decimal(28, 10) as run_rate_amount,
+    case
+        when paced.elapsed_days = 0 or paced.is_endless then null else
+            paced.actual_amount * paced.period_days / paced.elapsed_days
+    end::decimal(28, 10) as run_rate_amount,
     coalesce(period_rate.rate, rate.day_rate) as spend_rate,
     paced.is_stale,
     paced.as_of_date,

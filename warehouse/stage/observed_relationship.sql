@@ -379,12 +379,10 @@ stated as (
             else coalesce(
                     known.arn,
                     -- An ARN of a database holds its name, which another one may have by now: none is made up.
-                    if(
-                        record.said.relation = 'created_from'
-                        and starts_with(record.said.to_type, 'AWS::RDS::'),
-                        record.said.to_type || '/' || record.said.to_id,
-                        null
-                    ),
+                    case when record.said.relation = 'created_from'
+                            and starts_with(record.said.to_type, 'AWS::RDS::')
+                            then record.said.to_type || '/' || record.said.to_id
+                    end,
                     regexp_extract(record.from_arn, '^arn:[^:]*:')
                     || case when starts_with(record.said.to_type, 'AWS::RDS::') then 'rds' else 'ec2' end
                     || ':'

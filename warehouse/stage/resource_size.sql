@@ -148,7 +148,7 @@ kind_price as (
 sized as (
     select
         described.*,
-        if(described.resource_type = 'AWS::EC2::Volume', 4, factor.quarters) as quarters,
+        case when described.resource_type = 'AWS::EC2::Volume' then 4 else factor.quarters end as quarters,
         case
             when described.resource_type = 'AWS::EC2::Volume' then described.size_gb
             else described.copies
@@ -166,7 +166,7 @@ rated as (
         coalesce(family_own.amount_of_quarter, family_anywhere.amount_of_quarter) * sized.quarters
             as family_amount,
         kind_price.amount_of_quarter * sized.quarters as kind_amount,
-        if(sized.resource_type = 'AWS::EC2::Volume', 730, 1) as hours_of_price
+        case when sized.resource_type = 'AWS::EC2::Volume' then 730 else 1 end as hours_of_price
     from sized
     left join priced as own on sized.usage = own.usage and sized.region = own.region
     left join priced as anywhere on sized.usage = anywhere.usage and anywhere.region is null
@@ -231,7 +231,8 @@ summed as (
         account_id,
         arn,
         -- One that is of no known size for a part of the month is of none.
-        if(bool_or(per_hour is null), null, sum(seconds::hugeint * per_hour))::hugeint as weight,
+        case when bool_or(per_hour is null) then null else sum(seconds::hugeint * per_hour) end::hugeint
+            as weight,
         max_by(basis, list_position(['price', 'family', 'size'], basis)) as basis
     from used
     where seconds > 0

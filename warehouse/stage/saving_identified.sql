@@ -187,16 +187,16 @@ reckoned as (
         weighed.arn,
         weighed.rule,
         greatest(sum(weighed.net), 0)::decimal(28, 10) as list_saving,
-        if(
-            count(weighed.measured_ratio) = count(*),
-            greatest(sum((weighed.net * weighed.measured_ratio)::decimal(28, 10)), 0),
-            null
-        )::decimal(28, 10) as measured_saving,
-        if(
-            bool_and(coalesce(cut.is_held, weighed.gross = 0)),
-            greatest(sum((weighed.net * coalesce(cut.ratio, 1))::decimal(28, 10)), 0),
-            null
-        )::decimal(28, 10) as capped_saving,
+        case
+            when
+                count(weighed.measured_ratio) = count(*)
+                then greatest(sum((weighed.net * weighed.measured_ratio)::decimal(28, 10)), 0)
+        end::decimal(28, 10) as measured_saving,
+        case
+            when
+                bool_and(coalesce(cut.is_held, weighed.gross = 0))
+                then greatest(sum((weighed.net * coalesce(cut.ratio, 1))::decimal(28, 10)), 0)
+        end::decimal(28, 10) as capped_saving,
         greatest(sum((
             (weighed.net * coalesce(weighed.measured_ratio, 1))::decimal(28, 10) * coalesce(cut.ratio, 1)
         )::decimal(28, 10)), 0)::decimal(28, 10) as saving,

@@ -281,7 +281,7 @@ select
     rule,
     any_value(account_id) as account_id,
     any_value(owner) as owner,
-    if(count(realised) = count(*), sum(realised), null)::decimal(28, 10) as realised,
+    case when count(realised) = count(*) then sum(realised) end::decimal(28, 10) as realised,
     any_value(currency) as currency,
     any_value(basis) as basis,
     max(unknown_reason) as unknown_reason

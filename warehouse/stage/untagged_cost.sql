@@ -18,7 +18,9 @@ with untagged as (
         currency,
         any_value(rate) as rate,
         sum(unblended_cost)::decimal(28, 10) as cost,
-        if(bool_or(reporting_unblended_cost is null), null, sum(reporting_unblended_cost))::decimal(28, 10)
+        case
+            when bool_or(reporting_unblended_cost is null) then null else sum(reporting_unblended_cost)
+        end::decimal(28, 10)
             as reporting_cost
     from cost.by_tag
     where tag_value = ''
@@ -56,6 +58,7 @@ select
     cost,
     shared_cost,
     reporting_cost,
-    if(shared_cost = cost, reporting_cost, shared_cost * rate)::decimal(28, 10) as reporting_shared_cost,
+    case when shared_cost = cost then reporting_cost else shared_cost * rate end::decimal(28, 10)
+        as reporting_shared_cost,
     currency
 from parted

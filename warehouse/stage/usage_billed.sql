@@ -15,9 +15,10 @@ with coded as (
         daily.unblended_cost,
         daily.currency,
         coalesce(code.region, 'us-east-1') as region,
-        if(
-            code.code is null, daily.dimension_value, substr(daily.dimension_value, len(code.code) + 2)
-        ) as billed_usage
+        case
+            when code.code is null then daily.dimension_value else
+                substr(daily.dimension_value, len(code.code) + 2)
+        end as billed_usage
     from cost.daily as daily
     left join ref.region_code as code on split_part(daily.dimension_value, '-', 1) = code.code
     where daily.slice = 'usage_type'
