@@ -110,6 +110,7 @@ def test_the_dictionary_has_every_table_and_every_column() -> None:
             "materialized",
             "logs",
             "resource",
+            "rests_on",
             *(["owner"] if model.listings else []),
         }:
             assert f"| `{name}` |" in part, f"{model.relation}.{name}"

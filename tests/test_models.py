@@ -1282,7 +1282,7 @@ def test_what_a_resource_cost_stays_when_aws_forgets_it_and_is_replaced_as_long_
 
 
 def test_no_view_uses_a_function_that_older_clients_read_otherwise() -> None:
-    """A stored view keeps `if` as a quoted function, which DuckDB 1.5 does not find: `case` reads the same everywhere."""
+    """A stored view keeps `if` as a quoted function that DuckDB 1.5 does not find; `case` reads the same everywhere."""
     views = [model for model in MODELS.values() if model.materialized == "view"]
     code = {
         view.relation: "\n".join(line for line in view.sql.splitlines() if not line.startswith("--")) for view in views
