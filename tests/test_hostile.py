@@ -456,13 +456,22 @@ def test_markdown_of_hostile_text_links_to_nothing(text: str) -> None:
 # ------------------------------------------------------------------------------- what is no text at all
 
 HALF = "\ud83e"
+MEMBER = {
+    "State": "ACTIVE",
+    "Status": "ACTIVE",
+    "Email": "a@example.com",
+    "JoinedMethod": "CREATED",
+    "JoinedTimestamp": 1.7e9,
+}
 """The first half of a surrogate pair: JSON can name it, UTF-8 cannot write it, and DuckDB reads it in no JSON."""
 
 
 @pytest.mark.parametrize("kept", [False, True], ids=["in memory", "on disk"])
 def test_half_a_character_fails_its_cell_and_nothing_else(aws: ScriptedAws, tmp_path: Path, kept: bool) -> None:
     aws.script = lambda call: (
-        None if call.service == "sts" else as_json({"Accounts": [{"Id": WORKLOAD, "Arn": OWN_ARN, "Name": HALF}]})
+        None
+        if call.service == "sts"
+        else as_json({"Accounts": [{"Id": WORKLOAD, "Arn": OWN_ARN, "Name": HALF, **MEMBER}]})
     )
     write_profiles(tmp_path, aws.url, {"one": static(MANAGEMENT)})
     listing = replace(listings()["organizations_account"], is_large=kept)
