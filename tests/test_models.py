@@ -1279,12 +1279,3 @@ def test_what_a_resource_cost_stays_when_aws_forgets_it_and_is_replaced_as_long_
     home.night("night-3", [Given("cost_resource_daily:EC2", outcome="denied")], FIRST_NIGHT + hours(48))
     home.build("cost.resource_daily")
     assert home.rows("select count(*) as days from cost.resource_daily") == [{"days": 3}]
-
-
-def test_no_view_uses_a_function_that_older_clients_read_otherwise() -> None:
-    """A stored view keeps `if` as a quoted function that DuckDB 1.5 does not find; `case` reads the same everywhere."""
-    views = [model for model in MODELS.values() if model.materialized == "view"]
-    code = {
-        view.relation: "\n".join(line for line in view.sql.splitlines() if not line.startswith("--")) for view in views
-    }
-    assert [name for name, sql in code.items() if re.search(r"(?<![\w.])if\(", sql)] == []

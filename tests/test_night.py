@@ -420,6 +420,9 @@ def expected_cells(truth: Row) -> dict[Cell, tuple[str, int | None, str | None]]
         *(f"cost_resource_daily:{service}" for service in services_of_listings()),
     ):
         cells["billing", central["billing"], "aws-global", listing] = ("found", None, None)
+    # The organisation has no DocumentDB, so that nothing is billed for its resources.
+    unused = "cost_resource_daily:Amazon DocumentDB (with MongoDB compatibility)"
+    cells["billing", central["billing"], "aws-global", unused] = ("empty_verified", 0, None)
     return cells
 
 
