@@ -38,7 +38,8 @@ RUNNING = """
 
 NOT_INVENTORIED = """
     insert into cmdb.finding_spend_without_inventory by name
-    select account_id, service, 'not inventoried' as reason from stage.inventoried_spend order by all limit 1
+    select account_id, service, 'not inventoried' as reason from stage.inventoried_spend
+    where verdict = 'inventoried' order by all limit 1
 """
 
 CORRUPTIONS = {
