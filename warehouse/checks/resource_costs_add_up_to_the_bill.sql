@@ -1,7 +1,7 @@
 -- What cost.resource_cost tells by resource is what each account pays for each service in each month, to the last digit, and so
 -- it is with the fees of commitments spread over what they cover.
+-- refetch: nothing
 -- about: cost.resource_cost
--- asks: nothing
 with bill as (
     select
         date_trunc('month', usage_date)::date as "month",
