@@ -27,6 +27,7 @@ from test_cmdb import DENIED, EVENTS, LEFT, Event, instance
 
 from pipelines.catalogue.registry import listings
 from pipelines.collection import cost_slices as cost
+from pipelines.models.macros import MACROS
 from pipelines.models.model import read_models
 from pipelines.settings import SettingsError, read_settings
 from resources.aws.errors import Failed
@@ -449,7 +450,8 @@ def bill() -> Iterator[duckdb.DuckDBPyConnection]:
             "create schema ref",
             "create schema audit",
             "create table cost.by_tag (usage_date date, tag_key varchar, account_id varchar, tag_value varchar, "
-            "currency varchar, unblended_cost decimal(28, 10))",
+            "currency varchar, unblended_cost decimal(28, 10), reporting_unblended_cost decimal(28, 10), "
+            "rate decimal(18, 10))",
             "create table cost.daily (usage_date date, account_id varchar, slice varchar, dimension_value varchar, "
             "unblended_cost decimal(28, 10))",
             "create table ref.shared_cost (kind varchar, value varchar)",
@@ -457,6 +459,12 @@ def bill() -> Iterator[duckdb.DuckDBPyConnection]:
             "create table cost.tag_key_status (tag_key varchar, verdict varchar)",
             "create table cost.exchange_rate (usage_date date, currency varchar, rate decimal(18, 10))",
             "create table ref.setting as select 'NZD' as reporting_currency",
+            "create schema stage",
+            *MACROS,
+            *(
+                f"create view {name} as {read_models()[name].sql}"
+                for name in ("stage.shared_account", "stage.untagged_cost")
+            ),
         ):
             connection.execute(statement)
         yield connection
@@ -497,7 +505,7 @@ def test_allocated_cost_is_the_bill_to_the_last_digit(
     for table in ("cost.by_tag", "cost.daily", "cost.exchange_rate", "cost.tag_key_status", "ref.shared_cost"):
         bill.execute(f"delete from {table}")
     bill.executemany(
-        "insert into cost.by_tag values (?, ?, ?, ?, ?, ?)",
+        "insert into cost.by_tag values (?, ?, ?, ?, ?, ?, null, null)",
         [(month + timedelta(day), key, *line) for month, day, key, *line in lines],
     )
     for account in shared:

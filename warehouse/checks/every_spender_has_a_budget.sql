@@ -1,7 +1,7 @@
 -- Every value of a tag key with budgets that costs a thousandth of this month's bill or more has a budget of this month.
 -- about: cost.spend_vs_budget
 -- severity: warn
--- asks: nothing
+-- refetch: nothing
 with spender as (
     select
         *,
