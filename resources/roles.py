@@ -77,7 +77,7 @@ class Central(dg.Config):
         )
 
 
-class AwsRole(dg.ConfigurableResource):  # type: ignore[type-arg]  # as in warehouse_resource
+class AwsRole(dg.ConfigurableResource):  # type: ignore[type-arg]  # as in resources.warehouse
     """One role of the contract.
 
     Attributes:
@@ -253,14 +253,14 @@ class Management(AwsRole):
         callers = self.callers()
         organization = Organization(error_message="the management profile did not answer")
         if callers["management"].account_id is not None:
-            listed_accounts = tuple(
+            other_accounts = tuple(
                 dict.fromkeys(
                     caller.account_id
                     for role, caller in callers.items()
                     if role != "management" and caller.account_id is not None
                 )
             )
-            organization = self.organization(listed_accounts)
+            organization = self.organization(other_accounts)
         return callers, organization, check_results(callers, organization, self.central.expectation)
 
 
@@ -313,17 +313,17 @@ class Workload(AwsRole):
         now = datetime.now(UTC)
         self.record(
             [
-                Caller("workload", profile, response.checked_at, response.account_id, response.arn)
-                if isinstance(response, Identity)
+                Caller("workload", profile, identity.checked_at, identity.account_id, identity.arn)
+                if isinstance(identity, Identity)
                 else Caller(
                     "workload",
                     profile,
                     now,
-                    error_code=response.reason,
-                    error_message=str(response),
-                    hint=response.hint,
+                    error_code=identity.reason,
+                    error_message=str(identity),
+                    hint=identity.hint,
                 )
-                for profile, response in found.items()
+                for profile, identity in found.items()
             ]
         )
         return found

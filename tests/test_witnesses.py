@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import datetime as dt
 import shutil
 from collections.abc import Iterator
@@ -19,12 +20,13 @@ from pipelines.catalogue.names import REGION
 from pipelines.catalogue.registry import listings
 from pipelines.collection.billed import BilledItem, billed_services
 from pipelines.collection.judging import unexplained
-from pipelines.collection.seeds import usage_type_listings
+from pipelines.settings import WAREHOUSE_FOLDER
 from resources.store.store import Store
 from simulator.client import Simulator
 
 CATALOGUE = listings()
-WITNESSED = sorted({listing for _, listing in usage_type_listings()})
+with (WAREHOUSE_FOLDER / "ref" / "usage_type_listing.csv").open(encoding="utf-8", newline="") as _seed:
+    WITNESSED = sorted({row["listing"] for row in csv.DictReader(_seed)})
 DAY, BEFORE = "2026-11-22", "2026-11-21"
 
 

@@ -18,6 +18,7 @@ from pipelines.cli.command import (
     say,
     store_of,
 )
+from pipelines.trust.ages import moment
 
 if TYPE_CHECKING:
     from resources.store.store import Store
@@ -103,5 +104,5 @@ def accept_zero(store: "Store", account: str, region: str, listing: str, reason:
         renew_coverage(connection, listing)
     return (
         f"Accepted: {account} {region} {listing} is empty, says {who} ({reason}), until it is found again. "
-        f"It was asked at {ended_at:%Y-%m-%d %H:%M} UTC. Next: cmdb nightly"
+        f"It was asked at {moment(ended_at)}. Next: cmdb nightly"
     )

@@ -42,14 +42,14 @@ def confirm(demo: bool, as_json: bool) -> None:
             console().print(nothing, markup=False)
         return
     run = run_with_progress(store, CONFIRM, on_stderr=as_json)
-    output = zeros_sentence(store, run.run_id)
+    sentence = zeros_sentence(store, run.run_id)
     if as_json:
-        facts = {"run_id": run.run_id, "published": run.published, "exit_code": run.exit_code, "said": output}
+        facts = {"run_id": run.run_id, "published": run.published, "exit_code": run.exit_code, "said": sentence}
         print_json(facts | {"sentences": run.sentences, "warnings": run.warnings})
     else:
         screen = console()
         state = f"Published {settings.database}" if run.published else f"{settings.database} is as it was."
-        for line in (*filter(None, [output]), *(f"✗ {s}" for s in run.sentences), state):
+        for line in (*filter(None, [sentence]), *(f"✗ {s}" for s in run.sentences), state):
             screen.print(marked(line))
     end(run, CONFIRM, settings, console(on_stderr=True))
 

@@ -6,13 +6,13 @@ People read the result as sentences, programs as JSON; for every gap the result 
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from pipelines.catalogue.registry import listings
 from pipelines.cli.command import Command, Misused, demo_option, json_option, offering, plainly, print_json, store_of
+from pipelines.trust.ages import moment
 from pipelines.trust.outcomes import CLOSED
 from pipelines.trust.zero_rule import TRAIL_DENIED
 from resources.contract import CONTRACT
@@ -146,7 +146,7 @@ def explain_resource(store: "Store", arn: str, *, blocked: bool = False) -> Expl
         explanation.add("status", _status(item))
         explanation.add(
             "source",
-            f"run {item['run_id']} asked {item['listing']} as {item['role']} on {_at(item['collected_at'])}",
+            f"run {item['run_id']} asked {item['listing']} as {item['role']} on {moment(item['collected_at'])}",
         )
         cells = _cells(connection, item["caller_account_id"], item["cell_region"], item["listing"], item["role"])
         explanation.data["cells"] = [cell.data for cell in cells]
@@ -229,7 +229,7 @@ def _cell(row: dict[str, Any]) -> Explanation:
         throttled = f", {row['throttle_count']} of them throttled" if row["throttle_count"] else ""
         explanation.add(
             "request",
-            f"{call} on {_at(row['ended_at'])}, run {row['run_id']}: "
+            f"{call} on {moment(row['ended_at'])}, run {row['run_id']}: "
             f"{row['request_count'] or 0} request(s){throttled}, {row['page_count'] or 0} page(s)",
         )
         explanation.add(
@@ -237,12 +237,14 @@ def _cell(row: dict[str, Any]) -> Explanation:
             f"profile {row['profile']} is account {row['caller_account_id'] or 'unknown'}"
             + (f", {row['caller_arn']}" if row["caller_arn"] else ""),
         )
-    trusted = f"yes, as of {_at(row['ended_at'])}" if row["is_trusted"] else "no"
+    trusted = f"yes, as of {moment(row['ended_at'])}" if row["is_trusted"] else "no"
     if not row["is_trusted"]:
-        trusted += f"; last trusted {_at(row['last_trusted_at'])}" if row["last_trusted_at"] else "; never was"
+        trusted += f"; last trusted {moment(row['last_trusted_at'])}" if row["last_trusted_at"] else "; never was"
     explanation.add("trusted", trusted)
     if row["accepted_by"]:
-        explanation.add("accepted", f"by {row['accepted_by']} on {_at(row['accepted_at'])}: {row['accepted_reason']}")
+        explanation.add(
+            "accepted", f"by {row['accepted_by']} on {moment(row['accepted_at'])}: {row['accepted_reason']}"
+        )
     for topic, found in evidence.items():
         explanation.add("evidence", f"{topic.replace('_', ' ')}: {_plain(found)}")
     explanation.data["cure"] = hint = _hint(row)
@@ -251,19 +253,17 @@ def _cell(row: dict[str, Any]) -> Explanation:
 
 
 def _outcome(row: Mapping[str, Any]) -> str:
-    outcome_text = row["outcome"]
-    if outcome_text == "found":
+    outcome = row["outcome"]
+    if outcome == "found":
         return f"found, {row['record_count']:,} record(s)"
-    if outcome_text == "skipped":
+    if outcome == "skipped":
         meaning = SKIPPED.get(row["skip_reason"] or "")
-        explanation = f"skipped ({row['skip_reason']}): {meaning[0]}" if meaning else f"skipped ({row['skip_reason']})"
+        skipped = f"skipped ({row['skip_reason']}): {meaning[0]}" if meaning else f"skipped ({row['skip_reason']})"
         return (
-            f"{explanation}. {row['error_message']}"
-            if row["skip_reason"] in CLOSED and row["error_message"]
-            else explanation
+            f"{skipped}. {row['error_message']}" if row["skip_reason"] in CLOSED and row["error_message"] else skipped
         )
     why = row["error_message"] or row["error_code"]
-    return f"{outcome_text}: {why}" if why else str(outcome_text)
+    return f"{outcome}: {why}" if why else str(outcome)
 
 
 def _hint(row: Mapping[str, Any]) -> str:
@@ -311,12 +311,12 @@ def _hint(row: Mapping[str, Any]) -> str:
 
 
 def _status(item: Mapping[str, Any]) -> str:
-    outcome_text = f"{item['status']}, first seen {_at(item['first_seen_at'])}, last seen {_at(item['last_seen_at'])}"
+    status = f"{item['status']}, first seen {moment(item['first_seen_at'])}, last seen {moment(item['last_seen_at'])}"
     if item["retired_at"]:
-        return f"{outcome_text}, retired {_at(item['retired_at'])} ({item['retired_reason']})"
+        return f"{status}, retired {moment(item['retired_at'])} ({item['retired_reason']})"
     if item["missing_since"]:
-        return f"{outcome_text}, missing since {_at(item['missing_since'])}; a second trusted answer will retire it"
-    return outcome_text
+        return f"{status}, missing since {moment(item['missing_since'])}; a second trusted answer will retire it"
+    return status
 
 
 def _where_it_would_be(connection: "duckdb.DuckDBPyConnection", arn: str) -> str:
@@ -359,10 +359,6 @@ def _plain(found: Any) -> str:
     if isinstance(found, Sequence) and not isinstance(found, str):
         return ", ".join(_plain(value) for value in found) or "none"
     return "none" if found is None else str(found)
-
-
-def _at(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%d %H:%M} UTC"
 
 
 def _rows(connection: "duckdb.DuckDBPyConnection", query: str, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:

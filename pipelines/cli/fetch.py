@@ -174,7 +174,7 @@ def _parameters(listing: Listing, parameter: str) -> dict[str, Any]:
 
 
 def _workload_identity(resource: "Workload", account: str) -> Identity:
-    found = [response for response in resource.reached().values() if isinstance(response, Identity)]
+    found = [identity for identity in resource.reached().values() if isinstance(identity, Identity)]
     for identity in found:
         if identity.account_id == account:
             return identity

@@ -10,6 +10,7 @@ from click.shell_completion import CompletionItem
 
 from pipelines.catalogue.registry import listings
 from pipelines.plain_text import plain
+from pipelines.trust.ages import moment
 from resources.store.errors import WarehouseError
 from resources.store.store import Store
 
@@ -96,7 +97,7 @@ def arns(store: Store, given: Given, typed: str) -> list[CompletionItem]:
 def versions(store: Store, given: Given, typed: str) -> list[CompletionItem]:
     """The published versions that are kept."""
     return [
-        CompletionItem(kept.name, help="current" if kept.is_current else f"{kept.published_at:%Y-%m-%d %H:%M} UTC")
+        CompletionItem(kept.name, help="current" if kept.is_current else moment(kept.published_at))
         for kept in store.versions()
         if kept.name.startswith(typed)
     ]

@@ -135,8 +135,8 @@ def run_nightly(
     if is_published:
         return RunSummary(result.run_id, True, failure.exit_code, failure.sentences, failed + warnings)
     # The failure of a step that its own rule ended repeats the rule's sentence; every other failure must be shown.
-    output = failed + [sentence for sentence in failure.sentences if not any(rule in sentence for rule in failed)]
-    return RunSummary(result.run_id, False, failure.exit_code, output, warnings)
+    sentences = failed + [sentence for sentence in failure.sentences if not any(rule in sentence for rule in failed)]
+    return RunSummary(result.run_id, False, failure.exit_code, sentences, warnings)
 
 
 def _failed_rules(store: "Store", run_id: str, severity: str) -> list[str]:

@@ -18,6 +18,7 @@ import click
 
 from pipelines.cli.command import Command, demo_option, json_option, plainly, print_json, say, settings_of
 from pipelines.cli.run import failed_checks
+from pipelines.trust.ages import duration, moment
 
 if TYPE_CHECKING:
     import duckdb
@@ -161,7 +162,7 @@ class Status:
     Attributes:
         working: who holds the warehouse now; None for nobody.
         last_run: the last run that ended.
-        blocked: None where the last run published, or where `working_file` is not `read`.
+        blocked: None where the last run published, or where `working_file` is `in use` or `unreadable`.
         waiting_zeros: zeros that CloudTrail has not confirmed, by account; None where they could not be read.
         working_file: `read`, `missing`, `in use` by the run that works, or `unreadable`.
         problems: what is wrong, one sentence each; empty when healthy.
@@ -333,18 +334,16 @@ def _blocked_sentence(blocked: Blocked) -> str:
     if blocked.run_count == 1:
         return f"The last run, {blocked.last.run_id}, did not publish: {why}."
     return (
-        f"The last {blocked.run_count} runs did not publish, the first of them {_time(blocked.first.started_at)}. "
+        f"The last {blocked.run_count} runs did not publish, the first of them {moment(blocked.first.started_at)}. "
         f"Of the last one: {why}."
     )
 
 
 def _age_problems(found: Published, database: Path, now: datetime, max_age: timedelta) -> list[str]:
-    from pipelines.trust.ages import duration
-
     age = now - found.answered_at
-    answered = f"the newest trusted answer in {database} is of {_time(found.answered_at)}"
+    answered = f"the newest trusted answer in {database} is of {moment(found.answered_at)}"
     if age < -CLOCK_SLACK:
-        return [f"The clock of this machine is wrong, or was: it says {_time(now)}, and {answered}."]
+        return [f"The clock of this machine is wrong, or was: it says {moment(now)}, and {answered}."]
     if age > max_age:
         return [f"What is published is {duration(age)} old, and {duration(max_age)} are allowed: {answered}."]
     return []
@@ -355,28 +354,26 @@ def _age_problems(found: Published, database: Path, now: datetime, max_age: time
 
 def lines(found: Status) -> list[str]:
     """The state of a warehouse for people, one line a fact."""
-    from pipelines.trust.ages import duration
-
     published, last, blocked = found.published, found.last_run, found.blocked
     said = [f"✗ {found.database} needs attention." if found.problems else f"✓ {found.database} is healthy."]
     if published is not None:
-        ended = _time(published.finished_at) if published.finished_at else "at an unknown time"
+        ended = moment(published.finished_at) if published.finished_at else "at an unknown time"
         said.append(f"  published      run {published.run_id}, ended {ended}")
         said.append(
             f"  age            {duration(timedelta(seconds=max(published.age_seconds, 0)))}: newest trusted answer "
-            f"{_time(published.answered_at)}"
+            f"{moment(published.answered_at)}"
         )
     elif found.exit_code != 2:
         said.append("  published      nothing")
     if last is not None:
-        said.append(f"  last run       {last.run_id}, {last.outcome}, began {_time(last.started_at)}")
+        said.append(f"  last run       {last.run_id}, {last.outcome}, began {moment(last.started_at)}")
         by_api = ", ".join(f"{api} {count:,}" for api, count in last.paid_requests.items())
         said.append(
             f"  its cost       {last.request_count:,} requests, {last.api_cost_usd:,.2f} USD"
             + (f" ({by_api})" * bool(by_api))
         )
     if blocked is not None:
-        said.append(f"  blocked        since {_time(blocked.first.started_at)}, run {blocked.first.run_id}")
+        said.append(f"  blocked        since {moment(blocked.first.started_at)}, run {blocked.first.run_id}")
     if found.waiting_zeros is not None:
         total, accounts = sum(found.waiting_zeros.values()), len(found.waiting_zeros)
         said.append(f"  zeros waiting  {total:,}" + (f" in {accounts:,} account(s), for CloudTrail" if total else ""))
@@ -394,7 +391,3 @@ def _run_lines(run: Run) -> list[str]:
     shown = [f"✗ {run.run_id}: {sentence}" for sentence in run.sentences[:SENTENCES_SHOWN]]
     left = len(run.sentences) - len(shown)
     return [*shown, *([f"  and {left:,} more, in `cmdb coverage --blocked`"] if left else [])]
-
-
-def _time(at: datetime) -> str:
-    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"

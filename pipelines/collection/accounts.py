@@ -53,7 +53,7 @@ ASKABLE = frozenset({"ACTIVE"})
 
 
 def match(
-    responses: Mapping[str, Identity | ProfileError],
+    identities: Mapping[str, Identity | ProfileError],
     members: Sequence[Member],
     central: Mapping[str, str],
     earlier: Mapping[str, str],
@@ -61,7 +61,7 @@ def match(
     """Match the identity of each workload profile with the organisation's accounts.
 
     Args:
-        responses: STS's identity or the error of each profile, by profile name.
+        identities: STS's identity or the error of each profile, by profile name.
         members: every account that the organisation lists.
         central: role of each of the three central accounts, by account id.
         earlier: account id that STS last returned for each profile. It decides no request; it only shows to which
@@ -69,16 +69,16 @@ def match(
     """
     reached = Reached(central=frozenset(central))
     known = {member.account_id: member for member in members}
-    for profile, response in responses.items():
-        if isinstance(response, ProfileError):
-            reached.findings.append(f"Profile {profile} does not answer: {response} {response.hint}".rstrip())
+    for profile, identity in identities.items():
+        if isinstance(identity, ProfileError):
+            reached.findings.append(f"Profile {profile} does not answer: {identity} {identity.hint}".rstrip())
             account = earlier.get(profile)
             if account in known and account is not None:
-                reached.broken.setdefault(account, Broken(profile, response))
+                reached.broken.setdefault(account, Broken(profile, identity))
             elif account is None:
                 reached.unplaced.append(profile)
             continue
-        account = response.account_id
+        account = identity.account_id
         if account not in known:
             reached.findings.append(
                 f"Profile {profile} reaches account {account}, which is not of the organisation; it is not asked."

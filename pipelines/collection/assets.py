@@ -100,7 +100,7 @@ def family_asset(family: Family, record_rules: RecordRules) -> dg.AssetsDefiniti
     )
     def collect(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any]]:
         selected = [listing for listing in family.listings if landing_key(listing.name) in context.selected_asset_keys]
-        yield from _collect(context, family, selected, record_rules())
+        yield from _collect(context, family, selected, record_rules)
 
     return collect
 
@@ -109,7 +109,7 @@ def _collect(
     context: dg.AssetExecutionContext,
     family: Family,
     listings: Sequence[Listing],
-    record_rules: Mapping[str, RecordRule],
+    record_rules: RecordRules,
 ) -> Iterator[dg.MaterializeResult[Any]]:
     warehouse: Warehouse = context.resources.warehouse
     settings: Settings = context.resources.settings
@@ -127,6 +127,8 @@ def _collect(
         account_list=bool(family.after),
         verify=resources.values(),
     )
+    with refusing():
+        rules = record_rules()
     state = StepState(
         store,
         warehouse.run_id,
@@ -135,7 +137,7 @@ def _collect(
         settings,
         lambda text: context.log.info(plain(text)),
         only_untrusted=ONLY_UNTRUSTED in context.run.tags,
-        record_rules=record_rules,
+        record_rules=rules,
     )
     collector = Collector(state)
     try:

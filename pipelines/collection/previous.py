@@ -223,7 +223,7 @@ def earlier_cells(store: Store, listings: Iterable[Listing], accounts: Accounts)
                     and n.account_id >= $since_account and n.account_id < $before_account
                     and n.newest.outcome <> 'found'
                     and c.ended_at > coalesce(n.found_at, '-infinity'::timestamptz)
-                    and c.ended_at <= $a_night_ago
+                    and c.ended_at <= $half_a_day_ago
                     and c.outcome in ('empty_verified', 'empty_suspect')
                     and c.evidence ->> '$.confirmed' = 'true'
                 group by all
@@ -240,7 +240,7 @@ def earlier_cells(store: Store, listings: Iterable[Listing], accounts: Accounts)
                 list_contains($names, split_part(v.listing, ':', 1))
                 and v.account_id >= $since_account and v.account_id < $before_account
             """,
-            {"names": names, "a_night_ago": datetime.now(UTC) - HALF_A_DAY, **accounts.parameters},
+            {"names": names, "half_a_day_ago": datetime.now(UTC) - HALF_A_DAY, **accounts.parameters},
         ).fetchall()
     return {CellKey(*row[:4]): PreviousCell(*row) for row in rows}
 

@@ -15,6 +15,7 @@ from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
+from resources.aws.distinct import Record
 from resources.aws.errors import Failed
 from resources.aws.listing import Listing
 
@@ -34,8 +35,6 @@ class Each:
 
 
 EACH = Each()
-
-Record = dict[str, Any]
 
 Step = str | int | Split | Each
 Path = tuple[Step, ...]
@@ -59,13 +58,13 @@ class Need:
     options: tuple[tuple[Path, ...], ...]
 
     @cached_property
-    def _present(self) -> tuple[tuple[tuple[Path, Callable[[Any], bool]], ...], ...]:
+    def _checks(self) -> tuple[tuple[tuple[Path, Callable[[Any], bool]], ...], ...]:
         return tuple(tuple((path, _present(path)) for path in option) for option in self.options)
 
     def missing(self, record: Mapping[str, Any]) -> str:
         """The first member that the record lacks; empty where it has what the column is made of."""
         first = ""
-        for option in self._present:
+        for option in self._checks:
             for path, is_there in option:
                 if not is_there(record):
                     first = first or shown(path)
@@ -91,8 +90,8 @@ class Keys:
 
     def wrong(self, record: Mapping[str, Any]) -> str:
         """What is wrong with the keys; empty where nothing is."""
-        seen = set()
         for value in values_at(record, self.path):
+            seen = set()
             for element in value or ():
                 key = None if element is None else element.get(self.name)
                 if key is None:
@@ -229,7 +228,20 @@ def _present(path: Path) -> Callable[[Any], bool]:
     if len(path) == 1 and isinstance(path[0], str):
         name = path[0]
         return lambda record: record.get(name) is not None
-    return lambda record: all(value is not None for value in values_at(record, path))
+    if any(isinstance(step, Each | Split) for step in path):
+        return lambda record: all(value is not None for value in values_at(record, path))
+
+    def is_there(record: Any) -> bool:
+        # The path of nearly every line of the bill, of which there are many.
+        value = record
+        for step in path:
+            if isinstance(step, str):
+                value = value.get(step) if isinstance(value, dict) else None
+            elif isinstance(step, int):
+                value = value[step] if isinstance(value, list) and step < len(value) else None
+        return value is not None
+
+    return is_there
 
 
 # --------------------------------------------------------------------------------------------- types of values

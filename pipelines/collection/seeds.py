@@ -40,11 +40,6 @@ def services_of_listings() -> tuple[str, ...]:
     return tuple(dict.fromkeys(row["service"] for row in rows if row["is_witness"] == "true"))
 
 
-def usage_type_listings() -> tuple[tuple[str, str], ...]:
-    """Part of a usage type and listing, as `ref.usage_type_listing` says which cannot be without which."""
-    return tuple((row["part"], row["listing"]) for row in _rows("usage_type_listing", "part", "listing"))
-
-
 def _rows(name: str, *columns: str) -> list[dict[str, str]]:
     """The rows of a seed.
 

@@ -49,13 +49,13 @@ def commit(state: StepState, also: Mapping[str, CheckResult] = MappingProxyType(
         record_trail_calls(connection, state.recorded, now=datetime.now(UTC))
         record_paid_requests(connection, state.paid_requests.counts(), counted=state.run_id)
         results = listing_checks(connection, names, state.settings)
-        output = [(NO_SILENT_ZERO, name, result) for name, result in results.items()]
-        output += [(rule, "workload", result) for rule, result in also.items()]
-        output += [
+        recorded = [(NO_SILENT_ZERO, name, result) for name, result in results.items()]
+        recorded += [(rule, "workload", result) for rule, result in also.items()]
+        recorded += [
             (POLICIES_DENY_NOTHING, skips.policy_id or skips.kind, result)
             for skips, result in _closed(state, connection)
         ]
-        for rule, scope, result in output:
+        for rule, scope, result in recorded:
             record_check(
                 connection,
                 state.run_id,

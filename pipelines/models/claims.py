@@ -28,7 +28,7 @@ from pipelines.catalogue.names import ACCOUNT, COST_DAILY, REGION
 from pipelines.catalogue.registry import listings
 from pipelines.collection.seeds import cost_dimensions
 from pipelines.errors import SqlFileError
-from pipelines.models.sql_files import Header
+from pipelines.models.sql_files import Header, argument
 from resources.contract import ROLES
 from resources.store.sql import literal
 
@@ -53,22 +53,28 @@ class Claiming(Protocol):
     """What is read here of a model."""
 
     @property
-    def schema(self) -> str: ...  # noqa: D102  # as `Model` has them
+    def schema(self) -> str:
+        """The schema of the relation."""
 
     @property
-    def sql(self) -> str: ...  # noqa: D102
+    def sql(self) -> str:
+        """The query."""
 
     @property
-    def header(self) -> Header: ...  # noqa: D102
+    def header(self) -> Header:
+        """The comment that opens the file."""
 
     @property
-    def uses(self) -> frozenset[str]: ...  # noqa: D102
+    def uses(self) -> frozenset[str]:
+        """The relations that the query reads."""
 
     @property
-    def listings(self) -> tuple[str, ...]: ...  # noqa: D102
+    def listings(self) -> tuple[str, ...]:
+        """The listings that the query reads of the landing."""
 
     @property
-    def place(self) -> str: ...  # noqa: D102
+    def place(self) -> str:
+        """The file that the query is written in."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +106,7 @@ def scopes(models: Mapping[str, Claiming]) -> dict[str, Scope]:
             read: set[Listed] = {
                 (listing, part) for listing in _with_parents(model.listings) for part in parts(listing)
             }
-            own_slices = _slices(model.sql)
+            own_slices = _slices(model.sql) if model.uses & WHOLE_BILL else frozenset()
             for used in sorted(model.uses & models.keys()):
                 rests_on = of(used).rests_on
                 if used in WHOLE_BILL and own_slices:
@@ -170,11 +176,12 @@ def _narrowed(model: Claiming, read: set[Listed]) -> Scope:
     return Scope(frozenset(read - out), dict.fromkeys(sorted(out), reason.strip()))
 
 
+@functools.cache
 def _slices(sql: str) -> frozenset[str]:
     """The cuts of the bill that a query reads, where each of its parts names them; else none."""
     found: set[str] = set()
     for select in sqlglot.parse_one(sql, dialect="duckdb").find_all(exp.Select):
-        sources = [select.args.get("from_") or select.args.get("from"), *(select.args.get("joins") or [])]
+        sources = [argument(select, "from"), *(select.args.get("joins") or [])]
         tables = [source.this for source in sources if source is not None]
         if not any(isinstance(table, exp.Table) and f"{table.db}.{table.name}" in WHOLE_BILL for table in tables):
             continue

@@ -13,6 +13,7 @@ from sqlglot import exp
 from sqlglot.optimizer.scope import Scope, build_scope
 
 from pipelines.models.model import Model
+from pipelines.models.sql_files import argument
 
 LANDING = "landing"
 
@@ -118,11 +119,8 @@ class _Query:
             if star is None:
                 given[projection.alias_or_name] = self._of(projection, scope, given)
                 continue
-            hidden = {name.name for name in star.args.get("except_") or star.args.get("except") or []}
-            replaced = {
-                alias.alias_or_name: self._of(alias, scope, given)
-                for alias in star.args.get("replace_") or star.args.get("replace") or []
-            }
+            hidden = {name.name for name in argument(star, "except") or []}
+            replaced = {alias.alias_or_name: self._of(alias, scope, given) for alias in argument(star, "replace") or []}
             renamed = {alias.this.name: alias.alias_or_name for alias in star.args.get("rename") or []}
             owner = projection.table if isinstance(projection, exp.Column) else ""
             for name, sources in self._starred(scope, owner):
@@ -131,7 +129,7 @@ class _Query:
         return given
 
     def _starred(self, scope: Scope, owner: str) -> Iterator[tuple[str, Sources]]:
-        for alias, source in _read(scope).items():
+        for alias, source in sources_of(scope).items():
             if owner and alias != owner:
                 continue
             if isinstance(source, Scope):
@@ -160,7 +158,7 @@ class _Query:
             above = above.parent
         level: Scope | None = scope
         while level is not None:
-            own = _read(level)
+            own = sources_of(level)
             if len(parts) > 2 and parts[0] not in own and isinstance(own.get(parts[1]), exp.Table):
                 # `org.account.state`: the schema says nothing that the table does not.
                 parts = parts[1:]
@@ -199,7 +197,7 @@ def landed(table: exp.Table) -> str:
     return ""
 
 
-def _read(scope: Scope) -> dict[str, exp.Table | Scope]:
+def sources_of(scope: Scope) -> dict[str, exp.Table | Scope]:
     """What a query reads, by alias; of its common table expressions only those that it names."""
     if isinstance(scope.expression, exp.UDTF):
         return {}

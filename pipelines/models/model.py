@@ -134,15 +134,16 @@ def read_models(folder: Path = WAREHOUSE_FOLDER) -> dict[str, Model]:
         ProductFileError: a file that this release ships is missing, or another folder holds no models.
         ModelError: a file does not parse, or files depend on each other in a circle.
     """
-    if folder == WAREHOUSE_FOLDER:
+    is_whole = folder == WAREHOUSE_FOLDER
+    if is_whole:
         release.require(*(f"warehouse/{schema}" for schema in SCHEMAS))
     found: dict[str, Model] = {}
     for schema in SCHEMAS:
         for path in sorted((folder / schema).glob("[!.]*.sql")):
             found[f"{schema}.{path.stem}"] = _read(path, schema)
-    if items := _items(found, is_whole=folder == WAREHOUSE_FOLDER):
+    if items := _items(found, is_whole=is_whole):
         found[items.relation] = items
-    if folder == WAREHOUSE_FOLDER:
+    if is_whole:
         for made in _claims(found):
             found[made.relation] = made
     if not found:
@@ -193,10 +194,11 @@ def _items(models: Mapping[str, Model], *, is_whole: bool) -> Model | None:
 
 def _claims(models: Mapping[str, Model]) -> list[Model]:
     """What each table rests on, and the listings that there are."""
-    place = "pipelines/models/claims.py"
+    generated = {"claim_listing": claims.claim_listing(models), "listing": claims.catalogue()}
+    # They read nothing: each is a list of values, which takes long to parse.
     return [
-        _model(claims.SCHEMA, "claim_listing", claims.claim_listing(models), place),
-        _model(claims.SCHEMA, "listing", claims.catalogue(), place),
+        Model(claims.SCHEMA, name, sql, read_header(sql), place="pipelines/models/claims.py")
+        for name, sql in generated.items()
     ]
 
 

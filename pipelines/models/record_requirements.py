@@ -19,9 +19,11 @@ from sqlglot.optimizer.scope import Scope, build_scope
 
 from pipelines.collection import record_rules
 from pipelines.collection.record_rules import EACH, Fault, Keys, Need, Path, RecordRule, Split, Step, Typed
+from pipelines.errors import SqlFileError
 from pipelines.models import resource_union
-from pipelines.models.lineage import LINE, landed
+from pipelines.models.lineage import LINE, landed, sources_of
 from pipelines.models.model import CELL_COLUMNS, Model
+from pipelines.models.sql_files import argument
 from resources.store.migrations import MIGRATIONS
 
 if TYPE_CHECKING:
@@ -129,9 +131,9 @@ class Queries:
                 return self.value(projection, scope)
         for projection in scope.expression.args.get("expressions") or []:
             star = projection.find(exp.Star) if isinstance(projection, exp.Column | exp.Star) else None
-            if star is None or any(name.name == column for name in star.args.get("except_") or ()):
+            if star is None or any(name.name == column for name in argument(star, "except") or ()):
                 continue
-            for replaced in star.args.get("replace_") or ():
+            for replaced in argument(star, "replace") or ():
                 if replaced.alias_or_name == column:
                     return self.value(replaced, scope)
             owner = projection.table if isinstance(projection, exp.Column) else _root(scope)
@@ -167,7 +169,7 @@ class Queries:
         parts = _parts(inner)
         if not parts:
             return [ALWAYS]
-        own = _sources(scope)
+        own = sources_of(scope)
         if len(parts) > 1 and parts[0] in own:
             found = self._from(scope, parts[0], parts[1:])
         else:
@@ -180,7 +182,7 @@ class Queries:
 
     def _has(self, source: exp.Table | Scope, column: str) -> bool:
         if isinstance(source, Scope):
-            first = source.set_operation_scopes[0] if source.set_operation_scopes else source
+            first = source
             while first.set_operation_scopes:
                 first = first.set_operation_scopes[0]
             names = [part.alias_or_name for part in first.expression.args.get("expressions") or []]
@@ -192,7 +194,7 @@ class Queries:
 
     def _from(self, scope: Scope, alias: str, parts: list[str]) -> list[Options]:
         """What makes a column of one of the tables of a query, and its members."""
-        source = _sources(scope).get(alias)
+        source = sources_of(scope).get(alias)
         if isinstance(source, exp.Table) and landed(source):
             if parts[0] != "item" or len(parts) < 2:
                 return [ALWAYS]
@@ -223,7 +225,7 @@ class _Reading:
         """The type of a record by listing, with what the query casts a text to."""
         casts = dict(self._casts())
         for scope in self._scopes():
-            for source in _sources(scope).values():
+            for source in sources_of(scope).values():
                 if isinstance(source, exp.Table) and (listing := landed(source)):
                     yield listing, _fault(_declared(source), listing, (), casts)
 
@@ -292,14 +294,8 @@ def _least(options: Iterable[frozenset[Member]]) -> Options:
 
 def _root(scope: Scope) -> str:
     """The table of a query that each of its rows comes from."""
-    first = scope.expression.args.get("from_") or scope.expression.args.get("from")
+    first = argument(scope.expression, "from")
     return first.this.alias_or_name if first is not None else ""
-
-
-def _sources(scope: Scope) -> dict[str, exp.Table | Scope]:
-    if isinstance(scope.expression, exp.UDTF):
-        return {}
-    return {alias: source for alias, (_, source) in scope.selected_sources.items()}
 
 
 def _steps(node: exp.Expression) -> tuple[exp.Expression, tuple[Step, ...]]:
@@ -372,6 +368,11 @@ def _fault_of_text(kind: exp.DataType) -> Fault:
 
 
 def _scalar(kind: exp.DataType) -> Fault:
+    """What is wrong with a value of a type without members.
+
+    Raises:
+        SqlFileError: no rule is known for the type.
+    """
     whole = {exp.DataType.Type.INT: 31, exp.DataType.Type.BIGINT: 63}
     match kind.this:
         case exp.DataType.Type.TEXT | exp.DataType.Type.VARCHAR:
@@ -385,9 +386,13 @@ def _scalar(kind: exp.DataType) -> Fault:
         case exp.DataType.Type.DOUBLE:
             return record_rules.number(-(10**308), 10**308)
         case exp.DataType.Type.DECIMAL:
-            digits, decimals = (int(part.name) for part in kind.expressions)
-            most = 10 ** (digits - decimals) - 1
-            return record_rules.number(-most, most)
+            if len(kind.expressions) == len(("digits", "decimals")):
+                digits, decimals = (int(part.name) for part in kind.expressions)
+                most = 10 ** (digits - decimals) - 1
+                return record_rules.number(-most, most)
         case size if size in whole:
             return record_rules.number(-(2 ** whole[size]), 2 ** whole[size] - 1, is_whole=True)
-    raise NotImplementedError(f"No rule says what {kind.sql('duckdb')} takes: add it to record_requirements._scalar.")
+    raise SqlFileError(
+        f"A SQL file reads {kind.sql('duckdb')} from records of AWS, and no rule says which values that type takes. "
+        "Nothing was asked. Write another type, or add it to _scalar in pipelines/models/record_requirements.py."
+    )

@@ -3,6 +3,7 @@
 import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import sqlglot
 from sqlglot import exp
@@ -49,6 +50,11 @@ class Reads:
 
     relations: frozenset[str]
     listings: tuple[str, ...]
+
+
+def argument(node: "exp.Expr", name: str) -> Any:
+    """An argument of a node whose name is a word of Python: versions of sqlglot write it with and without `_`."""
+    return node.args.get(f"{name}_") or node.args.get(name)
 
 
 @functools.cache

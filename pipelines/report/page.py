@@ -88,12 +88,9 @@ def pictures(figures: Mapping[str, Figure]) -> dict[str, "Markup"]:
         for row in figures["months"]
         if row["state"] not in ("closed",) or row["cost"] is None
     } | {row["month"]: "not read" for row in figures["months"] if row["state"] == "not read"}
-    for name, column, others in (
-        ("accounts", "account_name", "account_count"),
-        ("services", "service", "service_count"),
-    ):
+    for name, column in (("accounts", "account_name"), ("services", "service")):
         parts = [
-            charts.Part(row["month"], _series(row, column, others), row["place"], row["cost"])
+            charts.Part(row["month"], _series(row, column), row["place"], row["cost"])
             for row in figures[f"monthly_by_{column.removesuffix('_name')}"]
         ]
         if parts:
@@ -108,7 +105,7 @@ def pictures(figures: Mapping[str, Figure]) -> dict[str, "Markup"]:
     }
 
 
-def _series(row: Mapping[str, Any], column: str, others: str) -> str:
+def _series(row: Mapping[str, Any], column: str) -> str:
     if row["place"] > 8:
         return "all others"
     return plain(row[column] or row.get("account_id") or "unknown")
@@ -131,7 +128,7 @@ def stack(figure: Figure, column: str) -> Stack:
     months = sorted({row["month"] for row in figure})
     names: dict[int, str] = {}
     for row in figure:
-        names[row["place"]] = _series(row, column, "")
+        names[row["place"]] = _series(row, column)
     return Stack(
         months,
         [(names[place], place) for place in sorted(names)],

@@ -1,12 +1,12 @@
 """Values as text that cannot do harm, each with the figure, row and column that it comes from."""
 
 from collections.abc import Sequence
-from datetime import UTC
 from decimal import ROUND_HALF_UP, Decimal
 from typing import TYPE_CHECKING, Any
 
 from pipelines import plain_text
 from pipelines.report.figures import Figure
+from pipelines.trust.ages import moment
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -64,7 +64,7 @@ def text_of(value: Any, kind: str, places: int = 0) -> str:
         case "word":
             return plain(value).replace("_", " ")
         case "time":
-            return f"{value.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+            return moment(value)
         case _:
             return plain(value)
 

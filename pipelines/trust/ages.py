@@ -1,6 +1,6 @@
 """Limits for the age of evidence, and a duration as text."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 COLLECTION_MAX_AGE = timedelta(minutes=60)
 """Maximum age of the pre-flight when a step sends requests to AWS."""
@@ -19,3 +19,8 @@ def duration(age: timedelta) -> str:
     """A duration as text: `26 h 5 min`, or `12 min`."""
     minutes = int(age.total_seconds() // 60)
     return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"
+
+
+def moment(at: datetime) -> str:
+    """A time as text, to the minute: `2026-11-27 14:05 UTC`."""
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"

@@ -55,7 +55,7 @@ _PENDING = f"""
         and c.error_code is distinct from 'NoRequestId'
     qualify row_number() over (
         partition by c.role, c.account_id, c.region, c.listing order by c.ended_at desc
-    ) <= $nights
+    ) <= $runs
 """
 
 
@@ -63,7 +63,7 @@ def pending_accounts(connection: "duckdb.DuckDBPyConnection", since: datetime) -
     """The number of pending zeros in each account, as `pending_zeros` reads them."""
     rows = connection.execute(
         f"select account_id, count(*) from ({_PENDING}) group by account_id order by account_id",
-        {"since": since, "nights": PENDING_RUNS, **EVERY_ACCOUNT.parameters},
+        {"since": since, "runs": PENDING_RUNS, **EVERY_ACCOUNT.parameters},
     ).fetchall()
     return dict(rows)
 
@@ -76,7 +76,7 @@ def pending_zeros(connection: "duckdb.DuckDBPyConnection", since: datetime, acco
         accounts: the range of accounts to read.
     """
     rows = connection.execute(
-        f"{_PENDING} order by all", {"since": since, "nights": PENDING_RUNS, **accounts.parameters}
+        f"{_PENDING} order by all", {"since": since, "runs": PENDING_RUNS, **accounts.parameters}
     ).fetchall()
     names = [column.name for column in fields(PendingZero)]
     return [PendingZero(**dict(zip(names, (*row[:-1], json.loads(row[-1])), strict=True))) for row in rows]
@@ -140,7 +140,7 @@ def record_trail_calls(
         patience: how long a kind must be missing everywhere until it counts as never recorded by CloudTrail.
 
     Returns:
-    The kinds that count as never recorded from now on.
+        The kinds that count as never recorded from now on.
     """
     connection.execute(
         """

@@ -95,8 +95,8 @@ class Identities:
             except ProfileError as error:
                 return profile, error.again()
 
-        def keep(response: tuple[str, Identity | ProfileError]) -> None:
-            found[response[0]] = response[1]
+        def keep(identified: tuple[str, Identity | ProfileError]) -> None:
+            found[identified[0]] = identified[1]
 
         FanOut(
             new,
@@ -134,12 +134,12 @@ class Identities:
         role = self._sessions.role
         with self._sessions.signing_as(profile) as context:
             try:
-                content = self._requests.send_by_name(
+                caller = self._requests.send_by_name(
                     context, "sts", "GetCallerIdentity", self._sessions.home_region, {}
                 )
             except Failed as failure:
                 raise self._no_identity(profile, failure) from None
-        account, arn = str(content.get("Account", "")), str(content.get("Arn", ""))
+        account, arn = str(caller.get("Account", "")), str(caller.get("Arn", ""))
         if not re.fullmatch(r"\d{12}", account) or not arn:
             raise ProfileError(
                 f"What answered GetCallerIdentity with profile {profile} is not AWS: it names no account.",

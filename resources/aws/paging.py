@@ -54,7 +54,7 @@ class Pager:
         model = self._sender.model(client, listing.operation)
         given = {listing.account_parameter: request.account_id} if listing.account_parameter else {}
         own_errors = listing.each.own_errors if listing.each is not None and request.batches else ()
-        content: list[tuple[Failed, Mapping[str, Any]]] = []
+        refusals: list[tuple[Failed, Mapping[str, Any]]] = []
         has_response = False
         for batch in request.batches or ({},):
             parameters = {**listing.parameters, **given, **request.parameters, **batch}
@@ -64,15 +64,15 @@ class Pager:
                     yield redacted(page, listing.redact), model, parameters
             except Failed as failure:
                 if failure.code in own_errors:
-                    content.append((failure, parameters))
+                    refusals.append((failure, parameters))
                 # A parent that was deleted meanwhile has no records; the responses for the other parents still count.
                 elif not request.batches or listing.skip_codes.get(failure.code) != "parent_gone":
                     raise
         # A refusal for one of several parents is about that parent. If AWS refuses all of them, the caller is denied.
-        if content and not has_response and all(error.outcome == "denied" for error, _ in content):
-            raise content[0][0]
-        for error, seen in content:
-            taken.take_refusal(error.code, seen)
+        if refusals and not has_response and all(refusal.outcome == "denied" for refusal, _ in refusals):
+            raise refusals[0][0]
+        for refusal, refused_parameters in refusals:
+            taken.take_refusal(refusal.code, refused_parameters)
 
     def _pages_of(
         self,

@@ -46,8 +46,8 @@ class Parser:
     def _redirect(self, response: dict[str, Any], shape: Any) -> dict[str, Any]:
         status = response["status_code"]
         try:
-            quoted_message = self._inner.parse({**response, "status_code": max(status, 301)}, shape).get("Error") or {}
-            code, message = quoted_message.get("Code"), quoted_message.get("Message")
+            details = self._inner.parse({**response, "status_code": max(status, 301)}, shape).get("Error") or {}
+            code, message = details.get("Code"), details.get("Message")
         except (ResponseParserError, ValueError, TypeError, LookupError, AttributeError):
             code = message = None
         headers = {name.lower(): value for name, value in response["headers"].items()}

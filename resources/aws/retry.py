@@ -162,8 +162,8 @@ def outcome_of(error: ProfileError) -> Outcome:
 def _classified(error: Any, operation: str) -> Failed | _Unsettled:
     """The failure for an error of AWS. Its message is kept verbatim, since an explicit deny names its policy there."""
     response: dict[str, Any] = error.response
-    content = response.get("Error", {})
-    code, message = str(content.get("Code", "")), str(content.get("Message", ""))
+    details = response.get("Error", {})
+    code, message = str(details.get("Code", "")), str(details.get("Message", ""))
     if error.operation_name != operation:
         message = f"{error.operation_name}: {message}"
     status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)

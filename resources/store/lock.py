@@ -41,7 +41,7 @@ class Lock:
         """Take the lock, or take it again for the run that holds it here. Another process of the run is waited for.
 
         Returns:
-        Whether the run did not hold the lock here before.
+            Whether the run did not hold the lock here before.
 
         Raises:
             LockHeld: another run works here; the message names it.

@@ -39,9 +39,9 @@ class FastXmlParser(ByShape):
             raise Rare
         check_root(root, f"{operation_of(response)}Response")
         parsed: dict[str, Any] = self.reader(shape)(_result(root, shape))
-        return parsed, self._members(root)
+        return parsed, self._metadata(root)
 
-    def _members(self, root: Any) -> dict[str, Any]:
+    def _metadata(self, root: Any) -> dict[str, Any]:
         """The metadata in a body: the request id, and other elements that a query service puts beside it."""
         wanted = "requestId" if self._is_ec2 else "ResponseMetadata"
         found = [child for child in root if local_name(child) == wanted]
