@@ -255,6 +255,7 @@ FILES = (
     "warehouse/stage/inventoried_spend.sql",
     "warehouse/stage/lambda_function.sql",
     "warehouse/stage/lambda_function_tag.sql",
+    "warehouse/stage/newest_rate.sql",
     "warehouse/stage/observed_relationship.sql",
     "warehouse/stage/open_rule.sql",
     "warehouse/stage/organizations_account.sql",
@@ -284,4 +285,5 @@ FILES = (
     "warehouse/stage/unchanged_since.sql",
     "warehouse/stage/untagged_cost.sql",
     "warehouse/stage/usage_billed.sql",
+    "warehouse/stage/used_security_group.sql",
 )

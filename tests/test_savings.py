@@ -42,6 +42,7 @@ TONIGHT = (
     "cmdb.resource_version",
     "stage.decommission_finding",
     "cmdb.decommission_signal",
+    "cost.month_coverage",
     "cost.saving",
 )
 """What the nights of these tests change."""

@@ -80,8 +80,8 @@ asked_listing as (
 
 member as (
     select account_id
-    from org.account
-    where state not in ('CLOSED', 'LEFT')
+    from stage.organizations_account
+    where state <> 'CLOSED'
 ),
 
 root_listing as (

@@ -31,15 +31,7 @@
 -- accepted_reason: Why; NULL where nobody did.
 -- accepted_until: The last day that it holds for; NULL where it is for good, or nobody did.
 -- judged_at: When AWS gave what this row was last judged by, UTC.
-with rate as (
-    select
-        currency,
-        rate
-    from cost.exchange_rate
-    qualify row_number() over (partition by currency order by usage_date desc) = 1
-),
-
-tonight as (
+with tonight as (
     select
         found.arn,
         found.rule,
@@ -61,6 +53,7 @@ tonight as (
 known as (
     select
         before.*,
+        item.replaced_at,
         -- Of a resource that another one of its ARN replaced nothing passes to that one.
         coalesce(before.judged_at < item.replaced_at, false) as is_replaced
     from cmdb.decommission_signal as before
@@ -216,12 +209,12 @@ select
     setting.reporting_currency
 from made
 cross join ref.setting as setting
-left join rate on made.currency = rate.currency
+left join stage.newest_rate as rate on made.currency = rate.currency
 union all by name
 select
-    known.* exclude (is_replaced) replace (
+    known.* exclude (is_replaced, replaced_at) replace (
         'gone' as resolution,
-        (item.replaced_at at time zone 'UTC')::date as resolved_date,
+        (known.replaced_at at time zone 'UTC')::date as resolved_date,
         if(known.verdict = 'accepted', 'accepted', 'candidate') as verdict,
         null as unknown_reason,
         null as accepted_by,
@@ -229,7 +222,6 @@ select
         null as accepted_until
     )
 from known
-inner join cmdb.resource as item on known.arn = item.arn
 anti join made
     on
         known.arn = made.arn

@@ -11,8 +11,8 @@
 -- outcome: Its newest outcome; NULL where it was never asked.
 -- skip_reason: Why it was not asked; NULL when it was, and where nobody tried.
 -- last_trusted_at: When it was last answered in a way that may be believed, UTC; NULL if never.
--- resource_count: VPCs, groups or rules known there that are not judged for it; NULL of a finding about neither. Where an account
---    was never asked that is 0, and says nothing.
+-- resource_count: VPCs, groups or rules known there that are not judged for it; NULL where none is
+-- known, as in an account that was never asked, and of a finding about neither.
 with held as (
     select
         'finding_vpc_without_flow_log' as finding,

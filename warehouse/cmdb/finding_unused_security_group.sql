@@ -39,36 +39,26 @@ unheard as (
         and state.state = 'unknown'
 ),
 
-used as (
-    select unnest(security_group_ids) as security_group_id
-    from aws.ec2_network_interface
-    union
+-- Groups that rules of other groups name.
+named as (
     select referenced_group_id as security_group_id
     from aws.ec2_security_group_rule
     where referenced_group_id <> security_group_id
-    union
-    -- An item that has no interface of its own, or none yet, names its groups too. Ids are unique in the world.
-    select unnest(security_group_ids) as security_group_id
-    from aws.ec2_instance
-    where state <> 'terminated'
-    union
-    select unnest(security_group_ids) as security_group_id
-    from aws.lambda_function
-    union
-    select unnest(security_group_ids) as security_group_id
-    from aws.rds_db_instance
-    union
-    select unnest(security_group_ids) as security_group_id
-    from aws.rds_db_cluster
+),
+
+opening as (
+    select distinct arn
+    from stage.open_rule
+    where exposure in ('world', 'world in parts')
 ),
 
 ruled as (
     select
         rule.security_group_id,
         count(*) as rule_count,
-        count(*) filter (where opening.exposure in ('world', 'world in parts')) as open_rule_count
+        count(opening.arn) as open_rule_count
     from aws.ec2_security_group_rule as rule
-    left join cmdb.finding_open_rule as opening on rule.arn = opening.arn
+    left join opening on rule.arn = opening.arn
     group by rule.security_group_id
 )
 
@@ -87,6 +77,7 @@ inner join known using (account_id, region)
 anti join unheard
     on security_group.account_id = unheard.account_id and security_group.region = unheard.region
 left join ruled using (security_group_id)
-anti join used using (security_group_id)
+anti join stage.used_security_group using (security_group_id)
+anti join named using (security_group_id)
 anti join cmdb.finding_unused_security_group_unknown as unjudged on security_group.arn = unjudged.arn
 where not security_group.is_default and not security_group.is_stale

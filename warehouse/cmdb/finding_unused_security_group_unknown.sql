@@ -27,24 +27,6 @@ participant as (
     anti join asked on interface.account_id = asked.account_id and interface.region = asked.region
     where interface.account_id <> vpc.account_id
     group by vpc.vpc_id
-),
-
-used as (
-    select unnest(security_group_ids) as security_group_id
-    from aws.ec2_network_interface
-    union
-    select unnest(security_group_ids) as security_group_id
-    from aws.ec2_instance
-    where state <> 'terminated'
-    union
-    select unnest(security_group_ids) as security_group_id
-    from aws.lambda_function
-    union
-    select unnest(security_group_ids) as security_group_id
-    from aws.rds_db_instance
-    union
-    select unnest(security_group_ids) as security_group_id
-    from aws.rds_db_cluster
 )
 
 select
@@ -57,5 +39,6 @@ select
     participant.account_ids as participant_account_ids
 from aws.ec2_security_group as security_group
 inner join participant on security_group.vpc_id = participant.vpc_id
-anti join used on security_group.security_group_id = used.security_group_id
+anti join stage.used_security_group as used
+    on security_group.security_group_id = used.security_group_id
 where not security_group.is_default and not security_group.is_stale

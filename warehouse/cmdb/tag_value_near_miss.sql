@@ -2,6 +2,7 @@
 -- alone, such as Zeta and zeta. Each splits what belongs together; an entry in ref.tag_value_alias joins them. No row means
 -- that no two values of the bill here and of the inventory read alike, not that every value is right.
 -- materialized: view
+-- rests_on: slices=tag because of the others only the newest day is read
 -- key: tag_key, tag_value
 -- tag_key: The key, such as bc:cost-centre.
 -- tag_value: The value as it counts: without white space around it, and by ref.tag_value_alias.

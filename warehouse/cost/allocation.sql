@@ -21,7 +21,6 @@ with tagged as (
     select
         date_trunc('month', usage_date)::date as bill_month,
         tag_key,
-        account_id,
         tag_value,
         currency,
         sum(unblended_cost)::decimal(28, 10) as cost
@@ -62,18 +61,6 @@ pool as (
     group by bill_month, tag_key, currency
 ),
 
-direct as (
-    select
-        tagged.bill_month,
-        tagged.tag_key,
-        tagged.tag_value,
-        tagged.currency,
-        sum(tagged.cost)::decimal(28, 10) as cost
-    from tagged
-    where tagged.tag_value <> ''
-    group by tagged.bill_month, tagged.tag_key, tagged.tag_value, tagged.currency
-),
-
 -- In whole units of 1e-10, so that nothing is lost: each value gets its part rounded down, and those that lost most by
 -- that get the units that are left, one each.
 weighed as (
@@ -83,8 +70,9 @@ weighed as (
         sum((greatest(direct.cost, 0) * 10000000000)::hugeint) over same_key as total_weight,
         (abs(coalesce(pool.shared_cost, 0)) * 10000000000)::hugeint as units,
         if(pool.shared_cost < 0, -1, 1) as sign
-    from direct
+    from tagged as direct
     left join pool using (bill_month, tag_key, currency)
+    where direct.tag_value <> ''
     window same_key as (partition by direct.bill_month, direct.tag_key, direct.currency)
 ),
 

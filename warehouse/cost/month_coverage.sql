@@ -1,6 +1,7 @@
 -- How much of each month each slice of the bill holds, and up to which day: the one definition of a complete day. AWS refreshes
 -- the bill at least once in 24 hours and a day grows after it ended, so a day is complete once it ended 24 hours before it was
--- fetched. cost.movement, cost.anomaly, cost.spend_vs_budget and cost.resource_cost judge no later day.
+-- fetched. cost.movement, cost.anomaly, cost.spend_vs_budget and the savings judge no later day; cost.resource_cost says which
+-- days are later.
 -- key: slice, month
 -- slice: Which cut of the money, as in cost.daily.
 -- month: First day of the month.

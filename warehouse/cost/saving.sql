@@ -30,14 +30,6 @@ with this as (
     from cmdb.decommission_signal
 ),
 
-rate as (
-    select
-        currency,
-        rate
-    from cost.exchange_rate
-    qualify row_number() over (partition by currency order by usage_date desc) = 1
-),
-
 open_signal as (
     select
         signal.*,
@@ -83,7 +75,7 @@ current_row as (
         rate.rate
     from open_signal as signal
     left join stage.saving_identified as counted on signal.arn = counted.arn and signal.rule = counted.rule
-    left join rate on signal.currency = rate.currency
+    left join stage.newest_rate as rate on signal.currency = rate.currency
 ),
 
 earlier_row as (
@@ -146,5 +138,5 @@ full outer join stage.saving_realised as realised_row
         found_row."month" = realised_row."month"
         and found_row.arn = realised_row.arn
         and found_row.rule = realised_row.rule
-left join rate on realised_row.currency = rate.currency
+left join stage.newest_rate as rate on realised_row.currency = rate.currency
 cross join ref.setting as setting

@@ -48,8 +48,14 @@ compared as (
                 if(account.account_name is distinct from standing.account_name, 'account_name', null),
                 if(account.email is distinct from standing.email, 'email', null),
                 if(account.state is distinct from standing.state, 'state', null),
-                if(account.ou_id <> standing.ou_id or standing.ou_id is null, 'ou_id', null),
-                if(account.ou_path <> standing.ou_path or standing.ou_path is null, 'ou_path', null),
+                if(
+                    account.ou_id is distinct from standing.ou_id and account.ou_id is not null, 'ou_id', null
+                ),
+                if(
+                    account.ou_path is distinct from standing.ou_path and account.ou_path is not null,
+                    'ou_path',
+                    null
+                ),
                 if(account.tags is distinct from standing.tags and account.tags is not null, 'tags', null)
             ],
             lambda name: name is not null

@@ -16,7 +16,6 @@
 -- run_rate_amount: actual_amount at the pace of elapsed_days to the period's end; NULL before the first day has passed, and for a period without an end.
 -- spend_rate: Rate by which actual_amount is shown: the average of the bill's rates in the period, each day weighed by what it cost; that of the last complete day where the bill does not hold the whole period, or a day has no rate.
 -- is_stale: True where the newest answer about budgets is not trusted.
--- as_of_date: Day (UTC) on which AWS gave it.
 -- fetched_at: When AWS gave it, UTC.
 with listed as (
     select
@@ -109,7 +108,6 @@ select
     end::decimal(28, 10) as run_rate_amount,
     coalesce(period_rate.rate, rate.day_rate) as spend_rate,
     paced.is_stale,
-    paced.as_of_date,
     paced.collected_at as fetched_at
 from paced
 left join period_rate

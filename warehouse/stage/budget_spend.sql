@@ -1,5 +1,5 @@
--- What each value of a tag key that has budgets cost on each day of the running month and the four weeks before, up to the last
--- complete day. The rows of a day and scope are the whole bill. Not part of the public interface; read cost.spend_vs_budget.
+-- What each value of a tag key that has budgets cost on each day up to the last complete one: of its month, or of
+-- 28 days where that is more. The rows of a day and scope are the whole bill. Not part of the public interface; read cost.spend_vs_budget.
 -- key: usage_date, scope, budget_name
 -- usage_date: Day of use (UTC).
 -- scope: The tag key, as in ref.budget.
@@ -8,7 +8,6 @@
 -- data_from: First day of the bill.
 -- cost: Unblended cost, in the currency beside it.
 -- reporting_cost: Unblended cost in the reporting currency; NULL where the day has no rate.
--- currency: Billing currency, ISO 4217.
 with scope as (
     select distinct scope from ref.budget
 ),
@@ -47,28 +46,22 @@ told as (
         tag_key as scope,
         tag_value as budget_name,
         unblended_cost as cost,
-        reporting_unblended_cost as reporting_cost,
-        currency
+        reporting_unblended_cost as reporting_cost
     from cost.by_tag
     where tag_value <> ''
     union all
     select
-        usage_date,
-        tag_key as scope,
-        '(unallocated)' as budget_name,
-        cost - shared_cost as cost,
-        reporting_cost - reporting_shared_cost as reporting_cost,
-        currency
-    from stage.untagged_cost
-    union all
-    select
-        usage_date,
-        tag_key as scope,
-        '(shared)' as budget_name,
-        shared_cost as cost,
-        reporting_shared_cost as reporting_cost,
-        currency
-    from stage.untagged_cost
+        untagged.usage_date,
+        untagged.tag_key as scope,
+        part.budget_name,
+        if(part.is_shared, untagged.shared_cost, untagged.cost - untagged.shared_cost) as cost,
+        if(
+            part.is_shared,
+            untagged.reporting_shared_cost,
+            untagged.reporting_cost - untagged.reporting_shared_cost
+        ) as reporting_cost
+    from stage.untagged_cost as untagged
+    cross join (values ('(unallocated)', false), ('(shared)', true)) as part (budget_name, is_shared)
 )
 
 select
@@ -79,9 +72,7 @@ select
     any_value(ranged.data_from) as data_from,
     sum(told.cost)::decimal(28, 10) as cost,
     if(bool_or(told.reporting_cost is null), null, sum(told.reporting_cost))::decimal(28, 10)
-        as reporting_cost,
-    -- One bill has one currency; a check says so.
-    any_value(told.currency) as currency
+        as reporting_cost
 from told
 inner join ranged
     on told.scope = ranged.scope and told.usage_date between ranged.from_date and ranged.last_complete_date

@@ -32,30 +32,36 @@ kept_by_a_service as (
             or starts_with(tag, 'aws:backup:')
             or tag = 'aws:autoscaling:groupName'
         )) > 0
+),
+
+told as (
+    select
+        judged.*,
+        kept.arn is not null
+        or coalesce(judged.evidence ->> 'description' like '%created by the AWS Backup service%', false)
+            as is_kept
+    from judged
+    left join kept_by_a_service as kept on judged.arn = kept.arn
 )
 
 select
-    judged.arn,
-    judged.rule,
+    arn,
+    rule,
     resource_type,
     account_id,
     region,
     collected_at,
     case
-        when
-            kept.arn is not null
-            or judged.evidence ->> 'description' like '%created by the AWS Backup service%'
-            then false
-        when not judged.is_stale then judged.is_flagged
+        when is_kept then false
+        when not is_stale then told.is_flagged
     end as is_flagged,
     case
-        when kept.arn is not null then null
+        when is_kept then null
         when is_stale then 'the last answer that spoke of it is not trusted any more'
-        when is_flagged is null then coalesce(unknown_reason, 'AWS does not say')
+        when told.is_flagged is null then coalesce(unknown_reason, 'AWS does not say')
     end as unknown_reason,
     since,
     evidence,
     parts,
     size_gap
-from judged
-left join kept_by_a_service as kept on judged.arn = kept.arn
+from told

@@ -8,8 +8,9 @@
 -- arn: ARN of the rule.
 -- exposure: world, world in parts or wide range.
 -- protocol: Protocol that it opens so; -1 for all protocols.
--- from_port: First port that it opens so; for ICMP its type; -1 where the rule is for all.
--- to_port: Last port that it opens so; for ICMP its code; -1 where the rule is for all.
+-- from_port: First port that it opens so; for ICMP its type; -1, or in parts 0, where the rule is for all.
+-- to_port: Last port that it opens so; for ICMP its code, in parts its type again; -1, or in parts 65535, where the
+-- rule is for all.
 with said as (
     select
         arn,

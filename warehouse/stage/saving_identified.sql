@@ -11,9 +11,9 @@
 -- saving: What is left of list_saving after both, in the currency beside it.
 -- limited_by: list price, measured or bill: which of the three decides.
 with through as (
-    select max(usage_date) as last_date
-    from cost.daily
-    where slice = 'usage_type' and usage_date <= (collected_at at time zone 'UTC')::date - 2
+    select max(through_date) as last_date
+    from cost.month_coverage
+    where slice = 'usage_type'
 ),
 
 bill as (
@@ -35,8 +35,7 @@ paid as (
             greatest(sum(unblended_cost), 0)::double
             / (select count(distinct held.usage_date) from bill as held)
             * 365 / 12
-        )::decimal(28, 10) as amount,
-        any_value(currency) as currency
+        )::decimal(28, 10) as amount
     from bill
     group by account_id, region, "usage"
 ),
@@ -71,13 +70,12 @@ counted as (
         arn,
         rule,
         verdict,
-        account_id,
         saved.arn as saved_arn,
         any_value(currency) as currency,
         sum(saved.amount)::decimal(28, 10) as net,
         coalesce(sum(saved.amount) filter (where saved.amount > 0), 0)::decimal(28, 10) as gross
     from part
-    group by arn, rule, verdict, account_id, saved.arn
+    group by arn, rule, verdict, saved.arn
     qualify row_number() over (
             partition by verdict, saved.arn order by sum(saved.amount) desc, rule asc, arn asc
         ) = 1

@@ -14,9 +14,13 @@
 -- unknown_reason: Why it is not known; NULL where it is.
 with bill as (
     select
-        max(usage_date) filter (where usage_date <= (collected_at at time zone 'UTC')::date - 2) as last_date,
-        min(usage_date) as first_date
-    from cost.daily
+        max(through_date) as last_date,
+        -- The first day that the bill has, not the first that it ought to have.
+        (
+            select min(cost.usage_date) from cost.daily as cost
+            where cost.slice = 'usage_type'
+        ) as first_date
+    from cost.month_coverage
     where slice = 'usage_type'
 ),
 
@@ -56,7 +60,6 @@ counted as (
         part.arn,
         part.rule,
         part.first_flagged_date,
-        part.account_id,
         part.resolved_date,
         part.saved.arn as saved_arn,
         any_value(part.currency) as currency,
@@ -71,7 +74,6 @@ counted as (
         part.arn,
         part.rule,
         part.first_flagged_date,
-        part.account_id,
         part.resolved_date,
         part.saved.arn
     qualify row_number() over (

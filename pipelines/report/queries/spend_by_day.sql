@@ -1,14 +1,17 @@
--- The bill of the running month day by day, in the reporting currency. A day is complete when it ended a day or more before
--- it was asked.
+-- The bill of the running month day by day, in the reporting currency. Which days are complete
+-- is said by cost.month_coverage.
 with day_cost as (
     select
-        usage_date,
-        if(count(*) = count(reporting_unblended_cost), sum(reporting_unblended_cost), null) as cost,
-        any_value(reporting_currency) as currency,
-        usage_date <= max(collected_at)::date - 2 as is_complete
-    from cost.by_service
-    where usage_date >= (select date_trunc('month', max(newest.usage_date)) from cost.by_service as newest)
-    group by usage_date
+        cost.usage_date,
+        if(count(*) = count(cost.reporting_unblended_cost), sum(cost.reporting_unblended_cost), null) as cost,
+        any_value(cost.reporting_currency) as currency,
+        coalesce(bool_and(cost.usage_date <= coverage.through_date), false) as is_complete
+    from cost.by_service as cost
+    inner join cost.month_coverage as coverage
+        on coverage.slice = 'service' and date_trunc('month', cost.usage_date) = coverage.month
+    where cost.usage_date
+        >= (select date_trunc('month', max(newest.usage_date)) from cost.by_service as newest)
+    group by cost.usage_date
 )
 
 select
