@@ -28,7 +28,7 @@ COLUMNS = (
 
 
 @dataclass(frozen=True)
-class RunSummary:
+class Night:
     """The first night of one size of organisation.
 
     Attributes:
@@ -54,7 +54,7 @@ MEASURES: dict[str, Callable[[Reading], float]] = {
 }
 
 
-def night(stage: Stage) -> RunSummary:
+def night(stage: Stage) -> Night:
     """Run one from nothing: Dagster, models, checks and publishing included.
 
     Raises:
@@ -68,10 +68,10 @@ def night(stage: Stage) -> RunSummary:
     if said.returncode != 0:
         raise Refused(f"What was published could not be counted: {said.stderr}")
     (counted,) = json.loads(said.stdout)
-    return RunSummary(len(stage.accounts), len(stage.regions), counted["cells"], counted["items"], reading)
+    return Night(len(stage.accounts), len(stage.regions), counted["cells"], counted["items"], reading)
 
 
-def nights(accounts: Sequence[int], regions: Sequence[str], latency: float) -> list[RunSummary]:
+def nights(accounts: Sequence[int], regions: Sequence[str], latency: float) -> list[Night]:
     """One night of each size, one after the other; `latency` in seconds.
 
     Raises:
@@ -86,7 +86,7 @@ def nights(accounts: Sequence[int], regions: Sequence[str], latency: float) -> l
     return found
 
 
-def report(found: Sequence[RunSummary]) -> tuple[list[list[str]], list[Target]]:
+def report(found: Sequence[Night]) -> tuple[list[list[str]], list[Target]]:
     """The rows of the table, and what they are held to: a cell costs no more in the largest than in the smallest."""
     wall, cpu, memory = MEASURES.values()
     rows = [

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import json
+import shutil
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -26,6 +27,7 @@ from resources.audit.cells import Cell, load_cells, renew_coverage
 from resources.audit.runs import record_run
 from resources.aws.listing import GLOBAL_REGION
 from resources.aws.messages import CellKey
+from resources.store.migrations import MIGRATIONS
 from resources.store.paths import PUBLISHED_NAME
 from resources.store.store import Store
 
@@ -109,7 +111,7 @@ class Given:
 
 
 @functools.cache
-def _models() -> dict[str, Model]:
+def models() -> dict[str, Model]:
     """Read once: it takes longer than a test."""
     return read_models()
 
@@ -119,7 +121,7 @@ class House:
     """A warehouse whose lock is held, and the models that fill it."""
 
     store: Store
-    models: dict[str, Model] = field(default_factory=lambda: dict(_models()))
+    models: dict[str, Model] = field(default_factory=lambda: dict(models()))
 
     def night(self, run_id: str, cells: Iterable[Given], at: datetime = FIRST_NIGHT) -> None:
         """Land the answers of one night and store its cells; nothing is built."""
@@ -190,11 +192,11 @@ class House:
 @functools.cache
 def record_rules() -> dict[str, RecordRule]:
     """What the tables need of the records of each listing."""
-    return record_rules_of(_models())
+    return record_rules_of(models())
 
 
 @functools.cache
-def _blank() -> bytes:
+def blank_file() -> bytes:
     """A working file with its schema and nothing in it: made once, since migrating takes longer than a test."""
     with tempfile.TemporaryDirectory() as folder:
         store = Store(Path(folder) / "cmdb.duckdb")
@@ -205,8 +207,8 @@ def _blank() -> bytes:
 
 def ready() -> None:
     """Make what all tests share, so that forks of this process need not."""
-    _blank()
-    _models()
+    blank_file()
+    models()
 
 
 @contextmanager
@@ -219,7 +221,7 @@ def house(folder: Path, *, blank: bool = True, working: bytes = b"") -> Iterator
     """
     store = Store(folder / PUBLISHED_NAME)
     if working or blank:
-        store.working.write_bytes(working or _blank())
+        store.working.write_bytes(working or blank_file())
     with store.holding("given", "a test"):
         yield House(store)
 
@@ -252,6 +254,28 @@ def cases(name: str) -> list[dict[str, Any]]:
     """The cases of a data file below `tests/cases`."""
     found: list[dict[str, Any]] = json.loads((CASES / f"{name}.json").read_text(encoding="utf-8"))
     return found
+
+
+@functools.cache
+def given_cells() -> tuple[Given, ...]:
+    """Every cell with records of every case."""
+    names = sorted(path.stem for path in CASES.glob("*.json"))
+    cells = (Given(**cell) for name in names for case in cases(name) for cell in case["given"])
+    return tuple(cell for cell in cells if cell.records)
+
+
+def member(account: str, state: str = "ACTIVE") -> dict[str, Any]:
+    """An account as Organizations lists it."""
+    return {"Id": account, "Arn": f"arn:aws:organizations::{MANAGEMENT}:account/o-1/{account}", "State": state}
+
+
+def migrations_before(number: str, folder: Path) -> Path:
+    """The migrations of a release that had none from `number` on."""
+
+    def later(_: str, names: list[str]) -> list[str]:
+        return [name for name in names if name >= number]
+
+    return Path(shutil.copytree(MIGRATIONS, folder / "migrations", ignore=later))
 
 
 def hours(number: float) -> timedelta:

@@ -237,8 +237,8 @@ def test_a_cell_that_costs_more_in_a_larger_organisation_is_told(
     missed: list[str],
 ) -> None:
     nights = [
-        whole_night.RunSummary(60, 3, 1000, 10, reading(100, 20, 100)),
-        whole_night.RunSummary(240, 3, 4000, 40, reading(*larger)),
+        whole_night.Night(60, 3, 1000, 10, reading(100, 20, 100)),
+        whole_night.Night(240, 3, 4000, 40, reading(*larger)),
     ]
     monkeypatch.setattr(whole_night, "nights", lambda accounts, regions, latency: nights)
     assert scale.main(["--parts", "night"]) == (1 if missed else 0)

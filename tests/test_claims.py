@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from given import FIRST_NIGHT, MANAGEMENT, WORKLOAD, Given, House, hours, house
+from given import FIRST_NIGHT, WORKLOAD, Given, House, hours, house, member
 
 from pipelines.catalogue.registry import listings
 from pipelines.errors import SqlFileError
@@ -45,10 +45,7 @@ def home(tmp_path: Path) -> Iterator[House]:
 
 def members(*accounts: str, state: str = "ACTIVE") -> list[Given]:
     """The list of accounts, and the regions of the first."""
-    listed = [
-        {"Id": account, "Arn": f"arn:aws:organizations::{MANAGEMENT}:account/o-1/{account}", "State": state}
-        for account in accounts
-    ]
+    listed = [member(account, state) for account in accounts]
     regions = Given("ec2_region", [{"RegionName": "ap-southeast-2"}], account_id=accounts[0])
     return [Given("organizations_account", listed), regions]
 

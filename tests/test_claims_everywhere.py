@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from given import CASES, MANAGEMENT, WORKLOAD, Given, house
+from given import MANAGEMENT, WORKLOAD, Given, given_cells, house, member, models
 
 from pipelines.catalogue.registry import listings
 from pipelines.models import claims
-from pipelines.models.model import read_models
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-MODELS = read_models()
+MODELS = models()
 
 SCOPES = claims.scopes(MODELS)
 
@@ -31,21 +29,11 @@ QUICK = "ec2_security_group_rule"
 def answers() -> dict[tuple[str, str, str], Given]:
     """An answer with records of every listing, those of the cases, by listing with parameter, account and region."""
     found: dict[tuple[str, str, str], Given] = {}
-    for path in sorted(CASES.glob("*.json")):
-        for case in json.loads(path.read_text(encoding="utf-8")):
-            for cell in case["given"]:
-                given = Given(**cell)
-                if given.records:
-                    found.setdefault((given.listing, given.account_id, given.region), given)
+    for given in given_cells():
+        found.setdefault((given.listing, given.account_id, given.region), given)
     for given in (
         Given("ec2_region", [{"RegionName": "ap-southeast-2"}]),
-        Given(
-            "organizations_account",
-            [
-                {"Id": account, "Arn": f"arn:aws:organizations::{MANAGEMENT}:account/o-1/{account}", "State": "ACTIVE"}
-                for account in (MANAGEMENT, WORKLOAD)
-            ],
-        ),
+        Given("organizations_account", [member(account) for account in (MANAGEMENT, WORKLOAD)]),
     ):
         found[given.listing, given.account_id, given.region] = given
     assert {given.name for given in found.values()} == listings().keys(), "a listing without a case"
@@ -107,8 +95,7 @@ def test_no_table_is_another_without_saying_that_the_listing_is_unknown(
 def test_of_an_account_never_asked_every_table_about_accounts_says_unknown(tmp_path: Path) -> None:
     cells = answers()
     accounts = cells["organizations_account", "", ""]
-    other = {"Id": OTHER, "Arn": f"arn:aws:organizations::{MANAGEMENT}:account/o-1/{OTHER}", "State": "ACTIVE"}
-    cells["organizations_account", "", ""] = Given("organizations_account", [*accounts.records, other])
+    cells["organizations_account", "", ""] = Given("organizations_account", [*accounts.records, member(OTHER)])
     known = listings()
     with house(tmp_path) as home:
         home.night("night-1", cells.values())

@@ -456,6 +456,8 @@ def test_markdown_of_hostile_text_links_to_nothing(text: str) -> None:
 # ------------------------------------------------------------------------------- what is no text at all
 
 HALF = "\ud83e"
+"""The first half of a surrogate pair: JSON can name it, UTF-8 cannot write it, and DuckDB reads it in no JSON."""
+
 MEMBER = {
     "State": "ACTIVE",
     "Status": "ACTIVE",
@@ -463,7 +465,7 @@ MEMBER = {
     "JoinedMethod": "CREATED",
     "JoinedTimestamp": 1.7e9,
 }
-"""The first half of a surrogate pair: JSON can name it, UTF-8 cannot write it, and DuckDB reads it in no JSON."""
+"""What else a table needs of the record of an account."""
 
 
 @pytest.mark.parametrize("kept", [False, True], ids=["in memory", "on disk"])

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from given import FIRST_NIGHT, MANAGEMENT, WORKLOAD, Given, House, hours, house, rows
+from given import FIRST_NIGHT, WORKLOAD, Given, House, hours, house, member, rows
 from nights import Witness
 
 from pipelines.models.checks import key_checks
@@ -316,7 +316,7 @@ def test_of_an_account_without_any_answer_no_finding_is_judged(home: House, find
 
 ACCOUNT = Given(
     "organizations_account",
-    [{"Id": OWNER, "Arn": f"arn:aws:organizations::{MANAGEMENT}:account/o-1/{OWNER}", "State": "ACTIVE"}],
+    [member(OWNER)],
 )
 """The list of accounts, with one."""
 

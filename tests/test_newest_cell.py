@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-import shutil
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import replace
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from given import migrations_before
 
 from pipelines.cli.accept import accept_zero
 from pipelines.cli.command import InvalidRequest
@@ -202,11 +202,9 @@ def test_the_newest_cells_are_those_of_many_nights(tmp_path: Path, monkeypatch: 
 
 def older(store: Store, folder: Path) -> Store:
     """A warehouse of before there was a table of newest cells, with the cells of this one."""
-    migrations = folder / "migrations"
-    shutil.copytree(MIGRATIONS, migrations, ignore=lambda _, names: [name for name in names if name >= NEWEST])
     with store.read() as connection:
         written = connection.execute("select * exclude (confirmed_at) from audit.collection").fetchall()
-    found = Store(folder / "older" / "cmdb.duckdb", migrations)
+    found = Store(folder / "older" / "cmdb.duckdb", migrations_before(NEWEST, folder))
     with found.holding("older", "test"), found.transaction() as connection:
         marks = ", ".join("?" for _ in written[0])
         connection.executemany(f"insert into audit.collection values ({marks})", written)

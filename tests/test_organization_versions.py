@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from given import FIRST_NIGHT, MANAGEMENT, WORKLOAD, Given, House, hours, house
+from given import FIRST_NIGHT, MANAGEMENT, WORKLOAD, Given, House, hours, house, migrations_before
 
-from resources.store.migrations import MIGRATIONS
 from resources.store.store import Store
 
 ROOT = "r-ab12"
@@ -152,6 +150,19 @@ def test_what_is_not_trusted_begins_no_version(home: House, listing: str) -> Non
         assert found == [{"change": "discovered", "valid_from": at(0)}], table
 
 
+def test_a_place_that_was_never_known_begins_no_version_each_night(home: House) -> None:
+    unplaced = {
+        listing: Given(listing, outcome="denied") if listing.startswith("organizations_account_parent") else given
+        for listing, given in organisation().items()
+    }
+    nights(home, unplaced, unplaced, unplaced)
+    assert [(begun, change) for begun, _, change, *_ in accounts(home)] == [(at(0), "discovered")]
+    nights(home, *[unplaced] * 3, organisation())
+    assert [(change, changed) for _, _, change, changed, *_ in accounts(home)][1:] == [
+        ("changed", ["ou_id", "ou_path"])
+    ]
+
+
 def test_an_ou_keeps_its_names_and_when_it_was_removed(home: House) -> None:
     smaller = organisation()
     smaller[f"organizations_organizational_unit:{ROOT}"] = Given(
@@ -204,10 +215,7 @@ def test_the_cost_of_an_ou_is_that_of_the_accounts_that_were_in_it(home: House) 
 
 
 def test_the_history_of_a_file_of_before_begins_with_what_is_known_now(tmp_path: Path) -> None:
-    older = Path(
-        shutil.copytree(MIGRATIONS, tmp_path / "older", ignore=lambda _, names: [n for n in names if n >= "0024"])
-    )
-    store = Store(tmp_path / "cmdb.duckdb", older)
+    store = Store(tmp_path / "cmdb.duckdb", migrations_before("0024", tmp_path))
     with store.holding("older", "test"), store.transaction() as connection:
         connection.execute("select count(*) from stage.account")
     newer = Store(store.database)

@@ -21,7 +21,7 @@ SUBNETS = "select arn from aws.ec2_subnet"
 REFUSED = json.dumps({"Message": "denied", "__type": "AccessDeniedException"})
 PORTAL = "<html><body>Sign in to the hotel's network</body></html>"
 
-FAULT_NAMES: dict[str, dict[str, Any]] = {
+FAULTS: dict[str, dict[str, Any]] = {
     "lambda_function_tag": {"op": "ListTags", "body": REFUSED, "content_type": "application/json"},
     "s3_bucket_content": {"op": "ListObjectsV2", "body": PORTAL},
     # Two that the others are not like: another root around the right members, and the answer of another operation.
@@ -58,11 +58,11 @@ def test_what_is_no_answer_freezes_its_cells_and_the_tags_stay(
     victim = min(
         account
         for account in {account for account, *_ in asked}
-        if {listing.partition(":")[0] for other, listing, _ in asked if other == account} >= set(FAULT_NAMES)
+        if {listing.partition(":")[0] for other, listing, _ in asked if other == account} >= set(FAULTS)
     )
     assert any(tags for arn, _, tags in before[TAGS] if f":{victim}:" in arn)
 
-    organisation.faults([{"action": "answer", "account": victim, **lie} for lie in FAULT_NAMES.values()])
+    organisation.faults([{"action": "answer", "account": victim, **lie} for lie in FAULTS.values()])
     night = run_night(environment, database)
     assert night.published, night.sentences
     assert {sql: sorted(query(database, sql), key=repr) for sql in before} == before
@@ -72,8 +72,8 @@ def test_what_is_no_answer_freezes_its_cells_and_the_tags_stay(
         select listing, outcome, is_trusted, error_code from audit.coverage
         where account_id = $victim and split_part(listing, ':', 1) in $listings and skip_reason is null
         """,
-        {"victim": victim, "listings": list(FAULT_NAMES)},
+        {"victim": victim, "listings": list(FAULTS)},
     )
-    assert {listing.partition(":")[0] for listing, *_ in cells} == set(FAULT_NAMES)
+    assert {listing.partition(":")[0] for listing, *_ in cells} == set(FAULTS)
     assert {tuple(rest) for _, *rest in cells} == {("failed", False, "UnreadableAnswer")}
     assert any(f"failed in account {victim}" in warning for warning in night.warnings)

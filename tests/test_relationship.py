@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import re
-import shutil
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 
 import pytest
 import relations
-from given import FIRST_NIGHT, WORKLOAD, Given, House, hours, house
+from given import FIRST_NIGHT, WORKLOAD, Given, House, hours, house, migrations_before
 from nights import Witness, query
 
 from pipelines.catalogue.registry import listings
@@ -20,7 +19,6 @@ from pipelines.models.build import build
 from pipelines.models.checks import read_checks, run
 from pipelines.models.model import read_models
 from resources.aws.messages import Outcome
-from resources.store.migrations import MIGRATIONS
 from resources.store.store import Store
 
 OTHER = "111122223333"
@@ -296,10 +294,7 @@ def test_a_snapshot_of_a_database_that_is_gone_leads_to_no_arn(
 
 
 def test_what_an_older_release_made_up_keeps_its_history(tmp_path: Path) -> None:
-    older = Path(
-        shutil.copytree(MIGRATIONS, tmp_path / "older", ignore=lambda _, names: [n for n in names if n >= "0023"])
-    )
-    store = Store(tmp_path / "older.duckdb", older)
+    store = Store(tmp_path / "older.duckdb", migrations_before("0023", tmp_path))
     made_up = arn("db:db-0", service="rds")
     with store.holding("older", "test"), store.transaction() as connection:
         for relation, kind, to in [

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from given import FIRST_NIGHT, WORKLOAD, Given, House, hours, house
+from given import FIRST_NIGHT, WORKLOAD, Given, House, hours, house, migrations_before
 
 from pipelines.models.build import build
-from resources.store.migrations import MIGRATIONS
 from resources.store.store import Store
 
 Row = dict[str, Any]
@@ -170,10 +168,7 @@ def test_what_was_accepted_of_the_old_one_is_not_of_the_new_one(
 
 
 def test_a_file_of_before_keeps_its_versions_and_learns_to_tell_what_is_replaced(tmp_path: Path) -> None:
-    older = Path(
-        shutil.copytree(MIGRATIONS, tmp_path / "migrations", ignore=lambda _, names: [n for n in names if n >= "0022"])
-    )
-    store = Store(tmp_path / "cmdb.duckdb", older)
+    store = Store(tmp_path / "cmdb.duckdb", migrations_before("0022", tmp_path))
     version = """
         insert into cmdb.resource_version
         values ($arn, $at, null, true, 'AWS::RDS::DBInstance', '1', 'active', 'discovered', [], '{}', 7, 'r', 'l')

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from given import Given, House, _blank, hours
+from given import Given, House, blank_file, hours
 from nights import REPOSITORY, cmdb_here
 
 from resources.audit.checks import record_check
@@ -31,7 +31,7 @@ Done = subprocess.CompletedProcess[str]
 def store(tmp_path: Path) -> Store:
     """A warehouse without a run."""
     made = Store(tmp_path / PUBLISHED_NAME, patience=0.2)
-    made.working.write_bytes(_blank())
+    made.working.write_bytes(blank_file())
     return made
 
 

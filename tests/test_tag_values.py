@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -10,10 +9,9 @@ from typing import Any
 
 import pytest
 from bills import ACCOUNT, SPOT, billed, seed
-from given import Given, House, house
+from given import Given, House, house, migrations_before
 from test_decommission import instance
 
-from resources.store.migrations import MIGRATIONS
 from resources.store.store import Store
 
 KEY = "bc:business-service"
@@ -109,10 +107,8 @@ def test_a_blank_value_fills_no_tag(home: House) -> None:
 
 
 def test_a_warehouse_of_an_older_release_keeps_its_cut_by_service(tmp_path: Path) -> None:
-    older = tmp_path / "migrations"
-    shutil.copytree(MIGRATIONS, older, ignore=lambda _, names: [name for name in names if name >= "0021"])
     database = tmp_path / "cmdb.duckdb"
-    store = Store(database, older)
+    store = Store(database, migrations_before("0021", tmp_path))
     with store.holding("given", "a test"), store.transaction() as connection:
         connection.execute(
             """
