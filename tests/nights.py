@@ -179,6 +179,12 @@ def copy_of(folder: Path, tmp_path: Path) -> Path:
     return target / DATABASE
 
 
+def preflight_here(environment: Mapping[str, str]) -> None:
+    """The pre-flight by the worker's own simulator: the truthful night's may have judged another worker's."""
+    done = cmdb_here(environment, "preflight")
+    assert done.returncode == 0, done.stderr
+
+
 def query(
     database: Path, sql: str, parameters: Mapping[str, Any] | None = None, *, of: str = "published"
 ) -> list[tuple[Any, ...]]:

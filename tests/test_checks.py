@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from nights import copy_of, environment_of, night_environment
+from nights import copy_of, environment_of, night_environment, preflight_here
 
 from faults.ground import fingerprint
 from pipelines.models import checks
@@ -290,10 +290,9 @@ def publish_alone(simulator_process: Simulator) -> Callable[..., tuple[bool, str
     from pipelines.publishing.assets import published_asset
 
     def publish(database: Path, rules: Sequence[SqlCheck] | None = None) -> tuple[bool, str]:
-        with (
-            environment_of(night_environment(simulator_process, database)),
-            dg.DagsterInstance.get() as instance,
-        ):
+        environment = night_environment(simulator_process, database)
+        preflight_here(environment)
+        with environment_of(environment), dg.DagsterInstance.get() as instance:
             defs = build_defs(dict(os.environ))
             sql_checks = read_checks() if rules is None else rules
             result = dg.materialize(
@@ -572,7 +571,7 @@ def test_publishing_refuses_what_breaks_a_rule_even_when_its_check_was_never_ask
             outcomes = connection.execute(
                 "select outcome, count(*) from audit.run group by all order by all"
             ).fetchall()
-    assert outcomes == [("published", 1), ("refused", 1)]
+    assert outcomes == [("preflight", 1), ("published", 1), ("refused", 1)]
     assert fingerprint(database) == before
     assert sorted((database.parent / "versions").iterdir()) == versions
 

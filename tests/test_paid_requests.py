@@ -19,7 +19,7 @@ import dagster as dg
 import pytest
 from conftest import lead_to, policies
 from given import House, house
-from nights import REPOSITORY, cmdb_here, copy_of, night_environment, query
+from nights import REPOSITORY, cmdb_here, copy_of, night_environment, preflight_here, query
 from test_bill import asked_of, cells, collect, months, waiting
 
 from faults.ground import environment_of
@@ -295,6 +295,7 @@ def test_a_killed_run_a_step_alone_and_ask_share_the_limit_and_are_all_written_d
     # Whatever this session's night has sent was sent for another test.
     shutil.rmtree(database.parent / "paid_requests")
     environment = night_environment(organisation, database, CMDB_COST_REQUEST_LIMIT="20", CMDB_COST_MONTHS="13")
+    preflight_here(environment)
     organisation.clear_log()
     kept = {name: value for name, value in os.environ.items() if not is_foreign(name)}
     died = subprocess.run(
