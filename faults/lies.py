@@ -225,7 +225,7 @@ ALONE: tuple[Lie, ...] = (
     zero("silent_zero@operations", "ec2_instance", "in account {account}"),
     zero("no_accounts", "organizations_account", "never empty"),
     zero("no_service_control_policies", "organizations_policy", "never empty"),
-    zero("no_bill", "cost_monthly", "asked by billing"),
+    zero("no_bill", "cost_monthly", "requested by billing"),
     zero("no_databases", "rds_db_instance", "InstanceUsage:db."),
     zero("no_functions", "lambda_function", "in account {account}"),
     zero("no_buckets", "s3_bucket", "in account {account}"),
@@ -287,7 +287,7 @@ ALONE: tuple[Lie, ...] = (
     Lie(
         ("denied_everywhere",),
         "refused",
-        ("ec2_instance: denied in account", "asked by operations"),
+        ("ec2_instance: denied in account", "requested by operations"),
         (("ec2_instance", "denied"),),
         NO_SILENT_ZERO,
     ),
@@ -302,19 +302,23 @@ ALONE: tuple[Lie, ...] = (
     Lie(
         ("denied_management",),
         "refused",
-        ("organizations_policy: denied", "asked by management"),
+        ("organizations_policy: denied", "requested by management"),
         (("organizations_policy", "denied"),),
         NO_SILENT_ZERO,
     ),
     Lie(
         ("denied_operations",),
         "refused",
-        ("resource_group: denied", "asked by operations"),
+        ("resource_group: denied", "requested by operations"),
         (("resource_group", "denied"),),
         NO_SILENT_ZERO,
     ),
     Lie(
-        ("denied_billing",), "refused", ("budget: denied", "asked by billing"), (("budget", "denied"),), NO_SILENT_ZERO
+        ("denied_billing",),
+        "refused",
+        ("budget: denied", "requested by billing"),
+        (("budget", "denied"),),
+        NO_SILENT_ZERO,
     ),
     # A zero that cannot be confirmed: nothing speaks against it, so its rows stay as they are.
     Lie(
@@ -432,7 +436,7 @@ ALONE: tuple[Lie, ...] = (
     Lie(
         ("misrouted_midway_workload",),
         "refused",
-        ("wrong_account in account {account}", "answered with a record of {other}"),
+        ("wrong_account in account {account}", "returned a record of {other}"),
         (
             *((listing, "wrong_account") for listing in OWNED),
             ("rds_db_cluster", WAITS),
@@ -446,7 +450,7 @@ ALONE: tuple[Lie, ...] = (
     Lie(
         ("foreign_record",),
         "refused",
-        ("ec2_instance: wrong_account in account {account}", "answered with a record of {other}"),
+        ("ec2_instance: wrong_account in account {account}", "returned a record of {other}"),
         (("ec2_instance", "wrong_account"),),
         NO_SILENT_ZERO,
     ),
@@ -481,18 +485,18 @@ ALONE: tuple[Lie, ...] = (
     Lie(
         ("expired_midway_management",),
         "refused",
-        ("asked by management",),
+        ("requested by management",),
         (("organizations_*", "denied"),),
         NO_SILENT_ZERO,
     ),
     Lie(
         ("expired_midway_operations",),
         "refused",
-        ("asked by operations",),
+        ("requested by operations",),
         (("*", "denied"), ("*", WAITS)),
         NO_SILENT_ZERO,
     ),
-    Lie(("expired_midway_billing",), "refused", ("asked by billing",), (("*", "denied"),), NO_SILENT_ZERO),
+    Lie(("expired_midway_billing",), "refused", ("requested by billing",), (("*", "denied"),), NO_SILENT_ZERO),
     Lie(("expired_midway_workload",), "refused", ("in account {account}",), (("*", "denied"),), NO_SILENT_ZERO),
     # Answers that are none, once and for ever.
     Lie(("throttle",), "survived"),
@@ -521,7 +525,7 @@ ALONE: tuple[Lie, ...] = (
     Lie(
         ("throttle_forever_management",),
         "refused",
-        ("organizations_root: failed", "asked by management"),
+        ("organizations_root: failed", "requested by management"),
         (("organizations_root", "failed"),),
         NO_SILENT_ZERO,
         prepare=soon_tired,
@@ -538,21 +542,21 @@ ALONE: tuple[Lie, ...] = (
     Lie(
         ("down_management",),
         "refused",
-        ("organizations_root: failed", "asked by management"),
+        ("organizations_root: failed", "requested by management"),
         (("organizations_root", "failed"),),
         NO_SILENT_ZERO,
     ),
     Lie(
         ("down_operations",),
         "refused",
-        ("tagged_resource: failed", "asked by operations"),
+        ("tagged_resource: failed", "requested by operations"),
         (("tagged_resource", "failed"),),
         NO_SILENT_ZERO,
     ),
     Lie(
         ("down_billing",),
         "refused",
-        ("cost_daily: failed", "asked by billing"),
+        ("cost_daily: failed", "requested by billing"),
         (("cost_daily", "failed"), ("cost_tag_service_daily", "failed")),
         NO_SILENT_ZERO,
     ),

@@ -108,11 +108,11 @@ def send(command: str, result: dict[str, Any], setting: str = ALERT) -> str:
             check=False,
         )
     except (OSError, ValueError, subprocess.TimeoutExpired) as error:
-        return f"{setting} could not be run: {error}. The verdict is in the run's log."
+        return f"{setting} could not be run: {error}. The check results are in the run's log."
     if done.returncode:
         output = done.stderr.decode(errors="replace").strip()[:300]
-        return f"{setting} ended with {done.returncode}: {output}. The verdict is in the run's log."
-    return f"{setting} was given the verdict."
+        return f"{setting} ended with {done.returncode}: {output}. The check results are in the run's log."
+    return f"{setting} received the check results."
 
 
 def nightly_failure_sensor(settings: Settings) -> dg.SensorDefinition:
@@ -120,7 +120,7 @@ def nightly_failure_sensor(settings: Settings) -> dg.SensorDefinition:
 
     @dg.run_failure_sensor(
         name="failed_run_alert",
-        description="Hands the verdict of a failed run to the program that CMDB_ALERT_COMMAND names.",
+        description="Passes the check results of a failed run to the program that CMDB_ALERT_COMMAND names.",
         default_status=dg.DefaultSensorStatus.RUNNING,
     )
     def failed_run_alert(context: dg.RunFailureSensorContext) -> None:
@@ -148,7 +148,7 @@ def heartbeat_sensor(settings: Settings, job: str) -> dg.SensorDefinition:
     @dg.run_status_sensor(
         run_status=dg.DagsterRunStatus.SUCCESS,
         name="published_run_heartbeat",
-        description="Tells the program that CMDB_HEARTBEAT_COMMAND names of a nightly run that published.",
+        description="Starts the program that CMDB_HEARTBEAT_COMMAND names after a nightly run that published.",
         default_status=dg.DefaultSensorStatus.RUNNING,
     )
     def published_run_heartbeat(context: dg.RunStatusSensorContext) -> None:

@@ -64,15 +64,15 @@ SOURCE = "dagster/code_references"
 
 LINE = dg.TableSchema(
     [
-        dg.TableColumn("run_id", "VARCHAR", description="The run that asked."),
-        dg.TableColumn("role", "VARCHAR", description="The role of the contract that asked."),
-        dg.TableColumn("account_id", "VARCHAR", description="The account that was asked, text of 12 digits."),
-        dg.TableColumn("region", "VARCHAR", description="The region that was asked; aws-global where there is none."),
+        dg.TableColumn("run_id", "VARCHAR", description="The run that fetched the record."),
+        dg.TableColumn("role", "VARCHAR", description="The role of the contract that sent the request."),
+        dg.TableColumn("account_id", "VARCHAR", description="The account of the request, text of 12 digits."),
+        dg.TableColumn("region", "VARCHAR", description="The region of the request; aws-global where there is none."),
         dg.TableColumn("listing", "VARCHAR", description="The listing, with its parameter."),
+        dg.TableColumn("parameter", "VARCHAR", description="The parameter of the request; empty where it has none."),
         dg.TableColumn(
-            "parameter", "VARCHAR", description="What the question was asked with; empty where with nothing."
+            "item", "JSON", description="The record as AWS returned it, without the fields that are never kept."
         ),
-        dg.TableColumn("item", "JSON", description="The record as AWS answered it, less what is never kept."),
     ]
 )
 """Columns of a landed listing's rows. The SQL file that reads the listing declares the fields of `item`."""

@@ -54,7 +54,7 @@ def build_defs(environment: Mapping[str, str]) -> dg.Definitions:
     nightly = dg.define_asset_job(
         NIGHTLY,
         selection=dg.AssetSelection.all(),
-        description="One honest night: pre-flight, collection, models, checks, publishing, report.",
+        description="One run: pre-flight, collection, models, checks, publishing, report.",
         executor_def=dg.in_process_executor,
         tags={"cmdb/warehouse": "nightly"},
     )
@@ -113,7 +113,7 @@ def _confirmation_sensor(*, is_on: bool) -> dg.SensorDefinition:
         name="confirm_after_nightly",
         job_name=CONFIRM,
         minimum_interval_seconds=300,
-        description="Looks the night's zeros up in CloudTrail half an hour after it ended.",
+        description="Looks the zeros of a nightly run up in CloudTrail half an hour after the run ended.",
         default_status=dg.DefaultSensorStatus.RUNNING if is_on else dg.DefaultSensorStatus.STOPPED,
     )
     def confirm_after_nightly(context: dg.SensorEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
@@ -121,13 +121,13 @@ def _confirmation_sensor(*, is_on: bool) -> dg.SensorDefinition:
         for record in context.instance.get_run_records(filters=ended, limit=1):
             age = datetime.now(UTC) - datetime.fromtimestamp(record.end_time or 0, UTC)
             if age > CONFIRM_UNTIL:
-                yield dg.SkipReason("The last night is too old; the next one looks its zeros up.")
+                yield dg.SkipReason("The last nightly run is too old; the next one looks its zeros up.")
             elif age >= CONFIRM_AFTER:
                 yield dg.RunRequest(run_key=record.dagster_run.run_id)
             else:
-                yield dg.SkipReason(f"The last night ended {age.total_seconds() // 60:.0f} minutes ago.")
+                yield dg.SkipReason(f"The last nightly run ended {age.total_seconds() // 60:.0f} minutes ago.")
             return
-        yield dg.SkipReason("No night has ended well yet.")
+        yield dg.SkipReason("No nightly run has succeeded yet.")
 
     return confirm_after_nightly
 

@@ -37,7 +37,7 @@ def _dagsters_own(error: Exception) -> Any:
     """The class of Dagster's own event log with its default folder, found without any private name."""
     logging.getLogger(__name__).warning(
         "Dagster %s is not the one that our event log knows (%s: %s). Dagster's own is used: runs are recorded as "
-        "always, and a night takes about a tenth more CPU. requirements/run.txt names the Dagster that was tested.",
+        "always, and a run takes about a tenth more CPU. requirements/run.txt names the Dagster that was tested.",
         dg.__version__,
         type(error).__name__,
         error,

@@ -65,8 +65,8 @@ def as_markdown(text: str) -> str:
 
     Dagster's Markdown links every bare address, so a space breaks an address without making it unreadable.
     """
-    told = plain(text).replace("&", "&amp;").replace("<", "&lt;")
-    return _ADDRESS.sub(lambda found: f"{found.group()} ", _ACTIVE.sub(lambda found: f"\\{found.group()}", told))
+    label = plain(text).replace("&", "&amp;").replace("<", "&lt;")
+    return _ADDRESS.sub(lambda found: f"{found.group()} ", _ACTIVE.sub(lambda found: f"\\{found.group()}", label))
 
 
 def as_csv_cell(text: str) -> str:

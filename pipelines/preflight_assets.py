@@ -26,7 +26,7 @@ from resources.warehouse import Warehouse
 PREFLIGHT_KEY = dg.AssetKey(["audit", "caller_identity"])
 
 DESCRIPTIONS = {
-    "every_role_answers": "Each of the three central profiles is named, exists, and STS answers it.",
+    "every_role_answers": "Each of the three central profiles is named, exists, and STS responds to it.",
     "management_is_the_organisations_master": "The management profile is the organisation's management account.",
     "operations_is_the_expected_account": "The operations profile is the account that CMDB_OPERATIONS_ACCOUNT names.",
     "billing_is_the_expected_account": "The billing profile is the account that CMDB_BILLING_ACCOUNT names.",
@@ -116,4 +116,4 @@ def caller_identity(context: dg.AssetExecutionContext) -> Iterator[Any]:
     )
     summary = [f"{result.sentence} {result.hint}".strip() for result in check_results if result.blocks]
     if summary:
-        raise refuse(f"Nothing is collected. {' '.join(summary)} `cmdb preflight` asks again.")
+        raise refuse(f"Nothing is collected. {' '.join(summary)} `cmdb preflight` checks again.")

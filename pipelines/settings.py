@@ -239,7 +239,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     problems = [
         f"{name}={given[name]!r} cannot be used: it must be {expected[name]}. Correct or unset it." for name in refused
     ]
-    raise SettingsError(" ".join([*problems, "Nothing was asked."]))
+    raise SettingsError(" ".join([*problems, "Nothing was requested."]))
 
 
 def _aws_sources(environment: Mapping[str, str]) -> tuple[str, ...]:

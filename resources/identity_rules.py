@@ -100,7 +100,7 @@ def every_role_answers(callers: Mapping[Role, Caller]) -> CheckResult:
     """The check that each central profile is named and exists, and that STS returns its identity."""
     missing = [role for role in CENTRAL_ROLES if role not in callers]
     if missing:
-        return _not_evaluated(EVERY_ROLE_ANSWERS, f"{', '.join(missing)} was not asked")
+        return _not_evaluated(EVERY_ROLE_ANSWERS, f"{', '.join(missing)} was not requested")
     silent = [caller for caller in callers.values() if caller.account_id is None]
     if silent:
         return CheckResult(
@@ -110,13 +110,13 @@ def every_role_answers(callers: Mapping[Role, Caller]) -> CheckResult:
             hint=" ".join(dict.fromkeys(c.hint for c in silent if c.hint)),
         )
     named = ", ".join(f"{c.role} is {c.account_id}" for c in callers.values())
-    return CheckResult(True, f"STS answered every profile: {named}.", name=EVERY_ROLE_ANSWERS)
+    return CheckResult(True, f"STS responded to every profile: {named}.", name=EVERY_ROLE_ANSWERS)
 
 
 def _management_is_master(caller: Caller, organization: Organization) -> CheckResult:
     name = MANAGEMENT_IS_MASTER
     if caller.account_id is None:
-        return _not_evaluated(name, "the management profile did not answer")
+        return _not_evaluated(name, "the management profile did not respond")
     if organization.management_account_id is None:
         return _not_evaluated(
             name,
@@ -146,10 +146,10 @@ def is_expected(role: Role, caller: Caller, organization: Organization, expectat
     variable = f"CMDB_{role.upper()}_ACCOUNT"
     profile = f"AWS_{role.upper()}_PROFILE"
     if caller.account_id is None:
-        return _not_evaluated(name, f"the {role} profile did not answer")
+        return _not_evaluated(name, f"the {role} profile did not respond")
     if expected:
         if caller.account_id == expected:
-            return CheckResult(True, f"{role} is account {expected}, as {variable} says.", name=name)
+            return CheckResult(True, f"{role} is account {expected}, as {variable} states.", name=name)
         return CheckResult(
             False,
             f"{profile}={caller.profile} is account {caller.account_id}, but {variable} expects {expected}.",
@@ -185,7 +185,7 @@ def accounts_are_distinct(
     name = ACCOUNTS_ARE_DISTINCT
     silent = [role for role in CENTRAL_ROLES if (caller := callers.get(role)) is None or caller.account_id is None]
     if silent:
-        return _not_evaluated(name, f"{', '.join(silent)} did not answer")
+        return _not_evaluated(name, f"{', '.join(silent)} did not respond")
     same: list[str] = []
     untrue: list[str] = []
     waived: list[str] = []

@@ -189,7 +189,7 @@ class AwsRole(dg.ConfigurableResource):  # type: ignore[type-arg]  # as in resou
         problems = [result for result in self._own_checks(callers) if result.blocks]
         if problems:
             summary = " ".join(f"{result.sentence} {result.hint}".strip() for result in problems)
-            raise IdentityRefused(f"{self.role} may not be asked: {summary} Nothing was sent.")
+            raise IdentityRefused(f"{self.role} may not be used: {summary} Nothing was sent.")
         own = callers.get(self.role)
         identity = (
             Identity(self.role, own.profile, own.account_id, own.arn or "", own.checked_at)
@@ -230,20 +230,20 @@ class Management(AwsRole):
         try:
             described = client.call(profile, "organizations", "DescribeOrganization", "us-east-1")["Organization"]
         except (AwsError, ProfileError) as error:
-            return Organization(error_message=f"organizations:DescribeOrganization said: {error}")
+            return Organization(error_message=f"organizations:DescribeOrganization failed: {error}")
         if not {"Id", "MasterAccountId"} <= described.keys():
-            return Organization(error_message="organizations:DescribeOrganization was answered without its ids.")
+            return Organization(error_message="organizations:DescribeOrganization returned no ids.")
         members = set()
         for account in accounts:
             try:
                 response = client.call(profile, "organizations", "DescribeAccount", "us-east-1", AccountId=account)
             except AwsError as error:
                 if error.code != "AccountNotFoundException":
-                    return Organization(error_message=f"organizations:DescribeAccount said: {error}")
+                    return Organization(error_message=f"organizations:DescribeAccount failed: {error}")
             else:
                 if response["Account"].get("Id") != account:
                     return Organization(
-                        error_message=f"organizations:DescribeAccount was answered with another account than {account}."
+                        error_message=f"organizations:DescribeAccount returned another account than {account}."
                     )
                 members.add(account)
         return Organization(described["Id"], described["MasterAccountId"], frozenset(members))
@@ -251,7 +251,7 @@ class Management(AwsRole):
     def preflight(self) -> tuple[dict[Role, Caller], Organization, tuple[CheckResult, ...]]:
         """The identities, the organisation and the five check results. A missing identity becomes a failed check."""
         callers = self.callers()
-        organization = Organization(error_message="the management profile did not answer")
+        organization = Organization(error_message="the management profile did not respond")
         if callers["management"].account_id is not None:
             other_accounts = tuple(
                 dict.fromkeys(

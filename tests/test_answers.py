@@ -249,7 +249,7 @@ def test_what_is_no_answer_is_failed_and_never_found_or_a_zero(
             assert answer.outcome in ("failed", "denied"), what
         else:
             assert (answer.outcome, answer.error_code) == ("failed", "UnreadableAnswer"), what
-            assert " answered with" in (answer.error_message or ""), what
+            assert " returned a response " in (answer.error_message or ""), what
         assert (answer.records, answer.record_count) == ([], 0)
 
 
@@ -268,9 +268,9 @@ def test_every_listing_requires_a_member_that_its_operation_always_answers() -> 
 @pytest.mark.parametrize(
     ("records", "required", "message"),
     [
-        ("@", (), "names no member that an answer of s3:ListObjectsV2 must have"),
-        ("@", ("Nothing",), "requires Nothing, which not every answer of s3:ListObjectsV2 has"),
-        ("Contents", (), "requires Contents, which not every answer of s3:ListObjectsV2 has"),
+        ("@", (), "names no member that a response of s3:ListObjectsV2 must have"),
+        ("@", ("Nothing",), "requires Nothing, which not every response of s3:ListObjectsV2 has"),
+        ("Contents", (), "requires Contents, which not every response of s3:ListObjectsV2 has"),
     ],
 )
 def test_a_listing_that_requires_nothing_is_a_mistake_and_nobody_is_asked(
@@ -306,9 +306,9 @@ def test_nobody_is_identified_and_nothing_called_by_what_is_no_answer(
 @pytest.mark.parametrize(
     ("organization", "account", "why"),
     [
-        ({}, ACCOUNT, "DescribeOrganization was answered without its ids"),
-        ({"Id": "o-1"}, ACCOUNT, "DescribeOrganization was answered without its ids"),
-        ({"Id": "o-1", "MasterAccountId": ACCOUNT}, "999999999999", "was answered with another account than"),
+        ({}, ACCOUNT, "DescribeOrganization returned no ids"),
+        ({"Id": "o-1"}, ACCOUNT, "DescribeOrganization returned no ids"),
+        ({"Id": "o-1", "MasterAccountId": ACCOUNT}, "999999999999", "returned another account than"),
     ],
 )
 def test_an_organisation_is_not_known_by_half_an_answer(
@@ -455,7 +455,7 @@ def test_nothing_that_aws_sends_is_raised_or_taken_for_an_answer(
         if 300 <= reply.status < 400 and answer.error_code != "HTTPClientError":
             redirects.add(reply.status)
             assert (answer.outcome, answer.request_count) == ("failed", 1), what
-            assert "Nobody followed" in (answer.error_message or ""), what
+            assert "The redirect was not followed" in (answer.error_message or ""), what
     assert redirects > {301, 302, 307, 308}
     assert {call.account for call in aws.log} == {ACCOUNT}
 

@@ -201,7 +201,7 @@ def test_pictures_are_drawn_where_they_help(shown: Shown) -> None:
     for name, key in (
         ("cost/daily", "picture"),
         ("cost/spend_vs_budget", "picture"),
-        (PUBLISHED, "what_can_be_believed"),
+        (PUBLISHED, "what_can_be_trusted"),
     ):
         found = re.fullmatch(r"!\[.*\]\(data:image/svg\+xml;base64,(.*)\)", str(shown[name][key].value))
         assert found, name

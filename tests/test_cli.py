@@ -129,7 +129,7 @@ def test_the_policy_with_optional_grants_holds_more() -> None:
 def test_a_setting_that_cannot_be_used_is_named(tmp_path: Path, name: str, value: str) -> None:
     environment = {"CMDB_DATABASE": str(tmp_path / DATABASE), name: value}
     # `coverage` reads the settings as every command does, and starts faster than a night.
-    one_sentence(cmdb_here(environment, "coverage"), 2, f"{name}={value!r} cannot be used", "Nothing was asked")
+    one_sentence(cmdb_here(environment, "coverage"), 2, f"{name}={value!r} cannot be used", "Nothing was requested")
     assert not list(tmp_path.iterdir())
 
 
@@ -588,11 +588,11 @@ def test_ask_of_a_zero_shows_it_and_exits_1(organisation: Simulator, witnessed_n
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("billing", "ec2_instance"), ("billing asks no listing 'ec2_instance'", "cost_daily")),
+        (("billing", "ec2_instance"), ("billing requests no listing 'ec2_instance'", "cost_daily")),
         (("workload", "ec2_instance"), ("Name one with --account",)),
         (("workload", "ec2_instance", "--account", "000000000000"), ("No workload profile reaches",)),
         (("management", "organizations_account_tag"), ("--parameter",)),
-        (("management", "organizations_account", "--account", "000000000000"), ("Nothing was asked",)),
+        (("management", "organizations_account", "--account", "000000000000"), ("Nothing was requested",)),
     ],
 )
 def test_a_question_that_cannot_be_put_says_which_can(

@@ -505,11 +505,11 @@ UNKNOWN = {
     ("i-half", "idle_instance"): "CloudWatch has 13 whole days of data, and 14 are needed",
     ("i-unmeasured", "idle_instance"): "CloudWatch has 0 whole days of data, and 14 are needed",
     ("sparse", "database_without_connections"): "CloudWatch has 0 whole days of data, and 14 are needed",
-    ("of-what", "orphan_database_snapshot"): "RDS does not say what it was made of",
-    ("b-closed", "empty_bucket"): "S3 did not say whether it holds anything",
-    ("cut-short", "function_without_invocations"): "CloudWatch did not answer whole",
+    ("of-what", "orphan_database_snapshot"): "RDS does not report what it was made of",
+    ("b-closed", "empty_bucket"): "S3 did not report whether it holds anything",
+    ("cut-short", "function_without_invocations"): "the response of CloudWatch was not complete",
     ("unheard", "function_without_invocations"): (
-        "CloudWatch sent no sample of anything in the account and region, so that its silence says nothing"
+        "CloudWatch sent no sample of anything in the account and region, so that missing data means nothing"
     ),
 }
 
@@ -565,7 +565,7 @@ def test_since_when_is_unknown_until_it_has_been_seen_for_long_enough(seen: Seen
     first = seen.nights[FIRST_NIGHT]
     for key in (("vol-idle", "unattached_volume"), ("i-silent", "stopped_instance")):
         assert first[key]["verdict"] == "unknown"
-        assert first[key]["unknown_reason"].endswith("and AWS does not say since when it is")
+        assert first[key]["unknown_reason"].endswith("and AWS does not report since when it is")
         later = seen.nights[LATER][key]
         assert (later["verdict"], later["first_flagged_date"], later["unused_since"]) == (
             "candidate",
@@ -623,7 +623,7 @@ def test_an_answer_that_is_not_trusted_makes_unknown_what_was_a_candidate_and_re
         # What was known the night before stands.
         kept = ("first_flagged_date", "last_flagged_date", "evidence", "estimated_monthly_saving", "saved")
         assert {name: row[name] for name in kept} == {name: before[name] for name in kept}
-    assert failed["lonely", "database_without_connections"]["unknown_reason"] == "CloudWatch did not answer: failed"
+    assert failed["lonely", "database_without_connections"]["unknown_reason"] == "CloudWatch did not respond: failed"
     assert failed["eip-free", "unassociated_address"]["last_flagged_date"] == "2027-01-04"
     # Its disks are as large as when they could be listed.
     assert Decimal(failed["i-stopped", "stopped_instance"]["estimated_monthly_saving"]) == Decimal("2.88")
@@ -651,7 +651,7 @@ def test_a_signal_is_resolved_when_it_is_so_no_more(
 def test_what_one_answer_lacks_is_not_gone_yet(seen: Seen) -> None:
     row = seen.nights[CHANGED]["vol-idle", "unattached_volume"]
     assert (row["verdict"], row["resolution"]) == ("unknown", None)
-    assert row["unknown_reason"] == "the last answer lacks it: once more, and it is gone"
+    assert row["unknown_reason"] == "the last response lacks it: once more, and it is gone"
 
 
 def test_an_open_signal_goes_on_after_a_night_that_failed(seen: Seen) -> None:

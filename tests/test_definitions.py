@@ -520,7 +520,7 @@ FAILING = {
     "ends with an error": ("{python} -c 'import sys; sys.exit(\"mailer is down\")'", "ended with 1: mailer is down"),
     "does not exist": ("/nonexistent/alert", "could not be run: "),
     "cannot be split": ("echo 'unbalanced", "could not be run: "),
-    "never reads": ("{python} -c 'import os; os.close(0)'", "was given the verdict"),
+    "never reads": ("{python} -c 'import os; os.close(0)'", "received the check results"),
     "hangs": ("{python} -c 'import time; time.sleep(30)'", "could not be run: "),
 }
 

@@ -60,8 +60,8 @@ def test_a_lie_is_shown_named_and_refused(checkout: Path) -> None:
     said = done.stdout + done.stderr
     assert done.returncode == 1, said
     assert "Traceback" not in said
-    first, _, second = said.partition("The lie silent_zero: ")
-    assert "Nothing is published yet: first a truthful night." in first
+    first, _, second = said.partition("The fault silent_zero: ")
+    assert "Nothing is published yet: first a run without faults." in first
     assert "Published " in first
     told = re.search(r"account (\d{12}) answers 200 and an empty list", second)
     assert told
@@ -80,7 +80,7 @@ def test_a_lie_is_shown_named_and_refused(checkout: Path) -> None:
 def test_a_lie_that_nobody_knows_is_wrong_usage() -> None:
     done = cmdb_here({}, "demo", "--lie", "white")
     assert done.returncode == 2
-    assert "There is no lie 'white'" in done.stderr
+    assert "There is no fault 'white'" in done.stderr
     assert "silent_zero" in done.stderr
     assert "Nothing was run" in done.stderr
 

@@ -44,7 +44,7 @@ def test_two_of_three_regions_are_denied_to_everybody_and_every_night_publishes(
         assert sentence.startswith(f"Service control policy {policy} (RegionDeny) denies ")
         for word in ("ec2", "lambda", "rds", "s3", *CLOSED, "keep their last rows"):
             assert word in sentence, word
-        assert "had an answer before" not in sentence
+        assert "had a response before" not in sentence
         cells = skipped(database)
         assert {region for _, region, _, _ in cells if region != "aws-global"} == set(CLOSED)
         assert {role for role, *_ in cells} == {"operations", "workload"}

@@ -377,7 +377,7 @@ def test_a_night_that_never_began_is_alerted_from_outside(where: str, line: str,
     done = subprocess.run(
         ["/bin/sh", "-c", here], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
     )
-    assert (done.returncode, done.stderr) == (2, "CMDB_ALERT_COMMAND was given the verdict.\n")
+    assert (done.returncode, done.stderr) == (2, "CMDB_ALERT_COMMAND received the check results.\n")
     assert "There is no warehouse at" in json.loads(told.read_text())["sentences"][0]
     assert (done.stdout == "") is (where == "cron"), "cron would mail it every day"
 

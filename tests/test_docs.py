@@ -605,7 +605,7 @@ def test_every_cell_of_the_notebook_runs(beside_the_demo: Path, monkeypatch: pyt
     assert totals.sum() > 0
     assert picture.to_dict(validate=True)["mark"]["type"] == "area"
     assert {"candidate", "unknown"} <= set(signals.columns)
-    assert list(answers.columns) == ["account_id", "region", "outcome", "questions"]
+    assert list(answers.columns) == ["account_id", "region", "outcome", "cells"]
 
 
 def test_a_cell_that_does_not_run_is_noticed(beside_the_demo: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -152,7 +152,7 @@ def test_a_run_of_the_future_is_told_by_name_and_time(
         land(audit, tmp_path, replace(CELL, run_id=run, ended_at=now + ended * HOUR))
     with pytest.raises(WarehouseError) as refused:
         require_clock(audit, RUN)
-    assert str(refused.value).startswith(f"The clock of this machine says {now:%Y-%m-%d %H:}")
+    assert str(refused.value).startswith(f"The clock of this machine shows {now:%Y-%m-%d %H:}")
     assert f", and run {run} worked here at {now + 2 * HOUR:%Y-%m-%d %H:%M:%S} UTC: " in str(refused.value)
     assert refused.value.exit_code == 2
 

@@ -85,7 +85,7 @@ def test_a_verified_zero_shows_its_evidence(database: Path) -> None:
             {"outcome": "denied", "error_message": "with an explicit deny in a service control policy"},
             "name the allowed regions in CMDB_REGIONS",
         ),
-        ({"outcome": "wrong_account"}, "mend its role_arn"),
+        ({"outcome": "wrong_account"}, "fix its role_arn"),
         ({"outcome": "empty_suspect", "zero_sense": "witnessed"}, "cmdb accept {} {} {} --reason"),
         ({"outcome": "empty_suspect", "zero_sense": "impossible"}, "this listing is never empty"),
         (
@@ -133,7 +133,7 @@ def test_what_is_not_there_is_told_from_the_cells_that_would_hold_it(database: P
     gone = f"arn:aws:ec2:{region}:{account}:instance/i-0000000000000000"
     one_sentence(cmdb_here(environment, "explain", gone), 2, "cmdb.resource has no", "are trusted, so it was not there")
     one_sentence(
-        cmdb_here(environment, "explain", f"arn:aws:ec2:{region}:999999999999:instance/i-0"), 2, "was never asked about"
+        cmdb_here(environment, "explain", f"arn:aws:ec2:{region}:999999999999:instance/i-0"), 2, "has no response about"
     )
     one_sentence(cmdb_here(environment, "explain", "arn:aws:sqs:us-east-1:1:q"), 2, "Nothing of sqs is collected")
     one_sentence(cmdb_here(environment, "explain", "i-0123"), 2, "That is no ARN")
@@ -217,7 +217,7 @@ def test_the_role_of_the_template_is_the_contracts() -> None:
 
 
 def test_what_a_stanza_needs_is_said(database: Path, organisation: Simulator) -> None:
-    one_sentence(cmdb_here({}, "profiles", "--template"), 2, "name the identity that runs the night with --trusted")
+    one_sentence(cmdb_here({}, "profiles", "--template"), 2, "name the identity that starts the runs with --trusted")
     one_sentence(cmdb_here({"CMDB_DATABASE": str(database)}, "profiles"), 2, "AWS_OPERATIONS_PROFILE")
     signed_in = cmdb_here({"CMDB_DATABASE": str(database)}, "profiles", "--sso-session", "acme")
     assert signed_in.returncode == 0

@@ -297,7 +297,7 @@ def test_an_interruption_does_not_wait_for_patience(aws: ScriptedAws) -> None:
     reach.close()
     # Nor does the crew: none of them sleeps on, to ask once more after the end.
     time.sleep(0.5)
-    assert [thread for thread in threading.enumerate() if thread.name.startswith("ask-")] == []
+    assert [thread for thread in threading.enumerate() if thread.name.startswith("request-")] == []
 
 
 def test_progress_is_told_and_ends_complete(reach: AwsClient, aws: ScriptedAws) -> None:

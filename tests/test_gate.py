@@ -577,7 +577,7 @@ def test_a_role_refuses_by_itself_where_two_profiles_reach_one_account(
     resource = role_of(world, role, **nothing_expected, **{variable: world.environment[named]})
     organisation.clear_log()
 
-    with pytest.raises(IdentityRefused, match=f"^{role} may not be asked: .* Nothing was sent.$"):
+    with pytest.raises(IdentityRefused, match=f"^{role} may not be used: .*  Nothing was sent.$"):
         resource.client  # noqa: B018  # reading it is the use
 
     assert ("sts", "GetCallerIdentity") in asked_of(organisation)
@@ -670,7 +670,7 @@ def test_the_role_records_whom_it_refused(world: World, organisation: Simulator)
 
     how = from_the_graph(world, ["landing/cost_daily"])
 
-    assert "billing may not be asked: " in how.said
+    assert "billing may not be used: " in how.said
     reached = query(
         world.database,
         """

@@ -198,9 +198,9 @@ def test_the_roles_are_verified_before_the_age_of_the_evidence_is_asked(bound: B
 
 
 def test_a_role_that_is_somebody_else_keeps_the_gate_shut(bound: Bound) -> None:
-    other = Verified(bound, IdentityRefused("billing may not be asked: it is another account."))
+    other = Verified(bound, IdentityRefused("billing may not be used: it is another account."))
     said, metadata, again = refusal(bound, verify=[Verified(bound), other])
-    assert (said, metadata, again) == ("billing may not be asked: it is another account.", {"exit_code": 1}, False)
+    assert (said, metadata, again) == ("billing may not be used: it is another account.", {"exit_code": 1}, False)
 
 
 def test_no_role_is_verified_while_another_run_holds_the_warehouse(bound: Bound) -> None:
@@ -234,7 +234,7 @@ def test_settings_that_cannot_be_used_start_nothing(bound: Bound) -> None:
         pytest.param(IdentityRefused("Two profiles are one."), 1, id="an identity"),
         pytest.param(ContractViolation("billing", "ec2:RunInstances", "ec2:RunInstances"), 1, id="the contract"),
         pytest.param(SqlFileError("The file does not parse."), 1, id="a SQL file"),
-        pytest.param(ProcessEnded("A process that asked AWS ended by itself."), 1, id="a process"),
+        pytest.param(ProcessEnded("A worker process ended by itself."), 1, id="a process"),
     ],
 )
 def test_what_people_can_mend_is_a_sentence_and_not_tried_again(bound: Bound, error: Exception, code: int) -> None:
@@ -266,7 +266,7 @@ def silence() -> Iterator[None]:
         pytest.param(
             ["One.", "Two."],
             "cost.daily may not be built upon. One. Two. What is published is as it was. `cmdb coverage --blocked` "
-            "names the cells; docs/howto/failed-run.md says what to do.",
+            "names the cells; docs/howto/failed-run.md shows what to do.",
             id="two rules",
         ),
     ],
@@ -282,7 +282,9 @@ def test_a_step_ends_where_its_own_rules_block(sentences: Sequence[str], said: s
 
 def test_what_was_never_asked_is_not_built_upon(bound: Bound) -> None:
     said = refusal(bound, listings=["ec2_volume", "ec2_instance"])[0]
-    assert said.startswith("cmdb.resource was not built. ec2_volume has never been asked. Materialise landing/ec2_vol")
+    assert said.startswith(
+        "cmdb.resource was not built. ec2_volume has never been requested. Materialise landing/ec2_vol"
+    )
 
 
 def test_a_gate_asks_once_and_holds_what_is_not_trusted(

@@ -128,7 +128,7 @@ def test_the_command_line_tells_of_its_own_run(
     done = cmdb_here({**settings, "DAGSTER_HOME": str(dagster_home())}, "nightly", "--json", *arguments)
     assert done.returncode == ended.exit_code
     assert told.exists() is is_told
-    assert ("CMDB_HEARTBEAT_COMMAND was given the verdict." in done.stderr) is is_told
+    assert ("CMDB_HEARTBEAT_COMMAND received the check results." in done.stderr) is is_told
     if is_told:
         assert json.loads(told.read_text()) == expected("one", settings)
 

@@ -482,7 +482,7 @@ def test_half_a_character_fails_its_cell_and_nothing_else(aws: ScriptedAws, tmp_
         assert cells == {"organizations_account": ("failed", None)}
         (cell,) = home.rows("select error_code, error_message, record_count from audit.collection")
         assert cell["error_code"] == "UnreadableAnswer"
-        assert "organizations_account was answered with what cannot be kept" in cell["error_message"]
+        assert "organizations_account returned what cannot be kept" in cell["error_message"]
         assert records_path(home.store.landing, "night-1", "organizations_account").read_bytes() == b""
 
 

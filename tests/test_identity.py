@@ -138,14 +138,14 @@ def test_the_facts_come_in_their_order_and_whether_the_profiles_answer_comes_fir
         ),
         pytest.param(
             who(),
-            Organization(error_message="organizations:DescribeOrganization said: AccessDenied"),
+            Organization(error_message="organizations:DescribeOrganization failed: AccessDenied"),
             EXPECTED,
             {MANAGEMENT_IS_MASTER},
             id="organisation unknown, accounts expected",
         ),
         pytest.param(
             who(),
-            Organization(error_message="organizations:DescribeOrganization said: AccessDenied"),
+            Organization(error_message="organizations:DescribeOrganization failed: AccessDenied"),
             Expectation(),
             {MANAGEMENT_IS_MASTER, OPERATIONS_IS_EXPECTED, BILLING_IS_EXPECTED},
             id="organisation unknown, nothing expected",
@@ -230,7 +230,7 @@ def test_who_was_not_asked_has_not_answered() -> None:
     del callers["billing"], callers["operations"]
     fact = every_role_answers(callers)
     assert fact.blocks
-    assert fact.sentence == "Not evaluated: operations, billing was not asked."
+    assert fact.sentence == "Not evaluated: operations, billing was not requested."
 
 
 def test_where_nobody_knows_a_cure_none_is_given() -> None:
@@ -261,7 +261,7 @@ def test_a_management_profile_of_another_account_is_told_both_accounts_and_its_v
 
 
 def test_an_organisation_that_was_not_described_says_why_and_what_to_grant() -> None:
-    refused = Organization(error_message="organizations:DescribeOrganization said: AccessDeniedException")
+    refused = Organization(error_message="organizations:DescribeOrganization failed: AccessDeniedException")
     fact = judged(who(), refused)[MANAGEMENT_IS_MASTER]
     assert fact.sentence == f"Not evaluated: {refused.error_message}."
     assert "organizations:DescribeOrganization" in fact.hint

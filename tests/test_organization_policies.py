@@ -259,7 +259,7 @@ def test_a_policy_is_told_in_one_sentence() -> None:
     )
     more = replace(skips, trusted_before=3, billed=((ACCOUNT, "eu-west-1"),)).sentence()
     assert more.endswith(
-        " 3 of them had an answer before. The bill of the last days shows usage in 111122223333 in eu-west-1: what "
+        " 3 of them had a response before. The bill of the last days shows usage in 111122223333 in eu-west-1: what "
         "runs there is not seen."
     )
     one = replace(skips, policy_id="", policy_name="", account_count=1, cell_count=1).sentence()

@@ -183,7 +183,7 @@ def test_an_answer_that_cannot_be_read_is_kept_and_is_no_zero(
     assert failed(asked, answer, shapes) == (
         "failed",
         "UnreadableAnswer",
-        f"ec2:DescribeThings answered {how}.",
+        f"ec2:DescribeThings returned a response {how}.",
         True,
     )
 
@@ -222,7 +222,7 @@ def test_a_record_of_another_account_spoils_all(owner: str, is_optional: bool) -
     assert failed(asked, {"Things": [{"Owner": owner}]}) == (
         "wrong_account",
         "ForeignRecord",
-        f"ec2:DescribeThings answered with a record of {OTHER}, not of {OWN}.",
+        f"ec2:DescribeThings returned a record of {OTHER}, not of {OWN}.",
         False,
     )
 

@@ -165,7 +165,7 @@ def test_a_fact_that_blocks_is_shown_stored_and_ends_the_step(home: House) -> No
     assert result.check_results[2].description == "It is another account. Correct it."
     assert failure is not None
     assert failure.description == (
-        "Nothing is collected. It is another account. Correct it. `cmdb preflight` asks again."
+        "Nothing is collected. It is another account. Correct it. `cmdb preflight` checks again."
     )
     assert not failure.allow_retries
     assert stamps(home) == []
@@ -180,7 +180,7 @@ def test_every_fact_that_blocks_is_said(home: House) -> None:
     )
     failure = step(home, facts=facts)[1]
     assert failure is not None
-    assert failure.description == "Nothing is collected. One. Cure. Two. `cmdb preflight` asks again."
+    assert failure.description == "Nothing is collected. One. Cure. Two. `cmdb preflight` checks again."
 
 
 def test_a_waiver_warns_and_ends_nothing(home: House) -> None:

@@ -256,7 +256,7 @@ def test_renewed_credentials_of_another_account_are_found_out_though_no_record_n
 ) -> None:
     reach, asked = answered_once(aws, make_reach, tmp_path, replace(INSTANCES, owner=None))
     aws.renewed_account = ONE
-    for what in ("Its answer does not count.", "Nothing was asked."):
+    for what in ("Its response does not count.", "Nothing was requested."):
         answer = reach.fetch(asked)
         assert (answer.outcome, answer.caller_account_id, answer.records) == ("wrong_account", ONE, [])
         assert answer.error_message == f"Profile role is {ONE}, not {TWO}. {what}"
@@ -438,7 +438,7 @@ def test_an_endpoint_that_is_not_aws(reply: Reply, aws: ScriptedAws, make_reach:
     aws.script = lambda call: reply
     error = refused(make_reach(), "one")
     assert error.reason == "wrong_endpoint"
-    assert "not AWS" in str(error)
+    assert "not from AWS" in str(error)
 
 
 @pytest.mark.parametrize(
@@ -758,7 +758,7 @@ def test_another_account_than_the_cells_is_not_asked(aws: ScriptedAws, make_reac
     assert answer.outcome == "wrong_account"
     assert answer.caller_account_id == ONE
     assert answer.error_code == "WrongAccount"
-    assert answer.error_message == f"Profile one is {ONE}, not {TWO}. Nothing was asked."
+    assert answer.error_message == f"Profile one is {ONE}, not {TWO}. Nothing was requested."
     assert (answer.request_count, answer.throttle_count) == (0, 0)
     assert aws.operations("ec2") == []
 
@@ -1092,7 +1092,7 @@ def test_a_profile_that_leads_nowhere_is_an_answer(aws: ScriptedAws, make_reach:
 
 
 def test_a_question_to_the_wrong_role_is_a_mistake(aws: ScriptedAws, make_reach: MakeReach) -> None:
-    with pytest.raises(ValueError, match="was put to billing"):
+    with pytest.raises(ValueError, match="was requested through billing"):
         make_reach("billing").fetch(question())
 
 
@@ -1331,7 +1331,7 @@ def test_an_event_name_with_the_version_of_its_interface(aws: ScriptedAws, make_
     [
         (json_error("AccessDeniedException", "not allowed"), "AccessDeniedException: not allowed"),
         (json_error("ThrottlingException"), "ThrottlingException"),
-        (as_json({}), "was answered without anything it answers"),
+        (as_json({}), "returned a response without any of its members"),
         (as_json({"Events": [{**event(1), "CloudTrailEvent": "{"}]}), "could not be read"),
         (as_json({"Events": [], "NextToken": "a"}), "same page token"),
     ],

@@ -208,7 +208,7 @@ def test_what_was_judged_is_what_analysts_read(world: World) -> None:
     assert shown["version"] == version.name
     assert shown["path"] == str(world.home.store.database)
     assert shown["sha256"] == version.sha256
-    assert "<svg" in shown["what_can_be_believed"] or "data:image" in shown["what_can_be_believed"]
+    assert "<svg" in shown["what_can_be_trusted"] or "data:image" in shown["what_can_be_trusted"]
     tables = [record.data for record in result.metadata["tables"].records]
     assert [row["schema"] for row in tables] == sorted(row["schema"] for row in tables)
     told = {row["schema"]: (row["tables"], row["rows"]) for row in tables}
@@ -288,7 +288,7 @@ def test_what_the_central_roles_list_is_younger_than_a_day(world: World) -> None
     said = world.refused()
     first = next(name for name, listing in listings().items() if listing.roles != ("workload",))
     assert said == (
-        f"Nothing was published. {first} was last asked 25 h 0 min ago; at most 24 h 0 min may be published. "
+        f"Nothing was published. {first} was last requested 25 h 0 min ago; at most 24 h 0 min may be published. "
         f"Run `cmdb nightly`.{BEFORE}"
     )
     land(world.home.store, [cell for cell in cells(datetime.now(UTC) - HOUR) if cell.role != "workload"])
@@ -298,7 +298,7 @@ def test_what_the_central_roles_list_is_younger_than_a_day(world: World) -> None
 def test_of_a_listing_that_several_roles_ask_the_central_ones_answer_counts(world: World) -> None:
     old = cells(world.bound.at - 25 * HOUR)
     land(world.home.store, [cell for cell in old if (cell.listing, cell.role) == ("ec2_instance", "operations")])
-    assert "Nothing was published. ec2_instance was last asked 25 h 0 min ago" in world.refused()
+    assert "Nothing was published. ec2_instance was last requested 25 h 0 min ago" in world.refused()
 
 
 @pytest.mark.parametrize("name", ["one", "two"])
@@ -399,7 +399,7 @@ def test_a_refusal_after_an_earlier_version_leaves_that_one(world: World) -> Non
 def test_what_nobody_can_believe_has_no_picture(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sketches, "coverage", lambda connection: None)
     ((result,), _) = world.step()
-    assert "what_can_be_believed" not in result.metadata
+    assert "what_can_be_trusted" not in result.metadata
 
 
 # ----------------------------------------------------------------------------------------- what is forgotten

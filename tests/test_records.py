@@ -299,10 +299,10 @@ def test_two_answers_that_claim_one_resource_are_named_shown_and_asked_again(hom
     result = clash(home)
     assert not result.passed
     assert (
-        "It rests on 2 answer(s): ec2_instance in account 000000000001, region us-east-1, asked by workload; "
+        "It rests on 2 response(s): ec2_instance in account 000000000001, region us-east-1, requested by workload; "
         in result.sentence
     )
-    assert result.sentence.endswith("`cmdb nightly --only-untrusted` asks them again.")
+    assert result.sentence.endswith("`cmdb nightly --only-untrusted` requests them again.")
     assert disputed(home) == CLASH
     shown = read_coverage(home.store, blocked=True).untrusted
     assert [(row["region"], row["why"]) for row in shown] == [
@@ -428,7 +428,7 @@ def test_a_step_refuses_a_central_list_with_two_versions_of_an_account_and_says_
     assert (severity, passed) == ("ERROR", False)
     assert "organizations:ListAccounts listed Id=" in said
     assert "Email differ" in said
-    assert "Ask again: `cmdb nightly --only-untrusted`." in said
+    assert "Request it again: `cmdb nightly --only-untrusted`." in said
     tell(organisation, repeating("ListAccounts"))
     with asked(organisation, database, ACCOUNT, only_untrusted=True) as cells:
         assert [(cell.outcome, cell.record_count) for cell in cells] == [

@@ -56,7 +56,7 @@ def figures(truthful_night: Path) -> Figures:
 
 @pytest.fixture(scope="module")
 def ended_at(figures: Figures) -> datetime:
-    found = figures["night"].rows[0]["finished_at"]
+    found = figures["run"].rows[0]["finished_at"]
     assert isinstance(found, datetime)
     return found
 
@@ -99,7 +99,7 @@ def scripts(text: str) -> list[str]:
 
 def test_every_night_leaves_its_report_beside_the_published_file(page_file: Path, page: str, figures: Figures) -> None:
     assert page_file.name == "cmdb.report.html"
-    assert figures["night"].rows[0]["run_id"] in page
+    assert figures["run"].rows[0]["run_id"] in page
     assert page_file.stat().st_mode & 0o777 == 0o640
     assert len(page.encode()) < MOST_BYTES
 
@@ -213,15 +213,15 @@ def test_what_is_stale_or_missing_stands_in_the_banner_and_where_it_matters(
     figures: Figures, ended_at: datetime
 ) -> None:
     month = {**figures["months"].rows[0], "month": date(2026, 2, 1), "day_count": 0}
-    cell = {"outcome": "denied", "question_count": 3, "reason": "AccessDenied"}
+    cell = {"outcome": "denied", "cell_count": 3, "reason": "AccessDenied"}
     worlds = [
-        (figures, ended_at + timedelta(hours=40), "The newest published night is 40 hours old.", "stale top"),
+        (figures, ended_at + timedelta(hours=40), "The newest published run is 40 hours old.", "stale top"),
         (other(figures, "spend_total"), ended_at, "No budget is set for this month", "missing spend"),
-        (other(figures, "untrusted", cell), ended_at, "3 answer(s) of AWS cannot be believed", "stale coverage"),
+        (other(figures, "untrusted", cell), ended_at, "3 response(s) of AWS cannot be trusted", "stale coverage"),
         (
             other(figures, "untrusted", {**cell, "outcome": "skipped", "reason": "request_limit"}),
             ended_at,
-            "3 part(s) of the bill were not asked",
+            "3 part(s) of the bill were not requested",
             "missing months",
         ),
         (

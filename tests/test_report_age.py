@@ -78,7 +78,7 @@ def page(monkeypatch: pytest.MonkeyPatch) -> str:
 
     for name in ("months", "rates", "allocation_by_month"):
         with_row(name, month=date(2026, 11, 1))
-    with_row("night", organization_id="o-1", run_id="one", finished_at=datetime.fromisoformat(SINCE))
+    with_row("run", organization_id="o-1", run_id="one", finished_at=datetime.fromisoformat(SINCE))
     return pages.render(figures, datetime(2026, 11, 28, tzinfo=UTC))
 
 

@@ -114,7 +114,7 @@ def test_what_is_not_known_is_said_before_it_is_believed(figures: Figures) -> No
         (other(figures, "savings_total", identified=None), "A saving has no exchange rate: its sum is unknown."),
         (other(figures, "savings_total", without_estimate_count=7), "7 finding(s) have no known price or size"),
         (other(figures, "savings_total", unreviewed_price_count=4), "4 list prices of ref.unit_price"),
-        (other(figures, "applications", monthly_cost=None), "The bill says nothing of 1 business service(s)"),
+        (other(figures, "applications", monthly_cost=None), "The bill has nothing of 1 business service(s)"),
         (other(figures, "health", value=None, kpi="orphan"), "orphan could not be judged"),
     ]
     for world, sentence in worlds:

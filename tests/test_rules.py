@@ -497,7 +497,7 @@ def test_a_zero_of_a_release_that_kept_no_request_ids_cannot_be_read() -> None:
 def test_all_that_speaks_against_a_zero_is_said() -> None:
     assert zero("witnessed", HAD_SOME, OWN_ERROR, attempt_count=1).sentence == (
         "Empty, but CloudTrail recorded this call as refused (Client.UnauthorizedOperation, request r-1); the last "
-        "trusted count was 40 and it was not asked again."
+        "trusted count was 40 and it was not requested again."
     )
     assert zero().sentence == "Empty, and all the evidence agrees."
 
@@ -741,7 +741,10 @@ def test_a_reason_by_which_there_is_nothing_to_ask_is_an_answer_also_beside_thos
 ) -> None:
     verdict = judge([cell("skipped", skip_reason=reason), cell("skipped", skip_reason=unreached)])
     assert verdict.passed
-    assert verdict.sentence == f"ec2_instance: there is nothing to ask here ({', '.join(sorted((reason, unreached)))})."
+    assert (
+        verdict.sentence
+        == f"ec2_instance: there is nothing to request here ({', '.join(sorted((reason, unreached)))})."
+    )
 
 
 def test_these_reasons_are_knowledge_and_remove_rows() -> None:
@@ -778,14 +781,14 @@ def test_where_nobody_was_asked_the_reasons_are_said_and_the_cure_where_it_is_on
     reasons = ("no_profile", "account_suspended")
     cells = [cell("skipped", role, skip_reason=reason) for role, reason in zip(roles, reasons, strict=True)]
     assert judge(cells).sentence == (
-        f"ec2_instance: all 2 cells were skipped (account_suspended, no_profile), so nobody was asked.{cure}"
+        f"ec2_instance: all 2 cells were skipped (account_suspended, no_profile), so nothing was requested.{cure}"
     )
 
 
 def test_cells_that_were_skipped_without_a_reason_are_no_answer() -> None:
     verdict = judge([cell("skipped")])
     assert verdict.blocks
-    assert verdict.sentence == f"ec2_instance: all 1 cells were skipped (), so nobody was asked.{PROFILES}"
+    assert verdict.sentence == f"ec2_instance: all 1 cells were skipped (), so nothing was requested.{PROFILES}"
 
 
 def later(reason: str, month: int, message: str | None = None) -> CellState:
@@ -801,49 +804,49 @@ LIMIT, PAGES = "request_limit", "more_pages_than_the_limit"
         pytest.param(
             [later(LIMIT, 1)],
             WARNED,
-            "cost_daily: 1 part(s) were not asked, because CMDB_COST_REQUEST_LIMIT was reached: 2026-01. "
-            "The next night goes on.",
+            "cost_daily: 1 part(s) were not requested, because CMDB_COST_REQUEST_LIMIT was reached: 2026-01. "
+            "The next run goes on.",
             id="all of it waits",
         ),
         pytest.param(
             [cell(), *(later(LIMIT, month) for month in range(1, 7))],
             WARNED,
-            "cost_daily: 6 part(s) were not asked, because CMDB_COST_REQUEST_LIMIT was reached: 2026-01, 2026-02, "
-            "2026-03, 2026-04, 2026-05, …. The next night goes on.",
+            "cost_daily: 6 part(s) were not requested, because CMDB_COST_REQUEST_LIMIT was reached: 2026-01, 2026-02, "
+            "2026-03, 2026-04, 2026-05, …. The next run goes on.",
             id="a part of it waits",
         ),
         pytest.param(
             [cell(), *(later(LIMIT, month) for month in range(1, 6))],
             WARNED,
-            "cost_daily: 5 part(s) were not asked, because CMDB_COST_REQUEST_LIMIT was reached: 2026-01, 2026-02, "
-            "2026-03, 2026-04, 2026-05. The next night goes on.",
+            "cost_daily: 5 part(s) were not requested, because CMDB_COST_REQUEST_LIMIT was reached: 2026-01, 2026-02, "
+            "2026-03, 2026-04, 2026-05. The next run goes on.",
             id="five are all named",
         ),
         pytest.param(
             [cell(), later(LIMIT, 1, "It waits."), later(PAGES, 2, "It has more pages than the limit.")],
             WARNED,
-            "cost_daily: 2 part(s) were not asked, because CMDB_COST_REQUEST_LIMIT was reached: 2026-01, 2026-02. "
+            "cost_daily: 2 part(s) were not requested, because CMDB_COST_REQUEST_LIMIT was reached: 2026-01, 2026-02. "
             "It has more pages than the limit.",
             id="what never comes is said before what waits",
         ),
         pytest.param(
             [cell(), later(PAGES, 2, "It has more pages than the limit.")],
             WARNED,
-            "cost_daily: 1 part(s) were not asked, because CMDB_COST_REQUEST_LIMIT was reached: 2026-02. "
+            "cost_daily: 1 part(s) were not requested, because CMDB_COST_REQUEST_LIMIT was reached: 2026-02. "
             "It has more pages than the limit.",
             id="a part of it never comes",
         ),
         pytest.param(
             [later(LIMIT, 1), later(PAGES, 2, "It has more pages than the limit.")],
             BLOCKED,
-            "cost_daily: 2 part(s) were not asked, because CMDB_COST_REQUEST_LIMIT was reached: 2026-01, 2026-02. "
+            "cost_daily: 2 part(s) were not requested, because CMDB_COST_REQUEST_LIMIT was reached: 2026-01, 2026-02. "
             "It has more pages than the limit.",
             id="nothing ever comes",
         ),
         pytest.param(
             [later(LIMIT, 1), later("parents_unknown", 2)],
             BLOCKED,
-            "cost_daily: all 2 cells were skipped (parents_unknown, request_limit), so nobody was asked.",
+            "cost_daily: all 2 cells were skipped (parents_unknown, request_limit), so nothing was requested.",
             id="the limit is not the only reason",
         ),
     ],
@@ -858,13 +861,13 @@ def test_what_the_limit_left_out_is_named_and_blocks_only_where_nothing_ever_com
         assert verdict.at_fault == tuple(one.as_row() for one in cells if one.outcome == "skipped")
 
 
-PLACE = "account 111122223333, region ap-southeast-2, asked by workload"
+PLACE = "account 111122223333, region ap-southeast-2, requested by workload"
 
 
 @pytest.mark.parametrize(
     ("cells", "sentence"),
     [
-        pytest.param([], "ec2_instance has never been asked. Materialise landing/ec2_instance first.", id="never"),
+        pytest.param([], "ec2_instance has never been requested. Materialise landing/ec2_instance first.", id="never"),
         pytest.param(fleet(3), "ec2_instance: all 3 cells are trusted.", id="trusted"),
         pytest.param(
             [cell(), cell("empty_suspect", error_message="Why?")],
@@ -890,7 +893,8 @@ PLACE = "account 111122223333, region ap-southeast-2, asked by workload"
         ),
         pytest.param(
             [cell(), cell("failed", "billing", error_code="Timeout", error_message="It took too long.")],
-            "ec2_instance: failed in account 111122223333, region ap-southeast-2, asked by billing. It took too long.",
+            "ec2_instance: failed in account 111122223333, region ap-southeast-2, requested by billing. "
+            "It took too long.",
             id="AWS's words before its code",
         ),
         pytest.param(
@@ -911,7 +915,7 @@ PLACE = "account 111122223333, region ap-southeast-2, asked by workload"
                 cell(),
                 *(cell("denied", region=f"r-{n}", error_message="a service control policy") for n in range(7, 0, -1)),
             ],
-            "ec2_instance: denied in account 111122223333, region r-7, asked by workload (and 6 more). a service "
+            "ec2_instance: denied in account 111122223333, region r-7, requested by workload (and 6 more). a service "
             "control policy. That is 7 of 8 cells, more than CMDB_UNTRUSTED_TOLERANCE=0.05 allows. A service control "
             "policy denies r-1, r-2, r-3, r-4, r-5: name the regions that are allowed in CMDB_REGIONS.",
             id="a policy of the organisation",
@@ -1079,30 +1083,34 @@ def test_a_central_listing_is_published_only_when_it_was_asked_within_a_day(
 @pytest.mark.parametrize(
     ("cells", "said"),
     [
-        pytest.param([], "cost_daily has never been asked. Run `cmdb nightly`.", id="never"),
+        pytest.param([], "cost_daily has never been requested. Run `cmdb nightly`.", id="never"),
         pytest.param(
-            [cell("skipped")], "cost_daily was not asked: every cell was skipped. Run `cmdb nightly`.", id="skipped"
+            [cell("skipped")], "cost_daily was not requested: every cell was skipped. Run `cmdb nightly`.", id="skipped"
         ),
         pytest.param(
             [cell(ended_at=NOW - timedelta(hours=25))],
-            "cost_daily was last asked 25 h 0 min ago; at most 24 h 0 min may be published. Run `cmdb nightly`.",
+            "cost_daily was last requested 25 h 0 min ago; at most 24 h 0 min may be published. Run `cmdb nightly`.",
             id="too old",
         ),
-        pytest.param([cell("denied", ended_at=NOW - MINUTE)], "cost_daily was asked 1 min ago.", id="refused is asked"),
         pytest.param(
-            [cell("skipped", skip_reason="request_limit")], "cost_daily was asked 0 min ago.", id="it waits for later"
+            [cell("denied", ended_at=NOW - MINUTE)], "cost_daily was requested 1 min ago.", id="refused is asked"
         ),
         pytest.param(
-            [cell("skipped", skip_reason="not_offered")], "cost_daily was asked 0 min ago.", id="AWS has none of it"
+            [cell("skipped", skip_reason="request_limit")],
+            "cost_daily was requested 0 min ago.",
+            id="it waits for later",
+        ),
+        pytest.param(
+            [cell("skipped", skip_reason="not_offered")], "cost_daily was requested 0 min ago.", id="AWS has none of it"
         ),
         pytest.param(
             [cell("skipped", skip_reason="parents_unconfirmed")],
-            "cost_daily was asked 0 min ago.",
+            "cost_daily was requested 0 min ago.",
             id="what it is asked of waits for CloudTrail",
         ),
         pytest.param(
             [cell("skipped", skip_reason="no_profile")],
-            "cost_daily was not asked: every cell was skipped. Run `cmdb nightly`.",
+            "cost_daily was not requested: every cell was skipped. Run `cmdb nightly`.",
             id="nobody is there",
         ),
     ],

@@ -264,7 +264,7 @@ def test_what_is_gone_saves_what_the_bill_fell_by(home: House) -> None:
     night(home, after(14), spent, snapshots=[kept])
     row = savings(home)["snap-gone"]
     assert abs(Decimal(row["realised"]) - 2 * MONTH) < Decimal("0.00001")
-    assert row["basis"].endswith("; cut to what the bill of its usage types fell by")
+    assert row["basis"].endswith("; capped at what the bill of its usage types fell by")
     assert Decimal(row["reporting_realised"]) == 2 * Decimal(row["realised"])
 
 

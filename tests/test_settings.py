@@ -119,7 +119,7 @@ def test_what_cannot_be_used_is_refused_by_a_sentence_that_names_it(variable: st
     sentence = str(refused.value)
     assert f"{variable}={text!r} cannot be used: it must be " in sentence
     assert "Correct or unset it." in sentence
-    assert sentence.endswith("Nothing was asked.")
+    assert sentence.endswith("Nothing was requested.")
 
 
 def test_every_variable_that_cannot_be_used_is_named_at_once() -> None:

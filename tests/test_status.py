@@ -439,7 +439,7 @@ def test_settings_that_cannot_be_used_are_alerted_too(store: Store, mail: tuple[
 def test_without_an_alert_command_nobody_is_told_and_that_is_said(store: Store) -> None:
     run(store, "one", "published", 30)
     done = status(store, "--alert")
-    assert (done.returncode, "nobody was told" in done.stderr) == (1, True)
+    assert (done.returncode, "nobody was alerted" in done.stderr) == (1, True)
 
 
 def test_json_alone_stands_on_standard_output(store: Store) -> None:

@@ -201,7 +201,7 @@ def check_sentences(world: World, night: RunSummary, database: Path, *, reached_
         ),
         "no profile": only(warned, of["no profile"], "No profile reaches"),
         "wrong profile": only(warned, of["wrong profile"], "No profile reaches"),
-        "suspended": only(log, of["suspended"], "is SUSPENDED; not asked", "Its last rows stay"),
+        "suspended": only(log, of["suspended"], "is SUSPENDED; not collected", "Its last rows stay"),
     }
     if reached_before:
         assert "any more" in told["wrong profile"]

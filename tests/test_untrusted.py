@@ -20,8 +20,8 @@ def test_an_account_that_is_denied_everything_is_told_once() -> None:
     cells = [cell(name, region=region) for name in names for region in ("eu-west-1", "us-east-1")]
     assert sentences(cells) == [
         f"ec2_address, ec2_image, ec2_instance and 2 more listings: denied in account {CLOSED}, eu-west-1, us-east-1, "
-        "asked by workload (10 cells). No. Grant it to the role (`cmdb policy workload` prints the policy), then run "
-        f"`cmdb nightly --only-untrusted`. {KEPT}"
+        "requested by workload (10 cells). No. Grant it to the role (`cmdb policy workload` prints the policy), then "
+        f"run `cmdb nightly --only-untrusted`. {KEPT}"
     ]
 
 

@@ -156,7 +156,7 @@ def test_the_command_says_what_waits_what_is_confirmed_and_when_there_is_nothing
 def test_before_any_night_there_is_nothing_to_confirm_and_a_sentence_says_so(tmp_path: Path) -> None:
     done = cmdb({"CMDB_DATABASE": str(tmp_path / "none.duckdb")}, "confirm")
     assert done.returncode == 2
-    assert "no night has run yet" in done.stderr
+    assert "there was no run yet" in done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -149,13 +149,13 @@ def spend_against_budget(bars: Sequence[Bar]) -> "alt.LayerChart":
             "forecast": None if bar.forecast is None else length(bar.forecast, bar),
             "colour": COLOURS.get(bar.verdict or "", UNJUDGED),
             "figures": f"{bar.spent:,.0f} of {bar.budget:,.0f}",
-            "told": f"{bar.name}: {bar.spent:,.2f} of {bar.budget:,.2f} {bar.currency}"
+            "text": f"{bar.name}: {bar.spent:,.2f} of {bar.budget:,.2f} {bar.currency}"
             + ("" if bar.forecast is None else f", forecast {bar.forecast:,.2f}"),
         }
         for number, bar in enumerate(bars)
     ]
     base = alt.Chart(_data(rows)).encode(
-        y=alt.Y("line:O", axis=None, scale=alt.Scale(paddingInner=0.35)), description="told:N"
+        y=alt.Y("line:O", axis=None, scale=alt.Scale(paddingInner=0.35)), description="text:N"
     )
     scale = alt.Scale(domain=[0, float(longest)], nice=False)
     x = alt.X("spent:Q", scale=scale, axis=None)
@@ -180,7 +180,7 @@ def month_so_far(days: Sequence[Day], last: date, budget: Decimal | None, foreca
     import altair as alt
 
     known = [
-        {"day": row.day.day, "cost": float(row.so_far), "told": f"{row.day}: {row.so_far:,.2f} so far"}
+        {"day": row.day.day, "cost": float(row.so_far), "text": f"{row.day}: {row.so_far:,.2f} so far"}
         for row in days
         if row.so_far is not None
     ]
@@ -221,7 +221,7 @@ def month_so_far(days: Sequence[Day], last: date, budget: Decimal | None, foreca
         ]
     layers += [
         points(known).mark_line(color=SERIES[0], strokeWidth=2.5),
-        points(known).mark_point(color=SERIES[0], filled=True, size=28, opacity=1).encode(description="told:N"),
+        points(known).mark_point(color=SERIES[0], filled=True, size=28, opacity=1).encode(description="text:N"),
     ]
     return _finished(*layers, height=250)
 
@@ -246,7 +246,7 @@ def monthly_stack(
             "place": part.place,
             "cost": float(part.amount),
             "opacity": 0.55 if part.month in remarks else 1.0,
-            "told": f"{part.month:%B %Y}, {part.series}: {part.amount:,.2f}",
+            "text": f"{part.month:%B %Y}, {part.series}: {part.amount:,.2f}",
         }
         for part in parts
         if part.amount is not None
@@ -278,7 +278,7 @@ def monthly_stack(
             ),
             opacity=alt.Opacity("opacity:Q", scale=None, legend=None),
             order=alt.Order("place:Q"),
-            description="told:N",
+            description="text:N",
         )
     )
     notes = (
@@ -364,10 +364,10 @@ def _cleaned(source: ElementTree.Element, name: str) -> ElementTree.Element:
     if "id" in target.attrib:
         target.set("id", f"{name}-{source.get('id')}")
     target.text, target.tail = source.text, source.tail
-    told, what = source.get("aria-label"), source.get("aria-roledescription", "")
+    label, what = source.get("aria-label"), source.get("aria-roledescription", "")
     is_mark = source.get("role") == "graphics-symbol" and what not in ("axis", "legend") and "container" not in what
-    if told and is_mark:
-        ElementTree.SubElement(target, "title").text = told
+    if label and is_mark:
+        ElementTree.SubElement(target, "title").text = label
     for child in source:
         if child.tag.removeprefix(_SVG) in _ELEMENTS and child.tag.startswith(_SVG) and child.get("display") != "none":
             target.append(_cleaned(child, name))

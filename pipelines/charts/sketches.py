@@ -19,7 +19,7 @@ DAYS_SHOWN = 62
 ACCOUNTS_SHOWN = 40
 REGIONS_SHOWN = 34
 
-TRUSTED, PARTLY, UNTRUSTED, NOT_REQUESTED = "trusted", "partly", "untrusted", "not asked"
+TRUSTED, PARTLY, UNTRUSTED, NOT_REQUESTED = "trusted", "partly", "untrusted", "not requested"
 COLOURS: Mapping[str, str] = {
     TRUSTED: charts.COLOURS["green"],
     PARTLY: charts.COLOURS["amber"],
@@ -80,16 +80,16 @@ def coverage(connection: "duckdb.DuckDBPyConnection") -> str | None:
         with square as (
             select
                 coverage.account_id, coverage.region,
-                count(*) filter (coverage.outcome <> 'skipped') as asked,
+                count(*) filter (coverage.outcome <> 'skipped') as requested,
                 count(*) filter (coverage.outcome <> 'skipped' and coverage.is_trusted) as trusted
             from audit.coverage as coverage
             group by coverage.account_id, coverage.region
         ), worst as (
-            select account_id, row_number() over (order by sum(asked - trusted) desc, account_id asc) as place
+            select account_id, row_number() over (order by sum(requested - trusted) desc, account_id asc) as place
             from square
             group by account_id
         )
-        select coalesce(account.account_name, square.account_id), square.region, square.asked, square.trusted
+        select coalesce(account.account_name, square.account_id), square.region, square.requested, square.trusted
         from square
         inner join worst using (account_id)
         left join org.account as account using (account_id)
@@ -100,7 +100,7 @@ def coverage(connection: "duckdb.DuckDBPyConnection") -> str | None:
     ).fetchall()
     if not rows:
         return None
-    return charts.in_markdown(grid([Square(*row) for row in rows]), "what can be believed, by account and region")
+    return charts.in_markdown(grid([Square(*row) for row in rows]), "what can be trusted, by account and region")
 
 
 # ------------------------------------------------------------------------------------------------ as SVG

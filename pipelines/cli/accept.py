@@ -62,7 +62,7 @@ def accept_zero(store: "Store", account: str, region: str, listing: str, reason:
             """
             select outcome, run_id, role, ended_at, zero_sense from audit.coverage
             where account_id = $account and region = $region and listing = $listing
-            -- Where two roles asked it, the zero is meant.
+            -- Where two roles requested it, the zero is meant.
             order by outcome in ('empty_suspect', 'empty_unconfirmed') desc, ended_at desc
             """,
             {"account": account, "region": region, "listing": listing},
@@ -75,7 +75,7 @@ def accept_zero(store: "Store", account: str, region: str, listing: str, reason:
         if zero_sense == "impossible":
             raise InvalidRequest(
                 f"{listing} is never empty, so no zero of it can be accepted. Nothing was changed. "
-                f"`cmdb ask {role} {listing} --verbose` shows what AWS says."
+                f"`cmdb ask {role} {listing} --verbose` shows what AWS returns."
             )
         if outcome not in ("empty_suspect", "empty_unconfirmed"):
             raise InvalidRequest(
@@ -103,6 +103,6 @@ def accept_zero(store: "Store", account: str, region: str, listing: str, reason:
         )
         renew_coverage(connection, listing)
     return (
-        f"Accepted: {account} {region} {listing} is empty, says {who} ({reason}), until it is found again. "
-        f"It was asked at {moment(ended_at)}. Next: cmdb nightly"
+        f"Accepted: {account} {region} {listing} is empty, as {who} stated ({reason}), until it is found again. "
+        f"It was requested at {moment(ended_at)}. Next: cmdb nightly"
     )

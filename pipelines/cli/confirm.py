@@ -33,7 +33,7 @@ def confirm(demo: bool, as_json: bool) -> None:
     prepare_dagster_home(os.environ)
     store = Store(settings.database)
     if not store.working.exists():
-        raise Misused(f"{store.working} does not exist: no night has run yet. Nothing was looked up. Run cmdb nightly.")
+        raise Misused(f"{store.working} does not exist: there was no run yet. Nothing was looked up. Run cmdb nightly.")
     if not waits(store):
         nothing = f"No zero waits for CloudTrail. {settings.database} is as it was."
         if as_json:

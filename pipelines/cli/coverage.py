@@ -20,7 +20,7 @@ WORST_FIRST = (
 @click.command(cls=Command)
 @demo_option
 @json_option
-@click.option("--blocked", is_flag=True, help="Read the working file: what stopped the last night.")
+@click.option("--blocked", is_flag=True, help="Read the working file: what stopped the last run.")
 @plainly
 def coverage(demo: bool, as_json: bool, blocked: bool) -> None:
     """Show which cells are trusted: accounts by regions, and the untrusted cells by name.

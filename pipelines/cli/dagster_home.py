@@ -35,7 +35,7 @@ def keeping_records(home: Path) -> Iterator[None]:
     except (OSError, DBAPIError) as error:
         reason = error.orig if isinstance(error, DBAPIError) else error.strerror
         raise WarehouseError(
-            f"Dagster cannot keep its records in {home}, on whose disk {_free(home)} are free: {reason}. The night was "
+            f"Dagster cannot keep its records in {home}, on whose disk {_free(home)} are free: {reason}. The run was "
             "broken off, and what is published is whole. Make room there, or set DAGSTER_HOME to another folder, then "
             "run again."
         ) from error

@@ -38,7 +38,7 @@ class NoSimulator(Misused):
     "fault",
     default="",
     metavar="NAME",
-    help="Let the simulated AWS lie in a second night.",
+    help="Give the simulated AWS a fault in a second run.",
     shell_complete=lambda context, parameter, typed: [name for name in FAULT_NAMES if name.startswith(typed)],
 )
 @plainly
@@ -125,7 +125,7 @@ def run_demo(fault: str, environment: MutableMapping[str, str]) -> int:
 
     require_simulator()
     if fault and fault not in FAULT_NAMES:
-        click.echo(f"There is no lie {fault!r}. There are: {', '.join(FAULT_NAMES)}. Nothing was run.", err=True)
+        click.echo(f"There is no fault {fault!r}. There are: {', '.join(FAULT_NAMES)}. Nothing was run.", err=True)
         return 2
     prepare_dagster_home(environment)
     DEMO_DATABASE.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
@@ -134,13 +134,13 @@ def run_demo(fault: str, environment: MutableMapping[str, str]) -> int:
         if not fault:
             return _run(child)
         if not any(version.is_current for version in store.versions()):
-            click.echo("Nothing is published yet: first a truthful night.")
+            click.echo("Nothing is published yet: first a run without faults.")
             code = _run(child)
             if code:
                 return code
         before = _fingerprint(store)
         described = organisation.lie(fault)
-        click.echo(f"\nThe lie {fault}: {described['description']}")
+        click.echo(f"\nThe fault {fault}: {described['description']}")
         code = _run(child)
         after = _fingerprint(store)
         click.echo(

@@ -26,38 +26,38 @@ AGAIN = "then `cmdb nightly --only-untrusted`"
 
 SKIPPED: Mapping[str, tuple[str, str]] = {
     "account_left": ("the account is closed or no longer of the organisation; its rows are retired", ""),
-    "account_suspended": ("the account is suspended, so AWS answers nobody there; its rows are kept, stale", ""),
-    "caller_changed": ("another role asks this account now; see the cell of that role", ""),
+    "account_suspended": ("the account is suspended, so AWS refuses every request there; its rows are kept, stale", ""),
+    "caller_changed": ("another role collects this account now; see the cell of that role", ""),
     "denied_by_policy": (
         "a policy of the organisation denies it to everybody in the account; its rows are kept, stale",
         "where it is to be known, exempt the role behind {profile} in the policy that the evidence names; where a "
         "region is closed for all accounts, CMDB_REGIONS with the others spares the requests",
     ),
     "group_unresolved": ("the group's CloudFormation stack cannot be read, so its members are unknown", ""),
-    "no_longer_asked": ("the settings or the catalogue no longer ask it; its rows are kept, stale", ""),
-    "no_parents": ("there is nothing to ask it for: what it is asked of was listed, and is empty", ""),
+    "no_longer_asked": ("the settings or the catalogue no longer request it; its rows are kept, stale", ""),
+    "no_parents": ("there is nothing to request: its parents were listed, and there are none", ""),
     "no_profile": ("no workload profile reaches the account", "`cmdb profiles` prints the stanza that is missing"),
     "no_resource_policy": ("the organisation has no resource policy", ""),
     "not_offered": ("AWS does not offer the service in this region", ""),
-    "not_requested": ("it costs a call a resource and was not asked for", "set {on_request}=yes, then `cmdb nightly`"),
+    "not_requested": ("it costs a call a resource and is not switched on", "set {on_request}=yes, then `cmdb nightly`"),
     "optional_grant_not_given": (
         "only an optional grant would allow it, and the role does not have it",
-        "`cmdb policy {role} --optional` prints the grant; without it the answer stays unknown",
+        "`cmdb policy {role} --optional` prints the grant; without it the cell stays unknown",
     ),
-    "parent_gone": ("what it was asked of is gone", ""),
+    "parent_gone": ("its parent is gone", ""),
     "parents_unconfirmed": (
-        "nothing to ask, if CloudTrail confirms that there are none of what it is asked of",
+        "nothing to request, if CloudTrail confirms that there are no parents",
         "nothing yet: `cmdb confirm` looks it up again",
     ),
     "parents_unknown": (
-        "what it is asked of was not listed in a way that can be trusted",
-        "mend the cells of {parents} first, " + AGAIN,
+        "its parents were not listed in a way that can be trusted",
+        "fix the cells of {parents} first, " + AGAIN,
     ),
     "policy_type_not_enabled": ("the policy type is not enabled in the organisation", ""),
     "region_not_enabled": ("the account has not opted in to the region", ""),
     "region_not_selected": (
         "CMDB_REGIONS leaves the region out; what was known there is kept, stale",
-        "add the region to CMDB_REGIONS to have it asked",
+        "add the region to CMDB_REGIONS to have it collected",
     ),
     "request_limit": (
         "CMDB_COST_REQUEST_LIMIT was reached before it",
@@ -90,7 +90,7 @@ class Explanation:
 
 @click.command(cls=Command)
 @click.argument("subject", nargs=-1, required=True, metavar="WHAT", shell_complete=offering("subject"))
-@click.option("--blocked", is_flag=True, help="Look into the working file: what the last night found.")
+@click.option("--blocked", is_flag=True, help="Look into the working file: what the last run found.")
 @demo_option
 @json_option
 @plainly
@@ -146,13 +146,13 @@ def explain_resource(store: "Store", arn: str, *, blocked: bool = False) -> Expl
         explanation.add("status", _status(item))
         explanation.add(
             "source",
-            f"run {item['run_id']} asked {item['listing']} as {item['role']} on {moment(item['collected_at'])}",
+            f"run {item['run_id']} requested {item['listing']} as {item['role']} on {moment(item['collected_at'])}",
         )
         cells = _cells(connection, item["caller_account_id"], item["cell_region"], item["listing"], item["role"])
         explanation.data["cells"] = [cell.data for cell in cells]
         if item["is_stale"]:
             explanation.add(
-                "stale", "the newest answer of its cell cannot be trusted, so this is what was true before:"
+                "stale", "the newest response of its cell cannot be trusted, so this is what was true before:"
             )
         for cell in cells:
             explanation.take(cell)
@@ -183,7 +183,11 @@ def explain_cell(store: "Store", account: str, region: str, listing: str, *, blo
             known = ", ".join(f"{row['region']} {row['listing']}" for row in near)
             raise NothingKnown(
                 f"No cell {account} {region} {listing} is known. "
-                + (f"This account has, among others, {known}." if known else "This account was never asked.")
+                + (
+                    f"This account has, among others, {known}."
+                    if known
+                    else "Nothing of this account was ever requested."
+                )
             )
         explanation = Explanation(data={"cells": [cell.data for cell in cells]})
         for cell in cells:
@@ -221,7 +225,7 @@ def _cell(row: dict[str, Any]) -> Explanation:
     evidence = json.loads(row["evidence"]) if row["evidence"] else {}
     row = row | {"evidence": evidence}
     explanation = Explanation(data=row)
-    explanation.add("cell", f"{row['account_id']} {row['region']} {row['listing']}, asked by {row['role']}")
+    explanation.add("cell", f"{row['account_id']} {row['region']} {row['listing']}, requested by {row['role']}")
     explanation.add("outcome", _outcome(row))
     entry = listings().get(row["listing"].partition(":")[0])
     if row["outcome"] != "skipped":
@@ -285,7 +289,7 @@ def _hint(row: Mapping[str, Any]) -> str:
             return f"grant it to the role behind {row['profile']} (`cmdb policy {role}` prints the policy), {AGAIN}"
         case "wrong_account":
             variable = CONTRACT[role].profile_env if role != "workload" else "its role_arn"
-            return f"profile {row['profile']} leads elsewhere: mend {variable}, see `cmdb preflight`, {AGAIN}"
+            return f"profile {row['profile']} leads elsewhere: fix {variable}, see `cmdb preflight`, {AGAIN}"
         case "empty_suspect" if row["zero_sense"] == "impossible":
             return f"this listing is never empty: look at {again}, {AGAIN}"
         case "empty_suspect":
@@ -315,7 +319,7 @@ def _status(item: Mapping[str, Any]) -> str:
     if item["retired_at"]:
         return f"{status}, retired {moment(item['retired_at'])} ({item['retired_reason']})"
     if item["missing_since"]:
-        return f"{status}, missing since {moment(item['missing_since'])}; a second trusted answer will retire it"
+        return f"{status}, missing since {moment(item['missing_since'])}; a second trusted response will retire it"
     return status
 
 
@@ -341,7 +345,7 @@ def _where_it_would_be(connection: "duckdb.DuckDBPyConnection", arn: str) -> str
         {"account": account, "region": region, "asked": sorted(listed)},
     )
     if not rows:
-        return f"Account {account} was never asked about {service} in {region or 'any region'}."
+        return f"Account {account} has no response about {service} in {region or 'any region'}."
     doubtful = [
         f"{row['listing']} ({row['outcome']} {row['why']})".replace(" )", ")") for row in rows if not row["is_trusted"]
     ]
@@ -349,7 +353,7 @@ def _where_it_would_be(connection: "duckdb.DuckDBPyConnection", arn: str) -> str
         return f"Cells that would hold it and are not trusted: {', '.join(doubtful)}."
     return (
         f"All {len(rows)} cells of {service} in account {account} and {region or 'its region'} are trusted, "
-        "so it was not there when they were asked, or is of a type that is not collected."
+        "so it was not there when they were requested, or is of a type that is not collected."
     )
 
 

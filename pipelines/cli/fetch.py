@@ -32,15 +32,15 @@ if TYPE_CHECKING:
 @click.argument("role", type=click.Choice(ROLES))
 @click.argument("listing", shell_complete=offering("listing"))
 @click.option(
-    "--account", default="", metavar="ID", help="The workload account to ask.", shell_complete=offering("account")
+    "--account", default="", metavar="ID", help="The workload account to request.", shell_complete=offering("account")
 )
 @click.option(
     "--region",
     default="",
-    help="The region to ask; the home region where none is given.",
+    help="The region of the request; the home region where none is given.",
     shell_complete=offering("region"),
 )
-@click.option("--parameter", default="", help="For listings that are asked once a parent: the parent's id.")
+@click.option("--parameter", default="", help="For listings that are requested once per parent: the parent's id.")
 @click.option("--verbose", is_flag=True, help="Print the verbatim response.")
 @always_json_option
 @plainly
@@ -82,10 +82,10 @@ def fetch_once(
     listing = known.get(listing_name)
     if listing is None or role not in listing.roles:
         own = ", ".join(sorted(name for name, entry in known.items() if role in entry.roles))
-        raise InvalidRequest(f"{role} asks no listing {listing_name!r}. It asks: {own or 'none'}.")
+        raise InvalidRequest(f"{role} requests no listing {listing_name!r}. It requests: {own or 'none'}.")
     if listing.each is not None and not parameter:
         raise InvalidRequest(
-            f"{listing_name} is asked once for each {listing.each.parameter}. Name one with --parameter."
+            f"{listing_name} is requested once for each {listing.each.parameter}. Name one with --parameter."
         )
     paid_requests = PaidRequests(
         Store(settings.database), f"ask-{uuid.uuid4()}", daily_limits(settings.cost_request_limit)
@@ -97,7 +97,7 @@ def fetch_once(
         identity = _workload_identity(resource, account)
     assert identity is not None, "a central role has one identity"
     if account and account != identity.account_id:
-        raise InvalidRequest(f"{role} is account {identity.account_id}, not {account}. Nothing was asked.")
+        raise InvalidRequest(f"{role} is account {identity.account_id}, not {account}. Nothing was requested.")
     where = GLOBAL_REGION if listing.scope == "global" else region or settings.home_region
     response = resource.client.fetch(
         Request(
@@ -147,8 +147,8 @@ def _parameters(listing: Listing, parameter: str) -> dict[str, Any]:
         source, _, resource = parameter.partition(":")
         if source not in MEASURED or not resource:
             raise InvalidRequest(
-                f"{METRIC} is asked about a resource. Name one with --parameter LISTING:ID, such as "
-                f"{next(iter(MEASURED))}:i-0123456789abcdef0. Nothing was asked."
+                f"{METRIC} is requested for a resource. Name one with --parameter LISTING:ID, such as "
+                f"{next(iter(MEASURED))}:i-0123456789abcdef0. Nothing was requested."
             )
         return metrics.requests([(source, resource)], datetime.now(UTC).date())[0]
     if listing.name == COST_RESOURCE:
@@ -168,7 +168,7 @@ def _parameters(listing: Listing, parameter: str) -> dict[str, Any]:
     if month is None or bill_slice is None:
         raise InvalidRequest(
             f"The bill has no {parameter!r}. Write {listing.name}:SLICE:MONTH with a slice of {', '.join(bill_slices)} "
-            f"and a month from {oldest} to {newest}. Nothing was asked."
+            f"and a month from {oldest} to {newest}. Nothing was requested."
         )
     return cost_slices.parameters(bill_slice, month)
 

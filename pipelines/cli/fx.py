@@ -19,7 +19,7 @@ def fx() -> None:
 @click.option(
     "--kind",
     type=click.Choice(["invoice", "month_average", "spot", "budget"]),
-    help="Of which kind the rates are, where the file does not say.",
+    help="Of which kind the rates are, where the file does not state it.",
 )
 @click.option(
     "--base",

@@ -33,7 +33,7 @@ from pipelines.cli.status import status
 )
 @click.version_option(package_name="aws-org-cmdb")
 def main() -> None:
-    """The CMDB and cost dataset that an AWS organisation can believe."""
+    """The CMDB and cost dataset that an AWS organisation can trust."""
 
 
 for command in (

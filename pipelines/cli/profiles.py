@@ -33,7 +33,9 @@ class Unreached:
 @click.command(cls=Command)
 @click.option("--template", is_flag=True, help="Print the role itself: a CloudFormation template for a StackSet.")
 @click.option("--role-name", default=ROLE_NAME, show_default=True, help="What the role is called.")
-@click.option("--trusted", default="", metavar="ARN", help="Who may assume the role: the identity that runs the night.")
+@click.option(
+    "--trusted", default="", metavar="ARN", help="Who may assume the role: the identity that starts the runs."
+)
 @click.option("--optional", is_flag=True, help="With the contract's optional grants.")
 @click.option("--source-profile", default="", help="The profile that assumes the roles; the operations profile.")
 @click.option("--sso-session", default="", metavar="NAME", help="Sign in with this session instead, for people.")
@@ -58,8 +60,8 @@ def profiles(
     if template:
         if not trusted:
             raise Misused(
-                "A role needs somebody who may assume it: name the identity that runs the night with --trusted, "
-                "such as arn:aws:iam::111122223333:role/night. Nothing was printed."
+                "A role needs somebody who may assume it: name the identity that starts the runs with --trusted, "
+                "such as arn:aws:iam::111122223333:role/nightly. Nothing was printed."
             )
         say(reader_template(trusted, role_name=role_name, optional=optional))
         return
@@ -167,13 +169,13 @@ def reader_template(trusted: str, *, role_name: str = ROLE_NAME, optional: bool 
     granted = policy("workload", optional=optional)
     template: dict[str, Any] = {
         "AWSTemplateFormatVersion": "2010-09-09",
-        "Description": "Read-only role that aws-org-cmdb asks this account through. Generated from the contract.",
+        "Description": "Read-only role that aws-org-cmdb collects this account through. Generated from the contract.",
         "Parameters": {
             "TrustedPrincipalArn": {
                 "Type": "String",
                 "Default": trusted,
                 "AllowedPattern": r"arn:aws[a-z-]*:iam::\d{12}:(root|role/.+|user/.+)",
-                "Description": "Who may assume the role: the identity that runs the night.",
+                "Description": "Who may assume the role: the identity that starts the runs.",
             },
         },
         "Resources": {

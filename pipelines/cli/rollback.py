@@ -37,7 +37,7 @@ def rollback(version: str | None, listing: bool, demo: bool, as_json: bool) -> N
         print_json(_version_data(now) | {"was": was})
         return
     say(
-        f"{store.database} is {now.name} again; it was {was}. The next night publishes as always; "
+        f"{store.database} is {now.name} again; it was {was}. The next run publishes as always; "
         "`cmdb report` makes the report of this version."
     )
 

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 @click.option(
     "--only-untrusted",
     is_flag=True,
-    help="Ask again only the cells without a trusted answer of the last 20 hours and those that a rule named, then "
-    "build and publish as always.",
+    help="Request again only the cells without a trusted response of the last 20 hours and those that a check named, "
+    "then build and publish as always.",
 )
 @demo_option
 @json_option
@@ -50,11 +50,11 @@ def nightly(demo: bool, only_untrusted: bool, as_json: bool) -> None:
     ended = run_with_progress(store, NIGHTLY, only_untrusted=only_untrusted, on_stderr=as_json)
     summary = summarise(store) if ended.published else None
     where = " --demo" if demo else ""
-    mends = {1: f"coverage --blocked{where}", 2: "preflight"}
+    hints = {1: f"coverage --blocked{where}", 2: "preflight"}
     next_step = (
         f'sql{where} "select account_id, account_name, ou_path from org.account"'
         if ended.published
-        else mends.get(ended.exit_code, f"nightly{where}")
+        else hints.get(ended.exit_code, f"nightly{where}")
     )
     next_command = f".venv/bin/cmdb {next_step}"
     report = "" if ended.exit_code else str(report_path(settings.database))

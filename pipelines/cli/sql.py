@@ -42,9 +42,7 @@ def sql(query: str, output: str, as_json: bool, raw: bool, demo: bool) -> None:
     Example: cmdb sql "select account_id, account_name, ou_path from org.account"
     """
     if raw and (as_json or output != "csv"):
-        raise Misused(
-            "--raw is for --format csv: nothing else changes a value that a program reads. Nothing was asked."
-        )
+        raise Misused("--raw is for --format csv: nothing else changes a value that a program reads. No query ran.")
     output_text = run_query(store_of(demo=demo), query, "json" if as_json else output, raw=raw)
     # Without colour, click would drop escape sequences from piped output, although they are part of a raw value.
     click.echo(output_text, color=True if raw else None)

@@ -1,6 +1,6 @@
 """`cmdb status`: whether the warehouse is healthy, from its own files alone.
 
-It asks nobody and creates no file, so a timer outside of Dagster can call it: a night that never
+It sends no request and creates no file, so a timer outside of Dagster can call it: a night that never
 began raises no alert of its own.
 """
 
@@ -33,7 +33,7 @@ SENTENCES_SHOWN = 5
 """Most sentences of one run on the screen; `--json` has all of them."""
 
 CLOCK_SLACK = timedelta(minutes=5)
-"""How far in the future an answer may be dated before the clock of this machine counts as wrong."""
+"""How far in the future a response may be dated before the clock of this machine counts as wrong."""
 
 OPEN = ("running", "publishing")
 """Outcomes of a run that works, or that was killed before any other run could say so."""
@@ -58,7 +58,11 @@ class Age(click.ParamType[timedelta]):
 
 @click.command(cls=Command)
 @click.option(
-    "--max-age", type=Age(), default="26h", show_default=True, help="How old the newest trusted answer may be: 26h, 8d."
+    "--max-age",
+    type=Age(),
+    default="26h",
+    show_default=True,
+    help="How old the newest trusted response may be: 26h, 8d.",
 )
 @click.option("--alert", "sends_alert", is_flag=True, help="Hand what is wrong to CMDB_ALERT_COMMAND.")
 @demo_option
@@ -100,7 +104,7 @@ def _alert(command: str, run_id: str, sentences: list[str]) -> None:
     if command:
         say(send(command, result_of(run_id, "status", sentences)), err=True)
     else:
-        say("CMDB_ALERT_COMMAND is not set: nobody was told.", err=True)
+        say("CMDB_ALERT_COMMAND is not set: nobody was alerted.", err=True)
 
 
 # ------------------------------------------------------------------------------------------------------ the facts
@@ -111,7 +115,7 @@ class Run:
     """A run of `audit.run`.
 
     Attributes:
-        outcome: as in `audit.run`; `died` also where no later run has said so yet.
+        outcome: as in `audit.run`; `died` also where no later run has recorded it yet.
         sentences: the rules that refused the run; empty where it published.
         paid_requests: number of requests that AWS charges for, by API.
     """
@@ -132,7 +136,7 @@ class Published:
 
     Attributes:
         finished_at: when its run ended; None where the file does not know the run.
-        answered_at: when its newest trusted answer came; its run's beginning where it has none.
+        answered_at: when its newest trusted response came; its run's beginning where it has none.
     """
 
     version: str
@@ -195,7 +199,7 @@ def read_status(store: "Store", max_age: timedelta) -> Status:
     """The state of a warehouse, from its files alone.
 
     Args:
-        max_age: how old the newest trusted answer of the published version may be.
+        max_age: how old the newest trusted response of the published version may be.
     """
     from resources.store.errors import WarehouseError
 
@@ -325,7 +329,7 @@ def _blocked(ended: Sequence[Run]) -> Blocked | None:
 WHY_UNPUBLISHED = {
     "refused": "it was refused",
     "died": "it was killed, or the machine lost power",
-    "incomplete": "no rule refused it: it was interrupted, a step failed, or it was not a whole night",
+    "incomplete": "no rule refused it: it was interrupted, a step failed, or it was not a whole run",
 }
 
 
@@ -341,9 +345,9 @@ def _blocked_sentence(blocked: Blocked) -> str:
 
 def _age_problems(found: Published, database: Path, now: datetime, max_age: timedelta) -> list[str]:
     age = now - found.answered_at
-    answered = f"the newest trusted answer in {database} is of {moment(found.answered_at)}"
+    answered = f"the newest trusted response in {database} is of {moment(found.answered_at)}"
     if age < -CLOCK_SLACK:
-        return [f"The clock of this machine is wrong, or was: it says {moment(now)}, and {answered}."]
+        return [f"The clock of this machine is wrong, or was: it shows {moment(now)}, and {answered}."]
     if age > max_age:
         return [f"What is published is {duration(age)} old, and {duration(max_age)} are allowed: {answered}."]
     return []
@@ -360,7 +364,7 @@ def lines(found: Status) -> list[str]:
         ended = moment(published.finished_at) if published.finished_at else "at an unknown time"
         said.append(f"  published      run {published.run_id}, ended {ended}")
         said.append(
-            f"  age            {duration(timedelta(seconds=max(published.age_seconds, 0)))}: newest trusted answer "
+            f"  age            {duration(timedelta(seconds=max(published.age_seconds, 0)))}: newest trusted response "
             f"{moment(published.answered_at)}"
         )
     elif found.exit_code != 2:

@@ -71,7 +71,7 @@ def match(
     known = {member.account_id: member for member in members}
     for profile, identity in identities.items():
         if isinstance(identity, ProfileError):
-            reached.findings.append(f"Profile {profile} does not answer: {identity} {identity.hint}".rstrip())
+            reached.findings.append(f"Profile {profile} does not respond: {identity} {identity.hint}".rstrip())
             account = earlier.get(profile)
             if account in known and account is not None:
                 reached.broken.setdefault(account, Broken(profile, identity))
@@ -81,12 +81,12 @@ def match(
         account = identity.account_id
         if account not in known:
             reached.findings.append(
-                f"Profile {profile} reaches account {account}, which is not of the organisation; it is not asked."
+                f"Profile {profile} reaches account {account}, which is not of the organisation; it is not collected."
             )
         elif account in reached.profile_of:
             reached.findings.append(
                 f"Profiles {reached.profile_of[account]} and {profile} both reach account {account}; "
-                f"it is asked once, through {reached.profile_of[account]}."
+                f"it is collected once, through {reached.profile_of[account]}."
             )
         else:
             reached.profile_of[account] = profile
@@ -103,7 +103,7 @@ def match(
             reached.skipped[member.account_id] = "account_left" if left else "account_suspended"
             stands = "" if left else " Its last rows stay, marked stale, until it is active again or closed."
             reached.findings.append(
-                f"Account {member.account_id} ({member.name}) is {member.state}; not asked.{stands}"
+                f"Account {member.account_id} ({member.name}) is {member.state}; not collected.{stands}"
             )
         elif member.account_id in reached.profile_of:
             reached.broken.pop(member.account_id, None)
@@ -111,7 +111,7 @@ def match(
             reached.skipped[member.account_id] = "no_profile"
             if member.account_id not in central:
                 reached.findings.append(
-                    f"Account {member.account_id} ({member.name}) is reached by no profile; not asked."
+                    f"Account {member.account_id} ({member.name}) is reached by no profile; not collected."
                 )
     return reached
 
@@ -130,8 +130,8 @@ def too_many_unplaced(reached: Reached, profile_count: int, tolerance: Decimal) 
     if len(reached.unplaced) - suspended <= tolerance * profile_count:
         return None
     return (
-        f"{len(reached.unplaced)} of {profile_count} workload profiles do not answer, and which accounts they reach is "
-        f"not known: {', '.join(reached.unplaced[:5])}. That is more than CMDB_UNTRUSTED_TOLERANCE={tolerance} allows. "
+        f"{len(reached.unplaced)} of {profile_count} workload profiles do not respond, and their accounts are "
+        f"unknown: {', '.join(reached.unplaced[:5])}. That is more than CMDB_UNTRUSTED_TOLERANCE={tolerance} allows. "
         f"{reached.findings[0]}"
     )
 
@@ -162,7 +162,7 @@ def account_coverage(
     if lost:
         return CheckResult(
             False,
-            f"No profile reaches {', '.join(lost[:5])} any more, which earlier nights did; "
+            f"No profile reaches {', '.join(lost[:5])} any more, which earlier runs did; "
             f"{len(missing)} account(s) are not reached{spend}{others}. Restore the profile, or close the account.",
             at_fault=rows,
         )

@@ -63,7 +63,7 @@ def family_asset(family: Family, record_rules: RecordRules) -> dg.AssetsDefiniti
                 *([landing_key(name) for name in listing.each.of if name != listing.name] if listing.each else []),
                 *([landing_key(REGION)] if listing.scope == "regional" else []),
             ],
-            description=f"{listing.call} as AWS answered it, one line a record. Asked by: {', '.join(listing.roles)}.",
+            description=f"The records of {listing.call}, one line a record. Requested by: {', '.join(listing.roles)}.",
             group_name=family.group,
             kinds={"aws", "json"},
             tags=GATE_TAG | {"aws/role": "_".join(listing.roles)},

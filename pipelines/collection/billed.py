@@ -1,4 +1,4 @@
-"""What the bill says must exist: services and usage types that bear witness to listings."""
+"""What must exist by the bill: services and usage types that bear witness to listings."""
 
 from datetime import date
 from typing import NamedTuple

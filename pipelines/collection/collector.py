@@ -44,7 +44,7 @@ class Collector:
         failed = [request for request in requests if state.attempts[request.key].response.outcome == "failed"]
         if failed:
             for name, count in Counter(request.listing.name for request in failed).items():
-                state.log(f"{name}: asking {count} failed cell(s) a second time.")
+                state.log(f"{name}: requesting {count} failed cell(s) a second time.")
             self._fetch_once(failed)
         skip_denied(state, (request.key for request in requests))
 
@@ -55,7 +55,7 @@ class Collector:
             names = {listing.name for listing, _ in waiting}
             later = [pair for pair in waiting if pair[0].each and names & {*pair[0].each.of} - {pair[0].name}]
             going = [plan for listing, plan in waiting if not any(listing is other for other, _ in later)]
-            assert going, "no two listings are asked for each other's records"
+            assert going, "no two listings are each other's parents"
             waiting = later
             while going:
                 rounds = [(plan, next(plan, None)) for plan in going]
@@ -103,7 +103,7 @@ class Collector:
         """Repeat the requests of zeros that have evidence against them."""
         again = judging.doubtful(self.state)
         for name, count in Counter(request.listing.name for request in again).items():
-            self.state.log(f"{name}: asking {count} unlikely zero(s) a second time.")
+            self.state.log(f"{name}: requesting {count} unlikely zero(s) a second time.")
         self._fetch_once(again)
         skip_denied(self.state, (request.key for request in again))
 

@@ -32,7 +32,7 @@ CONFIRM = "confirm"
 ZEROS_ARE_CONFIRMED = "zeros_are_confirmed"
 
 OVERDUE = (
-    " {:,} of them have waited for more than a night: their rows stay, marked stale. `cmdb explain` says what to do."
+    " {:,} of them have waited for more than one run: their rows stay, marked stale. `cmdb explain` shows what to do."
 )
 
 

@@ -65,14 +65,14 @@ class _Bill:
         )
         count = len(tags) + len(months) + len(resources)
         state.log(
-            f"Cost Explorer: {count} questions, at least as many requests of US${cost_slices.REQUEST_PRICE_USD} each; "
-            f"CMDB_COST_REQUEST_LIMIT={self._limit}."
+            f"Cost Explorer: {count} results to fetch, at least as many requests of "
+            f"US${cost_slices.REQUEST_PRICE_USD} each; CMDB_COST_REQUEST_LIMIT={self._limit}."
         )
         totals = Counter(bill_slice.listing for bill_slice, _ in months)
         totals.update(request.listing.name for request in (*tags, *resources))
         self._collector.fetch_in_turn(chain(self._granted(tags), self._bill(months), self._granted(resources)), totals)
         waiting = sum(cell.skip_reason == FOR_LATER for cell in state.batch.unrequested.values())
-        later = f", {waiting} questions wait for the next night" if waiting else ""
+        later = f", {waiting} results wait for the next run" if waiting else ""
         state.log(f"Cost Explorer: {self._sent} requests{later}. {self._price}")
 
     @property
@@ -228,18 +228,18 @@ class _Bill:
             self._not_offered.add(bill_slice)
             self._state.attempts[key].skip("not_offered", response.error_message)
         elif response.skip_reason == DENIED_BY_POLICY:
-            self._gave_up = ("skipped", DENIED_BY_POLICY, f"Not asked again: {response.error_message}")
+            self._gave_up = ("skipped", DENIED_BY_POLICY, f"Not requested again: {response.error_message}")
         elif response.outcome == "denied":
             self._gave_up = (
                 "denied",
                 response.error_code or "",
-                f"Not asked: Cost Explorer refused the question before. {response.error_message}",
+                f"Not requested: Cost Explorer refused the request before. {response.error_message}",
             )
         elif response.error_code in THROTTLE_CODES:
             self._gave_up = (
                 "failed",
                 response.error_code or "",
-                "Not asked: Cost Explorer throttled the question before to the end.",
+                "Not requested: Cost Explorer throttled the previous request until the last attempt.",
             )
 
 

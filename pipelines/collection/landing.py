@@ -117,7 +117,7 @@ class LandingWriter:
         try:
             return orjson.dumps(line) + b"\n"
         except orjson.JSONEncodeError as error:
-            message = f"{key.listing} was answered with what cannot be kept: {error}."
+            message = f"{key.listing} returned what cannot be kept: {error}."
             raise Failed("failed", "UnreadableAnswer", message) from error
 
     def spill(self, file: IO[bytes], lines: bytes) -> None:

@@ -214,7 +214,7 @@ def earlier_cells(store: Store, listings: Iterable[Listing], accounts: Accounts)
         rows = connection.execute(
             f"""
             with confirmed as (
-                -- Since it was last found: an empty answer of an earlier night that nothing but the bill spoke against.
+                -- Since it was last found: an empty response of an earlier run that only the bill contradicted.
                 select c.role, c.account_id, c.region, c.listing, true as is_confirmed
                 from audit.collection as c
                 join audit.newest_cell as n using (role, account_id, region, listing)

@@ -1,7 +1,7 @@
 """What the tables need of a record of AWS, and which record lacks it: found before the record lands.
 
 The rules are derived from the SQL of the tables (`pipelines.models.record_requirements`). A record that a table cannot
-take would end the load of the whole table; so its own answer is refused here, and the answers of all others stand.
+take would end the load of the whole table; so its own response is refused here, and those of all others stand.
 """
 
 import functools
@@ -20,7 +20,7 @@ from resources.aws.errors import Failed
 from resources.aws.listing import Listing
 
 UNUSABLE = "UnusableRecord"
-"""Error code of an answer with a record that a table cannot take."""
+"""Error code of a response with a record that a table cannot take."""
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,7 @@ class RecordRule:
         """Refuse a record that a table cannot take.
 
         Args:
-            place: of the record in the answer, from 1: of a record without a key it is the only name.
+            place: of the record in the response, from 1: of a record without a key it is the only name.
 
         Raises:
             Failed: the record, and the column that needs what it lacks.
@@ -149,8 +149,8 @@ class RecordRule:
             raise Failed(
                 "failed",
                 UNUSABLE,
-                f"{listing.call} answered with what cannot be used. Of {_named(listing, place, record)}: {fault}. "
-                "None of the answer was taken. Ask again: `cmdb nightly --only-untrusted`.",
+                f"{listing.call} returned what cannot be used. Of {_named(listing, place, record)}: {fault}. "
+                "Nothing of the response was kept. Request it again: `cmdb nightly --only-untrusted`.",
             )
 
 

@@ -13,7 +13,7 @@ from resources.aws.messages import CellKey
 from resources.contract import Role
 
 REGIONS_UNKNOWN = (
-    "Where a policy of the organisation denies the list in the region that it is asked for in, set AWS_DEFAULT_REGION "
+    "Where a policy of the organisation denies the list in the region of the request, set AWS_DEFAULT_REGION "
     "to one that is allowed, or name the allowed ones in CMDB_REGIONS."
 )
 
@@ -43,7 +43,7 @@ def regions_to_fetch(
                 CellKey(role, account, GLOBAL_REGION, listing.name),
                 "failed",
                 "RegionsUnknown",
-                f"Not asked, because the enabled regions of {account} could not be listed. {REGIONS_UNKNOWN}",
+                f"Not requested, because the enabled regions of {account} could not be listed. {REGIONS_UNKNOWN}",
                 profile,
             )
         for region in state.settings.regions:
@@ -97,4 +97,4 @@ def leave_out(state: StepState, key: CellKey, regions: Sequence[str], profile: s
     """Record in one cell which regions CMDB_REGIONS leaves out; a cell for each could double the number of cells."""
     where = ", ".join(regions)
     reason = outcomes.REGION_NOT_SELECTED
-    state.set_outcome(key, "skipped", reason, f"Not asked in {where}: not in CMDB_REGIONS.", profile)
+    state.set_outcome(key, "skipped", reason, f"Not requested in {where}: not in CMDB_REGIONS.", profile)

@@ -24,7 +24,7 @@ def cost_dimensions() -> tuple[Dimension, ...]:
     if not found or (found[0].slice, found[0].name) != (SERVICE.name, "SERVICE"):
         raise release.ProductFileError(
             "warehouse/ref/cost_slice.csv does not begin with the slice service, with which all others must agree. "
-            "Nothing was asked. Put the row `service,SERVICE,false,…` first."
+            "Nothing was requested. Put the row `service,SERVICE,false,…` first."
         )
     return found
 
@@ -53,7 +53,7 @@ def _rows(name: str, *columns: str) -> list[dict[str, str]]:
         lacking = [column for column in columns if column not in (reader.fieldnames or ())]
         if lacking:
             raise release.ProductFileError(
-                f"warehouse/ref/{name}.csv lacks the column(s) {', '.join(lacking)}. Nothing was asked. Begin it with "
-                "a line of its column names."
+                f"warehouse/ref/{name}.csv lacks the column(s) {', '.join(lacking)}. Nothing was requested. Begin it "
+                "with a line of its column names."
             )
         return list(reader)

@@ -293,7 +293,7 @@ class StepState:
             stored = previous.records(self.store, listing, fields, accounts or self.batch.accounts)
             return parent_records + [record for record in stored if record.key in kept] if own else stored
         except LookupError as error:
-            raise refuse(f"{error} Materialise landing/{listing} first. Nothing was asked.") from error
+            raise refuse(f"{error} Materialise landing/{listing} first. Nothing was requested.") from error
 
     def named_by_parents(self, listing: Listing) -> dict[tuple[str, str], set[str]]:
         """The values that the parents' records name so far, by account id and region of the request.

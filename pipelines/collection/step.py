@@ -42,7 +42,7 @@ def collect(collector: Collector, what: str, judged: Callable[[Sequence[Cell]], 
         profiles = len(reached.profile_of) + len(reached.broken) + len(reached.unplaced)
         stop = too_many_unplaced(reached, profiles, state.settings.untrusted_tolerance)
         if stop is not None:
-            raise refuse(f"{what} was not asked. {stop}")
+            raise refuse(f"{what} was not requested. {stop}")
     bill = [listing for listing in state.listings if listing.service == "ce"]
     portions = account_batches(state, reached)
     for share in portions:

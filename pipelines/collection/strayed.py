@@ -50,7 +50,7 @@ class Strayed:
             is_trusted=False,
             record_count=0,
             error_code="WrongAccount",
-            error_message=f"{how}, and other answers to this profile are those of another account.",
+            error_message=f"{how}, and other responses to this profile are those of another account.",
         )
 
 

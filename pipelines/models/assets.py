@@ -1,4 +1,4 @@
-"""Models as assets: the step that builds a relation, its logs, and asks the checks about it."""
+"""Models as assets: the step that builds a relation and its logs, and runs its checks."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -63,7 +63,7 @@ def model_asset(
     load: Load | None = None,
     lineage: Lineage | None = None,
 ) -> dg.AssetsDefinition:
-    """The step that builds a model, its logs, and asks its checks."""
+    """The step that builds a model and its logs, and runs its checks."""
     lines = lineage or Lineage(models)
     loading = load or Load()
     logs = [log for log in models.values() if log.materialized == "log" and log.logs == model.relation]
@@ -73,7 +73,7 @@ def model_asset(
         name=f"{STEP}{model.schema}_{model.name}",
         specs=[_spec(built, models, on_it if built is model else ()) for built in (model, *logs)],
         check_specs=[check_spec(check, asset_key(model)) for check in rules_of_it],
-        # A log can be left out of a selection, and so can a check: the log is written and the rule asked all the same.
+        # A log can be left out of a selection, and so can a check: the log is written and the check runs all the same.
         can_subset=True,
         required_resource_keys={"warehouse", "settings"},
         # The bill before the inventory: see catalogue.cost.

@@ -71,7 +71,7 @@ def _build(store: Store, model: Model, logs: Sequence[Model], run_id: str, curre
 
 
 def fingerprint(model: Model) -> str:
-    """Of everything in the house that decides what the query makes of an answer."""
+    """SHA-256 of the product files that decide which rows a query makes of a response."""
     return hashlib.sha256("\0".join((model.sql, *MACROS)).encode()).hexdigest()
 
 
@@ -86,7 +86,7 @@ def _prepare(connection: duckdb.DuckDBPyConnection, store: Store, currency: str)
 
 
 def trusted_cells(connection: duckdb.DuckDBPyConnection, listings: Sequence[str]) -> None:
-    """Write into `landed_cell` the newest cell of each key that may be believed, or says that nothing is left."""
+    """Write into `landed_cell` the newest trusted cell of each key, or the one that retires its rows."""
     connection.execute(
         """
         create or replace temp table landed_cell as
@@ -94,22 +94,22 @@ def trusted_cells(connection: duckdb.DuckDBPyConnection, listings: Sequence[str]
             select
                 *,
                 -- A zero that somebody accepted is trusted by the view, not by the cell.
-                is_trusted or coalesce(list_contains($retiring, skip_reason), false) as is_believed
+                is_trusted or coalesce(list_contains($retiring, skip_reason), false) as is_usable
             from audit.coverage
             where list_contains($listings, split_part(listing, ':', 1))
         ),
 
-        believed as (
+        usable as (
             select run_id, role, account_id, region, listing, ended_at, outcome
             from newest
-            where is_believed
+            where is_usable
             union all
-            -- Only for the few others the nights before are gone through.
+            -- Only for the few other cells earlier runs are read.
             select c.run_id, c.role, c.account_id, c.region, c.listing, c.ended_at, c.outcome
             from audit.collection as c
             join newest as v using (role, account_id, region, listing)
             where
-                not v.is_believed
+                not v.is_usable
                 and (
                     c.is_trusted
                     or (c.outcome in ('empty_suspect', 'empty_unconfirmed') and v.accepted_at is not null)
@@ -123,7 +123,7 @@ def trusted_cells(connection: duckdb.DuckDBPyConnection, listings: Sequence[str]
         select
             run_id, role, account_id as caller_account_id, region as cell_region, listing, ended_at as collected_at,
             false as is_stale, outcome
-        from believed
+        from usable
         """,
         {"listings": list(listings), "retiring": sorted(outcomes.RETIRING)},
     )
@@ -152,7 +152,7 @@ def _replace_cells(connection: duckdb.DuckDBPyConnection, store: Store, model: M
             f"set variable {identifier(f'landing.{listing}')} = $files",
             {"files": [str(path) for path in present.values()] or [str(empty)]},
         )
-    # What was landed longer ago than landings are kept has been loaded by the night that landed it.
+    # What was landed longer ago than landings are kept has been loaded by the run that landed it.
     connection.execute(
         "delete from landed_cell where outcome = 'found' and not list_contains($runs, run_id)",
         {"runs": sorted(at_hand)},
@@ -191,7 +191,7 @@ def _replace_cells(connection: duckdb.DuckDBPyConnection, store: Store, model: M
 
 
 def _leave_what_stands(connection: duckdb.DuckDBPyConnection, model: Model) -> None:
-    """Take the answers out of `landed_cell` that the table holds already, as this very query made them."""
+    """Take the cells out of `landed_cell` that the table holds already, as this very query made them."""
     if not exists(connection, model.schema, model.name) or built_from(connection, model.relation) != fingerprint(model):
         return
     connection.execute(
@@ -203,7 +203,7 @@ def _leave_what_stands(connection: duckdb.DuckDBPyConnection, model: Model) -> N
         where
             t.run_id = c.run_id and t.role = c.role and t.caller_account_id = c.caller_account_id
             and t.cell_region = c.cell_region and t.listing = c.listing
-            -- A cell that was asked again in its run has another time.
+            -- A cell that was requested again in its run has another time.
             and t.collected_at = c.collected_at
         """
     )

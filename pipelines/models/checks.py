@@ -1,10 +1,10 @@
 """SQL files as rules: `warehouse/checks/<rule>.sql` returns the rows at fault. Written once for all.
 
 The header names the relation that the rule is about (`about`) and, where its failure is a warning, `severity: warn`.
-`refetch` names the listings that are asked again where the rule refuses and its rows do not lead to their cells
-themselves; `nothing` where asking again mends nothing. `reconciles: RULE` stands for the query of a rule of
+`refetch` names the listings that are requested again where the check refuses and its rows do not lead to their cells
+themselves; `nothing` where another request changes nothing. `reconciles: RULE` stands for the query of a rule of
 `cost.reconciliation`; `RULE closed` and `RULE open` are about the months that AWS has closed, and may still change. A
-rule is asked by its asset check when its relation has been
+rule runs as its asset check when its relation has been
 built, and once more by publishing, on the very copy that would be published.
 """
 
@@ -105,13 +105,13 @@ class SqlResult:
         if not self.cells:
             return text
         named = "; ".join(
-            f"{listing} in account {account}, region {region}, asked by {role}"
+            f"{listing} in account {account}, region {region}, requested by {role}"
             for role, account, region, listing in self.cells
         )
         more = f"; and {self.cell_count - len(self.cells)} more" if self.cell_count > len(self.cells) else ""
         return (
-            f"{text} It rests on {self.cell_count} answer(s): {named}{more}. "
-            "`cmdb nightly --only-untrusted` asks them again."
+            f"{text} It rests on {self.cell_count} response(s): {named}{more}. "
+            "`cmdb nightly --only-untrusted` requests them again."
         )
 
 
@@ -193,8 +193,8 @@ def _cells_behind(connection: "duckdb.DuckDBPyConnection", check: SqlCheck) -> s
         key = ", ".join(f"fault.{column} as {name}" for name, column in _CELL.items())
         return f"select {key} {fault}"
     if columns >= set(_RESPONSE.values()):
-        same = " and ".join(f"answer.{name} = fault.{column}" for name, column in _RESPONSE.items())
-        return f"select answer.* {fault} inner join audit.collection as answer on {same}"
+        same = " and ".join(f"cell.{name} = fault.{column}" for name, column in _RESPONSE.items())
+        return f"select cell.* {fault} inner join audit.collection as cell on {same}"
     return None
 
 
@@ -228,7 +228,7 @@ def _read(path: Path, relations: Collection[str]) -> SqlCheck:
     if not header.description:
         raise wrong("it has no description; begin with a comment that is true when the rule holds.")
     if not about:
-        raise wrong("it does not say what it is about; write `-- about: schema.table`, or `-- about: published`.")
+        raise wrong("it does not name what it is about; write `-- about: schema.table`, or `-- about: published`.")
     if relations and about != "published" and about not in relations:
         raise wrong(f"about: {about} is no table of the warehouse; write one that a SQL file makes.")
     if severity not in ("error", "warn"):
@@ -242,7 +242,7 @@ def _read(path: Path, relations: Collection[str]) -> SqlCheck:
         if not query:
             raise wrong(f"reconciles: {reconciles} is no rule's name, alone or with closed or open behind it.")
         if any(line.strip() and not line.startswith("--") for line in sql.splitlines()):
-            raise wrong("it says what it reconciles, and has a query of its own; leave one of the two out.")
+            raise wrong("it names what it reconciles, and has a query of its own; leave one of the two out.")
         sql += query
     try:
         uses = reads(sql).relations

@@ -1,7 +1,7 @@
 """What the figures of each table rest on, generated: `audit.claim_listing`, and with it `audit.listing`.
 
 A table of org, aws, cost or cmdb makes a claim: by its rows, and by those that it has not. The claim rests on every
-listing that the table reads, however far away, and on what those are asked of. That is found in the queries. Of the
+listing that the table reads, however far away, and on their parents. That is found in the queries. Of the
 bill only those cuts count that a query reads: `slice = 'service'` or `starts_with(slice, 'tag:')` beside a table that
 holds all of them. A header says only what differs, with the reason:
 
@@ -33,7 +33,7 @@ from resources.contract import ROLES
 from resources.store.sql import literal
 
 ENTRY = "rests_on"
-"""The header's entry that says where a claim differs from what its query reads."""
+"""The header's entry that states where a claim differs from what its query reads."""
 
 BECAUSE = " because "
 
@@ -43,7 +43,7 @@ CLAIMING = ("org", "aws", "cost", "cmdb")
 SCHEMA = "audit"
 
 WHOLE_BILL = frozenset({"cost.daily", "stage.reported_cost", "cost.month_coverage"})
-"""Relations that hold every cut of the bill, told apart by their column `slice`."""
+"""Relations that hold every slice of the bill, distinguished by their column `slice`."""
 
 Listed = tuple[str, str]
 """A listing, and which part of it; the part is empty where it has none."""
@@ -129,7 +129,7 @@ def parts(listing: str) -> tuple[str, ...]:
 
 
 def _with_parents(names: tuple[str, ...]) -> set[str]:
-    """The listings, what they are asked of, and the accounts and their regions where they are asked in every one."""
+    """The listings, their parents, and the accounts and regions where all of them are requested."""
     known = listings()
     wanted, found = set(names), set[str]()
     while wanted:
@@ -256,7 +256,7 @@ CLAIM_LISTING = """\
 -- key: claim, listing, part
 -- claim: The table or view, such as cmdb.finding_open_rule.
 -- listing: A listing of AWS that it rests on.
--- part: Of cost_daily the kind of cut, such as service or tag; else empty.
+-- part: Of cost_daily the kind of slice, such as service or tag; else empty.
 -- left_out_because: Why the claim does not rest on it, although the query reads it; NULL where it does.
 select
     claim,
@@ -268,12 +268,12 @@ from (
 """
 
 LISTING = """\
--- Every listing of AWS that is collected: who asks it, and where. Generated from pipelines/catalogue.
+-- Every listing of AWS that is collected: which roles request it, and where. Generated from pipelines/catalogue.
 -- key: listing
 -- listing: Name of the listing.
--- roles: Roles of the contract that ask it: workload in every account, the others in one account each.
--- is_regional: Whether it is asked in every region of an account.
--- parents: Listings whose records it is asked of, once each; empty where it is asked by itself.
+-- roles: Roles of the contract that request it: workload in every account, the others in one account each.
+-- is_regional: Whether it is requested in every region of an account.
+-- parents: Listings whose records are its parameters, one request each; empty where it has no parent.
 select
     listing,
     roles,

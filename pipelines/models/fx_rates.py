@@ -88,7 +88,7 @@ class Imported:
         gaps = f" {self.without} cell(s) of the file had no rate." if self.without else ""
         return (
             f"{self.added} rate(s) added, {self.changed} changed, {self.unchanged} unchanged in {self.path}.{gaps} "
-            "The next night shows them in ref.fx_rate."
+            "The next run shows them in ref.fx_rate."
         )
 
 
@@ -187,7 +187,7 @@ def _wide(
     lines: Sequence[tuple[int, list[str]]], file: Path, kind: Kind | None, base: str, wanted: set[str]
 ) -> tuple[Rates, int]:
     if kind is None:
-        raise FxError(f"{file} does not say of which kind its rates are; add --kind. Nothing was changed.")
+        raise FxError(f"{file} does not state of which kind its rates are; add --kind. Nothing was changed.")
     rows = iter(lines)
     where = f"{file}, header"
     _currency(base, "--base")

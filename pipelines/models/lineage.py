@@ -39,7 +39,7 @@ NONE: Sources = frozenset()
 
 
 class Lineage:
-    """The lineage of all models, each worked out once, when it is first asked for."""
+    """The lineage of all models, each worked out once, when it is first needed."""
 
     def __init__(self, models: Mapping[str, Model]):
         self._models = models

@@ -1,7 +1,7 @@
 """SQL files as models: `warehouse/<schema>/<table>.sql` is the relation `<schema>.<table>`. Written once for all.
 
 The header of a file is its documentation: a description, then `name: text` lines. `key` names the columns that
-identify a row, `materialized` says how the query becomes a relation, `owner` names the column with the account of a
+identify a row, `materialized` states how the query becomes a relation, `owner` names the column with the account of a
 row that several accounts list, every other name is a column. What a file reads is found in its query. Beside
 `landing(listing, type)` a query may use the macros `aws_arn(service, region, account_id, resource)`,
 `aws_partition(region)`, `tag_map(tags)` and `part_of(units, weight, total)`. Kinds of materialisation:
@@ -45,11 +45,11 @@ SCHEMAS = ("ref", "stage", "org", "aws", "cost", "cmdb", "audit")
 
 CELL_COLUMNS = {
     "run_id": "The run that collected this row; leads to audit.collection.",
-    "role": "The role of the contract that asked: management, operations, billing or workload.",
-    "caller_account_id": "The AWS account that was asked, 12 digits: the account of the cell in audit.collection.",
+    "role": "The role of the contract that sent the request: management, operations, billing or workload.",
+    "caller_account_id": "The AWS account of the request, 12 digits: the account of the cell in audit.collection.",
     "cell_region": "The region of the cell in audit.collection; aws-global where the service has none.",
     "listing": "The listing that this row came in, with its parameter; leads to audit.collection.",
-    "collected_at": "When AWS answered the cell that this row came in, UTC.",
+    "collected_at": "When the response of the row's cell was complete, UTC.",
     "is_stale": "True when the newest cell of this key is not trusted: the row is the last that was.",
 }
 """What every collected row carries through `cell.*`, and how it is documented."""

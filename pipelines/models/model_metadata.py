@@ -86,7 +86,7 @@ def cost_metadata(
             shown["window"] = f"{row[2]} to {row[3]}"
     row = connection.execute(
         """
-        with asked as (
+        with fetched as (
             select *
             from audit.collection
             where role = 'billing' and list_contains($sources, split_part(listing, ':', 1)) and request_count > 0
@@ -95,9 +95,9 @@ def cost_metadata(
         select
             sum(request_count),
             sum(request_count - throttle_count) filter (starts_with(listing, 'cost_')),
-            (select max(ended_at) from asked where is_trusted)
-        from asked
-        where run_id = (select max_by(run_id, ended_at) from asked)
+            (select max(ended_at) from fetched where is_trusted)
+        from fetched
+        where run_id = (select max_by(run_id, ended_at) from fetched)
         """,
         {"sources": sorted(sources)},
     ).fetchone()

@@ -49,7 +49,7 @@ def record_rules_of(models: Mapping[str, Model], migrations: "File" = MIGRATIONS
     """What the tables need of the records of each listing, by its name.
 
     Args:
-        migrations: where the tables that outlast a night are declared.
+        migrations: where the tables that outlast a run are declared.
     """
     declared = not_null(file.read_text(encoding="utf-8") for file in sorted(migrations.glob("[!.]*.sql")))
     queries = Queries(models)
@@ -394,5 +394,5 @@ def _scalar(kind: exp.DataType) -> Fault:
             return record_rules.number(-(2 ** whole[size]), 2 ** whole[size] - 1, is_whole=True)
     raise SqlFileError(
         f"A SQL file reads {kind.sql('duckdb')} from records of AWS, and no rule says which values that type takes. "
-        "Nothing was asked. Write another type, or add it to _scalar in pipelines/models/record_requirements.py."
+        "Nothing was requested. Write another type, or add it to _scalar in pipelines/models/record_requirements.py."
     )

@@ -31,7 +31,7 @@ SCHEMA, NAME = "stage", "observed_resource"
 WORDS = ("id", "state", "created", "zone", "attributes", "gone", "without")
 
 HEADER = """\
--- One row per configuration item that the newest trusted answers speak of, whatever its type: what cmdb.resource is
+-- One row per configuration item that the newest trusted responses contain, whatever its type: what cmdb.resource is
 -- made of. Generated from the tables of warehouse/aws whose header has a line `resource`.
 -- materialized: view
 -- key: arn
@@ -43,7 +43,7 @@ HEADER = """\
 -- region: AWS region; aws-global where the service has none.
 -- availability_zone: Availability zone; NULL where it stands in none.
 -- state: State in the service's own words, such as running; NULL where the type has none.
--- created_at: When AWS made it, or started it last, UTC; NULL where AWS does not say.
+-- created_at: When AWS made it, or started it last, UTC; NULL where AWS does not report it.
 -- tags: Tags; an empty map where it has none, NULL where they could not be read.
 -- is_terminated: True where AWS still lists it, but it is gone for good.
 -- attributes: Further attributes of the type, JSON.

@@ -182,7 +182,7 @@ def _contents(store: Store) -> dict[str, Any]:
     return {
         "dagster/row_count": sum(map(sum, held.values())),
         "tables": rows_table([{"schema": name, "tables": len(rows), "rows": sum(rows)} for name, rows in held.items()]),
-    } | ({} if picture is None else {"what_can_be_believed": dg.MetadataValue.md(picture)})
+    } | ({} if picture is None else {"what_can_be_trusted": dg.MetadataValue.md(picture)})
 
 
 def _tidy(context: dg.AssetExecutionContext, store: Store, warehouse: Warehouse) -> dict[str, int]:

@@ -17,14 +17,14 @@ def name_warning(database: Path) -> str:
     if catalog.lower() not in CATALOG_CLASHES:
         return ""
     if database.name == FORMER_NAME:
-        mend = f"set CMDB_DATABASE to {database.with_name(PUBLISHED_NAME)}, which goes on with what is there"
+        hint = f"set CMDB_DATABASE to {database.with_name(PUBLISHED_NAME)}, which goes on with what is there"
     else:
         stem, other = Store(database).stem, f"{catalog}_dataset"
-        mend = (
-            f"after a night that went well rename {stem}.work.duckdb to {other}.work.duckdb, and set CMDB_DATABASE to "
+        hint = (
+            f"after a successful run rename {stem}.work.duckdb to {other}.work.duckdb, and set CMDB_DATABASE to "
             f"{database.with_name(f'{other}.duckdb')}"
         )
     return (
         f"{database} is called like its schema {catalog.lower()}, so the DuckDB command line and Node refuse to query "
-        f"that: {mend}."
+        f"that: {hint}."
     )

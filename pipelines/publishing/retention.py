@@ -32,7 +32,7 @@ def prune(store: Store) -> dict[str, int]:
         connection.execute(
             """
             create or replace temp table recent as
-            -- Only runs that asked something count: a pre-flight every ten minutes must not push nights out.
+            -- Only runs that requested something count: a pre-flight every ten minutes must not push them out.
             select run_id, row_number() over (order by max(ended_at) desc) as place
             from audit.collection
             group by run_id
@@ -43,7 +43,7 @@ def prune(store: Store) -> dict[str, int]:
             delete from audit.collection as c
             where
                 c.run_id not in (select run_id from recent where place <= $runs)
-                -- What audit.newest_cell is told from stays for ever, so that it could be told from it again.
+                -- What audit.newest_cell is made from stays for ever, so that it could be made again.
                 and c.accepted_at is null
                 and exists (
                     select 1 from audit.newest_cell as n
@@ -93,7 +93,7 @@ def prune(store: Store) -> dict[str, int]:
             delete from audit.caller_identity as i
             where
                 run_id not in (select run_id from recent where place <= $runs)
-                -- Which account a profile reached last is asked for as long as the profile exists.
+                -- Which account a profile reached last is needed for as long as the profile exists.
                 and checked_at < (
                     select max(n.checked_at) from audit.caller_identity as n
                     where n.role = i.role and n.profile = i.profile and n.caller_account_id is not null

@@ -16,7 +16,7 @@ REPORT_KEY = dg.AssetKey(["report"])
 @dg.asset(
     key=REPORT_KEY,
     deps=[PUBLISHED_KEY],
-    description="One HTML page for people: spend against budget, where the money goes, what can be believed, what "
+    description="One HTML page for people: spend against budget, where the money goes, what can be trusted, what "
     "changed. Made from the published file alone, which lies beside it.",
     group_name="published",
     kinds={"html"},

@@ -1,4 +1,4 @@
-"""What is to be known before a figure is believed."""
+"""What is to be known before a figure is trusted."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -9,12 +9,12 @@ from pipelines.report.figures import Figure
 from pipelines.report.text import plain, text_of
 
 FRESH = timedelta(hours=26)
-"""How old a night may be before the page says that it is old."""
+"""How old a run may be before the page shows that it is old."""
 
 
 @dataclass(frozen=True)
 class Caveat:
-    """What is missing, stale or not to be taken at its word, said in the banner and again where it matters.
+    """What is missing, stale or not to be taken at its word, shown in the banner and again where it matters.
 
     Attributes:
         section: the id of the section that it concerns.
@@ -29,16 +29,16 @@ class Caveat:
 
 
 def caveats(figures: Mapping[str, Figure], now: datetime) -> list[Caveat]:
-    """Everything that a reader has to know before a figure is believed."""
+    """Everything that a reader has to know before a figure is trusted."""
     found: list[Caveat] = []
 
     def say(section: str, kind: str, sentence: str, figure: str) -> None:
         found.append(Caveat(section, kind, sentence, figure))
 
-    run = figures["night"].first or {}
+    run = figures["run"].first or {}
     if run and now - run["finished_at"] > FRESH:
         hours = (now - run["finished_at"]) / timedelta(hours=1)
-        say("top", "stale", f"The newest published night is {hours:,.0f} hours old.", "night")
+        say("top", "stale", f"The newest published run is {hours:,.0f} hours old.", "run")
     for row in figures["stale"]:
         if row["stale_count"]:
             section = "health" if row["what"] == "configuration items" else "spend"
@@ -46,7 +46,7 @@ def caveats(figures: Mapping[str, Figure], now: datetime) -> list[Caveat]:
                 section,
                 "stale",
                 f"{row['stale_count']:,} {row['what']} of {row['account_count']:,} account(s) are shown as they were "
-                f"at {text_of(row['true_at'], 'time')} or later: this night's answer could not be believed.",
+                f"at {text_of(row['true_at'], 'time')} or later: the response of this run cannot be trusted.",
                 "stale",
             )
     for row in figures["months"]:
@@ -60,7 +60,7 @@ def caveats(figures: Mapping[str, Figure], now: datetime) -> list[Caveat]:
             say(
                 "allocation",
                 "missing",
-                f"{plain(row['tag_key'])} says nothing about {row['month']:%B %Y}: {row['why_unknown']}.",
+                f"{plain(row['tag_key'])} has no data for {row['month']:%B %Y}: {row['why_unknown']}.",
                 "allocation_by_key",
             )
     found += _of_coverage(figures)
@@ -96,16 +96,16 @@ def _of_coverage(figures: Mapping[str, Figure]) -> Iterable[Caveat]:
         yield Caveat(
             "coverage",
             "stale",
-            f"{sum(row['question_count'] for row in wrong):,} answer(s) of AWS cannot be believed "
+            f"{sum(row['cell_count'] for row in wrong):,} response(s) of AWS cannot be trusted "
             f"({', '.join(sorted({row['outcome'] for row in wrong}))}): what rests on them is as it was before.",
             "untrusted",
         )
-    limited = sum(row["question_count"] for row in figures["untrusted"] if row["reason"] == "request_limit")
+    limited = sum(row["cell_count"] for row in figures["untrusted"] if row["reason"] == "request_limit")
     if limited:
         yield Caveat(
             "months",
             "missing",
-            f"{limited:,} part(s) of the bill were not asked, since CMDB_COST_REQUEST_LIMIT was reached; the next "
-            "nights go on.",
+            f"{limited:,} part(s) of the bill were not requested, since CMDB_COST_REQUEST_LIMIT was reached; the next "
+            "runs go on.",
             "untrusted",
         )

@@ -1,4 +1,4 @@
-"""The figures of the report: each the answer of one query to the published file, with the query itself."""
+"""The figures of the report: each the result of one query of the published file, with the query itself."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -21,12 +21,12 @@ QUERIES = Path(__file__).parent / "queries"
 
 @dataclass(frozen=True)
 class Figure:
-    """What one query answered.
+    """The result of one query.
 
     Attributes:
         name: of its file; the page calls the query so.
         description: what it shows, from the comment that opens it.
-        sql: the query as it was asked, without that comment.
+        sql: the query as it ran, without that comment.
     """
 
     name: str
@@ -52,7 +52,7 @@ class Figure:
 
 
 def read_queries() -> tuple[Figure, ...]:
-    """The queries of the report, without answers, in the order of their names.
+    """The queries of the report, without results, in the order of their names.
 
     Raises:
         ProductFileError: a query, a template or the style sheet that this release ships is missing.
@@ -71,7 +71,7 @@ def _read(path: Path) -> Figure:
     if not (figure.description and figure.sql):
         raise SqlFileError(
             f"pipelines/report/queries/{path.name} has no {'query' if figure.description else 'description'}: write a "
-            "comment that says what it shows, then one query. No report was written."
+            "comment that names what it shows, then one query. No report was written."
         )
     return figure
 

@@ -157,13 +157,13 @@ def heat(figure: Figure) -> Heat:
 
 
 def heat_kind(row: Mapping[str, Any]) -> str:
-    """How a cell of the heat map stands: all that was to be asked can be believed, some of it, or none."""
-    if not row["question_count"]:
-        return "none-asked"
-    if row["trusted_count"] == row["question_count"]:
+    """How a cell of the heat map stands: all responses can be trusted, some of them, or none."""
+    if not row["cell_count"]:
+        return "none-requested"
+    if row["trusted_count"] == row["cell_count"]:
         return "trusted"
-    if row["not_asked_count"] == row["question_count"]:
-        return "not-asked"
+    if row["not_requested_count"] == row["cell_count"]:
+        return "not-requested"
     return "partly" if row["trusted_count"] else "untrusted"
 
 
@@ -219,7 +219,7 @@ def _digest(text: str) -> str:
 def render(figures: Mapping[str, Figure], now: datetime) -> str:
     """The page. It reaches for nothing: no font, no other file, and its own policy forbids them.
 
-    Its one script says how old the file is when it is opened. The policy allows that text alone, by its hash.
+    Its one script shows how old the file is when it is opened. The policy allows that text alone, by its hash.
     """
     from markupsafe import Markup
 
@@ -229,7 +229,7 @@ def render(figures: Mapping[str, Figure], now: datetime) -> str:
         .get_template(TEMPLATE)
         .render(
             q=figures,
-            run=figures["night"].first,
+            run=figures["run"].first,
             caveats=caveats(figures, now),
             charts=pictures(figures),
             maps=sections.maps(figures, plain),

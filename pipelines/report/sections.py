@@ -39,7 +39,7 @@ def question(rule: str) -> str:
 
 
 def caveats(figures: Mapping[str, Figure]) -> Iterator[tuple[str, str, str, str]]:
-    """What has to be known before these figures are believed: section, kind, sentence, and the query it comes from."""
+    """What has to be known before these figures are trusted: section, kind, sentence, and the query it comes from."""
     total = figures["savings_total"].first
     if total is None:
         yield (
@@ -80,7 +80,7 @@ def caveats(figures: Mapping[str, Figure]) -> Iterator[tuple[str, str, str, str]
         yield (
             "applications",
             "missing",
-            f"The bill says nothing of {len(silent):,} business service(s) shown: what they cost is unknown.",
+            f"The bill has nothing of {len(silent):,} business service(s) shown: what they cost is unknown.",
             "applications",
         )
     for row in figures["health"]:

@@ -54,7 +54,7 @@ class Line:
     Attributes:
         count: how many relations it stands for.
         description: what they are.
-        is_stale: whether all of them rest on answers that are not trusted any more.
+        is_stale: whether all of them rest on responses that are not trusted any more.
     """
 
     start: str

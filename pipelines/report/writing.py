@@ -34,7 +34,7 @@ def write_report(store: Store, path: Path, now: datetime) -> Written:
 
     Args:
         path: what is there is replaced.
-        now: when it is made, which is said in it.
+        now: when it is made, which the page shows.
 
     Raises:
         WarehouseError: there is nothing to report, or it cannot be written. What was at the path is as it was.
@@ -53,7 +53,7 @@ def write_report(store: Store, path: Path, now: datetime) -> Written:
             "written, and what was published is as it was. Every list in it is cut, so this is a fault of the product: "
             "please report it."
         )
-    run = figures["night"].first
+    run = figures["run"].first
     assert run is not None, "what is published was published by a run"
     try:
         with atomic_write(path) as file:

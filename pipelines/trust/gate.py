@@ -43,7 +43,7 @@ EXIT_CODE = "exit_code"
 NEXT_COMMAND = "next_command"
 """Metadata of a failure: the command that the failure's sentence names, to be copied from the run's page in Dagster."""
 
-NEXT_STEP = "`cmdb coverage --blocked` names the cells; docs/howto/failed-run.md says what to do."
+NEXT_STEP = "`cmdb coverage --blocked` names the cells; docs/howto/failed-run.md shows what to do."
 
 
 @contextmanager

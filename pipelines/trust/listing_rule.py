@@ -39,19 +39,19 @@ def listing_check(
     requested = [cell for cell in cells if cell.outcome != "skipped"]
     requested_count = len(requested) + trusted + waiting
     if not cells and not trusted and not waiting:
-        return CheckResult(False, f"{listing} has never been asked. Materialise landing/{listing} first.")
+        return CheckResult(False, f"{listing} has never been requested. Materialise landing/{listing} first.")
     if not requested_count:
         reasons = ", ".join(sorted({cell.skip_reason or "" for cell in cells}))
         standing = [cell for cell in cells if cell.skip_reason != NO_LONGER_REQUESTED]
         reached = [cell for cell in standing if cell.skip_reason not in UNREACHED]
         if reached and all(cell.skip_reason in CONCLUSIVE_SKIPS | WAITING_SKIPS for cell in reached):
-            return CheckResult(True, f"{listing}: there is nothing to ask here ({reasons}).")
+            return CheckResult(True, f"{listing}: there is nothing to request here ({reasons}).")
         if _is_closed(reached, standing):
             closed = sum(cell.skip_reason in CLOSED for cell in reached)
             return CheckResult(
                 True,
-                f"{listing}: {closed} of {len(standing)} cells are closed to the collection and no other can be asked "
-                f"({reasons}). What was known before stands, marked stale.",
+                f"{listing}: {closed} of {len(standing)} cells are closed to the collection and no other can be "
+                f"requested ({reasons}). What was known before stands, marked stale.",
             )
         if standing and all(cell.skip_reason in (FOR_LATER, TOO_MANY_PAGES) for cell in standing):
             # A cell that needs more requests than the limit completes in no run, so this blocks.
@@ -63,7 +63,7 @@ def listing_check(
             else ""
         )
         return CheckResult(
-            False, f"{listing}: all {len(cells)} cells were skipped ({reasons}), so nobody was asked.{hint}"
+            False, f"{listing}: all {len(cells)} cells were skipped ({reasons}), so nothing was requested.{hint}"
         )
     untrusted = [cell for cell in requested if not cell.is_trusted]
     suspect = [cell for cell in untrusted if cell.outcome == "empty_suspect"]
@@ -118,9 +118,9 @@ def _for_later(listing: str, cells: Sequence[CellState]) -> CheckResult:
     first = min(cells, key=lambda cell: cell.skip_reason == FOR_LATER)
     return CheckResult(
         False,
-        f"{listing}: {len(cells)} part(s) were not asked, because CMDB_COST_REQUEST_LIMIT was reached: "
+        f"{listing}: {len(cells)} part(s) were not requested, because CMDB_COST_REQUEST_LIMIT was reached: "
         f"{', '.join(cell.listing.partition(':')[2] for cell in cells[:5])}{', …' if len(cells) > 5 else ''}. "
-        f"{first.error_message or 'The next night goes on.'}",
+        f"{first.error_message or 'The next run goes on.'}",
         severity="WARN",
         at_fault=_rows(cells),
     )
@@ -146,7 +146,7 @@ def _policy_hint(cells: Sequence[CellState]) -> str:
 
 def _sentence(listing: str, cells: Sequence[CellState]) -> str:
     first = cells[0]
-    where = f"account {first.account_id}, region {first.region}, asked by {first.role}"
+    where = f"account {first.account_id}, region {first.region}, requested by {first.role}"
     rest = f" (and {len(cells) - 1} more)" if len(cells) > 1 else ""
     why = first.error_message or first.error_code or ""
     sentence = f"{listing}: {first.outcome} in {where}{rest}. {why}".rstrip()

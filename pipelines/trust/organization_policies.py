@@ -329,7 +329,7 @@ class PolicySkips:
             f"{keeps} last rows, marked stale."
         )
         if self.trusted_before:
-            text += f" {self.trusted_before} of them had an answer before."
+            text += f" {self.trusted_before} of them had a response before."
         if self.billed:
             places = _some([f"{account} in {region}" for account, region in self.billed])
             text += f" The bill of the last days shows usage in {places}: what runs there is not seen."

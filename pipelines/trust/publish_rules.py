@@ -43,16 +43,16 @@ def freshness_check(
 ) -> CheckResult:
     """Whether the newest collection of a central listing is young enough to be published."""
     if not cells:
-        return CheckResult(False, f"{listing} has never been asked. Run `cmdb nightly`.")
+        return CheckResult(False, f"{listing} has never been requested. Run `cmdb nightly`.")
     judged = CONCLUSIVE_SKIPS | WAITING_SKIPS | CLOSED | {FOR_LATER}
     requested = [cell.ended_at for cell in cells if cell.outcome != "skipped" or cell.skip_reason in judged]
     if not requested:
-        return CheckResult(False, f"{listing} was not asked: every cell was skipped. Run `cmdb nightly`.")
+        return CheckResult(False, f"{listing} was not requested: every cell was skipped. Run `cmdb nightly`.")
     newest = max(requested)
     if now - newest > max_age:
         return CheckResult(
             False,
-            f"{listing} was last asked {duration(now - newest)} ago; at most {duration(max_age)} may be published. "
+            f"{listing} was last requested {duration(now - newest)} ago; at most {duration(max_age)} may be published. "
             "Run `cmdb nightly`.",
         )
-    return CheckResult(True, f"{listing} was asked {duration(now - newest)} ago.")
+    return CheckResult(True, f"{listing} was requested {duration(now - newest)} ago.")

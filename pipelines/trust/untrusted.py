@@ -31,9 +31,9 @@ REMEDIES: Mapping[str, str] = {
     "denied": (
         "Grant it to the role (`cmdb policy {role}` prints the policy), then run `cmdb nightly --only-untrusted`."
     ),
-    "failed": "`cmdb nightly --only-untrusted` asks again.",
+    "failed": "`cmdb nightly --only-untrusted` requests again.",
     "wrong_account": "Correct the profile {profile}, then run `cmdb nightly --only-untrusted`.",
-    TRAIL_UNAVAILABLE: "`cmdb confirm` looks again, and so does the next night.",
+    TRAIL_UNAVAILABLE: "`cmdb confirm` looks again, and so does the next run.",
 }
 
 
@@ -111,7 +111,7 @@ def _sentence(cells: Sequence[UntrustedCell]) -> str:
     accounts = _some(cells, lambda cell: cell.account_id, "accounts")
     regions = _some(cells, lambda cell: cell.region, "regions")
     plural = "s" if len({cell.account_id for cell in cells}) > 1 else ""
-    where = f"account{plural} {accounts}, {regions}, asked by {first.role}"
+    where = f"account{plural} {accounts}, {regions}, requested by {first.role}"
     if len(cells) > 1:
         where += f" ({len(cells)} cells)"
     why = " ".join((first.message or first.error_code).split()).rstrip(".")

@@ -31,7 +31,7 @@ class Witness:
         last_count: records in the last trusted cell; None without history.
         billed: services and usage types of the newest days of the bill that cannot be without this listing, where
             it is empty in every region of the account.
-        earlier_confirmed: the newest earlier cell of the same key was empty too and asked twice, and nothing
+        earlier_confirmed: the newest earlier cell of the same key was empty too and requested twice, and nothing
             but the bill spoke against it.
     """
 
@@ -146,7 +146,7 @@ def judge_zero(
         against.append("this listing is never empty")
         evidence["sense"] = "impossible"
     if witness.last_count and zero.empty_policy == "witnessed" and zero.attempt_count < 2:
-        against.append(f"the last trusted count was {witness.last_count} and it was not asked again")
+        against.append(f"the last trusted count was {witness.last_count} and it was not requested again")
     if zero.empty_policy == "witnessed" and witness.billed:
         is_confirmed = not against and zero.attempt_count >= 2
         # The next run reads this: a zero that was verified before the bill showed usage is no history against the bill.
@@ -176,10 +176,10 @@ class _Shown:
 
 def _shown(zero: Zero, trail: TrailEvents | None, zero_evidence: str, is_recorded: bool) -> _Shown:
     if not zero.request_ids or not all(zero.request_ids):
-        missing = "the answer carries no request id, so nobody can be asked about it"
+        missing = "the response carries no request id, so CloudTrail cannot be searched for it"
         return _Shown(missing, missing=missing, error_code=NO_REQUEST_ID)
     if zero_evidence == "identity":
-        return _Shown("not asked: CMDB_ZERO_EVIDENCE=identity", is_proof=True)
+        return _Shown("not requested: CMDB_ZERO_EVIDENCE=identity", is_proof=True)
     if trail is None:
         return _Shown("not looked up yet", missing="CloudTrail was not looked up yet")
     if not trail.available:

@@ -82,10 +82,10 @@ def require_clock(connection: "duckdb.DuckDBPyConnection", run_id: str) -> None:
     ).fetchone()
     if row is not None:
         raise WarehouseError(
-            f"The clock of this machine says {now:%Y-%m-%d %H:%M:%S} UTC, and run {row[0]} worked here at "
-            f"{row[1].astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC: with the clock set back, an older answer would pass for "
-            "the newest. Nothing was asked and nothing was changed. Set the clock right, then run again; or, where it "
-            "was wrong in that run, `cmdb rollback` to a version of before it and move the working file away.",
+            f"The clock of this machine shows {now:%Y-%m-%d %H:%M:%S} UTC, and run {row[0]} worked here at "
+            f"{row[1].astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC: with the clock set back, an older response would pass "
+            "for the newest. Nothing was requested and nothing was changed. Set the clock right, then run again; or, "
+            "where it was wrong in that run, `cmdb rollback` to a version of before it and move the working file away.",
             exit_code=2,
         )
 

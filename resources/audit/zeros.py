@@ -48,7 +48,7 @@ _PENDING = f"""
         and c.ended_at > coalesce(n.trusted_at, '-infinity'::timestamptz)
         and (
             c.outcome = 'empty_unconfirmed'
-            -- The bill alone speaks against it: whether CloudTrail bears it out is history for the next night.
+            -- The bill alone speaks against it: whether CloudTrail confirms it is history for the next run.
             or (c.outcome = 'empty_suspect' and json_extract_string(c.evidence, '$.confirmed') = 'false')
         )
         and json_extract(c.evidence, '$.trail_region') is not null

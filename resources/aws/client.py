@@ -173,14 +173,14 @@ class AwsClient:
         """
         listing = request.listing
         if request.listing_role != self.role:
-            raise ValueError(f"{listing.name} of {request.listing_role} was put to {self.role}.")
+            raise ValueError(f"{listing.name} of {request.listing_role} was requested through {self.role}.")
         self.check_listing(listing)
         pending = _Pending(request)
         try:
             pending.identity = known = self.identify(request.profile)
         except ProfileError as error:
             return pending.nobody(error)
-        foreign = pending.somebody_else("Nothing was asked.")
+        foreign = pending.somebody_else("Nothing was requested.")
         if foreign is not None:
             return foreign
         records: list[dict[str, Any]] = []
@@ -205,7 +205,7 @@ class AwsClient:
             pending.identity = self._identities.signer(context, known)
         except ProfileError as error:
             return pending.nobody(error)
-        foreign = pending.somebody_else("Its answer does not count.")
+        foreign = pending.somebody_else("Its response does not count.")
         if foreign is not None:
             return foreign
         if not pages.count and request.batches:
@@ -275,11 +275,11 @@ class AwsClient:
         check(self.role, self.sessions.models.signing_name(listing.service, listing.operation), listing.operation)
         record_path(listing.records)
         if not listing.must_have:
-            raise ValueError(f"{listing.name} names no member that an answer of {listing.call} must have.")
+            raise ValueError(f"{listing.name} names no member that a response of {listing.call} must have.")
         members = self.sessions.models.lasting_members(listing.service, listing.operation)
         for name in listing.must_have:
             if name not in members:
-                raise ValueError(f"{listing.name} requires {name}, which not every answer of {listing.call} has.")
+                raise ValueError(f"{listing.name} requires {name}, which not every response of {listing.call} has.")
         self._checked.add((listing.call, listing.records))
 
     def action_of(self, listing: Listing) -> str:

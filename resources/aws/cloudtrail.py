@@ -107,11 +107,11 @@ class CloudTrail:
         except ProfileError as error:
             return found(str(error))
         except Failed as failure:
-            reason = f"cloudtrail:LookupEvents said {failure.code}: {failure.message}"
+            reason = f"cloudtrail:LookupEvents failed with {failure.code}: {failure.message}"
             is_passing = failure.code in CREDENTIAL_CODES
             return found(reason, is_denied=failure.outcome == "denied" and not is_passing)
         except UNREADABLE as error:
-            return found(f"CloudTrail's answer could not be read ({type(error).__name__}).")
+            return found(f"CloudTrail's response could not be read ({type(error).__name__}).")
         return found(f"CloudTrail has more than {TRAIL_PAGES} pages of this caller's events since then.")
 
 

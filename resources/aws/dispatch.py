@@ -32,7 +32,7 @@ def fetch_all(
     """
     for role, listing in {(q.listing_role, id(q.listing)): (q.listing_role, q.listing) for q in requests}.values():
         if role not in clients:
-            raise ValueError(f"{listing.name} of {role} was put to {', '.join(clients)}.")
+            raise ValueError(f"{listing.name} of {role} was requested through {', '.join(clients)}.")
         clients[role].check_listing(listing)
     records = 0
     lock = threading.Lock()

@@ -126,8 +126,8 @@ def conflict(listing: Listing, first: Record, second: Record) -> Failed:
     named = ", ".join(f"{name}={_shown(_at(first, name.split('.')))}" for name in listing.key)
     differ = ", ".join(sorted(name for name in {*first, *second} if first.get(name) != second.get(name)))
     message = (
-        f"{listing.call} listed {named} more than once, and not as the same: {differ} differ. Which one is true cannot "
-        "be told, so none of the answer was taken. Ask again: `cmdb nightly --only-untrusted`."
+        f"{listing.call} listed {named} more than once, and not as the same: {differ} differ. Which one is true is "
+        "unknown, so nothing of the response was kept. Request it again: `cmdb nightly --only-untrusted`."
     )
     return Failed("failed", CONFLICT, message)
 

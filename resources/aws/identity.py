@@ -142,7 +142,7 @@ class Identities:
         account, arn = str(caller.get("Account", "")), str(caller.get("Arn", ""))
         if not re.fullmatch(r"\d{12}", account) or not arn:
             raise ProfileError(
-                f"What answered GetCallerIdentity with profile {profile} is not AWS: it names no account.",
+                f"The response to GetCallerIdentity with profile {profile} is not from AWS: it names no account.",
                 "wrong_endpoint",
                 profile,
                 role,
@@ -156,7 +156,7 @@ class Identities:
             return cause.again()
         if cause is None or isinstance(cause, UNREADABLE):
             return ProfileError(
-                f"What answered GetCallerIdentity with profile {profile} is not AWS ({failure.code}).",
+                f"The response to GetCallerIdentity with profile {profile} is not from AWS ({failure.code}).",
                 "wrong_endpoint",
                 profile,
                 self._sessions.role,

@@ -129,7 +129,7 @@ EXPLANATIONS = (
         (PartialCredentialsError, InvalidConfigError, InfiniteLoopConfigError),
         "Profile {profile} is not complete: {error}",
         "no_credentials",
-        "Mend it in {config_file}.",
+        "Fix it in {config_file}.",
     ),
     Explanation(
         (SSLError,),
@@ -167,10 +167,10 @@ EXPLANATIONS = (
 """The first match applies. The order matters: some of these exceptions are subclasses of others."""
 
 _NETWORK = {
-    "EndpointConnectionError": "nothing answers at the endpoint",
-    "ProxyConnectionError": "the proxy does not answer",
-    "ConnectTimeoutError": "the endpoint did not answer in time",
-    "ReadTimeoutError": "the endpoint did not answer in time",
+    "EndpointConnectionError": "nothing responds at the endpoint",
+    "ProxyConnectionError": "the proxy does not respond",
+    "ConnectTimeoutError": "the endpoint did not respond in time",
+    "ReadTimeoutError": "the endpoint did not respond in time",
     "ConnectionClosedError": "the connection was closed",
     "UnclearResponse": "what came back may belong to another request",
 }
@@ -212,7 +212,7 @@ def _explained_response(error: Any, profile: str, role: Role, renew: str) -> Pro
 
     clock = clock_error(error.response, datetime.now(UTC))
     if clock is not None:
-        return say(f"{what} failed ({code}). {clock} AWS said: {message}", "wrong_clock", SET_THE_CLOCK)
+        return say(f"{what} failed ({code}). {clock} AWS reported: {message}", "wrong_clock", SET_THE_CLOCK)
     if code in EXPIRED_CODES:
         return say(f"The credentials of profile {profile} have expired ({code}).", "expired", renew)
     if code in UNKNOWN_KEY_CODES:
@@ -228,7 +228,9 @@ def _explained_response(error: Any, profile: str, role: Role, renew: str) -> Pro
     if 300 <= status < 400:
         return say(message, "wrong_endpoint", "Check endpoint_url of the profile, and the proxy.")
     if status == 404 or code in ("UnknownOperationException", "InvalidAction"):
-        return say(f"What answered {what} is not AWS ({code}).", "wrong_endpoint", "Check endpoint_url of the profile.")
+        return say(
+            f"The response to {what} is not from AWS ({code}).", "wrong_endpoint", "Check endpoint_url of the profile."
+        )
     return say(f"{what} failed ({code}): {message}", "failed", "Try again; the service may be down.")
 
 
@@ -262,7 +264,7 @@ def refuse_unknown(profile: str, role: Role, config: AwsConfig) -> None:
         profiles = config.profiles
     except AwsConfigError as error:
         raise ProfileError(
-            str(error), "failed", profile, role, "Mend the file; `aws configure list-profiles` says where it breaks."
+            str(error), "failed", profile, role, "Fix the file; `aws configure list-profiles` shows where it breaks."
         ) from None
     if profile in profiles:
         return

@@ -111,7 +111,7 @@ class Pages:
             raise self._unreadable(f"with something at {self._listing.records} that is no JSON", page) from None
 
     def _unreadable(self, how: str, page: dict[str, Any]) -> Failed:
-        return Failed("failed", "UnreadableAnswer", f"{self._listing.call} answered {how}.", page)
+        return Failed("failed", "UnreadableAnswer", f"{self._listing.call} returned a response {how}.", page)
 
     def _add(self, record: dict[str, Any]) -> None:
         owner = self._listing.owner
@@ -136,7 +136,7 @@ class Pages:
             raise Failed(
                 "wrong_account",
                 "ForeignRecord",
-                f"{self._listing.call} answered with a record of {named}, not of {self._account_id}.",
+                f"{self._listing.call} returned a record of {named}, not of {self._account_id}.",
             )
 
 

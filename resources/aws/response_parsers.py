@@ -57,11 +57,11 @@ class Parser:
         region = headers.get("x-amz-bucket-region", "")
         where = f" The bucket lies in {region}." if re.fullmatch(r"[\w-]+", region) else ""
         named = code if isinstance(code, str) and re.fullmatch(r"[A-Za-z]+", code) else ""
-        quoted = f" It said: {message}" if named and isinstance(message, str) and message else ""
+        quoted = f" It reported: {message}" if named and isinstance(message, str) and message else ""
         sentence = (
-            f"{operation_of(response)} was redirected{place} (status {status}). Nobody followed: a signature is for "
-            "where it was asked. Check endpoint_url and the proxy, and whether the network wants a sign-in."
-            f"{where}{quoted}"
+            f"{operation_of(response)} was redirected{place} (status {status}). The redirect was not followed: a "
+            "signature is valid for one host. Check endpoint_url and the proxy, and whether the network wants a "
+            f"sign-in.{where}{quoted}"
         )
         metadata = {"HTTPStatusCode": status, "HTTPHeaders": headers}
         return {"Error": {"Code": named or "Redirected", "Message": sentence}, "ResponseMetadata": metadata}

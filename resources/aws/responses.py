@@ -34,7 +34,7 @@ _SUFFIXES = ("", "Output", "Response", "Result")
 
 
 class ForeignResponse(ResponseParserError):  # type: ignore[misc]  # botocore publishes no types
-    """A body with status 200 that is no response to the request. The message completes a sentence after `answered`."""
+    """A body with status 200 that is no response to the request. The message ends `CALL returned a response …`."""
 
 
 class BodyParser(Protocol):
@@ -260,9 +260,7 @@ class RestXmlParser(StrictParser):
             return self._inner.parse(response, shape)
         operation = operation_of(response)
         if operation not in ROOTS:
-            raise ForeignResponse(
-                "with something that cannot be told: its root is not in resources/aws/responses.py ROOTS"
-            )
+            raise ForeignResponse("of unknown form: its root is not in resources/aws/responses.py ROOTS")
         if not response["body"]:
             raise ForeignResponse("with an empty body")
         root = xml_root(response["body"])

@@ -85,7 +85,9 @@ class RetryingSender:
         page = self.send(context, client, operation, parameters)
         shape = self._sender.model(client, operation).output_shape
         if shape is not None and shape.members and page.keys().isdisjoint(shape.members):
-            raise Failed("failed", "UnreadableAnswer", f"{operation} was answered without anything it answers.", page)
+            raise Failed(
+                "failed", "UnreadableAnswer", f"{operation} returned a response without any of its members.", page
+            )
         return page
 
     def send(
@@ -148,9 +150,9 @@ class RetryingSender:
         except BotoCoreError as error:
             raise Failed("failed", type(error).__name__, str(error)) from error
         except ForeignResponse as error:
-            raise Failed("failed", "UnreadableAnswer", f"{operation} was answered {error}.") from error
+            raise Failed("failed", "UnreadableAnswer", f"{operation} returned a response {error}.") from error
         except UNREADABLE as error:
-            failure = Failed("failed", "UnreadableAnswer", f"{operation} was answered with nonsense.")
+            failure = Failed("failed", "UnreadableAnswer", f"{operation} returned a response that is malformed.")
             raise _Unsettled(failure, throttled=False) from error
 
 
@@ -171,7 +173,7 @@ def _classified(error: Any, operation: str) -> Failed | _Unsettled:
         return _Unsettled(Failed("failed", code, message), throttled=True)
     clock = clock_error(response, datetime.now(UTC))
     if clock is not None:
-        return Failed("failed", code, f"{clock} {SET_THE_CLOCK} AWS said: {message}", response)
+        return Failed("failed", code, f"{clock} {SET_THE_CLOCK} AWS reported: {message}", response)
     if code in REFUSAL_CODES or status in (401, 403):
         return Failed("denied", code, message, response)
     failure = Failed("failed", code, message)

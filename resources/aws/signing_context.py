@@ -68,7 +68,7 @@ class SharedCredentials:
         context = current_context()
         if context is None:
             raise NoSigningContext(
-                "A client that all accounts share was used outside of a question, so there is no profile to "
+                "A client that all accounts share was used outside of a request, so there is no profile to "
                 "sign for. Nothing was sent. Use AwsClient.fetch, AwsClient.call or AwsClient.session."
             )
         return context.credentials

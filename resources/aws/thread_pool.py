@@ -74,7 +74,7 @@ class FanOut(Generic[Item, Result]):
         try:
             for number in range(self._threads):
                 home = homes[number % len(homes)]
-                threading.Thread(target=self._toil, args=(home,), name=f"ask-{number}", daemon=True).start()
+                threading.Thread(target=self._toil, args=(home,), name=f"request-{number}", daemon=True).start()
             # A run that ends before the first check still calls `tick` once.
             is_over = not self._items
             while not is_over:

@@ -190,7 +190,7 @@ class RemoteBatch:
         self._clients = clients
         self._deliver = deliver
         self._stopped = stopped
-        self._thread = threading.Thread(target=self._listen, name="ask-elsewhere", daemon=True)
+        self._thread = threading.Thread(target=self._listen, name="request-dispatch", daemon=True)
         self._thread.start()
 
     def is_at_work(self, seconds: float) -> bool:
@@ -206,7 +206,7 @@ class RemoteBatch:
         except (EOFError, OSError):
             if not self._stopped.is_set():
                 self.error = ProcessEnded(
-                    f"A process that asked AWS ended by itself (exit code {self._process.code}), so nothing of this "
+                    f"A worker process ended by itself (exit code {self._process.code}), so nothing of this "
                     "step counts. Run it again; with CMDB_PROCESSES=1 there is none."
                 )
         except BaseException as error:  # noqa: BLE001  # whatever it is, the calling thread raises it

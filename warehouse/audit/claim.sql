@@ -1,17 +1,17 @@
 -- One row per table or view of org, aws, cost and cmdb: how much of what its figures are about was judged. Read it before "none",
--- "100 %" or a sum is said: that holds only where unknown is 0. The scope is what ought to have been asked, not what was found:
--- every cell of the listings that the table rests on (audit.claim_listing), in every account and region, asked or not.
+-- "100 %" or a sum is shown: that holds only where unknown is 0. The scope is what ought to have been requested, not what was found:
+-- every cell of the listings that the table rests on (audit.claim_listing), in every account and region, requested or not.
 -- audit.claim_gap names each unknown one.
 -- materialized: view
 -- key: claim
 -- claim: The table or view, such as cmdb.finding_open_rule.
--- unit: What scope, judged and unknown count: cell, one listing of one account and region, or of the bill one cut and month.
+-- unit: What scope, judged and unknown count: cell, one listing of one account and region, or of the bill one slice and month.
 -- scope: Cells that ought to be known; judged and unknown together.
--- judged: Cells whose newest answer counts.
--- unknown: Cells whose newest answer does not count, or that nobody asked. Rows that they once brought stand, stale.
+-- judged: Cells whose newest response counts.
+-- unknown: Cells whose newest response does not count, or that were never requested. Rows that they once brought stand, stale.
 -- unknown_reason: Why they are unknown, with how many each, the most frequent first; NULL where unknown is 0.
 -- unknown_accounts: AWS accounts that these cells are about.
--- as_of: When the least recent of the answers that count was given, UTC; of the bill, its newest month.
+-- as_of: When the least recent of the responses that count was complete, UTC; of the bill, its newest month.
 with counted as materialized (
     select
         account_id,
@@ -19,7 +19,7 @@ with counted as materialized (
         part,
         unknown_reason,
         count(*) as cells,
-        -- Closed months of the bill are not asked again: its newest answer is its age.
+        -- Closed months of the bill are not requested again: its newest response is its age.
         case when role = 'billing' then max(known_at) else min(known_at) end as known_at,
         role = 'billing' as is_bill
     from audit.expected_cell

@@ -1,22 +1,22 @@
--- One row per question that ought to have been put to AWS, whether it was or not: what every figure is judged by. Beside the
--- newest cells it holds what nobody asked: accounts without any cell of a listing, regions in which only other listings were
--- asked, months of the bill that are missing. Where there is nothing to ask there is no row. What the states of a cell are
+-- One row per cell that ought to have been requested from AWS, whether it was or not: what every figure is judged by. Beside the
+-- newest cells it holds what was never requested: accounts without any cell of a listing, regions in which only other listings were
+-- requested, months of the bill that are missing. Where there is nothing to request there is no row. What the states of a cell are
 -- worth is decided in ref.cell_state.
 -- materialized: view
 -- key: role, account_id, region, listing
--- role: Role of the contract that asked, or would have to.
--- account_id: The AWS account that the question is about, 12 digits; NULL where a role was never asked at all.
+-- role: Role of the contract that requests it, or would have to.
+-- account_id: The AWS account of the cell, 12 digits; NULL where a role never sent a request.
 -- region: AWS region; aws-global where the service has none, or where nobody knows the account's regions.
 -- listing: Listing, with its parameter where it has one.
 -- listing_name: Listing without its parameter.
--- part: Of cost_daily the kind of cut, such as service or tag; else empty.
--- is_judged: True where the answer is known; false where it is unknown.
+-- part: Of cost_daily the kind of slice, such as service or tag; else empty.
+-- is_judged: True where it is known what the cell holds; false where it is unknown.
 -- unknown_reason: Why it is unknown: the outcome, the reason of a cell that was skipped, or never_asked; NULL where it is judged.
--- outcome: Newest outcome; NULL where it was never asked.
--- skip_reason: Why it was not asked; NULL when it was, and where there is no cell.
--- record_count: Records of the answer that counts; NULL where it is unknown.
--- known_at: When the answer that counts was given, UTC; NULL where it is unknown.
--- last_trusted_at: When it was last answered in a way that may be believed, UTC; NULL if never.
+-- outcome: Newest outcome; NULL where it was never requested.
+-- skip_reason: Why it was not requested; NULL when it was, and where there is no cell.
+-- record_count: Records of the response that counts; NULL where it is unknown.
+-- known_at: When the response that counts was complete, UTC; NULL where it is unknown.
+-- last_trusted_at: When it was last fetched with a trusted response, UTC; NULL if never.
 with asked as not materialized (
     select
         cell.role,
@@ -38,9 +38,9 @@ with asked as not materialized (
             when cell.is_known then 'judged'
             when state.state is null then 'unknown'
             when state.state <> 'nothing to ask' then state.state
-            -- The rows of its last answer stand, stale.
+            -- The rows of its last response stand, stale.
             when cell.previous_record_count > 0 then 'unknown'
-            -- Of a service that a region has not, nothing can be there; of a bill that is not cut so, everything can.
+            -- Of a service that a region has not, nothing can be there; of a bill without that slice, everything can.
             when cell.role = 'billing' and cell.skip_reason = 'not_offered' then 'unknown'
             else state.state
         end as state
@@ -67,7 +67,7 @@ asked_listing as (
         coalesce(bit_or(numbered.bit), 0) as regions,
         coalesce(bit_or(numbered.bit) filter (asked.outcome <> 'skipped'), 0) as answered_regions,
         bool_or(asked.outcome = 'found') as is_found,
-        -- One cell stands for all regions of an account that could not be asked.
+        -- One cell stands for all regions of an account that could not be read.
         bool_or(
             asked.region = 'aws-global'
             and asked.state = 'unknown'
@@ -85,7 +85,7 @@ member as (
 ),
 
 root_listing as (
-    -- What is asked of records follows from the cells of those.
+    -- What is requested for records follows from the cells of those.
     select
         listing,
         roles,
@@ -172,7 +172,7 @@ central_hole as (
     left join caller on wanted.roles[1] = caller.role
     where
         not list_contains(wanted.roles, 'workload')
-        -- Of the bill each cut and month is wanted.
+        -- Of the bill each slice and month is wanted.
         and wanted.listing not in ('cost_daily', 'cost_tag_service_daily')
 ),
 
@@ -221,7 +221,7 @@ slice as (
 ),
 
 wanted_slice as (
-    -- A cut that was never asked is wanted of the running month: how far back it would go only asking tells.
+    -- A slice that was never requested is wanted of the running month: how far back it goes shows the first response.
     select
         slice.listing_name,
         slice.slice,

@@ -1,6 +1,6 @@
 -- One row per resource, metric, statistic and day of the last 30 whole days (UTC), as CloudWatch measured it: an optional
 -- grant. A day without a row has no data: what a resource did then is unknown, it was not idle. A function sends none
--- for a day without invocations: that it had none is known only where CloudWatch was asked and answered for it.
+-- for a day without invocations: that it had none is known only where CloudWatch was requested and responded for it.
 -- key: arn, metric, statistic, usage_date
 -- arn: ARN of the resource.
 -- metric: Name of the metric, such as CPUUtilization.

@@ -11,7 +11,7 @@
 -- name: Name as Config records it; NULL where it has none.
 -- availability_zone: Availability zone, or Config's words where there is none: Regional, Not Applicable, Multiple
 --    Availability Zones.
--- created_at: When the resource was made, UTC; NULL where Config does not say.
+-- created_at: When the resource was made, UTC; NULL where Config does not report it.
 -- captured_at: When Config last recorded it, UTC.
 -- state: OK, ResourceDiscovered, ResourceNotRecorded, …: Config's status of the item.
 -- tags: Tags as Config records them; an empty map where it records none, NULL where it says nothing.

@@ -12,7 +12,7 @@
 -- target_type: vpc, subnet, eni, tgw or tgw-attach: what target_id begins with.
 -- traffic_type: ACCEPT, REJECT or ALL; NULL for transit gateways, which log all.
 -- state: ACTIVE, in EC2's words.
--- delivery_status: SUCCESS or FAILED: whether the last delivery arrived; NULL where AWS does not say.
+-- delivery_status: SUCCESS or FAILED: whether the last delivery arrived; NULL where AWS does not report it.
 -- delivery_error: Why it did not arrive, such as Access error; NULL where it did.
 -- destination_type: cloud-watch-logs, s3 or kinesis-data-firehose.
 -- destination: ARN of the destination, or the name of the log group.

@@ -1,4 +1,4 @@
--- One row per machine image (AMI) that the account owns, disabled ones included; public and shared ones are not asked for.
+-- One row per machine image (AMI) that the account owns, disabled ones included; public and shared ones are not requested.
 -- key: arn
 -- resource: id=image_id state=state created=created_at gone=deregistered attributes=description,
 --   state_reason, is_public, platform, platform_details, architecture, root_device_type, root_device_name,
@@ -18,8 +18,8 @@
 -- root_device_type: ebs or instance-store.
 -- root_device_name: Device of the root volume, such as /dev/xvda.
 -- snapshot_ids: Snapshots that its volumes are made from, which are billed for as long as the image is registered.
--- source_instance_id: Instance that it was made of by CreateImage; NULL where AWS does not say.
--- source_image_id: Image that it was copied or made from; NULL where AWS does not say.
+-- source_instance_id: Instance that it was made of by CreateImage; NULL where AWS does not report it.
+-- source_image_id: Image that it was copied or made from; NULL where AWS does not report it.
 -- created_at: When it was made, UTC.
 -- deprecated_at: When it is or was deprecated, UTC; NULL where it never is.
 -- last_launched_at: When an instance was last launched from it, UTC, a day late; NULL where none was since April 2017.

@@ -12,7 +12,7 @@
 -- failure_code: Why it could not be made, such as InsufficientFreeAddressesInSubnet; NULL where it could.
 -- failure_message: The same in EC2's words.
 -- connectivity_type: public (to the internet) or private (to other networks).
--- availability_mode: zonal or regional; NULL where AWS does not say.
+-- availability_mode: zonal or regional; NULL where AWS does not report it.
 -- vpc_id: VPC.
 -- subnet_id: Subnet; NULL for a regional one.
 -- addresses: Its addresses: allocation_id, public_ip, private_ip_address, network_interface_id, is_primary, state.

@@ -1,4 +1,4 @@
--- One row per EBS snapshot that the account owns; those that others share with it or with everybody are not asked for.
+-- One row per EBS snapshot that the account owns; those that others share with it or with everybody are not requested.
 -- key: arn
 -- resource: id=snapshot_id state=state created=started_at attributes=volume_id, volume_size_gb,
 --   full_snapshot_size_bytes, state_message, progress_pct, storage_tier, is_encrypted, kms_key_id,
@@ -11,16 +11,16 @@
 -- volume_id: Volume that it was taken of, which may be gone; NULL for a copy of another snapshot, which AWS gives an
 --   arbitrary id.
 -- volume_size_gb: Size of that volume in GiB: what the snapshot is billed for is at most this.
--- full_snapshot_size_bytes: Bytes of all its blocks, shared with other snapshots or not; NULL where AWS does not say.
+-- full_snapshot_size_bytes: Bytes of all its blocks, shared with other snapshots or not; NULL where AWS does not report it.
 -- state: pending, completed, error, recoverable or recovering.
--- state_message: Why it failed; NULL where AWS says nothing.
+-- state_message: Why it failed; NULL where AWS reports nothing.
 -- progress_pct: How much of it is done, in percent.
 -- storage_tier: standard or archive.
 -- is_encrypted: Whether it is encrypted.
 -- kms_key_id: ARN of the key that it is encrypted with; NULL where it is not.
 -- description: As given when it was made, or by the service that made it; NULL where it is empty.
 -- started_at: When it was begun, UTC: the time whose data it has.
--- completed_at: When it was done, UTC; NULL where it is not or AWS does not say.
+-- completed_at: When it was done, UTC; NULL where it is not or AWS does not report it.
 -- restore_expires_at: Until when an archived snapshot is restored for a while, UTC; NULL otherwise.
 -- tags: Tags; an empty map where it has none.
 select

@@ -1,4 +1,4 @@
--- One row per DB cluster: of Aurora and RDS Multi-AZ, and of DocumentDB and Neptune, which answer the same call. Its VPC
+-- One row per DB cluster: of Aurora and RDS Multi-AZ, and of DocumentDB and Neptune, which respond to the same call. Its VPC
 -- is that of its members.
 -- key: arn
 -- resource: id=resource_id state=status created=created_at attributes=engine, engine_version, engine_mode,
@@ -30,7 +30,7 @@
 -- security_group_ids: Ids of its VPC security groups.
 -- member_names: Identifiers of the DB instances that are its members; empty for one without an instance.
 -- writer_name: Identifier of the member that writes; NULL where none does.
--- restarts_at: When RDS starts it again by itself, UTC; NULL unless it is stopped and RDS says so.
+-- restarts_at: When RDS starts it again by itself, UTC; NULL unless it is stopped and RDS reports it.
 -- tags: Tags; an empty map where it has none.
 select
     item.DBClusterArn as arn,

@@ -1,4 +1,4 @@
--- One row per DB instance: of Amazon RDS and Aurora, and of DocumentDB and Neptune, which answer the same call.
+-- One row per DB instance: of Amazon RDS and Aurora, and of DocumentDB and Neptune, which respond to the same call.
 -- key: arn
 -- resource: id=resource_id state=status created=created_at zone=availability_zone attributes=engine,
 --   engine_version, instance_class, allocated_storage_gb, storage_type, is_multi_az, is_encrypted,
@@ -32,7 +32,7 @@
 -- security_group_ids: Ids of its VPC security groups.
 -- cluster_name: Identifier of the cluster that it is a member of; NULL where it is none.
 -- replica_source: Identifier or ARN of the instance that it is a read replica of; NULL where it is none.
--- restarts_at: When RDS starts it again by itself, UTC; NULL unless it is stopped and RDS says so.
+-- restarts_at: When RDS starts it again by itself, UTC; NULL unless it is stopped and RDS reports it.
 -- tags: Tags; an empty map where it has none.
 select
     item.DBInstanceArn as arn,

@@ -109,5 +109,5 @@ select
         list_transform(coalesce(tag_list, []), lambda tag: { 'k': tag."Key", 'v': tag."Value" })
     ) as tags,
     cell.*
--- Automated ones come and go each night with their database: they are no items of their own (`without` above).
+-- Automated ones come and go each day with their database: they are no items of their own (`without` above).
 from snapshot

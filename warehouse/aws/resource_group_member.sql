@@ -1,4 +1,4 @@
--- One row per resource that a resource group of the operations account holds. A group whose members could not be told,
+-- One row per resource that a resource group of the operations account holds. A group whose members could not be read,
 -- such as one of a stack that is gone, has no row here: its cell in audit.coverage is skipped as group_unresolved.
 -- key: group_arn, arn
 -- group_arn: ARN of the group.

@@ -1,4 +1,4 @@
--- One row per S3 bucket, in the region that it lies in, whatever region was asked.
+-- One row per S3 bucket, in the region that it lies in, whatever region the request went to.
 -- materialized: full
 -- key: arn
 -- resource: id=name created=created_at attributes=has_objects
@@ -8,7 +8,7 @@
 -- name: Name, which no other bucket of the world has.
 -- created_at: When it was created, UTC, as S3 tells it; S3 moves it when some of the bucket's settings change.
 -- tags: Tags; an empty map where it has none, NULL where they could not be read or its policy keeps us out.
--- has_objects: True where it holds an object, false where it is empty, NULL where that is unknown: asked only where CMDB_BUCKET_CONTENT asks for it. Old versions of deleted objects do not count.
+-- has_objects: True where it holds an object, false where it is empty, NULL where that is unknown: requested only where CMDB_BUCKET_CONTENT is set. Old versions of deleted objects do not count.
 -- content_seen_at: When has_objects was true, UTC; NULL where it is unknown.
 select
     bucket.arn,
@@ -34,5 +34,5 @@ left join stage.s3_bucket_content as content
         bucket.account_id = content.account_id
         and bucket.region = content.region
         and bucket.name = content.name
--- In two accounts only while one of the two answers is stale: a name belongs to one account at a time.
+-- In two accounts only while one of the two responses is stale: a name belongs to one account at a time.
 qualify row_number() over (partition by bucket.arn order by bucket.is_stale asc, bucket.collected_at desc) = 1

@@ -2,8 +2,8 @@
 -- resources that never had a tag: an enrichment of cmdb.resource, never an inventory.
 -- key: arn
 -- arn: ARN of the resource.
--- account_id: The AWS account that was asked, 12 digits, text because some begin with 0.
--- region: AWS region that was asked; global resources are listed in us-east-1.
+-- account_id: The AWS account of the request, 12 digits, text because some begin with 0.
+-- region: AWS region of the request; global resources are listed in us-east-1.
 -- service: Service by the ARN, such as ec2.
 -- tags: Tags; an empty map where it had tags and has none now.
 select

@@ -1,4 +1,4 @@
--- The days of each month that AWS has closed add up to what AWS says the month came to.
+-- The days of each month that AWS has closed add up to AWS's total of the month.
 -- about: cost.reconciliation
 -- refetch: cost_daily, cost_monthly
 -- reconciles: daily_cost_is_the_monthly_total closed

@@ -1,4 +1,4 @@
--- The days of each month that AWS may still change add up to what AWS says the month came to.
+-- The days of each month that AWS may still change add up to AWS's total of the month.
 -- about: cost.reconciliation
 -- severity: warn
 -- reconciles: daily_cost_is_the_monthly_total open

@@ -1,4 +1,4 @@
--- Only the days of the month in which AWS answered, and of the two before, are estimated: AWS closes a month about the
+-- Only the days of the month of the request, and of the two before, are estimated: AWS closes a month about the
 -- tenth of the next.
 -- about: cost.daily
 -- refetch: cost_daily

@@ -1,5 +1,5 @@
 -- Every slice of the bill is the same money as the slice service, for each account and each day that AWS may still
--- change. The slices are asked one after the other.
+-- change. The slices are requested one after the other.
 -- about: stage.slice_difference
 -- severity: warn
 select *

@@ -1,4 +1,4 @@
--- Whatever costs money and has its listing is in the inventory, in every account whose answers can be believed.
+-- Whatever costs money and has its listing is in the inventory, in every account whose responses can be trusted.
 -- about: cmdb.finding_spend_without_inventory
 -- severity: warn
 select

@@ -2,15 +2,15 @@
 -- beside what is collected directly. What they know and collection did not see is cmdb.aggregator_unseen.
 -- key: account_id, region
 -- account_id: The AWS account, 12 digits; active ones only.
--- region: AWS region that is asked there, or that Config knows; aws-global for an account of which neither is known.
+-- region: AWS region that is collected there, or that Config knows; aws-global for an account of which neither is known.
 -- account_name: Name of the account.
--- is_covered: Whether an aggregator knows anything there; NULL where no aggregator could be asked (an optional grant).
+-- is_covered: Whether an aggregator knows anything there; NULL where no aggregator could be read (an optional grant).
 -- config_resource_count: Resources that Config knows there, of all types; NULL where is_covered is.
--- resource_count: Resources that direct collection knows there and that are not retired; NULL where nobody asks.
+-- resource_count: Resources that direct collection knows there and that are not retired; NULL where nothing is collected.
 -- unseen_count: Resources that Config knows and direct collection did not see; NULL where is_covered is.
 -- last_captured_at: When Config last recorded anything there, UTC; NULL where it knows nothing.
 with aggregator as (
-    -- Every aggregator has told its resources once, or there is none.
+    -- Every aggregator has listed its resources once, or there is none.
     select
         coalesce(bool_or(listing = 'config_aggregator' and last_trusted_at is not null), false)
         and not coalesce(

@@ -1,6 +1,6 @@
--- One row per resource that a Config aggregator knows and direct collection did not see, although it was asked and its answer
--- is trusted: either the answer was not complete, or Config has not noticed yet that the resource is gone. Only types that
--- are collected count, and only what was made before the account and region were asked.
+-- One row per resource that a Config aggregator knows and direct collection did not see, although it was requested and its response
+-- is trusted: either the response was not complete, or Config has not noticed yet that the resource is gone. Only types that
+-- are collected count, and only what was made before the account and region were collected.
 -- key: arn
 -- arn: ARN of the resource.
 -- resource_type: AWS's name of the type, such as AWS::EC2::Instance.
@@ -8,12 +8,12 @@
 -- name: Name as Config records it; NULL where it has none.
 -- account_id: The AWS account of the resource, 12 digits.
 -- region: AWS region of the resource.
--- created_at: When the resource was made, UTC; NULL where Config does not say.
+-- created_at: When the resource was made, UTC; NULL where Config does not report it.
 -- captured_at: When Config last recorded it, UTC.
 -- asked_listing: The listing that ought to have shown it.
--- asked_at: When that listing was answered, UTC.
+-- asked_at: When the response of that listing was complete, UTC.
 with collected as (
-    -- Whatever was ever seen of a type says which listing shows it.
+    -- Whatever was ever seen of a type names the listing that shows it.
     select distinct
         resource_type,
         split_part(listing, ':', 1) as listing

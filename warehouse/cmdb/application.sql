@@ -1,18 +1,18 @@
 -- One row per business service, in the spelling that counts: what carries its name, who answers for it, what it costs. The
--- cost is what the bill says of the tag, not what is allocated to resources; a service may cost without a resource that is
+-- cost is what the bill shows for the tag, not what is allocated to resources; a service may cost without a resource that is
 -- inventoried, and have resources without cost of its own.
 -- key: business_service
 -- business_service: Value of the tag bc:business-service, or its account's default.
 -- resource_count: Configuration items of it that are not retired.
--- stale_resource_count: Those among them whose newest answer is not trusted.
+-- stale_resource_count: Those among them whose newest response is not trusted.
 -- account_count: Accounts that they are in.
 -- accounts: Ids of these accounts.
--- environments: Environments that they say they are of; empty where none says so.
+-- environments: Environments that their tags name; empty where none does.
 -- owner: Who owns most of its items (business_owner); of several with as many, the first by name. NULL where none has an owner.
 -- owner_count: How many different owners its items have.
 -- unowned_resource_count: Items of it without an owner.
 -- cost_month: First day of the month that monthly_cost is of: the last one of which every day is billed; NULL where there is none.
--- monthly_cost: Unblended cost that carries the tag in that month, in the currency beside it; 0 where none does, NULL where the bill says nothing of the tag.
+-- monthly_cost: Unblended cost that carries the tag in that month, in the currency beside it; 0 where none does, NULL where the bill has no data on the tag.
 -- monthly_shared_cost: Its part of the shared cost of that month, as in cost.allocation.
 -- currency: Billing currency, ISO 4217; NULL where monthly_cost is.
 -- reporting_monthly_cost: monthly_cost in the reporting currency, at the average of the rates of the month's days; NULL where a day has no rate.
@@ -55,7 +55,7 @@ spent as (
 ),
 
 bill as (
-    -- A key that no cost carries says nothing: what a service costs is unknown then, not zero.
+    -- A key that no cost carries has no data: what a service costs is unknown then, not zero.
     select
         max(cost_month) as cost_month,
         max(currency) as currency

@@ -1,23 +1,23 @@
 -- What could go: one row per resource, rule of ref.decommission_rule and time in which it was so, kept for good. A row is a
--- candidate only where every answer that it rests on is trusted; what cannot be judged is unknown, and an open row stays
+-- candidate only where every response that it rests on is trusted; what cannot be judged is unknown, and an open row stays
 -- open for as long as it cannot. Several rules may find one resource: cost.saving counts each amount once. How it is
--- estimated is said by docs/decisions/0007-how-savings-are-estimated.md.
+-- estimated is in docs/decisions/0007-how-savings-are-estimated.md.
 -- materialized: full_from_previous
 -- key: arn, rule, first_flagged_date
 -- arn: ARN of the resource in cmdb.resource.
 -- rule: Rule of ref.decommission_rule.
--- first_flagged_date: The first night on which the rule found it, UTC; of what has never been judged, the first on which it could not be.
--- last_flagged_date: The last night on which the rule found it, UTC; NULL where it never did.
+-- first_flagged_date: The day of the first run in which the rule found it, UTC; of what has never been judged, the first in which it could not be.
+-- last_flagged_date: The day of the last run in which the rule found it, UTC; NULL where it never did.
 -- verdict: candidate, unknown (it cannot be judged; unknown_reason says why) or accepted (by ref.accepted_finding); of a resolved row what it was.
 -- resolution: NULL while it is open; accepted, gone (the resource is retired, or another one has its ARN), used again or changed (the rule does not find it any more), rule withdrawn.
--- resolved_date: The night on which it was gone or not so any more, UTC; NULL while it is open.
+-- resolved_date: The day of the run in which it was gone or not so any more, UTC; NULL while it is open.
 -- resource_type: AWS's name of the type, such as AWS::EC2::Volume.
 -- account_id: The AWS account that owns it, 12 digits, text because some begin with 0.
 -- region: AWS region; aws-global where the service has none.
 -- name: The tag Name, or the service's own name; NULL where it has none.
 -- owner: Whom to ask: the tag bc:business-owner of the resource, or else of its account; NULL where neither has one.
--- unused_since: Since when it has been so at least, UTC; NULL where neither AWS nor the history says.
--- evidence: The data points behind it, JSON; of a row that cannot be judged tonight those of the last night on which it could.
+-- unused_since: Since when it has been so at least, UTC; NULL where neither AWS nor the history shows it.
+-- evidence: The data points behind it, JSON; of a row that cannot be judged in the newest run those of the last run in which it could.
 -- unknown_reason: Why it cannot be judged; NULL where it can.
 -- confidence: high, medium or low: how often what the rule finds is really not needed; NULL where the rule was withdrawn.
 -- estimated_monthly_saving: What a month without it saves, by list price × known size, in the currency beside it; NULL where price or size is not known. Of a row that cannot be judged or is resolved, as it was last estimated.
@@ -117,8 +117,8 @@ judged as (
             else rule.resolved_as
         end as outcome,
         case
-            when item.status = 'missing' then 'the last answer lacks it: once more, and it is gone'
-            when paired.collected_at is null then 'no answer speaks of it'
+            when item.status = 'missing' then 'the last response lacks it: once more, and it is gone'
+            when paired.collected_at is null then 'no response lists it'
             else paired.unknown_reason
         end as reason,
         item.retired_at,

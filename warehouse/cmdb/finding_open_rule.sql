@@ -1,6 +1,6 @@
 -- One row per security group rule that lets everybody in, by what lies behind its ports: from 0.0.0.0/0 or ::/0, from
 -- ranges that with other rules of its group come to as much, or from a wide range of public addresses. What a prefix list
--- lets in cannot be told: cmdb.finding_open_rule_unknown.
+-- lets in is unknown: cmdb.finding_open_rule_unknown.
 -- materialized: view
 -- key: arn
 -- arn: ARN of the rule.

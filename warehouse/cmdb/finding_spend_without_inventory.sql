@@ -1,7 +1,7 @@
 -- One row per account and billed service that cost money in the last seven billed days, and that the inventory does not
--- explain. Either every listing that explains the service was answered there, can be believed, and shows nothing that was there in
--- those days: then something is not listed, or it was made and gone between two nights. Or nothing that is collected explains the
--- service. What could not be asked is no finding: cmdb.finding_unknown names it, and the KPI uninventoried_spend of cmdb.health
+-- explain. Either every listing that explains the service was collected there, can be trusted, and shows nothing that was there in
+-- those days: then something is not listed, or it was made and gone between two runs. Or nothing that is collected explains the
+-- service. What could not be requested is no finding: cmdb.finding_unknown names it, and the KPI uninventoried_spend of cmdb.health
 -- says how much money it is.
 -- key: account_id, service
 -- account_id: The linked account, 12 digits.
@@ -13,7 +13,7 @@
 -- last_spend_date: The last of them on which it cost anything.
 -- reason: not inventoried, where its listings show nothing; no listing, where none explains the service.
 -- listings: The listings that ought to show what costs; empty where there is none.
--- answered_at: When the least recent of these was answered, UTC; NULL where there is none.
+-- answered_at: When the least recent of their responses was complete, UTC; NULL where there is none.
 select
     spend.account_id,
     account.account_name,

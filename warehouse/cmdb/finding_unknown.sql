@@ -1,18 +1,18 @@
--- One row per finding and place that it cannot judge: an answer that the finding rests on is not trusted, was refused, or was
--- never asked for, as in an account that no profile reaches. What stands here is in no finding, and is not in order either; no
+-- One row per finding and place that it cannot judge: a response that the finding rests on is not trusted, was refused, or was
+-- never requested, as in an account that no profile reaches. What stands here is in no finding, and is not in order either; no
 -- row means that every place could be judged. The same of every table is audit.claim_gap.
 -- materialized: view
--- rests_on: nothing because it says itself what is unknown
+-- rests_on: nothing because it lists itself what is unknown
 -- key: finding, account_id, region, listing
 -- finding: The view of the finding, such as finding_vpc_without_flow_log.
--- account_id: The AWS account, 12 digits; NULL where a role was never asked at all.
+-- account_id: The AWS account, 12 digits; NULL where a role never sent a request.
 -- region: AWS region; aws-global where the account's regions are not known, or the listing has none.
--- listing: The listing without a trusted answer.
--- outcome: Its newest outcome; NULL where it was never asked.
--- skip_reason: Why it was not asked; NULL when it was, and where nobody tried.
--- last_trusted_at: When it was last answered in a way that may be believed, UTC; NULL if never.
+-- listing: The listing without a trusted response.
+-- outcome: Its newest outcome; NULL where it was never requested.
+-- skip_reason: Why it was not requested; NULL when it was, and where nobody tried.
+-- last_trusted_at: When it was last fetched with a trusted response, UTC; NULL if never.
 -- resource_count: VPCs, groups or rules known there that are not judged for it; NULL where none is
--- known, as in an account that was never asked, and of a finding about neither.
+-- known, as in an account that was never requested, and of a finding about neither.
 with held as (
     select
         'finding_vpc_without_flow_log' as finding,

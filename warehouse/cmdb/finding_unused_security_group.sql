@@ -1,7 +1,7 @@
 -- One row per security group that nothing uses: no network interface has it, no instance, function or database names it, no
 -- other group's rule does, and it is not the default group, which cannot be deleted. Groups of an account and region whose
 -- interfaces, rules, instances, functions or databases could not be listed are unknown, no finding: those are in cmdb.finding_unknown; so are those of a VPC
--- that an account uses which nobody asks: cmdb.finding_unused_security_group_unknown. Launch templates may name a group that
+-- that an account uses which is not collected: cmdb.finding_unused_security_group_unknown. Launch templates may name a group that
 -- nothing else does.
 -- materialized: view
 -- rests_on: without=lambda_function_tag because tags of functions name no group
@@ -25,7 +25,7 @@ with known as (
     having count(distinct listing) = 2
 ),
 
--- What would name a group there was asked for, and the answer does not count.
+-- What would name a group there was requested, and the response does not count.
 unheard as (
     select
         cell.account_id,

@@ -2,7 +2,7 @@
 -- rests_on: with=workload because its coverage counts every listing of the accounts
 -- materialized: full_from_previous
 -- key: as_of_date, kpi, scope
--- as_of_date: Day (UTC) of the newest answer about configuration items, trusted or not.
+-- as_of_date: Day (UTC) of the newest response about configuration items, trusted or not.
 -- kpi: completeness, correctness, staleness, orphan, duplicate, ownership, coverage or uninventoried_spend.
 -- scope: organisation, or the type of resource that the figure is about, such as AWS::EC2::Instance.
 -- value: Percent of judged_count that is as it should be, of uninventoried_spend of judged_cost: 100 is best for every figure,
@@ -17,7 +17,7 @@
 -- unit: resource, relation, account or account and service.
 -- description: What is at fault.
 with as_of as (
-    -- A night that learned nothing is a day of its own too.
+    -- A run that learned nothing is a day of its own too.
     select
         greatest(
             (select max(last_seen_at) from cmdb.resource),
@@ -201,7 +201,7 @@ figure as (
             {
                 'kpi': 'staleness',
                 'unit': 'resource',
-                'description': 'The newest answer about it is not trusted'
+                'description': 'The newest response about it is not trusted'
             },
             {
                 'kpi': 'orphan',
@@ -217,7 +217,7 @@ figure as (
             {
                 'kpi': 'coverage',
                 'unit': 'account',
-                'description': 'Active, and no profile reaches it or an answer of it is not trusted'
+                'description': 'Active, and no profile reaches it or a response about it is not trusted'
             },
             {
                 'kpi': 'uninventoried_spend',

@@ -6,9 +6,9 @@
 -- to_arn: ARN of the other item, or its type and id where nobody knows its ARN.
 -- orphan_arn: The end that is no item: from_arn or to_arn.
 -- orphan_name: Name that the record gives it; NULL where it gives none.
--- orphan_resource_type: AWS's name of its type; NULL where AWS does not say.
+-- orphan_resource_type: AWS's name of its type; NULL where AWS does not report it.
 -- reason: not inventoried, retired, or type not collected: ref.resource_class has no such type, so that nobody can tell whether it is there.
--- source: The table of schema aws whose record says so.
+-- source: The table of schema aws whose record states it.
 -- account_id: The AWS account by the ARN of the orphan, 12 digits; empty where the ARN names none, NULL where there is no ARN.
 -- first_seen_at: When the relation was stated first, UTC.
 -- last_seen_at: When it was stated last, UTC.

@@ -1,5 +1,5 @@
 -- One row per relation that was ever stated between two configuration items, from the records themselves. A relation ends with
--- the first trusted answer that lacks it, and keeps its row. What is not inventoried may be an end of one: see
+-- the first trusted response that lacks it, and keeps its row. What is not inventoried may be an end of one: see
 -- cmdb.orphan_relationship.
 -- materialized: full_from_previous
 -- key: from_arn, relation, to_arn
@@ -9,12 +9,12 @@
 -- to_name: Name that the record gives the other item, such as that of a deleted database by its snapshot; NULL where it gives none.
 -- from_resource_type: AWS's name of the type of from_arn; Application for a business service.
 -- to_resource_type: AWS's name of the type of to_arn.
--- source: The table of schema aws whose record says so; for an application resource tag or account default.
+-- source: The table of schema aws whose record states it; for an application resource tag or account default.
 -- first_seen_at: When it was stated first, UTC.
 -- began_at: When it was stated first since it last was not, UTC: what ended and came back begins anew.
 -- last_seen_at: When it was stated last, UTC.
--- ended_at: When a trusted answer first lacked it, UTC; NULL while it holds.
--- is_stale: True when the newest answer of its cell is not trusted: it held at last_seen_at.
+-- ended_at: When a trusted response first lacked it, UTC; NULL while it holds.
+-- is_stale: True when the newest response of its cell is not trusted: it held at last_seen_at.
 with observed as (
     select stated.*
     from stage.observed_relationship as stated

@@ -10,7 +10,7 @@
 -- region: AWS region; aws-global where the service has none.
 -- availability_zone: Availability zone; NULL where it stands in none.
 -- state: State in the service's own words, such as running.
--- created_at: When AWS made it, or started it last, UTC; NULL where AWS does not say.
+-- created_at: When AWS made it, or started it last, UTC; NULL where AWS does not report it.
 -- tags: Tags; an empty map where it has none, NULL where they could not be read.
 -- tags_source: Where the tags come from: its own listing, or the tagging API where that gave none; NULL where tags is.
 -- business_service: The value that counts (ref.tag_value_alias) of the tag bc:business-service; where it has none, its account's (ref.account_default); else NULL.
@@ -24,15 +24,15 @@
 -- first_seen_at: When it was first collected, UTC: what replaced another one, at replaced_at.
 -- replaced_at: When AWS first listed it in the place of another one of the same ARN, UTC; NULL where none was seen. A database, snapshot or bucket that is deleted and made anew is another one by its id or its time of creation. S3 dates a bucket anew, too, when some of its settings change, so a bucket may be replaced by itself.
 -- last_seen_at: When it was last collected, UTC.
--- missing_since: When a trusted answer first lacked it, UTC; NULL while it is seen.
--- retired_at: When it was taken for gone, UTC: a second trusted answer half a day or more later lacked it too, or its account left.
+-- missing_since: When a trusted response first lacked it, UTC; NULL while it is seen.
+-- retired_at: When it was taken for gone, UTC: a second trusted response half a day or more later lacked it too, or its account left.
 -- status: active, missing or retired.
 -- retired_reason: not_found (twice missing), terminated or account_left; NULL until retired.
--- is_stale: True when the newest answer of its cell is not trusted: the row shows what was true at last_seen_at.
+-- is_stale: True when the newest response of its cell is not trusted: the row shows what was true at last_seen_at.
 -- run_id: The run that last saw it; with role, caller_account_id, cell_region and listing it leads to audit.collection.
 -- listing: The listing that last saw it.
 -- role: The role that last saw it.
--- caller_account_id: The account that was asked, 12 digits: the account of the cell in audit.collection.
+-- caller_account_id: The account of the request, 12 digits: the account of the cell in audit.collection.
 -- cell_region: The region of the cell in audit.collection; aws-global where the service has none.
 -- collected_at: When AWS gave the values of this row, UTC.
 with tagged as (
@@ -105,7 +105,7 @@ compared as (
         before.first_seen_at as known_first_seen_at,
         before.retired_at as known_retired_at,
         before.replaced_at as known_replaced_at,
-        -- What one of the two answers does not say tells nothing. What took its place was made after it was last seen.
+        -- What one of the two responses does not say tells nothing. What took its place was made after it was last seen.
         coalesce(before.resource_id <> o.resource_id, false)
         or (
             passing.attribute is null
@@ -152,7 +152,7 @@ cell as (
 ),
 
 absent as (
-    -- Only a trusted answer makes a resource missing; what no answer speaks of stays as it is, stale.
+    -- Only a trusted response makes a resource missing; what no response speaks of stays as it is, stale.
     select
         before.* replace (
             case

@@ -1,9 +1,9 @@
--- One row per configuration item and time in which it was the same: SCD type 2. A version begins with an answer of AWS,
+-- One row per configuration item and time in which it was the same: SCD type 2. A version begins with a response of AWS,
 -- never with one that is not trusted; the last one of an item has no end.
 -- materialized: scd_type_2
 -- key: arn, valid_from
 -- arn: Amazon Resource Name of the item in cmdb.resource.
--- valid_from: The first answer that says so, UTC: what AWS did not say happened after the answer before it.
+-- valid_from: The first response that shows it, UTC: what AWS did not report happened after the response before it.
 -- valid_to: When the next version begins, UTC; NULL for the current one.
 -- is_current: True for the newest version of each item, also of one that is retired.
 -- resource_type: AWS's name of the type, such as AWS::EC2::Instance.
@@ -13,7 +13,7 @@
 -- changed_attributes: Names of the attributes that differ from the version before; empty where none does.
 -- attributes: What the item was, JSON: name, state, availability_zone, resource_id, created_at, tags and the attributes of its type, without those of ref.volatile_attribute. Tags that could not be read are the last that could.
 -- raw_hash: Fingerprint of the item as it was compared last, volatile attributes included: what has the same one is not compared again.
--- run_id: The run that gave the answer that began the version, or, where it is missing or retired, that saw it last; leads to audit.collection.
+-- run_id: The run whose response began the version, or, where it is missing or retired, that saw it last; leads to audit.collection.
 -- listing: The listing that the item came in; leads to audit.collection.
 with item as (
     select
@@ -162,7 +162,7 @@ compared as (
             when known_from is null then []
             else list_filter(
                     map_keys(said),
-                    -- What no earlier version has was not asked then, or was volatile: it is filled in, and no change.
+                    -- What no earlier version has was not requested then, or was volatile: it is filled in, and no change.
                     lambda name: map_contains(known_said, name)
                     and coalesce(known_said[name], 'null')::varchar <> said[name]::varchar
                 )

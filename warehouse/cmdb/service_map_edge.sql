@@ -9,7 +9,7 @@
 -- to_resource_count: Items of the other that they lead to.
 -- accounts: Ids of the accounts of all these items.
 -- across_accounts_count: Relations among them whose ends are in different accounts.
--- is_stale: True where every one of them rests on an answer that is not trusted any more.
+-- is_stale: True where every one of them rests on a response that is not trusted any more.
 with ends as (
     select
         coalesce('application:' || near.business_service, '(none)') as from_node_id,

@@ -5,9 +5,9 @@
 -- resource_count: Configuration items of it that are not retired.
 -- account_count: Accounts that they are in.
 -- accounts: Ids of these accounts.
--- environments: Environments that they say they are of.
+-- environments: Environments that their tags name.
 -- owner: Who owns most of its items; NULL where none has an owner.
--- cost_month: First day of the month that monthly_cost is of; NULL where no whole month is billed or the bill says nothing of the tag.
+-- cost_month: First day of the month that monthly_cost is of; NULL where no whole month is billed or the bill has no data on the tag.
 -- monthly_cost: Unblended cost that carries the tag; for (none) what nobody answers for, as in cost.allocation. In the currency beside it.
 -- currency: Billing currency, ISO 4217; NULL where cost_month is.
 -- reporting_monthly_cost: monthly_cost in the reporting currency; NULL where a day has no rate.

@@ -7,7 +7,7 @@
 -- name: Its name; its own id where it has none.
 -- object_id: The service's own id, such as i-0123456789abcdef0.
 -- short_description: What the type is called.
--- install_status: Installed, Absent (a trusted answer lacked it once) or Retired.
+-- install_status: Installed, Absent (a trusted response lacked it once) or Retired.
 -- state: State in the service's own words; NULL where the type has none.
 -- account_id: The AWS account, 12 digits; NULL for a business service, which may be in several.
 -- account_name: Name of the account.

@@ -18,7 +18,7 @@
 -- is_stale: True when the newest list of accounts is not trusted: the row is the last that was.
 -- run_id: The run that listed it last; leads to audit.collection.
 -- listing: The listing that it came in; leads to audit.collection.
--- collected_at: When AWS answered, UTC.
+-- collected_at: When the response was complete, UTC.
 with reached as (
     select
         caller_account_id as account_id,

@@ -11,8 +11,8 @@
 -- target_path: Path of the OU where it is attached, / for the root; NULL for the account itself.
 -- is_inherited: True where it is attached above the account, not to the account itself.
 -- is_effective: False where it limits nothing: SCPs and RCPs do not bind the management account, and FullAWSAccess allows all.
--- is_stale: True when the newest answer about the account or the policy's targets is not trusted.
--- collected_at: When AWS answered about the policy's targets, UTC.
+-- is_stale: True when the newest response about the account or the policy's targets is not trusted.
+-- collected_at: When the response on the policy's targets was complete, UTC.
 -- run_id: The run that collected the attachment; leads to audit.collection.
 -- listing: The listing that the attachment came in, with its policy; leads to audit.collection.
 with recursive place as (
@@ -35,7 +35,7 @@ with recursive place as (
         place.distance + 1 as distance
     from place
     left join org.organizational_unit as unit on place.above_id = unit.ou_id
-    -- AWS allows five levels below the root; answers of different nights might close a circle.
+    -- AWS allows five levels below the root; responses of different runs might close a circle.
     where place.above_id is not null and place.distance < 10
 )
 

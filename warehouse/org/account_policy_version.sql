@@ -1,12 +1,12 @@
 -- One row per account, policy, place by which the policy reaches the account, and time in which it did so: SCD type 2. Which
--- service control policies bound an account on a day is asked here. What a trusted answer lacks has a last version whose
+-- service control policies bound an account on a day is read here. What a trusted response lacks has a last version whose
 -- change is removed. Of the time before the first version nothing is known.
 -- materialized: scd_type_2
 -- key: account_id, policy_id, target_id, valid_from
 -- account_id: The account that was reached: 12 digits, text because some begin with 0.
 -- policy_id: Id of the policy.
 -- target_id: Where it was attached: the account itself, an OU above it, or the root.
--- valid_from: The first answer that says so, UTC: what AWS did not say happened after the answer before it.
+-- valid_from: The first response that shows it, UTC: what AWS did not report happened after the response before it.
 -- valid_to: When the next version begins, UTC; NULL for the current one.
 -- is_current: True for the newest version.
 -- change: What began this version: discovered, changed, removed or returned. Of a removed one the columns say what it was.

@@ -4,7 +4,7 @@
 -- materialized: scd_type_2
 -- key: account_id, valid_from
 -- account_id: 12 digits, text because some begin with 0.
--- valid_from: The first answer that says so, UTC: what AWS did not say happened after the answer before it.
+-- valid_from: The first response that shows it, UTC: what AWS did not report happened after the response before it.
 -- valid_to: When the next version begins, UTC; NULL for the current one.
 -- is_current: True for the newest version.
 -- change: What began this version: discovered, changed, left or returned.

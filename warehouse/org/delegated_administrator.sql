@@ -4,8 +4,8 @@
 -- account_name: Its name as its owner wrote it.
 -- service_principal: The service, such as guardduty.amazonaws.com.
 -- delegated_at: Since when it administers this service, UTC.
--- is_stale: True when the newest answer about the account's services is not trusted: the row is the last that was.
--- collected_at: When AWS answered, UTC.
+-- is_stale: True when the newest response about the account's services is not trusted: the row is the last that was.
+-- collected_at: When the response was complete, UTC.
 -- run_id: The run that collected it; leads to audit.collection.
 -- listing: The listing that it came in, with its parameter; leads to audit.collection.
 select

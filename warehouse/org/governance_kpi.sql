@@ -9,8 +9,8 @@
 -- unit: account, service or percent.
 -- verdict: green, amber or red; unknown where cells that it rests on are unknown and it could change with them: faults that are
 --    counted can only become more, so amber and red stand. NULL where there is no threshold, or nothing to measure it by.
--- scope: Cells that the figure rests on, as in audit.claim: what ought to have been asked. NULL of days before it was counted.
--- judged: Cells of these whose answer counts.
+-- scope: Cells that the figure rests on, as in audit.claim: what ought to have been requested. NULL of days before it was counted.
+-- judged: Cells of these whose response counts.
 -- unknown: Cells of these that are unknown.
 -- unknown_reason: Why they are unknown, with how many each; NULL where none is.
 -- thresholds: What the verdict is by, in words.

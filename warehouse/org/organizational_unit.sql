@@ -5,8 +5,8 @@
 -- ou_name: Name as its owner wrote it.
 -- ou_path: Names from the root down, /Workloads/Production.
 -- depth: Levels below the root; an OU directly under it has 1.
--- is_stale: True when the newest answer about its parent is not trusted: the row is the last that was.
--- collected_at: When AWS answered, UTC.
+-- is_stale: True when the newest response about its parent is not trusted: the row is the last that was.
+-- collected_at: When the response was complete, UTC.
 -- run_id: The run that collected it; leads to audit.collection.
 -- listing: The listing that it came in, with its parameter; leads to audit.collection.
 with recursive tree as (
@@ -38,5 +38,5 @@ select
     run_id,
     listing
 from tree
--- Under two parents only while one of the two answers is stale: the newer one is right.
+-- Under two parents only while one of the two responses is stale: the newer one is right.
 qualify row_number() over (partition by ou_id order by is_stale asc, collected_at desc) = 1

@@ -1,9 +1,9 @@
--- One row per organizational unit and time in which it was the same: SCD type 2. An OU that a trusted answer lacks has a last
+-- One row per organizational unit and time in which it was the same: SCD type 2. An OU that a trusted response lacks has a last
 -- version whose change is removed. Of the time before the first version nothing is known.
 -- materialized: scd_type_2
 -- key: ou_id, valid_from
 -- ou_id: Id of the OU, such as ou-ab12-34cd56ef.
--- valid_from: The first answer that says so, UTC: what AWS did not say happened after the answer before it.
+-- valid_from: The first response that shows it, UTC: what AWS did not report happened after the response before it.
 -- valid_to: When the next version begins, UTC; NULL for the current one.
 -- is_current: True for the newest version.
 -- change: What began this version: discovered, changed, removed or returned. Of a removed one the columns say what it was.

@@ -8,7 +8,7 @@
 -- is_aws_managed: True where AWS wrote the policy, such as FullAWSAccess.
 -- content: The document, JSON; NULL where the policy was deleted while it was being read.
 -- target_count: Roots, OUs and accounts that it is attached to; 0 where it is attached to nothing.
--- is_stale: True when the newest answer about its type, document or targets is not trusted: the last that was stands.
+-- is_stale: True when the newest response about its type, document or targets is not trusted: the last that was stands.
 -- collected_at: When AWS listed it, UTC.
 -- run_id: The run that listed it; leads to audit.collection.
 -- listing: The listing that it came in, with its policy type; leads to audit.collection.

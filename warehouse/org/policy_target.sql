@@ -7,8 +7,8 @@
 -- target_id: Id of the root, OU or account.
 -- target_type: ROOT, ORGANIZATIONAL_UNIT or ACCOUNT.
 -- target_name: Name of the root, OU or account.
--- is_stale: True when the newest answer about the policy's targets is not trusted: the row is the last that was.
--- collected_at: When AWS answered, UTC.
+-- is_stale: True when the newest response about the policy's targets is not trusted: the row is the last that was.
+-- collected_at: When the response was complete, UTC.
 -- run_id: The run that collected it; leads to audit.collection.
 -- listing: The listing that it came in, with its policy; leads to audit.collection.
 select

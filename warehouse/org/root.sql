@@ -5,8 +5,8 @@
 -- policy_type: Policy type, such as SERVICE_CONTROL_POLICY; all that botocore's model knows.
 -- state: ENABLED, PENDING_ENABLE, PENDING_DISABLE or NOT_ENABLED.
 -- policy_count: Policies of this type, attached or not; 0 where the type is enabled and has none.
--- is_stale: True when the newest answer about the root's policy types is not trusted: the row is the last that was.
--- collected_at: When AWS answered, UTC.
+-- is_stale: True when the newest response about the root's policy types is not trusted: the row is the last that was.
+-- collected_at: When the response was complete, UTC.
 -- run_id: The run that collected it; leads to audit.collection.
 -- listing: The listing that it came in; leads to audit.collection.
 with policy_type as (

@@ -1,4 +1,4 @@
--- What holds for a resource of an account whose own tags do not say it: cmdb.resource takes it where the tag is absent, empty
+-- What holds for a resource of an account whose own tags do not state it: cmdb.resource takes it where the tag is absent, empty
 -- or could not be read, and says so in owner_source. An account may have nothing in its row, or no row. Seed:
 -- warehouse/ref/account_default.csv, owned by those who own the accounts; what is there is an example, to be replaced.
 -- key: account_id
@@ -9,7 +9,7 @@
 -- capability: Its business capability where a resource has no bc:capability; NULL for none.
 -- environment: Its environment where a resource has no bc:environment; NULL for none.
 -- project: Its project where a resource has no bc:project; NULL for none.
--- source: Who says so; example where nobody does.
+-- source: Who states it; example where nobody does.
 select
     account_id,
     nullif(trim(business_service), '') as business_service,

@@ -7,7 +7,7 @@
 -- amount: What may be spent in the month, in the currency beside it.
 -- currency: Currency of the amount, ISO 4217.
 -- fiscal_year: The financial year that the month belongs to, as people call it.
--- source: Who says so; example where nobody does.
+-- source: Who states it; example where nobody does.
 select
     scope,
     budget_name,

@@ -4,7 +4,7 @@
 -- slice: Value of cost.daily.slice; the row `tag` stands for one slice `tag:KEY` for each key of ref.tag_key.
 -- dimension: Dimension of Cost Explorer's GroupBy, such as SERVICE; TAG in the row `tag`.
 -- is_probed: Whether a refusal by Cost Explorer means that this payer is not offered the slice; else it is a failure.
--- description: What the slice says.
+-- description: What the slice shows.
 select
     slice,
     dimension,

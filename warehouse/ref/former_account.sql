@@ -3,7 +3,7 @@
 -- key: account_id
 -- account_id: 12 digits, text because some begin with 0.
 -- left_date: When it left, as far as people know.
--- note: Why, and who says so.
+-- note: Why, and who states it.
 select
     account_id,
     left_date,

@@ -4,7 +4,7 @@
 -- service: ec2 or rds.
 -- family: The family, such as m4 or db.m4.
 -- successor: The family to move to.
--- source: Who says so.
+-- source: Who states it.
 select
     service,
     family,

@@ -4,7 +4,7 @@
 -- tag_key: The key as it is written on resources, such as bc:cost-centre.
 -- resource_column: The column of cmdb.resource that holds its value.
 -- is_cut_by_service: Whether cost.tag_service_daily cuts its values by service too: a further request a month.
--- description: What its values say.
+-- description: What its values mean.
 select
     tag_key,
     resource_column,

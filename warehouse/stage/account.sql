@@ -1,4 +1,4 @@
--- Every AWS account that the organisation ever listed, put together from its answers. Not part of the public interface;
+-- Every AWS account that the organisation ever listed, put together from its responses. Not part of the public interface;
 -- read org.account.
 -- materialized: full_from_previous
 -- key: account_id
@@ -17,13 +17,13 @@
 -- is_stale: True when the newest list of accounts is not trusted: the row is the last that was.
 -- run_id: The run that listed it last; leads to audit.collection.
 -- listing: The listing that it came in; leads to audit.collection.
--- collected_at: When AWS answered, UTC.
+-- collected_at: When the response was complete, UTC.
 with parent as (
     select
         account_id,
         parent_id
     from stage.organizations_account_parent
-    -- Under two parents only while one of the two answers is stale: the newer one is right.
+    -- Under two parents only while one of the two responses is stale: the newer one is right.
     qualify row_number() over (partition by account_id order by is_stale asc, collected_at desc) = 1
 ),
 

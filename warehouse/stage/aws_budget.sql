@@ -6,8 +6,8 @@
 -- budget_name: The name that people gave it.
 -- period_start: First day of the period; AWS begins a year or a quarter anew from the budget's own first day.
 -- period_end: Day after the last of the period.
--- counted_date: Day before AWS was asked: the last that AWS may have counted.
--- elapsed_days: Whole days of the period before AWS was asked.
+-- counted_date: Day before the request to AWS: the last that AWS may have counted.
+-- elapsed_days: Whole days of the period before the request to AWS.
 -- is_month: True where the period is one month.
 -- budget_currency: Currency of the amounts, ISO 4217.
 -- limit_amount: What may be spent in the period, in budget_currency; NULL where AWS gives no limit.
@@ -15,7 +15,7 @@
 -- aws_forecast_amount: What AWS expects at the period's end, in budget_currency; NULL where it forecasts nothing.
 -- run_rate_amount: actual_amount at the pace of elapsed_days to the period's end; NULL before the first day has passed, and for a period without an end.
 -- spend_rate: Rate by which actual_amount is shown: the average of the bill's rates in the period, each day weighed by what it cost; that of the last complete day where the bill does not hold the whole period, or a day has no rate.
--- is_stale: True where the newest answer about budgets is not trusted.
+-- is_stale: True where the newest response about budgets is not trusted.
 -- fetched_at: When AWS gave it, UTC.
 with listed as (
     select

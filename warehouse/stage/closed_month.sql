@@ -1,11 +1,11 @@
--- What each month came to when AWS had closed it, by the payer that said so. A month that a new payer answers begins anew.
+-- What each month came to when AWS had closed it, by the payer that reported it. A month that a new payer reports begins anew.
 -- Not part of the public interface; read cost.reconciliation.
 -- materialized: full_from_previous
 -- key: month
 -- month: First day of the month.
 -- unblended_cost: Unblended cost of the month when it was first seen closed, in the currency beside it.
 -- currency: Billing currency, ISO 4217.
--- payer_account_id: The account that was asked, 12 digits.
+-- payer_account_id: The account of the request, 12 digits.
 -- closed_at: When AWS gave it, UTC.
 with closed as (
     select
@@ -31,7 +31,7 @@ select
 from stage.closed_month as before
 full outer join closed
     on before.month = closed.bill_month and before.payer_account_id = closed.payer_account_id
--- Of a month that another payer answers now, what the old one said is not looked at any more.
+-- Of a month that another payer reports now, what the old one reported is not read any more.
 where
     closed.bill_month is not null
     or before.month not in (select newly.bill_month from closed as newly)

@@ -1,4 +1,4 @@
--- What CloudWatch was asked about, with or without a sample in its answer: silence says something only of what was asked
+-- What was requested from CloudWatch, with or without a sample in its response: no data means something only where it was requested
 -- about. Not part of the public interface; read aws.cloudwatch_metric_daily.
 -- key: account_id, region, namespace, resource_id, metric
 -- account_id: The AWS account of the resource, 12 digits, text because some begin with 0.
@@ -6,10 +6,10 @@
 -- namespace: CloudWatch's namespace of the metric, such as AWS/Lambda.
 -- resource_id: What CloudWatch calls the resource: an instance's id, a database's or a function's name.
 -- metric: Name of the metric, such as Invocations.
--- is_complete: True where CloudWatch said that it had answered whole.
+-- is_complete: True where CloudWatch reported its response complete.
 -- data_points: Samples of the metric in the whole period; 0 where it sent none.
--- first_date: First day that was asked about, UTC.
--- end_date: The day after the last one that was asked about, UTC.
+-- first_date: First day of the request, UTC.
+-- end_date: The day after the last one of the request, UTC.
 with result as (
     select
         account_id,
@@ -28,7 +28,7 @@ with result as (
         )
 ),
 
--- One answer may come in several pieces, which a page has cut.
+-- One response may come in several pieces, which a page has cut.
 whole as (
     select
         account_id,

@@ -1,8 +1,8 @@
--- What AWS says each month came to, undivided: the control sum of cost.daily. Not part of the public interface; read
+-- AWS's total of each month, undivided: the control sum of cost.daily. Not part of the public interface; read
 -- cost.reconciliation.
 -- key: month
 -- month: First day of the month (UTC).
--- period_end: Day before which the sum ends: the first of the next month, or in the running month the day of the question.
+-- period_end: Day before which the sum ends: the first of the next month, or in the running month the day of the request.
 -- unblended_cost: Unblended cost of the period, in the currency beside it.
 -- currency: Billing currency, ISO 4217.
 -- is_estimated: True while AWS may still change the amount.

@@ -1,4 +1,4 @@
--- What the rules of ref.decommission_rule about instances, volumes, snapshots and addresses say tonight, one select a rule.
+-- What the rules of ref.decommission_rule about instances, volumes, snapshots and addresses find in the newest run, one select a rule.
 -- Not part of the public interface; read cmdb.decommission_signal.
 -- materialized: view
 -- key: arn, rule
@@ -8,10 +8,10 @@
 -- account_id: The AWS account that owns it, 12 digits, text because some begin with 0.
 -- region: AWS region.
 -- collected_at: When AWS gave what is judged here, UTC.
--- is_stale: True where the answer that speaks of it is not trusted any more.
+-- is_stale: True where the response that speaks of it is not trusted any more.
 -- is_flagged: True where the rule finds it, false where it does not, NULL where that is not known.
 -- unknown_reason: Why it would not be known, whether it is or not.
--- since: Since when it has been so at least, UTC; NULL where neither AWS nor the history says.
+-- since: Since when it has been so at least, UTC; NULL where neither AWS nor the history shows it.
 -- evidence: The data points behind it, JSON.
 -- parts: What would not be billed any more: arn, service and usage as in ref.unit_price, quantity a month; negative for what takes its place.
 -- size_gap: Why the parts are not known; NULL where they are.
@@ -89,7 +89,7 @@ instance as (
     select
         item.*,
         coalesce(disk.disk_parts, []) as disk_parts,
-        -- What was known of its disks before an answer failed, still is.
+        -- What was known of its disks before a response failed, still is.
         case
             when coalesce(disk.disk_count, 0) >= len(item.volume_ids) then null
             when not coalesce(place.is_known, false) then 'the sizes of its disks could not be listed'
@@ -190,7 +190,7 @@ select -- noqa: AM07
     end as is_flagged,
     'it has been seen unattached since '
     || coalesce(strftime(history.since at time zone 'UTC', '%Y-%m-%d'), 'tonight')
-    || ', and AWS does not say since when it is' as unknown_reason,
+    || ', and AWS does not report since when it is' as unknown_reason,
     history.since,
     to_json({
         'state': volume.state,
@@ -311,7 +311,7 @@ select
     end as is_flagged,
     'it has been seen stopped since '
     || coalesce(strftime(instance.since at time zone 'UTC', '%Y-%m-%d'), 'tonight')
-    || ', and AWS does not say since when it is' as unknown_reason,
+    || ', and AWS does not report since when it is' as unknown_reason,
     instance.since,
     to_json({
         'state': instance.state,
@@ -350,7 +350,7 @@ select
                 || ' whole days of data, and '
                 || rule.min_days
                 || ' are needed'
-        else 'CloudWatch did not answer: ' || coalesce(place.why, 'not asked')
+        else 'CloudWatch did not respond: ' || coalesce(place.why, 'not requested')
     end as unknown_reason,
     measured.first_date::timestamp at time zone 'UTC' as since,
     to_json({
@@ -445,7 +445,8 @@ select
             then false
         when coalesce(place.is_known, false) then true
     end as is_flagged,
-    'the images that may need it could not be listed: ' || coalesce(place.why, 'not asked') as unknown_reason,
+    'the images that may need it could not be listed: '
+    || coalesce(place.why, 'not requested') as unknown_reason,
     snapshot.started_at as since,
     to_json({
         'started_at': (snapshot.started_at at time zone 'UTC')::varchar || '+00',

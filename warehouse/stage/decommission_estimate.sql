@@ -1,4 +1,4 @@
--- What each finding of tonight would save a month by list price: unit price × known size. Where a price or a size is not
+-- What each finding of the newest run would save a month by list price: unit price × known size. Where a price or a size is not
 -- known there is no saving, and the reason. Not part of the public interface; read cmdb.decommission_signal.
 -- materialized: view
 -- key: arn, rule

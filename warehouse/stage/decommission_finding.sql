@@ -1,4 +1,4 @@
--- What each rule of ref.decommission_rule says tonight of each resource that it judges: so, not so,
+-- What each rule of ref.decommission_rule finds in the newest run for each resource that it judges: so, not so,
 -- or not known, and the sizes that a saving is reckoned from. What a lifecycle policy, AWS Backup or an auto-scaling group
 -- makes and deletes by itself is never found: somebody would have to change the policy, not the resource. A new rule is one more select in stage.decommission_compute
 -- or stage.decommission_managed. Not part of the public interface; read cmdb.decommission_signal.
@@ -12,7 +12,7 @@
 -- collected_at: When AWS gave what is judged here, UTC.
 -- is_flagged: True where the rule finds it, false where it does not, NULL where that is not known.
 -- unknown_reason: Why it is not known; NULL where it is.
--- since: Since when it has been so at least, UTC; NULL where neither AWS nor the history says.
+-- since: Since when it has been so at least, UTC; NULL where neither AWS nor the history shows it.
 -- evidence: The data points behind it, JSON.
 -- parts: What would not be billed any more: arn, service and usage as in ref.unit_price, quantity a month; negative for what takes its place.
 -- size_gap: Why the parts are not known; NULL where they are.
@@ -57,8 +57,8 @@ select
     end as is_flagged,
     case
         when is_kept then null
-        when is_stale then 'the last answer that spoke of it is not trusted any more'
-        when told.is_flagged is null then coalesce(unknown_reason, 'AWS does not say')
+        when is_stale then 'the last response that listed it is not trusted any more'
+        when told.is_flagged is null then coalesce(unknown_reason, 'AWS does not report it')
     end as unknown_reason,
     since,
     evidence,

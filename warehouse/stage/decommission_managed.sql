@@ -1,4 +1,4 @@
--- What the rules of ref.decommission_rule about databases, buckets and functions say tonight, one select a rule. Not part of
+-- What the rules of ref.decommission_rule about databases, buckets and functions find in the newest run, one select a rule. Not part of
 -- the public interface; read cmdb.decommission_signal.
 -- materialized: view
 -- key: arn, rule
@@ -8,10 +8,10 @@
 -- account_id: The AWS account that owns it, 12 digits, text because some begin with 0.
 -- region: AWS region.
 -- collected_at: When AWS gave what is judged here, UTC.
--- is_stale: True where the answer that speaks of it is not trusted any more.
+-- is_stale: True where the response that speaks of it is not trusted any more.
 -- is_flagged: True where the rule finds it, false where it does not, NULL where that is not known.
 -- unknown_reason: Why it would not be known, whether it is or not.
--- since: Since when it has been so at least, UTC; NULL where neither AWS nor the history says.
+-- since: Since when it has been so at least, UTC; NULL where neither AWS nor the history shows it.
 -- evidence: The data points behind it, JSON.
 -- parts: What would not be billed any more: arn, service and usage as in ref.unit_price, quantity a month; negative for what takes its place.
 -- size_gap: Why the parts are not known; NULL where they are.
@@ -167,7 +167,7 @@ select
         when coalesce(place.is_known, false)
             then 'CloudWatch has ' || coalesce(connection.known_days, 0) || ' whole days of data, and '
                 || rule.min_days || ' are needed'
-        else 'CloudWatch did not answer: ' || coalesce(place.why, 'not asked')
+        else 'CloudWatch did not respond: ' || coalesce(place.why, 'not requested')
     end as unknown_reason,
     connection.first_date::timestamp at time zone 'UTC' as since,
     to_json({
@@ -253,8 +253,8 @@ select
     end as is_flagged,
     case
         when snapshot.source_resource_id is null
-            then 'RDS does not say what it was made of'
-        else 'the databases that it may be of could not be listed: ' || coalesce(place.why, 'not asked')
+            then 'RDS does not report what it was made of'
+        else 'the databases that it may be of could not be listed: ' || coalesce(place.why, 'not requested')
     end as unknown_reason,
     snapshot.created_at as since,
     to_json({
@@ -275,7 +275,7 @@ select
     case
         when coalesce(snapshot.allocated_storage_gb, 0) > 1
             then null
-        else 'RDS does not say how large it is'
+        else 'RDS does not report how large it is'
     end as size_gap
 from aws.rds_db_snapshot as snapshot
 inner join ref.decommission_rule as rule
@@ -312,8 +312,8 @@ select
     case when coalesce(place.is_known, false) then not bucket.has_objects end as is_flagged,
     case
         when coalesce(place.is_known, false)
-            then 'S3 did not say whether it holds anything'
-        else 'its content was not asked: ' || coalesce(place.why, everywhere.why, 'not asked')
+            then 'S3 did not report whether it holds anything'
+        else 'its content was not requested: ' || coalesce(place.why, everywhere.why, 'not requested')
     end as unknown_reason,
     to_json({
         'has_objects': bucket.has_objects,
@@ -362,11 +362,11 @@ select
     case
         when
             not coalesce(place.is_known, false) or coalesce(asked.is_stale, true)
-            then 'CloudWatch did not answer: ' || coalesce(place.why, 'not asked')
-        when not asked.is_complete then 'CloudWatch did not answer whole'
-        when asked.end_date - asked.first_date < rule.min_days then 'CloudWatch was asked about too few days'
+            then 'CloudWatch did not respond: ' || coalesce(place.why, 'not requested')
+        when not asked.is_complete then 'the response of CloudWatch was not complete'
+        when asked.end_date - asked.first_date < rule.min_days then 'the request covers too few days'
         else 'CloudWatch sent no sample of anything in the account and region, '
-            || 'so that its silence says nothing'
+            || 'so that missing data means nothing'
     end as unknown_reason,
     asked.first_date::timestamp at time zone 'UTC' as since,
     to_json({

@@ -10,9 +10,9 @@
 -- last_spend_date: The last of them on which it cost anything.
 -- listings: The listings that explain it; empty where there is none.
 -- resource_count: Configuration items of these listings in the account that were seen in these days, retired since or not.
--- answered_at: When the listings were last answered, UTC; NULL where one is unknown or there is none.
+-- answered_at: When the listings' last responses were complete, UTC; NULL where one is unknown or there is none.
 -- verdict: inventoried; not inventoried; no listing, where nothing that is collected explains the service; or unknown: a listing
---    was not asked there, or its answer does not count.
+--    was not requested there, or its response does not count.
 with days as (
     select max(usage_date) - 6 as first_date
     from cost.daily

@@ -1,7 +1,7 @@
 -- Tags of functions, by lambda:ListTags. Not part of the public interface; read aws.lambda_function.
 -- key: arn
 -- arn: Amazon Resource Name of the function.
--- error_code: What Lambda said instead of tags, such as AccessDeniedException; NULL where it gave them.
+-- error_code: Lambda's error code in place of tags, such as AccessDeniedException; NULL where it gave them.
 -- tags: Tags; an empty map where it has none, NULL where Lambda refused to tell.
 select
     item.Resource as arn,

@@ -1,4 +1,4 @@
--- One row per relation that a record of the newest trusted answers states, once for each record that states it, so it
+-- One row per relation that a record of the newest trusted responses states, once for each record that states it, so it
 -- has no key: what cmdb.relationship is made of. Not part of the public interface. The other end is looked up in
 -- cmdb.resource by its id; where it is not there, its ARN is built from the account and region of the record, unless it cannot be known.
 -- materialized: view
@@ -8,7 +8,7 @@
 -- to_arn: ARN of the other end; of a database that is not there any more, whose ARN nobody knows, its type and id, such as AWS::RDS::DBInstance/db-ABC….
 -- to_name: Name that the record gives the other end; NULL where it gives none.
 -- to_resource_type: AWS's name of its type.
--- source: The table that says so in schema aws; for an application resource tag or account default.
+-- source: The table that states it in schema aws; for an application resource tag or account default.
 -- run_id: The run that collected the record.
 with known as (
     -- Ids of these types are unique in the world. Who owns what is shared is known here and not in each record.

@@ -1,4 +1,4 @@
--- OUs as organizations:ListOrganizationalUnitsForParent gave them, asked once a parent. Not part of the public
+-- OUs as organizations:ListOrganizationalUnitsForParent gave them, requested once per parent. Not part of the public
 -- interface; read org.organizational_unit.
 -- key: ou_id, parent_id
 -- ou_id: Id of the OU, such as ou-ab12-34cd56ef.

@@ -1,4 +1,4 @@
--- Policies as organizations:ListPolicies gave them, asked once a policy type. Not part of the public interface; read
+-- Policies as organizations:ListPolicies gave them, requested once per policy type. Not part of the public interface; read
 -- org.policy.
 -- key: policy_id
 -- policy_id: Id of the policy, such as p-0123abcd.

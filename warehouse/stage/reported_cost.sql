@@ -3,7 +3,7 @@
 -- materialized: view
 -- key: usage_date, slice, account_id, dimension_value
 -- usage_date: Day of use (UTC).
--- slice: Which cut of the money, as in cost.daily.
+-- slice: Which slice of the bill, as in cost.daily.
 -- account_id: The linked account, 12 digits.
 -- dimension_value: Value of the slice's dimension; of a tag slice as it was written.
 -- unblended_cost: What the usage cost at the rate it was charged, in the billing currency.

@@ -29,7 +29,7 @@ life as (
         version.attributes,
         item.resource_type,
         item.region,
-        -- AWS says of some that they were there, or ran, before they were first seen.
+        -- AWS reports of some that they were there, or ran, before they were first seen.
         case
             when row_number() over (partition by version.arn order by version.valid_from) = 1
                 then least(version.valid_from, item.created_at)

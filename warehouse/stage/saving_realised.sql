@@ -259,7 +259,7 @@ told as (
                 or coalesce(reckoned.gross, 0) = 0
                 or not coalesce(resolved.is_shown, false)
                 then ''
-            when reckoned.is_cut then '; cut to what the bill of its usage types fell by'
+            when reckoned.is_cut then '; capped at what the bill of its usage types fell by'
             else '; the bill of its usage types fell by as much'
         end as basis,
         case

@@ -1,10 +1,10 @@
--- The months of each slice of the bill that a trusted answer brought: what can be held against each other. Not part of the
+-- The months of each slice of the bill that a trusted response brought: what can be held against each other. Not part of the
 -- public interface.
 -- materialized: view
 -- key: slice, month
--- slice: Which cut of the money, as in cost.daily.
+-- slice: Which slice of the bill, as in cost.daily.
 -- month: First day of the month.
--- answered_date: Day (UTC) on which AWS answered.
+-- answered_date: Day (UTC) of the response.
 select
     regexp_extract(listing, '^cost_daily:(.*):[^:]*$', 1) as slice,
     (regexp_extract(listing, '[^:]*$') || '-01')::date as "month",

@@ -1,9 +1,9 @@
--- Since when each configuration item has been in its state without a break, as the answers of AWS tell it: of the types
+-- Since when each configuration item has been in its state without a break, as the responses of AWS show it: of the types
 -- that are judged by it. Not part of the public interface; read cmdb.decommission_signal.
 -- materialized: view
 -- key: arn
 -- arn: Amazon Resource Name.
--- since: When its state began, UTC; where the beginning was not seen, the first answer, at which it was so already.
+-- since: When its state began, UTC; where the beginning was not seen, the first response, at which it was so already.
 -- is_beginning_seen: True where it was seen in another state before, or replaced another one of its ARN.
 with version as (
     select

@@ -1,5 +1,5 @@
 -- Percent of each month's bill that stands against a value of the key, shared cost included; unknown where the key's part of
--- that month was not read or says nothing.
+-- that month was not read or is empty.
 select
     tag_key,
     month,

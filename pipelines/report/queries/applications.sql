@@ -1,4 +1,4 @@
--- What carries the name of a business service and what the bill says of it in the last month that is whole; by cost.
+-- What carries the name of a business service and what the bill shows of it in the last month that is whole; by cost.
 select
     business_service,
     owner,

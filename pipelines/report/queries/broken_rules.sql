@@ -1,4 +1,4 @@
--- The rules that failed in the night, in their own words.
+-- The checks that failed in the run, in their own words.
 select
     check_name,
     scope,

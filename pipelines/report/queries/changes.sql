@@ -1,4 +1,4 @@
--- What changed since the night that was published before, item by item: first what went away, then what is new.
+-- What changed since the run that was published before, item by item: first what went away, then what is new.
 with night as (
     select
         finished_at,

@@ -1,4 +1,4 @@
--- Configuration items whose last change came after the night that was published before: by type and kind of change.
+-- Configuration items whose last change came after the run that was published before: by type and kind of change.
 with night as (
     select
         finished_at,

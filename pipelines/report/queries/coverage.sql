@@ -1,6 +1,6 @@
--- Every question put to AWS, by the account and region that it was about: how many were to be asked, and how many answers can
--- be believed. What AWS or the organisation's own settings make pointless to ask counts as neither. The sixty accounts
--- with most that cannot be believed are shown one by one, the others together.
+-- Every cell by account and region: how many were to be requested, and how many responses can be trusted. What AWS or the
+-- organisation's own settings make pointless to request counts as neither. The sixty accounts
+-- with most that cannot be trusted are shown one by one, the others together.
 with cell as (
     select
         account_id,
@@ -24,9 +24,9 @@ asked as (
     select
         account_id,
         region,
-        count(*) filter (where not is_pointless) as question_count,
+        count(*) filter (where not is_pointless) as cell_count,
         count(*) filter (where is_trusted and not is_pointless) as trusted_count,
-        count(*) filter (where outcome = 'skipped' and not is_pointless) as not_asked_count,
+        count(*) filter (where outcome = 'skipped' and not is_pointless) as not_requested_count,
         count(*) filter (where is_pointless) as pointless_count
     from cell
     group by account_id, region
@@ -36,7 +36,7 @@ ranked as (
     select
         account_id,
         row_number() over (
-            order by sum(question_count - trusted_count) desc, sum(question_count) desc, account_id asc
+            order by sum(cell_count - trusted_count) desc, sum(cell_count) desc, account_id asc
         ) as place
     from asked
     group by account_id
@@ -48,9 +48,9 @@ select
     any_value(account.account_name) filter (where ranked.place <= 60) as account_name,
     asked.region,
     count(distinct asked.account_id) as account_count,
-    sum(asked.question_count)::bigint as question_count,
+    sum(asked.cell_count)::bigint as cell_count,
     sum(asked.trusted_count)::bigint as trusted_count,
-    sum(asked.not_asked_count)::bigint as not_asked_count,
+    sum(asked.not_requested_count)::bigint as not_requested_count,
     sum(asked.pointless_count)::bigint as pointless_count
 from asked
 inner join ranked using (account_id)

@@ -1,4 +1,4 @@
--- What AWS changed of days that had been read before, since the night that was published before.
+-- What AWS changed of days that had been read before, since the run that was published before.
 with night as (
     select
         finished_at,

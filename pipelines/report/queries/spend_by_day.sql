@@ -1,5 +1,5 @@
 -- The bill of the running month day by day, in the reporting currency. Which days are complete
--- is said by cost.month_coverage.
+-- is in cost.month_coverage.
 with day_cost as (
     select
         cost.usage_date,

@@ -1,4 +1,4 @@
--- What is shown as it was the last time that AWS could be believed: the answer of this night could not.
+-- What is shown as it was at the last trusted response: the response of this run cannot be trusted.
 select
     'configuration items' as what,
     count(*) as stale_count,

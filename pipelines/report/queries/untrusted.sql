@@ -1,4 +1,4 @@
--- The questions whose answer cannot be believed, by name: what cannot is never shown as nothing. The worst come first.
+-- The cells whose response cannot be trusted, by name: what is unknown is never shown as nothing. The worst come first.
 with cell as (
     select
         *,
@@ -25,7 +25,7 @@ select
     cell.region,
     cell.outcome,
     cell.reason,
-    count(*) as question_count,
+    count(*) as cell_count,
     string_agg(cell.listing, ', ' order by cell.listing) as listings,
     max(cell.last_trusted_at) as last_trusted_at,
     count(*) over () as of_count
@@ -36,5 +36,5 @@ order by
     list_position(
         ['wrong_account', 'empty_suspect', 'denied', 'failed', 'empty_unconfirmed', 'skipped'], cell.outcome
     ) asc,
-    question_count desc, cell.account_id asc, cell.region asc
+    cell_count desc, cell.account_id asc, cell.region asc
 limit 60

@@ -140,7 +140,7 @@ def _check_end(sock: Any, is_surplus: bool) -> None:
     # Bytes that TLS has already decrypted are no longer visible at the socket.
     pending = getattr(sock, "pending", None)
     if is_surplus or (pending is not None and pending()):
-        raise UnclearEnd("more bytes came than its length says")
+        raise UnclearEnd("more bytes came than its length states")
 
 
 class _Bytes(io.RawIOBase):

@@ -1,4 +1,4 @@
--- Which night the report shows: the run that published the file, and the one published before it.
+-- Which run the report shows: the one that published the file, and the one published before it.
 with published as (
     select
         *,
