@@ -54,8 +54,8 @@ def night_of_cells(cells: int) -> dict[str, list[Cell]]:
             made[name].append(
                 Cell(
                     run_id="night-000", role="workload", account_id=account, region=region, listing=name,
-                    outcome=outcome, is_trusted=outcome != "denied", zero_sense="witnessed", started_at=at, ended_at=at,
-                    profile=f"acme-{account}", caller_account_id=account,
+                    outcome=outcome, is_trusted=outcome != "denied", empty_policy="witnessed",
+                    started_at=at, ended_at=at, profile=f"acme-{account}", caller_account_id=account,
                     record_count=number % 50 + 1 if outcome == "found" else 0, page_count=1, request_count=1,
                     evidence={"caller_account_id": account, "pages": 1, "confirmed": False} if is_empty else None,
                     raw_response=json.dumps({"ResponseMetadata": {"RequestId": f"{place:032x}"}}) if is_empty else None,

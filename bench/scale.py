@@ -159,7 +159,7 @@ class Warehouse:
                 cells.append(
                     Cell(
                         run_id=run_id, role="workload", account_id=account, region=region, listing="ec2_volume",
-                        outcome="found", is_trusted=True, zero_sense="witnessed", started_at=at, ended_at=at,
+                        outcome="found", is_trusted=True, empty_policy="witnessed", started_at=at, ended_at=at,
                         caller_account_id=account, record_count=count,
                     )
                 )  # fmt: skip
@@ -325,7 +325,7 @@ def window(rows: int) -> tuple[str, list[Target]]:
                     cells.append(
                         Cell(
                             run_id=run_id, role="billing", account_id=BILLING, region=GLOBAL_REGION, listing=name,
-                            outcome="found", is_trusted=True, zero_sense="witnessed", started_at=at, ended_at=at,
+                            outcome="found", is_trusted=True, empty_policy="witnessed", started_at=at, ended_at=at,
                             caller_account_id=BILLING, record_count=len(month) * len(accounts) * SERVICES,
                         )
                     )  # fmt: skip

@@ -173,6 +173,7 @@ FILES = (
     "warehouse/migrations/0022_replaced_item.sql",
     "warehouse/migrations/0023_known_arn.sql",
     "warehouse/migrations/0024_organization_version.sql",
+    "warehouse/migrations/0025_empty_policy.sql",
     "warehouse/org/account.sql",
     "warehouse/org/account_policy.sql",
     "warehouse/org/account_policy_version.sql",

@@ -86,7 +86,7 @@ def billed(home: House, lines: Iterable[Line], *, open_from: str = "2026-11-01",
                 insert into audit.collection by name
                 select
                     'night-1' as run_id, 'billing' as role, $payer as account_id, 'aws-global' as region,
-                    $listing as listing, 'found' as outcome, true as is_trusted, 'witnessed' as zero_sense,
+                    $listing as listing, 'found' as outcome, true as is_trusted, 'witnessed' as empty_policy,
                     1 as record_count, $asked::timestamptz as started_at, $asked::timestamptz as ended_at
                 """,
                 {"payer": PAYER, "listing": listing, "asked": asked},

@@ -101,7 +101,7 @@ class Given:
             listing=self.listing,
             outcome=outcome,
             is_trusted=outcome in ("found", "empty_verified"),
-            zero_sense=known.zero,
+            empty_policy=known.zero,
             started_at=at,
             ended_at=at,
             caller_account_id=account,

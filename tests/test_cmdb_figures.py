@@ -362,7 +362,7 @@ def test_what_costs_and_is_not_listed_is_found_only_where_the_answers_can_be_bel
             select
                 'n' as run_id, 'workload' as role, $account as account_id, $region as region,
                 'ec2_instance' as listing,
-                'empty_verified' as outcome, true as is_trusted, 'witnessed' as zero_sense, 0 as record_count,
+                'empty_verified' as outcome, true as is_trusted, 'witnessed' as empty_policy, 0 as record_count,
                 now() as started_at, now() as ended_at
             """,
             {"account": WORKLOAD, "region": REGION},

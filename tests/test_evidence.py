@@ -47,7 +47,7 @@ CELL = Cell(
     listing="ec2_instance",
     outcome="found",
     is_trusted=True,
-    zero_sense="witnessed",
+    empty_policy="witnessed",
     started_at=AT,
     ended_at=AT + HOUR,
     record_count=7,
@@ -332,7 +332,7 @@ WHOLE = Cell(
     listing="cost_daily:2026-11",
     outcome="empty_suspect",
     is_trusted=False,
-    zero_sense="witnessed",
+    empty_policy="witnessed",
     started_at=AT,
     ended_at=AT + HOUR,
     profile="acme",
@@ -380,7 +380,7 @@ def test_a_cell_that_was_only_begun_has_nothing_to_say(audit: duckdb.DuckDBPyCon
             run_id=RUN,
             ended_at=AT,
             started_at=AT,
-            zero_sense="ordinary",
+            empty_policy="ordinary",
         ),
     )
     (found,) = rows(audit, "select * from audit.collection")
@@ -505,7 +505,7 @@ def cover(
             """
             insert into audit.collection (
                 run_id, role, account_id, region, listing, profile, outcome, is_trusted, record_count, skip_reason,
-                error_code, error_message, zero_sense, attempt_count, ended_at, accepted_by, accepted_reason,
+                error_code, error_message, empty_policy, attempt_count, ended_at, accepted_by, accepted_reason,
                 accepted_at
             )
             values (?, 'workload', '012345678901', 'eu-west-1', 'ec2_instance', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
@@ -652,7 +652,7 @@ def test_coverage(
         "skip_reason": f"reason-{last}",
         "error_code": f"code-{last}",
         "error_message": f"message-{last}",
-        "zero_sense": f"sense-{last}",
+        "empty_policy": f"sense-{last}",
         "attempt_count": last,
         "ended_at": AT + last * HOUR,
     }

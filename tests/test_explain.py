@@ -86,8 +86,8 @@ def test_a_verified_zero_shows_its_evidence(database: Path) -> None:
             "name the allowed regions in CMDB_REGIONS",
         ),
         ({"outcome": "wrong_account"}, "fix its role_arn"),
-        ({"outcome": "empty_suspect", "zero_sense": "witnessed"}, "cmdb accept {} {} {} --reason"),
-        ({"outcome": "empty_suspect", "zero_sense": "impossible"}, "this listing is never empty"),
+        ({"outcome": "empty_suspect", "empty_policy": "witnessed"}, "cmdb accept {} {} {} --reason"),
+        ({"outcome": "empty_suspect", "empty_policy": "impossible"}, "this listing is never empty"),
         (
             {"outcome": "failed", "error_code": "ReadTimeout"},
             "cmdb ask workload ec2_instance --account {0} --region {1}",
@@ -100,7 +100,7 @@ def test_every_gap_ends_in_what_to_do(database: Path, spoilt: dict[str, str], cu
     cell = some_cell(database)
     before = query(
         database,
-        "select outcome, is_trusted, record_count, zero_sense from audit.collection "
+        "select outcome, is_trusted, record_count, empty_policy from audit.collection "
         "where account_id = $a and region = $r and listing = $l",
         dict(zip("arl", cell, strict=True)),
         of="working",
@@ -116,7 +116,7 @@ def test_every_gap_ends_in_what_to_do(database: Path, spoilt: dict[str, str], cu
         assert "cure" not in cmdb_here({"CMDB_DATABASE": str(database)}, "explain", *cell).stdout
     finally:
         outcome, trusted, count, sense = before
-        spoil(database, cell, **blank, outcome=outcome, zero_sense=sense)
+        spoil(database, cell, **blank, outcome=outcome, empty_policy=sense)
         store = Store(database)
         with store.holding("mend", "test"), store.transaction() as connection:
             connection.execute(

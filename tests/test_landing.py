@@ -36,7 +36,7 @@ def cell(**other: Any) -> Cell:
         listing=listing,
         outcome="found",
         is_trusted=True,
-        zero_sense="witnessed",
+        empty_policy="witnessed",
         started_at=NOW,
         ended_at=NOW,
     )

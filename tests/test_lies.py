@@ -150,7 +150,7 @@ def test_no_zero_stays_suspect_for_ever(organisation: Simulator, suspect: tuple[
     verified = query(
         database,
         """
-        select outcome, evidence ->> 'history' is not null, (evidence ->> 'asked')::integer
+        select outcome, evidence ->> 'history' is not null, (evidence ->> 'attempts')::integer
         from audit.collection where account_id = $a and listing = 'ec2_instance' and run_id = $run
         """,
         {"a": victim, "run": night.run_id},

@@ -52,6 +52,8 @@ def by_all_nights() -> str:
         ("outcome = 'empty_suspect'", "outcome in ('empty_suspect', 'empty_unconfirmed')"),
         ("'ended_at': ended_at", "'ended_at': ended_at, 'confirmed_at': confirmed_at"),
         ("s.newest.ended_at,", "s.newest.ended_at, s.newest.confirmed_at,"),
+        ("'zero_sense': zero_sense", "'empty_policy': empty_policy"),
+        ("s.newest.zero_sense", "s.newest.empty_policy"),
     ):
         assert old in query
         query = query.replace(old, new)
@@ -65,7 +67,7 @@ def covered(connection: duckdb.DuckDBPyConnection, query: str) -> list[tuple[Any
     """What a query says of every cell, in one order."""
     # A warehouse of before has no time of a confirmation.
     return connection.execute(
-        "select columns(lambda c: c not in ('confirmed_at', 'is_known', 'known_at')) "
+        "select columns(lambda c: c not in ('confirmed_at', 'is_known', 'known_at', 'zero_sense')) "
         f"from ({query}) order by role, account_id, region, listing"
     ).fetchall()
 
@@ -104,7 +106,7 @@ class Nights:
             listing=listing,
             outcome=outcome,
             is_trusted=outcome in ("found", "empty_verified"),
-            zero_sense="witnessed",
+            empty_policy="witnessed",
             started_at=at,
             ended_at=at,
             profile=self.chance.choice(["one", "two", None]),
@@ -221,7 +223,7 @@ def migrated(store: Store, folder: Path) -> None:
         renew_coverage(connection)
     before = older(store, folder)
     with before.read() as connection:
-        told = covered(connection, "select * from audit.coverage")
+        told = covered(connection, "select * rename (zero_sense as empty_policy) from audit.coverage")
     newer = Store(before.database)
     with newer.holding("newer", "test"):
         assert same(newer) == told == same(store)
@@ -235,6 +237,55 @@ def migrated(store: Store, folder: Path) -> None:
 
 def test_what_is_there_is_told_when_the_table_is_new(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     migrated(live(tmp_path, 7, 10, monkeypatch).store, tmp_path)
+
+
+def test_an_empty_policy_has_its_old_name_beside_it_for_one_version(tmp_path: Path) -> None:
+    """Cells of the release before the new name, and one that a run of today adds."""
+    policies = ("impossible", "ordinary", "witnessed", None)
+    before = Store(tmp_path / "cmdb.duckdb", migrations_before("0025", tmp_path))
+    with before.holding("before", "test"), before.transaction() as connection:
+        for number, policy in enumerate(policies):
+            connection.execute(
+                """
+                insert into audit.collection by name
+                select
+                    'before' as run_id, 'workload' as role, '000000000001' as account_id, 'eu-west-1' as region,
+                    'listing_' || $number as listing, 'empty_suspect' as outcome, false as is_trusted,
+                    0 as record_count, $policy as zero_sense, $at as ended_at
+                """,
+                {"number": number, "policy": policy, "at": BEGAN},
+            )
+        connection.execute(
+            """
+            insert into audit.newest_cell by name
+            select
+                role, account_id, region, listing,
+                {
+                    'ended_at': ended_at, 'run_id': run_id, 'profile': profile, 'outcome': outcome,
+                    'is_trusted': is_trusted, 'record_count': record_count, 'skip_reason': skip_reason,
+                    'error_code': error_code, 'error_message': error_message, 'zero_sense': zero_sense,
+                    'attempt_count': attempt_count, 'confirmed_at': confirmed_at
+                } as newest,
+                ended_at as suspected_at
+            from audit.collection
+            """
+        )
+    now = Store(before.database)
+    cell = Nights(now, tmp_path, 1).cell("000000000002", "eu-west-1", "ec2_vpc")
+    landed = tmp_path / "cells.ndjson"
+    landed.write_text(json.dumps(cell_line(replace(cell, run_id="now", empty_policy="ordinary"))), encoding="utf-8")
+    with now.holding("now", "test"), now.transaction() as connection:
+        load_cells(connection, [landed])
+        shown = "select empty_policy, zero_sense from audit.coverage order by account_id, listing"
+        assert connection.execute(shown).fetchall() == [(policy, policy) for policy in (*policies, "ordinary")]
+        renew_coverage(connection)
+        assert connection.execute(shown).fetchall() == [(policy, policy) for policy in (*policies, "ordinary")]
+        kept = connection.execute("select empty_policy from audit.collection order by account_id, listing").fetchall()
+        assert kept == [(policy,) for policy in (*policies, "ordinary")]
+        ((comment,),) = connection.execute(
+            "select comment from duckdb_columns() where table_name = 'coverage' and column_name = 'zero_sense'"
+        ).fetchall()
+        assert comment.startswith("Deprecated")
 
 
 def test_what_somebody_changes_by_hand_shows_when_it_is_told_anew(

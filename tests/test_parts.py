@@ -36,7 +36,8 @@ def everything(simulator: Simulator, database: Path, **settings: str) -> dict[st
         database,
         """
         select role, account_id, region, listing, profile, caller_account_id, outcome, is_trusted, record_count,
-            page_count, request_count, throttle_count, attempt_count, error_code, error_message, skip_reason, zero_sense
+            page_count, request_count, throttle_count, attempt_count, error_code, error_message, skip_reason,
+            empty_policy
         from audit.collection where run_id = $run order by all
         """,
         {"run": RUN},

@@ -443,20 +443,19 @@ def test_the_evidence_of_a_zero_is_whole() -> None:
         "caller_arn": "arn:aws:sts::111122223333:assumed-role/Reader/cmdb",
         "trail_region": "us-east-1",
         "request_ids": ["r-1"],
-        "asked_from": NOW.isoformat(),
+        "requested_from": NOW.isoformat(),
         "cloudtrail": zero().evidence["cloudtrail"],
     }
-    assert zero().evidence == always | {"asked": 1, "zero_sense": "ordinary"}
+    assert zero().evidence == always | {"attempts": 1, "empty_policy": "ordinary"}
     assert zero("impossible").evidence == always | {
-        "asked": 1,
-        "zero_sense": "impossible",
-        "sense": "impossible",
+        "attempts": 1,
+        "empty_policy": "impossible",
         "against": ["this listing is never empty"],
     }
     billed = "the bill of the last days shows Amazon Elastic Compute Cloud - Compute in this account"
     assert zero("witnessed", replace(BILLED, last_count=40)).evidence == always | {
-        "asked": 2,
-        "zero_sense": "witnessed",
+        "attempts": 2,
+        "empty_policy": "witnessed",
         "last_trusted_count": 40,
         "billed_services": list(BILLED.billed),
         "earlier_confirmed": False,
@@ -489,9 +488,18 @@ def test_a_zero_is_the_same_after_it_was_kept_as_evidence(zero_: Zero) -> None:
     assert Zero.from_evidence(json.loads(json.dumps(zero_.as_evidence()))) == zero_
 
 
+def test_a_zero_that_an_earlier_release_kept_is_read() -> None:
+    """Its evidence has other keys; it may still wait for CloudTrail when a newer release looks it up."""
+    own = Zero("witnessed", 2, NOW, ("r-1",), "ec2:DescribeInstances", "arn", "us-east-1", HAD_SOME)
+    kept = own.as_evidence()
+    for name, old in (("empty_policy", "zero_sense"), ("attempts", "asked"), ("requested_from", "asked_from")):
+        kept[old] = kept.pop(name)
+    assert Zero.from_evidence(kept) == own
+
+
 def test_a_zero_of_a_release_that_kept_no_request_ids_cannot_be_read() -> None:
     with pytest.raises(KeyError):
-        Zero.from_evidence({"zero_sense": "ordinary", "asked": 1, "request_id": "r-1"})
+        Zero.from_evidence({"empty_policy": "ordinary", "attempts": 1, "request_id": "r-1"})
 
 
 def test_all_that_speaks_against_a_zero_is_said() -> None:

@@ -60,7 +60,7 @@ def accept_zero(store: "Store", account: str, region: str, listing: str, reason:
     with store.holding(run_id, "cmdb accept"), store.transaction() as connection:
         rows = connection.execute(
             """
-            select outcome, run_id, role, ended_at, zero_sense from audit.coverage
+            select outcome, run_id, role, ended_at, empty_policy from audit.coverage
             where account_id = $account and region = $region and listing = $listing
             -- Where two roles requested it, the zero is meant.
             order by outcome in ('empty_suspect', 'empty_unconfirmed') desc, ended_at desc
@@ -71,8 +71,8 @@ def accept_zero(store: "Store", account: str, region: str, listing: str, reason:
             raise InvalidRequest(
                 f"No cell {account} {region} {listing} is known. `cmdb coverage --blocked` lists the untrusted ones."
             )
-        outcome, cell_run, role, ended_at, zero_sense = rows[0]
-        if zero_sense == "impossible":
+        outcome, cell_run, role, ended_at, empty_policy = rows[0]
+        if empty_policy == "impossible":
             raise InvalidRequest(
                 f"{listing} is never empty, so no zero of it can be accepted. Nothing was changed. "
                 f"`cmdb ask {role} {listing} --verbose` shows what AWS returns."

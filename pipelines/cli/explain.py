@@ -290,7 +290,7 @@ def _hint(row: Mapping[str, Any]) -> str:
         case "wrong_account":
             variable = CONTRACT[role].profile_env if role != "workload" else "its role_arn"
             return f"profile {row['profile']} leads elsewhere: fix {variable}, see `cmdb preflight`, {AGAIN}"
-        case "empty_suspect" if row["zero_sense"] == "impossible":
+        case "empty_suspect" if row["empty_policy"] == "impossible":
             return f"this listing is never empty: look at {again}, {AGAIN}"
         case "empty_suspect":
             return (

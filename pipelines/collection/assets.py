@@ -67,8 +67,8 @@ def family_asset(family: Family, record_rules: RecordRules) -> dg.AssetsDefiniti
             group_name=family.group,
             kinds={"aws", "json"},
             tags=GATE_TAG | {"aws/role": "_".join(listing.roles)},
-            metadata={"call": listing.call, "zero_sense": listing.zero}
-            | {f"zero_sense:{name}": empty_policy for name, empty_policy in listing.zero_of.items()},
+            metadata={"call": listing.call, "empty_policy": listing.zero}
+            | {f"empty_policy:{name}": empty_policy for name, empty_policy in listing.zero_of.items()},
         )
         for listing in family.listings
     ]

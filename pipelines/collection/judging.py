@@ -77,7 +77,7 @@ def _cell(state: StepState, key: CellKey, entry: Attempt, result: ZeroJudgement 
         listing=key.listing,
         outcome=outcome,
         is_trusted=outcome in outcomes.TRUSTED,
-        zero_sense=response.request.listing.empty_policy(response.request.suffix),
+        empty_policy=response.request.listing.empty_policy(response.request.suffix),
         started_at=entry.first_at,
         ended_at=response.ended_at,
         profile=response.request.profile,

@@ -188,7 +188,7 @@ class StepState:
             listing=name,
             outcome=outcome,
             is_trusted=False,
-            zero_sense=self._by_name[listing].empty_policy(suffix),
+            empty_policy=self._by_name[listing].empty_policy(suffix),
             started_at=now,
             ended_at=now,
             profile=profile,

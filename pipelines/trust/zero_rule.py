@@ -22,6 +22,9 @@ CLOCKS_APART = timedelta(minutes=1)
 """Assumed maximum difference between this machine's clock and CloudTrail's when a refusal is dated against the request.
 """
 
+_RENAMED: Mapping[str, str] = {"asked": "attempts", "asked_from": "requested_from", "zero_sense": "empty_policy"}
+"""Keys of the evidence of earlier releases, whose zeros may still wait for CloudTrail, and the keys of today."""
+
 
 @dataclass(frozen=True)
 class Witness:
@@ -71,9 +74,9 @@ class Zero:
             "caller_arn": self.caller_arn,
             "trail_region": self.trail_region,
             "request_ids": list(self.request_ids),
-            "asked": self.attempt_count,
-            "asked_from": self.requested_from.isoformat(),
-            "zero_sense": self.empty_policy,
+            "attempts": self.attempt_count,
+            "requested_from": self.requested_from.isoformat(),
+            "empty_policy": self.empty_policy,
         }
         if self.witness.last_count:
             kept["last_trusted_count"] = self.witness.last_count
@@ -89,10 +92,11 @@ class Zero:
         Raises:
             KeyError: a release that kept no request ids wrote the evidence.
         """
+        evidence = {_RENAMED.get(name, name): value for name, value in evidence.items()}
         return cls(
-            empty_policy=evidence["zero_sense"],
-            attempt_count=evidence["asked"],
-            requested_from=datetime.fromisoformat(evidence["asked_from"]),
+            empty_policy=evidence["empty_policy"],
+            attempt_count=evidence["attempts"],
+            requested_from=datetime.fromisoformat(evidence["requested_from"]),
             request_ids=tuple(evidence["request_ids"]),
             call=evidence["call"],
             caller_arn=evidence["caller_arn"],
@@ -144,7 +148,6 @@ def judge_zero(
     against = [shown.against] if shown.against else []
     if zero.empty_policy == "impossible":
         against.append("this listing is never empty")
-        evidence["sense"] = "impossible"
     if witness.last_count and zero.empty_policy == "witnessed" and zero.attempt_count < 2:
         against.append(f"the last trusted count was {witness.last_count} and it was not requested again")
     if zero.empty_policy == "witnessed" and witness.billed:

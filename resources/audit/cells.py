@@ -69,7 +69,7 @@ class Cell(CellState):
         raw_response: the verbatim response as JSON text, for zeros and refusals.
     """
 
-    zero_sense: EmptyPolicy
+    empty_policy: EmptyPolicy
     started_at: datetime
     profile: str | None = None
     caller_account_id: str | None = None
@@ -217,7 +217,7 @@ def _merge_newest_cells(connection: "duckdb.DuckDBPyConnection") -> None:
                 max({
                     'ended_at': ended_at, 'run_id': run_id, 'profile': profile, 'outcome': outcome,
                     'is_trusted': is_trusted, 'record_count': record_count, 'skip_reason': skip_reason,
-                    'error_code': error_code, 'error_message': error_message, 'zero_sense': zero_sense,
+                    'error_code': error_code, 'error_message': error_message, 'empty_policy': empty_policy,
                     'attempt_count': attempt_count, 'confirmed_at': confirmed_at
                 }) as newest,
                 max(ended_at) filter (outcome = 'found') as found_at,
