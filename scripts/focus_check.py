@@ -13,7 +13,7 @@ from pathlib import Path
 UNAVOIDABLE = {
     "InvoiceId-C-005-C": "Cost Explorer does not say which invoice a charge is on, and the rule has no condition.",
 }
-"""Rules that no answer of Cost Explorer can pass, and why."""
+"""Rules that no response of Cost Explorer can pass, and why."""
 
 
 def broken_rules(report: Path) -> tuple[int, dict[str, str]]:

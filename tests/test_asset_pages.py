@@ -137,7 +137,7 @@ def test_every_asset_counts_its_rows(shown: Shown, truthful_night: Path) -> None
     # it takes as long as building upon it.
     views = {f"stage/{m.name}" for m in read_models().values() if m.schema == "stage" and m.materialized == "view"}
     assert specs().keys() - counted.keys() == {REPORT, CONFIRMATION} | views
-    assert {"said", "lookups"} <= shown[CONFIRMATION].keys(), "it says instead what came of looking them up"
+    assert {"sentence", "lookups"} <= shown[CONFIRMATION].keys(), "it says instead what came of looking them up"
     for name, count in counted.items():
         schema, _, table = name.partition("/")
         if schema not in ("landing", "audit") and table:

@@ -232,10 +232,12 @@ def test_the_preflight_as_json(organisation: Simulator, house: Path) -> None:
     assert [fact["passed"] for fact in facts] == [True] * 5
     done = cmdb_here({**environment, "AWS_BILLING_PROFILE": "acmeExpired"}, "preflight", "--json")
     assert done.returncode == 1
-    facts = {fact["fact"]: fact for fact in json.loads(done.stdout)}
+    facts = {fact["check"]: fact for fact in json.loads(done.stdout)}
     assert facts["every_role_answers"]["passed"] is False
-    assert "acmeExpired" in facts["every_role_answers"]["said"]
-    assert facts["every_role_answers"]["cure"]
+    assert "acmeExpired" in facts["every_role_answers"]["sentence"]
+    assert facts["every_role_answers"]["hint"]
+    for name, old in (("check", "fact"), ("sentence", "said"), ("hint", "cure")):
+        assert all(fact[old] == fact[name] for fact in facts.values()), "the old names stay for one version"
 
 
 def test_the_preflight_of_another_organisation_is_wrong_configuration(

@@ -573,7 +573,7 @@ def test_the_python_of_the_newcomers_page_runs(beside_the_demo: Path, capsys: py
 
 def test_every_room_of_the_warehouse_stands_on_the_newcomers_page() -> None:
     assert {codes(row[0])[0] for row in table(START.read_text(encoding="utf-8"), "## Minute 1")} == {
-        room for room in dictionary.ROOMS if room != "stage"
+        room for room in dictionary.SCHEMAS if room != "stage"
     }
 
 

@@ -62,7 +62,7 @@ def test_a_resource_leads_to_who_was_asked_and_when(database: Path) -> None:
     assert done.returncode == 0
     for words in (account, run_id, "ec2:Describe", "is account " + account, "trusted", "yes, as of", "status"):
         assert words in done.stdout
-    assert "cure" not in done.stdout
+    assert "hint" not in done.stdout
     told = json.loads(cmdb_here({"CMDB_DATABASE": str(database)}, "explain", arn, "--json").stdout)
     assert told["resource"]["arn"] == arn
     assert [cell["outcome"] for cell in told["cells"]] == ["found"]
@@ -113,7 +113,7 @@ def test_every_gap_ends_in_what_to_do(database: Path, spoilt: dict[str, str], cu
         assert cure.format(*cell) in done.stdout
         assert re.search(r"trusted\s+no; (last trusted|never was)", done.stdout)
         # What is published does not know of it yet.
-        assert "cure" not in cmdb_here({"CMDB_DATABASE": str(database)}, "explain", *cell).stdout
+        assert "hint" not in cmdb_here({"CMDB_DATABASE": str(database)}, "explain", *cell).stdout
     finally:
         outcome, trusted, count, sense = before
         spoil(database, cell, **blank, outcome=outcome, empty_policy=sense)

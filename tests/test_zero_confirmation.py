@@ -148,7 +148,7 @@ def test_the_command_says_what_waits_what_is_confirmed_and_when_there_is_nothing
     done = cmdb(environment, "confirm", "--json")
     said = json.loads(done.stdout)
     assert (done.returncode, said["published"], said["exit_code"]) == (0, True, 0), done.stderr
-    assert "0 still wait" in said["said"]
+    assert "0 still wait" in said["sentence"]
     nothing = cmdb(environment, "confirm")
     assert (nothing.returncode, nothing.stdout.startswith("No zero waits for CloudTrail.")) == (0, True)
 

@@ -58,7 +58,7 @@ class Known:
     """What botocore knows of a call that lists records.
 
     Attributes:
-        result: the member of the answer with the records.
+        result: the member of the response with the records.
         thing: what one record is called, such as RouteTable.
         identifier: the member that tells records apart.
         arn: the member with the ARN; empty where there is none.
@@ -115,7 +115,7 @@ def look_up(name: str, call: str) -> Known:
         if shape.type_name == "list" and shape.member.type_name == "structure"
     ]
     if len(lists) != 1:
-        raise NotWritten(f"CALL={call}: its answer has {len(lists)} lists of records, not one; write it by hand.")
+        raise NotWritten(f"CALL={call}: its response has {len(lists)} lists of records, not one; write it by hand.")
     result, record = lists[0]
     thing = result.removesuffix("s")
     members = record.members
@@ -168,7 +168,7 @@ def entry(known: Known, module: str) -> str:
         *([f"parameters={pages[0]}"] if known.is_paged and pages else []),
     ]
     body = "".join(f"        {line},\n" for line in lines)
-    return f"    # {DRAFT}: who asks it, and what an empty answer means.\n    Listing(\n{body}    ),\n"
+    return f"    # {DRAFT}: which roles request it, and its empty policy.\n    Listing(\n{body}    ),\n"
 
 
 def sql(known: Known) -> str:
@@ -315,7 +315,7 @@ def drafts(name: str, call: str, root: Path = REPOSITORY) -> dict[Path, str]:
     known = look_up(name, call)
     asked = [listing.name for listing in listings().values() if listing.call == call]
     if asked:
-        raise NotWritten(f"CALL={call}: {asked[0]} asks it already; write a second one by hand.")
+        raise NotWritten(f"CALL={call}: {asked[0]} requests it already; write a second one by hand.")
     module = root / "pipelines" / "catalogue" / f"{'lambda_' if service == 'lambda' else service}.py"
     if not module.exists():
         raise NotWritten(

@@ -41,7 +41,8 @@ def accept(account: str, region: str, listing: str, reason: str, demo: bool, as_
     sentence = accept_zero(store_of(demo=demo), account, region, listing, reason, who)
     if as_json:
         cell = {"account_id": account, "region": region, "listing": listing}
-        print_json({**cell, "accepted_by": who, "accepted_reason": reason, "said": sentence})
+        # `said` is the name of the release before, for one version.
+        print_json({**cell, "accepted_by": who, "accepted_reason": reason, "sentence": sentence, "said": sentence})
         return
     say(sentence)
 

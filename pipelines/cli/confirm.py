@@ -37,21 +37,26 @@ def confirm(demo: bool, as_json: bool) -> None:
     if not waits(store):
         nothing = f"No zero waits for CloudTrail. {settings.database} is as it was."
         if as_json:
-            print_json({"published": False, "exit_code": 0, "said": nothing})
+            print_json({"published": False, "exit_code": 0} | _texts(nothing))
         else:
             console().print(nothing, markup=False)
         return
     run = run_with_progress(store, CONFIRM, on_stderr=as_json)
     sentence = zeros_sentence(store, run.run_id)
     if as_json:
-        facts = {"run_id": run.run_id, "published": run.published, "exit_code": run.exit_code, "said": sentence}
-        print_json(facts | {"sentences": run.sentences, "warnings": run.warnings})
+        outcome = {"run_id": run.run_id, "published": run.published, "exit_code": run.exit_code} | _texts(sentence)
+        print_json(outcome | {"sentences": run.sentences, "warnings": run.warnings})
     else:
         screen = console()
         state = f"Published {settings.database}" if run.published else f"{settings.database} is as it was."
         for line in (*filter(None, [sentence]), *(f"✗ {s}" for s in run.sentences), state):
             screen.print(marked(line))
     end(run, CONFIRM, settings, console(on_stderr=True))
+
+
+def _texts(sentence: str) -> dict[str, str]:
+    """The sentence as JSON; `said` is the key of the release before, for one version."""
+    return {"sentence": sentence, "said": sentence}
 
 
 def zeros_sentence(store: "Store", run_id: str) -> str:

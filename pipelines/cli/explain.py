@@ -251,8 +251,9 @@ def _cell(row: dict[str, Any]) -> Explanation:
         )
     for topic, found in evidence.items():
         explanation.add("evidence", f"{topic.replace('_', ' ')}: {_plain(found)}")
-    explanation.data["cure"] = hint = _hint(row)
-    explanation.add("cure", hint)
+    # `cure` is the key of the release before, for one version.
+    explanation.data["hint"] = explanation.data["cure"] = hint = _hint(row)
+    explanation.add("hint", hint)
     return explanation
 
 

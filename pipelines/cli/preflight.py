@@ -26,7 +26,9 @@ def preflight(as_json: bool) -> None:
     if as_json:
         print_json(
             [
-                {"fact": f.name, "passed": f.passed, "severity": f.severity, "said": f.sentence, "cure": f.hint}
+                {"check": f.name, "passed": f.passed, "severity": f.severity, "sentence": f.sentence, "hint": f.hint}
+                # Names of the release before, for one version.
+                | {"fact": f.name, "said": f.sentence, "cure": f.hint}
                 for f in check_results
             ]
         )

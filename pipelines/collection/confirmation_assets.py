@@ -66,7 +66,7 @@ def zero_confirmation(context: dg.AssetExecutionContext) -> Iterator[Any]:
         stop_where_blocked(what, blocked)
     yield dg.MaterializeResult(
         metadata={
-            "said": found.sentence(),
+            "sentence": found.sentence(),
             "lookups": found.lookups,
             **{f"zeros_{decision}": count for decision, count in sorted(found.decisions.items())},
             **({"to_know": table} if (table := rows_table([{"finding": text} for text in found.findings])) else {}),

@@ -14,14 +14,14 @@ from resources.store.store import Store
 
 PAGE = REPOSITORY / "docs" / "reference" / "dictionary.md"
 
-ROOMS = {
-    "audit": "Can this number be believed?",
+SCHEMAS = {
+    "audit": "Can this number be trusted?",
     "org": "The organisation, from the management profile.",
     "aws": "One typed table a resource type, for people who know what they look for.",
     "cmdb": "Configuration items.",
     "cost": "Money, from the billing profile.",
     "ref": "Seeds in git, owned by people.",
-    "stage": "Answers on their way to the tables above; not part of the public interface.",
+    "stage": "Responses on their way to the tables above; not part of the public interface.",
 }
 """The schemas in the order in which a reader wants them."""
 
@@ -32,13 +32,13 @@ Generated from the comments in the file itself by `make docs`; do not edit.
 Write `set TimeZone = 'UTC';` before the first query: DuckDB shows every `*_at`, and cuts it to a day, in the time zone
 of your session. What the file's own views compute is the same in every time zone.
 
-Open `warehouse/aws_org.duckdb` read-only with DuckDB 1.5.5 or later, or ask `cmdb sql`. (DuckDB 1.4 loses rows of long
+Open `warehouse/aws_org.duckdb` read-only with DuckDB 1.5.5 or later, or use `cmdb sql`. (DuckDB 1.4 loses rows of long
 unions where it keeps their order; there write `set preserve_insertion_order = false;` before the first query.)
 
-`account_id` is the account a row is **about**, always text of 12 digits; `caller_account_id` is who was asked.
-`*_at` is TIMESTAMPTZ in UTC, `*_date` a DATE of AWS's billing day (UTC). Money is DECIMAL(28,10) with its currency
-beside it. `run_id` and `listing` lead to `audit.collection`: who was asked, when, and whether an empty answer was
-really empty.
+`account_id` is the account a row is **about**, always text of 12 digits; `caller_account_id` is the account of the
+request. `*_at` is TIMESTAMPTZ in UTC, `*_date` a DATE of AWS's billing day (UTC). Money is DECIMAL(28,10) with its
+currency beside it. `run_id` and `listing` lead to `audit.collection`: what was requested, when, and whether an empty
+response was really empty.
 """
 
 
@@ -75,10 +75,10 @@ def page(store: Store) -> str:
             """
         ).fetchall()
     lines = [INTRODUCTION]
-    for room, about in ROOMS.items():
-        lines.append(f"## {room}\n\n{about}\n")
+    for shown, about in SCHEMAS.items():
+        lines.append(f"## {shown}\n\n{about}\n")
         for schema, name, comment, kind in relations:
-            if schema != room:
+            if schema != shown:
                 continue
             lines.append(f"### {schema}.{name}{' (view)' if kind == 'view' else ''}\n\n{comment or ''}\n")
             lines.append("| column | type | what it is |\n| --- | --- | --- |")

@@ -18,7 +18,7 @@ INDEX = FOLDER / "README.md"
 INTRODUCTION = """# Questions that people ask
 
 Generated from the pages beside it by `make docs`; do not edit. Each question stands on its page with the query that
-answers it from the published file, and a test asks every one. New here? [Ten minutes for an
+answers it from the published file, and a test runs every one. New here? [Ten minutes for an
 analyst](../tutorial/analyst.md).
 """
 
