@@ -569,6 +569,7 @@ def test_ask_puts_one_question_again_and_shows_the_verbatim_answer(
     shown = json.loads(done.stdout)
     assert done.returncode == 0
     assert (shown["outcome"], shown["records"]) == ("found", 8)
+    assert shown["requested_at"] == shown["asked_at"], "the old name stays for one version"
     assert shown["identity"]["account_id"] == account
     assert shown["request"]["call"] == "ec2:DescribeInstances"
     assert "Reservations" in json.dumps(shown["response"])

@@ -131,6 +131,8 @@ def fetch_once(
         "throttled": response.throttle_count,
         "error_code": response.error_code,
         "error_message": response.error_message,
+        "requested_at": response.started_at.isoformat(),
+        # The name of the release before, for one version.
         "asked_at": response.started_at.isoformat(),
         "response": response.raw_response,
     }

@@ -187,7 +187,7 @@ billed as (
 ),
 
 running as (
-    -- The bill of a day can be asked the day after.
+    -- The bill of a day can be requested the day after.
     select date_trunc('month', (max(ended_at) at time zone 'UTC') - interval 1 day)::date as "month"
     from asked
 ),

@@ -14,7 +14,7 @@
 -- created_at: When the resource was made, UTC; NULL where Config does not report it.
 -- captured_at: When Config last recorded it, UTC.
 -- state: OK, ResourceDiscovered, ResourceNotRecorded, …: Config's status of the item.
--- tags: Tags as Config records them; an empty map where it records none, NULL where it says nothing.
+-- tags: Tags as Config records them; an empty map where it records none, NULL where it has no data.
 select
     coalesce(
         item.arn,

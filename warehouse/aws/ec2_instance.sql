@@ -11,7 +11,7 @@
 -- instance_type: Type and size, such as m7g.large.
 -- state: pending, running, shutting-down, terminated, stopping or stopped.
 -- state_reason: Code of the last change of state, such as Client.UserInitiatedShutdown; NULL where AWS gives none.
--- state_changed_at: When people stopped or terminated it, UTC, as EC2 tells it in words; NULL where it does not.
+-- state_changed_at: When people stopped or terminated it, UTC, as EC2 states it in words; NULL where it does not.
 -- launched_at: When it was last started, UTC (EC2's LaunchTime).
 -- availability_zone: Availability zone, such as ap-southeast-2a.
 -- image_id: AMI that it was made from.

@@ -12,7 +12,7 @@
 -- name: Value of the tag Name; NULL where there is none.
 -- interface_type: interface, vpc_endpoint, nat_gateway, lambda, transit_gateway, ….
 -- state: available (attached to nothing), in-use, attaching, detaching or associated.
--- description: What made it says here what for; an empty text is nothing.
+-- description: The purpose, as its maker wrote it; an empty text is nothing.
 -- vpc_id: VPC.
 -- subnet_id: Subnet.
 -- availability_zone: Availability zone, such as ap-southeast-2a.

@@ -13,7 +13,7 @@
 -- private_ip_address: The private address that a public one stands for; NULL of others.
 -- allocation_id: Id of the Elastic IP address; NULL where it is none.
 -- interface_type: interface, vpc_endpoint, nat_gateway, lambda, ….
--- description: What made the interface says here what for; an empty text is nothing.
+-- description: The purpose of the interface, as its maker wrote it; an empty text is nothing.
 -- instance_id: The instance that has the interface; NULL where none has.
 -- vpc_id: VPC.
 -- subnet_id: Subnet.

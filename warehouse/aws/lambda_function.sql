@@ -1,4 +1,4 @@
--- One row per Lambda function. Lambda tells neither its state nor when it was created, and its environment variables are
+-- One row per Lambda function. Lambda reports neither its state nor when it was created, and its environment variables are
 -- never read, since they hold secrets.
 -- materialized: full
 -- key: arn

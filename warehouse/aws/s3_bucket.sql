@@ -6,7 +6,7 @@
 -- account_id: The AWS account that owns it: 12 digits, text because some begin with 0.
 -- region: AWS region of the bucket.
 -- name: Name, which no other bucket of the world has.
--- created_at: When it was created, UTC, as S3 tells it; S3 moves it when some of the bucket's settings change.
+-- created_at: When it was created, UTC, as S3 reports it; S3 moves it when some of the bucket's settings change.
 -- tags: Tags; an empty map where it has none, NULL where they could not be read or its policy keeps us out.
 -- has_objects: True where it holds an object, false where it is empty, NULL where that is unknown: requested only where CMDB_BUCKET_CONTENT is set. Old versions of deleted objects do not count.
 -- content_seen_at: When has_objects was true, UTC; NULL where it is unknown.

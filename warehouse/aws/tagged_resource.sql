@@ -1,4 +1,4 @@
--- One row per resource of the operations account that has tags, or had some once, by the tagging API. It says nothing of
+-- One row per resource of the operations account that has tags, or had some once, by the tagging API. It shows nothing of
 -- resources that never had a tag: an enrichment of cmdb.resource, never an inventory.
 -- key: arn
 -- arn: ARN of the resource.

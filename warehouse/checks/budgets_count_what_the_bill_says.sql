@@ -1,4 +1,4 @@
--- What AWS counts against a budget of the whole bill is what the bill says by the budget's own cost types, give or take
+-- What AWS counts against a budget of the whole bill is what the bill shows by the budget's own cost types, give or take
 -- the last three days: budgets lag.
 -- about: cost.reconciliation
 -- severity: warn

@@ -1,4 +1,4 @@
--- What cost.resource_cost tells by resource is what each account pays for each service in each month, to the last digit, and so
+-- What cost.resource_cost shows by resource is what each account pays for each service in each month, to the last digit, and so
 -- it is with the fees of commitments spread over what they cover.
 -- refetch: nothing
 -- about: cost.resource_cost
@@ -20,7 +20,7 @@ told as (
         account_id,
         service,
         sum(cost) as observed,
-        -- What AWS gives for a part alone is told of none.
+        -- What AWS gives for a part alone is shown for none.
         if(count(*) = count(amortized_cost), sum(amortized_cost), null) as observed_amortized
     from cost.resource_cost
     group by all

@@ -8,7 +8,7 @@
 -- rule: Rule of ref.decommission_rule.
 -- first_flagged_date: The day of the first run in which the rule found it, UTC; of what has never been judged, the first in which it could not be.
 -- last_flagged_date: The day of the last run in which the rule found it, UTC; NULL where it never did.
--- verdict: candidate, unknown (it cannot be judged; unknown_reason says why) or accepted (by ref.accepted_finding); of a resolved row what it was.
+-- verdict: candidate, unknown (it cannot be judged; unknown_reason has the reason) or accepted (by ref.accepted_finding); of a resolved row what it was.
 -- resolution: NULL while it is open; accepted, gone (the resource is retired, or another one has its ARN), used again or changed (the rule does not find it any more), rule withdrawn.
 -- resolved_date: The day of the run in which it was gone or not so any more, UTC; NULL while it is open.
 -- resource_type: AWS's name of the type, such as AWS::EC2::Volume.

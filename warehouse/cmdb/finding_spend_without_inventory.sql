@@ -2,7 +2,7 @@
 -- explain. Either every listing that explains the service was collected there, can be trusted, and shows nothing that was there in
 -- those days: then something is not listed, or it was made and gone between two runs. Or nothing that is collected explains the
 -- service. What could not be requested is no finding: cmdb.finding_unknown names it, and the KPI uninventoried_spend of cmdb.health
--- says how much money it is.
+-- shows how much money it is.
 -- key: account_id, service
 -- account_id: The linked account, 12 digits.
 -- account_name: Name of the account.

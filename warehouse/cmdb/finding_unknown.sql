@@ -49,7 +49,7 @@ select
     gap.account_id,
     gap.region,
     gap.listing,
-    -- A listing that both roles ask may have a cell of each.
+    -- A listing that both roles request may have a cell of each.
     max_by(gap.outcome, gap.last_trusted_at is not null) as outcome,
     max_by(gap.skip_reason, gap.last_trusted_at is not null) as skip_reason,
     max(gap.last_trusted_at) as last_trusted_at,

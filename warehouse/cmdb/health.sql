@@ -6,7 +6,7 @@
 -- kpi: completeness, correctness, staleness, orphan, duplicate, ownership, coverage or uninventoried_spend.
 -- scope: organisation, or the type of resource that the figure is about, such as AWS::EC2::Instance.
 -- value: Percent of judged_count that is as it should be, of uninventoried_spend of judged_cost: 100 is best for every figure,
---    and is said only where nothing is at fault; NULL where nothing could be judged.
+--    and is shown only where nothing is at fault; NULL where nothing could be judged.
 -- at_fault_count: What is not as it should be, in the unit of the figure.
 -- judged_count: What could be judged.
 -- unknown_count: What could not, and is in no other count.
@@ -43,7 +43,7 @@ item as (
 ),
 
 recorded as (
-    -- What the Config aggregator says of types that are collected: the second opinion on what is listed.
+    -- What the Config aggregator has of types that are collected: the second opinion on what is listed.
     select
         known.arn,
         item.arn is not null as is_collected,
@@ -119,7 +119,7 @@ judged_item as (
 account_cell as (
     select
         account.account_id,
-        -- Regions and services that are not there, and what nobody wants asked, are not missing.
+        -- Regions and services that are not there, and what is switched off, are not missing.
         coalesce(bool_and(cell.is_judged) filter (
             where
             cell.outcome is distinct from 'skipped' or cell.skip_reason in ('no_profile', 'account_suspended')

@@ -32,7 +32,7 @@ with observed as (
                 and before.source = 'resource tag'
                 and before.ended_at is null
         )
-    -- Several records may state it; a fresh one says more than a stale one.
+    -- Several records may state it; a fresh one counts before a stale one.
     qualify row_number() over (
             partition by stated.from_arn, stated.relation, stated.to_arn
             order by
@@ -81,14 +81,14 @@ absent as (
         unobserved.* exclude (record_arn) replace (
             case
                 when unobserved.ended_at is not null then unobserved.ended_at
-                -- An item whose tags cannot be read says nothing of its applications.
+                -- An item whose tags cannot be read shows nothing of its applications.
                 when
                     unobserved.from_resource_type = 'Application'
                     and item.status = 'active'
                     and item.tags is null
                     then null
                 when coalesce(cell.is_known, false) then cell.ended_at
-                -- The item is answered for by another cell by now, or has left with its account.
+                -- The item is in another cell by now, or has left with its account.
                 when
                     item.listing = unobserved.listing
                     and item.status = 'active'

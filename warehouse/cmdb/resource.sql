@@ -105,7 +105,7 @@ compared as (
         before.first_seen_at as known_first_seen_at,
         before.retired_at as known_retired_at,
         before.replaced_at as known_replaced_at,
-        -- What one of the two responses does not say tells nothing. What took its place was made after it was last seen.
+        -- What one of the two responses leaves out is no change. What took its place was made after it was last seen.
         coalesce(before.resource_id <> o.resource_id, false)
         or (
             passing.attribute is null

@@ -96,7 +96,7 @@ read as (
                         { 'key': 'availability_zone', 'value': to_json(availability_zone) }
                     ]
                 ),
-                -- What is not said of these, as of tags, is taken for the last that was.
+                -- What is not reported of these, as of tags, is taken for the last that was.
                 list_concat(
                     case
                         when resource_id is not null

@@ -1,10 +1,10 @@
--- One row per day and figure by which governance judges the organisation, with the verdict of that day. The figures, their
+-- One row per day and figure by which governance judges the organisation, with the judgement of that day. The figures, their
 -- thresholds and the query that shows each one's evidence are the seed warehouse/ref/kpi_threshold.csv.
 -- rests_on: slices=service because of the others only the newest day is read
 -- materialized: full_from_previous
 -- key: as_of_date, kpi
 -- as_of_date: Day (UTC) on which AWS gave the list of accounts that the figure is about.
--- kpi: Name of the figure, such as scp_coverage_pct; ref.kpi_threshold says what it is.
+-- kpi: Name of the figure, such as scp_coverage_pct; ref.kpi_threshold defines it.
 -- value: The figure, in its unit; NULL where there is nothing to measure it by.
 -- unit: account, service or percent.
 -- verdict: green, amber or red; unknown where cells that it rests on are unknown and it could change with them: faults that are
@@ -13,7 +13,7 @@
 -- judged: Cells of these whose response counts.
 -- unknown: Cells of these that are unknown.
 -- unknown_reason: Why they are unknown, with how many each; NULL where none is.
--- thresholds: What the verdict is by, in words.
+-- thresholds: The thresholds of the judgement, in words.
 -- evidence: The query whose rows show what the value counts, or what a percentage lacks: run it with cmdb sql.
 with as_of as (
     select max(collected_at)::date as as_of_date

@@ -1,5 +1,5 @@
 -- What holds for a resource of an account whose own tags do not state it: cmdb.resource takes it where the tag is absent, empty
--- or could not be read, and says so in owner_source. An account may have nothing in its row, or no row. Seed:
+-- or could not be read, and records it in owner_source. An account may have nothing in its row, or no row. Seed:
 -- warehouse/ref/account_default.csv, owned by those who own the accounts; what is there is an example, to be replaced.
 -- key: account_id
 -- account_id: 12 digits, text because some begin with 0.

@@ -1,4 +1,4 @@
--- What lies behind which ports: by these classes cmdb.finding_open_rule tells a web server that is open to the world from
+-- What lies behind which ports: by these classes cmdb.finding_open_rule distinguishes a web server that is open to the world from
 -- a database. A rule is of the class of lowest rank that it opens; of "other" where it opens none of these.
 -- Seed: warehouse/ref/port_class.csv, owned by those who look after security.
 -- key: port_class, protocol, from_port

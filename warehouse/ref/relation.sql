@@ -1,7 +1,7 @@
 -- How configuration items hang together: the six relations of cmdb.relationship, each with its inverse and with what
 -- ServiceNow calls it. Seed: warehouse/ref/relation.csv.
 -- key: relation
--- relation: Name, read from the item that says so to the other: a volume is attached_to an instance.
+-- relation: Name, read from the item that states it to the other: a volume is attached_to an instance.
 -- inverse: The same read from the other end: an instance has_attached a volume.
 -- description: What it means, with examples.
 -- servicenow_type: Name of ServiceNow's relationship type, parent's side first.

@@ -5,7 +5,7 @@
 -- resource_type: AWS's name of the type, such as AWS::EC2::Instance.
 -- servicenow_class: ServiceNow's class for it, as its own connector for AWS uses it; cmdb_ci_cmp_resource where it has none.
 -- label: What people call the type.
--- required_attributes: Columns or attributes of cmdb.resource that a complete record has a value of; NULL where nobody said which.
+-- required_attributes: Columns or attributes of cmdb.resource that a complete record has a value of; NULL where nobody set any.
 with seed as (
     select
         resource_type,

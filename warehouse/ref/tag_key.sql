@@ -1,4 +1,4 @@
--- The tag keys by which the organisation tells what a resource is for: each is a slice of the bill. Seed:
+-- The tag keys by which the organisation records what a resource is for: each is a slice of the bill. Seed:
 -- warehouse/ref/tag_key.csv, owned by those who govern tagging.
 -- key: tag_key
 -- tag_key: The key as it is written on resources, such as bc:cost-centre.

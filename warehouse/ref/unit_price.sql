@@ -1,5 +1,5 @@
 -- Public list prices, for estimates alone: what an organisation pays stands in its bill, with its discounts. Seed:
--- warehouse/ref/unit_price.csv, owned by finance; replace an amount by what your contract says.
+-- warehouse/ref/unit_price.csv, owned by finance; replace an amount by the amount of your contract.
 -- key: service, usage, region, valid_from
 -- service: AWS's code of the service, such as AmazonEC2.
 -- usage: AWS's usage type without the region in front of it, such as EBS:VolumeUsage.gp3; of a DB instance with its engine.

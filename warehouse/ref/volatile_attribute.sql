@@ -3,7 +3,7 @@
 -- key: resource_type, attribute
 -- resource_type: AWS's name of the type, such as AWS::EC2::Instance.
 -- attribute: Name in the attributes of cmdb.resource, or created_at.
--- reason: Why it says nothing about the item.
+-- reason: Why it means nothing about the item.
 select
     resource_type,
     attribute,

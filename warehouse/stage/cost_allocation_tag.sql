@@ -3,7 +3,7 @@
 -- key: tag_key, tag_type
 -- tag_key: The key as it is written on resources.
 -- tag_type: UserDefined, or AWSGenerated such as aws:createdBy.
--- status: Active where the bill can be cut by it, else Inactive.
+-- status: Active where the bill can be sliced by it, else Inactive.
 -- updated_at: When it was last activated or deactivated, UTC.
 -- used_at: When a cost last had a value of it, by month, UTC; NULL where none ever had.
 select

@@ -1,4 +1,4 @@
--- What each written value of a tag cost each day, by service, as AWS answered. Not part of the public interface; read
+-- What each written value of a tag cost each day, by service, as AWS returned it. Not part of the public interface; read
 -- cost.tag_service_daily.
 -- materialized: append_by_cell
 -- key: usage_date, tag_key, written_value, service

@@ -189,7 +189,7 @@ select -- noqa: AM07
             then false
     end as is_flagged,
     'it has been seen unattached since '
-    || coalesce(strftime(history.since at time zone 'UTC', '%Y-%m-%d'), 'tonight')
+    || coalesce(strftime(history.since at time zone 'UTC', '%Y-%m-%d'), 'today')
     || ', and AWS does not report since when it is' as unknown_reason,
     history.since,
     to_json({
@@ -310,7 +310,7 @@ select
             then false
     end as is_flagged,
     'it has been seen stopped since '
-    || coalesce(strftime(instance.since at time zone 'UTC', '%Y-%m-%d'), 'tonight')
+    || coalesce(strftime(instance.since at time zone 'UTC', '%Y-%m-%d'), 'today')
     || ', and AWS does not report since when it is' as unknown_reason,
     instance.since,
     to_json({

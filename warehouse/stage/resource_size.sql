@@ -1,5 +1,5 @@
 -- How large each configuration item was in each month of the bill, by the weights of ref.cost_weight, as far as the history of
--- the items says: hours at the list price of its type; where ref.unit_price has none, at that of its family by AWS's
+-- the items shows: hours at the list price of its type; where ref.unit_price has none, at that of its family by AWS's
 -- normalization factors; where it has none of the family, at the middle price of all families. Not part of the public
 -- interface; read cost.resource_cost.
 -- materialized: view

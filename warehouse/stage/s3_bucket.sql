@@ -4,7 +4,7 @@
 -- account_id: The AWS account that owns it: 12 digits, text because some begin with 0.
 -- region: AWS region of the bucket.
 -- name: Name, which no other bucket of the world has.
--- created_at: When it was created, UTC, as S3 tells it.
+-- created_at: When it was created, UTC, as S3 reports it.
 select
     -- S3's ARN has no region and no account in it.
     'arn:' || aws_partition(item.BucketRegion) || ':s3:::' || item.Name as arn,

@@ -10,7 +10,7 @@
 -- owner: Whom to ask; NULL where nobody is named.
 -- realised: In the currency beside it; NULL where it had no rate, or the bill does not show the weeks yet.
 -- currency: ISO 4217; NULL without a rate.
--- basis: Where the rate comes from and what the bill says to it.
+-- basis: Where the rate comes from and what the bill shows.
 -- unknown_reason: Why it is not known; NULL where it is.
 with bill as (
     select

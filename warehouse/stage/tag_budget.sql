@@ -7,7 +7,7 @@
 -- period_start: First day of the month of last_complete_date.
 -- last_complete_date: Last day that is counted.
 -- days_missing: Days from period_start on without a row of the bill; NULL where nothing was read.
--- unknown_reason: Why what is told may be wrong; NULL where nothing is unknown.
+-- unknown_reason: Why what is shown may be wrong; NULL where nothing is unknown.
 -- budget_currency: Currency of the budget, ISO 4217; NULL where there is none.
 -- limit_amount: What may be spent in the month, in budget_currency.
 -- budget: The same in the reporting currency; NULL where there is no rate.
@@ -60,7 +60,7 @@ budgeted as (
     left join stage.budget_rate as rate on ref_budget.currency = rate.currency
 ),
 
--- A budget that was forgotten is told as long as it stood in the last month that had any.
+-- A budget that was forgotten is shown as long as it stood in the last month that had any.
 budgeted_before as (
     select
         ref_budget.scope,

@@ -1,4 +1,4 @@
--- Whom the newest month's savings are to be asked of: rates per month in the reporting currency, by the newest rate. What
+-- Who decides on the newest month's savings: rates per month in the reporting currency, by the newest rate. What
 -- nobody owns stands last, since there is nobody to ask.
 select
     saving.owner,
