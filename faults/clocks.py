@@ -110,7 +110,7 @@ def set_back(ground: Ground, known: Known) -> str:
     database = copy_of(known.database, ground.scratch / "set-back")
     was = fingerprint(database)
     ground.simulator.clear_log()
-    said = _refused(night_by({"FAKETIME": by(_before(known))}, ground, database), 2, "The clock of this machine says")
+    said = _refused(night_by({"FAKETIME": by(_before(known))}, ground, database), 2, "The clock of this machine shows")
     assert fingerprint(database) == was, "the published file has changed"
     assert not ground.simulator.log(), "AWS was asked"
     must_be_tonight(database, known, ground, ground.night(database))

@@ -248,7 +248,7 @@ ALONE: tuple[Lie, ...] = (
     Lie(
         ("bill_without_account",),
         "refused",
-        ("add up to what AWS says the month came to",),
+        ("add up to AWS's total of the month",),
         fails=("daily_cost_is_the_monthly_total", "tags_by_service_are_the_bill"),
     ),
     # Refusals.
@@ -627,7 +627,7 @@ PAIRS: tuple[Lie, ...] = (
     Lie(
         ("bill_without_account", "silent_zero"),
         "refused",
-        ("add up to what AWS says the month came to",),
+        ("add up to AWS's total of the month",),
         fails=("daily_cost_is_the_monthly_total", "tags_by_service_are_the_bill"),
     ),
     Lie(

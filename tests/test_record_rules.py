@@ -239,7 +239,7 @@ def test_what_is_refused_is_named_with_the_column(listing: str, record: dict[str
         RULES[listing].check(listings()[listing], 1, record)
     assert (failed.value.outcome, failed.value.code) == ("failed", UNUSABLE)
     assert says in failed.value.message
-    assert "None of the answer was taken." in failed.value.message
+    assert "Nothing of the response was kept." in failed.value.message
 
 
 def test_an_unknown_word_is_no_fault() -> None:
