@@ -201,6 +201,7 @@ NOT_GRANTED = frozenset(
         "DescribeConfigurationAggregators",
         "GetCostAndUsageWithResources",
         "ListCostAllocationTags",
+        "ListCostAllocationTagBackfillHistory",
         "GetMetricData",
     }
 )

@@ -57,7 +57,11 @@ CONTRACT: Final[Mapping[Role, Clause]] = MappingProxyType(
             account="the payer account",
             profile_env="AWS_BILLING_PROFILE",
             allow=("ce:GetCostAndUsage", "budgets:ViewBudget", "billing:View*"),
-            optional=("ce:GetCostAndUsageWithResources", "ce:ListCostAllocationTags"),
+            optional=(
+                "ce:GetCostAndUsageWithResources",
+                "ce:ListCostAllocationTags",
+                "ce:ListCostAllocationTagBackfillHistory",
+            ),
             remark="`billing:View*` is the letter of the contract; AWS has no action of that name today.",
         ),
         "workload": Clause(

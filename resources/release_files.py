@@ -147,6 +147,7 @@ FILES = (
     "warehouse/cost/restatement.sql",
     "warehouse/cost/saving.sql",
     "warehouse/cost/spend_vs_budget.sql",
+    "warehouse/cost/tag_backfill.sql",
     "warehouse/cost/tag_key_status.sql",
     "warehouse/cost/tag_service_daily.sql",
     "warehouse/migrations/0001_evidence.sql",

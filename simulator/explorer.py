@@ -113,6 +113,7 @@ class Explorer:
             ("ce", "GetCostAndUsage"): self._cost_and_usage,
             ("ce", "GetCostAndUsageWithResources"): self._with_resources,
             ("ce", "ListCostAllocationTags"): self._allocation_tags,
+            **ledger.tags.handlers,
         }
 
     @property
@@ -262,16 +263,15 @@ class Explorer:
 
     def allocation_tags(self) -> list[Output]:
         """The cost allocation tags; a key that is not used has no day of its last use."""
-        inactive, unused = self._settings.inactive_tags, self._settings.unused_tags
-        made = "2024-05-01T00:00:00Z"
-        used = month_of(self._world.today).isoformat() + "T00:00:00Z"
-        keys = [(key, "UserDefined", "Inactive" if key in inactive else "Active") for key in TAG_KEYS]
+        tags, today, unused = self._ledger.tags, self._world.today, self._settings.unused_tags
+        used = month_of(today).isoformat() + "T00:00:00Z"
+        keys = [(key, "UserDefined", "Active" if tags.is_active(key, today) else "Inactive") for key in TAG_KEYS]
         return [
             {
                 "TagKey": key,
                 "Type": kind,
                 "Status": status,
-                "LastUpdatedDate": made,
+                "LastUpdatedDate": tags.updated_on(key).isoformat() + "T00:00:00Z",
                 **({"LastUsedDate": used} if key not in unused and kind == "UserDefined" else {}),
             }
             for key, kind, status in sorted([*keys, *OTHER_TAGS])

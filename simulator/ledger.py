@@ -18,7 +18,8 @@ region `NoRegion` and the usage type `NoUsageType`. There are amounts of 1e-9 an
 
 **Tags**: an instance's own; those of volumes and buckets have all six `bc:` keys, in several spellings of one value
 (`SPELLINGS`). KMS, CloudWatch, NAT and whatever has no resource are without tags, as every eighth instance is.
-`bc:project` is not activated: nothing has a value for it. The switches below move both borders.
+`bc:project` is not activated: nothing has a value for it. The switches below move both borders, and
+`simulator.cost_tags` activates keys late and backfills them.
 
 **Time**: days of this month are estimated, until the 10th those of the previous month too. A credit for the last day
 of a month appears on the 6th of the next month (the first workload account), so that a later night finds the day
@@ -43,8 +44,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from simulator.cost_tags import CostTags
 from simulator.pages import Settings
-from simulator.world import TAG_KEYS, Account, Instance, World
+from simulator.world import Account, Instance, World
 
 COMPUTE = "Amazon Elastic Compute Cloud - Compute"
 OTHER = "EC2 - Other"
@@ -271,6 +273,7 @@ class Ledger:
         has: Mapping[str, Callable[[str, str], bool]] | None = None,
     ) -> None:
         self.world, self._settings, self._others = world, settings, tuple(others)
+        self.tags = CostTags(world, settings)
         self._has = has or {}
         self._version = -1
         self._lines: dict[str, list[Line]] = {}
@@ -319,11 +322,14 @@ class Ledger:
             begin, stop = max(line.first, first), min(line.end, end)
             if begin >= stop or (line.mode == "once" and begin != line.first):
                 continue
-            tags = {key: value for key, value in line.tags.items() if self._shows(key)}
-            yield replace(line, first=begin, end=stop, tags=tags)
+            yield from self._tagged(replace(line, first=begin, end=stop))
 
-    def _shows(self, key: str) -> bool:
-        return key in TAG_KEYS and key not in {*self._settings.inactive_tags, *self._settings.unused_tags}
+    def _tagged(self, line: Line) -> Iterator[Line]:
+        """A line with the tags that the bill shows, in spans of days that show the same keys."""
+        borders = [day for day in self.tags.borders() if line.first < day < line.end] if line.tags else []
+        for first, end in itertools.pairwise([line.first, *borders, line.end]):
+            tags = {key: value for key, value in line.tags.items() if self.tags.shows(key, first)}
+            yield replace(line, first=first, end=end, tags=tags)
 
     def _uncut(self, account: Account, number: int) -> Iterator[Line]:
         for region in self.world.regions:

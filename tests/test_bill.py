@@ -16,7 +16,7 @@ from given import House, house, record_rules
 from nights import MANY
 
 from pipelines.catalogue.cost import BUDGET, COST
-from pipelines.catalogue.names import COST_RESOURCE, COST_TAG
+from pipelines.catalogue.names import COST_RESOURCE, COST_TAG, COST_TAG_BACKFILL
 from pipelines.collection import cost_slices
 from pipelines.collection.collector import Collector
 from pipelines.collection.cost_collector import collect_costs
@@ -70,6 +70,7 @@ def collect(
     only_untrusted: bool = False,
     budgets: bool = True,
     now: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC),
+    log: Callable[[str], None] = lambda _: None,
     **settings: str,
 ) -> Row:
     """What billing is asked in one night, whose paid requests `now` dates: its verdicts by listing."""
@@ -82,7 +83,7 @@ def collect(
         {"billing": resource},
         listings,
         read,
-        lambda _: None,
+        log,
         only_untrusted=only_untrusted,
         paid_requests=PaidRequests(home.store, run_id, cost_slices.daily_limits(read.cost_request_limit), now),
         record_rules=record_rules(),
@@ -340,10 +341,15 @@ def test_a_key_without_a_value_is_never_a_hundred_per_cent_untagged(home: House,
 
 
 def test_optional_grants_that_nobody_gave_leave_everything_else_as_it_is(home: House, small: Simulator) -> None:
-    small.configure(refused_actions={"billing": ["ce:ListCostAllocationTags", "ce:GetCostAndUsageWithResources"]})
+    refused = [
+        "ce:ListCostAllocationTags",
+        "ce:ListCostAllocationTagBackfillHistory",
+        "ce:GetCostAndUsageWithResources",
+    ]
+    small.configure(refused_actions={"billing": refused})
     verdicts = collect(home, "night-1", budgets=False)
     found = cells(home, "night-1")
-    optional = [COST_TAG, *(f"{COST_RESOURCE}:{service}" for service in services_of_listings())]
+    optional = [COST_TAG, COST_TAG_BACKFILL, *(f"{COST_RESOURCE}:{service}" for service in services_of_listings())]
     assert {found[name]["skip_reason"] for name in optional} == {"optional_grant_not_given"}
     assert {row["outcome"] for name, row in found.items() if name not in optional} == {"found"}
     assert all(verdict.passed for verdict in verdicts.values())
@@ -400,16 +406,16 @@ def test_a_role_without_the_grant_is_asked_as_little_as_can_be(home: House, smal
     verdicts = collect(home, "night-1", budgets=False)
     assert verdicts["cost_daily"].blocks
     assert "denied" in verdicts["cost_daily"].sentence
-    # Which tags there are, a month with and without the newer metrics, a service's resources.
-    assert len(asked_of(small)) == 4
+    # Which tags and backfills there are, a month with and without the newer metrics, a service's resources.
+    assert len(asked_of(small)) == 5
 
 
 # ---------------------------------------------------------------------------------------------- what it may cost
 
 
 def is_unused(listing: str) -> bool:
-    """Whether a cell is of a service that the small organisation does not use: its zero waits for CloudTrail."""
-    return listing.startswith("cost_resource_daily:Amazon DocumentDB")
+    """Whether a cell is of what the small organisation does not use: its zero waits for CloudTrail."""
+    return listing == COST_TAG_BACKFILL or listing.startswith("cost_resource_daily:Amazon DocumentDB")
 
 
 def waiting(home: House, run_id: str) -> set[str]:
@@ -425,7 +431,7 @@ def test_the_limit_ends_the_asking_before_it_is_exceeded_and_says_what_is_missin
     found = cells(home, "night-1")
     complete = {name for name, row in found.items() if row["outcome"] == "found"}
     assert {f"cost_daily:service:{name}" for name in months(small)} <= complete
-    assert complete | waiting(home, "night-1") == set(found)
+    assert complete | waiting(home, "night-1") | {COST_TAG_BACKFILL} == set(found)
     home.build("cost.daily")
     loaded = home.rows("select distinct listing from cost.daily")
     assert {row["listing"] for row in loaded} == {name for name in complete if name.startswith("cost_daily:")}
@@ -451,10 +457,11 @@ def test_a_month_with_more_pages_than_the_limit_says_that_it_will_never_be_loade
 ) -> None:
     small.configure(page_sizes={"ce:GetCostAndUsage": 20})
     small.clear_log()
-    verdicts = collect(home, "night-1", budgets=False, CMDB_COST_REQUEST_LIMIT="3")
-    assert len(asked_of(small)) == 3
+    # Two pages of tags, the backfills, and a page of the bill.
+    verdicts = collect(home, "night-1", budgets=False, CMDB_COST_REQUEST_LIMIT="4")
+    assert len(asked_of(small)) == 4
     assert verdicts["cost_daily"].blocks
-    assert "more pages than CMDB_COST_REQUEST_LIMIT=3 by itself" in verdicts["cost_daily"].sentence
+    assert "more pages than CMDB_COST_REQUEST_LIMIT=4 by itself" in verdicts["cost_daily"].sentence
 
 
 def test_only_untrusted_asks_no_trusted_month_of_the_last_hours_again(home: House, small: Simulator) -> None:

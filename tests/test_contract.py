@@ -87,6 +87,7 @@ operations  config                    SelectAggregateResourceConfig
 operations  cloudwatch                GetMetricData
 billing     ce                        GetCostAndUsageWithResources
 billing     ce                        ListCostAllocationTags
+billing     ce                        ListCostAllocationTagBackfillHistory
 workload    cloudwatch                GetMetricData
 """
 
@@ -185,7 +186,8 @@ MAY_AT_ALL: Mapping[Role, str] = {
         resourcegroupstaggingapi:GetResources ec2:Describe* cloudwatch:GetMetricData
         config:DescribeConfigurationAggregators config:SelectAggregateResourceConfig""",
     "billing": """
-        ce:GetCostAndUsage ce:GetCostAndUsageWithResources ce:ListCostAllocationTags
+        ce:GetCostAndUsage ce:GetCostAndUsageWithResources
+        ce:ListCostAllocationTags ce:ListCostAllocationTagBackfillHistory
         budgets:DescribeBudget budgets:DescribeBudgets
         budgets:DescribeBudgetNotificationsForAccount budgets:DescribeBudgetPerformanceHistory
         budgets:DescribeNotificationsForBudget budgets:DescribeSubscribersForNotification""",
@@ -403,7 +405,11 @@ def test_a_policy_document() -> None:
             {
                 "Sid": "OptionalGrants",
                 "Effect": "Allow",
-                "Action": ["ce:GetCostAndUsageWithResources", "ce:ListCostAllocationTags"],
+                "Action": [
+                    "ce:GetCostAndUsageWithResources",
+                    "ce:ListCostAllocationTags",
+                    "ce:ListCostAllocationTagBackfillHistory",
+                ],
                 "Resource": "*",
             },
         ],

@@ -420,6 +420,8 @@ def expected_cells(truth: Row) -> dict[Cell, tuple[str, int | None, str | None]]
         *(f"cost_resource_daily:{service}" for service in services_of_listings()),
     ):
         cells["billing", central["billing"], "aws-global", listing] = ("found", None, None)
+    # Nobody requested a backfill of tags.
+    cells["billing", central["billing"], "aws-global", "cost_tag_backfill"] = ("empty_verified", 0, None)
     # The organisation has no DocumentDB, so that nothing is billed for its resources.
     unused = "cost_resource_daily:Amazon DocumentDB (with MongoDB compatibility)"
     cells["billing", central["billing"], "aws-global", unused] = ("empty_verified", 0, None)
@@ -503,6 +505,7 @@ def test_requests_are_counted_as_the_simulator_counts_them(witnessed_night: Witn
         ("GetCostAndUsage", "cost_daily cost_monthly cost_tag_service_daily"),
         ("GetCostAndUsageWithResources", "cost_resource_daily"),
         ("ListCostAllocationTags", "cost_allocation_tag"),
+        ("ListCostAllocationTagBackfillHistory", "cost_tag_backfill"),
         ("DescribeBudgets", "budget"),
         ("DescribeNotificationsForBudget", "budget_notification"),
     ],

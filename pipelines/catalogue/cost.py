@@ -3,7 +3,15 @@
 from dataclasses import replace
 
 from pipelines.catalogue.family import Family
-from pipelines.catalogue.names import ACCOUNT, COST_DAILY, COST_MONTHLY, COST_RESOURCE, COST_TAG, COST_TAG_SERVICE
+from pipelines.catalogue.names import (
+    ACCOUNT,
+    COST_DAILY,
+    COST_MONTHLY,
+    COST_RESOURCE,
+    COST_TAG,
+    COST_TAG_BACKFILL,
+    COST_TAG_SERVICE,
+)
 from resources.aws.listing import Each, Listing
 from resources.aws.messages import REQUEST_LIMIT
 
@@ -40,6 +48,18 @@ COST = Family(
             scope="global",
             parameters={"MaxResults": 1000},
             # Cost Explorer returns allocation tags to the payer account only.
+            skip_codes={REQUEST_LIMIT: "request_limit", "ValidationException": "not_offered"},
+        ),
+        Listing(
+            COST_TAG_BACKFILL,
+            "ce:ListCostAllocationTagBackfillHistory",
+            roles=("billing",),
+            zero="ordinary",
+            records="BackfillRequests",
+            # AWS takes one request in 24 hours.
+            key=("RequestedAt",),
+            scope="global",
+            parameters={"MaxResults": 1000},
             skip_codes={REQUEST_LIMIT: "request_limit", "ValidationException": "not_offered"},
         ),
         Listing(

@@ -16,6 +16,8 @@ COST_RESOURCE = "cost_resource_daily"
 
 COST_TAG = "cost_allocation_tag"
 
+COST_TAG_BACKFILL = "cost_tag_backfill"
+
 COST_BY_MONTH = (COST_DAILY, COST_TAG_SERVICE, COST_MONTHLY)
 """The bill's listings that are requested by slice and month, and the listing of the monthly totals."""
 

@@ -8,13 +8,15 @@ response is trusted (`judging`), and it touches no table that analysts read.
 import json
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
+from typing import Any
 
 from pipelines.collection import judging, storing
 from pipelines.collection.cells import Attempt
 from pipelines.collection.denials import skip_denied
+from pipelines.collection.landing import Spool
 from pipelines.collection.plan import Plan
 from pipelines.collection.previous import ParentRecord
 from pipelines.collection.progress import Reporter, Reports
@@ -26,7 +28,7 @@ from resources.audit.coverage import NO_ACCOUNT
 from resources.aws.dispatch import fetch_all
 from resources.aws.errors import Failed
 from resources.aws.listing import Listing
-from resources.aws.messages import Progress, Request, Response
+from resources.aws.messages import CellKey, Progress, Request, Response
 from resources.check_result import CheckResult
 
 
@@ -75,9 +77,12 @@ class Collector:
         began = time.monotonic()
         for request in plan:
             listing, key = request.listing, request.key
+            parents: list[ParentRecord] = []
             # A month of a large organisation's bill does not fit into memory, nor do all records of AWS Config.
             with state.writer(listing).spool(key, listing) as spool:
-                keep = checking(state.record_rules.get(listing.name, NO_RULE), listing, spool.keep)
+                keep = checking(
+                    state.record_rules.get(listing.name, NO_RULE), listing, self._keeping(key, spool, parents)
+                )
                 response = state.client(request.listing_role).fetch(request, keep=keep, meter=state.paid_requests)
                 if response.outcome == "found":
                     try:
@@ -85,6 +90,8 @@ class Collector:
                     except Failed as failure:
                         response = _unusable(response, failure)
             self._take(response)
+            if response.outcome == "found":
+                state.batch.parent_records[listing.name] += parents
             skip_denied(state, [key])
             done[listing.name] += 1
             entries = [e for k, e in state.attempts.items() if k.name == listing.name]
@@ -98,6 +105,18 @@ class Collector:
                     elapsed=time.monotonic() - began,
                 )
             )
+
+    def _keeping(self, key: CellKey, spool: Spool, parents: list[ParentRecord]) -> Callable[[dict[str, Any]], None]:
+        """What takes each record of a spooled cell: the spool, and `parents` where the listing decides requests."""
+        fields = self.state.wanted_fields.get(key.name, ())
+        if not fields:
+            return spool.keep
+
+        def keep(record: dict[str, Any]) -> None:
+            spool.keep(record)
+            parents.append(ParentRecord(key, {name: record.get(name) for name in fields}))
+
+        return keep
 
     def settle(self) -> None:
         """Repeat the requests of zeros that have evidence against them."""

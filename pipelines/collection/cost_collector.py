@@ -10,8 +10,9 @@ from datetime import UTC, datetime
 from itertools import chain
 from typing import Any
 
-from pipelines.catalogue.names import COST_RESOURCE, COST_TAG
-from pipelines.collection import cost_slices, previous
+from pipelines.catalogue.names import COST_RESOURCE, COST_TAG, COST_TAG_BACKFILL
+from pipelines.collection import cost_slices
+from pipelines.collection.closed_months import ClosedMonths
 from pipelines.collection.collector import Collector
 from pipelines.collection.seeds import every_slice, services_of_listings
 from pipelines.trust.outcomes import FOR_LATER, TOO_MANY_PAGES
@@ -26,7 +27,8 @@ REFUSED_CODES = frozenset({"AccessDenied", "AccessDeniedException", "ValidationE
 def collect_costs(collector: Collector, listings: Sequence[Listing]) -> None:
     """Send all requests to Cost Explorer, most needed first, and stop before the day's limit.
 
-    The order is: cost allocation tags, then slices and months of the bill, then the cost of single resources.
+    The order is: cost allocation tags and their backfills, then slices and months of the bill, then the cost of single
+    resources, then one closed month again.
     """
     _Bill(collector, listings).fetch()
 
@@ -47,30 +49,34 @@ class _Bill:
         self._gave_up: tuple[Outcome, str, str] | None = None
         self._not_offered: set[cost_slices.Slice] = set()
         self._pages: Counter[cost_slices.Slice] = Counter()
-        # A month that AWS changed after its close is fetched again and recorded as restated.
-        self._disputed = previous.disputed_months(state.store)
 
     def fetch(self) -> None:
         """Send the requests; every wanted cell gets its outcome."""
         state = self._state
+        tags, backfills = (self._whole_listing(name, [("", {})]) for name in (COST_TAG, COST_TAG_BACKFILL))
+        totals = Counter(request.listing.name for request in (*tags, *backfills))
+        self._collector.fetch_in_turn(chain(self._granted(tags), self._granted(backfills)), totals)
         bill_slices = [bill_slice for bill_slice in every_slice() if bill_slice.listing in self._listings]
-        planned = cost_slices.plan(self._today, state.settings.cost_months, bill_slices, self._known_months)
+        closed = ClosedMonths(state, self._identity.account_id, self._today, bill_slices)
+        planned = cost_slices.plan(
+            self._today, state.settings.cost_months, bill_slices, closed.known, closed.reopened()
+        )
         months = [
             (bill_slice, month) for bill_slice, month in planned if not state.keep(self._request(bill_slice, month))
         ]
-        tags = self._whole_listing(COST_TAG, [("", {})])
         resources = self._whole_listing(
             COST_RESOURCE,
             [(service, cost_slices.resource_parameters(service, self._today)) for service in services_of_listings()],
         )
-        count = len(tags) + len(months) + len(resources)
         state.log(
-            f"Cost Explorer: {count} results to fetch, at least as many requests of "
+            f"Cost Explorer: {len(months) + len(resources)} results to fetch, at least as many requests of "
             f"US${cost_slices.REQUEST_PRICE_USD} each; CMDB_COST_REQUEST_LIMIT={self._limit}."
         )
         totals = Counter(bill_slice.listing for bill_slice, _ in months)
-        totals.update(request.listing.name for request in (*tags, *resources))
-        self._collector.fetch_in_turn(chain(self._granted(tags), self._bill(months), self._granted(resources)), totals)
+        totals.update(request.listing.name for request in resources)
+        self._collector.fetch_in_turn(chain(self._bill(months), self._granted(resources)), totals)
+        if not state.only_untrusted:
+            self._fetch_again(closed.in_turn())
         waiting = sum(cell.skip_reason == FOR_LATER for cell in state.batch.unrequested.values())
         later = f", {waiting} results wait for the next run" if waiting else ""
         state.log(f"Cost Explorer: {self._sent} requests{later}. {self._price}")
@@ -89,20 +95,20 @@ class _Bill:
     def _price(self) -> str:
         return f"Today's requests cost US${self._state.paid_requests.cost_today('ce')}."
 
-    def _known_months(self, bill_slice: cost_slices.Slice) -> set[str]:
-        """The months of a slice with a trusted response of this payer from a time when the month was final."""
-        known = set()
-        for key, earlier in self._state.earlier.items():
-            name, _, month = key.listing.rpartition(":")
-            if (
-                name == f"{bill_slice.listing}:{bill_slice.name}"
-                and key.account_id == self._identity.account_id
-                and earlier.is_trusted
-                and cost_slices.is_final(month, earlier.ended_at.astimezone(UTC).date())
-                and month not in self._disputed
-            ):
-                known.add(month)
-        return known
+    def _fetch_again(self, cells: Sequence[tuple[cost_slices.Slice, cost_slices.Month]]) -> None:
+        """Fetch a closed month whose turn it is, if today's limit has room for all of it; else stored costs stay."""
+        if not cells or self._gave_up is not None:
+            return
+        month = cells[0][1].name
+        needed = sum(max(1, self._pages[bill_slice]) for bill_slice, _ in cells)
+        if needed > self._left:
+            self._state.log(
+                f"It is the turn of {month} to be fetched again, which takes {needed} requests or more, and "
+                f"{self._state.paid_requests.explanation('ce')} {month} waits for a run with room for it."
+            )
+            return
+        self._state.log(f"Cost Explorer: it is the turn of {month} to be fetched again, {len(cells)} slices.")
+        self._collector.fetch_in_turn(self._bill(cells), Counter(bill_slice.listing for bill_slice, _ in cells))
 
     def _request(self, bill_slice: cost_slices.Slice, month: cost_slices.Month) -> Request:
         return Request(

@@ -94,6 +94,11 @@ class Slice:
     groups: tuple[Group, ...]
     is_probed: bool = False
 
+    @property
+    def tag_key(self) -> str | None:
+        """The key of the tag by whose values the bill is grouped; None where it is grouped by none."""
+        return next((key for kind, key in self.groups if kind == "TAG"), None)
+
 
 SERVICE = Slice(COST_DAILY, "service", (BY_ACCOUNT, BY_SERVICE))
 """The slice that is the witness against zeros; all other slices must agree with its amounts."""
@@ -162,26 +167,36 @@ def months_to_fetch(today: date, history: int, known: Collection[str]) -> list[M
     return wanted_months
 
 
+def first_open_month(today: date) -> date:
+    """The first day of the oldest month that AWS may still change in the ordinary way."""
+    return first_of(today, _restated_months(today))
+
+
 def _restated_months(today: date) -> int:
     """Number of months before the current one that AWS may still change."""
     return 2 if today.day <= RESTATED_UNTIL_DAY else 1
 
 
 def plan(
-    today: date, history: int, bill_slices: Sequence[Slice], known: Callable[[Slice], Collection[str]]
+    today: date,
+    history: int,
+    bill_slices: Sequence[Slice],
+    known: Callable[[Slice], Collection[str]],
+    reopened: Sequence[tuple[Slice, Month]] = (),
 ) -> list[tuple[Slice, Month]]:
     """The slices and months that a run fetches, most needed first, since the request limit may end it anywhere.
 
-    Months that AWS may still change come first, then history. In both, the service slice comes first, then each month
-    from the newest.
+    Months that AWS may still change come first, then closed months that it has changed, then missing history. In the
+    first and the last, the service slice comes first, then each month from the newest.
 
     Args:
         today: the current day, UTC.
         history: number of months before the current one on a first load.
         bill_slices: the slices to fetch.
         known: returns the names of a slice's months whose stored costs are final.
+        reopened: slices of closed months that AWS has changed since they were fetched.
     """
-    open_since = first_of(today, _restated_months(today))
+    open_since = first_open_month(today)
     wanted = [
         (bill_slice, month)
         for bill_slice in bill_slices
@@ -189,11 +204,11 @@ def plan(
         for month in months_to_fetch(today, history, known(bill_slice))
     ]
     wanted.sort(key=lambda cell: (cell[1].start < open_since, cell[0] != SERVICE, -cell[1].start.toordinal()))
-    if TOTAL in bill_slices:
-        # One request returns the totals of all months, so a change by AWS after a month's close shows.
-        place = sum(month.start >= open_since for _, month in wanted)
-        wanted.insert(place, (TOTAL, whole_history(today, history)))
-    return wanted
+    place = sum(month.start >= open_since for _, month in wanted)
+    # One request returns the totals of all months, so a change by AWS after a month's close shows.
+    total = [(TOTAL, whole_history(today, history))] if TOTAL in bill_slices else []
+    missing = [cell for cell in wanted[place:] if cell not in reopened]
+    return [*wanted[:place], *total, *reopened, *missing]
 
 
 def whole_history(today: date, history: int) -> Month:

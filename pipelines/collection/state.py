@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from pipelines.catalogue.metrics import MEASURED
-from pipelines.catalogue.names import METRIC, REGION
-from pipelines.collection import cost_slices, previous
+from pipelines.catalogue.names import COST_TAG, COST_TAG_BACKFILL, METRIC, REGION
+from pipelines.collection import cost_slices, late_costs, previous
 from pipelines.collection.billed import BilledItem, billed_services
 from pipelines.collection.cells import Attempt, ListingStats
 from pipelines.collection.landing import LandingWriter
@@ -80,6 +80,7 @@ class StepState:
         recorded: the kinds of call in CloudTrail's events.
         central_responses: the callers with a response from a central account, by region and listing; an earlier batch
             may have sent the request.
+        only_untrusted: whether trusted responses of the last hours are kept.
         lock: held while a response is added to the state.
     """
 
@@ -120,7 +121,7 @@ class StepState:
         self.wanted_fields = _wanted_fields(listings)
         self.batch = BatchState()
         self._by_name = {listing.name: listing for listing in listings}
-        self._only_untrusted = only_untrusted
+        self.only_untrusted = only_untrusted
         self._policies: StoredPolicies | None = None
         self._billed_services: dict[tuple[str, str], tuple[BilledItem, ...]] | None = None
 
@@ -209,7 +210,7 @@ class StepState:
         """
         key = request.key
         earlier = self.earlier.get(key)
-        if not self._only_untrusted or earlier is None or earlier.is_disputed:
+        if not self.only_untrusted or earlier is None or earlier.is_disputed:
             return False
         # A new request for such a zero would only wait for CloudTrail again.
         waits = earlier.outcome == "empty_unconfirmed" and not earlier.error_code
@@ -314,7 +315,14 @@ class StepState:
 
 def _wanted_fields(listings: Iterable[Listing]) -> dict[str, tuple[str, ...]]:
     """The fields of records that decide further requests, by listing name."""
-    wanted: dict[str, set[str]] = defaultdict(set, {REGION: {"RegionName", "OptInStatus"}})
+    wanted: dict[str, set[str]] = defaultdict(
+        set,
+        {
+            REGION: {"RegionName", "OptInStatus"},
+            COST_TAG: {*late_costs.TAG_FIELDS},
+            COST_TAG_BACKFILL: {*late_costs.BACKFILL_FIELDS},
+        },
+    )
     for listing in listings:
         if listing.name == METRIC:
             for source, measured in MEASURED.items():

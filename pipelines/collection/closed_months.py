@@ -1,0 +1,87 @@
+"""The closed months of the bill that are stored: which a run need not fetch, and which it fetches once more."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date
+from functools import cached_property
+from typing import Any
+
+from pipelines.catalogue.names import COST_TAG, COST_TAG_BACKFILL
+from pipelines.collection import late_costs, previous
+from pipelines.collection.cost_slices import Month, Slice, is_final
+from pipelines.collection.late_costs import Readings
+from pipelines.collection.state import StepState
+from resources.aws.messages import DENIED_BY_POLICY, OPTIONAL_GRANT
+
+
+class ClosedMonths:
+    """The slices of closed months with a trusted response of this payer.
+
+    Args:
+        state: the step's state, whose tags and backfills have been fetched.
+        account_id: the payer account.
+        today: the current day, UTC.
+        bill_slices: the slices of the bill.
+    """
+
+    def __init__(self, state: StepState, account_id: str, today: date, bill_slices: Sequence[Slice]) -> None:
+        self._state = state
+        self._account_id = account_id
+        self._today = today
+        self._bill_slices = bill_slices
+
+    def known(self, bill_slice: Slice) -> set[str]:
+        """The months of a slice, such as `2026-09`, whose stored costs are final."""
+        return {f"{start:%Y-%m}" for one, start in self._readings if one == bill_slice}
+
+    def reopened(self) -> list[tuple[Slice, Month]]:
+        """The slices that a backfill of tags has changed; adds a finding where backfills may not be listed."""
+        state = self._state
+        switched = late_costs.switched_at(self._records(COST_TAG)) if self._is_found(COST_TAG) else None
+        refused = any(
+            key.name == COST_TAG_BACKFILL and entry.response.skip_reason in (OPTIONAL_GRANT, DENIED_BY_POLICY)
+            for key, entry in state.attempts.items()
+        )
+        if refused and self._closed:
+            state.findings.append(late_costs.sentence(late_costs.unseen(self._closed, switched)))
+            state.log(state.findings[-1])
+        return late_costs.reopened(self._closed, late_costs.succeeded(self._records(COST_TAG_BACKFILL)), switched)
+
+    def in_turn(self) -> list[tuple[Slice, Month]]:
+        """The slices of the month whose turn it is to be fetched again, without those that this run has fetched."""
+        fetched = {key.listing for key in self._state.attempts}
+        stored = {cell: at for cell, at in self._closed.items() if _name(*cell) not in fetched}
+        return late_costs.in_turn(stored)
+
+    @cached_property
+    def _readings(self) -> Readings:
+        """When each slice was last fetched, of months that were final by then."""
+        by_name = {f"{bill_slice.listing}:{bill_slice.name}": bill_slice for bill_slice in self._bill_slices}
+        # A month that does not add up to AWS's monthly total any more is missing: it is fetched again.
+        disputed = previous.disputed_months(self._state.store)
+        found = {}
+        for key, earlier in self._state.earlier.items():
+            name, _, month = key.listing.rpartition(":")
+            if (
+                name in by_name
+                and key.account_id == self._account_id
+                and earlier.is_trusted
+                and is_final(month, earlier.ended_at.astimezone(UTC).date())
+                and month not in disputed
+            ):
+                found[by_name[name], date.fromisoformat(f"{month}-01")] = earlier.ended_at
+        return found
+
+    @cached_property
+    def _closed(self) -> Readings:
+        return late_costs.closed(self._readings, self._today)
+
+    def _is_found(self, listing: str) -> bool:
+        return any(key.name == listing and one.response.outcome == "found" for key, one in self._state.attempts.items())
+
+    def _records(self, listing: str) -> list[Mapping[str, Any]]:
+        """What this run has found of a listing; empty where an earlier response is kept, which was judged before."""
+        return [record.fields for record in self._state.batch.parent_records[listing]]
+
+
+def _name(bill_slice: Slice, start: date) -> str:
+    return f"{bill_slice.listing}:{bill_slice.name}:{start:%Y-%m}"
