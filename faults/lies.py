@@ -389,7 +389,11 @@ ALONE: tuple[Lie, ...] = (
         ("same_account_twice",),
         "refused",
         ("are the same account {account}",),
-        fails=("accounts_are_distinct", "operations_is_the_expected_account"),
+        fails=(
+            "accounts_are_distinct",
+            "bill_is_the_organisations_own",
+            "operations_is_the_expected_account",
+        ),
     ),
     Lie(
         ("misrouted_management",),
@@ -460,19 +464,34 @@ ALONE: tuple[Lie, ...] = (
         ("expired_management",),
         "refused",
         ("acmeManagement",),
-        fails=("accounts_are_distinct", "every_role_answers", "management_is_the_organisations_master"),
+        fails=(
+            "accounts_are_distinct",
+            "bill_is_the_organisations_own",
+            "every_role_answers",
+            "management_is_the_organisations_master",
+        ),
     ),
     Lie(
         ("expired_operations",),
         "refused",
         ("acmeOperations",),
-        fails=("accounts_are_distinct", "every_role_answers", "operations_is_the_expected_account"),
+        fails=(
+            "accounts_are_distinct",
+            "bill_is_the_organisations_own",
+            "every_role_answers",
+            "operations_is_the_expected_account",
+        ),
     ),
     Lie(
         ("expired",),
         "refused",
         ("aws sso login --profile acmeBilling",),
-        fails=("accounts_are_distinct", "billing_is_the_expected_account", "every_role_answers"),
+        fails=(
+            "accounts_are_distinct",
+            "bill_is_the_organisations_own",
+            "billing_is_the_expected_account",
+            "every_role_answers",
+        ),
         mends=True,
     ),
     Lie(

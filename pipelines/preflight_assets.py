@@ -1,6 +1,6 @@
 """The pre-flight: identifies the callers behind the profiles before any other request is sent.
 
-Its five checks belong to the asset itself, so that a re-execution from failure sends the requests again.
+Its six checks belong to the asset itself, so that a re-execution from failure sends the requests again.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,10 +12,12 @@ from pipelines.dagster_metadata import rows_table
 from pipelines.plain_text import as_markdown
 from pipelines.settings import Settings
 from pipelines.trust.gate import begin, refuse, refusing
+from resources.audit.bills import record_bill
 from resources.audit.checks import record_preflight
 from resources.audit.identities import record_callers
 from resources.audit.organization import stamp
 from resources.audit.runs import count_requests
+from resources.bill_rules import Bill
 from resources.check_result import CheckResult
 from resources.contract import Role
 from resources.identity_rules import CHECKS, Caller, Organization
@@ -31,6 +33,7 @@ DESCRIPTIONS = {
     "operations_is_the_expected_account": "The operations profile is the account that CMDB_OPERATIONS_ACCOUNT names.",
     "billing_is_the_expected_account": "The billing profile is the account that CMDB_BILLING_ACCOUNT names.",
     "accounts_are_distinct": "The three central profiles reach three accounts, but for pairs that are declared.",
+    "bill_is_the_organisations_own": "The organisation pays its own bill: costs are those that AWS invoices.",
 }
 
 
@@ -41,9 +44,10 @@ def record(
     settings: Settings,
     callers: Mapping[Role, Caller],
     organization: Organization,
+    bill: Bill,
     check_results: Sequence[CheckResult],
 ) -> None:
-    """Store the identities and the check results. The caller must hold the lock.
+    """Store the identities, the bill's domain and the check results. The caller must hold the lock.
 
     Raises:
         WarehouseError: the warehouse belongs to another organisation.
@@ -57,6 +61,13 @@ def record(
             callers.values(),
             expectation=management.central.expectation,
             waiver=",".join(management.central.shared_accounts) or None,
+            organization_id=organization.organization_id,
+            config_hash=settings.config_hash,
+        )
+        record_bill(
+            connection,
+            run_id,
+            bill,
             organization_id=organization.organization_id,
             config_hash=settings.config_hash,
         )
@@ -82,9 +93,9 @@ def caller_identity(context: dg.AssetExecutionContext) -> Iterator[Any]:
     settings: Settings = context.resources.settings
     management: Management = context.resources.management
     store = begin(warehouse, settings, "audit/caller_identity")
-    callers, organization, check_results = management.preflight()
+    callers, organization, bill, check_results = management.preflight()
     with refusing():
-        record(store, warehouse.run_id, management, settings, callers, organization, check_results)
+        record(store, warehouse.run_id, management, settings, callers, organization, bill, check_results)
     table = rows_table(
         [
             {
@@ -101,6 +112,7 @@ def caller_identity(context: dg.AssetExecutionContext) -> Iterator[Any]:
         metadata={
             "organization": organization.organization_id or "unknown",
             "callers": table,
+            "bill": f"{bill.domain}, paid by {bill.payer_account_id or 'an unknown account'}",
             "dagster/row_count": len(callers),
             "dagster/relation_identifier": "audit.caller_identity",
         },

@@ -147,6 +147,7 @@ class Settings(BaseSettings):
         frozenset(),
         "pairs of management, operations and billing such as management+billing, separated by commas",
     )
+    transferred_bill: Account = _set_by("CMDB_TRANSFERRED_BILL", "", "an account id of 12 digits")
     zero_evidence: Literal["cloudtrail", "identity"] = _set_by(
         "CMDB_ZERO_EVIDENCE", "cloudtrail", "cloudtrail or identity"
     )
@@ -196,7 +197,7 @@ class Settings(BaseSettings):
     @property
     def expectation(self) -> Expectation:
         """The expected identities of the central accounts."""
-        return Expectation(self.operations_account, self.billing_account, self.shared_accounts)
+        return Expectation(self.operations_account, self.billing_account, self.shared_accounts, self.transferred_bill)
 
     @property
     def requested(self) -> frozenset[str]:

@@ -1,8 +1,8 @@
 """Rules for the identities of the central profiles: each must lead to the account that is expected.
 
-The five checks of the pre-flight as pure functions over the responses of STS and Organizations, without AWS or a
-database. The pre-flight shows their results, every resource evaluates them before its first call, and the gate reads
-the stored ones.
+Five of the pre-flight's checks as pure functions over the responses of STS and Organizations, without AWS or a
+database; `bill_rules` has the sixth. The pre-flight shows their results, every resource evaluates them before its first
+call, and the gate reads the stored ones.
 """
 
 from collections.abc import Collection, Mapping
@@ -20,15 +20,19 @@ MANAGEMENT_IS_MASTER = "management_is_the_organisations_master"
 OPERATIONS_IS_EXPECTED = "operations_is_the_expected_account"
 BILLING_IS_EXPECTED = "billing_is_the_expected_account"
 ACCOUNTS_ARE_DISTINCT = "accounts_are_distinct"
+BILL_IS_OWN = "bill_is_the_organisations_own"
 
-CHECKS = (
+IDENTITY_CHECKS = (
     EVERY_ROLE_ANSWERS,
     MANAGEMENT_IS_MASTER,
     OPERATIONS_IS_EXPECTED,
     BILLING_IS_EXPECTED,
     ACCOUNTS_ARE_DISTINCT,
 )
-"""The names of the checks, in the order of evaluation."""
+"""The names of the checks of identities, in the order of evaluation."""
+
+CHECKS = (*IDENTITY_CHECKS, BILL_IS_OWN)
+"""The names of the pre-flight's checks, in the order of evaluation."""
 
 
 @dataclass(frozen=True)
@@ -72,11 +76,13 @@ class Expectation:
 
     Attributes:
         shared: pairs of roles that are declared to share one account (`CMDB_SHARED_ACCOUNTS`).
+        transferred_bill: the account that is declared to pay the organisation's bill (`CMDB_TRANSFERRED_BILL`).
     """
 
     operations_account: str = ""
     billing_account: str = ""
     shared: frozenset[frozenset[Role]] = frozenset()
+    transferred_bill: str = ""
 
     def account(self, role: Role) -> str:
         """The account that a role is expected to lead to; empty where none is configured."""
@@ -86,7 +92,7 @@ class Expectation:
 def check_results(
     callers: Mapping[Role, Caller], organization: Organization, expectation: Expectation
 ) -> tuple[CheckResult, ...]:
-    """The five check results, in the order of `CHECKS`. A check that cannot be evaluated fails with a reason."""
+    """The results in the order of `IDENTITY_CHECKS`. A check that cannot be evaluated fails with a reason."""
     return (
         every_role_answers(callers),
         _management_is_master(callers["management"], organization),

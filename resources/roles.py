@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import dagster as dg
 from pydantic import Field, PrivateAttr
@@ -23,6 +23,7 @@ from resources.aws.profile_errors import ProfileError
 from resources.aws.profiles import available_profiles
 from resources.aws.shared_clients import SharedClients
 from resources.aws.workers import WorkerPool
+from resources.bill_rules import Bill, Transfer, Transfers, judge_bill, transfers_of
 from resources.check_result import CheckResult
 from resources.contract import CONTRACT, Role
 from resources.identity_rules import (
@@ -56,6 +57,7 @@ class Central(dg.Config):
     shared_accounts: list[str] = Field(
         default_factory=list, description="Pairs declared to share an account, such as management+billing"
     )
+    transferred_bill: str = Field(default="", description="CMDB_TRANSFERRED_BILL")
 
     def profile(self, role: Role) -> str:
         """The profile that the environment names for a central role; empty where it names none."""
@@ -74,6 +76,7 @@ class Central(dg.Config):
             operations_account=self.operations_account,
             billing_account=self.billing_account,
             shared=frozenset(frozenset(role for role in CENTRAL_ROLES if role in pair) for pair in pairs),
+            transferred_bill=self.transferred_bill,
         )
 
 
@@ -248,8 +251,38 @@ class Management(AwsRole):
                 members.add(account)
         return Organization(described["Id"], described["MasterAccountId"], frozenset(members))
 
-    def preflight(self) -> tuple[dict[Role, Caller], Organization, tuple[CheckResult, ...]]:
-        """The identities, the organisation and the five check results. A missing identity becomes a failed check."""
+    def transfers(self) -> Transfers:
+        """The billing transfers of the organisation; a direction that AWS does not list is None."""
+        found: dict[str, tuple[Transfer, ...] | None] = {}
+        messages = []
+        for direction in ("Outbound", "Inbound"):
+            try:
+                found[direction] = transfers_of(self._transfer_records(f"List{direction}ResponsibilityTransfers"))
+            except (AwsError, ProfileError) as error:
+                found[direction] = None
+                messages.append(f"organizations:List{direction}ResponsibilityTransfers said: {error}".rstrip("."))
+        return Transfers(found["Outbound"], found["Inbound"], " and ".join(messages))
+
+    def _transfer_records(self, operation: str) -> list[dict[str, Any]]:
+        """The records of all pages; a response without a list, or with the same page again, is an error."""
+        profile, client = self.central.management_profile, self._client("management")
+        records: list[dict[str, Any]] = []
+        parameters: dict[str, Any] = {"Type": "BILLING"}
+        while True:
+            page = client.call(profile, "organizations", operation, "us-east-1", **parameters)
+            token = page.get("NextToken")
+            if "ResponsibilityTransfers" not in page or (token and token == parameters.get("NextToken")):
+                raise AwsError("MalformedResponse", "The response holds no list that ends", operation)
+            records += page["ResponsibilityTransfers"]
+            if not token:
+                return records
+            parameters["NextToken"] = token
+
+    def preflight(self) -> tuple[dict[Role, Caller], Organization, Bill, tuple[CheckResult, ...]]:
+        """The identities, the organisation, its bill and the six check results.
+
+        A missing identity becomes a failed check.
+        """
         callers = self.callers()
         organization = Organization(error_message="the management profile did not respond")
         if callers["management"].account_id is not None:
@@ -261,7 +294,14 @@ class Management(AwsRole):
                 )
             )
             organization = self.organization(other_accounts)
-        return callers, organization, check_results(callers, organization, self.central.expectation)
+        expectation = self.central.expectation
+        results = check_results(callers, organization, expectation)
+        transfers = Transfers(error_message="the identities are not as they should be")
+        if not any(result.blocks for result in results):
+            transfers = self.transfers()
+        now = datetime.now(UTC)
+        bill, result = judge_bill(callers["billing"], organization, transfers, expectation.transferred_bill, now)
+        return callers, organization, bill, (*results, result)
 
 
 class Operations(AwsRole):

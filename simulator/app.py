@@ -35,6 +35,7 @@ from simulator.organizations import PolicyApis
 from simulator.pages import DisabledTypes, OrgMode, PolicyState, Settings
 from simulator.seeding import STATE_LOCK, Seeder
 from simulator.trail import Trail
+from simulator.transfers import Transfers
 from simulator.wire import (
     AwsError,
     Call,
@@ -196,7 +197,8 @@ class Simulation:
             "NatGateway-Hours": lambda account, region: bool(self.seeder.addressing.gateways(account, region)),
         }
         self.ledger = Ledger(self.world, self.settings, (self.databases.lines, self.functions.lines), has)
-        self.explorer = Explorer(self.ledger, self.settings)
+        self.transfers = Transfers(self.world, self.settings)
+        self.explorer = Explorer(self.ledger, self.settings, self.transfers.priced_at)
         self.budgets = Budgets(self.ledger, self.settings)
         self.faults = Faults()
         self.lies: list[Lie] = []
@@ -224,6 +226,7 @@ class Simulation:
                 storage,
                 addressing,
                 self.explorer,
+                self.transfers,
                 self.budgets,
             ),
         )

@@ -104,8 +104,8 @@ def matching(expression: dict[str, Any], dimensions: dict[str, Key] = DIMENSIONS
 class Explorer:
     """The handlers, over one ledger."""
 
-    def __init__(self, ledger: Ledger, settings: Settings) -> None:
-        self._ledger, self._settings = ledger, settings
+    def __init__(self, ledger: Ledger, settings: Settings, priced_at: Callable[[dt.date], int] = lambda _: 1) -> None:
+        self._ledger, self._settings, self._priced_at = ledger, settings, priced_at
         self._version = -1
         self._groups: OrderedDict[str, Groups] = OrderedDict()
         self._found: OrderedDict[tuple[str, dt.date, dt.date], Found] = OrderedDict()
@@ -170,11 +170,12 @@ class Explorer:
             begin, stop = periods[position]
             found = self._costs(call.account_id, cut, by, wanted, begin, stop)
             taken = found[skipped : skipped + left] if by else []
+            price = self._priced_at(begin)
             results.append(
                 {
                     "TimePeriod": {"Start": begin.isoformat(), "End": stop.isoformat()},
-                    "Total": {} if by else _amounts(metrics, found[0][1] if found else Sum()),
-                    "Groups": [{"Keys": list(keys), "Metrics": _amounts(metrics, cost)} for keys, cost in taken],
+                    "Total": {} if by else _amounts(metrics, found[0][1] if found else Sum(), price),
+                    "Groups": [{"Keys": list(keys), "Metrics": _amounts(metrics, cost, price)} for keys, cost in taken],
                     "Estimated": stop > estimated_from,
                 }
             )
@@ -310,10 +311,10 @@ def _periods(start: dt.date, end: dt.date, granularity: str) -> Iterator[tuple[d
         start = following
 
 
-def _amounts(metrics: list[str], cost: Sum) -> dict[str, dict[str, str]]:
+def _amounts(metrics: list[str], cost: Sum, price: int) -> dict[str, dict[str, str]]:
     return {
         name: {"Amount": decimal(cost.quantity), "Unit": "N/A"}
         if name in QUANTITIES
-        else {"Amount": decimal(cost.amount(name)), "Unit": "USD"}
+        else {"Amount": decimal(price * cost.amount(name)), "Unit": "USD"}
         for name in metrics
     }

@@ -16,8 +16,8 @@ from resources.identity_rules import (
     ACCOUNTS_ARE_DISTINCT,
     BILLING_IS_EXPECTED,
     CENTRAL_ROLES,
-    CHECKS,
     EVERY_ROLE_ANSWERS,
+    IDENTITY_CHECKS,
     MANAGEMENT_IS_MASTER,
     OPERATIONS_IS_EXPECTED,
     Caller,
@@ -87,8 +87,8 @@ def test_every_fact_passes_in_the_right_world(expectation: Expectation) -> None:
 
 
 def test_the_facts_come_in_their_order_and_whether_the_profiles_answer_comes_first() -> None:
-    assert tuple(fact.name for fact in check_results(who(), ORGANIZATION, EXPECTED)) == CHECKS
-    assert CHECKS[0] == EVERY_ROLE_ANSWERS
+    assert tuple(fact.name for fact in check_results(who(), ORGANIZATION, EXPECTED)) == IDENTITY_CHECKS
+    assert IDENTITY_CHECKS[0] == EVERY_ROLE_ANSWERS
 
 
 @pytest.mark.parametrize(
@@ -239,7 +239,7 @@ def test_where_nobody_knows_a_cure_none_is_given() -> None:
 
 
 def test_the_facts_are_named_as_in_the_contract() -> None:
-    assert CHECKS == (
+    assert IDENTITY_CHECKS == (
         "every_role_answers",
         "management_is_the_organisations_master",
         "operations_is_the_expected_account",

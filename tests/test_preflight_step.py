@@ -16,6 +16,7 @@ from pipelines.preflight_assets import DESCRIPTIONS, caller_identity
 from pipelines.settings import Settings
 from resources.audit.organization import stamp
 from resources.audit.runs import record_run
+from resources.bill_rules import Bill
 from resources.check_result import CheckResult
 from resources.contract import Role
 from resources.identity_rules import CHECKS, Caller, Expectation, Organization
@@ -27,6 +28,7 @@ ROLES: tuple[Role, ...] = ("management", "operations", "billing")
 PASSED = tuple(CheckResult(True, f"{name} holds.", name=name) for name in CHECKS)
 CALLERS = {role: Caller(role, f"acme-{role}", NOW, f"00000000000{n}", f"arn:{n}") for n, role in enumerate(ROLES)}
 ORGANIZATION = Organization("o-1", "000000000000", frozenset({"000000000000"}))
+BILL = Bill("own", "It is the organisation's own.", "000000000002", "000000000000")
 SETTINGS = Settings()
 
 
@@ -45,8 +47,8 @@ class Answers:
     facts: tuple[CheckResult, ...]
     central: Central = field(default_factory=Central)
 
-    def preflight(self) -> tuple[dict[Role, Caller], Organization, tuple[CheckResult, ...]]:
-        return self.callers, self.organization, self.facts
+    def preflight(self) -> tuple[dict[Role, Caller], Organization, Bill, tuple[CheckResult, ...]]:
+        return self.callers, self.organization, BILL, self.facts
 
     def take_request_count(self) -> int:
         return 4
@@ -70,7 +72,7 @@ def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
 
 @pytest.fixture
 def home(warehouse: House) -> House:
-    tables = ("run", "check_result", "caller_identity", "organization")
+    tables = ("run", "check_result", "caller_identity", "organization", "bill")
     warehouse.execute(*(f"delete from audit.{table}" for table in tables))
     with warehouse.store.transaction() as connection:
         record_run(connection, RUN, "test")
@@ -125,6 +127,14 @@ def test_what_was_answered_is_stored_with_what_was_expected(home: House) -> None
         }
         for number, role in enumerate(ROLES)
     ]
+    assert home.rows("select domain, billing_account_id, payer_account_id, organization_id from audit.bill") == [
+        {
+            "domain": "own",
+            "billing_account_id": "000000000002",
+            "payer_account_id": "000000000000",
+            "organization_id": "o-1",
+        }
+    ]
     assert home.rows(
         "select check_name, passed, observed, config_hash from audit.check_result order by check_name"
     ) == [
@@ -161,7 +171,7 @@ def test_what_was_answered_is_shown(home: House) -> None:
 def test_a_fact_that_blocks_is_shown_stored_and_ends_the_step(home: House) -> None:
     facts = with_fact(2, CheckResult(False, "It is another account.", hint="Correct it."))
     ((result,), failure) = step(home, facts=facts)
-    assert [check.passed for check in result.check_results] == [True, True, False, True, True]
+    assert [check.passed for check in result.check_results] == [True, True, False, True, True, True]
     assert result.check_results[2].description == "It is another account. Correct it."
     assert failure is not None
     assert failure.description == (

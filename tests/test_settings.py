@@ -53,6 +53,7 @@ def test_an_unset_profile_is_empty_and_never_another_one() -> None:
         ("CMDB_TIMEZONE", "UTC", "timezone", "UTC"),
         ("CMDB_OPERATIONS_ACCOUNT", "000000000042", "operations_account", "000000000042"),
         ("CMDB_BILLING_ACCOUNT", "000000000042", "billing_account", "000000000042"),
+        ("CMDB_TRANSFERRED_BILL", "000000000042", "transferred_bill", "000000000042"),
         ("CMDB_CURRENCY", "USD", "currency", "USD"),
         ("CMDB_DOCS_URL", "https://wiki.example/cmdb", "docs_url", "https://wiki.example/cmdb"),
         ("CMDB_BUCKET_CONTENT", "Yes", "bucket_content", True),
@@ -184,6 +185,7 @@ BASE = {
         ("CMDB_OPERATIONS_ACCOUNT", "000000000042"),
         ("CMDB_BILLING_ACCOUNT", "000000000042"),
         ("CMDB_SHARED_ACCOUNTS", "management+billing"),
+        ("CMDB_TRANSFERRED_BILL", "000000000042"),
     ],
 )
 def test_evidence_is_void_once_other_accounts_regions_or_identities_would_be_asked(variable: str, text: str) -> None:

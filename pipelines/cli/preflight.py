@@ -41,7 +41,7 @@ def preflight(as_json: bool) -> None:
 
 
 def judge_identities(settings: "Settings") -> tuple[tuple[CheckResult, ...], str]:
-    """Request and judge the identities; returns five check results, and whether they were recorded, as a sentence."""
+    """Request and judge the identities and the bill; returns six check results, and a sentence on their record."""
     from pipelines.preflight_assets import record
     from pipelines.trust.role_resources import aws_roles
     from resources.audit.runs import PREFLIGHT_RUN, begin_run, finish_run
@@ -52,7 +52,7 @@ def judge_identities(settings: "Settings") -> tuple[tuple[CheckResult, ...], str
 
     management = aws_roles(settings)["management"]
     assert isinstance(management, Management), "the resource of the role management"
-    callers, organization, check_results = management.preflight()
+    callers, organization, bill, check_results = management.preflight()
     store = Store(settings.database)
     run_id = f"{PREFLIGHT_RUN}{uuid.uuid4()}"
     try:
@@ -60,7 +60,7 @@ def judge_identities(settings: "Settings") -> tuple[tuple[CheckResult, ...], str
             published = [version.run_id for version in store.versions()]
             with store.transaction() as connection:
                 begin_run(connection, run_id, code_version(), published)
-            record(store, run_id, management, settings, callers, organization, check_results)
+            record(store, run_id, management, settings, callers, organization, bill, check_results)
             with store.transaction() as connection:
                 outcome = "refused" if any(result.blocks for result in check_results) else "preflight"
                 finish_run(connection, run_id, outcome)

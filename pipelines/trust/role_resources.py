@@ -18,6 +18,7 @@ def aws_roles(settings: Settings) -> dict[str, AwsRole]:
         operations_account=settings.expectation.operations_account,
         billing_account=settings.expectation.billing_account,
         shared_accounts=sorted("+".join(sorted(pair)) for pair in settings.expectation.shared),
+        transferred_bill=settings.expectation.transferred_bill,
     )
     shared: dict[str, Any] = {
         "central": central,

@@ -11,18 +11,24 @@
 -- days_missing: Days from first_date to through_date without a row; what is summed over them may be too small.
 -- is_estimated: True while AWS may still change an amount of the month.
 -- is_final: True where every day of the month is complete and there, and AWS does not change any amount of it.
+-- bill_domain: Whose bill it is, by the newest pre-flight before each row was collected, as in audit.bill: own, transferred,
+--    pro forma or unknown; mixed where the rows of the month come from several.
+-- payer_account_id: Management account that pays the bill, 12 digits; NULL where that is unknown or mixed.
 -- is_stale: True where the newest response about a part of the month is not trusted.
 -- collected_at: When AWS gave the newest row of the month, UTC.
 with bill as (
     select
-        slice,
-        date_trunc('month', usage_date)::date as bill_month,
-        usage_date,
-        usage_date <= (collected_at at time zone 'UTC')::date - 2 as is_complete,
-        is_estimated,
-        is_stale,
-        collected_at
-    from cost.daily
+        cost.slice,
+        date_trunc('month', cost.usage_date)::date as bill_month,
+        cost.usage_date,
+        cost.usage_date <= (cost.collected_at at time zone 'UTC')::date - 2 as is_complete,
+        cost.is_estimated,
+        coalesce(bill.domain, 'unknown') as bill_domain,
+        bill.payer_account_id,
+        cost.is_stale,
+        cost.collected_at
+    from cost.daily as cost
+    asof left join audit.bill as bill on cost.collected_at >= bill.checked_at
 ),
 
 counted as (
@@ -33,6 +39,10 @@ counted as (
         max(usage_date) filter (where is_complete) as through_date,
         count(distinct usage_date) filter (where is_complete) as day_count,
         bool_or(is_estimated) as is_estimated,
+        if(count(distinct bill_domain) = 1, min(bill_domain), 'mixed') as bill_domain,
+        if(
+            count(distinct coalesce(payer_account_id, '')) = 1, min(payer_account_id), null
+        ) as payer_account_id,
         bool_or(is_stale) as is_stale,
         max(collected_at) as collected_at
     from bill
@@ -61,6 +71,8 @@ select
         and not is_estimated,
         false
     ) as is_final,
+    bill_domain,
+    payer_account_id,
     is_stale,
     collected_at
 from expected
