@@ -36,6 +36,7 @@ from pipelines.collection.landing import LandingWriter
 from pipelines.models.build import build
 from pipelines.models.model import Model, read_models
 from pipelines.publishing.retention import prune
+from pipelines.reference import DEMO_FOLDER
 from resources.audit.cells import Cell, load_cells
 from resources.audit.runs import record_run
 from resources.aws.listing import GLOBAL_REGION
@@ -173,7 +174,7 @@ class Warehouse:
         for model in self.models.values():
             if model.relation in relations:
                 logs = [log for log in self.models.values() if log.logs == model.relation]
-                build(self.store, model, logs)
+                build(self.store, model, logs, own=DEMO_FOLDER)
 
     def needed(self, relation: str) -> list[str]:
         """What a relation reads, directly or not."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import dagster as dg
 
+from pipelines import reference
 from pipelines.dagster_metadata import rows_table
 from pipelines.plain_text import as_markdown
 from pipelines.settings import Settings
@@ -92,6 +93,9 @@ def caller_identity(context: dg.AssetExecutionContext) -> Iterator[Any]:
     warehouse: Warehouse = context.resources.warehouse
     settings: Settings = context.resources.settings
     management: Management = context.resources.management
+    with refusing():
+        # A run that would stop at its first table of reference data is not begun.
+        reference.require(settings.reference)
     store = begin(warehouse, settings, "audit/caller_identity")
     callers, organization, bill, check_results = management.preflight()
     with refusing():

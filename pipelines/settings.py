@@ -24,7 +24,7 @@ WAREHOUSE_FOLDER = SQL_FOLDER
 DEMO_DATABASE = WORKING_FOLDER / "warehouse" / "demo" / "aws_org.duckdb"
 
 MAX_UNTRUSTED_TOLERANCE = Decimal("0.25")
-CURRENCY = "NZD"
+CURRENCY = "USD"
 
 AWS_SOURCES = (
     "AWS_CONFIG_FILE",
@@ -62,6 +62,14 @@ def _database(text: str) -> Path:
         raise ValueError(text) from error
     if path.suffix != ".duckdb":
         raise ValueError(text)
+    return path if path.is_absolute() else WORKING_FOLDER / path
+
+
+def _folder(text: str) -> Path:
+    try:
+        path = Path(text).expanduser()
+    except RuntimeError as error:
+        raise ValueError(text) from error
     return path if path.is_absolute() else WORKING_FOLDER / path
 
 
@@ -121,6 +129,7 @@ class Settings(BaseSettings):
         regions: regions of the workload listings; empty means each account's enabled regions.
         untrusted_tolerance: ratio of failed workload cells to a listing's requested cells that does not block, 0 to 1.
         cost_request_limit: Cost Explorer requests a day (UTC), of all runs and of `cmdb ask`, each US$0.01.
+        reference: the folder of the organisation's own reference files; None means that it has none.
         aws_sources: botocore's variables for profiles and endpoints, as far as the environment sets them.
         problem: why the settings cannot be used; empty when they can. With a problem every gate refuses, so the Dagster
             UI shows the sentence. An exception here would keep the code location from loading.
@@ -140,6 +149,7 @@ class Settings(BaseSettings):
     database: Annotated[Path, _from_text(_database)] = _set_by(
         "CMDB_DATABASE", WORKING_FOLDER / "warehouse" / "aws_org.duckdb", "the path of a file that ends in .duckdb"
     )
+    reference: Annotated[Path | None, _from_text(_folder)] = _set_by("CMDB_REFERENCE", None, "the path of a folder")
     operations_account: Account = _set_by("CMDB_OPERATIONS_ACCOUNT", "", "an account id of 12 digits")
     billing_account: Account = _set_by("CMDB_BILLING_ACCOUNT", "", "an account id of 12 digits")
     shared_accounts: Annotated[frozenset[frozenset[Role]], _from_text(_pairs)] = _set_by(

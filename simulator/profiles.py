@@ -131,6 +131,8 @@ def write_profiles(directory: Path, access: Access, port: int) -> dict[str, str]
         "AWS_DEFAULT_REGION": region,
         "CMDB_OPERATIONS_ACCOUNT": world.operations,
         "CMDB_BILLING_ACCOUNT": world.billing,
+        "CMDB_REFERENCE": str(Path(__file__).resolve().with_name("reference")),
+        "CMDB_CURRENCY": "NZD",
         # Both spellings: the lower one wins where the machine has it set.
         "HTTP_PROXY": proxy,
         "http_proxy": proxy,

@@ -20,9 +20,10 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines.catalogue.registry import listings
 from pipelines.collection.landing import LandingWriter
-from pipelines.models.build import build
+from pipelines.models import build as building
 from pipelines.models.model import Model, read_models
 from pipelines.models.record_requirements import record_rules_of
+from pipelines.reference import DEMO_FOLDER
 from resources.audit.cells import Cell, load_cells, renew_coverage
 from resources.audit.runs import record_run
 from resources.aws.listing import GLOBAL_REGION
@@ -116,12 +117,29 @@ def models() -> dict[str, Model]:
     return read_models()
 
 
+def build(
+    store: Store,
+    model: Model,
+    logs: Sequence[Model] = (),
+    run_id: str = "",
+    currency: str = "NZD",
+    own: Path | None = DEMO_FOLDER,
+) -> int:
+    """`pipelines.models.build.build` with the demo's reference files and currency, as of a simulated run."""
+    return building.build(store, model, logs, run_id, currency, own)
+
+
 @dataclass
 class House:
-    """A warehouse whose lock is held, and the models that fill it."""
+    """A warehouse whose lock is held, and the models that fill it.
+
+    Attributes:
+        reference: the folder of the organisation's own reference files.
+    """
 
     store: Store
     models: dict[str, Model] = field(default_factory=lambda: dict(models()))
+    reference: Path | None = DEMO_FOLDER
 
     def night(self, run_id: str, cells: Iterable[Given], at: datetime = FIRST_NIGHT) -> None:
         """Land the answers of one night and store its cells; nothing is built."""
@@ -174,7 +192,7 @@ class House:
         for model in self.models.values():
             if model.relation in wanted and model.materialized != "log":
                 logs = [log for log in self.models.values() if log.logs == model.relation]
-                build(self.store, model, logs)
+                build(self.store, model, logs, own=self.reference)
 
     def rows(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
         """What the working file answers, as plain values."""

@@ -14,9 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-from given import FIRST_NIGHT, House, hours
+from given import FIRST_NIGHT, House, build, hours
 
-from pipelines.models.build import build
 from pipelines.models.model import Model, read_models
 from pipelines.settings import WAREHOUSE_FOLDER
 from resources.store.migrations import MIGRATIONS

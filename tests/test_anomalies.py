@@ -13,9 +13,7 @@ from typing import Any
 
 import pytest
 from bills import ACCOUNT, OTHER, Line, billed, days, seed, service
-from given import House, house
-
-from pipelines.models.build import build
+from given import House, build, house
 
 THRESHOLDS = [("service", "4", "25", "0.05"), ("usage_type", "4", "25", "0.05")]
 

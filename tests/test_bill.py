@@ -24,6 +24,7 @@ from pipelines.collection.plan import central_plan
 from pipelines.collection.seeds import every_slice, services_of_listings, tag_keys
 from pipelines.collection.state import StepState
 from pipelines.models.model_metadata import cost_metadata
+from pipelines.reference import DEMO_FOLDER
 from pipelines.settings import read_settings
 from resources.audit.paid_requests import PaidRequests
 from resources.audit.runs import record_run
@@ -33,7 +34,7 @@ from simulator.client import Simulator, start
 
 Row = dict[str, Any]
 
-CUTS = every_slice()
+CUTS = every_slice(DEMO_FOLDER)
 TABLES = (
     "cost.daily",
     "cost.tag_service_daily",
@@ -76,7 +77,8 @@ def collect(
     """What billing is asked in one night, whose paid requests `now` dates: its verdicts by listing."""
     resource: Any = Billing()
     listings = [*COST.listings, *(BUDGET.listings if budgets else ())]
-    read = read_settings({"CMDB_COST_MONTHS": "1", "CMDB_COST_REQUEST_LIMIT": MANY, **settings})
+    demo = {"CMDB_REFERENCE": str(DEMO_FOLDER), "CMDB_COST_MONTHS": "1", "CMDB_COST_REQUEST_LIMIT": MANY}
+    read = read_settings({**demo, **settings})
     state = StepState(
         home.store,
         run_id,
@@ -221,7 +223,7 @@ def test_thirteen_months_of_sixty_accounts_equal_the_ledger(tmp_path: Path, monk
 
 
 def test_tags_by_service_equal_the_ledger(billed: tuple[House, list[Row]], ledger: list[Row]) -> None:
-    (key,) = {tag.key for tag in tag_keys() if tag.is_grouped_by_service}
+    (key,) = {tag.key for tag in tag_keys(DEMO_FOLDER) if tag.is_grouped_by_service}
     truth: dict[tuple[str, str, str], Decimal] = defaultdict(Decimal)
     for line in ledger:
         truth[line["usage_date"], line["tags"].get(key, ""), line["service"]] += Decimal(line["unblended_cost"])

@@ -9,9 +9,8 @@ from typing import Any
 
 import pytest
 from bills import ACCOUNT, PAYER, SPOT, billed, days, seed, service
-from given import House, house
+from given import House, build, house
 
-from pipelines.models.build import build
 from pipelines.models.checks import read_checks
 
 RULES = {check.name: check for check in read_checks()}

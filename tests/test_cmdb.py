@@ -6,6 +6,7 @@ import dataclasses
 import itertools
 import json
 import os
+import re
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,9 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from given import FIRST_NIGHT, WORKLOAD, Given, House, hours, house
+from given import FIRST_NIGHT, WORKLOAD, Given, House, build, hours, house
 
-from pipelines.models.build import build
 from pipelines.models.checks import read_checks, run
 from pipelines.models.model import ModelError, read_models
 
@@ -71,9 +71,9 @@ def seed(home: House, relation: str, text: str) -> None:
     file = home.store.database.parent / f"{name}.csv"
     file.write_text(text, encoding="utf-8")
     model = home.models[relation]
-    read = f"getvariable('ref_folder') || '/{name}.csv'"
-    assert read in model.sql
-    home.models[relation] = dataclasses.replace(model, sql=model.sql.replace(read, f"'{file}'"))
+    read = re.compile(rf"getvariable\('(ref_folder'\) \|\| '/{name}.csv'|reference_files'\)\['{name}'\])")
+    assert read.search(model.sql)
+    home.models[relation] = dataclasses.replace(model, sql=read.sub(lambda _: f"'{file}'", model.sql))
 
 
 def owners(home: House) -> dict[str, tuple[str | None, ...]]:

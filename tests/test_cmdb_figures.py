@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from given import WORKLOAD, House, house
+from given import WORKLOAD, House, build, house
 from nights import Witness, cmdb_here, query
 
 from pipelines.cli import servicenow
-from pipelines.models.build import build
 from pipelines.models.checks import read_checks, run
 from pipelines.plain_text import FORMULA
 from resources.audit.cells import renew_coverage

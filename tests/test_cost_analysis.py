@@ -20,12 +20,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from bills import ACCOUNT, ASKED, OTHER, PAYER, SPOT, billed, days, seed, service, weekly
-from given import House, house
+from given import House, build, house
 from nights import query
 
 from pipelines.charts import charts, drawing
 from pipelines.collection import cost_slices, previous
-from pipelines.models.build import build
 from resources.store.store import Store
 
 if TYPE_CHECKING:

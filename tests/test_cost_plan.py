@@ -27,6 +27,7 @@ from pipelines.collection.cost_slices import (
     slices,
 )
 from pipelines.collection.seeds import cost_dimensions, every_slice, tag_keys
+from pipelines.reference import DEMO_FOLDER
 
 DAYS = st.dates(date(2024, 1, 1), date(2032, 12, 31))
 HISTORY = st.integers(1, 13)
@@ -193,9 +194,9 @@ def test_an_ordinary_night_asks_every_slice_for_the_months_that_are_open_and_not
 
 def test_a_first_load_takes_so_many_requests_at_least_as_the_documentation_says() -> None:
     """docs/reference/cost-of-running.md has these figures: six tag keys, of which one is cut by service."""
-    keys = tag_keys()
+    keys = tag_keys(DEMO_FOLDER)
     assert (len(keys), sum(tag.is_grouped_by_service for tag in keys)) == (6, 1)
-    cuts = every_slice()
+    cuts = every_slice(DEMO_FOLDER)
     assert len(plan(date(2026, 11, 25), 13, cuts, lambda _: ())) == 155
     assert len(plan(date(2026, 11, 25), 13, cuts, lambda _: known_before(date(2026, 11, 25)))) == 23
     assert len(plan(date(2026, 11, 5), 13, cuts, lambda _: known_before(date(2026, 11, 5)))) == 34
@@ -236,7 +237,7 @@ def test_a_month_that_a_pause_left_half_read_is_asked_again() -> None:
 
 def test_a_slice_more_is_a_row_more() -> None:
     more = (*cost_dimensions(), Dimension("purchase_type", "PURCHASE_TYPE"))
-    (added,) = set(slices(more, tag_keys())) - set(every_slice())
+    (added,) = set(slices(more, tag_keys(DEMO_FOLDER))) - set(every_slice(DEMO_FOLDER))
     month = Month(date(2026, 10, 1), date(2026, 11, 1))
     assert cell(added, month) == "purchase_type:2026-10"
     assert parameters(added, month)["GroupBy"] == [

@@ -16,12 +16,10 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from given import FIRST_NIGHT, MANAGEMENT, WORKLOAD, Given, House, house
+from given import FIRST_NIGHT, MANAGEMENT, WORKLOAD, Given, House, build, house
 
-from pipelines.models import build as models
-from pipelines.models.build import build
 from pipelines.models.checks import read_checks, run
-from pipelines.settings import WAREHOUSE_FOLDER
+from pipelines.reference import DEMO_FOLDER
 
 if TYPE_CHECKING:
     from resources.aws.messages import Outcome
@@ -439,10 +437,10 @@ def last_part(arn: str) -> str:
 @pytest.fixture(scope="module")
 def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
     folder = tmp_path_factory.mktemp("decommission")
-    shutil.copytree(WAREHOUSE_FOLDER / "ref", folder / "seeds" / "ref")
-    (folder / "seeds" / "ref" / "accepted_finding.csv").write_text(ACCEPTED, encoding="utf-8")
-    with pytest.MonkeyPatch.context() as patch, house(folder) as home:
-        patch.setattr(models, "WAREHOUSE_FOLDER", folder / "seeds")
+    shutil.copytree(DEMO_FOLDER, folder / "reference")
+    (folder / "reference" / "accepted_finding.csv").write_text(ACCEPTED, encoding="utf-8")
+    with house(folder) as home:
+        home.reference = folder / "reference"
         made = Seen(home)
         for at in NIGHTS:
             home.night(f"night-{at:%m-%d}", cells(at), at)

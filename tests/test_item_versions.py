@@ -7,10 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from given import WORKLOAD, House
+from given import WORKLOAD, House, build
 from item_rows import MODELS, Row, at, empty, make, put, said
 
-from pipelines.models.build import build
 from pipelines.models.model import ModelError
 
 

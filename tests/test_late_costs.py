@@ -20,13 +20,14 @@ from pipelines.collection import cost_slices
 from pipelines.collection.cost_slices import Month, Slice, first_of
 from pipelines.collection.late_costs import Backfill, in_turn, reopened, succeeded, switched_at
 from pipelines.collection.seeds import every_slice
+from pipelines.reference import DEMO_FOLDER
 from resources.store.store import Store
 from simulator.client import Simulator, SimulatorError, start
 
 KEY = "bc:project"
 HISTORY = 4
 NOON = dt.datetime(2026, 11, 20, 12, tzinfo=dt.UTC)
-MONTHLY = [one for one in every_slice() if one != cost_slices.TOTAL]
+MONTHLY = [one for one in every_slice(DEMO_FOLDER) if one != cost_slices.TOTAL]
 
 
 # ------------------------------------------------------------------------------------------------ the rule alone

@@ -23,6 +23,7 @@ from nights import DATABASE, Witness, cmdb, copy_of, night_environment, query, r
 from pipelines.collection import cost_slices
 from pipelines.collection.seeds import every_slice, services_of_listings
 from pipelines.models.model_metadata import SUMMED, cost_metadata
+from pipelines.reference import DEMO_FOLDER
 from pipelines.settings import WAREHOUSE_FOLDER
 from resources.store.store import Store
 from simulator.client import Simulator
@@ -409,7 +410,7 @@ def expected_cells(truth: Row) -> dict[Cell, tuple[str, int | None, str | None]]
         listing = f"config_resource:{aggregator['name']}"
         cells["operations", aggregator["account_id"], aggregator["region"], listing] = ("found", None, None)
     for month in months(asked_since(today), today):
-        for cut in every_slice():
+        for cut in every_slice(DEMO_FOLDER):
             # The total has one cell for all months.
             name = cut.name if cut == cost_slices.TOTAL else f"{cut.name}:{month}"
             cells["billing", central["billing"], "aws-global", f"{cut.listing}:{name}"] = ("found", None, None)

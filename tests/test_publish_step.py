@@ -13,7 +13,7 @@ from typing import Any
 import dagster as dg
 import duckdb
 import pytest
-from given import Given, House, house
+from given import Given, House, build, house
 from item_rows import InMemory
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -21,7 +21,6 @@ from pipelines.catalogue.registry import listings, read_back
 from pipelines.charts import sketches
 from pipelines.collection.landing import LandingWriter
 from pipelines.dagster_metadata import PUBLISHED_KEY
-from pipelines.models.build import build
 from pipelines.models.checks import SqlCheck, read_checks
 from pipelines.models.model import Model, read_models
 from pipelines.publishing import assets as publish

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 from bills import ACCOUNT, SPOT, billed, seed
-from given import House, house
+from given import House, build, house
 
-from pipelines.models.build import build
 from pipelines.models.checks import read_checks, run
 
 RULES = {check.name: check for check in read_checks()}

@@ -11,11 +11,10 @@ from typing import Any
 
 import pytest
 import relations
-from given import FIRST_NIGHT, WORKLOAD, Given, House, hours, house, migrations_before
+from given import FIRST_NIGHT, WORKLOAD, Given, House, build, hours, house, migrations_before
 from nights import Witness, query
 
 from pipelines.catalogue.registry import listings
-from pipelines.models.build import build
 from pipelines.models.checks import read_checks, run
 from pipelines.models.model import read_models
 from resources.aws.messages import Outcome

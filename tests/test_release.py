@@ -161,16 +161,16 @@ def test_a_missing_report_query_or_template_writes_no_report(tree: Path) -> None
 
 
 def test_a_seed_without_its_header_is_no_seed_without_rows(tree: Path) -> None:
-    (tree / "warehouse/ref/tag_key.csv").write_text("")
-    done = run(tree, "-c", "from pipelines.collection.seeds import tag_keys; tag_keys()")
-    assert "warehouse/ref/tag_key.csv lacks the column(s) tag_key, is_cut_by_service" in done.stderr
+    (tree / "warehouse/ref/service_listing.csv").write_text("")
+    done = run(tree, "-c", "from pipelines.collection.seeds import services_of_listings; services_of_listings()")
+    assert "warehouse/ref/service_listing.csv lacks the column(s) service, is_witness" in done.stderr
 
 
 def test_a_bill_whose_first_slice_is_not_by_service_is_not_requested(tree: Path) -> None:
     seed = tree / "warehouse/ref/cost_slice.csv"
     head, service, *others = seed.read_text().splitlines(keepends=True)
     seed.write_text("".join([head, *others, service]))
-    done = run(tree, "-c", "from pipelines.collection.seeds import every_slice; every_slice()")
+    done = run(tree, "-c", "from pipelines.collection.seeds import every_slice; every_slice(None)")
     assert done.returncode == 1 and "does not begin with the slice service" in done.stderr
 
 

@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from given import FIRST_NIGHT, WORKLOAD, Given, House, hours, house, migrations_before
+from given import FIRST_NIGHT, WORKLOAD, Given, House, build, hours, house, migrations_before
 
-from pipelines.models.build import build
 from resources.store.store import Store
 
 Row = dict[str, Any]

@@ -10,9 +10,8 @@ from typing import Any
 
 import pytest
 from bills import ACCOUNT, Line, billed, days, service
-from given import House, house
+from given import House, build, house
 
-from pipelines.models.build import build
 from pipelines.models.checks import read_checks, run
 
 COMPUTE = "Amazon Elastic Compute Cloud - Compute"

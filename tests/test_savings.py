@@ -14,10 +14,8 @@ from typing import Any
 
 import pytest
 from bills import SPOT, seed
-from given import FIRST_NIGHT, WORKLOAD, Given, House, house
+from given import FIRST_NIGHT, WORKLOAD, Given, House, build, house
 from test_decommission import cost, instance, last_part, measured_instance, snapshot, volume
-
-from pipelines.models.build import build
 
 Record = dict[str, Any]
 

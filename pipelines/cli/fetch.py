@@ -24,6 +24,8 @@ from resources.aws.messages import Identity, Request
 from resources.contract import ROLES, Role
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pipelines.settings import Settings
     from resources.roles import Workload
 
@@ -106,7 +108,7 @@ def fetch_once(
             region=where,
             listing=listing,
             listing_role=role,
-            parameters=_parameters(listing, parameter),
+            parameters=_parameters(listing, parameter, settings.reference),
             suffix=parameter,
             verbatim=True,
         ),
@@ -140,8 +142,12 @@ def fetch_once(
     return shown, response.outcome == "found"
 
 
-def _parameters(listing: Listing, parameter: str) -> dict[str, Any]:
-    """The parameters that the catalogue sends for a cell; a bill listing without a month gets the current one."""
+def _parameters(listing: Listing, parameter: str, own: "Path | None") -> dict[str, Any]:
+    """The parameters that the catalogue sends for a cell; a bill listing without a month gets the current one.
+
+    Args:
+        own: the folder of the organisation's own reference files (`Settings.reference`).
+    """
     from pipelines.collection import cost_slices
     from pipelines.collection.seeds import every_slice, services_of_listings
 
@@ -162,7 +168,12 @@ def _parameters(listing: Listing, parameter: str) -> dict[str, Any]:
         return cost_slices.parameters(cost_slices.TOTAL, cost_slices.whole_history(today, cost_slices.MAX_MONTHS))
     months = {month.name: month for month in cost_slices.months_to_fetch(today, cost_slices.MAX_MONTHS, ())}
     newest, *_, oldest = months
-    bill_slices = {bill_slice.name: bill_slice for bill_slice in every_slice() if bill_slice.listing == listing.name}
+    bill_slices = {bill_slice.name: bill_slice for bill_slice in every_slice(own) if bill_slice.listing == listing.name}
+    if not bill_slices:
+        raise InvalidRequest(
+            f"{listing.name} is requested by tag key, and tag_key.csv in CMDB_REFERENCE names none for it. Nothing was "
+            "requested."
+        )
     # A tag key may contain colons.
     slice_name, _, month_name = parameter.rpartition(":") if parameter not in bill_slices else (parameter, "", "")
     month = months.get(month_name or newest)

@@ -18,6 +18,7 @@ from pipelines.cli.fx import fx
 from pipelines.cli.policy import policy
 from pipelines.cli.preflight import preflight
 from pipelines.cli.profiles import profiles
+from pipelines.cli.reference import reference
 from pipelines.cli.report import report
 from pipelines.cli.rollback import rollback
 from pipelines.cli.run import nightly
@@ -38,7 +39,7 @@ def main() -> None:
 
 for command in (
     accept, ask, completion, confirm, coverage, demo, dev, explain, export, fx, nightly, policy, preflight, profiles,
-    report, rollback, sql, status,
+    reference, report, rollback, sql, status,
 ):  # fmt: skip
     main.add_command(command)
 

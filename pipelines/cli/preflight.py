@@ -20,9 +20,12 @@ def preflight(as_json: bool) -> None:
 
     Example: cmdb preflight
     """
+    from pipelines import reference
     from pipelines.cli.terminal import check_table, console
 
-    check_results, recorded = judge_identities(settings_of())
+    settings = settings_of()
+    reference.require(settings.reference)
+    check_results, recorded = judge_identities(settings)
     if as_json:
         print_json(
             [

@@ -38,6 +38,7 @@ def nightly(demo: bool, only_untrusted: bool, as_json: bool) -> None:
 
     Example: cmdb nightly --only-untrusted
     """
+    from pipelines import reference
     from pipelines.alerts import HEARTBEAT, heartbeat_of, send
     from pipelines.cli.terminal import console, marked, summary_lines
     from pipelines.definitions import NIGHTLY
@@ -45,6 +46,7 @@ def nightly(demo: bool, only_untrusted: bool, as_json: bool) -> None:
     from resources.store.store import Store
 
     settings = settings_of(demo=demo)
+    reference.require(settings.reference)
     prepare_dagster_home(os.environ)
     store = Store(settings.database)
     ended = run_with_progress(store, NIGHTLY, only_untrusted=only_untrusted, on_stderr=as_json)

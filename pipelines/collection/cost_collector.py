@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from itertools import chain
 from typing import Any
 
-from pipelines.catalogue.names import COST_RESOURCE, COST_TAG, COST_TAG_BACKFILL
+from pipelines.catalogue.names import COST_BY_MONTH, COST_RESOURCE, COST_TAG, COST_TAG_BACKFILL
 from pipelines.collection import cost_slices
 from pipelines.collection.closed_months import ClosedMonths
 from pipelines.collection.collector import Collector
@@ -56,7 +56,10 @@ class _Bill:
         tags, backfills = (self._whole_listing(name, [("", {})]) for name in (COST_TAG, COST_TAG_BACKFILL))
         totals = Counter(request.listing.name for request in (*tags, *backfills))
         self._collector.fetch_in_turn(chain(self._granted(tags), self._granted(backfills)), totals)
-        bill_slices = [bill_slice for bill_slice in every_slice() if bill_slice.listing in self._listings]
+        bill_slices = [
+            bill_slice for bill_slice in every_slice(state.settings.reference) if bill_slice.listing in self._listings
+        ]
+        self._skip_without_slices(bill_slices)
         closed = ClosedMonths(state, self._identity.account_id, self._today, bill_slices)
         planned = cost_slices.plan(
             self._today, state.settings.cost_months, bill_slices, closed.known, closed.reopened()
@@ -80,6 +83,12 @@ class _Bill:
         waiting = sum(cell.skip_reason == FOR_LATER for cell in state.batch.unrequested.values())
         later = f", {waiting} results wait for the next run" if waiting else ""
         state.log(f"Cost Explorer: {self._sent} requests{later}. {self._price}")
+
+    def _skip_without_slices(self, bill_slices: Sequence[cost_slices.Slice]) -> None:
+        """Give a listing that no tag key asks for a cell of its own: without any, it would count as never requested."""
+        for name in {*COST_BY_MONTH} & self._listings.keys() - {entry.listing for entry in bill_slices}:
+            key = CellKey("billing", self._identity.account_id, GLOBAL_REGION, name)
+            self._state.set_outcome(key, "skipped", "no_parents", profile=self._identity.profile)
 
     @property
     def _sent(self) -> int:

@@ -1,15 +1,24 @@
 """Seeds that the collection itself reads. Only SQL files read all others."""
 
 import csv
+from pathlib import Path
 
+from pipelines import reference
 from pipelines.collection.cost_slices import SERVICE, Dimension, Slice, TagKey, slices
 from pipelines.settings import WAREHOUSE_FOLDER
 from resources import release
 
 
-def tag_keys() -> tuple[TagKey, ...]:
-    """The keys of `ref.tag_key`, from the CSV file, since the bill is requested before the table is built."""
-    rows = _rows("tag_key", "tag_key", "is_cut_by_service")
+def tag_keys(own: Path | None) -> tuple[TagKey, ...]:
+    """The keys of `ref.tag_key`, from the CSV file, since the bill is requested before the table is built.
+
+    Args:
+        own: the folder of the organisation's own reference files (`Settings.reference`).
+
+    Raises:
+        ReferenceFileError: a reference file cannot be used.
+    """
+    rows = reference.rows(own, "tag_key")
     return tuple(TagKey(row["tag_key"], row["is_cut_by_service"] == "true") for row in rows)
 
 
@@ -29,9 +38,13 @@ def cost_dimensions() -> tuple[Dimension, ...]:
     return found
 
 
-def every_slice() -> tuple[Slice, ...]:
-    """Every slice of the bill by `ref.cost_slice` and `ref.tag_key`, in the order in which they are requested."""
-    return slices(cost_dimensions(), tag_keys())
+def every_slice(own: Path | None) -> tuple[Slice, ...]:
+    """Every slice of the bill by `ref.cost_slice` and `ref.tag_key`, in the order in which they are requested.
+
+    Args:
+        own: the folder of the organisation's own reference files (`Settings.reference`).
+    """
+    return slices(cost_dimensions(), tag_keys(own))
 
 
 def services_of_listings() -> tuple[str, ...]:

@@ -90,7 +90,7 @@ def model_asset(
             listings=sorted(model.sources),
         )
         with refusing():
-            rows = build(store, model, logs, warehouse.run_id, settings.currency)
+            rows = build(store, model, logs, warehouse.run_id, settings.currency, settings.reference)
             results = checks.run_checks(store, rules_of_it, warehouse.run_id, settings.config_hash)
         steps = context.job_def.nodes
         loading.built(warehouse.run_id, rows, sum(step.name.startswith(STEP) for step in steps))

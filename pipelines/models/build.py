@@ -2,16 +2,19 @@
 
 import hashlib
 from collections.abc import Sequence
+from pathlib import Path
 
 import duckdb
 
+from pipelines import reference
 from pipelines.catalogue.registry import listings
 from pipelines.collection.landing import records_path
 from pipelines.models import fx_rates
 from pipelines.models.history import open_versions
 from pipelines.models.macros import MACROS
 from pipelines.models.model import Model, ModelError
-from pipelines.settings import CURRENCY, WAREHOUSE_FOLDER
+from pipelines.reference_schema import SHIPPED_FOLDER
+from pipelines.settings import CURRENCY
 from pipelines.trust import outcomes
 from resources.audit.runs import built_from, record_build
 from resources.store.files import make_folder
@@ -25,26 +28,31 @@ def build(
     logs: Sequence[Model] = (),
     run_id: str = "",
     currency: str = CURRENCY,
+    own: Path | None = None,
 ) -> int:
     """Build one relation in one transaction and return its number of rows (0 for a view).
 
     Args:
         currency: what money is shown in beside the billing currency.
+        own: the folder of the organisation's own reference files (`Settings.reference`).
 
     Raises:
+        ReferenceFileError: a reference file cannot be used. Nothing was changed.
         ModelError: its query failed, or does not fit the table. Nothing was changed.
     """
     try:
-        return _build(store, model, logs, run_id, currency)
+        return _build(store, model, logs, run_id, currency, own)
     except duckdb.Error as error:
         # DuckDB's further lines advise to ignore errors, which would lose data.
         sentence = str(error).strip().splitlines()[0]
         raise ModelError(f"{model.place} could not be built: {sentence} Nothing was changed.") from error
 
 
-def _build(store: Store, model: Model, logs: Sequence[Model], run_id: str, currency: str) -> int:
+def _build(store: Store, model: Model, logs: Sequence[Model], run_id: str, currency: str, own: Path | None) -> int:
     with store.transaction() as connection:
-        _prepare(connection, store, currency)
+        _prepare(connection, currency)
+        if model.schema == "ref":
+            _name_reference_files(connection, store, own)
         kind = model.materialized
         if kind == "view":
             connection.execute(f"create or replace view {model.quoted} as {model.sql}")
@@ -75,12 +83,25 @@ def fingerprint(model: Model) -> str:
     return hashlib.sha256("\0".join((model.sql, *MACROS)).encode()).hexdigest()
 
 
-def _prepare(connection: duckdb.DuckDBPyConnection, store: Store, currency: str) -> None:
+def _name_reference_files(connection: duckdb.DuckDBPyConnection, store: Store, own: Path | None) -> None:
+    """Let the queries of the schema `ref` know their files.
+
+    Raises:
+        ReferenceFileError: one of the organisation's own cannot be used.
+    """
+    files = {name: [str(path) for path in paths] for name, paths in reference.files(own).items()}
+    imported = fx_rates.imported(store)
+    if imported.exists():
+        files["fx_rate"].append(str(imported))
+    connection.execute("set variable ref_folder = $folder", {"folder": str(SHIPPED_FOLDER)})
+    connection.execute("set variable reference_files = $files", {"files": files})
+    connection.execute("set variable imported_rates = $path", {"path": str(imported)})
+
+
+def _prepare(connection: duckdb.DuckDBPyConnection, currency: str) -> None:
     connection.execute("set variable reporting_currency = $currency", {"currency": currency})
-    connection.execute("set variable ref_folder = $folder", {"folder": str(WAREHOUSE_FOLDER / "ref")})
     types = sorted({listing.resource_type for listing in listings().values() if listing.resource_type})
     connection.execute("set variable resource_types = $types", {"types": types})
-    connection.execute("set variable fx_rate_files = $files", {"files": [str(path) for path in fx_rates.files(store)]})
     for macro in MACROS:
         connection.execute(macro)
 

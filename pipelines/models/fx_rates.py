@@ -15,11 +15,8 @@ from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
 from pathlib import Path
 from typing import Literal, get_args
 
-from pipelines.settings import WAREHOUSE_FOLDER
 from resources.store.files import atomic_write
 from resources.store.store import Store
-
-SEED = WAREHOUSE_FOLDER / "ref" / "fx_rate.csv"
 
 Kind = Literal["invoice", "month_average", "spot", "budget"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -95,11 +92,6 @@ class Imported:
 def imported(store: Store) -> Path:
     """The rates that `cmdb fx import` brought: they belong to a warehouse, not to the checkout."""
     return store.folder / "fx_rate.csv"
-
-
-def files(store: Store) -> list[Path]:
-    """What `ref.fx_rate` is read from."""
-    return [path for path in (SEED, imported(store)) if path == SEED or path.exists()]
 
 
 def import_rates(store: Store, file: Path, *, kind: Kind | None, base: str, currencies: Sequence[str]) -> Imported:

@@ -15,6 +15,7 @@ import dagster as dg
 from pipelines.catalogue.names import ACCOUNT
 from pipelines.errors import SqlFileError
 from pipelines.plain_text import plain
+from pipelines.reference import ReferenceFileError
 from pipelines.settings import Settings
 from pipelines.trust import listing_rule, preflight_rules
 from resources.audit.cells import NewestCell
@@ -56,7 +57,7 @@ def refusing() -> Iterator[None]:
         raise refuse(str(error), exit_code=code) from error
     except (IdentityRefused, ContractViolation, ProcessEnded, SqlFileError) as error:
         raise refuse(str(error)) from error
-    except ProductFileError as error:
+    except (ProductFileError, ReferenceFileError) as error:
         raise refuse(str(error), exit_code=2) from error
 
 

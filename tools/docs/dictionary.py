@@ -20,7 +20,7 @@ SCHEMAS = {
     "aws": "One typed table a resource type, for people who know what they look for.",
     "cmdb": "Configuration items.",
     "cost": "Money, from the billing profile.",
-    "ref": "Seeds in git, owned by people.",
+    "ref": "Seeds of the product, and the reference files of the organisation.",
     "stage": "Responses on their way to the tables above; not part of the public interface.",
 }
 """The schemas in the order in which a reader wants them."""

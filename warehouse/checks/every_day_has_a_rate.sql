@@ -1,4 +1,4 @@
--- Every day of the bill has a rate into the reporting currency.
+-- Every day of the bill has a rate into the reporting currency; `cmdb fx import` brings those that are missing.
 -- about: cost.exchange_rate
 -- refetch: nothing
 select

@@ -1,5 +1,5 @@
 -- Every account that the bill charges in the months that are still open belongs to the organisation, or is named in
--- warehouse/ref/former_account.csv.
+-- former_account.csv in CMDB_REFERENCE.
 -- about: cost.daily
 -- refetch: organizations_account
 select

@@ -15,7 +15,7 @@
 -- account_id: The AWS account that owns it, 12 digits, text because some begin with 0.
 -- region: AWS region; aws-global where the service has none.
 -- name: The tag Name, or the service's own name; NULL where it has none.
--- owner: Whom to ask: the tag bc:business-owner of the resource, or else of its account; NULL where neither has one.
+-- owner: Whom to ask: cmdb.resource.business_owner, or else the account's own tag that ref.tag_key names for business_owner; NULL where neither has one.
 -- unused_since: Since when it has been so at least, UTC; NULL where neither AWS nor the history shows it.
 -- evidence: The data points behind it, JSON; of a row that cannot be judged in the newest run those of the last run in which it could.
 -- unknown_reason: Why it cannot be judged; NULL where it can.
@@ -98,6 +98,16 @@ paired as (
     full outer join opened on tonight.arn = opened.arn and tonight.rule = opened.rule
 ),
 
+account_owner as (
+    select
+        account.account_id,
+        min(trim(account.tags[wanted.tag_key])) as owner
+    from org.account as account
+    inner join ref.tag_key as wanted
+        on wanted.resource_column = 'business_owner' and trim(account.tags[wanted.tag_key]) <> ''
+    group by account.account_id
+),
+
 judged as (
     select
         paired.*,
@@ -105,7 +115,7 @@ judged as (
         item.account_id,
         item.region,
         item.name,
-        coalesce(item.business_owner, nullif(trim(account.tags['bc:business-owner']), '')) as owner,
+        coalesce(item.business_owner, tagged.owner) as owner,
         rule.confidence,
         case
             when item.status = 'retired' then 'gone'
@@ -127,7 +137,7 @@ judged as (
         accepted.until as accepted_until
     from paired
     inner join cmdb.resource as item on paired.arn = item.arn
-    left join org.account as account on item.account_id = account.account_id
+    left join account_owner as tagged on item.account_id = tagged.account_id
     left join ref.decommission_rule as rule
         on paired.rule = rule.rule and item.resource_type = rule.resource_type
     left join ref.accepted_finding as accepted

@@ -13,12 +13,12 @@
 -- created_at: When AWS made it, or started it last, UTC; NULL where AWS does not report it.
 -- tags: Tags; an empty map where it has none, NULL where they could not be read.
 -- tags_source: Where the tags come from: its own listing, or the tagging API where that gave none; NULL where tags is.
--- business_service: The value that counts (ref.tag_value_alias) of the tag bc:business-service; where it has none, its account's (ref.account_default); else NULL.
--- business_owner: The value that counts (ref.tag_value_alias) of the tag bc:business-owner; where it has none, its account's (ref.account_default); else NULL.
--- cost_centre: The value that counts (ref.tag_value_alias) of the tag bc:cost-centre; where it has none, its account's (ref.account_default); else NULL.
--- capability: The value that counts (ref.tag_value_alias) of the tag bc:capability; where it has none, its account's (ref.account_default); else NULL.
--- environment: The value that counts (ref.tag_value_alias) of the tag bc:environment; where it has none, its account's (ref.account_default); else NULL.
--- project: The value that counts (ref.tag_value_alias) of the tag bc:project; where it has none, its account's (ref.account_default); else NULL.
+-- business_service: The value that counts (ref.tag_value_alias) of the tag that ref.tag_key names for this column; where it has none, its account's (ref.account_default); else NULL.
+-- business_owner: The value that counts (ref.tag_value_alias) of the tag that ref.tag_key names for this column; where it has none, its account's (ref.account_default); else NULL.
+-- cost_centre: The value that counts (ref.tag_value_alias) of the tag that ref.tag_key names for this column; where it has none, its account's (ref.account_default); else NULL.
+-- capability: The value that counts (ref.tag_value_alias) of the tag that ref.tag_key names for this column; where it has none, its account's (ref.account_default); else NULL.
+-- environment: The value that counts (ref.tag_value_alias) of the tag that ref.tag_key names for this column; where it has none, its account's (ref.account_default); else NULL.
+-- project: The value that counts (ref.tag_value_alias) of the tag that ref.tag_key names for this column; where it has none, its account's (ref.account_default); else NULL.
 -- owner_source: Where business_owner comes from: resource tag, account default or none.
 -- attributes: Further attributes of the type, JSON; the table of the type in schema aws has them in columns.
 -- first_seen_at: When it was first collected, UTC: what replaced another one, at replaced_at.

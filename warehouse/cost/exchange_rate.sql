@@ -10,7 +10,7 @@
 -- rate_kind: invoice, month_average, spot, or same_currency where nothing is converted; NULL where there is no rate.
 -- rate_date: The first day that the rate holds for; NULL where nothing is converted.
 -- rate_source: Who published the rate, by ref.fx_rate; NULL where nothing is converted or nobody is named.
--- is_example_rate: True where nobody published it: an example that came with the product. NULL where there is no rate.
+-- is_example_rate: True where nobody published it: an example, as in the demo. NULL where there is no rate.
 -- rate_age_days: Days from rate_date to the day of use; NULL where nothing is converted. rates_are_published_and_recent warns of a spot rate of more than 7.
 with billed_month as (
     select

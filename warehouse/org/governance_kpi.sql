@@ -1,11 +1,11 @@
 -- One row per day and figure by which governance judges the organisation, with the judgement of that day. The figures, their
--- thresholds and the query that shows each one's evidence are the seed warehouse/ref/kpi_threshold.csv.
+-- thresholds and the query that shows each one's evidence are ref.kpi_threshold.
 -- rests_on: slices=service because of the others only the newest day is read
 -- materialized: full_from_previous
 -- key: as_of_date, kpi
 -- as_of_date: Day (UTC) on which AWS gave the list of accounts that the figure is about.
 -- kpi: Name of the figure, such as scp_coverage_pct; ref.kpi_threshold defines it.
--- value: The figure, in its unit; NULL where there is nothing to measure it by.
+-- value: The figure, in its unit; NULL where there is nothing to measure it by, such as services without ref.approved_service, and owners without a key of ref.tag_key.
 -- unit: account, service or percent.
 -- verdict: green, amber or red; unknown where cells that it rests on are unknown and it could change with them: faults that are
 --    counted can only become more, so amber and red stand. NULL where there is no threshold, or nothing to measure it by.
@@ -20,6 +20,13 @@ with as_of as (
     from org.account
 ),
 
+named_owner as (
+    select account.account_id
+    from org.account as account
+    inner join ref.tag_key as wanted
+        on wanted.resource_column = 'business_owner' and trim(account.tags[wanted.tag_key]) <> ''
+),
+
 member as (
     select
         account.*,
@@ -27,7 +34,7 @@ member as (
             select reaching.account_id from org.account_policy as reaching
             where reaching.policy_type = 'SERVICE_CONTROL_POLICY' and reaching.is_effective
         ) as has_scp,
-        nullif(trim(account.tags['bc:business-owner']), '') is not null as has_owner
+        account.account_id in (select named.account_id from named_owner as named) as has_owner
     from org.account as account
     where account.state <> 'LEFT'
 ),
@@ -61,13 +68,26 @@ judged_domain as (
     select 'network' as domain
 ),
 
+own as (
+    -- What the organisation has said nothing about is not judged.
+    select
+        (select count(*) > 0 from ref.approved_service) as has_services,
+        (
+            select count(*) > 0 from ref.tag_key
+            where resource_column = 'business_owner'
+        ) as has_owner_key
+),
+
 measured as (
     select
         'delegated_administrators_' || judged_domain.domain as kpi,
-        count(distinct domain_administrator.account_id)::decimal(18, 2) as value
+        if(
+            own.has_services, count(distinct domain_administrator.account_id), null
+        )::decimal(18, 2) as value
     from judged_domain
+    cross join own
     left join domain_administrator using (domain)
-    group by judged_domain.domain
+    group by judged_domain.domain, own.has_services
 
     union all
 
@@ -89,16 +109,26 @@ measured as (
 
     select
         'unapproved_services' as kpi,
-        count(*)::decimal(18, 2) as value
-    from org.enabled_service
-    anti join ref.approved_service using (service_principal)
+        if(
+            own.has_services,
+            (
+                select count(*) from org.enabled_service
+                anti join ref.approved_service using (service_principal)
+            ),
+            null
+        )::decimal(18, 2) as value
+    from own
 
     union all
 
     select
         'accounts_without_owner_pct' as kpi,
-        (100.0 * count(*) filter (where not has_owner) / nullif(count(*), 0))::decimal(18, 2) as value
+        (
+            100.0 * count(*) filter (where not has_owner)
+            / nullif(count(*) filter (where own.has_owner_key), 0)
+        )::decimal(18, 2) as value
     from member
+    cross join own
     -- Tags that could not be read are unknown, not absent.
     where state = 'ACTIVE' and tags is not null
 

@@ -1,5 +1,6 @@
--- Findings that somebody has looked at and means to keep as they are, until when. Seed:
--- warehouse/ref/accepted_finding.csv, owned by those who answer for cost; one line a decision.
+-- Findings that somebody has looked at and means to keep as they are, until when; one line a decision. Read from
+-- accepted_finding.csv in the organisation's own folder (CMDB_REFERENCE), owned by those who answer for cost; without
+-- that file there is none.
 -- key: arn, rule
 -- arn: ARN of the resource, or a pattern with * for any characters.
 -- rule: The rule of ref.decommission_rule.
@@ -16,8 +17,12 @@ select
     until
 from
     read_csv(
-        getvariable('ref_folder') || '/accepted_finding.csv',
+        getvariable('reference_files')['accepted_finding'],
         header = true,
+        auto_detect = false,
+        delim = ',',
+        quote = '"',
+        escape = '"',
         columns = {
             'arn': 'VARCHAR',
             'rule': 'VARCHAR',
@@ -27,3 +32,5 @@ from
             'until': 'DATE'
         }
     )
+-- A line of nothing but commas keeps a place free.
+where arn is not null

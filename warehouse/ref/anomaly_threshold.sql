@@ -1,5 +1,6 @@
 -- How far a day's cost may lie from all that is usual for it, by slice: cost.anomaly looks at the slices that stand here. Amounts are in
--- the billing currency. Seed: warehouse/ref/anomaly_threshold.csv, owned by finance.
+-- the billing currency. Seed: warehouse/ref/anomaly_threshold.csv; a row of anomaly_threshold.csv in the organisation's
+-- own folder (CMDB_REFERENCE) takes the place of the seed's row with the same key.
 -- key: slice
 -- slice: The slice of the bill, as in cost.daily.
 -- min_score: From this robust z score on, up or down, a day is an anomaly.
@@ -12,8 +13,13 @@ select
     relative_floor
 from
     read_csv(
-        getvariable('ref_folder') || '/anomaly_threshold.csv',
+        getvariable('reference_files')['anomaly_threshold'],
         header = true,
+        auto_detect = false,
+        delim = ',',
+        quote = '"',
+        escape = '"',
+        filename = true,
         columns = {
             'slice': 'VARCHAR',
             'min_score': 'DECIMAL(18, 2)',
@@ -21,3 +27,11 @@ from
             'relative_floor': 'DECIMAL(18, 4)'
         }
     )
+-- A line of nothing but commas keeps a place free.
+where slice is not null
+qualify
+    -- A row of the organisation's own takes the place of the shipped one.
+    rank() over (
+        partition by slice
+        order by filename = getvariable('ref_folder') || '/anomaly_threshold.csv'
+    ) = 1

@@ -1,5 +1,6 @@
 -- AWS services that may have trusted access to the organisation or a delegated administrator, and the domain that
--- answers for each. Seed: warehouse/ref/approved_service.csv, owned by those who govern the organisation.
+-- answers for each. Read from approved_service.csv in the organisation's own folder (CMDB_REFERENCE), owned by those who
+-- govern the organisation; without that file nobody has approved or refused any, and no figure is judged by it.
 -- key: service_principal
 -- service_principal: The service, such as guardduty.amazonaws.com.
 -- domain: Who answers for it: security, finance, network or operations.
@@ -10,7 +11,13 @@ select
     purpose
 from
     read_csv(
-        getvariable('ref_folder') || '/approved_service.csv',
+        getvariable('reference_files')['approved_service'],
         header = true,
+        auto_detect = false,
+        delim = ',',
+        quote = '"',
+        escape = '"',
         columns = { 'service_principal': 'VARCHAR', 'domain': 'VARCHAR', 'purpose': 'VARCHAR' }
     )
+-- A line of nothing but commas keeps a place free.
+where service_principal is not null

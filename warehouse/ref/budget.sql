@@ -1,5 +1,5 @@
--- What may be spent, month by month, by the value of a tag. Seed: warehouse/ref/budget.csv, owned by finance; what is
--- there is an example, to be replaced.
+-- What may be spent, month by month, by the value of a tag. Read from budget.csv in the organisation's own
+-- folder (CMDB_REFERENCE), owned by finance; without that file there is no budget.
 -- key: scope, budget_name, month
 -- scope: The tag key whose values have budgets, such as bc:cost-centre.
 -- budget_name: The value of the tag, such as a cost centre; canonical as in ref.tag_value_alias.
@@ -7,7 +7,7 @@
 -- amount: What may be spent in the month, in the currency beside it.
 -- currency: Currency of the amount, ISO 4217.
 -- fiscal_year: The financial year that the month belongs to, as people call it.
--- source: Who states it; example where nobody does.
+-- source: Who states it; example in the demo's file.
 select
     scope,
     budget_name,
@@ -18,8 +18,12 @@ select
     source
 from
     read_csv(
-        getvariable('ref_folder') || '/budget.csv',
+        getvariable('reference_files')['budget'],
         header = true,
+        auto_detect = false,
+        delim = ',',
+        quote = '"',
+        escape = '"',
         columns = {
             'scope': 'VARCHAR',
             'budget_name': 'VARCHAR',
@@ -30,3 +34,5 @@ from
             'source': 'VARCHAR'
         }
     )
+-- A line of nothing but commas keeps a place free.
+where scope is not null

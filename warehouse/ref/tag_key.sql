@@ -1,5 +1,6 @@
--- The tag keys by which the organisation records what a resource is for: each is a slice of the bill. Seed:
--- warehouse/ref/tag_key.csv, owned by those who govern tagging.
+-- The tag keys by which the organisation records what a resource is for: each is a slice of the bill. Read
+-- from tag_key.csv in the organisation's own folder (CMDB_REFERENCE), owned by those who govern tagging; without that
+-- file there is none, and the bill is not cut by tags.
 -- key: tag_key
 -- tag_key: The key as it is written on resources, such as bc:cost-centre.
 -- resource_column: The column of cmdb.resource that holds its value.
@@ -12,8 +13,12 @@ select
     description
 from
     read_csv(
-        getvariable('ref_folder') || '/tag_key.csv',
+        getvariable('reference_files')['tag_key'],
         header = true,
+        auto_detect = false,
+        delim = ',',
+        quote = '"',
+        escape = '"',
         columns = {
             'tag_key': 'VARCHAR',
             'resource_column': 'VARCHAR',
@@ -21,3 +26,5 @@ from
             'description': 'VARCHAR'
         }
     )
+-- A line of nothing but commas keeps a place free.
+where tag_key is not null

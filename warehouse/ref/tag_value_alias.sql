@@ -1,5 +1,6 @@
--- Other spellings of a tag's values, and the one that counts. Values without an entry stand for themselves. Seed:
--- warehouse/ref/tag_value_alias.csv, owned by those who govern tagging.
+-- Other spellings of a tag's values, and the one that counts. Values without an entry stand for themselves. Read from
+-- tag_value_alias.csv in the organisation's own folder (CMDB_REFERENCE), owned by those who govern tagging; without that
+-- file every value stands for itself.
 -- key: tag_key, alias
 -- tag_key: The key, as in ref.tag_key.
 -- alias: The value as somebody wrote it; capitals count.
@@ -10,7 +11,13 @@ select
     tag_value
 from
     read_csv(
-        getvariable('ref_folder') || '/tag_value_alias.csv',
+        getvariable('reference_files')['tag_value_alias'],
         header = true,
+        auto_detect = false,
+        delim = ',',
+        quote = '"',
+        escape = '"',
         columns = { 'tag_key': 'VARCHAR', 'alias': 'VARCHAR', 'tag_value': 'VARCHAR' }
     )
+-- A line of nothing but commas keeps a place free.
+where tag_key is not null

@@ -1,5 +1,6 @@
 -- Public list prices, for estimates alone: what an organisation pays stands in its bill, with its discounts. Seed:
--- warehouse/ref/unit_price.csv, owned by finance; replace an amount by the amount of your contract.
+-- warehouse/ref/unit_price.csv; a row of unit_price.csv in the organisation's own folder (CMDB_REFERENCE), such as a
+-- price of your contract, takes the place of the seed's row with the same key.
 -- key: service, usage, region, valid_from
 -- service: AWS's code of the service, such as AmazonEC2.
 -- usage: AWS's usage type without the region in front of it, such as EBS:VolumeUsage.gp3; of a DB instance with its engine.
@@ -20,8 +21,13 @@ select
     source
 from
     read_csv(
-        getvariable('ref_folder') || '/unit_price.csv',
+        getvariable('reference_files')['unit_price'],
         header = true,
+        auto_detect = false,
+        delim = ',',
+        quote = '"',
+        escape = '"',
+        filename = true,
         columns = {
             'service': 'VARCHAR',
             'usage': 'VARCHAR',
@@ -33,3 +39,11 @@ from
             'source': 'VARCHAR'
         }
     )
+-- A line of nothing but commas keeps a place free.
+where service is not null
+qualify
+    -- A row of the organisation's own takes the place of the shipped one.
+    rank() over (
+        partition by service, usage, region, valid_from
+        order by filename = getvariable('ref_folder') || '/unit_price.csv'
+    ) = 1
