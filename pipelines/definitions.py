@@ -1,9 +1,9 @@
 """The Dagster definitions, built from the environment when Dagster loads them."""
 
-import functools
 import os
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import dagster as dg
 
@@ -14,7 +14,7 @@ from pipelines.collection.confirmation_assets import CONFIRM, CONFIRMATION_KEY, 
 from pipelines.dagster_metadata import PUBLISHED_KEY
 from pipelines.models.assets import asset_key, model_assets
 from pipelines.models.checks import read_checks
-from pipelines.models.model import read_models
+from pipelines.models.model import once, read_models
 from pipelines.models.record_requirements import record_rules_of
 from pipelines.preflight_assets import PREFLIGHT_KEY, caller_identity
 from pipelines.publishing.assets import published_asset
@@ -74,7 +74,7 @@ def build_defs(environment: Mapping[str, str]) -> dg.Definitions:
             [
                 caller_identity,
                 zero_confirmation,
-                *collection_assets(functools.cache(lambda: record_rules_of(models))),
+                *collection_assets(partial(once, record_rules_of, models)),
                 *model_assets(models, sql_checks),
                 published_asset(models, sql_checks),
                 report,

@@ -1,7 +1,7 @@
 """Draws charts in short-lived processes, so that a run frees the memory of drawing at once.
 
-Altair takes 40 MB, and vl-convert 80 MB and more with each chart, until their process ends. One process makes the
-specifications and ends; then one process for each chart draws it: the two libraries are never loaded together.
+Altair takes 40 MB and vl-convert 90 MB, and a few more with each chart, until their process ends. One process makes
+the specifications and ends; then one process draws them: the two libraries are never loaded together.
 """
 
 import json
@@ -22,7 +22,7 @@ Chart = Callable[[], "alt.LayerChart"]
 """A function of `charts` with its arguments, as a `functools.partial`, which the other process calls."""
 
 SECONDS = 120
-"""Time limit of one process in seconds; it usually takes half a second."""
+"""Time limit of one process in seconds; it usually takes a second."""
 
 _UNSPEAKABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
 
@@ -39,8 +39,7 @@ def svgs(wanted: Sequence[Chart], *, background: str = "transparent") -> list[st
     """
     if not wanted:
         return []
-    specified = json.loads(_run("specify", pickle.dumps((list(wanted), background))))
-    drawn = [_run("draw", json.dumps(one).encode()).decode() for one in specified]
+    drawn: list[str] = json.loads(_run("draw", _run("specify", pickle.dumps((list(wanted), background)))))
     # Names in the data may hold characters that XML forbids or that reverse the direction of the text around them.
     return [_UNSPEAKABLE.sub("\ufffd", svg) for svg in drawn]
 
@@ -81,12 +80,12 @@ def _specify() -> None:
 
 
 def _draw() -> None:
-    """Render one Vega-Lite specification as SVG on standard output, without browser or network."""
+    """Render Vega-Lite specifications as a list of SVG texts on standard output, without browser or network."""
     import vl_convert
 
     # No base URL: a specification holds all of its data, and nothing is loaded from the network.
-    svg = vl_convert.vegalite_to_svg(sys.stdin.buffer.read().decode(), allowed_base_urls=[])
-    sys.stdout.buffer.write(svg.encode())
+    drawn = [vl_convert.vegalite_to_svg(one, allowed_base_urls=[]) for one in json.load(sys.stdin)]
+    json.dump(drawn, sys.stdout)
 
 
 if __name__ == "__main__":

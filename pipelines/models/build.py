@@ -30,52 +30,73 @@ def build(
     currency: str = CURRENCY,
     own: Path | None = None,
 ) -> int:
-    """Build one relation in one transaction and return its number of rows (0 for a view).
+    """Build one relation in a transaction of its own: see `build_in`."""
+    with store.transaction() as connection:
+        return build_in(connection, store, model, logs, run_id, currency, own)
+
+
+def build_in(
+    connection: duckdb.DuckDBPyConnection,
+    store: Store,
+    model: Model,
+    logs: Sequence[Model] = (),
+    run_id: str = "",
+    currency: str = CURRENCY,
+    own: Path | None = None,
+) -> int:
+    """Build one relation in the transaction of a connection and return its number of rows (0 for a view).
 
     Args:
         currency: what money is shown in beside the billing currency.
         own: the folder of the organisation's own reference files (`Settings.reference`).
 
     Raises:
-        ReferenceFileError: a reference file cannot be used. Nothing was changed.
-        ModelError: its query failed, or does not fit the table. Nothing was changed.
+        ReferenceFileError: a reference file cannot be used. The transaction has to be rolled back.
+        ModelError: its query failed, or does not fit the table. Likewise.
     """
     try:
-        return _build(store, model, logs, run_id, currency, own)
+        return _build(connection, store, model, logs, run_id, currency, own)
     except duckdb.Error as error:
         # DuckDB's further lines advise to ignore errors, which would lose data.
         sentence = str(error).strip().splitlines()[0]
         raise ModelError(f"{model.place} could not be built: {sentence} Nothing was changed.") from error
 
 
-def _build(store: Store, model: Model, logs: Sequence[Model], run_id: str, currency: str, own: Path | None) -> int:
-    with store.transaction() as connection:
-        _prepare(connection, currency)
-        if model.schema == "ref":
-            _name_reference_files(connection, store, own)
-        kind = model.materialized
-        if kind == "view":
-            connection.execute(f"create or replace view {model.quoted} as {model.sql}")
-        elif kind == "full":
-            connection.execute(f"create or replace table {model.quoted} as {model.sql}")
-        elif kind == "full_from_previous":
-            connection.execute(f"create or replace temp table incoming as {model.sql}")
-            _ensure_table(connection, model)
-            connection.execute(f"delete from {model.quoted}")
-            connection.execute(f"insert into {model.quoted} by name select * from incoming")
-        elif kind == "scd_type_2":
-            connection.execute(f"create or replace temp table incoming as {model.sql}")
-            _ensure_table(connection, model)
-            open_versions(connection, model)
-        else:
-            _replace_cells(connection, store, model, logs)
-        for documented in (model, *logs):
-            _comment(connection, documented)
-        record_build(connection, run_id, {built.relation: fingerprint(built) for built in (model, *logs)})
-        if kind == "view":
-            return 0
-        row = connection.execute(f"select count(*) from {model.quoted}").fetchone()
-        return int(row[0]) if row is not None else 0
+def _build(
+    connection: duckdb.DuckDBPyConnection,
+    store: Store,
+    model: Model,
+    logs: Sequence[Model],
+    run_id: str,
+    currency: str,
+    own: Path | None,
+) -> int:
+    _prepare(connection, currency)
+    if model.schema == "ref":
+        _name_reference_files(connection, store, own)
+    kind = model.materialized
+    if kind == "view":
+        connection.execute(f"create or replace view {model.quoted} as {model.sql}")
+    elif kind == "full":
+        connection.execute(f"create or replace table {model.quoted} as {model.sql}")
+    elif kind == "full_from_previous":
+        connection.execute(f"create or replace temp table incoming as {model.sql}")
+        _ensure_table(connection, model)
+        connection.execute(f"delete from {model.quoted}")
+        connection.execute(f"insert into {model.quoted} by name select * from incoming")
+    elif kind == "scd_type_2":
+        connection.execute(f"create or replace temp table incoming as {model.sql}")
+        _ensure_table(connection, model)
+        open_versions(connection, model)
+    else:
+        _replace_cells(connection, store, model, logs)
+    for documented in (model, *logs):
+        _comment(connection, documented)
+    record_build(connection, run_id, {built.relation: fingerprint(built) for built in (model, *logs)})
+    if kind == "view":
+        return 0
+    row = connection.execute(f"select count(*) from {model.quoted}").fetchone()
+    return int(row[0]) if row is not None else 0
 
 
 def fingerprint(model: Model) -> str:

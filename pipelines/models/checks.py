@@ -127,22 +127,29 @@ def run(connection: "duckdb.DuckDBPyConnection", check: SqlCheck) -> SqlResult:
 
 
 def run_checks(store: Store, checks: Iterable[SqlCheck], run_id: str, config_hash: str) -> list[SqlResult]:
-    """Ask rules of the working file and record what they say, and which cells it is about."""
+    """Run checks on the working file in a transaction of their own: see `run_checks_in`."""
     with store.transaction() as connection:
-        results = [_with_cells(connection, run(connection, check), run_id) for check in checks]
-        for result in results:
-            record_check(
-                connection,
-                run_id,
-                result.check.name,
-                result.check.on,
-                severity=result.severity,
-                passed=result.passed,
-                observed=result.sentence,
-                expected=result.check.description,
-                detail=result.rows,
-                config_hash=config_hash,
-            )
+        return run_checks_in(connection, checks, run_id, config_hash)
+
+
+def run_checks_in(
+    connection: "duckdb.DuckDBPyConnection", checks: Iterable[SqlCheck], run_id: str, config_hash: str
+) -> list[SqlResult]:
+    """Run checks in the transaction of a connection, and record their results and the cells that these are about."""
+    results = [_with_cells(connection, run(connection, check), run_id) for check in checks]
+    for result in results:
+        record_check(
+            connection,
+            run_id,
+            result.check.name,
+            result.check.on,
+            severity=result.severity,
+            passed=result.passed,
+            observed=result.sentence,
+            expected=result.check.description,
+            detail=result.rows,
+            config_hash=config_hash,
+        )
     return results
 
 

@@ -20,11 +20,11 @@ log                  the query's rows are appended; it is run while the table th
 view                 a view.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal, TypeVar, cast, get_args
 
 import sqlglot
 
@@ -35,6 +35,8 @@ from pipelines.models.sql_files import Header, read_header, reads
 from pipelines.settings import WAREHOUSE_FOLDER
 from resources import release
 from resources.store.sql import identifier
+
+T = TypeVar("T")
 
 Materialization = Literal[
     "incremental_by_cell", "append_by_cell", "full", "full_from_previous", "scd_type_2", "log", "view"
@@ -127,6 +129,21 @@ class Model:
         return {**CELL_COLUMNS, **named}
 
 
+_WORKED_OUT: dict[object, tuple[tuple[tuple[str, str], ...], object]] = {}
+
+
+def once(work_out: Callable[[Mapping[str, Model]], T], models: Mapping[str, Model]) -> T:
+    """What a function works out of models; again only for other models or other SQL than at its last call.
+
+    A process that builds its definitions more than once would else parse every query each time.
+    """
+    texts = tuple((model.relation, model.sql) for model in models.values())
+    kept = _WORKED_OUT.get(work_out)
+    if kept is None or kept[0] != texts:
+        kept = _WORKED_OUT[work_out] = texts, work_out(models)
+    return cast(T, kept[1])
+
+
 def read_models(folder: Path = WAREHOUSE_FOLDER) -> dict[str, Model]:
     """Every SQL file below the schema folders, by relation, in an order in which each can be built.
 
@@ -194,7 +211,7 @@ def _items(models: Mapping[str, Model], *, is_whole: bool) -> Model | None:
 
 def _claims(models: Mapping[str, Model]) -> list[Model]:
     """What each table rests on, and the listings that there are."""
-    generated = {"claim_listing": claims.claim_listing(models), "listing": claims.catalogue()}
+    generated = {"claim_listing": once(claims.claim_listing, models), "listing": claims.catalogue()}
     # They read nothing: each is a list of values, which takes long to parse.
     return [
         Model(claims.SCHEMA, name, sql, read_header(sql), place="pipelines/models/claims.py")

@@ -1,7 +1,10 @@
 """The schema of a warehouse: numbered SQL files, each applied once, in order, and in one transaction."""
 
+import functools
 import hashlib
+import os
 import re
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,37 +39,16 @@ class Migrator:
     paths: Paths
     migrations: Path = MIGRATIONS
 
-    def known(self) -> list[Migration]:
+    def known(self) -> Sequence[Migration]:
         """The migrations of this version of the product, in order.
 
         Raises:
             WarehouseError: the folder lacks some of them (exit code 2).
         """
-        if self.migrations == MIGRATIONS:
-            try:
-                release.require("warehouse/migrations")
-            except release.ProductFileError as error:
-                raise WarehouseError(str(error), exit_code=2) from error
-        found: list[Migration] = []
-        for path in sorted(self.migrations.glob("[!.]*.sql")):
-            match = _MIGRATION_NAME.fullmatch(path.name)
-            if match is None or int(match.group(1)) != len(found) + 1:
-                raise WarehouseError(
-                    f"{path} is not migration {len(found) + 1:04}: the files are numbered from 0001 without "
-                    "gaps, as in 0001_name.sql. Nothing was changed. Restore the folder from the repository.",
-                    exit_code=2,
-                )
-            data = path.read_bytes()
-            found.append(Migration(len(found) + 1, path.name, data.decode(), hashlib.sha256(data).hexdigest()))
-        if not found:
-            raise WarehouseError(
-                f"{self.migrations} holds no migrations, so the schema is unknown. Nothing was changed. Run "
-                "from a complete checkout.",
-                exit_code=2,
-            )
-        return found
+        # Every connection looks; the files are read again only where one of them changed.
+        return _known(self.migrations, _signature(self.migrations))
 
-    def pending(self, connection: duckdb.DuckDBPyConnection) -> list[Migration]:
+    def pending(self, connection: duckdb.DuckDBPyConnection) -> Sequence[Migration]:
         """The migrations that a file still lacks.
 
         Raises:
@@ -114,6 +96,42 @@ class Migrator:
                     exit_code=2,
                 ) from error
             fault_point("migration.committed")
+
+
+def _signature(folder: Path) -> tuple[tuple[str, int, int], ...]:
+    """Name, time of change in nanoseconds, and size in bytes of everything in a folder; empty where it is missing."""
+    try:
+        with os.scandir(folder) as entries:
+            return tuple(sorted((entry.name, (seen := entry.stat()).st_mtime_ns, seen.st_size) for entry in entries))
+    except OSError:
+        return ()
+
+
+@functools.lru_cache(maxsize=4)
+def _known(folder: Path, _seen: tuple[tuple[str, int, int], ...]) -> tuple[Migration, ...]:
+    if folder == MIGRATIONS:
+        try:
+            release.require("warehouse/migrations")
+        except release.ProductFileError as error:
+            raise WarehouseError(str(error), exit_code=2) from error
+    found: list[Migration] = []
+    for path in sorted(folder.glob("[!.]*.sql")):
+        match = _MIGRATION_NAME.fullmatch(path.name)
+        if match is None or int(match.group(1)) != len(found) + 1:
+            raise WarehouseError(
+                f"{path} is not migration {len(found) + 1:04}: the files are numbered from 0001 without "
+                "gaps, as in 0001_name.sql. Nothing was changed. Restore the folder from the repository.",
+                exit_code=2,
+            )
+        data = path.read_bytes()
+        found.append(Migration(len(found) + 1, path.name, data.decode(), hashlib.sha256(data).hexdigest()))
+    if not found:
+        raise WarehouseError(
+            f"{folder} holds no migrations, so the schema is unknown. Nothing was changed. Run "
+            "from a complete checkout.",
+            exit_code=2,
+        )
+    return tuple(found)
 
 
 def applied(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, str]]:
