@@ -157,9 +157,10 @@ def test_what_is_not_built_from_is_not_asked(warehouse: House, bound: Bound) -> 
 
 
 def test_each_rule_is_asked_once_the_pre_flight_first_and_then_the_accounts(bound: Bound) -> None:
-    said = gate.check_results(
-        bound.store, bound.typed(), SETTINGS, HOUR, ["ec2_instance", ACCOUNT, "ec2_instance"], account_list=True
-    )
+    with bound.store.read() as connection:
+        said = gate.check_results(
+            connection, bound.typed(), SETTINGS, HOUR, ["ec2_instance", ACCOUNT, "ec2_instance"], account_list=True
+        )
     assert [verdict.sentence.split()[0] for verdict in said] == ["The", f"{ACCOUNT}:", "ec2_instance:"]
     assert all(verdict.passed for verdict in said)
 

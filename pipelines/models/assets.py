@@ -24,7 +24,7 @@ from pipelines.models.model_metadata import cost_metadata, lineage_metadata
 from pipelines.plain_text import as_markdown
 from pipelines.settings import Settings
 from pipelines.trust import ages
-from pipelines.trust.gate import GATE_TAG, open_gate, refusing, stop_where_blocked
+from pipelines.trust.gate import GATE_TAG, begin, refusing, require, stop_where_blocked
 from resources.warehouse import Warehouse
 
 if TYPE_CHECKING:
@@ -85,15 +85,17 @@ def model_asset(
     def build_model(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
         warehouse: Warehouse = context.resources.warehouse
         settings: Settings = context.resources.settings
-        store = open_gate(
-            warehouse,
-            settings,
-            model.relation,
-            max_age=ages.MODEL_MAX_AGE,
-            listings=sorted(model.sources),
-        )
+        store = begin(warehouse, settings, model.relation)
         # In one transaction: to open the file four times took a third of a run's computing time.
         with refusing(), store.transaction() as connection:
+            require(
+                connection,
+                warehouse,
+                settings,
+                model.relation,
+                max_age=ages.MODEL_MAX_AGE,
+                listings=sorted(model.sources),
+            )
             rows = build_in(connection, store, model, logs, warehouse.run_id, settings.currency, settings.reference)
             results = checks.run_checks_in(connection, rules_of_it, warehouse.run_id, settings.config_hash)
             contents = {

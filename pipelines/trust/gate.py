@@ -110,10 +110,29 @@ def open_gate(
     with refusing():
         for role in verify:
             role.verify()
-    for result in check_results(store, warehouse, settings, max_age, listings, account_list=account_list):
+    with store.read() as connection:
+        require(connection, warehouse, settings, what, max_age=max_age, listings=listings, account_list=account_list)
+    return store
+
+
+def require(
+    connection: "duckdb.DuckDBPyConnection",
+    warehouse: Warehouse,
+    settings: Settings,
+    what: str,
+    *,
+    max_age: timedelta,
+    listings: Sequence[str] = (),
+    account_list: bool = True,
+) -> None:
+    """The rules of `open_gate` on a connection to the warehouse, which this run has begun to use.
+
+    Raises:
+        dagster.Failure: a rule refused. The transaction of the connection has to be rolled back.
+    """
+    for result in check_results(connection, warehouse, settings, max_age, listings, account_list=account_list):
         if result.blocks:
             raise refuse(f"{what} was not built. {result.sentence} Nothing was changed.")
-    return store
 
 
 def begin(warehouse: Warehouse, settings: Settings, what: str) -> Store:
@@ -125,7 +144,7 @@ def begin(warehouse: Warehouse, settings: Settings, what: str) -> Store:
 
 
 def check_results(
-    store: Store,
+    connection: "duckdb.DuckDBPyConnection",
     warehouse: Warehouse,
     settings: Settings,
     max_age: timedelta,
@@ -135,27 +154,26 @@ def check_results(
 ) -> list[CheckResult]:
     """The check results of all rules for an asset that is built from these listings now."""
     wanted = list(dict.fromkeys([*([ACCOUNT] if account_list else []), *listings]))
-    with store.read() as connection:
-        preflight = preflight_rules.preflight_check(
-            [
-                preflight_rules.StoredCheckResult(
-                    passed,
-                    sentence,
-                    severity=_severity(severity),
-                    name=name,
-                    run_id=run,
-                    config_hash=config,
-                    checked_at=checked_at,
-                )
-                for name, passed, severity, sentence, run, config, checked_at in newest_preflight(connection)
-            ],
-            now=warehouse.now(),
-            max_age=max_age,
-            config_hash=settings.config_hash,
-            run_id=warehouse.run_id,
-            identities_checked_at=identities_checked_at(connection, warehouse.run_id),
-        )
-        found = listing_checks(connection, wanted, settings)
+    preflight = preflight_rules.preflight_check(
+        [
+            preflight_rules.StoredCheckResult(
+                passed,
+                sentence,
+                severity=_severity(severity),
+                name=name,
+                run_id=run,
+                config_hash=config,
+                checked_at=checked_at,
+            )
+            for name, passed, severity, sentence, run, config, checked_at in newest_preflight(connection)
+        ],
+        now=warehouse.now(),
+        max_age=max_age,
+        config_hash=settings.config_hash,
+        run_id=warehouse.run_id,
+        identities_checked_at=identities_checked_at(connection, warehouse.run_id),
+    )
+    found = listing_checks(connection, wanted, settings)
     return [preflight, *found.values()]
 
 
