@@ -20,7 +20,7 @@ check: setup-test
 	.venv/bin/ruff check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports --no-logo
-	.venv/bin/sqlfluff lint --disable-progress-bar warehouse pipelines/report/queries
+	.venv/bin/sqlfluff lint --disable-progress-bar --processes -1 warehouse pipelines/report/queries
 	.venv/bin/python -m resources.release --check
 	.venv/bin/python -m tools.docs.contract --check
 	.venv/bin/python -m tools.docs.dictionary --check

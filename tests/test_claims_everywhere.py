@@ -70,7 +70,9 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Shown:
     "listing",
     [pytest.param(name, marks=[] if name == QUICK else [pytest.mark.large]) for name in listings()],
 )
-@pytest.mark.parametrize("is_refused", [True, False], ids=["denied", "never asked"])
+@pytest.mark.parametrize(
+    "is_refused", [True, pytest.param(False, marks=pytest.mark.large)], ids=["denied", "never asked"]
+)
 def test_no_table_is_another_without_saying_that_the_listing_is_unknown(
     whole: Shown, tmp_path: Path, listing: str, is_refused: bool
 ) -> None:

@@ -640,7 +640,7 @@ def test_rollback_gives_analysts_the_version_before(house: Path, tmp_path: Path)
 # --------------------------------------------------------------------------------------------------- endurance
 
 
-@pytest.mark.parametrize("ended_by", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize("ended_by", [pytest.param(signal.SIGKILL, marks=pytest.mark.large), signal.SIGTERM])
 def test_a_night_that_is_interrupted_frees_the_warehouse_and_loses_nothing(
     organisation: Simulator, house: Path, tmp_path: Path, ended_by: signal.Signals
 ) -> None:

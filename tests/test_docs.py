@@ -8,7 +8,6 @@ import json
 import re
 import shlex
 import subprocess
-import sys
 from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
@@ -70,19 +69,7 @@ def tracked() -> tuple[Path, ...]:
 # ------------------------------------------------------------------------------------------- generated pages
 
 
-@pytest.mark.parametrize("module", ["tools.docs.dictionary", "tools.docs.questions", "tools.docs.contract"])
-def test_a_generated_page_is_current(module: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", module, "--check"],
-        cwd=REPOSITORY,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-
-
+@pytest.mark.large
 def test_a_stale_dictionary_is_told_and_left_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
