@@ -137,6 +137,7 @@ FILES = (
     "warehouse/cost/by_tag.sql",
     "warehouse/cost/by_usage_type.sql",
     "warehouse/cost/daily.sql",
+    "warehouse/cost/daily_total.sql",
     "warehouse/cost/exchange_rate.sql",
     "warehouse/cost/focus_cost_and_usage.sql",
     "warehouse/cost/month_coverage.sql",

@@ -1,4 +1,5 @@
 -- What each account cost each day, cut in slices. A slice is the same money cut another way: never sum across slices.
+-- cost.daily_total holds every amount once, and each cost.by_ view one slice.
 -- materialized: append_by_cell
 -- key: usage_date, slice, account_id, dimension_value
 -- usage_date: Day of use; AWS's billing day is UTC.
