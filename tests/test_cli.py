@@ -208,11 +208,11 @@ def test_the_verdict_of_a_night_as_json_is_alone_on_standard_output(organisation
 # --------------------------------------------------------------------------------------------------- preflight
 
 
-def test_the_preflight_shows_five_facts_and_remembers_them(organisation: Simulator, house: Path) -> None:
+def test_the_preflight_shows_six_facts_and_remembers_them(organisation: Simulator, house: Path) -> None:
     environment = night_environment(organisation, house)
     done = cmdb_here(environment, "preflight")
     said = one_sentence(done, 0, "every_role_answers", "accounts_are_distinct", "Recorded in")
-    assert said.count("✓") == 5
+    assert said.count("✓") == 6
     assert "✗" not in said
     run_id = re.search(r"run (preflight-[\w-]+)", said)
     assert run_id
@@ -222,14 +222,14 @@ def test_the_preflight_shows_five_facts_and_remembers_them(organisation: Simulat
         {"run": run_id.group(1)},
         of="working",
     )
-    assert recorded == [(5,)]
+    assert recorded == [(6,)]
 
 
 def test_the_preflight_as_json(organisation: Simulator, house: Path) -> None:
     environment = night_environment(organisation, house)
     done = cmdb_here(environment, "preflight", "--json")
     facts = json.loads(done.stdout)
-    assert [fact["passed"] for fact in facts] == [True] * 5
+    assert [fact["passed"] for fact in facts] == [True] * 6
     done = cmdb_here({**environment, "AWS_BILLING_PROFILE": "acmeExpired"}, "preflight", "--json")
     assert done.returncode == 1
     facts = {fact["check"]: fact for fact in json.loads(done.stdout)}
