@@ -129,6 +129,7 @@ class Settings(BaseSettings):
         regions: regions of the workload listings; empty means each account's enabled regions.
         untrusted_tolerance: ratio of failed workload cells to a listing's requested cells that does not block, 0 to 1.
         cost_request_limit: Cost Explorer requests a day (UTC), of all runs and of `cmdb ask`, each US$0.01.
+        metric_limit: CloudWatch metrics a day (UTC), of all runs and of `cmdb ask`, each US$0.00001.
         reference: the folder of the organisation's own reference files; None means that it has none.
         aws_sources: botocore's variables for profiles and endpoints, as far as the environment sets them.
         problem: why the settings cannot be used; empty when they can. With a problem every gate refuses, so the Dagster
@@ -174,6 +175,9 @@ class Settings(BaseSettings):
     )
     cost_request_limit: Whole = _set_by(
         "CMDB_COST_REQUEST_LIMIT", 100, "a whole number from 1 to 100000", ge=1, le=100_000
+    )
+    metric_limit: Whole = _set_by(
+        "CMDB_METRIC_LIMIT", 100_000, "a whole number from 1 to 100000000", ge=1, le=100_000_000
     )
     concurrency: Whole = _set_by("CMDB_CONCURRENCY", 64, "a whole number from 1 to 512", ge=1, le=512)
     processes: Whole = _set_by("CMDB_PROCESSES", 1, "a whole number from 1 to 16", ge=1, le=16)

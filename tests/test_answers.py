@@ -116,10 +116,10 @@ def question(listing: Listing) -> Request:
 class Allowance:
     """A meter without a limit: AWS charges for some of the listings."""
 
-    def reserve(self, service: str, operation: str) -> None:
+    def reserve(self, service: str, operation: str, units: int = 1) -> None:
         pass
 
-    def turned_away(self, service: str, operation: str) -> None:
+    def turned_away(self, service: str, operation: str, units: int = 1) -> None:
         pass
 
 

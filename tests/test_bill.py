@@ -17,7 +17,7 @@ from nights import MANY
 
 from pipelines.catalogue.cost import BUDGET, COST
 from pipelines.catalogue.names import COST_RESOURCE, COST_TAG, COST_TAG_BACKFILL
-from pipelines.collection import cost_slices
+from pipelines.collection import cost_slices, paid_limits
 from pipelines.collection.collector import Collector
 from pipelines.collection.cost_collector import collect_costs
 from pipelines.collection.plan import central_plan
@@ -87,7 +87,7 @@ def collect(
         read,
         log,
         only_untrusted=only_untrusted,
-        paid_requests=PaidRequests(home.store, run_id, cost_slices.daily_limits(read.cost_request_limit), now),
+        paid_requests=PaidRequests(home.store, run_id, paid_limits.daily_limits(read), now),
         record_rules=record_rules(),
     )
     collector = Collector(state)

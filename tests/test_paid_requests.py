@@ -11,23 +11,27 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import pytest
-from conftest import lead_to, policies
+from conftest import MakeOrganisation, lead_to, policies
 from given import House, house
-from nights import REPOSITORY, cmdb_here, copy_of, night_environment, preflight_here, query
+from nights import REPOSITORY, cmdb_here, copy_of, night_environment, preflight_here, query, run_night
 from test_bill import asked_of, cells, collect, months, waiting
 
-from faults.ground import environment_of
+from faults.ground import DATABASE, environment_of
+from pipelines.catalogue.registry import listings
+from pipelines.collection import metrics, paid_limits
+from pipelines.collection.progress import Part
 from pipelines.definitions import build_defs
 from resources.audit import paid_requests
 from resources.audit.paid_requests import DailyLimit, DailyLimitReached, PaidRequests
 from resources.aws.errors import Failed
-from resources.aws.messages import REQUEST_LIMIT
+from resources.aws.messages import REQUEST_LIMIT, Request
 from resources.aws.meter import PRICES_USD
 from resources.store.errors import WarehouseError
 from resources.store.store import Store
@@ -350,3 +354,168 @@ def test_a_killed_run_a_step_alone_and_ask_share_the_limit_and_are_all_written_d
             ("incomplete", 13 - by_ask, (13 - by_ask) * price, (13 - by_ask) * price, True),
         ]
     )
+
+
+# ------------------------------------------------------------------------------------------ metrics of CloudWatch
+
+GET_METRICS = ("cloudwatch", "GetMetricData")
+
+
+def metrics_meter(store: Store, run_id: str, limit: int) -> PaidRequests:
+    return PaidRequests(store, run_id, {"cloudwatch": DailyLimit("CMDB_METRIC_LIMIT", limit)}, lambda: NOON)
+
+
+def test_cloudwatch_is_limited_and_charged_by_metric_and_not_by_request(store: Store) -> None:
+    night = metrics_meter(store, "night-1", 1200)
+    night.reserve(*GET_METRICS, 500)
+    night.reserve(*GET_METRICS, 500)
+    night.turned_away(*GET_METRICS, 500)
+    assert night.left("cloudwatch") == 200
+    with pytest.raises(Failed) as refused:
+        metrics_meter(store, "night-2", 1200).reserve(*GET_METRICS, 201)
+    assert refused.value.message == (
+        "1000 of the 1200 paid metrics that CMDB_METRIC_LIMIT allows for 2026-11-25 (UTC) were sent (1000 by run "
+        "night-1). The limit is free again on 2026-11-26 at 00:00 UTC; raise CMDB_METRIC_LIMIT to go on today "
+        "(US$0.00001 a metric)."
+    )
+    metrics_meter(store, "night-2", 1200).reserve(*GET_METRICS, 200)
+    assert {
+        (count.run_id, count.request_count, count.throttle_count, count.unit_count, count.cost_usd)
+        for count in night.counts()
+    } == {("night-1", 2, 1, 1000, Decimal("0.00500")), ("night-2", 1, 0, 200, Decimal("0.00200"))}
+
+
+def test_threads_that_request_metrics_at_once_stay_within_the_limit(store: Store) -> None:
+    night = metrics_meter(store, "night-1", 1000)
+
+    def reserve(_: int) -> bool:
+        try:
+            night.reserve(*GET_METRICS, 7)
+        except Failed:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        allowed = sum(pool.map(reserve, range(200)))
+    assert allowed == 1000 // 7
+    assert night.left("cloudwatch") == 1000 - 7 * allowed
+
+
+def metric_request(account: str, metrics: int) -> Request:
+    return Request(
+        profile=account,
+        account_id=account,
+        region="ap-southeast-2",
+        listing=listings()["cloudwatch_metric"],
+        listing_role="workload",
+        batches=[
+            {"MetricDataQueries": [{}] * count} for count in (500,) * (metrics // 500) + (metrics % 500,) if count
+        ],
+    )
+
+
+def test_what_waited_longest_comes_first_and_no_batch_of_accounts_uses_up_the_limit() -> None:
+    requests = [metric_request(account, 700) for account in ("a", "b", "c", "d")]
+    a, b, c, d = requests
+    at = {request.key: NOON - dt.timedelta(days=age) for request, age in ((a, 1), (b, 3), (d, 2))}
+    assert [paid_limits.units(request) for request in requests] == [700] * 4
+    # Who was never answered is first; what does not fit as a whole waits as a whole.
+    assert paid_limits.within(requests, 2000, None, at) == ([c, b], [d, a])
+    assert paid_limits.within(requests, 2800, Part(1, 2, 0.0), at) == ([c, b], [d, a])
+    assert paid_limits.within(requests, 2800, Part(2, 2, 0.0), at) == ([c, b, d, a], [])
+    small = metric_request("e", 10)
+    assert paid_limits.within([a, small], 500, None, {}) == ([small], [a])
+
+
+@pytest.mark.parametrize(
+    ("fields", "is_measured"),
+    [
+        ({"State": {"Name": "running"}}, True),
+        ({"State": '{"Code": 16, "Name": "running"}'}, True),
+        ({"State": {"Name": "stopped"}}, False),
+        ({"State": '{"Code": 80, "Name": "stopped"}'}, False),
+        ({"State": None}, True),
+        ({}, True),
+    ],
+)
+def test_only_what_a_rule_could_judge_is_measured(fields: dict[str, Any], is_measured: bool) -> None:
+    assert metrics.is_candidate("ec2_instance", fields) is is_measured
+    assert metrics.is_candidate("lambda_function", fields)
+
+
+def metrics_sent(simulator: Simulator) -> tuple[int, int, int]:
+    """Requests, metrics, and metrics that AWS charges for, as the simulator counted them."""
+    calls = [call for call in simulator.log() if call["operation"] == "GetMetricData"]
+    sizes = [len(call["parameters"]["MetricDataQueries"]) for call in calls]
+    charged = [size for size, call in zip(sizes, calls, strict=True) if not call["error_code"]]
+    return len(calls), sum(sizes), sum(charged)
+
+
+def written(database: Path) -> list[tuple[Any, ...]]:
+    return query(
+        database,
+        """
+        select sum(request_count)::bigint, sum(unit_count)::bigint, sum(cost_usd) from audit.paid_request
+        where api = 'cloudwatch:GetMetricData' group by run_id
+        """,
+        of="working",
+    )
+
+
+def test_two_runs_of_a_day_with_throttling_cost_what_cloudwatch_counted_and_the_second_asks_nothing_again(
+    make_organisation: MakeOrganisation, tmp_path: Path
+) -> None:
+    simulator = make_organisation(accounts=2, resources=3, regions=("ap-southeast-2",))
+    database = tmp_path / "warehouse" / DATABASE
+    simulator.faults([{"action": "throttle", "service": "cloudwatch", "times": 3}])
+    simulator.clear_log()
+    ended = run_night(simulator.env, database)
+    assert ended.published, ended.sentences
+    requests, all_metrics, charged = metrics_sent(simulator)
+    assert requests > 3 and all_metrics > charged > 0
+    assert written(database) == [(requests, all_metrics, charged * PRICES_USD["cloudwatch"])]
+    ((by_api, by_run),) = query(
+        database,
+        """
+        select sum(p.cost_usd), any_value(r.api_cost_usd)
+        from audit.paid_request as p join audit.run as r using (run_id)
+        """,
+    )
+    assert by_api == by_run
+    # What does not run is never idle, and nobody asked about it.
+    stopped = {row["instance_id"] for row in simulator.truth()["instances"] if row["state"] != "running"}
+    asked = {row[0] for row in query(database, "select distinct resource_id from stage.cloudwatch_metric_asked")}
+    assert asked and not asked & stopped
+
+    stood = query(database, "select * exclude (run_id) from aws.cloudwatch_metric_daily order by all")
+    again = run_night(simulator.env, database)
+    assert again.published, again.sentences
+    assert metrics_sent(simulator) == (requests, all_metrics, charged)
+    assert query(database, "select * exclude (run_id) from aws.cloudwatch_metric_daily order by all") == stood != []
+
+
+def test_at_the_limit_cells_wait_with_a_reason_and_what_rests_on_them_is_unknown(
+    make_organisation: MakeOrganisation, tmp_path: Path
+) -> None:
+    simulator = make_organisation(accounts=2, resources=3, regions=("ap-southeast-2",))
+    database = tmp_path / "warehouse" / DATABASE
+    simulator.clear_log()
+    ended = run_night({**simulator.env, "CMDB_METRIC_LIMIT": "30"}, database)
+    assert ended.published, ended.sentences
+    _, all_metrics, _ = metrics_sent(simulator)
+    assert all_metrics <= 30
+    waiting = query(
+        database,
+        "select outcome, error_message from audit.coverage where listing = 'cloudwatch_metric' and "
+        "skip_reason = 'request_limit'",
+    )
+    assert waiting and {outcome for outcome, _ in waiting} == {"skipped"}
+    assert all("that CMDB_METRIC_LIMIT allows" in text and "raise CMDB_METRIC_LIMIT" in text for _, text in waiting)
+    assert any("CMDB_METRIC_LIMIT was reached" in warning for warning in ended.warnings)
+    places = "select account_id, region from {} where listing = 'cloudwatch_metric' and {}"
+    unknown = query(database, places.format("audit.expected_cell", "unknown_reason is not null"))
+    assert set(query(database, places.format("audit.coverage", "skip_reason = 'request_limit'"))) <= set(unknown)
+    status = cmdb_here({**simulator.env, "CMDB_DATABASE": str(database)}, "status", "--json")
+    paid = {entry["api"]: entry for entry in json.loads(status.stdout)["last_run"]["paid"]}
+    assert set(paid) >= {"ce:GetCostAndUsage"}
+    assert paid.get("cloudwatch:GetMetricData", {"units": 0})["units"] == all_metrics

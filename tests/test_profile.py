@@ -673,12 +673,12 @@ class Counting:
         self.reserved: list[str] = []
         self.throttled: list[str] = []
 
-    def reserve(self, service: str, operation: str) -> None:
+    def reserve(self, service: str, operation: str, units: int = 1) -> None:
         if len(self.reserved) == self.limit:
             raise Failed("failed", REQUEST_LIMIT, "Two it was.")
         self.reserved.append(f"{service}:{operation}")
 
-    def turned_away(self, service: str, operation: str) -> None:
+    def turned_away(self, service: str, operation: str, units: int = 1) -> None:
         self.throttled.append(f"{service}:{operation}")
 
 

@@ -58,7 +58,11 @@ def run(
             count_requests(connection, run_id, 1000)
             record_paid_requests(
                 connection,
-                [PaidRequestCount(date(2026, 11, 25), run_id, "ce:GetCostAndUsage", paid, 0, paid * Decimal("0.01"))],
+                [
+                    PaidRequestCount(
+                        date(2026, 11, 25), run_id, "ce:GetCostAndUsage", paid, 0, paid * Decimal("0.01"), paid
+                    )
+                ],
                 run_id,
             )
         House(store).night(run_id, cells, at)
@@ -162,7 +166,11 @@ def test_a_warehouse_that_publishes_is_healthy(store: Store) -> None:
     assert (last["run_id"], last["outcome"], last["request_count"]) == ("two", "published", 1000)
     assert Decimal(last["api_cost_usd"]) == Decimal("0.23")
     assert last["paid_requests"] == {"ce:GetCostAndUsage": 23}
-    for words in ("1,000 requests, 0.23 USD (ce:GetCostAndUsage 23)", "run two, ended", "working now    nobody"):
+    for words in (
+        "1,000 requests, 0.23 USD (ce:GetCostAndUsage 23, 0.2300 USD)",
+        "run two, ended",
+        "working now    nobody",
+    ):
         assert words in done.stdout
     assert "warning" not in done.stdout
 

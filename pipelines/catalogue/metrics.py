@@ -18,12 +18,14 @@ class Measured:
         dimension: the dimension that names a resource.
         field: field of the listing's records with the dimension's value.
         metrics: the statistics to request for each metric, besides the number of samples.
+        state_field: field of the records with the resource's state; empty where the listing has none.
     """
 
     namespace: str
     dimension: str
     field: str
     metrics: Mapping[str, tuple[str, ...]]
+    state_field: str = ""
 
 
 MEASURED: Mapping[str, Measured] = MappingProxyType(
@@ -33,6 +35,7 @@ MEASURED: Mapping[str, Measured] = MappingProxyType(
             "InstanceId",
             "InstanceId",
             {"CPUUtilization": ("Average", "Maximum"), "NetworkIn": ("Sum",), "NetworkOut": ("Sum",)},
+            state_field="State",
         ),
         # The listing returns Neptune and DocumentDB instances too, but their metrics have namespaces of their own.
         DATABASE: Measured(

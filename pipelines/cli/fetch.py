@@ -71,7 +71,7 @@ def fetch_once(
         IdentityRefused: the caller is not the expected one; nothing was sent.
         DailyLimitReached: AWS charges for the listing, and the day allows no further request; nothing was sent.
     """
-    from pipelines.collection.cost_slices import daily_limits
+    from pipelines.collection.paid_limits import daily_limits
     from pipelines.trust.role_resources import aws_roles
     from resources.audit.paid_requests import PaidRequests
     from resources.roles import Workload
@@ -89,9 +89,7 @@ def fetch_once(
         raise InvalidRequest(
             f"{listing_name} is requested once for each {listing.each.parameter}. Name one with --parameter."
         )
-    paid_requests = PaidRequests(
-        Store(settings.database), f"ask-{uuid.uuid4()}", daily_limits(settings.cost_request_limit)
-    )
+    paid_requests = PaidRequests(Store(settings.database), f"ask-{uuid.uuid4()}", daily_limits(settings))
     paid_requests.require(listing.service)
     resource = aws_roles(settings)[role]
     identity = resource.verify()

@@ -18,6 +18,7 @@ import click
 
 from pipelines.cli.command import Command, demo_option, json_option, plainly, print_json, say, settings_of
 from pipelines.cli.run import failed_checks
+from pipelines.cli.summary import PaidApi, paid_apis
 from pipelines.trust.ages import duration, moment
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ class Run:
     Attributes:
         outcome: as in `audit.run`; `died` also where no later run has recorded it yet.
         sentences: the rules that refused the run; empty where it published.
-        paid_requests: number of requests that AWS charges for, by API.
+        paid_requests: number of requests that AWS charges for, by API; `paid` has their units and cost too.
     """
 
     run_id: str
@@ -128,6 +129,7 @@ class Run:
     api_cost_usd: Decimal
     sentences: list[str] = field(default_factory=list)
     paid_requests: dict[str, int] = field(default_factory=dict)
+    paid: list[PaidApi] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -283,14 +285,16 @@ def _read_working(store: "Store") -> tuple[list[Run], dict[str, int]]:
         told = {
             run.run_id: [text for *_, text in failed_checks(connection, run.run_id, "ERROR")] for run in unpublished
         }
-        paid: dict[str, dict[str, int]] = {}
-        for run_id, api, count in connection.execute(
-            "select run_id, api, sum(request_count)::bigint from audit.paid_request group by all order by all"
-        ).fetchall():
-            paid.setdefault(run_id, {})[api] = count
+        paid = paid_apis(connection)
         waiting = pending_accounts(connection, datetime.now(UTC) - TRAIL_KEEPS)
     return [
-        replace(run, sentences=told.get(run.run_id, []), paid_requests=paid.get(run.run_id, {})) for run in runs
+        replace(
+            run,
+            sentences=told.get(run.run_id, []),
+            paid_requests={of_api.api: of_api.requests for of_api in paid.get(run.run_id, [])},
+            paid=paid.get(run.run_id, []),
+        )
+        for run in runs
     ], waiting
 
 
@@ -371,10 +375,9 @@ def lines(found: Status) -> list[str]:
         said.append("  published      nothing")
     if last is not None:
         said.append(f"  last run       {last.run_id}, {last.outcome}, began {moment(last.started_at)}")
-        by_api = ", ".join(f"{api} {count:,}" for api, count in last.paid_requests.items())
         said.append(
             f"  its cost       {last.request_count:,} requests, {last.api_cost_usd:,.2f} USD"
-            + (f" ({by_api})" * bool(by_api))
+            + (f" ({'; '.join(map(str, last.paid))})" * bool(last.paid))
         )
     if blocked is not None:
         said.append(f"  blocked        since {moment(blocked.first.started_at)}, run {blocked.first.run_id}")

@@ -5,6 +5,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import duckdb
+
     from resources.store.store import Store
 
 
@@ -27,6 +29,24 @@ class RunSummary:
 
 
 @dataclass(frozen=True)
+class PaidApi:
+    """What a run requested of one API that AWS charges for.
+
+    Attributes:
+        units: what AWS prices: requests, or metrics of CloudWatch.
+    """
+
+    api: str
+    requests: int
+    units: int
+    cost_usd: Decimal
+
+    def __str__(self) -> str:
+        metrics = "" if self.units == self.requests else f" requests with {self.units:,} metrics"
+        return f"{self.api} {self.requests:,}{metrics}, {self.cost_usd:,.4f} USD"
+
+
+@dataclass(frozen=True)
 class Summary:
     """The published dataset in a few figures."""
 
@@ -40,7 +60,21 @@ class Summary:
     cells: dict[str, int]
     requests: int
     api_cost_usd: Decimal
+    paid: list[PaidApi]
     stale: int
+
+
+def paid_apis(connection: "duckdb.DuckDBPyConnection") -> dict[str, list[PaidApi]]:
+    """What each run requested of the APIs that AWS charges for, by run id."""
+    found: dict[str, list[PaidApi]] = {}
+    for run_id, *figures in connection.execute(
+        """
+        select run_id, api, sum(request_count)::bigint, sum(unit_count)::bigint, sum(cost_usd)
+        from audit.paid_request group by run_id, api order by run_id, api
+        """
+    ).fetchall():
+        found.setdefault(run_id, []).append(PaidApi(*figures))
+    return found
 
 
 def summarise(store: "Store") -> Summary:
@@ -73,7 +107,8 @@ def summarise(store: "Store") -> Summary:
                 and usage_date >= (select date_trunc('month', max(usage_date)) from cost.daily)
             """
         )
-        run = one("select request_count, api_cost_usd from audit.run order by started_at desc limit 1")
+        run = one("select request_count, api_cost_usd, run_id from audit.run order by started_at desc limit 1")
+        paid = paid_apis(connection).get(run[2], [])
         cells = connection.execute(
             "select outcome, count(*) from audit.coverage group by outcome order by outcome"
         ).fetchall()
@@ -88,6 +123,7 @@ def summarise(store: "Store") -> Summary:
         cells=dict(cells),
         requests=run[0],
         api_cost_usd=run[1],
+        paid=paid,
         stale=resources[2],
     )
 

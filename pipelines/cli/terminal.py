@@ -127,8 +127,9 @@ def summary_lines(
             + (f", {summary.stale:,} of them stale" if summary.stale else ""),
             f"  month to date  {summary.month_to_date:,.2f} {summary.currency} unblended, through {summary.through}",
             f"  cells          {_counts(summary.cells)}",
-            f"  requests       {summary.requests:,}, of which Cost Explorer charges {summary.api_cost_usd:,.2f} USD",
+            f"  requests       {summary.requests:,}, for which AWS charges {summary.api_cost_usd:,.2f} USD",
         ]
+        head += [f"                 {of_api}" for of_api in summary.paid]
         head += [f"  report         {report}"] if report else []
     else:
         head = [f"Refused: run {ended.run_id} did not publish. {database} is as it was."]

@@ -13,7 +13,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
-from pipelines.collection import judging, storing
+from pipelines.collection import judging, paid_limits, storing
 from pipelines.collection.cells import Attempt
 from pipelines.collection.denials import skip_denied
 from pipelines.collection.landing import Spool
@@ -23,12 +23,13 @@ from pipelines.collection.progress import Reporter, Reports
 from pipelines.collection.record_rules import NO_RULE, checked, checking
 from pipelines.collection.retiring import retired
 from pipelines.collection.state import StepState
+from pipelines.trust.outcomes import FOR_LATER
 from resources.audit.cells import Cell
 from resources.audit.coverage import NO_ACCOUNT
 from resources.aws.dispatch import fetch_all
 from resources.aws.errors import Failed
 from resources.aws.listing import Listing
-from resources.aws.messages import CellKey, Progress, Request, Response
+from resources.aws.messages import REQUEST_LIMIT, CellKey, Progress, Request, Response
 from resources.check_result import CheckResult
 
 
@@ -43,6 +44,8 @@ class Collector:
         state = self.state
         requests = [request for request in requests if not state.keep(request)]
         self._fetch_once(requests)
+        # A request that waits for a later day's limit has no attempt.
+        requests = [request for request in requests if request.key in state.attempts]
         failed = [request for request in requests if state.attempts[request.key].response.outcome == "failed"]
         if failed:
             for name, count in Counter(request.listing.name for request in failed).items():
@@ -163,7 +166,7 @@ class Collector:
                 large[request.listing.name].append(request)
         for name, own in large.items():
             self.fetch_in_turn(own, {name: len(own)})
-        together = [request for request in requests if not request.listing.is_large]
+        together = self._within_limits([request for request in requests if not request.listing.is_large])
         if not together:
             return
         reports = Reports(Counter(request.listing.name for request in together), state.log, state.batch.part)
@@ -173,7 +176,26 @@ class Collector:
             reports.count(response.request.listing.name, response)
 
         clients = {role: state.client(role) for role in {request.listing_role for request in together}}
-        fetch_all(clients, together, take, progress=reports, processes=state.processes)
+        fetch_all(clients, together, take, progress=reports, processes=state.processes, meter=state.paid_requests)
+
+    def _within_limits(self, requests: Sequence[Request]) -> list[Request]:
+        """The requests that the daily limits of paid requests allow; the cells of the others wait for a later run."""
+        state = self.state
+        paid: dict[str, list[Request]] = defaultdict(list)
+        for request in requests:
+            if paid_limits.is_limited(request):
+                paid[request.listing.service].append(request)
+        allowed = [request for request in requests if not paid_limits.is_limited(request)]
+        answered = {key: cell.ended_at for key, cell in state.earlier.items() if cell.is_trusted} if paid else {}
+        for service, own in paid.items():
+            sent, waiting = paid_limits.within(own, state.paid_requests.left(service), state.batch.part, answered)
+            allowed += sent
+            for request in waiting:
+                if request.key in state.attempts:
+                    continue  # It failed, and the limit allows no second try.
+                message = f"It takes {paid_limits.units(request)}, and {state.paid_requests.explanation(service)}"
+                state.set_outcome(request.key, "skipped", FOR_LATER, message, request.profile)
+        return allowed
 
     def _take(self, response: Response) -> None:
         """Land a response and keep what has to be judged; called from any thread."""
@@ -181,6 +203,9 @@ class Collector:
         listing = response.request.listing
         fields = state.wanted_fields.get(listing.name, ())
         key = response.request.key
+        if response.error_code == REQUEST_LIMIT and paid_limits.is_limited(response.request):
+            # A retry, or another process, used up what was left when this request was planned.
+            response = replace(response, outcome="skipped", skip_reason=FOR_LATER)
         try:
             if response.outcome == "found":
                 rule = state.record_rules.get(listing.name, NO_RULE)

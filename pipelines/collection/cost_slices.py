@@ -11,7 +11,6 @@ from datetime import date, timedelta
 from typing import Any
 
 from pipelines.catalogue.names import COST_DAILY, COST_MONTHLY, COST_TAG_SERVICE
-from resources.audit.paid_requests import DailyLimit
 from resources.aws.meter import PRICES_USD
 
 REQUEST_PRICE_USD = PRICES_USD["ce"]
@@ -37,11 +36,6 @@ METRICS = (
 
 CLASSIC_METRICS = METRICS[:4]
 """The metrics that every payer has; a run drops the others when AWS refuses them."""
-
-
-def daily_limits(request_limit: int) -> dict[str, DailyLimit]:
-    """The limits of a day's paid requests, by service, from `Settings.cost_request_limit`."""
-    return {"ce": DailyLimit("CMDB_COST_REQUEST_LIMIT", request_limit)}
 
 
 @dataclass(frozen=True)

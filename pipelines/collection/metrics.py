@@ -1,5 +1,6 @@
 """The requests to CloudWatch: metrics of resources, at most 500 in a request. Pure."""
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
@@ -15,6 +16,19 @@ DAYS = 30
 """Whole days before today, in UTC: long enough to call a resource idle. AWS charges by metric, not by day."""
 
 SAMPLES = "SampleCount"
+
+
+def is_candidate(listing: str, fields: Mapping[str, Any]) -> bool:
+    """Whether a rule could judge a resource by its metrics: an instance that does not run is never idle.
+
+    Args:
+        listing: the listing of the resource.
+        fields: captured fields of its record; a nested field is a mapping, or JSON text where the record was landed.
+    """
+    state = fields.get(MEASURED[listing].state_field)
+    if isinstance(state, str):
+        state = json.loads(state)
+    return not isinstance(state, Mapping) or state.get("Name", "running") == "running"
 
 
 def requests(resources: Iterable[tuple[str, str]], today: date) -> list[dict[str, Any]]:

@@ -83,12 +83,16 @@ def _places(state: StepState, listing: Listing, role: Role, profile_of: Mapping[
 def _metrics(state: StepState, listing: Listing, role: Role, profile_of: Mapping[str, str]) -> Plan:
     """The plan of CloudWatch's metrics of every resource, in one cell for each account and region.
 
-    Where a listing of resources is not trusted, the plan also includes its previous resources. The cell's response
-    replaces the previous one as a whole, so a resource that it omits would lose its metrics.
+    Only resources that a rule could judge by their metrics are measured, and only on days that are not held yet: a cell
+    that was trusted today (UTC) has every whole day already, and stays. Where a listing of resources is untrusted, the
+    plan also includes its previous resources. The cell's response replaces the previous one as a whole, so a resource
+    that it omits would lose its metrics.
     """
     resources: dict[tuple[str, str], list[tuple[str, str]]] = defaultdict(list)
     for source, measured in MEASURED.items():
         for record in state.records_of(source):
+            if not metrics.is_candidate(source, record.fields):
+                continue
             resources[record.key.account_id, record.key.region].append((source, str(record.fields[measured.field])))
     namespaces = {source: measured.namespace for source, measured in MEASURED.items()}
     own = [entry.name for entry in state.listings]
@@ -104,6 +108,17 @@ def _metrics(state: StepState, listing: Listing, role: Role, profile_of: Mapping
     for account, region, source, resource in previous.last_measured(state.store, namespaces, own, refused):
         resources[account, region].append((source, resource))
     today = datetime.now(UTC).date()
+    held = {
+        key
+        for key, cell in state.earlier.items()
+        if key.name == listing.name
+        and cell.is_trusted
+        and not cell.is_disputed
+        and cell.ended_at.astimezone(UTC).date() == today
+    }
+    state.batch.kept |= {
+        key for account, region in resources if (key := CellKey(role, account, region, listing.name)) in held
+    }
     yield from _rounds(
         state,
         listing,
@@ -113,7 +128,7 @@ def _metrics(state: StepState, listing: Listing, role: Role, profile_of: Mapping
                 region, batches=metrics.requests(found, today)
             )
             for (account, region), found in resources.items()
-            if account in profile_of
+            if account in profile_of and CellKey(role, account, region, listing.name) not in held
         ],
     )
     measured_accounts = {account for account, _ in resources}
@@ -161,7 +176,10 @@ def _rounds(state: StepState, listing: Listing, role: Role, requests: Sequence[R
     probes = {request.account_id: request for request in reversed(requests)}
     yield list(probes.values())
     refused = {
-        account for account, probe in probes.items() if state.attempts[probe.key].response.skip_reason == OPTIONAL_GRANT
+        account
+        for account, probe in probes.items()
+        # A probe that waits for a later day's limit has no attempt.
+        if (entry := state.attempts.get(probe.key)) and entry.response.skip_reason == OPTIONAL_GRANT
     }
     rest: list[Request] = []
     for request in requests:

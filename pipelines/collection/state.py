@@ -16,6 +16,7 @@ from pipelines.collection import cost_slices, late_costs, previous
 from pipelines.collection.billed import BilledItem, billed_services
 from pipelines.collection.cells import Attempt, ListingStats
 from pipelines.collection.landing import LandingWriter
+from pipelines.collection.paid_limits import daily_limits
 from pipelines.collection.previous import ParentRecord, PreviousCell
 from pipelines.collection.progress import Part
 from pipelines.collection.record_rules import RecordRule
@@ -104,9 +105,7 @@ class StepState:
         self.settings = settings
         self.log = log
         self.record_rules = record_rules
-        self.paid_requests = paid_requests or PaidRequests(
-            store, run_id, cost_slices.daily_limits(settings.cost_request_limit)
-        )
+        self.paid_requests = paid_requests or PaidRequests(store, run_id, daily_limits(settings))
         self.findings: list[str] = []
         self.requested_before: Mapping[str, bool] = {}
         self.left: frozenset[str] = frozenset()
@@ -326,7 +325,7 @@ def _wanted_fields(listings: Iterable[Listing]) -> dict[str, tuple[str, ...]]:
     for listing in listings:
         if listing.name == METRIC:
             for source, measured in MEASURED.items():
-                wanted[source].add(measured.field)
+                wanted[source] |= {measured.field, measured.state_field} - {""}
         elif listing.each is not None:
             for source in listing.each.of:
                 wanted[source] |= {listing.each.field, listing.each.region_field} - {""}

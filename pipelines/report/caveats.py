@@ -100,12 +100,16 @@ def _of_coverage(figures: Mapping[str, Figure]) -> Iterable[Caveat]:
             f"({', '.join(sorted({row['outcome'] for row in wrong}))}): what rests on them is as it was before.",
             "untrusted",
         )
-    limited = sum(row["cell_count"] for row in figures["untrusted"] if row["reason"] == "request_limit")
-    if limited:
-        yield Caveat(
-            "months",
-            "missing",
-            f"{limited:,} part(s) of the bill were not requested, since CMDB_COST_REQUEST_LIMIT was reached; the next "
-            "runs go on.",
-            "untrusted",
-        )
+    waiting = [row for row in figures["untrusted"] if row["reason"] == "request_limit"]
+    for place, what, setting, is_billing in (
+        ("months", "part(s) of the bill", "CMDB_COST_REQUEST_LIMIT", True),
+        ("coverage", "account(s) and region(s) of CloudWatch", "CMDB_METRIC_LIMIT", False),
+    ):
+        limited = sum(row["cell_count"] for row in waiting if (row["role"] == "billing") == is_billing)
+        if limited:
+            yield Caveat(
+                place,
+                "missing",
+                f"{limited:,} {what} were not requested, since {setting} was reached; the next runs go on.",
+                "untrusted",
+            )

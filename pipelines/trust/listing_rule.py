@@ -115,15 +115,21 @@ def _is_closed(reached: Sequence[CellState], standing: Sequence[CellState]) -> b
 
 def _for_later(listing: str, cells: Sequence[CellState]) -> CheckResult:
     """A warning for cells that the limit of requests left out: their last rows stay, and the next run continues."""
+    setting = "CMDB_COST_REQUEST_LIMIT" if cells[0].role == "billing" else "CMDB_METRIC_LIMIT"
     first = min(cells, key=lambda cell: cell.skip_reason == FOR_LATER)
     return CheckResult(
         False,
-        f"{listing}: {len(cells)} part(s) were not requested, because CMDB_COST_REQUEST_LIMIT was reached: "
-        f"{', '.join(cell.listing.partition(':')[2] for cell in cells[:5])}{', …' if len(cells) > 5 else ''}. "
+        f"{listing}: {len(cells)} part(s) were not requested, because {setting} was reached: "
+        f"{', '.join(_part(cell) for cell in cells[:5])}{', …' if len(cells) > 5 else ''}. "
         f"{first.error_message or 'The next run goes on.'}",
         severity="WARN",
         at_fault=_rows(cells),
     )
+
+
+def _part(cell: CellState) -> str:
+    """What a cell is about: the part of the bill, or the account and region."""
+    return cell.listing.partition(":")[2] or f"{cell.account_id} {cell.region}"
 
 
 def _policy_hint(cells: Sequence[CellState]) -> str:

@@ -13,6 +13,7 @@ import errno
 import fcntl
 import json
 import os
+import threading
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -22,7 +23,7 @@ from pathlib import Path
 
 from resources.aws.errors import Failed
 from resources.aws.messages import REQUEST_LIMIT
-from resources.aws.meter import PRICES_USD
+from resources.aws.meter import PRICES_USD, UNITS
 from resources.store.errors import WarehouseError, explained
 from resources.store.files import make_folder, permitted
 from resources.store.store import Store
@@ -45,15 +46,19 @@ class DailyLimitReached(WarehouseError):
 
 @dataclass(frozen=True, slots=True)
 class DailyLimit:
-    """The most requests to a service in one day, and the setting that defines this limit."""
+    """The most units of a service (`resources.aws.meter.UNITS`) in one day, and the setting that defines this limit."""
 
     setting: str
-    requests: int
+    units: int
 
 
 @dataclass(frozen=True, slots=True)
 class PaidRequestCount:
-    """The requests of one run to one API on one day: a row of `audit.paid_request`."""
+    """The requests of one run to one API on one day: a row of `audit.paid_request`.
+
+    Attributes:
+        unit_count: what the limit counts, in `resources.aws.meter.UNITS`: requests, or metrics of CloudWatch.
+    """
 
     usage_date: date
     run_id: str
@@ -61,11 +66,13 @@ class PaidRequestCount:
     request_count: int
     throttle_count: int
     cost_usd: Decimal
+    unit_count: int = 0
 
 
 @dataclass(slots=True)
 class _Count:
     requests: int = 0
+    units: int = 0
     throttles: int = 0
     cost_usd: Decimal = Decimal(0)
 
@@ -95,15 +102,17 @@ class _Day:
             entry = json.loads(line)
             key = (str(entry["run_id"]), str(entry["api"]))
             price, is_turned_away = Decimal(entry["price_usd"]), bool(entry.get("turned_away"))
+            units = int(entry.get("units", 1))
         except (ValueError, KeyError, TypeError, ArithmeticError):
-            key, price, is_turned_away = ILLEGIBLE, max(PRICES_USD.values()), False
+            key, price, is_turned_away, units = ILLEGIBLE, max(PRICES_USD.values()), False, 1
         count = self.counts.setdefault(key, _Count())
         if is_turned_away:
             count.throttles += 1
-            count.cost_usd -= price
+            count.cost_usd -= price * units
         else:
             count.requests += 1
-            count.cost_usd += price
+            count.units += units
+            count.cost_usd += price * units
 
 
 class PaidRequests:
@@ -128,9 +137,13 @@ class PaidRequests:
         self._now = now
         self._day: _Day | None = None
         self._days: set[date] = set()
+        self._lock = threading.RLock()
 
-    def reserve(self, service: str, operation: str) -> None:
+    def reserve(self, service: str, operation: str, units: int = 1) -> None:
         """Record that one request is about to be sent; free requests are not counted.
+
+        Args:
+            units: what AWS charges for in the request.
 
         Raises:
             Failed: with `REQUEST_LIMIT`: the day's limit is reached. Nothing was written.
@@ -140,32 +153,32 @@ class PaidRequests:
             return
         with self._open(writable=True) as (day, descriptor):
             limit = self._limits.get(service)
-            if limit is not None and _requests(day, service) >= limit.requests:
+            if limit is not None and _units(day, service) + units > limit.units:
                 raise Failed("failed", REQUEST_LIMIT, self._refusal(day, service, limit))
-            self._append(day, descriptor, service, operation)
+            self._append(day, descriptor, service, operation, units)
         self._days.add(date.fromisoformat(day.path.stem))
 
-    def turned_away(self, service: str, operation: str) -> None:
+    def turned_away(self, service: str, operation: str, units: int = 1) -> None:
         """Record that AWS throttled the last request: it counts against the limit, but AWS does not charge for it."""
         if service in PRICES_USD:
             with self._open(writable=True) as (day, descriptor):
-                self._append(day, descriptor, service, operation, turned_away=True)
+                self._append(day, descriptor, service, operation, units, turned_away=True)
 
     def require(self, service: str) -> None:
-        """Check that at least one more request may be sent today.
+        """Check that at least one more unit may be requested today.
 
         Raises:
             DailyLimitReached: the limit is reached. Nothing was sent.
         """
         limit = self._limits.get(service)
         with self._open() as (day, _):
-            if limit is not None and _requests(day, service) >= limit.requests:
+            if limit is not None and _units(day, service) >= limit.units:
                 raise DailyLimitReached(f"{self._refusal(day, service, limit)} Nothing was sent.")
 
     def left(self, service: str) -> int:
-        """The number of requests that may still be sent today."""
+        """The number of units that may still be requested today."""
         with self._open() as (day, _):
-            return max(0, self._limits[service].requests - _requests(day, service))
+            return max(0, self._limits[service].units - _units(day, service))
 
     def cost_today(self, service: str) -> Decimal:
         """The cost of today's requests of all runs, in US dollars."""
@@ -173,7 +186,7 @@ class PaidRequests:
             return sum((count.cost_usd for key, count in day.counts.items() if _is_of(key, service)), Decimal(0))
 
     def explanation(self, service: str) -> str:
-        """How many requests each run sent today, when the limit is free again, and which setting to raise."""
+        """How many units each run requested today, when the limit is free again, and which setting to raise."""
         with self._open() as (day, _):
             return self._refusal(day, service, self._limits[service])
 
@@ -185,7 +198,7 @@ class PaidRequests:
         sent: dict[str, int] = {}
         for key, count in day.counts.items():
             if _is_of(key, service):
-                sent[key[0]] = sent.get(key[0], 0) + count.requests
+                sent[key[0]] = sent.get(key[0], 0) + count.units
         most = sorted(sent.items(), key=lambda item: -item[1])
         named = [f"{number} by {_who(run_id)}" for run_id, number in most[:RUNS_NAMED]]
         if len(most) > RUNS_NAMED:
@@ -193,17 +206,20 @@ class PaidRequests:
         today = date.fromisoformat(day.path.stem)
         whose = f" ({', '.join(named)})" if named else ""
         return (
-            f"{sum(sent.values())} of the {limit.requests} paid requests that {limit.setting} allows for {today} (UTC) "
-            f"were sent{whose}. The limit is free again on {today + timedelta(days=1)} at 00:00 UTC; raise "
-            f"{limit.setting} to go on today (US${PRICES_USD[service]} a request)."
+            f"{sum(sent.values())} of the {limit.units} paid {UNITS[service]}s that {limit.setting} allows for {today} "
+            f"(UTC) were sent{whose}. The limit is free again on {today + timedelta(days=1)} at 00:00 UTC; raise "
+            f"{limit.setting} to go on today (US${PRICES_USD[service]} a {UNITS[service]})."
         )
 
-    def _append(self, day: _Day, descriptor: int, service: str, operation: str, *, turned_away: bool = False) -> None:
+    def _append(
+        self, day: _Day, descriptor: int, service: str, operation: str, units: int, *, turned_away: bool = False
+    ) -> None:
         entry = {
             "api": f"{service}:{operation}",
             "run_id": self._run_id,
             "at": self._now().isoformat(),
             "price_usd": str(PRICES_USD[service]),
+            **({"units": units} if units != 1 else {}),
             **({"turned_away": True} if turned_away else {}),
         }
         line = (b"\n" if day.is_torn else b"") + json.dumps(entry).encode() + b"\n"
@@ -219,6 +235,11 @@ class PaidRequests:
     @contextmanager
     def _open(self, *, writable: bool = False) -> Iterator[tuple[_Day, int]]:
         """Today's file, read to its end and locked for a moment; an empty day where there is no file to read."""
+        with self._lock, self._open_locked(writable=writable) as opened:
+            yield opened
+
+    @contextmanager
+    def _open_locked(self, *, writable: bool) -> Iterator[tuple[_Day, int]]:
         path = self._folder / f"{self._now().astimezone(UTC):%Y-%m-%d}.ndjson"
         if self._day is None or self._day.path != path:
             self._day = _Day(path)
@@ -277,7 +298,8 @@ def _counts(folder: Path, days: Collection[date]) -> list[PaidRequestCount]:
             finally:
                 os.close(descriptor)
         for (run_id, api), count in day.counts.items():
-            found.append(PaidRequestCount(of_day, run_id, api, count.requests, count.throttles, count.cost_usd))
+            sums = (count.requests, count.throttles, count.cost_usd, count.units)
+            found.append(PaidRequestCount(of_day, run_id, api, *sums))
     return found
 
 
@@ -304,8 +326,8 @@ def _write_whole(descriptor: int, line: bytes) -> None:
     os.fsync(descriptor)
 
 
-def _requests(day: _Day, service: str) -> int:
-    return sum(count.requests for key, count in day.counts.items() if _is_of(key, service))
+def _units(day: _Day, service: str) -> int:
+    return sum(count.units for key, count in day.counts.items() if _is_of(key, service))
 
 
 def _is_of(key: tuple[str, str], service: str) -> bool:

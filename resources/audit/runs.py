@@ -23,6 +23,7 @@ _COUNT_COLUMNS = {
     "request_count": "BIGINT",
     "throttle_count": "BIGINT",
     "cost_usd": "DECIMAL(28, 10)",
+    "unit_count": "BIGINT",
 }
 """The columns of a row of `audit.paid_request`, with their types."""
 

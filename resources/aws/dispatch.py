@@ -7,6 +7,7 @@ from typing import Any
 
 from resources.aws.client import AwsClient
 from resources.aws.messages import Lookup, Progress, Request, Response, TrailEvents
+from resources.aws.meter import Meter
 from resources.aws.request_pool import Item, request_pool
 from resources.aws.thread_pool import TICK_SECONDS
 from resources.aws.workers import END_SECONDS, WorkerPool
@@ -20,10 +21,14 @@ def fetch_all(
     *,
     progress: Callable[[Progress], None] | None = None,
     processes: WorkerPool | None = None,
+    meter: Meter | None = None,
 ) -> None:
     """Fetch many requests, each with the client of its role; `each` receives the responses one by one, in the threads.
 
     An exception in `each` or an interrupt stops the fetch: `each` is not called again after that.
+
+    Args:
+        meter: counts the requests that AWS charges for; all of them are sent by this process.
 
     Raises:
         ContractViolation: as `AwsClient.fetch`, before any request was sent.
@@ -59,7 +64,7 @@ def fetch_all(
                 )
             )
 
-    spread(clients, requests, deliver, report, processes)
+    spread(clients, requests, deliver, report, processes, meter)
 
 
 def look_up_all(
@@ -88,18 +93,20 @@ def spread(
     deliver: Callable[[int, Any], None],
     report: Callable[[int], None],
     processes: WorkerPool | None,
+    meter: Meter | None = None,
 ) -> None:
     """Run requests in this process and in the worker processes, and wait until all have ended.
 
     Args:
         deliver: called with the index of each request and its result, in any thread.
         report: called with the number of results so far, every half second and at the end.
+        meter: as of `fetch_all`.
 
     Raises:
         ProcessEnded: a worker process ended unexpectedly.
     """
     batches = [dict(enumerate(items))] if processes is None else processes.split(items)
-    pool = request_pool(clients, batches[0], deliver)
+    pool = request_pool(clients, batches[0], deliver, meter)
     if processes is None:
         pool.run(lambda: report(pool.done))
         return

@@ -5,6 +5,7 @@ from typing import Any
 
 from resources.aws.client import AwsClient
 from resources.aws.messages import Lookup, Request
+from resources.aws.meter import Meter
 from resources.aws.thread_pool import FanOut
 from resources.contract import Role
 
@@ -12,19 +13,23 @@ Item = Request | Lookup
 
 
 def request_pool(
-    clients: Mapping[Role, AwsClient], items: Mapping[int, Item], deliver: Callable[[int, Any], None]
+    clients: Mapping[Role, AwsClient],
+    items: Mapping[int, Item],
+    deliver: Callable[[int, Any], None],
+    meter: Meter | None = None,
 ) -> FanOut[int, tuple[int, Any]]:
     """A thread pool that runs these requests, each with the client of its role.
 
     Args:
         deliver: called with the index of each request and its result, in the thread that sent it.
+        meter: counts the requests that AWS charges for; without one, none of them is sent.
     """
 
     def work(index: int) -> tuple[int, Any]:
         item = items[index]
         client = clients[item.listing_role]
         if isinstance(item, Request):
-            return index, client.fetch(item, stopping=pool.stopping)
+            return index, client.fetch(item, stopping=pool.stopping, meter=meter)
         return index, client.trail_events(item)
 
     pool = FanOut(

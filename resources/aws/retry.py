@@ -13,7 +13,7 @@ from botocore.exceptions import ConnectionError as AwsConnectionError
 from resources.aws.clock import SET_THE_CLOCK, clock_error
 from resources.aws.errors import REFUSAL_CODES, TRANSIENT_CODES, UNREADABLE, Failed, is_throttle
 from resources.aws.messages import Outcome
-from resources.aws.meter import PRICES_USD, Unmetered
+from resources.aws.meter import PRICES_USD, Unmetered, units_of
 from resources.aws.profile_errors import ProfileError
 from resources.aws.redaction import without_secrets
 from resources.aws.responses import ForeignResponse
@@ -129,11 +129,11 @@ class RetryingSender:
         context.access_keys[credentials.access_key] = None
         service = client.meta.service_model.service_name
         if context.meter is not None:
-            context.meter.reserve(service, operation)
+            context.meter.reserve(service, operation, units_of(service, parameters))
         elif service in PRICES_USD:
             raise Unmetered(
                 f"{self._sessions.role} was about to send {service}:{operation}, which AWS charges for, where nobody "
-                "counts it. Nothing was sent. Hand AwsClient.fetch a meter, as the collector does for large listings."
+                "counts it. Nothing was sent. Hand AwsClient.fetch a meter, as the collector does."
             )
         try:
             return self._sender.send(client, operation, parameters, credentials)
@@ -142,7 +142,7 @@ class RetryingSender:
             error.response = without_secrets(error.response, *secrets)
             error.args = without_secrets(error.args, *secrets)
             if context.meter is not None and is_throttle(error.response):
-                context.meter.turned_away(service, operation)
+                context.meter.turned_away(service, operation, units_of(service, parameters))
             raise _classified(error, operation) from error
         except (AwsConnectionError, HTTPClientError) as error:
             failure = Failed("failed", type(error).__name__, str(error))

@@ -27,6 +27,7 @@ from typing import Any
 
 from resources.aws.client import AwsClient
 from resources.aws.messages import Request, Response
+from resources.aws.meter import PRICES_USD
 from resources.aws.request_pool import Item, request_pool
 from resources.contract import Role
 
@@ -70,10 +71,16 @@ class WorkerPool:
         self._running: list[_Process] = []
 
     def split(self, items: Sequence[Item]) -> list[dict[int, Item]]:
-        """The requests of each process, this one first. Requests of the central roles stay in this process."""
+        """The requests of each process, this one first.
+
+        Requests of the central roles stay in this process, and so do those that AWS charges for: it holds their meter.
+        """
         split: list[dict[int, Item]] = [{} for _ in range(self._count)]
         for index, item in enumerate(items):
-            process = 0 if item.listing_role != "workload" else self._home(item.account_id)
+            is_here = item.listing_role != "workload" or (
+                isinstance(item, Request) and item.listing.service in PRICES_USD
+            )
+            process = 0 if is_here else self._home(item.account_id)
             split[process][index] = item
         return split
 
