@@ -1,14 +1,14 @@
 """The figures of the report: each the result of one query of the published file, with the query itself."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 
 from pipelines.errors import SqlFileError
-from pipelines.models.sql_files import read_header
+from pipelines.models.sql_files import read_header, reads
 from resources import release
 from resources.store.errors import WarehouseError
 from resources.store.store import Store
@@ -20,6 +20,26 @@ QUERIES = Path(__file__).parent / "queries"
 
 
 @dataclass(frozen=True)
+class Scope:
+    """How much of what a figure is about was judged, in cells: one listing of one account and region.
+
+    Attributes:
+        judged: cells whose newest response counts.
+        unknown: cells whose newest response does not count, or that nobody requested.
+        reasons: why they are unknown, with how many each; empty where none is.
+    """
+
+    judged: int
+    unknown: int
+    reasons: str
+
+    def __str__(self) -> str:
+        if not self.unknown:
+            return f"all {self.judged:,} cells judged"
+        return f"{self.judged:,} of {self.judged + self.unknown:,} cells judged, {self.unknown:,} unknown"
+
+
+@dataclass(frozen=True)
 class Figure:
     """The result of one query.
 
@@ -27,12 +47,15 @@ class Figure:
         name: of its file; the page calls the query so.
         description: what it shows, from the comment that opens it.
         sql: the query as it ran, without that comment.
+        scope: how much of its scope was judged; None where it reads nothing that rests on AWS's responses, or only what
+            says itself how much is known.
     """
 
     name: str
     description: str
     sql: str
     rows: tuple[Mapping[str, Any], ...] = field(default=())
+    scope: Scope | None = None
 
     def __iter__(self) -> "Iterator[Mapping[str, Any]]":
         return iter(self.rows)
@@ -97,5 +120,58 @@ def query_figures(store: Store) -> dict[str, Figure]:
                 ) from error
             names = [column[0] for column in cursor.description or ()]
             rows = tuple(dict(zip(names, row, strict=True)) for row in cursor.fetchall())
-            figures[query.name] = Figure(query.name, query.description, query.sql, rows)
-    return figures
+            figures[query.name] = replace(query, rows=rows)
+        scopes = _scopes(connection, {name: reads(figure.sql).relations for name, figure in figures.items()})
+    return {name: replace(figure, scope=scopes.get(name)) for name, figure in figures.items()}
+
+
+def _scopes(connection: duckdb.DuckDBPyConnection, read: Mapping[str, Collection[str]]) -> dict[str, Scope]:
+    """The scope of each figure, by its name: the cells behind the tables that its query reads, each cell once.
+
+    Args:
+        read: the tables that each figure reads.
+    """
+    rows = connection.execute(
+        """
+        with figure as (
+            select unnest($figures) as figure, unnest($relations) as claim
+        ),
+
+        rests_on as (
+            select distinct figure, listing, part
+            from figure
+            inner join audit.claim_listing using (claim)
+            where left_out_because is null
+        ),
+
+        cell as (
+            select listing_name as listing, part, unknown_reason, count(*) as cells
+            from audit.expected_cell
+            group by all
+        ),
+
+        counted as (
+            select figure, unknown_reason, sum(cells)::bigint as cells
+            from rests_on
+            inner join cell using (listing, part)
+            group by all
+        )
+
+        select
+            figure,
+            coalesce(sum(cells) filter (where unknown_reason is null), 0)::bigint,
+            coalesce(sum(cells) filter (where unknown_reason is not null), 0)::bigint,
+            coalesce(
+                string_agg(unknown_reason || ' ' || cells, ', ' order by cells desc, unknown_reason asc)
+                filter (where unknown_reason is not null),
+                ''
+            )
+        from counted
+        group by figure
+        """,
+        {
+            "figures": [name for name, relations in read.items() for _ in relations],
+            "relations": [relation for relations in read.values() for relation in relations],
+        },
+    ).fetchall()
+    return {name: Scope(judged, unknown, reasons) for name, judged, unknown, reasons in rows}
