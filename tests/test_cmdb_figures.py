@@ -452,6 +452,13 @@ def test_a_night_becomes_two_files_that_fit_together(witnessed_night: Witness, t
     assert sorted(path.name for path in folder.iterdir()) == ["servicenow_ci.csv", "servicenow_relationship.csv"]
     items, relations = read(folder / "servicenow_ci.csv"), read(folder / "servicenow_relationship.csv")
     assert [entry["rows"] for entry in json.loads(done.stdout)] == [len(items), len(relations)]
+    scopes = query(
+        witnessed_night.database,
+        "select judged, unknown from audit.claim where starts_with(claim, 'cmdb.servicenow_') order by claim",
+    )
+    assert [(entry["judged"], entry["unknown"]) for entry in json.loads(done.stdout)] == scopes
+    # One account has no profile: nobody knows what it holds, and the files do not pretend to.
+    assert all("no_profile" in entry["unknown_reason"] for entry in json.loads(done.stdout))
     assert all(stat.S_IMODE(path.stat().st_mode) & 0o007 == 0 for path in folder.iterdir())
     by_id = {row["correlation_id"]: row for row in items}
     assert len(by_id) == len(items)

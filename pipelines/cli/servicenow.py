@@ -2,7 +2,7 @@
 
 import csv
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
@@ -39,15 +39,27 @@ class ExportError(Misused):
 
 
 @dataclass(frozen=True)
-class Exported:
-    """The exported files, with their numbers of rows."""
+class ExportedFile:
+    """One exported file.
 
-    folder: Path
-    rows: dict[str, int]
+    Attributes:
+        rows: how many rows it has, without its header.
+        judged, unknown: cells that its rows rest on, whose newest response counts or does not (`audit.claim`).
+        unknown_reason: why they are unknown, with how many each; None where none is.
+    """
+
+    file: str
+    rows: int
+    judged: int
+    unknown: int
+    unknown_reason: str | None
 
     def __str__(self) -> str:
-        """One line for each file."""
-        return "\n".join(f"{self.folder / name}  {count:,} rows" for name, count in self.rows.items())
+        """One line: what the file holds, and what it cannot hold."""
+        known = f"{self.file}  {self.rows:,} rows of {self.judged:,} judged cells"
+        if not self.unknown:
+            return known
+        return f"{known}; {self.unknown:,} more are unknown ({self.unknown_reason}), so the file may lack what is there"
 
 
 @click.group(cls=Group)
@@ -64,7 +76,7 @@ def export_servicenow(dir: Path, demo: bool, as_json: bool) -> None:
     """Write the published configuration items and their relations as CSV files for ServiceNow's import sets.
 
     DIR gets servicenow_ci.csv (coalesce on correlation_id) and servicenow_relationship.csv (parent, type, child), each
-    complete or not at all.
+    complete or not at all. For each file the command prints how much of its scope is unknown.
 
     Example: cmdb export servicenow exports
     """
@@ -72,12 +84,13 @@ def export_servicenow(dir: Path, demo: bool, as_json: bool) -> None:
     store.require_current_schema()
     exported = export_to(dir, store)
     if as_json:
-        print_json([{"file": str(exported.folder / name), "rows": count} for name, count in exported.rows.items()])
+        print_json([asdict(file) for file in exported])
         return
-    say(str(exported))
+    for file in exported:
+        say(str(file))
 
 
-def export_to(folder: Path, store: "Store") -> Exported:
+def export_to(folder: Path, store: "Store") -> list[ExportedFile]:
     """Write both CSV files from the published file, each complete or not at all.
 
     Each file is written under a temporary name in the folder; both are renamed when both are complete. So a reader of
@@ -93,17 +106,23 @@ def export_to(folder: Path, store: "Store") -> Exported:
     try:
         with store.published() as connection:
             make_folder(folder)
-            rows = {}
+            exported = []
             with atomic_writes([folder / name for name in FILES]) as files:
                 for file, (name, sql) in zip(files, FILES.items(), strict=True):
                     cursor = connection.execute(sql)
-                    rows[name] = _write(file, [column[0] for column in cursor.description or ()], _rows(cursor))
+                    rows = _write(file, [column[0] for column in cursor.description or ()], _rows(cursor))
+                    scope = connection.execute(
+                        "select judged, unknown, unknown_reason from audit.claim where claim = $claim",
+                        {"claim": f"cmdb.{name.removesuffix('.csv')}"},
+                    ).fetchone()
+                    assert scope is not None, "audit.claim has a row for each view of cmdb"
+                    exported.append(ExportedFile(str(folder / name), rows, *scope))
     except OSError as error:
         reason = error.strerror or str(error)
         raise ExportError(
             f"{folder} cannot be written to: {reason}. Nothing was exported. Name a folder that you may write to."
         ) from error
-    return Exported(folder, rows)
+    return exported
 
 
 def _rows(cursor: Any) -> Iterator[tuple[Any, ...]]:
