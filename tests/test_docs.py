@@ -588,10 +588,16 @@ def run_cells(sources: Iterable[str]) -> list[Any]:
 
 def test_every_cell_of_the_notebook_runs(beside_the_demo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(beside_the_demo / "docs" / "tutorial")
-    _, totals, picture, signals, answers, _ = run_cells(cells_of(NOTEBOOK))
+    _, totals, picture, signals, claims, answers, _ = run_cells(cells_of(NOTEBOOK))
     assert totals.sum() > 0
     assert picture.to_dict(validate=True)["mark"]["type"] == "area"
     assert {"candidate", "unknown"} <= set(signals.columns)
+    # One account has no profile: what could go there is unknown.
+    assert dict(zip(claims["claim"], claims["unknown"] > 0, strict=True)) == {
+        "cmdb.decommission_signal": True,
+        "cost.by_service": False,
+        "org.account": False,
+    }
     assert list(answers.columns) == ["account_id", "region", "outcome", "cells"]
 
 

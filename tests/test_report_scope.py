@@ -67,9 +67,9 @@ def test_an_empty_list_is_none_only_where_nothing_of_its_scope_is_unknown(name: 
     empty = replace(figures[name], rows=(), scope=Scope(40, 2, "denied 2"))
     known = replace(empty, scope=Scope(42, 0, ""))
     sentence = "2 of 42 cells are unknown (denied 2)"
-    run = replace(figures["night"], rows=({**(figures["night"].first or {}), "previous_finished_at": NOW},))
-    with_doubt = render({**figures, "night": run, name: empty}, NOW)
-    without = render({**figures, "night": run, name: known}, NOW)
+    run = replace(figures["run"], rows=({**(figures["run"].first or {}), "previous_finished_at": NOW},))
+    with_doubt = render({**figures, "run": run, name: empty}, NOW)
+    without = render({**figures, "run": run, name: known}, NOW)
     assert sentence in with_doubt
     assert sentence not in without
     badge = rf'href="#query-{name}"[^>]*>SQL</a> <span class="scope[^>]*>([^<]*)<'
