@@ -24,6 +24,14 @@ from simulator.client import Simulator
 RUN = "another-night"
 
 
+def forget(database: Path, listing: str) -> None:
+    """Forget the cells of a listing: metrics that were fetched today are not requested again."""
+    store = Store(database)
+    with store.holding("forget", "a test"), store.transaction() as connection:
+        for table in ("collection", "newest_cell"):
+            connection.execute(f"delete from audit.{table} where listing = $listing", {"listing": listing})
+
+
 @contextmanager
 def asked(
     simulator: Simulator, database: Path, *names: str | Listing, only_untrusted: bool = False, **settings: str

@@ -221,6 +221,12 @@ FIRST_ROWS = {
         insert into cost.anomaly by name
         select usage_date, slice, account_id, dimension_value from cost.daily order by all limit 1
     """,
+    "cost.tag_backfill": """
+        insert into cost.tag_backfill by name
+        select
+            '2026-01-01'::date as backfill_from, '2026-03-02 10:00Z'::timestamptz as requested_at,
+            'SUCCEEDED' as status
+    """,
     "ref.accepted_finding": "insert into ref.accepted_finding (arn, rule) values ('*', 'gp2_volume')",
     "ref.former_account": "insert into ref.former_account values ('999999999999', current_date, 'a test')",
     "stage.s3_bucket_content": """

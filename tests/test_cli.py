@@ -42,6 +42,8 @@ COMMANDS = (
     "rollback",
     "status",
     "completion",
+    "reference init",
+    "reference check",
     "report",
 )
 
@@ -171,7 +173,7 @@ def test_a_profile_that_cannot_be_used_gets_its_own_sentence_and_cure(
     said = one_sentence(done, 1, *words, "✗", "→")
     assert fingerprint(house) == before
     marks = [line.split()[0] for line in said.splitlines() if line.strip()[:1] in ("✓", "✗", "!")]
-    assert len(marks) == 5, "every fact is shown, also the ones that could not be evaluated"
+    assert len(marks) == 6, "every fact is shown, also the ones that could not be evaluated"
 
 
 def test_a_night_with_a_profile_that_cannot_be_used_says_so_and_loses_nothing(

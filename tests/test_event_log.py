@@ -174,7 +174,7 @@ def test_a_home_without_room_is_a_sentence_and_no_half_of_our_settings_stays(
     environment = {"DAGSTER_HOME": str(tmp_path / "new")}
     monkeypatch.setattr("os.fsync", full)
     with pytest.raises(
-        WarehouseError, match=r"records in .*new, .* MB are free: No space left on device\. The night was"
+        WarehouseError, match=r"records in .*new, .* MB are free: No space left on device\. The run was"
     ):
         prepare_dagster_home(environment)
     assert not (tmp_path / "new" / "dagster.yaml").exists()

@@ -60,7 +60,7 @@ def seen(database):
             "runs": dict(connection.execute("select run_id, outcome from audit.run").fetchall()),
             "without_end": [run for (run,) in connection.execute(
                 "select run_id from audit.run where finished_at is null").fetchall()],
-            "before": read("night")[0][6],
+            "before": read("run")[0][6],
             "changes": [row[2] for row in read("changes")],
         }
 

@@ -79,8 +79,9 @@ PUBLIC = {
 
 
 def seed(name: str) -> list[dict[str, str]]:
-    """The lines of a seed, as people wrote them."""
-    with (WAREHOUSE_FOLDER / "ref" / f"{name}.csv").open(encoding="utf-8", newline="") as file:
+    """The lines of a seed, as people wrote them: the simulated organisation's own, or those that the product ships."""
+    own = DEMO_FOLDER / f"{name}.csv"
+    with (own if own.exists() else WAREHOUSE_FOLDER / "ref" / f"{name}.csv").open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
 
 
@@ -480,7 +481,12 @@ def test_requests_are_counted_as_the_simulator_counts_them(witnessed_night: Witn
     calls = own_calls(witnessed_night.calls)
     ((counted, price),) = query(witnessed_night.database, "select request_count, api_cost_usd from audit.run")
     cost_calls = sum(call["service"] == "ce" for call in calls)
-    assert price == cost_calls * Decimal("0.01")
+    metrics = sum(
+        len(call["parameters"]["MetricDataQueries"])
+        for call in calls
+        if call["operation"] == "GetMetricData" and not call["error_code"]
+    )
+    assert price == cost_calls * Decimal("0.01") + metrics * Decimal("0.00001")
     assert counted == len(calls), Counter((call["role"], call["operation"]) for call in calls)
 
 
