@@ -9,6 +9,7 @@ import os
 import shutil
 import signal
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,33 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 # `make test-large` loads it: the properties are tried with more examples.
 settings.register_profile("many")
 
+EACH_PUSH = {
+    "test_cmdb.py::test_a_broken_history_is_told": 2,
+    "test_denied_steps.py::test_a_service_that_is_denied_to_everybody_is_skipped": 4,
+    "test_hub.py::test_coverage_is_unknown_where_no_aggregator_could_be_asked": 1,
+    "test_hub.py::test_only_what_a_trusted_answer_ought_to_have_shown_counts_as_unseen": 2,
+    "test_hub.py::test_tags_that_a_listing_does_not_give_are_the_tagging_apis": 2,
+    "test_late_costs.py::test_each_run_fetches_one_closed_month_again_and_each_once_before_any_twice": 0,
+    "test_models.py::test_building_a_night_again_makes_nothing_retire": 0,
+    "test_models.py::test_building_again_from_the_same_landing_changes_nothing": 0,
+    "test_models.py::test_rows_that_went_with_their_account_do_not_come_back_without_an_answer": 1,
+    "test_mutants.py::test_a_mutant_is_killed_by_a_test_that_sees_it_and_by_no_other": 1,
+    "test_network.py::test_a_group_is_unused_only_where_its_users_are_known": 3,
+    "test_network.py::test_a_vpc_is_a_finding_only_where_its_flow_logs_are_known": 4,
+    "test_network.py::test_of_an_account_without_any_answer_no_finding_is_judged": 3,
+    "test_organization_versions.py::test_what_is_not_trusted_begins_no_version": 3,
+    "test_paid_requests.py::test_two_runs_of_a_day_with_throttling_cost_what_cloudwatch_counted_and_the_second_asks_"
+    "nothing_again": 0,
+    "test_publish.py::test_a_first_night_killed_at_any_point_publishes_all_or_nothing": 4,
+    "test_published_name.py::test_an_upgrade_killed_at_any_point_leaves_both_names_whole_and_loses_nothing": 4,
+    "test_record_rules.py::test_a_rule_refuses_no_more_than_it_must": 12,
+    "test_replaced.py::test_what_was_accepted_of_the_old_one_is_not_of_the_new_one": 1,
+    "test_replaced.py::test_an_id_or_a_time_that_is_not_said_replaces_nothing": 0,
+    "test_report_scope.py::test_an_empty_list_is_none_only_where_nothing_of_its_scope_is_unknown": 2,
+    "test_time_zones.py::test_every_view_of_the_published_file_is_the_same_in_every_time_zone": 1,
+}
+"""How many cases of a slow test `make test` runs; `.ci/nightly` runs the others too."""
+
 MakeOrganisation = Callable[..., Simulator]
 
 
@@ -52,6 +80,18 @@ def sign_in(simulator: Simulator) -> None:
     """Put a simulator's sign-in token where this process's botocore looks for it."""
     cache = Path(".aws", "sso", "cache")
     shutil.copytree(simulator.directory / cache, Path(_HOME.name) / cache, dirs_exist_ok=True)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark as large the cases of slow tests beyond those of `EACH_PUSH`."""
+    seen: Counter[str] = Counter()
+    for item in items:
+        name = f"{item.path.name}::{getattr(item, 'originalname', item.name)}"
+        if name in EACH_PUSH:
+            seen[name] += 1
+            if seen[name] > EACH_PUSH[name]:
+                item.add_marker(pytest.mark.large)
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ from pipelines.collection.state import StepState
 from pipelines.collection.step import collect
 from pipelines.settings import read_settings
 from pipelines.trust.role_resources import aws_roles
-from resources.audit.cells import Cell
+from resources.audit.cells import Cell, renew_coverage
 from resources.audit.runs import record_run
 from resources.aws.listing import Listing
 from resources.store.store import Store
@@ -24,12 +24,19 @@ from simulator.client import Simulator
 RUN = "another-night"
 
 
-def forget(database: Path, listing: str) -> None:
-    """Forget the cells of a listing: metrics that were fetched today are not requested again."""
+def age(database: Path, listing: str) -> None:
+    """Make the cells of a listing a day older: metrics that were fetched today (UTC) are not requested again."""
     store = Store(database)
-    with store.holding("forget", "a test"), store.transaction() as connection:
-        for table in ("collection", "newest_cell"):
-            connection.execute(f"delete from audit.{table} where listing = $listing", {"listing": listing})
+    with store.holding("age", "a test"), store.transaction() as connection:
+        connection.execute(
+            """
+            update audit.collection
+            set started_at = started_at - interval 1 day, ended_at = ended_at - interval 1 day
+            where listing = $listing
+            """,
+            {"listing": listing},
+        )
+        renew_coverage(connection)
 
 
 @contextmanager

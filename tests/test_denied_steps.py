@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from nights import copy_of, query
 from organization_policies import deny, region_deny
-from steps import RUN, asked, forget
+from steps import RUN, age, asked
 
 from pipelines.catalogue.registry import listings
 from pipelines.settings import read_settings
@@ -160,7 +160,7 @@ def test_one_region_that_is_denied_does_not_speak_for_an_optional_grant(
     """The grant was given: only the region that was probed is closed."""
     closed = deny("cloudwatch:*", Condition={"StringEquals": {"aws:RequestedRegion": CLOSED[0]}})
     organisation.change("add_policy", name="NoMetrics", content=closed, target="/")
-    forget(database, "cloudwatch_metric")
+    age(database, "cloudwatch_metric")
     with asked(organisation, database, "cloudwatch_metric") as cells:
         found = by_reason(cells, "cloudwatch_metric")
         assert found["skipped", "denied_by_policy"] == {CLOSED[0]}

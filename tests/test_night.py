@@ -832,6 +832,7 @@ def changes_of(before: Row, after: Row) -> set[str]:
     return {name for name in before if name not in OWN_TIME and before[name] != after[name]}
 
 
+@pytest.mark.large
 def test_only_what_changed_changes_in_the_accounts(changed: Changed) -> None:
     before, after = changed.before["org.account"], changed.after["org.account"]
     assert set(before) == set(after)
@@ -851,6 +852,7 @@ def test_only_what_changed_changes_in_the_accounts(changed: Changed) -> None:
     assert after[changed.removed,]["last_seen_at"] == before[changed.removed,]["last_seen_at"]
 
 
+@pytest.mark.large
 def test_a_new_unit_appears_and_an_empty_one_stays(changed: Changed) -> None:
     before, after = changed.before["org.organizational_unit"], changed.after["org.organizational_unit"]
     assert {after[key]["ou_path"] for key in set(after) - set(before)} == {
@@ -862,6 +864,7 @@ def test_a_new_unit_appears_and_an_empty_one_stays(changed: Changed) -> None:
     }
 
 
+@pytest.mark.large
 def test_only_what_changed_changes_in_the_instances(changed: Changed) -> None:
     before, after = changed.before["aws.ec2_instance"], changed.after["aws.ec2_instance"]
     gone = {changed.closed, changed.removed}
@@ -879,6 +882,7 @@ def test_only_what_changed_changes_in_the_instances(changed: Changed) -> None:
         assert after[arn,]["collected_at"] == before[arn,]["collected_at"]
 
 
+@pytest.mark.large
 def test_what_is_gone_from_an_answer_is_missing_and_after_half_a_day_retired(changed: Changed) -> None:
     key = (changed.forgotten,)
     was, now, then = (tables["cmdb.resource"][key] for tables in (changed.before, changed.after, changed.later))
@@ -891,6 +895,7 @@ def test_what_is_gone_from_an_answer_is_missing_and_after_half_a_day_retired(cha
     assert changes_of(was, now) == {"status", "missing_since"}
 
 
+@pytest.mark.large
 def test_what_aws_calls_terminated_is_retired_at_once(changed: Changed) -> None:
     row = changed.after["cmdb.resource"][changed.terminated,]
     assert (row["status"], row["retired_reason"], row["state"]) == ("retired", "terminated", "terminated")
@@ -898,6 +903,7 @@ def test_what_aws_calls_terminated_is_retired_at_once(changed: Changed) -> None:
     assert later["retired_at"] == row["retired_at"], "a resource retires once"
 
 
+@pytest.mark.large
 def test_what_is_new_begins_with_the_night_that_saw_it(changed: Changed) -> None:
     row = changed.after["cmdb.resource"][changed.added,]
     earlier = max(row["last_seen_at"] for row in changed.before["cmdb.resource"].values())
@@ -907,6 +913,7 @@ def test_what_is_new_begins_with_the_night_that_saw_it(changed: Changed) -> None
 
 
 @pytest.mark.parametrize("which", ["closed", "removed"])
+@pytest.mark.large
 def test_an_account_that_left_retires_its_resources(changed: Changed, which: str) -> None:
     account = getattr(changed, which)
     rows = {k: r for k, r in changed.before["cmdb.resource"].items() if r["account_id"] == account}
@@ -922,6 +929,7 @@ def test_an_account_that_left_retires_its_resources(changed: Changed, which: str
             assert now["retired_at"] > was["last_seen_at"]
 
 
+@pytest.mark.large
 def test_a_suspended_account_keeps_its_resources_stale_and_gets_them_back(changed: Changed) -> None:
     rows = {k: r for k, r in changed.before["cmdb.resource"].items() if r["account_id"] == changed.suspended}
     assert rows
@@ -936,6 +944,7 @@ def test_a_suspended_account_keeps_its_resources_stale_and_gets_them_back(change
         assert then["last_seen_at"] > was["last_seen_at"]
 
 
+@pytest.mark.large
 def test_no_other_resource_changes(changed: Changed) -> None:
     before, after = changed.before["cmdb.resource"], changed.after["cmdb.resource"]
     assert set(before) <= set(after), "a configuration item is never forgotten"
@@ -956,6 +965,7 @@ def test_no_other_resource_changes(changed: Changed) -> None:
     assert len(told) > 15
 
 
+@pytest.mark.large
 def test_storage_and_addresses_move_and_go_as_they_do_in_truth(changed: Changed) -> None:
     before, after = changed.before["aws.ec2_volume"], changed.after["aws.ec2_volume"]
     instance = changed.retagged.rpartition("/")[2]
@@ -985,6 +995,7 @@ def test_storage_and_addresses_move_and_go_as_they_do_in_truth(changed: Changed)
     assert {resources[row["arn"],]["retired_reason"] for row in deleted} == {"terminated"}
 
 
+@pytest.mark.large
 def test_the_bill_is_replaced_and_every_changed_amount_is_logged_once(changed: Changed) -> None:
     def amounts(tables: dict[str, dict[tuple[Any, ...], Row]]) -> dict[tuple[dt.date, str, str], Decimal]:
         return {

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from nights import copy_of, query
-from steps import RUN, asked, forget
+from steps import RUN, age, asked
 
 from pipelines.catalogue.names import METRIC
 from pipelines.collection import batches
@@ -28,7 +28,7 @@ ONE_PLACE = {"CMDB_REGIONS": "us-east-1"}
 def everything(simulator: Simulator, database: Path, **settings: str) -> dict[str, Any]:
     """The cells that the steps leave, newest of their key or not, and every landed record."""
     accounts = 0
-    forget(database, METRIC)
+    age(database, METRIC)
     for names in STEPS:
         with asked(simulator, database, *names, **ONE_PLACE, **settings) as cells:
             accounts = max(accounts, len({cell.account_id for cell in cells}))

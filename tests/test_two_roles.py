@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from nights import copy_of, query
-from steps import RUN, asked
+from steps import RUN, age, asked
 
 from pipelines.catalogue.names import METRIC, REGION
 from pipelines.catalogue.registry import listings
@@ -87,6 +87,7 @@ def test_a_grant_that_nobody_gave_costs_one_request_an_account_and_is_no_failure
 ) -> None:
     organisation.configure(refused_actions={"workload": ["cloudwatch:*"], "operations": ["config:*", "cloudwatch:*"]})
     database = copy_of(truthful_night, tmp_path)
+    age(database, METRIC)
     organisation.clear_log()
     with asked(organisation, database, METRIC, "config_aggregator", "config_resource") as cells:
         skipped = [cell for cell in cells if cell.skip_reason == OPTIONAL_GRANT]
@@ -311,6 +312,7 @@ def test_what_was_known_is_measured_on_where_its_listing_is_refused(
         {"profile": profile},
     )
     assert known
+    age(database, METRIC)
     place = {"account": account, "region": region}
     if in_this_step:
         organisation.faults([{"action": "denied", "service": "rds", "op": "DescribeDBInstances", **place}])

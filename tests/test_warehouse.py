@@ -573,6 +573,7 @@ def test_a_new_migration_is_applied_to_what_is_there(store: Store, migrations: P
 
 
 ONE_OF = {
+    "domain": ("own", "transferred", "unknown"),
     "outcome": ("found", "empty_suspect", "denied"),
     "status": ("active", "missing", "retired"),
     "change": ("changed", "missing", "retired"),
@@ -670,7 +671,17 @@ def test_a_warehouse_of_every_older_schema_keeps_its_rows(store: Store, migratio
     with store.read() as connection:
         assert connection.execute("select max(number) from audit.schema_migration").fetchall() == [(NEWEST,)]
         for query, rows in before.items():
-            assert as_known(all_of(connection, query), rows) == rows, query
+            # Migration 25 renames the column; audit.coverage keeps the old name for one version.
+            now = query.replace("zero_sense", "empty_policy") if query.endswith("audit.collection") else query
+            then = [renamed(row) for row in rows]
+            assert as_known(all_of(connection, now), then) == then, query
+
+
+def renamed(value: Any) -> Any:
+    """A value with the fields of its structs as migration 25 names them."""
+    if isinstance(value, dict):
+        return {("empty_policy" if name == "zero_sense" else name): renamed(one) for name, one in value.items()}
+    return type(value)(map(renamed, value)) if isinstance(value, list | tuple) else value
 
 
 def downgraded(night: Path, database: Path, migrations: Path, number: int) -> set[str]:
