@@ -57,6 +57,22 @@ EACH_PUSH = {
     "test_replaced.py::test_an_id_or_a_time_that_is_not_said_replaces_nothing": 0,
     "test_report_scope.py::test_an_empty_list_is_none_only_where_nothing_of_its_scope_is_unknown": 2,
     "test_time_zones.py::test_every_view_of_the_published_file_is_the_same_in_every_time_zone": 1,
+    "test_night.py::test_a_second_night_of_the_same_world_changes_no_row_and_says_so_on_one_screen": 0,
+    "test_cli.py::test_a_refused_night_fits_one_screen_and_names_the_next_command": 0,
+    "test_cli.py::test_a_working_file_that_someone_opened_is_named_with_the_process": 0,
+    "test_publish.py::test_people_can_read_the_published_file_and_do_nothing_else": 8,
+    "test_replaced.py::test_one_that_comes_after_the_old_one_went_is_another_too": 0,
+    "test_reference.py::test_a_first_run_with_nothing_of_its_own_has_no_warning_and_no_rate_that_nobody_published": 0,
+    "test_definitions.py::test_every_step_refuses_with_the_sentence_where_a_variable_cannot_be_used": 0,
+    "test_models.py::test_a_resource_that_returns_is_active_and_keeps_the_day_on_which_it_was_first_seen": 0,
+    "test_models.py::test_answers_that_are_not_trusted_make_nothing_missing_and_nothing_retired": 0,
+    "test_models.py::test_every_file_documents_the_columns_that_it_yields_and_no_other": 60,
+    "test_late_costs.py::test_cost_explorer_refreshes_within_a_day_so_what_was_fetched_at_once_is_fetched_once_more": 0,
+    "test_savings.py::test_what_comes_and_goes_under_a_flat_bill_saves_nothing": 0,
+    "test_organisation.py::test_an_organisation_without_units_and_one_of_five_levels": 1,
+    "test_cmdb.py::test_a_history_says_what_a_version_is_of_and_when_it_began_or_is_refused": 1,
+    "test_claims.py::test_what_is_not_known_is_unknown_with_its_reason": 6,
+    "test_answers.py::test_what_is_no_answer_is_failed_and_never_found_or_a_zero": 26,
 }
 """How many cases of a slow test `make test` runs; `.ci/nightly` runs the others too."""
 

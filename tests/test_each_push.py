@@ -1,0 +1,15 @@
+"""Every slow test that `EACH_PUSH` names is there: else all of its cases would be left to each push."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from conftest import EACH_PUSH
+
+
+@pytest.mark.parametrize("name", EACH_PUSH)
+def test_what_each_push_runs_in_part_is_a_test(name: str) -> None:
+    file, _, function = name.partition("::")
+    assert re.search(rf"^def {function}\(", (Path(__file__).parent / file).read_text(encoding="utf-8"), re.MULTILINE)
