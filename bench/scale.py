@@ -170,11 +170,12 @@ class Warehouse:
             load_cells(connection, [str(path)])
 
     def build(self, *relations: str) -> None:
-        """Build relations, in the order of the models."""
+        """Build relations, in the order of the models, each in a transaction as a step of a run does."""
         for model in self.models.values():
             if model.relation in relations:
                 logs = [log for log in self.models.values() if log.logs == model.relation]
-                build(self.store, model, logs, own=DEMO_FOLDER)
+                with self.store.transaction() as connection:
+                    build(connection, self.store, model, logs, own=DEMO_FOLDER)
 
     def needed(self, relation: str) -> list[str]:
         """What a relation reads, directly or not."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from given import run_checks
 from nights import copy_of, environment_of, night_environment, preflight_here
 
 from faults.ground import fingerprint
@@ -534,7 +535,7 @@ def test_what_a_rule_said_is_recorded_with_the_rows_at_fault(truthful_night: Pat
         store.holding("run-1", "a test"),
     ):
         warns = dataclasses.replace(RULES[name], name="warns", blocking=False)
-        checks.run_checks(store, [RULES[name], warns, KEYS["cost.daily"]], "run-1", "hash")
+        run_checks(store, [RULES[name], warns, KEYS["cost.daily"]], "run-1", "hash")
         with store.read() as connection:
             rows = connection.execute(
                 """

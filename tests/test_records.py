@@ -11,7 +11,7 @@ from typing import Any
 
 import botocore.session
 import pytest
-from given import Given, House, house
+from given import Given, House, house, run_checks
 from nights import cmdb_here, copy_of, query, run_night
 from scripted_aws import Call, Reply, as_json, reservations, scripted, static, write_profiles, xml
 from steps import RUN, asked
@@ -270,7 +270,7 @@ def instances(place: str, *names: str, **more: Any) -> Given:
 def judged(home: House, relation: str, run_id: str) -> checks.SqlResult:
     home.build(relation)
     rules = [rule for rule in key_checks(home.models.values()) if rule.on == relation]
-    (result,) = checks.run_checks(home.store, rules, run_id, "")
+    (result,) = run_checks(home.store, rules, run_id, "")
     return result
 
 
@@ -291,7 +291,7 @@ def clash(home: House) -> checks.SqlResult:
     home.build("aws.ec2_instance")
     home.execute("update aws.ec2_instance set arn = 'arn:same' where instance_id in ('i-1', 'i-3')")
     rules = [rule for rule in key_checks(home.models.values()) if rule.on == "aws.ec2_instance"]
-    (result,) = checks.run_checks(home.store, rules, "night-1", "")
+    (result,) = run_checks(home.store, rules, "night-1", "")
     return result
 
 
@@ -342,7 +342,7 @@ def test_a_table_that_holds_only_run_listing_and_time_leads_to_the_cell_too(home
         "('night-1', 'ec2_instance', timestamptz '2026-11-24 14:00:00+00')) as t(run_id, listing, collected_at)"
     )
     rule = checks.SqlCheck("never", "aws.copy", True, "Never.", "select * from aws.copy")
-    (result,) = checks.run_checks(home.store, [rule], "night-1", "")
+    (result,) = run_checks(home.store, [rule], "night-1", "")
     assert result.cell_count == 2
 
 
@@ -351,11 +351,11 @@ def test_a_rule_that_names_listings_has_their_cells_asked_again_and_a_warning_ha
     rule = checks.SqlCheck(
         "never", "org.account", True, "Never.", "select 1 as one", refetch=("organizations_account",)
     )
-    (result,) = checks.run_checks(home.store, [rule], "night-1", "")
+    (result,) = run_checks(home.store, [rule], "night-1", "")
     assert [cell[3] for cell in result.cells] == ["organizations_account"]
-    checks.run_checks(home.store, [replace(rule, blocking=False)], "night-1", "")
+    run_checks(home.store, [replace(rule, blocking=False)], "night-1", "")
     assert disputed(home) == []
-    (result,) = checks.run_checks(home.store, [replace(rule, refetch=("nothing",))], "night-1", "")
+    (result,) = run_checks(home.store, [replace(rule, refetch=("nothing",))], "night-1", "")
     assert (result.cells, disputed(home)) == ((), [])
 
 
@@ -454,7 +454,7 @@ def test_what_a_refusal_named_is_asked_again_though_it_was_trusted(
             "select role, account_id as caller_account_id, region as cell_region, listing from audit.coverage "
             f"where account_id = '{account}' and listing = 'ec2_vpc' and region in ({places})",
         )
-        checks.run_checks(store, [rule], "another-night", "")
+        run_checks(store, [rule], "another-night", "")
     with asked(organisation, database, REGION, "ec2_vpc", only_untrusted=True) as cells:
         assert {(cell.account_id, cell.region) for cell in cells if cell.outcome != "skipped"} == {
             (account, cell.region) for cell in named

@@ -17,7 +17,7 @@ from pipelines.collection.confirmation_assets import CONFIRMATION_KEY
 from pipelines.collection.progress import Load
 from pipelines.dagster_metadata import cells_table
 from pipelines.models import checks
-from pipelines.models.build import build_in, columns_of
+from pipelines.models.build import build, columns_of
 from pipelines.models.lineage import Lineage, Sources
 from pipelines.models.model import Model, once
 from pipelines.models.model_metadata import cost_metadata, lineage_metadata
@@ -96,8 +96,8 @@ def model_asset(
                 max_age=ages.MODEL_MAX_AGE,
                 listings=sorted(model.sources),
             )
-            rows = build_in(connection, store, model, logs, warehouse.run_id, settings.currency, settings.reference)
-            results = checks.run_checks_in(connection, rules_of_it, warehouse.run_id, settings.config_hash)
+            rows = build(connection, store, model, logs, warehouse.run_id, settings.currency, settings.reference)
+            results = checks.run_checks(connection, rules_of_it, warehouse.run_id, settings.config_hash)
             contents = {
                 built.relation: _contents(connection, built, rows if built is model else None)
                 for built in (model, *logs)

@@ -23,19 +23,6 @@ from resources.store.store import Store
 
 
 def build(
-    store: Store,
-    model: Model,
-    logs: Sequence[Model] = (),
-    run_id: str = "",
-    currency: str = CURRENCY,
-    own: Path | None = None,
-) -> int:
-    """Build one relation in a transaction of its own: see `build_in`."""
-    with store.transaction() as connection:
-        return build_in(connection, store, model, logs, run_id, currency, own)
-
-
-def build_in(
     connection: duckdb.DuckDBPyConnection,
     store: Store,
     model: Model,
@@ -80,14 +67,16 @@ def _build(
     elif kind == "full":
         connection.execute(f"create or replace table {model.quoted} as {model.sql}")
     elif kind == "full_from_previous":
-        connection.execute(f"create or replace temp table incoming as {model.sql}")
+        connection.execute(f"create temp table incoming as {model.sql}")
         _ensure_table(connection, model)
         connection.execute(f"delete from {model.quoted}")
         connection.execute(f"insert into {model.quoted} by name select * from incoming")
+        connection.execute("drop table incoming")
     elif kind == "scd_type_2":
-        connection.execute(f"create or replace temp table incoming as {model.sql}")
+        connection.execute(f"create temp table incoming as {model.sql}")
         _ensure_table(connection, model)
         open_versions(connection, model)
+        connection.execute("drop table incoming")
     else:
         _replace_cells(connection, store, model, logs)
     for documented in (model, *logs):
@@ -202,7 +191,7 @@ def _replace_cells(connection: duckdb.DuckDBPyConnection, store: Store, model: M
     # A temporary table lies in memory uncompressed, which for a month of metrics is more than all else that a night
     # holds: only what a log has to see first is put into one.
     kind = "table" if logs else "view"
-    connection.execute(f"create or replace temp {kind} incoming as {model.sql}")
+    connection.execute(f"create temp {kind} incoming as {model.sql}")
     _ensure_table(connection, model)
     for log in logs:
         connection.execute(f"create or replace temp table logged as {log.sql}")
@@ -217,6 +206,7 @@ def _replace_cells(connection: duckdb.DuckDBPyConnection, store: Store, model: M
         """
     )
     connection.execute(f"insert into {model.quoted} by name select * from incoming")
+    connection.execute(f"drop {kind} incoming")
     connection.execute(
         f"""
         update {model.quoted} as t set is_stale = not v.is_trusted

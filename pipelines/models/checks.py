@@ -23,7 +23,6 @@ from pipelines.settings import WAREHOUSE_FOLDER
 from resources import release
 from resources.audit.checks import record_check
 from resources.store.sql import identifier, literal
-from resources.store.store import Store
 
 if TYPE_CHECKING:
     import duckdb
@@ -126,13 +125,7 @@ def run(connection: "duckdb.DuckDBPyConnection", check: SqlCheck) -> SqlResult:
     return SqlResult(check, count, tuple(dict(zip(names, row, strict=True)) for row in rows))
 
 
-def run_checks(store: Store, checks: Iterable[SqlCheck], run_id: str, config_hash: str) -> list[SqlResult]:
-    """Run checks on the working file in a transaction of their own: see `run_checks_in`."""
-    with store.transaction() as connection:
-        return run_checks_in(connection, checks, run_id, config_hash)
-
-
-def run_checks_in(
+def run_checks(
     connection: "duckdb.DuckDBPyConnection", checks: Iterable[SqlCheck], run_id: str, config_hash: str
 ) -> list[SqlResult]:
     """Run checks in the transaction of a connection, and record their results and the cells that these are about."""

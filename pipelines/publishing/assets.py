@@ -75,7 +75,8 @@ def published_asset(models: Mapping[str, Model], sql_checks: Sequence[checks.Sql
         _require_fresh(store, warehouse)
         _require_built(store, models)
         with refusing():
-            results = checks.run_checks(store, own, warehouse.run_id, settings.config_hash)
+            with store.transaction() as connection:
+                results = checks.run_checks(connection, own, warehouse.run_id, settings.config_hash)
             version = publish(store, warehouse.run_id, everything)
         if warning := name_warning(store.database):
             context.log.warning(warning)

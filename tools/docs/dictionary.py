@@ -46,11 +46,11 @@ def empty_warehouse(folder: Path) -> Store:
     """A warehouse with every relation and comment, and no row."""
     store = Store(folder / "empty.duckdb")
     models = read_models()
-    with store.holding("dictionary", "data dictionary"):
+    with store.holding("dictionary", "data dictionary"), store.transaction() as connection:
         for model in models.values():
             if model.materialized != "log":
                 logs = [log for log in models.values() if log.logs == model.relation]
-                build(store, model, logs)
+                build(connection, store, model, logs)
     return store
 
 
