@@ -195,8 +195,8 @@ def _warning(sentence: str) -> CheckResult:
     return CheckResult(False, sentence, severity="WARN", name=BILL_IS_OWN)
 
 
-def _moment(value: Any) -> datetime | None:
-    if value is None or isinstance(value, datetime):
-        return value
-    moment = datetime.fromisoformat(str(value))
+def _moment(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    moment = datetime.fromisoformat(text)
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import dagster as dg
 from pydantic import Field, PrivateAttr
@@ -18,7 +18,8 @@ from pydantic import Field, PrivateAttr
 from resources.audit.identities import record_callers_where_held
 from resources.aws.client import AwsClient
 from resources.aws.errors import AwsError
-from resources.aws.messages import Identity
+from resources.aws.listing import GLOBAL_REGION, Listing
+from resources.aws.messages import Identity, Request
 from resources.aws.profile_errors import ProfileError
 from resources.aws.profiles import available_profiles
 from resources.aws.shared_clients import SharedClients
@@ -80,7 +81,7 @@ class Central(dg.Config):
         )
 
 
-class AwsRole(dg.ConfigurableResource):  # type: ignore[type-arg]  # as in resources.warehouse
+class AwsRole(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dagster's base is generic over what it hands out; this hands out itself
     """One role of the contract.
 
     Attributes:
@@ -251,32 +252,30 @@ class Management(AwsRole):
                 members.add(account)
         return Organization(described["Id"], described["MasterAccountId"], frozenset(members))
 
-    def transfers(self) -> Transfers:
-        """The billing transfers of the organisation; a direction that AWS does not list is None."""
+    def transfers(self, account_id: str) -> Transfers:
+        """The billing transfers of the organisation of a management account; a direction that AWS omits is None."""
+        client = self._client("management")
         found: dict[str, tuple[Transfer, ...] | None] = {}
         messages = []
         for direction in ("Outbound", "Inbound"):
-            try:
-                found[direction] = transfers_of(self._transfer_records(f"List{direction}ResponsibilityTransfers"))
-            except (AwsError, ProfileError) as error:
-                found[direction] = None
-                messages.append(f"organizations:List{direction}ResponsibilityTransfers said: {error}".rstrip("."))
+            listing = Listing(
+                f"{direction.lower()}_transfer",
+                f"organizations:List{direction}ResponsibilityTransfers",
+                roles=("management",),
+                zero="ordinary",
+                records="ResponsibilityTransfers",
+                key=("Id",),
+                scope="global",
+                parameters={"Type": "BILLING"},
+                token=("NextToken", "NextToken"),
+            )
+            request = Request(self.central.management_profile, account_id, GLOBAL_REGION, listing, "management")
+            response = client.fetch(request)
+            is_listed = response.outcome in ("found", "empty_unconfirmed")
+            found[direction] = transfers_of(response.records) if is_listed else None
+            if not is_listed:
+                messages.append(f"{listing.call} failed: {response.error_message}".rstrip("."))
         return Transfers(found["Outbound"], found["Inbound"], " and ".join(messages))
-
-    def _transfer_records(self, operation: str) -> list[dict[str, Any]]:
-        """The records of all pages; a response without a list, or with the same page again, is an error."""
-        profile, client = self.central.management_profile, self._client("management")
-        records: list[dict[str, Any]] = []
-        parameters: dict[str, Any] = {"Type": "BILLING"}
-        while True:
-            page = client.call(profile, "organizations", operation, "us-east-1", **parameters)
-            token = page.get("NextToken")
-            if "ResponsibilityTransfers" not in page or (token and token == parameters.get("NextToken")):
-                raise AwsError("MalformedResponse", "The response holds no list that ends", operation)
-            records += page["ResponsibilityTransfers"]
-            if not token:
-                return records
-            parameters["NextToken"] = token
 
     def preflight(self) -> tuple[dict[Role, Caller], Organization, Bill, tuple[CheckResult, ...]]:
         """The identities, the organisation, its bill and the six check results.
@@ -297,8 +296,8 @@ class Management(AwsRole):
         expectation = self.central.expectation
         results = check_results(callers, organization, expectation)
         transfers = Transfers(error_message="the identities are not as they should be")
-        if not any(result.blocks for result in results):
-            transfers = self.transfers()
+        if organization.management_account_id and not any(result.blocks for result in results):
+            transfers = self.transfers(organization.management_account_id)
         now = datetime.now(UTC)
         bill, result = judge_bill(callers["billing"], organization, transfers, expectation.transferred_bill, now)
         return callers, organization, bill, (*results, result)
