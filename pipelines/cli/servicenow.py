@@ -107,16 +107,18 @@ def export_to(folder: Path, store: "Store") -> list[ExportedFile]:
         with store.published() as connection:
             make_folder(folder)
             exported = []
+            scopes = {
+                claim: scope
+                for claim, *scope in connection.execute(
+                    "select claim, judged, unknown, unknown_reason from audit.claim where starts_with(claim, $claims)",
+                    {"claims": "cmdb.servicenow_"},
+                ).fetchall()
+            }
             with atomic_writes([folder / name for name in FILES]) as files:
                 for file, (name, sql) in zip(files, FILES.items(), strict=True):
                     cursor = connection.execute(sql)
                     rows = _write(file, [column[0] for column in cursor.description or ()], _rows(cursor))
-                    scope = connection.execute(
-                        "select judged, unknown, unknown_reason from audit.claim where claim = $claim",
-                        {"claim": f"cmdb.{name.removesuffix('.csv')}"},
-                    ).fetchone()
-                    assert scope is not None, "audit.claim has a row for each view of cmdb"
-                    exported.append(ExportedFile(str(folder / name), rows, *scope))
+                    exported.append(ExportedFile(str(folder / name), rows, *scopes[f"cmdb.{Path(name).stem}"]))
     except OSError as error:
         reason = error.strerror or str(error)
         raise ExportError(
