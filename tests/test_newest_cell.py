@@ -223,10 +223,10 @@ def migrated(store: Store, folder: Path) -> None:
         renew_coverage(connection)
     before = older(store, folder)
     with before.read() as connection:
-        told = covered(connection, "select * rename (zero_sense as empty_policy) from audit.coverage")
+        shown = covered(connection, "select * rename (zero_sense as empty_policy) from audit.coverage")
     newer = Store(before.database)
     with newer.holding("newer", "test"):
-        assert same(newer) == told == same(store)
+        assert same(newer) == shown == same(store)
     with newer.read() as new, store.read() as kept:
         query = "select * from audit.newest_cell order by rowid"
         rows = new.execute(query).fetchall()

@@ -282,7 +282,7 @@ def _read_working(store: "Store") -> tuple[list[Run], dict[str, int]]:
     with store.read() as connection:
         runs = _runs(connection)
         unpublished = list(takewhile(lambda run: run.outcome != "published", runs))
-        told = {
+        refusals = {
             run.run_id: [text for *_, text in failed_checks(connection, run.run_id, "ERROR")] for run in unpublished
         }
         paid = paid_apis(connection)
@@ -290,7 +290,7 @@ def _read_working(store: "Store") -> tuple[list[Run], dict[str, int]]:
     return [
         replace(
             run,
-            sentences=told.get(run.run_id, []),
+            sentences=refusals.get(run.run_id, []),
             paid_requests={of_api.api: of_api.requests for of_api in paid.get(run.run_id, [])},
             paid=paid.get(run.run_id, []),
         )

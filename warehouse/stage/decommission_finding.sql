@@ -34,7 +34,7 @@ kept_by_a_service as (
         )) > 0
 ),
 
-told as (
+reported as (
     select
         judged.*,
         kept.arn is not null
@@ -53,15 +53,15 @@ select
     collected_at,
     case
         when is_kept then false
-        when not is_stale then told.is_flagged
+        when not is_stale then reported.is_flagged
     end as is_flagged,
     case
         when is_kept then null
         when is_stale then 'the last response that listed it is not trusted any more'
-        when told.is_flagged is null then coalesce(unknown_reason, 'AWS does not report it')
+        when reported.is_flagged is null then coalesce(unknown_reason, 'AWS does not report it')
     end as unknown_reason,
     since,
     evidence,
     parts,
     size_gap
-from told
+from reported
