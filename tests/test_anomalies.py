@@ -216,7 +216,7 @@ def year(seed_of: int) -> tuple[list[Line], dict[tuple[str, str], str]]:
     return lines, planted
 
 
-@pytest.mark.parametrize("seed_of", [1, *(pytest.param(seed, marks=pytest.mark.large) for seed in (2, 3))])
+@pytest.mark.parametrize("seed_of", [1, 2, 3])
 def test_in_a_year_each_planted_event_is_found_once_and_at_most_one_a_month_is_false(home: House, seed_of: int) -> None:
     lines, planted = year(seed_of)
     home.build("cost.anomaly")

@@ -305,6 +305,7 @@ def analyst_on_the_working_file(house: Path) -> Iterator[int]:
     process.communicate(timeout=300)
 
 
+@pytest.mark.large
 def test_a_working_file_that_someone_opened_is_named_with_the_process(
     organisation: Simulator, house: Path, analyst_on_the_working_file: int
 ) -> None:
@@ -512,6 +513,7 @@ def blocked_night(
     return database, victim, done, environment
 
 
+@pytest.mark.large
 def test_a_refused_night_fits_one_screen_and_names_the_next_command(
     blocked_night: tuple[Path, str, Done, dict[str, str]], truthful_night: Path
 ) -> None:
@@ -642,7 +644,7 @@ def test_rollback_gives_analysts_the_version_before(house: Path, tmp_path: Path)
 # --------------------------------------------------------------------------------------------------- endurance
 
 
-@pytest.mark.parametrize("ended_by", [pytest.param(signal.SIGKILL, marks=pytest.mark.large), signal.SIGTERM])
+@pytest.mark.parametrize("ended_by", [signal.SIGTERM, signal.SIGKILL])
 def test_a_night_that_is_interrupted_frees_the_warehouse_and_loses_nothing(
     organisation: Simulator, house: Path, tmp_path: Path, ended_by: signal.Signals
 ) -> None:

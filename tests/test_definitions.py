@@ -298,6 +298,7 @@ def steps(defs: dg.Definitions) -> Iterator[tuple[str, list[dg.AssetKey]]]:
         yield made.op.name, sorted(made.keys)
 
 
+@pytest.mark.large
 def test_every_step_refuses_with_the_sentence_where_a_variable_cannot_be_used(tmp_path: Path) -> None:
     defs = build_defs({"CMDB_DATABASE": str(tmp_path / "cmdb.duckdb"), "CMDB_CONCURRENCY": "plenty"})
     job = defs.resolve_implicit_global_asset_job_def()

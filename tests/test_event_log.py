@@ -73,13 +73,7 @@ def test_dagster_reads_the_same_files_without_it(home: Path) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    [
-        "_initdb",
-        *(
-            pytest.param(name, marks=pytest.mark.large)
-            for name in ("_initialized_dbs", "_watchers", "SqliteEventLogStorageWatchdog")
-        ),
-    ],
+    ["_initialized_dbs", "_initdb", "_watchers", "SqliteEventLogStorageWatchdog"],
 )
 def test_a_dagster_with_another_private_name_records_the_run_with_its_own_log_and_one_warning(
     name: str, home: Path

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import lead_to, policies
+from conftest import lead_to
 from given import House, house
 from test_bill import asked_of, cells, collect, waiting
 
@@ -22,7 +22,7 @@ from pipelines.collection.late_costs import Backfill, in_turn, reopened, succeed
 from pipelines.collection.seeds import every_slice
 from pipelines.reference import DEMO_FOLDER
 from resources.store.store import Store
-from simulator.client import Simulator, SimulatorError, start
+from simulator.client import Simulator, SimulatorError
 
 KEY = "bc:project"
 HISTORY = 4
@@ -128,20 +128,6 @@ def test_what_has_changed_is_fetched_before_missing_history_and_after_what_is_op
 
 
 @pytest.fixture(scope="module")
-def small_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
-    with start(tmp_path_factory.mktemp("late"), policies(), accounts=2, resources=1) as simulator:
-        yield simulator
-
-
-@pytest.fixture
-def small(small_process: Simulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[Simulator]:
-    small_process.reset()
-    lead_to(small_process, monkeypatch)
-    yield small_process
-    small_process.reset()
-
-
-@pytest.fixture(scope="module")
 def warehouse(small_process: Simulator, tmp_path_factory: pytest.TempPathFactory) -> Store:
     """A warehouse whose only run is three days old, with every slice of every month."""
     with pytest.MonkeyPatch.context() as patch, house(tmp_path_factory.mktemp("first")) as made:
@@ -240,6 +226,7 @@ def test_a_backfill_reopens_the_changed_slices_and_nothing_else(home: House, sma
     assert (row["backfill_from"], row["status"]) == (f"{month(3)}-01", "SUCCEEDED")
 
 
+@pytest.mark.large
 def test_cost_explorer_refreshes_within_a_day_so_what_was_fetched_at_once_is_fetched_once_more(
     home: House, small: Simulator
 ) -> None:
@@ -305,17 +292,17 @@ def test_without_an_optional_grant(home: House, small: Simulator, unlisted: str)
     assert all(verdict.passed for verdict in verdicts.values())
     names = {month(back) for back in CLOSED}
     whole, others = in_its_turn({name for name in cells(home, "night-2") if name[-7:] in names})
-    told = [sentence for sentence in said if "Backfills of cost allocation tags are not seen" in sentence]
+    reported = [sentence for sentence in said if "Backfills of cost allocation tags are not seen" in sentence]
     if unlisted == "ce:ListCostAllocationTags":
         # Which key was switched is not known, so that each may be changed.
         keyed = {f"{one.listing}:{one.name}" for one in MONTHLY if one.tag_key}
         assert others == {
             f"{name}:{month(back)}" for name in keyed for back in CLOSED if month(back) not in (whole, month(4))
         }
-        assert told == []
+        assert reported == []
     else:
         assert others == set()
-        (sentence,) = told
+        (sentence,) = reported
         assert f"{KEY} became active or inactive after closed months were fetched" in sentence
         assert cells(home, "night-2")["cost_tag_backfill"]["skip_reason"] == "optional_grant_not_given"
 
@@ -323,6 +310,7 @@ def test_without_an_optional_grant(home: House, small: Simulator, unlisted: str)
 # ------------------------------------------------------------------------------------------------ a month in turn
 
 
+@pytest.mark.large
 def test_each_run_fetches_one_closed_month_again_and_each_once_before_any_twice(home: House, small: Simulator) -> None:
     closed = {month(back) for back in CLOSED}
     turns = []

@@ -446,6 +446,7 @@ def test_a_trusted_zero_removes_rows_even_when_its_landing_is_gone(home: House) 
     assert listed(home) == {}
 
 
+@pytest.mark.large
 def test_building_again_from_the_same_landing_changes_nothing(home: House) -> None:
     home.night("night-1", [instances("i-1", "i-2"), *bill(("2026-11-01", "A", "1"))])
     home.build(*home.models)
@@ -872,6 +873,7 @@ def test_a_resource_is_missing_by_one_trusted_answer_and_retired_by_another_twel
     assert states(home, "i-2") == ("active", None, None, None, False)
 
 
+@pytest.mark.large
 def test_building_a_night_again_makes_nothing_retire(home: House) -> None:
     night(home, 0, instances("i-1", "i-2"))
     night(home, 24, instances("i-2"))
@@ -880,6 +882,7 @@ def test_building_a_night_again_makes_nothing_retire(home: House) -> None:
     assert states(home) == ("missing", "2026-11-25T14:00:00Z", None, None, False)
 
 
+@pytest.mark.large
 def test_answers_that_are_not_trusted_make_nothing_missing_and_nothing_retired(home: House) -> None:
     night(home, 0, instances("i-1", "i-2"))
     night(home, 24, Given("ec2_instance", outcome="empty_suspect"))
@@ -894,6 +897,7 @@ def test_answers_that_are_not_trusted_make_nothing_missing_and_nothing_retired(h
     assert states(home, "i-2") == ("missing", "2026-11-28T14:00:00Z", None, None, False)
 
 
+@pytest.mark.large
 def test_a_resource_that_returns_is_active_and_keeps_the_day_on_which_it_was_first_seen(home: House) -> None:
     night(home, 0, instances("i-1"))
     night(home, 24, Given("ec2_instance", outcome="empty_verified"))

@@ -656,6 +656,7 @@ def test_nothing_but_the_contract_was_asked(witnessed_night: Witness) -> None:
 # ------------------------------------------------------------------------------ a second night, nothing changed
 
 
+@pytest.mark.large
 def test_a_second_night_of_the_same_world_changes_no_row_and_says_so_on_one_screen(
     organisation: Simulator, truthful_night: Path, tmp_path: Path
 ) -> None:

@@ -462,6 +462,7 @@ def written(database: Path) -> list[tuple[Any, ...]]:
     )
 
 
+@pytest.mark.large
 def test_two_runs_of_a_day_with_throttling_cost_what_cloudwatch_counted_and_the_second_asks_nothing_again(
     make_organisation: MakeOrganisation, tmp_path: Path
 ) -> None:

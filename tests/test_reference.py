@@ -355,6 +355,7 @@ def test_a_file_that_became_wrong_stops_the_next_step_and_changes_nothing(
     assert not organisation.log()
 
 
+@pytest.mark.large
 def test_a_first_run_with_nothing_of_its_own_has_no_warning_and_no_rate_that_nobody_published(
     organisation: Simulator, tmp_path: Path
 ) -> None:

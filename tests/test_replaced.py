@@ -73,6 +73,7 @@ def test_a_database_of_another_id_replaces_the_one_of_its_name(home: House) -> N
     assert seen(home) == (at(1), at(1))
 
 
+@pytest.mark.large
 def test_an_id_or_a_time_that_is_not_said_replaces_nothing(home: House) -> None:
     nights(home, database(1), database(1, InstanceCreateTime=None), database(1, DbiResourceId=None), database(1))
     assert changes(home) == [("discovered", [])]
@@ -101,6 +102,7 @@ def test_an_instance_that_was_started_again_is_the_same(home: House) -> None:
     assert seen(home, arn) == (at(0), None)
 
 
+@pytest.mark.large
 def test_one_that_comes_after_the_old_one_went_is_another_too(home: House) -> None:
     nothing = Given("rds_db_instance")
     nights(home, database(1), nothing, nothing, database(7))

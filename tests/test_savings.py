@@ -237,6 +237,7 @@ def test_members_of_an_auto_scaling_group_are_no_candidates(home: House) -> None
 # -------------------------------------------------------------------------------------------------- realised
 
 
+@pytest.mark.large
 def test_what_comes_and_goes_under_a_flat_bill_saves_nothing(home: House) -> None:
     spent = {SNAPSHOT: [("2026-01-01", "2.5")]}
     # One is deleted a day and another comes of age; the account pays the same for ever.

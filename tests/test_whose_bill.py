@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import lead_to, policies
 from given import FIRST_NIGHT, MANAGEMENT, Given, House, house
 from test_bill import collect
 
@@ -21,7 +19,7 @@ from resources.bill_rules import Bill, Domain, Transfer, Transfers, judge_bill, 
 from resources.identity_rules import BILL_IS_OWN, CHECKS, Caller, Organization
 from resources.roles import Management
 from resources.store.store import Store
-from simulator.client import Simulator, SimulatorError, start
+from simulator.client import Simulator, SimulatorError
 
 NOW = dt.datetime(2026, 11, 25, 14, tzinfo=dt.UTC)
 OWN, PAYER, PARTNER, OTHER = "000000000001", "000000000003", "111111111111", "222222222222"
@@ -107,20 +105,6 @@ def test_a_record_of_aws_may_lack_its_end_and_its_start() -> None:
 
 
 # --------------------------------------------------------------------------------------- by a whole organisation
-
-
-@pytest.fixture(scope="module")
-def small_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
-    with start(tmp_path_factory.mktemp("whose"), policies(), accounts=2, resources=1) as simulator:
-        yield simulator
-
-
-@pytest.fixture
-def small(small_process: Simulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[Simulator]:
-    small_process.reset()
-    lead_to(small_process, monkeypatch)
-    yield small_process
-    small_process.reset()
 
 
 def asked(simulator: Simulator, **variables: str) -> tuple[Bill, dict[str, Any]]:
