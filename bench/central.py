@@ -189,6 +189,8 @@ EMPTY: Mapping[str, str] = {
     "LookupEvents": "Events",
     "ListAWSServiceAccessForOrganization": "EnabledServicePrincipals",
     "ListDelegatedAdministrators": "DelegatedAdministrators",
+    "ListInboundResponsibilityTransfers": "ResponsibilityTransfers",
+    "ListOutboundResponsibilityTransfers": "ResponsibilityTransfers",
     "DescribeBudgets": "Budgets",
     "GetResources": "ResourceTagMappingList",
     "ListGroups": "GroupIdentifiers",

@@ -1,4 +1,4 @@
-"""A stub of AWS: plain asyncio over TLS, with latency, throttling and counters; nothing but the standard library.
+"""A stub of AWS: plain asyncio over TLS, with latency, throttling and counters.
 
 Whoever asks is told apart by the access key that `AssumeRole` gave out, which holds the account. Signatures are not
 verified. Control: `GET /_bench/counters`, `POST /_bench/reset`.
@@ -24,6 +24,7 @@ from urllib.parse import unquote_plus
 
 from bench.canned import BY_ACTION, ROLES, World, asked_page
 from bench.central import Organisation
+from bench.empty import empty_answer
 
 CALLER = re.compile(rb"Credential=\w{4}(\w+?)/\d+/([^/]+)/([^/]+)/aws4_request", re.IGNORECASE)
 LENGTH = re.compile(rb"\r\nContent-Length: *(\d+)", re.IGNORECASE)
@@ -36,12 +37,6 @@ REST: dict[tuple[bytes, bytes, bytes], str] = {
     (b"resource-groups", b"POST", b"/groups-list"): "ListGroups",
 }
 """Operations that are told by method and path alone."""
-
-EMPTY_SETS = {
-    "DescribeSecurityGroupRules": "securityGroupRuleSet",
-    "DescribeFlowLogs": "flowLogSet",
-}
-"""Listings of EC2 that only a whole night asks: nothing anywhere."""
 
 BUCKETS = (
     b'<?xml version="1.0" encoding="UTF-8"?>\n<ListAllMyBucketsResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">'
@@ -166,14 +161,15 @@ class Stub:
         listing = BY_ACTION.get(operation)
         if listing is not None:
             return 200, XML, self.world.answer(listing, account, region, *asked_page(body))
-        if operation in EMPTY_SETS:
-            return 200, XML, _ec2(operation, f"<{EMPTY_SETS[operation]}/>")
         if operation == "DescribeRegions":
             return 200, XML, _ec2(operation, self._regions())
         if service == b"sts":
             return self._sts(operation, account, body)
         if operation == "ListBuckets":
             return 200, XML, BUCKETS
+        empty = empty_answer(service.decode(), operation)
+        if empty is not None:
+            return 200, XML, empty
         status, document = self.organisation.answer(operation, body)
         return status, JSON, json.dumps(document).encode()
 

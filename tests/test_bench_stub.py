@@ -1,0 +1,56 @@
+"""The stub of the benchmark knows what the product asks: a new listing must not end `make bench`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import boto3
+import botocore.session
+import pytest
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from bench import certificate
+from bench.stage import Stage, staged
+from pipelines.catalogue.registry import listings
+
+REGION = "us-east-1"
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    folder = tmp_path_factory.mktemp("bench")
+    with staged(folder, certificate.make(folder), 1, [REGION], 0.0) as started:
+        yield started
+
+
+def without_parameters() -> list[str]:
+    """The calls of all listings that can be sent without a parameter and without a parent."""
+    session = botocore.session.get_session()
+    calls = {listing.call for listing in listings().values() if listing.each is None}
+    models = {service: session.get_service_model(service) for service in {call.split(":")[0] for call in calls}}
+    shapes = {call: models[call.split(":")[0]].operation_model(call.split(":")[1]).input_shape for call in calls}
+    return sorted(call for call, shape in shapes.items() if shape is None or not shape.required_members)
+
+
+def test_the_stub_answers_every_listing_of_the_product_or_refuses_it_as_not_granted(stage: Stage) -> None:
+    unknown = []
+    for call in without_parameters():
+        service, operation = call.split(":")
+        client = boto3.client(
+            service,
+            region_name=REGION,
+            endpoint_url=stage.url,
+            verify=str(stage.certificate),
+            aws_access_key_id=f"ASIA{stage.accounts[0]}",
+            aws_secret_access_key="s",
+            config=Config(retries={"total_max_attempts": 1}, parameter_validation=False),
+        )
+        try:
+            client._make_api_call(operation, {})
+        except ClientError as error:
+            if error.response["Error"]["Code"] == "UnknownOperationException":
+                unknown.append(f"{call}: {error}")
+        except BotoCoreError as error:  # A connection that ends is no answer either.
+            unknown.append(f"{call}: {error}")
+    assert not unknown
