@@ -556,7 +556,8 @@ def test_a_slice_that_was_not_answered_for_a_month_is_not_held_against_the_other
 
 
 def test_a_closed_month_that_does_not_add_up_is_read_again(home: House) -> None:
-    assert previous.disputed_months(home.store) == set()
+    with home.store.read() as connection:
+        assert previous.disputed_months(connection) == set()
     billed(home, [*service("2026-09-01", "2026-09-30", "1"), *service("2026-10-01", "2026-11-23", "1")])
     home.build("cost.reconciliation")
     with home.store.transaction() as connection:
@@ -575,7 +576,8 @@ def test_a_closed_month_that_does_not_add_up_is_read_again(home: House) -> None:
         )
     assert reconciled(home, "daily_cost_is_the_monthly_total") == {"2026-09": True, "2026-10": False, "2026-11": False}
     # The running month is read again anyway.
-    assert previous.disputed_months(home.store) == {"2026-10"}
+    with home.store.read() as connection:
+        assert previous.disputed_months(connection) == {"2026-10"}
 
 
 def test_a_closed_month_may_change_if_the_change_is_recorded(home: House) -> None:

@@ -1,13 +1,13 @@
 """The closed months of the bill that are stored: which a run need not fetch, and which it fetches once more."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date
+from datetime import date
 from functools import cached_property
 from typing import Any
 
 from pipelines.catalogue.names import COST_TAG, COST_TAG_BACKFILL
 from pipelines.collection import late_costs, previous
-from pipelines.collection.cost_slices import Month, Slice, is_final
+from pipelines.collection.cost_slices import Month, Slice
 from pipelines.collection.late_costs import Readings
 from pipelines.collection.state import StepState
 from resources.aws.messages import DENIED_BY_POLICY, OPTIONAL_GRANT
@@ -55,21 +55,14 @@ class ClosedMonths:
     @cached_property
     def _readings(self) -> Readings:
         """When each slice was last fetched, of months that were final by then."""
-        by_name = {f"{bill_slice.listing}:{bill_slice.name}": bill_slice for bill_slice in self._bill_slices}
-        # A month that does not add up to AWS's monthly total any more is missing: it is fetched again.
-        disputed = previous.disputed_months(self._state.store)
-        found = {}
-        for key, earlier in self._state.earlier.items():
-            name, _, month = key.listing.rpartition(":")
-            if (
-                name in by_name
-                and key.account_id == self._account_id
-                and earlier.is_trusted
-                and is_final(month, earlier.ended_at.astimezone(UTC).date())
-                and month not in disputed
-            ):
-                found[by_name[name], date.fromisoformat(f"{month}-01")] = earlier.ended_at
-        return found
+        with self._state.store.read() as connection:
+            disputed = previous.disputed_months(connection)
+        cells = (
+            (key.listing, earlier.ended_at)
+            for key, earlier in self._state.earlier.items()
+            if key.account_id == self._account_id and earlier.is_trusted
+        )
+        return late_costs.final_readings(cells, self._bill_slices, disputed)
 
     @cached_property
     def _closed(self) -> Readings:

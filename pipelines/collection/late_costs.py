@@ -8,12 +8,12 @@ A key that is activated without a backfill changes only the days from then on, w
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from pipelines.collection.cost_slices import MAX_MONTHS, Month, Slice, first_of, first_open_month
+from pipelines.collection.cost_slices import MAX_MONTHS, Month, Slice, first_of, first_open_month, is_final
 
 TAG_FIELDS = frozenset({"TagKey", "LastUpdatedDate"})
 """The fields of a cost allocation tag that `switched_at` reads."""
@@ -122,6 +122,25 @@ def in_turn(readings: Readings) -> list[tuple[Slice, Month]]:
         return []
     chosen = min(months, key=lambda start: (longest_ago[start], start))
     return [(bill_slice, month_of(chosen)) for bill_slice in months[chosen]]
+
+
+def final_readings(
+    cells: Iterable[tuple[str, datetime]], bill_slices: Iterable[Slice], disputed: Collection[str]
+) -> Readings:
+    """When each slice was last fetched, of months that were final by then.
+
+    Args:
+        cells: name and end of each trusted cell of the payer, such as `cost_daily:service:2026-09`.
+        bill_slices: the slices of the bill.
+        disputed: months that do not add up to AWS's monthly total any more: they are missing, and fetched again.
+    """
+    by_name = {f"{bill_slice.listing}:{bill_slice.name}": bill_slice for bill_slice in bill_slices}
+    found = {}
+    for cell, ended_at in cells:
+        name, _, month = cell.rpartition(":")
+        if name in by_name and is_final(month, ended_at.astimezone(UTC).date()) and month not in disputed:
+            found[by_name[name], date.fromisoformat(f"{month}-01")] = ended_at
+    return found
 
 
 def closed(readings: Readings, today: date) -> Readings:

@@ -313,17 +313,16 @@ def last_measured(
         ).fetchall()
 
 
-def disputed_months(store: Store) -> set[str]:
+def disputed_months(connection: "duckdb.DuckDBPyConnection") -> set[str]:
     """Months, such as 2026-09, whose days do not add up to AWS's latest monthly total."""
-    with store.read() as connection:
-        if not exists(connection, "cost", "reconciliation"):
-            return set()
-        rows = connection.execute(
-            """
-            select scope from cost.reconciliation
-            where rule = 'daily_cost_is_the_monthly_total' and not passed and not is_estimated
-            """
-        ).fetchall()
+    if not exists(connection, "cost", "reconciliation"):
+        return set()
+    rows = connection.execute(
+        """
+        select scope from cost.reconciliation
+        where rule = 'daily_cost_is_the_monthly_total' and not passed and not is_estimated
+        """
+    ).fetchall()
     return {month for (month,) in rows}
 
 
