@@ -1,8 +1,25 @@
 # Every target sets up .venv itself. Needs Python 3.11-3.13 and make (3.81 is enough).
-.PHONY: demo test test-large dev check docs screenshots lock bench bench-scale compare-rows focus-check setup-demo setup-test setup-node faults mutants new-listing
+.PHONY: demo test test-fast test-large dev check docs screenshots lock bench bench-scale compare-rows focus-check setup-demo setup-test setup-node faults mutants new-listing
 
 demo: setup-demo
 	.venv/bin/cmdb demo
+
+# Lint, types and the unit tests, which start nothing: tests/tiers.py finds them. One core has the tests, one the others.
+test-fast: setup-test
+	@$(MAKE) --no-print-directory --jobs 2 units lint types
+
+.PHONY: lint types units
+lint:
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/lint-imports --no-logo
+	.venv/bin/sqlfluff lint --disable-progress-bar --processes 0 warehouse pipelines/report/queries
+
+types:
+	.venv/bin/mypy
+
+units:
+	.venv/bin/python -m pytest -m unit
 
 test: check
 	.venv/bin/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
@@ -15,12 +32,7 @@ test-large: setup-test
 dev: setup-demo
 	.venv/bin/cmdb dev
 
-check: setup-test
-	.venv/bin/ruff format --check .
-	.venv/bin/ruff check .
-	.venv/bin/mypy
-	.venv/bin/lint-imports --no-logo
-	.venv/bin/sqlfluff lint --disable-progress-bar --processes -1 warehouse pipelines/report/queries
+check: setup-test lint types
 	.venv/bin/python -m resources.release --check
 	.venv/bin/python -m tools.docs.contract --check
 	.venv/bin/python -m tools.docs.dictionary --check

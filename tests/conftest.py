@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import tiers
 from hypothesis import settings
 
 from resources.contract import ROLES, policy
@@ -87,7 +88,7 @@ def sign_in(simulator: Simulator) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark as large the cases of slow tests beyond those of `EACH_PUSH`."""
+    """Mark as large the cases of slow tests beyond those of `EACH_PUSH`, and as unit what starts nothing."""
     seen: Counter[str] = Counter()
     for item in items:
         name = f"{item.path.name}::{getattr(item, 'originalname', item.name)}"
@@ -95,6 +96,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             seen[name] += 1
             if seen[name] > EACH_PUSH[name]:
                 item.add_marker(pytest.mark.large)
+        if tiers.is_unit(item):
+            item.add_marker(pytest.mark.unit)
+
+
+_guard = tiers.Guard()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """Hold a unit test to what it is."""
+    with _guard.watching(item):
+        return (yield)
 
 
 @pytest.fixture(scope="session")
