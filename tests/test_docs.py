@@ -450,38 +450,6 @@ def test_the_glossary_defines_each_term_once_and_in_one_sentence() -> None:
         assert meaning.count(". ") == 0 and meaning.endswith("."), term
 
 
-def sentences(text: str) -> Iterator[str]:
-    """The sentences of a page, without code, tables, headings, quotations and addresses of links."""
-    text = re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
-    text = re.sub(r"^(?:[|>#<!].*|    .*)$", "", text, flags=re.MULTILINE)
-    text = re.sub(r"\]\([^)]*\)", "]", text)
-    text = re.sub(r"^\s*(?:[-*]|\d+\.) ", "\n\n", text, flags=re.MULTILINE)
-    for paragraph in re.split(r"\n\s*\n", text):
-        yield from (part for part in re.split(r"(?<=[.!?:])\s+(?=[A-Z`*\[])", " ".join(paragraph.split())) if part)
-
-
-WRITTEN = [
-    REPOSITORY / "README.md",
-    *(path for folder in TREE for path in sorted((REPOSITORY / "docs" / folder).glob("*.md"))),
-]
-
-
-@pytest.mark.parametrize(
-    "page",
-    [page for page in WRITTEN if page.name != "dictionary.md"],
-    ids=lambda page: str(page.relative_to(REPOSITORY)),
-)
-def test_no_sentence_is_longer_than_a_reader_can_hold(page: Path) -> None:
-    lengths = {sentence: len(sentence.split()) for sentence in sentences(page.read_text(encoding="utf-8"))}
-    assert {sentence: length for sentence, length in lengths.items() if length > 45} == {}
-    assert sorted(lengths.values())[len(lengths) // 2] <= 18
-
-
-def test_a_long_sentence_is_noticed() -> None:
-    (found,) = sentences("| a | table |\n\n" + "word " * 50 + "end.\n\n```sh\ncode\n```\n")
-    assert len(found.split()) == 51
-
-
 # Put together here, so that this file does not contain what it looks for.
 HOSTS = re.compile(
     "|".join(["py" + r"pi\.", "python" + "hosted", "npm" + r"js\.", "artifact" + "ory", r"index" + "-url=?.https?:"]),

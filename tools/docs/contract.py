@@ -20,7 +20,7 @@ README = "README.md"
 _PAGE = """\
 # The contract
 
-<!-- Written by `python -m tools.docs.contract` from resources/contract.py. Edit those, not this page. -->
+<!-- Generated from `resources/contract.py` and the words of `tools/docs/contract.py` by `make docs`; do not edit. -->
 
 Four roles send requests to AWS, each through a profile that is named for it, and each may send only what its
 clause lists. Separate roles keep a mistake small: who reads the bill cannot list accounts, and no role can write.
