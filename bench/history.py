@@ -22,7 +22,8 @@ from bench.side_by_side import MEGABYTE, Target
 from pipelines.catalogue.registry import listings
 from pipelines.collection import previous
 from pipelines.collection.batches import PART_CELLS
-from pipelines.collection.storing import LOADED_AT_ONCE, LOADING_MEMORY
+from pipelines.collection.completeness import LOADED_AT_ONCE
+from pipelines.collection.storing import LOADING_MEMORY
 from pipelines.models.build import trusted_cells
 from pipelines.publishing.retention import prune
 from pipelines.settings import Settings

@@ -41,7 +41,12 @@ def age(database: Path, listing: str) -> None:
 
 @contextmanager
 def asked(
-    simulator: Simulator, database: Path, *names: str | Listing, only_untrusted: bool = False, **settings: str
+    simulator: Simulator,
+    database: Path,
+    *names: str | Listing,
+    only_untrusted: bool = False,
+    run: str = RUN,
+    **settings: str,
 ) -> Iterator[list[Cell]]:
     """The cells of one step of these listings on a warehouse with a night in it; stored once the test is done."""
     catalogue = listings()
@@ -52,12 +57,12 @@ def asked(
     resources: Any = {
         role: resource for role, resource in roles.items() if any(role in listing.roles for listing in wanted)
     }
-    with store.holding(RUN, "test"):
+    with store.holding(run, "test"):
         with store.transaction() as connection:
-            record_run(connection, RUN, "test")
+            record_run(connection, run, "test")
         state = StepState(
             store,
-            RUN,
+            run,
             resources,
             wanted,
             read,

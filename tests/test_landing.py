@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 import pytest
 
-from pipelines.collection.landing import CELLS, RECORDS, LandingWriter, prune, records_path
+from pipelines.collection.landing import CELLS, PLANNED, RECORDS, LandingWriter, prune, records_path
 from resources.audit.cells import CELL_COLUMNS, Cell
 from resources.aws.errors import Failed
 from resources.aws.messages import CellKey
@@ -96,7 +96,7 @@ def test_nothing_has_its_name_before_every_cell_is_judged(tmp_path: Path) -> Non
         writer.append(KEY, [{"Id": "i-1"}])
         assert visible(tmp_path) == set()
         writer.commit([cell()])
-    assert visible(tmp_path) == {RECORDS, CELLS}
+    assert visible(tmp_path) == {RECORDS, CELLS, PLANNED}
     assert [path for path in tmp_path.rglob(".*") if path.is_file()] == []
 
 

@@ -406,7 +406,7 @@ def test_a_step_takes_equal_records_once_and_freezes_the_cell_with_unequal_ones(
     assert {(cell.error_code, cell.is_trusted, cell.attempt_count) for cell in broken} == {(CONFLICT, False, 2)}
     assert all("InstanceType differ" in (cell.error_message or "") for cell in broken)
     tell(organisation)
-    with asked(organisation, database, REGION, "ec2_instance", only_untrusted=True) as cells:
+    with asked(organisation, database, REGION, "ec2_instance", only_untrusted=True, run="a-night-later") as cells:
         again = [cell for cell in cells if cell.outcome != "skipped"]
         assert {cell.region for cell in again} == {cell.region for cell in broken}
         assert {(cell.account_id, cell.outcome) for cell in again} == {(second, "found")}
@@ -455,11 +455,11 @@ def test_what_a_refusal_named_is_asked_again_though_it_was_trusted(
             f"where account_id = '{account}' and listing = 'ec2_vpc' and region in ({places})",
         )
         run_checks(store, [rule], "another-night", "")
-    with asked(organisation, database, REGION, "ec2_vpc", only_untrusted=True) as cells:
+    with asked(organisation, database, REGION, "ec2_vpc", only_untrusted=True, run="a-night-later") as cells:
         assert {(cell.account_id, cell.region) for cell in cells if cell.outcome != "skipped"} == {
             (account, cell.region) for cell in named
         }
-    with asked(organisation, database, REGION, "ec2_vpc", only_untrusted=True) as cells:
+    with asked(organisation, database, REGION, "ec2_vpc", only_untrusted=True, run="the-night-after") as cells:
         assert [cell for cell in cells if cell.outcome != "skipped"] == []
 
 

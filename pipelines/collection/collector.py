@@ -15,6 +15,7 @@ from typing import Any
 
 from pipelines.collection import judging, paid_limits, storing
 from pipelines.collection.cells import Attempt
+from pipelines.collection.completeness import plan_keys
 from pipelines.collection.denials import skip_denied
 from pipelines.collection.landing import Spool
 from pipelines.collection.plan import Plan
@@ -43,6 +44,7 @@ class Collector:
         """Send requests and land their records; failed requests are sent once more at the end."""
         state = self.state
         requests = [request for request in requests if not state.keep(request)]
+        plan_keys(state, [request.key for request in requests])
         self._fetch_once(requests)
         # A request that waits for a later day's limit has no attempt.
         requests = [request for request in requests if request.key in state.attempts]
@@ -80,6 +82,7 @@ class Collector:
         began = time.monotonic()
         for request in plan:
             listing, key = request.listing, request.key
+            plan_keys(state, [key])
             parents: list[ParentRecord] = []
             # A month of a large organisation's bill does not fit into memory, nor do all records of AWS Config.
             with state.writer(listing).spool(key, listing) as spool:
@@ -132,14 +135,19 @@ class Collector:
     def judge(self) -> list[Cell]:
         """End a batch: returns its cells, judged and landed, and frees its memory."""
         state = self.state
+        plan_keys(state, [*state.batch.unrequested, *(request.key for request in state.batch.childless)])
         cells = judging.cells(state)
+        gone = retired(state, cells)
+        plan_keys(state, [cell.key for cell in gone])
         by_listing: dict[str, list[Cell]] = defaultdict(list)
-        for cell in [*cells, *retired(state, cells)]:
+        for cell in [*cells, *gone]:
             by_listing[cell.name].append(cell)
         for listing in state.listings:
             state.writer(listing).keep(by_listing[listing.name])
         for cell in cells:
             state.stats[cell.name].take(cell)
+        for key in state.batch.kept:
+            state.kept_places[key.name].add((key.role, key.account_id))
         state.begin(NO_ACCOUNT)
         return cells
 
@@ -148,6 +156,9 @@ class Collector:
 
         Args:
             also: check results on the step as a whole by the name of their rule, to be stored too.
+
+        Raises:
+            dagster.Failure: fewer or other cells came than were planned. Nothing was stored.
         """
         return storing.commit(self.state, also)
 

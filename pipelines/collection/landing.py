@@ -26,6 +26,8 @@ from resources.store.files import make_folder
 
 RECORDS = "records.ndjson"
 CELLS = "cells.ndjson"
+PLANNED = "planned.ndjson"
+"""The keys that were to be requested, written before their requests were sent."""
 CHUNK = 256 * 1024
 """Number of bytes in one write."""
 
@@ -56,15 +58,17 @@ class LandingWriter:
         self._landing = landing
         self.folder = landing / run_id / listing
         self._run_id = run_id
-        self._listing = listing
+        self.listing = listing
         self._lock = threading.Lock()
         self._part = self.folder / f".{RECORDS}.part"
-        self._cells_part = self.folder / f".{CELLS}.part"
+        self.cells_part = self.folder / f".{CELLS}.part"
+        self.planned_part = self.folder / f".{PLANNED}.part"
         self.longest = 0
         with explained(landing):
             make_folder(self.folder)
             self._file: IO[bytes] = _private(self._part)
-            self._cells: IO[bytes] = _private(self._cells_part)
+            self._cells: IO[bytes] = _private(self.cells_part)
+            self._planned: IO[bytes] = _private(self.planned_part)
 
     def __enter__(self) -> Self:
         return self
@@ -74,6 +78,17 @@ class LandingWriter:
     ) -> None:
         self._file.close()
         self._cells.close()
+        self._planned.close()
+
+    def plan(self, keys: Iterable[CellKey]) -> None:
+        """Write the keys of cells that have to come, before their requests are sent."""
+        lines = [
+            orjson.dumps({"role": key.role, "account_id": key.account_id, "region": key.region, "listing": key.listing})
+            + b"\n"
+            for key in keys
+        ]
+        with explained(self._landing):
+            _write(self._planned, b"".join(lines))
 
     def append(self, key: CellKey, records: Iterable[dict[str, Any]]) -> None:
         """Write the records of one cell, or none of them.
@@ -140,13 +155,15 @@ class LandingWriter:
             _write(self._cells, b"".join(lines))
 
     def commit(self, cells: Iterable[Cell] = ()) -> Path:
-        """Write the last cells, give both files their names, and return the cells' path."""
+        """Write the last cells, give the files their names, and return the cells' path."""
         self.keep(cells)
         with explained(self._landing):
             self._file.close()
             self._cells.close()
+            self._planned.close()
             self._part.replace(self.folder / RECORDS)
-            return self._cells_part.replace(self.folder / CELLS)
+            self.planned_part.replace(self.folder / PLANNED)
+            return self.cells_part.replace(self.folder / CELLS)
 
 
 class Spool:

@@ -29,11 +29,15 @@ def retired(state: StepState, cells: Sequence[Cell]) -> list[Cell]:
     """
     coverage = parent_coverage(state, cells)
     responders = _responders(state, cells)
-    current = state.batch.kept | {cell.key for cell in cells}
+    # A key that was planned and has no cell is lost, not retired.
+    current = state.batch.kept | state.batch.planned | {cell.key for cell in cells}
     found = []
     for listing in state.listings:
         for key, earlier in state.earlier.items():
             if key.name != listing.name or key in current or key.role not in state.resources:
+                continue
+            if earlier.run_id == state.run_id:
+                # An earlier attempt of this run has it: then it has to come again.
                 continue
             reason = _reason(state, listing, earlier, responders, coverage)
             if reason is not None:

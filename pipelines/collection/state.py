@@ -26,6 +26,7 @@ from pipelines.trust.organization_policies import StoredPolicies
 from resources.audit.cells import Cell
 from resources.audit.coverage import EVERY_ACCOUNT, Accounts, coverage
 from resources.audit.paid_requests import PaidRequests
+from resources.audit.step_plans import Place
 from resources.aws.client import AwsClient
 from resources.aws.listing import GLOBAL_REGION, Listing
 from resources.aws.messages import DENIED_BY_POLICY, CellKey, Identity, Outcome, Request
@@ -46,6 +47,7 @@ class BatchState:
         accounts: the interval of account ids in this batch.
         part: number of the batch in its step; None where there is only one.
         attempts: the request and its latest response, by cell key.
+        planned: keys that are written down as those of cells that have to come.
         unrequested: cells that get their outcome without a request, by cell key.
         parent_records: records that decide further requests, by listing name.
         childless: requests of listings whose parents have no records.
@@ -57,6 +59,7 @@ class BatchState:
     accounts: Accounts = EVERY_ACCOUNT
     part: Part | None = None
     attempts: dict[CellKey, Attempt] = field(default_factory=dict)
+    planned: set[CellKey] = field(default_factory=set)
     unrequested: dict[CellKey, Cell] = field(default_factory=dict)
     parent_records: dict[str, list[ParentRecord]] = field(default_factory=lambda: defaultdict(list))
     childless: list[Request] = field(default_factory=list)
@@ -82,6 +85,8 @@ class StepState:
         central_responses: the callers with a response from a central account, by region and listing; an earlier batch
             may have sent the request.
         only_untrusted: whether trusted responses of the last hours are kept.
+        planned_places: the accounts from which a cell has to come, by listing name.
+        kept_places: the accounts of which a response is kept, by listing name.
         lock: held while a response is added to the state.
     """
 
@@ -116,6 +121,8 @@ class StepState:
         self.writers: dict[str, LandingWriter] = {}
         self.recorded: set[str] = set()
         self.central_responses: dict[tuple[str, str], set[tuple[Role, str]]] = defaultdict(set)
+        self.planned_places: dict[str, set[Place]] = {}
+        self.kept_places: dict[str, set[Place]] = defaultdict(set)
         self.lock = threading.Lock()
         self.wanted_fields = _wanted_fields(listings)
         self.batch = BatchState()
@@ -206,10 +213,11 @@ class StepState:
         """Whether the last trusted response stays instead of a new request, in a run of untrusted cells only.
 
         A cell that a failed check named is requested again: its response was complete, but contradicts other evidence.
+        So is one of this very run, whose landed records this attempt replaces.
         """
         key = request.key
         earlier = self.earlier.get(key)
-        if not self.only_untrusted or earlier is None or earlier.is_disputed:
+        if not self.only_untrusted or earlier is None or earlier.is_disputed or earlier.run_id == self.run_id:
             return False
         # A new request for such a zero would only wait for CloudTrail again.
         waits = earlier.outcome == "empty_unconfirmed" and not earlier.error_code

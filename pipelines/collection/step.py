@@ -12,6 +12,7 @@ from pipelines.collection import previous
 from pipelines.collection.accounts import Reached, account_coverage, too_many_unplaced
 from pipelines.collection.batches import account_batches, match_accounts
 from pipelines.collection.collector import Collector
+from pipelines.collection.completeness import plan_places
 from pipelines.collection.cost_collector import collect_costs
 from pipelines.collection.plan import Plan, central_plan, workload_plan
 from pipelines.trust.gate import refuse
@@ -32,7 +33,8 @@ def collect(collector: Collector, what: str, judged: Callable[[Sequence[Cell]], 
         judged: called with the judged cells of each batch.
 
     Raises:
-        dagster.Failure: too many profiles fail to know whose accounts would be missing. Nothing was requested.
+        dagster.Failure: too many profiles fail to know whose accounts would be missing, or an earlier attempt of this
+            run planned other accounts. Nothing was requested.
     """
     state = collector.state
     reached: Reached | None = None
@@ -44,6 +46,7 @@ def collect(collector: Collector, what: str, judged: Callable[[Sequence[Cell]], 
         if stop is not None:
             raise refuse(f"{what} was not requested. {stop}")
     bill = [listing for listing in state.listings if listing.service == "ce"]
+    plan_places(state, reached)
     portions = account_batches(state, reached)
     for share in portions:
         state.begin(share.whose, share.part)

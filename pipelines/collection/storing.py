@@ -7,12 +7,14 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from pipelines.collection import cost_slices, previous
+from pipelines.collection.completeness import LOADED_AT_ONCE, portions, require_all
 from pipelines.collection.state import StepState
 from pipelines.trust.gate import listing_checks
 from pipelines.trust.organization_policies import PolicySkips
 from resources.audit.cells import load_cells
 from resources.audit.checks import forget_check, record_check
 from resources.audit.runs import count_requests, record_paid_requests
+from resources.audit.step_plans import record_arrival
 from resources.audit.zeros import record_trail_calls
 from resources.check_result import CheckResult
 
@@ -24,9 +26,6 @@ NO_SILENT_ZERO = "no_silent_zero"
 POLICIES_DENY_NOTHING = "policies_deny_nothing"
 """The rule that names each denying policy once in a run; the scope of its check result is the policy."""
 
-LOADED_AT_ONCE = 16 << 20
-"""Bytes of landed cells in one transaction: DuckDB holds all of them until its end, including verbatim responses."""
-
 LOADING_MEMORY = 128 << 20
 """DuckDB's memory limit in bytes while many cells are loaded: without a limit it keeps what a checkpoint moves."""
 
@@ -37,9 +36,13 @@ def commit(state: StepState, also: Mapping[str, CheckResult] = MappingProxyType(
     Args:
         state: the step's state.
         also: check results on the step as a whole by the name of their rule, to be stored too.
+
+    Raises:
+        dagster.Failure: fewer or other cells came than were planned. Nothing was stored.
     """
     names = [listing.name for listing in state.listings]
-    _load(state, [state.writer(listing).commit() for listing in state.listings])
+    arrived = require_all(state)
+    _load(state, [state.writer(listing).commit() for listing in state.listings], arrived)
     with state.store.transaction() as connection:
         count_requests(
             connection,
@@ -81,16 +84,20 @@ def _closed(state: StepState, connection: "duckdb.DuckDBPyConnection") -> list[t
     return [(skips, CheckResult(False, skips.sentence(), severity="WARN")) for skips in found]
 
 
-def _load(state: StepState, paths: Sequence[Path]) -> None:
-    """Load landed cells in transactions of limited size; each listing is loaded completely or not at all."""
+def _load(state: StepState, paths: Sequence[Path], arrived: Mapping[str, tuple[int, str]]) -> None:
+    """Load landed cells in transactions of limited size; each listing is loaded completely or not at all.
+
+    Args:
+        arrived: number and digest of the keys, by listing name.
+    """
     longest = max((writer.longest for writer in state.writers.values()), default=0)
-    sizes = {path: path.stat().st_size for path in paths}
     # For few cells DuckDB needs no limit, since it uses little memory by itself.
-    memory = LOADING_MEMORY + 8 * longest if sum(sizes.values()) > LOADED_AT_ONCE else None
-    together: list[Path] = []
-    for path in paths:
-        together.append(path)
-        if sum(sizes[one] for one in together) >= LOADED_AT_ONCE or path is paths[-1]:
-            with state.store.transaction(memory) as connection:
-                load_cells(connection, together, longest)
-            together = []
+    memory = LOADING_MEMORY + 8 * longest if sum(path.stat().st_size for path in paths) > LOADED_AT_ONCE else None
+    for together in portions(paths):
+        with state.store.transaction(memory) as connection:
+            load_cells(connection, together, longest)
+            record_arrival(connection, state.run_id, {name: arrived[name] for name in map(_listing_of, together)})
+
+
+def _listing_of(path: Path) -> str:
+    return path.parent.name

@@ -1,4 +1,4 @@
-"""How long the store keeps landings, cells, verbatim zeros and check results."""
+"""How long the store keeps landings, cells and their plans, verbatim zeros and check results."""
 
 from pipelines.catalogue.registry import read_back
 from pipelines.collection import landing
@@ -15,7 +15,7 @@ ZERO_RUNS_KEPT = 7
 
 
 def prune(store: Store) -> dict[str, int]:
-    """Remove what is older than the retention: landings, cells, verbatim zeros, check results."""
+    """Remove what is older than the retention: landings, cells and their plans, verbatim zeros, check results."""
     with store.transaction() as connection:
         # The next collection reads these landings back, so they stay, however many single assets ran since.
         needed = [
@@ -70,6 +70,16 @@ def prune(store: Store) -> dict[str, int]:
                 and run_id not in (select run_id from recent where place <= $runs)
             """,
             {"runs": ZERO_RUNS_KEPT},
+        )
+        connection.execute(
+            """
+            delete from audit.step_plan
+            where planned_at < (
+                select min(r.started_at) from audit.run as r
+                where r.run_id in (select run_id from recent where place <= $runs)
+            )
+            """,
+            {"runs": RUNS_KEPT},
         )
         connection.execute(
             """

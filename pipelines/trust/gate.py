@@ -22,6 +22,7 @@ from resources.audit.cells import NewestCell
 from resources.audit.checks import newest_preflight
 from resources.audit.coverage import Standing, coverage, standing
 from resources.audit.identities import identities_checked_at
+from resources.audit.step_plans import unfinished
 from resources.aws.profiles import AwsConfigError
 from resources.aws.workers import ProcessEnded
 from resources.check_result import CheckResult, Severity
@@ -173,8 +174,17 @@ def check_results(
         run_id=warehouse.run_id,
         identities_checked_at=identities_checked_at(connection, warehouse.run_id),
     )
+    awaited = [_awaited(name) for name in unfinished(connection, warehouse.run_id, wanted)]
     found = listing_checks(connection, wanted, settings)
-    return [preflight, *found.values()]
+    return [preflight, *awaited, *found.values()]
+
+
+def _awaited(listing: str) -> CheckResult:
+    return CheckResult(
+        False,
+        f"What landing/{listing} was to bring in this run is written down, and has not come. Start a new run, such as "
+        "`cmdb nightly`.",
+    )
 
 
 def listing_checks(

@@ -48,8 +48,11 @@ ForkingPickler.register(MappingProxyType, lambda mapping: (_read_only, (dict(map
 _SENT = tuple(entry.name for entry in fields(Response) if entry.name != "request")
 
 
+NOTHING_COUNTS = "So nothing of this step counts. Run it again; with CMDB_PROCESSES=1 there is no such process."
+
+
 class ProcessEnded(Exception):
-    """A worker process is gone. None of its requests count. The message says what to do."""
+    """A worker process is gone or left out results. None of its requests count. The message says what to do."""
 
 
 # --------------------------------------------------------------------------------------- in the parent process
@@ -194,6 +197,7 @@ class RemoteBatch:
         self.error: BaseException | None = None
         self._process = process
         self._items = items
+        self._awaited = set(items)
         self._clients = clients
         self._deliver = deliver
         self._stopped = stopped
@@ -213,8 +217,7 @@ class RemoteBatch:
         except (EOFError, OSError):
             if not self._stopped.is_set():
                 self.error = ProcessEnded(
-                    f"A worker process ended by itself (exit code {self._process.code}), so nothing of this "
-                    "step counts. Run it again; with CMDB_PROCESSES=1 there is none."
+                    f"A worker process ended by itself (exit code {self._process.code}). {NOTHING_COUNTS}"
                 )
         except BaseException as error:  # noqa: BLE001  # whatever it is, the calling thread raises it
             self.error = error
@@ -226,10 +229,17 @@ class RemoteBatch:
         for index, result in batch.results:
             if self._stopped.is_set():
                 return True
+            if index not in self._awaited:
+                raise ProcessEnded(f"A worker process sent a result that nobody awaits. {NOTHING_COUNTS}")
+            self._awaited.remove(index)
             self._deliver(index, _unpacked(self._items[index], result))
             self.done += 1
         if batch.error is not None:
             raise batch.error
+        if batch.is_last and self._awaited:
+            raise ProcessEnded(
+                f"A worker process left out {len(self._awaited)} of {len(self._items)} results. {NOTHING_COUNTS}"
+            )
         return batch.is_last
 
 

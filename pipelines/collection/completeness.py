@@ -1,0 +1,155 @@
+"""Nothing is lost between the parts of a step: what it is to request is written down before, and compared at its end.
+
+Accounts are written to `audit.step_plan` before the step's first request. Keys are written to the landing before the
+requests of them are sent, since a parent's records decide which there are. A batch, a worker process or a retry that
+brings fewer keys, or others, ends the step. The cells of a step are stored all together or not at all.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from pipelines.collection.accounts import Reached
+from pipelines.collection.landing import LandingWriter
+from pipelines.collection.state import StepState
+from pipelines.trust.gate import refuse
+from resources.audit.checks import record_check
+from resources.audit.step_plans import Comparison, Place, WrongKey, begin_plans, compare, stored_listings
+from resources.aws.messages import CellKey
+
+NO_CELL_IS_LOST = "no_cell_is_lost"
+"""The rule that what came is what was planned; the scope of its check result is the first listing at fault."""
+
+LOADED_AT_ONCE = 16 << 20
+"""Bytes of landed cells in one transaction: DuckDB holds all of them until its end, including verbatim responses."""
+
+NAMED = 3
+"""Number of keys that a sentence names."""
+
+
+def plan_places(state: StepState, reached: Reached | None) -> None:
+    """Write down the accounts from which each listing must have a cell, before the first request.
+
+    Args:
+        state: the step's state.
+        reached: the workload profiles' accounts; None where the step requests none.
+
+    Raises:
+        dagster.Failure: an earlier attempt of this run planned other accounts. Nothing was requested.
+    """
+    for listing in state.listings:
+        places: set[Place] = {(role, state.identity(role).account_id) for role in listing.roles if role != "workload"}
+        if "workload" in listing.roles and reached is not None:
+            # The operations role requests its own account in place of a workload profile.
+            covered = {account for role, account in places if role == "operations"}
+            accounts = {*reached.profile_of, *reached.broken, *reached.skipped} - covered
+            places |= {("workload", account) for account in accounts}
+        state.planned_places[listing.name] = places
+    with state.store.transaction() as connection:
+        differing = begin_plans(connection, state.run_id, state.planned_places)
+    if differing:
+        raise refuse(
+            f"{_listings(differing)} was not requested: an earlier attempt of this run wrote down other accounts, so "
+            "cells of it could be lost. Nothing was requested and nothing was changed. Start a new run: `cmdb nightly`."
+        )
+
+
+def plan_keys(state: StepState, keys: Iterable[CellKey]) -> None:
+    """Write down keys whose cells have to come, before their requests are sent."""
+    planned = state.batch.planned
+    fresh: dict[str, list[CellKey]] = {}
+    for key in keys:
+        if key not in planned:
+            planned.add(key)
+            fresh.setdefault(key.name, []).append(key)
+    for listing in state.listings:
+        if listing.name in fresh:
+            state.writer(listing).plan(fresh[listing.name])
+
+
+def require_all(state: StepState) -> dict[str, tuple[int, str]]:
+    """Compare what was landed with what was planned; returns number and digest of the keys, by listing name.
+
+    Raises:
+        dagster.Failure: fewer or other cells were landed than were planned. Nothing was stored.
+    """
+    writers = {state.writer(listing).cells_part: state.writer(listing) for listing in state.listings}
+    arrived = {listing.name: (0, "") for listing in state.listings}
+    with state.store.read() as connection:
+        stored = stored_listings(connection, state.run_id, arrived)
+        for together in portions(list(writers)):
+            own = [writers[path] for path in together]
+            found = _compared(
+                state,
+                own,
+                compare(
+                    connection,
+                    state.run_id,
+                    [writer.planned_part for writer in own],
+                    together,
+                    [name for name in stored if any(writer.listing == name for writer in own)],
+                    max(writer.longest for writer in own),
+                ),
+            )
+            if found.wrong:
+                break
+            arrived |= found.planned
+    if found.wrong:
+        _refuse(state, found)
+    return arrived
+
+
+def _compared(state: StepState, writers: Sequence[LandingWriter], found: Comparison) -> Comparison:
+    """The comparison, with the planned accounts of which nothing came at all."""
+    for writer in writers:
+        name = writer.listing
+        came = found.places.get(name, set()) | state.kept_places[name]
+        lost = sorted(state.planned_places.get(name, set()) - came)
+        found.wrong_count += len(lost)
+        found.wrong += [WrongKey("missing", CellKey(role, account, "", name)) for role, account in lost]
+    return found
+
+
+def _refuse(state: StepState, found: Comparison) -> NoReturn:
+    """End the step with one sentence, which the check results of the run keep."""
+    named = "; ".join(_named(wrong) for wrong in found.wrong[:NAMED])
+    more = f"; and {found.wrong_count - NAMED:,} more" if found.wrong_count > NAMED else ""
+    sentence = (
+        f"Cells of {_listings(wrong.key.name for wrong in found.wrong)} were lost or mixed up between the parts of "
+        f"the step: they are not those that were written down before the requests were sent ({named}{more}). Nothing "
+        "of this step was stored, and what is published is as it was. Start a new run: `cmdb nightly`; if it is "
+        "refused again, with CMDB_PROCESSES=1."
+    )
+    with state.store.transaction() as connection:
+        record_check(
+            connection,
+            state.run_id,
+            NO_CELL_IS_LOST,
+            found.wrong[0].key.name,
+            severity="ERROR",
+            passed=False,
+            observed=sentence,
+            detail=[{"fault": wrong.fault, **wrong.key._asdict()} for wrong in found.wrong[:100]],
+            config_hash=state.settings.config_hash,
+        )
+    raise refuse(sentence)
+
+
+def _named(wrong: WrongKey) -> str:
+    role, account, region, listing = wrong.key
+    return f"{listing} of {account}, {region or 'every region'} ({role}) {wrong.fault}"
+
+
+def _listings(names: Iterable[str]) -> str:
+    first, *others = sorted(set(names))
+    return f"landing/{first} and {len(others)} more" if others else f"landing/{first}"
+
+
+def portions(paths: Sequence[Path]) -> Iterator[list[Path]]:
+    """Files in groups of about `LOADED_AT_ONCE` bytes."""
+    together: list[Path] = []
+    for path in paths:
+        together.append(path)
+        if sum(one.stat().st_size for one in together) >= LOADED_AT_ONCE or path is paths[-1]:
+            yield together
+            together = []

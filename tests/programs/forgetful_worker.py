@@ -1,0 +1,23 @@
+"""A worker process that leaves out one result in seven, or sends another one twice in its place, and ends well."""
+
+import sys
+from multiprocessing.connection import Connection
+from typing import Any
+
+from resources.aws import workers
+
+plain = workers._Sender.deliver
+
+
+def deliver(sender: Any, index: int, result: Any) -> None:
+    """Deliver all but every seventh result of this process."""
+    sender.count = getattr(sender, "count", 0) + 1
+    if sender.count % 7 != 1:
+        plain(sender, index, result)
+        if sender.count % 7 == 2 and sys.argv[1] == "twice":
+            plain(sender, index, result)
+
+
+if __name__ == "__main__":
+    workers._Sender.deliver = deliver  # type: ignore[method-assign]
+    workers.serve(Connection(int(sys.argv[-1])))
