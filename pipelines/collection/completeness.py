@@ -14,7 +14,7 @@ from pipelines.collection.landing import LandingWriter
 from pipelines.collection.state import StepState
 from pipelines.trust.gate import refuse
 from resources.audit.checks import record_check
-from resources.audit.step_plans import Comparison, Place, WrongKey, begin_plans, compare, stored_listings
+from resources.audit.step_plans import SHOWN, Comparison, Place, WrongKey, begin_plans, compare, stored_listings
 from resources.aws.messages import CellKey
 
 NO_CELL_IS_LOST = "no_cell_is_lost"
@@ -129,10 +129,15 @@ def _refuse(state: StepState, found: Comparison) -> NoReturn:
             severity="ERROR",
             passed=False,
             observed=sentence,
-            detail=[{"fault": wrong.fault, **wrong.key._asdict()} for wrong in found.wrong[:100]],
+            detail=[_row(wrong) for wrong in found.wrong[:SHOWN]],
             config_hash=state.settings.config_hash,
         )
     raise refuse(sentence)
+
+
+def _row(wrong: WrongKey) -> dict[str, str]:
+    role, account, region, listing = wrong.key
+    return {"fault": wrong.fault, "role": role, "account_id": account, "region": region, "listing": listing}
 
 
 def _named(wrong: WrongKey) -> str:
