@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NoReturn
 
 TREES = ("default", "flat", "deep")
+PAYERS = ("billing", "management", "operations")
 
 
 def _arguments() -> argparse.Namespace:
@@ -26,6 +27,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--resources", type=int, default=8, help="instances for each account and region")
     parser.add_argument("--page-size", type=int, default=5, help="items on a page where AWS pages")
     parser.add_argument("--tree", choices=TREES, default="default", help="of organisational units")
+    parser.add_argument("--payer", choices=PAYERS, default="billing", help="the account that the bill is read in")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--tenant", default="acme")
     parser.add_argument("--today", type=dt.date.fromisoformat, help="the day that the bill ends before")
@@ -59,7 +61,7 @@ def main() -> None:
 
     from simulator.access import PolicyError, read_policies
     from simulator.app import Simulation
-    from simulator.profiles import write_profiles
+    from simulator.profiles import ConfigFile, write_profiles
     from simulator.server import make_http_server
     from simulator.world import DEFAULT_REGIONS, OLDEST_TODAY, World
 
@@ -73,15 +75,18 @@ def main() -> None:
         _refuse(f"--today {today} lies before {OLDEST_TODAY}, when the youngest instance was started")
 
     def make_world() -> World:
-        return World(
+        world = World(
             workloads=arguments.accounts,
             regions=regions,
             per_region=arguments.resources,
             seed=arguments.seed,
             tenant=arguments.tenant,
             tree=arguments.tree,
+            payer=arguments.payer,
             today=today,
         )
+        world.parts.append(ConfigFile(arguments.dir))
+        return world
 
     simulation = Simulation(make_world, policies, arguments.page_size, trail_passes=arguments.trail_passes)
     server = make_http_server(simulation, arguments.port)

@@ -126,10 +126,17 @@ class Access:
         """Whether a role exists in an account that is alive."""
         account = self.world.accounts.get(account_id)
         kind = KIND_OF_ROLE.get(role_name)
-        if account is None or kind is None or account.state != "ACTIVE" or account.left_on:
+        if account is None or kind is None or account.state != "ACTIVE":
             return False
-        elsewhere = {"billing": self.billing_member, "operations": self.world.management}
-        return account.kind == kind or elsewhere.get(kind) == account_id
+        if account.left_on and not account.keeps_role:
+            return False
+        world = self.world
+        elsewhere: dict[str, set[str]] = {
+            "billing": {self.billing_member, world.billing},
+            "operations": {world.management},
+            "management": set(self.governance.delegations()) if self.governance else set(),
+        }
+        return account.kind == kind or account_id in elsewhere.get(kind, ())
 
     # ------------------------------------------------------------------ who
 
@@ -171,7 +178,11 @@ class Access:
         """
         if call.service == "sso" or (call.service, call.operation) == ("sts", "GetCallerIdentity"):
             return
-        if call.service != "sts" and call.region not in {*self.world.regions, "us-east-1"}:
+        if call.account_id in self.world.accounts and self.world.accounts[call.account_id].state != "ACTIVE":
+            # Sessions of before end with the account.
+            raise unknown_token(call.service)
+        is_there = call.region == "us-east-1" or self.world.is_enabled(call.account_id, call.region)
+        if call.service != "sts" and not is_there:
             # What a region answers that the account has not opted in to.
             raise unknown_token(call.service)
         action = iam_action(call.service, call.operation)

@@ -84,6 +84,8 @@ class Addressing:
 
     def _board(self, account_id: str, region: str) -> Board:
         key = (account_id, region)
+        if not self._world.uses(account_id, "ec2", region):
+            return Board()
         if key not in self._boards:
             board = self._boards[key] = Board()
             interfaces = self._network.own(account_id, region).interfaces

@@ -204,9 +204,17 @@ class Apis:
         names = set(call.parameters.get("RegionNames") or [])
         if unknown := names - {*self._world.regions, *OPT_IN_REGIONS}:
             raise AwsError("InvalidParameterValue", f"Invalid region names: {', '.join(sorted(unknown))}", 400)
-        everything = [(region, "opt-in-not-required") for region in self._world.regions]
+        world = self._world
+        closed = [region for region in world.regions if not world.is_enabled(call.account_id, region)]
+        everything = [
+            (region, "opted-in" if region in world.opted_in else "opt-in-not-required")
+            for region in world.regions
+            if region not in closed
+        ]
         if call.parameters.get("AllRegions"):
-            everything += [(region, "not-opted-in") for region in OPT_IN_REGIONS]
+            everything += [
+                (region, "not-opted-in") for region in {*closed, *OPT_IN_REGIONS} - {r for r, _ in everything}
+            ]
         return {
             "Regions": [
                 {"RegionName": region, "Endpoint": f"ec2.{region}.amazonaws.com", "OptInStatus": status}

@@ -326,6 +326,9 @@ class Simulation:
                 return call.render({**call.empty_output(), **token})
             case "delay":
                 time.sleep(rule.seconds)
+            case "change":
+                with STATE_LOCK:
+                    self.world.change(rule.do, **rule.arguments)
         return None
 
     def _altered(self, call: Call, response: Response, rule: Rule) -> Response:
@@ -521,13 +524,17 @@ class Simulation:
                     self._set_billing(name, tuple(map(str, value)))
                 case "has_resource_costs" if isinstance(value, bool):
                     self._set_billing(name, value)
-                case "incomplete_days" | "budget_lag_days" if isinstance(value, int) and value >= 0:
+                case "billed_from" if isinstance(value, str):
+                    self._set_billing(name, dt.date.fromisoformat(value))
+                case "currency" if isinstance(value, str):
+                    self._set_billing(name, value)
+                case "incomplete_days" | "budget_lag_days" | "further_tags" if isinstance(value, int) and value >= 0:
                     self._set_billing(name, value)
                 case _:
                     raise ValueError(f"{name} cannot be set to {value!r}")
         return data
 
-    def _set_billing(self, name: str, value: tuple[str, ...] | bool | int) -> None:
+    def _set_billing(self, name: str, value: tuple[str, ...] | bool | int | str | dt.date) -> None:
         """Set what the bill depends on, which is then derived again."""
         setattr(self.settings, name, value)
         self.world.version += 1

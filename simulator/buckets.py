@@ -56,6 +56,8 @@ class Buckets:
 
     def of(self, account_id: str) -> list[Bucket]:
         """The buckets of an account, by name."""
+        if not self._world.uses(account_id, "s3"):
+            return []
         if account_id not in self._buckets:
             account = self._world.accounts.get(account_id)
             made = self._make(account) if account is not None else ()

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
@@ -212,10 +212,13 @@ class Budgets:
 
     def owned(self, account_id: str) -> list[Budget]:
         """The budgets of an account, by name."""
+        found: list[Budget] = []
         if account_id == self._world.billing:
-            return sorted(_of_the_payer(self._world), key=lambda budget: budget.name)
-        account = self._world.accounts.get(account_id)
-        return [_of_a_member(account)] if account else []
+            found = sorted(_of_the_payer(self._world), key=lambda budget: budget.name)
+        elif account := self._world.accounts.get(account_id):
+            found = [_of_a_member(account)]
+        units = {"USD": self._settings.currency}
+        return [replace(budget, unit=units.get(budget.unit, budget.unit)) for budget in found]
 
     @property
     def as_of(self) -> dt.date:

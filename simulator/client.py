@@ -190,6 +190,7 @@ def start(
     seed: int = 1,
     tenant: str = "acme",
     tree: str = "default",
+    payer: str = "billing",
     today: dt.date | None = None,
     trail_passes: bool = False,
     port: int = 0,
@@ -207,6 +208,7 @@ def start(
         seed: another seed is another organisation.
         tenant: what profile names begin with.
         tree: of organisational units: `default`, `flat` (none) or `deep` (five levels).
+        payer: the account that the bill is read in: `billing`, one of its own, or `management` or `operations`.
         today: the day that the bill ends before; the current day in UTC by default.
         trail_passes: whoever looks up in CloudTrail comes late enough to see every event; else each is shown five to
             fifteen minutes after its call.
@@ -231,6 +233,7 @@ def start(
         "seed": seed,
         "tenant": tenant,
         "tree": tree,
+        "payer": payer,
     }
     if regions:
         options["regions"] = ",".join(regions)

@@ -155,6 +155,8 @@ class Databases:
     def estate(self, account_id: str, region: str) -> Estate:
         """What one account has in one region."""
         key = (account_id, region)
+        if not self._world.uses(account_id, "rds", region):
+            return Estate()
         if key not in self._estates:
             account = self._world.accounts.get(account_id)
             is_there = account is not None and region in self._world.regions

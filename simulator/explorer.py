@@ -170,12 +170,15 @@ class Explorer:
             begin, stop = periods[position]
             found = self._costs(call.account_id, cut, by, wanted, begin, stop)
             taken = found[skipped : skipped + left] if by else []
-            price = self._priced_at(begin)
+            price, currency = self._priced_at(begin), self._settings.currency
             results.append(
                 {
                     "TimePeriod": {"Start": begin.isoformat(), "End": stop.isoformat()},
-                    "Total": {} if by else _amounts(metrics, found[0][1] if found else Sum(), price),
-                    "Groups": [{"Keys": list(keys), "Metrics": _amounts(metrics, cost, price)} for keys, cost in taken],
+                    "Total": {} if by else _amounts(metrics, found[0][1] if found else Sum(), price, currency),
+                    "Groups": [
+                        {"Keys": list(keys), "Metrics": _amounts(metrics, cost, price, currency)}
+                        for keys, cost in taken
+                    ],
                     "Estimated": stop > estimated_from,
                 }
             )
@@ -267,6 +270,7 @@ class Explorer:
         tags, today, unused = self._ledger.tags, self._world.today, self._settings.unused_tags
         used = month_of(today).isoformat() + "T00:00:00Z"
         keys = [(key, "UserDefined", "Active" if tags.is_active(key, today) else "Inactive") for key in TAG_KEYS]
+        keys += [(f"team:{number:03d}", "UserDefined", "Active") for number in range(self._settings.further_tags)]
         return [
             {
                 "TagKey": key,
@@ -311,10 +315,10 @@ def _periods(start: dt.date, end: dt.date, granularity: str) -> Iterator[tuple[d
         start = following
 
 
-def _amounts(metrics: list[str], cost: Sum, price: int) -> dict[str, dict[str, str]]:
+def _amounts(metrics: list[str], cost: Sum, price: int, currency: str) -> dict[str, dict[str, str]]:
     return {
         name: {"Amount": decimal(cost.quantity), "Unit": "N/A"}
         if name in QUANTITIES
-        else {"Amount": decimal(price * cost.amount(name)), "Unit": "USD"}
+        else {"Amount": decimal(price * cost.amount(name)), "Unit": currency}
         for name in metrics
     }

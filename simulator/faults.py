@@ -36,6 +36,7 @@ Action = Literal[
     "repeat",
     "strip",
     "misroute",
+    "change",
 ]
 
 
@@ -54,6 +55,7 @@ class Rule:
     again at the end of the page, and where `item` names a field, with another text in it; `strip` leaves the field
     `item` out of the first record; `misroute` makes calls those
     of the account `item`, before any other rule looks at them; `answer` is `body` with status 200, whoever asks;
+    `change` makes the change `do` with its `arguments` as the call arrives, which is then answered as ever;
     `hidden_denial` answers a call that is refused, as CloudTrail records, with 200 and an empty list.
 
     Attributes:
@@ -81,6 +83,8 @@ class Rule:
     item: str = ""
     body: str = ""
     content_type: str = "text/html"
+    do: str = ""
+    arguments: dict[str, Any] = field(default_factory=dict)
     is_spare: bool = False
     seen: Counter[tuple[str, ...]] = field(default_factory=Counter)
     hits: Counter[tuple[str, ...]] = field(default_factory=Counter)

@@ -66,6 +66,8 @@ class Functions:
     def of(self, account_id: str, region: str) -> list[Function]:
         """The functions of an account in a region."""
         key = (account_id, region)
+        if not self._world.uses(account_id, "lambda", region):
+            return []
         if key not in self._functions:
             account = self._world.accounts.get(account_id)
             is_there = account is not None and region in self._world.regions

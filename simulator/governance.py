@@ -246,6 +246,9 @@ class OrganizationPolicy:
         return self.everywhere
 
 
+_NOTHING: Document = {"Effect": "Deny", "Action": ["iam:CreateUser"], "Resource": "*"}
+
+
 class Governance:
     """Policies, trusted services and delegations of one organisation."""
 
@@ -440,6 +443,18 @@ class Governance:
             )
         return {"policy_id": policy.policy_id, "target_id": target_id}
 
+    def _change_add_policies(self, count: int, policy_type: str = SCP) -> dict[str, Any]:
+        """So many more policies that hang nowhere, as the drafts of years."""
+        if policy_type not in self.policy_types:
+            raise WorldError(f"there is no policy type {policy_type}; there are {', '.join(self.policy_types)}")
+        for number in range(count):
+            name = f"draft {len(self._policies)}"
+            document = {"Version": "2012-10-17", "Statement": [{**_NOTHING, "Sid": f"Draft{number}"}]}
+            self._policies.append(
+                OrganizationPolicy(self._policy_id(policy_type, name), policy_type, name, "", document)
+            )
+        return {"count": count}
+
     def refusing(self, account_id: str, arn: str, action: str, region: str) -> tuple[str, OrganizationPolicy | None]:
         """Kind and policy that keep an account from an action in a region; no policy where none allows it.
 
@@ -479,6 +494,10 @@ class Governance:
         else:
             policy.targets.append(target_id)
         return {"policy_id": policy_id, "targets": self.targets(policy)}
+
+    def _change_edit_policy(self, policy_id: str, content: Document) -> dict[str, Any]:
+        self._known_policy(policy_id).content = content
+        return {"policy_id": policy_id}
 
     def _change_detach_policy(self, policy_id: str, target_id: str) -> dict[str, Any]:
         policy = self._known_policy(policy_id)

@@ -30,7 +30,8 @@ to the day before it left.
 `joined_on`, by default today), `remove_account` (`left_on`), `stop_instance`, `close_account`, … **Switches** of
 `configure`: `inactive_tags` and `unused_tags` (keys without values: not activated, activated but never used),
 `refused_metrics`, `refused_groups` (such as `REGION`), `has_resource_costs` (the opt-in to resource-level data),
-`incomplete_days` (how many of the last days are still short of their costs), `budget_lag_days`, `today`.
+`incomplete_days` (how many of the last days are still short of their costs), `budget_lag_days`, `today`,
+`billed_from` (the first day that costs anything), `currency` (of every amount, in place of USD).
 **Truth**: `Simulator.ledger` has every line on every day with every metric, `Simulator.ledger_sums` the sums of
 them, added up line by line and day by day; the budgets are the truth's part `budgets` (`simulator.budgets`).
 """
@@ -160,6 +161,10 @@ FLAT = (
     Flat("AmazonCloudWatch", "CW:MetricMonitorUsage", "MetricStorage", 456_700, 11),
     Flat("Amazon Route 53", "HostedZone", "HostedZone", 166_600_000, 1, "steady", region="global"),
 )
+
+
+SERVICE_OF = {OTHER: "ec2", "Amazon Simple Storage Service": "s3", "Amazon Route 53": "route53"}
+"""The services by which an account says what it uses; the others are all one."""
 
 
 @dataclass(frozen=True)
@@ -318,6 +323,8 @@ class Ledger:
     def _derive(self, account: Account) -> Iterator[Line]:
         """The lines of one account, cut to the time in which the payer paid for it."""
         first, end = max(FIRST_DAY, account.joined_at.date()), account.left_on or OPEN_END
+        if self._settings.billed_from:
+            first = max(first, self._settings.billed_from)
         for line in self._uncut(account, self.world.numbers[account.account_id]):
             begin, stop = max(line.first, first), min(line.end, end)
             if begin >= stop or (line.mode == "once" and begin != line.first):
@@ -337,6 +344,8 @@ class Ledger:
                 yield from _compute(instance, self.world)
         home = self.world.regions[number % len(self.world.regions)]
         for position, flat in enumerate(FLAT):
+            if not self.world.uses(account.account_id, SERVICE_OF.get(flat.service, "other")):
+                continue
             yield Line(
                 account.account_id,
                 flat.service,

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from simulator.world import OWNERS, SPARSE, Account, World, digest
+from simulator.world import OWNERS, SPARSE, Account, World, WorldError, digest
 
 VENDOR = ("999988887777", "sg-0123456789abcdef0")
 """An account outside the organisation, and the group there that a rule lets in."""
@@ -287,12 +287,16 @@ class Network:
         self._sparse = {account.account_id for account in world.accounts.values() if account.name == SPARSE}
         workloads = [account.account_id for account in world.accounts.values() if account.kind == "workload"]
         self._first_workload = workloads[0] if workloads else ""
+        self._shared: list[tuple[str, str]] = []
+        world.parts.append(self)
 
     # ------------------------------------------------------------------ places
 
     def own(self, account_id: str, region: str) -> Place:
         """What people have made."""
         key = (account_id, region)
+        if not self.world.uses(account_id, "ec2", region):
+            return Place()
         if key not in self._own:
             self._own[key] = self._make(account_id, region)
         return self._own[key]
@@ -300,6 +304,8 @@ class Network:
     def default(self, account_id: str, region: str) -> Place:
         """What AWS has made."""
         key = (account_id, region)
+        if not self.world.is_enabled(account_id, region):
+            return Place()
         if key not in self._default:
             self._default[key] = self._defaults(account_id, region)
         return self._default[key]
@@ -309,6 +315,30 @@ class Network:
         if region in self.world.regions:
             yield from self.default(account_id, region).everything()
             yield from self.own(account_id, region).everything()
+
+    def shared_with(self, account_id: str, region: str) -> Place:
+        """The VPCs and subnets of other accounts that a share of AWS RAM shows to an account, without their tags."""
+        found = Place()
+        for vpc_id, participant in self._shared:
+            if participant == account_id:
+                owner = self._owner(vpc_id)
+                there = self.own(owner, region)
+                found.vpcs += [replace(vpc, tags={}) for vpc in there.vpcs if vpc.resource_id == vpc_id]
+                found.subnets += [replace(subnet, tags={}) for subnet in there.subnets if subnet.vpc_id == vpc_id]
+        return found
+
+    def _owner(self, vpc_id: str) -> str:
+        for account_id in self.world.accounts:
+            for region in self.world.regions:
+                if any(vpc.resource_id == vpc_id for vpc in self.own(account_id, region).vpcs):
+                    return account_id
+        raise WorldError(f"there is no VPC {vpc_id}")
+
+    def _change_share_vpc(self, vpc_id: str, account_id: str) -> dict[str, Any]:
+        """The subnets of a VPC are shared with an account, which lists them and their VPC from then on."""
+        owner = self._owner(vpc_id)
+        self._shared.append((vpc_id, self.world.account(account_id).account_id))
+        return {"vpc_id": vpc_id, "owner": owner, "account_id": account_id}
 
     def _make(self, account_id: str, region: str) -> Place:
         account = self.world.accounts.get(account_id)

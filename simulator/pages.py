@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
@@ -43,6 +44,9 @@ class Settings:
         refused_groups: dimensions that Cost Explorer does not group by.
         has_resource_costs: whether the payer has opted in to costs by resource.
         incomplete_days: how many of the last days lack a part of their costs.
+        billed_from: the first day that costs anything; None for as long as there are accounts.
+        currency: of the bill and the budgets.
+        further_tags: how many keys are cost allocation tags beside those that the world has.
         budget_lag_days: how many days the actual amounts of budgets are behind the bill.
     """
 
@@ -59,6 +63,9 @@ class Settings:
     has_resource_costs: bool = True
     incomplete_days: int = 0
     budget_lag_days: int = 1
+    billed_from: dt.date | None = None
+    currency: str = "USD"
+    further_tags: int = 0
 
     def reset(self, page_size: int) -> None:
         """As at the start, in the same object: others hold it."""

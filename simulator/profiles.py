@@ -5,12 +5,15 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
+import re
 import shlex
 import sys
 from pathlib import Path
+from typing import Any
 
 from simulator.access import BOOTSTRAP_KEY, ROLE_NAMES, SECRET_KEY, SSO_TOKEN, Access, session_token
 from simulator.wire import INVALID_HOST
+from simulator.world import WorldError
 
 ENDPOINT = f"http://{INVALID_HOST}"
 """Not the loopback itself: s3control puts the account id before any host, which must not need resolving."""
@@ -41,6 +44,26 @@ names = ("AccessKeyId", "SecretAccessKey", "SessionToken", "Expiration")
 found = {{name: re.search(f"<{{name}}>(.*?)</{{name}}>", text).group(1) for name in names}}
 print(json.dumps({{"Version": 1, **found}}))
 '''
+
+
+class ConfigFile:
+    """The AWS config file, where people correct their profiles or spoil them."""
+
+    def __init__(self, directory: Path) -> None:
+        self._path = directory.resolve() / ".aws" / "config"
+
+    def _change_point_profile(self, profile: str, account_id: str) -> dict[str, Any]:
+        """Let a profile's role be the one of the same name in another account."""
+        head = f"[profile {shlex.quote(profile)}]"
+        before, found, rest = self._path.read_text(encoding="utf-8").partition(f"{head}\n")
+        own, _, others = rest.partition("\n\n")
+        pointed = re.sub(r"(role_arn = arn:aws:iam::)\d{12}:", rf"\g<1>{account_id}:", own)
+        if not found or (pointed == own and account_id not in own):
+            raise WorldError(f"there is no profile {profile} with a role")
+        written = self._path.with_suffix(".new")
+        written.write_text(f"{before}{head}\n{pointed}\n\n{others}", encoding="utf-8")
+        written.replace(self._path)
+        return {"profile": profile, "account_id": account_id}
 
 
 def write_profiles(directory: Path, access: Access, port: int) -> dict[str, str]:
@@ -99,6 +122,10 @@ def write_profiles(directory: Path, access: Access, port: int) -> dict[str, str]
 
     # Operations at home in the management account: right where it is declared.
     profile(f"{tenant}OperationsInManagement", *role(world.management, ROLE_NAMES["operations"]))
+
+    # A delegated administrator, which may read the organisation and is not its management account.
+    for administrator in list(access.governance.delegations() if access.governance else ())[:1]:
+        profile(f"{tenant}DelegatedManagement", *role(administrator, ROLE_NAMES["management"]))
 
     # Mistakes that people make. None of these names matches the glob of the workload profiles.
     profile(f"{tenant}OperationsMisrouted", *role(world.management, ROLE_NAMES["management"]))

@@ -80,6 +80,7 @@ class Seeder:
                 made.image_id = self.storage.image_of(instance)
                 _equip(backend, made, devices.get(instance.instance_id, ()), public.get(instance.instance_id))
             _lay(backend, self.network.own(account_id, region))
+            _lay_shared(backend, self.network.shared_with(account_id, region))
             self._done[key] = self.world.version
             self._done.move_to_end(key)
             while len(self._done) > KEPT:
@@ -246,6 +247,43 @@ def _lay(backend: EC2Backend, place: Place) -> None:
         _lay_interface(backend, interface)
     for log in place.flow_logs:
         _lay_flow_log(backend, log)
+
+
+class _SharedVpc(VPC):
+    """A VPC of another account."""
+
+    owner = ""
+
+    @property
+    def owner_id(self) -> str:
+        return self.owner
+
+
+class _SharedSubnet(MotoSubnet):
+    """A subnet of another account."""
+
+    owner = ""
+
+    @property
+    def owner_id(self) -> str:
+        return self.owner
+
+
+_SHARED: dict[str, Any] = {"VPC": _SharedVpc, "Subnet": _SharedSubnet}
+
+
+def _lay_shared(backend: EC2Backend, place: Place) -> None:
+    """Show VPCs and subnets of other accounts, under their owners."""
+    for vpc in place.vpcs:
+        made_vpc = _SHARED["VPC"](backend, vpc.resource_id, vpc.cidr, is_default=False)
+        made_vpc.owner = vpc.account_id
+        backend.vpcs[vpc.resource_id] = made_vpc
+    for subnet in place.subnets:
+        zone = _zone(subnet.zone, subnet.region)
+        options = {"default_for_az": False, "map_public_ip_on_launch": False}
+        made_subnet = _SHARED["Subnet"](backend, subnet.resource_id, subnet.vpc_id, subnet.cidr, None, zone, **options)
+        made_subnet.owner = subnet.account_id
+        backend.subnets[subnet.zone][subnet.resource_id] = made_subnet
 
 
 def _zone(name: str, region: str) -> Zone:

@@ -124,6 +124,8 @@ class Storage:
 
     def _shelf(self, account_id: str, region: str) -> Shelf:
         key = (account_id, region)
+        if not self._world.uses(account_id, "ec2", region):
+            return Shelf()
         if key not in self._shelves:
             account = self._world.accounts.get(account_id)
             shelf = self._shelves[key] = Shelf()

@@ -16,6 +16,9 @@ Kind = Literal["management", "operations", "billing", "workload"]
 Tree = Literal["default", "flat", "deep"]
 """Of OUs: as the workloads name them, none at all, or with a branch of five levels, the most that AWS has."""
 
+Payer = Literal["billing", "management", "operations"]
+"""Which account the bill is read in: one of its own, or one that is also another."""
+
 Purchase = Literal["on_demand", "savings_plan", "reserved"]
 
 KINDS: tuple[Kind, ...] = ("management", "operations", "billing", "workload")
@@ -106,6 +109,8 @@ class Account:
     profile: str | None = None
     application: str = ""
     left_on: dt.date | None = None
+    keeps_role: bool = False
+    """Whether its role may be assumed after it has left: it may, unless its trust policy names the organisation."""
 
     @property
     def status(self) -> str:
@@ -165,6 +170,7 @@ class World:
     seed: int = 1
     tenant: str = "acme"
     tree: Tree = "default"
+    payer: Payer = "billing"
     today: dt.date = field(default_factory=lambda: dt.datetime.now(dt.UTC).date())
 
     def __post_init__(self) -> None:
@@ -179,11 +185,20 @@ class World:
         """What else can be changed by name: holders of `_change_*` methods."""
 
         self.restatements: list[Restatement] = []
+        self.opted_in: dict[str, set[str]] = {}
+        """Accounts by region that has to be opted in to; every account has the others."""
+        self.services_of: dict[str, set[str]] = {}
+        """What an account uses, where it does not use everything."""
+        self.unused: set[str] = set()
+        """Services that nobody uses."""
         self.version = 0
         self._instances: dict[tuple[str, str], list[Instance]] = {}
         self.management = self._found("management", "Acme Management", "", "management")
         self.operations = self._found("operations", "shared services", "Infrastructure", "operations")
-        self.billing = self._found("billing", "billing & payer", "Infrastructure", "billing")
+        if self.payer == "billing":
+            self.billing = self._found("billing", "billing & payer", "Infrastructure", "billing")
+        else:
+            self.billing = self.management if self.payer == "management" else self.operations
         for central in self.accounts.values():
             central.profile = f"{self.tenant}{central.kind.capitalize()}"
         for number in range(self.workloads):
@@ -287,9 +302,20 @@ class World:
 
     # ------------------------------------------------------------------ resources
 
+    def is_enabled(self, account_id: str, region: str) -> bool:
+        """Whether an account has a region."""
+        return region in self.regions and account_id in self.opted_in.get(region, {account_id})
+
+    def uses(self, account_id: str, service: str, region: str | None = None) -> bool:
+        """Whether an account has anything of a service, in a region or at all."""
+        used = service not in self.unused and service in self.services_of.get(account_id, {service})
+        return used and (region is None or self.is_enabled(account_id, region))
+
     def instances(self, account_id: str, region: str) -> list[Instance]:
         """The instances of one account in one region, made when first asked for."""
         key = (account_id, region)
+        if not self.uses(account_id, "ec2", region):
+            return []
         if key not in self._instances:
             self._instances[key] = self._make_instances(account_id, region)
         return self._instances[key]
@@ -482,10 +508,30 @@ class World:
         account.joined_at = dt.datetime.combine(joined, dt.time(10), dt.UTC)
         return {"account_id": account.account_id, "joined_at": account.joined_at.isoformat()}
 
-    def _change_remove_account(self, account_id: str, left_on: str | None = None) -> dict[str, Any]:
+    def _change_opt_in(self, region: str, accounts: list[str]) -> dict[str, Any]:
+        """From now on the region has to be opted in to, as these accounts have done."""
+        if region not in self.regions:
+            raise WorldError(f"there is no region {region}; there are {', '.join(self.regions)}")
+        self.opted_in[region] = {self.account(account).account_id for account in accounts}
+        return {"region": region, "accounts": accounts}
+
+    def _change_use_only(self, account_id: str, services: list[str]) -> dict[str, Any]:
+        """An account that has nothing but these: `ec2`, `rds`, `lambda`, `s3`, `route53`; and the default networks."""
+        self.services_of[self.account(account_id).account_id] = set(services)
+        return {"account_id": account_id, "services": services}
+
+    def _change_use_nowhere(self, service: str) -> dict[str, Any]:
+        """A service that no account of the organisation uses."""
+        self.unused.add(service)
+        return {"service": service}
+
+    def _change_remove_account(
+        self, account_id: str, left_on: str | None = None, keeps_role: bool = False
+    ) -> dict[str, Any]:
         """The account leaves the organisation; what it cost before stays in the payer's history."""
         day = dt.date.fromisoformat(left_on) if left_on else self.today
-        self.account(account_id).left_on = day
+        account = self.account(account_id)
+        account.left_on, account.keeps_role = day, keeps_role
         self._end_costs(account_id)
         return {"account_id": account_id, "left_on": day.isoformat()}
 
