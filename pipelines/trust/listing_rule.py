@@ -5,7 +5,8 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from pipelines.trust.organization_policies import is_bare
+from pipelines.settings import MAX_UNTRUSTED_TOLERANCE
+from pipelines.trust.organization_policies import BARE_CODES, is_bare
 from pipelines.trust.outcomes import (
     CLOSED,
     CONCLUSIVE_SKIPS,
@@ -13,6 +14,7 @@ from pipelines.trust.outcomes import (
     FOR_LATER,
     NO_LONGER_REQUESTED,
     REGION_NOT_SELECTED,
+    REMEDIES,
     TOO_MANY_PAGES,
     UNREACHED,
     WAITING_SKIPS,
@@ -28,8 +30,8 @@ def listing_check(
 
     A zero with evidence against it always blocks. A failed cell of a central role blocks; a failed cell of a workload
     role only keeps its last trusted rows. Above a ratio of `tolerance` of the requested cells, workload failures block
-    too. A zero with missing evidence keeps its last trusted rows; it counts as a failure if the evidence can never
-    arrive.
+    too; the largest tolerance lets one account fail, however few accounts there are. A zero with missing evidence keeps
+    its last trusted rows; it counts as a failure if the evidence can never arrive.
 
     Args:
         tolerance: the largest ratio of untrusted workload cells to requested cells that does not block, 0 to 1.
@@ -75,11 +77,12 @@ def listing_check(
     loud = [cell for cell in untrusted if cell.outcome != "empty_unconfirmed" or cell.error_code is not None]
     waiting += len(untrusted) - len(loud)
     counted = [cell for cell in loud if cell.role == "workload"]
-    if len(counted) > tolerance * requested_count:
+    if not _is_tolerated(counted, requested_count, tolerance):
         return CheckResult(
             False,
             f"{_sentence(listing, counted)} That is {len(counted)} of {requested_count} cells, "
-            f"more than CMDB_UNTRUSTED_TOLERANCE={tolerance} allows.{_policy_hint(counted)}",
+            f"more than CMDB_UNTRUSTED_TOLERANCE={tolerance} allows.{_remedy(counted)}"
+            f"{_tolerance_hint(counted, requested_count, tolerance)}",
             at_fault=_rows(counted),
         )
     if loud:
@@ -130,6 +133,30 @@ def _for_later(listing: str, cells: Sequence[CellState]) -> CheckResult:
 def _part(cell: CellState) -> str:
     """What a cell is about: the part of the bill, or the account and region."""
     return cell.listing.partition(":")[2] or f"{cell.account_id} {cell.region}"
+
+
+def _is_tolerated(failed: Sequence[CellState], requested_count: int, tolerance: Decimal) -> bool:
+    """Whether the failed workload cells are few enough to publish without them."""
+    if len(failed) <= tolerance * requested_count:
+        return True
+    of_one = len({cell.account_id for cell in failed}) == 1
+    return of_one and len(failed) < requested_count and tolerance >= MAX_UNTRUSTED_TOLERANCE
+
+
+def _remedy(failed: Sequence[CellState]) -> str:
+    """What mends the failed cells; nothing where AWS's message says it, as that of a session that has ended does."""
+    hint, first = _policy_hint(failed), failed[0]
+    if hint or first.outcome not in REMEDIES or (first.outcome == "denied" and first.error_code not in BARE_CODES):
+        return hint
+    return f" {REMEDIES[first.outcome]}".format(role=first.role, profile=f"of account {first.account_id}")
+
+
+def _tolerance_hint(failed: Sequence[CellState], requested_count: int, tolerance: Decimal) -> str:
+    """The setting that publishes all the same, where there is one."""
+    largest = MAX_UNTRUSTED_TOLERANCE
+    if tolerance >= largest or not _is_tolerated(failed, requested_count, largest):
+        return ""
+    return f" Or publish without them: CMDB_UNTRUSTED_TOLERANCE={largest} keeps their last trusted rows, marked stale."
 
 
 def _policy_hint(cells: Sequence[CellState]) -> str:

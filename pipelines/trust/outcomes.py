@@ -1,5 +1,7 @@
 """Sets of outcomes and skip reasons: which are trusted, which block, and which leave nothing open."""
 
+from collections.abc import Mapping
+
 from resources.aws.messages import DENIED_BY_POLICY, Outcome
 
 TRUSTED: frozenset[Outcome] = frozenset({"found", "empty_verified"})
@@ -7,6 +9,15 @@ TRUSTED: frozenset[Outcome] = frozenset({"found", "empty_verified"})
 
 FAILURES: frozenset[Outcome] = frozenset({"denied", "failed", "wrong_account"})
 """Outcomes that block downstream assets for a central role; in a workload account the cell keeps its last rows."""
+
+REMEDIES: Mapping[str, str] = {
+    "denied": (
+        "Grant it to the role (`cmdb policy {role}` prints the policy), then run `cmdb nightly --only-untrusted`."
+    ),
+    "failed": "`cmdb nightly --only-untrusted` requests again.",
+    "wrong_account": "Correct the profile {profile}, then run `cmdb nightly --only-untrusted`.",
+}
+"""What the operator does about each failure."""
 
 CONCLUSIVE_SKIPS = frozenset(
     {
@@ -28,7 +39,10 @@ WAITING_SKIPS = frozenset({"parents_unconfirmed"})
 REGION_NOT_SELECTED = "region_not_selected"
 """Skip reason of a cell in enabled regions that CMDB_REGIONS leaves out."""
 
-CLOSED = frozenset({DENIED_BY_POLICY, REGION_NOT_SELECTED})
+REGION_DISABLED = "region_disabled"
+"""Skip reason of a cell in a region that its account has not enabled, although something of the account lies there."""
+
+CLOSED = frozenset({DENIED_BY_POLICY, REGION_DISABLED, REGION_NOT_SELECTED})
 """Skip reasons that somebody decided: they do not block, but they are no response, so the last rows stay, marked stale.
 """
 

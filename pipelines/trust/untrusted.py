@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pipelines.trust import zero_rule
+from pipelines.trust import outcomes, zero_rule
 
 if TYPE_CHECKING:
     import duckdb
@@ -28,11 +28,7 @@ REGIONS = "ec2_region"
 KEPT = "Rows that are known of them are kept, marked stale."
 
 REMEDIES: Mapping[str, str] = {
-    "denied": (
-        "Grant it to the role (`cmdb policy {role}` prints the policy), then run `cmdb nightly --only-untrusted`."
-    ),
-    "failed": "`cmdb nightly --only-untrusted` requests again.",
-    "wrong_account": "Correct the profile {profile}, then run `cmdb nightly --only-untrusted`.",
+    **outcomes.REMEDIES,
     TRAIL_UNAVAILABLE: "`cmdb confirm` looks again, and so does the next run.",
 }
 
