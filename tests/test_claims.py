@@ -218,6 +218,7 @@ UNKNOWN = [
             "account_suspended",
             "denied_by_policy",
             "region_not_selected",
+            "region_disabled",
             "request_limit",
             "of_no_list",
         )

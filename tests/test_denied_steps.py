@@ -209,6 +209,21 @@ def test_buckets_that_all_lie_elsewhere_block_nothing_and_a_wrong_region_does(
     assert verdict(database, "ec2_vpc").blocks
 
 
+def test_a_bucket_left_in_a_region_that_was_disabled_blocks_nothing_and_is_unknown(
+    organisation: Simulator, database: Path
+) -> None:
+    reachable = organisation.truth()["reachable"]
+    organisation.change("opt_in", region=CLOSED[1], accounts=reachable[:1])
+    with asked(organisation, database, "ec2_region"):
+        pass
+    with asked(organisation, database, "s3_bucket", "s3_bucket_tag", CMDB_UNTRUSTED_TOLERANCE="0") as cells:
+        tags = by_reason(cells, "s3_bucket_tag")
+        assert tags["skipped", "region_disabled"] == {CLOSED[1]}
+        assert "denied" not in {outcome for outcome, _ in tags}
+        assert CLOSED[1] in tags["found", None]  # of the account that has the region
+    assert verdict(database, "s3_bucket_tag").passed
+
+
 def test_the_hub_where_its_region_is_denied_blocks_nothing(organisation: Simulator, database: Path) -> None:
     hub = organisation.truth()["central"]["operations"]
     organisation.change("add_policy", name="Hub", content=deny("resource-groups:*", "tag:*"), target=hub)

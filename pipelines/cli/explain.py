@@ -54,6 +54,10 @@ SKIPPED: Mapping[str, tuple[str, str]] = {
         "fix the cells of {parents} first, " + AGAIN,
     ),
     "policy_type_not_enabled": ("the policy type is not enabled in the organisation", ""),
+    "region_disabled": (
+        "the account has disabled the region; what was known there is kept, stale",
+        "enable the region in the account again, or delete what it left there",
+    ),
     "region_not_enabled": ("the account has not opted in to the region", ""),
     "region_not_selected": (
         "CMDB_REGIONS leaves the region out; what was known there is kept, stale",

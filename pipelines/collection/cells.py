@@ -2,12 +2,58 @@
 
 from collections import Counter
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import ClassVar
 
 from pipelines.trust.organization_policies import PolicyDenial
 from resources.audit.cells import Cell
-from resources.aws.messages import DENIED_BY_POLICY, Response
+from resources.aws.messages import DENIED_BY_POLICY, CellKey, Response
+from resources.contract import Role
+
+RUNS_UNTIL_FULL = 7
+"""Every seventh run requests each denied cell itself."""
+
+DAYS_UNTIL_FULL = timedelta(days=7)
+"""Maximum age of a cell's own refusal, for those who run less often than every night."""
+
+Place = tuple[Role, str, str, str, str]
+"""Role, account id, region, and kind and id of the policy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A cell's refusal of an earlier run, with the policy that denied it.
+
+    Attributes:
+        refused_at: when AWS refused the cell's own request, UTC.
+        runs: number of runs since then that did not send it.
+        message: AWS's message to that request.
+    """
+
+    denial: PolicyDenial
+    refused_at: datetime
+    runs: int
+    code: str | None
+    message: str
+
+    def is_due(self, now: datetime) -> bool:
+        """Whether the cell has to be requested itself."""
+        return self.runs + 1 >= RUNS_UNTIL_FULL or now - self.refused_at >= DAYS_UNTIL_FULL
+
+
+@dataclass(slots=True)
+class DeniedBefore:
+    """What is known of the denied cells of a batch of accounts.
+
+    Attributes:
+        refusals: the refusal of each cell that the newest run skipped because of a policy.
+        probes: the listing whose refusal in this run stands for its place, of the steps before.
+        sent: the request of this step that stands for its place.
+    """
+
+    refusals: dict[CellKey, Refusal]
+    probes: dict[Place, str]
+    sent: dict[Place, CellKey]
 
 
 @dataclass(slots=True)

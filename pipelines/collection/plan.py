@@ -14,8 +14,10 @@ from pipelines.catalogue.metrics import MEASURED
 from pipelines.catalogue.names import METRIC
 from pipelines.collection import metrics, previous
 from pipelines.collection.accounts import Reached
-from pipelines.collection.regions import known_regions, leave_out, regions_to_fetch
+from pipelines.collection.denied_before import hold_back, settle
+from pipelines.collection.regions import enabled_regions, known_regions, leave_out, regions_to_fetch
 from pipelines.collection.state import StepState
+from pipelines.trust.outcomes import REGION_DISABLED
 from resources.aws.listing import GLOBAL_REGION, Listing
 from resources.aws.messages import DENIED_BY_POLICY, OPTIONAL_GRANT, CellKey, Outcome, Request
 from resources.contract import Role
@@ -144,6 +146,7 @@ def _for_parents(state: StepState, listing: Listing, role: Role, profile_of: Map
     each = listing.each
     assert each is not None, "only a listing with parents comes here"
     done: dict[tuple[str, str], set[str]] = defaultdict(set)
+    enabled = enabled_regions(state) if each.region_field else {}
     while True:
         requests: list[Request] = []
         for (account, region), named in state.named_by_parents(listing).items():
@@ -154,6 +157,11 @@ def _for_parents(state: StepState, listing: Listing, role: Role, profile_of: Map
             wanted = state.settings.regions
             if wanted and region not in (*wanted, GLOBAL_REGION):
                 leave_out(state, CellKey(role, account, region, listing.name), [region], profile_of[account])
+                continue
+            if each.region_field and region != GLOBAL_REGION and region not in enabled.get(account, (region,)):
+                # What lies in a region that was disabled later stays in lists, and refuses every request.
+                key = CellKey(role, account, region, listing.name)
+                state.set_outcome(key, "skipped", REGION_DISABLED, profile=profile_of[account])
                 continue
             make_request = _request_factory(listing, role, profile_of[account], account)
             if each.in_one_cell:
@@ -170,8 +178,19 @@ def _for_parents(state: StepState, listing: Listing, role: Role, profile_of: Map
 
 
 def _rounds(state: StepState, listing: Listing, role: Role, requests: Sequence[Request]) -> Plan:
+    """The requests in batches: first those that decide whether the others are sent.
+
+    Of a region's cells that a policy denied in an earlier run, one is requested first. The others follow only if the
+    policy does not deny it any more.
+    """
+    requests, held = hold_back(state, [request for request in requests if not state.keep(request)])
+    yield from _granted(state, listing, role, requests)
+    if held:
+        yield from _granted(state, listing, role, settle(state, held))
+
+
+def _granted(state: StepState, listing: Listing, role: Role, requests: Sequence[Request]) -> Plan:
     """The requests in one batch. For an optional grant each account gets one first, the others only if granted."""
-    requests = [request for request in requests if not state.keep(request)]
     if not state.client(role).is_optional(listing):
         yield requests
         return

@@ -14,7 +14,7 @@ from pipelines.catalogue.metrics import MEASURED
 from pipelines.catalogue.names import COST_TAG, COST_TAG_BACKFILL, METRIC, REGION
 from pipelines.collection import cost_slices, late_costs, previous
 from pipelines.collection.billed import BilledItem, billed_services
-from pipelines.collection.cells import Attempt, ListingStats
+from pipelines.collection.cells import Attempt, DeniedBefore, ListingStats
 from pipelines.collection.landing import LandingWriter
 from pipelines.collection.paid_limits import daily_limits
 from pipelines.collection.previous import ParentRecord, PreviousCell
@@ -54,6 +54,7 @@ class BatchState:
         kept: keys whose last response stays, since only the other cells are requested again.
         earlier: the newest cells before this run; None until they are read.
         without_regions: accounts in which a policy of the organisation denies listing the regions; None until computed.
+        denied_before: the cells that a policy of the organisation denied in an earlier run; None until they are read.
     """
 
     accounts: Accounts = EVERY_ACCOUNT
@@ -66,6 +67,7 @@ class BatchState:
     kept: set[CellKey] = field(default_factory=set)
     earlier: dict[CellKey, PreviousCell] | None = None
     without_regions: frozenset[str] | None = None
+    denied_before: DeniedBefore | None = None
 
 
 class StepState:

@@ -4,6 +4,7 @@ Pure functions over texts and documents; `previous` reads the stored policies, `
 errs on one side: what cannot be decided is no evidence, and a refusal without evidence stays a refusal.
 """
 
+import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -52,16 +53,22 @@ class PolicyDenial:
     Attributes:
         policy_id: the policy's id; empty where AWS reports that a policy denied the request but not which.
         known_by: `BY_WORDS` or `BY_DOCUMENT`.
+        document: `StoredPolicies.fingerprint` of the policy.
     """
 
     kind: str
     policy_id: str
     policy_name: str
     known_by: str
+    document: str = ""
 
     def as_evidence(self) -> dict[str, str]:
         """The evidence that is kept with the skipped cell."""
-        named = {"policy_id": self.policy_id, "policy_name": self.policy_name}
+        named = {
+            "policy_id": self.policy_id,
+            "policy_name": self.policy_name,
+            "policy_document": self.document,
+        }
         return {"policy_type": self.kind, "policy_known_by": self.known_by} | {k: v for k, v in named.items() if v}
 
 
@@ -135,7 +142,16 @@ class StoredPolicies:
 
     def named(self, denial: PolicyDenial) -> PolicyDenial:
         """The denial with the policy's name, where the name is known."""
-        return replace(denial, policy_name=self.names.get(denial.policy_id, ""))
+        return replace(
+            denial,
+            policy_name=self.names.get(denial.policy_id, ""),
+            document=self.fingerprint(denial.policy_id),
+        )
+
+    def fingerprint(self, policy_id: str) -> str:
+        """A short hash of a policy's document, or of the documents of several ids with + between; empty for none."""
+        documents = [self.documents.get(one, "") for one in policy_id.split("+")]
+        return hashlib.sha256("\n".join(documents).encode()).hexdigest()[:16] if any(documents) else ""
 
     def denials(self, request: DeniedRequest) -> Iterator[PolicyDenial]:
         """The policies that certainly deny a request; nothing where that cannot be decided."""
@@ -156,10 +172,11 @@ class StoredPolicies:
                     f"nothing at {target} allows it: "
                     + ", ".join(self.names.get(policy, policy) for policy in attached),
                     BY_DOCUMENT,
+                    self.fingerprint("+".join(attached)),
                 )
 
     def _denial(self, policy: str) -> PolicyDenial:
-        return PolicyDenial(SERVICE_CONTROL, policy, self.names.get(policy, ""), BY_DOCUMENT)
+        return PolicyDenial(SERVICE_CONTROL, policy, self.names.get(policy, ""), BY_DOCUMENT, self.fingerprint(policy))
 
     def _above(self, account: str) -> list[str]:
         """The account and its ancestors up to the root; it ends at a cycle, which responses of two runs might form."""

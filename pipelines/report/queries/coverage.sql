@@ -15,7 +15,11 @@ with cell as (
             'no_resource_policy',
             'not_offered',
             'not_requested',
-            'parent_gone', 'policy_type_not_enabled', 'region_not_enabled', 'region_not_selected'
+            'parent_gone',
+            'policy_type_not_enabled',
+            'region_disabled',
+            'region_not_enabled',
+            'region_not_selected'
         ) as is_pointless
     from audit.coverage
 ),

@@ -1,0 +1,157 @@
+"""Cells that a policy of the organisation denied in an earlier run: one request in each region stands for them.
+
+A region deny closes every listing of an account in a region. The next run sends one of these requests. If the same
+policy denies it again, the others keep their outcome without a request. Every seventh run requests all of them, and so
+does a run after the policy's document changed. Where AWS does not name the policy, each cell is requested: only the
+responses of the others show whether the stored document is in force.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from pipelines.collection.cells import DeniedBefore, Place, Refusal
+from pipelines.collection.completeness import plan_keys
+from pipelines.collection.state import StepState
+from pipelines.trust.ages import moment
+from pipelines.trust.organization_policies import BY_WORDS, PolicyDenial
+from resources.aws.listing import GLOBAL_REGION
+from resources.aws.messages import DENIED_BY_POLICY, CellKey, Request
+
+
+def hold_back(state: StepState, requests: Sequence[Request]) -> tuple[list[Request], list[Request]]:
+    """The requests to send now, and those that wait for the response to the one that stands for their place."""
+    known = _known(state)
+    if not known.refusals:
+        return list(requests), []
+    now, held = datetime.now(UTC), []
+    for request in requests:
+        refusal = known.refusals.get(request.key)
+        if refusal is None or refusal.is_due(now) or not _is_unchanged(state, refusal.denial):
+            continue
+        place = _place(request.key, refusal.denial)
+        if place in known.probes or known.sent.setdefault(place, request.key) != request.key:
+            held.append(request)
+    waiting = {request.key for request in held}
+    plan_keys(state, waiting)
+    return [request for request in requests if request.key not in waiting], held
+
+
+def settle(state: StepState, held: Iterable[Request]) -> list[Request]:
+    """Skip the held requests whose place is denied as before; returns the others, which have to be sent."""
+    known, due = _known(state), []
+    for request in held:
+        refusal = known.refusals[request.key]
+        place = _place(request.key, refusal.denial)
+        probe = known.probes.get(place)
+        if probe is None:
+            sent = known.sent[place]
+            denial = state.attempts[sent].denial if sent in state.attempts else None
+            if denial is None or _place(sent, denial) != place:
+                due.append(request)
+                continue
+            probe = sent.listing
+        _skip(state, request, refusal, probe)
+    return due
+
+
+def _skip(state: StepState, request: Request, refusal: Refusal, probe: str) -> None:
+    message = (
+        f"Not requested: the same policy denies {probe} here in this run. AWS's refusal of "
+        f"{moment(refusal.refused_at)}: {refusal.message}"
+    )
+    state.set_outcome(request.key, "skipped", DENIED_BY_POLICY, message, request.profile)
+    cell = state.batch.unrequested[request.key]
+    state.batch.unrequested[request.key] = replace(
+        cell,
+        error_code=refusal.code,
+        evidence={
+            **refusal.denial.as_evidence(),
+            "probe": probe,
+            "refused_at": refusal.refused_at.isoformat(),
+            "refusal": refusal.message,
+            "runs_without_request": refusal.runs + 1,
+        },
+    )
+
+
+def _place(key: CellKey, denial: PolicyDenial) -> Place:
+    return (key.role, key.account_id, key.region, denial.kind, denial.policy_id)
+
+
+def _is_unchanged(state: StepState, denial: PolicyDenial) -> bool:
+    """Whether the policy's document is the one that denied the request; a policy without a known one counts as such."""
+    return state.policies.fingerprint(denial.policy_id) == denial.document
+
+
+def _known(state: StepState) -> DeniedBefore:
+    if state.batch.denied_before is None:
+        state.batch.denied_before = DeniedBefore(
+            _refusals(state),
+            _probes(state),
+            {},
+        )
+    return state.batch.denied_before
+
+
+def _refusals(state: StepState) -> dict[CellKey, Refusal]:
+    """The refusals of the newest cells that a policy denied in earlier runs, but for those of global listings."""
+    with state.store.read() as connection:
+        rows = connection.execute(
+            """
+            select
+                c.role, c.account_id, c.region, c.listing,
+                c.evidence ->> '$.policy_type', coalesce(c.evidence ->> '$.policy_id', ''),
+                coalesce(c.evidence ->> '$.policy_name', ''), c.evidence ->> '$.policy_known_by',
+                coalesce(c.evidence ->> '$.policy_document', ''),
+                coalesce((c.evidence ->> '$.refused_at')::timestamptz, c.ended_at),
+                coalesce((c.evidence ->> '$.runs_without_request')::integer, 0),
+                c.error_code, coalesce(c.evidence ->> '$.refusal', c.error_message, '')
+            from audit.coverage as v
+            join audit.collection as c using (run_id, role, account_id, region, listing)
+            where
+                v.skip_reason = $reason and v.region <> $global and v.run_id <> $run_id
+                and list_contains($names, split_part(v.listing, ':', 1))
+                and v.account_id >= $since_account and v.account_id < $before_account
+                and c.evidence ->> '$.policy_known_by' = $words
+            """,
+            {
+                "reason": DENIED_BY_POLICY,
+                "words": BY_WORDS,
+                "global": GLOBAL_REGION,
+                "run_id": state.run_id,
+                "names": [listing.name for listing in state.listings],
+                **state.batch.accounts.parameters,
+            },
+        ).fetchall()
+    return {
+        CellKey(*row[:4]): Refusal(PolicyDenial(*row[4:9]), row[9].astimezone(UTC), row[10], row[11], row[12])
+        for row in rows
+    }
+
+
+def _probes(state: StepState) -> dict[Place, str]:
+    """A listing that AWS refused in the run's other steps, by place; an earlier attempt of this step is no evidence."""
+    with state.store.read() as connection:
+        rows = connection.execute(
+            """
+            select
+                role, account_id, region, evidence ->> '$.policy_type', coalesce(evidence ->> '$.policy_id', ''),
+                min(listing)
+            from audit.collection
+            where
+                run_id = $run_id and skip_reason = $reason and attempt_count > 0
+                and not list_contains($names, split_part(listing, ':', 1))
+                and account_id >= $since_account and account_id < $before_account
+                and evidence ->> '$.policy_known_by' = $words
+            group by all
+            """,
+            {
+                "run_id": state.run_id,
+                "reason": DENIED_BY_POLICY,
+                "words": BY_WORDS,
+                "names": [listing.name for listing in state.listings],
+                **state.batch.accounts.parameters,
+            },
+        ).fetchall()
+    return {(row[0], row[1], row[2], row[3], row[4]): row[5] for row in rows}
