@@ -91,9 +91,10 @@ faults: setup-test
 mutants: setup-test
 	.venv/bin/python -m faults.mutants $(TARGET)
 
-# Lets the tests ask the published file from Node too; needs node and npm.
+# Lets the tests ask the published file from Node, and Backstage's validators about its export; needs node and npm.
 setup-node:
-	npm install --silent --no-save --no-package-lock --prefix .venv-node @duckdb/node-api@1.5.6-r.1
+	npm install --silent --no-save --no-package-lock --prefix .venv-node @duckdb/node-api@1.5.6-r.1 \
+		@backstage/catalog-model@1.10.3
 
 setup-demo:
 	@sh scripts/setup demo

@@ -13,7 +13,7 @@ import pytest
 from given import WORKLOAD, House, build, house
 from nights import Witness, cmdb_here, query
 
-from pipelines.cli import servicenow
+from pipelines.exports import servicenow
 from pipelines.models.checks import read_checks, run
 from pipelines.plain_text import FORMULA
 from resources.audit.cells import renew_coverage

@@ -425,7 +425,17 @@ def test_decisions_are_numbered_without_gaps_dated_and_in_the_index() -> None:
 
 TREE = {
     "tutorial": {"demo", "analyst"},
-    "howto": {"connect-aws", "sso", "unattended", "failed-run", "exchange-rates", "servicenow", "deploy", "upgrade"},
+    "howto": {
+        "connect-aws",
+        "sso",
+        "unattended",
+        "failed-run",
+        "exchange-rates",
+        "exports",
+        "servicenow",
+        "deploy",
+        "upgrade",
+    },
     "concepts": {"architecture", "trust", "contract", "glossary"},
     "reference": {"cli", "environment", "dictionary", "cost-of-running", "retention"},
     "dev": {"contributing", "testing", "adding-a-resource-type", "release"},

@@ -25,11 +25,11 @@ from test_cmdb import instance, instances, tags
 from pipelines import plain_text
 from pipelines.catalogue.registry import listings
 from pipelines.cli.offers import OFFERS
-from pipelines.cli.servicenow import export_to
 from pipelines.cli.terminal import console, marked, rows_table
 from pipelines.collection.cells import ListingStats
 from pipelines.collection.landing import LandingWriter, records_path
 from pipelines.collection.listing_metadata import listing_metadata
+from pipelines.exports.servicenow import export_to
 from pipelines.models.assets import check_result
 from pipelines.models.checks import SqlCheck, SqlResult
 from pipelines.plain_text import as_csv_cell, as_markdown

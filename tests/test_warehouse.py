@@ -22,8 +22,8 @@ from nights import query, run_night
 
 from faults import versions
 from faults.ground import DATABASE
-from pipelines.cli.servicenow import export_to
 from pipelines.collection.landing import LandingWriter
+from pipelines.exports.servicenow import export_to
 from pipelines.models.model import read_models
 from resources.audit.organization import stamp
 from resources.store import lock, rollback_journal

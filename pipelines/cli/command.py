@@ -74,6 +74,7 @@ def plainly(command: Callable[P, None]) -> Callable[P, None]:
     @wraps(command)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> None:
         # Imported here, because it loads Dagster and DuckDB, which `cmdb policy` and `cmdb --help` do not need.
+        from pipelines.exports.files import ExportError
         from pipelines.reference import ReferenceFileError
         from pipelines.settings import SettingsError
         from resources.aws.profiles import AwsConfigError
@@ -82,7 +83,7 @@ def plainly(command: Callable[P, None]) -> Callable[P, None]:
 
         try:
             command(*args, **kwargs)
-        except (SettingsError, AwsConfigError, ProductFileError, ReferenceFileError) as error:
+        except (SettingsError, AwsConfigError, ProductFileError, ReferenceFileError, ExportError) as error:
             raise Misused(str(error)) from error
         except WarehouseError as error:
             raise (Misused if error.exit_code == 2 else Refused)(str(error)) from error

@@ -13,6 +13,7 @@ from pipelines.cli.confirm import confirm
 from pipelines.cli.coverage import coverage
 from pipelines.cli.demo import demo, dev
 from pipelines.cli.explain import explain
+from pipelines.cli.export import export
 from pipelines.cli.fetch import ask
 from pipelines.cli.fx import fx
 from pipelines.cli.policy import policy
@@ -22,7 +23,6 @@ from pipelines.cli.reference import reference
 from pipelines.cli.report import report
 from pipelines.cli.rollback import rollback
 from pipelines.cli.run import nightly
-from pipelines.cli.servicenow import export
 from pipelines.cli.sql import sql
 from pipelines.cli.status import status
 

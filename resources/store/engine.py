@@ -109,7 +109,7 @@ def as_one(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     connection.execute("commit")
 
 
-def open_read_only(path: Path, spill: Path | None = None) -> duckdb.DuckDBPyConnection:
+def open_read_only(path: Path, spill: Path | None = None, writes_to: Path | None = None) -> duckdb.DuckDBPyConnection:
     """A connection that can read one published file and nothing else; its settings are locked.
 
     The file is opened as the database itself, not attached: DuckDB then refuses to attach anything for writing, even
@@ -119,18 +119,24 @@ def open_read_only(path: Path, spill: Path | None = None) -> duckdb.DuckDBPyConn
         path: the file.
         spill: folder for data that does not fit into memory; None for people's queries, so that no copy of the data
             stays on a disk.
+        writes_to: the one folder that COPY may write to, for an export; None for none.
     """
     with PROCESS.lock:
+        outside = "false" if writes_to is None else "true"
         connection = duckdb.connect(
             str(path),
             read_only=True,
-            config={**_SANDBOX, "enable_external_access": "false", "temp_directory": str(spill or "")},
+            config={**_SANDBOX, "enable_external_access": outside, "temp_directory": str(spill or "")},
         )
         try:
             row = connection.execute("select current_setting('lock_configuration')").fetchone()
             # Connections to one file share one DuckDB instance, so only the first has to set this.
             if row is not None and not row[0]:
                 connection.execute("set global TimeZone = 'UTC'")
+                if writes_to is not None:
+                    # DuckDB takes the folder only from a database that is open.
+                    connection.execute(f"set global allowed_directories = [{literal(f'{writes_to}/')}]")
+                    connection.execute("set global enable_external_access = false")
                 connection.execute("set lock_configuration = true")
         except BaseException:
             connection.close()

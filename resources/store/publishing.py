@@ -148,22 +148,25 @@ class PublishedFile:
     migrator: Migrator
 
     @contextmanager
-    def opened(self) -> Iterator[duckdb.DuckDBPyConnection]:
+    def opened(self, writes_to: Path | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
         """A read-only connection to the published version in UTC, safe for a person's SQL.
 
         The connection can read this one file and no other. It keeps reading this version when another one is published.
 
+        Args:
+            writes_to: the one folder that COPY may write to; no other connection of this process may be open then.
+
         Raises:
             WarehouseError: nothing is published yet, or the version is missing or damaged.
         """
-        path, connection = self._open()
+        path, connection = self._open(writes_to)
         try:
             with own_statements(path):
                 yield connection
         finally:
             close_read_only(path, connection)
 
-    def _open(self) -> tuple[Path, duckdb.DuckDBPyConnection]:
+    def _open(self, writes_to: Path | None) -> tuple[Path, duckdb.DuckDBPyConnection]:
         for attempt in range(3):
             serving = self.paths.serving
             if not os.path.lexists(serving):
@@ -171,7 +174,7 @@ class PublishedFile:
             path = serving.resolve()
             with explained(path):
                 try:
-                    return path, open_read_only(path)
+                    return path, open_read_only(path, writes_to=writes_to)
                 except duckdb.IOException:
                     # Pruned between resolving and opening the link: the symlink points to a newer version by now.
                     if path.exists() or attempt == 2:

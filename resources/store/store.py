@@ -253,6 +253,14 @@ class Store:
         """
         return self._published.opened()
 
+    def exporting(self, folder: Path) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+        """`published`, by a connection whose COPY may write files into this one folder.
+
+        Raises:
+            WarehouseError: nothing is published yet, or the version is missing or damaged.
+        """
+        return self._published.opened(folder)
+
     def published_schema(self) -> int:
         """Number of the newest migration in the published version."""
         return self._published.schema()

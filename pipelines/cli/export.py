@@ -1,0 +1,109 @@
+"""`cmdb export`: the published dataset in the formats of other systems."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from pipelines.cli.command import Command, Group, demo_option, json_option, plainly, print_json, say, store_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pipelines.exports.files import ExportedFile
+    from resources.store.store import Store
+
+FOLDER = click.argument("dir", type=click.Path(path_type=Path))
+
+
+@click.group(cls=Group)
+def export() -> None:
+    """Export the dataset to other systems."""
+
+
+@export.command(name="servicenow", cls=Command)
+@FOLDER
+@demo_option
+@json_option
+@plainly
+def servicenow(dir: Path, demo: bool, as_json: bool) -> None:
+    """Write the published configuration items and their relations as CSV files for ServiceNow's import sets.
+
+    DIR gets servicenow_ci.csv (coalesce on correlation_id) and servicenow_relationship.csv (parent, type, child), each
+    complete or not at all. For each file the command prints how much of its scope is unknown.
+
+    Example: cmdb export servicenow exports
+    """
+    from pipelines.exports.servicenow import export_to
+
+    _report(export_to(dir, _current(demo)), as_json)
+
+
+@export.command(name="parquet", cls=Command)
+@FOLDER
+@demo_option
+@json_option
+@plainly
+def parquet(dir: Path, demo: bool, as_json: bool) -> None:
+    """Write every public table as Parquet, with a data contract (ODCS 3.1.0) beside them.
+
+    DIR is replaced whole: a new or empty folder, or that of an earlier export. Each table is a folder of its name;
+    tables of one row a day are partitioned by month. DIR/aws-org-cmdb.odcs.yaml describes each column and how much of each
+    table's scope is unknown.
+
+    Example: cmdb export parquet exports/parquet
+    """
+    from pipelines.exports.parquet import export_parquet
+
+    _report(export_parquet(dir, _current(demo)), as_json)
+
+
+@export.command(name="focus", cls=Command)
+@FOLDER
+@click.option("--version", type=click.Choice(["1.2"]), default="1.2", show_default=True, help="The version of FOCUS.")
+@demo_option
+@json_option
+@plainly
+def focus(dir: Path, version: str, demo: bool, as_json: bool) -> None:
+    """Write the bill in the words of FOCUS (FinOps Open Cost and Usage Specification), as Parquet.
+
+    DIR is replaced whole: a new or empty folder, or that of an earlier export.
+
+    Example: cmdb export focus exports/focus
+    """
+    from pipelines.exports.focus import export_focus
+
+    _report(export_focus(dir, _current(demo), version), as_json)
+
+
+@export.command(name="backstage", cls=Command)
+@FOLDER
+@demo_option
+@json_option
+@plainly
+def backstage(dir: Path, demo: bool, as_json: bool) -> None:
+    """Write items, business services and owners as catalogue entities of Backstage.
+
+    DIR is replaced whole: a new or empty folder, or that of an earlier export. Register DIR/catalog-info.yaml as a
+    location. An item stays, as stale, until a trusted response no longer has it.
+
+    Example: cmdb export backstage exports/backstage
+    """
+    from pipelines.exports.backstage import export_backstage
+
+    _report(export_backstage(dir, _current(demo)), as_json)
+
+
+def _current(demo: bool) -> "Store":
+    store = store_of(demo=demo)
+    store.require_current_schema()
+    return store
+
+
+def _report(exported: "Sequence[ExportedFile]", as_json: bool) -> None:
+    if as_json:
+        print_json([asdict(file) for file in exported])
+        return
+    for file in exported:
+        say(str(file))

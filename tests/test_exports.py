@@ -1,0 +1,267 @@
+"""Exports hold the rows of the published file, each judged by its consumer's own rules, and replace nothing by half."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import stat
+import subprocess
+from importlib.resources import files
+from pathlib import Path
+
+import duckdb
+import jsonschema
+import pytest
+import yaml
+from nights import REPOSITORY, Witness, cmdb_here
+
+from pipelines.exports import backstage
+from pipelines.exports.files import MARK, ExportError, replaced
+from pipelines.exports.relations import PARTITION, PUBLIC, read_relations
+from resources.store.sql import literal
+
+NODE_PACKAGES = (*os.environ.get("NODE_PATH", "").split(os.pathsep), str(REPOSITORY / ".venv-node" / "node_modules"))
+
+VALIDATE = """
+const model = require("@backstage/catalog-model");
+const kinds = {
+  Location: model.locationEntityV1alpha1Validator, Group: model.groupEntityV1alpha1Validator,
+  System: model.systemEntityV1alpha1Validator, Resource: model.resourceEntityV1alpha1Validator,
+};
+async function main() {
+  const entities = JSON.parse(require("fs").readFileSync(0, "utf-8"));
+  const wellFormed = new model.FieldFormatEntityPolicy();
+  const refused = [];
+  for (const entity of entities) {
+    try {
+      if (!(await kinds[entity.kind].check(entity))) throw new Error("of another kind");
+      await new model.SchemaValidEntityPolicy().enforce(entity);
+      await wellFormed.enforce(entity);
+      await new model.NoForeignRootFieldsEntityPolicy().enforce(entity);
+    } catch (error) { refused.push(`${entity.metadata.name}: ${error.message}`); }
+  }
+  console.log(JSON.stringify(refused));
+}
+main();
+"""
+"""Holds each entity against Backstage's schemas and policies; prints what they refuse."""
+
+
+@pytest.fixture(scope="module")
+def environment(witnessed_night: Witness) -> dict[str, str]:
+    return {"CMDB_DATABASE": str(witnessed_night.database)}
+
+
+@pytest.fixture(scope="module")
+def exported(environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The Parquet export of the truthful run."""
+    folder = tmp_path_factory.mktemp("exported") / "parquet"
+    done = cmdb_here(environment, "export", "parquet", str(folder), "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    (folder.parent / "said.json").write_text(done.stdout, encoding="utf-8")
+    return folder
+
+
+def test_the_parquet_files_hold_every_row_of_every_public_relation_to_the_last_digit(
+    exported: Path, witnessed_night: Witness
+) -> None:
+    rows = {
+        Path(entry["file"]).name: entry["rows"] for entry in json.loads((exported.parent / "said.json").read_text())
+    }
+    with duckdb.connect(str(witnessed_night.database), read_only=True) as connection:
+        connection.execute("set TimeZone = 'UTC'")
+        relations = read_relations(connection)
+        assert {relation.name for relation in relations} == rows.keys()
+        assert {relation.name.split(".")[0] for relation in relations} == set(PUBLIC)
+        for relation in relations:
+            files_ = literal(exported / relation.name / "**" / "*.parquet")
+            here = connection.execute(f"select count(*) from {relation.sql}").fetchone()
+            read = f"read_parquet({files_}, hive_partitioning = {str(relation.is_daily).lower()})"
+            types = {name: kind for name, kind, *_ in connection.execute(f"describe select * from {read}").fetchall()}
+            wanted = {
+                column.name: "DECIMAL(38,0)" if column.type == "HUGEINT" else column.type for column in relation.columns
+            }
+            types.pop(PARTITION if relation.is_daily else "", None)
+            assert types == wanted, relation.name
+            assert here == (rows[relation.name],)
+            shown = ", ".join(f'"{column.name}"' for column in relation.columns)
+            # A bag of rows: whatever one has more often than the other is in one of the two differences.
+            differ = f"""
+                select count(*) from (
+                    (select {shown} from {relation.sql} except all select {shown} from {read})
+                    union all (select {shown} from {read} except all select {shown} from {relation.sql})
+                )
+            """
+            assert connection.execute(differ).fetchone() == (0,), relation.name
+
+
+def test_a_relation_of_days_is_partitioned_by_month_and_an_empty_one_has_its_columns(exported: Path) -> None:
+    months = sorted(path.name for path in (exported / "cost.daily").iterdir())
+    assert len(months) > 1 and all(name.startswith(f"{PARTITION}=20") for name in months)
+    with duckdb.connect() as connection:
+        read = f"from read_parquet({literal(exported / 'cost.restatement' / '**' / '*.parquet')})"
+        assert connection.execute(f"select count(*) {read}").fetchone() == (0,)
+        assert "usage_date" in {row[0] for row in connection.execute(f"describe select * {read}").fetchall()}
+
+
+def test_each_file_says_how_much_of_its_scope_is_unknown(exported: Path, witnessed_night: Witness) -> None:
+    with duckdb.connect(str(witnessed_night.database), read_only=True) as connection:
+        claimed = connection.execute(
+            "select judged, unknown, unknown_reason from audit.claim where claim = 'cmdb.resource'"
+        ).fetchone()
+    assert claimed is not None and claimed[1] > 0
+    with duckdb.connect() as connection:
+        file = literal(exported / "cmdb.resource" / "data_0.parquet")
+        noted = dict(
+            connection.execute(f"select decode(key), decode(value) from parquet_kv_metadata({file})").fetchall()
+        )
+    assert (int(noted["judged"]), int(noted["unknown"]), noted["unknown_reason"]) == claimed
+    contract = yaml.safe_load((exported / "aws-org-cmdb.odcs.yaml").read_text(encoding="utf-8"))
+    (resource,) = (entry for entry in contract["schema"] if entry["name"] == "cmdb.resource")
+    properties = {entry["property"]: entry["value"] for entry in resource["customProperties"]}
+    assert (properties["judged"], properties["unknown"], properties["unknown_reason"]) == claimed
+
+
+def test_the_data_contract_is_one_by_the_standards_own_schema(exported: Path) -> None:
+    schema = json.loads(files("open_data_contract_standard").joinpath("schema.json").read_text(encoding="utf-8"))
+    contract = yaml.safe_load((exported / "aws-org-cmdb.odcs.yaml").read_text(encoding="utf-8"))
+    jsonschema.validate(contract, schema)
+    named = [entry["name"] for entry in contract["schema"]]
+    assert sorted(path.name for path in exported.iterdir() if path.is_dir()) == sorted(named)
+    assert all(column["description"] for entry in contract["schema"] for column in entry["properties"])
+    contract["schema"][0]["properties"][0]["logicalType"] = "money"
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(contract, schema)
+
+
+def test_focus_holds_the_rows_of_its_view(
+    environment: dict[str, str], witnessed_night: Witness, tmp_path: Path
+) -> None:
+    done = cmdb_here(environment, "export", "focus", str(tmp_path / "focus"), "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    file = literal(tmp_path / "focus" / "cost.focus_cost_and_usage" / "data_0.parquet")
+    total = "select count(*), sum(BilledCost) from"
+    with duckdb.connect(str(witnessed_night.database), read_only=True) as connection:
+        wanted = connection.execute(f"{total} cost.focus_cost_and_usage").fetchone()
+        assert connection.execute(f"{total} {file}").fetchone() == wanted
+    assert wanted is not None and wanted[0] == json.loads(done.stdout)[0]["rows"]
+    assert json.loads((tmp_path / "focus" / MARK).read_text(encoding="utf-8"))["version"] == "1.2"
+
+
+# --------------------------------------------------------------------------------------------------- Backstage
+
+
+@pytest.fixture(scope="module")
+def entities(environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> list[backstage.Entity]:
+    """All entities that the location leads to."""
+    folder = tmp_path_factory.mktemp("entities") / "backstage"
+    done = cmdb_here(environment, "export", "backstage", str(folder))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "more are unknown (no_profile" in done.stdout
+    (location,) = yaml.safe_load_all((folder / backstage.LOCATION).read_text(encoding="utf-8"))
+    found = [location]
+    for target in location["spec"]["targets"]:
+        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+        found += yaml.load_all((folder / target).read_text(encoding="utf-8"), Loader=loader)
+    return found
+
+
+def test_each_item_that_is_not_retired_is_a_resource_and_every_reference_leads_to_an_entity(
+    entities: list[backstage.Entity], witnessed_night: Witness
+) -> None:
+    with duckdb.connect(str(witnessed_night.database), read_only=True) as connection:
+        wanted = connection.execute("select arn from cmdb.resource where status != 'retired'").fetchall()
+    resources = [entity for entity in entities if entity["kind"] == "Resource"]
+    assert sorted(entity["metadata"]["annotations"]["amazonaws.com/arn"] for entity in resources) == sorted(
+        arn for (arn,) in wanted
+    )
+    names = [(entity["kind"].lower(), entity["metadata"]["name"]) for entity in entities]
+    assert len(set(names)) == len(names)
+    known = {f"{kind}:default/{name}" for kind, name in names}
+    for entity in entities:
+        spec = entity["spec"]
+        wanted_ = [*spec.get("dependsOn", []), *([spec["owner"]] if "owner" in spec else [])]
+        wanted_ += [f"system:default/{spec['system']}"] if "system" in spec else []
+        assert set(wanted_) <= known
+    assert any("dependsOn" in entity["spec"] for entity in resources)
+
+
+def test_a_name_is_one_that_backstage_accepts_and_another_for_each_text() -> None:
+    texts = [
+        "",
+        "-",
+        "出口",
+        "a" * 200,
+        "b" * 199 + "c",
+        "arn:aws:s3:::x.y_z",
+        "mere.ngata@example.com",
+        "Mere.Ngata@example.com",
+    ]
+    names = [backstage.entity_name(text) for text in texts]
+    assert len({name.lower() for name in names}) == len(texts)
+    for name in names:
+        assert 0 < len(name) <= 63 and name.replace("-", "").isalnum() and name.isascii()
+
+
+def test_backstages_own_validators_accept_every_entity(entities: list[backstage.Entity]) -> None:
+    node = shutil.which("node")
+    places = [path for path in NODE_PACKAGES if path and Path(path, "@backstage", "catalog-model").is_dir()]
+    if node is None or not places:
+        pytest.skip("Backstage's validators are an npm package: make setup-node")
+    broken = json.loads(json.dumps(entities[-1]))
+    broken["metadata"]["name"] = "no name/of theirs"
+    done = subprocess.run(
+        [node, "-e", VALIDATE], input=json.dumps([*entities, broken]), capture_output=True, text=True, timeout=600,
+        env={**os.environ, "NODE_PATH": places[0]}, check=True,
+    )  # fmt: skip
+    refused = json.loads(done.stdout)
+    assert len(refused) == 1 and "no name/of theirs" in refused[0]
+
+
+# --------------------------------------------------------------------------------------------- whole or not at all
+
+
+def test_a_folder_of_something_else_is_left_alone(environment: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine", encoding="utf-8")
+    for format_ in ("parquet", "focus", "backstage"):
+        done = cmdb_here(environment, "export", format_, str(tmp_path))
+        assert done.returncode == 2
+        assert done.stderr.count("\n") == 1 and "Nothing was exported" in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
+def test_what_breaks_off_leaves_the_last_export_and_nothing_beside_it(tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    with replaced(folder, {"format": "test"}) as part:
+        (part / "rows").write_text("first", encoding="utf-8")
+    with pytest.raises(ExportError, match="Nothing was exported"), replaced(folder, {"format": "test"}) as part:
+        (part / "rows").write_text("second", encoding="utf-8")
+        raise OSError(28, "No space left on device")
+    assert (folder / "rows").read_text(encoding="utf-8") == "first"
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    with replaced(folder, {"format": "test"}) as part:
+        (part / "other").write_text("third", encoding="utf-8")
+    # What the last export had and this one has not is gone.
+    assert sorted(path.name for path in folder.iterdir()) == [MARK, "other"]
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    assert all(stat.S_IMODE(path.stat().st_mode) & 0o007 == 0 for path in (folder, *folder.iterdir()))
+
+
+def test_a_connection_that_exports_writes_into_its_folder_alone(witnessed_night: Witness, tmp_path: Path) -> None:
+    from resources.store.store import Store
+
+    (tmp_path / "out").mkdir()
+    with Store(witnessed_night.database).exporting(tmp_path / "out") as connection:
+        connection.execute(f"copy (select 1 as one) to {literal(tmp_path / 'out' / 'one.parquet')}")
+        for statement in (
+            f"copy (select 1 as one) to {literal(tmp_path / 'one.parquet')}",
+            f"copy (select 1 as one) to {literal(tmp_path / 'out' / '..' / 'one.parquet')}",
+            f"copy (select 1 as one) to {literal(f'{tmp_path}/outside.parquet')}",
+            "select * from read_text('/etc/passwd')",
+            "create table cmdb.mine (one integer)",
+            "set enable_external_access = true",
+        ):
+            with pytest.raises(duckdb.Error):
+                connection.execute(statement)
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["one.parquet", "out"]
