@@ -49,8 +49,8 @@ def parquet(dir: Path, demo: bool, as_json: bool) -> None:
     """Write every public table as Parquet, with a data contract (ODCS 3.1.0) beside them.
 
     DIR is replaced whole: a new or empty folder, or that of an earlier export. Each table is a folder of its name;
-    tables of one row a day are partitioned by month. DIR/aws-org-cmdb.odcs.yaml describes each column and how much of each
-    table's scope is unknown.
+    tables of one row a day are partitioned by month. DIR/aws-org-cmdb.odcs.yaml describes each column, and how much of
+    each table's scope is unknown.
 
     Example: cmdb export parquet exports/parquet
     """
