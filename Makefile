@@ -1,5 +1,5 @@
 # Every target sets up .venv itself. Needs Python 3.11-3.13 and make (3.81 is enough).
-.PHONY: demo test test-fast test-large dev check docs screenshots lock bench bench-scale compare-rows focus-check setup-demo setup-test setup-node faults mutants new-listing
+.PHONY: demo test test-fast test-large dev check docs screenshots lock bench bench-scale compare-rows focus-check setup-demo setup-test setup-node faults reliability mutants new-listing
 
 demo: setup-demo
 	.venv/bin/cmdb demo
@@ -83,9 +83,13 @@ focus-check: setup-demo
 	@test -e warehouse/demo/aws_org.duckdb || .venv/bin/cmdb demo
 	@sh scripts/focus-check warehouse/demo/aws_org.duckdb
 
-# Breaks what can break, prints what came of it, and writes docs/reliability.md.
+# Breaks what can break, prints what came of it, and keeps it in .ci/results.
 faults: setup-test
 	.venv/bin/python -m faults
+
+# The page of what is in .ci/results: the fault kit's results, and JUnit's of the tests.
+reliability: setup-test
+	.venv/bin/python -m faults.reliability
 
 # Changes one thing at a time in the rules and sees whether a test notices; what is known is kept, so it can be broken off.
 mutants: setup-test

@@ -19,7 +19,7 @@ from typing import Any
 
 import duckdb
 
-from faults.ground import DATABASE, apart, begin, shown
+from faults.ground import DATABASE, NotHere, apart, begin, shown
 from faults.report import Shown
 from resources.store.process import PROCESS
 from resources.store.store import Store
@@ -120,7 +120,11 @@ def _take(data: bytes, told: Told) -> bytes:
 
 
 def random_kills(scratch: Path, count: int, seed: int, deadline: float) -> str:
-    """Kill the store's small nights at random moments; what was acknowledged is there afterwards."""
+    """Kill the store's small nights at random moments; what was acknowledged is there afterwards.
+
+    Raises:
+        NotHere: no process came far enough to acknowledge anything, or nothing could be read, so nothing was shown.
+    """
     database = scratch / "store" / DATABASE
     database.parent.mkdir(parents=True)
     stop = scratch / "stop"
@@ -129,14 +133,20 @@ def random_kills(scratch: Path, count: int, seed: int, deadline: float) -> str:
         said = _killed_at_random(database, scratch, count, seed, deadline)
     finally:
         stop.touch()
-    return f"{said} acknowledged, none lost; {reads.result()} reads meanwhile, none failed and none mixed."
+    read = reads.result()
+    if not read:
+        raise NotHere(f"nothing was published that could be read: {said}")
+    return f"{said} acknowledged, none lost; {read} reads meanwhile, none failed and none mixed."
 
 
 def _killed_at_random(database: Path, scratch: Path, count: int, seed: int, deadline: float) -> str:
     chance = random.Random(seed)
     committed, published, number = 0, "", 0
     phases: Counter[str] = Counter()
-    done = 0
+    done = acknowledged = 0
+    # A moment is within this many seconds, and within the more the fewer kills let anything be acknowledged: a busy
+    # machine gets no further than the beginning of each night else, and nothing could be lost.
+    longest = 0.4
     for done in range(1, count + 1):
         number += 100
         told = Told(committed=committed, published=published)
@@ -151,7 +161,7 @@ def _killed_at_random(database: Path, scratch: Path, count: int, seed: int, dead
         patience = time.monotonic() + 60
         while told.found is None and time.monotonic() < patience and not child.ended():
             _listen(reader, time.monotonic() + 0.005, told)
-        _listen(reader, time.monotonic() + chance.uniform(0.0, 0.4), told)
+        _listen(reader, time.monotonic() + chance.uniform(0.0, longest), told)
         child.kill()
         code = child.wait()
         _listen(reader, time.monotonic() + 1, told)
@@ -163,6 +173,8 @@ def _killed_at_random(database: Path, scratch: Path, count: int, seed: int, dead
             f"kill {done}: {committed} were committed and {told.found} are there"
         )
         # The next look may find one more than was acknowledged: it was killed between the commit and its word.
+        acknowledged += told.committed > committed
+        longest = longest * 1.3 if acknowledged * 2 < done else max(0.4, longest / 1.3)
         committed = max(told.committed, told.found)
         served = apart(functools.partial(_served, database), scratch)
         assert not told.published or served >= told.published, f"kill {done}: {served} after {told.published}"
@@ -170,6 +182,8 @@ def _killed_at_random(database: Path, scratch: Path, count: int, seed: int, dead
         phases[told.at.split(".")[0] if told.at != "transaction" else "transaction"] += 1
         if time.monotonic() > deadline:
             break
+    if not acknowledged:
+        raise NotHere(f"no transaction was acknowledged before any of {done} kills")
     where = ", ".join(f"{times} in {phase}" for phase, times in phases.most_common())
     return f"{done} kills with seed {seed} ({where}): {committed} transactions"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from faults import broken_nights, clocks, crashes, gating, held, lies, streams, versions
 from faults.ground import load, shown
 from faults.history import Case, against_the_world
-from faults.report import NEVER, Part, Shown, cell
+from faults.report import NEVER, Key, Part, Shown
 from faults.streams import Piece, Stream
 
 Work = Callable[[Path, float], list[Shown]]
@@ -16,66 +16,26 @@ Work = Callable[[Path, float], list[Shown]]
 
 HISTORY = "history"
 
-PARTS: dict[str, tuple[str, str, Work | Sequence[Case]]] = {
-    HISTORY: (
-        "Two truthful nights",
-        "What all broken nights and lies are compared with. The world moves on between the two; one stream makes them "
-        "for both.",
-        (),
-    ),
-    "crashes": (
-        "Crashes",
-        "The store's process is killed with SIGKILL at seeded random moments, in transactions and in publishing, "
-        "while another process reads.",
-        crashes.run,
-    ),
-    "gating": (
-        "Gating",
-        "A live Dagster instance with its daemon and its webserver, asked through GraphQL as the UI asks, and the "
-        "command line beside it. Each state of the evidence has a warehouse of its own.",
-        gating.run,
-    ),
-    "nights": (
-        "Broken nights",
-        "Whole nights are killed or find no room, each on a copy of yesterday's warehouse. The world has moved on "
-        "since, and what is published afterwards is compared row for row with that of a truthful night.",
-        broken_nights.CASES,
-    ),
-    "clocks": (
-        "Clocks",
-        "The clock is set back between two nights or during one; others have midnight, or the beginning or the end of "
-        "daylight saving, in their middle.",
-        clocks.CASES,
-    ),
-    "versions": (
-        "Versions of DuckDB",
-        "A night of the simulated organisation is published; every table and view of the file is read with the "
-        "oldest and the newest DuckDB that an analyst may have.",
-        versions.run,
-    ),
-    "lies": (
-        "Lies",
-        "AWS answers wrongly, refuses or breaks off, each alone and some in pairs, in whole nights on a copy of "
-        "yesterday's warehouse. What is published afterwards is the truth of the last trusted state, row for row.",
-        lies.CASES,
-    ),
-    "held": (
-        "Held",
-        "What tests show of the promises that no whole night is broken for, the long ones too: each row names the "
-        "tests in their own words.",
-        held.run,
-    ),
+PARTS: dict[str, Work | Sequence[Case]] = {
+    HISTORY: (),
+    "crashes": crashes.run,
+    "gating": gating.run,
+    "nights": broken_nights.CASES,
+    "clocks": clocks.CASES,
+    "versions": versions.run,
+    "lies": lies.CASES,
+    "held": held.run,
 }
-"""Title, what it shows, and the work, by name: a part is done whole, or case by case where it has cases."""
+"""The work by name (`report.PARTS` says what each is): a part is done whole, or case by case where it has cases."""
 
 
 def run(
-    names: Sequence[str], scratch: Path, deadline: float, dates: Mapping[tuple[str, str], str], *, holding: str = ""
+    names: Sequence[str], scratch: Path, deadline: float, dates: Mapping[Key, str], *, holding: str = ""
 ) -> list[Part]:
     """Run the parts of these names.
 
     Args:
-        dates: when a case was last as expected, by title and name (`report.dates`).
+        dates: when a case was last as expected (`report.dates`).
         holding: only the cases whose name holds this.
     """
     chosen = _chosen(names)
@@ -84,14 +44,14 @@ def run(
     todo = pieces(names, scratch, dates, holding=holding)
     found = streams.run(todo, scratch, deadline)
     parts = []
-    for name, (title, what, work) in chosen.items():
+    for name, work in chosen.items():
         came = [
             _without(scratch, case)
             for piece, cases in zip(todo, found, strict=True)
             if piece.skipped.part == name
             for case in cases
         ]
-        parts.append(Part(name, title, what, came, _names(name, work, came)))
+        parts.append(Part(name, came, _names(name, work, came)))
     return parts
 
 
@@ -108,32 +68,30 @@ def _without(scratch: Path, case: Shown) -> Shown:
     return replace(case, said=case.said.replace(str(scratch), "…"), failure=case.failure.replace(str(scratch), "…"))
 
 
-def _chosen(names: Sequence[str]) -> dict[str, tuple[str, str, Work | Sequence[Case]]]:
+def _chosen(names: Sequence[str]) -> dict[str, Work | Sequence[Case]]:
     chosen = {name: PARTS[name] for name in PARTS if name in names}
-    if any(not callable(work) for _, _, work in chosen.values()):
+    if any(not callable(work) for work in chosen.values()):
         return {HISTORY: PARTS[HISTORY], **chosen}
     return chosen
 
 
-def pieces(
-    names: Sequence[str], scratch: Path, dates: Mapping[tuple[str, str], str], *, holding: str = ""
-) -> list[Piece]:
+def pieces(names: Sequence[str], scratch: Path, dates: Mapping[Key, str], *, holding: str = "") -> list[Piece]:
     """What there is to do for the parts of these names, in its order; as for `run`."""
-    found = [piece for name, (_, _, work) in _chosen(names).items() for piece in _pieces(name, work, scratch, holding)]
+    found = [piece for name, work in _chosen(names).items() for piece in _pieces(name, work, scratch, holding)]
     found.sort(key=lambda piece: _since(piece, dates))
     # While one stream makes the two nights, the other does what needs none.
-    whole = next((place for place, piece in enumerate(found) if callable(PARTS[piece.skipped.part][2])), 0)
+    whole = next((place for place, piece in enumerate(found) if callable(PARTS[piece.skipped.part])), 0)
     if whole:
         found.insert(1, found.pop(whole))
     return found
 
 
-def _since(piece: Piece, dates: Mapping[tuple[str, str], str]) -> str:
+def _since(piece: Piece, dates: Mapping[Key, str]) -> str:
     """When it was shown; of a part that is done whole, what of it was shown longest ago."""
-    title, _, work = PARTS[piece.skipped.part]
-    if callable(work):
-        return min((date for (of, _), date in dates.items() if of == title), default=NEVER)
-    return NEVER if piece.skipped.part == HISTORY else dates.get((title, cell(piece.skipped.case)), NEVER)
+    name = piece.skipped.part
+    if callable(PARTS[name]):
+        return min((date for (part, _), date in dates.items() if part == name), default=NEVER)
+    return NEVER if name == HISTORY else dates.get((name, piece.skipped.case), NEVER)
 
 
 def _pieces(name: str, work: Work | Sequence[Case], scratch: Path, holding: str) -> list[Piece]:

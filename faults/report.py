@@ -1,7 +1,36 @@
-"""What was shown: one line a case, and the page that keeps them."""
+"""What was shown: one line a case on the terminal, and one result a case in a file that git ignores.
 
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+`make reliability` makes the page of the results (`faults.reliability`).
+"""
+
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+RESULTS = REPOSITORY / ".ci" / "results" / "faults.json"
+"""What each case showed when it was tried last, on this machine."""
+
+PARTS = {
+    "history": "Nothing: two truthful runs, between which the world moves on",
+    "crashes": "The store's process is killed at seeded random moments while another reads",
+    "gating": "A live Dagster with UI, daemon and command line starts every step on every state of the evidence",
+    "nights": "Whole runs are killed at named points, or find a full disk",
+    "clocks": "The clock is set back between two runs or during one, or passes midnight and daylight saving",
+    "versions": "The published file is read by the oldest and the newest DuckDB",
+    "lies": "AWS answers wrongly, refuses or breaks off, alone and in pairs",
+    "held": "Promises that no whole run is broken for, by their tests",
+}
+"""The parts of the kit in the order of the page, and what each breaks."""
+
+Key = tuple[str, str]
+"""The part and the case."""
+
+NEVER = ""
+"""Before every date."""
 
 
 @dataclass(frozen=True)
@@ -40,118 +69,101 @@ class Shown:
 
 @dataclass(frozen=True)
 class Part:
-    """A part of the kit for the page: its title, what it shows, and what was shown.
+    """A part of the kit, and what was shown.
 
     Attributes:
-        cases: the names of all that it has, where they are known before they are run: a row of any other one is gone.
+        cases: the names of all that it has, where they are known before they are run: the result of any other is gone.
     """
 
     name: str
-    title: str
-    what: str
     shown: Sequence[Shown]
     cases: Collection[str] | None = None
 
+
+@dataclass(frozen=True)
+class Result:
+    """What a case showed when it was tried last.
+
+    Attributes:
+        outcome: `not tried` where this machine never could, or the time was up.
+        said: the figures, the failure, or why it was not tried.
+        date: in UTC, as `2026-11-25`.
+        commit: with a + where something was not committed; empty where git knows none.
+        versions: of Python and of the libraries that it ran with.
+    """
+
+    part: str
+    case: str
+    expected: str
+    outcome: Literal["passed", "failed", "not tried"]
+    said: str
+    seconds: float
+    date: str
+    commit: str
+    versions: str
+
     @property
-    def tried(self) -> bool:
-        """Whether any of it was."""
-        return any(not shown.skipped for shown in self.shown)
+    def line(self) -> str:
+        """For the terminal, of a case that was not tried now."""
+        mark = {"passed": "=", "failed": "✗", "not tried": "–"}[self.outcome]
+        return f"{mark} {self.part}: {self.case} ({self.outcome} on {self.date}). {self.said}".rstrip()
 
 
-HEAD = """# Reliability
-
-Written by `make faults`; do not edit it. Each case breaks something and says what must come of it. A case keeps what
-it showed until it is run again: by `make faults`, which begins with what was shown longest ago, ends within twenty
-minutes and prints of the others what stands here (some five runs come round to all), or by
-`python -m faults PART --case TEXT`. The last column says when a case was shown, and at which commit of the product:
-with a + it was not yet committed.
-"""
-
-NOT_TRIED = "not tried: "
-OTHERWISE = "**otherwise**: "
-NEVER = ""
-"""Before every date."""
+def read(path: Path) -> dict[Key, Result]:
+    """The results by part and case; none where there is no file."""
+    if not path.exists():
+        return {}
+    found = [Result(**entry) for entry in json.loads(path.read_text(encoding="utf-8"))]
+    return {(result.part, result.case): result for result in found}
 
 
-def kept(page: str, parts: Iterable[Part]) -> list[str]:
-    """A line for each case of these parts that was not tried now and of which the page knows what came of it."""
-    known = {text.partition("\n")[0]: _rows(text) for text in page.split("\n## ")[1:]}
+def write(path: Path, results: Mapping[Key, Result]) -> None:
+    """Write them whole: a run that is killed meanwhile leaves those of before."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    half = path.with_suffix(".part")
+    entries = [asdict(results[key]) for key in sorted(results)]
+    half.write_text(json.dumps(entries, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    half.replace(path)
+
+
+def renewed(
+    known: Mapping[Key, Result], parts: Iterable[Part], *, date: str, commit: str, versions: str
+) -> dict[Key, Result]:
+    """The results with what these parts showed in place of what the same cases had shown; cases that are gone leave."""
+    results = dict(known)
+    for part in parts:
+        for shown in part.shown:
+            key = (shown.part, shown.case)
+            if not shown.skipped or key not in results:
+                said = shown.failure or shown.skipped or shown.said
+                results[key] = Result(
+                    shown.part,
+                    shown.case,
+                    shown.expected,
+                    "failed" if shown.failure else "not tried" if shown.skipped else "passed",
+                    said,
+                    round(shown.seconds, 1),
+                    date,
+                    commit,
+                    versions,
+                )
+        if part.cases is not None:
+            results = {key: result for key, result in results.items() if key[0] != part.name or key[1] in part.cases}
+    return results
+
+
+def kept(known: Mapping[Key, Result], parts: Iterable[Part]) -> list[str]:
+    """A line for each case of these parts that was tried before and not now."""
     found = []
     for part in parts:
-        tried = {f"| {cell(case.case)}" for case in part.shown if not case.skipped}
-        names = None if part.cases is None else {f"| {cell(case)}" for case in part.cases}
-        for case, line in known.get(part.title, {}).items():
-            if case not in tried and (names is None or case in names) and f" | {NOT_TRIED}" not in line:
-                came, when = line.removesuffix(" |").rsplit(" | ", 2)[1:]
-                found.append(f"= {part.name}: {case.removeprefix('| ')} (shown {when}). {came}")
+        tried = {case.case for case in part.shown if not case.skipped}
+        for (name, case), result in known.items():
+            is_there = part.cases is None or case in part.cases
+            if name == part.name and is_there and case not in tried and result.outcome != "not tried":
+                found.append(result.line)
     return found
 
 
-def dates(page: str) -> dict[tuple[str, str], str]:
-    """When a case was last as expected, by the title of its part and its name; NEVER for the others of the page."""
-    found = {}
-    for text in page.split("\n## ")[1:]:
-        for case, line in _rows(text).items():
-            is_shown = f" | {OTHERWISE}" not in line and f" | {NOT_TRIED}" not in line
-            date = line.rsplit(" | ", 1)[1].removesuffix(" |")
-            found[text.partition("\n")[0], case.removeprefix("| ")] = date if is_shown else NEVER
-    return found
-
-
-def renewed(page: str, parts: Iterable[Part], order: Sequence[str], *, date: str, versions: str) -> str:
-    """docs/reliability.md with what these parts showed in place of what the same cases had shown before.
-
-    Args:
-        page: as it was; empty where there was none.
-        order: the title of every part, in the order in which they stand.
-    """
-    sections = {text.partition("\n")[0]: text.rstrip() + "\n" for text in page.split("\n## ")[1:]}
-    for part in parts:
-        if part.tried:
-            sections[part.title] = _section(part, sections.get(part.title, ""), date, versions)
-    return "\n".join([HEAD, *(f"## {sections[title]}" for title in order if title in sections)])
-
-
-def _section(part: Part, was: str, date: str, versions: str) -> str:
-    """A part: its title, what it shows, and a row a case; what was not tried now keeps the row that it had."""
-    rows = _rows(was)
-    if part.cases is not None:
-        known = {f"| {cell(case)}" for case in part.cases}
-        rows = {case: line for case, line in rows.items() if case in known}
-    for shown in part.shown:
-        came = (
-            f"{OTHERWISE}{shown.failure}"
-            if shown.failure
-            else f"{NOT_TRIED}{shown.skipped}"
-            if shown.skipped
-            else shown.said or "as expected"
-        )
-        case = f"| {cell(shown.case)}"
-        if not shown.skipped or case not in rows:
-            rows[case] = f"{case} | {cell(shown.expected)} | {cell(came)} | {date} |"
-    wrong = sum(f" | {OTHERWISE}" in line for line in rows.values())
-    not_tried = sum(f" | {NOT_TRIED}" in line for line in rows.values())
-    lines = [
-        part.title,
-        "",
-        part.what,
-        "",
-        f"Run last on {date} with {versions}: {len(rows) - not_tried} cases, {wrong} of them otherwise than expected, "
-        f"{not_tried} not tried.",
-        "",
-        "| case | must come of it | came of it | on |",
-        "| --- | --- | --- | --- |",
-        *rows.values(),
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def _rows(section: str) -> dict[str, str]:
-    """The lines of a part's cases, by their first cell."""
-    lines = [line for line in section.splitlines() if line.startswith("| ")]
-    return {line.split(" | ")[0]: line for line in lines[2:]}
-
-
-def cell(text: str) -> str:
-    """A text as it stands in a table of the page."""
-    return " ".join(text.replace("|", "\\|").split())
+def dates(known: Mapping[Key, Result]) -> dict[Key, str]:
+    """When a case was last as expected; NEVER for the others."""
+    return {key: result.date if result.outcome == "passed" else NEVER for key, result in known.items()}

@@ -35,16 +35,19 @@ MANY = "100000"
 """More paid requests than all nights of a test together send: the limit is one of a day."""
 
 
-def apart(script: str, folder: Path, *more: str, timeout: float = 600) -> str:
-    """What a script prints that forks: it wants a parent without threads, and pytest has some."""
-    done = subprocess.run(
-        [sys.executable, "-c", script, str(folder), *more],
-        cwd=REPOSITORY,
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-        check=False,
-    )
+def program(name: str, *arguments: object) -> dict[str, Any]:
+    """What `subprocess` takes to start a program of tests/programs, in the repository's folder."""
+    return {
+        "args": [sys.executable, str(REPOSITORY / "tests" / "programs" / f"{name}.py"), *map(str, arguments)],
+        "cwd": REPOSITORY,
+        "env": {**os.environ, "PYTHONPATH": os.pathsep.join([str(REPOSITORY), str(REPOSITORY / "tests")])},
+        "text": True,
+    }
+
+
+def apart(name: str, folder: Path, *more: str, timeout: float = 600) -> str:
+    """What a program prints that forks: it wants a parent without threads, and pytest has some."""
+    done = subprocess.run(**program(name, folder, *more), capture_output=True, timeout=timeout, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

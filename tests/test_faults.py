@@ -13,84 +13,11 @@ import psutil
 import pytest
 from nights import REPOSITORY, apart
 
-from faults import broken_nights, held, kit, lies, streams
+from faults import broken_nights, held, kit, lies, report, streams
 from faults.ground import Ended, NotHere, Row, Tables, difference
-from faults.report import NEVER, Part, Shown, dates, kept, renewed
+from faults.report import Shown
 from resources.aws import client, retry, sessions
 from resources.store.process import FAULT_POINTS, UnknownFaultPoint, fault_point, hook_at
-
-FEW = """
-import sys, time
-from pathlib import Path
-from faults.crashes import random_kills
-print(random_kills(Path(sys.argv[1]), 10, 1, time.monotonic() + 60))
-"""
-
-RUNS = """
-import json, sys
-from datetime import UTC, datetime
-from pathlib import Path
-from faults.ground import Ground, apart, tables
-from faults.history import Known, must_show_tonight
-from resources.audit.runs import finish_run, record_run
-from resources.store.store import Store
-
-scratch = Path(sys.argv[1])
-database = scratch / "house" / "cmdb.duckdb"
-database.parent.mkdir()
-
-def publish(run, **runs):
-    store = Store(database)
-    with store.holding(run, "a test"):
-        with store.transaction() as connection:
-            for name, outcome in {run.replace("-", "_"): "published", **runs}.items():
-                record_run(connection, name.replace("_", "-"), "test")
-                finish_run(connection, name.replace("_", "-"), outcome)
-        store.publish(run, lambda connection: None)
-
-def seen(**options):
-    try:
-        must_show_tonight(database, known, Ground(None, scratch), **options)
-    except AssertionError as error:
-        return str(error)
-    return ""
-
-apart(lambda: publish("run-1"), scratch)
-before, runs = datetime.now(UTC), {"run-1": "yesterday"}
-known = Known(database, before, runs, {}, apart(lambda: tables(database, before, runs), scratch), 1.0)
-apart(lambda: publish("run-2", run_3="died"), scratch)
-found = [seen(), seen(earlier=["run-3"])]
-apart(lambda: publish("run-4", run_5="published"), scratch)
-print(json.dumps([*found, seen(earlier=["run-2"]), seen(earlier=["run-2", "run-5"])]))
-"""
-
-STREAMS = """
-import json, os, subprocess, sys, time
-from dataclasses import asdict
-from pathlib import Path
-from faults.ground import shown
-from faults.report import Shown
-from faults.streams import Piece, run
-
-def piece(case, work):
-    late = Shown("part", case, "it holds", skipped="the time was up")
-    return Piece(lambda stream: [shown("part", case, "it holds", work)], late)
-
-def differs():
-    raise AssertionError("a row is missing")
-
-def endless():
-    started = subprocess.Popen(["sleep", "600"], start_new_session=True)
-    Path(sys.argv[1], "started").write_text(str(started.pid))
-    time.sleep(600)
-
-pieces = [piece("holds", lambda: "so"), piece("differs", differs), piece("dies", lambda: os._exit(9)),
-          piece("comes after", lambda: "so")]
-found = [run(pieces, Path(sys.argv[1]) / "now", time.monotonic() + 60),
-         run(pieces[:1], Path(sys.argv[1]) / "late", time.monotonic() - 1),
-         run([pieces[0], piece("does not end", endless)], Path(sys.argv[1]) / "long", time.monotonic() + 2, 1)]
-print(json.dumps([[asdict(case) for cases in run for case in cases] for run in found]))
-"""
 
 
 def test_a_preparation_of_a_name_that_no_module_has_fails() -> None:
@@ -110,13 +37,19 @@ def test_the_preparations_reach_what_the_client_is_made_with(monkeypatch: pytest
 
 
 def test_ten_kills_lose_nothing(tmp_path: Path) -> None:
-    said = apart(FEW, tmp_path)
+    said = apart("few_kills", tmp_path, "10")
     assert "10 kills with seed 1" in said
     assert "none lost" in said
 
 
+def test_kills_before_anything_could_be_lost_show_nothing(tmp_path: Path) -> None:
+    assert apart("few_kills", tmp_path, "2", "idle") == (
+        "not tried: no transaction was acknowledged before any of 2 kills\n"
+    )
+
+
 def test_two_streams_show_every_case_also_one_that_came_otherwise_or_took_its_stream_with_it(tmp_path: Path) -> None:
-    said = apart(STREAMS, tmp_path)
+    said = apart("streams_that_fail", tmp_path)
     cases, late, long = json.loads(said.splitlines()[-1])
     assert [(case["case"], case["said"], case["failure"]) for case in cases] == [
         ("holds", "so", ""),
@@ -133,76 +66,21 @@ def test_two_streams_show_every_case_also_one_that_came_otherwise_or_took_its_st
     assert not psutil.pid_exists(started) or psutil.Process(started).status() == psutil.STATUS_ZOMBIE
 
 
-def test_the_page_says_which_case_came_otherwise_and_which_was_not_tried() -> None:
-    shown = [
-        Shown("crashes", "a case", "it holds", failure="it | does not"),
-        Shown("crashes", "a case too late", "it holds", skipped="the time was up"),
-    ]
-    assert [case.passed for case in shown] == [False, True]
-    assert shown[0].line().startswith("✗ crashes: a case")
-    said = page_with("", shown)
-    assert "| a case | it holds | **otherwise**: it \\| does not | 2026-11-25 |" in said
-    assert "| a case too late | it holds | not tried: the time was up | 2026-11-25 |" in said
-    assert "1 cases, 1 of them otherwise than expected, 1 not tried" in said
-
-
-def page_with(page: str, shown: list[Shown], title: str = "Crashes", date: str = "2026-11-25") -> str:
-    part = Part(title.lower(), title, "What breaks.", shown)
-    return renewed(page, [part], ["Lies", "Gating", "Crashes"], date=date, versions="x 1")
-
-
-def test_a_case_that_is_run_again_takes_its_own_row_and_what_was_not_tried_keeps_what_it_had() -> None:
-    first = [Shown("c", "one", "it holds", failure="no"), Shown("c", "two", "it holds", "so")]
-    page = page_with(page_with("", first), [Shown("l", "a lie", "it holds", "seen")], "Lies")
-    again = [Shown("c", "one", "it holds", "so now"), Shown("c", "two", "it holds", skipped="the time was up")]
-    page = page_with(page, [*again, Shown("c", "three", "it holds", skipped="the time was up")], date="2026-11-26")
-    assert [line for line in page.splitlines() if line.startswith("## ")] == ["## Lies", "## Crashes"]
-    rows = [line for line in page.partition("## Crashes")[2].splitlines() if line.startswith("| ")][2:]
-    assert rows == [
-        "| one | it holds | so now | 2026-11-26 |",
-        "| two | it holds | so | 2026-11-25 |",
-        "| three | it holds | not tried: the time was up | 2026-11-26 |",
-    ]
-    assert "2 cases, 0 of them otherwise than expected, 1 not tried" in page
-    assert "| a lie | it holds | seen | 2026-11-25 |" in page
-    assert renewed(page, [], ["Lies", "Gating", "Crashes"], date="x", versions="y") == page
-
-
-def test_what_stood_on_the_page_is_printed_for_what_was_not_tried_now() -> None:
-    first = [Shown("c", "one", "it holds", "3 | 4"), Shown("c", "two", "it holds", failure="no")]
-    page = page_with("", [*first, Shown("c", "late", "it holds", skipped="the time was up")])
-    again = [Shown("c", "one", "it holds", skipped="the time was up"), Shown("c", "three", "it holds", "so")]
-    part = Part("crashes", "Crashes", "What breaks.", again)
-    assert kept(page, [part]) == [
-        "= crashes: one (shown 2026-11-25). 3 \\| 4",
-        "= crashes: two (shown 2026-11-25). **otherwise**: no",
-    ]
-    assert kept(page, [Part("crashes", "Crashes", "What breaks.", again, ["one", "three"])]) == [
-        "= crashes: one (shown 2026-11-25). 3 \\| 4"
-    ]
-
-
 def test_what_was_shown_longest_ago_is_begun_first(tmp_path: Path) -> None:
-    shown = [
-        Shown("lies", "as expected", "it holds", "so"),
-        Shown("lies", "otherwise", "it holds", failure="no"),
-        Shown("lies", "not tried", "it holds", skipped="the time was up"),
-    ]
-    page = page_with(page_with("", shown, "Lies"), [Shown("lies", "newer", "it holds", "so")], "Lies", "2026-11-26")
-    found = dates(page)
-    assert [found["Lies", name] for name in ("as expected", "otherwise", "not tried", "newer")] == [
-        "2026-11-25", NEVER, NEVER, "2026-11-26",
-    ]  # fmt: skip
     pieces = kit.pieces(
-        ["lies"], tmp_path, {("Lies", lies.CASES[0].name): "2026-11-25", ("Lies", lies.CASES[2].name): ""}
+        ["lies"], tmp_path, {("lies", lies.CASES[0].name): "2026-11-25", ("lies", lies.CASES[2].name): ""}
     )
     names = [piece.skipped.case for piece in pieces]
-    whole = kit.pieces(
-        ["lies", "crashes", "held"], tmp_path, {("Crashes", "one"): "2026-11-25", ("Held", "one"): "2026-11-24"}
-    )
-    assert [piece.skipped.part for piece in whole[:3]] == ["history", "held", "lies"]
     assert names[:2] == ["two truthful nights", lies.CASES[1].name]
     assert names[-1] == lies.CASES[0].name
+    whole = kit.pieces(
+        ["lies", "crashes", "held"], tmp_path, {("crashes", "one"): "2026-11-25", ("held", "one"): "2026-11-24"}
+    )
+    assert [piece.skipped.part for piece in whole[:3]] == ["history", "held", "lies"]
+
+
+def test_every_part_is_described_on_the_page() -> None:
+    assert list(kit.PARTS) == list(report.PARTS)
 
 
 def test_no_case_tells_of_the_folder_that_it_was_tried_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -221,13 +99,6 @@ def test_one_small_disk_after_the_other_is_empty(tmp_path: Path) -> None:
         except NotHere as error:
             # Only root may mount one.
             pytest.skip(str(error))
-
-
-def test_the_row_of_a_case_that_is_no_more_leaves_the_page() -> None:
-    page = page_with("", [Shown("lies", name, "it holds", "so") for name in ("stays", "is gone")], "Lies")
-    part = Part("lies", "Lies", "What breaks.", [Shown("lies", "new", "it holds", "so")], ["stays", "new"])
-    found = renewed(page, [part], ["Lies"], date="2026-11-26", versions="x 1")
-    assert [name for _, name in dates(found)] == ["stays", "new"]
 
 
 @pytest.mark.parametrize(
@@ -560,7 +431,7 @@ def test_a_named_point_that_the_warehouse_does_not_have_fails() -> None:
 
 
 def test_a_night_that_counts_as_published_and_was_not_is_seen(tmp_path: Path) -> None:
-    good, missing, killed, told = json.loads(apart(RUNS, tmp_path))
+    good, missing, killed, told = json.loads(apart("counted_runs", tmp_path))
     assert (good, told) == ("", "")
     said, _, expected = missing.partition("expected")
     assert "run-3" in expected

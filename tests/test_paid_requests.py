@@ -9,7 +9,6 @@ import os
 import shutil
 import stat
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
@@ -20,7 +19,7 @@ import dagster as dg
 import pytest
 from conftest import MakeOrganisation, lead_to, policies
 from given import House, house
-from nights import REPOSITORY, cmdb_here, copy_of, night_environment, preflight_here, query, run_night
+from nights import cmdb_here, copy_of, night_environment, preflight_here, program, query, run_night
 from test_bill import asked_of, cells, collect, months, waiting
 
 from faults.ground import DATABASE, environment_of
@@ -261,27 +260,6 @@ def test_a_month_that_others_left_no_requests_for_is_for_later_and_not_too_large
 
 # ------------------------------------------------------------------- a run that dies, a step alone, and `cmdb ask`
 
-KILLED = """
-import os, signal, sys
-# conftest takes out of the environment what leads elsewhere.
-environment = dict(os.environ)
-sys.path.insert(0, "tests")
-from resources.audit.paid_requests import PaidRequests
-from test_paid_requests import the_step
-
-reserve, counted = PaidRequests.reserve, []
-
-def and_die(self, *call):
-    reserve(self, *call)
-    counted.append(call)
-    if len(counted) == 7:
-        os.kill(os.getpid(), signal.SIGKILL)
-
-PaidRequests.reserve = and_die
-result = the_step(environment)
-sys.exit(f"not killed: {[event.step_failure_data.error.message for event in result.get_step_failure_events()]}")
-"""
-
 
 def the_step(environment: dict[str, str]) -> dg.ExecuteInProcessResult:
     """`landing/cost_daily` alone, as the UI's button on the asset launches it."""
@@ -302,14 +280,9 @@ def test_a_killed_run_a_step_alone_and_ask_share_the_limit_and_are_all_written_d
     preflight_here(environment)
     organisation.clear_log()
     kept = {name: value for name, value in os.environ.items() if not is_foreign(name)}
-    died = subprocess.run(
-        [sys.executable, "-c", KILLED],
-        cwd=REPOSITORY,
-        env=kept | environment,
-        capture_output=True,
-        timeout=120,
-        check=False,
-    )
+    started = program("killed_bill")
+    started["env"] = kept | environment | {"PYTHONPATH": started["env"]["PYTHONPATH"]}
+    died = subprocess.run(**started, capture_output=True, check=False)
     assert died.returncode == -9, died.stderr
     # The seventh was written down and not sent any more: more than that no kill can lose.
     assert len(asked_of(organisation)) == 6

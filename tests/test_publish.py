@@ -16,6 +16,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from nights import program
 
 from pipelines.collection.landing import LandingWriter, records_path
 from resources.aws.messages import CellKey
@@ -591,42 +592,11 @@ def test_rollback_waits_for_nobody(store: Store) -> None:
 
 # ------------------------------------------------------------------------------------------------ broken off
 
-KILLED = """
-import os, sys
-from pathlib import Path
-from resources.store.process import PROCESS, hook_at
-from resources.store.store import Store
-from tests_of_publish import fill, verify
-
-database, migrations, point = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
-
-PROCESS.fault_hook = hook_at(point, lambda: os.kill(os.getpid(), 9))
-store = Store(database, migrations)
-store.hold("run-2", "nightly")
-fill(store, "run-2")
-store.publish("run-2", verify)
-"""
-
 
 def killed_at(store: Store, point: str) -> None:
     """A night in a process of its own that is killed at a point, without any chance to tidy up."""
-    child = subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            "import importlib.util, sys\n"
-            f"spec = importlib.util.spec_from_file_location('tests_of_publish', {str(Path(__file__))!r})\n"
-            "module = importlib.util.module_from_spec(spec)\nsys.modules[spec.name] = module\n"
-            f"spec.loader.exec_module(module)\n{KILLED}",
-            str(store.database),
-            str(store.migrations),
-            point,
-        ],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    started = program("killed_publish", store.database, store.migrations, point)
+    child = subprocess.run(**started, capture_output=True, check=False)
     assert child.returncode == -9, f"{point} was not reached: {child.stderr}"
 
 
@@ -673,39 +643,11 @@ def test_a_night_killed_at_any_point_leaves_the_old_version_or_the_new_one(
     assert digest(store.versions_folder / "cmdb-run-1.duckdb") == before
 
 
-READER = """
-import sys, time
-from pathlib import Path
-from resources.store.store import Store
-
-store, stop = Store(Path(sys.argv[1])), Path(sys.argv[2])
-print("ready", flush=True)
-reads, seen = 0, set()
-while not stop.exists():
-    with store.published() as connection:
-        rows = connection.execute("select run_id, count(*) from stage.night group by run_id").fetchall()
-        time.sleep(0.01)
-        again = connection.execute("select run_id, count(*) from stage.night group by run_id").fetchall()
-    assert rows == again and len(rows) == 1 and rows[0][1] == int(sys.argv[3]), (rows, again)
-    reads += 1
-    seen.add(rows[0][0])
-print(reads, len(seen), flush=True)
-"""
-
-
 def test_readers_never_see_an_error_or_a_mixture(store: Store, tmp_path: Path) -> None:
     night(store, "run-0")
     stop = tmp_path / "stop"
-    readers = [
-        subprocess.Popen(
-            [sys.executable, "-c", READER, str(store.database), str(stop), str(ROWS)],
-            cwd=ROOT,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for _ in range(4)
-    ]
+    started = program("reader", store.database, stop, ROWS)
+    readers = [subprocess.Popen(**started, stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(4)]
     try:
         for reader in readers:
             assert reader.stdout is not None
@@ -713,7 +655,7 @@ def test_readers_never_see_an_error_or_a_mixture(store: Store, tmp_path: Path) -
         for number in range(1, 11):
             night(store, f"run-{number}")
         stop.touch()
-        said = [reader.communicate(timeout=60) for reader in readers]
+        said = [reader.communicate(timeout=300) for reader in readers]
     finally:
         for reader in readers:
             reader.kill()

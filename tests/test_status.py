@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -15,7 +14,7 @@ from typing import Any
 
 import pytest
 from given import Given, House, blank_file, hours
-from nights import REPOSITORY, cmdb_here
+from nights import cmdb_here, program
 
 from resources.audit.checks import record_check
 from resources.audit.paid_requests import PaidRequestCount
@@ -316,36 +315,12 @@ def test_settings_that_cannot_be_used_are_a_wrong_configuration(store: Store) ->
 
 # -------------------------------------------------------------------------------------------------- a run works
 
-WORK = """
-import sys
-from pathlib import Path
-from resources.audit.runs import begin_run
-from resources.store.store import Store
-
-store = Store(Path(sys.argv[1]))
-with store.holding("three", "nightly"):
-    with store.transaction() as connection:
-        begin_run(connection, "three", "test", [])
-    if sys.argv[2] == "open":
-        with store.write():
-            print("works", flush=True)
-            sys.stdin.read()
-    else:
-        print("works", flush=True)
-        sys.stdin.read()
-"""
-
 
 @contextmanager
 def working(store: Store, how: str) -> Iterator[subprocess.Popen[str]]:
     """Another process that works on the warehouse, with the working file `open` or `closed`."""
-    with subprocess.Popen(
-        [sys.executable, "-c", WORK, str(store.database), how],
-        cwd=REPOSITORY,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
+    started = program("working_store", store.database, how)
+    with subprocess.Popen(**started, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         assert process.stdout.readline() == "works\n"
