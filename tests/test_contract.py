@@ -246,7 +246,7 @@ def test_every_operation_is_refused_unless_the_contract_allows_it(role: Role, mo
     monkeypatch.setattr(socket, "socket", no_network)
     let_through, expected = set(), set()
     operations = every_operation()
-    started = time.perf_counter()
+    started = time.process_time()
     for service, signing_name, operation in operations:
         name = f"{service}:{operation}"
         if passes(role, signing_name, operation):
@@ -255,7 +255,7 @@ def test_every_operation_is_refused_unless_the_contract_allows_it(role: Role, mo
             expected.add(name)
     assert let_through == expected
     assert len(operations) > 20_000
-    assert time.perf_counter() - started < 60
+    assert time.process_time() - started < 60
 
 
 def test_the_botocore_wide_test_can_fail(monkeypatch: pytest.MonkeyPatch) -> None:

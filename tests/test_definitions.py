@@ -524,7 +524,7 @@ FAILING = {
     "does not exist": ("/nonexistent/alert", "could not be run: "),
     "cannot be split": ("echo 'unbalanced", "could not be run: "),
     "never reads": ("{python} -c 'import os; os.close(0)'", "received the check results"),
-    "hangs": ("{python} -c 'import time; time.sleep(30)'", "could not be run: "),
+    "hangs": ("{python} -c 'import time; time.sleep(600)'", "could not be run: "),
 }
 
 
@@ -542,7 +542,7 @@ def test_an_alert_command_that_fails_is_logged_and_fails_nothing(
     alert(failed_run, command)
 
     assert said in alerts.send(command, alerts.result_of("run", "nightly", ["x" * 1_000_000]))
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 300
 
 
 if __name__ == "__main__":

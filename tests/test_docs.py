@@ -251,8 +251,8 @@ UNTROUBLED = {
 }
 """Questions whose answer is, in the simulated organisation: none."""
 
-BY_DAY = {"6. On which days was something out of the ordinary?"}
-"""Questions whose answer depends on the day on which the night is run."""
+BY_DAY = {"6. On which days was something out of the ordinary?": "select count(*) from cost.anomaly"}
+"""Questions whose answer depends on the day on which the night is run, and how many rows it has then."""
 
 
 def test_every_page_of_questions_is_counted_here_and_stands_in_the_index() -> None:
@@ -300,8 +300,11 @@ def test_every_question_is_answered_by_the_published_file(question: str, sql: st
         cursor = connection.execute(sql)
         names = [column[0] for column in cursor.description or ()]
         rows = cursor.fetchall()
+        counted = connection.execute(BY_DAY[question]).fetchall() if question in BY_DAY else None
     assert len(names) == len(set(names)) > 1
-    if question not in BY_DAY:
+    if counted is not None:
+        assert counted == [(len(rows),)]
+    else:
         assert bool(rows) is (question not in UNTROUBLED)
 
 

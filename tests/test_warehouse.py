@@ -80,11 +80,13 @@ HOLDER = "Store(Path(sys.argv[1])).hold(sys.argv[2], 'nightly')"
 
 
 def test_a_second_run_is_refused_at_once_and_told_who_holds_it(store: Store) -> None:
-    with process(HOLDER, str(store.database), "run-1") as child:
-        begun = time.monotonic()
-        with pytest.raises(LockHeld) as refused:
-            store.hold("run-2", "nightly")
-        assert time.monotonic() - begun < 1
+    with (
+        process(HOLDER, str(store.database), "run-1") as child,
+        pytest.MonkeyPatch.context() as patched,
+        pytest.raises(LockHeld) as refused,
+    ):
+        patched.setattr(lock.time, "sleep", lambda _: pytest.fail("it waits"))
+        store.hold("run-2", "nightly")
     assert re.search(rf"nightly \(run run-1, process {child.pid} on .+, since 20", str(refused.value))
     assert refused.value.exit_code == 1
 
@@ -126,7 +128,7 @@ def test_another_process_of_the_same_run_is_waited_for(store: Store) -> None:
     threading.Timer(0.5, child.kill).start()
     begun = time.monotonic()
     store.hold("run-1", "nightly")
-    assert 0.3 < time.monotonic() - begun < 10
+    assert time.monotonic() - begun > 0.3
     child.communicate()
 
 
