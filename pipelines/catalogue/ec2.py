@@ -134,7 +134,8 @@ NETWORK: tuple[Listing, ...] = (
         zero="witnessed",
         records="RouteTables",
         key=("RouteTableId",),
-        parameters=WHOLE_PAGES,
+        # EC2 refuses a page of more than 100 here.
+        parameters={"MaxResults": 100},
     ),
 )
 

@@ -1,0 +1,43 @@
+"""What a listing asks for is within what AWS takes: botocore holds a number to its least, and not to its most."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import botocore.session
+import pytest
+from botocore.model import Shape
+
+from pipelines.catalogue.registry import listings
+from resources.aws.listing import Listing
+
+
+@functools.cache
+def input_shape(service: str, operation: str) -> Any:
+    return botocore.session.Session().get_service_model(service).operation_model(operation).input_shape
+
+
+def out_of_bounds(shape: Shape, parameters: dict[str, Any]) -> dict[str, Any]:
+    """The numbers among the parameters that are not within the bounds of botocore's model."""
+    found = {}
+    for name, value in parameters.items():
+        bounds = shape.members[name].metadata
+        if isinstance(value, int) and not bounds.get("min", value) <= value <= bounds.get("max", value):
+            found[name] = value
+    return found
+
+
+ASKING = [listing for listing in listings().values() if listing.parameters]
+
+
+@pytest.mark.parametrize("listing", ASKING, ids=lambda listing: listing.name)
+def test_a_listing_asks_for_no_larger_page_than_aws_gives(listing: Listing) -> None:
+    assert out_of_bounds(input_shape(listing.service, listing.operation), dict(listing.parameters)) == {}
+
+
+def test_a_page_that_is_too_large_or_too_small_is_seen() -> None:
+    shape = input_shape("ec2", "DescribeRouteTables")
+    assert out_of_bounds(shape, {"MaxResults": 100}) == {}
+    assert out_of_bounds(shape, {"MaxResults": 101}) == {"MaxResults": 101}
+    assert out_of_bounds(shape, {"MaxResults": 4}) == {"MaxResults": 4}
