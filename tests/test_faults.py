@@ -44,7 +44,7 @@ def test_ten_kills_lose_nothing(tmp_path: Path) -> None:
 
 def test_kills_before_anything_could_be_lost_show_nothing(tmp_path: Path) -> None:
     assert apart("few_kills", tmp_path, "2", "idle") == (
-        "not tried: no transaction was acknowledged before any of 2 kills\n"
+        "not tried: nothing was published within 2.0 s, so nothing could be lost\n"
     )
 
 
@@ -123,7 +123,8 @@ def test_tests_that_do_not_end_in_time_lose_nothing_of_those_before_them(tmp_pat
     file.write_text("import time\ndef test_a_short_one(): pass\ndef test_an_endless_one(): time.sleep(600)\n")
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--rootdir", str(tmp_path)]
     ids = [f"{file}::test_{name}" for name in tests]
-    _, late = held.asked([*command, f"--junit-xml={report}", *ids], 8.0)
+    # A busy machine needs its time to start pytest; of a test without an end all of it is waited for.
+    _, late = held.asked([*command, f"--junit-xml={report}", *ids], 20.0 if len(tests) == 2 else 300.0)
     assert late is (len(tests) == 2)
     assert [seen.passed for seen in held.read(report, late=late).values()] == [1]
 

@@ -23,7 +23,7 @@ def idle(database: Path, number: int, tell: Callable[..., None]) -> None:
 if __name__ == "__main__":
     folder, kills = Path(sys.argv[1]), int(sys.argv[2])
     if "idle" in sys.argv[3:]:
-        crashes._nights_for_ever = idle
+        crashes._nights_for_ever, crashes.PATIENCE = idle, 2.0
     try:
         print(crashes.random_kills(folder, kills, 1, time.monotonic() + 600))
     except NotHere as reason:
