@@ -17,6 +17,7 @@ import botocore.exceptions
 from moto.ec2.models import ec2_backends
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
+from simulator import bounds
 from simulator.access import Access, Policy, refusals
 from simulator.aggregator import Aggregation
 from simulator.apis import Apis
@@ -73,6 +74,9 @@ NOT_RENDERED = frozenset(
 
 ALTERING = frozenset({"truncate", "omit", "foreign", "repeat", "strip"})
 """Actions that change an answer of AWS, and may find nothing to change."""
+
+MOTOS_OWN = frozenset({"server", "x-amzn-requestid", "x-amz-request-id"})
+"""Headers of moto's answers that AWS's do not have, or have otherwise."""
 
 HTML_503 = b"<html><body><b>Http/1.1 Service Unavailable</b></body></html>"
 
@@ -282,6 +286,7 @@ class Simulation:
                 if response := self._fault(call, rule):
                     return response
             self.access.authorise(call)
+            bounds.check(call)
             with STATE_LOCK:
                 response = self._serve(call)
         except AwsError as error:
@@ -413,7 +418,9 @@ class Simulation:
         if got["status"] in {404, 500} and body.lower().startswith(b"<!doctype html>"):
             # A 500 would be tried again by every client.
             raise AwsError("NotImplementedException", f"moto has no {call.service}:{call.operation}", 400)
-        return Response(got["status"], got["headers"], body)
+        # The id of the request is the trail's, and AWS's EC2 does not call itself by moto's name.
+        headers = {name: value for name, value in got["headers"].items() if name.lower() not in MOTOS_OWN}
+        return Response(got["status"], headers, body)
 
     # ------------------------------------------------------------------ control
 

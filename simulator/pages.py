@@ -21,6 +21,7 @@ DisabledTypes = Literal["refused", "empty"]
 """How a policy type that is not enabled answers: with its exception, or with an empty list."""
 
 _TOKEN_ERRORS = {
+    "ec2": "InvalidNextToken",
     "organizations": "InvalidInputException",
     "resourcegroupstaggingapi": "PaginationTokenExpiredException",
     "cloudwatch": "InvalidNextToken",

@@ -209,6 +209,15 @@ def enumeration(service: str, shape: str) -> tuple[str, ...]:
     return tuple(_client_model(service).shape_for(shape).enum)
 
 
+@functools.cache
+def input_bounds(service: str, operation: str, name: str) -> tuple[int | None, int | None]:
+    """The least and the most of a number that botocore's model has of an operation; None where it has none."""
+    shape = _client_model(service).operation_model(operation).input_shape
+    member = shape.members.get(name) if shape is not None else None
+    bounds = member.metadata if member is not None else {}
+    return bounds.get("min"), bounds.get("max")
+
+
 # ------------------------------------------------------------------ pages
 
 

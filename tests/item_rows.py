@@ -78,7 +78,9 @@ class InMemory(Store):
     def write(self, memory: int | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
         yield self.connection
 
-    read = write
+    @contextmanager
+    def read(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        yield self.connection
 
 
 @functools.cache

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import _thread
 import gc
-import os
 import subprocess
-import sys
 import threading
 import time
 from collections import Counter
@@ -18,6 +16,7 @@ from typing import Any
 
 import pytest
 import scripted_aws
+from nights import program
 from scripted_aws import Call, Reply, ScriptedAws, reservations, scripted, static, write_profiles
 
 from resources.aws.client import AwsClient
@@ -365,42 +364,15 @@ def test_an_organisation_of_sixty_accounts(make_organisation: Callable[..., Simu
     reach.close()
 
 
-MEMORY = """
-import sys
-sys.path[:0] = [{tests!r}, {root!r}]
-import gc, psutil
-from test_fanout import HASTE, REGIONS, question
-from resources.aws.dispatch import fetch_all
-from resources.aws.profiles import available_profiles
-from resources.aws.client import AwsClient
-reach = AwsClient("workload", home_region=REGIONS[0], concurrency=16, retry=HASTE)
-process = psutil.Process()
-sizes = []
-def ask(first, count):
-    accounts = range(first, first + count)
-    questions = [question(f"p-{{n}}", f"{{n:012}}", region) for n in accounts for region in REGIONS]
-    fetch_all({{reach.role: reach}}, questions, lambda answer: None)
-    gc.collect()
-    sizes.append(process.memory_info().rss)
-ask(0, 20)
-ask(20, 20)
-ask(40, 200)
-print(*sizes)
-"""
-
-
 def test_memory_does_not_grow_with_accounts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     records = 200
     with scripted(tmp_path, monkeypatch) as server:
         write_profiles(tmp_path, server.url, {f"p-{n}": static(f"{n:012}") for n in range(240)})
         ids = [f"i-{n}" for n in range(records)]
         server.script = lambda call: reservations(call.account, *ids) if call.service == "ec2" else None
-        root = Path(__file__).parent.parent
-        script = MEMORY.format(tests=str(root / "tests"), root=str(root))
-        environment = {**os.environ, "HOME": str(tmp_path)}
-        ran = subprocess.run(
-            [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=False
-        )
+        started = program("memory_of_accounts")
+        started["env"]["HOME"] = str(tmp_path)
+        ran = subprocess.run(**started, capture_output=True, check=False)
     assert ran.returncode == 0, ran.stderr
     warm, _, after = map(int, ran.stdout.split())
     # The records of an account are some 200 KB here: kept, they would be 120 MB.

@@ -17,36 +17,6 @@ from nights import REPOSITORY
 
 from simulator.client import is_foreign
 
-COUNT = """
-import json
-from pathlib import Path
-from pipelines.asset_metadata import SOURCE
-from pipelines.definitions import build_defs
-from pipelines.models.checks import read_checks
-from pipelines.models.model import read_models
-from pipelines.report.figures import read_queries
-from pipelines.settings import DEMO_DATABASE, read_settings
-from resources.installation import PRODUCT_FOLDER
-from resources.store.migrations import MIGRATIONS
-
-print(json.dumps({
-    "models": sorted(read_models()),
-    "checks": sorted(check.name for check in read_checks()),
-    "queries": sorted(query.name for query in read_queries()),
-    "migrations": sorted(path.name for path in MIGRATIONS.glob("*.sql")),
-    "seeds": sorted(path.name for path in (MIGRATIONS.parent / "ref").glob("*.csv")),
-    "sources": sorted(
-        Path(reference.file_path).relative_to(PRODUCT_FOLDER).as_posix()
-        for spec in build_defs({}).resolve_all_asset_specs() if SOURCE in spec.metadata
-        for reference in spec.metadata[SOURCE].code_references if Path(reference.file_path).is_file()
-    ),
-    "code": str(PRODUCT_FOLDER),
-    "working": [
-        str(DEMO_DATABASE), *(str(read_settings(given).database) for given in ({}, {"CMDB_DATABASE": "x.duckdb"}))
-    ],
-}))
-"""
-
 
 def clean(**more: str) -> dict[str, str]:
     kept = {n: v for n, v in os.environ.items() if not is_foreign(n) and n not in ("DAGSTER_HOME", "PYTHONPATH")}
@@ -112,7 +82,7 @@ def cmdb(environment: Path, cwd: Path, *arguments: str, **more: str) -> subproce
 
 
 def counted(python: Path | str, cwd: Path) -> dict[str, object]:
-    done = run(python, "-c", COUNT, cwd=cwd)
+    done = run(python, REPOSITORY / "tests" / "programs" / "what_is_installed.py", cwd=cwd)
     assert done.returncode == 0, done.stderr
     found: dict[str, object] = json.loads(done.stdout)
     return found

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 import tomllib
 from pathlib import Path
 
 import pytest
-from nights import REPOSITORY
+from nights import program
 
 from faults import mutants, trials
 from faults.mutants import Memory, Result, Source, Target, judge, page
@@ -136,24 +135,6 @@ def test_what_is_said_about_a_column_is_left_alone() -> None:
     assert [mutant.text for mutant in found] == ["CREATE VIEW v AS SELECT 2 AS a;\nCOMMENT ON column v.a IS 'one'\n"]
 
 
-RUN = """
-import sys
-from pathlib import Path
-from faults.mutations import Mutant
-from faults.trials import REPOSITORY, learn, try_out
-TEST, FILE, *PAIRS = sys.argv[2:]
-kept = Path(sys.argv[1], "kept", "learned.json")
-known = learn([TEST], [FILE], Path(sys.argv[1]), kept=kept)
-text = (REPOSITORY / FILE).read_text()
-for pair in PAIRS:
-    before, after = pair.split(" → ")
-    assert before in text
-    mutant = Mutant(FILE, "", before, text.replace(before, after))
-    print(try_out(mutant, known.of(mutant), 1, Path(sys.argv[1])).killer == TEST)
-print(learn(["no such test"], [FILE], Path(sys.argv[1]), kept=kept) == known)
-"""
-
-
 @pytest.mark.parametrize(
     "what",
     [
@@ -174,9 +155,7 @@ print(learn(["no such test"], [FILE], Path(sys.argv[1]), kept=kept) == known)
 )
 def test_a_mutant_is_killed_by_a_test_that_sees_it_and_by_no_other(tmp_path: Path, what: tuple[str, ...]) -> None:
     # A fork wants a parent without threads, which pytest's is not.
-    done = subprocess.run(
-        [sys.executable, "-c", RUN, str(tmp_path), *what], cwd=REPOSITORY, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run(**program("mutants_tried", tmp_path, *what), capture_output=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == ["True", "False", "True"]
 

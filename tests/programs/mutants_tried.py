@@ -1,0 +1,20 @@
+"""Prints what a test makes of changes to a file. Usage: mutants_tried.py FOLDER TEST FILE CHANGE…"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from faults.mutations import Mutant
+from faults.trials import REPOSITORY, learn, try_out
+
+TEST, FILE, *PAIRS = sys.argv[2:]
+kept = Path(sys.argv[1], "kept", "learned.json")
+known = learn([TEST], [FILE], Path(sys.argv[1]), kept=kept)
+text = (REPOSITORY / FILE).read_text()
+for pair in PAIRS:
+    before, after = pair.split(" → ")
+    assert before in text
+    mutant = Mutant(FILE, "", before, text.replace(before, after))
+    print(try_out(mutant, known.of(mutant), 1, Path(sys.argv[1])).killer == TEST)
+print(learn(["no such test"], [FILE], Path(sys.argv[1]), kept=kept) == known)
