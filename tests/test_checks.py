@@ -145,6 +145,9 @@ BILL_CORRUPTIONS = {
         where usage_date = {FIRST_DAY}
         """
     ],
+    "explained_spend_is_the_bill": [
+        "insert into ref.service_action select * from ref.service_action where service = 'Amazon Route 53'"
+    ],
     "resource_costs_add_up_to_the_bill": [
         """
         update cost.resource_cost set cost = cost + 0.0000000001
@@ -203,6 +206,7 @@ ALSO = {
         *OPEN_TOO,
         "every_active_account_is_billed_or_empty",
     },
+    "explained_spend_is_the_bill": {KEY_IS_UNIQUE},
     "linked_accounts_belong_to_the_organisation": {"resource_costs_add_up_to_the_bill"},
     "no_day_is_missing": LOST_MONEY,
     "the_bill_is_not_zero": {*LOST_MONEY, *OPEN_TOO, "budgets_count_what_the_bill_says"},

@@ -367,6 +367,7 @@ def test_what_costs_and_is_not_listed_is_found_only_where_the_answers_can_be_bel
             {"account": WORKLOAD, "region": REGION},
         )
         renew_coverage(connection)
+    build(home.store, home.models["cost.month_coverage"])
     change(home)
     found = home.rows("select account_id, service, verdict from stage.inventoried_spend")
     assert found == ([{"account_id": WORKLOAD, "service": service, "verdict": verdict}] if verdict else [])
@@ -401,6 +402,7 @@ def spend(home: House, costs: dict[str, str]) -> None:
             """,
             [{"account": WORKLOAD, "service": service, "cost": cost} for service, cost in costs.items()],
         )
+    build(home.store, home.models["cost.month_coverage"])
 
 
 def test_spend_is_judged_by_money_and_what_nothing_lists_is_at_fault(home: House) -> None:

@@ -65,6 +65,7 @@ RULES = {
     "stage/slice_difference": {"slices_agree", "slices_agree_while_estimated"},
     "cost/exchange_rate": {"every_day_has_a_rate", "rates_are_published_and_recent"},
     "cost/resource_cost": {"resource_costs_add_up_to_the_bill"},
+    "cost/explained_spend": {"explained_spend_is_the_bill"},
     "cost/reconciliation": {
         "allocation_adds_up_to_the_bill",
         "budgets_count_what_the_bill_says",

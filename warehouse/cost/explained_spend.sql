@@ -1,0 +1,292 @@
+-- The ledger of witnesses: what each account paid for each service and family of usage in the last seven complete days, and what
+-- explains it: resources that were there, a charge that no resource causes, or a reason why nothing can be listed. Its rows add up
+-- to the bill of these days, to the last digit. A service is divided into families where its usage types are nobody else's and
+-- what remains is not below zero; else it is one row.
+-- rests_on: with=workload because any listing of the accounts may explain a service
+-- materialized: view
+-- key: account_id, service, usage_family
+-- account_id: The linked account, 12 digits.
+-- service: The service's name in the bill.
+-- usage_family: What was used, by ref.usage_family; other usage for the rest of a service, all usage where it is not divided.
+-- standing: explained by resources; named, where the charge has a name or an action that would be needed; unexplained; or unknown.
+-- explanation: resources, commitment (fee of a savings plan or reservation), tax, support, credit (below zero), marketplace (of a
+--    seller), not_listable (not under the contract), unexplained (its listings show nothing, or nobody knows the service), or unknown
+--    (a listing was not requested in the account, or its response does not count).
+-- unblended_cost: What it cost in these days, in the currency beside it.
+-- currency: Billing currency, ISO 4217.
+-- first_date: First of the seven days.
+-- through_date: Last of them: the last complete day of the bill, by cost.month_coverage.
+-- last_spend_date: The last of them on which the service cost anything; NULL where it cost nothing on any.
+-- listings: The listings that explain such usage; empty where there is none.
+-- resource_types: Types of the counted rows of cmdb.resource; empty where there is none.
+-- resource_count: Rows of cmdb.resource of these listings in the account that were seen in these days, retired since or not.
+-- record_count: Records in the newest responses to these listings, also of what is no row of cmdb.resource.
+-- action_needed: IAM action that would list what costs, which the contract does not grant; NULL where none is known or needed.
+-- answered_at: When the least recent of the listings' responses was complete, UTC; NULL where one is unknown or there is none.
+with period as (
+    select
+        max(through_date) - 6 as first_date,
+        max(through_date) as through_date
+    from cost.month_coverage
+    where slice = 'service'
+),
+
+spent as (
+    select
+        billed.account_id,
+        billed.dimension_value as service,
+        sum(billed.unblended_cost)::decimal(28, 10) as cost,
+        any_value(billed.currency) as currency,
+        max(billed.usage_date) filter (where billed.unblended_cost > 0) as last_spend_date
+    from cost.daily as billed
+    inner join period on billed.usage_date between period.first_date and period.through_date
+    where billed.slice = 'service'
+    group by billed.account_id, billed.dimension_value
+    having sum(billed.unblended_cost) <> 0
+),
+
+used as (
+    select
+        billed.account_id,
+        billed.dimension_value as usage_type,
+        sum(billed.unblended_cost)::decimal(28, 10) as cost
+    from cost.daily as billed
+    inner join period on billed.usage_date between period.first_date and period.through_date
+    where billed.slice = 'usage_type'
+    group by billed.account_id, billed.dimension_value
+),
+
+family as (
+    select distinct
+        service,
+        usage_family,
+        usage_pattern,
+        charge
+    from ref.usage_family
+),
+
+-- AWS cuts the bill by two things at most, so by account and service or by account and usage type. A usage type counts for a
+-- service where it can be of no other that the account pays for.
+matched as (
+    select
+        used.account_id,
+        spent.service,
+        used.usage_type,
+        min(family.usage_family) as usage_family,
+        min(family.charge) as charge,
+        any_value(used.cost) as cost,
+        count(*) over (partition by used.account_id, used.usage_type) as services
+    from used
+    inner join family on regexp_matches(used.usage_type, family.usage_pattern)
+    inner join spent on used.account_id = spent.account_id and family.service = spent.service
+    group by used.account_id, spent.service, used.usage_type
+),
+
+by_family as (
+    select
+        account_id,
+        service,
+        usage_family,
+        min(charge) as charge,
+        sum(cost)::decimal(28, 10) as cost
+    from matched
+    where services = 1
+    group by account_id, service, usage_family
+    having sum(cost) <> 0
+),
+
+divided as (
+    select
+        spent.account_id,
+        spent.service,
+        sum(by_family.cost)::decimal(28, 10) as cost
+    from spent
+    inner join by_family on spent.account_id = by_family.account_id and spent.service = by_family.service
+    group by spent.account_id, spent.service, spent.cost
+    having spent.cost >= sum(by_family.cost) and min(by_family.cost) > 0
+),
+
+part as (
+    select
+        by_family.account_id,
+        by_family.service,
+        by_family.usage_family,
+        true as is_family,
+        by_family.charge,
+        by_family.cost
+    from by_family
+    semi join divided on by_family.account_id = divided.account_id and by_family.service = divided.service
+    union all
+    select
+        spent.account_id,
+        spent.service,
+        case when divided.cost is null then 'all usage' else 'other usage' end as usage_family,
+        false as is_family,
+        null as charge,
+        (spent.cost - coalesce(divided.cost, 0))::decimal(28, 10) as cost
+    from spent
+    left join divided on spent.account_id = divided.account_id and spent.service = divided.service
+    where spent.cost <> coalesce(divided.cost, 0)
+),
+
+mapped as (
+    select
+        service,
+        usage_family,
+        true as is_family,
+        listing
+    from ref.usage_family
+    where listing is not null
+    union all
+    select
+        service,
+        '' as usage_family,
+        false as is_family,
+        listing
+    from ref.service_listing
+),
+
+asked as (
+    select
+        account_id,
+        listing_name as listing,
+        bool_and(is_judged) as is_known,
+        min(known_at) as answered_at,
+        coalesce(sum(record_count), 0) as record_count
+    from audit.expected_cell
+    where role in ('operations', 'workload')
+    group by account_id, listing_name
+),
+
+held as (
+    select
+        item.account_id,
+        split_part(item.listing, ':', 1) as listing,
+        item.resource_type,
+        count(*) as resource_count
+    from cmdb.resource as item
+    cross join period
+    where item.status <> 'retired' or item.last_seen_at at time zone 'UTC' >= period.first_date
+    group by all
+),
+
+counted as (
+    select
+        account_id,
+        listing,
+        list(resource_type order by resource_type) as resource_types,
+        sum(resource_count)::bigint as resource_count
+    from held
+    group by account_id, listing
+),
+
+witnessed as (
+    select
+        part.account_id,
+        part.service,
+        part.usage_family,
+        list(mapped.listing order by mapped.listing) as listings,
+        list_sort(list_distinct(flatten(list(coalesce(counted.resource_types, []))))) as resource_types,
+        coalesce(sum(counted.resource_count), 0)::bigint as resource_count,
+        coalesce(sum(asked.record_count), 0)::bigint as record_count,
+        bool_and(coalesce(asked.is_known, false)) as is_known,
+        min(asked.answered_at) as answered_at
+    from part
+    inner join mapped
+        on
+            part.service = mapped.service
+            and part.is_family = mapped.is_family
+            and (not part.is_family or part.usage_family = mapped.usage_family)
+    left join asked on part.account_id = asked.account_id and mapped.listing = asked.listing
+    left join counted on part.account_id = counted.account_id and mapped.listing = counted.listing
+    group by part.account_id, part.service, part.usage_family
+),
+
+-- What sellers of AWS Marketplace bill has the seller's name in place of a service, and usage types of its own. Where those of an
+-- account are less than what such names cost, nobody can tell which of them is a seller.
+stranger as (
+    select
+        spent.account_id,
+        spent.service,
+        sum(spent.cost) over (partition by spent.account_id) as strange_cost
+    from spent
+    left join ref.service_action as known on spent.service = known.service
+    where
+        spent.cost > 0
+        and known.service is null
+        and spent.service <> 'Tax'
+        and not regexp_matches(spent.service, 'Amazon|AWS|^EC2 |^CloudWatch|^Code')
+        and spent.service not in (select listed.service from ref.service_listing as listed)
+),
+
+sold as (
+    select
+        account_id,
+        sum(cost) as sold_cost
+    from used
+    where regexp_matches(usage_type, '(^|-)(MP:|SoftwareUsage)')
+    group by account_id
+),
+
+explained as (
+    select
+        part.account_id,
+        part.service,
+        part.usage_family,
+        part.cost,
+        case
+            when part.cost < 0 then 'credit'
+            when part.charge is not null then part.charge
+            when part.service = 'Tax' then 'tax'
+            when starts_with(part.service, 'Savings Plans for ') then 'commitment'
+            when starts_with(part.service, 'AWS Support') then 'support'
+            -- Records that are no items of their own, such as a database's nightly snapshots, explain a bill too.
+            when witnessed.resource_count > 0 or witnessed.record_count > 0 then 'resources'
+            when witnessed.is_known then 'unexplained'
+            when witnessed.service is not null then 'unknown'
+            when needed.action is not null then 'not_listable'
+            when sold.sold_cost >= stranger.strange_cost then 'marketplace'
+            else 'unexplained'
+        end as explanation,
+        coalesce(witnessed.listings, []) as listings,
+        coalesce(witnessed.resource_types, []) as resource_types,
+        coalesce(witnessed.resource_count, 0) as resource_count,
+        coalesce(witnessed.record_count, 0) as record_count,
+        needed.action,
+        case when witnessed.is_known then witnessed.answered_at end as answered_at
+    from part
+    left join witnessed
+        on
+            part.account_id = witnessed.account_id
+            and part.service = witnessed.service
+            and part.usage_family = witnessed.usage_family
+    left join ref.service_action as needed on part.service = needed.service
+    left join stranger on part.account_id = stranger.account_id and part.service = stranger.service
+    left join sold on part.account_id = sold.account_id
+)
+
+select
+    explained.account_id,
+    explained.service,
+    explained.usage_family,
+    case explained.explanation
+        when 'resources' then 'explained'
+        when 'unexplained' then 'unexplained'
+        when 'unknown' then 'unknown'
+        else 'named'
+    end as standing,
+    explained.explanation,
+    explained.cost as unblended_cost,
+    spent.currency,
+    period.first_date,
+    period.through_date,
+    spent.last_spend_date,
+    explained.listings,
+    explained.resource_types,
+    explained.resource_count,
+    explained.record_count,
+    case when explained.explanation = 'not_listable' then explained.action end as action_needed,
+    explained.answered_at
+from explained
+inner join spent on explained.account_id = spent.account_id and explained.service = spent.service
+cross join period
