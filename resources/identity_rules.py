@@ -195,8 +195,11 @@ def accounts_are_distinct(
     same: list[str] = []
     untrue: list[str] = []
     waived: list[str] = []
+    shared_now: list[str] = []
     for first, second in combinations(callers, 2):
         one, other = callers[first], callers[second]
+        if one.account_id == other.account_id:
+            shared_now.append(f"{first}+{second}")
         declared = frozenset((first, second)) in shared
         if one.account_id != other.account_id:
             if declared:
@@ -215,8 +218,8 @@ def accounts_are_distinct(
             False,
             " ".join(same),
             name=name,
-            hint="Point each profile to its own account, or declare the pair, such as "
-            "CMDB_SHARED_ACCOUNTS=management+billing, if it is meant.",
+            hint="Point each profile to its own account, or declare it, if it is meant: "
+            f"CMDB_SHARED_ACCOUNTS={','.join(shared_now)}.",
         )
     if untrue:
         return CheckResult(False, " ".join(untrue), name=name, hint="Take the pair out of CMDB_SHARED_ACCOUNTS.")

@@ -358,6 +358,22 @@ def test_an_undeclared_pair_is_named_with_its_profiles_its_account_and_the_way_t
     assert "CMDB_SHARED_ACCOUNTS=management+billing" in fact.hint
 
 
+@pytest.mark.parametrize(
+    ("callers", "declared", "named"),
+    [
+        (PAYER, (), "management+billing"),
+        (who(billing=ACCOUNTS["operations"]), (), "operations+billing"),
+        (ALL_ONE, ("management+billing",), "management+operations,management+billing,operations+billing"),
+    ],
+)
+def test_what_is_named_to_be_declared_is_enough(
+    callers: dict[Role, Caller], declared: tuple[str, ...], named: str
+) -> None:
+    fact = accounts_are_distinct(callers, shared(*declared))
+    assert fact.blocks and f"CMDB_SHARED_ACCOUNTS={named}." in fact.hint
+    assert not accounts_are_distinct(callers, shared(*named.split(","))).blocks
+
+
 def test_a_declaration_that_is_not_true_any_more_names_both_accounts() -> None:
     fact = accounts_are_distinct(who(), shared("operations+billing"))
     for word in ("operations+billing", ACCOUNTS["operations"], ACCOUNTS["billing"]):

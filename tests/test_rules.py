@@ -871,6 +871,7 @@ def test_what_the_limit_left_out_is_named_and_blocks_only_where_nothing_ever_com
 
 PLACE = "account 111122223333, region ap-southeast-2, requested by workload"
 
+SIGN_IN = " `cmdb preflight` says how the profile signs in again; then run `cmdb nightly --only-untrusted`."
 ALL_THE_SAME = " Or publish without them: CMDB_UNTRUSTED_TOLERANCE=0.25 keeps their last trusted rows, marked stale."
 
 
@@ -930,8 +931,14 @@ ALL_THE_SAME = " Or publish without them: CMDB_UNTRUSTED_TOLERANCE=0.25 keeps th
         pytest.param(
             [cell(), cell("denied", error_code="ExpiredToken", error_message="It has expired.")],
             f"ec2_instance: denied in {PLACE}. It has expired. That is 1 of 2 cells, more than "
-            f"CMDB_UNTRUSTED_TOLERANCE=0.05 allows.{ALL_THE_SAME}",
+            f"CMDB_UNTRUSTED_TOLERANCE=0.05 allows.{SIGN_IN}{ALL_THE_SAME}",
             id="no grant mends a session that has ended",
+        ),
+        pytest.param(
+            [cell(), cell("denied", "billing", error_code="ExpiredTokenException", error_message="It has expired.")],
+            "ec2_instance: denied in account 111122223333, region ap-southeast-2, requested by billing. It has "
+            f"expired.{SIGN_IN}",
+            id="how the session of a central role begins anew",
         ),
         pytest.param(
             [cell(), *(cell("wrong_account", account_id=f"{n:012}") for n in (1, 2))],

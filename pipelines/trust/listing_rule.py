@@ -20,6 +20,7 @@ from pipelines.trust.outcomes import (
     WAITING_SKIPS,
 )
 from resources.audit.cells import CellState
+from resources.aws.errors import EXPIRED_CODES
 from resources.check_result import CheckResult
 
 
@@ -73,7 +74,11 @@ def listing_check(
         return CheckResult(False, _sentence(listing, suspect), at_fault=_rows(suspect))
     central = [cell for cell in untrusted if cell.role != "workload" and cell.outcome in FAILURES]
     if central:
-        return CheckResult(False, f"{_sentence(listing, central)}{_policy_hint(central)}", at_fault=_rows(central))
+        return CheckResult(
+            False,
+            f"{_sentence(listing, central)}{_policy_hint(central) or _session_hint(central)}",
+            at_fault=_rows(central),
+        )
     loud = [cell for cell in untrusted if cell.outcome != "empty_unconfirmed" or cell.error_code is not None]
     waiting += len(untrusted) - len(loud)
     counted = [cell for cell in loud if cell.role == "workload"]
@@ -145,10 +150,17 @@ def _is_tolerated(failed: Sequence[CellState], requested_count: int, tolerance: 
 
 def _remedy(failed: Sequence[CellState]) -> str:
     """What mends the failed cells; nothing where AWS's message says it, as that of a session that has ended does."""
-    hint, first = _policy_hint(failed), failed[0]
+    hint, first = _policy_hint(failed) or _session_hint(failed), failed[0]
     if hint or first.outcome not in REMEDIES or (first.outcome == "denied" and first.error_code not in BARE_CODES):
         return hint
     return f" {REMEDIES[first.outcome]}".format(role=first.role, profile=f"of account {first.account_id}")
+
+
+def _session_hint(cells: Sequence[CellState]) -> str:
+    """The hint for a session that ended during the run, which AWS's message does not say how to begin anew."""
+    if not any(cell.outcome == "denied" and cell.error_code in EXPIRED_CODES for cell in cells):
+        return ""
+    return " `cmdb preflight` says how the profile signs in again; then run `cmdb nightly --only-untrusted`."
 
 
 def _tolerance_hint(failed: Sequence[CellState], requested_count: int, tolerance: Decimal) -> str:
