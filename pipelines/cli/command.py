@@ -73,27 +73,41 @@ def plainly(command: Callable[P, None]) -> Callable[P, None]:
 
     @wraps(command)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> None:
-        # Imported here, because it loads Dagster and DuckDB, which `cmdb policy` and `cmdb --help` do not need.
-        from pipelines.exports.files import ExportError
-        from pipelines.reference import ReferenceFileError
-        from pipelines.settings import SettingsError
-        from resources.aws.profiles import AwsConfigError
-        from resources.roles import IdentityRefused
         from resources.store.errors import WarehouseError
 
         try:
             command(*args, **kwargs)
-        except (SettingsError, AwsConfigError, ProductFileError, ReferenceFileError, ExportError) as error:
-            raise Misused(str(error)) from error
+        except click.ClickException:
+            raise
         except WarehouseError as error:
             raise (Misused if error.exit_code == 2 else Refused)(str(error)) from error
-        except (IdentityRefused, ContractViolation) as error:
-            raise Refused(str(error)) from error
         except BrokenPipeError:
             # A reader such as `head` closed the pipe; without this line Python would report an error at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # Python asks for the classes only where an exception came this far.
+        except _wrong_configuration() as error:
+            raise Misused(str(error)) from error
+        except _refusals() as error:
+            raise Refused(str(error)) from error
 
     return wrapped
+
+
+def _wrong_configuration() -> tuple[type[Exception], ...]:
+    """The errors of settings, profiles and files. Loads botocore."""
+    from pipelines.exports.files import ExportError
+    from pipelines.reference import ReferenceFileError
+    from pipelines.settings import SettingsError
+    from resources.aws.profiles import AwsConfigError
+
+    return (SettingsError, AwsConfigError, ProductFileError, ReferenceFileError, ExportError)
+
+
+def _refusals() -> tuple[type[Exception], ...]:
+    """The errors of identities and the contract. Loads Dagster."""
+    from resources.roles import IdentityRefused
+
+    return (IdentityRefused, ContractViolation)
 
 
 def settings_of(*, demo: bool = False) -> "Settings":
