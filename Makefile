@@ -63,7 +63,9 @@ lock:
 	uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-header --no-annotate \
 		--constraint requirements/demo.txt pyproject.toml --output-file requirements/run.txt
 	uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-header --no-annotate \
-		--extra simulator --extra dev --constraint requirements/demo.txt pyproject.toml \
+		--extra mcp --constraint requirements/demo.txt pyproject.toml --output-file requirements/mcp.txt
+	uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-header --no-annotate \
+		--extra simulator --extra mcp --extra dev --constraint requirements/mcp.txt pyproject.toml \
 		--output-file requirements/test.txt
 
 # The product beside Cloud Custodian, plain boto3 and bare HTTP on a stub of AWS: minutes, on a machine left alone.

@@ -37,6 +37,7 @@ COMMANDS = (
     "export focus",
     "export parquet",
     "export servicenow",
+    "mcp",
     "fx import",
     "profiles",
     "accept",

@@ -256,7 +256,7 @@ def _cell(row: dict[str, Any]) -> Explanation:
     for topic, found in evidence.items():
         explanation.add("evidence", f"{topic.replace('_', ' ')}: {_plain(found)}")
     # `cure` is the key of the release before, for one version.
-    explanation.data["hint"] = explanation.data["cure"] = hint = _hint(row)
+    explanation.data["hint"] = explanation.data["cure"] = hint = hint_of(row)
     explanation.add("hint", hint)
     return explanation
 
@@ -275,7 +275,7 @@ def _outcome(row: Mapping[str, Any]) -> str:
     return f"{outcome}: {why}" if why else str(outcome)
 
 
-def _hint(row: Mapping[str, Any]) -> str:
+def hint_of(row: Mapping[str, Any]) -> str:
     """The hint for an untrusted cell; empty where nothing has to be done."""
     role, account, region, listing = row["role"], row["account_id"], row["region"], row["listing"]
     again = f"`cmdb ask {role} {listing} --account {account} --region {region} --verbose`"

@@ -1,8 +1,10 @@
-"""The index of all questions that the documentation answers, `docs/questions/README.md`: generated from its pages.
+"""All questions that the documentation answers, generated from its pages.
 
-`python -m tools.docs.questions` writes it, `--check` fails when it is stale.
+Their index is `docs/questions/README.md`; the prompts of `cmdb mcp` are a file of its own, since the pages are not
+installed. `python -m tools.docs.questions` writes both, `--check` fails when one is stale.
 """
 
+import json
 import re
 import sys
 from collections.abc import Iterator
@@ -14,6 +16,7 @@ from tools.docs.dictionary import settle
 
 FOLDER = REPOSITORY / "docs" / "questions"
 INDEX = FOLDER / "README.md"
+PROMPTS = REPOSITORY / "pipelines" / "cli" / "mcp" / "questions.json"
 
 INTRODUCTION = """# Questions that people ask
 
@@ -30,10 +33,12 @@ class Question:
     Attributes:
         heading: as it stands, with its number.
         sql: the query that answers it; empty where the page has none.
+        remarks: what the page says between the two, as one paragraph of text without links.
     """
 
     heading: str
     sql: str
+    remarks: str = ""
 
     @property
     def anchor(self) -> str:
@@ -44,7 +49,9 @@ class Question:
 def questions_of(page: Path) -> Iterator[Question]:
     """Every question of a page, in order."""
     for part in re.split(r"^### ", page.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]:
-        yield Question(part.partition("\n")[0].strip(), part.partition("```sql\n")[2].partition("```")[0])
+        heading, _, text = part.partition("\n")
+        remarks = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", " ".join(text.partition("```sql\n")[0].split()))
+        yield Question(heading.strip(), part.partition("```sql\n")[2].partition("```")[0], remarks)
 
 
 def pages(folder: Path = FOLDER) -> list[Path]:
@@ -63,9 +70,29 @@ def index(folder: Path = FOLDER) -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
+def prompts(folder: Path = FOLDER) -> str:
+    """The questions with their queries as JSON."""
+    found = []
+    for page in pages(folder):
+        for asked in questions_of(page):
+            number, _, heading = asked.heading.partition(". ")
+            found.append(
+                {
+                    "page": page.stem,
+                    "number": int(number),
+                    "heading": heading,
+                    "remarks": asked.remarks,
+                    "sql": asked.sql,
+                }
+            )
+    return json.dumps(found, indent=2, ensure_ascii=False) + "\n"
+
+
 def main(arguments: list[str]) -> int:
-    """Write the index, or with `--check` say whether it is current."""
-    return settle(INDEX, index(), "docs/questions/README.md", check="--check" in arguments)
+    """Write both, or with `--check` say whether they are current."""
+    check = "--check" in arguments
+    stale = settle(INDEX, index(), "docs/questions/README.md", check=check)
+    return settle(PROMPTS, prompts(), "pipelines/cli/mcp/questions.json", check=check) or stale
 
 
 if __name__ == "__main__":

@@ -1,0 +1,155 @@
+"""Runs one query on the published file, with a limit of time and rows, and weighs what it answers."""
+
+import json
+import threading
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from pipelines.cli.mcp.answer import Answer, answer_of, is_nothing
+from pipelines.cli.mcp.bounds import Mentions, bounds_of, mentions_of
+from pipelines.cli.mcp.lineage import NARROWING, NotOneQuery, Read, reads_of
+from pipelines.cli.mcp.scope import UNKNOWN_REASON, scope_of
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from resources.store.store import Store
+
+ROWS = 200
+"""Rows of an answer unless the caller wants fewer or more."""
+
+MOST_ROWS = 1_000
+"""Rows that no answer exceeds."""
+
+NOTHING_NAMED = Mentions()
+
+SECONDS = 30.0
+"""How long a query may take."""
+
+
+class QueryRefused(Exception):
+    """A query was not run, or not to its end. The message is a sentence for whoever asked."""
+
+
+@dataclass(frozen=True)
+class Published:
+    """The published file, opened anew for each answer, so that the next one reads what was published meanwhile.
+
+    Attributes:
+        seconds: how long a query may take.
+    """
+
+    store: "Store"
+    seconds: float = SECONDS
+
+    @contextmanager
+    def opened(self) -> "Iterator[duckdb.DuckDBPyConnection]":
+        """A connection that can read this one file and no other, interrupted when the time is over.
+
+        Raises:
+            WarehouseError: nothing is published, or what is was published by another version of the product.
+            QueryRefused: the time is over.
+        """
+        import duckdb
+
+        with self.store.published() as connection:
+            # Beside an open connection this costs a tenth: both share one DuckDB.
+            self.store.require_current_schema()
+            timer = threading.Timer(self.seconds, connection.interrupt)
+            timer.daemon = True
+            timer.start()
+            try:
+                yield connection
+            except duckdb.InterruptException as error:
+                raise QueryRefused(
+                    f"The query was stopped after {self.seconds:g} seconds: narrow it, or count instead of listing."
+                ) from error
+            finally:
+                timer.cancel()
+
+    def answer(
+        self,
+        query: str,
+        parameters: Mapping[str, Any],
+        reads: Iterable[Read],
+        mentions: Mentions = NOTHING_NAMED,
+        limit: int = ROWS,
+    ) -> Answer:
+        """The answer to a query of ours.
+
+        Args:
+            reads: the relations, or the parts of them, that decide which rows there are.
+            mentions: what the query names.
+            limit: rows that are shown.
+        """
+        with self.opened() as connection:
+            return _answer(connection, query, parameters, reads, mentions, limit, _columns(connection))
+
+    def free_answer(self, query: str, limit: int = ROWS) -> Answer:
+        """The answer to a query that somebody wrote: one SELECT, and its scope is that of all that it reads.
+
+        Raises:
+            QueryRefused: it is not one SELECT, DuckDB refuses it, or it takes too long.
+        """
+        with self.opened() as connection:
+            try:
+                columns = _columns(connection)
+                reads = reads_of(query, _tree(connection, query), columns)
+                return _answer(connection, query, {}, reads, mentions_of(query), limit, columns)
+            except NotOneQuery as error:
+                raise QueryRefused(str(error)) from error
+
+
+def _tree(connection: "duckdb.DuckDBPyConnection", query: str) -> dict[str, Any]:
+    """A query as DuckDB parses it."""
+    row = connection.execute("select json_serialize_sql($query)", {"query": query}).fetchone()
+    found: dict[str, Any] = json.loads(row[0]) if row else {}
+    return found
+
+
+def _answer(
+    connection: "duckdb.DuckDBPyConnection",
+    query: str,
+    parameters: Mapping[str, Any],
+    reads: Iterable[Read],
+    mentions: Mentions,
+    limit: int,
+    columns: Mapping[str, Collection[str]],
+) -> Answer:
+    import duckdb
+
+    limit = max(1, min(limit, MOST_ROWS))
+    try:
+        cursor = connection.execute(query, dict(parameters))
+        names = [column[0] for column in cursor.description or ()]
+        rows = cursor.fetchmany(limit + 1)
+    except duckdb.InterruptException:
+        raise
+    except duckdb.Error as error:
+        raise QueryRefused(f"DuckDB refused the query: {str(error).strip()} Nothing was changed.") from error
+    scope = scope_of(connection, reads, columns)
+    bounds = bounds_of(connection, mentions, scope.rests_on, is_nothing=is_nothing(rows))
+    return answer_of(replace(scope, bounds=bounds), names, rows, _run(connection), limit)
+
+
+def _run(connection: "duckdb.DuckDBPyConnection") -> tuple[str, datetime | None]:
+    """The run that published the file, and when it finished."""
+    row = connection.execute(
+        "select arg_max(run_id, started_at), max_by(finished_at, started_at) from audit.run where outcome = 'published'"
+    ).fetchone()
+    return (str(row[0]), row[1]) if row and row[0] else ("unknown", None)
+
+
+def _columns(connection: "duckdb.DuckDBPyConnection") -> dict[str, set[str]]:
+    """Of each table and view those of its columns that a scope depends on."""
+    rows = connection.execute(
+        """
+        select schema_name || '.' || table_name, list(column_name) filter (where list_contains($names, column_name))
+        from duckdb_columns() where not internal group by all
+        """,
+        {"names": [*NARROWING, UNKNOWN_REASON]},
+    ).fetchall()
+    return {relation: set(columns or ()) for relation, columns in rows}

@@ -1,0 +1,68 @@
+"""Every tool: each one query of the published file, or the explanation of one thing."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import Field
+
+from pipelines.cli.mcp.answer import Answer
+from pipelines.cli.mcp.figures import FigureTools
+from pipelines.cli.mcp.items import ItemTools
+from pipelines.cli.mcp.parameters import Limit
+from pipelines.cli.mcp.queries import ROWS, Published
+
+
+def tools_of(published: Published) -> tuple[Callable[..., Answer], ...]:
+    """The tools over one published file; the name and the docstring of each are what a client sees."""
+    figures, items, texts = FigureTools(published), ItemTools(published), TextTools(published)
+    return (
+        figures.coverage, items.resource, items.search, figures.cost, items.changes, figures.findings, items.explain,
+        texts.tables, texts.sql,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class TextTools:
+    """What an assistant may ask in words of its own: the dictionary by a word, and a free query."""
+
+    published: Published
+
+    def tables(
+        self, word: Annotated[str, Field(description="Part of a name or of a description; empty for all.")] = ""
+    ) -> Answer:
+        """The data dictionary: tables and columns whose name or description has a word. Look here before `sql`."""
+        return self.published.answer(
+            """
+            with described as (
+                select schema_name, table_name, '' as column_name, '' as data_type, comment
+                from duckdb_tables() where not internal
+                union all
+                select schema_name, view_name, '', '', comment from duckdb_views() where not internal
+                union all
+                select schema_name, table_name, column_name, data_type, comment
+                from duckdb_columns() where not internal
+            )
+
+            select schema_name || '.' || table_name as relation, column_name, data_type, comment as description
+            from described
+            where
+                schema_name not in ('main', 'stage')
+                and ($word <> '' or column_name = '')
+                and contains(lower(concat_ws(' ', table_name, column_name, comment)), lower($word))
+            order by column_name <> '', relation, column_name
+            """,
+            {"word": word},
+            [],
+        )
+
+    def sql(
+        self,
+        query: Annotated[str, Field(description="One SELECT in DuckDB's SQL; nothing else runs.")],
+        limit: Limit = ROWS,
+    ) -> Answer:
+        """A free query of the published file, read-only. Its scope is that of every table that it reads.
+
+        Compare account_id and region with literals to be told about that account or region alone.
+        """
+        return self.published.free_answer(query, limit)
