@@ -60,8 +60,6 @@ class Coverage:
 
 def read_coverage(store: "Store", *, blocked: bool) -> Coverage:
     """Read the newest cells from the published file, or from the working file if `blocked` is set."""
-    import pandas as pd
-
     if not blocked:
         store.require_current_schema()
     source = store.read() if blocked else store.published()
@@ -74,7 +72,8 @@ def read_coverage(store: "Store", *, blocked: bool) -> Coverage:
             from audit.coverage order by all
             """
         )
-        frame = pd.DataFrame(cursor.fetchall(), columns=[column[0] for column in cursor.description or ()])
+        names = [column[0] for column in cursor.description or ()]
+        cells = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
         refusals = [
             str(sentence)
             for (sentence,) in connection.execute(
@@ -100,14 +99,16 @@ def read_coverage(store: "Store", *, blocked: bool) -> Coverage:
             if blocked
             else []
         )
+    rank = {outcome: number for number, outcome in enumerate(WORST_FIRST)}
+    regions = sorted({cell["region"] for cell in cells})
     # A field of the matrix shows the worst outcome of its listings.
-    frame["rank"] = frame["outcome"].map({outcome: rank for rank, outcome in enumerate(WORST_FIRST)})
-    worst = frame.pivot_table(index=["role", "account_id"], columns="region", values="rank", aggfunc="min")
-    rows = [
-        [*map(str, index), *("" if pd.isna(rank) else WORST_FIRST[int(rank)] for rank in ranks)]
-        for index, ranks in zip(worst.index, worst.to_numpy(), strict=True)
-    ]
-    cells = [{str(name): value for name, value in row.items()} for row in frame.drop(columns="rank").to_dict("records")]
+    worst: dict[tuple[str, str], dict[str, str]] = {}
+    for cell in cells:
+        field = worst.setdefault((cell["role"], cell["account_id"]), {})
+        known = field.get(cell["region"])
+        if known is None or rank[cell["outcome"]] < rank[known]:
+            field[cell["region"]] = cell["outcome"]
+    rows = [[*key, *(field.get(region, "") for region in regions)] for key, field in sorted(worst.items())]
     doubtful = [
         {name: cell[name] for name in ("role", "account_id", "region", "listing", "outcome", "why")}
         for cell in cells
@@ -124,4 +125,4 @@ def read_coverage(store: "Store", *, blocked: bool) -> Coverage:
         }
         for role, account, region, listing, outcome, check, scope in disputed
     ]
-    return Coverage(["role", "account_id", *map(str, worst.columns)], rows, doubtful, cells, refusals)
+    return Coverage(["role", "account_id", *regions], rows, doubtful, cells, refusals)

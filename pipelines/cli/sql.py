@@ -1,5 +1,13 @@
 """`cmdb sql`: query the published file in SQL."""
 
+import csv
+import io
+import json
+import shutil
+import sys
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +25,28 @@ from pipelines.cli.command import (
 from pipelines.plain_text import as_csv_cell, as_json, as_markdown, plain
 
 if TYPE_CHECKING:
+    import duckdb
+
     from resources.store.store import Store
+
+ON_A_TERMINAL = 200
+"""Rows that a table shows on a terminal; a pipe or a file gets all of them."""
+
+NARROWEST = 24
+"""Characters that a column of text keeps on a terminal that is too narrow for the whole row."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one query returned.
+
+    Attributes:
+        left_out: whether there are more rows than were asked for.
+    """
+
+    names: list[str]
+    rows: list[tuple[Any, ...]]
+    left_out: bool = False
 
 
 @click.command(cls=Command)
@@ -43,61 +72,88 @@ def sql(query: str, output: str, as_json: bool, raw: bool, demo: bool) -> None:
     """
     if raw and (as_json or output != "csv"):
         raise Misused("--raw is for --format csv: nothing else changes a value that a program reads. No query ran.")
-    output_text = run_query(store_of(demo=demo), query, "json" if as_json else output, raw=raw)
+    output = "json" if as_json else output
+    is_terminal = output == "table" and sys.stdout.isatty()
+    results = run_queries(store_of(demo=demo), query, ON_A_TERMINAL if is_terminal else None)
+    if len(results) > 1 and output in ("csv", "json"):
+        raise Misused(f"{len(results)} queries do not fit into one {output} document: ask one at a time.")
+    width = shutil.get_terminal_size().columns if is_terminal else None
     # Without colour, click would drop escape sequences from piped output, although they are part of a raw value.
-    click.echo(output_text, color=True if raw else None)
+    click.echo(
+        "\n\n".join(shown(result, output, raw=raw, width=width) for result in results), color=True if raw else None
+    )
+    if any(result.left_out for result in results):
+        click.echo(f"Only the first {ON_A_TERMINAL} rows are shown; --format csv, or a pipe, gives all.", err=True)
 
 
-def run_query(store: "Store", query: str, output: str, *, raw: bool = False) -> str:
-    """The result of a query on the published file, as text.
+def run_queries(store: "Store", query: str, most: int | None = None) -> list[Result]:
+    """The results of one or more queries on the published file, in their order.
 
-    Money stays decimal: the frame holds Python objects, not pandas' floats.
+    Args:
+        most: rows that are kept of each; None for all.
+
+    Raises:
+        InvalidRequest: there is no query, or DuckDB refused one; the message is DuckDB's own.
+    """
+    import duckdb
+
+    store.require_current_schema()
+    results = []
+    with store.published() as connection:
+        try:
+            for statement in connection.extract_statements(query):
+                results.append(_result(connection.execute(statement), most))
+        except duckdb.Error as error:
+            raise InvalidRequest(f"DuckDB refused the query: {error} Nothing was changed.") from error
+    if not results:
+        raise InvalidRequest("There is no query in what was given, so nothing ran. Write one, such as: select 1")
+    return results
+
+
+def _result(cursor: "duckdb.DuckDBPyConnection", most: int | None) -> Result:
+    names = [column[0] for column in cursor.description or ()]
+    rows = cursor.fetchall() if most is None else cursor.fetchmany(most + 1)
+    return Result(names, rows[:most], most is not None and len(rows) > most)
+
+
+def shown(result: Result, output: str, *, raw: bool = False, width: int | None = None) -> str:
+    """A result as text. Money stays decimal.
 
     Args:
         output: table, csv, json or markdown.
         raw: return a CSV's values as stored: for programs, never for a terminal or a spreadsheet.
-
-    Raises:
-        InvalidRequest: DuckDB refused the query; the message is DuckDB's own.
+        width: of the terminal that a table has to fit, in columns; None where it may be as wide as it is.
     """
-    import duckdb
-    import pandas as pd
-
-    store.require_current_schema()
-    with store.published() as connection:
-        try:
-            cursor = connection.execute(query)
-            names = [column[0] for column in cursor.description or ()]
-            rows = cursor.fetchall()
-        except duckdb.Error as error:
-            raise InvalidRequest(f"DuckDB refused the query: {error} Nothing was changed.") from error
+    names, rows = result.names, result.rows
     if output == "csv":
-        names = names if raw else [_csv_cell(name) for name in names]
-        cells = rows if raw else [[_csv_cell(value) for value in row] for row in rows]
-        return pd.DataFrame(cells, columns=names, dtype=object).to_csv(index=False).rstrip("\n")
+        return _csv(names, rows, raw=raw)
     if output == "json":
-        frame = pd.DataFrame(rows, columns=names, dtype=object)
-        return as_json([{str(name): value for name, value in row.items()} for row in frame.to_dict("records")])
+        return as_json([dict(zip(names, map(_json, row), strict=True)) for row in rows])
     if output == "markdown":
         return _markdown(names, rows)
-    names = [plain(name) for name in names]
-    if not rows:
-        return "  ".join(names) + "\n(no rows)"
-    frame = pd.DataFrame([[_text(value) for value in row] for row in rows], columns=names, dtype=object)
-    return frame.to_string(index=False, na_rep="", max_colwidth=None)
+    return _table([plain(name) for name in names], rows, width)
 
 
-def _text(value: Any) -> Any:
-    """A value as displayed text; numbers, lists and maps keep the form that pandas gives them."""
-    match value:
-        case None | bool() | int() | float() | Decimal():
-            return value
-        case list() | tuple():
-            return [_text(part) for part in value]
-        case dict():
-            return {_text(name): _text(part) for name, part in value.items()}
-        case _:
-            return plain(value)
+def _csv(names: list[str], rows: list[tuple[Any, ...]], *, raw: bool) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(names if raw else [_csv_cell(name) for name in names])
+    writer.writerows([_csv_value(value, raw=raw) for value in row] for row in rows)
+    return text.getvalue().removesuffix("\n")
+
+
+def _csv_value(value: Any, *, raw: bool) -> Any:
+    """A value as a cell: lists, structures and maps as JSON, which other programs can read."""
+    if isinstance(value, dict | list | tuple):
+        value = json.dumps(_json(value), default=str, ensure_ascii=False)
+    return value if raw else _csv_cell(value)
+
+
+def _json(value: Any) -> Any:
+    """A value whose maps have text as keys, whatever DuckDB's have."""
+    if isinstance(value, dict):
+        return {str(name): _json(part) for name, part in value.items()}
+    return [_json(part) for part in value] if isinstance(value, list | tuple) else value
 
 
 def _csv_cell(value: Any) -> Any:
@@ -105,6 +161,61 @@ def _csv_cell(value: Any) -> Any:
     if value is None or isinstance(value, bool | int | float | Decimal):
         return value
     return as_csv_cell(plain(value, lines=True))
+
+
+def _table(names: list[str], rows: list[tuple[Any, ...]], width: int | None) -> str:
+    """Columns with blanks between; numbers stand at the right, so that their digits do."""
+    if not rows:
+        return "  ".join(names) + "\n(no rows)"
+    cells = [[_text(value) for value in row] for row in rows]
+    sizes = [max(_columns(line[index]) for line in [names, *cells]) for index in range(len(names))]
+    left_out: list[str] = []
+    if width is not None and _width(sizes) > width:
+        sizes = [min(size, max(NARROWEST, _columns(name))) for size, name in zip(sizes, names, strict=True)]
+        while _width(sizes) > width and len(sizes) > 1:
+            sizes.pop()
+        left_out = names[len(sizes) :]
+        names, cells = names[: len(sizes)], [line[: len(sizes)] for line in cells]
+    numeric = [all(isinstance(row[index], int | float | Decimal | None) for row in rows) for index in range(len(names))]
+    lines = [_line(line, sizes, numeric) for line in [names, *cells]]
+    if left_out:
+        lines.append(f"… and {len(left_out)} more columns: {', '.join(left_out)}")
+    return "\n".join(lines)
+
+
+def _width(sizes: Sequence[int]) -> int:
+    return sum(sizes) + 2 * (len(sizes) - 1)
+
+
+def _line(texts: Sequence[str], sizes: Sequence[int], numeric: Sequence[bool]) -> str:
+    def placed() -> Iterator[str]:
+        for text, size, is_number in zip(texts, sizes, numeric, strict=True):
+            cut = text if _columns(text) <= size else f"{text[: size - 1]}…"
+            blanks = " " * (size - _columns(cut))
+            yield blanks + cut if is_number else cut + blanks
+
+    return "  ".join(placed()).rstrip()
+
+
+def _columns(text: str) -> int:
+    """Columns that a text takes on a terminal."""
+    return sum(
+        0 if unicodedata.combining(character) else 2 if unicodedata.east_asian_width(character) in "WF" else 1
+        for character in text
+    )
+
+
+def _text(value: Any) -> str:
+    """A value as displayed text; lists and maps as Python writes them."""
+    match value:
+        case None:
+            return ""
+        case list() | tuple():
+            return f"[{', '.join(_text(part) for part in value)}]"
+        case dict():
+            return f"{{{', '.join(f'{plain(name)}: {_text(part)}' for name, part in value.items())}}}"
+        case _:
+            return plain(value)
 
 
 def _markdown(names: list[str], rows: list[tuple[Any, ...]]) -> str:
