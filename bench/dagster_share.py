@@ -188,7 +188,7 @@ def nights(count: int) -> list[Share]:
     Raises:
         Refused: one was not published.
     """
-    from pipelines.cli.demo import simulated
+    from pipelines.cli.simulation import simulated
 
     with tempfile.TemporaryDirectory(prefix="cmdb-share-") as name, simulated(os.environ) as (_, environment):
         found = []

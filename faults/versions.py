@@ -10,7 +10,7 @@ from pathlib import Path
 
 from faults.ground import DATABASE, shown
 from faults.report import Shown
-from pipelines.cli.demo import simulated
+from pipelines.cli.simulation import simulated
 
 VERSIONS = ("1.4.4", "1.5.5", "2.0.1")
 READS_ALL = "it reads every table and view, and in them the same rows"

@@ -10,6 +10,7 @@ import click
 from pipelines.cli.command import (
     Command,
     InvalidRequest,
+    as_typed,
     demo_option,
     json_option,
     offering,
@@ -19,8 +20,13 @@ from pipelines.cli.command import (
     store_of,
 )
 from pipelines.trust.ages import moment
+from resources import release
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    import duckdb
+
     from resources.store.store import Store
 
 
@@ -38,7 +44,7 @@ def accept(account: str, region: str, listing: str, reason: str, demo: bool, as_
     Example: cmdb accept 111122223333 us-east-1 ec2_instance --reason "decommissioned, CHG-1234"
     """
     who = getpass.getuser()
-    sentence = accept_zero(store_of(demo=demo), account, region, listing, reason, who)
+    sentence = as_typed(accept_zero(store_of(demo=demo), account, region, listing, reason, who), demo=demo)
     if as_json:
         cell = {"account_id": account, "region": region, "listing": listing}
         # `said` is the name of the release before, for one version.
@@ -58,31 +64,12 @@ def accept_zero(store: "Store", account: str, region: str, listing: str, reason:
     run_id = f"accept-{uuid.uuid4()}"
     if not reason.strip():
         raise InvalidRequest("A zero is accepted for a reason: give one with --reason. Nothing was changed.")
+    release.require("warehouse/migrations")
+    # Looked up before anything is made or held: a refused command leaves no trace.
+    with _read(store) as connection:
+        _zero(connection, account, region, listing)
     with store.holding(run_id, "cmdb accept"), store.transaction() as connection:
-        rows = connection.execute(
-            """
-            select outcome, run_id, role, ended_at, empty_policy from audit.coverage
-            where account_id = $account and region = $region and listing = $listing
-            -- Where two roles requested it, the zero is meant.
-            order by outcome in ('empty_suspect', 'empty_unconfirmed') desc, ended_at desc
-            """,
-            {"account": account, "region": region, "listing": listing},
-        ).fetchall()
-        if not rows:
-            raise InvalidRequest(
-                f"No cell {account} {region} {listing} is known. `cmdb coverage --blocked` lists the untrusted ones."
-            )
-        outcome, cell_run, role, ended_at, empty_policy = rows[0]
-        if empty_policy == "impossible":
-            raise InvalidRequest(
-                f"{listing} is never empty, so no zero of it can be accepted. Nothing was changed. "
-                f"`cmdb ask {role} {listing} --verbose` shows what AWS returns."
-            )
-        if outcome not in ("empty_suspect", "empty_unconfirmed"):
-            raise InvalidRequest(
-                f"{account} {region} {listing} is {outcome}; only empty_suspect and empty_unconfirmed can be accepted. "
-                "Nothing was changed."
-            )
+        cell_run, role, ended_at = _zero(connection, account, region, listing)
         connection.execute(
             """
             update audit.collection
@@ -105,5 +92,45 @@ def accept_zero(store: "Store", account: str, region: str, listing: str, reason:
         renew_coverage(connection, listing)
     return (
         f"Accepted: {account} {region} {listing} is empty, as {who} stated ({reason}), until it is found again. "
-        f"It was requested at {moment(ended_at)}. Next: cmdb nightly"
+        f"It was requested at {moment(ended_at)}. Next: `cmdb nightly`"
     )
+
+
+def _read(store: "Store") -> "AbstractContextManager[duckdb.DuckDBPyConnection]":
+    """What runs know: the working file, or what is published where there is none yet."""
+    return store.read() if store.working.exists() else store.published()
+
+
+def _zero(
+    connection: "duckdb.DuckDBPyConnection", account: str, region: str, listing: str
+) -> tuple[str, str, datetime]:
+    """Run, role and end of the newest cell of a key, which can be accepted.
+
+    Raises:
+        InvalidRequest: the newest cell of that key is no such zero.
+    """
+    rows = connection.execute(
+        """
+        select outcome, run_id, role, ended_at, empty_policy from audit.coverage
+        where account_id = $account and region = $region and listing = $listing
+        -- Where two roles requested it, the zero is meant.
+        order by outcome in ('empty_suspect', 'empty_unconfirmed') desc, ended_at desc
+        """,
+        {"account": account, "region": region, "listing": listing},
+    ).fetchall()
+    if not rows:
+        raise InvalidRequest(
+            f"No cell {account} {region} {listing} is known. `cmdb coverage --blocked` lists the untrusted ones."
+        )
+    outcome, cell_run, role, ended_at, empty_policy = rows[0]
+    if empty_policy == "impossible":
+        raise InvalidRequest(
+            f"{listing} is never empty, so no zero of it can be accepted. Nothing was changed. "
+            f"`cmdb ask {role} {listing} --verbose` shows what AWS returns."
+        )
+    if outcome not in ("empty_suspect", "empty_unconfirmed"):
+        raise InvalidRequest(
+            f"{account} {region} {listing} is {outcome}; only empty_suspect and empty_unconfirmed can be accepted. "
+            "Nothing was changed."
+        )
+    return cell_run, role, ended_at

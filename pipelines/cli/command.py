@@ -4,6 +4,7 @@ Exit code 0 good, 1 a rule failed, 2 wrong usage or configuration. Loads neither
 """
 
 import os
+import re
 import sys
 from collections.abc import Callable
 from functools import wraps
@@ -154,6 +155,16 @@ def offering(what: str) -> Callable[[click.Context, click.Parameter, str], list[
 def print_json(facts: Any) -> None:
     """Print JSON for programs."""
     click.echo(as_json(facts))
+
+
+_NAMED = re.compile(
+    r"(?<=`)(cmdb (?:nightly|confirm|coverage|status|explain|profiles|accept|ask|sql|rollback|report)\b[^`]*?)(?=`)"
+)
+
+
+def as_typed(text: str, *, demo: bool) -> str:
+    """A sentence whose commands can be typed as they stand: about the demo's warehouse they need `--demo`."""
+    return _NAMED.sub(r"\1 --demo", text) if demo else text
 
 
 demo_option = click.option("--demo", is_flag=True, help="Look at the demo's warehouse (warehouse/demo/).")

@@ -3,33 +3,26 @@
 Neither touches the real warehouse: the demo's file, landing and AWS configuration are in warehouse/demo/.
 """
 
-import importlib.util
 import os
 import shutil
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator, Mapping, MutableMapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping, MutableMapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from pipelines.cli.command import Command, Misused, plainly
+from pipelines.cli.command import Command, plainly
 from pipelines.cli.dagster_home import closed_to_others, prepare_dagster_home
 from pipelines.cli.faults import FAULT_NAMES
-from resources.contract import CONTRACT, ROLES, policy
+from pipelines.cli.simulation import require_simulator, run_command, simulated
+from resources.contract import CONTRACT
 from resources.identity_rules import CENTRAL_ROLES
 from resources.installation import IS_CHECKOUT, WORKING_FOLDER
 
 if TYPE_CHECKING:
     from resources.store.store import Store
-    from simulator.client import Simulator
-
-
-class NoSimulator(Misused):
-    """The simulated organisation cannot be started. The message says why and what to do."""
 
 
 @click.command(cls=Command)
@@ -59,63 +52,6 @@ def demo(fault: str) -> None:
 def dev() -> None:
     """Open the Dagster UI on 127.0.0.1 (`make dev`)."""
     raise click.exceptions.Exit(run_dev(os.environ))
-
-
-NEEDS = ("moto", "flask", "flask_cors")
-"""Libraries of the simulated organisation, which an installation for real runs does not need."""
-
-
-def require_simulator() -> None:
-    """Check that the simulated organisation is installed, before anything is written for it.
-
-    Raises:
-        NoSimulator: a library is missing.
-    """
-    missing = [name for name in ("simulator", *NEEDS) if not _is_installed(name)]
-    if missing:
-        how = "`make demo`" if IS_CHECKOUT else '`pip install "aws-org-cmdb[simulator]"`'
-        raise NoSimulator(
-            f"The simulator cannot be loaded, since {' and '.join(missing)} is not installed. Nothing was run. "
-            f"Install it with {how}."
-        )
-
-
-def _is_installed(name: str) -> bool:
-    try:
-        return importlib.util.find_spec(name) is not None
-    except ValueError:
-        # `sys.modules` has an entry of None for the module.
-        return False
-
-
-@contextmanager
-def simulated(environment: Mapping[str, str]) -> Iterator[tuple["Simulator", dict[str, str]]]:
-    """A running simulated organisation, and the environment that directs every AWS client to it.
-
-    Raises:
-        NoSimulator: the simulated organisation is not installed, or did not start.
-    """
-    try:
-        # Only the demo and the tests need the simulator; an installation for real runs may lack its libraries.
-        from simulator import client
-    except ImportError as error:
-        raise NoSimulator(f"The simulator cannot be loaded ({error}). Nothing was run.") from error
-    from pipelines.settings import DEMO_DATABASE
-
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cmdb-demo-")))
-        policies: dict[str, dict[str, Any]] = {role: policy(role, optional=True) for role in ROLES}
-        try:
-            # The simulated clock skips CloudTrail's delay before a look-up, so the first screen shows verified zeros.
-            organisation = stack.enter_context(client.start(folder, policies, trail_passes=True))
-        except client.SimulatorError as error:
-            raise NoSimulator(f"{str(error).strip().splitlines()[-1]} Nothing was run.") from error
-        child = organisation.environment(environment)
-        child["CMDB_DATABASE"] = str(DEMO_DATABASE)
-        # Nobody pays for simulated requests, so the first run fetches the whole history, and each later run all it
-        # wants.
-        child.setdefault("CMDB_COST_REQUEST_LIMIT", "100000")
-        yield organisation, child
 
 
 def run_demo(fault: str, environment: MutableMapping[str, str]) -> int:
@@ -155,13 +91,7 @@ def run_demo(fault: str, environment: MutableMapping[str, str]) -> int:
 
 
 def _run(environment: Mapping[str, str]) -> int:
-    return subprocess.run(
-        [sys.executable, "-m", "pipelines.cli.main", "nightly", "--demo"],
-        env=dict(environment),
-        # The folder in which this command was started; an installation would otherwise use its installation folder.
-        cwd=WORKING_FOLDER,
-        check=False,
-    ).returncode
+    return run_command(environment, "nightly", "--demo")
 
 
 def _fingerprint(store: "Store") -> tuple[str, str]:

@@ -11,7 +11,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pipelines.catalogue.registry import listings
-from pipelines.cli.command import Command, Misused, demo_option, json_option, offering, plainly, print_json, store_of
+from pipelines.cli.command import (
+    Command,
+    Misused,
+    as_typed,
+    demo_option,
+    json_option,
+    offering,
+    plainly,
+    print_json,
+    store_of,
+)
 from pipelines.trust.ages import moment
 from pipelines.trust.outcomes import CLOSED
 from pipelines.trust.zero_rule import TRAIL_DENIED
@@ -118,9 +128,16 @@ def explain(subject: tuple[str, ...], blocked: bool, demo: bool, as_json: bool) 
         case _:
             raise Misused("Name a resource by its ARN, or a cell by account, region and listing.")
     if as_json:
-        print_json(explanation.data)
+        print_json(_typed(explanation.data, demo=demo))
     else:
-        console().print(rows_table(("", ""), explanation.lines))
+        console().print(rows_table(("", ""), [(topic, as_typed(text, demo=demo)) for topic, text in explanation.lines]))
+
+
+def _typed(data: dict[str, Any], *, demo: bool) -> dict[str, Any]:
+    """The data of an explanation, whose hints name commands as they have to be typed."""
+    typed = {name: as_typed(data[name], demo=demo) for name in ("hint", "cure") if name in data}
+    cells = {"cells": [_typed(cell, demo=demo) for cell in data["cells"]]} if "cells" in data else {}
+    return data | typed | cells
 
 
 def explain_resource(store: "Store", arn: str, *, blocked: bool = False) -> Explanation:

@@ -1,5 +1,6 @@
 """`cmdb ask`: send one request of the catalogue again, and print request, identity and response."""
 
+import os
 import uuid
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ from pipelines.cli.command import (
     print_json,
     settings_of,
 )
+from pipelines.cli.simulation import require_simulator, run_command, simulated
 from pipelines.collection import metrics
 from resources.aws.listing import GLOBAL_REGION, Listing
 from resources.aws.messages import Identity, Request
@@ -45,20 +47,32 @@ if TYPE_CHECKING:
 @click.option("--parameter", default="", help="For listings that are requested once per parent: the parent's id.")
 @click.option("--verbose", is_flag=True, help="Print the verbatim response.")
 @always_json_option
+@click.option("--demo", is_flag=True, help="Ask the simulated organisation, without any fault.")
 @plainly
-def ask(role: Role, listing: str, account: str, region: str, parameter: str, verbose: bool) -> None:
+def ask(role: Role, listing: str, account: str, region: str, parameter: str, verbose: bool, demo: bool) -> None:
     """Send one request to AWS again; print request, identity and response. Nothing is stored.
 
     A request to Cost Explorer costs US$0.01 a page and counts against CMDB_COST_REQUEST_LIMIT.
 
     Example: cmdb ask workload ec2_instance --account 111122223333 --region ap-southeast-2 --verbose
     """
+    if demo:
+        raise click.exceptions.Exit(_ask_simulated(role, listing, account, region, parameter, verbose=verbose))
     shown, trusted = fetch_once(settings_of(), role, listing, account, region, parameter)
     if not verbose:
         shown.pop("response", None)
     print_json(shown)
     if not trusted:
         raise click.exceptions.Exit(1)
+
+
+def _ask_simulated(role: Role, listing: str, account: str, region: str, parameter: str, *, verbose: bool) -> int:
+    """The same request in a process that leads to the simulated organisation; returns its exit code."""
+    options = {"--account": account, "--region": region, "--parameter": parameter}
+    given = [word for name, value in options.items() if value for word in (name, value)]
+    require_simulator()
+    with simulated(os.environ) as (_, environment):
+        return run_command(environment, "ask", role, listing, *given, *(["--verbose"] if verbose else []))
 
 
 def fetch_once(

@@ -51,14 +51,7 @@ def nightly(demo: bool, only_untrusted: bool, as_json: bool) -> None:
     store = Store(settings.database)
     ended = run_with_progress(store, NIGHTLY, only_untrusted=only_untrusted, on_stderr=as_json)
     summary = summarise(store) if ended.published else None
-    where = " --demo" if demo else ""
-    hints = {1: f"coverage --blocked{where}", 2: "preflight"}
-    next_step = (
-        f'sql{where} "select account_id, account_name, ou_path from org.account"'
-        if ended.published
-        else hints.get(ended.exit_code, f"nightly{where}")
-    )
-    next_command = f".venv/bin/cmdb {next_step}"
+    next_command = f".venv/bin/cmdb {next_step(ended, demo=demo)}"
     report = "" if ended.exit_code else str(report_path(settings.database))
     if as_json:
         print_json(run_as_json(ended, summary, str(settings.database), next_command) | {"report": report or None})
@@ -71,6 +64,21 @@ def nightly(demo: bool, only_untrusted: bool, as_json: bool) -> None:
         heartbeat = heartbeat_of(ended.run_id, NIGHTLY, settings.database)
         screen.print(send(settings.heartbeat_command, heartbeat, HEARTBEAT), markup=False)
     end(ended, NIGHTLY, settings, screen)
+
+
+def next_step(ended: RunSummary, *, demo: bool) -> str:
+    """The command that leads on from the outcome of a run.
+
+    Args:
+        demo: the run was one of the demo's, whose organisation is there only while a command simulates it.
+    """
+    where = " --demo" if demo else ""
+    if ended.published:
+        return f'sql{where} "select account_id, account_name, ou_path from org.account"'
+    if ended.exit_code == 2 or ended.refused_by_preflight:
+        # Of a refused pre-flight there is no cell to look at; the sentences above it have their remedies.
+        return "demo" if demo else "preflight"
+    return f"coverage --blocked{where}" if ended.exit_code == 1 else f"nightly{where}"
 
 
 def run_with_progress(store: "Store", job_name: str, *, only_untrusted: bool = False, on_stderr: bool) -> RunSummary:
@@ -138,7 +146,9 @@ def run_nightly(
         return RunSummary(result.run_id, True, failure.exit_code, failure.sentences, failed + warnings)
     # The failure of a step that its own rule ended repeats the rule's sentence; every other failure must be shown.
     sentences = failed + [sentence for sentence in failure.sentences if not any(rule in sentence for rule in failed)]
-    return RunSummary(result.run_id, False, failure.exit_code, sentences, warnings)
+    return RunSummary(
+        result.run_id, False, failure.exit_code, sentences, warnings, _is_refused_by_preflight(at_once, result.run_id)
+    )
 
 
 def _failed_rules(store: "Store", run_id: str, severity: str) -> list[str]:
@@ -150,6 +160,17 @@ def _failed_rules(store: "Store", run_id: str, severity: str) -> list[str]:
     except WarehouseError:
         # The run could not even open the working file; the failure of its step says why.
         return []
+
+
+def _is_refused_by_preflight(store: "Store", run_id: str) -> bool:
+    from resources.audit.checks import PREFLIGHT_SCOPE
+    from resources.store.errors import WarehouseError
+
+    try:
+        with store.read() as connection:
+            return any(scope == PREFLIGHT_SCOPE for _, scope, _ in failed_checks(connection, run_id, "ERROR"))
+    except WarehouseError:
+        return False
 
 
 def _warnings(store: "Store", run_id: str) -> list[str]:

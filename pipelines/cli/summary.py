@@ -19,6 +19,7 @@ class RunSummary:
         warnings: what was published stale, or should be fixed.
         exit_code: 0 published, 1 a rule failed, 2 the configuration is wrong, 130 it was interrupted. A failure after
             publishing, which only the report can have, does not undo the publishing but has a code other than 0.
+        refused_by_preflight: whether the pre-flight refused it, so that no cell was requested.
     """
 
     run_id: str
@@ -26,6 +27,7 @@ class RunSummary:
     exit_code: int
     sentences: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    refused_by_preflight: bool = False
 
 
 @dataclass(frozen=True)
