@@ -38,15 +38,17 @@ check: setup-test lint types
 	.venv/bin/python -m tools.docs.dictionary --check
 	.venv/bin/python -m tools.docs.questions --check
 	.venv/bin/python -m tools.docs.reference_files --check
+	.venv/bin/python -m tools.docs.situations --check
 
 # What is generated: the list of files that the release ships, the contract's page and table, the data dictionary, the index of
-# questions, the reference files.
+# questions, the reference files, the table of situations.
 docs: setup-test
 	.venv/bin/python -m resources.release
 	.venv/bin/python -m tools.docs.contract
 	.venv/bin/python -m tools.docs.dictionary
 	.venv/bin/python -m tools.docs.questions
 	.venv/bin/python -m tools.docs.reference_files
+	.venv/bin/python -m tools.docs.situations
 
 # Drafts of the four places of a new type of resource: make new-listing NAME=ec2_route_table CALL=ec2:DescribeRouteTables
 new-listing: setup-test

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.docs import contract, dictionary, questions, reference_files
+from tools.docs import contract, dictionary, questions, reference_files, situations
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 DOCS = REPOSITORY / "docs"
@@ -68,6 +68,7 @@ def test_a_page_is_generated_where_a_generator_writes_it() -> None:
         dictionary.PAGE,
         questions.INDEX,
         reference_files.PAGE,
+        situations.PAGE,
         # What `make mutants` and `make faults` found.
         DOCS / "mutants.md",
         DOCS / "reliability.md",

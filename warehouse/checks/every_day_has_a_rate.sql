@@ -1,4 +1,5 @@
--- Every day of the bill has a rate into the reporting currency; `cmdb fx import` brings those that are missing.
+-- Every day of the bill has a rate into the reporting currency; `cmdb fx import` brings those that are missing, and
+-- CMDB_CURRENCY may name the currency of the bill.
 -- about: cost.exchange_rate
 -- refetch: nothing
 select
