@@ -476,6 +476,7 @@ def test_every_row_of_the_table_is_run() -> None:
 
 
 @pytest.mark.large
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("name", EXPECTED)
 def test_a_situation(name: str, make_organisation: Any, request: pytest.FixtureRequest, tmp_path: Path) -> None:
     situation, expected = ROWS[name], EXPECTED[name]
