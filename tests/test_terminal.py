@@ -166,6 +166,7 @@ def test_a_load_counts_its_tables_and_rows_and_begins_anew_with_each_run() -> No
 NO_FACTS = {
     "demo": "a show for people; the nights in it are `cmdb nightly`",
     "dev": "a server",
+    "mcp": "a server",
     "completion": "text for a shell",
     "report": "writes a page",
 }
