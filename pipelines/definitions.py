@@ -7,6 +7,7 @@ from functools import partial
 
 import dagster as dg
 
+from pipelines import settings_file
 from pipelines.alerts import heartbeat_sensor, nightly_failure_sensor
 from pipelines.asset_metadata import with_metadata
 from pipelines.collection.assets import collection_assets
@@ -34,11 +35,14 @@ CONFIRM_AFTER = timedelta(minutes=30)
 SCHEDULE = "nightly_schedule"
 
 
-def build_defs(environment: Mapping[str, str]) -> dg.Definitions:
+def build_defs(environment: Mapping[str, str], problem: str = "") -> dg.Definitions:
     """Every asset, job, schedule, sensor and resource that Dagster runs, for one environment.
 
     Settings that cannot be used still let the code location load: `Settings.problem` holds the reason, and every step
     refuses with that sentence.
+
+    Args:
+        problem: why the settings file cannot be used; empty where it can.
 
     Raises:
         ProductFileError: a file that this release ships is missing. The code location does not load and shows the
@@ -46,7 +50,7 @@ def build_defs(environment: Mapping[str, str]) -> dg.Definitions:
     """
     release.require()
     try:
-        settings = read_settings(environment)
+        settings = Settings(problem=problem) if problem else read_settings(environment)
     except SettingsError as error:
         settings = Settings(problem=str(error))
     models = read_models()
@@ -155,5 +159,9 @@ def execute(job: dg.JobDefinition, tags: Mapping[str, str]) -> dg.ExecuteInProce
 
 @dg.definitions
 def defs() -> dg.Definitions:
-    """The definitions that `workspace.yaml` and `dg` load."""
+    """The definitions that `workspace.yaml` and `dg` load, with the settings of the environment and of the file."""
+    try:
+        settings_file.load(os.environ)
+    except SettingsError as error:
+        return build_defs(os.environ, str(error))
     return build_defs(os.environ)

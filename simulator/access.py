@@ -25,7 +25,14 @@ ROLE_NAMES: Mapping[Kind, str] = {
     "billing": "BillingReader",
     "workload": "CMDBReader",
 }
-KIND_OF_ROLE = {name: kind for kind, name in ROLE_NAMES.items()}
+KIND_OF_ROLE: Mapping[str, Kind] = {
+    **{name: kind for kind, name in ROLE_NAMES.items()},
+    # As docs/howto/connect-aws.md calls them.
+    "cmdb-management": "management",
+    "cmdb-operations": "operations",
+    "cmdb-billing": "billing",
+    "aws-org-cmdb-reader": "workload",
+}
 BOOTSTRAP_KEY = "AKIACMDBBOOTSTRAP001"
 BOOTSTRAP_USER = "user/cmdb-bootstrap"
 SSO_TOKEN = "canary-sso-token"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
+import os
 import re
 import shlex
 import sys
@@ -160,6 +161,8 @@ def write_profiles(directory: Path, access: Access, port: int) -> dict[str, str]
         "CMDB_BILLING_ACCOUNT": world.billing,
         "CMDB_REFERENCE": str(Path(__file__).resolve().with_name("reference")),
         "CMDB_CURRENCY": "NZD",
+        # What leads to a real organisation stays out.
+        "CMDB_SETTINGS": os.devnull,
         # Both spellings: the lower one wins where the machine has it set.
         "HTTP_PROXY": proxy,
         "http_proxy": proxy,

@@ -27,6 +27,8 @@ _HOME = tempfile.TemporaryDirectory(prefix="cmdb-tests-")
 os.environ["HOME"] = _HOME.name
 for _name in [name for name in os.environ if is_foreign(name) or name == "DAGSTER_HOME"]:
     del os.environ[_name]
+# A developer's own settings file is none of the tests' business.
+os.environ["CMDB_SETTINGS"] = os.devnull
 
 # A shell without job control starts what runs in the background with Ctrl+C ignored; tests of an interruption send it.
 signal.signal(signal.SIGINT, signal.default_int_handler)

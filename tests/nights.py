@@ -207,7 +207,7 @@ def cmdb(
     kept = {name: value for name, value in os.environ.items() if not is_foreign(name) and name != "DAGSTER_HOME"}
     return subprocess.run(
         [sys.executable, "-m", "pipelines.cli.main", *arguments],
-        env=kept | dict(environment),
+        env=kept | {"CMDB_SETTINGS": os.devnull} | dict(environment),
         cwd=cwd or REPOSITORY,
         capture_output=True,
         text=True,
@@ -225,7 +225,7 @@ def cmdb_here(environment: Mapping[str, str], *arguments: str) -> subprocess.Com
 
     from pipelines.cli.main import main
 
-    with environment_of(environment):
+    with environment_of({"CMDB_SETTINGS": os.devnull, **environment}):
         result = CliRunner().invoke(main, list(arguments))
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception

@@ -26,6 +26,7 @@ from resources.store.store import Store
 from simulator.client import Simulator
 
 COMMANDS = (
+    "init",
     "preflight",
     "nightly",
     "confirm",

@@ -164,19 +164,36 @@ def test_accounts_without_a_profile_get_a_stanza_that_reaches_them(
     assert done.returncode == 0
     written = configparser.ConfigParser(interpolation=None)
     written.read_string(done.stdout)
-    missing = {
+    without = {
         account
         for (account,) in query(
             database, "select account_id from org.account where state = 'ACTIVE' and not has_profile"
         )
     }
+    accounts = organisation.truth("listings")["accounts"]
+    central = {account["account_id"] for account in accounts if account["kind"] != "workload"}
+    missing = without - central
     assert missing
+    assert without & central, "their own roles reach the central accounts"
     assert {re.findall(r"\d{12}", written[name]["role_arn"])[0] for name in written.sections()} == missing
     tenant = environment["AWS_MANAGEMENT_PROFILE"].removesuffix("Management")
     assert all(fnmatchcase(name, f"profile {tenant}-*") for name in written.sections())
     assert f"{len(missing)} active account(s) without a profile" in done.stderr
     listed = json.loads(cmdb_here(environment, "profiles", "--json").stdout)
     assert {row["account_id"] for row in listed} == missing
+    every = json.loads(cmdb_here(environment, "profiles", "--central", "--json").stdout)
+    assert {row["account_id"] for row in every} == without
+
+
+def test_a_machine_with_an_identity_of_its_own_needs_no_source_profile(database: Path) -> None:
+    """botocore takes no `source_profile` that has nothing but a `credential_source`."""
+    done = cmdb_here({"CMDB_DATABASE": str(database)}, "profiles", "--credential-source", "Ec2InstanceMetadata")
+    assert done.returncode == 0
+    written = configparser.ConfigParser(interpolation=None)
+    written.read_string(done.stdout)
+    for name in written.sections():
+        assert written[name]["credential_source"] == "Ec2InstanceMetadata"
+        assert "source_profile" not in written[name]
 
 
 def test_names_of_accounts_cannot_write_settings() -> None:

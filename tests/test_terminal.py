@@ -164,6 +164,7 @@ def test_a_load_counts_its_tables_and_rows_and_begins_anew_with_each_run() -> No
 # ---------------------------------------------------------------------------------------------------------- --json
 
 NO_FACTS = {
+    "init": "a conversation, which ends with a file",
     "demo": "a show for people; the nights in it are `cmdb nightly`",
     "dev": "a server",
     "mcp": "a server",

@@ -49,6 +49,11 @@ def say(text: str, *, err: bool = False) -> None:
     click.echo(plain(text, lines=True), err=err)
 
 
+def can_ask() -> bool:
+    """Whether somebody at a terminal can answer a question."""
+    return sys.stdin.isatty()
+
+
 class Refused(click.ClickException):
     """A rule failed: one sentence, exit code 1."""
 
@@ -112,17 +117,18 @@ def _refusals() -> tuple[type[Exception], ...]:
 
 
 def settings_of(*, demo: bool = False) -> "Settings":
-    """The settings of this process's environment.
+    """The settings of this process's environment, completed by those of the settings file but for the demo's.
 
     Raises:
-        SettingsError: a variable cannot be used.
+        SettingsError: a variable or a line of the file cannot be used.
     """
     from pipelines.settings import DEMO_DATABASE, read_settings
+    from pipelines.settings_file import load
 
-    environment = dict(os.environ)
     if demo:
-        environment["CMDB_DATABASE"] = str(DEMO_DATABASE)
-    return read_settings(environment)
+        return read_settings({**os.environ, "CMDB_DATABASE": str(DEMO_DATABASE)})
+    load(os.environ)
+    return read_settings(os.environ)
 
 
 def store_of(*, demo: bool) -> "Store":

@@ -49,6 +49,7 @@ def demo(fault: str) -> None:
 
 
 @click.command(cls=Command, hidden=True)
+@plainly
 def dev() -> None:
     """Open the Dagster UI on 127.0.0.1 (`make dev`)."""
     raise click.exceptions.Exit(run_dev(os.environ))
@@ -101,6 +102,9 @@ def _fingerprint(store: "Store") -> tuple[str, str]:
 
 def run_dev(environment: MutableMapping[str, str]) -> int:
     """Run the Dagster UI and daemon on 127.0.0.1 (port `CMDB_PORT`, 3000), with real profiles if all three are set."""
+    from pipelines.settings_file import load
+
+    load(environment)
     is_real = all(environment.get(CONTRACT[role].profile_env) for role in CENTRAL_ROLES)
     if not is_real:
         require_simulator()

@@ -16,6 +16,7 @@ from pipelines.cli.explain import explain
 from pipelines.cli.export import export
 from pipelines.cli.fetch import ask
 from pipelines.cli.fx import fx
+from pipelines.cli.init import init
 from pipelines.cli.mcp.command import mcp
 from pipelines.cli.policy import policy
 from pipelines.cli.preflight import preflight
@@ -39,8 +40,8 @@ def main() -> None:
 
 
 for command in (
-    accept, ask, completion, confirm, coverage, demo, dev, explain, export, fx, mcp, nightly, policy, preflight,
-    profiles, reference, report, rollback, sql, status,
+    accept, ask, completion, confirm, coverage, demo, dev, explain, export, fx, init, mcp, nightly, policy,
+    preflight, profiles, reference, report, rollback, sql, status,
 ):  # fmt: skip
     main.add_command(command)
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipelines.cli.command import Command, json_option, plainly, print_json, settings_of
+from pipelines.cli.command import Command, Refused, json_option, plainly, print_json, settings_of
 from resources.check_result import CheckResult
 
 if TYPE_CHECKING:
@@ -13,12 +13,15 @@ if TYPE_CHECKING:
 
 
 @click.command(cls=Command)
+@click.option(
+    "--accounts", "tries_accounts", is_flag=True, help="Try one listing of each service in every account too."
+)
 @json_option
 @plainly
-def preflight(as_json: bool) -> None:
-    """Check the identities of the three central profiles, and whether they may be used.
+def preflight(tries_accounts: bool, as_json: bool) -> None:
+    """Check the identities of the three central profiles, and whether they may be used; say what the next run costs.
 
-    Example: cmdb preflight
+    Example: cmdb preflight --accounts
     """
     from pipelines import reference
     from pipelines.cli.terminal import check_table, console
@@ -39,8 +42,49 @@ def preflight(as_json: bool) -> None:
         screen = console()
         screen.print(check_table(check_results))
         screen.print(recorded, markup=False)
-    if any(result.blocks for result in check_results):
+    blocked = any(result.blocks for result in check_results)
+    refused = False if blocked or not tries_accounts else _try_accounts(settings, as_json=as_json)
+    if not as_json:
+        _say_costs(settings)
+    if refused or any(result.blocks for result in check_results):
         raise click.exceptions.Exit(1)
+
+
+def _try_accounts(settings: "Settings", *, as_json: bool) -> bool:
+    """Send every account one listing of each service, and print what they answer; returns whether any refused.
+
+    Raises:
+        Refused: the organisation's accounts cannot be listed.
+    """
+    from pipelines.cli.survey import NoAccounts, survey, survey_lines
+    from pipelines.cli.terminal import console
+    from pipelines.trust.role_resources import aws_roles
+
+    resources = aws_roles(settings)
+    try:
+        found = survey(settings, resources, resources["management"].callers())
+    except NoAccounts as error:
+        raise Refused(str(error)) from error
+    finally:
+        for resource in resources.values():
+            resource.close()
+    for line in survey_lines(found):
+        console(on_stderr=as_json).print(line, markup=False)
+    return bool(found.refused)
+
+
+def _say_costs(settings: "Settings") -> None:
+    from pipelines.cli.terminal import console
+    from pipelines.cli.upcoming import cost_lines, upcoming
+    from resources.store.errors import WarehouseError
+    from resources.store.store import Store
+
+    try:
+        lines = cost_lines(upcoming(Store(settings.database), settings))
+    except WarehouseError as error:
+        lines = [f"What the next run costs is not known now. {error}"]
+    for line in lines:
+        console().print(line, markup=False)
 
 
 def judge_identities(settings: "Settings") -> tuple[tuple[CheckResult, ...], str]:

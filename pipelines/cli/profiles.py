@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 ROLE_NAME = "aws-org-cmdb-reader"
 """Default name of the IAM role in each workload account."""
 
+CREDENTIAL_SOURCES = ("Ec2InstanceMetadata", "EcsContainer", "Environment")
+"""The values of `credential_source` in the AWS config file. A profile that has nothing else is no `source_profile`."""
+
 
 @dataclass(frozen=True)
 class Unreached:
@@ -37,7 +40,19 @@ class Unreached:
     "--trusted", default="", metavar="ARN", help="Who may assume the role: the identity that starts the runs."
 )
 @click.option("--optional", is_flag=True, help="With the contract's optional grants.")
+@click.option(
+    "--central",
+    "with_central",
+    is_flag=True,
+    help="Print the three central accounts too. A StackSet creates no role in the management account.",
+)
 @click.option("--source-profile", default="", help="The profile that assumes the roles; the operations profile.")
+@click.option(
+    "--credential-source",
+    type=click.Choice(CREDENTIAL_SOURCES),
+    default=None,
+    help="Assume the roles from the identity of this machine instead, such as that of an EC2 instance.",
+)
 @click.option("--sso-session", default="", metavar="NAME", help="Sign in with this session instead, for people.")
 @demo_option
 @json_option
@@ -47,7 +62,9 @@ def profiles(
     role_name: str,
     trusted: str,
     optional: bool,
+    with_central: bool,
     source_profile: str,
+    credential_source: str | None,
     sso_session: str,
     demo: bool,
     as_json: bool,
@@ -67,15 +84,15 @@ def profiles(
         return
     from resources.store.store import Store
 
-    accounts = unreached(Store(settings.database))
+    accounts = unreached(Store(settings.database), with_central=with_central)
     if as_json:
         print_json(as_rows(accounts))
         return
     source_profile = source_profile or settings.operations_profile
-    if accounts and not source_profile and not sso_session:
+    if accounts and not source_profile and not sso_session and not credential_source:
         raise Misused(
-            "A stanza needs somebody who assumes the role: set AWS_OPERATIONS_PROFILE, or name --source-profile or "
-            "--sso-session. Nothing was printed."
+            "A stanza needs somebody who assumes the role: set AWS_OPERATIONS_PROFILE, or name --source-profile, "
+            "--credential-source or --sso-session. Nothing was printed."
         )
     if accounts:
         tenant = settings.management_profile.removesuffix("Management")
@@ -86,22 +103,36 @@ def profiles(
                 region=settings.home_region,
                 role_name=role_name,
                 source_profile=source_profile,
+                credential_source=credential_source or "",
                 sso_session=sso_session,
             )
         )
     say(f"{len(accounts)} active account(s) without a profile.", err=True)
 
 
-def unreached(store: "Store") -> list[Unreached]:
-    """The accounts of the published dataset that have no profile, by their place in the tree."""
+def unreached(store: "Store", *, with_central: bool = False) -> list[Unreached]:
+    """The accounts of the published dataset that have no profile, by their place in the tree.
+
+    Args:
+        with_central: whether the central accounts are among them; the central roles reach those in any case, and no
+            check misses a workload profile there.
+    """
     store.require_current_schema()
     with store.published() as connection:
         rows = connection.execute(
             """
             select account_id, coalesce(account_name, ''), coalesce(ou_path, '') from org.account
-            where state = 'ACTIVE' and not has_profile
+            where
+                state = 'ACTIVE' and not has_profile
+                and ($with_central or account_id not in (
+                    select caller_account_id from audit.caller_identity
+                    where
+                        role <> 'workload' and caller_account_id is not null
+                        and run_id = (select run_id from audit.run order by started_at desc limit 1)
+                ))
             order by ou_path, account_name, account_id
-            """
+            """,
+            {"with_central": with_central},
         ).fetchall()
     return [Unreached(*row) for row in rows]
 
@@ -113,6 +144,7 @@ def stanzas(
     region: str,
     role_name: str = ROLE_NAME,
     source_profile: str = "",
+    credential_source: str = "",
     sso_session: str = "",
 ) -> str:
     """Stanzas for the AWS config file, one for each account.
@@ -121,6 +153,7 @@ def stanzas(
         prefix: prefix of the profile names, so that `CMDB_WORKLOAD_PROFILES` can match them.
         role_name: name of the IAM role in each account.
         source_profile: the profile that assumes the role of each account.
+        credential_source: where this machine has the identity that assumes it, in place of a profile.
         sso_session: the session to sign in with instead, for people.
     """
     written: list[str] = []
@@ -137,7 +170,9 @@ def stanzas(
         else:
             lines += [
                 f"role_arn = arn:aws:iam::{account.account_id}:role/{role_name}",
-                f"source_profile = {source_profile}",
+                f"credential_source = {credential_source}"
+                if credential_source
+                else f"source_profile = {source_profile}",
                 "role_session_name = aws-org-cmdb",
             ]
         written.append("\n".join([*lines, f"region = {region}"]))

@@ -1,6 +1,5 @@
 """`cmdb reference`: the folder of an organisation's own reference files."""
 
-import os
 from pathlib import Path
 
 import click
@@ -27,15 +26,15 @@ def init(folder: Path | None, as_json: bool) -> None:
     """
     from pipelines.reference import SETTING
 
-    target = folder.expanduser().absolute() if folder is not None else settings_of().reference
+    configured = settings_of().reference
+    target = folder.expanduser().absolute() if folder is not None else configured
     if target is None:
         raise Misused(f"No folder is named, and {SETTING} is unset. Nothing was written. Name a folder.")
     written, kept = begin_folder(target)
     if as_json:
         print_json({"folder": str(target), "written": written, "kept": kept})
         return
-    is_set = os.environ.get(SETTING, "").strip()
-    hint = "" if is_set else f" Set {SETTING}={target} wherever a run starts."
+    hint = "" if configured else f" Set {SETTING}={target} wherever a run starts."
     say(
         f"{len(written)} file(s) written to {target}, {len(kept)} left as they were. README.md there explains every "
         f"column.{hint} Next: cmdb reference check"

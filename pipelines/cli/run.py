@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipelines.cli.command import Command, demo_option, json_option, plainly, print_json, settings_of
+from pipelines.cli.command import (
+    Command,
+    Misused,
+    can_ask,
+    demo_option,
+    json_option,
+    plainly,
+    print_json,
+    say,
+    settings_of,
+)
 from pipelines.cli.dagster_home import closed_to_others, keeping_records, prepare_dagster_home
 from pipelines.cli.summary import RunSummary, run_as_json, summarise
 
@@ -28,10 +38,18 @@ if TYPE_CHECKING:
     help="Request again only the cells without a trusted response of the last 20 hours and those that a check named, "
     "then build and publish as always.",
 )
+@click.option(
+    "--cost-requests",
+    type=click.IntRange(1, 100_000),
+    default=None,
+    metavar="N",
+    help="The most Cost Explorer requests today, for this run in place of CMDB_COST_REQUEST_LIMIT.",
+)
+@click.option("--yes", "is_agreed", is_flag=True, help="Agree to the price of --cost-requests without being asked.")
 @demo_option
 @json_option
 @plainly
-def nightly(demo: bool, only_untrusted: bool, as_json: bool) -> None:
+def nightly(demo: bool, only_untrusted: bool, cost_requests: int | None, is_agreed: bool, as_json: bool) -> None:
     """Run the nightly job: pre-flight, collection, models, checks, publishing.
 
     With --json, progress is on standard error and the outcome on standard output.
@@ -47,9 +65,17 @@ def nightly(demo: bool, only_untrusted: bool, as_json: bool) -> None:
 
     settings = settings_of(demo=demo)
     reference.require(settings.reference)
-    prepare_dagster_home(os.environ)
     store = Store(settings.database)
-    ended = run_with_progress(store, NIGHTLY, only_untrusted=only_untrusted, on_stderr=as_json)
+    if cost_requests is not None:
+        _agree(store, settings, cost_requests, is_agreed=is_agreed)
+    prepare_dagster_home(os.environ)
+    ended = run_with_progress(
+        store,
+        NIGHTLY,
+        only_untrusted=only_untrusted,
+        cost_requests=cost_requests,
+        on_stderr=as_json,
+    )
     summary = summarise(store) if ended.published else None
     next_command = f".venv/bin/cmdb {next_step(ended, demo=demo)}"
     report = "" if ended.exit_code else str(report_path(settings.database))
@@ -81,8 +107,41 @@ def next_step(ended: RunSummary, *, demo: bool) -> str:
     return f"coverage --blocked{where}" if ended.exit_code == 1 else f"nightly{where}"
 
 
-def run_with_progress(store: "Store", job_name: str, *, only_untrusted: bool = False, on_stderr: bool) -> RunSummary:
+def _agree(store: "Store", settings: "Settings", cost_requests: int, *, is_agreed: bool) -> None:
+    """Show the price of a run beyond the day's limit, and go on only where somebody agrees.
+
+    Raises:
+        Misused: nobody agreed. Nothing was requested.
+    """
+    from pipelines.cli.upcoming import upcoming
+
+    of_bill = upcoming(store, settings).next_run[0]
+    price = f"{cost_requests * of_bill.unit_usd:,.2f} USD"
+    say(
+        f"Today (UTC) Cost Explorer may be sent {cost_requests:,} requests, at most {price}, in place of the "
+        f"{of_bill.limit:,} of {of_bill.setting}; this run wants {of_bill.units:,} or more.",
+        err=True,
+    )
+    if is_agreed:
+        return
+    if not can_ask():
+        raise Misused("Nobody could be asked whether that is right. Nothing was requested. Agree with --yes.")
+    if not click.confirm("Go on?", default=False, err=True):
+        raise Misused("Nothing was requested.")
+
+
+def run_with_progress(
+    store: "Store",
+    job_name: str,
+    *,
+    only_untrusted: bool = False,
+    cost_requests: int | None = None,
+    on_stderr: bool,
+) -> RunSummary:
     """Run a job on a warehouse with progress bars; returns its outcome.
+
+    Args:
+        cost_requests: today's limit of Cost Explorer requests for this run, in place of the setting's.
 
     Raises:
         WarehouseError: Dagster could not write.
@@ -90,6 +149,8 @@ def run_with_progress(store: "Store", job_name: str, *, only_untrusted: bool = F
     from pipelines.cli.terminal import progress_bars
 
     environment = os.environ | {"CMDB_DATABASE": str(store.database)}
+    if cost_requests is not None:
+        environment["CMDB_COST_REQUEST_LIMIT"] = str(cost_requests)
     # Excluding loaded objects from garbage collection saves a third of a second for each collection and at exit.
     gc.freeze()
     with progress_bars(on_stderr=on_stderr):
@@ -112,7 +173,11 @@ def end(ended: RunSummary, job_name: str, settings: "Settings", screen: "Console
 
 
 def run_nightly(
-    environment: Mapping[str, str], store: "Store", *, only_untrusted: bool = False, job_name: str = "nightly"
+    environment: Mapping[str, str],
+    store: "Store",
+    *,
+    only_untrusted: bool = False,
+    job_name: str = "nightly",
 ) -> RunSummary:
     """Run a job against the instance of `DAGSTER_HOME`, so that the UI shows it; returns the run's outcome.
 
@@ -129,7 +194,9 @@ def run_nightly(
     from pipelines.publishing.naming import name_warning
 
     job = job_of(environment, job_name)
-    tags = {LAUNCHED_BY: f"cmdb {job_name}"} | ({ONLY_UNTRUSTED: "yes"} if only_untrusted else {})
+    tags = {LAUNCHED_BY: f"cmdb {job_name}"}
+    if only_untrusted:
+        tags[ONLY_UNTRUSTED] = "yes"
     with keeping_records(Path(os.environ["DAGSTER_HOME"])), closed_to_others():
         result = execute(job, tags)
     # The run has already waited for other holders of the working file, so reading the outcome does not wait again.

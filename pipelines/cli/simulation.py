@@ -1,6 +1,7 @@
 """The simulated organisation behind the demo, and commands that run on it in a process of their own."""
 
 import importlib.util
+import os
 import signal
 import subprocess
 import sys
@@ -76,6 +77,8 @@ def simulated(environment: Mapping[str, str]) -> Iterator[tuple["Simulator", dic
             raise NoSimulator(f"{str(error).strip().splitlines()[-1]} Nothing was run.") from error
         child = organisation.environment(environment)
         child["CMDB_DATABASE"] = str(DEMO_DATABASE)
+        # The settings file belongs to the real organisation.
+        child["CMDB_SETTINGS"] = os.devnull
         # Nobody pays for simulated requests, so the first run fetches the whole history, and each later run all it
         # wants.
         child.setdefault("CMDB_COST_REQUEST_LIMIT", "100000")

@@ -31,6 +31,7 @@ from botocore.utils import (
     JSONFileCache,
     create_nested_client,
     get_login_token_cache_directory,
+    resolve_imds_endpoint_mode,
 )
 
 from resources.aws.profile_errors import FAILURES, MfaNeeded, ProfileError, explained, no_credentials, refuse_unknown
@@ -203,6 +204,12 @@ class _Group:
             timeout=variable("metadata_service_timeout"),
             num_attempts=variable("metadata_service_num_attempts"),
             user_agent=self.session.user_agent(),
+            # As botocore itself does: an instance may have its metadata at an IPv6 or another address.
+            config={
+                "ec2_metadata_service_endpoint": variable("ec2_metadata_service_endpoint"),
+                "ec2_metadata_service_endpoint_mode": resolve_imds_endpoint_mode(self.session),
+                "ec2_metadata_v1_disabled": variable("ec2_metadata_v1_disabled"),
+            },
         )
         return InstanceMetadataProvider(fetcher)
 

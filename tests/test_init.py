@@ -1,0 +1,236 @@
+"""`cmdb init`, from an AWS config file to the settings that every command reads, over the simulated organisation."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from nights import DATABASE, cmdb_here
+
+from faults.ground import environment_of
+from pipelines.cli import init as command
+from pipelines.cli import run
+from pipelines.cli.main import main
+from pipelines.cli.summary import RunSummary
+from simulator.client import Simulator
+
+Done = subprocess.CompletedProcess[str]
+
+OURS = ("AWS_MANAGEMENT_PROFILE", "AWS_OPERATIONS_PROFILE", "AWS_BILLING_PROFILE", "AWS_PROFILE", "AWS_DEFAULT_REGION")
+PROFILES = ("--management", "acmeManagement", "--operations", "acmeOperations", "--billing", "acmeBilling")
+
+LITTLE = {"CMDB_COST_REQUEST_LIMIT": "50"}
+"""Without tag keys the first load takes 60 requests."""
+
+
+def fresh(simulator: Simulator, tmp_path: Path) -> dict[str, str]:
+    """What a machine has before the first contact: the AWS config file, and no setting of the product."""
+    foreign = {
+        name: value for name, value in simulator.env.items() if name not in OURS and not name.startswith("CMDB_")
+    }
+    return foreign | {"CMDB_SETTINGS": str(tmp_path / "cmdb.env"), "CMDB_DATABASE": str(tmp_path / "w" / DATABASE)}
+
+
+def lines(tmp_path: Path) -> dict[str, str]:
+    text = (tmp_path / "cmdb.env").read_text()
+    return dict(line.split("=", 1) for line in text.splitlines() if line and not line.startswith("#"))
+
+
+def asked(
+    environment: Mapping[str, str], typed: str, monkeypatch: pytest.MonkeyPatch, *options: str
+) -> tuple[int, str]:
+    """The command at a terminal where somebody types."""
+    monkeypatch.setattr(command, "can_ask", lambda: True)
+    with environment_of(environment):
+        result = CliRunner().invoke(main, ["init", *options], input=typed)
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result.exit_code, result.output
+
+
+def nothing_was_written(tmp_path: Path) -> bool:
+    return not list(tmp_path.iterdir())
+
+
+# --------------------------------------------------------------------------------------------------- by options
+
+
+def test_the_file_that_it_writes_is_all_that_the_other_commands_need(small: Simulator, tmp_path: Path) -> None:
+    environment = fresh(small, tmp_path)
+    assert "which is not there" in cmdb_here(environment, "preflight").stderr
+    small.clear_log()
+    done = cmdb_here(environment, "init", *PROFILES, "--yes")
+    assert done.returncode == 0, done.stdout + done.stderr
+    truth = small.truth("ledger")
+    for words in (
+        "2 of 5 active accounts are reached by a workload profile",
+        "workload: s3:ListBuckets is answered by 2 of 2",
+        "first load, 12 months of the bill: at most 1.60 USD",
+        "each night after that",
+        f"Written: {tmp_path / 'cmdb.env'}",
+        "Next: .venv/bin/cmdb nightly",
+    ):
+        assert words in done.stdout
+    services = {call["service"] for call in small.log()}
+    assert not services & {"ce", "cloudwatch", "monitoring"}, "what AWS charges for is not tried"
+    written = lines(tmp_path)
+    assert written["AWS_MANAGEMENT_PROFILE"] == "acmeManagement"
+    assert written["CMDB_WORKLOAD_PROFILES"] == "'acme-*'"
+    assert written["CMDB_DATABASE"] == environment["CMDB_DATABASE"], "a scheduled run needs it too"
+    central = {account["account_id"] for account in truth["accounts"] if account["kind"] in ("operations", "billing")}
+    assert {written["CMDB_OPERATIONS_ACCOUNT"], written["CMDB_BILLING_ACCOUNT"]} == central
+    assert "canary" not in (tmp_path / "cmdb.env").read_text()
+    assert (tmp_path / "cmdb.env").stat().st_mode & 0o027 == 0
+    later = cmdb_here(environment, "preflight")
+    assert later.returncode == 0, later.stdout
+    assert "as CMDB_BILLING_ACCOUNT states" in later.stdout
+    assert "first load, 12 months of the bill: at most 1.60 USD" in later.stdout, "the same cost"
+
+
+def test_a_file_that_is_there_stays_unless_it_is_forced(small: Simulator, tmp_path: Path) -> None:
+    environment = fresh(small, tmp_path)
+    (tmp_path / "cmdb.env").write_text("CMDB_COST_MONTHS=2\n")
+    small.clear_log()
+    done = cmdb_here(environment, "init", *PROFILES, "--yes")
+    assert done.returncode == 2
+    assert "is there already. Nothing was tried." in done.stderr
+    assert small.log() == []
+    assert lines(tmp_path) == {"CMDB_COST_MONTHS": "2"}
+    assert cmdb_here(environment, "init", *PROFILES, "--yes", "--force").returncode == 0
+    assert "CMDB_COST_MONTHS" not in lines(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--billing", "acmeNoSuchRole"), ("✗", "billing: AWS refused AssumeRole", "Nothing was written.")),
+        (("--billing", "acmeGone"), ("acmeGone", "Nothing was written.")),
+        (("--operations", "acmeExpired"), ("acmeExpired", "Nothing was written.")),
+        (("--operations", "acmeOperationsInManagement"), ("--shared management+operations", "Nothing was written.")),
+        (("--management", "acmeOperations", "--workload", "acme-*"), ("Nothing was written.",)),
+        (("--workload", "nobody-*"), ("No workload profile reaches an account", "Nothing was written.")),
+    ],
+)
+def test_profiles_that_may_not_be_used_leave_nothing_behind(
+    small: Simulator, tmp_path: Path, options: tuple[str, ...], words: tuple[str, ...]
+) -> None:
+    done = cmdb_here(fresh(small, tmp_path), "init", *PROFILES, *options, "--yes")
+    assert done.returncode == 1, done.stdout
+    for word in words:
+        assert word in done.stdout + done.stderr
+    assert nothing_was_written(tmp_path)
+
+
+def test_an_account_that_is_shared_on_purpose_is_declared(small: Simulator, tmp_path: Path) -> None:
+    options = ("--operations", "acmeOperationsInManagement", "--shared", "management+operations")
+    done = cmdb_here(fresh(small, tmp_path), "init", *PROFILES, *options, "--yes")
+    assert done.returncode == 0, done.stdout
+    assert lines(tmp_path)["CMDB_SHARED_ACCOUNTS"] == "management+operations"
+
+
+def test_without_a_terminal_nothing_is_guessed(small: Simulator, tmp_path: Path) -> None:
+    environment = fresh(small, tmp_path)
+    done = cmdb_here(environment, "init")
+    assert done.returncode == 2
+    assert "No management profile is named. Nothing was tried. Name it with --management" in done.stderr
+    named = {"AWS_MANAGEMENT_PROFILE": "acmeManagement", "AWS_OPERATIONS_PROFILE": "acmeOperations"}
+    assert "No billing profile is named" in cmdb_here(environment | named, "init").stderr
+    assert nothing_was_written(tmp_path)
+
+
+def test_without_an_aws_config_file_the_next_step_is_named(tmp_path: Path) -> None:
+    gone = {"AWS_CONFIG_FILE": str(tmp_path / "none"), "AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "none")}
+    done = cmdb_here({**gone, "CMDB_SETTINGS": str(tmp_path / "cmdb.env")}, "init", *PROFILES, "--yes")
+    assert done.returncode == 2
+    assert "The AWS config file has no profile." in done.stderr
+
+
+def test_what_a_role_lacks_is_named_before_the_first_run(small: Simulator, tmp_path: Path) -> None:
+    environment = fresh(small, tmp_path)
+    small.configure(refused_actions={"workload": ["rds:Describe*"], "operations": ["tag:GetResources"]})
+    done = cmdb_here(environment, "init", *PROFILES, "--yes")
+    assert done.returncode == 0, "a gap in an account is a warning, as in a run"
+    assert "✗ workload: rds:DescribeDBInstances is answered by 0 of 2" in done.stdout
+    assert "(acme-payments-prod): " in done.stdout
+    assert "✗ operations: resourcegroupstaggingapi:GetResources is answered by 0 of 1" in done.stdout
+    assert "✓ workload: s3:ListBuckets is answered by 2 of 2" in done.stdout
+    tried = cmdb_here(environment, "preflight", "--accounts")
+    assert tried.returncode == 1
+    assert "✗ workload: rds:DescribeDBInstances is answered by 0 of 2" in tried.stdout
+    shown = cmdb_here(environment, "preflight", "--accounts", "--json")
+    assert [check["passed"] for check in json.loads(shown.stdout)] == [True] * 6
+    small.configure(refused_actions={})
+    assert cmdb_here(environment, "preflight", "--accounts").returncode == 0
+
+
+# --------------------------------------------------------------------------------------------- at a terminal
+
+
+def test_it_asks_and_offers_what_the_config_file_suggests(
+    small: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Enter takes each offer: three profiles, the region, the workload profiles, the spread load, the file.
+    code, said = asked(fresh(small, tmp_path) | LITTLE, "\n" * 7, monkeypatch)
+    assert code == 0, said
+    assert "[acmeManagement]" in said
+    assert "[acme-*]" in said
+    assert "Load the bill's history in one go, with at most 120 requests today (1.20 USD), in place of 2 runs" in said
+    assert "Next: .venv/bin/cmdb nightly\n" in said
+    assert lines(tmp_path)["AWS_BILLING_PROFILE"] == "acmeBilling"
+
+
+def test_it_asks_whether_an_account_is_shared_on_purpose_and_loads_at_once_where_that_is_agreed(
+    small: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    typed = "\nacmeOperationsInManagement\n\n\n\ny\ny\n\n"
+    code, said = asked(fresh(small, tmp_path) | LITTLE, typed, monkeypatch)
+    assert code == 0, said
+    assert "management+operations lead to one account. Is that on purpose?" in said
+    assert "Next: .venv/bin/cmdb nightly --cost-requests 120" in said
+    assert lines(tmp_path)["CMDB_SHARED_ACCOUNTS"] == "management+operations"
+
+
+@pytest.mark.parametrize("typed", ["\n\n\n\n\n\nn\n", "\nacmeOperationsInManagement\n\n\n\nn\n"])
+def test_a_no_writes_nothing(small: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, typed: str) -> None:
+    code, said = asked(fresh(small, tmp_path) | LITTLE, typed, monkeypatch)
+    assert code == 1
+    assert "Nothing was written." in said
+    assert nothing_was_written(tmp_path)
+
+
+# ---------------------------------------------------------------------------------------- a first load in one go
+
+
+@pytest.fixture
+def runs(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """The environments of the runs that were begun; none is run."""
+    begun: list[dict[str, Any]] = []
+
+    def begin(environment: Mapping[str, str], *_: object, **__: object) -> RunSummary:
+        begun.append(dict(environment))
+        return RunSummary("a", False, 1, ["Only a test."])
+
+    monkeypatch.setattr(run, "run_nightly", begin)
+    return begun
+
+
+def test_the_price_of_a_load_in_one_go_is_shown_and_agreed(
+    tmp_path: Path, runs: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment = {"CMDB_DATABASE": str(tmp_path / "w" / DATABASE), "DAGSTER_HOME": str(tmp_path / "dagster")}
+    done = cmdb_here(environment, "nightly", "--cost-requests", "400")
+    assert done.returncode == 2
+    assert "400 requests, at most 4.00 USD, in place of the 100 of CMDB_COST_REQUEST_LIMIT" in done.stderr
+    assert "Agree with --yes" in done.stderr
+    assert runs == []
+    assert cmdb_here(environment, "nightly", "--cost-requests", "400", "--yes").returncode == 1
+    assert [begun["CMDB_COST_REQUEST_LIMIT"] for begun in runs] == ["400"]
+    assert cmdb_here(environment, "nightly").returncode == 1
+    assert "CMDB_COST_REQUEST_LIMIT" not in runs[-1], "the next run has the setting's limit again"
+    assert "CMDB_COST_REQUEST_LIMIT" not in os.environ
