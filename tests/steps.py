@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,7 @@ def asked(
     *names: str | Listing,
     only_untrusted: bool = False,
     run: str = RUN,
+    kept_since: datetime | None = None,
     **settings: str,
 ) -> Iterator[list[Cell]]:
     """The cells of one step of these listings on a warehouse with a night in it; stored once the test is done."""
@@ -68,6 +70,7 @@ def asked(
             read,
             lambda _: None,
             only_untrusted=only_untrusted,
+            kept_since=kept_since,
             record_rules=record_rules(),
         )
         collector = Collector(state)

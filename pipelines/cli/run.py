@@ -4,6 +4,7 @@ import gc
 import os
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ from pipelines.cli.command import (
     settings_of,
 )
 from pipelines.cli.dagster_home import closed_to_others, keeping_records, prepare_dagster_home
+from pipelines.cli.resuming import interrupted, usual_duration
 from pipelines.cli.summary import RunSummary, run_as_json, summarise
 
 if TYPE_CHECKING:
@@ -39,6 +41,9 @@ if TYPE_CHECKING:
     "then build and publish as always.",
 )
 @click.option(
+    "--everything", is_flag=True, help="Request every cell, also those that an interrupted run of today trusted."
+)
+@click.option(
     "--cost-requests",
     type=click.IntRange(1, 100_000),
     default=None,
@@ -49,9 +54,12 @@ if TYPE_CHECKING:
 @demo_option
 @json_option
 @plainly
-def nightly(demo: bool, only_untrusted: bool, cost_requests: int | None, is_agreed: bool, as_json: bool) -> None:
+def nightly(
+    demo: bool, only_untrusted: bool, everything: bool, cost_requests: int | None, is_agreed: bool, as_json: bool
+) -> None:
     """Run the nightly job: pre-flight, collection, models, checks, publishing.
 
+    After an interruption it goes on: what the interrupted run trusted is not requested again.
     With --json, progress is on standard error and the outcome on standard output.
 
     Example: cmdb nightly --only-untrusted
@@ -68,11 +76,15 @@ def nightly(demo: bool, only_untrusted: bool, cost_requests: int | None, is_agre
     store = Store(settings.database)
     if cost_requests is not None:
         _agree(store, settings, cost_requests, is_agreed=is_agreed)
+    earlier = None if only_untrusted or everything else interrupted(store)
+    if earlier is not None:
+        console(on_stderr=as_json).print(str(earlier), markup=False)
     prepare_dagster_home(os.environ)
     ended = run_with_progress(
         store,
         NIGHTLY,
         only_untrusted=only_untrusted,
+        kept_since=None if earlier is None else earlier.since,
         cost_requests=cost_requests,
         on_stderr=as_json,
     )
@@ -135,26 +147,33 @@ def run_with_progress(
     job_name: str,
     *,
     only_untrusted: bool = False,
+    kept_since: datetime | None = None,
     cost_requests: int | None = None,
     on_stderr: bool,
 ) -> RunSummary:
     """Run a job on a warehouse with progress bars; returns its outcome.
 
     Args:
+        kept_since: as of `run_nightly`.
         cost_requests: today's limit of Cost Explorer requests for this run, in place of the setting's.
 
     Raises:
         WarehouseError: Dagster could not write.
     """
+    from pipelines.catalogue.registry import FAMILIES
     from pipelines.cli.terminal import progress_bars
+    from pipelines.collection.progress import PUBLISHING
+    from pipelines.definitions import NIGHTLY
 
     environment = os.environ | {"CMDB_DATABASE": str(store.database)}
     if cost_requests is not None:
         environment["CMDB_COST_REQUEST_LIMIT"] = str(cost_requests)
     # Excluding loaded objects from garbage collection saves a third of a second for each collection and at exit.
     gc.freeze()
-    with progress_bars(on_stderr=on_stderr):
-        return run_nightly(environment, store, only_untrusted=only_untrusted, job_name=job_name)
+    families = [family.name for family in FAMILIES] if job_name == NIGHTLY else []
+    steps = [*families, PUBLISHING]
+    with progress_bars(on_stderr=on_stderr, steps=steps, usual=usual_duration(store, job_name)):
+        return run_nightly(environment, store, only_untrusted=only_untrusted, kept_since=kept_since, job_name=job_name)
 
 
 def end(ended: RunSummary, job_name: str, settings: "Settings", screen: "Console") -> None:
@@ -177,12 +196,14 @@ def run_nightly(
     store: "Store",
     *,
     only_untrusted: bool = False,
+    kept_since: datetime | None = None,
     job_name: str = "nightly",
 ) -> RunSummary:
     """Run a job against the instance of `DAGSTER_HOME`, so that the UI shows it; returns the run's outcome.
 
     Args:
         only_untrusted: request only cells without a trusted response of the last hours.
+        kept_since: request only cells without a trusted response since then.
         job_name: `nightly`, or `confirm`, which looks zeros up in CloudTrail and collects nothing.
 
     Raises:
@@ -195,8 +216,8 @@ def run_nightly(
 
     job = job_of(environment, job_name)
     tags = {LAUNCHED_BY: f"cmdb {job_name}"}
-    if only_untrusted:
-        tags[ONLY_UNTRUSTED] = "yes"
+    if only_untrusted or kept_since is not None:
+        tags[ONLY_UNTRUSTED] = "yes" if kept_since is None else kept_since.isoformat()
     with keeping_records(Path(os.environ["DAGSTER_HOME"])), closed_to_others():
         result = execute(job, tags)
     # The run has already waited for other holders of the working file, so reading the outcome does not wait again.

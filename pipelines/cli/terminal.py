@@ -1,7 +1,10 @@
 """Terminal output of the commands: tables, progress, the summary of a run. Colour only on a terminal."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 from rich.cells import cell_len, set_cell_size
@@ -12,8 +15,9 @@ from rich.table import Table
 from rich.text import Text
 
 from pipelines.cli.summary import RunSummary, Summary
-from pipelines.collection.progress import Report, watching
+from pipelines.collection.progress import Note, Report, watching
 from pipelines.plain_text import plain
+from pipelines.trust.ages import duration
 from resources.check_result import CheckResult
 
 
@@ -57,20 +61,97 @@ def rows_table(columns: Iterable[str], rows: Iterable[Sequence[Any]]) -> Table:
     return table
 
 
+LINE_EVERY_SECONDS = 60.0
+"""How often a run without a terminal prints the tasks that it is at."""
+
+TASKS_SHOWN = 5
+"""The most tasks that such lines name."""
+
+
+class LineProgress:
+    """Progress for a log: a line for each finished task, and once a minute one for each that is going on."""
+
+    def __init__(self, screen: Console, clock: Callable[[], float] = time.monotonic) -> None:
+        self._screen = screen
+        self._clock = clock
+        self._printed_at = clock()
+        self._going: dict[str, Report] = {}
+        self._lock = threading.Lock()
+
+    def __call__(self, report: Report) -> None:
+        """Take a progress report; called from worker threads."""
+        with self._lock:
+            if report.is_done:
+                self._going.pop(report.what, None)
+                self._screen.print(report.sentence(), markup=False)
+                return
+            self._going[report.what] = report
+            if self._clock() - self._printed_at < LINE_EVERY_SECONDS:
+                return
+            self._printed_at = self._clock()
+            # Those with most to do last longest.
+            longest = sorted(self._going.values(), key=lambda one: one.progress.done - one.progress.total)
+            for one in longest[:TASKS_SHOWN]:
+                self._screen.print(f"… {one.sentence()}", markup=False)
+            if len(longest) > TASKS_SHOWN:
+                self._screen.print(f"… and {len(longest) - TASKS_SHOWN} more", markup=False)
+
+
+class Steps:
+    """Notes for people: which step begins, what still waits, and how long the last run took.
+
+    Args:
+        waiting: the steps of the run, in their usual order.
+        usual: how long the last run that published took; None where there is none.
+    """
+
+    def __init__(
+        self,
+        screen: Console,
+        waiting: Sequence[str],
+        usual: timedelta | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._screen = screen
+        self._waiting = list(waiting)
+        self._usual = usual
+        self._clock = clock
+        self._began = clock()
+
+    def __call__(self, note: Note) -> None:
+        """Take a note."""
+        if not note.step:
+            self._screen.print(note.text, markup=False, style="dim")
+            return
+        if note.step in self._waiting:
+            self._waiting.remove(note.step)
+        then = f"; then {', '.join(self._waiting)}" if self._waiting else ""
+        self._screen.print(f"{note.step}: {note.text}{then}{self._left()}", markup=False, style="bold")
+
+    def _left(self) -> str:
+        if self._usual is None:
+            return ""
+        left = self._usual - timedelta(seconds=self._clock() - self._began)
+        if left <= timedelta():
+            return f"; the last run took {duration(self._usual)} in all, this one longer"
+        return f"; about {duration(max(left, timedelta(minutes=1)))} left, by the last run"
+
+
 @contextmanager
-def progress_bars(*, on_stderr: bool = False) -> Iterator[None]:
-    """Show what this process collects and loads: as bars on a terminal, elsewhere as one line for each finished task.
+def progress_bars(
+    *, on_stderr: bool = False, steps: Sequence[str] = (), usual: timedelta | None = None
+) -> Iterator[None]:
+    """Show what this process collects and loads: as bars on a terminal, elsewhere as lines.
 
     A finished task leaves a line and frees its bar, since a run has more listings than a screen has lines.
+
+    Args:
+        steps: as of `Steps`.
+        usual: as of `Steps`.
     """
     screen = console(on_stderr=on_stderr)
     if not screen.is_terminal:
-
-        def print_report(report: Report) -> None:
-            if report.is_done:
-                screen.print(report.sentence(), markup=False)
-
-        with watching(print_report):
+        with watching(LineProgress(screen), Steps(screen, steps, usual)):
             yield
         return
     columns = (
@@ -94,7 +175,7 @@ def progress_bars(*, on_stderr: bool = False) -> Iterator[None]:
                 tasks[report.what] = bars.add_task(report.what, total=reading.total, detail="")
             bars.update(tasks[report.what], total=reading.total, completed=reading.done, detail=report.detail)
 
-        with watching(show):
+        with watching(show, Steps(bars.console, steps, usual)):
             yield
 
 

@@ -5,6 +5,7 @@ The landed files get their names and the cells are written only once every cell 
 
 import gc
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import dagster as dg
@@ -15,6 +16,7 @@ from pipelines.catalogue.registry import FAMILIES
 from pipelines.collection.collector import Collector
 from pipelines.collection.confirmation_assets import CONFIRMATION_KEY
 from pipelines.collection.listing_metadata import listing_metadata
+from pipelines.collection.progress import begin_step
 from pipelines.collection.record_rules import RecordRule
 from pipelines.collection.state import StepState
 from pipelines.collection.step import collect
@@ -34,7 +36,7 @@ from resources.warehouse import Warehouse
 ACCOUNT_COVERAGE = "account_coverage"
 
 ONLY_UNTRUSTED = "cmdb/only_untrusted"
-"""Tag of a run that requests only the cells without a trusted response."""
+"""Tag of a run that requests only the cells without a trusted response: `yes`, or since when one is kept (ISO)."""
 
 MANY_CELLS = 1_000
 """From this number of cells on a step collects garbage at once, which takes a third of a second."""
@@ -129,6 +131,7 @@ def _collect(
     )
     with refusing():
         rules = record_rules()
+    kept = context.run.tags.get(ONLY_UNTRUSTED)
     state = StepState(
         store,
         warehouse.run_id,
@@ -136,9 +139,12 @@ def _collect(
         listings,
         settings,
         lambda text: context.log.info(plain(text)),
-        only_untrusted=ONLY_UNTRUSTED in context.run.tags,
+        only_untrusted=kept is not None,
+        kept_since=None if kept in (None, "yes") else datetime.fromisoformat(kept),
         record_rules=rules,
     )
+    calls = f"{len(listings)} listings" if len(listings) > 1 else listings[0].name
+    begin_step(family.name, f"{calls}, requested by {', '.join(family.roles)}")
     collector = Collector(state)
     try:
         with refusing():

@@ -20,7 +20,7 @@ from pipelines.collection.denials import skip_denied
 from pipelines.collection.landing import Spool
 from pipelines.collection.plan import Plan
 from pipelines.collection.previous import ParentRecord
-from pipelines.collection.progress import Reporter, Reports
+from pipelines.collection.progress import Reporter, Reports, note
 from pipelines.collection.record_rules import NO_RULE, checked, checking
 from pipelines.collection.retiring import retired
 from pipelines.collection.state import StepState
@@ -148,8 +148,21 @@ class Collector:
             state.stats[cell.name].take(cell)
         for key in state.batch.kept:
             state.kept_places[key.name].add((key.role, key.account_id))
+        if state.only_untrusted:
+            self._say_kept()
         state.begin(NO_ACCOUNT)
         return cells
+
+    def _say_kept(self) -> None:
+        """Say of each listing how many trusted cells were kept, in a run that requests only the others."""
+        state = self.state
+        kept = Counter(key.name for key in state.batch.kept)
+        requested = Counter(key.name for key in state.attempts)
+        where = "" if state.batch.part is None else f", {state.batch.part}"
+        for name, count in kept.items():
+            sentence = f"{name}{where}: {count:,} trusted cells kept, {requested[name]:,} requested."
+            state.log(sentence)
+            note(sentence)
 
     def commit(self, also: Mapping[str, CheckResult] = MappingProxyType({})) -> dict[str, CheckResult]:
         """Store what all batches have landed; returns the check result of each listing.

@@ -11,6 +11,9 @@ from resources.aws.messages import Progress, Response
 
 LOG_EVERY_SECONDS = 5.0
 
+PUBLISHING = "publishing"
+"""The last step of a run, after the families of the catalogue."""
+
 
 @dataclass(frozen=True)
 class Part:
@@ -67,17 +70,48 @@ class Report:
         return f"{self.what}: {p.done:,} of {p.total:,} {self.unit}, {self.detail}{left}"
 
 
+@dataclass(frozen=True)
+class Note:
+    """A sentence about a run, or the beginning of a step.
+
+    Attributes:
+        step: the step that begins; empty for a mere sentence.
+        text: the sentence, or what the step does.
+    """
+
+    text: str
+    step: str = ""
+
+
 _watchers: list[Callable[[Report], None]] = []
+_listeners: list[Callable[[Note], None]] = []
 
 
 @contextmanager
-def watching(watcher: Callable[[Report], None]) -> Iterator[None]:
-    """Give every progress report of this process to `watcher`, such as a progress bar."""
+def watching(watcher: Callable[[Report], None], listener: Callable[[Note], None] = lambda note: None) -> Iterator[None]:
+    """Give every progress report of this process to `watcher`, such as a progress bar, and every note to `listener`."""
     _watchers.append(watcher)
+    _listeners.append(listener)
     try:
         yield
     finally:
         _watchers.remove(watcher)
+        _listeners.remove(listener)
+
+
+def begin_step(step: str, text: str) -> None:
+    """Note that a step begins, and what it does."""
+    _note(Note(text, step))
+
+
+def note(text: str) -> None:
+    """Note a sentence for whoever watches the run."""
+    _note(Note(text))
+
+
+def _note(given: Note) -> None:
+    for listener in _listeners:
+        listener(given)
 
 
 class Reporter:

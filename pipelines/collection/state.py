@@ -89,6 +89,7 @@ class StepState:
         only_untrusted: whether trusted responses of the last hours are kept.
         planned_places: the accounts from which a cell has to come, by listing name.
         kept_places: the accounts of which a response is kept, by listing name.
+        kept_since: older responses are not kept either; a run that goes on keeps those of the interrupted run alone.
         lock: held while a response is added to the state.
     """
 
@@ -102,6 +103,7 @@ class StepState:
         log: Callable[[str], None],
         *,
         only_untrusted: bool = False,
+        kept_since: datetime | None = None,
         paid_requests: PaidRequests | None = None,
         record_rules: Mapping[str, RecordRule],
     ) -> None:
@@ -130,6 +132,7 @@ class StepState:
         self.batch = BatchState()
         self._by_name = {listing.name: listing for listing in listings}
         self.only_untrusted = only_untrusted
+        self.kept_since = kept_since or datetime.min.replace(tzinfo=UTC)
         self._policies: StoredPolicies | None = None
         self._billed_services: dict[tuple[str, str], tuple[BilledItem, ...]] | None = None
 
@@ -217,17 +220,14 @@ class StepState:
         A cell that a failed check named is requested again: its response was complete, but contradicts other evidence.
         So is one of this very run, whose landed records this attempt replaces.
         """
-        key = request.key
-        earlier = self.earlier.get(key)
+        earlier = self.earlier.get(request.key)
         if not self.only_untrusted or earlier is None or earlier.is_disputed or earlier.run_id == self.run_id:
             return False
         # A new request for such a zero would only wait for CloudTrail again.
         waits = earlier.outcome == "empty_unconfirmed" and not earlier.error_code
-        if not earlier.is_trusted and not waits:
+        if not (earlier.is_trusted or waits) or earlier.ended_at < max(datetime.now(UTC) - KEPT_FOR, self.kept_since):
             return False
-        if datetime.now(UTC) - earlier.ended_at > KEPT_FOR:
-            return False
-        self.batch.kept.add(key)
+        self.batch.kept.add(request.key)
         return True
 
     def requests_to(self, service: str) -> int:

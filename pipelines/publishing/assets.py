@@ -11,6 +11,7 @@ import sqlalchemy.exc
 
 from pipelines.catalogue.registry import listings
 from pipelines.charts import sketches
+from pipelines.collection.progress import PUBLISHING, begin_step
 from pipelines.dagster_metadata import PUBLISHED_KEY, rows_table
 from pipelines.models import checks
 from pipelines.models.assets import asset_key, check_result, check_spec
@@ -72,6 +73,7 @@ def published_asset(models: Mapping[str, Model], sql_checks: Sequence[checks.Sql
             max_age=ages.MODEL_MAX_AGE,
             listings=list(listings()),
         )
+        begin_step(PUBLISHING, "every check on a copy, then the published file")
         _require_fresh(store, warehouse)
         _require_built(store, models)
         with refusing():
