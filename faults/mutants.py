@@ -179,7 +179,7 @@ TARGETS: Mapping[str, Target] = {
             "tests/test_profile.py",
             "tests/test_batches.py",
             "tests/test_each.py",
-            "tests/test_secrets.py::test_a_token_that_aws_repeats_is_in_no_answer_and_no_exception",
+            "tests/test_secrets.py::test_a_token_that_aws_repeats_is_in_no_response_and_no_exception",
             "tests/test_secrets.py::test_a_token_that_sts_repeats_is_in_no_sentence",
         ),
     ),

@@ -45,7 +45,7 @@ def said(reached: Reached, *words: str) -> bool:
     return any(all(word in finding for word in words) for finding in reached.findings)
 
 
-def test_each_account_is_asked_through_the_profile_that_sts_says_reaches_it_whatever_its_name() -> None:
+def test_each_account_is_requested_through_the_profile_that_sts_says_reaches_it_whatever_its_name() -> None:
     reached = matched(reaches("acme-shop", PAY) | reaches("acme-payments", SHOP))
     assert reached.profile_of == {PAY: "acme-shop", SHOP: "acme-payments"}
     assert reached.findings == []
@@ -64,20 +64,20 @@ def test_a_central_account_without_a_workload_profile_is_nothing_to_mend() -> No
     assert reached.findings == []
 
 
-def test_two_profiles_of_one_account_ask_it_once_and_both_are_reported() -> None:
+def test_two_profiles_of_one_account_request_it_once_and_both_are_reported() -> None:
     reached = matched(reaches("acme-pay", PAY) | reaches("acme-pay-again", PAY) | reaches("acme-shop", SHOP))
     assert reached.profile_of == {PAY: "acme-pay", SHOP: "acme-shop"}
     assert said(reached, PAY, "acme-pay", "acme-pay-again")
 
 
-def test_a_profile_of_an_account_outside_the_organisation_is_reported_and_not_asked() -> None:
+def test_a_profile_of_an_account_outside_the_organisation_is_reported_and_not_requested() -> None:
     reached = matched(reaches("acme-old", STRANGER))
     assert STRANGER not in reached.profile_of
     assert STRANGER not in reached.skipped
     assert said(reached, STRANGER, "acme-old", "not of the organisation")
 
 
-def test_a_workload_profile_of_a_central_account_is_reported_and_asked() -> None:
+def test_a_workload_profile_of_a_central_account_is_reported_and_requested() -> None:
     reached = matched(reaches("acme-hub", MANAGEMENT))
     assert reached.profile_of == {MANAGEMENT: "acme-hub"}
     assert said(reached, MANAGEMENT, "acme-hub", "the management account")
@@ -94,7 +94,7 @@ def test_a_workload_profile_of_a_central_account_is_reported_and_asked() -> None
     ],
 )
 @pytest.mark.parametrize("answer", [reaches, lambda profile, _: silent(profile)], ids=["answers", "silent"])
-def test_only_an_active_account_is_asked_and_only_a_closed_one_has_left(
+def test_only_an_active_account_is_requested_and_only_a_closed_one_has_left(
     answer: Callable[[str, str], Answers], state: str, reason: str
 ) -> None:
     members = [Member(PAY, "Payments", state), Member(SHOP, "Shop", "ACTIVE")]
@@ -105,7 +105,7 @@ def test_only_an_active_account_is_asked_and_only_a_closed_one_has_left(
     assert said(reached, PAY, "Payments", state)
 
 
-def test_a_profile_that_does_not_answer_breaks_the_account_it_reached_before_and_gives_its_cure() -> None:
+def test_a_profile_that_does_not_respond_breaks_the_account_it_reached_before_and_gives_its_cure() -> None:
     reached = matched(silent("acme-pay") | reaches("acme-shop", SHOP), earlier={"acme-pay": PAY})
     assert reached.broken[PAY].profile == "acme-pay"
     assert PAY not in reached.skipped
@@ -124,7 +124,7 @@ def test_a_silent_profile_without_a_known_account_is_reported_and_breaks_none(
 
 
 @pytest.mark.parametrize("first", ["silent", "answering"])
-def test_an_account_whose_second_profile_answers_is_not_broken(first: str) -> None:
+def test_an_account_whose_second_profile_responds_is_not_broken(first: str) -> None:
     broken, whole = silent("acme-pay"), reaches("acme-pay-new", PAY)
     reached = matched(broken | whole if first == "silent" else whole | broken, earlier={"acme-pay": PAY})
     assert reached.profile_of[PAY] == "acme-pay-new"
@@ -145,7 +145,7 @@ ACCOUNTS = [PAY, SHOP, MANAGEMENT, STRANGER]
     earlier=st.lists(st.sampled_from(ACCOUNTS), max_size=6),
     states=st.lists(st.sampled_from(["ACTIVE", "SUSPENDED", "CLOSED"]), min_size=3, max_size=3),
 )
-def test_every_account_of_the_organisation_is_asked_once_or_has_one_reason_and_no_other_is(
+def test_every_account_of_the_organisation_is_requested_once_or_has_one_reason_and_no_other_is(
     answers: list[str | None], earlier: list[str], states: list[str]
 ) -> None:
     given_answers: Answers = {}

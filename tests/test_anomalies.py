@@ -68,7 +68,7 @@ def test_a_fee_of_each_month_is_none_on_whichever_day_it_comes(home: House) -> N
     assert told(home, "usage_date", "dimension_value", "difference") == []
 
 
-def test_a_fee_that_is_higher_than_in_the_months_before_is_told(home: House) -> None:
+def test_a_fee_that_is_higher_than_in_the_months_before_is_reported(home: House) -> None:
     billed(home, by_day("2026-03-01", "2026-11-23", lambda day: 100 + (day.day == 1) * (200 + 300 * (day.month == 11))))
     assert told(home, "usage_date", "end_date", "kind", "expected", "observed", "state") == [
         ("2026-11-01", "2026-11-01", "high", "300.0000000000", "600.0000000000", "over")

@@ -171,7 +171,7 @@ def written(listing: Listing, root: str = "", member_names: dict[str, Any] | Non
 
 
 @pytest.mark.parametrize("listing", LISTINGS, ids=lambda listing: listing.name)
-def test_the_least_that_is_an_answer_is_taken_for_one(
+def test_the_least_that_is_a_response_is_taken_for_one(
     listing: Listing, aws: ScriptedAws, make_reach: MakeReach
 ) -> None:
     answer = ask(aws, make_reach(listing.roles[0]), listing, written(listing))
@@ -238,7 +238,7 @@ def other_answers(listing: Listing) -> dict[str, Reply]:
 
 
 @pytest.mark.parametrize("listing", LISTINGS, ids=lambda listing: listing.name)
-def test_what_is_no_answer_is_failed_and_never_found_or_a_zero(
+def test_what_is_no_response_is_failed_and_never_found_or_a_zero(
     listing: Listing, aws: ScriptedAws, make_reach: MakeReach
 ) -> None:
     reach = make_reach(listing.roles[0])
@@ -253,7 +253,7 @@ def test_what_is_no_answer_is_failed_and_never_found_or_a_zero(
         assert (answer.records, answer.record_count) == ([], 0)
 
 
-def test_every_listing_requires_a_member_that_its_operation_always_answers() -> None:
+def test_every_listing_requires_a_member_that_its_operation_always_returns() -> None:
     for listing in LISTINGS:
         shapes = model(listing).output_shape.members
         assert listing.must_have, listing.name
@@ -273,7 +273,7 @@ def test_every_listing_requires_a_member_that_its_operation_always_answers() -> 
         ("Contents", (), "requires Contents, which not every response of s3:ListObjectsV2 has"),
     ],
 )
-def test_a_listing_that_requires_nothing_is_a_mistake_and_nobody_is_asked(
+def test_a_listing_that_requires_nothing_is_a_mistake_and_nobody_is_requested(
     records: str, required: tuple[str, ...], message: str, aws: ScriptedAws, make_reach: MakeReach
 ) -> None:
     listing = replace(listings()["s3_bucket_content"], records=records, required=required)
@@ -286,7 +286,7 @@ def test_a_listing_that_requires_nothing_is_a_mistake_and_nobody_is_asked(
 
 
 @pytest.mark.parametrize("what", NO_ANSWERS)
-def test_nobody_is_identified_and_nothing_called_by_what_is_no_answer(
+def test_nobody_is_identified_and_nothing_called_by_what_is_no_response(
     what: str, aws: ScriptedAws, make_reach: MakeReach
 ) -> None:
     aws.script = lambda call: NO_ANSWERS[what]
@@ -311,7 +311,7 @@ def test_nobody_is_identified_and_nothing_called_by_what_is_no_answer(
         ({"Id": "o-1", "MasterAccountId": ACCOUNT}, "999999999999", "returned another account than"),
     ],
 )
-def test_an_organisation_is_not_known_by_half_an_answer(
+def test_an_organisation_is_not_known_by_half_a_response(
     organization: dict[str, str], account: str, why: str, aws: ScriptedAws, make_reach: MakeReach
 ) -> None:
     def script(call: Call) -> Reply | None:
@@ -440,7 +440,7 @@ def hostile_members(listing: Listing) -> dict[str, Reply]:
 
 
 @pytest.mark.parametrize("listing", BY_PROTOCOL.values(), ids=BY_PROTOCOL)
-def test_nothing_that_aws_sends_is_raised_or_taken_for_an_answer(
+def test_nothing_that_aws_sends_is_raised_or_taken_for_a_response(
     listing: Listing, aws: ScriptedAws, make_reach: MakeReach
 ) -> None:
     reach = make_reach(listing.roles[0])
@@ -461,7 +461,7 @@ def test_nothing_that_aws_sends_is_raised_or_taken_for_an_answer(
 
 
 @pytest.mark.parametrize("what", HOSTILE)
-def test_nothing_that_aws_sends_is_raised_where_no_listing_is_asked(
+def test_nothing_that_aws_sends_is_raised_where_no_listing_is_requested(
     what: str, aws: ScriptedAws, make_reach: MakeReach
 ) -> None:
     aws.script = lambda call: HOSTILE[what]
@@ -490,7 +490,7 @@ def test_nothing_that_aws_sends_is_raised_where_no_listing_is_asked(
         ("true", None),
     ],
 )
-def test_a_time_beyond_all_years_is_no_answer(
+def test_a_time_beyond_all_years_is_no_response(
     value: str, is_answer: bool | None, aws: ScriptedAws, make_reach: MakeReach
 ) -> None:
     arn = f"arn:aws:organizations::{ACCOUNT}:account/o-1/1"
@@ -651,7 +651,7 @@ NOW = datetime(2026, 11, 17, 10, tzinfo=UTC)
         ("RequestTimeTooSkewed", None, "by more than five minutes"),
     ],
 )
-def test_the_date_of_the_answer_tells_a_wrong_clock_from_expired_keys(
+def test_the_date_of_the_response_reports_a_wrong_clock_from_expired_keys(
     code: str, minutes: int | None, said: str | None
 ) -> None:
     headers = {} if minutes is None else {"date": format_datetime(NOW + timedelta(minutes=minutes), usegmt=True)}
@@ -662,7 +662,7 @@ def test_the_date_of_the_answer_tells_a_wrong_clock_from_expired_keys(
 
 
 @pytest.mark.parametrize("date", ["yesterday", "", "Tue, 99 Nov 9999999 1:1:1 GMT"])
-def test_a_date_that_is_none_tells_nothing(date: str) -> None:
+def test_a_date_that_is_none_reports_nothing(date: str) -> None:
     response = {
         "Error": {"Code": "RequestExpired", "Message": "Request has expired."},
         "ResponseMetadata": {"HTTPHeaders": {"date": date}},

@@ -95,7 +95,7 @@ def by_account(call: Any) -> Reply | None:
     return reservations(call.account, *(f"i-{call.account}-{n}" for n in range(number % 3)))
 
 
-def test_two_processes_answer_what_one_does_and_ask_each_account_from_one(
+def test_two_processes_return_what_one_does_and_request_each_account_from_one(
     aws: ScriptedAws, reach: AwsClient, processes: WorkerPool
 ) -> None:
     aws.script = by_account
@@ -127,7 +127,7 @@ def test_two_processes_answer_what_one_does_and_ask_each_account_from_one(
     assert children() == [child]
 
 
-def test_cloudtrail_is_asked_by_the_process_that_has_the_account(
+def test_cloudtrail_is_requested_by_the_process_that_has_the_account(
     aws: ScriptedAws, reach: AwsClient, processes: WorkerPool
 ) -> None:
     aws.script = lambda call: as_json({"Events": []}) if call.service == "cloudtrail" else None

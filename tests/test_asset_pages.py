@@ -253,7 +253,7 @@ def test_the_picture_of_the_coverage_has_a_colour_for_each_way_of_answering() ->
     ]
 
 
-def test_the_picture_of_the_spend_is_in_proportion_and_tells_estimates() -> None:
+def test_the_picture_of_the_spend_is_in_proportion_and_reports_estimates() -> None:
     first = date(2026, 2, 28)
     costs = [Decimal(50), Decimal(100), Decimal(-5)]
     days = [sketches.Day(first + timedelta(days=n), cost, n > 1) for n, cost in enumerate(costs)]

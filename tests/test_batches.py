@@ -72,7 +72,7 @@ def notifications(*names: str) -> Response:
     return ask(NOTIFICATION, *({"BudgetName": name} for name in names), region=GLOBAL_REGION)
 
 
-def test_each_is_asked_for_in_its_account_and_its_records_say_of_what_they_are(aws: ScriptedAws) -> None:
+def test_each_is_requested_in_its_account_and_its_records_say_of_what_they_are(aws: ScriptedAws) -> None:
     aws.script = of_budgets(a=notification(80), b=notification(90))
     answer = notifications("a", "b")
     assert (answer.outcome, answer.page_count, answer.request_count) == ("found", 2, 2)
@@ -83,13 +83,13 @@ def test_each_is_asked_for_in_its_account_and_its_records_say_of_what_they_are(a
 
 
 @pytest.mark.parametrize("names", ["ab", "ba"])
-def test_one_that_went_away_has_nothing_and_the_others_keep_their_answers(aws: ScriptedAws, names: str) -> None:
+def test_one_that_went_away_has_nothing_and_the_others_keep_their_responses(aws: ScriptedAws, names: str) -> None:
     aws.script = of_budgets(a=json_error("NotFoundException"), b=notification(90))
     answer = notifications(*names)
     assert (answer.outcome, answer.records) == ("found", [{"Threshold": 90, "BudgetName": "b"}])
 
 
-def test_where_all_went_away_nothing_is_left_to_ask_by_aws_own_word(aws: ScriptedAws) -> None:
+def test_where_all_went_away_nothing_is_left_to_request_by_aws_own_word(aws: ScriptedAws) -> None:
     aws.script = of_budgets(a=json_error("NotFoundException"), b=json_error("NotFoundException"))
     answer = notifications("a", "b")
     assert (answer.outcome, answer.skip_reason, answer.page_count) == ("skipped", "parent_gone", 0)
@@ -117,7 +117,7 @@ def test_a_reason_to_skip_that_is_not_that_one_went_away_skips_all(aws: Scripted
     assert (answer.outcome, answer.skip_reason, answer.records) == ("skipped", "not_offered", [])
 
 
-def test_one_that_was_asked_for_alone_and_went_away_is_the_cells_reason(aws: ScriptedAws) -> None:
+def test_one_that_was_requested_alone_and_went_away_is_the_cells_reason(aws: ScriptedAws) -> None:
     aws.script = of_budgets(a=json_error("NotFoundException"))
     answer = ask(NOTIFICATION, region=GLOBAL_REGION, parameters={"BudgetName": "a"})
     assert (answer.outcome, answer.skip_reason) == ("skipped", "parent_gone")
@@ -154,7 +154,7 @@ def said(answer: Response) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("names", ["ab", "ba"])
-def test_one_that_refuses_among_others_that_answer_says_so_in_its_record(aws: ScriptedAws, names: str) -> None:
+def test_one_that_refuses_among_others_that_respond_says_so_in_its_record(aws: ScriptedAws, names: str) -> None:
     aws.script = of_functions(a=REFUSED, b=TAGGED)
     answer = tags(EITHER, *names)
     assert (answer.outcome, answer.page_count) == ("found", 2)
@@ -173,7 +173,7 @@ def test_where_all_refuse_it_is_who_asks_that_is_refused(aws: ScriptedAws) -> No
     assert len(aws.operations("lambda")) == 3
 
 
-def test_where_none_has_what_is_asked_for_each_says_so(aws: ScriptedAws) -> None:
+def test_where_none_has_what_is_requested_each_says_so(aws: ScriptedAws) -> None:
     aws.script = of_functions(a=NONE, b=NONE)
     assert said(tags(EITHER, "a", "b")) == {"a": "NoSuchTagSet", "b": "NoSuchTagSet"}
 
@@ -191,13 +191,13 @@ def test_an_error_that_is_not_ones_own_spoils_all(aws: ScriptedAws, names: str) 
     assert (answer.outcome, answer.error_code, answer.records) == ("failed", "Odd", [])
 
 
-def test_of_one_that_is_asked_for_alone_no_error_is_its_own(aws: ScriptedAws) -> None:
+def test_of_one_that_is_requested_alone_no_error_is_its_own(aws: ScriptedAws) -> None:
     aws.script = of_functions(a=NONE)
     answer = ask(EITHER, parameters={"Resource": function("a")})
     assert (answer.outcome, answer.error_code, answer.records) == ("failed", "NoSuchTagSet", [])
 
 
-def test_a_listing_without_parents_may_be_asked_in_many_requests_too(aws: ScriptedAws) -> None:
+def test_a_listing_without_parents_may_be_requested_in_many_requests_too(aws: ScriptedAws) -> None:
     replies = iter([reservations(ONE, "i-1"), reservations(ONE, "i-2")])
     aws.script = lambda call: None if call.service == "sts" else next(replies)
     answer = ask(INSTANCES, {"MaxResults": 5}, {"MaxResults": 6})

@@ -81,7 +81,7 @@ def test_boto3_reads_every_page_and_each_id_and_arn_names_its_own_account_and_re
     assert len(set(arns)) == BY_ACTION["DescribeDBInstances"].medium
 
 
-def test_the_counters_say_what_was_asked(stage: Stage) -> None:
+def test_the_counters_say_what_was_requested(stage: Stage) -> None:
     account, region = places("empty")[0]
     stage.reset()
     assert client(stage, "ec2", account, region).describe_volumes()["Volumes"] == []
@@ -106,7 +106,7 @@ def test_who_asks_too_fast_is_throttled_in_that_account_region_and_service_alone
         assert stage.counters()["throttled"] == 1
 
 
-def test_the_answer_waits_for_the_latency_and_others_do_not_wait_for_it(tmp_path: Path) -> None:
+def test_the_response_waits_for_the_latency_and_others_do_not_wait_for_it(tmp_path: Path) -> None:
     with staged(tmp_path, certificate.make(tmp_path), 200, REGIONS, 0.25) as stage:
         ran = load(stage, 64, 64)
         assert ran["answered"] == 64
@@ -114,7 +114,7 @@ def test_the_answer_waits_for_the_latency_and_others_do_not_wait_for_it(tmp_path
         assert 0.25 <= ran["seconds"] < 8
 
 
-def test_the_stub_answers_ten_thousand_requests_in_a_second_of_one_core(stage: Stage) -> None:
+def test_the_stub_responds_ten_thousand_requests_in_a_second_of_one_core(stage: Stage) -> None:
     before = stage.counters()["cpu_seconds"]
     assert load(stage, 4096, 32)["answered"] == 4096
     spent = stage.counters()["cpu_seconds"] - before
@@ -230,7 +230,7 @@ def test_the_growth_is_measured_part_by_part(capsys: pytest.CaptureFixture[str])
         pytest.param((400, 90, 500), ["CPU", "Memory"], id="CPU and memory"),
     ],
 )
-def test_a_cell_that_costs_more_in_a_larger_organisation_is_told(
+def test_a_cell_that_costs_more_in_a_larger_organisation_is_reported(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     larger: tuple[float, float, int],
@@ -255,7 +255,7 @@ def share(wall: float, bodies: float) -> dagster_share.Share:
 
 
 @pytest.mark.parametrize(("walls", "code"), [((14.0, 12.6), 0), ((14.0, 13.0), 1)], ids=["almost", "missed"])
-def test_what_dagster_takes_is_the_night_without_the_bodies_of_its_steps_in_the_best_round(
+def test_what_dagster_takes_is_the_run_without_the_bodies_of_its_steps_in_the_best_round(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], walls: tuple[float, float], code: int
 ) -> None:
     asked = []
@@ -283,7 +283,7 @@ def test_only_what_happens_inside_a_body_counts_as_the_bodys() -> None:
     assert 0.04 <= clock.spent["bodies"] < 0.2
 
 
-def test_nights_of_which_one_was_refused_are_not_compared(
+def test_runs_of_which_one_was_refused_are_not_compared(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     broken = replace(side_by_side.NIGHT, command=lambda stage: [sys.executable, "-c", "raise SystemExit(1)"])

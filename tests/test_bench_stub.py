@@ -33,7 +33,7 @@ def without_parameters() -> list[str]:
     return sorted(call for call, shape in shapes.items() if shape is None or not shape.required_members)
 
 
-def test_the_stub_answers_every_listing_of_the_product_or_refuses_it_as_not_granted(stage: Stage) -> None:
+def test_the_stub_responds_every_listing_of_the_product_or_refuses_it_as_not_granted(stage: Stage) -> None:
     unknown = []
     for call in without_parameters():
         service, operation = call.split(":")

@@ -295,7 +295,7 @@ def test_what_dagster_shows_beside_a_table_of_money(billed: tuple[House, list[Ro
         assert budget["requests_cost_usd"] == "0.00"
 
 
-def test_the_same_night_once_more_changes_nothing_but_when_it_was(
+def test_the_same_run_once_more_changes_nothing_but_when_it_was(
     billed: tuple[House, list[Row]], organisation: Simulator
 ) -> None:
     home, _ = billed
@@ -383,7 +383,7 @@ def test_a_cut_that_aws_does_not_know_is_skipped_and_the_others_are_unharmed(hom
     assert all(verdict.passed for verdict in verdicts.values())
 
 
-def test_refused_metrics_are_left_out_for_the_night_at_the_price_of_one_request(home: House, small: Simulator) -> None:
+def test_refused_metrics_are_left_out_for_the_run_at_the_price_of_one_request(home: House, small: Simulator) -> None:
     small.configure(refused_metrics=["ListCost"])
     small.clear_log()
     collect(home, "night-1", budgets=False)
@@ -402,7 +402,7 @@ def test_refused_metrics_are_left_out_for_the_night_at_the_price_of_one_request(
     )
 
 
-def test_a_role_without_the_grant_is_asked_as_little_as_can_be(home: House, small: Simulator) -> None:
+def test_a_role_without_the_grant_is_requested_as_little_as_can_be(home: House, small: Simulator) -> None:
     small.configure(refused_actions={"billing": ["ce:*"]})
     small.clear_log()
     verdicts = collect(home, "night-1", budgets=False)
@@ -466,7 +466,7 @@ def test_a_month_with_more_pages_than_the_limit_says_that_it_will_never_be_loade
     assert "more pages than CMDB_COST_REQUEST_LIMIT=4 by itself" in verdicts["cost_daily"].sentence
 
 
-def test_only_untrusted_asks_no_trusted_month_of_the_last_hours_again(home: House, small: Simulator) -> None:
+def test_only_untrusted_requests_no_trusted_month_of_the_last_hours_again(home: House, small: Simulator) -> None:
     collect(home, "night-1", budgets=False, CMDB_COST_REQUEST_LIMIT="9")
     left = waiting(home, "night-1")
     small.clear_log()

@@ -98,7 +98,7 @@ def test_quarters_and_years_have_a_pace_and_no_month_to_date(home: House) -> Non
     ]
 
 
-def test_budgets_of_a_night_that_could_not_ask_for_them_stay_and_are_stale(home: House) -> None:
+def test_budgets_of_a_run_that_could_not_request_them_stay_and_are_stale(home: House) -> None:
     billed(home, service("2026-10-01", "2026-11-23", "100"), asked="2026-11-24T14:00:00Z")
     aws_budgets(home, "2026-11-22T14:00:00Z", ("old", "MONTHLY", "3000", "2100", None))
     home.execute("update cost.budget set is_stale = true")
@@ -196,7 +196,7 @@ def spenders(**daily: str) -> list[tuple[str, str, str, str, str]]:
     return lines
 
 
-def test_values_that_spend_without_a_budget_are_told_and_the_total_is_its_parts(home: House) -> None:
+def test_values_that_spend_without_a_budget_are_reported_and_the_total_is_its_parts(home: House) -> None:
     seed(home, "ref.budget", [("k", "one", "2026-11-01", "600", "NZD")])
     billed(
         home,

@@ -394,7 +394,7 @@ def test_a_rule_blocks_unless_it_says_that_it_warns(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("rule", [*RULES.values(), *KEYS.values()], ids=lambda rule: f"{rule.on} {rule.name}")
-def test_a_truthful_night_passes(rule: SqlCheck, truthful_night: Path) -> None:
+def test_a_truthful_run_passes(rule: SqlCheck, truthful_night: Path) -> None:
     result = asked(Store(truthful_night / "aws_org.duckdb"), rule)
     if rule.name == OF_THE_SEEDS:
         assert {row["why"] for row in result.rows} == {"nobody published it"}
@@ -583,7 +583,7 @@ EACH_PUSH = frozenset(
     "name",
     [pytest.param(name, marks=[] if name in EACH_PUSH else [pytest.mark.large]) for name in BLOCKING],
 )
-def test_publishing_refuses_what_breaks_a_rule_even_when_its_check_was_never_asked(
+def test_publishing_refuses_what_breaks_a_rule_even_when_its_check_was_never_requested(
     name: str, truthful_night: Path, tmp_path: Path, publish_alone: Callable[..., tuple[bool, str]]
 ) -> None:
     database = copy_of(truthful_night, tmp_path)
@@ -613,7 +613,7 @@ def test_publishing_alone_publishes_what_breaks_no_rule(
     assert fingerprint(database)[0] != before[0]
 
 
-def test_a_rule_that_only_warns_does_not_keep_a_night_from_being_published(
+def test_a_rule_that_only_warns_does_not_keep_a_run_from_being_published(
     truthful_night: Path, tmp_path: Path, publish_alone: Callable[..., tuple[bool, str]]
 ) -> None:
     database = copy_of(truthful_night, tmp_path)
@@ -625,7 +625,7 @@ def test_a_rule_that_only_warns_does_not_keep_a_night_from_being_published(
     assert (published, said) == (True, "")
 
 
-def test_a_rule_that_cannot_be_asked_publishes_nothing(
+def test_a_rule_that_cannot_be_requested_publishes_nothing(
     truthful_night: Path, tmp_path: Path, publish_alone: Callable[..., tuple[bool, str]]
 ) -> None:
     database = copy_of(truthful_night, tmp_path)

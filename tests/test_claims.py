@@ -256,7 +256,7 @@ def test_what_is_not_known_is_unknown_with_its_reason(home: House, interface: Gi
     assert gaps(home) == {(WORKLOAD, "ap-southeast-2", "ec2_network_interface", reason)}
 
 
-def test_rows_that_stand_where_nobody_asks_any_more_are_unknown(home: House) -> None:
+def test_rows_that_stand_where_nobody_requests_any_more_are_unknown(home: House) -> None:
     interface = {"OwnerId": WORKLOAD, "NetworkInterfaceId": "eni-1"}
     home.night(
         "run-1",
@@ -274,7 +274,7 @@ def test_rows_that_stand_where_nobody_asks_any_more_are_unknown(home: House) -> 
 # --------------------------------------------------------------------------------------------- what nobody asked
 
 
-def test_an_account_that_nobody_asked_is_unknown_in_every_listing(home: House) -> None:
+def test_an_account_that_nobody_requested_is_unknown_in_every_listing(home: House) -> None:
     home.night("run-1", [*members(WORKLOAD, OTHER), *(Given(name) for name in NETWORK)])
     assert gaps(home) == {(OTHER, "aws-global", name, "never_asked") for name in ("ec2_region", *NETWORK)}
     found = claim(home)
@@ -288,7 +288,7 @@ def test_of_the_accounts_only_those_that_left_are_not_wanted(home: House, state:
     assert bool(gaps(home)) is is_wanted
 
 
-def test_a_region_in_which_only_other_listings_were_asked_is_unknown(home: House) -> None:
+def test_a_region_in_which_only_other_listings_were_requested_is_unknown(home: House) -> None:
     home.night(
         "run-1",
         [
@@ -303,7 +303,7 @@ def test_a_region_in_which_only_other_listings_were_asked_is_unknown(home: House
     assert gaps(home) == {(WORKLOAD, "us-east-1", NETWORK[2], "never_asked")}
 
 
-def test_an_account_that_answers_for_all_its_regions_at_once_is_unknown_once(home: House) -> None:
+def test_an_account_that_responds_for_all_its_regions_at_once_is_unknown_once(home: House) -> None:
     home.night(
         "run-1",
         [
@@ -315,14 +315,14 @@ def test_an_account_that_answers_for_all_its_regions_at_once_is_unknown_once(hom
     assert gaps(home) == {(WORKLOAD, "aws-global", NETWORK[2], "failed")}
 
 
-def test_the_hub_is_asked_by_its_own_role(home: House) -> None:
+def test_the_hub_is_requested_by_its_own_role(home: House) -> None:
     home.night(
         "run-1", [*members(WORKLOAD), *(Given(name, account_id=WORKLOAD, role="operations") for name in NETWORK)]
     )
     assert gaps(home) == set()
 
 
-def test_what_is_asked_of_records_is_wanted_where_there_are_some(home: House) -> None:
+def test_what_is_requested_of_records_is_wanted_where_there_are_some(home: House) -> None:
     bucket = {"Name": "b", "BucketRegion": "us-east-1"}
     home.night("run-1", [*members(WORKLOAD), Given("s3_bucket")])
     tag_gap = (WORKLOAD, "aws-global", "s3_bucket_tag", "never_asked")
@@ -331,7 +331,7 @@ def test_what_is_asked_of_records_is_wanted_where_there_are_some(home: House) ->
     assert tag_gap in gaps(home, "cmdb.resource")
 
 
-def test_a_central_listing_that_was_never_asked_is_unknown(home: House) -> None:
+def test_a_central_listing_that_was_never_requested_is_unknown(home: House) -> None:
     home.night("run-1", [*members(WORKLOAD)])
     assert gaps(home, "org.enabled_service") == {(None, "aws-global", "organizations_enabled_service", "never_asked")}
     assert claim(home, "org.enabled_service")["scope"] == 1
@@ -365,7 +365,7 @@ def test_the_first_day_of_a_month_wants_no_bill_of_it(home: House) -> None:
     assert {gap[2] for gap in gaps(home, "cost.by_service")} == {"cost_daily:service:2026-12"}
 
 
-def test_a_claim_is_as_old_as_the_oldest_answer_that_it_rests_on_and_the_newest_bill(home: House) -> None:
+def test_a_claim_is_as_old_as_the_oldest_response_that_it_rests_on_and_the_newest_bill(home: House) -> None:
     home.night("run-1", [*members(WORKLOAD), *(Given(name) for name in NETWORK), bill("service", "2026-10")])
     home.night(
         "run-2",

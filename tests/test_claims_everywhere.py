@@ -94,7 +94,7 @@ def test_no_table_is_another_without_saying_that_the_listing_is_unknown(
         assert resting, "no table rests on it"
 
 
-def test_of_an_account_never_asked_every_table_about_accounts_says_unknown(tmp_path: Path) -> None:
+def test_of_an_account_never_requested_every_table_about_accounts_says_unknown(tmp_path: Path) -> None:
     cells = answers()
     accounts = cells["organizations_account", "", ""]
     cells["organizations_account", "", ""] = Given("organizations_account", [*accounts.records, member(OTHER)])

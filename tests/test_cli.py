@@ -181,7 +181,7 @@ def test_a_profile_that_cannot_be_used_gets_its_own_sentence_and_cure(
     assert len(marks) == 6, "every fact is shown, also the ones that could not be evaluated"
 
 
-def test_a_night_with_a_profile_that_cannot_be_used_says_so_and_loses_nothing(
+def test_a_run_with_a_profile_that_cannot_be_used_says_so_and_loses_nothing(
     organisation: Simulator, house: Path
 ) -> None:
     before = fingerprint(house)
@@ -191,7 +191,7 @@ def test_a_night_with_a_profile_that_cannot_be_used_says_so_and_loses_nothing(
     assert fingerprint(house) == before
 
 
-def test_a_night_says_that_the_files_name_is_a_schemas_and_goes_on(organisation: Simulator, house: Path) -> None:
+def test_a_run_says_that_the_files_name_is_a_schemas_and_goes_on(organisation: Simulator, house: Path) -> None:
     former = house.with_name("cmdb.duckdb")
     for database, warned in ((former, True), (house, False)):
         done = cmdb_here(
@@ -204,7 +204,7 @@ def test_a_night_says_that_the_files_name_is_a_schemas_and_goes_on(organisation:
         assert all(f"set CMDB_DATABASE to {house}" in sentence for sentence in named)
 
 
-def test_the_verdict_of_a_night_as_json_is_alone_on_standard_output(organisation: Simulator, house: Path) -> None:
+def test_the_result_of_a_run_as_json_is_alone_on_standard_output(organisation: Simulator, house: Path) -> None:
     done = cmdb_here(night_environment(organisation, house, AWS_BILLING_PROFILE="acmeExpired"), "nightly", "--json")
     said = json.loads(done.stdout)
     assert (said["published"], said["exit_code"], done.returncode) == (False, 1, 1)
@@ -269,7 +269,7 @@ def test_the_preflight_of_another_organisation_is_wrong_configuration(
     [("coverage",), ("sql", "select 1"), ("rollback",), ("coverage", "--blocked")],
     ids=["coverage", "sql", "rollback", "blocked"],
 )
-def test_before_the_first_night_there_is_nothing_to_read_and_it_says_so(
+def test_before_the_first_run_there_is_nothing_to_read_and_it_says_so(
     tmp_path: Path, arguments: tuple[str, ...]
 ) -> None:
     done = cmdb_here({"CMDB_DATABASE": str(tmp_path / "none" / DATABASE)}, *arguments)
@@ -399,7 +399,7 @@ MONEY = (
 )
 
 
-def test_sql_answers_in_four_formats_and_keeps_every_digit(house: Path) -> None:
+def test_sql_responds_in_four_formats_and_keeps_every_digit(house: Path) -> None:
     environment = {"CMDB_DATABASE": str(house)}
     expected = query(house, MONEY)
     as_csv = list(csv.reader(io.StringIO(cmdb_here(environment, "sql", MONEY, "--format", "csv").stdout)))
@@ -519,7 +519,7 @@ def blocked_night(
 
 
 @pytest.mark.large
-def test_a_refused_night_fits_one_screen_and_names_the_next_command(
+def test_a_refused_run_fits_one_screen_and_names_the_next_command(
     blocked_night: tuple[Path, str, Done, dict[str, str]], truthful_night: Path
 ) -> None:
     database, victim, done, _ = blocked_night
@@ -531,7 +531,7 @@ def test_a_refused_night_fits_one_screen_and_names_the_next_command(
     assert fingerprint(database) == fingerprint(truthful_night / DATABASE)
 
 
-def test_coverage_of_a_blocked_night_names_the_cells_at_fault(
+def test_coverage_of_a_blocked_run_names_the_cells_at_fault(
     blocked_night: tuple[Path, str, Done, dict[str, str]],
 ) -> None:
     database, victim, _, _ = blocked_night
@@ -650,7 +650,7 @@ def test_rollback_gives_analysts_the_version_before(house: Path, tmp_path: Path)
 
 
 @pytest.mark.parametrize("ended_by", [signal.SIGTERM, signal.SIGKILL])
-def test_a_night_that_is_interrupted_frees_the_warehouse_and_loses_nothing(
+def test_a_run_that_is_interrupted_frees_the_warehouse_and_loses_nothing(
     organisation: Simulator, house: Path, tmp_path: Path, ended_by: signal.Signals
 ) -> None:
     database = copy_of(house.parent, tmp_path)

@@ -33,7 +33,7 @@ def test_no_query_is_one_sentence(environment: dict[str, str], query: str) -> No
     assert done.stderr == "There is no query in what was given, so nothing ran. Write one, such as: select 1\n"
 
 
-def test_each_of_several_queries_is_answered(environment: dict[str, str]) -> None:
+def test_each_of_several_queries_is_returned(environment: dict[str, str]) -> None:
     done = cmdb_here(environment, "sql", "select 1 as a; select 'b' as c;")
     assert done.stdout == "a\n1\n\nc\nb\n"
     for output in ("csv", "json"):

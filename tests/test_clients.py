@@ -114,7 +114,7 @@ def refused_in_node(path: str, queries: list[str]) -> dict[str, str]:
     return refused
 
 
-def test_every_page_with_queries_is_asked() -> None:
+def test_every_page_with_queries_is_requested() -> None:
     asked = documented()
     assert {"README.md", "docs/howto/failed-run.md", "docs/reference/contract-commands.md", ANALYST} <= asked.keys()
     for page in pages():

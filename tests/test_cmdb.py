@@ -158,7 +158,7 @@ bc:business-service,prod,not for this key
         pytest.param("000000000042,,,,,PRD,,", [("environment", "PRD")], id="another spelling"),
     ],
 )
-def test_a_default_that_reaches_nobody_or_is_spelled_otherwise_is_told(
+def test_a_default_that_reaches_nobody_or_is_spelled_otherwise_is_reported(
     home: House, line: str, at_fault: list[tuple[str, str]]
 ) -> None:
     header = "account_id,business_service,business_owner,cost_centre,capability,environment,project,source"
@@ -337,7 +337,7 @@ def expected(history: History) -> list[tuple[int, str]]:
 
 
 @pytest.mark.large
-def test_over_any_four_nights_a_version_begins_with_each_change_that_can_be_believed_and_with_nothing_else(
+def test_over_any_four_runs_a_version_begins_with_each_change_that_can_be_trusted_and_with_nothing_else(
     tmp_path: Path,
 ) -> None:
     """Every history there is, side by side in one warehouse, and every night built twice."""
@@ -395,7 +395,7 @@ def test_over_any_four_nights_a_version_begins_with_each_change_that_can_be_beli
         pytest.param("update cmdb.resource set status = 'missing'", id="another status"),
     ],
 )
-def test_a_broken_history_is_told(home: House, spoil: str) -> None:
+def test_a_broken_history_is_reported(home: House, spoil: str) -> None:
     night(home, 0, instances(instance("i-1")))
     night(home, 24, instances(instance("i-1", InstanceType="t3.small")))
     assert faults(home, "every_version_ends_where_the_next_begins") == []
@@ -403,7 +403,7 @@ def test_a_broken_history_is_told(home: House, spoil: str) -> None:
     assert len(faults(home, "every_version_ends_where_the_next_begins")) > 0
 
 
-def test_a_quiet_night_costs_little_however_many_items_there_are(
+def test_a_quiet_run_costs_little_however_many_items_there_are(
     home: House,
 ) -> None:
     """Nothing is taken apart that is as it was: measured on the first night's cost, so on any machine."""

@@ -337,7 +337,7 @@ def changed(*statements: str) -> Callable[[House], None]:
         pytest.param(changed("delete from ref.service_listing"), "no listing", id="a service without a listing"),
     ],
 )
-def test_what_costs_and_is_not_listed_is_found_only_where_the_answers_can_be_believed(
+def test_what_costs_and_is_not_listed_is_found_only_where_the_responses_can_be_trusted(
     home: House, change: Callable[[House], None], verdict: str | None
 ) -> None:
     service = "Amazon Elastic Compute Cloud - Compute"
@@ -446,7 +446,7 @@ def read(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def test_a_night_becomes_two_files_that_fit_together(witnessed_night: Witness, tmp_path: Path) -> None:
+def test_a_run_becomes_two_files_that_fit_together(witnessed_night: Witness, tmp_path: Path) -> None:
     environment = {"CMDB_DATABASE": str(witnessed_night.database)}
     done = cmdb_here(environment, "export", "servicenow", str(tmp_path / "new" / "folder"), "--json")
     assert (done.returncode, done.stderr) == (0, "")

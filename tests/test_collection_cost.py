@@ -31,7 +31,7 @@ def collected(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stage,
         yield stage, stage.counters(), Result.read(ran.said), ran.complained
 
 
-def test_every_question_is_asked_once(collected: tuple[Stage, dict[str, Any], Result, str]) -> None:
+def test_every_question_is_requested_once(collected: tuple[Stage, dict[str, Any], Result, str]) -> None:
     stage, counted, result, _ = collected
     assert result.errors == 0
     asked = counted["by_operation"]
@@ -50,7 +50,7 @@ def test_every_question_is_asked_once(collected: tuple[Stage, dict[str, Any], Re
     assert asked["DescribeRegions"] == ACCOUNTS + 1
 
 
-def test_cloudtrail_is_asked_once_a_night_account_and_region_that_has_a_zero(
+def test_cloudtrail_is_requested_once_a_run_account_and_region_that_has_a_zero(
     collected: tuple[Stage, dict[str, Any], Result, str],
 ) -> None:
     stage, counted, *_ = collected

@@ -73,7 +73,7 @@ def test_a_relation_that_is_gone_is_named(tmp_path: Path) -> None:
     assert compare_rows.compare(left, right) == [f"cmdb.named: only in {left}"]
 
 
-def test_nights_of_different_days_are_not_compared(tmp_path: Path) -> None:
+def test_runs_of_different_days_are_not_compared(tmp_path: Path) -> None:
     left, right = made(tmp_path / "left", 1, ROWS), made(tmp_path / "right", 2, ROWS)
     facts = json.loads((right / "rows.json").read_text(encoding="utf-8"))
     (right / "rows.json").write_text(json.dumps(facts | {"day": "2026-11-21"}), encoding="utf-8")

@@ -73,7 +73,7 @@ def test_the_sentence_counts_each_decision_once() -> None:
 
 
 @pytest.mark.parametrize("decision", get_args(Decision))
-def test_what_still_waits_after_a_night_is_overdue(decision: Decision) -> None:
+def test_what_still_waits_after_a_run_is_overdue(decision: Decision) -> None:
     found = Confirmation()
     found.count(decision, NOW - ages.HALF_A_DAY + timedelta(seconds=1), NOW)
     assert (found.decisions, found.overdue) == ({decision: 1}, 0)

@@ -217,7 +217,7 @@ def begin_organisation(machine: Machine) -> None:
 
 @pytest.mark.large
 @pytest.mark.timeout(1800)
-def test_the_page_leads_from_a_fresh_clone_to_a_published_night(machine: Machine) -> None:
+def test_the_page_leads_from_a_fresh_clone_to_a_published_run(machine: Machine) -> None:
     began = time.monotonic()
     program = machine.folder / "bin" / "aws"
     program.write_text(AWS.format(python=sys.executable, tokens="", record=machine.folder / "aws.ndjson"))

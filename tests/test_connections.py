@@ -140,7 +140,7 @@ def said(send: Callable[[], Any]) -> Any:
 
 
 @pytest.mark.parametrize("form", ANSWERS)
-def test_an_answer_is_what_botocore_reads(form: str, server: Server) -> None:
+def test_a_response_is_what_botocore_reads(form: str, server: Server) -> None:
     server.pieces = ANSWERS[form]
     like = URLLib3Session(timeout=(2, 2))
     ours = Ours()

@@ -301,7 +301,7 @@ def anomalies(home: House) -> list[tuple[Any, ...]]:
     ]
 
 
-def test_a_day_far_from_all_that_is_usual_is_told_with_what_was_expected(home: House) -> None:
+def test_a_day_far_from_all_that_is_usual_is_reported_with_what_was_expected(home: House) -> None:
     usual = service("2026-10-01", "2026-11-23", "100")
     wave = [
         (day, "service", ACCOUNT, "waves", str(200 + 20 * (n % 5)))
@@ -338,7 +338,7 @@ def test_a_day_far_from_all_that_is_usual_is_told_with_what_was_expected(home: H
     ]
 
 
-def test_what_aws_does_not_change_any_more_keeps_its_verdict(home: House) -> None:
+def test_what_aws_does_not_change_any_more_keeps_its_result(home: House) -> None:
     billed(home, [*service("2026-08-01", "2026-09-29", "1"), ("2026-09-30", "service", ACCOUNT, "A", "1000")])
     assert [row[0] for row in anomalies(home)] == ["2026-09-30"]
     billed(home, service("2026-10-01", "2026-11-20", "1"))
@@ -455,7 +455,7 @@ def test_budgets_of_aws_are_shown_one_by_one_at_the_rate_that_they_were_set_at(h
     ]
 
 
-def test_spend_of_a_day_without_a_rate_is_unknown_and_no_verdict_is_passed(home: House) -> None:
+def test_spend_of_a_day_without_a_rate_is_unknown_and_no_result_is_passed(home: House) -> None:
     seed(home, "ref.budget", [("k", "one", "2026-11-01", "600", "NZD")])
     seed(home, "ref.fx_rate", [(*SPOT, "2026-11-05", "2")])
     billed(
@@ -546,7 +546,7 @@ def test_slices_may_differ_by_the_rounding_of_what_was_added_and_by_no_more(home
     ]
 
 
-def test_a_slice_that_was_not_answered_for_a_month_is_not_held_against_the_others(home: House) -> None:
+def test_a_slice_that_was_not_responded_for_a_month_is_not_held_against_the_others(home: House) -> None:
     billed(home, [("2026-10-01", "service", ACCOUNT, "A", "1"), ("2026-11-01", "service", ACCOUNT, "A", "1")])
     billed(home, [("2026-11-01", "region", ACCOUNT, "a", "1")])
     home.build("cost.reconciliation")
@@ -702,7 +702,7 @@ def test_movements_allocations_and_month_to_date_are_the_ledgers(truthful_night:
     ) == [(to_date,)]
 
 
-def test_the_picture_of_a_night_is_an_image_that_needs_nothing_else(truthful_night: Path) -> None:
+def test_the_picture_of_a_run_is_an_image_that_needs_nothing_else(truthful_night: Path) -> None:
     with Store(truthful_night / "aws_org.duckdb").published() as connection:
         bars = charts.newest_budgets(connection)
     assert bars

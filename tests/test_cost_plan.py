@@ -55,19 +55,19 @@ def asked_days(months: list[Month]) -> list[date]:
         (date(2028, 2, 29), ["2028-02", "2028-01"]),
     ],
 )
-def test_a_night_reads_again_what_is_restated_and_until_the_tenth_the_month_before_it(
+def test_a_run_reads_again_what_is_restated_and_until_the_tenth_the_month_before_it(
     today: date, names: list[str]
 ) -> None:
     assert [month.name for month in months_to_fetch(today, 13, known_before(today))] == names
 
 
-def test_the_last_day_asked_is_yesterday_and_a_month_is_half_open() -> None:
+def test_the_last_day_requested_is_yesterday_and_a_month_is_half_open() -> None:
     this, before = months_to_fetch(date(2026, 3, 15), 13, known_before(date(2026, 3, 15)))
     assert this == Month(date(2026, 3, 1), date(2026, 3, 15))
     assert before == Month(date(2026, 2, 1), date(2026, 3, 1))
 
 
-def test_a_first_load_asks_thirteen_months_of_history_newest_first() -> None:
+def test_a_first_load_requests_thirteen_months_of_history_newest_first() -> None:
     months = months_to_fetch(date(2026, 11, 25), 13, set())
     assert [months[0].name, months[1].name, months[-1].name] == ["2026-11", "2026-10", "2025-10"]
     assert len(months) == 14
@@ -80,7 +80,7 @@ def test_an_interrupted_first_load_goes_on_with_the_months_that_are_missing() ->
 
 
 @given(today=DAYS, history=HISTORY, forgotten=st.sets(st.integers(0, 15)))
-def test_every_day_of_the_restatement_window_is_asked_exactly_once_and_today_never(
+def test_every_day_of_the_restatement_window_is_requested_exactly_once_and_today_never(
     today: date, history: int, forgotten: set[int]
 ) -> None:
     known = known_before(today) - {f"{first_of(today, back):%Y-%m}" for back in forgotten}
@@ -136,7 +136,7 @@ CUTS = slices(
 )
 
 
-def test_slices_have_names_of_their_own_and_ask_no_more_than_aws_allows() -> None:
+def test_slices_have_names_of_their_own_and_request_no_more_than_aws_allows() -> None:
     assert len({(cut.listing, cut.name) for cut in CUTS}) == len(CUTS)
     for cut in CUTS:
         sent = parameters(cut, Month(date(2026, 10, 1), date(2026, 11, 1)))
@@ -181,7 +181,7 @@ def test_what_may_still_change_comes_first_then_the_witness_then_the_newest_mont
 
 
 @given(today=DAYS, history=HISTORY)
-def test_an_ordinary_night_asks_every_slice_for_the_months_that_are_open_and_nothing_else(
+def test_an_ordinary_run_requests_every_slice_for_the_months_that_are_open_and_nothing_else(
     today: date, history: int
 ) -> None:
     asked = plan(today, history, CUTS, lambda _: known_before(today))
@@ -227,7 +227,7 @@ def test_a_month_stands_only_if_it_was_read_when_it_had_stopped_changing(read_on
     assert is_final("2026-10", read_on) is final
 
 
-def test_a_month_that_a_pause_left_half_read_is_asked_again() -> None:
+def test_a_month_that_a_pause_left_half_read_is_requested_again() -> None:
     read = {"2026-10": date(2026, 10, 5), "2026-09": date(2026, 10, 5), "2026-08": date(2026, 10, 5)}
     known = {month for month, day in read.items() if is_final(month, day)}
     asked = {month.name for month in months_to_fetch(date(2026, 12, 15), 4, known)}

@@ -592,7 +592,7 @@ def test_an_accepted_finding_is_accepted_until_its_day(seen: Seen) -> None:
     assert seen.nights[LATER]["vol-expired", "gp2_volume"]["accepted_by"] is None
 
 
-def test_an_accepted_finding_of_no_rule_or_no_resource_is_told(seen: Seen) -> None:
+def test_an_accepted_finding_of_no_rule_or_no_resource_is_reported(seen: Seen) -> None:
     with seen.home.store.read() as connection:
         found = run(connection, RULES["every_accepted_finding_is_known"])
     assert [(row["arn"], row["why"]) for row in found.rows] == [
@@ -605,7 +605,7 @@ def test_an_accepted_finding_of_no_rule_or_no_resource_is_told(seen: Seen) -> No
 # ------------------------------------------------------------------------------------- what becomes of them
 
 
-def test_an_answer_that_is_not_trusted_makes_unknown_what_was_a_candidate_and_resolves_nothing(seen: Seen) -> None:
+def test_a_response_that_is_not_trusted_makes_unknown_what_was_a_candidate_and_resolves_nothing(seen: Seen) -> None:
     failed = seen.nights[FAILED]
     for key in (
         ("vol-idle", "unattached_volume"),
@@ -646,13 +646,13 @@ def test_a_signal_is_resolved_when_it_is_so_no_more(
     assert row["first_flagged_date"] == seen.nights[LATER][name, rule]["first_flagged_date"]
 
 
-def test_what_one_answer_lacks_is_not_gone_yet(seen: Seen) -> None:
+def test_what_one_response_lacks_is_not_gone_yet(seen: Seen) -> None:
     row = seen.nights[CHANGED]["vol-idle", "unattached_volume"]
     assert (row["verdict"], row["resolution"]) == ("unknown", None)
     assert row["unknown_reason"] == "the last response lacks it: once more, and it is gone"
 
 
-def test_an_open_signal_goes_on_after_a_night_that_failed(seen: Seen) -> None:
+def test_an_open_signal_goes_on_after_a_run_that_failed(seen: Seen) -> None:
     row = seen.nights[LAST]["i-idle", "idle_instance"]
     assert (row["verdict"], row["first_flagged_date"], row["last_flagged_date"]) == (
         "candidate",
@@ -661,7 +661,7 @@ def test_an_open_signal_goes_on_after_a_night_that_failed(seen: Seen) -> None:
     )
 
 
-def test_building_the_same_night_again_changes_nothing_and_a_withdrawn_rule_closes_what_it_found(seen: Seen) -> None:
+def test_building_the_same_run_again_changes_nothing_and_a_withdrawn_rule_closes_what_it_found(seen: Seen) -> None:
     home = seen.home
     model = home.models["cmdb.decommission_signal"]
     table = "select * from cmdb.decommission_signal order by arn, rule, first_flagged_date"
@@ -731,7 +731,7 @@ def test_what_two_rules_find_is_counted_once(seen: Seen) -> None:
     assert found["vol-both", "gp2_volume"]["basis"].startswith("counted under another rule; ")
 
 
-def test_a_month_that_is_over_stays_as_its_last_night_left_it(seen: Seen) -> None:
+def test_a_month_that_is_over_stays_as_its_last_run_left_it(seen: Seen) -> None:
     rows = seen.home.rows("select arn, rule, identified from cost.saving where \"month\" = '2026-11-01'")
     found = {(last_part(row["arn"]), row["rule"]): row["identified"] for row in rows}
     assert Decimal(found["vol-gp2", "gp2_volume"]) == 6
@@ -788,7 +788,7 @@ def test_what_has_no_known_size_is_not_attributed(
     assert shares(seen, account, service, month) == {None: (cost, "unattributed")}
 
 
-def test_the_bill_by_resource_that_lacks_the_last_digit_is_told(seen: Seen) -> None:
+def test_the_bill_by_resource_that_lacks_the_last_digit_is_reported(seen: Seen) -> None:
     check = RULES["resource_costs_add_up_to_the_bill"]
     assert check.blocking
     with seen.home.store.read() as connection:

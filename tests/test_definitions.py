@@ -192,7 +192,7 @@ def test_there_are_exactly_the_checks_that_are_written_down_here() -> None:
     assert found == expected
 
 
-def test_every_check_blocks_but_the_one_that_only_tells() -> None:
+def test_every_check_blocks_but_the_one_that_only_reports() -> None:
     asset_graph = graph()
 
     assert {
@@ -327,14 +327,14 @@ def sentence_of(result: dg.ExecuteInProcessResult) -> str:
 # ------------------------------------------------------------------------------ executor, instance, schedule
 
 
-def test_the_night_and_whatever_else_is_launched_run_in_one_process() -> None:
+def test_the_run_and_whatever_else_is_launched_run_in_one_process() -> None:
     night = definitions().resolve_job_def(NIGHTLY)
     ad_hoc = definitions().resolve_implicit_global_asset_job_def()
 
     assert (night.executor_def.name, ad_hoc.executor_def.name) == ("in_process", "in_process")
 
 
-def test_the_night_holds_every_asset_and_every_check() -> None:
+def test_the_run_holds_every_asset_and_every_check() -> None:
     selected = {
         key
         for made in definitions().resolve_job_def(NIGHTLY).asset_layer.asset_graph.assets_defs
@@ -400,7 +400,7 @@ def changes(first: dt.date, days: int) -> list[dt.date]:
     return [later.date() for earlier, later in itertools.pairwise(noon) if earlier.utcoffset() != later.utcoffset()]
 
 
-def test_the_night_starts_once_on_every_local_day_at_half_past_three_also_when_the_clocks_change() -> None:
+def test_the_run_starts_once_on_every_local_day_at_half_past_three_also_when_the_clocks_change() -> None:
     (schedule,) = all_schedules(definitions())
     first, days = dt.date(2026, 1, 1), 800
 
@@ -424,7 +424,7 @@ def test_the_schedule_follows_its_variables() -> None:
     assert (schedule.cron_schedule, schedule.execution_timezone) == ("0 22 * * 1-5", "Europe/Berlin")
 
 
-def test_the_night_and_its_confirmation_start_where_the_three_central_profiles_are_named_and_nowhere_else() -> None:
+def test_the_run_and_its_confirmation_start_where_the_three_central_profiles_are_named_and_nowhere_else() -> None:
     named = {
         "AWS_MANAGEMENT_PROFILE": "acmeManagement",
         "AWS_OPERATIONS_PROFILE": "acmeOperations",
@@ -502,7 +502,7 @@ def test_the_sensor_of_failed_runs_runs_without_anybody_turning_it_on() -> None:
     assert sensor.default_status == dg.DefaultSensorStatus.RUNNING
 
 
-def test_the_alert_command_reads_the_verdict_as_json_on_its_standard_input(
+def test_the_alert_command_reads_the_result_as_json_on_its_standard_input(
     mail: tuple[str, Path], failed_run: tuple[dg.DagsterInstance, dg.ExecuteInProcessResult]
 ) -> None:
     command, told = mail

@@ -32,7 +32,7 @@ def told(night: Any, *words: str) -> list[str]:
 
 
 @pytest.mark.large
-def test_two_of_three_regions_are_denied_to_everybody_and_every_night_publishes(
+def test_two_of_three_regions_are_denied_to_everybody_and_every_run_publishes(
     organisation: Simulator, tmp_path: Path
 ) -> None:
     policy = organisation.change("add_policy", name="RegionDeny", content=region_deny(OPEN), target="/")["policy_id"]

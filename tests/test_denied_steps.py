@@ -144,7 +144,7 @@ def test_children_of_what_is_denied_are_denied_with_it(organisation: Simulator, 
     assert "denies s3, s3control in" in sentence
 
 
-def test_the_bill_is_told_beside_it_and_refuses_nothing(organisation: Simulator, database: Path) -> None:
+def test_the_bill_is_reported_beside_it_and_refuses_nothing(organisation: Simulator, database: Path) -> None:
     organisation.change("add_policy", name="RegionDeny", content=region_deny(OPEN), target="/")
     with asked(organisation, database, "ec2_instance") as cells:
         assert by_reason(cells, "ec2_instance")["skipped", "denied_by_policy"] == set(CLOSED)
@@ -235,7 +235,7 @@ def test_the_hub_where_its_region_is_denied_blocks_nothing(organisation: Simulat
     assert f"for 1 account ({hub}):" in sentences(database)[0]
 
 
-def test_an_account_without_a_list_of_regions_is_asked_where_others_are(
+def test_an_account_without_a_list_of_regions_is_requested_where_others_are(
     organisation: Simulator, database: Path
 ) -> None:
     """The list is denied where it is asked for; another region is open, and what is there must be seen."""

@@ -208,14 +208,14 @@ def test_an_operator_reaches_the_ui_that_starts_runs_and_everybody_else_the_one_
 
 
 @pytest.mark.parametrize("path", ["/graphql", "//graphql", "/%67raphql", "/./graphql"])
-def test_a_foreign_page_asks_nothing(door: Door, path: str) -> None:
+def test_a_foreign_page_requests_nothing(door: Door, path: str) -> None:
     for origin in ("https://evil.example.com", "http://cmdb.example.com", "null", f"{OURS}.evil.example.com", ""):
         assert door.ask("POST", path, origin=origin)[0] == 403, origin
         assert door.ask("GET", path, origin=origin, Connection="Upgrade", Upgrade="websocket")[0] == 403, origin
     assert door.reached() == []
 
 
-def test_a_link_asks_nothing_and_a_websocket_of_ours_is_let_through(door: Door) -> None:
+def test_a_link_requests_nothing_and_a_websocket_of_ours_is_let_through(door: Door) -> None:
     for method in ("GET", "PUT", "DELETE"):
         assert door.ask(method, "/graphql?query=mutation{x}", origin=OURS)[0] == 405
     assert door.reached() == []
@@ -227,7 +227,7 @@ def test_a_link_asks_nothing_and_a_websocket_of_ours_is_let_through(door: Door) 
 @pytest.mark.parametrize(
     "begin", ["/report_asset_", "//report_asset_", "/%72eport_asset_", "/REPORT_ASSET_", "/x/../report_asset_"]
 )
-def test_no_verdict_can_be_forged(door: Door, kind: str, begin: str) -> None:
+def test_no_result_can_be_forged(door: Door, kind: str, begin: str) -> None:
     for method in ("GET", "POST", "PUT"):
         assert door.ask(method, f"{begin}{kind}/audit/caller_identity", origin=OURS)[0] == 403
     assert door.reached() == []
@@ -240,7 +240,7 @@ def test_all_else_is_only_looked_at(door: Door) -> None:
     assert door.ask("GET", "/report") == (200, "<h1>Cost and configuration</h1>")
 
 
-def test_another_name_of_the_machine_is_not_answered(door: Door) -> None:
+def test_another_name_of_the_machine_is_not_responded(door: Door) -> None:
     with pytest.raises((http.client.RemoteDisconnected, ConnectionError, ssl.SSLError)):
         door.ask("GET", "/", host="rebound.example.com")
     plain = http.client.HTTPConnection("127.0.0.1", door.plain_port, timeout=10)
@@ -275,7 +275,7 @@ ASK = """
 
 
 @pytest.mark.large
-def test_in_a_real_browser_of_an_operator_our_own_page_asks_and_a_foreign_one_does_not(
+def test_in_a_real_browser_of_an_operator_our_own_page_requests_and_a_foreign_one_does_not(
     door: Door, tmp_path: Path
 ) -> None:
     """The operator is logged in: the browser sends the password with whatever a page asks."""
@@ -367,7 +367,7 @@ def status_lines() -> dict[str, str]:
 
 
 @pytest.mark.parametrize(("where", "line"), status_lines().items(), ids=list(status_lines()))
-def test_a_night_that_never_began_is_alerted_from_outside(where: str, line: str, tmp_path: Path) -> None:
+def test_a_run_that_never_began_is_alerted_from_outside(where: str, line: str, tmp_path: Path) -> None:
     told = tmp_path / "told.json"
     example = (DEPLOY / "systemd" / "cmdb.env").read_text(encoding="utf-8")
     (tmp_path / "cmdb.env").write_text(

@@ -70,7 +70,7 @@ def tracked() -> tuple[Path, ...]:
 
 
 @pytest.mark.large
-def test_a_stale_dictionary_is_told_and_left_alone(
+def test_a_stale_dictionary_is_reported_and_left_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     page = tmp_path / "dictionary.md"
@@ -225,7 +225,7 @@ def test_every_query_of_the_commands_page_runs_on_the_file_as_analysts_open_it(
         connection.execute(sql)
 
 
-def test_every_command_of_the_contract_is_answered_once() -> None:
+def test_every_command_of_the_contract_is_returned_once() -> None:
     names = [row[0] for row in ANSWERED]
     assert len(names) == len(set(names))
     assert "discover-rds" in names
@@ -274,7 +274,7 @@ def test_every_line_of_the_index_leads_to_a_heading() -> None:
         assert kept.count(anchor) == 1, f"{name}#{anchor}"
 
 
-def test_an_index_that_lacks_a_question_is_told_and_left_alone(
+def test_an_index_that_lacks_a_question_is_reported_and_left_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     stale = tmp_path / "README.md"
@@ -589,7 +589,7 @@ def test_a_cell_that_does_not_run_is_noticed(beside_the_demo: Path, monkeypatch:
         run_cells(source.replace("cost.by_service", "cost.no_such_table") for source in cells_of(NOTEBOOK))
 
 
-def test_the_notebook_keeps_no_answers_and_is_what_jupyter_reads() -> None:
+def test_the_notebook_keeps_no_responses_and_is_what_jupyter_reads() -> None:
     """Answers of somebody's own organisation do not belong into a repository."""
     notebook = json.loads(NOTEBOOK.read_text(encoding="utf-8"))
     assert (notebook["nbformat"], notebook["nbformat_minor"]) == (4, 5)

@@ -130,7 +130,7 @@ def verdict(home: House, listing: Listing) -> bool:
 # -------------------------------------------------------------------------------------------------- an enum
 
 
-def test_an_enum_is_read_from_botocores_model_and_nobody_is_asked(aws: ScriptedAws) -> None:
+def test_an_enum_is_read_from_botocores_model_and_nobody_is_requested(aws: ScriptedAws) -> None:
     reach = AwsClient("management", home_region="us-east-1")
     values = reach.enum_values("organizations", "PolicyType")
     assert {SCP, "TAG_POLICY", "RESOURCE_CONTROL_POLICY"} <= set(values)
@@ -144,7 +144,7 @@ def test_an_enum_that_does_not_exist_is_a_mistake(aws: ScriptedAws, service: str
         AwsClient("management", home_region="us-east-1").enum_values(service, shape)
 
 
-def test_policies_are_asked_once_for_every_type_that_there_is(home: House, aws: ScriptedAws) -> None:
+def test_policies_are_requested_once_for_every_type_that_there_is(home: House, aws: ScriptedAws) -> None:
     cells = collect(home, "night-1", TYPES, POLICY)
     types = AwsClient("management", home_region="us-east-1").enum_values("organizations", "PolicyType")
     asked = [call.parameters["Filter"] for call in aws.operations("organizations") if call.operation == "ListPolicies"]
@@ -175,7 +175,7 @@ def test_no_service_control_policy_is_impossible_where_they_are_enabled(home: Ho
     assert verdict(home, POLICY)
 
 
-def test_an_empty_answer_retires_nothing_while_nobody_knows_which_types_are_enabled(
+def test_an_empty_response_retires_nothing_while_nobody_knows_which_types_are_enabled(
     home: House, world: Organisation
 ) -> None:
     world.policies = {}
@@ -238,18 +238,20 @@ def test_a_type_that_was_disabled_takes_its_policies_with_it(home: House, world:
 # ------------------------------------------------------------------------------------------ nothing to ask for
 
 
-def test_parents_that_are_trusted_and_have_no_records_leave_nothing_to_ask_and_the_cell_says_so(home: House) -> None:
+def test_parents_that_are_trusted_and_have_no_records_leave_nothing_to_request_and_the_cell_says_so(
+    home: House,
+) -> None:
     cells = collect(home, "night-1", ADMINISTRATOR, SERVICE)
     assert cells == {ADMINISTRATOR.name: ("empty_verified", None), SERVICE.name: ("skipped", "no_parents")}
     assert verdict(home, SERVICE)
 
 
-def test_a_listing_that_was_never_asked_fails(home: House) -> None:
+def test_a_listing_that_was_never_requested_fails(home: House) -> None:
     collect(home, "night-1", ADMINISTRATOR)
     assert not verdict(home, SERVICE)
 
 
-def test_parents_that_are_not_trusted_leave_unknown_what_to_ask(home: House, world: Organisation) -> None:
+def test_parents_that_are_not_trusted_leave_unknown_what_to_request(home: House, world: Organisation) -> None:
     world.errors["ListDelegatedAdministrators"] = "AccessDeniedException"
     cells = collect(home, "night-1", ADMINISTRATOR, SERVICE)
     assert cells[SERVICE.name] == ("skipped", "parents_unknown")
@@ -284,14 +286,14 @@ def test_the_last_parent_that_goes_takes_its_records_and_blocks_nothing(home: Ho
     assert verdict(home, SERVICE)
 
 
-def test_nothing_to_ask_goes_on_to_what_would_be_asked_for_it(home: House, world: Organisation) -> None:
+def test_nothing_to_request_goes_on_to_what_would_be_requested_it(home: House, world: Organisation) -> None:
     world.in_use, world.policies = [], {}
     cells = collect(home, "night-1", TYPES, POLICY, CONTENT, TARGET)
     assert cells[CONTENT.name] == cells[TARGET.name] == ("skipped", "no_parents")
     assert all(verdict(home, listing) for listing in (POLICY, CONTENT, TARGET))
 
 
-def test_a_parent_that_went_while_it_was_asked_for_is_gone_and_not_a_failure(home: House, world: Organisation) -> None:
+def test_a_parent_that_went_while_it_was_requested_is_gone_and_not_a_failure(home: House, world: Organisation) -> None:
     world.policies[SCP] = ["p-1", "p-2"]
     world.errors["p-2"] = "PolicyNotFoundException"
     cells = collect(home, "night-1", TYPES, POLICY, CONTENT, TARGET)
@@ -323,7 +325,7 @@ def model_of(operation: str) -> Any:
 
 
 @pytest.mark.parametrize("page", [{}, {"Policy": None}, {"Policy": []}, {"Policy": [{"Content": "{}"}]}])
-def test_a_structure_that_is_missing_is_no_answer(page: dict[str, Any]) -> None:
+def test_a_structure_that_is_missing_is_no_response(page: dict[str, Any]) -> None:
     pages = Pages(CONTENT, ACCOUNT, [].append)
     with pytest.raises(Failed) as failed:
         pages.take(page, model_of("DescribePolicy"), {})

@@ -177,7 +177,7 @@ def test_a_home_without_room_is_a_sentence_and_no_half_of_our_settings_stays(
     assert (tmp_path / "new" / "dagster.yaml").read_bytes() == DAGSTER_YAML.read_bytes()
 
 
-def test_records_that_cannot_be_written_end_the_night_with_a_sentence_and_free_the_warehouse(
+def test_records_that_cannot_be_written_end_the_run_with_a_sentence_and_free_the_warehouse(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     @dg.asset(required_resource_keys={"warehouse"})

@@ -87,7 +87,7 @@ def land(connection: duckdb.DuckDBPyConnection, folder: Path, *cells: Cell, **op
 # ------------------------------------------------------------------------------------------------------- the runs
 
 
-def test_a_run_is_opened_once_counts_what_it_asks_and_is_closed(audit: duckdb.DuckDBPyConnection) -> None:
+def test_a_run_is_opened_once_counts_what_it_requests_and_is_closed(audit: duckdb.DuckDBPyConnection) -> None:
     began = datetime.now(UTC)
     for run in (RUN, RUN, "run-2"):
         record_run(audit, run, "1.0")
@@ -139,7 +139,7 @@ def test_whoever_begins_closes_the_rows_of_those_that_died(audit: duckdb.DuckDBP
     ("run", "started", "ended"),
     [pytest.param("e", 2, None, id="it began later"), pytest.param("a", -2, 2, id="it asked later")],
 )
-def test_a_run_of_the_future_is_told_by_name_and_time(
+def test_a_run_of_the_future_is_reported_by_name_and_time(
     audit: duckdb.DuckDBPyConnection, tmp_path: Path, run: str, started: int, ended: int | None
 ) -> None:
     now = datetime.now(UTC)
@@ -157,7 +157,7 @@ def test_a_run_of_the_future_is_told_by_name_and_time(
     assert refused.value.exit_code == 2
 
 
-def test_of_two_runs_of_one_moment_the_first_by_name_is_told(audit: duckdb.DuckDBPyConnection) -> None:
+def test_of_two_runs_of_one_moment_the_first_by_name_is_reported(audit: duckdb.DuckDBPyConnection) -> None:
     for run in ("b", "a", "c"):
         record_run(audit, run, "1.0")
     audit.execute("update audit.run set started_at = ?", [datetime.now(UTC) + HOUR])
@@ -195,7 +195,9 @@ def test_a_run_of_this_very_moment_is_not_of_the_future(
     require_clock(audit, RUN)
 
 
-def test_its_own_answers_and_those_of_the_past_are_no_witness(audit: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+def test_its_own_responses_and_those_of_the_past_are_no_witness(
+    audit: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
     now = datetime.now(UTC)
     land(audit, tmp_path, replace(CELL, ended_at=now + HOUR), replace(CELL, run_id="run-0", ended_at=now - HOUR))
     record_run(audit, "run-0", "1.0")
@@ -210,7 +212,7 @@ def callers(connection: duckdb.DuckDBPyConnection, *found: Caller, **other: Any)
     record_callers(connection, RUN, found, **{**given, **other})
 
 
-def test_who_was_asked_is_kept_with_whom_it_should_have_been(audit: duckdb.DuckDBPyConnection) -> None:
+def test_who_was_requested_is_kept_with_whom_it_should_have_been(audit: duckdb.DuckDBPyConnection) -> None:
     callers(
         audit,
         Caller("management", "m", AT, "1", "arn:m"),
@@ -240,7 +242,7 @@ def test_who_was_asked_is_kept_with_whom_it_should_have_been(audit: duckdb.DuckD
     ]
 
 
-def test_who_is_asked_again_in_the_run_has_one_row(audit: duckdb.DuckDBPyConnection) -> None:
+def test_who_is_requested_again_in_the_run_has_one_row(audit: duckdb.DuckDBPyConnection) -> None:
     for account in ("1", "2"):
         callers(audit, Caller("management", "m", AT, account))
     assert rows(audit, "select caller_account_id from audit.caller_identity") == [{"caller_account_id": "2"}]
@@ -453,7 +455,7 @@ def test_the_last_trusted_count_is_of_the_cell_itself_or_of_the_one_before(
     assert replace(cell, previous_record_count=previous).last_trusted_count == count
 
 
-def test_the_newest_cells_of_the_listings_that_are_asked_for_in_their_order(
+def test_the_newest_cells_of_the_listings_that_are_requested_in_their_order(
     audit: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:
     cells = [
@@ -664,7 +666,7 @@ def test_an_unknown_outcome_is_refused(audit: duckdb.DuckDBPyConnection) -> None
         cover(audit, ("perhaps", 0))
 
 
-def test_of_two_answers_of_one_moment_the_later_run_is_the_newer(
+def test_of_two_responses_of_one_moment_the_later_run_is_the_newer(
     audit: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:
     land(audit, tmp_path, replace(CELL, run_id="b", record_count=2), replace(CELL, run_id="a", record_count=1))

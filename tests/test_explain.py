@@ -54,7 +54,7 @@ def some_cell(database: Path, outcome: str = "found", listing: str = "ec2_instan
     return rows[0][0], rows[0][1], rows[0][2]
 
 
-def test_a_resource_leads_to_who_was_asked_and_when(database: Path) -> None:
+def test_a_resource_leads_to_who_was_requested_and_when(database: Path) -> None:
     ((arn, account, run_id),) = query(
         database, "select arn, account_id, run_id from cmdb.resource where role = 'workload' order by arn limit 1"
     )
@@ -147,7 +147,7 @@ def test_every_reason_of_a_skipped_cell_has_its_meaning() -> None:
     assert named | outcomes.CONCLUSIVE_SKIPS | outcomes.RETIRING <= SKIPPED.keys()
 
 
-def test_every_reason_in_a_night_has_its_meaning(database: Path) -> None:
+def test_every_reason_in_a_run_has_its_meaning(database: Path) -> None:
     found = {reason for (reason,) in query(database, "select distinct skip_reason from audit.coverage")} - {None}
     assert found
     assert found <= SKIPPED.keys()

@@ -281,7 +281,7 @@ def test_the_families_lead_to_listings_and_are_each_of_one_charge_or_of_listings
         assert (row["listing"] in listings()) != (row["charge"] == "commitment"), row
 
 
-def test_the_ledger_of_a_night_is_its_bill(truthful_night: Path) -> None:
+def test_the_ledger_of_a_run_is_its_bill(truthful_night: Path) -> None:
     database = truthful_night / DATABASE
     ((ledger_cost, first, last, open_rows),) = query(
         database,

@@ -204,7 +204,7 @@ def test_a_group_is_not_judged_where_what_would_name_it_is_unknown(home: House, 
 
 
 @pytest.mark.parametrize("is_asked", [True, False], ids=["asked", "not asked"])
-def test_a_group_of_a_vpc_that_an_account_uses_which_nobody_asks_is_unknown(home: House, is_asked: bool) -> None:
+def test_a_group_of_a_vpc_that_an_account_uses_which_nobody_requests_is_unknown(home: House, is_asked: bool) -> None:
     foreign = {"OwnerId": PARTICIPANT, "NetworkInterfaceId": "eni-1", "VpcId": "vpc-1", "Groups": [{"GroupId": "sg-9"}]}
     seen = Given("ec2_network_interface", [foreign])
     own = [Given("ec2_network_interface", [foreign], account_id=PARTICIPANT)] if is_asked else []
@@ -215,7 +215,7 @@ def test_a_group_of_a_vpc_that_an_account_uses_which_nobody_asks_is_unknown(home
 # ------------------------------------------------------------------------------------------------- addresses
 
 
-def test_every_address_of_an_interface_is_found_and_told_public_or_not(home: House) -> None:
+def test_every_address_of_an_interface_is_found_and_reported_public_or_not(home: House) -> None:
     interface = {
         "OwnerId": OWNER,
         "NetworkInterfaceId": "eni-1",

@@ -75,7 +75,7 @@ def test_nothing_to_do() -> None:
     assert run([], lambda item: None).done == 0
 
 
-def test_an_account_is_asked_by_a_few_at_a_time() -> None:
+def test_an_account_is_requested_by_a_few_at_a_time() -> None:
     running: Counter[str] = Counter()
     most: Counter[str] = Counter()
     lock = threading.Lock()
@@ -95,7 +95,7 @@ def test_an_account_is_asked_by_a_few_at_a_time() -> None:
     assert most["all"] == 12
 
 
-def test_a_busy_account_among_many_is_asked_by_a_few_too() -> None:
+def test_a_busy_account_among_many_is_requested_by_a_few_too() -> None:
     running: list[Place] = []
     most: list[int] = []
 
@@ -313,7 +313,7 @@ def test_an_interruption_does_not_wait_for_patience(aws: ScriptedAws) -> None:
     assert [thread for thread in threading.enumerate() if thread.name.startswith("request-")] == []
 
 
-def test_progress_is_told_and_ends_complete(reach: AwsClient, aws: ScriptedAws) -> None:
+def test_progress_is_reported_and_ends_complete(reach: AwsClient, aws: ScriptedAws) -> None:
     aws.delay = 0.05
     told: list[Progress] = []
     reach.identify("p-0")

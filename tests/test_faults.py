@@ -83,7 +83,7 @@ def test_every_part_is_described_on_the_page() -> None:
     assert list(kit.PARTS) == list(report.PARTS)
 
 
-def test_no_case_tells_of_the_folder_that_it_was_tried_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_case_reports_of_the_folder_that_it_was_tried_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     case = Shown("crashes", "one", "it holds", f"{tmp_path}/a/cmdb.duckdb holds", f"{tmp_path} does not")
     monkeypatch.setattr(streams, "run", lambda *_: [[case]])
     (part,) = kit.run(["crashes"], tmp_path, 0.0, {})
@@ -142,7 +142,7 @@ def test_tests_that_had_no_time_to_say_anything_were_not_tried_and_those_that_ha
     ]
 
 
-def test_what_a_night_says_is_looked_for_and_is_no_traceback() -> None:
+def test_what_a_run_says_is_looked_for_and_is_no_traceback() -> None:
     assert Ended(2, " ✗ It is full.\nNext: cmdb\n No space left\n", 1.0).told("is full", "No space") == [
         "✗ It is full.",
         "No space left",
@@ -259,7 +259,7 @@ def call(second: int, fault: str | None, **asked: str) -> dict[str, Any]:
         ([call(1, "denied")], True),
     ],
 )
-def test_a_broken_answer_that_is_not_asked_for_again_is_seen(log: list[dict[str, Any]], passes: bool) -> None:
+def test_a_broken_response_that_is_not_requested_again_is_seen(log: list[dict[str, Any]], passes: bool) -> None:
     assert (lies.unanswered(log) == []) == passes
 
 
@@ -297,7 +297,7 @@ def test_the_page_shows_the_sentences_that_tell_of_the_lie() -> None:
         ([("*", "failed"), ("*", "denied")], ["a", "b", "c"], False),
     ],
 )
-def test_what_is_not_believed_and_which_rules_fail_is_compared_both_ways(
+def test_what_is_not_trusted_and_which_rules_fail_is_compared_both_ways(
     doubts: list[lies.Doubt], fails: list[str], passes: bool
 ) -> None:
     seen = lies.Believed(7, {("ec2_volume", "failed"): 2, ("rds_db_instance", "denied"): 1}, ("a", "b"))
@@ -393,12 +393,12 @@ def test_a_promise_counts_what_passed_and_says_what_did_not(
     assert held.shown_of(promise, {}, "pytest did not run", 1.0).failure == "pytest did not run"
 
 
-def test_whole_nights_are_killed_at_every_named_point() -> None:
+def test_whole_runs_are_killed_at_every_named_point() -> None:
     points = broken_nights.MAKING | broken_nights.COPYING | broken_nights.SWAPPING | broken_nights.SWAPPED
     assert [point for point in points if "." in point] == list(FAULT_POINTS)
 
 
-def test_every_other_point_of_a_night_is_around_a_function_that_the_product_has() -> None:
+def test_every_other_point_of_a_run_is_around_a_function_that_the_product_has() -> None:
     points = broken_nights.BEGINNING | broken_nights.NIGHT | broken_nights.SWAPPED
     around = [point for point in points.values() if isinstance(point, broken_nights.Around)]
     assert len(around) == 8
@@ -431,7 +431,7 @@ def test_a_named_point_that_the_warehouse_does_not_have_fails() -> None:
         fault_point("publish.gone")
 
 
-def test_a_night_that_counts_as_published_and_was_not_is_seen(tmp_path: Path) -> None:
+def test_a_run_that_counts_as_published_and_was_not_is_seen(tmp_path: Path) -> None:
     good, missing, killed, told = json.loads(apart("counted_runs", tmp_path))
     assert (good, told) == ("", "")
     said, _, expected = missing.partition("expected")

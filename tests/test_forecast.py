@@ -116,7 +116,7 @@ def test_a_reference_file_that_stops_the_next_run_is_a_problem(truthful_night: P
 
 @pytest.mark.large
 @pytest.mark.parametrize("months", ["1", "4"])
-def test_the_second_night_requests_what_was_foreseen(small: Simulator, tmp_path: Path, months: str) -> None:
+def test_the_second_run_requests_what_was_foreseen(small: Simulator, tmp_path: Path, months: str) -> None:
     database = tmp_path / "warehouse" / DATABASE
     environment = {**small.env, "CMDB_COST_MONTHS": months}
     limits = {"CMDB_COST_MONTHS": months, "CMDB_COST_REQUEST_LIMIT": "100000"}

@@ -247,7 +247,7 @@ def gated_by(state: str) -> set[str]:
     "state",
     ["no pre-flight was ever made", SILENTLY, UNLISTED],
 )
-def test_every_step_asks_the_evidence_itself(world: World, organisation: Simulator, state: str) -> None:
+def test_every_step_requests_the_evidence_itself(world: World, organisation: Simulator, state: str) -> None:
     evidence, said = STATES[state]
     world.change(evidence)
     before = world.state()
@@ -275,7 +275,7 @@ def test_what_does_not_read_the_silent_listing_is_built(world: World) -> None:
         assert from_the_graph(world, [name]).success
 
 
-def test_an_hour_old_pre_flight_lets_models_be_built_and_nothing_be_asked(
+def test_an_hour_old_pre_flight_lets_models_be_built_and_nothing_be_requested(
     world: World, organisation: Simulator
 ) -> None:
     world.change(AN_HOUR_OLD)
@@ -290,14 +290,14 @@ def test_an_hour_old_pre_flight_lets_models_be_built_and_nothing_be_asked(
     assert from_the_graph(world, [TARGET]).success
 
 
-def test_a_young_pre_flight_lets_a_listing_be_asked_alone(world: World, organisation: Simulator) -> None:
+def test_a_young_pre_flight_lets_a_listing_be_requested_alone(world: World, organisation: Simulator) -> None:
     organisation.clear_log()
 
     assert from_the_graph(world, ["landing/cost_daily"]).success
     assert "ce" in {call["service"] for call in organisation.log()}
 
 
-def test_the_evidence_is_asked_by_each_step_and_not_when_the_run_begins(world: World) -> None:
+def test_the_evidence_is_requested_by_each_step_and_not_when_the_run_begins(world: World) -> None:
     defs = build_defs(world.environment)
 
     @dg.asset(key=["cmdb", "saboteur"], required_resource_keys={"warehouse"}, op_tags={"dagster/priority": "1000"})
@@ -349,7 +349,7 @@ def night(
 
 
 @pytest.mark.parametrize("run_config", [{}, CARELESS], ids=["as it is", "failed steps are passed over"])
-def test_a_night_whose_pre_flight_fails_changes_nothing(
+def test_a_run_whose_pre_flight_fails_changes_nothing(
     world: World, organisation: Simulator, run_config: Mapping[str, Any]
 ) -> None:
     organisation.lie("same_account_twice")
@@ -529,7 +529,7 @@ def test_the_command_line_builds_with_the_evidence_and_is_refused_without(
     assert worlds["refused"].is_marked
 
 
-def test_a_check_that_dagster_was_told_has_passed_is_no_evidence(world: World) -> None:
+def test_a_check_that_dagster_was_reported_has_passed_is_no_evidence(world: World) -> None:
     world.change(NEVER)
     before = world.state()
     with environment_of(world.environment), dg.DagsterInstance.ephemeral() as instance:

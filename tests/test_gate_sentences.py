@@ -145,18 +145,18 @@ def test_every_listing_that_is_built_from_must_be_trusted_and_the_accounts_too(
     assert metadata == {"exit_code": 1}
 
 
-def test_only_the_list_of_accounts_itself_is_asked_without_it(warehouse: House, bound: Bound) -> None:
+def test_only_the_list_of_accounts_itself_is_requested_without_it(warehouse: House, bound: Bound) -> None:
     distrust(warehouse, ACCOUNT)
     assert opened(bound, account_list=False) is bound.store
     assert refusal(bound, listings=[ACCOUNT], account_list=False)
 
 
-def test_what_is_not_built_from_is_not_asked(warehouse: House, bound: Bound) -> None:
+def test_what_is_not_built_from_is_not_requested(warehouse: House, bound: Bound) -> None:
     distrust(warehouse, "ec2_instance")
     assert gate.open_gate(bound.typed(), SETTINGS, "org.account", max_age=HOUR) is bound.store
 
 
-def test_each_rule_is_asked_once_the_pre_flight_first_and_then_the_accounts(bound: Bound) -> None:
+def test_each_rule_is_requested_once_the_pre_flight_first_and_then_the_accounts(bound: Bound) -> None:
     with bound.store.read() as connection:
         said = gate.check_results(
             connection, bound.typed(), SETTINGS, HOUR, ["ec2_instance", ACCOUNT, "ec2_instance"], account_list=True
@@ -192,7 +192,7 @@ def test_a_run_whose_identities_were_verified_again_goes_on_with_its_old_pre_fli
         assert "at most 1 h 0 min is allowed here" in refusal(bound)[0]
 
 
-def test_the_roles_are_verified_before_the_age_of_the_evidence_is_asked(bound: Bound) -> None:
+def test_the_roles_are_verified_before_the_age_of_the_evidence_is_requested(bound: Bound) -> None:
     bound.at += 2 * HOUR
     assert "at most 1 h 0 min is allowed here" in refusal(bound)[0]
     assert opened(bound, verify=[Verified(bound)]) is bound.store
@@ -281,14 +281,14 @@ def test_a_step_ends_where_its_own_rules_block(sentences: Sequence[str], said: s
         assert caught.value.metadata["next_command"].value == "cmdb coverage --blocked"
 
 
-def test_what_was_never_asked_is_not_built_upon(bound: Bound) -> None:
+def test_what_was_never_requested_is_not_built_upon(bound: Bound) -> None:
     said = refusal(bound, listings=["ec2_volume", "ec2_instance"])[0]
     assert said.startswith(
         "cmdb.resource was not built. ec2_volume has never been requested. Materialise landing/ec2_vol"
     )
 
 
-def test_a_gate_asks_once_and_holds_what_is_not_trusted(
+def test_a_gate_requests_once_and_holds_what_is_not_trusted(
     warehouse: House, bound: Bound, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     warehouse.night("run-0", [Given("ec2_instance", [{"InstanceId": "i-1"}]), Given("s3_bucket", outcome="denied")])

@@ -70,17 +70,17 @@ def night(
     return result.run_id
 
 
-def test_a_scheduled_run_that_published_is_told(settings: dict[str, str], told: Path) -> None:
+def test_a_scheduled_run_that_published_is_reported(settings: dict[str, str], told: Path) -> None:
     run_id = night(settings)
     assert json.loads(told.read_text()) == expected(run_id, settings)
 
 
-def test_a_run_that_did_not_publish_is_not_told(settings: dict[str, str], told: Path) -> None:
+def test_a_run_that_did_not_publish_is_not_reported(settings: dict[str, str], told: Path) -> None:
     night(settings, publishes=False)
     assert not told.exists()
 
 
-def test_another_job_that_publishes_is_not_told(settings: dict[str, str], told: Path) -> None:
+def test_another_job_that_publishes_is_not_reported(settings: dict[str, str], told: Path) -> None:
     """`confirm` publishes too, and says nothing of whether the nights still come."""
     night(settings, job="confirm")
     assert not told.exists()
@@ -115,7 +115,7 @@ def test_a_program_that_fails_fails_nothing(settings: dict[str, str], program: s
     ],
     ids=["published", "refused", "published, and failed", "demo"],
 )
-def test_the_command_line_tells_of_its_own_run(
+def test_the_command_line_reports_of_its_own_run(
     settings: dict[str, str],
     told: Path,
     ended: RunSummary,
@@ -133,7 +133,7 @@ def test_the_command_line_tells_of_its_own_run(
         assert json.loads(told.read_text()) == expected("one", settings)
 
 
-def test_a_failing_program_is_said_and_the_night_has_published(
+def test_a_failing_program_is_said_and_the_run_has_published(
     settings: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(command, "run_with_progress", lambda *_, **__: RunSummary("one", True, 0))

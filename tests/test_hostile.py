@@ -378,7 +378,7 @@ def test_completion_offers_no_escape(home: House) -> None:
 @pytest.mark.parametrize(
     "command", [("preflight",), ("preflight", "--json"), ("ask", "management", "organizations_root")]
 )
-def test_what_aws_answers_is_obeyed_by_no_terminal(aws: ScriptedAws, tmp_path: Path, command: tuple[str, ...]) -> None:
+def test_what_aws_responds_is_obeyed_by_no_terminal(aws: ScriptedAws, tmp_path: Path, command: tuple[str, ...]) -> None:
     # XML cannot say ESC at all; what it can say is as harmful.
     aws.script = lambda call: query_error("AccessDenied", "\x9b31m\x9d0;owned\x9c\u202e\u200b", 403)
     profiles = {"management": "acmeManagement", "operations": "acmeOperations", "billing": "acmeBilling"}
@@ -566,7 +566,7 @@ def hostile(value: Any, name: str = "") -> Any:
 
 
 @pytest.mark.large
-def test_nothing_that_dagster_shows_of_a_hostile_night_is_active(
+def test_nothing_that_dagster_shows_of_a_hostile_run_is_active(
     organisation: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     as_landed = LandingWriter.line

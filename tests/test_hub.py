@@ -116,7 +116,7 @@ def test_tags_that_a_listing_does_not_give_are_the_tagging_apis(
         assert (rate["filled_count"], rate["unknown_count"]) == (int(project is not None), 0)
 
 
-def test_a_stale_word_of_the_tagging_api_is_no_word_against_an_answer_without_tags(home: House) -> None:
+def test_a_stale_word_of_the_tagging_api_is_no_word_against_a_response_without_tags(home: House) -> None:
     home.night("night-1", [interface(WORKLOAD), tagged(OTHER_PROJECT)])
     home.build("cmdb.resource")
     home.night("night-2", [interface(WORKLOAD), Given("tagged_resource", outcome="denied")], FIRST_NIGHT + hours(24))
@@ -202,7 +202,7 @@ def recorded(name: str, **other: Any) -> Row:
     ],
     ids=["not seen", "seen", "made after the question", "a type that nobody collects", "an answer not trusted"],
 )
-def test_only_what_a_trusted_answer_ought_to_have_shown_counts_as_unseen(
+def test_only_what_a_trusted_response_ought_to_have_shown_counts_as_unseen(
     home: House, vpcs: Given, record: Row, unseen: list[str]
 ) -> None:
     elsewhere = Given("ec2_vpc", [{"OwnerId": OTHER, "VpcId": "vpc-9"}], account_id=OTHER)
@@ -233,7 +233,7 @@ def test_only_what_a_trusted_answer_ought_to_have_shown_counts_as_unseen(
     ],
     ids=["no grant", "refused", "no aggregator", "known"],
 )
-def test_coverage_is_unknown_where_no_aggregator_could_be_asked(
+def test_coverage_is_unknown_where_no_aggregator_could_be_requested(
     home: House, cells: list[Given], covered: bool | None
 ) -> None:
     accounts = [{"Id": MANAGEMENT, "State": "ACTIVE"}, {"Id": WORKLOAD, "State": "ACTIVE"}]

@@ -86,7 +86,7 @@ def test_every_fact_passes_in_the_right_world(expectation: Expectation) -> None:
     assert not any(fact.blocks for fact in found)
 
 
-def test_the_facts_come_in_their_order_and_whether_the_profiles_answer_comes_first() -> None:
+def test_the_facts_come_in_their_order_and_whether_the_profiles_response_comes_first() -> None:
     assert tuple(fact.name for fact in check_results(who(), ORGANIZATION, EXPECTED)) == IDENTITY_CHECKS
     assert IDENTITY_CHECKS[0] == EVERY_ROLE_ANSWERS
 
@@ -225,7 +225,7 @@ def test_a_cure_that_mends_several_profiles_is_given_once() -> None:
 # ------------------------------------------------------------------------------- management and members
 
 
-def test_who_was_not_asked_has_not_answered() -> None:
+def test_who_was_not_requested_has_not_responded() -> None:
     callers = who()
     del callers["billing"], callers["operations"]
     fact = every_role_answers(callers)

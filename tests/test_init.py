@@ -172,7 +172,7 @@ def test_what_a_role_lacks_is_named_before_the_first_run(small: Simulator, tmp_p
 # --------------------------------------------------------------------------------------------- at a terminal
 
 
-def test_it_asks_and_offers_what_the_config_file_suggests(
+def test_it_requests_and_offers_what_the_config_file_suggests(
     small: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Enter takes each offer: three profiles, the region, the workload profiles, the spread load, the file.
@@ -185,7 +185,7 @@ def test_it_asks_and_offers_what_the_config_file_suggests(
     assert lines(tmp_path)["AWS_BILLING_PROFILE"] == "acmeBilling"
 
 
-def test_it_asks_whether_an_account_is_shared_on_purpose_and_loads_at_once_where_that_is_agreed(
+def test_it_requests_whether_an_account_is_shared_on_purpose_and_loads_at_once_where_that_is_agreed(
     small: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     typed = "\nacmeOperationsInManagement\n\n\n\ny\ny\n\n"

@@ -129,7 +129,7 @@ def test_the_demo_says_which_extra_it_needs(environment: Path, tmp_path: Path) -
     assert [*folder.iterdir()] == []
 
 
-def test_the_pinned_set_for_nights_is_that_of_the_demo_without_the_simulator() -> None:
+def test_the_pinned_set_for_runs_is_that_of_the_demo_without_the_simulator() -> None:
     pinned = {
         name: set((REPOSITORY / "requirements" / f"{name}.txt").read_text(encoding="utf-8").splitlines())
         for name in ("run", "demo")

@@ -176,7 +176,7 @@ def test_what_is_known_first_when_it_is_gone_begins_with_that(rows: House, statu
     assert versions(rows) == [(said(24 if status == "missing" else 48), status, [])]
 
 
-def test_an_answer_that_is_no_newer_corrects_the_version_and_begins_none(rows: House) -> None:
+def test_a_response_that_is_no_newer_corrects_the_version_and_begins_none(rows: House) -> None:
     night(rows, item())
     night(rows, item(24, name="a"))
     night(rows, item(24, name="b"))
@@ -187,7 +187,7 @@ def test_an_answer_that_is_no_newer_corrects_the_version_and_begins_none(rows: H
     assert known(rows)["status"] == "missing"
 
 
-def test_a_night_touches_no_version_of_another_item(rows: House) -> None:
+def test_a_run_touches_no_version_of_another_item(rows: House) -> None:
     night(rows, item(), item(arn="arn:2", name="a"))
     for hour, name in ((24, "new"), (48, "newer")):
         night(rows, item(hour, name=name), item(arn="arn:2", name="a"))

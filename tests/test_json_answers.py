@@ -127,7 +127,7 @@ SETTINGS: dict[str, Any] = {"timestamp_parser": iso_text, "blob_parser": str}
 
 @WAYS
 @pytest.mark.parametrize("call", operations())
-def test_what_comes_of_an_answer_is_what_botocore_makes_of_it(parsers: Any, call: str) -> None:
+def test_what_comes_of_a_response_is_what_botocore_makes_of_it(parsers: Any, call: str) -> None:
     shape = model(call).output_shape
     theirs, ours = create_parser("json"), parsers(**SETTINGS).create_parser("json")
     theirs.__init__(timestamp_parser=iso_text, blob_parser=str)
@@ -215,7 +215,7 @@ def test_errors_and_nonsense_are_what_they_are_for_botocore(parsers: Any, body: 
         (b'{"ResultsByTime": [], "__type": "a.b#Denied:http://c"}', "with a body that calls itself Denied"),
     ],
 )  # fmt: skip
-def test_what_is_no_answer_is_said_to_be_none(parsers: Any, protocol: str, body: bytes, how: str) -> None:
+def test_what_is_no_response_is_said_to_be_none(parsers: Any, protocol: str, body: bytes, how: str) -> None:
     shape = model("ce:GetCostAndUsage").output_shape
     with pytest.raises(ForeignResponse) as caught:
         parsers().create_parser(protocol).parse(response(body, operation="GetCostAndUsage"), shape)
@@ -224,7 +224,7 @@ def test_what_is_no_answer_is_said_to_be_none(parsers: Any, protocol: str, body:
 
 @WAYS
 @pytest.mark.parametrize("protocol", ["json", "rest-json"])
-def test_more_than_plain_values_in_a_list_or_map_of_them_is_no_answer(parsers: Any, protocol: str) -> None:
+def test_more_than_plain_values_in_a_list_or_map_of_them_is_no_response(parsers: Any, protocol: str) -> None:
     shape = model("ce:GetCostAndUsage").output_shape
     for group in ({"Keys": ["a", ["b"]]}, {"Metrics": {"a": {"Amount": {}}}}, {"Keys": [{}]}):
         body = json.dumps({"ResultsByTime": [{"Groups": [{"Keys": ["a"]}, group]}]}).encode()
@@ -232,7 +232,7 @@ def test_more_than_plain_values_in_a_list_or_map_of_them_is_no_answer(parsers: A
 
 
 @WAYS
-def test_an_error_that_only_a_header_names_is_no_answer(parsers: Any) -> None:
+def test_an_error_that_only_a_header_names_is_no_response(parsers: Any) -> None:
     shape = model("ce:GetCostAndUsage").output_shape
     for protocol in ("json", "rest-json"):
         said = read(

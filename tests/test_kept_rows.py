@@ -82,7 +82,9 @@ def name_of(place: tuple[Role, str, str]) -> str:
 
 
 @pytest.mark.parametrize("place", PLACES, ids=map(" ".join, PLACES))
-def test_an_answer_replaces_the_rows_of_its_own_cell_and_of_no_other(home: House, place: tuple[Role, str, str]) -> None:
+def test_a_response_replaces_the_rows_of_its_own_cell_and_of_no_other(
+    home: House, place: tuple[Role, str, str]
+) -> None:
     night(home, 1, [instances(each, name_of(each)) for each in PLACES])
     night(home, 2, [instances(place, "i-new")])
     kept = {each: [(name_of(each), False, "night-1")] for each in PLACES}
@@ -100,7 +102,7 @@ def test_a_refusal_marks_the_rows_of_its_own_cell_and_of_no_other(home: House, p
 
 
 @pytest.mark.parametrize("place", PLACES, ids=map(" ".join, PLACES))
-def test_where_a_later_night_was_refused_the_one_before_it_is_loaded_if_it_never_was(
+def test_where_a_later_run_was_refused_the_one_before_it_is_loaded_if_it_never_was(
     home: House, place: tuple[Role, str, str]
 ) -> None:
     """The models of a night may not have been built, or not to their end."""
@@ -135,7 +137,7 @@ def test_a_listing_says_nothing_of_the_rows_of_another(home: House) -> None:
         ([{"outcome": "denied"}, {"outcome": "empty_verified"}], []),
     ],
 )
-def test_what_the_newest_answer_that_can_be_believed_took_away_does_not_come_back(
+def test_what_the_newest_response_that_can_be_trusted_took_away_does_not_come_back(
     home: House, cells: list[dict[str, Any]], left: list[tuple[str, bool, str]], again: bool
 ) -> None:
     place = PLACES[0]
@@ -158,7 +160,7 @@ def test_what_is_not_landed_any_more_stays_and_what_is_beside_it_goes_on(home: H
 
 
 @pytest.mark.parametrize("place", PLACES, ids=map(" ".join, PLACES))
-def test_an_answer_replaces_no_row_of_a_cell_that_is_not_landed_any_more(
+def test_a_response_replaces_no_row_of_a_cell_that_is_not_landed_any_more(
     home: House, place: tuple[Role, str, str]
 ) -> None:
     night(home, 1, [instances(each, name_of(each)) for each in PLACES])
@@ -178,7 +180,7 @@ def test_a_refusal_removes_no_row_that_is_not_landed_any_more(home: House) -> No
 @pytest.mark.parametrize(
     ("earlier", "later", "apart"), [("night-9", "night-1", 1), ("night-1", "night-2", 0)], ids=["by time", "by name"]
 )
-def test_of_two_answers_before_a_refusal_the_newer_one_is_loaded(
+def test_of_two_responses_before_a_refusal_the_newer_one_is_loaded(
     home: House, earlier: str, later: str, apart: int
 ) -> None:
     place = PLACES[0]
@@ -346,7 +348,7 @@ def test_a_table_that_somebody_dropped_is_filled_anew(home: House) -> None:
         "collected_at = collected_at - interval 1 second",
     ],
 )
-def test_only_the_rows_of_this_very_answer_spare_reading_it(home: House, other: str) -> None:
+def test_only_the_rows_of_this_very_response_spare_reading_it(home: House, other: str) -> None:
     night(home, 1, [bill("2026-11", "2.")], "cost.daily")
     home.execute(f"update cost.daily set {other}")
     unreadable(home, 1)
@@ -362,7 +364,7 @@ def test_rows_of_another_query_or_of_none_that_is_known_spare_no_reading(home: H
         home.build("cost.daily")
 
 
-def test_what_an_accepted_zero_took_away_was_taken_away_by_its_night_and_not_by_a_later_refusal(home: House) -> None:
+def test_what_an_accepted_zero_took_away_was_taken_away_by_its_run_and_not_by_a_later_refusal(home: House) -> None:
     night(home, 1, [bill("2026-11", "2.")], "cost.daily")
     cell = Given("cost_daily:service:2026-11", role="billing", account_id=ONE, outcome="empty_suspect", accepted=True)
     home.night("night-2", [cell], FIRST_NIGHT + hours(48))

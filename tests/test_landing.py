@@ -67,7 +67,7 @@ def test_records_land_verbatim_with_the_cell_that_they_came_in(tmp_path: Path) -
     ]
 
 
-def test_a_listing_that_is_asked_with_a_parameter_carries_it_apart(tmp_path: Path) -> None:
+def test_a_listing_that_is_requested_with_a_parameter_carries_it_apart(tmp_path: Path) -> None:
     with LandingWriter(tmp_path, "run-1", "cost_daily") as writer:
         writer.append(CellKey("billing", "1" * 12, "aws-global", "cost_daily:service:2026-10"), [{}])
         writer.commit([])

@@ -175,7 +175,7 @@ def test_an_account_that_refuses_everything_is_refused_where_it_is_more_than_the
     )
 
 
-def test_two_central_profiles_that_reach_one_account_are_refused_before_anything_is_asked(
+def test_two_central_profiles_that_reach_one_account_are_refused_before_anything_is_requested(
     organisation: Simulator, truthful_night: Path, tmp_path: Path
 ) -> None:
     database = copy_of(truthful_night, tmp_path)
@@ -249,7 +249,7 @@ def test_a_billing_profile_of_a_member_account_is_refused_by_what_is_expected(
     )
 
 
-def test_tonights_bill_bears_witness_against_a_silent_zero_of_a_first_night(
+def test_tonights_bill_bears_witness_against_a_silent_zero_of_a_first_run(
     organisation: Simulator, tmp_path: Path
 ) -> None:
     """There is no history yet: only a bill that is read and built before the inventory is judged can tell."""
@@ -260,7 +260,7 @@ def test_tonights_bill_bears_witness_against_a_silent_zero_of_a_first_night(
     assert "the bill of the last days shows" in " ".join(night.sentences)
 
 
-def test_a_bill_of_one_member_account_is_refused_on_a_first_night_too(organisation: Simulator, tmp_path: Path) -> None:
+def test_a_bill_of_one_member_account_is_refused_on_a_first_run_too(organisation: Simulator, tmp_path: Path) -> None:
     """Nothing was expected of the billing profile, so that only the bill itself can tell."""
     database = tmp_path / "first" / DATABASE
     member = organisation.truth()["billing_member"]
@@ -315,7 +315,7 @@ def test_throttling_that_ends_loses_nothing_and_is_counted(
 
 
 @pytest.mark.usefixtures("impatient")
-def test_broken_answers_are_asked_again_and_lose_nothing(
+def test_broken_responses_are_requested_again_and_lose_nothing(
     organisation: Simulator, truthful_night: Path, tmp_path: Path
 ) -> None:
     database = copy_of(truthful_night, tmp_path)
@@ -393,7 +393,7 @@ def test_a_refused_account_within_the_tolerance_keeps_its_rows_stale_and_is_warn
     assert all(kept_its_date for _, kept_its_date in denied)
 
 
-def test_a_refused_account_on_a_first_night_has_no_rows_and_was_never_trusted(
+def test_a_refused_account_on_a_first_run_has_no_rows_and_was_never_trusted(
     organisation: Simulator, tmp_path: Path
 ) -> None:
     database = tmp_path / "first" / DATABASE
@@ -418,7 +418,7 @@ def test_a_refused_account_on_a_first_night_has_no_rows_and_was_never_trusted(
 # ------------------------------------------------------------------------------------------- what a zero needs
 
 
-def test_a_region_that_was_emptied_is_believed_where_only_yesterday_speaks_against_it(
+def test_a_region_that_was_emptied_is_trusted_where_only_yesterday_speaks_against_it(
     organisation: Simulator, truthful_night: Path, tmp_path: Path
 ) -> None:
     database = copy_of(truthful_night, tmp_path)
@@ -596,7 +596,7 @@ def test_a_declared_shared_account_is_a_warning_and_no_more(organisation: Simula
     assert waivers == [("management+operations",)]
 
 
-def test_a_night_that_no_longer_reaches_an_account_is_refused_though_the_sharing_is_declared(
+def test_a_run_that_no_longer_reaches_an_account_is_refused_though_the_sharing_is_declared(
     organisation: Simulator, truthful_night: Path, tmp_path: Path
 ) -> None:
     """Who moves the operations role into the management account leaves an account behind that nobody asks."""
@@ -637,7 +637,7 @@ def test_a_warehouse_of_another_organisation_is_refused(
 # -------------------------------------------------------------------------------------- what a night may cost
 
 
-def test_the_newest_months_come_first_the_rest_waits_and_a_region_that_is_not_enabled_is_not_asked(
+def test_the_newest_months_come_first_the_rest_waits_and_a_region_that_is_not_enabled_is_not_requested(
     make_organisation: Callable[..., Simulator], tmp_path: Path
 ) -> None:
     """A payer without the newer metrics, few requests a night, and one region that nobody opted in to."""
@@ -720,7 +720,7 @@ def test_the_newest_months_come_first_the_rest_waits_and_a_region_that_is_not_en
     assert total == sum(Decimal(line["unblended_cost"]) for line in simulator.ledger(since, today))
 
 
-def test_the_environment_of_a_night_is_left_as_it_was(organisation: Simulator) -> None:
+def test_the_environment_of_a_run_is_left_as_it_was(organisation: Simulator) -> None:
     before = dict(os.environ)
     with environment_of({"CMDB_DATABASE": "x"}):
         assert "AWS_MANAGEMENT_PROFILE" not in os.environ

@@ -272,7 +272,7 @@ def test_what_was_lost_is_kept_by_name_and_holds_the_gate_of_its_run_alone(
 
 
 @pytest.mark.large
-def test_a_night_whose_worker_process_brings_fewer_is_refused_and_publishes_nothing(
+def test_a_run_whose_worker_process_brings_fewer_is_refused_and_publishes_nothing(
     small: Simulator, tmp_path: Path, monkeypatch: Patch
 ) -> None:
     database = tmp_path / "warehouse" / "aws_org.duckdb"

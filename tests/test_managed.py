@@ -146,7 +146,7 @@ def test_tags_of_a_bucket_are_known_none_or_unknown(witnessed_night: Witness) ->
     assert refused == alone and set(locked) - alone
 
 
-def test_each_listing_is_asked_in_the_regions_and_once_where_it_has_none(witnessed_night: Witness) -> None:
+def test_each_listing_is_requested_in_the_regions_and_once_where_it_has_none(witnessed_night: Witness) -> None:
     truth = witnessed_night.truth
     cells = query(
         witnessed_night.database,
@@ -243,7 +243,7 @@ def test_no_credential_is_kept_anywhere(truthful_night: Path, organisation: Simu
     assert "cost.allocation" in cells_keeping(truthful_night / DATABASE, [b"Platform"])
 
 
-def test_a_secret_is_in_no_verbatim_answer_either(
+def test_a_secret_is_in_no_verbatim_response_either(
     organisation: Simulator, truthful_night: Path, tmp_path: Path
 ) -> None:
     """Not even in that of a zero or a failure, which is kept as it came."""
@@ -283,7 +283,7 @@ def test_what_is_redacted_goes_however_deep_it_stands() -> None:
 # ------------------------------------------------------------------------- what is asked for each of many
 
 
-def test_whether_buckets_are_empty_is_asked_only_on_request_and_names_no_object(
+def test_whether_buckets_are_empty_is_requested_only_on_request_and_names_no_object(
     organisation: Simulator, truthful_night: Path, tmp_path: Path
 ) -> None:
     database = copy_of(truthful_night, tmp_path)
@@ -378,7 +378,7 @@ def test_the_arn_of_a_bucket_is_made_of_its_name_and_partition(region: str, part
 # ---------------------------------------------------------------------------------------------- the regions
 
 
-def test_a_service_that_a_region_does_not_have_is_not_asked_there(
+def test_a_service_that_a_region_does_not_have_is_not_requested_there(
     organisation: Simulator, truthful_night: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     without = organisation.truth()["regions"][1]

@@ -187,7 +187,7 @@ def test_a_query_that_takes_too_long_is_stopped(published: Published) -> None:
         hasty.free_answer("select max(hash(a.range, b.range)) from range(1000000) as a, range(1000000) as b")
 
 
-def test_rows_and_long_values_are_capped_and_it_is_told(published: Published) -> None:
+def test_rows_and_long_values_are_capped_and_it_is_reported(published: Published) -> None:
     many = published.free_answer("from range(5000)", 10_000)
     assert (many.row_count, many.is_capped) == (1000, True)
     assert "Only 1000 rows" in many.answer
@@ -308,7 +308,7 @@ def test_the_dictionary_is_a_resource(asking: Asking) -> None:
         asking.do("read_resource", "cmdb://dictionary/cmdb/nothing")
 
 
-def test_every_answer_says_how_much_of_its_scope_is_known(asking: Asking, truthful_night: Path) -> None:
+def test_every_response_says_how_much_of_its_scope_is_known(asking: Asking, truthful_night: Path) -> None:
     database = truthful_night / DATABASE
     (claimed,) = query(database, "select scope, judged, unknown from audit.claim where claim = 'aws.ec2_instance'")
     answer = asking.call("sql", query="select count(*) as n from aws.ec2_instance")
@@ -363,7 +363,7 @@ def test_a_resource_and_what_is_not_one(asking: Asking, truthful_night: Path) ->
         assert asking.call("resource", identifier=arn, about=about)["scope"] > 0
 
 
-def test_what_cannot_be_answered_is_a_sentence(asking: Asking) -> None:
+def test_what_cannot_be_responded_is_a_sentence(asking: Asking) -> None:
     assert "Write one SELECT" in asking.refused("sql", query="drop table cmdb.resource")
     assert "is no month" in asking.refused("cost", month="2026-13")
     assert "tag_key" in asking.refused("cost", by="tag")
@@ -403,7 +403,7 @@ def test_on_stdout_there_is_the_protocol_and_nothing_else(truthful_night: Path) 
     assert process.returncode == 0
 
 
-def test_when_a_new_night_is_published_the_next_answer_is_of_it(truthful_night: Path, tmp_path: Path) -> None:
+def test_when_a_new_run_is_published_the_next_response_is_of_it(truthful_night: Path, tmp_path: Path) -> None:
     database = copy_of(truthful_night, tmp_path)
     with over_stdio(database) as session:
         first = session.call("sql", query="select 1 as n")

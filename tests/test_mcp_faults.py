@@ -184,13 +184,13 @@ def wrongs(question: Question, answer: Answer, true: Answer) -> list[str]:
     return found
 
 
-def test_where_everything_is_known_most_answers_are_none_or_complete(world: World, truth: Any) -> None:
+def test_where_everything_is_known_most_responses_are_none_or_complete(world: World, truth: Any) -> None:
     answers = {question: truth(question) for question in few(world)}
     assert {answer["verdict"] for answer in answers.values()} <= {"none", "complete"}
     assert "none" in {answer["verdict"] for answer in answers.values()}
 
 
-def test_on_a_night_of_refused_instances_a_few_answers_are_right(world: World, truth: Any, tmp_path: Path) -> None:
+def test_on_a_run_of_refused_instances_a_few_responses_are_right(world: World, truth: Any, tmp_path: Path) -> None:
     database = changed(world.database, tmp_path / "file", world.faults()[QUICK])
     with over_stdio(database) as asking:
         answers = {question: question.put(asking) for question in few(world)}
@@ -202,7 +202,7 @@ def test_on_a_night_of_refused_instances_a_few_answers_are_right(world: World, t
 
 
 @pytest.mark.large
-def test_the_questions_are_two_hundred_and_answered_where_everything_is_known(world: World, truth: Any) -> None:
+def test_the_questions_are_two_hundred_and_responded_where_everything_is_known(world: World, truth: Any) -> None:
     asked = all_questions(world)
     assert len(set(asked)) >= 190
     answers = {question: truth(question) for question in asked}
@@ -213,7 +213,7 @@ def test_the_questions_are_two_hundred_and_answered_where_everything_is_known(wo
 
 @pytest.mark.large
 @pytest.mark.parametrize("state", STATES)
-def test_no_answer_is_a_false_none_and_no_total_lacks_its_scope(
+def test_no_response_is_a_false_none_and_no_total_lacks_its_scope(
     world: World, truth: Any, tmp_path: Path, state: str
 ) -> None:
     database = changed(world.database, tmp_path / "file", world.faults()[state])
@@ -240,7 +240,7 @@ def test_a_plain_sql_server_says_none_where_nobody_knows(world: World, tmp_path:
 
 
 @pytest.mark.large
-def test_of_a_real_night_whatever_is_unknown_is_never_none(truthful_night: Path, world: World) -> None:
+def test_of_a_real_run_whatever_is_unknown_is_never_none(truthful_night: Path, world: World) -> None:
     """The simulated organisation has an account without a profile and a suspended one: no change by SQL."""
     with over_stdio(truthful_night / DATABASE) as asking:
         answers = {question: question.put(asking) for question in all_questions(world)}

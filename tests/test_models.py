@@ -235,7 +235,7 @@ def test_files_that_depend_on_each_other_in_a_circle_are_refused_by_name(tmp_pat
     assert str(refused.value) == ("These SQL files depend on each other in a circle: cmdb.three, org.one, org.two.")
 
 
-def test_a_file_may_read_its_own_rows_of_the_night_before(tmp_path: Path) -> None:
+def test_a_file_may_read_its_own_rows_of_the_run_before(tmp_path: Path) -> None:
     folder = written(tmp_path, cmdb__one="-- One.\n-- materialized: full_from_previous\nselect * from cmdb.one")
     assert list(read_models(folder)) == ["cmdb.one"]
 
@@ -271,7 +271,7 @@ CASE_LIST = [(name, case) for name in WITH_CASES for case in cases(name)]
 
 
 @pytest.mark.parametrize(("relation", "case"), CASE_LIST, ids=[f"{name}: {case['name']}" for name, case in CASE_LIST])
-def test_given_answers_become_the_expected_rows(relation: str, case: dict[str, Any], home: House) -> None:
+def test_given_responses_become_the_expected_rows(relation: str, case: dict[str, Any], home: House) -> None:
     home.night("night-1", [Given(**cell) for cell in case["given"]])
     home.build(relation)
     model = home.models[relation]
@@ -341,7 +341,7 @@ def test_a_cell_that_is_not_trusted_keeps_its_rows_stale(home: House, outcome: O
 
 
 @pytest.mark.parametrize("reason", ["no_longer_asked", "no_profile", "account_suspended", "region_not_enabled"])
-def test_a_question_that_was_not_asked_keeps_the_rows_stale(home: House, reason: str) -> None:
+def test_a_question_that_was_not_requested_keeps_the_rows_stale(home: House, reason: str) -> None:
     home.night("night-1", [instances("i-1")])
     home.build("aws.ec2_instance")
     home.night(
@@ -354,7 +354,7 @@ def test_a_question_that_was_not_asked_keeps_the_rows_stale(home: House, reason:
 
 
 @pytest.mark.parametrize("reason", sorted(outcomes.RETIRING))
-def test_a_question_that_was_not_asked_because_its_cause_is_gone_removes_the_rows(home: House, reason: str) -> None:
+def test_a_question_that_was_not_requested_because_its_cause_is_gone_removes_the_rows(home: House, reason: str) -> None:
     home.night("night-1", [instances("i-1"), instances("i-9", region="us-east-1")])
     home.build("aws.ec2_instance")
     home.night(
@@ -367,7 +367,7 @@ def test_a_question_that_was_not_asked_because_its_cause_is_gone_removes_the_row
 
 
 @pytest.mark.parametrize("pruned", [False, True], ids=["landing kept", "landing pruned"])
-def test_rows_that_went_with_their_account_do_not_come_back_without_an_answer(home: House, pruned: bool) -> None:
+def test_rows_that_went_with_their_account_do_not_come_back_without_a_response(home: House, pruned: bool) -> None:
     home.night("night-1", [instances("i-1")])
     home.build("cmdb.resource")
     home.night(
@@ -386,7 +386,7 @@ def test_rows_that_went_with_their_account_do_not_come_back_without_an_answer(ho
     ]
 
 
-def test_an_answer_without_records_that_is_trusted_removes_the_rows(home: House) -> None:
+def test_a_response_without_records_that_is_trusted_removes_the_rows(home: House) -> None:
     home.night("night-1", [instances("i-1"), instances("i-9", region="us-east-1")])
     home.build("aws.ec2_instance")
     home.night("night-2", [Given("ec2_instance", outcome="empty_verified")], FIRST_NIGHT + hours(24))
@@ -408,7 +408,7 @@ def test_a_zero_that_somebody_accepted_removes_the_rows_and_they_stay_away(home:
     assert listed(home) == {}, "the newest trusted answer is the accepted zero, not the one before it"
 
 
-def test_the_newest_trusted_answer_counts_even_when_it_was_never_loaded_and_a_newer_one_is_not_trusted(
+def test_the_newest_trusted_response_counts_even_when_it_was_never_loaded_and_a_newer_one_is_not_trusted(
     home: House,
 ) -> None:
     home.night("night-1", [instances("i-1")])
@@ -605,7 +605,7 @@ def test_rows_of_a_query_that_nobody_remembers_are_read_again(home: House) -> No
         home.build("cost.daily")
 
 
-def test_a_month_that_was_asked_again_in_its_run_is_read_again(home: House) -> None:
+def test_a_month_that_was_requested_again_in_its_run_is_read_again(home: House) -> None:
     two_months(home)
     home.night("night-1", bill(("2026-11-01", "A", "4")), FIRST_NIGHT + hours(1))
     home.build("cost.daily")
@@ -734,7 +734,7 @@ def lived(
     [(True, True, True), (False, False, True), (True, False, True)],
     ids=["every night built", "the last night built", "the first and the last night built"],
 )
-def test_after_any_three_nights_a_cell_holds_the_records_of_its_newest_trusted_answer(
+def test_after_any_three_runs_a_cell_holds_the_records_of_its_newest_trusted_response(
     built: tuple[bool, ...], pruned: bool, materialized: str, tmp_path: Path
 ) -> None:
     """Every history of three nights there is: 512 cells, side by side in one warehouse."""
@@ -764,7 +764,7 @@ def many_nights(draw: st.DrawFn) -> tuple[list[History], Plan]:
     suppress_health_check=list(HealthCheck),
 )
 @given(many_nights(), st.sampled_from(["incremental_by_cell", "append_by_cell"]))
-def test_whatever_the_nights_bring_a_cell_holds_the_records_of_its_newest_trusted_answer(
+def test_whatever_the_runs_bring_a_cell_holds_the_records_of_its_newest_trusted_response(
     tmp_path_factory: pytest.TempPathFactory, nights: tuple[list[History], Plan], materialized: str
 ) -> None:
     folder = tmp_path_factory.mktemp("nights")
@@ -787,7 +787,7 @@ def night(home: House, number: float, *cells: Given) -> None:
     home.build("cmdb.resource")
 
 
-def test_a_resource_is_active_from_the_night_that_first_finds_it(home: House) -> None:
+def test_a_resource_is_active_from_the_run_that_first_finds_it(home: House) -> None:
     tags = [
         {"Key": "Name", "Value": "web-1"},
         {"Key": "bc:business-service", "Value": "Payments"},
@@ -856,7 +856,7 @@ def states(home: House, name: str = "i-1") -> tuple[str, str | None, str | None,
     )
 
 
-def test_a_resource_is_missing_by_one_trusted_answer_and_retired_by_another_twelve_hours_later(
+def test_a_resource_is_missing_by_one_trusted_response_and_retired_by_another_twelve_hours_later(
     home: House,
 ) -> None:
     night(home, 0, instances("i-1", "i-2"))
@@ -874,7 +874,7 @@ def test_a_resource_is_missing_by_one_trusted_answer_and_retired_by_another_twel
 
 
 @pytest.mark.large
-def test_building_a_night_again_makes_nothing_retire(home: House) -> None:
+def test_building_a_run_again_makes_nothing_retire(home: House) -> None:
     night(home, 0, instances("i-1", "i-2"))
     night(home, 24, instances("i-2"))
     for _ in range(3):
@@ -883,7 +883,7 @@ def test_building_a_night_again_makes_nothing_retire(home: House) -> None:
 
 
 @pytest.mark.large
-def test_answers_that_are_not_trusted_make_nothing_missing_and_nothing_retired(home: House) -> None:
+def test_responses_that_are_not_trusted_make_nothing_missing_and_nothing_retired(home: House) -> None:
     night(home, 0, instances("i-1", "i-2"))
     night(home, 24, Given("ec2_instance", outcome="empty_suspect"))
     assert states(home) == ("active", None, None, None, True)
@@ -933,7 +933,7 @@ def test_resources_of_an_account_that_left_are_retired_at_once(home: House) -> N
     assert states(home) == ("retired", None, "2026-11-25T14:00:00Z", "account_left", False)
 
 
-def test_resources_of_a_cell_that_is_asked_no_longer_stay_as_they_are_stale(home: House) -> None:
+def test_resources_of_a_cell_that_is_requested_no_longer_stay_as_they_are_stale(home: House) -> None:
     night(home, 0, instances("i-1"))
     night(home, 24, Given("ec2_instance", outcome="skipped", skip_reason="no_longer_asked"))
     assert states(home) == ("active", None, None, None, True)
@@ -1013,7 +1013,7 @@ def test_an_account_that_a_trusted_list_has_no_more_has_left(home: House) -> Non
     assert placed(home, WORKLOAD)["first_seen_at"] == "2026-11-24T14:00:00Z"
 
 
-def test_an_account_that_moved_stands_once_where_the_newer_answer_has_it(home: House) -> None:
+def test_an_account_that_moved_stands_once_where_the_newer_response_has_it(home: House) -> None:
     home.night(
         "night-1",
         [
@@ -1222,7 +1222,7 @@ def test_every_restatement_is_remembered(home: House) -> None:
     ]
 
 
-def test_nights_that_were_not_built_are_one_restatement_from_what_was_known_to_what_is(home: House) -> None:
+def test_runs_that_were_not_built_are_one_restatement_from_what_was_known_to_what_is(home: House) -> None:
     home.night("night-1", bill(("2026-11-01", "A", "1")))
     home.build("cost.daily")
     home.night("night-2", bill(("2026-11-01", "A", "2")), FIRST_NIGHT + hours(24))
@@ -1240,7 +1240,7 @@ def budget(name: str, actual: str) -> Given:
     )
 
 
-def test_a_budget_is_kept_as_it_stood_each_day_and_the_last_answer_of_a_day_counts(home: House) -> None:
+def test_a_budget_is_kept_as_it_stood_each_day_and_the_last_response_of_a_day_counts(home: House) -> None:
     for number, (name, actual, at) in enumerate(
         [("a", "1", 0), ("b", "2", 24), ("b", "3", 25)],
     ):

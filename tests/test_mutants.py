@@ -190,7 +190,7 @@ def target(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Target:
     return Target("what is small", (Source("small.py"),), ("test_small.py",))
 
 
-def test_what_nobody_notices_is_told_unless_it_is_explained(target: Target, tmp_path: Path) -> None:
+def test_what_nobody_notices_is_reported_unless_it_is_explained(target: Target, tmp_path: Path) -> None:
     found = judge("small", target, {}, tmp_path)
     assert (found.count, found.killed, found.survivors) == (2, 1, [ALIVE])
     assert found.line().startswith("✗ small: 2 mutants, 1 killed, 0 explained, 1 survive")
@@ -199,7 +199,7 @@ def test_what_nobody_notices_is_told_unless_it_is_explained(target: Target, tmp_
     assert found.line().startswith("✓ small: 2 mutants, 1 killed, 1 explained (")
 
 
-def test_an_explanation_of_what_is_killed_or_is_no_mutant_is_told(target: Target, tmp_path: Path) -> None:
+def test_an_explanation_of_what_is_killed_or_is_no_mutant_is_reported(target: Target, tmp_path: Path) -> None:
     gone = "small.py f: x → y"
     found = judge("small", target, {ALIVE.key: "so", KILLED.key: "so", gone: "so"}, tmp_path)
     assert found.stale == [KILLED.key, gone]

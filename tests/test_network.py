@@ -273,7 +273,7 @@ BY_LISTING = {
 """What is asked of accounts for each finding about the network."""
 
 
-def test_where_every_answer_is_trusted_only_those_whom_nobody_asks_are_unknown(witnessed_night: Witness) -> None:
+def test_where_every_response_is_trusted_only_those_whom_nobody_requests_are_unknown(witnessed_night: Witness) -> None:
     truth = witnessed_night.truth
     never = {account["account_id"] for account in truth["accounts"] if account["state"] != "CLOSED"} - asked(truth)
     found = shown(
@@ -297,7 +297,7 @@ def test_where_every_answer_is_trusted_only_those_whom_nobody_asks_are_unknown(w
 
 @pytest.mark.parametrize("finding", BY_LISTING)
 @pytest.mark.parametrize("is_denied", [True, False], ids=["denied", "never asked"])
-def test_of_an_account_without_any_answer_no_finding_is_judged(home: House, finding: str, is_denied: bool) -> None:
+def test_of_an_account_without_any_response_no_finding_is_judged(home: House, finding: str, is_denied: bool) -> None:
     cells = [Given(name, outcome="denied") for name in BY_LISTING[finding]] if is_denied else []
     home.night("night-1", [ACCOUNT, *cells])
     home.build(f"cmdb.{finding}", "cmdb.finding_unknown", "cost.daily")

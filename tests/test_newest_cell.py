@@ -192,13 +192,13 @@ def live(folder: Path, seed: int, times: int, monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.mark.parametrize("seed", range(2))
-def test_the_newest_cells_are_those_of_all_nights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
+def test_the_newest_cells_are_those_of_all_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
     live(tmp_path, seed, 14, monkeypatch)
 
 
 @pytest.mark.large
 @pytest.mark.parametrize("seed", range(100, 140))
-def test_the_newest_cells_are_those_of_many_nights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
+def test_the_newest_cells_are_those_of_many_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
     live(tmp_path, seed, 40, monkeypatch)
 
 
@@ -235,7 +235,7 @@ def migrated(store: Store, folder: Path) -> None:
         assert keys == sorted(keys)
 
 
-def test_what_is_there_is_told_when_the_table_is_new(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_there_is_reported_when_the_table_is_new(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     migrated(live(tmp_path, 7, 10, monkeypatch).store, tmp_path)
 
 
@@ -288,7 +288,7 @@ def test_an_empty_policy_has_its_old_name_beside_it_for_one_version(tmp_path: Pa
         assert comment.startswith("Deprecated")
 
 
-def test_what_somebody_changes_by_hand_shows_when_it_is_told_anew(
+def test_what_somebody_changes_by_hand_shows_when_it_is_reported_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     nights = live(tmp_path, 3, 4, monkeypatch)
@@ -361,7 +361,7 @@ def test_the_last_find_ends_an_acceptance_and_a_later_one_begins_another(tmp_pat
     migrated(nights.store, tmp_path)
 
 
-def test_records_are_compared_with_those_of_the_last_trusted_answer_that_was_counted(tmp_path: Path) -> None:
+def test_records_are_compared_with_those_of_the_last_trusted_response_that_was_counted(tmp_path: Path) -> None:
     nights = OneCell(tmp_path)
     for count in (5, 6, None, 8):
         nights.night("found", record_count=count)
@@ -374,7 +374,7 @@ def test_records_are_compared_with_those_of_the_last_trusted_answer_that_was_cou
     migrated(nights.store, tmp_path)
 
 
-def test_what_two_roles_are_told_of_the_same_question_are_two_cells(tmp_path: Path) -> None:
+def test_what_two_roles_are_reported_of_the_same_question_are_two_cells(tmp_path: Path) -> None:
     nights = OneCell(tmp_path)
     nights.night("found", role="operations")
     nights.night("denied")
@@ -397,7 +397,7 @@ def test_cells_lie_by_listing_and_place_in_whatever_order_they_were_answered(tmp
     migrated(nights.store, tmp_path)
 
 
-def test_only_the_listing_that_is_named_is_told_anew(tmp_path: Path) -> None:
+def test_only_the_listing_that_is_named_is_reported_anew(tmp_path: Path) -> None:
     nights = Nights(Store(tmp_path / "cmdb.duckdb"), tmp_path, 0)
     nights.write(nights.cells(["ec2_vpc", "ec2_volume"]))
 

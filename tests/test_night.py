@@ -537,7 +537,7 @@ def test_each_cell_counts_its_own_requests(witnessed_night: Witness, operation: 
     assert {(account, region): int(count) for account, region, count in counted} == dict(sent)
 
 
-def test_who_asked_is_recorded_for_every_profile(witnessed_night: Witness) -> None:
+def test_who_requested_is_recorded_for_every_profile(witnessed_night: Witness) -> None:
     truth = witnessed_night.truth
     rows = query(
         witnessed_night.database,
@@ -561,7 +561,7 @@ def test_who_asked_is_recorded_for_every_profile(witnessed_night: Witness) -> No
     assert all(account == caller for account, caller in callers)
 
 
-def test_every_rule_was_asked_and_only_the_reach_and_the_example_rates_warn(witnessed_night: Witness) -> None:
+def test_every_rule_was_requested_and_only_the_reach_and_the_example_rates_warn(witnessed_night: Witness) -> None:
     rows = query(witnessed_night.database, "select check_name, scope, severity, passed from audit.check_result")
     assert {name for name, _, _, passed in rows if not passed} == {
         "account_coverage",
@@ -573,7 +573,7 @@ def test_every_rule_was_asked_and_only_the_reach_and_the_example_rates_warn(witn
     assert sorted("No profile reaches" in warning for warning in witnessed_night.night.warnings) == [False, True]
 
 
-def test_the_run_says_how_far_it_is_and_how_much_it_asked(witnessed_night: Witness) -> None:
+def test_the_run_says_how_far_it_is_and_how_much_it_requested(witnessed_night: Witness) -> None:
     pattern = re.compile(r"(\w+): ([\d,]+) of ([\d,]+) cells, ([\d,]+) records, ([\d,]+) requests, ")
     readings = [match.groups() for match in map(pattern.match, witnessed_night.said) if match]
     last = {what: reading for what, *reading in readings}
@@ -605,7 +605,7 @@ def test_any_duckdb_opens_the_published_file(truthful_night: Path) -> None:
     assert found == [(13,)]
 
 
-def test_no_published_view_asks_for_what_only_duckdb_2_has(truthful_night: Path) -> None:
+def test_no_published_view_requests_what_only_duckdb_2_has(truthful_night: Path) -> None:
     """2.0 keeps `if(…)` as a call of a function that 1.5 does not know; `make faults` reads with those versions."""
     views = query(truthful_night / DATABASE, "select view_name, sql from duckdb_views() where not internal")
     assert len(views) > 20
@@ -638,7 +638,7 @@ def test_every_published_table_and_column_says_what_it_is(truthful_night: Path) 
     assert bare == []
 
 
-def test_nothing_but_the_contract_was_asked(witnessed_night: Witness) -> None:
+def test_nothing_but_the_contract_was_requested(witnessed_night: Witness) -> None:
     # A policy type that is not enabled and a bucket without tags have exceptions of their own, which are answers; so is
     # what a bucket's own policy says.
     locked = {bucket["arn"] for bucket in witnessed_night.truth["buckets"] if bucket["is_locked"]}
@@ -657,7 +657,7 @@ def test_nothing_but_the_contract_was_asked(witnessed_night: Witness) -> None:
 
 
 @pytest.mark.large
-def test_a_second_night_of_the_same_world_changes_no_row_and_says_so_on_one_screen(
+def test_a_second_run_of_the_same_world_changes_no_row_and_says_so_on_one_screen(
     organisation: Simulator, truthful_night: Path, tmp_path: Path
 ) -> None:
     database = copy_of(truthful_night, tmp_path)
@@ -884,7 +884,7 @@ def test_only_what_changed_changes_in_the_instances(changed: Changed) -> None:
 
 
 @pytest.mark.large
-def test_what_is_gone_from_an_answer_is_missing_and_after_half_a_day_retired(changed: Changed) -> None:
+def test_what_is_gone_from_a_response_is_missing_and_after_half_a_day_retired(changed: Changed) -> None:
     key = (changed.forgotten,)
     was, now, then = (tables["cmdb.resource"][key] for tables in (changed.before, changed.after, changed.later))
     assert (was["status"], now["status"], then["status"]) == ("active", "missing", "retired")
@@ -905,7 +905,7 @@ def test_what_aws_calls_terminated_is_retired_at_once(changed: Changed) -> None:
 
 
 @pytest.mark.large
-def test_what_is_new_begins_with_the_night_that_saw_it(changed: Changed) -> None:
+def test_what_is_new_begins_with_the_run_that_saw_it(changed: Changed) -> None:
     row = changed.after["cmdb.resource"][changed.added,]
     earlier = max(row["last_seen_at"] for row in changed.before["cmdb.resource"].values())
     assert row["first_seen_at"] > earlier

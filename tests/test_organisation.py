@@ -158,7 +158,7 @@ def test_an_organisation_without_units_and_one_of_five_levels(
 
 
 @pytest.mark.parametrize("answer", ["refused", "empty"])
-def test_a_type_in_each_state_however_aws_answers_for_one_that_is_not_enabled(
+def test_a_type_in_each_state_however_aws_reports_one_that_is_not_enabled(
     answer: str, organisation: Simulator, home: House
 ) -> None:
     organisation.configure(
@@ -183,7 +183,7 @@ def test_an_organisation_without_any_policy(organisation: Simulator, home: House
     assert_true(tables_of(home), organisation.truth())
 
 
-def test_what_changed_by_the_next_night_has_changed_and_nothing_else(organisation: Simulator, home: House) -> None:
+def test_what_changed_by_the_next_run_has_changed_and_nothing_else(organisation: Simulator, home: House) -> None:
     organisation_night(home, "night-1")
     truth = organisation.truth()
     policy = next(p for p in truth["policies"] if p["name"] == "Deny leaving the organisation")
@@ -322,7 +322,7 @@ def verdicts(home: House) -> dict[str, tuple[str | None, str | None, int]]:
     }
 
 
-def test_a_figure_that_nothing_can_be_measured_by_has_no_verdict(home: House) -> None:
+def test_a_figure_that_nothing_can_be_measured_by_has_no_result(home: House) -> None:
     governed(home, "night-1", FIRST_NIGHT, 0, *(Given(f"organizations_{name}") for name in ASKED))
     assert verdicts(home)["scp_coverage_pct"] == (None, None, 0)
 

@@ -241,7 +241,7 @@ def test_a_list_of_what_is_allowed_denies_the_rest() -> None:
     assert not list(stored(open_ended, UNIT, allow=None).denials(asks()))
 
 
-def test_an_answer_of_two_nights_that_closes_a_circle_ends() -> None:
+def test_a_response_of_two_runs_that_closes_a_circle_ends() -> None:
     circle = replace(stored(deny("*"), UNIT), parent_of={ACCOUNT: UNIT, UNIT: ACCOUNT})
     assert [denial.policy_id for denial in circle.denials(asks())] == ["p-1"]
 
@@ -249,7 +249,7 @@ def test_an_answer_of_two_nights_that_closes_a_circle_ends() -> None:
 # ------------------------------------------------------------------------------------------ sentence
 
 
-def test_a_policy_is_told_in_one_sentence() -> None:
+def test_a_policy_is_reported_in_one_sentence() -> None:
     skips = PolicySkips(
         "service control policy", "p-abc", "RegionDeny", ("ec2", "rds"), ("ap-southeast-2", "eu-west-1"), 40, 1680, 0
     )

@@ -150,7 +150,7 @@ def test_what_is_not_trusted_begins_no_version(home: House, listing: str) -> Non
         assert found == [{"change": "discovered", "valid_from": at(0)}], table
 
 
-def test_a_place_that_was_never_known_begins_no_version_each_night(home: House) -> None:
+def test_a_place_that_was_never_known_begins_no_version_each_run(home: House) -> None:
     unplaced = {
         listing: Given(listing, outcome="denied") if listing.startswith("organizations_account_parent") else given
         for listing, given in organisation().items()
@@ -182,7 +182,7 @@ def test_an_ou_keeps_its_names_and_when_it_was_removed(home: House) -> None:
     assert [row[4] for row in accounts(home)] == ["/Workloads", "/Production"]
 
 
-def test_a_night_that_is_built_again_changes_nothing(home: House) -> None:
+def test_a_run_that_is_built_again_changes_nothing(home: House) -> None:
     nights(home, organisation(), organisation(place="ou-2", targets=()))
     before = {table: home.rows(f"select * from {table} order by all") for table in TABLES}
     home.build(*TABLES)

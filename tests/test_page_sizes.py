@@ -32,7 +32,7 @@ ASKING = [listing for listing in listings().values() if listing.parameters]
 
 
 @pytest.mark.parametrize("listing", ASKING, ids=lambda listing: listing.name)
-def test_a_listing_asks_for_no_larger_page_than_aws_gives(listing: Listing) -> None:
+def test_a_listing_requests_no_larger_page_than_aws_gives(listing: Listing) -> None:
     assert out_of_bounds(input_shape(listing.service, listing.operation), dict(listing.parameters)) == {}
 
 

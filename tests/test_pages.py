@@ -139,7 +139,7 @@ def test_documents_as_text_are_read() -> None:
     assert taken(listing(json_text=True), {"Things": ['{"a": 1}']}) == [{"a": 1}]
 
 
-def test_a_flattened_list_that_is_empty_has_no_element_and_the_answer_another() -> None:
+def test_a_flattened_list_that_is_empty_has_no_element_and_the_response_another() -> None:
     shapes = model(Things=a_list(flattened=True))
     assert taken(listing(), {"Name": "x"}, shapes=shapes) == []
     assert taken(listing(), {"Name": "x", "Things": [{"a": 1}]}, shapes=shapes) == [{"a": 1}]
@@ -177,7 +177,7 @@ def test_a_flattened_list_that_is_empty_has_no_element_and_the_answer_another() 
         ),
     ],
 )
-def test_an_answer_that_cannot_be_read_is_kept_and_is_no_zero(
+def test_a_response_that_cannot_be_read_is_kept_and_is_no_zero(
     asked: Listing, answer: dict[str, Any], shapes: SimpleNamespace, how: str
 ) -> None:
     assert failed(asked, answer, shapes) == (
@@ -188,7 +188,7 @@ def test_an_answer_that_cannot_be_read_is_kept_and_is_no_zero(
     )
 
 
-def test_what_aws_could_not_look_up_is_no_answer() -> None:
+def test_what_aws_could_not_look_up_is_no_response() -> None:
     asked = listing(errors="Errors")
     error = {"ErrorCode": "NotFound", "Message": "No such thing."}
     assert failed(asked, {"Errors": [error], "Things": []}) == ("failed", "NotFound", "No such thing.", True)
@@ -231,7 +231,7 @@ def test_a_record_of_another_account_spoils_all(owner: str, is_optional: bool) -
     "owner",
     [None, "", 12, "12345678901", "0123456789012", "arn:aws:ec2", "arn:aws:ec2:eu-north-1:012345678901", "amazon"],
 )
-def test_a_record_that_names_no_account_is_not_believed(owner: object) -> None:
+def test_a_record_that_names_no_account_is_not_trusted(owner: object) -> None:
     assert failed(listing(owner="Owner"), {"Things": [{"Owner": owner}]}) == (
         "failed",
         "OwnerUnknown",

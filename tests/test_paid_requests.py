@@ -106,7 +106,7 @@ def test_the_limit_is_free_again_when_the_utc_day_ends(store: Store, later: dt.t
         assert [count.request_count for count in night.counts()] == [2, 2]
 
 
-def test_a_night_a_minute_earlier_than_the_one_before_has_its_whole_limit(store: Store) -> None:
+def test_a_run_a_minute_earlier_than_the_one_before_has_its_whole_limit(store: Store) -> None:
     """The reason against the last 24 hours."""
     spend(meter(store, "night-1", 20), 20)
     earlier = NOON + dt.timedelta(days=1) - dt.timedelta(minutes=1)
@@ -219,7 +219,7 @@ def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Simulator
         yield simulator
 
 
-def test_two_nights_of_one_day_stay_within_one_limit_and_the_next_day_goes_on(home: House, small: Simulator) -> None:
+def test_two_runs_of_one_day_stay_within_one_limit_and_the_next_day_goes_on(home: House, small: Simulator) -> None:
     limit = {"CMDB_COST_REQUEST_LIMIT": "20", "CMDB_COST_MONTHS": "3", "budgets": False}
     small.clear_log()
     collect(home, "night-1", **limit)
@@ -436,7 +436,7 @@ def written(database: Path) -> list[tuple[Any, ...]]:
 
 
 @pytest.mark.large
-def test_two_runs_of_a_day_with_throttling_cost_what_cloudwatch_counted_and_the_second_asks_nothing_again(
+def test_two_runs_of_a_day_with_throttling_cost_what_cloudwatch_counted_and_the_second_requests_nothing_again(
     make_organisation: MakeOrganisation, tmp_path: Path
 ) -> None:
     simulator = make_organisation(accounts=2, resources=3, regions=("ap-southeast-2",))

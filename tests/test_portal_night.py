@@ -39,7 +39,7 @@ FAULTS: dict[str, dict[str, Any]] = {
 }
 
 
-def test_what_is_no_answer_freezes_its_cells_and_the_tags_stay(
+def test_what_is_no_response_freezes_its_cells_and_the_tags_stay(
     make_organisation: MakeOrganisation, tmp_path: Path
 ) -> None:
     organisation = make_organisation(accounts=6, regions=("us-east-1",), resources=4)

@@ -109,7 +109,7 @@ def stamps(home: House) -> list[dict[str, Any]]:
     return home.rows("select organization_id, management_account_id from audit.organization")
 
 
-def test_what_was_answered_is_stored_with_what_was_expected(home: House) -> None:
+def test_what_was_returned_is_stored_with_what_was_expected(home: House) -> None:
     assert step(home)[1] is None
     assert home.rows(
         "select role, profile, caller_account_id, expected_account_id, is_expected, waiver, organization_id, "
@@ -147,7 +147,7 @@ def test_what_was_answered_is_stored_with_what_was_expected(home: House) -> None
     assert stamps(home) == [{"organization_id": "o-1", "management_account_id": "000000000000"}]
 
 
-def test_what_was_answered_is_shown(home: House) -> None:
+def test_what_was_returned_is_shown(home: House) -> None:
     ((result,), failure) = step(home)
     assert failure is None
     assert result.metadata["organization"] == "o-1"
@@ -218,7 +218,7 @@ def test_a_warehouse_of_another_organisation_is_refused_in_a_sentence(home: Hous
     assert home.rows("select * from audit.check_result") == []
 
 
-def test_settings_that_cannot_be_used_ask_nobody(home: House) -> None:
+def test_settings_that_cannot_be_used_request_nobody(home: House) -> None:
     shown, failure = step(home, settings=Settings(problem="CMDB_REGIONS cannot be used."))
     assert shown == []
     assert failure is not None

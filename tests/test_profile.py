@@ -262,7 +262,7 @@ def test_renewed_credentials_of_another_account_are_found_out_though_no_record_n
         assert answer.error_message == f"Profile role is {ONE}, not {TWO}. {what}"
 
 
-def test_renewed_credentials_that_sts_refuses_spoil_the_answer(
+def test_renewed_credentials_that_sts_refuses_spoil_the_response(
     aws: ScriptedAws, make_reach: MakeReach, tmp_path: Path
 ) -> None:
     reach, asked = answered_once(aws, make_reach, tmp_path)
@@ -277,7 +277,7 @@ def test_renewed_credentials_that_sts_refuses_spoil_the_answer(
     assert (answer.outcome, answer.error_code, answer.records) == ("denied", "ExpiredToken", [])
 
 
-def test_credentials_that_last_are_not_asked_for_again(aws: ScriptedAws, make_reach: MakeReach, tmp_path: Path) -> None:
+def test_credentials_that_last_are_not_requested_again(aws: ScriptedAws, make_reach: MakeReach, tmp_path: Path) -> None:
     of_a_role(aws, tmp_path)
     aws.script = pages(reservations(TWO, "i-1"))
     reach = make_reach()
@@ -408,14 +408,14 @@ def test_a_role_that_may_not_be_assumed(aws: ScriptedAws, make_reach: MakeReach,
     assert "trust policy" in error.hint
 
 
-def test_an_endpoint_that_nobody_answers(aws: ScriptedAws, make_reach: MakeReach, tmp_path: Path) -> None:
+def test_an_endpoint_that_nobody_responds(aws: ScriptedAws, make_reach: MakeReach, tmp_path: Path) -> None:
     write_profiles(tmp_path, "http://127.0.0.1:1", {"one": static(ONE)})
     error = refused(make_reach(), "one")
     assert error.reason == "unreachable"
     assert "endpoint_url" in error.hint
 
 
-def test_a_proxy_that_does_not_answer(
+def test_a_proxy_that_does_not_respond(
     aws: ScriptedAws, make_reach: MakeReach, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_profiles(tmp_path, "http://aws.invalid", {"one": static(ONE)})
@@ -515,7 +515,7 @@ def test_a_profile_error_survives_pickling(aws: ScriptedAws, make_reach: MakeRea
 # ---------------------------------------------------------------------------------------------- identity
 
 
-def test_an_identity_is_kept_and_a_refusal_is_asked_again(
+def test_an_identity_is_kept_and_a_refusal_is_requested_again(
     aws: ScriptedAws, make_reach: MakeReach, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reach = make_reach()
@@ -539,7 +539,7 @@ def test_all_identities_at_once(aws: ScriptedAws, make_reach: MakeReach) -> None
     assert kinds == [ONE, "unknown_profile", TWO]
 
 
-def test_many_threads_ask_for_one_identity_once(aws: ScriptedAws, make_reach: MakeReach) -> None:
+def test_many_threads_request_one_identity_once(aws: ScriptedAws, make_reach: MakeReach) -> None:
     aws.delay = 0.05
     reach = make_reach()
     threads = [threading.Thread(target=reach.identify, args=("one",)) for _ in range(16)]
@@ -573,7 +573,7 @@ def test_every_page_is_read_and_an_empty_one_is_not_the_end(aws: ScriptedAws, ma
     assert [call.parameters.get("NextToken") for call in aws.operations("ec2")] == [None, "a", "b", "c"]
 
 
-def test_a_zero_is_suspect_and_keeps_the_answer(aws: ScriptedAws, make_reach: MakeReach) -> None:
+def test_a_zero_is_suspect_and_keeps_the_response(aws: ScriptedAws, make_reach: MakeReach) -> None:
     aws.script = pages(reservations(ONE))
     answer = make_reach().fetch(question())
     assert answer.outcome == "empty_unconfirmed"
@@ -591,7 +591,7 @@ def test_records_may_be_taken_as_they_come_and_are_not_held_then(aws: ScriptedAw
     assert (answer.outcome, answer.records, answer.record_count) == ("found", [], 2)
 
 
-def test_pages_are_kept_verbatim_for_those_who_ask_so(aws: ScriptedAws, make_reach: MakeReach) -> None:
+def test_pages_are_kept_verbatim_for_those_who_request_so(aws: ScriptedAws, make_reach: MakeReach) -> None:
     aws.script = pages(reservations(ONE, "i-1", token="a"), reservations(ONE, "i-2"))
     answer = make_reach().fetch(question(verbatim=True))
     assert answer.raw_response is not None
@@ -637,14 +637,14 @@ def test_more_pages_without_a_known_token_are_not_overlooked(aws: ScriptedAws, m
     assert (answer.outcome, answer.error_code) == ("failed", "UnreadPages")
 
 
-def test_where_one_page_answers_the_question_no_other_is_asked_for(aws: ScriptedAws, make_reach: MakeReach) -> None:
+def test_where_one_page_resolves_the_question_no_other_is_requested(aws: ScriptedAws, make_reach: MakeReach) -> None:
     aws.script = pages(reservations(ONE, "i-1", token="a"), reservations(ONE, "i-2"))
     answer = make_reach().fetch(question(replace(INSTANCES, first_page_only=True)))
     assert [record["InstanceId"] for record in answer.records] == ["i-1"]
     assert (answer.outcome, answer.request_count) == ("found", 1)
 
 
-def test_a_page_may_be_asked_for_with_times_too(aws: ScriptedAws, make_reach: MakeReach) -> None:
+def test_a_page_may_be_requested_with_times_too(aws: ScriptedAws, make_reach: MakeReach) -> None:
     prices = Listing(
         "ec2_spot_price",
         "ec2:DescribeSpotPriceHistory",
@@ -682,7 +682,7 @@ class Counting:
         self.throttled.append(f"{service}:{operation}")
 
 
-def test_a_meter_is_told_of_each_request_before_it_is_sent_and_can_end_the_question(
+def test_a_meter_is_reported_of_each_request_before_it_is_sent_and_can_end_the_question(
     aws: ScriptedAws, make_reach: MakeReach
 ) -> None:
     aws.script = pages(reservations(ONE, "i-1", token="a"), reservations(ONE, "i-2", token="b"), reservations(ONE))
@@ -696,7 +696,7 @@ def test_a_meter_is_told_of_each_request_before_it_is_sent_and_can_end_the_quest
     assert skipped.error_message == "Two it was."
 
 
-def test_a_meter_counts_retries_and_is_told_which_were_throttled(aws: ScriptedAws, make_reach: MakeReach) -> None:
+def test_a_meter_counts_retries_and_is_reported_which_were_throttled(aws: ScriptedAws, make_reach: MakeReach) -> None:
     aws.script = pages(ec2_error("RequestLimitExceeded", "slowly", 503), reservations(ONE, "i-1"))
     meter = Counting()
     answer = make_reach().fetch(question(), meter=meter)
@@ -753,7 +753,7 @@ def test_credentials_that_are_not_good_any_more_and_failures_are_no_missing_gran
     assert (answer.outcome, answer.skip_reason, answer.error_code) == (outcome, None, code)
 
 
-def test_another_account_than_the_cells_is_not_asked(aws: ScriptedAws, make_reach: MakeReach) -> None:
+def test_another_account_than_the_cells_is_not_requested(aws: ScriptedAws, make_reach: MakeReach) -> None:
     answer = make_reach().fetch(question(account=TWO))
     assert answer.outcome == "wrong_account"
     assert answer.caller_account_id == ONE
@@ -770,7 +770,7 @@ def test_a_record_of_another_account_spoils_the_cell(aws: ScriptedAws, make_reac
     assert TWO in str(answer.error_message)
 
 
-def test_a_record_that_names_no_owner_is_not_believed(aws: ScriptedAws, make_reach: MakeReach) -> None:
+def test_a_record_that_names_no_owner_is_not_trusted(aws: ScriptedAws, make_reach: MakeReach) -> None:
     anonymous = "<item><instancesSet><item><instanceId>i-1</instanceId></item></instancesSet></item>"
     aws.script = pages(xml("DescribeInstances", f"<reservationSet>{anonymous}</reservationSet>"))
     answer = make_reach().fetch(question())
@@ -862,7 +862,7 @@ def test_a_flattened_list_has_no_element_when_it_is_empty(aws: ScriptedAws, make
         (ec2_error("InternalError", status=500), "InternalError", 3),
     ],
 )
-def test_half_an_answer_keeps_nothing(
+def test_half_a_response_keeps_nothing(
     reply: Reply, code: str, tries: int, aws: ScriptedAws, make_reach: MakeReach
 ) -> None:
     aws.script = pages(reservations(ONE, "i-1", token="a"), reply)
@@ -883,7 +883,7 @@ def test_an_outage_that_passes_is_not_noticed(aws: ScriptedAws, make_reach: Make
     assert (answer.outcome, answer.request_count, answer.page_count) == ("found", 4, 2)
 
 
-def test_nobody_answers(aws: ScriptedAws, make_reach: MakeReach) -> None:
+def test_nobody_responds(aws: ScriptedAws, make_reach: MakeReach) -> None:
     reach = make_reach()
     reach.identify("one")
     aws.stop()
@@ -928,7 +928,7 @@ def test_a_throttle_that_cannot_be_read_is_tried_again(aws: ScriptedAws, make_re
 
 
 @pytest.mark.parametrize("error", [None, "", "a field that is called so", {}, {"Code": "Odd"}])
-def test_a_good_answer_with_a_field_that_is_called_error_is_no_throttle(error: Any) -> None:
+def test_a_good_response_with_a_field_that_is_called_error_is_no_throttle(error: Any) -> None:
     assert not is_throttle({"Error": error, "ResponseMetadata": {"HTTPStatusCode": 200}})
     assert is_throttle({"Error": error, "ResponseMetadata": {"HTTPStatusCode": 429}})
 
@@ -949,7 +949,7 @@ def test_only_what_may_pass_is_tried_again(error: Reply, tries: int, aws: Script
     assert (answer.outcome, answer.request_count, answer.throttle_count) == ("failed", tries, 0)
 
 
-def test_what_answers_slowly_uses_up_patience_too(aws: ScriptedAws, make_reach: MakeReach) -> None:
+def test_what_responds_slowly_uses_up_patience_too(aws: ScriptedAws, make_reach: MakeReach) -> None:
     aws.script = pages(ec2_error("InternalError", status=500))
     aws.delay = 0.4
     reach = make_reach(retry=Retry(seconds=5.0, transient_attempts=50, first_delay=0.001, longest_delay=0.001))
@@ -964,7 +964,7 @@ def test_nobody_waits_for_what_there_is_no_patience_left_for(aws: ScriptedAws, m
     assert reach.fetch(question()).request_count == 1
 
 
-def test_patience_ends_when_the_night_is_stopped(aws: ScriptedAws, make_reach: MakeReach) -> None:
+def test_patience_ends_when_the_run_is_stopped(aws: ScriptedAws, make_reach: MakeReach) -> None:
     aws.script = pages(ec2_error("RequestLimitExceeded", status=503))
     stopping = threading.Event()
     stopping.set()
@@ -972,7 +972,7 @@ def test_patience_ends_when_the_night_is_stopped(aws: ScriptedAws, make_reach: M
     assert (answer.outcome, answer.error_code, answer.request_count) == ("failed", "RequestLimitExceeded", 1)
 
 
-def test_a_service_that_nobody_answers_for_is_tried_again(
+def test_a_service_that_nobody_responds_for_is_tried_again(
     aws: ScriptedAws, make_reach: MakeReach, tmp_path: Path
 ) -> None:
     write_profiles(tmp_path, aws.url, {"one": {**static(ONE), "services": "away"}})
@@ -1078,7 +1078,7 @@ def test_a_role_that_may_not_be_assumed_is_a_refusal(aws: ScriptedAws, make_reac
     assert (answer.outcome, answer.error_code) == ("denied", "AccessDenied")
 
 
-def test_a_profile_that_leads_nowhere_is_an_answer(aws: ScriptedAws, make_reach: MakeReach) -> None:
+def test_a_profile_that_leads_nowhere_is_a_response(aws: ScriptedAws, make_reach: MakeReach) -> None:
     answer = make_reach().fetch(question(profile="nobody"))
     assert (answer.outcome, answer.error_code, answer.caller_account_id) == (
         "failed",
@@ -1113,7 +1113,7 @@ def test_paths() -> None:
     assert record_path("A.B[].C.D") == (("A", "B"), ("C", "D"))
 
 
-def test_where_a_global_listing_is_asked(aws: ScriptedAws) -> None:
+def test_where_a_global_listing_is_requested(aws: ScriptedAws) -> None:
     regions = Listing(
         "ec2_region",
         "ec2:DescribeRegions",
@@ -1247,7 +1247,7 @@ def test_refusals_are_found_on_every_page(
     assert {call.parameters["MaxResults"] for call in asked} == {50}
 
 
-def test_the_calls_that_are_looked_for_are_told_by_their_request_ids(
+def test_the_calls_that_are_looked_for_are_reported_by_their_request_ids(
     aws: ScriptedAws, make_reach: MakeReach, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("resources.aws.cloudtrail.TRAIL_SECONDS", 0.0)
@@ -1369,14 +1369,14 @@ def test_without_credentials_the_trail_is_no_evidence(aws: ScriptedAws, make_rea
     assert "nobody" in found.reason
 
 
-def test_cloudtrail_is_asked_twice_a_second_at_most(aws: ScriptedAws, make_reach: MakeReach) -> None:
+def test_cloudtrail_is_requested_twice_a_second_at_most(aws: ScriptedAws, make_reach: MakeReach) -> None:
     aws.script = pages(*(as_json({"Events": [], "NextToken": str(n)}) for n in range(3)), as_json({"Events": []}))
     began = time.monotonic()
     assert make_reach().trail_events(lookup("one", ONE, REGION, SINCE, {EC2})).available
     assert time.monotonic() - began >= 1.5
 
 
-def test_the_pace_of_cloudtrail_is_kept_from_its_answers_on(aws: ScriptedAws, make_reach: MakeReach) -> None:
+def test_the_pace_of_cloudtrail_is_kept_from_its_responses_on(aws: ScriptedAws, make_reach: MakeReach) -> None:
     reach = make_reach()
     reach.identify("one")
     aws.script = pages(as_json({"Events": [], "NextToken": "a"}), as_json({"Events": []}))

@@ -358,7 +358,7 @@ HISTORY = st.integers(1, cost.MAX_MONTHS)
 @example(date(2028, 2, 29), 13, set())
 @example(date(2026, 1, 1), 1, set())
 @example(date(2026, 12, 31), 1, set())
-def test_the_months_that_are_asked_are_whole_disjoint_and_end_before_today(
+def test_the_months_that_are_requested_are_whole_disjoint_and_end_before_today(
     today: date, history: int, known_back: set[int]
 ) -> None:
     known = {f"{cost.first_of(today, back):%Y-%m}" for back in known_back}
@@ -393,7 +393,7 @@ def test_months_back_and_forth_are_the_same_month(day: date, back: int) -> None:
 
 @examples(20, 300)
 @given(DAYS, st.integers(0, 400))
-def test_a_month_that_aws_may_still_change_is_asked_again(day: date, later: int) -> None:
+def test_a_month_that_aws_may_still_change_is_requested_again(day: date, later: int) -> None:
     read_on = day + timedelta(days=later)
     month = f"{day:%Y-%m}"
 
@@ -589,7 +589,7 @@ def test_an_arn_that_is_built_says_what_it_was_built_from(
     )
 )
 @example([("cn-north-1", "a:b"), ("us-gov-west-1", "a:b"), ("eu-west-1", "")])
-def test_the_arn_of_a_bucket_is_the_one_that_its_tags_are_asked_with(
+def test_the_arn_of_a_bucket_is_the_one_that_its_tags_are_requested_with(
     home: House, buckets: list[tuple[str, str]]
 ) -> None:
     number = next(_night)
@@ -627,7 +627,7 @@ SEQUENCE = (EVENTS[0], DENIED, EVENTS[1], LEFT, EVENTS[1], DENIED)[: 6 if MANY e
 @examples(0, 40)
 @given(NIGHTS)
 @example([([event] * 4, 24, 1) for event in SEQUENCE])
-def test_over_any_sequence_of_nights_the_history_keeps_its_invariants(
+def test_over_any_sequence_of_runs_the_history_keeps_its_invariants(
     tmp_path_factory: pytest.TempPathFactory, nights: list[tuple[list[Event], int, int]]
 ) -> None:
     folder = tmp_path_factory.mktemp("history")

@@ -155,7 +155,7 @@ def test_the_same_run_publishes_again(store: Store) -> None:
     assert served(store) == "run-1"
 
 
-def test_versions_are_told_by_when_they_were_published_and_then_by_name(store: Store) -> None:
+def test_versions_are_reported_by_when_they_were_published_and_then_by_name(store: Store) -> None:
     for run_id in ("run-3", "run-1", "run-2"):
         night(store, run_id)
     assert [version.run_id for version in store.versions()] == ["run-2", "run-1", "run-3"]
@@ -200,7 +200,7 @@ def standing(path: Path, what: str, elsewhere: Path) -> None:
 
 @pytest.mark.parametrize("what", ["a file", "a folder", "a link to a folder"])
 @pytest.mark.parametrize("name", ["versions/.cmdb-run-1.part", "versions/.cmdb-run-1.part.wal"])
-def test_what_a_broken_off_night_left_where_the_copy_is_made_is_removed(
+def test_what_a_broken_off_run_left_where_the_copy_is_made_is_removed(
     store: Store, tmp_path: Path, name: str, what: str
 ) -> None:
     (tmp_path / "elsewhere").mkdir()
@@ -445,7 +445,7 @@ def test_a_file_in_the_place_of_the_symlink_is_not_overwritten(store: Store) -> 
     assert served(store) == "run-1", "it can still be read"
 
 
-def test_a_file_put_there_during_the_night_is_not_overwritten(store: Store) -> None:
+def test_a_file_put_there_during_the_run_is_not_overwritten(store: Store) -> None:
     begin_second(store)
 
     def put(connection: duckdb.DuckDBPyConnection) -> None:
@@ -499,7 +499,7 @@ def test_a_log_that_stays_behind_stops_it(store: Store, monkeypatch: pytest.Monk
 # ------------------------------------------------------------------------------------------------- rollback
 
 
-def test_rollback_goes_to_the_version_before_and_the_next_night_goes_on(store: Store) -> None:
+def test_rollback_goes_to_the_version_before_and_the_next_run_goes_on(store: Store) -> None:
     for run_id in RUNS[:3]:
         night(store, run_id)
     assert store.rollback().run_id == "run-2"
@@ -544,7 +544,7 @@ def test_where_no_version_is_the_sentence_says_so(store: Store) -> None:
             store.rollback(version)
 
 
-def test_others_are_told_that_somebody_rolls_back(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_others_are_reported_that_somebody_rolls_back(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     night(store, "run-1")
     told: list[str] = []
     monkeypatch.setattr(Links, "point_at", lambda *_: told.append(json.loads(store.lock_file.read_text())["what"]))
@@ -604,7 +604,7 @@ SWAPPED = FAULT_POINTS.index("publish.swapped")
 
 
 @pytest.mark.parametrize("point", FAULT_POINTS)
-def test_a_first_night_killed_at_any_point_publishes_all_or_nothing(store: Store, point: str) -> None:
+def test_a_first_run_killed_at_any_point_publishes_all_or_nothing(store: Store, point: str) -> None:
     killed_at(store, point)
     if FAULT_POINTS.index(point) >= SWAPPED:
         assert served(store) == "run-2"
@@ -617,7 +617,7 @@ def test_a_first_night_killed_at_any_point_publishes_all_or_nothing(store: Store
 
 
 @pytest.mark.parametrize("point", FAULT_POINTS)
-def test_a_night_killed_at_any_point_leaves_the_old_version_or_the_new_one(
+def test_a_run_killed_at_any_point_leaves_the_old_version_or_the_new_one(
     store: Store, tmp_path: Path, point: str
 ) -> None:
     migrations = Path(shutil.copytree(MIGRATIONS, tmp_path / "migrations"))

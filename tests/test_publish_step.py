@@ -245,7 +245,7 @@ def test_the_step_says_what_it_is_and_comes_last(models: dict[str, Model], rules
     assert asset.required_resource_keys >= {"warehouse", "settings"}
 
 
-def test_only_the_rules_that_were_selected_are_shown_and_all_are_asked(world: World) -> None:
+def test_only_the_rules_that_were_selected_are_shown_and_all_are_requested(world: World) -> None:
     ((result,), _) = world.step(["there_is_one"])
     assert [check.check_name for check in result.check_results] == ["there_is_one"]
     assert len(world.home.rows("select * from audit.check_result where scope = 'published'")) == 2
@@ -275,7 +275,7 @@ def test_without_a_pre_flight_or_with_one_that_is_too_old_nothing_is_published(w
 
 
 @pytest.mark.parametrize("listing", ["organizations_account", "ec2_instance", "cost_daily"])
-def test_every_listing_must_be_believed(world: World, listing: str) -> None:
+def test_every_listing_must_be_trusted(world: World, listing: str) -> None:
     world.home.execute(
         f"update audit.collection set is_trusted = false, outcome = 'empty_suspect' where listing = '{listing}'"
     )
@@ -294,7 +294,7 @@ def test_what_the_central_roles_list_is_younger_than_a_day(world: World) -> None
     assert world.step()[1] is None
 
 
-def test_of_a_listing_that_several_roles_ask_the_central_ones_answer_counts(world: World) -> None:
+def test_of_a_listing_that_several_roles_request_the_central_ones_response_counts(world: World) -> None:
     old = cells(world.bound.at - 25 * HOUR)
     land(world.home.store, [cell for cell in old if (cell.listing, cell.role) == ("ec2_instance", "operations")])
     assert "Nothing was published. ec2_instance was last requested 25 h 0 min ago" in world.refused()
@@ -313,7 +313,7 @@ def test_every_table_was_built_after_what_it_reads(world: World) -> None:
     assert world.step()[1] is None
 
 
-def test_every_table_was_built_after_its_listings_were_asked(world: World) -> None:
+def test_every_table_was_built_after_its_listings_were_requested(world: World) -> None:
     world.models = world.models | {"ref.two": replace(world.models["ref.two"], listings=("ec2_instance",))}
     assert world.step()[1] is None
     land(world.home.store, [Given("ec2_instance", outcome="empty_verified").cell("run-2", datetime.now(UTC))])
@@ -529,7 +529,7 @@ def nights(audit: InMemory, monkeypatch: pytest.MonkeyPatch) -> Nights:
     return Nights(audit)
 
 
-def test_nights_before_the_newest_are_forgotten(nights: Nights) -> None:
+def test_runs_before_the_newest_are_forgotten(nights: Nights) -> None:
     for night in (1, 2, 3, 4):
         nights.cell(night)
     assert nights.prune() == {"landings_removed": 0, "cells_removed": 2}
@@ -538,7 +538,7 @@ def test_nights_before_the_newest_are_forgotten(nights: Nights) -> None:
     assert nights.runs("raw_response is not null") == [4]
 
 
-def test_of_the_oldest_night_that_is_kept_every_answer_is(nights: Nights) -> None:
+def test_of_the_oldest_run_that_is_kept_every_response_is(nights: Nights) -> None:
     nights.cell(1)
     for night in (2, 3):
         nights.cell(night, outcome="denied")
@@ -547,7 +547,7 @@ def test_of_the_oldest_night_that_is_kept_every_answer_is(nights: Nights) -> Non
     assert nights.runs() == [1, 3, 4]
 
 
-def test_only_a_run_that_asked_something_pushes_a_night_out(nights: Nights) -> None:
+def test_only_a_run_that_requested_something_pushes_a_run_out(nights: Nights) -> None:
     for night in (1, 2):
         nights.cell(night)
         nights.run(f"night-{night}", START + night * DAY)
@@ -558,7 +558,7 @@ def test_only_a_run_that_asked_something_pushes_a_night_out(nights: Nights) -> N
     assert nights.runs("raw_response is not null") == [2]
 
 
-def test_a_run_is_as_new_as_its_last_answer(nights: Nights) -> None:
+def test_a_run_is_as_new_as_its_last_response(nights: Nights) -> None:
     nights.cell(3, ended_at=START)
     for night in (1, 2, 3, 4):
         nights.cell(night, "ec2_volume")
@@ -566,7 +566,7 @@ def test_a_run_is_as_new_as_its_last_answer(nights: Nights) -> None:
     assert nights.runs("listing = 'ec2_volume'") == [3, 4]
 
 
-def test_what_tells_how_a_cell_stands_stays_for_ever(nights: Nights) -> None:
+def test_what_reports_how_a_cell_stands_stays_for_ever(nights: Nights) -> None:
     nights.cell(0)
     nights.cell(1)
     for night in (2, 3):
@@ -583,7 +583,7 @@ def test_what_tells_how_a_cell_stands_stays_for_ever(nights: Nights) -> None:
 
 
 @pytest.mark.parametrize("name", ["role", "account_id", "region", "listing"])
-def test_each_cell_has_a_newest_answer_of_its_own(nights: Nights, name: str) -> None:
+def test_each_cell_has_a_newest_response_of_its_own(nights: Nights, name: str) -> None:
     nights.cell(1, **{"listing": "ec2_volume"} if name == "listing" else {name: "other"})
     for night in (2, 3, 4):
         nights.cell(night)
@@ -600,7 +600,7 @@ def test_what_somebody_accepted_stays_with_who_and_why(nights: Nights) -> None:
     assert nights.runs() == [1, 2, 5, 6]
 
 
-def test_verdicts_are_kept_from_the_beginning_of_the_oldest_run_that_is_kept(nights: Nights) -> None:
+def test_results_are_kept_from_the_beginning_of_the_oldest_run_that_is_kept(nights: Nights) -> None:
     for night in (1, 2, 3):
         nights.cell(night)
         nights.run(f"night-{night}", START + night * DAY - HOUR)
@@ -638,7 +638,7 @@ def test_identities_of_old_runs_go_but_not_the_last_that_reached_an_account(nigh
     ]
 
 
-def test_landings_are_kept_for_so_many_runs_and_where_the_next_night_reads_them_back(tmp_path: Path) -> None:
+def test_landings_are_kept_for_so_many_runs_and_where_the_next_run_reads_them_back(tmp_path: Path) -> None:
     with house(tmp_path) as home:
         needed = sorted(read_back())[0]
         for number, name in enumerate((needed, "ec2_instance", needed, *["ec2_instance"] * 3), start=1):

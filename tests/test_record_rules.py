@@ -126,7 +126,7 @@ def test_whatever_a_rule_lets_pass_can_be_built_and_has_its_keys(tmp_path: Path)
         assert null_keys(home, set(LANDING)) == []
 
 
-def test_whatever_may_be_lacking_is_lacked_by_no_table_that_outlasts_a_night(tmp_path: Path) -> None:
+def test_whatever_may_be_lacking_is_lacked_by_no_table_that_outlasts_a_run(tmp_path: Path) -> None:
     """Each member of each listing taken away, in turn."""
     cells = let_pass((None,), 100)
     with house(tmp_path) as home:
@@ -279,7 +279,7 @@ def test_one_odd_record_fails_its_cell_and_no_other(
 
 
 @pytest.mark.large
-def test_a_night_with_odd_records_is_published(organisation: Simulator, truthful_night: Path, tmp_path: Path) -> None:
+def test_a_run_with_odd_records_is_published(organisation: Simulator, truthful_night: Path, tmp_path: Path) -> None:
     database = copy_of(truthful_night, tmp_path)
     count_of = "select account_id, count(*) from aws.s3_bucket where not is_stale group by all order by all"
     before = dict(query(database, count_of))

@@ -48,7 +48,7 @@ Record = dict[str, Any]
 
 
 @pytest.mark.parametrize("listing", CATALOGUE.values(), ids=lambda listing: listing.name)
-def test_every_listing_says_what_tells_its_records_apart_or_why_nothing_does(listing: Listing) -> None:
+def test_every_listing_says_what_reports_its_records_apart_or_why_nothing_does(listing: Listing) -> None:
     assert bool(listing.key) != bool(listing.no_key), "write key=, or no_key= and the reason"
     model = botocore.session.Session().get_service_model(listing.service).operation_model(listing.operation)
     outer, inner = record_path(listing.records)
@@ -143,7 +143,7 @@ def test_pieces_of_one_metric_are_no_duplicates() -> None:
 
 
 @pytest.mark.parametrize("count", [2, 500, 5_000])
-def test_a_spooled_answer_lands_each_record_once_or_nothing(tmp_path: Path, count: int) -> None:
+def test_a_spooled_response_lands_each_record_once_or_nothing(tmp_path: Path, count: int) -> None:
     key = CellKey("workload", ONE, PLACE, "ec2_instance")
     some = [instance(f"i-{number}", Text="x" * 200) for number in range(count)]
 
@@ -218,7 +218,7 @@ def test_the_same_instance_on_one_page_or_two_is_found_once(ask: Callable[..., R
         assert len(names) == len(set(names)) == answer.record_count
 
 
-def test_an_instance_that_changes_between_two_pages_makes_no_answer(ask: Callable[..., Response]) -> None:
+def test_an_instance_that_changes_between_two_pages_makes_no_response(ask: Callable[..., Response]) -> None:
     second = str(reservations(ONE, "i-1").body).replace("11:40:53", "11:40:54")
     answer = ask(in_turn(reservations(ONE, "i-1", "i-2", token="t"), Reply(second)))
     assert (answer.outcome, answer.error_code, answer.records, answer.record_count) == ("failed", CONFLICT, [], 0)
@@ -295,7 +295,7 @@ def clash(home: House) -> checks.SqlResult:
     return result
 
 
-def test_two_answers_that_claim_one_resource_are_named_shown_and_asked_again(home: House) -> None:
+def test_two_responses_that_claim_one_resource_are_named_shown_and_requested_again(home: House) -> None:
     result = clash(home)
     assert not result.passed
     assert (
@@ -317,7 +317,7 @@ def test_two_answers_that_claim_one_resource_are_named_shown_and_asked_again(hom
     }
 
 
-def test_what_was_answered_since_and_what_the_rule_lets_pass_now_is_disputed_no_more(home: House) -> None:
+def test_what_was_returned_since_and_what_the_rule_lets_pass_now_is_disputed_no_more(home: House) -> None:
     clash(home)
     # The answers of the fixture are of an earlier day than the rule's word; a later one has not been judged.
     later = home.rows("select max(checked_at) + interval 1 minute as at from audit.check_result")[0]["at"]
@@ -346,7 +346,7 @@ def test_a_table_that_holds_only_run_listing_and_time_leads_to_the_cell_too(home
     assert result.cell_count == 2
 
 
-def test_a_rule_that_names_listings_has_their_cells_asked_again_and_a_warning_has_none(home: House) -> None:
+def test_a_rule_that_names_listings_has_their_cells_requested_again_and_a_warning_has_none(home: House) -> None:
     home.night("night-1", [instances("us-east-1", "i-1"), Given("organizations_account", [{"Id": ONE}])])
     rule = checks.SqlCheck(
         "never", "org.account", True, "Never.", "select 1 as one", refetch=("organizations_account",)
@@ -359,7 +359,7 @@ def test_a_rule_that_names_listings_has_their_cells_asked_again_and_a_warning_ha
     assert (result.cells, disputed(home)) == ((), [])
 
 
-def test_every_rule_that_blocks_says_what_is_asked_again() -> None:
+def test_every_rule_that_blocks_says_what_is_requested_again() -> None:
     """By its rows or by name: where nothing is, a refused night stays refused for twenty hours."""
     silent = [check.name for check in checks.read_checks() if check.blocking and not check.refetch]
     assert silent == []
@@ -436,7 +436,7 @@ def test_a_step_refuses_a_central_list_with_two_versions_of_an_account_and_says_
         ]
 
 
-def test_what_a_refusal_named_is_asked_again_though_it_was_trusted(
+def test_what_a_refusal_named_is_requested_again_though_it_was_trusted(
     organisation: Simulator, truthful_night: Path, tmp_path: Path
 ) -> None:
     database = copy_of(truthful_night, tmp_path)
@@ -478,7 +478,7 @@ def held(database: Path) -> dict[str, list[tuple[Any, ...]]]:
 
 
 @pytest.mark.large
-def test_nights_in_which_records_stand_twice(organisation: Simulator, truthful_night: Path, tmp_path: Path) -> None:
+def test_runs_in_which_records_stand_twice(organisation: Simulator, truthful_night: Path, tmp_path: Path) -> None:
     database = copy_of(truthful_night, tmp_path)
     truth = held(database)
     first, second, third = organisation.truth()["reachable"][:3]

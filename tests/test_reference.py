@@ -266,7 +266,7 @@ def test_a_folder_or_a_name_that_means_nothing_is_refused(own: Path, tmp_path: P
     assert "no text in UTF-8" in reference.problems(own)[0]
 
 
-def test_rows_that_stayed_in_the_products_file_are_told_where_they_go(
+def test_rows_that_stayed_in_the_products_file_are_reported_where_they_go(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "budget.csv").write_text(header("budget") + RIGHT["budget"])

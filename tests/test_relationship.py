@@ -341,7 +341,7 @@ def test_an_end_keeps_its_date_and_what_comes_back_begins_anew(home: House) -> N
         ),
     ],
 )
-def test_only_an_answer_that_can_be_believed_ends_a_relation(
+def test_only_a_response_that_can_be_trusted_ends_a_relation(
     home: House, cell: Given, ended: int | None, stale: bool
 ) -> None:
     night(home, 0, Given("ec2_volume", [volume("vol-1", "i-1")]))
@@ -428,7 +428,7 @@ def expected(history: Sequence[Event]) -> set[tuple[str, int, int, int | None]]:
 
 
 @pytest.mark.large
-def test_over_any_four_nights_a_relation_begins_and_ends_with_what_can_be_believed(home: House) -> None:
+def test_over_any_four_runs_a_relation_begins_and_ends_with_what_can_be_trusted(home: House) -> None:
     """Every history there is, side by side in one warehouse, and the last night built twice."""
     histories = {f"{n:012}": history for n, history in enumerate(itertools.product(EVENTS, repeat=4))}
     for number in range(4):
@@ -484,7 +484,7 @@ def test_every_type_that_is_an_item_has_its_class_and_every_class_its_type(home:
 # ------------------------------------------------------------------------------------------------ a whole night
 
 
-def test_the_relations_of_a_truthful_night_are_the_organisations(witnessed_night: Witness) -> None:
+def test_the_relations_of_a_truthful_run_are_the_organisations(witnessed_night: Witness) -> None:
     database, truth = witnessed_night.database, witnessed_night.truth
     assert relations.told(database, truth) == relations.true(truth)
     assert relations.subnets_of_instances(database) == {1}

@@ -105,7 +105,7 @@ def test_many_missing_files_are_counted(tree: Path) -> None:
 
 
 @pytest.mark.parametrize("place", ["check/mine.sql", "Checks/mine.sql", "checks/team/mine.sql", "checks/mine.SQL"])
-def test_a_rule_of_ones_own_that_nothing_would_ask_is_named(tree: Path, place: str) -> None:
+def test_a_rule_of_ones_own_that_nothing_would_request_is_named(tree: Path, place: str) -> None:
     file = tree / "warehouse" / place
     file.parent.mkdir(exist_ok=True)
     file.write_text("-- Ours.\n-- about: org.account\nselect 1")

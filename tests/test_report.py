@@ -97,7 +97,7 @@ def scripts(text: str) -> list[str]:
 # ------------------------------------------------------------------------------------------- self-contained
 
 
-def test_every_night_leaves_its_report_beside_the_published_file(page_file: Path, page: str, figures: Figures) -> None:
+def test_every_run_leaves_its_report_beside_the_published_file(page_file: Path, page: str, figures: Figures) -> None:
     assert page_file.name == "cmdb.report.html"
     assert figures["run"].rows[0]["run_id"] in page
     assert page_file.stat().st_mode & 0o777 == 0o640
@@ -383,7 +383,7 @@ def test_a_published_file_of_another_version_is_not_reported(
     assert not (tmp_path / "r.html").exists()
 
 
-def test_a_report_that_fails_takes_no_published_night_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_report_that_fails_takes_no_published_run_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The night has published by then: it says so, and that it was not good all the same."""
 
     @dg.asset(key="published", required_resource_keys={"warehouse"})
@@ -430,7 +430,7 @@ JSON.stringify(Object.fromEntries([...document.querySelectorAll('#queries articl
 """
 
 
-def test_what_a_browser_shows_is_what_the_shown_queries_answer(
+def test_what_a_browser_shows_is_what_the_shown_queries_return(
     tab: Browser, page_file: Path, truthful_night: Path
 ) -> None:
     tab.open(page_file)

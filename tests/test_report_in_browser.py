@@ -59,7 +59,7 @@ def test_the_great_figures_are_those_of_the_tables_beneath(tab: Browser, page_fi
     assert sum(Decimal(value) for column, value in parts if column != "allocated_pct") == allocated
 
 
-def test_a_browser_asks_for_nothing_but_the_page_and_may_not(tab: Browser, page_file: Path) -> None:
+def test_a_browser_requests_nothing_but_the_page_and_may_not(tab: Browser, page_file: Path) -> None:
     tab.open(page_file)
     assert tab.asked() == [page_file.as_uri()]
     assert tab.complaints() == []

@@ -107,7 +107,7 @@ def test_health_is_that_of_the_newest_day(figures: Figures, truthful_night: Path
     assert sorted((row["kpi"], row["value"], row["at_fault_count"]) for row in figures["health"]) == expected
 
 
-def test_what_is_not_known_is_said_before_it_is_believed(figures: Figures) -> None:
+def test_what_is_not_known_is_said_before_it_is_trusted(figures: Figures) -> None:
     nothing = replace(figures["savings_total"], rows=())
     worlds = [
         ({**figures, "savings_total": nothing}, "Nothing has been judged yet: no saving is known, which is not none."),

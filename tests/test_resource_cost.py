@@ -128,7 +128,7 @@ def test_the_fee_of_a_reservation_is_on_nobody(home: House) -> None:
     }
 
 
-def test_what_went_before_anybody_measured_is_not_told_of_others(home: House) -> None:
+def test_what_went_before_anybody_measured_is_not_reported_of_others(home: House) -> None:
     billed(home, [*compute("101", last="2026-11-05"), *compute("1", "2026-11-06")])
     instance(home, "i-gone", "2026-09-01", "2026-11-05")
     instance(home, "i-stays", "2026-09-01")
@@ -156,7 +156,7 @@ def test_what_was_stopped_costs_nothing_while_it_was(home: House) -> None:
     assert costs(home) == {"i-old": ("115", "extrapolated"), "i-stopped": ("110", "extrapolated")}
 
 
-def test_a_day_tells_no_more_than_its_bill_and_to_the_last_digit(home: House) -> None:
+def test_a_day_reports_no_more_than_its_bill_and_to_the_last_digit(home: House) -> None:
     billed(home, [*compute("0.0000000010", last="2026-11-13"), *compute("9", "2026-11-14")])
     for name in ("i-a", "i-b", "i-c"):
         instance(home, name, "2026-09-01")
@@ -181,7 +181,7 @@ def test_what_all_days_are_measured_of_is_measured_and_what_is_not_known_is_not_
     assert costs(home)["i-known"] == ("28", "measured")
 
 
-def test_a_reserved_instance_is_told_by_what_its_reservation_costs_too(home: House) -> None:
+def test_a_reserved_instance_is_reported_by_what_its_reservation_costs_too(home: House) -> None:
     billed(home, compute("1"))
     home.execute("update cost.daily set amortized_cost = 41")
     for name in ("i-od", "i-ri"):
@@ -193,7 +193,7 @@ def test_a_reserved_instance_is_told_by_what_its_reservation_costs_too(home: Hou
     }
 
 
-def test_amortized_cost_that_aws_gave_of_a_part_alone_is_told_of_none(home: House) -> None:
+def test_amortized_cost_that_aws_gave_of_a_part_alone_is_reported_of_none(home: House) -> None:
     billed(home, compute("2", "2026-11-23", "2026-11-23"))
     for name in ("i-a", "i-b"):
         instance(home, name, "2026-09-01")
@@ -238,7 +238,7 @@ def test_a_bill_is_shared_out_by_what_types_cost_and_not_by_their_size(home: Hou
     assert {row["weight_unit"] for name, row in found.items() if name} == {"USD at list price"}
 
 
-def test_a_family_without_a_price_is_told_by_its_size_and_says_so(home: House) -> None:
+def test_a_family_without_a_price_is_reported_by_its_size_and_says_so(home: House) -> None:
     billed(
         home,
         [

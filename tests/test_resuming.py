@@ -115,7 +115,7 @@ def test_without_a_warehouse_there_is_nothing_to_go_on_with(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("options", "resumes"), [((), True), (("--everything",), False), (("--only-untrusted",), False)]
 )
-def test_the_command_says_that_it_goes_on_unless_it_is_told_otherwise(
+def test_the_command_says_that_it_goes_on_unless_it_is_reported_otherwise(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...], resumes: bool
 ) -> None:
     begun: list[dict[str, Any]] = []
@@ -212,7 +212,7 @@ def test_a_log_shows_once_a_minute_what_is_going_on(capsys: pytest.CaptureFixtur
 @pytest.mark.large
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("ended_by", [signal.SIGTERM, signal.SIGKILL], ids=lambda found: str(found.name))
-def test_a_night_after_an_interruption_requests_only_what_is_not_yet_trusted(
+def test_a_run_after_an_interruption_requests_only_what_is_not_yet_trusted(
     small: Simulator, tmp_path: Path, ended_by: signal.Signals
 ) -> None:
     small.configure(trail_passes=True)

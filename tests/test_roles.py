@@ -31,7 +31,7 @@ def serving(run_id: str, kind: type[Of], central: Central = CENTRAL) -> Of:
     return resource
 
 
-def test_the_resources_of_a_run_ask_once_who_the_central_profiles_are(aws: ScriptedAws) -> None:
+def test_the_resources_of_a_run_request_once_who_the_central_profiles_are(aws: ScriptedAws) -> None:
     roles = [serving("run-1", kind) for kind in (Management, Operations, Billing)]
     for resource in roles:
         resource.verify()

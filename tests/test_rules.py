@@ -126,7 +126,7 @@ CURE = "Run the pre-flight first (`cmdb preflight`, or materialise audit/caller_
         ),
     ],
 )
-def test_the_verdict_on_a_preflight_says_what_is_wrong_and_how_old_it_is(
+def test_the_result_on_a_preflight_says_what_is_wrong_and_how_old_it_is(
     facts: list[StoredCheckResult], said: str
 ) -> None:
     assert preflight(facts).sentence == said
@@ -282,7 +282,7 @@ def test_a_zero_is_judged_by_the_listings_own_sense_of_it(
 
 
 @pytest.mark.parametrize("witness", [HAD_SOME, BILLED, BILLED_AND_KNOWN], ids=["count", "bill", "history"])
-def test_a_witness_against_a_zero_has_it_asked_a_second_time_in_the_same_run(witness: Witness) -> None:
+def test_a_witness_against_a_zero_has_it_requested_a_second_time_in_the_same_run(witness: Witness) -> None:
     assert must_fetch_again("witnessed", witness)
     assert zero("witnessed", witness, attempt_count=1).outcome == "empty_suspect"
 
@@ -297,7 +297,7 @@ def test_a_witness_against_a_zero_has_it_asked_a_second_time_in_the_same_run(wit
         ("witnessed", Witness(last_count=0)),
     ],
 )
-def test_without_a_witness_a_zero_is_asked_once(sense: EmptyPolicy, witness: Witness) -> None:
+def test_without_a_witness_a_zero_is_requested_once(sense: EmptyPolicy, witness: Witness) -> None:
     assert not must_fetch_again(sense, witness)
 
 
@@ -416,7 +416,7 @@ def test_a_call_that_cloudtrail_never_records_is_judged_without_it_and_says_so()
         pytest.param(replace(LATE, available=False), HALF_A_DAY, False, id="not answered to its end"),
     ],
 )
-def test_a_call_is_missed_where_cloudtrail_shows_others_of_its_caller_a_night_later(
+def test_a_call_is_missed_where_cloudtrail_shows_others_of_its_caller_a_run_later(
     trail: TrailEvents, age: timedelta, missed: bool
 ) -> None:
     kept = Zero.from_evidence(zero(trail=LATE).evidence)
@@ -528,7 +528,7 @@ def night_after(verdict: ZeroJudgement, witness: Witness) -> ZeroJudgement:
     return zero("witnessed", replace(witness, earlier_confirmed=verdict.evidence.get("confirmed", False) is True))
 
 
-def test_a_zero_against_the_bill_stays_suspect_for_one_night_and_is_then_verified_with_its_history() -> None:
+def test_a_zero_against_the_bill_stays_suspect_for_one_run_and_is_then_verified_with_its_history() -> None:
     first = zero("witnessed", replace(BILLED, last_count=40))
     second = night_after(first, replace(BILLED, last_count=40))
     third = night_after(second, replace(BILLED, last_count=0))
@@ -700,7 +700,7 @@ def test_a_listing_is_judged_by_its_cells(cells: list[CellState], said: str) -> 
         (94, fleet(0, denied=6), BLOCKED, "That is 6 of 100 cells"),
     ],
 )
-def test_trusted_cells_of_which_only_the_number_is_known_count_among_those_asked(
+def test_trusted_cells_of_which_only_the_number_is_known_count_among_those_requested(
     counted: int, cells: list[CellState], said: str, sentence: str
 ) -> None:
     verdict = listing_check("ec2_instance", cells, TOLERANCE, trusted=counted)
@@ -724,7 +724,7 @@ def test_trusted_cells_of_which_only_the_number_is_known_count_among_those_asked
         (("no_longer_asked", "no_longer_asked"), BLOCKED),
     ],
 )
-def test_where_those_who_are_reached_have_nothing_to_ask_the_others_change_nothing(
+def test_where_those_who_are_reached_have_nothing_to_request_the_others_change_nothing(
     reasons: tuple[str, ...], said: str
 ) -> None:
     assert word(judge([cell("skipped", skip_reason=reason) for reason in reasons])) == said
@@ -744,7 +744,7 @@ def test_where_those_who_are_reached_have_nothing_to_ask_the_others_change_nothi
     ],
 )
 @pytest.mark.parametrize("unreached", ["account_left", "account_suspended", "no_profile", "region_not_enabled"])
-def test_a_reason_by_which_there_is_nothing_to_ask_is_an_answer_also_beside_those_who_are_not_reached(
+def test_a_reason_by_which_there_is_nothing_to_request_is_a_response_also_beside_those_who_are_not_reached(
     reason: str, unreached: str
 ) -> None:
     verdict = judge([cell("skipped", skip_reason=reason), cell("skipped", skip_reason=unreached)])
@@ -783,7 +783,7 @@ PROFILES = " Name a profile for at least one account (CMDB_WORKLOAD_PROFILES), a
     [(("workload", "workload"), PROFILES), (("workload", "operations"), "")],
     ids=["workload", "both"],
 )
-def test_where_nobody_was_asked_the_reasons_are_said_and_the_cure_where_it_is_one(
+def test_where_nobody_was_requested_the_reasons_are_said_and_the_cure_where_it_is_one(
     roles: tuple[Role, Role], cure: str
 ) -> None:
     reasons = ("no_profile", "account_suspended")
@@ -793,7 +793,7 @@ def test_where_nobody_was_asked_the_reasons_are_said_and_the_cure_where_it_is_on
     )
 
 
-def test_cells_that_were_skipped_without_a_reason_are_no_answer() -> None:
+def test_cells_that_were_skipped_without_a_reason_are_no_response() -> None:
     verdict = judge([cell("skipped")])
     assert verdict.blocks
     assert verdict.sentence == f"ec2_instance: all 1 cells were skipped (), so nothing was requested.{PROFILES}"
@@ -967,7 +967,7 @@ ALL_THE_SAME = " Or publish without them: CMDB_UNTRUSTED_TOLERANCE=0.25 keeps th
         ),
     ],
 )
-def test_a_listing_says_who_was_asked_where_and_what_came_of_it(cells: list[CellState], sentence: str) -> None:
+def test_a_listing_says_who_was_requested_where_and_what_came_of_it(cells: list[CellState], sentence: str) -> None:
     assert judge(cells).sentence == sentence
 
 
@@ -1010,7 +1010,7 @@ def test_what_somebody_closed_blocks_nothing(reasons: tuple[str, ...], passed: b
     assert judge([*cells, cell()], Decimal(0)).passed is (passed or "request_limit" not in reasons)
 
 
-def test_a_refused_central_role_is_told_of_policies_too() -> None:
+def test_a_refused_central_role_is_reported_of_policies_too() -> None:
     bare = judge([cell("denied", "operations", error_code="AccessDenied")])
     assert bare.blocks and "`cmdb policy operations`" in bare.sentence
     words = judge([cell("denied", "management", error_message="explicit deny in a service control policy")])
@@ -1021,7 +1021,7 @@ def test_a_refused_central_role_is_told_of_policies_too() -> None:
     assert own.blocks and "policy of the organisation" not in own.sentence
 
 
-def test_a_central_listing_that_a_policy_denies_is_as_fresh_as_an_answer() -> None:
+def test_a_central_listing_that_a_policy_denies_is_as_fresh_as_a_response() -> None:
     cells = [cell("skipped", "operations", skip_reason=DENIED)]
     assert freshness_check("resource_group", cells, now=cells[0].ended_at).passed
 
@@ -1063,7 +1063,7 @@ def test_a_suspect_zero_blocks_whatever_the_tolerance_and_wherever_it_hides(
     role=st.sampled_from(["management", "operations", "billing", "workload"]),
     tolerance=st.decimals(0, MOST, places=2),
 )
-def test_zeros_that_wait_for_cloudtrail_never_block_and_count_among_those_asked(
+def test_zeros_that_wait_for_cloudtrail_never_block_and_count_among_those_requested(
     trusted: int, waiting: int, role: Role, tolerance: Decimal
 ) -> None:
     cells = fleet(trusted, role=role, empty_unconfirmed=waiting)
@@ -1082,7 +1082,7 @@ def test_zeros_that_wait_for_cloudtrail_never_block_and_count_among_those_asked(
     tolerance=st.one_of(st.decimals(0, MOST, places=2), st.just(MOST)),
     of_one=st.booleans(),
 )
-def test_loud_workload_failures_freeze_their_cells_up_to_the_tolerance_of_those_asked(
+def test_loud_workload_failures_freeze_their_cells_up_to_the_tolerance_of_those_requested(
     trusted: int, loud: int, skipped: int, tolerance: Decimal, of_one: bool
 ) -> None:
     cells = fleet(trusted, denied=loud, skipped=skipped)
@@ -1116,7 +1116,7 @@ def test_loud_workload_failures_freeze_their_cells_up_to_the_tolerance_of_those_
         pytest.param([cell("skipped")], False, id="nothing but skipped"),
     ],
 )
-def test_a_central_listing_is_published_only_when_it_was_asked_within_a_day(
+def test_a_central_listing_is_published_only_when_it_was_requested_within_a_day(
     cells: list[CellState], passed: bool
 ) -> None:
     verdict = freshness_check("cost_daily", cells, now=NOW)
@@ -1201,7 +1201,7 @@ def test_nothing_is_published_that_was_built_before_what_it_shows(late: dict[str
     )
 
 
-def test_what_was_never_built_is_not_published_and_what_was_never_asked_is_not_newer() -> None:
+def test_what_was_never_built_is_not_published_and_what_was_never_requested_is_not_newer() -> None:
     verdict = builds_check(USES, SOURCES, {"aws.ec2_instance": NOW}, {})
     assert verdict.blocks
     assert verdict.sentence == "cmdb.resource was never built. Materialise it first."

@@ -103,7 +103,7 @@ def run(environment: dict[str, str], *arguments: str) -> Ran:
     return Ran(child.returncode, said, max(readings, default=0), time.monotonic() - began)
 
 
-def test_a_program_that_a_night_starts_is_counted() -> None:
+def test_a_program_that_a_run_starts_is_counted() -> None:
     code = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'print(bytes(1)); input()'])"
     with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as parent:
         assert parent.stdout is not None
@@ -166,7 +166,7 @@ def collected(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collected]:
         yield Collected(organisation, database, night, organisation.truth(*KINDS), asked)
 
 
-def test_sixty_accounts_are_collected_whole_in_little_memory_and_the_run_says_what_it_asked(
+def test_sixty_accounts_are_collected_whole_in_little_memory_and_the_run_says_what_it_requested(
     collected: Collected,
 ) -> None:
     night, database, truth, asked = collected.night, collected.database, collected.truth, collected.asked
@@ -243,7 +243,7 @@ def test_relations_are_those_of_the_organisation(collected: Collected) -> None:
     assert relations.subnets_of_instances(collected.database) == {1}
 
 
-def test_one_night_later_nothing_changed_and_no_row_has(collected: Collected) -> None:
+def test_one_run_later_nothing_changed_and_no_row_has(collected: Collected) -> None:
     before = everything(collected.database)
     night = run_night(night_environment(collected.organisation, collected.database), collected.database)
     assert night.published, night.sentences
@@ -418,7 +418,7 @@ def later(collected: Collected) -> Later:
     return Later(plan.count, versions, expected, instances, denied, closed, emptied)
 
 
-def test_one_night_later_exactly_the_planned_changes_began_a_version(collected: Collected, later: Later) -> None:
+def test_one_run_later_exactly_the_planned_changes_began_a_version(collected: Collected, later: Later) -> None:
     assert later.planned >= 40
     # An instance comes, goes and stops with its interface, which the truth does not list.
     interfaces = query(
@@ -435,7 +435,7 @@ def test_one_night_later_exactly_the_planned_changes_began_a_version(collected: 
     assert all(names for change, _, account, names in later.versions if change == "changed")
 
 
-def test_one_night_later_an_account_that_closed_is_retired_and_one_that_refuses_is_not(
+def test_one_run_later_an_account_that_closed_is_retired_and_one_that_refuses_is_not(
     collected: Collected, later: Later
 ) -> None:
     count = """
@@ -453,7 +453,7 @@ def test_one_night_later_an_account_that_closed_is_retired_and_one_that_refuses_
     assert later.denied not in {account for _, _, account, _ in later.versions}
 
 
-def test_one_night_later_the_last_instances_of_an_account_are_missing(collected: Collected, later: Later) -> None:
+def test_one_run_later_the_last_instances_of_an_account_are_missing(collected: Collected, later: Later) -> None:
     found = query(
         collected.database,
         """

@@ -54,7 +54,7 @@ def told(error: BaseException) -> str:
 
 
 @pytest.mark.parametrize("status", [400, 403, 500])
-def test_a_token_that_aws_repeats_is_in_no_answer_and_no_exception(
+def test_a_token_that_aws_repeats_is_in_no_response_and_no_exception(
     aws: ScriptedAws, reach: AwsClient, status: int
 ) -> None:
     reach.identify("one")

@@ -30,7 +30,7 @@ def described(shape: Any, seen: frozenset[str] = frozenset()) -> Any:
 
 
 @pytest.mark.parametrize("service", ["cloudwatch", "ec2", "organizations", "s3", "s3control", "sts"])
-def test_what_some_role_may_ask_is_there_whole_and_nothing_else_is(service: str) -> None:
+def test_what_some_role_may_request_is_there_whole_and_nothing_else_is(service: str) -> None:
     loader = ContractLoader(Loader())
     whole = ServiceModel(Loader().load_service_model(service, "service-2"), service)
     cut = ServiceModel(loader.load_service_model(service, "service-2"), service)

@@ -188,7 +188,9 @@ BASE = {
         ("CMDB_TRANSFERRED_BILL", "000000000042"),
     ],
 )
-def test_evidence_is_void_once_other_accounts_regions_or_identities_would_be_asked(variable: str, text: str) -> None:
+def test_evidence_is_void_once_other_accounts_regions_or_identities_would_be_requested(
+    variable: str, text: str
+) -> None:
     assert read_settings(BASE | {variable: text}).config_hash != read_settings(BASE).config_hash
 
 
@@ -208,7 +210,7 @@ def test_swapped_profiles_are_another_configuration() -> None:
     ],
     ids=["what decides nothing of whom is asked", "the same pairs otherwise written"],
 )
-def test_evidence_stands_while_the_same_would_be_asked(one: dict[str, str], other: dict[str, str]) -> None:
+def test_evidence_stands_while_the_same_would_be_requested(one: dict[str, str], other: dict[str, str]) -> None:
     assert read_settings(BASE | one).config_hash == read_settings(BASE | other).config_hash
 
 

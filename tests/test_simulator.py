@@ -125,7 +125,7 @@ def test_sessions_end(organisation: Simulator) -> None:
     assert codes == {"organizations": "ExpiredTokenException", "sts": "ExpiredToken", "ec2": "RequestExpired"}
 
 
-def test_plain_requests_and_proxied_ones_are_answered_alike(organisation: Simulator) -> None:
+def test_plain_requests_and_proxied_ones_are_responded_alike(organisation: Simulator) -> None:
     keys = {"aws_access_key_id": "AKIACMDBBOOTSTRAP001", "aws_secret_access_key": "x"}
     for endpoint in (organisation.url, "http://aws.invalid"):
         sts = boto3.Session(**keys).client("sts", region_name="us-east-1", endpoint_url=endpoint, config=ONCE)
@@ -281,7 +281,7 @@ def test_regions_that_are_not_opted_in_are_listed_and_refused(organisation: Simu
     assert error_of(client(profile, "rds", elsewhere).describe_db_instances)[0] == "InvalidClientTokenId"
 
 
-def test_tagging_and_resource_groups_answer_in_pages(organisation: Simulator) -> None:
+def test_tagging_and_resource_groups_respond_in_pages(organisation: Simulator) -> None:
     truth = organisation.truth()
     region = truth["regions"][0]
     tagged = {
@@ -597,7 +597,7 @@ def test_cloudtrail_knows_what_was_refused(organisation: Simulator) -> None:
     assert events(account["profile"], region, StartTime=later, EndTime=later) == []
 
 
-def test_cloudtrail_answers_two_lookups_a_second(organisation: Simulator) -> None:
+def test_cloudtrail_returns_two_lookups_a_second(organisation: Simulator) -> None:
     truth = organisation.truth()
     trail = client(workloads(truth)[0]["profile"], "cloudtrail", truth["regions"][0])
     trail.lookup_events()
@@ -609,7 +609,7 @@ def test_cloudtrail_answers_two_lookups_a_second(organisation: Simulator) -> Non
     trail.lookup_events()
 
 
-def test_cloudtrail_answers_fifty_on_a_page_and_may_be_late(organisation: Simulator) -> None:
+def test_cloudtrail_returns_fifty_on_a_page_and_may_be_late(organisation: Simulator) -> None:
     truth = organisation.truth()
     account, region = workloads(truth)[1], truth["regions"][2]
     organisation.configure(lookups_a_second=0)
@@ -648,7 +648,7 @@ def test_cloudtrail_shows_an_event_five_to_fifteen_minutes_after_its_call(organi
     assert shown() == 40
 
 
-def test_a_hidden_denial_answers_an_empty_list_and_only_cloudtrail_tells(organisation: Simulator) -> None:
+def test_a_hidden_denial_returns_an_empty_list_and_only_cloudtrail_reports(organisation: Simulator) -> None:
     truth = organisation.truth()
     account, region = workloads(truth)[0], truth["regions"][0]
     organisation.configure(lookups_a_second=0, trail_passes=False)
@@ -668,7 +668,7 @@ def test_a_hidden_denial_answers_an_empty_list_and_only_cloudtrail_tells(organis
 # ---------------------------------------------------------------------- lies
 
 
-def test_silent_zero_is_a_plain_empty_answer(organisation: Simulator) -> None:
+def test_silent_zero_is_a_plain_empty_response(organisation: Simulator) -> None:
     truth = organisation.truth()
     told = organisation.lie("silent_zero")
     assert told["role"] == "workload" and told["operation"] == "ec2:DescribeInstances"
@@ -771,7 +771,7 @@ def test_an_unknown_lie_is_refused_with_those_that_exist(organisation: Simulator
     ],
     ids=lambda value: value["action"] if isinstance(value, dict) else "",
 )
-def test_broken_answers(organisation: Simulator, rule: Record, error: type[Exception]) -> None:
+def test_broken_responses(organisation: Simulator, rule: Record, error: type[Exception]) -> None:
     truth = organisation.truth()
     hasty = ONCE.merge(Config(read_timeout=1))
     ec2 = client(workloads(truth)[0]["profile"], "ec2", truth["regions"][0], hasty)
@@ -886,7 +886,7 @@ def test_no_test_can_reach_the_machines_own_accounts() -> None:
     )
 
 
-def test_the_log_says_who_asked_what(organisation: Simulator) -> None:
+def test_the_log_says_who_requested_what(organisation: Simulator) -> None:
     truth = organisation.truth()
     account = workloads(truth)[0]
     organisation.clear_log()

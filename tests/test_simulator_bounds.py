@@ -62,7 +62,7 @@ def test_what_aws_refuses_is_refused(
         ("organizations", "list_accounts", {"MaxResults": 20}),
     ],
 )
-def test_what_is_just_within_bounds_is_answered_with_one_request_id(
+def test_what_is_just_within_bounds_is_returned_with_one_request_id(
     small: Simulator, service: str, operation: str, parameters: dict[str, Any]
 ) -> None:
     found = getattr(client(small, service), operation)(**parameters)["ResponseMetadata"]

@@ -184,7 +184,7 @@ def test_an_instance_has_the_disks_the_image_and_the_address_that_the_others_nam
                     assert interface["SubnetId"] == gateway["SubnetId"]
 
 
-def test_who_does_not_ask_for_the_own_ones_gets_those_of_others_too(organisation: Simulator) -> None:
+def test_who_does_not_request_the_own_ones_gets_those_of_others_too(organisation: Simulator) -> None:
     truth = organisation.truth("storage")
     organisation.configure(page_size=50)
     _, profile, region = [*places(truth)][1]

@@ -370,7 +370,7 @@ def test_a_key_is_not_activated_or_not_used(bill: Simulator) -> None:
 # ---------------------------------------------------------------------- time
 
 
-def test_later_nights_find_days_restated(bill: Simulator) -> None:
+def test_later_runs_find_days_restated(bill: Simulator) -> None:
     since, until = dt.date(2026, 9, 1), dt.date(2026, 10, 3)
     bill.configure(today="2026-10-05")
     before = costs(question(since, until, "LINKED_ACCOUNT", "SERVICE"))

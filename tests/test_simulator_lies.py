@@ -37,7 +37,7 @@ def test_a_lie_that_does_not_exist_names_those_that_do() -> None:
         make_lie("white", World())
 
 
-def test_what_is_left_out_of_an_answer_are_the_records_that_name_it_themselves() -> None:
+def test_what_is_left_out_of_a_response_are_the_records_that_name_it_themselves() -> None:
     groups = [{"Keys": ["1", "EC2"], "Amount": "1"}, {"Keys": ["2", "EC2"], "Amount": "2"}]
     bill = {"ResultsByTime": [{"Start": "d", "Groups": groups}], "NextPageToken": None}
 

@@ -81,7 +81,7 @@ def test_the_estate_has_what_goes_wrong_with_databases(organisation: Simulator) 
     }
 
 
-def test_buckets_tell_their_region_only_to_those_who_ask_for_pages(organisation: Simulator) -> None:
+def test_buckets_tell_their_region_only_to_those_who_request_pages(organisation: Simulator) -> None:
     truth = organisation.truth("buckets")
     account, profile = workload(truth)
     s3 = client(profile, "s3", truth["regions"][0])
@@ -98,7 +98,7 @@ def test_buckets_tell_their_region_only_to_those_who_ask_for_pages(organisation:
     assert len({row["region"] for row in expected.values()}) > 1
 
 
-def test_a_bucket_answers_in_its_region_and_to_its_owner(organisation: Simulator) -> None:
+def test_a_bucket_responds_in_its_region_and_to_its_owner(organisation: Simulator) -> None:
     truth = organisation.truth("buckets")
     (account, profile), (other, stranger) = workload(truth), workload(truth, 1)
     rows = true(truth["buckets"], account)

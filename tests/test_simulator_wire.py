@@ -72,7 +72,7 @@ def said(serializer: type[JSONSerializer], call: str, answer: Any) -> Any:
 
 
 @pytest.mark.parametrize("call", operations())
-def test_an_answer_is_what_moto_writes(call: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_response_is_what_moto_writes(call: str, monkeypatch: pytest.MonkeyPatch) -> None:
     service, _, operation = call.partition(":")
     shape = service_model(service).operation_model(operation).output_shape
     cases = [Writer(seed, 0.0 if seed < 8 else 0.02).value(shape) for seed in range(16)]

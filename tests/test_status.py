@@ -115,13 +115,13 @@ def test_what_is_published_may_be_so_old(store: Store, ago: float, max_age: str,
     assert done.stdout.startswith("✗" if exit_code else "✓")
 
 
-def test_without_a_limit_a_night_and_its_repair_are_allowed(store: Store) -> None:
+def test_without_a_limit_a_run_and_its_repair_are_allowed(store: Store) -> None:
     run(store, "one", "published", 25)
     assert status(store).returncode == 0
     assert facts(store)["max_age_seconds"] == 26 * 3600
 
 
-def test_the_age_is_that_of_the_answers_and_not_of_the_publishing(store: Store) -> None:
+def test_the_age_is_that_of_the_responses_and_not_of_the_publishing(store: Store) -> None:
     """`cmdb confirm` publishes without asking anything again."""
     run(store, "night", "published", 40)
     run(store, "confirm", "published", 0, cells=[])
@@ -130,13 +130,13 @@ def test_the_age_is_that_of_the_answers_and_not_of_the_publishing(store: Store) 
     assert abs(found["published"]["age_seconds"] - 40 * 3600) < 120
 
 
-def test_an_untrusted_answer_makes_nothing_younger(store: Store) -> None:
+def test_an_untrusted_response_makes_nothing_younger(store: Store) -> None:
     run(store, "night", "published", 40)
     run(store, "later", "published", 1, cells=[replace(ANSWER, records=(), outcome="denied")])
     assert abs(facts(store)["published"]["age_seconds"] - 40 * 3600) < 120
 
 
-def test_an_answer_from_the_future_is_a_wrong_clock(store: Store) -> None:
+def test_a_response_from_the_future_is_a_wrong_clock(store: Store) -> None:
     run(store, "one", "published", -3)
     done = status(store)
     assert done.returncode == 1

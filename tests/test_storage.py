@@ -164,7 +164,7 @@ def test_every_question_has_its_outcome(witnessed_night: Witness) -> None:
     assert {outcome for outcome, _, _ in found.values()} == {"found", "empty_verified", "skipped"}
 
 
-def test_each_is_asked_for_the_own_ones_in_pages_of_a_stated_size(witnessed_night: Witness) -> None:
+def test_each_is_requested_the_own_ones_in_pages_of_a_stated_size(witnessed_night: Witness) -> None:
     asked = {
         call["operation"]: call["parameters"]
         for call in witnessed_night.calls

@@ -40,7 +40,7 @@ def misroute(organisation: Simulator, **more: Any) -> tuple[str, str]:
     return account, other
 
 
-def test_no_answer_of_a_profile_that_answers_for_another_account_is_trusted(
+def test_no_response_of_a_profile_that_responds_for_another_account_is_trusted(
     organisation: Simulator, database: Path
 ) -> None:
     account, other = misroute(organisation)

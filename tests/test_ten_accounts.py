@@ -222,7 +222,7 @@ def check_sentences(world: World, night: RunSummary, database: Path, *, reached_
 
 
 @pytest.mark.large
-def test_a_night_with_an_account_in_every_state_publishes_and_says_a_sentence_for_each(
+def test_a_run_with_an_account_in_every_state_publishes_and_says_a_sentence_for_each(
     world: World, tmp_path: Path
 ) -> None:
     database = tmp_path / DATABASE
@@ -257,7 +257,7 @@ def test_a_night_with_an_account_in_every_state_publishes_and_says_a_sentence_fo
 
 
 @pytest.mark.large
-def test_a_first_night_with_an_account_in_every_state_publishes_without_the_rows_of_the_broken(
+def test_a_first_run_with_an_account_in_every_state_publishes_without_the_rows_of_the_broken(
     world: World, tmp_path: Path
 ) -> None:
     database = tmp_path / DATABASE

@@ -36,7 +36,7 @@ def rows(lines: Sequence[str], width: int) -> int:
 
 @pytest.mark.parametrize("width", [40, 80, 200])
 @pytest.mark.parametrize("text", ["word " * 200, "口" * 500, "one\nsentence\nover lines " * 20])
-def test_the_last_screen_of_a_night_fits_24_rows_however_much_is_to_be_said(text: str, width: int) -> None:
+def test_the_last_screen_of_a_run_fits_24_rows_however_much_is_to_be_said(text: str, width: int) -> None:
     lines = summary_lines(refused([text] * 30, [text] * 5), None, "warehouse/cmdb.duckdb", "cmdb coverage", width)
     assert rows(lines, width) <= 24
     assert lines[0].startswith("Refused: run ")

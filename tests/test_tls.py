@@ -347,7 +347,7 @@ PROXIES: dict[str, tuple[dict[str, str], bytes, bytes, str, int]] = {
 
 
 @pytest.mark.parametrize("name", PROXIES)
-def test_a_proxy_is_asked_as_botocore_asks_it(
+def test_a_proxy_is_requested_as_botocore_requests_it(
     name: str, authorities: Authorities, listeners: Any, world: Enter
 ) -> None:
     variables, word, status, expected, tunnels = PROXIES[name]

@@ -132,7 +132,7 @@ def test_the_fast_transport_is_the_one_that_is_used(
 
 
 @pytest.mark.parametrize("world", WORLDS)
-def test_where_botocore_differs_the_night_goes_on_its_way_with_one_warning(
+def test_where_botocore_differs_the_run_goes_on_its_way_with_one_warning(
     world: str, aws: ScriptedAws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     break_it, reason = WORLDS[world]

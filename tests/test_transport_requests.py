@@ -269,7 +269,7 @@ def test_a_request_of_two_accounts_holds_neither(service: str, enter: Any) -> No
     assert bool(shared) == (is_fast and service != "dynamodb")
 
 
-def test_what_an_account_is_asked_for_itself_goes_to_its_own_endpoint(enter: Any) -> None:
+def test_what_an_account_is_requested_itself_goes_to_its_own_endpoint(enter: Any) -> None:
     enter(World())
     asker = [credentials(ONE)]
     ours, transport = session(asker), fast()

@@ -70,7 +70,7 @@ def test_the_operations_account_is_collected_once_though_a_workload_profile_reac
     assert rows == [("operations", "found", None), ("workload", "skipped", "caller_changed")]
 
 
-def test_an_account_that_only_the_workload_role_may_ask_is_asked_by_its_workload_profile(
+def test_an_account_that_only_the_workload_role_may_request_is_requested_by_its_workload_profile(
     organisation: Simulator, truthful_night: Path, tmp_path: Path
 ) -> None:
     # Had operations no right to list VPCs, the profile that reaches its account would be the one to ask.
@@ -121,7 +121,7 @@ def test_expired_credentials_are_no_grant_that_nobody_gave(
         assert {cell.outcome for cell in cells} == {"denied"}
 
 
-def test_what_is_asked_in_one_cell_loses_nothing_when_one_parent_goes(
+def test_what_is_requested_in_one_cell_loses_nothing_when_one_parent_goes(
     organisation: Simulator, truthful_night: Path, tmp_path: Path
 ) -> None:
     query_of = CATALOGUE["resource_group_query"]
@@ -143,7 +143,7 @@ def test_what_is_asked_in_one_cell_loses_nothing_when_one_parent_goes(
         assert sum(cell.record_count or 0 for cell in cells) == groups - 1
 
 
-def test_what_is_asked_in_one_cell_is_whole_or_nothing(
+def test_what_is_requested_in_one_cell_is_whole_or_nothing(
     organisation: Simulator, truthful_night: Path, tmp_path: Path
 ) -> None:
     organisation.faults(
@@ -171,7 +171,7 @@ def test_a_group_whose_stack_cannot_be_read_is_not_an_empty_group(
 # ------------------------------------------------------------------------------- only what is not trusted
 
 
-def test_only_what_is_not_trusted_is_asked_again_and_nothing_else_goes(
+def test_only_what_is_not_trusted_is_requested_again_and_nothing_else_goes(
     organisation: Simulator, truthful_night: Path, tmp_path: Path
 ) -> None:
     database = copy_of(truthful_night, tmp_path)
@@ -197,7 +197,7 @@ def test_only_what_is_not_trusted_is_asked_again_and_nothing_else_goes(
     assert left == [(0,)]
 
 
-def test_what_was_trusted_too_long_ago_is_asked_again_too(
+def test_what_was_trusted_too_long_ago_is_requested_again_too(
     organisation: Simulator, truthful_night: Path, tmp_path: Path
 ) -> None:
     database = copy_of(truthful_night, tmp_path)
@@ -230,7 +230,7 @@ def taken(
     return kept
 
 
-def test_records_that_are_documents_are_read_and_nonsense_is_no_answer() -> None:
+def test_records_that_are_documents_are_read_and_nonsense_is_no_response() -> None:
     listing = CATALOGUE["config_resource"]
     assert taken(listing, {"Results": ['{"arn": "a"}']}) == [{"arn": "a"}]
     for nonsense in ("{", "[]", '"text"'):
@@ -238,7 +238,7 @@ def test_records_that_are_documents_are_read_and_nonsense_is_no_answer() -> None
             taken(listing, {"Results": [nonsense]})
 
 
-def test_a_map_is_one_record_that_says_what_was_asked() -> None:
+def test_a_map_is_one_record_that_says_what_was_requested() -> None:
     listing = CATALOGUE["resource_group_tag"]
     page = {"Arn": "arn", "Tags": {"Arn": "a tag of that name", "": "x"}}
     assert taken(listing, page, {"Arn": "arn:1"}) == [{"Arn": "arn:1", "Tags": page["Tags"]}]
@@ -247,7 +247,7 @@ def test_a_map_is_one_record_that_says_what_was_asked() -> None:
         taken(listing, {"Arn": "arn"})
 
 
-def test_an_answer_that_lists_errors_is_none() -> None:
+def test_a_response_that_lists_errors_is_none() -> None:
     listing = CATALOGUE["resource_group_member"]
     good: dict[str, Any] = {"ResourceIdentifiers": [], "QueryErrors": []}
     assert taken(listing, good) == []
@@ -279,7 +279,7 @@ def test_an_arn_that_names_no_account_is_nobodys_and_another_accounts_is_refused
 # ------------------------------------------------------------------------------------------------- metrics
 
 
-def test_metrics_are_asked_500_at_a_time_each_once_over_whole_days() -> None:
+def test_metrics_are_requested_500_at_a_time_each_once_over_whole_days() -> None:
     resources = [("ec2_instance", f"i-{number:017d}") for number in range(300)]
     made = metrics.requests([*resources, resources[0]], date(2026, 3, 1))
     queries = [query for request in made for query in request["MetricDataQueries"]]
@@ -347,7 +347,7 @@ def test_what_was_known_is_measured_on_where_its_listing_is_refused(
     assert [name for (name,) in measured] == known
 
 
-def test_a_listing_for_what_another_names_says_where_it_is_asked() -> None:
+def test_a_listing_for_what_another_names_says_where_it_is_requested() -> None:
     for listing in CATALOGUE.values():
         each = listing.each or Each("")
         for parent in each.of:

@@ -15,7 +15,7 @@ def cell(
     return UntrustedCell(account_id=account, region=region, listing=listing, outcome=outcome, **known)
 
 
-def test_an_account_that_is_denied_everything_is_told_once() -> None:
+def test_an_account_that_is_denied_everything_is_reported_once() -> None:
     names = ("ec2_address", "ec2_image", "ec2_instance", "ec2_vpc", "s3_bucket")
     cells = [cell(name, region=region) for name in names for region in ("eu-west-1", "us-east-1")]
     assert sentences(cells) == [

@@ -220,7 +220,7 @@ def test_a_first_connection_makes_the_file_with_every_room(store: Store) -> None
     assert version == [("v1.4.0+",)]
 
 
-def test_reading_before_the_first_night_says_so(store: Store) -> None:
+def test_reading_before_the_first_run_says_so(store: Store) -> None:
     with (
         pytest.raises(WarehouseError, match=r"There is no warehouse at .* yet. Run `cmdb nightly` first"),
         store.read(),
@@ -386,9 +386,7 @@ def test_nothing_is_open_to_the_world_whatever_the_umask(tmp_path: Path, umask: 
 
 
 @pytest.mark.large
-def test_a_whole_night_without_a_umask_leaves_nothing_open_to_the_world(
-    organisation: Simulator, tmp_path: Path
-) -> None:
+def test_a_whole_run_without_a_umask_leaves_nothing_open_to_the_world(organisation: Simulator, tmp_path: Path) -> None:
     database, home = tmp_path / "new" / "warehouse" / DATABASE, tmp_path / "dagster"
     before = os.umask(0)
     try:
@@ -757,7 +755,7 @@ def test_an_upgraded_warehouse_builds_and_publishes_what_a_new_one_does(
 
 
 @pytest.mark.large
-def test_a_whole_night_runs_on_a_warehouse_of_an_older_schema_and_goes_on_from_it(
+def test_a_whole_run_runs_on_a_warehouse_of_an_older_schema_and_goes_on_from_it(
     truthful_night: Path, organisation: Simulator, tmp_path: Path, migrations: Path
 ) -> None:
     night, upgraded = truthful_night / DATABASE, tmp_path / "upgraded" / DATABASE

@@ -188,7 +188,7 @@ def test_what_aws_does_not_tell_is_unknown_and_refuses_nothing(small: Simulator,
     )
 
 
-def test_the_transfers_are_not_asked_for_where_the_identities_fail(small: Simulator) -> None:
+def test_the_transfers_are_not_requested_where_the_identities_fail(small: Simulator) -> None:
     small.clear_log()
     _, results = asked(small, CMDB_BILLING_ACCOUNT=OTHER)
     assert "Unknown whose bill is read" in results[BILL_IS_OWN].sentence

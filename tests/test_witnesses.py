@@ -113,7 +113,7 @@ def victim(database: Path, listing: str) -> str:
 
 @pytest.mark.large
 @pytest.mark.parametrize("listing", WITNESSED)
-def test_a_silent_zero_of_a_witnessed_listing_is_refused_on_a_first_night(
+def test_a_silent_zero_of_a_witnessed_listing_is_refused_on_a_first_run(
     organisation: Simulator, truthful_night: Path, night: Path, tmp_path: Path, listing: str
 ) -> None:
     account = victim(truthful_night / DATABASE, listing)

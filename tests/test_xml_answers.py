@@ -109,7 +109,7 @@ SETTINGS: dict[str, Any] = {"timestamp_parser": str.upper, "blob_parser": str}
 
 @WAYS
 @pytest.mark.parametrize("listing", listings(), ids=lambda listing: listing.call)
-def test_what_comes_of_an_answer_is_what_botocore_makes_of_it(parsers: Any, listing: Listing) -> None:
+def test_what_comes_of_a_response_is_what_botocore_makes_of_it(parsers: Any, listing: Listing) -> None:
     model = service(listing.service)
     shape = model.operation_model(listing.operation).output_shape
     theirs = create_parser(model.resolved_protocol)
@@ -177,7 +177,7 @@ S3_LIST = b"<ListAllMyBucketsResult><Buckets/></ListAllMyBucketsResult>"
         ("s3", "HeadBucket", S3_LIST, "its root is not in resources/aws/responses.py ROOTS"),
     ],
 )
-def test_what_is_no_answer_is_said_to_be_none(parsers: Any, name: str, operation: str, body: bytes, how: str) -> None:
+def test_what_is_no_response_is_said_to_be_none(parsers: Any, name: str, operation: str, body: bytes, how: str) -> None:
     model = service(name)
     context = {"operation_name": operation}
     said = {"headers": {}, "status_code": 200, "body": body, "context": context}
@@ -188,7 +188,7 @@ def test_what_is_no_answer_is_said_to_be_none(parsers: Any, name: str, operation
 
 
 @WAYS
-def test_an_answer_of_rest_with_xml_is_what_botocore_makes_of_it(parsers: Any) -> None:
+def test_a_response_of_rest_with_xml_is_what_botocore_makes_of_it(parsers: Any) -> None:
     shape = service("s3").operation_model("ListBuckets").output_shape
     body = S3_LIST.replace(
         b"<Buckets/>", b"<Buckets><Bucket><Name>b</Name></Bucket></Buckets><Owner><ID>o</ID></Owner>"

@@ -106,7 +106,7 @@ def late(first_night: Place, tmp_path: Path) -> Iterator[Place]:
 UNRECORDED = ["cloudwatch:GetMetricData", "s3:ListObjectsV2"]
 
 
-def test_a_first_night_publishes_zeros_that_wait_and_half_an_hour_later_they_are_confirmed(late: Place) -> None:
+def test_a_first_run_publishes_zeros_that_wait_and_half_an_hour_later_they_are_confirmed(late: Place) -> None:
     before = outcomes(late.database)
     assert before["empty_unconfirmed"] > 10
     assert "empty_verified" not in before
@@ -153,7 +153,7 @@ def test_the_command_says_what_waits_what_is_confirmed_and_when_there_is_nothing
     assert (nothing.returncode, nothing.stdout.startswith("No zero waits for CloudTrail.")) == (0, True)
 
 
-def test_before_any_night_there_is_nothing_to_confirm_and_a_sentence_says_so(tmp_path: Path) -> None:
+def test_before_any_run_there_is_nothing_to_confirm_and_a_sentence_says_so(tmp_path: Path) -> None:
     done = cmdb({"CMDB_DATABASE": str(tmp_path / "none.duckdb")}, "confirm")
     assert done.returncode == 2
     assert "there was no run yet" in done.stderr
@@ -170,7 +170,7 @@ HIDDEN = [
 
 @pytest.mark.large
 @pytest.mark.parametrize(("refused", "delay"), HIDDEN)
-def test_a_refusal_that_comes_as_an_empty_answer_takes_no_row_away_and_is_refused_once_the_trail_has_it(
+def test_a_refusal_that_comes_as_an_empty_response_takes_no_row_away_and_is_refused_once_the_trail_has_it(
     refused: list[tuple[str, str]], delay: int, late: Place
 ) -> None:
     late.pass_time(LATER)
@@ -212,7 +212,7 @@ def test_a_refusal_that_comes_as_an_empty_answer_takes_no_row_away_and_is_refuse
 
 
 @pytest.mark.large
-def test_a_refusal_that_the_trail_has_in_time_refuses_the_night_itself(late: Place) -> None:
+def test_a_refusal_that_the_trail_has_in_time_refuses_the_run_itself(late: Place) -> None:
     late.pass_time(LATER)
     assert late.confirm().exit_code == 0
     published = fingerprint(late.database)
@@ -236,7 +236,7 @@ def test_a_refusal_that_the_trail_has_in_time_refuses_the_night_itself(late: Pla
         pytest.param(NEVER, None, id="never"),
     ],
 )
-def test_however_late_the_trail_is_two_nights_publish_the_truth(
+def test_however_late_the_trail_is_two_runs_publish_the_truth(
     delay: float, nights: int | None, make_organisation: MakeOrganisation, tmp_path: Path
 ) -> None:
     """`nights`: how many looks after the night itself it takes until every zero is confirmed."""
