@@ -109,10 +109,10 @@ PROMISES = (
                 "what_is_no_list_of_own_records_is_a_failure_with_a_reason_and_never_none",
                 "a_record_of_another_account_is_never_taken_for_ones_own",
                 "an_arn_that_is_built_says_what_it_was_built_from",
-                "the_arn_of_a_bucket_is_the_one_that_its_tags_are_asked_with",
-                "the_months_that_are_asked_are_whole_disjoint_and_end_before_today",
+                "the_arn_of_a_bucket_is_the_one_that_its_tags_are_requested_with",
+                "the_months_that_are_requested_are_whole_disjoint_and_end_before_today",
                 "months_back_and_forth_are_the_same_month",
-                "a_month_that_aws_may_still_change_is_asked_again",
+                "a_month_that_aws_may_still_change_is_requested_again",
             ]
         },
     ),
@@ -125,12 +125,12 @@ PROMISES = (
         "the history over any sequence of trusted and untrusted nights",
         "versions meet without a gap, and begin with what can be believed alone",
         {
-            "properties": ["over_any_sequence_of_nights_the_history_keeps_its_invariants"],
+            "properties": ["over_any_sequence_of_runs_the_history_keeps_its_invariants"],
             "cmdb": [
-                "over_any_four_nights_a_version_begins_with_each_change_that_can_be_believed_and_with_nothing_else",
-                "a_broken_history_is_told",
+                "over_any_four_runs_a_version_begins_with_each_change_that_can_be_trusted_and_with_nothing_else",
+                "a_broken_history_is_reported",
             ],
-            "models": ["whatever_the_nights_bring_a_cell_holds_the_records_of_its_newest_trusted_answer"],
+            "models": ["whatever_the_runs_bring_a_cell_holds_the_records_of_its_newest_trusted_response"],
         },
     ),
     Promise(
@@ -138,14 +138,14 @@ PROMISES = (
         "they are in no event log, captured output, metadata, landing, published file or exception",
         {
             "secrets": [
-                "a_token_that_aws_repeats_is_in_no_answer_and_no_exception",
+                "a_token_that_aws_repeats_is_in_no_response_and_no_exception",
                 "a_token_that_sts_repeats_is_in_no_sentence",
                 "no_credential_is_in_captured_output_or_events",
             ],
             "managed": [
                 "no_secret_of_a_function_or_database_is_kept_anywhere",
                 "no_credential_is_kept_anywhere",
-                "a_secret_is_in_no_verbatim_answer_either",
+                "a_secret_is_in_no_verbatim_response_either",
                 "a_question_that_is_put_again_shows_no_secret",
                 "what_is_redacted_goes_however_deep_it_stands",
             ],
@@ -161,7 +161,7 @@ PROMISES = (
         {
             "warehouse": [
                 "nothing_is_open_to_the_world_whatever_the_umask",
-                "a_whole_night_without_a_umask_leaves_nothing_open_to_the_world",
+                "a_whole_run_without_a_umask_leaves_nothing_open_to_the_world",
                 "a_working_file_that_was_open_to_the_world_is_closed",
             ],
             "landing": ["strangers_may_not_look_into_a_listings_folder"],
@@ -186,7 +186,7 @@ PROMISES = (
             "warehouse": [
                 "a_warehouse_of_every_older_schema_keeps_its_rows",
                 "an_upgraded_warehouse_builds_and_publishes_what_a_new_one_does",
-                "a_whole_night_runs_on_a_warehouse_of_an_older_schema_and_goes_on_from_it",
+                "a_whole_run_runs_on_a_warehouse_of_an_older_schema_and_goes_on_from_it",
                 "a_broken_migration_leaves_the_file_as_it_was",
                 "a_first_migration_that_fails_leaves_no_file",
                 "a_changed_migration_is_refused",
@@ -228,8 +228,8 @@ PROMISES = (
         "the old version or the new one is published, whole",
         {
             "publish": [
-                "a_first_night_killed_at_any_point_publishes_all_or_nothing",
-                "a_night_killed_at_any_point_leaves_the_old_version_or_the_new_one",
+                "a_first_run_killed_at_any_point_publishes_all_or_nothing",
+                "a_run_killed_at_any_point_leaves_the_old_version_or_the_new_one",
                 "readers_never_see_an_error_or_a_mixture",
                 "a_log_that_stays_behind_stops_it",
             ]

@@ -440,7 +440,7 @@ TREE = {
         "deploy",
         "upgrade",
     },
-    "concepts": {"architecture", "trust", "contract", "glossary"},
+    "concepts": {"architecture", "trust", "situations", "contract", "glossary"},
     "reference": {"cli", "environment", "dictionary", "cost-of-running", "retention"},
     "dev": {"contributing", "testing", "adding-a-resource-type", "release"},
 }

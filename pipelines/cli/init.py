@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import click
 
 from pipelines.cli.command import Command, Misused, Refused, can_ask, plainly, say
-from pipelines.cli.survey import NoAccounts, survey, survey_lines
 from pipelines.cli.upcoming import cost_lines, upcoming
 from resources.contract import CONTRACT, Role
 from resources.identity_rules import CENTRAL_ROLES
@@ -173,6 +172,8 @@ def _tried(settings: dict[str, str], *, asks: bool) -> "Forecast":
         account = callers[role].account_id
         assert account is not None, "the pre-flight passed"
         settings[f"CMDB_{role.upper()}_ACCOUNT"] = account
+    from pipelines.cli.survey import NoAccounts, survey, survey_lines
+
     try:
         found = survey(judged, resources, callers)
     except NoAccounts as error:

@@ -15,13 +15,21 @@ def upcoming(store: "Store", settings: "Settings") -> "Forecast":
     Raises:
         WarehouseError: the working file cannot be read now.
     """
+    import duckdb
+
     from pipelines.collection.forecast import forecast
+    from resources.store.errors import WarehouseError
 
     today = datetime.now(UTC).date()
     if not store.working.exists():
         return forecast(settings, None, today)
-    with store.read() as connection:
-        return forecast(settings, connection, today)
+    try:
+        with store.read() as connection:
+            return forecast(settings, connection, today)
+    except duckdb.CatalogException as error:
+        # A run says what is wrong with the file; a forecast must not end the command that prints it.
+        reason = str(error).partition("\n")[0]
+        raise WarehouseError(f"{store.working} lacks what a forecast reads: {reason}") from error
 
 
 def cost_lines(found: "Forecast") -> list[str]:
