@@ -1,5 +1,6 @@
 -- The ledger holds every amount of the bill of its days once, in every account: to the last digit.
 -- about: cost.explained_spend
+-- refetch: nothing
 with period as (
     select
         max(through_date) - 6 as first_date,
