@@ -45,6 +45,7 @@ EACH_PUSH = {
     "test_cmdb.py::test_a_history_says_what_a_version_is_of_and_when_it_began_or_is_refused": 1,
     "test_denied_steps.py::test_a_service_that_is_denied_to_everybody_is_skipped": 4,
     "test_event_log.py::test_a_dagster_with_another_private_name_records_the_run_with_its_own_log_and_one_warning": 1,
+    "test_faults.py::test_tests_that_do_not_end_in_time_lose_nothing_of_those_before_them": 1,
     "test_hub.py::test_coverage_is_unknown_where_no_aggregator_could_be_requested": 1,
     "test_hub.py::test_only_what_a_trusted_response_ought_to_have_shown_counts_as_unseen": 2,
     "test_hub.py::test_tags_that_a_listing_does_not_give_are_the_tagging_apis": 2,

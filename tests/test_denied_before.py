@@ -124,6 +124,7 @@ def test_another_policy_and_a_changed_one_are_no_evidence_of_before(
     assert refused == {"ec2_instance"}
 
 
+@pytest.mark.large
 def test_a_document_that_was_edited_is_tried_in_full(
     organisation: Simulator, database: Path, denied: dict[tuple[str, str, str, str], str | None]
 ) -> None:

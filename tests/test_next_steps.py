@@ -131,6 +131,7 @@ wait
 """
 
 
+@pytest.mark.large
 def test_an_interrupted_demo_ends_as_the_run_in_it_does(tmp_path: Path) -> None:
     """The terminal interrupts both: the run has time to say its sentence, and its exit code is that of the command."""
     child = tmp_path / "child"

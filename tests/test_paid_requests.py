@@ -270,6 +270,7 @@ def the_step(environment: dict[str, str]) -> dg.ExecuteInProcessResult:
         return selected.execute_in_process(instance=instance, raise_on_error=False, run_config=quiet)
 
 
+@pytest.mark.large
 def test_a_killed_run_a_step_alone_and_ask_share_the_limit_and_are_all_written_down(
     organisation: Simulator, truthful_night: Path, tmp_path: Path
 ) -> None:
