@@ -13,6 +13,7 @@ from typing import Any
 import duckdb
 import pytest
 
+from pipelines.cli.run import failed_checks
 from resources.audit import runs
 from resources.audit.cells import CELL_COLUMNS, LONGEST_LINE, Cell, NewestCell, cell_line, load_cells, renew_coverage
 from resources.audit.checks import PREFLIGHT_SCOPE, newest_preflight, record_check, record_preflight
@@ -286,6 +287,16 @@ def test_facts_are_kept_as_the_rules_of_the_pre_flight_of_which_the_newest_run_c
         None,
     )
     assert PREFLIGHT_SCOPE == "pre-flight"
+
+
+def test_a_sentence_of_a_failed_check_says_its_rule_once(audit: duckdb.DuckDBPyConnection) -> None:
+    failed: dict[str, Any] = {"severity": "WARN", "passed": False}
+    whole = "Broken by 1 row(s): All is well. The first is n=0."
+    record_check(audit, RUN, "a_rule", "cost.daily", **failed, observed=whole, expected="All is well.")
+    record_check(audit, RUN, "a_figure", "cost.daily", **failed, observed="It is 3.", expected="It ought to be 4.")
+    record_check(audit, RUN, "bare", "cost.daily", **failed, observed="It is gone.")
+    said = {name: sentence for name, _, sentence in failed_checks(audit, RUN, "WARN")}
+    assert said == {"a_rule": whole, "a_figure": "It is 3. It ought to be 4.", "bare": "It is gone."}
 
 
 def test_what_a_rule_said_is_kept_whole(audit: duckdb.DuckDBPyConnection) -> None:

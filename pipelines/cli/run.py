@@ -287,7 +287,14 @@ def failed_checks(connection: "duckdb.DuckDBPyConnection", run_id: str, severity
     """Rule, scope and sentence of the failed checks of a run, oldest first."""
     return connection.execute(
         """
-        select check_name, scope, trim(observed || ' ' || coalesce(expected, ''))
+        select
+            check_name,
+            scope,
+            -- The sentence of a broken SQL check says its rule already.
+            case
+                when contains(observed, expected) then observed
+                else trim(observed || ' ' || coalesce(expected, ''))
+            end
         from audit.check_result
         where run_id = $run_id and not passed and severity = $severity
         order by checked_at
