@@ -61,7 +61,6 @@ EACH_PUSH = {
     "test_publish.py::test_people_can_read_the_published_file_and_do_nothing_else": 8,
     "test_published_name.py::test_an_upgrade_killed_at_any_point_leaves_both_names_whole_and_loses_nothing": 4,
     "test_record_rules.py::test_a_rule_refuses_no_more_than_it_must": 12,
-    "test_replaced.py::test_what_was_accepted_of_the_old_one_is_not_of_the_new_one": 1,
     "test_report_scope.py::test_an_empty_list_is_none_only_where_nothing_of_its_scope_is_unknown": 2,
     "test_time_zones.py::test_every_view_of_the_published_file_is_the_same_in_every_time_zone": 1,
 }

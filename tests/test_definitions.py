@@ -271,6 +271,7 @@ def test_the_workspace_loads_although_no_variable_can_be_used(tmp_path: Path) ->
     assert "Validation successful for code location cmdb." in done.stderr + done.stdout
 
 
+@pytest.mark.large
 def test_dg_loads_the_project_with_an_environment_that_says_nothing(tmp_path: Path) -> None:
     home = str(dagster_home(tmp_path / "home"))
     done = run("dg", "check", "defs", environment={"HOME": str(tmp_path), "DAGSTER_HOME": home})

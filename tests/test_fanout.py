@@ -327,6 +327,7 @@ def test_progress_is_reported_and_ends_complete(reach: AwsClient, aws: ScriptedA
     assert (last.requests, last.throttles) == (159, 0)
 
 
+@pytest.mark.large
 def test_an_organisation_of_sixty_accounts(make_organisation: Callable[..., Simulator]) -> None:
     organisation = make_organisation(accounts=60, resources=2)
     reach = AwsClient("workload", home_region=REGIONS[0], retry=HASTE)

@@ -36,6 +36,7 @@ def test_the_preparations_reach_what_the_client_is_made_with(monkeypatch: pytest
     assert (sessions.READ_SECONDS, made) == (4, [retry.Retry(seconds=10.0)])
 
 
+@pytest.mark.large
 def test_ten_kills_lose_nothing(tmp_path: Path) -> None:
     said = apart("few_kills", tmp_path, "10")
     assert "10 kills with seed 1" in said

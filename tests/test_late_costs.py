@@ -327,6 +327,7 @@ def open_months(simulator: Simulator) -> set[str]:
     return {one.name for one in cost_slices.months_to_fetch(today, 1, every)}
 
 
+@pytest.mark.large
 def test_a_change_that_nobody_announces_shows_when_its_month_has_its_turn(home: House, small: Simulator) -> None:
     payer = small.truth("budgets")["central"]["billing"]
     day = f"{month(3)}-05"

@@ -225,6 +225,7 @@ def test_no_secret_of_a_function_or_database_is_kept_anywhere(truthful_night: Pa
     assert keeping(tmp_path) == {"leak"}
 
 
+@pytest.mark.large
 def test_no_credential_is_kept_anywhere(truthful_night: Path, organisation: Simulator, tmp_path: Path) -> None:
     """Not in a file or table of the night, and not in Dagster's logs, also not of a night that credentials refuse."""
     refused = tmp_path / "refused" / DATABASE

@@ -912,6 +912,7 @@ def test_a_resource_that_returns_is_active_and_keeps_the_day_on_which_it_was_fir
     assert item(home)["last_seen_at"] == "2026-11-29T14:00:00Z"
 
 
+@pytest.mark.large
 def test_a_terminated_instance_is_retired_at_once_and_stays_so_when_aws_forgets_it(home: House) -> None:
     gone = Given("ec2_instance", [instance("i-1", State={"Name": "terminated"}), instance("i-2")])
     night(home, 0, instances("i-1", "i-2"))
@@ -924,6 +925,7 @@ def test_a_terminated_instance_is_retired_at_once_and_stays_so_when_aws_forgets_
         assert states(home) == ("retired", None, "2026-11-25T14:00:00Z", "terminated", False)
 
 
+@pytest.mark.large
 def test_resources_of_an_account_that_left_are_retired_at_once(home: House) -> None:
     left = Given("ec2_instance", outcome="skipped", skip_reason="account_left")
     night(home, 0, instances("i-1"))

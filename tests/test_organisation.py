@@ -378,6 +378,7 @@ def test_an_account_that_is_closed_and_costs_is_counted(home: House, state: str)
 # --------------------------------------------------------------------------------------------- how much is asked
 
 
+@pytest.mark.large
 def test_the_number_of_requests_is_that_of_units_policies_and_pages(
     make_organisation: MakeOrganisation, home: House, record_property: Any
 ) -> None:

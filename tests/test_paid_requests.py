@@ -469,6 +469,7 @@ def test_two_runs_of_a_day_with_throttling_cost_what_cloudwatch_counted_and_the_
     assert query(database, "select * exclude (run_id) from aws.cloudwatch_metric_daily order by all") == stood != []
 
 
+@pytest.mark.large
 def test_at_the_limit_cells_wait_with_a_reason_and_what_rests_on_them_is_unknown(
     make_organisation: MakeOrganisation, tmp_path: Path
 ) -> None:

@@ -143,6 +143,7 @@ def test_a_signal_ends_with_the_database_that_it_is_of(home: House) -> None:
     ],
     ids=["the old one by name", "the new one by name", "all of them"],
 )
+@pytest.mark.large
 def test_what_was_accepted_of_the_old_one_is_not_of_the_new_one(
     home: House, accepted: str, date: str, verdict: str
 ) -> None:
