@@ -55,6 +55,7 @@ def demo(checkout: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.large
 def test_a_lie_is_shown_named_and_refused(checkout: Path) -> None:
     done = demo(checkout, "demo", "--lie", "silent_zero")
     said = done.stdout + done.stderr
