@@ -9,22 +9,25 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import httpx2
 import pytest
 from mcp_asking import Asking, over_http, over_stdio
 from nights import DATABASE, REPOSITORY, cmdb_here, copy_of, query
 
 from pipelines.cli.mcp import documents
-from pipelines.cli.mcp.answer import is_nothing
-from pipelines.cli.mcp.bounds import Mentions, mentions_of
+from pipelines.cli.mcp.answer import is_nothing, verdict_of
+from pipelines.cli.mcp.bounds import Bounds, Mentions, bounds_of, mentions_of
 from pipelines.cli.mcp.documents import questions
 from pipelines.cli.mcp.http import TokenCheck
 from pipelines.cli.mcp.lineage import EVERYTHING, Read, reads_of
 from pipelines.cli.mcp.queries import Published, QueryRefused, _columns, _tree
+from pipelines.cli.mcp.scope import ListingCells, Scope
 from pipelines.models.claims import scopes
 from pipelines.models.model import read_models
 from resources.store.store import Store
@@ -249,6 +252,15 @@ def test_nothing_is_no_row_or_only_zeros(rows: list[tuple[Any, ...]], expected: 
         ("from a.b where at > now()", Mentions(uses_now=True)),
         ("from a.b limit 0", Mentions(leaves_out=True)),
         ("from a.b limit 1 offset 5", Mentions(leaves_out=True)),
+        ("with t as (from a.b limit 5) from t", Mentions(leaves_out=True)),
+        # However a query writes them.
+        ("from a.b where c = 111111111111", Mentions(accounts=ONE)),
+        ("from a.b where list_contains(['AWS::X::Y'], c)", Mentions(types=frozenset({"AWS::X::Y"}))),
+        ("from a.b where c = 'zz-nowhere-1'", Mentions(regions=frozenset({"zz-nowhere-1"}))),
+        ("from a.b where region like 'cn-%'", Mentions(regions=frozenset({"cn-%"}))),
+        ("from a.b where strftime(c, '%Y') = '2019'", Mentions(days=frozenset({date(2019, 1, 1)}))),
+        ("from a.b where c < '2019/03/04'", Mentions(days=frozenset({date(2019, 3, 4)}))),
+        ("from a.b where tag_key = 'k' or slice = 'tag:l'", Mentions(tags=frozenset({"k", "l"}))),
     ],
 )
 def test_what_a_query_names_is_found(sql: str, found: Mentions) -> None:
@@ -268,6 +280,19 @@ def test_what_a_query_names_is_found(sql: str, found: Mentions) -> None:
         ("from org.account_version where valid_from < '2001-01-01'", "the history is known from"),
         ("select count(*) from cmdb.resource where resource_type = 'AWS::DynamoDB::Table'", "is not collected"),
         ("select count(*) from aws.ec2_instance where region = 'zz-nowhere-1'", "was never requested"),
+        ("select count(*) from aws.ec2_instance where account_id = 999999999999", "not of this organisation"),
+        ("select count(*) from aws.ec2_instance where region like 'cn-%'", "was never requested"),
+        ("from cmdb.relationship where to_resource_type = 'AWS::DynamoDB::Table'", "is not collected"),
+        ("from cmdb.resource where resource_type = 'aws::ec2::instance'", "is not collected"),
+        (
+            "select arn from cmdb.resource where resource_type = 'AWS::DynamoDB::Table' "
+            "union all select arn from aws.config_resource where false",
+            "is not collected",
+        ),
+        ("from cost.by_tag where tag_key = 'nobody:asks'", "not cut by the tag key nobody:asks"),
+        ("from cost.daily where slice = 'tag:nobody:asks'", "not cut by the tag key nobody:asks"),
+        ("from org.account_version where valid_from < '2026/01/02'", "the history is known from"),
+        ("with t as (from cost.by_service limit 1) from t where service = 'no such'", "limits inside"),
     ],
 )
 def test_beyond_the_file_nothing_is_none(sql: str, why: str, published: Published) -> None:
@@ -276,6 +301,46 @@ def test_beyond_the_file_nothing_is_none(sql: str, why: str, published: Publishe
     assert why in answer.answer
     assert answer.beyond
     assert answer.to_mend
+
+
+ALL_KNOWN = Scope(listings=(ListingCells("billing", "cost_daily", "service", 5, {}, None),), rests_on=("cost.daily",))
+
+
+@pytest.mark.parametrize(
+    ("rows", "verdict"),
+    [
+        ([], "none"),
+        ([(0,)], "none"),
+        ([(None,)], "none"),
+        # "Is there none?" is answered by False where there is one.
+        ([(False,)], "complete"),
+        # A list of those that have none, of which only the first rows may be here.
+        ([("111111111111", 0)], "complete"),
+        ([(0,), (0,)], "complete"),
+    ],
+)
+def test_zeros_that_answer_another_question_are_no_none(rows: list[tuple[Any, ...]], verdict: str) -> None:
+    assert verdict_of(ALL_KNOWN, rows) == verdict
+    unknown = replace(ALL_KNOWN, bounds=Bounds(("something is not known",)))
+    assert verdict_of(unknown, rows) == "unknown"
+
+
+def test_the_bill_is_known_for_the_days_that_every_slice_holds_which_is_read() -> None:
+    with duckdb.connect() as connection:
+        connection.execute("create schema cost")
+        connection.execute(
+            "create table cost.month_coverage as from (values ('service', date '2025-01-01', date '2026-01-09'), "
+            "('region', date '2025-11-01', date '2026-01-08')) as t(slice, first_date, through_date)"
+        )
+        asked = Mentions(days=frozenset({date(2025, 3, 1)}))
+        of_all = bounds_of(connection, asked, ["cost.by_region"], {"region"}, is_nothing=True)
+        assert of_all.beyond == (
+            "the bill is known from 2025-11-01 through 2026-01-08 only (nothing brings back earlier days)",
+        )
+        assert bounds_of(connection, asked, ["cost.by_service"], {"service"}, is_nothing=True).beyond == ()
+        # Not only the month in which the bill begins.
+        early = replace(asked, days=frozenset({date(2024, 12, 31)}))
+        assert bounds_of(connection, early, ["cost.by_service"], {"service"}, is_nothing=True).beyond
 
 
 def test_what_people_maintain_rests_on_no_response_of_aws() -> None:
@@ -354,6 +419,8 @@ def test_a_resource_and_what_is_not_one(asking: Asking, truthful_night: Path) ->
     for strange in (
         f"arn:aws:dynamodb:us-east-1:{account}:table/a",
         f"arn:aws:ec2:us-east-1:{account}:key-pair/a",
+        "arn:aws:s3:::a-bucket/an-object",
+        f"arn:aws:lambda:us-east-1:{account}:function:one:prod",
         "k-1",
     ):
         assert asking.call("resource", identifier=strange)["verdict"] == "unknown", strange
@@ -369,6 +436,9 @@ def test_what_cannot_be_responded_is_a_sentence(asking: Asking) -> None:
     assert "tag_key" in asking.refused("cost", by="tag")
     assert "without a region" in asking.refused("findings", kind="spend_without_inventory", region="us-east-1")
     assert "Name a resource" in asking.refused("explain", what="one two")
+    # An id is none where it stands: only `resource` looks for it.
+    assert "Name a resource" in asking.refused("explain", what="i-0123456789abcdef0")
+    assert "should match pattern" in asking.refused("search", resource_type="AWS::EC2::%")
     assert "should match pattern" in asking.refused("search", account_id="1")
 
 

@@ -100,9 +100,11 @@ def verdict_of(scope: Scope, rows: Sequence[Sequence[Any]]) -> Verdict:
         return "evidence"
     if not scope.judged and not scope.unknown:
         return "not about AWS" if not any(not name.startswith("ref.") for name in scope.rests_on) else "unknown"
-    if is_nothing(rows):
-        return "none" if scope.is_known else "unknown"
-    return "complete" if scope.is_known else "incomplete"
+    if not scope.is_known:
+        return "unknown" if is_nothing(rows) else "incomplete"
+    # False may answer "is there none?", and zeros beside names are a list of those that have none.
+    is_none = not rows or (len(rows) == 1 and is_nothing(rows) and not any(isinstance(v, bool | str) for v in rows[0]))
+    return "none" if is_none else "complete"
 
 
 def is_nothing(rows: Sequence[Sequence[Any]]) -> bool:

@@ -5,10 +5,10 @@ organisation, or of days before the bill began. "None" is not said about these.
 """
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import sqlglot
 from sqlglot import exp
@@ -28,10 +28,15 @@ BY_DAY = frozenset({"cmdb.health", "org.governance_kpi"})
 """Relations beside those called `…_version` that hold what was true on each day since the first run."""
 
 YEARS = range(1990, 2101)
-"""Whole numbers that are taken for years."""
+"""Numbers of four digits that are taken for years where no month follows."""
 
-_DAY = re.compile(r"^(\d{4})-(\d{2})(?:-(\d{2}))?")
-_ACCOUNT = re.compile(r"^\d{12}$")
+TAG = "tag:"
+"""Beginning of the slices of the bill by tag key."""
+
+_DAY = re.compile(r"^(\d{4})(?!\d)(?:[-/](\d{1,2})(?:[-/](\d{1,2}))?)?")
+_ACCOUNT = re.compile(r"\d{12}")
+_REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")
+_TYPE = re.compile(r"AWS::\w+::\w+")
 
 
 @dataclass(frozen=True)
@@ -39,13 +44,14 @@ class Mentions:
     """What a query names.
 
     Attributes:
-        types: resource types, also as patterns of LIKE.
+        types: resource types, wherever they stand, and what `resource_type` is compared with, also as patterns.
         accounts: whatever has twelve digits.
-        regions: what a column `region` is compared with.
+        regions: regions, wherever they stand, and what a column `region` is compared with, also as patterns.
         days: dates, months or years, as the first day that each is about.
         uses_now: whether it reckons from the present moment.
+        leaves_out: whether it leaves rows out that it found, by LIMIT 0, a limit inside, OFFSET or a sample.
         strange: an ARN or id of a kind that the inventory has nothing of.
-        leaves_out: whether it leaves rows out that it found, by LIMIT 0, OFFSET or a sample.
+        tags: keys by which the bill would be cut.
     """
 
     types: frozenset[str] = frozenset()
@@ -55,6 +61,7 @@ class Mentions:
     uses_now: bool = False
     leaves_out: bool = False
     strange: frozenset[str] = frozenset()
+    tags: frozenset[str] = frozenset()
 
 
 def mentions_of(sql: str) -> Mentions:
@@ -63,23 +70,23 @@ def mentions_of(sql: str) -> Mentions:
         statement = sqlglot.parse_one(sql, dialect="duckdb")
     except sqlglot.errors.SqlglotError:
         return Mentions(uses_now=True, leaves_out=True)
-    texts = [str(node.this) for node in statement.find_all(exp.Literal) if node.is_string]
-    numbers = [
-        int(node.this)
-        for node in statement.find_all(exp.Literal)
-        if not node.is_string and str(node.this).isdigit() and not isinstance(node.parent, exp.Limit | exp.Offset)
-    ]
+    literals = statement.find_all(exp.Literal)
+    texts = {str(node.this) for node in literals if not isinstance(node.parent, exp.Limit | exp.Offset)}
+    limits = statement.find_all(exp.Limit)
     return Mentions(
-        types=frozenset(_compared(statement, "resource_type")),
-        accounts=frozenset(text for text in texts if _ACCOUNT.match(text)),
-        regions=frozenset(_compared(statement, "region", with_patterns=False)),
-        days=frozenset(
-            [day for text in texts if (day := _day(text)) is not None]
-            + [date(number, 1, 1) for number in numbers if number in YEARS]
-        ),
+        types=frozenset({*_compared(statement, "resource_type"), *filter(_TYPE.fullmatch, texts)}),
+        accounts=frozenset(filter(_ACCOUNT.fullmatch, texts)),
+        regions=frozenset({*_compared(statement, "region"), *filter(_REGION.fullmatch, texts)}),
+        days=frozenset(day for text in texts if (day := _day(text)) is not None),
         uses_now=_uses_now(statement),
         leaves_out=statement.find(exp.Offset, exp.TableSample) is not None
-        or any(limit.expression.sql() == "0" for limit in statement.find_all(exp.Limit)),
+        or any(limit.parent is not statement or limit.expression.sql() == "0" for limit in limits),
+        tags=frozenset(
+            {
+                *_compared(statement, "tag_key", with_patterns=False),
+                *(text.removeprefix(TAG) for text in texts if text.startswith(TAG)),
+            }
+        ),
     )
 
 
@@ -105,8 +112,10 @@ def _compared(statement: "exp.Expr", column: str, *, with_patterns: bool = True)
 
 def _day(text: str) -> date | None:
     found = _DAY.match(text)
+    if found is None or not (found[2] or int(found[1]) in YEARS):
+        return None
     try:
-        return date(int(found[1]), int(found[2]), int(found[3] or 1)) if found else None
+        return date(int(found[1]), int(found[2] or 1), int(found[3] or 1))
     except ValueError:
         return None
 
@@ -125,47 +134,84 @@ class Bounds:
 
 
 def bounds_of(
-    connection: "duckdb.DuckDBPyConnection", mentions: Mentions, relations: Collection[str], *, is_nothing: bool
+    connection: "duckdb.DuckDBPyConnection",
+    mentions: Mentions,
+    relations: Collection[str],
+    parts: Collection[str],
+    *,
+    is_nothing: bool,
 ) -> Bounds:
     """Where the published file ends for a query that reads these relations.
 
     Args:
+        parts: the slices of the bill among what it reads, without tag keys.
         is_nothing: whether the query found nothing.
     """
-    beyond = [*_types(mentions.types, relations), *_places(connection, mentions)]
+    beyond = [*_types(mentions.types, relations), *_places(connection, mentions, relations)]
     beyond += [
         f"nothing of the kind of {identifier} is in the inventory, so that nobody may collect it (name it by its ARN)"
         for identifier in sorted(mentions.strange)
     ]
     if is_nothing and mentions.leaves_out and relations:
-        beyond.append("the query may leave out rows that it found (ask without LIMIT 0, OFFSET and samples)")
-    is_bill = any(relation.startswith("cost.") for relation in relations)
-    if is_bill:
-        first, last = _one(connection, "select min(first_date), max(through_date) from cost.month_coverage")
-        what = "the bill"
-    elif any(relation.endswith("_version") or relation in BY_DAY for relation in relations):
-        first, last = _one(
-            connection,
-            "select min(started_at)::date, max(finished_at)::date from audit.run where outcome = 'published'",
+        beyond.append(
+            "the query may leave out rows that it found (ask without LIMIT 0, limits inside, OFFSET and samples)"
         )
-        what = "the history"
-    else:
-        return Bounds(tuple(beyond))
+    period = ""
+    if any(relation.startswith("cost.") for relation in relations):
+        beyond += _tags(connection, mentions.tags)
+        first, last = _one(connection, BILL_IS_KNOWN, {"parts": sorted(parts)})
+        beyond += _outside("the bill", first, last, mentions, is_nothing=is_nothing)
+        period = f" The bill is known from {first} through {last}." if first and last else ""
+    if any(relation.endswith("_version") or relation in BY_DAY for relation in relations):
+        beyond += _outside("the history", *_one(connection, HISTORY_IS_KNOWN, {}), mentions, is_nothing=is_nothing)
+    return Bounds(tuple(beyond), period)
+
+
+BILL_IS_KNOWN = """
+    with span as (
+        select slice, min(first_date) as first_date, max(through_date) as through_date
+        from cost.month_coverage
+        group by slice
+    ),
+
+    fitting as (
+        select * from span where list_contains($parts, split_part(slice, ':', 1))
+    )
+
+    select max(first_date), min(through_date)
+    from (from fitting union all from span where not exists (from fitting))
+"""
+"""The days that every slice holds which is read; a first load fetches the slices one after the other."""
+
+HISTORY_IS_KNOWN = "select min(started_at)::date, max(finished_at)::date from audit.run where outcome = 'published'"
+
+
+def _outside(what: str, first: date | None, last: date | None, mentions: Mentions, *, is_nothing: bool) -> list[str]:
     if first is None or last is None:
-        return Bounds((*beyond, f"no day of {what} is known (`cmdb nightly` collects it)"))
-    outside = sorted(day for day in mentions.days if not _touches(day, first, last))
-    if outside or (is_nothing and mentions.uses_now):
-        beyond.append(f"{what} is known from {first} through {last} only (nothing brings back earlier days)")
-    return Bounds(tuple(beyond), f" The bill is known from {first} through {last}." if is_bill else "")
+        return [f"no day of {what} is known (`cmdb nightly` collects it)"]
+    if all(_touches(day, first, last) for day in mentions.days) and not (is_nothing and mentions.uses_now):
+        return []
+    return [f"{what} is known from {first} through {last} only (nothing brings back earlier days)"]
 
 
 def _touches(day: date, first: date, last: date) -> bool:
     # A month or a year is named by its first day, which may be before the first day that is known.
-    return first.replace(day=1) <= day <= last or (day == date(day.year, 1, 1) and day.year == first.year)
+    return first <= day <= last or day in (first.replace(day=1), first.replace(month=1, day=1))
+
+
+def _tags(connection: "duckdb.DuckDBPyConnection", wanted: Collection[str]) -> list[str]:
+    if not wanted:
+        return []
+    known = _column(connection, "select tag_key from ref.tag_key union select tag_key from cost.by_tag")
+    return [
+        f"the bill is not cut by the tag key {key} (ref.tag_key lists those that it is cut by)"
+        for key in sorted(set(wanted) - known)
+    ]
 
 
 def _types(wanted: Collection[str], relations: Collection[str]) -> list[str]:
-    if not any(relation.startswith(("cmdb.", "stage.")) for relation in relations) or OF_ANY_TYPE & set(relations):
+    # A relation of any type beside another one says nothing about what the other one lacks.
+    if not any(relation.startswith(("cmdb.", "stage.")) for relation in set(relations) - OF_ANY_TYPE):
         return []
     collected = [listing.resource_type for listing in listings().values() if listing.resource_type]
     return [
@@ -176,39 +222,44 @@ def _types(wanted: Collection[str], relations: Collection[str]) -> list[str]:
 
 
 def _like(pattern: str) -> re.Pattern[str]:
+    # Without a % it is compared for equality.
+    if "%" not in pattern:
+        return re.compile(re.escape(pattern))
     return re.compile(re.escape(pattern).replace("%", ".*").replace("_", "."), re.IGNORECASE)
 
 
-def _places(connection: "duckdb.DuckDBPyConnection", mentions: Mentions) -> list[str]:
-    found = []
+def _places(connection: "duckdb.DuckDBPyConnection", mentions: Mentions, relations: Collection[str]) -> Iterator[str]:
+    # The bill and the organisation know accounts and regions that the inventory was never asked about.
+    is_bill = all(relation.startswith(("cost.", "org.", "ref.")) for relation in relations)
     if mentions.accounts:
-        known = _column(
-            connection,
-            """
-            select account_id from org.account
-            union
-            select account_id from audit.expected_cell
-            union
-            select account_id from cost.daily_total
-            """,
-        )
-        found += [
-            f"account {account} is not of this organisation (org.account lists those that are)"
-            for account in sorted(mentions.accounts - known)
-        ]
+        known = _column(connection, ACCOUNTS_BILLED if is_bill else ACCOUNTS_REQUESTED)
+        for account in sorted(mentions.accounts - known):
+            yield f"account {account} is not of this organisation (org.account lists those that are)"
     if mentions.regions:
-        known = _column(connection, "select region from audit.coverage union select region from cost.by_region")
-        found += [
-            f"region {region} was never requested (CMDB_REGIONS and the accounts decide)"
-            for region in sorted(mentions.regions - known)
-        ]
-    return found
+        known = _column(connection, REGIONS_BILLED if is_bill else REGIONS_REQUESTED)
+        for region in sorted(mentions.regions):
+            if not any(_like(region).fullmatch(one) for one in known):
+                yield f"region {region} was never requested (CMDB_REGIONS and the accounts decide)"
+
+
+ACCOUNTS_REQUESTED = """
+    select account_id from org.account where state <> 'LEFT'
+    union
+    select account_id from audit.expected_cell
+"""
+ACCOUNTS_BILLED = (
+    f"{ACCOUNTS_REQUESTED} union select account_id from org.account union select account_id from cost.daily_total"
+)
+REGIONS_REQUESTED = "select region from audit.coverage"
+REGIONS_BILLED = f"{REGIONS_REQUESTED} union select region from cost.by_region"
 
 
 def _column(connection: "duckdb.DuckDBPyConnection", query: str) -> set[str]:
     return {str(value) for (value,) in connection.execute(query).fetchall()}
 
 
-def _one(connection: "duckdb.DuckDBPyConnection", query: str) -> tuple[date | None, date | None]:
-    row = connection.execute(query).fetchone()
+def _one(
+    connection: "duckdb.DuckDBPyConnection", query: str, parameters: Mapping[str, Any]
+) -> tuple[date | None, date | None]:
+    row = connection.execute(query, dict(parameters)).fetchone()
     return (row[0], row[1]) if row else (None, None)

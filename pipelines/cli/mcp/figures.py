@@ -95,7 +95,6 @@ class FigureTools:
             """,
             {"account": account_id, "region": region, "listing": listing},
             [read],
-            Mentions(accounts=named(account_id), regions=named(region)),
         )
 
     def cost(
@@ -145,10 +144,9 @@ class FigureTools:
             """,
             {"account": account_id, "month": month, "slice": f"tag:{tag_key}" if tag_key else slices.get(by, by)}
             | ({"key": tag_key} if by == "tag" else {}),
-            [Read(relation)],
+            [Read(relation, named(account_id))],
             Mentions(
-                accounts=named(account_id),
-                days=frozenset({date(int(month[:4]), int(month[5:]), 1)}) if month else frozenset(),
+                days=frozenset({date(int(month[:4]), int(month[5:]), 1)}) if month else frozenset(), tags=named(tag_key)
             ),
             limit,
         )
@@ -170,6 +168,5 @@ class FigureTools:
             f"select * from {relation} where {condition} and ($account = '' or account_id = $account) {regions}",
             {"account": account_id} | ({"region": region} if regions else {}),
             [Read(relation, named(account_id), named(region), is_own=is_own)],
-            Mentions(accounts=named(account_id), regions=named(region)),
-            limit,
+            limit=limit,
         )

@@ -57,13 +57,7 @@ class TokenCheck:
 
 def application(server: "MCPServer[Any]", token: str, port: int) -> TokenCheck:
     """The server at `/mcp`, as an ASGI application."""
-    from mcp.server.transport_security import TransportSecuritySettings
-
-    hosts = [f"{name}:{port}" for name in (HOST, "localhost")]
-    security = TransportSecuritySettings(allowed_hosts=hosts, allowed_origins=[f"http://{host}" for host in hosts])
-    return TokenCheck(
-        server.streamable_http_app(stateless_http=True, json_response=True, transport_security=security), token, port
-    )
+    return TokenCheck(server.streamable_http_app(stateless_http=True, json_response=True), token, port)
 
 
 def serve(server: "MCPServer[Any]", token: str, port: int) -> None:
@@ -80,6 +74,5 @@ def serve(server: "MCPServer[Any]", token: str, port: int) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((HOST, port))
-        taken = listener.getsockname()[1]
-        config = uvicorn.Config(application(server, token, taken), log_level="warning", access_log=False)
+        config = uvicorn.Config(application(server, token, port), log_level="warning", access_log=False)
         uvicorn.Server(config).run(sockets=[listener])

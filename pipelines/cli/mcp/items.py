@@ -1,5 +1,6 @@
 """The tools about items: one by its ARN, a search, what changed, and where a row or a gap comes from."""
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal
@@ -34,6 +35,10 @@ KIND_IS_KNOWN = """
     )
 """
 """Whether any resource of the kind that an ARN or an id names is in the inventory."""
+
+
+PART_OF = re.compile(r"arn:[^:]*:(s3:::[^/]*/|lambda:[^:]*:[^:]*:function:[^:]*:)")
+"""How the ARN of a part begins, an object or a version: only what it is a part of is in the inventory."""
 
 
 @dataclass(frozen=True)
@@ -126,7 +131,7 @@ class ItemTools:
                 "text": text, "type": resource_type, "account": account_id, "region": region, "retired": with_retired,
             },
             [Read("cmdb.resource", named(account_id), named(region))],
-            Mentions(named(resource_type), named(account_id), named(region)),
+            Mentions(named(resource_type)),
             limit,
         )  # fmt: skip
 
@@ -154,7 +159,7 @@ class ItemTools:
             """,
             {"since": since, "account": account_id, "type": resource_type},
             [Read("cmdb.resource_version", named(account_id))],
-            Mentions(named(resource_type), named(account_id), days=frozenset({since.date()})),
+            Mentions(named(resource_type), days=frozenset({since.date()})),
             limit,
         )
 
@@ -167,10 +172,10 @@ class ItemTools:
         """Where a resource or a gap comes from: cell, caller, request, evidence, and what would mend it."""
         words = what.split()
         match words:
-            case [arn]:
+            case [arn] if arn.startswith("arn:"):
                 read, mentions = self._missing(arn)
             case [account, region, listing]:
-                mentions = Mentions(accounts=named(account), regions=named(region) - {"aws-global"})
+                mentions = Mentions()
                 name = listing.partition(":")[0]
                 read = Read(EVERYTHING, named(account), named(region), listings=named(name), is_exact=True)
             case _:
@@ -182,28 +187,26 @@ class ItemTools:
             found = explain_resource(store, arn) if len(words) == 1 else explain_cell(store, *words)
         except NothingKnown as error:
             found.add("not known", str(error))
-            return self._told(found, [read], mentions, is_nothing=True)
-        cells = found.data.get("cells") or [found.data]
+            return self._explained(found, [read], mentions, is_nothing=True)
         reads = [
             Read(
                 EVERYTHING, named(cell["account_id"]), named(cell["region"]),
                 listings=named(cell["listing"].partition(":")[0]), is_exact=True,
             )
-            for cell in cells
-            if "account_id" in cell and "region" in cell and "listing" in cell
+            for cell in found.data["cells"]
         ]  # fmt: skip
-        return self._told(found, reads or [read], Mentions(), is_nothing=False)
+        return self._explained(found, reads or [read], Mentions(), is_nothing=False)
 
     def _missing(self, identifier: str) -> tuple[Read, Mentions]:
         """Where a resource that the inventory lacks would be, and whether its kind is in the inventory at all."""
         with self.published.opened() as connection:
             row = connection.execute(KIND_IS_KNOWN, {"identifier": identifier}).fetchone()
         account, region = _place_of(identifier)
-        strange = frozenset() if row and row[0] else frozenset({identifier})
-        mentions = Mentions(accounts=named(account), regions=named(region), strange=strange)
+        is_known = bool(row and row[0]) and not PART_OF.match(identifier)
+        mentions = Mentions(strange=frozenset() if is_known else frozenset({identifier}))
         return Read("cmdb.resource", named(account), named(region)), mentions
 
-    def _told(self, found: Explanation, reads: list[Read], mentions: Mentions, *, is_nothing: bool) -> Answer:
+    def _explained(self, found: Explanation, reads: list[Read], mentions: Mentions, *, is_nothing: bool) -> Answer:
         """The lines of an explanation as rows, weighed by the cells that it is about."""
         lines = [[topic, plain(text, lines=True)] for topic, text in found.lines]
         query = "select null as topic where false" if is_nothing else "select 'explained' as topic"

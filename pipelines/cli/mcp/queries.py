@@ -130,8 +130,16 @@ def _answer(
         raise
     except duckdb.Error as error:
         raise QueryRefused(f"DuckDB refused the query: {str(error).strip()} Nothing was changed.") from error
+    reads = list(reads)
     scope = scope_of(connection, reads, columns)
-    bounds = bounds_of(connection, mentions, scope.rests_on, is_nothing=is_nothing(rows))
+    # What a read is narrowed to is named too.
+    mentions = replace(
+        mentions,
+        accounts=mentions.accounts.union(*(read.accounts for read in reads)),
+        regions=mentions.regions.union(*(read.regions for read in reads)),
+    )
+    parts = {entry.part for entry in scope.listings if entry.part}
+    bounds = bounds_of(connection, mentions, scope.rests_on, parts, is_nothing=is_nothing(rows))
     return answer_of(replace(scope, bounds=bounds), names, rows, _run(connection), limit)
 
 

@@ -177,10 +177,10 @@ def _widened(connection: "duckdb.DuckDBPyConnection", reads: Iterable[Read]) -> 
     )
     found = []
     for read in reads:
-        is_own = read.is_own or read.is_exact or read.relation in OWN_ROWS or read.relation.startswith("aws.")
+        is_own = read.is_own or read.relation in OWN_ROWS or read.relation.startswith("aws.")
         # Of an account or region that nobody ever requested, no cell says that it is empty.
-        holds = is_own and read.accounts <= known_accounts and read.regions <= known_regions
-        found.append(read if holds else replace(read, accounts=frozenset(), regions=frozenset(), is_exact=False))
+        holds = read.is_exact or (is_own and read.accounts <= known_accounts and read.regions <= known_regions)
+        found.append(read if holds else replace(read, accounts=frozenset(), regions=frozenset()))
     return list(dict.fromkeys(found))
 
 
@@ -220,7 +220,6 @@ def _known(connection: "duckdb.DuckDBPyConnection", query: str, names: Collectio
 CHOSEN = """
 with wanted as (
     select
-        unnest($numbers) as number,
         unnest($relations) as relation,
         unnest($accounts) as accounts,
         unnest($regions) as regions,
@@ -272,7 +271,6 @@ chosen as (
 
 def _parameters(reads: list[Read]) -> dict[str, Any]:
     return {
-        "numbers": list(range(len(reads))),
         "relations": [read.relation for read in reads],
         "accounts": [sorted(read.accounts) for read in reads],
         "regions": [sorted(read.regions) for read in reads],

@@ -63,6 +63,6 @@ class TextTools:
     ) -> Answer:
         """A free query of the published file, read-only. Its scope is that of every table that it reads.
 
-        Compare account_id and region with literals to be told about that account or region alone.
+        Compare account_id and region with literals for the scope of that account or region alone.
         """
         return self.published.free_answer(query, limit)
