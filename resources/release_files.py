@@ -258,6 +258,7 @@ FILES = (
     "warehouse/stage/budget_spend.sql",
     "warehouse/stage/closed_month.sql",
     "warehouse/stage/cloudwatch_metric_asked.sql",
+    "warehouse/stage/complete_week.sql",
     "warehouse/stage/cost_allocation_tag.sql",
     "warehouse/stage/cost_monthly.sql",
     "warehouse/stage/cost_resource_daily.sql",

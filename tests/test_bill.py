@@ -120,20 +120,6 @@ def asked_of(simulator: Simulator) -> list[Row]:
     return [call for call in simulator.log() if call["service"] == "ce"]
 
 
-@pytest.fixture(scope="module")
-def small_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
-    """An organisation whose months take one page each."""
-    with start(tmp_path_factory.mktemp("small"), policies(), accounts=2, resources=1) as simulator:
-        yield simulator
-
-
-@pytest.fixture
-def small(small_process: Simulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[Simulator]:
-    lead_to(small_process, monkeypatch)
-    yield small_process
-    small_process.reset()
-
-
 @pytest.fixture
 def home(tmp_path: Path) -> Iterator[House]:
     with house(tmp_path) as made:

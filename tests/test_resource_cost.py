@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from bills import ACCOUNT, Line, billed, days, service
-from given import House, build, house
+from given import House, build, house, insert
 
 from pipelines.models.checks import read_checks, run
 
@@ -66,8 +66,7 @@ def instance(
         for table, row in (("cmdb.resource", columns), ("cmdb.resource_version", version)):
             if table == "cmdb.resource":
                 connection.execute("delete from cmdb.resource where arn = $arn", {"arn": arn})
-            named = ", ".join(f"${name} as {name}" for name in row)
-            connection.execute(f"insert into {table} by name select {named}", row)
+            insert(connection, table, row)
 
 
 def measured(home: House, first: str, last: str, amortized: dict[str, str] | None = None, **cost: str) -> None:

@@ -1,20 +1,12 @@
 -- The ledger holds every amount of the bill of its days once, in every account: to the last digit.
 -- about: cost.explained_spend
 -- refetch: nothing
-with period as (
-    select
-        max(through_date) - 6 as first_date,
-        max(through_date) as through_date
-    from cost.month_coverage
-    where slice = 'service'
-),
-
-bill as (
+with bill as (
     select
         billed.account_id,
         sum(billed.unblended_cost)::decimal(28, 10) as bill_cost
     from cost.daily_total as billed
-    inner join period on billed.usage_date between period.first_date and period.through_date
+    inner join stage.complete_week as week on billed.usage_date between week.first_date and week.through_date
     group by billed.account_id
 ),
 

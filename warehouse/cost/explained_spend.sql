@@ -23,15 +23,7 @@
 -- record_count: Records in the newest responses to these listings, also of what is no row of cmdb.resource.
 -- action_needed: IAM action that would list what costs, which the contract does not grant; NULL where none is known or needed.
 -- answered_at: When the least recent of the listings' responses was complete, UTC; NULL where one is unknown or there is none.
-with period as (
-    select
-        max(through_date) - 6 as first_date,
-        max(through_date) as through_date
-    from cost.month_coverage
-    where slice = 'service'
-),
-
-spent as (
+with spent as (
     select
         billed.account_id,
         billed.dimension_value as service,
@@ -39,7 +31,7 @@ spent as (
         any_value(billed.currency) as currency,
         max(billed.usage_date) filter (where billed.unblended_cost > 0) as last_spend_date
     from cost.daily as billed
-    inner join period on billed.usage_date between period.first_date and period.through_date
+    inner join stage.complete_week as week on billed.usage_date between week.first_date and week.through_date
     where billed.slice = 'service'
     group by billed.account_id, billed.dimension_value
     having sum(billed.unblended_cost) <> 0
@@ -51,18 +43,20 @@ used as (
         billed.dimension_value as usage_type,
         sum(billed.unblended_cost)::decimal(28, 10) as cost
     from cost.daily as billed
-    inner join period on billed.usage_date between period.first_date and period.through_date
+    inner join stage.complete_week as week on billed.usage_date between week.first_date and week.through_date
     where billed.slice = 'usage_type'
     group by billed.account_id, billed.dimension_value
 ),
 
-family as (
-    select distinct
-        service,
-        usage_family,
-        usage_pattern,
-        charge
-    from ref.usage_family
+fitting as (
+    select
+        named.usage_type,
+        family.service,
+        min(family.usage_family) as usage_family,
+        min(family.charge) as charge
+    from (select distinct usage_type from used) as named
+    inner join ref.usage_family as family on regexp_matches(named.usage_type, family.usage_pattern)
+    group by named.usage_type, family.service
 ),
 
 -- AWS cuts the bill by two things at most, so by account and service or by account and usage type. A usage type counts for a
@@ -70,16 +64,15 @@ family as (
 matched as (
     select
         used.account_id,
-        spent.service,
+        fitting.service,
         used.usage_type,
-        min(family.usage_family) as usage_family,
-        min(family.charge) as charge,
-        any_value(used.cost) as cost,
+        fitting.usage_family,
+        fitting.charge,
+        used.cost,
         count(*) over (partition by used.account_id, used.usage_type) as services
     from used
-    inner join family on regexp_matches(used.usage_type, family.usage_pattern)
-    inner join spent on used.account_id = spent.account_id and family.service = spent.service
-    group by used.account_id, spent.service, used.usage_type
+    inner join fitting on used.usage_type = fitting.usage_type
+    inner join spent on used.account_id = spent.account_id and fitting.service = spent.service
 ),
 
 by_family as (
@@ -165,8 +158,8 @@ held as (
         item.resource_type,
         count(*) as resource_count
     from cmdb.resource as item
-    cross join period
-    where item.status <> 'retired' or item.last_seen_at at time zone 'UTC' >= period.first_date
+    cross join stage.complete_week as week
+    where item.status <> 'retired' or item.last_seen_at at time zone 'UTC' >= week.first_date
     group by all
 ),
 
@@ -278,8 +271,8 @@ select
     explained.explanation,
     explained.cost as unblended_cost,
     spent.currency,
-    period.first_date,
-    period.through_date,
+    week.first_date,
+    week.through_date,
     spent.last_spend_date,
     explained.listings,
     explained.resource_types,
@@ -289,4 +282,4 @@ select
     explained.answered_at
 from explained
 inner join spent on explained.account_id = spent.account_id and explained.service = spent.service
-cross join period
+cross join stage.complete_week as week
