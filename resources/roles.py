@@ -315,6 +315,12 @@ class Billing(AwsRole):
     role: ClassVar[Role] = "billing"
 
 
+def usual_pattern(management_profile: str) -> str:
+    """The glob of the workload profiles of `acmeManagement`; empty for a name that does not end so."""
+    tenant = management_profile.removesuffix("Management")
+    return f"{glob.escape(tenant)}-*" if tenant and tenant != management_profile else ""
+
+
 class Workload(AwsRole):
     """The workload accounts, one profile each.
 
@@ -334,9 +340,9 @@ class Workload(AwsRole):
         names = available_profiles()
         patterns, literal = self.patterns, [p for p in self.patterns if not any(c in p for c in "*?[")]
         if not patterns:
-            tenant = self.central.management_profile.removesuffix("Management")
-            if tenant and tenant != self.central.management_profile:
-                patterns = [f"{glob.escape(tenant)}-*"]
+            usual = usual_pattern(self.central.management_profile)
+            if usual:
+                patterns = [usual]
             else:
                 literal = [self.aws_profile] if self.aws_profile else []
         # A profile's name may look like a pattern: an exact match of the name takes precedence over the glob.

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import Any
 
 from resources.aws.messages import Identity
 from resources.aws.profile_errors import ProfileError
@@ -16,6 +17,11 @@ class Member:
     account_id: str
     name: str
     state: str
+
+    @classmethod
+    def of(cls, fields: Mapping[str, Any]) -> "Member":
+        """The account of a record of the account list; AWS calls its state `State`, and `Status` before."""
+        return cls(str(fields["Id"]), str(fields["Name"]), str(fields.get("State") or fields.get("Status")))
 
 
 @dataclass(frozen=True)

@@ -73,12 +73,7 @@ def account_batches(state: StepState, reached: Reached | None) -> list[AccountBa
 def match_accounts(state: StepState, resource: Workload) -> Reached:
     """Request the identity of every workload profile and match the identities with the organisation's accounts."""
     members = [
-        Member(
-            str(record.fields["Id"]),
-            str(record.fields["Name"]),
-            str(record.fields["State"] or record.fields["Status"]),
-        )
-        for record in previous.records(state.store, ACCOUNT, ("Id", "Name", "State", "Status"))
+        Member.of(record.fields) for record in previous.records(state.store, ACCOUNT, ("Id", "Name", "State", "Status"))
     ]
     central = {caller.account_id: role for role, caller in resource.callers().items() if caller.account_id is not None}
     earlier = previous.earlier_accounts(state.store)

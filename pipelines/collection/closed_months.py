@@ -60,7 +60,7 @@ class ClosedMonths:
         cells = (
             (key.listing, earlier.ended_at)
             for key, earlier in self._state.earlier.items()
-            if key.account_id == self._account_id and earlier.is_trusted
+            if key.account_id == self._account_id and earlier.is_trusted and self._state.is_of_before(earlier)
         )
         return late_costs.final_readings(cells, self._bill_slices, disputed)
 

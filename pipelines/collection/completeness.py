@@ -153,8 +153,10 @@ def _listings(names: Iterable[str]) -> str:
 def portions(paths: Sequence[Path]) -> Iterator[list[Path]]:
     """Files in groups of about `LOADED_AT_ONCE` bytes."""
     together: list[Path] = []
+    size = 0
     for path in paths:
         together.append(path)
-        if sum(one.stat().st_size for one in together) >= LOADED_AT_ONCE or path is paths[-1]:
+        size += path.stat().st_size
+        if size >= LOADED_AT_ONCE or path is paths[-1]:
             yield together
-            together = []
+            together, size = [], 0

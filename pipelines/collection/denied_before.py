@@ -60,8 +60,7 @@ def _skip(state: StepState, request: Request, refusal: Refusal, probe: str) -> N
         f"Not requested: the same policy denies {probe} here in this run. AWS's refusal of "
         f"{moment(refusal.refused_at)}: {refusal.message}"
     )
-    state.set_outcome(request.key, "skipped", DENIED_BY_POLICY, message, request.profile)
-    cell = state.batch.unrequested[request.key]
+    cell = state.unrequested_cell(request.key, "skipped", DENIED_BY_POLICY, message, request.profile)
     state.batch.unrequested[request.key] = replace(
         cell,
         error_code=refusal.code,
@@ -80,17 +79,14 @@ def _place(key: CellKey, denial: PolicyDenial) -> Place:
 
 
 def _is_unchanged(state: StepState, denial: PolicyDenial) -> bool:
-    """Whether the policy's document is the one that denied the request; a policy without a known one counts as such."""
+    """Whether the policy's document is the one that denied the request, or is as unknown as it was then."""
     return state.policies.fingerprint(denial.policy_id) == denial.document
 
 
 def _known(state: StepState) -> DeniedBefore:
     if state.batch.denied_before is None:
-        state.batch.denied_before = DeniedBefore(
-            _refusals(state),
-            _probes(state),
-            {},
-        )
+        refusals = _refusals(state)
+        state.batch.denied_before = DeniedBefore(refusals, _probes(state) if refusals else {}, {})
     return state.batch.denied_before
 
 
@@ -101,7 +97,7 @@ def _refusals(state: StepState) -> dict[CellKey, Refusal]:
             """
             select
                 c.role, c.account_id, c.region, c.listing,
-                c.evidence ->> '$.policy_type', coalesce(c.evidence ->> '$.policy_id', ''),
+                c.evidence ->> '$.policy_type', c.evidence ->> '$.policy_id',
                 coalesce(c.evidence ->> '$.policy_name', ''), c.evidence ->> '$.policy_known_by',
                 coalesce(c.evidence ->> '$.policy_document', ''),
                 coalesce((c.evidence ->> '$.refused_at')::timestamptz, c.ended_at),
@@ -114,6 +110,8 @@ def _refusals(state: StepState) -> dict[CellKey, Refusal]:
                 and list_contains($names, split_part(v.listing, ':', 1))
                 and v.account_id >= $since_account and v.account_id < $before_account
                 and c.evidence ->> '$.policy_known_by' = $words
+                -- A refusal that names no policy stands for no other one.
+                and c.evidence ->> '$.policy_id' is not null
             """,
             {
                 "reason": DENIED_BY_POLICY,
@@ -136,14 +134,13 @@ def _probes(state: StepState) -> dict[Place, str]:
         rows = connection.execute(
             """
             select
-                role, account_id, region, evidence ->> '$.policy_type', coalesce(evidence ->> '$.policy_id', ''),
-                min(listing)
+                role, account_id, region, evidence ->> '$.policy_type', evidence ->> '$.policy_id', min(listing)
             from audit.collection
             where
                 run_id = $run_id and skip_reason = $reason and attempt_count > 0
                 and not list_contains($names, split_part(listing, ':', 1))
                 and account_id >= $since_account and account_id < $before_account
-                and evidence ->> '$.policy_known_by' = $words
+                and evidence ->> '$.policy_known_by' = $words and evidence ->> '$.policy_id' is not null
             group by all
             """,
             {

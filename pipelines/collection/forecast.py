@@ -17,9 +17,6 @@ from pipelines.catalogue.metrics import MEASURED
 from pipelines.catalogue.names import (
     COST_BY_MONTH,
     COST_RESOURCE,
-    DATABASE,
-    FUNCTION,
-    INSTANCE,
     METRIC,
 )
 from pipelines.collection import cost_slices, late_costs, previous
@@ -38,9 +35,6 @@ if TYPE_CHECKING:
 CLOUDWATCH = "cloudwatch"
 
 NAMES: Mapping[str, str] = {COST_EXPLORER: "Cost Explorer", CLOUDWATCH: "CloudWatch metrics"}
-
-TABLES: Mapping[str, str] = {INSTANCE: "ec2_instance", DATABASE: "rds_db_instance", FUNCTION: "lambda_function"}
-"""The table in `aws` of each listing whose resources are measured."""
 
 
 @dataclass(frozen=True)
@@ -164,28 +158,26 @@ def forecast(settings: Settings, connection: "duckdb.DuckDBPyConnection | None",
     bill_slices = every_slice(settings.reference)
     stored = _Stored() if connection is None else _read(connection, bill_slices)
     limits = daily_limits(settings)
-    closed = _months(late_costs.closed(stored.readings, today))
     planned = cost_slices.plan(today, settings.cost_months, bill_slices, _months(stored.readings))
     open_since = cost_slices.first_open_month(today)
     missing = {month.name for one, month in planned if one != cost_slices.TOTAL and month.start < open_since}
-    every = [cost_slices.first_of(today, back) for back in range(1, settings.cost_months + 1)]
-    whole = {f"{month:%Y-%m}" for month in every if month < open_since}
-    ordinary = cost_slices.plan(today, settings.cost_months, bill_slices, lambda _: whole)
+    ordinary = [(one, month) for one, month in planned if one == cost_slices.TOTAL or month.start >= open_since]
+    # One closed month again, in every slice, where the limit has room for all of it.
+    in_turn = [one for one, _ in late_costs.in_turn(late_costs.closed(stored.readings, today))]
+    has_closed = cost_slices.first_of(today, settings.cost_months) < open_since
+    once_loaded = [one for one in bill_slices if has_closed and one != cost_slices.TOTAL]
 
-    def estimates(
-        cells: Sequence[tuple[Slice, Month]], months: Callable[[Slice], Collection[str]]
-    ) -> tuple[Estimate, ...]:
+    def estimates(cells: Sequence[tuple[Slice, Month]], in_turn: Sequence[Slice]) -> tuple[Estimate, ...]:
         limit, metrics = limits[COST_EXPLORER], limits[CLOUDWATCH]
         requests = sum(_pages(stored, one) for one, _ in cells) + _extras(stored)
-        # One closed month again, in every slice, where the limit has room for all of it.
-        again = sum(_pages(stored, one) for one in bill_slices if one != cost_slices.TOTAL and months(one))
+        again = sum(_pages(stored, one) for one in in_turn)
         requests += again if requests + again <= limit.units else 0
         return (
             Estimate(COST_EXPLORER, requests, limit.units, limit.setting),
             Estimate(CLOUDWATCH, stored.metrics, metrics.units, metrics.setting),
         )
 
-    return Forecast(estimates(planned, closed), estimates(ordinary, lambda _: whole), len(missing))
+    return Forecast(estimates(planned, in_turn), estimates(ordinary, once_loaded), len(missing))
 
 
 def _months(readings: late_costs.Readings) -> Callable[[Slice], Collection[str]]:
@@ -197,14 +189,14 @@ def _months(readings: late_costs.Readings) -> Callable[[Slice], Collection[str]]
 
 
 def _pages(stored: _Stored, one: Slice) -> int:
-    return max(1, stored.pages.get(f"{one.listing}:{one.name}", 1))
+    return stored.pages.get(f"{one.listing}:{one.name}", 1)
 
 
 def _extras(stored: _Stored) -> int:
     """The requests beside the bill's own: the optional grants take one each where they are refused."""
     of_resources = [f"{COST_RESOURCE}:{service}" for service in services_of_listings()]
     is_granted = COST_RESOURCE in stored.granted
-    return 2 + (sum(max(1, stored.pages.get(name, 1)) for name in of_resources) if is_granted else 1)
+    return 2 + (sum(stored.pages.get(name, 1) for name in of_resources) if is_granted else 1)
 
 
 def _read(connection: "duckdb.DuckDBPyConnection", bill_slices: Sequence[Slice]) -> _Stored:
@@ -261,17 +253,18 @@ def _metrics(connection: "duckdb.DuckDBPyConnection") -> int | None:
     asked = connection.execute(
         "select count(*) from audit.coverage where listing = $listing", {"listing": METRIC}
     ).fetchone()
-    tables = {listing: table for listing, table in TABLES.items() if exists(connection, "aws", table)}
+    # Each is also the name of the table in `aws` that holds its resources.
+    tables = [listing for listing in MEASURED if exists(connection, "aws", listing)]
     if asked is None or not asked[0] or not tables:
         return None
     pages = {(account, region): count or 1 for account, region, count in cells}
     granting = {account for account, _ in pages}
     wanted: Counter[tuple[str, str]] = Counter()
-    for listing, table in tables.items():
+    for listing in tables:
         each = sum(len((SAMPLES, *statistics)) for statistics in MEASURED[listing].metrics.values())
         running = "where state = 'running'" if MEASURED[listing].state_field else ""
         for account, region, count in connection.execute(
-            f"select account_id, region, count(*) from aws.{table} {running} group by all"
+            f"select account_id, region, count(*) from aws.{listing} {running} group by all"
         ).fetchall():
             if account in granting:
                 wanted[account, region] += each * count

@@ -116,8 +116,7 @@ def _metrics(state: StepState, listing: Listing, role: Role, profile_of: Mapping
         if key.name == listing.name
         and cell.is_trusted
         and not cell.is_disputed
-        # The records of an earlier attempt of this run are replaced.
-        and cell.run_id != state.run_id
+        and state.is_of_before(cell)
         and cell.ended_at.astimezone(UTC).date() == today
     }
     state.batch.kept |= {

@@ -36,7 +36,7 @@ def retired(state: StepState, cells: Sequence[Cell]) -> list[Cell]:
         for key, earlier in state.earlier.items():
             if key.name != listing.name or key in current or key.role not in state.resources:
                 continue
-            if earlier.run_id == state.run_id:
+            if not state.is_of_before(earlier):
                 # An earlier attempt of this run has it: then it has to come again.
                 continue
             reason = _reason(state, listing, earlier, responders, coverage)

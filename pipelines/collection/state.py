@@ -214,6 +214,10 @@ class StepState:
         """Skip a listing whose parents returned no records; the reason is set later, from the parents' outcomes."""
         self.batch.childless.append(request)
 
+    def is_of_before(self, earlier: PreviousCell) -> bool:
+        """Whether a cell is of an earlier run; the records of this very run are replaced by this attempt's."""
+        return earlier.run_id != self.run_id
+
     def keep(self, request: Request) -> bool:
         """Whether the last trusted response stays instead of a new request, in a run of untrusted cells only.
 
@@ -221,7 +225,7 @@ class StepState:
         So is one of this very run, whose landed records this attempt replaces.
         """
         earlier = self.earlier.get(request.key)
-        if not self.only_untrusted or earlier is None or earlier.is_disputed or earlier.run_id == self.run_id:
+        if not self.only_untrusted or earlier is None or earlier.is_disputed or not self.is_of_before(earlier):
             return False
         # A new request for such a zero would only wait for CloudTrail again.
         waits = earlier.outcome == "empty_unconfirmed" and not earlier.error_code

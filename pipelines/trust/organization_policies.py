@@ -150,8 +150,7 @@ class StoredPolicies:
 
     def fingerprint(self, policy_id: str) -> str:
         """A short hash of a policy's document, or of the documents of several ids with + between; empty for none."""
-        documents = [self.documents.get(one, "") for one in policy_id.split("+")]
-        return hashlib.sha256("\n".join(documents).encode()).hexdigest()[:16] if any(documents) else ""
+        return _digest(tuple(self.documents.get(one, "") for one in policy_id.split("+")))
 
     def denials(self, request: DeniedRequest) -> Iterator[PolicyDenial]:
         """The policies that certainly deny a request; nothing where that cannot be decided."""
@@ -210,6 +209,11 @@ class _Statement:
         if False in held:
             return False
         return None if None in held or not self.is_of_everything else True
+
+
+@cache
+def _digest(documents: tuple[str, ...]) -> str:
+    return hashlib.sha256("\n".join(documents).encode()).hexdigest()[:16] if any(documents) else ""
 
 
 @cache

@@ -196,18 +196,12 @@ def record_arrival(
     columns = {"listing": "VARCHAR", "cell_count": "BIGINT", "key_digest": "VARCHAR"}
     connection.execute(
         f"""
-        create or replace temp table arrived as
-        select $run as run_id, $now as arrived_at, row.* from ({json_rows(columns)})
+        update audit.step_plan as p
+        set cell_count = a.cell_count, key_digest = a.key_digest, arrived_at = $now
+        from (select row.* from ({json_rows(columns)})) as a
+        where p.run_id = $run and p.listing = a.listing
         """,
         {"run": run_id, "now": datetime.now(UTC), "rows": json.dumps(rows)},
-    )
-    connection.execute(
-        """
-        update audit.step_plan as p
-        set cell_count = a.cell_count, key_digest = a.key_digest, arrived_at = a.arrived_at
-        from arrived as a
-        where p.run_id = a.run_id and p.listing = a.listing
-        """
     )
 
 
