@@ -16,7 +16,6 @@ with cell as (
             'not_requested',
             'parent_gone',
             'policy_type_not_enabled',
-            'region_disabled',
             'region_not_enabled',
             'region_not_selected'
         )
