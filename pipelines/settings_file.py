@@ -8,7 +8,6 @@ import os
 import shlex
 import stat
 from collections.abc import Mapping, MutableMapping
-from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -27,15 +26,6 @@ BEGIN = """\
 # Settings of the CMDB, written by `cmdb init`. The environment wins over this file.
 # Every variable: docs/reference/environment.md. No secret belongs here.
 """
-
-
-@dataclass(frozen=True)
-class Line:
-    """A setting and the number of its line, from 1."""
-
-    number: int
-    name: str
-    value: str
 
 
 def settings_path(environment: Mapping[str, str]) -> Path:
@@ -65,14 +55,14 @@ def load(environment: MutableMapping[str, str]) -> None:
     problems: list[str] = []
     for number, line in enumerate(text.splitlines(), 1):
         try:
-            setting = _setting(number, line)
-            if setting is None or environment.get(setting.name, "").strip():
+            name, value = _setting(line)
+            if not value or environment.get(name, "").strip():
                 continue
-            read_settings({setting.name: setting.value})
+            read_settings({name: value})
         except SettingsError as error:
             problems.append(f"{path}, line {number}: {str(error).removesuffix(' Nothing was requested.')}")
         else:
-            environment[setting.name] = setting.value
+            environment[name] = value
     if problems:
         raise SettingsError(" ".join([*problems, "Nothing was requested."]))
 
@@ -107,15 +97,15 @@ def _text(path: Path, *, is_named: bool) -> str:
         raise SettingsError(f"{path} cannot be read: {reason}. Nothing was requested.") from error
 
 
-def _setting(number: int, text: str) -> Line | None:
-    """The setting of a line; None for an empty line, a comment or a setting without a value.
+def _setting(text: str) -> tuple[str, str]:
+    """Name and value of a line; the value is empty for an empty line, a comment or a setting without one.
 
     Raises:
         SettingsError: the line is no setting.
     """
     text = text.strip()
     if not text or text.startswith("#"):
-        return None
+        return "", ""
     name, equals, rest = text.removeprefix("export ").partition("=")
     name = name.strip()
     if not equals or not name.isidentifier():
@@ -130,4 +120,4 @@ def _setting(number: int, text: str) -> Line | None:
         raise SettingsError(f"The value of {name} has a quotation mark that is not closed.") from error
     if len(words) > 1:
         raise SettingsError(f"The value of {name} has spaces: put it in quotation marks.")
-    return Line(number, name, words[0]) if words and words[0].strip() else None
+    return name, words[0] if words and words[0].strip() else ""

@@ -129,15 +129,15 @@ def replaced(folder: Path, described: Mapping[str, Any]) -> Iterator[Path]:
             yield part
             (part / MARK).write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
             _settle(part)
-            part.chmod(permitted(0o750))
             _exchange(part, folder)
+            sync(folder.parent)
         finally:
             shutil.rmtree(part, ignore_errors=True)
 
 
 def _settle(part: Path) -> None:
-    """Flush every file to the disk, and close it to other users."""
-    for path in part.rglob("*"):
+    """Flush every file and folder to the disk, and close them to other users."""
+    for path in (part, *part.rglob("*")):
         path.chmod(permitted(0o750 if path.is_dir() else 0o640))
         sync(path)
 
@@ -153,5 +153,4 @@ def _exchange(part: Path, folder: Path) -> None:
     except OSError:
         last.rename(folder)
         raise
-    sync(folder.parent)
     shutil.rmtree(last, ignore_errors=True)
