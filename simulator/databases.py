@@ -159,8 +159,7 @@ class Databases:
             return Estate()
         if key not in self._estates:
             account = self._world.accounts.get(account_id)
-            is_there = account is not None and region in self._world.regions
-            self._estates[key] = self._make(account, region) if account is not None and is_there else Estate()
+            self._estates[key] = self._make(account, region) if account is not None else Estate()
         return self._estates[key]
 
     def _everywhere(self) -> Iterator[Estate]:

@@ -70,8 +70,7 @@ class Functions:
             return []
         if key not in self._functions:
             account = self._world.accounts.get(account_id)
-            is_there = account is not None and region in self._world.regions
-            self._functions[key] = list(self._make(account, region)) if account is not None and is_there else []
+            self._functions[key] = list(self._make(account, region)) if account is not None else []
         return self._functions[key]
 
     def everywhere(self) -> Iterator[Function]:

@@ -203,10 +203,30 @@ def _age(made: MotoInstance, instance: Instance) -> None:
 # ---------------------------------------------------------------------- networks
 
 
+class _Shared:
+    """Of another account than that which lists it."""
+
+    owner = ""
+
+    @property
+    def owner_id(self) -> str:
+        return self.owner
+
+
+class _SharedVpc(_Shared, VPC):
+    """A VPC of another account."""
+
+
+class _SharedSubnet(_Shared, MotoSubnet):
+    """A subnet of another account."""
+
+
 # moto declares these abstract, and makes them all the same.
 _MAKE: dict[str, Any] = {
     "VPC": VPC,
     "Subnet": MotoSubnet,
+    "SharedVPC": _SharedVpc,
+    "SharedSubnet": _SharedSubnet,
     "SecurityGroup": SecurityGroup,
     "NetworkInterface": NetworkInterface,
     "FlowLogs": FlowLogs,
@@ -249,39 +269,18 @@ def _lay(backend: EC2Backend, place: Place) -> None:
         _lay_flow_log(backend, log)
 
 
-class _SharedVpc(VPC):
-    """A VPC of another account."""
-
-    owner = ""
-
-    @property
-    def owner_id(self) -> str:
-        return self.owner
-
-
-class _SharedSubnet(MotoSubnet):
-    """A subnet of another account."""
-
-    owner = ""
-
-    @property
-    def owner_id(self) -> str:
-        return self.owner
-
-
-_SHARED: dict[str, Any] = {"VPC": _SharedVpc, "Subnet": _SharedSubnet}
-
-
 def _lay_shared(backend: EC2Backend, place: Place) -> None:
     """Show VPCs and subnets of other accounts, under their owners."""
     for vpc in place.vpcs:
-        made_vpc = _SHARED["VPC"](backend, vpc.resource_id, vpc.cidr, is_default=False)
+        made_vpc = _MAKE["SharedVPC"](backend, vpc.resource_id, vpc.cidr, is_default=False)
         made_vpc.owner = vpc.account_id
         backend.vpcs[vpc.resource_id] = made_vpc
     for subnet in place.subnets:
         zone = _zone(subnet.zone, subnet.region)
         options = {"default_for_az": False, "map_public_ip_on_launch": False}
-        made_subnet = _SHARED["Subnet"](backend, subnet.resource_id, subnet.vpc_id, subnet.cidr, None, zone, **options)
+        made_subnet = _MAKE["SharedSubnet"](
+            backend, subnet.resource_id, subnet.vpc_id, subnet.cidr, None, zone, **options
+        )
         made_subnet.owner = subnet.account_id
         backend.subnets[subnet.zone][subnet.resource_id] = made_subnet
 

@@ -131,7 +131,7 @@ class Storage:
             shelf = self._shelves[key] = Shelf()
             # The sparse account has nothing outside the first region.
             is_bare = account is None or (account.name == SPARSE and region != self._world.regions[0])
-            if account and account.kind == "workload" and not is_bare and region in self._world.regions:
+            if account and account.kind == "workload" and not is_bare:
                 _Maker(self._world, account, region, self._numbers[account_id], shelf).fill()
         return self._shelves[key]
 
