@@ -10,7 +10,7 @@ import json
 import shutil
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -26,7 +26,7 @@ from pipelines.models.model import Model, read_models
 from pipelines.models.record_requirements import record_rules_of
 from pipelines.reference import DEMO_FOLDER
 from resources.audit.cells import Cell, load_cells, renew_coverage
-from resources.audit.runs import record_run
+from resources.audit.runs import begin_run, finish_run, record_run, settle_run
 from resources.aws.listing import GLOBAL_REGION
 from resources.aws.messages import CellKey
 from resources.store.migrations import MIGRATIONS
@@ -257,6 +257,60 @@ def house(folder: Path, *, blank: bool = True, working: bytes = b"") -> Iterator
         store.working.write_bytes(working or blank_file())
     with store.holding("given", "a test"):
         yield House(store)
+
+
+def built_file(folder: Path, *relations: str) -> bytes:
+    """A working file in which these relations, and everything that they read, are built of nothing."""
+    with house(folder) as made:
+        made.build(*relations)
+        store = made.store
+    return store.working.read_bytes()
+
+
+def insert(connection: duckdb.DuckDBPyConnection, table: str, row: Mapping[str, Any]) -> None:
+    """Insert one row by the names of its columns; the others are NULL."""
+    columns = ", ".join(f"${name} as {name}" for name in row)
+    connection.execute(f"insert into {table} by name select {columns}", dict(row))
+
+
+def past_run(
+    store: Store,
+    run_id: str,
+    outcome: str,
+    ago: float,
+    cells: Iterable[Given],
+    *,
+    took: float | None = None,
+    record: Callable[[duckdb.DuckDBPyConnection], None] = lambda connection: None,
+) -> None:
+    """A run as the product leaves it behind.
+
+    Args:
+        outcome: how it ended; `running` or `publishing` for one that was killed there.
+        ago: hours since it began and its responses came.
+        took: hours until it ended; None for one that ends now.
+        record: stores what else is known of it.
+    """
+    at = datetime.now(UTC) - hours(ago)
+    with store.holding(run_id, "nightly"):
+        with store.transaction() as connection:
+            begin_run(connection, run_id, "test", [version.run_id for version in store.versions()])
+        House(store).night(run_id, cells, at)
+        with store.transaction() as connection:
+            record(connection)
+            connection.execute("update audit.run set started_at = $at where run_id = $run", {"at": at, "run": run_id})
+            if outcome != "running":
+                finish_run(connection, run_id, "publishing" if outcome == "published" else outcome)
+        if outcome == "published":
+            store.publish(run_id, lambda _: None, lambda connection: settle_run(connection, run_id, "published"))
+            with store.transaction() as connection:
+                settle_run(connection, run_id, "published")
+        if took is not None:
+            with store.transaction() as connection:
+                connection.execute(
+                    "update audit.run set finished_at = $until where run_id = $run and finished_at is not null",
+                    {"until": at + hours(took), "run": run_id},
+                )
 
 
 def rows(

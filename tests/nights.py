@@ -12,9 +12,11 @@ import functools
 import os
 import pickle
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -214,6 +216,40 @@ def cmdb(
         timeout=timeout,
         check=False,
     )
+
+
+def interrupted_run(
+    simulator: Simulator,
+    environment: Mapping[str, str],
+    operation: str,
+    ended_by: signal.Signals,
+    patience: float = 120,
+) -> tuple[int, str]:
+    """`cmdb nightly` in a process that gets a signal once AWS was sent an operation; its exit code and what it printed.
+
+    Args:
+        patience: seconds until the operation has to be sent.
+    """
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pipelines.cli.main", "nightly"],
+        env={"PATH": os.environ["PATH"], "HOME": os.environ["HOME"], **environment},
+        cwd=REPOSITORY,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    until = time.monotonic() + patience
+    try:
+        while not any(call["operation"] == operation for call in simulator.log()):
+            assert time.monotonic() < until
+            assert process.poll() is None
+            time.sleep(0.2)
+        process.send_signal(ended_by)
+        said = process.communicate(timeout=300)[0]
+    finally:
+        process.kill()
+        process.wait()
+    return process.returncode, said
 
 
 def cmdb_here(environment: Mapping[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -11,14 +11,13 @@ import signal
 import stat
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from pathlib import Path
 
 import duckdb
 import pytest
-from nights import DATABASE, REPOSITORY, Witness, cmdb, cmdb_here, copy_of, night_environment, query
+from nights import DATABASE, REPOSITORY, Witness, cmdb, cmdb_here, copy_of, interrupted_run, night_environment, query
 
 from faults.ground import fingerprint
 from resources.contract import ROLES, policy
@@ -660,30 +659,12 @@ def test_a_run_that_is_interrupted_frees_the_warehouse_and_loses_nothing(
     environment = night_environment(organisation, database)
     organisation.faults([{"action": "delay", "op": "DescribeInstances", "seconds": 3.0}])
     organisation.clear_log()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "pipelines.cli.main", "nightly"],
-        env={"PATH": os.environ["PATH"], "HOME": os.environ["HOME"], **environment},
-        cwd=REPOSITORY,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    until = time.monotonic() + 120
-    try:
-        while not any(call["operation"] == "DescribeRegions" for call in organisation.log()):
-            assert time.monotonic() < until
-            assert process.poll() is None
-            time.sleep(0.2)
-        process.send_signal(ended_by)
-        said = process.communicate(timeout=300)[0]
-    finally:
-        process.kill()
-        process.wait()
+    returncode, said = interrupted_run(organisation, environment, "DescribeRegions", ended_by)
     assert fingerprint(database) == before
     if ended_by == signal.SIGKILL:
-        assert process.returncode == -signal.SIGKILL
+        assert returncode == -signal.SIGKILL
     else:
-        assert process.returncode == 130, said
+        assert returncode == 130, said
         assert re.search(r"was interrupted: nothing of it counts|was interrupted between two steps", said)
         assert "did not publish" in said
         assert "Traceback" not in said

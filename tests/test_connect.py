@@ -2,7 +2,7 @@
 
 The page's commands are run as they stand there, and its AWS config file is written as it stands there, but for the ids
 of the accounts. AWS is the simulated organisation, which grants what the page's policies grant and nothing else. The
-metadata of an EC2 instance are served here, and the command `aws` is a program that records what it was told.
+metadata of an EC2 instance are served here, and the command `aws` is a program that records its arguments.
 """
 
 from __future__ import annotations
@@ -90,14 +90,14 @@ class Machine:
 
     Attributes:
         ids: the account of the simulated organisation by the page's.
-        told: what each block of commands printed.
+        printed: what each block of commands printed.
     """
 
     folder: Path
     environment: dict[str, str]
     simulator: Simulator | None = None
     ids: dict[str, str] = field(default_factory=dict)
-    told: list[str] = field(default_factory=list)
+    printed: list[str] = field(default_factory=list)
 
     @property
     def clone(self) -> Path:
@@ -119,7 +119,7 @@ class Machine:
             check=False,
         )
         assert done.returncode == 0, f"{commands}\n{done.stdout}{done.stderr}"
-        self.told.append(done.stdout)
+        self.printed.append(done.stdout)
         return done.stdout
 
     def configure(self, text: str) -> None:
@@ -251,18 +251,18 @@ def test_the_page_leads_from_a_fresh_clone_to_a_published_run(machine: Machine) 
     assert [one["PolicyDocument"] for one in reader["Properties"]["Policies"]] == [policy("workload")]
 
     # The first contact showed what it found, and wrote what the nights read: nothing was exported.
-    told = "\n".join(machine.told)
-    assert "1 of 6 active accounts are reached by a workload profile" in told
-    assert told.count("[profile acme-payments-dev]") == 1, "reviewed, then added to the file"
+    printed = "\n".join(machine.printed)
+    assert "1 of 6 active accounts are reached by a workload profile" in printed
+    assert printed.count("[profile acme-payments-dev]") == 1, "reviewed, then added to the file"
     assert "role/aws-org-cmdb-reader" in (machine.home / ".aws" / "config").read_text()
-    assert "first load, 12 months of the bill: at most" in told
+    assert "first load, 12 months of the bill: at most" in printed
     settings = (machine.clone / "cmdb.env").read_text()
     assert "AWS_BILLING_PROFILE=acmeBilling" in settings
     assert "AWS_BILLING_PROFILE" not in machine.environment
 
     # Two nights are published, and the second one reached every account that has the role.
     database = machine.clone / "warehouse" / "aws_org.duckdb"
-    assert told.count(f"Published {database}") == 2
+    assert printed.count(f"Published {database}") == 2
     assert machine.run(".venv/bin/cmdb status").startswith("✓")
     assert machine.simulator is not None
     accounts = {account["account_id"]: account for account in machine.simulator.truth("listings")["accounts"]}

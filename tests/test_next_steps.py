@@ -15,7 +15,7 @@ from nights import DATABASE, REPOSITORY, cmdb_here, copy_of
 
 from pipelines.cli.command import as_typed
 from pipelines.cli.explain import _typed
-from pipelines.cli.run import _is_refused_by_preflight, next_step
+from pipelines.cli.run import _errors, _is_refused_by_preflight, next_step
 from pipelines.cli.summary import RunSummary
 from resources.audit.checks import PREFLIGHT_SCOPE, record_check
 from resources.audit.runs import record_run
@@ -119,8 +119,8 @@ def test_a_run_is_refused_by_the_preflight_where_a_fact_of_it_failed(
         with home.store.transaction() as connection:
             record_run(connection, "run-1", "test")
             record_check(connection, "run-1", "a_fact", scope, severity=severity, passed=False, observed="So it is.")
-        assert _is_refused_by_preflight(home.store, "run-1") is expected
-        assert not _is_refused_by_preflight(home.store, "run-2")
+        assert _is_refused_by_preflight(_errors(home.store, "run-1")) is expected
+        assert not _is_refused_by_preflight(_errors(home.store, "run-2"))
 
 
 CHILD = """#!/bin/sh

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -13,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from given import Given, House, blank_file, hours
-from nights import DATABASE, REPOSITORY, cmdb, cmdb_here, copy_of, night_environment, query
+from given import Given, blank_file, hours, past_run
+from nights import DATABASE, cmdb, cmdb_here, copy_of, interrupted_run, night_environment, query
 from steps import asked
 
 from pipelines.catalogue.names import REGION
@@ -23,7 +20,6 @@ from pipelines.cli.resuming import interrupted, usual_duration
 from pipelines.cli.summary import RunSummary
 from pipelines.cli.terminal import LineProgress, Steps, console
 from pipelines.collection.progress import Note, Part, Report
-from resources.audit.runs import begin_run, finish_run, settle_run
 from resources.aws.messages import Progress
 from resources.store.store import Store
 from simulator.client import Simulator
@@ -43,29 +39,8 @@ def store(tmp_path: Path) -> Store:
 def run(
     store: Store, run_id: str, outcome: str, ago: float, cells: Sequence[Given] = (FOUND,), took: float = 0.5
 ) -> None:
-    """A run as the product leaves it behind; it began `ago` hours ago, when its answers came, and took `took` hours."""
-    at = datetime.now(UTC) - hours(ago)
-    with store.holding(run_id, "nightly"):
-        with store.transaction() as connection:
-            begin_run(connection, run_id, "test", [version.run_id for version in store.versions()])
-        House(store).night(run_id, cells, at)
-        with store.transaction() as connection:
-            if outcome not in ("running", "published"):
-                finish_run(connection, run_id, outcome)
-        if outcome == "published":
-            with store.transaction() as connection:
-                finish_run(connection, run_id, "publishing")
-            store.publish(run_id, lambda _: None, lambda connection: settle_run(connection, run_id, "published"))
-            with store.transaction() as connection:
-                settle_run(connection, run_id, "published")
-        with store.transaction() as connection:
-            connection.execute(
-                """
-                update audit.run set started_at = $at, finished_at = case when finished_at is not null then $until end
-                where run_id = $run_id
-                """,
-                {"at": at, "until": at + hours(took), "run_id": run_id},
-            )
+    """A run that found a VPC and took half an hour."""
+    past_run(store, run_id, outcome, ago, cells, took=took)
 
 
 # ------------------------------------------------------------------------------------------- what is gone on with
@@ -220,23 +195,7 @@ def test_a_run_after_an_interruption_requests_only_what_is_not_yet_trusted(
     environment = night_environment(small, database, DAGSTER_HOME=str(tmp_path / "dagster"))
     # The network's listings come late, so that the run is interrupted after the organisation and the bill.
     small.faults([{"action": "delay", "op": "DescribeVpcs", "seconds": 20.0}])
-    process = subprocess.Popen(
-        [sys.executable, "-m", "pipelines.cli.main", "nightly"],
-        env={"PATH": os.environ["PATH"], "HOME": os.environ["HOME"], **environment},
-        cwd=REPOSITORY,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    try:
-        while not any(call["operation"] == "DescribeVpcs" for call in small.log()):
-            assert process.poll() is None
-            time.sleep(0.5)
-        process.send_signal(ended_by)
-        first = process.communicate(timeout=300)[0]
-    finally:
-        process.kill()
-        process.wait()
+    _, first = interrupted_run(small, environment, "DescribeVpcs", ended_by, patience=1800)
     assert "cost: 6 listings, requested by billing; then" in first
     small.faults([])
     small.reset()

@@ -12,13 +12,14 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
-from given import Given, House, blank_file, hours
+from given import Given, House, blank_file, hours, past_run
 from nights import cmdb_here, program
 
 from resources.audit.checks import record_check
 from resources.audit.paid_requests import PaidRequestCount
-from resources.audit.runs import PREFLIGHT_RUN, begin_run, count_requests, finish_run, record_paid_requests, settle_run
+from resources.audit.runs import PREFLIGHT_RUN, count_requests, record_paid_requests
 from resources.store.paths import PUBLISHED_NAME
 from resources.store.store import Store
 
@@ -50,36 +51,17 @@ def run(
         outcome: how it ended; `running` or `publishing` for one that was killed there.
         ago: hours since it began and its answers came.
     """
-    at = datetime.now(UTC) - hours(ago)
-    with store.holding(run_id, "nightly"):
-        with store.transaction() as connection:
-            begin_run(connection, run_id, "test", [version.run_id for version in store.versions()])
-            count_requests(connection, run_id, 1000)
-            record_paid_requests(
-                connection,
-                [
-                    PaidRequestCount(
-                        date(2026, 11, 25), run_id, "ce:GetCostAndUsage", paid, 0, paid * Decimal("0.01"), paid
-                    )
-                ],
-                run_id,
-            )
-        House(store).night(run_id, cells, at)
-        with store.transaction() as connection:
-            for number, sentence in enumerate(sentences):
-                record_check(
-                    connection, run_id, f"rule_{number}", "", severity="ERROR", passed=False, observed=sentence
-                )
-            record_check(connection, run_id, "a_warning", "", severity="WARN", passed=False, observed="Only a warning.")
-            connection.execute(
-                "update audit.run set started_at = $at where run_id = $run_id", {"at": at, "run_id": run_id}
-            )
-            if outcome != "running":
-                finish_run(connection, run_id, "publishing" if outcome == "published" else outcome)
-        if outcome == "published":
-            store.publish(run_id, lambda _: None, lambda connection: settle_run(connection, run_id, "published"))
-            with store.transaction() as connection:
-                settle_run(connection, run_id, "published")
+
+    def record(connection: duckdb.DuckDBPyConnection) -> None:
+        count_requests(connection, run_id, 1000)
+        cost = paid * Decimal("0.01")
+        counted = PaidRequestCount(date(2026, 11, 25), run_id, "ce:GetCostAndUsage", paid, 0, cost, paid)
+        record_paid_requests(connection, [counted], run_id)
+        failed = {f"rule_{number}": ("ERROR", sentence) for number, sentence in enumerate(sentences)}
+        for name, (severity, said) in (failed | {"a_warning": ("WARN", "Only a warning.")}).items():
+            record_check(connection, run_id, name, "", severity=severity, passed=False, observed=said)
+
+    past_run(store, run_id, outcome, ago, cells, record=record)
 
 
 def status(store: Store, *more: str, **environment: str) -> Done:

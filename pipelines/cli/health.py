@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from pipelines.cli.run import failed_checks
 from pipelines.cli.summary import PaidApi, paid_apis
-from pipelines.cli.upcoming import upcoming
+from pipelines.cli.upcoming import unknown_cost, upcoming
 from pipelines.trust.ages import duration, moment
 
 if TYPE_CHECKING:
@@ -127,6 +127,7 @@ def read_status(store: "Store", settings: "Settings", max_age: timedelta) -> Sta
         max_age: how old the newest trusted response of the published version may be.
     """
     from pipelines.reference import ReferenceFileError
+    from resources.release import ProductFileError
     from resources.store.errors import WarehouseError
 
     now, limit = datetime.now(UTC), round(max_age.total_seconds())
@@ -153,10 +154,6 @@ def read_status(store: "Store", settings: "Settings", max_age: timedelta) -> Sta
     if working_file == "read":
         try:
             runs, waiting = _read_working(store)
-            expected = upcoming(store, settings)
-        except ReferenceFileError as error:
-            problems.append(f"The next run would not begin. {error}")
-            exit_code = 2
         except WarehouseError as error:
             working_file = "in use" if store.holder() is not None else "unreadable"
             if working_file == "in use":
@@ -164,6 +161,14 @@ def read_status(store: "Store", settings: "Settings", max_age: timedelta) -> Sta
             else:
                 problems.append(f"How the last runs ended is not known. {error}")
                 exit_code = max(exit_code, error.exit_code)
+        else:
+            try:
+                expected = upcoming(store, settings)
+            except (ReferenceFileError, ProductFileError) as error:
+                problems.append(f"The next run would not begin. {error}")
+                exit_code = 2
+            except WarehouseError as error:
+                notes.append(unknown_cost(error))
     working = store.holder() or before
     versions = {version.run_id for version in store.versions()}
     ended = [_settled(run, versions) for run in runs if working is None or run.run_id != working.run_id]

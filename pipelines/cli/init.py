@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from itertools import combinations
 from typing import TYPE_CHECKING
 
 import click
@@ -9,7 +10,7 @@ import click
 from pipelines.cli.command import Command, Misused, Refused, can_ask, plainly, say
 from pipelines.cli.upcoming import cost_lines, upcoming
 from resources.contract import CONTRACT, Role
-from resources.identity_rules import CENTRAL_ROLES
+from resources.identity_rules import ACCOUNTS_ARE_DISTINCT, CENTRAL_ROLES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -96,6 +97,7 @@ def _carried() -> dict[str, str]:
 def _complete(settings: dict[str, str], *, asks: bool) -> None:
     """Ask for what is missing, or refuse it where nobody can be asked."""
     from resources.aws.profiles import available_profiles
+    from resources.roles import usual_pattern
 
     names = available_profiles()
     if not names:
@@ -119,17 +121,16 @@ def _complete(settings: dict[str, str], *, asks: bool) -> None:
         settings[REGION] = click.prompt("Home region", default=own) if asks else own
     if WORKLOAD not in settings:
         manager = settings[CONTRACT["management"].profile_env]
-        tenant = manager.removesuffix("Management")
-        guess = f"{tenant}-*" if tenant and tenant != manager else None
+        usual = usual_pattern(manager)
         if asks:
-            settings[WORKLOAD] = click.prompt("Workload profiles (names or globs, with commas)", default=guess)
-        elif guess is None:
+            settings[WORKLOAD] = click.prompt("Workload profiles (names or globs, with commas)", default=usual or None)
+        elif not usual:
             raise Misused(
                 f"No workload profile is named, and {manager} does not end in Management. Nothing was tried. Name them "
                 "with --workload."
             )
         else:
-            settings[WORKLOAD] = guess
+            settings[WORKLOAD] = usual
 
 
 def _region_of(profile: str) -> str:
@@ -149,6 +150,7 @@ def _tried(settings: dict[str, str], *, asks: bool) -> "Forecast":
     from pipelines.settings import read_settings
     from pipelines.trust.role_resources import aws_roles
     from resources.roles import Management
+    from resources.store.errors import WarehouseError
     from resources.store.store import Store
 
     screen = console()
@@ -181,7 +183,10 @@ def _tried(settings: dict[str, str], *, asks: bool) -> "Forecast":
     finally:
         for resource in resources.values():
             resource.close()
-    forecast = upcoming(Store(judged.database), judged)
+    try:
+        forecast = upcoming(Store(judged.database), judged)
+    except WarehouseError as error:
+        raise Refused(f"{error} Nothing was written.") from error
     for line in (*survey_lines(found), *cost_lines(forecast)):
         screen.print(line, markup=False)
     if not found.reached.profile_of:
@@ -193,15 +198,14 @@ def _tried(settings: dict[str, str], *, asks: bool) -> "Forecast":
 
 
 def _only_distinct(blocking: "list[CheckResult]") -> bool:
-    return [result.name for result in blocking] == ["accounts_are_distinct"]
+    return [result.name for result in blocking] == [ACCOUNTS_ARE_DISTINCT]
 
 
 def _same_accounts(account_of: Mapping[Role, str | None]) -> str:
     """The pairs of roles that lead to one account, as `CMDB_SHARED_ACCOUNTS` writes them."""
     return ",".join(
         f"{one}+{other}"
-        for number, one in enumerate(CENTRAL_ROLES)
-        for other in CENTRAL_ROLES[number + 1 :]
+        for one, other in combinations(CENTRAL_ROLES, 2)
         if account_of[one] is not None and account_of[one] == account_of[other]
     )
 

@@ -46,7 +46,7 @@ def preflight(tries_accounts: bool, as_json: bool) -> None:
     refused = False if blocked or not tries_accounts else _try_accounts(settings, as_json=as_json)
     if not as_json:
         _say_costs(settings)
-    if refused or any(result.blocks for result in check_results):
+    if refused or blocked:
         raise click.exceptions.Exit(1)
 
 
@@ -75,14 +75,14 @@ def _try_accounts(settings: "Settings", *, as_json: bool) -> bool:
 
 def _say_costs(settings: "Settings") -> None:
     from pipelines.cli.terminal import console
-    from pipelines.cli.upcoming import cost_lines, upcoming
+    from pipelines.cli.upcoming import cost_lines, unknown_cost, upcoming
     from resources.store.errors import WarehouseError
     from resources.store.store import Store
 
     try:
         lines = cost_lines(upcoming(Store(settings.database), settings))
     except WarehouseError as error:
-        lines = [f"What the next run costs is not known now. {error}"]
+        lines = [unknown_cost(error)]
     for line in lines:
         console().print(line, markup=False)
 

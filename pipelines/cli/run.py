@@ -2,7 +2,7 @@
 
 import gc
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -125,13 +125,21 @@ def _agree(store: "Store", settings: "Settings", cost_requests: int, *, is_agree
     Raises:
         Misused: nobody agreed. Nothing was requested.
     """
-    from pipelines.cli.upcoming import upcoming
+    from pipelines.cli.upcoming import unknown_cost, upcoming
+    from pipelines.collection.paid_limits import COST_EXPLORER, daily_limits
+    from resources.aws.meter import PRICES_USD
+    from resources.store.errors import WarehouseError
 
-    of_bill = upcoming(store, settings).next_run[0]
-    price = f"{cost_requests * of_bill.unit_usd:,.2f} USD"
+    limit = daily_limits(settings)[COST_EXPLORER]
+    price = f"{cost_requests * PRICES_USD[COST_EXPLORER]:,.2f} USD"
+    try:
+        wanted = f"This run wants {upcoming(store, settings).next_run[0].units:,} or more."
+    except WarehouseError as error:
+        # The run itself brings an older schema up to date, or says who holds the file.
+        wanted = unknown_cost(error)
     say(
         f"Today (UTC) Cost Explorer may be sent {cost_requests:,} requests, at most {price}, in place of the "
-        f"{of_bill.limit:,} of {of_bill.setting}; this run wants {of_bill.units:,} or more.",
+        f"{limit.units:,} of {limit.setting}. {wanted}",
         err=True,
     )
     if is_agreed:
@@ -222,7 +230,8 @@ def run_nightly(
         result = execute(job, tags)
     # The run has already waited for other holders of the working file, so reading the outcome does not wait again.
     at_once = replace(store, patience=0.0)
-    failed = _failed_rules(at_once, result.run_id, "ERROR")
+    errors = _errors(at_once, result.run_id)
+    failed = [sentence for *_, sentence in errors]
     warnings = _warnings(at_once, result.run_id)
     is_published = any(version.run_id == result.run_id and version.is_current for version in store.versions())
     if warning := name_warning(store.database):
@@ -234,31 +243,25 @@ def run_nightly(
         return RunSummary(result.run_id, True, failure.exit_code, failure.sentences, failed + warnings)
     # The failure of a step that its own rule ended repeats the rule's sentence; every other failure must be shown.
     sentences = failed + [sentence for sentence in failure.sentences if not any(rule in sentence for rule in failed)]
-    return RunSummary(
-        result.run_id, False, failure.exit_code, sentences, warnings, _is_refused_by_preflight(at_once, result.run_id)
-    )
+    return RunSummary(result.run_id, False, failure.exit_code, sentences, warnings, _is_refused_by_preflight(errors))
 
 
-def _failed_rules(store: "Store", run_id: str, severity: str) -> list[str]:
+def _errors(store: "Store", run_id: str) -> list[tuple[str, str, str]]:
+    """The checks that refused a run, as `failed_checks` returns them."""
     from resources.store.errors import WarehouseError
 
     try:
         with store.read() as connection:
-            return [sentence for *_, sentence in failed_checks(connection, run_id, severity)]
+            return failed_checks(connection, run_id, "ERROR")
     except WarehouseError:
         # The run could not even open the working file; the failure of its step says why.
         return []
 
 
-def _is_refused_by_preflight(store: "Store", run_id: str) -> bool:
+def _is_refused_by_preflight(errors: Sequence[tuple[str, str, str]]) -> bool:
     from resources.audit.checks import PREFLIGHT_SCOPE
-    from resources.store.errors import WarehouseError
 
-    try:
-        with store.read() as connection:
-            return any(scope == PREFLIGHT_SCOPE for _, scope, _ in failed_checks(connection, run_id, "ERROR"))
-    except WarehouseError:
-        return False
+    return any(scope == PREFLIGHT_SCOPE for _, scope, _ in errors)
 
 
 def _warnings(store: "Store", run_id: str) -> list[str]:

@@ -5,7 +5,6 @@ import io
 import json
 import shutil
 import sys
-import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -165,13 +164,15 @@ def _csv_cell(value: Any) -> Any:
 
 def _table(names: list[str], rows: list[tuple[Any, ...]], width: int | None) -> str:
     """Columns with blanks between; numbers stand at the right, so that their digits do."""
+    from rich.cells import cell_len
+
     if not rows:
         return "  ".join(names) + "\n(no rows)"
     cells = [[_text(value) for value in row] for row in rows]
-    sizes = [max(_columns(line[index]) for line in [names, *cells]) for index in range(len(names))]
+    sizes = [max(cell_len(line[index]) for line in [names, *cells]) for index in range(len(names))]
     left_out: list[str] = []
     if width is not None and _width(sizes) > width:
-        sizes = [min(size, max(NARROWEST, _columns(name))) for size, name in zip(sizes, names, strict=True)]
+        sizes = [min(size, max(NARROWEST, cell_len(name))) for size, name in zip(sizes, names, strict=True)]
         while _width(sizes) > width and len(sizes) > 1:
             sizes.pop()
         left_out = names[len(sizes) :]
@@ -188,21 +189,15 @@ def _width(sizes: Sequence[int]) -> int:
 
 
 def _line(texts: Sequence[str], sizes: Sequence[int], numeric: Sequence[bool]) -> str:
+    from rich.cells import cell_len, set_cell_size
+
     def placed() -> Iterator[str]:
         for text, size, is_number in zip(texts, sizes, numeric, strict=True):
-            cut = text if _columns(text) <= size else f"{text[: size - 1]}…"
-            blanks = " " * (size - _columns(cut))
+            cut = text if cell_len(text) <= size else f"{set_cell_size(text, size - 1).rstrip()}…"
+            blanks = " " * (size - cell_len(cut))
             yield blanks + cut if is_number else cut + blanks
 
     return "  ".join(placed()).rstrip()
-
-
-def _columns(text: str) -> int:
-    """Columns that a text takes on a terminal."""
-    return sum(
-        0 if unicodedata.combining(character) else 2 if unicodedata.east_asian_width(character) in "WF" else 1
-        for character in text
-    )
 
 
 def _text(value: Any) -> str:

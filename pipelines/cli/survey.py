@@ -14,7 +14,7 @@ from pipelines.catalogue.names import ACCOUNT, REGION
 from pipelines.catalogue.registry import listings
 from pipelines.collection.accounts import Member, Reached, match
 from resources.aws.listing import GLOBAL_REGION, Listing
-from resources.aws.messages import Progress, Request, Response
+from resources.aws.messages import Request, Response
 from resources.aws.meter import PRICES_USD
 from resources.contract import CONTRACT, Role
 from resources.identity_rules import CENTRAL_ROLES, Caller
@@ -77,7 +77,6 @@ def survey(
     settings: "Settings",
     resources: Mapping[str, "AwsRole"],
     callers: Mapping[Role, Caller],
-    progress: Callable[[Progress], None] | None = None,
 ) -> Survey:
     """Match profiles with accounts, and send each account one dry listing of each service, concurrently.
 
@@ -119,8 +118,8 @@ def survey(
             responses.append(response)
 
     clients = {role: resources[role].client for role in {role for role, *_ in places}}
-    fetch_all(clients, requests, take, progress=progress)
-    return Survey(members, reached, responses, _requests(settings, responses))
+    fetch_all(clients, requests, take)
+    return Survey(members, reached, responses, _requests(settings, responses, workload.client.offers))
 
 
 def _members(management: "AwsRole", caller: Caller) -> list[Member]:
@@ -133,15 +132,11 @@ def _members(management: "AwsRole", caller: Caller) -> list[Member]:
             f"{listings()[ACCOUNT].call} was not answered, so nobody knows the organisation's accounts: "
             f"{response.error_message or response.outcome}. `cmdb policy management` prints what the role needs."
         )
-    return [
-        Member(str(record["Id"]), str(record["Name"]), str(record.get("State") or record.get("Status")))
-        for record in response.records
-    ]
+    return [Member.of(record) for record in response.records]
 
 
-def _requests(settings: "Settings", responses: Sequence[Response]) -> int:
+def _requests(settings: "Settings", responses: Sequence[Response], offers: Callable[[str, str], bool]) -> int:
     own = [one for one in listings().values() if "workload" in one.roles and one.each is None and not one.on_request]
-    regional = sum(one.scope == "regional" for one in own)
     count = 0
     for response in responses:
         if response.request.listing.name == REGION and response.outcome == "found":
@@ -149,7 +144,9 @@ def _requests(settings: "Settings", responses: Sequence[Response]) -> int:
                 str(record["RegionName"]) for record in response.records if record.get("OptInStatus") != "not-opted-in"
             }
             regions = enabled & set(settings.regions) if settings.regions else enabled
-            count += regional * len(regions) + len(own) - regional
+            count += sum(
+                sum(offers(one.service, region) for region in regions) if one.scope == "regional" else 1 for one in own
+            )
     return count
 
 

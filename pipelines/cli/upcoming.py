@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pipelines.collection.forecast import Forecast
     from pipelines.settings import Settings
+    from resources.store.errors import WarehouseError
     from resources.store.store import Store
 
 
@@ -30,6 +31,11 @@ def upcoming(store: "Store", settings: "Settings") -> "Forecast":
         # A run says what is wrong with the file; a forecast must not end the command that prints it.
         reason = str(error).partition("\n")[0]
         raise WarehouseError(f"{store.working} lacks what a forecast reads: {reason}") from error
+
+
+def unknown_cost(error: "WarehouseError") -> str:
+    """The sentence in place of a forecast that cannot be made now."""
+    return f"What the next run costs is not known now. {error}"
 
 
 def cost_lines(found: "Forecast") -> list[str]:
