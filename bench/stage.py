@@ -56,6 +56,26 @@ class Stage:
             said: bytes = answer.read()
         return said
 
+    def client(self, service: str, account: str, region: str, **config: Any) -> Any:
+        """A client of boto3 that is this account there, and sends each request once.
+
+        Args:
+            config: further options of `botocore.config.Config`.
+        """
+        # The programs that are measured bring their own; only tests need this one.
+        import boto3
+        from botocore.config import Config
+
+        return boto3.client(
+            service,
+            region_name=region,
+            endpoint_url=self.url,
+            verify=str(self.certificate),
+            aws_access_key_id=f"ASIA{account}",
+            aws_secret_access_key="s",
+            config=Config(retries={"total_max_attempts": 1}, **config),
+        )
+
     def work(self, concurrency: int = 64) -> Path:
         """The file that tells a peer what to collect."""
         path = self.folder / "work.json"

@@ -63,7 +63,7 @@ def _check_whole(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def _nights_for_ever(database: Path, number: int, tell: Callable[..., None]) -> None:
-    """Small nights, one after the other; what has been committed and published is told as soon as it is."""
+    """Small nights, one after the other; what has been committed and published is reported as soon as it is."""
     store = Store(database)
     PROCESS.fault_hook = lambda point: tell(at=point)
     while True:
@@ -91,7 +91,7 @@ def _nights_for_ever(database: Path, number: int, tell: Callable[..., None]) -> 
 
 
 @dataclass
-class Told:
+class Reported:
     """What a process said before it was killed."""
 
     found: int | None = None
@@ -100,7 +100,7 @@ class Told:
     at: str = "start"
 
 
-def _listen(reader: int, until: float, told: Told) -> None:
+def _listen(reader: int, until: float, reported: Reported) -> None:
     """Take in what a process tells, until a time."""
     rest = b""
     while (left := until - time.monotonic()) > 0:
@@ -109,16 +109,16 @@ def _listen(reader: int, until: float, told: Told) -> None:
         data = os.read(reader, 65536)
         if not data:
             break
-        rest = _take(rest + data, told)
+        rest = _take(rest + data, reported)
 
 
-def _take(data: bytes, told: Told) -> bytes:
+def _take(data: bytes, reported: Reported) -> bytes:
     *lines, rest = data.split(b"\n")
     for line in lines:
         for name, value in json.loads(line).items():
             # The first look is what the killed process before it left behind.
-            if name != "found" or told.found is None:
-                setattr(told, name, value)
+            if name != "found" or reported.found is None:
+                setattr(reported, name, value)
     return rest
 
 
@@ -151,7 +151,7 @@ def _killed_at_random(database: Path, scratch: Path, count: int, seed: int, dead
     done, longest = 0, 0.0
     for done in range(1, count + 1):
         number += 100
-        told = Told(committed=committed, published=published)
+        reported = Reported(committed=committed, published=published)
         reader, writer = os.pipe()
 
         def tell(writer: int = writer, **what: Any) -> None:
@@ -161,31 +161,33 @@ def _killed_at_random(database: Path, scratch: Path, count: int, seed: int, dead
         os.close(writer)
         # Only from its first look on: before that nothing is written.
         patience = time.monotonic() + PATIENCE
-        while told.found is None and time.monotonic() < patience and not child.ended():
-            _listen(reader, time.monotonic() + 0.005, told)
+        while reported.found is None and time.monotonic() < patience and not child.ended():
+            _listen(reader, time.monotonic() + 0.005, reported)
         if done == 1:
             looked = time.monotonic()
-            while not told.published and time.monotonic() < patience and not child.ended():
-                _listen(reader, time.monotonic() + 0.005, told)
+            while not reported.published and time.monotonic() < patience and not child.ended():
+                _listen(reader, time.monotonic() + 0.005, reported)
             longest = max(0.4, time.monotonic() - looked)
         else:
-            _listen(reader, time.monotonic() + chance.uniform(0.0, longest), told)
+            _listen(reader, time.monotonic() + chance.uniform(0.0, longest), reported)
         child.kill()
         code = child.wait()
-        _listen(reader, time.monotonic() + 1, told)
+        _listen(reader, time.monotonic() + 1, reported)
         os.close(reader)
         if code != -signal.SIGKILL:
             raise RuntimeError(f"kill {done}: it ended by itself with {code}: {child.said[-500:]}")
         shutil.rmtree(child.folder, ignore_errors=True)
-        assert told.found is not None and committed <= told.found <= committed + 1, (
-            f"kill {done}: {committed} were committed and {told.found} are there"
+        assert reported.found is not None and committed <= reported.found <= committed + 1, (
+            f"kill {done}: {committed} were committed and {reported.found} are there"
         )
         # The next look may find one more than was acknowledged: it was killed between the commit and its word.
-        committed = max(told.committed, told.found)
+        committed = max(reported.committed, reported.found)
         served = apart(functools.partial(_served, database), scratch)
-        assert not told.published or served >= told.published, f"kill {done}: {served} after {told.published}"
-        published = told.published or published
-        phases[told.at.split(".")[0] if told.at != "transaction" else "transaction"] += 1
+        assert not reported.published or served >= reported.published, (
+            f"kill {done}: {served} after {reported.published}"
+        )
+        published = reported.published or published
+        phases[reported.at.split(".")[0] if reported.at != "transaction" else "transaction"] += 1
         if not published:
             raise NotHere(f"nothing was published within {PATIENCE} s, so nothing could be lost")
         if time.monotonic() > deadline:

@@ -54,7 +54,7 @@ def page(known: Mapping[Key, Result], tests: Sequence[Tests] = ()) -> str:
     lines = [*HEAD.splitlines(), *(_row(name, what, known) for name, what in PARTS.items()), ""]
     wrong = [result for result in known.values() if result.outcome == "failed"]
     if wrong:
-        lines += ["## Otherwise than expected", ""]
+        lines += ["## Failed", ""]
         lines += [f"- {result.part}: {cell(result.case)}. {cell(result.said)[:300]}" for result in wrong[:LISTED]]
         lines += [f"- and {len(wrong) - LISTED} more."] * (len(wrong) > LISTED) + [""]
     if tests:

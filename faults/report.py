@@ -42,7 +42,7 @@ class Shown:
         case: what was done, in a few words.
         expected: what must come of it.
         said: the sentence or the figures that were seen.
-        failure: what was otherwise than expected; empty where nothing was.
+        failure: what differed from the expectation; empty where nothing did.
         skipped: why it could not be shown on this machine.
         seconds: of wall time.
     """

@@ -12,9 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
-from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from bench import certificate, dagster_share, scale, side_by_side, tree, whole_night
@@ -35,18 +33,6 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         yield started
 
 
-def client(stage: Stage, service: str, account: str, region: str, attempts: int = 1) -> Any:
-    return boto3.client(
-        service,
-        region_name=region,
-        endpoint_url=stage.url,
-        verify=str(stage.certificate),
-        aws_access_key_id=f"ASIA{account}",
-        aws_secret_access_key="s",
-        config=Config(retries={"total_max_attempts": attempts}),
-    )
-
-
 def places(size: str) -> list[tuple[str, str]]:
     world = World()
     everywhere = [(account, region) for account in workload_accounts(20) for region in REGIONS]
@@ -65,7 +51,7 @@ def test_of_a_hundred_account_regions_seventy_are_empty_and_five_are_medium() ->
 
 def test_boto3_reads_every_page_and_each_id_and_arn_names_its_own_account_and_region(stage: Stage) -> None:
     account, region = places("medium")[0]
-    ec2, rds = (client(stage, service, account, region) for service in ("ec2", "rds"))
+    ec2, rds = (stage.client(service, account, region) for service in ("ec2", "rds"))
     pages = list(ec2.get_paginator("describe_instances").paginate())
     reservations = [reservation for page in pages for reservation in page["Reservations"]]
     assert len(pages) == 2
@@ -74,7 +60,7 @@ def test_boto3_reads_every_page_and_each_id_and_arn_names_its_own_account_and_re
     found = {instance["InstanceId"] for reservation in reservations for instance in reservation["Instances"]}
     assert len(found) == len(reservations)
     for other_account, other_region in places("medium")[1:] + places("small")[:3]:
-        others = client(stage, "ec2", other_account, other_region).describe_instances()["Reservations"]
+        others = stage.client("ec2", other_account, other_region).describe_instances()["Reservations"]
         assert not found & {instance["InstanceId"] for r in others for instance in r["Instances"]}
     arns = [database["DBInstanceArn"] for database in rds.describe_db_instances()["DBInstances"]]
     assert arns[0] == f"arn:aws:rds:{region}:{account}:db:ledger-{0:09x}"
@@ -84,7 +70,7 @@ def test_boto3_reads_every_page_and_each_id_and_arn_names_its_own_account_and_re
 def test_the_counters_say_what_was_requested(stage: Stage) -> None:
     account, region = places("empty")[0]
     stage.reset()
-    assert client(stage, "ec2", account, region).describe_volumes()["Volumes"] == []
+    assert stage.client("ec2", account, region).describe_volumes()["Volumes"] == []
     counted = stage.counters()
     assert counted["by_operation"] == {"DescribeVolumes": 1}
     assert counted["requests"] == 1
@@ -95,14 +81,14 @@ def test_the_counters_say_what_was_requested(stage: Stage) -> None:
 def test_who_asks_too_fast_is_throttled_in_that_account_region_and_service_alone(tmp_path: Path) -> None:
     with staged(tmp_path, certificate.make(tmp_path), 2, REGIONS, 0.0, "--rate", "0.001", "--burst", "2") as stage:
         first, second = stage.accounts
-        ec2 = client(stage, "ec2", first, "us-east-1")
+        ec2 = stage.client("ec2", first, "us-east-1")
         ec2.describe_vpcs()
         ec2.describe_vpcs()
         with pytest.raises(ClientError, match="RequestLimitExceeded"):
             ec2.describe_vpcs()
-        client(stage, "ec2", first, "eu-west-1").describe_vpcs()
-        client(stage, "ec2", second, "us-east-1").describe_vpcs()
-        client(stage, "rds", first, "us-east-1").describe_db_clusters()
+        stage.client("ec2", first, "eu-west-1").describe_vpcs()
+        stage.client("ec2", second, "us-east-1").describe_vpcs()
+        stage.client("rds", first, "us-east-1").describe_db_clusters()
         assert stage.counters()["throttled"] == 1
 
 

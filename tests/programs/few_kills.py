@@ -1,4 +1,4 @@
-"""The store killed at random moments; prints what came of it. Usage: few_kills.py FOLDER [KILLS] [idle].
+"""The store killed at random moments; prints the outcome. Usage: few_kills.py FOLDER [KILLS] [idle].
 
 With `idle` the process that is killed does nothing, as on a machine too busy to let it come to anything.
 """

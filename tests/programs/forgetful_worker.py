@@ -19,5 +19,5 @@ def deliver(sender: Any, index: int, result: Any) -> None:
 
 
 if __name__ == "__main__":
-    workers._Sender.deliver = deliver  # type: ignore[method-assign]
+    workers._Sender.deliver = deliver  # type: ignore[method-assign]  # the fault is put here
     workers.serve(Connection(int(sys.argv[-1])))
