@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any, get_args
 
@@ -12,14 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.trust.ages import COLLECTION_MAX_AGE, HALF_A_DAY, MODEL_MAX_AGE, PUBLISH_MAX_AGE
+from pipelines.trust.ages import COLLECTION_MAX_AGE, HALF_A_DAY, MODEL_MAX_AGE, PUBLISH_MAX_AGE, moment
 from pipelines.trust.listing_rule import listing_check
-from pipelines.trust.outcomes import RETIRING
+from pipelines.trust.outcomes import RETIRING, TRUSTED
 from pipelines.trust.preflight_rules import StoredCheckResult, preflight_check
 from pipelines.trust.publish_rules import builds_check, freshness_check
 from pipelines.trust.zero_rule import (
-    NO_REQUEST_ID,
-    TRAIL_DENIED,
     Witness,
     Zero,
     ZeroJudgement,
@@ -93,6 +91,11 @@ def test_the_ages_are_those_of_the_contract() -> None:
     assert timedelta(hours=26) == MODEL_MAX_AGE
     assert timedelta(hours=24) == PUBLISH_MAX_AGE
     assert timedelta(hours=12) == HALF_A_DAY
+
+
+def test_a_time_is_shown_in_utc_to_the_minute() -> None:
+    in_paris = datetime(2026, 11, 25, 15, 5, 59, tzinfo=timezone(timedelta(hours=1)))
+    assert moment(in_paris) == "2026-11-25 14:05 UTC"
 
 
 def test_evidence_from_the_future_blocks_but_clocks_may_differ_by_five_minutes() -> None:
@@ -316,9 +319,10 @@ EVERY_SENSE = pytest.mark.parametrize(
         pytest.param({"trail": LATE}, None, "has not recorded the call yet", id="late"),
         pytest.param({"trail": NEVER}, None, "has not recorded the call yet", id="no event at all"),
         pytest.param({"trail": THROTTLED}, None, "ThrottlingException", id="throttled"),
-        pytest.param({"trail": LOOKUP_DENIED}, TRAIL_DENIED, "CMDB_ZERO_EVIDENCE=identity", id="look-up refused"),
-        pytest.param({"request_ids": ("",)}, NO_REQUEST_ID, "no request id", id="no request id"),
-        pytest.param({"request_ids": ()}, NO_REQUEST_ID, "no request id", id="no page"),
+        pytest.param({"trail": LOOKUP_DENIED}, "TrailDenied", "CMDB_ZERO_EVIDENCE=identity", id="look-up refused"),
+        pytest.param({"request_ids": ("",)}, "NoRequestId", "no request id", id="no request id"),
+        pytest.param({"request_ids": ("r-1", "")}, "NoRequestId", "no request id", id="a page without one"),
+        pytest.param({"request_ids": ()}, "NoRequestId", "no request id", id="no page"),
         pytest.param(
             {"request_ids": ("r-1", "r-2")}, None, "has not recorded the call yet", id="one page of two is there"
         ),
@@ -337,28 +341,37 @@ def test_a_zero_whose_evidence_is_missing_is_not_confirmed_and_says_what_is_miss
 
 @EVERY_SENSE
 @pytest.mark.parametrize(
-    ("trail", "said"),
+    ("trail", "said", "kept"),
     [
         pytest.param(
             OWN_ERROR,
             "CloudTrail recorded this call as refused (Client.UnauthorizedOperation, request r-1)",
+            [{"request_id": "r-1", "error_code": "Client.UnauthorizedOperation"}],
             id="this very call",
         ),
         pytest.param(
             REFUSED,
             "CloudTrail holds 1 refusal(s) of this caller's own calls (DescribeInstances: "
             "Client.UnauthorizedOperation)",
+            [REFUSAL],
             id="such a call under another id",
+        ),
+        pytest.param(
+            replace(REFUSED, refused=[REFUSAL, REFUSAL | {"error_code": "Client.OptInRequired"}]),
+            "CloudTrail holds 2 refusal(s) of this caller's own calls (DescribeInstances: "
+            "Client.UnauthorizedOperation)",
+            [REFUSAL, REFUSAL | {"error_code": "Client.OptInRequired"}],
+            id="two such calls, of which the first is named",
         ),
     ],
 )
-def test_a_refusal_in_cloudtrail_makes_a_zero_suspect(
-    sense: EmptyPolicy, witness: Witness, trail: TrailEvents, said: str
+def test_a_refusal_in_cloudtrail_makes_a_zero_suspect_and_is_kept(
+    sense: EmptyPolicy, witness: Witness, trail: TrailEvents, said: str, kept: list[dict[str, str]]
 ) -> None:
     verdict = zero(sense, witness, trail)
     assert verdict.outcome == "empty_suspect"
     assert verdict.sentence.startswith(f"Empty, but {said}")
-    assert verdict.evidence["cloudtrail"]["refused"]
+    assert verdict.evidence["cloudtrail"]["refused"] == kept
 
 
 def test_a_refusal_of_another_call_does_not_speak_against_one_that_is_there_without_an_error() -> None:
@@ -392,11 +405,16 @@ def test_a_call_that_cloudtrail_never_records_is_judged_without_it_and_says_so()
     assert zero("witnessed", BILLED, trail=LATE, is_recorded=False).outcome == "empty_suspect"
 
 
+def test_cloudtrail_is_taken_to_record_a_call_unless_it_is_known_not_to() -> None:
+    assert judge_zero(Zero.from_evidence(zero().evidence), LATE).outcome == "empty_unconfirmed"
+
+
 @pytest.mark.parametrize(
     ("trail", "age", "missed"),
     [
         pytest.param(LATE, HALF_A_DAY, True, id="a night ago, others are there"),
         pytest.param(LATE, HALF_A_DAY - MINUTE, False, id="less than a night ago"),
+        pytest.param(replace(LATE, event_count=1), HALF_A_DAY, True, id="a night ago, one other is there"),
         pytest.param(NEVER, HALF_A_DAY, False, id="nothing of the caller is there"),
         pytest.param(
             replace(LATE, kinds=frozenset({"ec2:DescribeInstances"})),
@@ -410,8 +428,8 @@ def test_a_call_that_cloudtrail_never_records_is_judged_without_it_and_says_so()
             True,
             id="others of another kind are there",
         ),
-        pytest.param(CLEAN, HALF_A_DAY, False, id="it is there"),
-        pytest.param(OWN_ERROR, HALF_A_DAY, False, id="it is there, refused"),
+        pytest.param(CLEAN, HALF_A_DAY, False, id="a page of it is there"),
+        pytest.param(OWN_ERROR, HALF_A_DAY, False, id="a page of it is there, refused"),
         pytest.param(THROTTLED, HALF_A_DAY, False, id="not answered"),
         pytest.param(replace(LATE, available=False), HALF_A_DAY, False, id="not answered to its end"),
     ],
@@ -419,7 +437,7 @@ def test_a_call_that_cloudtrail_never_records_is_judged_without_it_and_says_so()
 def test_a_call_is_missed_where_cloudtrail_shows_others_of_its_caller_a_run_later(
     trail: TrailEvents, age: timedelta, missed: bool
 ) -> None:
-    kept = Zero.from_evidence(zero(trail=LATE).evidence)
+    kept = Zero.from_evidence(zero(trail=LATE, request_ids=("r-1", "r-2")).evidence)
     assert is_missed(kept, trail, now=NOW + age) == missed
 
 
@@ -508,6 +526,10 @@ def test_all_that_speaks_against_a_zero_is_said() -> None:
         "trusted count was 40 and it was not requested again."
     )
     assert zero().sentence == "Empty, and all the evidence agrees."
+    # Both the refusal and the bill speak against it: what was refused confirms nothing in the bill's history.
+    refused = zero("witnessed", BILLED_AND_KNOWN, REFUSED).evidence
+    assert len(refused["against"]) == 2
+    assert "history" not in refused
 
 
 def test_zeros_by_identity_do_without_cloudtrail_and_each_says_so() -> None:
@@ -520,7 +542,7 @@ def test_zeros_by_identity_waive_nothing_but_cloudtrail() -> None:
     assert zero("impossible", trail=None, zero_evidence="identity").outcome == "empty_suspect"
     assert zero("witnessed", BILLED, None, zero_evidence="identity").outcome == "empty_suspect"
     without = zero(request_ids=("",), zero_evidence="identity")
-    assert (without.outcome, without.error_code) == ("empty_unconfirmed", NO_REQUEST_ID)
+    assert (without.outcome, without.error_code) == ("empty_unconfirmed", "NoRequestId")
 
 
 def night_after(verdict: ZeroJudgement, witness: Witness) -> ZeroJudgement:
@@ -640,7 +662,7 @@ def judge(cells: list[CellState], tolerance: Decimal = TOLERANCE) -> CheckResult
     return listing_check("ec2_instance", cells, tolerance)
 
 
-UNPROVABLE = cell("empty_unconfirmed", error_code=TRAIL_DENIED)
+UNPROVABLE = cell("empty_unconfirmed", error_code="TrailDenied")
 
 PASSED, WARNED, BLOCKED = "passed", "warned", "blocked"
 
@@ -755,6 +777,10 @@ def test_a_reason_by_which_there_is_nothing_to_request_is_a_response_also_beside
     )
 
 
+def test_only_what_was_found_and_a_zero_that_was_verified_are_trusted_by_themselves() -> None:
+    assert {"found", "empty_verified"} == TRUSTED
+
+
 def test_these_reasons_are_knowledge_and_remove_rows() -> None:
     known = {"account_left", "caller_changed", "no_resource_policy", "parent_gone", "policy_type_not_enabled"}
     assert known == RETIRING
@@ -856,6 +882,13 @@ LIMIT, PAGES = "request_limit", "more_pages_than_the_limit"
             BLOCKED,
             "cost_daily: all 2 cells were skipped (parents_unknown, request_limit), so nothing was requested.",
             id="the limit is not the only reason",
+        ),
+        pytest.param(
+            [cell("skipped", listing="cloudwatch_metric", skip_reason=LIMIT)],
+            WARNED,
+            "cost_daily: 1 part(s) were not requested, because CMDB_METRIC_LIMIT was reached: 111122223333 "
+            "ap-southeast-2. The next run goes on.",
+            id="metrics of an account and region",
         ),
     ],
 )
@@ -992,7 +1025,9 @@ DENIED, LEFT_OUT = "denied_by_policy", "region_not_selected"
         ((DENIED,), True),
         ((DENIED, DENIED, "no_profile", "account_suspended", "region_not_enabled"), True),
         ((DENIED, "not_offered", "no_longer_asked"), True),
+        (("region_disabled",), True),
         ((DENIED, LEFT_OUT), True),
+        ((DENIED, LEFT_OUT, "region_not_enabled"), True),
         ((LEFT_OUT, "no_profile"), True),
         # What nobody decided is open still.
         ((DENIED, "parents_unknown"), False),
@@ -1008,6 +1043,52 @@ def test_what_somebody_closed_blocks_nothing(reasons: tuple[str, ...], passed: b
     assert judge(cells, Decimal(0)).passed is passed
     # Beside what was asked it counts for nothing.
     assert judge([*cells, cell()], Decimal(0)).passed is (passed or "request_limit" not in reasons)
+
+
+def test_what_somebody_closed_is_counted_among_all_that_stands() -> None:
+    reasons = (DENIED, LEFT_OUT, "region_disabled", "not_offered", "no_profile", "no_longer_asked")
+    said = judge([cell("skipped", skip_reason=reason) for reason in reasons]).sentence
+    assert "3 of 5 cells are closed" in said
+
+
+BARE = cell("denied", error_code="AccessDenied", error_message="Access denied")
+OWN_GRANT = cell("denied", error_code="AccessDenied", error_message="because no identity-based policy allows the action")
+OPT_IN = cell("denied", error_code="OptInRequired", error_message="You are not subscribed to this service.")
+EXPIRED = cell("denied", error_code="ExpiredToken", error_message="It has expired.")
+CLOCK = cell("failed", error_code="RequestExpired", error_message="The clock of this machine is wrong.")
+BROKEN = cell("failed", error_code="Timeout", error_message="It took too long.")
+REMEDIES = {
+    "No policy of the organisation": "policies",
+    "`cmdb policy workload` prints the policy": "grant",
+    "signs in again": "session",
+    "requests again": "again",
+}
+"""The remedies that a refusal beyond the tolerance may say, by words of each."""
+
+
+@pytest.mark.parametrize(
+    ("failed", "remedy"),
+    [
+        pytest.param([BARE], {"policies"}, id="AWS names no policy"),
+        pytest.param([BARE, BROKEN], {"policies"}, id="of the refused AWS names no policy"),
+        pytest.param([BARE, OWN_GRANT], {"grant"}, id="AWS names the role's own policy for one"),
+        pytest.param([OWN_GRANT], {"grant"}, id="AWS names the role's own policy"),
+        pytest.param([OPT_IN], set(), id="AWS says what is missing, and no policy mends it"),
+        pytest.param([EXPIRED], {"session"}, id="the session ended"),
+        pytest.param([OPT_IN, EXPIRED], {"session"}, id="the session ended after another refusal"),
+        pytest.param([BROKEN, EXPIRED], {"session"}, id="the session ended after a failure"),
+        pytest.param([CLOCK], {"again"}, id="the clock is wrong, and the session goes on"),
+    ],
+)
+def test_beyond_the_tolerance_the_remedy_is_that_of_what_failed(failed: list[CellState], remedy: set[str]) -> None:
+    said = judge([cell(), *failed]).sentence
+    assert {word for words, word in REMEDIES.items() if words in said} == remedy
+
+
+def test_the_role_that_is_to_be_granted_is_the_one_that_is_named() -> None:
+    said = judge([replace(BARE, role="operations"), replace(BARE, role="billing")]).sentence
+    assert "requested by operations" in said
+    assert "`cmdb policy operations`" in said
 
 
 def test_a_refused_central_role_is_reported_of_policies_too() -> None:

@@ -76,18 +76,17 @@ def listing_check(
     if central:
         return CheckResult(
             False,
-            f"{_sentence(listing, central)}{_policy_hint(central) or _session_hint(central)}",
+            f"{_sentence(listing, central)}{_hint(central)}",
             at_fault=_rows(central),
         )
     loud = [cell for cell in untrusted if cell.outcome != "empty_unconfirmed" or cell.error_code is not None]
-    waiting += len(untrusted) - len(loud)
     counted = [cell for cell in loud if cell.role == "workload"]
     if not _is_tolerated(counted, requested_count, tolerance):
         return CheckResult(
             False,
             f"{_sentence(listing, counted)} That is {len(counted)} of {requested_count} cells, "
             f"more than CMDB_UNTRUSTED_TOLERANCE={tolerance} allows.{_remedy(counted)}"
-            f"{_tolerance_hint(counted, requested_count, tolerance)}",
+            f"{_tolerance_hint(counted, requested_count)}",
             at_fault=_rows(counted),
         )
     if loud:
@@ -100,6 +99,7 @@ def listing_check(
     short = [cell for cell in cells if cell.skip_reason in (FOR_LATER, TOO_MANY_PAGES)]
     if short:
         return _for_later(listing, short)
+    waiting += len(untrusted)
     if waiting:
         return CheckResult(
             True,
@@ -115,16 +115,15 @@ def _is_closed(reached: Sequence[CellState], standing: Sequence[CellState]) -> b
     CMDB_REGIONS without any region that an account has enabled is a mistake, not a decision.
     """
     allowed = CONCLUSIVE_SKIPS | WAITING_SKIPS | CLOSED
-    if not reached or not all(cell.skip_reason in allowed for cell in reached):
-        return False
     only_left_out = all(cell.skip_reason == REGION_NOT_SELECTED for cell in reached)
-    return not (only_left_out and any(cell.skip_reason == "region_not_enabled" for cell in standing))
+    is_mistake = only_left_out and any(cell.skip_reason == "region_not_enabled" for cell in standing)
+    return bool(reached) and all(cell.skip_reason in allowed for cell in reached) and not is_mistake
 
 
 def _for_later(listing: str, cells: Sequence[CellState]) -> CheckResult:
     """A warning for cells that the limit of requests left out: their last rows stay, and the next run continues."""
-    setting = "CMDB_COST_REQUEST_LIMIT" if cells[0].role == "billing" else "CMDB_METRIC_LIMIT"
     first = min(cells, key=lambda cell: cell.skip_reason == FOR_LATER)
+    setting = "CMDB_COST_REQUEST_LIMIT" if first.role == "billing" else "CMDB_METRIC_LIMIT"
     return CheckResult(
         False,
         f"{listing}: {len(cells)} part(s) were not requested, because {setting} was reached: "
@@ -150,31 +149,17 @@ def _is_tolerated(failed: Sequence[CellState], requested_count: int, tolerance: 
 
 def _remedy(failed: Sequence[CellState]) -> str:
     """What mends the failed cells; nothing where AWS's message says it, as that of a session that has ended does."""
-    hint, first = _policy_hint(failed) or _session_hint(failed), failed[0]
+    hint, first = _hint(failed), failed[0]
     if hint or first.outcome not in REMEDIES or (first.outcome == "denied" and first.error_code not in BARE_CODES):
         return hint
     return f" {REMEDIES[first.outcome]}".format(role=first.role, profile=f"of account {first.account_id}")
 
 
-def _session_hint(cells: Sequence[CellState]) -> str:
-    """The hint for a session that ended during the run, which AWS's message does not say how to begin anew."""
-    if not any(cell.outcome == "denied" and cell.error_code in EXPIRED_CODES for cell in cells):
-        return ""
-    return " `cmdb preflight` says how the profile signs in again; then run `cmdb nightly --only-untrusted`."
+def _hint(cells: Sequence[CellState]) -> str:
+    """What the operator does about a policy of the organisation, or about a session that ended during the run.
 
-
-def _tolerance_hint(failed: Sequence[CellState], requested_count: int, tolerance: Decimal) -> str:
-    """The setting that publishes all the same, where there is one."""
-    largest = MAX_UNTRUSTED_TOLERANCE
-    if tolerance >= largest or not _is_tolerated(failed, requested_count, largest):
-        return ""
-    return f" Or publish without them: CMDB_UNTRUSTED_TOLERANCE={largest} keeps their last trusted rows, marked stale."
-
-
-def _policy_hint(cells: Sequence[CellState]) -> str:
-    """The hint for refusals behind which a policy of the organisation stands, or may stand.
-
-    Cells that a known policy denies were skipped before and are not among `cells`.
+    AWS's message about the session does not say how to begin it anew. Cells that a known policy denies were skipped
+    before and are not among `cells`.
     """
     denied = [cell for cell in cells if cell.outcome == "denied"]
     named = [cell for cell in denied if "service control policy" in (cell.error_message or "")]
@@ -186,7 +171,17 @@ def _policy_hint(cells: Sequence[CellState]) -> str:
             " No policy of the organisation that the management role listed denies it: grant it to the role "
             f"(`cmdb policy {denied[0].role}`), or, where a region is closed, name the others in CMDB_REGIONS."
         )
+    if any(cell.error_code in EXPIRED_CODES for cell in denied):
+        return " `cmdb preflight` says how the profile signs in again; then run `cmdb nightly --only-untrusted`."
     return ""
+
+
+def _tolerance_hint(failed: Sequence[CellState], requested_count: int) -> str:
+    """The setting that publishes all the same, where there is one; the one that was too small never is."""
+    largest = MAX_UNTRUSTED_TOLERANCE
+    if not _is_tolerated(failed, requested_count, largest):
+        return ""
+    return f" Or publish without them: CMDB_UNTRUSTED_TOLERANCE={largest} keeps their last trusted rows, marked stale."
 
 
 def _sentence(listing: str, cells: Sequence[CellState]) -> str:
