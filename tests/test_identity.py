@@ -246,7 +246,7 @@ def test_the_facts_are_named_as_in_the_contract() -> None:
         "billing_is_the_expected_account",
         "accounts_are_distinct",
     )
-    assert CHECKS == (*IDENTITY_CHECKS, "bill_is_the_organisations_own")
+    assert (*IDENTITY_CHECKS, "bill_is_the_organisations_own") == CHECKS
 
 
 def test_an_organisation_of_which_nothing_is_known_is_not_evaluated() -> None:

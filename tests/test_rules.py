@@ -1052,7 +1052,9 @@ def test_what_somebody_closed_is_counted_among_all_that_stands() -> None:
 
 
 BARE = cell("denied", error_code="AccessDenied", error_message="Access denied")
-OWN_GRANT = cell("denied", error_code="AccessDenied", error_message="because no identity-based policy allows the action")
+OWN_GRANT = cell(
+    "denied", error_code="AccessDenied", error_message="because no identity-based policy allows the action"
+)
 OPT_IN = cell("denied", error_code="OptInRequired", error_message="You are not subscribed to this service.")
 EXPIRED = cell("denied", error_code="ExpiredToken", error_message="It has expired.")
 CLOCK = cell("failed", error_code="RequestExpired", error_message="The clock of this machine is wrong.")
