@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -10,6 +13,7 @@ from decimal import Decimal
 from typing import Any, cast
 
 import dagster as dg
+import duckdb
 import pytest
 from given import FIRST_NIGHT, Given, House, house
 
@@ -242,6 +246,20 @@ def test_what_people_can_mend_is_a_sentence_and_not_tried_again(bound: Bound, er
     bound.error = error
     said, metadata, retries = refusal(bound)
     assert (said, metadata["exit_code"], retries) == (str(error), code, False)
+
+
+@pytest.mark.parametrize("ended_by", [signal.SIGINT, signal.SIGTERM])
+def test_who_ends_a_run_during_a_query_has_interrupted_it(ended_by: signal.Signals) -> None:
+    # DuckDB itself raises a RuntimeError then, which would count as a fault of the step and start the next one.
+    before = signal.signal(ended_by, signal.default_int_handler)
+    timer = threading.Timer(0.2, os.kill, (os.getpid(), ended_by))
+    try:
+        with pytest.raises(dg.DagsterExecutionInterruptedError), gate.refusing(), duckdb.connect() as connection:
+            timer.start()
+            connection.execute("select count(*) from range(100000000000) as t(i) where hash(i) = 1").fetchall()
+    finally:
+        timer.join()
+        signal.signal(ended_by, before)
 
 
 def test_a_fault_of_our_own_is_not_made_a_sentence() -> None:

@@ -60,6 +60,14 @@ def refusing() -> Iterator[None]:
         raise refuse(str(error)) from error
     except (ProductFileError, ReferenceFileError) as error:
         raise refuse(str(error), exit_code=2) from error
+    except RuntimeError as error:
+        if str(error) == QUERY_INTERRUPTED:
+            raise dg.DagsterExecutionInterruptedError from error
+        raise
+
+
+QUERY_INTERRUPTED = "Query interrupted"
+"""What DuckDB raises, as a RuntimeError, in place of what a signal's handler raised during a query."""
 
 
 def refuse(sentence: str, *, exit_code: int = 1) -> dg.Failure:
