@@ -15,21 +15,24 @@ from typing import Any, cast
 import dagster as dg
 import duckdb
 import pytest
-from given import FIRST_NIGHT, Given, House, house
+from given import FIRST_NIGHT, WORKLOAD, Given, House, house
 
 from pipelines.catalogue.names import ACCOUNT
 from pipelines.errors import SqlFileError
+from pipelines.reference import ReferenceFileError
 from pipelines.settings import Settings
 from pipelines.trust import gate
 from resources.audit.cells import NewestCell
 from resources.audit.checks import record_preflight
 from resources.audit.coverage import coverage
 from resources.audit.identities import record_callers
+from resources.audit.step_plans import begin_plans, record_arrival
 from resources.aws.profiles import AwsConfigError
 from resources.aws.workers import ProcessEnded
 from resources.check_result import CheckResult, Severity
 from resources.contract import ContractViolation
 from resources.identity_rules import CENTRAL_ROLES, CHECKS, Caller, Expectation
+from resources.release import ProductFileError
 from resources.roles import IdentityRefused
 from resources.store.errors import LockHeld, WarehouseError
 from resources.store.store import Store
@@ -94,7 +97,10 @@ def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
 def bound(warehouse: House) -> Bound:
     """Evidence as it should be: a pre-flight of this run that passed, and trusted accounts and instances."""
     warehouse.execute(
-        "delete from audit.check_result", "delete from audit.collection", "delete from audit.caller_identity"
+        "delete from audit.check_result",
+        "delete from audit.collection",
+        "delete from audit.caller_identity",
+        "delete from audit.step_plan",
     )
     with warehouse.store.transaction() as connection:
         record_preflight(
@@ -153,6 +159,32 @@ def test_only_the_list_of_accounts_itself_is_requested_without_it(warehouse: Hou
     distrust(warehouse, ACCOUNT)
     assert opened(bound, account_list=False) is bound.store
     assert refusal(bound, listings=[ACCOUNT], account_list=False)
+
+
+def test_a_model_that_is_built_on_the_runs_own_connection_needs_the_accounts_too(
+    warehouse: House, bound: Bound
+) -> None:
+    distrust(warehouse, ACCOUNT)
+    with bound.store.read() as connection, pytest.raises(dg.Failure, match=f"{ACCOUNT}: empty_suspect"):
+        gate.require(connection, bound.typed(), SETTINGS, "cmdb.resource", max_age=HOUR, listings=["ec2_instance"])
+
+
+@pytest.mark.parametrize("listing", [ACCOUNT, "ec2_instance"])
+def test_what_a_step_of_the_run_was_to_bring_keeps_the_gate_shut_until_it_has_come(bound: Bound, listing: str) -> None:
+    with bound.store.transaction() as connection:
+        begin_plans(connection, RUN, {listing: {("workload", WORKLOAD)}, "s3_bucket": {("workload", WORKLOAD)}})
+        begin_plans(connection, "run-2", {ACCOUNT: {("management", WORKLOAD)}})
+    said, metadata, _ = refusal(bound)
+    assert said.startswith(f"cmdb.resource was not built. What landing/{listing} was to bring in this run ")
+    assert metadata == {"exit_code": 1, "next_command": "cmdb nightly"}
+    with bound.store.transaction() as connection:
+        record_arrival(connection, RUN, {listing: (1, "digest")})
+    assert opened(bound) is bound.store
+
+
+def test_a_zero_that_waits_for_cloudtrail_keeps_nothing_shut(warehouse: House, bound: Bound) -> None:
+    warehouse.night(RUN, [Given("ec2_volume", outcome="empty_unconfirmed")])
+    assert opened(bound, listings=["ec2_volume"]) is bound.store
 
 
 def test_what_is_not_built_from_is_not_requested(warehouse: House, bound: Bound) -> None:
@@ -240,6 +272,8 @@ def test_settings_that_cannot_be_used_start_nothing(bound: Bound) -> None:
         pytest.param(ContractViolation("billing", "ec2:RunInstances", "ec2:RunInstances"), 1, id="the contract"),
         pytest.param(SqlFileError("The file does not parse."), 1, id="a SQL file"),
         pytest.param(ProcessEnded("A worker process ended by itself."), 1, id="a process"),
+        pytest.param(ProductFileError("A file of the product is missing."), 2, id="a file of the product"),
+        pytest.param(ReferenceFileError("A reference file cannot be read."), 2, id="a reference file"),
     ],
 )
 def test_what_people_can_mend_is_a_sentence_and_not_tried_again(bound: Bound, error: Exception, code: int) -> None:
