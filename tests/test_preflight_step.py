@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -151,6 +152,7 @@ def test_what_was_returned_is_shown(home: House) -> None:
     ((result,), failure) = step(home)
     assert failure is None
     assert result.metadata["organization"] == "o-1"
+    assert result.metadata["bill"] == "own, paid by 000000000000"
     assert result.metadata["dagster/row_count"] == 3
     assert result.metadata["dagster/relation_identifier"] == "audit.caller_identity"
     assert [record.data for record in result.metadata["callers"].records] == [
@@ -223,6 +225,16 @@ def test_settings_that_cannot_be_used_request_nobody(home: House) -> None:
     assert shown == []
     assert failure is not None
     assert failure.description == "audit/caller_identity was not started. CMDB_REGIONS cannot be used."
+
+
+def test_a_reference_folder_that_cannot_be_used_requests_nobody(home: House, tmp_path: Path) -> None:
+    """The tables of reference data would end the run after all of its requests."""
+    shown, failure = step(home, settings=Settings(reference=tmp_path / "none"))
+    assert shown == []
+    assert failure is not None
+    assert str(tmp_path / "none") in (failure.description or "")
+    assert failure.metadata["exit_code"].value == 2
+    assert home.rows("select * from audit.check_result") == []
 
 
 def test_its_checks_block_are_described_and_belong_to_the_step_which_comes_first() -> None:
