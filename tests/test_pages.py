@@ -135,6 +135,10 @@ def test_these_fields_say_that_there_is_more_where_nobody_has_described_the_page
     assert set(TOKEN_FIELDS) == known
 
 
+def test_what_is_required_may_be_empty() -> None:
+    assert taken(listing(required=("Name", "Things")), {"Things": [], "Name": ""}) == []
+
+
 def test_documents_as_text_are_read() -> None:
     assert taken(listing(json_text=True), {"Things": ['{"a": 1}']}) == [{"a": 1}]
 
@@ -175,6 +179,15 @@ def test_a_flattened_list_that_is_empty_has_no_element_and_the_response_another(
         pytest.param(
             listing(json_text=True), {"Things": [{}]}, LISTS, "with something at Things that is no JSON", id="no text"
         ),
+        pytest.param(
+            listing(json_text=True),
+            {"Things": ["[" * 100_000]},
+            LISTS,
+            "with something at Things that is no JSON",
+            id="JSON too deep",
+        ),
+        pytest.param(listing(required=("Name",)), {"Things": []}, LISTS, "without Name", id="without what is required"),
+        pytest.param(listing(required=("Name",)), {"Things": [], "Name": None}, LISTS, "without Name", id="null there"),
     ],
 )
 def test_a_response_that_cannot_be_read_is_kept_and_is_no_zero(
@@ -200,6 +213,14 @@ def test_what_aws_could_not_look_up_is_no_response() -> None:
     ):
         assert taken(asked, answer) == [{"a": 1}]
     assert taken(listing(), {"Errors": [error], "Things": []}) == []
+
+
+def test_the_refusal_of_one_parent_is_a_record_with_its_code_and_what_it_was_requested_of() -> None:
+    kept: list[dict[str, Any]] = []
+    reader = Pages(listing(echo=("Bucket", "Missing")), OWN, kept.append)
+    reader.take_refusal("NoSuchThing", {"Bucket": "b", "Other": "o"})
+    assert kept == [{"Bucket": "b", "ErrorCode": "NoSuchThing"}]
+    assert (reader.found, reader.count, reader.last) == (1, 1, {"ErrorCode": "NoSuchThing"})
 
 
 # ---------------------------------------------------------------------------------------------- whose it is
