@@ -77,6 +77,12 @@ DISCOVERED: Version = (said(0), "discovered", [])
         pytest.param({}, {"tags": {"a": "1"}}, ["tags"], id="a first tag"),
         pytest.param({"tags": {"a": "1", "b": "2"}}, {"tags": {"b": "2", "a": "1"}}, [], id="tags in another order"),
         pytest.param({"tags": {"a": "1"}}, {"tags": None}, [], id="tags that could not be read"),
+        pytest.param({"resource_id": "i-1"}, {"resource_id": "i-2"}, ["resource_id"], id="another id"),
+        pytest.param({"resource_id": "i-1"}, {}, [], id="an id that is not reported"),
+        pytest.param({}, {"resource_id": "i-1"}, [], id="an id that was not reported"),
+        pytest.param({"created_at": at(-2)}, {"created_at": at(-1)}, ["created_at"], id="another time of creation"),
+        pytest.param({"created_at": at(-2)}, {}, [], id="a time of creation that is not reported"),
+        pytest.param({}, {"created_at": at(-2)}, [], id="a time of creation that was not reported"),
         pytest.param({"attributes": '{"x": 1}'}, {"attributes": '{"x": 2}'}, ["x"], id="another attribute"),
         pytest.param({"attributes": '{"x": 1}'}, {"attributes": '{"x": 1, "y": 2}'}, [], id="an attribute that is new"),
         pytest.param({"attributes": '{"x": 1, "y": 2}'}, {"attributes": '{"x": 1}'}, [], id="one that is not given"),
@@ -105,7 +111,8 @@ def test_a_version_begins_with_what_differs_and_with_nothing_else(
 
 def test_a_version_holds_all_that_the_item_was(rows: House) -> None:
     tags = {"b": "2", "a": "1"}
-    night(rows, item(name="web", state="running", availability_zone="a", tags=tags, attributes='{"x": ["b", "a"]}'))
+    more = {"resource_id": "i-1", "created_at": at(-1), "tags": tags, "attributes": '{"x": ["b", "a"]}'}
+    night(rows, item(name="web", state="running", availability_zone="a", **more))
     row = known(rows)
     assert isinstance(row.pop("raw_hash"), int)
     assert row == {
@@ -122,6 +129,8 @@ def test_a_version_holds_all_that_the_item_was(rows: House) -> None:
             "name": "web",
             "state": "running",
             "availability_zone": "a",
+            "resource_id": "i-1",
+            "created_at": "2026-11-24T13:00:00.000000Z",
             "tags": {"a": "1", "b": "2"},
             "x": ["a", "b"],
         },
@@ -147,6 +156,43 @@ def test_a_tag_that_changed_while_tags_could_not_be_read_is_a_change_when_they_c
     assert known(rows)["attributes"]["tags"] == {"a": "1"}
     night(rows, item(48, tags={"a": "2"}))
     assert versions(rows) == [DISCOVERED, (said(48), "changed", ["tags"])]
+
+
+def test_an_id_and_a_time_of_creation_that_are_not_reported_are_the_last_that_were(rows: House) -> None:
+    night(rows, item(resource_id="i-1", created_at=at(-1)))
+    night(rows, item(24, name="a"))
+    attributes = known(rows)["attributes"]
+    assert (attributes["resource_id"], attributes["created_at"]) == ("i-1", "2026-11-24T13:00:00.000000Z")
+    night(rows, item(48, name="a", resource_id="i-2", created_at=at(-1)))
+    assert versions(rows)[1:] == [(said(24), "changed", ["name"]), (said(48), "changed", ["resource_id"])]
+
+
+def test_a_time_of_creation_that_is_volatile_in_the_type_is_not_kept(rows: House) -> None:
+    put(rows, "ref.volatile_attribute", {"resource_type": "AWS::EC2::Instance", "attribute": "created_at"})
+    night(rows, item(created_at=at(-2)), item(arn="arn:2", resource_type="AWS::EC2::Volume", created_at=at(-2)))
+    night(rows, item(24, created_at=at(-1)), item(24, arn="arn:2", resource_type="AWS::EC2::Volume", created_at=at(-1)))
+    assert (versions(rows), len(versions(rows, "arn:2"))) == ([DISCOVERED], 2)
+    assert "created_at" not in known(rows)["attributes"]
+
+
+@pytest.mark.parametrize(
+    ("after", "differs"),
+    [({"resource_id": "i-2"}, ["resource_id"]), ({"attributes": '{"v": 2}'}, [])],
+    ids=["by its id", "by what no version shows"],
+)
+def test_an_item_that_took_the_place_of_another_begins_a_version_once(
+    rows: House, after: Row, differs: list[str]
+) -> None:
+    put(rows, "ref.volatile_attribute", {"resource_type": "AWS::EC2::Instance", "attribute": "v"})
+    night(rows, item(resource_id="i-1"))
+    taken = {"resource_id": "i-1", "replaced_at": at(24), **after}
+    night(rows, item(24, **taken))
+    replaced = [DISCOVERED, (said(24), "replaced", differs)]
+    assert versions(rows) == replaced
+    night(rows, item(48, **taken | {"attributes": '{"v": 3}'}))
+    assert versions(rows) == replaced
+    night(rows, item(72, **taken | {"name": "new"}))
+    assert versions(rows) == [*replaced, (said(72), "changed", ["name"])]
 
 
 def test_a_status_begins_a_version_when_it_was_known_and_not_when_it_was_built(rows: House) -> None:

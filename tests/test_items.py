@@ -166,9 +166,67 @@ def test_an_item_is_first_seen_once_and_what_comes_back_is_neither_missing_nor_r
 
 def test_what_aws_says_is_terminated_is_retired_when_it_is_said_first(rows: House) -> None:
     for number in (0, 1):
-        put(rows, "stage.observed_resource", observed(number, is_terminated=True))
+        put(rows, "stage.observed_resource", observed(number, is_terminated=True, resource_id="i-1"))
         make(rows, "cmdb.resource")
     assert state(rows) == ("retired", None, said(0), "terminated", False)
+    # Another one of the same ARN was not retired before.
+    put(rows, "stage.observed_resource", observed(2, is_terminated=True, resource_id="i-2"))
+    make(rows, "cmdb.resource")
+    assert state(rows) == ("retired", None, said(2), "terminated", False)
+
+
+def seen(rows: House) -> tuple[Any, ...]:
+    """When an item was first seen, when it took the place of another, and when it was last seen."""
+    (row,) = rows.rows("select first_seen_at, replaced_at, last_seen_at from cmdb.resource where arn = 'arn:1'")
+    return tuple(row.values())
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "is_another"),
+    [
+        pytest.param({"resource_id": "i-1"}, {"resource_id": "i-1"}, False, id="the same id"),
+        pytest.param({"resource_id": "i-1"}, {"resource_id": "i-2"}, True, id="another id"),
+        pytest.param({"resource_id": "i-1"}, {}, False, id="an id that is not reported"),
+        pytest.param({}, {"resource_id": "i-1"}, False, id="an id that was not reported"),
+        pytest.param({"created_at": at(-2)}, {"created_at": at(-2)}, False, id="made at the same time"),
+        pytest.param({"created_at": at(-2)}, {"created_at": at(1)}, True, id="made after the other was last seen"),
+        pytest.param({"created_at": at(-2)}, {"created_at": at(0)}, False, id="made when it was last seen"),
+        pytest.param({"created_at": at(-2)}, {"created_at": at(-1)}, False, id="made before it was last seen"),
+        pytest.param({"created_at": at(-2)}, {}, False, id="a time of creation that is not reported"),
+        pytest.param({}, {"created_at": at(1)}, False, id="a time of creation that was not reported"),
+        pytest.param(
+            {"resource_type": "volatile", "created_at": at(-2)},
+            {"resource_type": "volatile", "created_at": at(1)},
+            False,
+            id="a type that is dated anew",
+        ),
+        pytest.param(
+            {"resource_type": "another", "created_at": at(-2)},
+            {"resource_type": "another", "created_at": at(1)},
+            True,
+            id="a type with another attribute that is volatile",
+        ),
+        pytest.param(
+            {"resource_type": "volatile", "resource_id": "i-1", "created_at": at(-2)},
+            {"resource_type": "volatile", "resource_id": "i-2", "created_at": at(1)},
+            True,
+            id="a type that is dated anew, by its id",
+        ),
+    ],
+)
+def test_an_item_of_the_same_arn_is_another_one_by_its_id_or_its_time_of_creation(
+    rows: House, before: Row, after: Row, is_another: bool
+) -> None:
+    put(
+        rows,
+        "ref.volatile_attribute",
+        {"resource_type": "volatile", "attribute": "created_at"},
+        {"resource_type": "another", "attribute": "v"},
+    )
+    for row in (observed(**before), observed(24, **after), observed(48, **after)):
+        put(rows, "stage.observed_resource", row, observed(arn="arn:2", resource_id="i-9", created_at=at(9)))
+        make(rows, "cmdb.resource")
+    assert seen(rows) == (said(24) if is_another else said(0), said(24) if is_another else None, said(48))
 
 
 @pytest.mark.parametrize(
