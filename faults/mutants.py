@@ -189,7 +189,7 @@ TARGETS: Mapping[str, Target] = {
             Source("resources/audit/runs.py"),
             Source("resources/audit/identities.py"),
             Source("resources/audit/cells.py"),
-            Source("resources/audit/zeros.py"),
+            Source("resources/audit/zeros.py", tests=("tests/test_waiting_zeros.py",)),
             Source("resources/audit/coverage.py"),
             Source("resources/audit/checks.py"),
             Source("warehouse/migrations/0015_newest_cell.sql", tests=("tests/test_newest_cell.py",)),

@@ -12,13 +12,14 @@ from typing import Any
 
 import duckdb
 import pytest
+from given import house
 
 from pipelines.cli.run import failed_checks
 from resources.audit import runs
 from resources.audit.cells import CELL_COLUMNS, LONGEST_LINE, Cell, NewestCell, cell_line, load_cells, renew_coverage
-from resources.audit.checks import PREFLIGHT_SCOPE, newest_preflight, record_check, record_preflight
+from resources.audit.checks import PREFLIGHT_SCOPE, forget_check, newest_preflight, record_check, record_preflight
 from resources.audit.coverage import EVERY_ACCOUNT, NO_ACCOUNT, Accounts, Standing, coverage, standing
-from resources.audit.identities import identities_checked_at, record_callers
+from resources.audit.identities import identities_checked_at, record_callers, record_callers_where_held
 from resources.audit.paid_requests import PaidRequestCount
 from resources.audit.runs import (
     begin_run,
@@ -262,7 +263,31 @@ def test_the_identities_are_as_old_as_the_oldest_of_the_three(audit: duckdb.Duck
     assert identities_checked_at(audit, RUN) == AT
 
 
+@pytest.mark.parametrize(("run", "is_kept"), [("given", True), ("another", False), ("", False)])
+def test_only_the_run_that_holds_the_warehouse_keeps_whom_it_verified(tmp_path: Path, run: str, is_kept: bool) -> None:
+    caller = Caller("operations", "o", AT, "2", "arn:o")
+    with house(tmp_path) as home:
+        expected = {"expectation": Expectation("2", ""), "waiver": "operations+billing", "config_hash": "c"}
+        record_callers_where_held(home.store, run, [caller], **expected)  # type: ignore[arg-type]  # as declared
+        names = "run_id, role, profile, is_expected, waiver, organization_id, config_hash"
+        kept = (run, "operations", "o", True, "operations+billing", None, "c")
+        assert [tuple(row.values()) for row in home.rows(f"select {names} from audit.caller_identity")] == (
+            [kept] if is_kept else []
+        )
+
+
 # ------------------------------------------------------------------------------------------------ what was judged
+
+
+def test_what_a_check_said_in_a_run_is_forgotten_whatever_its_scope(audit: duckdb.DuckDBPyConnection) -> None:
+    for run, name, scope in [(RUN, "a", "1"), (RUN, "a", "2"), (RUN, "b", "1"), ("run-2", "a", "1")]:
+        record_check(audit, run, name, scope, severity="WARN", passed=False, observed=f"{run} {name} {scope}")
+    assert forget_check(audit, RUN, "a") == {f"{RUN} a 1", f"{RUN} a 2"}
+    assert forget_check(audit, RUN, "a") == set()
+    assert rows(audit, "select observed from audit.check_result order by observed") == [
+        {"observed": f"{RUN} b 1"},
+        {"observed": "run-2 a 1"},
+    ]
 
 
 def test_facts_are_kept_as_the_rules_of_the_pre_flight_of_which_the_newest_run_counts(
