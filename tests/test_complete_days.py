@@ -61,13 +61,16 @@ def test_a_day_that_aws_has_counted_in_part_is_no_movement_and_no_anomaly(home: 
     billed(home, SPEND)
     home.build("cost.movement", "cost.anomaly")
     assert home.rows(
-        "select through_date, previous_through_date, change from cost.movement where month > '2026-10-31'"
+        "select through_date, previous_through_date, change from cost.movement "
+        "where slice = 'service' and month > '2026-10-31'"
     ) == [{"through_date": "2026-11-22", "previous_through_date": "2026-10-22", "change": "0.0000000000"}]
     assert home.rows("select * from cost.anomaly") == []
     # Asked a day later, and still no more: now it is judged.
     home.execute("update cost.daily set collected_at = timestamptz '2026-11-25 14:00:00+00'")
     home.build("cost.movement", "cost.anomaly")
-    assert home.rows("select change from cost.movement where month > '2026-10-31'") == [{"change": "-1400.0000000000"}]
+    assert home.rows("select change from cost.movement where slice = 'service' and month > '2026-10-31'") == [
+        {"change": "-1400.0000000000"}
+    ]
     assert [row["usage_date"] for row in home.rows("select usage_date from cost.anomaly")] == ["2026-11-23"]
 
 
@@ -93,7 +96,7 @@ def test_each_slice_is_compared_as_far_as_it_was_fetched_and_says_which_days_it_
     found = home.rows(
         """
         select slice, through_date, previous_through_date, cost, previous_cost, days_missing, is_final
-        from cost.movement order by slice
+        from cost.movement where slice <> 'account' order by slice
         """
     )
     assert [tuple(row.values()) for row in found] == [
@@ -105,7 +108,7 @@ def test_each_slice_is_compared_as_far_as_it_was_fetched_and_says_which_days_it_
 def test_two_closed_months_that_are_whole_are_final(home: House) -> None:
     billed(home, service("2026-09-01", "2026-11-22", "10"))
     home.build("cost.movement")
-    assert home.rows("select month, is_final from cost.movement order by month") == [
+    assert home.rows("select month, is_final from cost.movement where slice = 'service' order by month") == [
         {"month": "2026-10-01", "is_final": True},
         {"month": "2026-11-01", "is_final": False},
     ]

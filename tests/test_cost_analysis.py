@@ -130,7 +130,8 @@ def test_a_movement_is_usage_at_the_old_rate_and_what_the_rate_did(home: House) 
     )
     home.build("cost.movement")
     found = home.rows(
-        "select dimension_value, change, usage_effect, rate_effect from cost.movement order by dimension_value"
+        "select dimension_value, change, usage_effect, rate_effect from cost.movement "
+        "where slice = 'service' order by 1"
     )
     assert [tuple(row.values()) for row in found] == [
         ("comes", "8.5000000000", "8.0000000000", "0.5000000000"),
@@ -138,13 +139,21 @@ def test_a_movement_is_usage_at_the_old_rate_and_what_the_rate_did(home: House) 
         ("grows", "27.0000000000", "16.0000000000", "11.0000000000"),
         ("stays", "0.0000000000", "0.0000000000", "0.0000000000"),
     ]
+    by_account = home.rows(
+        "select dimension_value, previous_cost, cost, change from cost.movement where slice = 'account' order by 1"
+    )
+    assert [tuple(row.values()) for row in by_account] == [
+        (ACCOUNT, "105.0000000003", "115.0000000000", "27.4999999995"),
+        (OTHER, "0.0000000000", "0.0000000003", "0.0000000005"),
+    ]
 
 
 def test_the_running_month_is_compared_with_as_many_days_of_the_month_before(home: House) -> None:
     billed(home, [*service("2026-09-01", "2026-09-30", "1"), *service("2026-10-01", "2026-11-10", "3")])
     home.build("cost.movement")
     found = home.rows(
-        "select month, through_date, previous_through_date, cost, previous_cost from cost.movement order by month"
+        "select month, through_date, previous_through_date, cost, previous_cost from cost.movement "
+        "where slice = 'service' order by month"
     )
     assert [tuple(row.values()) for row in found] == [
         ("2026-10-01", "2026-10-31", "2026-09-30", "93.0000000000", "30.0000000000"),
@@ -156,9 +165,9 @@ def test_a_movement_over_a_day_without_a_rate_is_unknown_in_the_reporting_curren
     seed(home, "ref.fx_rate", [(*SPOT, "2026-10-02", "2")])
     billed(home, service("2026-10-01", "2026-11-30", "1"), asked="2026-12-02T14:00:00Z")
     home.build("cost.movement")
-    assert home.rows("select cost, reporting_cost, change, usage_effect, rate_effect from cost.movement") == [
-        {"cost": "30.0000000000", "reporting_cost": None, "change": None, "usage_effect": None, "rate_effect": None}
-    ]
+    assert home.rows(
+        "select cost, reporting_cost, change, usage_effect, rate_effect from cost.movement where slice = 'service'"
+    ) == [{"cost": "30.0000000000", "reporting_cost": None, "change": None, "usage_effect": None, "rate_effect": None}]
 
 
 # ------------------------------------------------------------------------------------------------- allocation

@@ -4,8 +4,8 @@
 -- slice: never add slices.
 -- key: month, slice, dimension_value
 -- month: First day of the month.
--- slice: Which cut of the money, as in cost.daily.
--- dimension_value: Value of the slice's dimension; of a tag slice the value that counts, as in cost.by_tag.
+-- slice: Which cut of the money, as in cost.daily; account for the linked accounts, counted from the slice service.
+-- dimension_value: Value of the slice's dimension; of a tag slice the value that counts, as in cost.by_tag; of account its 12 digits.
 -- through_date: Last day of the month that is counted: the last complete one of the slice.
 -- previous_through_date: Last day of the month before that is counted.
 -- cost: Unblended cost of the month, in the billing currency.
@@ -38,12 +38,42 @@ with bill as (
     select
         usage_date,
         date_trunc('month', usage_date)::date as bill_month,
+        'account' as slice,
+        account_id as dimension_value,
+        unblended_cost,
+        reporting_unblended_cost,
+        currency
+    from stage.reported_cost
+    where slice = 'service'
+
+    union all
+
+    select
+        usage_date,
+        date_trunc('month', usage_date)::date as bill_month,
         'tag:' || tag_key as slice,
         tag_value as dimension_value,
         unblended_cost,
         reporting_unblended_cost,
         currency
     from cost.by_tag
+),
+
+coverage as (
+    select
+        slice,
+        "month",
+        through_date,
+        is_final
+    from cost.month_coverage
+    union all
+    select
+        'account' as slice,
+        "month",
+        through_date,
+        is_final
+    from cost.month_coverage
+    where slice = 'service'
 ),
 
 compared as (
@@ -62,8 +92,8 @@ compared as (
             )
         ) as previous_through_date,
         this.is_final and before.is_final as is_final
-    from cost.month_coverage as this
-    inner join cost.month_coverage as before
+    from coverage as this
+    inner join coverage as before
         on this.slice = before.slice and this.month = before.month + interval 1 month
     where this.through_date is not null and before.through_date is not null
 ),
