@@ -99,10 +99,10 @@ reliability: setup-test
 mutants: setup-test
 	.venv/bin/python -m faults.mutants $(TARGET)
 
-# Lets the tests ask the published file from Node, and Backstage's validators about its export; needs node and npm.
+# Lets the tests ask the published file from Node, Backstage’s validators about its export, and axe about the report; needs node and npm.
 setup-node:
 	npm install --silent --no-save --no-package-lock --prefix .venv-node @duckdb/node-api@1.5.6-r.1 \
-		@backstage/catalog-model@1.10.3
+		@backstage/catalog-model@1.10.3 axe-core@4.14.1
 
 setup-demo:
 	@sh scripts/setup demo

@@ -45,6 +45,9 @@ HOSTILE = (
     "</title></svg><svg onload=window.hurt=1><a xlink:href=javascript:window.hurt=1>",
 )
 
+OURS = [path.read_text(encoding="utf-8") for path in (pages.SCRIPT, pages.TABLES)]
+CONSOLE = re.compile(r"https://console\.aws\.amazon\.com/go/view\?arn=arn%3Aaws%3A[A-Za-z0-9%._~-]+")
+
 Figures = Mapping[str, Figure]
 
 
@@ -90,7 +93,7 @@ class Seen(HTMLParser):
 def scripts(text: str) -> list[str]:
     """The scripts of a page; one with any attribute, such as an address, is none of ours and counts as its element."""
     seen = Seen(text)
-    assert [attributes for tag, attributes in seen.tags if tag == "script"] == [{}]
+    assert [attributes for tag, attributes in seen.tags if tag == "script"] == [{}, {}]
     return re.findall(r"<script>(.*?)</script>", text, re.DOTALL)
 
 
@@ -107,7 +110,7 @@ def test_every_run_leaves_its_report_beside_the_published_file(page_file: Path, 
 def test_the_page_reaches_for_nothing_and_forbids_it_too(page: str) -> None:
     seen = Seen(page)
     assert not {tag for tag, _ in seen.tags} & {"img", "link", "iframe", "object", "embed", "form", "base"}
-    assert scripts(page) == [pages.SCRIPT.read_text(encoding="utf-8")]
+    assert scripts(page) == OURS
     addresses = [
         value
         for _, attributes in seen.tags
@@ -115,7 +118,9 @@ def test_the_page_reaches_for_nothing_and_forbids_it_too(page: str) -> None:
         if name in ("href", "src", "xlink:href", "action", "srcset", "data")
     ]
     assert addresses
-    assert all(value and value.startswith("#") for value in addresses)
+    # Nothing is requested from the console unless somebody follows the link of an ARN.
+    assert all(value and (value.startswith("#") or CONSOLE.fullmatch(value)) for value in addresses)
+    assert any(value and CONSOLE.fullmatch(value) for value in addresses)
     assert not [name for _, attributes in seen.tags for name in attributes if name == "style" or name.startswith("on")]
     assert not re.search(r"@import|url\((?!#)", page)
     policy = next(
@@ -123,10 +128,9 @@ def test_the_page_reaches_for_nothing_and_forbids_it_too(page: str) -> None:
     )
     sheet = page[page.index("<style>") + 7 : page.index("</style>")]
     digest = base64.b64encode(hashlib.sha256(sheet.encode()).digest()).decode()
-    ours = base64.b64encode(hashlib.sha256(pages.SCRIPT.read_bytes()).digest()).decode()
+    ours = " ".join(f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'" for text in OURS)
     assert policy == (
-        f"default-src 'none'; style-src 'sha256-{digest}'; script-src 'sha256-{ours}'; base-uri 'none'; "
-        "form-action 'none'"
+        f"default-src 'none'; style-src 'sha256-{digest}'; script-src {ours}; base-uri 'none'; form-action 'none'"
     )
 
 
@@ -172,9 +176,10 @@ def test_no_name_can_do_harm(figures: Figures, ended_at: datetime) -> None:
     text = pages.render(hostile, ended_at)
     seen = Seen(text)
     assert not {tag for tag, _ in seen.tags} & {"img", "link", "iframe", "object", "embed", "form", "base"}
-    assert scripts(text) == [pages.SCRIPT.read_text(encoding="utf-8")]
+    assert scripts(text) == OURS
     assert not [name for _, attributes in seen.tags for name in attributes if name.startswith("on")]
-    assert all(str(a["href"]).startswith("#") for _, a in seen.tags if "href" in a)
+    addresses = [str(a["href"]) for _, a in seen.tags if "href" in a]
+    assert all(address.startswith("#") or CONSOLE.fullmatch(address) for address in addresses)
     shown = "".join(seen.text)
     assert HOSTILE[0] in shown
     assert "⟨U+202E⟩gnp.exe⟨U+0000⟩" in shown
@@ -193,8 +198,15 @@ def test_every_colour_of_a_chart_has_another_for_dark_screens(page: str) -> None
 def test_the_charts_are_what_the_schema_of_vega_lite_allows() -> None:
     month = date(2026, 2, 1)
     for chart in (
-        charts.month_so_far([charts.Day(month, Decimal(5), True)], date(2026, 2, 28), Decimal(9), Decimal(7)),
-        charts.month_so_far([charts.Day(month, None, False)], date(2026, 2, 28), None, None),
+        charts.month_so_far(
+            [charts.Day(month, Decimal(5), Decimal(4))],
+            date(2026, 2, 28),
+            budget=Decimal(9),
+            forecast=(Decimal(7), Decimal(6), Decimal(8)),
+        ),
+        charts.month_so_far(
+            [charts.Day(month, None)], date(2026, 2, 28), budget=None, forecast=(Decimal(7), None, None)
+        ),
         charts.monthly_stack([charts.Part(month, "a", 1, Decimal(-3))], [month], {month: "to date"}),
         charts.spend_against_budget([charts.Bar("b", Decimal(1), Decimal(2), None, "green", "NZD")]),
     ):
@@ -213,7 +225,7 @@ def test_what_is_stale_or_missing_stands_in_the_banner_and_where_it_matters(
     figures: Figures, ended_at: datetime
 ) -> None:
     month = {**figures["months"].rows[0], "month": date(2026, 2, 1), "day_count": 0}
-    cell = {"outcome": "denied", "cell_count": 3, "reason": "AccessDenied"}
+    cell = {"outcome": "denied", "cell_count": 3, "reason": "AccessDenied", "role": "billing"}
     worlds = [
         (figures, ended_at + timedelta(hours=40), "The newest published run is 40 hours old.", "stale top"),
         (other(figures, "spend_total"), ended_at, "No budget is set for this month", "missing spend"),
@@ -253,7 +265,7 @@ def test_what_is_stale_or_missing_stands_in_the_banner_and_where_it_matters(
                 {**figures["allocation_by_key"].rows[0], "tag_key": "bc:x", "why_unknown": "not activated"},
             ),
             ended_at,
-            "bc:x says nothing about",
+            "bc:x has no data for",
             "missing allocation",
         ),
         (
@@ -269,6 +281,7 @@ def test_what_is_stale_or_missing_stands_in_the_banner_and_where_it_matters(
                 {
                     "account_id": "012345678901",
                     "account_name": "far",
+                    "why": "no profile",
                     "cost": None,
                     "currency": "NZD",
                     "share_pct": 5.0,
@@ -277,6 +290,35 @@ def test_what_is_stale_or_missing_stands_in_the_banner_and_where_it_matters(
             ended_at,
             "No profile reaches 1 account(s), 5.0 % of the last thirty days' spend: far (012345678901)",
             "missing coverage",
+        ),
+        (
+            other(
+                figures,
+                "unreached",
+                {
+                    "account_id": "012345678901",
+                    "account_name": None,
+                    "why": "suspended",
+                    "cost": None,
+                    "currency": "NZD",
+                    "share_pct": None,
+                },
+            ),
+            ended_at,
+            "1 account(s) that are suspended, closed or not of the organisation cost something, an unknown part of",
+            "missing coverage",
+        ),
+        (
+            other(figures, "anomalies_judged", {**figures["anomalies_judged"].rows[0], "first_date": None}),
+            ended_at,
+            "No anomaly can be known by service",
+            "missing moved",
+        ),
+        (
+            other(figures, "spend_total", {**figures["spend_total"].rows[0], "last_complete_date": date(2026, 11, 3)}),
+            ended_at,
+            "The budgets of bc:cost-centre are counted through 2026-11-03, the bill through",
+            "stale spend",
         ),
     ]
     for world, now, sentence, where in worlds:
@@ -293,7 +335,7 @@ def test_a_page_without_a_doubt_says_so(figures: Figures, ended_at: datetime) ->
     clean = other(clean, "months", *[{**row, "state": "closed"} for row in figures["months"]])
     clean = other(clean, "allocation_by_key", *[{**row, "why_unknown": None} for row in figures["allocation_by_key"]])
     clean = other(clean, "savings_total", {**total, "without_estimate_count": 0, "unreviewed_price_count": 0})
-    for name in ("candidates_by_rule", "applications", "health"):
+    for name in ("candidates_by_rule", "applications", "health", "anomalies_judged"):
         clean = other(clean, name)
     assert pages.caveats(clean, ended_at) == []
     assert "Nothing is stale, nothing is missing" in pages.render(clean, ended_at)
@@ -321,7 +363,9 @@ def test_every_reason_for_not_asking_is_taken_for_a_gap_or_for_pointless() -> No
         "no_longer_asked",
         "no_profile",
         "optional_grant_not_given",
+        "parents_unconfirmed",
         "parents_unknown",
+        "region_disabled",
         "request_limit",
     }
 
@@ -540,8 +584,10 @@ def test_a_browser_finds_no_harm_in_any_name(
     target.write_text(pages.render(hostile, ended_at), encoding="utf-8")
     tab.open(target)
     assert tab.run("window.hurt ?? null") is None
-    assert tab.run("document.querySelectorAll('img, iframe, object, embed, a:not([href^=\"#\"])').length") == 0
-    assert tab.run("document.scripts.length") == 1
+    assert tab.run("document.querySelectorAll('img, iframe, object, embed').length") == 0
+    addresses = json.loads(tab.run("JSON.stringify([...document.links].map(link => link.getAttribute('href')))"))
+    assert all(address.startswith("#") or CONSOLE.fullmatch(address) for address in addresses)
+    assert tab.run("document.scripts.length") == 2
     assert HOSTILE[1] in tab.run("document.body.textContent")
     assert (tab.asked(), tab.complaints()) == ([target.as_uri()], [])
 

@@ -10,6 +10,17 @@ from browser import Browser
 from nights import DATABASE, query
 
 
+def shown_of(tab: Browser, selector: str) -> list[dict[str, str]]:
+    """The values that stand in the page, with the columns that they come from."""
+    found: list[dict[str, str]] = json.loads(
+        tab.run(
+            f"JSON.stringify([...document.querySelectorAll({json.dumps(selector)})].map("
+            "shown => ({column: shown.dataset.column, value: shown.value ?? ''})))"
+        )
+    )
+    return found
+
+
 def test_the_great_figures_are_those_of_the_tables_beneath(tab: Browser, page_file: Path, truthful_night: Path) -> None:
     """Asked another way than the report asks: from the bill as it landed, with the rate of each day."""
     database = truthful_night / DATABASE
@@ -27,6 +38,24 @@ def test_the_great_figures_are_those_of_the_tables_beneath(tab: Browser, page_fi
     )
     tile = "[...document.querySelectorAll('.tiles div')].find(tile => tile.innerText.startsWith('Month to date'))"
     assert tab.run(f"{tile}.querySelector('data').textContent") == f"{spent:,.0f}"
+    # What has a budget and what has none are the bill, and its rows are both.
+    of_the_card = {row["column"]: row["value"] for row in shown_of(tab, "[data-figure=spend_total]")}
+    parts_of_it = [Decimal(of_the_card[name]) for name in ("budgeted_to_date", "unbudgeted_to_date")]
+    rows = [Decimal(row["value"]) for row in shown_of(tab, "[data-figure=spend_by_budget][data-column=period_to_date]")]
+    assert sum(parts_of_it) == Decimal(of_the_card["period_to_date"]) == sum(rows)
+    # The summary and the months tell the same amount, through the same day.
+    ((to_date,),) = query(
+        database,
+        """
+        select sum(cost.reporting_unblended_cost) from cost.by_service as cost
+        inner join (
+            select max(month) as month, max(through_date) as through_date
+            from cost.month_coverage where slice = 'service' and through_date is not null
+        ) as newest on cost.usage_date between newest.month and newest.through_date
+        """,
+    )
+    for told in ("#summary [data-figure=movers][data-column=cost]", "[data-figure=months][data-column=cost]"):
+        assert Decimal(shown_of(tab, told)[-1]["value"]) == to_date, told
     # Each month's stack is the whole bill of the month, by account and by service.
     whole = query(
         database,
@@ -34,6 +63,7 @@ def test_the_great_figures_are_those_of_the_tables_beneath(tab: Browser, page_fi
         select month, sum(round(unblended_cost * rate, 10)) from (
             select date_trunc('month', usage_date)::date as month, unblended_cost, rate
             from cost.daily inner join cost.exchange_rate using (usage_date, currency) where slice = 'service'
+                and usage_date <= (select max(through_date) from cost.month_coverage where slice = 'service')
         ) group by month order by month
         """,
     )
@@ -43,11 +73,11 @@ def test_the_great_figures_are_those_of_the_tables_beneath(tab: Browser, page_fi
     for name in ("monthly_by_account", "monthly_by_service"):
         values = json.loads(tab.run(sums.replace("NAME", name)))
         assert sum(map(Decimal, values)) == sum(amount for _, amount in whole), name
-    # What is allocated and what is not is the bill again.
+    # What is allocated and what is not is the bill of the last whole month again.
     ((allocated,),) = query(
         database,
-        "select sum(reporting_cost) from cost.allocation where tag_key = 'bc:cost-centre' "
-        "and month = (select max(month) from cost.allocation)",
+        "select sum(reporting_cost) from cost.allocation where tag_key = 'bc:cost-centre' and month = "
+        "(select max(month) from cost.month_coverage where slice = 'service' and through_date = last_day(month))",
     )
     parts = json.loads(
         tab.run("""

@@ -62,7 +62,9 @@ def test_a_figure_of_an_organisation_with_an_account_nobody_reaches_names_it(fig
     assert bill.unknown == 0
 
 
-@pytest.mark.parametrize("name", ["candidates_unknown", "changes", "savings_top", "map_edges", "health_by_type"])
+@pytest.mark.parametrize(
+    "name", ["anomalies", "candidates_unknown", "changes", "savings_top", "map_edges", "health_by_type"]
+)
 def test_an_empty_list_is_none_only_where_nothing_of_its_scope_is_unknown(name: str, figures: Figures) -> None:
     empty = replace(figures[name], rows=(), scope=Scope(40, 2, "denied 2"))
     known = replace(empty, scope=Scope(42, 0, ""))
@@ -75,3 +77,41 @@ def test_an_empty_list_is_none_only_where_nothing_of_its_scope_is_unknown(name: 
     badge = rf'href="#query-{name}"[^>]*>SQL</a> <span class="scope[^>]*>([^<]*)<'
     assert set(re.findall(badge, with_doubt)) == {"40 of 42 cells judged, 2 unknown"}
     assert set(re.findall(badge, without)) == {"all 42 cells judged"}
+
+
+def test_no_anomaly_is_none_only_where_the_bill_could_be_judged(figures: Figures) -> None:
+    known = {name: replace(figures[name], scope=Scope(42, 0, "")) for name in ("anomalies", "anomalies_judged")}
+    known["anomalies"] = replace(known["anomalies"], rows=())
+    judged = {
+        "slice": "service",
+        "first_date": NOW.date(),
+        "through_date": NOW.date(),
+        "money_floor": 1,
+        "min_score": 1,
+    }
+    for first_date, is_none in ((NOW.date(), True), (None, False)):
+        rows = ({**judged, "first_date": first_date},)
+        page = render({**figures, **known, "anomalies_judged": replace(known["anomalies_judged"], rows=rows)}, NOW)
+        anomalies = page[page.index("Anomalies: far more") :].partition("</section>")[0]
+        assert ('<p class="none">None.' in anomalies) is is_none
+        assert ("which is not none" in anomalies) is not is_none
+
+
+def test_the_summary_says_that_nothing_is_unknown_only_where_nothing_is(figures: Figures) -> None:
+    """Without an account that nobody collects, one unknown cell is enough to say so."""
+    calm = {name: replace(figures[name], rows=()) for name in ("unreached", "spend_total", "examples", "broken_rules")}
+    for unknown in (0, 1):
+        rows = ({"judged_count": 42, "unknown_count": unknown, "cell_count": 42 + unknown, "reasons": "denied 1"},)
+        page = render({**figures, **calm, "scope": replace(figures["scope"], rows=rows)}, NOW)
+        sentence = page[page.index(">Not known<") :].partition("</section>")[0]
+        assert ("denied 1" in sentence) is bool(unknown)
+        assert ("Every response counts" in sentence) is not unknown
+
+
+def test_what_nobody_collects_and_costs_much_is_named_first(figures: Figures) -> None:
+    """The simulated organisation has a suspended account and one without a profile, each with a tenth of the bill."""
+    page = render(figures, NOW)
+    sentence = page[page.index(">Not known<") :].partition("</section>")[0]
+    found = {row["account_name"]: row["why"] for row in figures["unreached"] if row["share_pct"] > 1}
+    assert found == {"mothballed": "suspended", "acquired-company": "no profile"}
+    assert all(f">{name}</bdi></b> holds" in sentence for name in found)

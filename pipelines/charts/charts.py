@@ -84,11 +84,16 @@ class Bar:
 
 @dataclass(frozen=True)
 class Day:
-    """The month's cumulative cost by the end of a day; None where the cost is unknown."""
+    """The cumulative cost of a month through one complete day.
+
+    Attributes:
+        so_far: None where the cost of a day up to it is unknown.
+        before: of the month before through the same day; None where that is unknown, or has no such day.
+    """
 
     day: date
     so_far: Decimal | None
-    is_complete: bool
+    before: Decimal | None = None
 
 
 @dataclass(frozen=True)
@@ -169,24 +174,37 @@ def spend_against_budget(bars: Sequence[Bar]) -> "alt.LayerChart":
     return _finished(track, spent, forecast, names, figures, height=26 * len(rows) + 8)
 
 
-def month_so_far(days: Sequence[Day], last: date, budget: Decimal | None, forecast: Decimal | None) -> "alt.LayerChart":
-    """The running month's cumulative cost beside an even pace of its budget, with the forecast for the month's end.
+def month_so_far(
+    days: Sequence[Day], last: date, *, budget: Decimal | None, forecast: tuple[Decimal | None, ...]
+) -> "alt.LayerChart":
+    """The running month's cumulative cost beside that of the month before, with the forecast for the month's end.
 
     Args:
-        budget: the month's budget; None where there is none.
-        forecast: the forecast cost of the whole month; None where it is unknown.
         last: the month's last day.
+        budget: the month's budget, whose even pace is drawn; None where there is none, or none of the whole bill.
+        forecast: the forecast cost of the whole month, its lowest and its highest; each None where it is unknown.
     """
     import altair as alt
 
+    expected, lowest, highest = forecast
     known = [
         {"day": row.day.day, "cost": float(row.so_far), "text": f"{row.day}: {row.so_far:,.2f} so far"}
         for row in days
         if row.so_far is not None
     ]
-    tops = [Decimal(0), *(row.so_far for row in days if row.so_far is not None), budget or 0, forecast or 0]
+    before = [
+        {
+            "day": row.day.day,
+            "cost": float(row.before),
+            "text": f"the month before: {row.before:,.2f} through the same day",
+        }
+        for row in days
+        if row.before is not None
+    ]
+    amounts = [*(row.so_far for row in days), *(row.before for row in days), budget, *forecast]
+    top = max((amount for amount in amounts if amount is not None), default=Decimal(0))
     x_scale = alt.Scale(domain=[0, last.day], nice=False)
-    y_scale = alt.Scale(domain=[0, float(max(tops)) * 1.12 or 1], nice=False)
+    y_scale = alt.Scale(domain=[0, float(top) * 1.12 or 1], nice=False)
 
     def points(rows: list[dict[str, Any]]) -> "alt.Chart":
         return alt.Chart(_data(rows)).encode(
@@ -207,16 +225,17 @@ def month_so_far(days: Sequence[Day], last: date, budget: Decimal | None, foreca
             .mark_text(align="right", dy=-9, dx=-2, color=MUTED)
             .encode(text="label:N"),
         ]
-    complete = [row for row in days if row.is_complete and row.so_far is not None]
-    if forecast is not None and complete:
-        ends = [
-            {"day": complete[-1].day.day, "cost": float(complete[-1].so_far or 0)},
-            {"day": last.day, "cost": float(forecast)},
-        ]
+    if before:
+        layers.append(points(before).mark_line(color=OTHERS, strokeWidth=2).encode(description="text:N"))
+    if lowest is not None and highest is not None:
+        reach = [{"day": last.day, "cost": float(lowest), "to": float(highest)}]
+        layers.append(points(reach).mark_rule(color=SERIES[0], strokeWidth=5, opacity=0.35).encode(y2="to:Q"))
+    if expected is not None and known:
+        ends: list[dict[str, Any]] = [known[-1], {"day": last.day, "cost": float(expected)}]
         layers += [
             points(ends).mark_line(color=SERIES[0], strokeDash=[2, 3], strokeWidth=2),
-            points([ends[1] | {"label": f"forecast {forecast:,.0f}"}])
-            .mark_text(align="right", dy=-10, color=SERIES[0], fontWeight="bold")
+            points([ends[1] | {"label": f"forecast {expected:,.0f}"}])
+            .mark_text(align="right", dy=-10, dx=-6, color=SERIES[0], fontWeight="bold")
             .encode(text="label:N"),
         ]
     layers += [

@@ -63,6 +63,7 @@ def caveats(figures: Mapping[str, Figure], now: datetime) -> list[Caveat]:
                 f"{plain(row['tag_key'])} has no data for {row['month']:%B %Y}: {row['why_unknown']}.",
                 "allocation_by_key",
             )
+    found += _of_the_bill(figures)
     found += _of_coverage(figures)
     found += [Caveat(*caveat) for caveat in sections.caveats(figures)]
     for row in figures["examples"]:
@@ -78,19 +79,46 @@ def caveats(figures: Mapping[str, Figure], now: datetime) -> list[Caveat]:
     return found
 
 
-def _of_coverage(figures: Mapping[str, Figure]) -> Iterable[Caveat]:
-    unreached = figures["unreached"]
-    if unreached:
-        shares = [row["share_pct"] for row in unreached if row["share_pct"] is not None]
-        names = ", ".join(f"{plain(row['account_name'])} ({row['account_id']})" for row in unreached.rows[:5])
+def _of_the_bill(figures: Mapping[str, Figure]) -> Iterable[Caveat]:
+    unjudged = [row["slice"] for row in figures["anomalies_judged"] if row["first_date"] is None]
+    if unjudged:
         yield Caveat(
-            "coverage",
+            "moved",
             "missing",
-            f"No profile reaches {len(unreached):,} account(s), {float(sum(shares)):.1f} % of the last thirty days' "
-            f"spend: {names}{', …' if len(unreached) > 5 else ''}. What they hold is unknown; what they cost is in the "
-            "bill.",
-            "unreached",
+            f"No anomaly can be known by {' and '.join(plain(one).replace('_', ' ') for one in unjudged)}: the bill "
+            "has too few complete days.",
+            "anomalies_judged",
         )
+    bill = figures["forecast_range"].first
+    for row in figures["spend_total"]:
+        if bill and row["last_complete_date"] and row["last_complete_date"] != bill["through_date"]:
+            yield Caveat(
+                "spend",
+                "stale",
+                f"The budgets of {plain(row['tag_key'])} are counted through {row['last_complete_date']}, the bill "
+                f"through {bill['through_date']}: AWS's responses by tag are not of the same day.",
+                "spend_total",
+            )
+
+
+def _of_coverage(figures: Mapping[str, Figure]) -> Iterable[Caveat]:
+    for why, sentence in (
+        ("no profile", "No profile reaches {count:,} account(s)"),
+        (None, "{count:,} account(s) that are suspended, closed or not of the organisation cost something"),
+    ):
+        found = [row for row in figures["unreached"] if (row["why"] == "no profile") == (why is not None)]
+        if found:
+            shares = [row["share_pct"] for row in found]
+            # A share that has no exchange rate is unknown, and so is the sum.
+            share = "an unknown part" if None in shares else f"{float(sum(shares)):.1f} %"
+            names = ", ".join(f"{plain(row['account_name'] or 'no name')} ({row['account_id']})" for row in found[:5])
+            yield Caveat(
+                "coverage",
+                "missing",
+                f"{sentence.format(count=len(found))}, {share} of the last thirty days' spend: "
+                f"{names}{', …' if len(found) > 5 else ''}. What they hold is unknown; what they cost is in the bill.",
+                "unreached",
+            )
     wrong = [row for row in figures["untrusted"] if row["outcome"] != "skipped"]
     if wrong:
         yield Caveat(

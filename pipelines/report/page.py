@@ -7,6 +7,7 @@ from calendar import monthrange
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,8 @@ from pipelines.charts import charts, drawing
 from pipelines.report import sections
 from pipelines.report.caveats import caveats
 from pipelines.report.figures import Figure
-from pipelines.report.text import LONGEST_SENTENCE, NUMERIC, bar, plain, text_of, value_of
+from pipelines.report.summary import summary
+from pipelines.report.text import LONGEST_SENTENCE, NUMERIC, bar, console_address, plain, text_of, value_of
 
 if TYPE_CHECKING:
     import jinja2
@@ -25,6 +27,7 @@ FOLDER = Path(__file__).parent
 TEMPLATE = "page.html.j2"
 STYLE = FOLDER / "page.css"
 SCRIPT = FOLDER / "age.js"
+TABLES = FOLDER / "tables.js"
 
 DARK = {
     "#2f7d4f": "#56b37f",
@@ -59,14 +62,21 @@ def pictures(figures: Mapping[str, Figure]) -> dict[str, "Markup"]:
     """
     wanted: dict[str, drawing.Chart] = {}
     titles: dict[str, str] = {}
-    days = [charts.Day(row["usage_date"], row["cost_so_far"], row["is_complete"]) for row in figures["spend_by_day"]]
-    total = figures["spend_total"].first or {}
+    days = [
+        charts.Day(row["usage_date"], row["cost_so_far"], row["previous_cost_so_far"])
+        for row in figures["spend_by_day"]
+    ]
     if days:
         first = days[0].day
         last = first.replace(day=monthrange(first.year, first.month)[1])
-        own = total if total.get("period_start") == first.replace(day=1) else {}
-        wanted["month"] = partial(charts.month_so_far, days, last, own.get("budget"), own.get("forecast"))
-        titles["month"] = f"Spend of {first:%B %Y} day by day against an even pace of the budget"
+        wanted["month"] = partial(
+            charts.month_so_far,
+            days,
+            last,
+            budget=budget_of_all(figures, first.replace(day=1)),
+            forecast=_forecast(figures, days[-1].day),
+        )
+        titles["month"] = f"Spend of {first:%B %Y} day by day, beside the month before, with the forecast of its end"
     bars = [
         charts.Bar(
             plain(row["budget_name"]),
@@ -103,6 +113,22 @@ def pictures(figures: Mapping[str, Figure]) -> dict[str, "Markup"]:
         name: Markup(charts.inline(svg, name=f"chart-{name}", title=titles[name]))
         for name, svg in zip(wanted, drawing.svgs([*wanted.values()]), strict=True)
     }
+
+
+def budget_of_all(figures: Mapping[str, Figure], month: date) -> Decimal | None:
+    """The budget that the whole bill of a month is held against; None where a part of the bill has none."""
+    for row in figures["spend_total"]:
+        if row["period_start"] == month and row["budget"] is not None and row["unbudgeted_to_date"] == 0:
+            return Decimal(row["budget"])
+    return None
+
+
+def _forecast(figures: Mapping[str, Figure], through: date) -> tuple[Decimal | None, ...]:
+    """Forecast, lowest and highest of the month that is known through a day."""
+    row = figures["forecast_range"].first
+    if row is None or row["through_date"] != through:
+        return None, None, None
+    return row["forecast"], row["lowest"], row["highest"]
 
 
 def _series(row: Mapping[str, Any], column: str) -> str:
@@ -197,6 +223,7 @@ def _environment() -> "jinja2.Environment":
         "numeric": NUMERIC,
         "text_of": text_of,
         "ask": sections.question,
+        "console": console_address,
     }
     return environment
 
@@ -219,11 +246,12 @@ def _digest(text: str) -> str:
 def render(figures: Mapping[str, Figure], now: datetime) -> str:
     """The page. It reaches for nothing: no font, no other file, and its own policy forbids them.
 
-    Its one script shows how old the file is when it is opened. The policy allows that text alone, by its hash.
+    One script shows how old the file is when it is opened, the other saves a table as CSV. The policy allows these two
+    texts alone, by their hashes.
     """
     from markupsafe import Markup
 
-    sheet, script = style(), SCRIPT.read_text(encoding="utf-8")
+    sheet, script, tables = style(), SCRIPT.read_text(encoding="utf-8"), TABLES.read_text(encoding="utf-8")
     page: str = (
         _environment()
         .get_template(TEMPLATE)
@@ -231,14 +259,16 @@ def render(figures: Mapping[str, Figure], now: datetime) -> str:
             q=figures,
             run=figures["run"].first,
             caveats=caveats(figures, now),
+            told=summary(figures),
             charts=pictures(figures),
             maps=sections.maps(figures, plain),
             applications=sections.applications(figures),
             now=now,
             style=Markup(sheet),
             script=Markup(script),
-            policy=f"default-src 'none'; style-src '{_digest(sheet)}'; script-src '{_digest(script)}'; "
-            "base-uri 'none'; form-action 'none'",
+            tables=Markup(tables),
+            policy=f"default-src 'none'; style-src '{_digest(sheet)}'; "
+            f"script-src '{_digest(script)}' '{_digest(tables)}'; base-uri 'none'; form-action 'none'",
         )
     )
     return page.lstrip()

@@ -1,8 +1,10 @@
 """Values as text that cannot do harm, each with the figure, row and column that it comes from."""
 
+import re
 from collections.abc import Sequence
 from decimal import ROUND_HALF_UP, Decimal
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from pipelines import plain_text
 from pipelines.report.figures import Figure
@@ -11,9 +13,14 @@ from pipelines.trust.ages import moment
 if TYPE_CHECKING:
     from markupsafe import Markup
 
+CONSOLE = "https://console.aws.amazon.com/go/view?arn="
+"""Where a link from an ARN leads. Nothing is requested from there unless somebody follows the link."""
+
+_ARN = re.compile(r"arn:aws:[a-z0-9-]+:[a-z0-9-]*:(\d{12})?:[^\s\x00-\x1f\x7f]+")
+
 LONGEST_TEXT, LONGEST_SENTENCE = 140, 1000
 
-NUMERIC = frozenset({"money", "change", "percent", "rate", "count"})
+NUMERIC = frozenset({"money", "change", "percent", "change_percent", "rate", "count"})
 
 
 def plain(value: object, longest: int = LONGEST_TEXT) -> str:
@@ -49,6 +56,8 @@ def text_of(value: Any, kind: str, places: int = 0) -> str:
         case "change":
             amount = rounded(Decimal(value), places)
             return amount if value <= 0 or amount.startswith("<") else f"+{amount}"
+        case "change_percent":
+            return f"{'+' if value > 0 else ''}{rounded(Decimal(str(value)), 1)} %"
         case "percent":
             return f"{rounded(Decimal(str(value)), 1)} %"
         case "rate":
@@ -59,6 +68,10 @@ def text_of(value: Any, kind: str, places: int = 0) -> str:
             return f"{value:%b %Y}"
         case "date":
             return f"{value:%Y-%m-%d}"
+        case "day":
+            return f"{value.day} {value:%b}"
+        case "month_name":
+            return f"{value:%B %Y}"
         case "sentence":
             return plain(value, LONGEST_SENTENCE)
         case "word":
@@ -67,6 +80,15 @@ def text_of(value: Any, kind: str, places: int = 0) -> str:
             return moment(value)
         case _:
             return plain(value)
+
+
+def console_address(arn: object) -> str | None:
+    """The address at which the AWS console opens what an ARN names; None of what is no ARN of the partition aws.
+
+    The console's own resolver finds service and region by the ARN. Other partitions have other consoles.
+    """
+    text = str(arn or "")
+    return f"{CONSOLE}{quote(text, safe='')}" if _ARN.fullmatch(text) else None
 
 
 def value_of(figure: Figure, index: int, column: str, kind: str = "text", null: str = "unknown") -> "Markup":
@@ -84,7 +106,7 @@ def value_of(figure: Figure, index: int, column: str, kind: str = "text", null: 
     shown = text_of(value, kind, places_of(figure) if kind in ("money", "change") else 0)
     if kind in NUMERIC:
         return Markup('<data value="{}" {}>{}</data>').format(f"{value}", where, shown)
-    if kind in ("month", "date", "time"):
+    if kind in ("month", "month_name", "date", "day", "time"):
         return Markup('<time datetime="{}" {}>{}</time>').format(value.isoformat(), where, shown)
     return Markup("<bdi {}>{}</bdi>").format(where, shown)
 

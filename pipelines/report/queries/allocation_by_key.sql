@@ -1,5 +1,16 @@
--- How much of the newest month's bill stands against a value of each key, shared cost included, and how much nobody answers
--- for. Each key cuts the same bill another way.
+-- How much of the bill of the last whole month stands against a value of each key, its part of the shared cost included, and how
+-- much nobody answers for. Each key cuts the same bill another way.
+with shown as (
+    select coalesce(
+        (
+            select max(coverage.month)
+            from cost.month_coverage as coverage
+            where coverage.slice = 'service' and coverage.through_date = last_day(coverage.month)
+        ),
+        (select max(newest.month) from cost.allocation as newest)
+    ) as month
+)
+
 select
     tag_key,
     month,
@@ -14,6 +25,6 @@ select
     filter (where status not in ('allocated', 'shared', 'unallocated')) as why_unknown,
     count(*) filter (where reporting_cost is null) as without_rate_count
 from cost.allocation
-where month = (select max(newest.month) from cost.allocation as newest)
+inner join shown using (month)
 group by tag_key, month
 order by allocated_pct desc nulls last, tag_key asc

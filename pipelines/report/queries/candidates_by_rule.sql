@@ -1,6 +1,15 @@
--- What could go and, beside it, what cannot be judged, by rule. Savings are rates per month in the currency of the list
--- prices; several rules may find one resource, so that lines are not added up.
-with signal as (
+-- What could go and, beside it, what cannot be judged, by rule. Savings are rates per month by list price, in the reporting
+-- currency by the newest rate; several rules may find one resource, so that lines are not added up.
+with rate as (
+    select
+        currency,
+        reporting_currency,
+        rate
+    from cost.exchange_rate
+    qualify row_number() over (partition by currency order by usage_date desc) = 1
+),
+
+signal as (
     select
         rule,
         count(*) filter (verdict = 'candidate' and resolution is null) as candidate_count,
@@ -35,9 +44,13 @@ select
     coalesce(signal.unknown_count, 0) as unknown_count,
     coalesce(signal.accepted_count, 0) as accepted_count,
     coalesce(signal.resolved_count, 0) as resolved_count,
-    if(coalesce(signal.candidate_count, 0) = 0, 0, signal.monthly_saving) as monthly_saving,
+    if(
+        coalesce(signal.candidate_count, 0) = 0, 0, (signal.monthly_saving * rate.rate)::decimal(28, 10)
+    ) as monthly_saving,
     coalesce(signal.without_estimate_count, 0) as without_estimate_count,
-    signal.currency
+    setting.reporting_currency as currency
 from known
 left join signal on known.rule = signal.rule
-order by signal.monthly_saving desc nulls last, candidate_count desc, known.rule asc
+left join rate on signal.currency = rate.currency
+cross join ref.setting as setting
+order by monthly_saving desc nulls last, candidate_count desc, known.rule asc

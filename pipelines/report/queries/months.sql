@@ -1,16 +1,28 @@
--- Each month of the bill and what is known of it: a month that was not read is no month without cost.
-with billed as (
+-- Each month of the bill and what is known of it, the running one through its last complete day: a month that was not read is
+-- no month without cost. A month of which no day is complete has not begun here.
+with coverage as (
     select
-        date_trunc('month', usage_date)::date as month,
-        count(distinct usage_date) as day_count,
-        sum(unblended_cost) as billed_cost,
-        any_value(currency) as billing_currency,
-        if(count(*) = count(reporting_unblended_cost), sum(reporting_unblended_cost), null) as cost,
-        any_value(reporting_currency) as currency,
-        bool_or(is_estimated) as is_estimated,
-        bool_or(is_stale) as is_stale
-    from cost.by_service
-    group by date_trunc('month', usage_date)
+        month,
+        through_date
+    from cost.month_coverage
+    where slice = 'service'
+),
+
+billed as (
+    select
+        coverage.month,
+        any_value(coverage.through_date) as through_date,
+        count(distinct cost.usage_date) as day_count,
+        sum(cost.unblended_cost) as billed_cost,
+        any_value(cost.currency) as billing_currency,
+        if(count(*) = count(cost.reporting_unblended_cost), sum(cost.reporting_unblended_cost), null) as cost,
+        any_value(cost.reporting_currency) as currency,
+        bool_or(cost.is_estimated) as is_estimated,
+        bool_or(cost.is_stale) as is_stale
+    from cost.by_service as cost
+    inner join coverage
+        on date_trunc('month', cost.usage_date) = coverage.month and cost.usage_date <= coverage.through_date
+    group by coverage.month
 ),
 
 asked as (
@@ -26,17 +38,23 @@ select
     case
         when billed.day_count is null then 'not read'
         when billed.is_stale or not coalesce(asked.is_trusted, true) then 'stale'
-        when month = (select max(newest.month) from billed as newest) then 'running'
+        when
+            month = (select max(newest.month) from billed as newest)
+            and billed.through_date < last_day(month) then 'running'
         when billed.day_count < day(last_day(month)) then 'days missing'
         when billed.is_estimated then 'estimated'
         else 'closed'
     end as state,
     coalesce(billed.day_count, 0) as day_count,
+    billed.through_date,
     billed.billed_cost,
     billed.billing_currency,
     billed.cost,
     billed.currency
 from billed
 full outer join asked using (month)
-where month >= (select date_trunc('month', max(newest.month)) - interval 13 month from billed as newest)
+left join coverage using (month)
+where
+    month >= (select max(newest.month) - interval 13 month from billed as newest)
+    and not coalesce(coverage.month is not null and billed.day_count is null, false)
 order by month

@@ -1,4 +1,5 @@
--- The whole bill of the running month, and all budgets of a tag key against what of it has one, in the reporting currency.
+-- The whole bill of the running month through its last complete day, and how much of it has a budget of a tag key: what was spent
+-- of these budgets, and what is forecast of them, in the reporting currency. Each amount is unblended, as AWS bills it.
 select
     budget_name as tag_key,
     as_of_date,
@@ -6,12 +7,16 @@ select
     period_end,
     last_complete_date,
     period_to_date,
+    (period_to_date - unbudgeted_to_date)::decimal(28, 10) as budgeted_to_date,
     unbudgeted_to_date,
+    100 * (period_to_date - unbudgeted_to_date) / nullif(period_to_date, 0) as budgeted_pct,
+    100 * unbudgeted_to_date / nullif(period_to_date, 0) as unbudgeted_pct,
     budget,
     currency,
     pace_pct,
     forecast,
     forecast_source,
+    (budget + variance)::decimal(28, 10) as budgeted_forecast,
     variance,
     verdict,
     unknown_reason,

@@ -1,0 +1,74 @@
+"""The three sentences at the head of the page: what was spent, what moved, what is not known.
+
+Only which rows of which figures are told is decided here; the template prints each amount with where it comes from.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pipelines.report.figures import Figure
+
+LARGE_PCT = 1
+"""From which part of the spend, in percent, an account that nobody collects is named in the summary."""
+
+NAMED_UNCOLLECTED = 3
+
+
+@dataclass(frozen=True)
+class Moved:
+    """A month that is compared with the one before: rows of the figure `movers` by their place in it.
+
+    Attributes:
+        bill: the whole bill.
+        most: of accounts, of services and of each tag key the value that moved most, where it moved at all.
+    """
+
+    bill: int
+    most: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What the three sentences are about.
+
+    Attributes:
+        whole: the last month that is whole; None where the bill has none, or no month before it.
+        running: the running month through its last complete day; None where no day of it is complete.
+        uncollected: rows of the figure `unreached` that cost much, the most first.
+        is_unknown: whether anything at all is unknown; what is known whole says so.
+    """
+
+    whole: Moved | None
+    running: Moved | None
+    uncollected: tuple[int, ...]
+    is_unknown: bool
+
+
+def summary(figures: Mapping[str, Figure]) -> Summary:
+    """Which rows the sentences name."""
+    scope = figures["scope"].first
+    uncollected = [
+        index
+        for index, row in enumerate(figures["unreached"])
+        if row["share_pct"] is None or row["share_pct"] >= LARGE_PCT
+    ]
+    return Summary(
+        whole=_moved(figures["movers"], is_whole=True),
+        running=_moved(figures["movers"], is_whole=False),
+        uncollected=tuple(uncollected[:NAMED_UNCOLLECTED]),
+        is_unknown=scope is None or bool(scope["unknown_count"]),
+    )
+
+
+def _moved(movers: Figure, *, is_whole: bool) -> Moved | None:
+    rows = [(index, row) for index, row in enumerate(movers) if row["is_whole"] == is_whole]
+    bill = next((index for index, row in rows if row["cut"] == "bill"), None)
+    if bill is None:
+        return None
+    return Moved(bill, tuple(index for index, row in rows if row["cut"] != "bill" and _is_told(row)))
+
+
+def _is_told(row: Mapping[str, Any]) -> bool:
+    """Whether a row is the greatest of its cut and moved; what has no rate is told as unknown."""
+    return bool(row["place"] == 1 and row["change"] != 0)
