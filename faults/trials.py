@@ -13,7 +13,9 @@ import importlib.abc
 import importlib.machinery
 import importlib.util
 import json
+import math
 import os
+import resource
 import shutil
 import signal
 import sys
@@ -34,8 +36,11 @@ from faults.mutations import Mutant
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 TIMES = 10
-"""How much longer than the unchanged product a mutant may take, beside `GRACE` seconds, before it counts as killed."""
+"""How much more of a processor than the unchanged product took in all a mutant may use, beside `GRACE` seconds of it,
+before it counts as killed."""
 GRACE = 60.0
+PATIENCE = 10
+"""How many seconds may pass for each of them: a busy machine gives a trial a part of its processors."""
 
 
 class TrialError(Exception):
@@ -152,12 +157,18 @@ def try_out(mutant: Mutant, tests: Sequence[str], expected: float, scratch: Path
 
 
 def _forked(scratch: Path, limit: float, work: Any) -> dict[str, Any] | None:
-    """Do the work in a fork with temporary files of its own; what it reported, or None where it had to be ended."""
+    """Do the work in a fork with temporary files of its own; what it reported, or None where it had to be ended.
+
+    Args:
+        limit: seconds of a processor that it may use. Where it uses none, it may take `PATIENCE` times as long.
+    """
     folder = Path(tempfile.mkdtemp(dir=scratch))
     report = folder / "report.json"
 
     def alone() -> None:
         os.setsid()
+        most = math.ceil(limit)
+        resource.setrlimit(resource.RLIMIT_CPU, (most, most + 1))
         output = os.open(scratch / "output", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         os.dup2(output, 1)
         os.dup2(output, 2)
@@ -167,7 +178,7 @@ def _forked(scratch: Path, limit: float, work: Any) -> dict[str, Any] | None:
 
     child = _fork(alone)
     try:
-        if not _ended(child, limit):
+        if _signal_of(child, PATIENCE * limit) in (signal.SIGXCPU, signal.SIGKILL):
             return None
         if not report.exists():
             said = (scratch / "output").read_text(encoding="utf-8", errors="replace")[-3000:]
@@ -180,15 +191,17 @@ def _forked(scratch: Path, limit: float, work: Any) -> dict[str, Any] | None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _ended(child: int, limit: float) -> bool:
-    end = time.monotonic() + limit
+def _signal_of(child: int, seconds: float) -> int:
+    """The signal that ended a process, 0 for none; it is killed where it goes on for longer than that."""
+    end = time.monotonic() + seconds
     while time.monotonic() < end:
-        if os.waitpid(child, os.WNOHANG)[0]:
-            return True
+        ended, status = os.waitpid(child, os.WNOHANG)
+        if ended:
+            return os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
         time.sleep(0.01)
     os.killpg(child, signal.SIGKILL)
     os.waitpid(child, 0)
-    return False
+    return signal.SIGKILL
 
 
 class _Mutated(importlib.machinery.SourceFileLoader):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import time
 import tomllib
 from pathlib import Path
 
@@ -240,6 +241,26 @@ def test_only_each_so_manieth_is_tried_where_that_is_wanted(target: Target, tmp_
     assert (found.count, found.killed, found.untried, found.survivors) == (2, 1, 1, [])
     assert judge("small", target, {}, tmp_path).survivors == [ALIVE]
     assert judge("small", target, {}, tmp_path, every=2).survivors == [ALIVE]
+
+
+@pytest.mark.parametrize(
+    ("work", "patience", "ended"),
+    [
+        pytest.param("while True: pass", 60, False, id="it goes round and round"),
+        pytest.param("time.sleep(60)", 2, False, id="it waits for ever"),
+        pytest.param("time.sleep(1.1)", 60, True, id="it is slow because others work here"),
+    ],
+)
+def test_a_trial_is_ended_by_what_it_uses_and_not_by_what_the_machine_gives_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, work: str, patience: int, ended: bool
+) -> None:
+    monkeypatch.setattr(trials, "PATIENCE", patience)
+
+    def do(report: Path) -> None:
+        exec(work, {"time": time})
+        report.write_text("{}")
+
+    assert trials._forked(tmp_path, 1, do) == ({} if ended else None)
 
 
 NAMED = {
