@@ -179,6 +179,7 @@ TARGETS: Mapping[str, Target] = {
             "tests/test_profile.py",
             "tests/test_batches.py",
             "tests/test_each.py",
+            "tests/test_answers.py::test_a_wrong_clock_of_this_machine_is_called_that",
             "tests/test_secrets.py::test_a_token_that_aws_repeats_is_in_no_response_and_no_exception",
             "tests/test_secrets.py::test_a_token_that_sts_repeats_is_in_no_sentence",
         ),
@@ -200,7 +201,16 @@ TARGETS: Mapping[str, Target] = {
         "what analysts read, whole or not at all, and what is forgotten",
         (
             Source("pipelines/publishing/assets.py", once="given:ready"),
-            Source("pipelines/publishing/naming.py", once="given:ready"),
+            Source(
+                "pipelines/publishing/naming.py",
+                tests=(
+                    "tests/test_published_name.py::test_the_name_of_the_published_file_is_no_schemas",
+                    "tests/test_published_name.py::test_a_name_that_is_no_schemas_gets_no_warning",
+                    "tests/test_published_name.py::"
+                    "test_a_name_that_is_a_schemas_gets_one_sentence_that_says_what_to_rename",
+                    "tests/test_published_name.py::test_doing_what_the_warning_says_loses_nothing",
+                ),
+            ),
             Source("pipelines/publishing/retention.py", once="given:ready"),
             Source(
                 "resources/store/publishing.py",

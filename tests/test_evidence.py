@@ -528,6 +528,11 @@ def test_how_the_newest_cells_of_a_listing_stand(audit: duckdb.DuckDBPyConnectio
     land(audit, tmp_path, waits, replace(waits, region="x", error_code="TrailDenied"))
     assert standing(audit, ["ec2"]) == {"ec2": Standing(1, 1, AT + HOUR)}
     assert keys(coverage(audit, ["ec2"], without_quiet=True)) == [(CELL.account_id, "x", "ec2")]
+    # What was accepted waits no longer; what was confirmed later was answered then.
+    land(audit, tmp_path, replace(waits, region="y", is_trusted=True))
+    audit.execute("update audit.collection set confirmed_at = $at where region = 'y'", {"at": AT + 3 * HOUR})
+    renew_coverage(audit)
+    assert standing(audit, ["ec2"]) == {"ec2": Standing(2, 1, AT + 3 * HOUR)}
 
 
 # ------------------------------------------------------------------------------------- how a cell stands (the view)

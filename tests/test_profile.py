@@ -672,14 +672,17 @@ class Counting:
         self.limit = limit
         self.reserved: list[str] = []
         self.throttled: list[str] = []
+        self.units: list[tuple[int, int]] = []
 
     def reserve(self, service: str, operation: str, units: int = 1) -> None:
         if len(self.reserved) == self.limit:
             raise Failed("failed", REQUEST_LIMIT, "Two it was.")
         self.reserved.append(f"{service}:{operation}")
+        self.units.append((units, 0))
 
     def turned_away(self, service: str, operation: str, units: int = 1) -> None:
         self.throttled.append(f"{service}:{operation}")
+        self.units.append((0, units))
 
 
 def test_a_meter_is_reported_of_each_request_before_it_is_sent_and_can_end_the_question(
@@ -702,6 +705,22 @@ def test_a_meter_counts_retries_and_is_reported_which_were_throttled(aws: Script
     answer = make_reach().fetch(question(), meter=meter)
     assert (answer.outcome, answer.request_count, answer.throttle_count) == ("found", 2, 1)
     assert (meter.reserved, meter.throttled) == (["ec2:DescribeInstances"] * 2, ["ec2:DescribeInstances"])
+
+
+def test_a_meter_counts_metrics_and_not_requests_of_them(aws: ScriptedAws, make_reach: MakeReach) -> None:
+    metrics = Listing(
+        "cloudwatch_metric", "cloudwatch:GetMetricData", ("workload",), "ordinary", records="MetricDataResults"
+    )
+    stat = {"Metric": {"Namespace": "AWS/EC2", "MetricName": "CPUUtilization"}, "Period": 300, "Stat": "Average"}
+    wanted = {
+        "MetricDataQueries": [{"Id": f"m{number}", "MetricStat": stat} for number in range(3)],
+        "StartTime": datetime(2026, 11, 1, tzinfo=UTC),
+        "EndTime": datetime(2026, 11, 2, tzinfo=UTC),
+    }
+    aws.script = pages(json_error("Throttling", "slowly", 400), as_json({"MetricDataResults": []}))
+    meter = Counting()
+    answer = make_reach().fetch(question(metrics, parameters=wanted), meter=meter)
+    assert (answer.outcome, meter.units) == ("empty_unconfirmed", [(3, 0), (0, 3), (3, 0)])
 
 
 def test_what_aws_charges_for_is_not_sent_where_nobody_counts_it(aws: ScriptedAws, make_reach: MakeReach) -> None:
