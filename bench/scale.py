@@ -33,7 +33,7 @@ from bench.side_by_side import MEGABYTE, Refused, Target
 from bench.stage import staged
 from bench.work import Result
 from pipelines.collection.landing import LandingWriter
-from pipelines.models.build import build
+from pipelines.models.build import build, prepare
 from pipelines.models.model import Model, read_models
 from pipelines.publishing.retention import prune
 from pipelines.reference import DEMO_FOLDER
@@ -175,6 +175,7 @@ class Warehouse:
             if model.relation in relations:
                 logs = [log for log in self.models.values() if log.logs == model.relation]
                 with self.store.transaction() as connection:
+                    prepare(connection)
                     build(connection, self.store, model, logs, own=DEMO_FOLDER)
 
     def needed(self, relation: str) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from given import MANAGEMENT, WORKLOAD, Given, given_cells, house, member, models
+from given import MANAGEMENT, WORKLOAD, Given, collected_file, given_cells, house, member, models
 
 from pipelines.catalogue.registry import listings
 from pipelines.models import claims
@@ -46,7 +46,7 @@ Shown = dict[str, list[str]]
 def built(folder: Path, cells: Mapping[Any, Given]) -> tuple[Shown, set[tuple[str, str]], dict[str, int]]:
     """Every derived table of a night, and of each what is unknown: the listings that are, and how many cells."""
     folder.mkdir()
-    with house(folder) as home:
+    with house(folder, working=collected_file()) as home:
         home.night("night-1", cells.values())
         home.build(*DERIVED, "audit.claim", "audit.claim_gap")
         shown = {name: sorted(map(repr, home.rows(f"select * from {MODELS[name].quoted}"))) for name in DERIVED}

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from bills import ACCOUNT, ASKED, OTHER, PAYER, SPOT, billed, days, seed, service, weekly
-from given import House, build, house
+from given import House, build, collected_file, house
 from nights import query
 
 from pipelines.charts import charts, drawing
@@ -35,7 +35,7 @@ UNIT = Decimal("0.0000000001")
 
 @pytest.fixture
 def home(tmp_path: Path) -> Iterator[House]:
-    with house(tmp_path) as made:
+    with house(tmp_path, working=collected_file()) as made:
         seed(made, "ref.fx_rate", [(*SPOT, "2020-01-01", "2")])
         yield made
 

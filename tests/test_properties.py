@@ -571,7 +571,7 @@ def test_an_arn_that_is_built_says_what_it_was_built_from(
     from pipelines.models import build as models
 
     with home.store.transaction() as connection:
-        models._prepare(connection, "NZD")
+        models.prepare(connection, "NZD")
         (arn,) = connection.execute(
             "select aws_arn('ec2', $region, $account, $resource)",
             {"region": region, "account": account, "resource": resource},

@@ -17,7 +17,7 @@ from pipelines.collection.confirmation_assets import CONFIRMATION_KEY
 from pipelines.collection.progress import Load
 from pipelines.dagster_metadata import cells_table
 from pipelines.models import checks
-from pipelines.models.build import build, columns_of
+from pipelines.models.build import build, columns_of, prepare
 from pipelines.models.lineage import Lineage, Sources
 from pipelines.models.model import Model, once
 from pipelines.models.model_metadata import cost_metadata, lineage_metadata
@@ -96,14 +96,16 @@ def model_asset(
                 max_age=ages.MODEL_MAX_AGE,
                 listings=sorted(model.sources),
             )
-            rows = build(connection, store, model, logs, warehouse.run_id, settings.currency, settings.reference)
+            prepare(connection, settings.currency)
+            rows = build(connection, store, model, logs, warehouse.run_id, settings.reference)
             results = checks.run_checks(connection, rules_of_it, warehouse.run_id, settings.config_hash)
             contents = {
                 built.relation: _contents(connection, built, rows if built is model else None)
                 for built in (model, *logs)
             }
-        steps = context.job_def.nodes
-        loading.built(warehouse.run_id, rows, sum(step.name.startswith(STEP) for step in steps))
+        # By name: `job_def.nodes` hashes all steps of the job, in each of them.
+        steps = context.job_def.graph.node_dict
+        loading.built(warehouse.run_id, rows, sum(name.startswith(STEP) for name in steps))
         selected = context.selected_asset_check_keys
         seen = [
             check_result(result, asset_key(model))

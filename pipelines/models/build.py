@@ -28,13 +28,12 @@ def build(
     model: Model,
     logs: Sequence[Model] = (),
     run_id: str = "",
-    currency: str = CURRENCY,
     own: Path | None = None,
 ) -> int:
     """Build one relation in the transaction of a connection and return its number of rows (0 for a view).
 
     Args:
-        currency: what money is shown in beside the billing currency.
+        connection: one that `prepare` was called with.
         own: the folder of the organisation's own reference files (`Settings.reference`).
 
     Raises:
@@ -42,7 +41,7 @@ def build(
         ModelError: its query failed, or does not fit the table. Likewise.
     """
     try:
-        return _build(connection, store, model, logs, run_id, currency, own)
+        return _build(connection, store, model, logs, run_id, own)
     except duckdb.Error as error:
         # DuckDB's further lines advise to ignore errors, which would lose data.
         sentence = str(error).strip().splitlines()[0]
@@ -55,10 +54,8 @@ def _build(
     model: Model,
     logs: Sequence[Model],
     run_id: str,
-    currency: str,
     own: Path | None,
 ) -> int:
-    _prepare(connection, currency)
     if model.schema == "ref":
         _name_reference_files(connection, store, own)
     kind = model.materialized
@@ -108,7 +105,12 @@ def _name_reference_files(connection: duckdb.DuckDBPyConnection, store: Store, o
     connection.execute("set variable imported_rates = $path", {"path": str(imported)})
 
 
-def _prepare(connection: duckdb.DuckDBPyConnection, currency: str) -> None:
+def prepare(connection: duckdb.DuckDBPyConnection, currency: str = CURRENCY) -> None:
+    """Make what the queries of all models use: macros and variables. They last as long as the connection.
+
+    Args:
+        currency: what money is shown in beside the billing currency.
+    """
     connection.execute("set variable reporting_currency = $currency", {"currency": currency})
     types = sorted({listing.resource_type for listing in listings().values() if listing.resource_type})
     connection.execute("set variable resource_types = $types", {"types": types})

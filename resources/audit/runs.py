@@ -173,12 +173,14 @@ def record_paid_requests(
 def record_build(connection: "duckdb.DuckDBPyConnection", run_id: str, built: Mapping[str, str]) -> None:
     """Record that relations were built just now, each with the fingerprint of its query."""
     for relation, fingerprint in built.items():
+        # In two statements: DuckDB takes five times as long for `insert or replace`, once a relation and run.
+        connection.execute("delete from audit.relation_build where relation = $relation", {"relation": relation})
         connection.execute(
             """
-            insert or replace into audit.relation_build (relation, run_id, built_at, query_sha256)
-            values (?, ?, ?, ?)
+            insert into audit.relation_build (relation, run_id, built_at, query_sha256)
+            values ($relation, $run, $at, $fingerprint)
             """,
-            [relation, run_id, datetime.now(UTC), fingerprint],
+            {"relation": relation, "run": run_id, "at": datetime.now(UTC), "fingerprint": fingerprint},
         )
 
 

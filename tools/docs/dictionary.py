@@ -7,7 +7,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from pipelines.models.build import build
+from pipelines.models.build import build, prepare
 from pipelines.models.model import read_models
 from pipelines.settings import REPOSITORY
 from resources.store.store import Store
@@ -47,6 +47,7 @@ def empty_warehouse(folder: Path) -> Store:
     store = Store(folder / "empty.duckdb")
     models = read_models()
     with store.holding("dictionary", "data dictionary"), store.transaction() as connection:
+        prepare(connection)
         for model in models.values():
             if model.materialized != "log":
                 logs = [log for log in models.values() if log.logs == model.relation]
