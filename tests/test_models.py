@@ -7,15 +7,16 @@ import itertools
 import json
 import re
 import shutil
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pytest
 import sqlglot
-from given import CASES, FIRST_NIGHT, MANAGEMENT, WORKLOAD, Given, House, cases, hours, house
+from given import CASES, FIRST_NIGHT, MANAGEMENT, WORKLOAD, Given, House, cases, hours, house, rows
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from sqlglot import exp
@@ -47,6 +48,50 @@ def home(tmp_path: Path) -> Iterator[House]:
 @pytest.fixture(scope="module")
 def empty(tmp_path_factory: pytest.TempPathFactory) -> Store:
     return empty_warehouse(tmp_path_factory.mktemp("empty"))
+
+
+@dataclass
+class Relation:
+    """What an empty warehouse says of a relation.
+
+    Attributes:
+        yielded: the columns that a query of it has.
+        comments: of the relation: one, where it is a table or a view and not both.
+        columns: the comment of each.
+    """
+
+    yielded: list[str] = field(default_factory=list)
+    comments: list[str | None] = field(default_factory=list)
+    columns: dict[str, str | None] = field(default_factory=dict)
+
+
+Described = Mapping[str, Relation]
+
+
+@pytest.fixture(scope="module")
+def described(empty: Store) -> Described:
+    """Every relation by its name, read at once: opening the file for each case takes longer than the cases."""
+    found: dict[str, Relation] = defaultdict(Relation)
+    with empty.read() as connection:
+        for schema, name, comment in connection.execute(
+            """
+            select schema_name, table_name, comment from duckdb_tables() where database_name = current_database()
+            union all
+            select schema_name, view_name, comment from duckdb_views() where database_name = current_database()
+            """
+        ).fetchall():
+            found[f"{schema}.{name}"].comments.append(comment)
+        for schema, name, column, comment in connection.execute(
+            """
+            select schema_name, table_name, column_name, comment from duckdb_columns()
+            where database_name = current_database()
+            """
+        ).fetchall():
+            found[f"{schema}.{name}"].columns[column] = comment
+        for model in MODELS.values():
+            named = connection.execute(f"describe {model.quoted}").fetchall()
+            found[model.relation].yielded = [row[0] for row in named]
+    return found
 
 
 def instance(name: str, **other: Any) -> dict[str, Any]:
@@ -97,9 +142,8 @@ def test_a_header_is_a_description_then_names_with_text_that_may_go_on_over_line
 
 
 @every_model
-def test_every_file_documents_the_columns_that_it_yields_and_no_other(model: Model, empty: Store) -> None:
-    with empty.read() as connection:
-        yielded = [row[0] for row in connection.execute(f"describe {model.quoted}").fetchall()]
+def test_every_file_documents_the_columns_that_it_yields_and_no_other(model: Model, described: Described) -> None:
+    yielded = described[model.relation].yielded
     # Of a table that is not collected, an owner is a column like any other.
     reserved = RESERVED if model.listings else RESERVED - {"owner"}
     named = [name for name in model.header.entries if name not in reserved]
@@ -116,26 +160,13 @@ def test_every_file_names_its_key_or_says_why_it_has_none(model: Model) -> None:
 
 
 @every_model
-def test_every_relation_and_column_of_an_empty_warehouse_carries_its_comment(model: Model, empty: Store) -> None:
-    with empty.read() as connection:
-        comment = connection.execute(
-            """
-            select comment from duckdb_tables() where schema_name = $schema and table_name = $name
-            union all
-            select comment from duckdb_views() where schema_name = $schema and view_name = $name
-            """,
-            {"schema": model.schema, "name": model.name},
-        ).fetchall()
-        columns = connection.execute(
-            """
-            select column_name, comment from duckdb_columns()
-            where schema_name = $schema and table_name = $name
-            """,
-            {"schema": model.schema, "name": model.name},
-        ).fetchall()
-    assert comment == [(model.header.description,)]
-    assert dict(columns) == {name: model.columns[name] for name, _ in columns}
-    assert all(text for _, text in columns)
+def test_every_relation_and_column_of_an_empty_warehouse_carries_its_comment(
+    model: Model, described: Described
+) -> None:
+    found = described[model.relation]
+    assert found.comments == [model.header.description]
+    assert found.columns == {name: model.columns[name] for name in found.yielded}
+    assert all(found.columns.values())
 
 
 def test_no_relation_of_the_warehouse_is_without_a_comment(empty: Store) -> None:
@@ -541,13 +572,15 @@ def test_a_log_that_fails_leaves_the_table_and_the_log_as_they_were(home: House)
 
 def everything(home: House) -> dict[str, list[dict[str, Any]]]:
     """Every row of every table that is there, sorted."""
-    names = home.rows(
-        """
-        select table_schema || '.' || table_name as name from information_schema.tables
-        where table_catalog = current_database() and table_schema <> 'audit' order by all
-        """
-    )
-    return {row["name"]: sorted(home.rows(f"select * from {row['name']}"), key=repr) for row in names}
+    with home.store.read() as connection:
+        names = rows(
+            connection,
+            """
+            select table_schema || '.' || table_name as name from information_schema.tables
+            where table_catalog = current_database() and table_schema <> 'audit' order by all
+            """,
+        )
+        return {row["name"]: sorted(rows(connection, f"select * from {row['name']}"), key=repr) for row in names}
 
 
 # ------------------------------------------------------------------------------- what stands is not read again

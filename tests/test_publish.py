@@ -16,11 +16,13 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from given import blank_file
 from nights import program
 
 from pipelines.collection.landing import LandingWriter, records_path
 from resources.aws.messages import CellKey
 from resources.store.errors import LockHeld, WarehouseError
+from resources.store.files import make_folder
 from resources.store.migrations import MIGRATIONS
 from resources.store.paths import FORMER_NAME, PUBLISHED_NAME
 from resources.store.process import FAULT_POINTS, PROCESS, hook_at
@@ -34,11 +36,20 @@ RUNS = [f"run-{number}" for number in range(1, 7)]
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
+def new(tmp_path: Path) -> Iterator[Store]:
+    """A warehouse of which nothing is there yet."""
     made = Store(tmp_path / "house" / PUBLISHED_NAME, patience=0.3)
     yield made
     for run_id in RUNS:
         made.release(run_id)
+
+
+@pytest.fixture
+def store(new: Store) -> Store:
+    """A warehouse with an empty working file: to have it made takes longer than most tests."""
+    make_folder(new.folder)
+    new.working.write_bytes(blank_file())
+    return new
 
 
 def fill(store: Store, run_id: str) -> None:
@@ -108,10 +119,10 @@ def test_a_version_is_a_file_of_its_own_behind_a_relative_symlink(store: Store) 
     assert served(Store(moved / PUBLISHED_NAME)) == "run-1"
 
 
-def test_the_fault_points_are_the_steps_that_are_taken(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_fault_points_are_the_steps_that_are_taken(new: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     passed: list[str] = []
     monkeypatch.setattr(PROCESS, "fault_hook", passed.append)
-    night(store, "run-1")
+    night(new, "run-1")
     assert tuple(dict.fromkeys(passed)) == FAULT_POINTS
 
 
@@ -604,16 +615,16 @@ SWAPPED = FAULT_POINTS.index("publish.swapped")
 
 
 @pytest.mark.parametrize("point", FAULT_POINTS)
-def test_a_first_run_killed_at_any_point_publishes_all_or_nothing(store: Store, point: str) -> None:
-    killed_at(store, point)
+def test_a_first_run_killed_at_any_point_publishes_all_or_nothing(new: Store, point: str) -> None:
+    killed_at(new, point)
     if FAULT_POINTS.index(point) >= SWAPPED:
-        assert served(store) == "run-2"
+        assert served(new) == "run-2"
     else:
         with pytest.raises(WarehouseError, match="Nothing is published"):
-            served(store)
-    night(store, "run-3")
-    assert served(store) == "run-3"
-    assert strangers(store) == []
+            served(new)
+    night(new, "run-3")
+    assert served(new) == "run-3"
+    assert strangers(new) == []
 
 
 @pytest.mark.parametrize("point", FAULT_POINTS)
@@ -823,14 +834,14 @@ def test_nobody_can_write_the_working_file_while_it_is_copied(store: Store, monk
 # ----------------------------------------------------------------------------------------------- for people
 
 
-def test_nothing_is_published_yet(store: Store) -> None:
+def test_nothing_is_published_yet(new: Store) -> None:
     with pytest.raises(WarehouseError, match=r"Nothing is published at .* yet\. Run `cmdb nightly` first"):
-        served(store)
+        served(new)
     with pytest.raises(WarehouseError, match="Nothing is published"):
-        store.require_current_schema()
+        new.require_current_schema()
     with pytest.raises(WarehouseError, match="no version before the current one"):
-        store.rollback()
-    assert store.versions() == []
+        new.rollback()
+    assert new.versions() == []
 
 
 def test_a_version_that_is_gone(store: Store) -> None:
