@@ -65,13 +65,14 @@ def starts(value: Any) -> bool:
         if id(one) in seen or not isinstance(one, FunctionType | ModuleType | property | type):
             continue
         seen.add(id(one))
-        if any(_is_starting(name) for name in _names(one)):
+        if _names_starting(one):
             return True
-        if _is_followed(one) and not isinstance(one, ModuleType):
+        if not isinstance(one, ModuleType) and _is_followed(one):
             todo += _named_by(one)
     return False
 
 
+@functools.cache
 def _is_starting(name: str) -> bool:
     parts = name.split(".")
     return any(".".join(parts[:length]) in STARTING for length in range(1, len(parts) + 1))
@@ -88,6 +89,12 @@ def _inner(value: Any) -> Any:
         return value
 
 
+@functools.cache
+def _names_starting(value: Any) -> bool:
+    """Whether a module, a function or a class itself names what starts something."""
+    return any(map(_is_starting, _names(value)))
+
+
 def _names(value: Any) -> set[str]:
     """The whole names of a module, a class and its bases, or of a function and of what its code imports."""
     if isinstance(value, ModuleType):
@@ -102,12 +109,21 @@ def _names(value: Any) -> set[str]:
 
 def _is_followed(value: Any) -> bool:
     module = value if isinstance(value, ModuleType) else sys.modules.get(getattr(value, "__module__", None) or "")
-    place = Path(getattr(module, "__file__", None) or "/")
-    return any(place.is_relative_to(folder) for folder in FOLLOWED)
+    return _lies_beside_the_product(getattr(module, "__file__", None) or "/")
 
 
-def _named_by(value: Any) -> Iterator[Any]:
+@functools.cache
+def _lies_beside_the_product(file: str) -> bool:
+    return any(Path(file).is_relative_to(folder) for folder in FOLLOWED)
+
+
+@functools.cache
+def _named_by(value: Any) -> tuple[Any, ...]:
     """What stands in a class, or what the code of a function names and holds."""
+    return tuple(_found_in(value))
+
+
+def _found_in(value: Any) -> Iterator[Any]:
     if isinstance(value, type):
         for base in value.__mro__:
             yield from vars(base).values() if _is_followed(base) else ()
