@@ -466,10 +466,12 @@ def mail(tmp_path: Path) -> tuple[str, Path]:
     return f"{sys.executable} '{script}' {told}", told
 
 
-@pytest.fixture
-def failed_run(tmp_path: Path) -> Iterator[tuple[dg.DagsterInstance, dg.ExecuteInProcessResult]]:
+@pytest.fixture(scope="module")
+def failed_run(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[tuple[dg.DagsterInstance, dg.ExecuteInProcessResult]]:
     """A run that a gate refused, on an instance of its own."""
-    defs = build_defs({"CMDB_DATABASE": str(tmp_path / "cmdb.duckdb")})
+    defs = build_defs({"CMDB_DATABASE": str(tmp_path_factory.mktemp("refused") / "cmdb.duckdb")})
     with dg.DagsterInstance.ephemeral() as instance:
         result = defs.resolve_implicit_global_asset_job_def().execute_in_process(
             instance=instance, asset_selection=[dg.AssetKey(["org", "account"])], raise_on_error=False
