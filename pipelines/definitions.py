@@ -23,7 +23,7 @@ from pipelines.report.assets import report
 from pipelines.settings import Settings, SettingsError, read_settings
 from pipelines.trust.role_resources import aws_roles
 from resources import release
-from resources.installation import code_version
+from resources.installation import IS_CHECKOUT, code_version
 from resources.warehouse import Warehouse
 
 NIGHTLY = "nightly"
@@ -145,13 +145,20 @@ def job_of(environment: Mapping[str, str], name: str) -> dg.JobDefinition:
     return build_defs(environment).resolve_job_def(name)
 
 
+CODE_LOCATION = "cmdb" if IS_CHECKOUT else "pipelines.definitions"
+"""What `workspace.yaml` calls the code location; where it is loaded by `-m pipelines.definitions`, that is its name."""
+
+REPOSITORY_TAG = ".dagster/repository"
+"""Dagster's tag for the code location of a run. Without it the start page and the page of the job leave the run out."""
+
+
 def execute(job: dg.JobDefinition, tags: Mapping[str, str]) -> dg.ExecuteInProcessResult:
     """Run a job in this process, against the instance of `DAGSTER_HOME`, so that the UI shows the run."""
     with dg.DagsterInstance.get() as instance:
         return job.execute_in_process(
             instance=instance,
             raise_on_error=False,
-            tags=dict(tags),
+            tags={REPOSITORY_TAG: f"__repository__@{CODE_LOCATION}", **tags},
             # The terminal shows progress and outcome; Dagster's events are in the UI.
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
         )

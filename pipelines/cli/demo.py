@@ -5,9 +5,11 @@ Neither touches the real warehouse: the demo's file, landing and AWS configurati
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -117,18 +119,44 @@ def run_dev(environment: MutableMapping[str, str]) -> int:
         return _serve(child, port)
 
 
+STOPS_WITHIN = 20.0
+"""Seconds in which the UI and the daemon end by themselves; after that they are killed."""
+
+
 def _serve(environment: Mapping[str, str], port: str) -> int:
     # `dg` reads the checkout's pyproject.toml; an installation has none.
     program, *what = ("dg", "dev") if IS_CHECKOUT else ("dagster", "dev", "--module-name", "pipelines.definitions")
     program = shutil.which(program, path=str(Path(sys.executable).parent)) or program
+    with (
+        closed_to_others(),
+        _interrupted_by(signal.SIGTERM, signal.SIGHUP),
+        subprocess.Popen(
+            [program, *what, "--host", "127.0.0.1", "--port", port],
+            # dg requires that the virtual environment in which it is installed is the active one.
+            env=dict(environment) | {"VIRTUAL_ENV": sys.prefix},
+            cwd=WORKING_FOLDER,
+            # dg passes no signal on to the webserver and the daemon, so all of them get it from here.
+            process_group=0,
+        ) as process,
+    ):
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            os.killpg(process.pid, signal.SIGINT)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=STOPS_WITHIN)
+            # Whatever is left of the group; mostly nothing is.
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            return 0
+
+
+@contextmanager
+def _interrupted_by(*signals: signal.Signals) -> Iterator[None]:
+    """Treat these signals as Ctrl-C: a service manager sends SIGTERM, a terminal that is closed SIGHUP."""
+    before = {number: signal.signal(number, signal.default_int_handler) for number in signals}
     try:
-        with closed_to_others():
-            return subprocess.run(
-                [program, *what, "--host", "127.0.0.1", "--port", port],
-                # dg requires that the virtual environment in which it is installed is the active one.
-                env=dict(environment) | {"VIRTUAL_ENV": sys.prefix},
-                cwd=WORKING_FOLDER,
-                check=False,
-            ).returncode
-    except KeyboardInterrupt:
-        return 0
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
