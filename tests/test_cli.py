@@ -45,6 +45,7 @@ COMMANDS = (
     "sql",
     "rollback",
     "status",
+    "tables",
     "completion",
     "reference init",
     "reference check",

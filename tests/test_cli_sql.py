@@ -1,12 +1,16 @@
-"""`cmdb sql` for people and programs: several queries, maps, wide rows; and what a command loads before it begins."""
+"""`cmdb sql` for people and programs, its shell, `cmdb tables`; and what a command loads before it begins."""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
+import os
+import select
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -76,10 +80,118 @@ def test_numbers_stand_at_the_right_and_wide_characters_take_two_columns() -> No
     assert lines == ["  n  name  m", "  1  出口  5", "100  ab"]
 
 
+def test_queries_are_read_from_a_file_and_from_a_pipe(environment: dict[str, str], tmp_path: Path) -> None:
+    queries = tmp_path / "queries.sql"
+    queries.write_text("select 1 as a;\nselect 'é' as c;\n", encoding="utf-8")
+    assert cmdb_here(environment, "sql", "--file", str(queries)).stdout == "a\n1\n\nc\né\n"
+    # The runner's standard input is empty, and no terminal.
+    assert cmdb_here(environment, "sql").stderr.startswith("There is no query")
+    both = cmdb_here(environment, "sql", "select 1", "--file", str(queries))
+    assert (both.returncode, both.stdout) == (2, "")
+    assert cmdb_here(environment, "sql", "--file", str(tmp_path / "none.sql")).returncode == 2
+
+
+class Terminal:
+    """A command at a real terminal, typed at as people do."""
+
+    def __init__(self, environment: dict[str, str], *arguments: str) -> None:
+        self._master, ours = os.openpty()
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "pipelines.cli.main", *arguments],
+            env={**environment, "PATH": os.environ["PATH"], "CMDB_SETTINGS": os.devnull, "TERM": "dumb"},
+            cwd=REPOSITORY,
+            stdin=ours,
+            stdout=ours,
+            stderr=ours,
+            start_new_session=True,
+        )
+        os.close(ours)
+        self._seen = ""
+
+    def until(self, text: str, *, interrupting: bool = False) -> str:
+        """What the terminal shows up to a text, which is waited for.
+
+        Args:
+            interrupting: send what Ctrl-C sends until then: one that comes just before Python waits is not noticed.
+        """
+        deadline = time.monotonic() + 60
+        while text not in self._seen:
+            if interrupting:
+                self._process.send_signal(signal.SIGINT)
+            assert time.monotonic() < deadline, self._seen
+            if not select.select([self._master], [], [], 5)[0]:
+                continue
+            self._seen += os.read(self._master, 65536).decode().replace("\r\n", "\n")
+        shown, found, self._seen = self._seen.partition(text)
+        return shown + found
+
+    def type(self, text: str) -> None:
+        """Type at it."""
+        os.write(self._master, text.encode())
+
+    def ended(self) -> int:
+        """Its exit code."""
+        try:
+            return self._process.wait(timeout=60)
+        finally:
+            self._process.kill()
+            os.close(self._master)
+
+
+def test_without_a_query_it_is_a_shell(environment: dict[str, str]) -> None:
+    shell = Terminal(environment, "sql")
+    shell.until("cmdb> ")
+    shell.type("select 40 + 2\n")
+    shell.until("  ... ")
+    shell.type("as answer;\n")
+    assert "answer\n    42\n" in shell.until("cmdb> ")
+    # A refused query is a sentence, and the shell goes on.
+    shell.type("create table org.mine (a int);\n")
+    assert "read-only" in shell.until("Nothing was changed.")
+    shell.until("cmdb> ")
+    # Half a query is forgotten by Ctrl-C.
+    shell.type("select nothing\n")
+    shell.until("  ... ")
+    shell.until("cmdb> ", interrupting=True)
+    shell.type("select 7 as seven;\n")
+    assert "seven\n    7\n" in shell.until("cmdb> ")
+    shell.type("\x04")
+    assert shell.ended() == 0
+
+
+def test_the_dictionary_is_searched_by_a_word(environment: dict[str, str]) -> None:
+    all_of_them = cmdb_here(environment, "tables").stdout
+    with Store(Path(environment["CMDB_DATABASE"])).published() as connection:
+        relations = connection.execute(PUBLIC_RELATIONS).fetchall()
+    assert [name for (name,) in relations if name not in all_of_them] == []
+    assert "stage." not in all_of_them
+    found = json.loads(cmdb_here(environment, "tables", "Owner", "--json").stdout)
+    assert ("cmdb.resource", "business_owner") in [(one["relation"], one["column"]) for one in found]
+    assert all("owner" in " ".join(one.values()).lower() for one in found)
+    # The whole name of a table lists its columns, in their order.
+    columns = json.loads(cmdb_here(environment, "tables", "cost.daily", "--json").stdout)
+    with Store(Path(environment["CMDB_DATABASE"])).published() as connection:
+        described = connection.execute("select * from cost.daily limit 0").description
+    of_it = [one["column"] for one in columns if one["relation"] == "cost.daily"]
+    assert of_it == ["", *(name for name, *_ in described)]
+    missed = cmdb_here(environment, "tables", "cost.dayly")
+    assert (missed.returncode, missed.stdout) == (2, "")
+    assert "Did you mean cost.daily" in missed.stderr
+
+
+PUBLIC_RELATIONS = """
+    select schema_name || '.' || table_name from duckdb_tables() where schema_name not in ('main', 'stage')
+    union all
+    select schema_name || '.' || view_name from duckdb_views()
+    where not internal and schema_name not in ('main', 'stage')
+"""
+
 HEAVY = ("dagster", "pandas", "botocore", "altair", "sqlglot", "mcp")
 
 
-@pytest.mark.parametrize("arguments", [("--help",), ("sql", "select 1"), ("coverage",)], ids=" ".join)
+@pytest.mark.parametrize(
+    "arguments", [("--help",), ("sql", "select 1"), ("coverage",), ("tables", "owner")], ids=" ".join
+)
 def test_reading_loads_neither_dagster_nor_pandas(environment: dict[str, str], arguments: tuple[str, ...]) -> None:
     script = (
         "import sys\nfrom pipelines.cli.main import main\n"

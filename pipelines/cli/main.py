@@ -27,6 +27,7 @@ from pipelines.cli.rollback import rollback
 from pipelines.cli.run import nightly
 from pipelines.cli.sql import sql
 from pipelines.cli.status import status
+from pipelines.cli.tables import tables
 
 
 @click.group(
@@ -41,7 +42,7 @@ def main() -> None:
 
 for command in (
     accept, ask, completion, confirm, coverage, demo, dev, explain, export, fx, init, mcp, nightly, policy,
-    preflight, profiles, reference, report, rollback, sql, status,
+    preflight, profiles, reference, report, rollback, sql, status, tables,
 ):  # fmt: skip
     main.add_command(command)
 

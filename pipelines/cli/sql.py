@@ -1,4 +1,4 @@
-"""`cmdb sql`: query the published file in SQL."""
+"""`cmdb sql`: query the published file in SQL, once or in a shell."""
 
 import csv
 import io
@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
@@ -16,9 +16,11 @@ from pipelines.cli.command import (
     Command,
     InvalidRequest,
     Misused,
+    can_ask,
     demo_option,
     json_option,
     plainly,
+    say,
     store_of,
 )
 from pipelines.plain_text import as_csv_cell, as_json, as_markdown, plain
@@ -49,7 +51,14 @@ class Result:
 
 
 @click.command(cls=Command)
-@click.argument("query")
+@click.argument("query", required=False)
+@click.option(
+    "--file",
+    "file",
+    type=click.File(encoding="utf-8"),
+    metavar="FILE",
+    help="Run the queries of a file; - is standard input.",
+)
 @click.option(
     "--format",
     "output",
@@ -61,8 +70,10 @@ class Result:
 @click.option("--raw", is_flag=True, help="With --format csv: values exactly as stored, for programs.")
 @demo_option
 @plainly
-def sql(query: str, output: str, as_json: bool, raw: bool, demo: bool) -> None:
+def sql(query: str | None, file: IO[str] | None, output: str, as_json: bool, raw: bool, demo: bool) -> None:
     """Query the published file in SQL; a query cannot change anything.
+
+    Without a query it reads standard input; on a terminal it is a shell, where a query ends with a semicolon.
 
     The output is safe for terminals and spreadsheets. A CSV cell that would be a formula begins with an apostrophe, and
     an invisible character appears as its code point.
@@ -71,9 +82,56 @@ def sql(query: str, output: str, as_json: bool, raw: bool, demo: bool) -> None:
     """
     if raw and (as_json or output != "csv"):
         raise Misused("--raw is for --format csv: nothing else changes a value that a program reads. No query ran.")
+    if query is not None and file is not None:
+        raise Misused("Give a query or --file, not both. No query ran.")
     output = "json" if as_json else output
+    store = store_of(demo=demo)
+    if query is None and file is None and can_ask():
+        _shell(store, output, raw=raw)
+        return
+    _print(store, query if query is not None else (file or sys.stdin).read(), output, raw=raw)
+
+
+def _shell(store: "Store", output: str, *, raw: bool) -> None:
+    """Read queries from a terminal until Ctrl-D. A refused query prints its sentence, and the shell goes on."""
+    # Gives `input` a history and editing keys.
+    import readline  # noqa: F401
+
+    store.require_current_schema()
+    say(
+        "Queries end with a semicolon and cannot change anything. Ctrl-D ends; `cmdb tables WORD` finds tables.",
+        err=True,
+    )
+    while True:
+        try:
+            _print(store, _typed(), output, raw=raw)
+        except EOFError:
+            click.echo()
+            return
+        except KeyboardInterrupt:
+            # Ends what is typed or runs, not the shell.
+            click.echo()
+        except click.ClickException as error:
+            error.show()
+
+
+def _typed() -> str:
+    """Lines from the terminal up to one that ends with a semicolon.
+
+    Raises:
+        EOFError: Ctrl-D.
+    """
+    lines: list[str] = []
+    while not lines or not lines[-1].rstrip().endswith(";"):
+        line = input("  ... " if lines else "cmdb> ")
+        if lines or line.strip():
+            lines.append(line)
+    return "\n".join(lines)
+
+
+def _print(store: "Store", query: str, output: str, *, raw: bool) -> None:
     is_terminal = output == "table" and sys.stdout.isatty()
-    results = run_queries(store_of(demo=demo), query, ON_A_TERMINAL if is_terminal else None)
+    results = run_queries(store, query, ON_A_TERMINAL if is_terminal else None)
     if len(results) > 1 and output in ("csv", "json"):
         raise Misused(f"{len(results)} queries do not fit into one {output} document: ask one at a time.")
     width = shutil.get_terminal_size().columns if is_terminal else None

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from pipelines.cli.dictionary import DESCRIBED
 from pipelines.cli.mcp.answer import Answer
 from pipelines.cli.mcp.figures import FigureTools
 from pipelines.cli.mcp.items import ItemTools
@@ -32,29 +33,7 @@ class TextTools:
         self, word: Annotated[str, Field(description="Part of a name or of a description; empty for all.")] = ""
     ) -> Answer:
         """The data dictionary: tables and columns whose name or description has a word. Look here before `sql`."""
-        return self.published.answer(
-            """
-            with described as (
-                select schema_name, table_name, '' as column_name, '' as data_type, comment
-                from duckdb_tables() where not internal
-                union all
-                select schema_name, view_name, '', '', comment from duckdb_views() where not internal
-                union all
-                select schema_name, table_name, column_name, data_type, comment
-                from duckdb_columns() where not internal
-            )
-
-            select schema_name || '.' || table_name as relation, column_name, data_type, comment as description
-            from described
-            where
-                schema_name not in ('main', 'stage')
-                and ($word <> '' or column_name = '')
-                and contains(lower(concat_ws(' ', table_name, column_name, comment)), lower($word))
-            order by column_name <> '', relation, column_name
-            """,
-            {"word": word},
-            [],
-        )
+        return self.published.answer(DESCRIBED, {"word": word}, [])
 
     def sql(
         self,
