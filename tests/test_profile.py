@@ -1293,6 +1293,30 @@ def test_the_calls_that_are_looked_for_are_reported_by_their_request_ids(
     assert (missing.recorded, missing.request_count) == ({"r-2": None}, 3)
 
 
+@pytest.mark.parametrize("codes", [("AccessDenied", None), (None, "AccessDenied")])
+def test_a_call_that_is_recorded_twice_was_refused_if_either_says_so(
+    codes: tuple[str | None, str | None], aws: ScriptedAws, make_reach: MakeReach
+) -> None:
+    twice = [event(number, code) for number, code in enumerate(codes)]
+    for one in twice:
+        one["CloudTrailEvent"] = json.dumps(json.loads(one["CloudTrailEvent"]) | {"requestID": "r-1"})
+    aws.script = pages(as_json({"Events": twice}))
+    wanted = replace(lookup("one", ONE, REGION, SINCE, {EC2}), request_ids=frozenset({"r-1"}))
+    assert make_reach().trail_events(wanted).recorded == {"r-1": "AccessDenied"}
+
+
+def test_a_call_of_an_earlier_run_is_looked_up_by_its_own_caller_and_until_its_own_time(
+    aws: ScriptedAws, make_reach: MakeReach
+) -> None:
+    before, until = f"arn:aws:sts::{ONE}:assumed-role/Former/kim", SINCE + timedelta(hours=1)
+    aws.script = pages(as_json({"Events": [event(1, arn=before), event(2)]}))
+    found = make_reach().trail_events(replace(lookup("one", ONE, REGION, SINCE, {EC2}), caller_arn=before, until=until))
+    assert (found.event_count, found.newest_event_at, found.until) == (1, SINCE + timedelta(seconds=1), until)
+    (asked,) = aws.operations("cloudtrail")
+    assert asked.parameters["LookupAttributes"] == [{"AttributeKey": "Username", "AttributeValue": "kim"}]
+    assert asked.parameters["EndTime"] == until.timestamp()
+
+
 def test_no_refusals(aws: ScriptedAws, make_reach: MakeReach) -> None:
     aws.script = pages(as_json({"Events": []}))
     found = make_reach().trail_events(lookup("one", ONE, GLOBAL_REGION, SINCE, {EC2}))
@@ -1346,22 +1370,30 @@ def test_an_event_name_with_the_version_of_its_interface(aws: ScriptedAws, make_
 
 
 @pytest.mark.parametrize(
-    ("reply", "why"),
+    ("reply", "why", "is_denied"),
     [
-        (json_error("AccessDeniedException", "not allowed"), "AccessDeniedException: not allowed"),
-        (json_error("ThrottlingException"), "ThrottlingException"),
-        (as_json({}), "returned a response without any of its members"),
-        (as_json({"Events": [{**event(1), "CloudTrailEvent": "{"}]}), "could not be read"),
-        (as_json({"Events": [], "NextToken": "a"}), "same page token"),
+        (json_error("AccessDeniedException", "not allowed"), "AccessDeniedException: not allowed", True),
+        # A session that has ended is no grant that is missing: the next run may look it up.
+        (json_error("ExpiredTokenException"), "ExpiredTokenException", False),
+        (json_error("UnrecognizedClientException"), "UnrecognizedClientException", False),
+        (json_error("ThrottlingException"), "ThrottlingException", False),
+        (as_json({}), "returned a response without any of its members", False),
+        (as_json({"Events": [{**event(1), "CloudTrailEvent": "{"}]}), "could not be read", False),
+        (as_json({"Events": [], "NextToken": "a"}), "same page token", False),
     ],
 )
 def test_a_trail_that_cannot_be_read_is_no_evidence(
-    reply: Reply, why: str, aws: ScriptedAws, make_reach: MakeReach, monkeypatch: pytest.MonkeyPatch
+    reply: Reply,
+    why: str,
+    is_denied: bool,
+    aws: ScriptedAws,
+    make_reach: MakeReach,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("resources.aws.cloudtrail.TRAIL_SECONDS", 0.0)
     aws.script = pages(reply)
     found = make_reach().trail_events(lookup("one", ONE, REGION, SINCE, {EC2}))
-    assert not found.available
+    assert (found.available, found.is_denied) == (False, is_denied)
     assert why in found.reason
 
 
