@@ -20,6 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from pipelines.catalogue.registry import listings, read_back
 from pipelines.charts import sketches
 from pipelines.collection.landing import LandingWriter
+from pipelines.collection.progress import PUBLISHING, Note, watching
 from pipelines.dagster_metadata import PUBLISHED_KEY
 from pipelines.models.checks import SqlCheck, read_checks
 from pipelines.models.model import Model, read_models
@@ -27,6 +28,7 @@ from pipelines.publishing import assets as publish
 from pipelines.publishing import retention
 from pipelines.publishing.assets import published_asset
 from pipelines.settings import Settings
+from resources.audit import paid_requests
 from resources.audit.cells import Cell, cell_line, load_cells, renew_coverage
 from resources.audit.checks import record_check, record_preflight
 from resources.audit.identities import record_callers
@@ -35,6 +37,7 @@ from resources.aws.messages import CellKey
 from resources.check_result import CheckResult
 from resources.identity_rules import CHECKS, Caller, Expectation
 from resources.store.errors import WarehouseError
+from resources.store.files import make_folder
 from resources.store.migrations import MIGRATIONS
 from resources.store.store import Store
 
@@ -197,9 +200,13 @@ def world(tmp_path: Path, night: bytes, models: dict[str, Model], rules: Sequenc
 
 
 def test_what_was_judged_is_what_analysts_read(world: World) -> None:
+    counted = world.home.store.folder / paid_requests.FOLDER / "2020-01-01.ndjson"
+    make_folder(counted.parent)
+    counted.touch()
     (shown_, failure) = world.step()
     assert failure is None, failure.description
     (result,) = shown_
+    assert world.said == []
     (version,) = world.home.store.versions()
     assert (version.run_id, version.is_current) == (RUN, True)
     assert result.asset_key == PUBLISHED_KEY
@@ -214,6 +221,7 @@ def test_what_was_judged_is_what_analysts_read(world: World) -> None:
     assert told["ref"] == ("2", "2")
     assert sum(int(rows) for _, rows in told.values()) == shown["dagster/row_count"] > len(listings())
     assert (shown["landings_removed"], shown["cells_removed"], shown["runs_removed"]) == (0, 0, 2)
+    assert shown["paid_request_days_removed"] == 1
     assert [(check.check_name, check.passed) for check in result.check_results] == [
         ("there_are_few", True),
         ("there_is_one", True),
@@ -249,6 +257,21 @@ def test_only_the_rules_that_were_selected_are_shown_and_all_are_requested(world
     ((result,), _) = world.step(["there_is_one"])
     assert [check.check_name for check in result.check_results] == ["there_is_one"]
     assert len(world.home.rows("select * from audit.check_result where scope = 'published'")) == 2
+
+
+def test_a_file_that_clients_refuse_to_query_is_published_with_a_warning(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publish, "name_warning", lambda database: f"{database.name} is a schema's name.")
+    assert world.step()[1] is None
+    assert world.said == [f"{world.home.store.database.name} is a schema's name."]
+
+
+def test_whoever_watches_the_run_sees_that_it_publishes(world: World) -> None:
+    heard: list[Note] = []
+    with watching(lambda report: None, heard.append):
+        world.step()
+    assert PUBLISHING in {note.step for note in heard}
 
 
 def test_what_warns_is_published_all_the_same(world: World) -> None:
@@ -494,6 +517,13 @@ class Nights:
             "update audit.check_result set checked_at = ? where scope = ? and run_id = ?", [at, str(at), run]
         )
 
+    def plan(self, run: str, at: datetime) -> None:
+        self.store.connection.execute(
+            "insert into audit.step_plan (run_id, listing, planned_at, account_count, account_digest) "
+            "values (?, 'ec2_instance', ?, 1, '')",
+            [run, at],
+        )
+
     def caller(self, night: int, profile: str, account: str | None, role: Any = "workload") -> None:
         record_callers(
             self.store.connection,
@@ -522,7 +552,7 @@ class Nights:
 
 @pytest.fixture
 def nights(audit: InMemory, monkeypatch: pytest.MonkeyPatch) -> Nights:
-    for table in ("run", "collection", "check_result", "caller_identity"):
+    for table in ("run", "collection", "check_result", "check_cell", "caller_identity", "step_plan"):
         audit.connection.execute(f"delete from audit.{table}")
     monkeypatch.setattr(retention, "RUNS_KEPT", 2)
     monkeypatch.setattr(retention, "ZERO_RUNS_KEPT", 1)
@@ -613,6 +643,31 @@ def test_results_are_kept_from_the_beginning_of_the_oldest_run_that_is_kept(nigh
         ("night-2", 3),
         ("night-3", 3),
     ]
+
+
+def test_plans_are_kept_from_the_beginning_of_the_oldest_run_that_is_kept(nights: Nights) -> None:
+    for night in (1, 2, 3):
+        nights.cell(night)
+        nights.run(f"night-{night}", START + night * DAY)
+        nights.plan(f"night-{night}", START + night * DAY)
+    nights.plan("between", START + 2 * DAY - HOUR)
+    nights.prune()
+    assert nights.left("select run_id from audit.step_plan order by run_id") == ["night-2", "night-3"]
+
+
+def test_cells_behind_a_result_go_with_it(nights: Nights) -> None:
+    for night in (1, 2, 3):
+        nights.cell(night)
+        nights.run(f"night-{night}", START + night * DAY)
+        nights.rule(f"night-{night}", START + night * DAY)
+    kept = ("night-3", "c", str(START + 3 * DAY))
+    others = [("night-1", "c", str(START + DAY)), ("night-9", *kept[1:]), (kept[0], "d", kept[2]), (*kept[:2], "other")]
+    for key in (kept, *others):
+        nights.store.connection.execute(
+            "insert into audit.check_cell values (?, ?, ?, 'workload', '1', 'r', 'ec2_instance')", list(key)
+        )
+    nights.prune()
+    assert nights.left("select run_id, check_name, scope from audit.check_cell") == [kept]
 
 
 def test_identities_of_old_runs_go_but_not_the_last_that_reached_an_account(nights: Nights) -> None:
