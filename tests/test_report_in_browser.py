@@ -9,6 +9,9 @@ from pathlib import Path
 from browser import Browser
 from nights import DATABASE, query
 
+from pipelines.cli.summary import summarise
+from resources.store.store import Store
+
 
 def shown_of(tab: Browser, selector: str) -> list[dict[str, str]]:
     """The values that stand in the page, with the columns that they come from."""
@@ -56,6 +59,16 @@ def test_the_great_figures_are_those_of_the_tables_beneath(tab: Browser, page_fi
     )
     for told in ("#summary [data-figure=movers][data-column=cost]", "[data-figure=months][data-column=cost]"):
         assert Decimal(shown_of(tab, told)[-1]["value"]) == to_date, told
+    # So does what a run prints, in the currency of the bill.
+    printed = summarise(Store(database))
+    assert [(printed.through, printed.month_to_date)] == query(
+        database,
+        """
+        select max(cost.usage_date)::varchar, sum(cost.unblended_cost) from cost.by_service as cost
+        inner join cost.spend_vs_budget as total
+            on total.scope = 'total' and cost.usage_date between total.period_start and total.last_complete_date
+        """,
+    )
     # Each month's stack is the whole bill of the month, by account and by service.
     whole = query(
         database,

@@ -124,6 +124,33 @@ def test_what_is_not_known_is_said_before_it_is_trusted(figures: Figures) -> Non
     assert [said for section, _, said, _ in sections.caveats(calm) if section == "savings"] == []
 
 
+def test_names_that_no_item_carries_and_that_cost_little_are_one_row(figures: Figures, truthful_night: Path) -> None:
+    """Other spellings of a tag's value; nothing of the bill goes with them."""
+    shown = figures["applications"].rows
+    named = query(
+        truthful_night / DATABASE,
+        "select business_service, resource_count, reporting_monthly_cost from cmdb.application",
+    )
+    total = sum(cost or 0 for *_, cost in named)
+    assert sum(row["monthly_cost"] or 0 for row in shown) == total
+    names = {row["business_service"] for row in shown}
+    assert {name for name, items, cost in named if items or (cost or 0) >= total / 100} <= names
+    folded = [name for name, items, cost in named if not items and cost is not None and cost < total / 100]
+    assert folded
+    assert not names & set(folded)
+    assert shown[-1]["business_service"] == f"{len(folded)} other names, which no item carries"
+
+
+def test_a_map_without_a_line_between_two_services_says_so(figures: Figures) -> None:
+    nobody = next(row["node_id"] for row in figures["map_nodes"] if row["business_service"] is None)
+    one, two = [row["node_id"] for row in figures["map_nodes"] if row["business_service"]][:2]
+    edge = {**figures["map_edges"].rows[0], "from_node_id": nobody, "to_node_id": one}
+    for other_end, is_said in ((nobody, True), (two, False)):
+        edges = replace(figures["map_edges"], rows=(edge, {**edge, "from_node_id": other_end}))
+        now = (figures["run"].first or {})["finished_at"]
+        assert ("No business service is seen to lean" in page.render({**figures, "map_edges": edges}, now)) is is_said
+
+
 # ------------------------------------------------------------------------------------------------ the maps
 
 

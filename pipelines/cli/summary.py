@@ -102,11 +102,18 @@ def summarise(store: "Store") -> Summary:
         )
         cost = one(
             """
-            select sum(unblended_cost), any_value(currency), max(usage_date)
-            from cost.daily
+            select sum(cost.unblended_cost), any_value(cost.currency), max(cost.usage_date)
+            from cost.daily as cost
+            inner join cost.month_coverage as coverage
+                on
+                    cost.slice = coverage.slice
+                    and cost.usage_date between coverage.month and coverage.through_date
             where
-                slice = 'service'
-                and usage_date >= (select date_trunc('month', max(usage_date)) from cost.daily)
+                cost.slice = 'service'
+                and coverage.month = (
+                    select max(newest.month) from cost.month_coverage as newest
+                    where newest.slice = 'service' and newest.through_date is not null
+                )
             """
         )
         run = one("select request_count, api_cost_usd, run_id from audit.run order by started_at desc limit 1")

@@ -34,6 +34,7 @@ folded as (
         0 as account_count,
         0 as unowned_resource_count,
         0 as stale_resource_count,
+        '' as environments,
         any_value(cost_month) as cost_month,
         sum(reporting_monthly_cost) as monthly_cost,
         any_value(reporting_currency) as currency
