@@ -137,7 +137,7 @@ def _metrics(state: StepState, listing: Listing, role: Role, profile_of: Mapping
     measured_accounts = {account for account, _ in resources}
     for account, profile in profile_of.items():
         if account not in measured_accounts:
-            state.skip_childless(_request_factory(listing, role, profile, account)(GLOBAL_REGION))
+            state.batch.childless.append(_request_factory(listing, role, profile, account)(GLOBAL_REGION))
 
 
 def _for_parents(state: StepState, listing: Listing, role: Role, profile_of: Mapping[str, str]) -> Plan:
@@ -173,7 +173,7 @@ def _for_parents(state: StepState, listing: Listing, role: Role, profile_of: Map
     asked = {account for account, _ in done}
     for account, profile in profile_of.items():
         if account not in asked:
-            state.skip_childless(_request_factory(listing, role, profile, account)(GLOBAL_REGION))
+            state.batch.childless.append(_request_factory(listing, role, profile, account)(GLOBAL_REGION))
 
 
 def _rounds(state: StepState, listing: Listing, role: Role, requests: Sequence[Request]) -> Plan:

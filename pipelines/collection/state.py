@@ -50,7 +50,8 @@ class BatchState:
         planned: keys that are written down as those of cells that have to come.
         unrequested: cells that get their outcome without a request, by cell key.
         parent_records: records that decide further requests, by listing name.
-        childless: requests of listings whose parents have no records.
+        childless: requests of listings whose parents have no records: skipped, with the reason set later, from the
+            parents' outcomes.
         kept: keys whose last response stays, since only the other cells are requested again.
         earlier: the newest cells before this run; None until they are read.
         without_regions: accounts in which a policy of the organisation denies listing the regions; None until computed.
@@ -209,10 +210,6 @@ class StepState:
             error_code=None if is_skipped else reason,
             error_message=message,
         )
-
-    def skip_childless(self, request: Request) -> None:
-        """Skip a listing whose parents returned no records; the reason is set later, from the parents' outcomes."""
-        self.batch.childless.append(request)
 
     def is_of_before(self, earlier: PreviousCell) -> bool:
         """Whether a cell is of an earlier run; the records of this very run are replaced by this attempt's."""
