@@ -22,6 +22,12 @@ CLAIMING = ("org.", "aws.", "cost.", "cmdb.")
 Figures = Mapping[str, Figure]
 
 
+@pytest.fixture(autouse=True)
+def without_charts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Drawing takes most of the time of a page, and says nothing of what is known."""
+    monkeypatch.setattr("pipelines.report.page.pictures", lambda _: {})
+
+
 @pytest.fixture(scope="module")
 def figures(truthful_night: Path) -> Figures:
     return query_figures(Store(truthful_night / DATABASE))
@@ -115,3 +121,13 @@ def test_what_nobody_collects_and_costs_much_is_named_first(figures: Figures) ->
     found = {row["account_name"]: row["why"] for row in figures["unreached"] if row["share_pct"] > 1}
     assert found == {"mothballed": "suspended", "acquired-company": "no profile"}
     assert all(f">{name}</bdi></b> holds" in sentence for name in found)
+
+
+def test_a_page_without_a_bill_and_without_items_says_that_nothing_is_known(figures: Figures) -> None:
+    """A first run may publish before anything of the bill is complete: the report is made all the same."""
+    for empty in (figures.keys() - {"run"}, *({name} for name in figures if name != "run")):
+        page = render({**figures, **{name: replace(figures[name], rows=()) for name in empty}}, NOW)
+        assert page.endswith("</html>")
+        if len(empty) > 1:
+            assert "is unknown: no day of the bill is complete" in page
+            assert "Nothing: every cell was judged" not in page

@@ -141,7 +141,8 @@ def test_names_that_no_item_carries_and_that_cost_little_are_one_row(figures: Fi
     assert shown[-1]["business_service"] == f"{len(folded)} other names, which no item carries"
 
 
-def test_a_map_without_a_line_between_two_services_says_so(figures: Figures) -> None:
+def test_a_map_without_a_line_between_two_services_says_so(figures: Figures, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(page, "pictures", lambda _: {})
     nobody = next(row["node_id"] for row in figures["map_nodes"] if row["business_service"] is None)
     one, two = [row["node_id"] for row in figures["map_nodes"] if row["business_service"]][:2]
     edge = {**figures["map_edges"].rows[0], "from_node_id": nobody, "to_node_id": one}
