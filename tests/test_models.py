@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import pytest
 import sqlglot
-from given import CASES, FIRST_NIGHT, MANAGEMENT, WORKLOAD, Given, House, cases, hours, house, rows
+from given import CASES, FIRST_NIGHT, MANAGEMENT, WORKLOAD, Given, House, cases, collected_file, hours, house, rows
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from sqlglot import exp
@@ -42,6 +42,13 @@ every_model = pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
 @pytest.fixture
 def home(tmp_path: Path) -> Iterator[House]:
     with house(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+def stocked(tmp_path: Path) -> Iterator[House]:
+    """A warehouse with every collected table, for what rests on many of them."""
+    with house(tmp_path, working=collected_file()) as made:
         yield made
 
 
@@ -808,19 +815,19 @@ def test_whatever_the_runs_bring_a_cell_holds_the_records_of_its_newest_trusted_
 # ------------------------------------------------------------------------------------------- cmdb.resource
 
 
-def item(home: House, name: str = "i-1") -> dict[str, Any]:
+def item(stocked: House, name: str = "i-1") -> dict[str, Any]:
     """One configuration item."""
-    (found,) = home.rows("select * from cmdb.resource where resource_id = $name", {"name": name})
+    (found,) = stocked.rows("select * from cmdb.resource where resource_id = $name", {"name": name})
     return found
 
 
-def night(home: House, number: float, *cells: Given) -> None:
+def night(stocked: House, number: float, *cells: Given) -> None:
     """Land and build the night that begins `number` hours after the first."""
-    home.night(f"night-{number}", cells, FIRST_NIGHT + hours(number))
-    home.build("cmdb.resource")
+    stocked.night(f"night-{number}", cells, FIRST_NIGHT + hours(number))
+    stocked.build("cmdb.resource")
 
 
-def test_a_resource_is_active_from_the_run_that_first_finds_it(home: House) -> None:
+def test_a_resource_is_active_from_the_run_that_first_finds_it(stocked: House) -> None:
     tags = [
         {"Key": "Name", "Value": "web-1"},
         {"Key": "bc:business-service", "Value": "Payments"},
@@ -831,9 +838,9 @@ def test_a_resource_is_active_from_the_run_that_first_finds_it(home: House) -> N
         {"Key": "bc:project", "Value": "Ōtautahi"},
     ]
     record = instance("i-1", Tags=tags, InstanceType="m7g.large", Placement={"AvailabilityZone": "ap-southeast-2a"})
-    night(home, 0, Given("ec2_instance", [record, instance("i-2")]))
-    night(home, 24, Given("ec2_instance", [record, instance("i-2")]))
-    found = item(home)
+    night(stocked, 0, Given("ec2_instance", [record, instance("i-2")]))
+    night(stocked, 24, Given("ec2_instance", [record, instance("i-2")]))
+    found = item(stocked)
     assert '"instance_type":"m7g.large"' in found.pop("attributes")
     assert found == {
         "arn": f"arn:aws:ec2:ap-southeast-2:{WORKLOAD}:instance/i-1",
@@ -869,7 +876,7 @@ def test_a_resource_is_active_from_the_run_that_first_finds_it(home: House) -> N
         "cell_region": "ap-southeast-2",
         "collected_at": "2026-11-25T14:00:00Z",
     }
-    assert {name: item(home, "i-2")[name] for name in ("owner_source", "business_owner", "tags", "name")} == {
+    assert {name: item(stocked, "i-2")[name] for name in ("owner_source", "business_owner", "tags", "name")} == {
         "owner_source": "none",
         "business_owner": None,
         "tags": {},
@@ -877,9 +884,9 @@ def test_a_resource_is_active_from_the_run_that_first_finds_it(home: House) -> N
     }
 
 
-def states(home: House, name: str = "i-1") -> tuple[str, str | None, str | None, str | None, bool]:
+def states(stocked: House, name: str = "i-1") -> tuple[str, str | None, str | None, str | None, bool]:
     """Status, missing since, retired at, why, stale."""
-    found = item(home, name)
+    found = item(stocked, name)
     return (
         found["status"],
         found["missing_since"],
@@ -890,95 +897,95 @@ def states(home: House, name: str = "i-1") -> tuple[str, str | None, str | None,
 
 
 def test_a_resource_is_missing_by_one_trusted_response_and_retired_by_another_twelve_hours_later(
-    home: House,
+    stocked: House,
 ) -> None:
-    night(home, 0, instances("i-1", "i-2"))
-    night(home, 24, instances("i-2"))
-    assert states(home) == ("missing", "2026-11-25T14:00:00Z", None, None, False)
-    night(home, 35, instances("i-2"))
-    assert states(home) == ("missing", "2026-11-25T14:00:00Z", None, None, False), "eleven hours are too few"
-    night(home, 36, instances("i-2"))
-    assert states(home) == ("retired", "2026-11-25T14:00:00Z", "2026-11-26T02:00:00Z", "not_found", False)
-    night(home, 60, instances("i-2"))
-    assert states(home) == ("retired", "2026-11-25T14:00:00Z", "2026-11-26T02:00:00Z", "not_found", False)
-    assert item(home)["last_seen_at"] == "2026-11-24T14:00:00Z"
-    assert item(home)["run_id"] == "night-0"
-    assert states(home, "i-2") == ("active", None, None, None, False)
+    night(stocked, 0, instances("i-1", "i-2"))
+    night(stocked, 24, instances("i-2"))
+    assert states(stocked) == ("missing", "2026-11-25T14:00:00Z", None, None, False)
+    night(stocked, 35, instances("i-2"))
+    assert states(stocked) == ("missing", "2026-11-25T14:00:00Z", None, None, False), "eleven hours are too few"
+    night(stocked, 36, instances("i-2"))
+    assert states(stocked) == ("retired", "2026-11-25T14:00:00Z", "2026-11-26T02:00:00Z", "not_found", False)
+    night(stocked, 60, instances("i-2"))
+    assert states(stocked) == ("retired", "2026-11-25T14:00:00Z", "2026-11-26T02:00:00Z", "not_found", False)
+    assert item(stocked)["last_seen_at"] == "2026-11-24T14:00:00Z"
+    assert item(stocked)["run_id"] == "night-0"
+    assert states(stocked, "i-2") == ("active", None, None, None, False)
 
 
 @pytest.mark.large
-def test_building_a_run_again_makes_nothing_retire(home: House) -> None:
-    night(home, 0, instances("i-1", "i-2"))
-    night(home, 24, instances("i-2"))
+def test_building_a_run_again_makes_nothing_retire(stocked: House) -> None:
+    night(stocked, 0, instances("i-1", "i-2"))
+    night(stocked, 24, instances("i-2"))
     for _ in range(3):
-        home.build("cmdb.resource")
-    assert states(home) == ("missing", "2026-11-25T14:00:00Z", None, None, False)
+        stocked.build("cmdb.resource")
+    assert states(stocked) == ("missing", "2026-11-25T14:00:00Z", None, None, False)
 
 
 @pytest.mark.large
-def test_responses_that_are_not_trusted_make_nothing_missing_and_nothing_retired(home: House) -> None:
-    night(home, 0, instances("i-1", "i-2"))
-    night(home, 24, Given("ec2_instance", outcome="empty_suspect"))
-    assert states(home) == ("active", None, None, None, True)
-    night(home, 48, instances("i-2"))
-    assert states(home) == ("missing", "2026-11-26T14:00:00Z", None, None, False)
-    night(home, 72, Given("ec2_instance", outcome="denied"))
-    assert states(home) == ("missing", "2026-11-26T14:00:00Z", None, None, True), "a refusal is no second answer"
-    assert states(home, "i-2") == ("active", None, None, None, True)
-    night(home, 96, Given("ec2_instance", outcome="empty_verified"))
-    assert states(home) == ("retired", "2026-11-26T14:00:00Z", "2026-11-28T14:00:00Z", "not_found", False)
-    assert states(home, "i-2") == ("missing", "2026-11-28T14:00:00Z", None, None, False)
+def test_responses_that_are_not_trusted_make_nothing_missing_and_nothing_retired(stocked: House) -> None:
+    night(stocked, 0, instances("i-1", "i-2"))
+    night(stocked, 24, Given("ec2_instance", outcome="empty_suspect"))
+    assert states(stocked) == ("active", None, None, None, True)
+    night(stocked, 48, instances("i-2"))
+    assert states(stocked) == ("missing", "2026-11-26T14:00:00Z", None, None, False)
+    night(stocked, 72, Given("ec2_instance", outcome="denied"))
+    assert states(stocked) == ("missing", "2026-11-26T14:00:00Z", None, None, True), "a refusal is no second answer"
+    assert states(stocked, "i-2") == ("active", None, None, None, True)
+    night(stocked, 96, Given("ec2_instance", outcome="empty_verified"))
+    assert states(stocked) == ("retired", "2026-11-26T14:00:00Z", "2026-11-28T14:00:00Z", "not_found", False)
+    assert states(stocked, "i-2") == ("missing", "2026-11-28T14:00:00Z", None, None, False)
 
 
 @pytest.mark.large
-def test_a_resource_that_returns_is_active_and_keeps_the_day_on_which_it_was_first_seen(home: House) -> None:
-    night(home, 0, instances("i-1"))
-    night(home, 24, Given("ec2_instance", outcome="empty_verified"))
-    night(home, 48, instances("i-1"))
-    assert states(home) == ("active", None, None, None, False)
-    night(home, 72, Given("ec2_instance", outcome="empty_verified"))
-    night(home, 96, Given("ec2_instance", outcome="empty_verified"))
-    assert states(home)[0] == "retired"
-    night(home, 120, instances("i-1"))
-    assert states(home) == ("active", None, None, None, False)
-    assert item(home)["first_seen_at"] == "2026-11-24T14:00:00Z"
-    assert item(home)["last_seen_at"] == "2026-11-29T14:00:00Z"
+def test_a_resource_that_returns_is_active_and_keeps_the_day_on_which_it_was_first_seen(stocked: House) -> None:
+    night(stocked, 0, instances("i-1"))
+    night(stocked, 24, Given("ec2_instance", outcome="empty_verified"))
+    night(stocked, 48, instances("i-1"))
+    assert states(stocked) == ("active", None, None, None, False)
+    night(stocked, 72, Given("ec2_instance", outcome="empty_verified"))
+    night(stocked, 96, Given("ec2_instance", outcome="empty_verified"))
+    assert states(stocked)[0] == "retired"
+    night(stocked, 120, instances("i-1"))
+    assert states(stocked) == ("active", None, None, None, False)
+    assert item(stocked)["first_seen_at"] == "2026-11-24T14:00:00Z"
+    assert item(stocked)["last_seen_at"] == "2026-11-29T14:00:00Z"
 
 
 @pytest.mark.large
-def test_a_terminated_instance_is_retired_at_once_and_stays_so_when_aws_forgets_it(home: House) -> None:
+def test_a_terminated_instance_is_retired_at_once_and_stays_so_when_aws_forgets_it(stocked: House) -> None:
     gone = Given("ec2_instance", [instance("i-1", State={"Name": "terminated"}), instance("i-2")])
-    night(home, 0, instances("i-1", "i-2"))
-    night(home, 24, gone)
-    assert states(home) == ("retired", None, "2026-11-25T14:00:00Z", "terminated", False)
-    night(home, 25, gone)
-    assert states(home) == ("retired", None, "2026-11-25T14:00:00Z", "terminated", False)
+    night(stocked, 0, instances("i-1", "i-2"))
+    night(stocked, 24, gone)
+    assert states(stocked) == ("retired", None, "2026-11-25T14:00:00Z", "terminated", False)
+    night(stocked, 25, gone)
+    assert states(stocked) == ("retired", None, "2026-11-25T14:00:00Z", "terminated", False)
     for number in (48, 72):
-        night(home, number, instances("i-2"))
-        assert states(home) == ("retired", None, "2026-11-25T14:00:00Z", "terminated", False)
+        night(stocked, number, instances("i-2"))
+        assert states(stocked) == ("retired", None, "2026-11-25T14:00:00Z", "terminated", False)
 
 
 @pytest.mark.large
-def test_resources_of_an_account_that_left_are_retired_at_once(home: House) -> None:
+def test_resources_of_an_account_that_left_are_retired_at_once(stocked: House) -> None:
     left = Given("ec2_instance", outcome="skipped", skip_reason="account_left")
-    night(home, 0, instances("i-1"))
-    night(home, 24, left)
-    assert states(home) == ("retired", None, "2026-11-25T14:00:00Z", "account_left", False)
-    night(home, 48, left)
-    assert states(home) == ("retired", None, "2026-11-25T14:00:00Z", "account_left", False)
+    night(stocked, 0, instances("i-1"))
+    night(stocked, 24, left)
+    assert states(stocked) == ("retired", None, "2026-11-25T14:00:00Z", "account_left", False)
+    night(stocked, 48, left)
+    assert states(stocked) == ("retired", None, "2026-11-25T14:00:00Z", "account_left", False)
 
 
-def test_resources_of_a_cell_that_is_requested_no_longer_stay_as_they_are_stale(home: House) -> None:
-    night(home, 0, instances("i-1"))
-    night(home, 24, Given("ec2_instance", outcome="skipped", skip_reason="no_longer_asked"))
-    assert states(home) == ("active", None, None, None, True)
+def test_resources_of_a_cell_that_is_requested_no_longer_stay_as_they_are_stale(stocked: House) -> None:
+    night(stocked, 0, instances("i-1"))
+    night(stocked, 24, Given("ec2_instance", outcome="skipped", skip_reason="no_longer_asked"))
+    assert states(stocked) == ("active", None, None, None, True)
 
 
-def test_a_resource_outlives_the_landing_that_it_came_in(home: House) -> None:
-    night(home, 0, instances("i-1"))
-    shutil.rmtree(home.store.landing / "night-0")
-    night(home, 24, Given("ec2_instance", outcome="failed"))
-    assert states(home) == ("active", None, None, None, True)
+def test_a_resource_outlives_the_landing_that_it_came_in(stocked: House) -> None:
+    night(stocked, 0, instances("i-1"))
+    shutil.rmtree(stocked.store.landing / "night-0")
+    night(stocked, 24, Given("ec2_instance", outcome="failed"))
+    assert states(stocked) == ("active", None, None, None, True)
 
 
 # -------------------------------------------------------------------------------------- org.account over nights
