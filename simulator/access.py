@@ -103,9 +103,11 @@ def read_policies(data: Any) -> dict[Kind, Policy]:
     return {kind: Policy(data[kind]) for kind in KINDS}
 
 
-def session_token(account_id: str, role_name: str, session: str, expires_at: int) -> str:
-    """The record that a session token is."""
-    record = {"account": account_id, "role": role_name, "session": session, "expires": expires_at}
+def session_token(account_id: str, role_name: str, session: str, expires_at: int, partition: str = "aws") -> str:
+    """The record that a session token is; an account of another partition than `aws` is of no organisation here."""
+    record: dict[str, Any] = {"account": account_id, "role": role_name, "session": session, "expires": expires_at}
+    if partition != "aws":
+        record["partition"] = partition
     return base64.urlsafe_b64encode(json.dumps(record).encode()).decode()
 
 
@@ -163,17 +165,18 @@ class Access:
             record = json.loads(base64.urlsafe_b64decode(call.environ.get("HTTP_X_AMZ_SECURITY_TOKEN", "")))
             account, call.role_name = record["account"], record["role"]
             call.session, ends = record["session"], record["expires"]
+            partition = record.get("partition", "aws")
         except (ValueError, KeyError, TypeError) as error:
             raise unknown_token(call.service) from error
         call.role = KIND_OF_ROLE.get(call.role_name)
-        self.settle(call, account)
+        self.settle(call, account, partition)
         if ends <= time.time():
             raise expired(call.service)
 
-    def settle(self, call: Call, account_id: str) -> None:
+    def settle(self, call: Call, account_id: str, partition: str = "aws") -> None:
         """Let a role's call be one of an account."""
         call.account_id = account_id
-        call.arn = f"arn:aws:sts::{account_id}:assumed-role/{call.role_name}/{call.session}"
+        call.arn = f"arn:{partition}:sts::{account_id}:assumed-role/{call.role_name}/{call.session}"
 
     # ------------------------------------------------------------------ may they
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.collection.accounts import Member, Reached, match
+from pipelines.collection.accounts import Member, Reached, match, too_many_unplaced
 from resources.aws.messages import Identity
 from resources.aws.profile_errors import ProfileError
 from resources.roles import Central, Workload
@@ -26,8 +27,8 @@ MEMBERS = [
 Answers = dict[str, Identity | ProfileError]
 
 
-def reaches(profile: str, account: str) -> Answers:
-    arn = f"arn:aws:sts::{account}:assumed-role/reader/cmdb"
+def reaches(profile: str, account: str, partition: str = "aws") -> Answers:
+    arn = f"arn:{partition}:sts::{account}:assumed-role/reader/cmdb"
     return {profile: Identity("workload", profile, account, arn, NOW)}
 
 
@@ -216,3 +217,50 @@ def test_the_workload_profiles_are_those_that_the_configuration_means(
         aws_profile=aws_profile,
     )
     assert workload.profile_names() == names
+
+
+@pytest.mark.parametrize("account", [STRANGER, SHOP], ids=["another id", "an id that a member has too"])
+@pytest.mark.parametrize("partition", ["aws-cn", "aws-us-gov"])
+def test_a_profile_of_another_partition_is_of_another_organisation(partition: str, account: str) -> None:
+    reached = matched(reaches("acme-pay", PAY) | reaches("acme-far", account, partition))
+    assert reached.profile_of == {PAY: "acme-pay"}
+    assert reached.skipped[SHOP] == "no_profile"
+    assert said(reached, "acme-far", account, partition, "its own three central profiles", "CMDB_WORKLOAD_PROFILES")
+
+
+def test_an_organisation_of_another_partition_collects_that_one() -> None:
+    answers = reaches("acme-pay", PAY, "aws-cn") | reaches("acme-shop", SHOP)
+    reached = match(answers, MEMBERS, CENTRAL, {}, "aws-cn")
+    assert reached.profile_of == {PAY: "acme-pay"}
+
+
+def stopped(profiles: int, failing: int, tolerance: str) -> str | None:
+    """Why a first run does not begin whose last profiles do not respond."""
+    names = [f"{number:012d}" for number in range(profiles)]
+    answers: Answers = {}
+    for number, name in enumerate(names):
+        answers |= silent(f"acme-{name}") if number >= profiles - failing else reaches(f"acme-{name}", name)
+    # A finding about another profile comes first.
+    reached = match(
+        reaches("acme-stranger", STRANGER) | answers, [Member(name, name, "ACTIVE") for name in names], {}, {}
+    )
+    return too_many_unplaced(reached, profiles, Decimal(tolerance))
+
+
+def test_one_profile_of_few_that_does_not_respond_refuses_with_a_setting_that_publishes() -> None:
+    for profiles in (2, 3, 4):
+        sentence = stopped(profiles, 1, "0.05")
+        assert sentence is not None
+        last = f"acme-{profiles - 1:012d}"
+        assert f"The token of {last} has expired. Run aws sso login --profile {last}." in sentence
+        assert "remove those that have no role yet" in sentence
+        assert "CMDB_UNTRUSTED_TOLERANCE=0.25 leaves their accounts unknown" in sentence
+        assert stopped(profiles, 1, "0.25") is None
+
+
+def test_a_setting_that_would_not_publish_is_not_named() -> None:
+    # The only profile, and two of three.
+    for profiles, failing in ((1, 1), (3, 2)):
+        sentence = stopped(profiles, failing, "0.05")
+        assert sentence is not None and "CMDB_UNTRUSTED_TOLERANCE=0.25" not in sentence
+        assert stopped(profiles, failing, "0.25") is not None

@@ -741,6 +741,11 @@ def test_trusted_cells_of_which_only_the_number_is_known_count_among_those_reque
         (("not_requested", "parents_unknown"), BLOCKED),
         (("no_longer_asked", "not_offered"), PASSED),
         (("no_longer_asked", "request_limit"), WARNED),
+        # Accounts that nobody reaches are no reason to refuse what only waits.
+        (("no_profile", "account_suspended", "request_limit"), WARNED),
+        (("no_profile", "no_cost_data"), WARNED),
+        (("no_cost_data", "request_limit"), WARNED),
+        (("no_profile", "no_cost_data", "parents_unknown"), BLOCKED),
         (("no_longer_asked", "more_pages_than_the_limit"), BLOCKED),
         (("no_longer_asked", "parents_unknown"), BLOCKED),
         (("no_longer_asked", "no_longer_asked"), BLOCKED),

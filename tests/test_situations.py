@@ -7,7 +7,10 @@ does what the words say, and the second run publishes. Whatever the row, no trus
 from __future__ import annotations
 
 import csv
+import re
+import shlex
 import shutil
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -16,17 +19,21 @@ from typing import Any
 
 import pytest
 from conftest import policies
-from nights import query, run_night, said_in
+from nights import cmdb_here, query, run_night, said_in
 from organization_policies import region_deny
 
 from faults.ground import DATABASE
-from simulator.access import ROLE_NAMES
+from simulator.access import ROLE_NAMES, session_token
 from simulator.client import Simulator, start
+from simulator.profiles import ENDPOINT
 from tools.docs.situations import TABLE
 
 OPEN, CLOSED = REGIONS = ("us-east-1", "eu-west-1")
 
 USUAL: dict[str, Any] = {"accounts": 4, "regions": REGIONS, "resources": 2}
+
+FAR_AWAY = "888888888888"
+"""An account of another partition."""
 
 A_DEFECT = ("Traceback", "Internal error")
 
@@ -38,6 +45,7 @@ class Organisation:
         environment: the variables of a run; what the operator sets is added here.
         account: the account that the row is about.
         mark: number of the simulator's last call before the run.
+        said: what the last run said, in its sentences, warnings and log.
     """
 
     def __init__(self, simulator: Simulator, database: Path) -> None:
@@ -49,6 +57,7 @@ class Organisation:
         self.reachable: list[str] = self.truth["reachable"]
         self.account = self.reachable[0]
         self.mark = 0
+        self.said: list[str] = []
 
     @property
     def config(self) -> Path:
@@ -84,6 +93,8 @@ class Organisation:
         self.mark = max((call["number"] for call in self.simulator.log()), default=0)
         night = run_night(self.environment, self.database)
         assert not [said for said in night.sentences if any(word in said for word in A_DEFECT)], night.sentences
+        words = (*night.sentences, *night.warnings, *said_in(night.run_id))
+        self.said = [" ".join(sentence.split()) for sentence in words]
         return night
 
     def rows(self, sql: str, **parameters: Any) -> list[tuple[Any, ...]]:
@@ -104,8 +115,13 @@ def nothing(_: Organisation) -> None:
 
 
 def tolerate(o: Organisation) -> None:
-    """Set what the words name."""
-    o.environment["CMDB_UNTRUSTED_TOLERANCE"] = "0.25"
+    """Set what the refusal names, word by word."""
+    (setting, value), *_ = [
+        found.groups()
+        for text in o.said
+        if (found := re.search(r"without them: (CMDB_UNTRUSTED_TOLERANCE)=([0-9.]+) ", text))
+    ]
+    o.environment[setting] = value
 
 
 @dataclass(frozen=True)
@@ -198,11 +214,47 @@ def throttled(o: Organisation) -> None:
 # ------------------------------------------------------------------------------------------------- accounts
 
 
+def stale(o: Organisation, _: int) -> None:
+    assert {is_stale for _, is_stale in o.resources()} == {True}
+
+
 def add_profile(o: Organisation) -> None:
     """As `cmdb profiles` prints it, with the simulator's role and endpoint."""
     own = o.stanza(o.reachable[1]).replace(o.reachable[1], o.account)
     with o.config.open("a") as file:
         file.write(f"\n[profile acme-added]{own}")
+
+
+def remove_profile(o: Organisation) -> None:
+    """Out of the config file, with its stanza."""
+    text = o.config.read_text()
+    o.config.write_text(text.replace(f"[profile {o.profile_of(o.account)}]{o.stanza(o.account)}", ""))
+
+
+ROWS["profile_removed"] = Situation(remove_profile, is_known_before=True, check=stale)
+
+
+@row(remedy=tolerate, options={"accounts": 3})
+def no_role_yet(o: Organisation) -> None:
+    own = o.stanza(o.account)
+    o.config.write_text(o.config.read_text().replace(own, own.replace(ROLE_NAMES["workload"], "NotThereYet")))
+
+
+ROWS["no_role_removed"] = Situation(no_role_yet, remedy=remove_profile, options={"accounts": 3})
+
+
+def not_collected(o: Organisation, _: int) -> None:
+    assert o.rows("select count(*) from audit.coverage where account_id = $account", account=FAR_AWAY) == [(0,)]
+
+
+@row(check=not_collected)
+def partitions(o: Organisation) -> None:
+    token = session_token(FAR_AWAY, ROLE_NAMES["workload"], "cmdb", int(time.time()) + 86400, "aws-cn")
+    keys = ("aws_access_key_id = ASIA0000000000000FAR", "aws_secret_access_key = far", f"aws_session_token = {token}")
+    with o.config.open("a") as file:
+        file.write(
+            "\n".join(["", "[profile acme-far]", *keys, "region = cn-north-1", f"endpoint_url = {ENDPOINT}", ""])
+        )
 
 
 def reached_in_the_end(o: Organisation, number: int) -> None:
@@ -211,17 +263,12 @@ def reached_in_the_end(o: Organisation, number: int) -> None:
 
 @row(remedy=add_profile, check=reached_in_the_end)
 def no_profile(o: Organisation) -> None:
-    text = o.config.read_text()
-    o.config.write_text(text.replace(f"[profile {o.profile_of(o.account)}]{o.stanza(o.account)}", ""))
+    remove_profile(o)
 
 
 @row(remedy=add_profile, check=reached_in_the_end)
 def created(o: Organisation) -> None:
     o.account = o.change("add_account", name="brand new")["account_id"]
-
-
-def stale(o: Organisation, _: int) -> None:
-    assert {is_stale for _, is_stale in o.resources()} == {True}
 
 
 def retired(o: Organisation, _: int) -> None:
@@ -443,6 +490,50 @@ def currency(o: Organisation) -> None:
     o.simulator.configure(currency="CNY")
 
 
+def bill_is_unknown(o: Organisation, number: int) -> None:
+    sql = "select distinct is_judged, unknown_reason from audit.expected_cell where listing_name = 'cost_daily'"
+    assert o.rows(sql) == [(False, "no_cost_data")]
+    claim = "select judged, unknown > 0, (select count(*) from cost.daily) from audit.claim where claim = 'cost.daily'"
+    assert o.rows(claim) == [(0, True, 0)]
+
+
+def refuse_bill(o: Organisation, code: str, message: str) -> None:
+    """Let Cost Explorer refuse the bill, and not the free words about tags."""
+    rule = {"action": "error", "service": "ce", "op": "GetCostAndUsage", "code": code, "message": message}
+    o.simulator.faults([rule])
+
+
+NOT_READY = "Data is not available. If just enabled Cost Explorer, data might not be ingested yet"
+
+
+@row(check=bill_is_unknown)
+def not_billed_yet(o: Organisation) -> None:
+    refuse_bill(o, "DataUnavailableException", NOT_READY)
+
+
+def open_cost_explorer(o: Organisation) -> None:
+    """In the console; the costs come a day later."""
+    o.simulator.control("DELETE", "/faults")
+    not_billed_yet(o)
+
+
+@row(check=bill_is_unknown, remedy=open_cost_explorer)
+def not_opened(o: Organisation) -> None:
+    refuse_bill(o, "AccessDeniedException", "User not enabled for cost explorer access")
+
+
+def accept_as_printed(o: Organisation) -> None:
+    """The command that the refusal printed, word by word."""
+    command = next(found[1] for text in o.said if (found := re.search(r"`cmdb (accept .*?)`", text)))
+    done = cmdb_here({**o.environment, "CMDB_DATABASE": str(o.database)}, *shlex.split(command))
+    assert done.returncode == 0, done.stderr
+
+
+@row(remedy=accept_as_printed)
+def billed_nothing(o: Organisation) -> None:
+    o.simulator.configure(billed_from=o.truth["today"])
+
+
 # ------------------------------------------------------------------------------------------------ the table
 
 
@@ -485,11 +576,11 @@ def test_a_situation(name: str, make_organisation: Any, request: pytest.FixtureR
         shutil.copytree(request.getfixturevalue("known_before"), o.database.parent, symlinks=True)
     situation.begin(o)
     first = o.run()
-    said = [" ".join(sentence.split()) for sentence in (*first.sentences, *first.warnings, *said_in(first.run_id))]
     print(*[f"  {sentence}" for sentence in (*first.sentences, *first.warnings)], sep="\n")
     assert first.published == (expected["first_run"] == "publishes"), first.sentences
     for word in expected["words"].split("|"):
-        assert any(word.format(account=o.account) in sentence for sentence in said), (word, said[:20])
+        wanted = word.format(account=o.account, payer=o.truth["central"]["billing"])
+        assert any(wanted in sentence for sentence in o.said), (wanted, o.said[:20])
     if first.published:
         assert_no_false_zero(o)
         situation.check(o, 1)

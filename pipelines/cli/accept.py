@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 @json_option
 @plainly
 def accept(account: str, region: str, listing: str, reason: str, demo: bool, as_json: bool) -> None:
-    """Accept one zero that is suspect or not confirmed, until the cell has records again.
+    """Accept one zero that is suspect, not confirmed or refused by a check, until the cell has records again.
 
     Example: cmdb accept 111122223333 us-east-1 ec2_instance --reason "decommissioned, CHG-1234"
     """
@@ -54,7 +54,7 @@ def accept(account: str, region: str, listing: str, reason: str, demo: bool, as_
 
 
 def accept_zero(store: "Store", account: str, region: str, listing: str, reason: str, who: str) -> str:
-    """Mark a cell's newest zero, which is suspect or not confirmed, as accepted; returns the sentence to print.
+    """Mark a cell's newest zero, which is in doubt, as accepted; returns the sentence to print.
 
     Raises:
         InvalidRequest: the newest cell of that key is no such zero.
@@ -111,10 +111,18 @@ def _zero(
     """
     rows = connection.execute(
         """
-        select outcome, run_id, role, ended_at, empty_policy from audit.coverage
-        where account_id = $account and region = $region and listing = $listing
+        select
+            cell.outcome, cell.run_id, cell.role, cell.ended_at, cell.empty_policy,
+            exists (
+                select 1 from audit.disputed_cell as disputed
+                where
+                    disputed.role = cell.role and disputed.account_id = cell.account_id
+                    and disputed.region = cell.region and disputed.listing = cell.listing
+            ) as is_disputed
+        from audit.coverage as cell
+        where cell.account_id = $account and cell.region = $region and cell.listing = $listing
         -- Where two roles requested it, the zero is meant.
-        order by outcome in ('empty_suspect', 'empty_unconfirmed') desc, ended_at desc
+        order by cell.outcome in ('empty_suspect', 'empty_unconfirmed') desc, is_disputed desc, cell.ended_at desc
         """,
         {"account": account, "region": region, "listing": listing},
     ).fetchall()
@@ -122,15 +130,16 @@ def _zero(
         raise InvalidRequest(
             f"No cell {account} {region} {listing} is known. `cmdb coverage --blocked` lists the untrusted ones."
         )
-    outcome, cell_run, role, ended_at, empty_policy = rows[0]
+    outcome, cell_run, role, ended_at, empty_policy, is_disputed = rows[0]
     if empty_policy == "impossible":
         raise InvalidRequest(
             f"{listing} is never empty, so no zero of it can be accepted. Nothing was changed. "
             f"`cmdb ask {role} {listing} --verbose` shows what AWS returns."
         )
-    if outcome not in ("empty_suspect", "empty_unconfirmed"):
+    # CloudTrail proves that the call returned nothing; a check may still know better, until a person settles it.
+    if outcome not in ("empty_suspect", "empty_unconfirmed") and not (outcome == "empty_verified" and is_disputed):
         raise InvalidRequest(
-            f"{account} {region} {listing} is {outcome}; only empty_suspect and empty_unconfirmed can be accepted. "
-            "Nothing was changed."
+            f"{account} {region} {listing} is {outcome}; only empty_suspect and empty_unconfirmed can be accepted, and "
+            "empty_verified where a check refused it. Nothing was changed."
         )
     return cell_run, role, ended_at

@@ -44,6 +44,10 @@ SKIPPED: Mapping[str, tuple[str, str]] = {
         "region is closed for all accounts, CMDB_REGIONS with the others spares the requests",
     ),
     "group_unresolved": ("the group's CloudFormation stack cannot be read, so its members are unknown", ""),
+    "no_cost_data": (
+        "Cost Explorer has no costs of the payer up to that month yet; they are unknown",
+        "open Cost Explorer once in the payer's console; AWS prepares the costs within days, and each run asks again",
+    ),
     "no_longer_asked": ("the settings or the catalogue no longer request it; its rows are kept, stale", ""),
     "no_parents": ("there is nothing to request: its parents were listed, and there are none", ""),
     "no_profile": ("no workload profile reaches the account", "`cmdb profiles` prints the stanza that is missing"),

@@ -14,7 +14,7 @@ from pipelines.catalogue.names import ACCOUNT, REGION
 from pipelines.catalogue.registry import listings
 from pipelines.collection.accounts import Member, Reached, match
 from resources.aws.listing import GLOBAL_REGION, Listing
-from resources.aws.messages import Request, Response
+from resources.aws.messages import Request, Response, arn_partition
 from resources.aws.meter import PRICES_USD
 from resources.contract import CONTRACT, Role
 from resources.identity_rules import CENTRAL_ROLES, Caller
@@ -93,7 +93,8 @@ def survey(
     workload = resources["workload"]
     assert isinstance(workload, Workload), "the resource of the role workload"
     central = {caller.account_id: role for role, caller in callers.items() if caller.account_id is not None}
-    reached = match(workload.reached(), members, central, {})
+    partition = arn_partition(callers["management"].arn or "")
+    reached = match(workload.reached(), members, central, {}, partition)
     places: list[tuple[Role, str, str]] = [
         (role, callers[role].profile, account) for role in CENTRAL_ROLES if (account := callers[role].account_id)
     ]

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+from pipelines.settings import MAX_UNTRUSTED_TOLERANCE
 from resources.aws.messages import Identity
 from resources.aws.profile_errors import ProfileError
 from resources.check_result import CheckResult
@@ -63,6 +64,7 @@ def match(
     members: Sequence[Member],
     central: Mapping[str, str],
     earlier: Mapping[str, str],
+    partition: str = "aws",
 ) -> Reached:
     """Match the identity of each workload profile with the organisation's accounts.
 
@@ -72,6 +74,7 @@ def match(
         central: role of each of the three central accounts, by account id.
         earlier: account id that STS last returned for each profile. It decides no request; it only shows to which
             account a failing profile belongs.
+        partition: partition of the organisation, which is that of its management account.
     """
     reached = Reached(central=frozenset(central))
     known = {member.account_id: member for member in members}
@@ -85,7 +88,15 @@ def match(
                 reached.unplaced.append(profile)
             continue
         account = identity.account_id
-        if account not in known:
+        if identity.partition != partition:
+            # Whatever its id: an organisation never reaches across partitions.
+            reached.findings.append(
+                f"Profile {profile} reaches account {account} of the partition {identity.partition}, and this "
+                f"organisation is of {partition}; it is not collected. An account of another partition belongs to "
+                "another organisation: collect that one apart, with its own three central profiles and its own "
+                "CMDB_DATABASE, and name the profiles of this one in CMDB_WORKLOAD_PROFILES."
+            )
+        elif account not in known:
             reached.findings.append(
                 f"Profile {profile} reaches account {account}, which is not of the organisation; it is not collected."
             )
@@ -133,12 +144,26 @@ def too_many_unplaced(reached: Reached, profile_count: int, tolerance: Decimal) 
         tolerance: the largest ratio of such profiles to all workload profiles, 0 to 1.
     """
     suspended = sum(reason == "account_suspended" for reason in reached.skipped.values())
-    if len(reached.unplaced) - suspended <= tolerance * profile_count:
+    failing = len(reached.unplaced) - suspended
+    if _is_tolerated(failing, profile_count, tolerance):
         return None
+    first = next(found for found in reached.findings if found.startswith(f"Profile {reached.unplaced[0]} "))
+    largest = MAX_UNTRUSTED_TOLERANCE
+    hint = ""
+    if tolerance < largest and _is_tolerated(failing, profile_count, largest):
+        hint = f" Or collect without them: CMDB_UNTRUSTED_TOLERANCE={largest} leaves their accounts unknown."
     return (
         f"{len(reached.unplaced)} of {profile_count} workload profiles do not respond, and their accounts are "
         f"unknown: {', '.join(reached.unplaced[:5])}. That is more than CMDB_UNTRUSTED_TOLERANCE={tolerance} allows. "
-        f"{reached.findings[0]}"
+        f"{first} Correct them, or remove those that have no role yet: an account without a profile is named, and "
+        f"refuses nothing.{hint}"
+    )
+
+
+def _is_tolerated(failing: int, profile_count: int, tolerance: Decimal) -> bool:
+    """Whether so few profiles fail; the largest tolerance lets one of several fail, however few there are."""
+    return failing <= tolerance * profile_count or (
+        failing == 1 < profile_count and tolerance >= MAX_UNTRUSTED_TOLERANCE
     )
 
 

@@ -11,6 +11,7 @@ from pipelines.collection.progress import Part
 from pipelines.collection.regions import enabled_regions
 from pipelines.collection.state import StepState
 from resources.audit.coverage import EVERY_ACCOUNT, Accounts
+from resources.aws.messages import arn_partition
 from resources.roles import Workload
 
 PART_CELLS = 15_000
@@ -75,9 +76,11 @@ def match_accounts(state: StepState, resource: Workload) -> Reached:
     members = [
         Member.of(record.fields) for record in previous.records(state.store, ACCOUNT, ("Id", "Name", "State", "Status"))
     ]
-    central = {caller.account_id: role for role, caller in resource.callers().items() if caller.account_id is not None}
+    callers = resource.callers()
+    central = {caller.account_id: role for role, caller in callers.items() if caller.account_id is not None}
     earlier = previous.earlier_accounts(state.store)
-    reached = match(resource.reached(), members, central, earlier)
+    partition = arn_partition(callers["management"].arn or "")
+    reached = match(resource.reached(), members, central, earlier, partition)
     in_organisation = {member.account_id for member in members if member.state != "CLOSED"}
     state.requested_before = previous.requested_accounts(state.store, state.listings)
     state.left = frozenset(state.requested_before.keys() - in_organisation)

@@ -11,11 +11,11 @@ from itertools import chain
 from typing import Any
 
 from pipelines.catalogue.names import COST_BY_MONTH, COST_RESOURCE, COST_TAG, COST_TAG_BACKFILL
-from pipelines.collection import cost_slices
+from pipelines.collection import cost_history, cost_slices
 from pipelines.collection.closed_months import ClosedMonths
 from pipelines.collection.collector import Collector
 from pipelines.collection.seeds import every_slice, services_of_listings
-from pipelines.trust.outcomes import FOR_LATER, TOO_MANY_PAGES
+from pipelines.trust.outcomes import FOR_LATER, NO_COST_DATA, TOO_MANY_PAGES
 from resources.aws.errors import THROTTLE_CODES
 from resources.aws.listing import GLOBAL_REGION, Listing
 from resources.aws.messages import DENIED_BY_POLICY, OPTIONAL_GRANT, REQUEST_LIMIT, CellKey, Outcome, Request, Response
@@ -49,6 +49,8 @@ class _Bill:
         self._gave_up: tuple[Outcome, str, str] | None = None
         self._not_offered: set[cost_slices.Slice] = set()
         self._pages: Counter[cost_slices.Slice] = Counter()
+        self._known_months = cost_history.known_months(state.earlier, self._identity.account_id)
+        self._without_costs: dict[cost_slices.Month, str] = {}
 
     def fetch(self) -> None:
         """Send the requests; every wanted cell gets its outcome."""
@@ -182,6 +184,8 @@ class _Bill:
         if bill_slice in self._not_offered:
             message = "Cost Explorer does not cut the bill so."
             self._state.set_outcome(key, "skipped", "not_offered", message, profile)
+        elif month in self._without_costs:
+            self._state.set_outcome(key, "skipped", NO_COST_DATA, self._without_costs[month], profile)
         elif self._gave_up is not None:
             self._state.set_outcome(key, *self._gave_up, profile)
         elif self._left < needed:
@@ -207,6 +211,8 @@ class _Bill:
         key = request.key
         yield request
         response = self._state.attempts[key].response
+        if self._has_no_costs_yet(key, month):
+            return
         if (
             _is_refused(response)
             and not self._metrics_are_known
@@ -225,6 +231,16 @@ class _Bill:
             yield self._request(bill_slice, month)
             response = self._state.attempts[key].response
         self._learn(bill_slice, response, key)
+
+    def _has_no_costs_yet(self, key: CellKey, month: cost_slices.Month) -> bool:
+        """Whether AWS reports that it has no costs of a month yet; if so, no slice of the month is requested again."""
+        attempt = self._state.attempts[key]
+        reason = cost_history.reported_reason(attempt.response)
+        if reason is None or not cost_history.begins_later(self._known_months, month):
+            return False
+        attempt.skip(NO_COST_DATA, reason)
+        self._without_costs[month] = reason
+        return True
 
     def _learn(self, bill_slice: cost_slices.Slice, response: Response, key: CellKey) -> None:
         """Record what a response shows for the requests that follow."""

@@ -12,7 +12,9 @@ from pipelines.trust.outcomes import (
     CONCLUSIVE_SKIPS,
     FAILURES,
     FOR_LATER,
+    NO_COST_DATA,
     NO_LONGER_REQUESTED,
+    NOT_YET,
     REGION_NOT_SELECTED,
     REMEDIES,
     TOO_MANY_PAGES,
@@ -56,10 +58,10 @@ def listing_check(
                 f"{listing}: {closed} of {len(standing)} cells are closed to the collection and no other can be "
                 f"requested ({reasons}). What was known before stands, marked stale.",
             )
-        if standing and all(cell.skip_reason in (FOR_LATER, TOO_MANY_PAGES) for cell in standing):
+        if reached and all(cell.skip_reason in NOT_YET for cell in reached):
             # A cell that needs more requests than the limit completes in no run, so this blocks.
-            stuck = any(cell.skip_reason == TOO_MANY_PAGES for cell in standing)
-            return replace(_for_later(listing, standing), severity="ERROR" if stuck else "WARN")
+            stuck = any(cell.skip_reason == TOO_MANY_PAGES for cell in reached)
+            return replace(_not_yet(listing, reached), severity="ERROR" if stuck else "WARN")
         hint = (
             " Name a profile for at least one account (CMDB_WORKLOAD_PROFILES), and see CMDB_REGIONS."
             if all(cell.role == "workload" for cell in cells)
@@ -96,9 +98,9 @@ def listing_check(
             severity="WARN",
             at_fault=_rows(loud),
         )
-    short = [cell for cell in cells if cell.skip_reason in (FOR_LATER, TOO_MANY_PAGES)]
+    short = [cell for cell in cells if cell.skip_reason in NOT_YET]
     if short:
-        return _for_later(listing, short)
+        return _not_yet(listing, short)
     waiting += len(untrusted)
     if waiting:
         return CheckResult(
@@ -120,8 +122,23 @@ def _is_closed(reached: Sequence[CellState], standing: Sequence[CellState]) -> b
     return bool(reached) and all(cell.skip_reason in allowed for cell in reached) and not is_mistake
 
 
+def _not_yet(listing: str, cells: Sequence[CellState]) -> CheckResult:
+    """A warning for cells that a later run brings: their last rows stay, and the next run continues."""
+    absent = [cell for cell in cells if cell.skip_reason == NO_COST_DATA]
+    if len(absent) < len(cells):
+        return _for_later(listing, [cell for cell in cells if cell.skip_reason != NO_COST_DATA])
+    parts = ", ".join(_part(cell) for cell in absent[:5]) + (", …" if len(absent) > 5 else "")
+    return CheckResult(
+        False,
+        f"{listing}: Cost Explorer has no costs yet of {len(absent)} part(s): {parts}. "
+        f"{absent[0].error_message or 'The next run requests them again.'}",
+        severity="WARN",
+        at_fault=_rows(absent),
+    )
+
+
 def _for_later(listing: str, cells: Sequence[CellState]) -> CheckResult:
-    """A warning for cells that the limit of requests left out: their last rows stay, and the next run continues."""
+    """A warning for cells that the limit of requests left out."""
     first = min(cells, key=lambda cell: cell.skip_reason == FOR_LATER)
     setting = "CMDB_COST_REQUEST_LIMIT" if first.role == "billing" else "CMDB_METRIC_LIMIT"
     return CheckResult(

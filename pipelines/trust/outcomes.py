@@ -55,8 +55,15 @@ UNREACHED = frozenset({"account_left", "account_suspended", "no_profile", "regio
 NO_LONGER_REQUESTED = "no_longer_asked"
 """Skip reason of a cell that only an earlier run requested: it is evidence neither for nor against the listing."""
 
+NO_COST_DATA = "no_cost_data"
+"""Skip reason of a month of the bill that Cost Explorer itself reports it has not, while no cost up to that month was
+ever known: the bill is unknown until AWS has prepared it."""
+
 TOO_MANY_PAGES = "more_pages_than_the_limit"
 """Skip reason of a cell that takes more requests than the limit of a whole run: it never completes below that limit."""
+
+NOT_YET = frozenset({FOR_LATER, NO_COST_DATA, TOO_MANY_PAGES})
+"""Skip reasons of cells that the operator waits for, or makes room for: they are unknown until then."""
 
 RETIRING = frozenset({"account_left", "caller_changed", "no_resource_policy", "parent_gone", "policy_type_not_enabled"})
 """Skip reasons that end a cell's rows: the rows are removed, as after a trusted zero."""

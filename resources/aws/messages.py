@@ -45,6 +45,16 @@ class Identity:
     checked_at: datetime
     access_key: str = field(default="", repr=False)
 
+    @property
+    def partition(self) -> str:
+        """The partition of the account: `aws`, `aws-cn` or `aws-us-gov`."""
+        return arn_partition(self.arn)
+
+
+def arn_partition(arn: str) -> str:
+    """The partition that an ARN names, such as `aws-cn`."""
+    return arn.partition(":")[2].partition(":")[0]
+
 
 class CellKey(NamedTuple):
     """The key of a cell within a run.

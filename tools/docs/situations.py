@@ -38,7 +38,11 @@ def table() -> str:
 
 def _words(text: str) -> str:
     """Fragments of sentences, such as the account that one names; code marks of their own are left out."""
-    fragments = [part.replace("`", "").replace("{account}", "its id") for part in text.split("|") if part]
+    fragments = [
+        part.replace("`", "").replace("{account}", "its id").replace("{payer}", "PAYER")
+        for part in text.split("|")
+        if part
+    ]
     return " … ".join(f"“{part}”" for part in fragments) or "–"
 
 

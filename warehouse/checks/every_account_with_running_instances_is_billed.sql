@@ -13,6 +13,12 @@ where
     and i.launched_at < current_date - interval 3 days
     -- An account that was invited yesterday brings old instances, and no bill yet.
     and a.joined_at < current_date - interval 3 days
+    -- A bill without any row is the_bill_is_not_zero's.
+    and exists (
+        select 1
+        from cost.daily as whole
+        where whole.slice = 'service'
+    )
     and not exists (
         select 1
         from cost.daily as d

@@ -1,10 +1,38 @@
 -- An organisation that has had instances running for three days or more has a bill: its last seven days are not all
--- zero. Credits may bring the sum to zero, but not each amount.
+-- zero. Credits may bring the sum to zero, but not each amount. A bill that Cost Explorer reports it has not yet is
+-- unknown and no zero, and somebody may accept the zero of the newest month.
 -- about: published
 -- refetch: cost_daily
+with service_month as (
+    select
+        account_id as payer_account_id,
+        region as cell_region,
+        listing,
+        outcome,
+        skip_reason,
+        accepted_at
+    from audit.coverage
+    where role = 'billing' and starts_with(listing, 'cost_daily:service:')
+),
+
+newest_month as (
+    select * from service_month
+    where outcome in ('empty_verified', 'empty_unconfirmed', 'empty_suspect')
+    order by listing desc
+    limit 1
+)
+
 select
     count(*) as running_instance_count,
-    min(instance.launched_at) as first_launched_at
+    min(instance.launched_at) as first_launched_at,
+    -- What to do where nobody has been billed yet; nothing where the newest month has rows.
+    (
+        select
+            'if nobody is billed yet: `cmdb accept '
+            || concat_ws(' ', newest.payer_account_id, newest.cell_region, newest.listing)
+            || ' --reason "not billed yet"`, then `cmdb nightly`'
+        from newest_month as newest
+    ) as way_on
 from aws.ec2_instance as instance
 inner join org.account as account on instance.account_id = account.account_id and account.state = 'ACTIVE'
 where
@@ -20,5 +48,18 @@ where
             cost.slice = 'service'
             and cost.unblended_cost <> 0
             and cost.usage_date >= (select max(newest.usage_date) - 7 from cost.daily as newest)
+    )
+    and (
+        not exists (select 1 from service_month)
+        or exists (
+            select 1
+            from service_month as one
+            where coalesce(one.skip_reason, '') not in ('no_cost_data', 'no_longer_asked')
+        )
+    )
+    and not exists (
+        select 1
+        from newest_month as newest
+        where newest.accepted_at is not null
     )
 having count(*) > 0
