@@ -5,7 +5,7 @@ database; `bill_rules` has the sixth. The pre-flight shows their results, every 
 call, and the gate reads the stored ones.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import combinations
@@ -113,10 +113,21 @@ def every_role_answers(callers: Mapping[Role, Caller]) -> CheckResult:
             False,
             " ".join(f"{c.role}: {c.error_message}" for c in silent),
             name=EVERY_ROLE_ANSWERS,
-            hint=" ".join(dict.fromkeys(c.hint for c in silent if c.hint)),
+            hint=_hints(silent),
         )
     named = ", ".join(f"{c.role} is {c.account_id}" for c in callers.values())
     return CheckResult(True, f"STS responded to every profile: {named}.", name=EVERY_ROLE_ANSWERS)
+
+
+def _hints(silent: Sequence[Caller]) -> str:
+    """Each hint once; where there are several, with the roles that each is for."""
+    roles: dict[str, list[str]] = {}
+    for caller in silent:
+        if caller.hint:
+            roles.setdefault(caller.hint, []).append(caller.role)
+    if len(roles) == 1:
+        return next(iter(roles))
+    return " ".join(f"{' and '.join(of)}: {hint}" for hint, of in roles.items())
 
 
 def _management_is_master(caller: Caller, organization: Organization) -> CheckResult:

@@ -214,6 +214,15 @@ def test_every_silent_profile_is_named_with_its_own_sentence_and_cure() -> None:
     assert "acmeOperations" not in fact.sentence + fact.hint
 
 
+def test_each_of_several_cures_says_which_profile_it_is_for() -> None:
+    same = "Create the AWS config file."
+    callers = who(management=None, operations=None, billing=None)
+    callers |= {role: replace(callers[role], hint=same) for role in ("management", "operations")}
+    other = callers["billing"].hint
+    assert other != same
+    assert every_role_answers(callers).hint == f"management and operations: {same} billing: {other}"
+
+
 def test_a_cure_that_mends_several_profiles_is_given_once() -> None:
     callers = {
         role: replace(caller, hint="Create the AWS config file.")

@@ -83,6 +83,8 @@ def cost_metadata(
         ).fetchone()
         if row is not None and row[0] is not None:
             shown["sum"] = f"{row[0]:,.2f} {row[1]}"
+            # Dagster plots numbers only; the text beside it is the exact one.
+            shown["sum_plotted"] = float(row[0])
             shown["window"] = f"{row[2]} to {row[3]}"
     row = connection.execute(
         """
@@ -103,7 +105,7 @@ def cost_metadata(
     ).fetchone()
     if row is not None and row[0] is not None:
         shown["requests"] = int(row[0])
-        shown["requests_cost_usd"] = f"{REQUEST_PRICE_USD * int(row[1] or 0)}"
+        shown["requests_cost_usd"] = float(REQUEST_PRICE_USD * int(row[1] or 0))
         if row[2] is not None:
             shown["age_hours"] = round((now - row[2]).total_seconds() / 3600, 1)
     return shown
