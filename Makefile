@@ -74,6 +74,8 @@ lock:
 	uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-header --no-annotate \
 		--extra mcp --constraint requirements/demo.txt pyproject.toml --output-file requirements/mcp.txt
 	uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-header --no-annotate \
+		--extra notify --constraint requirements/demo.txt pyproject.toml --output-file requirements/notify.txt
+	uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-header --no-annotate \
 		--extra simulator --extra mcp --extra dev --constraint requirements/mcp.txt pyproject.toml \
 		--output-file requirements/test.txt
 

@@ -1,6 +1,7 @@
 """Messages about runs: an alert for each failed one, a heartbeat for each nightly one that published.
 
-Each is handed to a program that a setting names, by the command line for its own runs and by a sensor for all others.
+Each is handed to a program that a setting names, and sent to whom `CMDB_NOTIFY` names: by the command line for its own
+runs, and by a sensor for all others.
 """
 
 import json
@@ -14,9 +15,12 @@ from typing import Any
 
 import dagster as dg
 
+from pipelines.notifying import SETTING, notify
 from pipelines.plain_text import plain
+from pipelines.report.digest import read_digest
 from pipelines.settings import Settings
 from pipelines.trust.gate import EXIT_CODE
+from resources.store.errors import WarehouseError
 from resources.store.store import Store
 
 ALERT_SECONDS = 60
@@ -115,12 +119,44 @@ def send(command: str, result: dict[str, Any], setting: str = ALERT) -> str:
     return f"{setting} received the check results."
 
 
+def say_failed(command: str, addresses: str, run_id: str, job: str, sentences: list[str]) -> list[str]:
+    """Alert a program and people of what failed; one sentence on how each way ended.
+
+    Args:
+        command: of `CMDB_ALERT_COMMAND`; may be empty.
+        addresses: of `CMDB_NOTIFY`; may be empty.
+        run_id: empty where no run began.
+        job: of the run, or the command that found the failure.
+    """
+    said = []
+    if command:
+        said.append(send(command, result_of(run_id, job, sentences)))
+    if addresses:
+        body = "\n".join([*sentences, *([f"Run {run_id}."] if run_id else [])])
+        said.append(notify(addresses, f"AWS CMDB and cost: {job} failed", body, is_bad=True).sentence)
+    return said
+
+
+def say_published(settings: Settings, run_id: str, job: str) -> list[str]:
+    """Tell a program that a run published, and people what it has to say; one sentence on how each way ended."""
+    said = []
+    if settings.heartbeat_command:
+        said.append(send(settings.heartbeat_command, heartbeat_of(run_id, job, settings.database), HEARTBEAT))
+    if settings.notify:
+        try:
+            digest = read_digest(Store(settings.database))
+        except WarehouseError as error:
+            return [*said, f"{SETTING}: nobody was notified. {error}"]
+        said.append(notify(settings.notify, digest.title, digest.text, is_bad=False).sentence)
+    return said
+
+
 def nightly_failure_sensor(settings: Settings) -> dg.SensorDefinition:
-    """The sensor that gives every failed run to `CMDB_ALERT_COMMAND`; without the variable it only logs."""
+    """The sensor that alerts whom the settings name of every failed run; where they name nobody it only logs."""
 
     @dg.run_failure_sensor(
         name="failed_run_alert",
-        description="Passes the check results of a failed run to the program that CMDB_ALERT_COMMAND names.",
+        description="Passes the check results of a failed run to CMDB_ALERT_COMMAND and CMDB_NOTIFY.",
         default_status=dg.DefaultSensorStatus.RUNNING,
     )
     def failed_run_alert(context: dg.RunFailureSensorContext) -> None:
@@ -131,33 +167,29 @@ def nightly_failure_sensor(settings: Settings) -> dg.SensorDefinition:
         for sentence in sentences:
             context.log.warning(plain(sentence, lines=True))
         # `cmdb nightly` sends the alerts of its own runs itself, since no daemon may be running where cron starts it.
-        if settings.alert_command and LAUNCHED_BY not in run.tags:
-            context.log.info(
-                send(
-                    settings.alert_command,
-                    result_of(run.run_id, run.job_name, sentences),
-                )
-            )
+        if LAUNCHED_BY not in run.tags:
+            for sentence in say_failed(settings.alert_command, settings.notify, run.run_id, run.job_name, sentences):
+                context.log.info(sentence)
 
     return failed_run_alert
 
 
 def heartbeat_sensor(settings: Settings, job: str) -> dg.SensorDefinition:
-    """The sensor that gives every published run of one job to `CMDB_HEARTBEAT_COMMAND`."""
+    """The sensor that tells whom the settings name of every published run of one job."""
 
     @dg.run_status_sensor(
         run_status=dg.DagsterRunStatus.SUCCESS,
         name="published_run_heartbeat",
-        description="Starts the program that CMDB_HEARTBEAT_COMMAND names after a nightly run that published.",
+        description="Starts CMDB_HEARTBEAT_COMMAND and sends the digest to CMDB_NOTIFY after a nightly run published.",
         default_status=dg.DefaultSensorStatus.RUNNING,
     )
     def published_run_heartbeat(context: dg.RunStatusSensorContext) -> None:
         run = context.dagster_run
-        if not settings.heartbeat_command or run.job_name != job or LAUNCHED_BY in run.tags:
+        if run.job_name != job or LAUNCHED_BY in run.tags:
             return
         # A run of a part of the job may end well without publishing.
         if any(version.run_id == run.run_id for version in Store(settings.database).versions()):
-            result = heartbeat_of(run.run_id, run.job_name, settings.database)
-            context.log.info(send(settings.heartbeat_command, result, HEARTBEAT))
+            for sentence in say_published(settings, run.run_id, run.job_name):
+                context.log.info(sentence)
 
     return published_run_heartbeat

@@ -183,6 +183,7 @@ class Settings(BaseSettings):
     processes: Whole = _set_by("CMDB_PROCESSES", 1, "a whole number from 1 to 16", ge=1, le=16)
     alert_command: str = _set_by("CMDB_ALERT_COMMAND", "")
     heartbeat_command: str = _set_by("CMDB_HEARTBEAT_COMMAND", "")
+    notify: str = _set_by("CMDB_NOTIFY", "", repr=False)
     docs_url: str = _set_by(
         "CMDB_DOCS_URL", "", "an address that begins with http:// or https://", pattern=r"^https?://\S*$"
     )

@@ -32,6 +32,7 @@ FILES = (
     "pipelines/report/queries/monthly_by_service.sql",
     "pipelines/report/queries/months.sql",
     "pipelines/report/queries/movers.sql",
+    "pipelines/report/queries/newly_unknown.sql",
     "pipelines/report/queries/rates.sql",
     "pipelines/report/queries/restated.sql",
     "pipelines/report/queries/run.sql",

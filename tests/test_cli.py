@@ -30,6 +30,7 @@ COMMANDS = (
     "nightly",
     "confirm",
     "demo",
+    "digest",
     "coverage",
     "ask",
     "explain",

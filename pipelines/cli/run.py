@@ -65,7 +65,7 @@ def nightly(
     Example: cmdb nightly --only-untrusted
     """
     from pipelines import reference
-    from pipelines.alerts import HEARTBEAT, heartbeat_of, send
+    from pipelines.alerts import say_published
     from pipelines.cli.terminal import console, marked, summary_lines
     from pipelines.definitions import NIGHTLY
     from pipelines.report.writing import report_path
@@ -98,9 +98,9 @@ def nightly(
         for line in summary_lines(ended, summary, str(settings.database), next_command, screen.width, report):
             screen.print(marked(line))
     # A run of the demo must not pass for one of the organisation.
-    if settings.heartbeat_command and ended.published and not ended.exit_code and not demo:
-        heartbeat = heartbeat_of(ended.run_id, NIGHTLY, settings.database)
-        screen.print(send(settings.heartbeat_command, heartbeat, HEARTBEAT), markup=False)
+    if ended.published and not ended.exit_code and not demo:
+        for sentence in say_published(settings, ended.run_id, NIGHTLY):
+            screen.print(sentence, markup=False)
     end(ended, NIGHTLY, settings, screen)
 
 
@@ -185,17 +185,16 @@ def run_with_progress(
 
 
 def end(ended: RunSummary, job_name: str, settings: "Settings", screen: "Console") -> None:
-    """Send a failed run to the alert command, and end the process with the run's exit code.
+    """Alert whom the settings name of a failed run, and end the process with the run's exit code.
 
     Args:
-        screen: where to print the outcome of the alert command.
+        screen: where to print how that ended.
     """
-    from pipelines.alerts import result_of, send
+    from pipelines.alerts import say_failed
 
-    if ended.exit_code and settings.alert_command:
-        sent = send(settings.alert_command, result_of(ended.run_id, job_name, ended.sentences))
-        screen.print(sent, markup=False)
     if ended.exit_code:
+        for sentence in say_failed(settings.alert_command, settings.notify, ended.run_id, job_name, ended.sentences):
+            screen.print(sentence, markup=False)
         raise click.exceptions.Exit(ended.exit_code)
 
 

@@ -68,7 +68,9 @@ def status(max_age: timedelta, sends_alert: bool, demo: bool, as_json: bool) -> 
     except SettingsError as error:
         # With such settings the daemon starts no run either, so this is when the alert matters most.
         if sends_alert:
-            _alert(os.environ.get("CMDB_ALERT_COMMAND", "").strip(), "", [str(error)])
+            _alert(
+                os.environ.get("CMDB_ALERT_COMMAND", "").strip(), os.environ.get("CMDB_NOTIFY", ""), "", [str(error)]
+            )
         raise
     found = read_status(Store(settings.database, patience=PATIENCE), settings, max_age)
     if as_json:
@@ -77,18 +79,19 @@ def status(max_age: timedelta, sends_alert: bool, demo: bool, as_json: bool) -> 
         for line in lines(found):
             console().print(marked(line))
     if found.exit_code and sends_alert:
-        _alert(settings.alert_command, found.last_run.run_id if found.last_run else "", found.sentences)
+        run_id = found.last_run.run_id if found.last_run else ""
+        _alert(settings.alert_command, settings.notify, run_id, found.sentences)
     if found.exit_code:
         raise click.exceptions.Exit(found.exit_code)
 
 
-def _alert(command: str, run_id: str, sentences: list[str]) -> None:
-    from pipelines.alerts import result_of, send
+def _alert(command: str, addresses: str, run_id: str, sentences: list[str]) -> None:
+    from pipelines.alerts import say_failed
 
-    if command:
-        say(send(command, result_of(run_id, "status", sentences)), err=True)
-    else:
-        say("CMDB_ALERT_COMMAND is not set: nobody was alerted.", err=True)
+    for sentence in say_failed(command, addresses, run_id, "status", sentences) or [
+        "Neither CMDB_ALERT_COMMAND nor CMDB_NOTIFY is set: nobody was alerted."
+    ]:
+        say(sentence, err=True)
 
 
 # ----------------------------------------------------------------------------------------------------- the output

@@ -99,8 +99,11 @@ def _read(path: Path) -> Figure:
     return figure
 
 
-def query_figures(store: Store) -> dict[str, Figure]:
-    """Every figure, from one look into the published file.
+def query_figures(store: Store, only: Collection[str] = ()) -> dict[str, Figure]:
+    """The figures by name, from one look into the published file.
+
+    Args:
+        only: names of figures; all where there is none.
 
     Raises:
         WarehouseError: nothing is published, or what is was published by another version of the product.
@@ -109,6 +112,8 @@ def query_figures(store: Store) -> dict[str, Figure]:
     figures = {}
     with store.published() as connection:
         for query in read_queries():
+            if only and query.name not in only:
+                continue
             try:
                 cursor = connection.execute(query.sql)
             except (duckdb.CatalogException, duckdb.BinderException) as error:

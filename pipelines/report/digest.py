@@ -1,0 +1,158 @@
+"""The morning digest: what the newest published run has to say, in at most ten lines of plain text."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pipelines.report.figures import Figure, query_figures
+from pipelines.report.summary import summary
+from pipelines.report.text import plain, rounded, text_of
+from pipelines.trust.ages import moment
+from resources.store.store import Store
+
+ANOMALIES_NAMED = 3
+
+BUDGETS_NAMED = 3
+
+READ = (
+    "anomalies", "anomalies_judged", "movers", "newly_unknown", "run", "scope", "spend_by_budget", "unreached"
+)  # fmt: skip
+"""The figures of the report that the digest reads."""
+
+
+@dataclass(frozen=True)
+class Digest:
+    """What one run has to say.
+
+    Attributes:
+        title: one line.
+        lines: at most ten; "none" stands only where everything that it is about was judged.
+    """
+
+    run_id: str
+    title: str
+    lines: tuple[str, ...]
+
+    @property
+    def text(self) -> str:
+        """The lines as one text."""
+        return "\n".join(self.lines)
+
+
+def read_digest(store: Store) -> Digest:
+    """The digest of what is published.
+
+    Raises:
+        WarehouseError: nothing is published, or what is was published by another version of the product.
+    """
+    figures = query_figures(store, READ)
+    run = figures["run"].first
+    assert run is not None, "what is published was published by a run"
+    lines = [
+        *_spent(figures),
+        *_anomalies(figures),
+        *_budgets(figures["spend_by_budget"]),
+        _unknown(figures),
+        _newly_unknown(figures["newly_unknown"].first),
+    ]
+    return Digest(str(run["run_id"]), _title(run["finished_at"], figures), tuple(lines))
+
+
+def _title(finished_at: datetime, figures: Mapping[str, Figure]) -> str:
+    scope = figures["scope"].first
+    judged = f"{scope['judged_count']:,} of {scope['cell_count']:,} cells judged" if scope else "nothing was judged"
+    return f"AWS CMDB and cost: published {moment(finished_at)}, {judged}"
+
+
+def _spent(figures: Mapping[str, Figure]) -> Iterator[str]:
+    running = summary(figures).running
+    if running is None:
+        yield "Spent: unknown. No day of the running month is complete, or there is no month before to compare with."
+        return
+    rows = figures["movers"].rows
+    bill = rows[running.bill]
+    yield (
+        f"Spent: {_amount(bill['cost'])} {bill['currency']} from {bill['month']} through {bill['through_date']}, "
+        f"{_change(bill)} against the same days of the month before."
+    )
+    moved = [f"{_name(rows[index])} {_change(rows[index])}" for index in running.most]
+    yield f"Moved most: {', '.join(moved) or 'nothing'}."
+
+
+def _name(row: Mapping[str, Any]) -> str:
+    return f"{plain(row['cut'])} {plain(row['name'])}"
+
+
+def _amount(value: Any) -> str:
+    return "an unknown amount of" if value is None else rounded(value, 0)
+
+
+def _change(row: Mapping[str, Any]) -> str:
+    return "by an unknown amount" if row["change"] is None else text_of(row["change"], "change")
+
+
+def _anomalies(figures: Mapping[str, Figure]) -> Iterator[str]:
+    found = figures["anomalies"]
+    for row in found.rows[:ANOMALIES_NAMED]:
+        where = plain(row["account_name"] or row["account_id"])
+        yield (
+            f"Anomaly, {row['state']}: {where}, {plain(row['dimension_value'])}, {_change_of(row)} "
+            f"from {row['usage_date']}."
+        )
+    left = max(0, len(found) - ANOMALIES_NAMED) + found.left_out
+    if left:
+        yield f"And {left:,} more anomalies, in cost.anomaly."
+    if found.rows:
+        return
+    unjudged = [row["slice"] for row in figures["anomalies_judged"] if row["first_date"] is None]
+    if unjudged:
+        yield f"Anomalies: unknown by {' and '.join(map(plain, unjudged))}, whose bill has too few complete days."
+    elif found.scope is not None and found.scope.unknown:
+        yield f"Anomalies: none in what was judged; {found.scope}."
+    else:
+        yield "Anomalies: none."
+
+
+def _change_of(row: Mapping[str, Any]) -> str:
+    if row["difference"] is None:
+        return "an unknown amount"
+    return f"{text_of(row['difference'], 'change')} {row['currency']}"
+
+
+def _budgets(figure: Figure) -> Iterator[str]:
+    having = [row for row in figure if row["verdict"] != "no budget"]
+    if not having:
+        yield "Budgets: none is set, so none was judged."
+        return
+    bad = [row for row in figure if row["verdict"] in ("red", "amber")]
+    unknown = [row for row in having if row["verdict"] is None]
+    named = [f"{plain(row['scope'])} {row['verdict']}" for row in bad[:BUDGETS_NAMED]]
+    if len(bad) > BUDGETS_NAMED:
+        named.append(f"{len(bad) - BUDGETS_NAMED:,} more")
+    if unknown:
+        named.append(f"{len(unknown):,} unknown")
+    green = len(having) - len(bad) - len(unknown)
+    cut = f" of the {figure.left_out:,} smallest nothing is said here" if figure.left_out else ""
+    yield f"Budgets: {', '.join([*named, f'{green:,} green'])} of {len(having):,}{';' if cut else ''}{cut}."
+
+
+def _unknown(figures: Mapping[str, Figure]) -> str:
+    scope = figures["scope"].first
+    if scope is None:
+        return "Unknown: how much was requested."
+    if not scope["unknown_count"]:
+        return "Unknown: nothing; every cell was judged."
+    return f"Unknown: {scope['unknown_count']:,} of {scope['cell_count']:,} cells ({plain(scope['reasons'])})."
+
+
+def _newly_unknown(row: Mapping[str, Any] | None) -> str:
+    if row is None or row["since"] is None:
+        return "Newly unknown: cannot be told, since no run was published before."
+    if not row["cell_count"]:
+        return f"Newly unknown: nothing that the run of {moment(row['since'])} knew."
+    return (
+        f"Newly unknown: {row['cell_count']:,} cells of {row['account_count']:,} accounts, such as "
+        f"{plain(row['listing'])} of {plain(row['account_id'] or row['role'])} in {plain(row['region'])} "
+        f"({plain(row['unknown_reason'])})."
+    )

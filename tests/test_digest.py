@@ -1,0 +1,273 @@
+"""The morning digest and the messages to people: what they say, what they never call none, and that they arrive."""
+
+from __future__ import annotations
+
+import json
+import stat
+import threading
+from collections.abc import Iterator
+from datetime import date
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from nights import DATABASE, cmdb_here, copy_of, query
+
+from pipelines import alerts
+from pipelines.notifying import notify
+from pipelines.report import digest
+from pipelines.report.figures import QUERIES, Figure, Scope
+from pipelines.settings import read_settings
+from resources.store.store import Store
+
+# ------------------------------------------------------------------------------------------------- a whole night
+
+
+def test_the_digest_says_what_the_published_file_says(truthful_night: Path) -> None:
+    database = truthful_night / DATABASE
+    found = digest.read_digest(Store(database))
+    assert len(found.lines) <= 10
+    ((judged, unknown),) = query(
+        database,
+        "select count(*) filter (unknown_reason is null), count(*) filter (unknown_reason is not null) "
+        "from audit.expected_cell",
+    )
+    assert found.title.endswith(f"{judged:,} of {judged + unknown:,} cells judged")
+    assert unknown
+    assert f"Unknown: {unknown:,} of {judged + unknown:,} cells" in found.text
+    ((anomalies,),) = query(
+        database,
+        "select count(*) from cost.anomaly where usage_date >= (select date_trunc('month', max(through_date)) - "
+        "interval 1 month from cost.month_coverage where slice = 'service')",
+    )
+    told = [line for line in found.lines if line.startswith("Anomal")]
+    assert len(told) == max(1, min(anomalies, digest.ANOMALIES_NAMED))
+    ((bad,),) = query(
+        database,
+        "select count(*) from cost.spend_vs_budget where verdict in ('red', 'amber') and scope <> 'total' and not "
+        "starts_with(scope, 'aws:') and as_of_date = (select max(as_of_date) from cost.spend_vs_budget)",
+    )
+    (budgets,) = (line for line in found.lines if line.startswith("Budgets: "))
+    assert (" red" in budgets or " amber" in budgets) is bool(bad)
+    # There is no run before it to compare with.
+    assert found.lines[-1].startswith("Newly unknown: cannot be told")
+
+
+def test_the_command_prints_it(truthful_night: Path) -> None:
+    environment = {"CMDB_DATABASE": str(truthful_night / DATABASE)}
+    found = digest.read_digest(Store(truthful_night / DATABASE))
+    assert cmdb_here(environment, "digest").stdout == f"{found.title}\n{found.text}\n"
+    assert json.loads(cmdb_here(environment, "digest", "--json").stdout)["lines"] == list(found.lines)
+    unsent = cmdb_here(environment, "digest", "--send")
+    assert (unsent.returncode, unsent.stdout) == (2, "")
+    assert "CMDB_NOTIFY names nobody" in unsent.stderr
+    demo = cmdb_here({"CMDB_NOTIFY": "json://127.0.0.1:1"}, "digest", "--demo", "--send")
+    assert (demo.returncode, demo.stdout) == (2, "")
+    assert "The demo notifies nobody" in demo.stderr
+
+
+# ------------------------------------------------------------------------------------------------ newly unknown
+
+LATER_RUN = """
+    insert into audit.run by name
+    select * replace ('later' as run_id, started_at + interval 1 day as started_at) from audit.run;
+    insert into audit.collection by name
+    select * replace ('later' as run_id) from audit.collection limit 1;
+"""
+
+LOST = """
+    update audit.newest_cell
+    set newest = struct_update(newest, outcome := 'denied', is_trusted := false, run_id := 'later')
+    where listing = 'ec2_instance' and account_id = (
+        select min(account_id) from audit.newest_cell where listing = 'ec2_instance' and newest.is_trusted
+    )
+"""
+
+
+@pytest.fixture
+def published(truthful_night: Path, tmp_path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A published file that the test may change."""
+    path = copy_of(truthful_night, tmp_path).resolve()
+    path.chmod(stat.S_IRUSR | stat.S_IWUSR)
+    with duckdb.connect(str(path)) as connection:
+        yield connection
+
+
+def newly(connection: duckdb.DuckDBPyConnection) -> Figure:
+    cursor = connection.execute((QUERIES / "newly_unknown.sql").read_text(encoding="utf-8"))
+    names = [column[0] for column in cursor.description or ()]
+    return figure("newly_unknown", *(dict(zip(names, row, strict=True)) for row in cursor.fetchall()))
+
+
+def test_what_the_run_before_knew_and_this_one_does_not_is_newly_unknown(
+    published: duckdb.DuckDBPyConnection,
+) -> None:
+    published.execute(LATER_RUN)
+    nothing = newly(published).first
+    assert nothing is not None
+    assert nothing["cell_count"] == 0
+    assert digest._newly_unknown(nothing).startswith("Newly unknown: nothing that the run of ")
+    published.execute(LOST)
+    (count,) = published.execute("select count(*) from audit.newest_cell where newest.run_id = 'later'").fetchone() or (
+        0,
+    )
+    assert count
+    lost = newly(published).first
+    assert lost is not None
+    assert (lost["cell_count"], lost["account_count"], lost["listing"]) == (count, 1, "ec2_instance")
+    assert f"Newly unknown: {count} cells of 1 accounts, such as ec2_instance of " in digest._newly_unknown(lost)
+    # What was unknown before is no news.
+    published.execute(
+        "update audit.newest_cell set trusted_at = trusted_at - interval 2 day where newest.run_id = 'later'"
+    )
+    old = newly(published).first
+    assert old is not None
+    assert old["cell_count"] == 0
+
+
+# -------------------------------------------------------------------------------------------- never none by itself
+
+
+def figure(name: str, *rows: dict[str, Any], scope: Scope | None = None) -> Figure:
+    return Figure(name, "", "", rows, scope)
+
+
+JUDGED = figure("anomalies_judged", {"slice": "service", "first_date": date(2026, 1, 1)})
+
+
+@pytest.mark.parametrize(
+    ("judged", "scope", "line"),
+    [
+        (JUDGED, Scope(10, 0, ""), "Anomalies: none."),
+        (JUDGED, Scope(9, 1, "denied 1"), "Anomalies: none in what was judged; 9 of 10 cells judged, 1 unknown."),
+        (
+            figure("anomalies_judged", {"slice": "service", "first_date": None}),
+            Scope(10, 0, ""),
+            "Anomalies: unknown by service, whose bill has too few complete days.",
+        ),
+    ],
+)
+def test_no_anomaly_is_none_only_where_all_was_judged(judged: Figure, scope: Scope, line: str) -> None:
+    found = {"anomalies": figure("anomalies", scope=scope), "anomalies_judged": judged}
+    assert list(digest._anomalies(found)) == [line]
+
+
+def budget(scope: str, verdict: str | None) -> dict[str, Any]:
+    return {"scope": scope, "verdict": verdict, "of_count": None}
+
+
+@pytest.mark.parametrize(
+    ("rows", "line"),
+    [
+        ([], "Budgets: none is set, so none was judged."),
+        ([budget("x", "no budget")], "Budgets: none is set, so none was judged."),
+        ([budget("a", "green"), budget("b", "green")], "Budgets: 2 green of 2."),
+        ([budget("a", None), budget("b", "green")], "Budgets: 1 unknown, 1 green of 2."),
+        ([budget(name, "red") for name in "abcde"], "Budgets: a red, b red, c red, 2 more, 0 green of 5."),
+    ],
+)
+def test_a_budget_that_cannot_be_judged_is_not_green(rows: list[dict[str, Any]], line: str) -> None:
+    assert list(digest._budgets(figure("spend_by_budget", *rows))) == [line]
+
+
+def test_an_amount_without_a_rate_is_unknown() -> None:
+    row = {
+        "state": "running",
+        "account_name": "sandbox\x1b[31m",
+        "account_id": "1" * 12,
+        "dimension_value": "EC2",
+        "difference": None,
+        "currency": "NZD",
+        "usage_date": date(2026, 11, 20),
+        "of_count": 6,
+    }
+    lines = list(digest._anomalies({"anomalies": figure("anomalies", *[row] * 4), "anomalies_judged": JUDGED}))
+    assert len(lines) == 4
+    assert "an unknown amount from 2026-11-20" in lines[0]
+    assert "\x1b" not in lines[0], "no escape sequence of a name reaches anybody"
+    assert lines[-1] == "And 3 more anomalies, in cost.anomaly."
+
+
+# --------------------------------------------------------------------------------------------------- it arrives
+
+
+class Receiver(ThreadingHTTPServer):
+    """A place that takes Apprise's JSON on loopback."""
+
+    def __init__(self, status: int = 200) -> None:
+        self.got: list[dict[str, Any]] = []
+        self.status = status
+        super().__init__(("127.0.0.1", 0), _Handler)
+
+    @property
+    def address(self) -> str:
+        return f"json://user:pass-word@127.0.0.1:{self.server_address[1]}"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        assert isinstance(self.server, Receiver)
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.got.append(json.loads(body))
+        self.send_response(self.server.status)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with Receiver() as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+def test_the_digest_arrives_where_people_are(truthful_night: Path, receiver: Receiver) -> None:
+    environment = {"CMDB_DATABASE": str(truthful_night / DATABASE), "CMDB_NOTIFY": receiver.address}
+    done = cmdb_here(environment, "digest", "--send")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == "CMDB_NOTIFY: 1 of 1 addresses were notified.\n"
+    (message,) = receiver.got
+    assert f"{message['title']}\n{message['message']}\n" == done.stdout
+    assert message["type"] == "info"
+
+
+def test_a_run_that_published_sends_the_digest_and_one_that_failed_its_sentences(
+    truthful_night: Path, receiver: Receiver
+) -> None:
+    settings = read_settings({"CMDB_DATABASE": str(truthful_night / DATABASE), "CMDB_NOTIFY": receiver.address})
+    assert alerts.say_published(settings, "one", "nightly") == ["CMDB_NOTIFY: 1 of 1 addresses were notified."]
+    assert alerts.say_failed("", settings.notify, "two", "nightly", ["The bill is *gone*.", "So is <b>all</b>."]) == [
+        "CMDB_NOTIFY: 1 of 1 addresses were notified."
+    ]
+    good, bad = receiver.got
+    assert (good["type"], bad["type"]) == ("info", "failure")
+    assert good["message"] == digest.read_digest(Store(truthful_night / DATABASE)).text
+    assert bad["message"] == "The bill is *gone*.\nSo is <b>all</b>.\nRun two."
+
+
+def test_no_address_is_printed_and_nothing_that_goes_wrong_is_raised(receiver: Receiver, tmp_path: Path) -> None:
+    receiver.status = 500
+    broken = f"{receiver.address} nonsense://to-ken-1 slack://to-ken-2 {receiver.address}"
+    said = notify(broken, "title", "text", is_bad=True)
+    assert not said.is_whole
+    assert said.sentence.startswith("CMDB_NOTIFY: 0 of 4 addresses were notified, not address 1 (")
+    assert "address 2, which Apprise cannot read" in said.sentence
+    assert "pass-word" not in said.sentence
+    assert "to-ken" not in said.sentence
+    settings = read_settings({"CMDB_DATABASE": str(tmp_path / DATABASE), "CMDB_NOTIFY": receiver.address})
+    assert "pass-word" not in repr(settings)
+    (nothing,) = alerts.say_published(settings, "one", "nightly")
+    assert "nobody was notified. Nothing is published" in nothing
+
+
+def test_without_apprise_a_sentence_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    said = notify("json://127.0.0.1", "title", "text", is_bad=False)
+    assert not said.is_whole
+    assert "aws-org-cmdb[notify]" in said.sentence
