@@ -5,7 +5,9 @@ with collecting as (
         run.run_id,
         run.started_at
     from audit.run as run
-    where run.outcome = 'published' and run.run_id in (select collection.run_id from audit.collection as collection)
+    where
+        run.outcome = 'published'
+        and run.run_id in (select collection.run_id from audit.collection as collection)
 ),
 
 before as (
