@@ -83,7 +83,7 @@ def record_callers_where_held(
     config_hash: str,
 ) -> None:
     """Write the identity rows of a run that holds the warehouse, or replace them. Without a run nothing is written."""
-    if not run_id or not store.is_held_by(run_id):
+    if not store.is_held_by(run_id):
         return
     with store.transaction() as connection:
         record_callers(

@@ -78,8 +78,7 @@ def pending_zeros(connection: "duckdb.DuckDBPyConnection", since: datetime, acco
     rows = connection.execute(
         f"{_PENDING} order by all", {"since": since, "runs": PENDING_RUNS, **accounts.parameters}
     ).fetchall()
-    names = [column.name for column in fields(PendingZero)]
-    return [PendingZero(**dict(zip(names, (*row[:-1], json.loads(row[-1])), strict=True))) for row in rows]
+    return [PendingZero(*(*row[:-1], json.loads(row[-1]))) for row in rows]
 
 
 def settle_zeros(connection: "duckdb.DuckDBPyConnection", path: str | Path) -> None:
