@@ -85,6 +85,16 @@ LOST = """
     )
 """
 
+UNKNOWN_BEFORE = """
+    update audit.collection as cell
+    set outcome = 'denied', is_trusted = false
+    from audit.newest_cell as newest
+    where
+        newest.newest.run_id = 'later' and cell.run_id <> 'later'
+        and cell.role = newest.role and cell.account_id = newest.account_id and cell.region = newest.region
+        and cell.listing = newest.listing
+"""
+
 
 @pytest.fixture
 def published(truthful_night: Path, tmp_path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -118,13 +128,34 @@ def test_what_the_run_before_knew_and_this_one_does_not_is_newly_unknown(
     assert lost is not None
     assert (lost["cell_count"], lost["account_count"], lost["listing"]) == (count, 1, "ec2_instance")
     assert f"Newly unknown: {count} cells of 1 accounts, such as ec2_instance of " in digest._newly_unknown(lost)
+    # The run before may have requested few cells again, or none of these: it knew them all the same.
+    published.execute("update audit.newest_cell set trusted_at = trusted_at - interval 2 day")
+    published.execute("update audit.collection set ended_at = ended_at - interval 2 day where is_trusted")
+    kept = newly(published).first
+    assert kept is not None
+    assert kept["cell_count"] == count
     # What was unknown before is no news.
-    published.execute(
-        "update audit.newest_cell set trusted_at = trusted_at - interval 2 day where newest.run_id = 'later'"
-    )
+    published.execute(UNKNOWN_BEFORE)
     old = newly(published).first
     assert old is not None
     assert old["cell_count"] == 0
+
+
+@pytest.mark.parametrize(("records", "is_news"), [(0, True), (3, False)])
+def test_what_was_empty_and_is_empty_again_was_known(
+    published: duckdb.DuckDBPyConnection, records: int, is_news: bool
+) -> None:
+    published.execute(LATER_RUN)
+    published.execute(LOST)
+    published.execute("update audit.newest_cell set trusted_at = trusted_at - interval 2 day")
+    published.execute(
+        "update audit.newest_cell set trusted = list_transform(trusted, lambda one: "
+        f"struct_update(one, record_count := {records}))"
+    )
+    published.execute(UNKNOWN_BEFORE.replace("'denied'", "'empty_unconfirmed'"))
+    found = newly(published).first
+    assert found is not None
+    assert bool(found["cell_count"]) is is_news
 
 
 # -------------------------------------------------------------------------------------------- never none by itself
