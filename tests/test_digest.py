@@ -7,6 +7,7 @@ import stat
 import threading
 from collections.abc import Iterator
 from datetime import date
+from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -165,7 +166,21 @@ def figure(name: str, *rows: dict[str, Any], scope: Scope | None = None) -> Figu
     return Figure(name, "", "", rows, scope)
 
 
-JUDGED = figure("anomalies_judged", {"slice": "service", "first_date": date(2026, 1, 1)})
+JUDGED = figure(
+    "anomalies_judged", {"slice": "service", "first_date": date(2026, 1, 1), "through_date": date(2026, 11, 20)}
+)
+
+
+ANOMALY: dict[str, Any] = {
+    "state": "running",
+    "account_name": "sandbox\x1b[31m",
+    "account_id": "1" * 12,
+    "dimension_value": "EC2",
+    "difference": None,
+    "currency": "NZD",
+    "usage_date": date(2026, 11, 20),
+    "of_count": 6,
+}
 
 
 @pytest.mark.parametrize(
@@ -185,8 +200,51 @@ def test_no_anomaly_is_none_only_where_all_was_judged(judged: Figure, scope: Sco
     assert list(digest._anomalies(found)) == [line]
 
 
-def budget(scope: str, verdict: str | None) -> dict[str, Any]:
-    return {"scope": scope, "verdict": verdict, "of_count": None}
+def test_anomalies_that_are_found_hide_no_slice_that_was_not_judged() -> None:
+    short = figure("anomalies_judged", *JUDGED, {"slice": "region", "first_date": None, "through_date": None})
+    *_, last = digest._anomalies(
+        {"anomalies": figure("anomalies", ANOMALY | {"of_count": 1}), "anomalies_judged": short}
+    )
+    assert last == "Anomalies: unknown by region, whose bill has too few complete days."
+    (only,) = digest._anomalies(
+        {"anomalies": figure("anomalies", ANOMALY | {"of_count": 1}), "anomalies_judged": JUDGED}
+    )
+    assert only.startswith("Anomaly, running: ")
+
+
+def mover(cut: str, is_whole: bool, month: date, through: date) -> dict[str, Any]:
+    return {
+        "cut": cut,
+        "name": cut,
+        "place": 1,
+        "is_whole": is_whole,
+        "month": month,
+        "through_date": through,
+        "cost": Decimal(1000),
+        "change": Decimal(20),
+        "currency": "NZD",
+        "days_missing": 0,
+    }
+
+
+def test_before_a_day_of_the_month_is_complete_the_last_whole_one_is_told() -> None:
+    whole = mover("bill", True, date(2026, 11, 1), date(2026, 11, 30))
+    running = mover("bill", False, date(2026, 12, 1), date(2026, 12, 3))
+    none = {"scope": figure("scope"), "unreached": figure("unreached")}
+    (first, _) = digest._spent(none | {"movers": figure("movers", whole)})
+    assert first == "Spent: 1,000 NZD from 2026-11-01 through 2026-11-30, +20 against the month before."
+    (first, _) = digest._spent(none | {"movers": figure("movers", whole, running)})
+    assert (
+        first == "Spent: 1,000 NZD from 2026-12-01 through 2026-12-03, +20 against the same days of the month before."
+    )
+    (first, _) = digest._spent(none | {"movers": figure("movers", whole | {"days_missing": 2})})
+    assert first.endswith("+20 against the month before; 2 days have no row of the bill.")
+    (only,) = digest._spent(none | {"movers": figure("movers")})
+    assert only.startswith("Spent: unknown.")
+
+
+def budget(name: str, verdict: str | None, scope: str = "cost_center") -> dict[str, Any]:
+    return {"scope": scope, "budget_name": name, "verdict": verdict, "of_count": None}
 
 
 @pytest.mark.parametrize(
@@ -197,24 +255,25 @@ def budget(scope: str, verdict: str | None) -> dict[str, Any]:
         ([budget("a", "green"), budget("b", "green")], "Budgets: 2 green of 2."),
         ([budget("a", None), budget("b", "green")], "Budgets: 1 unknown, 1 green of 2."),
         ([budget(name, "red") for name in "abcde"], "Budgets: a red, b red, c red, 2 more, 0 green of 5."),
+        (
+            [budget("a", "red"), budget("a", "amber", "team")],
+            "Budgets: cost_center a red, team a amber, 0 green of 2.",
+        ),
     ],
 )
 def test_a_budget_that_cannot_be_judged_is_not_green(rows: list[dict[str, Any]], line: str) -> None:
-    assert list(digest._budgets(figure("spend_by_budget", *rows))) == [line]
+    found = {"spend_by_budget": figure("spend_by_budget", *rows), "anomalies_judged": JUDGED}
+    assert list(digest._budgets(found)) == [line]
+
+
+def test_without_a_bill_no_budget_is_called_missing() -> None:
+    unread = figure("anomalies_judged", {"slice": "service", "first_date": None, "through_date": None})
+    (line,) = digest._budgets({"spend_by_budget": figure("spend_by_budget"), "anomalies_judged": unread})
+    assert line == "Budgets: unknown, since no day of the bill is complete."
 
 
 def test_an_amount_without_a_rate_is_unknown() -> None:
-    row = {
-        "state": "running",
-        "account_name": "sandbox\x1b[31m",
-        "account_id": "1" * 12,
-        "dimension_value": "EC2",
-        "difference": None,
-        "currency": "NZD",
-        "usage_date": date(2026, 11, 20),
-        "of_count": 6,
-    }
-    lines = list(digest._anomalies({"anomalies": figure("anomalies", *[row] * 4), "anomalies_judged": JUDGED}))
+    lines = list(digest._anomalies({"anomalies": figure("anomalies", *[ANOMALY] * 4), "anomalies_judged": JUDGED}))
     assert len(lines) == 4
     assert "an unknown amount from 2026-11-20" in lines[0]
     assert "\x1b" not in lines[0], "no escape sequence of a name reaches anybody"

@@ -52,7 +52,7 @@ def read_digest(store: Store) -> Digest:
     lines = [
         *_spent(figures),
         *_anomalies(figures),
-        *_budgets(figures["spend_by_budget"]),
+        *_budgets(figures),
         _unknown(figures),
         _newly_unknown(figures["newly_unknown"].first),
     ]
@@ -66,17 +66,20 @@ def _title(finished_at: datetime, figures: Mapping[str, Figure]) -> str:
 
 
 def _spent(figures: Mapping[str, Figure]) -> Iterator[str]:
-    running = summary(figures).running
-    if running is None:
-        yield "Spent: unknown. No day of the running month is complete, or there is no month before to compare with."
+    told = summary(figures)
+    # On the first days of a month no day of it is complete yet.
+    month = told.running or told.whole
+    if month is None:
+        yield "Spent: unknown. No day of the bill is complete, or there is no month before to compare with."
         return
     rows = figures["movers"].rows
-    bill = rows[running.bill]
+    bill = rows[month.bill]
+    missing = f"; {bill['days_missing']:,} days have no row of the bill" if bill["days_missing"] else ""
     yield (
         f"Spent: {_amount(bill['cost'])} {bill['currency']} from {bill['month']} through {bill['through_date']}, "
-        f"{_change(bill)} against the same days of the month before."
+        f"{_change(bill)} against the {'same days of the ' if told.running else ''}month before{missing}."
     )
-    moved = [f"{_name(rows[index])} {_change(rows[index])}" for index in running.most]
+    moved = [f"{_name(rows[index])} {_change(rows[index])}" for index in month.most]
     yield f"Moved most: {', '.join(moved) or 'nothing'}."
 
 
@@ -103,11 +106,11 @@ def _anomalies(figures: Mapping[str, Figure]) -> Iterator[str]:
     left = max(0, len(found) - ANOMALIES_NAMED) + found.left_out
     if left:
         yield f"And {left:,} more anomalies, in cost.anomaly."
-    if found.rows:
-        return
     unjudged = [row["slice"] for row in figures["anomalies_judged"] if row["first_date"] is None]
     if unjudged:
         yield f"Anomalies: unknown by {' and '.join(map(plain, unjudged))}, whose bill has too few complete days."
+    elif found.rows:
+        return
     elif found.scope is not None and found.scope.unknown:
         yield f"Anomalies: none in what was judged; {found.scope}."
     else:
@@ -120,14 +123,22 @@ def _change_of(row: Mapping[str, Any]) -> str:
     return f"{text_of(row['difference'], 'change')} {row['currency']}"
 
 
-def _budgets(figure: Figure) -> Iterator[str]:
+def _budgets(figures: Mapping[str, Figure]) -> Iterator[str]:
+    figure = figures["spend_by_budget"]
+    if not figure.rows and not any(row["through_date"] for row in figures["anomalies_judged"]):
+        yield "Budgets: unknown, since no day of the bill is complete."
+        return
     having = [row for row in figure if row["verdict"] != "no budget"]
     if not having:
         yield "Budgets: none is set, so none was judged."
         return
     bad = [row for row in figure if row["verdict"] in ("red", "amber")]
     unknown = [row for row in having if row["verdict"] is None]
-    named = [f"{plain(row['scope'])} {row['verdict']}" for row in bad[:BUDGETS_NAMED]]
+    keys = {row["scope"] for row in having}
+    named = [
+        f"{plain(row['scope']) + ' ' if len(keys) > 1 else ''}{plain(row['budget_name'])} {row['verdict']}"
+        for row in bad[:BUDGETS_NAMED]
+    ]
     if len(bad) > BUDGETS_NAMED:
         named.append(f"{len(bad) - BUDGETS_NAMED:,} more")
     if unknown:

@@ -26,7 +26,9 @@ doubted as (
         cell.listing,
         max(cell.ended_at) as ended_at,
         -- What was empty and is empty again stays known, without CloudTrail's record of it.
-        max(cell.ended_at) filter (cell.outcome <> 'empty_unconfirmed' or cell.error_code is not null) as in_doubt_at
+        max(cell.ended_at) filter (
+            cell.outcome <> 'empty_unconfirmed' or cell.error_code is not null
+        ) as in_doubt_at
     from audit.collection as cell
     inner join audit.run as run on cell.run_id = run.run_id
     inner join before on run.started_at <= before.since
@@ -54,7 +56,8 @@ lost as (
         not cell.is_judged
         and cell.last_trusted_at is not null
         and cell.last_trusted_at > coalesce(
-            if(newest.previous_record_count = 0, doubted.in_doubt_at, doubted.ended_at), '-infinity'::timestamptz
+            if(newest.previous_record_count = 0, doubted.in_doubt_at, doubted.ended_at),
+            '-infinity'::timestamptz
         )
 )
 
