@@ -194,6 +194,30 @@ def test_a_bill_of_zero_refuses_until_somebody_accepts_it_as_the_refusal_prints(
     assert not judge(home, "emptied").passed
 
 
+@pytest.mark.parametrize("newest_outcome", ["found", "empty_unconfirmed"])
+def test_the_accepted_zero_of_an_earlier_month_accepts_no_later_one(
+    home: House, small: Simulator, newest_outcome: str
+) -> None:
+    newest, older = months(small)
+    collect(home, "night-1", budgets=False)
+    home.execute(
+        "update audit.collection set outcome = 'empty_unconfirmed', is_trusted = false, accepted_by = 'ana', "
+        f"accepted_reason = 'not billed yet', accepted_at = now() where listing = 'cost_daily:service:{older}'"
+    )
+    home.execute(
+        f"update audit.collection set outcome = '{newest_outcome}' where listing = 'cost_daily:service:{newest}'"
+    )
+    home.execute("delete from audit.newest_cell")
+    with home.store.transaction() as connection:
+        renew_coverage(connection)
+    assert home.rows("select listing from audit.coverage where accepted_at is not null") == [
+        {"listing": f"cost_daily:service:{older}"}
+    ]
+    instances_run(home)
+    home.execute("update cost.daily set unblended_cost = 0")
+    assert not judge(home, "night-1").passed
+
+
 def test_an_organisation_of_today_has_no_bill_and_refuses_nothing(home: House, small: Simulator) -> None:
     small.configure(billed_from=small.truth()["today"])
     collect(home, "night-1", budgets=False)

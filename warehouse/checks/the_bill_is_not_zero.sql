@@ -15,11 +15,17 @@ with service_month as (
     where role = 'billing' and starts_with(listing, 'cost_daily:service:')
 ),
 
-newest_month as (
+answered_month as (
     select * from service_month
-    where outcome in ('empty_verified', 'empty_unconfirmed', 'empty_suspect')
+    where outcome in ('found', 'empty_verified', 'empty_unconfirmed', 'empty_suspect')
     order by listing desc
     limit 1
+),
+
+-- No row once a later month has been billed: whoever accepted the zero of an earlier one did not mean this one.
+newest_month as (
+    select * from answered_month
+    where outcome <> 'found'
 )
 
 select
