@@ -155,6 +155,14 @@ def test_without_a_query_it_is_a_shell(environment: dict[str, str]) -> None:
     shell.until("cmdb> ", interrupting=True)
     shell.type("select 7 as seven;\n")
     assert "seven\n    7\n" in shell.until("cmdb> ")
+    # So is a query that runs.
+    shell.type("select count(*) from range(100000000000000) as r where hash(r.range) % 7 = 1;\n")
+    shell.until("= 1;\n")
+    # Nothing shows that it has begun; interrupted sooner, this would only forget what is typed.
+    time.sleep(1)
+    shell.until("cmdb> ", interrupting=True)
+    shell.type("select 8 as eight;\n")
+    shell.until("eight\n    8\n")
     shell.type("\x04")
     assert shell.ended() == 0
 

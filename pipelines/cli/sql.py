@@ -151,8 +151,11 @@ def run_queries(store: "Store", query: str, most: int | None = None) -> list[Res
 
     Raises:
         InvalidRequest: there is no query, or DuckDB refused one; the message is DuckDB's own.
+        KeyboardInterrupt: Ctrl-C was pressed while one ran.
     """
     import duckdb
+
+    from resources.store.errors import QUERY_INTERRUPTED
 
     store.require_current_schema()
     results = []
@@ -162,6 +165,10 @@ def run_queries(store: "Store", query: str, most: int | None = None) -> list[Res
                 results.append(_result(connection.execute(statement), most))
         except duckdb.Error as error:
             raise InvalidRequest(f"DuckDB refused the query: {error} Nothing was changed.") from error
+        except RuntimeError as error:
+            if str(error) == QUERY_INTERRUPTED:
+                raise KeyboardInterrupt from error
+            raise
     if not results:
         raise InvalidRequest("There is no query in what was given, so nothing ran. Write one, such as: select 1")
     return results

@@ -29,7 +29,7 @@ from resources.check_result import CheckResult, Severity
 from resources.contract import ContractViolation
 from resources.release import ProductFileError
 from resources.roles import AwsRole, IdentityRefused
-from resources.store.errors import WarehouseError
+from resources.store.errors import QUERY_INTERRUPTED, WarehouseError
 from resources.store.store import Store
 from resources.warehouse import Warehouse
 
@@ -64,10 +64,6 @@ def refusing() -> Iterator[None]:
         if str(error) == QUERY_INTERRUPTED:
             raise dg.DagsterExecutionInterruptedError from error
         raise
-
-
-QUERY_INTERRUPTED = "Query interrupted"
-"""What DuckDB raises, as a RuntimeError, in place of what a signal's handler raised during a query."""
 
 
 def refuse(sentence: str, *, exit_code: int = 1) -> dg.Failure:

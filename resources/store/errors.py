@@ -15,6 +15,9 @@ import duckdb
 LOCK_CONFLICT = "Could not set lock on file"
 """The beginning of DuckDB's error where another process has a file open."""
 
+QUERY_INTERRUPTED = "Query interrupted"
+"""What DuckDB raises, as a RuntimeError, in place of what a signal's handler raised during a query."""
+
 
 class WarehouseError(Exception):
     """The warehouse cannot be used: the message says why, and what to do.
