@@ -186,7 +186,8 @@ def test_every_outcome_and_every_reason_is_decided(home: House) -> None:
         *outcomes.CLOSED,
         *outcomes.UNREACHED,
         *outcomes.RETIRING,
-        *(outcomes.FOR_LATER, outcomes.NO_LONGER_REQUESTED, outcomes.TOO_MANY_PAGES, DENIED_BY_POLICY, OPTIONAL_GRANT),
+        *(outcomes.FOR_LATER, outcomes.NO_LONGER_REQUESTED, outcomes.TOO_MANY_PAGES, outcomes.NO_COST_DATA),
+        *(DENIED_BY_POLICY, OPTIONAL_GRANT),
         *(reason for listing in listings().values() for reason in listing.skip_codes.values()),
     }
     assert {reason for outcome, reason in states if outcome == "skipped"} == reasons

@@ -124,9 +124,11 @@ def world(make_organisation: Any) -> World:
 
 def cells(database: Path, account: str) -> Counter[tuple[str, str | None]]:
     """Outcomes and reasons of an account's workload cells, less those that nobody asked for."""
+    # What CloudWatch measured today is not requested again, so it stands as it was.
     rows = query(
         database,
         "select outcome, skip_reason, count(*) from audit.coverage where account_id = $account and role = 'workload' "
+        "and not starts_with(listing, 'cloudwatch_metric') "
         "and skip_reason is distinct from 'not_requested' and skip_reason is distinct from 'optional_grant_not_given' "
         "group by all",
         {"account": account},
@@ -209,7 +211,8 @@ def check_sentences(world: World, night: RunSummary, database: Path, *, reached_
     else:
         assert "`cmdb profiles`" in told["no profile"]
     # Nothing else is warned of, and nobody else.
-    assert set(warned) <= {*told.values(), *(said for said in warned if "is called like its schema" in said)}
+    of_the_demo = ("is called like its schema", "Every exchange rate")
+    assert set(warned) <= {*told.values(), *(said for said in warned if any(part in said for part in of_the_demo))}
     for state in ("empty", "healthy", "suspended"):
         assert not [said for said in warned if of[state] in said]
     seen = cmdb_here({"CMDB_DATABASE": str(database)}, "coverage").stdout
