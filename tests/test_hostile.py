@@ -33,7 +33,8 @@ from pipelines.exports.servicenow import export_to
 from pipelines.models.assets import check_result
 from pipelines.models.checks import SqlCheck, SqlResult
 from pipelines.plain_text import as_csv_cell, as_markdown
-from pipelines.report.page import SCRIPT
+from pipelines.report.page import SCRIPT, TABLES
+from pipelines.report.text import CONSOLE
 from pipelines.report.writing import MOST_BYTES, write_report
 from pipelines.trust.gate import refuse
 from resources.audit.cells import renew_coverage
@@ -212,11 +213,14 @@ def test_the_report_of_hostile_names_is_written_whole_and_harmless(home: House, 
     assert page.rstrip().endswith("</html>")
     assert written.size == len(page.encode()) < MOST_BYTES
     assert not {tag for tag, _ in seen.found} & {"img", "link", "iframe", "object", "embed", "form", "base"}
-    # The page's own script, and none that a name brought in.
-    assert [attributes for tag, attributes in seen.found if tag == "script"] == [{}]
+    # The page's own scripts, and none that a name brought in.
+    assert [attributes for tag, attributes in seen.found if tag == "script"] == [{}, {}]
     assert not [name for _, attributes in seen.found for name in attributes if name == "style" or name.startswith("on")]
-    assert all(str(attributes["href"]).startswith("#") for _, attributes in seen.found if "href" in attributes)
-    assert page.count("<script") == page.count(f"<script>{SCRIPT.read_text(encoding='utf-8')}</script>") == 1
+    addresses = [str(attributes["href"]) for _, attributes in seen.found if "href" in attributes]
+    assert all(address.startswith(("#", CONSOLE)) for address in addresses)
+    for script in (SCRIPT, TABLES):
+        assert page.count(f"<script>{script.read_text(encoding='utf-8')}</script>") == 1
+    assert page.count("<script") == 2
     assert not re.search("[\u202a-\u202e\u2066-\u2069\x00-\x08]", page)
     # They stand there as text, and the long one is cut where it can be seen.
     assert "<script>alert(1)</script>&amp;" in seen.text
