@@ -14,12 +14,15 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import duckdb
 
+from pipelines.errors import SqlFileError
 from pipelines.notifying import SETTING, notify
 from pipelines.plain_text import plain
 from pipelines.report.digest import read_digest
 from pipelines.settings import Settings
 from pipelines.trust.gate import EXIT_CODE
+from resources.release import ProductFileError
 from resources.store.errors import WarehouseError
 from resources.store.store import Store
 
@@ -145,7 +148,7 @@ def say_published(settings: Settings, run_id: str, job: str) -> list[str]:
     if settings.notify:
         try:
             digest = read_digest(Store(settings.database))
-        except WarehouseError as error:
+        except (WarehouseError, ProductFileError, SqlFileError, duckdb.Error) as error:
             return [*said, f"{SETTING}: nobody was notified. {error}"]
         said.append(notify(settings.notify, digest.title, digest.text, is_bad=False).sentence)
     return said

@@ -38,8 +38,9 @@ def notify(addresses: str, title: str, body: str, *, is_bad: bool) -> Notified:
     wanted = addresses.split()
     missed = []
     for number, address in enumerate(wanted, start=1):
-        service = apprise.Apprise.instantiate(address, suppress_exceptions=True)
-        if service is None:
+        # The collection of one catches what the service raises.
+        service = apprise.Apprise()
+        if not service.add(address):
             missed.append(f"address {number}, which Apprise cannot read")
         elif not service.notify(
             body=plain(body, lines=True),
@@ -47,6 +48,6 @@ def notify(addresses: str, title: str, body: str, *, is_bad: bool) -> Notified:
             notify_type=apprise.NotifyType.FAILURE if is_bad else apprise.NotifyType.INFO,
             body_format=apprise.NotifyFormat.TEXT,
         ):
-            missed.append(f"address {number} ({plain(service.service_name)})")
+            missed.append(f"address {number} ({plain(service[0].service_name)})")
     sentence = f"{SETTING}: {len(wanted) - len(missed)} of {len(wanted)} addresses were notified"
     return Notified(f"{sentence}, not {' and '.join(missed)}." if missed else f"{sentence}.", not missed)

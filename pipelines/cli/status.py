@@ -69,7 +69,10 @@ def status(max_age: timedelta, sends_alert: bool, demo: bool, as_json: bool) -> 
         # With such settings the daemon starts no run either, so this is when the alert matters most.
         if sends_alert:
             _alert(
-                os.environ.get("CMDB_ALERT_COMMAND", "").strip(), os.environ.get("CMDB_NOTIFY", ""), "", [str(error)]
+                os.environ.get("CMDB_ALERT_COMMAND", "").strip(),
+                os.environ.get("CMDB_NOTIFY", "").strip(),
+                "",
+                [str(error)],
             )
         raise
     found = read_status(Store(settings.database, patience=PATIENCE), settings, max_age)
