@@ -71,10 +71,11 @@ disk as (
         region,
         instance_id,
         -- What others have too stays.
-        flatten(list(case when is_multi_attach then [] else volume_parts end)) as disk_parts,
+        flatten(list(case when is_multi_attach then [] else volume_parts end order by arn)) as disk_parts,
         count(*) as disk_count
     from (
         select
+            arn,
             account_id,
             region,
             is_multi_attach,
