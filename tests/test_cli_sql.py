@@ -115,9 +115,11 @@ class Terminal:
             interrupting: send what Ctrl-C sends until then: one that comes just before Python waits is not noticed.
         """
         deadline = time.monotonic() + 60
+        next_interruption = time.monotonic()
         while text not in self._seen:
-            if interrupting:
+            if interrupting and time.monotonic() >= next_interruption:
                 self._process.send_signal(signal.SIGINT)
+                next_interruption = time.monotonic() + 5
             assert time.monotonic() < deadline, self._seen
             if not select.select([self._master], [], [], 5)[0]:
                 continue
@@ -154,7 +156,8 @@ def test_without_a_query_it_is_a_shell(environment: dict[str, str]) -> None:
     shell.until("  ... ")
     shell.until("cmdb> ", interrupting=True)
     shell.type("select 7 as seven;\n")
-    assert "seven\n    7\n" in shell.until("cmdb> ")
+    shell.until("seven\n    7\n")
+    shell.until("cmdb> ")
     # So is a query that runs.
     shell.type("select count(*) from range(100000000000000) as r where hash(r.range) % 7 = 1;\n")
     shell.until("= 1;\n")
