@@ -158,7 +158,14 @@ def test_without_a_query_it_is_a_shell(environment: dict[str, str]) -> None:
     shell.type("select 7 as seven;\n")
     shell.until("seven\n    7\n")
     shell.until("cmdb> ")
-    # So is a query that runs.
+    shell.type("\x04")
+    assert shell.ended() == 0
+
+
+@pytest.mark.large
+def test_a_query_that_runs_is_ended_and_the_shell_goes_on(environment: dict[str, str]) -> None:
+    shell = Terminal(environment, "sql")
+    shell.until("cmdb> ")
     shell.type("select count(*) from range(100000000000000) as r where hash(r.range) % 7 = 1;\n")
     shell.until("= 1;\n")
     # Nothing shows that it has begun; interrupted sooner, this would only forget what is typed.
