@@ -10,13 +10,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any, cast
 
 import dagster as dg
-import duckdb
 import pytest
 from given import FIRST_NIGHT, WORKLOAD, Given, House, house
 
+from pipelines.alerts import failure_of
 from pipelines.catalogue.names import ACCOUNT
 from pipelines.errors import SqlFileError
 from pipelines.reference import ReferenceFileError
@@ -283,17 +284,36 @@ def test_what_people_can_mend_is_a_sentence_and_not_tried_again(bound: Bound, er
 
 
 @pytest.mark.parametrize("ended_by", [signal.SIGINT, signal.SIGTERM])
-def test_who_ends_a_run_during_a_query_has_interrupted_it(ended_by: signal.Signals) -> None:
+def test_who_ends_a_run_during_a_query_has_interrupted_it(ended_by: signal.Signals, tmp_path: Path) -> None:
     # DuckDB itself raises a RuntimeError then, which would count as a fault of the step and start the next one.
-    before = signal.signal(ended_by, signal.default_int_handler)
+    store = Store(tmp_path / "cmdb.duckdb")
+    begun: list[str] = []
     timer = threading.Timer(0.2, os.kill, (os.getpid(), ended_by))
-    try:
-        with pytest.raises(dg.DagsterExecutionInterruptedError), gate.refusing(), duckdb.connect() as connection:
+
+    @dg.op
+    def counts() -> None:
+        begun.append("counts")
+        with gate.refusing(), store.holding(RUN, "a test"), store.transaction() as connection:
             timer.start()
             connection.execute("select count(*) from range(100000000000) as t(i) where hash(i) = 1").fetchall()
-    finally:
-        timer.join()
-        signal.signal(ended_by, before)
+
+    @dg.op
+    def is_next() -> None:
+        begun.append("is_next")
+
+    @dg.job
+    def both() -> None:
+        counts()
+        is_next()
+
+    result = both.execute_in_process(raise_on_error=False)
+    timer.join()
+    failure = failure_of(result.all_events)
+    assert failure.exit_code == 130
+    assert failure.sentences == [
+        "counts was interrupted: nothing of it counts, and what the steps before it stored stays."
+    ]
+    assert begun == ["counts"]
 
 
 def test_a_fault_of_our_own_is_not_made_a_sentence() -> None:

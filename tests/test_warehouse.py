@@ -29,7 +29,7 @@ from resources.audit.organization import stamp
 from resources.store import lock, rollback_journal
 from resources.store.engine import STORAGE_VERSION
 from resources.store.errors import LockHeld, WarehouseError
-from resources.store.migrations import MIGRATIONS
+from resources.store.migrations import MIGRATIONS, Migrator
 from resources.store.store import Store
 from simulator.client import Simulator
 
@@ -508,6 +508,35 @@ def test_a_name_in_our_sql_is_never_a_python_variable(store: Store) -> None:
     with store.write() as connection, pytest.raises(duckdb.CatalogException):
         connection.execute("select secret from frame")
     assert len(frame) == 1
+
+
+# ------------------------------------------------------------------------------------------------- interruptions
+
+LONG = "select count(*) from range(100000000000) as t(i) where hash(i) = 1"
+
+
+@pytest.mark.parametrize("where", ["as it is opened", "by its user", "as it is verified"])
+def test_what_ends_a_query_by_a_signal_is_raised_as_python_raises_it(
+    where: str, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    timer = threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT))
+
+    def counts(connection: duckdb.DuckDBPyConnection) -> None:
+        timer.start()
+        connection.execute(LONG).fetchall()
+
+    store.hold("run-1", "a test")
+    with store.transaction():
+        pass
+    if where == "as it is opened":
+        monkeypatch.setattr(Migrator, "pending", lambda _, connection: counts(connection))
+    with pytest.raises(KeyboardInterrupt):
+        if where == "as it is verified":
+            store.publish("run-1", counts)
+        else:
+            with store.transaction() as connection:
+                counts(connection)
+    timer.join()
 
 
 # ------------------------------------------------------------------------------------------------- migrations

@@ -155,8 +155,6 @@ def run_queries(store: "Store", query: str, most: int | None = None) -> list[Res
     """
     import duckdb
 
-    from resources.store.errors import QUERY_INTERRUPTED
-
     store.require_current_schema()
     results = []
     with store.published() as connection:
@@ -165,10 +163,6 @@ def run_queries(store: "Store", query: str, most: int | None = None) -> list[Res
                 results.append(_result(connection.execute(statement), most))
         except duckdb.Error as error:
             raise InvalidRequest(f"DuckDB refused the query: {error} Nothing was changed.") from error
-        except RuntimeError as error:
-            if str(error) == QUERY_INTERRUPTED:
-                raise KeyboardInterrupt from error
-            raise
     if not results:
         raise InvalidRequest("There is no query in what was given, so nothing ran. Write one, such as: select 1")
     return results

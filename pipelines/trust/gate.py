@@ -29,7 +29,7 @@ from resources.check_result import CheckResult, Severity
 from resources.contract import ContractViolation
 from resources.release import ProductFileError
 from resources.roles import AwsRole, IdentityRefused
-from resources.store.errors import QUERY_INTERRUPTED, WarehouseError
+from resources.store.errors import WarehouseError
 from resources.store.store import Store
 from resources.warehouse import Warehouse
 
@@ -60,10 +60,6 @@ def refusing() -> Iterator[None]:
         raise refuse(str(error)) from error
     except (ProductFileError, ReferenceFileError) as error:
         raise refuse(str(error), exit_code=2) from error
-    except RuntimeError as error:
-        if str(error) == QUERY_INTERRUPTED:
-            raise dg.DagsterExecutionInterruptedError from error
-        raise
 
 
 def refuse(sentence: str, *, exit_code: int = 1) -> dg.Failure:

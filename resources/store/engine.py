@@ -11,7 +11,7 @@ from pathlib import Path
 
 import duckdb
 
-from resources.store.errors import LOCK_CONFLICT
+from resources.store.errors import LOCK_CONFLICT, interruptible
 from resources.store.process import PROCESS, Engine
 from resources.store.sql import literal
 
@@ -55,7 +55,7 @@ def engine(spill: Path, threads: int | None, memory: int | None = None) -> Itera
             config["memory_limit"] = f"{memory}B"
         kept = Engine(spill, threads, memory, duckdb.connect(":memory:", config=config))
     try:
-        with closing(kept.root.cursor()) as connection:
+        with interruptible(), closing(kept.root.cursor()) as connection:
             yield connection
     except BaseException:
         kept.root.close()

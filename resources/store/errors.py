@@ -87,6 +87,21 @@ def first_line(text: str) -> str:
 
 
 @contextmanager
+def interruptible() -> Iterator[None]:
+    """A block with queries of DuckDB, in which what ends a query by a signal is raised as Python raises it.
+
+    Raises:
+        KeyboardInterrupt: an interrupt reached DuckDB during a query.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if QUERY_INTERRUPTED in str(error):
+            raise KeyboardInterrupt from None
+        raise
+
+
+@contextmanager
 def explained(path: Path) -> Iterator[None]:
     """A block of work on a file or folder of the warehouse, whose errors are raised as explained sentences.
 
@@ -94,10 +109,8 @@ def explained(path: Path) -> Iterator[None]:
         WarehouseError: the disk is full or cannot be written, or the file is damaged, locked or too new.
     """
     try:
-        yield
-    except RuntimeError as error:
-        _raise_interruption(error)
-        raise
+        with interruptible():
+            yield
     except (OSError, duckdb.Error) as error:
         sentence = sentence_of(error, path)
         if sentence is None:
@@ -105,20 +118,12 @@ def explained(path: Path) -> Iterator[None]:
         raise sentence from error
 
 
-def _raise_interruption(error: RuntimeError) -> None:
-    """Raise `KeyboardInterrupt`, as Python would, where an interrupt reached DuckDB during a query."""
-    if "Query interrupted" in str(error):
-        raise KeyboardInterrupt from None
-
-
 @contextmanager
 def own_statements(path: Path) -> Iterator[None]:
     """A block of the caller's own statements: only errors about the file are raised as explained sentences."""
     try:
-        yield
-    except RuntimeError as error:
-        _raise_interruption(error)
-        raise
+        with interruptible():
+            yield
     except duckdb.Error as error:
         text = str(error)
         if "No space left" in text or "Corrupt database" in text or "has been invalidated" in text:

@@ -10,7 +10,7 @@ from pathlib import Path
 import duckdb
 
 from resources.store.engine import CATALOG, as_one, close_read_only, open_read_only
-from resources.store.errors import WarehouseError, explained, own_statements
+from resources.store.errors import WarehouseError, explained, interruptible, own_statements
 from resources.store.files import (
     copy,
     make_folder,
@@ -117,7 +117,8 @@ class Publisher:
         with explained(part):
             connection = open_read_only(part, self.paths.spill)
         try:
-            verify(connection)
+            with interruptible():
+                verify(connection)
         finally:
             close_read_only(part, connection)
 
