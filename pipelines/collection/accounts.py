@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from pipelines.settings import MAX_UNTRUSTED_TOLERANCE
+from pipelines.trust.listing_rule import is_tolerated
 from resources.aws.messages import Identity
 from resources.aws.profile_errors import ProfileError
 from resources.check_result import CheckResult
@@ -43,7 +44,7 @@ class Reached:
             theirs.
         skipped: why an account of the organisation is not requested, by account id: `no_profile`, `account_suspended`
             or `account_left`.
-        unplaced: failing profiles whose account is unknown.
+        unplaced: the finding of each failing profile whose account is unknown, by profile.
         central: the accounts of the three central roles.
         findings: a sentence for each thing to fix; none is fatal.
     """
@@ -53,7 +54,7 @@ class Reached:
     skipped: dict[str, str] = field(default_factory=dict)
     findings: list[str] = field(default_factory=list)
     central: frozenset[str] = frozenset()
-    unplaced: list[str] = field(default_factory=list)
+    unplaced: dict[str, str] = field(default_factory=dict)
 
 
 ASKABLE = frozenset({"ACTIVE"})
@@ -80,12 +81,13 @@ def match(
     known = {member.account_id: member for member in members}
     for profile, identity in identities.items():
         if isinstance(identity, ProfileError):
-            reached.findings.append(f"Profile {profile} does not respond: {identity} {identity.hint}".rstrip())
+            finding = f"Profile {profile} does not respond: {identity} {identity.hint}".rstrip()
+            reached.findings.append(finding)
             account = earlier.get(profile)
             if account in known and account is not None:
                 reached.broken.setdefault(account, Broken(profile, identity))
             elif account is None:
-                reached.unplaced.append(profile)
+                reached.unplaced[profile] = finding
             continue
         account = identity.account_id
         if identity.partition != partition:
@@ -145,25 +147,18 @@ def too_many_unplaced(reached: Reached, profile_count: int, tolerance: Decimal) 
     """
     suspended = sum(reason == "account_suspended" for reason in reached.skipped.values())
     failing = len(reached.unplaced) - suspended
-    if _is_tolerated(failing, profile_count, tolerance):
+    if is_tolerated(failing, profile_count, tolerance, is_of_one=failing == 1):
         return None
-    first = next(found for found in reached.findings if found.startswith(f"Profile {reached.unplaced[0]} "))
+    first, *_ = reached.unplaced.values()
     largest = MAX_UNTRUSTED_TOLERANCE
     hint = ""
-    if tolerance < largest and _is_tolerated(failing, profile_count, largest):
+    if is_tolerated(failing, profile_count, largest, is_of_one=failing == 1):
         hint = f" Or collect without them: CMDB_UNTRUSTED_TOLERANCE={largest} leaves their accounts unknown."
     return (
         f"{len(reached.unplaced)} of {profile_count} workload profiles do not respond, and their accounts are "
-        f"unknown: {', '.join(reached.unplaced[:5])}. That is more than CMDB_UNTRUSTED_TOLERANCE={tolerance} allows. "
+        f"unknown: {', '.join([*reached.unplaced][:5])}. That is more than CMDB_UNTRUSTED_TOLERANCE={tolerance} allows. "
         f"{first} Correct them, or remove those that have no role yet: an account without a profile is named, and "
         f"refuses nothing.{hint}"
-    )
-
-
-def _is_tolerated(failing: int, profile_count: int, tolerance: Decimal) -> bool:
-    """Whether so few profiles fail; the largest tolerance lets one of several fail, however few there are."""
-    return failing <= tolerance * profile_count or (
-        failing == 1 < profile_count and tolerance >= MAX_UNTRUSTED_TOLERANCE
     )
 
 

@@ -40,10 +40,9 @@ def reported_reason(response: Response) -> str | None:
 
 def known_months(earlier: Mapping[CellKey, PreviousCell], account_id: str) -> set[str]:
     """The months, such as `2026-11`, of which any slice held costs when this payer's cell was last trusted."""
-    cells: Iterable[tuple[CellKey, PreviousCell]] = earlier.items()
     return {
         key.suffix.rpartition(":")[2]
-        for key, cell in cells
+        for key, cell in earlier.items()
         if key.account_id == account_id and key.name in COST_BY_MONTH and ":" in key.suffix and cell.last_trusted_count
     }
 

@@ -83,7 +83,7 @@ def listing_check(
         )
     loud = [cell for cell in untrusted if cell.outcome != "empty_unconfirmed" or cell.error_code is not None]
     counted = [cell for cell in loud if cell.role == "workload"]
-    if not _is_tolerated(counted, requested_count, tolerance):
+    if not _are_tolerated(counted, requested_count, tolerance):
         return CheckResult(
             False,
             f"{_sentence(listing, counted)} That is {len(counted)} of {requested_count} cells, "
@@ -156,12 +156,21 @@ def _part(cell: CellState) -> str:
     return cell.listing.partition(":")[2] or f"{cell.account_id} {cell.region}"
 
 
-def _is_tolerated(failed: Sequence[CellState], requested_count: int, tolerance: Decimal) -> bool:
-    """Whether the failed workload cells are few enough to publish without them."""
-    if len(failed) <= tolerance * requested_count:
+def is_tolerated(failed_count: int, requested_count: int, tolerance: Decimal, *, is_of_one: bool) -> bool:
+    """Whether so few failed that a run goes on; the largest tolerance lets one account fail, however few there are.
+
+    Args:
+        is_of_one: whether all that failed is of one account.
+    """
+    if failed_count <= tolerance * requested_count:
         return True
-    of_one = len({cell.account_id for cell in failed}) == 1
-    return of_one and len(failed) < requested_count and tolerance >= MAX_UNTRUSTED_TOLERANCE
+    return is_of_one and failed_count < requested_count and tolerance >= MAX_UNTRUSTED_TOLERANCE
+
+
+def _are_tolerated(failed: Sequence[CellState], requested_count: int, tolerance: Decimal) -> bool:
+    """Whether the failed workload cells are few enough to publish without them."""
+    is_of_one = len({cell.account_id for cell in failed}) == 1
+    return is_tolerated(len(failed), requested_count, tolerance, is_of_one=is_of_one)
 
 
 def _remedy(failed: Sequence[CellState]) -> str:
@@ -196,7 +205,7 @@ def _hint(cells: Sequence[CellState]) -> str:
 def _tolerance_hint(failed: Sequence[CellState], requested_count: int) -> str:
     """The setting that publishes all the same, where there is one; the one that was too small never is."""
     largest = MAX_UNTRUSTED_TOLERANCE
-    if not _is_tolerated(failed, requested_count, largest):
+    if not _are_tolerated(failed, requested_count, largest):
         return ""
     return f" Or publish without them: CMDB_UNTRUSTED_TOLERANCE={largest} keeps their last trusted rows, marked stale."
 
