@@ -188,7 +188,7 @@ def heartbeat_sensor(settings: Settings, job: str) -> dg.SensorDefinition:
     )
     def published_run_heartbeat(context: dg.RunStatusSensorContext) -> None:
         run = context.dagster_run
-        if run.job_name != job or LAUNCHED_BY in run.tags:
+        if not (settings.heartbeat_command or settings.notify) or run.job_name != job or LAUNCHED_BY in run.tags:
             return
         # A run of a part of the job may end well without publishing.
         if any(version.run_id == run.run_id for version in Store(settings.database).versions()):

@@ -27,11 +27,11 @@ def tables(word: str, demo: bool, as_json: bool) -> None:
     store.require_current_schema()
     with store.published() as connection:
         found = entries(connection, word)
-        known = entries(connection, "")
-    if not found:
-        near = difflib.get_close_matches(word.lower(), sorted({one.relation for one in known}), n=3)
-        meant = f" Did you mean {' or '.join(near)}?" if near else " `cmdb tables` lists all."
-        raise InvalidRequest(f"No table or column has {word!r} in its name or description.{meant}")
+        if not found:
+            known = [one.relation for one in entries(connection, "")]
+            near = difflib.get_close_matches(word.lower(), known, n=3)
+            meant = f" Did you mean {' or '.join(near)}?" if near else " `cmdb tables` lists all."
+            raise InvalidRequest(f"No table or column has {word!r} in its name or description.{meant}")
     if as_json:
         print_json([asdict(one) for one in found])
         return
