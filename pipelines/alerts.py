@@ -122,7 +122,7 @@ def send(command: str, result: dict[str, Any], setting: str = ALERT) -> str:
     return f"{setting} received the check results."
 
 
-def say_failed(command: str, addresses: str, run_id: str, job: str, sentences: list[str]) -> list[str]:
+def announce_failure(command: str, addresses: str, run_id: str, job: str, sentences: list[str]) -> list[str]:
     """Alert a program and people of what failed; one sentence on how each way ended.
 
     Args:
@@ -140,7 +140,7 @@ def say_failed(command: str, addresses: str, run_id: str, job: str, sentences: l
     return said
 
 
-def say_published(settings: Settings, run_id: str, job: str) -> list[str]:
+def announce_published(settings: Settings, run_id: str, job: str) -> list[str]:
     """Tell a program that a run published, and people what it has to say; one sentence on how each way ended."""
     said = []
     if settings.heartbeat_command:
@@ -171,7 +171,9 @@ def nightly_failure_sensor(settings: Settings) -> dg.SensorDefinition:
             context.log.warning(plain(sentence, lines=True))
         # `cmdb nightly` sends the alerts of its own runs itself, since no daemon may be running where cron starts it.
         if LAUNCHED_BY not in run.tags:
-            for sentence in say_failed(settings.alert_command, settings.notify, run.run_id, run.job_name, sentences):
+            for sentence in announce_failure(
+                settings.alert_command, settings.notify, run.run_id, run.job_name, sentences
+            ):
                 context.log.info(sentence)
 
     return failed_run_alert
@@ -192,7 +194,7 @@ def heartbeat_sensor(settings: Settings, job: str) -> dg.SensorDefinition:
             return
         # A run of a part of the job may end well without publishing.
         if any(version.run_id == run.run_id for version in Store(settings.database).versions()):
-            for sentence in say_published(settings, run.run_id, run.job_name):
+            for sentence in announce_published(settings, run.run_id, run.job_name):
                 context.log.info(sentence)
 
     return published_run_heartbeat

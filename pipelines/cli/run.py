@@ -65,7 +65,7 @@ def nightly(
     Example: cmdb nightly --only-untrusted
     """
     from pipelines import reference
-    from pipelines.alerts import say_published
+    from pipelines.alerts import announce_published
     from pipelines.cli.terminal import console, marked, summary_lines
     from pipelines.definitions import NIGHTLY
     from pipelines.report.writing import report_path
@@ -99,7 +99,7 @@ def nightly(
             screen.print(marked(line))
     # A run of the demo must not pass for one of the organisation.
     if ended.published and not ended.exit_code and not demo:
-        for sentence in say_published(settings, ended.run_id, NIGHTLY):
+        for sentence in announce_published(settings, ended.run_id, NIGHTLY):
             screen.print(sentence, markup=False)
     end(ended, NIGHTLY, settings, screen)
 
@@ -190,10 +190,12 @@ def end(ended: RunSummary, job_name: str, settings: "Settings", screen: "Console
     Args:
         screen: where to print how that ended.
     """
-    from pipelines.alerts import say_failed
+    from pipelines.alerts import announce_failure
 
     if ended.exit_code:
-        for sentence in say_failed(settings.alert_command, settings.notify, ended.run_id, job_name, ended.sentences):
+        for sentence in announce_failure(
+            settings.alert_command, settings.notify, ended.run_id, job_name, ended.sentences
+        ):
             screen.print(sentence, markup=False)
         raise click.exceptions.Exit(ended.exit_code)
 

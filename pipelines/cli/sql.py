@@ -94,8 +94,10 @@ def sql(query: str | None, file: IO[str] | None, output: str, as_json: bool, raw
 
 def _shell(store: "Store", output: str, *, raw: bool) -> None:
     """Read queries from a terminal until Ctrl-D. A refused query prints its sentence, and the shell goes on."""
-    # Gives `input` a history and editing keys.
-    import readline  # noqa: F401
+    # With the module loaded, `input` has editing keys, and a history of what was typed.
+    import readline
+
+    readline.set_auto_history(True)
 
     store.require_current_schema()
     say(

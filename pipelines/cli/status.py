@@ -89,9 +89,9 @@ def status(max_age: timedelta, sends_alert: bool, demo: bool, as_json: bool) -> 
 
 
 def _alert(command: str, addresses: str, run_id: str, sentences: list[str]) -> None:
-    from pipelines.alerts import say_failed
+    from pipelines.alerts import announce_failure
 
-    for sentence in say_failed(command, addresses, run_id, "status", sentences) or [
+    for sentence in announce_failure(command, addresses, run_id, "status", sentences) or [
         "Neither CMDB_ALERT_COMMAND nor CMDB_NOTIFY is set: nobody was alerted."
     ]:
         say(sentence, err=True)

@@ -154,9 +154,10 @@ def too_many_unplaced(reached: Reached, profile_count: int, tolerance: Decimal) 
     hint = ""
     if is_tolerated(failing, profile_count, largest, is_of_one=failing == 1):
         hint = f" Or collect without them: CMDB_UNTRUSTED_TOLERANCE={largest} leaves their accounts unknown."
+    named = ", ".join(list(reached.unplaced)[:5])
     return (
         f"{len(reached.unplaced)} of {profile_count} workload profiles do not respond, and their accounts are "
-        f"unknown: {', '.join([*reached.unplaced][:5])}. That is more than CMDB_UNTRUSTED_TOLERANCE={tolerance} allows. "
+        f"unknown: {named}. That is more than CMDB_UNTRUSTED_TOLERANCE={tolerance} allows. "
         f"{first} Correct them, or remove those that have no role yet: an account without a profile is named, and "
         f"refuses nothing.{hint}"
     )

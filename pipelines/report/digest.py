@@ -66,9 +66,9 @@ def _title(finished_at: datetime, figures: Mapping[str, Figure]) -> str:
 
 
 def _spent(figures: Mapping[str, Figure]) -> Iterator[str]:
-    told = summary(figures)
+    of_months = summary(figures)
     # On the first days of a month no day of it is complete yet.
-    month = told.running or told.whole
+    month = of_months.running or of_months.whole
     if month is None:
         yield "Spent: unknown. No day of the bill is complete, or there is no month before to compare with."
         return
@@ -77,7 +77,7 @@ def _spent(figures: Mapping[str, Figure]) -> Iterator[str]:
     missing = f"; {bill['days_missing']:,} days have no row of the bill" if bill["days_missing"] else ""
     yield (
         f"Spent: {_amount(bill['cost'])} {bill['currency']} from {bill['month']} through {bill['through_date']}, "
-        f"{_change(bill)} against the {'same days of the ' if told.running else ''}month before{missing}."
+        f"{_change(bill)} against the {'same days of the ' if of_months.running else ''}month before{missing}."
     )
     moved = [f"{_name(rows[index])} {_change(rows[index])}" for index in month.most]
     yield f"Moved most: {', '.join(moved) or 'nothing'}."
@@ -159,7 +159,7 @@ def _unknown(figures: Mapping[str, Figure]) -> str:
 
 def _newly_unknown(row: Mapping[str, Any] | None) -> str:
     if row is None or row["since"] is None:
-        return "Newly unknown: cannot be told, since no run was published before."
+        return "Newly unknown: nothing to compare with, since no run was published before."
     if not row["cell_count"]:
         return f"Newly unknown: nothing that the run of {moment(row['since'])} knew."
     return (

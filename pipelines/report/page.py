@@ -259,7 +259,7 @@ def render(figures: Mapping[str, Figure], now: datetime) -> str:
             q=figures,
             run=figures["run"].first,
             caveats=caveats(figures, now),
-            told=summary(figures),
+            summary=summary(figures),
             charts=pictures(figures),
             maps=sections.maps(figures, plain),
             applications=sections.applications(figures),

@@ -1,6 +1,6 @@
 """The three sentences at the head of the page: what was spent, what moved, what is not known.
 
-Only which rows of which figures are told is decided here; the template prints each amount with where it comes from.
+Only which rows of which figures are named is decided here; the template prints each amount with where it comes from.
 """
 
 from collections.abc import Mapping
@@ -66,9 +66,9 @@ def _moved(movers: Figure, *, is_whole: bool) -> Moved | None:
     bill = next((index for index, row in rows if row["cut"] == "bill"), None)
     if bill is None:
         return None
-    return Moved(bill, tuple(index for index, row in rows if row["cut"] != "bill" and _is_told(row)))
+    return Moved(bill, tuple(index for index, row in rows if row["cut"] != "bill" and _is_named(row)))
 
 
-def _is_told(row: Mapping[str, Any]) -> bool:
-    """Whether a row is the greatest of its cut and moved; what has no rate is told as unknown."""
+def _is_named(row: Mapping[str, Any]) -> bool:
+    """Whether a row is the greatest of its cut and moved; what has no rate is named as unknown."""
     return bool(row["place"] == 1 and row["change"] != 0)

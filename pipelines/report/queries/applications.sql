@@ -44,17 +44,7 @@ folded as (
 )
 
 select
-    business_service,
-    owner,
-    owner_count,
-    resource_count,
-    account_count,
-    unowned_resource_count,
-    stale_resource_count,
-    environments,
-    cost_month,
-    monthly_cost,
-    currency,
+    * exclude (is_folded),
     count(*) over () as of_count
 from folded
 order by is_folded asc, monthly_cost desc nulls last, resource_count desc, business_service asc
