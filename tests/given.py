@@ -234,6 +234,12 @@ def record_rules() -> dict[str, RecordRule]:
     return record_rules_of(models())
 
 
+def migrate(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make the newest schema in a database without one, such as one in memory."""
+    for migration in sorted(MIGRATIONS.glob("*.sql")):
+        connection.execute(migration.read_text(encoding="utf-8"))
+
+
 @functools.cache
 def blank_file() -> bytes:
     """A working file with its schema and nothing in it: made once, since migrating takes longer than a test."""

@@ -14,11 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-from given import FIRST_NIGHT, House, build, hours
+from given import FIRST_NIGHT, House, build, hours, migrate
 
 from pipelines.models.model import Model, read_models
 from pipelines.settings import WAREHOUSE_FOLDER
-from resources.store.migrations import MIGRATIONS
 from resources.store.sql import literal
 from resources.store.store import Store
 
@@ -86,8 +85,7 @@ class InMemory(Store):
 @functools.cache
 def _rooms() -> House:
     store = InMemory(Path("in memory"))
-    for migration in sorted(MIGRATIONS.glob("*.sql")):
-        store.connection.execute(migration.read_text(encoding="utf-8"))
+    migrate(store.connection)
     store.connection.execute("drop view audit.coverage")
     return House(store, MODELS)
 

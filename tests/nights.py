@@ -218,6 +218,13 @@ def cmdb(
     )
 
 
+def node_packages(*name: str) -> list[Path]:
+    """The folders in which a package of Node is, such as `@duckdb`, `node-api`; `make setup-node` fills one."""
+    named = filter(None, os.environ.get("NODE_PATH", "").split(os.pathsep))
+    folders = [*named, REPOSITORY / ".venv-node" / "node_modules"]
+    return [Path(folder) for folder in folders if Path(folder, *name).is_dir()]
+
+
 def interrupted_run(
     simulator: Simulator,
     environment: Mapping[str, str],

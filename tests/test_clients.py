@@ -15,7 +15,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from nights import REPOSITORY
+from nights import REPOSITORY, node_packages
 
 from tools.docs.questions import pages, questions_of
 
@@ -25,8 +25,6 @@ FORMER_PATH = "warehouse/demo/cmdb.duckdb"
 AMBIGUOUS = 'Ambiguous reference to catalog or schema "cmdb"'
 ANALYST = "docs/tutorial/analyst.md"
 START = REPOSITORY / ANALYST
-
-NODE_PACKAGES = (*os.environ.get("NODE_PATH", "").split(os.pathsep), str(REPOSITORY / ".venv-node" / "node_modules"))
 
 ASK = """
 const { DuckDBInstance } = require("@duckdb/node-api");
@@ -92,13 +90,13 @@ def in_node(script: str, given: str = "") -> str:
         pytest.skip(
             "Node was not found on the PATH, so nothing was asked through it; `make setup-node` says what it needs."
         )
-    packages = [path for path in NODE_PACKAGES if path and (Path(path) / "@duckdb" / "node-api").is_dir()]
+    packages = node_packages("@duckdb", "node-api")
     if not packages:
         pytest.skip("@duckdb/node-api was not found, so nothing was asked through Node: `make setup-node` installs it.")
     done = subprocess.run(
         ["node", "-e", script],
         input=given,
-        env=os.environ | {"NODE_PATH": packages[0]},
+        env=os.environ | {"NODE_PATH": str(packages[0])},
         capture_output=True,
         text=True,
         check=False,

@@ -43,8 +43,8 @@ def test_the_digest_says_what_the_published_file_says(truthful_night: Path) -> N
         "select count(*) from cost.anomaly where usage_date >= (select date_trunc('month', max(through_date)) - "
         "interval 1 month from cost.month_coverage where slice = 'service')",
     )
-    told = [line for line in found.lines if line.startswith("Anomal")]
-    assert len(told) == max(1, min(anomalies, digest.ANOMALIES_NAMED))
+    anomalous = [line for line in found.lines if line.startswith("Anomal")]
+    assert len(anomalous) == max(1, min(anomalies, digest.ANOMALIES_NAMED))
     ((bad,),) = query(
         database,
         "select count(*) from cost.spend_vs_budget where verdict in ('red', 'amber') and scope <> 'total' and not "
@@ -53,7 +53,7 @@ def test_the_digest_says_what_the_published_file_says(truthful_night: Path) -> N
     (budgets,) = (line for line in found.lines if line.startswith("Budgets: "))
     assert (" red" in budgets or " amber" in budgets) is bool(bad)
     # There is no run before it to compare with.
-    assert found.lines[-1].startswith("Newly unknown: cannot be told")
+    assert found.lines[-1].startswith("Newly unknown: nothing to compare with")
 
 
 def test_the_command_prints_it(truthful_night: Path) -> None:
@@ -227,7 +227,7 @@ def mover(cut: str, is_whole: bool, month: date, through: date) -> dict[str, Any
     }
 
 
-def test_before_a_day_of_the_month_is_complete_the_last_whole_one_is_told() -> None:
+def test_before_a_day_of_the_month_is_complete_the_last_whole_one_is_named() -> None:
     whole = mover("bill", True, date(2026, 11, 1), date(2026, 11, 30))
     running = mover("bill", False, date(2026, 12, 1), date(2026, 12, 3))
     none = {"scope": figure("scope"), "unreached": figure("unreached")}
@@ -331,10 +331,10 @@ def test_a_run_that_published_sends_the_digest_and_one_that_failed_its_sentences
     truthful_night: Path, receiver: Receiver
 ) -> None:
     settings = read_settings({"CMDB_DATABASE": str(truthful_night / DATABASE), "CMDB_NOTIFY": receiver.address})
-    assert alerts.say_published(settings, "one", "nightly") == ["CMDB_NOTIFY: 1 of 1 addresses were notified."]
-    assert alerts.say_failed("", settings.notify, "two", "nightly", ["The bill is *gone*.", "So is <b>all</b>."]) == [
-        "CMDB_NOTIFY: 1 of 1 addresses were notified."
-    ]
+    assert alerts.announce_published(settings, "one", "nightly") == ["CMDB_NOTIFY: 1 of 1 addresses were notified."]
+    assert alerts.announce_failure(
+        "", settings.notify, "two", "nightly", ["The bill is *gone*.", "So is <b>all</b>."]
+    ) == ["CMDB_NOTIFY: 1 of 1 addresses were notified."]
     good, bad = receiver.got
     assert (good["type"], bad["type"]) == ("info", "failure")
     assert good["message"] == digest.read_digest(Store(truthful_night / DATABASE)).text
@@ -352,7 +352,7 @@ def test_no_address_is_printed_and_nothing_that_goes_wrong_is_raised(receiver: R
     assert "to-ken" not in said.sentence
     settings = read_settings({"CMDB_DATABASE": str(tmp_path / DATABASE), "CMDB_NOTIFY": receiver.address})
     assert "pass-word" not in repr(settings)
-    (nothing,) = alerts.say_published(settings, "one", "nightly")
+    (nothing,) = alerts.announce_published(settings, "one", "nightly")
     assert "nobody was notified. Nothing is published" in nothing
 
 

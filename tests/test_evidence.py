@@ -5,18 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
+from audit_rows import AT, CELL, HOUR, RUN, empty_audit, land, rows
 from given import house
 
 from pipelines.cli.run import failed_checks
 from resources.audit import runs
-from resources.audit.cells import CELL_COLUMNS, LONGEST_LINE, Cell, NewestCell, cell_line, load_cells, renew_coverage
+from resources.audit.cells import CELL_COLUMNS, LONGEST_LINE, Cell, NewestCell, renew_coverage
 from resources.audit.checks import PREFLIGHT_SCOPE, forget_check, newest_preflight, record_check, record_preflight
 from resources.audit.coverage import EVERY_ACCOUNT, NO_ACCOUNT, Accounts, Standing, coverage, standing
 from resources.audit.identities import identities_checked_at, record_callers, record_callers_where_held
@@ -36,54 +37,12 @@ from resources.audit.runs import (
 from resources.check_result import CheckResult
 from resources.identity_rules import Caller, Expectation
 from resources.store.errors import WarehouseError
-from resources.store.migrations import MIGRATIONS
-
-RUN = "run-1"
-AT = datetime(2026, 11, 25, 3, 30, tzinfo=UTC)
-HOUR = timedelta(hours=1)
-CELL = Cell(
-    run_id=RUN,
-    role="workload",
-    account_id="012345678901",
-    region="eu-west-1",
-    listing="ec2_instance",
-    outcome="found",
-    is_trusted=True,
-    empty_policy="witnessed",
-    started_at=AT,
-    ended_at=AT + HOUR,
-    record_count=7,
-)
-
-
-@pytest.fixture(scope="module")
-def rooms() -> duckdb.DuckDBPyConnection:
-    connection = duckdb.connect(config={"threads": 1})
-    connection.execute("set timezone = 'UTC'")
-    for migration in sorted(MIGRATIONS.glob("*.sql")):
-        connection.execute(migration.read_text(encoding="utf-8"))
-    return connection
 
 
 @pytest.fixture
-def audit(rooms: duckdb.DuckDBPyConnection) -> Iterator[duckdb.DuckDBPyConnection]:
-    """The audit schema with nothing in it."""
-    rooms.execute("begin")
-    yield rooms
-    rooms.execute("rollback")
-
-
-def rows(connection: duckdb.DuckDBPyConnection, sql: str) -> list[dict[str, Any]]:
-    cursor = connection.execute(sql)
-    names = [column[0] for column in cursor.description or []]
-    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
-
-
-def land(connection: duckdb.DuckDBPyConnection, folder: Path, *cells: Cell, **options: int) -> None:
-    """Load cells from a file, as a collection lands them."""
-    path = folder / "cells.ndjson"
-    path.write_text("".join(json.dumps(cell_line(cell)) + "\n" for cell in cells), encoding="utf-8")
-    load_cells(connection, [path], **options)
+def audit() -> Iterator[duckdb.DuckDBPyConnection]:
+    with empty_audit() as connection:
+        yield connection
 
 
 # ------------------------------------------------------------------------------------------------------- the runs
@@ -267,8 +226,9 @@ def test_the_identities_are_as_old_as_the_oldest_of_the_three(audit: duckdb.Duck
 def test_only_the_run_that_holds_the_warehouse_keeps_whom_it_verified(tmp_path: Path, run: str, is_kept: bool) -> None:
     caller = Caller("operations", "o", AT, "2", "arn:o")
     with house(tmp_path) as home:
-        expected = {"expectation": Expectation("2", ""), "waiver": "operations+billing", "config_hash": "c"}
-        record_callers_where_held(home.store, run, [caller], **expected)  # type: ignore[arg-type]  # as declared
+        record_callers_where_held(
+            home.store, run, [caller], expectation=Expectation("2", ""), waiver="operations+billing", config_hash="c"
+        )
         names = "run_id, role, profile, is_expected, waiver, organization_id, config_hash"
         kept = (run, "operations", "o", True, "operations+billing", None, "c")
         assert [tuple(row.values()) for row in home.rows(f"select {names} from audit.caller_identity")] == (

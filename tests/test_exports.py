@@ -14,14 +14,12 @@ import duckdb
 import jsonschema
 import pytest
 import yaml
-from nights import REPOSITORY, Witness, cmdb_here
+from nights import Witness, cmdb_here, node_packages
 
 from pipelines.exports import backstage
 from pipelines.exports.files import MARK, ExportError, replaced
 from pipelines.exports.relations import PARTITION, PUBLIC, read_relations
 from resources.store.sql import literal
-
-NODE_PACKAGES = (*os.environ.get("NODE_PATH", "").split(os.pathsep), str(REPOSITORY / ".venv-node" / "node_modules"))
 
 VALIDATE = """
 const model = require("@backstage/catalog-model");
@@ -206,14 +204,14 @@ def test_a_name_is_one_that_backstage_accepts_and_another_for_each_text() -> Non
 
 def test_backstages_own_validators_accept_every_entity(entities: list[backstage.Entity]) -> None:
     node = shutil.which("node")
-    places = [path for path in NODE_PACKAGES if path and Path(path, "@backstage", "catalog-model").is_dir()]
+    places = node_packages("@backstage", "catalog-model")
     if node is None or not places:
         pytest.skip("Backstage's validators are an npm package: make setup-node")
     broken = json.loads(json.dumps(entities[-1]))
     broken["metadata"]["name"] = "no name/of theirs"
     done = subprocess.run(
         [node, "-e", VALIDATE], input=json.dumps([*entities, broken]), capture_output=True, text=True, timeout=600,
-        env={**os.environ, "NODE_PATH": places[0]}, check=True,
+        env={**os.environ, "NODE_PATH": str(places[0])}, check=True,
     )  # fmt: skip
     refused = json.loads(done.stdout)
     assert len(refused) == 1 and "no name/of theirs" in refused[0]

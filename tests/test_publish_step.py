@@ -13,7 +13,7 @@ from typing import Any
 import dagster as dg
 import duckdb
 import pytest
-from given import Given, House, build, house
+from given import Given, House, build, house, migrate
 from item_rows import InMemory
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -38,7 +38,6 @@ from resources.check_result import CheckResult
 from resources.identity_rules import CHECKS, Caller, Expectation
 from resources.store.errors import WarehouseError
 from resources.store.files import make_folder
-from resources.store.migrations import MIGRATIONS
 from resources.store.store import Store
 
 RUN = "run-1"
@@ -477,8 +476,7 @@ def test_how_much_is_kept() -> None:
 @pytest.fixture(scope="module")
 def audit() -> InMemory:
     store = InMemory(Path("in memory"))
-    for migration in sorted(MIGRATIONS.glob("*.sql")):
-        store.connection.execute(migration.read_text(encoding="utf-8"))
+    migrate(store.connection)
     return store
 
 

@@ -6,7 +6,6 @@ import base64
 import csv
 import io
 import json
-import os
 import re
 import time
 from collections.abc import Mapping
@@ -18,7 +17,7 @@ from typing import Any
 
 import pytest
 from browser import PHONE, Browser
-from nights import DATABASE, REPOSITORY
+from nights import DATABASE, node_packages
 
 from pipelines.plain_text import as_csv_cell
 from pipelines.report.figures import Figure, query_figures
@@ -27,8 +26,6 @@ from pipelines.report.text import console_address
 from resources.store.store import Store
 
 NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
-PACKAGES = (*os.environ.get("NODE_PATH", "").split(os.pathsep), str(REPOSITORY / ".venv-node" / "node_modules"))
-AXE = next((path for folder in PACKAGES if folder and (path := Path(folder, "axe-core", "axe.min.js")).is_file()), None)
 WITHOUT_AXE = "axe-core is not here, so nobody looked for what a screen reader cannot use; `make setup-node` brings it."
 
 MOST_PAGES = 10
@@ -139,12 +136,13 @@ def test_no_name_becomes_a_formula_in_a_spreadsheet(tab: Browser, figures: Figur
 @pytest.mark.large
 @pytest.mark.parametrize("look", ["light", "dark", "phone"])
 def test_nothing_serious_stands_in_the_way_of_a_screen_reader(tab: Browser, page_file: Path, look: str) -> None:
-    if AXE is None:
+    places = node_packages("axe-core")
+    if not places:
         pytest.skip(WITHOUT_AXE)
     tab.open(page_file, size=PHONE if look == "phone" else (1280, 900), dark=look == "dark")
     # Also what is folded.
     tab.run("document.querySelectorAll('details').forEach(folded => { folded.open = true; })")
-    tab.run(AXE.read_text(encoding="utf-8"))
+    tab.run((places[0] / "axe-core" / "axe.min.js").read_text(encoding="utf-8"))
     looked: dict[str, list[dict[str, Any]]] = json.loads(
         tab.run("axe.run(document).then(done => JSON.stringify(done))")
     )

@@ -11,7 +11,7 @@ from typing import Any
 
 import duckdb
 import pytest
-from test_evidence import AT, CELL, HOUR, RUN, land, rows
+from audit_rows import AT, CELL, HOUR, RUN, empty_audit, land, rows
 
 from resources.audit.cells import Cell
 from resources.audit.coverage import EVERY_ACCOUNT, Accounts, coverage
@@ -23,7 +23,6 @@ from resources.audit.zeros import (
     settle_zeros,
     unrecorded_calls,
 )
-from resources.store.migrations import MIGRATIONS
 
 DAY = timedelta(days=1)
 ENDED = CELL.ended_at
@@ -40,21 +39,10 @@ OTHER_KEYS = [
 """A cell of another key, by each part of it."""
 
 
-@pytest.fixture(scope="module")
-def blank() -> duckdb.DuckDBPyConnection:
-    connection = duckdb.connect(config={"threads": 1})
-    connection.execute("set timezone = 'UTC'")
-    for migration in sorted(MIGRATIONS.glob("*.sql")):
-        connection.execute(migration.read_text(encoding="utf-8"))
-    return connection
-
-
 @pytest.fixture
-def audit(blank: duckdb.DuckDBPyConnection) -> Iterator[duckdb.DuckDBPyConnection]:
-    """The audit schema with nothing in it."""
-    blank.execute("begin")
-    yield blank
-    blank.execute("rollback")
+def audit() -> Iterator[duckdb.DuckDBPyConnection]:
+    with empty_audit() as connection:
+        yield connection
 
 
 def waiting(audit: duckdb.DuckDBPyConnection, since: datetime = ENDED - 89 * DAY) -> list[str]:

@@ -3,6 +3,7 @@
 import sys
 from multiprocessing.connection import Connection
 from typing import Any
+from unittest.mock import patch
 
 from resources.aws import workers
 
@@ -19,5 +20,5 @@ def deliver(sender: Any, index: int, result: Any) -> None:
 
 
 if __name__ == "__main__":
-    workers._Sender.deliver = deliver  # type: ignore[method-assign]  # the fault is put here
-    workers.serve(Connection(int(sys.argv[-1])))
+    with patch.object(workers._Sender, "deliver", deliver):
+        workers.serve(Connection(int(sys.argv[-1])))
