@@ -112,13 +112,13 @@ class Terminal:
         """What the terminal shows up to a text, which is waited for.
 
         Args:
-            interrupting: send what Ctrl-C sends until then: one that comes just before Python waits is not noticed.
+            interrupting: interrupt until then: `input` does not notice what comes just before it waits.
         """
         deadline = time.monotonic() + 60
         next_interruption = time.monotonic()
         while text not in self._seen:
             if interrupting and time.monotonic() >= next_interruption:
-                self._process.send_signal(signal.SIGINT)
+                self.interrupt()
                 next_interruption = time.monotonic() + 5
             assert time.monotonic() < deadline, self._seen
             if not select.select([self._master], [], [], 5)[0]:
@@ -126,6 +126,10 @@ class Terminal:
             self._seen += os.read(self._master, 65536).decode().replace("\r\n", "\n")
         shown, found, self._seen = self._seen.partition(text)
         return shown + found
+
+    def interrupt(self) -> None:
+        """Send what Ctrl-C sends."""
+        self._process.send_signal(signal.SIGINT)
 
     def type(self, text: str) -> None:
         """Type at it."""
@@ -170,9 +174,11 @@ def test_a_query_that_runs_is_ended_and_the_shell_goes_on(environment: dict[str,
     shell.until("= 1;\n")
     # Nothing shows that it has begun; interrupted sooner, this would only forget what is typed.
     time.sleep(1)
-    shell.until("cmdb> ", interrupting=True)
+    shell.interrupt()
+    shell.until("cmdb> ")
     shell.type("select 8 as eight;\n")
     shell.until("eight\n    8\n")
+    shell.until("cmdb> ")
     shell.type("\x04")
     assert shell.ended() == 0
 

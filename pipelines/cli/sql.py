@@ -6,6 +6,7 @@ import json
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import IO, TYPE_CHECKING, Any
@@ -162,7 +163,7 @@ def run_queries(store: "Store", query: str, most: int | None = None) -> list[Res
     with store.published() as connection:
         try:
             for statement in connection.extract_statements(query):
-                results.append(_result(connection.execute(statement), most))
+                results.append(_result(connection, statement, most))
         except duckdb.Error as error:
             raise InvalidRequest(f"DuckDB refused the query: {error} Nothing was changed.") from error
     if not results:
@@ -170,7 +171,21 @@ def run_queries(store: "Store", query: str, most: int | None = None) -> list[Res
     return results
 
 
-def _result(cursor: "duckdb.DuckDBPyConnection", most: int | None) -> Result:
+def _result(connection: "duckdb.DuckDBPyConnection", statement: "duckdb.Statement", most: int | None) -> Result:
+    """The result of one statement, which runs in a thread: while one waits for a thread Ctrl-C is always noticed."""
+    with ThreadPoolExecutor(max_workers=1) as threads:
+        running = threads.submit(_fetched, connection, statement, most)
+        try:
+            return running.result()
+        except KeyboardInterrupt:
+            # An interrupt that comes before the query has begun does nothing.
+            while not wait([running], timeout=0.1).done:
+                connection.interrupt()
+            raise
+
+
+def _fetched(connection: "duckdb.DuckDBPyConnection", statement: "duckdb.Statement", most: int | None) -> Result:
+    cursor = connection.execute(statement)
     names = [column[0] for column in cursor.description or ()]
     rows = cursor.fetchall() if most is None else cursor.fetchmany(most + 1)
     return Result(names, rows[:most], most is not None and len(rows) > most)
