@@ -143,8 +143,8 @@ mostly as (
         part.month,
         part.cut,
         part.dimension_value,
-        max_by(within.detail, abs(within.change)) as detail,
-        max_by(within.change, abs(within.change)) as change
+        first(within.detail order by abs(within.change) desc, within.detail asc) as detail,
+        first(within.change order by abs(within.change) desc, within.detail asc) as change
     from part
     inner join within
         on
@@ -170,7 +170,7 @@ select
     part.previous_reporting_cost as previous_cost,
     part.reporting_cost as cost,
     part.change,
-    100 * part.change / nullif(part.previous_reporting_cost, 0) as change_pct,
+    100 * part.change / nullif(abs(part.previous_reporting_cost), 0) as change_pct,
     part.usage_effect,
     part.rate_effect,
     mostly.detail as mostly,
