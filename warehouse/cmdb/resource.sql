@@ -106,12 +106,11 @@ compared as (
         before.retired_at as known_retired_at,
         before.replaced_at as known_replaced_at,
         -- What one of the two responses leaves out is no change. What took its place was made after it was last seen.
-        coalesce(before.resource_id <> o.resource_id, false)
+        before.resource_id <> o.resource_id
         or (
             passing.attribute is null
-            and coalesce(
-                before.created_at <> o.created_at and before.last_seen_at < o.created_at, false
-            )
+            and before.created_at <> o.created_at
+            and before.last_seen_at < o.created_at
         ) as is_another
     from owned as o
     left join cmdb.resource as before using (arn)
@@ -152,37 +151,27 @@ cell as (
 ),
 
 absent as (
-    -- Only a trusted response makes a resource missing; what no response speaks of stays as it is, stale.
+    -- Only a trusted response makes a resource missing; what no response speaks of stays as it is, stale. A cell of which nothing
+    -- is known has no `known_at`.
     select
         before.* replace (
             case
-                when
-                    before.retired_at is not null or not coalesce(cell.is_known, false)
-                    then before.missing_since
+                when before.retired_at is not null then before.missing_since
                 else coalesce(before.missing_since, cell.known_at)
             end as missing_since,
             case
                 when before.retired_at is not null then before.retired_at
                 when cell.skip_reason = 'account_left' then cell.ended_at
-                when
-                    cell.is_known
-                    and cell.known_at >= before.missing_since + interval 12 hours
-                    then cell.known_at
+                when cell.known_at >= before.missing_since + interval 12 hours then cell.known_at
             end as retired_at,
             case
                 when before.retired_reason is not null then before.retired_reason
                 when cell.skip_reason = 'account_left' then 'account_left'
-                when
-                    cell.is_known
-                    and cell.known_at >= before.missing_since + interval 12 hours
-                    then 'not_found'
+                when cell.known_at >= before.missing_since + interval 12 hours then 'not_found'
             end as retired_reason,
             case
                 when before.retired_at is not null or cell.skip_reason = 'account_left' then 'retired'
-                when
-                    cell.is_known
-                    and cell.known_at >= before.missing_since + interval 12 hours
-                    then 'retired'
+                when cell.known_at >= before.missing_since + interval 12 hours then 'retired'
                 when cell.is_known then 'missing'
                 else before.status
             end as status,
