@@ -127,10 +127,9 @@ def _not_yet(listing: str, cells: Sequence[CellState]) -> CheckResult:
     absent = [cell for cell in cells if cell.skip_reason == NO_COST_DATA]
     if len(absent) < len(cells):
         return _for_later(listing, [cell for cell in cells if cell.skip_reason != NO_COST_DATA])
-    parts = ", ".join(_part(cell) for cell in absent[:5]) + (", …" if len(absent) > 5 else "")
     return CheckResult(
         False,
-        f"{listing}: Cost Explorer has no costs yet of {len(absent)} part(s): {parts}. "
+        f"{listing}: Cost Explorer has no costs yet of {len(absent)} part(s): {_parts(absent)}. "
         f"{absent[0].error_message or 'The next run requests them again.'}",
         severity="WARN",
         at_fault=_rows(absent),
@@ -144,16 +143,16 @@ def _for_later(listing: str, cells: Sequence[CellState]) -> CheckResult:
     return CheckResult(
         False,
         f"{listing}: {len(cells)} part(s) were not requested, because {setting} was reached: "
-        f"{', '.join(_part(cell) for cell in cells[:5])}{', …' if len(cells) > 5 else ''}. "
-        f"{first.error_message or 'The next run goes on.'}",
+        f"{_parts(cells)}. {first.error_message or 'The next run goes on.'}",
         severity="WARN",
         at_fault=_rows(cells),
     )
 
 
-def _part(cell: CellState) -> str:
-    """What a cell is about: the part of the bill, or the account and region."""
-    return cell.listing.partition(":")[2] or f"{cell.account_id} {cell.region}"
+def _parts(cells: Sequence[CellState]) -> str:
+    """What five cells are about: parts of the bill, or accounts and regions."""
+    parts = [cell.listing.partition(":")[2] or f"{cell.account_id} {cell.region}" for cell in cells[:5]]
+    return ", ".join(parts) + (", …" if len(cells) > 5 else "")
 
 
 def is_tolerated(failed_count: int, requested_count: int, tolerance: Decimal, *, is_of_one: bool) -> bool:
