@@ -128,6 +128,7 @@ def test_a_listing_says_nothing_of_the_rows_of_another(home: House) -> None:
 @pytest.mark.parametrize(
     ("cells", "left"),
     [
+        ([{"outcome": "empty_unconfirmed", "accepted": True}, {"outcome": "denied"}], []),
         ([{"outcome": "empty_suspect", "accepted": True}, {"outcome": "denied"}], []),
         ([{"outcome": "empty_suspect", "accepted": True}, {"outcome": "empty_suspect"}, {"outcome": "denied"}], []),
         ([{"outcome": "empty_suspect"}, {"outcome": "denied"}], [("i-1", True, "night-0")]),
