@@ -199,7 +199,7 @@ TARGETS: Mapping[str, Target] = {
             Source("resources/audit/zeros.py", tests=("tests/test_waiting_zeros.py",)),
             Source("resources/audit/coverage.py"),
             Source("resources/audit/checks.py"),
-            Source("warehouse/migrations/0015_newest_cell.sql", tests=("tests/test_newest_cell.py",)),
+            Source("warehouse/migrations/0025_empty_policy.sql", tests=("tests/test_newest_cell.py",)),
         ),
         ("tests/test_evidence.py", "tests/test_newest_cell.py"),
     ),

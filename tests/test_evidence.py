@@ -23,6 +23,7 @@ from resources.audit.coverage import EVERY_ACCOUNT, NO_ACCOUNT, Accounts, Standi
 from resources.audit.identities import identities_checked_at, record_callers, record_callers_where_held
 from resources.audit.paid_requests import PaidRequestCount
 from resources.audit.runs import (
+    PREFLIGHT_RUN,
     begin_run,
     builds,
     built_from,
@@ -485,14 +486,20 @@ def test_how_the_newest_cells_of_a_listing_stand(audit: duckdb.DuckDBPyConnectio
     assert standing(audit, ["ec2"]) == {"ec2": Standing(1, 0, AT + HOUR)}
     assert standing(audit, ["ec2_instance", "never"]) == {"ec2_instance": Standing(1, 0, AT + 2 * HOUR)}
     waits = replace(CELL, listing="ec2", region="w", outcome="empty_unconfirmed", is_trusted=False)
-    land(audit, tmp_path, waits, replace(waits, region="x", error_code="TrailDenied"))
+    land(audit, tmp_path, waits, *(replace(waits, region=region, error_code="TrailDenied") for region in "xz"))
     assert standing(audit, ["ec2"]) == {"ec2": Standing(1, 1, AT + HOUR)}
-    assert keys(coverage(audit, ["ec2"], without_quiet=True)) == [(CELL.account_id, "x", "ec2")]
+    assert [region for _, region, _ in keys(coverage(audit, ["ec2"], without_quiet=True))] == ["x", "z"]
     # What was accepted waits no longer; what was confirmed later was answered then.
     land(audit, tmp_path, replace(waits, region="y", is_trusted=True))
     audit.execute("update audit.collection set confirmed_at = $at where region = 'y'", {"at": AT + 3 * HOUR})
     renew_coverage(audit)
     assert standing(audit, ["ec2"]) == {"ec2": Standing(2, 1, AT + 3 * HOUR)}
+    # What the gate takes of a listing that was never requested.
+    assert Standing() == Standing(0, 0, datetime(1, 1, 1, tzinfo=UTC))
+
+
+def test_the_ids_of_pre_flights_begin_as_those_of_older_releases_do() -> None:
+    assert PREFLIGHT_RUN == "preflight-"
 
 
 # ------------------------------------------------------------------------------------- how a cell stands (the view)
@@ -691,8 +698,18 @@ def test_what_the_ledger_says_is_written_and_renewed_and_the_run_knows_what_it_c
     record_run(audit, RUN, "")
     record_paid_requests(audit, [])
     record_paid_requests(audit, [first, other], counted=RUN)
+    costs = "select run_id, api_cost_usd from audit.run order by run_id"
+    assert rows(audit, costs) == [
+        {"run_id": "run-0", "api_cost_usd": Decimal("0.03")},
+        {"run_id": RUN, "api_cost_usd": Decimal("0.00002")},
+    ]
+    # The cost of a run of which the ledger says nothing new is not computed again.
+    audit.execute("update audit.run set api_cost_usd = 9 where run_id = $run", {"run": RUN})
     more = replace(first, request_count=5, throttle_count=2, cost_usd=Decimal("0.05"))
-    record_paid_requests(audit, [more])
-    assert rows(audit, "select * from audit.paid_request order by run_id") == [asdict(more), asdict(other)]
+    later = replace(first, usage_date=(AT + 24 * HOUR).date(), request_count=4)
+    tags = replace(first, api="ce:GetTags", request_count=6)
+    record_paid_requests(audit, [more, later, tags])
+    written = rows(audit, "select * from audit.paid_request order by run_id, usage_date, api")
+    assert written == [asdict(more), asdict(tags), asdict(later), asdict(other)]
     runs_now = rows(audit, "select run_id, request_count, api_cost_usd from audit.run order by run_id")
-    assert [tuple(row.values()) for row in runs_now] == [("run-0", 5, Decimal("0.05")), (RUN, 0, Decimal("0.00002"))]
+    assert [tuple(row.values()) for row in runs_now] == [("run-0", 15, Decimal("0.11")), (RUN, 0, Decimal(9))]
