@@ -239,8 +239,16 @@ def test_before_a_day_of_the_month_is_complete_the_last_whole_one_is_named() -> 
     )
     (first, _) = digest._spent(none | {"movers": figure("movers", whole | {"days_missing": 2})})
     assert first.endswith("+20 against the month before; 2 days have no row of the bill.")
-    (only,) = digest._spent(none | {"movers": figure("movers")})
-    assert only.startswith("Spent: unknown.")
+
+
+def test_what_was_spent_is_said_also_without_a_month_to_compare_it_with() -> None:
+    none = {name: figure(name) for name in ("scope", "unreached", "movers")}
+    month = {"month": date(2026, 11, 1), "through_date": date(2026, 11, 26), "cost": Decimal(700), "currency": "NZD"}
+    unread = month | {"month": date(2026, 12, 1), "through_date": None, "cost": None}
+    (only,) = digest._spent(none | {"months": figure("months", month, unread)})
+    assert only == ("Spent: 700 NZD from 2026-11-01 through 2026-11-26; there is no month before it to compare with.")
+    (only,) = digest._spent(none | {"months": figure("months", unread)})
+    assert only == "Spent: unknown, since no day of the bill is complete."
 
 
 def budget(name: str, verdict: str | None, scope: str = "cost_center") -> dict[str, Any]:

@@ -16,7 +16,7 @@ ANOMALIES_NAMED = 3
 BUDGETS_NAMED = 3
 
 READ = (
-    "anomalies", "anomalies_judged", "movers", "newly_unknown", "run", "scope", "spend_by_budget", "unreached"
+    "anomalies", "anomalies_judged", "months", "movers", "newly_unknown", "run", "scope", "spend_by_budget", "unreached"
 )  # fmt: skip
 """The figures of the report that the digest reads."""
 
@@ -70,7 +70,7 @@ def _spent(figures: Mapping[str, Figure]) -> Iterator[str]:
     # On the first days of a month no day of it is complete yet.
     month = of_months.running or of_months.whole
     if month is None:
-        yield "Spent: unknown. No day of the bill is complete, or there is no month before to compare with."
+        yield _spent_alone(figures["months"])
         return
     rows = figures["movers"].rows
     bill = rows[month.bill]
@@ -81,6 +81,18 @@ def _spent(figures: Mapping[str, Figure]) -> Iterator[str]:
     )
     moved = [f"{_name(rows[index])} {_change(rows[index])}" for index in month.most]
     yield f"Moved most: {', '.join(moved) or 'nothing'}."
+
+
+def _spent_alone(months: Figure) -> str:
+    """The newest month of a bill in which there is no month before it."""
+    known = [row for row in months if row["through_date"] is not None]
+    if not known:
+        return "Spent: unknown, since no day of the bill is complete."
+    row = known[-1]
+    return (
+        f"Spent: {_amount(row['cost'])} {row['currency']} from {row['month']} through {row['through_date']}; "
+        "there is no month before it to compare with."
+    )
 
 
 def _name(row: Mapping[str, Any]) -> str:
