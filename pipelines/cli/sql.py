@@ -96,9 +96,7 @@ def sql(query: str | None, file: IO[str] | None, output: str, as_json: bool, raw
 def _shell(store: "Store", output: str, *, raw: bool) -> None:
     """Read queries from a terminal until Ctrl-D. A refused query prints its sentence, and the shell goes on."""
     # With the module loaded, `input` has editing keys, and a history of what was typed.
-    import readline
-
-    readline.set_auto_history(True)
+    import readline  # noqa: F401
 
     store.require_current_schema()
     say(
@@ -172,16 +170,25 @@ def run_queries(store: "Store", query: str, most: int | None = None) -> list[Res
 
 
 def _result(connection: "duckdb.DuckDBPyConnection", statement: "duckdb.Statement", most: int | None) -> Result:
-    """The result of one statement, which runs in a thread: while one waits for a thread Ctrl-C is always noticed."""
+    """The result of one statement.
+
+    DuckDB looks for signals only now and then, so the statement runs in a thread: Python notices Ctrl-C while it waits.
+    """
+    is_interrupted = False
     with ThreadPoolExecutor(max_workers=1) as threads:
         running = threads.submit(_fetched, connection, statement, most)
-        try:
-            return running.result()
-        except KeyboardInterrupt:
-            # An interrupt that comes before the query has begun does nothing.
-            while not wait([running], timeout=0.1).done:
-                connection.interrupt()
-            raise
+        while True:
+            try:
+                if is_interrupted:
+                    # Again and again, since an interrupt that comes before the statement has begun does nothing.
+                    connection.interrupt()
+                if wait([running], timeout=0.1 if is_interrupted else None).done:
+                    break
+            except KeyboardInterrupt:
+                is_interrupted = True
+    if is_interrupted:
+        raise KeyboardInterrupt
+    return running.result()
 
 
 def _fetched(connection: "duckdb.DuckDBPyConnection", statement: "duckdb.Statement", most: int | None) -> Result:
