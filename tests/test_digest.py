@@ -53,7 +53,7 @@ def test_the_digest_says_what_the_published_file_says(truthful_night: Path) -> N
     (budgets,) = (line for line in found.lines if line.startswith("Budgets: "))
     assert (" red" in budgets or " amber" in budgets) is bool(bad)
     # There is no run before it to compare with.
-    assert found.lines[-1].startswith("Newly unknown: nothing to compare with")
+    assert found.lines[-1].startswith("Newly unknown: unknown")
 
 
 def test_the_command_prints_it(truthful_night: Path) -> None:
@@ -230,7 +230,7 @@ def mover(cut: str, is_whole: bool, month: date, through: date) -> dict[str, Any
 def test_before_a_day_of_the_month_is_complete_the_last_whole_one_is_named() -> None:
     whole = mover("bill", True, date(2026, 11, 1), date(2026, 11, 30))
     running = mover("bill", False, date(2026, 12, 1), date(2026, 12, 3))
-    none = {"scope": figure("scope"), "unreached": figure("unreached")}
+    none = {name: figure(name) for name in ("scope", "unreached", "months")}
     (first, _) = digest._spent(none | {"movers": figure("movers", whole)})
     assert first == "Spent: 1,000 NZD from 2026-11-01 through 2026-11-30, +20 against the month before."
     (first, _) = digest._spent(none | {"movers": figure("movers", whole, running)})
@@ -243,10 +243,22 @@ def test_before_a_day_of_the_month_is_complete_the_last_whole_one_is_named() -> 
 
 def test_what_was_spent_is_said_also_without_a_month_to_compare_it_with() -> None:
     none = {name: figure(name) for name in ("scope", "unreached", "movers")}
-    month = {"month": date(2026, 11, 1), "through_date": date(2026, 11, 26), "cost": Decimal(700), "currency": "NZD"}
+    month = {
+        "month": date(2026, 11, 1),
+        "through_date": date(2026, 11, 26),
+        "day_count": 26,
+        "state": "running",
+        "cost": Decimal(700),
+        "currency": "NZD",
+    }
     unread = month | {"month": date(2026, 12, 1), "through_date": None, "cost": None}
     (only,) = digest._spent(none | {"months": figure("months", month, unread)})
     assert only == ("Spent: 700 NZD from 2026-11-01 through 2026-11-26; there is no month before it to compare with.")
+    (only,) = digest._spent(none | {"months": figure("months", month | {"day_count": 20, "state": "stale"})})
+    assert only == (
+        "Spent: 700 NZD from 2026-11-01 through 2026-11-26, as an earlier run knew it; 6 days have no row of the bill; "
+        "there is no month before it to compare with."
+    )
     (only,) = digest._spent(none | {"months": figure("months", unread)})
     assert only == "Spent: unknown, since no day of the bill is complete."
 

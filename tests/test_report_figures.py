@@ -90,6 +90,23 @@ def test_the_largest_movers_are_named_by_account_service_and_tag_with_what_moved
     assert running["bill"]["change"] == "0.0000000000"
 
 
+def test_a_fall_below_nothing_is_a_fall_and_of_equal_movements_one_is_named_whole(home: House) -> None:
+    """Two services with credits of a dollar a day, from October on half as much again, at two for one."""
+    lines = [
+        line
+        for service in ("B", "A")
+        for line in (
+            *bill(ACCOUNT, "2026-09-01", "2026-09-30", "-1", service),
+            *bill(ACCOUNT, "2026-10-01", "2026-11-22", "-1.5", service),
+        )
+    ]
+    billed(home, lines, open_from="2026-11-01")
+    (row,) = [row for row in figure(home, "movers") if row["is_whole"] and row["cut"] == "account"]
+    assert (row["previous_cost"], row["change"]) == ("-120.0000000000", "-66.0000000000")
+    assert float(row["change_pct"]) == -55
+    assert (row["mostly"], row["mostly_change"]) == ("A", "-33.0000000000")
+
+
 # ------------------------------------------------------------------------------------ through the same day
 
 

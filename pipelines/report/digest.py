@@ -70,11 +70,11 @@ def _spent(figures: Mapping[str, Figure]) -> Iterator[str]:
     # On the first days of a month no day of it is complete yet.
     month = of_months.running or of_months.whole
     if month is None:
-        yield _spent_alone(figures["months"])
+        yield _spent_alone(None if of_months.month is None else figures["months"].rows[of_months.month])
         return
     rows = figures["movers"].rows
     bill = rows[month.bill]
-    missing = f"; {bill['days_missing']:,} days have no row of the bill" if bill["days_missing"] else ""
+    missing = _days_missing(bill["days_missing"])
     yield (
         f"Spent: {_amount(bill['cost'])} {bill['currency']} from {bill['month']} through {bill['through_date']}, "
         f"{_change(bill)} against the {'same days of the ' if of_months.running else ''}month before{missing}."
@@ -83,16 +83,20 @@ def _spent(figures: Mapping[str, Figure]) -> Iterator[str]:
     yield f"Moved most: {', '.join(moved) or 'nothing'}."
 
 
-def _spent_alone(months: Figure) -> str:
-    """The newest month of a bill in which there is no month before it."""
-    known = [row for row in months if row["through_date"] is not None]
-    if not known:
+def _spent_alone(row: Mapping[str, Any] | None) -> str:
+    """What the newest month cost, where no month before it is known."""
+    if row is None:
         return "Spent: unknown, since no day of the bill is complete."
-    row = known[-1]
+    missing = _days_missing((row["through_date"] - row["month"]).days + 1 - row["day_count"])
+    stale = ", as an earlier run knew it" if row["state"] == "stale" else ""
     return (
-        f"Spent: {_amount(row['cost'])} {row['currency']} from {row['month']} through {row['through_date']}; "
-        "there is no month before it to compare with."
+        f"Spent: {_amount(row['cost'])} {row['currency']} from {row['month']} through {row['through_date']}{stale}"
+        f"{missing}; there is no month before it to compare with."
     )
+
+
+def _days_missing(count: int) -> str:
+    return f"; {count:,} days have no row of the bill" if count else ""
 
 
 def _name(row: Mapping[str, Any]) -> str:
@@ -171,7 +175,7 @@ def _unknown(figures: Mapping[str, Figure]) -> str:
 
 def _newly_unknown(row: Mapping[str, Any] | None) -> str:
     if row is None or row["since"] is None:
-        return "Newly unknown: nothing to compare with, since no run was published before."
+        return "Newly unknown: unknown, since no run was published before."
     if not row["cell_count"]:
         return f"Newly unknown: nothing that the run of {moment(row['since'])} knew."
     return (

@@ -35,12 +35,14 @@ class Summary:
     Attributes:
         whole: the last month that is whole; None where the bill has none, or no month before it.
         running: the running month through its last complete day; None where no day of it is complete.
+        month: row of the figure `months`: the newest month of which a day is complete; None where none is.
         uncollected: rows of the figure `unreached` that cost much, the most first.
         is_unknown: whether anything at all is unknown; what is known whole says so.
     """
 
     whole: Moved | None
     running: Moved | None
+    month: int | None
     uncollected: tuple[int, ...]
     is_unknown: bool
 
@@ -56,6 +58,7 @@ def summary(figures: Mapping[str, Figure]) -> Summary:
     return Summary(
         whole=_moved(figures["movers"], is_whole=True),
         running=_moved(figures["movers"], is_whole=False),
+        month=max((index for index, row in enumerate(figures["months"]) if row["through_date"]), default=None),
         uncollected=tuple(uncollected[:NAMED_UNCOLLECTED]),
         is_unknown=scope is None or bool(scope["unknown_count"]),
     )
