@@ -46,8 +46,10 @@ def empty_audit() -> Iterator[duckdb.DuckDBPyConnection]:
     """The audit schema with nothing in it; what the block writes is rolled back."""
     connection = _migrated()
     connection.execute("begin")
-    yield connection
-    connection.execute("rollback")
+    try:
+        yield connection
+    finally:
+        connection.execute("rollback")
 
 
 def rows(connection: duckdb.DuckDBPyConnection, sql: str) -> list[dict[str, Any]]:

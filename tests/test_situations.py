@@ -163,7 +163,7 @@ def row(begin: Act | None = None, *, name: str = "", **values: Any) -> Any:
 
 
 def asked_once(o: Organisation, number: int) -> None:
-    # Control Tower's policy lets some services through everywhere, such as AWS Config: what is no refusal is not counted.
+    # Control Tower's policy spares some services, such as AWS Config: only refusals are counted.
     calls = Counter(
         (call["role"], call["account_id"])
         for call in o.simulator.log()

@@ -88,7 +88,7 @@ def first_line(text: str) -> str:
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """A block with queries of DuckDB, in which what ends a query by a signal is raised as Python raises it.
+    """A block with queries, in which an interrupt is a KeyboardInterrupt: DuckDB raises a RuntimeError instead.
 
     Raises:
         KeyboardInterrupt: an interrupt reached DuckDB during a query.
