@@ -314,8 +314,8 @@ def test_a_call_that_the_trail_never_records_is_found_out_and_said_once(
     late: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A night later the trail shows other calls of the callers and none of this kind, in no account."""
-    kind, listing = "ec2:DescribeAddresses", "ec2_address"
-    late.simulator.faults([{"action": "empty", "service": "ec2", "op": "DescribeAddresses"}])
+    kind, listing = "ec2:DescribeFlowLogs", "ec2_flow_log"
+    late.simulator.faults([{"action": "empty", "service": "ec2", "op": "DescribeFlowLogs"}])
     late.simulator.configure(unrecorded_calls=[*UNRECORDED, kind])
     assert late.night().published
     late.pass_time(LATER)
@@ -324,7 +324,7 @@ def test_a_call_that_the_trail_never_records_is_found_out_and_said_once(
     assert zeros_of(late.database, listing) == {("empty_unconfirmed", False)}
     assert query(late.database, "select call from audit.trail_call where missed_since is not null") == []
     # The only clock that cannot be passed here is the product's own.
-    monkeypatch.setattr(zero_rule, "ONE_NIGHT", timedelta(0))
+    monkeypatch.setattr(zero_rule, "HALF_A_DAY", timedelta(0))
     assert late.confirm().exit_code == 0
     # One miss proves nothing either: it is remembered, and the zeros go on waiting.
     assert query(late.database, "select call, unrecorded_since from audit.trail_call where recorded_at is null") == [
