@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 ALLOW_ALL: dict[str, Any] = {
@@ -57,3 +59,11 @@ def deny(*actions: str, **more: Any) -> dict[str, Any]:
         "Version": "2012-10-17",
         "Statement": [{"Effect": "Deny", "Action": list(actions), "Resource": "*", **more}],
     }
+
+
+def refused(calls: Iterable[Mapping[str, Any]]) -> Counter[tuple[str, str, str]]:
+    """How many of a simulator's calls were refused, by role, account and region.
+
+    In a closed region Control Tower's policy spares some services, such as AWS Config: what is answered is not counted.
+    """
+    return Counter((call["role"], call["account_id"], call["region"]) for call in calls if call["error_code"])

@@ -11,7 +11,6 @@ import re
 import shlex
 import shutil
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +19,7 @@ from typing import Any
 import pytest
 from conftest import policies
 from nights import cmdb_here, query, run_night, said_in
-from organization_policies import region_deny
+from organization_policies import refused, region_deny
 
 from faults.ground import DATABASE
 from simulator.access import ROLE_NAMES, session_token
@@ -163,13 +162,8 @@ def row(begin: Act | None = None, *, name: str = "", **values: Any) -> Any:
 
 
 def asked_once(o: Organisation, number: int) -> None:
-    # Control Tower's policy spares some services, such as AWS Config: only refusals are counted.
-    calls = Counter(
-        (call["role"], call["account_id"])
-        for call in o.simulator.log()
-        if call["number"] > o.mark and call["region"] == CLOSED and call["error_code"]
-    )
-    assert set(o.reachable) <= {account for _, account in calls}
+    calls = refused(call for call in o.simulator.log() if call["number"] > o.mark and call["region"] == CLOSED)
+    assert set(o.reachable) <= {account for _, account, _ in calls}
     assert number == 1 or max(calls.values()) == 1, calls
 
 
