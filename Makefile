@@ -46,9 +46,10 @@ generated:
 	.venv/bin/python -m tools.docs.questions --check
 	.venv/bin/python -m tools.docs.reference_files --check
 	.venv/bin/python -m tools.docs.situations --check
+	.venv/bin/python -m tools.docs.operations --check
 
 # What is generated: the list of files that the release ships, the contract's page and table, the data dictionary, the index of
-# questions, the reference files, the table of situations.
+# questions, the reference files, the table of situations, the read operations.
 docs: setup-test
 	.venv/bin/python -m resources.release
 	.venv/bin/python -m tools.docs.contract
@@ -56,6 +57,7 @@ docs: setup-test
 	.venv/bin/python -m tools.docs.questions
 	.venv/bin/python -m tools.docs.reference_files
 	.venv/bin/python -m tools.docs.situations
+	.venv/bin/python -m tools.docs.operations
 
 # Drafts of the four places of a new type of resource: make new-listing NAME=ec2_route_table CALL=ec2:DescribeRouteTables
 new-listing: setup-test

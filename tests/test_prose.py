@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.docs import contract, dictionary, questions, reference_files, situations
+from tools.docs import contract, dictionary, operations, questions, reference_files, situations
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 DOCS = REPOSITORY / "docs"
@@ -66,6 +66,7 @@ def test_a_page_is_generated_where_a_generator_writes_it() -> None:
     written = {
         REPOSITORY / contract.PAGE,
         dictionary.PAGE,
+        operations.PAGE,
         questions.INDEX,
         reference_files.PAGE,
         situations.PAGE,
