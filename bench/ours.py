@@ -6,7 +6,6 @@ Accounts and regions are listed, then every family asks what `bench.canned` has 
 evidence, and all is landed and recorded: a DuckDB file and a landing folder are what is left.
 """
 
-import gc
 import json
 import os
 import sys
@@ -23,8 +22,10 @@ from pipelines.collection.collector import Collector
 from pipelines.collection.record_rules import RecordRule
 from pipelines.collection.state import StepState
 from pipelines.collection.step import collect as collect_step
+from pipelines.loading import loading
 from pipelines.models.model import read_models
 from pipelines.models.record_requirements import record_rules_of
+from pipelines.models.sql_files import parsed
 from pipelines.settings import Settings, read_settings
 from pipelines.trust.role_resources import aws_roles
 from resources.audit.cells import Cell
@@ -73,8 +74,6 @@ def steps(wanted: frozenset[str]) -> list[tuple[Listing, ...]]:
 def main() -> int:
     """Collect, and print what was found."""
     accounts = frozenset(Work.load(Path(sys.argv[1])).accounts)
-    # As `cmdb` does: what is loaded is never gone through again.
-    gc.freeze()
     spoken = "--progress" in sys.argv
     settings = read_settings(os.environ)
     roles: dict[Role, AwsRole] = aws_roles(settings)  # type: ignore[assignment]  # its names are roles
@@ -94,7 +93,10 @@ def main() -> int:
                 counts[cell.listing] += cell.record_count
             errors += cell.outcome not in ("found", "empty_verified", "empty_unconfirmed", "skipped")
 
-    record_rules = record_rules_of(read_models())
+    with loading():
+        record_rules = record_rules_of(read_models())
+        # As the definitions do.
+        parsed.cache_clear()
     took: dict[str, float] = {}
     with store.holding(RUN, "bench"):
         with store.transaction() as connection:

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from functools import partial
 
 import dagster as dg
 
@@ -15,8 +14,10 @@ from pipelines.collection.confirmation_assets import CONFIRM, CONFIRMATION_KEY, 
 from pipelines.dagster_metadata import PUBLISHED_KEY
 from pipelines.models.assets import asset_key, model_assets
 from pipelines.models.checks import read_checks
+from pipelines.models.lineage import Lineage
 from pipelines.models.model import once, read_models
 from pipelines.models.record_requirements import record_rules_of
+from pipelines.models.sql_files import parsed
 from pipelines.preflight_assets import PREFLIGHT_KEY, caller_identity
 from pipelines.publishing.assets import published_asset
 from pipelines.report.assets import report
@@ -55,6 +56,9 @@ def build_defs(environment: Mapping[str, str], problem: str = "") -> dg.Definiti
         settings = Settings(problem=str(error))
     models = read_models()
     sql_checks = read_checks(relations=models)
+    record_rules, lineage = once(record_rules_of, models), once(Lineage, models)
+    # Every query has been looked at, and a run is long.
+    parsed.cache_clear()
     nightly = dg.define_asset_job(
         NIGHTLY,
         selection=dg.AssetSelection.all(),
@@ -78,8 +82,8 @@ def build_defs(environment: Mapping[str, str], problem: str = "") -> dg.Definiti
             [
                 caller_identity,
                 zero_confirmation,
-                *collection_assets(partial(once, record_rules_of, models)),
-                *model_assets(models, sql_checks),
+                *collection_assets(record_rules),
+                *model_assets(models, sql_checks, lineage),
                 published_asset(models, sql_checks),
                 report,
             ],

@@ -4,7 +4,7 @@ The landed files get their names and the cells are written only once every cell 
 """
 
 import gc
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -47,8 +47,8 @@ def landing_key(listing: str) -> dg.AssetKey:
     return dg.AssetKey(["landing", listing])
 
 
-RecordRules = Callable[[], Mapping[str, RecordRule]]
-"""What the tables need of the records of each listing; worked out when a step first wants it."""
+RecordRules = Mapping[str, RecordRule]
+"""What the tables need of the records of each listing."""
 
 
 def family_asset(family: Family, record_rules: RecordRules) -> dg.AssetsDefinition:
@@ -129,8 +129,6 @@ def _collect(
         account_list=bool(family.after),
         verify=resources.values(),
     )
-    with refusing():
-        rules = record_rules()
     kept = context.run.tags.get(ONLY_UNTRUSTED)
     state = StepState(
         store,
@@ -141,7 +139,7 @@ def _collect(
         lambda text: context.log.info(plain(text)),
         only_untrusted=kept is not None,
         kept_since=None if kept in (None, "yes") else datetime.fromisoformat(kept),
-        record_rules=rules,
+        record_rules=record_rules,
     )
     calls = f"{len(listings)} listings" if len(listings) > 1 else listings[0].name
     begin_step(family.name, f"{calls}, requested by {', '.join(family.roles)}")

@@ -19,7 +19,7 @@ from pipelines.dagster_metadata import cells_table
 from pipelines.models import checks
 from pipelines.models.build import build, columns_of, prepare
 from pipelines.models.lineage import Lineage, Sources
-from pipelines.models.model import Model, once
+from pipelines.models.model import Model
 from pipelines.models.model_metadata import cost_metadata, lineage_metadata
 from pipelines.plain_text import as_markdown
 from pipelines.settings import Settings
@@ -63,12 +63,10 @@ def model_asset(
     model: Model,
     models: Mapping[str, Model],
     on_it: Sequence[checks.SqlCheck],
-    load: Load | None = None,
-    lineage: Lineage | None = None,
+    load: Load,
+    lineage: Lineage,
 ) -> dg.AssetsDefinition:
     """The step that builds a model and its logs, and runs its checks."""
-    lines = lineage or Lineage(models)
-    loading = load or Load()
     logs = [log for log in models.values() if log.materialized == "log" and log.logs == model.relation]
     rules_of_it = [*checks.key_checks([model]), *on_it]
 
@@ -105,7 +103,7 @@ def model_asset(
             }
         # By name: `job_def.nodes` hashes all steps of the job, in each of them.
         steps = context.job_def.graph.node_dict
-        loading.built(warehouse.run_id, rows, sum(name.startswith(STEP) for name in steps))
+        load.built(warehouse.run_id, rows, sum(name.startswith(STEP) for name in steps))
         selected = context.selected_asset_check_keys
         seen = [
             check_result(result, asset_key(model))
@@ -120,7 +118,7 @@ def model_asset(
                 continue
             yield dg.MaterializeResult(
                 asset_key=asset_key(built),
-                metadata=_metadata(built, contents[built.relation], lines.of(built.relation)),
+                metadata=_metadata(built, contents[built.relation], lineage.of(built.relation)),
                 check_results=seen if built is model else [],
             )
         stop_where_blocked(
@@ -245,9 +243,11 @@ def _metadata(model: Model, contents: _Contents, lineage: Mapping[str, Sources])
     return shown
 
 
-def model_assets(models: Mapping[str, Model], sql_checks: Sequence[checks.SqlCheck]) -> list[dg.AssetsDefinition]:
+def model_assets(
+    models: Mapping[str, Model], sql_checks: Sequence[checks.SqlCheck], lineage: Lineage
+) -> list[dg.AssetsDefinition]:
     """Every SQL file as an asset; a log belongs to the step of the table that it logs."""
-    load, lineage = Load(), once(Lineage, models)
+    load = Load()
     return [
         model_asset(model, models, [check for check in sql_checks if check.on == model.relation], load, lineage)
         for model in models.values()

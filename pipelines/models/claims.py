@@ -21,14 +21,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-import sqlglot
 from sqlglot import exp
 
 from pipelines.catalogue.names import ACCOUNT, COST_DAILY, REGION
 from pipelines.catalogue.registry import listings
 from pipelines.collection.seeds import cost_dimensions
 from pipelines.errors import SqlFileError
-from pipelines.models.sql_files import Header, argument
+from pipelines.models.sql_files import Header, argument, parsed
 from resources.contract import ROLES
 from resources.store.sql import literal
 
@@ -180,7 +179,7 @@ def _narrowed(model: Claiming, read: set[Listed]) -> Scope:
 def _slices(sql: str) -> frozenset[str]:
     """The cuts of the bill that a query reads, where each of its parts names them; else none."""
     found: set[str] = set()
-    for select in sqlglot.parse_one(sql, dialect="duckdb").find_all(exp.Select):
+    for select in parsed(sql).find_all(exp.Select):
         sources = [argument(select, "from"), *(select.args.get("joins") or [])]
         tables = [source.this for source in sources if source is not None]
         if not any(isinstance(table, exp.Table) and f"{table.db}.{table.name}" in WHOLE_BILL for table in tables):

@@ -8,12 +8,11 @@ import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-import sqlglot
 from sqlglot import exp
 from sqlglot.optimizer.scope import Scope, build_scope
 
 from pipelines.models.model import Model
-from pipelines.models.sql_files import argument
+from pipelines.models.sql_files import argument, parsed
 
 LANDING = "landing"
 
@@ -39,11 +38,13 @@ NONE: Sources = frozenset()
 
 
 class Lineage:
-    """The lineage of all models, each worked out once, when it is first needed."""
+    """The lineage of all models."""
 
     def __init__(self, models: Mapping[str, Model]):
         self._models = models
         self._given: dict[str, dict[str, Sources]] = {}
+        for relation in models:
+            self.of(relation)
 
     def of(self, relation: str) -> dict[str, Sources]:
         """Every column of a relation in the order of its query, with its sources; none of a constant or a count.
@@ -55,7 +56,7 @@ class Lineage:
             model = self._models[relation]
             # A table that remembers reads itself: then it has the columns that are documented.
             self._given[relation] = dict.fromkeys(model.columns, NONE)
-            scope = build_scope(sqlglot.parse_one(model.sql, dialect="duckdb"))
+            scope = build_scope(parsed(model.sql))
             if scope is not None:
                 found = _Query(self).columns(scope)
                 # `cell.*` is no table: what a collected row carries of its cell is documented with every such model.

@@ -13,7 +13,6 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
-import sqlglot
 from sqlglot import exp
 from sqlglot.optimizer.scope import Scope, build_scope
 
@@ -23,7 +22,7 @@ from pipelines.errors import SqlFileError
 from pipelines.models import resource_union
 from pipelines.models.lineage import LINE, landed, sources_of
 from pipelines.models.model import CELL_COLUMNS, Model
-from pipelines.models.sql_files import argument
+from pipelines.models.sql_files import argument, parsed
 from resources.store.migrations import MIGRATIONS
 
 if TYPE_CHECKING:
@@ -108,7 +107,7 @@ class Queries:
     def scope(self, relation: str) -> Scope | None:
         """The query of a model."""
         if relation not in self._scopes:
-            self._scopes[relation] = build_scope(sqlglot.parse_one(self._models[relation].sql, dialect="duckdb"))
+            self._scopes[relation] = build_scope(parsed(self._models[relation].sql))
         return self._scopes[relation]
 
     def made_of(self, relation: str, column: str) -> list[Options]:
