@@ -108,7 +108,7 @@ reliability: setup-test
 
 # Changes one thing at a time in the rules and sees whether a test notices; what is known is kept, so it can be broken off.
 mutants: setup-test
-	.venv/bin/python -m faults.mutants $(TARGET)
+	.venv/bin/python -m tools.mutation $(TARGET)
 
 # Lets the tests ask the published file from Node, Backstage’s validators about its export, and axe about the report; needs node and npm.
 setup-node:

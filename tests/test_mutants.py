@@ -10,10 +10,13 @@ from pathlib import Path
 import pytest
 from nights import program
 
-from faults import mutants, trials
-from faults.mutants import Memory, Result, Source, Target, judge, page
-from faults.mutations import Mutant, python_mutants
-from faults.sql_mutations import embedded_mutants, rewritten, sql_mutants, unchanged
+from tools.mutation import memory, targets, trials
+from tools.mutation.__main__ import SURVIVORS, page
+from tools.mutation.judging import Result, judge, unknown_explanations
+from tools.mutation.memory import Memory
+from tools.mutation.mutations import Mutant, python_mutants
+from tools.mutation.sql_mutations import embedded_mutants, rewritten, sql_mutants, unchanged
+from tools.mutation.targets import TARGETS, Source, Target
 
 SMALL = '''"""A module."""
 
@@ -166,7 +169,7 @@ KILLED, ALIVE = Mutant("small.py", "f", "a → b", "b"), Mutant("small.py", "f",
 
 def forget() -> None:
     """What was read of files that change here."""
-    for cached in (mutants._file, mutants._function, mutants._scope):
+    for cached in (memory.source_of, memory._function, memory._scope):
         cached.cache_clear()
 
 
@@ -174,8 +177,9 @@ def forget() -> None:
 def target(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Target:
     """A target with a mutant that a test kills and one that none does."""
     forget()
-    monkeypatch.setattr(mutants, "STATE", tmp_path / "state")
-    monkeypatch.setattr(mutants, "REPOSITORY", tmp_path)
+    monkeypatch.setattr(memory, "STATE", tmp_path / "state")
+    for module in (memory, targets):
+        monkeypatch.setattr(module, "REPOSITORY", tmp_path)
     (tmp_path / "test_small.py").write_text("def test_it():\n    assert f()\n\ndef test_other():\n    pass\n")
     (tmp_path / "small.py").write_text("def f():\n    a, c\n")
     monkeypatch.setattr(Source, "mutants", lambda self: [KILLED, ALIVE])
@@ -288,18 +292,18 @@ def test_a_target_that_names_what_is_not_there_fails(target: Target, tmp_path: P
     source, sentence = NAMED[what]
     with pytest.raises(trials.TrialError) as raised:
         judge("small", Target("what is small", (source,), target.tests), {}, tmp_path, "none")
-    assert str(raised.value) == f"{sentence} Nothing was tried. Correct the target in faults/mutants.py."
+    assert str(raised.value) == f"{sentence} Nothing was tried. Correct the target in tools/mutation/targets.py."
 
 
-@pytest.mark.parametrize("name", mutants.TARGETS)
+@pytest.mark.parametrize("name", TARGETS)
 def test_what_the_targets_name_is_there(name: str) -> None:
-    mutants.TARGETS[name].require_names()
+    TARGETS[name].require_names()
 
 
 def test_no_explanation_is_of_a_file_that_no_target_changes() -> None:
-    explained = tomllib.loads(mutants.SURVIVORS.read_text(encoding="utf-8"))
-    assert mutants.unknown_explanations(explained) == []
-    assert mutants.unknown_explanations({"pipelines/gone.py f: a → b": "so", **explained}) == ["pipelines/gone.py"]
+    explained = tomllib.loads(SURVIVORS.read_text(encoding="utf-8"))
+    assert unknown_explanations(explained) == []
+    assert unknown_explanations({"pipelines/gone.py f: a → b": "so", **explained}) == ["pipelines/gone.py"]
 
 
 def test_the_page_counts_and_gives_every_reason() -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from faults.mutations import Mutant
-from faults.trials import REPOSITORY, learn, try_out
+from tools.mutation.mutations import Mutant
+from tools.mutation.trials import REPOSITORY, learn, try_out
 
 TEST, FILE, *PAIRS = sys.argv[2:]
 kept = Path(sys.argv[1], "kept", "learned.json")

@@ -31,9 +31,9 @@ from types import CodeType, FrameType, ModuleType
 from typing import Any
 from unittest import mock
 
-from faults.mutations import Mutant
+from tools.mutation.mutations import Mutant
 
-REPOSITORY = Path(__file__).resolve().parent.parent
+REPOSITORY = Path(__file__).resolve().parents[2]
 
 TIMES = 10
 """How much more of a processor than the unchanged product took in all a mutant may use, beside `GRACE` seconds of it,

@@ -7,8 +7,8 @@ import ast
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
-from faults.mutations import is_in
-from faults.sql_mutations import changes
+from tools.mutation.mutations import is_in
+from tools.mutation.sql_mutations import changes
 
 
 def unknown_places(repository: Path, path: str, only: Collection[str]) -> list[str]:

@@ -11,7 +11,7 @@ from contextlib import suppress
 import sqlglot
 from sqlglot import exp
 
-from faults.mutations import OTHER_WORD, Ground, Mutant, is_in, numbered
+from tools.mutation.mutations import OTHER_WORD, Ground, Mutant, is_in, numbered
 
 DIALECT = "duckdb"
 

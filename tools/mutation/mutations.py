@@ -72,7 +72,7 @@ class Mutant:
 
     @property
     def key(self) -> str:
-        """What explains it in faults/survivors.toml; line numbers do not matter to it."""
+        """What explains it in tools/mutation/survivors.toml; line numbers do not matter to it."""
         return f"{self.path} {self.where or 'module'}: {self.change}"
 
 
