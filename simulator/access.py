@@ -124,7 +124,19 @@ class Access:
         self.refused: dict[Kind, Policy] = {}
         """Grants taken back, by role."""
 
+        self.refused_in: dict[tuple[str, str], Policy] = {}
+        """Grants taken back from whatever role an account has, by account and region."""
+
         self._minted = 0
+        world.parts.append(self)
+
+    def _change_refuse_role(self, account_id: str, region: str, actions: list[str]) -> dict[str, Any]:
+        """The role of an account loses these IAM actions (patterns) in a region; with none it has all of them again."""
+        self.world.account(account_id)
+        self.refused_in.pop((account_id, region), None)
+        if actions:
+            self.refused_in[account_id, region] = Policy({"Statement": [{"Effect": "Allow", "Action": actions}]})
+        return {"account_id": account_id, "region": region, "actions": actions}
 
     @property
     def billing_member(self) -> str:
@@ -199,8 +211,9 @@ class Access:
         if call.role is None:
             allowed = action == "sts:AssumeRole" and call.access_key == BOOTSTRAP_KEY
         else:
-            taken = self.refused.get(call.role)
-            allowed = self.policies[call.role].allows(action) and not (taken and taken.allows(action))
+            taken = [self.refused.get(call.role), self.refused_in.get((call.account_id, call.region))]
+            is_taken = any(policy.allows(action) for policy in taken if policy)
+            allowed = self.policies[call.role].allows(action) and not is_taken
         if self.governance is not None and call.role is not None:
             kind, policy = self.governance.refusing(call.account_id, call.arn, action, call.region)
             if kind:

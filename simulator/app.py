@@ -27,6 +27,7 @@ from simulator.databases import Databases
 from simulator.explorer import Explorer
 from simulator.faults import FaultError, Faults, Lie, Rule, make_lie
 from simulator.functions import Functions
+from simulator.further import FurtherChanges
 from simulator.governance import Governance
 from simulator.hub import Hub
 from simulator.ledger import Ledger, decimal
@@ -34,6 +35,8 @@ from simulator.listings import Listings
 from simulator.metrics import Metrics
 from simulator.organizations import PolicyApis
 from simulator.pages import DisabledTypes, OrgMode, PolicyState, Settings
+from simulator.planning import happen
+from simulator.second_night import PLAN
 from simulator.seeding import STATE_LOCK, Seeder
 from simulator.trail import Trail
 from simulator.transfers import Transfers
@@ -74,6 +77,19 @@ NOT_RENDERED = frozenset(
 
 ALTERING = frozenset({"truncate", "omit", "foreign", "repeat", "strip"})
 """Actions that change an answer of AWS, and may find nothing to change."""
+
+EVERYTHING = (
+    "governance",
+    "network",
+    "storage",
+    "addressing",
+    "hub",
+    "databases",
+    "buckets",
+    "functions",
+    "listings",
+)
+"""Parts of the truth that say what there is."""
 
 MOTOS_OWN = frozenset({"server", "x-amzn-requestid", "x-amz-request-id"})
 """Headers of moto's answers that AWS's do not have, or have otherwise."""
@@ -209,6 +225,8 @@ class Simulation:
         self.governance = Governance(self.world, enumeration("organizations", "PolicyType"), self.settings)
         self.access.governance = self.governance
         self.listings = Listings(self.seeder.network, self.settings)
+        FurtherChanges(self.seeder.network, self.databases, self.functions)
+        self._has_moved_on = False
         storage, addressing = self.seeder.storage, self.seeder.addressing
         self.hub = Hub(self.seeder.network, self.settings, (storage, addressing))
         self.aggregation = Aggregation(self.seeder.network, self.settings)
@@ -440,6 +458,7 @@ class Simulation:
             "POST /faults": lambda data: self.faults.rules.extend([Rule.of(item) for item in data]),
             "DELETE /faults": lambda _: self.faults.rules.clear(),
             "POST /change": lambda data: self.world.change(**data),
+            "POST /second-night": self._move_on,
             "POST /config": self._configure,
             "POST /reset": lambda _: self._reset(),
         }
@@ -475,6 +494,24 @@ class Simulation:
         for name in wanted:
             truth.update(parts[name]())
         return truth
+
+    def _move_on(self, data: dict[str, str]) -> list[dict[str, Any]]:
+        """Let everything happen that is planned for the second night, on a day; what happened."""
+        if self._has_moved_on:
+            raise WorldError("what is planned for the second night has happened already")
+        # What is made when first asked for is made before anything happens, as it was on the first night.
+        before = self._truth({"parts": ",".join(EVERYTHING)})
+        today = self.world.today
+        day = dt.date.fromisoformat(data["day"]) if "day" in data else today
+        self.ledger.settle(day)
+        self.world.today = day
+        try:
+            happened = list(happen(PLAN, self.world, before))
+        finally:
+            self.world.today = today
+            self.world.version += 1
+        self._has_moved_on = True
+        return happened
 
     def _ledger_detail(self, data: dict[str, str]) -> dict[str, Any]:
         rows = self.ledger.detail(*_period(data))

@@ -21,7 +21,7 @@ from simulator.explorer import matching
 from simulator.ledger import COMPUTE, Ledger, Sum, decimal, month_before
 from simulator.pages import Handler, Output, Settings, bad_request
 from simulator.wire import Call, denied
-from simulator.world import RECORD_TYPES, Account, World
+from simulator.world import RECORD_TYPES, Account, World, WorldError
 
 FEES = ("RIFee", "Upfront", "SavingsPlanRecurringFee")
 LEFT_OUT: dict[str, tuple[str, ...]] = {
@@ -135,7 +135,7 @@ def _of_the_payer(world: World) -> Iterator[Budget]:
     workloads = [account for account in world.members() if account.kind == "workload"]
     for number, account in enumerate(workloads):
         yield Budget(
-            f"monthly {account.name}",
+            f"monthly {account.founded_as}",
             "2500.0" if number % 4 else "150",
             filters={"LinkedAccount": [account.account_id]},
             has_forecast=number % 3 != 1,
@@ -187,7 +187,7 @@ def _of_the_payer(world: World) -> Iterator[Budget]:
 
 
 def _of_a_member(account: Account) -> Budget:
-    return Budget(f"my own {account.name}", "1000", has_forecast=False, notices=(Notice("ACTUAL", 90.0),))
+    return Budget(f"my own {account.founded_as}", "1000", has_forecast=False, notices=(Notice("ACTUAL", 90.0),))
 
 
 class Budgets:
@@ -197,6 +197,8 @@ class Budgets:
         self._ledger, self._settings = ledger, settings
         self._version = -1
         self._known: dict[tuple[str, str, dt.date], tuple[int, int | None]] = {}
+        self._limits: dict[str, str] = {}
+        self._world.parts.append(self)
         self.handlers: dict[tuple[str, str], Handler] = {
             ("budgets", "DescribeBudgets"): self._describe_all,
             ("budgets", "DescribeBudget"): self._describe,
@@ -218,7 +220,23 @@ class Budgets:
         elif account := self._world.accounts.get(account_id):
             found = [_of_a_member(account)]
         units = {"USD": self._settings.currency}
-        return [replace(budget, unit=units.get(budget.unit, budget.unit)) for budget in found]
+        return [
+            replace(
+                budget,
+                unit=units.get(budget.unit, budget.unit),
+                limit=self._limits.get(f"{account_id} {budget.name}", budget.limit),
+            )
+            for budget in found
+        ]
+
+    def _change_set_budget(self, name: str, limit: str, owner: str = "") -> dict[str, Any]:
+        """Another limit of a budget: of the payer's, where no owner is named."""
+        owner = owner or self._world.billing
+        before = next((budget.limit for budget in self.owned(owner) if budget.name == name), None)
+        if before is None:
+            raise WorldError(f"{owner} has no budget {name}")
+        self._limits[f"{owner} {name}"] = limit
+        return {"owner": owner, "name": name, "before": before, "limit": limit}
 
     @property
     def as_of(self) -> dt.date:

@@ -135,6 +135,15 @@ class Simulator:
         outcome: dict[str, Any] = self.control("POST", "/change", {"do": do, **arguments})
         return outcome
 
+    def move_on(self, day: dt.date | None = None) -> list[dict[str, Any]]:
+        """Let everything happen that `simulator.second_night` plans, on a day or today; each entry that did.
+
+        An entry has its kind and sentence, its changes, and what the next run publishes of it.
+        """
+        query = {"day": day.isoformat()} if day else {}
+        happened: list[dict[str, Any]] = self.control("POST", "/second-night", query)
+        return happened
+
     def configure(self, **settings: Any) -> None:
         """Set what `Simulation` knows: pages, sessions, CloudTrail's delay and rate, Organizations, `today`.
 

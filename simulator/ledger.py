@@ -113,6 +113,9 @@ COLUMNS = (
 )
 """Of the rows of the truth, beside the day, the tags and the amounts."""
 
+RESTATED = "Restated"
+"""The usage type of what `restate` adds."""
+
 FIRST_DAY = dt.date(2023, 1, 1)
 OPEN_END = dt.date(9999, 1, 1)
 LATE_CREDIT_DAY = 6
@@ -284,6 +287,9 @@ class Ledger:
         self._lines: dict[str, list[Line]] = {}
         self._added: dict[str, list[Line]] = {}
         self._prefix: list[int] = []
+        self._past: dict[str, list[Line]] = {}
+        self._settled = FIRST_DAY
+        """The first day whose lines follow from the world as it is; those before it are in `_past`."""
 
     # ------------------------------------------------------------------ lines
 
@@ -315,6 +321,18 @@ class Ledger:
         factors = (self.factor(FIRST_DAY + dt.timedelta(days=n)) for n in range(days))
         self._prefix = [0, *itertools.accumulate(factors)]
 
+    def settle(self, day: dt.date) -> None:
+        """Let each day before this one keep its lines, whatever becomes of what was paid for."""
+        self._past = {
+            account: [
+                replace(line, end=min(line.end, day))
+                for line in self.lines(account)
+                if line.first < day and line.usage_type != RESTATED
+            ]
+            for account in self.world.accounts
+        }
+        self._settled = day
+
     def factor(self, day: dt.date) -> int:
         """The day's factor; of the newest days only a part of the costs has arrived."""
         is_short = (self.world.today - day).days <= self._settings.incomplete_days
@@ -325,8 +343,10 @@ class Ledger:
         first, end = max(FIRST_DAY, account.joined_at.date()), account.left_on or OPEN_END
         if self._settings.billed_from:
             first = max(first, self._settings.billed_from)
+        yield from self._past.get(account.account_id, ())
         for line in self._uncut(account, self.world.numbers[account.account_id]):
-            begin, stop = max(line.first, first), min(line.end, end)
+            since = first if line.usage_type == RESTATED else max(first, self._settled)
+            begin, stop = max(line.first, since), min(line.end, end)
             if begin >= stop or (line.mode == "once" and begin != line.first):
                 continue
             yield from self._tagged(replace(line, first=begin, end=stop))
@@ -366,7 +386,7 @@ class Ledger:
                     restated.account_id,
                     restated.service,
                     self.world.regions[0],
-                    "Restated",
+                    RESTATED,
                     restated.record_type,
                     mode="steady",
                     rate=restated.amount,

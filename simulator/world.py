@@ -109,6 +109,8 @@ class Account:
     profile: str | None = None
     application: str = ""
     left_on: dt.date | None = None
+    founded_as: str = ""
+    """Its first name, which what was named after it keeps."""
     keeps_role: bool = False
     """Whether its role may be assumed after it has left: it may, unless its trust policy names the organisation."""
 
@@ -244,6 +246,7 @@ class World:
         self.accounts[account_id] = Account(
             account_id=account_id,
             name=name,
+            founded_as=name,
             email=f"aws+{number}@example.com",
             kind=kind,
             ou=ou,

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import another_day
 import pytest
 import tiers
 from hypothesis import settings
@@ -105,6 +106,17 @@ def sign_in(simulator: Simulator) -> None:
     """Put a simulator's sign-in token where this process's botocore looks for it."""
     cache = Path(".aws", "sso", "cache")
     shutil.copytree(simulator.directory / cache, Path(_HOME.name) / cache, dirs_exist_ok=True)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--today`."""
+    another_day.add_options(parser)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """Set the clock before anything else is done: whoever was loaded so far is loaded again."""
+    another_day.set_clock(config)
 
 
 @pytest.hookimpl(wrapper=True)

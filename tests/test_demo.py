@@ -1,58 +1,20 @@
-"""`cmdb demo` from end to end, in a checkout of its own: the demo's folder is fixed."""
+"""`cmdb demo` from end to end: a fault that a run must refuse; its nights are in test_second_night."""
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from nights import REPOSITORY, cmdb, cmdb_here
+from demos import checkout_in, demo
+from nights import cmdb, cmdb_here
 
 from faults.ground import fingerprint
-from simulator.client import is_foreign
 
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """The product and the simulator, without anybody's warehouse."""
-    folder = tmp_path / "checkout"
-    for package in ("pipelines", "resources", "simulator", "warehouse"):
-        shutil.copytree(
-            REPOSITORY / package,
-            folder / package,
-            ignore=lambda where, names: [
-                name
-                for name in names
-                if name in ("__pycache__", "demo", "landing", "versions") or name.endswith((".duckdb", ".wal", ".lock"))
-            ],
-        )
-    for name in ("pyproject.toml", "workspace.yaml"):
-        shutil.copyfile(REPOSITORY / name, folder / name)
-    return folder
-
-
-def demo(checkout: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {name: value for name, value in os.environ.items() if not is_foreign(name) and name != "DAGSTER_HOME"}
-    return subprocess.run(
-        [sys.executable, "-m", "pipelines.cli.main", *arguments],
-        # Settings of the real thing, which the demo must not follow.
-        env={
-            **environment,
-            "PYTHONPATH": str(checkout),
-            "AWS_MANAGEMENT_PROFILE": "real",
-            "AWS_CONFIG_FILE": "/nonexistent",
-            "CMDB_DATABASE": str(checkout / "real.duckdb"),
-        },
-        cwd=checkout,
-        capture_output=True,
-        text=True,
-        timeout=1200,
-        check=False,
-    )
+    return checkout_in(tmp_path / "checkout")
 
 
 @pytest.mark.large

@@ -10,11 +10,13 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 from nights import cmdb_here, copy_of, query
 from test_cli import one_sentence
 
 from pipelines.catalogue.registry import listings
+from pipelines.cli.changes import history_of
 from pipelines.cli.explain import SKIPPED
 from pipelines.cli.profiles import Unreached, stanzas
 from pipelines.trust import outcomes
@@ -66,6 +68,31 @@ def test_a_resource_leads_to_who_was_requested_and_when(database: Path) -> None:
     told = json.loads(cmdb_here({"CMDB_DATABASE": str(database)}, "explain", arn, "--json").stdout)
     assert told["resource"]["arn"] == arn
     assert [cell["outcome"] for cell in told["cells"]] == ["found"]
+    assert [(version["change"], version["changed_attributes"]) for version in told["versions"]] == [("discovered", [])]
+    assert re.search(r"history +\d{4}-\d\d-\d\d \d\d:\d\d UTC discovered", done.stdout)
+
+
+def test_the_newest_versions_of_an_item_are_named_and_the_others_counted() -> None:
+    with duckdb.connect() as connection:
+        connection.execute("set timezone = 'UTC'")
+        connection.execute("create schema cmdb")
+        connection.execute(
+            """
+            create table cmdb.resource_version as
+            select
+                'arn:' || n % 2 as arn, timestamptz '2026-11-01 00:00:00Z' + to_days(n::integer) as valid_from,
+                if(n < 2, 'discovered', 'changed') as "change", if(n < 2, [], ['state', 'tags']) as changed_attributes
+            from range(14) as t(n)
+            """
+        )
+        rows, lines = history_of(connection, "arn:1")
+        assert history_of(connection, "arn:2") == ([], [])
+    assert len(rows) == 7
+    assert lines[0] == "2026-11-14 00:00 UTC changed: state, tags"
+    assert lines[4:] == [
+        "2026-11-06 00:00 UTC changed: state, tags",
+        "2 earlier version(s) stand in cmdb.resource_version",
+    ]
 
 
 def test_a_verified_zero_shows_its_evidence(database: Path) -> None:

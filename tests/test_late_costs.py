@@ -363,9 +363,7 @@ def test_the_turn_waits_for_room_within_the_limit_and_harms_nothing(home: House,
     room = str(sent + int(re.findall(r"which takes (\d+) requests", sentence)[0]))
     collect(home, "night-3", now=lambda: later, CMDB_COST_REQUEST_LIMIT=room, **limit)
     assert len(asked_of(small)) == int(room), said
-    in_its_turn(
-        {name for name in cells(home, "night-3") if name[-7:] in {month(back) for back in range(2, HISTORY + 1)}}
-    )
+    in_its_turn({name for name in cells(home, "night-3") if name[-7:] in {month(back) for back in CLOSED}})
 
 
 def test_what_a_backfill_changed_waits_for_the_next_run_where_the_limit_ends_the_asking(

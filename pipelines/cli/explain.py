@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pipelines.catalogue.registry import listings
+from pipelines.cli.changes import history_of
 from pipelines.cli.command import (
     Command,
     Misused,
@@ -173,6 +174,8 @@ def explain_resource(store: "Store", arn: str, *, blocked: bool = False) -> Expl
             "source",
             f"run {item['run_id']} requested {item['listing']} as {item['role']} on {moment(item['collected_at'])}",
         )
+        explanation.data["versions"], history = history_of(connection, arn)
+        explanation.lines.extend(("history", line) for line in history)
         cells = _cells(connection, item["caller_account_id"], item["cell_region"], item["listing"], item["role"])
         explanation.data["cells"] = [cell.data for cell in cells]
         if item["is_stale"]:

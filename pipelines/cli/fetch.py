@@ -19,7 +19,7 @@ from pipelines.cli.command import (
     print_json,
     settings_of,
 )
-from pipelines.cli.simulation import require_simulator, run_command, simulated
+from pipelines.cli.simulation import Nights, require_simulator, run_command, simulated
 from pipelines.collection import metrics
 from resources.aws.listing import GLOBAL_REGION, Listing
 from resources.aws.messages import Identity, Request
@@ -70,8 +70,10 @@ def _ask_simulated(role: Role, listing: str, account: str, region: str, paramete
     """The same request in a process that leads to the simulated organisation; returns its exit code."""
     options = {"--account": account, "--region": region, "--parameter": parameter}
     given = [word for name, value in options.items() if value for word in (name, value)]
+    from pipelines.settings import DEMO_DATABASE
+
     require_simulator()
-    with simulated(os.environ) as (_, environment):
+    with simulated(os.environ, moved_on=Nights.read(DEMO_DATABASE).moved_on) as (_, environment):
         return run_command(environment, "ask", role, listing, *given, *(["--verbose"] if verbose else []))
 
 

@@ -1,6 +1,7 @@
 """The simulated organisation behind the demo, and commands that run on it in a process of their own."""
 
 import importlib.util
+import json
 import os
 import signal
 import subprocess
@@ -8,6 +9,8 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +19,7 @@ from resources.contract import ROLES, policy
 from resources.installation import IS_CHECKOUT, WORKING_FOLDER
 
 if TYPE_CHECKING:
-    from simulator.client import Simulator
+    from simulator.client import Simulator as Simulator
 
 
 class NoSimulator(Misused):
@@ -53,9 +56,53 @@ def _is_installed(name: str) -> bool:
         return False
 
 
+@dataclass(frozen=True)
+class Nights:
+    """How far the demo's warehouse is.
+
+    Attributes:
+        number: of the newest night that published; 0 before the first.
+        moved_on: the day on which everything happened that is planned for the second night; None before it.
+    """
+
+    number: int = 0
+    moved_on: date | None = None
+
+    @classmethod
+    def read(cls, database: Path) -> "Nights":
+        """The nights of a demo's published file; none where there is no such file."""
+        if not database.exists():
+            return cls()
+        try:
+            kept = json.loads(_nights_file(database).read_text(encoding="utf-8"))
+            return cls(int(kept["number"]), date.fromisoformat(kept["moved_on"]) if kept["moved_on"] else None)
+        except (OSError, ValueError, KeyError, TypeError):
+            # A release that had one world alone kept none.
+            return cls(1)
+
+    def write(self, database: Path) -> None:
+        """Keep them beside the published file."""
+        from resources.store.files import atomic_write
+
+        moved_on = self.moved_on.isoformat() if self.moved_on else None
+        with atomic_write(_nights_file(database)) as file:
+            json.dump({"number": self.number, "moved_on": moved_on}, file)
+
+
+def _nights_file(database: Path) -> Path:
+    return database.with_name("nights.json")
+
+
 @contextmanager
-def simulated(environment: Mapping[str, str]) -> Iterator[tuple["Simulator", dict[str, str]]]:
+def simulated(
+    environment: Mapping[str, str], *, moved_on: date | None = None
+) -> Iterator[tuple["Simulator", dict[str, str]]]:
     """A running simulated organisation, and the environment that directs every AWS client to it.
+
+    Args:
+        environment: without what leads to another organisation.
+        moved_on: the day on which everything happened that is planned for the second night; None for the
+            organisation of the first night.
 
     Raises:
         NoSimulator: the simulated organisation is not installed, or did not start.
@@ -75,6 +122,8 @@ def simulated(environment: Mapping[str, str]) -> Iterator[tuple["Simulator", dic
             organisation = stack.enter_context(client.start(folder, policies, trail_passes=True))
         except client.SimulatorError as error:
             raise NoSimulator(f"{str(error).strip().splitlines()[-1]} Nothing was run.") from error
+        if moved_on is not None:
+            organisation.move_on(moved_on)
         child = organisation.environment(environment)
         child["CMDB_DATABASE"] = str(DEMO_DATABASE)
         # The settings file belongs to the real organisation.
