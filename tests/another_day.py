@@ -37,7 +37,7 @@ def library(named: str = "") -> Path:
 
 
 def clock_of(day: dt.date, now: dt.datetime, preloaded: Path) -> dict[str, str]:
-    """The variables by which a process's clock shows a day, counted from what it shows now."""
+    """The variables by which a process's clock shows a day, counted from what the machine's shows now."""
     offset = (dt.datetime.combine(day, BEGINS, dt.UTC) - now).total_seconds()
     return {
         SET: day.isoformat(),
@@ -45,6 +45,11 @@ def clock_of(day: dt.date, now: dt.datetime, preloaded: Path) -> dict[str, str]:
         "FAKETIME": f"{offset:+.0f}",
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",
     }
+
+
+def machine_time(environment: Mapping[str, str], now: dt.datetime) -> dt.datetime:
+    """What the machine's own clock shows when that of this process shows `now`."""
+    return now - dt.timedelta(seconds=float(environment["FAKETIME"])) if SET in environment else now
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -67,7 +72,7 @@ def set_clock(config: pytest.Config, environment: Mapping[str, str] = os.environ
         return
     now = dt.datetime.now(dt.UTC)
     if environment.get(SET) != day.isoformat():
-        clock = clock_of(day, now, library(config.getoption("--faketime")))
+        clock = clock_of(day, machine_time(environment, now), library(config.getoption("--faketime")))
         arguments = [sys.executable, "-m", "pytest", *config.invocation_params.args]
         sys.stdout.flush()
         os.execve(sys.executable, list(map(str, arguments)), {**environment, **clock})

@@ -197,7 +197,7 @@ def test_processes_that_send_at_once_stay_within_the_limit_together(store: Store
     for process in started:
         process.start()
     for process in started:
-        process.join(60)
+        process.join()
         assert process.exitcode == 0
     assert sum(count.request_count for count in paid_requests.all_counts(store)) == 60
 

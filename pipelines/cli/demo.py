@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 @click.option(
     "--night",
     type=click.IntRange(1, 2),
+    metavar="N",
     help="Run this night: 1 as the organisation was founded, 2 after what is planned. The next one by default.",
 )
 @plainly
