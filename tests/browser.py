@@ -84,9 +84,9 @@ class Browser:
         self.show_as(size=size, dark=dark, printed=printed)
         self.events.clear()
         self.call("Page.navigate", url=page.as_uri())
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 600
         while not any(event["method"] == "Page.loadEventFired" for event in self.events):
-            assert time.monotonic() < deadline, "the page did not load within a minute"
+            assert time.monotonic() < deadline, "the page did not load within ten minutes"
             self._next()
 
     def show_as(self, *, size: tuple[int, int] = DESK, dark: bool = False, printed: bool = False) -> None:

@@ -46,6 +46,6 @@ def demo(checkout: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         cwd=checkout,
         capture_output=True,
         text=True,
-        timeout=1200,
+        timeout=7200,
         check=False,
     )

@@ -121,9 +121,7 @@ def unplanned(
     began = newest_run(connection)
     shown = [shown for entry in happened for shown in entry["shows"]]
     lines = []
-    touched = {place["where"]["arn"] for place in shown if "arn" in place["where"]} | touched_by(
-        happened, before, after
-    )
+    touched = touched_by(before, after) | {place["where"]["arn"] for place in shown if "arn" in place["where"]}
     for row in rows(connection, "select arn, change from cmdb.resource_version where valid_from > ?", [began]):
         if row["arn"] not in touched:
             lines.append(f"{row['arn']} {row['change']}")

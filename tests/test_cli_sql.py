@@ -114,7 +114,7 @@ class Terminal:
         Args:
             interrupting: interrupt until then: `input` does not notice what comes just before it waits.
         """
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 600
         next_interruption = time.monotonic()
         while text not in self._seen:
             if interrupting and time.monotonic() >= next_interruption:
@@ -138,7 +138,7 @@ class Terminal:
     def ended(self) -> int:
         """Its exit code."""
         try:
-            return self._process.wait(timeout=60)
+            return self._process.wait(timeout=600)
         finally:
             self._process.kill()
             os.close(self._master)
@@ -231,7 +231,7 @@ def test_reading_loads_neither_dagster_nor_pandas(environment: dict[str, str], a
         cwd=REPOSITORY,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -254,7 +254,7 @@ def run(*command: str, environment: Mapping[str, str]) -> subprocess.CompletedPr
         cwd=REPOSITORY,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         check=False,
     )
 

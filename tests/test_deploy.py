@@ -170,7 +170,7 @@ def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
     assert tested.returncode == 0, tested.stderr
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 600
         while time.monotonic() < deadline:
             try:
                 socket.create_connection(("127.0.0.1", port), timeout=1).close()
@@ -288,7 +288,7 @@ def test_in_a_real_browser_of_an_operator_our_own_page_requests_and_a_foreign_on
         tab.call("Security.setIgnoreCertificateErrors", ignore=True)
         tab.call("Network.setExtraHTTPHeaders", headers={"Authorization": f"Basic {login}"})
         tab.call("Page.navigate", url=f"{OURS}/runs")
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 600
         while tab.run("document.body && document.body.innerText") != "operators" and time.monotonic() < deadline:
             time.sleep(0.1)
         door.reached()
@@ -315,7 +315,7 @@ def test_the_ui_of_analysts_refuses_to_start_a_run(tmp_path: Path) -> None:
     home.mkdir()
     shutil.copyfile(REPOSITORY / "pipelines" / "dagster.yaml", home / "dagster.yaml")
     with served({"DAGSTER_HOME": str(home), "CMDB_DATABASE": str(tmp_path / "cmdb.duckdb")}) as url:
-        connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=60)
+        connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=600)
         connection.request(
             "POST", "/graphql", json.dumps({"query": LAUNCH}), headers={"Content-Type": "application/json"}
         )
@@ -375,7 +375,7 @@ def test_a_run_that_never_began_is_alerted_from_outside(where: str, line: str, t
     )
     here = line.replace("/etc/cmdb.env", str(tmp_path / "cmdb.env")).replace("/srv/cmdb", str(REPOSITORY))
     done = subprocess.run(
-        ["/bin/sh", "-c", here], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
+        ["/bin/sh", "-c", here], cwd=tmp_path, capture_output=True, text=True, timeout=600, check=False
     )
     assert (done.returncode, done.stderr) == (2, "CMDB_ALERT_COMMAND received the check results.\n")
     assert "There is no warehouse at" in json.loads(told.read_text())["sentences"][0]
@@ -440,7 +440,7 @@ def test_systemd_itself_finds_little_exposed(unit: Path) -> None:
         [SYSTEMD, "security", "--offline=yes", "--threshold=25", "--no-pager", unit],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=600,
         check=False,
     )
     assert done.returncode == 0, (done.stdout + done.stderr).splitlines()[-1]
@@ -456,7 +456,7 @@ def test_systemd_reads_every_unit(tmp_path: Path) -> None:
         [SYSTEMD, "verify", "--man=no", "--recursive-errors=no", *(tmp_path / unit.name for unit in UNITS)],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=600,
         check=False,
     )
     said = [line for line in done.stderr.splitlines() if "cmdb-" in line]

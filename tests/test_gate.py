@@ -519,7 +519,7 @@ def test_the_command_line_builds_with_the_evidence_and_is_refused_without(
             stderr=subprocess.STDOUT,
             text=True,
         )
-    said = {name: process.communicate(timeout=120)[0] for name, process in launched.items()}
+    said = {name: process.communicate(timeout=600)[0] for name, process in launched.items()}
 
     assert launched["allowed"].returncode == 0, said["allowed"]
     assert not worlds["allowed"].is_marked

@@ -466,7 +466,7 @@ def test_on_stdout_there_is_the_protocol_and_nothing_else(truthful_night: Path) 
             process.stdin.write(json.dumps(line) + "\n")
         process.stdin.flush()
         said = [json.loads(process.stdout.readline()) for _ in range(2)]
-        rest, _ = process.communicate(timeout=60)
+        rest, _ = process.communicate(timeout=600)
     assert [message["id"] for message in said] == [1, 2]
     assert said[1]["result"]["isError"]
     assert rest == ""
@@ -629,14 +629,14 @@ def test_the_server_over_http(truthful_night: Path) -> None:
                 env={**os.environ, "CMDB_DATABASE": str(truthful_night / DATABASE), "CMDB_MCP_TOKEN": TOKEN},
                 capture_output=True,
                 text=True,
-                timeout=60,
+                timeout=600,
                 check=False,
             )
             assert second.returncode == 2
             assert f"Port {port} of 127.0.0.1 cannot be used" in second.stderr
         finally:
             process.send_signal(signal.SIGINT)
-            said, errors = process.communicate(timeout=60)
+            said, errors = process.communicate(timeout=600)
     assert said == ""
     assert "Traceback" not in errors
 

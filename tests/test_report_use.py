@@ -81,7 +81,7 @@ def saved(tab: Browser, folder: Path, name: str) -> list[list[str]]:
     """The rows of the file that the button of a table saves."""
     tab.call("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(folder))
     tab.run(f"document.querySelector('table[data-csv={name}]').parentElement.nextElementSibling.click()")
-    target, deadline = folder / f"{name}.csv", time.monotonic() + 30
+    target, deadline = folder / f"{name}.csv", time.monotonic() + 600
     while not target.exists() or target.stat().st_size == 0:
         assert time.monotonic() < deadline, f"{target.name} was not saved"
         time.sleep(0.1)

@@ -232,7 +232,7 @@ def moved(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[dict[str, Any]
 
 
 @pytest.mark.large
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(7200)
 def test_the_published_tables_show_the_plan_entry_by_entry_and_nothing_else(
     nights: tuple[Path, str, str], moved: tuple[list[dict[str, Any]], dict[str, Any], dict[str, Any]]
 ) -> None:

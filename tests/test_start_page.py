@@ -29,7 +29,7 @@ RUNS_BY_JOB = (
 
 def asked(url: str, query: str) -> Any:
     """The data that the webserver returns for a query."""
-    connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=60)
+    connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=600)
     connection.request("POST", "/graphql", json.dumps({"query": query}), headers={"Content-Type": "application/json"})
     data = json.load(connection.getresponse())["data"]
     connection.close()
@@ -81,8 +81,8 @@ def test_nothing_of_the_ui_is_left_when_it_is_ended(ended_by: signal.Signals, tm
             # dg, dagster, webserver, daemon, code server, simulator
             assert len(started) >= 5
             command.send_signal(ended_by)
-            command.wait(timeout=60)
-            gone, left = psutil.wait_procs(started, timeout=60)
+            command.wait(timeout=600)
+            gone, left = psutil.wait_procs(started, timeout=600)
         finally:
             command.kill()
     assert [process.cmdline() for process in left] == []
