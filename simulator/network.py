@@ -316,6 +316,27 @@ class Network:
             yield from self.default(account_id, region).everything()
             yield from self.own(account_id, region).everything()
 
+    def vpcs(self, account_id: str, region: str) -> list[Vpc]:
+        """Every VPC of an account in a region, AWS's own first."""
+        if region not in self.world.regions:
+            return []
+        return [*self.default(account_id, region).vpcs, *self.own(account_id, region).vpcs]
+
+    def owned(
+        self, resource_id: str, place: tuple[str, str], kind: str, tags: dict[str, str] | None = None
+    ) -> dict[str, Any]:
+        """A row of the truth of something in an account and region (`place`), with its ARN."""
+        return Owned(resource_id, *place, kind, tags or {}).row()
+
+    def number(self, account_id: str, region: str) -> int:
+        """Which variant of things the place has; the first workload account has the lowest."""
+        return self._numbers[account_id] + self.world.regions.index(region)
+
+    @property
+    def first_workload(self) -> str:
+        """The first workload account; empty where there is none."""
+        return self._first_workload
+
     def shared_with(self, account_id: str, region: str) -> Place:
         """The VPCs and subnets of other accounts that a share of AWS RAM shows to an account, without their tags."""
         found = Place()

@@ -26,7 +26,16 @@ AUTOMATED = re.compile(r":(cluster-)?snapshot:rds:")
 """Of an ARN: RDS makes and removes these snapshots by itself, so they are no configuration items."""
 
 FOLLOWS = frozenset(
-    {"referenced_by", "is_unused", "is_orphan", "network_interface_ids", "flow_log_ids", "members", "association_id"}
+    {
+        "referenced_by",
+        "is_unused",
+        "is_orphan",
+        "network_interface_ids",
+        "flow_log_ids",
+        "members",
+        "association_id",
+        "listed_in",
+    }
 )
 """Fields of the truth that follow from other things."""
 

@@ -78,6 +78,10 @@ def true(truth: dict[str, Any]) -> set[Edge]:
         state(row, "associated_with", *row["security_group_ids"])
     for row in truth["resource_groups"]:
         wanted |= {(member["arn"], "contained_in", row["group_arn"]) for member in row["members"]}
+    for part in truth.values():
+        for row in part if isinstance(part, list) else ():
+            if isinstance(row, dict) and row.get("relations") and any(place[0] in asked for place in row["listed_in"]):
+                wanted |= {(row["arn"], relation, other) for relation, other in row["relations"]}
     return {edge for edge in wanted if edge[2].split(":")[4] in asked}
 
 

@@ -97,6 +97,7 @@ def test_the_dictionary_has_every_table_and_every_column() -> None:
             "materialized",
             "logs",
             "resource",
+            "relates",
             "rests_on",
             *(["owner"] if model.listings else []),
         }:

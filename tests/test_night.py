@@ -347,7 +347,12 @@ def expected_cells(truth: Row) -> dict[Cell, tuple[str, int | None, str | None]]
         organisation(listing, len(administrator["services"]))
     organisation("organizations_resource_policy", 1)
     counted = {
-        listing: Counter((row["account_id"], row["region"]) for row in truth[kind])
+        # What is shared is listed elsewhere too.
+        listing: Counter(
+            (account, region)
+            for row in truth[kind]
+            for account, region in row.get("listed_in", [(row["account_id"], row["region"])])
+        )
         for listing, kind in {**IN_EVERY_ACCOUNT, **IN_THE_HUB}.items()
     }
     counted |= {

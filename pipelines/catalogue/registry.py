@@ -7,7 +7,7 @@ declared in the listing's SQL file.
 
 from collections.abc import Iterable
 
-from pipelines.catalogue import ec2, lambda_, rds, s3
+from pipelines.catalogue import ec2, ec2_capacity, ec2_connectivity, lambda_, rds, s3
 from pipelines.catalogue.cost import BUDGET, COST
 from pipelines.catalogue.ec2 import REGIONS
 from pipelines.catalogue.family import Family
@@ -22,7 +22,16 @@ INVENTORY = Family(
     group="inventory",
     after=(ACCOUNT,),
     # One step collects all of them, so that a run looks up CloudTrail once for the zeros of an account and region.
-    listings=(*ec2.COMPUTE, *ec2.NETWORK, *rds.LISTINGS, *s3.LISTINGS, *lambda_.LISTINGS, *ec2.STORAGE),
+    listings=(
+        *ec2.COMPUTE,
+        *ec2.NETWORK,
+        *ec2_connectivity.LISTINGS,
+        *ec2_capacity.LISTINGS,
+        *rds.LISTINGS,
+        *s3.LISTINGS,
+        *lambda_.LISTINGS,
+        *ec2.STORAGE,
+    ),
 )
 
 FAMILIES: tuple[Family, ...] = (

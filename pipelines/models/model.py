@@ -30,7 +30,7 @@ import sqlglot
 
 from pipelines.catalogue.registry import listings
 from pipelines.errors import SqlFileError
-from pipelines.models import claims, resource_union
+from pipelines.models import claims, relation_union, resource_union
 from pipelines.models.sql_files import Header, read_header, reads
 from pipelines.settings import WAREHOUSE_FOLDER
 from resources import release
@@ -122,7 +122,7 @@ class Model:
         """The documentation of each column."""
         # Of a table that is not collected, an owner is a column: whom to ask.
         reserved = (
-            *("key", "materialized", "logs", resource_union.ENTRY, claims.ENTRY),
+            *("key", "materialized", "logs", resource_union.ENTRY, relation_union.ENTRY, claims.ENTRY),
             *(("owner",) if self.listings else ()),
         )
         named = {name: text for name, text in self.header.entries.items() if name not in reserved}
@@ -158,8 +158,8 @@ def read_models(folder: Path = WAREHOUSE_FOLDER) -> dict[str, Model]:
     for schema in SCHEMAS:
         for path in sorted((folder / schema).glob("[!.]*.sql")):
             found[f"{schema}.{path.stem}"] = _read(path, schema)
-    if items := _items(found, is_whole=is_whole):
-        found[items.relation] = items
+    for made in _unions(found, is_whole=is_whole):
+        found[made.relation] = made
     if is_whole:
         for made in _claims(found):
             found[made.relation] = made
@@ -193,20 +193,23 @@ def _model(schema: str, name: str, sql: str, place: str) -> Model:
     return Model(schema, name, sql, read_header(sql), found.relations, found.listings, place=place)
 
 
-def _items(models: Mapping[str, Model], *, is_whole: bool) -> Model | None:
-    """The union of all items, generated from the headers of the tables; None where no table has any."""
-    sql = resource_union.observed_resource(
-        [
-            resource_union.Table(model.name, model.header, model.listings)
-            for model in models.values()
-            if model.schema == "aws"
-        ],
-        {name: listing.resource_type for name, listing in listings().items() if listing.resource_type},
-        is_whole=is_whole,
+def _unions(models: Mapping[str, Model], *, is_whole: bool) -> list[Model]:
+    """The unions of all items and of their relations, generated from the headers of the tables; none without any."""
+    tables = [
+        resource_union.Table(model.name, model.header, model.listings)
+        for model in models.values()
+        if model.schema == "aws"
+    ]
+    types = {name: listing.resource_type for name, listing in listings().items() if listing.resource_type}
+    generated = (
+        (resource_union, resource_union.observed_resource(tables, types, is_whole=is_whole)),
+        (relation_union, relation_union.listed_relation(tables, types)),
     )
-    if not sql:
-        return None
-    return _model(resource_union.SCHEMA, resource_union.NAME, sql, "pipelines/models/resource_union.py")
+    return [
+        _model(of.SCHEMA, of.NAME, sql, f"pipelines/models/{of.__name__.rpartition('.')[2]}.py")
+        for of, sql in generated
+        if sql
+    ]
 
 
 def _claims(models: Mapping[str, Model]) -> list[Model]:

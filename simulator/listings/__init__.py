@@ -2,7 +2,13 @@
 
 A module has `CALL` (service and operation), `RESULT` (the member of the answer that holds the records), `TRUTH` (what
 the truth calls its rows), `rows(network, account_id, region)` and `shown(row)`, a row as AWS writes it. The modules
-are found here, so nothing else names them.
+are found here, so nothing else names them. What a module may have beside these:
+
+`others(network, account_id, region)`  rows that stand elsewhere and are listed here too; `shown` gets them with `at`,
+                                       the account and region that ask.
+`FILTERS`                              parameters of the call that the module takes, with the only value of each.
+
+A row may say `relations`: pairs of a relation and the ARN of its other end.
 """
 
 from __future__ import annotations
@@ -40,6 +46,12 @@ def listed() -> tuple[Listed, ...]:
     return tuple(cast(Listed, importlib.import_module(f"{__name__}.{name}")) for name in names)
 
 
+def _others(one: Listed, network: Network, account_id: str, region: str) -> list[Row]:
+    """What stands elsewhere and is listed here too."""
+    others = getattr(one, "others", None)
+    return others(network, account_id, region) if others else []
+
+
 class Listings:
     """The handlers of all of them, and their truth."""
 
@@ -48,23 +60,29 @@ class Listings:
         self.handlers: dict[tuple[str, str], Handler] = {one.CALL: partial(self._describe, one) for one in listed()}
 
     def _describe(self, one: Listed, call: Call) -> Output:
-        asked = {name for name, value in call.parameters.items() if value}
+        taken: dict[str, Any] = getattr(one, "FILTERS", {})
+        asked = {name for name, value in call.parameters.items() if value and taken.get(name) != value}
         if unknown := asked - {"MaxResults", "NextToken", "MaxRecords", "Marker"}:
             raise bad_request(
                 "InvalidParameterValue", f"the simulated {call.operation} knows no {', '.join(sorted(unknown))}"
             )
-        rows = one.rows(self._network, call.account_id, call.region)
-        return self._settings.page(call, one.RESULT, rows, one.shown)
+        place = (call.account_id, call.region)
+        rows = [*one.rows(self._network, *place), *_others(one, self._network, *place)]
+        return self._settings.page(call, one.RESULT, rows, lambda row: one.shown({**row, "at": place}))
 
     def truth(self) -> dict[str, Any]:
-        """Everything, one list for each type of resource, as JSON data."""
+        """Everything, one list for each type of resource, as JSON data; each row with the places that list it."""
         world = self._network.world
-        return {
-            one.TRUTH: [
-                row
-                for account_id, account in world.accounts.items()
-                for region in (world.regions if account.left_on is None else ())
-                for row in one.rows(self._network, account_id, region)
-            ]
-            for one in listed()
-        }
+        places = [
+            (account_id, region)
+            for account_id, account in world.accounts.items()
+            for region in (world.regions if account.left_on is None else ())
+        ]
+        truth: dict[str, Any] = {}
+        for one in listed():
+            found: dict[str, Row] = {}
+            for place in places:
+                for row in (*one.rows(self._network, *place), *_others(one, self._network, *place)):
+                    found.setdefault(row["arn"], {**row, "listed_in": []})["listed_in"].append(place)
+            truth[one.TRUTH] = list(found.values())
+        return truth

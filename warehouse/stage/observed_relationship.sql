@@ -370,27 +370,39 @@ record as (
 ),
 
 stated as (
-    select
-        record.from_arn,
-        record.from_resource_type,
+    select -- noqa: AM07
+        record.* exclude (said),
         record.said.relation as relation,
-        case record.said.to_type
-            when 'AWS::ResourceGroups::Group' then record.said.to_id
+        record.said.to_type as to_type,
+        record.said.to_id as to_id
+    from record
+    union all by name
+    -- What the headers of the tables say of their columns.
+    select * from stage.listed_relation
+),
+
+ended as (
+    select
+        stated.from_arn,
+        stated.from_resource_type,
+        stated.relation,
+        case stated.to_type
+            when 'AWS::ResourceGroups::Group' then stated.to_id
             else coalesce(
                     known.arn,
                     -- An ARN of a database holds its name, which another one may have by now: none is made up.
-                    case when record.said.relation = 'created_from'
-                            and starts_with(record.said.to_type, 'AWS::RDS::')
-                            then record.said.to_type || '/' || record.said.to_id
+                    case when stated.relation = 'created_from'
+                            and starts_with(stated.to_type, 'AWS::RDS::')
+                            then stated.to_type || '/' || stated.to_id
                     end,
-                    regexp_extract(record.from_arn, '^arn:[^:]*:')
-                    || case when starts_with(record.said.to_type, 'AWS::RDS::') then 'rds' else 'ec2' end
+                    regexp_extract(stated.from_arn, '^arn:[^:]*:')
+                    || case when starts_with(stated.to_type, 'AWS::RDS::') then 'rds' else 'ec2' end
                     || ':'
-                    || split_part(record.from_arn, ':', 4)
+                    || coalesce(stated.to_region, split_part(stated.from_arn, ':', 4))
                     || ':'
-                    || split_part(record.from_arn, ':', 5)
+                    || coalesce(stated.to_account_id, split_part(stated.from_arn, ':', 5))
                     || ':'
-                    || case record.said.to_type
+                    || case stated.to_type
                         when 'AWS::EC2::Subnet' then 'subnet/'
                         when 'AWS::EC2::VPC' then 'vpc/'
                         when 'AWS::EC2::SecurityGroup' then 'security-group/'
@@ -399,18 +411,21 @@ stated as (
                         when 'AWS::EC2::Snapshot' then 'snapshot/'
                         when 'AWS::EC2::NetworkInterface' then 'network-interface/'
                         when 'AWS::EC2::EIP' then 'elastic-ip/'
+                        when 'AWS::EC2::TransitGateway' then 'transit-gateway/'
                         when 'AWS::RDS::DBCluster' then 'cluster:'
                         when 'AWS::RDS::DBInstance' then 'db:'
                         when 'AWS::RDS::DBSubnetGroup' then 'subgrp:'
                     end
-                    || record.said.to_id
+                    || stated.to_id
                 )
         end as to_arn,
-        record.said.to_type as to_resource_type,
-        record.* exclude (from_arn, from_resource_type, said)
-    from record
-    left join known on record.said.to_type = known.resource_type and record.said.to_id = known.resource_id
-    where record.said.to_id is not null and record.from_arn is not null
+        stated.to_type as to_resource_type,
+        stated.* exclude (
+            from_arn, from_resource_type, relation, to_type, to_id, to_account_id, to_region
+        )
+    from stated
+    left join known on stated.to_type = known.resource_type and stated.to_id = known.resource_id
+    where stated.to_id is not null and stated.from_arn is not null
 ),
 
 application as (
@@ -437,10 +452,10 @@ application as (
     where item.status = 'active' and item.business_service is not null
 )
 
-select stated.* -- noqa: AM07
-from stated
+select ended.* -- noqa: AM07
+from ended
 -- What AWS still lists of something that is gone for good holds nothing any more.
-left join cmdb.resource as item on stated.from_arn = item.arn
+left join cmdb.resource as item on ended.from_arn = item.arn
 where item.status is distinct from 'retired'
 union all by name
 select application.*
