@@ -130,6 +130,7 @@ class Settings(BaseSettings):
         untrusted_tolerance: ratio of failed workload cells to a listing's requested cells that does not block, 0 to 1.
         cost_request_limit: Cost Explorer requests a day (UTC), of all runs and of `cmdb ask`, each US$0.01.
         metric_limit: CloudWatch metrics a day (UTC), of all runs and of `cmdb ask`, each US$0.00001.
+        history_runs: published runs that `cmdb sql --as-of` can go back to; 0 for no history.
         reference: the folder of the organisation's own reference files; None means that it has none.
         aws_sources: botocore's variables for profiles and endpoints, as far as the environment sets them.
         problem: why the settings cannot be used; empty when they can. With a problem every gate refuses, so the Dagster
@@ -178,6 +179,9 @@ class Settings(BaseSettings):
     )
     metric_limit: Whole = _set_by(
         "CMDB_METRIC_LIMIT", 100_000, "a whole number from 1 to 100000000", ge=1, le=100_000_000
+    )
+    history_runs: Whole = _set_by(
+        "CMDB_HISTORY_RUNS", 400, "a whole number from 0, for no history, to 10000", ge=0, le=10_000
     )
     concurrency: Whole = _set_by("CMDB_CONCURRENCY", 64, "a whole number from 1 to 512", ge=1, le=512)
     processes: Whole = _set_by("CMDB_PROCESSES", 1, "a whole number from 1 to 16", ge=1, le=16)

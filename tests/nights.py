@@ -77,6 +77,7 @@ def night_environment(simulator: Simulator, database: Path, **settings: str) -> 
         "CMDB_DATABASE": str(database),
         "CMDB_COST_MONTHS": "1",
         "CMDB_COST_REQUEST_LIMIT": MANY,
+        "CMDB_HISTORY_RUNS": "0",
         "DAGSTER_HOME": str(dagster_home()),
         **settings,
     }
@@ -87,8 +88,9 @@ def run_night(environment: Mapping[str, str], database: Path, job_name: str = "n
 
     Args:
         environment: what leads to the organisation, such as `Simulator.env`, and the settings.
-            One month of history is asked where `CMDB_COST_MONTHS` is not among them, and as many paid requests as a
-            test's nights of one day take where `CMDB_COST_REQUEST_LIMIT` is not.
+            One month of cost is asked where `CMDB_COST_MONTHS` is not among them, and as many paid requests as a
+            test's nights of one day take where `CMDB_COST_REQUEST_LIMIT` is not. Nothing goes into the history unless
+            `CMDB_HISTORY_RUNS` says so: it would add seconds to each night of every test.
         database: the published path; its folder is made.
     """
     from pipelines.cli.dagster_home import prepare_dagster_home
@@ -100,6 +102,7 @@ def run_night(environment: Mapping[str, str], database: Path, job_name: str = "n
     whole = {
         "CMDB_COST_MONTHS": "1",
         "CMDB_COST_REQUEST_LIMIT": MANY,
+        "CMDB_HISTORY_RUNS": "0",
         "DAGSTER_HOME": str(dagster_home()),
         **environment,
     }

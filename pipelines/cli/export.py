@@ -95,6 +95,28 @@ def backstage(dir: Path, demo: bool, as_json: bool) -> None:
     _report(export_backstage(dir, _current(demo)), as_json)
 
 
+@export.command(name="duckdb", cls=Command)
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--as-of", "as_of", required=True, metavar="NIGHT", help="A day such as 2026-03-31, a time, or a run.")
+@demo_option
+@json_option
+@plainly
+def duckdb(file: Path, as_of: str, demo: bool, as_json: bool) -> None:
+    """Write what was published on an earlier night as a DuckDB file of its own, for any client.
+
+    FILE must be new. A day means the last run published by its end (UTC). `cmdb history` lists what can be asked.
+
+    Example: cmdb export duckdb aws_org-2026-03-31.duckdb --as-of 2026-03-31
+    """
+    store = store_of(demo=demo)
+    publication = store.history.find(as_of)
+    count = store.history.restore(publication, file)
+    if as_json:
+        print_json({"file": str(file), "relations": count} | publication.as_data())
+        return
+    say(f"{file}  {count} tables and views as of {publication}")
+
+
 def _current(demo: bool) -> "Store":
     store = store_of(demo=demo)
     store.require_current_schema()

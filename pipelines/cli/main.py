@@ -17,6 +17,7 @@ from pipelines.cli.explain import explain
 from pipelines.cli.export import export
 from pipelines.cli.fetch import ask
 from pipelines.cli.fx import fx
+from pipelines.cli.history import history
 from pipelines.cli.init import init
 from pipelines.cli.mcp.command import mcp
 from pipelines.cli.policy import policy
@@ -42,8 +43,8 @@ def main() -> None:
 
 
 for command in (
-    accept, ask, completion, confirm, coverage, demo, dev, digest, explain, export, fx, init, mcp, nightly, policy,
-    preflight, profiles, reference, report, rollback, sql, status, tables,
+    accept, ask, completion, confirm, coverage, demo, dev, digest, explain, export, fx, history, init, mcp, nightly,
+    policy, preflight, profiles, reference, report, rollback, sql, status, tables,
 ):  # fmt: skip
     main.add_command(command)
 

@@ -7,6 +7,7 @@ import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import IO, TYPE_CHECKING, Any
@@ -29,6 +30,7 @@ from pipelines.plain_text import as_csv_cell, as_json, as_markdown, plain
 if TYPE_CHECKING:
     import duckdb
 
+    from resources.store.history.manifest import Publication
     from resources.store.store import Store
 
 ON_A_TERMINAL = 200
@@ -67,17 +69,28 @@ class Result:
     default="table",
     show_default=True,
 )
+@click.option(
+    "--as-of",
+    "as_of",
+    metavar="NIGHT",
+    help="Answer as the file published then did: a day such as 2026-03-31, a time, or a run.",
+)
 @json_option
 @click.option("--raw", is_flag=True, help="With --format csv: values exactly as stored, for programs.")
 @demo_option
 @plainly
-def sql(query: str | None, file: IO[str] | None, output: str, as_json: bool, raw: bool, demo: bool) -> None:
+def sql(
+    query: str | None, file: IO[str] | None, output: str, as_of: str | None, as_json: bool, raw: bool, demo: bool
+) -> None:
     """Query the published file in SQL; a query cannot change anything.
 
     Without a query it reads standard input; on a terminal it is a shell, where a query ends with a semicolon.
 
     The output is safe for terminals and spreadsheets. A CSV cell that would be a formula begins with an apostrophe, and
     an invisible character appears as its code point.
+
+    With --as-of, a day means the last run published by its end (UTC); standard error says which. `cmdb history` lists
+    what can be asked.
 
     Example: cmdb sql "select account_id, account_name, ou_path from org.account"
     """
@@ -87,25 +100,29 @@ def sql(query: str | None, file: IO[str] | None, output: str, as_json: bool, raw
         raise Misused("Give a query or --file, not both. No query ran.")
     output = "json" if as_json else output
     store = store_of(demo=demo)
+    publication = None if as_of is None else store.history.find(as_of)
+    if publication is not None:
+        say(f"As of {publication}.", err=True)
     if query is None and file is None and can_ask():
-        _shell(store, output, raw=raw)
+        _shell(store, output, publication, raw=raw)
         return
-    _print(store, query if query is not None else (file or sys.stdin).read(), output, raw=raw)
+    _print(store, query if query is not None else (file or sys.stdin).read(), output, publication, raw=raw)
 
 
-def _shell(store: "Store", output: str, *, raw: bool) -> None:
+def _shell(store: "Store", output: str, publication: "Publication | None", *, raw: bool) -> None:
     """Read queries from a terminal until Ctrl-D. A refused query prints its sentence, and the shell goes on."""
     # With the module loaded, `input` has editing keys, and a history of what was typed.
     import readline  # noqa: F401
 
-    store.require_current_schema()
+    if publication is None:
+        store.require_current_schema()
     say(
         "Queries end with a semicolon and cannot change anything. Ctrl-D ends; `cmdb tables WORD` finds tables.",
         err=True,
     )
     while True:
         try:
-            _print(store, _typed(), output, raw=raw)
+            _print(store, _typed(), output, publication, raw=raw)
         except EOFError:
             click.echo()
             return
@@ -130,9 +147,9 @@ def _typed() -> str:
     return "\n".join(lines)
 
 
-def _print(store: "Store", query: str, output: str, *, raw: bool) -> None:
+def _print(store: "Store", query: str, output: str, publication: "Publication | None", *, raw: bool) -> None:
     is_terminal = output == "table" and sys.stdout.isatty()
-    results = run_queries(store, query, ON_A_TERMINAL if is_terminal else None)
+    results = run_queries(store, query, ON_A_TERMINAL if is_terminal else None, publication)
     if len(results) > 1 and output in ("csv", "json"):
         raise Misused(f"{len(results)} queries do not fit into one {output} document: ask one at a time.")
     width = shutil.get_terminal_size().columns if is_terminal else None
@@ -144,11 +161,14 @@ def _print(store: "Store", query: str, output: str, *, raw: bool) -> None:
         click.echo(f"Only the first {ON_A_TERMINAL} rows are shown; --format csv, or a pipe, gives all.", err=True)
 
 
-def run_queries(store: "Store", query: str, most: int | None = None) -> list[Result]:
+def run_queries(
+    store: "Store", query: str, most: int | None = None, publication: "Publication | None" = None
+) -> list[Result]:
     """The results of one or more queries on the published file, in their order.
 
     Args:
         most: rows that are kept of each; None for all.
+        publication: the earlier publication that is asked; None for the published file.
 
     Raises:
         InvalidRequest: there is no query, or DuckDB refused one; the message is DuckDB's own.
@@ -156,17 +176,48 @@ def run_queries(store: "Store", query: str, most: int | None = None) -> list[Res
     """
     import duckdb
 
-    store.require_current_schema()
     results = []
-    with store.published() as connection:
+    with _connected(store, query, publication) as connection:
         try:
-            for statement in connection.extract_statements(query):
+            statements = connection.extract_statements(query)
+            if publication is not None:
+                _require_selects(statements)
+            for statement in statements:
                 results.append(_result(connection, statement, most))
         except duckdb.Error as error:
             raise InvalidRequest(f"DuckDB refused the query: {error} Nothing was changed.") from error
     if not results:
         raise InvalidRequest("There is no query in what was given, so nothing ran. Write one, such as: select 1")
     return results
+
+
+@contextmanager
+def _connected(store: "Store", query: str, publication: "Publication | None") -> "Iterator[duckdb.DuckDBPyConnection]":
+    """A connection to the published file, or to the tables of an earlier publication that the query names."""
+    if publication is None:
+        store.require_current_schema()
+        with store.published() as connection:
+            yield connection
+        return
+    with store.history.opened(publication) as as_of:
+        as_of.prepare(query)
+        yield as_of.connection
+
+
+def _require_selects(statements: "Sequence[duckdb.Statement]") -> None:
+    """Refuse everything but SELECT: this connection's COPY could write into the history.
+
+    Raises:
+        InvalidRequest: there is another statement. None ran.
+    """
+    import duckdb
+
+    for statement in statements:
+        if statement.type != duckdb.StatementType.SELECT:
+            raise InvalidRequest(
+                f"With --as-of only SELECT runs (also DESCRIBE, SUMMARIZE, SHOW), and this is {statement.type.name}. "
+                "No query ran."
+            )
 
 
 def _result(connection: "duckdb.DuckDBPyConnection", statement: "duckdb.Statement", most: int | None) -> Result:

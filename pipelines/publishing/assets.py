@@ -82,7 +82,7 @@ def published_asset(models: Mapping[str, Model], sql_checks: Sequence[checks.Sql
             version = publish(store, warehouse.run_id, everything)
         if warning := name_warning(store.database):
             context.log.warning(warning)
-        contents = _contents(store)
+        contents = _contents(store) | _record(context, store, settings.history_runs)
         counts = _tidy(context, store, warehouse)
         selected = context.selected_asset_check_keys
         yield dg.MaterializeResult(
@@ -186,6 +186,24 @@ def _contents(store: Store) -> dict[str, Any]:
         "dagster/row_count": sum(map(sum, held.values())),
         "tables": rows_table([{"schema": name, "tables": len(rows), "rows": sum(rows)} for name, rows in held.items()]),
     } | ({} if picture is None else {"what_can_be_trusted": dg.MetadataValue.md(picture)})
+
+
+def _record(context: dg.AssetExecutionContext, store: Store, most: int) -> dict[str, Any]:
+    """Record the published file in the history; a failure does not undo the publishing, and the next run repeats it.
+
+    Args:
+        most: published runs that are kept; 0 for no history.
+    """
+    if not most:
+        return {}
+    try:
+        store.history.catch_up(most)
+        return {"history_runs": len(store.history.publications())}
+    except (WarehouseError, OSError, duckdb.Error) as error:
+        context.log.warning(
+            plain(f"It is published, but not yet in the history, so the next run records it too: {error}")
+        )
+        return {}
 
 
 def _tidy(context: dg.AssetExecutionContext, store: Store, warehouse: Warehouse) -> dict[str, int]:

@@ -5,7 +5,7 @@ lock is a POSIX lock, which the process loses when it closes *any* descriptor of
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
@@ -143,6 +143,28 @@ def open_read_only(path: Path, spill: Path | None = None, writes_to: Path | None
             raise
         PROCESS.reading[path] += 1
         return connection
+
+
+@contextmanager
+def reading_folder(folder: Path, catalogs: Sequence[str] = ()) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection to an empty in-memory DuckDB in UTC, whose queries can read files of one folder and no others.
+
+    COPY could write there too, so a person's statement may run only if it is a SELECT. Its settings are locked.
+
+    Args:
+        catalogs: names of further empty in-memory databases that are attached.
+    """
+    alone = duckdb.connect(":memory:", config={**_SANDBOX, "temp_directory": ""})
+    with interruptible(), closing(alone) as connection:
+        for catalog in catalogs:
+            connection.execute(f"attach ':memory:' as {catalog}")
+        connection.execute("set global TimeZone = 'UTC'")
+        # A query binds each file's columns, then reads it: once opened is enough, since the files never change.
+        connection.execute("set global parquet_metadata_cache = true")
+        connection.execute(f"set global allowed_directories = [{literal(f'{folder}/')}]")
+        connection.execute("set global enable_external_access = false")
+        connection.execute("set lock_configuration = true")
+        yield connection
 
 
 def close_read_only(path: Path, connection: duckdb.DuckDBPyConnection) -> None:

@@ -54,6 +54,11 @@ class Paths:
         return self.folder / "versions"
 
     @property
+    def history_folder(self) -> Path:
+        """The folder of what earlier published files held."""
+        return self.folder / f"{self.stem}.history"
+
+    @property
     def landing(self) -> Path:
         """The folder of AWS's verbatim responses, by run."""
         return self.folder / "landing"

@@ -39,6 +39,9 @@ FAULT_POINTS = (
 CARRY_ON_POINTS = ("carry_on.linked", "carry_on.swapped", "carry_on.followed")
 """Further fault points, where a run finds the warehouse of an older release."""
 
+HISTORY_POINTS = ("history.begun", "history.written", "history.listed", "history.merged", "history.tidied")
+"""Further fault points, where a published version is recorded in the history."""
+
 FaultHook = Callable[[str], None]
 """Called with the name of every fault point that is passed."""
 
@@ -51,12 +54,13 @@ def require_fault_point(point: str) -> None:
     """Check that a fault point exists: a test that waits for an unknown one would wait for ever or never fail.
 
     Raises:
-        UnknownFaultPoint: the name is in neither `FAULT_POINTS` nor `CARRY_ON_POINTS`.
+        UnknownFaultPoint: the name is in none of the lists above.
     """
-    if point not in FAULT_POINTS and point not in CARRY_ON_POINTS:
+    known = (*FAULT_POINTS, *CARRY_ON_POINTS, *HISTORY_POINTS)
+    if point not in known:
         raise UnknownFaultPoint(
-            f"The store has no fault point {point!r}; it has {', '.join((*FAULT_POINTS, *CARRY_ON_POINTS))}. Nothing "
-            "happens at another name: correct it, or add it to the list in resources/store/process.py."
+            f"The store has no fault point {point!r}; it has {', '.join(known)}. Nothing happens at another name: "
+            "correct it, or add it to the list in resources/store/process.py."
         )
 
 

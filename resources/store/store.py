@@ -19,6 +19,7 @@ import duckdb
 
 from resources.store.engine import as_one
 from resources.store.errors import explained
+from resources.store.history.history import History
 from resources.store.lock import Lock, check_run_id
 from resources.store.migrations import MIGRATIONS, Migrator
 from resources.store.paths import Paths
@@ -76,6 +77,11 @@ class Store:
     @cached_property
     def _published(self) -> PublishedFile:
         return PublishedFile(self._paths, self._migrator)
+
+    @cached_property
+    def history(self) -> History:
+        """What each published file held."""
+        return History(self._paths, self._lock, self._versions)
 
     # ------------------------------------------------------------------------------------------------- paths
 

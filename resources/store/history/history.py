@@ -1,0 +1,86 @@
+"""The history of one warehouse, for the rest of the product."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from resources.store.errors import explained, own_statements
+from resources.store.history import reading
+from resources.store.history.choosing import chosen
+from resources.store.history.manifest import HistoryFolder, Publication
+from resources.store.history.reading import AsOf
+from resources.store.history.recording import Recorder
+from resources.store.history.restoring import restore
+from resources.store.lock import Lock
+from resources.store.paths import Paths
+from resources.store.versions import Versions
+
+
+@dataclass(frozen=True)
+class History:
+    """What each published file held."""
+
+    paths: Paths
+    lock: Lock
+    versions: Versions
+
+    @property
+    def _folder(self) -> HistoryFolder:
+        return HistoryFolder(self.paths)
+
+    def publications(self) -> tuple[Publication, ...]:
+        """The published versions that the history has, oldest first.
+
+        Raises:
+            WarehouseError: the history is damaged.
+        """
+        return self._folder.read().publications
+
+    def find(self, wanted: str) -> Publication:
+        """The publication that a day, a time or a run means, as `choosing.chosen` says.
+
+        Raises:
+            NoSuchPublication: there is none; the message names the nearest.
+            WarehouseError: the history is damaged.
+        """
+        return chosen(self.publications(), wanted)
+
+    def catch_up(self, most: int) -> list[Publication]:
+        """Record the published versions that are not yet recorded; keep the newest `most`.
+
+        Raises:
+            WarehouseError: the lock is not held, the disk is full, or the history is damaged. What is published and
+                what is recorded are as they were.
+        """
+        return Recorder(self.paths, self.lock, self.versions, self._folder).catch_up(most)
+
+    @contextmanager
+    def opened(self, publication: Publication) -> Iterator[AsOf]:
+        """A connection that answers as the file of one publication did; call `prepare` before a query.
+
+        It reads files that the next two publications leave in their place.
+        """
+        folder = self._folder
+        with explained(folder.folder):
+            manifest = folder.read()
+        with own_statements(folder.folder), reading.opened(folder, manifest, publication) as found:
+            yield found
+
+    @contextmanager
+    def compared(self, before: Publication, after: Publication) -> Iterator[tuple[AsOf, AsOf]]:
+        """Two publications in one connection, with tables `before.<schema>.<table>` and `after.<schema>.<table>`."""
+        folder = self._folder
+        with explained(folder.folder):
+            manifest = folder.read()
+        with own_statements(folder.folder), reading.compared(folder, manifest, before, after) as found:
+            yield found
+
+    def restore(self, publication: Publication, target: Path) -> int:
+        """Write one publication as a DuckDB file of its own; returns how many tables and views it has.
+
+        Raises:
+            WarehouseError: the file exists, or cannot be written. Nothing was written.
+        """
+        folder = self._folder
+        return restore(self.paths, folder, folder.read(), publication, target)

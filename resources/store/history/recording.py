@@ -1,0 +1,111 @@
+"""Recording published versions: each becomes a segment, which is read back before the manifest lists it."""
+
+import secrets
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import duckdb
+
+from resources.store.engine import CATALOG, attach, engine
+from resources.store.errors import explained
+from resources.store.files import is_small, make_folder, private_files, remove
+from resources.store.history.changes import ChangeWriter
+from resources.store.history.manifest import HistoryFolder, Manifest, Publication, Segment, without_forgotten
+from resources.store.history.merging import merged
+from resources.store.history.segments import settled
+from resources.store.lock import Lock
+from resources.store.paths import Paths
+from resources.store.process import fault_point
+from resources.store.versions import Version, Versions
+
+
+@dataclass(frozen=True)
+class Recorder:
+    """Records the published versions of one warehouse, under its lock."""
+
+    paths: Paths
+    lock: Lock
+    versions: Versions
+    history: HistoryFolder
+
+    def catch_up(self, most: int) -> list[Publication]:
+        """Record every published version that is newer than the last recorded one, oldest first.
+
+        A killed or failed recording changes nothing that readers see, and the next call repeats it. Merges segments,
+        and forgets publications older than the newest `most`.
+
+        Raises:
+            WarehouseError: the lock is not held, the disk is full, or the manifest is damaged. What is published and
+                what is recorded are as they were.
+        """
+        self.lock.require_held()
+        recorded = []
+        with explained(self.history.folder), private_files():
+            manifest = self.history.read()
+            make_folder(self.history.folder)
+            for left in self.history.strangers(manifest):
+                remove(left)
+            for version in self._missing(manifest):
+                manifest = self._record(manifest, version)
+                recorded.append(manifest.publications[-1])
+            if recorded:
+                manifest = self._tidied(manifest, most)
+        return recorded
+
+    def _missing(self, manifest: Manifest) -> Sequence[Version]:
+        """The published versions that are not recorded and newer than what is, oldest first."""
+        since = manifest.publications[-1].published_at if manifest.publications else None
+        known = {publication.run_id for publication in manifest.publications}
+        found = [v for v in self.versions.all() if v.run_id not in known and (since is None or v.published_at > since)]
+        return found[::-1]
+
+    def _record(self, manifest: Manifest, version: Version) -> Manifest:
+        """Write the segment of one version, read it back, then list it."""
+        number = manifest.newest + 1
+        name = f"{number:06}-{number:06}-{secrets.token_hex(4)}"
+        folder = self.history.folder / name
+        fault_point("history.begun")
+        try:
+            make_folder(folder)
+            with self._opened(version.path) as connection:
+                writer = ChangeWriter(connection, self.history.folder, folder, manifest, number)
+                layouts = writer.write()
+                made = Segment(name, number, number, settled(folder))
+                fault_point("history.written")
+                published = Publication(number, version.run_id, version.published_at, version.name)
+                after = replace(
+                    manifest,
+                    publications=(*manifest.publications, published),
+                    layouts=layouts,
+                    segments=(*manifest.segments, made),
+                    layout_count=max((layout.number for layout in layouts), default=manifest.layout_count),
+                )
+                writer.require_equal(after)
+            self.history.write(after)
+        except BaseException:
+            remove(folder)
+            raise
+        fault_point("history.listed")
+        return after
+
+    @contextmanager
+    def _opened(self, version: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+        with engine(self.paths.spill, 1 if is_small(version) else None) as connection:
+            attach(connection, version, writable=False, patience=10)
+            yield connection
+            connection.execute("use memory")
+            connection.execute(f"detach {CATALOG}")
+
+    def _tidied(self, manifest: Manifest, most: int) -> Manifest:
+        """Forget and merge; the files that are replaced stay until the next recording, for readers who have begun."""
+        before = manifest
+        manifest = without_forgotten(manifest, most)
+        with engine(self.paths.spill, None) as connection:
+            manifest = merged(connection, self.history.folder, manifest)
+        if manifest != before:
+            self.history.write(manifest)
+            fault_point("history.merged")
+        fault_point("history.tidied")
+        return manifest
