@@ -418,3 +418,87 @@ def test_only_the_listing_that_is_named_is_reported_anew(tmp_path: Path) -> None
         *[("999999999999", "us-east-1", "another")],
     ]
     assert told("ec2_volume") == before
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "known_since"),
+    [
+        (["found"], 0),
+        (["found", "empty_verified"], 1),
+        (["empty_verified", "empty_unconfirmed"], 0),
+        (["empty_verified", "empty_unconfirmed", "empty_unconfirmed"], 0),
+        (["found", "empty_unconfirmed"], None),
+        (["found", "empty_verified", "empty_unconfirmed"], 1),
+        (["empty_verified", "found", "empty_unconfirmed"], None),
+        (["empty_unconfirmed"], None),
+        (["empty_verified", "empty_suspect"], None),
+        (["empty_verified", "denied"], None),
+        (["empty_verified", "failed"], None),
+    ],
+    ids=lambda value: "-".join(value) if isinstance(value, list) else "",
+)
+def test_a_zero_that_waits_is_known_where_the_trusted_response_before_it_was_empty(
+    tmp_path: Path, outcomes: list[Outcome], known_since: int | None
+) -> None:
+    """Of a place that was trusted to be empty, the newest zero alone is in doubt; it is known as of the older one."""
+    nights = OneCell(tmp_path)
+    ended = []
+    for outcome in outcomes:
+        nights.night(outcome, error_code=None)
+        ended += nights.told("ended_at")
+    known_at = None if known_since is None else ended[known_since]
+    assert nights.told("is_known, known_at") == (known_at is not None, known_at)
+
+
+def test_a_zero_whose_confirmation_failed_is_not_known(tmp_path: Path) -> None:
+    nights = OneCell(tmp_path)
+    nights.night("empty_verified")
+    nights.night("empty_unconfirmed", error_code="ThrottlingException")
+    assert nights.told("is_known, known_at") == (False, None)
+
+
+def test_an_accepted_zero_that_waits_is_known_as_of_itself(tmp_path: Path) -> None:
+    nights = OneCell(tmp_path)
+    nights.night("found")
+    nights.night("empty_unconfirmed")
+    nights.accept("kim")
+    assert nights.told("is_trusted, is_known, known_at = ended_at") == (True, True, True)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "recorded", "is_accepted"),
+    [
+        ("empty_suspect", timedelta(seconds=1), False),
+        ("empty_suspect", timedelta(0), True),
+        ("empty_suspect", timedelta(seconds=-1), True),
+        ("empty_unconfirmed", timedelta(seconds=1), True),
+    ],
+)
+def test_an_acceptance_ends_with_the_refusal_that_cloudtrail_records_after_it(
+    tmp_path: Path, outcome: Outcome, recorded: timedelta, is_accepted: bool
+) -> None:
+    """`confirmed_at` of a suspect zero is when CloudTrail's refusal was seen; of another it says nothing against it."""
+    nights = OneCell(tmp_path)
+    nights.night("empty_unconfirmed")
+    nights.accept("kim")
+    nights.night(outcome)
+    with nights.store.holding("confirm", "test"), nights.store.transaction() as connection:
+        connection.execute(
+            """
+            update audit.collection set confirmed_at = (select max(accepted_at) from audit.collection) + $recorded
+            where run_id = 'run-002'
+            """,
+            {"recorded": recorded},
+        )
+        renew_coverage(connection)
+        told = connection.execute("select is_trusted, accepted_by from audit.coverage").fetchall()
+    assert told == [(is_accepted, "kim" if is_accepted else None)]
+
+
+def test_an_acceptance_of_the_very_time_of_a_find_does_not_hold(tmp_path: Path) -> None:
+    nights = OneCell(tmp_path)
+    nights.night("empty_suspect", ended_at=BEGAN)
+    nights.accept("kim")
+    nights.night("found", ended_at=BEGAN)
+    nights.night("empty_suspect")
+    assert nights.told("is_trusted, accepted_by") == (False, None)
