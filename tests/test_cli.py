@@ -37,6 +37,7 @@ COMMANDS = (
     "export backstage",
     "export duckdb",
     "export focus",
+    "export openlineage",
     "export parquet",
     "export servicenow",
     "mcp",

@@ -6,7 +6,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipelines.cli.command import Command, Group, demo_option, json_option, plainly, print_json, say, store_of
+from pipelines.cli.command import (
+    Command,
+    Group,
+    Misused,
+    demo_option,
+    json_option,
+    plainly,
+    print_json,
+    say,
+    store_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -115,6 +125,32 @@ def duckdb(file: Path, as_of: str, demo: bool, as_json: bool) -> None:
         print_json({"file": str(file), "relations": count} | publication.as_data())
         return
     say(f"{file}  {count} tables and views as of {publication}")
+
+
+@export.command(name="openlineage", cls=Command)
+@FOLDER
+@demo_option
+@json_option
+@plainly
+def openlineage(dir: Path, demo: bool, as_json: bool) -> None:
+    """Write the run that published as events of OpenLineage: a START and an end of the run and of each of its steps.
+
+    DIR gets openlineage.ndjson and is replaced whole: a new or empty folder, or that of an earlier export. A step's
+    output has its columns, what each comes from, its checks, and how much of its scope is unknown.
+
+    Example: cmdb export openlineage exports/openlineage
+    """
+    from importlib.util import find_spec
+
+    if find_spec("openlineage") is None:
+        raise Misused(
+            "`cmdb export openlineage` needs the extra openlineage, which is not installed. Nothing was exported. "
+            "Install it: pip install 'aws-org-cmdb[openlineage]', or in a checkout "
+            "`.venv/bin/pip install openlineage-python`."
+        )
+    from pipelines.exports.openlineage import export_openlineage
+
+    _report(export_openlineage(dir, _current(demo)), as_json)
 
 
 def _current(demo: bool) -> "Store":
