@@ -191,6 +191,9 @@ class Settings(BaseSettings):
     docs_url: str = _set_by(
         "CMDB_DOCS_URL", "", "an address that begins with http:// or https://", pattern=r"^https?://\S*$"
     )
+    ui_url: str = _set_by(
+        "CMDB_UI_URL", "", "an address that begins with http:// or https://", pattern=r"^https?://\S*$"
+    )
     schedule: Annotated[str, AfterValidator(_cron)] = _set_by(
         "CMDB_SCHEDULE", "30 3 * * *", "a cron line of five fields that some day fulfils"
     )

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from nights import DATABASE, query
 
+from pipelines.models.model import read_models
 from pipelines.models.sql_files import reads
 from pipelines.report.figures import Figure, Scope, query_figures
 from pipelines.report.page import render
@@ -131,3 +132,21 @@ def test_a_page_without_a_bill_and_without_items_says_that_nothing_is_known(figu
         if len(empty) > 1:
             assert "is unknown: no day of the bill is complete" in page
             assert "Nothing: every cell was judged" not in page
+
+
+def test_each_query_names_the_assets_behind_it_and_links_to_them_where_the_ui_is_known(figures: Figures) -> None:
+    built = read_models().keys()
+    assert all(figure.assets and set(figure.assets) <= built for figure in figures.values() if figure.scope)
+    name = "monthly_by_service"
+    (asset,) = (asset for asset in figures[name].assets if asset.startswith("cost."))
+
+    def article(page: str) -> str:
+        return page[page.index(f'<article id="query-{name}">') :].partition("</article>")[0]
+
+    assert asset in article(render(figures, NOW)).partition("Assets: ")[2]
+    assert "href" not in article(render(figures, NOW))
+    link = f'<a href="https://dagster.example/assets/{asset.replace(".", "/")}">{asset}</a>'
+    assert link in article(render(figures, NOW, "https://dagster.example/"))
+    unknown = {**figures, name: replace(figures[name], scope=Scope(40, 2, "denied 2"))}
+    assert "cmdb coverage --blocked" in article(render(unknown, NOW))
+    assert "cmdb coverage --blocked" not in article(render(figures, NOW))

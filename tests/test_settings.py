@@ -56,6 +56,7 @@ def test_an_unset_profile_is_empty_and_never_another_one() -> None:
         ("CMDB_TRANSFERRED_BILL", "000000000042", "transferred_bill", "000000000042"),
         ("CMDB_CURRENCY", "USD", "currency", "USD"),
         ("CMDB_DOCS_URL", "https://wiki.example/cmdb", "docs_url", "https://wiki.example/cmdb"),
+        ("CMDB_UI_URL", "https://dagster.example/cmdb", "ui_url", "https://dagster.example/cmdb"),
         ("CMDB_BUCKET_CONTENT", "Yes", "bucket_content", True),
         (
             "CMDB_SHARED_ACCOUNTS",
@@ -99,6 +100,7 @@ def test_a_variable_decides_its_own_setting_and_no_other(variable: str, text: st
         ("CMDB_CURRENCY", "nzd"),
         ("CMDB_DOCS_URL", "wiki.example/cmdb"),
         ("CMDB_DOCS_URL", "https://wiki.example/our cmdb"),
+        ("CMDB_UI_URL", "javascript:alert(1)"),
         ("CMDB_BUCKET_CONTENT", "true"),
         ("CMDB_REGIONS", "1-1"),
         ("CMDB_REGIONS", "Sydney"),

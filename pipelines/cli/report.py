@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from pipelines.cli.command import Command, Misused, demo_option, plainly, say, store_of
+from pipelines.cli.command import Command, Misused, demo_option, plainly, say, settings_of
 
 
 @click.command(cls=Command)
@@ -20,9 +20,11 @@ def report(output: Path | None, demo: bool) -> None:
     Example: cmdb report --output ~/cost.html
     """
     from pipelines.report.writing import report_path, write_report
+    from resources.store.store import Store
 
-    store = store_of(demo=demo)
+    settings = settings_of(demo=demo)
+    store = Store(settings.database)
     if output is not None and output.suffix != ".html":
         raise Misused(f"The report is an HTML page, so {output} has to end in .html. Nothing was written.")
-    written = write_report(store, output or report_path(store.database), datetime.now(UTC))
+    written = write_report(store, output or report_path(store.database), datetime.now(UTC), settings.ui_url)
     say(f"{written.path} shows what run {written.run_id} published ({written.size:,} bytes). Open it in a browser.")

@@ -30,7 +30,8 @@ def report(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
     if settings.problem:
         raise refuse(f"The report was not made. {settings.problem}", exit_code=2)
     with refusing():
-        written = write_report(warehouse.store, report_path(warehouse.store.database), warehouse.now())
+        target = report_path(warehouse.store.database)
+        written = write_report(warehouse.store, target, warehouse.now(), settings.ui_url)
     return dg.MaterializeResult(
         metadata={
             "path": dg.MetadataValue.path(str(written.path)),

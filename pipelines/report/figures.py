@@ -49,6 +49,7 @@ class Figure:
         sql: the query as it ran, without that comment.
         scope: how much of its scope was judged; None where it reads nothing that rests on AWS's responses, or only what
             says itself how much is known.
+        assets: the tables that it reads and a run builds: assets in Dagster.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Figure:
     sql: str
     rows: tuple[Mapping[str, Any], ...] = field(default=())
     scope: Scope | None = None
+    assets: tuple[str, ...] = ()
 
     def __iter__(self) -> "Iterator[Mapping[str, Any]]":
         return iter(self.rows)
@@ -126,8 +128,13 @@ def query_figures(store: Store, only: Collection[str] = ()) -> dict[str, Figure]
             names = [column[0] for column in cursor.description or ()]
             rows = tuple(dict(zip(names, row, strict=True)) for row in cursor.fetchall())
             figures[query.name] = replace(query, rows=rows)
-        scopes = _scopes(connection, {name: reads(figure.sql).relations for name, figure in figures.items()})
-    return {name: replace(figure, scope=scopes.get(name)) for name, figure in figures.items()}
+        read = {name: reads(figure.sql).relations for name, figure in figures.items()}
+        scopes = _scopes(connection, read)
+        built = {name for (name,) in connection.execute("select relation from audit.relation_build").fetchall()}
+    return {
+        name: replace(figure, scope=scopes.get(name), assets=tuple(sorted(read[name] & built)))
+        for name, figure in figures.items()
+    }
 
 
 def _scopes(connection: duckdb.DuckDBPyConnection, read: Mapping[str, Collection[str]]) -> dict[str, Scope]:

@@ -243,11 +243,14 @@ def _digest(text: str) -> str:
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
 
 
-def render(figures: Mapping[str, Figure], now: datetime) -> str:
+def render(figures: Mapping[str, Figure], now: datetime, ui_url: str = "") -> str:
     """The page. It reaches for nothing: no font, no other file, and its own policy forbids them.
 
     One script shows how old the file is when it is opened, the other saves a table as CSV. The policy allows these two
     texts alone, by their hashes.
+
+    Args:
+        ui_url: where Dagster's UI is, to which the assets behind a figure link; they are only named where it is empty.
     """
     from markupsafe import Markup
 
@@ -264,6 +267,7 @@ def render(figures: Mapping[str, Figure], now: datetime) -> str:
             maps=sections.maps(figures, plain),
             applications=sections.applications(figures),
             now=now,
+            ui_url=ui_url.rstrip("/"),
             style=Markup(sheet),
             script=Markup(script),
             tables=Markup(tables),

@@ -29,12 +29,13 @@ def report_path(database: Path) -> Path:
     return database.with_name(f"{Store(database).stem}.report.html")
 
 
-def write_report(store: Store, path: Path, now: datetime) -> Written:
+def write_report(store: Store, path: Path, now: datetime, ui_url: str = "") -> Written:
     """Write the report of what is published.
 
     Args:
         path: what is there is replaced.
         now: when it is made, which the page shows.
+        ui_url: where Dagster's UI is, as of `render`.
 
     Raises:
         WarehouseError: there is nothing to report, or it cannot be written. What was at the path is as it was.
@@ -43,7 +44,7 @@ def write_report(store: Store, path: Path, now: datetime) -> Written:
     # Nothing is queried any more, and drawing takes what there is.
     release_memory()
     try:
-        page = render(figures, now)
+        page = render(figures, now, ui_url)
     except DrawingError as error:
         raise WarehouseError(f"The report was not written. {error} What was published is as it was.") from error
     size = len(page.encode())
