@@ -323,7 +323,7 @@ def test_every_table_and_column_that_a_page_names_exists(page: Path, truthful_ni
         f"{schema}.{name}"
         for code in codes(page.read_text(encoding="utf-8"))
         for schema, name in re.findall(r"(?<![\w./:*-])([a-z]+)\.([a-z_0-9]+)\b", code)
-        if schema in schemas and name not in ("duckdb", "work", "report", "sql", "csv", "env")
+        if schema in schemas and name not in ("duckdb", "work", "report", "history", "sql", "csv", "env")
     }
     # Written with the database before it: `cmdb.cmdb.resource`.
     assert named - {"cmdb.cmdb"} <= known
