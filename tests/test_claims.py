@@ -148,6 +148,22 @@ def test_a_header_leaves_out_what_it_gives_a_reason_for(line: str, left: set[tup
     assert rests_on(DAILY, made, model("select a from cmdb.thing", name="above"))["cmdb.above"] == left
 
 
+def test_what_reads_a_table_says_what_that_leaves_out_unless_it_rests_on_it_itself() -> None:
+    landed = model("select item.a from landing('s3_bucket_tag', 'STRUCT(a VARCHAR)')", schema="aws", name="tags")
+    header = "-- rests_on: without=s3_bucket_tag because it is so\n"
+    made = model("select a from aws.tags", header=header)
+    above = model("select a from cmdb.thing", name="above")
+    both = model("select a from cmdb.thing union all select a from aws.tags", name="both")
+    top = model("select a from cmdb.above", name="top")
+    found = claims.scopes({each.relation: each for each in (landed, made, above, both, top)})
+    assert {name for name, scope in found.items() if scope.left_out == {("s3_bucket_tag", ""): "it is so"}} == {
+        "cmdb.thing",
+        "cmdb.above",
+        "cmdb.top",
+    }
+    assert found["cmdb.both"].left_out == {}
+
+
 def test_a_header_adds_every_listing_of_a_role() -> None:
     made = model("select a from cost.daily", header="-- rests_on: with=management because it is so\n")
     found = rests_on(DAILY, made)["cmdb.thing"]

@@ -82,7 +82,8 @@ class Scope:
 
     Attributes:
         rests_on: listings with their parts.
-        left_out: those that it does not rest on although the query reads them, with the reason.
+        left_out: those that it does not rest on although its query, or that of a model that it reads, reads them, with
+            the reason.
     """
 
     rests_on: frozenset[Listed]
@@ -106,6 +107,7 @@ def scopes(models: Mapping[str, Claiming]) -> dict[str, Scope]:
                 (listing, part) for listing in _with_parents(model.listings) for part in parts(listing)
             }
             own_slices = _slices(model.sql) if model.uses & WHOLE_BILL else frozenset()
+            passed_on: dict[Listed, str] = {}
             for used in sorted(model.uses & models.keys()):
                 rests_on = of(used).rests_on
                 if used in WHOLE_BILL and own_slices:
@@ -113,7 +115,8 @@ def scopes(models: Mapping[str, Claiming]) -> dict[str, Scope]:
                         (listing, part) for listing, part in rests_on if listing != COST_DAILY or part in own_slices
                     )
                 read |= rests_on
-            found[name] = _narrowed(model, read)
+                passed_on = {**of(used).left_out, **passed_on}
+            found[name] = _with_passed_on(_narrowed(model, read), passed_on)
         return found[name]
 
     for name in models:
@@ -140,6 +143,16 @@ def _with_parents(names: tuple[str, ...]) -> set[str]:
             own |= {ACCOUNT, REGION} if known[name].scope == "regional" else {ACCOUNT}
         wanted |= own - found
     return found
+
+
+def _with_passed_on(scope: Scope, left_out: Mapping[Listed, str]) -> Scope:
+    """A scope that says too what the models below leave out: their columns show it here as well.
+
+    Of a listing of which it rests on any part, it says itself which parts those are.
+    """
+    rests_on = {listing for listing, _ in scope.rests_on}
+    below = {entry: why for entry, why in left_out.items() if entry[0] not in rests_on}
+    return Scope(scope.rests_on, {**below, **scope.left_out})
 
 
 def _narrowed(model: Claiming, read: set[Listed]) -> Scope:
