@@ -1,0 +1,348 @@
+"""The configuration items of the accounts that are collected, by the simulator's truth and, of interfaces, by boto3."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from recomputed.figures import Figures, Row, recomputes
+from recomputed.sharing import UNALLOCATED, spent
+from recomputed.world import World, days, last_day, month_of, reference
+
+Record = Mapping[str, Any]
+
+TYPES = {
+    "instances": "AWS::EC2::Instance",
+    "vpcs": "AWS::EC2::VPC",
+    "subnets": "AWS::EC2::Subnet",
+    "security_groups": "AWS::EC2::SecurityGroup",
+    "flow_logs": "AWS::EC2::FlowLog",
+    "volumes": "AWS::EC2::Volume",
+    "snapshots": "AWS::EC2::Snapshot",
+    "images": "AWS::EC2::Image",
+    "addresses": "AWS::EC2::EIP",
+    "nat_gateways": "AWS::EC2::NatGateway",
+    "db_instances": "AWS::RDS::DBInstance",
+    "db_clusters": "AWS::RDS::DBCluster",
+    "db_snapshots": "AWS::RDS::DBSnapshot",
+    "buckets": "AWS::S3::Bucket",
+    "functions": "AWS::Lambda::Function",
+    "resource_groups": "AWS::ResourceGroups::Group",
+}
+"""The type of each part of the truth; of one that is not here the type is whatever the table says."""
+
+NO_ITEMS = ("tagged_resources", "config_aggregators", "config_resources", "metric_activity", "network_interfaces")
+OF_WORKLOADS = ("db_", "buckets", "functions")
+"""Parts that the hub's profile may not list begin so."""
+
+WITHOUT_TAGS = ("db_subnet_groups",)
+"""Parts whose records AWS lists without their tags: nobody can tell which they have."""
+
+GONE = ("terminated", "deleted", "failed")
+
+IDS = {
+    "instances": "instance_id",
+    "vpcs": "vpc_id",
+    "subnets": "subnet_id",
+    "security_groups": "group_id",
+    "flow_logs": "flow_log_id",
+    "volumes": "volume_id",
+    "snapshots": "snapshot_id",
+    "images": "image_id",
+    "addresses": "allocation_id",
+    "nat_gateways": "nat_gateway_id",
+    "functions": "name",
+    "buckets": "name",
+}
+
+
+@dataclass(frozen=True)
+class Item:
+    """A configuration item.
+
+    Attributes:
+        tags: None where nobody could read them.
+        created: when it was made, or started last.
+    """
+
+    arn: str
+    part: str
+    resource_type: str
+    account_id: str
+    region: str
+    resource_id: str
+    state: str | None
+    status: str
+    tags: Mapping[str, str] | None
+    created: dt.datetime | None
+    columns: Mapping[str, str | None]
+
+
+def items(world: World) -> list[Item]:
+    """Every item of a first night."""
+    return [*_of_truth(world), *_interfaces(world)]
+
+
+def parts(world: World) -> Iterator[tuple[str, Record]]:
+    """The records of the truth that are items of accounts that are collected, with the part that they are of."""
+    hub = world.truth["central"]["operations"]
+    for part, rows in world.truth.items():
+        if part in NO_ITEMS or not isinstance(rows, list) or not rows or not isinstance(rows[0], dict):
+            continue
+        for row in rows:
+            if "account_id" not in row or not (row.get("arn") or row.get("group_arn")):
+                continue
+            is_asked = row["account_id"] != hub or not part.startswith(OF_WORKLOADS)
+            is_kept = row.get("snapshot_type", "manual") != "automated"
+            if row["account_id"] in world.collected and is_asked and is_kept:
+                yield part, row
+
+
+def _of_truth(world: World) -> Iterator[Item]:
+    told = {row["arn"]: row["tags"] for row in world.truth["tagged_resources"]}
+    for part, row in parts(world):
+        arn = row.get("arn") or row["group_arn"]
+        own = None if row.get("is_locked") or part in WITHOUT_TAGS else row.get("tags")
+        tags = own if own else told.get(arn, own)
+        created = row.get("launched_at") or row.get("created_at") or row.get("started_at")
+        kind = TYPES.get(part, "")
+        if row.get("is_of_cluster"):
+            kind = "AWS::RDS::DBClusterSnapshot"
+        state = row.get("state") or row.get("status")
+        yield Item(
+            arn,
+            part,
+            kind,
+            row["account_id"],
+            row["region"],
+            row.get(IDS.get(part, "")) or row.get("resource_id") or "",
+            state,
+            "retired" if state in GONE and part in ("instances", "nat_gateways") else "active",
+            tags,
+            dt.datetime.fromisoformat(created).astimezone(dt.UTC) if created else None,
+            columns(world, row["account_id"], tags),
+        )
+
+
+def _interfaces(world: World) -> Iterator[Item]:
+    told = {row["arn"]: row["tags"] for row in world.truth["tagged_resources"]}
+    for (_, region), records in world.records["ec2_network_interface"].items():
+        for record in records:
+            account, name = record["OwnerId"], record["NetworkInterfaceId"]
+            arn = f"arn:aws:ec2:{region}:{account}:network-interface/{name}"
+            tags = {tag["Key"]: tag["Value"] for tag in record.get("TagSet", [])} or told.get(arn, {})
+            kind = "AWS::EC2::NetworkInterface"
+            yield Item(
+                arn, "network_interfaces", kind, account, region, name, record["Status"], "active", tags, None,
+                columns(world, account, tags),
+            )  # fmt: skip
+
+
+def columns(world: World, account: str, tags: Mapping[str, str] | None) -> dict[str, str | None]:
+    """What the tags say of an item, in the spelling that counts, and where they say nothing its account's default."""
+    defaults = {row["account_id"]: row for row in reference("account_default")}
+    found: dict[str, str | None] = {}
+    source = "none"
+    for key, column in world.tag_keys.items():
+        own = world.counted(key, (tags or {}).get(key, "")) or None
+        default = defaults.get(account, {}).get(column) or None
+        found[column] = own or default
+        if column == "business_owner":
+            source = "resource tag" if own else "account default" if default else "none"
+    return {**found, "owner_source": source}
+
+
+@recomputes("cmdb.resource")
+def resource(world: World) -> Figures:
+    """Every item, whose it is, and what its tags say."""
+    rows: list[Row] = [
+        {
+            "arn": item.arn,
+            **({"resource_type": item.resource_type} if item.resource_type else {}),
+            "account_id": item.account_id,
+            "region": item.region,
+            "status": item.status,
+            "is_stale": False,
+            **item.columns,
+        }
+        for item in items(world)
+    ]
+    return Figures(("arn",), rows)
+
+
+@recomputes("cmdb.resource_version")
+def resource_version(world: World) -> Figures:
+    """A first night knows each as it is."""
+    rows: list[Row] = [
+        {"arn": item.arn, "is_current": True, "status": item.status, "valid_to": None} for item in items(world)
+    ]
+    return Figures(("arn",), rows)
+
+
+def there(world: World) -> list[Item]:
+    """The items that are not retired."""
+    return [item for item in items(world) if item.status != "retired"]
+
+
+@recomputes("cmdb.tag_fill_rate")
+def tag_fill_rate(world: World) -> Figures:
+    """How many of all items carry each tag with a value."""
+    rows: list[Row] = []
+    known = [item.tags for item in there(world) if item.tags is not None]
+    for key in world.tag_keys:
+        filled = sum(1 for tags in known if tags.get(key, "").strip())
+        empty = sum(1 for tags in known if key in tags and not tags[key].strip())
+        rows.append(
+            {
+                "tag_key": key,
+                "filled_count": filled,
+                "empty_count": empty,
+                "absent_count": len(known) - filled - empty,
+                "unknown_count": len(there(world)) - len(known),
+                "fill_rate_pct": Decimal(100 * filled) / len(known),
+            }
+        )
+    return Figures(("tag_key",), rows, {"fill_rate_pct": Decimal("0.005")})
+
+
+@recomputes("cmdb.tag_value_near_miss")
+def tag_value_near_miss(world: World) -> Figures:
+    """Values that count as different and read alike."""
+    import unicodedata
+
+    def reading(value: str) -> str:
+        plain = unicodedata.normalize("NFD", value.lower())
+        return "".join(sign for sign in plain if sign.isalnum()) or value
+
+    rows: list[Row] = []
+    since = max(world.bill_days) - dt.timedelta(days=31)
+    for key in world.tag_keys:
+        costs: dict[str, Decimal] = defaultdict(Decimal)
+        for day, _, written, amounts in world.cells(f"tag:{key}"):
+            if day > since and world.counted(key, written):
+                costs[world.counted(key, written)] += amounts["unblended_cost"]
+        carried = Counter(
+            value for item in there(world) if (value := world.counted(key, (item.tags or {}).get(key, "")))
+        )
+        alike: dict[str, list[str]] = defaultdict(list)
+        for value in {*costs, *carried}:
+            alike[reading(value)].append(value)
+        for values in alike.values():
+            for value in values:
+                others = sorted(set(values) - {value}, key=lambda one: (-costs.get(one, 0), -carried[one], one))
+                if others:
+                    rows.append(
+                        {
+                            "tag_key": key,
+                            "tag_value": value,
+                            "resembles": others,
+                            "unblended_cost": costs.get(value, Decimal(0)),
+                            "resource_count": carried[value],
+                        }
+                    )
+    return Figures(("tag_key", "tag_value"), rows)
+
+
+def _cost_month(world: World) -> dt.date | None:
+    """The last month of which every day is billed."""
+    whole = [month for month in world.months if last_day(month) <= max(world.bill_days)]
+    return max(whole, default=None)
+
+
+@recomputes("cmdb.application")
+def application(world: World) -> Figures:
+    """What carries a business service's name, who answers for it, and what the bill shows for the tag."""
+    (key,) = (key for key, column in world.tag_keys.items() if column == "business_service")
+    month = _cost_month(world)
+    costs: dict[str, Decimal] = defaultdict(Decimal)
+    for (day, value), (cost, _) in spent(world, key).items():
+        if month is not None and month_of(day) == month and not value.startswith("("):
+            costs[value] += cost
+    held: dict[str, list[Item]] = defaultdict(list)
+    for item in there(world):
+        if item.columns["business_service"]:
+            held[item.columns["business_service"]].append(item)
+    rows: list[Row] = []
+    for name in {*held, *costs}:
+        own = held.get(name, [])
+        owners = Counter(item.columns["business_owner"] for item in own if item.columns["business_owner"])
+        rows.append(
+            {
+                "business_service": name,
+                "resource_count": len(own),
+                "stale_resource_count": 0,
+                "account_count": len({item.account_id for item in own}),
+                "accounts": sorted({item.account_id for item in own}),
+                "environments": sorted({item.columns["environment"] or "" for item in own} - {""}),
+                "owner": min(owners, key=lambda one: (-owners[one], one or ""), default=None),
+                "owner_count": len(owners),
+                "unowned_resource_count": sum(1 for item in own if not item.columns["business_owner"]),
+                "cost_month": month,
+                "monthly_cost": None if month is None else costs.get(name, Decimal(0)),
+            }
+        )
+    return Figures(("business_service",), rows)
+
+
+@recomputes("cmdb.service_map_node")
+def service_map_node(world: World) -> Figures:
+    """The applications, and one node for what belongs to none."""
+    names = ("business_service", "resource_count", "account_count", "accounts", "owner", "monthly_cost")
+    rows: list[Row] = [
+        {"node_id": f"application:{row['business_service']}", **{name: row[name] for name in names}}
+        for row in application(world).rows
+    ]
+    nobody = [item for item in there(world) if not item.columns["business_service"]]
+    if nobody:
+        (key,) = (key for key, column in world.tag_keys.items() if column == "business_service")
+        month = _cost_month(world)
+        wanted = {} if month is None else dict.fromkeys(days(month, last_day(month)))
+        rows.append(
+            {
+                "node_id": "(none)",
+                "business_service": None,
+                "resource_count": len(nobody),
+                "account_count": len({item.account_id for item in nobody}),
+                "accounts": sorted({item.account_id for item in nobody}),
+                "monthly_cost": sum(
+                    (
+                        cost
+                        for (day, name), (cost, _) in spent(world, key).items()
+                        if name == UNALLOCATED and day in wanted
+                    ),
+                    Decimal(0),
+                ),
+            }
+        )
+    return Figures(("node_id",), rows)
+
+
+@recomputes("cmdb.servicenow_ci")
+def servicenow_ci(world: World) -> Figures:
+    """Every item and every application, once."""
+    classes = {row["resource_type"]: row["servicenow_class"] for row in reference("resource_class")}
+    rows: list[dict[str, Any]] = [
+        {
+            "correlation_id": item.arn,
+            **({"sys_class_name": classes[item.resource_type]} if item.resource_type in classes else {}),
+            "install_status": "Retired" if item.status == "retired" else "Installed",
+            "account_id": item.account_id,
+            "owned_by": item.columns["business_owner"],
+        }
+        for item in items(world)
+    ]
+    rows += [
+        {
+            "correlation_id": f"application:{row['business_service']}",
+            "sys_class_name": "cmdb_ci_service",
+            "install_status": "Installed",
+            "account_id": None,
+            "owned_by": row["owner"],
+        }
+        for row in application(world).rows
+    ]
+    return Figures(("correlation_id",), rows)

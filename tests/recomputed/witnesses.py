@@ -1,0 +1,245 @@
+"""What explains the bill of the last seven complete days, and what nobody can explain."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from recomputed.bill import CURRENCY
+from recomputed.figures import Figures, Row, recomputes
+from recomputed.items import items
+from recomputed.world import World, reference
+
+LISTED_BY = {
+    "ec2_instance": "instances",
+    "ec2_volume": "volumes",
+    "ec2_snapshot": "snapshots",
+    "ec2_image": "images",
+    "ec2_address": "addresses",
+    "ec2_nat_gateway": "nat_gateways",
+    "ec2_network_interface": "network_interfaces",
+    "rds_db_instance": "db_instances",
+    "rds_db_cluster": "db_clusters",
+    "rds_db_snapshot": "db_snapshots",
+    "rds_db_cluster_snapshot": "db_snapshots",
+    "s3_bucket": "buckets",
+    "lambda_function": "functions",
+}
+"""The listing that shows the items of a part of the truth."""
+
+
+@dataclass
+class Part:
+    """What an account paid for a family of a service's usage."""
+
+    account: str
+    service: str
+    family: str
+    is_family: bool
+    charge: str
+    cost: Decimal
+
+
+def week(world: World) -> tuple[dt.date, dt.date]:
+    """First and last of the last seven complete days."""
+    return world.through - dt.timedelta(days=6), world.through
+
+
+def _sums(world: World, cut: str) -> dict[tuple[str, str], Decimal]:
+    first, last = week(world)
+    sums: dict[tuple[str, str], Decimal] = defaultdict(Decimal)
+    for day, account, value, amounts in world.cells(cut):
+        if first <= day <= last:
+            sums[account, value] += amounts["unblended_cost"]
+    return sums
+
+
+def parts(world: World) -> list[Part]:
+    """The bill by service, divided into families of usage where these are nobody else's."""
+    spent = {place: cost for place, cost in _sums(world, "service").items() if cost}
+    families = reference("usage_family")
+    by_family: dict[tuple[str, str], dict[str, tuple[Decimal, str]]] = defaultdict(dict)
+    for (account, usage), cost in _sums(world, "usage_type").items():
+        fitting: dict[str, list[tuple[str, str]]] = defaultdict(list)
+        for row in families:
+            if (account, row["service"]) in spent and re.search(row["usage_pattern"], usage):
+                fitting[row["service"]].append((row["usage_family"], row["charge"]))
+        if len(fitting) == 1:
+            ((service, named),) = fitting.items()
+            own = by_family[account, service]
+            family = min(name for name, _ in named)
+            old = own.get(family, (Decimal(0), ""))
+            own[family] = (old[0] + cost, min((charge for _, charge in named if charge), default=""))
+    found: list[Part] = []
+    for (account, service), cost in spent.items():
+        own = {name: part for name, part in by_family[account, service].items() if part[0]}
+        divided = sum((part[0] for part in own.values()), Decimal(0))
+        is_divided = bool(own) and cost >= divided and min(part[0] for part in own.values()) > 0
+        if is_divided:
+            found += [Part(account, service, name, True, charge, part) for name, (part, charge) in own.items()]
+            cost -= divided
+        if cost:
+            name = "other usage" if is_divided else "all usage"
+            found.append(Part(account, service, name, False, "", cost))
+    return found
+
+
+def _is_known(world: World, account: str, listing: str) -> bool:
+    """Whether a listing of an account counts: the hub's profile may ask EC2 alone."""
+    if account == world.truth["central"]["operations"]:
+        return listing.startswith("ec2_")
+    return account in world.collected
+
+
+def _listings(part: Part) -> list[str]:
+    if part.is_family:
+        return sorted(
+            row["listing"]
+            for row in reference("usage_family")
+            if (row["service"], row["usage_family"]) == (part.service, part.family) and row["listing"]
+        )
+    return sorted(row["listing"] for row in reference("service_listing") if row["service"] == part.service)
+
+
+def explained(world: World) -> list[dict[str, Any]]:
+    """Each part with what explains it."""
+    counts: dict[tuple[str, str], int] = defaultdict(int)
+    for item in items(world):
+        for listing, name in LISTED_BY.items():
+            of_cluster = item.resource_type == "AWS::RDS::DBClusterSnapshot"
+            if item.part == name and (name != "db_snapshots" or of_cluster == (listing == "rds_db_cluster_snapshot")):
+                counts[item.account_id, listing] += 1
+    records: dict[tuple[str, str], int] = defaultdict(int)
+    for listing, places in world.records.items():
+        for (account, _), found in places.items():
+            records[account, listing] += len(found)
+    known_services = {row["service"]: row["action"] for row in reference("service_action")}
+    every = parts(world)
+    strange: dict[str, Decimal] = defaultdict(Decimal)
+    listed_services = {row["service"] for row in reference("service_listing")}
+    spent = {place: cost for place, cost in _sums(world, "service").items() if cost}
+    strangers = {
+        (account, service)
+        for (account, service), cost in spent.items()
+        if cost > 0
+        and service not in known_services
+        and service not in listed_services
+        and service != "Tax"
+        and not re.search("Amazon|AWS|^EC2 |^CloudWatch|^Code", service)
+    }
+    for account, service in strangers:
+        strange[account] += spent[account, service]
+    sold: dict[str, Decimal] = defaultdict(Decimal)
+    for (account, usage), cost in _sums(world, "usage_type").items():
+        if re.search("(^|-)(MP:|SoftwareUsage)", usage):
+            sold[account] += cost
+    first, last = week(world)
+    spending: dict[tuple[str, str], dt.date] = {}
+    for day, account, service, amounts in world.cells("service"):
+        if first <= day <= last and amounts["unblended_cost"] > 0:
+            spending[account, service] = max(day, spending.get((account, service), day))
+    rows: list[dict[str, Any]] = []
+    for part in every:
+        wanted = _listings(part)
+        resource_count = sum(counts[part.account, name] for name in wanted)
+        record_count = sum(records[part.account, name] for name in wanted)
+        reason = _reason(part, wanted, resource_count + record_count, known_services)
+        if reason == "unexplained" and wanted and not all(_is_known(world, part.account, name) for name in wanted):
+            reason = "unknown"
+        if reason == "unexplained" and not wanted and (part.account, part.service) in strangers:
+            reason = "marketplace" if sold[part.account] >= strange[part.account] else "unexplained"
+        rows.append(
+            {
+                "account_id": part.account,
+                "service": part.service,
+                "usage_family": part.family,
+                "standing": {"resources": "explained", "unexplained": "unexplained", "unknown": "unknown"}.get(
+                    reason, "named"
+                ),
+                "explanation": reason,
+                "unblended_cost": part.cost,
+                "first_date": first,
+                "through_date": last,
+                "last_spend_date": spending.get((part.account, part.service)),
+                "listings": wanted,
+                "resource_count": resource_count,
+                "record_count": record_count,
+                "action_needed": known_services.get(part.service) if reason == "not_listable" else None,
+            }
+        )
+    return rows
+
+
+def _reason(part: Part, wanted: list[str], there: int, known_services: Mapping[str, str]) -> str:
+    """What explains a part, if every listing counts."""
+    if part.cost < 0:
+        return "credit"
+    if part.charge:
+        return part.charge
+    if part.service == "Tax":
+        return "tax"
+    if part.service.startswith("Savings Plans for "):
+        return "commitment"
+    if part.service.startswith("AWS Support"):
+        return "support"
+    if there:
+        return "resources"
+    return "not_listable" if not wanted and part.service in known_services else "unexplained"
+
+
+@recomputes("cost.explained_spend")
+def explained_spend(world: World) -> Figures:
+    """Its rows are the bill of these days, to the last digit."""
+    return Figures(("account_id", "service", "usage_family"), list(explained(world)))
+
+
+def inventoried(world: World) -> list[dict[str, Any]]:
+    """The same by service, of what resources ought to explain."""
+    places: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
+    for row in explained(world):
+        if row["explanation"] in ("resources", "not_listable", "unexplained", "unknown"):
+            places[row["account_id"], row["service"]].append(row)
+    found = []
+    for (account, service), rows in places.items():
+        reasons = {row["explanation"] for row in rows}
+        verdict = "not inventoried" if any(row["listings"] for row in rows) else "no listing"
+        if "unknown" in reasons:
+            verdict = "unknown"
+        if "resources" in reasons:
+            verdict = "inventoried"
+        found.append(
+            {
+                "account_id": account,
+                "service": service,
+                "unblended_cost": sum((row["unblended_cost"] for row in rows), Decimal(0)),
+                "verdict": verdict,
+                "last_spend_date": rows[0]["last_spend_date"],
+            }
+        )
+    return found
+
+
+@recomputes("cmdb.finding_spend_without_inventory")
+def finding_spend_without_inventory(world: World) -> Figures:
+    """What costs, and the inventory does not explain."""
+    names = {account["account_id"]: account["name"] for account in world.truth["accounts"]}
+    rows: list[Row] = [
+        {
+            "account_id": row["account_id"],
+            "account_name": names[row["account_id"]],
+            "service": row["service"],
+            "unblended_cost": row["unblended_cost"],
+            "currency": CURRENCY,
+            "first_date": week(world)[0],
+            "last_spend_date": row["last_spend_date"],
+            "reason": row["verdict"],
+        }
+        for row in inventoried(world)
+        if row["verdict"] in ("not inventoried", "no listing")
+    ]
+    return Figures(("account_id", "service"), rows)
