@@ -86,6 +86,7 @@ EACH_PUSH = {
     "test_release.py::test_one_missing_file_is_named": 6,
     "test_release.py::test_the_code_location_does_not_load_with_less": 1,
     "test_report_scope.py::test_an_empty_list_is_none_only_where_nothing_of_its_scope_is_unknown": 2,
+    "test_savings.py::test_an_idle_instance_that_is_stopped_is_not_used_again": 1,
     "test_savings.py::test_gp3_keeps_the_throughput_of_gp2": 1,
     "test_savings.py::test_snapshots_that_a_policy_keeps_are_no_candidates": 1,
     "test_time_zones.py::test_every_view_of_the_published_file_is_the_same_in_every_time_zone": 1,

@@ -278,3 +278,29 @@ def test_of_what_was_changed_what_takes_its_place_is_subtracted(home: House) -> 
     row = savings(home)["vol-1"]
     assert abs(Decimal(row["realised"]) - Decimal("7.2")) < Decimal("0.00001")
     assert row["basis"].endswith("; the bill of its usage types fell by as much")
+
+
+@pytest.mark.parametrize(
+    ("cpu", "state", "resolution", "realised"),
+    [
+        pytest.param(1, "stopped", "changed", "77.088", id="stopped"),
+        pytest.param(80, "running", "used again", None, id="busy again"),
+    ],
+)
+def test_an_idle_instance_that_is_stopped_is_not_used_again(
+    home: House, cpu: float, state: str, resolution: str, realised: str | None
+) -> None:
+    daily = Decimal("0.1056") * 730 / MONTH
+    spent = {BOX: [("2026-01-01", f"{daily + Decimal('0.0001'):.10f}"), ("2026-11-25", "0.0001")]}
+    measured = [*measured_instance(FIRST_NIGHT, "i-idle")]
+    night(home, FIRST_NIGHT, spent, instances=[instance("i-idle")], more=[Given("cloudwatch_metric", measured)])
+    for days in (1, 14):
+        later = [Given("cloudwatch_metric", [*measured_instance(after(days), "i-idle", cpu=cpu)])]
+        night(home, after(days), spent, instances=[instance("i-idle", state=state)], more=later)
+    (signal,) = home.rows("select resolution from cmdb.decommission_signal where rule = 'idle_instance'")
+    assert signal["resolution"] == resolution
+    amounts = [row["realised"] for row in home.rows("select realised from cost.saving where rule = 'idle_instance'")]
+    if realised is None:
+        assert not any(amounts)
+    else:
+        assert [abs(Decimal(amount) - Decimal(realised)) < Decimal("0.00001") for amount in amounts if amount] == [True]

@@ -9,7 +9,7 @@
 -- first_flagged_date: The day of the first run in which the rule found it, UTC; of what has never been judged, the first in which it could not be.
 -- last_flagged_date: The day of the last run in which the rule found it, UTC; NULL where it never did.
 -- verdict: candidate, unknown (it cannot be judged; unknown_reason has the reason) or accepted (by ref.accepted_finding); of a resolved row what it was.
--- resolution: NULL while it is open; accepted, gone (the resource is retired, or another one has its ARN), used again or changed (the rule does not find it any more), rule withdrawn.
+-- resolution: NULL while it is open; accepted, gone (the resource is retired, or another one has its ARN), used again or changed (the rule does not find it any more; what was idle and is stopped is changed), rule withdrawn.
 -- resolved_date: The day of the run in which it was gone or not so any more, UTC; NULL while it is open.
 -- resource_type: AWS's name of the type, such as AWS::EC2::Volume.
 -- account_id: The AWS account that owns it, 12 digits, text because some begin with 0.
@@ -124,6 +124,10 @@ judged as (
                 paired.collected_at is null or item.status = 'missing' or paired.is_flagged is null
                 then 'unknown'
             when paired.is_flagged then 'flagged'
+            -- What was found idle and is stopped now is not used again: its bill falls.
+            when
+                item.state in ('stopping', 'stopped') and not starts_with(paired.rule, 'stopped_')
+                then 'changed'
             else rule.resolved_as
         end as outcome,
         case
