@@ -91,6 +91,27 @@ def test_what_was_billed_stays_billed_but_for_what_is_restated(organisation: Sim
     assert changed
 
 
+def test_what_happened_on_an_earlier_day_is_billed_from_that_day_on(organisation: Simulator) -> None:
+    """As for a later night, in a process of its own."""
+    today = dt.date.fromisoformat(organisation.truth("governance")["today"])
+    day = today - dt.timedelta(days=4)
+    happened = {
+        entry["sentence"]: entry["shows"][0]["where"]["arn"]
+        for entry in organisation.move_on(day)
+        if "arn" in entry["shows"][0]["where"]
+    }
+
+    def billed(sentence: str) -> list[dt.date]:
+        resource_id = happened[sentence].rpartition("/")[2]
+        return sorted({dt.date.fromisoformat(row["usage_date"]) for row in rows if row["resource_id"] == resource_id})
+
+    rows = organisation.ledger(day - dt.timedelta(days=4), today)
+    days = [day + dt.timedelta(days=number) for number in range(-4, 4)]
+    assert billed("Somebody launches an instance.") == days[4:]
+    assert billed("A running instance is stopped.") == days[:4]
+    assert organisation.truth("governance")["today"] == today.isoformat()
+
+
 # ------------------------------------------------------------------------------------------------ the command's nights
 
 
