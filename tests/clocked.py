@@ -16,9 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nights import MANY, REPOSITORY, program
+from nights import MANY, REPOSITORY, environment_of, program
 
-from faults.ground import environment_of
 from simulator.client import Simulator, is_foreign, start
 
 CLOCK = REPOSITORY / "tests" / "programs" / "clock"

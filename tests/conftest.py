@@ -54,7 +54,6 @@ EACH_PUSH = {
     "test_denied_before.py::test_another_policy_and_a_changed_one_are_no_evidence_of_before": 0,
     "test_denied_steps.py::test_a_service_that_is_denied_to_everybody_is_skipped": 2,
     "test_event_log.py::test_a_dagster_with_another_private_name_records_the_run_with_its_own_log_and_one_warning": 1,
-    "test_faults.py::test_tests_that_do_not_end_in_time_lose_nothing_of_those_before_them": 0,
     "test_history.py::test_a_full_disk_loses_no_night": 1,
     "test_history.py::test_a_query_reads_nothing_else_and_changes_nothing": 6,
     "test_history.py::test_a_run_killed_while_it_records_loses_no_night": 1,

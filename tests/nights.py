@@ -7,8 +7,10 @@ their simulators show one world: a test that changes anything works on its own `
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import functools
+import hashlib
 import os
 import pickle
 import shutil
@@ -17,14 +19,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from faults.ground import DATABASE, environment_of
 from simulator.client import Simulator, is_foreign
 
 # The pipeline loads Dagster, which takes seconds: only tests that run nights should wait for it.
@@ -33,8 +34,30 @@ if TYPE_CHECKING:
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
+DATABASE = "aws_org.duckdb"
+"""What the published path of a test is called."""
+
 MANY = "100000"
 """More paid requests than all nights of a test together send: the limit is one of a day."""
+
+
+@contextlib.contextmanager
+def environment_of(environment: Mapping[str, str]) -> Iterator[None]:
+    """This process's environment, as if it had been started with `environment` and nothing foreign."""
+    before = dict(os.environ)
+    kept = {name: value for name, value in before.items() if not is_foreign(name) and name != "DAGSTER_HOME"}
+    try:
+        os.environ.clear()
+        os.environ.update(kept | dict(environment))
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def fingerprint(database: Path) -> tuple[str, str]:
+    """Which file is published, and its SHA-256."""
+    return str(database.readlink()), hashlib.sha256(database.read_bytes()).hexdigest()
 
 
 def program(name: str, *arguments: object) -> dict[str, Any]:
@@ -51,7 +74,7 @@ def apart(name: str, folder: Path, *more: str, timeout: float = 600) -> str:
     """What a program prints that forks: it wants a parent without threads, and pytest has some."""
     done = subprocess.run(**program(name, folder, *more), capture_output=True, timeout=timeout, check=False)
     assert done.returncode == 0, done.stderr
-    return done.stdout
+    return str(done.stdout)
 
 
 @functools.cache
@@ -223,9 +246,9 @@ def cmdb(
 
 def node_packages(*name: str) -> list[Path]:
     """The folders in which a package of Node is, such as `@duckdb`, `node-api`; `make setup-node` fills one."""
-    named = filter(None, os.environ.get("NODE_PATH", "").split(os.pathsep))
+    named = [Path(folder) for folder in os.environ.get("NODE_PATH", "").split(os.pathsep) if folder]
     folders = [*named, REPOSITORY / ".venv-node" / "node_modules"]
-    return [Path(folder) for folder in folders if Path(folder, *name).is_dir()]
+    return [folder for folder in folders if folder.joinpath(*name).is_dir()]
 
 
 def interrupted_run(

@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from given import run_checks
-from nights import copy_of, environment_of, night_environment, preflight_here
+from nights import copy_of, environment_of, fingerprint, night_environment, preflight_here
 
-from faults.ground import fingerprint
 from pipelines.models import checks
 from pipelines.models.checks import KEY_IS_UNIQUE, ROWS_KEPT, SqlCheck, key_checks, read_checks
 from pipelines.models.model import read_models

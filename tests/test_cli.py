@@ -17,9 +17,19 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from nights import DATABASE, REPOSITORY, Witness, cmdb, cmdb_here, copy_of, interrupted_run, night_environment, query
+from nights import (
+    DATABASE,
+    REPOSITORY,
+    Witness,
+    cmdb,
+    cmdb_here,
+    copy_of,
+    fingerprint,
+    interrupted_run,
+    night_environment,
+    query,
+)
 
-from faults.ground import fingerprint
 from resources.contract import ROLES, policy
 from resources.store.store import Store
 from simulator.client import Simulator

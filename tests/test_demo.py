@@ -7,9 +7,7 @@ from pathlib import Path
 
 import pytest
 from demos import checkout_in, demo
-from nights import cmdb, cmdb_here
-
-from faults.ground import fingerprint
+from nights import cmdb, cmdb_here, fingerprint
 
 
 @pytest.fixture

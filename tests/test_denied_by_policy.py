@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from nights import cmdb_here, query, run_night
+from nights import DATABASE, cmdb_here, query, run_night
 from organization_policies import deny, region_deny
 
-from faults.ground import DATABASE
 from simulator.client import Simulator
 
 OPEN, CLOSED = "us-east-1", ("ap-southeast-2", "eu-west-1")

@@ -7,11 +7,10 @@ from pathlib import Path
 
 import pytest
 from conftest import MakeOrganisation
-from nights import query, run_night
+from nights import DATABASE, query, run_night
 from organization_policies import refused, region_deny
 from steps import asked
 
-from faults.ground import DATABASE
 from pipelines.collection.cells import RUNS_UNTIL_FULL
 from simulator.client import Simulator
 

@@ -8,9 +8,7 @@ by changing the stored rows; a wrong world by the simulated organisation's lies.
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,30 +16,20 @@ from typing import Any
 
 import dagster as dg
 import pytest
-from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
-from nights import DATABASE, REPOSITORY, copy_of, environment_of, night_environment, query
-
-from faults.ground import fingerprint
-from faults.live import (
+from chaos.live import (
     BAD_PREFLIGHTS,
-    COMMANDS,
-    FAILED,
     MARK,
     NEVER,
-    PROGRAMS,
     SILENT,
     SILENTLY,
     STATES,
     TARGET,
     UNLISTED,
-    Run,
-    Ui,
     World,
-    child_environment,
-    home_of,
     readers,
-    served,
 )
+from nights import copy_of, environment_of, fingerprint, night_environment, query
+
 from pipelines.alerts import failure_sentence
 from pipelines.catalogue.registry import FAMILIES
 from pipelines.definitions import NIGHTLY, build_defs
@@ -427,106 +415,6 @@ def test_a_broken_rule_keeps_its_table_from_analysts_although_every_check_was_de
 def test_the_checks_of_the_pre_flight_cannot_be_deselected(world: World) -> None:
     with pytest.raises(dg.DagsterInvalidSubsetError):
         without_checks(world, ["audit/caller_identity"])
-
-
-# ----------------------------------------------------------------------------------- launches from outside
-
-
-@pytest.fixture(scope="module")
-def ui(tmp_path_factory: pytest.TempPathFactory, truthful_night: Path, simulator_process: Simulator) -> Iterator[Ui]:
-    """The real webserver and daemon; the warehouse is laid out anew by each test that uses it (`afresh`)."""
-    folder = tmp_path_factory.mktemp("ui")
-    environment = night_environment(
-        simulator_process,
-        folder / "warehouse" / DATABASE,
-        DAGSTER_HOME=str(home_of(folder / "home")),
-        # The daemon must not start a night of its own in the middle of a test.
-        CMDB_SCHEDULE="0 0 29 2 *",
-    )
-    with served(folder, World(folder / "warehouse" / DATABASE, environment)) as made, made.daemon():
-        yield made
-
-
-def afresh(ui: Ui, truthful_night: Path) -> World:
-    """The UI's warehouse as the truthful night left it, its target marked."""
-    shutil.rmtree(ui.world.database.parent, ignore_errors=True)
-    copy_of(truthful_night, ui.folder)
-    ui.world.mark()
-    return ui.world
-
-
-def launched_in_every_way(ui: Ui, name: str) -> dict[str, Run]:
-    """The target, launched in the UI, by a backfill and by a sensor; the runs when they have ended."""
-    clicked = ui.launch("__ASSET_JOB", TARGET)
-    ui.backfill(TARGET, f"{name}: backfill")
-    ui.tell("sensor", f"{name}: sensor")
-    return {"ui": ui.ended(clicked), **{way: ui.ended_by(f"{name}: {way}") for way in ("backfill", "sensor")}}
-
-
-def test_neither_the_ui_nor_a_backfill_nor_a_sensor_nor_a_forged_check_gets_round_the_gate(
-    ui: Ui, truthful_night: Path
-) -> None:
-    world = afresh(ui, truthful_night)
-    world.change(SILENT)
-    before = world.state()
-    listings = ("landing/ec2_instance", "landing/ec2_region")
-    ui.forge(*listings, checks=[(name, "no_silent_zero") for name in listings])
-
-    runs = launched_in_every_way(ui, "refused")
-
-    with environment_of(ui.world.environment), dg.DagsterInstance.get() as instance:
-        check = dg.AssetCheckKey(key("landing/ec2_instance"), "no_silent_zero")
-        forged = instance.event_log_storage.get_latest_asset_check_execution_by_key([check])[check]
-        assert forged.status == AssetCheckExecutionRecordStatus.SUCCEEDED
-    for way, run in runs.items():
-        assert run.status == "FAILURE", way
-        assert run.said.startswith("cmdb.resource was not built. ec2_instance: empty_suspect"), way
-    assert world.state() == before
-    assert world.is_marked
-
-
-def test_with_the_evidence_the_ui_a_backfill_and_a_sensor_build(ui: Ui, truthful_night: Path) -> None:
-    world = afresh(ui, truthful_night)
-
-    runs = launched_in_every_way(ui, "allowed")
-
-    for way, run in runs.items():
-        assert run.status == "SUCCESS", (way, run.said)
-        assert run.built == [TARGET], way
-    assert not world.is_marked
-
-
-@pytest.mark.parametrize("command", COMMANDS.values(), ids=list(COMMANDS))
-def test_the_command_line_builds_with_the_evidence_and_is_refused_without(
-    truthful_night: Path, tmp_path: Path, organisation: Simulator, command: tuple[str, ...]
-) -> None:
-    worlds, launched = {}, {}
-    for name in ("allowed", "refused"):
-        (tmp_path / name).mkdir()
-        database = copy_of(truthful_night, tmp_path / name)
-        home = str(home_of(tmp_path / name / "home"))
-        world = worlds[name] = World(database, night_environment(organisation, database, DAGSTER_HOME=home))
-        world.mark()
-    worlds["refused"].change(FAILED)
-    before = worlds["refused"].state()
-
-    for name, world in worlds.items():
-        launched[name] = subprocess.Popen(
-            [str(PROGRAMS / command[0]), *command[1:]],
-            env=child_environment(world),
-            cwd=REPOSITORY,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-    said = {name: process.communicate(timeout=600)[0] for name, process in launched.items()}
-
-    assert launched["allowed"].returncode == 0, said["allowed"]
-    assert not worlds["allowed"].is_marked
-    assert launched["refused"].returncode != 0
-    assert "cmdb.resource was not built. The pre-flight failed. accounts_are_distinct: Two roles" in said["refused"]
-    assert worlds["refused"].state() == before
-    assert worlds["refused"].is_marked
 
 
 def test_a_check_that_dagster_was_reported_has_passed_is_no_evidence(world: World) -> None:

@@ -11,9 +11,8 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from nights import DATABASE, cmdb_here
+from nights import DATABASE, cmdb_here, environment_of
 
-from faults.ground import environment_of
 from pipelines.cli import init as command
 from pipelines.cli import run
 from pipelines.cli.main import main

@@ -7,11 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from chaos.points import PUBLISHING, SWAPPED
 from nights import apart
 
-from resources.store.process import FAULT_POINTS
-
-PUBLISHING = tuple(point for point in FAULT_POINTS if point.startswith("publish."))
 WORKING, CONFIRMING = "while it works", "before it confirms"
 
 Story = tuple[str, bool]
@@ -40,7 +38,7 @@ def told(stories: list[Story], folder: Path) -> dict[Story, dict[str, Any]]:
 def must_hold(told: dict[str, Any], point: str, *, rolled_back: bool) -> None:
     """Published are the nights that were, and the report counts from the last of them."""
     assert told["code"] == -9, told["said"]
-    published = point == CONFIRMING or point in PUBLISHING[PUBLISHING.index("publish.swapped") :]
+    published = point == CONFIRMING or point in SWAPPED
     assert told["versions"] == (["run-2", "run-1"] if published else ["run-1"])
     assert told["back"] == ("run-1" if rolled_back else "")
     assert told["runs"] == {"run-1": "published", "run-2": "published" if published else "died", "run-3": "published"}

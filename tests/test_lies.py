@@ -1,4 +1,4 @@
-"""Nights in which AWS lies, refuses or breaks off: what must be refused is, and what can be survived loses nothing."""
+"""First runs, zeros and costs in which AWS lies or refuses: what tests/chaos/lies.py has no row for."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from nights import DATABASE, copy_of, environment_of, query, run_night
+from nights import DATABASE, copy_of, environment_of, fingerprint, query, run_night
 
-from faults.ground import fingerprint
 from pipelines.cli.accept import accept_zero
 from pipelines.cli.command import InvalidRequest
 from pipelines.collection import cost_slices
@@ -21,7 +20,6 @@ from pipelines.reference import DEMO_FOLDER
 from resources.audit.cells import renew_coverage
 from resources.aws.client import AwsClient
 from resources.aws.errors import AwsError
-from resources.aws.retry import Retry
 from resources.store.store import Store
 from simulator.client import Simulator
 
@@ -83,12 +81,6 @@ def survived(environment: Mapping[str, str], database: Path) -> list[str]:
     assert fingerprint(database) != was
     assert rows(database) == before
     return night.warnings
-
-
-@pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A question gives up after a minute of throttling; here after its sixth refusal."""
-    monkeypatch.setattr(Retry, "pause", lambda retry, failures: 0.01 if failures < 6 else retry.seconds + 1)
 
 
 def half_a_day_passes(database: Path) -> None:
@@ -159,96 +151,6 @@ def test_no_zero_stays_suspect_for_ever(organisation: Simulator, suspect: tuple[
     assert verified == [("empty_verified", True, 2)] * 3
 
 
-def test_an_account_that_refuses_everything_is_refused_where_it_is_more_than_the_tolerance(
-    organisation: Simulator, truthful_night: Path, tmp_path: Path
-) -> None:
-    database = copy_of(truthful_night, tmp_path)
-    told = organisation.lie("denied")
-    refused(
-        organisation.env,
-        database,
-        f"denied in account {told['account_id']}",
-        "ec2_region: denied in account",
-        "1 of 9 cells, more than CMDB_UNTRUSTED_TOLERANCE=0.05 allows",
-        # Where the lists of regions cannot be believed, nothing is asked region by region.
-        absent=("ec2_instance",),
-    )
-
-
-def test_two_central_profiles_that_reach_one_account_are_refused_before_anything_is_requested(
-    organisation: Simulator, truthful_night: Path, tmp_path: Path
-) -> None:
-    database = copy_of(truthful_night, tmp_path)
-    told = organisation.lie("same_account_twice")
-    organisation.clear_log()
-    refused(
-        organisation.env,
-        database,
-        f"are the same account {told['account_id']}",
-        "CMDB_SHARED_ACCOUNTS",
-        "CMDB_OPERATIONS_ACCOUNT expects",
-    )
-    asked = {call["operation"] for call in organisation.log() if call["service"] not in ("sts", "sso")}
-    assert asked <= {"DescribeOrganization", "DescribeAccount"}
-
-
-def test_a_sign_in_that_expired_is_refused_with_its_cure(
-    organisation: Simulator, truthful_night: Path, tmp_path: Path
-) -> None:
-    database = copy_of(truthful_night, tmp_path)
-    organisation.lie("expired")
-    refused(organisation.env, database, "acmeBilling", "aws sso login --profile acmeBilling")
-
-
-@pytest.mark.usefixtures("impatient")
-def test_a_bill_that_is_throttled_for_ever_is_refused(
-    organisation: Simulator, truthful_night: Path, tmp_path: Path
-) -> None:
-    database = copy_of(truthful_night, tmp_path)
-    told = organisation.lie("throttle_forever")
-    refused(organisation.env, database, "cost_daily: failed", f"account {told['account_id']}", "billing")
-    found = query(
-        database,
-        "select sum(throttle_count) from audit.collection where role = 'billing' and outcome = 'failed'",
-        of="working",
-    )
-    assert found[0][0] >= 1
-
-
-def test_a_refused_list_of_accounts_stops_everything_that_rests_on_it(
-    organisation: Simulator, truthful_night: Path, tmp_path: Path
-) -> None:
-    database = copy_of(truthful_night, tmp_path)
-    organisation.faults([{"action": "empty", "service": "organizations", "op": "ListAccounts"}])
-    organisation.clear_log()
-    refused(organisation.env, database, "organizations_account: empty_suspect", "never empty")
-    assert not [call for call in organisation.log() if call["operation"] == "DescribeInstances"]
-
-
-@pytest.mark.parametrize("mode", ["silent-zero", "access-denied"])
-def test_a_management_profile_of_a_member_account_is_refused_whatever_its_organizations_api_says(
-    organisation: Simulator, truthful_night: Path, tmp_path: Path, mode: str
-) -> None:
-    database = copy_of(truthful_night, tmp_path)
-    organisation.configure(org_mode=mode)
-    refused(
-        {**organisation.env, "AWS_MANAGEMENT_PROFILE": "acmeOperations"},
-        database,
-        "are the same account",
-    )
-
-
-def test_a_billing_profile_of_a_member_account_is_refused_by_what_is_expected(
-    organisation: Simulator, truthful_night: Path, tmp_path: Path
-) -> None:
-    database = copy_of(truthful_night, tmp_path)
-    refused(
-        {**organisation.env, "AWS_BILLING_PROFILE": "acmeBillingMember"},
-        database,
-        f"CMDB_BILLING_ACCOUNT expects {organisation.env['CMDB_BILLING_ACCOUNT']}",
-    )
-
-
 def test_tonights_bill_bears_witness_against_a_silent_zero_of_a_first_run(
     organisation: Simulator, tmp_path: Path
 ) -> None:
@@ -273,68 +175,6 @@ def test_a_bill_of_one_member_account_is_refused_on_a_first_run_too(organisation
     assert "appears in the bill" in said
     first = said.partition("The first is")[2].partition(". ")[0]
     assert first and member not in first, "the member itself is billed"
-
-
-def test_a_bill_of_one_member_account_is_refused_and_the_next_true_one_replaces_it(
-    organisation: Simulator, truthful_night: Path, tmp_path: Path
-) -> None:
-    database = copy_of(truthful_night, tmp_path)
-    refused(
-        {**organisation.env, "AWS_BILLING_PROFILE": "acmeBillingMember", "CMDB_BILLING_ACCOUNT": ""},
-        database,
-        "appears in the bill",
-    )
-    survived(organisation.env, database)
-
-
-# --------------------------------------------------------------------------------- lies that can be survived
-
-
-def test_an_empty_page_is_not_the_end_of_a_list(organisation: Simulator, truthful_night: Path, tmp_path: Path) -> None:
-    database = copy_of(truthful_night, tmp_path)
-    organisation.lie("empty_page")
-    assert all("No profile reaches" in warning for warning in survived(organisation.env, database))
-
-
-@pytest.mark.usefixtures("impatient")
-def test_throttling_that_ends_loses_nothing_and_is_counted(
-    organisation: Simulator, truthful_night: Path, tmp_path: Path
-) -> None:
-    database = copy_of(truthful_night, tmp_path)
-    organisation.lie("throttle")
-    survived(organisation.env, database)
-    throttled = query(
-        database,
-        """
-        select distinct throttle_count from audit.collection
-        where listing = 'ec2_instance' and outcome = 'found' and run_id = (select run_id from audit.run
-            order by started_at desc limit 1)
-        """,
-    )
-    assert throttled == [(2,)]
-
-
-@pytest.mark.usefixtures("impatient")
-def test_broken_responses_are_requested_again_and_lose_nothing(
-    organisation: Simulator, truthful_night: Path, tmp_path: Path
-) -> None:
-    database = copy_of(truthful_night, tmp_path)
-    accounts = organisation.truth()["reachable"]
-    broken = {"garbage": 1, "reset": 2, "cut": 1, "html503": 3}
-    organisation.faults(
-        [
-            {
-                "action": action,
-                "op": "DescribeInstances",
-                "account": account,
-                "times": times,
-                "per": ["region"],
-            }
-            for (action, times), account in zip(broken.items(), accounts, strict=False)
-        ]
-    )
-    survived(organisation.env, database)
-    assert {call["fault"] for call in organisation.log()} >= set(broken)
 
 
 # ----------------------------------------------------------------------------------- a loud failure tolerated
@@ -505,29 +345,6 @@ def test_a_refusal_in_cloudtrail_makes_a_zero_suspect_if_it_is_of_this_very_call
     assert cells(database, "ec2_instance")[account, "eu-west-1"] == ("empty_verified", True, None)
 
 
-# Beside it, what does not name its account is in doubt in that region: one cell of 18 of some listings.
-@pytest.mark.parametrize(("tolerance", "is_frozen"), [("0.06", True), ("0", False)])
-def test_a_record_of_another_account_freezes_its_cell_within_the_tolerance(
-    organisation: Simulator, truthful_night: Path, tmp_path: Path, tolerance: str, is_frozen: bool
-) -> None:
-    database = copy_of(truthful_night, tmp_path)
-    account = organisation.lie("foreign_record")["account_id"]
-    region = organisation.truth()["regions"][0]
-    environment = {**organisation.env, "CMDB_UNTRUSTED_TOLERANCE": tolerance}
-    if not is_frozen:
-        refused(environment, database, f"ec2_instance: wrong_account in account {account}", "CMDB_UNTRUSTED_TOLERANCE")
-        return
-    before = query(database, INSTANCES)
-    night = run_night(environment, database)
-    assert night.published, night.sentences
-    said = f"wrong_account in account {account}, {region}"
-    assert any(said in warning for warning in night.warnings), night.warnings
-    # One of 27 cells; its rows are those of before, and nothing came in from the other account.
-    here = f":{region}:{account}:"
-    assert query(database, INSTANCES) == [(*row[:-1], here in row[0]) for row in before]
-    assert any(here in row[0] for row in before)
-
-
 def test_an_accepted_zero_passes_until_something_is_found_there_again(
     organisation: Simulator, suspect: tuple[Path, str], tmp_path: Path
 ) -> None:
@@ -612,17 +429,6 @@ def test_a_run_that_no_longer_reaches_an_account_is_refused_though_the_sharing_i
         database,
         central["operations"],
         "Restore the profile, or close the account.",
-    )
-
-
-def test_a_declaration_that_is_not_true_is_refused(
-    organisation: Simulator, truthful_night: Path, tmp_path: Path
-) -> None:
-    database = copy_of(truthful_night, tmp_path)
-    refused(
-        {**organisation.env, "CMDB_SHARED_ACCOUNTS": "management+billing"},
-        database,
-        "CMDB_SHARED_ACCOUNTS declares management+billing, but they are",
     )
 
 

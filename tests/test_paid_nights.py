@@ -13,10 +13,9 @@ from typing import Any
 
 import pytest
 from conftest import MakeOrganisation
-from nights import query
+from nights import DATABASE, query
 from steps import age, asked
 
-from faults.ground import DATABASE
 from pipelines.catalogue.cost import COST
 from resources.aws.errors import THROTTLE_CODES
 from resources.aws.meter import PRICES_USD, units_of

@@ -19,10 +19,19 @@ import dagster as dg
 import pytest
 from conftest import MakeOrganisation, lead_to, policies
 from given import House, house
-from nights import cmdb_here, copy_of, night_environment, preflight_here, program, query, run_night
+from nights import (
+    DATABASE,
+    cmdb_here,
+    copy_of,
+    environment_of,
+    night_environment,
+    preflight_here,
+    program,
+    query,
+    run_night,
+)
 from test_bill import asked_of, cells, collect, months, waiting
 
-from faults.ground import DATABASE, environment_of
 from pipelines.catalogue.registry import listings
 from pipelines.collection import metrics, paid_limits
 from pipelines.collection.progress import Part

@@ -21,13 +21,11 @@ import pytest
 from clocked import Clocked, clocked
 from conftest import policies
 from given import models
-from nights import query
+from nights import DATABASE, environment_of, query
 from recomputed.bill import total_of
 from recomputed.figures import RECOMPUTED, Figures, differences, shared_out
 from recomputed.listed import records
 from recomputed.world import World, month_of
-
-from faults.ground import DATABASE, environment_of
 
 FOLDER = Path(__file__).parent / "recomputed"
 for _file in FOLDER.glob("*.py"):
@@ -77,9 +75,7 @@ def test_the_recomputation_knows_neither_the_product_nor_a_database() -> None:
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             roots = {name.partition(".")[0] for name in names}
-            assert roots.isdisjoint({"pipelines", "resources", "duckdb", "given", "nights", "faults", "simulator"}), (
-                file
-            )
+            assert roots.isdisjoint({"pipelines", "resources", "duckdb", "given", "nights", "chaos", "simulator"}), file
             assert all(root in known or root in sys.stdlib_module_names for root in roots), (file, roots)
 
 

@@ -1,74 +1,19 @@
-"""What the fault kit keeps of each case, and the page that is made of it."""
+"""The page that is made of JUnit's files: what passed is counted, what failed is named."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from faults import reliability
-from faults.report import NEVER, PARTS, Key, Part, Result, Shown, dates, kept, read, renewed, write
+from tools.docs import reliability
+from tools.docs.reliability import Case
 
+FILES = [path.stem for path in sorted(reliability.CASES.glob("test_*.py"))]
 
-def results(known: dict[Key, Result], *parts: Part, date: str = "2026-11-25") -> dict[Key, Result]:
-    return renewed(known, parts, date=date, commit="abc1234", versions="Python 3")
-
-
-def part(*shown: Shown, cases: list[str] | None = None) -> Part:
-    return Part(shown[0].part, shown, cases)
-
-
-def outcomes(known: dict[Key, Result]) -> dict[str, tuple[str, str, str]]:
-    return {case: (result.outcome, result.said, result.date) for (_, case), result in known.items()}
-
-
-ONE = Shown("crashes", "one", "it holds", "so")
-FAILED = Shown("crashes", "two", "it holds", failure="it | does not")
-LATE = Shown("crashes", "three", "it holds", skipped="the time was up")
-
-
-def test_what_is_written_is_what_is_read(tmp_path: Path) -> None:
-    known = results({}, part(ONE, FAILED, LATE))
-    path = tmp_path / "results" / "faults.json"
-    assert read(path) == {}
-    write(path, known)
-    assert read(path) == known
-    assert [entry.name for entry in path.parent.iterdir()] == ["faults.json"]
-
-
-def test_a_case_that_is_run_again_takes_its_own_place_and_what_was_not_tried_keeps_what_it_had() -> None:
-    known = results({}, part(ONE, FAILED, LATE), part(Shown("lies", "a lie", "it holds", "seen")))
-    again = [Shown("crashes", "two", "it holds", "so now"), Shown("crashes", "one", "it holds", skipped="late")]
-    known = results(known, part(*again), date="2026-11-26")
-    assert outcomes(known) == {
-        "one": ("passed", "so", "2026-11-25"),
-        "two": ("passed", "so now", "2026-11-26"),
-        "three": ("not tried", "the time was up", "2026-11-25"),
-        "a lie": ("passed", "seen", "2026-11-25"),
-    }
-    assert results(known, date="x") == known
-
-
-def test_the_result_of_a_case_that_is_no_more_leaves_and_those_of_other_parts_stay() -> None:
-    known = results({}, part(ONE, FAILED), part(Shown("lies", "two", "it holds", "so")))
-    found = results(known, part(Shown("crashes", "new", "it holds", "so"), cases=["one", "new"]))
-    assert set(found) == {("crashes", "one"), ("crashes", "new"), ("lies", "two")}
-
-
-def test_what_was_shown_before_is_printed_for_what_was_not_tried_now() -> None:
-    known = results({}, part(ONE, FAILED, LATE))
-    again = [Shown("crashes", "one", "it holds", skipped="late"), Shown("crashes", "four", "it holds", "so")]
-    assert kept(known, [part(*again)]) == [
-        "= crashes: one (passed on 2026-11-25). so",
-        "✗ crashes: two (failed on 2026-11-25). it | does not",
-    ]
-    assert kept(known, [part(*again, cases=["one", "four"])]) == ["= crashes: one (passed on 2026-11-25). so"]
-
-
-def test_only_a_case_that_came_as_expected_has_a_date() -> None:
-    found = dates(results({}, part(ONE, FAILED, LATE)))
-    assert [found["crashes", case] for case in ("one", "two", "three")] == ["2026-11-25", NEVER, NEVER]
+KILLED = Case("test_kills", "one", "passed", "", "2026-11-25", "abc1234", "Python 3")
 
 
 def row(page: str, name: str) -> list[str]:
@@ -77,43 +22,76 @@ def row(page: str, name: str) -> list[str]:
 
 
 def test_the_page_counts_what_passed_and_names_what_failed() -> None:
-    known = results({}, part(ONE, FAILED, LATE))
-    known = results(known, part(Shown("crashes", "four", "it holds", "so")), date="2026-11-27")
-    page = reliability.page(known)
-    assert row(page, "crashes") == ["4", "2", "1", "1", "2026-11-25 to 2026-11-27"]
-    assert row(page, "lies") == ["", "", "", "", "no result"]
-    assert "- crashes: two. it \\| does not\n" in page
+    page = reliability.page(
+        [
+            KILLED,
+            replace(KILLED, name="two", outcome="failed", said="it | does not"),
+            replace(KILLED, name="three", outcome="not tried", date="2026-11-20"),
+            replace(KILLED, name="four", date="2026-11-27"),
+        ]
+    )
+    assert row(page, "test_kills") == ["4", "2", "1", "1", "2026-11-25 to 2026-11-27"]
+    assert row(page, "test_clocks") == ["", "", "", "", "no result"]
+    assert "- test_kills: two. it \\| does not\n" in page
     assert "| abc1234 | Python 3 | 3 |" in page
-    assert "## Otherwise" not in reliability.page(results({}, part(ONE)))
+    assert "## Failed" not in reliability.page([KILLED])
 
 
 def test_the_page_is_short_however_much_failed() -> None:
-    many = [Shown(name, f"case {number}", "it holds", failure="word " * 500) for name in PARTS for number in range(200)]
-    known = {key: one for number, shown in enumerate(many) for key, one in results({}, part(shown)).items() if number}
-    for number, (key, one) in enumerate(list(known.items())):
-        known[key] = Result(**{**vars(one), "commit": f"{number:07x}"})
-    page = reliability.page(known, [reliability.Tests("large", 1000, 3, 2)])
+    many = [
+        Case(file, f"case {number}", "failed", "word " * 500, "2026-11-25", f"{number:07x}", "Python 3")
+        for file in FILES
+        for number in range(200)
+    ]
+    page = reliability.page(many, [reliability.Tests("large", 1000, 3, 2)])
     assert len(page.splitlines()) <= reliability.LONGEST
     assert max(map(len, page.splitlines())) < 400
-    assert "- and 1579 more." in page
+    assert f"- and {len(many) - reliability.LISTED} more." in page
 
 
-JUNIT = """<testsuites><testsuite>
-<testcase name="a"/><testcase name="b"><failure message="no"/></testcase>
-<testcase name="c"><error message="no"/></testcase><testcase name="d"><skipped message="late"/></testcase>
+JUNIT = """<testsuites><testsuite timestamp="{when}">
+<testcase classname="tests.test_other" name="test_a"/><testcase classname="tests.chaos.test_kills" name="test_a[x]">
+<properties><property name="commit" value="abc1234"/></properties>{came}</testcase>
+<testcase classname="tests.chaos.test_kills" name="test_b@group"><skipped message="no disk"/></testcase>{more}
 </testsuite></testsuites>"""
 
 
+def write(folder: Path, name: str, when: str, came: str = "", more: str = "") -> None:
+    (folder / f"{name}.xml").write_text(JUNIT.format(when=when, came=came, more=more), encoding="utf-8")
+
+
+def test_of_each_case_the_newest_result_counts(tmp_path: Path) -> None:
+    write(tmp_path, "a", "2026-11-26T01:00:00+00:00")
+    write(tmp_path, "b", "2026-11-25T01:00:00+00:00", '<failure message="a row is missing"/>')
+    skipped = Case("test_kills", "test_b", "not tried", "no disk", "2026-11-26")
+    passed = Case("test_kills", "test_a[x]", "passed", "", "2026-11-26", "abc1234")
+    assert reliability.chaos(tmp_path) == [passed, skipped]
+    write(tmp_path, "b", "2026-11-27T01:00:00+00:00", '<failure message="a row is missing"/>')
+    failed = replace(passed, outcome="failed", said="a row is missing", date="2026-11-27")
+    assert reliability.chaos(tmp_path) == [failed, replace(skipped, date="2026-11-27")]
+
+
+@pytest.mark.parametrize("first", ["failure", "error"])
+def test_a_case_that_failed_and_could_not_tidy_up_has_failed(tmp_path: Path, first: str) -> None:
+    again = '<testcase classname="tests.chaos.test_kills" name="test_a[x]"><{} message="2"/></testcase>'
+    other = again.format("error" if first == "failure" else "skipped")
+    write(tmp_path, "a", "2026-11-26T01:00:00+00:00", f'<{first} message="1"/>', other)
+    assert [(case.outcome, case.said) for case in reliability.chaos(tmp_path)] == [
+        ("failed", "1"),
+        ("not tried", "no disk"),
+    ]
+
+
 def test_tests_are_counted_from_junits_file(tmp_path: Path) -> None:
-    (tmp_path / "large.xml").write_text(JUNIT, encoding="utf-8")
-    assert reliability.junit(tmp_path) == [reliability.Tests("large", 4, 2, 1)]
-    assert "| large | 4 | 2 | 1 |" in reliability.page({}, reliability.junit(tmp_path))
+    write(tmp_path, "large", "2026-11-26T01:00:00+00:00", '<error message="no"/>')
+    assert reliability.junit(tmp_path) == [reliability.Tests("large", 3, 1, 1)]
+    assert "| large | 3 | 1 | 1 |" in reliability.page([], reliability.junit(tmp_path))
 
 
 def test_without_results_nothing_is_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(reliability, "RESULTS", tmp_path / "faults.json")
+    monkeypatch.setattr(reliability, "RESULTS", tmp_path)
     monkeypatch.setattr(reliability, "PAGE", tmp_path / "reliability.md")
     assert reliability.main() == 1
     assert "make faults" in capsys.readouterr().err
@@ -124,4 +102,4 @@ def test_the_page_of_the_repository_is_one_that_is_written() -> None:
     text = reliability.PAGE.read_text(encoding="utf-8")
     assert len(text.splitlines()) <= reliability.LONGEST
     assert text.startswith(reliability.HEAD)
-    assert all(row(text, name) for name in PARTS)
+    assert all(row(text, name) for name in FILES)

@@ -7,9 +7,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from nights import DATABASE, cmdb_here
+from nights import DATABASE, cmdb_here, environment_of
 
-from faults.ground import environment_of
 from pipelines import definitions, settings_file
 from pipelines.settings import Settings, SettingsError
 from pipelines.settings_file import load, written

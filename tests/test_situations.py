@@ -18,10 +18,9 @@ from typing import Any
 
 import pytest
 from conftest import policies
-from nights import cmdb_here, query, run_night, said_in
+from nights import DATABASE, cmdb_here, query, run_night, said_in
 from organization_policies import refused, region_deny
 
-from faults.ground import DATABASE
 from simulator.access import ROLE_NAMES, session_token
 from simulator.client import Simulator, start
 from simulator.profiles import ENDPOINT

@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from nights import cmdb_here, query, run_night, said_in
+from nights import DATABASE, cmdb_here, query, run_night, said_in
 from organization_policies import region_deny
 
-from faults.ground import DATABASE
 from simulator.access import ROLE_NAMES
 from simulator.client import Simulator
 

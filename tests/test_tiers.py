@@ -15,13 +15,13 @@ from typing import Any
 
 import nights
 import pytest
+from chaos import processes
 from hypothesis import given
 from hypothesis import strategies as st
 from nights import cmdb
 from scripted_aws import ScriptedAws
 from tiers import Guard, starts
 
-from faults import held
 from pipelines.trust import zero_rule
 from simulator.client import Simulator
 
@@ -75,7 +75,7 @@ STARTING: list[Callable[..., Any]] = [
     lambda: os.fork(),
     lambda: cmdb({}),
     lambda: nights.apart("", nights.REPOSITORY),
-    lambda: held.run(nights.REPOSITORY, 0.0),
+    lambda: processes.apart(decorated(lambda: None), nights.REPOSITORY),
     lambda: ScriptedAws,
 ]
 

@@ -17,11 +17,10 @@ from typing import Any
 
 import duckdb
 import pytest
+from chaos import tables
 from given import House
-from nights import query, run_night
+from nights import DATABASE, program, query, run_night
 
-from faults import versions
-from faults.ground import DATABASE
 from pipelines.collection.landing import LandingWriter
 from pipelines.exports.servicenow import export_to
 from pipelines.models.model import read_models
@@ -815,10 +814,10 @@ def test_what_versions_of_duckdb_read_is_compared_value_by_value(store: Store, c
     for statement in ("select 1", change):
         with store.write() as connection:
             connection.execute(statement)
-        read = subprocess.run([sys.executable, "-c", versions.READ, store.working], capture_output=True, check=True)
-        seen.append(versions.contents(read.stdout))
+        read = subprocess.run(**program("read_everything", store.working), capture_output=True, check=True)
+        seen.append(tables.contents(read.stdout))
     assert {"audit.coverage", "cmdb.resource"} < seen[0].keys()
-    assert versions.differing(*seen) == differs
+    assert tables.differing(*seen) == differs
 
 
 def test_a_broken_migration_leaves_the_file_as_it_was(store: Store, migrations: Path) -> None:

@@ -12,10 +12,9 @@ from typing import Any
 import pytest
 from bills import ACCOUNT, billed
 from given import House, house
-from nights import copy_of, query
+from nights import DATABASE, copy_of, query
 from steps import asked
 
-from faults.ground import DATABASE
 from pipelines.catalogue.names import REGION
 from pipelines.catalogue.registry import listings
 from pipelines.collection.billed import BilledItem, billed_services

@@ -15,9 +15,8 @@ from typing import Any
 
 import pytest
 from conftest import MakeOrganisation, policies, sign_in
-from nights import DATABASE, cmdb, copy_of, night_environment, query, run_night, said_in
+from nights import DATABASE, cmdb, copy_of, fingerprint, night_environment, query, run_night, said_in
 
-from faults.ground import fingerprint
 from pipelines.collection import confirmation
 from pipelines.trust import zero_rule
 from simulator.client import Simulator, start

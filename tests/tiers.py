@@ -21,7 +21,7 @@ import pytest
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
-FOLLOWED = tuple(REPOSITORY / name for name in ("tests", "faults", "bench", "tools"))
+FOLLOWED = tuple(REPOSITORY / name for name in ("tests", "bench", "tools"))
 
 STARTING = frozenset(
     {
@@ -48,7 +48,9 @@ something."""
 
 def is_unit(item: pytest.Item) -> bool:
     """Whether a test starts nothing, and `make test` runs it with all its examples."""
-    if not isinstance(item, pytest.Function) or any(item.get_closest_marker(name) for name in ("large", "property")):
+    if not isinstance(item, pytest.Function) or any(
+        item.get_closest_marker(name) for name in ("large", "chaos", "property")
+    ):
         return False
     fixtures = [one.func for several in item._fixtureinfo.name2fixturedefs.values() for one in several]
     parameters = item.callspec.params.values() if hasattr(item, "callspec") else ()

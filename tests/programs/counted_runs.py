@@ -6,18 +6,27 @@ import json
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, cast
 
-from faults.ground import Ground, apart, tables
-from faults.history import Known, must_show_tonight
+from chaos.ground import Ground
+from chaos.history import Known, must_show_tonight
+from chaos.processes import apart
+from chaos.tables import tables
+
 from resources.audit.runs import finish_run, record_run
 from resources.store.store import Store
+from simulator.client import Simulator
 
 scratch = Path(sys.argv[1])
 database = scratch / "house" / "cmdb.duckdb"
 database.parent.mkdir()
 
 
-def publish(run, **runs):
+# It asks nobody.
+ground = Ground(cast(Simulator, None), scratch)
+
+
+def publish(run: str, **runs: str) -> None:
     store = Store(database)
     with store.holding(run, "a test"):
         with store.transaction() as connection:
@@ -27,9 +36,9 @@ def publish(run, **runs):
         store.publish(run, lambda connection: None)
 
 
-def seen(**options):
+def seen(**options: Any) -> str:
     try:
-        must_show_tonight(database, known, Ground(None, scratch), **options)
+        must_show_tonight(database, known, ground, **options)
     except AssertionError as error:
         return str(error)
     return ""

@@ -9,8 +9,11 @@ import signal
 import sys
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any, cast
 
-from faults.ground import apart, begin, copy_of
+from chaos.ground import copy_of
+from chaos.processes import apart, begin
+
 from pipelines.publishing import assets as publish
 from pipelines.report.figures import QUERIES
 from resources.audit.organization import stamp
@@ -19,14 +22,14 @@ from resources.store.store import Store
 from resources.warehouse import Warehouse
 
 
-def night(database, run, point=""):
-    def kill(passed):
+def night(database: Path, run: str, point: str = "") -> None:
+    def kill(passed: str) -> None:
         if passed == point:
             os.kill(os.getpid(), signal.SIGKILL)
 
     PROCESS.fault_hook = kill
     bound = Warehouse(database=str(database))
-    bound.setup_for_execution(SimpleNamespace(run_id=run))
+    bound.setup_for_execution(cast(Any, SimpleNamespace(run_id=run)))
     store = bound.begin("a test")
     stamp(store, "o-1", "1")
     with store.transaction() as connection:
@@ -39,20 +42,20 @@ def night(database, run, point=""):
     kill("while it works")
     plain = store.publish
 
-    def publish_and_die(self, *of):
+    def publish_and_die(self: Store, *of: Any) -> Any:
         version = plain(*of)
         kill("before it confirms")
         return version
 
-    Store.publish = publish_and_die
+    Store.publish = publish_and_die  # type: ignore[method-assign, assignment]  # until the process ends
     publish.publish(store, run, [])
-    bound.teardown_after_execution(None)
+    bound.teardown_after_execution(cast(Any, None))
 
 
-def seen(database):
+def seen(database: Path) -> dict[str, Any]:
     with Store(database).published() as connection:
 
-        def read(name):
+        def read(name: str) -> list[tuple[Any, ...]]:
             return connection.execute((QUERIES / f"{name}.sql").read_text()).fetchall()
 
         return {
@@ -66,7 +69,7 @@ def seen(database):
         }
 
 
-def story(yesterday, folder, point, rolled_back):
+def story(yesterday: Path, folder: Path, point: str, rolled_back: bool) -> dict[str, Any]:
     database = copy_of(yesterday, folder)
     killed = begin(functools.partial(night, database, "run-2", point), scratch)
     code = killed.wait()

@@ -12,10 +12,10 @@ from resources.aws.dispatch import fetch_all
 
 reach = AwsClient("workload", home_region=REGIONS[0], concurrency=16, retry=HASTE)
 process = psutil.Process()
-sizes = []
+sizes: list[int] = []
 
 
-def ask(first, count):
+def ask(first: int, count: int) -> None:
     accounts = range(first, first + count)
     questions = [question(f"p-{n}", f"{n:012}", region) for n in accounts for region in REGIONS]
     fetch_all({reach.role: reach}, questions, lambda answer: None)

@@ -1,25 +1,31 @@
 """A run with a Dagster that calls one of its private names otherwise: `renamed_dagster.py NAME`."""
 
 import sys
+from collections.abc import Sequence
 from importlib.abc import MetaPathFinder
-from importlib.machinery import PathFinder, SourceFileLoader
+from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
+from types import CodeType, ModuleType
 
 MODULE = "dagster._core.storage.event_log.sqlite.sqlite_event_log"
 NAME = sys.argv[1]
 
 
 class Renaming(SourceFileLoader):
-    def get_code(self, fullname):
-        source = self.get_source(fullname)
+    def get_code(self, fullname: str) -> CodeType:
+        source = self.get_source(fullname) or ""
         assert NAME in source, f"{MODULE} has no {NAME}"
-        return compile(source.replace(NAME, f"{NAME}_of_old"), self.path, "exec")
+        code: CodeType = compile(source.replace(NAME, f"{NAME}_of_old"), self.path, "exec")
+        return code
 
 
 class Finder(MetaPathFinder):
-    def find_spec(self, fullname, path, target=None):
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
         if fullname != MODULE:
             return None
         spec = PathFinder.find_spec(fullname, path)
+        assert spec is not None and spec.origin is not None
         spec.loader = Renaming(fullname, spec.origin)
         return spec
 
@@ -30,7 +36,7 @@ import dagster as dg  # noqa: E402
 
 
 @dg.asset
-def colour():
+def colour() -> None:
     pass
 
 

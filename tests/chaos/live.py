@@ -25,15 +25,13 @@ from dagster_graphql.client.query import (
     LAUNCH_PIPELINE_EXECUTION_MUTATION,
     LAUNCH_PIPELINE_REEXECUTION_MUTATION,
 )
+from nights import REPOSITORY, environment_of, fingerprint
 
-from faults.ground import environment_of, fingerprint
 from pipelines.catalogue.names import ACCOUNT
 from pipelines.models.model import SCHEMAS, read_models
 from resources.audit.cells import renew_coverage
 from resources.store.store import Store
 from simulator.client import is_foreign
-
-REPOSITORY = Path(__file__).resolve().parent.parent
 
 PROGRAMS = Path(sys.executable).parent
 
@@ -82,12 +80,16 @@ class World:
         return found == [(1,)]
 
     def tables(self, *schemas: str) -> dict[str, tuple[int, int]]:
-        """Number and hash of the rows of every table that people or models read."""
+        """Number and hash of the rows of every table that people or models read, and of every view that people read.
+
+        A view of `stage` says whom the roles reached last, in a refused run too: what is built of it stays as it was.
+        """
         found = {}
         with Store(self.database).read() as connection:
             for schema, table in connection.execute(
                 "select table_schema, table_name from information_schema.tables where table_schema in "
-                f"({', '.join(repr(schema) for schema in schemas or READ)}) order by all"
+                f"({', '.join(repr(schema) for schema in schemas or READ)}) "
+                "and (table_schema <> 'stage' or table_type = 'BASE TABLE') order by all"
             ).fetchall():
                 rows = connection.execute(
                     f'select count(*), coalesce(sum(hash(t)::hugeint), 0) from "{schema}"."{table}" as t'
@@ -109,6 +111,18 @@ class World:
         with Store(self.database).read() as connection:
             cells = connection.execute("select count(*), sum(hash(c)::hugeint) from audit.collection as c").fetchall()
         return self.tables(), cells, self.landed(), fingerprint(self.database)
+
+
+def changed(before: tuple[Any, ...], after: tuple[Any, ...]) -> str:
+    """What of a state is another one, in words; empty where nothing is."""
+    tables, others = before[0], after[0]
+    found = sorted(name for name in {*tables, *others} if tables.get(name) != others.get(name))
+    found += [
+        what
+        for what, one, other in zip(("cells", "landed files", "what is published"), before[1:], after[1:], strict=True)
+        if one != other
+    ]
+    return f"changed: {', '.join(found)}" if found else ""
 
 
 NEVER = "delete from audit.check_result where scope = 'pre-flight'"
@@ -177,48 +191,7 @@ COMMANDS = {
 
 LOCATION = "cmdb"
 
-LAUNCHES = """\
-import os
-from pathlib import Path
-
-import dagster as dg
-
-from pipelines.definitions import build_defs
-
-ASKS = Path(os.environ["LIVE_ASKS"])
-TARGET = dg.AssetSelection.assets("cmdb/resource")
-
-
-def asked(kind):
-    path = ASKS / kind
-    if not path.exists():
-        return dg.SkipReason("Nobody asks.")
-    way = path.read_text(encoding="utf-8")
-    path.unlink()
-    return dg.RunRequest(run_key=way, tags={"live/way": way})
-
-
-@dg.sensor(target=TARGET, default_status=dg.DefaultSensorStatus.RUNNING, minimum_interval_seconds=1)
-def somebodys_sensor():
-    return asked("sensor")
-
-
-@dg.schedule(cron_schedule="* * * * *", target=TARGET, default_status=dg.DefaultScheduleStatus.RUNNING)
-def somebodys_schedule():
-    return asked("schedule")
-
-
-@dg.asset(key=["somebodys", "stumble"])
-def stumble(context) -> None:
-    if "dagster/max_retries" in context.run.tags and "dagster/retry_number" not in context.run.tags:
-        raise RuntimeError("stumbled")
-
-
-defs = dg.Definitions.merge(
-    build_defs(os.environ),
-    dg.Definitions(assets=[stumble], sensors=[somebodys_sensor], schedules=[somebodys_schedule]),
-)
-"""
+LAUNCHES = REPOSITORY / "tests" / "programs" / "launches.py"
 """A code location of ours in which somebody has written a sensor, a schedule and an asset that fails once."""
 
 
@@ -308,7 +281,7 @@ query($runId: ID!, $afterCursor: String) {
 
 ENDED = ("SUCCESS", "FAILURE", "CANCELED")
 
-PATIENCE = 1200.0
+PATIENCE = 1800.0
 """Seconds after which a run that has not ended is a failure of its own; a whole night is one."""
 
 
@@ -514,7 +487,6 @@ def _pairs(tags: Mapping[str, str]) -> list[dict[str, str]]:
 def served(folder: Path, world: World) -> Iterator[Ui]:
     """The webserver and the code server of a world; what they share is the instance of its `DAGSTER_HOME`."""
     (folder / "asks").mkdir()
-    (folder / "launches.py").write_text(LAUNCHES, encoding="utf-8")
     code, ui = free_port(), Ui(world, folder, free_port())
     (folder / "workspace.yaml").write_text(
         f"load_from:\n  - grpc_server:\n      host: 127.0.0.1\n      port: {code}\n      location_name: {LOCATION}\n",
@@ -522,7 +494,7 @@ def served(folder: Path, world: World) -> Iterator[Ui]:
     )
     environment = child_environment(world, LIVE_ASKS=str(folder / "asks"))
     code_server = (
-        *("dagster", "api", "grpc", "--python-file", str(folder / "launches.py"), "--location-name", LOCATION),
+        *("dagster", "api", "grpc", "--python-file", str(LAUNCHES), "--location-name", LOCATION),
         *("--host", "127.0.0.1", "--port", str(code)),
     )
     webserver = (

@@ -1,25 +1,18 @@
 """Two truthful nights with a changed world between them: what every broken night is compared with."""
 
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from faults.ground import (
-    DATABASE,
-    Ended,
-    Ground,
-    Tables,
-    apart,
-    copy_of,
-    difference,
-    runs_told,
-    served_run,
-    tables,
-)
+from nights import DATABASE
+
+from chaos.ground import Ground, copy_of, served_run
+from chaos.processes import Ended, apart
+from chaos.tables import Tables, difference, runs_told, tables
 from simulator.client import Simulator
 
 
@@ -41,20 +34,6 @@ class Known:
     yesterday: Tables
     tonight: Tables
     seconds: float
-
-
-@dataclass(frozen=True)
-class Case:
-    """Something that is done to a copy of yesterday's warehouse.
-
-    Attributes:
-        expected: what must come of it.
-        work: does it and says what was seen; raises what was otherwise.
-    """
-
-    name: str
-    expected: str
-    work: Callable[[Ground, Known], str]
 
 
 LONG = 'значение 🥝 \'; drop table org.account; -- "x" '
@@ -80,19 +59,19 @@ def move_on(simulator: Simulator) -> None:
     simulator.change("move_account", account_id=names["payments-dev"], ou="Workloads/Moved")
 
 
-def remember(ground: Ground) -> Known:
-    """Run the two nights; the organisation is as it is tonight afterwards.
+def remember(ground: Ground, folder: Path) -> Known:
+    """Run the two nights, in a folder that stays; the organisation is as it is tonight afterwards.
 
     Raises:
         RuntimeError: one of them was refused, so that nothing can be compared with it.
     """
-    yesterday = ground.scratch / "yesterday" / DATABASE
-    yesterday.parent.mkdir(parents=True)
+    yesterday = folder / "yesterday" / DATABASE
+    yesterday.parent.mkdir(parents=True, exist_ok=True)
     _publish(ground, yesterday)
     before = datetime.now(UTC)
     runs = {served_run(yesterday): "yesterday"}
     move_on(ground.simulator)
-    tonight = copy_of(yesterday, ground.scratch / "tonight")
+    tonight = copy_of(yesterday, folder / "tonight")
     seconds = _publish(ground, tonight)
     return Known(
         yesterday,
@@ -104,7 +83,7 @@ def remember(ground: Ground) -> Known:
     )
 
 
-def against_the_world(published: Tables, simulator: Simulator) -> str:
+def against_the_world(published: Tables, simulator: Simulator) -> None:
     """Compare what a night published with what there really is: a comparison of two nights alone could be of two lies.
 
     Raises:
@@ -150,12 +129,6 @@ def against_the_world(published: Tables, simulator: Simulator) -> str:
     }
     for name, (ours, theirs) in pairs.items():
         assert ours == theirs, f"{name}: {next(iter((ours - theirs) or (theirs - ours)))} differs from what there is"
-    counted = ", ".join(f"{len(theirs)} {name}" for name, (_, theirs) in pairs.items())
-    tagged = sum(i["tags"] == MOST_TAGS for i in instances)
-    return (
-        f"{len(published)} tables, {sum(len(rows) for _, rows in published.values()):,} rows; {counted} as they are, "
-        f"{tagged} of the instances with {len(MOST_TAGS)} tags of 256 characters."
-    )
 
 
 def must_be_tonight(

@@ -1,0 +1,90 @@
+"""What the tests of a broken world stand on; each of them is marked `chaos`, and none runs unless that is asked for."""
+
+from __future__ import annotations
+
+import fcntl
+import functools
+import pickle
+import platform
+import subprocess
+from collections.abc import Callable, Iterator
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+from nights import REPOSITORY
+
+from chaos.ground import Ground, copy_of, grounded
+from chaos.history import Known, move_on, remember
+from chaos.processes import end_all, load
+
+HERE = Path(__file__).parent
+
+REGIONS = ("us-east-1", "ap-southeast-2")
+"""Of the organisation: two, so that one can be lied about and the other not, in runs as short as can be."""
+
+LONGEST = 7200
+"""Seconds that a test may take: the longest has a dozen runs, on a machine that others use too."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what stands in this folder."""
+    for item in items:
+        if item.path.is_relative_to(HERE):
+            item.add_marker(pytest.mark.chaos)
+            item.add_marker(pytest.mark.timeout(LONGEST))
+
+
+@functools.cache
+def tried() -> dict[str, str]:
+    """The commit, with a + where something is not committed, and the versions that the tests run with."""
+    git = functools.partial(subprocess.run, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    head = git(["git", "rev-parse", "--short", "HEAD"]).stdout.strip()
+    changed = git(["git", "status", "--porcelain"]).stdout.strip()
+    named = ", ".join(f"{name} {version(name)}" for name in ("duckdb", "dagster"))
+    return {
+        "commit": f"{head}{'+' if changed else ''}" if head else "unknown",
+        "versions": f"Python {platform.python_version()}, {named}",
+    }
+
+
+@pytest.fixture(autouse=True)
+def recorded(record_property: Callable[[str, object], None]) -> Iterator[None]:
+    """JUnit's file says what was tried; and no process outlives its test."""
+    for name, value in tried().items():
+        record_property(name, value)
+    yield
+    end_all()
+
+
+@pytest.fixture(scope="session")
+def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
+    """The worker's own organisation. Before `known` it is as it was yesterday, then as it is tonight."""
+    load()
+    with grounded(tmp_path_factory.mktemp("ground"), regions=REGIONS) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def known(ground: Ground, tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Known:
+    """The session's two truthful runs, made by one worker for all; the world has moved on between them."""
+    base = tmp_path_factory.getbasetemp()
+    shared = (base if worker_id == "master" else base.parent) / "two-nights"
+    shared.mkdir(exist_ok=True)
+    kept = shared / "known.pickle"
+    with (shared / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not kept.exists():
+            made = remember(ground, shared)
+            kept.write_bytes(pickle.dumps(made))
+            return made
+    move_on(ground.simulator)
+    found: Known = pickle.loads(kept.read_bytes())  # another worker wrote it
+    return found
+
+
+@pytest.fixture
+def database(known: Known, tmp_path: Path) -> Path:
+    """The published path of a copy of yesterday's warehouse."""
+    return copy_of(known.database, tmp_path / "warehouse")
