@@ -145,14 +145,18 @@ PLAN: tuple[Entry, ...] = (
         "A function gets more memory.",
         one("functions", 0, 0, name="tenant-0"),
         [("update_function", {"arn": "{arn}", "memory_mb": 512})],
-        [item("changed", "memory_mb")],
+        [item("changed", "memory_mb"), finding("function_without_invocations", "used again")],
     ),
     Entry(
         "changed",
         "A database is stopped.",
         one("db_instances", 0, 0, name="tenant-0"),
         [("stop_database", {"arn": "{arn}"})],
-        [item("changed", "state"), finding("stopped_database", None)],
+        [
+            item("changed", "state"),
+            finding("stopped_database", None),
+            finding("database_without_connections", "changed"),
+        ],
     ),
     Entry(
         "changed",

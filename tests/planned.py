@@ -144,10 +144,12 @@ def unplanned(
             connection, f"select distinct {key}::varchar as k from {relation} where {SINCE[relation]} > ?", [began]
         )
         lines += [f"{relation} {row['k']}" for row in found if row["k"] not in planned]
-    about = {place["where"]["arn"] for place in shown if "arn" in place["where"]}
+    about = {(place["where"]["arn"], place["where"]["rule"]) for place in shown if "rule" in place["where"]}
     solved = "select arn, rule, resolution from cmdb.decommission_signal where resolution is not null"
     lines += [
-        f"{row['arn']} {row['rule']} {row['resolution']}" for row in rows(connection, solved) if row["arn"] not in about
+        f"{row['arn']} {row['rule']} {row['resolution']}"
+        for row in rows(connection, solved)
+        if (row["arn"], row["rule"]) not in about
     ]
     denied = {
         tuple(place["where"][name] for name in ("account_id", "region", "listing"))
