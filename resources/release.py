@@ -27,6 +27,8 @@ FOLDERS: Mapping[str, tuple[str, ...]] = {
     "warehouse/cmdb": (".sql",),
     "warehouse/audit": (".sql",),
     "warehouse/checks": (".sql",),
+    "pipelines/differences/queries": (".sql",),
+    "pipelines/differences": (".j2",),
     "pipelines/report/queries": (".sql",),
     "pipelines/report": (".j2", ".css", ".js"),
 }

@@ -1,6 +1,18 @@
 """The data files that this release ships. Written by `make docs` (python -m resources.release)."""
 
 FILES = (
+    "pipelines/differences/page.html.j2",
+    "pipelines/differences/queries/cost.sql",
+    "pipelines/differences/queries/coverage.sql",
+    "pipelines/differences/queries/items.sql",
+    "pipelines/differences/queries/rules.sql",
+    "pipelines/differences/queries/scope.sql",
+    "pipelines/differences/queries/side_cell.sql",
+    "pipelines/differences/queries/side_cost.sql",
+    "pipelines/differences/queries/side_doubt.sql",
+    "pipelines/differences/queries/side_item.sql",
+    "pipelines/differences/queries/side_verdict.sql",
+    "pipelines/differences/queries/side_version.sql",
     "pipelines/report/age.js",
     "pipelines/report/applications.html.j2",
     "pipelines/report/health.html.j2",

@@ -40,6 +40,7 @@ COMMANDS = (
     "nightly",
     "confirm",
     "demo",
+    "diff",
     "digest",
     "coverage",
     "ask",

@@ -12,6 +12,7 @@ from pipelines.cli.completion import completion
 from pipelines.cli.confirm import confirm
 from pipelines.cli.coverage import coverage
 from pipelines.cli.demo import demo, dev
+from pipelines.cli.diff import diff
 from pipelines.cli.digest import digest
 from pipelines.cli.explain import explain
 from pipelines.cli.export import export
@@ -43,8 +44,8 @@ def main() -> None:
 
 
 for command in (
-    accept, ask, completion, confirm, coverage, demo, dev, digest, explain, export, fx, history, init, mcp, nightly,
-    policy, preflight, profiles, reference, report, rollback, sql, status, tables,
+    accept, ask, completion, confirm, coverage, demo, dev, diff, digest, explain, export, fx, history, init, mcp,
+    nightly, policy, preflight, profiles, reference, report, rollback, sql, status, tables,
 ):  # fmt: skip
     main.add_command(command)
 

@@ -238,7 +238,7 @@ def style() -> str:
     return f"{STYLE.read_text(encoding='utf-8')}\n@media screen and (prefers-color-scheme: dark) {{\n{dark}\n}}\n"
 
 
-def _digest(text: str) -> str:
+def digest_of(text: str) -> str:
     """The hash by which a content security policy allows one text of a style or script."""
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
 
@@ -271,8 +271,8 @@ def render(figures: Mapping[str, Figure], now: datetime, ui_url: str = "") -> st
             style=Markup(sheet),
             script=Markup(script),
             tables=Markup(tables),
-            policy=f"default-src 'none'; style-src '{_digest(sheet)}'; "
-            f"script-src '{_digest(script)}' '{_digest(tables)}'; base-uri 'none'; form-action 'none'",
+            policy=f"default-src 'none'; style-src '{digest_of(sheet)}'; "
+            f"script-src '{digest_of(script)}' '{digest_of(tables)}'; base-uri 'none'; form-action 'none'",
         )
     )
     return page.lstrip()

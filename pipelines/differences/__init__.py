@@ -1,0 +1,1 @@
+"""What differs between two published runs: items, rules, cost and coverage."""

@@ -1,0 +1,97 @@
+"""Comparing two published runs: the queries of this package, run over both in one connection."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from resources import release
+
+if TYPE_CHECKING:
+    from resources.store.history.manifest import Publication
+    from resources.store.history.reading import AsOf
+    from resources.store.store import Store
+
+QUERIES = Path(__file__).parent / "queries"
+
+SIDES = ("item", "version", "verdict", "doubt", "cost", "cell")
+"""What is read of each of the two files; the other queries compare `item_before` with `item_after`, and so on."""
+
+SECTIONS = ("items", "rules", "cost", "coverage")
+
+UNKNOWN = "unknown since"
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What differs between two published runs.
+
+    Attributes:
+        rows: by section; each row of items, rules and coverage has its `kind`.
+        scope: how much of each run was judged, in cells, and through which day its bill goes.
+    """
+
+    before: "Publication"
+    after: "Publication"
+    rows: Mapping[str, tuple[Row, ...]]
+    scope: Row
+
+    def kinds(self, section: str) -> dict[str, int]:
+        """How many rows of a section are of each kind, in the order of the rows."""
+        counted: dict[str, int] = {}
+        for row in self.rows[section]:
+            counted[row["kind"]] = counted.get(row["kind"], 0) + 1
+        return counted
+
+    @cached_property
+    def doubt(self) -> str:
+        """What was not judged, as a sentence; empty where every cell of both was."""
+        parts = [
+            f"{self.scope[f'unknown_{side}']:,} of "
+            f"{self.scope[f'unknown_{side}'] + self.scope[f'judged_{side}']:,} cells in run {publication.run_id}"
+            for side, publication in (("before", self.before), ("after", self.after))
+            if self.scope[f"unknown_{side}"]
+        ]
+        if not parts:
+            return ""
+        return (
+            f"Not judged: {' and '.join(parts)}. What they hold may differ, and nothing in them counts as gone or "
+            "resolved."
+        )
+
+
+def compare(store: "Store", before: "Publication", after: "Publication") -> Comparison:
+    """What differs from one published run to a later one.
+
+    Raises:
+        WarehouseError: the history is damaged.
+    """
+    with store.history.compared(before, after) as (old, new):
+        for side in SIDES:
+            _read_side(old, side, "before")
+            _read_side(new, side, "after")
+        rows = {section: _rows(old, section) for section in SECTIONS}
+        (scope,) = _rows(old, "scope")
+    return Comparison(before, after, rows, scope)
+
+
+def _query(name: str) -> str:
+    release.require("pipelines/differences/queries")
+    return (QUERIES / f"{name}.sql").read_text(encoding="utf-8")
+
+
+def _read_side(as_of: "AsOf", side: str, named: str) -> None:
+    """Read one side of the comparison into a table of the connection."""
+    query = _query(f"side_{side}")
+    as_of.prepare(query)
+    as_of.connection.execute(f"use {as_of.catalog}")
+    as_of.connection.execute(f"create temp table {side}_{named} as {query}")
+
+
+def _rows(as_of: "AsOf", name: str) -> tuple[Row, ...]:
+    cursor = as_of.connection.execute(_query(name))
+    names = [column[0] for column in cursor.description or ()]
+    return tuple(dict(zip(names, row, strict=True)) for row in cursor.fetchall())

@@ -1,0 +1,263 @@
+"""`cmdb diff`: what differs between two nights, and what is unknown since and never gone."""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from nights import cmdb_here
+
+from pipelines.differences.comparing import QUERIES, SIDES
+from resources.store.paths import PUBLISHED_NAME
+from resources.store.store import Store
+
+FIRST = datetime(2026, 3, 1, 14, 30, tzinfo=UTC)
+
+SCHEMA = """
+create schema audit; create schema cmdb; create schema cost; create schema org;
+create table audit.schema_migration (number integer, name varchar, sha256 varchar, applied_at timestamptz);
+create table audit.run (run_id varchar, started_at timestamptz);
+create table audit.check_result (run_id varchar, check_name varchar, scope varchar, passed boolean);
+create table audit.coverage (role varchar, account_id varchar, region varchar, listing varchar, is_known boolean);
+create table audit.expected_cell (
+    role varchar, account_id varchar, region varchar, listing varchar, is_judged boolean, unknown_reason varchar,
+    last_trusted_at timestamptz
+);
+create table cmdb.resource (
+    arn varchar, resource_type varchar, account_id varchar, region varchar, name varchar, retired_reason varchar,
+    retired_at timestamptz, last_seen_at timestamptz, role varchar, caller_account_id varchar, cell_region varchar,
+    listing varchar
+);
+create table cmdb.resource_version (arn varchar, valid_from timestamptz, changed_attributes varchar[]);
+create table cmdb.decommission_signal (
+    rule varchar, arn varchar, account_id varchar, region varchar, verdict varchar, resolution varchar
+);
+create table cmdb.finding_open_rule (
+    security_group_rule_id varchar, port_class varchar, account_id varchar, region varchar
+);
+create table cmdb.finding_security_group_across_accounts (
+    security_group_rule_id varchar, account_id varchar, region varchar
+);
+create table cmdb.finding_vpc_without_flow_log (arn varchar, account_id varchar, region varchar, reason varchar);
+create table cmdb.finding_unused_security_group (arn varchar, account_id varchar, region varchar);
+create table cmdb.finding_spend_without_inventory (service varchar, account_id varchar, reason varchar);
+create table cmdb.finding_unknown (finding varchar, account_id varchar, region varchar);
+create table org.governance_kpi (as_of_date date, kpi varchar, verdict varchar);
+create table cost.daily (
+    usage_date date, slice varchar, dimension_value varchar, currency varchar, unblended_cost decimal(28, 10)
+);
+"""
+
+CELLS = {
+    "one": ("000000000001", True, True),
+    "two": ("000000000002", True, False),
+    "three": ("000000000003", False, True),
+}
+"""Account of each cell, and whether it is judged in the first and in the second night."""
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A warehouse of two recorded nights. Never change it."""
+    folder = tmp_path_factory.mktemp("diff")
+    migrations = folder / "migrations"
+    migrations.mkdir()
+    (migrations / "0001_small.sql").write_text(SCHEMA)
+    store = Store(folder / "house" / PUBLISHED_NAME, migrations)
+    for night, run_id in enumerate(["run-before", "run-after-"]):
+        at = FIRST + timedelta(days=night)
+        with store.holding(run_id, "nightly"):
+            fill(store, night, run_id, at)
+            version = store.publish(run_id, lambda _: None)
+            os.utime(version.path, (at.timestamp(), at.timestamp()))
+            store.history.catch_up(400)
+    return store.database
+
+
+def fill(store: Store, night: int, run_id: str, at: datetime) -> None:
+    second = night == 1
+    with store.transaction() as connection:
+
+        def put(table: str, *rows: tuple[Any, ...]) -> None:
+            connection.execute(f"delete from {table}")
+            for row in rows:
+                connection.execute(f"insert into {table} values ({', '.join('?' * len(row))})", list(row))
+
+        put("audit.run", (run_id, at))
+        put("audit.check_result", (run_id, "adds_up", "all", not second), (run_id, "is_unique", "all", True))
+        cells = [(account, states[night]) for account, *states in CELLS.values()]
+        put("audit.coverage", *[("workload", account, "eu-west-1", "ec2_x", known) for account, known in cells])
+        put(
+            "audit.expected_cell",
+            *[
+                ("workload", account, "eu-west-1", "ec2_x", known, None if known else "denied", FIRST)
+                for account, known in cells
+            ],
+        )
+
+        def item(arn: str, cell: str, retired: str | None = None) -> tuple[Any, ...]:
+            account = CELLS[cell][0]
+            place = (account, "eu-west-1")
+            gone_at = at if retired else None
+            return (arn, "AWS::EC2::X", *place, "<script>", retired, gone_at, FIRST, "workload", *place, "ec2_x")
+
+        both = [
+            item("changed", "one"),
+            item("same", "one"),
+            item("refused", "two"),
+            item("left", "one", "account_left"),
+        ]
+        if second:
+            put(
+                "cmdb.resource",
+                *both,
+                item("retired", "one", "not_found"),
+                item("new", "one"),
+                item("seen now", "three"),
+            )
+        else:
+            put("cmdb.resource", *both, item("retired", "one"), item("vanished", "one"), item("vanished too", "two"))
+        put(
+            "cmdb.resource_version",
+            ("changed", FIRST - timedelta(days=9), ["old"]),
+            *([("changed", at, ["state", "tags"]), ("refused", at, None)] if second else []),
+        )
+        one, two, three = (account for account, *_ in CELLS.values())
+        put(
+            "cmdb.decommission_signal",
+            ("idle", "a", one, "eu-west-1", "candidate", None),
+            ("idle", "b", two, "eu-west-1", "unknown" if second else "candidate", None),
+            ("idle", "c", three, "eu-west-1", "candidate" if second else "unknown", None),
+            ("idle", "d", one, "eu-west-1", "candidate", "gone" if second else None),
+        )
+        put(
+            "cmdb.finding_open_rule",
+            *([("r-new", "ssh", one, "eu-west-1"), ("r-seen", "ssh", three, "eu-west-1")] if second else
+              [("r-gone", "ssh", one, "eu-west-1"), ("r-refused", "ssh", two, "eu-west-1")]),
+        )  # fmt: skip
+        put("cmdb.finding_vpc_without_flow_log", ("v", one, "eu-west-1", "delivery fails" if second else "no flow log"))
+        put("cmdb.finding_unknown", ("finding_open_rule", two if second else three, "aws-global"))
+        put("org.governance_kpi", (FIRST, "kpi", "green"), *([(at, "kpi", "red")] if second else []))
+        day = FIRST.date()
+        put(
+            "cost.daily",
+            (day, "service", "EC2", "USD", "11.5" if second else "10"),
+            (day, "service", "S3", "USD", "2"),
+            (day, "usage_type", "x", "USD", "999" if second else "1"),
+            *(
+                [(at.date(), "service", "EC2", "USD", "4"), (at.date(), "service", "S3", "USD", "0.001")]
+                if second
+                else []
+            ),
+        )
+
+
+def diff(database: Path, *arguments: str) -> dict[str, Any]:
+    done = cmdb_here({"CMDB_DATABASE": str(database)}, "diff", *arguments, "--json")
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+@pytest.fixture(scope="module")
+def found(database: Path) -> dict[str, Any]:
+    return diff(database, "2026-03-01", "2026-03-02")
+
+
+def kinds(found: dict[str, Any], section: str, *names: str) -> dict[str, str]:
+    return {" ".join(str(row[name]) for name in names): row["kind"] for row in found[section]["rows"]}
+
+
+def test_an_item_is_gone_only_where_a_judged_response_lacks_it(found: dict[str, Any]) -> None:
+    assert kinds(found, "items", "arn") == {
+        "changed": "changed",
+        "retired": "gone",
+        "vanished": "gone",
+        "new": "added",
+        "refused": "unknown since",
+        "vanished too": "unknown since",
+        "seen now": "known now",
+    }
+    details = {row["arn"]: row["detail"] for row in found["items"]["rows"]}
+    assert details["changed"] == "state, tags"
+    assert details["refused"] == "last seen 2026-03-01 14:30 UTC"
+
+
+def test_a_finding_is_resolved_only_where_it_was_judged(found: dict[str, Any]) -> None:
+    assert kinds(found, "rules", "rule", "subject") == {
+        "open rule: ssh r-new": "new",
+        "open rule: ssh r-gone": "resolved",
+        "open rule: ssh r-refused": "unknown since",
+        "open rule: ssh r-seen": "known now",
+        "decommission: idle b": "unknown since",
+        "decommission: idle c": "known now",
+        "decommission: idle d": "resolved",
+        "vpc without flow log v": "changed",
+        "key figure: kpi kpi": "changed",
+        "check: adds_up all": "changed",
+    }
+
+
+def test_cost_tells_restated_days_from_new_ones(found: dict[str, Any]) -> None:
+    rows = {row["service"]: (row["cost_before"], row["cost_after"], row["restated"]) for row in found["cost"]["rows"]}
+    assert {service: tuple(map(float, amounts)) for service, amounts in rows.items()} == {
+        "EC2": (10, 15.5, 1.5),
+        "S3": (2, 2.001, 0),
+    }
+    assert "of which +1.50 on days that were billed before (through 2026-03-01)" in found["cost"]["summary"]
+
+
+def test_coverage_names_the_cells_and_the_reason(found: dict[str, Any]) -> None:
+    assert kinds(found, "coverage", "account_id", "reason_after", "reason_before") == {
+        "000000000002 denied None": "unknown since",
+        "000000000003 None denied": "known now",
+    }
+    assert found["not_judged"].startswith(
+        "Not judged: 1 of 3 cells in run run-before and 1 of 3 cells in run run-after-."
+    )
+
+
+def test_the_same_night_twice_differs_in_nothing(database: Path) -> None:
+    found = diff(database, "run-after-", "2026-03-02")
+    assert all(found[section]["rows"] == [] for section in ("items", "rules", "cost", "coverage"))
+
+
+def test_as_text_it_never_says_that_what_was_not_judged_is_gone(database: Path) -> None:
+    done = cmdb_here({"CMDB_DATABASE": str(database)}, "diff", "2026-03-01", "2026-03-02")
+    assert done.returncode == 0
+    lines = done.stdout.splitlines()
+    assert "Items: 2 gone, 1 added, 1 changed, 2 unknown since, 1 known now. 6 items before, 5 after." in lines
+    assert [line for line in lines if "refused" in line and ("gone" in line or "none" in line)] == []
+    assert any(line.endswith("r-refused in 000000000002 eu-west-1: finding → not judged") for line in lines)
+
+
+def test_the_page_is_whole_and_harmless(database: Path, tmp_path: Path) -> None:
+    page = tmp_path / "april.html"
+    environment = {"CMDB_DATABASE": str(database)}
+    done = cmdb_here(environment, "diff", "2026-03-01", "2026-03-02", "--output", str(page))
+    assert done.returncode == 0, done.stderr
+    text = page.read_text(encoding="utf-8")
+    assert "&lt;script&gt;" in text
+    assert text.count("<script>") == 1
+    assert "default-src &#39;none&#39;" in text or "default-src 'none'" in text
+    assert text.count("unknown since") >= 4
+    refused = cmdb_here(environment, "diff", "2026-03-01", "2026-03-02", "--output", str(tmp_path / "april.txt"))
+    assert (refused.returncode, refused.stdout) == (2, "")
+
+
+def test_the_later_night_first_is_a_sentence(database: Path) -> None:
+    environment = {"CMDB_DATABASE": str(database)}
+    done = cmdb_here(environment, "diff", "2026-03-02", "2026-03-01")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "Name the earlier night first." in done.stderr
+    assert cmdb_here(environment, "diff", "2026-03-01", "2026-02-01").returncode == 2
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_what_is_compared_is_in_every_published_file(truthful_night: Path, side: str) -> None:
+    with Store(truthful_night / PUBLISHED_NAME).published() as connection:
+        connection.execute((QUERIES / f"side_{side}.sql").read_text(encoding="utf-8")).fetchall()
