@@ -42,7 +42,12 @@ OF_WORKLOADS = ("db_", "buckets", "functions")
 WITHOUT_TAGS = ("db_subnet_groups",)
 """Parts whose records AWS lists without their tags: nobody can tell which they have."""
 
-GONE = ("terminated", "deleted", "failed")
+GONE = {
+    "instances": ("terminated",),
+    "nat_gateways": ("deleted", "failed"),
+    "vpc_peering_connections": ("deleted", "rejected", "failed", "expired"),
+}
+"""The states of what is no more, by part."""
 
 IDS = {
     "instances": "instance_id",
@@ -98,7 +103,9 @@ def parts(world: World) -> Iterator[tuple[str, Record]]:
                 continue
             is_asked = row["account_id"] != hub or not part.startswith(OF_WORKLOADS)
             is_kept = row.get("snapshot_type", "manual") != "automated"
-            if row["account_id"] in world.collected and is_asked and is_kept:
+            # What is shared, or joins two accounts, is listed by each of them.
+            seen_by = {row["account_id"], *(account for account, _ in row.get("listed_in", ()))}
+            if seen_by & world.collected and is_asked and is_kept:
                 yield part, row
 
 
@@ -106,7 +113,8 @@ def _of_truth(world: World) -> Iterator[Item]:
     told = {row["arn"]: row["tags"] for row in world.truth["tagged_resources"]}
     for part, row in parts(world):
         arn = row.get("arn") or row["group_arn"]
-        own = None if row.get("is_locked") or part in WITHOUT_TAGS else row.get("tags")
+        is_read = row["account_id"] in world.collected and part not in WITHOUT_TAGS
+        own = row.get("tags") if is_read and not row.get("is_locked") else None
         tags = own if own else told.get(arn, own)
         created = row.get("launched_at") or row.get("created_at") or row.get("started_at")
         kind = TYPES.get(part, "")
@@ -121,7 +129,7 @@ def _of_truth(world: World) -> Iterator[Item]:
             row["region"],
             row.get(IDS.get(part, "")) or row.get("resource_id") or "",
             state,
-            "retired" if state in GONE and part in ("instances", "nat_gateways") else "active",
+            "retired" if state in GONE.get(part, ()) else "active",
             tags,
             dt.datetime.fromisoformat(created).astimezone(dt.UTC) if created else None,
             columns(world, row["account_id"], tags),
