@@ -12,8 +12,7 @@ from typing import Any
 import dagster as dg
 
 from pipelines.catalogue.registry import listings
-from pipelines.models.build import fingerprint
-from pipelines.models.model import Model
+from pipelines.models.model import Model, fingerprint
 from pipelines.settings import REPOSITORY
 from resources.installation import IS_CHECKOUT, PRODUCT_FOLDER, code_version
 

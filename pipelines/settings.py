@@ -198,6 +198,7 @@ class Settings(BaseSettings):
         "CMDB_SCHEDULE", "30 3 * * *", "a cron line of five fields that some day fulfils"
     )
     bucket_content: Annotated[bool, _from_text(_yes)] = _set_by("CMDB_BUCKET_CONTENT", False, "yes or no")
+    every_night: Annotated[bool, _from_text(_yes)] = _set_by("CMDB_EVERY_NIGHT", False, "yes or no")
     timezone: Annotated[str, AfterValidator(_timezone)] = _set_by(
         "CMDB_TIMEZONE", "Pacific/Auckland", "a time zone such as Pacific/Auckland"
     )

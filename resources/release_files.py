@@ -211,6 +211,7 @@ FILES = (
     "warehouse/migrations/0026_bill.sql",
     "warehouse/migrations/0027_paid_unit.sql",
     "warehouse/migrations/0028_step_plan.sql",
+    "warehouse/migrations/0029_listing_fingerprint.sql",
     "warehouse/org/account.sql",
     "warehouse/org/account_policy.sql",
     "warehouse/org/account_policy_version.sql",

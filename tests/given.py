@@ -22,7 +22,7 @@ from pipelines.catalogue.registry import listings
 from pipelines.collection.landing import LandingWriter
 from pipelines.models import build as building
 from pipelines.models import checks
-from pipelines.models.model import Model, read_models
+from pipelines.models.model import Model, fingerprint, read_models
 from pipelines.models.record_requirements import record_rules_of
 from pipelines.reference import DEMO_FOLDER
 from resources.audit.cells import Cell, load_cells, renew_coverage
@@ -271,7 +271,7 @@ def _built_of_nothing(connection: duckdb.DuckDBPyConnection) -> Callable[[Model]
         return (
             bool(model.listings)
             and asked.isdisjoint(model.listings)
-            and built.get(model.relation) == building.fingerprint(model)
+            and built.get(model.relation) == fingerprint(model)
         )
 
     return stands

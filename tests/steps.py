@@ -46,6 +46,7 @@ def asked(
     database: Path,
     *names: str | Listing,
     only_untrusted: bool = False,
+    is_by_cadence: bool = False,
     run: str = RUN,
     kept_since: datetime | None = None,
     **settings: str,
@@ -70,6 +71,7 @@ def asked(
             read,
             lambda _: None,
             only_untrusted=only_untrusted,
+            is_by_cadence=is_by_cadence,
             kept_since=kept_since,
             record_rules=record_rules(),
         )

@@ -26,9 +26,8 @@ from pipelines.catalogue.registry import listings
 from pipelines.charts import sketches
 from pipelines.definitions import build_defs
 from pipelines.models.assets import asset_key
-from pipelines.models.build import fingerprint
 from pipelines.models.lineage import Lineage, Source, as_text
-from pipelines.models.model import CELL_COLUMNS, read_models
+from pipelines.models.model import CELL_COLUMNS, fingerprint, read_models
 from pipelines.plain_text import as_markdown
 from pipelines.settings import REPOSITORY, SettingsError, read_settings
 from resources.store.store import Store

@@ -18,8 +18,7 @@ from steps import asked
 from pipelines.catalogue import lambda_, rds, s3
 from pipelines.catalogue.names import FUNCTION, REGION
 from pipelines.catalogue.registry import listings
-from pipelines.collection.billed import BilledItem, billed_services
-from pipelines.collection.judging import unexplained
+from pipelines.collection.billed import BilledItem, billed_services, unexplained
 from pipelines.collection.landing import records_path
 from resources.aws.client import AwsClient
 from resources.aws.listing import Each, partition_of

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from resources.aws.listing import Listing
 from resources.contract import ROLES, Role
 
+SELDOM = 7
+"""Nights between two requests of a listing that changes seldom, and on which no finding of exposure rests."""
+
 
 @dataclass(frozen=True)
 class Family:

@@ -2,6 +2,7 @@
 
 from types import MappingProxyType
 
+from pipelines.catalogue.family import SELDOM
 from pipelines.catalogue.names import DATABASE
 from resources.aws.listing import Listing
 
@@ -70,5 +71,7 @@ LISTINGS: tuple[Listing, ...] = (
         key=("DBSubnetGroupArn",),
         owner="DBSubnetGroupArn",
         parameters=RDS_PAGES,
+        every=SELDOM,
+        arn_form="rds:subgrp:",
     ),
 )

@@ -41,7 +41,9 @@ if TYPE_CHECKING:
     "then build and publish as always.",
 )
 @click.option(
-    "--everything", is_flag=True, help="Request every cell, also those that an interrupted run of today trusted."
+    "--everything",
+    is_flag=True,
+    help="Request every cell, also those that an interrupted run of today trusted or that are not due yet.",
 )
 @click.option(
     "--cost-requests",
@@ -85,6 +87,7 @@ def nightly(
         store,
         NIGHTLY,
         only_untrusted=only_untrusted,
+        everything=everything,
         kept_since=None if earlier is None else earlier.since,
         cost_requests=cost_requests,
         on_stderr=as_json,
@@ -156,6 +159,7 @@ def run_with_progress(
     job_name: str,
     *,
     only_untrusted: bool = False,
+    everything: bool = False,
     kept_since: datetime | None = None,
     cost_requests: int | None = None,
     on_stderr: bool,
@@ -163,6 +167,7 @@ def run_with_progress(
     """Run a job on a warehouse with progress bars; returns its outcome.
 
     Args:
+        everything: as of `run_nightly`.
         kept_since: as of `run_nightly`.
         cost_requests: today's limit of Cost Explorer requests for this run, in place of the setting's.
 
@@ -180,7 +185,14 @@ def run_with_progress(
     families = [family.name for family in FAMILIES] if job_name == NIGHTLY else []
     steps = [*families, PUBLISHING]
     with progress_bars(on_stderr=on_stderr, steps=steps, usual=usual_duration(store, job_name)):
-        return run_nightly(environment, store, only_untrusted=only_untrusted, kept_since=kept_since, job_name=job_name)
+        return run_nightly(
+            environment,
+            store,
+            only_untrusted=only_untrusted,
+            everything=everything,
+            kept_since=kept_since,
+            job_name=job_name,
+        )
 
 
 def end(ended: RunSummary, job_name: str, settings: "Settings", screen: "Console") -> None:
@@ -204,6 +216,7 @@ def run_nightly(
     store: "Store",
     *,
     only_untrusted: bool = False,
+    everything: bool = False,
     kept_since: datetime | None = None,
     job_name: str = "nightly",
 ) -> RunSummary:
@@ -211,6 +224,7 @@ def run_nightly(
 
     Args:
         only_untrusted: request only cells without a trusted response of the last hours.
+        everything: request also the cells of listings that change seldom and are not due.
         kept_since: request only cells without a trusted response since then.
         job_name: `nightly`, or `confirm`, which looks zeros up in CloudTrail and collects nothing.
 
@@ -218,7 +232,7 @@ def run_nightly(
         WarehouseError: Dagster could not write there.
     """
     from pipelines.alerts import LAUNCHED_BY, failure_of
-    from pipelines.collection.assets import ONLY_UNTRUSTED
+    from pipelines.collection.assets import EVERYTHING, ONLY_UNTRUSTED
     from pipelines.definitions import execute, job_of
     from pipelines.publishing.naming import name_warning
 
@@ -227,6 +241,8 @@ def run_nightly(
     tags = {LAUNCHED_BY: f"cmdb {job_name}"}
     if only_untrusted or kept_since is not None:
         tags[ONLY_UNTRUSTED] = "yes" if kept_since is None else kept_since.isoformat()
+    if everything:
+        tags[EVERYTHING] = "yes"
     with keeping_records(Path(os.environ["DAGSTER_HOME"])), closed_to_others():
         result = execute(job, tags)
     # The run has already waited for other holders of the working file, so reading the outcome does not wait again.

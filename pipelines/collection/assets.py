@@ -38,6 +38,9 @@ ACCOUNT_COVERAGE = "account_coverage"
 ONLY_UNTRUSTED = "cmdb/only_untrusted"
 """Tag of a run that requests only the cells without a trusted response: `yes`, or since when one is kept (ISO)."""
 
+EVERYTHING = "cmdb/everything"
+"""Tag of a run that requests every cell, also of listings that change seldom and are not due."""
+
 MANY_CELLS = 1_000
 """From this number of cells on a step collects garbage at once, which takes a third of a second."""
 
@@ -138,6 +141,10 @@ def _collect(
         settings,
         lambda text: context.log.info(plain(text)),
         only_untrusted=kept is not None,
+        # Whoever picks listings by hand wants them requested.
+        is_by_cadence=(
+            len(listings) == len(family.listings) and EVERYTHING not in context.run.tags and not settings.every_night
+        ),
         kept_since=None if kept in (None, "yes") else datetime.fromisoformat(kept),
         record_rules=record_rules,
     )

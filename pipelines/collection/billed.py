@@ -1,5 +1,6 @@
 """What must exist by the bill: services and usage types that bear witness to listings."""
 
+from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import NamedTuple
 
@@ -69,3 +70,26 @@ def billed_services(store: Store, since: date) -> dict[tuple[str, str], tuple[Bi
             {"since": since},
         ).fetchall()
     return {(account, listing): tuple(BilledItem(**item) for item in items) for account, listing, items in rows}
+
+
+def unexplained(
+    shown: Mapping[tuple[str, str], tuple[BilledItem, ...]], found: Iterable[tuple[str, str]]
+) -> dict[tuple[str, str], tuple[str, ...]]:
+    """What is billed, by account and listing, that nothing found in the account explains.
+
+    A service that several listings may cause is explained by any of them: what is left of databases costs too. A usage
+    type is explained to each of its listings by that listing alone: an instance that runs is no VPC.
+    """
+    places = set(found)
+    explained = {
+        (account, item.name) for account, name in places for item in shown.get((account, name), ()) if item.is_shared
+    }
+    against = {
+        place: tuple(
+            item.name
+            for item in items
+            if ((place[0], item.name) not in explained if item.is_shared else place not in places)
+        )
+        for place, items in shown.items()
+    }
+    return {place: names for place, names in against.items() if names}

@@ -1,6 +1,7 @@
 """Cells before they are judged, and the totals of a listing's judged cells."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import ClassVar
@@ -54,6 +55,20 @@ class DeniedBefore:
     refusals: dict[CellKey, Refusal]
     probes: dict[Place, str]
     sent: dict[Place, CellKey]
+
+
+@dataclass(frozen=True, slots=True)
+class Cadence:
+    """What decides, beside the date, whether a cell of a listing that changes seldom is requested.
+
+    Attributes:
+        fingerprints: the listing's fingerprint when a run requested it, by run id and listing name.
+        named: account id, region and listing of which another source names what no cell holds; the region is empty
+            where every region of the account is meant.
+    """
+
+    fingerprints: Mapping[tuple[str, str], str]
+    named: frozenset[tuple[str, str, str]]
 
 
 @dataclass(slots=True)

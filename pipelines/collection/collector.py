@@ -148,19 +148,20 @@ class Collector:
             state.stats[cell.name].take(cell)
         for key in state.batch.kept:
             state.kept_places[key.name].add((key.role, key.account_id))
-        if state.only_untrusted:
-            self._say_kept()
+        self._say_kept()
         state.begin(NO_ACCOUNT)
         return cells
 
     def _say_kept(self) -> None:
-        """Say of each listing how many trusted cells were kept, in a run that requests only the others."""
+        """Say of each listing how many trusted cells were kept, where a run requests only the others."""
         state = self.state
-        kept = Counter(key.name for key in state.batch.kept)
+        every = {listing.name: listing.every for listing in state.listings}
+        kept = Counter(key.name for key in state.batch.kept if state.only_untrusted or every[key.name] > 1)
         requested = Counter(key.name for key in state.attempts)
         where = "" if state.batch.part is None else f", {state.batch.part}"
         for name, count in kept.items():
-            sentence = f"{name}{where}: {count:,} trusted cells kept, {requested[name]:,} requested."
+            cadence = f", of a listing that is due every {every[name]} nights" if every[name] > 1 else ""
+            sentence = f"{name}{where}: {count:,} trusted cells kept, {requested[name]:,} requested{cadence}."
             state.log(sentence)
             note(sentence)
 

@@ -11,6 +11,7 @@ from typing import NoReturn
 
 from pipelines.collection.accounts import Reached
 from pipelines.collection.landing import LandingWriter
+from pipelines.collection.record_rules import NO_RULE
 from pipelines.collection.state import StepState
 from pipelines.trust.gate import refuse
 from resources.audit.checks import record_check
@@ -46,7 +47,15 @@ def plan_places(state: StepState, reached: Reached | None) -> None:
             places |= {("workload", account) for account in accounts}
         state.planned_places[listing.name] = places
     with state.store.transaction() as connection:
-        differing = begin_plans(connection, state.run_id, state.planned_places)
+        differing = begin_plans(
+            connection,
+            state.run_id,
+            state.planned_places,
+            {
+                listing.name: state.record_rules.get(listing.name, NO_RULE).fingerprint(listing)
+                for listing in state.listings
+            },
+        )
     if differing:
         raise refuse(
             f"{_listings(differing)} was not requested: an earlier attempt of this run wrote down other accounts, so "

@@ -95,7 +95,8 @@ class _Bill:
     @property
     def _sent(self) -> int:
         """Number of requests that this step sent to Cost Explorer, including retries and throttled requests."""
-        return self._state.requests_to("ce")
+        attempts = self._state.attempts.values()
+        return sum(entry.requests for entry in attempts if entry.response.request.listing.service == "ce")
 
     @property
     def _left(self) -> int:

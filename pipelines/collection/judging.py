@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from pipelines.collection.billed import BilledItem
+from pipelines.collection.billed import unexplained
 from pipelines.collection.cells import Attempt
 from pipelines.collection.parents import ParentCoverage, last_trusted_count, parent_coverage, parents_of
 from pipelines.collection.state import StepState
@@ -219,26 +219,3 @@ def _billed(state: StepState) -> Billed:
     kept = [key for key in state.batch.kept if state.earlier[key].outcome == "found"]
     found |= {(key.account_id, key.name) for key in (*closed, *kept)}
     return unexplained(state.billed_services, found)
-
-
-def unexplained(
-    shown: Mapping[tuple[str, str], tuple[BilledItem, ...]], found: Iterable[tuple[str, str]]
-) -> dict[tuple[str, str], tuple[str, ...]]:
-    """What is billed, by account and listing, that nothing found in the account explains.
-
-    A service that several listings may cause is explained by any of them: what is left of databases costs too. A usage
-    type is explained to each of its listings by that listing alone: an instance that runs is no VPC.
-    """
-    places = set(found)
-    explained = {
-        (account, item.name) for account, name in places for item in shown.get((account, name), ()) if item.is_shared
-    }
-    against = {
-        place: tuple(
-            item.name
-            for item in items
-            if ((place[0], item.name) not in explained if item.is_shared else place not in places)
-        )
-        for place, items in shown.items()
-    }
-    return {place: names for place, names in against.items() if names}

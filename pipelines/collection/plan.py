@@ -14,6 +14,7 @@ from pipelines.catalogue.metrics import MEASURED
 from pipelines.catalogue.names import METRIC
 from pipelines.collection import metrics, previous
 from pipelines.collection.accounts import Reached
+from pipelines.collection.cadence import due
 from pipelines.collection.denied_before import hold_back, settle
 from pipelines.collection.regions import enabled_regions, known_regions, leave_out, regions_to_fetch
 from pipelines.collection.state import StepState
@@ -182,7 +183,7 @@ def _rounds(state: StepState, listing: Listing, role: Role, requests: Sequence[R
     Of a region's cells that a policy denied in an earlier run, one is requested first. The others follow only if the
     policy does not deny it any more.
     """
-    requests, held = hold_back(state, [request for request in requests if not state.keep(request)])
+    requests, held = hold_back(state, due(state, [request for request in requests if not state.keep(request)]))
     yield from _granted(state, listing, role, requests)
     if held:
         yield from _granted(state, listing, role, settle(state, held))

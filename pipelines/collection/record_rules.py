@@ -5,6 +5,7 @@ take would end the load of the whole table; so its own response is refused here,
 """
 
 import functools
+import hashlib
 import itertools
 import json
 import re
@@ -117,11 +118,20 @@ class Typed:
 
 @dataclass(frozen=True)
 class RecordRule:
-    """All that the tables need of the records of one listing."""
+    """All that the tables need of the records of one listing.
+
+    Attributes:
+        queries: SHA-256 of the queries that make rows of the records; empty where no table reads them.
+    """
 
     types: tuple[Typed, ...] = ()
     needs: tuple[Need, ...] = ()
     keys: tuple[Keys, ...] = ()
+    queries: str = ""
+
+    def fingerprint(self, listing: Listing) -> str:
+        """SHA-256 of what decides which rows a response becomes: the entry in the catalogue, and the queries."""
+        return hashlib.sha256(f"{listing!r}\0{self.queries}".encode()).hexdigest()
 
     def fault(self, record: Mapping[str, Any]) -> str:
         """Why a table cannot take a record; empty where all can."""

@@ -14,7 +14,7 @@ from pipelines.catalogue.metrics import MEASURED
 from pipelines.catalogue.names import COST_TAG, COST_TAG_BACKFILL, METRIC, REGION
 from pipelines.collection import cost_slices, late_costs, previous
 from pipelines.collection.billed import BilledItem, billed_services
-from pipelines.collection.cells import Attempt, DeniedBefore, ListingStats
+from pipelines.collection.cells import Attempt, Cadence, DeniedBefore, ListingStats
 from pipelines.collection.landing import LandingWriter
 from pipelines.collection.paid_limits import daily_limits
 from pipelines.collection.previous import ParentRecord, PreviousCell
@@ -56,6 +56,7 @@ class BatchState:
         earlier: the newest cells before this run; None until they are read.
         without_regions: accounts in which a policy of the organisation denies listing the regions; None until computed.
         denied_before: the cells that a policy of the organisation denied in an earlier run; None until they are read.
+        cadence: what is known of listings that change seldom; None until it is read.
     """
 
     accounts: Accounts = EVERY_ACCOUNT
@@ -69,6 +70,7 @@ class BatchState:
     earlier: dict[CellKey, PreviousCell] | None = None
     without_regions: frozenset[str] | None = None
     denied_before: DeniedBefore | None = None
+    cadence: Cadence | None = None
 
 
 class StepState:
@@ -88,6 +90,7 @@ class StepState:
         central_responses: the callers with a response from a central account, by region and listing; an earlier batch
             may have sent the request.
         only_untrusted: whether trusted responses of the last hours are kept.
+        is_by_cadence: whether responses of listings that change seldom are kept until they are due.
         planned_places: the accounts from which a cell has to come, by listing name.
         kept_places: the accounts of which a response is kept, by listing name.
         kept_since: older responses are not kept either; a run that goes on keeps those of the interrupted run alone.
@@ -104,6 +107,7 @@ class StepState:
         log: Callable[[str], None],
         *,
         only_untrusted: bool = False,
+        is_by_cadence: bool = False,
         kept_since: datetime | None = None,
         paid_requests: PaidRequests | None = None,
         record_rules: Mapping[str, RecordRule],
@@ -133,6 +137,7 @@ class StepState:
         self.batch = BatchState()
         self._by_name = {listing.name: listing for listing in listings}
         self.only_untrusted = only_untrusted
+        self.is_by_cadence = is_by_cadence
         self.kept_since = kept_since or datetime.min.replace(tzinfo=UTC)
         self._policies: StoredPolicies | None = None
         self._billed_services: dict[tuple[str, str], tuple[BilledItem, ...]] | None = None
@@ -230,10 +235,6 @@ class StepState:
             return False
         self.batch.kept.add(request.key)
         return True
-
-    def requests_to(self, service: str) -> int:
-        """Number of requests that the batch sent to a service, including retries."""
-        return sum(e.requests for e in self.attempts.values() if e.response.request.listing.service == service)
 
     def writer(self, listing: Listing) -> LandingWriter:
         """The landing writer of a listing in this run; opened at its first use."""

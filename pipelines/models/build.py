@@ -1,6 +1,5 @@
 """Build the relation of a model in one transaction: replace, append, or open versions."""
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from pipelines.collection.landing import records_path
 from pipelines.models import fx_rates
 from pipelines.models.history import open_versions
 from pipelines.models.macros import MACROS
-from pipelines.models.model import Model, ModelError
+from pipelines.models.model import Model, ModelError, fingerprint
 from pipelines.reference_schema import SHIPPED_FOLDER
 from pipelines.settings import CURRENCY
 from pipelines.trust import outcomes
@@ -83,11 +82,6 @@ def _build(
         return 0
     row = connection.execute(f"select count(*) from {model.quoted}").fetchone()
     return int(row[0]) if row is not None else 0
-
-
-def fingerprint(model: Model) -> str:
-    """SHA-256 of the product files that decide which rows a query makes of a response."""
-    return hashlib.sha256("\0".join((model.sql, *MACROS)).encode()).hexdigest()
 
 
 def _name_reference_files(connection: duckdb.DuckDBPyConnection, store: Store, own: Path | None) -> None:

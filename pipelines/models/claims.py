@@ -251,10 +251,10 @@ def catalogue() -> str:
     """The query of `audit.listing` with its header."""
     values = ",\n".join(
         f"    ({literal(name)}, {_list(listing.roles)}, {'true' if listing.scope == 'regional' else 'false'}, "
-        f"{_list(listing.each.of if listing.each is not None else ())})"
+        f"{_list(listing.each.of if listing.each is not None else ())}, {listing.every})"
         for name, listing in sorted(listings().items())
     )
-    return f"{LISTING}{values}\n) as known (listing, roles, is_regional, parents)\n"
+    return f"{LISTING}{values}\n) as known (listing, roles, is_regional, parents, every_nights)\n"
 
 
 def _list(values: tuple[str, ...]) -> str:
@@ -286,11 +286,14 @@ LISTING = """\
 -- roles: Roles of the contract that request it: workload in every account, the others in one account each.
 -- is_regional: Whether it is requested in every region of an account.
 -- parents: Listings whose records are its parameters, one request each; empty where it has no parent.
+-- every_nights: Nights between two requests of a cell; 1 where every run requests it. Between them its rows are as they
+--    were, not stale, and say when they were collected.
 select
     listing,
     roles,
     is_regional,
-    parents
+    parents,
+    every_nights
 from (
     values
 """

@@ -20,6 +20,7 @@ log                  the query's rows are appended; it is run while the table th
 view                 a view.
 """
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -31,6 +32,7 @@ import sqlglot
 from pipelines.catalogue.registry import listings
 from pipelines.errors import SqlFileError
 from pipelines.models import claims, relation_union, resource_union
+from pipelines.models.macros import MACROS
 from pipelines.models.sql_files import Header, read_header, reads
 from pipelines.settings import WAREHOUSE_FOLDER
 from resources import release
@@ -229,3 +231,14 @@ def _with_sources(model: Model, earlier: Mapping[str, Model]) -> Model:
         if name in earlier:
             sources |= earlier[name].sources
     return replace(model, sources=frozenset(sources))
+
+
+def fingerprint(model: Model) -> str:
+    """SHA-256 of the product files that decide which rows a query makes of a response."""
+    return hashlib.sha256("\0".join((model.sql, *MACROS)).encode()).hexdigest()
+
+
+def made_by(listing: str, models: Mapping[str, Model]) -> str:
+    """SHA-256 of the product files that decide which rows a response of a listing becomes."""
+    readers = sorted(fingerprint(model) for model in models.values() if listing in model.listings)
+    return hashlib.sha256("".join(readers).encode()).hexdigest()

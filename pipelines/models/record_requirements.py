@@ -21,7 +21,7 @@ from pipelines.collection.record_rules import EACH, Fault, Keys, Need, Path, Rec
 from pipelines.errors import SqlFileError
 from pipelines.models import resource_union
 from pipelines.models.lineage import LINE, landed, sources_of
-from pipelines.models.model import CELL_COLUMNS, Model
+from pipelines.models.model import CELL_COLUMNS, Model, made_by
 from pipelines.models.sql_files import argument, parsed
 from resources.store.migrations import MIGRATIONS
 
@@ -72,8 +72,10 @@ def record_rules_of(models: Mapping[str, Model], migrations: "File" = MIGRATIONS
             for listing, path, key, column in reading.map_keys():
                 keys[listing].setdefault(path, Keys(f"{model.relation}.{column}", path, key))
     return {
-        listing: RecordRule(tuple(types[listing]), tuple(needs[listing].values()), tuple(keys[listing].values()))
-        for listing in types
+        name: RecordRule(
+            tuple(types[name]), tuple(needs[name].values()), tuple(keys[name].values()), made_by(name, models)
+        )
+        for name in types
     }
 
 

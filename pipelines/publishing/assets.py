@@ -105,12 +105,14 @@ def published_asset(models: Mapping[str, Model], sql_checks: Sequence[checks.Sql
 
 
 def _require_fresh(store: Store, warehouse: Warehouse) -> None:
-    """Refuse to publish unless every listing of the central roles was collected within the last day."""
-    central = [name for name, listing in listings().items() if listing.roles != ("workload",)]
+    """Refuse to publish unless every listing of the central roles was collected within the last day, or its nights."""
+    central = {name: listing for name, listing in listings().items() if listing.roles != ("workload",)}
     with store.read() as connection:
-        cells = by_listing(coverage(connection, central, without_workload=True))
-    for listing in central:
-        result = publish_rules.freshness_check(listing, cells.get(listing, []), now=warehouse.now())
+        cells = by_listing(coverage(connection, list(central), without_workload=True))
+    for name, listing in central.items():
+        result = publish_rules.freshness_check(
+            name, cells.get(name, []), now=warehouse.now(), max_age=ages.publish_max_age(listing.every)
+        )
         if result.blocks:
             raise refuse(f"Nothing was published. {result.sentence} The published file is as it was.")
 

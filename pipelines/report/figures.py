@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,16 +28,20 @@ class Scope:
         judged: cells whose newest response counts.
         unknown: cells whose newest response does not count, or that nobody requested.
         reasons: why they are unknown, with how many each; empty where none is.
+        since: when the least recent response that counts was complete, UTC, where that is more than a day before the
+            most recent one; those of the bill left out, whose closed months are not requested again.
     """
 
     judged: int
     unknown: int
     reasons: str
+    since: datetime | None = None
 
     def __str__(self) -> str:
+        asked = "" if self.since is None else f", requested since {self.since.astimezone(UTC):%Y-%m-%d}"
         if not self.unknown:
-            return f"all {self.judged:,} cells judged"
-        return f"{self.judged:,} of {self.judged + self.unknown:,} cells judged, {self.unknown:,} unknown"
+            return f"all {self.judged:,} cells judged{asked}"
+        return f"{self.judged:,} of {self.judged + self.unknown:,} cells judged, {self.unknown:,} unknown{asked}"
 
 
 @dataclass(frozen=True)
@@ -157,13 +162,18 @@ def _scopes(connection: duckdb.DuckDBPyConnection, read: Mapping[str, Collection
         ),
 
         cell as (
-            select listing_name as listing, part, unknown_reason, count(*) as cells
+            select
+                listing_name as listing, part, unknown_reason, count(*) as cells,
+                min(known_at) filter (role <> 'billing') as oldest_at,
+                max(known_at) filter (role <> 'billing') as newest_at
             from audit.expected_cell
             group by all
         ),
 
         counted as (
-            select figure, unknown_reason, sum(cells)::bigint as cells
+            select
+                figure, unknown_reason, sum(cells)::bigint as cells,
+                min(oldest_at) as oldest_at, max(newest_at) as newest_at
             from rests_on
             inner join cell using (listing, part)
             group by all
@@ -177,7 +187,8 @@ def _scopes(connection: duckdb.DuckDBPyConnection, read: Mapping[str, Collection
                 string_agg(unknown_reason || ' ' || cells, ', ' order by cells desc, unknown_reason asc)
                 filter (where unknown_reason is not null),
                 ''
-            )
+            ),
+            case when max(newest_at) - min(oldest_at) > interval 1 day then min(oldest_at) end
         from counted
         group by figure
         """,
@@ -186,4 +197,4 @@ def _scopes(connection: duckdb.DuckDBPyConnection, read: Mapping[str, Collection
             "relations": [relation for relations in read.values() for relation in relations],
         },
     ).fetchall()
-    return {name: Scope(judged, unknown, reasons) for name, judged, unknown, reasons in rows}
+    return {name: Scope(*scope) for name, *scope in rows}

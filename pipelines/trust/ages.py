@@ -15,6 +15,11 @@ HALF_A_DAY = timedelta(hours=12)
 """Minimum time between two responses that count as responses of two runs."""
 
 
+def publish_max_age(every: int) -> timedelta:
+    """Maximum age of a central listing when the dataset is published, by the nights between two requests of it."""
+    return PUBLISH_MAX_AGE + timedelta(days=every - 1)
+
+
 def duration(age: timedelta) -> str:
     """A duration as text: `26 h 5 min`, or `12 min`."""
     minutes = int(age.total_seconds() // 60)

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from resources.audit.json_rows import json_rows
@@ -55,10 +56,18 @@ def place_digest(places: Iterable[Place]) -> str:
     return hashlib.sha256("\n".join(sorted(f"{role} {account}" for role, account in places)).encode()).hexdigest()
 
 
-def begin_plans(connection: "duckdb.DuckDBPyConnection", run_id: str, places: Mapping[str, set[Place]]) -> list[str]:
+def begin_plans(
+    connection: "duckdb.DuckDBPyConnection",
+    run_id: str,
+    places: Mapping[str, set[Place]],
+    fingerprints: Mapping[str, str] = MappingProxyType({}),
+) -> list[str]:
     """Write down the accounts of each listing, before the first request.
 
     Returns the listings for which an earlier attempt of the same run wrote down other accounts. Their rows stay.
+
+    Args:
+        fingerprints: of the listing and of the queries that read its records, by listing name.
     """
     digests = {name: place_digest(own) for name, own in places.items()}
     before = dict(
@@ -71,12 +80,22 @@ def begin_plans(connection: "duckdb.DuckDBPyConnection", run_id: str, places: Ma
         ).fetchall()
     )
     rows = [
-        {"listing": name, "account_count": len({account for _, account in own}), "account_digest": digests[name]}
+        {
+            "listing": name,
+            "account_count": len({account for _, account in own}),
+            "account_digest": digests[name],
+            "listing_fingerprint": fingerprints.get(name),
+        }
         for name, own in places.items()
         if name not in before
     ]
     if rows:
-        columns = {"listing": "VARCHAR", "account_count": "INTEGER", "account_digest": "VARCHAR"}
+        columns = {
+            "listing": "VARCHAR",
+            "account_count": "INTEGER",
+            "account_digest": "VARCHAR",
+            "listing_fingerprint": "VARCHAR",
+        }
         connection.execute(
             f"""
             insert into audit.step_plan by name

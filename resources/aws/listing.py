@@ -107,6 +107,10 @@ class Listing:
         token: request and response field of the page token, where botocore has no paginator.
         resource_type: AWS's name of the record's type, such as `AWS::EC2::Instance`, where the record is a
             configuration item.
+        every: number of nights between two requests of a cell, for a listing that changes seldom; 1 where every night
+            requests it (`pipelines.collection.cadence`).
+        arn_form: where `every` is more than 1: service and type in the record's ARN, such as `ec2:key-pair/`, by which
+            the tagging API can name a resource that was not listed yet.
         skip_codes: error codes that mean "not offered here", each with the reason to record; the cell is `skipped`.
     """
 
@@ -135,6 +139,8 @@ class Listing:
     zero_of: Mapping[str, EmptyPolicy] = field(default_factory=lambda: MappingProxyType({}))
     token: tuple[str, str] | None = None
     resource_type: str = ""
+    every: int = 1
+    arn_form: str = ""
     skip_codes: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
