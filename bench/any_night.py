@@ -121,7 +121,7 @@ def change(connection: duckdb.DuckDBPyConnection, night: int, draw: random.Rando
     _add_day(connection, at, run, salt)
     # Everything of the running month has another amount the next night.
     connection.execute(
-        f"update cost.resource_cost set unblended_cost = unblended_cost * (1 + (hash(arn, {salt}) % 1000) / 1e6) "
+        f"update cost.resource_cost set cost = cost * (1 + (hash(arn, {salt}) % 1000) / 1e6) "
         "where month = (select max(month) from cost.resource_cost)"
     )
     connection.execute(

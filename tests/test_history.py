@@ -175,6 +175,15 @@ def test_what_does_not_read_back_is_not_recorded(nights: Nights, monkeypatch: py
     nights.require_equal()
 
 
+def test_a_night_after_a_clock_that_was_ahead_is_recorded(nights: Nights) -> None:
+    nights.publish(1)
+    nights.publish(400)
+    nights.publish(2)
+    assert [p.run_id for p in nights.store.history.publications()] == ["run-0001", "run-0400", "run-0002"]
+    assert nights.store.history.find("2026-03-05").run_id == "run-0002"
+    nights.require_equal()
+
+
 def test_only_who_holds_the_warehouse_may_record(nights: Nights) -> None:
     nights.publish(1, records=False)
     with pytest.raises(WarehouseError, match="is not held by"):

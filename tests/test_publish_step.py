@@ -41,7 +41,7 @@ from resources.store.files import make_folder
 from resources.store.store import Store
 
 RUN = "run-1"
-SETTINGS = Settings()
+SETTINGS = Settings(history_runs=0)
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 
@@ -133,12 +133,13 @@ class World:
     bound: Bound
     instance: Instance = field(default_factory=Instance)
     said: list[str] = field(default_factory=list)
+    settings: Settings = SETTINGS
 
     def step(self, selected: Sequence[str] = tuple(RULES)) -> tuple[list[Any], dg.Failure | None]:
         """What the step hands to Dagster, and how it ended."""
         work = published_asset(self.models, self.rules).op.compute_fn.decorated_fn  # type: ignore[union-attr]
         context = SimpleNamespace(
-            resources=SimpleNamespace(warehouse=self.bound, settings=SETTINGS),
+            resources=SimpleNamespace(warehouse=self.bound, settings=self.settings),
             instance=self.instance,
             log=SimpleNamespace(warning=self.said.append),
             selected_asset_check_keys={dg.AssetCheckKey(PUBLISHED_KEY, name) for name in selected},
@@ -233,6 +234,35 @@ def test_what_was_judged_is_what_analysts_read(world: World) -> None:
     assert world.home.rows("select check_name, scope, run_id from audit.check_result where scope = 'published'") == [
         {"check_name": name, "scope": "published", "run_id": RUN} for name in ("there_are_few", "there_is_one")
     ]
+
+
+def test_what_is_published_is_recorded_and_what_is_refused_is_not(world: World) -> None:
+    world.settings = Settings(history_runs=400)
+    with world.home.store.transaction() as connection:
+        connection.execute("insert into ref.two values (-1)")
+    world.refused()
+    assert world.home.store.history.publications() == ()
+    with world.home.store.transaction() as connection:
+        connection.execute("delete from ref.two where a < 0")
+    ((result,), failure) = world.step()
+    assert failure is None, failure.description
+    (recorded,) = world.home.store.history.publications()
+    assert recorded.run_id == RUN
+    assert result.metadata["history_runs"] == 1
+    with world.home.store.history.opened(recorded) as as_of:
+        as_of.prepare("from audit.run")
+        assert as_of.connection.execute("select outcome from audit.run").fetchall() == [("published",)]
+
+
+def test_a_recording_that_fails_is_a_warning_and_the_run_stays_published(world: World) -> None:
+    world.settings = Settings(history_runs=400)
+    # A file is in the place of the folder.
+    (world.home.store.folder / f"{world.home.store.stem}.history").write_text("")
+    (_, failure) = world.step()
+    assert failure is None, failure.description
+    assert [version.run_id for version in world.home.store.versions()] == [RUN]
+    assert len(world.said) == 1
+    assert world.said[0].startswith("It is published, but not yet in the history, so the next run records it too: ")
 
 
 def test_the_step_says_what_it_is_and_comes_last(models: dict[str, Model], rules: Sequence[SqlCheck]) -> None:

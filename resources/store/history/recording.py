@@ -31,7 +31,7 @@ class Recorder:
     history: HistoryFolder
 
     def catch_up(self, most: int) -> list[Publication]:
-        """Record every published version that is newer than the last recorded one, oldest first.
+        """Record every published version that is not recorded yet, oldest first.
 
         A killed or failed recording changes nothing that readers see, and the next call repeats it. Merges segments,
         and forgets publications older than the newest `most`.
@@ -55,8 +55,12 @@ class Recorder:
         return recorded
 
     def _missing(self, manifest: Manifest) -> Sequence[Version]:
-        """The published versions that are not recorded and newer than what is, oldest first."""
-        since = manifest.publications[-1].published_at if manifest.publications else None
+        """The published versions that are not recorded, oldest first.
+
+        One that is older than the oldest recorded one was forgotten. The newest recorded one says nothing: the clock
+        may have been ahead when it was published.
+        """
+        since = manifest.publications[0].published_at if manifest.publications else None
         known = {publication.run_id for publication in manifest.publications}
         found = [v for v in self.versions.all() if v.run_id not in known and (since is None or v.published_at > since)]
         return found[::-1]
