@@ -74,6 +74,11 @@ class Snapshot(Owned):
     tier: str = "standard"
     kms_key_id: str | None = None
 
+    @property
+    def is_public(self) -> bool:
+        """Whether everybody may restore it: some that are not encrypted, whose account nobody warned."""
+        return self.kms_key_id is None and int(self.resource_id[-2:], 16) % 8 == 0
+
 
 @dataclass(frozen=True, kw_only=True)
 class Image(Owned):
@@ -326,6 +331,12 @@ class Storage:
                 for place in places
                 for volume in self.volumes(*place)
             ],
+            "public_snapshots": [
+                {**snapshot.row(), "snapshot_id": snapshot.resource_id}
+                for place in places
+                for snapshot in self.snapshots(*place)
+                if snapshot.is_public
+            ],
             "snapshots": [
                 {
                     **snapshot.row(),
@@ -396,6 +407,8 @@ class Storage:
         found = self.snapshots(call.account_id, call.region)
         if not owners & {"self", call.account_id}:
             found = [] if owners else [*found, *_foreign_snapshots(call.region)]
+        if call.parameters.get("RestorableByUserIds") == ["all"]:
+            found = [snapshot for snapshot in found if snapshot.is_public or snapshot.account_id != call.account_id]
         found = _named(call, "SnapshotIds", found, "InvalidSnapshot.NotFound")
         return self._page(call, "Snapshots", found, _show_snapshot, empty_page=1)
 

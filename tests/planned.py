@@ -19,7 +19,7 @@ Truth = Mapping[str, Any]
 PARTS = ("network", "storage", "addressing", "databases", "buckets", "functions", "listings", "hub", "governance")
 """Of the truth: what says what there is."""
 
-NO_ITEMS = ("tagged_resources", "resource_groups")
+NO_ITEMS = ("tagged_resources", "resource_groups", "instance_statuses", "public_snapshots")
 """Lists of the truth whose records are no configuration items."""
 
 AUTOMATED = re.compile(r":(cluster-)?snapshot:rds:")

@@ -30,7 +30,7 @@ def contents(folder: Path) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("name", "call", "service", "kind"),
     [
-        ("ec2_key_pair", "ec2:DescribeKeyPairs", "ec2", "AWS::EC2::KeyPair"),
+        ("ec2_traffic_mirror_target", "ec2:DescribeTrafficMirrorTargets", "ec2", "AWS::EC2::TrafficMirrorTarget"),
         ("rds_db_parameter_group", "rds:DescribeDBParameterGroups", "rds", "AWS::RDS::DBParameterGroup"),
         ("lambda_layer", "lambda:ListLayers", "lambda_", "AWS::Lambda::Layer"),
     ],
@@ -63,9 +63,9 @@ def test_the_four_places_are_drafted(
 @pytest.mark.parametrize(
     ("name", "call", "says"),
     [
-        ("ec2_key_pair", "ec2:DescribeKeyRings", "ec2 has no operation DescribeKeyRings"),
+        ("ec2_key_ring", "ec2:DescribeKeyRings", "ec2 has no operation DescribeKeyRings"),
         ("nowhere_thing", "nowhere:ListThings", "botocore knows no service nowhere"),
-        ("ec2_key_pair", "DescribeKeyPairs", "write small letters, the service first"),
+        ("ec2_key_ring", "DescribeKeyPairs", "write small letters, the service first"),
         ("", "", "write small letters, the service first"),
         ("EC2KeyPair", "ec2:DescribeKeyPairs", "write small letters, the service first"),
         ("key_pair", "ec2:DescribeKeyPairs", "write small letters, the service first"),
@@ -89,11 +89,11 @@ def test_what_cannot_be_drafted_is_one_sentence_and_nothing_is_written(
 
 
 def test_a_file_of_the_name_stays_as_it_is(checkout: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    taken = checkout / "tests" / "cases" / "aws.ec2_key_pair.json"
+    taken = checkout / "tests" / "cases" / "aws.ec2_traffic_mirror_target.json"
     taken.write_text("mine")
     before = contents(checkout)
-    assert main(["ec2_key_pair", "ec2:DescribeKeyPairs"], checkout) == 2
-    assert "tests/cases/aws.ec2_key_pair.json is there already" in capsys.readouterr().err
+    assert main(["ec2_traffic_mirror_target", "ec2:DescribeTrafficMirrorTargets"], checkout) == 2
+    assert "tests/cases/aws.ec2_traffic_mirror_target.json is there already" in capsys.readouterr().err
     assert contents(checkout) == before
 
 

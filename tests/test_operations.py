@@ -50,7 +50,12 @@ def test_the_page_counts_each_operation_once() -> None:
     ("granted", "lines", "sentence"),
     [
         pytest.param(GRANTED, [TAGS, HOSTS], None, id="in order"),
-        pytest.param(GRANTED, [TAGS], "ec2:DescribeHosts is requested by no listing: name it in", id="a new operation"),
+        pytest.param(
+            GRANTED,
+            [TAGS],
+            "ec2:DescribeTrafficMirrorTargets is requested by no listing: name it in",
+            id="a new operation",
+        ),
         pytest.param(GRANTED[:2], [TAGS, HOSTS], "ec2:DescribeHosts of operations.csv is no operation", id="one gone"),
         pytest.param(
             GRANTED,
@@ -90,7 +95,7 @@ def test_a_stale_page_and_a_wrong_file_are_named(
     monkeypatch.setattr(operations, "left_out", lambda: [TAGS])
     assert operations.main(["--check"]) == 1
     said = capsys.readouterr().err
-    assert "ec2:DescribeHosts is requested by no listing" in said
+    assert "ec2:DescribeTrafficMirrorTargets is requested by no listing" in said
     assert "docs/reference/operations.md is stale" in said
 
 

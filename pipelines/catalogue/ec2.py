@@ -9,6 +9,9 @@ from resources.aws.listing import Listing
 # Without a page size EC2 returns everything in one response, however long that takes.
 WHOLE_PAGES = MappingProxyType({"MaxResults": 1000})
 
+NOT_OFFERED = MappingProxyType({"InvalidAction": "not_offered", "UnsupportedOperation": "not_offered"})
+"""How EC2 refuses a call in a region that does not have what it lists, such as Verified Access in Hong Kong."""
+
 REGIONS = Family(
     name="region",
     group="inventory",

@@ -6,7 +6,7 @@
 --   attributes=attachment_type, transit_gateway_id, transit_gateway_owner_id, attached_id, vpc_id, vpn_connection_id,
 --   route_table_id, association_state
 -- relates: attached_to=AWS::EC2::TransitGateway:transit_gateway_id:transit_gateway_owner_id
---   attached_to=AWS::EC2::VPC:vpc_id
+--   attached_to=AWS::EC2::VPC:vpc_id attached_to=AWS::EC2::VPNConnection:vpn_connection_id
 -- arn: Amazon Resource Name, built from account, region and id, since EC2 returns none.
 -- account_id: The AWS account that owns what is attached, and pays for it; of a peering, the owner of this side's transit
 --   gateway. 12 digits, text because some begin with 0.
