@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 from collections import Counter, defaultdict
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from openlineage.client import event_v2, facet_v2
 
 from pipelines.cli.export import export
 from pipelines.exports.files import MARK
-from pipelines.exports.openlineage import FILE, ScopeDatasetFacet
+from pipelines.exports.openlineage import FILE, ScopeDatasetFacet, _collected
 
 Event = dict[str, Any]
 
@@ -139,6 +139,25 @@ def test_scope_rows_and_checks_are_those_of_the_published_file(events: list[Even
     (tested,) = complete(events, "cmdb.resource.checks")["inputs"]
     assertions = tested["inputFacets"]["dataQualityAssertions"]["assertions"]
     assert len(assertions) == checks["cmdb.resource"] and all(entry["success"] for entry in assertions)
+
+
+def test_a_listing_without_a_trusted_response_has_no_number_of_rows() -> None:
+    """Zero would say that there is nothing."""
+    at = datetime(2026, 11, 1, tzinfo=UTC)
+    with duckdb.connect() as connection:
+        connection.execute("create schema audit")
+        connection.execute(
+            """
+            create table audit.collection as
+            select
+                'one' as run_id, unnest(['ec2_vpc', 'ec2_vpc', 'ec2_volume']) as listing, $at as started_at,
+                $at as ended_at, unnest([3, 9, 0]) as record_count, unnest([true, false, false]) as is_trusted,
+                1 as request_count
+            """,
+            {"at": at},
+        )
+        found = {step.name: step.rows for step in _collected(connection, {"one": at})}
+    assert found == {"landing.ec2_vpc": 3, "landing.ec2_volume": None}
 
 
 def test_without_its_extra_the_command_names_it_and_writes_nothing(

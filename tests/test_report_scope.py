@@ -138,7 +138,7 @@ def test_each_query_names_the_assets_behind_it_and_links_to_them_where_the_ui_is
     built = read_models().keys()
     assert all(figure.assets and set(figure.assets) <= built for figure in figures.values() if figure.scope)
     name = "monthly_by_service"
-    (asset,) = (asset for asset in figures[name].assets if asset.startswith("cost."))
+    asset = next(asset for asset in figures[name].assets if asset.startswith("cost."))
 
     def article(page: str) -> str:
         return page[page.index(f'<article id="query-{name}">') :].partition("</article>")[0]
@@ -148,5 +148,5 @@ def test_each_query_names_the_assets_behind_it_and_links_to_them_where_the_ui_is
     link = f'<a href="https://dagster.example/assets/{asset.replace(".", "/")}">{asset}</a>'
     assert link in article(render(figures, NOW, "https://dagster.example/"))
     unknown = {**figures, name: replace(figures[name], scope=Scope(40, 2, "denied 2"))}
-    assert "cmdb coverage --blocked" in article(render(unknown, NOW))
-    assert "cmdb coverage --blocked" not in article(render(figures, NOW))
+    assert "audit.claim_gap" in article(render(unknown, NOW))
+    assert "audit.claim_gap" not in article(render(figures, NOW))

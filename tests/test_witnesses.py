@@ -48,7 +48,9 @@ def test_an_estimated_day_is_a_witness(home: House) -> None:
     billed(home, [(DAY, "usage_type", ACCOUNT, "APS2-NatGateway-Hours", "1")], open_from="2026-11-01")
     found = shown(home)
     assert found[ACCOUNT, "ec2_nat_gateway"] == (("APS2-NatGateway-Hours", False),)
-    assert {listing for _, listing in found} == {"ec2_nat_gateway", "ec2_vpc", "ec2_subnet", "ec2_network_interface"}
+    assert {listing for _, listing in found} == {
+        "ec2_nat_gateway", "ec2_vpc", "ec2_subnet", "ec2_network_interface", "ec2_network_acl"
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("day", [BEFORE, "2026-11-23"], ids=["an earlier day", "a day that is not complete"])

@@ -36,7 +36,7 @@ RESOLVED = """
 
 REFUSED = """
     select outcome, count(*) from audit.coverage
-    where run_id = $run and outcome in ('denied', 'failed') group by outcome order by outcome
+    where run_id = $run and not is_trusted and outcome <> 'skipped' group by outcome order by outcome
 """
 
 

@@ -259,13 +259,13 @@ class _Events:
 
 
 def _collected(connection: "duckdb.DuckDBPyConnection", started: Mapping[str, datetime]) -> list[Step]:
-    """The listings that each run requested; what a listing's records are read of is AWS's operation."""
+    """The listings that each run requested, of AWS's operations. The count is None where no response is trusted."""
     known = listings()
     rows = connection.execute(
         """
         select
             split_part(listing, ':', 1) as name, run_id, min(started_at), max(ended_at),
-            coalesce(sum(record_count) filter (is_trusted), 0)::bigint
+            (sum(record_count) filter (is_trusted))::bigint
         from audit.collection
         where list_contains($runs, run_id) and coalesce(request_count, 0) > 0
         group by name, run_id
