@@ -193,10 +193,116 @@ def test_only_who_holds_the_warehouse_may_record(nights: Nights) -> None:
 def test_a_damaged_manifest_is_a_sentence(nights: Nights) -> None:
     nights.publish(1)
     file = nights.store.history._folder.folder / "manifest.json"
-    for text in ("{", '{"format": 99}', '{"format": 1}'):
+    whole = file.read_text()
+    for text in ("{", "[]", '{"format": 1}'):
         file.write_text(text)
-        with pytest.raises(WarehouseError, match=r"manifest.json .*begins a new history"):
+        with pytest.raises(WarehouseError, match=r"manifest.json is damaged .*begins a new history"):
             nights.store.history.publications()
+    # Of another version it is whole: nobody is told to move it away.
+    file.write_text(whole.replace('"format":1', '"format":99'))
+    with pytest.raises(WarehouseError, match=r"another version of the product.*Use the version that wrote it"):
+        nights.store.history.publications()
+
+
+def test_what_is_listed_stays_when_the_disk_fails_just_after(nights: Nights, monkeypatch: pytest.MonkeyPatch) -> None:
+    nights.publish(1)
+
+    def failing(path: Path) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("resources.store.history.manifest.sync", failing)
+        with pytest.raises((WarehouseError, OSError)):
+            nights.publish(2)
+    nights.require_equal()
+    nights.publish(3)
+    assert len(nights.store.history.publications()) == 3
+    nights.require_equal()
+
+
+def test_a_table_that_was_dropped_and_forgotten_leaves_its_number(nights: Nights) -> None:
+    """Numbers name files: given twice, one table would be read with the rows of another."""
+
+    def change(sql: str) -> None:
+        with nights.store.holding("by-hand", "test"), nights.store.transaction() as connection:
+            connection.execute(sql)
+
+    nights.publish(1)
+    change("create schema zzz; create table zzz.first (a integer); insert into zzz.first values (1)")
+    nights.publish(2)
+    change("drop table zzz.first")
+    nights.publish(3)
+    nights.publish(4, records=False)
+    nights.record(most=1)
+    change("create table zzz.second (b varchar); insert into zzz.second values ('one')")
+    nights.publish(5)
+    nights.require_equal()
+
+
+def test_a_night_that_is_forgotten_while_somebody_asks_is_a_sentence(nights: Nights, tmp_path: Path) -> None:
+    nights.publish(1)
+    first = nights.store.history.find("run-0001")
+    nights.publish(2, records=False)
+    nights.record(most=1)
+    with pytest.raises(NoSuchPublication, match="no longer has run run-0001"), nights.store.history.opened(first):
+        pass
+    with pytest.raises(NoSuchPublication, match="no longer has run run-0001"):
+        nights.store.history.restore(first, tmp_path / "first.duckdb")
+
+
+def test_a_file_that_is_missing_is_a_sentence(nights: Nights, tmp_path: Path) -> None:
+    nights.publish(1)
+    found = nights.store.history.find("run-0001")
+    for path in nights.store.history._folder.folder.glob("*/*.parquet"):
+        path.unlink()
+    with (
+        nights.store.history.opened(found) as as_of,
+        pytest.raises(WarehouseError, match=r"so this night cannot.*from a backup"),
+    ):
+        as_of.prepare("select * from aws.item")
+    with pytest.raises(WarehouseError, match=r"so this night cannot.*from a backup"):
+        nights.store.history.restore(found, tmp_path / "first.duckdb")
+    assert not (tmp_path / "first.duckdb").exists()
+
+
+def test_no_night_is_written_into_the_folders_of_the_product(nights: Nights) -> None:
+    nights.publish(1)
+    found = nights.store.history.find("run-0001")
+    for folder in (nights.store.history.paths.versions_folder, nights.store.history._folder.folder):
+        with pytest.raises(WarehouseError, match="the product's own folder"):
+            nights.store.history.restore(found, folder / "cmdb-x.duckdb")
+        assert not (folder / "cmdb-x.duckdb").exists()
+
+
+def test_a_time_that_is_shown_finds_the_run_that_it_is_shown_of(nights: Nights) -> None:
+    for number in (1, 2, 3):
+        nights.publish(number)
+    for publication in nights.store.history.publications():
+        shown = publication.as_data()["published_at"]
+        minute = f"{publication.published_at:%Y-%m-%d %H:%M}"
+        for text in (shown, shown.replace("T", " ").replace("Z", " UTC"), minute, f"{minute} UTC", minute[:10]):
+            assert nights.store.history.find(text) == publication
+
+
+def test_a_run_that_the_history_lacks_is_not_answered_by_the_one_before(nights: Nights) -> None:
+    nights.publish(1)
+    nights.publish(2, records=False)
+    assert nights.store.history.find("2026-03-01").run_id == "run-0001"
+    with pytest.raises(
+        NoSuchPublication, match="Run run-0002, published 2026-03-02 14:30:00 UTC, is not in the history"
+    ):
+        nights.store.history.find("2026-03-02")
+    assert nights.store.history.find("run-0001").run_id == "run-0001"
+    # So many that the first of them is gone from the disk before it could be recorded.
+    for number in (3, 4, 5):
+        nights.publish(number, records=False)
+    nights.publish(6)
+    had = [publication.run_id for publication in nights.store.history.publications()]
+    assert had == ["run-0001", "run-0004", "run-0005", "run-0006"]
+    with pytest.raises(NoSuchPublication, match=r"Between run run-0001.* and run run-0004"):
+        nights.store.history.find("2026-03-03")
+    assert nights.store.history.find("2026-03-04").run_id == "run-0004"
+    assert nights.store.history.find("2026-03-05").run_id == "run-0005"
 
 
 def test_a_reader_keeps_its_night_while_the_next_is_recorded(nights: Nights, few: None) -> None:
@@ -230,7 +336,7 @@ KNOWN = [
     ("wanted", "number"),
     [
         ("2026-03-01", 7), ("2026-03-02", 7), ("2026-03-03", 8), (" 2026-03-04 ", 9), ("2030-01-01", 9),
-        ("2026-03-01T14:30", 7), ("2026-03-03T23:59:59", 7), ("2026-03-04T13:00+13:00", 9),
+        ("2026-03-01T14:30", 7), ("2026-03-03T23:59:58", 7), ("2026-03-03T23:59:59", 8), ("2026-03-04T13:00+13:00", 9),
         ("aaaaaaaa", 7), ("bbbbbbbb-2", 9),
     ],
 )  # fmt: skip
@@ -241,9 +347,12 @@ def test_a_night_is_named_by_day_time_or_run(wanted: str, number: int) -> None:
 @pytest.mark.parametrize(
     ("wanted", "words"),
     [
-        ("2026-02-28", "begins with run aaaaaaaa-1, published 2026-03-01 14:30 UTC"),
+        ("2026-02-28", "begins with run aaaaaaaa-1, published 2026-03-01 14:30:00 UTC"),
         ("2026-03-01T14:29", "begins with run aaaaaaaa-1"),
         ("2026-02-30", "is no day and no time"),
+        ("9999-12-31", "is no day and no time"),
+        ("2026-03-01T25:00", "is no day and no time"),
+        ("20260303", "The history has no run 20260303"),
         ("cccccccc", "The oldest is run aaaaaaaa-1"),
         ("aaaa", "The history has no run aaaa"),
         ("bbbbbbbb", "begins the ids of 2 runs"),
@@ -272,7 +381,7 @@ def test_sql_answers_as_of_a_night_and_says_which(environment: dict[str, str]) -
     done = cmdb_here(
         environment, "sql", "select max(usage_date) as day from cost.daily", "--as-of", "2026-03-03", "--json"
     )
-    assert done.stderr == "As of run run-0003, published 2026-03-03 14:30 UTC.\n"
+    assert done.stderr == "As of run run-0003, published 2026-03-03 14:30:00 UTC.\n"
     assert done.stdout == '[\n  {\n    "day": "2026-03-03"\n  }\n]\n'
     before = cmdb_here(environment, "sql", "select owner from aws.item", "--as-of", "run-0003")
     assert before.returncode == 2

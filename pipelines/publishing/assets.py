@@ -191,7 +191,7 @@ def _contents(store: Store) -> dict[str, Any]:
 
 
 def _record(context: dg.AssetExecutionContext, store: Store, most: int) -> dict[str, Any]:
-    """Record the published file in the history; a failure does not undo the publishing, and the next run repeats it.
+    """Record the published file in the history. A failure does not undo the publishing, and the next run goes on.
 
     Args:
         most: published runs that are kept; 0 for no history.
@@ -202,9 +202,7 @@ def _record(context: dg.AssetExecutionContext, store: Store, most: int) -> dict[
         store.history.catch_up(most)
         return {"history_runs": len(store.history.publications())}
     except (WarehouseError, OSError, duckdb.Error) as error:
-        context.log.warning(
-            plain(f"It is published, but not yet in the history, so the next run records it too: {error}")
-        )
+        context.log.warning(plain(f"It is published, but recording it in the history did not end: {error}"))
         return {}
 
 

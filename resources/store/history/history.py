@@ -5,12 +5,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from resources.store.errors import explained, own_statements
+from resources.store.errors import own_statements
 from resources.store.history import reading
-from resources.store.history.choosing import chosen
-from resources.store.history.manifest import HistoryFolder, Publication
+from resources.store.history.choosing import NoSuchPublication, chosen
+from resources.store.history.manifest import HistoryFolder, Manifest, Publication
 from resources.store.history.reading import AsOf
-from resources.store.history.recording import Recorder
+from resources.store.history.recording import Recorder, unrecorded
 from resources.store.history.restoring import restore
 from resources.store.lock import Lock
 from resources.store.paths import Paths
@@ -44,7 +44,8 @@ class History:
             NoSuchPublication: there is none; the message names the nearest.
             WarehouseError: the history is damaged.
         """
-        return chosen(self.publications(), wanted)
+        manifest = self._folder.read()
+        return chosen(manifest.publications, wanted, unrecorded(manifest, self.versions.all()))
 
     def catch_up(self, most: int) -> list[Publication]:
         """Record the published versions that are not yet recorded; keep the newest `most`.
@@ -59,11 +60,13 @@ class History:
     def opened(self, publication: Publication) -> Iterator[AsOf]:
         """A connection that answers as the file of one publication did; call `prepare` before a query.
 
-        It reads files that the next two publications leave in their place.
+        It reads files that the next publication leaves in their place.
+
+        Raises:
+            NoSuchPublication: the history has forgotten it meanwhile.
         """
         folder = self._folder
-        with explained(folder.folder):
-            manifest = folder.read()
+        manifest = self._manifest(publication)
         with own_statements(folder.folder), reading.opened(folder, manifest, publication) as found:
             yield found
 
@@ -71,8 +74,7 @@ class History:
     def compared(self, before: Publication, after: Publication) -> Iterator[tuple[AsOf, AsOf]]:
         """Two publications in one connection, with tables `before.<schema>.<table>` and `after.<schema>.<table>`."""
         folder = self._folder
-        with explained(folder.folder):
-            manifest = folder.read()
+        manifest = self._manifest(before, after)
         with own_statements(folder.folder), reading.compared(folder, manifest, before, after) as found:
             yield found
 
@@ -82,5 +84,15 @@ class History:
         Raises:
             WarehouseError: the file exists, or cannot be written. Nothing was written.
         """
-        folder = self._folder
-        return restore(self.paths, folder, folder.read(), publication, target)
+        return restore(self.paths, self._folder, self._manifest(publication), publication, target)
+
+    def _manifest(self, *wanted: Publication) -> Manifest:
+        """The manifest as it is now, which still has these publications."""
+        manifest = self._folder.read()
+        for publication in wanted:
+            if publication not in manifest.publications:
+                raise NoSuchPublication(
+                    f"The history no longer has {publication}: a run that published since has forgotten it. No query "
+                    "ran. `cmdb history` lists what it has."
+                )
+        return manifest

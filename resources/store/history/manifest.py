@@ -24,17 +24,19 @@ class Publication:
 
     Attributes:
         number: its place in the history, from 1 on; a forgotten number is not used again.
-        published_at: when it was copied from the working file, UTC.
+        published_at: when it was copied from the working file, to the second, UTC.
         version: name of its file.
+        is_after_gap: versions that the history lacks may have been published between the one before and this one.
     """
 
     number: int
     run_id: str
     published_at: datetime
     version: str
+    is_after_gap: bool = False
 
     def __str__(self) -> str:
-        return f"run {self.run_id}, published {self.published_at:%Y-%m-%d %H:%M} UTC"
+        return f"run {self.run_id}, published {self.published_at:%Y-%m-%d %H:%M:%S} UTC"
 
     def as_data(self) -> dict[str, str]:
         """For programs."""
@@ -143,10 +145,22 @@ class HistoryFolder:
             found = json.loads(self._file.read_text(encoding="utf-8"))
         except FileNotFoundError:
             return Manifest()
-        except (OSError, ValueError) as error:
-            raise self._unusable(f"cannot be read ({error})") from error
-        if not isinstance(found, dict) or found.get("format") != FORMAT:
-            raise self._unusable("is not of this version of the product")
+        except OSError as error:
+            raise WarehouseError(
+                f"{self._file} cannot be read ({error.strerror or error}), so no earlier night can. What is published "
+                "and what is recorded are as they were. Let this user read it.",
+                exit_code=2,
+            ) from error
+        except ValueError as error:
+            raise self._unusable(f"is damaged ({error})") from error
+        if isinstance(found, dict) and found.get("format", FORMAT) != FORMAT:
+            raise WarehouseError(
+                f"{self._file} is of another version of the product, so no earlier night can be read. What is "
+                "published and what is recorded are as they were. Use the version that wrote it.",
+                exit_code=2,
+            )
+        if not isinstance(found, dict) or "format" not in found:
+            raise self._unusable("is damaged (it has no format)")
         try:
             return _manifest(found)
         except (KeyError, TypeError, ValueError) as error:
@@ -157,6 +171,14 @@ class HistoryFolder:
         with atomic_write(self._file) as file:
             json.dump({"format": FORMAT} | asdict(manifest), file, default=_text, separators=(",", ":"))
         sync(self.folder)
+
+    def unreadable(self, error: Exception) -> WarehouseError:
+        """What DuckDB says of a file of the history, as one sentence."""
+        return WarehouseError(
+            f"A file of {self.folder} cannot be read ({str(error).splitlines()[0]}), so this night cannot. What is "
+            "published is as it was. Restore the folder from a backup; or move it away, and the next run begins a new "
+            "history."
+        )
 
     def strangers(self, manifest: Manifest) -> list[Path]:
         """What lies in the folder and is of no segment: segments that were merged, and what killed runs left."""

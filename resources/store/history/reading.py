@@ -92,12 +92,18 @@ class AsOf:
         """Make the relations that a query may name, as views over the history.
 
         Every relation whose name is a word of the query is made, so that no query has to be understood.
+
+        Raises:
+            WarehouseError: a file of the history is missing or cannot be read.
         """
         words = words_of(query)
         looks_around = bool(words & _CATALOG_WORDS) or any(word.startswith(("duckdb_", "pragma_")) for word in words)
-        for relation in self.relations.values():
-            if looks_around or relation.name.lower() in words:
-                self._make(relation)
+        try:
+            for relation in self.relations.values():
+                if looks_around or relation.name.lower() in words:
+                    self._make(relation)
+        except duckdb.IOException as error:
+            raise self.history.unreadable(error) from error
 
     def _make(self, relation: Described) -> None:
         """Make one relation, after those that it reads."""

@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 
 import duckdb
@@ -55,15 +56,13 @@ class Recorder:
         return recorded
 
     def _missing(self, manifest: Manifest) -> Sequence[Version]:
-        """The published versions that are not recorded, oldest first.
+        """The published versions that are not recorded, oldest first."""
+        return unrecorded(manifest, self.versions.all())
 
-        One that is older than the oldest recorded one was forgotten. The newest recorded one says nothing: the clock
-        may have been ahead when it was published.
-        """
-        since = manifest.publications[0].published_at if manifest.publications else None
-        known = {publication.run_id for publication in manifest.publications}
-        found = [v for v in self.versions.all() if v.run_id not in known and (since is None or v.published_at > since)]
-        return found[::-1]
+    def _has_gap(self, manifest: Manifest) -> bool:
+        """Whether a version may have come and gone since the last recorded one, whose file is no longer there."""
+        on_disk = {version.name for version in self.versions.all()}
+        return bool(manifest.publications) and manifest.publications[-1].version not in on_disk
 
     def _record(self, manifest: Manifest, version: Version) -> Manifest:
         """Write the segment of one version, read it back, then list it."""
@@ -78,19 +77,23 @@ class Recorder:
                 layouts = writer.write()
                 made = Segment(name, number, number, settled(folder))
                 fault_point("history.written")
-                published = Publication(number, version.run_id, version.published_at, version.name)
+                published = Publication(
+                    number, version.run_id, _to_the_second(version), version.name, is_after_gap=self._has_gap(manifest)
+                )
                 after = replace(
                     manifest,
                     publications=(*manifest.publications, published),
                     layouts=layouts,
                     segments=(*manifest.segments, made),
-                    layout_count=max((layout.number for layout in layouts), default=manifest.layout_count),
+                    # The layout with the highest number may be forgotten, and its files are named by it.
+                    layout_count=max(manifest.layout_count, *(layout.number for layout in layouts)),
                 )
                 writer.require_equal(after)
-            self.history.write(after)
         except BaseException:
             remove(folder)
             raise
+        # Outside of the block: once it may be listed the folder stays; an unlisted one goes with the next run.
+        self.history.write(after)
         fault_point("history.listed")
         return after
 
@@ -113,3 +116,22 @@ class Recorder:
             fault_point("history.merged")
         fault_point("history.tidied")
         return manifest
+
+
+def unrecorded(manifest: Manifest, versions: Sequence[Version]) -> list[Version]:
+    """The published versions that are not recorded, oldest first.
+
+    One that is older than the oldest recorded one was forgotten. The newest recorded one says nothing: the clock may
+    have been ahead when it was published.
+
+    Args:
+        versions: newest first.
+    """
+    since = manifest.publications[0].published_at if manifest.publications else None
+    known = {publication.run_id for publication in manifest.publications}
+    return [v for v in versions if v.run_id not in known and (since is None or v.published_at > since)][::-1]
+
+
+def _to_the_second(version: Version) -> datetime:
+    """When it was published, as precisely as people are shown it and can ask for it."""
+    return version.published_at.replace(microsecond=0)

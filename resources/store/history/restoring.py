@@ -25,9 +25,17 @@ def restore(paths: Paths, history: HistoryFolder, manifest: Manifest, publicatio
         WarehouseError: the file exists, or cannot be written. Nothing was written.
     """
     target = target.absolute()
-    if target.exists():
-        raise WarehouseError(f"{target} exists, and is not overwritten. Name a new file.", exit_code=2)
+    with explained(target):
+        if target.exists():
+            raise WarehouseError(f"{target} exists, and is not overwritten. Name a new file.", exit_code=2)
+        for own in (paths.versions_folder, history.folder):
+            if target.resolve().is_relative_to(own.resolve()):
+                raise WarehouseError(
+                    f"{own} is the product's own folder, so nothing was written. Name a file in another one.",
+                    exit_code=2,
+                )
     with opened(history, manifest, publication) as as_of:
+        as_of.prepare("")
         relations = as_of.relations
     part = target.with_name(f".{target.name}.part")
     with explained(target), private_files():
@@ -37,7 +45,12 @@ def restore(paths: Paths, history: HistoryFolder, manifest: Manifest, publicatio
         try:
             with engine(paths.spill, None) as connection:
                 attach(connection, part, writable=True, patience=0)
-                _fill(connection, history, manifest, publication, relations)
+                try:
+                    _fill(connection, history, manifest, publication, relations)
+                except duckdb.IOException as error:
+                    if "No files found" in str(error):
+                        raise history.unreadable(error) from error
+                    raise
                 connection.execute("use memory")
                 connection.execute(f"detach {CATALOG}")
             part.chmod(permitted(0o440))
