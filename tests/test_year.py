@@ -20,8 +20,8 @@ from typing import Any
 
 import pytest
 from conftest import policies
-from faults.ground import environment_of
 from given import Given, House, build, collected_file, house, member
+from nights import environment_of
 from recomputed.listed import CALLS, listed
 from test_decommission import measured_instance
 from test_savings import TONIGHT
