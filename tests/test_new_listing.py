@@ -31,8 +31,8 @@ def contents(folder: Path) -> dict[str, str]:
     ("name", "call", "service", "kind"),
     [
         ("ec2_traffic_mirror_target", "ec2:DescribeTrafficMirrorTargets", "ec2", "AWS::EC2::TrafficMirrorTarget"),
-        ("rds_db_parameter_group", "rds:DescribeDBParameterGroups", "rds", "AWS::RDS::DBParameterGroup"),
-        ("lambda_layer", "lambda:ListLayers", "lambda_", "AWS::Lambda::Layer"),
+        ("rds_db_security_group", "rds:DescribeDBSecurityGroups", "rds", "AWS::RDS::DBSecurityGroup"),
+        ("lambda_code_signing_config", "lambda:ListCodeSigningConfigs", "lambda_", "AWS::Lambda::CodeSigningConfig"),
     ],
 )
 def test_the_four_places_are_drafted(

@@ -50,12 +50,7 @@ def test_the_page_counts_each_operation_once() -> None:
     ("granted", "lines", "sentence"),
     [
         pytest.param(GRANTED, [TAGS, HOSTS], None, id="in order"),
-        pytest.param(
-            GRANTED,
-            [TAGS],
-            "ec2:DescribeTrafficMirrorTargets is requested by no listing: name it in",
-            id="a new operation",
-        ),
+        pytest.param(GRANTED, [TAGS], "ec2:DescribeHosts is requested by no listing: name it in", id="a new operation"),
         pytest.param(GRANTED[:2], [TAGS, HOSTS], "ec2:DescribeHosts of operations.csv is no operation", id="one gone"),
         pytest.param(
             GRANTED,

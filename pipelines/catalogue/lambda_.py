@@ -1,5 +1,6 @@
-"""Lambda: functions and their tags."""
+"""Lambda: functions and their tags, what makes them run, and the layers that they share."""
 
+from pipelines.catalogue.family import SELDOM
 from pipelines.catalogue.names import FUNCTION
 from resources.aws.listing import Each, Listing
 
@@ -37,5 +38,29 @@ LISTINGS: tuple[Listing, ...] = (
             own_errors=("AccessDeniedException",),
         ),
         skip_codes={"ResourceNotFoundException": "parent_gone"},
+    ),
+    Listing(
+        "lambda_event_source_mapping",
+        "lambda:ListEventSourceMappings",
+        resource_type="AWS::Lambda::EventSourceMapping",
+        roles=("workload",),
+        zero="witnessed",
+        records="EventSourceMappings",
+        key=("UUID",),
+        owner="FunctionArn",
+        parameters={"MaxItems": 100},
+    ),
+    Listing(
+        "lambda_layer",
+        "lambda:ListLayers",
+        resource_type="AWS::Lambda::LayerVersion",
+        roles=("workload",),
+        zero="witnessed",
+        records="Layers",
+        key=("LayerArn",),
+        owner="LayerArn",
+        parameters={"MaxItems": 50},
+        every=SELDOM,
+        arn_form="lambda:layer:",
     ),
 )

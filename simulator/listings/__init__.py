@@ -62,7 +62,7 @@ class Listings:
     def _describe(self, one: Listed, call: Call) -> Output:
         taken: dict[str, Any] = getattr(one, "FILTERS", {})
         asked = {name for name, value in call.parameters.items() if value and taken.get(name) != value}
-        if unknown := asked - {"MaxResults", "NextToken", "MaxRecords", "Marker"}:
+        if unknown := asked - {"MaxResults", "NextToken", "MaxRecords", "MaxItems", "Marker"}:
             raise bad_request(
                 "InvalidParameterValue", f"the simulated {call.operation} knows no {', '.join(sorted(unknown))}"
             )

@@ -1,0 +1,60 @@
+"""Proxies before databases: one where people made subnets."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from simulator.network import Network
+from simulator.pages import Output
+
+CALL = ("rds", "DescribeDBProxies")
+RESULT = "DBProxies"
+TRUTH = "db_proxies"
+
+MADE_AT = dt.datetime(2025, 3, 3, 9, tzinfo=dt.UTC)
+
+
+def rows(network: Network, account_id: str, region: str) -> list[dict[str, Any]]:
+    """One, in the first VPC."""
+    place = network.own(account_id, region)
+    if not place.vpcs or not place.subnets:
+        return []
+    return [
+        {
+            "arn": f"arn:aws:rds:{region}:{account_id}:db-proxy:prx-{account_id}",
+            "account_id": account_id,
+            "region": region,
+            "tags": {},
+            "db_proxy_name": "app",
+            "vpc_id": place.vpcs[0].resource_id,
+            "subnet_ids": [subnet.resource_id for subnet in place.subnets],
+        }
+    ]
+
+
+def shown(row: dict[str, Any]) -> Output:
+    """As AWS writes it: without tags."""
+    return {
+        "DBProxyName": row["db_proxy_name"],
+        "DBProxyArn": row["arn"],
+        "Status": "available",
+        "EngineFamily": "POSTGRESQL",
+        "VpcId": row["vpc_id"],
+        "VpcSecurityGroupIds": [],
+        "VpcSubnetIds": row["subnet_ids"],
+        "Auth": [
+            {
+                "AuthScheme": "SECRETS",
+                "SecretArn": f"arn:aws:secretsmanager:{row['region']}:{row['account_id']}:secret:app-AbCdEf",
+                "IAMAuth": "DISABLED",
+            }
+        ],
+        "RoleArn": f"arn:aws:iam::{row['account_id']}:role/app-proxy",
+        "Endpoint": f"app.proxy-{row['account_id']}.{row['region']}.rds.amazonaws.com",
+        "RequireTLS": True,
+        "IdleClientTimeout": 1800,
+        "DebugLogging": False,
+        "CreatedDate": MADE_AT,
+        "UpdatedDate": MADE_AT,
+    }
