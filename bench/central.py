@@ -195,6 +195,8 @@ EMPTY: Mapping[str, str] = {
     "GetResources": "ResourceTagMappingList",
     "ListGroups": "GroupIdentifiers",
     "ListFunctions20150331": "Functions",
+    "ListEventSourceMappings20150331": "EventSourceMappings",
+    "ListLayers20181031": "Layers",
 }
 """Lists that have nothing, and where the nothing stands."""
 

@@ -34,6 +34,8 @@ ROLE_ARN = re.compile(rb"RoleArn=([^&]+)")
 
 REST: dict[tuple[bytes, bytes, bytes], str] = {
     (b"lambda", b"GET", b"/2015-03-31/functions"): "ListFunctions20150331",
+    (b"lambda", b"GET", b"/2015-03-31/event-source-mappings"): "ListEventSourceMappings20150331",
+    (b"lambda", b"GET", b"/2018-10-31/layers"): "ListLayers20181031",
     (b"resource-groups", b"POST", b"/groups-list"): "ListGroups",
 }
 """Operations that are told by method and path alone."""

@@ -262,7 +262,7 @@ def test_a_recording_that_fails_is_a_warning_and_the_run_stays_published(world: 
     assert failure is None, failure.description
     assert [version.run_id for version in world.home.store.versions()] == [RUN]
     assert len(world.said) == 1
-    assert world.said[0].startswith("It is published, but not yet in the history, so the next run records it too: ")
+    assert world.said[0].startswith("It is published, but recording it in the history did not end: ")
 
 
 def test_the_step_says_what_it_is_and_comes_last(models: dict[str, Model], rules: Sequence[SqlCheck]) -> None:

@@ -224,7 +224,7 @@ def test_the_tab_key_knows_the_organisation(truthful_night: Path) -> None:
     assert account in offered(database, "explain", account[:3])
     assert region in offered(database, "explain", account, "")
     assert listing in offered(database, "explain", account, region, "ec2_")
-    assert offered(database, "accept", account, region, listing[:-1]) == [listing]
+    assert offered(database, "accept", account, region, listing[:-1]) == [listing, f"{listing}_status"]
     assert account in offered(database, "ask", "workload", listing, "--account", "")
     assert offered(database, "ask", "billing", "ec2") == [], "billing asks nothing of EC2"
     (arn,) = query(database, "select min(arn) from cmdb.resource")[0]
@@ -250,4 +250,4 @@ def test_the_script_works_in_bash(truthful_night: Path) -> None:
         timeout=600,
         check=True,
     )
-    assert done.stdout == "ec2_instance\n"
+    assert done.stdout == "ec2_instance ec2_instance_status\n"

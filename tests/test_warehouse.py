@@ -1089,7 +1089,7 @@ def test_a_read_only_folder_says_what_to_do(read_only_folder: Path) -> None:
 
 # ------------------------------------------------------------------------------------ nobody else opens files
 
-TYPES = {"DuckDBPyConnection", "DuckDBPyRelation"}
+TYPES = {"DuckDBPyConnection", "DuckDBPyRelation", "StatementType"}
 COPIES = {"copy", "copy2", "copyfile", "copyfileobj", "copytree", "move"}
 READS = {"open", "read_bytes", "write_bytes"}
 A_DATABASE = re.compile(r"duckdb|working|database|published|version", re.IGNORECASE)

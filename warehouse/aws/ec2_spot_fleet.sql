@@ -1,7 +1,7 @@
 -- One row per Spot Fleet request, ended ones included for as long as AWS lists them (two days).
 -- key: arn
 -- resource: id=spot_fleet_request_id state=state created=created_at gone=cancelled, failed attributes=request_type,
---   allocation_strategy, target_capacity, on_demand_target_capacity, fleet_role_arn, valid_until
+--   allocation_strategy, target_capacity, on_demand_target_capacity, fleet_role_arn, expires_at
 -- arn: Amazon Resource Name, built from account, region and id, since EC2 returns none.
 -- account_id: The AWS account that made it: 12 digits, text because some begin with 0.
 -- region: AWS region.
@@ -16,7 +16,7 @@
 -- fulfilled_capacity: Units that it has.
 -- fleet_role_arn: The role by which it launches instances.
 -- created_at: When it was made, UTC.
--- valid_until: When it ends by itself, UTC; NULL where it does not.
+-- expires_at: When it ends by itself, UTC; NULL where it does not.
 -- tags: Tags; an empty map where it has none.
 select
     aws_arn('ec2', region, account_id, 'spot-fleet-request/' || item.SpotFleetRequestId) as arn,
@@ -33,7 +33,7 @@ select
     item.SpotFleetRequestConfig.FulfilledCapacity as fulfilled_capacity,
     item.SpotFleetRequestConfig.IamFleetRole as fleet_role_arn,
     item.CreateTime as created_at,
-    item.SpotFleetRequestConfig.ValidUntil as valid_until,
+    item.SpotFleetRequestConfig.ValidUntil as expires_at,
     tag_map(item.Tags) as tags,
     cell.*
 from landing(

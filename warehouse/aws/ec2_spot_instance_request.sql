@@ -3,7 +3,7 @@
 -- key: arn
 -- resource: id=spot_instance_request_id state=state created=created_at zone=availability_zone gone=closed, cancelled, failed
 --   attributes=request_type, instance_id, instance_type, image_id, product_description, max_price, interruption_behavior,
---   valid_until
+--   expires_at
 -- relates: associated_with=AWS::EC2::Instance:instance_id
 -- arn: Amazon Resource Name, built from account, region and id, since EC2 returns none.
 -- account_id: The AWS account that made it: 12 digits, text because some begin with 0.
@@ -22,7 +22,7 @@
 -- interruption_behavior: terminate, stop or hibernate.
 -- availability_zone: Availability zone of the instance; NULL where there is none.
 -- created_at: When it was made, UTC.
--- valid_until: When a request that nothing came of ends, UTC; NULL where it does not.
+-- expires_at: When a request that nothing came of ends, UTC; NULL where it does not.
 -- tags: Tags; an empty map where it has none.
 select
     aws_arn('ec2', region, account_id, 'spot-instances-request/' || item.SpotInstanceRequestId) as arn,
@@ -42,7 +42,7 @@ select
     item.InstanceInterruptionBehavior as interruption_behavior,
     item.LaunchedAvailabilityZone as availability_zone,
     item.CreateTime as created_at,
-    item.ValidUntil as valid_until,
+    item.ValidUntil as expires_at,
     tag_map(item.Tags) as tags,
     cell.*
 from landing(

@@ -19,9 +19,9 @@
 select
     coalesce(
         item.EventSourceMappingArn,
-        aws_arn('lambda', region, split_part(item.FunctionArn, ':', 5), 'event-source-mapping:' || item.UUID)
+        aws_arn('lambda', region, account_id, 'event-source-mapping:' || item.UUID)
     ) as arn,
-    split_part(item.FunctionArn, ':', 5) as account_id,
+    account_id,
     region,
     item.UUID as event_source_mapping_id,
     item.FunctionArn as function_arn,

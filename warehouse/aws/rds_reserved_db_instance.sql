@@ -29,7 +29,7 @@ select
     item.ProductDescription as engine,
     item.MultiAZ as is_multi_az,
     item.OfferingType as offering_type,
-    item.FixedPrice::decimal(28, 10) as fixed_price,
+    item.FixedPrice as fixed_price,
     item.CurrencyCode as currency,
     item.StartTime as started_at,
     item.StartTime + to_seconds(item.Duration) as ends_at,
@@ -39,7 +39,7 @@ from landing(
         'rds_reserved_db_instance',
         'STRUCT(
         ReservedDBInstanceArn VARCHAR, ReservedDBInstanceId VARCHAR, State VARCHAR, DBInstanceClass VARCHAR,
-        DBInstanceCount BIGINT, ProductDescription VARCHAR, MultiAZ BOOLEAN, OfferingType VARCHAR, FixedPrice DOUBLE,
+        DBInstanceCount BIGINT, ProductDescription VARCHAR, MultiAZ BOOLEAN, OfferingType VARCHAR, FixedPrice DECIMAL(28, 10),
         CurrencyCode VARCHAR, StartTime TIMESTAMPTZ, Duration BIGINT
     )'
     )
