@@ -220,10 +220,12 @@ HEAVY = ("dagster", "pandas", "botocore", "altair", "sqlglot", "mcp")
     "arguments", [("--help",), ("sql", "select 1"), ("coverage",), ("tables", "owner")], ids=" ".join
 )
 def test_reading_loads_neither_dagster_nor_pandas(environment: dict[str, str], arguments: tuple[str, ...]) -> None:
+    # Whoever asks for help reads no file.
+    heavy = (*HEAVY, "duckdb") if arguments == ("--help",) else HEAVY
     script = (
         "import sys\nfrom pipelines.cli.main import main\n"
         "try:\n    main(sys.argv[1:])\nexcept SystemExit as ended:\n    assert not ended.code, ended.code\n"
-        f"print([name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr)"
+        f"print([name for name in {heavy!r} if name in sys.modules], file=sys.stderr)"
     )
     done = subprocess.run(
         [sys.executable, "-c", script, *arguments],

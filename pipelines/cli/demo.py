@@ -26,7 +26,6 @@ from pipelines.cli.simulation import Nights, require_simulator, run_command, sim
 from resources.contract import CONTRACT
 from resources.identity_rules import CENTRAL_ROLES
 from resources.installation import IS_CHECKOUT, WORKING_FOLDER
-from resources.store.files import atomic_write
 from resources.store.sql import literal
 
 if TYPE_CHECKING:
@@ -149,6 +148,8 @@ class _Demo:
         self._nights = Nights(self._nights.number, today)
         self._nights.write(self._store.database)
         counted = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
+        from resources.store.files import atomic_write
+
         listed = self._store.database.with_name("second-night.md")
         with atomic_write(listed) as file:
             file.writelines(_planned(happened))
