@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from pipelines.trust.ages import moment
+from resources.store.sql import named_rows
 
 if TYPE_CHECKING:
     import duckdb
@@ -46,14 +47,15 @@ VERSIONS_SHOWN = 5
 
 def history_of(connection: "duckdb.DuckDBPyConnection", arn: str) -> tuple[list[dict[str, Any]], list[str]]:
     """The versions of an item, newest first: the rows, and the lines that name the newest of them."""
-    found = connection.execute(
-        """
-        select valid_from, "change", changed_attributes from cmdb.resource_version
-        where arn = $arn order by valid_from desc
-        """,
-        {"arn": arn},
-    ).fetchall()
-    rows = [dict(zip(("valid_from", "change", "changed_attributes"), row, strict=True)) for row in found]
+    rows = named_rows(
+        connection.execute(
+            """
+            select valid_from, "change", changed_attributes from cmdb.resource_version
+            where arn = $arn order by valid_from desc
+            """,
+            {"arn": arn},
+        )
+    )
     lines = [
         f"{moment(row['valid_from'])} {row['change']}{': ' if row['changed_attributes'] else ''}"
         + ", ".join(row["changed_attributes"] or ())

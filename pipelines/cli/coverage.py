@@ -7,6 +7,7 @@ import click
 
 from pipelines.cli.command import Command, demo_option, json_option, plainly, print_json, store_of
 from pipelines.plain_text import plain
+from resources.store.sql import named_rows
 
 if TYPE_CHECKING:
     from resources.store.store import Store
@@ -64,16 +65,16 @@ def read_coverage(store: "Store", *, blocked: bool) -> Coverage:
         store.require_current_schema()
     source = store.read() if blocked else store.published()
     with source as connection:
-        cursor = connection.execute(
-            """
-            select
-                role, account_id, region, listing, outcome, is_trusted, last_trusted_at, record_count,
-                coalesce(error_message, skip_reason, '') as why
-            from audit.coverage order by all
-            """
+        cells = named_rows(
+            connection.execute(
+                """
+                select
+                    role, account_id, region, listing, outcome, is_trusted, last_trusted_at, record_count,
+                    coalesce(error_message, skip_reason, '') as why
+                from audit.coverage order by all
+                """
+            )
         )
-        names = [column[0] for column in cursor.description or ()]
-        cells = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
         refusals = [
             str(sentence)
             for (sentence,) in connection.execute(

@@ -27,6 +27,7 @@ from pipelines.trust.ages import moment
 from pipelines.trust.outcomes import CLOSED
 from pipelines.trust.zero_rule import TRAIL_DENIED
 from resources.contract import CONTRACT
+from resources.store.sql import named_rows
 
 if TYPE_CHECKING:
     import duckdb
@@ -395,6 +396,4 @@ def _plain(found: Any) -> str:
 
 
 def _rows(connection: "duckdb.DuckDBPyConnection", query: str, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
-    cursor = connection.execute(query, dict(parameters))
-    names = [column[0] for column in cursor.description or ()]
-    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+    return named_rows(connection.execute(query, dict(parameters)))

@@ -1,5 +1,6 @@
 """Comparing two published runs: the queries of this package, run over both in one connection."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from resources import release
+from resources.store.sql import named_rows
 
 if TYPE_CHECKING:
     from resources.store.history.manifest import Publication
@@ -41,10 +43,7 @@ class Comparison:
 
     def kinds(self, section: str) -> dict[str, int]:
         """How many rows of a section are of each kind, in the order of the rows."""
-        counted: dict[str, int] = {}
-        for row in self.rows[section]:
-            counted[row["kind"]] = counted.get(row["kind"], 0) + 1
-        return counted
+        return Counter(row["kind"] for row in self.rows[section])
 
     @cached_property
     def doubt(self) -> str:
@@ -92,6 +91,4 @@ def _read_side(as_of: "AsOf", side: str, named: str) -> None:
 
 
 def _rows(as_of: "AsOf", name: str) -> tuple[Row, ...]:
-    cursor = as_of.connection.execute(_query(name))
-    names = [column[0] for column in cursor.description or ()]
-    return tuple(dict(zip(names, row, strict=True)) for row in cursor.fetchall())
+    return tuple(named_rows(as_of.connection.execute(_query(name))))

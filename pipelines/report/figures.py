@@ -12,6 +12,7 @@ from pipelines.errors import SqlFileError
 from pipelines.models.sql_files import read_header, reads
 from resources import release
 from resources.store.errors import WarehouseError
+from resources.store.sql import named_rows
 from resources.store.store import Store
 
 if TYPE_CHECKING:
@@ -130,9 +131,7 @@ def query_figures(store: Store, only: Collection[str] = ()) -> dict[str, Figure]
                     "written. Run `cmdb nightly`, which writes it too.",
                     exit_code=2,
                 ) from error
-            names = [column[0] for column in cursor.description or ()]
-            rows = tuple(dict(zip(names, row, strict=True)) for row in cursor.fetchall())
-            figures[query.name] = replace(query, rows=rows)
+            figures[query.name] = replace(query, rows=tuple(named_rows(cursor)))
         read = {name: reads(figure.sql).relations for name, figure in figures.items()}
         scopes = _scopes(connection, read)
         built = {name for (name,) in connection.execute("select relation from audit.relation_build").fetchall()}

@@ -1,7 +1,7 @@
-"""SQL that cannot bind a parameter: quoted identifiers and literals, and whether a relation exists."""
+"""SQL that cannot bind a parameter: quoted identifiers and literals; whether a relation exists; rows by column name."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import duckdb
@@ -24,3 +24,9 @@ def exists(connection: "duckdb.DuckDBPyConnection", schema: str, name: str) -> b
         {"schema": schema, "name": name},
     )
     return found.fetchone() is not None
+
+
+def named_rows(cursor: "duckdb.DuckDBPyConnection") -> list[dict[str, Any]]:
+    """The rows of the query that ran last, each by the names of its columns."""
+    names = [column[0] for column in cursor.description or ()]
+    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
