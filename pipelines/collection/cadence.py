@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 from pipelines.collection.billed import unexplained
 from pipelines.collection.cells import Cadence
-from pipelines.collection.record_rules import NO_RULE
 from pipelines.collection.state import StepState
 from resources.aws.listing import Listing
 from resources.aws.messages import Request
@@ -67,7 +66,7 @@ def _is_due(state: StepState, request: Request) -> bool:
     if is_due_by_date(account, region, listing.every, earlier.ended_at.astimezone(UTC).date(), today()):
         return True
     known = _known(state)
-    current = state.record_rules.get(listing.name, NO_RULE).fingerprint(listing)
+    current = state.record_rules[listing.name].fingerprint(listing)
     if known.fingerprints.get((earlier.run_id, listing.name)) != current:
         return True
     return not known.named.isdisjoint({(account, region, listing.name), (account, "", listing.name)})
@@ -112,16 +111,16 @@ def _named_elsewhere(
         ),
 
         named as (
-            select wanted.listing, told.account_id, told.region, told.arn
-            from aws.config_resource as told
+            select wanted.listing, entry.account_id, entry.region, entry.arn
+            from aws.config_resource as entry
             join wanted using (resource_type)
-            where not told.is_stale and not starts_with(coalesce(told.state, ''), 'ResourceDeleted')
+            where not entry.is_stale and not starts_with(coalesce(entry.state, ''), 'ResourceDeleted')
             union
-            select wanted.listing, told.account_id, told.region, told.arn
-            from aws.tagged_resource as told
+            select wanted.listing, entry.account_id, entry.region, entry.arn
+            from aws.tagged_resource as entry
             join wanted
-                on starts_with(told.service || ':' || regexp_replace(told.arn, '^([^:]*:){5}', ''), wanted.arn_form)
-            where not told.is_stale
+                on starts_with(entry.service || ':' || regexp_replace(entry.arn, '^([^:]*:){5}', ''), wanted.arn_form)
+            where not entry.is_stale
         )
 
         select distinct account_id, region, listing

@@ -21,7 +21,7 @@ from pipelines.collection.landing import Spool
 from pipelines.collection.plan import Plan
 from pipelines.collection.previous import ParentRecord
 from pipelines.collection.progress import Reporter, Reports, note
-from pipelines.collection.record_rules import NO_RULE, checked, checking
+from pipelines.collection.record_rules import checked, checking
 from pipelines.collection.retiring import retired
 from pipelines.collection.state import StepState
 from pipelines.trust.outcomes import FOR_LATER
@@ -86,9 +86,7 @@ class Collector:
             parents: list[ParentRecord] = []
             # A month of a large organisation's bill does not fit into memory, nor do all records of AWS Config.
             with state.writer(listing).spool(key, listing) as spool:
-                keep = checking(
-                    state.record_rules.get(listing.name, NO_RULE), listing, self._keeping(key, spool, parents)
-                )
+                keep = checking(state.record_rules[listing.name], listing, self._keeping(key, spool, parents))
                 response = state.client(request.listing_role).fetch(request, keep=keep, meter=state.paid_requests)
                 if response.outcome == "found":
                     try:
@@ -233,8 +231,7 @@ class Collector:
             response = replace(response, outcome="skipped", skip_reason=FOR_LATER)
         try:
             if response.outcome == "found":
-                rule = state.record_rules.get(listing.name, NO_RULE)
-                state.writer(listing).append(key, checked(rule, listing, response.records))
+                state.writer(listing).append(key, checked(state.record_rules[listing.name], listing, response.records))
         except Failed as failure:
             response = _unusable(response, failure)
         records = [

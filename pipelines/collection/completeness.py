@@ -11,7 +11,6 @@ from typing import NoReturn
 
 from pipelines.collection.accounts import Reached
 from pipelines.collection.landing import LandingWriter
-from pipelines.collection.record_rules import NO_RULE
 from pipelines.collection.state import StepState
 from pipelines.trust.gate import refuse
 from resources.audit.checks import record_check
@@ -51,10 +50,7 @@ def plan_places(state: StepState, reached: Reached | None) -> None:
             connection,
             state.run_id,
             state.planned_places,
-            {
-                listing.name: state.record_rules.get(listing.name, NO_RULE).fingerprint(listing)
-                for listing in state.listings
-            },
+            {listing.name: state.record_rules[listing.name].fingerprint(listing) for listing in state.listings},
         )
     if differing:
         raise refuse(

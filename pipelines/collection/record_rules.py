@@ -164,10 +164,6 @@ class RecordRule:
             )
 
 
-NO_RULE = RecordRule()
-"""Of a listing that no table reads."""
-
-
 def checked(rule: RecordRule, listing: Listing, records: Iterable[Record]) -> Iterator[Record]:
     """The records, each after it was checked.
 

@@ -84,7 +84,7 @@ class StepState:
         left: accounts that have left the organisation.
         regions_of: the regions to request by account id, once they are known for the whole step.
         regions_left_out: enabled regions that CMDB_REGIONS leaves out, by account id.
-        record_rules: what the tables need of the records of a listing, by its name.
+        record_rules: what the tables need of the records of a listing, by its name; nothing where no table reads it.
         usual_regions: regions that every account has.
         recorded: the kinds of call in CloudTrail's events.
         central_responses: the callers with a response from a central account, by region and listing; an earlier batch
@@ -118,7 +118,7 @@ class StepState:
         self.listings = listings
         self.settings = settings
         self.log = log
-        self.record_rules = record_rules
+        self.record_rules = defaultdict(RecordRule, record_rules)
         self.paid_requests = paid_requests or PaidRequests(store, run_id, daily_limits(settings))
         self.findings: list[str] = []
         self.requested_before: Mapping[str, bool] = {}
