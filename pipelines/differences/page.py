@@ -5,8 +5,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from pipelines.differences.comparing import UNKNOWN, Comparison, Row
-from pipelines.differences.text import HEADINGS, money, summary
+from pipelines.differences.comparing import Comparison, Row
+from pipelines.differences.text import HEADINGS, money, summary, verdict_after
 from pipelines.report.page import TABLES, digest_of, style
 from pipelines.report.text import LONGEST_TEXT, plain
 from resources import release
@@ -75,9 +75,7 @@ def _section(comparison: Comparison, name: str) -> dict[str, Any]:
 
 def _shown(row: Row, column: str) -> str:
     """A value as the page shows it: that something is not there is said only where that was judged."""
-    value = row[column]
-    if value is None and column == "verdict_after":
-        return "not judged" if row["kind"] == UNKNOWN else "none"
+    value = verdict_after(row) if column == "verdict_after" else row[column]
     if value is None:
         return "none" if column == "verdict_before" else "–"
     if isinstance(value, Decimal):

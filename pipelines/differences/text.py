@@ -77,11 +77,11 @@ def _item(row: Row) -> str:
 
 def _rule(row: Row) -> str:
     where = f" in {row['account_id']} {row['region']}" if row["account_id"] else ""
-    verdicts = f"{row['verdict_before'] or 'none'} → {_after(row)}"
+    verdicts = f"{row['verdict_before'] or 'none'} → {verdict_after(row)}"
     return f"{row['kind']:<13}  {row['rule']}  {row['subject']}{where}: {verdicts}"
 
 
-def _after(row: Row) -> str:
+def verdict_after(row: Row) -> str:
     """The verdict of the later run: that there is none is said only where that was judged."""
     return str(row["verdict_after"] or ("not judged" if row["kind"] == UNKNOWN else "none"))
 

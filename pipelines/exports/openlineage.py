@@ -181,8 +181,7 @@ class _Events:
 
     def _checks(self, started: Mapping[str, datetime]) -> Iterator[tuple[Step, list[Assertion]]]:
         """The rules that were evaluated, by what they are about; one about no dataset is left out."""
-        found: dict[tuple[str, str], list[Assertion]] = defaultdict(list)
-        times: dict[tuple[str, str], list[datetime]] = defaultdict(list)
+        found: dict[tuple[str, str], list[tuple[datetime, Assertion]]] = defaultdict(list)
         for run_id, about, name, severity, passed, observed, at in self._connection.execute(
             """
             select run_id, scope, check_name, lower(severity), passed, observed, checked_at
@@ -192,13 +191,12 @@ class _Events:
         ).fetchall():
             dataset = about if about in self._relations else f"{LANDING}.{about}" if about in listings() else ""
             if dataset:
-                found[run_id, dataset].append(
-                    Assertion(assertion="custom", success=passed, severity=severity, name=name, actual=observed)
-                )
-                times[run_id, dataset].append(at)
-        for (run_id, dataset), assertions in found.items():
-            at = times[run_id, dataset]
-            yield Step(f"{dataset}.checks", run_id, min(at), max(at), "check", ((self.namespace, dataset),)), assertions
+                result = Assertion(assertion="custom", success=passed, severity=severity, name=name, actual=observed)
+                found[run_id, dataset].append((at, result))
+        for (run_id, dataset), results in found.items():
+            times = [at for at, _ in results]
+            step = Step(f"{dataset}.checks", run_id, min(times), max(times), "check", ((self.namespace, dataset),))
+            yield step, [result for _, result in results]
 
     def _evidence(self) -> list[OutputDataset]:
         """What a run writes of itself, which is no step's: the relations of `audit` that no query of a model makes."""
