@@ -76,7 +76,10 @@ EACH_PUSH = {
     "test_network.py::test_of_an_account_without_any_response_no_finding_is_judged": 3,
     "test_organisation.py::test_an_organisation_without_units_and_one_of_five_levels": 1,
     "test_organization_versions.py::test_what_is_not_trusted_begins_no_version": 3,
-    "test_paid_requests.py::test_two_runs_of_a_day_with_throttling_cost_what_cloudwatch_counted_and_the_second_requests_nothing_again": 0,  # noqa: E501
+    (
+        "test_paid_requests.py::"
+        "test_two_runs_of_a_day_with_throttling_cost_what_cloudwatch_counted_and_the_second_requests_nothing_again"
+    ): 0,
     "test_publish.py::test_a_first_run_killed_at_any_point_publishes_all_or_nothing": 4,
     "test_publish.py::test_a_run_killed_at_any_point_leaves_the_old_version_or_the_new_one": 6,
     "test_publish.py::test_people_can_read_the_published_file_and_do_nothing_else": 8,

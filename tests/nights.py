@@ -178,15 +178,22 @@ def witness(simulator: Simulator, folder: Path, **settings: str) -> Witness:
     return Witness(folder, night, simulator.truth(), simulator.log(), said_in(night.run_id, home), home)
 
 
+@contextlib.contextmanager
+def shared_by_workers(factory: pytest.TempPathFactory, worker_id: str, name: str) -> Iterator[Path]:
+    """A folder of the session that all workers share; one at a time has it, so the first fills it for the others."""
+    base = factory.getbasetemp()
+    shared = (base if worker_id == "master" else base.parent) / name
+    shared.mkdir(exist_ok=True)
+    with (shared / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield shared
+
+
 @pytest.fixture(scope="session")
 def witnessed_night(simulator_process: Simulator, tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Witness:
     """The session's truthful night with its evidence, run by one worker for all. Never write into its folder."""
-    base = tmp_path_factory.getbasetemp()
-    shared = (base if worker_id == "master" else base.parent) / "truthful"
-    shared.mkdir(exist_ok=True)
-    kept = shared / "witness.pickle"
-    with (shared / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with shared_by_workers(tmp_path_factory, worker_id, "truthful") as shared:
+        kept = shared / "witness.pickle"
         if not kept.exists():
             shutil.rmtree(shared / "warehouse", ignore_errors=True)
             seen = witness(simulator_process, shared / "warehouse", DAGSTER_HOME=str(shared / "dagster"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import functools
 import pickle
 import platform
@@ -12,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
-from nights import REPOSITORY
+from nights import REPOSITORY, shared_by_workers
 
 from chaos.ground import Ground, copy_of, grounded
 from chaos.history import Known, move_on, remember
@@ -69,12 +68,8 @@ def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
 @pytest.fixture(scope="session")
 def known(ground: Ground, tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Known:
     """The session's two truthful runs, made by one worker for all; the world has moved on between them."""
-    base = tmp_path_factory.getbasetemp()
-    shared = (base if worker_id == "master" else base.parent) / "two-nights"
-    shared.mkdir(exist_ok=True)
-    kept = shared / "known.pickle"
-    with (shared / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with shared_by_workers(tmp_path_factory, worker_id, "two-nights") as shared:
+        kept = shared / "known.pickle"
         if not kept.exists():
             made = remember(ground, shared)
             kept.write_bytes(pickle.dumps(made))
