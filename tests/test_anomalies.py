@@ -150,6 +150,31 @@ def test_the_same_money_stands_once_whichever_slices_tell_of_it(home: House) -> 
     ]
 
 
+def test_what_begins_stands_once_though_it_is_billed_by_usage_types_that_others_have_too(home: House) -> None:
+    begins = dt.date(2026, 10, 14)
+
+    def grown(day: dt.date) -> float:
+        """On its first day a part of what it costs from then on."""
+        return 0 if day < begins else 30 if day == begins else 90
+
+    billed(
+        home,
+        [
+            *by_day("2026-06-01", "2026-11-23", lambda _: 200, "EC2"),
+            *by_day("2026-06-01", "2026-11-23", grown, "MQ"),
+            *by_day("2026-06-01", "2026-11-23", lambda day: 200 + grown(day), "Bytes-Out", "usage_type"),
+            # More than what has begun: something else happens too.
+            *by_day(
+                "2026-06-01", "2026-11-23", lambda day: 100 + 4 * (day >= begins) * grown(day), "Requests", "usage_type"
+            ),
+        ],
+    )
+    assert told(home, "usage_date", "slice", "dimension_value", "kind", "difference", "details") == [
+        ("2026-10-14", "service", "MQ", "new", "30.0000000000", ["usage_type: Bytes-Out"]),
+        ("2026-10-14", "usage_type", "Requests", "high", "2520.0000000000", None),
+    ]
+
+
 def test_a_day_that_the_bill_lacks_is_not_known_and_is_no_fall(home: House) -> None:
     billed(home, [line for line in service("2026-06-01", "2026-11-23", "500") if line[0] != "2026-11-11"])
     assert events(home) == []

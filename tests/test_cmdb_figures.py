@@ -110,8 +110,21 @@ def figures(home: House) -> None:
 # ----------------------------------------------------------------------------------- applications and their map
 
 
-def allocated(home: House, *rows: tuple[str, str, str, str, str]) -> None:
-    """What the bill says of services: month, value, status, direct and shared cost; billed through 20 November."""
+SLICES = ("service", "tag:bc:business-service")
+
+
+def allocated(home: House, *rows: tuple[str, str, str, str, str], through: str = "2026-11-20", **held: str) -> None:
+    """What the bill says of services: month, value, status, direct and shared cost.
+
+    Args:
+        through: the last complete day of the bill, which begins with September.
+        held: the last complete day of a slice, where it is another: `service` or `tag`.
+    """
+    covered = [
+        (name, month, held.get(name.partition(":")[0], through))
+        for name in SLICES
+        for month in ("2026-09-01", "2026-10-01", "2026-11-01")
+    ]
     with home.store.transaction() as connection:
         connection.executemany(
             """
@@ -123,16 +136,16 @@ def allocated(home: House, *rows: tuple[str, str, str, str, str]) -> None:
             """,
             rows,
         )
-        connection.execute(
+        connection.executemany(
             """
-            insert into cost.daily by name
+            insert into cost.month_coverage by name
             select
-                '2026-11-20'::date as usage_date, 'service' as slice, '000000000042' as account_id,
-                'A' as dimension_value,
-                1::decimal(28, 10) as unblended_cost, 'USD' as currency, false as is_estimated, 'n' as run_id,
-                'billing' as role, '000000000042' as caller_account_id, 'aws-global' as cell_region, 'l' as listing,
-                now() as collected_at, false as is_stale
-            """
+                $1 as slice, $2::date as month, $2::date as first_date,
+                least(last_day($2::date), $3::date) as through_date,
+                datediff('day', $2::date, least(last_day($2::date), $3::date)) + 1 as day_count, 0 as days_missing
+            where $3::date >= $2::date
+            """,
+            covered,
         )
 
 
@@ -185,6 +198,40 @@ def test_an_application_is_what_carries_its_name_and_costs_what_the_tag_says_of_
     nodes = {row["node_id"]: row for row in home.rows("from cmdb.service_map_node")}
     assert nodes.keys() == {"application:pay", "application:idle", "application:gone", "(none)"}
     assert (nodes["(none)"]["resource_count"], nodes["(none)"]["monthly_cost"]) == (1, "7.0000000000")
+
+
+def cost_of_pay(home: House) -> list[tuple[Any, Any]]:
+    figures(home)
+    return [(row["cost_month"], row["monthly_cost"]) for row in home.rows("from cmdb.application")]
+
+
+OVER = (("2026-09-01", "pay", "allocated", "1", "0"), ("2026-10-01", "pay", "allocated", "10.5", "2"))
+SEPTEMBER, OCTOBER = ("2026-09-01", "1.0000000000"), ("2026-10-01", "10.5000000000")
+
+
+@pytest.mark.parametrize(
+    ("through", "held", "shown"),
+    [
+        ("2026-10-31", {}, OCTOBER),
+        # A day grows after it ended: of the thirty-first AWS has not counted all.
+        ("2026-10-30", {}, SEPTEMBER),
+        ("2026-10-31", {"tag": "2026-10-29"}, SEPTEMBER),
+        ("2026-10-31", {"service": "2026-10-30"}, SEPTEMBER),
+    ],
+)
+def test_an_application_costs_what_a_month_shows_of_which_every_day_is_complete(
+    home: House, through: str, held: dict[str, str], shown: tuple[str, str]
+) -> None:
+    allocated(home, *OVER, through=through, **held)
+    assert cost_of_pay(home) == [shown]
+
+
+@pytest.mark.parametrize("cut", SLICES)
+@pytest.mark.parametrize("lacks", ["days_missing = 2", "first_date = month + 3"])
+def test_a_month_that_lacks_days_is_not_what_an_application_costs_a_month(home: House, cut: str, lacks: str) -> None:
+    allocated(home, *OVER)
+    home.execute(f"update cost.month_coverage set {lacks} where slice = '{cut}' and month = '2026-10-01'")
+    assert cost_of_pay(home) == [SEPTEMBER]
 
 
 def test_what_the_bill_does_not_say_of_a_tag_is_unknown_and_not_zero(home: House) -> None:

@@ -7,7 +7,7 @@ from bisect import bisect_left
 from collections import defaultdict
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import cached_property
+from functools import cached_property, partial
 from statistics import median
 from typing import Any
 
@@ -16,6 +16,8 @@ from recomputed.world import World, days, last_day, month_of, reference
 
 WEEKS = dt.timedelta(days=56)
 APART = dt.timedelta(days=7)
+NEW = dt.timedelta(days=28)
+ONE_DAY = dt.timedelta(days=1)
 PLACES = {"service": 1, "usage_type": 2, "record_type": 3}
 
 
@@ -51,6 +53,10 @@ class Series:
     def grown(self) -> dt.date | None:
         """The first day on which it costs as much as anybody cares about."""
         return min((day for day, cost in self.costs.items() if cost >= self.floor), default=None)
+
+    def is_new(self, day: dt.date) -> bool:
+        """Whether it began in the four weeks before a day, and after the bill did."""
+        return self.first > self.began and self.first > day - NEW
 
     @cached_property
     def _middles(self) -> dict[dt.date, Decimal | None]:
@@ -110,21 +116,26 @@ class Judged:
     score: Decimal | None
 
 
-def judge(series: Series, day: dt.date, read_from: dt.date) -> Judged | None:
-    """Whether a day is out of the ordinary."""
+def usual(series: Series, day: dt.date) -> tuple[str, Decimal] | None:
+    """What a day ought to have cost, and what it is called if it is far from that; None where nothing is known."""
     observed, found = series.costs[day], series.candidates(day)
     nearest = min(found, key=lambda one: abs(observed - one)) if found else None
     eight_weeks = [series.costs[one] for one in series.before(day)]
-    if series.first > series.began and series.first > day - dt.timedelta(days=28):
-        if series.grown != day:
-            return None
-        kind, expected = "new", Decimal(0)
-    elif nearest is None:
+    if series.is_new(day):
+        return "new", Decimal(0)
+    if nearest is None:
         return None
-    elif 2 * sum(1 for cost in eight_weeks if cost) < len(eight_weeks):
-        kind, expected = "occasional", max([*eight_weeks, nearest])
-    else:
-        kind, expected = "high" if observed > nearest else "low", nearest
+    if 2 * sum(1 for cost in eight_weeks if cost) < len(eight_weeks):
+        return "occasional", max([*eight_weeks, nearest])
+    return "high" if observed > nearest else "low", nearest
+
+
+def judge(series: Series, day: dt.date, read_from: dt.date) -> Judged | None:
+    """Whether a day is out of the ordinary."""
+    known = usual(series, day)
+    if known is None or (series.is_new(day) and series.grown != day):
+        return None
+    observed, (kind, expected) = series.costs[day], known
     if abs(observed - expected) < series.floor:
         return None
     score = None
@@ -155,14 +166,29 @@ class Event:
         """How much more, or less, it was in all."""
         return sum((one.observed - one.expected for one in self.days), Decimal(0))
 
+    @property
+    def until(self) -> dt.date:
+        """The last day on which its money may show elsewhere: what is new is told by its first day alone."""
+        end = self.days[-1].day
+        return max(end, self.series.first + NEW - ONE_DAY) if self.days[0].kind == "new" else end
+
+    def on(self, others: list[Judged]) -> Decimal:
+        """How far it was from its usual, on its side, on the days of another event."""
+        costs = self.series.costs
+        known = [(costs[one.day], usual(self.series, one.day)) for one in others if one.day in costs]
+        more = sum((cost - found[1] for cost, found in known if found), Decimal(0))
+        return more if self.difference > 0 else -more
+
+    def size_beside(self, part: Event) -> Decimal:
+        """How much money it may share with another event."""
+        return max(abs(self.difference), self.on(part.days))
+
     def state(self, last: dt.date) -> str:
         """Whether it goes on."""
         end = self.days[-1].day
         if end == last:
             return "running"
-        after = [
-            self.series.costs[one] for one in days(end + dt.timedelta(days=1), end + APART) if one in self.series.costs
-        ]
+        after = [self.series.costs[one] for one in days(end + ONE_DAY, end + APART) if one in self.series.costs]
         if after:
             usual, level = (median(getattr(one, name) for one in self.days) for name in ("expected", "observed"))
             if abs(median(after) - usual) > abs(median(after) - level):
@@ -210,6 +236,12 @@ def events_of(world: World) -> tuple[list[Event], dt.date, dt.date]:
     return events, judged_from, last
 
 
+def order(whole: Event, part: Event) -> tuple[Any, ...]:
+    """Of several events that a part may be of, the first is meant."""
+    far = abs(whole.size_beside(part) - abs(part.difference))
+    return whole.place, far, whole.series.value, whole.days[0].day
+
+
 def wholes(events: list[Event]) -> dict[int, Event]:
     """The event of another slice that tells of the same money on the same days, by the number of the part."""
     found: dict[int, Event] = {}
@@ -220,20 +252,12 @@ def wholes(events: list[Event]) -> dict[int, Event]:
             if whole.series.account == part.series.account
             and whole.place < part.place
             and (whole.difference > 0) == (part.difference > 0)
-            and part.days[0].day <= whole.days[-1].day
+            and part.days[0].day <= whole.until
             and part.days[-1].day >= whole.days[0].day
-            and abs(part.difference) <= Decimal("1.1") * abs(whole.difference)
+            and abs(part.difference) <= Decimal("1.1") * whole.size_beside(part)
         ]
         if fitting:
-            found[number] = min(
-                fitting,
-                key=lambda one: (
-                    one.place,
-                    abs(abs(one.difference) - abs(part.difference)),
-                    one.series.value,
-                    one.days[0].day,
-                ),
-            )
+            found[number] = min(fitting, key=partial(order, part=part))
     return found
 
 

@@ -256,8 +256,10 @@ def tag_value_near_miss(world: World) -> Figures:
 
 
 def _cost_month(world: World) -> dt.date | None:
-    """The last month of which every day is billed."""
-    whole = [month for month in world.months if last_day(month) <= max(world.bill_days)]
+    """The last month of which each day is complete."""
+    whole = [
+        month for month in world.months if month >= world.bill_days[0] and world.through_of(month) == last_day(month)
+    ]
     return max(whole, default=None)
 
 

@@ -11,21 +11,26 @@
 -- owner: Who owns most of its items (business_owner); of several with as many, the first by name. NULL where none has an owner.
 -- owner_count: How many different owners its items have.
 -- unowned_resource_count: Items of it without an owner.
--- cost_month: First day of the month that monthly_cost is of: the last one of which every day is billed; NULL where there is none.
+-- cost_month: First day of the month that monthly_cost is of: the last one of which each day is complete, by
+--    cost.month_coverage; NULL where there is none.
 -- monthly_cost: Unblended cost that carries the tag in that month, in the currency beside it; 0 where none does, NULL where the bill has no data on the tag.
 -- monthly_shared_cost: Its part of the shared cost of that month, as in cost.allocation.
 -- currency: Billing currency, ISO 4217; NULL where monthly_cost is.
 -- reporting_monthly_cost: monthly_cost in the reporting currency, at the average of the rates of the month's days; NULL where a day has no rate.
 -- reporting_currency: The currency of CMDB_CURRENCY, ISO 4217.
 with complete_month as (
-    select max(allocation."month") as cost_month
-    from cost.allocation as allocation
+    select max(whole."month") as cost_month
+    from cost.month_coverage as whole
+    inner join cost.month_coverage as tagged on whole."month" = tagged."month"
+    inner join ref.tag_key as wanted
+        on tagged.slice = 'tag:' || wanted.tag_key and wanted.resource_column = 'business_service'
     where
-        allocation."month" + interval 1 month
-        <= (
-            select max(billed.usage_date) + 1 from cost.daily as billed
-            where billed.slice = 'service'
-        )
+        -- What the tag's slice lacks of a month would be missing from each service.
+        whole.slice = 'service'
+        and starts_with(tagged.slice, 'tag:')
+        and least(whole.through_date, tagged.through_date) = last_day(whole."month")
+        and greatest(whole.first_date, tagged.first_date) = whole."month"
+        and whole.days_missing + tagged.days_missing = 0
 ),
 
 told as (

@@ -218,8 +218,11 @@ measured as (
 scored as (
     select
         *,
-        case kind when 'occasional' then greatest(most, candidate) when 'new' then 0 else candidate end
-        ::decimal(28, 10) as expected,
+        case
+            when kind = 'occasional' then greatest(most, candidate)
+            when kind in ('high', 'low') then candidate
+            else 0
+        end::decimal(28, 10) as expected,
         if(
             kind in ('high', 'low'),
             try_cast(
@@ -274,7 +277,14 @@ event as (
         is_more,
         min(usage_date) as usage_date,
         max(usage_date) as end_date,
+        -- What is new is told by its first day, and is new until it has its four weeks.
+        if(
+            min_by(kind, usage_date) = 'new',
+            greatest(max(usage_date), any_value(first_seen_date) + 27),
+            max(usage_date)
+        ) as until_date,
         count(*) as day_count,
+        list(usage_date) as usage_dates,
         min_by(kind, usage_date) as kind,
         sum(observed)::decimal(28, 10) as observed,
         sum(expected)::decimal(28, 10) as expected,
@@ -309,37 +319,66 @@ afterwards as (
     group by event.slice, event.account_id, event.dimension_value, event.usage_date
 ),
 
--- What tells of a part of the same money on the same days. A part is no larger than the whole, but for what was less at the
--- same time.
-detail as (
+-- Two events of an account at the same time, and how far the one with the higher place was from its usual on the days of the
+-- other: what is new costs something on the days too that do not tell of it.
+pair as (
     select
         part.slice,
         part.account_id,
         part.dimension_value,
         part.usage_date,
-        part.slice || ': ' || part.dimension_value as words,
         abs(part.difference) as size,
-        min_by(
-            struct_pack(
-                slice := whole.slice, dimension_value := whole.dimension_value, usage_date := whole.usage_date
-            ),
-            (
-                whole.place,
-                abs(abs(whole.difference) - abs(part.difference)),
-                whole.dimension_value,
-                whole.usage_date
-            )
-        ) as whole
+        whole.slice as whole_slice,
+        whole.dimension_value as whole_value,
+        whole.usage_date as whole_date,
+        whole.place,
+        greatest(
+            any_value(abs(whole.difference)),
+            sum(if(whole.is_more, day.observed - day.expected, day.expected - day.observed))
+        ) as whole_size
     from event as part
     inner join event as whole
         on
             part.account_id = whole.account_id
             and part.is_more = whole.is_more
             and part.place > whole.place
-            and part.usage_date <= whole.end_date
+            and part.usage_date <= whole.until_date
             and part.end_date >= whole.usage_date
-    where abs(part.difference) <= 1.1 * abs(whole.difference)
-    group by part.slice, part.account_id, part.dimension_value, part.usage_date, part.difference
+    left join scored as day
+        on
+            whole.slice = day.slice
+            and whole.account_id = day.account_id
+            and whole.dimension_value = day.dimension_value
+            and list_contains(part.usage_dates, day.usage_date)
+    group by
+        part.slice,
+        part.account_id,
+        part.dimension_value,
+        part.usage_date,
+        part.difference,
+        whole.slice,
+        whole.dimension_value,
+        whole.usage_date,
+        whole.place
+),
+
+-- What tells of a part of the same money on the same days. A part is no larger than the whole, but for what was less at the
+-- same time.
+detail as (
+    select
+        slice,
+        account_id,
+        dimension_value,
+        usage_date,
+        slice || ': ' || dimension_value as words,
+        size,
+        min_by(
+            struct_pack(slice := whole_slice, dimension_value := whole_value, usage_date := whole_date),
+            (place, abs(whole_size - size), whole_value, whole_date)
+        ) as whole
+    from pair
+    where size <= 1.1 * whole_size
+    group by slice, account_id, dimension_value, usage_date, size
 ),
 
 detailed as (
