@@ -61,6 +61,7 @@ def record(
             run_id,
             callers.values(),
             expectation=management.central.expectation,
+            # equivalent: An empty declaration waives nothing, and no row says that it did.
             waiver=",".join(management.central.shared_accounts) or None,
             organization_id=organization.organization_id,
             config_hash=settings.config_hash,

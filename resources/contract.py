@@ -197,7 +197,7 @@ def _matches(action: str, patterns: Iterable[str]) -> bool:
     return any(_compiled(pattern).fullmatch(action) for pattern in patterns)
 
 
-@cache
+@cache  # equivalent: It spares compiling the same pattern again; what matches is the same.
 def _compiled(pattern: str) -> re.Pattern[str]:
     """A pattern as IAM interprets it, with `*` as its only wildcard; unlike IAM's it is case-sensitive."""
     return re.compile(re.escape(pattern).replace(r"\*", ".*"))

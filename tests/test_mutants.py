@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import subprocess
 import time
-import tomllib
 from pathlib import Path
 
 import pytest
 from nights import program
 
 from tools.mutation import memory, targets, trials
-from tools.mutation.__main__ import SURVIVORS, page
-from tools.mutation.judging import Result, judge, unknown_explanations
+from tools.mutation.__main__ import page
+from tools.mutation.judging import MARKED, Result, judge, unknown_marks
+from tools.mutation.marks import Mark, marks
 from tools.mutation.memory import Memory
 from tools.mutation.mutations import Mutant, python_mutants
 from tools.mutation.sql_mutations import embedded_mutants, rewritten, sql_mutants, unchanged
@@ -164,7 +164,17 @@ def test_a_mutant_is_killed_by_a_test_that_sees_it_and_by_no_other(tmp_path: Pat
     assert done.stdout.split() == ["True", "False", "True"]
 
 
-KILLED, ALIVE = Mutant("small.py", "f", "a → b", "b"), Mutant("small.py", "f", "c → d", "d")
+KILLED = Mutant("small.py", "f", "a → b", "b", range(2, 3))
+ALIVE = Mutant("small.py", "f", "c → d", "d", range(3, 4))
+
+
+def mark(folder: Path, line: str) -> None:
+    """Put a marked line in the place of what it changes, or at the end."""
+    code = folder / "small.py"
+    text = code.read_text()
+    plain = line.partition("  #")[0]
+    code.write_text(text.replace(plain, line) if plain in text else f"{text}{line}\n")
+    forget()
 
 
 def forget() -> None:
@@ -181,7 +191,7 @@ def target(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Target:
     for module in (memory, targets):
         monkeypatch.setattr(module, "REPOSITORY", tmp_path)
     (tmp_path / "test_small.py").write_text("def test_it():\n    assert f()\n\ndef test_other():\n    pass\n")
-    (tmp_path / "small.py").write_text("def f():\n    a, c\n")
+    (tmp_path / "small.py").write_text("def f():\n    a\n    c\n")
     monkeypatch.setattr(Source, "mutants", lambda self: [KILLED, ALIVE])
     monkeypatch.setattr(Source, "rewritten", lambda self: None)
     known = trials.Known({"test_small.py::test_it": 0.1}, {"test_small.py::test_it": {"small.py:f"}})
@@ -195,27 +205,90 @@ def target(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Target:
     return Target("what is small", (Source("small.py"),), ("test_small.py",))
 
 
-def test_what_nobody_notices_is_reported_unless_it_is_explained(target: Target, tmp_path: Path) -> None:
-    found = judge("small", target, {}, tmp_path)
+def test_what_nobody_notices_is_reported_unless_its_line_says_why(target: Target, tmp_path: Path) -> None:
+    found = judge("small", target, tmp_path)
     assert (found.count, found.killed, found.survivors) == (2, 1, [ALIVE])
     assert found.line().startswith("✗ small: 2 mutants, 1 killed, 0 explained, 1 survive")
-    found = judge("small", target, {ALIVE.key: "it is the same"}, tmp_path)
-    assert not found.survivors
+    mark(tmp_path, "    c  # equivalent: it is the same")
+    found = judge("small", target, tmp_path)
+    assert (found.survivors, found.stale) == ([], [])
+    assert found.explained == {ALIVE.key: "it is the same"}
     assert found.line().startswith("✓ small: 2 mutants, 1 killed, 1 explained (")
 
 
-def test_an_explanation_of_what_is_killed_or_is_no_mutant_is_reported(target: Target, tmp_path: Path) -> None:
-    gone = "small.py f: x → y"
-    found = judge("small", target, {ALIVE.key: "so", KILLED.key: "so", gone: "so"}, tmp_path)
-    assert found.stale == [KILLED.key, gone]
+@pytest.mark.parametrize(
+    ("line", "stale", "survive"),
+    [
+        ("    a  # equivalent: its only change is killed", True, True),
+        ("    pass  # equivalent: nothing of it is changed", True, True),
+        ("    c  # equivalent (2): one more than survive", True, False),
+    ],
+)
+def test_a_mark_that_explains_fewer_than_it_says_is_reported(
+    target: Target, tmp_path: Path, line: str, stale: bool, survive: bool
+) -> None:
+    mark(tmp_path, line)
+    found = judge("small", target, tmp_path)
+    assert (bool(found.stale), bool(found.survivors)) == (stale, survive)
     assert found.line().startswith("✗")
 
 
+def test_a_mark_explains_no_more_than_it_says(target: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    another = Mutant("small.py", "f", "c → e", "e", range(3, 4))
+    monkeypatch.setattr(Source, "mutants", lambda self: [KILLED, ALIVE, another])
+    mark(tmp_path, "    c  # equivalent: it is the same")
+    found = judge("small", target, tmp_path)
+    assert (found.survivors, found.explained, found.stale) == ([ALIVE, another], {}, [])
+
+
 def test_what_was_not_tried_is_counted_and_is_neither_killed_nor_a_survivor(target: Target, tmp_path: Path) -> None:
-    found = judge("small", target, {ALIVE.key: "so"}, tmp_path, "none")
+    mark(tmp_path, "    c  # equivalent: so")
+    found = judge("small", target, tmp_path, "none")
     assert (found.count, found.killed, found.untried, found.survivors, found.stale) == (2, 0, 2, [], [])
-    judge("small", target, {}, tmp_path)
-    assert judge("small", target, {}, tmp_path, "none").untried == 0
+    judge("small", target, tmp_path)
+    assert judge("small", target, tmp_path, "none").untried == 0
+
+
+MARKED_FILE = '''"""# equivalent: this is documentation."""
+
+
+# equivalent (2): A reason that
+# goes on.
+def f():  # another comment
+    g("# equivalent: a word")
+    h()  # equivalent: At its end.
+    g("""
+        select a
+        -- equivalent in b.where: Of a query,
+        -- in two lines.
+        from b
+        -- equivalent (3): The whole of it.
+    """)
+'''
+
+
+def test_a_mark_is_a_comment_at_its_line_or_above_it_and_says_how_many_survive() -> None:
+    assert marks("small.py", MARKED_FILE) == [
+        Mark("small.py", 6, None, 2, "A reason that goes on."),
+        Mark("small.py", 8, None, 1, "At its end."),
+        Mark("small.py", 11, "b.where", 1, "Of a query, in two lines."),
+        Mark("small.py", 14, "", 3, "The whole of it."),
+    ]
+    assert marks("q.sql", "select 1\n-- equivalent in a: One.\nfrom t\n") == [Mark("q.sql", 2, "a", 1, "One.")]
+
+
+def test_a_mark_explains_what_its_line_or_its_part_of_the_query_does() -> None:
+    text = SMALL.replace("    return name", "    # equivalent: so\n    return name")
+    (line,) = marks("small.py", text)
+    explained = [mutant.change for mutant in python_mutants("small.py", text) if line.explains(mutant)]
+    assert len(explained) > 5
+    assert all(change.startswith("return name in KNOWN and") for change in explained)
+    text = HOUSE.replace("where a = $a", "\\n-- equivalent in where: so\\n where a = $a")
+    text = text.replace('"delete', '"""delete').replace('$a")', '$a""")').replace("\\n", "\n")
+    (part,) = marks("house.py", text)
+    explained = [mutant.change for mutant in embedded_mutants("house.py", text) if part.explains(mutant)]
+    assert "where: a = $a → a <> $a" in explained
+    assert "where: a > 1 → a >= 1" not in explained, "it is another query"
 
 
 def test_what_is_known_holds_until_the_function_or_the_tests_that_it_rests_on_change(
@@ -223,7 +296,7 @@ def test_what_is_known_holds_until_the_function_or_the_tests_that_it_rests_on_ch
 ) -> None:
     code, tests = tmp_path / "small.py", tmp_path / "test_small.py"
     code.write_text("class A:\n    def f():\n        a, c\n\ndef f():\n    a, c\n\ndef g():\n    pass\n")
-    judge("small", target, {}, tmp_path)
+    judge("small", target, tmp_path)
     killed = Memory("small")
     assert killed.killer(KILLED) == "test_small.py::test_it"
     for file, before, after, holds in (
@@ -241,10 +314,10 @@ def test_what_is_known_holds_until_the_function_or_the_tests_that_it_rests_on_ch
 
 
 def test_only_each_so_manieth_is_tried_where_that_is_wanted(target: Target, tmp_path: Path) -> None:
-    found = judge("small", target, {}, tmp_path, every=2)
+    found = judge("small", target, tmp_path, every=2)
     assert (found.count, found.killed, found.untried, found.survivors) == (2, 1, 1, [])
-    assert judge("small", target, {}, tmp_path).survivors == [ALIVE]
-    assert judge("small", target, {}, tmp_path, every=2).survivors == [ALIVE]
+    assert judge("small", target, tmp_path).survivors == [ALIVE]
+    assert judge("small", target, tmp_path, every=2).survivors == [ALIVE]
 
 
 @pytest.mark.parametrize(
@@ -291,7 +364,7 @@ def test_a_target_that_names_what_is_not_there_fails(target: Target, tmp_path: P
     (tmp_path / "q.sql").write_text("with told as (select a = 1 as b from t) select b from told")
     source, sentence = NAMED[what]
     with pytest.raises(trials.TrialError) as raised:
-        judge("small", Target("what is small", (source,), target.tests), {}, tmp_path, "none")
+        judge("small", Target("what is small", (source,), target.tests), tmp_path, "none")
     assert str(raised.value) == f"{sentence} Nothing was tried. Correct the target in tools/mutation/targets.py."
 
 
@@ -300,10 +373,11 @@ def test_what_the_targets_name_is_there(name: str) -> None:
     TARGETS[name].require_names()
 
 
-def test_no_explanation_is_of_a_file_that_no_target_changes() -> None:
-    explained = tomllib.loads(SURVIVORS.read_text(encoding="utf-8"))
-    assert unknown_explanations(explained) == []
-    assert unknown_explanations({"pipelines/gone.py f: a → b": "so", **explained}) == ["pipelines/gone.py"]
+def test_no_mark_is_in_a_file_that_no_target_changes(tmp_path: Path) -> None:
+    assert unknown_marks(trials.REPOSITORY) == []
+    (tmp_path / MARKED[0]).mkdir()
+    (tmp_path / MARKED[0] / "unknown.py").write_text("a()  # equivalent: so\n")
+    assert [str(mark) for mark in unknown_marks(tmp_path)] == ["pipelines/unknown.py:1: so"]
 
 
 def test_the_page_counts_and_gives_every_reason() -> None:

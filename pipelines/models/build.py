@@ -121,6 +121,8 @@ def trusted_cells(connection: duckdb.DuckDBPyConnection, listings: Sequence[str]
             select
                 *,
                 -- A zero that somebody accepted is trusted by the view, not by the cell.
+                -- equivalent (4) in newest.is_usable: It spares going through the nights before, where the newest cell
+                -- is found too.
                 is_trusted or coalesce(list_contains($retiring, skip_reason), false) as is_usable
             from audit.coverage
             where list_contains($listings, split_part(listing, ':', 1))
@@ -134,6 +136,8 @@ def trusted_cells(connection: duckdb.DuckDBPyConnection, listings: Sequence[str]
             -- Only for the few other cells earlier runs are read.
             select c.run_id, c.role, c.account_id, c.region, c.listing, c.ended_at, c.outcome
             from audit.collection as c
+            -- equivalent in usable.join: A cell that is not among the newest is left out below as well: nobody says
+            -- that it is not believed.
             join newest as v using (role, account_id, region, listing)
             where
                 not v.is_usable
@@ -149,6 +153,7 @@ def trusted_cells(connection: duckdb.DuckDBPyConnection, listings: Sequence[str]
 
         select
             run_id, role, account_id as caller_account_id, region as cell_region, listing, ended_at as collected_at,
+            -- equivalent in is_stale: Whether a row is stale is decided anew for all rows, once they are there.
             false as is_stale, outcome
         from usable
         """,
@@ -169,6 +174,8 @@ def _replace_cells(connection: duckdb.DuckDBPyConnection, store: Store, model: M
         runs = connection.execute(
             """
             select distinct run_id from landed_cell
+            -- equivalent in where: It spares reading what runs landed whose records nobody wants: they are joined to
+            -- their cells.
             where outcome = 'found' and split_part(listing, ':', 1) = $listing
             """,
             {"listing": listing},
@@ -186,6 +193,7 @@ def _replace_cells(connection: duckdb.DuckDBPyConnection, store: Store, model: M
     )
     # A temporary table lies in memory uncompressed, which for a month of metrics is more than all else that a night
     # holds: only what a log has to see first is put into one.
+    # equivalent (3): The answer as a table and as a view has the same rows; which it is decides what lies in memory.
     kind = "table" if logs else "view"
     connection.execute(f"create temp {kind} incoming as {model.sql}")
     _ensure_table(connection, model)
@@ -208,6 +216,7 @@ def _replace_cells(connection: duckdb.DuckDBPyConnection, store: Store, model: M
         update {model.quoted} as t set is_stale = not v.is_trusted
         from audit.coverage as v
         where
+            -- equivalent in where: It spares writing what stands.
             list_contains($listings, split_part(v.listing, ':', 1))
             and t.role = v.role and t.caller_account_id = v.account_id and t.cell_region = v.region
             and t.listing = v.listing and t.is_stale is distinct from (not v.is_trusted)

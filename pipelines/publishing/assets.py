@@ -182,6 +182,7 @@ def _contents(store: Store) -> dict[str, Any]:
             """
         ).fetchall():
             row = connection.execute(f"select count(*) from {identifier(schema)}.{identifier(name)}").fetchone()
+            # equivalent (4): A query that counts always has one row of one column.
             held.setdefault(schema, []).append(int(row[0]) if row else 0)
         picture = sketches.coverage(connection)
     return {

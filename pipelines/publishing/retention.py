@@ -46,6 +46,7 @@ def prune(store: Store) -> dict[str, int]:
                 -- What audit.newest_cell is made from stays for ever, so that it could be made again.
                 and c.accepted_at is null
                 and exists (
+                    -- equivalent in where: Whether there is a row does not depend on what it says.
                     select 1 from audit.newest_cell as n
                     where
                         n.role = c.role and n.account_id = c.account_id and n.region = c.region
@@ -66,6 +67,7 @@ def prune(store: Store) -> dict[str, int]:
             """
             update audit.collection set raw_response = null
             where
+                -- equivalent in where: It spares writing nothing where nothing is.
                 raw_response is not null
                 and run_id not in (select run_id from recent where place <= $runs)
             """,
@@ -111,4 +113,5 @@ def prune(store: Store) -> dict[str, int]:
             """,
             {"runs": RUNS_KEPT},
         )
+    # equivalent (2): What was deleted is told in one row of one column.
     return {"landings_removed": len(gone), "cells_removed": int(removed[0][0])}

@@ -215,4 +215,5 @@ def by_listing(cells: Iterable[NewestCell]) -> dict[str, list[NewestCell]]:
 
 
 def _severity(text: str) -> Severity:
+    # equivalent: The rule of the pre-flight asks only whether a fact's severity is ERROR; every other word warns.
     return "WARN" if text == "WARN" else "ERROR"

@@ -129,7 +129,12 @@ def must_fetch_again(empty_policy: EmptyPolicy, witness: Witness) -> bool:
 
 
 def judge_zero(
-    zero: Zero, trail: TrailEvents | None, *, zero_evidence: str = "cloudtrail", is_recorded: bool = True
+    zero: Zero,
+    trail: TrailEvents | None,
+    *,
+    # equivalent: Every word but identity asks CloudTrail.
+    zero_evidence: str = "cloudtrail",
+    is_recorded: bool = True,
 ) -> ZeroJudgement:
     """Judge a response without records whose caller is verified and whose pages are complete.
 

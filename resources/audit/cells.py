@@ -140,6 +140,7 @@ def load_cells(
             columns = {types}
         )
         """,
+        # equivalent (4): DuckDB takes a line of 32 MB whatever it is told.
         {"paths": [str(path) for path in paths], "longest": max(longest, 1 << 20)},
     )
     replaced = connection.execute(
@@ -151,6 +152,7 @@ def load_cells(
         """
     ).fetchall()
     connection.execute(f"insert into audit.collection ({columns}) select {columns} from landed_line")
+    # equivalent (2): What was deleted is told in one row of one column.
     if replaced[0][0]:
         connection.execute("create or replace temp table affected_key as select * from landed_line")
         rebuild_newest_cells(connection)
@@ -224,6 +226,7 @@ def _merge_newest_cells(connection: "duckdb.DuckDBPyConnection") -> None:
                 -- An acceptance holds for what came back empty and was not trusted by itself.
                 max(ended_at) filter (outcome in ('empty_suspect', 'empty_unconfirmed')) as suspected_at,
                 max(ended_at) filter (is_trusted) as trusted_at,
+                -- equivalent in added.trusted: Of what is added and what is known two are kept.
                 max({'ended_at': ended_at, 'run_id': run_id, 'record_count': record_count}, 2)
                     filter (is_trusted and record_count is not null) as trusted,
                 max({
@@ -238,6 +241,7 @@ def _merge_newest_cells(connection: "duckdb.DuckDBPyConnection") -> None:
             role, account_id, region, listing, max(newest) as newest, max(found_at) as found_at,
             max(suspected_at) as suspected_at, max(trusted_at) as trusted_at,
             list_slice(list_reverse_sort(flatten(list(trusted))), 1, 2) as trusted,
+            -- equivalent in acceptance: An acceptance is told anew from all nights, so of the two at most one is there.
             max(acceptance) as acceptance
         from (
             from added

@@ -18,6 +18,7 @@ class Accounts:
     """A range of account ids, `since` included and `before` excluded; the database reads such a range fast."""
 
     since: str = ""
+    # equivalent: An account is twelve digits, which come before either.
     before: str = "~"
 
     def __contains__(self, account_id: str) -> bool:

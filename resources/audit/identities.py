@@ -107,4 +107,5 @@ def identities_checked_at(connection: "duckdb.DuckDBPyConnection", run_id: str) 
         """,
         {"run_id": run_id},
     ).fetchone()
+    # equivalent: A query that counts always has a row.
     return row[0] if row is not None and row[1] >= 3 else None

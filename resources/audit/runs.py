@@ -77,6 +77,7 @@ def require_clock(connection: "duckdb.DuckDBPyConnection", run_id: str) -> None:
         group by run_id
         having last_at > $now
         order by last_at desc, run_id
+        -- equivalent: Only the first row is read.
         limit 1
         """,
         {"run_id": run_id, "now": now},
@@ -99,6 +100,7 @@ def record_run(connection: "duckdb.DuckDBPyConnection", run_id: str, code_versio
         select
             $run_id as run_id, $now as started_at, $code_version as code_version, 'running' as outcome,
             0 as request_count, 0 as api_cost_usd
+        -- equivalent in where: Whether there is a row does not depend on what it says.
         where not exists (select 1 from audit.run where run_id = $run_id)
         """,
         {"run_id": run_id, "now": datetime.now(UTC), "code_version": code_version},
@@ -189,6 +191,7 @@ def built_from(connection: "duckdb.DuckDBPyConnection", relation: str) -> str | 
     row = connection.execute(
         "select query_sha256 from audit.relation_build where relation = $relation", {"relation": relation}
     ).fetchone()
+    # equivalent: The row has one column.
     return row[0] if row is not None else None
 
 

@@ -41,6 +41,7 @@ class PendingZero:
 _PENDING = f"""
     select {", ".join(f"c.{column.name}" for column in fields(PendingZero))}
     from audit.collection as c
+    -- equivalent in join: Every cell has a newest one of its key.
     join audit.newest_cell as n using (role, account_id, region, listing)
     where
         c.account_id >= $since_account and c.account_id < $before_account

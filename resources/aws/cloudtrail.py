@@ -75,6 +75,7 @@ class CloudTrail:
                 "EndTime": until,
                 "MaxResults": 50,
             }
+            # equivalent: Every service without regions has the same place.
             place = self._sessions.region_of("organizations", region)
             with self._sessions.signing_as(profile) as context:
                 for _ in range(TRAIL_PAGES):

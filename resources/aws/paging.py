@@ -99,6 +99,7 @@ class Pager:
             seconds = time.monotonic() - context.began
             if seconds >= self._retry.request_seconds:
                 raise _endless(listing, f"pages for {seconds:,.0f} seconds")
+            # equivalent (2): A paginator with one token names the parameters in one order, and none here has two.
             page_key = json.dumps(page_parameters, sort_keys=True, default=str)
             if page_key in seen:
                 raise _loop(listing)

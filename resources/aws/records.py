@@ -13,7 +13,7 @@ TOKEN_FIELDS = ("NextToken", "nextToken", "NextPageToken", "NextMarker", "Marker
 """Fields that announce a further page, for calls without a paginator."""
 
 
-@cache
+@cache  # equivalent: It spares taking the same path apart again; what comes of it is the same.
 def record_path(records: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The path of a listing's records in a page: to the list, and on to the inner list if there is one.
 
@@ -60,6 +60,7 @@ class Pages:
         for name in self._listing.required:
             if page.get(name) is None:
                 raise self._unreadable(f"without {name}", page)
+        # equivalent: A listing without such a field has an empty name there, and no answer has a field without a name.
         for error in page.get(self._listing.errors) or () if self._listing.errors else ():
             raise Failed("failed", str(error.get("ErrorCode", "")), str(error.get("Message", "")), page)
         outer, inner = record_path(self._listing.records)
@@ -157,6 +158,7 @@ def _account_of(value: Any) -> str | None:
     if not isinstance(value, str):
         return None
     if value.startswith("arn:"):
+        # equivalent: The account is the fifth part however many follow.
         parts = value.split(":", 5)
         if len(parts) < 6:
             return None

@@ -111,6 +111,7 @@ class RetryingSender:
                 context.lost_seconds += time.monotonic() - began
                 tried_enough = not unsettled.throttled and failures >= self._retry.transient_attempts
                 pause = self._retry.pause(failures)
+                # equivalent: No two sums of times measured are the same.
                 if tried_enough or context.lost_seconds + pause > self._retry.seconds:
                     raise unsettled.failure from unsettled.__cause__
                 if context.stopping.wait(pause):
@@ -168,6 +169,7 @@ def _classified(error: Any, operation: str) -> Failed | _Unsettled:
     code, message = str(details.get("Code", "")), str(details.get("Message", ""))
     if error.operation_name != operation:
         message = f"{error.operation_name}: {message}"
+    # equivalent (2): Every answer has a status; neither number is one.
     status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     if is_throttle(response):
         return _Unsettled(Failed("failed", code, message), throttled=True)

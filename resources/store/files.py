@@ -139,8 +139,10 @@ def _unlink(part: Path) -> None:
 
 def copy(source: Path, target: Path) -> None:
     """Copy a file that DuckDB does not have open in this process, and flush the copy to the disk."""
+    # equivalent: The umask while it publishes gives others nothing.
     descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     buffer = memoryview(bytearray(_COPY_CHUNK))
+    # equivalent (6): It is read and written in pieces that are larger than a buffer and go past it.
     with source.open("rb", buffering=0) as reader, os.fdopen(descriptor, "wb", buffering=0) as writer:
         try:
             # DuckDB's own lock for reading: other processes may read meanwhile, none may write.

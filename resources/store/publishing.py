@@ -104,6 +104,7 @@ class Publisher:
         """Write all changes into the one file that is copied."""
         with self.working.attached(writable=True) as connection:
             self.working.migrator.migrate(connection)
+            # equivalent: Detaching brings the log into the file as well.
             connection.execute(f"checkpoint {CATALOG}")
             fault_point("publish.checkpointed")
         fault_point("publish.detached")

@@ -168,4 +168,5 @@ class Versions:
                 f"{self.paths.database} has no version {version}. Nothing was changed. Versions on disk: {names}.",
                 exit_code=2,
             )
+        # equivalent: Of one name and of one run there is one version.
         return match[0]

@@ -1,7 +1,8 @@
 """`python -m tools.mutation [TARGET…]`: change one small thing at a time in the rules and see whether a test notices.
 
-Every mutant is killed by a test or explained in tools/mutation/survivors.toml. What is known of a mutant is kept in
-`.mutants/` (`tools.mutation.memory`): a run that was broken off goes on. A run of all targets writes docs/mutants.md.
+Every mutant is killed by a test or explained by a mark at its line (`tools.mutation.marks`). What is known of a mutant
+is kept in `.mutants/` (`tools.mutation.memory`): a run that was broken off goes on. A run of all targets writes
+docs/mutants.md.
 """
 
 import argparse
@@ -9,18 +10,16 @@ import os
 import platform
 import sys
 import tempfile
-import tomllib
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
 from tools.mutation import trials
-from tools.mutation.judging import How, Result, judge, unknown_explanations
+from tools.mutation.judging import How, Result, judge, unknown_marks
 from tools.mutation.targets import TARGETS
 
 PAGE = trials.REPOSITORY / "docs" / "mutants.md"
-SURVIVORS = trials.REPOSITORY / "tools" / "mutation" / "survivors.toml"
 
 
 def page(results: Sequence[Result], *, date: str, versions: str) -> str:
@@ -78,10 +77,8 @@ def main() -> int:
     how: How = "none" if arguments.page else "survivors" if arguments.survivors else "all"
     if unknown := sorted(set(arguments.target) - set(TARGETS)):
         parser.error(f"There is no target {', '.join(unknown)}; there are {', '.join(TARGETS)}. Nothing was run.")
-    with SURVIVORS.open("rb") as file:
-        explanations: dict[str, str] = tomllib.load(file)
-    if unknown := unknown_explanations(explanations):
-        parser.error(f"tools/mutation/survivors.toml explains mutants that no target makes: {', '.join(unknown)}.")
+    if unknown := unknown_marks(trials.REPOSITORY):
+        parser.error(f"No target changes the files of these marks: {', '.join(map(str, unknown))}. Nothing was run.")
     results = []
     with tempfile.TemporaryDirectory(prefix="cmdb-mutants-", ignore_cleanup_errors=True) as folder:
         os.environ["HOME"] = folder
@@ -89,7 +86,7 @@ def main() -> int:
             if not arguments.target or name in arguments.target:
                 try:
                     every, jobs = max(arguments.every, 1), max(arguments.jobs, 1)
-                    result = judge(name, target, explanations, Path(folder), how, every, jobs)
+                    result = judge(name, target, Path(folder), how, every, jobs)
                 except trials.TrialError as error:
                     print(f"✗ {name}: {error}", file=sys.stderr)
                     return 1

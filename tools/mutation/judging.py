@@ -3,19 +3,24 @@
 import hashlib
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Literal
 
 from tools.mutation import memory, trials
+from tools.mutation.marks import Mark, marks
 from tools.mutation.memory import Memory, source_of
 from tools.mutation.mutations import Mutant
 from tools.mutation.targets import TARGETS, Source, Target
 
 FIRST = 4
 """How many of the tests that killed the last mutants are asked first for the next one."""
+
+MARKED = ("pipelines", "resources", "warehouse")
+"""The folders of the product, in which a mark may stand."""
 
 How = Literal["all", "survivors", "none"]
 
@@ -25,10 +30,10 @@ class Result:
     """What became of the mutants of one target.
 
     Attributes:
-        survivors: those that nobody noticed and nothing explains.
-        explained: those that nobody noticed, and why nobody can.
+        survivors: those that nobody noticed and no mark explains.
+        explained: those that nobody noticed, by their key, and why nobody can.
         untried: how many there are of which nothing current is known.
-        stale: explanations of mutants that are killed, or that are none any more.
+        stale: marks at which fewer survive than they say.
     """
 
     name: str
@@ -37,7 +42,7 @@ class Result:
     untried: int = 0
     survivors: list[Mutant] = field(default_factory=list)
     explained: dict[str, str] = field(default_factory=dict)
-    stale: list[str] = field(default_factory=list)
+    stale: list[Mark] = field(default_factory=list)
     seconds: float = 0.0
 
     def line(self) -> str:
@@ -54,7 +59,6 @@ class Result:
 def judge(
     name: str,
     target: Target,
-    explanations: Mapping[str, str],
     scratch: Path,
     how: How = "all",
     every: int = 1,
@@ -63,7 +67,6 @@ def judge(
     """Try every mutant of a target of which nothing current is known.
 
     Args:
-        explanations: the reason of each survivor that can have no test, by its key.
         how: try all of which nothing current is known, only what survived until now, or none.
         every: try only each so-manieth of the file; of the others what is known counts.
         jobs: how many to try at once.
@@ -74,8 +77,6 @@ def judge(
     target.require_names()
     began = time.monotonic()
     result = Result(name)
-    alive: set[str] = set()
-    keys: set[str] = set()
     for source in target.sources:
         mutants = source.mutants()
         if how != "none":
@@ -86,41 +87,70 @@ def judge(
                     *(partial(_try_all, name, target, source, left[job::jobs], scratch) for job in range(jobs))
                 )
         memory = Memory(name)
+        alive = []
+        untried = set()
         for mutant in mutants:
-            keys.add(mutant.key)
             result.count += 1
             if (how == "none" or every > 1) and not memory.is_current(mutant, source.tests or target.tests):
                 result.untried += 1
-                alive.add(mutant.key)
-                continue
-            if memory.killer(mutant):
+                untried.add(mutant.key)
+            elif memory.killer(mutant):
                 result.killed += 1
-                continue
-            alive.add(mutant.key)
-            if mutant.key in explanations:
-                result.explained[mutant.key] = explanations[mutant.key]
             else:
-                result.survivors.append(mutant)
-                print(f"  survives: {mutant.key}", flush=True)
-    paths = {source.path for source in target.sources}
-    of_it = [key for key in explanations if key.partition(" ")[0] in paths]
-    result.stale = [key for key in of_it if key not in alive and (key in keys or not _elsewhere(name, key))]
-    for key in result.stale:
-        what = "is killed by a test" if key in keys else "is none any more"
-        print(f"  explained without need, since it {what}: {key}", flush=True)
+                alive.append(mutant)
+        _explain(name, source, mutants, alive, untried, result)
+    for mutant in result.survivors:
+        print(f"  survives: {mutant.key}", flush=True)
+    for mark in result.stale:
+        print(f"  marked without need, or more than survive: {mark}", flush=True)
     result.seconds = time.monotonic() - began
     return result
 
 
-def unknown_explanations(explanations: Mapping[str, str]) -> list[str]:
-    """The files whose mutants are explained though no target changes them."""
+def _explain(
+    name: str,
+    source: Source,
+    mutants: Sequence[Mutant],
+    alive: Sequence[Mutant],
+    untried: AbstractSet[str],
+    result: Result,
+) -> None:
+    """Sort what nobody noticed by the marks of its file, each of which explains as many as it says."""
+    reasons: dict[str, str] = {}
+    for mark in source.marks():
+        survivors = [mutant.key for mutant in alive if mark.explains(mutant)]
+        at_it = [mutant.key for mutant in mutants if mark.explains(mutant)]
+        if len(survivors) <= mark.count:
+            reasons |= dict.fromkeys(survivors, mark.reason)
+        is_whole = untried.isdisjoint(at_it)
+        if is_whole and len(survivors) < mark.count and (at_it or not _elsewhere(name, mark.path)):
+            result.stale.append(mark)
+    for mutant in alive:
+        if mutant.key in reasons:
+            result.explained[mutant.key] = reasons[mutant.key]
+        else:
+            result.survivors.append(mutant)
+
+
+def unknown_marks(repository: Path) -> list[Mark]:
+    """The marks of files that no target changes."""
     changed = {source.path for target in TARGETS.values() for source in target.sources}
-    return sorted({key.partition(" ")[0] for key in explanations} - changed)
+    files = (
+        (path.relative_to(repository).as_posix(), path)
+        for folder in MARKED
+        for path in sorted((repository / folder).rglob("*"))
+        if path.suffix in (".py", ".sql")
+    )
+    return [
+        mark
+        for name, path in files
+        if name not in changed and "equivalent" in (text := path.read_text(encoding="utf-8"))
+        for mark in marks(name, text)
+    ]
 
 
-def _elsewhere(name: str, key: str) -> bool:
+def _elsewhere(name: str, path: str) -> bool:
     """Whether another target changes the same file."""
-    path = key.partition(" ")[0]
     return any(source.path == path for other, target in TARGETS.items() if other != name for source in target.sources)
 
 

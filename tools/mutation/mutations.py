@@ -63,16 +63,20 @@ class Mutant:
         where: the function, class or relation that is changed; empty for the module itself.
         change: the lines before and after, which tell it from the others of its place.
         text: the whole file with the change in it.
+        lines: where a mark that explains it may stand: the changed line, or the whole query.
+        part: the part of the query that is changed; None where it is no query.
     """
 
     path: str
     where: str
     change: str
     text: str
+    lines: range = range(0)
+    part: str | None = None
 
     @property
     def key(self) -> str:
-        """What explains it in tools/mutation/survivors.toml; line numbers do not matter to it."""
+        """What tells it from every other mutant, whatever its line."""
         return f"{self.path} {self.where or 'module'}: {self.change}"
 
 
@@ -94,7 +98,9 @@ def python_mutants(path: str, source: str, only: Collection[str] = ()) -> list[M
         where = ground.where(start)
         if not is_in(where, only):
             continue
-        found.append((start, Mutant(path, where, change(source, text), text)))
+        # A line that is gone differs from the end of the line before it on.
+        line = source.count("\n", 0, start + len(source[start:]) - len(source[start:].lstrip())) + 1
+        found.append((start, Mutant(path, where, change(source, text), text, range(line, line + 1))))
     return numbered(mutant for _, mutant in sorted(found, key=lambda one: one[0]))
 
 
@@ -175,6 +181,10 @@ class Ground:
         """The place of a line and a column of characters, in bytes."""
         text = self._bytes[self._starts[line - 1] :].decode().split("\n", 1)[0]
         return self._starts[line - 1] + len(text[:column].encode())
+
+    def line(self, place: int) -> int:
+        """The line of a place, which is counted in bytes."""
+        return self._bytes.count(b"\n", 0, place) + 1
 
     def is_quiet(self, start: int) -> bool:
         """Whether the place is an annotation, a type or documentation."""

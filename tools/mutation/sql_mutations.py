@@ -45,7 +45,8 @@ def sql_mutants(path: str, source: str, only: Collection[str] = ()) -> list[Muta
     found = []
     for where, change, query in changes(source):
         if is_in(where, only):
-            found.append(Mutant(path, where, change, f"{kept}{query}\n"))
+            lines = range(1, source.count("\n") + 2)
+            found.append(Mutant(path, where, change, f"{kept}{query}\n", lines, where))
     return numbered({mutant.text: mutant for mutant in found}.values())
 
 
@@ -70,7 +71,8 @@ def embedded_mutants(path: str, source: str, only: Collection[str] = ()) -> list
             for inside, said, text in changes(query):
                 change = f"{inside}: {said}" if inside else said
                 text = ground.spliced(start, end, prefix + _quoted(text, names))
-                found.append(Mutant(path, where, _with_names(change, names), text))
+                lines = range(ground.line(start), ground.line(end) + 1)
+                found.append(Mutant(path, where, _with_names(change, names), text, lines, inside))
     return numbered({mutant.text: mutant for mutant in found}.values())
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from tools.mutation.marks import Mark, marks
 from tools.mutation.mutations import Mutant, numbered, python_mutants
 from tools.mutation.names import unknown_places, unknown_tests
 from tools.mutation.sql_mutations import embedded_mutants, rewritten, sql_mutants
@@ -33,6 +34,10 @@ class Source:
             return sql_mutants(self.path, text, self.only)
         found = [*python_mutants(self.path, text, self.only), *embedded_mutants(self.path, text, self.only)]
         return numbered({mutant.text: mutant for mutant in found}.values())
+
+    def marks(self) -> list[Mark]:
+        """Every mark of it, also of what is not changed."""
+        return marks(self.path, (REPOSITORY / self.path).read_text(encoding="utf-8"))
 
     def rewritten(self) -> Mutant | None:
         """What is no mutant: its queries in other words. None where it has no queries."""

@@ -177,6 +177,7 @@ absent as (
             end as status,
             not coalesce(cell.is_known, false)
             and before.retired_at is null
+            -- equivalent in absent.is_stale: Neither word is the reason that an account left.
             and coalesce(cell.skip_reason, '') <> 'account_left' as is_stale
         )
     from cmdb.resource as before

@@ -47,6 +47,7 @@ changed as (
         standing.status as known_status
     from item
     left join standing on item.arn = standing.arn
+    -- equivalent in changed.where: It spares comparing what stands; compared, it comes out as it stands.
     where standing.raw_hash is distinct from item.raw_hash or standing.status is distinct from item.status
 ),
 
@@ -57,6 +58,8 @@ candidate as (
         before.changed_attributes as known_changed_attributes,
         before.run_id as known_run_id,
         before.listing as known_listing,
+        -- equivalent in candidate.known: Only an item without an earlier version has none, and of such an item nothing
+        -- is compared.
         coalesce(before.attributes, '{}') as known
     from changed
     left join cmdb.resource_version as before on changed.place = before.rowid
@@ -74,6 +77,7 @@ taken_apart as (
     -- Once, whatever the number of attributes. One that is null comes without a value, here and below.
     select
         candidate.*,
+        -- equivalent in taken_apart.own: A list that is null adds nothing to another, as an empty one does.
         coalesce(map_entries(from_json(candidate.attributes, '"MAP(VARCHAR, JSON)"')), []) as own,
         volatile.names as passing
     from candidate
@@ -83,6 +87,8 @@ taken_apart as (
 read as (
     select
         *,
+        -- equivalent (4) in read.entries: A list that is null adds nothing to another, as an empty one does; what it
+        -- contains is null, no more a reason than false.
         list_concat(
             list_concat(
                 list_concat(
@@ -144,6 +150,8 @@ told as (
                     'key': entry.key,
                     'value': case
                         when entry.value is null then 'null'
+                        -- equivalent (4) in told.said: A list of one is in order already, and what is no list has no
+                        -- second element.
                         when starts_with(entry.value::varchar, '[') and json_array_length(entry.value) > 1
                             then to_json(list_sort(from_json(entry.value, '["JSON"]')))
                         else entry.value
