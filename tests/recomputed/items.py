@@ -35,16 +35,43 @@ TYPES = {
 }
 """The type of each part of the truth; of one that is not here the type is whatever the table says."""
 
-NO_ITEMS = ("tagged_resources", "config_aggregators", "config_resources", "metric_activity", "network_interfaces")
-OF_WORKLOADS = ("db_", "buckets", "functions")
-"""Parts that the hub's profile may not list begin so."""
+NO_ITEMS = (
+    "tagged_resources",
+    "config_aggregators",
+    "config_resources",
+    "metric_activity",
+    "network_interfaces",
+    # What is said of an item of another part.
+    "instance_statuses",
+    "public_snapshots",
+    "pending_maintenance_actions",
+)
+OF_WORKLOADS = ("rds", "s3", "lambda")
+"""Services that the hub's profile may not list."""
 
-WITHOUT_TAGS = ("db_subnet_groups",)
+WITHOUT_TAGS = (
+    "db_cluster_parameter_groups",
+    "db_parameter_groups",
+    "db_proxies",
+    "db_subnet_groups",
+    "event_source_mappings",
+    "event_subscriptions",
+    "layers",
+    "option_groups",
+    "reserved_db_instances",
+)
 """Parts whose records AWS lists without their tags: nobody can tell which they have."""
 
 GONE = {
+    "capacity_reservations": ("expired", "cancelled", "failed"),
+    "customer_gateways": ("deleted",),
+    "hosts": ("released", "released-permanent-failure"),
     "instances": ("terminated",),
     "nat_gateways": ("deleted", "failed"),
+    "reserved_instances": ("retired",),
+    "spot_fleets": ("cancelled", "failed"),
+    "spot_instance_requests": ("closed", "cancelled", "failed"),
+    "vpc_endpoint_services": ("Deleted", "Failed"),
     "vpc_peering_connections": ("deleted", "rejected", "failed", "expired"),
 }
 """The states of what is no more, by part."""
@@ -99,9 +126,11 @@ def parts(world: World) -> Iterator[tuple[str, Record]]:
         if part in NO_ITEMS or not isinstance(rows, list) or not rows or not isinstance(rows[0], dict):
             continue
         for row in rows:
-            if "account_id" not in row or not (row.get("arn") or row.get("group_arn")):
+            arn = row.get("arn") or row.get("group_arn")
+            # AWS's own prefix lists belong to nobody.
+            if not arn or not row.get("account_id", "").isdigit():
                 continue
-            is_asked = row["account_id"] != hub or not part.startswith(OF_WORKLOADS)
+            is_asked = row["account_id"] != hub or arn.split(":")[2] not in OF_WORKLOADS
             is_kept = row.get("snapshot_type", "manual") != "automated"
             # What is shared, or joins two accounts, is listed by each of them.
             seen_by = {row["account_id"], *(account for account, _ in row.get("listed_in", ()))}
