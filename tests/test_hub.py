@@ -159,6 +159,16 @@ def test_the_aggregators_coverage_and_what_only_they_know(witnessed_night: Witne
         place = row["account_id"], row["region"]
         assert (row["config_resource_count"], row["is_covered"]) == (known[place], known[place] > 0), place
         assert (row["resource_count"] is not None) is (row["account_id"] in asked)
+    types = {row["resource_type"] for row in shown(witnessed_night, "select distinct resource_type from cmdb.resource")}
+    beyond = Counter(
+        (row["accountId"], row["awsRegion"])
+        for row in truth["config_resources"]
+        if row["accountId"] not in asked and row["resourceType"] in types
+    )
+    assert {(row["account_id"], row["region"]): row["unjudged_count"] for row in found if row["unjudged_count"]} == {
+        place: count for place, count in beyond.items() if place[0] in active
+    }
+    assert any(beyond.values())
     missing = {row["account_id"] for row in found} - {row["account_id"] for row in found if row["is_covered"]}
     (organisation,) = [row for row in truth["config_aggregators"] if row["name"] == "organisation"]
     assert missing == {*organisation["missing_account_ids"]} & active
@@ -247,6 +257,69 @@ def test_coverage_is_unknown_where_no_aggregator_could_be_requested(
     assert found == [
         {"is_covered": covered, "resource_count": 1, "unseen_count": None if covered is None else 0},
     ]
+
+
+REGION = "ap-southeast-2"
+SEEN_ELSEWHERE = Given("ec2_vpc", [{"OwnerId": OTHER, "VpcId": "vpc-9"}], account_id=OTHER)
+BUCKET = {"arn": "arn:aws:s3:::b", "resourceId": "b", "resourceType": "AWS::S3::Bucket"}
+
+
+@pytest.mark.parametrize(
+    ("cells", "shown_of_place"),
+    [
+        ([Given("ec2_vpc", [{"OwnerId": WORKLOAD, "VpcId": "vpc-1"}])], (1, 1, 0)),
+        ([Given("ec2_vpc", outcome="denied")], (None, 0, 2)),
+        # Another listing was answered, so that something is collected.
+        ([Given("ec2_vpc", outcome="denied"), Given("ec2_subnet")], (0, 0, 2)),
+        ([Given("ec2_subnet")], (0, 0, 2)),
+    ],
+    ids=["answered", "denied", "denied beside another", "never asked"],
+)
+def test_what_config_knows_of_a_listing_that_was_not_answered_is_unjudged_and_not_seen(
+    home: House, cells: list[Given], shown_of_place: tuple[int | None, int, int]
+) -> None:
+    accounts = [{"Id": MANAGEMENT, "State": "ACTIVE"}, {"Id": WORKLOAD, "State": "ACTIVE"}]
+    known = [recorded("vpc-1"), recorded("vpc-2"), recorded("vpc-3", resourceType="AWS::EC2::NobodysThing")]
+    aggregator = Given("config_aggregator", [{"ConfigurationAggregatorName": "all"}])
+    home.night(
+        "night-1",
+        [
+            Given("organizations_account", accounts),
+            SEEN_ELSEWHERE,
+            aggregator,
+            Given("config_resource:all", known),
+            *cells,
+        ],
+    )
+    home.build("cmdb.aggregator_coverage")
+    found = home.rows(
+        "select resource_count, unseen_count, unjudged_count from cmdb.aggregator_coverage "
+        "where account_id = $account and region = $region",
+        {"account": WORKLOAD, "region": REGION},
+    )
+    assert [tuple(row.values()) for row in found] == [shown_of_place]
+
+
+@pytest.mark.parametrize(("outcome", "unjudged"), [("found", 0), ("denied", 1)])
+def test_a_bucket_is_judged_by_a_listing_that_has_no_region(home: House, outcome: Any, unjudged: int) -> None:
+    buckets = [{"Name": "b", "BucketRegion": REGION, "CreationDate": "2026-11-01T00:00:00Z"}]
+    elsewhere = Given("s3_bucket", [{**buckets[0], "Name": "c"}], account_id=OTHER)
+    home.night(
+        "night-1",
+        [
+            Given("organizations_account", [{"Id": WORKLOAD, "State": "ACTIVE"}]),
+            Given("config_aggregator", [{"ConfigurationAggregatorName": "all"}]),
+            Given("config_resource:all", [recorded("b", **BUCKET)]),
+            elsewhere,
+            Given("s3_bucket", buckets if outcome == "found" else (), outcome),
+        ],
+    )
+    home.build("cmdb.aggregator_coverage")
+    found = home.rows(
+        "select unseen_count, unjudged_count from cmdb.aggregator_coverage where account_id = $account",
+        {"account": WORKLOAD},
+    )
+    assert found == [{"unseen_count": 0, "unjudged_count": unjudged}]
 
 
 # -------------------------------------------------------------------------------------------------------- metrics

@@ -6,8 +6,10 @@
 -- account_name: Name of the account.
 -- is_covered: Whether an aggregator knows anything there; NULL where no aggregator could be read (an optional grant).
 -- config_resource_count: Resources that Config knows there, of all types; NULL where is_covered is.
--- resource_count: Resources that direct collection knows there and that are not retired; NULL where nothing is collected.
--- unseen_count: Resources that Config knows and direct collection did not see; NULL where is_covered is.
+-- resource_count: Resources that direct collection knows there and that are not retired; NULL where no response was ever trusted.
+-- unseen_count: Resources that Config knows and direct collection did not see, as in cmdb.aggregator_unseen; NULL where is_covered is.
+-- unjudged_count: Resources that Config knows, of types that are collected, of which nobody can say whether direct collection
+--    would see them: their listing has no trusted response there, or Config's own is stale. NULL where is_covered is.
 -- last_captured_at: When Config last recorded anything there, UTC; NULL where it knows nothing.
 with aggregator as (
     -- Every aggregator has listed its resources once, or there is none.
@@ -41,6 +43,14 @@ asked as (
     where role in ('operations', 'workload') and region <> 'aws-global' and outcome <> 'skipped'
 ),
 
+answered as (
+    select distinct
+        account_id,
+        region
+    from audit.coverage
+    where role in ('operations', 'workload') and last_trusted_at is not null
+),
+
 config as (
     select
         account_id,
@@ -71,6 +81,42 @@ unseen as (
     group by all
 ),
 
+-- Whatever was ever seen of a type names the listing that shows it.
+listed as (
+    select distinct
+        resource_type,
+        split_part(listing, ':', 1) as listing
+    from cmdb.resource
+),
+
+trusted as (
+    select distinct
+        cell.account_id,
+        cell.region,
+        listed.resource_type
+    from audit.coverage as cell
+    inner join listed on cell.listing = listed.listing
+    where cell.is_known
+),
+
+unjudged as (
+    select
+        known.account_id,
+        known.region,
+        count(distinct known.arn) as unjudged_count
+    from aws.config_resource as known
+    semi join listed on known.resource_type = listed.resource_type
+    left join trusted
+        on
+            known.account_id = trusted.account_id
+            and known.resource_type = trusted.resource_type
+            and trusted.region in (known.region, 'aws-global')
+    where
+        (known.is_stale or trusted.account_id is null)
+        and coalesce(known.state, '') not like 'ResourceDeleted%'
+    group by known.account_id, known.region
+),
+
 place as (
     select
         account_id,
@@ -98,12 +144,14 @@ select
     placed.account_name,
     if(aggregator.is_known, config.account_id is not null, null) as is_covered,
     if(aggregator.is_known, coalesce(config.config_resource_count, 0), null) as config_resource_count,
-    if(asked.account_id is null, null, coalesce(collected.resource_count, 0)) as resource_count,
+    if(answered.account_id is null, null, coalesce(collected.resource_count, 0)) as resource_count,
     if(aggregator.is_known, coalesce(unseen.unseen_count, 0), null) as unseen_count,
+    if(aggregator.is_known, coalesce(unjudged.unjudged_count, 0), null) as unjudged_count,
     config.last_captured_at
 from placed
 cross join aggregator
-left join asked using (account_id, region)
+left join answered using (account_id, region)
 left join config using (account_id, region)
 left join collected using (account_id, region)
 left join unseen using (account_id, region)
+left join unjudged using (account_id, region)
