@@ -1,5 +1,5 @@
 # Every target sets up .venv itself. Needs Python 3.11-3.13 and make (3.81 is enough).
-.PHONY: demo test test-fast test-large dev check docs screenshots lock bench bench-scale compare-rows focus-check setup-demo setup-test setup-node faults reliability mutants new-listing
+.PHONY: demo test test-fast test-large dev check docs screenshots lock bench bench-scale compare-rows focus-check setup-demo setup-test setup-node explorer faults reliability mutants new-listing
 
 demo: setup-demo
 	.venv/bin/cmdb demo
@@ -16,7 +16,7 @@ lint:
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/lint-imports --no-logo
-	.venv/bin/sqlfluff lint --disable-progress-bar --processes 0 warehouse pipelines/report/queries pipelines/differences/queries
+	.venv/bin/sqlfluff lint --disable-progress-bar --processes 0 warehouse pipelines/report/queries pipelines/differences/queries pipelines/explorer/queries
 
 types:
 	.venv/bin/mypy
@@ -117,6 +117,11 @@ mutants: setup-test
 setup-node:
 	npm install --silent --no-save --no-package-lock --prefix .venv-node @duckdb/node-api@1.5.6-r.1 \
 		@backstage/catalog-model@1.10.3 axe-core@4.14.1
+
+# The page of `cmdb explore`, from the packages that explorer/package-lock.json pins with their digests; needs node and npm.
+explorer:
+	npm ci --silent --no-fund --no-audit --prefix explorer
+	cd explorer && node build.mjs ../pipelines/explorer/static
 
 setup-demo:
 	@sh scripts/setup demo

@@ -29,6 +29,7 @@ FOLDERS: Mapping[str, tuple[str, ...]] = {
     "warehouse/checks": (".sql",),
     "pipelines/differences/queries": (".sql",),
     "pipelines/differences": (".j2",),
+    "pipelines/explorer/queries": (".sql",),
     "pipelines/report/queries": (".sql",),
     "pipelines/report": (".j2", ".css", ".js"),
 }

@@ -13,6 +13,8 @@ FILES = (
     "pipelines/differences/queries/side_item.sql",
     "pipelines/differences/queries/side_verdict.sql",
     "pipelines/differences/queries/side_version.sql",
+    "pipelines/explorer/queries/cost_day.sql",
+    "pipelines/explorer/queries/cost_month.sql",
     "pipelines/report/age.js",
     "pipelines/report/applications.html.j2",
     "pipelines/report/health.html.j2",

@@ -105,6 +105,29 @@ def backstage(dir: Path, demo: bool, as_json: bool) -> None:
     _report(export_backstage(dir, _current(demo)), as_json)
 
 
+@export.command(name="explorer", cls=Command)
+@FOLDER
+@demo_option
+@json_option
+@plainly
+def explorer(dir: Path, demo: bool, as_json: bool) -> None:
+    """Write a page to explore the dataset with, as static files that any web server serves.
+
+    DIR is replaced whole: a new or empty folder, or that of an earlier export. Whoever reaches the folder reads all
+    that is published. `cmdb explore` serves the same page to this machine alone.
+
+    Example: cmdb export explorer exports/explorer
+    """
+    from pipelines.explorer.folder import export_explorer, require_build
+
+    require_build()
+    written = export_explorer(dir, _current(demo))
+    if as_json:
+        print_json({"folder": str(written.folder), "published": written.published, "bytes": written.size})
+        return
+    say(f"{written.folder}  the explorer over {written.published} ({written.size:,} bytes). Serve it by a web server.")
+
+
 @export.command(name="duckdb", cls=Command)
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--as-of", "as_of", required=True, metavar="NIGHT", help="A day such as 2026-03-31, a time, or a run.")

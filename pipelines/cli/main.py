@@ -15,6 +15,7 @@ from pipelines.cli.demo import demo, dev
 from pipelines.cli.diff import diff
 from pipelines.cli.digest import digest
 from pipelines.cli.explain import explain
+from pipelines.cli.explore import explore
 from pipelines.cli.export import export
 from pipelines.cli.fetch import ask
 from pipelines.cli.fx import fx
@@ -44,8 +45,8 @@ def main() -> None:
 
 
 for command in (
-    accept, ask, completion, confirm, coverage, demo, dev, diff, digest, explain, export, fx, history, init, mcp,
-    nightly, policy, preflight, profiles, reference, report, rollback, sql, status, tables,
+    accept, ask, completion, confirm, coverage, demo, dev, diff, digest, explain, explore, export, fx, history, init,
+    mcp, nightly, policy, preflight, profiles, reference, report, rollback, sql, status, tables,
 ):  # fmt: skip
     main.add_command(command)
 

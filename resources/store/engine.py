@@ -74,13 +74,18 @@ def release_memory() -> None:
             PROCESS.idle.pop().root.close()
 
 
-def attach(connection: duckdb.DuckDBPyConnection, path: Path, writable: bool, patience: float) -> None:
+def attach(
+    connection: duckdb.DuckDBPyConnection, path: Path, writable: bool, patience: float, block_size: int | None = None
+) -> None:
     """Attach a file as `CATALOG`, and make it the connection's default, with times in UTC.
 
     Args:
         patience: seconds to wait for another process that has the file open.
+        block_size: bytes of a block of a new file; DuckDB's own (262,144) where None.
     """
     options = f"storage_version {literal(STORAGE_VERSION)}" if writable else "read_only"
+    if block_size is not None:
+        options += f", block_size {block_size}"
     deadline = time.monotonic() + patience
     while True:
         try:
@@ -165,6 +170,27 @@ def reading_folder(folder: Path, catalogs: Sequence[str] = ()) -> Iterator[duckd
         connection.execute("set global enable_external_access = false")
         connection.execute("set lock_configuration = true")
         yield connection
+
+
+@contextmanager
+def writing_file(file: Path, block_size: int) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection to a new DuckDB file, in UTC, whose queries can read and write files of the file's folder alone.
+
+    The file is whole when the block ends, without a journal beside it.
+
+    Args:
+        block_size: bytes of a block, from 16,384 on; a table takes a block at least.
+    """
+    alone = duckdb.connect(":memory:", config={**_SANDBOX, "temp_directory": ""})
+    with interruptible(), closing(alone) as connection:
+        attach(connection, file, writable=True, patience=0, block_size=block_size)
+        connection.execute("set global TimeZone = 'UTC'")
+        connection.execute(f"set global allowed_directories = [{literal(f'{file.parent}/')}]")
+        connection.execute("set global enable_external_access = false")
+        connection.execute("set lock_configuration = true")
+        yield connection
+        connection.execute("use memory")
+        connection.execute(f"detach {CATALOG}")
 
 
 def close_read_only(path: Path, connection: duckdb.DuckDBPyConnection) -> None:

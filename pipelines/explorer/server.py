@@ -1,0 +1,154 @@
+"""A web server for the explorer's folder: on 127.0.0.1 alone, for GET and HEAD, and for parts of files."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+HOST = "127.0.0.1"
+
+POLICY = (
+    "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; connect-src 'self'; "
+    "style-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+"""The page's own policy, and what a page cannot say of itself. The engine's worker is bound by it only from here."""
+
+TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".wasm": "application/wasm",
+    ".duckdb": "application/octet-stream",
+    ".txt": "text/plain; charset=utf-8",
+}
+"""The types of the files that are served; nothing else of the folder is."""
+
+_RANGE = re.compile(r"bytes=(\d*)-(\d*)")
+
+_CHUNK = 1 << 18
+
+
+class ExplorerServer(ThreadingHTTPServer):
+    """Serves the files of one folder to this machine.
+
+    A page that a person visits can send requests to 127.0.0.1 too: its browser then names another host or origin, and
+    is refused.
+    """
+
+    daemon_threads = True
+
+    def __init__(self, port: int):
+        super().__init__((HOST, port), _Handler)
+        self.files: dict[str, Path] = {}
+        self.hosts = {f"{name}:{self.server_port}" for name in (HOST, "localhost")}
+
+    def show(self, folder: Path) -> None:
+        """Serve the files of this folder from now on."""
+        self.files = {f"/{path.name}": path for path in folder.iterdir() if path.suffix in TYPES}
+        self.files["/"] = folder / "index.html"
+
+    @property
+    def address(self) -> str:
+        """Where the page is."""
+        return f"http://{HOST}:{self.server_port}/"
+
+
+@contextmanager
+def listening(port: int) -> Iterator[ExplorerServer]:
+    """A server that listens and shows no folder yet, closed when the block ends.
+
+    Args:
+        port: 0 for one that is free.
+
+    Raises:
+        OSError: the port is taken.
+    """
+    with ExplorerServer(port) as server:
+        yield server
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: ExplorerServer
+
+    def do_GET(self) -> None:
+        self._serve()
+
+    def do_HEAD(self) -> None:
+        self._serve()
+
+    def version_string(self) -> str:
+        return "cmdb"
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Print nothing: a query asks for dozens of parts."""
+
+    def _serve(self) -> None:
+        if self.headers.get("Host", "") not in self.server.hosts:
+            self._refuse(HTTPStatus.MISDIRECTED_REQUEST)
+            return
+        if self.headers.get("Sec-Fetch-Site", "none") not in ("same-origin", "none"):
+            self._refuse(HTTPStatus.FORBIDDEN)
+            return
+        path = self.server.files.get(self.path.partition("?")[0])
+        if path is None:
+            self._refuse(HTTPStatus.NOT_FOUND)
+            return
+        with path.open("rb") as file:
+            size = path.stat().st_size
+            wanted = self.headers.get("Range")
+            part = requested_part(wanted, size) if wanted is not None else (0, size)
+            if part is None:
+                self._refuse(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, {"Content-Range": f"bytes */{size}"})
+                return
+            first, length = part
+            headers = {"Content-Type": TYPES[path.suffix], "Accept-Ranges": "bytes"}
+            if wanted is not None:
+                headers["Content-Range"] = f"bytes {first}-{first + length - 1}/{size}"
+            self._begin(HTTPStatus.OK if wanted is None else HTTPStatus.PARTIAL_CONTENT, length, headers)
+            if self.command == "HEAD":
+                return
+            file.seek(first)
+            while length > 0 and (chunk := file.read(min(_CHUNK, length))):
+                self.wfile.write(chunk)
+                length -= len(chunk)
+
+    def _begin(self, status: HTTPStatus, length: int, headers: dict[str, str]) -> None:
+        self.send_response(status)
+        for name, value in {
+            **headers,
+            "Content-Length": str(length),
+            "Content-Security-Policy": POLICY,
+            "X-Content-Type-Options": "nosniff",
+            "Referrer-Policy": "no-referrer",
+            "Cross-Origin-Resource-Policy": "same-origin",
+            "Cross-Origin-Opener-Policy": "same-origin",
+            # The data is another file after the next run.
+            "Cache-Control": "no-cache",
+        }.items():
+            self.send_header(name, value)
+        self.end_headers()
+
+    def _refuse(self, status: HTTPStatus, headers: dict[str, str] | None = None) -> None:
+        said = f"{status.phrase}\n".encode()
+        self._begin(status, len(said), {"Content-Type": TYPES[".txt"], **(headers or {})})
+        if self.command != "HEAD":
+            self.wfile.write(said)
+
+
+def requested_part(header: str, size: int) -> tuple[int, int] | None:
+    """The first byte and the length of the part that a Range header asks for; None where there is no such part.
+
+    Several parts in one header are not served: the engine never asks for them.
+    """
+    match = _RANGE.fullmatch(header.strip())
+    if match is None or match.group(0) == "bytes=-":
+        return None
+    begin, end = match.groups()
+    if begin == "":
+        length = min(int(end), size)
+        return (size - length, length) if length else None
+    first, last = int(begin), min(int(end), size - 1) if end else size - 1
+    return (first, last - first + 1) if first <= last else None
