@@ -583,6 +583,14 @@ def test_a_zero_is_suspect_and_keeps_the_response(aws: ScriptedAws, make_reach: 
     assert (answer.page_count, answer.record_count) == (1, 0)
 
 
+def test_an_empty_response_without_a_request_id_says_that_it_has_none(aws: ScriptedAws, make_reach: MakeReach) -> None:
+    # Without an id no event of CloudTrail can be its own: it must not pass for one with an id.
+    empty = Reply("<DescribeInstancesResponse><reservationSet/></DescribeInstancesResponse>")
+    aws.script = lambda call: None if call.service == "sts" else empty
+    answer = make_reach("workload").fetch(question(INSTANCES))
+    assert (answer.outcome, answer.request_ids) == ("empty_unconfirmed", ("",))
+
+
 def test_records_may_be_taken_as_they_come_and_are_not_held_then(aws: ScriptedAws, make_reach: MakeReach) -> None:
     aws.script = pages(reservations(ONE, "i-1", token="a"), reservations(ONE, "i-2"))
     taken: list[dict[str, Any]] = []

@@ -73,10 +73,10 @@ class _Pending:
             raw_response=failure.raw,
         )
 
-    def somebody_else(self, what: str) -> Response | None:
+    def somebody_else(self, identity: Identity, what: str) -> Response | None:
         """The `wrong_account` response; None where the profile leads to the account of the request."""
-        request, identity = self.request, self.identity
-        if identity is None or identity.account_id == request.account_id:
+        request = self.request
+        if identity.account_id == request.account_id:
             return None
         return self.response(
             "wrong_account",
@@ -180,7 +180,7 @@ class AwsClient:
             pending.identity = known = self.identify(request.profile)
         except ProfileError as error:
             return pending.nobody(error)
-        foreign = pending.somebody_else("Nothing was requested.")
+        foreign = pending.somebody_else(known, "Nothing was requested.")
         if foreign is not None:
             return foreign
         records: list[dict[str, Any]] = []
@@ -202,12 +202,13 @@ class AwsClient:
             response = pending.failed(failure, pages.count)
             return response if skip_reason is None else replace(response, outcome="skipped", skip_reason=skip_reason)
         try:
-            pending.identity = self._identities.signer(context, known)
+            pending.identity = signer = self._identities.signer(context, known)
         except ProfileError as error:
             return pending.nobody(error)
-        foreign = pending.somebody_else("Its response does not count.")
+        foreign = pending.somebody_else(signer, "Its response does not count.")
         if foreign is not None:
             return foreign
+        # equivalent: A request without batches has at least one page.
         if not pages.count and request.batches:
             # By AWS's own word every parent of this request was deleted in the meantime.
             return pending.response("skipped", skip_reason="parent_gone")
