@@ -1,6 +1,6 @@
 """What the history costs, and what a question of an earlier night takes: `python -m bench.any_night`.
 
-    python -m bench.any_night FILE [--items 100000] [--nights 400] [--questions 20] [--folder DIR]
+    python -m bench.any_night FILE [--items 100000] [--nights 400] [--compared 20] [--folder DIR]
 
 FILE is a published file, such as the demo's. Its accounts and items are multiplied until it has so many items, then
 night after night changes as an organisation does: every cell that is collected again has a new time, one item in a
@@ -210,6 +210,8 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--compared", type=int, default=20)
     parser.add_argument("--folder", type=Path)
     given = parser.parse_args(arguments)
+    if given.folder is not None:
+        given.folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=given.folder) as folder:
         return _measured(given, Path(folder))
 

@@ -39,7 +39,12 @@ ROOM_FOR_PAGES = 2
     default=None,
     help="Load the bill's history within the daily limit, or in the first run.",
 )
-@click.option("--yes", "is_agreed", is_flag=True, help="Ask nothing: what no option and no variable names is refused.")
+@click.option(
+    "--yes",
+    "is_agreed",
+    is_flag=True,
+    help="Ask nothing: a central profile that nothing names is refused, the rest takes its default.",
+)
 @click.option("--force", is_flag=True, help="Write over a settings file that is there.")
 @plainly
 def init(
