@@ -340,6 +340,22 @@ def test_a_trial_is_ended_by_what_it_uses_and_not_by_what_the_machine_gives_it(
     assert trials._forked(tmp_path, 1, do) == ({} if ended else None)
 
 
+@pytest.mark.parametrize(
+    ("body", "ended"),
+    [
+        pytest.param("while True: pass", True, id="it goes round and round"),
+        pytest.param("time.sleep(60)", True, id="it waits for ever"),
+        pytest.param("time.sleep(0.1)", False, id="it is as it was"),
+    ],
+)
+def test_a_mutant_that_goes_on_without_end_ends_with_its_test_and_not_after_all_of_them(
+    tmp_path: Path, body: str, ended: bool
+) -> None:
+    # A fork wants a parent without threads, which pytest's is not.
+    done = subprocess.run(**program("mutant_without_end", tmp_path, body), capture_output=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "timeout\n" if ended else "\n"), done.stderr
+
+
 NAMED = {
     "a file": (Source("gone.py"), "There is no file gone.py."),
     "a function": (Source("small.py", ("f", "gone")), "small.py has no function or class gone."),

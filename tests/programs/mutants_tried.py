@@ -16,5 +16,5 @@ for pair in PAIRS:
     before, after = pair.split(" → ")
     assert before in text
     mutant = Mutant(FILE, "", before, text.replace(before, after))
-    print(try_out(mutant, known.of(mutant), 1, Path(sys.argv[1])).killer == TEST)
+    print(try_out(mutant, known.of(mutant), known.seconds, Path(sys.argv[1])).killer == TEST)
 print(learn(["no such test"], [FILE], Path(sys.argv[1]), kept=kept) == known)

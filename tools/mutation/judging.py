@@ -199,7 +199,7 @@ def _try(mutant: Mutant, known: trials.Known, likely: Sequence[str], scratch: Pa
     tests = known.of(mutant)
     first = [test for test in dict.fromkeys(likely) if test in tests]
     for some in ([first] if first and first != tests else []) + [tests]:
-        killer = trials.try_out(mutant, some, sum(known.seconds[test] for test in some), scratch).killer
+        killer = trials.try_out(mutant, some, {test: known.seconds[test] for test in some}, scratch).killer
         if killer:
             return killer
     return ""

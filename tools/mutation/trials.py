@@ -24,7 +24,7 @@ import threading
 import time
 import traceback
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import CodeType, FrameType, ModuleType
@@ -39,8 +39,13 @@ TIMES = 10
 """How much more of a processor than the unchanged product took in all a mutant may use, beside `GRACE` seconds of it,
 before it counts as killed."""
 GRACE = 60.0
+TEST_GRACE = 10.0
+"""What a single test may use beside `TIMES` of what it took: a mutant that goes on without end ends with its test."""
 PATIENCE = 10
 """How many seconds may pass for each of them: a busy machine gives a trial a part of its processors."""
+
+_ENDED = (signal.SIGXCPU, signal.SIGPROF, signal.SIGALRM, signal.SIGKILL)
+"""The signals that end a trial which uses or takes too much."""
 
 
 class TrialError(Exception):
@@ -139,19 +144,19 @@ def learn(
     return Known(answer["seconds"], {test: set(calls) for test, calls in answer["calls"].items()})
 
 
-def try_out(mutant: Mutant, tests: Sequence[str], expected: float, scratch: Path) -> Trial:
+def try_out(mutant: Mutant, tests: Sequence[str], expected: Mapping[str, float], scratch: Path) -> Trial:
     """Run the tests over a mutant until one fails.
 
     Args:
-        expected: seconds that they take over the unchanged product.
+        expected: seconds that each takes over the unchanged product.
     """
     began = time.monotonic()
 
     def work(report: Path) -> None:
         _put_in_place(mutant)
-        _run(tests, report)
+        _run(tests, report, expected=expected)
 
-    answer = _forked(scratch, TIMES * expected + GRACE, work)
+    answer = _forked(scratch, TIMES * sum(expected.values()) + GRACE, work)
     killer = "timeout" if answer is None else answer["failed"]
     return Trial(killer, time.monotonic() - began)
 
@@ -178,7 +183,7 @@ def _forked(scratch: Path, limit: float, work: Any) -> dict[str, Any] | None:
 
     child = _fork(alone)
     try:
-        if _signal_of(child, PATIENCE * limit) in (signal.SIGXCPU, signal.SIGKILL):
+        if _signal_of(child, PATIENCE * limit) in _ENDED:
             return None
         if not report.exists():
             said = (scratch / "output").read_text(encoding="utf-8", errors="replace")[-3000:]
@@ -202,6 +207,12 @@ def _signal_of(child: int, seconds: float) -> int:
     os.killpg(child, signal.SIGKILL)
     os.waitpid(child, 0)
     return signal.SIGKILL
+
+
+def end_after(seconds: float) -> None:
+    """End this process once it has used so many seconds of a processor, or `PATIENCE` times as many have passed."""
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+    signal.setitimer(signal.ITIMER_REAL, PATIENCE * seconds)
 
 
 class _Mutated(importlib.machinery.SourceFileLoader):
@@ -252,9 +263,14 @@ def _put_in_place(mutant: Mutant) -> None:
 
 
 class _Watch:
-    """A plugin of pytest: the first test that fails, the time of each, and the functions that each calls."""
+    """A plugin of pytest: the first test that fails, the time of each, and the functions that each calls.
 
-    def __init__(self, traced: Sequence[str]) -> None:
+    Where it is known how long each takes, one that takes far longer ends the process.
+    """
+
+    def __init__(self, traced: Sequence[str], expected: Mapping[str, float]) -> None:
+        self._expected = expected
+        self._begun: set[str] = set()
         self.failed = ""
         self.seconds: dict[str, float] = defaultdict(float)
         self.calls: dict[str, set[str]] = defaultdict(set)
@@ -277,6 +293,13 @@ class _Watch:
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         self._now = self.calls[nodeid]
+        if self._expected:
+            file = nodeid.partition("::")[0]
+            of_file = [seconds for test, seconds in self._expected.items() if test.startswith(f"{file}::")]
+            # The first test of a file makes what all of them share.
+            own = self._expected.get(nodeid, 0.0) if file in self._begun else sum(of_file)
+            self._begun.add(file)
+            end_after(TIMES * own + TEST_GRACE)
 
     def pytest_fixture_setup(self, fixturedef: Any, request: Any) -> None:
         # What a fixture of a module calls is there for every test of it.
@@ -324,7 +347,9 @@ def _imports(name: str) -> set[str]:
     return found
 
 
-def _run(tests: Sequence[str], report: Path, traced: Sequence[str] = ()) -> None:
+def _run(
+    tests: Sequence[str], report: Path, traced: Sequence[str] = (), expected: Mapping[str, float] | None = None
+) -> None:
     import pytest
     from hypothesis import Phase, settings
 
@@ -332,7 +357,7 @@ def _run(tests: Sequence[str], report: Path, traced: Sequence[str] = ()) -> None
     phases = (Phase.explicit, Phase.generate)
     settings.register_profile("mutants", derandomize=True, database=None, phases=phases)
     settings.load_profile("mutants")
-    watch = _Watch(traced)
+    watch = _Watch(traced, expected or {})
     if traced:
         threading.setprofile(watch._note)
         sys.setprofile(watch._note)
@@ -340,6 +365,7 @@ def _run(tests: Sequence[str], report: Path, traced: Sequence[str] = ()) -> None
     quiet = ["-q", "--no-header", *(f"-pno:{name}" for name in without)]
     code = pytest.main([*quiet, *(["--tb=short"] if traced else ["--tb=no", "-x"]), *tests], plugins=[watch])
     sys.setprofile(None)
+    end_after(0)
     failed = watch.failed or ("" if code == 0 else f"pytest ended with {int(code)}")
     report.write_text(
         json.dumps(
