@@ -294,6 +294,27 @@ def test_shared_cost_that_there_is_nothing_to_spread_over_has_a_row_of_its_own(h
     ]
 
 
+REACHED = """
+    insert into audit.caller_identity by name
+    select
+        '{run}' as run_id, 'operations' as role, 'hub' as profile, '{account}' as caller_account_id,
+        timestamptz '2026-11-24 03:0{minute}:00Z' as checked_at
+"""
+
+
+def test_a_profile_that_leads_elsewhere_shares_no_other_account_until_something_is_built(home: House) -> None:
+    seed(home, "ref.shared_cost", [("account", "operations")])
+    home.execute(REACHED.format(run="run-1", account=OTHER, minute=0))
+    billed(home, [("2026-11-01", "service", OTHER, "A", "3"), ("2026-11-01", "tag:k", OTHER, "", "4")])
+    home.build("stage.untagged_cost")
+    shared = "select account_id, shared_cost from stage.untagged_cost"
+    before = home.rows(shared)
+    assert before == [{"account_id": OTHER, "shared_cost": "4.0000000000"}]
+    home.execute(REACHED.format(run="run-2", account=ACCOUNT, minute=1))
+    assert home.rows(shared) == before
+    assert home.rows("from stage.shared_account") == [{"account_id": OTHER}]
+
+
 # -------------------------------------------------------------------------------------------------- anomalies
 
 

@@ -1,5 +1,5 @@
--- The accounts of which everybody bears what they leave untagged, by ref.shared_cost. Not part of the public interface.
--- materialized: view
+-- The accounts of which everybody bears what they leave untagged, by ref.shared_cost. Not part of the public interface. It is
+-- built by a step that has its evidence, so that a profile which leads elsewhere in a refused run moves no cost.
 -- key: account_id
 -- account_id: 12 digits, text because some begin with 0.
 select value as account_id
