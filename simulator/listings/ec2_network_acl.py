@@ -13,7 +13,7 @@ RESULT = "NetworkAcls"
 TRUTH = "network_acls"
 
 LAST = 32767
-"""The number of the rule that ends every list: what no other rule allows is denied."""
+"""The number of the rule that ends every list: what no other rule allows is denied; of IPv6 the one after it."""
 
 
 def rows(network: Network, account_id: str, region: str) -> list[dict[str, Any]]:
@@ -52,12 +52,15 @@ def shown(row: dict[str, Any]) -> Output:
     acl_id = row["network_acl_id"]
     refused = {"RuleNumber": 50, "Protocol": "6", "RuleAction": "deny", "PortRange": {"From": 22, "To": 22}}
     everything = {"CidrBlock": "0.0.0.0/0", "Protocol": "-1"}
+    everything_6 = {"Ipv6CidrBlock": "::/0", "Protocol": "-1"}
     entries: list[dict[str, Any]] = (
         [] if row["is_default"] else [{**refused, "CidrBlock": "0.0.0.0/0", "Egress": False}]
     )
     for egress in (True, False):
         entries.append({**everything, "RuleNumber": 100, "RuleAction": "allow", "Egress": egress})
         entries.append({**everything, "RuleNumber": LAST, "RuleAction": "deny", "Egress": egress})
+        entries.append({**everything_6, "RuleNumber": 101, "RuleAction": "allow", "Egress": egress})
+        entries.append({**everything_6, "RuleNumber": LAST + 1, "RuleAction": "deny", "Egress": egress})
     return {
         "NetworkAclId": acl_id,
         "VpcId": row["vpc_id"],

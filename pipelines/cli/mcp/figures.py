@@ -28,6 +28,8 @@ CUTS: dict[str, tuple[str, str]] = {
 """Of each cut of the bill its view, and what is shown of it. No two of them are ever added."""
 
 Finding = Literal[
+    "exposure",
+    "exposure_unknown",
     "open_rule",
     "vpc_without_flow_log",
     "unused_security_group",
@@ -38,6 +40,8 @@ Finding = Literal[
 ]
 
 FINDINGS: dict[str, tuple[str, str]] = {
+    "exposure": ("cmdb.finding_exposure", "true"),
+    "exposure_unknown": ("cmdb.finding_exposure_unknown", "true"),
     "open_rule": ("cmdb.finding_open_rule", "true"),
     "vpc_without_flow_log": ("cmdb.finding_vpc_without_flow_log", "true"),
     "unused_security_group": ("cmdb.finding_unused_security_group", "true"),

@@ -1,0 +1,164 @@
+-- One row per way in from the internet, with its verdict: each public address of an interface, each database that is publicly
+-- accessible, each public snapshot. Exposed and not exposed are only said where every part of the path that decides it is known; else
+-- the verdict is unknown, with the reason. Places whose addresses are not listed at all are in cmdb.finding_exposure_unknown.
+-- key: arn, entry
+-- arn: ARN of the interface, the database or the snapshot; of the Elastic IP address where its interface is not listed.
+-- entry: The public address, the host name of the database's endpoint, or the id of the snapshot.
+-- kind: address, database or snapshot.
+-- account_id: The AWS account that owns it, 12 digits.
+-- region: AWS region.
+-- name: Name of the database; of an interface the purpose that its maker wrote; NULL of others.
+-- interface_type: interface, nat_gateway, network_load_balancer, …; NULL of others.
+-- instance_id: Instance that has the interface; NULL where none has.
+-- vpc_id: VPC; NULL where it is not known, and of a snapshot.
+-- verdict: exposed, not exposed or unknown.
+-- reason: What keeps the internet out, or what is not known; NULL where it is exposed.
+-- unknown: What is not known of the path: listing, account_id, region and reason, the outcome of the cell or not_listed; empty where
+--    all that decides the verdict is known.
+-- opening_count: Openings in cmdb.finding_exposure; also those that held when the path was last known.
+-- first_seen_at: When a run first saw the oldest of them, UTC; NULL where there is none.
+with came as (
+    select
+        arn,
+        entry,
+        subnet_id,
+        count(*) as opening_count,
+        bool_or(not is_rule_stale) as is_certain
+    from stage.internet_way
+    group by arn, entry, subnet_id
+),
+
+judged as (
+    select
+        way.*,
+        case
+            when way.closed_by is not null then 'not exposed'
+            when way.unknown_path = [] and coalesce(came.is_certain, false) then 'exposed'
+            when
+                came.opening_count is null
+                and way.unknown_rules = []
+                and way.prefix_list_ids = []
+                and way.is_known
+                then 'not exposed'
+            else 'unknown'
+        end as verdict
+    from stage.internet_entry as way
+    left join came using (arn, entry, subnet_id)
+),
+
+reasoned as (
+    select
+        judged.*,
+        case verdict
+            when 'not exposed' then coalesce(closed_by, 'no rule, ACL and route together let the internet in')
+            when 'unknown' then array_to_string(
+                    list_concat(
+                        list_transform(
+                            list_concat(unknown_path, unknown_rules),
+                            lambda part: concat(part.listing, ' of ', part.account_id, ': ', part.reason)
+                        ),
+                        list_transform(prefix_list_ids, lambda id: 'entries of prefix list ' || id)
+                    ),
+                    '; '
+                )
+        end as reason,
+        case verdict when 'exposed' then 1 when 'unknown' then 2 else 3 end as verdict_rank
+    from judged
+),
+
+worst as (
+    -- A database may stand in several subnets.
+    select *
+    from reasoned
+    qualify row_number() over (partition by arn, entry order by verdict_rank asc, subnet_id asc) = 1
+),
+
+cell as (
+    select
+        account_id,
+        region,
+        min(unknown_reason) as unknown_reason
+    from audit.expected_cell
+    where listing_name = 'ec2_public_snapshot'
+    group by all
+),
+
+told as (
+    select
+        arn,
+        entry,
+        kind,
+        account_id,
+        region,
+        name,
+        interface_type,
+        instance_id,
+        vpc_id,
+        verdict,
+        reason,
+        if(verdict = 'unknown', list_concat(unknown_path, unknown_rules), []) as unknown,
+        is_stale,
+        run_id,
+        listing,
+        role,
+        caller_account_id,
+        cell_region,
+        collected_at
+    from worst
+    union all by name
+    select
+        snapshot.arn,
+        snapshot.snapshot_id as entry,
+        'snapshot' as kind,
+        snapshot.account_id,
+        snapshot.region,
+        if(snapshot.is_stale, 'unknown', 'exposed') as verdict,
+        if(
+            snapshot.is_stale,
+            concat(
+                'ec2_public_snapshot of ',
+                snapshot.account_id,
+                ': ',
+                coalesce(cell.unknown_reason, 'not_listed')
+            ),
+            null
+        ) as reason,
+        if(
+            snapshot.is_stale,
+            [
+                {
+                    'listing': 'ec2_public_snapshot',
+                    'account_id': snapshot.account_id,
+                    'region': snapshot.region,
+                    'reason': coalesce(cell.unknown_reason, 'not_listed')
+                }
+            ],
+            []
+        ) as unknown,
+        snapshot.is_stale,
+        snapshot.run_id,
+        snapshot.listing,
+        snapshot.role,
+        snapshot.caller_account_id,
+        snapshot.cell_region,
+        snapshot.collected_at
+    from aws.ec2_public_snapshot as snapshot
+    left join cell on snapshot.account_id = cell.account_id and snapshot.region = cell.region
+),
+
+counted as (
+    select
+        arn,
+        entry,
+        count(*) as opening_count,
+        min(first_seen_at) as first_seen_at
+    from cmdb.finding_exposure
+    group by arn, entry
+)
+
+select
+    told.*,
+    coalesce(counted.opening_count, 0) as opening_count,
+    counted.first_seen_at
+from told
+left join counted using (arn, entry)

@@ -1,0 +1,45 @@
+-- One row per thing of which it cannot be told whether the internet reaches it, and per place whose addresses, databases or public
+-- snapshots are not listed at all: a response is not trusted, was refused, or was never requested, as in an account that no
+-- profile reaches. What stands here is not exposed by any row of cmdb.finding_exposure, and is not safe either; no row means that every
+-- way in could be judged.
+-- materialized: view
+-- rests_on: nothing because it lists itself what is unknown
+-- key: kind, account_id, region, entry
+-- kind: address, database or snapshot: what it is, or what is not listed there.
+-- account_id: The AWS account, 12 digits.
+-- region: AWS region; aws-global where the account's regions are not known.
+-- entry: The public address, the host name of the database's endpoint, or the id of the snapshot; empty for a place.
+-- arn: ARN of the interface, the database or the snapshot; NULL for a place.
+-- name: Name of the database; of an interface the purpose that its maker wrote; NULL of others.
+-- reason: What is not known: listing, account and outcome of the cell, each; entries of a prefix list, that nobody may read.
+-- listings: The listings without a trusted response; empty where it is another reason.
+-- opening_count: Openings in cmdb.finding_exposure that held when the path was last known; 0 where none did, or nothing was known.
+select
+    kind,
+    account_id,
+    region,
+    entry,
+    arn,
+    name,
+    reason,
+    list_sort(list_distinct(list_transform(unknown, lambda part: part.listing))) as listings,
+    opening_count
+from cmdb.exposure
+where verdict = 'unknown'
+union all
+select
+    case cell.listing_name
+        when 'ec2_network_interface' then 'address' when 'rds_db_instance' then 'database' else 'snapshot'
+    end as kind,
+    cell.account_id,
+    cell.region,
+    '' as entry,
+    null as arn,
+    null as name,
+    concat(cell.listing_name, ' of ', cell.account_id, ': ', min(cell.unknown_reason)) as reason,
+    [cell.listing_name] as listings,
+    0 as opening_count
+from audit.expected_cell as cell
+where cell.listing_name in ('ec2_network_interface', 'rds_db_instance', 'ec2_public_snapshot')
+group by cell.listing_name, cell.account_id, cell.region
+having not bool_or(cell.is_judged)

@@ -1,0 +1,39 @@
+-- The addresses that somebody on the internet may have, as ranges that lie apart: all but those of private networks, carriers' own,
+-- loopback, link-local, multicast and reserved ones; of IPv6 those of 2000::/3. Not part of the public interface.
+-- materialized: full
+-- key: family, first_address
+-- family: 4 or 6.
+-- first_address: First address of the range, as a number.
+-- last_address: Last address.
+with reserved as (
+    select
+        family,
+        first_address,
+        last_address
+    from stage.address_range
+    where
+        cidr in (
+            '0.0.0.0/8', '10.0.0.0/8', '100.64.0.0/10', '127.0.0.0/8', '169.254.0.0/16', '172.16.0.0/12',
+            '192.168.0.0/16', '224.0.0.0/3'
+        )
+),
+
+between_them as (
+    -- They begin with the first address of all and end with the last.
+    select
+        family,
+        last_address + 1 as first_address,
+        lead(first_address) over (order by first_address) - 1 as last_address
+    from reserved
+)
+
+select *
+from between_them
+where last_address is not null
+union all
+select
+    family,
+    first_address,
+    last_address
+from stage.address_range
+where cidr = '::/0'
