@@ -44,6 +44,8 @@ VALUES = (
 )
 TABLES = {
     "stage.observed_resource": f"{VALUES}, {CELL}, is_terminated BOOLEAN, is_stale BOOLEAN",
+    "stage.discovered_resource": f"{VALUES}, {CELL}, is_terminated BOOLEAN, is_stale BOOLEAN, discovered_by VARCHAR, "
+    "seen_at TIMESTAMPTZ",
     "aws.tagged_resource": f"arn VARCHAR, tags {MAP}, is_stale BOOLEAN",
     "ref.tag_key": "tag_key VARCHAR, resource_column VARCHAR",
     "ref.tag_value_alias": "tag_key VARCHAR, alias VARCHAR, tag_value VARCHAR",
@@ -53,9 +55,10 @@ TABLES = {
     "audit.coverage": "role VARCHAR, account_id VARCHAR, region VARCHAR, listing VARCHAR, is_known BOOLEAN, "
     "known_at TIMESTAMPTZ, skip_reason VARCHAR, ended_at TIMESTAMPTZ",
     # What the items themselves remember; the version's inputs are a part of it.
-    "cmdb.resource": f"{VALUES}, {CELL}, is_stale BOOLEAN, tags_source VARCHAR, business_service VARCHAR, "
-    "business_owner VARCHAR, cost_centre VARCHAR, capability VARCHAR, environment VARCHAR, project VARCHAR, "
-    "owner_source VARCHAR, first_seen_at TIMESTAMPTZ, replaced_at TIMESTAMPTZ, last_seen_at TIMESTAMPTZ, "
+    "cmdb.resource": f"{VALUES}, {CELL}, is_stale BOOLEAN, tags_source VARCHAR, discovered_by VARCHAR, "
+    "business_service VARCHAR, business_owner VARCHAR, cost_centre VARCHAR, "
+    "capability VARCHAR, environment VARCHAR, project VARCHAR, owner_source VARCHAR, "
+    "first_seen_at TIMESTAMPTZ, replaced_at TIMESTAMPTZ, last_seen_at TIMESTAMPTZ, "
     "missing_since TIMESTAMPTZ, retired_at TIMESTAMPTZ, status VARCHAR, retired_reason VARCHAR",
     "cmdb.resource_version": "arn VARCHAR, resource_type VARCHAR, account_id VARCHAR, attributes JSON, "
     "valid_from TIMESTAMPTZ, valid_to TIMESTAMPTZ, is_current BOOLEAN, status VARCHAR, change VARCHAR, "

@@ -82,6 +82,13 @@ def true(truth: dict[str, Any]) -> set[Edge]:
         for row in part if isinstance(part, list) else ():
             if isinstance(row, dict) and row.get("relations") and any(place[0] in asked for place in row["listed_in"]):
                 wanted |= {(row["arn"], relation, other) for relation, other in row["relations"]}
+    for row in truth["vpc_peering_connections"]:
+        if row["relations"] and any(place[0] in asked for place in row["listed_in"]):
+            wanted.add((row["relations"][0][1], "connected_to", row["relations"][1][1]))
+    for row in truth["transit_gateway_attachments"]:
+        ends = [arn for _, arn in row["relations"]]
+        if len(ends) == 2 and ":vpc/" in ends[1] and any(place[0] in asked for place in row["listed_in"]):
+            wanted.add((ends[1], "connected_to", ends[0]))
     return {edge for edge in wanted if edge[2].split(":")[4] in asked}
 
 

@@ -234,6 +234,7 @@ FIRST_ROWS = {
     """,
     "ref.accepted_finding": "insert into ref.accepted_finding (arn, rule) values ('*', 'gp2_volume')",
     "ref.former_account": "insert into ref.former_account values ('999999999999', current_date, 'a test')",
+    "stage.discovered_resource": "insert into stage.discovered_resource (arn, discovered_by) values ('a', 'config')",
     "stage.s3_bucket_content": """
         insert into stage.s3_bucket_content by name
         select account_id, region, name from aws.s3_bucket order by all limit 1

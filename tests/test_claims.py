@@ -27,7 +27,8 @@ OTHER = "012345678902"
 SECOND_NIGHT = FIRST_NIGHT + hours(24)
 
 CLAIMING_NOTHING = {
-    f"cmdb.finding_{name}" for name in ("unknown", "open_rule_unknown", "unused_security_group_unknown")
+    f"cmdb.finding_{name}"
+    for name in ("unknown", "open_rule_unknown", "unused_security_group_unknown", "exposure_unknown")
 }
 """What says itself what is unknown."""
 

@@ -57,6 +57,7 @@ def item(home: House, name: str, **other: Any) -> None:
         "region": REGION,
         "state": "running",
         "status": "active",
+        "discovered_by": "listing",
         "owner_source": "none",
         "is_stale": False,
         "attributes": json.dumps({"instance_type": "m", "image_id": "a", "vpc_id": "v", "subnet_id": "s"}),

@@ -62,7 +62,9 @@ def bill(home: House, slice_: str, costs: dict[str, str], account: str = WORKLOA
     build(home.store, home.models["cost.month_coverage"])
 
 
-def item(home: House, listing: str, resource_type: str, name: str = "i-1") -> None:
+def item(
+    home: House, listing: str, resource_type: str, name: str = "i-1", discovered_by: str = "listing", **other: str
+) -> None:
     """One row of `cmdb.resource`."""
     values = {
         "arn": f"arn:aws:{listing}:x:{WORKLOAD}:{name}",
@@ -81,6 +83,8 @@ def item(home: House, listing: str, resource_type: str, name: str = "i-1") -> No
         "caller_account_id": WORKLOAD,
         "cell_region": "x",
         "listing": listing,
+        "discovered_by": discovered_by,
+        **other,
     }
     with home.store.transaction() as connection:
         insert(connection, "cmdb.resource", values)
@@ -185,6 +189,30 @@ def test_every_amount_of_a_bill_with_services_that_nobody_knows_has_a_name_and_a
         "Amazon DynamoDB": "no listing",
         "Amazon Braket": "no listing",
     }
+
+
+def test_what_config_or_the_tagging_api_shows_explains_what_no_listing_does(home: House) -> None:
+    item(home, "config_resource:all", "AWS::DynamoDB::Table", "orders", "config")
+    item(home, "tagged_resource", "AWS::SQS::Queue", "jobs", "tagging", account_id=OTHER_ACCOUNT)
+    item(home, "config_resource:all", "AWS::Lambda::Function", "f", "config")
+    gone = {"status": "retired", "last_seen_at": "2026-11-01T00:00:00Z"}
+    item(home, "config_resource:all", "AWS::EKS::Cluster", "c", "config", **gone)
+    answered(home, "lambda_function")
+    sqs, eks = "Amazon Simple Queue Service", "Amazon Elastic Container Service for Kubernetes"
+    bill(home, "service", {"Amazon DynamoDB": "4", sqs: "1", eks: "2", "AWS Lambda": "3"})
+    bill(home, "service", {sqs: "1"}, account=OTHER_ACCOUNT)
+    assert ledger(home) == [
+        ("AWS Lambda", "all usage", "unexplained", amount("3")),
+        ("Amazon DynamoDB", "all usage", "resources", amount("4")),
+        (eks, "all usage", "not_listable", amount("2")),
+        (sqs, "all usage", "not_listable", amount("1")),
+    ]
+    assert ledger(home, OTHER_ACCOUNT) == [(sqs, "all usage", "resources", amount("1"))]
+    (found,) = home.rows(
+        "select standing, resource_types, resource_count, action_needed from cost.explained_spend "
+        "where service = 'Amazon DynamoDB'"
+    )
+    assert list(found.values()) == ["explained", ["AWS::DynamoDB::Table"], 1, None]
 
 
 @pytest.mark.parametrize(

@@ -234,10 +234,18 @@ def test_every_address_of_an_interface_is_found_and_reported_public_or_not(home:
         "Association": {"PublicIp": "203.0.113.10"},
     }
     inside = {"OwnerId": OWNER, "NetworkInterfaceId": "eni-3", "Groups": [{"GroupId": "sg-1"}]}
+    # Its public address stands beside its private ones alone.
+    private = [{"PrivateIpAddress": address, "Primary": address == "10.0.0.9"} for address in ("10.0.0.9", "10.0.0.12")]
+    beside = {
+        "OwnerId": OWNER,
+        "NetworkInterfaceId": "eni-4",
+        "PrivateIpAddresses": private,
+        "Association": {"PublicIp": "203.0.113.11"},
+    }
     home.night(
         "night-1",
         [
-            Given("ec2_network_interface", [interface, alone, inside]),
+            Given("ec2_network_interface", [interface, alone, inside, beside]),
             Given("ec2_security_group_rule", ssh("0.0.0.0/0")),
         ],
     )
@@ -253,8 +261,11 @@ def test_every_address_of_an_interface_is_found_and_reported_public_or_not(home:
         ("eni-1", "fd00::7", False),
         ("eni-2", "10.0.0.8", False),
         ("eni-2", "203.0.113.10", True),
+        ("eni-4", "10.0.0.9", False),
+        ("eni-4", "10.0.0.12", False),
+        ("eni-4", "203.0.113.11", True),
     }
     behind = {row["address"]: row["private_ip_address"] for row in found if row["private_ip_address"]}
-    assert behind == {"203.0.113.9": "10.0.0.11", "203.0.113.10": "10.0.0.8"}
+    assert behind == {"203.0.113.9": "10.0.0.11", "203.0.113.10": "10.0.0.8", "203.0.113.11": "10.0.0.9"}
     counts = home.rows("select interface_count, public_interface_count from cmdb.finding_open_rule")
     assert counts == [{"interface_count": 2, "public_interface_count": 1}]

@@ -861,6 +861,7 @@ def test_a_resource_is_active_from_the_run_that_first_finds_it(stocked: House) -
         "project": "Ōtautahi",
         "owner_source": "resource tag",
         "tags_source": "ec2_instance",
+        "discovered_by": "listing",
         "replaced_at": None,
         "first_seen_at": "2026-11-24T14:00:00Z",
         "last_seen_at": "2026-11-25T14:00:00Z",

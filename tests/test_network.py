@@ -268,6 +268,11 @@ BY_LISTING = {
         *("ec2_instance", "lambda_function", "rds_db_instance", "rds_db_cluster"),
     },
     "finding_open_rule": {"ec2_security_group", "ec2_security_group_rule", "ec2_network_interface"},
+    "finding_exposure": {
+        *("ec2_network_interface", "ec2_address", "ec2_vpc", "ec2_subnet", "ec2_route_table", "ec2_internet_gateway"),
+        *("ec2_network_acl", "ec2_security_group", "ec2_security_group_rule", "ec2_instance", "rds_db_instance"),
+        "ec2_public_snapshot",
+    },
     "finding_security_group_across_accounts": {"ec2_security_group", "ec2_security_group_rule"},
 }
 """What is asked of accounts for each finding about the network."""

@@ -463,6 +463,86 @@ def test_over_any_four_runs_a_relation_begins_and_ends_with_what_can_be_trusted(
     }
 
 
+# ---------------------------------------------------------------------------------------------- across accounts
+
+
+def test_networks_of_two_accounts_hang_together_by_what_joins_them(home: House) -> None:
+    def tags(service: str) -> list[dict[str, str]]:
+        return [{"Key": "bc:business-service", "Value": service}]
+
+    def side(account: str, vpc: str) -> dict[str, str]:
+        return {"OwnerId": account, "VpcId": vpc, "Region": REGION}
+
+    def peering(name: str, status: str, vpc: str) -> dict[str, Any]:
+        ends = {"RequesterVpcInfo": side(WORKLOAD, vpc), "AccepterVpcInfo": side(OTHER, "vpc-2")}
+        return {"VpcPeeringConnectionId": name, "Status": {"Code": status}, **ends}
+
+    def attachment(name: str, state: str, vpc: str) -> dict[str, Any]:
+        held = {"ResourceType": "vpc", "ResourceId": vpc, "ResourceOwnerId": WORKLOAD, "State": state}
+        return {**held, "TransitGatewayAttachmentId": name, "TransitGatewayId": "tgw-1", "TransitGatewayOwnerId": OTHER}
+
+    def endpoint(name: str, service: str, state: str = "available") -> dict[str, Any]:
+        made = {"OwnerId": WORKLOAD, "VpcEndpointId": name, "State": state, "ServiceName": service}
+        return {**made, "Tags": tags("payments")}
+
+    vpcs = [{"OwnerId": WORKLOAD, "VpcId": name, "Tags": tags("payments")} for name in ("vpc-1", "vpc-3")]
+    gateway = {"TransitGatewayId": "tgw-1", "TransitGatewayArn": arn("transit-gateway/tgw-1", OTHER), "OwnerId": OTHER}
+    service = {"ServiceId": "vpce-svc-1", "ServiceName": "com.amazonaws.vpce.r.vpce-svc-1", "Tags": tags("network")}
+    home.night(
+        "night-1",
+        [
+            Given("ec2_vpc", vpcs),
+            Given("ec2_vpc", [{"OwnerId": OTHER, "VpcId": "vpc-2", "Tags": tags("network")}], account_id=OTHER),
+            Given(
+                "ec2_vpc_peering_connection",
+                [peering("pcx-1", "active", "vpc-1"), peering("pcx-2", "pending-acceptance", "vpc-3")],
+            ),
+            Given("ec2_transit_gateway", [gateway | {"Tags": tags("network")}], account_id=OTHER),
+            Given(
+                "ec2_transit_gateway_attachment",
+                [attachment("tgw-attach-1", "available", "vpc-3"), attachment("tgw-attach-2", "deleted", "vpc-1")],
+            ),
+            Given("ec2_vpc_endpoint_service", [service], account_id=OTHER),
+            Given(
+                "ec2_vpc_endpoint",
+                [
+                    endpoint("vpce-1", "com.amazonaws.vpce.r.vpce-svc-1"),
+                    endpoint("vpce-2", "com.amazonaws.vpce.r.vpce-svc-9"),
+                    endpoint("vpce-3", "com.amazonaws.ap-southeast-2.s3"),
+                    endpoint("vpce-4", "com.amazonaws.vpce.r.vpce-svc-1", "rejected"),
+                ],
+            ),
+            # A shared subnet: what stands in it is somebody else's.
+            Given("ec2_subnet", [{"OwnerId": WORKLOAD, "SubnetId": "subnet-1", "Tags": tags("payments")}]),
+            Given(
+                "ec2_instance",
+                [instance("i-1", SubnetId="subnet-1", Tags=tags("network")) | {"OwnerId": OTHER}],
+                account_id=OTHER,
+            ),
+        ],
+    )
+    home.build("cmdb.service_map_edge", "cmdb.orphan_relationship")
+    where = "ended_at is null and relation in ('connected_to', 'depends_on') and from_resource_type <> 'Application'"
+    assert edges(home, where) == {
+        ("vpc/vpc-1", "connected_to", arn("vpc/vpc-2", OTHER)),
+        ("vpc/vpc-3", "connected_to", arn("transit-gateway/tgw-1", OTHER)),
+        ("vpc-endpoint/vpce-1", "depends_on", arn("vpc-endpoint-service/vpce-svc-1", OTHER)),
+        ("vpc-endpoint/vpce-2", "depends_on", "AWS::EC2::VPCEndpointService/vpce-svc-9"),
+    }
+    found = home.rows(
+        """
+        select from_node_id, relation, to_node_id, accounts, across_accounts_count from cmdb.service_map_edge
+        where from_node_id <> '(none)'
+        """
+    )
+    payments, network, both = "application:payments", "application:network", sorted((WORKLOAD, OTHER))
+    assert sorted(tuple(row.values()) for row in found) == [
+        (network, "contained_in", payments, both, 1),
+        (payments, "connected_to", network, both, 2),
+        (payments, "depends_on", network, both, 1),
+    ]
+
+
 # ------------------------------------------------------------------------------------------------ seeds and types
 
 
@@ -473,8 +553,8 @@ def test_every_type_that_is_an_item_has_its_class_and_every_class_its_type(home:
     known = {row["relation"]: row for row in home.rows("from ref.relation")}
     stated = set(re.findall(r"'relation': '(\w+)'", read_models()["stage.observed_relationship"].sql))
     assert known.keys() == {*stated, "depends_on"}
-    assert len(known) == 6
-    assert len({row["inverse"] for row in known.values()} | known.keys()) == 12
+    assert len(known) == 7
+    assert len({row["inverse"] for row in known.values()} | known.keys()) == 14
     assert {row["servicenow_parent"] for row in known.values()} == {"from", "to"}
 
 

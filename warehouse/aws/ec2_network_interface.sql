@@ -37,7 +37,7 @@ select
     item.AvailabilityZone as availability_zone,
     item.PrivateIpAddress as private_ip_address,
     item.Association.PublicIp as public_ip_address,
-    -- Of an interface that lists none, the primary one alone is known.
+    -- Of an interface that lists none, the primary one alone is known; its public address may stand with the interface alone.
     flatten([
         list_transform(
             list_filter(
@@ -73,14 +73,21 @@ select
                         }
                     ]
                 ),
-                lambda own: own.Association.PublicIp is not null
+                lambda own: coalesce(
+                    own.Association.PublicIp, case when own."Primary" then item.Association.PublicIp end
+                ) is not null
             ),
             lambda own: {
-                'address': own.Association.PublicIp,
+                'address': coalesce(
+                    own.Association.PublicIp, case when own."Primary" then item.Association.PublicIp end
+                ),
                 'kind': 'public ipv4',
                 'is_primary': coalesce(own."Primary", false),
                 'private_ip_address': own.PrivateIpAddress,
-                'allocation_id': own.Association.AllocationId
+                'allocation_id': coalesce(
+                    own.Association.AllocationId,
+                    case when own."Primary" then item.Association.AllocationId end
+                )
             }
         ),
         list_transform(

@@ -68,7 +68,7 @@ collected as (
         region,
         count(*) as resource_count
     from cmdb.resource
-    where status <> 'retired'
+    where status <> 'retired' and discovered_by = 'listing'
     group by all
 ),
 

@@ -18,6 +18,7 @@ with collected as (
         resource_type,
         split_part(listing, ':', 1) as listing
     from cmdb.resource
+    where discovered_by = 'listing'
 ),
 
 trusted as (

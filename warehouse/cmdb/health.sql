@@ -42,6 +42,12 @@ item as (
     where resource.status <> 'retired'
 ),
 
+listed as (
+    select *
+    from item
+    where discovered_by = 'listing'
+),
+
 recorded as (
     -- What the Config aggregator has of types that are collected: the second opinion on what is listed.
     select
@@ -51,8 +57,8 @@ recorded as (
         coalesce(item.resource_type, known.resource_type) as resource_type,
         item.account_id = known.account_id and item.region = known.region as is_same
     from aws.config_resource as known
-    left join item using (arn)
-    left join cmdb.aggregator_unseen as unseen using (arn)
+    left join listed as item on known.arn = item.arn
+    left join cmdb.aggregator_unseen as unseen on known.arn = unseen.arn
     where not known.is_stale
 ),
 
@@ -112,7 +118,7 @@ judged_item as (
         'correctness' as kpi,
         true as is_unknown,
         false as is_at_fault
-    from item
+    from listed as item
     anti join recorded using (arn)
 ),
 

@@ -1,4 +1,5 @@
--- One row per configuration item ever seen, as it was when it was last seen.
+-- One row per configuration item ever seen, as it was when it was last seen. What no listing shows is here where AWS Config, the
+-- tagging API or a resource group knows of it (discovered_by): an absence there is no evidence that it is gone.
 -- rests_on: without=s3_bucket_content, resource_group_query because they fill attributes that are NULL where they are not known
 -- materialized: full_from_previous
 -- key: arn
@@ -20,14 +21,16 @@
 -- environment: The value that counts (ref.tag_value_alias) of the tag that ref.tag_key names for this column; where it has none, its account's (ref.account_default); else NULL.
 -- project: The value that counts (ref.tag_value_alias) of the tag that ref.tag_key names for this column; where it has none, its account's (ref.account_default); else NULL.
 -- owner_source: Where business_owner comes from: resource tag, account default or none.
+-- discovered_by: listing, or what else showed it: config (an AWS Config aggregator), tagging (the tagging API) or group (a resource
+--    group), of types that no listing shows.
 -- attributes: Further attributes of the type, JSON; the table of the type in schema aws has them in columns.
 -- first_seen_at: When it was first collected, UTC: what replaced another one, at replaced_at.
 -- replaced_at: When AWS first listed it in the place of another one of the same ARN, UTC; NULL where none was seen. A database, snapshot or bucket that is deleted and made anew is another one by its id or its time of creation. S3 dates a bucket anew, too, when some of its settings change, so a bucket may be replaced by itself.
--- last_seen_at: When it was last collected, UTC.
+-- last_seen_at: When it was last collected, UTC; of what Config discovered, when Config recorded it last.
 -- missing_since: When a trusted response first lacked it, UTC; NULL while it is seen.
--- retired_at: When it was taken for gone, UTC: a second trusted response half a day or more later lacked it too, or its account left.
+-- retired_at: When it was taken for gone, UTC: a second trusted response half a day or more later lacked it too (thirty days or more of what no listing shows), or its account left.
 -- status: active, missing or retired.
--- retired_reason: not_found (twice missing), terminated or account_left; NULL until retired.
+-- retired_reason: not_found (twice missing), terminated, account_left, or no_longer_shown (what no listing shows, missing for thirty days); NULL until retired.
 -- is_stale: True when the newest response of its cell is not trusted: the row shows what was true at last_seen_at.
 -- run_id: The run that last saw it; with role, caller_account_id, cell_region and listing it leads to audit.collection.
 -- listing: The listing that last saw it.
@@ -35,7 +38,18 @@
 -- caller_account_id: The account of the request, 12 digits: the account of the cell in audit.collection.
 -- cell_region: The region of the cell in audit.collection; aws-global where the service has none.
 -- collected_at: When AWS gave the values of this row, UTC.
-with tagged as (
+with seen as (
+    select
+        *,
+        'listing' as discovered_by,
+        collected_at as seen_at
+    from stage.observed_resource
+    union all by name
+    select *
+    from stage.discovered_resource
+),
+
+tagged as (
     -- What the listing itself does not say of tags, the tagging API may. A stale word of it is better than none.
     select
         observed.* replace (
@@ -49,7 +63,7 @@ with tagged as (
             when told.arn is not null then 'tagged_resource'
             when observed.tags is not null then observed.listing
         end as tags_source
-    from stage.observed_resource as observed
+    from seen as observed
     left join aws.tagged_resource as told
         on observed.arn = told.arn and (observed.tags is null or not told.is_stale)
 ),
@@ -121,11 +135,11 @@ compared as (
 present as (
     select
         o.* exclude (
-            is_terminated, is_another, known_first_seen_at, known_retired_at, known_replaced_at
+            is_terminated, is_another, known_first_seen_at, known_retired_at, known_replaced_at, seen_at
         ),
         if(o.is_another, o.collected_at, coalesce(o.known_first_seen_at, o.collected_at)) as first_seen_at,
         if(o.is_another, o.collected_at, o.known_replaced_at) as replaced_at,
-        o.collected_at as last_seen_at,
+        o.seen_at as last_seen_at,
         null::timestamptz as missing_since,
         case
             when not o.is_terminated then null
@@ -150,11 +164,19 @@ cell as (
     from audit.coverage
 ),
 
+remembered as (
+    -- What Config, the tagging API or a group does not show any more may be there: they are no inventory.
+    select
+        *,
+        if(discovered_by <> 'listing', interval 30 days, interval 12 hours) as patience
+    from cmdb.resource
+),
+
 absent as (
     -- Only a trusted response makes a resource missing; what no response speaks of stays as it is, stale. A cell of which nothing
     -- is known has no `known_at`.
     select
-        before.* replace (
+        before.* exclude (patience) replace (
             case
                 when before.retired_at is not null then before.missing_since
                 else coalesce(before.missing_since, cell.known_at)
@@ -162,16 +184,18 @@ absent as (
             case
                 when before.retired_at is not null then before.retired_at
                 when cell.skip_reason = 'account_left' then cell.ended_at
-                when cell.known_at >= before.missing_since + interval 12 hours then cell.known_at
+                when cell.known_at >= before.missing_since + before.patience then cell.known_at
             end as retired_at,
             case
                 when before.retired_reason is not null then before.retired_reason
                 when cell.skip_reason = 'account_left' then 'account_left'
-                when cell.known_at >= before.missing_since + interval 12 hours then 'not_found'
+                when
+                    cell.known_at >= before.missing_since + before.patience
+                    then if(before.discovered_by <> 'listing', 'no_longer_shown', 'not_found')
             end as retired_reason,
             case
                 when before.retired_at is not null or cell.skip_reason = 'account_left' then 'retired'
-                when cell.known_at >= before.missing_since + interval 12 hours then 'retired'
+                when cell.known_at >= before.missing_since + before.patience then 'retired'
                 when cell.is_known then 'missing'
                 else before.status
             end as status,
@@ -180,7 +204,7 @@ absent as (
             -- equivalent in absent.is_stale: Neither word is the reason that an account left.
             and coalesce(cell.skip_reason, '') <> 'account_left' as is_stale
         )
-    from cmdb.resource as before
+    from remembered as before
     left join cell
         on
             before.role = cell.role

@@ -3,7 +3,7 @@
 -- materialized: view
 -- key: correlation_id
 -- correlation_id: What identifies it: the ARN, or application:<name> for a business service. Coalesce on it.
--- sys_class_name: Class, by ref.resource_class; cmdb_ci_service for a business service.
+-- sys_class_name: Class, by ref.resource_class, or ref.discovered_type for what no listing shows; cmdb_ci_service for a business service.
 -- name: Its name; its own id where it has none.
 -- object_id: The service's own id, such as i-0123456789abcdef0.
 -- short_description: What the type is called.
@@ -23,10 +23,10 @@
 -- attributes: Further attributes of the type, JSON.
 select
     item.arn as correlation_id,
-    coalesce(class.servicenow_class, 'cmdb_ci_cmp_resource') as sys_class_name,
+    coalesce(class.servicenow_class, other.servicenow_class, 'cmdb_ci_cmp_resource') as sys_class_name,
     coalesce(nullif(trim(item.name), ''), item.resource_id) as name,
     item.resource_id as object_id,
-    coalesce(class.label, item.resource_type) as short_description,
+    coalesce(class.label, other.label, item.resource_type) as short_description,
     case item.status when 'active' then 'Installed' when 'missing' then 'Absent' else 'Retired' end
         as install_status,
     item.state,
@@ -44,6 +44,7 @@ select
     item.attributes
 from cmdb.resource as item
 left join ref.resource_class as class on item.resource_type = class.resource_type
+left join ref.discovered_type as other on item.resource_type = other.resource_type
 left join org.account as account on item.account_id = account.account_id
 union all
 select

@@ -19,7 +19,8 @@
 -- last_spend_date: The last of them on which the service cost anything; NULL where it cost nothing on any.
 -- listings: The listings that explain such usage; empty where there is none.
 -- resource_types: Types of the counted rows of cmdb.resource; empty where there is none.
--- resource_count: Rows of cmdb.resource of these listings in the account that were seen in these days, retired since or not.
+-- resource_count: Rows of cmdb.resource of these listings in the account that were seen in these days, retired since or not; of a
+--    service that no listing explains, those of its types (ref.discovered_type) that AWS Config, the tagging API or a group shows.
 -- record_count: Records in the newest responses to these listings, also of what is no row of cmdb.resource.
 -- action_needed: IAM action that would list what costs, which the contract does not grant; NULL where none is known or needed.
 -- answered_at: When the least recent of the listings' responses was complete, UTC; NULL where one is unknown or there is none.
@@ -173,6 +174,23 @@ counted as (
     group by account_id, listing
 ),
 
+-- What no listing shows and somebody else does.
+elsewhere as (
+    select
+        item.account_id,
+        kind.billed_service as service,
+        list(distinct item.resource_type order by item.resource_type) as resource_types,
+        count(*) as resource_count
+    from cmdb.resource as item
+    inner join ref.discovered_type as kind on item.resource_type = kind.resource_type
+    cross join stage.complete_week as week
+    where
+        item.discovered_by <> 'listing'
+        and kind.billed_service is not null
+        and (item.status <> 'retired' or item.last_seen_at at time zone 'UTC' >= week.first_date)
+    group by item.account_id, kind.billed_service
+),
+
 witnessed as (
     select
         part.account_id,
@@ -235,6 +253,7 @@ explained as (
             when starts_with(part.service, 'AWS Support') then 'support'
             -- Records that are no items of their own, such as a database's nightly snapshots, explain a bill too.
             when witnessed.resource_count > 0 or witnessed.record_count > 0 then 'resources'
+            when witnessed.service is null and elsewhere.resource_count > 0 then 'resources'
             when witnessed.is_known then 'unexplained'
             when witnessed.service is not null then 'unknown'
             when needed.action is not null then 'not_listable'
@@ -242,8 +261,8 @@ explained as (
             else 'unexplained'
         end as explanation,
         coalesce(witnessed.listings, []) as listings,
-        coalesce(witnessed.resource_types, []) as resource_types,
-        coalesce(witnessed.resource_count, 0) as resource_count,
+        coalesce(witnessed.resource_types, elsewhere.resource_types, []) as resource_types,
+        coalesce(witnessed.resource_count, elsewhere.resource_count, 0) as resource_count,
         coalesce(witnessed.record_count, 0) as record_count,
         needed.action,
         case when witnessed.is_known then witnessed.answered_at end as answered_at
@@ -253,6 +272,7 @@ explained as (
             part.account_id = witnessed.account_id
             and part.service = witnessed.service
             and part.usage_family = witnessed.usage_family
+    left join elsewhere on part.account_id = elsewhere.account_id and part.service = elsewhere.service
     left join ref.service_action as needed on part.service = needed.service
     left join stranger on part.account_id = stranger.account_id and part.service = stranger.service
     left join sold on part.account_id = sold.account_id

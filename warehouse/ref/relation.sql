@@ -1,4 +1,4 @@
--- How configuration items hang together: the six relations of cmdb.relationship, each with its inverse and with what
+-- How configuration items hang together: the seven relations of cmdb.relationship, each with its inverse and with what
 -- ServiceNow calls it. Seed: warehouse/ref/relation.csv.
 -- key: relation
 -- relation: Name, read from the item that states it to the other: a volume is attached_to an instance.

@@ -5,7 +5,7 @@
 -- from_arn: ARN of the item that the record is about; application:<name> for a business service.
 -- from_resource_type: AWS's name of its type; Application for a business service.
 -- relation: One of ref.relation.
--- to_arn: ARN of the other end; of a database that is not there any more, whose ARN nobody knows, its type and id, such as AWS::RDS::DBInstance/db-ABC….
+-- to_arn: ARN of the other end; where nobody knows it, of a database that is not there any more or an endpoint service of somebody else, its type and id, such as AWS::RDS::DBInstance/db-ABC….
 -- to_name: Name that the record gives the other end; NULL where it gives none.
 -- to_resource_type: AWS's name of its type.
 -- source: The table that states it in schema aws; for an application resource tag or account default.
@@ -352,6 +352,78 @@ record as (
 
     union all by name
 
+    -- What a peering joins can reach each other while it is active, whoever owns it.
+    select
+        regexp_extract(r.arn, '^([^:]*:){5}') || 'vpc/' || r.requester_vpc_id as from_arn,
+        'AWS::EC2::VPC' as from_resource_type,
+        unnest([
+            { 'relation': 'connected_to', 'to_type': 'AWS::EC2::VPC', 'to_id': r.accepter_vpc_id }
+        ]) as said,
+        r.accepter_account_id as to_account_id,
+        r.accepter_region as to_region,
+        'ec2_vpc_peering_connection' as source,
+        r.is_stale,
+        r.run_id,
+        r.listing,
+        r.role,
+        r.caller_account_id,
+        r.cell_region,
+        r.collected_at
+    from aws.ec2_vpc_peering_connection as r
+    where r.state = 'active'
+
+    union all by name
+
+    -- Which of the networks on a transit gateway reach each other is for its route tables to say.
+    select
+        regexp_extract(r.arn, '^([^:]*:){5}') || 'vpc/' || r.vpc_id as from_arn,
+        'AWS::EC2::VPC' as from_resource_type,
+        unnest([
+            {
+                'relation': 'connected_to',
+                'to_type': 'AWS::EC2::TransitGateway',
+                'to_id': r.transit_gateway_id
+            }
+        ]) as said,
+        r.transit_gateway_owner_id as to_account_id,
+        'ec2_transit_gateway_attachment' as source,
+        r.is_stale,
+        r.run_id,
+        r.listing,
+        r.role,
+        r.caller_account_id,
+        r.cell_region,
+        r.collected_at
+    from aws.ec2_transit_gateway_attachment as r
+    where r.state = 'available' and r.vpc_id is not null
+
+    union all by name
+
+    -- The last part of a service's name is its id, where it is somebody's and not of AWS.
+    select
+        r.arn as from_arn,
+        'AWS::EC2::VPCEndpoint' as from_resource_type,
+        unnest([
+            {
+                'relation': 'depends_on',
+                'to_type': 'AWS::EC2::VPCEndpointService',
+                'to_id': nullif(regexp_extract(r.service_name, 'vpce-svc-[0-9a-z]+$'), '')
+            }
+        ]) as said,
+        r.service_name as to_name,
+        'ec2_vpc_endpoint' as source,
+        r.is_stale,
+        r.run_id,
+        r.listing,
+        r.role,
+        r.caller_account_id,
+        r.cell_region,
+        r.collected_at
+    from aws.ec2_vpc_endpoint as r
+    where not (r.state in ('deleted', 'rejected', 'failed', 'expired'))
+
+    union all by name
+
     select
         r.arn as from_arn,
         r.resource_type as from_resource_type,
@@ -390,6 +462,10 @@ ended as (
             when 'AWS::ResourceGroups::Group' then stated.to_id
             else coalesce(
                     known.arn,
+                    -- Whose endpoint service it is does not stand in its name.
+                    case when stated.to_type = 'AWS::EC2::VPCEndpointService'
+                            then stated.to_type || '/' || stated.to_id
+                    end,
                     -- An ARN of a database holds its name, which another one may have by now: none is made up.
                     case when stated.relation = 'created_from'
                             and starts_with(stated.to_type, 'AWS::RDS::')
