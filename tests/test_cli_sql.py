@@ -138,7 +138,7 @@ class Terminal:
     def ended(self) -> int:
         """Its exit code."""
         try:
-            return self._process.wait(timeout=600)
+            return self._process.wait()
         finally:
             self._process.kill()
             os.close(self._master)
@@ -233,7 +233,6 @@ def test_reading_loads_neither_dagster_nor_pandas(environment: dict[str, str], a
         cwd=REPOSITORY,
         capture_output=True,
         text=True,
-        timeout=600,
         check=False,
     )
     assert done.returncode == 0, done.stderr

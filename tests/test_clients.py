@@ -80,7 +80,6 @@ def in_cli(path: str, sql: str) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=600,
     )
 
 
@@ -100,7 +99,6 @@ def in_node(script: str, given: str = "") -> str:
         capture_output=True,
         text=True,
         check=False,
-        timeout=600,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout

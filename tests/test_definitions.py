@@ -254,7 +254,6 @@ def run(*command: str, environment: Mapping[str, str]) -> subprocess.CompletedPr
         cwd=REPOSITORY,
         capture_output=True,
         text=True,
-        timeout=600,
         check=False,
     )
 

@@ -80,7 +80,7 @@ def test_a_dagster_with_another_private_name_records_the_run_with_its_own_log_an
 ) -> None:
     program = Path(__file__).parent / "programs" / "renamed_dagster.py"
     done = subprocess.run(
-        [sys.executable, str(program), name], cwd=REPOSITORY, capture_output=True, text=True, timeout=300, check=False
+        [sys.executable, str(program), name], cwd=REPOSITORY, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr[-2000:]
     assert done.stdout.split() == ["PlainEventLog", "SqliteEventLogStorage", "True", "True"]

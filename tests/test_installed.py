@@ -30,7 +30,6 @@ def run(*command: str | Path, cwd: Path, **more: str) -> subprocess.CompletedPro
         env=clean(**more),
         capture_output=True,
         text=True,
-        timeout=590,
         check=False,
     )
 

@@ -666,7 +666,7 @@ def test_readers_never_see_an_error_or_a_mixture(store: Store, tmp_path: Path) -
         for number in range(1, 11):
             night(store, f"run-{number}")
         stop.touch()
-        said = [reader.communicate(timeout=300) for reader in readers]
+        said = [reader.communicate() for reader in readers]
     finally:
         for reader in readers:
             reader.kill()

@@ -195,7 +195,7 @@ def test_a_run_after_an_interruption_requests_only_what_is_not_yet_trusted(
     environment = night_environment(small, database, DAGSTER_HOME=str(tmp_path / "dagster"))
     # The network's listings come late, so that the run is interrupted after the organisation and the bill.
     small.faults([{"action": "delay", "op": "DescribeVpcs", "seconds": 20.0}])
-    _, first = interrupted_run(small, environment, "DescribeVpcs", ended_by, patience=1800)
+    _, first = interrupted_run(small, environment, "DescribeVpcs", ended_by)
     assert "cost: 6 listings, requested by billing; then" in first
     small.faults([])
     small.reset()

@@ -95,7 +95,7 @@ def run(environment: dict[str, str], *arguments: str) -> Ran:
     watcher = threading.Thread(target=watch)
     watcher.start()
     try:
-        said, _ = child.communicate(timeout=600)
+        said, _ = child.communicate()
     finally:
         ended.set()
         watcher.join()
@@ -112,7 +112,7 @@ def test_a_program_that_a_run_starts_is_counted() -> None:
         (child,) = process.children()
         alone, with_child = process.memory_info().rss, resident(process)
         assert with_child >= alone + child.memory_info().rss / 2
-        parent.communicate(b"\n", timeout=600)
+        parent.communicate(b"\n")
 
 
 class Forked:

@@ -108,7 +108,6 @@ def test_no_credential_is_in_captured_output_or_events(organisation: Simulator, 
             cwd=REPOSITORY,
             capture_output=True,
             text=True,
-            timeout=600,
             check=False,
         )
         assert done.returncode == code, done.stderr

@@ -81,8 +81,8 @@ def test_nothing_of_the_ui_is_left_when_it_is_ended(ended_by: signal.Signals, tm
             # dg, dagster, webserver, daemon, code server, simulator
             assert len(started) >= 5
             command.send_signal(ended_by)
-            command.wait(timeout=600)
-            gone, left = psutil.wait_procs(started, timeout=600)
+            command.wait()
+            gone, left = psutil.wait_procs(started)
         finally:
             command.kill()
     assert [process.cmdline() for process in left] == []

@@ -247,7 +247,6 @@ def test_the_script_works_in_bash(truthful_night: Path) -> None:
         env={"PATH": f"{REPOSITORY / '.venv' / 'bin'}:{os.environ['PATH']}"},
         capture_output=True,
         text=True,
-        timeout=600,
         check=True,
     )
     assert done.stdout == "ec2_instance ec2_instance_status\n"

@@ -176,7 +176,6 @@ def command(world: World, words: tuple[str, ...]) -> tuple[int, str]:
         cwd=REPOSITORY,
         capture_output=True,
         text=True,
-        timeout=600,
         check=False,
     )
     return done.returncode, done.stdout + done.stderr

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 from nights import DATABASE, cmdb, program
 
-from chaos.processes import LONGEST
 from chaos.tables import contents, differing
 from pipelines.cli.simulation import simulated
 
@@ -25,7 +24,7 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What a run of the demo publishes."""
     database = tmp_path_factory.mktemp("versions") / DATABASE
     with simulated(os.environ) as (_, environment):
-        done = cmdb({**environment, "CMDB_DATABASE": str(database)}, "nightly", timeout=LONGEST)
+        done = cmdb({**environment, "CMDB_DATABASE": str(database)}, "nightly")
     assert done.returncode == 0, done.stderr
     return database
 
