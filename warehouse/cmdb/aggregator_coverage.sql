@@ -87,6 +87,7 @@ listed as (
         resource_type,
         split_part(listing, ':', 1) as listing
     from cmdb.resource
+    where discovered_by = 'listing'
 ),
 
 trusted as (
