@@ -532,6 +532,14 @@ def test_empty_pages_without_end_have_one(aws: ScriptedAws, make_reach: MakeReac
     assert "cmdb nightly --only-untrusted" in (answer.error_message or "")
 
 
+def test_after_a_page_with_records_the_empty_ones_are_counted_from_the_first(
+    aws: ScriptedAws, make_reach: MakeReach
+) -> None:
+    pages_without_end(aws, lambda n: vpcs(n, *([f"vpc-{n}"] if n == 2 else [])))
+    answer = make_reach("operations", replace(HASTE, empty_pages=7)).fetch(question(listings()["ec2_vpc"]))
+    assert (answer.outcome, answer.error_code, answer.request_count) == ("failed", "EndlessPages", 9)
+
+
 def test_as_many_empty_pages_as_aws_sends_are_no_end(aws: ScriptedAws, make_reach: MakeReach) -> None:
     vpc = listings()["ec2_vpc"]
     # Six empty ones, a full one, six empty ones, and so on: never seven in a row.

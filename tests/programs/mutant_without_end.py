@@ -11,7 +11,7 @@ from tools.mutation.mutations import Mutant
 folder = Path(sys.argv[1])
 test = folder / "test_small.py"
 test.write_text(f"import time\n\ndef test_it():\n    {sys.argv[2]}\n")
-trials.TEST_GRACE, trials.PATIENCE = 1.0, 2
+trials.TEST_GRACE, trials.WAITING_GRACE = 1.0, 2.0
 mutant = Mutant("resources/aws/errors.py", "", "none", (trials.REPOSITORY / "resources/aws/errors.py").read_text())
 # Of all tests together a trial may use ten hours.
 expected = {f"{test}::test_it": 0.1, "test_other.py::test_other": 3600.0}

@@ -39,8 +39,9 @@ TIMES = 10
 """How much more of a processor than the unchanged product took in all a mutant may use, beside `GRACE` seconds of it,
 before it counts as killed."""
 GRACE = 60.0
-TEST_GRACE = 10.0
-"""What a single test may use beside `TIMES` of what it took: a mutant that goes on without end ends with its test."""
+TEST_GRACE, WAITING_GRACE = 10.0, 30.0
+"""What a single test may use, and how long it may wait, beside `TIMES` of what it took: a mutant that goes on without end
+ends with its test."""
 PATIENCE = 10
 """How many seconds may pass for each of them: a busy machine gives a trial a part of its processors."""
 
@@ -210,9 +211,18 @@ def _signal_of(child: int, seconds: float) -> int:
 
 
 def end_after(seconds: float) -> None:
-    """End this process once it has used so many seconds of a processor, or `PATIENCE` times as many have passed."""
-    signal.setitimer(signal.ITIMER_PROF, seconds)
-    signal.setitimer(signal.ITIMER_REAL, PATIENCE * seconds)
+    """End this process once it has used so many seconds of a processor, or `PATIENCE` times as many have passed.
+
+    Either has its grace, which does not grow with the other: what waits for ever uses no processor.
+    """
+    signal.setitimer(signal.ITIMER_PROF, seconds + TEST_GRACE)
+    signal.setitimer(signal.ITIMER_REAL, PATIENCE * seconds + WAITING_GRACE)
+
+
+def end_never() -> None:
+    """Take back `end_after`."""
+    signal.setitimer(signal.ITIMER_PROF, 0)
+    signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 class _Mutated(importlib.machinery.SourceFileLoader):
@@ -297,9 +307,9 @@ class _Watch:
             file = nodeid.partition("::")[0]
             of_file = [seconds for test, seconds in self._expected.items() if test.startswith(f"{file}::")]
             # The first test of a file makes what all of them share.
-            own = self._expected.get(nodeid, 0.0) if file in self._begun else sum(of_file)
+            shared = 0.0 if file in self._begun else max(of_file, default=0.0)
             self._begun.add(file)
-            end_after(TIMES * own + TEST_GRACE)
+            end_after(TIMES * (self._expected.get(nodeid, 0.0) + shared))
 
     def pytest_fixture_setup(self, fixturedef: Any, request: Any) -> None:
         # What a fixture of a module calls is there for every test of it.
@@ -365,7 +375,7 @@ def _run(
     quiet = ["-q", "--no-header", *(f"-pno:{name}" for name in without)]
     code = pytest.main([*quiet, *(["--tb=short"] if traced else ["--tb=no", "-x"]), *tests], plugins=[watch])
     sys.setprofile(None)
-    end_after(0)
+    end_never()
     failed = watch.failed or ("" if code == 0 else f"pytest ended with {int(code)}")
     report.write_text(
         json.dumps(
