@@ -40,8 +40,8 @@ TIMES = 10
 before it counts as killed."""
 GRACE = 60.0
 TEST_GRACE, WAITING_GRACE = 10.0, 30.0
-"""What a single test may use, and how long it may wait, beside `TIMES` of what it took: a mutant that goes on without end
-ends with its test."""
+"""What a single test may use, and how long it may wait, beside `TIMES` of what it took: a mutant that goes on without
+end ends with its test."""
 PATIENCE = 10
 """How many seconds may pass for each of them: a busy machine gives a trial a part of its processors."""
 
