@@ -287,7 +287,7 @@ def lineage() -> Lineage:
         ("org.account", "account_name", "stage.account.account_name"),
         ("cost.by_service", "reporting_unblended_cost", "stage.reported_cost.reporting_unblended_cost"),
         ("cost.by_service", "service", "stage.reported_cost.dimension_value"),
-        ("cmdb.resource", "arn", "cmdb.resource.arn, stage.observed_resource.arn"),
+        ("cmdb.resource", "arn", "cmdb.resource.arn, stage.discovered_resource.arn, stage.observed_resource.arn"),
     ],
 )
 def test_a_column_comes_from_where_a_person_would_say(relation: str, column: str, sources: str) -> None:

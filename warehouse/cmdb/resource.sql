@@ -1,6 +1,6 @@
 -- One row per configuration item ever seen, as it was when it was last seen. What no listing shows is here where AWS Config, the
 -- tagging API or a resource group knows of it (discovered_by): an absence there is no evidence that it is gone.
--- rests_on: without=s3_bucket_content, resource_group_query because they fill attributes that are NULL where they are not known
+-- rests_on: without=s3_bucket_content, resource_group_query, config_aggregator, config_resource, resource_group_member because they fill attributes that are NULL where they are not known, or add what no listing shows and are no inventory
 -- materialized: full_from_previous
 -- key: arn
 -- arn: Amazon Resource Name; built from account, region and id where AWS returns none.
