@@ -13,6 +13,7 @@ FILES = (
     "pipelines/differences/queries/side_item.sql",
     "pipelines/differences/queries/side_verdict.sql",
     "pipelines/differences/queries/side_version.sql",
+    "pipelines/explorer/queries/choice.sql",
     "pipelines/explorer/queries/cost_day.sql",
     "pipelines/explorer/queries/cost_month.sql",
     "pipelines/report/age.js",

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import re
 import shutil
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -120,6 +124,26 @@ def test_the_bill_is_the_published_one_to_the_last_digit_in_every_slice(data: du
     """).fetchall()
         == []
     )
+
+
+def test_the_filters_offer_what_is_there(data: duckdb.DuckDBPyConnection) -> None:
+    def offered(kind: str) -> set[str]:
+        return {
+            value
+            for (value,) in data.execute("select value from data.explorer.choice where kind = $1", [kind]).fetchall()
+        }
+
+    def there(query: str) -> set[str]:
+        return {value for (value,) in data.execute(query).fetchall()}
+
+    # Also an account of the bill that is not listed, and one without a bill.
+    assert offered("account") == there(
+        "select account_id from published.org.account union select account_id from published.cost.daily"
+    )
+    assert offered("month") == there("select distinct strftime(usage_date, '%Y-%m') from published.cost.daily")
+    assert offered("service") == there("select distinct service from published.cost.by_service")
+    assert offered("team") == there("select distinct tag_value from published.cost.by_tag")
+    assert offered("currency") == there("select reporting_currency from published.ref.setting")
 
 
 def test_every_row_leads_to_its_cell(data: duckdb.DuckDBPyConnection) -> None:
@@ -246,7 +270,10 @@ def ask(
 ) -> tuple[int, http.client.HTTPMessage, bytes]:
     connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=30)
     try:
-        connection.request(method, path, headers={name.replace("_", "-"): value for name, value in headers.items()})
+        # As it is: a client would take dots out of a path.
+        connection.request(
+            method, f"{server.path}{path}", headers={name.replace("_", "-"): value for name, value in headers.items()}
+        )
         response = connection.getresponse()
         return response.status, response.headers, response.read()
     finally:
@@ -277,18 +304,18 @@ def test_a_range_is_read_as_the_standard_says(header: str, part: tuple[int, int]
 
 def test_parts_of_a_file_are_served(served: ExplorerServer) -> None:
     whole = bytes(range(256)) * 4
-    status, headers, body = ask(served, "/data.duckdb")
+    status, headers, body = ask(served, "data.duckdb")
     assert (status, body, headers["Accept-Ranges"]) == (200, whole, "bytes")
-    status, headers, body = ask(served, "/data.duckdb", Range="bytes=250-260")
+    status, headers, body = ask(served, "data.duckdb", Range="bytes=250-260")
     assert (status, body, headers["Content-Range"]) == (206, whole[250:261], "bytes 250-260/1024")
-    status, headers, body = ask(served, "/data.duckdb", "HEAD", Range="bytes=0-")
+    status, headers, body = ask(served, "data.duckdb", "HEAD", Range="bytes=0-")
     assert (status, body, headers["Content-Length"]) == (206, b"", "1024")
-    status, headers, _ = ask(served, "/data.duckdb", Range="bytes=4096-")
+    status, headers, _ = ask(served, "data.duckdb", Range="bytes=4096-")
     assert (status, headers["Content-Range"]) == (416, "bytes */1024")
 
 
 def test_every_response_has_the_policy_and_its_type(served: ExplorerServer) -> None:
-    for path, type_ in (("/", "text/html"), ("/duckdb-eh.wasm", "application/wasm"), ("/nothing", "text/plain")):
+    for path, type_ in (("", "text/html"), ("duckdb-eh.wasm", "application/wasm"), ("nothing", "text/plain")):
         _, headers, _ = ask(served, path)
         assert headers["Content-Type"].startswith(type_)
         policy = headers["Content-Security-Policy"]
@@ -301,16 +328,7 @@ def test_every_response_has_the_policy_and_its_type(served: ExplorerServer) -> N
 
 @pytest.mark.parametrize(
     "path",
-    [
-        "/../secret.txt",
-        "/%2e%2e/secret.txt",
-        "//secret.txt",
-        f"/{MARK}",
-        "/inner/a.txt",
-        "/inner",
-        "/.",
-        "/data.duckdb.wal",
-    ],
+    ["../secret.txt", "%2e%2e/secret.txt", "/secret.txt", MARK, "inner/a.txt", "inner", ".", "data.duckdb.wal"],
 )
 def test_only_the_files_of_the_page_are_served(served: ExplorerServer, path: str) -> None:
     status, _, body = ask(served, path)
@@ -318,13 +336,22 @@ def test_only_the_files_of_the_page_are_served(served: ExplorerServer, path: str
     assert b"not of this folder" not in body
 
 
+def test_another_user_of_the_machine_does_not_know_the_path(served: ExplorerServer) -> None:
+    with listening(0) as other:
+        assert other.path != served.path
+    assert len(served.path) > 20
+    address, served.path = served.path, ""
+    for path in ("/", "/data.duckdb", "/index.html", address.rstrip("/"), f"{address[:-2]}/data.duckdb"):
+        assert ask(served, path)[0] == 404, path
+
+
 def test_no_page_of_another_host_or_origin_is_answered(served: ExplorerServer) -> None:
     assert served.server_address[0] == "127.0.0.1"
-    assert ask(served, "/", Host=f"evil.invalid:{served.server_port}")[0] == 421
-    assert ask(served, "/data.duckdb", Sec_Fetch_Site="cross-site")[0] == 403
-    assert ask(served, "/data.duckdb", Sec_Fetch_Site="same-site")[0] == 403
-    assert ask(served, "/data.duckdb", Sec_Fetch_Site="same-origin")[0] == 200
-    assert ask(served, "/", "POST")[0] == 501
+    assert ask(served, "", Host=f"evil.invalid:{served.server_port}")[0] == 421
+    assert ask(served, "data.duckdb", Sec_Fetch_Site="cross-site")[0] == 403
+    assert ask(served, "data.duckdb", Sec_Fetch_Site="same-site")[0] == 403
+    assert ask(served, "data.duckdb", Sec_Fetch_Site="same-origin")[0] == 200
+    assert ask(served, "", "POST")[0] == 501
 
 
 def test_a_port_that_is_taken_is_named(built: Path, served: ExplorerServer, witnessed_night: Witness) -> None:
@@ -332,6 +359,40 @@ def test_a_port_that_is_taken_is_named(built: Path, served: ExplorerServer, witn
     done = cmdb_here(environment, "explore", "--port", str(served.server_port))
     assert done.returncode == 2
     assert f"Port {served.server_port} of 127.0.0.1 cannot be used" in done.stderr
+
+
+@pytest.mark.large
+def test_it_serves_until_it_is_interrupted_and_leaves_nothing(witnessed_night: Witness, tmp_path: Path) -> None:
+    program = (
+        "import sys; from pathlib import Path; from pipelines.explorer import folder; "
+        f"folder.STATIC = Path({str(stand_in(tmp_path / 'static'))!r}); "
+        "from pipelines.cli.main import main; main(['explore'])"
+    )
+    (tmp_path / "temporary").mkdir()
+    process = subprocess.Popen(
+        [sys.executable, "-c", program],
+        cwd=REPOSITORY,
+        env={**os.environ, "CMDB_DATABASE": str(witnessed_night.database), "TMPDIR": str(tmp_path / "temporary")},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        found = re.search(r"http://127\.0\.0\.1:(\d+)(/[\w-]{20,}/)", line)
+        assert found is not None, (line, process.stderr and process.stderr.read())
+        connection = http.client.HTTPConnection("127.0.0.1", int(found[1]), timeout=30)
+        connection.request("GET", found[2])
+        assert connection.getresponse().read() == b"the index.html"
+        connection.close()
+        process.send_signal(signal.SIGINT)
+        said, wrong = process.communicate(timeout=60)
+    finally:
+        process.kill()
+        process.wait()
+    assert (process.returncode, said, wrong) == (0, "Stopped.\n", "")
+    assert list((tmp_path / "temporary").iterdir()) == []
 
 
 # -------------------------------------------------------------------------------------------------- the build

@@ -438,7 +438,8 @@ def doubtful(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
                 [name.replace("\x00", ""), account, at],
             )
         connection.execute(
-            "update org.account set account_name = '<img src=x onerror=alert(1)>' where account_id = $1", [account]
+            "update explorer.choice set label = '<img src=x onerror=alert(1)>' where value = $1 and kind = 'account'",
+            [account],
         )
     with serving(copied) as server:
         yield server, account

@@ -33,6 +33,7 @@ STARTING = frozenset(
         "socketserver.BaseServer",
         "simulator.client.start",
         "pipelines.charts.drawing",
+        "pipelines.explorer.server.listening",
         # Dagster, and our commands.
         "dagster",
         "pipelines.definitions.build_defs",

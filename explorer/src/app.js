@@ -185,29 +185,21 @@ const draw = async () => {
 
 const learn = async () => {
   const about = Object.fromEntries((await engine.rows("select name, value from explorer.about")).map((row) => [row.name, row.value]));
-  const months = await engine.rows("select distinct strftime(month, '%Y-%m') as month from explorer.cost_month order by 1");
-  const accounts = await engine.rows(
-    `select account_id, coalesce(account_name, '') as name from org.account
-     union select distinct account_id, '' from explorer.cost_month
-     where account_id is not null and account_id not in (select account_id from org.account) order by 2, 1`);
-  const services = await engine.rows("select distinct value from explorer.cost_month where slice = 'service' order by 1");
+  const choices = await engine.rows("select kind, value, label, parent from explorer.choice order by kind, parent, label, value");
+  const offered = (kind) => choices.filter((row) => row.kind === kind);
   const keys = await engine.rows(
     `select key.tag_key, key.resource_column, key.is_cut_by_service as by_service, status.verdict
      from ref.tag_key as key left join cost.tag_key_status as status using (tag_key) order by 1`);
-  const teams = await engine.rows(
-    `select distinct slice[5:] as key, value from explorer.cost_month
-     where starts_with(slice, 'tag:') and not ends_with(slice, ':service') order by 1, 2`);
-  const [currency] = await engine.rows(
-    "select any_value(reporting_currency) as name from explorer.cost_month where reporting_unblended_cost is not null");
   const here = new Date().toISOString().slice(0, 7);
   return {
     about,
-    months: months.length ? months.map((row) => row.month) : [here],
-    accounts: new Map(accounts.map((row) => [row.account_id, row.name ? `${row.account_id}${SEPARATOR}${short(row.name)}` : row.account_id])),
-    services: services.map((row) => row.value),
+    months: offered("month").length ? offered("month").map((row) => row.value) : [here],
+    accounts: new Map(offered("account").map((row) => [row.value, row.label ? `${row.value}${SEPARATOR}${short(row.label)}` : row.value])),
+    services: offered("service").map((row) => row.value),
     keys,
-    teams: new Map(keys.map(({ tag_key: key }) => [key, teams.filter((row) => row.key === key).map((row) => row.value || cost.UNTAGGED)])),
-    reporting: currency?.name ?? null,
+    teams: new Map(keys.map(({ tag_key: key }) => [
+      key, offered("team").filter((row) => row.parent === key).map((row) => row.value || cost.UNTAGGED)])),
+    reporting: offered("currency")[0]?.value ?? null,
   };
 };
 

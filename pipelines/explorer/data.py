@@ -78,7 +78,7 @@ def write_data(folder: Path, store: "Store") -> dict[str, Any]:
                 _copy(connection, f"select {_portable(relation)} from {relation.sql}", raw / relation.name)
             _copy(connection, f"select {_UTC} from ({_query('cost_day')})", raw / "cost_day")
             _copy(connection, f"select {_CELL_UTC} from audit.collection", raw / "cell")
-        with writing_file(folder / DATA, BLOCK) as connection:
+        with writing_file(folder / DATA, raw / "spill", BLOCK) as connection:
             _fill(connection, raw, relations, known, about)
     finally:
         shutil.rmtree(raw, ignore_errors=True)
@@ -157,6 +157,7 @@ def _fill(
         """
     )
     connection.execute(f"create table explorer.cost_month as {_query('cost_month')}")
+    connection.execute(f"create table explorer.choice as {_query('choice')}")
     leading = [relation.sql for relation in relations if set(CELL) <= {column.name for column in relation.columns}]
     keys = " union ".join(f"select distinct {', '.join(CELL)} from {name}" for name in [*leading, "explorer.cost_day"])
     connection.execute(

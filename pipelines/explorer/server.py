@@ -1,6 +1,7 @@
 """A web server for the explorer's folder: on 127.0.0.1 alone, for GET and HEAD, and for parts of files."""
 
 import re
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
@@ -31,28 +32,29 @@ _CHUNK = 1 << 18
 
 
 class ExplorerServer(ThreadingHTTPServer):
-    """Serves the files of one folder to this machine.
+    """Serves the files of one folder to this machine, below a path that nobody can guess.
 
-    A page that a person visits can send requests to 127.0.0.1 too: its browser then names another host or origin, and
-    is refused.
+    Every user of the machine reaches 127.0.0.1, and does not know the path. A page that a person visits can send
+    requests there too: its browser then names another host or origin, and is refused.
     """
 
     daemon_threads = True
 
     def __init__(self, port: int):
         super().__init__((HOST, port), _Handler)
+        self.path = f"/{secrets.token_urlsafe(16)}/"
         self.files: dict[str, Path] = {}
         self.hosts = {f"{name}:{self.server_port}" for name in (HOST, "localhost")}
 
     def show(self, folder: Path) -> None:
         """Serve the files of this folder from now on."""
-        self.files = {f"/{path.name}": path for path in folder.iterdir() if path.suffix in TYPES}
-        self.files["/"] = folder / "index.html"
+        self.files = {self.path + path.name: path for path in folder.iterdir() if path.suffix in TYPES}
+        self.files[self.path] = folder / "index.html"
 
     @property
     def address(self) -> str:
         """Where the page is."""
-        return f"http://{HOST}:{self.server_port}/"
+        return f"http://{HOST}:{self.server_port}{self.path}"
 
 
 @contextmanager

@@ -173,15 +173,16 @@ def reading_folder(folder: Path, catalogs: Sequence[str] = ()) -> Iterator[duckd
 
 
 @contextmanager
-def writing_file(file: Path, block_size: int) -> Iterator[duckdb.DuckDBPyConnection]:
+def writing_file(file: Path, spill: Path, block_size: int) -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection to a new DuckDB file, in UTC, whose queries can read and write files of the file's folder alone.
 
     The file is whole when the block ends, without a journal beside it.
 
     Args:
+        spill: folder for data that does not fit into memory.
         block_size: bytes of a block, from 16,384 on; a table takes a block at least.
     """
-    alone = duckdb.connect(":memory:", config={**_SANDBOX, "temp_directory": ""})
+    alone = duckdb.connect(":memory:", config={**_SANDBOX, "temp_directory": str(spill)})
     with interruptible(), closing(alone) as connection:
         attach(connection, file, writable=True, patience=0, block_size=block_size)
         connection.execute("set global TimeZone = 'UTC'")
