@@ -45,6 +45,15 @@ def home(tmp_path: Path) -> Iterator[House]:
         yield made
 
 
+@pytest.mark.parametrize(("relation", "before"), [("stage.shared_account", "view"), ("stage.untagged_cost", "table")])
+def test_a_view_of_an_earlier_release_becomes_a_table_and_the_other_way_round(
+    home: House, relation: str, before: str
+) -> None:
+    home.execute(f"create {before} {relation} as select 'x' as account_id")
+    home.build(relation)
+    assert home.rows(f"from {relation}") == []
+
+
 @pytest.fixture
 def stocked(tmp_path: Path) -> Iterator[House]:
     """A warehouse with every collected table, for what rests on many of them."""

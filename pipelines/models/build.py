@@ -58,6 +58,8 @@ def _build(
     if model.schema == "ref":
         _name_reference_files(connection, store, own)
     kind = model.materialized
+    if kind in ("view", "full"):
+        _drop_other_kind(connection, model)
     if kind == "view":
         connection.execute(f"create or replace view {model.quoted} as {model.sql}")
     elif kind == "full":
@@ -82,6 +84,23 @@ def _build(
         return 0
     row = connection.execute(f"select count(*) from {model.quoted}").fetchone()
     return int(row[0]) if row is not None else 0
+
+
+def _drop_other_kind(connection: duckdb.DuckDBPyConnection, model: Model) -> None:
+    """Drop a view where a table is to be built, and the other way round: an earlier release built it so.
+
+    DuckDB replaces neither by the other.
+    """
+    standing = connection.execute(
+        """
+        select table_type
+        from information_schema.tables
+        where table_catalog = current_database() and table_schema = $schema and table_name = $name
+        """,
+        {"schema": model.schema, "name": model.name},
+    ).fetchone()
+    if standing is not None and (standing[0] == "VIEW") != (model.materialized == "view"):
+        connection.execute(f"drop {'view' if standing[0] == 'VIEW' else 'table'} {model.quoted}")
 
 
 def _name_reference_files(connection: duckdb.DuckDBPyConnection, store: Store, own: Path | None) -> None:
