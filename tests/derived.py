@@ -4,7 +4,9 @@ from pipelines.catalogue.registry import INVENTORY
 
 HUB_AND_WORKLOADS = ("operations", "workload")
 
-INVENTORIED = {listing.name: listing for listing in INVENTORY.listings if listing.each is None}
+INVENTORIED = {
+    listing.name: listing for listing in INVENTORY.listings if listing.each is None or not listing.each.parameter
+}
 """The listings of resources that are asked for by themselves, not for each record of another."""
 
 

@@ -105,7 +105,7 @@ def sample(shape: Any, name: str = "") -> Any:
 def question(listing: Listing) -> Request:
     """The question of a listing, with whatever its operation wants."""
     wanted = sample(model(listing).input_shape) if model(listing).input_shape is not None else {}
-    if listing.each is not None:
+    if listing.each is not None and listing.each.parameter:
         wanted.setdefault(listing.each.parameter, sample(model(listing).input_shape.members[listing.each.parameter]))
     one_each = listing.each is not None and listing.each.in_one_cell
     region = GLOBAL_REGION if listing.scope == "global" else REGION

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from pipelines.trust.publish_rules import freshness_check
 from resources.audit.coverage import coverage
 from resources.aws.client import AwsClient
 from resources.aws.errors import Failed
-from resources.aws.listing import Listing
+from resources.aws.listing import Each, Listing
 from resources.aws.records import Pages
 from resources.aws.retry import Retry
 
@@ -284,6 +285,20 @@ def test_the_last_parent_that_goes_takes_its_records_and_blocks_nothing(home: Ho
     world.administrators = ["000000000003"]
     collect(home, "night-3", ADMINISTRATOR, SERVICE)
     assert verdict(home, SERVICE)
+
+
+def test_a_listing_of_what_needs_a_parent_is_requested_once_where_there_is_any(
+    home: House, world: Organisation
+) -> None:
+    """Its response is about all parents of the place, so a second one makes no second request."""
+    listing = replace(RESOURCE_POLICY, each=Each("", of=(ADMINISTRATOR.name,), field="Id"))
+    world.document = "{}"
+    assert collect(home, "night-1", ADMINISTRATOR, listing)[listing.name] == ("skipped", "no_parents")
+    world.administrators = ["000000000002", "000000000003"]
+    cells = collect(home, "night-2", ADMINISTRATOR, listing)
+    assert cells == {ADMINISTRATOR.name: ("found", None), listing.name: ("found", None)}
+    world.administrators = []
+    assert collect(home, "night-3", ADMINISTRATOR, listing)[listing.name] == ("skipped", "no_parents")
 
 
 def test_nothing_to_request_goes_on_to_what_would_be_requested_it(home: House, world: Organisation) -> None:

@@ -1,6 +1,7 @@
 """EC2: what instances are launched from and onto: templates, keys, reservations, hosts, Spot requests."""
 
 from pipelines.catalogue.ec2 import NOT_OFFERED, WHOLE_PAGES
+from pipelines.catalogue.family import SELDOM
 from resources.aws.listing import Listing
 
 LISTINGS: tuple[Listing, ...] = (
@@ -14,6 +15,8 @@ LISTINGS: tuple[Listing, ...] = (
         key=("LaunchTemplateId",),
         # EC2 refuses a page of more than 200 here.
         parameters={"MaxResults": 200},
+        every=SELDOM,
+        arn_form="ec2:launch-template/",
     ),
     Listing(
         "ec2_key_pair",
@@ -23,6 +26,8 @@ LISTINGS: tuple[Listing, ...] = (
         zero="witnessed",
         records="KeyPairs",
         key=("KeyPairId",),
+        every=SELDOM,
+        arn_form="ec2:key-pair/",
     ),
     Listing(
         "ec2_reserved_instance",
@@ -32,6 +37,8 @@ LISTINGS: tuple[Listing, ...] = (
         zero="witnessed",
         records="ReservedInstances",
         key=("ReservedInstancesId",),
+        every=SELDOM,
+        arn_form="ec2:reserved-instances/",
     ),
     Listing(
         "ec2_capacity_reservation",
@@ -55,6 +62,8 @@ LISTINGS: tuple[Listing, ...] = (
         # EC2 refuses a page of more than 500 here.
         parameters={"MaxResults": 500},
         skip_codes=NOT_OFFERED,
+        every=SELDOM,
+        arn_form="ec2:dedicated-host/",
     ),
     Listing(
         "ec2_placement_group",
@@ -65,6 +74,8 @@ LISTINGS: tuple[Listing, ...] = (
         records="PlacementGroups",
         key=("GroupId",),
         skip_codes=NOT_OFFERED,
+        every=SELDOM,
+        arn_form="ec2:placement-group/",
     ),
     Listing(
         "ec2_spot_instance_request",
@@ -92,6 +103,8 @@ LISTINGS: tuple[Listing, ...] = (
         # User data may hold passwords.
         redact=("UserData",),
         skip_codes=NOT_OFFERED,
+        every=SELDOM,
+        arn_form="ec2:spot-fleet-request/",
     ),
     Listing(
         "ec2_instance_status",

@@ -1,6 +1,7 @@
 """EC2: what joins networks with the internet, with each other and with services, and what keeps them apart."""
 
 from pipelines.catalogue.ec2 import NOT_OFFERED, WHOLE_PAGES
+from pipelines.catalogue.family import SELDOM
 from resources.aws.listing import Listing
 
 # No owner is required of what AWS lists to several accounts. It stands once, under the account that the record names.
@@ -46,6 +47,8 @@ LISTINGS: tuple[Listing, ...] = (
         records="VpcPeeringConnections",
         key=("VpcPeeringConnectionId",),
         parameters=WHOLE_PAGES,
+        every=SELDOM,
+        arn_form="ec2:vpc-peering-connection/",
     ),
     Listing(
         "ec2_transit_gateway",
@@ -57,6 +60,8 @@ LISTINGS: tuple[Listing, ...] = (
         key=("TransitGatewayId",),
         parameters=WHOLE_PAGES,
         skip_codes=NOT_OFFERED,
+        every=SELDOM,
+        arn_form="ec2:transit-gateway/",
     ),
     Listing(
         "ec2_transit_gateway_attachment",
@@ -68,6 +73,8 @@ LISTINGS: tuple[Listing, ...] = (
         key=("TransitGatewayAttachmentId",),
         parameters=WHOLE_PAGES,
         skip_codes=NOT_OFFERED,
+        every=SELDOM,
+        arn_form="ec2:transit-gateway-attachment/",
     ),
     Listing(
         "ec2_transit_gateway_route_table",
@@ -79,6 +86,8 @@ LISTINGS: tuple[Listing, ...] = (
         key=("TransitGatewayRouteTableId",),
         parameters=WHOLE_PAGES,
         skip_codes=NOT_OFFERED,
+        every=SELDOM,
+        arn_form="ec2:transit-gateway-route-table/",
     ),
     Listing(
         "ec2_egress_only_internet_gateway",
@@ -91,6 +100,8 @@ LISTINGS: tuple[Listing, ...] = (
         # EC2 refuses a page of more than 255 here.
         parameters={"MaxResults": 255},
         skip_codes=NOT_OFFERED,
+        every=SELDOM,
+        arn_form="ec2:egress-only-internet-gateway/",
     ),
     Listing(
         "ec2_vpc_endpoint_service",
@@ -102,6 +113,8 @@ LISTINGS: tuple[Listing, ...] = (
         key=("ServiceId",),
         parameters=WHOLE_PAGES,
         skip_codes=NOT_OFFERED,
+        every=SELDOM,
+        arn_form="ec2:vpc-endpoint-service/",
     ),
     Listing(
         "ec2_managed_prefix_list",
@@ -115,6 +128,8 @@ LISTINGS: tuple[Listing, ...] = (
         # EC2 refuses a page of more than 100 here.
         parameters={"MaxResults": 100},
         skip_codes=NOT_OFFERED,
+        every=SELDOM,
+        arn_form="ec2:prefix-list/",
     ),
     Listing(
         "ec2_vpn_gateway",
@@ -125,6 +140,8 @@ LISTINGS: tuple[Listing, ...] = (
         records="VpnGateways",
         key=("VpnGatewayId",),
         skip_codes=NOT_OFFERED,
+        every=SELDOM,
+        arn_form="ec2:vpn-gateway/",
     ),
     Listing(
         "ec2_customer_gateway",
@@ -135,6 +152,8 @@ LISTINGS: tuple[Listing, ...] = (
         records="CustomerGateways",
         key=("CustomerGatewayId",),
         skip_codes=NOT_OFFERED,
+        every=SELDOM,
+        arn_form="ec2:customer-gateway/",
     ),
     Listing(
         "ec2_vpn_connection",
@@ -147,6 +166,8 @@ LISTINGS: tuple[Listing, ...] = (
         # Both hold the keys of the tunnels.
         redact=("CustomerGatewayConfiguration", "PreSharedKey"),
         skip_codes=NOT_OFFERED,
+        every=SELDOM,
+        arn_form="ec2:vpn-connection/",
     ),
     Listing(
         "ec2_carrier_gateway",
@@ -158,6 +179,8 @@ LISTINGS: tuple[Listing, ...] = (
         key=("CarrierGatewayId",),
         parameters=WHOLE_PAGES,
         skip_codes=NOT_OFFERED,
+        every=SELDOM,
+        arn_form="ec2:carrier-gateway/",
     ),
     Listing(
         "ec2_client_vpn_endpoint",
@@ -169,6 +192,8 @@ LISTINGS: tuple[Listing, ...] = (
         key=("ClientVpnEndpointId",),
         parameters=WHOLE_PAGES,
         skip_codes=NOT_OFFERED,
+        every=SELDOM,
+        arn_form="ec2:client-vpn-endpoint/",
     ),
     Listing(
         "ec2_ipam",
@@ -180,6 +205,8 @@ LISTINGS: tuple[Listing, ...] = (
         key=("IpamId",),
         parameters=WHOLE_PAGES,
         skip_codes=NOT_OFFERED,
+        every=SELDOM,
+        arn_form="ec2:ipam/",
     ),
     Listing(
         "ec2_ipam_pool",
@@ -191,6 +218,8 @@ LISTINGS: tuple[Listing, ...] = (
         key=("IpamPoolId",),
         parameters=WHOLE_PAGES,
         skip_codes=NOT_OFFERED,
+        every=SELDOM,
+        arn_form="ec2:ipam-pool/",
     ),
     Listing(
         "ec2_verified_access_instance",
@@ -203,6 +232,8 @@ LISTINGS: tuple[Listing, ...] = (
         # EC2 refuses a page of more than 200 here.
         parameters={"MaxResults": 200},
         skip_codes=NOT_OFFERED,
+        every=SELDOM,
+        arn_form="ec2:verified-access-instance/",
     ),
     Listing(
         "ec2_verified_access_group",
@@ -214,6 +245,8 @@ LISTINGS: tuple[Listing, ...] = (
         key=("VerifiedAccessGroupId",),
         parameters=WHOLE_PAGES,
         skip_codes=NOT_OFFERED,
+        every=SELDOM,
+        arn_form="ec2:verified-access-group/",
     ),
     Listing(
         "ec2_verified_access_endpoint",
@@ -225,5 +258,7 @@ LISTINGS: tuple[Listing, ...] = (
         key=("VerifiedAccessEndpointId",),
         parameters=WHOLE_PAGES,
         skip_codes=NOT_OFFERED,
+        every=SELDOM,
+        arn_form="ec2:verified-access-endpoint/",
     ),
 )

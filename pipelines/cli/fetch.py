@@ -101,7 +101,7 @@ def fetch_once(
     if listing is None or role not in listing.roles:
         own = ", ".join(sorted(name for name, entry in known.items() if role in entry.roles))
         raise InvalidRequest(f"{role} requests no listing {listing_name!r}. It requests: {own or 'none'}.")
-    if listing.each is not None and not parameter:
+    if listing.each is not None and listing.each.parameter and not parameter:
         raise InvalidRequest(
             f"{listing_name} is requested once for each {listing.each.parameter}. Name one with --parameter."
         )
@@ -176,7 +176,8 @@ def _parameters(listing: Listing, parameter: str, own: "Path | None") -> dict[st
     if listing.name == COST_RESOURCE:
         return cost_slices.resource_parameters(parameter or services_of_listings()[0], datetime.now(UTC).date())
     if listing.name not in COST_BY_MONTH:
-        return {} if listing.each is None else {listing.each.parameter: parameter}
+        each = listing.each
+        return {each.parameter: parameter} if each is not None and each.parameter else {}
     today = datetime.now(UTC).date()
     if listing.name == COST_MONTHLY:
         return cost_slices.parameters(cost_slices.TOTAL, cost_slices.whole_history(today, cost_slices.MAX_MONTHS))

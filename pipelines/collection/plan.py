@@ -142,7 +142,10 @@ def _metrics(state: StepState, listing: Listing, role: Role, profile_of: Mapping
 
 
 def _for_parents(state: StepState, listing: Listing, role: Role, profile_of: Mapping[str, str]) -> Plan:
-    """The plan of a listing with parents: a request for each parent record. A listing may be its own parent."""
+    """The plan of a listing with parents: a request for each parent record, or one where there is any.
+
+    A listing may be its own parent.
+    """
     each = listing.each
     assert each is not None, "only a listing with parents comes here"
     done: dict[tuple[str, str], set[str]] = defaultdict(set)
@@ -151,8 +154,9 @@ def _for_parents(state: StepState, listing: Listing, role: Role, profile_of: Map
         requests: list[Request] = []
         for (account, region), named in state.named_by_parents(listing).items():
             fresh = sorted(named - done[account, region])
+            is_requested = not each.parameter and bool(done[account, region])
             done[account, region] |= named
-            if not fresh or account not in profile_of:
+            if not fresh or is_requested or account not in profile_of:
                 continue
             wanted = state.settings.regions
             if wanted and region not in (*wanted, GLOBAL_REGION):
@@ -164,7 +168,9 @@ def _for_parents(state: StepState, listing: Listing, role: Role, profile_of: Map
                 state.set_outcome(key, "skipped", REGION_DISABLED, profile=profile_of[account])
                 continue
             make_request = _request_factory(listing, role, profile_of[account], account)
-            if each.in_one_cell:
+            if not each.parameter:
+                requests.append(make_request(region))
+            elif each.in_one_cell:
                 requests.append(make_request(region, batches=[{each.parameter: value} for value in fresh]))
             else:
                 requests += [make_request(region, {each.parameter: value}, value) for value in fresh]
