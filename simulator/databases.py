@@ -31,6 +31,21 @@ RATES = {
 }
 DEFAULT_RATE = 61_440_000
 STOPPED = dt.date(2025, 3, 1)
+UNVERSIONED = frozenset({"neptune", "docdb"})
+"""Engines that answer here too, and of which RDS lists no major versions."""
+
+MAJOR_VERSIONS: dict[str, tuple[tuple[str, dt.date | None, dt.date | None], ...]] = {
+    "postgres": (
+        ("15", dt.date(2028, 2, 29), dt.date(2031, 2, 28)),
+        ("16", dt.date(2029, 2, 28), dt.date(2032, 2, 29)),
+    ),
+    "mysql": (("5.7", dt.date(2024, 2, 29), dt.date(2027, 2, 28)), ("8.0", dt.date(2026, 7, 31), dt.date(2029, 7, 31))),
+    "aurora-postgresql": (("15", dt.date(2028, 2, 29), dt.date(2031, 2, 28)),),
+    "mariadb": (("10.11", None, None),),
+    "sqlserver-se": (("14.00", None, None), ("15.00", None, None)),
+}
+"""Of each engine its major versions, and the last days of their standard and extended support."""
+
 PORTS = {"postgres": 5432, "aurora-postgresql": 5432, "sqlserver-se": 1433, "neptune": 8182}
 
 
@@ -133,6 +148,31 @@ class Estate:
 Named = TypeVar("Named", Database, Cluster, Snapshot)
 
 
+def estate_of(network: Network, account_id: str, region: str) -> Estate:
+    """What one account of the network's organisation has in one region."""
+    databases = next(part for part in network.world.parts if isinstance(part, Databases))
+    return databases.estate(account_id, region)
+
+
+def _shown_version(engine: str, major: str, standard: dt.date | None, extended: dt.date | None) -> Output:
+    """A major version as AWS writes it: without lifecycles where its support is not bought."""
+    lifecycles = []
+    if standard and extended:
+        end, last = (dt.datetime.combine(day, dt.time(23, 59, 59), dt.UTC) for day in (standard, extended))
+        for name, since, until in (
+            ("open-source-rds-standard-support", dt.datetime(2020, 1, 1, tzinfo=dt.UTC), end),
+            ("open-source-rds-extended-support", end + dt.timedelta(seconds=1), last),
+        ):
+            lifecycles.append(
+                {
+                    "LifecycleSupportName": name,
+                    "LifecycleSupportStartDate": since,
+                    "LifecycleSupportEndDate": until,
+                }
+            )
+    return {"Engine": engine, "MajorEngineVersion": major, "SupportedEngineLifecycles": lifecycles}
+
+
 class Databases:
     """The databases of one organisation, RDS's answers about them, and their truth."""
 
@@ -148,6 +188,7 @@ class Databases:
             ("rds", "DescribeDBClusters"): self._describe_clusters,
             ("rds", "DescribeDBSnapshots"): self._describe_snapshots,
             ("rds", "DescribeDBClusterSnapshots"): self._describe_cluster_snapshots,
+            ("rds", "DescribeDBMajorEngineVersions"): self._describe_major_versions,
         }
 
     # ------------------------------------------------------------------ data
@@ -465,6 +506,14 @@ class Databases:
     @staticmethod
     def _key(item: Database | Cluster | Snapshot) -> str:
         return f"arn:aws:kms:{item.region}:{item.account_id}:key/{digest('key', item.account_id)[:32]}"
+
+    def _describe_major_versions(self, call: Call) -> Output:
+        """Of an engine that RDS does not version so it is a wrong value."""
+        engine = str(call.parameters.get("Engine") or "")
+        if engine in UNVERSIONED:
+            raise AwsError("InvalidParameterValue", f"Unrecognized engine name: {engine}", 400)
+        found = MAJOR_VERSIONS.get(engine, ())
+        return self._settings.page(call, "DBMajorEngineVersions", found, lambda one: _shown_version(engine, *one))
 
     def _describe_clusters(self, call: Call) -> Output:
         there = self.estate(call.account_id, call.region).clusters

@@ -21,6 +21,9 @@ def truth_of(listing: str) -> str:
     return name + ("es" if name.endswith("s") else "s")
 
 
+NEEDS = {name: listing.each.of for name, listing in INVENTORIED.items() if listing.each is not None}
+"""The listings that are asked only where there is one of these: their parents."""
+
 IN_EVERY_ACCOUNT = {
     name: truth_of(name)
     for name, listing in INVENTORIED.items()

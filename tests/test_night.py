@@ -17,7 +17,7 @@ from typing import Any
 
 import duckdb
 import pytest
-from derived import HUB_AND_WORKLOADS, IN_EVERY_ACCOUNT, INVENTORIED, OF_WORKLOADS
+from derived import HUB_AND_WORKLOADS, IN_EVERY_ACCOUNT, INVENTORIED, NEEDS, OF_WORKLOADS
 from nights import DATABASE, Witness, cmdb, copy_of, night_environment, query, run_night
 
 from pipelines.collection import cost_slices
@@ -27,6 +27,7 @@ from pipelines.reference import DEMO_FOLDER
 from pipelines.settings import WAREHOUSE_FOLDER
 from resources.store.store import Store
 from simulator.client import Simulator
+from simulator.databases import MAJOR_VERSIONS, UNVERSIONED
 
 Row = dict[str, Any]
 Cell = tuple[str, str, str, str]
@@ -364,7 +365,25 @@ def expected_cells(truth: Row) -> dict[Cell, tuple[str, int | None, str | None]]
         for listing, kind in OF_WORKLOADS.items()
     }
     in_buckets = Counter((row["account_id"], row["region"]) for row in truth["buckets"])
-    unasked = ("s3_bucket", "s3_bucket_tag", "s3_bucket_content", "lambda_function_tag", *OF_WORKLOADS)
+    engines: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for row in (*truth["db_instances"], *truth["db_clusters"]):
+        engines[row["account_id"], row["region"]].add(row["engine"])
+
+    def regional(role: str, account: str, listings: Iterable[str]) -> None:
+        """Each listing of each region: where it needs a parent, where there is one."""
+        for listing in listings:
+            asked = [
+                region
+                for region in truth["regions"]
+                if listing not in NEEDS or any(counted[parent][account, region] for parent in NEEDS[listing])
+            ]
+            for region in asked:
+                answered(role, account, region, listing, counted[listing][account, region])
+            if not asked:
+                cells[role, account, "aws-global", listing] = ("skipped", None, "no_parents")
+
+    versions = "rds_db_major_engine_version"
+    unasked = ("s3_bucket", "s3_bucket_tag", "s3_bucket_content", "lambda_function_tag", versions, *OF_WORKLOADS)
     for account in truth["accounts"]:
         where = account["account_id"]
         if where not in truth["reachable"]:
@@ -373,9 +392,16 @@ def expected_cells(truth: Row) -> dict[Cell, tuple[str, int | None, str | None]]
             continue
         cells["workload", where, "aws-global", "s3_bucket_content"] = ("skipped", None, "not_requested")
         answered("workload", where, "aws-global", "s3_bucket", sum(b["account_id"] == where for b in truth["buckets"]))
+        regional("workload", where, OF_WORKLOADS)
+        if not any(engines[where, region] for region in truth["regions"]):
+            cells["workload", where, "aws-global", versions] = ("skipped", None, "no_parents")
         for region in truth["regions"]:
-            for listing in OF_WORKLOADS:
-                answered("workload", where, region, listing, counted[listing][where, region])
+            for engine in engines[where, region]:
+                listing = f"{versions}:{engine}"
+                if engine in UNVERSIONED:
+                    cells["workload", where, region, listing] = ("skipped", None, "not_offered")
+                else:
+                    answered("workload", where, region, listing, len(MAJOR_VERSIONS[engine]))
             # Each bucket and function has a record of its tags, if one that says that there are none.
             for listing, parents in (
                 ("s3_bucket_tag", in_buckets),
@@ -393,9 +419,8 @@ def expected_cells(truth: Row) -> dict[Cell, tuple[str, int | None, str | None]]
             continue
         regions = len(truth["regions"]) + len(truth["opt_in_regions"])
         answered(role, where, "aws-global", "ec2_region", regions)
+        regional(role, where, (*IN_EVERY_ACCOUNT, *(IN_THE_HUB if role == "operations" else ())))
         for region in truth["regions"]:
-            for listing in (*IN_EVERY_ACCOUNT, *(IN_THE_HUB if role == "operations" else ())):
-                answered(role, where, region, listing, counted[listing][where, region])
             # What is listed has its metrics, and every instance an interface beside those that the truth counts.
             measured = counted["ec2_instance"][where, region]
             interfaces = sum((i["account_id"], i["region"]) == (where, region) for i in truth["network_interfaces"])

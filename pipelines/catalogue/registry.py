@@ -7,7 +7,7 @@ declared in the listing's SQL file.
 
 from collections.abc import Iterable
 
-from pipelines.catalogue import ec2, ec2_capacity, ec2_connectivity, lambda_, rds, s3
+from pipelines.catalogue import ec2, ec2_capacity, ec2_connectivity, lambda_, rds, rds_parts, s3
 from pipelines.catalogue.cost import BUDGET, COST
 from pipelines.catalogue.ec2 import REGIONS
 from pipelines.catalogue.family import Family
@@ -28,6 +28,7 @@ INVENTORY = Family(
         *ec2_connectivity.LISTINGS,
         *ec2_capacity.LISTINGS,
         *rds.LISTINGS,
+        *rds_parts.LISTINGS,
         *s3.LISTINGS,
         *lambda_.LISTINGS,
         *ec2.STORAGE,

@@ -39,8 +39,8 @@ class Each:
     have no records, one cell without a parameter is recorded as `skipped`, with the reason `no_parents`.
 
     Attributes:
-        parameter: the request's parameter that names the parent. Empty: one request without a parameter for each account
-            and region in which a parent has a record, for a listing that is empty where there is no parent.
+        parameter: the request's parameter that names the parent. Empty: one request without a parameter for each
+            account and region in which a parent has a record, for a listing that is empty where there is none.
         region_field: field of the parent record that names the region of the request; empty where a regional parent's
             own region is used.
         form: template of the parameter where the field is only a part of it: `arn:{partition}:s3:::{value}`.

@@ -1,0 +1,54 @@
+-- One row per automated backup of a database: what its point-in-time recovery rests on. It may outlive its database.
+-- key: arn
+-- resource: id=source_resource_id state=status attributes=source_name, source_arn, is_retained, engine, engine_version,
+--   allocated_storage_gb, retention_days, is_encrypted
+-- arn: Amazon Resource Name.
+-- account_id: The AWS account that owns it: 12 digits, text because some begin with 0.
+-- region: AWS region.
+-- source_name: Name of the database, which may be gone.
+-- source_arn: ARN of the database, which may be gone.
+-- source_resource_id: Id of the database that no later one of its name has.
+-- status: active while the database is there, retained when it is gone, creating.
+-- is_retained: True where it outlived its source, and costs money until its retention ends.
+-- engine: Database engine.
+-- engine_version: Version of the engine.
+-- allocated_storage_gb: Storage of the source, GiB.
+-- retention_days: Days for which it is kept.
+-- is_encrypted: True where it is encrypted.
+-- kms_key_arn: Key that it is encrypted with; NULL where it is not.
+-- earliest_restore_at: First moment that it can be restored to, UTC.
+-- latest_restore_at: Last moment that it can be restored to, UTC.
+-- source_created_at: When the source was made, UTC.
+-- name: The same as source_name, as every item has one.
+-- tags: Tags; an empty map where it has none.
+select
+    item.DBInstanceAutomatedBackupsArn as arn,
+    split_part(item.DBInstanceAutomatedBackupsArn, ':', 5) as account_id,
+    region,
+    item.DBInstanceIdentifier as source_name,
+    item.DBInstanceArn as source_arn,
+    item.DbiResourceId as source_resource_id,
+    item.Status as status,
+    item.Status = 'retained' as is_retained,
+    item.Engine as engine,
+    item.EngineVersion as engine_version,
+    item.AllocatedStorage as allocated_storage_gb,
+    item.BackupRetentionPeriod as retention_days,
+    item.Encrypted as is_encrypted,
+    item.KmsKeyId as kms_key_arn,
+    item.RestoreWindow.EarliestTime as earliest_restore_at,
+    item.RestoreWindow.LatestTime as latest_restore_at,
+    item.InstanceCreateTime as source_created_at,
+    item.DBInstanceIdentifier as name,
+    tag_map(item.TagList) as tags,
+    cell.*
+from landing(
+        'rds_db_instance_automated_backup',
+        'STRUCT(
+        DBInstanceAutomatedBackupsArn VARCHAR, DBInstanceIdentifier VARCHAR, DBInstanceArn VARCHAR,
+        DbiResourceId VARCHAR, "Status" VARCHAR, Engine VARCHAR, EngineVersion VARCHAR, AllocatedStorage BIGINT,
+        BackupRetentionPeriod BIGINT, Encrypted BOOLEAN, KmsKeyId VARCHAR,
+        RestoreWindow STRUCT(EarliestTime TIMESTAMPTZ, LatestTime TIMESTAMPTZ), InstanceCreateTime TIMESTAMPTZ,
+        TagList STRUCT("Key" VARCHAR, "Value" VARCHAR)[]
+    )'
+    )
