@@ -331,6 +331,12 @@ class Storage:
                 for place in places
                 for volume in self.volumes(*place)
             ],
+            "public_images": [
+                {**image.row(), "image_id": image.resource_id}
+                for place in places
+                for image in self.images(*place)
+                if image.is_public
+            ],
             "public_snapshots": [
                 {**snapshot.row(), "snapshot_id": snapshot.resource_id}
                 for place in places
@@ -417,6 +423,8 @@ class Storage:
         found = self.images(call.account_id, call.region)
         if not owners & {"self", call.account_id}:
             found = [] if owners else [*found, _public_image(call.region)]
+        if call.parameters.get("ExecutableUsers") == ["all"]:
+            found = [image for image in found if image.is_public]
         if not call.parameters.get("IncludeDisabled"):
             found = [image for image in found if image.state != "disabled"]
         found = _named(call, "ImageIds", found, "InvalidAMIID.NotFound")

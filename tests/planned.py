@@ -19,7 +19,18 @@ Truth = Mapping[str, Any]
 PARTS = ("network", "storage", "addressing", "databases", "buckets", "functions", "listings", "hub", "governance")
 """Of the truth: what says what there is."""
 
-NO_ITEMS = ("tagged_resources", "resource_groups", "instance_statuses", "public_snapshots")
+NO_ITEMS = (
+    "tagged_resources",
+    "resource_groups",
+    "instance_statuses",
+    "public_snapshots",
+    "public_images",
+    "launch_template_versions",
+    "fast_snapshot_restores",
+    "certificates",
+    "db_recommendations",
+    "db_cluster_endpoints",
+)
 """Lists of the truth whose records are no configuration items."""
 
 AUTOMATED = re.compile(r":(cluster-)?snapshot:rds:")

@@ -30,7 +30,7 @@ def contents(folder: Path) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("name", "call", "service", "kind"),
     [
-        ("ec2_traffic_mirror_target", "ec2:DescribeTrafficMirrorTargets", "ec2", "AWS::EC2::TrafficMirrorTarget"),
+        ("ec2_fpga_image", "ec2:DescribeFpgaImages", "ec2", "AWS::EC2::FpgaImage"),
         ("rds_db_security_group", "rds:DescribeDBSecurityGroups", "rds", "AWS::RDS::DBSecurityGroup"),
         ("lambda_code_signing_config", "lambda:ListCodeSigningConfigs", "lambda_", "AWS::Lambda::CodeSigningConfig"),
     ],
@@ -89,11 +89,11 @@ def test_what_cannot_be_drafted_is_one_sentence_and_nothing_is_written(
 
 
 def test_a_file_of_the_name_stays_as_it_is(checkout: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    taken = checkout / "tests" / "cases" / "aws.ec2_traffic_mirror_target.json"
+    taken = checkout / "tests" / "cases" / "aws.ec2_fpga_image.json"
     taken.write_text("mine")
     before = contents(checkout)
-    assert main(["ec2_traffic_mirror_target", "ec2:DescribeTrafficMirrorTargets"], checkout) == 2
-    assert "tests/cases/aws.ec2_traffic_mirror_target.json is there already" in capsys.readouterr().err
+    assert main(["ec2_fpga_image", "ec2:DescribeFpgaImages"], checkout) == 2
+    assert "tests/cases/aws.ec2_fpga_image.json is there already" in capsys.readouterr().err
     assert contents(checkout) == before
 
 

@@ -7,7 +7,17 @@ declared in the listing's SQL file.
 
 from collections.abc import Iterable
 
-from pipelines.catalogue import ec2, ec2_capacity, ec2_connectivity, lambda_, rds, rds_parts, s3
+from pipelines.catalogue import (
+    ec2,
+    ec2_capacity,
+    ec2_commitments,
+    ec2_connectivity,
+    ec2_edges,
+    lambda_,
+    rds,
+    rds_parts,
+    s3,
+)
 from pipelines.catalogue.cost import BUDGET, COST
 from pipelines.catalogue.ec2 import REGIONS
 from pipelines.catalogue.family import Family
@@ -26,12 +36,14 @@ INVENTORY = Family(
         *ec2.COMPUTE,
         *ec2.NETWORK,
         *ec2_connectivity.LISTINGS,
+        *ec2_edges.LISTINGS,
         *ec2_capacity.LISTINGS,
         *rds.LISTINGS,
         *rds_parts.LISTINGS,
         *s3.LISTINGS,
         *lambda_.LISTINGS,
         *ec2.STORAGE,
+        *ec2_commitments.LISTINGS,
     ),
 )
 

@@ -45,6 +45,12 @@ NO_ITEMS = (
     "instance_statuses",
     "public_snapshots",
     "pending_maintenance_actions",
+    "public_images",
+    "launch_template_versions",
+    "fast_snapshot_restores",
+    "certificates",
+    "db_recommendations",
+    "db_cluster_endpoints",
 )
 OF_WORKLOADS = ("rds", "s3", "lambda")
 """Services that the hub's profile may not list."""
@@ -53,6 +59,7 @@ WITHOUT_TAGS = (
     "db_cluster_parameter_groups",
     "db_parameter_groups",
     "db_proxies",
+    "db_proxy_endpoints",
     "db_subnet_groups",
     "event_source_mappings",
     "event_subscriptions",

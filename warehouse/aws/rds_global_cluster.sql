@@ -24,7 +24,9 @@ select
     coalesce(
         nullif(
             split_part(
-                list_filter(coalesce(item.GlobalClusterMembers, []), lambda one: one.IsWriter)[1].DBClusterArn,
+                list_filter(
+                    coalesce(item.GlobalClusterMembers, []), lambda one: one.IsWriter
+                )[1].DBClusterArn,
                 ':',
                 4
             ),
@@ -64,7 +66,9 @@ where
     coalesce(
         nullif(
             split_part(
-                list_filter(coalesce(item.GlobalClusterMembers, []), lambda one: one.IsWriter)[1].DBClusterArn,
+                list_filter(
+                    coalesce(item.GlobalClusterMembers, []), lambda one: one.IsWriter
+                )[1].DBClusterArn,
                 ':',
                 4
             ),
