@@ -58,6 +58,9 @@ PUBLIC = {
     "org.delegation_policy": ("policy_id",),
     "org.governance_kpi": ("as_of_date", "kpi"),
     **{f"aws.{name}": ("arn",) for name, listing in INVENTORIED.items() if listing.roles == HUB_AND_WORKLOADS},
+    # Of one snapshot or template, which has one ARN, there are several.
+    "aws.ec2_fast_snapshot_restore": ("snapshot_id", "availability_zone"),
+    "aws.ec2_launch_template_version": ("launch_template_id", "version"),
     "cmdb.resource": ("arn",),
     "cmdb.resource_version": ("arn", "valid_from"),
     "cmdb.relationship": ("from_arn", "relation", "to_arn"),
