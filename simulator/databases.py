@@ -31,6 +31,8 @@ RATES = {
 }
 DEFAULT_RATE = 61_440_000
 STOPPED = dt.date(2025, 3, 1)
+CERTIFICATE_ENDS = dt.datetime(2027, 1, 31, 23, tzinfo=dt.UTC)
+
 UNVERSIONED = frozenset({"neptune", "docdb"})
 """Engines that answer here too, and of which RDS lists no major versions."""
 
@@ -500,6 +502,9 @@ class Databases:
             **({"KmsKeyId": self._key(database)} if database.is_encrypted else {}),
             **({"DBClusterIdentifier": database.cluster} if database.cluster else {}),
             "DeletionProtection": database.is_protected,
+            "CACertificateIdentifier": "rds-ca-rsa2048-g1",
+            "CertificateDetails": {"CAIdentifier": "rds-ca-rsa2048-g1", "ValidTill": CERTIFICATE_ENDS},
+            "EngineLifecycleSupport": "open-source-rds-extended-support",
             "TagList": _pairs(database.tags),
         }
 
@@ -512,8 +517,13 @@ class Databases:
         engine = str(call.parameters.get("Engine") or "")
         if engine in UNVERSIONED:
             raise AwsError("InvalidParameterValue", f"Unrecognized engine name: {engine}", 400)
-        found = MAJOR_VERSIONS.get(engine, ())
-        return self._settings.page(call, "DBMajorEngineVersions", found, lambda one: _shown_version(engine, *one))
+        found = [
+            _shown_version(name, *one)
+            for name, versions in MAJOR_VERSIONS.items()
+            if engine in {"", name}
+            for one in versions
+        ]
+        return self._settings.page(call, "DBMajorEngineVersions", found, lambda one: one)
 
     def _describe_clusters(self, call: Call) -> Output:
         there = self.estate(call.account_id, call.region).clusters

@@ -70,8 +70,10 @@ WITHOUT_TAGS = (
 """Parts whose records AWS lists without their tags: nobody can tell which they have."""
 
 GONE = {
+    "capacity_blocks": ("expired", "unavailable", "cancelled", "failed", "payment-failed"),
     "capacity_reservations": ("expired", "cancelled", "failed"),
     "customer_gateways": ("deleted",),
+    "fleets": ("deleted", "failed"),
     "hosts": ("released", "released-permanent-failure"),
     "instances": ("terminated",),
     "nat_gateways": ("deleted", "failed"),

@@ -35,6 +35,7 @@ CALLS: dict[str, tuple[str, str, str, Mapping[str, Any]]] = {
     "rds_db_cluster": ("rds", "describe_db_clusters", "DBClusters[]", {}),
     "rds_db_snapshot": ("rds", "describe_db_snapshots", "DBSnapshots[]", {}),
     "rds_db_cluster_snapshot": ("rds", "describe_db_cluster_snapshots", "DBClusterSnapshots[]", {}),
+    "rds_db_major_engine_version": ("rds", "describe_db_major_engine_versions", "DBMajorEngineVersions[]", {}),
     "lambda_function": ("lambda", "list_functions", "Functions[]", {}),
     "s3_bucket": ("s3", "list_buckets", "Buckets[]", {}),
 }

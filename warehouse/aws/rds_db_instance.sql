@@ -33,6 +33,9 @@
 -- cluster_name: Identifier of the cluster that it is a member of; NULL where it is none.
 -- replica_source: Identifier or ARN of the instance that it is a read replica of; NULL where it is none.
 -- restarts_at: When RDS starts it again by itself, UTC; NULL unless it is stopped and RDS reports it.
+-- ca_certificate: Certificate authority that its certificate is signed by, such as rds-ca-rsa2048-g1; NULL where it has none.
+-- certificate_valid_until: When its certificate ends, UTC; NULL where RDS does not report it.
+-- engine_lifecycle_support: open-source-rds-extended-support where RDS goes over to extended support, which costs extra, by itself; else open-source-rds-extended-support-disabled, NULL where RDS does not report it.
 -- tags: Tags; an empty map where it has none.
 select
     item.DBInstanceArn as arn,
@@ -68,6 +71,9 @@ select
     coalesce(item.ReadReplicaSourceDBInstanceIdentifier, item.ReadReplicaSourceDBClusterIdentifier)
         as replica_source,
     item.AutomaticRestartTime as restarts_at,
+    coalesce(item.CertificateDetails.CAIdentifier, item.CACertificateIdentifier) as ca_certificate,
+    item.CertificateDetails.ValidTill as certificate_valid_until,
+    item.EngineLifecycleSupport as engine_lifecycle_support,
     map_from_entries(
         list_transform(coalesce(item.TagList, []), lambda tag: { 'k': tag."Key", 'v': tag."Value" })
     ) as tags,
@@ -85,6 +91,8 @@ from landing(
         ),
         VpcSecurityGroups STRUCT(VpcSecurityGroupId VARCHAR)[], DBClusterIdentifier VARCHAR,
         ReadReplicaSourceDBInstanceIdentifier VARCHAR, ReadReplicaSourceDBClusterIdentifier VARCHAR,
-        AutomaticRestartTime TIMESTAMPTZ, TagList STRUCT("Key" VARCHAR, "Value" VARCHAR)[]
+        AutomaticRestartTime TIMESTAMPTZ, CACertificateIdentifier VARCHAR,
+        CertificateDetails STRUCT(CAIdentifier VARCHAR, ValidTill TIMESTAMPTZ), EngineLifecycleSupport VARCHAR,
+        TagList STRUCT("Key" VARCHAR, "Value" VARCHAR)[]
     )'
     )

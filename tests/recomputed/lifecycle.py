@@ -1,0 +1,138 @@
+"""Until when AWS supports what there is, and what it costs beyond, by boto3's records and the ledger."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+from recomputed.figures import Figures, Row, recomputes
+from recomputed.network import of_everybody
+from recomputed.world import World, month_of, reference
+
+Dates = tuple[dt.date | None, dt.date | None]
+
+SOON = 180
+"""Days."""
+
+
+def _day(value: str) -> dt.date | None:
+    return dt.date.fromisoformat(value) if value else None
+
+
+def _dates(world: World) -> dict[tuple[str, str], Dates]:
+    """The last days of standard and extended support by product and version: RDS's own word goes first."""
+    found = {
+        (row["product"], row["version"]): (_day(row["standard_support_until"]), _day(row["extended_support_until"]))
+        for row in reference("end_of_life")
+    }
+    for record in of_everybody_by(world, "rds_db_major_engine_version"):
+        ends = {
+            one["LifecycleSupportName"].rpartition("rds-")[2]: one["LifecycleSupportEndDate"].date()
+            for one in record["SupportedEngineLifecycles"]
+        }
+        if "standard-support" in ends:
+            key = (record["Engine"], record["MajorEngineVersion"])
+            found[key] = (ends["standard-support"], ends.get("extended-support"))
+    return found
+
+
+def of_everybody_by(world: World, listing: str) -> Iterator[dict[str, Any]]:
+    """The records of a listing, whoever showed them."""
+    for records in world.records[listing].values():
+        yield from records
+
+
+def _state(today: dt.date, standard: dt.date | None, extended: dt.date | None) -> str:
+    if standard is None:
+        return "unknown"
+    if today <= standard:
+        return "ends soon" if (standard - today).days <= SOON else "supported"
+    return "extended support" if extended and today <= extended else "ended"
+
+
+def _things(world: World) -> Iterator[tuple[str, str, str, str]]:
+    """ARN, kind, product and version of everything that has dates."""
+    for arn, one in of_everybody(world, "rds_db_instance", "DBInstanceArn").items():
+        yield arn, "engine", one["Engine"], one["EngineVersion"]
+    for arn, one in of_everybody(world, "rds_db_cluster", "DBClusterArn").items():
+        yield arn, "engine", one["Engine"], one["EngineVersion"]
+    for arn, one in of_everybody(world, "lambda_function", "FunctionArn").items():
+        if one.get("Runtime"):
+            yield arn, "runtime", "lambda", one["Runtime"]
+
+
+@recomputes("cmdb.end_of_life")
+def end_of_life(world: World) -> Figures:
+    """Each thing with the dates of the longest version that its own begins with."""
+    dates, rows = _dates(world), list[Row]()
+    for arn, kind, product, version in _things(world):
+        fits = [
+            major for name, major in dates if name == product and (version == major or version.startswith(f"{major}."))
+        ]
+        standard, extended = dates[product, max(fits, key=len)] if fits else (None, None)
+        rows.append(
+            {
+                "arn": arn,
+                "kind": kind,
+                "product": product,
+                "version": version,
+                "state": _state(world.today, standard, extended),
+                "standard_support_until": standard,
+                "extended_support_until": extended,
+                "days_left": (standard - world.today).days if standard else None,
+            }
+        )
+    old = {(row["service"], row["family"]) for row in reference("instance_family")}
+    for arn, one in of_everybody(world, "rds_db_instance", "DBInstanceArn").items():
+        ends = one["CertificateDetails"]["ValidTill"].date()
+        rows.append(
+            {
+                "arn": arn,
+                "kind": "certificate",
+                "product": "rds",
+                "version": one["CertificateDetails"]["CAIdentifier"],
+                "state": _state(world.today, ends, None),
+                "standard_support_until": ends,
+                "days_left": (ends - world.today).days,
+            }
+        )
+        family = one["DBInstanceClass"].rpartition(".")[0]
+        if ("rds", family) in old:
+            rows.append(_old(arn, family, one["DBInstanceClass"]))
+    for (account, region), records in world.records["ec2_instance"].items():
+        for one in records:
+            family = one["InstanceType"].partition(".")[0]
+            if one["State"]["Name"] != "terminated" and ("ec2", family) in old:
+                arn = f"arn:aws:ec2:{region}:{account}:instance/{one['InstanceId']}"
+                rows.append(_old(arn, family, one["InstanceType"]))
+    return Figures(("arn", "kind"), rows)
+
+
+def _old(arn: str, family: str, version: str) -> Row:
+    """AWS publishes no end of an old generation."""
+    return {
+        "arn": arn,
+        "kind": "generation",
+        "product": family,
+        "version": version,
+        "state": "old generation",
+        "standard_support_until": None,
+        "days_left": None,
+    }
+
+
+@recomputes("cost.extended_support")
+def extended_support(world: World) -> Figures:
+    """The ledger's lines of extended support."""
+    sums: dict[tuple[dt.date, str, str], Decimal] = defaultdict(Decimal)
+    for line in world.ledger:
+        if re.search("ExtendedSupport:", line["usage_type"]):
+            month = month_of(dt.date.fromisoformat(line["usage_date"]))
+            sums[month, line["account_id"], line["usage_type"]] += Decimal(line["unblended_cost"])
+    names = ("month", "account_id", "usage_type")
+    rows: list[Row] = [{**dict(zip(names, key, strict=True)), "unblended_cost": cost} for key, cost in sums.items()]
+    return Figures(names, rows)

@@ -1,0 +1,142 @@
+"""Until when AWS supports what there is, and what extended support costs."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bills import ACCOUNT, billed
+from given import FIRST_NIGHT, Given, House, house
+
+ARN = "arn:aws:rds:ap-southeast-2:012345678901:db:app"
+NIGHT = FIRST_NIGHT.astimezone(dt.UTC).date()
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[House]:
+    with house(tmp_path) as made:
+        yield made
+
+
+def database(engine: str, version: str, **other: Any) -> dict[str, Any]:
+    named = {"DBInstanceIdentifier": "app", "DBInstanceArn": ARN, "DBInstanceClass": "db.m6g.large"}
+    return {**named, "DbiResourceId": "db-1", "Engine": engine, "EngineVersion": version, **other}
+
+
+def lifecycle(major: str, standard: dt.date, extended: dt.date | None = None) -> dict[str, Any]:
+    """A major version of postgres as RDS reports it."""
+    ends = {"standard": standard, **({"extended": extended} if extended else {})}
+    return {
+        "Engine": "postgres",
+        "MajorEngineVersion": major,
+        "SupportedEngineLifecycles": [
+            {
+                "LifecycleSupportName": f"open-source-rds-{name}-support",
+                "LifecycleSupportStartDate": "2020-01-01T00:00:00+00:00",
+                "LifecycleSupportEndDate": f"{end}T23:59:59+00:00",
+            }
+            for name, end in ends.items()
+        ],
+    }
+
+
+def shown(home: House, *cells: Given, kind: str = "engine") -> dict[str, Any]:
+    home.night("night-1", cells)
+    home.build("cmdb.end_of_life")
+    (row,) = home.rows("select * from cmdb.end_of_life where kind = $kind", {"kind": kind})
+    return row
+
+
+@pytest.mark.parametrize(
+    ("engine", "version", "state", "until"),
+    [
+        pytest.param("mysql", "5.7.44", "extended support", "2024-02-29", id="the seed's date"),
+        pytest.param("mysql", "5.6.51", "ended", "2022-03-01", id="no extended support"),
+        pytest.param("postgres", "17.2", "supported", "2030-02-28", id="supported"),
+        pytest.param("mariadb", "10.11.6", "supported", "2028-02-29", id="10.11 is none of 10.1"),
+        pytest.param("postgres", "1.5", "unknown", None, id="1.5 is none of 15"),
+        pytest.param("neptune", "1.3.1.0", "unknown", None, id="no source has its dates"),
+    ],
+)
+def test_an_engine_has_the_dates_of_its_major_version(
+    home: House, engine: str, version: str, state: str, until: str | None
+) -> None:
+    row = shown(home, Given("rds_db_instance", [database(engine, version)]))
+    assert (row["state"], row["standard_support_until"]) == (state, until)
+    assert (row["days_left"] is None) == (until is None)
+
+
+@pytest.mark.parametrize(
+    ("left", "state"),
+    [(181, "supported"), (180, "ends soon"), (0, "ends soon"), (-1, "extended support"), (-11, "ended")],
+)
+def test_what_rds_reports_goes_before_the_seed(home: House, left: int, state: str) -> None:
+    standard = NIGHT + dt.timedelta(days=left)
+    # Extended support lasts ten days here.
+    version = lifecycle("15", standard, standard + dt.timedelta(days=10))
+    cells = (
+        Given("rds_db_instance", [database("postgres", "15.4")]),
+        Given("rds_db_major_engine_version:postgres", [version]),
+    )
+    row = shown(home, *cells)
+    assert (row["state"], row["days_left"], row["major_version"]) == (state, left, "15")
+    assert row["source"] == "rds:DescribeDBMajorEngineVersions"
+
+
+def test_a_version_without_a_reported_date_keeps_the_seeds(home: House) -> None:
+    version = {"Engine": "mariadb", "MajorEngineVersion": "10.6", "SupportedEngineLifecycles": []}
+    cells = (
+        Given("rds_db_instance", [database("mariadb", "10.6.1")]),
+        Given("rds_db_major_engine_version:mariadb", [version]),
+    )
+    assert shown(home, *cells)["standard_support_until"] == "2026-07-31"
+
+
+def test_a_certificate_ends_for_the_database_that_has_it(home: House) -> None:
+    ends = {"CAIdentifier": "rds-ca-rsa2048-g1", "ValidTill": f"{NIGHT + dt.timedelta(days=3)}T23:00:00+00:00"}
+    row = shown(
+        home, Given("rds_db_instance", [database("postgres", "17.2", CertificateDetails=ends)]), kind="certificate"
+    )
+    assert (row["state"], row["days_left"], row["version"]) == ("ends soon", 3, "rds-ca-rsa2048-g1")
+
+
+def test_an_old_generation_has_no_date_and_is_not_called_supported(home: House) -> None:
+    old = database("postgres", "17.2", DBInstanceClass="db.m4.xlarge")
+    row = shown(home, Given("rds_db_instance", [old]), kind="generation")
+    assert (row["state"], row["standard_support_until"], row["successor"]) == ("old generation", None, "db.m6g")
+
+
+@pytest.mark.parametrize(
+    ("runtime", "state"),
+    [("python3.9", "ended"), ("python3.13", "supported"), ("python3.11", "unknown"), ("python3.99", "unknown")],
+)
+def test_a_runtime_whose_date_is_not_known_is_unknown(home: House, runtime: str, state: str) -> None:
+    function = {"FunctionName": "f", "FunctionArn": "arn:aws:lambda:ap-southeast-2:012345678901:function:f"}
+    row = shown(home, Given("lambda_function", [{**function, "Runtime": runtime}]), kind="runtime")
+    assert row["state"] == state
+
+
+@pytest.mark.parametrize(
+    ("usage_type", "engine", "version", "region"),
+    [
+        ("APS2-ExtendedSupport:Yr1-Yr2:PostgreSQL12", "postgres", "12", "ap-southeast-2"),
+        ("ExtendedSupport:Yr3:MySQL5.7", "mysql", "5.7", "us-east-1"),
+        ("EUC1-ASv2-ExtendedSupport:Yr1-Yr2:AuroraPostgreSQL14", "aurora-postgresql", "14", "eu-central-1"),
+        ("EUC1-ExtendedSupport:Yr1-Yr2:ASv2:AuroraPostgreSQL13", "aurora-postgresql", "13", "eu-central-1"),
+        ("ExtendedSupport:Yr1-Yr2:AuroraMySQL2", "aurora-mysql", "5.7", "us-east-1"),
+        ("ExtendedSupport:Yr1-Yr2:Oracle19", None, "19", "us-east-1"),
+    ],
+)
+def test_the_bill_says_what_extended_support_costs(
+    home: House, usage_type: str, engine: str | None, version: str, region: str
+) -> None:
+    home.build("cost.daily")
+    lines = [("2026-11-20", usage_type), ("2026-11-21", usage_type), ("2026-11-21", "APS2-BoxUsage:m5.large")]
+    billed(home, [(day, "usage_type", ACCOUNT, name, "1.25") for day, name in lines])
+    home.build("cost.extended_support")
+    (row,) = home.rows("select * from cost.extended_support")
+    assert (row["engine"], row["major_version"], row["region"]) == (engine, version, region)
+    assert (row["unblended_cost"], row["month"]) == ("2.5000000000", "2026-11-01")

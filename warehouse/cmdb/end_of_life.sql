@@ -1,0 +1,243 @@
+-- One row per item and thing of it that AWS stops to support some day: the engine and the certificate of a database, the runtime of
+-- a function, the generation of an instance's type. state is unknown where no date is known: nobody says then that it is supported.
+-- AWS publishes no end of old generations of instances. What extended support costs is in cost.extended_support.
+-- materialized: view
+-- rests_on: without=rds_db_major_engine_version, lambda_function_tag because a date that is not known is NULL and the state unknown, and tags say nothing of support
+-- key: arn, kind
+-- arn: The item.
+-- kind: engine, certificate, runtime or generation.
+-- account_id: The AWS account that owns it, 12 digits.
+-- region: AWS region.
+-- resource_type: AWS's name of its type.
+-- name: Its name; NULL where it has none.
+-- product: Engine, such as postgres; lambda for a runtime, rds for a certificate, the family of an instance type, such as m4.
+-- version: Version that it runs, such as 15.4; runtime, certificate authority or instance type.
+-- major_version: The version that the dates are of, such as 15; NULL where no date is known, and for what has none.
+-- state: supported, ends soon (in 180 days or fewer), extended support, ended, old generation or unknown.
+-- standard_support_until: Last day of standard support, or of the certificate; NULL where it is not known.
+-- extended_support_until: Last day of extended support; NULL where there is none or it is not known.
+-- days_left: Days from as_of_date to standard_support_until, negative after it; NULL where that is not known.
+-- has_extended_support: True where RDS goes over to extended support, and charges for it, by itself; NULL where it does not report that.
+-- successor: Family of instances that takes its place; NULL but for a generation.
+-- as_of_date: Day, UTC, on which the item was collected, and for which the state is.
+-- source: Where the dates come from.
+-- is_stale: True where the newest response about the item is not trusted.
+with reported as (
+    select
+        engine as product,
+        major_engine_version as version,
+        max_by((standard_support_until at time zone 'UTC')::date, collected_at) as standard_support_until,
+        max_by((extended_support_until at time zone 'UTC')::date, collected_at) as extended_support_until
+    from aws.rds_db_major_engine_version
+    group by all
+),
+
+documented as (
+    select *
+    from ref.end_of_life
+    where kind = 'engine'
+),
+
+-- What RDS reports goes before what its documentation said; where RDS reports no date, the documentation's stands.
+supported as (
+    select
+        'engine' as kind,
+        coalesce(reported.product, seed.product) as product,
+        coalesce(reported.version, seed.version) as version,
+        coalesce(reported.standard_support_until, seed.standard_support_until) as standard_support_until,
+        case
+            when reported.standard_support_until is null
+                then seed.extended_support_until
+            else reported.extended_support_until
+        end as extended_support_until,
+        case
+            when reported.standard_support_until is null
+                then seed.source
+            else 'rds:DescribeDBMajorEngineVersions'
+        end as source
+    from reported
+    full outer join documented as seed on reported.product = seed.product and reported.version = seed.version
+    union all
+    select
+        kind,
+        product,
+        version,
+        standard_support_until,
+        extended_support_until,
+        source
+    from ref.end_of_life
+    where kind = 'runtime'
+),
+
+item as (
+    select
+        'engine' as kind,
+        'AWS::RDS::DBInstance' as resource_type,
+        engine as product,
+        engine_version as version,
+        engine_lifecycle_support = 'open-source-rds-extended-support' as has_extended_support,
+        arn,
+        account_id,
+        region,
+        name,
+        collected_at,
+        is_stale
+    from aws.rds_db_instance
+    union all by name
+    select
+        'engine' as kind,
+        'AWS::RDS::DBCluster' as resource_type,
+        engine as product,
+        engine_version as version,
+        arn,
+        account_id,
+        region,
+        name,
+        collected_at,
+        is_stale
+    from aws.rds_db_cluster
+    union all by name
+    select
+        'runtime' as kind,
+        'AWS::Lambda::Function' as resource_type,
+        'lambda' as product,
+        runtime as version,
+        arn,
+        account_id,
+        region,
+        name,
+        collected_at,
+        is_stale
+    from aws.lambda_function
+    where runtime is not null
+),
+
+-- The longest version that fits: 10.11 of MariaDB is none of 10.1.
+dated as (
+    select
+        item.arn,
+        item.kind,
+        max_by(supported, length(supported.version)) as dates
+    from item
+    inner join supported
+        on
+            item.kind = supported.kind
+            and item.product = supported.product
+            and (item.version = supported.version or starts_with(item.version, supported.version || '.'))
+    group by item.arn, item.kind
+),
+
+judged as (
+    select
+        item.*,
+        dated.dates.version as major_version,
+        dated.dates.standard_support_until as standard_support_until,
+        dated.dates.extended_support_until as extended_support_until,
+        dated.dates.source as source
+    from item
+    left join dated using (arn, kind)
+    union all by name
+    select
+        'certificate' as kind,
+        'AWS::RDS::DBInstance' as resource_type,
+        'rds' as product,
+        ca_certificate as version,
+        arn,
+        account_id,
+        region,
+        name,
+        collected_at,
+        is_stale,
+        (certificate_valid_until at time zone 'UTC')::date as standard_support_until,
+        'rds:DescribeDBInstances' as source
+    from aws.rds_db_instance
+    where ca_certificate is not null
+),
+
+old as (
+    select
+        'AWS::EC2::Instance' as resource_type,
+        family.family as product,
+        instance.instance_type as version,
+        family.successor,
+        family.source,
+        instance.arn,
+        instance.account_id,
+        instance.region,
+        instance.name,
+        instance.collected_at,
+        instance.is_stale
+    from aws.ec2_instance as instance
+    inner join ref.instance_family as family
+        on family.service = 'ec2' and split_part(instance.instance_type, '.', 1) = family.family
+    where instance.state <> 'terminated'
+    union all by name
+    select
+        'AWS::RDS::DBInstance' as resource_type,
+        family.family as product,
+        database.instance_class as version,
+        family.successor,
+        family.source,
+        database.arn,
+        database.account_id,
+        database.region,
+        database.name,
+        database.collected_at,
+        database.is_stale
+    from aws.rds_db_instance as database
+    inner join ref.instance_family as family
+        on family.service = 'rds' and starts_with(database.instance_class, family.family || '.')
+)
+
+select
+    arn,
+    kind,
+    account_id,
+    region,
+    resource_type,
+    name,
+    product,
+    version,
+    major_version,
+    case
+        when standard_support_until is null then 'unknown'
+        when as_of_date <= standard_support_until - 181 then 'supported'
+        when as_of_date <= standard_support_until then 'ends soon'
+        when as_of_date <= extended_support_until then 'extended support'
+        else 'ended'
+    end as state,
+    standard_support_until,
+    extended_support_until,
+    standard_support_until - as_of_date as days_left,
+    has_extended_support,
+    null::varchar as successor,
+    as_of_date,
+    source,
+    is_stale
+from (
+    select
+        *,
+        (collected_at at time zone 'UTC')::date as as_of_date
+    from judged
+) as known
+union all
+select
+    arn,
+    'generation' as kind,
+    account_id,
+    region,
+    resource_type,
+    name,
+    product,
+    version,
+    null::varchar as major_version,
+    'old generation' as state,
+    null::date as standard_support_until,
+    null::date as extended_support_until,
+    null::bigint as days_left,
+    null::boolean as has_extended_support,
+    successor,
+    (collected_at at time zone 'UTC')::date as as_of_date,
+    source,
+    is_stale
+from old
