@@ -33,8 +33,8 @@ NO_ITEMS = (
 )
 """Lists of the truth whose records are no configuration items."""
 
-AUTOMATED = re.compile(r":(cluster-)?snapshot:rds:")
-"""Of an ARN: RDS makes and removes these snapshots by itself, so they are no configuration items."""
+AUTOMATED = re.compile(r":(cluster-)?(snapshot:rds|auto-backup):")
+"""Of an ARN: RDS makes and removes these snapshots and backups by itself, so nobody plans what happens to them."""
 
 FOLLOWS = frozenset(
     {
