@@ -55,6 +55,11 @@ def shown(home: House, *cells: Given, kind: str = "engine") -> dict[str, Any]:
     [
         pytest.param("mysql", "5.7.44", "extended support", "2024-02-29", id="the seed's date"),
         pytest.param("mysql", "5.6.51", "ended", "2022-03-01", id="no extended support"),
+        pytest.param("mariadb", "10.3.39", "ended", "2023-10-23", id="no extended support either"),
+        pytest.param(
+            "aurora-mysql", "5.7.mysql_aurora.2.11", "unknown", "2024-10-31", id="no source has the end of the extended"
+        ),
+        pytest.param("aurora-postgresql", "12.9", "unknown", "2025-02-28", id="nor of another engine's"),
         pytest.param("postgres", "17.2", "supported", "2030-02-28", id="supported"),
         pytest.param("mariadb", "10.11.6", "supported", "2028-02-29", id="10.11 is none of 10.1"),
         pytest.param("postgres", "1.5", "unknown", None, id="1.5 is none of 15"),
@@ -84,6 +89,14 @@ def test_what_rds_reports_goes_before_the_seed(home: House, left: int, state: st
     row = shown(home, *cells)
     assert (row["state"], row["days_left"], row["major_version"]) == (state, left, "15")
     assert row["source"] == "rds:DescribeDBMajorEngineVersions"
+
+
+def test_an_end_of_extended_support_that_rds_did_not_report_is_not_known(home: House) -> None:
+    cells = (
+        Given("rds_db_instance", [database("postgres", "15.4")]),
+        Given("rds_db_major_engine_version:postgres", [lifecycle("15", NIGHT - dt.timedelta(days=1))]),
+    )
+    assert shown(home, *cells)["state"] == "unknown"
 
 
 def test_a_version_without_a_reported_date_keeps_the_seeds(home: House) -> None:

@@ -13,7 +13,7 @@ from recomputed.figures import Figures, Row, recomputes
 from recomputed.network import of_everybody
 from recomputed.world import World, month_of, reference
 
-Dates = tuple[dt.date | None, dt.date | None]
+Dates = tuple[dt.date | None, dt.date | None, bool]
 
 SOON = 180
 """Days."""
@@ -24,9 +24,13 @@ def _day(value: str) -> dt.date | None:
 
 
 def _dates(world: World) -> dict[tuple[str, str], Dates]:
-    """The last days of standard and extended support by product and version: RDS's own word goes first."""
+    """The last days of both supports, and whether there is an extended one, by product and version: RDS goes first."""
     found = {
-        (row["product"], row["version"]): (_day(row["standard_support_until"]), _day(row["extended_support_until"]))
+        (row["product"], row["version"]): (
+            _day(row["standard_support_until"]),
+            _day(row["extended_support_until"]),
+            row["has_extended_support"] == "true",
+        )
         for row in reference("end_of_life")
     }
     for record in of_everybody_by(world, "rds_db_major_engine_version"):
@@ -36,7 +40,8 @@ def _dates(world: World) -> dict[tuple[str, str], Dates]:
         }
         if "standard-support" in ends:
             key = (record["Engine"], record["MajorEngineVersion"])
-            found[key] = (ends["standard-support"], ends.get("extended-support"))
+            is_extendable = found[key][2] if key in found else False
+            found[key] = (ends["standard-support"], ends.get("extended-support"), is_extendable)
     return found
 
 
@@ -46,12 +51,14 @@ def of_everybody_by(world: World, listing: str) -> Iterator[dict[str, Any]]:
         yield from records
 
 
-def _state(today: dt.date, standard: dt.date | None, extended: dt.date | None) -> str:
+def _state(today: dt.date, standard: dt.date | None, extended: dt.date | None, is_extendable: bool) -> str:
     if standard is None:
         return "unknown"
     if today <= standard:
         return "ends soon" if (standard - today).days <= SOON else "supported"
-    return "extended support" if extended and today <= extended else "ended"
+    if extended and today <= extended:
+        return "extended support"
+    return "unknown" if is_extendable and extended is None else "ended"
 
 
 def _things(world: World) -> Iterator[tuple[str, str, str, str]]:
@@ -73,14 +80,14 @@ def end_of_life(world: World) -> Figures:
         fits = [
             major for name, major in dates if name == product and (version == major or version.startswith(f"{major}."))
         ]
-        standard, extended = dates[product, max(fits, key=len)] if fits else (None, None)
+        standard, extended, is_extendable = dates[product, max(fits, key=len)] if fits else (None, None, False)
         rows.append(
             {
                 "arn": arn,
                 "kind": kind,
                 "product": product,
                 "version": version,
-                "state": _state(world.today, standard, extended),
+                "state": _state(world.today, standard, extended, is_extendable),
                 "standard_support_until": standard,
                 "extended_support_until": extended,
                 "days_left": (standard - world.today).days if standard else None,
@@ -95,7 +102,7 @@ def end_of_life(world: World) -> Figures:
                 "kind": "certificate",
                 "product": "rds",
                 "version": one["CertificateDetails"]["CAIdentifier"],
-                "state": _state(world.today, ends, None),
+                "state": _state(world.today, ends, None, False),
                 "standard_support_until": ends,
                 "days_left": (ends - world.today).days,
             }

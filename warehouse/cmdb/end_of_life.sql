@@ -1,5 +1,6 @@
 -- One row per item and thing of it that AWS stops to support some day: the engine and the certificate of a database, the runtime of
--- a function, the generation of an instance's type. state is unknown where no date is known: nobody says then that it is supported.
+-- a function, the generation of an instance's type. state is unknown where no date is known, and after standard support where that of extended support is not: nobody says
+-- then that it is supported, or that it has ended.
 -- AWS publishes no end of old generations of instances. What extended support costs is in cost.extended_support.
 -- materialized: view
 -- rests_on: without=rds_db_major_engine_version, lambda_function_tag because a date that is not known is NULL and the state unknown, and tags say nothing of support
@@ -14,7 +15,7 @@
 -- version: Version that it runs, such as 15.4; runtime, certificate authority or instance type.
 -- major_version: The version that the dates are of, such as 15; NULL where no date is known, and for what has none.
 -- state: supported, ends soon (in 180 days or fewer), extended support, ended, old generation or unknown.
--- standard_support_until: Last day of standard support, or of the certificate; NULL where it is not known.
+-- standard_support_until: Last day of standard support or of the certificate, the date of a runtime's deprecation; NULL where it is not known.
 -- extended_support_until: Last day of extended support; NULL where there is none or it is not known.
 -- days_left: Days from as_of_date to standard_support_until, negative after it; NULL where that is not known.
 -- has_extended_support: True where RDS goes over to extended support, and charges for it, by itself; NULL where it does not report that.
@@ -50,6 +51,7 @@ supported as (
                 then seed.extended_support_until
             else reported.extended_support_until
         end as extended_support_until,
+        coalesce(seed.has_extended_support, false) as is_extendable,
         case
             when reported.standard_support_until is null
                 then seed.source
@@ -64,6 +66,7 @@ supported as (
         version,
         standard_support_until,
         extended_support_until,
+        false as is_extendable,
         source
     from ref.end_of_life
     where kind = 'runtime'
@@ -133,6 +136,7 @@ judged as (
         dated.dates.version as major_version,
         dated.dates.standard_support_until as standard_support_until,
         dated.dates.extended_support_until as extended_support_until,
+        dated.dates.is_extendable as is_extendable,
         dated.dates.source as source
     from item
     left join dated using (arn, kind)
@@ -204,6 +208,7 @@ select
         when as_of_date <= standard_support_until - 181 then 'supported'
         when as_of_date <= standard_support_until then 'ends soon'
         when as_of_date <= extended_support_until then 'extended support'
+        when is_extendable and extended_support_until is null then 'unknown'
         else 'ended'
     end as state,
     standard_support_until,

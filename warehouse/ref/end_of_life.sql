@@ -4,14 +4,16 @@
 -- kind: engine or runtime.
 -- product: The engine in RDS's words, such as aurora-postgresql; lambda for a runtime.
 -- version: The major version, such as 15 or 8.0; of a runtime its identifier, such as python3.13.
--- standard_support_until: Last day of support that costs nothing more; NULL where AWS publishes none, or no source for it is known.
--- extended_support_until: Last day of extended support, which is paid for by the hour; NULL where there is none.
+-- standard_support_until: Last day of support that costs nothing more, of a runtime the date of deprecation that AWS publishes; NULL where AWS publishes none, or no source for it is known.
+-- has_extended_support: Whether there is extended support after it; NULL of a runtime, which has none.
+-- extended_support_until: Last day of extended support, which is paid for by the hour; NULL where there is none or no source says it.
 -- source: Where the dates come from.
 select
     kind,
     product,
     version,
     standard_support_until,
+    has_extended_support,
     extended_support_until,
     source
 from
@@ -23,6 +25,7 @@ from
             'product': 'VARCHAR',
             'version': 'VARCHAR',
             'standard_support_until': 'DATE',
+            'has_extended_support': 'BOOLEAN',
             'extended_support_until': 'DATE',
             'source': 'VARCHAR'
         }
