@@ -19,7 +19,8 @@ Record = dict[str, Any]
 
 OWNER, PARTICIPANT = WORKLOAD, "000000000042"
 REGION = "ap-southeast-2"
-GATEWAY = "igw-1"
+GATEWAY, LOOSE = "igw-1", "igw-2"
+"""One that is attached to the VPC, and one that is attached to none."""
 FOUND = ("address", "entry", "opening", "audience")
 
 PATH = (
@@ -122,7 +123,8 @@ def world(*ways: Way, main: Sequence[tuple[str, str]] = ()) -> World:
         made.add("ec2_vpc", account, vpc)
         attached = [{"State": "available", "VpcId": vpc["VpcId"]}]
         gateway = {"OwnerId": account, "InternetGatewayId": f"{GATEWAY}{end}", "Attachments": attached}
-        made.add("ec2_internet_gateway", account, gateway)
+        loose = {"OwnerId": account, "InternetGatewayId": f"{LOOSE}{end}", "Attachments": []}
+        made.add("ec2_internet_gateway", account, gateway, loose)
         made.add("ec2_route_table", account, vpc | table(f"rtb-main{end}", main, {"Main": True}, end))
     for way in ways:
         _network(made, way)
@@ -148,8 +150,9 @@ def table(
         to = "NatGatewayId" if target.startswith("nat-") else "GatewayId"
         to = "EgressOnlyInternetGatewayId" if target.startswith("eigw-") else to
         to = "TransitGatewayId" if target.startswith("tgw-") else to
+        to = "NetworkInterfaceId" if target.startswith("eni-") else "InstanceId" if target.startswith("i-") else to
         state = "blackhole" if destination in blackholes else "active"
-        target = f"{target}{end}" if target == GATEWAY else target
+        target = f"{target}{end}" if target in (GATEWAY, LOOSE) else target
         written.append({f"Destination{kind}": destination, to: target, "State": state})
     return {"RouteTableId": name, "Associations": [held], "Routes": written}
 
@@ -263,6 +266,7 @@ def verdicts(home: House) -> dict[str, str]:
 
 
 SSH = (WORLD, "tcp", 22, 22)
+ELSEWHERE = ("54.0.0.0/8", "tcp", 22, 22)
 EXPOSED: Mapping[Way, set[tuple[str, str]]] = {
     Way("ssh", [SSH], state="running"): {("tcp 22", "everybody")},
     Way("in halves", [("0.0.0.0/1", "tcp", 3389, 3389)], [("128.0.0.0/1", "tcp", 3389, 3389)]): {
@@ -290,6 +294,7 @@ EXPOSED: Mapping[Way, set[tuple[str, str]]] = {
 
 CLOSED = {
     Way("nat", [SSH], routes=[(WORLD, "nat-1")]): "no route leads to an internet gateway",
+    Way("detached", [SSH], routes=[(WORLD, LOOSE)]): "the internet gateway is not attached to the VPC",
     Way("blackhole", [SSH], blackholes=[WORLD, WORLD6]): "no route leads to an internet gateway",
     Way("six outward", [(WORLD6, "tcp", 443, 443)], public=None, ipv6="2600:1f18::8", routes=[(WORLD6, "eigw-1")]):
         "no route leads to an internet gateway",
@@ -373,15 +378,23 @@ NEEDED = {
 }
 """By listing the ways in of which nothing can be told without it. Others are not listed then, or known by the rest."""
 
+DECIDES = {
+    "denied first": {"ec2_network_acl", "ec2_security_group_rule"},
+    "private range": {"ec2_security_group_rule"},
+    "nat": {"ec2_route_table"},
+    "detached": {"ec2_route_table", "ec2_internet_gateway"},
+}
+"""By way in that is shut the listings without which nobody can tell so. Else the rest keeps the internet out."""
+
 PLACES = {"ec2_network_interface": "address", "rds_db_instance": "database", "ec2_public_snapshot": "snapshot"}
 
 
 def in_account(number: int) -> list[Way]:
-    """Four that are exposed and two that are not, in an account of their own."""
+    """Four that are exposed and four that are not, in an account of their own."""
     account = f"{OWNER}"[:9] + f"{number:03}"
     wanted = {"ssh", "six", "main table", "database"}
     ways = [way for way in EXPOSED if way.name in wanted]
-    ways += [way for way in CLOSED if way.name in ("denied first", "private range")]
+    ways += [way for way in CLOSED if way.name in DECIDES]
     return [replace(way, account=account) for way in ways]
 
 
@@ -426,7 +439,11 @@ def _held(home: House, groups: Mapping[str, list[Way]], reason: str, *, is_stale
         for way in ways:
             shown = found.get(way.thing)
             if not is_exposed[way]:
-                assert shown in ("not exposed", "unknown", None), (listing, way.name)
+                # An interface that is not listed is a place whose addresses nobody knows.
+                is_unknown = listing in DECIDES[way.name] or (is_stale and listing == "ec2_network_interface")
+                wanted = "unknown" if is_unknown else "not exposed"
+                wanted = wanted if is_stale or listing != "ec2_network_interface" else None
+                assert shown == wanted, (listing, way.name, shown)
             elif shown is None:
                 assert is_place_named, (listing, way.name)
             elif way.name in NEEDED.get(listing, ()) or (is_stale and listing in PLACES and shown == "unknown"):
@@ -450,7 +467,16 @@ def test_what_nobody_may_read_or_look_into_is_unknown(home: House) -> None:
         Way("list without a way", [("pl-1", "tcp", 22, 22)], routes=[]),
         Way("through a firewall", [SSH], routes=[(WORLD, "vpce-1")]),
         Way("through a firewall, no rule", routes=[(WORLD, "vpce-1")]),
+        Way("through an interface", [SSH], routes=[(WORLD, "eni-1")]),
+        Way("through an instance", [SSH], routes=[(WORLD, "i-1")]),
+        Way("list through an interface", [SSH], routes=[("pl-2", "eni-1")]),
+        Way("private through an interface", [SSH], routes=[("172.31.0.0/16", "eni-1")]),
+        Way("past a firewall", [SSH], routes=[(WORLD, "vpce-1"), ("198.51.100.0/24", GATEWAY)]),
+        Way("behind a firewall", [ELSEWHERE], routes=[(WORLD, "vpce-1"), ("198.51.100.0/24", GATEWAY)]),
+        Way("firewall and loose", [SSH], routes=[(WORLD, "vpce-1"), ("198.51.100.0/24", LOOSE)]),
+        Way("through a firewall, denied", [SSH], routes=[(WORLD, "vpce-1")], acl=[]),
         Way("led by list", [SSH], routes=[("pl-2", GATEWAY)]),
+        Way("loose by list", [SSH], routes=[("pl-2", LOOSE)]),
         Way("balancer", kind="network_load_balancer", has_groups=False),
         Way("service endpoint", [SSH], routes=[("pl-63a5400a", "vpce-2"), (WORLD, GATEWAY)]),
     )
@@ -465,15 +491,47 @@ def test_what_nobody_may_read_or_look_into_is_unknown(home: House) -> None:
         "eni-list-and-more": "exposed",
         "eni-list-without-a-way": "not exposed",
         "eni-through-a-firewall,-no-rule": "not exposed",
+        "eni-through-a-firewall,-denied": "not exposed",
+        "eni-private-through-an-interface": "not exposed",
+        "eni-past-a-firewall": "exposed",
+        "eni-loose-by-list": "not exposed",
         "eni-service-endpoint": "exposed",
     }
+    assert openings(home)["eni-past-a-firewall"] == {("tcp 22", "named ranges")}
+    led = ["eni-through-a-firewall", "eni-through-an-interface", "eni-through-an-instance"]
+    led += ["eni-list-through-an-interface", "eni-behind-a-firewall", "eni-firewall-and-loose"]
     assert reasons(home) == {
         "eni-by-list": "entries of prefix list pl-1",
-        "eni-through-a-firewall": f"ec2_route_table of {OWNER}: led_through_an_endpoint",
+        **dict.fromkeys(led, f"ec2_route_table of {OWNER}: led_through_a_middlebox"),
         "eni-led-by-list": f"ec2_route_table of {OWNER}: prefix_list",
         "eni-balancer": f"ec2_security_group of {OWNER}: no_security_group",
         "eipalloc-1": f"ec2_network_interface of {OWNER}: not_listed",
     }
+
+
+def test_what_is_not_trusted_any_more_shuts_nothing_that_the_rest_does_not(home: House) -> None:
+    narrow = [("198.51.100.0/24", GATEWAY)]
+    of_routes = [
+        Way("main table", [SSH], routes=None),
+        Way("narrow", [ELSEWHERE], routes=narrow),
+        Way("loose", [SSH], routes=[(WORLD, LOOSE)]),
+        Way("database", [(WORLD, "tcp", 5000, 6000)], port=5432, routes=narrow[:0], status="available"),
+    ]
+    of_acl = [way for way in CLOSED if way.name in ("denied first", "acl of others", "no answer")]
+    by_either = [
+        Way("no rule"),
+        Way("port of none", [SSH], port=5432, routes=narrow, status="available"),
+        Way("stopped", [SSH], routes=narrow, state="stopped"),
+    ]
+    every = [*of_routes, *of_acl, *by_either]
+    made = world(*every)
+    night(home, made)
+    assert verdicts(home) == {way.thing: "not exposed" for way in every}
+    for number, (listing, unknown) in enumerate((("ec2_route_table", of_routes), ("ec2_network_acl", of_acl)), 2):
+        made.outcomes = {(listing, OWNER): "denied"}
+        night(home, made, number)
+        assert reasons(home) == {way.thing: f"{listing} of {OWNER}: denied" for way in unknown}
+        assert {thing for thing, verdict in verdicts(home).items() if verdict == "exposed"} == set()
 
 
 def test_the_network_of_an_owner_whom_nobody_asks_is_unknown(home: House) -> None:

@@ -34,7 +34,7 @@ select
             ),
             'target': coalesce(
                 route.GatewayId, route.NatGatewayId, route.TransitGatewayId, route.VpcPeeringConnectionId,
-                route.EgressOnlyInternetGatewayId, route.NetworkInterfaceId
+                route.EgressOnlyInternetGatewayId, route.NetworkInterfaceId, route.InstanceId
             ),
             'state': route."State"
         }
@@ -50,7 +50,7 @@ from landing(
         Routes STRUCT(
             DestinationCidrBlock VARCHAR, DestinationIpv6CidrBlock VARCHAR, DestinationPrefixListId VARCHAR,
             GatewayId VARCHAR, NatGatewayId VARCHAR, TransitGatewayId VARCHAR, VpcPeeringConnectionId VARCHAR,
-            EgressOnlyInternetGatewayId VARCHAR, NetworkInterfaceId VARCHAR, "State" VARCHAR
+            EgressOnlyInternetGatewayId VARCHAR, NetworkInterfaceId VARCHAR, InstanceId VARCHAR, "State" VARCHAR
         )[],
         Tags STRUCT("Key" VARCHAR, "Value" VARCHAR)[]
     )'

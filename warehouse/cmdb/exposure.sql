@@ -28,14 +28,35 @@ with came as (
     group by arn, entry, subnet_id
 ),
 
+possible as (
+    -- What gets in unless something that is trusted keeps it out.
+    select distinct
+        way.arn,
+        way.entry,
+        way.subnet_id
+    from stage.internet_entry as way
+    inner join stage.internet_opening as opening on way.possible_filter = opening.filter
+    where
+        way.port is null
+        or (opening.protocol in ('tcp', '-1') and way.port between opening.from_port and opening.to_port)
+),
+
 judged as (
     select
         way.*,
         case
             when way.closed_by is not null then 'not exposed'
-            when way.unknown_path = [] and coalesce(came.is_certain, false) then 'exposed'
+            -- What comes in by the gateway does so, whatever a middlebox lets in besides.
             when
-                came.opening_count is null
+                way.is_whole
+                and list_filter(
+                    way.unknown_path,
+                    lambda part: part.reason <> 'led_through_a_middlebox' -- noqa: RF01
+                ) = []
+                and coalesce(came.is_certain, false)
+                then 'exposed'
+            when
+                possible.arn is null
                 and way.unknown_rules = []
                 and way.prefix_list_ids = []
                 and way.is_known
@@ -44,6 +65,7 @@ judged as (
         end as verdict
     from stage.internet_entry as way
     left join came using (arn, entry, subnet_id)
+    left join possible using (arn, entry, subnet_id)
 ),
 
 reasoned as (

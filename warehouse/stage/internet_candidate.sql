@@ -30,8 +30,9 @@
 -- is_acl_stale: True where the ACL is of a response that is not trusted any more; NULL where it is not known.
 -- instance_state: State of the instance; NULL where there is none, or it is not known.
 -- is_instance_stale: True where the instance is of a response that is not trusted any more; NULL where it is not known.
+-- is_inspected: True where public ranges are led to a middlebox: an endpoint, such as a firewall's, an interface or an instance.
+--    Whether the internet comes in by it is not looked into.
 -- internet_gateway_ids: Internet gateways that active routes of this family lead to.
--- is_inspected: True where ranges are led into an endpoint, such as that of a firewall, whose own way out is not looked into.
 -- is_led_by_list: True where only a prefix list says what is led to an internet gateway.
 with in_subnet as (
     select
@@ -184,6 +185,39 @@ owner as (
     group by vpc_id
 ),
 
+inspecting as (
+    -- A firewall, or what else stands between, answers for these ranges. The table of the gateway may lead the internet to it.
+    select distinct
+        led.route_table_id,
+        public.family
+    from (
+        select
+            route_table_id,
+            route.target as target,
+            -- A list may name any range. One that leads to an endpoint is AWS's, of a service.
+            unnest(
+                case
+                    when not starts_with(route.destination, 'pl-') then [route.destination]
+                    when not starts_with(route.target, 'vpce-') then ['0.0.0.0/0', '::/0']
+                    else []
+                end
+            ) as destination
+        from (
+            select
+                route_table_id,
+                unnest(routes) as route
+            from aws.ec2_route_table
+        ) as written
+        where route.state = 'active' and regexp_matches(route.target, '^(vpce|eni|i)-')
+    ) as led
+    inner join stage.address_range as ranged on led.destination = ranged.cidr
+    inner join stage.public_range as public
+        on
+            ranged.family = public.family
+            and ranged.first_address <= public.last_address
+            and ranged.last_address >= public.first_address
+),
+
 placed as (
     select
         found.*,
@@ -197,13 +231,18 @@ placed as (
         acl.entries,
         acl.is_stale as is_acl_stale,
         instance.state as instance_state,
-        instance.is_stale as is_instance_stale
+        instance.is_stale as is_instance_stale,
+        inspecting.route_table_id is not null as is_inspected
     from found
     left join owner on found.vpc_id = owner.vpc_id
     left join table_of_subnet as own on found.subnet_id = own.subnet_id
     left join main_table on found.vpc_id = main_table.vpc_id
     left join acl_of_subnet as acl on found.subnet_id = acl.subnet_id
     left join aws.ec2_instance as instance on found.instance_id = instance.instance_id
+    left join inspecting
+        on
+            coalesce(own.route_table_id, main_table.route_table_id) = inspecting.route_table_id
+            and found.family = inspecting.family
 ),
 
 routed as (
@@ -226,12 +265,6 @@ select
         list_filter(active_routes, lambda route: starts_with(route.target, 'igw-')),
         lambda route: route.target
     ))) as internet_gateway_ids,
-    -- An endpoint that takes whole ranges in is one of a firewall, whose own way out is not looked into.
-    list_filter(active_routes, lambda route: starts_with(route.target, 'igw-')) = []
-    and list_filter(
-        active_routes,
-        lambda route: starts_with(route.target, 'vpce-') and not starts_with(route.destination, 'pl-')
-    ) <> [] as is_inspected,
     list_filter(
         active_routes,
         lambda route: starts_with(route.target, 'igw-') and starts_with(route.destination, 'pl-')

@@ -25,6 +25,9 @@
 -- routes: Routes of the subnet; NULL where they are not known.
 -- route: Hash of these routes; empty where it is not known where they lead.
 -- filter: Hash of groups, ACL and routes together, which many ways in have in common.
+-- possible_acl: Hash of the ACL's rules; empty where they are not known, or not trusted any more.
+-- possible_route: Hash of the routes; empty where they are not known, not trusted any more, or lead to a middlebox.
+-- possible_filter: Hash of groups and these two. What it does not let in stays out, whatever is not known.
 -- is_known: True where the thing itself is known: it is listed, by a response that is trusted.
 -- closed_by: Why nothing of the internet comes in, whatever the rules say; NULL where nothing is known to keep it out.
 -- is_whole: True where each part of the path has a record, trusted or not, and none of them keeps the internet out.
@@ -165,6 +168,7 @@ gap as (
         located.unlisted is null
         and (
             coalesce(located.is_table_stale, true)
+            or located.subnet_id = ''
             or (located.is_main_table and not coalesce(cell.is_judged, false))
         )
     union all by name
@@ -218,7 +222,7 @@ gap as (
         region,
         account_id,
         'ec2_route_table' as listing,
-        'led_through_an_endpoint' as reason
+        'led_through_a_middlebox' as reason
     from stage.internet_candidate
     where is_inspected
     union all by name
@@ -276,7 +280,10 @@ unknown as (
         arn,
         entry,
         subnet_id,
-        bool_or(part.listing = 'ec2_route_table') as is_route_unknown, -- noqa: RF01
+        -- What a list leads to a gateway alone does not hide that the gateway is detached.
+        bool_or(part.listing = 'ec2_route_table' and part.reason <> 'prefix_list') -- noqa: RF01
+            as is_route_unknown,
+        bool_or(part.listing = 'ec2_network_acl') as is_acl_unknown, -- noqa: RF01
         coalesce(list(distinct part order by part) filter (where not is_of_rules), []) as path,
         coalesce(list(distinct part order by part) filter (where is_of_rules), []) as rules
     from explained
@@ -293,6 +300,25 @@ by_list as (
     inner join aws.ec2_security_group_rule as rule using (security_group_id)
     where not rule.is_egress and rule.prefix_list_id is not null
     group by grouped.arn, grouped.entry, grouped.subnet_id
+),
+
+hashed as (
+    select
+        arn,
+        entry,
+        subnet_id,
+        coalesce(md5(entries::varchar), '') as acl,
+        if(is_led_by_list, '', coalesce(md5(routes::varchar), '')) as route
+    from stage.internet_candidate
+),
+
+possible as (
+    select
+        hashed.*,
+        if(coalesce(unknown.is_acl_unknown, false), '', hashed.acl) as possible_acl,
+        if(coalesce(unknown.is_route_unknown, false), '', hashed.route) as possible_route
+    from hashed
+    left join unknown using (arn, entry, subnet_id)
 )
 
 select
@@ -314,18 +340,27 @@ select
     located.network_acl_id,
     list_sort(located.security_group_ids) as security_group_ids,
     located.entries,
-    coalesce(md5(located.entries::varchar), '') as acl,
+    possible.acl,
     located.routes,
-    if(located.is_inspected or located.is_led_by_list, '', coalesce(md5(located.routes::varchar), ''))
-        as route,
+    possible.route,
     md5(concat_ws(
         ' ',
         located.family,
         list_sort(located.security_group_ids)::varchar,
-        located.entries::varchar,
+        possible.acl,
         'by',
-        if(located.is_inspected or located.is_led_by_list, '', located.routes::varchar)
+        possible.route
     )) as filter,
+    possible.possible_acl,
+    possible.possible_route,
+    md5(concat_ws(
+        ' ',
+        located.family,
+        list_sort(located.security_group_ids)::varchar,
+        possible.possible_acl,
+        'by',
+        possible.possible_route
+    )) as possible_filter,
     case
         when located.is_stale or located.unlisted is not null then null
         when located.closed_by is not null then located.closed_by
@@ -333,12 +368,10 @@ select
             located.instance_state in ('stopping', 'stopped', 'shutting-down', 'terminated')
             and not located.is_instance_stale
             then 'the instance is ' || located.instance_state
+        -- Only what the routes say of all that they lead to tells it.
+        when coalesce(unknown.is_route_unknown, false) then null
         when gateway.is_detached then 'the internet gateway is not attached to the VPC'
-        when
-            located.internet_gateway_ids = []
-            and not located.is_inspected
-            and not coalesce(unknown.is_route_unknown, false)
-            then 'no route leads to an internet gateway'
+        when located.internet_gateway_ids = [] then 'no route leads to an internet gateway'
     end as closed_by,
     not located.is_stale and located.unlisted is null as is_known,
     located.closed_by is null
@@ -360,6 +393,7 @@ select
     located.cell_region,
     located.collected_at
 from stage.internet_candidate as located
+inner join possible using (arn, entry, subnet_id)
 left join gateway using (arn, entry, subnet_id)
 left join unknown using (arn, entry, subnet_id)
 left join by_list using (arn, entry, subnet_id)

@@ -1,10 +1,10 @@
 -- What comes through from the internet, for each combination of security groups, network ACL and routes that a way in has: on which
 -- ports, and for whom. A source counts where a rule of a group lets it in, the ACL does, its answers may leave by the ACL and their
--- route leads to an internet gateway. What is not known of a path keeps nothing out here. Not part of the public interface; read
--- cmdb.finding_exposure.
+-- route leads to an internet gateway. What is not known of a path keeps nothing out here. The same holds for each combination as it may
+-- be, of which what is not trusted keeps nothing out either. Not part of the public interface; read cmdb.finding_exposure.
 -- materialized: full
 -- key: filter, protocol, from_port
--- filter: Hash of the combination, as in stage.internet_entry.
+-- filter: Hash of the combination, filter or possible_filter of stage.internet_entry.
 -- protocol: tcp, udp, icmp, icmpv6 or the protocol's number; -1 for all that the ACL does not name.
 -- from_port: First port; for ICMP the first type; 0 where there are none.
 -- to_port: Last port; for ICMP the last type; 65535 where there are none.
@@ -20,6 +20,14 @@ with path as (
         security_group_ids,
         acl,
         route
+    from stage.internet_entry
+    union
+    select
+        possible_filter as filter,
+        family,
+        security_group_ids,
+        possible_acl as acl,
+        possible_route as route
     from stage.internet_entry
 ),
 
