@@ -19,7 +19,7 @@ import pytest
 from nights import REPOSITORY, Witness, cmdb_here
 
 from pipelines.explorer import folder as explorer_folder
-from pipelines.explorer.data import CELL, DATA, LEFT_OUT
+from pipelines.explorer.data import CELL, DATA, LEFT_OUT, QUERIES
 from pipelines.explorer.folder import PARTS, export_explorer
 from pipelines.explorer.server import ExplorerServer, listening, requested_part
 from pipelines.exports.files import MARK, ExportError
@@ -91,7 +91,7 @@ def test_the_bill_is_the_published_one_to_the_last_digit_in_every_slice(data: du
                 data.execute(
                     f"""
                     select slice, sum({amount}) from data.explorer.{table}
-                    where not ends_with(slice, ':service') group by all
+                    where not starts_with(slice, 'tag_service:') group by all
                     """
                 ).fetchall()
             )
@@ -99,10 +99,10 @@ def test_the_bill_is_the_published_one_to_the_last_digit_in_every_slice(data: du
     # By tag and service, and by the value of a tag that counts.
     assert (
         data.execute("""
-        select 'tag:' || tag_key || ':service' as slice, tag_value, service, sum(unblended_cost)
+        select 'tag_service:' || tag_key as slice, tag_value, service, sum(unblended_cost)
         from published.cost.tag_service_daily group by all
         except select slice, value, service, sum(unblended_cost)
-        from data.explorer.cost_month where ends_with(slice, ':service') group by all
+        from data.explorer.cost_month where starts_with(slice, 'tag_service:') group by all
     """).fetchall()
         == []
     )
@@ -144,6 +144,29 @@ def test_the_filters_offer_what_is_there(data: duckdb.DuckDBPyConnection) -> Non
     assert offered("service") == there("select distinct service from published.cost.by_service")
     assert offered("team") == there("select distinct tag_value from published.cost.by_tag")
     assert offered("currency") == there("select reporting_currency from published.ref.setting")
+
+
+@pytest.mark.parametrize("key", ["team", "x:service", "service", "tag_service:x"])
+def test_a_tag_key_may_be_named_as_a_cut_is(key: str) -> None:
+    with duckdb.connect() as connection:
+        connection.execute("""
+            create schema org;
+            create schema explorer;
+            create table org.account (account_id varchar, account_name varchar);
+            create table explorer.cost_month (
+                slice varchar, value varchar, account_id varchar, month date, reporting_currency varchar,
+                reporting_unblended_cost decimal(28, 10)
+            );
+        """)
+        connection.executemany(
+            "insert into explorer.cost_month (slice, value) values (?, ?)",
+            [["service", "AWS Lambda"], [f"tag:{key}", "web"], [f"tag_service:{key}", "web"]],
+        )
+        choice = (QUERIES / "choice.sql").read_text(encoding="utf-8")
+        offered = connection.execute(
+            f"select parent, value from ({choice}) where kind in ('team', 'service') order by kind"
+        ).fetchall()
+    assert offered == [(None, "AWS Lambda"), (key, "web")]
 
 
 def test_every_row_leads_to_its_cell(data: duckdb.DuckDBPyConnection) -> None:

@@ -474,6 +474,160 @@ def test_what_is_stale_unknown_or_not_converted_looks_so_and_says_why(
     assert all("stale" in row[0] for row in cells(tab, "items"))
 
 
+CRAWLER = "AWS::Glue::Crawler"
+KEY, RENAMED = "bc:business-service", "bc:business:service"
+PENDING = "bc:project"
+
+
+@pytest.fixture(scope="module")
+def unusual(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ExplorerServer, str, str]]:
+    """The explorer of a run with items that Config alone shows, a key that is no cost tag, and one that ends oddly.
+
+    Beside it an account that has such an item, and one that has other items alone.
+    """
+    copied = tmp_path_factory.mktemp("unusual") / "out"
+    copied.mkdir()
+    for path in folder.iterdir():
+        (copied / path.name).write_bytes(path.read_bytes())
+    with duckdb.connect(str(copied / DATA)) as connection:
+        connection.execute("delete from cmdb.resource where discovered_by <> 'listing'")
+        its, other = (
+            account
+            for (account,) in connection.execute("""
+                select account_id from cmdb.resource group by 1 order by count(*) desc, 1 limit 2
+            """).fetchall()
+        )
+        connection.execute(
+            """
+            update cmdb.resource
+            set resource_type = $1, discovered_by = 'config', listing = 'config_resource:everything'
+            where arn = (select arn from cmdb.resource where account_id = $2 order by arn limit 1)
+            """,
+            [CRAWLER, its],
+        )
+        # All that could be asked is known: a figure of listings is plain then.
+        connection.execute("update audit.expected_cell set is_judged = true, unknown_reason = null")
+        connection.execute("""
+            update audit.claim set judged = ranked.place
+            from (select claim as name, row_number() over (order by claim desc) as place from audit.claim) as ranked
+            where claim = ranked.name
+        """)
+        connection.execute("update cost.tag_key_status set verdict = 'pending' where tag_key = $1", [PENDING])
+        for relation, column in (
+            ("ref.tag_key", "tag_key"),
+            ("cost.tag_key_status", "tag_key"),
+            ("cost.month_coverage", "slice"),
+            ("explorer.choice", "parent"),
+            ("explorer.cost_day", "slice"),
+            ("explorer.cost_month", "slice"),
+            ("audit.expected_cell", "listing"),
+        ):
+            connection.execute(f"update {relation} set {column} = replace({column}, $1, $2)", [KEY, RENAMED])
+    with serving(copied) as server:
+        yield server, its, other
+
+
+def figure(tab: Browser) -> str:
+    return str(tab.run("document.querySelector('.figure').innerText")).removeprefix("⚠").strip()
+
+
+def test_what_no_listing_shows_is_at_least_so_much_and_elsewhere_unknown(
+    tab: Browser, unusual: tuple[ExplorerServer, str, str]
+) -> None:
+    server, its, other = unusual
+    start(tab, server, view="items", type=CRAWLER, by="account")
+    assert figure(tab) == "at least 1"
+    assert "there may be more" in doubts(tab)
+    ((name, items, stands),) = cells(tab, "groups")
+    assert (name[:12], items) == (its, "at least 1")
+    assert "there may be more" in stands
+    # Nobody was asked for one there: that is no zero. Nor is it in a region, or of a type that nobody ever saw.
+    for state in (
+        {"account": other, "type": CRAWLER},
+        {"region": "sa-east-1", "type": CRAWLER},
+        {"type": "AWS::Nobody::Knows"},
+    ):
+        go(tab, view="items", **state)
+        assert figure(tab) == "unknown", state
+        assert "All 0 cells" not in doubts(tab), state
+    # Such an item among others leaves their sum open; where all are of listings, and these are known, it is plain.
+    go(tab, view="items", account=its)
+    assert figure(tab).startswith("at least")
+    marked = {row[0]: row for row in cells(tab, "groups")}
+    assert marked[CRAWLER][1] == "at least 1"
+    assert {row[1] for row in marked.values() if row[0] != CRAWLER and "at least" in row[1]} == set()
+    go(tab, view="items", account=other)
+    assert figure(tab).replace(",", "").isdecimal()
+    assert "are trusted" in doubts(tab)
+    # A view of no cell at all shows nothing that is whole.
+    go(tab, view="cells", service="AWS Nobody Knows")
+    assert "unknown, not nothing" in doubts(tab)
+
+
+def test_a_table_is_sorted_by_numbers_as_numbers_and_by_text_as_text(
+    tab: Browser, unusual: tuple[ExplorerServer, str, str]
+) -> None:
+    server, *_ = unusual
+    start(tab, server, view="tables", table="audit.claim", sort="judged")
+    heads = json.loads(
+        tab.run("JSON.stringify([...document.querySelectorAll('th .sort')].map(it => it.innerText.trim()))")
+    )
+    judged = 1 + next(at for at, name in enumerate(heads) if name.startswith("judged"))
+    claim = 1 + heads.index("claim")
+
+    def shown(place: int) -> list[str]:
+        return [row[place] for row in cells(tab, "audit-claim")]
+
+    whole = len(shown(judged))
+    assert shown(judged) == [str(number) for number in range(1, whole + 1)]
+    assert whole > 10
+    click(tab, "th .sort", "judged")
+    answered(tab)
+    click(tab, "th .sort", "judged")
+    answered(tab)
+    assert tab.run("document.querySelector('th[aria-sort=descending]').innerText").startswith("judged")
+    falling = [int(number) for number in shown(judged)]
+    assert falling == sorted(falling, reverse=True)
+    assert falling[0] >= whole
+    for sort, is_reversed in (("claim", False), ("-claim", True)):
+        go(tab, view="tables", table="audit.claim", sort=sort)
+        assert shown(claim) == sorted(shown(claim), reverse=is_reversed), sort
+    # Without a choice too.
+    go(tab, view="tables", table="audit.claim")
+    assert shown(claim) == sorted(shown(claim))
+
+
+def test_a_tag_that_the_bill_has_not_is_unknown_and_not_nothing(
+    tab: Browser, unusual: tuple[ExplorerServer, str, str]
+) -> None:
+    server, *_ = unusual
+    for key, said in ((PENDING, "unknown"), (RENAMED, "nothing billed")):
+        start(tab, server, key=key, team="nobody has this value")
+        assert totals(tab) == []
+        assert figure(tab) == said, doubts(tab)
+    go(tab, key=PENDING, team="nobody has this value")
+    assert "is pending: what carries it is unknown" in doubts(tab)
+
+
+def test_a_tag_key_may_end_as_people_like(
+    tab: Browser, server: ExplorerServer, unusual: tuple[ExplorerServer, str, str], published: duckdb.DuckDBPyConnection
+) -> None:
+    team, service = published.execute(
+        """
+        select tag_value, service from cost.tag_service_daily where tag_key = $1 and tag_value <> ''
+        group by all order by sum(unblended_cost) desc limit 1
+        """,
+        [KEY],
+    ).fetchall()[0]
+    for by, narrowed in (("account", {}), ("month", {"service": service})):
+        said = {}
+        for place, key in ((server, KEY), (unusual[0], RENAMED)):
+            start(tab, place, measure="unblended", key=key, team=team, by=by, **narrowed)
+            said[key] = (totals(tab), doubts(tab), cells(tab, "groups"))
+        assert said[KEY][0]
+        assert said[RENAMED] == said[KEY], by
+
+
 def test_hostile_names_are_text_on_the_page_and_in_the_download(
     tab: Browser, doubtful: tuple[ExplorerServer, str], tmp_path: Path
 ) -> None:

@@ -47,15 +47,16 @@ export const load = async (engine, state) => {
 export const view = (model, { navigate, showCell }) => {
   const all = model.judged.reduce((sum, one) => sum + one.cells, 0);
   const known = model.judged.filter((one) => one.is_judged).reduce((sum, one) => sum + one.cells, 0);
+  const reasons = trust.unknownCells(model.judged);
   return html`
     <section id="answer" tabindex="-1" aria-label="Cells">
       <div class="answer">
-        <div class=${`total ${known < all ? "doubt" : ""}`}>
+        <div class=${`total ${reasons.length ? "doubt" : ""}`}>
           <h2>Cells that are known</h2>
-          <p class="figure" data-total=${known}>${known < all ? html`<span class="mark" aria-hidden="true">⚠</span> ` : nothing}${count(known)} of ${count(all)}</p>
+          <p class="figure" data-total=${known}>${reasons.length ? html`<span class="mark" aria-hidden="true">⚠</span> ` : nothing}${count(known)} of ${count(all)}</p>
           <p class="aside">A cell is one listing of one account and region, or of the bill one slice and month.</p>
         </div>
-        ${trust.box(trust.unknownCells(model.judged), "Every cell that ought to have been requested is known.")}
+        ${trust.box(reasons, "Every cell that ought to have been requested is known.")}
       </div>
       ${table.view(model.table, {
         navigate,

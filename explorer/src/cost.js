@@ -20,6 +20,9 @@ export const cuts = (known) => [
   ...known.keys.map((key) => [`key:${key.tag_key}`, key.tag_key]),
 ];
 
+// A cut of its own name: what ends a tag key says nothing, since people choose keys.
+const TAG_SERVICE = "tag_service:";
+
 const titled = (name) => name[0].toUpperCase() + name.slice(1).replace("_", " ");
 
 const dimensionOf = (by) => (by.startsWith("key:") ? "team" : by);
@@ -34,14 +37,14 @@ export const sliceFor = (needs, key, known) => {
     return { slice: `tag:${key}`, account: "account_id", team: "value" };
   }
   if (key && within("service", "team") && known.keys.some((one) => one.tag_key === key && one.by_service)) {
-    return { slice: `tag:${key}:service`, service: "service", team: "value" };
+    return { slice: `${TAG_SERVICE}${key}`, service: "service", team: "value" };
   }
   const cut = Object.keys(PLAIN_CUTS).find((name) => within("account", name));
   return cut ? { slice: cut, account: "account_id", [cut]: "value" } : null;
 };
 
-const listingOf = (slice) => (slice.endsWith(":service")
-  ? `cost_tag_service_daily:${slice.slice(4, -8)}` : `cost_daily:${slice}`);
+const listingOf = (slice) => (slice.startsWith(TAG_SERVICE)
+  ? `cost_tag_service_daily:${slice.slice(TAG_SERVICE.length)}` : `cost_daily:${slice}`);
 
 const chosen = (state, known) => {
   const by = state.by || "account";
@@ -125,11 +128,11 @@ export const load = async (engine, state, known) => {
     `select month::varchar as month, through_date::varchar as through_date, is_final::varchar as is_final,
        days_missing::integer as days_missing, bill_domain
      from cost.month_coverage where slice = ? and month >= ?::date and month <= ?::date order by month`,
-    [cut.slice.replace(/:service$/, ""), `${state.from}-01`, `${state.to}-01`]);
+    [cut.slice.startsWith(TAG_SERVICE) ? `tag:${key}` : cut.slice, `${state.from}-01`, `${state.to}-01`]);
   const cells = await engine.rows(
     `select is_judged, unknown_reason, count(*)::integer as cells from audit.expected_cell
-     where starts_with(listing, ?) and right(listing, 7) between ? and ?
-     group by 1, 2 order by 3 desc`, [`${listingOf(cut.slice)}:`, state.from, state.to]);
+     where left(listing, -8) = ? and right(listing, 7) between ? and ?
+     group by 1, 2 order by 3 desc`, [listingOf(cut.slice), state.from, state.to]);
   const model = { by, key, cut, measure, sums, groups, points, months, cells };
   if (state.rows) {
     const daily = conditions(state, cut, "date_trunc('month', usage_date)");
@@ -214,7 +217,7 @@ export const view = (model, { state, known, navigate, showCell }) => {
           <h2>${measure.label} cost, ${state.from === state.to ? state.from : `${state.from} to ${state.to}`}</h2>
           ${sums.length ? sums.map((sum) => html`<p class="figure" data-total=${sum.amount ?? ""}>${
             reasons.length ? html`<span class="mark" aria-hidden="true">⚠</span> ` : nothing}${money(sum.amount, sum.currency)}</p>`)
-            : html`<p class="figure">${trust.isNone(sums[0], cells) ? "nothing billed" : "unknown"}</p>`}
+            : html`<p class="figure">${trust.isNone(sums[0], cells, key) ? "nothing billed" : "unknown"}</p>`}
           <p class="aside">${total ? plural(total.row_count, "row") : "no rows"} of the bill${
             state.rows ? nothing : html`, <button type="button" class="link" @click=${() => navigate({ rows: "1", sort: "", page: "", q: "" }, true)}>show the rows</button>`}</p>
         </div>

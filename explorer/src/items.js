@@ -47,10 +47,15 @@ const conditions = (state, known) => {
   return { where: found.map(([sql]) => sql).join(" and "), values: found.map(([, it]) => it) };
 };
 
+const CLAIMED = "listing_name in (select listing from audit.claim_listing where claim = 'cmdb.resource' and left_out_because is null)";
+
+// A type rests on its listing, or on whatever showed its items: of some types no listing exists.
+const OF_TYPE = `(${CLAIMED} and listing_name in (select name from explorer.listing where resource_type = ?)
+  or listing_name in (select split_part(listing, ':', 1) from cmdb.resource where resource_type = ?))`;
+
 // The cells that the items rest on: an account's own, and those of the organisation.
 const scope = (state) => {
-  const found = [[
-    "listing_name in (select listing from audit.claim_listing where claim = 'cmdb.resource' and left_out_because is null)"]];
+  const found = [state.type ? [OF_TYPE, state.type, state.type] : [CLAIMED]];
   if (state.account) {
     found.push(["(account_id = ? or role not in ('workload', 'operations'))", state.account]);
   }
@@ -59,9 +64,6 @@ const scope = (state) => {
   }
   if (state.service) {
     found.push([`listing_name in ${OF_SERVICE}`, state.service]);
-  }
-  if (state.type) {
-    found.push(["listing_name in (select name from explorer.listing where resource_type = ?)", state.type]);
   }
   return { where: found.map(([sql]) => sql).join(" and "), values: found.flatMap((one) => one.slice(1)) };
 };
@@ -84,11 +86,13 @@ export const load = async (engine, state, known) => {
   const cells = scope(state);
   const [sum] = await engine.rows(
     `select count(*)::integer as items, count(*) filter (where is_stale)::integer as stale,
-       min(last_seen_at) filter (where is_stale)::varchar as oldest
+       min(last_seen_at) filter (where is_stale)::varchar as oldest,
+       count(*) filter (where discovered_by <> 'listing')::integer as discovered
      from cmdb.resource where ${where}`, values);
   const groups = await engine.rows(
     `select coalesce(${column}, '')::varchar as label, count(*)::integer as items,
-       count(*) filter (where is_stale)::integer as stale, 0::integer as unknown, '' as reasons
+       count(*) filter (where is_stale)::integer as stale,
+       count(*) filter (where discovered_by <> 'listing')::integer as discovered, 0::integer as unknown, '' as reasons
      from cmdb.resource where ${where} group by 1`, values);
   const judged = await engine.rows(
     `select is_judged, unknown_reason, count(*)::integer as cells from audit.expected_cell
@@ -99,18 +103,22 @@ export const load = async (engine, state, known) => {
      from audit.expected_cell where not is_judged and ${cells.where} group by 1`, cells.values);
   // An account of which nothing is known has no row: it must not look as if it had nothing.
   for (const gap of gaps.filter((one) => one.label !== null && !groups.some((group) => group.label === one.label))) {
-    groups.push({ label: gap.label, items: 0, stale: 0, unknown: 0, reasons: "" });
+    groups.push({ label: gap.label, items: 0, stale: 0, discovered: 0, unknown: 0, reasons: "" });
   }
   for (const group of groups) {
     const own = gaps.filter((gap) => gap.label === group.label || gap.label === null);
     group.unknown = own.reduce((all, gap) => all + gap.unknown, 0);
+    group.isJudged = judged.length > 0;
     group.reasons = [...new Set(own.flatMap((gap) => gap.reasons.split(", ")))].sort().join(", ");
   }
   groups.sort((one, other) => other.items - one.items || other.unknown - one.unknown || one.label.localeCompare(other.label));
   const services = state.service
     ? await engine.rows("select count(*)::integer as listings from ref.service_listing where service = ?", [state.service])
     : [{ listings: 1 }];
-  const model = { by, sum, groups, judged, isListed: services[0].listings > 0 };
+  const types = state.type
+    ? await engine.rows("select count(*)::integer as listings from explorer.listing where resource_type = ?", [state.type])
+    : [{ listings: 1 }];
+  const model = { by, sum, groups, judged, isListed: services[0].listings > 0, isListedType: types[0].listings > 0 };
   if (state.rows) {
     model.table = await table.load(engine, {
       name: "items",
@@ -154,13 +162,17 @@ const narrowed = (label, by) => {
   return { [by]: label, by: by === "account" ? "type" : by === "type" ? "account" : "type" };
 };
 
+const DISCOVERED = "shown by AWS Config, tags or a group: there may be more";
+
 const doubtOf = (group) => [
   group.stale ? `${count(group.stale)} stale` : "",
+  group.discovered ? DISCOVERED : "",
+  group.isJudged ? "" : "no cell shows that this is all",
   group.unknown ? `${plural(group.unknown, "cell")} unknown: ${group.reasons}` : "",
 ].filter(Boolean).join("; ");
 
 const figureOf = (group) => {
-  if (!group.unknown) {
+  if (group.isJudged && !group.unknown && !group.discovered) {
     return count(group.items);
   }
   return group.items ? `at least ${count(group.items)}` : "unknown";
@@ -172,9 +184,15 @@ export const view = (model, { state, known, navigate, showCell }) => {
   }
   const { by, sum, groups, judged } = model;
   const reasons = trust.unknownCells(judged);
-  const isUnknown = reasons.length > 0 || !model.isListed;
+  const isUnknown = reasons.length > 0 || !model.isListed || !model.isListedType || sum.discovered > 0;
   if (!model.isListed) {
     reasons.push(`No listing of the contract shows items of ${state.service}: what there is of it is unknown, not nothing.`);
+  }
+  if (!model.isListedType) {
+    reasons.push(`No listing of the contract shows items of ${state.type}: what there is of it is known in part at most.`);
+  }
+  if (sum.discovered) {
+    reasons.push(`${plural(sum.discovered, "item")} of types that no listing shows: ${DISCOVERED}.`);
   }
   if (sum.stale) {
     reasons.push(

@@ -19,11 +19,18 @@ const ordered = (columns, sort, fallback) => {
   return `${column.sortBy ?? column.sql} ${sort.startsWith("-") ? "desc" : "asc"} nulls last, ${fallback}`;
 };
 
+// A shown column is text, and has a name of its own: else ORDER BY took that text for the column, and 10 came before 2.
+const SHOWN = "shown.";
+
+const named = (row) => Object.fromEntries(
+  Object.entries(row).map(([name, text]) => [name.startsWith(SHOWN) ? name.slice(SHOWN.length) : name, text]));
+
 /**
  * Loads one page of rows.
  *
  * `columns` are {name, label, sql, kind, sortBy, hidden}; `source` is a FROM clause with its WHERE; `keys` names SQL
- * expressions that a row carries without showing them.
+ * expressions that a row carries without showing them. `sort` is what rows are ordered by where nothing else tells them
+ * apart, as the expressions of an ORDER BY.
  */
 export const load = async (engine, { name, columns, source, values = [], searched, sort, state, keys = {} }) => {
   const text = (state.q ?? "").trim();
@@ -32,7 +39,7 @@ export const load = async (engine, { name, columns, source, values = [], searche
     ? ` and (${wanted.map((sql) => `contains(lower((${sql})::varchar), lower(?))`).join(" or ")})` : "";
   const bound = text ? [...values, ...wanted.map(() => text)] : values;
   const page = Math.max(0, Number.parseInt(state.page ?? "0", 10) || 0);
-  const shown = columns.map((column) => `(${column.sql})::varchar as ${identifier(column.name)}`);
+  const shown = columns.map((column) => `(${column.sql})::varchar as ${identifier(SHOWN + column.name)}`);
   const carried = Object.entries(keys).map(([key, sql]) => `(${sql})::varchar as ${identifier(`key.${key}`)}`);
   const order = ordered(columns, state.sort ?? "", sort);
   const [[{ total }], rows] = [
@@ -46,10 +53,10 @@ export const load = async (engine, { name, columns, source, values = [], searche
     await engine.batches(
       `select ${shown.join(", ")} ${source}${found} order by ${order}`, bound,
       (batch) => parts.push(batch.map((row) => `${columns.map((column) => (
-        csvCell(row[column.name], NUMBERS.has(column.kind)))).join(",")}\r\n`).join("")));
+        csvCell(row[SHOWN + column.name], NUMBERS.has(column.kind)))).join(",")}\r\n`).join("")));
     save(`${name}.csv`, parts);
   };
-  return { name, columns, rows, total, page, state, download };
+  return { name, columns, rows: rows.map(named), total, page, state, download };
 };
 
 const heading = (column, state, navigate) => {

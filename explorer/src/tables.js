@@ -30,7 +30,7 @@ export const load = async (engine, state) => {
       name: name.replace(".", "-"),
       source: `from ${name.split(".").map(identifier).join(".")} where ${isNarrowed ? "account_id = ?" : "true"}`,
       values: isNarrowed ? [state.account] : [],
-      sort: "all",
+      sort: columns.map((column) => identifier(column.name)).join(", "),
       state,
       columns: columns.map((column) => ({
         name: column.name, label: column.name, sql: identifier(column.name), kind: kindOf(column.type), title: column.comment,
@@ -43,11 +43,11 @@ export const load = async (engine, state) => {
 
 export const view = (model, { state, navigate, showCell }) => {
   const { described } = model;
-  const reasons = Number(described.unknown)
+  const reasons = described.judged !== null
     ? trust.unknownCells([
       { is_judged: true, cells: described.judged },
       { is_judged: false, cells: described.unknown, unknown_reason: described.unknown_reason },
-    ]).map((text) => text.replace(/\((.*) [\d,]+\)/, "($1)")) : [];
+    ].filter((one) => one.cells)).map((text) => text.replace(/\((.*) [\d,]+\)/, "($1)")) : [];
   const clear = described.judged === null
     ? "The table rests on no response of AWS." : `All ${plural(described.judged, "cell")} that the table rests on are trusted.`;
   return html`

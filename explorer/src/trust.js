@@ -11,12 +11,16 @@ export const box = (reasons, clear) => (reasons.length
     </div>`
   : html`<div class="trust clear" role="note"><p>✓ ${clear}</p></div>`);
 
+/** What is unknown of the cells that a figure rests on. Where it rests on none, nobody was asked: that is no zero either. */
 export const unknownCells = (cells) => {
+  const all = cells.reduce((sum, cell) => sum + Number(cell.cells), 0);
+  if (!all) {
+    return ["No cell shows what there is of it: that is unknown, not nothing."];
+  }
   const unknown = cells.filter((cell) => !cell.is_judged);
   if (!unknown.length) {
     return [];
   }
-  const all = cells.reduce((sum, cell) => sum + Number(cell.cells), 0);
   const missing = unknown.reduce((sum, cell) => sum + Number(cell.cells), 0);
   const why = unknown.map((cell) => `${cell.unknown_reason} ${count(cell.cells)}`).join(", ");
   return [
@@ -25,16 +29,16 @@ export const unknownCells = (cells) => {
   ];
 };
 
-/** Whether no row is an answer: every cell is known, and none of them has such a row. */
-export const isNone = (sum, cells) => !sum && cells.length > 0 && cells.every((cell) => cell.is_judged);
+const isInUse = (key) => !key || key.verdict === "used";
+
+/** Whether no row is an answer: every cell is known, none of them has such a row, and the bill has the key, if any. */
+export const isNone = (sum, cells, key) => (
+  !sum && cells.length > 0 && cells.every((cell) => cell.is_judged) && isInUse(key));
 
 /** Of a sum of the bill: what its rows say of themselves, and the months that it is over. */
 export const ofBill = (sum, months, cells, measure, key) => {
-  const reasons = unknownCells(cells);
+  const reasons = cells.length ? unknownCells(cells) : ["No cell shows that the bill of these months was requested in this cut."];
   const names = (chosen) => chosen.map((one) => one.month.slice(0, 7)).join(", ");
-  if (!sum && !isNone(sum, cells) && !reasons.length) {
-    reasons.push("The bill of these months was never requested in this cut.");
-  }
   if (Number(sum?.stale_rows)) {
     reasons.push(
       `${count(sum.stale_rows)} of ${plural(sum.row_count, "row")} are stale: the newest response about them is not `
@@ -63,8 +67,8 @@ export const ofBill = (sum, months, cells, measure, key) => {
   if (foreign.length) {
     reasons.push(`${names(foreign)} is not read from the organisation's own bill (${foreign[0].bill_domain}).`);
   }
-  if (key && key.verdict !== "used") {
-    reasons.push(`The tag ${key.tag_key} is ${key.verdict}: what carries it is unknown, not nothing.`);
+  if (!isInUse(key)) {
+    reasons.push(`The tag ${key.tag_key} is ${key.verdict ?? "not known to the bill"}: what carries it is unknown, not nothing.`);
   }
   return reasons;
 };

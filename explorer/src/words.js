@@ -16,7 +16,7 @@ export const count = (number) => Number(number).toLocaleString("en");
 
 const MONEY = new Intl.NumberFormat("en", { minimumFractionDigits: 2, maximumFractionDigits: 2 });
 
-/** An amount that DuckDB gave as text; it is never made a floating-point number. */
+/** An amount that DuckDB gave as text, and whose digits are rounded as text; a number tells its sign and smallness alone. */
 export const money = (text, currency = "") => {
   if (text === null || text === undefined) {
     return "unknown";

@@ -34,7 +34,7 @@ select
     null as label,
     substr(slice, 5) as parent
 from explorer.cost_month
-where starts_with(slice, 'tag:') and not ends_with(slice, ':service')
+where starts_with(slice, 'tag:')
 union
 select
     'currency' as kind,

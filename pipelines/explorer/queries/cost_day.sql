@@ -1,6 +1,6 @@
 -- The bill as the explorer divides it: every slice by day and account, and the marked tags by service.
 -- The same money once more in each slice: never sum across slices. `value` is what the slice divides by; of a tag
--- the value that counts. AWS divides by two things at most, so a slice `…:service` has no account.
+-- the value that counts. AWS divides by two things at most, so a slice `tag_service:…` has no account.
 -- An amount in the reporting currency is the amount times `rate`, to ten decimals.
 select
     cost.usage_date,
@@ -34,7 +34,7 @@ left join ref.tag_value_alias as alias
 union all
 select
     usage_date,
-    'tag:' || tag_key || ':service' as slice,
+    'tag_service:' || tag_key as slice,
     null as account_id,
     tag_value as value,
     service,
