@@ -531,7 +531,15 @@ def test_a_run_becomes_two_files_that_fit_together(witnessed_night: Witness, tmp
     assert databases <= hosted
     # The VPC is the parent of what lies in it.
     contains = [row for row in relations if row["type"] == "Contains::Contained by" and ":vpc/" in row["parent"]]
-    inside = (":subnet/", ":security-group/", ":route-table/", ":subgrp:", ":network-acl/", ":vpc-endpoint/")
+    inside = (
+        ":subnet/",
+        ":security-group/",
+        ":route-table/",
+        ":subgrp:",
+        ":network-acl/",
+        ":vpc-endpoint/",
+        ":route-server-",
+    )
     assert contains and all(any(kind in row["child"] for kind in inside) for row in contains)
 
 

@@ -168,6 +168,7 @@ NO_FACTS = {
     "demo": "a show for people; the nights in it are `cmdb nightly`",
     "dev": "a server",
     "mcp": "a server",
+    "explore": "a server",
     "completion": "text for a shell",
     "report": "writes a page",
 }
@@ -224,7 +225,10 @@ def test_the_tab_key_knows_the_organisation(truthful_night: Path) -> None:
     assert account in offered(database, "explain", account[:3])
     assert region in offered(database, "explain", account, "")
     assert listing in offered(database, "explain", account, region, "ec2_")
-    assert offered(database, "accept", account, region, listing[:-1]) == [listing, f"{listing}_status"]
+    assert offered(database, "accept", account, region, listing[:-1]) == [
+        listing,
+        *(f"{listing}_{more}" for more in ("connect_endpoint", "event_window", "status")),
+    ]
     assert account in offered(database, "ask", "workload", listing, "--account", "")
     assert offered(database, "ask", "billing", "ec2") == [], "billing asks nothing of EC2"
     (arn,) = query(database, "select min(arn) from cmdb.resource")[0]
@@ -241,7 +245,7 @@ def test_where_nothing_is_published_the_tab_key_is_silent(tmp_path: Path) -> Non
 
 def test_the_script_works_in_bash(truthful_night: Path) -> None:
     script = cmdb_here({}, "completion", "bash").stdout
-    asked = "COMP_WORDS=(cmdb ask workload ec2_inst); COMP_CWORD=3; _cmdb_completion cmdb; echo ${COMPREPLY[@]}"
+    asked = "COMP_WORDS=(cmdb ask workload ec2_instance_s); COMP_CWORD=3; _cmdb_completion cmdb; echo ${COMPREPLY[@]}"
     done = subprocess.run(
         ["bash", "-c", f"{script}\n{asked}"],
         env={"PATH": f"{REPOSITORY / '.venv' / 'bin'}:{os.environ['PATH']}"},
@@ -249,4 +253,4 @@ def test_the_script_works_in_bash(truthful_night: Path) -> None:
         text=True,
         check=True,
     )
-    assert done.stdout == "ec2_instance ec2_instance_status\n"
+    assert done.stdout == "ec2_instance_status\n"

@@ -370,6 +370,10 @@ def _where_it_would_be(connection: "duckdb.DuckDBPyConnection", arn: str) -> str
         select listing, outcome, is_trusted, coalesce(skip_reason, error_code, '') as why from audit.coverage
         where account_id = $account and region in ($region, 'aws-global')
             and list_contains($asked, split_part(listing, ':', 1))
+            -- Where there is nothing to ask for, such as without any parent, nothing can be.
+            and (outcome, coalesce(skip_reason, '')) not in (
+                select (outcome, skip_reason) from ref.cell_state where state = 'nothing to ask'
+            )
         order by is_trusted, listing
         """,
         {"account": account, "region": region, "asked": sorted(listed)},

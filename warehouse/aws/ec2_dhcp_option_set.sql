@@ -18,7 +18,7 @@ select
     tag_map(item.Tags)['Name'] as name,
     map_from_entries(
         list_transform(
-            coalesce(item.DhcpConfigurations, []),
+            list_filter(coalesce(item.DhcpConfigurations, []), lambda one: one."Key" is not null),
             lambda one: (one."Key", list_transform(coalesce(one."Values", []), lambda held: held."Value"))
         )
     ) as options,
