@@ -370,20 +370,16 @@ def _where_it_would_be(connection: "duckdb.DuckDBPyConnection", arn: str) -> str
         select listing, outcome, is_trusted, coalesce(skip_reason, error_code, '') as why from audit.coverage
         where account_id = $account and region in ($region, 'aws-global')
             and list_contains($asked, split_part(listing, ':', 1))
-            -- Where there is nothing to ask for, such as without any parent, nothing can be.
-            and (outcome, coalesce(skip_reason, '')) not in (
-                select (outcome, skip_reason) from ref.cell_state where state = 'nothing to ask'
-            )
+            -- Where there is nothing to ask for, nothing can be.
+            and coalesce(skip_reason, '') not in (select skip_reason from ref.cell_state where state = 'nothing to ask')
         order by is_trusted, listing
         """,
         {"account": account, "region": region, "asked": sorted(listed)},
     )
     if not rows:
         return f"Account {account} has no response about {service} in {region or 'any region'}."
-    doubtful = [
-        f"{row['listing']} ({row['outcome']} {row['why']})".replace(" )", ")") for row in rows if not row["is_trusted"]
-    ]
-    if doubtful:
+    doubts = [row for row in rows if not row["is_trusted"]]
+    if doubtful := [f"{row['listing']} ({row['outcome']} {row['why']})".replace(" )", ")") for row in doubts]:
         return f"Cells that would hold it and are not trusted: {', '.join(doubtful)}."
     return (
         f"All {len(rows)} cells of {service} in account {account} and {region or 'its region'} are trusted, "
