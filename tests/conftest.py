@@ -112,7 +112,6 @@ EACH_PUSH = {
     "test_strayed.py::test_what_a_step_before_found_out_counts_in_the_next": 0,
     "test_time_zones.py::test_every_view_of_the_published_file_is_the_same_in_every_time_zone": 1,
     "test_warehouse.py::test_a_warehouse_of_every_older_schema_keeps_its_rows": 5,
-    "test_warehouse.py::test_what_ends_a_query_by_a_signal_is_raised_as_python_raises_it": 0,
     (
         "test_zero_confirmation.py::"
         "test_a_first_run_publishes_zeros_that_wait_and_half_an_hour_later_they_are_confirmed"

@@ -512,30 +512,70 @@ def test_a_name_in_our_sql_is_never_a_python_variable(store: Store) -> None:
 # ------------------------------------------------------------------------------------------------- interruptions
 
 LONG = "select count(*) from range(100000000000) as t(i) where hash(i) = 1"
+"""Runs for hours, in all threads of DuckDB."""
 
 
-@pytest.mark.parametrize("where", ["as it is opened", "by its user", "as it is verified"])
-def test_what_ends_a_query_by_a_signal_is_raised_as_python_raises_it(
+class Patience:
+    """Sends this process a signal during the long query, and ends the query itself where the signal did not."""
+
+    def __init__(self, number: signal.Signals = signal.SIGINT) -> None:
+        self.number = number
+        self.was_needed = False
+
+    def counts(self, connection: duckdb.DuckDBPyConnection) -> None:
+        def ends() -> None:
+            self.was_needed = True
+            connection.interrupt()
+
+        timers = [threading.Timer(0.2, os.kill, (os.getpid(), self.number)), threading.Timer(20, ends)]
+        for timer in timers:
+            timer.start()
+        try:
+            connection.execute(LONG).fetchall()
+        finally:
+            for timer in timers:
+                timer.cancel()
+
+
+@pytest.mark.parametrize("where", ["as it is opened", "by its user", "as it is verified", "as it is read"])
+def test_a_signal_ends_a_query_in_all_threads_of_duckdb_and_is_raised_as_python_raises_it(
     where: str, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    timer = threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT))
-
-    def counts(connection: duckdb.DuckDBPyConnection) -> None:
-        timer.start()
-        connection.execute(LONG).fetchall()
-
+    patience = Patience()
+    handler = signal.getsignal(signal.SIGINT)
     store.hold("run-1", "a test")
     with store.transaction():
         pass
     if where == "as it is opened":
-        monkeypatch.setattr(Migrator, "pending", lambda _, connection: counts(connection))
-    with pytest.raises(KeyboardInterrupt):
-        if where == "as it is verified":
-            store.publish("run-1", counts)
-        else:
-            with store.transaction() as connection:
-                counts(connection)
-    timer.join()
+        monkeypatch.setattr(Migrator, "pending", lambda _, connection: patience.counts(connection))
+    if where == "as it is read":
+        store.publish("run-1", lambda _: None)
+    # Again, since not each time a thread of DuckDB was left with the query.
+    for _ in range(1 if where == "as it is opened" else 4):
+        with pytest.raises(KeyboardInterrupt):
+            if where == "as it is verified":
+                store.publish("run-1", patience.counts)
+            elif where == "as it is read":
+                with store.published() as connection:
+                    patience.counts(connection)
+            else:
+                with store.transaction() as connection:
+                    patience.counts(connection)
+        assert not patience.was_needed
+        assert signal.getsignal(signal.SIGINT) is handler
+
+
+def test_a_handler_of_sigterm_is_called_and_stays(store: Store) -> None:
+    store.hold("run-1", "a test")
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        patience = Patience(signal.SIGTERM)
+        with pytest.raises(KeyboardInterrupt), store.transaction() as connection:
+            patience.counts(connection)
+        assert not patience.was_needed
+        assert signal.getsignal(signal.SIGTERM) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 # ------------------------------------------------------------------------------------------------- migrations

@@ -55,7 +55,7 @@ def engine(spill: Path, threads: int | None, memory: int | None = None) -> Itera
             config["memory_limit"] = f"{memory}B"
         kept = Engine(spill, threads, memory, duckdb.connect(":memory:", config=config))
     try:
-        with interruptible(), closing(kept.root.cursor()) as connection:
+        with closing(kept.root.cursor()) as connection, interruptible(connection):
             yield connection
     except BaseException:
         kept.root.close()
@@ -160,7 +160,7 @@ def reading_folder(folder: Path, catalogs: Sequence[str] = ()) -> Iterator[duckd
         catalogs: names of further empty in-memory databases that are attached.
     """
     alone = duckdb.connect(":memory:", config={**_SANDBOX, "temp_directory": ""})
-    with interruptible(), closing(alone) as connection:
+    with closing(alone) as connection, interruptible(connection):
         for catalog in catalogs:
             connection.execute(f"attach ':memory:' as {catalog}")
         connection.execute("set global TimeZone = 'UTC'")
@@ -183,7 +183,7 @@ def writing_file(file: Path, spill: Path, block_size: int) -> Iterator[duckdb.Du
         block_size: bytes of a block, from 16,384 on; a table takes a block at least.
     """
     alone = duckdb.connect(":memory:", config={**_SANDBOX, "temp_directory": str(spill)})
-    with interruptible(), closing(alone) as connection:
+    with closing(alone) as connection, interruptible(connection):
         attach(connection, file, writable=True, patience=0, block_size=block_size)
         connection.execute("set global TimeZone = 'UTC'")
         connection.execute(f"set global allowed_directories = [{literal(f'{file.parent}/')}]")

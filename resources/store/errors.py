@@ -6,9 +6,12 @@ This module knows the error messages of DuckDB and the file system; it opens no 
 import errno
 import os
 import re
+import signal
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import FrameType
 
 import duckdb
 
@@ -87,18 +90,58 @@ def first_line(text: str) -> str:
 
 
 @contextmanager
-def interruptible() -> Iterator[None]:
-    """A block with queries, in which an interrupt is a KeyboardInterrupt: DuckDB raises a RuntimeError instead.
+def interruptible(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """A block with queries of a connection, which a signal ends as it ends other Python code.
+
+    By itself DuckDB raises a RuntimeError instead, and that only once its other threads have ended: in a long query,
+    never.
 
     Raises:
-        KeyboardInterrupt: an interrupt reached DuckDB during a query.
+        KeyboardInterrupt: an interrupt came during a query.
     """
+    with _raised_as_python_does(), _signals_end_queries(connection):
+        yield
+
+
+@contextmanager
+def _raised_as_python_does() -> Iterator[None]:
+    """A block in which an interrupt that reached DuckDB during a query is a KeyboardInterrupt."""
     try:
         yield
     except RuntimeError as error:
         if QUERY_INTERRUPTED in str(error):
             raise KeyboardInterrupt from None
         raise
+
+
+@contextmanager
+def _signals_end_queries(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """A block in which the handlers of SIGINT and SIGTERM first end all threads of the connection's query.
+
+    Python runs handlers in the main thread alone, so a block in another thread is left as it is.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def ends(number: int, frame: FrameType | None) -> None:
+        # Where blocks do not end in the order in which they began, a handler outlives its connection.
+        with suppress(duckdb.Error):
+            connection.interrupt()
+        handler = before[signal.Signals(number)]
+        if callable(handler):
+            handler(number, frame)
+
+    ours = [number for number, handler in before.items() if callable(handler)]
+    for number in ours:
+        signal.signal(number, ends)
+    try:
+        yield
+    finally:
+        for number in ours:
+            if signal.getsignal(number) is ends:
+                signal.signal(number, before[number])
 
 
 @contextmanager
@@ -109,7 +152,7 @@ def explained(path: Path) -> Iterator[None]:
         WarehouseError: the disk is full or cannot be written, or the file is damaged, locked or too new.
     """
     try:
-        with interruptible():
+        with _raised_as_python_does():
             yield
     except (OSError, duckdb.Error) as error:
         sentence = sentence_of(error, path)
@@ -122,7 +165,7 @@ def explained(path: Path) -> Iterator[None]:
 def own_statements(path: Path) -> Iterator[None]:
     """A block of the caller's own statements: only errors about the file are raised as explained sentences."""
     try:
-        with interruptible():
+        with _raised_as_python_does():
             yield
     except duckdb.Error as error:
         text = str(error)

@@ -118,7 +118,7 @@ class Publisher:
         with explained(part):
             connection = open_read_only(part, self.paths.spill)
         try:
-            with interruptible():
+            with interruptible(connection):
                 verify(connection)
         finally:
             close_read_only(part, connection)
@@ -163,7 +163,7 @@ class PublishedFile:
         """
         path, connection = self._open(writes_to)
         try:
-            with own_statements(path):
+            with own_statements(path), interruptible(connection):
                 yield connection
         finally:
             close_read_only(path, connection)
