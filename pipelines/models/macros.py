@@ -53,5 +53,46 @@ MACROS = (
             }
         )
     """,
+    """
+    create or replace temp macro ip_protocol(name) as
+        case name when '6' then 'tcp' when '17' then 'udp' when '1' then 'icmp' when '58' then 'icmpv6' else name end
+    """,
+    # The eight words of an IPv6 address; between its parts before and after :: there are as many zeros as it takes.
+    """
+    create or replace temp macro ipv6_words(address) as
+        list_transform(
+            list_filter(string_split(split_part(address, '::', 1), ':'), lambda part: part <> '')
+            || list_transform(
+                range(
+                    if(contains(address, '::'), 8, 0)
+                    - len(list_filter(string_split_regex(address, ':+'), lambda part: part <> ''))
+                ),
+                lambda place: '0'
+            )
+            || list_filter(string_split(split_part(address, '::', 2), ':'), lambda part: part <> ''),
+            lambda part: try_cast('0x' || part as uhugeint)
+        )
+    """,
+    # An address as a number, of 32 bits or of 128; null where it is none, or an IPv4 address within IPv6.
+    """
+    create or replace temp macro ip_address(address) as
+        case
+            when regexp_full_match(address, '[0-9]+([.][0-9]+){3}')
+                then list_reduce(
+                    list_transform(string_split(address, '.'), lambda part: try_cast(part as uhugeint)),
+                    lambda number, part: number * 256 + part
+                )
+            when regexp_full_match(address, '[0-9a-fA-F:]+') and len(ipv6_words(address)) = 8
+                then list_reduce(ipv6_words(address), lambda number, word: number * 65536 + word)
+        end
+    """,
+    # What nobody on the internet has. Of IPv6 everybody's lie in 2000::/3.
+    """
+    create or replace temp macro reserved_ipv4_ranges() as
+        [
+            '0.0.0.0/8', '10.0.0.0/8', '100.64.0.0/10', '127.0.0.0/8', '169.254.0.0/16', '172.16.0.0/12',
+            '192.168.0.0/16', '224.0.0.0/3'
+        ]
+    """,
 )
 """Statements that make the macros of a connection."""

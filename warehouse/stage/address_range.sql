@@ -19,77 +19,31 @@ with named as (
     from (select unnest(routes, recursive := true) from aws.ec2_route_table) as route
     union
     -- Everything, and what nobody on the internet has.
-    select
-        unnest(
-            [
-                '0.0.0.0/0',
-                '::/0',
-                '0.0.0.0/8',
-                '10.0.0.0/8',
-                '100.64.0.0/10',
-                '127.0.0.0/8',
-                '169.254.0.0/16',
-                '172.16.0.0/12', '192.168.0.0/16', '224.0.0.0/3'
-            ]
-        ) as cidr
+    select unnest(['0.0.0.0/0', '::/0'] || reserved_ipv4_ranges()) as cidr
 ),
 
 parted as (
     select
         cidr,
         if(contains(cidr, ':'), 6, 4) as family,
+        if(contains(cidr, ':'), 128, 32) as bits,
         try_cast(split_part(cidr, '/', 2) as integer) as prefix,
-        string_split(split_part(cidr, '/', 1), '.') as octets,
-        list_filter(
-            string_split(split_part(split_part(cidr, '/', 1), '::', 1), ':'), lambda part: part <> ''
-        ) as before_gap,
-        list_filter(
-            string_split(split_part(split_part(cidr, '/', 1), '::', 2), ':'), lambda part: part <> ''
-        ) as after_gap
+        ip_address(split_part(cidr, '/', 1)) as address
     from named
-    -- A prefix list is no range, and what is written as an IPv4 address within IPv6 is nobody's.
-    where regexp_matches(cidr, '^([0-9.]+|[0-9a-fA-F:]+)/[0-9]+$')
-),
-
-worded as (
-    select
-        * exclude (octets, before_gap, after_gap),
-        if(family = 4, 32, 128)::uhugeint as bits,
-        if(
-            family = 4,
-            list_transform(octets, lambda part: try_cast(part as uhugeint)),
-            list_transform(
-                before_gap
-                || list_transform(range(8 - len(before_gap) - len(after_gap)), lambda part: '0')
-                || after_gap,
-                lambda part: try_cast('0x' || part as uhugeint)
-            )
-        ) as word
-    from parted
 ),
 
 numbered as (
     select
-        * exclude (word),
-        if(
-            family = 4,
-            word[1] * 16777216 + word[2] * 65536 + word[3] * 256 + word[4],
-            -- Two halves of four words, 16 bits each.
-            (word[1] * 281474976710656 + word[2] * 4294967296 + word[3] * 65536 + word[4])
-            * 18446744073709551616
-            + word[5] * 281474976710656
-            + word[6] * 4294967296
-            + word[7] * 65536
-            + word[8]
-        )::uhugeint as address,
+        * exclude (bits),
         -- Ones where the addresses of the range differ.
         case
-            when prefix > 0 then (1::uhugeint << (bits - prefix::uhugeint)) - 1
+            when prefix > 0 then (1::uhugeint << (bits - prefix)::uhugeint) - 1
             when family = 4 then 4294967295::uhugeint
             else ~0::uhugeint
         end as host
-    from worded
-    where prefix between 0 and bits
+    from parted
+    -- A prefix list has no address; and nobody has what is written as an IPv4 address within IPv6.
+    where address is not null and prefix between 0 and bits
 ),
 
 spanned as (

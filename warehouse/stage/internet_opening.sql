@@ -47,10 +47,7 @@ named as (
         rule.arn,
         rule.is_stale,
         coalesce(rule.cidr_ipv4, rule.cidr_ipv6) as cidr,
-        case rule.protocol
-            when '6' then 'tcp' when '17' then 'udp' when '1' then 'icmp' when '58' then 'icmpv6' else
-                rule.protocol
-        end as protocol,
+        ip_protocol(rule.protocol) as protocol,
         coalesce(rule.from_port, -1) as from_port,
         coalesce(rule.to_port, -1) as to_port
     from grouped
@@ -239,9 +236,7 @@ opened as (
 ),
 
 own_address as (
-    select distinct
-        split_part(address, '.', 1)::hugeint * 16777216 + split_part(address, '.', 2)::hugeint * 65536
-        + split_part(address, '.', 3)::hugeint * 256 + split_part(address, '.', 4)::hugeint as address
+    select distinct ip_address(address)::hugeint as address
     from (
         select address
         from aws.ec2_network_interface_address
@@ -250,7 +245,7 @@ own_address as (
         select public_ip as address
         from aws.ec2_address
     ) as known
-    where regexp_matches(address, '^[0-9]+[.][0-9]+[.][0-9]+[.][0-9]+$')
+    where not contains(address, ':')
 ),
 
 owned as (

@@ -33,10 +33,7 @@ named as (
         rule.rule_number as rule_number,
         rule.rule_action = 'allow' as is_allowed,
         rule.cidr_block as cidr,
-        case rule.protocol
-            when '6' then 'tcp' when '17' then 'udp' when '1' then 'icmp' when '58' then 'icmpv6' else
-                rule.protocol
-        end as protocol,
+        ip_protocol(rule.protocol) as protocol,
         rule.from_port as from_port,
         rule.to_port as to_port,
         rule.icmp_type as icmp_type

@@ -23,13 +23,7 @@ with said as (
     where not is_egress and coalesce(cidr_ipv4, cidr_ipv6) is not null
     union all by name
     -- What nobody on the public internet has. Of IPv6 only 2000::/3 is given to anybody.
-    select
-        unnest(
-            [
-                '0.0.0.0/8', '10.0.0.0/8', '100.64.0.0/10', '127.0.0.0/8', '169.254.0.0/16', '172.16.0.0/12',
-                '192.168.0.0/16', '224.0.0.0/3', '::/3', '4000::/2', '8000::/1'
-            ]
-        ) as cidr
+    select unnest(reserved_ipv4_ranges() || ['::/3', '4000::/2', '8000::/1']) as cidr
 ),
 
 parted as (
@@ -37,45 +31,19 @@ parted as (
         * exclude (cidr),
         if(contains(cidr, ':'), 6, 4) as family,
         try_cast(split_part(cidr, '/', 2) as integer) as prefix,
-        string_split(split_part(cidr, '/', 1), '.') as octets,
-        list_filter(
-            string_split(split_part(split_part(cidr, '/', 1), '::', 1), ':'), lambda part: part <> ''
-        ) as before_gap,
-        list_filter(
-            string_split(split_part(split_part(cidr, '/', 1), '::', 2), ':'), lambda part: part <> ''
-        ) as after_gap
+        ip_address(split_part(cidr, '/', 1)) as whole_address
     from said
-),
-
-worded as (
-    select
-        * exclude (octets, before_gap, after_gap),
-        if(
-            family = 4,
-            list_transform(octets, lambda part: try_cast(part as hugeint)),
-            list_transform(
-                before_gap
-                || list_transform(range(8 - len(before_gap) - len(after_gap)), lambda part: '0')
-                || after_gap,
-                lambda part: try_cast('0x' || part as hugeint)
-            )
-        ) as word
-    from parted
-    where prefix <= if(family = 4, 24, 32)
 ),
 
 numbered as (
     -- An address as a number: 32 bits, or the first 64 of IPv6, which is all that a wide range has.
     select
-        * exclude (word),
-        if(
-            family = 4,
-            word[1] * 16777216 + word[2] * 65536 + word[3] * 256 + word[4],
-            word[1] * 281474976710656 + word[2] * 4294967296 + word[3] * 65536 + word[4]
-        ) as address,
+        * exclude (whole_address),
+        (whole_address >> (if(family = 4, 0, 64)::uhugeint))::hugeint as address,
         if(family = 4, 1::hugeint << 32, 1::hugeint << 64) as space,
         1::hugeint << (if(family = 4, 32, 64) - prefix) as size
-    from worded
+    from parted
+    where prefix <= if(family = 4, 24, 32)
 ),
 
 network as (

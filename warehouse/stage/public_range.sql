@@ -11,11 +11,7 @@ with reserved as (
         first_address,
         last_address
     from stage.address_range
-    where
-        cidr in (
-            '0.0.0.0/8', '10.0.0.0/8', '100.64.0.0/10', '127.0.0.0/8', '169.254.0.0/16', '172.16.0.0/12',
-            '192.168.0.0/16', '224.0.0.0/3'
-        )
+    where list_contains(reserved_ipv4_ranges(), cidr)
 ),
 
 between_them as (

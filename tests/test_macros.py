@@ -1,7 +1,8 @@
-"""The macro by which the bill is shared out: exact, however large the amounts are."""
+"""The macros of queries: a bill of any size is shared out exactly, an address is the number that Python has for it."""
 
 from __future__ import annotations
 
+import ipaddress
 import random
 
 import duckdb
@@ -48,3 +49,27 @@ def test_parts_of_any_size_are_exact(connection: duckdb.DuckDBPyConnection) -> N
         units, weight = (luck.randrange(10 ** luck.randrange(1, 29)) for _ in range(2))
         total = weight + luck.randrange(10 ** luck.randrange(1, 30)) + 1
         assert part_of(connection, units, weight, total) == divmod(units * weight, total), (units, weight, total)
+
+
+def numbers(connection: duckdb.DuckDBPyConnection, addresses: list[str]) -> list[int | None]:
+    found = connection.execute("select list_transform($1, lambda address: ip_address(address))", [addresses]).fetchone()
+    assert found is not None
+    return list(found[0])
+
+
+def test_an_address_is_the_number_that_python_has_for_it(connection: duckdb.DuckDBPyConnection) -> None:
+    luck = random.Random(21)
+    known = [ipaddress.ip_address(address) for address in ("::", "::1", "1::", "2000::", "0.0.0.0", "255.255.255.255")]
+    for _ in range(500):
+        # Words of zeros, so that some are left out.
+        kept = sum(0xFFFF << 16 * place for place in range(8) if luck.random() < 0.5)
+        known += [ipaddress.IPv4Address(luck.getrandbits(32)), ipaddress.IPv6Address(luck.getrandbits(128) & kept)]
+    written = [*map(str, known), *(address.exploded for address in known)]
+    assert numbers(connection, written) == [int(address) for address in known] * 2
+
+
+@pytest.mark.parametrize(
+    "written", ["pl-12345678", "", "1.2.3", "1:2", "::ffff:10.0.0.1", "1.2.3.4/8", f"{10**40}.1.1.1"]
+)
+def test_what_is_no_address_is_no_number(connection: duckdb.DuckDBPyConnection, written: str) -> None:
+    assert numbers(connection, [written]) == [None]
