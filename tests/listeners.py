@@ -25,7 +25,8 @@ class Listener:
         self._socket = socket.create_server(("127.0.0.1", 0), backlog=256)
         self.port = self._socket.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._accepting = threading.Thread(target=self._accept, daemon=True)
+        self._accepting.start()
 
     def _accept(self) -> None:
         while True:
@@ -44,6 +45,10 @@ class Listener:
             return
 
     def close(self) -> None:
+        # The thread has to be out of `accept` before the descriptor is free: the next listener may get the same number,
+        # and this thread would take that one's connections.
+        self._socket.shutdown(socket.SHUT_RDWR)
+        self._accepting.join()
         self._socket.close()
 
 
