@@ -79,6 +79,8 @@ LINE = dg.TableSchema(
 PAGES: Mapping[str, str] = {
     "audit/caller_identity": "docs/concepts/trust.md#pre-flight",
     "audit/zero_confirmation": "docs/concepts/trust.md#when-nothing-comes-back",
+    "bill_month/landing": "docs/reference/cost-of-running.md#a-month-again",
+    "bill_month/daily": "docs/reference/cost-of-running.md#a-month-again",
     "published": "docs/tutorial/analyst.md",
     "report": "docs/reference/outputs.md#the-report",
 }
@@ -86,7 +88,7 @@ PAGES: Mapping[str, str] = {
 
 
 def with_metadata(spec: dg.AssetSpec, models: Mapping[str, Model], docs_url: str) -> dg.AssetSpec:
-    """The spec with owner, freshness policy, documentation page, code version and the place of its SQL.
+    """The spec with owner, freshness policy (months have none), documentation page, code version, place of its SQL.
 
     A view is a virtual asset in Dagster: it is as fresh as its sources, and downstream assets look through it.
 
@@ -112,7 +114,8 @@ def with_metadata(spec: dg.AssetSpec, models: Mapping[str, Model], docs_url: str
         code_version=code_version() if model is None else fingerprint(model),
         is_virtual=model is not None and model.materialized == "view",
         owners=[owner_of(spec)],
-        freshness_policy=FRESHNESS,
+        # A closed month is as old as it is; the table that holds all of them has the limit.
+        freshness_policy=None if spec.partitions_def else FRESHNESS,
         metadata={**spec.metadata, **metadata},
     )
 

@@ -10,9 +10,10 @@ from pipelines import settings_file
 from pipelines.alerts import heartbeat_sensor, nightly_failure_sensor
 from pipelines.asset_metadata import with_metadata
 from pipelines.collection.assets import collection_assets
+from pipelines.collection.bill_month_assets import BILL_MONTH, DAILY_KEY, LANDED_KEY, bill_month_asset, partitions
 from pipelines.collection.confirmation_assets import CONFIRM, CONFIRMATION_KEY, zero_confirmation
 from pipelines.dagster_metadata import PUBLISHED_KEY
-from pipelines.models.assets import asset_key, model_assets
+from pipelines.models.assets import asset_key, daily_months_asset, model_assets
 from pipelines.models.checks import read_checks
 from pipelines.models.lineage import Lineage
 from pipelines.models.model import once, read_models
@@ -59,19 +60,26 @@ def build_defs(environment: Mapping[str, str], problem: str = "") -> dg.Definiti
     record_rules, lineage = once(record_rules_of, models), once(Lineage, models)
     # Every query has been looked at, and a run is long.
     parsed.cache_clear()
+    months = partitions(settings, datetime.now(UTC).date())
     nightly = dg.define_asset_job(
         NIGHTLY,
-        selection=dg.AssetSelection.all(),
+        selection=dg.AssetSelection.all() - dg.AssetSelection.assets(LANDED_KEY, DAILY_KEY),
         description="One run: pre-flight, collection, models, checks, publishing, report.",
         executor_def=dg.in_process_executor,
         tags={"cmdb/warehouse": "nightly"},
     )
+    built = [*(asset_key(model) for model in models.values()), PUBLISHED_KEY, report.key]
     confirm = dg.define_asset_job(
         CONFIRM,
-        selection=dg.AssetSelection.assets(
-            PREFLIGHT_KEY, CONFIRMATION_KEY, *(asset_key(model) for model in models.values()), PUBLISHED_KEY, report.key
-        ),
+        selection=dg.AssetSelection.assets(PREFLIGHT_KEY, CONFIRMATION_KEY, *built),
         description="Look up in CloudTrail the zeros that it had not recorded, then build and publish.",
+        executor_def=dg.in_process_executor,
+        tags={"cmdb/warehouse": "nightly"},
+    )
+    bill_month = dg.define_asset_job(
+        BILL_MONTH,
+        selection=dg.AssetSelection.assets(PREFLIGHT_KEY, LANDED_KEY, DAILY_KEY, *built),
+        description="Fetch months of the bill again whole, whatever is known of them, then build and publish.",
         executor_def=dg.in_process_executor,
         tags={"cmdb/warehouse": "nightly"},
     )
@@ -83,12 +91,14 @@ def build_defs(environment: Mapping[str, str], problem: str = "") -> dg.Definiti
                 caller_identity,
                 zero_confirmation,
                 *collection_assets(record_rules),
+                bill_month_asset(record_rules, months),
+                daily_months_asset(models, sql_checks, months),
                 *model_assets(models, sql_checks, lineage),
                 published_asset(models, sql_checks),
                 report,
             ],
         ),
-        jobs=[nightly, confirm],
+        jobs=[nightly, confirm, bill_month],
         schedules=[
             dg.ScheduleDefinition(
                 name=SCHEDULE,

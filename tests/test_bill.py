@@ -18,6 +18,7 @@ from nights import MANY
 from pipelines.catalogue.cost import BUDGET, COST
 from pipelines.catalogue.names import COST_RESOURCE, COST_TAG, COST_TAG_BACKFILL
 from pipelines.collection import cost_slices, paid_limits
+from pipelines.collection.bill_months import WHOLE
 from pipelines.collection.collector import Collector
 from pipelines.collection.cost_collector import collect_costs
 from pipelines.collection.plan import central_plan
@@ -70,13 +71,15 @@ def collect(
     *,
     only_untrusted: bool = False,
     budgets: bool = True,
+    whole_months: frozenset[str] = frozenset(),
     now: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC),
     log: Callable[[str], None] = lambda _: None,
     **settings: str,
 ) -> Row:
     """What billing is asked in one night, whose paid requests `now` dates: its verdicts by listing."""
     resource: Any = Billing()
-    listings = [*COST.listings, *(BUDGET.listings if budgets else ())]
+    bill = [one for one in COST.listings if not whole_months or one.name in WHOLE]
+    listings = [*bill, *(BUDGET.listings if budgets else ())]
     demo = {"CMDB_REFERENCE": str(DEMO_FOLDER), "CMDB_COST_MONTHS": "1", "CMDB_COST_REQUEST_LIMIT": MANY}
     read = read_settings({**demo, **settings})
     state = StepState(
@@ -87,6 +90,7 @@ def collect(
         read,
         log,
         only_untrusted=only_untrusted,
+        whole_months=whole_months,
         paid_requests=PaidRequests(home.store, run_id, paid_limits.daily_limits(read), now),
         record_rules=record_rules(),
     )
@@ -94,7 +98,7 @@ def collect(
     with home.store.transaction() as connection:
         record_run(connection, run_id, "test")
     try:
-        collect_costs(collector, COST.listings)
+        collect_costs(collector, bill)
         asked = BUDGET.listings if budgets else ()
         collector.fetch_plans([(listing, central_plan(state, listing, "billing")) for listing in asked])
         collector.settle()

@@ -13,6 +13,8 @@ import dagster as dg
 from pipelines.catalogue.family import Family
 from pipelines.catalogue.names import REGION
 from pipelines.catalogue.registry import FAMILIES
+from pipelines.collection.bill_month_assets import LANDED_KEY, landed_metadata, log_months, read_months
+from pipelines.collection.bill_months import BY_SLICE
 from pipelines.collection.collector import Collector
 from pipelines.collection.confirmation_assets import CONFIRMATION_KEY
 from pipelines.collection.listing_metadata import listing_metadata
@@ -160,6 +162,11 @@ def _collect(
     if coverage is not None:
         for finding in state.findings:
             context.log.warning(plain(finding))
+    if any(listing.name in BY_SLICE for listing in listings):
+        read = read_months(store, warehouse.run_id, settings)
+        log_months(
+            context, LANDED_KEY, {name: landed_metadata(month) for name, month in read.items() if not month.missing}
+        )
     yield from _results(context, state, results, coverage)
     stop_where_blocked(what, [result.sentence for result in results.values() if result.blocks])
 

@@ -11,11 +11,12 @@ from itertools import chain
 from typing import Any
 
 from pipelines.catalogue.names import COST_BY_MONTH, COST_RESOURCE, COST_TAG, COST_TAG_BACKFILL
-from pipelines.collection import cost_history, cost_slices
+from pipelines.collection import bill_months, cost_history, cost_slices
 from pipelines.collection.closed_months import ClosedMonths
 from pipelines.collection.collector import Collector
 from pipelines.collection.seeds import every_slice, services_of_listings
 from pipelines.trust.outcomes import FOR_LATER, NO_COST_DATA, TOO_MANY_PAGES
+from resources.audit.paid_requests import DailyLimitReached
 from resources.aws.errors import THROTTLE_CODES
 from resources.aws.listing import GLOBAL_REGION, Listing
 from resources.aws.messages import DENIED_BY_POLICY, OPTIONAL_GRANT, REQUEST_LIMIT, CellKey, Outcome, Request, Response
@@ -28,9 +29,12 @@ def collect_costs(collector: Collector, listings: Sequence[Listing]) -> None:
     """Send all requests to Cost Explorer, most needed first, and stop before the day's limit.
 
     The order is: cost allocation tags and their backfills, then slices and months of the bill, then the cost of single
-    resources, then one closed month again.
+    resources, then one closed month again. A run that is to fetch months whole sends nothing but their requests.
+
+    Raises:
+        DailyLimitReached: the limit has no room for the months that are to be fetched whole. Nothing was sent.
     """
-    _Bill(collector, listings).fetch()
+    (_WholeMonths if collector.state.whole_months else _Bill)(collector, listings).fetch()
 
 
 class _Bill:
@@ -273,6 +277,27 @@ class _Bill:
                 response.error_code or "",
                 "Not requested: Cost Explorer throttled the previous request until the last attempt.",
             )
+
+
+class _WholeMonths(_Bill):
+    """The requests of a run that fetches months whole, whatever is known of them, and nothing else of the bill."""
+
+    def fetch(self) -> None:
+        """Send the requests, if today's limit has room for all of them."""
+        state = self._state
+        slices = [one for one in every_slice(state.settings.reference) if one.listing in self._listings]
+        cells = bill_months.whole(slices, state.whole_months, self._today, state.settings.cost_months)
+        with state.store.read() as connection:
+            pages = bill_months.pages_before(connection, self._identity.account_id)
+        needed = bill_months.needed([self._request(*cell) for cell in cells], pages)
+        names = ", ".join(sorted(state.whole_months))
+        if needed > self._left:
+            raise DailyLimitReached(
+                f"To fetch {names} again takes {needed} requests or more, and "
+                f"{state.paid_requests.explanation('ce')} Nothing was requested of it."
+            )
+        state.log(f"Cost Explorer: {names} again, {len(cells)} results in {needed} requests or more.")
+        self._collector.fetch_in_turn(self._bill(cells), Counter(one.listing for one, _ in cells))
 
 
 def _is_refused(response: Response) -> bool:

@@ -93,6 +93,7 @@ class StepState:
         is_by_cadence: whether responses of listings that change seldom are kept until they are due.
         planned_places: the accounts from which a cell has to come, by listing name.
         kept_places: the accounts of which a response is kept, by listing name.
+        whole_months: months of the bill, such as `2026-03`, that are fetched whole whatever the bill by account says.
         kept_since: older responses are not kept either; a run that goes on keeps those of the interrupted run alone.
         lock: held while a response is added to the state.
     """
@@ -109,13 +110,13 @@ class StepState:
         only_untrusted: bool = False,
         is_by_cadence: bool = False,
         kept_since: datetime | None = None,
+        whole_months: frozenset[str] = frozenset(),
         paid_requests: PaidRequests | None = None,
         record_rules: Mapping[str, RecordRule],
     ) -> None:
         self.store = store
         self.run_id = run_id
-        self.resources = resources
-        self.listings = listings
+        self.resources, self.listings = resources, listings
         self.settings = settings
         self.log = log
         self.record_rules = defaultdict(RecordRule, record_rules)
@@ -136,8 +137,8 @@ class StepState:
         self.wanted_fields = _wanted_fields(listings)
         self.batch = BatchState()
         self._by_name = {listing.name: listing for listing in listings}
-        self.only_untrusted = only_untrusted
-        self.is_by_cadence = is_by_cadence
+        self.only_untrusted, self.is_by_cadence = only_untrusted, is_by_cadence
+        self.whole_months = whole_months
         self.kept_since = kept_since or datetime.min.replace(tzinfo=UTC)
         self._policies: StoredPolicies | None = None
         self._billed_services: dict[tuple[str, str], tuple[BilledItem, ...]] | None = None

@@ -13,18 +13,22 @@ from pipelines.catalogue.organization import POLICY
 from pipelines.catalogue.registry import family_of, listings
 from pipelines.charts import charts, drawing, sketches
 from pipelines.collection.assets import landing_key
+from pipelines.collection.bill_month_assets import DAILY_KEY, LANDED_KEY, log_months, months_of
+from pipelines.collection.bill_months import WHOLE, read_in_run
 from pipelines.collection.confirmation_assets import CONFIRMATION_KEY
 from pipelines.collection.progress import Load
+from pipelines.collection.seeds import every_slice
 from pipelines.dagster_metadata import cells_table
 from pipelines.models import checks
 from pipelines.models.build import build, columns_of, prepare
 from pipelines.models.lineage import Lineage, Sources
 from pipelines.models.model import Model
-from pipelines.models.model_metadata import cost_metadata, lineage_metadata
+from pipelines.models.model_metadata import cost_metadata, lineage_metadata, month_metadata
 from pipelines.plain_text import as_markdown
 from pipelines.settings import Settings
 from pipelines.trust import ages
 from pipelines.trust.gate import GATE_TAG, begin, refusing, require, stop_where_blocked
+from resources.store.store import Store
 from resources.warehouse import Warehouse
 
 if TYPE_CHECKING:
@@ -32,6 +36,8 @@ if TYPE_CHECKING:
 
 GROUPS = {"org": "organization", "audit": "claims"}
 """The Dagster group of a schema that is not called like it; what is collected is of the family that lands it."""
+
+DAILY = "cost.daily"
 
 STEP = "build_"
 """What the name of a step that builds begins with."""
@@ -67,7 +73,7 @@ def model_asset(
     lineage: Lineage,
 ) -> dg.AssetsDefinition:
     """The step that builds a model and its logs, and runs its checks."""
-    logs = [log for log in models.values() if log.materialized == "log" and log.logs == model.relation]
+    logs = _logs_of(model, models)
     rules_of_it = [*checks.key_checks([model]), *on_it]
 
     @dg.multi_asset(
@@ -94,16 +100,18 @@ def model_asset(
                 max_age=ages.MODEL_MAX_AGE,
                 listings=sorted(model.sources),
             )
-            prepare(connection, settings.currency)
-            rows = build(connection, store, model, logs, warehouse.run_id, settings.reference)
-            results = checks.run_checks(connection, rules_of_it, warehouse.run_id, settings.config_hash)
+            rows, results = _build(connection, store, warehouse, settings, model, logs, rules_of_it)
             contents = {
                 built.relation: _contents(connection, built, rows if built is model else None)
                 for built in (model, *logs)
             }
+            fetched = _fetched_months(connection, warehouse, settings) if model.relation == DAILY else {}
         # By name: `job_def.nodes` hashes all steps of the job, in each of them.
         steps = context.job_def.graph.node_dict
         load.built(warehouse.run_id, rows, sum(name.startswith(STEP) for name in steps))
+        # In a run of months the step of that asset says it.
+        if not (context.has_partition_key or context.has_partition_key_range):
+            log_months(context, DAILY_KEY, fetched)
         selected = context.selected_asset_check_keys
         seen = [
             check_result(result, asset_key(model))
@@ -121,20 +129,89 @@ def model_asset(
                 metadata=_metadata(built, contents[built.relation], lineage.of(built.relation)),
                 check_results=seen if built is model else [],
             )
-        stop_where_blocked(
-            model.relation,
-            [result.sentence for result in results if not result.passed and result.check.blocking],
-        )
+        stop_where_blocked(model.relation, _broken(results))
 
     return build_model
 
 
+def _build(
+    connection: "duckdb.DuckDBPyConnection",
+    store: Store,
+    warehouse: Warehouse,
+    settings: Settings,
+    model: Model,
+    logs: Sequence[Model],
+    rules: Sequence[checks.SqlCheck],
+) -> tuple[int, list[checks.SqlResult]]:
+    """Build a model and its logs; returns the number of its rows, and what its rules found."""
+    prepare(connection, settings.currency)
+    rows = build(connection, store, model, logs, warehouse.run_id, settings.reference)
+    return rows, checks.run_checks(connection, rules, warehouse.run_id, settings.config_hash)
+
+
+def _broken(results: Sequence[checks.SqlResult]) -> list[str]:
+    return [result.sentence for result in results if not result.passed and result.check.blocking]
+
+
+def _fetched_months(
+    connection: "duckdb.DuckDBPyConnection", warehouse: Warehouse, settings: Settings
+) -> dict[str, dict[str, Any]]:
+    """What is shown of each month of the bill that the run has fetched whole."""
+    read = read_in_run(connection, warehouse.run_id, every_slice(settings.reference))
+    return month_metadata(connection, [name for name, month in read.items() if not month.missing])
+
+
+def daily_months_asset(
+    models: Mapping[str, Model], sql_checks: Sequence[checks.SqlCheck], months: dg.PartitionsDefinition[str]
+) -> dg.AssetsDefinition:
+    """The step that builds the daily bill after months of it were fetched again, and runs its checks."""
+    model = models[DAILY]
+    logs = _logs_of(model, models)
+    rules = [*checks.key_checks([model]), *(check for check in sql_checks if check.on == DAILY)]
+    uses = model.uses.union(*(check.uses for check in rules)) - {built.relation for built in (model, *logs)}
+    what = "/".join(DAILY_KEY.path)
+
+    @dg.asset(
+        key=DAILY_KEY,
+        deps=[LANDED_KEY, *(asset_key(models[name]) for name in sorted(uses) if name in models)],
+        op_tags={"dagster/priority": "10"},
+        description="The months of cost.daily. Materialize a month to build the table from what bill_month/landing "
+        "fetched; analysts see it once it is published, as the job bill_month does.",
+        group_name="cost",
+        kinds={"duckdb", "sql"},
+        tags=GATE_TAG | {"aws/role": "billing"},
+        partitions_def=months,
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        required_resource_keys={"warehouse", "settings"},
+    )
+    def build_bill_month(context: dg.AssetExecutionContext) -> None:
+        warehouse: Warehouse = context.resources.warehouse
+        settings: Settings = context.resources.settings
+        store = begin(warehouse, settings, what)
+        wanted = months_of(context, what)
+        with refusing(), store.transaction() as connection:
+            listings = sorted(model.sources)
+            require(connection, warehouse, settings, what, max_age=ages.MODEL_MAX_AGE, listings=listings)
+            _, results = _build(connection, store, warehouse, settings, model, logs, rules)
+            shown = month_metadata(connection, wanted)
+        stop_where_blocked(what, _broken(results))
+        for month, metadata in shown.items():
+            context.add_asset_metadata(metadata, partition_key=month)
+
+    return build_bill_month
+
+
+def _logs_of(model: Model, models: Mapping[str, Model]) -> list[Model]:
+    return [log for log in models.values() if log.materialized == "log" and log.logs == model.relation]
+
+
 def _spec(model: Model, models: Mapping[str, Model], on_it: Sequence[checks.SqlCheck]) -> dg.AssetSpec:
-    internal = {log.relation for log in models.values() if log.materialized == "log" and log.logs == model.relation}
+    internal = {log.relation for log in _logs_of(model, models)}
     # A rule about the model may read other tables: those have to stand too.
     uses = model.uses.union(*(check.uses for check in on_it)) - {model.relation}
     deps = [
         *(landing_key(listing) for listing in model.listings),
+        *_months_before(model),
         *(asset_key(models[name]) for name in sorted(uses) if name in models),
         *([landing_key(name) for name in models[model.logs].listings] if model.logs in models else []),
     ]
@@ -154,6 +231,13 @@ def _spec(model: Model, models: Mapping[str, Model], on_it: Sequence[checks.SqlC
         kinds={"duckdb", "sql"},
         tags=GATE_TAG | ({"aws/role": roles[0]} if len(roles) == 1 else {}),
     )
+
+
+def _months_before(model: Model) -> list[dg.AssetKey]:
+    """The asset with months that a model comes after, where a run fetches months of the bill."""
+    if model.relation == DAILY:
+        return [DAILY_KEY]
+    return [LANDED_KEY] if any(name in WHOLE for name in model.listings) else []
 
 
 def _group(model: Model, models: Mapping[str, Model]) -> str:

@@ -111,6 +111,27 @@ def cost_metadata(
     return shown
 
 
+def month_metadata(connection: "duckdb.DuckDBPyConnection", months: Collection[str]) -> dict[str, dict[str, Any]]:
+    """Rows, sum and window of months of the daily bill, by month; the zero of a month without rows is no sum."""
+    rows = connection.execute(
+        """
+        select
+            strftime(usage_date, '%Y-%m') as month, count(*), sum(unblended_cost) filter (slice = 'service'),
+            any_value(currency), min(usage_date), max(usage_date), bool_or(is_stale)
+        from cost.daily
+        where list_contains($months, month)
+        group by month
+        """,
+        {"months": sorted(months)},
+    ).fetchall()
+    shown: dict[str, dict[str, Any]] = {month: {"dagster/partition_row_count": 0} for month in sorted(months)}
+    for month, count, amount, currency, first, last, is_stale in rows:
+        shown[month] = {"dagster/partition_row_count": count, "window": f"{first} to {last}", "stale": is_stale}
+        if amount is not None:
+            shown[month] |= {"sum": f"{amount:,.2f} {currency}", "sum_plotted": float(amount)}
+    return shown
+
+
 def lineage_metadata(lineage: Mapping[str, Sources]) -> dict[str, Any]:
     """Which columns each column comes from: for Dagster's own page of lineage, and as a table that people read."""
     if not lineage:
