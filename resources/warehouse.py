@@ -74,7 +74,7 @@ class Warehouse(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dagster's
         """
         store = self.store
         if not self._begun:
-            store.hold(self._run_id, what)
+            store.hold(self._run_id, what, stays_attached=True)
             self._begun = True
             published = [version.run_id for version in store.versions()]
             with store.transaction() as connection:

@@ -294,7 +294,7 @@ def house(folder: Path, *, blank: bool = True, working: bytes = b"") -> Iterator
     store = Store(folder / PUBLISHED_NAME)
     if working or blank:
         store.working.write_bytes(working or blank_file())
-    with store.holding("given", "a test"):
+    with store.holding("given", "a test", stays_attached=True):
         yield House(store)
 
 

@@ -1,6 +1,6 @@
 """DuckDB connections: an in-memory engine that files are attached to, and published files opened read-only.
 
-Besides `working` this is the only module that may attach a `.duckdb` file, and the only one that connects. DuckDB's
+Besides `opening` this is the only module that may attach a `.duckdb` file, and the only one that connects. DuckDB's
 lock is a POSIX lock, which the process loses when it closes *any* descriptor of the file.
 """
 
@@ -22,6 +22,9 @@ CATALOG = "warehouse"
 """Name of the working file inside a connection. Not `cmdb`: with a schema of that name, `cmdb.resource` would be
 ambiguous."""
 
+RETRY_SECONDS = 0.05
+"""How often a file is tried that another process has open."""
+
 _THRIFT = {
     # Memory that a query has freed returns to the system at once: by default DuckDB keeps up to 128 MB of it.
     "allocator_flush_threshold": "1MB",
@@ -39,8 +42,8 @@ _SANDBOX = {
 def engine(spill: Path, threads: int | None, memory: int | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection to an in-memory DuckDB. Its settings and temporary objects end with the block.
 
-    The engine is kept for the next block, unless a block raised or spilled: spilled files are removed only when the
-    engine closes.
+    A signal does not end its queries: whoever runs some is `interruptible`. The engine is kept for the next block,
+    unless a block raised or spilled: spilled files are removed only when the engine closes.
     """
     with PROCESS.lock:
         kept = PROCESS.idle.pop() if PROCESS.idle else None
@@ -55,7 +58,7 @@ def engine(spill: Path, threads: int | None, memory: int | None = None) -> Itera
             config["memory_limit"] = f"{memory}B"
         kept = Engine(spill, threads, memory, duckdb.connect(":memory:", config=config))
     try:
-        with closing(kept.root.cursor()) as connection, interruptible(connection):
+        with closing(kept.root.cursor()) as connection:
             yield connection
     except BaseException:
         kept.root.close()
@@ -77,7 +80,7 @@ def release_memory() -> None:
 def attach(
     connection: duckdb.DuckDBPyConnection, path: Path, writable: bool, patience: float, block_size: int | None = None
 ) -> None:
-    """Attach a file as `CATALOG`, and make it the connection's default, with times in UTC.
+    """Attach a file as `CATALOG`, and `use` it.
 
     Args:
         patience: seconds to wait for another process that has the file open.
@@ -95,7 +98,12 @@ def attach(
             # Other processes of the product have the file open for milliseconds only.
             if LOCK_CONFLICT not in str(error) or time.monotonic() > deadline:
                 raise
-            time.sleep(0.05)
+            time.sleep(RETRY_SECONDS)
+    use(connection)
+
+
+def use(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make the attached file the connection's default, with times in UTC."""
     connection.execute(f"use {CATALOG}")
     connection.execute("set TimeZone = 'UTC'")
 

@@ -7,6 +7,7 @@ import re
 import socket
 import stat
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -37,8 +38,11 @@ class Lock:
 
     paths: Paths
 
-    def take(self, run_id: str, what: str) -> bool:
+    def take(self, run_id: str, what: str, *, stays_attached: bool = False) -> bool:
         """Take the lock, or take it again for the run that holds it here. Another process of the run is waited for.
+
+        Args:
+            stays_attached: whether the working file stays attached between connections, until the lock is released.
 
         Returns:
             Whether the run did not hold the lock here before.
@@ -47,15 +51,27 @@ class Lock:
             LockHeld: another run works here; the message names it.
         """
         deadline = time.monotonic() + SAME_RUN_WAIT
-        while not self._try_hold(run_id, what):
+        while not self._try_hold(run_id, what, stays_attached):
             holder = self._holder()
             if holder is None or holder.run_id != run_id or time.monotonic() > deadline:
                 raise self._lock_held(holder)
             time.sleep(0.1)
         return PROCESS.held[self.paths.lock_file].depth == 1
 
-    def release(self, run_id: str) -> None:
-        """Release one `hold` of this run; nothing happens where this process does not hold the lock."""
+    def release(self, run_id: str, let_go: Callable[[], None]) -> None:
+        """Release one `hold` of this run; nothing happens where this process does not hold the lock.
+
+        Args:
+            let_go: called before the lock is free, since who takes it next restores the blocks of a working file that
+                was left attached. The lock is freed though it raises.
+        """
+        try:
+            if self.is_last(run_id):
+                let_go()
+        finally:
+            self._release(run_id)
+
+    def _release(self, run_id: str) -> None:
         with PROCESS.lock:
             held = PROCESS.held.get(self.paths.lock_file)
             if held is None or held.holder.run_id != run_id:
@@ -66,6 +82,18 @@ class Lock:
                 with suppress(OSError):
                     os.ftruncate(held.descriptor, 0)
                 os.close(held.descriptor)
+
+    def is_last(self, run_id: str) -> bool:
+        """Whether one more `release` of this run frees the lock."""
+        with PROCESS.lock:
+            held = PROCESS.held.get(self.paths.lock_file)
+            return held is not None and held.holder.run_id == run_id and held.depth == 1
+
+    def stays_attached(self) -> bool:
+        """Whether who holds the lock here keeps the working file attached between connections."""
+        with PROCESS.lock:
+            held = PROCESS.held.get(self.paths.lock_file)
+            return held is not None and held.stays_attached
 
     def is_held_by(self, run_id: str) -> bool:
         """Whether this process holds the warehouse for this run."""
@@ -96,7 +124,7 @@ class Lock:
             os.close(descriptor)
         return None
 
-    def _try_hold(self, run_id: str, what: str) -> bool:
+    def _try_hold(self, run_id: str, what: str, stays_attached: bool) -> bool:
         with PROCESS.lock:
             held = PROCESS.held.get(self.paths.lock_file)
             if held is not None:
@@ -118,7 +146,7 @@ class Lock:
             except BaseException:
                 os.close(descriptor)
                 raise
-            PROCESS.held[self.paths.lock_file] = Held(descriptor, holder)
+            PROCESS.held[self.paths.lock_file] = Held(descriptor, holder, stays_attached=stays_attached)
             return True
 
     def _open_lock(self) -> int:

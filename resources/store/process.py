@@ -8,7 +8,7 @@ import os
 import threading
 from collections import Counter
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -107,11 +107,40 @@ class Holder:
 
 @dataclass
 class Held:
-    """A lock that this process holds, and how many times it was taken."""
+    """A lock that this process holds.
+
+    Attributes:
+        depth: how many times it was taken.
+        stays_attached: whether the working file stays attached between connections.
+    """
 
     descriptor: int
     holder: Holder
     depth: int = 1
+    stays_attached: bool = False
+
+
+@dataclass
+class Attachment:
+    """A working file that stays attached for the next connection.
+
+    Attributes:
+        connection: the one that it was attached by.
+        memory: DuckDB's memory limit in bytes; None for DuckDB's default.
+        ending: detaches it, closed or left with an exception.
+        descriptor: of the file, open for as long as it is attached.
+        headers: a hash of the file's headers as it was attached.
+        since: when it was attached, on the monotonic clock.
+        used: when its last connection ended, likewise.
+    """
+
+    connection: duckdb.DuckDBPyConnection
+    memory: int | None
+    ending: ExitStack
+    descriptor: int
+    headers: str
+    since: float
+    used: float
 
 
 @dataclass
@@ -119,10 +148,20 @@ class Door:
     """Allows one connection of this process to one working file at a time.
 
     Two DuckDB instances of one process do not see each other's lock, and the first to close drops the lock for both.
+
+    Attributes:
+        lock: held for as long as there is a connection.
+        thread: the one that has it.
+        guard: held while the attachment is used, made or ended.
+        attachment: of the run that keeps the file attached.
+        free_since: when the file was last detached for the sake of other processes, on the monotonic clock.
     """
 
     lock: threading.Lock = field(default_factory=threading.Lock)
     thread: int | None = None
+    guard: threading.Lock = field(default_factory=threading.Lock)
+    attachment: Attachment | None = None
+    free_since: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -151,7 +190,7 @@ class ProcessState:
         doors: by working file.
         reading: number of read-only connections, by published file.
         idle: the engine that is kept for the next query, if any.
-        inherited: engines of the parent of a forked child, which only the parent may close.
+        inherited: engines and attachments of the parent of a forked child, which only the parent may close.
         private_depth: number of nested blocks in which new files are closed to other users.
         umask_before: the umask before the first of those blocks.
         fault_hook: called at every fault point.
@@ -162,7 +201,7 @@ class ProcessState:
     doors: dict[Path, Door] = field(default_factory=dict)
     reading: Counter[Path] = field(default_factory=Counter)
     idle: list[Engine] = field(default_factory=list)
-    inherited: list[Engine] = field(default_factory=list)
+    inherited: list[Engine | Attachment] = field(default_factory=list)
     private_depth: int = 0
     umask_before: int = 0
     fault_hook: FaultHook = _no_fault
@@ -173,6 +212,7 @@ class ProcessState:
             with suppress(OSError):
                 os.close(held.descriptor)
         self.held.clear()
+        self.inherited.extend(door.attachment for door in self.doors.values() if door.attachment is not None)
         self.doors.clear()
         self.reading.clear()
         # Never closed here: closing would wait for threads that only the parent has.

@@ -31,7 +31,7 @@ def keep(journal: Path, descriptor: int, blocks: Sequence[int], block_size: int)
     Raises:
         OSError: there is no space for the copies.
     """
-    header = {"headers": _hash(descriptor), "blocks": list(blocks), "block_size": block_size}
+    header = {"headers": headers_of(descriptor), "blocks": list(blocks), "block_size": block_size}
     part = journal.with_name(journal.name + ".part")
     try:
         with part.open("wb") as file:
@@ -57,7 +57,7 @@ def undo(journal: Path, path: Path) -> None:
         header = json.loads(kept.readline())
         descriptor = os.open(path, os.O_RDWR)
         try:
-            if _hash(descriptor) == header["headers"]:
+            if headers_of(descriptor) == header["headers"]:
                 size = header["block_size"]
                 for block in header["blocks"]:
                     was, at = kept.read(size), HEADERS + block * size
@@ -70,5 +70,6 @@ def undo(journal: Path, path: Path) -> None:
     journal.unlink()
 
 
-def _hash(descriptor: int) -> str:
+def headers_of(descriptor: int) -> str:
+    """A hash of the file's headers; a checkpoint changes it, last of all."""
     return hashlib.sha256(os.pread(descriptor, HEADERS, 0)).hexdigest()

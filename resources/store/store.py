@@ -44,8 +44,6 @@ class Store:
     migrations: Path = MIGRATIONS
     patience: float = 10.0
 
-    # --------------------------------------------------------------------------------------------- components
-
     @cached_property
     def _paths(self) -> Paths:
         return Paths(self.database)
@@ -83,8 +81,6 @@ class Store:
         """What each published file held."""
         return History(self._paths, self._lock, self._versions)
 
-    # ------------------------------------------------------------------------------------------------- paths
-
     @property
     def folder(self) -> Path:
         """The folder of all files."""
@@ -117,7 +113,7 @@ class Store:
 
     # -------------------------------------------------------------------------------------------------- lock
 
-    def hold(self, run_id: str, what: str) -> None:
+    def hold(self, run_id: str, what: str, *, stays_attached: bool = False) -> None:
         """Take the warehouse for a run. The same run may take it again in this process; each `hold` needs a `release`.
 
         Another process of the same run is waited for, up to a minute. Leftovers of killed runs are removed.
@@ -125,6 +121,7 @@ class Store:
         Args:
             run_id: the run that holds the lock.
             what: what the run does, for the sentence that another run receives: `nightly`.
+            stays_attached: keep the working file attached between connections, since to attach it takes long.
 
         Raises:
             LockHeld: another run works here; the message names it.
@@ -134,7 +131,7 @@ class Store:
         with explained(self.lock_file):
             self._lock.make_folders()
             self._links.refuse_plain_file()
-            is_first = self._lock.take(run_id, what)
+            is_first = self._lock.take(run_id, what, stays_attached=stays_attached)
         try:
             if is_first:
                 with explained(self.lock_file):
@@ -144,8 +141,12 @@ class Store:
             raise
 
     def release(self, run_id: str) -> None:
-        """Release one `hold` of this run; nothing happens where this process does not hold the lock."""
-        self._lock.release(run_id)
+        """Release one `hold` of this run; nothing happens where this process does not hold the lock.
+
+        Raises:
+            WarehouseError: the disk is full; what the run wrote is in the log, and the lock is free.
+        """
+        self._lock.release(run_id, self._working.let_go)
 
     def is_held_by(self, run_id: str) -> bool:
         """Whether this process holds the warehouse for this run."""
@@ -156,9 +157,9 @@ class Store:
         return self._lock.holder()
 
     @contextmanager
-    def holding(self, run_id: str, what: str) -> Iterator[None]:
+    def holding(self, run_id: str, what: str, *, stays_attached: bool = False) -> Iterator[None]:
         """A block in which the warehouse is held: `hold` before, `release` after."""
-        self.hold(run_id, what)
+        self.hold(run_id, what, stays_attached=stays_attached)
         try:
             yield
         finally:

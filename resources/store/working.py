@@ -1,22 +1,30 @@
-"""The working file of a warehouse: short connections to it, and its creation where it is missing."""
+"""The working file of a warehouse: connections to it, one at a time, for which a run may keep it attached."""
 
-import os
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import duckdb
 
 from resources.store import rollback_journal
-from resources.store.engine import CATALOG, attach, engine
-from resources.store.errors import WarehouseError, explained, own_statements
-from resources.store.files import copy, is_small, not_open_here, permitted, private_files, remove, sync
+from resources.store.engine import RETRY_SECONDS, use
+from resources.store.errors import WarehouseError, interruptible, own_statements
+from resources.store.files import private_files
 from resources.store.lock import Lock
 from resources.store.migrations import Migrator
-from resources.store.paths import Paths, with_wal
-from resources.store.process import PROCESS, Door, fault_point
+from resources.store.opening import Opening
+from resources.store.paths import Paths
+from resources.store.process import PROCESS, Attachment, Door
+
+UNUSED_SECONDS = 0.25
+"""Seconds without a connection after which a file that is kept attached is detached."""
+
+TURN_SECONDS = 2.0
+"""Seconds after which it is detached between two connections, so that waiting processes get their turn."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +40,11 @@ class WorkingFile:
     migrator: Migrator
     patience: float
 
+    @cached_property
+    def opening(self) -> Opening:
+        """How it is opened."""
+        return Opening(self.paths, self.lock, self.migrator, self.patience)
+
     @contextmanager
     def write(self, memory: int | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
         """A short connection to the working file, with the newest schema, in UTC; each statement commits by itself.
@@ -46,15 +59,17 @@ class WorkingFile:
             WarehouseError: the lock is not held, the file is open elsewhere, damaged, or of a newer schema.
         """
         self.lock.require_held()
-        with self.door(), ExitStack() as stack:
-            connection = stack.enter_context(self.attached(writable=True, memory=memory))
-            if self.migrator.pending(connection):
-                self.migrator.migrate(connection)
-                # The kept blocks are valid only until the first checkpoint, so the file is attached again.
-                stack.close()
-                connection = stack.enter_context(self.attached(writable=True, memory=memory))
-            with own_statements(self.paths.working):
-                yield connection
+        with self.door() as door:
+            if self.lock.stays_attached():
+                with self._kept(door, memory) as connection:
+                    yield connection
+            else:
+                with (
+                    self.opening.migrated(memory) as (connection, _),
+                    own_statements(self.paths.working),
+                    interruptible(connection),
+                ):
+                    yield connection
 
     @contextmanager
     def read(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -66,7 +81,14 @@ class WorkingFile:
             WarehouseError: there is no working file yet, another process writes it, or it is damaged or of another
                 schema.
         """
-        with self.door(), ExitStack() as stack:
+        with self.door() as door, ExitStack() as stack:
+            if self.lock.stays_attached():
+                kept = door.attachment
+                connection = stack.enter_context(self._kept(door, kept.memory if kept is not None else None))
+                connection.execute("begin transaction read only")
+                yield connection
+                connection.execute("rollback")
+                return
             held = self.lock.is_held()
             if held and not self.paths.working.exists():
                 self._bring_up_to_date()
@@ -82,15 +104,94 @@ class WorkingFile:
                 stack.close()
                 self._bring_up_to_date()
                 connection = stack.enter_context(self.attached(writable=False))
-            with own_statements(self.paths.working):
+            with own_statements(self.paths.working), interruptible(connection):
                 yield connection
 
     def _bring_up_to_date(self) -> None:
         with self.attached(writable=True) as connection:
             self.migrator.migrate(connection)
 
+    # ------------------------------------------------------------------------------------ kept attached by its run
+
     @contextmanager
-    def door(self, *, wait: bool = True) -> Iterator[None]:
+    def _kept(self, door: Door, memory: int | None) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection by the attachment that the run keeps, which is made where there is none.
+
+        As without one, all that is left of a connection goes with it, and a block that raises ends the attachment.
+        """
+        with door.guard, private_files():
+            if door.attachment is not None and door.attachment.memory != memory:
+                self._end(door)
+            attachment = door.attachment or self._keep(door, memory)
+            try:
+                with (
+                    own_statements(self.paths.working),
+                    closing(attachment.connection.cursor()) as connection,
+                    interruptible(connection),
+                ):
+                    use(connection)
+                    yield connection
+            except BaseException as error:
+                door.attachment = None
+                attachment.ending.__exit__(type(error), error, error.__traceback__)
+                raise
+            attachment.used = time.monotonic()
+            if rollback_journal.headers_of(attachment.descriptor) != attachment.headers:
+                # A checkpoint came to its end, so the journal keeps the wrong blocks for the next one.
+                self._end(door)
+            elif attachment.used - attachment.since > TURN_SECONDS:
+                self._end(door)
+                door.free_since = time.monotonic()
+
+    def _keep(self, door: Door, memory: int | None) -> Attachment:
+        """Attach the file for this connection and the next ones."""
+        # Whoever waits in another process tries again within this time.
+        time.sleep(max(0.0, door.free_since + RETRY_SECONDS * 1.2 - time.monotonic()))
+        with ExitStack() as stack:
+            connection, descriptor = stack.enter_context(self.opening.migrated(memory))
+            headers = rollback_journal.headers_of(descriptor)
+            now = time.monotonic()
+            attachment = Attachment(connection, memory, stack.pop_all(), descriptor, headers, now, now)
+        door.attachment = attachment
+        threading.Thread(target=self._end_unused, args=(door, attachment), daemon=True).start()
+        return attachment
+
+    def _end(self, door: Door) -> None:
+        """Detach the file; the guard is held."""
+        attachment, door.attachment = door.attachment, None
+        if attachment is not None:
+            with private_files():
+                attachment.ending.close()
+
+    def _end_unused(self, door: Door, attachment: Attachment) -> None:
+        """Detach the file once nobody has used it for a while: other processes may want it, and memory is freed."""
+        while True:
+            time.sleep(UNUSED_SECONDS)
+            with door.guard:
+                if door.attachment is not attachment:
+                    return
+                if time.monotonic() - attachment.used >= UNUSED_SECONDS:
+                    # What could not be written into the file is in its log, and whoever opens it next says so.
+                    with suppress(WarehouseError, duckdb.Error):
+                        self._end(door)
+                    return
+
+    def let_go(self) -> None:
+        """Detach the file where a run keeps it attached, so that it can be copied or opened by other processes.
+
+        Raises:
+            WarehouseError: the disk has no room for what is in its log.
+        """
+        with PROCESS.lock:
+            door = PROCESS.doors.get(self.paths.working)
+        if door is not None:
+            with door.guard:
+                self._end(door)
+
+    # --------------------------------------------------------------------------------------------------- attaching
+
+    @contextmanager
+    def door(self, *, wait: bool = True) -> Iterator[Door]:
         """The exclusive right of this thread to open or copy the working file."""
         with PROCESS.lock:
             door = PROCESS.doors.setdefault(self.paths.working, Door())
@@ -103,75 +204,15 @@ class WorkingFile:
             )
         door.thread = here
         try:
-            yield
+            yield door
         finally:
             door.thread = None
             door.lock.release()
 
     @contextmanager
-    def attached(
-        self, *, writable: bool, file: Path | None = None, memory: int | None = None
-    ) -> Iterator[duckdb.DuckDBPyConnection]:
-        """The working file, attached to an in-memory DuckDB.
-
-        Attached, so that it can be detached: `detach` raises when the last checkpoint fails, while `close` hides the
-        failure.
-        """
-        path = file or self.paths.working
-        with ExitStack() as stack:
-            stack.enter_context(private_files())
-            if writable and file is None:
-                self._make_working()
-            if file is None and self.lock.is_held():
-                with explained(path):
-                    rollback_journal.undo(self.paths.journal, path)
-            descriptor = None
-            if writable and file is None:
-                # Stays open until DuckDB has closed the file: closing a descriptor earlier would drop the locks of this
-                # process.
-                with explained(path):
-                    descriptor = os.open(path, os.O_RDONLY)
-                stack.callback(os.close, descriptor)
-            connection = stack.enter_context(engine(self.paths.spill, 1 if is_small(path) else None, memory))
-            with explained(path):
-                attach(connection, path, writable, self.patience)
-                if descriptor is not None:
-                    self._keep_blocks(connection, descriptor)
+    def attached(self, *, writable: bool, file: Path | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+        """The working file, or another one in its place, attached to an in-memory DuckDB until the block ends."""
+        if file is None:
+            self.let_go()
+        with self.opening.opened(writable=writable, file=file) as (connection, _), interruptible(connection):
             yield connection
-            with explained(path):
-                connection.execute("use memory")
-                connection.execute(f"detach {CATALOG}")
-                if descriptor is not None:
-                    self.paths.journal.unlink()
-
-    def _keep_blocks(self, connection: duckdb.DuckDBPyConnection, descriptor: int) -> None:
-        """Copy the blocks that the next checkpoint may overwrite."""
-        blocks = connection.execute("select block_id from pragma_metadata_info() where free_blocks > 0").fetchall()
-        sizes = connection.execute(
-            "select block_size from pragma_database_size() where database_name = $name", {"name": CATALOG}
-        ).fetchall()
-        rollback_journal.keep(self.paths.journal, descriptor, [block for (block,) in blocks], sizes[0][0])
-
-    def _make_working(self) -> None:
-        """Create a missing working file under another name, then rename it: DuckDB refuses an incomplete one."""
-        with explained(self.paths.working):
-            if self.paths.working.exists():
-                if self.paths.working.stat().st_mode & 0o007:
-                    self.paths.working.chmod(permitted(0o640))
-                return
-            part = self.paths.folder / f".{self.paths.stem}.work.part"
-            for path in with_wal(part):
-                remove(path)
-            published = self.paths.serving.resolve()
-            if published.is_file():
-                with not_open_here(published):
-                    copy(published, part)
-            with self.attached(writable=True, file=part) as connection:
-                self.migrator.migrate(connection)
-            part.chmod(permitted(0o640))
-            sync(part)
-            fault_point("working.created")
-            # A leftover log without its file would be replayed into the new one.
-            remove(with_wal(self.paths.working)[1])
-            part.rename(self.paths.working)
-            sync(self.paths.folder)

@@ -10,7 +10,7 @@ from pathlib import Path
 import duckdb
 
 from resources.store.engine import CATALOG, attach, engine
-from resources.store.errors import explained
+from resources.store.errors import explained, interruptible
 from resources.store.files import is_small, make_folder, private_files, remove
 from resources.store.history.changes import ChangeWriter
 from resources.store.history.manifest import HistoryFolder, Manifest, Publication, Segment, without_forgotten
@@ -99,7 +99,7 @@ class Recorder:
 
     @contextmanager
     def _opened(self, version: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-        with engine(self.paths.spill, 1 if is_small(version) else None) as connection:
+        with engine(self.paths.spill, 1 if is_small(version) else None) as connection, interruptible(connection):
             attach(connection, version, writable=False, patience=10)
             yield connection
             connection.execute("use memory")
@@ -109,7 +109,7 @@ class Recorder:
         """Forget and merge; the files that are replaced stay until the next recording, for readers who have begun."""
         before = manifest
         manifest = without_forgotten(manifest, most)
-        with engine(self.paths.spill, None) as connection:
+        with engine(self.paths.spill, None) as connection, interruptible(connection):
             manifest = merged(connection, self.history.folder, manifest)
         if manifest != before:
             self.history.write(manifest)

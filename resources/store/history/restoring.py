@@ -6,7 +6,7 @@ from pathlib import Path
 import duckdb
 
 from resources.store.engine import CATALOG, attach, engine
-from resources.store.errors import WarehouseError, explained
+from resources.store.errors import WarehouseError, explained, interruptible
 from resources.store.files import make_folder, permitted, private_files, remove, sync
 from resources.store.history.manifest import HistoryFolder, Manifest, Publication
 from resources.store.history.reading import Described, opened
@@ -43,7 +43,7 @@ def restore(paths: Paths, history: HistoryFolder, manifest: Manifest, publicatio
         for path in with_wal(part):
             remove(path)
         try:
-            with engine(paths.spill, None) as connection:
+            with engine(paths.spill, None) as connection, interruptible(connection):
                 attach(connection, part, writable=True, patience=0)
                 try:
                     _fill(connection, history, manifest, publication, relations)

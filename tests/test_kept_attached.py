@@ -1,0 +1,169 @@
+"""The working file that stays attached between the connections of a run: nothing is lost, others get their turn."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+import pytest
+from nights import program
+
+from resources.store import working
+from resources.store.errors import WarehouseError
+from resources.store.store import Store
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+    # On a busy machine a test may pause between two connections.
+    monkeypatch.setattr(working, "UNUSED_SECONDS", 60)
+    monkeypatch.setattr(working, "TURN_SECONDS", 60)
+    made = Store(tmp_path / "house" / "aws_org.duckdb")
+    made.hold("run-1", "a test", stays_attached=True)
+    yield made
+    made.release("run-1")
+
+
+def journal(store: Store) -> Path:
+    """It stands beside the working file for as long as this is attached for writing."""
+    return store.folder / ".cmdb.work.journal"
+
+
+def begin(store: Store, run_id: str) -> None:
+    with store.transaction() as connection:
+        connection.execute(f"insert into audit.run by name select '{run_id}' as run_id, now() as started_at")
+
+
+def runs(store: Store) -> list[str]:
+    with store.read() as connection:
+        return [run_id for (run_id,) in connection.execute("select run_id from audit.run order by all").fetchall()]
+
+
+def wait_until_detached(store: Store) -> None:
+    deadline = time.monotonic() + 30
+    while journal(store).exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_one_attachment_serves_connections_that_follow_each_other(store: Store) -> None:
+    begin(store, "first")
+    made = journal(store).stat().st_mtime_ns
+    begin(store, "second")
+    assert runs(store) == ["first", "second"]
+    assert journal(store).stat().st_mtime_ns == made
+
+
+def test_who_does_not_say_so_has_it_for_a_connection_only(tmp_path: Path) -> None:
+    store = Store(tmp_path / "house" / "aws_org.duckdb")
+    with store.holding("run-1", "a test"):
+        begin(store, "first")
+        assert not journal(store).exists()
+
+
+def test_what_a_connection_has_of_its_own_ends_with_it(store: Store) -> None:
+    with store.write() as connection:
+        connection.execute("create temp table passing as select 1")
+        connection.execute("set variable passing = 1")
+        connection.execute("set TimeZone = 'Asia/Tokyo'")
+        connection.execute("use memory")
+    with store.read() as connection:
+        left = connection.execute("select current_catalog(), current_setting('TimeZone'), getvariable('passing')")
+        assert left.fetchone() == ("warehouse", "UTC", None)
+        with pytest.raises(duckdb.CatalogException):
+            connection.execute("from passing")
+
+
+def test_a_reader_writes_nothing(store: Store) -> None:
+    begin(store, "first")
+    with pytest.raises(duckdb.Error, match="read-only"), store.read() as connection:
+        connection.execute("delete from audit.run")
+    assert runs(store) == ["first"]
+
+
+def test_a_block_that_raises_is_rolled_back_and_the_next_connection_is_whole(store: Store) -> None:
+    begin(store, "first")
+    with pytest.raises(ZeroDivisionError), store.transaction() as connection:
+        connection.execute("delete from audit.run")
+        raise ZeroDivisionError
+    assert runs(store) == ["first"]
+
+
+def test_one_connection_at_a_time(store: Store) -> None:
+    begin(store, "first")
+    with store.read(), pytest.raises(WarehouseError, match="connection"), store.read():
+        pytest.fail("a second one was opened")
+
+
+def test_it_ends_where_nobody_uses_it(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(working, "UNUSED_SECONDS", 0.2)
+    begin(store, "first")
+    wait_until_detached(store)
+    assert not list(store.folder.glob("*.wal"))
+    assert runs(store) == ["first"]
+
+
+def test_it_ends_with_the_lock(store: Store) -> None:
+    store.hold("run-1", "a test")
+    begin(store, "first")
+    store.release("run-1")
+    assert journal(store).exists()
+    store.release("run-1")
+    assert not journal(store).exists()
+    assert not list(store.folder.glob("*.wal"))
+
+
+def test_it_ends_before_a_version_is_published(store: Store) -> None:
+    begin(store, "first")
+    store.publish("run-1", lambda connection: connection.execute("from audit.run").fetchall() and None)
+    assert not journal(store).exists()
+    with store.published() as connection:
+        assert connection.execute("select run_id from audit.run").fetchall() == [("first",)]
+
+
+def test_it_ends_where_another_limit_of_memory_is_wanted(store: Store) -> None:
+    begin(store, "first")
+    made = journal(store).stat().st_mtime_ns
+    with store.write(memory=200 * 1024 * 1024) as connection:
+        limit = connection.execute("select current_setting('memory_limit')").fetchone()
+    assert limit == ("200.0 MiB",)
+    assert runs(store) == ["first"]
+    assert journal(store).stat().st_mtime_ns != made
+
+
+def test_it_ends_after_a_checkpoint_since_the_kept_blocks_are_those_before(store: Store) -> None:
+    begin(store, "first")
+    with store.write() as connection:
+        connection.execute("checkpoint")
+    assert not journal(store).exists()
+
+
+def test_another_process_gets_its_turn_while_the_run_goes_on(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(working, "TURN_SECONDS", 2)
+    begin(store, "first")
+    begin(store, "second")
+    reader = subprocess.Popen(
+        **program("reads_working", store.database), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    deadline = time.monotonic() + 60
+    while reader.poll() is None and time.monotonic() < deadline:
+        assert runs(store) == ["first", "second"]
+    out, err = reader.communicate(timeout=10)
+    assert (out.split(), err) == (["first", "second"], "")
+
+
+def test_a_killed_run_loses_nothing_that_it_committed(tmp_path: Path) -> None:
+    database = tmp_path / "house" / "aws_org.duckdb"
+    killed = subprocess.run(**program("killed_attached", database), capture_output=True, check=False)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    store = Store(database)
+    assert journal(store).exists()
+    assert runs(store) == ["first", "second"]
+    with store.holding("run-2", "a test"):
+        begin(store, "third")
+        assert runs(store) == ["first", "second", "third"]
+    assert not journal(store).exists()
