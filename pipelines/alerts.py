@@ -1,5 +1,7 @@
 """Messages about runs: an alert for each failed one, a heartbeat for each nightly one that published.
 
+Checks that do not block alert when they begin to fail, and so does published data that has become old.
+
 Each is handed to a program that a setting names, and sent to whom `CMDB_NOTIFY` names: by the command line for its own
 runs, and by a sensor for all others.
 """
@@ -10,6 +12,7 @@ import signal
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +24,17 @@ from pipelines.notifying import SETTING, notify
 from pipelines.plain_text import plain
 from pipelines.report.digest import read_digest
 from pipelines.settings import Settings
+from pipelines.trust.ages import STALE_AFTER, duration, moment
 from pipelines.trust.gate import EXIT_CODE
+from resources.audit.checks import new_warnings
 from resources.release import ProductFileError
 from resources.store.errors import WarehouseError
 from resources.store.store import Store
 
 ALERT_SECONDS = 60
+
+WARNINGS_NAMED = 10
+"""Most warnings in one message."""
 
 ALERT, HEARTBEAT = "CMDB_ALERT_COMMAND", "CMDB_HEARTBEAT_COMMAND"
 """The settings that name the programs."""
@@ -36,7 +44,7 @@ LAUNCHED_BY = "cmdb/launched_by"
 
 
 def result_of(run_id: str, job: str, sentences: list[str], status: str = "failed") -> dict[str, Any]:
-    """The JSON object that either program reads on its standard input; `status` is `failed` or `published`."""
+    """The JSON object that either program reads; `status` is `failed`, `warned` or `published`."""
     return {"run_id": run_id, "job": job, "status": status, "sentences": sentences}
 
 
@@ -122,26 +130,29 @@ def send(command: str, result: dict[str, Any], setting: str = ALERT) -> str:
     return f"{setting} received the check results."
 
 
-def announce_failure(command: str, addresses: str, run_id: str, job: str, sentences: list[str]) -> list[str]:
-    """Alert a program and people of what failed; one sentence on how each way ended.
+def announce_failure(
+    command: str, addresses: str, run_id: str, job: str, sentences: list[str], status: str = "failed"
+) -> list[str]:
+    """Alert a program and people of what failed or warns; one sentence on how each way ended.
 
     Args:
         command: of `CMDB_ALERT_COMMAND`; may be empty.
         addresses: of `CMDB_NOTIFY`; may be empty.
         run_id: empty where no run began.
-        job: of the run, or the command that found the failure.
+        job: of the run, or what found the failure.
+        status: as of `result_of`.
     """
     said = []
     if command:
-        said.append(send(command, result_of(run_id, job, sentences)))
+        said.append(send(command, result_of(run_id, job, sentences, status)))
     if addresses:
         body = "\n".join([*sentences, *([f"Run {run_id}."] if run_id else [])])
-        said.append(notify(addresses, f"AWS CMDB and cost: {job} failed", body, is_bad=True).sentence)
+        said.append(notify(addresses, f"AWS CMDB and cost: {job} {status}", body, is_bad=True).sentence)
     return said
 
 
 def announce_published(settings: Settings, run_id: str, job: str) -> list[str]:
-    """Tell a program that a run published, and people what it has to say; one sentence on how each way ended."""
+    """Tell a program that a run published, and people what it has to say and what warns since; one sentence a way."""
     said = []
     if settings.heartbeat_command:
         said.append(send(settings.heartbeat_command, heartbeat_of(run_id, job, settings.database), HEARTBEAT))
@@ -151,7 +162,71 @@ def announce_published(settings: Settings, run_id: str, job: str) -> list[str]:
         except (WarehouseError, ProductFileError, SqlFileError, duckdb.Error) as error:
             return [*said, f"{SETTING}: nobody was notified. {error}"]
         said.append(notify(settings.notify, digest.title, digest.text, is_bad=False).sentence)
-    return said
+    return said + _announce_warnings(settings, run_id, job)
+
+
+def _announce_warnings(settings: Settings, run_id: str, job: str) -> list[str]:
+    """Alert of the checks that do not block and fail since this run; nothing where they failed before."""
+    if not (settings.alert_command or settings.notify):
+        return []
+    try:
+        with Store(settings.database).published() as connection:
+            sentences = new_warnings(connection, run_id)
+    except (WarehouseError, duckdb.Error) as error:
+        return [f"Which checks warn since this run could not be read. {error}"]
+    if not sentences:
+        return []
+    left = len(sentences) - WARNINGS_NAMED
+    more = [f"And {left:,} more, in audit.check_result."] if left > 0 else []
+    shown = [plain(sentence, lines=True) for sentence in sentences[:WARNINGS_NAMED]]
+    return announce_failure(settings.alert_command, settings.notify, run_id, job, shown + more, "warned")
+
+
+def stale_sentence(store: Store, now: datetime) -> str:
+    """That the newest trusted response of what is published is too old; empty where it is not.
+
+    Raises:
+        WarehouseError: nothing is published.
+    """
+    with store.published() as connection:
+        row = connection.execute("select max(ended_at) from audit.collection where is_trusted").fetchone()
+    answered_at = row[0] if row is not None else None
+    if answered_at is None or now - answered_at <= STALE_AFTER:
+        return ""
+    return (
+        f"What is published is {duration(now - answered_at)} old, and {duration(STALE_AFTER)} are usual: the newest "
+        f"trusted response in {store.database} is of {moment(answered_at)}. `cmdb status` says what keeps runs from "
+        "publishing."
+    )
+
+
+def stale_data_sensor(settings: Settings) -> dg.SensorDefinition:
+    """The sensor that alerts once of each published version whose data has become old, also where no run began."""
+
+    @dg.sensor(
+        name="stale_data_alert",
+        description="Passes to CMDB_ALERT_COMMAND and CMDB_NOTIFY that what is published has become old.",
+        minimum_interval_seconds=900,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+    )
+    def stale_data_alert(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+        store = Store(settings.database)
+        current = next((version.name for version in store.versions() if version.is_current), None)
+        if current is None:
+            return dg.SkipReason("Nothing is published.")
+        if context.cursor == current:
+            return dg.SkipReason("Somebody was told already that this version is old.")
+        try:
+            sentence = stale_sentence(store, datetime.now(UTC))
+        except (WarehouseError, duckdb.Error) as error:
+            return dg.SkipReason(f"How old the published data is could not be read. {error}")
+        if not sentence:
+            return dg.SkipReason(f"What is published is at most {duration(STALE_AFTER)} old.")
+        context.update_cursor(current)
+        said = announce_failure(settings.alert_command, settings.notify, "", "freshness", [sentence])
+        return dg.SkipReason(" ".join([sentence, *said]))
+
+    return stale_data_alert
 
 
 def nightly_failure_sensor(settings: Settings) -> dg.SensorDefinition:
@@ -185,12 +260,14 @@ def heartbeat_sensor(settings: Settings, job: str) -> dg.SensorDefinition:
     @dg.run_status_sensor(
         run_status=dg.DagsterRunStatus.SUCCESS,
         name="published_run_heartbeat",
-        description="Starts CMDB_HEARTBEAT_COMMAND and sends the digest to CMDB_NOTIFY after a nightly run published.",
+        description="Starts CMDB_HEARTBEAT_COMMAND after a nightly run published, sends the digest to CMDB_NOTIFY, and "
+        "alerts of checks that warn since.",
         default_status=dg.DefaultSensorStatus.RUNNING,
     )
     def published_run_heartbeat(context: dg.RunStatusSensorContext) -> None:
         run = context.dagster_run
-        if not (settings.heartbeat_command or settings.notify) or run.job_name != job or LAUNCHED_BY in run.tags:
+        is_told = settings.heartbeat_command or settings.notify or settings.alert_command
+        if not is_told or run.job_name != job or LAUNCHED_BY in run.tags:
             return
         # A run of a part of the job may end well without publishing.
         if any(version.run_id == run.run_id for version in Store(settings.database).versions()):

@@ -14,6 +14,7 @@ import dagster as dg
 from pipelines.catalogue.registry import listings
 from pipelines.models.model import Model, fingerprint
 from pipelines.settings import REPOSITORY
+from pipelines.trust.ages import STALE_AFTER
 from resources.installation import IS_CHECKOUT, PRODUCT_FOLDER, code_version
 
 # Dagster warns that code references and virtual assets may change, once for each asset and each copy of one. Dagster's
@@ -52,7 +53,7 @@ SEEDS_OF_FINANCE = frozenset(
 )
 """The seeds that define how money is counted."""
 
-FRESHNESS = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=26), warn_window=timedelta(hours=25))
+FRESHNESS = dg.FreshnessPolicy.time_window(fail_window=STALE_AFTER, warn_window=timedelta(hours=25))
 """Limits for an asset's age: a run is due every day, and the report too calls data old after 26 hours."""
 
 DOCS = "docs"

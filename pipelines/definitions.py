@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 
 from pipelines import settings_file
-from pipelines.alerts import heartbeat_sensor, nightly_failure_sensor
+from pipelines.alerts import heartbeat_sensor, nightly_failure_sensor, stale_data_sensor
 from pipelines.asset_metadata import with_metadata
 from pipelines.collection.assets import collection_assets
 from pipelines.collection.bill_month_assets import BILL_MONTH, DAILY_KEY, LANDED_KEY, bill_month_asset, partitions
@@ -112,6 +112,7 @@ def build_defs(environment: Mapping[str, str], problem: str = "") -> dg.Definiti
         sensors=[
             nightly_failure_sensor(settings),
             heartbeat_sensor(settings, NIGHTLY),
+            stale_data_sensor(settings),
             _confirmation_sensor(is_on=can_run and settings.zero_evidence == "cloudtrail"),
         ],
         resources={

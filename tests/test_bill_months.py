@@ -19,6 +19,7 @@ from chaos.live import Ui, World, awaited, home_of, served
 from given import House, house
 from nights import copy_of, environment_of, fingerprint, night_environment, preflight_here, query
 from test_bill import asked_of, cells, collect
+from test_definitions import definitions as definitions_of
 from test_gate import QUIET, Ended, ended
 
 from pipelines import definitions
@@ -88,7 +89,7 @@ def test_the_partitions_are_the_configured_history_with_the_current_month() -> N
 
 
 def test_the_nightly_job_has_everything_but_the_months_and_no_partitions() -> None:
-    defs = build_defs({})
+    defs = definitions_of()
     nightly, of_months = defs.resolve_job_def(NIGHTLY), defs.resolve_job_def(BILL_MONTH)
     everything = defs.resolve_asset_graph().get_all_asset_keys()
     assert nightly.partitions_def is None
@@ -108,6 +109,7 @@ def home(tmp_path: Path) -> Iterator[House]:
         yield made
 
 
+@pytest.mark.large
 def test_what_is_known_is_fetched_again_and_nothing_else_if_the_limit_has_room(home: House, small: Simulator) -> None:
     settings = {"CMDB_COST_MONTHS": "2"}
     collect(home, "night-1", budgets=False, **settings)

@@ -495,7 +495,12 @@ def all_sensors(defs: dg.Definitions) -> dict[str, dg.SensorDefinition]:
 
 
 def test_there_are_exactly_the_sensors_that_are_written_down_here() -> None:
-    assert all_sensors(definitions()).keys() == {"failed_run_alert", "published_run_heartbeat", "confirm_after_nightly"}
+    assert all_sensors(definitions()).keys() == {
+        "failed_run_alert",
+        "published_run_heartbeat",
+        "stale_data_alert",
+        "confirm_after_nightly",
+    }
 
 
 def test_the_sensor_of_failed_runs_runs_without_anybody_turning_it_on() -> None:

@@ -11,6 +11,9 @@ MODEL_MAX_AGE = timedelta(hours=26)
 PUBLISH_MAX_AGE = timedelta(hours=24)
 """Maximum age of a central listing when the dataset is published."""
 
+STALE_AFTER = timedelta(hours=26)
+"""Age from which published data is called old: a run is due every day."""
+
 HALF_A_DAY = timedelta(hours=12)
 """Minimum time between two responses that count as responses of two runs."""
 

@@ -62,13 +62,21 @@ def refusing() -> Iterator[None]:
         raise refuse(str(error), exit_code=2) from error
 
 
+class Refused(dg.Failure):
+    """A refusal by a rule: in Dagster's events its sentence comes first, and the stack trace behind it."""
+
+
+# Dagster writes the module before the class, which would be the first that people read.
+Refused.__module__ = "builtins"
+
+
 def refuse(sentence: str, *, exit_code: int = 1) -> dg.Failure:
     """The failure that a gate raises, with the exit code of the command that waits for the run."""
     metadata: dict[str, dg.MetadataValue[Any]] = {EXIT_CODE: dg.MetadataValue.int(exit_code)}
     command = re.search(r"`(cmdb [^`]+)`", sentence)
     if command:
         metadata[NEXT_COMMAND] = dg.MetadataValue.text(command[1])
-    return dg.Failure(description=plain(sentence, lines=True), metadata=metadata, allow_retries=False)
+    return Refused(description=plain(sentence, lines=True), metadata=metadata, allow_retries=False)
 
 
 def stop_where_blocked(what: str, sentences: Sequence[str]) -> None:

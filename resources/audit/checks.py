@@ -89,3 +89,27 @@ def newest_preflight(connection: "duckdb.DuckDBPyConnection") -> list[tuple[Any,
         """,
         {"scope": PREFLIGHT_SCOPE},
     ).fetchall()
+
+
+def new_warnings(connection: "duckdb.DuckDBPyConnection", run_id: str) -> list[str]:
+    """The sentences of checks that warn since this run: failed in it, and not when they were last made before."""
+    rows = connection.execute(
+        """
+        with before as (
+            select check_name, scope, arg_max(passed, checked_at) as passed
+            from audit.check_result
+            where
+                run_id <> $run_id
+                and checked_at < (select min(checked_at) from audit.check_result where run_id = $run_id)
+            group by check_name, scope
+        )
+
+        select c.observed
+        from audit.check_result as c
+        left join before as b using (check_name, scope)
+        where c.run_id = $run_id and not c.passed and c.severity = 'WARN' and coalesce(b.passed, true)
+        order by c.checked_at, c.check_name, c.scope
+        """,
+        {"run_id": run_id},
+    ).fetchall()
+    return list(dict.fromkeys(str(sentence) for (sentence,) in rows))

@@ -1,0 +1,170 @@
+"""What alerts although a run published, or none began: checks that warn anew, and data that has become old."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+from given import blank_file
+
+from pipelines import alerts
+from pipelines.definitions import NIGHTLY
+from pipelines.settings import Settings, read_settings
+from pipelines.trust.gate import refuse
+from resources.audit.checks import record_check
+from resources.store.paths import PUBLISHED_NAME
+from resources.store.store import Store
+
+APPEND = "import pathlib, sys; pathlib.Path(sys.argv[1]).open('a').write(sys.stdin.read() + chr(10))"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    made = Store(tmp_path / PUBLISHED_NAME)
+    made.working.write_bytes(blank_file())
+    return made
+
+
+@pytest.fixture
+def told(tmp_path: Path) -> Path:
+    return tmp_path / "told.ndjson"
+
+
+def settings_of(store: Store, told: Path) -> Settings:
+    program = shlex.join([sys.executable, "-c", APPEND, str(told)])
+    return read_settings({"CMDB_DATABASE": str(store.database), "CMDB_ALERT_COMMAND": program})
+
+
+def messages(told: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in told.read_text().splitlines()] if told.exists() else []
+
+
+def published(store: Store, run_id: str, **failed: str) -> None:
+    """A run with these checks: those of `failed` warn with their sentence, all others of the three pass."""
+    with store.holding(run_id, "a test"), store.transaction() as connection:
+        for name in ("rates", "spend", "budgets"):
+            record_check(
+                connection, run_id, name, "cost", severity="WARN", passed=name not in failed,
+                observed=failed.get(name, "good"),
+            )  # fmt: skip
+        record_check(connection, run_id, "keys", "cost", severity="ERROR", passed=True, observed="good")
+    publish(store, run_id)
+
+
+def publish(store: Store, run_id: str) -> None:
+    with store.holding(run_id, "a test"):
+        store.publish(run_id, lambda _: None)
+
+
+def test_a_check_that_does_not_block_alerts_once_when_it_begins_to_fail(store: Store, told: Path) -> None:
+    settings = settings_of(store, told)
+    runs: dict[str, dict[str, str]] = {
+        "run-1": {},
+        "run-2": {"rates": "No rate."},
+        "run-3": {"rates": "No rate.", "spend": "Spend without inventory."},
+        "run-4": {"spend": "Spend without inventory."},
+        "run-5": {"rates": "No rate again.", "spend": "Spend without inventory."},
+    }
+    for run_id, failed in runs.items():
+        published(store, run_id, **failed)
+        alerts.announce_published(settings, run_id, NIGHTLY)
+    assert [(one["run_id"], one["sentences"]) for one in messages(told)] == [
+        ("run-2", ["No rate."]),
+        ("run-3", ["Spend without inventory."]),
+        ("run-5", ["No rate again."]),
+    ]
+    assert {(one["job"], one["status"]) for one in messages(told)} == {(NIGHTLY, "warned")}
+
+
+def test_the_sensor_alerts_of_a_scheduled_run_with_no_other_setting_than_the_alert(store: Store, told: Path) -> None:
+    @dg.op(name="publish")
+    def publish_it() -> None:
+        published(store, dg.OpExecutionContext.get().run_id, rates="No rate.")
+
+    @dg.job(name=NIGHTLY)
+    def whole() -> None:
+        publish_it()
+
+    sensor = alerts.heartbeat_sensor(settings_of(store, told), NIGHTLY)
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = whole.execute_in_process(instance=instance)
+        event = next(one for one in result.all_events if one.event_type == dg.DagsterEventType.RUN_SUCCESS)
+        with dg.build_run_status_sensor_context(
+            sensor_name=sensor.name, dagster_event=event, dagster_instance=instance, dagster_run=result.dagster_run
+        ) as context:
+            sensor(context)
+    assert [(one["run_id"], one["sentences"]) for one in messages(told)] == [(result.run_id, ["No rate."])]
+
+
+def test_of_many_warnings_the_first_ten_are_named(store: Store, told: Path) -> None:
+    with store.holding("run-1", "a test"), store.transaction() as connection:
+        for number in range(12):
+            sentence = f"Listing {number} is old."
+            record_check(connection, "run-1", "age", f"{number:02}", severity="WARN", passed=False, observed=sentence)
+    publish(store, "run-1")
+    alerts.announce_published(settings_of(store, told), "run-1", NIGHTLY)
+    (message,) = messages(told)
+    assert message["sentences"][-1] == "And 2 more, in audit.check_result."
+    assert len(message["sentences"]) == 11
+
+
+def look(settings: Settings, cursor: str | None) -> tuple[str, str | None]:
+    """One tick of the sensor: what it says, and its new cursor."""
+    with (
+        dg.DagsterInstance.ephemeral() as instance,
+        dg.build_sensor_context(instance=instance, cursor=cursor) as context,
+    ):
+        reason = alerts.stale_data_sensor(settings)(context)
+        assert isinstance(reason, dg.SkipReason)
+        return str(reason.skip_message), context.cursor
+
+
+def test_published_data_that_has_become_old_alerts_once_a_version(store: Store, told: Path) -> None:
+    settings = settings_of(store, told)
+    assert look(settings, None) == ("Nothing is published.", None)
+    cursor = None
+    for run_id, hours, before in (("run-1", 25, 0), ("run-2", 27, 0), ("run-3", 40, 1)):
+        with store.holding(run_id, "a test"), store.transaction() as connection:
+            connection.execute("delete from audit.collection")
+            connection.execute(
+                "insert into audit.collection by name select $run as run_id, 'billing' as role, '1' as account_id, "
+                "'r' as region, 'budget' as listing, 'found' as outcome, true as is_trusted, $at as ended_at",
+                {"run": run_id, "at": dt.datetime.now(dt.UTC) - dt.timedelta(hours=hours)},
+            )
+        publish(store, run_id)
+        assert len(messages(told)) == before
+        said, cursor = look(settings, cursor)
+        if hours < 26:
+            assert said == "What is published is at most 26 h 0 min old."
+            continue
+        assert said.startswith(f"What is published is {hours} h 0 min old, and 26 h 0 min are usual: ")
+        assert look(settings, cursor)[0] == "Somebody was told already that this version is old."
+        assert len(messages(told)) == before + 1
+    assert [(one["job"], one["status"]) for one in messages(told)] == [("freshness", "failed")] * 2
+
+
+def test_the_event_of_a_refusal_begins_with_its_sentence() -> None:
+    @dg.op
+    def build() -> None:
+        try:
+            {}["account"]
+        except KeyError as error:
+            raise refuse("cost.daily was not built. The pre-flight failed. Nothing was changed.") from error
+
+    @dg.job
+    def whole() -> None:
+        build()
+
+    result = whole.execute_in_process(raise_on_error=False)
+    (event,) = [event for event in result.all_events if event.is_step_failure]
+    error = event.step_failure_data.error
+    assert error is not None
+    assert error.message.startswith("Refused: cost.daily was not built. The pre-flight failed.")
+    assert error.stack
+    assert error.cause is not None
