@@ -47,9 +47,13 @@ def record_check(
     config_hash: str = "",
 ) -> None:
     """Write the result of a check in a run, or replace it."""
+    # In two statements: DuckDB takes three times as long for `insert or replace`.
+    connection.execute(
+        "delete from audit.check_result where run_id = ? and check_name = ? and scope = ?", [run_id, check_name, scope]
+    )
     connection.execute(
         """
-        insert or replace into audit.check_result (
+        insert into audit.check_result (
             run_id, check_name, scope, severity, passed, observed, expected, tolerance, detail, config_hash,
             checked_at
         ) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
