@@ -93,13 +93,15 @@ EACH_PUSH = {
         "test_paid_requests.py::"
         "test_two_runs_of_a_day_with_throttling_cost_what_cloudwatch_counted_and_the_second_requests_nothing_again"
     ): 0,
-    "test_parts.py::test_nothing_differs": 1,
+    "test_page_sizes.py::test_a_listing_requests_no_larger_page_than_aws_gives": 24,
+    "test_parts.py::test_nothing_differs": 0,
     "test_publish.py::test_a_first_run_killed_at_any_point_publishes_all_or_nothing": 4,
     "test_publish.py::test_a_run_killed_at_any_point_leaves_the_old_version_or_the_new_one": 6,
     "test_publish.py::test_people_can_read_the_published_file_and_do_nothing_else": 8,
     "test_published_name.py::test_an_upgrade_killed_at_any_point_leaves_both_names_whole_and_loses_nothing": 4,
     "test_record_rules.py::test_a_rule_refuses_no_more_than_it_must": 12,
     "test_record_rules.py::test_whatever_a_rule_lets_pass_can_be_built_and_has_its_keys": 0,
+    "test_records.py::test_every_listing_says_what_reports_its_records_apart_or_why_nothing_does": 40,
     "test_reference.py::test_a_first_run_with_nothing_of_its_own_has_no_warning_and_no_rate_that_nobody_published": 0,
     "test_release.py::test_a_command_that_needs_it_refuses_with_a_sentence_and_exit_code_2": 2,
     "test_release.py::test_one_missing_file_is_named": 6,
@@ -110,7 +112,7 @@ EACH_PUSH = {
     "test_savings.py::test_of_what_was_changed_what_takes_its_place_is_subtracted": 1,
     "test_savings.py::test_snapshots_that_a_policy_keeps_are_no_candidates": 1,
     "test_strayed.py::test_what_a_step_before_found_out_counts_in_the_next": 0,
-    "test_time_zones.py::test_every_view_of_the_published_file_is_the_same_in_every_time_zone": 1,
+    "test_time_zones.py::test_every_view_of_the_published_file_is_the_same_in_every_time_zone": 0,
     "test_warehouse.py::test_a_warehouse_of_every_older_schema_keeps_its_rows": 5,
     (
         "test_zero_confirmation.py::"
