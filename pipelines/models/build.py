@@ -173,7 +173,9 @@ def trusted_cells(connection: duckdb.DuckDBPyConnection, listings: Sequence[str]
         select
             run_id, role, account_id as caller_account_id, region as cell_region, listing, ended_at as collected_at,
             -- equivalent in is_stale: Whether a row is stale is decided anew for all rows, once they are there.
-            false as is_stale, outcome
+            false as is_stale, outcome,
+            -- The days that the response has; NULL for the whole cell.
+            null::date[] as days
         from usable
         """,
         {"listings": list(listings), "retiring": sorted(outcomes.RETIRING)},
@@ -185,6 +187,8 @@ def _replace_cells(connection: duckdb.DuckDBPyConnection, store: Store, model: M
     trusted_cells(connection, model.listings)
     if model.materialized == "append_by_cell":
         _leave_what_stands(connection, model)
+    if model.days:
+        _read_days(connection)
     empty = store.landing / ".empty.ndjson"
     make_folder(store.landing)
     empty.touch()
@@ -216,6 +220,7 @@ def _replace_cells(connection: duckdb.DuckDBPyConnection, store: Store, model: M
     kind = "table" if logs else "view"
     connection.execute(f"create temp {kind} incoming as {model.sql}")
     _ensure_table(connection, model)
+    of_its_days = f"and (c.days is null or list_contains(c.days, t.{identifier(model.days)}))" if model.days else ""
     for log in logs:
         connection.execute(f"create or replace temp table logged as {log.sql}")
         _ensure_table(connection, log, source="logged")
@@ -225,7 +230,7 @@ def _replace_cells(connection: duckdb.DuckDBPyConnection, store: Store, model: M
         delete from {model.quoted} as t using landed_cell as c
         where
             t.role = c.role and t.caller_account_id = c.caller_account_id and t.cell_region = c.cell_region
-            and t.listing = c.listing
+            and t.listing = c.listing {of_its_days}
         """
     )
     connection.execute(f"insert into {model.quoted} by name select * from incoming")
@@ -261,6 +266,33 @@ def _leave_what_stands(connection: duckdb.DuckDBPyConnection, model: Model) -> N
             and t.cell_region = c.cell_region and t.listing = c.listing
             -- A cell that was requested again in its run has another time.
             and t.collected_at = c.collected_at
+        """
+    )
+
+
+def _read_days(connection: duckdb.DuckDBPyConnection) -> None:
+    """Set the days of the responses in `landed_cell` that have some days of their cell only.
+
+    A response whose evidence is gone is left out: as one of the whole cell it would take the other days' rows away.
+    """
+    connection.execute(
+        """
+        delete from landed_cell as l where not exists (
+            select 1 from audit.collection as c
+            where
+                c.run_id = l.run_id and c.role = l.role and c.account_id = l.caller_account_id
+                and c.region = l.cell_region and c.listing = l.listing
+        )
+        """
+    )
+    connection.execute(
+        """
+        update landed_cell as l set days = (c.evidence -> '$.days')::date[]
+        from audit.collection as c
+        where
+            c.run_id = l.run_id and c.role = l.role and c.account_id = l.caller_account_id
+            and c.region = l.cell_region and c.listing = l.listing and l.outcome <> 'skipped'
+            and (c.evidence -> '$.days') is not null
         """
     )
 

@@ -9,7 +9,8 @@ row that several accounts list, every other name is a column. What a file reads 
 incremental_by_cell  reads `landing(listing, type)`; rows are replaced cell by cell, and only by trusted cells.
 append_by_cell       as `incremental_by_cell`, but a response whose rows the table holds is not read again: for
                      queries whose rows come from one record each, where a run requests a part only, such as the
-                     newest months of a bill.
+                     newest months of a bill. Where the header names a column of days (`days: usage_date`), a response
+                     of some days of its cell (`days` in its evidence) replaces the rows of those days only.
 full                 the query's rows replace the table's.
 full_from_previous   as `full`, but the query also reads the table's own rows of the last run.
 scd_type_2           the query's rows are versions, keyed by what they are versions of and `valid_from`: each closes
@@ -115,6 +116,11 @@ class Model:
         return self.header.entries.get("logs", "")
 
     @property
+    def days(self) -> str:
+        """The column with the day of a row, where a response may have some days of its cell only; else empty."""
+        return self.header.entries.get("days", "") if self.materialized == "append_by_cell" else ""
+
+    @property
     def owner(self) -> str:
         """The column that names the account of a row, where what is shared is listed by other accounts too."""
         return self.header.entries.get("owner", "") if self.listings else ""
@@ -124,7 +130,7 @@ class Model:
         """The documentation of each column."""
         # Of a table that is not collected, an owner is a column: whom to ask.
         reserved = (
-            *("key", "materialized", "logs", resource_union.ENTRY, relation_union.ENTRY, claims.ENTRY),
+            *("key", "materialized", "logs", "days", resource_union.ENTRY, relation_union.ENTRY, claims.ENTRY),
             *(("owner",) if self.listings else ()),
         )
         named = {name: text for name, text in self.header.entries.items() if name not in reserved}

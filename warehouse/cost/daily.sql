@@ -1,6 +1,8 @@
 -- What each account cost each day, cut in slices. A slice is the same money cut another way: never sum across slices.
--- cost.daily_total holds every amount once, and each cost.by_ view one slice.
+-- cost.daily_total holds every amount once, and each cost.by_ view one slice. A run requests the days again that differ from the
+-- bill by account, and the newest three; the rows of the others stay, and collected_at says since when.
 -- materialized: append_by_cell
+-- days: usage_date
 -- key: usage_date, slice, account_id, dimension_value
 -- usage_date: Day of use; AWS's billing day is UTC.
 -- slice: Which cut of the money: service, region, record_type, usage_type or tag:<key>.

@@ -15,9 +15,21 @@
 -- collected_at: When AWS gave the new amount, UTC.
 with answer as (
     -- A cell that was skipped because another account answers now brings nothing, and restates nothing.
-    select *
-    from landed_cell
-    where outcome <> 'skipped'
+    select a.*
+    from landed_cell as a
+    where
+        a.outcome <> 'skipped'
+        -- The same answer loaded a second time restates nothing.
+        and not exists (
+            select 1
+            from cost.daily as d
+            where
+                d.role = a.role
+                and d.caller_account_id = a.caller_account_id
+                and d.cell_region = a.cell_region
+                and d.listing = a.listing
+                and d.run_id = a.run_id
+        )
 ),
 
 old_row as (
@@ -29,17 +41,23 @@ old_row as (
             and d.caller_account_id = a.caller_account_id
             and d.cell_region = a.cell_region
             and d.listing = a.listing
-    -- The same answer loaded a second time restates nothing.
-    where d.run_id <> a.run_id
 ),
 
 covered as (
-    -- Up to which day the earlier answer went: later days are new, not restated.
+    -- Up to which day the earlier answers went: later days are new, not restated.
     select
         listing,
         max(usage_date) as last_date
     from old_row
     group by listing
+),
+
+replaced as (
+    -- An answer may have some days of its cell only; the rows of the others stay.
+    select old_row.*
+    from old_row
+    inner join answer using (listing)
+    where answer.days is null or list_contains(answer.days, old_row.usage_date)
 ),
 
 n as (select i.* from incoming as i semi join covered as c on i.listing = c.listing)
@@ -56,7 +74,7 @@ select
     answer.collected_at as observed_at,
     answer.listing,
     answer.collected_at
-from old_row as o
+from replaced as o
 full outer join n
     using (usage_date, slice, account_id, dimension_value)
 inner join covered on coalesce(n.listing, o.listing) = covered.listing

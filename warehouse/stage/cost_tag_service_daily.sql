@@ -1,6 +1,7 @@
 -- What each written value of a tag cost each day, by service, as AWS returned it. Not part of the public interface; read
 -- cost.tag_service_daily.
 -- materialized: append_by_cell
+-- days: usage_date
 -- key: usage_date, tag_key, written_value, service
 -- usage_date: Day of use; AWS's billing day is UTC.
 -- tag_key: The key, such as bc:business-service.
