@@ -372,6 +372,7 @@ FILES = (
     "warehouse/stage/closed_month.sql",
     "warehouse/stage/cloudwatch_metric_asked.sql",
     "warehouse/stage/complete_week.sql",
+    "warehouse/stage/cost_account_daily.sql",
     "warehouse/stage/cost_allocation_tag.sql",
     "warehouse/stage/cost_monthly.sql",
     "warehouse/stage/cost_resource_daily.sql",

@@ -52,8 +52,12 @@ def test_a_first_load_takes_every_slice_of_every_month() -> None:
     assert of(found, "ce").runs == 2, "the default limit of 100 spreads it"
     assert found.is_first_load
     assert found.missing_months == 12
-    # 23 of two months, the optional grants, and one closed month again in its 11 slices.
-    assert of(found, "ce", ordinary=True).units == 23 + 3 + 11
+    # The bill by account of two months, 11 slices of the newest days, the months' totals, the optional grants, and one
+    # closed month again in its 11 slices.
+    assert of(found, "ce", ordinary=True).units == 2 + 11 + 1 + 3 + 11
+    # Every slice of two months where everything is requested.
+    every_night = forecast(settings(CMDB_EVERY_NIGHT="yes"), None, TODAY)
+    assert of(every_night, "ce", ordinary=True).units == 23 + 3 + 11
 
 
 def test_before_a_run_nobody_knows_how_much_there_is_to_measure() -> None:

@@ -542,7 +542,7 @@ def test_requests_are_counted_as_the_simulator_counts_them(witnessed_night: Witn
         ("ListTagsForResource", "organizations_account_tag"),
         ("DescribeRegions", "ec2_region"),
         ("DescribeInstances", "ec2_instance"),
-        ("GetCostAndUsage", "cost_daily cost_monthly cost_tag_service_daily"),
+        ("GetCostAndUsage", "cost_account_daily cost_daily cost_monthly cost_tag_service_daily"),
         ("GetCostAndUsageWithResources", "cost_resource_daily"),
         ("ListCostAllocationTags", "cost_allocation_tag"),
         ("ListCostAllocationTagBackfillHistory", "cost_tag_backfill"),

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pipelines.catalogue.family import Family
 from pipelines.catalogue.names import (
     ACCOUNT,
+    COST_ACCOUNT,
     COST_DAILY,
     COST_MONTHLY,
     COST_RESOURCE,
@@ -38,6 +39,7 @@ COST = Family(
         _COST_BY_DAY,
         # The same request, grouped differently.
         replace(_COST_BY_DAY, name=COST_TAG_SERVICE),
+        replace(_COST_BY_DAY, name=COST_ACCOUNT),
         Listing(
             COST_TAG,
             "ce:ListCostAllocationTags",

@@ -12,13 +12,16 @@ COST_TAG_SERVICE = "cost_tag_service_daily"
 
 COST_MONTHLY = "cost_monthly"
 
+COST_ACCOUNT = "cost_account_daily"
+"""The daily bill by account alone: what the stored slices are compared with."""
+
 COST_RESOURCE = "cost_resource_daily"
 
 COST_TAG = "cost_allocation_tag"
 
 COST_TAG_BACKFILL = "cost_tag_backfill"
 
-COST_BY_MONTH = (COST_DAILY, COST_TAG_SERVICE, COST_MONTHLY)
+COST_BY_MONTH = (COST_DAILY, COST_TAG_SERVICE, COST_MONTHLY, COST_ACCOUNT)
 """The bill's listings that are requested by slice and month, and the listing of the monthly totals."""
 
 INSTANCE = "ec2_instance"

@@ -54,6 +54,7 @@ SKIPPED: Mapping[str, tuple[str, str]] = {
     "no_parents": ("there is nothing to request: its parents were listed, and there are none", ""),
     "no_profile": ("no workload profile reaches the account", "`cmdb profiles` prints the stanza that is missing"),
     "no_resource_policy": ("the organisation has no resource policy", ""),
+    "not_compared": ("the slices of the bill were requested whole, so their totals are not needed", ""),
     "not_offered": ("AWS does not offer the service in this region", ""),
     "not_requested": ("it costs a call a resource and is not switched on", "set {on_request}=yes, then `cmdb nightly`"),
     "optional_grant_not_given": (

@@ -183,7 +183,8 @@ def _parameters(listing: Listing, parameter: str, own: "Path | None") -> dict[st
         return cost_slices.parameters(cost_slices.TOTAL, cost_slices.whole_history(today, cost_slices.MAX_MONTHS))
     months = {month.name: month for month in cost_slices.months_to_fetch(today, cost_slices.MAX_MONTHS, ())}
     newest, *_, oldest = months
-    bill_slices = {bill_slice.name: bill_slice for bill_slice in every_slice(own) if bill_slice.listing == listing.name}
+    every = (*every_slice(own), cost_slices.ACCOUNT)
+    bill_slices = {bill_slice.name: bill_slice for bill_slice in every if bill_slice.listing == listing.name}
     if not bill_slices:
         raise InvalidRequest(
             f"{listing.name} is requested by tag key, and tag_key.csv in CMDB_REFERENCE names none for it. Nothing was "

@@ -87,6 +87,7 @@ def pages_before(connection: "duckdb.DuckDBPyConnection", account_id: str) -> di
         from audit.collection
         where
             role = 'billing' and account_id = $account_id and outcome = 'found' and page_count > 0
+            and (evidence -> '$.days') is null
             and list_contains($names, split_part(listing, ':', 1))
         group by all
         """,
@@ -125,8 +126,12 @@ def read_in_run(
         select
             listing,
             -- A zero that waits for CloudTrail was answered whole.
-            is_trusted or coalesce(skip_reason = $not_offered, false)
-            or (outcome = 'empty_unconfirmed' and error_code is null),
+            (
+                is_trusted or coalesce(skip_reason = $not_offered, false)
+                or (outcome = 'empty_unconfirmed' and error_code is null)
+            )
+            -- A response of some days is not of the whole month.
+            and (evidence -> '$.days') is null,
             coalesce(request_count, 0),
             coalesce(error_message, skip_reason, error_code, outcome)
         from audit.collection

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from pipelines.trust.organization_policies import PolicyDenial
 from resources.audit.cells import Cell
@@ -87,7 +87,7 @@ class Attempt:
     request_ids: tuple[str, ...] = ()
     requests: int = 0
     throttles: int = 0
-    notes: dict[str, str] = field(default_factory=dict)
+    notes: dict[str, Any] = field(default_factory=dict)
     first_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     denial: PolicyDenial | None = None
     refusal: Response | None = None

@@ -1,12 +1,13 @@
-"""The closed months of the bill that are stored: which a run need not fetch, and which it fetches once more."""
+"""The months of the bill that are stored: which a run need not fetch, and which it fetches once more."""
 
-from collections.abc import Mapping, Sequence
-from datetime import date
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, datetime
 from functools import cached_property
 from typing import Any
 
 from pipelines.catalogue.names import COST_TAG, COST_TAG_BACKFILL
-from pipelines.collection import late_costs, previous
+from pipelines.collection import cost_difference, late_costs, previous
+from pipelines.collection.cost_difference import StoredSlice
 from pipelines.collection.cost_slices import Month, Slice
 from pipelines.collection.late_costs import Readings
 from pipelines.collection.state import StepState
@@ -35,8 +36,7 @@ class ClosedMonths:
 
     def reopened(self) -> list[tuple[Slice, Month]]:
         """The slices that a backfill of tags has changed; adds a finding where backfills may not be listed."""
-        state = self._state
-        switched = late_costs.switched_at(self._records(COST_TAG)) if self._is_found(COST_TAG) else None
+        state, switched = self._state, self._switched
         refused = any(
             key.name == COST_TAG_BACKFILL and entry.response.skip_reason in (OPTIONAL_GRANT, DENIED_BY_POLICY)
             for key, entry in state.attempts.items()
@@ -46,23 +46,57 @@ class ClosedMonths:
             state.log(state.findings[-1])
         return late_costs.reopened(self._closed, late_costs.succeeded(self._records(COST_TAG_BACKFILL)), switched)
 
-    def in_turn(self) -> list[tuple[Slice, Month]]:
-        """The slices of the month whose turn it is to be fetched again, without those that this run has fetched."""
+    def backfilled(self) -> set[tuple[Slice, date]]:
+        """The slices and first days of months that a backfill of tags has changed since they were fetched."""
+        readings = {**self._closed, **late_costs.open_readings(self._cells, self._bill_slices, self._today)}
+        backfills = late_costs.succeeded(self._records(COST_TAG_BACKFILL))
+        return {(one, month.start) for one, month in late_costs.reopened(readings, backfills, self._switched)}
+
+    def in_turn(self, may: Callable[[Slice, Month], bool] = lambda *_: True) -> list[tuple[Slice, Month]]:
+        """The slices of the month whose turn it is to be fetched again, without those that this run has fetched.
+
+        Args:
+            may: which slices and months may have a turn.
+        """
         fetched = {key.listing for key in self._state.attempts}
-        stored = {cell: at for cell, at in self._closed.items() if _name(*cell) not in fetched}
-        return late_costs.in_turn(stored)
+        return late_costs.in_turn(
+            {
+                (one, start): at
+                for (one, start), at in self._closed.items()
+                if _name(one, start) not in fetched and may(one, late_costs.month_of(start))
+            }
+        )
 
     @cached_property
-    def _readings(self) -> Readings:
-        """When each slice was last fetched, of months that were final by then."""
+    def stored(self) -> Mapping[str, StoredSlice]:
+        """What is stored of each slice and month, by the name of its cell."""
         with self._state.store.read() as connection:
-            disputed = previous.disputed_months(connection)
+            return cost_difference.stored_slices(connection, self._account_id)
+
+    @cached_property
+    def disputed(self) -> set[str]:
+        """Months, such as `2026-09`, that do not add up to AWS's latest monthly total."""
+        with self._state.store.read() as connection:
+            return previous.disputed_months(connection)
+
+    @property
+    def _switched(self) -> Mapping[str, datetime | None] | None:
+        return late_costs.switched_at(self._records(COST_TAG)) if self._is_found(COST_TAG) else None
+
+    @cached_property
+    def _cells(self) -> list[tuple[str, datetime, datetime]]:
+        """The trusted cells of the payer, as `late_costs.final_readings` takes them."""
         cells = (
             (key.listing, earlier.ended_at)
             for key, earlier in self._state.earlier.items()
             if key.account_id == self._account_id and earlier.is_trusted and self._state.is_of_before(earlier)
         )
-        return late_costs.final_readings(cells, self._bill_slices, disputed)
+        return cost_difference.read_times(cells, self.stored)
+
+    @cached_property
+    def _readings(self) -> Readings:
+        """When each slice was last fetched, of months that are known to be final."""
+        return late_costs.final_readings(self._cells, self._bill_slices, self.disputed)
 
     @cached_property
     def _closed(self) -> Readings:

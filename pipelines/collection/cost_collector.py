@@ -1,25 +1,34 @@
 """Collects from Cost Explorer: the bill by slice and month, within the day's limit of requests.
 
 Requests go out one at a time, since each costs money and the limit must be kept exactly. Cost Explorer's response to
-one month (throttling without end, only the classic metrics) applies to the next month too.
+one month (throttling without end, only the classic metrics) applies to the next month too. The bill by account comes
+first, and shows which of the slices and months have to be fetched at all (`cost_changes`).
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
-from typing import Any
 
-from pipelines.catalogue.names import COST_BY_MONTH, COST_RESOURCE, COST_TAG, COST_TAG_BACKFILL
+from pipelines.catalogue.names import COST_ACCOUNT, COST_BY_MONTH, COST_RESOURCE, COST_TAG, COST_TAG_BACKFILL
 from pipelines.collection import bill_months, cost_history, cost_slices
+from pipelines.collection.cadence import today
 from pipelines.collection.closed_months import ClosedMonths
 from pipelines.collection.collector import Collector
+from pipelines.collection.cost_changes import Cell, CostChanges
+from pipelines.collection.cost_limit import DayLimit, granted, requests_of
 from pipelines.collection.seeds import every_slice, services_of_listings
-from pipelines.trust.outcomes import FOR_LATER, NO_COST_DATA, TOO_MANY_PAGES
+from pipelines.trust.outcomes import FOR_LATER, NO_COST_DATA, NOT_COMPARED, TOO_MANY_PAGES
 from resources.audit.paid_requests import DailyLimitReached
 from resources.aws.errors import THROTTLE_CODES
 from resources.aws.listing import GLOBAL_REGION, Listing
-from resources.aws.messages import DENIED_BY_POLICY, OPTIONAL_GRANT, REQUEST_LIMIT, CellKey, Outcome, Request, Response
+from resources.aws.messages import (
+    DENIED_BY_POLICY,
+    REQUEST_LIMIT,
+    CellKey,
+    Outcome,
+    Request,
+    Response,
+)
 
 REFUSED_CODES = frozenset({"AccessDenied", "AccessDeniedException", "ValidationException"})
 """Error codes of Cost Explorer for a request that it does not support or does not permit."""
@@ -28,8 +37,9 @@ REFUSED_CODES = frozenset({"AccessDenied", "AccessDeniedException", "ValidationE
 def collect_costs(collector: Collector, listings: Sequence[Listing]) -> None:
     """Send all requests to Cost Explorer, most needed first, and stop before the day's limit.
 
-    The order is: cost allocation tags and their backfills, then slices and months of the bill, then the cost of single
-    resources, then one closed month again. A run that is to fetch months whole sends nothing but their requests.
+    The order is: cost allocation tags and their backfills, the bill by account, then slices and months of the bill,
+    then the cost of single resources, then one closed month again. A run that is to fetch months whole sends nothing
+    but their requests.
 
     Raises:
         DailyLimitReached: the limit has no room for the months that are to be fetched whole. Nothing was sent.
@@ -45,8 +55,9 @@ class _Bill:
         self._state = state = collector.state
         self._listings: Mapping[str, Listing] = {entry.name: entry for entry in listings}
         self._identity = state.identity("billing")
-        self._today = datetime.now(UTC).date()
+        self._today = today()
         self._limit = state.settings.cost_request_limit
+        self._day = DayLimit(state, self._identity.profile)
         self._most = self._limit
         self._metrics: tuple[str, ...] = cost_slices.METRICS
         self._metrics_are_known = False
@@ -55,13 +66,18 @@ class _Bill:
         self._pages: Counter[cost_slices.Slice] = Counter()
         self._known_months = cost_history.known_months(state.earlier, self._identity.account_id)
         self._without_costs: dict[cost_slices.Month, str] = {}
+        self._changes = CostChanges(state, self._identity.account_id, self._today, {}, (), ())
 
     def fetch(self) -> None:
         """Send the requests; every wanted cell gets its outcome."""
         state = self._state
-        tags, backfills = (self._whole_listing(name, [("", {})]) for name in (COST_TAG, COST_TAG_BACKFILL))
+        tags, backfills = (
+            requests_of(state, self._identity, self._listings.get(name), [("", {})])
+            for name in (COST_TAG, COST_TAG_BACKFILL)
+        )
         totals = Counter(request.listing.name for request in (*tags, *backfills))
-        self._collector.fetch_in_turn(chain(self._granted(tags), self._granted(backfills)), totals)
+        optional = (granted(state, self._day, tags), granted(state, self._day, backfills))
+        self._collector.fetch_in_turn(chain(*optional), totals)
         bill_slices = [
             bill_slice for bill_slice in every_slice(state.settings.reference) if bill_slice.listing in self._listings
         ]
@@ -70,11 +86,15 @@ class _Bill:
         planned = cost_slices.plan(
             self._today, state.settings.cost_months, bill_slices, closed.known, closed.reopened()
         )
-        months = [
-            (bill_slice, month) for bill_slice, month in planned if not state.keep(self._request(bill_slice, month))
-        ]
-        resources = self._whole_listing(
-            COST_RESOURCE,
+        self._changes = CostChanges(
+            state, self._identity.account_id, self._today, closed.stored, closed.backfilled(), closed.disputed
+        )
+        self._compare(planned)
+        months = [one for one in planned if not self._stays(*one)]
+        resources = requests_of(
+            state,
+            self._identity,
+            self._listings.get(COST_RESOURCE),
             [(service, cost_slices.resource_parameters(service, self._today)) for service in services_of_listings()],
         )
         state.log(
@@ -83,50 +103,91 @@ class _Bill:
         )
         totals = Counter(bill_slice.listing for bill_slice, _ in months)
         totals.update(request.listing.name for request in resources)
-        self._collector.fetch_in_turn(chain(self._bill(months), self._granted(resources)), totals)
+        self._collector.fetch_in_turn(chain(self._bill(months), granted(state, self._day, resources)), totals)
         if not state.only_untrusted:
-            self._fetch_again(closed.in_turn())
+            self._fetch_again(closed)
         waiting = sum(cell.skip_reason == FOR_LATER for cell in state.batch.unrequested.values())
         later = f", {waiting} results wait for the next run" if waiting else ""
-        state.log(f"Cost Explorer: {self._sent} requests{later}. {self._price}")
+        state.log(f"Cost Explorer: {self._day.sent} requests{later}. {self._day.price}")
 
     def _skip_without_slices(self, bill_slices: Sequence[cost_slices.Slice]) -> None:
         """Give a listing that no tag key asks for a cell of its own: without any, it would count as never requested."""
-        for name in {*COST_BY_MONTH} & self._listings.keys() - {entry.listing for entry in bill_slices}:
+        with_cells = {COST_ACCOUNT, *(entry.listing for entry in bill_slices)}
+        for name in {*COST_BY_MONTH} & self._listings.keys() - with_cells:
             key = CellKey("billing", self._identity.account_id, GLOBAL_REGION, name)
             self._state.set_outcome(key, "skipped", "no_parents", profile=self._identity.profile)
 
-    @property
-    def _sent(self) -> int:
-        """Number of requests that this step sent to Cost Explorer, including retries and throttled requests."""
-        attempts = self._state.attempts.values()
-        return sum(entry.requests for entry in attempts if entry.response.request.listing.service == "ce")
+    def _compare(self, cells: Sequence[Cell]) -> None:
+        """Fetch the bill by account of the months of these cells, which shows what of them has changed."""
+        months = self._changes.to_compare(cells)
+        wanted = [(cost_slices.ACCOUNT, month) for month in months]
+        self._collector.fetch_in_turn(self._bill(wanted), Counter({COST_ACCOUNT: len(wanted)}))
+        for month in months:
+            self._changes.learn(cells, month)
+        if months:
+            self._state.log(self._changes.sentence(cells))
+        elif COST_ACCOUNT in self._listings and not any(key.name == COST_ACCOUNT for key in self._state.attempts):
+            key = CellKey("billing", self._identity.account_id, GLOBAL_REGION, COST_ACCOUNT)
+            if self._state.only_untrusted and key in self._state.earlier:
+                self._state.batch.kept.add(key)
+                return
+            self._state.set_outcome(key, "skipped", NOT_COMPARED, profile=self._identity.profile)
 
-    @property
-    def _left(self) -> int:
-        """Number of requests that today's limit still allows, after those of all runs and of `cmdb ask`."""
-        return self._state.paid_requests.left("ce")
+    def _stays(self, bill_slice: cost_slices.Slice, month: cost_slices.Month) -> bool:
+        """Whether the last response of a cell stays, since it is trusted or nothing has changed."""
+        request = self._request(bill_slice, month)
+        if self._changes.is_unchanged(bill_slice, month):
+            self._state.batch.kept.add(request.key)
+            return True
+        return self._state.keep(request)
 
-    @property
-    def _price(self) -> str:
-        return f"Today's requests cost US${self._state.paid_requests.cost_today('ce')}."
+    def _needed(self, bill_slice: cost_slices.Slice, month: cost_slices.Month) -> int:
+        """The requests that a cell takes at least, as far as is known."""
+        expected = self._changes.pages(bill_slice, month)
+        return max(1, expected if self._changes.days(bill_slice, month) else max(expected, self._pages[bill_slice]))
 
-    def _fetch_again(self, cells: Sequence[tuple[cost_slices.Slice, cost_slices.Month]]) -> None:
-        """Fetch a closed month whose turn it is, if today's limit has room for all of it; else stored costs stay."""
+    def _fetch_again(self, closed: ClosedMonths) -> None:
+        """Fetch a closed month whose turn it is, if today's limit has room for all of it; else what there is room for.
+
+        Where a part is fetched, the bill by account comes first: what it shows to have changed is fetched in all slices
+        or in none, since they must agree with each other.
+        """
+        cells = closed.in_turn()
         if not cells or self._gave_up is not None:
             return
+        needed, left = sum(self._needed(*one) for one in cells), self._day.left
         month = cells[0][1].name
-        needed = sum(max(1, self._pages[bill_slice]) for bill_slice, _ in cells)
-        if needed > self._left:
+        if needed > left and self._changes.is_on:
+            totals = self._pages[cost_slices.ACCOUNT]
+            cells = closed.in_turn(lambda one, of: totals + self._needed(one, of) <= left)
+            cells = self._part_of_turn(cells) if cells else []
+        if not cells or (needed > left and not self._changes.is_on):
             self._state.log(
                 f"It is the turn of {month} to be fetched again, which takes {needed} requests or more, and "
                 f"{self._state.paid_requests.explanation('ce')} {month} waits for a run with room for it."
             )
             return
-        self._state.log(f"Cost Explorer: it is the turn of {month} to be fetched again, {len(cells)} slices.")
+        self._state.log(
+            f"Cost Explorer: it is the turn of {cells[0][1].name} to be fetched again, {len(cells)} slices."
+        )
         self._collector.fetch_in_turn(self._bill(cells), Counter(bill_slice.listing for bill_slice, _ in cells))
 
+    def _part_of_turn(self, cells: Sequence[Cell]) -> list[Cell]:
+        """What today's limit has room for: all changed days, then whole slices; empty where not even the former."""
+        self._compare(cells)
+        chosen = [one for one in cells if not self._changes.is_unchanged(*one)]
+        room = self._day.left - sum(self._needed(*one) for one in chosen)
+        if room < 0:
+            return []
+        for one in cells:
+            if one not in chosen and self._needed(*one) <= room:
+                self._changes.whole(*one)
+                room -= self._needed(*one)
+                chosen.append(one)
+        return chosen
+
     def _request(self, bill_slice: cost_slices.Slice, month: cost_slices.Month) -> Request:
+        ranges = self._changes.ranges(bill_slice, month) or ()
         return Request(
             profile=self._identity.profile,
             account_id=self._identity.account_id,
@@ -134,49 +195,12 @@ class _Bill:
             listing=self._listings[bill_slice.listing],
             listing_role="billing",
             parameters=cost_slices.parameters(bill_slice, month, self._metrics),
+            batches=[cost_slices.period(days) for days in ranges],
             suffix=cost_slices.cell(bill_slice, month),
         )
 
-    def _whole_listing(self, name: str, parts: Iterable[tuple[str, Mapping[str, Any]]]) -> list[Request]:
-        """The requests of a listing without months.
-
-        Args:
-            name: the listing's name.
-            parts: the parameter of each cell, with the parameters of its request.
-        """
-        listing = self._listings.get(name)
-        if listing is None:
-            return []
-        requests = [
-            Request(
-                profile=self._identity.profile,
-                account_id=self._identity.account_id,
-                region=GLOBAL_REGION,
-                listing=listing,
-                listing_role="billing",
-                parameters=parameters,
-                suffix=suffix,
-            )
-            for suffix, parameters in parts
-        ]
-        return [request for request in requests if not self._state.keep(request)]
-
-    def _granted(self, requests: Sequence[Request]) -> Iterator[Request]:
-        """The requests of an optional grant, as long as the grant is given and the limit allows."""
-        refused: str | None = None
-        for request in requests:
-            key = request.key
-            if refused is not None:
-                self._state.set_outcome(key, "skipped", refused, profile=request.profile)
-            elif self._left < 1:
-                self._wait(key, 1)
-            else:
-                yield request
-                reason = self._state.attempts[key].response.skip_reason
-                refused = reason if reason in (OPTIONAL_GRANT, DENIED_BY_POLICY) else None
-
     def _bill(self, wanted: Sequence[tuple[cost_slices.Slice, cost_slices.Month]]) -> Iterator[Request]:
-        self._most = self._limit - self._sent
+        self._most = self._limit - self._day.sent
         for bill_slice, month in wanted:
             if not self._is_left_out(bill_slice, month):
                 yield from self._fetched_until_settled(bill_slice, month)
@@ -185,7 +209,7 @@ class _Bill:
         """Whether earlier responses of this run settle a cell without a request; if so, the cell gets its outcome."""
         key = self._request(bill_slice, month).key
         profile = self._identity.profile
-        needed = max(1, self._pages[bill_slice])
+        needed = self._needed(bill_slice, month)
         if bill_slice in self._not_offered:
             message = "Cost Explorer does not cut the bill so."
             self._state.set_outcome(key, "skipped", "not_offered", message, profile)
@@ -193,22 +217,11 @@ class _Bill:
             self._state.set_outcome(key, "skipped", NO_COST_DATA, self._without_costs[month], profile)
         elif self._gave_up is not None:
             self._state.set_outcome(key, *self._gave_up, profile)
-        elif self._left < needed:
-            self._wait(key, needed)
+        elif self._day.left < needed:
+            self._day.wait(key, needed)
         else:
             return False
         return True
-
-    def _wait(self, key: CellKey, needed: int) -> None:
-        """Leave a cell to a later run, since today's limit is reached."""
-        self._state.set_outcome(
-            key,
-            "skipped",
-            FOR_LATER,
-            f"It takes {needed} or more, and {self._state.paid_requests.explanation('ce')} "
-            f"The next run after that goes on where this one stopped. {self._price}",
-            self._identity.profile,
-        )
 
     def _fetched_until_settled(self, bill_slice: cost_slices.Slice, month: cost_slices.Month) -> Iterator[Request]:
         """The requests of one cell, with a second one after a failure, or with the classic metrics after a refusal."""
@@ -222,7 +235,7 @@ class _Bill:
             _is_refused(response)
             and not self._metrics_are_known
             and self._metrics == cost_slices.METRICS
-            and self._left
+            and self._day.left
         ):
             # For a payer without the newer metrics Cost Explorer refuses the whole request.
             self._metrics = cost_slices.CLASSIC_METRICS
@@ -232,10 +245,10 @@ class _Bill:
                 self._metrics = cost_slices.METRICS
             else:
                 self._state.log("Cost Explorer refused the newer metrics; going on with the classic four.")
-        elif self._left and _may_pass(response):
+        elif self._day.left and _may_pass(response):
             yield self._request(bill_slice, month)
             response = self._state.attempts[key].response
-        self._learn(bill_slice, response, key)
+        self._learn(bill_slice, month, response)
 
     def _has_no_costs_yet(self, key: CellKey, month: cost_slices.Month) -> bool:
         """Whether AWS reports that it has no costs of a month yet; if so, no slice of the month is requested again."""
@@ -247,18 +260,21 @@ class _Bill:
         self._without_costs[month] = reason
         return True
 
-    def _learn(self, bill_slice: cost_slices.Slice, response: Response, key: CellKey) -> None:
+    def _learn(self, bill_slice: cost_slices.Slice, month: cost_slices.Month, response: Response) -> None:
         """Record what a response shows for the requests that follow."""
+        key = response.request.key
         if response.outcome in ("found", "empty_unconfirmed"):
             self._metrics_are_known = True
-            self._pages[bill_slice] = max(self._pages[bill_slice], response.page_count)
+            if not self._changes.days(bill_slice, month):
+                self._pages[bill_slice] = max(self._pages[bill_slice], response.page_count)
+            self._state.attempts[key].notes |= self._changes.evidence(bill_slice, month)
             if self._metrics != cost_slices.METRICS:
                 self._state.attempts[key].notes |= {"metrics": "the classic four: Cost Explorer refused the newer ones"}
         elif response.error_code == REQUEST_LIMIT and response.request_count >= self._most:
             self._state.attempts[key].skip(
                 TOO_MANY_PAGES,
                 f"It has more pages than CMDB_COST_REQUEST_LIMIT={self._limit} by itself, so it is never loaded "
-                f"until the limit is raised. {self._price}",
+                f"until the limit is raised. {self._day.price}",
             )
         elif response.error_code == "ValidationException" and bill_slice.is_probed:
             self._not_offered.add(bill_slice)
@@ -291,7 +307,7 @@ class _WholeMonths(_Bill):
             pages = bill_months.pages_before(connection, self._identity.account_id)
         needed = bill_months.needed([self._request(*cell) for cell in cells], pages)
         names = ", ".join(sorted(state.whole_months))
-        if needed > self._left:
+        if needed > self._day.left:
             raise DailyLimitReached(
                 f"To fetch {names} again takes {needed} requests or more, and "
                 f"{state.paid_requests.explanation('ce')} Nothing was requested of it."

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
-from pipelines.catalogue.names import COST_DAILY, COST_MONTHLY, COST_TAG_SERVICE
+from pipelines.catalogue.names import COST_ACCOUNT, COST_DAILY, COST_MONTHLY, COST_TAG_SERVICE
 from resources.aws.meter import PRICES_USD
 
 REQUEST_PRICE_USD = PRICES_USD["ce"]
@@ -96,6 +96,10 @@ class Slice:
 
 SERVICE = Slice(COST_DAILY, "service", (BY_ACCOUNT, BY_SERVICE))
 """The slice that is the witness against zeros; all other slices must agree with its amounts."""
+
+
+ACCOUNT = Slice(COST_ACCOUNT, "account", (BY_ACCOUNT,))
+"""The bill by account alone: few pages, which show on which days the other slices have changed."""
 
 
 TOTAL = Slice(COST_MONTHLY, "total", ())
@@ -222,10 +226,15 @@ def is_final(month: str, read_on: date) -> bool:
     return read_on > following.replace(day=RESTATED_UNTIL_DAY)
 
 
+def period(days: Month) -> dict[str, Any]:
+    """The parameter of GetCostAndUsage for a month, or for some of its days."""
+    return {"TimePeriod": {"Start": days.start.isoformat(), "End": days.end.isoformat()}}
+
+
 def parameters(bill_slice: Slice, month: Month, metrics: tuple[str, ...] = METRICS) -> dict[str, Any]:
     """The parameters of GetCostAndUsage for one cell."""
     return {
-        "TimePeriod": {"Start": month.start.isoformat(), "End": month.end.isoformat()},
+        **period(month),
         "Granularity": "MONTHLY" if bill_slice == TOTAL else "DAILY",
         "Metrics": list(metrics),
         **({"GroupBy": [{"Type": kind, "Key": key} for kind, key in bill_slice.groups]} if bill_slice.groups else {}),

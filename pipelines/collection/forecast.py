@@ -1,8 +1,9 @@
 """What the next run will request of the APIs that AWS charges for, and what that costs, without a request.
 
 Cost Explorer's part follows from the plan that the collection itself makes (`cost_slices`) and from the pages that each
-slice had last. CloudWatch's part follows from the resources of the last run. Both are what is to be expected, and the
-daily limits are the most that can be spent.
+slice had last. Of what is stored it counts the bill by account and the newest days, as if nothing else had changed
+(`cost_difference`). CloudWatch's part follows from the resources of the last run. Both are what is to be expected, and
+the daily limits are the most that can be spent.
 """
 
 import re
@@ -17,9 +18,11 @@ from pipelines.catalogue.metrics import MEASURED
 from pipelines.catalogue.names import (
     COST_BY_MONTH,
     COST_RESOURCE,
+    COST_TAG,
+    COST_TAG_BACKFILL,
     METRIC,
 )
-from pipelines.collection import cost_slices, late_costs, previous
+from pipelines.collection import cost_difference, cost_slices, late_costs, previous
 from pipelines.collection.cost_slices import Month, Slice
 from pipelines.collection.metrics import QUERIES_A_REQUEST, SAMPLES
 from pipelines.collection.paid_limits import COST_EXPLORER, daily_limits
@@ -33,6 +36,8 @@ if TYPE_CHECKING:
     import duckdb
 
 CLOUDWATCH = "cloudwatch"
+
+DAYS_OF_A_MONTH = 30
 
 NAMES: Mapping[str, str] = {COST_EXPLORER: "Cost Explorer", CLOUDWATCH: "CloudWatch metrics"}
 
@@ -133,13 +138,16 @@ class _Stored:
 
     Attributes:
         readings: the slices of closed months that are stored, as `late_costs.Readings`.
-        pages: the pages that the newest response of a slice or a service had, by the cell's name without the month.
+        pages: the pages that the newest whole response of a slice or a service had, by the cell's name without the
+            month.
+        compared: the cells whose stored rows a run compares with the bill by account.
         granted: the listings of which a cell was requested and not refused as an optional grant.
         metrics: metrics of the resources to be measured; None where no run has looked for any.
     """
 
     readings: late_costs.Readings = field(default_factory=dict)
     pages: Mapping[str, int] = field(default_factory=dict)
+    compared: frozenset[str] = frozenset()
     granted: frozenset[str] = frozenset()
     metrics: int | None = None
 
@@ -158,6 +166,7 @@ def forecast(settings: Settings, connection: "duckdb.DuckDBPyConnection | None",
     bill_slices = every_slice(settings.reference)
     stored = _Stored() if connection is None else _read(connection, bill_slices)
     limits = daily_limits(settings)
+    is_by_difference = not settings.every_night
     planned = cost_slices.plan(today, settings.cost_months, bill_slices, _months(stored.readings))
     open_since = cost_slices.first_open_month(today)
     missing = {month.name for one, month in planned if one != cost_slices.TOTAL and month.start < open_since}
@@ -167,17 +176,35 @@ def forecast(settings: Settings, connection: "duckdb.DuckDBPyConnection | None",
     has_closed = cost_slices.first_of(today, settings.cost_months) < open_since
     once_loaded = [one for one in bill_slices if has_closed and one != cost_slices.TOTAL]
 
-    def estimates(cells: Sequence[tuple[Slice, Month]], in_turn: Sequence[Slice]) -> tuple[Estimate, ...]:
+    def estimates(
+        cells: Sequence[tuple[Slice, Month]], in_turn: Sequence[Slice], is_compared: Callable[[Slice, Month], bool]
+    ) -> tuple[Estimate, ...]:
         limit, metrics = limits[COST_EXPLORER], limits[CLOUDWATCH]
-        requests = sum(_pages(stored, one) for one, _ in cells) + _extras(stored)
-        again = sum(_pages(stored, one) for one in in_turn)
-        requests += again if requests + again <= limit.units else 0
+        requests = _extras(stored)
+        for one, month in cells:
+            is_by_days = is_by_difference and one != cost_slices.TOTAL and is_compared(one, month)
+            requests += _pages_of_days(stored, one, month, today) if is_by_days else _pages(stored, one)
+        if is_by_difference:
+            months = {month for one, month in cells if one != cost_slices.TOTAL and is_compared(one, month)}
+            requests += len(months) * _pages(stored, cost_slices.ACCOUNT)
+        again = [_pages(stored, one) for one in in_turn]
+        if requests + sum(again) <= limit.units:
+            requests += sum(again)
+        elif is_by_difference:
+            # Whole slices, as many as there is room for.
+            for pages in (_pages(stored, cost_slices.ACCOUNT), *again):
+                requests += pages if requests + pages <= limit.units else 0
         return (
             Estimate(COST_EXPLORER, requests, limit.units, limit.setting),
             Estimate(CLOUDWATCH, stored.metrics, metrics.units, metrics.setting),
         )
 
-    return Forecast(estimates(planned, in_turn), estimates(ordinary, once_loaded), len(missing))
+    def is_stored(one: Slice, month: Month) -> bool:
+        return f"{one.listing}:{cost_slices.cell(one, month)}" in stored.compared
+
+    return Forecast(
+        estimates(planned, in_turn, is_stored), estimates(ordinary, once_loaded, lambda *_: True), len(missing)
+    )
 
 
 def _months(readings: late_costs.Readings) -> Callable[[Slice], Collection[str]]:
@@ -192,26 +219,39 @@ def _pages(stored: _Stored, one: Slice) -> int:
     return stored.pages.get(f"{one.listing}:{one.name}", 1)
 
 
+def _pages_of_days(stored: _Stored, one: Slice, month: Month, today: date) -> int:
+    """The pages of those days of a month that are requested although nothing has changed."""
+    days = max(0, (month.end - max(month.start, today - cost_difference.GROWS_FOR)).days)
+    return -(-_pages(stored, one) * days // DAYS_OF_A_MONTH)
+
+
 def _extras(stored: _Stored) -> int:
     """The requests beside the bill's own: the optional grants take one each where they are refused."""
     of_resources = [f"{COST_RESOURCE}:{service}" for service in services_of_listings()]
     is_granted = COST_RESOURCE in stored.granted
-    return 2 + (sum(stored.pages.get(name, 1) for name in of_resources) if is_granted else 1)
+    of_tags = sum(stored.pages.get(name, 1) for name in (COST_TAG, COST_TAG_BACKFILL))
+    return of_tags + (sum(stored.pages.get(name, 1) for name in of_resources) if is_granted else 1)
 
 
 def _read(connection: "duckdb.DuckDBPyConnection", bill_slices: Sequence[Slice]) -> _Stored:
-    cells = connection.execute(
+    rows = connection.execute(
         """
-        select listing, ended_at from audit.coverage
+        select account_id, listing, ended_at from audit.coverage
         where is_trusted and list_contains($listings, split_part(listing, ':', 1))
+        order by ended_at
         """,
         {"listings": list(COST_BY_MONTH)},
     ).fetchall()
+    held = cost_difference.stored_slices(connection, rows[-1][0]) if rows else {}
+    cells = [(listing, ended_at) for _, listing, ended_at in rows]
     pages: dict[str, int] = {}
     for listing, count in connection.execute(
         """
         select listing, arg_max(page_count, ended_at) from audit.collection
-        where role = 'billing' and is_trusted and page_count is not null
+        where
+            role = 'billing' and is_trusted and page_count is not null
+            -- A response of some days says nothing of the whole month.
+            and (evidence -> '$.days') is null
         group by listing
         """
     ).fetchall():
@@ -222,8 +262,13 @@ def _read(connection: "duckdb.DuckDBPyConnection", bill_slices: Sequence[Slice])
         "select distinct split_part(listing, ':', 1) from audit.coverage where outcome <> 'skipped'"
     ).fetchall()
     return _Stored(
-        readings=late_costs.final_readings(cells, bill_slices, previous.disputed_months(connection)),
+        readings=late_costs.final_readings(
+            cost_difference.read_times(cells, held), bill_slices, previous.disputed_months(connection)
+        ),
         pages=pages,
+        compared=frozenset(
+            listing for listing, ended_at in cells if listing in held and held[listing].read_at == ended_at
+        ),
         granted=frozenset(name for (name,) in granted),
         metrics=_metrics(connection),
     )

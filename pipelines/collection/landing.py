@@ -60,13 +60,13 @@ class LandingWriter:
         self._run_id = run_id
         self.listing = listing
         self._lock = threading.Lock()
-        self._part = self.folder / f".{RECORDS}.part"
+        self.records_part = self.folder / f".{RECORDS}.part"
         self.cells_part = self.folder / f".{CELLS}.part"
         self.planned_part = self.folder / f".{PLANNED}.part"
         self.longest = 0
         with explained(landing):
             make_folder(self.folder)
-            self._file: IO[bytes] = _private(self._part)
+            self._file: IO[bytes] = _private(self.records_part)
             self._cells: IO[bytes] = _private(self.cells_part)
             self._planned: IO[bytes] = _private(self.planned_part)
 
@@ -161,7 +161,7 @@ class LandingWriter:
             self._file.close()
             self._cells.close()
             self._planned.close()
-            self._part.replace(self.folder / RECORDS)
+            self.records_part.replace(self.folder / RECORDS)
             self.planned_part.replace(self.folder / PLANNED)
             return self.cells_part.replace(self.folder / CELLS)
 

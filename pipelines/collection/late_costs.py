@@ -107,8 +107,8 @@ def _changes(
 def in_turn(readings: Readings) -> list[tuple[Slice, Month]]:
     """The slices of the closed month whose turn it is: the one with the slice that was fetched longest ago.
 
-    The whole month is fetched, since its slices must agree with each other. So every month has its turn once before any
-    has it twice.
+    That slice comes first. The whole month is fetched, since its slices must agree with each other. So every month has
+    its turn once before any has it twice.
 
     Args:
         readings: the slices of closed months that are stored, without those that this run has fetched.
@@ -121,26 +121,41 @@ def in_turn(readings: Readings) -> list[tuple[Slice, Month]]:
     if not months:
         return []
     chosen = min(months, key=lambda start: (longest_ago[start], start))
-    return [(bill_slice, month_of(chosen)) for bill_slice in months[chosen]]
+    slices = sorted(months[chosen], key=lambda bill_slice: readings[bill_slice, chosen])
+    return [(bill_slice, month_of(chosen)) for bill_slice in slices]
 
 
 def final_readings(
-    cells: Iterable[tuple[str, datetime]], bill_slices: Iterable[Slice], disputed: Collection[str]
+    cells: Iterable[tuple[str, datetime, datetime]], bill_slices: Iterable[Slice], disputed: Collection[str]
 ) -> Readings:
-    """When each slice was last fetched, of months that were final by then.
+    """When each slice was last fetched, of months that are known to be final.
 
     Args:
-        cells: name and end of each trusted cell of the payer, such as `cost_daily:service:2026-09`.
+        cells: name of each trusted cell of the payer, such as `cost_daily:service:2026-09`, when it was fetched, and
+            when it was last seen to be right.
         bill_slices: the slices of the bill.
         disputed: months that do not add up to AWS's monthly total any more: they are missing, and fetched again.
     """
     by_name = {f"{bill_slice.listing}:{bill_slice.name}": bill_slice for bill_slice in bill_slices}
     found = {}
-    for cell, ended_at in cells:
+    for cell, read_at, seen_at in cells:
         name, _, month = cell.rpartition(":")
-        if name in by_name and is_final(month, ended_at.astimezone(UTC).date()) and month not in disputed:
-            found[by_name[name], date.fromisoformat(f"{month}-01")] = ended_at
+        if name in by_name and is_final(month, seen_at.astimezone(UTC).date()) and month not in disputed:
+            found[by_name[name], date.fromisoformat(f"{month}-01")] = read_at
     return found
+
+
+def open_readings(
+    cells: Iterable[tuple[str, datetime, datetime]], bill_slices: Iterable[Slice], today: date
+) -> Readings:
+    """When each slice of a month was last fetched that AWS may still change; arguments as of `final_readings`."""
+    by_name = {f"{bill_slice.listing}:{bill_slice.name}": bill_slice for bill_slice in bill_slices}
+    open_since = f"{first_open_month(today):%Y-%m}"
+    return {
+        (by_name[name], date.fromisoformat(f"{month}-01")): read_at
+        for name, month, read_at in ((*cell.rpartition(":")[::2], read_at) for cell, read_at, _ in cells)
+        if name in by_name and month >= open_since
+    }
 
 
 def closed(readings: Readings, today: date) -> Readings:

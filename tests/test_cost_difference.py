@@ -1,0 +1,325 @@
+"""The bill by difference: few requests on a usual night, and the rows of a warehouse that requests everything."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import lead_to, policies
+from given import House, house
+from test_bill import asked_of, collect
+
+from pipelines.collection import cost_collector, cost_slices
+from pipelines.collection.cost_difference import ChangedDays
+from pipelines.collection.cost_slices import Month
+from simulator.client import Simulator, start
+
+FIRST = dt.date(2026, 10, 21)
+HISTORY = "3"
+HOUR = dt.time(3, tzinfo=dt.UTC)
+KEY = "bc:project"
+TABLES = ("cost.daily", "stage.cost_tag_service_daily")
+SUMS = ", ".join(
+    ("unblended_cost", "amortized_cost", "net_unblended_cost", "net_amortized_cost", "billed_cost", "list_cost")
+)
+
+
+# ------------------------------------------------------------------------------------------------ the rule alone
+
+
+def day(number: int) -> dt.date:
+    return dt.date(2026, 11, number)
+
+
+NOVEMBER = Month(day(1), day(28))
+
+
+@pytest.mark.parametrize(
+    ("days", "rows", "ranges"),
+    [
+        ((), 10, []),
+        ((25, 26, 27), 10, [(25, 28)]),
+        # What lies between is less than a page.
+        ((3, 25, 26, 27), 10, [(3, 28)]),
+        ((3, 25, 26, 27), 100, [(3, 4), (25, 28)]),
+        ((3, 5, 27), 100, [(3, 6), (27, 28)]),
+        (tuple(range(1, 28)), 100, [(1, 28)]),
+    ],
+)
+def test_days_become_ranges_and_what_costs_less_than_a_page_is_fetched_too(
+    days: tuple[int, ...], rows: int, ranges: list[tuple[int, int]]
+) -> None:
+    changed = ChangedDays(tuple(map(day, days)), {day(number): rows for number in range(1, 27)})
+    found = changed.ranges(NOVEMBER, 1000)
+    assert [(one.start.day, one.end.day) for one in found] == ranges
+    # The 27th is not stored, and counts as the largest day that is.
+    assert changed.pages(found, 100) == sum(-(-(until - since) * rows // 100) for since, until in ranges)
+
+
+def test_a_day_that_the_bill_lacks_leaves_doubt() -> None:
+    assert ChangedDays((day(3),), {day(3): 1}, is_doubtful=True).ranges(NOVEMBER, 1000) == (NOVEMBER,)
+
+
+# ----------------------------------------------------------------------------------- nights of an organisation
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Simulator]:
+    with start(tmp_path / "world", policies(), accounts=2, resources=1, today=FIRST) as simulator:
+        lead_to(simulator, monkeypatch)
+        simulator.configure(page_sizes={"ce:GetCostAndUsage": 100_000})
+        yield simulator
+
+
+class Night:
+    """One warehouse, night after night.
+
+    Attributes:
+        sent: the requests for the bill of each night.
+        paid: all requests to Cost Explorer of each night.
+    """
+
+    def __init__(self, home: House, world: Simulator, patch: pytest.MonkeyPatch, *, is_by_cadence: bool) -> None:
+        self.home, self._world, self._patch, self._is_by_cadence = home, world, patch, is_by_cadence
+        self.sent: list[int] = []
+        self.paid: list[int] = []
+        self.log: list[str] = []
+
+    def run(self, today: dt.date, *, is_built: bool = True, **options: Any) -> dict[str, Any]:
+        """Collect and build as of a day; what was fetched carries its time. Returns the verdicts."""
+        run_id = f"night-{len(self.sent) + 1}"
+        at = dt.datetime.combine(today, HOUR)
+        self._patch.setattr(cost_collector, "today", lambda: today)
+        self._world.clear_log()
+        self.log.clear()
+        verdicts = collect(
+            self.home,
+            run_id,
+            budgets=False,
+            **{
+                "is_by_cadence": self._is_by_cadence,
+                "now": lambda: at,
+                "log": self.log.append,
+                "CMDB_COST_MONTHS": HISTORY,
+                **options,
+            },
+        )
+        self.paid.append(len(asked_of(self._world)))
+        self.sent.append(sum(call["operation"] == "GetCostAndUsage" for call in asked_of(self._world)))
+        began = dt.datetime.now(dt.UTC)
+        self.home.execute(
+            f"""
+            update audit.collection set
+                started_at = started_at - ($${began.isoformat()}$$::timestamptz - $${at.isoformat()}$$::timestamptz),
+                ended_at = ended_at - ($${began.isoformat()}$$::timestamptz - $${at.isoformat()}$$::timestamptz)
+            where run_id = '{run_id}'
+            """
+        )
+        if is_built:
+            self.home.build(*TABLES, "cost.reconciliation")
+        return verdicts
+
+    def rows(self) -> list[tuple[Any, ...]]:
+        """What is published of the bill, with the amounts that were restated."""
+        with self.home.store.read() as connection:
+            return [
+                row
+                for query in (
+                    f"select usage_date, slice, account_id, dimension_value, {SUMS}, is_estimated from cost.daily",
+                    f"""
+                    select usage_date, tag_key, written_value, service, {SUMS}, is_estimated
+                    from stage.cost_tag_service_daily
+                    """,
+                    """
+                    select usage_date, slice, account_id, dimension_value, old_unblended_cost, new_unblended_cost
+                    from cost.restatement where run_id <> 'night-1'
+                    """,
+                )
+                for row in connection.execute(f"{query} order by all").fetchall()
+            ]
+
+    def cells(self, *listings: str) -> list[dict[str, Any]]:
+        """The cells of the last night."""
+        return self.home.rows(
+            """
+            select listing, outcome, skip_reason, evidence ->> '$.days' as days from audit.collection
+            where run_id = $run and list_contains($listings, split_part(listing, ':', 1))
+            """,
+            {"run": f"night-{len(self.sent)}", "listings": list(listings)},
+        )
+
+    def days(self, *, is_closed: bool = False) -> dict[str, tuple[int, ...] | str]:
+        """By slice and open month that were fetched in the last night the days, or `whole`."""
+        return {
+            row["listing"]: tuple(int(one[-2:]) for one in json.loads(row["days"])) if row["days"] else "whole"
+            for row in self.cells("cost_daily", "cost_tag_service_daily")
+            if row["outcome"] == "found" and (row["listing"][-7:] < "2026-09") is is_closed
+        }
+
+    def turn(self) -> dict[str, tuple[int, ...] | str]:
+        """The same of closed months."""
+        return self.days(is_closed=True)
+
+
+@pytest.fixture
+def night(world: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Night]:
+    (tmp_path / "by-difference").mkdir()
+    with house(tmp_path / "by-difference") as home:
+        yield Night(home, world, monkeypatch, is_by_cadence=True)
+
+
+def restate(world: Simulator, date: dt.date, amount: str, service: str = "AmazonCloudWatch", **how: str) -> None:
+    payer = world.truth("budgets")["central"]["billing"]
+    world.change("restate", usage_date=date.isoformat(), account_id=payer, service=service, amount=amount, **how)
+
+
+def tomorrow(world: Simulator) -> dt.date:
+    """Let a day pass."""
+    following = dt.date.fromisoformat(world.truth()["today"]) + dt.timedelta(days=1)
+    world.configure(today=following.isoformat())
+    return following
+
+
+def test_a_usual_night_requests_the_newest_days_and_what_was_restated(night: Night, world: Simulator) -> None:
+    night.run(FIRST)
+    assert set(night.days().values()) == {"whole"}
+    restate(world, dt.date(2026, 9, 12), "3.25")
+    night.run(tomorrow(world))
+    fetched = night.days()
+    assert {days for name, days in fetched.items() if name.endswith("2026-10")} == {(19, 20, 21)}
+    assert {days for name, days in fetched.items() if name.endswith("2026-09")} == {(12,)}
+    assert night.home.rows("select usage_date, listing from cost.restatement where slice = 'service'") == [
+        {"usage_date": "2026-09-12", "listing": "cost_daily:service:2026-09"}
+    ]
+    night.run(tomorrow(world))
+    assert {days for name, days in night.days().items() if name.endswith("2026-10")} == {(20, 21, 22)}
+    assert not [name for name in night.days() if name.endswith("2026-09")]
+    rows = night.home.rows("select distinct is_stale from cost.daily")
+    assert rows == [{"is_stale": False}]
+    # Eleven slices of four months and the monthly totals; then the bill by account of two, and a closed month again.
+    assert night.sent == [4 * 11 + 1, 2 + 2 * 11 + 1 + 11, 2 + 11 + 1 + 11]
+
+
+def happens(world: Simulator, today: dt.date) -> None:
+    """What changes in the bill before a night."""
+    at = f"{today}T00:30:00+00:00"
+    if today == dt.date(2026, 10, 24):
+        restate(world, dt.date(2026, 10, 3), "12.5")
+        restate(world, dt.date(2026, 9, 28), "-0.0000004")
+    if today == dt.date(2026, 10, 28):
+        # A credit for a month that is closed: its monthly total tells.
+        restate(world, dt.date(2026, 8, 9), "-40", record_type="Credit")
+    if today == dt.date(2026, 11, 3):
+        world.change("activate_tag", key=KEY)
+    if today == dt.date(2026, 11, 4):
+        world.change("start_tag_backfill", since="2026-08-01", requested_at=at)
+    if today == dt.date(2026, 11, 6):
+        world.change("end_tag_backfill", completed_at=at)
+    if today == UNSEEN_SINCE:
+        for service, amount in (("AmazonCloudWatch", "7"), ("AWS Key Management Service", "-7")):
+            restate(world, UNSEEN, amount, service)
+    if today == dt.date(2026, 11, 12):
+        restate(world, dt.date(2026, 10, 30), "2")
+        world.change("add_account", name="New")
+
+
+UNSEEN, UNSEEN_SINCE, CLOSED_ON = dt.date(2026, 10, 14), dt.date(2026, 11, 5), dt.date(2026, 11, 11)
+"""A day on which money moves inside an account, the first night after that, and the night on which the month closes."""
+
+
+@pytest.mark.large
+@pytest.mark.timeout(1800)
+def test_thirty_nights_publish_what_a_warehouse_publishes_that_requests_everything(
+    night: Night, world: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "everything").mkdir()
+    today, differing = FIRST, []
+    with house(tmp_path / "everything") as home:
+        other = Night(home, world, monkeypatch, is_by_cadence=False)
+        while len(night.sent) < 30:
+            happens(world, today)
+            night.run(today)
+            other.run(today)
+            own, whole = night.rows(), other.rows()
+            odd = {row[0] for row in set(own) ^ set(whole)}
+            if odd:
+                differing.append(today)
+            assert odd <= ({UNSEEN} if UNSEEN_SINCE <= today < CLOSED_ON else set()), today
+            today = tomorrow(world)
+    # Money that moves inside an account and day is seen when the month closes, and nothing else is ever late.
+    assert differing == [UNSEEN_SINCE + dt.timedelta(days=number) for number in range(6)]
+    print(night.sent, other.sent)
+
+
+@pytest.mark.large
+def test_without_a_bill_by_account_everything_is_requested_and_nothing_is_blocked(
+    night: Night, world: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    night.run(FIRST)
+    refused = cost_slices.Slice("cost_account_daily", "account", (("DIMENSION", "NOBODY"),))
+    monkeypatch.setattr(cost_slices, "ACCOUNT", refused)
+    verdicts = night.run(tomorrow(world))
+    assert set(night.days().values()) == {"whole"}
+    assert {key[-7:] for key in night.days()} >= {"2026-10", "2026-09"}
+    assert all(verdict.passed for verdict in verdicts.values()), verdicts
+    (cell,) = [row for row in night.cells("cost_account_daily") if row["listing"].endswith("2026-10")]
+    assert (cell["outcome"], cell["skip_reason"]) == ("skipped", "not_compared")
+    assert any("so its slices are requested whole" in sentence for sentence in night.log)
+
+
+@pytest.mark.large
+def test_what_is_in_doubt_is_requested_whole(night: Night, world: Simulator) -> None:
+    night.run(FIRST)
+    # Somebody names the month; a month of which the last response was never built.
+    night.run(tomorrow(world), whole_months=frozenset({"2026-09"}), is_built=False)
+    assert {days for name, days in night.days().items() if name.endswith("2026-09")} == {"whole"}
+    night.run(tomorrow(world))
+    assert {days for name, days in night.days().items() if name.endswith("2026-09")} == {"whole"}
+    # A row that somebody changed by hand, and one that is gone.
+    night.home.execute(
+        "update cost.daily set billed_cost = billed_cost + 1 where slice = 'region' and usage_date = '2026-09-07'",
+        "delete from cost.daily where slice = 'usage_type' and usage_date = '2026-10-04'",
+    )
+    night.run(tomorrow(world))
+    assert night.days()["cost_daily:region:2026-09"] == (7,)
+    assert "cost_daily:service:2026-09" not in night.days()
+    assert night.days()["cost_daily:usage_type:2026-10"] == (4, 21, 22, 23)
+
+
+@pytest.mark.large
+def test_a_closed_month_that_has_no_room_is_fetched_in_parts_and_its_changed_days_first(
+    night: Night, world: Simulator
+) -> None:
+    world.configure(page_sizes={"ce:GetCostAndUsage": 300})
+    options: dict[str, Any] = {"CMDB_COST_MONTHS": "2"}
+    night.run(FIRST, **options)
+    night.run(tomorrow(world), **options)
+    (turn,) = night.home.rows(
+        "select sum(page_count)::int as pages from audit.collection where run_id = 'night-2' and listing like '%-08'"
+    )
+    # Money moves from one account to another, so the month's total stays.
+    truth = world.truth("budgets")["central"]
+    for role, amount in (("billing", "5"), ("operations", "-5")):
+        world.change(
+            "restate", usage_date="2026-08-09", account_id=truth[role], service="AmazonCloudWatch", amount=amount
+        )
+    # All that a usual night sends, the bill by account of the month, and its changed day in all slices but one.
+    usual = night.paid[-1] - turn["pages"] + 1
+    night.run(tomorrow(world), **options, CMDB_COST_REQUEST_LIMIT=str(usual + 10))
+    assert not night.turn()
+    assert any("It is the turn of 2026-08" in sentence and "waits" in sentence for sentence in night.log)
+    night.run(tomorrow(world), **options, CMDB_COST_REQUEST_LIMIT=str(usual + 13))
+    assert len([days for days in night.turn().values() if days == (9,)]) >= 9
+    assert len(night.turn()) == 11
+    read: set[str] = set()
+    while len(read) < 11 and len(night.paid) < 16:
+        night.run(tomorrow(world), **options, CMDB_COST_REQUEST_LIMIT=str(usual + 13))
+        # Those that were fetched longest ago come first, and what is left over goes to smaller ones.
+        assert set(night.turn().values()) == {"whole"}
+        assert night.paid[-1] <= usual + 13
+        read |= night.turn().keys()
+    assert len(read) == 11
