@@ -216,7 +216,9 @@ class Simulation:
             ),
             "NatGateway-Hours": lambda account, region: bool(self.seeder.addressing.gateways(account, region)),
         }
-        self.ledger = Ledger(self.world, self.settings, (self.databases.lines, self.functions.lines), has)
+        self.listings = Listings(self.seeder.network, self.settings)
+        lines = (self.databases.lines, self.functions.lines, self.listings.lines)
+        self.ledger = Ledger(self.world, self.settings, lines, has)
         self.transfers = Transfers(self.world, self.settings)
         self.explorer = Explorer(self.ledger, self.settings, self.transfers.priced_at)
         self.budgets = Budgets(self.ledger, self.settings)
@@ -224,7 +226,6 @@ class Simulation:
         self.lies: list[Lie] = []
         self.governance = Governance(self.world, enumeration("organizations", "PolicyType"), self.settings)
         self.access.governance = self.governance
-        self.listings = Listings(self.seeder.network, self.settings)
         FurtherChanges(self.seeder.network, self.databases, self.functions)
         self._has_moved_on = False
         storage, addressing = self.seeder.storage, self.seeder.addressing

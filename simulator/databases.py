@@ -411,7 +411,12 @@ class Databases:
                     left = self._world.accounts[account_id].left_on or OPEN_END
                     yield Line(
                         **line,
-                        usage_type=f"{prefix}InstanceUsage:{database.instance_class}",
+                        usage_type=prefix
+                        + (
+                            "Aurora:ServerlessV2Usage"
+                            if database.instance_class == "db.serverless"
+                            else f"InstanceUsage:{database.instance_class}"
+                        ),
                         rate=RATES.get(database.instance_class, DEFAULT_RATE) * (2 if database.is_multi_az else 1),
                         quantity=24,
                         end=min(left, database.stopped_on or OPEN_END),

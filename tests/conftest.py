@@ -118,6 +118,7 @@ EACH_PUSH = {
         "test_zero_confirmation.py::"
         "test_a_first_run_publishes_zeros_that_wait_and_half_an_hour_later_they_are_confirmed"
     ): 0,
+    "test_witnesses.py::test_a_silent_zero_of_a_witnessed_listing_is_refused_on_a_first_run": 1,
 }
 """How many cases of a slow test with many `make test` runs; `.ci/nightly` runs the others too."""
 

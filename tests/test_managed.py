@@ -343,7 +343,13 @@ def test_the_bill_of_databases_is_explained_by_what_is_left_of_them_and_that_of_
     assert shown[WORKLOAD, "rds_db_instance"] == shown[WORKLOAD, "rds_db_cluster_snapshot"] == ((rds, True),)
     # An account of snapshots alone.
     left = unexplained(shown, [(WORKLOAD, "rds_db_snapshot"), (WORKLOAD, FUNCTION)])
-    assert left.keys() == {(WORKLOAD, "ec2_instance"), (WORKLOAD, "s3_bucket")}
+    bought = {(WORKLOAD, name) for name in ("ec2_reserved_instance", "ec2_host", "ec2_capacity_block")}
+    assert left.keys() - bought == {
+        (WORKLOAD, name) for name in ("ec2_instance", "ec2_capacity_reservation", "ec2_host_reservation", "s3_bucket")
+    }
+    # One that bought a reservation, which instances of other accounts use.
+    left = unexplained(shown, [(WORKLOAD, "ec2_reserved_instance"), (WORKLOAD, "rds_reserved_db_instance")])
+    assert not left.keys() & {(WORKLOAD, "ec2_instance"), (WORKLOAD, "rds_db_instance")}
     # Nothing at all, and what another account has is no explanation.
     assert unexplained(shown, [("000000000001", "rds_db_snapshot")]) == {
         place: tuple(item.name for item in items) for place, items in shown.items()
@@ -358,7 +364,7 @@ def test_what_database_instances_cost_by_the_hour_is_not_explained_by_their_snap
     assert running & instances
     account = min(running & instances)
     left = unexplained(shown, [(account, "rds_db_snapshot"), (account, "rds_db_cluster")])
-    assert all("InstanceUsage:db." in usage or "-Storage" in usage for usage in left[account, "rds_db_instance"])
+    assert all(re.search("InstanceUsage:db[.]|Aurora:|-Storage", usage) for usage in left[account, "rds_db_instance"])
     assert (account, "rds_db_snapshot") not in left
     assert (account, "rds_db_instance") not in unexplained(shown, [(account, "rds_db_instance")])
 

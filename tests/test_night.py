@@ -78,6 +78,7 @@ PUBLIC = {
     "cost.budget_alert": ("account_id", "budget_name", "kind", "comparison", "threshold", "threshold_type"),
     "cost.resource_daily": ("usage_date", "account_id", "service", "resource_id"),
     "ref.service_listing": ("service", "listing"),
+    "ref.unwitnessed_listing": ("listing",),
     "ref.usage_type_listing": ("part", "listing"),
 }
 

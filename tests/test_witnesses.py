@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import datetime as dt
+import itertools
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,8 +26,21 @@ from resources.store.store import Store
 from simulator.client import Simulator
 
 CATALOGUE = listings()
-with (WAREHOUSE_FOLDER / "ref" / "usage_type_listing.csv").open(encoding="utf-8", newline="") as _seed:
-    WITNESSED = sorted({row["listing"] for row in csv.DictReader(_seed)})
+
+
+def seed(name: str) -> list[dict[str, str]]:
+    with (WAREHOUSE_FOLDER / "ref" / f"{name}.csv").open(encoding="utf-8", newline="") as rows:
+        return list(csv.DictReader(rows))
+
+
+PARTS = [row["part"] for row in seed("usage_type_listing")]
+ALONE = {
+    services[0]["listing"]
+    for _, found in itertools.groupby(seed("service_listing"), key=lambda row: row["service"])
+    if len(services := list(found)) == 1 and services[0]["is_witness"] == "true"
+}
+"""Listings of a service of which there is no other."""
+WITNESSED = sorted({row["listing"] for row in seed("usage_type_listing")} | ALONE, key=lambda name: name[::-1])
 DAY, BEFORE = "2026-11-22", "2026-11-21"
 
 
@@ -42,6 +57,54 @@ def shown(home: House) -> dict[tuple[str, str], tuple[BilledItem, ...]]:
 
 def test_every_witnessed_listing_is_one_that_a_zero_is_judged_by_witnesses() -> None:
     assert {CATALOGUE[name].zero for name in WITNESSED} == {"witnessed"}
+
+
+def test_every_listing_that_may_be_empty_has_a_witness_or_a_reason_why_not() -> None:
+    reasons = {row["listing"]: row["reason"] for row in seed("unwitnessed_listing")}
+    assert not set(WITNESSED) & set(reasons)
+    assert set(WITNESSED) | set(reasons) == {
+        name for name, listing in CATALOGUE.items() if listing.zero != "impossible"
+    }
+    assert {name for name, reason in reasons.items() if not reason.endswith(".") or len(reason.split()) < 3} == set()
+    assert all(row["source"] for row in seed("usage_type_listing"))
+
+
+@pytest.mark.parametrize(
+    "usage_type",
+    [
+        # Storage of S3, DynamoDB, ECR and CloudWatch Logs; addresses of Global Accelerator; nodes of MemoryDB,
+        # Redshift, ElastiCache and OpenSearch; instances on a host, which the host pays for.
+        "APS2-TimedStorage-ByteHrs",
+        "USE1-PublicIPv4:InUseAddress",
+        "HeavyUsage:db.r6g.large",
+        "HeavyUsage:dc2.large",
+        "EU-HeavyUsage:ra3.xlplus",
+        "HeavyUsage:cache.t3.medium",
+        "HeavyUsage:r5.large.search",
+        "HostBoxUsage:m5.large",
+        "IPAddressManager-IP-Hours",
+    ],
+)
+def test_what_several_services_call_the_same_is_no_witness(usage_type: str) -> None:
+    assert [part for part in PARTS if re.search(f"(^|-)({part})", usage_type)] == []
+
+
+@pytest.mark.parametrize(
+    ("usage_type", "listing"),
+    [
+        ("APS2-HeavyUsage:db.t3.medium", "rds_reserved_db_instance"),
+        ("HeavyUsage:m5.large", "ec2_reserved_instance"),
+        ("USW2-HeavyUsage:u-6tb1.metal", "ec2_reserved_instance"),
+        ("EU-VPN-large-Usage-Hours:ipsec.1", "ec2_vpn_connection"),
+        ("USE1-VpcEndpoint-GWLBE-Hours", "ec2_vpc_endpoint"),
+        ("EUW2-RDS:Proxy-ASv2-Usage", "rds_db_proxy"),
+        ("Lambda-Provisioned-Concurrency-ARM", "lambda_function"),
+        ("USE1-TimedStorage-INT-FA-ByteHrs", "s3_bucket"),
+    ],
+)
+def test_a_usage_type_is_a_witness_in_each_spelling(home: House, usage_type: str, listing: str) -> None:
+    billed(home, [(DAY, "usage_type", ACCOUNT, usage_type, "1")])
+    assert shown(home)[ACCOUNT, listing] == ((usage_type, False),)
 
 
 def test_an_estimated_day_is_a_witness(home: House) -> None:
@@ -103,7 +166,7 @@ def victim(database: Path, listing: str) -> str:
         for (account,) in query(
             database,
             "select distinct account_id from audit.collection where listing = $listing and outcome = 'found'"
-            " and role = 'workload'",
+            " and role in ('operations', 'workload')",
             {"listing": listing},
         )
     }
@@ -112,7 +175,6 @@ def victim(database: Path, listing: str) -> str:
     return accounts[0]
 
 
-@pytest.mark.large
 @pytest.mark.parametrize("listing", WITNESSED)
 def test_a_silent_zero_of_a_witnessed_listing_is_refused_on_a_first_run(
     organisation: Simulator, truthful_night: Path, night: Path, tmp_path: Path, listing: str

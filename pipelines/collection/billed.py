@@ -55,7 +55,8 @@ def billed_services(store: Store, since: date) -> dict[tuple[str, str], tuple[Bi
                 union
                 select r.account_id, l.listing, r.dimension_value, false
                 from recent as r
-                join ref.usage_type_listing as l on r.slice = 'usage_type' and contains(r.dimension_value, l.part)
+                join ref.usage_type_listing as l
+                    on r.slice = 'usage_type' and regexp_matches(r.dimension_value, '(^|-)(' || l.part || ')')
                 where
                     r.usage_date = (
                         select max(newest.usage_date) from recent as newest

@@ -7,6 +7,7 @@ are found here, so nothing else names them. What a module may have beside these:
 `others(network, account_id, region)`  rows that stand elsewhere and are listed here too; `shown` gets them with `at`,
                                        the account and region that ask.
 `FILTERS`                              parameters of the call that the module takes, with the only value of each.
+`charges(row)`                         what AWS bills the account that a row is of.
 
 A row may say `relations`: pairs of a relation and the ARN of its other end.
 """
@@ -14,15 +15,30 @@ A row may say `relations`: pairs of a relation and the ARN of its other end.
 from __future__ import annotations
 
 import importlib
+import itertools
 import pkgutil
+from collections.abc import Iterator
 from functools import cache, partial
-from typing import Any, Protocol, cast
+from typing import Any, NamedTuple, Protocol, cast
 
+from simulator.ledger import REGION_CODES, Line, Mode
 from simulator.network import Network
 from simulator.pages import Handler, Output, Settings, bad_request
 from simulator.wire import Call
 
 Row = dict[str, Any]
+
+
+class Charge(NamedTuple):
+    """What a row costs, as a line of the ledger has it; the usage type is without the prefix of its region."""
+
+    usage_type: str
+    rate: int
+    service: str = "Amazon Virtual Private Cloud"
+    operation: str = "NoOperation"
+    record_type: str = "Usage"
+    mode: Mode = "steady"
+    share: str = ""
 
 
 class Listed(Protocol):
@@ -69,6 +85,29 @@ class Listings:
         place = (call.account_id, call.region)
         rows = [*one.rows(self._network, *place), *_others(one, self._network, *place)]
         return self._settings.page(call, one.RESULT, rows, lambda row: one.shown({**row, "at": place}))
+
+    def lines(self) -> Iterator[Line]:
+        """What is billed for rows of modules that have charges, to the account that each is of."""
+        world = self._network.world
+        charging = [one for one in listed() if hasattr(one, "charges")]
+        for account_id, region, one in itertools.product(world.accounts, world.regions, charging):
+            prefix = REGION_CODES.get(region, f"{region}-")
+            for row in one.rows(self._network, account_id, region):
+                for charge in cast(Any, one).charges(row):
+                    yield Line(
+                        account_id,
+                        charge.service,
+                        region,
+                        prefix + charge.usage_type,
+                        charge.record_type,
+                        operation=charge.operation,
+                        resource_id=row["arn"],
+                        tags=row["tags"],
+                        mode=charge.mode,
+                        rate=charge.rate,
+                        quantity=24,
+                        share=charge.share,
+                    )
 
     def truth(self) -> dict[str, Any]:
         """Everything, one list for each type of resource, as JSON data; each row with the places that list it."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
+from simulator.ledger import COMPUTE
+from simulator.listings import Charge
 from simulator.network import Network, made_id
 from simulator.pages import Output
 from simulator.storage import given, tag_list
@@ -34,6 +36,13 @@ def _row(network: Network, place: tuple[str, str], state: str, tags: dict[str, s
     reservation_id = made_id("cr", *place)
     row = network.owned(reservation_id, place, "capacity-reservation", tags)
     return {**row, "capacity_reservation_id": reservation_id, "state": state, "relations": []}
+
+
+def charges(row: dict[str, Any]) -> list[Charge]:
+    """The hours of what is reserved and not used."""
+    if row["state"] != "active":
+        return []
+    return [Charge("UnusedBox:m5.large", 23_040_000_000, COMPUTE, "RunInstances")]
 
 
 def shown(row: dict[str, Any]) -> Output:

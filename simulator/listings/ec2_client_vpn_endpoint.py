@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from simulator.listings import Charge
 from simulator.network import Network, made_id
 from simulator.pages import Output
 from simulator.storage import given, tag_list
@@ -33,6 +34,12 @@ def rows(network: Network, account_id: str, region: str) -> list[dict[str, Any]]
         }
         for state, endpoint_id in ids.items()
     ]
+
+
+def charges(row: dict[str, Any]) -> list[Charge]:
+    """The hours of an endpoint that is associated with a subnet; one without is free."""
+    is_associated = row["state"] == "available"
+    return [Charge("ClientVPN-EndpointHours", 24_000_000_000, operation="ClientVPNEndpoints")] if is_associated else []
 
 
 def shown(row: dict[str, Any]) -> Output:

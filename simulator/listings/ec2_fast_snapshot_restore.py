@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
+from simulator.ledger import OTHER
+from simulator.listings import Charge
 from simulator.network import Network, made_id
 from simulator.pages import Output
 from simulator.world import EPOCH
@@ -23,6 +25,11 @@ def rows(network: Network, account_id: str, region: str) -> list[dict[str, Any]]
     snapshot_id = made_id("snap", account_id, region, "fast")
     row = network.owned(snapshot_id, (account_id, region), "snapshot", {})
     return [{**row, "snapshot_id": snapshot_id}]
+
+
+def charges(row: dict[str, Any]) -> list[Charge]:
+    """The hours in the zone for which it is enabled."""
+    return [Charge("EBS:FastSnapshotRestore", 180_000_000_000, OTHER)]
 
 
 def shown(row: dict[str, Any]) -> Output:

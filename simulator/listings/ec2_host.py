@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
+from simulator.ledger import COMPUTE
+from simulator.listings import Charge
 from simulator.network import Network, made_id
 from simulator.pages import Output
 from simulator.storage import given, tag_list
@@ -27,6 +29,13 @@ def rows(network: Network, account_id: str, region: str) -> list[dict[str, Any]]
         row = network.owned(host_id, place, "dedicated-host", tags)
         found.append({**row, "host_id": host_id, "state": state, "relations": []})
     return found
+
+
+def charges(row: dict[str, Any]) -> list[Charge]:
+    """The hours of a host that is there, of which a reservation covers what it costs."""
+    if row["state"] != "available":
+        return []
+    return [Charge("ReservedHostUsage:m5", 782_000_000_000, COMPUTE, "RunInstances", "DiscountedUsage")]
 
 
 def shown(row: dict[str, Any]) -> Output:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from simulator.listings import ec2_traffic_mirror_target
+from simulator.listings import Charge, ec2_traffic_mirror_target
 from simulator.network import Network, made_id
 from simulator.pages import Output
 from simulator.storage import tag_list
@@ -29,6 +29,11 @@ def rows(network: Network, account_id: str, region: str) -> list[dict[str, Any]]
             }
         )
     return found
+
+
+def charges(row: dict[str, Any]) -> list[Charge]:
+    """The hours of the interface that is mirrored."""
+    return [Charge("ENI-Mirror", 3_600_000_000)]
 
 
 def shown(row: dict[str, Any]) -> Output:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from simulator.listings import ec2_transit_gateway, ec2_vpn_connection
+from simulator.listings import Charge, ec2_transit_gateway, ec2_vpn_connection
 from simulator.network import Network, made_id
 from simulator.pages import Output
 from simulator.storage import tag_list
@@ -53,6 +53,11 @@ def others(network: Network, account_id: str, region: str) -> list[dict[str, Any
         return []
     accounts = (other for other in network.world.accounts if other != account_id)
     return [row for other in accounts for row in rows(network, other, region)]
+
+
+def charges(row: dict[str, Any]) -> list[Charge]:
+    """The hours of the attachment, which its own account pays."""
+    return [Charge("TransitGateway-Hours", 12_000_000_000, operation="TransitGatewayVPC")]
 
 
 def shown(row: dict[str, Any]) -> Output:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from simulator.listings import ec2_verified_access_group
+from simulator.listings import Charge, ec2_verified_access_group
 from simulator.network import Network, made_id
 from simulator.pages import Output
 from simulator.storage import tag_list
@@ -38,6 +38,11 @@ def rows(network: Network, account_id: str, region: str) -> list[dict[str, Any]]
                 }
             )
     return found
+
+
+def charges(row: dict[str, Any]) -> list[Charge]:
+    """The hours of the application, which the simulated AWS bills to the account of the endpoint."""
+    return [Charge("VerifiedAccess-App-Hours", 64_800_000_000)]
 
 
 def shown(row: dict[str, Any]) -> Output:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
+from simulator.listings import Charge
 from simulator.network import Interface, Network, Vpc, made_id
 from simulator.pages import Output
 from simulator.storage import given, tag_list
@@ -53,6 +54,12 @@ def _row(network: Network, vpc: Vpc, interface: Interface | None) -> dict[str, A
         *(("associated_with", f"{start}:network-interface/{other}") for other in row["network_interface_ids"]),
     ]
     return row
+
+
+def charges(row: dict[str, Any]) -> list[Charge]:
+    """The hours of an interface endpoint; a gateway endpoint is free."""
+    is_interface = row["endpoint_type"] == "Interface"
+    return [Charge("VpcEndpoint-Hours", 2_400_000_000, operation="VpcEndpoint")] if is_interface else []
 
 
 def shown(row: dict[str, Any]) -> Output:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from simulator.listings import ec2_customer_gateway, ec2_transit_gateway, ec2_vpn_gateway
+from simulator.listings import Charge, ec2_customer_gateway, ec2_transit_gateway, ec2_vpn_gateway
 from simulator.network import Network, made_id
 from simulator.pages import Output
 from simulator.storage import given, tag_list
@@ -37,6 +37,11 @@ def _row(network: Network, place: tuple[str, str], customer: dict[str, Any], sid
         "transit_gateway_id": side.get("transit_gateway_id"),
         "relations": [("attached_to", side["arn"]), ("associated_with", customer["arn"])],
     }
+
+
+def charges(row: dict[str, Any]) -> list[Charge]:
+    """The hours of the connection."""
+    return [Charge("VPN-Usage-Hours:ipsec.1", 12_000_000_000, operation="CreateVpnConnection")]
 
 
 def shown(row: dict[str, Any]) -> Output:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
+from simulator.databases import SERVICE
+from simulator.listings import Charge
 from simulator.network import Network
 from simulator.pages import Output
 
@@ -31,6 +33,11 @@ def rows(network: Network, account_id: str, region: str) -> list[dict[str, Any]]
             "subnet_ids": [subnet.resource_id for subnet in place.subnets],
         }
     ]
+
+
+def charges(row: dict[str, Any]) -> list[Charge]:
+    """The hours of the capacity of its databases."""
+    return [Charge("RDS:ProxyUsage", 7_200_000_000, SERVICE, "CreateDBProxy:0014")]
 
 
 def shown(row: dict[str, Any]) -> Output:

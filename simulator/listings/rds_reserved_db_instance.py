@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
+from simulator.databases import SERVICE
+from simulator.listings import Charge
 from simulator.network import Network
 from simulator.pages import Output
 
@@ -29,12 +31,19 @@ def rows(network: Network, account_id: str, region: str) -> list[dict[str, Any]]
     ]
 
 
+def charges(row: dict[str, Any]) -> list[Charge]:
+    """The fee of each month, and each day's part of it, of which no database makes use."""
+    day = 29_520_000_000
+    same = Charge("HeavyUsage:db.m6g.large", day, SERVICE, "CreateDBInstance:0014", "RIFee")
+    return [same._replace(rate=day * 365 // 12, mode="monthly"), same._replace(share="RIFee, unused")]
+
+
 def shown(row: dict[str, Any]) -> Output:
     """As AWS writes it: without tags."""
     return {
         "ReservedDBInstanceId": row["reserved_db_instance_id"],
         "ReservedDBInstancesOfferingId": "438012d3-4052-4cc7-b2e3-8d3372e0e706",
-        "DBInstanceClass": "db.r6g.large",
+        "DBInstanceClass": "db.m6g.large",
         "StartTime": dt.datetime(2025, 3, 3, 9, tzinfo=dt.UTC),
         "Duration": 3 * 365 * 86_400,
         "FixedPrice": 0.0,
