@@ -52,6 +52,58 @@ def other(figures: Figures, name: str, **changes: Any) -> Figures:
 # --------------------------------------------------------------------------------------------- the figures
 
 
+def test_the_picture_of_the_bill_has_the_numbers_of_the_rows_under_it_and_is_the_bill(
+    figures: Figures, truthful_night: Path
+) -> None:
+    standing, rows = figures["spend_standing"], figures["spend_explained"]
+    assert [row["standing"] for row in standing] == ["explained", "named", "unexplained", "unknown"]
+    for row in standing:
+        own = [found for found in rows if found["standing"] == row["standing"]]
+        assert row["cost"] == sum(found["cost"] for found in own)
+        assert row["charged"] == sum(found["charged"] for found in own)
+        assert row["row_count"] == sum(found["row_count"] for found in own)
+    assert sum(row["pct"] or 0 for row in standing) == pytest.approx(100, abs=Decimal("0.2"))
+    ((bill,),) = query(
+        truthful_night / DATABASE,
+        """
+        select sum(unblended_cost) from cost.daily_total
+        where usage_date between $first::date and $last::date
+        """,
+        {"first": standing.rows[0]["first_date"], "last": standing.rows[0]["through_date"]},
+    )
+    ((rate,),) = query(
+        truthful_night / DATABASE,
+        """
+        select avg(rate)::decimal(18, 10) from cost.exchange_rate
+        where currency = 'USD' and usage_date between $first::date and $last::date
+        """,
+        {"first": standing.rows[0]["first_date"], "last": standing.rows[0]["through_date"]},
+    )
+    assert sum(row["cost"] for row in standing) == pytest.approx(bill * rate, abs=Decimal("0.0001"))
+
+
+def test_a_sum_without_a_rate_is_unknown_and_no_part_of_a_picture(figures: Figures) -> None:
+    unknown = other(figures, "spend_standing", cost=None, charged=None, pct=None)
+    shown = page.render(unknown, figures["run"].rows[0]["finished_at"])
+    place = re.search(r'<section id="explained">.*?</figure>', shown, re.DOTALL)
+    assert place and '<span class="unknown" data-figure="spend_standing" data-row="0"' in place[0]
+    assert 'class="good" x="0.00" width="0.00"' in place[0]
+
+
+def test_exposure_and_support_count_what_is_unknown_apart(figures: Figures, truthful_night: Path) -> None:
+    database = truthful_night / DATABASE
+    found = {row["kind"]: row for row in figures["exposure_by_kind"]}
+    assert list(found) == ["address", "database", "snapshot"]
+    judged = query(database, "select kind, verdict, count(*) from cmdb.exposure group by all")
+    names = {"exposed": "exposed_count", "not exposed": "shut_count", "unknown": "unknown_count"}
+    assert judged and all(found[kind][names[verdict]] == count for kind, verdict, count in judged)
+    places = query(database, "select kind, count(*) from cmdb.finding_exposure_unknown where arn is null group by kind")
+    assert {kind: row["place_count"] for kind, row in found.items()} == {name: 0 for name in found} | dict(places)
+    ((things,),) = query(database, "select count(*) from cmdb.end_of_life")
+    counts = [name for name in figures["end_of_life_by_kind"].rows[0] if name.endswith("_count")]
+    assert sum(row[name] for row in figures["end_of_life_by_kind"] for name in counts) == things > 0
+
+
 def test_the_savings_are_those_of_the_table_and_of_its_owners_together(figures: Figures, truthful_night: Path) -> None:
     total = figures["savings_total"].rows[0]
     ((rate,),) = query(
