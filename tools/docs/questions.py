@@ -21,7 +21,8 @@ PROMPTS = REPOSITORY / "pipelines" / "cli" / "mcp" / "questions.json"
 INTRODUCTION = """# Questions that people ask
 
 Generated from the pages beside it by `make docs`; do not edit. Each question stands on its page with the query that
-answers it from the published file, and a test runs every one. New here? [Ten minutes for an
+answers it from the published file, and a test runs every one. Run each with `cmdb sql QUERY`; the [data
+dictionary](../reference/dictionary.md) has every table and column. New here? [Ten minutes for an
 analyst](../tutorial/analyst.md).
 """
 
