@@ -407,12 +407,13 @@ def test_what_costs_and_is_not_listed_is_found_only_where_the_responses_can_be_t
             """
             insert into audit.collection by name
             select
-                'n' as run_id, 'workload' as role, $account as account_id, $region as region,
-                'ec2_instance' as listing,
+                'n' as run_id, 'workload' as role, $account as account_id, $region as region, listing,
                 'empty_verified' as outcome, true as is_trusted, 'witnessed' as empty_policy, 0 as record_count,
                 now() as started_at, now() as ended_at
+            from ref.service_listing
+            where service = $service
             """,
-            {"account": WORKLOAD, "region": REGION},
+            {"account": WORKLOAD, "region": REGION, "service": service},
         )
         renew_coverage(connection)
     build(home.store, home.models["cost.month_coverage"])
@@ -465,9 +466,10 @@ def test_spend_is_judged_by_money_and_what_nothing_lists_is_at_fault(home: House
         },
     )
     rows = home.rows("select service, verdict, listings from stage.inventoried_spend order by service")
+    compute = ["capacity_block", "capacity_reservation", "host", "host_reservation", "instance", "reserved_instance"]
     assert [tuple(row.values()) for row in rows] == [
         ("Amazon DynamoDB", "no listing", []),
-        ("Amazon Elastic Compute Cloud - Compute", "inventoried", ["ec2_instance"]),
+        ("Amazon Elastic Compute Cloud - Compute", "inventoried", [f"ec2_{name}" for name in compute]),
         ("Amazon Neptune", "unknown", ["rds_db_cluster", "rds_db_cluster_snapshot", "rds_db_instance"]),
     ]
     assert health(home)["uninventoried_spend"] == ("0.01", 1, 2, 1)
