@@ -17,7 +17,7 @@ from given import run_checks
 from nights import DATABASE, copy_of, query
 from steps import asked
 
-from pipelines.catalogue.registry import listings
+from pipelines.catalogue.registry import INVENTORY, listings
 from pipelines.collection import cadence
 from pipelines.collection.billed import BilledItem
 from pipelines.collection.state import StepState
@@ -85,6 +85,14 @@ SELDOM = [listing for listing in listings().values() if listing.every > 1]
 
 def test_no_listing_of_what_changes_every_day_has_a_cadence() -> None:
     assert {listing.name for listing in SELDOM} & EXPOSED == set()
+
+
+def test_a_usual_night_requests_at_most_1_6_times_what_it_did_before_there_were_so_many_types() -> None:
+    """In a region without anything: there is nothing that has parents, and what changes seldom waits."""
+    inventory = [listing for listing in INVENTORY.listings if listing.scope == "regional" and listing.each is None]
+    before = 19
+    assert len(inventory) > 3 * before
+    assert sum(1 / listing.every for listing in inventory) <= 1.6 * before
 
 
 @pytest.mark.parametrize("listing", SELDOM, ids=lambda listing: listing.name)

@@ -2,7 +2,8 @@
 
 from pipelines.catalogue.ec2 import NOT_OFFERED, WHOLE_PAGES
 from pipelines.catalogue.family import SELDOM
-from resources.aws.listing import Listing
+from pipelines.catalogue.names import INSTANCE
+from resources.aws.listing import Each, Listing
 
 LISTINGS: tuple[Listing, ...] = (
     Listing(
@@ -50,6 +51,8 @@ LISTINGS: tuple[Listing, ...] = (
         key=("CapacityReservationId",),
         parameters=WHOLE_PAGES,
         skip_codes=NOT_OFFERED,
+        every=SELDOM,
+        arn_form="ec2:capacity-reservation/",
     ),
     Listing(
         "ec2_host",
@@ -115,17 +118,6 @@ LISTINGS: tuple[Listing, ...] = (
         records="InstanceStatuses",
         key=("InstanceId",),
         parameters=WHOLE_PAGES,
-    ),
-    Listing(
-        "ec2_public_snapshot",
-        "ec2:DescribeSnapshots",
-        roles=("operations", "workload"),
-        # None is how it should be.
-        zero="ordinary",
-        records="Snapshots",
-        key=("SnapshotId",),
-        owner="OwnerId",
-        # One request for all of the account's own, where the attributes of each would be a request for each.
-        parameters={**WHOLE_PAGES, "OwnerIds": ["self"], "RestorableByUserIds": ["all"]},
+        each=Each("", of=(INSTANCE,), field="InstanceId"),
     ),
 )

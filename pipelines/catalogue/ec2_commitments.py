@@ -96,6 +96,19 @@ LISTINGS: tuple[Listing, ...] = (
         each=Each("", of=("ec2_launch_template",), field="LaunchTemplateId"),
     ),
     Listing(
+        "ec2_public_snapshot",
+        "ec2:DescribeSnapshots",
+        roles=("operations", "workload"),
+        # None is how it should be.
+        zero="ordinary",
+        records="Snapshots",
+        key=("SnapshotId",),
+        owner="OwnerId",
+        # One request for all of the account's own, where the attributes of each would be a request for each.
+        parameters={**WHOLE_PAGES, "OwnerIds": ["self"], "RestorableByUserIds": ["all"]},
+        each=Each("", of=("ec2_snapshot",), field="SnapshotId"),
+    ),
+    Listing(
         "ec2_public_image",
         "ec2:DescribeImages",
         roles=("operations", "workload"),

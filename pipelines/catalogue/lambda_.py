@@ -49,6 +49,8 @@ LISTINGS: tuple[Listing, ...] = (
         key=("UUID",),
         owner="FunctionArn",
         parameters={"MaxItems": 100},
+        every=SELDOM,
+        arn_form="lambda:event-source-mapping:",
     ),
     Listing(
         "lambda_layer",

@@ -4,7 +4,7 @@ from types import MappingProxyType
 
 from pipelines.catalogue.family import SELDOM
 from pipelines.catalogue.names import DATABASE
-from resources.aws.listing import Listing
+from resources.aws.listing import Each, Listing
 
 RDS_PAGES = MappingProxyType({"MaxRecords": 100})
 
@@ -149,6 +149,8 @@ LISTINGS: tuple[Listing, ...] = (
         key=("DBProxyArn",),
         owner="DBProxyArn",
         parameters=RDS_PAGES,
+        every=SELDOM,
+        arn_form="rds:db-proxy:",
     ),
     Listing(
         "rds_blue_green_deployment",
@@ -160,6 +162,7 @@ LISTINGS: tuple[Listing, ...] = (
         key=("BlueGreenDeploymentIdentifier",),
         owner="Source",
         parameters=RDS_PAGES,
+        each=Each("", of=(DATABASE, "rds_db_cluster"), field="Engine"),
     ),
     Listing(
         "rds_pending_maintenance_action",
@@ -171,5 +174,6 @@ LISTINGS: tuple[Listing, ...] = (
         owner="ResourceIdentifier",
         parameters=RDS_PAGES,
         carry=("ResourceIdentifier",),
+        each=Each("", of=(DATABASE, "rds_db_cluster"), field="Engine"),
     ),
 )
