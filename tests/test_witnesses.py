@@ -19,8 +19,7 @@ from steps import asked
 
 from pipelines.catalogue.names import REGION
 from pipelines.catalogue.registry import listings
-from pipelines.collection.billed import BilledItem, billed_services
-from pipelines.collection.judging import unexplained
+from pipelines.collection.billed import BilledItem, billed_services, unexplained
 from pipelines.settings import WAREHOUSE_FOLDER
 from resources.store.store import Store
 from simulator.client import Simulator

@@ -1,6 +1,8 @@
 -- Ways in from the internet by kind: how many are exposed, not exposed, or unknown, and in how many places they are not listed.
 with kind as (
-    select unnest(['address', 'database', 'snapshot']) as kind, unnest([1, 2, 3]) as place
+    select
+        unnest(['address', 'database', 'snapshot']) as kind,
+        unnest([1, 2, 3]) as place
 ),
 
 judged as (

@@ -33,15 +33,23 @@ whole as (
 ),
 
 standing as (
-    select unnest(['explained', 'named', 'unexplained', 'unknown']) as standing, unnest([1, 2, 3, 4]) as place
+    select
+        unnest(['explained', 'named', 'unexplained', 'unknown']) as standing,
+        unnest([1, 2, 3, 4]) as place
 )
 
 select
     standing.standing,
-    if(coalesce(bool_and(spend.is_converted), true), coalesce(sum(spend.cost), 0), null)::decimal(38, 10) as cost,
+    if(
+        coalesce(bool_and(spend.is_converted), true), coalesce(sum(spend.cost), 0), null
+    )::decimal(38, 10) as cost,
     any_value(setting.reporting_currency) as currency,
-    if(any_value(whole.cost) > 0, round(coalesce(sum(spend.cost), 0) * 100 / any_value(whole.cost), 1), null)::decimal(9, 1) as pct,
-    if(coalesce(bool_and(spend.is_converted), true), coalesce(sum(spend.charged), 0), null)::decimal(38, 10) as charged,
+    if(
+        any_value(whole.cost) > 0, round(coalesce(sum(spend.cost), 0) * 100 / any_value(whole.cost), 1), null
+    )::decimal(9, 1) as pct,
+    if(
+        coalesce(bool_and(spend.is_converted), true), coalesce(sum(spend.charged), 0), null
+    )::decimal(38, 10) as charged,
     count(spend.standing) as row_count,
     any_value(whole.first_date) as first_date,
     any_value(whole.through_date) as through_date
