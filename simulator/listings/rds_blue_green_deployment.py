@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
+from simulator.databases import estate_of
 from simulator.network import Network, made_id
 from simulator.pages import Output
 
@@ -14,9 +15,8 @@ TRUTH = "blue_green_deployments"
 
 
 def rows(network: Network, account_id: str, region: str) -> list[dict[str, Any]]:
-    """One."""
-    place = network.own(account_id, region)
-    if not place.vpcs or not place.subnets:
+    """One, where there is a database."""
+    if not estate_of(network, account_id, region).instances:
         return []
     deployment_id = made_id("bgd", account_id, region)
     return [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
+from simulator.databases import estate_of
 from simulator.network import Network
 from simulator.pages import Output
 
@@ -15,8 +16,7 @@ TRUTH = "pending_maintenance_actions"
 
 def rows(network: Network, account_id: str, region: str) -> list[dict[str, Any]]:
     """One action of one database."""
-    place = network.own(account_id, region)
-    if not place.vpcs or not place.subnets:
+    if not estate_of(network, account_id, region).instances:
         return []
     return [
         {
