@@ -1,6 +1,9 @@
 """What must exist by the bill: services and usage types that bear witness to listings."""
 
-from collections.abc import Iterable, Mapping
+import functools
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 from typing import NamedTuple
 
@@ -30,47 +33,67 @@ def billed_services(store: Store, since: date) -> dict[tuple[str, str], tuple[Bi
     with store.read() as connection:
         if not all(exists(connection, "ref", name) for name in ("service_listing", "usage_type_listing")):
             return {}
-        rows = connection.execute(
+        services = connection.execute(
             """
             with recent as (
-                select
-                    account_id, slice, usage_date, dimension_value,
-                    (collected_at at time zone 'UTC')::date as asked_on
+                select account_id, usage_date, dimension_value
                 from cost.daily
-                where
-                    slice in ('service', 'usage_type') and usage_date >= $since
-                    and (unblended_cost > 0 or amortized_cost > 0)
+                where slice = 'service' and usage_date >= $since and (unblended_cost > 0 or amortized_cost > 0)
             ),
 
-            service_day as (
-                select distinct usage_date from recent where slice = 'service' order by usage_date desc limit 7
-            ),
+            service_day as (select distinct usage_date from recent order by usage_date desc limit 7)
 
-            shown as (
-                select r.account_id, l.listing, r.dimension_value as name, true as is_shared
-                from recent as r
-                join service_day using (usage_date)
-                join ref.service_listing as l
-                    on r.slice = 'service' and r.dimension_value = l.service and l.is_witness
-                union
-                select r.account_id, l.listing, r.dimension_value, false
-                from recent as r
-                join ref.usage_type_listing as l
-                    on r.slice = 'usage_type' and regexp_matches(r.dimension_value, '(^|-)(' || l.part || ')')
-                where
-                    r.usage_date = (
-                        select max(newest.usage_date) from recent as newest
-                        where newest.slice = 'usage_type' and newest.usage_date <= newest.asked_on - 2
-                    )
-            )
-
-            select account_id, listing, list({'name': name, 'is_shared': is_shared} order by name)
-            from shown
-            group by account_id, listing
+            select distinct r.account_id, l.listing, r.dimension_value
+            from recent as r
+            join service_day using (usage_date)
+            join ref.service_listing as l on r.dimension_value = l.service and l.is_witness
             """,
             {"since": since},
         ).fetchall()
-    return {(account, listing): tuple(BilledItem(**item) for item in items) for account, listing, items in rows}
+        usage_types = connection.execute(
+            """
+            with recent as (
+                select
+                    account_id, usage_date, dimension_value,
+                    (collected_at at time zone 'UTC')::date as asked_on
+                from cost.daily
+                where slice = 'usage_type' and usage_date >= $since and (unblended_cost > 0 or amortized_cost > 0)
+            )
+
+            select distinct account_id, dimension_value
+            from recent
+            where usage_date = (
+                select max(newest.usage_date) from recent as newest where newest.usage_date <= newest.asked_on - 2
+            )
+            """,
+            {"since": since},
+        ).fetchall()
+        parts = connection.execute("select part, listing from ref.usage_type_listing").fetchall()
+    listings = _listings_by_usage_type(parts)
+    shown: dict[tuple[str, str], set[BilledItem]] = defaultdict(set)
+    for account, listing, service in services:
+        shown[account, listing].add(BilledItem(service, is_shared=True))
+    for account, usage_type in usage_types:
+        for listing in listings(usage_type):
+            shown[account, listing].add(BilledItem(usage_type, is_shared=False))
+    return {place: tuple(sorted(items)) for place, items in shown.items()}
+
+
+def _listings_by_usage_type(parts: Iterable[tuple[str, str]]) -> Callable[[str], frozenset[str]]:
+    """What finds the listings to which a usage type bears witness.
+
+    Not in SQL: DuckDB compiles a pattern that stands in a column once more for each row.
+
+    Args:
+        parts: patterns of what follows the code of the region, each with a listing.
+    """
+    patterns = [(re.compile(f"(^|-)({part})"), listing) for part, listing in parts]
+
+    @functools.cache
+    def listings(usage_type: str) -> frozenset[str]:
+        return frozenset(listing for pattern, listing in patterns if pattern.search(usage_type))
+
+    return listings
 
 
 def unexplained(

@@ -260,16 +260,31 @@ watched as (
 ),
 
 -- What resources are used for is told apart from the fees of the same service by its usage types.
+usage_type as (
+    select distinct dimension_value
+    from cost.daily
+    where slice = 'usage_type'
+),
+
+-- Of each name once: DuckDB compiles a pattern that stands in a column once more for each row.
+used_for as (
+    select
+        usage_type.dimension_value,
+        weight.service
+    from usage_type
+    inner join ref.cost_weight as weight on regexp_matches(usage_type.dimension_value, weight.usage_pattern)
+),
+
 by_usage as (
     select
         date_trunc('month', cost.usage_date)::date as bill_month,
         cost.account_id,
-        weight.service,
+        used_for.service,
         sum(cost.unblended_cost)::decimal(28, 10) as cost,
         if(count(*) = count(cost.amortized_cost), sum(cost.amortized_cost), null)::decimal(28, 10)
             as amortized_cost
     from cost.daily as cost
-    inner join ref.cost_weight as weight on regexp_matches(cost.dimension_value, weight.usage_pattern)
+    inner join used_for on cost.dimension_value = used_for.dimension_value
     where cost.slice = 'usage_type'
     group by all
 ),
