@@ -471,6 +471,13 @@ def test_only_untrusted_requests_no_trusted_month_of_the_last_hours_again(home: 
     small.clear_log()
     collect(home, "night-3", budgets=False, only_untrusted=True)
     assert asked_of(small) == []
+    # That nothing is compared was said too long ago to be published, so it is said again.
+    home.execute(
+        "update audit.collection set ended_at = ended_at - interval 2 days where listing = 'cost_account_daily'"
+    )
+    collect(home, "night-4", budgets=False, only_untrusted=True)
+    (said,) = home.rows("select skip_reason from audit.collection where run_id = 'night-4'")
+    assert (said["skip_reason"], asked_of(small)) == ("not_compared", [])
     untrusted = home.rows(
         """
         select listing from audit.coverage

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import duckdb
 import pytest
 from conftest import lead_to, policies
 from given import House, house
 from test_bill import asked_of, collect
 
 from pipelines.collection import cost_collector, cost_slices
-from pipelines.collection.cost_difference import ChangedDays
-from pipelines.collection.cost_slices import Month
+from pipelines.collection.cost_changes import CostChanges
+from pipelines.collection.cost_difference import METRIC_COLUMNS, ChangedDays, changed_days, stored_slices
+from pipelines.collection.cost_difference import TABLES as TABLES_BY_ACCOUNT
+from pipelines.collection.cost_slices import Month, Slice
+from resources.aws.messages import CellKey
 from simulator.client import Simulator, start
 
 FIRST = dt.date(2026, 10, 21)
@@ -62,6 +68,134 @@ def test_days_become_ranges_and_what_costs_less_than_a_page_is_fetched_too(
 
 def test_a_day_that_the_bill_lacks_leaves_doubt() -> None:
     assert ChangedDays((day(3),), {day(3): 1}, is_doubtful=True).ranges(NOVEMBER, 1000) == (NOVEMBER,)
+
+
+SERVICES = Slice("cost_tag_service_daily", KEY, (("TAG", KEY), cost_slices.BY_SERVICE))
+
+
+def waiting(*, is_disputed: bool = False, reason: str = "request_limit") -> CostChanges:
+    """What is known of November, of whose cells the last run fetched none."""
+    keys = [
+        CellKey("billing", "1", "aws-global", f"{one.listing}:{one.name}:2026-11")
+        for one in (cost_slices.SERVICE, SERVICES)
+    ]
+    earlier = {key: SimpleNamespace(is_trusted=False, skip_reason=reason) for key in keys}
+    state: Any = SimpleNamespace(listings=[], record_rules={}, is_by_cadence=True, earlier=earlier)
+    return CostChanges(state, "1", day(28), {}, (), {"2026-11"} if is_disputed else ())
+
+
+def test_what_waited_and_agrees_since_is_fetched_by_a_day_and_not_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    agrees, differs = ChangedDays((), {day(3): 1, day(9): 5}), ChangedDays((day(3),), {day(3): 1})
+
+    def of(changes: CostChanges, one: Slice, found: ChangedDays) -> Any:
+        monkeypatch.setitem(changes._found, (one, NOVEMBER.start), found)
+        return changes.ranges(one, NOVEMBER)
+
+    assert of(waiting(), cost_slices.SERVICE, agrees) == (Month(day(9), day(10)),)
+    assert of(waiting(), cost_slices.SERVICE, differs) == (Month(day(3), day(4)),)
+    assert of(waiting(is_disputed=True), cost_slices.SERVICE, agrees) is None
+    assert of(waiting(reason=""), cost_slices.SERVICE, agrees) is None
+    # What moved between accounts changed no total of a day, and the slices by account may agree since.
+    assert of(waiting(), SERVICES, agrees) is None
+    assert of(waiting(), SERVICES, differs) is None
+
+
+def compared(tmp_path: Path, *slices: Slice, amounts: tuple[str, str] = ("2", "2")) -> dict[Slice, ChangedDays]:
+    """November, of which a payer with the classic metrics has one day: what is stored of it and what is billed."""
+    landed = tmp_path / "landed.ndjson"
+    item = {
+        "TimePeriod": {"Start": "2026-11-03"},
+        "Keys": ["1"],
+        "Metrics": {"UnblendedCost": {"Amount": amounts[1], "Unit": "USD"}},
+        "Estimated": False,
+    }
+    landed.write_text(json.dumps({"listing": "cost_account_daily:account:2026-11", "item": item}))
+    with duckdb.connect() as connection:
+        for is_by_account, (schema, table) in TABLES_BY_ACCOUNT.items():
+            connection.execute(f"create schema {schema}")
+            listings = [
+                f"{one.listing}:{one.name}:2026-11"
+                for one in slices
+                if (cost_slices.BY_ACCOUNT in one.groups) is is_by_account
+            ]
+            others = ", ".join(f"null::decimal(28, 10) as {one}" for one in METRIC_COLUMNS if one != "unblended_cost")
+            connection.execute(
+                f"""
+                create table {schema}.{table} as
+                select
+                    unnest($listings) as listing, date '2026-11-03' as usage_date, '1' as account_id,
+                    $amount::decimal(28, 10) as unblended_cost, {others}, 'USD' as currency, false as is_estimated,
+                    'billing' as role, '1' as caller_account_id, timestamptz '2026-11-20 03:00+00' as collected_at
+                """,
+                {"listings": listings, "amount": amounts[0]},
+            )
+        return changed_days(connection, "1", NOVEMBER, slices, landed)
+
+
+def test_a_metric_that_neither_has_does_not_differ(tmp_path: Path) -> None:
+    assert compared(tmp_path, cost_slices.SERVICE)[cost_slices.SERVICE].days == ()
+    assert compared(tmp_path, cost_slices.SERVICE, amounts=("2", "3"))[cost_slices.SERVICE].days == (day(3),)
+
+
+def test_a_slice_without_accounts_is_compared_beside_one_that_has_them(tmp_path: Path) -> None:
+    assert compared(tmp_path, cost_slices.SERVICE, SERVICES).keys() == {cost_slices.SERVICE, SERVICES}
+    assert compared(tmp_path, SERVICES) == {}
+
+
+@pytest.mark.parametrize(
+    ("then", "now", "is_same"),
+    [
+        (("own", "1"), ("own", "1"), True),
+        (("own", "1"), ("unknown", None), True),
+        (("unknown", None), ("own", "1"), True),
+        (("own", "1"), ("transferred", "2"), False),
+    ],
+)
+def test_a_bill_that_could_not_be_found_out_is_not_another_one(
+    then: tuple[str, str | None], now: tuple[str, str | None], *, is_same: bool
+) -> None:
+    with duckdb.connect() as connection:
+        connection.execute(
+            """
+            create schema audit; create schema cost;
+            create table audit.bill (domain varchar, payer_account_id varchar, checked_at timestamptz);
+            create table audit.collection (
+                role varchar, account_id varchar, listing varchar, ended_at timestamptz, is_trusted boolean,
+                record_count bigint, page_count bigint, evidence json
+            );
+            create table cost.daily as select
+                'cost_daily:service:2026-11' as listing, timestamptz '2026-11-20 03:00+00' as collected_at,
+                'billing' as role, '1' as caller_account_id
+            """
+        )
+        for checked_at, bill in (("2026-11-20 02:00+00", then), ("2026-11-21 02:00+00", now)):
+            connection.execute("insert into audit.bill values (?, ?, ?)", [*bill, checked_at])
+        (stored,) = stored_slices(connection, "1").values()
+    assert stored.is_of_this_bill is is_same
+
+
+def test_a_turn_in_parts_compares_the_slices_that_have_no_room_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    small, large = (cost_slices.Slice("cost_daily", name, (cost_slices.BY_ACCOUNT,)) for name in ("small", "large"))
+    asked: list[list[Any]] = []
+    month = Month(day(1), day(30))
+
+    class Closed:
+        def in_turn(self, may: Callable[[Slice, Month], bool] = lambda *_: True) -> list[tuple[Slice, Month]]:
+            return [(one, month) for one in (small, large) if may(one, month)]
+
+    bill: Any = cost_collector._Bill.__new__(cost_collector._Bill)
+    bill._gave_up, bill._pages = None, Counter()
+    bill._day, bill._changes = SimpleNamespace(left=5), SimpleNamespace(is_on=True)
+    bill._state = SimpleNamespace(log=print, paid_requests=SimpleNamespace(explanation=str))
+    monkeypatch.setattr(bill, "_needed", lambda one, _: 9 if one == large else 1)
+
+    def part_of_turn(cells: list[Any]) -> list[Any]:
+        asked.append(cells)
+        return []
+
+    monkeypatch.setattr(bill, "_part_of_turn", part_of_turn)
+    bill._fetch_again(Closed())
+    assert asked == [[(small, month), (large, month)]]
 
 
 # ----------------------------------------------------------------------------------- nights of an organisation
@@ -269,6 +403,14 @@ def test_without_a_bill_by_account_everything_is_requested_and_nothing_is_blocke
     (cell,) = [row for row in night.cells("cost_account_daily") if row["listing"].endswith("2026-10")]
     assert (cell["outcome"], cell["skip_reason"]) == ("skipped", "not_compared")
     assert any("so its slices are requested whole" in sentence for sentence in night.log)
+
+
+@pytest.mark.large
+def test_a_run_that_goes_on_compares_what_it_does_not_keep(night: Night, world: Simulator) -> None:
+    night.run(FIRST)
+    night.run(tomorrow(world), only_untrusted=True)
+    assert {days for name, days in night.days().items() if name.endswith("2026-10")} == {(19, 20, 21)}
+    assert not [name for name in night.days() if name.endswith("2026-09")]
 
 
 @pytest.mark.large

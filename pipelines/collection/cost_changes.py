@@ -2,14 +2,14 @@
 
 import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from pipelines.collection import cost_difference
 from pipelines.collection.cost_difference import ChangedDays, StoredSlice, days_of
-from pipelines.collection.cost_slices import ACCOUNT, TOTAL, Month, Slice, cell, first_open_month
-from pipelines.collection.state import StepState
-from pipelines.trust.outcomes import NOT_COMPARED
+from pipelines.collection.cost_slices import ACCOUNT, BY_ACCOUNT, TOTAL, Month, Slice, cell, first_open_month
+from pipelines.collection.state import KEPT_FOR, StepState
+from pipelines.trust.outcomes import FOR_LATER, NOT_COMPARED
 from resources.aws.listing import GLOBAL_REGION
 from resources.aws.messages import CellKey
 
@@ -49,15 +49,20 @@ class CostChanges:
             listing.name: state.record_rules[listing.name].fingerprint(listing) for listing in state.listings
         }
         self._page = max((one.rows_a_page for one in stored.values()), default=0)
-        self.is_on = (
-            state.is_by_cadence
-            and not state.only_untrusted
-            and any(listing.name == ACCOUNT.listing for listing in state.listings)
-        )
+        self.is_on = state.is_by_cadence and any(listing.name == ACCOUNT.listing for listing in state.listings)
 
     def to_compare(self, cells: Iterable[Cell]) -> list[Month]:
         """The months of cells whose bill by account decides what is fetched, newest first."""
         return cost_difference.months_of(one for one in cells if self._is_comparable(*one))
+
+    def recent(self) -> set[CellKey]:
+        """The cells of the bill by account of earlier runs that are young enough to be published."""
+        since = datetime.now(UTC) - KEPT_FOR
+        return {
+            key
+            for key, earlier in self._state.earlier.items()
+            if key.name == ACCOUNT.listing and self._state.is_of_before(earlier) and earlier.ended_at >= since
+        }
 
     def learn(self, cells: Iterable[Cell], month: Month) -> None:
         """Compare the slices of a month with its bill by account.
@@ -91,9 +96,19 @@ class CostChanges:
         if ranges == (month,):
             return None
         earlier = self._state.earlier[self._key(bill_slice, month)]
+        is_by_account = BY_ACCOUNT in bill_slice.groups
+        if not is_by_account and not earlier.is_trusted:
+            # The slices by account, which showed what moved between accounts, may agree since.
+            return None
         # Something is wrong with a cell without a trusted response, and with a month that adds up to another total.
         is_in_order = earlier.is_trusted and month.name not in self._disputed
-        return ranges if ranges or is_in_order else None
+        if ranges or is_in_order:
+            return ranges
+        if is_by_account and changed.rows and earlier.skip_reason == FOR_LATER and month.name not in self._disputed:
+            # It had to wait, and agrees since: a day shows that AWS gives it, where there may never be room for all.
+            day = max(changed.rows)
+            return (Month(day, day + timedelta(days=1)),)
+        return None
 
     def days(self, bill_slice: Slice, month: Month) -> list[date]:
         """The days that are fetched where that is not the whole month; else empty."""

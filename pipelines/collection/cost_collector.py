@@ -89,6 +89,7 @@ class _Bill:
         self._changes = CostChanges(
             state, self._identity.account_id, self._today, closed.stored, closed.backfilled(), closed.disputed
         )
+        planned = [one for one in planned if not state.keep(self._request(*one))]
         self._compare(planned)
         months = [one for one in planned if not self._stays(*one)]
         resources = requests_of(
@@ -128,18 +129,17 @@ class _Bill:
             self._state.log(self._changes.sentence(cells))
         elif COST_ACCOUNT in self._listings and not any(key.name == COST_ACCOUNT for key in self._state.attempts):
             key = CellKey("billing", self._identity.account_id, GLOBAL_REGION, COST_ACCOUNT)
-            if self._state.only_untrusted and key in self._state.earlier:
-                self._state.batch.kept.add(key)
+            if self._state.only_untrusted and (held := self._changes.recent()):
+                self._state.batch.kept |= held
                 return
             self._state.set_outcome(key, "skipped", NOT_COMPARED, profile=self._identity.profile)
 
     def _stays(self, bill_slice: cost_slices.Slice, month: cost_slices.Month) -> bool:
-        """Whether the last response of a cell stays, since it is trusted or nothing has changed."""
-        request = self._request(bill_slice, month)
-        if self._changes.is_unchanged(bill_slice, month):
-            self._state.batch.kept.add(request.key)
-            return True
-        return self._state.keep(request)
+        """Whether the last response of a cell stays, since nothing has changed."""
+        if not self._changes.is_unchanged(bill_slice, month):
+            return False
+        self._state.batch.kept.add(self._request(bill_slice, month).key)
+        return True
 
     def _needed(self, bill_slice: cost_slices.Slice, month: cost_slices.Month) -> int:
         """The requests that a cell takes at least, as far as is known."""
@@ -159,8 +159,9 @@ class _Bill:
         month = cells[0][1].name
         if needed > left and self._changes.is_on:
             totals = self._pages[cost_slices.ACCOUNT]
-            cells = closed.in_turn(lambda one, of: totals + self._needed(one, of) <= left)
-            cells = self._part_of_turn(cells) if cells else []
+            fitting = closed.in_turn(lambda one, of: totals + self._needed(one, of) <= left)
+            # All its slices are compared: one that has no room for itself may have it for its changed days.
+            cells = self._part_of_turn(closed.in_turn(lambda _, of: of == fitting[0][1])) if fitting else []
         if not cells or (needed > left and not self._changes.is_on):
             self._state.log(
                 f"It is the turn of {month} to be fetched again, which takes {needed} requests or more, and "
