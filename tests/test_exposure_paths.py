@@ -8,12 +8,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from given import FIRST_NIGHT, WORKLOAD, Given, House, collected_file, house, member
 from recomputed.exposure import inbound
 from recomputed.exposure import openings as recomputed_openings
+
+if TYPE_CHECKING:
+    from resources.aws.messages import Outcome
 
 Record = dict[str, Any]
 
@@ -26,7 +29,7 @@ FOUND = ("address", "entry", "opening", "audience")
 PATH = (
     *("ec2_network_interface", "ec2_address", "ec2_vpc", "ec2_subnet", "ec2_route_table", "ec2_internet_gateway"),
     *("ec2_network_acl", "ec2_security_group", "ec2_security_group_rule", "ec2_instance", "rds_db_instance"),
-    "ec2_public_snapshot",
+    *("ec2_snapshot", "ec2_public_snapshot"),
 )
 """Every listing that a path rests on."""
 
@@ -121,6 +124,8 @@ def world(*ways: Way, main: Sequence[tuple[str, str]] = ()) -> World:
         end = account.removeprefix(OWNER)
         vpc = {"OwnerId": account, "VpcId": f"vpc-1{end}"}
         made.add("ec2_vpc", account, vpc)
+        # Public ones are requested where there are any.
+        made.add("ec2_snapshot", account, {"OwnerId": account, "SnapshotId": f"snap-own{end}"})
         attached = [{"State": "available", "VpcId": vpc["VpcId"]}]
         gateway = {"OwnerId": account, "InternetGatewayId": f"{GATEWAY}{end}", "Attachments": attached}
         loose = {"OwnerId": account, "InternetGatewayId": f"{LOOSE}{end}", "Attachments": []}
@@ -386,7 +391,12 @@ DECIDES = {
 }
 """By way in that is shut the listings without which nobody can tell so. Else the rest keeps the internet out."""
 
-PLACES = {"ec2_network_interface": "address", "rds_db_instance": "database", "ec2_public_snapshot": "snapshot"}
+PLACES = {
+    "ec2_network_interface": "address",
+    "rds_db_instance": "database",
+    "ec2_snapshot": "snapshot",
+    "ec2_public_snapshot": "snapshot",
+}
 
 
 def in_account(number: int) -> list[Way]:
@@ -453,6 +463,34 @@ def _held(home: House, groups: Mapping[str, list[Way]], reason: str, *, is_stale
                 assert row["listings"] == [listing]
             else:
                 assert shown == "exposed", (listing, way.name, shown)
+
+
+@pytest.mark.parametrize("outcome", ["denied", "failed", "empty_unconfirmed"])
+@pytest.mark.parametrize("is_found_elsewhere", [True, False])
+def test_where_snapshots_are_unknown_public_ones_are_as_well(
+    home: House, outcome: Outcome, is_found_elsewhere: bool
+) -> None:
+    """Public snapshots are requested only where there is a snapshot."""
+    snapshot = {"OwnerId": OWNER, "SnapshotId": "snap-1"}
+    cells = [cell for cell in world().cells() if not cell.listing.endswith("_snapshot")]
+    cells.append(Given("ec2_snapshot", outcome=outcome, region="us-east-1"))
+    if is_found_elsewhere:
+        cells += [Given("ec2_snapshot", [snapshot]), Given("ec2_public_snapshot")]
+    else:
+        why = "parents_unconfirmed" if outcome == "empty_unconfirmed" else "parents_unknown"
+        skipped = Given("ec2_public_snapshot", outcome="skipped", region="aws-global", skip_reason=why)
+        cells += [Given("ec2_snapshot"), skipped]
+    home.night("night-1", cells)
+    home.build(*BUILT)
+    unknown = home.rows("select kind, region, reason, listings from cmdb.finding_exposure_unknown where kind = 'snapshot'")
+    assert unknown == [
+        {
+            "kind": "snapshot",
+            "region": "us-east-1",
+            "reason": f"ec2_snapshot of {OWNER}: {outcome}",
+            "listings": ["ec2_snapshot"],
+        }
+    ]
 
 
 def reasons(home: House) -> dict[str, str]:

@@ -14,6 +14,25 @@
 -- reason: What is not known: listing, account and outcome of the cell, each; entries of a prefix list, that nobody may read.
 -- listings: The listings without a trusted response; empty where it is another reason.
 -- opening_count: Openings in cmdb.finding_exposure that held when the path was last known; 0 where none did, or nothing was known.
+with unlisted as (
+    select
+        case cell.listing_name
+            when 'ec2_network_interface' then 'address' when 'rds_db_instance' then 'database' else 'snapshot'
+        end as kind,
+        cell.account_id,
+        cell.region,
+        cell.listing_name,
+        min(cell.unknown_reason) as unknown_reason
+    from audit.expected_cell as cell
+    where
+        -- Public snapshots are requested only where there are snapshots, so where those are unknown, these are as well.
+        cell.listing_name in ('ec2_network_interface', 'rds_db_instance', 'ec2_snapshot', 'ec2_public_snapshot')
+        -- The parents' own cells say where.
+        and cell.skip_reason is distinct from 'parents_unknown'
+    group by cell.listing_name, cell.account_id, cell.region
+    having not bool_or(cell.is_judged)
+)
+
 select
     kind,
     account_id,
@@ -28,18 +47,16 @@ from cmdb.exposure
 where verdict = 'unknown'
 union all
 select
-    case cell.listing_name
-        when 'ec2_network_interface' then 'address' when 'rds_db_instance' then 'database' else 'snapshot'
-    end as kind,
-    cell.account_id,
-    cell.region,
+    kind,
+    account_id,
+    region,
     '' as entry,
     null as arn,
     null as name,
-    concat(cell.listing_name, ' of ', cell.account_id, ': ', min(cell.unknown_reason)) as reason,
-    [cell.listing_name] as listings,
+    string_agg(
+        concat(listing_name, ' of ', account_id, ': ', unknown_reason), '; ' order by listing_name
+    ) as reason,
+    list(listing_name order by listing_name) as listings,
     0 as opening_count
-from audit.expected_cell as cell
-where cell.listing_name in ('ec2_network_interface', 'rds_db_instance', 'ec2_public_snapshot')
-group by cell.listing_name, cell.account_id, cell.region
-having not bool_or(cell.is_judged)
+from unlisted
+group by kind, account_id, region
