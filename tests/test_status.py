@@ -17,11 +17,13 @@ import pytest
 from given import Given, House, blank_file, hours, past_run
 from nights import cmdb_here, program
 
+from pipelines.cli.status import PATIENCE
 from resources.audit.checks import record_check
 from resources.audit.paid_requests import PaidRequestCount
 from resources.audit.runs import PREFLIGHT_RUN, count_requests, record_paid_requests
 from resources.store.paths import PUBLISHED_NAME
 from resources.store.store import Store
+from resources.store.working import TURN_SECONDS
 
 ANSWER = Given("ec2_vpc", [{"VpcId": "vpc-1"}])
 Done = subprocess.CompletedProcess[str]
@@ -331,6 +333,10 @@ def test_while_a_run_works_what_was_blocked_is_blocked(store: Store) -> None:
     assert (found["exit_code"], found["blocked"]["first"]["run_id"]) == (1, "two")
 
 
+def test_status_waits_longer_than_a_run_keeps_the_file_from_others() -> None:
+    assert PATIENCE > 2 * TURN_SECONDS
+
+
 def test_a_run_that_has_the_working_file_open_is_not_waited_for(store: Store) -> None:
     run(store, "one", "published", 5)
     run(store, "two", "refused", 1, sentences=["Too bad."])
@@ -339,7 +345,7 @@ def test_a_run_that_has_the_working_file_open_is_not_waited_for(store: Store) ->
         old = facts(store, "--max-age", "4h")
     assert (found["exit_code"], found["working_file"], found["blocked"]) == (0, "in use", None)
     assert (found["waiting_zeros"], found["published"]["run_id"]) == (None, "one")
-    assert "what earlier runs came to is not known now" in found["notes"][0]
+    assert "what earlier runs came to, and whether one was refused, is not known now" in found["notes"][0]
     assert old["exit_code"] == 1, "the age is judged all the same"
 
 

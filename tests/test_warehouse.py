@@ -578,6 +578,21 @@ def test_a_handler_of_sigterm_is_called_and_stays(store: Store) -> None:
         signal.signal(signal.SIGTERM, before)
 
 
+def test_a_handler_that_only_notes_a_signal_lets_the_query_go_on(store: Store) -> None:
+    store.hold("run-1", "a test")
+    noted: list[int] = []
+    before = signal.signal(signal.SIGTERM, lambda number, _: noted.append(number))
+    timer = threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGTERM))
+    try:
+        with store.transaction() as connection:
+            timer.start()
+            connection.execute("select count(*) from range(300000000) as t(i) where hash(i) = 1").fetchall()
+    finally:
+        timer.cancel()
+        signal.signal(signal.SIGTERM, before)
+    assert noted == [signal.SIGTERM]
+
+
 # ------------------------------------------------------------------------------------------------- migrations
 
 

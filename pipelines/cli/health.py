@@ -157,7 +157,10 @@ def read_status(store: "Store", settings: "Settings", max_age: timedelta) -> Sta
         except WarehouseError as error:
             working_file = "in use" if store.holder() is not None else "unreadable"
             if working_file == "in use":
-                notes.append("The run has the working file open: what earlier runs came to is not known now.")
+                notes.append(
+                    "The run has the working file open: what earlier runs came to, and whether one was refused, is not "
+                    "known now."
+                )
             else:
                 problems.append(f"How the last runs ended is not known. {error}")
                 exit_code = max(exit_code, error.exit_code)

@@ -16,8 +16,8 @@ from pipelines.cli.command import Command, demo_option, json_option, plainly, pr
 from pipelines.cli.health import Run, Status, read_status
 from pipelines.trust.ages import duration, moment
 
-PATIENCE = 2.0
-"""Seconds to wait for a run that has the working file open."""
+PATIENCE = 5.0
+"""Seconds to wait for a run that has the working file open: it gives others a turn every `working.TURN_SECONDS`."""
 
 SENTENCES_SHOWN = 5
 """Most sentences of one run on the screen; `--json` has all of them."""

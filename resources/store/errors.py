@@ -116,7 +116,7 @@ def _raised_as_python_does() -> Iterator[None]:
 
 @contextmanager
 def _signals_end_queries(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    """A block in which the handlers of SIGINT and SIGTERM first end all threads of the connection's query.
+    """A block in which a handler of SIGINT or SIGTERM that raises ends all threads of the connection's query.
 
     Python runs handlers in the main thread alone, so a block in another thread is left as it is.
     """
@@ -126,12 +126,16 @@ def _signals_end_queries(connection: duckdb.DuckDBPyConnection) -> Iterator[None
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
     def ends(number: int, frame: FrameType | None) -> None:
-        # Where blocks do not end in the order in which they began, a handler outlives its connection.
-        with suppress(duckdb.Error):
-            connection.interrupt()
         handler = before[signal.Signals(number)]
-        if callable(handler):
-            handler(number, frame)
+        try:
+            if callable(handler):
+                handler(number, frame)
+        except BaseException:
+            # One that only notes the signal, as asyncio's, lets the query go on, as it does other Python code.
+            # Where blocks do not end in the order in which they began, a handler outlives its connection.
+            with suppress(duckdb.Error):
+                connection.interrupt()
+            raise
 
     ours = [number for number, handler in before.items() if callable(handler)]
     for number in ours:
