@@ -482,7 +482,9 @@ def test_where_snapshots_are_unknown_public_ones_are_as_well(
         cells += [Given("ec2_snapshot"), skipped]
     home.night("night-1", cells)
     home.build(*BUILT)
-    unknown = home.rows("select kind, region, reason, listings from cmdb.finding_exposure_unknown where kind = 'snapshot'")
+    unknown = home.rows(
+        "select kind, region, reason, listings from cmdb.finding_exposure_unknown where kind = 'snapshot'"
+    )
     assert unknown == [
         {
             "kind": "snapshot",

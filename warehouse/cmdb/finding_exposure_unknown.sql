@@ -25,7 +25,7 @@ with unlisted as (
         min(cell.unknown_reason) as unknown_reason
     from audit.expected_cell as cell
     where
-        -- Public snapshots are requested only where there are snapshots, so where those are unknown, these are as well.
+        -- Public ones are requested only where there are snapshots: where those are unknown, so are these.
         cell.listing_name in ('ec2_network_interface', 'rds_db_instance', 'ec2_snapshot', 'ec2_public_snapshot')
         -- The parents' own cells say where.
         and cell.skip_reason is distinct from 'parents_unknown'
