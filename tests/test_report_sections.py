@@ -88,6 +88,7 @@ def test_a_sum_without_a_rate_is_unknown_and_no_part_of_a_picture(figures: Figur
     place = re.search(r'<section id="explained">.*?</figure>', shown, re.DOTALL)
     assert place and '<span class="unknown" data-figure="spend_standing" data-row="0"' in place[0]
     assert 'class="good" x="0.00" width="0.00"' in place[0]
+    assert "–</span> of the bill" not in place[0] and "unknown</span> of the bill" in place[0]
 
 
 def test_exposure_and_support_count_what_is_unknown_apart(figures: Figures, truthful_night: Path) -> None:
@@ -97,6 +98,7 @@ def test_exposure_and_support_count_what_is_unknown_apart(figures: Figures, trut
     judged = query(database, "select kind, verdict, count(*) from cmdb.exposure group by all")
     names = {"exposed": "exposed_count", "not exposed": "shut_count", "unknown": "unknown_count"}
     assert judged and all(found[kind][names[verdict]] == count for kind, verdict, count in judged)
+    assert found["snapshot"]["shut_count"] is None, "only public ones are in cmdb.exposure"
     places = query(database, "select kind, count(*) from cmdb.finding_exposure_unknown where arn is null group by kind")
     assert {kind: row["place_count"] for kind, row in found.items()} == {name: 0 for name in found} | dict(places)
     ((things,),) = query(database, "select count(*) from cmdb.end_of_life")

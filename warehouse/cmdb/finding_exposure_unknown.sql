@@ -26,7 +26,9 @@ with unlisted as (
     from audit.expected_cell as cell
     where
         -- Public ones are requested only where there are snapshots: where those are unknown, so are these.
-        cell.listing_name in ('ec2_network_interface', 'rds_db_instance', 'ec2_snapshot', 'ec2_public_snapshot')
+        cell.listing_name in (
+            'ec2_network_interface', 'rds_db_instance', 'ec2_snapshot', 'ec2_public_snapshot'
+        )
         -- The parents' own cells say where.
         and cell.skip_reason is distinct from 'parents_unknown'
     group by cell.listing_name, cell.account_id, cell.region

@@ -27,7 +27,8 @@ unlisted as (
 select
     kind.kind,
     coalesce(judged.exposed_count, 0) as exposed_count,
-    coalesce(judged.shut_count, 0) as shut_count,
+    -- Of snapshots only the public ones are listed.
+    case when kind.kind <> 'snapshot' then coalesce(judged.shut_count, 0) end as shut_count,
     coalesce(judged.unknown_count, 0) as unknown_count,
     coalesce(unlisted.place_count, 0) as place_count
 from kind
