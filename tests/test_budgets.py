@@ -98,6 +98,19 @@ def test_quarters_and_years_have_a_pace_and_no_month_to_date(home: House) -> Non
     ]
 
 
+def test_a_month_of_long_ago_that_is_stale_makes_no_budget_stale(home: House) -> None:
+    seed(home, "ref.budget", [("k", "one", "2026-11-01", "600", "NZD")])
+    billed(home, [*service("2026-06-01", "2026-11-23", "100"), *spenders(one="5")], asked="2026-11-24T14:00:00Z")
+    home.build("cost.spend_vs_budget")
+    for since, is_stale in (("2026-06-30", False), ("2026-10-31", True)):
+        home.execute(
+            f"update cost.daily set is_stale = true, collected_at = usage_date + 1 where usage_date = '{since}'"
+        )
+        build(home.store, home.models["cost.spend_vs_budget"])
+        found = home.rows("select distinct is_stale from cost.spend_vs_budget")
+        assert found == [{"is_stale": is_stale}], since
+
+
 def test_budgets_of_a_run_that_could_not_request_them_stay_and_are_stale(home: House) -> None:
     billed(home, service("2026-10-01", "2026-11-23", "100"), asked="2026-11-24T14:00:00Z")
     aws_budgets(home, "2026-11-22T14:00:00Z", ("old", "MONTHLY", "3000", "2100", None))

@@ -610,6 +610,29 @@ def test_a_closed_month_that_does_not_add_up_is_read_again(home: House) -> None:
         assert previous.disputed_months(connection) == {"2026-10"}
 
 
+def test_a_budget_may_lag_by_the_last_three_days_and_not_by_all_that_was_fetched_when_they_were_new(
+    home: House,
+) -> None:
+    billed(home, [(day, "record_type", ACCOUNT, "Usage", "1") for day in days("2026-11-01", "2026-11-23")])
+    home.build("cost.reconciliation")
+    home.execute(
+        # A day that has settled was last fetched three days after it.
+        "update cost.daily set collected_at = least(collected_at, usage_date + interval 3 days)",
+        f"""
+        insert into cost.budget by name
+        select
+            timestamptz '{ASKED}'::date as as_of_date, '{PAYER}' as account_id, 'whole' as budget_name,
+            'COST' as budget_type, 'MONTHLY' as time_unit, 19::decimal(28, 10) as actual_amount, 'USD' as currency,
+            '{{}}'::json as cost_types, false as is_stale, timestamptz '{ASKED}' as collected_at,
+            'night-1' as run_id, 'budget' as listing
+        """,
+    )
+    rule = "budgets_count_what_the_bill_says"
+    assert reconciled(home, rule) == {f"{PAYER} whole": False}
+    home.execute("update cost.budget set actual_amount = 20")
+    assert reconciled(home, rule) == {f"{PAYER} whole": True}
+
+
 def test_a_closed_month_may_change_if_the_change_is_recorded(home: House) -> None:
     billed(home, service("2026-10-01", "2026-10-31", "1"))
     home.build("cost.reconciliation")

@@ -18,6 +18,7 @@ from pipelines.definitions import NIGHTLY
 from pipelines.settings import Settings, read_settings
 from pipelines.trust.gate import refuse
 from resources.audit.checks import record_check
+from resources.audit.runs import record_run, settle_run
 from resources.store.paths import PUBLISHED_NAME
 from resources.store.store import Store
 
@@ -45,16 +46,19 @@ def messages(told: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in told.read_text().splitlines()] if told.exists() else []
 
 
-def published(store: Store, run_id: str, **failed: str) -> None:
+def published(store: Store, run_id: str, *, outcome: str = "published", **failed: str) -> None:
     """A run with these checks: those of `failed` warn with their sentence, all others of the three pass."""
     with store.holding(run_id, "a test"), store.transaction() as connection:
+        record_run(connection, run_id, "test")
+        settle_run(connection, run_id, outcome)
         for name in ("rates", "spend", "budgets"):
             record_check(
                 connection, run_id, name, "cost", severity="WARN", passed=name not in failed,
                 observed=failed.get(name, "good"),
             )  # fmt: skip
         record_check(connection, run_id, "keys", "cost", severity="ERROR", passed=True, observed="good")
-    publish(store, run_id)
+    if outcome == "published":
+        publish(store, run_id)
 
 
 def publish(store: Store, run_id: str) -> None:
@@ -80,6 +84,14 @@ def test_a_check_that_does_not_block_alerts_once_when_it_begins_to_fail(store: S
         ("run-5", ["No rate again."]),
     ]
     assert {(one["job"], one["status"]) for one in messages(told)} == {(NIGHTLY, "warned")}
+
+
+def test_what_began_to_fail_in_a_refused_run_alerts_when_the_next_is_published(store: Store, told: Path) -> None:
+    published(store, "run-1")
+    published(store, "run-2", outcome="refused", rates="No rate.")
+    published(store, "run-3", rates="No rate.")
+    alerts.announce_published(settings_of(store, told), "run-3", NIGHTLY)
+    assert [one["sentences"] for one in messages(told)] == [["No rate."]]
 
 
 def test_the_sensor_alerts_of_a_scheduled_run_with_no_other_setting_than_the_alert(store: Store, told: Path) -> None:

@@ -96,12 +96,16 @@ def newest_preflight(connection: "duckdb.DuckDBPyConnection") -> list[tuple[Any,
 
 
 def new_warnings(connection: "duckdb.DuckDBPyConnection", run_id: str) -> list[str]:
-    """The sentences of checks that warn since this run: failed in it, and not when they were last made before."""
+    """The sentences of checks that warn since this run: failed in it, and not in the last published run that made them.
+
+    What a run found that was not published was announced to nobody.
+    """
     rows = connection.execute(
         """
         with before as (
             select check_name, scope, arg_max(passed, checked_at) as passed
             from audit.check_result
+            semi join (from audit.run where outcome = 'published') as run using (run_id)
             where
                 run_id <> $run_id
                 and checked_at < (select min(checked_at) from audit.check_result where run_id = $run_id)

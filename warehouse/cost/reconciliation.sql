@@ -243,7 +243,7 @@ counted_cost as (
         budget.currency,
         sum(case when budget.is_amortized then cost.amortized_cost else cost.unblended_cost end) as cost,
         sum(abs(case when budget.is_amortized then cost.amortized_cost else cost.unblended_cost end)) filter (
-            where cost.usage_date >= (cost.collected_at at time zone 'UTC')::date - 3
+            where cost.usage_date >= answered.answered_date - 3
         ) as recent_cost,
         count(*) as row_count
     from whole_bill_budget as budget

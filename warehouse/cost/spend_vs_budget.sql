@@ -48,7 +48,10 @@ with as_of as (
         bool_or(cost.is_stale) filter (
             where
             cost.usage_date
-            >= date_trunc('month', cost.collected_at at time zone 'UTC') - interval 1 month
+            >= (
+                select date_trunc('month', max(newest.collected_at) at time zone 'UTC') - interval 1 month
+                from cost.daily as newest
+            )
         ) as is_stale
     from cost.daily as cost
     where cost.slice = 'service'
