@@ -6,6 +6,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import duckdb
@@ -167,3 +168,17 @@ def test_a_killed_run_loses_nothing_that_it_committed(tmp_path: Path) -> None:
         begin(store, "third")
         assert runs(store) == ["first", "second", "third"]
     assert not journal(store).exists()
+
+
+@pytest.mark.parametrize("where", ["same thread", "another thread"])
+def test_a_run_keeps_the_lock_where_a_connection_is_still_open(tmp_path: Path, where: str) -> None:
+    made = Store(tmp_path / "aws_org.duckdb", patience=0.2)
+    made.hold("run-1", "a test", stays_attached=True)
+    with made.write(), ThreadPoolExecutor(1) as pool, pytest.raises(WarehouseError, match="Close it first"):
+        if where == "same thread":
+            made.release("run-1")
+        else:
+            pool.submit(made.release, "run-1").result()
+    assert made.holder() is not None
+    made.release("run-1")
+    assert made.holder() is None

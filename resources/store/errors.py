@@ -38,6 +38,10 @@ class LockHeld(WarehouseError):
     """Another run works on this warehouse."""
 
 
+class StillOpen(WarehouseError):
+    """A connection of this process to the working file is in use, so the file cannot be detached."""
+
+
 def sentence_of(error: Exception, path: Path) -> WarehouseError | None:
     """The explanation of an error by DuckDB or the file system; None where the error is not about the file."""
     text = str(error)

@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
-from resources.store.errors import LockHeld, WarehouseError
+from resources.store.errors import LockHeld, StillOpen, WarehouseError
 from resources.store.files import keeps_rights, make_folder, permitted
 from resources.store.paths import Paths
 from resources.store.process import PROCESS, Held, Holder
@@ -63,13 +63,17 @@ class Lock:
 
         Args:
             let_go: called before the lock is free, since who takes it next restores the blocks of a working file that
-                was left attached. The lock is freed though it raises.
+                was left attached. The lock is freed though it raises, but for `StillOpen`: then it is attached yet.
         """
         try:
             if self.is_last(run_id):
                 let_go()
-        finally:
+        except StillOpen:
+            raise
+        except BaseException:
             self._release(run_id)
+            raise
+        self._release(run_id)
 
     def _release(self, run_id: str) -> None:
         with PROCESS.lock:

@@ -12,7 +12,7 @@ import duckdb
 
 from resources.store import rollback_journal
 from resources.store.engine import RETRY_SECONDS, use
-from resources.store.errors import WarehouseError, interruptible, own_statements
+from resources.store.errors import StillOpen, WarehouseError, interruptible, own_statements
 from resources.store.files import private_files
 from resources.store.lock import Lock
 from resources.store.migrations import Migrator
@@ -180,13 +180,26 @@ class WorkingFile:
         """Detach the file where a run keeps it attached, so that it can be copied or opened by other processes.
 
         Raises:
+            StillOpen: a connection by it is in use, here or in another thread.
             WarehouseError: the disk has no room for what is in its log.
         """
         with PROCESS.lock:
             door = PROCESS.doors.get(self.paths.working)
-        if door is not None:
-            with door.guard:
-                self._end(door)
+        if door is None:
+            return
+        if not door.guard.acquire(timeout=self.patience):
+            raise self._still_open()
+        try:
+            self._end(door)
+        finally:
+            door.guard.release()
+
+    def _still_open(self) -> StillOpen:
+        return StillOpen(
+            f"This process has a connection to {self.paths.working.name} open, and a second one could lose "
+            "DuckDB's lock. Nothing was changed. Close it first: connections are for single statements, "
+            "not for keeping."
+        )
 
     # --------------------------------------------------------------------------------------------------- attaching
 
@@ -197,11 +210,7 @@ class WorkingFile:
             door = PROCESS.doors.setdefault(self.paths.working, Door())
         here = threading.get_ident()
         if door.thread == here or not door.lock.acquire(timeout=self.patience if wait else 0):
-            raise WarehouseError(
-                f"This process has a connection to {self.paths.working.name} open, and a second one could lose "
-                "DuckDB's lock. Nothing was changed. Close it first: connections are for single statements, "
-                "not for keeping."
-            )
+            raise self._still_open()
         door.thread = here
         try:
             yield door
