@@ -234,6 +234,10 @@ FIRST_ROWS = {
     """,
     "ref.accepted_finding": "insert into ref.accepted_finding (arn, rule) values ('*', 'gp2_volume')",
     "ref.former_account": "insert into ref.former_account values ('999999999999', current_date, 'a test')",
+    "stage.cost_account_daily": """
+        insert into stage.cost_account_daily by name
+        select usage_date, account_id, run_id, listing, collected_at from cost.daily order by all limit 1
+    """,
     "stage.discovered_resource": "insert into stage.discovered_resource (arn, discovered_by) values ('a', 'config')",
     "stage.s3_bucket_content": """
         insert into stage.s3_bucket_content by name

@@ -96,6 +96,7 @@ def test_the_dictionary_has_every_table_and_every_column() -> None:
             "key",
             "materialized",
             "logs",
+            "days",
             "resource",
             "relates",
             "rests_on",

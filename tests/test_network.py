@@ -271,7 +271,7 @@ BY_LISTING = {
     "finding_exposure": {
         *("ec2_network_interface", "ec2_address", "ec2_vpc", "ec2_subnet", "ec2_route_table", "ec2_internet_gateway"),
         *("ec2_network_acl", "ec2_security_group", "ec2_security_group_rule", "ec2_instance", "rds_db_instance"),
-        "ec2_public_snapshot",
+        *("ec2_snapshot", "ec2_public_snapshot"),
     },
     "finding_security_group_across_accounts": {"ec2_security_group", "ec2_security_group_rule"},
 }

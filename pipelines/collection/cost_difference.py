@@ -140,7 +140,7 @@ def stored_slices(connection: "duckdb.DuckDBPyConnection", account_id: str) -> d
 
                 select
                     held.*, coalesce(any_value(cell.evidence ->> '$.made_by'), ''),
-                    coalesce(max(cell.record_count // cell.page_count)
+                    coalesce(max(cell.record_count // nullif(cell.page_count, 0))
                         filter (cell.page_count > 1 and (cell.evidence -> '$.days') is null), 0)
                 from held
                 left join audit.collection as cell
