@@ -173,8 +173,7 @@ def explained(path: Path) -> Iterator[None]:
 def own_statements(path: Path) -> Iterator[None]:
     """A block of the caller's own statements: only errors about the file are raised as explained sentences."""
     try:
-        with _raised_as_python_does():
-            yield
+        yield
     except duckdb.Error as error:
         text = str(error)
         if "No space left" in text or "Corrupt database" in text or "has been invalidated" in text:

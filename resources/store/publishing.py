@@ -103,7 +103,7 @@ class Publisher:
     def _checkpoint(self) -> None:
         """Write all changes into the one file that is copied."""
         with self.working.attached(writable=True) as connection:
-            self.working.migrator.migrate(connection)
+            self.working.opening.migrator.migrate(connection)
             # equivalent: Detaching brings the log into the file as well.
             connection.execute(f"checkpoint {CATALOG}")
             fault_point("publish.checkpointed")

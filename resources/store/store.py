@@ -22,6 +22,7 @@ from resources.store.errors import explained
 from resources.store.history.history import History
 from resources.store.lock import Lock, check_run_id
 from resources.store.migrations import MIGRATIONS, Migrator
+from resources.store.opening import Opening
 from resources.store.paths import Paths
 from resources.store.process import Holder
 from resources.store.publishing import PublishedFile, Publisher
@@ -58,7 +59,7 @@ class Store:
 
     @cached_property
     def _working(self) -> WorkingFile:
-        return WorkingFile(self._paths, self._lock, self._migrator, self.patience)
+        return WorkingFile(Opening(self._paths, self._lock, self._migrator, self.patience))
 
     @cached_property
     def _links(self) -> Links:

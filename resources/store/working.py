@@ -5,7 +5,6 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 import duckdb
@@ -14,10 +13,7 @@ from resources.store import rollback_journal
 from resources.store.engine import RETRY_SECONDS, use
 from resources.store.errors import StillOpen, WarehouseError, interruptible, own_statements
 from resources.store.files import private_files
-from resources.store.lock import Lock
-from resources.store.migrations import Migrator
 from resources.store.opening import Opening
-from resources.store.paths import Paths
 from resources.store.process import PROCESS, Attachment, Door
 
 UNUSED_SECONDS = 0.25
@@ -29,21 +25,13 @@ TURN_SECONDS = 2.0
 
 @dataclass(frozen=True)
 class WorkingFile:
-    """The file that the runs of one warehouse write.
+    """The file that the runs of one warehouse write."""
 
-    Attributes:
-        patience: seconds to wait for another process that has the file open, before `WarehouseError`.
-    """
+    opening: Opening
 
-    paths: Paths
-    lock: Lock
-    migrator: Migrator
-    patience: float
-
-    @cached_property
-    def opening(self) -> Opening:
-        """How it is opened."""
-        return Opening(self.paths, self.lock, self.migrator, self.patience)
+    @property
+    def _path(self) -> Path:
+        return self.opening.paths.working
 
     @contextmanager
     def write(self, memory: int | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -58,15 +46,15 @@ class WorkingFile:
         Raises:
             WarehouseError: the lock is not held, the file is open elsewhere, damaged, or of a newer schema.
         """
-        self.lock.require_held()
+        self.opening.lock.require_held()
         with self.door() as door:
-            if self.lock.stays_attached():
+            if self.opening.lock.stays_attached():
                 with self._kept(door, memory) as connection:
                     yield connection
             else:
                 with (
                     self.opening.migrated(memory) as (connection, _),
-                    own_statements(self.paths.working),
+                    own_statements(self._path),
                     interruptible(connection),
                 ):
                     yield connection
@@ -82,34 +70,36 @@ class WorkingFile:
                 schema.
         """
         with self.door() as door, ExitStack() as stack:
-            if self.lock.stays_attached():
+            if self.opening.lock.stays_attached():
                 kept = door.attachment
                 connection = stack.enter_context(self._kept(door, kept.memory if kept is not None else None))
                 connection.execute("begin transaction read only")
                 yield connection
                 connection.execute("rollback")
                 return
-            held = self.lock.is_held()
-            if held and not self.paths.working.exists():
+            held = self.opening.lock.is_held()
+            if held and not self._path.exists():
                 self._bring_up_to_date()
-            if not self.paths.working.exists():
-                raise WarehouseError(f"There is no warehouse at {self.paths.database} yet. Run `cmdb nightly` first.")
+            if not self._path.exists():
+                raise WarehouseError(
+                    f"There is no warehouse at {self.opening.paths.database} yet. Run `cmdb nightly` first."
+                )
             connection = stack.enter_context(self.attached(writable=False))
-            if self.migrator.pending(connection):
+            if self.opening.migrator.pending(connection):
                 if not held:
                     raise WarehouseError(
-                        f"{self.paths.working} has an older schema than this version of the product. The next "
+                        f"{self._path} has an older schema than this version of the product. The next "
                         "`cmdb nightly` brings it up to date."
                     )
                 stack.close()
                 self._bring_up_to_date()
                 connection = stack.enter_context(self.attached(writable=False))
-            with own_statements(self.paths.working), interruptible(connection):
+            with own_statements(self._path):
                 yield connection
 
     def _bring_up_to_date(self) -> None:
         with self.attached(writable=True) as connection:
-            self.migrator.migrate(connection)
+            self.opening.migrator.migrate(connection)
 
     # ------------------------------------------------------------------------------------ kept attached by its run
 
@@ -125,7 +115,7 @@ class WorkingFile:
             attachment = door.attachment or self._keep(door, memory)
             try:
                 with (
-                    own_statements(self.paths.working),
+                    own_statements(self._path),
                     closing(attachment.connection.cursor()) as connection,
                     interruptible(connection),
                 ):
@@ -184,10 +174,10 @@ class WorkingFile:
             WarehouseError: the disk has no room for what is in its log.
         """
         with PROCESS.lock:
-            door = PROCESS.doors.get(self.paths.working)
+            door = PROCESS.doors.get(self._path)
         if door is None:
             return
-        if not door.guard.acquire(timeout=self.patience):
+        if not door.guard.acquire(timeout=self.opening.patience):
             raise self._still_open()
         try:
             self._end(door)
@@ -196,7 +186,7 @@ class WorkingFile:
 
     def _still_open(self) -> StillOpen:
         return StillOpen(
-            f"This process has a connection to {self.paths.working.name} open, and a second one could lose "
+            f"This process has a connection to {self._path.name} open, and a second one could lose "
             "DuckDB's lock. Nothing was changed. Close it first: connections are for single statements, "
             "not for keeping."
         )
@@ -207,9 +197,9 @@ class WorkingFile:
     def door(self, *, wait: bool = True) -> Iterator[Door]:
         """The exclusive right of this thread to open or copy the working file."""
         with PROCESS.lock:
-            door = PROCESS.doors.setdefault(self.paths.working, Door())
+            door = PROCESS.doors.setdefault(self._path, Door())
         here = threading.get_ident()
-        if door.thread == here or not door.lock.acquire(timeout=self.patience if wait else 0):
+        if door.thread == here or not door.lock.acquire(timeout=self.opening.patience if wait else 0):
             raise self._still_open()
         door.thread = here
         try:
