@@ -8,7 +8,7 @@ from typing import Any
 from pipelines.catalogue.names import COST_TAG, COST_TAG_BACKFILL
 from pipelines.collection import cost_difference, late_costs, previous
 from pipelines.collection.cost_difference import StoredSlice
-from pipelines.collection.cost_slices import Month, Slice
+from pipelines.collection.cost_slices import Month, Slice, cell_listing
 from pipelines.collection.late_costs import Readings
 from pipelines.collection.state import StepState
 from resources.aws.messages import DENIED_BY_POLICY, OPTIONAL_GRANT
@@ -59,11 +59,12 @@ class ClosedMonths:
             may: which slices and months may have a turn.
         """
         fetched = {key.listing for key in self._state.attempts}
+        cells = ((one, late_costs.month_of(start), at) for (one, start), at in self._closed.items())
         return late_costs.in_turn(
             {
-                (one, start): at
-                for (one, start), at in self._closed.items()
-                if _name(one, start) not in fetched and may(one, late_costs.month_of(start))
+                (one, month.start): at
+                for one, month, at in cells
+                if cell_listing(one, month) not in fetched and may(one, month)
             }
         )
 
@@ -108,7 +109,3 @@ class ClosedMonths:
     def _records(self, listing: str) -> list[Mapping[str, Any]]:
         """What this run has found of a listing; empty where an earlier response is kept, which was judged before."""
         return [record.fields for record in self._state.batch.parent_records[listing]]
-
-
-def _name(bill_slice: Slice, start: date) -> str:
-    return f"{bill_slice.listing}:{bill_slice.name}:{start:%Y-%m}"

@@ -7,7 +7,7 @@ from typing import Any
 
 from pipelines.collection import cost_difference
 from pipelines.collection.cost_difference import ChangedDays, StoredSlice, days_of
-from pipelines.collection.cost_slices import ACCOUNT, BY_ACCOUNT, TOTAL, Month, Slice, cell, first_open_month
+from pipelines.collection.cost_slices import ACCOUNT, BY_ACCOUNT, TOTAL, Month, Slice, cell_listing, first_open_month
 from pipelines.collection.state import KEPT_FOR, StepState
 from pipelines.trust.outcomes import FOR_LATER, NOT_COMPARED
 from resources.aws.listing import GLOBAL_REGION
@@ -169,5 +169,4 @@ class CostChanges:
         )
 
     def _key(self, bill_slice: Slice, month: Month) -> CellKey:
-        name = f"{bill_slice.listing}:{cell(bill_slice, month)}"
-        return CellKey("billing", self._account_id, GLOBAL_REGION, name)
+        return CellKey("billing", self._account_id, GLOBAL_REGION, cell_listing(bill_slice, month))

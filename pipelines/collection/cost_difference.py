@@ -12,7 +12,7 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipelines.collection.cost_slices import ACCOUNT, BY_ACCOUNT, TOTAL, Month, Slice, cell
+from pipelines.collection.cost_slices import ACCOUNT, BY_ACCOUNT, METRIC_COLUMNS, TOTAL, Month, Slice, cell_listing
 from resources.store.sql import exists, identifier
 
 if TYPE_CHECKING:
@@ -27,17 +27,6 @@ ROWS_A_PAGE = 1000
 
 TABLES: Mapping[bool, tuple[str, str]] = {True: ("cost", "daily"), False: ("stage", "cost_tag_service_daily")}
 """The table of the slices by account, and of those without."""
-
-METRIC_COLUMNS: Mapping[str, str] = {
-    "unblended_cost": "UnblendedCost",
-    "amortized_cost": "AmortizedCost",
-    "net_unblended_cost": "NetUnblendedCost",
-    "net_amortized_cost": "NetAmortizedCost",
-    "billed_cost": "BilledCost",
-    "contracted_cost": "ContractedCost",
-    "list_cost": "ListCost",
-}
-"""The metrics of Cost Explorer by the column that holds them."""
 
 
 @dataclass(frozen=True)
@@ -192,9 +181,7 @@ def changed_days(
     connection.execute("create or replace temp table bill_total as " + _TOTALS, _of(month, landed))
     found: dict[Slice, ChangedDays] = {}
     for is_by_account, (schema, name) in TABLES.items():
-        names = {
-            f"{one.listing}:{cell(one, month)}": one for one in slices if (BY_ACCOUNT in one.groups) is is_by_account
-        }
+        names = {cell_listing(one, month): one for one in slices if (BY_ACCOUNT in one.groups) is is_by_account}
         if not names or not exists(connection, schema, name):
             continue
         rows = connection.execute(
@@ -234,7 +221,7 @@ def months_of(cells: Iterable[tuple[Slice, Month]]) -> list[Month]:
 
 
 def _of(month: Month, landed: Path) -> dict[str, Any]:
-    return {"landed": str(landed), "listing": f"{ACCOUNT.listing}:{cell(ACCOUNT, month)}"}
+    return {"landed": str(landed), "listing": cell_listing(ACCOUNT, month)}
 
 
 _TOTALS = f"""

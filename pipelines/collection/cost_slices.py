@@ -5,7 +5,7 @@ previous month (until the tenth, of the month before that), and every older mont
 each slice and month keeps responses small and lets an interrupted first load continue where it stopped.
 """
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -24,15 +24,18 @@ MAX_MONTHS = 13
 RESOURCE_DAYS = timedelta(days=14)
 """How far back AWS keeps the cost of single resources."""
 
-METRICS = (
-    "UnblendedCost",
-    "AmortizedCost",
-    "NetUnblendedCost",
-    "NetAmortizedCost",
-    "BilledCost",
-    "ContractedCost",
-    "ListCost",
-)
+METRIC_COLUMNS: Mapping[str, str] = {
+    "unblended_cost": "UnblendedCost",
+    "amortized_cost": "AmortizedCost",
+    "net_unblended_cost": "NetUnblendedCost",
+    "net_amortized_cost": "NetAmortizedCost",
+    "billed_cost": "BilledCost",
+    "contracted_cost": "ContractedCost",
+    "list_cost": "ListCost",
+}
+"""The metrics of Cost Explorer by the column that holds them."""
+
+METRICS = tuple(METRIC_COLUMNS.values())
 
 CLASSIC_METRICS = METRICS[:4]
 """The metrics that every payer has; a run drops the others when AWS refuses them."""
@@ -217,6 +220,11 @@ def whole_history(today: date, history: int) -> Month:
 def cell(bill_slice: Slice, month: Month) -> str:
     """The cell's suffix after the listing's name; the total has one cell for all months."""
     return bill_slice.name if bill_slice == TOTAL else f"{bill_slice.name}:{month.name}"
+
+
+def cell_listing(bill_slice: Slice, month: Month) -> str:
+    """The listing of a cell with its parameter, such as `cost_daily:service:2026-09`."""
+    return f"{bill_slice.listing}:{cell(bill_slice, month)}"
 
 
 def is_final(month: str, read_on: date) -> bool:

@@ -200,7 +200,7 @@ def forecast(settings: Settings, connection: "duckdb.DuckDBPyConnection | None",
         )
 
     def is_stored(one: Slice, month: Month) -> bool:
-        return f"{one.listing}:{cost_slices.cell(one, month)}" in stored.compared
+        return cost_slices.cell_listing(one, month) in stored.compared
 
     return Forecast(
         estimates(planned, in_turn, is_stored), estimates(ordinary, once_loaded, lambda *_: True), len(missing)

@@ -8,7 +8,7 @@ A key that is activated without a backfill changes only the days from then on, w
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -136,26 +136,34 @@ def final_readings(
         bill_slices: the slices of the bill.
         disputed: months that do not add up to AWS's monthly total any more: they are missing, and fetched again.
     """
-    by_name = {f"{bill_slice.listing}:{bill_slice.name}": bill_slice for bill_slice in bill_slices}
-    found = {}
-    for cell, read_at, seen_at in cells:
-        name, _, month = cell.rpartition(":")
-        if name in by_name and is_final(month, seen_at.astimezone(UTC).date()) and month not in disputed:
-            found[by_name[name], date.fromisoformat(f"{month}-01")] = read_at
-    return found
+    return {
+        (bill_slice, date.fromisoformat(f"{month}-01")): read_at
+        for bill_slice, month, read_at, seen_at in _of_months(cells, bill_slices)
+        if is_final(month, seen_at.astimezone(UTC).date()) and month not in disputed
+    }
 
 
 def open_readings(
     cells: Iterable[tuple[str, datetime, datetime]], bill_slices: Iterable[Slice], today: date
 ) -> Readings:
     """When each slice of a month was last fetched that AWS may still change; arguments as of `final_readings`."""
-    by_name = {f"{bill_slice.listing}:{bill_slice.name}": bill_slice for bill_slice in bill_slices}
     open_since = f"{first_open_month(today):%Y-%m}"
     return {
-        (by_name[name], date.fromisoformat(f"{month}-01")): read_at
-        for name, month, read_at in ((*cell.rpartition(":")[::2], read_at) for cell, read_at, _ in cells)
-        if name in by_name and month >= open_since
+        (bill_slice, date.fromisoformat(f"{month}-01")): read_at
+        for bill_slice, month, read_at, _ in _of_months(cells, bill_slices)
+        if month >= open_since
     }
+
+
+def _of_months(
+    cells: Iterable[tuple[str, datetime, datetime]], bill_slices: Iterable[Slice]
+) -> Iterator[tuple[Slice, str, datetime, datetime]]:
+    """The cells of these slices: slice, month, and both times; arguments as of `final_readings`."""
+    by_name = {f"{bill_slice.listing}:{bill_slice.name}": bill_slice for bill_slice in bill_slices}
+    for cell, read_at, seen_at in cells:
+        name, _, month = cell.rpartition(":")
+        if name in by_name:
+            yield by_name[name], month, read_at, seen_at
 
 
 def closed(readings: Readings, today: date) -> Readings:
