@@ -27,6 +27,7 @@ from pipelines.settings import Settings
 from pipelines.trust.ages import STALE_AFTER, duration, moment
 from pipelines.trust.gate import EXIT_CODE
 from resources.audit.checks import new_warnings
+from resources.audit.coverage import newest_trusted_at
 from resources.release import ProductFileError
 from resources.store.errors import WarehouseError
 from resources.store.store import Store
@@ -189,8 +190,7 @@ def stale_sentence(store: Store, now: datetime) -> str:
         WarehouseError: nothing is published.
     """
     with store.published() as connection:
-        row = connection.execute("select max(ended_at) from audit.collection where is_trusted").fetchone()
-    answered_at = row[0] if row is not None else None
+        answered_at = newest_trusted_at(connection)
     if answered_at is None or now - answered_at <= STALE_AFTER:
         return ""
     return (

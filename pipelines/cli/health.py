@@ -202,14 +202,16 @@ def read_status(store: "Store", settings: "Settings", max_age: timedelta) -> Sta
 
 def _read_published(store: "Store", now: datetime) -> tuple[Published, list[Run]]:
     """The published version, and the runs that it knows, newest first. It may be of an older schema."""
+    from resources.audit.coverage import newest_trusted_at
+
     with store.published() as connection:
         runs = _runs(connection)
-        row = connection.execute("select max(ended_at) from audit.collection where is_trusted").fetchone()
+        newest = newest_trusted_at(connection)
     current = next((version for version in store.versions() if version.is_current), None)
     version, run_id = (current.name, current.run_id) if current is not None else (store.database.name, "")
     own = next((run for run in runs if run.run_id == run_id), runs[0] if runs else None)
     began = own.started_at if own is not None else current.published_at if current is not None else now
-    answered_at = row[0] if row is not None and row[0] is not None else began
+    answered_at = newest if newest is not None else began
     age = round((now - answered_at).total_seconds())
     return Published(version, run_id, own.finished_at if own is not None else None, answered_at, age), runs
 

@@ -7,9 +7,7 @@ from datetime import datetime, timedelta
 from pipelines.report import sections
 from pipelines.report.figures import Figure
 from pipelines.report.text import plain, text_of
-
-FRESH = timedelta(hours=26)
-"""How old a run may be before the page shows that it is old."""
+from pipelines.trust.ages import STALE_AFTER
 
 
 @dataclass(frozen=True)
@@ -36,7 +34,7 @@ def caveats(figures: Mapping[str, Figure], now: datetime) -> list[Caveat]:
         found.append(Caveat(section, kind, sentence, figure))
 
     run = figures["run"].first or {}
-    if run and now - run["finished_at"] > FRESH:
+    if run and now - run["finished_at"] > STALE_AFTER:
         hours = (now - run["finished_at"]) / timedelta(hours=1)
         say("top", "stale", f"The newest published run is {hours:,.0f} hours old.", "run")
     for row in figures["stale"]:

@@ -90,6 +90,12 @@ class Standing:
     answered_at: datetime = NEVER
 
 
+def newest_trusted_at(connection: "duckdb.DuckDBPyConnection") -> datetime | None:
+    """When the newest trusted response came; None where none is."""
+    row = connection.execute("select max(ended_at) from audit.collection where is_trusted").fetchone()
+    return row[0] if row is not None else None
+
+
 def standing(connection: "duckdb.DuckDBPyConnection", listings: Sequence[str]) -> dict[str, Standing]:
     """The standing of each listing that was ever requested, by its name without a parameter."""
     rows = connection.execute(
