@@ -156,7 +156,7 @@ def trusted_cells(connection: duckdb.DuckDBPyConnection, listings: Sequence[str]
             select c.run_id, c.role, c.account_id, c.region, c.listing, c.ended_at, c.outcome
             from audit.collection as c
             -- equivalent in usable.join: A cell that is not among the newest is left out below as well: nobody says
-            -- that it is not believed.
+            -- that it is not trusted.
             join newest as v using (role, account_id, region, listing)
             where
                 not v.is_usable

@@ -113,5 +113,5 @@ def prune(store: Store) -> dict[str, int]:
             """,
             {"runs": RUNS_KEPT},
         )
-    # equivalent (2): What was deleted is told in one row of one column.
+    # equivalent (2): What was deleted is reported in one row of one column.
     return {"landings_removed": len(gone), "cells_removed": int(removed[0][0])}

@@ -140,7 +140,7 @@ def load_cells(
             columns = {types}
         )
         """,
-        # equivalent (4): DuckDB takes a line of 32 MB whatever it is told.
+        # equivalent (4): DuckDB takes a line of 32 MB whatever the limit is.
         {"paths": [str(path) for path in paths], "longest": max(longest, 1 << 20)},
     )
     replaced = connection.execute(
@@ -152,7 +152,7 @@ def load_cells(
         """
     ).fetchall()
     connection.execute(f"insert into audit.collection ({columns}) select {columns} from landed_line")
-    # equivalent (2): What was deleted is told in one row of one column.
+    # equivalent (2): What was deleted is reported in one row of one column.
     if replaced[0][0]:
         connection.execute("create or replace temp table affected_key as select * from landed_line")
         rebuild_newest_cells(connection)
@@ -241,7 +241,7 @@ def _merge_newest_cells(connection: "duckdb.DuckDBPyConnection") -> None:
             role, account_id, region, listing, max(newest) as newest, max(found_at) as found_at,
             max(suspected_at) as suspected_at, max(trusted_at) as trusted_at,
             list_slice(list_reverse_sort(flatten(list(trusted))), 1, 2) as trusted,
-            -- equivalent in acceptance: An acceptance is told anew from all nights, so of the two at most one is there.
+            -- equivalent in acceptance: An acceptance is read anew from all runs, so of the two at most one is there.
             max(acceptance) as acceptance
         from (
             from added

@@ -29,7 +29,7 @@ def page(results: Sequence[Result], *, date: str, versions: str) -> str:
         "# Mutants",
         "",
         "Written by `make mutants`; do not edit it. One small thing at a time is changed in the code that decides what "
-        "may be believed, and the tests of that code are run: a change that no test notices is a rule that no test "
+        "may be trusted, and the tests of that code are run: a change that no test notices is a rule that no test "
         "holds. Sentences, types and documentation are not changed.",
         "",
         f"Written on {date} with {versions}: {count:,} mutants, {killed:,} killed by a test, "

@@ -94,7 +94,7 @@ TARGETS: Mapping[str, Target] = {
         ("tests/test_identity.py",),
     ),
     "rules": Target(
-        "what may be believed",
+        "what may be trusted",
         (
             Source("pipelines/trust/ages.py"),
             Source("pipelines/trust/outcomes.py"),
