@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import duckdb
 import pytest
@@ -21,6 +20,7 @@ from pipelines.collection.cost_changes import CostChanges
 from pipelines.collection.cost_difference import METRIC_COLUMNS, ChangedDays, changed_days, stored_slices
 from pipelines.collection.cost_difference import TABLES as TABLES_BY_ACCOUNT
 from pipelines.collection.cost_slices import Month, Slice
+from pipelines.collection.cost_turn import part_of_turn
 from resources.aws.messages import CellKey
 from simulator.client import Simulator, start
 
@@ -174,28 +174,63 @@ def test_a_bill_that_could_not_be_found_out_is_not_another_one(
     assert stored.is_of_this_bill is is_same
 
 
-def test_a_turn_in_parts_compares_the_slices_that_have_no_room_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    small, large = (cost_slices.Slice("cost_daily", name, (cost_slices.BY_ACCOUNT,)) for name in ("small", "large"))
-    asked: list[list[Any]] = []
-    month = Month(day(1), day(30))
+def test_the_days_that_were_fetched_longest_ago_come_first_and_as_many_as_have_room() -> None:
+    rows = {day(number): 100 for number in range(1, 9)}
+    read_at = {one: dt.datetime(2026, 11, 20 if one.day in (4, 5) else 21, tzinfo=dt.UTC) for one in rows}
+    changed = ChangedDays((), rows, read_at)
+    assert changed.longest_ago(NOVEMBER, 100, 0).days == ()
+    assert changed.longest_ago(NOVEMBER, 100, 1).days == (day(4),)
+    assert changed.longest_ago(NOVEMBER, 100, 3).days == (day(1), day(4), day(5))
+    assert changed.longest_ago(NOVEMBER, 100, 8).days == tuple(rows)
+
+
+AUGUST, JULY = Month(dt.date(2026, 8, 1), dt.date(2026, 9, 1)), Month(dt.date(2026, 7, 1), dt.date(2026, 8, 1))
+SMALL, LARGE = (Slice("cost_daily", name, (cost_slices.BY_ACCOUNT,)) for name in ("small", "large"))
+
+
+@pytest.mark.parametrize(
+    ("left", "changed", "chosen"),
+    [
+        # The small slice whole, and the days of the large one that the rest has room for.
+        (5, {}, {(SMALL, AUGUST): "whole", (LARGE, AUGUST): 4}),
+        (10, {}, {(SMALL, AUGUST): "whole", (LARGE, AUGUST): "whole"}),
+        # The bill by account needs one itself.
+        (1, {}, {}),
+        (5, {(LARGE, AUGUST): 3}, {(LARGE, AUGUST): "changed", (SMALL, AUGUST): "whole"}),
+        # What August has changed has no room, and July has its turn all the same.
+        (5, {(LARGE, AUGUST): 6}, {(SMALL, JULY): "whole", (LARGE, JULY): 4}),
+        (5, {(LARGE, AUGUST): 6, (SMALL, JULY): 7}, {}),
+    ],
+)
+def test_of_a_turn_without_room_for_all_changes_come_first_then_slices_then_days(
+    left: int, changed: dict[Any, int], chosen: dict[Any, Any]
+) -> None:
+    cells = [(one, month) for month in (AUGUST, JULY) for one in (SMALL, LARGE)]
+    found: dict[Any, Any] = dict.fromkeys(changed, "changed")
 
     class Closed:
         def in_turn(self, may: Callable[[Slice, Month], bool] = lambda *_: True) -> list[tuple[Slice, Month]]:
-            return [(one, month) for one in (small, large) if may(one, month)]
+            wanted = [cell for cell in cells if may(*cell)]
+            return [cell for cell in wanted if cell[1] == wanted[0][1]]
 
-    bill: Any = cost_collector._Bill.__new__(cost_collector._Bill)
-    bill._gave_up, bill._pages = None, Counter()
-    bill._day, bill._changes = SimpleNamespace(left=5), SimpleNamespace(is_on=True)
-    bill._state = SimpleNamespace(log=print, paid_requests=SimpleNamespace(explanation=str))
-    monkeypatch.setattr(bill, "_needed", lambda one, _: 9 if one == large else 1)
+    class Changes:
+        def is_unchanged(self, *cell: Any) -> bool:
+            return cell not in found
 
-    def part_of_turn(cells: list[Any]) -> list[Any]:
-        asked.append(cells)
-        return []
+        def whole(self, *cell: Any) -> None:
+            found[cell] = "whole"
 
-    monkeypatch.setattr(bill, "_part_of_turn", part_of_turn)
-    bill._fetch_again(Closed())
-    assert asked == [[(small, month), (large, month)]]
+        def longest_ago(self, one: Slice, month: Month, room: int) -> bool:
+            if room:
+                found[one, month] = room
+            return room > 0
+
+    def needed(*cell: Any) -> int:
+        whole = 9 if cell[0] == LARGE else 1
+        return {"changed": changed.get(cell, 0), "whole": whole}.get(found.get(cell, "whole")) or found[cell]
+
+    closed, changes, limit = cast(Any, Closed()), cast(Any, Changes()), cast(Any, SimpleNamespace(left=left))
+    assert {cell: found[cell] for cell in part_of_turn(closed, changes, limit, needed, lambda _: None)} == chosen
 
 
 # ----------------------------------------------------------------------------------- nights of an organisation
@@ -293,6 +328,17 @@ class Night:
             for row in self.cells("cost_daily", "cost_tag_service_daily")
             if row["outcome"] == "found" and (row["listing"][-7:] < "2026-09") is is_closed
         }
+
+    def read_since(self, month: str) -> dt.datetime:
+        """When the row of a month was fetched that was fetched longest ago."""
+        with self.home.store.read() as connection:
+            found = [
+                connection.execute(
+                    f"select min(collected_at) from {table} where ends_with(listing, $month)", {"month": month}
+                ).fetchone()
+                for table in TABLES
+            ]
+        return min(row[0] for row in found if row is not None and row[0] is not None)
 
     def turn(self) -> dict[str, tuple[int, ...] | str]:
         """The same of closed months."""
@@ -457,11 +503,13 @@ def test_a_closed_month_that_has_no_room_is_fetched_in_parts_and_its_changed_day
     night.run(tomorrow(world), **options, CMDB_COST_REQUEST_LIMIT=str(usual + 13))
     assert len([days for days in night.turn().values() if days == (9,)]) >= 9
     assert len(night.turn()) == 11
-    read: set[str] = set()
-    while len(read) < 11 and len(night.paid) < 16:
+    # Whole slices where they have room, and of the largest, which never has, the days that were fetched longest ago.
+    began, parts = dt.datetime.combine(tomorrow(world), HOUR), set[str]()
+    while night.read_since("2026-08") < began and len(night.paid) < 16:
         night.run(tomorrow(world), **options, CMDB_COST_REQUEST_LIMIT=str(usual + 13))
-        # Those that were fetched longest ago come first, and what is left over goes to smaller ones.
-        assert set(night.turn().values()) == {"whole"}
+        assert night.turn()
         assert night.paid[-1] <= usual + 13
-        read |= night.turn().keys()
-    assert len(read) == 11
+        parts |= {name for name, days in night.turn().items() if days != "whole"}
+    assert night.read_since("2026-08") >= began
+    assert parts
+    print(night.paid, parts)

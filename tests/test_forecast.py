@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 
+import duckdb
 import pytest
 from given import house
 from nights import DATABASE, cmdb_here, copy_of, query, run_night
@@ -116,6 +118,28 @@ def test_a_reference_file_that_stops_the_next_run_is_a_problem(truthful_night: P
     assert done.returncode == 2, done.stdout
     assert "The next run would not begin." in done.stdout
     assert "tag_key.csv" in done.stdout
+
+
+def test_rows_that_a_release_before_made_are_foreseen_whole(truthful_night: Path, tmp_path: Path) -> None:
+    older = tmp_path / "older.duckdb"
+    shutil.copyfile(truthful_night / DATABASE, older)
+    limits, today = {"CMDB_COST_MONTHS": "1", "CMDB_COST_REQUEST_LIMIT": "100000"}, datetime.now(UTC).date()
+    with duckdb.connect(older) as connection:
+        slices = connection.execute(
+            """
+            update audit.collection set page_count = 30
+            where starts_with(listing, 'cost_daily:service:')
+            """
+        ).fetchone()
+        by_days = of(forecast(settings(**limits), connection, today), "ce").units
+        connection.execute("update audit.collection set evidence = json_merge_patch(evidence, '{\"made_by\": null}')")
+        whole = of(forecast(settings(**limits), connection, today), "ce").units
+    assert slices is not None
+    assert slices[0]
+    assert by_days is not None
+    assert whole is not None
+    # A slice of thirty pages takes three at most by its newest days.
+    assert whole >= by_days + 20
 
 
 @pytest.mark.large

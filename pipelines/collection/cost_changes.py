@@ -134,6 +134,19 @@ class CostChanges:
         """Have a cell fetched whole, although it agrees with the bill by account."""
         self._found.pop((bill_slice, month.start), None)
 
+    def longest_ago(self, bill_slice: Slice, month: Month, room: int) -> bool:
+        """Have those days of a cell fetched that were fetched longest ago, as many as take no more than `room` pages.
+
+        Returns:
+            Whether there is room for any.
+        """
+        changed = self._found.get((bill_slice, month.start))
+        if changed is None:
+            return False
+        chosen = changed.longest_ago(month, self._page or sys.maxsize, room)
+        self._found[bill_slice, month.start] = chosen
+        return bool(chosen.days)
+
     def evidence(self, bill_slice: Slice, month: Month) -> dict[str, Any]:
         """What the evidence of a fetched cell has beside its response: what made its rows, and the days that it has."""
         days = self.days(bill_slice, month)

@@ -16,6 +16,7 @@ from pipelines.collection.closed_months import ClosedMonths
 from pipelines.collection.collector import Collector
 from pipelines.collection.cost_changes import Cell, CostChanges
 from pipelines.collection.cost_limit import DayLimit, granted, requests_of
+from pipelines.collection.cost_turn import part_of_turn
 from pipelines.collection.seeds import every_slice, services_of_listings
 from pipelines.trust.outcomes import FOR_LATER, NO_COST_DATA, NOT_COMPARED, TOO_MANY_PAGES
 from resources.audit.paid_requests import DailyLimitReached
@@ -150,42 +151,22 @@ class _Bill:
         """Fetch a closed month whose turn it is, if today's limit has room for all of it; else what there is room for.
 
         Where a part is fetched, the bill by account comes first: what it shows to have changed is fetched in all slices
-        or in none, since they must agree with each other.
+        or in none, since they must agree with each other. A month whose changes have no room does not stop the others.
         """
-        cells = closed.in_turn()
-        if not cells or self._gave_up is not None:
+        if self._gave_up is not None or not (cells := closed.in_turn()):
             return
-        needed, left = sum(self._needed(*one) for one in cells), self._day.left
-        month = cells[0][1].name
-        if needed > left and self._changes.is_on:
-            totals = self._pages[cost_slices.ACCOUNT]
-            fitting = closed.in_turn(lambda one, of: totals + self._needed(one, of) <= left)
-            # All its slices are compared: one that has no room for itself may have it for its changed days.
-            cells = self._part_of_turn(closed.in_turn(lambda _, of: of == fitting[0][1])) if fitting else []
-        if not cells or (needed > left and not self._changes.is_on):
+        month, needed = cells[0][1], sum(self._needed(*one) for one in cells)
+        if needed > self._day.left:
+            is_on = self._changes.is_on
+            cells = part_of_turn(closed, self._changes, self._day, self._needed, self._compare) if is_on else []
+        if not cells or cells[0][1] != month:
             self._state.log(
-                f"It is the turn of {month} to be fetched again, which takes {needed} requests or more, and "
-                f"{self._state.paid_requests.explanation('ce')} {month} waits for a run with room for it."
+                f"It is the turn of {month.name} to be fetched again, which takes {needed} requests or more, and "
+                f"{self._state.paid_requests.explanation('ce')} {month.name} waits for a run with room for it."
             )
-            return
-        self._state.log(
-            f"Cost Explorer: it is the turn of {cells[0][1].name} to be fetched again, {len(cells)} slices."
-        )
-        self._collector.fetch_in_turn(self._bill(cells), Counter(bill_slice.listing for bill_slice, _ in cells))
-
-    def _part_of_turn(self, cells: Sequence[Cell]) -> list[Cell]:
-        """What today's limit has room for: all changed days, then whole slices; empty where not even the former."""
-        self._compare(cells)
-        chosen = [one for one in cells if not self._changes.is_unchanged(*one)]
-        room = self._day.left - sum(self._needed(*one) for one in chosen)
-        if room < 0:
-            return []
-        for one in cells:
-            if one not in chosen and self._needed(*one) <= room:
-                self._changes.whole(*one)
-                room -= self._needed(*one)
-                chosen.append(one)
-        return chosen
+        if cells:
+            self._state.log(f"Cost Explorer: {cells[0][1].name} is fetched again in its turn, {len(cells)} slices.")
+            self._collector.fetch_in_turn(self._bill(cells), Counter(bill_slice.listing for bill_slice, _ in cells))
 
     def _request(self, bill_slice: cost_slices.Slice, month: cost_slices.Month) -> Request:
         ranges = self._changes.ranges(bill_slice, month) or ()

@@ -7,7 +7,7 @@ flag of every day changes then, and after that when the month has its turn (`lat
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -57,11 +57,13 @@ class ChangedDays:
     Attributes:
         days: the days that have to be fetched, in order.
         rows: stored rows by day.
+        read_at: when the row of each stored day was fetched that was fetched longest ago.
         is_doubtful: whether the bill by account lacks a day that is stored, so that the month has to be fetched whole.
     """
 
     days: tuple[date, ...]
     rows: Mapping[date, int]
+    read_at: Mapping[date, datetime] = field(default_factory=dict)
     is_doubtful: bool = False
 
     def ranges(self, month: Month, page: int) -> tuple[Month, ...]:
@@ -85,6 +87,20 @@ class ChangedDays:
         largest = max(self.rows.values(), default=0)
         rows = [sum(self.rows.get(day, largest) for day in days_of([one])) for one in ranges]
         return sum(max(1, -(-count // page)) for count in rows)
+
+    def longest_ago(self, month: Month, page: int, room: int) -> "ChangedDays":
+        """With other days to fetch: those that were fetched longest ago, as many as take no more than `room` pages.
+
+        Args:
+            page: rows of a page.
+        """
+        found = replace(self, days=())
+        for day in sorted(self.rows, key=lambda day: (self.read_at[day], day)):
+            more = replace(self, days=tuple(sorted((*found.days, day))))
+            if self.pages(more.ranges(month, page), page) > room:
+                break
+            found = more
+        return found
 
 
 def days_of(ranges: Iterable[Month]) -> list[date]:
@@ -194,23 +210,22 @@ def changed_days(
                 "grows_for": GROWS_FOR.days,
             },
         ).fetchall()
-        days: dict[str, dict[date, tuple[int, bool, bool]]] = {listing: {} for listing in names}
-        for listing, day, count, is_changed, is_gone in rows:
-            days[listing][day] = (count, is_changed, is_gone)
+        days: dict[str, dict[date, tuple[int, datetime, bool, bool]]] = {listing: {} for listing in names}
+        for listing, day, *stored in rows:
+            days[listing][day] = tuple(stored)
         for listing, by_day in days.items():
             found[names[listing]] = ChangedDays(
-                tuple(day for day, (_, is_changed, _) in by_day.items() if is_changed),
-                {day: count for day, (count, _, _) in by_day.items() if count},
-                any(is_gone for _, _, is_gone in by_day.values()),
+                tuple(day for day, (_, _, is_changed, _) in by_day.items() if is_changed),
+                {day: count for day, (count, _, _, _) in by_day.items() if count},
+                {day: read_at for day, (count, read_at, _, _) in by_day.items() if count},
+                is_doubtful=any(is_gone for _, _, _, is_gone in by_day.values()),
             )
     if not any(BY_ACCOUNT in one.groups for one in found):
         # The total of a day does not tell what moved between accounts, and nothing else was compared that does.
         return {}
     shared = {day for one, changed in found.items() if BY_ACCOUNT in one.groups for day in changed.days}
     return {
-        one: changed
-        if BY_ACCOUNT in one.groups
-        else ChangedDays(tuple(sorted(shared | {*changed.days})), changed.rows, changed.is_doubtful)
+        one: changed if BY_ACCOUNT in one.groups else replace(changed, days=tuple(sorted(shared | {*changed.days})))
         for one, changed in found.items()
     }
 
@@ -293,6 +308,7 @@ def _compared(schema: str, table: str, account: str) -> str:
                 coalesce(held.listing, total.listing) as listing,
                 coalesce(held.usage_date, total.usage_date) as usage_date,
                 coalesce(held.row_count, 0) as row_count,
+                held.collected_at,
                 total.listing is not null as is_billed,
                 held.listing is null or total.listing is null
                 or total.currency is distinct from held.currency or held.currencies <> 1 or total.currencies <> 1
@@ -305,8 +321,8 @@ def _compared(schema: str, table: str, account: str) -> str:
         )
 
         select
-            listing, usage_date, sum(row_count)::bigint, coalesce(bool_or(coalesce(is_changed, true)), true),
-            not bool_or(is_billed)
+            listing, usage_date, sum(row_count)::bigint, min(collected_at),
+            coalesce(bool_or(coalesce(is_changed, true)), true), not bool_or(is_billed)
         from compared
         where usage_date is not null
         group by listing, usage_date

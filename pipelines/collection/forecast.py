@@ -140,7 +140,8 @@ class _Stored:
         readings: the slices of closed months that are stored, as `late_costs.Readings`.
         pages: the pages that the newest whole response of a slice or a service had, by the cell's name without the
             month.
-        compared: the cells whose stored rows a run compares with the bill by account.
+        compared: the cells whose stored rows a run compares with the bill by account; none that a release made which
+            did not record how.
         granted: the listings of which a cell was requested and not refused as an optional grant.
         metrics: metrics of the resources to be measured; None where no run has looked for any.
     """
@@ -187,13 +188,12 @@ def forecast(settings: Settings, connection: "duckdb.DuckDBPyConnection | None",
         if is_by_difference:
             months = {month for one, month in cells if one != cost_slices.TOTAL and is_compared(one, month)}
             requests += len(months) * _pages(stored, cost_slices.ACCOUNT)
-        again = [_pages(stored, one) for one in in_turn]
-        if requests + sum(again) <= limit.units:
-            requests += sum(again)
-        elif is_by_difference:
-            # Whole slices, as many as there is room for.
-            for pages in (_pages(stored, cost_slices.ACCOUNT), *again):
-                requests += pages if requests + pages <= limit.units else 0
+        again = sum(_pages(stored, one) for one in in_turn)
+        if requests + again <= limit.units:
+            requests += again
+        elif is_by_difference and (room := limit.units - requests) > 0:
+            # Whole slices and some days of the others, as many as there is room for.
+            requests += min(room, _pages(stored, cost_slices.ACCOUNT) + again)
         return (
             Estimate(COST_EXPLORER, requests, limit.units, limit.setting),
             Estimate(CLOUDWATCH, stored.metrics, metrics.units, metrics.setting),
@@ -267,7 +267,9 @@ def _read(connection: "duckdb.DuckDBPyConnection", bill_slices: Sequence[Slice])
         ),
         pages=pages,
         compared=frozenset(
-            listing for listing, ended_at in cells if listing in held and held[listing].read_at == ended_at
+            listing
+            for listing, ended_at in cells
+            if listing in held and held[listing].read_at == ended_at and held[listing].made_by
         ),
         granted=frozenset(name for (name,) in granted),
         metrics=_metrics(connection),
