@@ -13,7 +13,7 @@ import duckdb
 import pytest
 from nights import program
 
-from resources.store import working
+from resources.store import rollback_journal, working
 from resources.store.errors import WarehouseError
 from resources.store.store import Store
 
@@ -136,11 +136,26 @@ def test_it_ends_where_another_limit_of_memory_is_wanted(store: Store) -> None:
     assert journal(store).stat().st_mtime_ns != made
 
 
-def test_it_ends_after_a_checkpoint_since_the_kept_blocks_are_those_before(store: Store) -> None:
+def test_it_ends_after_a_checkpoint_with_the_blocks_kept_that_stand_then(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept: list[tuple[str, list[int]]] = []
+
+    def keep(journal: Path, descriptor: int, blocks: list[int], block_size: int) -> None:
+        kept.append((rollback_journal.headers_of(descriptor), list(blocks)))
+        really_keep(journal, descriptor, blocks, block_size)
+
+    really_keep = rollback_journal.keep
+    monkeypatch.setattr(rollback_journal, "keep", keep)
     begin(store, "first")
     with store.write() as connection:
         connection.execute("checkpoint")
+        connection.execute("insert into audit.run by name select 'second' as run_id, now() as started_at")
     assert not journal(store).exists()
+    # Once as it was attached, and once more before detaching, which is another checkpoint.
+    (before, _), (after, blocks) = kept
+    assert before != after
+    assert blocks
 
 
 def test_another_process_gets_its_turn_while_the_run_goes_on(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -79,8 +79,12 @@ class Opening:
                 attach(connection, path, writable, self.patience)
                 if descriptor >= 0:
                     self._keep_blocks(connection, descriptor)
+                    kept = rollback_journal.headers_of(descriptor)
             yield connection, descriptor
             with explained(path):
+                if descriptor >= 0 and rollback_journal.headers_of(descriptor) != kept:
+                    # A checkpoint came between, and detaching is the next one.
+                    self._keep_blocks(connection, descriptor)
                 connection.execute("use memory")
                 connection.execute(f"detach {CATALOG}")
                 if descriptor >= 0:
