@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 from nights import program
 
-from tools.mutation import memory, targets, trials
+from tools.mutation import memory, quick, targets, trials, watch
 from tools.mutation.__main__ import page
 from tools.mutation.judging import MARKED, Result, judge, unknown_marks
 from tools.mutation.marks import Mark, marks
@@ -179,7 +180,7 @@ def mark(folder: Path, line: str) -> None:
 
 def forget() -> None:
     """What was read of files that change here."""
-    for cached in (memory.source_of, memory._function, memory._scope):
+    for cached in (memory.source_of, memory._function, memory._scope, watch._statements):
         cached.cache_clear()
 
 
@@ -188,7 +189,8 @@ def target(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Target:
     """A target with a mutant that a test kills and one that none does."""
     forget()
     monkeypatch.setattr(memory, "STATE", tmp_path / "state")
-    for module in (memory, targets):
+    monkeypatch.setattr(memory, "KEPT", tmp_path / "known")
+    for module in (memory, targets, watch):
         monkeypatch.setattr(module, "REPOSITORY", tmp_path)
     (tmp_path / "test_small.py").write_text("def test_it():\n    assert f()\n\ndef test_other():\n    pass\n")
     (tmp_path / "small.py").write_text("def f():\n    a\n    c\n")
@@ -198,10 +200,11 @@ def target(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Target:
     monkeypatch.setattr(trials, "apart", lambda work: work())
     monkeypatch.setattr(trials, "learn", lambda *_, **__: known)
 
-    def try_out(mutant: Mutant, tests: list[str], *_: object) -> trials.Trial:
-        return trials.Trial(tests[0] if mutant is KILLED else "", 0.0)
+    def try_out(mutant: Mutant, tests: list[str], *_: object) -> str:
+        return tests[0] if mutant is KILLED else ""
 
     monkeypatch.setattr(trials, "try_out", try_out)
+    monkeypatch.setattr(quick, "collect", lambda *_: None)
     return Target("what is small", (Source("small.py"),), ("test_small.py",))
 
 
@@ -313,6 +316,108 @@ def test_what_is_known_holds_until_the_function_or_the_tests_that_it_rests_on_ch
         assert tuple(killed.is_current(mutant, target.tests) for mutant in (KILLED, ALIVE)) == holds
 
 
+def test_a_fresh_clone_knows_what_was_tried(target: Target, tmp_path: Path) -> None:
+    judge("small", target, tmp_path)
+    assert not list(memory.STATE.iterdir()), "what git ignores has no part in it"
+    test, place, *lines = filter(None, (memory.KEPT / "small.txt").read_text().splitlines())
+    short = test.removesuffix(" test_small.py::test_it")
+    assert place == "small.py f"
+    assert {line.split()[2] for line in lines} == {short, "-"}
+    found = judge("small", target, tmp_path, "none")
+    assert (found.killed, found.untried, found.survivors) == (1, 0, [ALIVE])
+
+
+def test_a_run_that_was_broken_off_goes_on_and_what_is_gone_is_forgotten(target: Target, tmp_path: Path) -> None:
+    gone = Mutant("small.py", "g", "a → b", "b", range(2, 3))
+    broken_off = Memory("small")
+    for mutant, killer in ((KILLED, "test_small.py::test_it"), (gone, "timeout"), (ALIVE, "")):
+        broken_off.keep(mutant, killer, target.tests)
+    assert all(Memory("small").is_current(mutant, target.tests) for mutant in (KILLED, gone, ALIVE))
+    assert judge("small", target, tmp_path, "none").untried == 0
+    kept = Memory("small")
+    assert [kept.is_current(mutant, target.tests) for mutant in (KILLED, gone, ALIVE)] == [True, False, True]
+
+
+def test_what_is_known_in_this_repository_is_small_and_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "STATE", tmp_path / "none")
+    kept = sorted(memory.KEPT.iterdir())
+    assert {file.stem for file in kept} <= set(TARGETS)
+    assert sum(file.stat().st_size for file in kept) < 600_000
+    for name in ("guard", "contract"):
+        target, known = TARGETS[name], Memory(name)
+        current = [known.is_current(mutant, target.tests) for mutant in target.sources[0].mutants()]
+        assert any(current), f"Nothing that is known of {name} holds: run `make mutants TARGET={name}`."
+
+
+TWO_TESTS = {
+    "test_small.py::test_yes": {"small.py:f", "small.py:2", "small.py:3", "small.py:4"},
+    "test_small.py::test_no": {"small.py:f", "small.py:2", "small.py:6"},
+    "test_small.py::test_other": set[str](),
+}
+
+
+@pytest.mark.parametrize(
+    ("line", "where", "asked"),
+    [
+        pytest.param(1, "f", ["yes", "no"], id="the head of a function"),
+        pytest.param(2, "f", ["yes", "no"], id="the head of a choice"),
+        pytest.param(4, "f", ["yes"], id="a statement of two lines"),
+        pytest.param(6, "f", ["no"], id="a statement"),
+        pytest.param(8, "f", ["yes", "no"], id="a statement that no test reaches"),
+        pytest.param(10, "g", ["yes", "no", "other"], id="a function that no test calls"),
+        pytest.param(11, "", ["yes", "no", "other"], id="the module"),
+    ],
+)
+def test_a_mutant_is_tried_by_the_tests_that_reach_its_statement(
+    target: Target, tmp_path: Path, line: int, where: str, asked: list[str]
+) -> None:
+    code = "def f(a, b=1):\n    if a:\n        return g(\n            a)\n    elif b:\n        return 1\n    else:\n"
+    (tmp_path / "small.py").write_text(f"{code}        return 2\ndef g(a):\n    return a\nc = 1\n")
+    known = trials.Known(dict.fromkeys(TWO_TESTS, 0.1), TWO_TESTS)
+    mutant = Mutant("small.py", where, "a → b", "b", range(line, line + 1))
+    assert known.of(mutant) == [f"test_small.py::test_{name}" for name in asked]
+
+
+def test_a_quick_trial_says_only_which_test_kills(tmp_path: Path) -> None:
+    done = subprocess.run(**program("mutants_quick", tmp_path), capture_output=True, check=False)
+    # Whatever is made on import is as it was, so nobody notices: such a mutant is tried again, from the import on.
+    assert done.stderr.splitlines() == [
+        "inside of a function of a class: test_known",
+        "of a function within another: test_outer",
+        "no test notices: nobody",
+        "of a class: nobody",
+        "of a default: nobody",
+        "of two functions: nobody",
+    ]
+
+
+def test_what_no_quick_trial_kills_is_tried_again_from_the_import_on(
+    target: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Quick:
+        def try_out(self, mutant: Mutant, tests: list[str], *_: object) -> str:
+            return "test_small.py::test_it" if mutant is ALIVE else ""
+
+    monkeypatch.setattr(quick, "collect", lambda tests, path, work: work(Quick()))
+    assert judge("small", target, tmp_path).killed == 2
+    monkeypatch.setattr(quick, "collect", lambda tests, path, work: None)
+    forget()
+    (tmp_path / "small.py").write_text("def f():\n    b\n    c\n")
+    assert judge("small", target, tmp_path).survivors == [ALIVE]
+
+
+def test_what_a_test_reaches_is_its_own_also_in_a_thread(tmp_path: Path) -> None:
+    done = subprocess.run(**program("mutants_reached", tmp_path), capture_output=True, check=False)
+    lines = sys.version_info >= (3, 12)
+    reached = {name: set(calls) for name, *calls in map(str.split, done.stdout.splitlines())}
+    no = {"f", *(("2", "6", "8") if lines else ())}
+    assert reached == {
+        "test_yes": {"f", "f.inner", *(("2", "3", "4", "6", "7") if lines else ())},
+        "test_no": no,
+        "test_elsewhere": no,
+    }, done.stderr
+
+
 def test_only_each_so_manieth_is_tried_where_that_is_wanted(target: Target, tmp_path: Path) -> None:
     found = judge("small", target, tmp_path, every=2)
     assert (found.count, found.killed, found.untried, found.survivors) == (2, 1, 1, [])
@@ -337,7 +442,7 @@ def test_a_trial_is_ended_by_what_it_uses_and_not_by_what_the_machine_gives_it(
         exec(work, {"time": time})
         report.write_text("{}")
 
-    assert trials._forked(tmp_path, 1, do) == ({} if ended else None)
+    assert trials.forked(tmp_path, 1, do) == ({} if ended else None)
 
 
 @pytest.mark.parametrize(
@@ -390,7 +495,7 @@ def test_what_the_targets_name_is_there(name: str) -> None:
 
 
 def test_no_mark_is_in_a_file_that_no_target_changes(tmp_path: Path) -> None:
-    assert unknown_marks(trials.REPOSITORY) == []
+    assert unknown_marks(watch.REPOSITORY) == []
     (tmp_path / MARKED[0]).mkdir()
     (tmp_path / MARKED[0] / "unknown.py").write_text("a()  # equivalent: so\n")
     assert [str(mark) for mark in unknown_marks(tmp_path)] == ["pipelines/unknown.py:1: so"]

@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 
 from tools.mutation.mutations import Mutant
-from tools.mutation.trials import REPOSITORY, learn, try_out
+from tools.mutation.trials import learn, try_out
+from tools.mutation.watch import REPOSITORY
 
 TEST, FILE, *PAIRS = sys.argv[2:]
 kept = Path(sys.argv[1], "kept", "learned.json")
@@ -16,5 +17,5 @@ for pair in PAIRS:
     before, after = pair.split(" → ")
     assert before in text
     mutant = Mutant(FILE, "", before, text.replace(before, after))
-    print(try_out(mutant, known.of(mutant), known.seconds, Path(sys.argv[1])).killer == TEST)
+    print(try_out(mutant, known.of(mutant), known.seconds, Path(sys.argv[1])) == TEST)
 print(learn(["no such test"], [FILE], Path(sys.argv[1]), kept=kept) == known)

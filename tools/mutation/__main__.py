@@ -1,8 +1,8 @@
 """`python -m tools.mutation [TARGET…]`: change one small thing at a time in the rules and see whether a test notices.
 
 Every mutant is killed by a test or explained by a mark at its line (`tools.mutation.marks`). What is known of a mutant
-is kept in `.mutants/` (`tools.mutation.memory`): a run that was broken off goes on. A run of all targets writes
-docs/mutants.md.
+is kept in `tools/mutation/known/` (`tools.mutation.memory`); a run that was broken off goes on. A run of all targets
+writes docs/mutants.md.
 """
 
 import argparse
@@ -18,8 +18,9 @@ from pathlib import Path
 from tools.mutation import trials
 from tools.mutation.judging import How, Result, judge, unknown_marks
 from tools.mutation.targets import TARGETS
+from tools.mutation.watch import REPOSITORY
 
-PAGE = trials.REPOSITORY / "docs" / "mutants.md"
+PAGE = REPOSITORY / "docs" / "mutants.md"
 
 
 def page(results: Sequence[Result], *, date: str, versions: str) -> str:
@@ -77,7 +78,7 @@ def main() -> int:
     how: How = "none" if arguments.page else "survivors" if arguments.survivors else "all"
     if unknown := sorted(set(arguments.target) - set(TARGETS)):
         parser.error(f"There is no target {', '.join(unknown)}; there are {', '.join(TARGETS)}. Nothing was run.")
-    if unknown := unknown_marks(trials.REPOSITORY):
+    if unknown := unknown_marks(REPOSITORY):
         parser.error(f"No target changes the files of these marks: {', '.join(map(str, unknown))}. Nothing was run.")
     results = []
     with tempfile.TemporaryDirectory(prefix="cmdb-mutants-", ignore_cleanup_errors=True) as folder:

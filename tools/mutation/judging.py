@@ -3,14 +3,14 @@
 import hashlib
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from tools.mutation import memory, trials
+from tools.mutation import memory, quick, trials
 from tools.mutation.marks import Mark, marks
 from tools.mutation.memory import Memory, source_of
 from tools.mutation.mutations import Mutant
@@ -77,8 +77,10 @@ def judge(
     target.require_names()
     began = time.monotonic()
     result = Result(name)
+    found: list[Mutant] = []
     for source in target.sources:
         mutants = source.mutants()
+        found += mutants
         if how != "none":
             left = _left(name, target, source, mutants[::every], again=how == "survivors")
             if left:
@@ -99,6 +101,7 @@ def judge(
             else:
                 alive.append(mutant)
         _explain(name, source, mutants, alive, untried, result)
+    Memory(name).settle(found)
     for mutant in result.survivors:
         print(f"  survives: {mutant.key}", flush=True)
     for mark in result.stale:
@@ -169,37 +172,65 @@ def _learn(target: Target, source: Source, scratch: Path) -> None:
     Raises:
         trials.TrialError: they fail, over the file or over its queries in other words.
     """
-    tests = source.tests or target.tests
-    known = trials.learn(tests, [source.path], scratch, once=source.once, kept=_learned(source, tests))
-    if (same := source.rewritten()) and (wrong := _try(same, known, [], scratch)):
+    known = _known(target, source, scratch)
+    same = source.rewritten()
+    if same and (wrong := trials.try_out(same, known.of(same), known.seconds, scratch)):
         raise trials.TrialError(f"The queries of {source.path} in sqlglot's words are others to {wrong}.")
 
 
 def _try_all(name: str, target: Target, source: Source, mutants: Sequence[Mutant], scratch: Path) -> None:
-    """Try these mutants of one file, and keep what came of each."""
-    memory = Memory(name)
-    tests = source.tests or target.tests
+    """Try these mutants of one file, and keep what came of each: quickly first, and whole where no test noticed."""
     own = Path(tempfile.mkdtemp(dir=scratch))
-    known = trials.learn(tests, [source.path], own, once=source.once, kept=_learned(source, tests))
+    trials.apart(partial(_try_quickly, name, target, source, mutants, own))
+    memory, tests = Memory(name), source.tests or target.tests
+    left = [mutant for mutant in mutants if not memory.is_current(mutant, tests)]
+    if left:
+        known = _known(target, source, own)
+        _try_each(left, known, memory, tests, lambda one, seen, seconds: trials.try_out(one, seen, seconds, own))
+
+
+def _try_quickly(name: str, target: Target, source: Source, mutants: Sequence[Mutant], scratch: Path) -> None:
+    """Keep which tests kill mutants of one file in a quick trial; what none kills is as unknown as before."""
+    known, memory, tests = _known(target, source, scratch), Memory(name), source.tests or target.tests
+
+    def work(collected: quick.Collected) -> None:
+        def trial(mutant: Mutant, seen: list[str], seconds: Mapping[str, float]) -> str:
+            return collected.try_out(mutant, seen, seconds, scratch)
+
+        _try_each(mutants, known, memory, tests, trial, survive=False)
+
+    quick.collect(tests, source.path, work)
+
+
+_Trial = Callable[[Mutant, list[str], Mapping[str, float]], str]
+
+
+def _try_each(
+    mutants: Sequence[Mutant],
+    known: trials.Known,
+    memory: Memory,
+    tests: Sequence[str],
+    trial: _Trial,
+    *,
+    survive: bool = True,
+) -> None:
+    """Keep the killers of mutants, and what survives if it can; what killed neighbours is asked first."""
     recent: list[str] = []
     for mutant in mutants:
-        killer = _try(mutant, known, [memory.killer(mutant), *reversed(recent)], own)
-        memory.keep(mutant, killer, tests)
-        recent = [*(test for test in recent if test != killer), killer][-FIRST:]
+        seen = known.of(mutant)
+        likely = (test for test in (memory.killer(mutant), *reversed(recent)) if test in seen)
+        ordered = list(dict.fromkeys([*likely, *seen]))
+        killer = trial(mutant, ordered, {test: known.seconds[test] for test in ordered})
+        if killer or survive:
+            memory.keep(mutant, killer, tests)
+            recent = [*(test for test in recent if test != killer), killer][-FIRST:]
 
 
-def _learned(source: Source, tests: Sequence[str]) -> Path:
-    """Where it is kept what the tests call, for as long as they and the file stay as they are."""
-    read = "\0".join(map(source_of, [source.path, *tests]))
-    return memory.STATE / f"{Path(source.path).stem}-{hashlib.sha256(read.encode()).hexdigest()[:16]}.json"
-
-
-def _try(mutant: Mutant, known: trials.Known, likely: Sequence[str], scratch: Path) -> str:
-    """The test that kills a mutant; those that killed it or its neighbours before are asked first."""
-    tests = known.of(mutant)
-    first = [test for test in dict.fromkeys(likely) if test in tests]
-    for some in ([first] if first and first != tests else []) + [tests]:
-        killer = trials.try_out(mutant, some, {test: known.seconds[test] for test in some}, scratch).killer
-        if killer:
-            return killer
-    return ""
+def _known(target: Target, source: Source, scratch: Path) -> trials.Known:
+    """What the tests of a file call, kept for as long as they and the files that they hold stay as they are."""
+    tests = source.tests or target.tests
+    # The files of the same tests are learned in one run of these.
+    paths = [one.path for one in target.sources if (one.tests or target.tests, one.once) == (tests, source.once)]
+    read = "\0".join([*tests, *map(source_of, [*paths, *tests])])
+    kept = memory.STATE / f"{Path(paths[0]).stem}-{hashlib.sha256(read.encode()).hexdigest()[:16]}.json"
+    return trials.learn(tests, paths, scratch, changed=[source.path], once=source.once, kept=kept)

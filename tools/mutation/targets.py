@@ -7,7 +7,8 @@ from tools.mutation.marks import Mark, marks
 from tools.mutation.mutations import Mutant, numbered, python_mutants
 from tools.mutation.names import unknown_places, unknown_tests
 from tools.mutation.sql_mutations import embedded_mutants, rewritten, sql_mutants
-from tools.mutation.trials import REPOSITORY, TrialError
+from tools.mutation.trials import TrialError
+from tools.mutation.watch import REPOSITORY
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,13 @@
 """Trials: the tests of a target over one mutant, in a fork of this process that has loaded all that it does not touch.
 
 A mutated module is loaded in the place of its file and nothing is written; a mutated SQL file reads as mutated, in that
-process alone. The fork that tries the unchanged product also notes which function each test calls, so that a mutant is
-tried by the tests that can see it.
+process alone. The fork that tries the unchanged product also notes which statements each test reaches, so that a mutant
+is tried by the tests that can see it.
 """
 
 import ast
 import contextlib
+import functools
 import gc
 import importlib
 import importlib.abc
@@ -20,30 +21,17 @@ import shutil
 import signal
 import sys
 import tempfile
-import threading
 import time
 import traceback
-from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import CodeType, FrameType, ModuleType
+from types import CodeType, ModuleType
 from typing import Any
 from unittest import mock
 
 from tools.mutation.mutations import Mutant
-
-REPOSITORY = Path(__file__).resolve().parents[2]
-
-TIMES = 10
-"""How much more of a processor than the unchanged product took in all a mutant may use, beside `GRACE` seconds of it,
-before it counts as killed."""
-GRACE = 60.0
-TEST_GRACE, WAITING_GRACE = 10.0, 30.0
-"""What a single test may use, and how long it may wait, beside `TIMES` of what it took: a mutant that goes on without
-end ends with its test."""
-PATIENCE = 10
-"""How many seconds may pass for each of them: a busy machine gives a trial a part of its processors."""
+from tools.mutation.watch import GRACE, PATIENCE, REPOSITORY, TIMES, Watch, end_never, statement
 
 _ENDED = (signal.SIGXCPU, signal.SIGPROF, signal.SIGALRM, signal.SIGKILL)
 """The signals that end a trial which uses or takes too much."""
@@ -59,26 +47,24 @@ class Known:
 
     Attributes:
         seconds: of each test.
-        calls: the functions that each test calls, as `file:qualified name`.
+        calls: the functions that each test calls, as `file:qualified name`, and the lines of them that it executes, as
+            `file:number`; before Python 3.12 no lines.
     """
 
     seconds: dict[str, float] = field(default_factory=dict)
     calls: dict[str, set[str]] = field(default_factory=dict)
 
+    @functools.cached_property
+    def _called(self) -> set[str]:
+        return {call for calls in self.calls.values() for call in calls}
+
     def of(self, mutant: Mutant) -> list[str]:
         """The tests that can see a mutant, the fast ones first."""
-        place = f"{mutant.path}:{mutant.where}"
-        called = {call for calls in self.calls.values() for call in calls}
-        seen = [test for test, calls in self.calls.items() if place in calls] if place in called else list(self.calls)
+        lines = {f"{mutant.path}:{line}" for line in statement(mutant)}
+        places = lines if lines & self._called else {f"{mutant.path}:{mutant.where}"}
+        is_called = bool(places & self._called)
+        seen = [test for test, calls in self.calls.items() if not is_called or places & calls]
         return sorted(seen, key=lambda test: self.seconds[test])
-
-
-@dataclass(frozen=True)
-class Trial:
-    """How the tests ended: the first that failed, or none; `timeout` where they did not end."""
-
-    killer: str
-    seconds: float
 
 
 def apart(*works: Callable[[], None]) -> None:
@@ -112,11 +98,19 @@ def _fork(work: Callable[[], None]) -> int:
 
 
 def learn(
-    tests: Sequence[str], paths: Sequence[str], scratch: Path, *, once: str = "", kept: Path | None = None
+    tests: Sequence[str],
+    paths: Sequence[str],
+    scratch: Path,
+    *,
+    changed: Sequence[str] = (),
+    once: str = "",
+    kept: Path | None = None,
 ) -> Known:
     """Run the tests over the unchanged product, and load what they load and no mutant touches.
 
     Args:
+        paths: the files whose functions are noted.
+        changed: those of them of which mutants are tried now; all where empty.
         once: a function beside the tests that is called before all trials, `module:name`.
         kept: where what is learned is kept: where it is there, the tests are not run again.
 
@@ -130,14 +124,14 @@ def learn(
     if kept is not None and kept.exists():
         answer = json.loads(kept.read_text(encoding="utf-8"))
     else:
-        answer = _forked(scratch, 1200, lambda report: _run(tests, report, traced=paths))
+        answer = forked(scratch, 1200, lambda report: _run(tests, report, traced=paths))
         if answer is None or answer["failed"] or not answer["seconds"]:
             said = (scratch / "output").read_text(encoding="utf-8", errors="replace")[-3000:]
             raise TrialError(f"The tests fail over the unchanged product, so no mutant was tried.\n{said}")
         if kept is not None:
             kept.parent.mkdir(exist_ok=True)
             kept.write_text(json.dumps(answer), encoding="utf-8")
-    for name in _unaffected(answer["modules"], paths):
+    for name in _unaffected(answer["modules"], changed or paths):
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
     # A fork's collections of garbage need not go through all that was loaded before it.
@@ -145,24 +139,38 @@ def learn(
     return Known(answer["seconds"], {test: set(calls) for test, calls in answer["calls"].items()})
 
 
-def try_out(mutant: Mutant, tests: Sequence[str], expected: Mapping[str, float], scratch: Path) -> Trial:
-    """Run the tests over a mutant until one fails.
+def try_out(mutant: Mutant, tests: Sequence[str], expected: Mapping[str, float], scratch: Path) -> str:
+    """Run the tests over a mutant until one fails: that one, `timeout` where they did not end, or empty.
+
+    A test that does not fail over it again failed by chance, as on a busy machine.
 
     Args:
         expected: seconds that each takes over the unchanged product.
     """
-    began = time.monotonic()
+    left = list(tests)
+    while left:
+        failed = _failing(mutant, left, expected, scratch)
+        if failed not in left or _failing(mutant, [failed], expected, scratch):
+            return failed
+        left = left[left.index(failed) + 1 :]
+    return ""
 
+
+def _failing(mutant: Mutant, tests: Sequence[str], expected: Mapping[str, float], scratch: Path) -> str:
     def work(report: Path) -> None:
-        _put_in_place(mutant)
+        put_in_place(mutant)
         _run(tests, report, expected=expected)
 
-    answer = _forked(scratch, TIMES * sum(expected.values()) + GRACE, work)
-    killer = "timeout" if answer is None else answer["failed"]
-    return Trial(killer, time.monotonic() - began)
+    answer = forked(scratch, limit(expected), work)
+    return "timeout" if answer is None else str(answer["failed"])
 
 
-def _forked(scratch: Path, limit: float, work: Any) -> dict[str, Any] | None:
+def limit(expected: Mapping[str, float]) -> float:
+    """How many seconds of a processor a trial may use."""
+    return TIMES * sum(expected.values()) + GRACE
+
+
+def forked(scratch: Path, limit: float, work: Any) -> dict[str, Any] | None:
     """Do the work in a fork with temporary files of its own; what it reported, or None where it had to be ended.
 
     Args:
@@ -210,21 +218,6 @@ def _signal_of(child: int, seconds: float) -> int:
     return signal.SIGKILL
 
 
-def end_after(seconds: float) -> None:
-    """End this process once it has used so many seconds of a processor, or `PATIENCE` times as many have passed.
-
-    Either has its grace, which does not grow with the other: what waits for ever uses no processor.
-    """
-    signal.setitimer(signal.ITIMER_PROF, seconds + TEST_GRACE)
-    signal.setitimer(signal.ITIMER_REAL, PATIENCE * seconds + WAITING_GRACE)
-
-
-def end_never() -> None:
-    """Take back `end_after`."""
-    signal.setitimer(signal.ITIMER_PROF, 0)
-    signal.setitimer(signal.ITIMER_REAL, 0)
-
-
 class _Mutated(importlib.machinery.SourceFileLoader):
     """Loads a module from a text instead of its file, and keeps nothing of it."""
 
@@ -252,7 +245,8 @@ class _Finder(importlib.abc.MetaPathFinder):
         )
 
 
-def _put_in_place(mutant: Mutant) -> None:
+def put_in_place(mutant: Mutant) -> None:
+    """Let this process load or read the mutant, to its end."""
     if mutant.path.endswith(".py"):
         finder = _Finder(mutant)
         if finder.name in sys.modules:
@@ -270,58 +264,6 @@ def _put_in_place(mutant: Mutant) -> None:
 
     # In this process alone, to its end.
     mock.patch.multiple(Path, read_text=read_text, read_bytes=read_bytes).start()
-
-
-class _Watch:
-    """A plugin of pytest: the first test that fails, the time of each, and the functions that each calls.
-
-    Where it is known how long each takes, one that takes far longer ends the process.
-    """
-
-    def __init__(self, traced: Sequence[str], expected: Mapping[str, float]) -> None:
-        self._expected = expected
-        self._begun: set[str] = set()
-        self.failed = ""
-        self.seconds: dict[str, float] = defaultdict(float)
-        self.calls: dict[str, set[str]] = defaultdict(set)
-        self._files = {str(REPOSITORY / path): path for path in traced}
-        self._now: set[str] = set()
-        self._shared: dict[str, list[set[str]]] = defaultdict(list)
-
-    def _note(self, frame: FrameType, event: str, _: object) -> None:
-        if event == "call" and (path := self._files.get(frame.f_code.co_filename)):
-            self._now.add(f"{path}:{frame.f_code.co_qualname.replace('.<locals>', '')}")
-
-    def pytest_runtest_logreport(self, report: Any) -> None:
-        self.seconds[report.nodeid] += report.duration
-        if report.failed and not self.failed:
-            self.failed = report.nodeid
-
-    def pytest_collectreport(self, report: Any) -> None:
-        if report.failed and not self.failed:
-            self.failed = f"{report.nodeid} could not be loaded"
-
-    def pytest_runtest_logstart(self, nodeid: str) -> None:
-        self._now = self.calls[nodeid]
-        if self._expected:
-            file = nodeid.partition("::")[0]
-            of_file = [seconds for test, seconds in self._expected.items() if test.startswith(f"{file}::")]
-            # The first test of a file makes what all of them share.
-            shared = 0.0 if file in self._begun else max(of_file, default=0.0)
-            self._begun.add(file)
-            end_after(TIMES * (self._expected.get(nodeid, 0.0) + shared))
-
-    def pytest_fixture_setup(self, fixturedef: Any, request: Any) -> None:
-        # What a fixture of a module calls is there for every test of it.
-        if fixturedef.scope != "function":
-            self._shared[request.node.nodeid.partition("::")[0]].append(self._now)
-
-    def finished(self) -> dict[str, list[str]]:
-        """The calls of each test, with those of the fixtures that it shares."""
-        return {
-            test: sorted(calls.union(*self._shared[""], *self._shared[test.partition("::")[0]]))
-            for test, calls in self.calls.items()
-        }
 
 
 def _loadable() -> list[str]:
@@ -357,24 +299,31 @@ def _imports(name: str) -> set[str]:
     return found
 
 
+_WITHOUT = ("cacheprovider", "randomly", "xdist", "unraisableexception", "threadexception", "faulthandler")
+
+QUIET = ("-q", "--no-header", *(f"-pno:{name}" for name in _WITHOUT))
+"""How pytest is called in a trial."""
+
+
+def settle_hypothesis() -> None:
+    """The same examples every time, none kept, and the first that fails is enough."""
+    from hypothesis import Phase, settings
+
+    phases = (Phase.explicit, Phase.generate)
+    settings.register_profile("mutants", derandomize=True, database=None, phases=phases)
+    settings.load_profile("mutants")
+
+
 def _run(
     tests: Sequence[str], report: Path, traced: Sequence[str] = (), expected: Mapping[str, float] | None = None
 ) -> None:
     import pytest
-    from hypothesis import Phase, settings
 
-    # The same examples every time, none kept, and the first that fails is enough.
-    phases = (Phase.explicit, Phase.generate)
-    settings.register_profile("mutants", derandomize=True, database=None, phases=phases)
-    settings.load_profile("mutants")
-    watch = _Watch(traced, expected or {})
+    settle_hypothesis()
+    watch = Watch(traced, expected or {})
     if traced:
-        threading.setprofile(watch._note)
-        sys.setprofile(watch._note)
-    without = ("cacheprovider", "randomly", "xdist", "unraisableexception", "threadexception", "faulthandler")
-    quiet = ["-q", "--no-header", *(f"-pno:{name}" for name in without)]
-    code = pytest.main([*quiet, *(["--tb=short"] if traced else ["--tb=no", "-x"]), *tests], plugins=[watch])
-    sys.setprofile(None)
+        watch.trace()
+    code = pytest.main([*QUIET, *(["--tb=short"] if traced else ["--tb=no", "-x"]), *tests], plugins=[watch])
     end_never()
     failed = watch.failed or ("" if code == 0 else f"pytest ended with {int(code)}")
     report.write_text(

@@ -1,0 +1,64 @@
+"""Prints, for each change of a small module, the test that kills it in a quick trial. Usage: mutants_quick.py FOLDER"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from tools.mutation import quick
+from tools.mutation.mutations import Mutant
+
+folder = Path(sys.argv[1])
+code, test = folder / "quick_code.py", folder / "test_quick.py"
+text = """class A:
+    limit = 1
+
+    @staticmethod
+    def known(a):
+        return [one for one in a if one > A.limit]
+
+
+def outer(a=2):
+    def inner():
+        return a + 3
+
+    return inner
+
+
+KEPT = outer()
+"""
+code.write_text(text)
+test.write_text("""from quick_code import A, KEPT, outer
+
+def test_known():
+    assert A.known([1, 2]) == [2]
+
+def test_outer():
+    assert outer(1)() == 4
+
+def test_kept():
+    assert KEPT() == 5
+""")
+setattr(quick, "REPOSITORY", folder)  # noqa: B010  # it is not quick's own
+sys.path.insert(0, str(folder))
+os.chdir(folder)
+tests = [f"{test.name}::test_{name}" for name in ("known", "outer", "kept")]
+CHANGES = {
+    "inside of a function of a class": ("one > A", "one >= A"),
+    "of a function within another": ("a + 3", "a + 4"),
+    "no test notices": ("return [one", "return [ one"),
+    "of a class": ("limit = 1", "limit = 2"),
+    "of a default": ("a=2", "a=3"),
+    "of two functions": ("return", "yield"),
+}
+
+
+def work(collected: quick.Collected) -> None:
+    for name, (before, after) in CHANGES.items():
+        mutant = Mutant(code.name, "", name, text.replace(before, after))
+        killer = collected.try_out(mutant, tests, dict.fromkeys(tests, 0.1), folder)
+        print(f"{name}: {killer.partition('::')[2] or 'nobody'}", file=sys.stderr)
+
+
+quick.collect(tests, code.name, work)

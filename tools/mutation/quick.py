@@ -1,0 +1,172 @@
+"""Quick trials: in a fork of a process that has collected the tests, changed code takes the place of what is loaded.
+
+A trial then costs its tests and no more, but what was made before the fork stays as it was: an import's result, a
+cached value. So a test that fails here has killed the mutant; what none notices is tried again as `trials` does.
+"""
+
+import contextlib
+import gc
+import importlib
+import io
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import zip_longest
+from pathlib import Path
+from types import CodeType, FunctionType
+from typing import Any
+
+from tools.mutation import trials
+from tools.mutation.mutations import Mutant
+from tools.mutation.watch import REPOSITORY, Watch, end_never
+
+_ATTRIBUTES = (
+    *("co_code", "co_names", "co_varnames", "co_freevars", "co_cellvars", "co_flags", "co_name", "co_exceptiontable"),
+    *("co_argcount", "co_posonlyargcount", "co_kwonlyargcount"),
+)
+_IS_FUNCTION = 0x2
+"""Of `co_flags`: the code has names of its own, as that of a class has not."""
+
+
+def collect(tests: Sequence[str], path: str, work: Callable[["Collected"], None]) -> None:
+    """Collect the tests, and do the work with them in this process.
+
+    Args:
+        path: of the file of which mutants are tried.
+    """
+    import pytest
+
+    if path.endswith(".py"):
+        importlib.import_module(path.removesuffix(".py").replace("/", "."))
+    trials.settle_hypothesis()
+    with contextlib.redirect_stdout(io.StringIO()):
+        pytest.main([*trials.QUIET, "--capture=sys", "--tb=no", *tests], plugins=[_Loop(path, work)])
+
+
+class _Loop:
+    """A plugin of pytest that does the work where the tests would run."""
+
+    def __init__(self, path: str, work: Callable[["Collected"], None]) -> None:
+        self._path, self._work = path, work
+
+    def pytest_runtestloop(self, session: Any) -> bool:
+        """Do it."""
+        self._work(Collected(session, self._path))
+        return True
+
+
+class Collected:
+    """Tests that were collected, over a file that was loaded."""
+
+    def __init__(self, session: Any, path: str) -> None:
+        self._hook = session.config.hook
+        self._plugins = session.config.pluginmanager
+        self._items = {item.nodeid: item for item in session.items}
+        self._file = str(REPOSITORY / path)
+        self._code = _compiled(Path(self._file).read_text(encoding="utf-8"), self._file)
+        # What is frozen is not among the objects.
+        gc.unfreeze()
+        self._functions = [
+            one for one in gc.get_objects() if isinstance(one, FunctionType) and one.__code__.co_filename == self._file
+        ]
+        self._sound: dict[str, bool] = {}
+        gc.freeze()
+
+    def try_out(self, mutant: Mutant, tests: Sequence[str], expected: Mapping[str, float], scratch: Path) -> str:
+        """The test that fails over a mutant, or `timeout`; empty where none does, or this is no way to find out."""
+        if mutant.path.endswith(".py"):
+            changed = self._changed(mutant)
+            if changed is None:
+                return ""
+            functions, code = changed
+
+            def put_in_place() -> None:
+                for function in functions:
+                    function.__code__ = code
+
+        else:
+
+            def put_in_place() -> None:
+                trials.put_in_place(mutant)
+
+        left = list(tests)
+        while left:
+            killer = self._failing(put_in_place, left, expected, scratch)
+            if killer not in self._items or self._kills(killer, put_in_place, expected, scratch):
+                return killer
+            left = left[left.index(killer) + 1 :]
+        return ""
+
+    def _kills(self, test: str, put_in_place: Callable[[], None], expected: Mapping[str, float], scratch: Path) -> bool:
+        """Whether it is the change that a test fails over, and neither the fork nor chance, as on a busy machine."""
+        if test not in self._sound:
+            self._sound[test] = not self._failing(lambda: None, [test], expected, scratch)
+        return self._sound[test] and bool(self._failing(put_in_place, [test], expected, scratch))
+
+    def _changed(self, mutant: Mutant) -> tuple[list[FunctionType], CodeType] | None:
+        """The loaded functions that a mutant changes, and their code after it; None where it changes more than one."""
+        differing = list(_differing(self._code, _compiled(mutant.text, self._file)))
+        if len(differing) != 1 or differing[0] is None:
+            return None
+        before, after = differing[0]
+        place = (before.co_qualname, before.co_firstlineno)
+        loaded = [one for one in self._functions if (one.__code__.co_qualname, one.__code__.co_firstlineno) == place]
+        is_alike = all(one.__code__.co_freevars == after.co_freevars for one in loaded)
+        return (loaded, after) if loaded and is_alike else None
+
+    def _failing(
+        self, before: Callable[[], None], tests: Sequence[str], expected: Mapping[str, float], scratch: Path
+    ) -> str:
+        items = [self._items[test] for test in tests if test in self._items]
+
+        def work(report: Path) -> None:
+            before()
+            watch = Watch((), expected)
+            self._plugins.register(watch)
+            for item, following in zip_longest(items, items[1:]):
+                self._hook.pytest_runtest_protocol(item=item, nextitem=following)
+                if watch.failed:
+                    break
+            end_never()
+            report.write_text(json.dumps({"failed": watch.failed}))
+
+        with contextlib.suppress(trials.TrialError):
+            answer = trials.forked(scratch, trials.limit(expected), work)
+            return "timeout" if answer is None else str(answer["failed"])
+        return ""
+
+
+def _compiled(text: str, file: str) -> CodeType:
+    return compile(text, file, "exec", dont_inherit=True)
+
+
+def _differing(before: CodeType, after: CodeType) -> Iterator[tuple[CodeType, CodeType] | None]:
+    """The functions of a module or class that differ, as a pair; None for what differs outside of them."""
+    if not _alike(before, after, deep=False):
+        yield None
+        return
+    for one, other in zip(_inner(before), _inner(after), strict=True):
+        if one.co_flags & _IS_FUNCTION:
+            if not _alike(one, other, deep=True):
+                yield one, other
+        else:
+            yield from _differing(one, other)
+
+
+def _inner(code: CodeType) -> list[CodeType]:
+    return [constant for constant in code.co_consts if isinstance(constant, CodeType)]
+
+
+def _alike(one: CodeType, other: CodeType, *, deep: bool) -> bool:
+    """Whether two pieces of code do the same, whatever their lines; what is within them only if deep."""
+    if any(getattr(one, name) != getattr(other, name) for name in _ATTRIBUTES):
+        return False
+    pairs = list(zip(one.co_consts, other.co_consts, strict=False))
+    if len(one.co_consts) != len(other.co_consts):
+        return False
+    for mine, theirs in pairs:
+        if isinstance(mine, CodeType) and isinstance(theirs, CodeType):
+            if deep and not _alike(mine, theirs, deep=True):
+                return False
+        elif (type(mine), repr(mine)) != (type(theirs), repr(theirs)):
+            return False
+    return True
