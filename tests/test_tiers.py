@@ -15,12 +15,13 @@ from typing import Any
 
 import nights
 import pytest
+import tiers
 from chaos import processes
 from hypothesis import given
 from hypothesis import strategies as st
 from nights import cmdb
 from scripted_aws import ScriptedAws
-from tiers import Guard, starts
+from tiers import Guard, is_unit, starts
 
 from pipelines.trust import zero_rule
 from simulator.client import Simulator
@@ -88,27 +89,30 @@ def test_what_starts_something_is_found_however_it_is_reached(function: Callable
 def test_what_starts_nothing_is_left(request: pytest.FixtureRequest) -> None:
     assert not starts(lambda: zero_rule)
     assert not starts(decorated(lambda: None))
-    assert request.node.get_closest_marker("unit")
+    assert is_unit(request.node)
 
 
 def test_a_test_whose_fixture_starts_something_is_no_unit_test(
     request: pytest.FixtureRequest, small: Simulator
 ) -> None:
-    assert not request.node.get_closest_marker("unit")
+    assert not is_unit(request.node)
 
 
-@pytest.mark.parametrize("is_unit", [True, False])
-def test_a_unit_test_that_starts_something_after_all_fails(*, is_unit: bool) -> None:
-    item = SimpleNamespace(nodeid="test_x", get_closest_marker=lambda _: is_unit)
-    expected = pytest.raises(AssertionError, match="test_x counts as a unit test") if is_unit else nullcontext()
-    with expected, Guard().watching(item):
-        started()
+@pytest.mark.parametrize("is_one", [True, False])
+def test_a_unit_test_that_starts_something_after_all_fails(*, is_one: bool) -> None:
+    item: Any = SimpleNamespace(nodeid="test_x")
+    expected = pytest.raises(AssertionError, match="test_x counts as a unit test") if is_one else nullcontext()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(tiers, "is_unit", lambda _: is_one)
+        with expected, Guard().watching(item):
+            started()
 
 
 def test_what_a_module_starts_while_it_is_loaded_is_not_the_tests(tmp_path: Path) -> None:
     (tmp_path / "loaded.py").write_text("import subprocess\nsubprocess.run(['true'])\n")
-    item = SimpleNamespace(nodeid="test_x", get_closest_marker=lambda _: True)
-    with Guard().watching(item), pytest.MonkeyPatch.context() as patched:
+    item: Any = SimpleNamespace(nodeid="test_x")
+    with pytest.MonkeyPatch.context() as patched, Guard().watching(item):
+        patched.setattr(tiers, "is_unit", lambda _: True)
         patched.syspath_prepend(tmp_path)
         importlib.import_module("loaded")
         del sys.modules["loaded"]

@@ -48,7 +48,10 @@ something."""
 
 
 def is_unit(item: pytest.Item) -> bool:
-    """Whether a test starts nothing, and `make test` runs it with all its examples."""
+    """Whether a test starts nothing, and `make test` runs it with all its examples.
+
+    To find it out for all tests takes seconds, so it is asked only where it matters.
+    """
     if not isinstance(item, pytest.Function) or any(
         item.get_closest_marker(name) for name in ("large", "chaos", "property")
     ):
@@ -171,7 +174,7 @@ class Guard:
         """
         self._heard.clear()
         yield
-        if self._heard and item.get_closest_marker("unit"):
+        if self._heard and is_unit(item):
             what = ", ".join(self._heard)
             raise AssertionError(f"{item.nodeid} counts as a unit test and starts something ({what}): see {__file__}.")
 
