@@ -1,8 +1,9 @@
 """Collects from Cost Explorer: the bill by slice and month, within the day's limit of requests.
 
-Requests go out one at a time, since each costs money and the limit must be kept exactly. Cost Explorer's response to
-one month (throttling without end, only the classic metrics) applies to the next month too. The bill by account comes
-first, and shows which of the slices and months have to be fetched at all (`cost_changes`).
+Requests go out one at a time: each costs money, and AWS publishes no rate for Cost Explorer, which throttles loops that
+send one after the other (botocore issue 1820, aws-sdk-java issue 1662). Its response to one month (throttling without
+end, only the classic metrics) applies to the next month too. The bill by account comes first, and shows which of the
+slices and months have to be fetched at all (`cost_changes`).
 """
 
 from collections import Counter
