@@ -384,6 +384,7 @@ def test_a_quick_trial_says_only_which_test_kills(tmp_path: Path) -> None:
     assert done.stderr.splitlines() == [
         "inside of a function of a class: test_known",
         "of a function within another: test_outer",
+        "that leaves fewer lines: test_known",
         "no test notices: nobody",
         "of a class: nobody",
         "of a default: nobody",
@@ -399,6 +400,8 @@ def test_what_no_quick_trial_kills_is_tried_again_from_the_import_on(
             return "test_small.py::test_it" if mutant is ALIVE else ""
 
     monkeypatch.setattr(quick, "collect", lambda tests, path, work: work(Quick()))
+    found = judge("small", target, tmp_path, "quick")
+    assert (found.killed, found.untried, found.survivors) == (1, 1, [])
     assert judge("small", target, tmp_path).killed == 2
     monkeypatch.setattr(quick, "collect", lambda tests, path, work: None)
     forget()

@@ -12,7 +12,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.trust.ages import COLLECTION_MAX_AGE, HALF_A_DAY, MODEL_MAX_AGE, PUBLISH_MAX_AGE, moment
+from pipelines.trust.ages import (
+    COLLECTION_MAX_AGE,
+    HALF_A_DAY,
+    MODEL_MAX_AGE,
+    PUBLISH_MAX_AGE,
+    STALE_AFTER,
+    moment,
+    publish_max_age,
+)
 from pipelines.trust.listing_rule import listing_check
 from pipelines.trust.outcomes import RETIRING, TRUSTED
 from pipelines.trust.preflight_rules import StoredCheckResult, preflight_check
@@ -91,6 +99,12 @@ def test_the_ages_are_those_of_the_contract() -> None:
     assert timedelta(hours=26) == MODEL_MAX_AGE
     assert timedelta(hours=24) == PUBLISH_MAX_AGE
     assert timedelta(hours=12) == HALF_A_DAY
+    assert timedelta(hours=26) == STALE_AFTER
+
+
+def test_a_listing_of_every_seventh_night_may_be_six_days_older_than_one_of_every_night() -> None:
+    assert publish_max_age(1) == timedelta(hours=24)
+    assert publish_max_age(7) == timedelta(days=7)
 
 
 def test_a_time_is_shown_in_utc_to_the_minute() -> None:

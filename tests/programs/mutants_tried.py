@@ -6,12 +6,13 @@ import sys
 from pathlib import Path
 
 from tools.mutation.mutations import Mutant
-from tools.mutation.trials import learn, try_out
+from tools.mutation.trials import learn, load, try_out
 from tools.mutation.watch import REPOSITORY
 
 TEST, FILE, *PAIRS = sys.argv[2:]
 kept = Path(sys.argv[1], "kept", "learned.json")
 known = learn([TEST], [FILE], Path(sys.argv[1]), kept=kept)
+load(known, FILE)
 text = (REPOSITORY / FILE).read_text()
 for pair in PAIRS:
     before, after = pair.split(" → ")

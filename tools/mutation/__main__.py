@@ -71,11 +71,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tools.mutation", description=__doc__)
     parser.add_argument("target", nargs="*", help="only this one; docs/mutants.md stays as it is then")
     parser.add_argument("--survivors", action="store_true", help="try only what was not killed in an earlier run")
+    parser.add_argument("--quick", action="store_true", help="leave what no quick trial kills for another run")
     parser.add_argument("--every", type=int, default=1, metavar="N", help="try only each N-th mutant of a file")
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="try so many at once")
     parser.add_argument("--page", action="store_true", help="try nothing: write docs/mutants.md from what is known")
     arguments = parser.parse_args()
-    how: How = "none" if arguments.page else "survivors" if arguments.survivors else "all"
+    how: How = (
+        "none" if arguments.page else "survivors" if arguments.survivors else "quick" if arguments.quick else "all"
+    )
     if unknown := sorted(set(arguments.target) - set(TARGETS)):
         parser.error(f"There is no target {', '.join(unknown)}; there are {', '.join(TARGETS)}. Nothing was run.")
     if unknown := unknown_marks(REPOSITORY):

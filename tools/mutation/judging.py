@@ -22,7 +22,7 @@ FIRST = 4
 MARKED = ("pipelines", "resources", "warehouse")
 """The folders of the product, in which a mark may stand."""
 
-How = Literal["all", "survivors", "none"]
+How = Literal["all", "quick", "survivors", "none"]
 
 
 @dataclass
@@ -67,7 +67,8 @@ def judge(
     """Try every mutant of a target of which nothing current is known.
 
     Args:
-        how: try all of which nothing current is known, only what survived until now, or none.
+        how: try all of which nothing current is known, those in quick trials alone, only what survived until now, or
+            none.
         every: try only each so-manieth of the file; of the others what is known counts.
         jobs: how many to try at once.
 
@@ -86,14 +87,14 @@ def judge(
             if left:
                 trials.apart(partial(_learn, target, source, scratch))
                 trials.apart(
-                    *(partial(_try_all, name, target, source, left[job::jobs], scratch) for job in range(jobs))
+                    *(partial(_try_all, name, target, source, left[job::jobs], scratch, how) for job in range(jobs))
                 )
         memory = Memory(name)
         alive = []
         untried = set()
         for mutant in mutants:
             result.count += 1
-            if (how == "none" or every > 1) and not memory.is_current(mutant, source.tests or target.tests):
+            if (how in ("quick", "none") or every > 1) and not memory.is_current(mutant, source.tests or target.tests):
                 result.untried += 1
                 untried.add(mutant.key)
             elif memory.killer(mutant):
@@ -178,14 +179,16 @@ def _learn(target: Target, source: Source, scratch: Path) -> None:
         raise trials.TrialError(f"The queries of {source.path} in sqlglot's words are others to {wrong}.")
 
 
-def _try_all(name: str, target: Target, source: Source, mutants: Sequence[Mutant], scratch: Path) -> None:
+def _try_all(name: str, target: Target, source: Source, mutants: Sequence[Mutant], scratch: Path, how: How) -> None:
     """Try these mutants of one file, and keep what came of each: quickly first, and whole where no test noticed."""
     own = Path(tempfile.mkdtemp(dir=scratch))
     trials.apart(partial(_try_quickly, name, target, source, mutants, own))
     memory, tests = Memory(name), source.tests or target.tests
     left = [mutant for mutant in mutants if not memory.is_current(mutant, tests)]
-    if left:
+    if left and how != "quick":
         known = _known(target, source, own)
+        trials.ready(source.once)
+        trials.load(known, source.path)
         _try_each(left, known, memory, tests, lambda one, seen, seconds: trials.try_out(one, seen, seconds, own))
 
 
@@ -199,6 +202,7 @@ def _try_quickly(name: str, target: Target, source: Source, mutants: Sequence[Mu
 
         _try_each(mutants, known, memory, tests, trial, survive=False)
 
+    trials.ready(source.once)
     quick.collect(tests, source.path, work)
 
 
@@ -233,4 +237,4 @@ def _known(target: Target, source: Source, scratch: Path) -> trials.Known:
     paths = [one.path for one in target.sources if (one.tests or target.tests, one.once) == (tests, source.once)]
     read = "\0".join([*tests, *map(source_of, [*paths, *tests])])
     kept = memory.STATE / f"{Path(paths[0]).stem}-{hashlib.sha256(read.encode()).hexdigest()[:16]}.json"
-    return trials.learn(tests, paths, scratch, changed=[source.path], once=source.once, kept=kept)
+    return trials.learn(tests, paths, scratch, once=source.once, kept=kept)

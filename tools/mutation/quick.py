@@ -62,7 +62,8 @@ class Collected:
         self._plugins = session.config.pluginmanager
         self._items = {item.nodeid: item for item in session.items}
         self._file = str(REPOSITORY / path)
-        self._code = _compiled(Path(self._file).read_text(encoding="utf-8"), self._file)
+        self._text = Path(self._file).read_text(encoding="utf-8")
+        self._code = _compiled(self._text, self._file)
         # What is frozen is not among the objects.
         gc.unfreeze()
         self._functions = [
@@ -104,7 +105,7 @@ class Collected:
 
     def _changed(self, mutant: Mutant) -> tuple[list[FunctionType], CodeType] | None:
         """The loaded functions that a mutant changes, and their code after it; None where it changes more than one."""
-        differing = list(_differing(self._code, _compiled(mutant.text, self._file)))
+        differing = list(_differing(self._code, _compiled(_in_place(self._text, mutant.text), self._file)))
         if len(differing) != 1 or differing[0] is None:
             return None
         before, after = differing[0]
@@ -133,6 +134,16 @@ class Collected:
             answer = trials.forked(scratch, trials.limit(expected), work)
             return "timeout" if answer is None else str(answer["failed"])
         return ""
+
+
+def _in_place(before: str, after: str) -> str:
+    """The text after a change, with empty lines for those that are gone: a class knows in which line it begins."""
+    old, new = before.splitlines(), after.splitlines()
+    following = 0
+    while following < len(new) and new[-1 - following] == old[-1 - following]:
+        following += 1
+    place = len(new) - following
+    return "\n".join([*new[:place], *[""] * (len(old) - len(new)), *new[place:]]) + "\n"
 
 
 def _compiled(text: str, file: str) -> CodeType:

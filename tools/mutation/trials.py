@@ -49,10 +49,12 @@ class Known:
         seconds: of each test.
         calls: the functions that each test calls, as `file:qualified name`, and the lines of them that it executes, as
             `file:number`; before Python 3.12 no lines.
+        modules: what is loaded after them.
     """
 
     seconds: dict[str, float] = field(default_factory=dict)
     calls: dict[str, set[str]] = field(default_factory=dict)
+    modules: list[str] = field(default_factory=list)
 
     @functools.cached_property
     def _called(self) -> set[str]:
@@ -98,32 +100,22 @@ def _fork(work: Callable[[], None]) -> int:
 
 
 def learn(
-    tests: Sequence[str],
-    paths: Sequence[str],
-    scratch: Path,
-    *,
-    changed: Sequence[str] = (),
-    once: str = "",
-    kept: Path | None = None,
+    tests: Sequence[str], paths: Sequence[str], scratch: Path, *, once: str = "", kept: Path | None = None
 ) -> Known:
-    """Run the tests over the unchanged product, and load what they load and no mutant touches.
+    """Run the tests over the unchanged product.
 
     Args:
-        paths: the files whose functions are noted.
-        changed: those of them of which mutants are tried now; all where empty.
-        once: a function beside the tests that is called before all trials, `module:name`.
+        paths: the files of which it is noted what is reached.
+        once: as of `ready`.
         kept: where what is learned is kept: where it is there, the tests are not run again.
 
     Raises:
         TrialError: one of them fails.
     """
-    if once:
-        module, _, name = once.partition(":")
-        sys.path.append(str(REPOSITORY / "tests"))
-        getattr(importlib.import_module(module), name)()
     if kept is not None and kept.exists():
         answer = json.loads(kept.read_text(encoding="utf-8"))
     else:
+        ready(once)
         answer = forked(scratch, 1200, lambda report: _run(tests, report, traced=paths))
         if answer is None or answer["failed"] or not answer["seconds"]:
             said = (scratch / "output").read_text(encoding="utf-8", errors="replace")[-3000:]
@@ -131,12 +123,25 @@ def learn(
         if kept is not None:
             kept.parent.mkdir(exist_ok=True)
             kept.write_text(json.dumps(answer), encoding="utf-8")
-    for name in _unaffected(answer["modules"], changed or paths):
+    calls = {test: set(calls) for test, calls in answer["calls"].items()}
+    return Known(answer["seconds"], calls, answer["modules"])
+
+
+def ready(once: str) -> None:
+    """Call what is to be called before all trials, a function beside the tests: `module:name`; nothing where empty."""
+    module, _, name = once.partition(":")
+    if module:
+        sys.path.append(str(REPOSITORY / "tests"))
+        getattr(importlib.import_module(module), name)()
+
+
+def load(known: Known, changed: str) -> None:
+    """Load, for all trials, what the tests load and no mutant of a file touches."""
+    for name in _unaffected(known.modules, [changed]):
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
     # A fork's collections of garbage need not go through all that was loaded before it.
     gc.freeze()
-    return Known(answer["seconds"], {test: set(calls) for test, calls in answer["calls"].items()})
 
 
 def try_out(mutant: Mutant, tests: Sequence[str], expected: Mapping[str, float], scratch: Path) -> str:
