@@ -114,6 +114,60 @@ def test_an_item_is_whoever_knows_it_first_and_has_its_type_owner_and_applicatio
     assert [row for row in counted if row["resource_count"]] == []
 
 
+def interface(name: str, description: str, **other: Any) -> Record:
+    return {
+        "OwnerId": WORKLOAD,
+        "NetworkInterfaceId": name,
+        "InterfaceType": "interface",
+        "Status": "in-use",
+        "Description": description,
+        **other,
+    }
+
+
+def test_what_aws_made_an_interface_for_is_an_item(home: House) -> None:
+    classic, cluster = arn("elasticloadbalancing", "loadbalancer/old-one"), arn("eks", "cluster/shop_1")
+    files, network = arn("elasticfilesystem", "file-system/fs-0a1b"), "net/inner/0123456789abcdef"
+    balancer = f"ELB {BALANCER.partition('loadbalancer/')[2]}"
+    shown = Given(
+        "ec2_network_interface",
+        [
+            interface("eni-1", balancer),
+            interface("eni-2", balancer),
+            interface("eni-3", f"ELB {network}", InterfaceType="network_load_balancer"),
+            interface("eni-4", "ELB old-one"),
+            interface("eni-5", "EFS mount target for fs-0a1b (fsmt-0c2d)"),
+            interface("eni-6", "Amazon EKS shop_1"),
+            # Anybody may write so: of an interface of his own, which nothing or an instance has.
+            interface("eni-7", "ELB app/forged/0123456789abcdef", Status="available"),
+            interface("eni-8", "Amazon EKS forged", Attachment={"InstanceId": "i-1"}),
+            *(interface(f"eni-9{number}", text) for number, text in enumerate(("ELB a/b/c", "Amazon EKS a b", "ELB"))),
+        ],
+    )
+    night(home, 0, shown, tagging(classic))
+    kinds = {
+        BALANCER: ("interface", "AWS::ElasticLoadBalancingV2::LoadBalancer", "web"),
+        arn("elasticloadbalancing", f"loadbalancer/{network}"): (
+            *("interface", "AWS::ElasticLoadBalancingV2::LoadBalancer"),
+            "inner",
+        ),
+        # The tagging API shows it too, with its tags, and a classic one is not the newer type.
+        classic: ("tagging", "AWS::ElasticLoadBalancing::LoadBalancer", None),
+        files: ("interface", "AWS::EFS::FileSystem", None),
+        cluster: ("interface", "AWS::EKS::Cluster", "shop_1"),
+    }
+    found = items(home, "discovered_by", "resource_type", "name")
+    assert {name: row for name, row in found.items() if row[0] != "listing"} == kinds
+    owners = items(home, "account_id", "region", "status", "listing", "tags")
+    assert owners[cluster] == (WORKLOAD, REGION, "active", "ec2_network_interface", None)
+    # A refused listing takes nothing away, and one without them is no proof that they are gone.
+    night(home, 1, Given("ec2_network_interface", outcome="denied"))
+    assert items(home, "status", "is_stale")[files] == ("active", True)
+    night(home, 2, Given("ec2_network_interface", [interface("eni-6", "Amazon EKS shop_1")]))
+    states = items(home, "status", "is_stale")
+    assert (states[files], states[cluster]) == (("missing", False), ("active", False))
+
+
 def test_what_is_listed_or_no_resource_is_not_discovered(home: House) -> None:
     instance = arn("ec2", "instance/i-1")
     night(

@@ -125,7 +125,7 @@ class Item:
 
 def items(world: World) -> list[Item]:
     """Every item of a first night."""
-    return [*_of_truth(world), *_interfaces(world)]
+    return [*_of_truth(world), *_interfaces(world), *_made_for(world)]
 
 
 def parts(world: World) -> Iterator[tuple[str, Record]]:
@@ -186,6 +186,26 @@ def _interfaces(world: World) -> Iterator[Item]:
                 arn, "network_interfaces", kind, account, region, name, record["Status"], "active", tags, None,
                 columns(world, account, tags),
             )  # fmt: skip
+
+
+def _made_for(world: World) -> Iterator[Item]:
+    """The load balancers that AWS made interfaces for; no other service of the simulator has any."""
+    told = {row["arn"]: row["tags"] for row in world.truth["tagged_resources"]}
+    seen = set()
+    for (_, region), records in world.records["ec2_network_interface"].items():
+        for record in records:
+            kind, _, name = record["Description"].partition("ELB ")
+            if kind or not name or record["Status"] != "in-use" or record.get("Attachment", {}).get("InstanceId"):
+                continue
+            account = record["OwnerId"]
+            arn = f"arn:aws:elasticloadbalancing:{region}:{account}:loadbalancer/{name}"
+            if arn not in seen:
+                seen.add(arn)
+                tags = told.get(arn)
+                yield Item(
+                    arn, "load_balancers", "AWS::ElasticLoadBalancingV2::LoadBalancer", account, region, name, None,
+                    "active", tags, None, columns(world, account, tags),
+                )  # fmt: skip
 
 
 def columns(world: World, account: str, tags: Mapping[str, str] | None) -> dict[str, str | None]:

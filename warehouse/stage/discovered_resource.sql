@@ -1,10 +1,10 @@
 -- One row per resource of a type that no listing shows, and that somebody else knows: AWS Config's aggregators, the tagging API, a
--- resource group. Each has its own time of truth, and none of them is an inventory: what it does not show may be there. What Config
--- records of compliance is no resource. Not part of the public interface; read cmdb.resource.
+-- resource group, or a network interface that AWS made for it. Each has its own time of truth, and none of them is an inventory: what
+-- it does not show may be there. What Config records of compliance is no resource. Not part of the public interface; read cmdb.resource.
 -- materialized: full
 -- key: arn
 -- arn: Amazon Resource Name.
--- discovered_by: config, tagging or group: the first of them that shows it.
+-- discovered_by: config, tagging, group or interface: the first of them that shows it.
 -- resource_type: AWS's name of the type, such as AWS::DynamoDB::Table; where an ARN alone is known and its type is not, service and
 --    kind as the tagging API has them, such as glue:crawler.
 -- resource_id: Config's id, or what the ARN ends with.
@@ -18,7 +18,22 @@
 -- is_terminated: True where Config has recorded that it was deleted.
 -- attributes: An empty JSON object.
 -- seen_at: When it was true, UTC: when Config recorded it, or the response was complete.
-with known as (
+with owning as (
+    -- What AWS writes into the description of an interface that it makes: the name of a load balancer, with its kind and id where it is
+    -- no classic one; the file system of a mount target; the cluster of a control plane. Only AWS attaches one to what is no instance of
+    -- the account, so nobody else's words are believed.
+    select
+        *,
+        regexp_extract(description, '^ELB ((?:(?:app|net|gwy)/[A-Za-z0-9-]+/[0-9a-f]+)|[A-Za-z0-9-]+)$', 1)
+            as load_balancer,
+        regexp_extract(description, '^EFS mount target for (fs-[0-9a-f]+)(?: \(fsmt-[0-9a-f]+\))?$', 1)
+            as file_system,
+        regexp_extract(description, '^Amazon EKS ([A-Za-z0-9][A-Za-z0-9_-]*)$', 1) as cluster
+    from aws.ec2_network_interface
+    where state = 'in-use' and instance_id is null
+),
+
+known as (
     select
         arn,
         'config' as discovered_by,
@@ -78,6 +93,30 @@ with known as (
         cell_region,
         collected_at
     from aws.resource_group_member
+    union all by name
+    select
+        case
+            when load_balancer <> ''
+                then aws_arn('elasticloadbalancing', region, account_id, 'loadbalancer/' || load_balancer)
+            when file_system <> ''
+                then aws_arn('elasticfilesystem', region, account_id, 'file-system/' || file_system)
+            when cluster <> '' then aws_arn('eks', region, account_id, 'cluster/' || cluster)
+        end as arn,
+        'interface' as discovered_by,
+        coalesce(nullif(regexp_extract(load_balancer, '^(?:[a-z]+/)?([^/]+)', 1), ''), nullif(cluster, ''))
+            as name,
+        account_id,
+        region,
+        false as is_terminated,
+        collected_at as seen_at,
+        is_stale,
+        run_id,
+        listing,
+        role,
+        caller_account_id,
+        cell_region,
+        collected_at
+    from owning
 ),
 
 -- An ARN is arn:partition:service:region:account:kind/id, kind:id or id alone.
@@ -96,6 +135,13 @@ typed as (
         parted.*,
         coalesce(
             parted.resource_type,
+            -- The ARN of a classic load balancer has the name alone.
+            case
+                when
+                    parted.arn_service = 'elasticloadbalancing'
+                    and regexp_matches(parted.arn, ':loadbalancer/[^/]+$')
+                    then 'AWS::ElasticLoadBalancing::LoadBalancer'
+            end,
             by_kind.resource_type,
             concat_ws(':', parted.arn_service, nullif(parted.arn_kind, ''))
         ) as known_type
@@ -142,7 +188,7 @@ qualify
     row_number() over (
         partition by typed.arn
         order by
-            case typed.discovered_by when 'config' then 1 when 'tagging' then 2 else 3 end asc,
+            list_position(['config', 'tagging', 'group', 'interface'], typed.discovered_by) asc,
             typed.is_stale asc,
             typed.seen_at desc,
             typed.listing asc,
