@@ -166,7 +166,7 @@ cell as (
 ),
 
 remembered as (
-    -- What Config, the tagging API or a group does not show any more may be there: they are no inventory.
+    -- What Config, the tagging API, a group or an interface does not show any more may be there: they are no inventory.
     select
         *,
         if(discovered_by <> 'listing', interval 30 days, interval 12 hours) as patience

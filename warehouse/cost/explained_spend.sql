@@ -20,7 +20,7 @@
 -- listings: The listings that explain such usage; empty where there is none.
 -- resource_types: Types of the counted rows of cmdb.resource; empty where there is none.
 -- resource_count: Rows of cmdb.resource of these listings in the account that were seen in these days, retired since or not; of a
---    service that no listing explains, those of its types (ref.discovered_type) that AWS Config, the tagging API or a group shows.
+--    service that no listing explains, those of its types (ref.discovered_type) that are items.
 -- record_count: Records in the newest responses to these listings, also of what is no row of cmdb.resource.
 -- action_needed: IAM action that would list what costs, which the contract does not grant; NULL where none is known or needed.
 -- answered_at: When the least recent of the listings' responses was complete, UTC; NULL where one is unknown or there is none.

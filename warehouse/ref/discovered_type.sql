@@ -1,4 +1,4 @@
--- Types of resources that no listing of the contract shows, and that AWS Config, the tagging API or resource groups may: how their ARNs
+-- Types of resources that no listing of the contract shows, and that AWS Config, the tagging API, groups or interfaces may: how their ARNs
 -- are told, what each is called in ServiceNow, and which service bills for them. Seed: warehouse/ref/discovered_type.csv.
 -- key: resource_type
 -- resource_type: AWS's name of the type, such as AWS::DynamoDB::Table.
