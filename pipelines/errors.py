@@ -5,3 +5,7 @@ from resources.release import ProductFileError
 
 class SqlFileError(ProductFileError):
     """A SQL file breaks the rules of its folder. The message names the file and what to write instead."""
+
+
+class LandingError(LookupError):
+    """Landed records are gone, or are not those that a step wrote. The message says which, and what to do."""

@@ -298,6 +298,7 @@ FILES = (
     "warehouse/migrations/0029_listing_fingerprint.sql",
     "warehouse/migrations/0030_exposure.sql",
     "warehouse/migrations/0031_discovered_item.sql",
+    "warehouse/migrations/0032_landed_records.sql",
     "warehouse/org/account.sql",
     "warehouse/org/account_policy.sql",
     "warehouse/org/account_policy_version.sql",

@@ -19,7 +19,7 @@ from given import FIRST_NIGHT, WORKLOAD, Given, House, house
 
 from pipelines.alerts import failure_of
 from pipelines.catalogue.names import ACCOUNT
-from pipelines.errors import SqlFileError
+from pipelines.errors import LandingError, SqlFileError
 from pipelines.reference import ReferenceFileError
 from pipelines.settings import Settings
 from pipelines.trust import gate
@@ -27,7 +27,7 @@ from resources.audit.cells import NewestCell
 from resources.audit.checks import record_preflight
 from resources.audit.coverage import coverage
 from resources.audit.identities import record_callers
-from resources.audit.step_plans import begin_plans, record_arrival
+from resources.audit.step_plans import Arrival, LandedRecords, begin_plans, record_arrival
 from resources.aws.profiles import AwsConfigError
 from resources.aws.workers import ProcessEnded
 from resources.check_result import CheckResult, Severity
@@ -179,7 +179,7 @@ def test_what_a_step_of_the_run_was_to_bring_keeps_the_gate_shut_until_it_has_co
     assert said.startswith(f"cmdb.resource was not built. What landing/{listing} was to bring in this run ")
     assert metadata == {"exit_code": 1, "next_command": "cmdb nightly"}
     with bound.store.transaction() as connection:
-        record_arrival(connection, RUN, {listing: (1, "digest")})
+        record_arrival(connection, RUN, {listing: Arrival(1, "digest", LandedRecords(0, 0, "digest"))})
     assert opened(bound) is bound.store
 
 
@@ -272,6 +272,7 @@ def test_settings_that_cannot_be_used_start_nothing(bound: Bound) -> None:
         pytest.param(IdentityRefused("Two profiles are one."), 1, id="an identity"),
         pytest.param(ContractViolation("billing", "ec2:RunInstances", "ec2:RunInstances"), 1, id="the contract"),
         pytest.param(SqlFileError("The file does not parse."), 1, id="a SQL file"),
+        pytest.param(LandingError("The landing is gone."), 1, id="a landing"),
         pytest.param(ProcessEnded("A worker process ended by itself."), 1, id="a process"),
         pytest.param(ProductFileError("A file of the product is missing."), 2, id="a file of the product"),
         pytest.param(ReferenceFileError("A reference file cannot be read."), 2, id="a reference file"),

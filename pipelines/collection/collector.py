@@ -15,7 +15,7 @@ from typing import Any
 
 from pipelines.collection import judging, paid_limits, storing
 from pipelines.collection.cells import Attempt
-from pipelines.collection.completeness import plan_keys
+from pipelines.collection.completeness import derived_keys, plan_keys, require_records
 from pipelines.collection.denials import skip_denied
 from pipelines.collection.landing import Spool
 from pipelines.collection.plan import Plan
@@ -134,6 +134,8 @@ class Collector:
         """End a batch: returns its cells, judged and landed, and frees its memory."""
         state = self.state
         plan_keys(state, [*state.batch.unrequested, *(request.key for request in state.batch.childless)])
+        plan_keys(state, derived_keys(state))
+        require_records(state)
         cells = judging.cells(state)
         gone = retired(state, cells)
         plan_keys(state, [cell.key for cell in gone])

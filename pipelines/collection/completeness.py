@@ -1,11 +1,13 @@
 """Nothing is lost between the parts of a step: what it is to request is written down before, and compared at its end.
 
 Accounts are written to `audit.step_plan` before the step's first request. Keys are written to the landing before the
-requests of them are sent, since a parent's records decide which there are. A batch, a worker process or a retry that
-brings fewer keys, or others, ends the step. The cells of a step are stored all together or not at all.
+requests of them are sent, since a parent's records decide which there are; at the end of a batch all of its parents'
+records are read once more for keys that nobody requested. A batch, a worker process or a retry that brings fewer keys
+or records, or others, ends the step. The cells of a step are stored all together or not at all.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -14,7 +16,16 @@ from pipelines.collection.landing import LandingWriter
 from pipelines.collection.state import StepState
 from pipelines.trust.gate import refuse
 from resources.audit.checks import record_check
-from resources.audit.step_plans import SHOWN, Comparison, Place, WrongKey, begin_plans, compare, stored_listings
+from resources.audit.step_plans import (
+    SHOWN,
+    Arrival,
+    Comparison,
+    Place,
+    WrongKey,
+    begin_plans,
+    compare,
+    stored_listings,
+)
 from resources.aws.messages import CellKey
 
 NO_CELL_IS_LOST = "no_cell_is_lost"
@@ -72,16 +83,75 @@ def plan_keys(state: StepState, keys: Iterable[CellKey]) -> None:
             state.writer(listing).plan(fresh[listing.name])
 
 
-def require_all(state: StepState) -> dict[str, tuple[int, str]]:
-    """Compare what was landed with what was planned; returns number and digest of the keys, by listing name.
+def derived_keys(state: StepState) -> Iterator[CellKey]:
+    """The keys that the records of parents name, where this step lists the parents too.
+
+    The plan derives them as well, round by round while responses arrive; this is what it must have come to.
+    """
+    own = {listing.name for listing in state.listings}
+    for listing in state.listings:
+        each = listing.each
+        is_left_out = listing.on_request and listing.on_request not in state.settings.requested
+        if each is None or each.enum or not each.field or is_left_out or not own.issuperset(each.of):
+            continue
+        for (account, region), named in state.named_by_parents(listing).items():
+            one_each = each.parameter and not each.in_one_cell
+            names = [f"{listing.name}:{value}" for value in named] if one_each else [listing.name]
+            keys = [
+                CellKey(role, account, region, name)
+                for role in listing.roles
+                if (role, account) in state.planned_places.get(listing.name, ())
+                for name in names
+            ]
+            yield from (key for key in keys if key not in state.batch.kept)
+
+
+def require_records(state: StepState) -> None:
+    """Compare the records of the batch's responses with what was landed and with what decides further requests.
+
+    Raises:
+        dagster.Failure: there are fewer or more. Nothing of the step was stored.
+    """
+    received: Counter[str] = Counter()
+    for key, attempt in state.attempts.items():
+        if attempt.response.outcome == "found":
+            received[key.name] += attempt.response.record_count
+    for listing in state.listings:
+        name, writer = listing.name, state.writer(listing)
+        writer.received += received[name]
+        counts = [(writer.received, writer.landed.record_count)]
+        if name in state.wanted_fields:
+            # Of a spooled response equal records are dropped only when it is landed.
+            captured = len(state.batch.parent_records[name])
+            counts.append((received[name], min(captured, received[name])))
+        for expected, present in counts:
+            if present != expected:
+                _refuse(
+                    state,
+                    f"Records of landing/{name} were lost or doubled on their way from the responses to the landing: "
+                    f"{present:,} are there instead of {expected:,}.",
+                    name,
+                )
+
+
+def require_all(state: StepState) -> dict[str, Arrival]:
+    """Compare what was landed with what was planned; returns what is to be stored, by listing name.
 
     Raises:
         dagster.Failure: fewer or other cells were landed than were planned. Nothing was stored.
     """
     writers = {state.writer(listing).cells_part: state.writer(listing) for listing in state.listings}
-    arrived = {listing.name: (0, "") for listing in state.listings}
+    for writer in writers.values():
+        for path, present, written in writer.changed():
+            _refuse(
+                state,
+                f"A file of landing/{writer.listing} is not as it was written: of {written:,} bytes, {present:,} are "
+                f"in {path.name}.",
+                writer.listing,
+            )
+    planned = {listing.name: (0, "") for listing in state.listings}
     with state.store.read() as connection:
-        stored = stored_listings(connection, state.run_id, arrived)
+        stored = stored_listings(connection, state.run_id, planned)
         for together in portions(list(writers)):
             own = [writers[path] for path in together]
             found = _compared(
@@ -98,10 +168,10 @@ def require_all(state: StepState) -> dict[str, tuple[int, str]]:
             )
             if found.wrong:
                 break
-            arrived |= found.planned
+            planned |= found.planned
     if found.wrong:
-        _refuse(state, found)
-    return arrived
+        _refuse_keys(state, found)
+    return {name: Arrival(*planned[name], writer.landed) for writer in writers.values() for name in [writer.listing]}
 
 
 def _compared(state: StepState, writers: Sequence[LandingWriter], found: Comparison) -> Comparison:
@@ -115,26 +185,35 @@ def _compared(state: StepState, writers: Sequence[LandingWriter], found: Compari
     return found
 
 
-def _refuse(state: StepState, found: Comparison) -> NoReturn:
-    """End the step with one sentence, which the check results of the run keep."""
+def _refuse_keys(state: StepState, found: Comparison) -> NoReturn:
     named = "; ".join(_named(wrong) for wrong in found.wrong[:NAMED])
     more = f"; and {found.wrong_count - NAMED:,} more" if found.wrong_count > NAMED else ""
-    sentence = (
+    _refuse(
+        state,
         f"Cells of {_listings(wrong.key.name for wrong in found.wrong)} were lost or mixed up between the parts of "
-        f"the step: they are not those that were written down before the requests were sent ({named}{more}). Nothing "
-        "of this step was stored, and what is published is as it was. Start a new run: `cmdb nightly`; if it is "
-        "refused again, with CMDB_PROCESSES=1."
+        f"the step: {found.wrong_count:,} differ from the {found.planned_count:,} that were written down before the "
+        f"requests were sent ({named}{more}).",
+        found.wrong[0].key.name,
+        [_row(wrong) for wrong in found.wrong[:SHOWN]],
+    )
+
+
+def _refuse(state: StepState, what: str, scope: str, detail: Sequence[Mapping[str, str]] = ()) -> NoReturn:
+    """End the step with one sentence, which the check results of the run keep."""
+    sentence = (
+        f"{what} Nothing of this step was stored, and what is published is as it was. Start a new run: `cmdb nightly`; "
+        "if it is refused again, with CMDB_PROCESSES=1."
     )
     with state.store.transaction() as connection:
         record_check(
             connection,
             state.run_id,
             NO_CELL_IS_LOST,
-            found.wrong[0].key.name,
+            scope,
             severity="ERROR",
             passed=False,
             observed=sentence,
-            detail=[_row(wrong) for wrong in found.wrong[:SHOWN]],
+            detail=list(detail),
             config_hash=state.settings.config_hash,
         )
     raise refuse(sentence)

@@ -4,6 +4,7 @@ A line is `{"run_id", "role", "account_id", "region", "listing", "parameter", "i
 until every cell of the listing has been judged, so a file with its final name is complete.
 """
 
+import hashlib
 import os
 import shutil
 import tempfile
@@ -17,6 +18,7 @@ from typing import IO, Any, Self
 import orjson
 
 from resources.audit.cells import Cell, cell_line
+from resources.audit.step_plans import LandedRecords
 from resources.aws.distinct import EachOnce
 from resources.aws.errors import Failed
 from resources.aws.listing import Listing
@@ -47,8 +49,33 @@ def _write(file: IO[bytes], data: bytes) -> None:
         left = left[file.write(left) :]
 
 
+class _Part:
+    """A landing file under its temporary name, and what was written to it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.length = 0
+        self._file = _private(path)
+
+    def write(self, data: bytes) -> None:
+        _write(self._file, data)
+        self.length += len(data)
+
+    def close(self) -> None:
+        self._file.close()
+
+    @property
+    def present(self) -> int:
+        """Number of bytes that the file has now."""
+        return self.path.stat().st_size if self.path.exists() else 0
+
+
 class LandingWriter:
     """Writes one listing of one run. Threads may call `append` concurrently.
+
+    Attributes:
+        longest: length in bytes of the longest line of a cell so far.
+        received: number of records in the responses so far, which have to be as many as were landed.
 
     Raises:
         WarehouseError: every method raises it where the disk is full or cannot be written.
@@ -63,12 +90,14 @@ class LandingWriter:
         self.records_part = self.folder / f".{RECORDS}.part"
         self.cells_part = self.folder / f".{CELLS}.part"
         self.planned_part = self.folder / f".{PLANNED}.part"
-        self.longest = 0
+        self.longest = self.received = 0
+        self._count = 0
+        self._digest = hashlib.sha256()
         with explained(landing):
             make_folder(self.folder)
-            self._file: IO[bytes] = _private(self.records_part)
-            self._cells: IO[bytes] = _private(self.cells_part)
-            self._planned: IO[bytes] = _private(self.planned_part)
+            self._records = _Part(self.records_part)
+            self._cells = _Part(self.cells_part)
+            self._planned = _Part(self.planned_part)
 
     def __enter__(self) -> Self:
         return self
@@ -76,9 +105,22 @@ class LandingWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._file.close()
-        self._cells.close()
-        self._planned.close()
+        for part in self._parts:
+            part.close()
+
+    @property
+    def _parts(self) -> tuple[_Part, ...]:
+        return self._records, self._cells, self._planned
+
+    @property
+    def landed(self) -> LandedRecords:
+        """The records so far."""
+        return LandedRecords(self._count, self._records.length, self._digest.hexdigest())
+
+    def changed(self) -> list[tuple[Path, int, int]]:
+        """The files of another length than was written: path, bytes that are there, bytes that were written."""
+        with explained(self._landing):
+            return [(part.path, part.present, part.length) for part in self._parts if part.present != part.length]
 
     def plan(self, keys: Iterable[CellKey]) -> None:
         """Write the keys of cells that have to come, before their requests are sent."""
@@ -88,7 +130,7 @@ class LandingWriter:
             for key in keys
         ]
         with explained(self._landing):
-            _write(self._planned, b"".join(lines))
+            self._planned.write(b"".join(lines))
 
     def append(self, key: CellKey, records: Iterable[dict[str, Any]]) -> None:
         """Write the records of one cell, or none of them.
@@ -96,9 +138,10 @@ class LandingWriter:
         Raises:
             Failed: a record holds text that JSON files cannot hold.
         """
-        lines = b"".join(self.line(key, record) for record in records)
+        lines = [self.line(key, record) for record in records]
         with self._lock, explained(self._landing):
-            _write(self._file, lines)
+            self._land(b"".join(lines))
+            self._count += len(lines)
 
     @contextmanager
     def spool(self, key: CellKey, listing: Listing | None = None) -> Iterator["Spool"]:
@@ -140,27 +183,31 @@ class LandingWriter:
         with explained(self._landing):
             _write(file, lines)
 
-    def take(self, spooled: IO[bytes]) -> None:
-        """Append the lines of a spool file."""
+    def take(self, spooled: IO[bytes], count: int) -> None:
+        """Append the lines of a spool file, which has so many."""
         spooled.seek(0)
         with self._lock, explained(self._landing):
             while chunk := spooled.read(CHUNK):
-                _write(self._file, chunk)
+                self._land(chunk)
+            self._count += count
+
+    def _land(self, lines: bytes) -> None:
+        self._records.write(lines)
+        self._digest.update(lines)
 
     def keep(self, cells: Iterable[Cell]) -> None:
-        """Write judged cells. `longest` is the length in bytes of the longest line so far."""
+        """Write judged cells."""
         lines = [orjson.dumps(cell_line(cell)) + b"\n" for cell in cells]
         self.longest = max(self.longest, max(map(len, lines), default=0))
         with explained(self._landing):
-            _write(self._cells, b"".join(lines))
+            self._cells.write(b"".join(lines))
 
     def commit(self, cells: Iterable[Cell] = ()) -> Path:
         """Write the last cells, give the files their names, and return the cells' path."""
         self.keep(cells)
         with explained(self._landing):
-            self._file.close()
-            self._cells.close()
-            self._planned.close()
+            for part in self._parts:
+                part.close()
             self.records_part.replace(self.folder / RECORDS)
             self.planned_part.replace(self.folder / PLANNED)
             return self.cells_part.replace(self.folder / CELLS)
@@ -201,7 +248,7 @@ class Spool:
         """
         self._spill()
         if self._once is None or not self._once.may_repeat():
-            self._writer.take(self._file)
+            self._writer.take(self._file, self._count)
             return self._count
         with explained(self._writer.folder):
             kept = tempfile.TemporaryFile(dir=self._writer.folder, buffering=0)  # noqa: SIM115  # as the spool's own
@@ -214,7 +261,7 @@ class Spool:
                 if self._bytes >= CHUNK:
                     self._spill(kept)
             self._spill(kept)
-            self._writer.take(kept)
+            self._writer.take(kept, self._count)
         return self._count
 
     def _spill(self, file: IO[bytes] | None = None) -> None:
@@ -225,6 +272,22 @@ class Spool:
 def records_path(landing: Path, run_id: str, listing: str) -> Path:
     """The path of a run's records of a listing, which is named without its parameter."""
     return landing / run_id / listing / RECORDS
+
+
+def difference(path: Path, landed: LandedRecords, *, in_length_only: bool = False) -> str:
+    """In which way a file of records is another one than was landed, such as `12 of 34 bytes are there`; empty if not.
+
+    Args:
+        in_length_only: whether equal lengths are enough, which spares reading the file.
+    """
+    present = path.stat().st_size
+    if present != landed.byte_count:
+        return f"{present:,} of {landed.byte_count:,} bytes are there"
+    if in_length_only:
+        return ""
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return "" if digest == landed.digest else "it has other bytes"
 
 
 def prune(landing: Path, keep: int, always: Iterable[str] = ()) -> list[str]:

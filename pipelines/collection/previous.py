@@ -6,11 +6,13 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
 from pipelines.catalogue.registry import listings as known_listings
-from pipelines.collection.landing import records_path
+from pipelines.collection.landing import difference, records_path
+from pipelines.errors import LandingError
 from pipelines.trust.ages import HALF_A_DAY
 from pipelines.trust.organization_policies import SCP, PolicySkips, StoredPolicies
 from resources.audit.cells import NewestCell
 from resources.audit.coverage import EVERY_ACCOUNT, Accounts
+from resources.audit.step_plans import landed_records
 from resources.aws.listing import Listing
 from resources.aws.messages import DENIED_BY_POLICY, CellKey
 from resources.store.sql import exists
@@ -48,7 +50,7 @@ def records(
     """Fields of every record in the newest trusted cells of a listing, for an interval of accounts.
 
     Raises:
-        LookupError: a cell's landing folder is gone; the listing has to be collected again.
+        LandingError: a cell's landing is gone or has another length; the listing has to be collected again.
     """
     with store.read() as connection:
         runs = [
@@ -61,10 +63,15 @@ def records(
                 {"listing": listing},
             ).fetchall()
         ]
+        landed = landed_records(connection, listing, runs)
         files = [records_path(store.landing, run, listing) for run in runs]
-        gone = [file for file in files if not file.exists()]
-        if gone:
-            raise LookupError(f"The landing of {listing} in run {gone[0].parent.parent.name} is gone.")
+        for run, file in zip(runs, files, strict=True):
+            if not file.exists():
+                raise LandingError(f"The landing of {listing} in run {run} is gone.")
+            # Whether its bytes are the same is checked where its table is built, before anything is published.
+            differs = difference(file, landed[run][0], in_length_only=True) if run in landed else ""
+            if differs:
+                raise LandingError(f"The landing of {listing} in run {run} is not as it was written: {differs}.")
         if not files:
             return []
         selected = ", ".join(f"json_extract_string(item, $path_{index})" for index in range(len(fields)))
@@ -101,7 +108,7 @@ def stored_policies(store: Store) -> StoredPolicies:
         targets = records(store, "organizations_policy_target", ("TargetId",))
         units = records(store, "organizations_organizational_unit", ("Id",))
         members = records(store, "organizations_account_parent", ("Id",))
-    except LookupError:
+    except LandingError:
         return StoredPolicies()
     names = {str(one.fields["Id"]): str(one.fields["Name"]) for one in policies if one.key.suffix == SCP}
     attached: dict[str, set[str]] = {}

@@ -20,6 +20,7 @@ from pipelines.collection.paid_limits import daily_limits
 from pipelines.collection.previous import ParentRecord, PreviousCell
 from pipelines.collection.progress import Part
 from pipelines.collection.record_rules import RecordRule
+from pipelines.errors import LandingError
 from pipelines.settings import Settings
 from pipelines.trust.gate import refuse
 from pipelines.trust.organization_policies import StoredPolicies
@@ -305,7 +306,7 @@ class StepState:
             fields = self.wanted_fields[listing]
             stored = previous.records(self.store, listing, fields, accounts or self.batch.accounts)
             return parent_records + [record for record in stored if record.key in kept] if own else stored
-        except LookupError as error:
+        except LandingError as error:
             raise refuse(f"{error} Materialise landing/{listing} first. Nothing was requested.") from error
 
     def named_by_parents(self, listing: Listing) -> dict[tuple[str, str], set[str]]:

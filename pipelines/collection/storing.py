@@ -14,7 +14,7 @@ from pipelines.trust.organization_policies import PolicySkips
 from resources.audit.cells import load_cells
 from resources.audit.checks import forget_check, record_check
 from resources.audit.runs import count_requests, record_paid_requests
-from resources.audit.step_plans import record_arrival
+from resources.audit.step_plans import Arrival, record_arrival
 from resources.audit.zeros import record_trail_calls
 from resources.check_result import CheckResult
 
@@ -84,11 +84,11 @@ def _closed(state: StepState, connection: "duckdb.DuckDBPyConnection") -> list[t
     return [(skips, CheckResult(False, skips.sentence(), severity="WARN")) for skips in found]
 
 
-def _load(state: StepState, paths: Sequence[Path], arrived: Mapping[str, tuple[int, str]]) -> None:
+def _load(state: StepState, paths: Sequence[Path], arrived: Mapping[str, Arrival]) -> None:
     """Load landed cells in transactions of limited size; each listing is loaded completely or not at all.
 
     Args:
-        arrived: number and digest of the keys, by listing name.
+        arrived: what is stored of each listing, by its name.
     """
     longest = max((writer.longest for writer in state.writers.values()), default=0)
     # For few cells DuckDB needs no limit, since it uses little memory by itself.

@@ -7,7 +7,8 @@ import duckdb
 
 from pipelines import reference
 from pipelines.catalogue.registry import listings
-from pipelines.collection.landing import records_path
+from pipelines.collection.landing import difference, records_path
+from pipelines.errors import LandingError
 from pipelines.models import fx_rates
 from pipelines.models.history import open_versions
 from pipelines.models.macros import MACROS
@@ -15,7 +16,8 @@ from pipelines.models.model import Model, ModelError, fingerprint
 from pipelines.reference_schema import SHIPPED_FOLDER
 from pipelines.settings import CURRENCY
 from pipelines.trust import outcomes
-from resources.audit.runs import built_from, record_build
+from resources.audit.runs import built_at, built_from, record_build
+from resources.audit.step_plans import landed_records
 from resources.store.files import make_folder
 from resources.store.sql import exists, identifier, literal
 from resources.store.store import Store
@@ -38,6 +40,7 @@ def build(
     Raises:
         ReferenceFileError: a reference file cannot be used. The transaction has to be rolled back.
         ModelError: its query failed, or does not fit the table. Likewise.
+        LandingError: landed records are gone, or are not those that were written. Likewise.
     """
     try:
         return _build(connection, store, model, logs, run_id, own)
@@ -203,7 +206,7 @@ def _replace_cells(connection: duckdb.DuckDBPyConnection, store: Store, model: M
             """,
             {"listing": listing},
         ).fetchall()
-        present = {run: path for (run,) in runs if (path := records_path(store.landing, run, listing)).exists()}
+        present = _records_at_hand(connection, store, model, listing, [run for (run,) in runs])
         at_hand |= present.keys()
         connection.execute(
             f"set variable {identifier(f'landing.{listing}')} = $files",
@@ -249,6 +252,34 @@ def _replace_cells(connection: duckdb.DuckDBPyConnection, store: Store, model: M
     )
     if model.owner:
         _keep_one_of_each(connection, model)
+
+
+def _records_at_hand(
+    connection: duckdb.DuckDBPyConnection, store: Store, model: Model, listing: str, runs: Sequence[str]
+) -> dict[str, Path]:
+    """The files with these runs' records of a listing that are still there, by run id.
+
+    Raises:
+        LandingError: a file is another one than the run wrote, or went before the table was built of it.
+    """
+    last_built = built_at(connection, model.relation)
+    landed = landed_records(connection, listing, runs)
+    present = {}
+    for run in runs:
+        path = records_path(store.landing, run, listing)
+        records, landed_at = landed.get(run, (None, None))
+        if path.exists():
+            present[run] = path
+            differs = difference(path, records) if records else ""
+        else:
+            differs = "it is gone" if landed_at and (last_built is None or last_built < landed_at) else ""
+        if differs:
+            raise LandingError(
+                f"{model.relation} was not built: the file with the records of landing/{listing} is not as run {run} "
+                f"wrote it ({differs}). Nothing was changed, and what is published is as it was. Request them again: "
+                "`cmdb nightly --everything`."
+            )
+    return present
 
 
 def _leave_what_stands(connection: duckdb.DuckDBPyConnection, model: Model) -> None:

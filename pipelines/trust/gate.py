@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from pipelines.catalogue.names import ACCOUNT
-from pipelines.errors import SqlFileError
+from pipelines.errors import LandingError, SqlFileError
 from pipelines.plain_text import plain
 from pipelines.reference import ReferenceFileError
 from pipelines.settings import Settings
@@ -56,7 +56,7 @@ def refusing() -> Iterator[None]:
     except (WarehouseError, AwsConfigError) as error:
         code = error.exit_code if isinstance(error, WarehouseError) else 2
         raise refuse(str(error), exit_code=code) from error
-    except (IdentityRefused, ContractViolation, ProcessEnded, SqlFileError) as error:
+    except (IdentityRefused, ContractViolation, LandingError, ProcessEnded, SqlFileError) as error:
         raise refuse(str(error)) from error
     except (ProductFileError, ReferenceFileError) as error:
         raise refuse(str(error), exit_code=2) from error

@@ -195,6 +195,15 @@ def built_from(connection: "duckdb.DuckDBPyConnection", relation: str) -> str | 
     return row[0] if row is not None else None
 
 
+def built_at(connection: "duckdb.DuckDBPyConnection", relation: str) -> datetime | None:
+    """When a relation was last built."""
+    row = connection.execute(
+        "select built_at from audit.relation_build where relation = $relation", {"relation": relation}
+    ).fetchone()
+    # equivalent: The row has one column.
+    return row[0] if row is not None else None
+
+
 def builds(connection: "duckdb.DuckDBPyConnection") -> dict[str, datetime]:
     """When each relation was last built."""
     return dict(connection.execute("select relation, built_at from audit.relation_build").fetchall())

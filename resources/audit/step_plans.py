@@ -1,7 +1,8 @@
 """What each step of a run was to request, and that all of it came: the rows of `audit.step_plan`.
 
 A step writes down the accounts that it is about to request before its first request, and each key before the request of
-it is sent. Its cells are stored only if they have exactly these keys.
+it is sent. Its cells are stored only if they have exactly these keys. Of the file with its records, length and digest
+are kept, so that no table is built of another one.
 """
 
 import hashlib
@@ -27,6 +28,22 @@ SHOWN = 100
 """The most keys of a comparison that are returned by name."""
 
 
+class LandedRecords(NamedTuple):
+    """Number of records in a landing file, and its length in bytes and SHA-256."""
+
+    record_count: int
+    byte_count: int
+    digest: str
+
+
+class Arrival(NamedTuple):
+    """What a step stored of a listing: number and digest of the planned keys, and the landed records."""
+
+    cell_count: int
+    key_digest: str
+    records: LandedRecords
+
+
 class WrongKey(NamedTuple):
     """A key with more or fewer cells than were planned."""
 
@@ -43,12 +60,14 @@ class Comparison:
         places: the places from which a cell came, by listing name.
         wrong: the first keys that differ.
         wrong_count: number of keys that differ.
+        planned_count: number of planned keys.
     """
 
     planned: dict[str, tuple[int, str]] = field(default_factory=dict)
     places: dict[str, set[Place]] = field(default_factory=dict)
     wrong: list[WrongKey] = field(default_factory=list)
     wrong_count: int = 0
+    planned_count: int = 0
 
 
 def place_digest(places: Iterable[Place]) -> str:
@@ -184,7 +203,9 @@ def compare(
         "select distinct split_part(listing, ':', 1), role, account_id from landed_key"
     ).fetchall():
         found.places.setdefault(name, set()).add((role, account))
-    if not found.wrong:
+    if found.wrong:
+        (found.planned_count,) = connection.execute("select count(*) from planned_key").fetchone() or (0,)
+    else:
         found.planned = {
             name: (count, digest)
             for name, count, digest in connection.execute(
@@ -203,25 +224,52 @@ def compare(
     return found
 
 
-def record_arrival(
-    connection: "duckdb.DuckDBPyConnection", run_id: str, arrived: Mapping[str, tuple[int, str]]
-) -> None:
-    """Record that the cells of these listings came as planned, in the transaction that stores them.
-
-    Args:
-        arrived: number of planned keys and their digest, by listing name.
-    """
-    rows = [{"listing": name, "cell_count": count, "key_digest": digest} for name, (count, digest) in arrived.items()]
-    columns = {"listing": "VARCHAR", "cell_count": "BIGINT", "key_digest": "VARCHAR"}
+def record_arrival(connection: "duckdb.DuckDBPyConnection", run_id: str, arrived: Mapping[str, Arrival]) -> None:
+    """Record that the cells of these listings came as planned, in the transaction that stores them."""
+    rows = [
+        {
+            "listing": name,
+            "cell_count": arrival.cell_count,
+            "key_digest": arrival.key_digest,
+            "record_count": arrival.records.record_count,
+            "record_bytes": arrival.records.byte_count,
+            "record_digest": arrival.records.digest,
+        }
+        for name, arrival in arrived.items()
+    ]
+    columns = {
+        "listing": "VARCHAR",
+        "cell_count": "BIGINT",
+        "key_digest": "VARCHAR",
+        "record_count": "BIGINT",
+        "record_bytes": "BIGINT",
+        "record_digest": "VARCHAR",
+    }
     connection.execute(
         f"""
         update audit.step_plan as p
-        set cell_count = a.cell_count, key_digest = a.key_digest, arrived_at = $now
+        set
+            cell_count = a.cell_count, key_digest = a.key_digest, arrived_at = $now,
+            record_count = a.record_count, record_bytes = a.record_bytes, record_digest = a.record_digest
         from (select row.* from ({json_rows(columns)})) as a
         where p.run_id = $run and p.listing = a.listing
         """,
         {"run": run_id, "now": datetime.now(UTC), "rows": json.dumps(rows)},
     )
+
+
+def landed_records(
+    connection: "duckdb.DuckDBPyConnection", listing: str, runs: Sequence[str]
+) -> dict[str, tuple[LandedRecords, datetime]]:
+    """What these runs landed of a listing and when, by run id; nothing of a run that did not record it."""
+    rows = connection.execute(
+        """
+        select run_id, record_count, record_bytes, record_digest, arrived_at from audit.step_plan
+        where listing = $listing and list_contains($runs::varchar[], run_id) and record_digest is not null
+        """,
+        {"listing": listing, "runs": list(runs)},
+    ).fetchall()
+    return {run: (LandedRecords(*landed), arrived_at) for run, *landed, arrived_at in rows}
 
 
 def unfinished(connection: "duckdb.DuckDBPyConnection", run_id: str, listings: Iterable[str]) -> list[str]:

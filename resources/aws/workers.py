@@ -232,7 +232,13 @@ class RemoteBatch:
             if index not in self._awaited:
                 raise ProcessEnded(f"A worker process sent a result that nobody awaits. {NOTHING_COUNTS}")
             self._awaited.remove(index)
-            self._deliver(index, _unpacked(self._items[index], result))
+            delivered = _unpacked(self._items[index], result)
+            if isinstance(delivered, Response) and len(delivered.records) != delivered.record_count:
+                raise ProcessEnded(
+                    f"A worker process sent {len(delivered.records):,} of {delivered.record_count:,} records of a "
+                    f"response. {NOTHING_COUNTS}"
+                )
+            self._deliver(index, delivered)
             self.done += 1
         if batch.error is not None:
             raise batch.error

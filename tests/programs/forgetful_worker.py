@@ -1,4 +1,4 @@
-"""A worker process that leaves out one result in seven, or sends another one twice in its place, and ends well."""
+"""A worker process that ends well, but leaves out a result in seven, sends another twice instead, or halves each."""
 
 import sys
 from multiprocessing.connection import Connection
@@ -12,6 +12,11 @@ plain = workers._Sender.deliver
 
 def deliver(sender: Any, index: int, result: Any) -> None:
     """Deliver all but every seventh result of this process."""
+    if sys.argv[1] == "half":
+        if getattr(result, "records", None):
+            del result.records[len(result.records) // 2 :]
+        plain(sender, index, result)
+        return
     sender.count = getattr(sender, "count", 0) + 1
     if sender.count % 7 != 1:
         plain(sender, index, result)
