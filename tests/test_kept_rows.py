@@ -386,3 +386,17 @@ def test_a_log_is_made_and_gets_the_columns_that_its_query_has_since(home: House
     assert home.rows("select new_unblended_cost as new from cost.restatement where run_id = 'night-3'") == [
         {"new": "4.0000000000"}
     ]
+
+
+def test_a_table_that_stays_gets_the_comments_of_a_newer_release(home: House) -> None:
+    night(home, 1, [instances((ROLES[0], ONE, "us-east-1"), "i-1")])
+    comments = """
+        select column_name, comment from duckdb_columns()
+        where schema_name = 'aws' and table_name = 'ec2_instance' order by all
+    """
+    before = home.rows(comments)
+    assert all(row["comment"] for row in before)
+    home.execute("comment on column aws.ec2_instance.arn is 'of an older release'")
+    assert home.rows(comments) != before
+    night(home, 2, [instances((ROLES[0], ONE, "us-east-1"), "i-1")])
+    assert home.rows(comments) == before

@@ -8,7 +8,7 @@ import random
 import duckdb
 import pytest
 
-from pipelines.models.macros import MACROS
+from pipelines.models.macros import MACROS, called_by
 
 
 @pytest.fixture(scope="module")
@@ -17,6 +17,34 @@ def connection() -> duckdb.DuckDBPyConnection:
     for macro in MACROS:
         made.execute(macro)
     return made
+
+
+def named(statements: list[str]) -> list[str]:
+    return [statement.split("temp macro ")[1].partition("(")[0] for statement in statements]
+
+
+@pytest.mark.parametrize(
+    ("query", "macros"),
+    [
+        ("select 1", []),
+        ("select landing from aws_arn", []),
+        ("select AWS_ARN ('ec2', region)", ["aws_partition", "aws_arn"]),
+        ("from landing('x', 'JSON') where ip_address(a) > 1", ["landing", "ipv6_words", "ip_address"]),
+    ],
+)
+def test_a_query_gets_the_macros_that_it_calls_and_what_those_call(query: str, macros: list[str]) -> None:
+    assert named(called_by([query])) == macros
+
+
+def test_each_macro_calls_only_those_before_it() -> None:
+    connection = duckdb.connect()
+    for statement in MACROS:
+        connection.execute(statement)
+    for statement in MACROS:
+        alone = duckdb.connect()
+        for needed in called_by([statement]):
+            alone.execute(needed)
+    assert called_by(MACROS) == list(MACROS)
 
 
 def part_of(connection: duckdb.DuckDBPyConnection, units: int, weight: int, total: int) -> tuple[int, int]:

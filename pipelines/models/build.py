@@ -1,6 +1,6 @@
 """Build the relation of a model in one transaction: replace, append, or open versions."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import duckdb
@@ -11,7 +11,7 @@ from pipelines.collection.landing import difference, records_path
 from pipelines.errors import LandingError
 from pipelines.models import fx_rates
 from pipelines.models.history import open_versions
-from pipelines.models.macros import MACROS
+from pipelines.models.macros import MACROS, called_by
 from pipelines.models.model import Model, ModelError, fingerprint
 from pipelines.reference_schema import SHIPPED_FOLDER
 from pipelines.settings import CURRENCY
@@ -121,16 +121,19 @@ def _name_reference_files(connection: duckdb.DuckDBPyConnection, store: Store, o
     connection.execute("set variable imported_rates = $path", {"path": str(imported)})
 
 
-def prepare(connection: duckdb.DuckDBPyConnection, currency: str = CURRENCY) -> None:
-    """Make what the queries of all models use: macros and variables. They last as long as the connection.
+def prepare(
+    connection: duckdb.DuckDBPyConnection, currency: str = CURRENCY, queries: Iterable[str] | None = None
+) -> None:
+    """Make what the queries of models use: macros and variables. They last as long as the connection.
 
     Args:
         currency: what money is shown in beside the billing currency.
+        queries: those that will be run; of all models where none are given.
     """
     connection.execute("set variable reporting_currency = $currency", {"currency": currency})
     types = sorted({listing.resource_type for listing in listings().values() if listing.resource_type})
     connection.execute("set variable resource_types = $types", {"types": types})
-    for macro in MACROS:
+    for macro in MACROS if queries is None else called_by(queries):
         connection.execute(macro)
 
 
@@ -377,6 +380,21 @@ def columns_of(connection: duckdb.DuckDBPyConnection, relation: str) -> list[tup
 def _comment(connection: duckdb.DuckDBPyConnection, model: Model) -> None:
     kind = "view" if model.materialized == "view" else "table"
     connection.execute(f"comment on {kind} {model.quoted} is {literal(model.header.description)}")
-    for name, _ in columns_of(connection, model.quoted):
-        if name in model.columns:
+    standing = _column_comments(connection, model)
+    for name, comment in standing.items():
+        # equivalent in comment: It spares writing what stands, in tables that are not made anew.
+        if name in model.columns and comment != model.columns[name]:
             connection.execute(f"comment on column {model.quoted}.{identifier(name)} is {literal(model.columns[name])}")
+
+
+def _column_comments(connection: duckdb.DuckDBPyConnection, model: Model) -> dict[str, str | None]:
+    """The columns of a relation and what each is commented with."""
+    if model.materialized == "view":
+        return {name: None for name, _ in columns_of(connection, model.quoted)}
+    return dict(
+        connection.execute(
+            "select column_name, comment from duckdb_columns() "
+            "where database_name = current_database() and schema_name = $schema and table_name = $name",
+            {"schema": model.schema, "name": model.name},
+        ).fetchall()
+    )
