@@ -11,7 +11,7 @@ import pytest
 from nights import program
 
 from tools.mutation import memory, quick, targets, trials, watch
-from tools.mutation.__main__ import page
+from tools.mutation.__main__ import PAGE, page
 from tools.mutation.judging import MARKED, Result, judge, unknown_marks
 from tools.mutation.marks import Mark, marks
 from tools.mutation.memory import Memory
@@ -347,6 +347,16 @@ def test_what_is_known_in_this_repository_is_small_and_is_read(tmp_path: Path, m
         target, known = TARGETS[name], Memory(name)
         current = [known.is_current(mutant, target.tests) for mutant in target.sources[0].mutants()]
         assert any(current), f"Nothing that is known of {name} holds: run `make mutants TARGET={name}`."
+
+
+def test_the_page_says_no_more_than_is_known_in_this_repository() -> None:
+    rows = [line.strip("| ").split(" | ") for line in PAGE.read_text().splitlines() if line.count(" | ") == 7]
+    tried = {name: int(count) - int(left) for name, _, _, count, *_, left in rows[2:]}
+    assert list(tried) == list(TARGETS)
+    for name, count in tried.items():
+        kept = memory.KEPT / f"{name}.txt"
+        lines = kept.read_text().splitlines() if kept.exists() else []
+        assert count <= sum(line.startswith("  ") for line in lines), f"{name}: run `python -m tools.mutation --page`"
 
 
 TWO_TESTS = {
