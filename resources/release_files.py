@@ -417,6 +417,7 @@ FILES = (
     "warehouse/stage/organizations_root_policy_type.sql",
     "warehouse/stage/public_range.sql",
     "warehouse/stage/reported_cost.sql",
+    "warehouse/stage/resource_complete_day.sql",
     "warehouse/stage/resource_group_query.sql",
     "warehouse/stage/resource_group_tag.sql",
     "warehouse/stage/resource_size.sql",

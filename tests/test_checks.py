@@ -140,10 +140,13 @@ BILL_CORRUPTIONS = {
     ],
     "no_day_is_missing": [f"delete from cost.daily where usage_date = {FIRST_DAY} + 1"],
     "only_open_months_are_estimated": [
+        f"update cost.daily set is_estimated = true where usage_date = {FIRST_DAY}",
+        # The day was fetched while its month was open, and nothing of it has changed since.
         f"""
-        update cost.daily set is_estimated = true, collected_at = collected_at + interval 100 days
-        where usage_date = {FIRST_DAY}
-        """
+        update audit.newest_cell
+        set newest = struct_update(newest, ended_at := newest.ended_at + interval 100 days)
+        where ends_with(listing, strftime({FIRST_DAY}, ':%Y-%m')) and starts_with(listing, 'cost_daily:service:')
+        """,
     ],
     "explained_spend_is_the_bill": [
         "insert into ref.service_action select * from ref.service_action where service = 'Amazon Route 53'"

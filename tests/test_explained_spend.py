@@ -129,6 +129,19 @@ def amount(text: str) -> str:
     return f"{Decimal(text):.10f}"
 
 
+@pytest.mark.parametrize(("second", "shown"), [("1.8", "170.0000000000"), (None, None)], ids=["known", "unknown"])
+def test_an_amount_is_converted_by_the_average_rate_of_its_days_or_not_at_all(
+    home: House, second: str | None, shown: str | None
+) -> None:
+    bill(home, "service", {"Tax": "100"})
+    with home.store.transaction() as connection:
+        # The 26th is not complete, so its rate counts for nothing.
+        for day, rate in ((DAY, "1.6"), ("2026-11-19", second), ("2026-11-26", "9")):
+            insert(connection, "cost.exchange_rate", {"usage_date": day, "currency": "USD", "rate": rate})
+    found = home.rows("select unblended_cost, reporting_unblended_cost, reporting_currency from cost.explained_spend")
+    assert [tuple(row.values()) for row in found] == [(amount("100"), shown, "NZD")]
+
+
 def test_every_amount_of_a_bill_with_services_that_nobody_knows_has_a_name_and_all_add_up(home: House) -> None:
     item(home, "ec2_instance", "AWS::EC2::Instance")
     answered(home, "ec2_instance", "found", 1)

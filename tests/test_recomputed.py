@@ -24,8 +24,9 @@ from given import models
 from nights import DATABASE, environment_of, query
 from recomputed.bill import total_of
 from recomputed.figures import RECOMPUTED, Figures, differences, shared_out
-from recomputed.listed import records
-from recomputed.world import World, month_of
+from recomputed.listed import CALLS, records
+from recomputed.witnesses import LISTED_BY
+from recomputed.world import World, month_of, reference
 
 FOLDER = Path(__file__).parent / "recomputed"
 for _file in FOLDER.glob("*.py"):
@@ -66,6 +67,12 @@ def test_every_derived_table_is_recomputed_or_left_out_with_a_reason() -> None:
     assert all(
         (FOLDER.parent / reason.rpartition(" ")[2].removeprefix("tests/")).exists() for reason in LEFT_OUT.values()
     )
+
+
+def test_every_listing_that_explains_a_bill_is_counted_by_other_means() -> None:
+    explaining = {row["listing"] for name in ("usage_family", "service_listing") for row in reference(name)} - {""}
+    assert explaining - LISTED_BY.keys() == set()
+    assert explaining - CALLS.keys() == set()
 
 
 def test_the_recomputation_knows_neither_the_product_nor_a_database() -> None:

@@ -191,6 +191,28 @@ def test_what_a_commitment_covers_saves_nothing(home: House, is_measured: bool) 
         assert found["i-reserved"]["limited_by"] == "bill"
 
 
+def test_a_day_that_aws_has_not_counted_whole_measures_nothing(home: House) -> None:
+    # Of the 23rd AWS had a tenth when it was asked on the 24th; the mean of four days would be less than is paid.
+    rate = Decimal("0.1056") * 730
+    paid = {"2026-11-20": rate, "2026-11-21": rate, "2026-11-22": rate, "2026-11-23": rate / 10}
+    costs = [cost(day, WORKLOAD, "i-idle", f"{amount / MONTH:.10f}") for day, amount in paid.items()]
+    spent = {BOX: [("2026-01-01", "100"), ("2026-11-25", "1")]}
+    measured = [
+        Given("cloudwatch_metric", [*measured_instance(FIRST_NIGHT, "i-idle")]),
+        Given(f"cost_resource_daily:{COMPUTE}", costs),
+    ]
+    night(home, FIRST_NIGHT, spent, instances=[instance("i-idle")], more=measured)
+    row = savings(home)["i-idle"]
+    for name in ("list_saving", "measured_saving", "identified"):
+        assert abs(Decimal(row[name]) - rate) < Decimal("0.00001"), name
+    # It is gone, and what AWS measured is never fetched again.
+    for later in (1, 2, 14):
+        night(home, after(later), spent)
+    row = savings(home)["i-idle"]
+    assert abs(Decimal(row["realised"]) - rate) < Decimal("0.00001")
+    assert row["basis"].startswith("measured by AWS on 3 days before it went")
+
+
 @pytest.mark.parametrize(
     ("size", "saving"),
     [

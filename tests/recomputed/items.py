@@ -101,6 +101,18 @@ IDS = {
 }
 
 
+CREATED = {
+    "reserved_instances": ("ec2_reserved_instance", "ReservedInstancesId", "Start"),
+    "capacity_reservations": ("ec2_capacity_reservation", "CapacityReservationId", "CreateDate"),
+    "capacity_blocks": ("ec2_capacity_block", "CapacityBlockId", "CreateDate"),
+    "hosts": ("ec2_host", "HostId", "AllocationTime"),
+    "host_reservations": ("ec2_host_reservation", "HostReservationId", "Start"),
+    "db_proxies": ("rds_db_proxy", "DBProxyArn", "CreatedDate"),
+    "reserved_db_instances": ("rds_reserved_db_instance", "ReservedDBInstanceArn", "StartTime"),
+}
+"""Parts of the truth that do not say when an item was made: the listing whose records do, their name and their time."""
+
+
 @dataclass(frozen=True)
 class Item:
     """A configuration item.
@@ -147,14 +159,29 @@ def parts(world: World) -> Iterator[tuple[str, Record]]:
                 yield part, row
 
 
+def _created(world: World) -> dict[tuple[str, str], dt.datetime]:
+    """When the items of `CREATED` were made, by part and by what AWS calls them."""
+    return {
+        (part, record[name]): record[time]
+        for part, (listing, name, time) in CREATED.items()
+        for records in world.records[listing].values()
+        for record in records
+        if time in record
+    }
+
+
 def _of_truth(world: World) -> Iterator[Item]:
     told = {row["arn"]: row["tags"] for row in world.truth["tagged_resources"]}
+    made = _created(world)
     for part, row in parts(world):
         arn = row.get("arn") or row["group_arn"]
         is_read = row["account_id"] in world.collected and part not in WITHOUT_TAGS
         own = row.get("tags") if is_read and not row.get("is_locked") else None
         tags = own if own else told.get(arn, own)
         created = row.get("launched_at") or row.get("created_at") or row.get("started_at")
+        at = dt.datetime.fromisoformat(created) if created else None
+        if at is None:
+            at = made.get((part, arn)) or made.get((part, arn.rpartition("/")[2]))
         kind = TYPES.get(part, "")
         if row.get("is_of_cluster"):
             kind = "AWS::RDS::DBClusterSnapshot"
@@ -169,7 +196,7 @@ def _of_truth(world: World) -> Iterator[Item]:
             state,
             "retired" if state in GONE.get(part, ()) else "active",
             tags,
-            dt.datetime.fromisoformat(created).astimezone(dt.UTC) if created else None,
+            at.astimezone(dt.UTC) if at else None,
             columns(world, row["account_id"], tags),
         )
 

@@ -31,17 +31,49 @@ CALLS: dict[str, tuple[str, str, str, Mapping[str, Any]]] = {
     "ec2_internet_gateway": ("ec2", "describe_internet_gateways", "InternetGateways[]", {}),
     "ec2_network_acl": ("ec2", "describe_network_acls", "NetworkAcls[]", {}),
     "ec2_public_snapshot": ("ec2", "describe_snapshots", "Snapshots[]", {**OWN, "RestorableByUserIds": ["all"]}),
+    "ec2_reserved_instance": ("ec2", "describe_reserved_instances", "ReservedInstances[]", {}),
+    "ec2_capacity_reservation": ("ec2", "describe_capacity_reservations", "CapacityReservations[]", {}),
+    "ec2_capacity_block": ("ec2", "describe_capacity_blocks", "CapacityBlocks[]", {}),
+    "ec2_host": ("ec2", "describe_hosts", "Hosts[]", {}),
+    "ec2_host_reservation": ("ec2", "describe_host_reservations", "HostReservationSet[]", {}),
+    "ec2_fast_snapshot_restore": ("ec2", "describe_fast_snapshot_restores", "FastSnapshotRestores[]", {}),
+    "ec2_vpc_endpoint": ("ec2", "describe_vpc_endpoints", "VpcEndpoints[]", {}),
+    "ec2_transit_gateway_attachment": (
+        "ec2",
+        "describe_transit_gateway_attachments",
+        "TransitGatewayAttachments[]",
+        {},
+    ),
+    "ec2_vpn_connection": ("ec2", "describe_vpn_connections", "VpnConnections[]", {}),
+    "ec2_client_vpn_endpoint": ("ec2", "describe_client_vpn_endpoints", "ClientVpnEndpoints[]", {}),
+    "ec2_traffic_mirror_session": ("ec2", "describe_traffic_mirror_sessions", "TrafficMirrorSessions[]", {}),
+    "ec2_verified_access_endpoint": ("ec2", "describe_verified_access_endpoints", "VerifiedAccessEndpoints[]", {}),
+    "ec2_ipam": ("ec2", "describe_ipams", "Ipams[]", {}),
     "rds_db_instance": ("rds", "describe_db_instances", "DBInstances[]", {}),
     "rds_db_cluster": ("rds", "describe_db_clusters", "DBClusters[]", {}),
     "rds_db_snapshot": ("rds", "describe_db_snapshots", "DBSnapshots[]", {}),
     "rds_db_cluster_snapshot": ("rds", "describe_db_cluster_snapshots", "DBClusterSnapshots[]", {}),
+    "rds_db_instance_automated_backup": (
+        "rds",
+        "describe_db_instance_automated_backups",
+        "DBInstanceAutomatedBackups[]",
+        {},
+    ),
+    "rds_db_cluster_automated_backup": (
+        "rds",
+        "describe_db_cluster_automated_backups",
+        "DBClusterAutomatedBackups[]",
+        {},
+    ),
+    "rds_db_proxy": ("rds", "describe_db_proxies", "DBProxies[]", {}),
+    "rds_reserved_db_instance": ("rds", "describe_reserved_db_instances", "ReservedDBInstances[]", {}),
     "rds_db_major_engine_version": ("rds", "describe_db_major_engine_versions", "DBMajorEngineVersions[]", {}),
     "lambda_function": ("lambda", "list_functions", "Functions[]", {}),
     "s3_bucket": ("s3", "list_buckets", "Buckets[]", {}),
 }
 """By listing: service, call, where its records are, and what it is sent."""
 
-ONCE = ("describe_addresses",)
+ONCE = ("describe_addresses", "describe_reserved_instances", "describe_vpn_connections")
 """Calls without pages."""
 
 

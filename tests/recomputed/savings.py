@@ -45,14 +45,14 @@ def billed_usage(world: World) -> dict[tuple[str, str, str], Decimal]:
 
 
 def _measured(world: World) -> dict[str, Decimal]:
-    """What AWS measured of each item in its last fourteen days, as of a month."""
+    """What AWS measured of each item on the complete ones of its last fourteen days, as of a month."""
     known: dict[tuple[str, str], Item] = {}
     for item in items(world):
         known[item.account_id, item.arn] = known[item.account_id, item.resource_id] = item
     cost: dict[str, Decimal] = defaultdict(Decimal)
     seen: dict[str, set[dt.date]] = defaultdict(set)
     for (day, account, _, resource), (unblended, _) in by_resource(world).items():
-        if (account, resource) in known:
+        if (account, resource) in known and day <= world.through:
             arn = known[account, resource].arn
             cost[arn] += unblended
             seen[arn].add(day)

@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from recomputed.bill import CURRENCY
-from recomputed.figures import Figures, Row, recomputes
+from recomputed.figures import Figures, Row, recomputes, rounded
 from recomputed.items import items
 from recomputed.world import World, reference
 
@@ -29,6 +29,23 @@ LISTED_BY = {
     "rds_db_cluster_snapshot": "db_snapshots",
     "s3_bucket": "buckets",
     "lambda_function": "functions",
+    "ec2_reserved_instance": "reserved_instances",
+    "ec2_capacity_reservation": "capacity_reservations",
+    "ec2_capacity_block": "capacity_blocks",
+    "ec2_host": "hosts",
+    "ec2_host_reservation": "host_reservations",
+    "ec2_fast_snapshot_restore": "fast_snapshot_restores",
+    "ec2_vpc_endpoint": "vpc_endpoints",
+    "ec2_transit_gateway_attachment": "transit_gateway_attachments",
+    "ec2_vpn_connection": "vpn_connections",
+    "ec2_client_vpn_endpoint": "client_vpn_endpoints",
+    "ec2_traffic_mirror_session": "traffic_mirror_sessions",
+    "ec2_verified_access_endpoint": "verified_access_endpoints",
+    "ec2_ipam": "ipams",
+    "rds_db_instance_automated_backup": "db_instance_automated_backups",
+    "rds_db_cluster_automated_backup": "db_cluster_automated_backups",
+    "rds_db_proxy": "db_proxies",
+    "rds_reserved_db_instance": "reserved_db_instances",
 }
 """The listing that shows the items of a part of the truth."""
 
@@ -139,6 +156,7 @@ def explained(world: World) -> list[dict[str, Any]]:
         if re.search("(^|-)(MP:|SoftwareUsage)", usage):
             sold[account] += cost
     first, last = week(world)
+    rate = world.average_rate(first, last)
     spending: dict[tuple[str, str], dt.date] = {}
     for day, account, service, amounts in world.cells("service"):
         if first <= day <= last and amounts["unblended_cost"] > 0:
@@ -163,6 +181,8 @@ def explained(world: World) -> list[dict[str, Any]]:
                 ),
                 "explanation": reason,
                 "unblended_cost": part.cost,
+                "reporting_unblended_cost": None if rate is None else rounded(part.cost * rate),
+                "reporting_currency": world.currency,
                 "first_date": first,
                 "through_date": last,
                 "last_spend_date": spending.get((part.account, part.service)),

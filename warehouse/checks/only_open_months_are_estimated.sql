@@ -1,12 +1,25 @@
--- Only the days of the month of the request, and of the two before, are estimated: AWS closes a month about the
+-- Only the days of the month of the newest response about them, and of the two before, are estimated: AWS closes a month about the
 -- tenth of the next.
 -- about: cost.daily
 -- refetch: cost_daily
+with answered as (
+    -- What has not changed stays as it was fetched: that it is still so is known from the bill by account.
+    select
+        try_cast(regexp_extract(listing, '[^:]*$') || '-01' as date) as bill_month,
+        max(ended_at) as answered_at
+    from audit.coverage
+    where is_trusted and split_part(listing, ':', 1) in ('cost_daily', 'cost_account_daily')
+    group by all
+)
+
 select
-    slice,
-    date_trunc('month', usage_date)::date as "month",
-    max(collected_at) as collected_at,
+    cost.slice,
+    answered.bill_month as "month",
+    max(answered.answered_at) as answered_at,
     count(*) as row_count
-from cost.daily
-where is_estimated and usage_date < date_trunc('month', collected_at) - interval 2 months
-group by slice, date_trunc('month', usage_date)
+from cost.daily as cost
+inner join answered on date_trunc('month', cost.usage_date) = answered.bill_month
+where
+    cost.is_estimated
+    and cost.usage_date < date_trunc('month', answered.answered_at at time zone 'UTC') - interval 2 months
+group by cost.slice, answered.bill_month

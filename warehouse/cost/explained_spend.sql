@@ -14,6 +14,8 @@
 --    (a listing was not requested in the account, or its response does not count).
 -- unblended_cost: What it cost in these days, in the currency beside it.
 -- currency: Billing currency, ISO 4217.
+-- reporting_unblended_cost: The same by the average rate of the seven days, in the reporting currency; NULL where a day has no rate.
+-- reporting_currency: The currency of CMDB_CURRENCY, ISO 4217.
 -- first_date: First of the seven days.
 -- through_date: Last of them: the last complete day of the bill, by cost.month_coverage.
 -- last_spend_date: The last of them on which the service cost anything; NULL where it cost nothing on any.
@@ -276,6 +278,16 @@ explained as (
     left join ref.service_action as needed on part.service = needed.service
     left join stranger on part.account_id = stranger.account_id and part.service = stranger.service
     left join sold on part.account_id = sold.account_id
+),
+
+average as (
+    select
+        exchange.currency,
+        case when count(*) = count(exchange.rate) then avg(exchange.rate) end::decimal(18, 10) as rate
+    from cost.exchange_rate as exchange
+    cross join stage.complete_week as week
+    where exchange.usage_date between week.first_date and week.through_date
+    group by exchange.currency
 )
 
 select
@@ -291,6 +303,8 @@ select
     explained.explanation,
     explained.cost as unblended_cost,
     spent.currency,
+    (explained.cost * average.rate)::decimal(28, 10) as reporting_unblended_cost,
+    setting.reporting_currency,
     week.first_date,
     week.through_date,
     spent.last_spend_date,
@@ -303,3 +317,5 @@ select
 from explained
 inner join spent on explained.account_id = spent.account_id and explained.service = spent.service
 cross join stage.complete_week as week
+cross join ref.setting as setting
+left join average on spent.currency = average.currency

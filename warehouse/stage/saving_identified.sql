@@ -6,7 +6,7 @@
 -- arn: ARN of the resource in cmdb.resource.
 -- rule: Rule of ref.decommission_rule.
 -- list_saving: By list price × size, counted once, in the currency beside it.
--- measured_saving: The same at what AWS measured of its resources in the last 14 days, in the currency beside it; NULL where AWS did not measure one of them.
+-- measured_saving: The same at what AWS measured of its resources in the last 14 complete days, in the currency beside it; NULL where AWS did not measure one of them.
 -- capped_saving: list_saving, cut so that all findings of the account together claim no more of a usage type than the account pays for it; NULL where the bill by usage type does not hold the account.
 -- saving: What is left of list_saving after both, in the currency beside it.
 -- limited_by: list price, measured or bill: which of the three decides.
@@ -92,11 +92,11 @@ measured as (
         any_value(daily.currency) as currency
     from (select distinct saved_arn from counted) as counted
     inner join cmdb.resource as item on counted.saved_arn = item.arn
-    inner join cost.resource_daily as daily
+    inner join stage.resource_complete_day as daily
         on
             item.account_id = daily.account_id
             and (item.arn = daily.resource_id or item.resource_id = daily.resource_id)
-    where daily.usage_date >= (select max(newest.usage_date) - 13 from cost.resource_daily as newest)
+    where daily.usage_date >= (select max(newest.usage_date) - 13 from stage.resource_complete_day as newest)
     group by counted.saved_arn
 ),
 

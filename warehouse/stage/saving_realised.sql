@@ -97,7 +97,7 @@ measured as (
         count(distinct daily.usage_date) as day_count
     from counted
     inner join cmdb.resource as item on counted.saved_arn = item.arn
-    inner join cost.resource_daily as daily
+    inner join stage.resource_complete_day as daily
         on
             item.account_id = daily.account_id
             and (item.arn = daily.resource_id or item.resource_id = daily.resource_id)

@@ -1,26 +1,14 @@
 -- What of the last seven complete days is explained by resources, named, unexplained or unknown, each with its percentage of the
 -- bill: the sums of what the next query divides further, in the reporting currency by the average rate of the days.
-with rate as (
+with spend as (
     select
-        rate.currency,
-        if(count(*) = count(rate.rate), avg(rate.rate), null)::decimal(18, 10) as rate
-    from cost.exchange_rate as rate
-    where
-        rate.usage_date between (select min(spend.first_date) from cost.explained_spend as spend)
-        and (select max(spend.through_date) from cost.explained_spend as spend)
-    group by rate.currency
-),
-
-spend as (
-    select
-        explained.standing,
-        explained.first_date,
-        explained.through_date,
-        rate.rate is not null as is_converted,
-        (explained.unblended_cost * rate.rate)::decimal(28, 10) as cost,
-        (greatest(explained.unblended_cost, 0) * rate.rate)::decimal(28, 10) as charged
-    from cost.explained_spend as explained
-    left join rate on explained.currency = rate.currency
+        standing,
+        first_date,
+        through_date,
+        reporting_unblended_cost is not null as is_converted,
+        reporting_unblended_cost as cost,
+        greatest(reporting_unblended_cost, 0)::decimal(28, 10) as charged
+    from cost.explained_spend
 ),
 
 whole as (
