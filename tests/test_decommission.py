@@ -406,6 +406,8 @@ class Seen:
 
 
 TONIGHT = [
+    "stage.cost_resource_daily",
+    "cost.resource_daily",
     "aws.ec2_volume",
     "aws.ec2_instance",
     "aws.ec2_snapshot",

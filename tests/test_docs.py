@@ -250,8 +250,7 @@ UNTROUBLED = {
     "2. Which accounts does no service control policy bind?",
     # A first night restates nothing.
     "7. What has AWS restated since the last report?",
-    # Everything there is listed, and no version of its databases is billed extended support.
-    "13. Which items does no listing show, and who knows of them?",
+    # No version of its databases is billed extended support.
     "19. What does extended support cost, and for which databases?",
 }
 """Questions whose answer is, in the simulated organisation: none."""
