@@ -141,9 +141,9 @@ def test_it_ends_after_a_checkpoint_with_the_blocks_kept_that_stand_then(
 ) -> None:
     kept: list[tuple[str, list[int]]] = []
 
-    def keep(journal: Path, descriptor: int, blocks: list[int], block_size: int) -> None:
+    def keep(journal: Path, descriptor: int, blocks: list[int], block_size: int) -> str:
         kept.append((rollback_journal.headers_of(descriptor), list(blocks)))
-        really_keep(journal, descriptor, blocks, block_size)
+        return really_keep(journal, descriptor, blocks, block_size)
 
     really_keep = rollback_journal.keep
     monkeypatch.setattr(rollback_journal, "keep", keep)

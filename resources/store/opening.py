@@ -78,8 +78,7 @@ class Opening:
             with explained(path):
                 attach(connection, path, writable, self.patience)
                 if descriptor >= 0:
-                    self._keep_blocks(connection, descriptor)
-                    kept = rollback_journal.headers_of(descriptor)
+                    kept = self._keep_blocks(connection, descriptor)
             yield connection, descriptor
             with explained(path):
                 if descriptor >= 0 and rollback_journal.headers_of(descriptor) != kept:
@@ -90,13 +89,13 @@ class Opening:
                 if descriptor >= 0:
                     self.paths.journal.unlink()
 
-    def _keep_blocks(self, connection: duckdb.DuckDBPyConnection, descriptor: int) -> None:
-        """Copy the blocks that the next checkpoint may overwrite."""
+    def _keep_blocks(self, connection: duckdb.DuckDBPyConnection, descriptor: int) -> str:
+        """Copy the blocks that the next checkpoint may overwrite; returns a hash of the headers before it."""
         blocks = connection.execute("select block_id from pragma_metadata_info() where free_blocks > 0").fetchall()
         sizes = connection.execute(
             "select block_size from pragma_database_size() where database_name = $name", {"name": CATALOG}
         ).fetchall()
-        rollback_journal.keep(self.paths.journal, descriptor, [block for (block,) in blocks], sizes[0][0])
+        return rollback_journal.keep(self.paths.journal, descriptor, [block for (block,) in blocks], sizes[0][0])
 
     def _make_working(self) -> None:
         """Create a missing working file under another name, then rename it: DuckDB refuses an incomplete one."""

@@ -21,17 +21,21 @@ HEADERS = 12_288
 _logger = logging.getLogger(__name__)
 
 
-def keep(journal: Path, descriptor: int, blocks: Sequence[int], block_size: int) -> None:
+def keep(journal: Path, descriptor: int, blocks: Sequence[int], block_size: int) -> str:
     """Copy blocks of a file to the journal; the copies are on disk when this returns.
 
     Args:
         descriptor: of the file, opened before DuckDB opened it: closing another descriptor would drop DuckDB's lock.
         blocks: ids of the blocks.
 
+    Returns:
+        A hash of the headers for as long as which the journal holds, as `headers_of` has it.
+
     Raises:
         OSError: there is no space for the copies.
     """
-    header = {"headers": headers_of(descriptor), "blocks": list(blocks), "block_size": block_size}
+    headers = headers_of(descriptor)
+    header = {"headers": headers, "blocks": list(blocks), "block_size": block_size}
     part = journal.with_name(journal.name + ".part")
     try:
         with part.open("wb") as file:
@@ -44,6 +48,7 @@ def keep(journal: Path, descriptor: int, blocks: Sequence[int], block_size: int)
     except OSError:
         part.unlink(missing_ok=True)
         raise
+    return headers
 
 
 def undo(journal: Path, path: Path) -> None:
