@@ -51,6 +51,7 @@ class BatchState:
         planned: keys that are written down as those of cells that have to come.
         unrequested: cells that get their outcome without a request, by cell key.
         parent_records: records that decide further requests, by listing name.
+        stored_records: the same of earlier runs, once they were read, by listing name and accounts.
         childless: requests of listings whose parents have no records: skipped, with the reason set later, from the
             parents' outcomes.
         kept: keys whose last response stays, since only the other cells are requested again.
@@ -66,12 +67,26 @@ class BatchState:
     planned: set[CellKey] = field(default_factory=set)
     unrequested: dict[CellKey, Cell] = field(default_factory=dict)
     parent_records: dict[str, list[ParentRecord]] = field(default_factory=lambda: defaultdict(list))
+    stored_records: dict[tuple[str, Accounts], list[ParentRecord]] = field(default_factory=dict)
     childless: list[Request] = field(default_factory=list)
     kept: set[CellKey] = field(default_factory=set)
     earlier: dict[CellKey, PreviousCell] | None = None
     without_regions: frozenset[str] | None = None
     denied_before: DeniedBefore | None = None
     cadence: Cadence | None = None
+
+    def stored(
+        self, store: Store, listing: str, fields: Sequence[str], accounts: Accounts | None = None
+    ) -> list[ParentRecord]:
+        """Fields of a listing's records as earlier runs landed them, read once: they stay until the step is stored.
+
+        Raises:
+            LandingError: as `previous.records`.
+        """
+        key = (listing, accounts or self.accounts)
+        if key not in self.stored_records:
+            self.stored_records[key] = previous.records(store, listing, fields, key[1])
+        return self.stored_records[key]
 
 
 class StepState:
@@ -303,8 +318,7 @@ class StepState:
         if own and not kept:
             return parent_records
         try:
-            fields = self.wanted_fields[listing]
-            stored = previous.records(self.store, listing, fields, accounts or self.batch.accounts)
+            stored = self.batch.stored(self.store, listing, self.wanted_fields[listing], accounts)
             return parent_records + [record for record in stored if record.key in kept] if own else stored
         except LandingError as error:
             raise refuse(f"{error} Materialise landing/{listing} first. Nothing was requested.") from error
