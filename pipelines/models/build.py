@@ -389,7 +389,7 @@ def _comment(connection: duckdb.DuckDBPyConnection, model: Model) -> None:
 
 def _column_comments(connection: duckdb.DuckDBPyConnection, model: Model) -> dict[str, str | None]:
     """The columns of a relation and what each is commented with."""
-    if model.materialized == "view":
+    if model.materialized in ("view", "full"):  # made anew
         return {name: None for name, _ in columns_of(connection, model.quoted)}
     return dict(
         connection.execute(
