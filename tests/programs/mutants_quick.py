@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from unittest import mock
 
 from tools.mutation import quick
 from tools.mutation.mutations import Mutant
@@ -46,7 +47,6 @@ def test_outer():
 def test_kept():
     assert KEPT() == 5
 """)
-setattr(quick, "REPOSITORY", folder)  # noqa: B010  # it is not quick's own
 sys.path.insert(0, str(folder))
 os.chdir(folder)
 tests = [f"{test.name}::test_{name}" for name in ("known", "outer", "kept")]
@@ -68,4 +68,5 @@ def work(collected: quick.Collected) -> None:
         print(f"{name}: {killer.partition('::')[2] or 'nobody'}", file=sys.stderr)
 
 
-quick.collect(tests, code.name, work)
+with mock.patch.object(quick, "REPOSITORY", folder):
+    quick.collect(tests, code.name, work)

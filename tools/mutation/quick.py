@@ -89,13 +89,11 @@ class Collected:
             def put_in_place() -> None:
                 trials.put_in_place(mutant)
 
-        left = list(tests)
-        while left:
-            killer = self._failing(put_in_place, left, expected, scratch)
-            if killer not in self._items or self._kills(killer, put_in_place, expected, scratch):
-                return killer
-            left = left[left.index(killer) + 1 :]
-        return ""
+        return trials.killer(
+            tests,
+            lambda some: self._failing(put_in_place, some, expected, scratch),
+            lambda test: self._kills(test, put_in_place, expected, scratch),
+        )
 
     def _kills(self, test: str, put_in_place: Callable[[], None], expected: Mapping[str, float], scratch: Path) -> bool:
         """Whether it is the change that a test fails over, and neither the fork nor chance, as on a busy machine."""

@@ -152,10 +152,24 @@ def try_out(mutant: Mutant, tests: Sequence[str], expected: Mapping[str, float],
     Args:
         expected: seconds that each takes over the unchanged product.
     """
+    return killer(
+        tests,
+        lambda some: _failing(mutant, some, expected, scratch),
+        lambda test: bool(_failing(mutant, [test], expected, scratch)),
+    )
+
+
+def killer(tests: Sequence[str], failing: Callable[[Sequence[str]], str], is_sure: Callable[[str], bool]) -> str:
+    """The first test of which it is sure that a mutant fails it, or what else ends the tests; empty where none does.
+
+    Args:
+        failing: the first of some tests that fails, what else ended them, or empty.
+        is_sure: whether a test that failed did so for the mutant.
+    """
     left = list(tests)
     while left:
-        failed = _failing(mutant, left, expected, scratch)
-        if failed not in left or _failing(mutant, [failed], expected, scratch):
+        failed = failing(left)
+        if failed not in left or is_sure(failed):
             return failed
         left = left[left.index(failed) + 1 :]
     return ""

@@ -68,7 +68,7 @@ class Watch:
     def trace(self) -> None:
         """Note from now on, in every thread, which functions of the files are called."""
         if sys.version_info >= (3, 12):
-            # What is called elsewhere is told once and no more: the tests take hardly longer than without.
+            # What is called elsewhere is reported once and no more: the tests take hardly longer than without.
             watch, events, tool = sys.monitoring, sys.monitoring.events, sys.monitoring.PROFILER_ID
 
             def started(code: CodeType, _: int) -> object:
