@@ -81,7 +81,7 @@ class Whole:
 
 
 @dataclass(frozen=True)
-class Told:
+class Rebuilt:
     """What the derived tables of a night show that may differ, and what of them is said to be unknown.
 
     Attributes:
@@ -120,7 +120,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Whole]:
             yield Whole(home, connection, shown_by(connection, DERIVED))
 
 
-def without(whole: Whole, listing: str, *, is_refused: bool) -> Told:
+def without(whole: Whole, listing: str, *, is_refused: bool) -> Rebuilt:
     """The same night without the records of one listing: what rests on it is built as if it were the first time.
 
     Everything else stands as it was built. The transaction is rolled back.
@@ -147,7 +147,7 @@ def without(whole: Whole, listing: str, *, is_refused: bool) -> Told:
         gaps = rows(connection, "select distinct claim, split_part(listing, ':', 1) as listing from audit.claim_gap")
         unknown = rows(connection, "select claim, unknown from audit.claim")
         raise _Undone
-    return Told(
+    return Rebuilt(
         shown,
         {(row["claim"], row["listing"]) for row in gaps},
         {row["claim"]: row["unknown"] for row in unknown},
@@ -164,26 +164,30 @@ def without(whole: Whole, listing: str, *, is_refused: bool) -> Told:
 def test_no_table_is_another_without_saying_that_the_listing_is_unknown(
     whole: Whole, listing: str, is_refused: bool
 ) -> None:
-    told = without(whole, listing, is_refused=is_refused)
+    rebuilt = without(whole, listing, is_refused=is_refused)
     changed = [
-        name for name, found in told.shown.items() if found != whole.shown[name] and name not in CLAIMING_NOTHING
+        name for name, found in rebuilt.shown.items() if found != whole.shown[name] and name not in CLAIMING_NOTHING
     ]
     left_out = {name for name in DERIVED if any(listing == entry for entry, _ in SCOPES[name].left_out)}
     behind = {listing, *(each.of if (each := listings()[listing].each) is not None else ())}
     silent = [
-        name for name in changed if not any((name, entry) in told.gaps for entry in behind) and name not in left_out
+        name for name in changed if not any((name, entry) in rebuilt.gaps for entry in behind) and name not in left_out
     ]
     assert silent == []
     # Without the list of accounts nobody knows of the places; that it is unknown is what each table says.
     assert (
         listing == "organizations_account"
-        or [name for name in CLAIMING_NOTHING & told.shown.keys() if len(told.shown[name]) < len(whole.shown[name])]
+        or [
+            name
+            for name in CLAIMING_NOTHING & rebuilt.shown.keys()
+            if len(rebuilt.shown[name]) < len(whole.shown[name])
+        ]
         == []
     )
-    assert [name for name in changed if not told.unknown[name] and name not in left_out] == []
+    assert [name for name in changed if not rebuilt.unknown[name] and name not in left_out] == []
     if is_refused:
         resting = {name for name in DERIVED if any(listing == entry for entry, _ in SCOPES[name].rests_on)}
-        assert {name for name in resting if (name, listing) not in told.gaps} == set()
+        assert {name for name in resting if (name, listing) not in rebuilt.gaps} == set()
         assert bool(resting | left_out) is (listing not in COMPARED), "tables rest on what no table may, or none does"
 
 

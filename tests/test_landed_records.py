@@ -98,13 +98,13 @@ FAULTS: tuple[Callable[[Path, Path], None], ...] = (
     other_bytes,
 )
 
-SAID = {"lost": "gone", "another_runs": "other bytes", "other_bytes": "other bytes"}
+REPORTED = {"lost": "gone", "another_runs": "other bytes", "other_bytes": "other bytes"}
 
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_no_table_is_built_of_other_records_than_were_landed(home: House, fault: Callable[[Path, Path], None]) -> None:
     fault(path(home), path(home, FIRST))
-    with pytest.raises(LandingError, match=SAID.get(fault.__name__, "bytes are there")) as refusal:
+    with pytest.raises(LandingError, match=REPORTED.get(fault.__name__, "bytes are there")) as refusal:
         build(home.store, home.models[TABLE], run_id=SECOND)
     sentence = str(refusal.value)
     assert "landing/ec2_volume" in sentence
@@ -129,7 +129,7 @@ def test_what_is_whole_is_built_and_may_be_gone_once_a_table_is_built_of_it(home
     assert rows(home) == whole(SECOND, 20)
 
 
-@pytest.mark.parametrize("fault", [fault for fault in FAULTS if fault.__name__ not in SAID])
+@pytest.mark.parametrize("fault", [fault for fault in FAULTS if fault.__name__ not in REPORTED])
 def test_nothing_is_requested_for_parents_that_were_cut(home: House, fault: Callable[[Path, Path], None]) -> None:
     assert len(records(home.store, LISTING, ("VolumeId",))) == 4
     fault(path(home), path(home, FIRST))

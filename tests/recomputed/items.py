@@ -159,6 +159,11 @@ def parts(world: World) -> Iterator[tuple[str, Record]]:
                 yield part, row
 
 
+def _tags_elsewhere(world: World) -> dict[str, dict[str, str]]:
+    """What the tagging API has of an item, by its ARN."""
+    return {row["arn"]: row["tags"] for row in world.truth["tagged_resources"]}
+
+
 def _created(world: World) -> dict[tuple[str, str], dt.datetime]:
     """When the items of `CREATED` were made, by part and by what AWS calls them."""
     return {
@@ -171,13 +176,13 @@ def _created(world: World) -> dict[tuple[str, str], dt.datetime]:
 
 
 def _of_truth(world: World) -> Iterator[Item]:
-    told = {row["arn"]: row["tags"] for row in world.truth["tagged_resources"]}
+    elsewhere = _tags_elsewhere(world)
     made = _created(world)
     for part, row in parts(world):
         arn = row.get("arn") or row["group_arn"]
         is_read = row["account_id"] in world.collected and part not in WITHOUT_TAGS
         own = row.get("tags") if is_read and not row.get("is_locked") else None
-        tags = own if own else told.get(arn, own)
+        tags = own if own else elsewhere.get(arn, own)
         created = row.get("launched_at") or row.get("created_at") or row.get("started_at")
         at = dt.datetime.fromisoformat(created) if created else None
         if at is None:
@@ -202,12 +207,12 @@ def _of_truth(world: World) -> Iterator[Item]:
 
 
 def _interfaces(world: World) -> Iterator[Item]:
-    told = {row["arn"]: row["tags"] for row in world.truth["tagged_resources"]}
+    elsewhere = _tags_elsewhere(world)
     for (_, region), records in world.records["ec2_network_interface"].items():
         for record in records:
             account, name = record["OwnerId"], record["NetworkInterfaceId"]
             arn = f"arn:aws:ec2:{region}:{account}:network-interface/{name}"
-            tags = {tag["Key"]: tag["Value"] for tag in record.get("TagSet", [])} or told.get(arn, {})
+            tags = {tag["Key"]: tag["Value"] for tag in record.get("TagSet", [])} or elsewhere.get(arn, {})
             kind = "AWS::EC2::NetworkInterface"
             yield Item(
                 arn, "network_interfaces", kind, account, region, name, record["Status"], "active", tags, None,
@@ -217,7 +222,7 @@ def _interfaces(world: World) -> Iterator[Item]:
 
 def _made_for(world: World) -> Iterator[Item]:
     """The load balancers that AWS made interfaces for; no other service of the simulator has any."""
-    told = {row["arn"]: row["tags"] for row in world.truth["tagged_resources"]}
+    elsewhere = _tags_elsewhere(world)
     seen = set()
     for (_, region), records in world.records["ec2_network_interface"].items():
         for record in records:
@@ -228,7 +233,7 @@ def _made_for(world: World) -> Iterator[Item]:
             arn = f"arn:aws:elasticloadbalancing:{region}:{account}:loadbalancer/{name}"
             if arn not in seen:
                 seen.add(arn)
-                tags = told.get(arn)
+                tags = elsewhere.get(arn)
                 yield Item(
                     arn, "load_balancers", "AWS::ElasticLoadBalancingV2::LoadBalancer", account, region, name, None,
                     "active", tags, None, columns(world, account, tags),

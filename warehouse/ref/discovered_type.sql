@@ -1,5 +1,5 @@
 -- Types of resources that no listing of the contract shows, and that AWS Config, the tagging API, groups or interfaces may: how their ARNs
--- are told, what each is called in ServiceNow, and which service bills for them. Seed: warehouse/ref/discovered_type.csv.
+-- are recognised, what each is called in ServiceNow, and which service bills for them. Seed: warehouse/ref/discovered_type.csv.
 -- key: resource_type
 -- resource_type: AWS's name of the type, such as AWS::DynamoDB::Table.
 -- arn_service: Service in its ARN, such as dynamodb; NULL where an ARN does not tell the type.
