@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from bills import ACCOUNT, ASKED, OTHER, PAYER, SPOT, billed, days, seed, service, weekly
-from given import House, build, collected_file, house
+from given import House, build, built_file, house
 from nights import query
 
 from pipelines.charts import charts, drawing
@@ -35,7 +35,7 @@ UNIT = Decimal("0.0000000001")
 
 @pytest.fixture
 def home(tmp_path: Path) -> Iterator[House]:
-    with house(tmp_path, working=collected_file()) as made:
+    with house(tmp_path, working=built_file()) as made:
         seed(made, "ref.fx_rate", [(*SPOT, "2020-01-01", "2")])
         yield made
 
@@ -663,17 +663,17 @@ def test_a_closed_month_may_change_if_the_change_is_recorded(home: House) -> Non
     assert reconciled(home, rule) == {"2026-10": True}
 
 
-def test_the_total_is_one_question_after_what_is_open_and_before_history() -> None:
+def test_the_total_is_one_question_and_comes_first() -> None:
     today = dt.date(2026, 11, 25)
     asked = cost_slices.plan(today, 3, [cost_slices.SERVICE, cost_slices.TOTAL], lambda _: ())
     assert [(cost_slices.cell(cut, month), month.start, month.end) for cut, month in asked] == [
+        ("total", dt.date(2026, 8, 1), today),
         ("service:2026-11", dt.date(2026, 11, 1), today),
         ("service:2026-10", dt.date(2026, 10, 1), dt.date(2026, 11, 1)),
-        ("total", dt.date(2026, 8, 1), today),
         ("service:2026-09", dt.date(2026, 9, 1), dt.date(2026, 10, 1)),
         ("service:2026-08", dt.date(2026, 8, 1), dt.date(2026, 9, 1)),
     ]
-    sent = cost_slices.parameters(*asked[2])
+    sent = cost_slices.parameters(*asked[0])
     assert (sent["Granularity"], "GroupBy" in sent) == ("MONTHLY", False)
     assert [len(cost_slices.parameters(cut, month)["GroupBy"]) for cut, month in asked if cut != cost_slices.TOTAL] == [
         2

@@ -384,6 +384,35 @@ def test_a_usual_night_requests_the_newest_days_and_what_was_restated(night: Nig
     assert night.sent == [4 * 11 + 1, 2 + 2 * 11 + 1 + 11, 2 + 11 + 1 + 11]
 
 
+def failed(night: Night, rule: str) -> list[str]:
+    """What the last night's bill does not fulfil of a rule of `cost.reconciliation`."""
+    rows = night.home.rows("select scope from cost.reconciliation where rule = $rule and not passed", {"rule": rule})
+    return [row["scope"] for row in rows]
+
+
+def test_a_closed_month_with_another_total_is_fetched_in_the_same_run_or_waits_for_room(
+    night: Night, world: Simulator
+) -> None:
+    night.run(FIRST)
+    night.run(tomorrow(world))
+    assert {name[-7:] for name in night.turn()} == {"2026-08"}
+    # The next turn is July's, so nothing but the total leads to August.
+    restate(world, dt.date(2026, 8, 9), "3.25")
+    night.run(tomorrow(world), CMDB_COST_REQUEST_LIMIT=str(night.paid[-1] - 11))
+    fetched = night.turn()
+    assert "cost_daily:service:2026-08" in fetched
+    assert set(fetched.values()) == {(9,)}
+    waiting = {row["skip_reason"] for row in night.cells("cost_daily") if row["listing"] not in fetched}
+    assert "request_limit" in waiting
+    assert failed(night, "daily_cost_is_the_monthly_total") == failed(night, "slices_agree") == []
+    night.run(tomorrow(world))
+    assert len([name for name in night.turn() if name.endswith("2026-08")]) == 11 - len(fetched)
+    assert failed(night, "daily_cost_is_the_monthly_total") == failed(night, "slices_agree") == []
+    assert night.home.rows("select usage_date from cost.restatement where slice = 'service'") == [
+        {"usage_date": "2026-08-09"}
+    ]
+
+
 def happens(world: Simulator, today: dt.date) -> None:
     """What changes in the bill before a night."""
     at = f"{today}T00:30:00+00:00"

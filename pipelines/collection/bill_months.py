@@ -65,7 +65,7 @@ def whole(
     found = [month_of(date.fromisoformat(f"{name}-01")) for name in sorted(months, reverse=True)]
     cut = [Month(month.start, min(month.end, today)) for month in found]
     slices = list(bill_slices)
-    total = [(TOTAL, cost_slices.whole_history(today, history))] if TOTAL in slices else []
+    total = cost_slices.total(today, history, slices)
     return [*total, *((one, month) for month in cut for one in slices if one != TOTAL)]
 
 

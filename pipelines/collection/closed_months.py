@@ -8,7 +8,7 @@ from typing import Any
 from pipelines.catalogue.names import COST_TAG, COST_TAG_BACKFILL
 from pipelines.collection import cost_difference, late_costs, previous
 from pipelines.collection.cost_difference import StoredSlice
-from pipelines.collection.cost_slices import Month, Slice, cell_listing
+from pipelines.collection.cost_slices import TOTAL, Month, Slice, cell_listing, first_open_month
 from pipelines.collection.late_costs import Readings
 from pipelines.collection.state import StepState
 from resources.aws.messages import DENIED_BY_POLICY, OPTIONAL_GRANT
@@ -76,9 +76,15 @@ class ClosedMonths:
 
     @cached_property
     def disputed(self) -> set[str]:
-        """Months, such as `2026-09`, that do not add up to AWS's latest monthly total."""
-        with self._state.store.read() as connection:
-            return previous.disputed_months(connection)
+        """Months, such as `2026-09`, that do not add up to AWS's monthly total: this run's, or else the last one's."""
+        state = self._state
+        total = next((key for key in state.attempts if key.name == TOTAL.listing), None)
+        with state.store.read() as connection:
+            if total is None or state.attempts[total].response.outcome != "found":
+                return previous.disputed_months(connection)
+            landed = state.writer(state.attempts[total].response.request.listing).records_part
+            closed_until = first_open_month(self._today)
+            return cost_difference.disputed_months(connection, self._account_id, closed_until, landed)
 
     @property
     def _switched(self) -> Mapping[str, datetime | None] | None:

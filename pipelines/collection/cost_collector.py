@@ -39,9 +39,9 @@ REFUSED_CODES = frozenset({"AccessDenied", "AccessDeniedException", "ValidationE
 def collect_costs(collector: Collector, listings: Sequence[Listing]) -> None:
     """Send all requests to Cost Explorer, most needed first, and stop before the day's limit.
 
-    The order is: cost allocation tags and their backfills, the bill by account, then slices and months of the bill,
-    then the cost of single resources, then one closed month again. A run that is to fetch months whole sends nothing
-    but their requests.
+    The order is: cost allocation tags and their backfills, the monthly totals, the bill by account, then slices and
+    months of the bill, then the cost of single resources, then one closed month again. A run that is to fetch months
+    whole sends nothing but their requests.
 
     Raises:
         DailyLimitReached: the limit has no room for the months that are to be fetched whole. Nothing was sent.
@@ -85,13 +85,20 @@ class _Bill:
         ]
         self._skip_without_slices(bill_slices)
         closed = ClosedMonths(state, self._identity.account_id, self._today, bill_slices)
+        # A closed month that adds up to another total by now is fetched in this run, which were refused otherwise.
+        total = [
+            one
+            for one in cost_slices.total(self._today, state.settings.cost_months, bill_slices)
+            if not state.keep(self._request(*one))
+        ]
+        self._collector.fetch_in_turn(self._bill(total), Counter(one.listing for one, _ in total))
         planned = cost_slices.plan(
             self._today, state.settings.cost_months, bill_slices, closed.known, closed.reopened()
         )
         self._changes = CostChanges(
             state, self._identity.account_id, self._today, closed.stored, closed.backfilled(), closed.disputed
         )
-        planned = [one for one in planned if not state.keep(self._request(*one))]
+        planned = [one for one in planned if one[0] != cost_slices.TOTAL and not state.keep(self._request(*one))]
         self._compare(planned)
         months = [one for one in planned if not self._stays(*one)]
         resources = requests_of(

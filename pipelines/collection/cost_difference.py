@@ -12,7 +12,16 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipelines.collection.cost_slices import ACCOUNT, BY_ACCOUNT, METRIC_COLUMNS, TOTAL, Month, Slice, cell_listing
+from pipelines.collection.cost_slices import (
+    ACCOUNT,
+    BY_ACCOUNT,
+    METRIC_COLUMNS,
+    SERVICE,
+    TOTAL,
+    Month,
+    Slice,
+    cell_listing,
+)
 from resources.store.sql import exists, identifier
 
 if TYPE_CHECKING:
@@ -230,6 +239,29 @@ def changed_days(
     }
 
 
+def disputed_months(connection: "duckdb.DuckDBPyConnection", account_id: str, until: date, landed: Path) -> set[str]:
+    """The closed months, such as `2026-09`, whose stored days do not add up to the monthly totals that just came.
+
+    Args:
+        until: first day of the oldest month that AWS may still change in the ordinary way.
+        landed: the file with the records of the totals.
+    """
+    schema, name = TABLES[True]
+    if not exists(connection, schema, name):
+        return set()
+    rows = connection.execute(
+        _DISPUTED,
+        {
+            "landed": str(landed),
+            "listing": cell_listing(TOTAL, Month(until, until)),
+            "payer": account_id,
+            "slice": SERVICE.name,
+            "until": until,
+        },
+    ).fetchall()
+    return {month for (month,) in rows}
+
+
 def months_of(cells: Iterable[tuple[Slice, Month]]) -> list[Month]:
     """The months of cells, without the one of the total, newest first."""
     return sorted({month for one, month in cells if one != TOTAL}, key=lambda month: month.start, reverse=True)
@@ -238,6 +270,13 @@ def months_of(cells: Iterable[tuple[Slice, Month]]) -> list[Month]:
 def _of(month: Month, landed: Path) -> dict[str, Any]:
     return {"landed": str(landed), "listing": cell_listing(ACCOUNT, month)}
 
+
+_LANDED = """read_json(
+        $landed,
+        format = 'newline_delimited',
+        maximum_object_size = 67108864,
+        columns = {listing: 'VARCHAR', item: 'JSON'}
+    )"""
 
 _TOTALS = f"""
     select
@@ -251,13 +290,28 @@ _TOTALS = f"""
         for column, metric in METRIC_COLUMNS.items()
     )
 }
-    from read_json(
-        $landed,
-        format = 'newline_delimited',
-        maximum_object_size = 67108864,
-        columns = {{listing: 'VARCHAR', item: 'JSON'}}
-    )
+    from {_LANDED}
     where listing = $listing
+"""
+
+# The tolerance is that of `cost.reconciliation`.
+_DISPUTED = f"""
+    with told as (
+        select
+            try_cast(item ->> '$.TimePeriod.Start' as date) as month,
+            try_cast(item ->> '$.Total.UnblendedCost.Amount' as decimal(28, 10)) as unblended_cost
+        from {_LANDED}
+        where listing = $listing
+    )
+
+    select strftime(told.month, '%Y-%m')
+    from told
+    inner join cost.daily as held on told.month = date_trunc('month', held.usage_date)
+    where
+        held.role = 'billing' and held.caller_account_id = $payer and held.slice = $slice
+        and told.month < $until
+    group by told.month, told.unblended_cost
+    having abs(sum(held.unblended_cost) - told.unblended_cost) > (count(*) + 1) * 0.00000000005
 """
 
 

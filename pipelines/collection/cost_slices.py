@@ -187,8 +187,9 @@ def plan(
 ) -> list[tuple[Slice, Month]]:
     """The slices and months that a run fetches, most needed first, since the request limit may end it anywhere.
 
-    Months that AWS may still change come first, then closed months that it has changed, then missing history. In the
-    first and the last, the service slice comes first, then each month from the newest.
+    The total comes first, since it shows which closed months have changed. Months that AWS may still change follow,
+    then closed months that it has changed, then missing history. In the second and the last, the service slice comes
+    first, then each month from the newest.
 
     Args:
         today: the current day, UTC.
@@ -206,10 +207,13 @@ def plan(
     ]
     wanted.sort(key=lambda cell: (cell[1].start < open_since, cell[0] != SERVICE, -cell[1].start.toordinal()))
     place = sum(month.start >= open_since for _, month in wanted)
-    # One request returns the totals of all months, so a change by AWS after a month's close shows.
-    total = [(TOTAL, whole_history(today, history))] if TOTAL in bill_slices else []
     missing = [cell for cell in wanted[place:] if cell not in reopened]
-    return [*wanted[:place], *total, *reopened, *missing]
+    return [*total(today, history, bill_slices), *wanted[:place], *reopened, *missing]
+
+
+def total(today: date, history: int, bill_slices: Collection[Slice]) -> list[tuple[Slice, Month]]:
+    """The one cell of the totals of all months, where they are among the slices; a page holds them all."""
+    return [(TOTAL, whole_history(today, history))] if TOTAL in bill_slices else []
 
 
 def whole_history(today: date, history: int) -> Month:
