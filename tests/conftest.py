@@ -294,6 +294,13 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
         return (yield)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _shared_by_workers(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> None:
+    """Name the folder of the session that all workers share, for what is made where there are no fixtures."""
+    base = tmp_path_factory.getbasetemp()
+    os.environ["SHARED_BY_WORKERS"] = str(base if worker_id == "master" else base.parent)
+
+
 @pytest.fixture(scope="session")
 def simulator_process() -> Iterator[Simulator]:
     """One simulator of the default size for the whole session."""

@@ -179,10 +179,9 @@ def witness(simulator: Simulator, folder: Path, **settings: str) -> Witness:
 
 
 @contextlib.contextmanager
-def shared_by_workers(factory: pytest.TempPathFactory, worker_id: str, name: str) -> Iterator[Path]:
+def shared_by_workers(name: str) -> Iterator[Path]:
     """A folder of the session that all workers share; one at a time has it, so the first fills it for the others."""
-    base = factory.getbasetemp()
-    shared = (base if worker_id == "master" else base.parent) / name
+    shared = Path(os.environ["SHARED_BY_WORKERS"], name)
     shared.mkdir(exist_ok=True)
     with (shared / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -190,9 +189,9 @@ def shared_by_workers(factory: pytest.TempPathFactory, worker_id: str, name: str
 
 
 @pytest.fixture(scope="session")
-def witnessed_night(simulator_process: Simulator, tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Witness:
+def witnessed_night(simulator_process: Simulator) -> Witness:
     """The session's truthful night with its evidence, run by one worker for all. Never write into its folder."""
-    with shared_by_workers(tmp_path_factory, worker_id, "truthful") as shared:
+    with shared_by_workers("truthful") as shared:
         kept = shared / "witness.pickle"
         if not kept.exists():
             shutil.rmtree(shared / "warehouse", ignore_errors=True)

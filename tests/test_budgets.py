@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from bills import ACCOUNT, PAYER, SPOT, billed, days, seed, service
-from given import House, build, house
+from given import House, build, built_file, house
 
 from pipelines.models.checks import read_checks
 
@@ -19,7 +19,7 @@ BUDGET_RATE = ("USD", "NZD", "budget", "2026-04-01", "1.70")
 
 @pytest.fixture
 def home(tmp_path: Path) -> Iterator[House]:
-    with house(tmp_path) as made:
+    with house(tmp_path, working=built_file()) as made:
         seed(made, "ref.fx_rate", [(*SPOT, "2020-01-01", "2")])
         seed(made, "ref.budget", [])
         seed(made, "ref.shared_cost", [("service", "Tax")])

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from given import FIRST_NIGHT, WORKLOAD, Given, House, collected_file, hours, house, member
+from given import FIRST_NIGHT, WORKLOAD, Given, House, built_file, hours, house, member
 
 from pipelines.catalogue.registry import listings
 from pipelines.errors import SqlFileError
@@ -40,7 +40,7 @@ OPEN_RULE = "cmdb.finding_open_rule"
 
 @pytest.fixture
 def home(tmp_path: Path) -> Iterator[House]:
-    with house(tmp_path, working=collected_file()) as made:
+    with house(tmp_path, working=built_file()) as made:
         yield made
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from given import FIRST_NIGHT, WORKLOAD, Given, House, build, collected_file, hours, house
+from given import FIRST_NIGHT, WORKLOAD, Given, House, build, built_file, hours, house
 
 from pipelines.models.checks import read_checks, run
 from pipelines.models.model import ModelError, read_models
@@ -27,7 +27,7 @@ RULES = {check.name: check for check in read_checks()}
 
 @pytest.fixture
 def home(tmp_path: Path) -> Iterator[House]:
-    with house(tmp_path, working=collected_file()) as made:
+    with house(tmp_path, working=built_file()) as made:
         yield made
 
 

@@ -29,20 +29,9 @@ FIGURES = (
 )
 
 
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """A working file in which every model is built of nothing."""
-    return built_file(
-        tmp_path_factory.mktemp("built"),
-        *FIGURES,
-        "cmdb.servicenow_relationship",
-        "cmdb.finding_spend_without_inventory",
-    )
-
-
 @pytest.fixture
-def home(built: bytes, tmp_path: Path) -> Iterator[House]:
-    with house(tmp_path, working=built) as made:
+def home(tmp_path: Path) -> Iterator[House]:
+    with house(tmp_path, working=built_file()) as made:
         yield made
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from bills import ACCOUNT, billed
-from given import FIRST_NIGHT, Given, House, house
+from given import FIRST_NIGHT, Given, House, built_file, house
 
 ARN = "arn:aws:rds:ap-southeast-2:012345678901:db:app"
 NIGHT = FIRST_NIGHT.astimezone(dt.UTC).date()
@@ -17,7 +17,7 @@ NIGHT = FIRST_NIGHT.astimezone(dt.UTC).date()
 
 @pytest.fixture
 def home(tmp_path: Path) -> Iterator[House]:
-    with house(tmp_path) as made:
+    with house(tmp_path, working=built_file()) as made:
         yield made
 
 

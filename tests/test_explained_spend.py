@@ -28,17 +28,9 @@ Row = tuple[str, str, str, str]
 """Service, family of usage, explanation and amount."""
 
 
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """A working file in which the ledger and what it reads are built of nothing."""
-    return built_file(
-        tmp_path_factory.mktemp("built"), "cost.explained_spend", "cost.daily_total", "stage.inventoried_spend"
-    )
-
-
 @pytest.fixture
-def home(built: bytes, tmp_path: Path) -> Iterator[House]:
-    with house(tmp_path, working=built) as made:
+def home(tmp_path: Path) -> Iterator[House]:
+    with house(tmp_path, working=built_file()) as made:
         yield made
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from given import WORKLOAD, Given, House, collected_file, house
+from given import WORKLOAD, Given, House, built_file, house
 
 Row = dict[str, Any]
 
@@ -21,7 +21,7 @@ ALL_BUT_PRIVATE = (
 
 @pytest.fixture
 def home(tmp_path: Path) -> Iterator[House]:
-    with house(tmp_path, working=collected_file()) as made:
+    with house(tmp_path, working=built_file()) as made:
         yield made
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from given import FIRST_NIGHT, WORKLOAD, Given, House, collected_file, house, member
+from given import FIRST_NIGHT, WORKLOAD, Given, House, built_file, house, member
 from recomputed.exposure import inbound
 from recomputed.exposure import openings as recomputed_openings
 
@@ -41,7 +41,7 @@ TO_GATEWAY = ((WORLD, GATEWAY), (WORLD6, GATEWAY))
 
 @pytest.fixture
 def home(tmp_path: Path) -> Iterator[House]:
-    with house(tmp_path, working=collected_file()) as made:
+    with house(tmp_path, working=built_file()) as made:
         yield made
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from given import FIRST_NIGHT, MANAGEMENT, WORKLOAD, Given, House, collected_file, hours, house, rows
+from given import FIRST_NIGHT, MANAGEMENT, WORKLOAD, Given, House, built_file, hours, house, rows
 from nights import Witness
 
 from resources.store.store import Store
@@ -22,7 +22,7 @@ OTHER = "000000000042"
 
 @pytest.fixture
 def home(tmp_path: Path) -> Iterator[House]:
-    with house(tmp_path, working=collected_file()) as made:
+    with house(tmp_path, working=built_file()) as made:
         yield made
 
 

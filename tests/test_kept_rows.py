@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from given import FIRST_NIGHT, Given, House, collected_file, hours, house
+from given import FIRST_NIGHT, Given, House, built_file, hours, house
 
 from pipelines.collection import landing
 from pipelines.models.model import Model, ModelError, read_models
@@ -41,7 +41,7 @@ def models() -> dict[str, Model]:
 
 @pytest.fixture
 def home(tmp_path: Path) -> Iterator[House]:
-    with house(tmp_path, working=collected_file()) as made:
+    with house(tmp_path, working=built_file()) as made:
         made.models = dict(models())
         yield made
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from given import FIRST_NIGHT, WORKLOAD, Given, House, build, collected_file, hours, house
+from given import FIRST_NIGHT, WORKLOAD, Given, House, build, built_file, hours, house
 
 from pipelines.collection import landing
 from pipelines.collection.landing import LandingWriter, records_path
@@ -38,7 +38,7 @@ def night(home: House, run: str, size: int, *, is_recorded: bool) -> None:
 def home(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[House]:
     """Two nights of which the table holds the first."""
     is_recorded = getattr(request, "param", True)
-    with house(tmp_path, working=collected_file()) as made:
+    with house(tmp_path, working=built_file()) as made:
         for run, size in ((FIRST, 10), (SECOND, 20)):
             night(made, run, size, is_recorded=is_recorded)
             if run == FIRST:

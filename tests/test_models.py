@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import pytest
 import sqlglot
-from given import CASES, FIRST_NIGHT, MANAGEMENT, WORKLOAD, Given, House, cases, collected_file, hours, house, rows
+from given import CASES, FIRST_NIGHT, MANAGEMENT, WORKLOAD, Given, House, built_file, cases, hours, house, rows
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from sqlglot import exp
@@ -26,7 +26,6 @@ from pipelines.collection import landing
 from pipelines.models.model import CELL_COLUMNS, Model, ModelError, read_models
 from pipelines.models.sql_files import read_header, reads
 from pipelines.trust import outcomes
-from tools.docs.dictionary import empty_warehouse
 
 if TYPE_CHECKING:
     from resources.aws.messages import Outcome
@@ -57,13 +56,14 @@ def test_a_view_of_an_earlier_release_becomes_a_table_and_the_other_way_round(
 @pytest.fixture
 def stocked(tmp_path: Path) -> Iterator[House]:
     """A warehouse with every collected table, for what rests on many of them."""
-    with house(tmp_path, working=collected_file()) as made:
+    with house(tmp_path, working=built_file()) as made:
         yield made
 
 
 @pytest.fixture(scope="module")
 def empty(tmp_path_factory: pytest.TempPathFactory) -> Store:
-    return empty_warehouse(tmp_path_factory.mktemp("empty"))
+    with house(tmp_path_factory.mktemp("empty"), working=built_file()) as made:
+        return made.store
 
 
 @dataclass

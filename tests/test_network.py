@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from given import FIRST_NIGHT, WORKLOAD, Given, House, collected_file, hours, house, member, rows
+from given import FIRST_NIGHT, WORKLOAD, Given, House, built_file, hours, house, member, rows
 from nights import Witness
 
 from pipelines.models.checks import key_checks
@@ -20,7 +20,7 @@ OWNER, OTHER, THIRD = WORKLOAD, "000000000042", "999999999999"
 
 @pytest.fixture
 def home(tmp_path: Path) -> Iterator[House]:
-    with house(tmp_path, working=collected_file()) as made:
+    with house(tmp_path, working=built_file()) as made:
         yield made
 
 

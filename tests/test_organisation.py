@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from central import TABLES, organisation_night
 from conftest import MakeOrganisation
-from given import FIRST_NIGHT, MANAGEMENT, Given, House, collected_file, hours, house, rows
+from given import FIRST_NIGHT, MANAGEMENT, Given, House, built_file, hours, house, rows
 from nights import Witness
 
 from resources.store.store import Store
@@ -25,7 +25,7 @@ SCP = "SERVICE_CONTROL_POLICY"
 
 @pytest.fixture
 def home(tmp_path: Path) -> Iterator[House]:
-    with house(tmp_path, working=collected_file()) as made:
+    with house(tmp_path, working=built_file()) as made:
         yield made
 
 

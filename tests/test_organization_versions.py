@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from given import FIRST_NIGHT, MANAGEMENT, WORKLOAD, Given, House, collected_file, hours, house, migrations_before
+from given import FIRST_NIGHT, MANAGEMENT, WORKLOAD, Given, House, built_file, hours, house, migrations_before
 
 from resources.store.store import Store
 
@@ -19,7 +19,7 @@ Row = dict[str, Any]
 
 @pytest.fixture
 def home(tmp_path: Path) -> Iterator[House]:
-    with house(tmp_path, working=collected_file()) as made:
+    with house(tmp_path, working=built_file()) as made:
         yield made
 
 

@@ -25,15 +25,9 @@ REGION = "ap-southeast-2"
 RULES = {check.name: check for check in read_checks()}
 
 
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """A working file in which every model is built of nothing: a night then builds only what it brings."""
-    return built_file(tmp_path_factory.mktemp("built"), "cmdb.orphan_relationship", "ref.relation")
-
-
 @pytest.fixture
-def home(built: bytes, tmp_path: Path) -> Iterator[House]:
-    with house(tmp_path, working=built) as made:
+def home(tmp_path: Path) -> Iterator[House]:
+    with house(tmp_path, working=built_file()) as made:
         yield made
 
 

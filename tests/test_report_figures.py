@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from bills import ACCOUNT, OTHER, SPOT, Line, billed, days, seed
-from given import House, house
+from given import House, built_file, house
 
 from pipelines.models.sql_files import reads
 from pipelines.report.figures import read_queries
@@ -20,7 +20,7 @@ QUERIES = {query.name: query.sql for query in read_queries()}
 
 @pytest.fixture
 def home(tmp_path: Path) -> Iterator[House]:
-    with house(tmp_path) as made:
+    with house(tmp_path, working=built_file()) as made:
         seed(made, "ref.fx_rate", [(*SPOT, "2020-01-01", "2")])
         seed(made, "ref.budget", [])
         yield made

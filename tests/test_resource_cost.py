@@ -18,15 +18,9 @@ COMPUTE = "Amazon Elastic Compute Cloud - Compute"
 RULES = {check.name: check for check in read_checks()}
 
 
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """The costs, built of nothing: no test needs what the tables below them collect."""
-    return built_file(tmp_path_factory.mktemp("built"), "cost.resource_cost")
-
-
 @pytest.fixture
-def home(tmp_path: Path, built: bytes) -> Iterator[House]:
-    with house(tmp_path, working=built) as made:
+def home(tmp_path: Path) -> Iterator[House]:
+    with house(tmp_path, working=built_file()) as made:
         yield made
 
 

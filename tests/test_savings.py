@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from bills import SPOT, seed
-from given import FIRST_NIGHT, WORKLOAD, Given, House, build, house
+from given import FIRST_NIGHT, WORKLOAD, Given, House, build, built_file, house
 from test_decommission import cost, instance, last_part, measured_instance, snapshot, volume
 
 Record = dict[str, Any]
@@ -46,17 +46,9 @@ TONIGHT = (
 """What the nights of these tests change."""
 
 
-@pytest.fixture(scope="module")
-def built_of_nothing(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """A working file with every relation that the savings rest on."""
-    with house(tmp_path_factory.mktemp("savings")) as made:
-        made.build("cost.saving")
-        return made.store.working.read_bytes()
-
-
 @pytest.fixture
-def home(tmp_path: Path, built_of_nothing: bytes) -> Iterator[House]:
-    with house(tmp_path, working=built_of_nothing) as made:
+def home(tmp_path: Path) -> Iterator[House]:
+    with house(tmp_path, working=built_file()) as made:
         seed(made, "ref.fx_rate", [(*SPOT, "2026-11-20", "2")])
         yield made
 

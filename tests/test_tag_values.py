@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from bills import ACCOUNT, SPOT, billed, seed
-from given import Given, House, house, migrations_before
+from given import Given, House, built_file, house, migrations_before
 from test_decommission import instance
 
 from resources.store.store import Store
@@ -19,7 +19,7 @@ KEY = "bc:business-service"
 
 @pytest.fixture
 def home(tmp_path: Path) -> Iterator[House]:
-    with house(tmp_path) as made:
+    with house(tmp_path, working=built_file()) as made:
         seed(made, "ref.fx_rate", [(*SPOT, "2026-11-01", "2")])
         seed(made, "ref.tag_value_alias", [(KEY, "pay", "Payments")])
         yield made

@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 from conftest import policies
-from given import Given, House, build, collected_file, house, member
+from given import Given, House, build, built_file, house, member
 from nights import environment_of
 from recomputed.listed import CALLS, listed
 from test_decommission import measured_instance
@@ -251,7 +251,7 @@ def test_in_a_year_what_is_realised_is_what_the_bill_fell_by_and_events_are_told
     options = {"accounts": 3, "regions": (REGION,), "resources": 16, "seed": 1, "page_size": 100}
     with (
         start(tmp_path / "organisation", policies(), today=FIRST, **options) as simulator,
-        house(tmp_path, working=collected_file()) as home,
+        house(tmp_path, working=built_file()) as home,
     ):
         year = Year(simulator, home)
         account, other, closing = simulator.truth("metrics")["reachable"]

@@ -66,9 +66,9 @@ def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
 
 
 @pytest.fixture(scope="session")
-def known(ground: Ground, tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Known:
+def known(ground: Ground) -> Known:
     """The session's two truthful runs, made by one worker for all; the world has moved on between them."""
-    with shared_by_workers(tmp_path_factory, worker_id, "two-nights") as shared:
+    with shared_by_workers("two-nights") as shared:
         kept = shared / "known.pickle"
         if not kept.exists():
             made = remember(ground, shared)
