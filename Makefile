@@ -11,7 +11,7 @@ test-fast: setup-test
 # What a part prints comes whole when the part ends, where make can do that (from 4.0 on).
 WHOLE := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 
-.PHONY: lint types units generated
+.PHONY: lint types units generated collected
 lint:
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
@@ -21,10 +21,15 @@ lint:
 types:
 	.venv/bin/mypy
 
+# Compiles what the tests import and rewrites their assertions, once for all workers, which would do so each.
+collected:
+	@.venv/bin/python -m pytest --collect-only -qq >/dev/null
+
 units:
 	.venv/bin/python -m pytest -m unit
 
-test: check
+test: setup-test
+	@$(MAKE) --no-print-directory --jobs 2 $(WHOLE) types lint generated collected
 	.venv/bin/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 # What does not fit into the fifteen minutes of `make test`: the simulated organisation itself, the report in a browser,

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from conftest import EACH_PUSH
+from each_push import EACH_PUSH
 
 
 @pytest.mark.parametrize("name", EACH_PUSH)
