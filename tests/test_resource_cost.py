@@ -126,6 +126,21 @@ def test_the_fee_of_a_reservation_is_on_nobody(home: House) -> None:
     }
 
 
+def test_a_day_that_aws_has_not_counted_whole_makes_no_pace_slower(home: House) -> None:
+    billed(home, [*compute("1", last="2026-11-22"), *compute("0.1", "2026-11-23")])
+    instance(home, "i-1", "2026-09-01")
+    measured(home, "2026-11-14", "2026-11-22", i_1="1")
+    measured(home, "2026-11-23", "2026-11-23", i_1="0.1")
+    assert costs(home) == {"i-1": ("22.1", "extrapolated")}
+
+
+def test_where_aws_has_counted_no_day_whole_what_it_has_is_the_pace(home: House) -> None:
+    billed(home, compute("0.5", "2026-11-22"))
+    instance(home, "i-1", "2026-09-01")
+    measured(home, "2026-11-23", "2026-11-23", i_1="0.5")
+    assert costs(home) == {"i-1": ("1", "extrapolated")}
+
+
 def test_what_went_before_anybody_measured_is_not_reported_of_others(home: House) -> None:
     billed(home, [*compute("101", last="2026-11-05"), *compute("1", "2026-11-06")])
     instance(home, "i-gone", "2026-09-01", "2026-11-05")

@@ -28,6 +28,7 @@ def resource_cost(world: World) -> Figures:
     for item in known.values():
         named[item.account_id, item.resource_id].append(item.arn)
     measured: dict[Place, dict[str, list[Decimal]]] = defaultdict(lambda: defaultdict(lambda: [Decimal(0)] * 2))
+    whole_days: dict[Place, dict[str, list[Decimal]]] = defaultdict(lambda: defaultdict(lambda: [Decimal(0)] * 2))
     measured_days: dict[Place, set[dt.date]] = defaultdict(set)
     for (day, account, service, resource), amounts in by_resource(world).items():
         place = (month_of(day), account, service)
@@ -35,13 +36,14 @@ def resource_cost(world: World) -> Figures:
         if resource != "NoResourceId":
             of_name = named[account, resource]
             arn = resource if resource in known else of_name[0] if len(of_name) == 1 else resource
-            own = measured[place][arn]
-            measured[place][arn] = [old + new for old, new in zip(own, amounts, strict=True)]
+            for sums in (measured, whole_days) if _is_whole(world, day) else (measured,):
+                own = sums[place][arn]
+                sums[place][arn] = [old + new for old, new in zip(own, amounts, strict=True)]
     rows: list[dict[str, Any]] = []
     for place, of_days in bill.items():
         whole = [sum((amounts[at] for amounts in of_days.values()), Decimal(0)) for at in (0, 1)]
         rest = list(whole)
-        added, missing = _extrapolated(world, of_days, measured[place], measured_days[place], known)
+        added, missing = _extrapolated(world, of_days, measured[place], whole_days[place], measured_days[place], known)
         for arn, own in measured[place].items():
             more = added.get(arn, [Decimal(0)] * 2)
             rows.append(
@@ -92,10 +94,16 @@ def resource_cost(world: World) -> Figures:
     return Figures(("month", "account_id", "service", "arn"), rows, {**near, "weight": Decimal("0.01")})
 
 
+def _is_whole(world: World, day: dt.date) -> bool:
+    """Whether a day had ended 24 hours before its costs were fetched."""
+    return day <= world.through
+
+
 def _extrapolated(
     world: World,
     of_days: dict[dt.date, list[Decimal]],
     measured: dict[str, list[Decimal]],
+    whole_days: dict[str, list[Decimal]],
     measured_days: set[dt.date],
     known: dict[str, Item],
 ) -> tuple[dict[str, list[Decimal]], dict[str, int]]:
@@ -107,9 +115,11 @@ def _extrapolated(
     }
     pace: dict[str, list[int]] = {}
     for arn, first in since.items():
-        there = sum(1 for day in measured_days if day >= first and day in of_days)
-        if there:
-            pace[arn] = [max(units(amount), 0) // there for amount in measured[arn]]
+        there = [day for day in measured_days if day >= first and day in of_days]
+        if whole := [day for day in there if _is_whole(world, day)]:
+            pace[arn] = [max(units(amount), 0) // len(whole) for amount in whole_days[arn]]
+        elif there:
+            pace[arn] = [max(units(amount), 0) // len(there) for amount in measured[arn]]
     given: dict[str, list[int]] = defaultdict(lambda: [0, 0])
     missing: dict[str, int] = defaultdict(int)
     for day, amounts in of_days.items():

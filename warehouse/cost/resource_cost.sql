@@ -13,7 +13,7 @@
 -- currency: Billing currency, ISO 4217.
 -- attribution: measured (by AWS, all of it), extrapolated (a part by AWS, the rest at its pace), allocated (by list price) or unattributed.
 -- measured_cost: What AWS measured of it on measured_days; NULL where nothing was measured.
--- extrapolated_cost: What was added for the other days on which it was there: its cost of an average measured day, but no more on a day than the bill has; NULL where nothing was measured.
+-- extrapolated_cost: What was added for the other days on which it was there: its cost of an average day that AWS measured whole, but no more on a day than the bill has; NULL where nothing was measured.
 -- measured_days: Days of the month that AWS measured of the account and service; 0 where none.
 -- extrapolated_days: Other days on which the resource was there; NULL where nothing was measured.
 -- weight: What it would cost in the month at list price, in the unit beside it; NULL where it was not shared out.
@@ -68,8 +68,10 @@ measured_day as (
         ) as arn,
         sum(daily.unblended_cost)::decimal(28, 10) as cost,
         if(count(*) = count(daily.amortized_cost), sum(daily.amortized_cost), null)::decimal(28, 10)
-            as amortized_cost
+            as amortized_cost,
+        bool_and(complete.usage_date is not null) as is_complete
     from cost.resource_daily as daily
+    left join stage.resource_complete_day as complete using (usage_date, account_id, service, resource_id)
     left join cmdb.resource as item on daily.resource_id = item.arn
     left join by_name on daily.account_id = by_name.account_id and daily.resource_id = by_name.resource_id
     group by all
@@ -89,12 +91,14 @@ place as (
 ),
 
 measured_date as (
-    select distinct
+    select
         bill_month,
         account_id,
         service,
-        usage_date
+        usage_date,
+        bool_and(is_complete) as is_complete
     from measured_day
+    group by all
 ),
 
 measured as (
@@ -104,7 +108,11 @@ measured as (
         service,
         arn,
         sum(cost)::decimal(28, 10) as cost,
-        if(count(*) = count(amortized_cost), sum(amortized_cost), null)::decimal(28, 10) as amortized_cost
+        if(count(*) = count(amortized_cost), sum(amortized_cost), null)::decimal(28, 10) as amortized_cost,
+        sum(cost) filter (is_complete) as complete_cost,
+        if(
+            count(*) = count(amortized_cost), sum(amortized_cost) filter (is_complete), null
+        ) as complete_amortized_cost
     from measured_day
     where arn is not null
     group by bill_month, account_id, service, arn
@@ -140,7 +148,8 @@ alive_day as (
         bill_day.account_id,
         bill_day.service,
         measured.arn,
-        measured_date.usage_date is not null as is_measured
+        measured_date.usage_date is not null as is_measured,
+        coalesce(measured_date.is_complete, false) as is_complete
     from measured
     inner join life on measured.arn = life.arn and life.is_there
     inner join bill_day
@@ -162,12 +171,14 @@ alive as (
         account_id,
         service,
         arn,
-        count(*) filter (where is_measured) as measured_days,
-        count(*) filter (where not is_measured) as missing_days
+        count(*) filter (is_measured) as measured_days,
+        count(*) filter (is_complete) as complete_days,
+        count(*) filter (not is_measured) as missing_days
     from alive_day
     group by bill_month, account_id, service, arn
 ),
 
+-- A day that AWS has not counted whole would make the pace too slow: it counts where there is no other.
 pace as (
     select
         measured.bill_month,
@@ -175,10 +186,18 @@ pace as (
         measured.service,
         measured.arn,
         alive.missing_days,
+        alive.complete_days > 0 as is_by_complete_days,
         -- In whole units of 1e-10, so that nothing is lost.
-        (greatest(measured.cost, 0) * 10000000000)::hugeint // alive.measured_days as units,
-        (greatest(measured.amortized_cost, 0) * 10000000000)::hugeint // alive.measured_days
-            as amortized_units
+        (
+            greatest(if(is_by_complete_days, coalesce(measured.complete_cost, 0), measured.cost), 0)
+            * 10000000000
+        )::hugeint
+        // if(is_by_complete_days, alive.complete_days, alive.measured_days) as units,
+        (
+            greatest(if(is_by_complete_days, measured.complete_amortized_cost, measured.amortized_cost), 0)
+            * 10000000000
+        )::hugeint
+        // if(is_by_complete_days, alive.complete_days, alive.measured_days) as amortized_units
     from measured
     inner join alive using (bill_month, account_id, service, arn)
     where alive.measured_days > 0
