@@ -7,6 +7,7 @@ a backfill through the UI's GraphQL and Dagster's daemon.
 from __future__ import annotations
 
 import datetime as dt
+import json
 import os
 from collections.abc import Iterator
 from decimal import Decimal
@@ -17,7 +18,16 @@ import dagster as dg
 import pytest
 from chaos.live import Ui, World, awaited, home_of, served
 from given import House, house
-from nights import copy_of, environment_of, fingerprint, night_environment, preflight_here, query
+from nights import (
+    DATABASE,
+    cmdb_here,
+    copy_of,
+    environment_of,
+    fingerprint,
+    night_environment,
+    preflight_here,
+    query,
+)
 from test_bill import asked_of, cells, collect
 from test_definitions import definitions as definitions_of
 from test_gate import QUIET, Ended, ended
@@ -250,6 +260,43 @@ def test_a_month_that_cannot_be_fetched_is_refused_before_anything_is_sent(
     assert said in how.said
     assert organisation.log() == []
     assert world.state() == before
+
+
+@pytest.mark.large
+def test_the_command_fetches_a_range_of_months_builds_and_publishes(world: World, organisation: Simulator) -> None:
+    before = bill_of(world, month(1), "published")
+    restate(organisation)
+    done = cmdb_here(world.environment, "bill-month", month(1), month(0), "--json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert [(one["month"], one["is_whole"]) for one in found["months"]] == [(month(1), True), (month(0), True)]
+    assert found["published"] is True
+    after = bill_of(world, month(1), "published")
+    assert sum(row[2] for row in after) - sum(row[2] for row in before) == Decimal("41.5")
+    done = cmdb_here({**world.environment, "CMDB_COST_REQUEST_LIMIT": "1"}, "bill-month", month(1))
+    assert done.returncode != 0
+    assert "Nothing was requested of it" in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("months", "sentence"),
+    [
+        (["2026-13"], "'2026-13' is no month."),
+        (["August"], "'August' is no month."),
+        ([month(0), month(1)], f"{month(1)} comes before {month(0)}."),
+        (["2020-01"], "Cost Explorer keeps no days any more"),
+        ([month(5)], "CMDB_COST_MONTHS=1"),
+        ([month(1)], "there was no run yet"),
+    ],
+)
+def test_what_is_no_month_that_can_be_fetched_is_a_sentence_of_the_command(
+    tmp_path: Path, months: list[str], sentence: str
+) -> None:
+    environment = {"CMDB_DATABASE": str(tmp_path / DATABASE), "CMDB_COST_MONTHS": "1"}
+    done = cmdb_here(environment, "bill-month", *months)
+    assert done.returncode == 2
+    assert sentence in done.stderr
+    assert "Nothing was requested." in done.stderr
 
 
 # --------------------------------------------------------------------------------------------------- in the UI

@@ -44,6 +44,7 @@ COMMANDS = (
     "digest",
     "coverage",
     "ask",
+    "bill-month",
     "explain",
     "explore",
     "export backstage",
@@ -102,7 +103,7 @@ def test_the_help_of_every_command_has_an_example(command: str) -> None:
 def test_the_help_names_every_command() -> None:
     done = cmdb({}, "--help")
     assert done.returncode == 0
-    assert set(re.findall(r"^  ([a-z]+)\s{2,}\S", done.stdout, re.MULTILINE)) == {
+    assert set(re.findall(r"^  ([a-z][a-z-]+)\s{2,}\S", done.stdout, re.MULTILINE)) == {
         command.split()[0] for command in COMMANDS
     }
 

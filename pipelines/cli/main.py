@@ -7,6 +7,7 @@ command loads Dagster or AWS before it is called.
 import click
 
 from pipelines.cli.accept import accept
+from pipelines.cli.bill_month import bill_month
 from pipelines.cli.command import Group
 from pipelines.cli.completion import completion
 from pipelines.cli.confirm import confirm
@@ -45,8 +46,8 @@ def main() -> None:
 
 
 for command in (
-    accept, ask, completion, confirm, coverage, demo, dev, diff, digest, explain, explore, export, fx, history, init,
-    mcp, nightly, policy, preflight, profiles, reference, report, rollback, sql, status, tables,
+    accept, ask, bill_month, completion, confirm, coverage, demo, dev, diff, digest, explain, explore, export, fx,
+    history, init, mcp, nightly, policy, preflight, profiles, reference, report, rollback, sql, status, tables,
 ):  # fmt: skip
     main.add_command(command)
 

@@ -162,6 +162,7 @@ def run_with_progress(
     everything: bool = False,
     kept_since: datetime | None = None,
     cost_requests: int | None = None,
+    months: tuple[str, str] | None = None,
     on_stderr: bool,
 ) -> RunSummary:
     """Run a job on a warehouse with progress bars; returns its outcome.
@@ -170,6 +171,7 @@ def run_with_progress(
         everything: as of `run_nightly`.
         kept_since: as of `run_nightly`.
         cost_requests: today's limit of Cost Explorer requests for this run, in place of the setting's.
+        months: as of `run_nightly`.
 
     Raises:
         WarehouseError: Dagster could not write.
@@ -191,6 +193,7 @@ def run_with_progress(
             only_untrusted=only_untrusted,
             everything=everything,
             kept_since=kept_since,
+            months=months,
             job_name=job_name,
         )
 
@@ -218,6 +221,7 @@ def run_nightly(
     only_untrusted: bool = False,
     everything: bool = False,
     kept_since: datetime | None = None,
+    months: tuple[str, str] | None = None,
     job_name: str = "nightly",
 ) -> RunSummary:
     """Run a job against the instance of `DAGSTER_HOME`, so that the UI shows it; returns the run's outcome.
@@ -226,7 +230,8 @@ def run_nightly(
         only_untrusted: request only cells without a trusted response of the last hours.
         everything: request also the cells of listings that change seldom and are not due.
         kept_since: request only cells without a trusted response since then.
-        job_name: `nightly`, or `confirm`, which looks zeros up in CloudTrail and collects nothing.
+        months: the first and the last month that `bill_month` fetches, such as `2026-08`.
+        job_name: `nightly`; `confirm`, which looks zeros up in CloudTrail and collects nothing; or `bill_month`.
 
     Raises:
         WarehouseError: Dagster could not write there.
@@ -238,11 +243,14 @@ def run_nightly(
 
     with loading():
         job = job_of(environment, job_name)
-    tags = {LAUNCHED_BY: f"cmdb {job_name}"}
+    tags = {LAUNCHED_BY: f"cmdb {job_name.replace('_', '-')}"}
     if only_untrusted or kept_since is not None:
         tags[ONLY_UNTRUSTED] = "yes" if kept_since is None else kept_since.isoformat()
     if everything:
         tags[EVERYTHING] = "yes"
+    if months is not None:
+        # What Dagster's own UI gives a run of several partitions.
+        tags["dagster/asset_partition_range_start"], tags["dagster/asset_partition_range_end"] = months
     with keeping_records(Path(os.environ["DAGSTER_HOME"])), closed_to_others():
         result = execute(job, tags)
     # The run has already waited for other holders of the working file, so reading the outcome does not wait again.
