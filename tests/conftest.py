@@ -39,8 +39,24 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 # `make test-large` loads it: the properties are tried with more examples.
 settings.register_profile("many")
 
-LONGEST = ("test_cli.py",)
-"""Files that take two minutes or so. A file has one worker: begun last, it would be waited for alone."""
+FIRST = ("test_cli.py",)
+"""Files that begin with what takes minutes and is made for all workers."""
+
+LONG = frozenset(
+    f"test_{name}.py"
+    for name in (
+        "publish",
+        "models",
+        "profile",
+        "warehouse",
+        "hostile",
+        "kept_rows",
+        "budgets",
+        "cost_analysis",
+        "docs",
+    )
+)
+"""Files that take half a minute or more. A file has one worker: begun last, it would be waited for alone."""
 
 MakeOrganisation = Callable[..., Simulator]
 
@@ -91,17 +107,20 @@ def pytest_collection() -> Iterator[object]:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Order the files, and mark as large what `EACH_PUSH` leaves out; where it matters, as unit what starts nothing.
 
-    The longest come first, and of the others those that need the truthful run come last: it takes one worker minutes.
+    Those that need the truthful run come last, since it takes one worker minutes to make it; of each, the long first.
     """
     waiting = {item.path for item in items if "witnessed_night" in getattr(item, "fixturenames", ())}
-    items.sort(key=lambda item: (item.path.name not in LONGEST, item.path in waiting))
+    items.sort(
+        key=lambda item: (item.path.name not in FIRST, item.path in waiting, item.path.name not in LONG, item.path.name)
+    )
     seen: Counter[str] = Counter()
     are_units_wanted = "unit" in config.getoption("markexpr")
     for item in items:
         name = f"{item.path.name}::{getattr(item, 'originalname', item.name)}"
-        if name in EACH_PUSH:
+        limit = EACH_PUSH.get(name, EACH_PUSH.get(item.path.name))
+        if limit is not None:
             seen[name] += 1
-            if seen[name] > EACH_PUSH[name]:
+            if seen[name] > limit:
                 item.add_marker(pytest.mark.large)
         if are_units_wanted and tiers.is_unit(item):
             item.add_marker(pytest.mark.unit)

@@ -454,11 +454,11 @@ def test_a_month_with_more_pages_than_the_limit_says_that_it_will_never_be_loade
 ) -> None:
     small.configure(page_sizes={"ce:GetCostAndUsage": 20})
     small.clear_log()
-    # Two pages of tags, the backfills, and a page of the bill.
-    verdicts = collect(home, "night-1", budgets=False, CMDB_COST_REQUEST_LIMIT="4")
-    assert len(asked_of(small)) == 4
+    # Two pages of tags, the backfills, the totals, and a page of the bill.
+    verdicts = collect(home, "night-1", budgets=False, CMDB_COST_REQUEST_LIMIT="5")
+    assert len(asked_of(small)) == 5
     assert verdicts["cost_daily"].blocks
-    assert "more pages than CMDB_COST_REQUEST_LIMIT=4 by itself" in verdicts["cost_daily"].sentence
+    assert "more pages than CMDB_COST_REQUEST_LIMIT=5 by itself" in verdicts["cost_daily"].sentence
 
 
 def test_only_untrusted_requests_no_trusted_month_of_the_last_hours_again(home: House, small: Simulator) -> None:
