@@ -220,6 +220,19 @@ def test_what_config_or_the_tagging_api_shows_explains_what_no_listing_does(home
     assert list(found.values()) == ["explained", ["AWS::DynamoDB::Table"], 1, None]
 
 
+def test_what_an_interface_tells_of_is_no_interface(home: House) -> None:
+    for listing in ("ec2_network_interface", "ec2_vpc_endpoint"):
+        answered(home, listing)
+    for slice_, what in (("service", "Amazon Virtual Private Cloud"), ("usage_type", "APS2-VpcEndpoint-Hours")):
+        bill(home, slice_, {what: "5"})
+    balancer = "AWS::ElasticLoadBalancingV2::LoadBalancer"
+    item(home, "ec2_network_interface", balancer, discovered_by="interface")
+    explained = ("Amazon Virtual Private Cloud", "endpoints", "unexplained", amount("5"))
+    assert explained in ledger(home)
+    item(home, "ec2_network_interface", "AWS::EC2::NetworkInterface", "eni-1")
+    assert ("Amazon Virtual Private Cloud", "endpoints", "resources", amount("5")) in ledger(home)
+
+
 @pytest.mark.parametrize(
     ("services", "usage", "expected"),
     [

@@ -162,7 +162,10 @@ held as (
         count(*) as resource_count
     from cmdb.resource as item
     cross join stage.complete_week as week
-    where item.status <> 'retired' or item.last_seen_at at time zone 'UTC' >= week.first_date
+    where
+        -- What another listing's records tell of, such as a load balancer by its interface, is no record of that listing.
+        item.discovered_by = 'listing'
+        and (item.status <> 'retired' or item.last_seen_at at time zone 'UTC' >= week.first_date)
     group by all
 ),
 

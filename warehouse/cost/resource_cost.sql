@@ -13,7 +13,7 @@
 -- currency: Billing currency, ISO 4217.
 -- attribution: measured (by AWS, all of it), extrapolated (a part by AWS, the rest at its pace), allocated (by list price) or unattributed.
 -- measured_cost: What AWS measured of it on measured_days; NULL where nothing was measured.
--- extrapolated_cost: What was added for the other days on which it was there: its cost of an average day that AWS measured whole, but no more on a day than the bill has; NULL where nothing was measured.
+-- extrapolated_cost: What was added for the other days on which it was there: its cost of an average day that AWS measured whole, or of any measured day where it measured none whole, but no more on a day than the bill has; NULL where nothing was measured.
 -- measured_days: Days of the month that AWS measured of the account and service; 0 where none.
 -- extrapolated_days: Other days on which the resource was there; NULL where nothing was measured.
 -- weight: What it would cost in the month at list price, in the unit beside it; NULL where it was not shared out.
