@@ -79,14 +79,13 @@ def test_on_the_first_day_of_a_month_no_day_of_it_is_complete() -> None:
     assert bill_months.refusal({"2026-11"}, dt.date(2026, 11, 2), 13) == ""
 
 
-def test_a_month_is_every_slice_of_it_and_the_totals_that_its_days_add_up_to() -> None:
+def test_a_month_is_every_slice_of_it_and_the_newest_comes_first() -> None:
     november, march = (
         Month(dt.date(2026, 11, 1), TODAY),
         Month(dt.date(2026, 3, 1), dt.date(2026, 4, 1)),
     )
-    total, *others = bill_months.whole([*SLICES, TOTAL], {"2026-03", "2026-11"}, TODAY, 13)
-    assert total == (TOTAL, Month(dt.date(2025, 10, 1), TODAY))
-    assert others == [(one, each) for each in (november, march) for one in SLICES]
+    found = bill_months.whole([*SLICES, TOTAL], {"2026-03", "2026-11"}, TODAY)
+    assert found == [(one, each) for each in (november, march) for one in SLICES]
 
 
 def test_the_partitions_are_the_configured_history_with_the_current_month() -> None:
@@ -278,11 +277,32 @@ def test_the_command_fetches_a_range_of_months_builds_and_publishes(world: World
     assert "Nothing was requested of it" in done.stdout + done.stderr
 
 
+@pytest.mark.large
+def test_a_closed_month_whose_total_changed_is_fetched_too_or_named_where_it_has_no_room(
+    home: House, small: Simulator
+) -> None:
+    settings = {"CMDB_COST_MONTHS": "3"}
+    collect(home, "night-1", budgets=False, **settings)
+    home.build("cost.daily", "cost.reconciliation")
+    payer = small.truth("budgets")["central"]["billing"]
+    small.change("restate", usage_date=f"{month(3)}-10", account_id=payer, service="AmazonCloudWatch", amount="41.5")
+    before = len(asked_of(small))
+    whole = {f"{one.listing}:{one.name}:{month(1)}" for one in SLICES} | {"cost_monthly:total"}
+    paid = sum(row["request_count"] for name, row in cells(home, "night-1").items() if name in whole)
+    limit = str(before + paid)
+    with pytest.raises(DailyLimitReached, match=f"AWS has changed the total of {month(3)}, so that it has to be"):
+        collect(home, "again-1", whole_months=frozenset({month(1)}), CMDB_COST_REQUEST_LIMIT=limit, **settings)
+    assert len(asked_of(small)) == before + 1
+    collect(home, "again-2", budgets=False, whole_months=frozenset({month(1)}), **settings)
+    assert {name[-7:] for name in cells(home, "again-2")} - {"y:total"} == {month(1), month(3)}
+
+
 @pytest.mark.parametrize(
     ("months", "sentence"),
     [
         (["2026-13"], "'2026-13' is no month."),
         (["August"], "'August' is no month."),
+        (["0000-01"], "'0000-01' is no month."),
         ([month(0), month(1)], f"{month(1)} comes before {month(0)}."),
         (["2020-01"], "Cost Explorer keeps no days any more"),
         ([month(5)], "CMDB_COST_MONTHS=1"),

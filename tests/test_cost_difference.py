@@ -17,7 +17,13 @@ from test_bill import asked_of, collect
 
 from pipelines.collection import cost_collector, cost_slices
 from pipelines.collection.cost_changes import CostChanges
-from pipelines.collection.cost_difference import METRIC_COLUMNS, ChangedDays, changed_days, stored_slices
+from pipelines.collection.cost_difference import (
+    METRIC_COLUMNS,
+    ChangedDays,
+    changed_days,
+    disputed_months,
+    stored_slices,
+)
 from pipelines.collection.cost_difference import TABLES as TABLES_BY_ACCOUNT
 from pipelines.collection.cost_slices import Month, Slice
 from pipelines.collection.cost_turn import part_of_turn
@@ -84,6 +90,14 @@ def waiting(*, is_disputed: bool = False, reason: str = "request_limit") -> Cost
     return CostChanges(state, "1", day(28), {}, (), {"2026-11"} if is_disputed else ())
 
 
+def trusted(disputed: set[str]) -> CostChanges:
+    """What is known of November, whose cells are trusted."""
+    keys = [CellKey("billing", "1", "aws-global", f"cost_daily:{name}:2026-11") for name in ("service", "region")]
+    earlier = {key: SimpleNamespace(is_trusted=True, skip_reason=None) for key in keys}
+    state: Any = SimpleNamespace(listings=[], record_rules={}, is_by_cadence=True, earlier=earlier)
+    return CostChanges(state, "1", day(28), {}, (), disputed)
+
+
 def test_what_waited_and_agrees_since_is_fetched_by_a_day_and_not_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     agrees, differs = ChangedDays((), {day(3): 1, day(9): 5}), ChangedDays((day(3),), {day(3): 1})
 
@@ -130,6 +144,68 @@ def compared(tmp_path: Path, *slices: Slice, amounts: tuple[str, str] = ("2", "2
                 {"listings": listings, "amount": amounts[0]},
             )
         return changed_days(connection, "1", NOVEMBER, slices, landed)
+
+
+PAID = ("2026-09-03", "5", False)
+"""Day, amount and whether it is an estimate, of one row of a payer's bill by service."""
+
+
+@pytest.mark.parametrize(
+    ("held", "reported", "disputed"),
+    [
+        ([PAID], ("2026-09-01", "5", False), set()),
+        ([PAID], ("2026-09-01", "5.0000000001", False), set()),
+        ([PAID], ("2026-09-01", "8.25", False), {"2026-09"}),
+        # The month was known to cost nothing.
+        ([], ("2026-09-01", "8.25", False), {"2026-09"}),
+        ([], ("2026-09-01", "0", False), set()),
+        # What AWS still estimates refuses no run.
+        ([PAID], ("2026-09-01", "8.25", True), set()),
+        ([("2026-09-03", "5", True)], ("2026-09-01", "8.25", False), set()),
+        # An open month is compared with the bill by account.
+        ([("2026-10-03", "5", False)], ("2026-10-01", "8.25", False), set()),
+    ],
+)
+def test_a_month_is_disputed_by_the_total_of_this_run(
+    tmp_path: Path, held: list[Any], reported: tuple[str, str, bool], disputed: set[str]
+) -> None:
+    landed = tmp_path / "landed.ndjson"
+    start, amount, is_estimated = reported
+    item = {
+        "TimePeriod": {"Start": start},
+        "Total": {"UnblendedCost": {"Amount": amount, "Unit": "USD"}},
+        "Estimated": is_estimated,
+    }
+    landed.write_text(json.dumps({"listing": "cost_monthly:total", "item": item}))
+    with duckdb.connect() as connection:
+        assert disputed_months(connection, "1", dt.date(2026, 10, 1), landed) == set()
+        connection.execute(
+            """
+            create schema cost;
+            create table cost.daily (
+                usage_date date, unblended_cost decimal(28, 10), is_estimated boolean, role varchar, slice varchar,
+                caller_account_id varchar
+            )
+            """
+        )
+        for row in held:
+            # Another payer's bill and another slice count for nothing.
+            for slice_, payer in (("service", "1"), ("service", "2"), ("region", "1")):
+                connection.execute("insert into cost.daily values (?, ?, ?, 'billing', ?, ?)", [*row, slice_, payer])
+        assert disputed_months(connection, "1", dt.date(2026, 10, 1), landed) == disputed
+
+
+def test_a_month_that_its_services_explain_has_no_other_slice_fetched_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    changes = trusted(disputed={"2026-11"})
+    region = Slice("cost_daily", "region", (cost_slices.BY_ACCOUNT, ("DIMENSION", "REGION")))
+    agrees, differs = ChangedDays((), {day(3): 1}), ChangedDays((day(3),), {day(3): 1})
+    monkeypatch.setitem(changes._found, (region, NOVEMBER.start), agrees)
+    monkeypatch.setitem(changes._found, (cost_slices.SERVICE, NOVEMBER.start), differs)
+    assert changes.ranges(region, NOVEMBER) == ()
+    assert changes.ranges(cost_slices.SERVICE, NOVEMBER) == (Month(day(3), day(4)),)
+    # The bill by account explains nothing: all of the month is in doubt.
+    monkeypatch.setitem(changes._found, (cost_slices.SERVICE, NOVEMBER.start), agrees)
+    assert changes.ranges(region, NOVEMBER) is changes.ranges(cost_slices.SERVICE, NOVEMBER) is None
 
 
 def test_a_metric_that_neither_has_does_not_differ(tmp_path: Path) -> None:

@@ -56,7 +56,11 @@ def bill_month(first: str, last: str | None, demo: bool, as_json: bool) -> None:
     else:
         screen = console()
         state = f"Published {settings.database}" if run.published else f"{settings.database} is as it was."
-        of_months = (f"{one['month']}: {one['requests']} requests, US${one['requests_cost_usd']}." for one in fetched)
+        of_months = (
+            f"{one['month']}{'' if one['is_whole'] else ', not whole'}: {one['requests']} requests, "
+            f"US${one['requests_cost_usd']}."
+            for one in fetched
+        )
         for line in (*of_months, *(f"! {one}" for one in run.warnings), *(f"✗ {one}" for one in run.sentences), state):
             screen.print(marked(line))
     end(run, BILL_MONTH, settings, console(on_stderr=True))
@@ -69,7 +73,7 @@ def _months(first: str, last: str) -> list[str]:
         Misused: one is no month, or the last comes before the first.
     """
     for name in (first, last):
-        if re.fullmatch(r"[0-9]{4}-(0[1-9]|1[0-2])", name) is None:
+        if re.fullmatch(r"20[0-9]{2}-(0[1-9]|1[0-2])", name) is None:
             raise Misused(f"{name!r} is no month. Nothing was requested. Write it as 2026-08.")
     if last < first:
         raise Misused(f"{last} comes before {first}. Nothing was requested. Name the earlier month first.")
@@ -81,11 +85,16 @@ def _fetched(store: "Store", settings: "Settings", run_id: str) -> list[dict[str
     """What the run requested of each month; `is_whole` is False where a slice of it is missing."""
     from pipelines.collection import bill_months
     from pipelines.collection.seeds import every_slice
+    from resources.store.errors import WarehouseError
 
-    with store.read() as connection:
-        found: Sequence[ReadMonth] = list(
-            bill_months.read_in_run(connection, run_id, every_slice(settings.reference)).values()
-        )
+    try:
+        with store.read() as connection:
+            found: Sequence[ReadMonth] = list(
+                bill_months.read_in_run(connection, run_id, every_slice(settings.reference)).values()
+            )
+    except WarehouseError:
+        # The run could not even open the working file; the failure of its step says why.
+        return []
     return [
         {
             "month": one.name,

@@ -136,8 +136,11 @@ def _fetch(context: dg.AssetExecutionContext, record_rules: Mapping[str, RecordR
     stop_where_blocked(
         what, [result.sentence for result in results.values() if result.blocks] or [_sentence(one) for one in short]
     )
-    for name, month in read.items():
-        context.add_asset_metadata(landed_metadata(month), partition_key=name)
+    for name in months:
+        context.add_asset_metadata(landed_metadata(read[name]), partition_key=name)
+    # Closed months whose total AWS has changed were fetched as well.
+    others = {name: landed_metadata(one) for name, one in read.items() if name not in months and not one.missing}
+    log_months(context, LANDED_KEY, others)
 
 
 def _sentence(month: ReadMonth) -> str:

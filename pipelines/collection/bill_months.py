@@ -58,15 +58,12 @@ def refusal(months: Collection[str], today: date, history: int) -> str:
     return ""
 
 
-def whole(
-    bill_slices: Iterable[Slice], months: Collection[str], today: date, history: int
-) -> list[tuple[Slice, Month]]:
-    """Every slice of the months, newest month first, with the totals before the older ones."""
+def whole(bill_slices: Iterable[Slice], months: Collection[str], today: date) -> list[tuple[Slice, Month]]:
+    """Every slice of the months but the totals, newest month first."""
     found = [month_of(date.fromisoformat(f"{name}-01")) for name in sorted(months, reverse=True)]
     cut = [Month(month.start, min(month.end, today)) for month in found]
-    slices = list(bill_slices)
-    total = cost_slices.total(today, history, slices)
-    return [*total, *((one, month) for month in cut for one in slices if one != TOTAL)]
+    slices = [one for one in bill_slices if one != TOTAL]
+    return [(one, month) for month in cut for one in slices]
 
 
 def needed(requests: Sequence[Request], pages: Mapping[CellKey, int]) -> int:

@@ -48,7 +48,8 @@ class ClosedMonths:
 
     def backfilled(self) -> set[tuple[Slice, date]]:
         """The slices and first days of months that a backfill of tags has changed since they were fetched."""
-        readings = {**self._closed, **late_costs.open_readings(self._cells, self._bill_slices, self._today)}
+        closed = late_costs.closed(late_costs.final_readings(self._cells, self._bill_slices, ()), self._today)
+        readings = {**closed, **late_costs.open_readings(self._cells, self._bill_slices, self._today)}
         backfills = late_costs.succeeded(self._records(COST_TAG_BACKFILL))
         return {(one, month.start) for one, month in late_costs.reopened(readings, backfills, self._switched)}
 

@@ -7,7 +7,16 @@ from typing import Any
 
 from pipelines.collection import cost_difference
 from pipelines.collection.cost_difference import ChangedDays, StoredSlice, days_of
-from pipelines.collection.cost_slices import ACCOUNT, BY_ACCOUNT, TOTAL, Month, Slice, cell_listing, first_open_month
+from pipelines.collection.cost_slices import (
+    ACCOUNT,
+    BY_ACCOUNT,
+    SERVICE,
+    TOTAL,
+    Month,
+    Slice,
+    cell_listing,
+    first_open_month,
+)
 from pipelines.collection.state import KEPT_FOR, StepState
 from pipelines.trust.outcomes import FOR_LATER, NOT_COMPARED
 from resources.aws.listing import GLOBAL_REGION
@@ -100,15 +109,21 @@ class CostChanges:
         if not is_by_account and not earlier.is_trusted:
             # The slices by account, which showed what moved between accounts, may agree since.
             return None
-        # Something is wrong with a cell without a trusted response, and with a month that adds up to another total.
-        is_in_order = earlier.is_trusted and month.name not in self._disputed
-        if ranges or is_in_order:
+        # Something is wrong with a cell without a trusted response, and with a month that adds up to another total
+        # although its services agree with the bill by account.
+        is_disputed = month.name in self._disputed and not self._differs(month)
+        if ranges or (earlier.is_trusted and not is_disputed):
             return ranges
-        if is_by_account and changed.rows and earlier.skip_reason == FOR_LATER and month.name not in self._disputed:
+        if is_by_account and changed.rows and earlier.skip_reason == FOR_LATER and not is_disputed:
             # It had to wait, and agrees since: a day shows that AWS gives it, where there may never be room for all.
             day = max(changed.rows)
             return (Month(day, day + timedelta(days=1)),)
         return None
+
+    def _differs(self, month: Month) -> bool:
+        """Whether the service slice, by which a month is added up, is fetched anyway."""
+        found = self._found.get((SERVICE, month.start))
+        return found is None or bool(found.days) or found.is_doubtful
 
     def days(self, bill_slice: Slice, month: Month) -> list[date]:
         """The days that are fetched where that is not the whole month; else empty."""

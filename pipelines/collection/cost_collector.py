@@ -2,12 +2,12 @@
 
 Requests go out one at a time: each costs money, and AWS publishes no rate for Cost Explorer, which throttles loops that
 send one after the other (botocore issue 1820, aws-sdk-java issue 1662). Its response to one month (throttling without
-end, only the classic metrics) applies to the next month too. The bill by account comes first, and shows which of the
-slices and months have to be fetched at all (`cost_changes`).
+end, only the classic metrics) applies to the next month too. The monthly totals and the bill by account come first, and
+show which of the slices and months have to be fetched at all (`cost_changes`).
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import chain
 
 from pipelines.catalogue.names import COST_ACCOUNT, COST_BY_MONTH, COST_RESOURCE, COST_TAG, COST_TAG_BACKFILL
@@ -85,7 +85,7 @@ class _Bill:
         ]
         self._skip_without_slices(bill_slices)
         closed = ClosedMonths(state, self._identity.account_id, self._today, bill_slices)
-        # A closed month that adds up to another total by now is fetched in this run, which were refused otherwise.
+        # They show closed months whose total AWS has changed: without these months the run would be refused.
         total = [
             one
             for one in cost_slices.total(self._today, state.settings.cost_months, bill_slices)
@@ -292,18 +292,44 @@ class _WholeMonths(_Bill):
         """Send the requests, if today's limit has room for all of them."""
         state = self._state
         slices = [one for one in every_slice(state.settings.reference) if one.listing in self._listings]
-        cells = bill_months.whole(slices, state.whole_months, self._today, state.settings.cost_months)
-        with state.store.read() as connection:
+        total = cost_slices.total(self._today, state.settings.cost_months, slices)
+        cells = bill_months.whole(slices, state.whole_months, self._today)
+        needed = self._room([*total, *cells], "Nothing was requested of it.")
+        names = _names(state.whole_months)
+        state.log(f"Cost Explorer: {names} again, {len(total) + len(cells)} results in {needed} requests or more.")
+        self._fetch(total)
+        closed = ClosedMonths(state, self._identity.account_id, self._today, slices)
+        if also := closed.disputed - state.whole_months:
+            # Nothing is published while the days of a closed month do not add up to its total.
+            cells += bill_months.whole(slices, also, self._today)
+            reason = f"AWS has changed the total of {_names(also)}"
+            self._room(cells, f"{reason}, so that it has to be fetched too. Nothing but the totals was requested.")
+            state.log(f"Cost Explorer: {reason}, so that it is fetched too.")
+        self._fetch(cells)
+
+    def _room(self, cells: Sequence[Cell], otherwise: str) -> int:
+        """The requests that cells take at least.
+
+        Raises:
+            DailyLimitReached: today's limit has no room for them; `otherwise` ends its sentence.
+        """
+        with self._state.store.read() as connection:
             pages = bill_months.pages_before(connection, self._identity.account_id)
         needed = bill_months.needed([self._request(*cell) for cell in cells], pages)
-        names = ", ".join(sorted(state.whole_months))
         if needed > self._day.left:
+            names = _names({month.name for one, month in cells if one != cost_slices.TOTAL})
             raise DailyLimitReached(
                 f"To fetch {names} again takes {needed} requests or more, and "
-                f"{state.paid_requests.explanation('ce')} Nothing was requested of it."
+                f"{self._state.paid_requests.explanation('ce')} {otherwise}"
             )
-        state.log(f"Cost Explorer: {names} again, {len(cells)} results in {needed} requests or more.")
+        return needed
+
+    def _fetch(self, cells: Sequence[Cell]) -> None:
         self._collector.fetch_in_turn(self._bill(cells), Counter(one.listing for one, _ in cells))
+
+
+def _names(months: Collection[str]) -> str:
+    return ", ".join(sorted(months))
 
 
 def _is_refused(response: Response) -> bool:

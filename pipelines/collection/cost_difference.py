@@ -240,7 +240,7 @@ def changed_days(
 
 
 def disputed_months(connection: "duckdb.DuckDBPyConnection", account_id: str, until: date, landed: Path) -> set[str]:
-    """The closed months, such as `2026-09`, whose stored days do not add up to the monthly totals that just came.
+    """The closed months, such as `2026-09`, whose stored days do not add up to the monthly totals of this run.
 
     Args:
         until: first day of the oldest month that AWS may still change in the ordinary way.
@@ -294,24 +294,29 @@ _TOTALS = f"""
     where listing = $listing
 """
 
-# The tolerance is that of `cost.reconciliation`.
+# The tolerance is that of `cost.reconciliation`, which does not refuse what AWS still estimates either.
 _DISPUTED = f"""
-    with told as (
+    with reported as (
         select
             try_cast(item ->> '$.TimePeriod.Start' as date) as month,
-            try_cast(item ->> '$.Total.UnblendedCost.Amount' as decimal(28, 10)) as unblended_cost
+            try_cast(item ->> '$.Total.UnblendedCost.Amount' as decimal(28, 10)) as unblended_cost,
+            try_cast(item ->> '$.Estimated' as boolean) as is_estimated
         from {_LANDED}
         where listing = $listing
     )
 
-    select strftime(told.month, '%Y-%m')
-    from told
-    inner join cost.daily as held on told.month = date_trunc('month', held.usage_date)
-    where
-        held.role = 'billing' and held.caller_account_id = $payer and held.slice = $slice
-        and told.month < $until
-    group by told.month, told.unblended_cost
-    having abs(sum(held.unblended_cost) - told.unblended_cost) > (count(*) + 1) * 0.00000000005
+    select strftime(reported.month, '%Y-%m')
+    from reported
+    left join cost.daily as held
+        on
+            reported.month = date_trunc('month', held.usage_date)
+            and held.role = 'billing' and held.caller_account_id = $payer and held.slice = $slice
+    where reported.month < $until and not reported.is_estimated
+    group by reported.month, reported.unblended_cost
+    having
+        not coalesce(bool_or(held.is_estimated), false)
+        and abs(coalesce(sum(held.unblended_cost), 0) - reported.unblended_cost)
+        > (count(held.usage_date) + 1) * 0.00000000005
 """
 
 
