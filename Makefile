@@ -23,7 +23,7 @@ types:
 
 # Compiles what the tests import and rewrites their assertions, once for all workers, which would do so each.
 collected:
-	@.venv/bin/python -m pytest --collect-only -qq >/dev/null
+	@found=$$(.venv/bin/python -m pytest --collect-only -qq 2>&1) || { echo "$$found"; exit 1; }
 
 units:
 	.venv/bin/python -m pytest -m unit

@@ -1192,7 +1192,8 @@ def test_one_call(aws: ScriptedAws, make_reach: MakeReach) -> None:
 )
 def test_timestamps_are_text_that_duckdb_reads(sent: Any, text: str) -> None:
     assert iso_text(sent) == text
-    row = duckdb.execute("select epoch(cast(? as timestamptz))", [iso_text(sent)]).fetchone()
+    with duckdb.connect() as connection:
+        row = connection.execute("select epoch(cast(? as timestamptz))", [iso_text(sent)]).fetchone()
     assert row is not None
     assert abs(row[0] - 1736163653) in (0.0, 0.25, 13 * 3600.0)
 
