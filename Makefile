@@ -1,4 +1,7 @@
 # Every target sets up .venv itself. Needs Python 3.11-3.13 and make (3.81 is enough).
+# Whatever the shell says: some hundred processes of the tests would each compile all that they import.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test test-fast test-large dev check docs screenshots lock bench bench-scale compare-rows focus-check setup-demo setup-test setup-node explorer faults reliability mutants new-listing
 
 demo: setup-demo
