@@ -57,6 +57,14 @@ by_name as (
     having count(*) = 1
 ),
 
+complete_date as (
+    select distinct
+        usage_date,
+        account_id,
+        service
+    from stage.resource_complete_day
+),
+
 measured_day as (
     select
         date_trunc('month', daily.usage_date)::date as bill_month,
@@ -69,9 +77,13 @@ measured_day as (
         sum(daily.unblended_cost)::decimal(28, 10) as cost,
         if(count(*) = count(daily.amortized_cost), sum(daily.amortized_cost), null)::decimal(28, 10)
             as amortized_cost,
-        bool_and(complete.usage_date is not null) as is_complete
+        complete_date.usage_date is not null as is_complete
     from cost.resource_daily as daily
-    left join stage.resource_complete_day as complete using (usage_date, account_id, service, resource_id)
+    left join complete_date
+        on
+            daily.usage_date = complete_date.usage_date
+            and daily.account_id = complete_date.account_id
+            and daily.service = complete_date.service
     left join cmdb.resource as item on daily.resource_id = item.arn
     left join by_name on daily.account_id = by_name.account_id and daily.resource_id = by_name.resource_id
     group by all
@@ -91,14 +103,13 @@ place as (
 ),
 
 measured_date as (
-    select
+    select distinct
         bill_month,
         account_id,
         service,
         usage_date,
-        bool_and(is_complete) as is_complete
+        is_complete
     from measured_day
-    group by all
 ),
 
 measured as (
@@ -187,17 +198,16 @@ pace as (
         measured.arn,
         alive.missing_days,
         alive.complete_days > 0 as is_by_complete_days,
+        if(is_by_complete_days, alive.complete_days, alive.measured_days) as day_count,
         -- In whole units of 1e-10, so that nothing is lost.
         (
             greatest(if(is_by_complete_days, coalesce(measured.complete_cost, 0), measured.cost), 0)
             * 10000000000
-        )::hugeint
-        // if(is_by_complete_days, alive.complete_days, alive.measured_days) as units,
+        )::hugeint // day_count as units,
         (
             greatest(if(is_by_complete_days, measured.complete_amortized_cost, measured.amortized_cost), 0)
             * 10000000000
-        )::hugeint
-        // if(is_by_complete_days, alive.complete_days, alive.measured_days) as amortized_units
+        )::hugeint // day_count as amortized_units
     from measured
     inner join alive using (bill_month, account_id, service, arn)
     where alive.measured_days > 0
