@@ -3,7 +3,7 @@
 import os
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 def bill_month(first: str, last: str | None, demo: bool, as_json: bool) -> None:
     """Fetch a month of the bill again whole, or all months up to LAST, then build and publish.
 
-    Every slice of the month is requested, whatever is known of it. Where today's limit of Cost Explorer requests has no
-    room for all of them, nothing is requested.
+    Every slice of the month is requested, whatever is known of it, and so is another closed month whose total AWS has
+    changed. Where today's limit of Cost Explorer requests has no room for all of them, no month is requested.
 
     Example: cmdb bill-month 2026-08 2026-10
     """
@@ -72,13 +72,18 @@ def _months(first: str, last: str) -> list[str]:
     Raises:
         Misused: one is no month, or the last comes before the first.
     """
+    from pipelines.collection.cost_slices import first_of
+
     for name in (first, last):
         if re.fullmatch(r"20[0-9]{2}-(0[1-9]|1[0-2])", name) is None:
             raise Misused(f"{name!r} is no month. Nothing was requested. Write it as 2026-08.")
     if last < first:
         raise Misused(f"{last} comes before {first}. Nothing was requested. Name the earlier month first.")
-    numbers = [int(name[:4]) * 12 + int(name[5:]) - 1 for name in (first, last)]
-    return [f"{number // 12:04}-{number % 12 + 1:02}" for number in range(numbers[0], numbers[1] + 1)]
+    start, months = date.fromisoformat(f"{first}-01"), [first]
+    while months[-1] < last:
+        start = first_of(start, -1)
+        months.append(f"{start:%Y-%m}")
+    return months
 
 
 def _fetched(store: "Store", settings: "Settings", run_id: str) -> list[dict[str, Any]]:

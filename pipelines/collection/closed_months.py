@@ -79,13 +79,14 @@ class ClosedMonths:
     def disputed(self) -> set[str]:
         """Months, such as `2026-09`, that do not add up to AWS's monthly total: this run's, or else the last one's."""
         state = self._state
-        total = next((key for key in state.attempts if key.name == TOTAL.listing), None)
+        responses = (one.response for key, one in state.attempts.items() if key.name == TOTAL.listing)
+        total = next((one.request.listing for one in responses if one.outcome == "found"), None)
         with state.store.read() as connection:
-            if total is None or state.attempts[total].response.outcome != "found":
+            if total is None:
                 return previous.disputed_months(connection)
-            landed = state.writer(state.attempts[total].response.request.listing).records_part
-            closed_until = first_open_month(self._today)
-            return cost_difference.disputed_months(connection, self._account_id, closed_until, landed)
+            return cost_difference.disputed_months(
+                connection, self._account_id, first_open_month(self._today), state.writer(total).records_part
+            )
 
     @property
     def _switched(self) -> Mapping[str, datetime | None] | None:

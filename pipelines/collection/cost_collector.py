@@ -44,7 +44,8 @@ def collect_costs(collector: Collector, listings: Sequence[Listing]) -> None:
     whole sends nothing but their requests.
 
     Raises:
-        DailyLimitReached: the limit has no room for the months that are to be fetched whole. Nothing was sent.
+        DailyLimitReached: the limit has no room for the months that are to be fetched whole. Nothing but the totals
+            was sent.
     """
     (_WholeMonths if collector.state.whole_months else _Bill)(collector, listings).fetch()
 
@@ -91,7 +92,7 @@ class _Bill:
             for one in cost_slices.total(self._today, state.settings.cost_months, bill_slices)
             if not state.keep(self._request(*one))
         ]
-        self._collector.fetch_in_turn(self._bill(total), Counter(one.listing for one, _ in total))
+        self._send(total)
         planned = cost_slices.plan(
             self._today, state.settings.cost_months, bill_slices, closed.known, closed.reopened()
         )
@@ -130,8 +131,7 @@ class _Bill:
     def _compare(self, cells: Sequence[Cell]) -> None:
         """Fetch the bill by account of the months of these cells, which shows what of them has changed."""
         months = self._changes.to_compare(cells)
-        wanted = [(cost_slices.ACCOUNT, month) for month in months]
-        self._collector.fetch_in_turn(self._bill(wanted), Counter({COST_ACCOUNT: len(wanted)}))
+        self._send([(cost_slices.ACCOUNT, month) for month in months])
         for month in months:
             self._changes.learn(cells, month)
         if months:
@@ -174,7 +174,10 @@ class _Bill:
             )
         if cells:
             self._state.log(f"Cost Explorer: {cells[0][1].name} is fetched again in its turn, {len(cells)} slices.")
-            self._collector.fetch_in_turn(self._bill(cells), Counter(bill_slice.listing for bill_slice, _ in cells))
+            self._send(cells)
+
+    def _send(self, cells: Sequence[Cell]) -> None:
+        self._collector.fetch_in_turn(self._bill(cells), Counter(bill_slice.listing for bill_slice, _ in cells))
 
     def _request(self, bill_slice: cost_slices.Slice, month: cost_slices.Month) -> Request:
         ranges = self._changes.ranges(bill_slice, month) or ()
@@ -297,7 +300,7 @@ class _WholeMonths(_Bill):
         needed = self._room([*total, *cells], "Nothing was requested of it.")
         names = _names(state.whole_months)
         state.log(f"Cost Explorer: {names} again, {len(total) + len(cells)} results in {needed} requests or more.")
-        self._fetch(total)
+        self._send(total)
         closed = ClosedMonths(state, self._identity.account_id, self._today, slices)
         if also := closed.disputed - state.whole_months:
             # Nothing is published while the days of a closed month do not add up to its total.
@@ -305,7 +308,7 @@ class _WholeMonths(_Bill):
             reason = f"AWS has changed the total of {_names(also)}"
             self._room(cells, f"{reason}, so that it has to be fetched too. Nothing but the totals was requested.")
             state.log(f"Cost Explorer: {reason}, so that it is fetched too.")
-        self._fetch(cells)
+        self._send(cells)
 
     def _room(self, cells: Sequence[Cell], otherwise: str) -> int:
         """The requests that cells take at least.
@@ -323,9 +326,6 @@ class _WholeMonths(_Bill):
                 f"{self._state.paid_requests.explanation('ce')} {otherwise}"
             )
         return needed
-
-    def _fetch(self, cells: Sequence[Cell]) -> None:
-        self._collector.fetch_in_turn(self._bill(cells), Counter(one.listing for one, _ in cells))
 
 
 def _names(months: Collection[str]) -> str:
