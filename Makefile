@@ -1,4 +1,5 @@
 # Every target sets up .venv itself. Needs Python 3.11-3.13 and make (3.81 is enough).
+
 # Whatever the shell says: some hundred processes of the tests would each compile all that they import.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -15,6 +16,8 @@ test-fast: setup-test
 WHOLE := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 
 .PHONY: lint types units generated collected
+CHECKS := types lint generated
+
 lint:
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
@@ -32,7 +35,7 @@ units:
 	.venv/bin/python -m pytest -m unit
 
 test: setup-test
-	@$(MAKE) --no-print-directory --jobs 2 $(WHOLE) types lint generated collected
+	@$(MAKE) --no-print-directory --jobs 2 $(WHOLE) $(CHECKS) collected
 	.venv/bin/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 # What does not fit into the fifteen minutes of `make test`: the simulated organisation itself, the report in a browser,
@@ -45,7 +48,7 @@ dev: setup-demo
 
 # Its parts side by side: one core has the types, one the others.
 check: setup-test
-	@$(MAKE) --no-print-directory --jobs 2 $(WHOLE) types lint generated
+	@$(MAKE) --no-print-directory --jobs 2 $(WHOLE) $(CHECKS)
 
 generated:
 	.venv/bin/python -m resources.release --check
