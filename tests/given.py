@@ -5,10 +5,8 @@ Nothing here asks AWS: the answers are written down, so that each awkward one is
 
 from __future__ import annotations
 
-import fcntl
 import functools
 import json
-import os
 import shutil
 import tempfile
 from collections import defaultdict
@@ -19,6 +17,8 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from nights import shared_by_workers
 
 from pipelines.catalogue.registry import listings
 from pipelines.collection.landing import LandingWriter
@@ -259,16 +259,12 @@ def built_file() -> bytes:
 
     For tests of what lies far above what they bring: `House.build` leaves out what stands.
     """
-    with tempfile.TemporaryDirectory() as own:
-        shared = Path(os.environ.get("SHARED_BY_WORKERS", own))
-        made = shared / "built-of-nothing"
-        with (shared / "built-of-nothing.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            if not made.exists():
-                with house(Path(own)) as home:
-                    home.build(*home.models)
-                shutil.copyfile(home.store.working, made.with_suffix(".part"))
-                made.with_suffix(".part").rename(made)
+    with shared_by_workers("built-of-nothing") as shared, tempfile.TemporaryDirectory(dir=shared) as folder:
+        made = shared / "working"
+        if not made.exists():
+            with house(Path(folder)) as home:
+                home.build(*home.models)
+            home.store.working.rename(made)
         return made.read_bytes()
 
 

@@ -92,11 +92,13 @@ class Rebuilt:
     Attributes:
         gaps: tables with a listing of which something is unknown.
         more: those of which more is unknown than on the whole night.
+        unknown: how many cells are unknown, by table.
     """
 
     shown: Shown
     gaps: set[tuple[str, str]]
     more: set[tuple[str, str]]
+    unknown: dict[str, int]
 
 
 def rest_on(listing: str) -> list[Model]:
@@ -156,9 +158,10 @@ def without(whole: Whole, listing: str, *, is_refused: bool) -> Rebuilt:
                 building.build(connection, whole.home.store, model, logs, own=whole.home.reference)
         shown = shown_by(connection, [model.relation for model in changed if model.relation in DERIVED])
         gaps = gaps_of(connection)
+        unknown = {row["claim"]: row["unknown"] for row in rows(connection, "select claim, unknown from audit.claim")}
         raise _Undone
     tables, more = ({(claim, entry.partition(":")[0]) for claim, entry, *_ in one} for one in (gaps, gaps - whole.gaps))
-    return Rebuilt(shown, tables, more)
+    return Rebuilt(shown, tables, more, unknown)
 
 
 @pytest.mark.parametrize(
@@ -191,6 +194,7 @@ def test_no_table_is_another_without_saying_that_the_listing_is_unknown(
         ]
         == []
     )
+    assert [name for name in changed if not rebuilt.unknown[name] and name not in left_out] == []
     if is_refused:
         resting = {name for name in DERIVED if any(listing == entry for entry, _ in SCOPES[name].rests_on)}
         assert {name for name in resting if (name, listing) not in rebuilt.gaps} == set()
