@@ -3,7 +3,7 @@
 # Whatever the shell says: some hundred processes of the tests would each compile all that they import.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-fast test-large dev check docs screenshots lock bench bench-scale compare-rows focus-check setup-demo setup-test setup-node explorer faults reliability mutants new-listing
+.PHONY: demo test test-fast test-large dev check docs screenshots lock bench bench-scale compare-rows focus-check scaleout setup-demo setup-test setup-node explorer faults reliability mutants new-listing
 
 demo: setup-demo
 	.venv/bin/cmdb demo
@@ -89,7 +89,9 @@ lock:
 	uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-header --no-annotate \
 		--extra notify --constraint requirements/demo.txt pyproject.toml --output-file requirements/notify.txt
 	uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-header --no-annotate \
-		--extra simulator --extra mcp --extra dev --constraint requirements/mcp.txt pyproject.toml \
+		--extra scaleout --constraint requirements/demo.txt pyproject.toml --output-file requirements/scaleout.txt
+	uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-header --no-annotate \
+		--extra simulator --extra mcp --extra scaleout --extra dev --constraint requirements/mcp.txt pyproject.toml \
 		--output-file requirements/test.txt
 
 # The product beside Cloud Custodian, plain boto3 and bare HTTP on a stub of AWS: minutes, on a machine left alone.
@@ -115,6 +117,11 @@ faults: setup-test
 	@mkdir -p .ci/results
 	.venv/bin/python -m pytest -m chaos tests/chaos --numprocesses 2 --dist loadgroup \
 		$(if $(CASES),-k "$(CASES)",--junit-xml=.ci/results/chaos.xml)
+
+# Workers, the copy in an object store and the lock of two coordinators, on real servers that the tests start themselves.
+scaleout: setup-test
+	@mkdir -p .ci/results
+	.venv/bin/python -m pytest -m scaleout --junit-xml=.ci/results/scaleout.xml
 
 # The page of what JUnit's files in .ci/results say.
 reliability: setup-test

@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from decimal import Decimal
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -16,8 +17,9 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from resources.contract import CONTRACT, Role
-from resources.identity_rules import CENTRAL_ROLES, Expectation
+from resources.identity_rules import CENTRAL_ROLES, Expectation, usual_pattern
 from resources.installation import PRODUCT_FOLDER, SQL_FOLDER, WORKING_FOLDER
+from resources.objects.object_store import URL, ObjectStore
 
 REPOSITORY = PRODUCT_FOLDER
 WAREHOUSE_FOLDER = SQL_FOLDER
@@ -202,6 +204,12 @@ class Settings(BaseSettings):
     timezone: Annotated[str, AfterValidator(_timezone)] = _set_by(
         "CMDB_TIMEZONE", "Pacific/Auckland", "a time zone such as Pacific/Auckland"
     )
+    objects_url: str = _set_by("CMDB_OBJECTS_URL", "", "s3://BUCKET or s3://BUCKET/PREFIX", pattern=f"^{URL.pattern}$")
+    objects_endpoint: str = _set_by(
+        "CMDB_OBJECTS_ENDPOINT", "", "an address that begins with http:// or https://", pattern=r"^https?://\S*$"
+    )
+    objects_region: Region = _set_by("CMDB_OBJECTS_REGION", "", "a region name such as ap-southeast-2")
+    objects_profile: str = _set_by("CMDB_OBJECTS_PROFILE", "")
     aws_sources: tuple[str, ...] = ()
     problem: str = ""
 
@@ -226,6 +234,20 @@ class Settings(BaseSettings):
     def requested(self) -> frozenset[str]:
         """Names of the settings that enable listings which a run does not request by default (`Listing.on_request`)."""
         return frozenset({"CMDB_BUCKET_CONTENT"} if self.bucket_content else ())
+
+    @property
+    def objects(self) -> ObjectStore | None:
+        """The operator's own object store; None where none is set."""
+        if not self.objects_url:
+            return None
+        region = self.objects_region or self.home_region
+        return ObjectStore(self.objects_url, region, self.objects_endpoint, self.objects_profile)
+
+    def is_profile_of_role(self, profile: str) -> bool:
+        """Whether one of the contract's four roles uses a profile."""
+        central = (self.management_profile, self.operations_profile, self.billing_profile)
+        workload = self.workload_profiles or (usual_pattern(self.management_profile), self.aws_profile)
+        return profile in (*central, self.aws_profile) or any(fnmatchcase(profile, pattern) for pattern in workload)
 
     @property
     def config_hash(self) -> str:
@@ -257,13 +279,25 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     }
     given: dict[str, Any] = {name: text for name in expected if (text := environment.get(name, "").strip())}
     try:
-        return Settings(**given, aws_sources=_aws_sources(environment))
+        settings = Settings(**given, aws_sources=_aws_sources(environment))
     except ValidationError as error:
         refused = dict.fromkeys(str(problem["loc"][0]) for problem in error.errors())
+    else:
+        _refuse_profile_of_role(settings)
+        return settings
     problems = [
         f"{name}={given[name]!r} cannot be used: it must be {expected[name]}. Correct or unset it." for name in refused
     ]
     raise SettingsError(" ".join([*problems, "Nothing was requested."]))
+
+
+def _refuse_profile_of_role(settings: Settings) -> None:
+    profile = settings.objects_profile
+    if profile and settings.is_profile_of_role(profile):
+        raise SettingsError(
+            f"CMDB_OBJECTS_PROFILE={profile!r} cannot be used: it is a profile of one of the four roles, and what they "
+            "may do stands in the contract alone. Name a profile that no role uses, or unset it. Nothing was requested."
+        )
 
 
 def _aws_sources(environment: Mapping[str, str]) -> tuple[str, ...]:

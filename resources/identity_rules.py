@@ -5,6 +5,7 @@ database; `bill_rules` has the sixth. The pre-flight shows their results, every 
 call, and the gate reads the stored ones.
 """
 
+import glob
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -33,6 +34,12 @@ IDENTITY_CHECKS = (
 
 CHECKS = (*IDENTITY_CHECKS, BILL_IS_OWN)
 """The names of the pre-flight's checks, in the order of evaluation."""
+
+
+def usual_pattern(management_profile: str) -> str:
+    """The glob of the workload profiles of `acmeManagement`; empty for a name that does not end so."""
+    tenant = management_profile.removesuffix("Management")
+    return f"{glob.escape(tenant)}-*" if tenant and tenant != management_profile else ""
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ differ, and records the identities. No request can bypass this verification.
 """
 
 import fnmatch
-import glob
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -36,6 +35,7 @@ from resources.identity_rules import (
     check_results,
     every_role_answers,
     is_expected,
+    usual_pattern,
 )
 from resources.store.store import Store
 
@@ -313,12 +313,6 @@ class Billing(AwsRole):
     """The payer account: Cost Explorer, budgets."""
 
     role: ClassVar[Role] = "billing"
-
-
-def usual_pattern(management_profile: str) -> str:
-    """The glob of the workload profiles of `acmeManagement`; empty for a name that does not end so."""
-    tenant = management_profile.removesuffix("Management")
-    return f"{glob.escape(tenant)}-*" if tenant and tenant != management_profile else ""
 
 
 class Workload(AwsRole):

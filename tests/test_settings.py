@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from pipelines.settings import REPOSITORY, Settings, SettingsError, read_settings
 from resources.identity_rules import Expectation
+from resources.objects.object_store import ObjectStore
 
 
 def test_an_empty_environment_gives_the_defaults_of_the_contract() -> None:
@@ -57,6 +58,10 @@ def test_an_unset_profile_is_empty_and_never_another_one() -> None:
         ("CMDB_CURRENCY", "USD", "currency", "USD"),
         ("CMDB_DOCS_URL", "https://wiki.example/cmdb", "docs_url", "https://wiki.example/cmdb"),
         ("CMDB_UI_URL", "https://dagster.example/cmdb", "ui_url", "https://dagster.example/cmdb"),
+        ("CMDB_OBJECTS_URL", "s3://acme-cmdb/night/x", "objects_url", "s3://acme-cmdb/night/x"),
+        ("CMDB_OBJECTS_ENDPOINT", "http://127.0.0.1:8333", "objects_endpoint", "http://127.0.0.1:8333"),
+        ("CMDB_OBJECTS_REGION", "eu-west-1", "objects_region", "eu-west-1"),
+        ("CMDB_OBJECTS_PROFILE", "cmdb-store", "objects_profile", "cmdb-store"),
         ("CMDB_BUCKET_CONTENT", "Yes", "bucket_content", True),
         (
             "CMDB_SHARED_ACCOUNTS",
@@ -101,6 +106,12 @@ def test_a_variable_decides_its_own_setting_and_no_other(variable: str, text: st
         ("CMDB_DOCS_URL", "wiki.example/cmdb"),
         ("CMDB_DOCS_URL", "https://wiki.example/our cmdb"),
         ("CMDB_UI_URL", "javascript:alert(1)"),
+        ("CMDB_OBJECTS_URL", "acme-cmdb"),
+        ("CMDB_OBJECTS_URL", "s3://Acme/x"),
+        ("CMDB_OBJECTS_URL", "s3://acme-cmdb/../x y"),
+        ("CMDB_OBJECTS_URL", "https://acme-cmdb.s3.amazonaws.com"),
+        ("CMDB_OBJECTS_ENDPOINT", "127.0.0.1:8333"),
+        ("CMDB_OBJECTS_REGION", "Ireland"),
         ("CMDB_BUCKET_CONTENT", "true"),
         ("CMDB_REGIONS", "1-1"),
         ("CMDB_REGIONS", "Sydney"),
@@ -131,6 +142,31 @@ def test_every_variable_that_cannot_be_used_is_named_at_once() -> None:
     assert "CMDB_COST_MONTHS" in str(refused.value)
     assert "CMDB_BILLING_ACCOUNT" in str(refused.value)
     assert "CMDB_CONCURRENCY" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "of_roles",
+    [
+        {"AWS_MANAGEMENT_PROFILE": "acme-x"},
+        {"AWS_OPERATIONS_PROFILE": "acme-x"},
+        {"AWS_BILLING_PROFILE": "acme-x"},
+        {"AWS_PROFILE": "acme-x"},
+        {"CMDB_WORKLOAD_PROFILES": "other, acme-*"},
+        {"AWS_MANAGEMENT_PROFILE": "acmeManagement"},
+    ],
+)
+def test_the_object_store_is_never_used_as_one_of_the_four_roles(of_roles: dict[str, str]) -> None:
+    with pytest.raises(SettingsError, match="CMDB_OBJECTS_PROFILE='acme-x' cannot be used: it is a profile of one of"):
+        read_settings({**of_roles, "CMDB_OBJECTS_PROFILE": "acme-x"})
+    assert read_settings({**of_roles, "CMDB_OBJECTS_PROFILE": "store"}).objects_profile == "store"
+
+
+def test_without_an_address_there_is_no_object_store_and_its_region_is_the_home_region() -> None:
+    assert read_settings({"CMDB_OBJECTS_PROFILE": "store"}).objects is None
+    named = {"CMDB_OBJECTS_URL": "s3://acme/x", "AWS_DEFAULT_REGION": "eu-west-1", "CMDB_OBJECTS_PROFILE": "store"}
+    assert read_settings(named).objects == ObjectStore("s3://acme/x", "eu-west-1", profile="store")
+    elsewhere = {**named, "CMDB_OBJECTS_REGION": "us-west-2", "CMDB_OBJECTS_ENDPOINT": "http://s3.invalid"}
+    assert read_settings(elsewhere).objects == ObjectStore("s3://acme/x", "us-west-2", "http://s3.invalid", "store")
 
 
 def test_the_pieces_of_an_expectation_are_put_together() -> None:

@@ -127,7 +127,8 @@ def settings_of(*, demo: bool = False) -> "Settings":
 
     if demo:
         # What the demo finds must not pass for the organisation's.
-        return read_settings({**os.environ, "CMDB_DATABASE": str(DEMO_DATABASE), "CMDB_NOTIFY": "", "CMDB_UI_URL": ""})
+        of_organisation = dict.fromkeys(("CMDB_NOTIFY", "CMDB_UI_URL", "CMDB_OBJECTS_URL"), "")
+        return read_settings({**os.environ, "CMDB_DATABASE": str(DEMO_DATABASE), **of_organisation})
     load(os.environ)
     return read_settings(os.environ)
 

@@ -102,7 +102,7 @@ def _carried() -> dict[str, str]:
 def _complete(settings: dict[str, str], *, asks: bool) -> None:
     """Ask for what is missing, or refuse it where nobody can be asked."""
     from resources.aws.profiles import available_profiles
-    from resources.roles import usual_pattern
+    from resources.identity_rules import usual_pattern
 
     names = available_profiles()
     if not names:

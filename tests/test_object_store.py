@@ -1,0 +1,78 @@
+"""The object store where it cannot be used: what is missing is said in a sentence, and nothing is requested."""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from nights import REPOSITORY
+
+from resources.objects.errors import ObjectStoreError
+from resources.objects.object_store import ObjectStore
+
+PLAIN = ObjectStore("s3://acme-cmdb/nights", "us-east-1", "http://127.0.0.1:9", patience=0.0)
+
+
+@pytest.fixture(autouse=True)
+def nothing_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither keys nor the role of a machine, which would be waited for."""
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+
+
+def test_without_the_extra_a_sentence_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *a: None if name == "obstore" else found(name, *a))
+    with pytest.raises(ObjectStoreError) as refused:
+        PLAIN.put("a", b"")
+    assert str(refused.value) == (
+        "s3://acme-cmdb/nights needs obstore, which is not installed, so nothing was requested there. "
+        "`pip install 'aws-org-cmdb[scaleout]'` installs it; or unset CMDB_OBJECTS_URL."
+    )
+    assert refused.value.exit_code == 2
+
+
+def test_nothing_of_the_extra_is_loaded_by_settings_that_name_an_object_store() -> None:
+    program = (
+        "import sys; from pipelines.settings import read_settings\n"
+        "assert read_settings({'CMDB_OBJECTS_URL': 's3://acme-cmdb'}).objects is not None\n"
+        "print(sorted({'obstore', 'celery', 'psycopg2', 'botocore'} & set(sys.modules)))"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    assert ended.stdout == "[]\n"
+
+
+def test_the_profile_of_the_workload_role_is_not_taken_where_none_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A profile with keys is named by AWS_PROFILE, and there is a default one: neither is for the object store."""
+    files = {"AWS_CONFIG_FILE": tmp_path / "config", "AWS_SHARED_CREDENTIALS_FILE": tmp_path / "credentials"}
+    keys = "aws_access_key_id = AKIAEXAMPLE\naws_secret_access_key = x\n"
+    files["AWS_CONFIG_FILE"].write_text(f"[profile acme-pay]\n{keys}[default]\n{keys}")
+    files["AWS_SHARED_CREDENTIALS_FILE"].write_text(f"[acme-pay]\n{keys}[default]\n{keys}")
+    for name, path in files.items():
+        monkeypatch.setenv(name, str(path))
+    monkeypatch.setenv("AWS_PROFILE", "acme-pay")
+    with pytest.raises(ObjectStoreError, match="neither access keys in the environment nor a role of this machine"):
+        PLAIN.get("a")
+    # The other way round it is found, and the server is asked.
+    with pytest.raises(ObjectStoreError, match="cannot be used: HTTP error: error sending request"):
+        ObjectStore(PLAIN.url, PLAIN.region, PLAIN.endpoint, "acme-pay", patience=0.0).get("a")
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"profile": "nobody"}, ("no credentials for s3://acme-cmdb/nights", "(nobody) could not be found")),
+        ({"url": "http://acme"}, ("http://acme is no address of an object store", "Nothing was requested")),
+    ],
+)
+def test_a_setting_that_leads_nowhere_is_named(changed: dict[str, Any], words: tuple[str, ...]) -> None:
+    values = {"url": PLAIN.url, "region": PLAIN.region, "endpoint": PLAIN.endpoint, "patience": 0.0} | changed
+    with pytest.raises(ObjectStoreError) as refused:
+        ObjectStore(**values).get("a")
+    assert refused.value.exit_code == 2
+    assert [word for word in words if word not in str(refused.value)] == []
