@@ -83,6 +83,7 @@ PAGES: Mapping[str, str] = {
     "bill_month/landing": "docs/reference/cost-of-running.md#a-month-again",
     "bill_month/daily": "docs/reference/cost-of-running.md#a-month-again",
     "published": "docs/tutorial/analyst.md",
+    "published_copy": "docs/howto/scale.md#a-copy-in-an-object-store",
     "report": "docs/reference/outputs.md#the-report",
 }
 """Documentation pages of the assets that come from neither a SQL file nor a listing."""

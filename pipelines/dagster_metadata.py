@@ -12,6 +12,9 @@ ROWS_SHOWN = 50
 PUBLISHED_KEY = dg.AssetKey(["published"])
 """The key of the file that analysts read."""
 
+COPY_KEY = dg.AssetKey(["published_copy"])
+"""The key of its copy in an object store; there is such an asset where one is set."""
+
 
 def rows_table(rows: Sequence[Mapping[str, Any]]) -> dg.TableMetadataValue | None:
     """Rows as a table of text with at most `ROWS_SHOWN` rows; None without rows."""

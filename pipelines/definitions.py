@@ -20,7 +20,7 @@ from pipelines.models.model import once, read_models
 from pipelines.models.record_requirements import record_rules_of
 from pipelines.models.sql_files import parsed
 from pipelines.preflight_assets import PREFLIGHT_KEY, caller_identity
-from pipelines.publishing.assets import published_asset
+from pipelines.publishing.assets import published_asset, published_copy
 from pipelines.report.assets import report
 from pipelines.settings import Settings, SettingsError, read_settings
 from pipelines.trust.role_resources import aws_roles
@@ -68,7 +68,8 @@ def build_defs(environment: Mapping[str, str], problem: str = "") -> dg.Definiti
         executor_def=dg.in_process_executor,
         tags={"cmdb/warehouse": "nightly"},
     )
-    built = [*(asset_key(model) for model in models.values()), PUBLISHED_KEY, report.key]
+    copies = [published_copy] if settings.objects_url else []
+    built = [*(asset_key(model) for model in models.values()), PUBLISHED_KEY, report.key, *(one.key for one in copies)]
     confirm = dg.define_asset_job(
         CONFIRM,
         selection=dg.AssetSelection.assets(PREFLIGHT_KEY, CONFIRMATION_KEY, *built),
@@ -95,6 +96,7 @@ def build_defs(environment: Mapping[str, str], problem: str = "") -> dg.Definiti
                 daily_months_asset(models, sql_checks, months),
                 *model_assets(models, sql_checks, lineage),
                 published_asset(models, sql_checks),
+                *copies,
                 report,
             ],
         ),

@@ -243,6 +243,19 @@ class Settings(BaseSettings):
         region = self.objects_region or self.home_region
         return ObjectStore(self.objects_url, region, self.objects_endpoint, self.objects_profile)
 
+    @property
+    def objects_or_refuse(self) -> ObjectStore:
+        """The operator's own object store.
+
+        Raises:
+            SettingsError: none is set.
+        """
+        if self.objects is None:
+            raise SettingsError(
+                "No object store is set, so nothing was copied. Set CMDB_OBJECTS_URL to s3://BUCKET/PREFIX."
+            )
+        return self.objects
+
     def is_profile_of_role(self, profile: str) -> bool:
         """Whether one of the contract's four roles uses a profile."""
         central = (self.management_profile, self.operations_profile, self.billing_profile)
@@ -285,8 +298,11 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     else:
         _refuse_profile_of_role(settings)
         return settings
+    secret = {str(field.validation_alias) for field in Settings.model_fields.values() if not field.repr}
     problems = [
-        f"{name}={given[name]!r} cannot be used: it must be {expected[name]}. Correct or unset it." for name in refused
+        f"{name}{'' if name in secret else f'={given[name]!r}'} cannot be used: it must be {expected[name]}. "
+        "Correct or unset it."
+        for name in refused
     ]
     raise SettingsError(" ".join([*problems, "Nothing was requested."]))
 

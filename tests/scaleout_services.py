@@ -21,6 +21,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import psutil
 import pytest
 
 PATIENCE = 90.0
@@ -100,6 +101,11 @@ class Service:
     def kill(self) -> None:
         """As a power cut would, with what it has started."""
         if self._process is not None:
+            # PostgreSQL's processes are each in a session of their own.
+            with suppress(psutil.NoSuchProcess):
+                for started in psutil.Process(self._process.pid).children(recursive=True):
+                    with suppress(psutil.NoSuchProcess):
+                        started.kill()
             with suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()

@@ -60,6 +60,7 @@ COMMANDS = (
     "profiles",
     "accept",
     "policy",
+    "publish-copy",
     "sql",
     "rollback",
     "status",

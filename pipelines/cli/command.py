@@ -79,13 +79,14 @@ def plainly(command: Callable[P, None]) -> Callable[P, None]:
 
     @wraps(command)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> None:
+        from resources.objects.errors import ObjectStoreError
         from resources.store.errors import WarehouseError
 
         try:
             command(*args, **kwargs)
         except click.ClickException:
             raise
-        except WarehouseError as error:
+        except (WarehouseError, ObjectStoreError) as error:
             raise (Misused if error.exit_code == 2 else Refused)(str(error)) from error
         except BrokenPipeError:
             # A reader such as `head` closed the pipe; without this line Python would report an error at exit.
@@ -111,9 +112,10 @@ def _wrong_configuration() -> tuple[type[Exception], ...]:
 
 def _refusals() -> tuple[type[Exception], ...]:
     """The errors of identities and the contract. Loads Dagster."""
+    from pipelines.publishing.copying import Overtaken
     from resources.roles import IdentityRefused
 
-    return (IdentityRefused, ContractViolation)
+    return (IdentityRefused, ContractViolation, Overtaken)
 
 
 def settings_of(*, demo: bool = False) -> "Settings":

@@ -26,6 +26,7 @@ from pipelines.cli.mcp.command import mcp
 from pipelines.cli.policy import policy
 from pipelines.cli.preflight import preflight
 from pipelines.cli.profiles import profiles
+from pipelines.cli.publish_copy import publish_copy
 from pipelines.cli.reference import reference
 from pipelines.cli.report import report
 from pipelines.cli.rollback import rollback
@@ -47,7 +48,8 @@ def main() -> None:
 
 for command in (
     accept, ask, bill_month, completion, confirm, coverage, demo, dev, diff, digest, explain, explore, export, fx,
-    history, init, mcp, nightly, policy, preflight, profiles, reference, report, rollback, sql, status, tables,
+    history, init, mcp, nightly, policy, preflight, profiles, publish_copy, reference, report, rollback, sql, status,
+    tables,
 ):  # fmt: skip
     main.add_command(command)
 

@@ -1,12 +1,25 @@
 """`cmdb rollback`: publish an earlier version again."""
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipelines.cli.command import Command, demo_option, json_option, offering, plainly, print_json, say, store_of
+from pipelines.cli.command import (
+    Command,
+    Refused,
+    demo_option,
+    json_option,
+    offering,
+    plainly,
+    print_json,
+    say,
+    settings_of,
+)
 
 if TYPE_CHECKING:
+    from resources.objects.object_store import ObjectStore
+    from resources.store.store import Store
     from resources.store.versions import Version
 
 
@@ -21,7 +34,10 @@ def rollback(version: str | None, listing: bool, demo: bool, as_json: bool) -> N
 
     Example: cmdb rollback
     """
-    store = store_of(demo=demo)
+    from resources.store.store import Store
+
+    settings = settings_of(demo=demo)
+    store = Store(settings.database)
     if listing and as_json:
         print_json([_version_data(kept) for kept in store.versions()])
         return
@@ -31,15 +47,47 @@ def rollback(version: str | None, listing: bool, demo: bool, as_json: bool) -> N
             say(f"{mark} {kept.name}  {kept.published_at:%Y-%m-%d %H:%M:%S} UTC")
         return
     before = store.versions()
-    now = store.rollback(version)
+    now, lacking = _rolled_back(store, version, settings.objects)
     was = next((kept.name for kept in before if kept.is_current), "nothing")
     if as_json:
         print_json(_version_data(now) | {"was": was})
-        return
-    say(
-        f"{store.database} is {now.name} again; it was {was}. The next run publishes as always; "
-        "`cmdb report` makes the report of this version."
-    )
+    else:
+        say(
+            f"{store.database} is {now.name} again; it was {was}. The next run publishes as always; "
+            "`cmdb report` makes the report of this version."
+        )
+    if lacking:
+        raise Refused(f"Readers of the copy still get what they got. {lacking} `cmdb publish-copy` copies {now.name}.")
+
+
+def _rolled_back(store: "Store", version: str | None, objects: "ObjectStore | None") -> "tuple[Version, str]":
+    """The version that is read again, here and from the copy, and why not from the copy; empty where it is.
+
+    Raises:
+        Overtaken: another coordinator has published there. Nothing was changed.
+        WarehouseError: there is no such version, or a run works on the warehouse. Nothing was changed.
+    """
+    from pipelines.publishing.copying import Overtaken, PublishedCopy
+    from resources.audit.runs import known_runs
+    from resources.objects.errors import ObjectStoreError
+
+    with store.holding(f"rollback-{os.getpid()}", "rollback"):
+        if objects is None:
+            return store.rollback(version), ""
+        copy, lacking = PublishedCopy(objects), ""
+        with store.read() as connection:
+            known = known_runs(connection)
+        try:
+            copy.require_ours(known)
+        except ObjectStoreError as error:
+            lacking = str(error)
+        now = store.rollback(version)
+        if not lacking:
+            try:
+                copy.copy_current(store)
+            except (Overtaken, ObjectStoreError) as error:
+                lacking = str(error)
+        return now, lacking
 
 
 def _version_data(kept: "Version") -> dict[str, Any]:

@@ -12,20 +12,23 @@ import sqlalchemy.exc
 from pipelines.catalogue.registry import listings
 from pipelines.charts import sketches
 from pipelines.collection.progress import PUBLISHING, begin_step
-from pipelines.dagster_metadata import PUBLISHED_KEY, rows_table
+from pipelines.dagster_metadata import COPY_KEY, PUBLISHED_KEY, rows_table
 from pipelines.models import checks
 from pipelines.models.assets import asset_key, check_result, check_spec
 from pipelines.models.checks import key_checks
 from pipelines.models.model import Model
 from pipelines.plain_text import plain
 from pipelines.publishing import retention
+from pipelines.publishing.copying import Overtaken, PublishedCopy
 from pipelines.publishing.naming import name_warning
 from pipelines.settings import Settings
 from pipelines.trust import ages, publish_rules
 from pipelines.trust.gate import GATE_TAG, by_listing, open_gate, refuse, refusing
 from resources.audit import paid_requests
 from resources.audit.coverage import coverage, standing
-from resources.audit.runs import builds, finish_run, settle_run
+from resources.audit.runs import builds, finish_run, known_runs, settle_run
+from resources.objects.errors import ObjectStoreError
+from resources.objects.object_store import ObjectStore
 from resources.store.errors import WarehouseError
 from resources.store.sql import identifier
 from resources.store.store import Store
@@ -79,7 +82,7 @@ def published_asset(models: Mapping[str, Model], sql_checks: Sequence[checks.Sql
         with refusing():
             with store.transaction() as connection:
                 results = checks.run_checks(connection, own, warehouse.run_id, settings.config_hash)
-            version = publish(store, warehouse.run_id, everything)
+            version = publish(store, warehouse.run_id, everything, settings.objects)
         if warning := name_warning(store.database):
             context.log.warning(warning)
         contents = _contents(store) | _record(context, store, settings.history_runs)
@@ -138,14 +141,20 @@ def _require_built(store: Store, models: Mapping[str, Model]) -> None:
         raise refuse(f"Nothing was published. {result.sentence} The published file is as it was.")
 
 
-def publish(store: Store, run_id: str, everything: Sequence[checks.SqlCheck]) -> Any:
+def publish(
+    store: Store,
+    run_id: str,
+    everything: Sequence[checks.SqlCheck],
+    objects: ObjectStore | None = None,
+) -> Any:
     """Copy the working file, apply every check to the copy, and swap the copy in.
 
     Args:
         everything: all checks, of keys and of SQL files; only the blocking ones refuse.
+        objects: where a further copy is kept; its pointer is claimed before, so that an overtaken run is refused.
 
     Raises:
-        dagster.Failure: the copy breaks a rule. Nothing was published.
+        dagster.Failure: the copy breaks a rule, or another coordinator has published. Nothing was published.
     """
 
     def verify(connection: duckdb.DuckDBPyConnection) -> None:
@@ -153,6 +162,10 @@ def publish(store: Store, run_id: str, everything: Sequence[checks.SqlCheck]) ->
             result = checks.run(connection, check)
             if not result.passed and check.blocking:
                 raise NotPublishable(f"{check.on}: {check.name}. {result.sentence}")
+        if objects is not None:
+            # What cannot be reached keeps nobody here from reading; the step that copies says that it could not.
+            with suppress(ObjectStoreError):
+                PublishedCopy(objects).claim(run_id, known_runs(connection))
 
     def seal(connection: duckdb.DuckDBPyConnection) -> None:
         settle_run(connection, run_id, "published")
@@ -161,13 +174,53 @@ def publish(store: Store, run_id: str, everything: Sequence[checks.SqlCheck]) ->
         finish_run(connection, run_id, "publishing")
     try:
         return store.publish(run_id, verify, seal)
-    except NotPublishable as error:
+    except (NotPublishable, Overtaken) as error:
         raise refuse(f"Nothing was published. {error} The published file is as it was.") from error
     finally:
         is_published = any(version.run_id == run_id for version in store.versions())
         # If settling fails too, the next run settles this one; the operator has to read the first error.
         with suppress(WarehouseError), store.transaction() as connection:
             settle_run(connection, run_id, "published" if is_published else "refused")
+
+
+@dg.asset(
+    key=COPY_KEY,
+    deps=[PUBLISHED_KEY],
+    description="The published file once more, in the operator's object store, and the pointer to it.",
+    group_name="published",
+    kinds={"s3"},
+    tags=GATE_TAG,
+    required_resource_keys={"warehouse", "settings"},
+    op_tags={"dagster/priority": "-30"},
+)
+def published_copy(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
+    """Copy what is published. Where that fails, the run has failed, and what is published here stays published."""
+    warehouse: Warehouse = context.resources.warehouse
+    settings: Settings = context.resources.settings
+    store = open_gate(warehouse, settings, "published_copy", max_age=ages.MODEL_MAX_AGE)
+    copy = PublishedCopy(settings.objects_or_refuse)
+    try:
+        with refusing():
+            pointer = copy.copy_current(store)
+    except (Overtaken, ObjectStoreError) as error:
+        raise refuse(
+            f"{store.database} is published, and was not copied. {error} `cmdb publish-copy` copies it.",
+            exit_code=error.exit_code if isinstance(error, ObjectStoreError) else 1,
+        ) from error
+    try:
+        removed = len(copy.prune())
+    except ObjectStoreError as error:
+        context.log.warning(plain(f"It is copied, but what is old could not be removed: {error}"))
+        removed = 0
+    return dg.MaterializeResult(
+        metadata={
+            "address": f"{copy.objects.url}/{pointer.version}",
+            "sha256": pointer.sha256,
+            "size_bytes": pointer.size,
+            "published_by": pointer.run_id,
+            "versions_removed": removed,
+        }
+    )
 
 
 def _contents(store: Store) -> dict[str, Any]:

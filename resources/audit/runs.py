@@ -107,6 +107,11 @@ def record_run(connection: "duckdb.DuckDBPyConnection", run_id: str, code_versio
     )
 
 
+def known_runs(connection: "duckdb.DuckDBPyConnection") -> set[str]:
+    """Every run that the warehouse has gone through, whatever came of it."""
+    return {run_id for (run_id,) in connection.execute("select run_id from audit.run").fetchall()}
+
+
 def finish_run(connection: "duckdb.DuckDBPyConnection", run_id: str, outcome: str) -> None:
     """Close the run's row; the outcome `publishing` means that only the result of publishing is missing."""
     connection.execute(

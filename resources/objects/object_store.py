@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from resources.objects.errors import EXTRA, ObjectMissing, ObjectStoreError
 
 if TYPE_CHECKING:
+    from obstore import Bytes
     from obstore.store import S3Store
 
 URL = re.compile(r"s3://(?P<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/(?P<prefix>[A-Za-z0-9][A-Za-z0-9/_.=-]*?))?/?")
@@ -248,16 +249,32 @@ class ObjectStore:
             ObjectMissing: there is none of this name.
             ObjectStoreError: it cannot be read. The file is incomplete.
         """
-        import obstore
-
         digest = hashlib.sha256()
-        with self._explained(name) as store, path.open("xb") as file:
-            size = obstore.head(store, name)["size"]
-            for begin in range(0, size, PIECE):
-                piece = obstore.get_range(store, name, start=begin, end=min(begin + PIECE, size))
+        with path.open("xb") as file:
+            for piece in self._pieces(name):
                 digest.update(piece)
                 file.write(piece)
         return digest.hexdigest()
+
+    def sha256(self, name: str) -> str:
+        """The SHA-256 of an object's content as the server gives it back, in hex.
+
+        Raises:
+            ObjectMissing: there is none of this name.
+            ObjectStoreError: it cannot be read.
+        """
+        digest = hashlib.sha256()
+        for piece in self._pieces(name):
+            digest.update(piece)
+        return digest.hexdigest()
+
+    def _pieces(self, name: str) -> Iterator["Bytes"]:
+        import obstore
+
+        with self._explained(name) as store:
+            size = obstore.head(store, name)["size"]
+            for begin in range(0, size, PIECE):
+                yield obstore.get_range(store, name, start=begin, end=min(begin + PIECE, size))
 
     def names(self, prefix: str = "") -> set[str]:
         """The names below a prefix, which ends where a part of a name ends: `parts/1` has `parts/1/a`, not `parts/12`.
@@ -265,10 +282,19 @@ class ObjectStore:
         Raises:
             ObjectStoreError: they cannot be listed.
         """
+        return set(self.changed_at(prefix))
+
+    def changed_at(self, prefix: str = "") -> dict[str, datetime]:
+        """When each object below a prefix was last put, by its name.
+
+        Raises:
+            ObjectStoreError: they cannot be listed.
+        """
         import obstore
 
         with self._explained(prefix) as store:
-            return {entry["path"] for page in obstore.list(store, prefix=prefix or None) for entry in page}
+            pages = obstore.list(store, prefix=prefix or None)
+            return {entry["path"]: entry["last_modified"] for page in pages for entry in page}
 
 
 def _is_refusal(error: Exception) -> bool:

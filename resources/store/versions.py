@@ -6,7 +6,8 @@ A published file never changes: a new run publishes a new file, and a symlink is
 import glob
 import hashlib
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -43,8 +44,22 @@ class Version:
         Raises:
             WarehouseError: this process has the file open in DuckDB.
         """
-        with not_open_here(self.path), self.path.open("rb") as file:
+        with self.unopened() as path, path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
+
+    def unopened(self) -> AbstractContextManager[Path]:
+        """A block that may read the file as bytes, for which its path is given.
+
+        Raises:
+            WarehouseError: this process has the file open in DuckDB.
+        """
+        return _unopened(self.path)
+
+
+@contextmanager
+def _unopened(path: Path) -> Iterator[Path]:
+    with not_open_here(path):
+        yield path
 
 
 @dataclass(frozen=True)
