@@ -17,6 +17,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from resources.contract import CONTRACT, Role
+from resources.coordinator_lock import CoordinatorLock
 from resources.identity_rules import CENTRAL_ROLES, Expectation, usual_pattern
 from resources.installation import PRODUCT_FOLDER, SQL_FOLDER, WORKING_FOLDER
 from resources.objects.object_store import URL, ObjectStore
@@ -210,6 +211,9 @@ class Settings(BaseSettings):
     )
     objects_region: Region = _set_by("CMDB_OBJECTS_REGION", "", "a region name such as ap-southeast-2")
     objects_profile: str = _set_by("CMDB_OBJECTS_PROFILE", "")
+    lock_url: str = _set_by(
+        "CMDB_LOCK_URL", "", "an address that begins with postgresql://", pattern=r"^postgresql://\S+$", repr=False
+    )
     aws_sources: tuple[str, ...] = ()
     problem: str = ""
 
@@ -242,6 +246,11 @@ class Settings(BaseSettings):
             return None
         region = self.objects_region or self.home_region
         return ObjectStore(self.objects_url, region, self.objects_endpoint, self.objects_profile)
+
+    @property
+    def coordinator_lock(self) -> CoordinatorLock | None:
+        """The lock of several coordinators, one for each address of copies; None where none is set."""
+        return CoordinatorLock(self.lock_url, self.objects_url) if self.lock_url else None
 
     @property
     def objects_or_refuse(self) -> ObjectStore:

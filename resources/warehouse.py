@@ -8,6 +8,7 @@ from pydantic import PrivateAttr
 
 from resources.audit import paid_requests
 from resources.audit.runs import begin_run, finish_run, record_paid_requests
+from resources.coordinator_lock import CoordinatorLock
 from resources.store.store import Store
 
 
@@ -23,6 +24,7 @@ class Warehouse(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dagster's
 
     _run_id: str = PrivateAttr(default="")
     _begun: bool = PrivateAttr(default=False)
+    _lock: CoordinatorLock | None = PrivateAttr(default=None)
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
         """Remember the run. Nothing is opened yet."""
@@ -54,6 +56,9 @@ class Warehouse(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dagster's
                     finish_run(connection, self._run_id, "refused" if row[1] else "incomplete")
         finally:
             store.release(self._run_id)
+            if self._lock is not None:
+                self._lock.release()
+                self._lock = None
 
     @property
     def store(self) -> Store:
@@ -65,8 +70,11 @@ class Warehouse(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dagster's
         """The run that this resource serves."""
         return self._run_id
 
-    def begin(self, what: str) -> Store:
+    def begin(self, what: str, lock: CoordinatorLock | None = None) -> Store:
         """Take the lock for this run, once, open its row in `audit.run`, and close the rows of runs that died.
+
+        Args:
+            lock: of several coordinators, which is taken too.
 
         Raises:
             LockHeld: another run works on this warehouse; the message names it.
@@ -75,6 +83,13 @@ class Warehouse(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dagster's
         store = self.store
         if not self._begun:
             store.hold(self._run_id, what, stays_attached=True)
+            if lock is not None:
+                try:
+                    lock.take(self._run_id)
+                except BaseException:
+                    store.release(self._run_id)
+                    raise
+                self._lock = lock
             self._begun = True
             published = [version.run_id for version in store.versions()]
             with store.transaction() as connection:
@@ -82,6 +97,15 @@ class Warehouse(dg.ConfigurableResource):  # type: ignore[type-arg]  # Dagster's
                 # Includes the requests of runs that died, and of `cmdb ask`, which does not take the lock.
                 record_paid_requests(connection, paid_requests.all_counts(store))
         return store
+
+    def require_alone(self) -> None:
+        """Check that no other coordinator can have begun a run meanwhile.
+
+        Raises:
+            WarehouseError: the lock of several coordinators was lost. Nothing may be published.
+        """
+        if self._lock is not None:
+            self._lock.require_held()
 
     def now(self) -> datetime:
         """The current time, by which the age of evidence is measured."""

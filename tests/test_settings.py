@@ -62,6 +62,7 @@ def test_an_unset_profile_is_empty_and_never_another_one() -> None:
         ("CMDB_OBJECTS_ENDPOINT", "http://127.0.0.1:8333", "objects_endpoint", "http://127.0.0.1:8333"),
         ("CMDB_OBJECTS_REGION", "eu-west-1", "objects_region", "eu-west-1"),
         ("CMDB_OBJECTS_PROFILE", "cmdb-store", "objects_profile", "cmdb-store"),
+        ("CMDB_LOCK_URL", "postgresql://cmdb:x@db.invalid/cmdb", "lock_url", "postgresql://cmdb:x@db.invalid/cmdb"),
         ("CMDB_BUCKET_CONTENT", "Yes", "bucket_content", True),
         (
             "CMDB_SHARED_ACCOUNTS",
@@ -134,6 +135,17 @@ def test_what_cannot_be_used_is_refused_by_a_sentence_that_names_it(variable: st
     assert f"{variable}={text!r} cannot be used: it must be " in sentence
     assert "Correct or unset it." in sentence
     assert sentence.endswith("Nothing was requested.")
+
+
+def test_a_secret_is_not_said_where_it_cannot_be_used() -> None:
+    with pytest.raises(SettingsError) as refused:
+        read_settings({"CMDB_LOCK_URL": "mysql://cmdb:hunter2@db.invalid/cmdb"})
+    assert str(refused.value) == (
+        "CMDB_LOCK_URL cannot be used: it must be an address that begins with postgresql://. Correct or unset it. "
+        "Nothing was requested."
+    )
+    settings = read_settings({"CMDB_LOCK_URL": "postgresql://cmdb:hunter2@db.invalid/cmdb"})
+    assert "hunter2" not in repr(settings) + repr(settings.coordinator_lock)
 
 
 def test_every_variable_that_cannot_be_used_is_named_at_once() -> None:

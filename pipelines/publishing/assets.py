@@ -1,6 +1,6 @@
 """The last step: publishes the built and checked dataset to analysts, completely or not at all."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
@@ -82,7 +82,7 @@ def published_asset(models: Mapping[str, Model], sql_checks: Sequence[checks.Sql
         with refusing():
             with store.transaction() as connection:
                 results = checks.run_checks(connection, own, warehouse.run_id, settings.config_hash)
-            version = publish(store, warehouse.run_id, everything, settings.objects)
+            version = publish(store, warehouse.run_id, everything, settings.objects, warehouse.require_alone)
         if warning := name_warning(store.database):
             context.log.warning(warning)
         contents = _contents(store) | _record(context, store, settings.history_runs)
@@ -146,12 +146,14 @@ def publish(
     run_id: str,
     everything: Sequence[checks.SqlCheck],
     objects: ObjectStore | None = None,
+    require_alone: Callable[[], None] = lambda: None,
 ) -> Any:
     """Copy the working file, apply every check to the copy, and swap the copy in.
 
     Args:
         everything: all checks, of keys and of SQL files; only the blocking ones refuse.
         objects: where a further copy is kept; its pointer is claimed before, so that an overtaken run is refused.
+        require_alone: raises where another coordinator may have begun a run meanwhile.
 
     Raises:
         dagster.Failure: the copy breaks a rule, or another coordinator has published. Nothing was published.
@@ -162,6 +164,7 @@ def publish(
             result = checks.run(connection, check)
             if not result.passed and check.blocking:
                 raise NotPublishable(f"{check.on}: {check.name}. {result.sentence}")
+        require_alone()
         if objects is not None:
             # What cannot be reached keeps nobody here from reading; the step that copies says that it could not.
             with suppress(ObjectStoreError):

@@ -149,7 +149,7 @@ def begin(warehouse: Warehouse, settings: Settings, what: str) -> Store:
     if settings.problem:
         raise refuse(f"{what} was not started. {settings.problem}", exit_code=2)
     with refusing():
-        return warehouse.begin(what)
+        return warehouse.begin(what, settings.coordinator_lock)
 
 
 def check_results(
